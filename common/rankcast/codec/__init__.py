@@ -1,0 +1,55 @@
+"""The one table of all codecs: wire id -> codec, name -> codec.
+
+A codec is one file with its encoder and decoder halves side by side. Both are
+stateful: one pair a stream. This is the only place that knows them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from rankcast.codec.jpeg import JPEG
+from rankcast.codec.protocol import Codec
+from rankcast.codec.raw import RAW
+from rankcast.codec.svd import SVD
+from rankcast.errors import SettingsError, UnknownCodecError
+
+CODECS: Mapping[int, Codec] = MappingProxyType({0: RAW, 1: SVD, 2: JPEG})
+CODECS_BY_NAME: Mapping[str, Codec] = MappingProxyType(
+    {codec.name: codec for codec in CODECS.values()}
+)
+DEFAULT_CODEC = "svd"
+
+
+def codec_named(name: str) -> Codec:
+    """Look a codec up for encoding.
+
+    Raises
+    ------
+    SettingsError
+        If there is none of that name.
+    """
+    try:
+        return CODECS_BY_NAME[name]
+    except KeyError:
+        raise SettingsError(
+            f"got codec {name!r:.60}, want one of {', '.join(CODECS_BY_NAME)}"
+        ) from None
+
+
+def codec_with_id(wire_id: int | None) -> Codec:
+    """Look a codec up for decoding.
+
+    Raises
+    ------
+    UnknownCodecError
+        If this installation has none of that id.
+    """
+    try:
+        return CODECS[-1 if wire_id is None else wire_id]
+    except KeyError:
+        raise UnknownCodecError(
+            f"got codec id {wire_id}, this installation has {', '.join(map(str, CODECS))}: "
+            "update the receiver"
+        ) from None

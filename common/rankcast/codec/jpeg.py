@@ -1,0 +1,105 @@
+"""Codec `jpeg`: one baseline JPEG file a frame (libjpeg-turbo through OpenCV), the reference."""
+
+from __future__ import annotations
+
+import struct
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from rankcast.codec.protocol import Codec, CodecOptions, Coded
+from rankcast.errors import PayloadError, UnsupportedImageError
+from rankcast.frame import Frame, Pixels
+from rankcast.opencv import cv2
+from rankcast.wire import Header, Limits
+
+MAX_JPEG_SIDE = 65_500
+"""libjpeg's own limit, below the 65,535 of the format."""
+
+
+class JpegOptions(CodecOptions):
+    """Options of the encoder."""
+
+    quality: int = Field(default=75, ge=1, le=100)
+    """libjpeg's quality, 1..100."""
+
+
+class JpegEncoder:
+    """Codes grey and colour 8-bit frames with optimised Huffman tables."""
+
+    def __init__(self, options: JpegOptions) -> None:
+        self.options = options
+
+    def encode(self, frame: Frame, sequence: int) -> Coded:  # noqa: ARG002 - every frame is a key frame
+        """Code one frame; see CodecEncoder."""
+        pixels = frame.pixels
+        if pixels.dtype != np.uint8:
+            raise UnsupportedImageError("jpeg codes 8-bit samples, got uint16: use svd or raw")
+        if pixels.ndim == 3 and pixels.shape[2] not in (1, 3):
+            raise UnsupportedImageError(f"jpeg codes 1 or 3 channels, got {pixels.shape[2]}")
+        if max(pixels.shape[:2]) > MAX_JPEG_SIDE:
+            raise UnsupportedImageError(
+                f"got shape {pixels.shape}, jpeg takes {MAX_JPEG_SIDE} a side"
+            )
+        parameters = [
+            cv2.IMWRITE_JPEG_QUALITY, self.options.quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1,
+        ]  # fmt: skip
+        done, data = cv2.imencode(".jpg", pixels, parameters)
+        if not done:
+            raise UnsupportedImageError(f"libjpeg could not code a picture of shape {pixels.shape}")
+        return Coded(data.tobytes())
+
+    def request_keyframe(self) -> None:
+        """Every frame is a key frame."""
+
+
+class JpegDecoder:
+    """Decodes one JPEG file; its own header is checked before libjpeg allocates."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+
+    def decode(self, header: Header, body: memoryview) -> Pixels:
+        """Rebuild one picture; see CodecDecoder."""
+        shape = header.shape or ()
+        channels = shape[2] if len(shape) == 3 else 1
+        if header.dtype_bytes != 1 or channels not in (1, 3):
+            raise PayloadError(f"a JPEG cannot hold {header.dtype} with {channels} channels")
+        found = _frame_size(body)
+        if found != (shape[0], shape[1], channels):
+            raise PayloadError(f"the JPEG is {found}, the header promises {shape}")
+        flags = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE
+        try:
+            # Without IGNORE_ORIENTATION an EXIF tag could turn the picture.
+            pixels = cv2.imdecode(
+                np.frombuffer(body, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION
+            )
+        except cv2.error as exc:
+            raise PayloadError(f"libjpeg refused the body: {exc.err}") from exc
+        if pixels is None:
+            raise PayloadError("libjpeg refused the body")
+        return cast(NDArray[np.uint8], pixels).reshape(shape)
+
+
+def _frame_size(body: memoryview) -> tuple[int, int, int]:
+    """Height, width and components from the first start-of-frame marker (ITU-T T.81, B.2.2)."""
+    if bytes(body[:2]) != b"\xff\xd8":
+        raise PayloadError("the body is no JPEG file")
+    offset = 2
+    while offset + 4 <= len(body):
+        marker, length = struct.unpack_from(">HH", body, offset)
+        if marker >> 8 != 0xFF or length < 2:
+            break
+        # SOF0..SOF15 without DHT (C4), JPG (C8) and DAC (CC).
+        if 0xFFC0 <= marker <= 0xFFCF and marker not in (0xFFC4, 0xFFC8, 0xFFCC):
+            if offset + 10 > len(body):
+                break
+            height, width, components = struct.unpack_from(">HHB", body, offset + 5)
+            return height, width, components
+        offset += 2 + length
+    raise PayloadError("the JPEG has no frame header")
+
+
+JPEG = Codec(2, "jpeg", JpegOptions, JpegEncoder, JpegDecoder)

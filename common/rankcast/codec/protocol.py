@@ -1,0 +1,87 @@
+"""What a codec is: two halves, their options and what one coded frame consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from rankcast.frame import Frame, Pixels
+from rankcast.wire import Header, Limits
+
+
+class CodecOptions(BaseModel):
+    """Options of a codec: checked at construction, unknown ones refused, never changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """One coded frame: what the codec contributes to the packet."""
+
+    body: bytes
+    params: tuple[int | float, ...] = ()
+    ref_sequence: int | None = None
+    """Sequence of the frame that this one is predicted from; None makes it a key frame."""
+    squared_error: int | None = None
+    """Sum of squared errors over all samples, 0 only if every sample is exact; None is unknown."""
+    energy: float | None = None
+    """Share of the sum of squared singular values that was kept, 0..1."""
+    rank: tuple[int, ...] = ()
+    model_id: bytes | None = None
+    checksum: int | None = None
+
+
+class CodecEncoder(Protocol):
+    """The encoding half; holds whatever the next frame is coded against."""
+
+    def encode(self, frame: Frame, sequence: int) -> Coded:
+        """Code one frame, which the packet will carry as `sequence`.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If the codec cannot code such images. The next frame may be another.
+        """
+
+    def request_keyframe(self) -> None:
+        """Make the next frame a key frame; nothing to do where every frame is one."""
+
+
+class CodecDecoder(Protocol):
+    """The decoding half; trusts nothing in the body."""
+
+    def decode(self, header: Header, body: memoryview) -> Pixels:
+        """Rebuild the picture of a packet whose header was checked against the limits.
+
+        Returns
+        -------
+        ndarray
+            Shape and dtype of the header; a new array, or one that nobody writes again.
+
+        Raises
+        ------
+        PayloadError
+            If the body does not hold what the header promises.
+        NeedKeyframe
+            If the reference of a predicted frame is missing or was not rebuilt exactly.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One row of the table of codecs."""
+
+    wire_id: int
+    """Number on the wire; names the decoder and is never given to another one."""
+    name: str
+    """Name in settings, commands and reports."""
+    options: type[CodecOptions]
+    """The options that the encoder takes."""
+    make_encoder: Callable[[Any], CodecEncoder]  # Any: an instance of `options`
+    """Makes the encoder of a new stream."""
+    make_decoder: Callable[[Limits], CodecDecoder]
+    """Makes the decoder of a new stream."""

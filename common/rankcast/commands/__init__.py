@@ -1,0 +1,1 @@
+"""The offline commands and the demo: found by entry point, imported by nothing else."""

@@ -1,0 +1,89 @@
+"""Decoder: wire packets back to pixels, one per stream."""
+
+from __future__ import annotations
+
+from rankcast.codec import codec_with_id
+from rankcast.codec.protocol import CodecDecoder
+from rankcast.errors import NeedKeyframe, WireError
+from rankcast.frame import CFA_PATTERNS, Coding, Frame, Pixels
+from rankcast.wire import OFFLINE, PPB, Kind, Limits, Packet, unpack
+
+
+class Decoder:
+    """Rebuilds the pictures of one stream.
+
+    Parameters
+    ----------
+    limits : Limits, optional
+        What a packet may ask for; the default is that of files, 128 MiB.
+
+    Notes
+    -----
+    Stateful: a new stream id needs a new decoder. Use it from one thread at a time.
+    """
+
+    def __init__(self, limits: Limits = OFFLINE) -> None:
+        self._limits = limits
+        self._codec_id: int | None = None
+        self._codec: CodecDecoder | None = None
+
+    def decode(self, packet: bytes | bytearray | memoryview) -> Pixels:
+        """Rebuild the picture of one packet.
+
+        Parameters
+        ----------
+        packet : bytes-like
+            One complete packet, as ``Encoder.encode`` returned it.
+
+        Returns
+        -------
+        ndarray
+            Shape and dtype of the picture that went in; colour is BGR.
+
+        Raises
+        ------
+        WireError
+            If the packet is damaged, foreign or too large.
+        NeedKeyframe
+            If it is predicted from a frame that this decoder does not have.
+        """
+        return self.decode_packet(unpack(packet, self._limits))
+
+    def decode_packet(self, packet: Packet) -> Pixels:
+        """Rebuild the picture of a packet that was parsed already; see `decode`."""
+        header = packet.header
+        if not header.kind.is_picture:
+            raise WireError(f"got a packet of kind {header.kind.name}, want a picture")
+        if self._codec is None or header.codec != self._codec_id:
+            if header.kind is Kind.PREDICTED:
+                raise NeedKeyframe(f"frame {header.sequence} is predicted and came first")
+            self._codec = codec_with_id(header.codec).make_decoder(self._limits)
+            self._codec_id = header.codec
+        return self._codec.decode(header, packet.body)
+
+
+def frame_of(packet: Packet, pixels: Pixels, camera: str) -> Frame:
+    """Put the rebuilt `pixels` of `camera` together with what the packet says of them."""
+    header = packet.header
+    return Frame(
+        pixels,
+        frame=header.frame,
+        t_capture_mono_ns=header.t_capture_mono_ns,
+        t_capture_utc_ns=header.t_capture_utc_ns,
+        significant_bits=header.significant_bits,
+        cfa=CFA_PATTERNS[header.cfa],
+        device_frame_id=header.device_frame_id,
+        device_time_ns=header.device_time_ns,
+        meta=header.meta,
+        camera=camera,
+        sequence=header.sequence,
+        stream_id=header.stream_id,
+        coding=Coding(
+            codec=codec_with_id(header.codec).name,
+            packet_bytes=packet.size,
+            rank=header.rank,
+            energy=None if header.energy_ppb is None else header.energy_ppb / PPB,
+            psnr_db=header.psnr_db,
+            key=header.kind is Kind.KEY,
+        ),
+    )

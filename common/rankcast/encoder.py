@@ -1,0 +1,150 @@
+"""Encoder: pixels to complete wire packets, one per stream."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from rankcast.codec import DEFAULT_CODEC, codec_named
+from rankcast.codec.protocol import CodecOptions
+from rankcast.errors import SettingsError
+from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar
+from rankcast.wire import PPB, STREAM_ID_BYTES, Header, Kind, pack
+
+
+def check_options(codec: str, options: Mapping[str, Any]) -> CodecOptions:
+    """Check the options of a codec.
+
+    Parameters
+    ----------
+    codec : str
+        Name of the codec.
+    options : mapping
+        Names and values, as keyword arguments and ``--set codec.NAME=VALUE`` give them.
+
+    Raises
+    ------
+    SettingsError
+        If the codec or an option is unknown or a value is not allowed.
+    """
+    model = codec_named(codec).options
+    try:
+        return model(**options)
+    except ValidationError as exc:
+        known = ", ".join(model.model_fields) or "none"
+        first = exc.errors()[0]
+        name = ".".join(str(part) for part in first["loc"][:1])
+        if first["type"] == "extra_forbidden":
+            raise SettingsError(
+                f"codec {codec} has no option {name!r}; its options are: {known}"
+            ) from None
+        got = f"codec {codec}, {name} = {options.get(name)!r:.60}" if name else f"codec {codec}"
+        raise SettingsError(f"{got}: {first['msg']} (options: {known})") from None
+
+
+class Encoder:
+    """Turns the frames of one stream into packets.
+
+    Parameters
+    ----------
+    codec : str
+        Name of the codec; the default is the default codec of ``rankcast send``.
+    **options
+        Options of the codec, see docs/methods.md.
+
+    Raises
+    ------
+    SettingsError
+        If the codec or an option is unknown or a value is not allowed.
+
+    Notes
+    -----
+    Stateful: use one per stream, from one thread at a time. Owns no threads and
+    nothing that must be closed.
+    """
+
+    def __init__(self, codec: str = DEFAULT_CODEC, **options: Any) -> None:
+        self._codec = codec_named(codec)
+        self._encoder = self._codec.make_encoder(check_options(codec, options))
+        self.stream_id = os.urandom(STREAM_ID_BYTES)
+        self._sequence = 0
+
+    @property
+    def codec(self) -> str:
+        """Name of the codec."""
+        return self._codec.name
+
+    @property
+    def sequence(self) -> int:
+        """Sequence that the next packet will carry: the count of packets made so far."""
+        return self._sequence
+
+    def request_keyframe(self) -> None:
+        """Make the next packet decodable without any earlier one."""
+        self._encoder.request_keyframe()
+
+    def encode(self, image: Pixels | Frame, *, meta: Mapping[str, Scalar] | None = None) -> bytes:
+        """Code one picture.
+
+        Parameters
+        ----------
+        image : ndarray, shape (H, W) or (H, W, C), uint8 or uint16; or Frame
+            Colour is BGR. An array is stamped with the clocks of now; a frame keeps its own.
+        meta : mapping of str to scalar, optional
+            User metadata, at most 4 KiB once packed; in place of the frame's own.
+
+        Returns
+        -------
+        bytes
+            The complete wire packet.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If the codec cannot code such a picture; the stream goes on with the next one.
+        SettingsError
+            If the metadata is not a flat map of scalars within 4 KiB.
+        """
+        if isinstance(image, Frame):
+            frame = image
+        else:
+            frame = Frame(
+                image,
+                frame=self._sequence,
+                t_capture_mono_ns=time.monotonic_ns(),
+                t_capture_utc_ns=time.time_ns(),
+            )
+        if meta is not None:
+            frame = replace(frame, meta=meta)
+        coded = self._encoder.encode(frame, self._sequence)
+        header = Header(
+            kind=Kind.KEY if coded.ref_sequence is None else Kind.PREDICTED,
+            stream_id=self.stream_id,
+            sequence=self._sequence,
+            frame=frame.frame,
+            ref_sequence=coded.ref_sequence,
+            codec=self._codec.wire_id,
+            params=coded.params,
+            shape=frame.pixels.shape,
+            dtype_bytes=frame.pixels.dtype.itemsize,
+            significant_bits=frame.significant_bits,
+            cfa=CFA_PATTERNS.index(frame.cfa),
+            t_capture_mono_ns=frame.t_capture_mono_ns,
+            t_capture_utc_ns=frame.t_capture_utc_ns,
+            device_frame_id=frame.device_frame_id,
+            device_time_ns=frame.device_time_ns,
+            squared_error=coded.squared_error,
+            energy_ppb=None if coded.energy is None else round(coded.energy * PPB),
+            rank=coded.rank,
+            model_id=coded.model_id,
+            checksum=coded.checksum,
+            meta=frame.meta,
+        )
+        packet = pack(header, coded.body)
+        self._sequence += 1
+        return packet

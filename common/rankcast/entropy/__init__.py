@@ -1,0 +1,1 @@
+"""Entropy coders: arrays of integers to bytes and back."""

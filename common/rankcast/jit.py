@@ -1,0 +1,91 @@
+"""Compilation of kernels: the one place that imports numba, and where its machine code is kept.
+
+A kernel is ``@kernel`` on a function over arrays and integers. Kernels release the
+GIL, never use ``parallel=True`` and check no bounds: clamp what came from the wire first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _source_hash() -> str:
+    # numba does not notice that a callee in another file has changed, so the folder
+    # is named by all sources together: any edit starts a new cache.
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _cache_folder() -> Path | None:
+    """First writable folder for machine code, or None."""
+    home = os.environ.get("RANKCAST_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    candidates = [Path(home)] if home else []
+    try:
+        candidates.append(Path.home() / ".cache")
+    except RuntimeError:  # no home folder at all, as for some service accounts
+        log.debug("no home folder for the kernel cache")
+    name = f"kernels-{_source_hash()}"
+    for base in candidates:
+        folder = base / "rankcast" / name
+        if _writable(folder):
+            return folder
+    return None
+
+
+if "NUMBA_CACHE_DIR" in os.environ:
+    CACHED = True
+else:
+    _folder = _cache_folder()
+    CACHED = _folder is not None
+    if _folder is not None:
+        os.environ["NUMBA_CACHE_DIR"] = str(_folder)
+    else:
+        log.warning(
+            "no writable folder for compiled kernels: they are compiled at every start "
+            "(set RANKCAST_CACHE_DIR to keep them)"
+        )
+
+import numba  # noqa: E402 - the folder must be set before
+
+if "NUMBA_CACHE_DIR" in os.environ:
+    # numba may have been imported, and its settings read, before this module.
+    cast(Any, numba.config).CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile `function` on first use: nogil, cached on disk, no fast-math.
+
+    ``NUMBA_DISABLE_JIT=1`` leaves it interpreted and ``NUMBA_BOUNDSCHECK=1`` checks
+    every index; results are the same to the bit.
+    """
+    compile_ = cast(Any, numba.njit)  # numba is untyped
+    return cast(Callable[P, R], compile_(nogil=True, cache=CACHED)(function))
+
+
+def inline_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a small helper that is inlined into the kernels that call it."""
+    compile_ = cast(Any, numba.njit)  # numba is untyped
+    return cast(Callable[P, R], compile_(nogil=True, cache=CACHED, inline="always")(function))

@@ -1,0 +1,26 @@
+"""The one place that imports OpenCV: limits that must be set before, and a clear word if it fails.
+
+Everything else does ``from rankcast.opencv import cv2``.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rankcast.errors import RankcastError
+
+# A picture file may claim any size; OpenCV allocates it before reading on. 2^28 pixels
+# (16 k x 16 k) is above every industrial sensor and below what a station can hold.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
+# Without these the V4L and MSMF layers print to stderr what the source reports in its own words.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+try:
+    import cv2
+except ImportError as exc:
+    raise RankcastError(
+        f"OpenCV does not load ({exc}); on a machine without a screen install "
+        "opencv-python-headless of the same version over opencv-python"
+    ) from exc
+
+__all__ = ["cv2"]

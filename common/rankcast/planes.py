@@ -1,0 +1,162 @@
+"""Colour planes: BGR to luma and half-size chroma and back.
+
+8 bit is BT.601 limited range, as OpenCV's I420. 16 bit is BT.601 full range in integers,
+so that both ends compute the same samples on every machine.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankcast.errors import UnsupportedImageError
+from rankcast.frame import Pixels
+from rankcast.jit import kernel
+from rankcast.opencv import cv2
+
+Planes: TypeAlias = tuple[Pixels, Pixels, Pixels]
+
+# ITU-R BT.601 luma weights times 2^15; they sum to exactly 2^15.
+_R, _G, _B = 9798, 19235, 3735
+# 1 / (2 (1 - 0.114)) and 1 / (2 (1 - 0.299)), times 2^15.
+_CB, _CR = 18492, 23372
+_SHIFT = 15
+_HALF = 1 << (_SHIFT - 1)
+_MIDDLE = 1 << 15
+_MAX16 = 65535
+
+
+def chroma_shape(height: int, width: int) -> tuple[int, int]:
+    """Shape of a 4:2:0 chroma plane; odd sides round up."""
+    return (height + 1) // 2, (width + 1) // 2
+
+
+def split_ycc420(pixels: Pixels) -> Planes:
+    """Split a colour image into luma and two half-size chroma planes.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W, 3), uint8 or uint16
+        BGR.
+
+    Returns
+    -------
+    tuple of ndarray
+        Y of shape (H, W), Cb and Cr of shape (ceil(H / 2), ceil(W / 2)), same dtype. Odd
+        sides are extended by repeating the last row or column.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If the image has not three channels.
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise UnsupportedImageError(f"got shape {pixels.shape}, 4:2:0 wants three channels (BGR)")
+    height, width = pixels.shape[:2]
+    if height % 2 or width % 2:
+        bgr = cv2.copyMakeBorder(pixels, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    else:
+        bgr = np.ascontiguousarray(pixels)
+    chroma_height, chroma_width = chroma_shape(height, width)
+    if pixels.dtype == np.uint8:
+        i420 = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420).reshape(-1)
+        luma_samples, samples = 4 * chroma_height * chroma_width, chroma_height * chroma_width
+        y = i420[:luma_samples].reshape(bgr.shape[:2])
+        cb = i420[luma_samples : luma_samples + samples].reshape(chroma_height, chroma_width)
+        cr = i420[luma_samples + samples :].reshape(chroma_height, chroma_width)
+        return y[:height, :width], cb, cr
+    y16 = np.empty(bgr.shape[:2], np.uint16)
+    cb16 = np.empty((chroma_height, chroma_width), np.uint16)
+    cr16 = np.empty((chroma_height, chroma_width), np.uint16)
+    _split16(bgr, y16, cb16, cr16)
+    return y16[:height, :width], cb16, cr16
+
+
+def merge_ycc420(planes: Planes) -> Pixels:
+    """Put luma and half-size chroma planes together again; the inverse of `split_ycc420`.
+
+    Parameters
+    ----------
+    planes : tuple of ndarray
+        Y of shape (H, W), Cb and Cr of shape (ceil(H / 2), ceil(W / 2)), uint8 or uint16.
+
+    Returns
+    -------
+    ndarray, shape (H, W, 3)
+        BGR, same dtype; each chroma sample serves its 2 x 2 pixels.
+    """
+    y, cb, cr = planes
+    height, width = y.shape
+    if y.dtype == np.uint8:
+        even_height, even_width = 2 * cb.shape[0], 2 * cb.shape[1]
+        i420 = np.empty(even_height * even_width * 3 // 2, np.uint8)
+        luma = i420[: even_height * even_width].reshape(even_height, even_width)
+        luma[:height, :width] = y
+        luma[height:, :width] = luma[height - 1, :width]
+        luma[:, width:] = luma[:, width - 1 : width]
+        i420[luma.size : luma.size + cb.size] = cb.reshape(-1)
+        i420[luma.size + cb.size :] = cr.reshape(-1)
+        bgr: NDArray[np.uint8] = cv2.cvtColor(
+            i420.reshape(even_height * 3 // 2, even_width), cv2.COLOR_YUV2BGR_I420
+        )
+        if (even_height, even_width) != (height, width):
+            bgr = np.ascontiguousarray(bgr[:height, :width])
+        return bgr
+    bgr16 = np.empty((height, width, 3), np.uint16)
+    _merge16(y, cb, cr, bgr16)
+    return bgr16
+
+
+@kernel
+def _clip16(value: int) -> int:
+    return min(max(value, 0), _MAX16)
+
+
+@kernel
+def _split16(
+    bgr: Pixels,
+    y: Pixels,
+    cb: Pixels,
+    cr: Pixels,
+) -> None:
+    for i in range(cb.shape[0]):
+        for j in range(cb.shape[1]):
+            blue = red = luma = np.int64(0)
+            for di in range(2):
+                for dj in range(2):
+                    b = np.int64(bgr[2 * i + di, 2 * j + dj, 0])
+                    g = np.int64(bgr[2 * i + di, 2 * j + dj, 1])
+                    r = np.int64(bgr[2 * i + di, 2 * j + dj, 2])
+                    value = (_R * r + _G * g + _B * b + _HALF) >> _SHIFT
+                    y[2 * i + di, 2 * j + dj] = value
+                    blue += b
+                    red += r
+                    luma += value
+            # The sums are of four pixels: two more bits to shift out.
+            half = np.int64(1) << (_SHIFT + 1)
+            cb[i, j] = _clip16(((_CB * (blue - luma) + half) >> (_SHIFT + 2)) + _MIDDLE)
+            cr[i, j] = _clip16(((_CR * (red - luma) + half) >> (_SHIFT + 2)) + _MIDDLE)
+
+
+@kernel
+def _merge16(
+    y: Pixels,
+    cb: Pixels,
+    cr: Pixels,
+    bgr: Pixels,
+) -> None:
+    # 2 (1 - 0.114), 2 (1 - 0.299) and the two parts of green, times 2^15.
+    to_b, to_r, cb_to_g, cr_to_g = 58065, 45941, 11277, 23401
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            luma = np.int64(y[i, j])
+            blue = np.int64(cb[i >> 1, j >> 1]) - _MIDDLE
+            red = np.int64(cr[i >> 1, j >> 1]) - _MIDDLE
+            b = luma + ((to_b * blue + _HALF) >> _SHIFT)
+            g = luma - ((cb_to_g * blue + cr_to_g * red + _HALF) >> _SHIFT)
+            r = luma + ((to_r * red + _HALF) >> _SHIFT)
+            bgr[i, j, 0] = _clip16(b)
+            bgr[i, j, 1] = _clip16(g)
+            bgr[i, j, 2] = _clip16(r)

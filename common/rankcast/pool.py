@@ -1,0 +1,104 @@
+"""The one pool of kernel threads of a process: the CPU budget that all streams share."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from rankcast.errors import SettingsError
+from rankcast.opencv import cv2
+
+T = TypeVar("T")
+MAX_THREADS = 64
+
+_lock = threading.Lock()
+_pool: ThreadPoolExecutor | None = None
+_threads = 0
+
+
+def processors() -> int:
+    """Number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def threads() -> int:
+    """Number of threads that kernels, BLAS and OpenCV may use in this process."""
+    return _threads or processors()
+
+
+def set_threads(count: int) -> None:
+    """Cap kernels, BLAS and OpenCV of this process at `count` threads.
+
+    Results never depend on the count. Call it before streams run: the old pool ends
+    its work first.
+
+    Raises
+    ------
+    SettingsError
+        If `count` is not in 1..64.
+    """
+    global _pool, _threads
+    if not 1 <= count <= MAX_THREADS:
+        raise SettingsError(f"got {count} threads, want 1 to {MAX_THREADS}")
+    with _lock:
+        old, _pool, _threads = _pool, None, count
+    if old is not None:
+        old.shutdown(wait=True)
+    threadpool_limits(limits=count)
+    cv2.setNumThreads(count)
+
+
+def run(tasks: Sequence[Callable[[], T]]) -> list[T]:
+    """Run `tasks` on the caller's thread and the pool; return their results in order.
+
+    The first exception is raised after all tasks have ended, so that no kernel
+    still writes into buffers that the caller is about to reuse.
+    """
+    workers = min(threads(), len(tasks))
+    if workers <= 1:
+        return [task() for task in tasks]
+    results: dict[int, T] = {}
+    failures: list[BaseException] = []
+    # next() of a counter is atomic under the GIL: each task is taken exactly once, by
+    # whoever is free, and a busy pool (another camera) only means the caller does more.
+    turns = itertools.count()
+
+    def work() -> None:
+        while (turn := next(turns)) < len(tasks):
+            try:
+                results[turn] = tasks[turn]()
+            except BaseException as exc:
+                failures.append(exc)
+
+    futures = [_executor().submit(work) for _ in range(workers - 1)]
+    work()
+    wait(future for future in futures if not future.cancel())
+    if failures:
+        raise failures[0]
+    return [results[turn] for turn in range(len(tasks))]
+
+
+def _executor() -> ThreadPoolExecutor:
+    global _pool
+    with _lock:
+        if _pool is None:
+            # One fewer than the budget: the caller of `run` works too.
+            _pool = ThreadPoolExecutor(max(1, threads() - 1), thread_name_prefix="rankcast-kernel")
+        return _pool
+
+
+def shutdown() -> None:
+    """End the pool's threads; the next `run` starts them again."""
+    global _pool
+    with _lock:
+        old, _pool = _pool, None
+    if old is not None:
+        old.shutdown(wait=True)

@@ -1,0 +1,1 @@
+"""The client station: subscribe, decode, display or save."""

@@ -1,0 +1,1 @@
+"""The camera station: grab, encode, publish."""

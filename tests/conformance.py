@@ -1,0 +1,46 @@
+"""What every codec must do, whatever it is: shared checks for the codec tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import rankcast
+from rankcast.frame import Pixels
+from rankcast.wire import Kind, unpack
+
+
+def psnr_db(want: Pixels, got: Pixels) -> float:
+    """PSNR on the full scale of the dtype; infinite for equal arrays."""
+    error = np.mean((want.astype(np.float64) - got.astype(np.float64)) ** 2)
+    peak = float(np.iinfo(want.dtype).max)
+    return float("inf") if error == 0 else float(10 * np.log10(peak * peak / error))
+
+
+def check_codec(name: str, images: Sequence[Pixels], least_psnr_db: float, **options: Any) -> None:
+    """Code and rebuild a stream of `images` and check what every codec promises.
+
+    Shape and dtype come back, PSNR is at least `least_psnr_db` (infinity: exact), the header
+    tells the truth, the input is not modified, and a fresh decoder decodes the first packet.
+    """
+    encoder, decoder = rankcast.Encoder(name, **options), rankcast.Decoder()
+    for number, image in enumerate(images):
+        original = image.copy()
+        packet = encoder.encode(image, meta={"number": number})
+        assert np.array_equal(image, original), "the encoder modified its input"
+        header = unpack(packet).header
+        assert header.sequence == number
+        assert header.shape == image.shape
+        assert header.stream_id == encoder.stream_id
+        assert header.meta == {"number": number}
+        if number == 0:
+            assert header.kind is Kind.KEY
+        pixels = decoder.decode(packet)
+        assert pixels.shape == image.shape
+        assert pixels.dtype == image.dtype
+        reached = psnr_db(image, pixels)
+        assert reached >= least_psnr_db, f"{reached:.2f} dB for {image.shape} {image.dtype}"
+        if header.squared_error == 0:
+            assert np.array_equal(image, pixels)

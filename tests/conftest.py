@@ -1,0 +1,39 @@
+"""Fixtures of all tests: real data, and the rule that nothing may leak."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of real images and clips, or a visible skip."""
+    folder = Path(os.environ.get("RANKCAST_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no test data at {folder}: set RANKCAST_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaks() -> Iterator[None]:
+    """Fail a test that leaves a thread or a ZeroMQ socket behind."""
+    before = set(threading.enumerate())
+    yield
+    gc.collect()  # a ResourceWarning of an unclosed socket is an error
+    left = [
+        thread
+        for thread in threading.enumerate()
+        # The kernel pool belongs to the process, not to a test.
+        if thread not in before and not thread.name.startswith("rankcast-kernel")
+    ]
+    assert not left, f"threads left running: {left}"
+    assert not zmq.Context._instance or zmq.Context._instance.closed, "a global context was used"
