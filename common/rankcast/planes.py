@@ -110,8 +110,8 @@ def merge_ycc420(planes: Planes) -> Pixels:
 
 
 @kernel
-def _clip16(value: int) -> int:
-    return min(max(value, 0), _MAX16)
+def _clip16(value: np.int64) -> np.int64:
+    return np.int64(min(max(value, 0), _MAX16))
 
 
 @kernel
