@@ -111,7 +111,9 @@ def merge_ycc420(planes: Planes) -> Pixels:
 
 @kernel
 def _clip16(value: np.int64) -> np.int64:
-    return np.int64(min(max(value, 0), _MAX16))
+    if value < 0:
+        return np.int64(0)
+    return value if value < _MAX16 else np.int64(_MAX16)
 
 
 @kernel
