@@ -6,7 +6,8 @@ so that both ends compute the same samples on every machine.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,3 +163,88 @@ def _merge16(
             bgr[i, j, 0] = _clip16(b)
             bgr[i, j, 1] = _clip16(g)
             bgr[i, j, 2] = _clip16(r)
+
+
+FINE_BITS = 2
+"""Extra bits of 4:4:4 planes of 8-bit pictures: whole levels would cap luma at 54 dB."""
+
+
+def split_ycc444(pixels: Pixels) -> Planes:
+    """Split a colour image into full-range BT.601 luma and chroma of full size.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W, 3), uint8 or uint16
+        BGR.
+
+    Returns
+    -------
+    tuple of ndarray, shape (H, W), uint16
+        In quarter levels for uint8 (0..1023), in levels for uint16.
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise UnsupportedImageError(f"got shape {pixels.shape}, 4:4:4 wants three channels (BGR)")
+    height, width = pixels.shape[:2]
+    y, cb, cr = (np.empty((height, width), np.uint16) for _ in range(3))
+    fine = FINE_BITS if pixels.dtype == np.uint8 else 0
+    _split444(np.ascontiguousarray(pixels), y, cb, cr, fine)
+    return y, cb, cr
+
+
+def merge_ycc444(planes: Planes, dtype: np.dtype[Any]) -> Pixels:
+    """Put luma and chroma of full size together again; the inverse of `split_ycc444`."""
+    y, cb, cr = planes
+    bgr: Pixels = np.empty((*y.shape, 3), dtype)
+    _merge444(y, cb, cr, FINE_BITS if dtype == np.uint8 else 0, bgr)
+    return bgr
+
+
+def split_bayer(pixels: Pixels) -> tuple[Pixels, ...]:
+    """Split a mosaic (H, W) into its four planes, by position in the 2 x 2 pattern."""
+    return tuple(pixels[a::2, b::2] for a in range(2) for b in range(2))
+
+
+def merge_bayer(planes: Sequence[Pixels], shape: tuple[int, int]) -> Pixels:
+    """Put the four planes of a mosaic together again."""
+    pixels: Pixels = np.empty(shape, planes[0].dtype)
+    for index, plane in enumerate(planes):
+        pixels[index // 2 :: 2, index % 2 :: 2] = plane
+    return pixels
+
+
+@kernel
+def _split444(bgr: Pixels, y: Pixels, cb: Pixels, cr: Pixels, fine: int) -> None:
+    largest = (256 << fine) - 1 if fine > 0 else _MAX16
+    middle = (largest + 1) >> 1
+    shift = _SHIFT - fine
+    half = np.int64(1) << (shift - 1)
+    for i in range(bgr.shape[0]):
+        for j in range(bgr.shape[1]):
+            b = np.int64(bgr[i, j, 0])
+            g = np.int64(bgr[i, j, 1])
+            r = np.int64(bgr[i, j, 2])
+            luma = _R * r + _G * g + _B * b
+            y[i, j] = (luma + half) >> shift
+            # The differences carry 15 fractional bits, the factors 15 more.
+            blue = (_CB * ((b << _SHIFT) - luma) + (half << _SHIFT)) >> (shift + _SHIFT)
+            red = (_CR * ((r << _SHIFT) - luma) + (half << _SHIFT)) >> (shift + _SHIFT)
+            cb[i, j] = min(max(blue + middle, 0), largest)
+            cr[i, j] = min(max(red + middle, 0), largest)
+
+
+@kernel
+def _merge444(y: Pixels, cb: Pixels, cr: Pixels, fine: int, bgr: Pixels) -> None:
+    largest = 255 if fine > 0 else _MAX16
+    middle = np.int64(1) << (7 + fine) if fine > 0 else np.int64(_MIDDLE)
+    # 2 (1 - 0.114), 2 (1 - 0.299) and the two parts of green, times 2^15.
+    to_b, to_r, cb_to_g, cr_to_g = 58065, 45941, 11277, 23401
+    half = np.int64(1) << (_SHIFT + fine - 1)
+    shift = _SHIFT + fine
+    for i in range(bgr.shape[0]):
+        for j in range(bgr.shape[1]):
+            luma = (np.int64(y[i, j]) << _SHIFT) + half
+            blue = np.int64(cb[i, j]) - middle
+            red = np.int64(cr[i, j]) - middle
+            bgr[i, j, 0] = min(max((luma + to_b * blue) >> shift, 0), largest)
+            bgr[i, j, 1] = min(max((luma - cb_to_g * blue - cr_to_g * red) >> shift, 0), largest)
+            bgr[i, j, 2] = min(max((luma + to_r * red) >> shift, 0), largest)

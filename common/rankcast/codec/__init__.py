@@ -13,9 +13,10 @@ from rankcast.codec.jpeg import JPEG
 from rankcast.codec.protocol import Codec
 from rankcast.codec.raw import RAW
 from rankcast.codec.svd import SVD
+from rankcast.codec.svd_patch import SVD_PATCH
 from rankcast.errors import SettingsError, UnknownCodecError
 
-CODECS: Mapping[int, Codec] = MappingProxyType({0: RAW, 1: SVD, 2: JPEG})
+CODECS: Mapping[int, Codec] = MappingProxyType({0: RAW, 1: SVD, 2: JPEG, 3: SVD_PATCH})
 CODECS_BY_NAME: Mapping[str, Codec] = MappingProxyType(
     {codec.name: codec for codec in CODECS.values()}
 )

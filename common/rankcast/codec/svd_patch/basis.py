@@ -1,0 +1,116 @@
+"""The factor matrices L and R of a plane: the table's, or the frame's own 2D-SVD.
+
+The 2D-SVD of a stack of patches A_i (Ding and Ye 2005, "2-Dimensional Singular Value
+Decomposition for 2D Maps and Images") takes L and R as the eigenvectors of the row-row and
+column-column covariances of all patches; then A_i ~ L M_i R^T.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankcast.codec.svd_patch.tables import BASIS_BITS_8, BASIS_BITS_16, cosine_table
+from rankcast.entropy.rangecoder import Bytes, Coder, code_bit, code_bits
+from rankcast.jit import kernel
+
+SIDE = 8
+_WIDTHS = 16
+_CONTEXTS_PER_BASIS = 2 * _WIDTHS
+BASIS_CONTEXTS = _CONTEXTS_PER_BASIS
+SHRINKAGE = 0.5
+"""Share of the table's own diagonal covariance: keeps the sparsity of smooth bases."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Basis:
+    """Factor matrices of the three patch sizes, as integers and ready for both directions."""
+
+    own: bool
+    """Whether the 8 x 8 factors differ from the table."""
+    left: NDArray[np.int32]
+    """(3, 32, 32), basis vectors in columns; patches of 16 and 32 always use the table."""
+    right_t: NDArray[np.int32]
+    left_t_real: NDArray[np.float32]
+    right_real: NDArray[np.float32]
+
+
+def basis_bits(deep: bool) -> int:
+    """Fractional bits of the factors."""
+    return BASIS_BITS_16 if deep else BASIS_BITS_8
+
+
+def make_basis(
+    left: NDArray[np.int32] | None, right: NDArray[np.int32] | None, deep: bool
+) -> Basis:
+    """Put 8 x 8 integer factors (None: the table's) together with those of larger patches."""
+    bits = basis_bits(deep)
+    lefts = np.zeros((3, 32, 32), np.int32)
+    rights_t = np.zeros((3, 32, 32), np.int32)
+    for size in range(3):
+        side = 8 << size
+        table = cosine_table(side, bits)
+        lefts[size, :side, :side] = table
+        rights_t[size, :side, :side] = table.T
+    if left is not None and right is not None:
+        lefts[0, :SIDE, :SIDE] = left
+        rights_t[0, :SIDE, :SIDE] = right.T
+    one = np.float32(1 << bits)
+    return Basis(
+        left is not None,
+        lefts,
+        rights_t,
+        np.ascontiguousarray(lefts.transpose(0, 2, 1)).astype(np.float32) / one,
+        np.ascontiguousarray(rights_t.transpose(0, 2, 1)).astype(np.float32) / one,
+    )
+
+
+TABLE_8 = make_basis(None, None, deep=False)
+TABLE_16 = make_basis(None, None, deep=True)
+
+
+def table_basis(deep: bool) -> Basis:
+    """The integer DCT."""
+    return TABLE_16 if deep else TABLE_8
+
+
+@kernel
+def code_difference(coder: Coder, data: Bytes, first: int, value: int) -> int:
+    """Code one difference to the table: width in adaptive unary, sign and bits plain."""
+    size = abs(value)
+    target = np.int64(0)
+    while size >> target > 0:
+        target += 1
+    width = np.int64(0)
+    while width < _WIDTHS + 1:
+        if code_bit(coder, data, first + min(width, _WIDTHS - 1), int(width < target)) == 0:
+            break
+        width += 1
+    if width == 0:
+        return 0
+    size = (np.int64(1) << (width - 1)) | code_bits(coder, data, width - 1, size)
+    return -size if code_bits(coder, data, 1, int(value < 0)) else size
+
+
+@kernel
+def code_factors(
+    coder: Coder,
+    data: Bytes,
+    first: int,
+    table: NDArray[np.int32],
+    factors: NDArray[np.int32],
+    largest: int,
+) -> None:
+    """Write, or read into `factors`, two 8 x 8 factor matrices as differences to the table.
+
+    Decoded values are clamped to `largest`: the bounds of the inverse transform rest on it.
+    """
+    for side in range(2):
+        for k in range(8):
+            for i in range(8):
+                difference = np.int64(factors[side, i, k]) - np.int64(table[i, k])
+                difference = code_difference(coder, data, first + side * _WIDTHS, difference)
+                value = np.int64(table[i, k]) + difference
+                factors[side, i, k] = min(max(value, -largest), largest)

@@ -1,0 +1,93 @@
+"""The decoding half of `svd-patch`; trusts nothing in header parameters and body."""
+
+from __future__ import annotations
+
+from rankcast.codec.svd_patch.encoder import MAX_PLANE_STEP, MIN_PLANE_STEP
+from rankcast.codec.svd_patch.engine import Engine
+from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
+from rankcast.codec.svd_patch.layout import to_pixels
+from rankcast.codec.svd_patch.payload import read_bases, split_payload
+from rankcast.codec.svd_patch.picture import Picture
+from rankcast.errors import NeedKeyframe, PayloadError
+from rankcast.frame import Pixels
+from rankcast.wire import Header, Kind, Limits
+
+
+class SvdPatchDecoder:
+    """Rebuilds pictures; holds the one picture that a predicted frame may need."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._engine: Engine | None = None
+        self._stream_id = b""
+        self._reference: Picture | None = None
+        self._spare: Picture | None = None
+
+    def decode(self, header: Header, body: memoryview) -> Pixels:
+        """Rebuild one picture; see CodecDecoder."""
+        geometry, step, rank = _parameters(header)
+        payload = split_payload(body, geometry.slices)
+        key = header.kind is Kind.KEY
+        reference = None if key else self._reference_of(header, geometry)
+        if key and payload.kept is False:
+            raise PayloadError("a key frame that is no reference")
+        if not key and payload.bases:
+            raise PayloadError("a predicted frame with factor matrices")
+        engine, picture = self._prepare(geometry)
+        picture.start_from(reference)
+        if key:
+            picture.bases = read_bases(payload.bases, len(geometry.planes), geometry.deep)
+        if not engine.read(payload.slices, picture, reference, step, rank):
+            raise PayloadError("a slice ends early or goes on after its last patch")
+        if header.checksum is not None and picture.checksum() != header.checksum:
+            if not key:
+                # What it was predicted from may be wrong too: begin again.
+                self._reference = None
+            raise NeedKeyframe(
+                f"frame {header.sequence} was rebuilt with another checksum than it was coded with"
+            )
+        picture.sequence = header.sequence
+        if payload.kept:
+            self._spare, self._reference = self._reference, picture
+            self._stream_id = header.stream_id
+        return to_pixels(picture.planes, geometry, header.dtype)
+
+    def _reference_of(self, header: Header, geometry: Geometry) -> Picture:
+        held = self._reference
+        if (
+            held is None
+            or held.sequence != header.ref_sequence
+            or self._stream_id != header.stream_id
+        ):
+            has = "nothing" if held is None else f"frame {held.sequence}"
+            raise NeedKeyframe(
+                f"frame {header.sequence} needs frame {header.ref_sequence}, this decoder has {has}"
+            )
+        if held.geometry != geometry:
+            raise PayloadError(
+                f"frame {header.sequence} is predicted from a picture of shape "
+                f"{held.geometry.shape}, it is {geometry.shape}"
+            )
+        return held
+
+    def _prepare(self, geometry: Geometry) -> tuple[Engine, Picture]:
+        if self._engine is None or self._engine.geometry != geometry:
+            self._engine = Engine(geometry)
+            self._spare = None
+        if self._spare is None or self._spare.geometry != geometry:
+            self._spare = Picture(geometry)
+        return self._engine, self._spare
+
+
+def _parameters(header: Header) -> tuple[Geometry, int, int]:
+    params = header.params
+    if len(params) != 3 or any(type(value) is not int for value in params):
+        raise PayloadError(f"got parameters {params!r:.60}, want layout, step and rank")
+    layout, step, rank = (int(value) for value in params)
+    if not 0 <= layout <= max(Layout):
+        raise PayloadError(f"got layout {layout}, want 0 to {max(Layout)}")
+    if not MIN_PLANE_STEP <= step <= MAX_PLANE_STEP:
+        raise PayloadError(f"got step {step}, want {MIN_PLANE_STEP} to {MAX_PLANE_STEP}")
+    if not 1 <= rank <= 8:
+        raise PayloadError(f"got rank {rank}, want 1 to 8")
+    return geometry_of(Layout(layout), header.shape or (), header.dtype_bytes), step, rank

@@ -1,0 +1,217 @@
+"""The encoding half of `svd-patch`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankcast.codec.protocol import Coded
+from rankcast.codec.svd_patch.basis import table_basis
+from rankcast.codec.svd_patch.engine import Engine
+from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
+from rankcast.codec.svd_patch.layout import to_pixels, to_planes
+from rankcast.codec.svd_patch.options import SvdPatchOptions
+from rankcast.codec.svd_patch.payload import Payload, join_payload, write_bases
+from rankcast.codec.svd_patch.picture import Picture
+from rankcast.codec.svd_patch.rate import RateControl
+from rankcast.codec.svd_patch.tables import STEP_ONE
+from rankcast.frame import Frame, Pixels, full_scale
+from rankcast.jit import kernel
+from rankcast.opencv import cv2
+
+CHECKSUM_EVERY = 16
+"""Frames from one checksum of the planes to the next; key frames always have one."""
+MIN_PLANE_STEP = 4
+MAX_PLANE_STEP = 1 << 20
+_CUT_SAMPLING = 4
+_CUT_LEVELS = 0.03
+"""Mean difference, as a share of full scale, below which a frame is never a scene change."""
+
+
+class SvdPatchEncoder:
+    """Codes pictures as patches of planes, predicted from the picture before where it pays."""
+
+    def __init__(self, options: SvdPatchOptions) -> None:
+        self.options = options
+        self._rate = RateControl(options)
+        self._key_wanted = True
+        self._engine: Engine | None = None
+        self._source: list[NDArray[np.uint16]] = []
+        self._reference: Picture | None = None
+        self._spare: Picture | None = None
+        self._since_key = 0
+        self._key_ns = 0
+        self._bits = 8
+
+    def request_keyframe(self) -> None:
+        """Make the next frame a key frame."""
+        self._key_wanted = True
+
+    def reconfigure(self, options: SvdPatchOptions) -> None:
+        """Go on with other options from the next frame on.
+
+        Rate, thread and key-frame settings change without a key frame; another colour
+        format or number of significant bits starts with one.
+        """
+        old, self.options = self.options, options
+        self._rate.reconfigure(options)
+        if (old.colour, old.significant_bits) != (options.colour, options.significant_bits):
+            self._key_wanted = True
+
+    def encode(self, frame: Frame, sequence: int) -> Coded:
+        """Code one frame; see CodecEncoder."""
+        pixels = frame.pixels
+        geometry = geometry_of(
+            self._layout(frame), pixels.shape, pixels.dtype.itemsize
+        )
+        if self._engine is None or self._engine.geometry != geometry:
+            self._prepare(geometry)
+        engine, reference, spare = self._engine, self._reference, self._spare
+        assert engine is not None and spare is not None
+        to_planes(pixels, geometry, self._source)
+        key = self._wants_key(frame, reference)
+        if key:
+            reference = None
+            self._bits = self._significant_bits(frame)
+        kept = self.options.refs == 1 or key or self._since_key % 2 == 0
+        step = self._rate.propose(key=key, bits=self._bits, t_ns=frame.t_capture_mono_ns)
+        energy = _squares(pixels)
+        while True:
+            plane_step = _plane_step(step, geometry)
+            body = self._code(spare, reference, plane_step, kept)
+            rebuilt = to_pixels(spare.planes, geometry, pixels.dtype)
+            error = _squared_error(pixels, rebuilt)
+            psnr = _psnr(error, pixels)
+            better = self._rate.review(key=key, size_bytes=len(body), psnr_db=psnr)
+            if better is None or _plane_step(better, geometry) == plane_step:
+                break
+            step = better
+        self._rate.sent(key=key, size_bytes=len(body))
+        ref_sequence = None if reference is None else reference.sequence
+        spare.sequence = sequence
+        checked = key or self._since_key % CHECKSUM_EVERY == 0
+        checksum = spare.checksum() if checked else None
+        if kept:
+            self._reference, self._spare = spare, self._reference or Picture(geometry)
+        if key:
+            self._key_wanted = False
+            self._since_key = 0
+            self._key_ns = frame.t_capture_mono_ns
+        self._since_key += 1
+        return Coded(
+            body,
+            params=(int(geometry.layout), plane_step, self.options.rank),
+            ref_sequence=ref_sequence,
+            squared_error=error,
+            energy=min(max(1 - error / energy, 0.0), 1.0) if energy else float(error == 0),
+            rank=(self.options.rank,) * min(len(geometry.planes), 4),
+            checksum=checksum,
+        )
+
+    def _layout(self, frame: Frame) -> Layout:
+        shape = frame.pixels.shape
+        if len(shape) == 2 or shape[2] == 1:
+            return Layout.BAYER if frame.cfa and min(shape[:2]) >= 2 else Layout.GREY
+        if shape[2] == 3:
+            return Layout.YCC420 if self.options.colour == "ycc420" else Layout.YCC444
+        return Layout.CHANNELS
+
+    def _prepare(self, geometry: Geometry) -> None:
+        self._engine = Engine(geometry)
+        self._source = [np.zeros(plane.padded, np.uint16) for plane in geometry.planes]
+        self._reference = None
+        self._spare = Picture(geometry)
+
+    def _wants_key(self, frame: Frame, reference: Picture | None) -> bool:
+        if self._key_wanted or reference is None or self._since_key >= self.options.gop:
+            return True
+        interval_s = self.options.keyframe_interval_s
+        elapsed_ns = frame.t_capture_mono_ns - self._key_ns
+        if interval_s and elapsed_ns >= interval_s * 1e9:
+            return True
+        return _is_cut(
+            self._source[0], reference.planes[0], reference.geometry.largest
+        )
+
+    def _significant_bits(self, frame: Frame) -> int:
+        if frame.pixels.dtype == np.uint8:
+            return 8
+        said = self.options.significant_bits or frame.significant_bits
+        # A 12-bit camera that does not say so: the largest sample tells.
+        return max(said or int(frame.pixels.max()).bit_length(), 8)
+
+    def _code(
+        self, picture: Picture, reference: Picture | None, plane_step: int, kept: bool
+    ) -> bytes:
+        engine = self._engine
+        assert engine is not None
+        picture.start_from(reference)
+        bases = b""
+        if reference is None:
+            deep = engine.geometry.deep
+            picture.bases = [table_basis(deep)] * len(self._source)
+            bases = write_bases(picture.bases, deep)
+        slices = engine.write(
+            self._source, picture, reference, plane_step, self.options.rank, self.options.threads
+        )
+        return join_payload(Payload(kept, bases, slices))
+
+
+def _plane_step(step: float, geometry: Geometry) -> int:
+    wanted = round(step * geometry.scale * STEP_ONE)
+    return min(max(wanted, MIN_PLANE_STEP), MAX_PLANE_STEP)
+
+
+def _is_cut(source: NDArray[np.uint16], reference: NDArray[np.uint16], largest: int) -> bool:
+    """Whether the reference predicts the picture worse than its own mean does."""
+    now = source[::_CUT_SAMPLING, ::_CUT_SAMPLING].astype(np.float32)
+    before = reference[::_CUT_SAMPLING, ::_CUT_SAMPLING]
+    difference = float(np.mean(np.abs(now - before)))
+    if difference < _CUT_LEVELS * largest:
+        return False
+    return difference > 0.8 * float(np.mean(np.abs(now - now.mean())))
+
+
+def _psnr(error: int, pixels: Pixels) -> float:
+    if error == 0:
+        return math.inf
+    peak = full_scale(pixels.dtype)
+    return 10 * math.log10(peak * peak * pixels.size / error)
+
+
+def _squares(pixels: Pixels) -> int:
+    if pixels.dtype == np.uint8:
+        return int(cv2.norm(pixels.reshape(pixels.shape[0], -1), cv2.NORM_L2SQR))
+    return int(_sum_of_squares(np.ascontiguousarray(pixels).reshape(-1)))
+
+
+def _squared_error(pixels: Pixels, rebuilt: Pixels) -> int:
+    if pixels.dtype == np.uint8:
+        rows = pixels.shape[0]
+        return int(
+            cv2.norm(pixels.reshape(rows, -1), rebuilt.reshape(rows, -1), cv2.NORM_L2SQR)
+        )
+    return int(
+        _sum_of_squared_differences(
+            np.ascontiguousarray(pixels).reshape(-1), rebuilt.reshape(-1)
+        )
+    )
+
+
+@kernel
+def _sum_of_squares(samples: NDArray[np.uint16]) -> int:
+    total = np.int64(0)
+    for i in range(len(samples)):
+        total += np.int64(samples[i]) * np.int64(samples[i])
+    return total
+
+
+@kernel
+def _sum_of_squared_differences(a: NDArray[np.uint16], b: NDArray[np.uint16]) -> int:
+    total = np.int64(0)
+    for i in range(len(a)):
+        difference = np.int64(a[i]) - np.int64(b[i])
+        total += difference * difference
+    return total

@@ -1,0 +1,107 @@
+"""From the shape of a picture to its planes, their padded sizes and their slices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+
+from rankcast.codec.svd_patch.tables import CELL, UNIT
+from rankcast.errors import PayloadError
+
+
+class Layout(IntEnum):
+    """How the samples of a picture become planes; the number is on the wire."""
+
+    GREY = 0
+    YCC420 = 1
+    YCC444 = 2
+    BAYER = 3
+    CHANNELS = 4
+
+
+TWO_SLICES = 1280 * 720
+FOUR_SLICES = 3840 * 2160
+_SLICE_ROWS = 2 * CELL // UNIT
+"""Slices begin at multiples of 64 rows, so that those of half-size planes begin at cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneGeometry:
+    """One plane: its true size, its size in units, and its slices as ranges of units."""
+
+    height: int
+    width: int
+    units_y: int
+    units_x: int
+    guide_shift: int
+    slices: tuple[tuple[int, int], ...]
+
+    @property
+    def padded(self) -> tuple[int, int]:
+        """Shape of the arrays that hold the plane."""
+        return self.units_y * UNIT, self.units_x * UNIT
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """What both ends derive from shape, dtype and layout alone."""
+
+    layout: Layout
+    shape: tuple[int, ...]
+    deep: bool
+    largest: int
+    """Full scale of the planes' samples."""
+    scale: int
+    """Plane levels per grey level of the picture."""
+    planes: tuple[PlaneGeometry, ...]
+    slices: int
+
+
+def _units(side: int) -> int:
+    return (side + UNIT - 1) // UNIT
+
+
+@lru_cache(maxsize=64)
+def geometry_of(layout: Layout, shape: tuple[int, ...], dtype_bytes: int) -> Geometry:
+    """Work out planes and slices.
+
+    Raises
+    ------
+    PayloadError
+        If such a picture cannot have that layout.
+    """
+    height, width = shape[:2]
+    channels = shape[2] if len(shape) == 3 else 1
+    sizes: list[tuple[int, int]]
+    if layout is Layout.GREY and channels == 1:
+        sizes = [(height, width)]
+    elif layout is Layout.YCC420 and channels == 3 and len(shape) == 3:
+        half = ((height + 1) // 2, (width + 1) // 2)
+        sizes = [(height, width), half, half]
+    elif layout is Layout.YCC444 and channels == 3 and len(shape) == 3:
+        sizes = [(height, width)] * 3
+    elif layout is Layout.BAYER and channels == 1 and min(height, width) >= 2:
+        sizes = [((height + 1 - a) // 2, (width + 1 - b) // 2) for a in range(2) for b in range(2)]
+    elif layout is Layout.CHANNELS and len(shape) == 3 and channels > 1:
+        sizes = [(height, width)] * channels
+    else:
+        raise PayloadError(f"a picture of shape {shape} cannot have layout {layout.name}")
+    pixels = height * width
+    count = 1 if pixels < TWO_SLICES else 2 if pixels < FOUR_SLICES else 4
+    rows = _units(sizes[0][0])
+    bounds = [round(rows * k / count / _SLICE_ROWS) * _SLICE_ROWS for k in range(count)] + [rows]
+    planes = []
+    for index, (plane_height, plane_width) in enumerate(sizes):
+        shift = 1 if layout is Layout.YCC420 and index else 0
+        units_y = _units(plane_height)
+        cuts = [bound >> shift for bound in bounds[:-1]] + [units_y]
+        slices = tuple(zip(cuts[:-1], cuts[1:], strict=True))
+        planes.append(
+            PlaneGeometry(plane_height, plane_width, units_y, _units(plane_width), shift, slices)
+        )
+    fine = layout is Layout.YCC444 and dtype_bytes == 1
+    largest = 1023 if fine else 255 if dtype_bytes == 1 else 65535
+    return Geometry(
+        layout, shape, dtype_bytes == 2, largest, 4 if fine else 1, tuple(planes), count
+    )

@@ -1,0 +1,220 @@
+"""Prediction of a patch from the reference frame: copies, displaced copies and their search."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankcast.codec.svd_patch.tables import MAX_VECTOR, TAPS
+from rankcast.frame import Pixels
+from rankcast.jit import kernel
+
+
+@kernel
+def _inside(value: int, size: int) -> int:
+    if value < 0:
+        return 0
+    return value if value < size else size - 1
+
+
+@kernel
+def displaced(
+    plane: Pixels,
+    y: int,
+    x: int,
+    side: int,
+    vector_y: int,
+    vector_x: int,
+    largest: int,
+    rows: NDArray[np.int32],
+    out: NDArray[np.int32],
+) -> None:
+    """Fill ``out[:side, :side]`` with the patch at (y, x) displaced by quarter samples.
+
+    Samples outside the plane repeat its border, so any vector is safe. ``rows`` is scratch of
+    at least (side + 7, side); `largest` is the full scale. Exact in int32 up to 16 bits:
+    65535 x 112 x 112 < 2^30, where 112 is the largest sum of absolute taps.
+    """
+    height, width = plane.shape[0], plane.shape[1]
+    fraction_y, fraction_x = vector_y & 3, vector_x & 3
+    y0, x0 = y + (vector_y >> 2), x + (vector_x >> 2)
+    inside = y0 >= 3 and x0 >= 3 and y0 + side + 4 <= height and x0 + side + 4 <= width
+    if fraction_y == 0 and fraction_x == 0:
+        for i in range(side):
+            if inside:
+                source = plane[y0 + i]
+                for j in range(side):
+                    out[i, j] = source[x0 + j]
+            else:
+                source = plane[_inside(y0 + i, height)]
+                for j in range(side):
+                    out[i, j] = source[_inside(x0 + j, width)]
+        return
+    taps = TAPS[fraction_x]
+    for i in range(side + 7):
+        if inside:
+            source = plane[y0 - 3 + i]
+        else:
+            source = plane[_inside(y0 - 3 + i, height)]
+        row = rows[i]
+        if fraction_x == 0:
+            for j in range(side):
+                column = x0 + j
+                if not inside:
+                    column = _inside(column, width)
+                row[j] = 64 * np.int64(source[column])
+        elif inside:
+            row[:side] = 0
+            for t in range(8):
+                weight = taps[t]
+                for j in range(side):
+                    row[j] += weight * np.int64(source[x0 + j - 3 + t])
+        else:
+            row[:side] = 0
+            for t in range(8):
+                weight = taps[t]
+                for j in range(side):
+                    row[j] += weight * np.int64(source[_inside(x0 + j - 3 + t, width)])
+    taps = TAPS[fraction_y]
+    for i in range(side):
+        result = out[i]
+        result[:side] = 2048
+        for t in range(8):
+            weight = taps[t]
+            row = rows[i + t]
+            for j in range(side):
+                result[j] += weight * np.int64(row[j])
+        for j in range(side):
+            result[j] = min(max(np.int64(result[j]) >> 12, 0), largest)
+
+
+@kernel
+def absolute_difference(
+    source: Pixels, reference: Pixels, y: int, x: int, side: int, y_from: int, x_from: int
+) -> int:
+    """Sum of absolute differences at a whole displacement; far outside counts as very much."""
+    height, width = reference.shape[0], reference.shape[1]
+    if y_from < 0 or x_from < 0 or y_from + side > height or x_from + side > width:
+        return 1 << 40
+    total = np.int64(0)
+    for i in range(side):
+        a = source[y + i]
+        b = reference[y_from + i]
+        row = np.int32(0)
+        for j in range(side):
+            row += np.int32(abs(np.int32(a[x + j]) - np.int32(b[x_from + j])))
+        total += np.int64(row)
+    return total
+
+
+@kernel
+def search(
+    source: Pixels,
+    reference: Pixels,
+    y: int,
+    x: int,
+    side: int,
+    starts: NDArray[np.int64],
+    start_count: int,
+    bit_cost: float,
+    vector_cost_at: NDArray[np.int64],
+    largest: int,
+    rows: NDArray[np.int32],
+    block: NDArray[np.int32],
+    best: NDArray[np.int64],
+    fractions: bool,
+) -> float:
+    """Find a displacement: from the best of `starts`, by diamonds, then half and quarter samples.
+
+    Parameters
+    ----------
+    starts : ndarray, shape (>= start_count, 2)
+        Candidates, (y, x) in quarter samples.
+    bit_cost : float
+        Grey levels that one bit of the vector is worth.
+    vector_cost_at : ndarray, shape (2,)
+        Vectors cost bits by their distance from this one.
+    best : ndarray, shape (2,)
+        The result.
+    fractions : bool
+        Whether to go on to half and quarter samples.
+
+    Returns
+    -------
+    float
+        Sum of absolute differences plus the cost of the vector.
+    """
+    centre_y, centre_x = vector_cost_at[0], vector_cost_at[1]
+    best_cost = 1e30
+    for k in range(start_count):
+        v, u = starts[k, 0] >> 2, starts[k, 1] >> 2
+        cost = absolute_difference(source, reference, y, x, side, y + v, x + u) + bit_cost * (
+            vector_bits(4 * v - centre_y) + vector_bits(4 * u - centre_x)
+        )
+        if cost < best_cost:
+            best_cost = cost
+            best[0], best[1] = 4 * v, 4 * u
+    if best_cost > 1e29:
+        best[0] = best[1] = 0
+    # Large steps first: parts on a belt move many samples between two frames.
+    reach = np.int64(8)
+    rounds = 0
+    while reach >= 1 and rounds < 24:
+        rounds += 1
+        v0, u0 = best[0] >> 2, best[1] >> 2
+        moved = False
+        for k in range(4):
+            v, u = v0, u0
+            if k == 0:
+                v -= reach
+            elif k == 1:
+                v += reach
+            elif k == 2:
+                u -= reach
+            else:
+                u += reach
+            if abs(v) > MAX_VECTOR >> 2 or abs(u) > MAX_VECTOR >> 2:
+                continue
+            cost = absolute_difference(source, reference, y, x, side, y + v, x + u) + bit_cost * (
+                vector_bits(4 * v - centre_y) + vector_bits(4 * u - centre_x)
+            )
+            if cost < best_cost:
+                best_cost = cost
+                best[0], best[1] = 4 * v, 4 * u
+                moved = True
+        if not moved:
+            reach >>= 1
+    if not fractions:
+        return best_cost
+    for fraction in (2, 1):
+        v0, u0 = best[0], best[1]
+        for dv in range(-1, 2):
+            for du in range(-1, 2):
+                v, u = v0 + dv * fraction, u0 + du * fraction
+                if (dv == 0 and du == 0) or abs(v) > MAX_VECTOR or abs(u) > MAX_VECTOR:
+                    continue
+                displaced(reference, y, x, side, v, u, largest, rows, block)
+                total = np.int64(0)
+                for i in range(side):
+                    a = source[y + i]
+                    b = block[i]
+                    row = np.int32(0)
+                    for j in range(side):
+                        row += np.int32(abs(np.int32(a[x + j]) - b[j]))
+                    total += np.int64(row)
+                cost = total + bit_cost * (vector_bits(v - centre_y) + vector_bits(u - centre_x))
+                if cost < best_cost:
+                    best_cost = cost
+                    best[0], best[1] = v, u
+    return best_cost
+
+
+@kernel
+def vector_bits(difference: int) -> float:
+    """Rough length of one component of a coded vector."""
+    size = abs(difference)
+    bits = 1.0
+    while size > 0:
+        bits += 2.0
+        size >>= 1
+    return bits

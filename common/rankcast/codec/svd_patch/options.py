@@ -1,0 +1,81 @@
+"""Options of the encoder of `svd-patch`."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from rankcast.codec.protocol import CodecOptions
+from rankcast.pool import MAX_THREADS
+
+_BITRATE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kMG]?)(?:bit/s|bps)?\s*")
+_FACTOR = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
+DEFAULT_QUALITY = 75
+
+
+def parse_bitrate(text: str) -> float:
+    """Bits a second of a text like ``8 Mbit/s``.
+
+    Raises
+    ------
+    ValueError
+        If it is no number with an optional k, M or G and an optional bit/s.
+    """
+    match = _BITRATE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"got bit rate {text!r:.40}, want a number such as '8 Mbit/s'")
+    return float(match[1]) * _FACTOR[match[2]]
+
+
+class SvdPatchOptions(CodecOptions):
+    """One of `quality`, `step`, `psnr` and `bitrate`; the rest is independent."""
+
+    exclusive: ClassVar[tuple[str, ...]] = ("quality", "step", "psnr", "bitrate")
+
+    quality: int | None = Field(default=None, ge=1, le=100)
+    """1..100 with the habit of JPEG; 75 unless another of the four is given."""
+    step: float | None = Field(default=None, ge=0.25, le=32768)
+    """Quantiser step in grey levels."""
+    psnr: float | None = Field(default=None, ge=10, le=100)
+    """Wanted PSNR of every frame in dB, on the full scale of the dtype, over all samples."""
+    bitrate: str | float | None = None
+    """Wanted bits a second: a number or a text such as ``8 Mbit/s``."""
+    buffer_s: float = Field(default=0.2, ge=0.01, le=60)
+    """Seconds of `bitrate` that the leaky bucket holds: how far a burst may run ahead."""
+    colour: Literal["ycc420", "ycc444"] = "ycc420"
+    gop: int = Field(default=250, ge=1, le=1_000_000)
+    """Frames from one key frame to the next at most; 1 turns prediction over time off."""
+    keyframe_interval_s: float = Field(default=0, ge=0, le=86_400)
+    """Seconds of capture time from one key frame to the next at most; 0 is no limit."""
+    refs: Literal[1, 2] = 1
+    """2: every second frame is a reference of none, so that it can be dropped."""
+    rank: int = Field(default=8, ge=1, le=8)
+    """Leading rows and columns kept of every 8 x 8 core, in proportion of larger ones."""
+    significant_bits: int = Field(default=0, ge=0, le=16)
+    """Bits that carry the picture where the camera does not say; 0: found at every key frame."""
+    threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)
+    """Threads at most; the default is what the process may use."""
+
+    @field_validator("bitrate")
+    @classmethod
+    def _bitrate(cls, value: str | float | None) -> float | None:
+        if value is None:
+            return None
+        bits = parse_bitrate(value) if isinstance(value, str) else float(value)
+        if not 1e3 <= bits <= 1e12:
+            raise ValueError(f"got {bits:g} bit/s, want 1 kbit/s to 1 Tbit/s")
+        return bits
+
+    @model_validator(mode="after")
+    def _one_target(self) -> SvdPatchOptions:
+        given = [name for name in self.exclusive if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"got {' and '.join(given)}, want one of {', '.join(self.exclusive)}")
+        return self
+
+    @property
+    def bits_per_second(self) -> float | None:
+        """`bitrate` as a number."""
+        return self.bitrate if isinstance(self.bitrate, float) else None

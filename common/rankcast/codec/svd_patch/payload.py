@@ -1,0 +1,151 @@
+"""The body of a packet: flags, bases and slices; see docs/wire.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rankcast.codec.svd_patch.basis import (
+    BASIS_CONTEXTS,
+    Basis,
+    basis_bits,
+    code_factors,
+    make_basis,
+    table_basis,
+)
+from rankcast.errors import PayloadError
+from rankcast.entropy.rangecoder import (
+    OVERRUN,
+    REGISTERS,
+    finish_encoder,
+    new_coder,
+    start_decoder,
+    start_encoder,
+)
+
+KEPT = 1
+"""The picture is a reference of later ones."""
+HAS_BASES = 2
+_MAX_BASES_BYTES = 64 * 512
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A body, taken apart."""
+
+    kept: bool
+    bases: bytes
+    slices: tuple[bytes, ...]
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def join_payload(payload: Payload) -> bytes:
+    """Serialise; the last slice needs no length."""
+    flags = (KEPT if payload.kept else 0) | (HAS_BASES if payload.bases else 0)
+    parts = [bytes((flags,))]
+    if payload.bases:
+        parts += [_varint(len(payload.bases)), payload.bases]
+    parts += [_varint(len(part)) for part in payload.slices[:-1]]
+    return b"".join((*parts, *payload.slices))
+
+
+def split_payload(body: memoryview, slices: int) -> Payload:
+    """Parse a body of `slices` slices.
+
+    Raises
+    ------
+    PayloadError
+        If lengths or flags are not what they must be.
+    """
+    if len(body) < 1:
+        raise PayloadError("got an empty body")
+    flags, position = body[0], 1
+    if flags & ~(KEPT | HAS_BASES):
+        raise PayloadError(f"got flags {flags:#04x}, want no others than 0x03")
+
+    def length(limit: int) -> int:
+        nonlocal position
+        value = shift = 0
+        while True:
+            if position >= len(body) or shift > 28:
+                raise PayloadError("the body ends within a length")
+            byte = body[position]
+            position += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        if value > limit:
+            raise PayloadError(f"got a part of {value} bytes, the limit is {limit}")
+        return value
+
+    bases = b""
+    if flags & HAS_BASES:
+        size = length(min(_MAX_BASES_BYTES, len(body)))
+        bases = bytes(body[position : position + size])
+        position += size
+    sizes = [length(len(body)) for _ in range(slices - 1)]
+    parts = []
+    for size in sizes:
+        parts.append(bytes(body[position : position + size]))
+        position += size
+    if position > len(body):
+        raise PayloadError(f"the parts need {position} bytes, the body has {len(body)}")
+    parts.append(bytes(body[position:]))
+    return Payload(bool(flags & KEPT), bases, tuple(parts))
+
+
+def write_bases(bases: list[Basis], deep: bool) -> bytes:
+    """Code which planes have factors of their own, and these; nothing if none has."""
+    if not any(basis.own for basis in bases):
+        return b""
+    coder = new_coder(1 + BASIS_CONTEXTS)
+    data = np.zeros(len(bases) * 512, np.uint8)
+    start_encoder(coder, len(data))
+    _code_bases(coder, data, bases, deep)
+    return data[: finish_encoder(coder, data)].tobytes()
+
+
+def read_bases(part: bytes, count: int, deep: bool) -> list[Basis]:
+    """Inverse of `write_bases`.
+
+    Raises
+    ------
+    PayloadError
+        If the bytes end early.
+    """
+    if not part:
+        return [table_basis(deep)] * count
+    coder = new_coder(1 + BASIS_CONTEXTS)
+    data = np.frombuffer(part, np.uint8).copy()
+    start_decoder(coder, data, 0, len(data))
+    bases = _code_bases(coder, data, [table_basis(deep)] * count, deep)
+    if coder[OVERRUN]:
+        raise PayloadError("the factor matrices end early")
+    return bases
+
+
+def _code_bases(coder, data, bases: list[Basis], deep: bool) -> list[Basis]:  # type: ignore[no-untyped-def]
+    from rankcast.entropy.rangecoder import code_bit
+
+    table = table_basis(deep).left[0, :8, :8]
+    found = []
+    for basis in bases:
+        if not code_bit(coder, data, REGISTERS, int(basis.own)):
+            found.append(table_basis(deep))
+            continue
+        factors = np.stack([basis.left[0, :8, :8], basis.right_t[0, :8, :8].T]).copy()
+        code_factors(
+            coder, data, REGISTERS + 1, table, factors, (1 << basis_bits(deep)) - 1
+        )
+        found.append(make_basis(factors[0], factors[1], deep))
+    return found

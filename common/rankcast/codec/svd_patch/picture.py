@@ -1,0 +1,66 @@
+"""A rebuilt picture with all that a later one may be predicted from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankcast.codec.svd_patch import contexts
+from rankcast.codec.svd_patch.basis import Basis
+from rankcast.codec.svd_patch.geometry import Geometry
+from rankcast.codec.svd_patch.slice import FIELDS
+from rankcast.entropy.rangecoder import REGISTERS, Coder, new_coder
+from rankcast.jit import kernel
+
+_CHECK_MASK = (1 << 32) - 1
+
+
+class Picture:
+    """Planes, models and bases; the arrays are made once per stream and reused."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        self.sequence = -1
+        self.planes = [np.zeros(plane.padded, np.uint16) for plane in geometry.planes]
+        self.coders = [new_coder(contexts.CONTEXTS) for _ in range(geometry.slices)]
+        self.bases: list[Basis] = []
+
+    def start_from(self, reference: Picture | None) -> None:
+        """Take over planes, models and bases; without a reference begin afresh."""
+        for index, plane in enumerate(self.planes):
+            if reference is not None:
+                np.copyto(plane, reference.planes[index])
+        for index, coder in enumerate(self.coders):
+            if reference is None:
+                coder[REGISTERS:] = FRESH_MODELS
+            else:
+                coder[:] = reference.coders[index]
+        self.bases = [] if reference is None else reference.bases
+
+    def checksum(self) -> int:
+        """32-bit checksum of all planes."""
+        value = np.int64(0)
+        for plane in self.planes:
+            value = _checksum(plane.reshape(-1), value)
+        return int(value)
+
+
+FRESH_MODELS: Coder = new_coder(contexts.CONTEXTS)[REGISTERS:]
+
+
+def new_info(geometry: Geometry) -> list[NDArray[np.int16]]:
+    """Maps of what was coded where, one per plane."""
+    return [np.zeros((p.units_y, p.units_x, FIELDS), np.int16) for p in geometry.planes]
+
+
+@kernel
+def _checksum(samples: NDArray[np.uint16], value: np.int64) -> np.int64:
+    # Blocks of 4096: a weighted sum that vectorises (< 2^16 x 2^13 x 2^12), then one step of
+    # a multiplicative hash (Knuth's 2654435761) over the sums.
+    for start in range(0, len(samples), 4096):
+        end = min(start + 4096, len(samples))
+        total = np.int64(0)
+        for i in range(start, end):
+            total += np.int64(samples[i]) * ((i - start) | 1) + np.int64(samples[i])
+        value = ((value ^ (total & _CHECK_MASK)) * 2654435761 + (total >> 32)) & _CHECK_MASK
+    return value

@@ -1,0 +1,424 @@
+"""One slice of one plane: the tree of patches, their prediction and their cores.
+
+`code_plane` is both the writer and the reader of the syntax. Whatever only an encoder
+does (planning the tree, choosing predictions and levels) is in `decision`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankcast.codec.svd_patch import contexts
+from rankcast.codec.svd_patch.coefficients import code_core
+from rankcast.codec.svd_patch.intra import CORNER, EDGE, gather_edge, predict
+from rankcast.codec.svd_patch.motion import displaced
+from rankcast.codec.svd_patch.tables import CELL, INTRA_MODES, LEVELS, MAX_VECTOR, STRIDE
+from rankcast.codec.svd_patch.transform import inverse_8, inverse_16
+from rankcast.entropy.rangecoder import Bytes, Coder, code_bit, code_bits
+from rankcast.frame import Pixels
+from rankcast.jit import kernel
+
+# Fields of a unit (8 x 8 samples) in the maps.
+KIND, SIZE, VECTOR_Y, VECTOR_X, MODE, CODED = range(6)
+FIELDS = 6
+NONE, SKIPPED, INTER, INTRA = range(4)
+
+# Integer parameters of a plane.
+(
+    OTHER_PLANE, HAS_GUIDE, GUIDE_SHIFT, PREDICTED, LARGEST, STEP, DEEP, TOP, BOTTOM, KEEP,
+    MIDDLE_GREY, EFFORT,
+) = range(12)  # fmt: skip
+PARAMETERS = 12
+
+# Decisions about a leaf, made by the encoder.
+D_KIND, D_INDEX, D_VECTOR_Y, D_VECTOR_X, D_MODE, D_CODED = range(6)
+
+
+class Work(NamedTuple):
+    """Everything a slice of a plane is coded from and into."""
+
+    coder: Coder
+    data: Bytes
+    source: Pixels
+    rebuilt: Pixels
+    reference: Pixels
+    info: NDArray[np.int16]
+    guide: NDArray[np.int16]
+    parameters: NDArray[np.int64]
+    prices: NDArray[np.float64]
+    left: NDArray[np.int32]
+    right_t: NDArray[np.int32]
+    left_t_real: NDArray[np.float32]
+    right_real: NDArray[np.float32]
+    plan: NDArray[np.int8]
+    still: NDArray[np.uint8]
+    decision: NDArray[np.int64]
+    candidates: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    best: NDArray[np.int64]
+    extent: NDArray[np.int64]
+    result: NDArray[np.float32]
+    levels: NDArray[np.int32]
+    spare_levels: NDArray[np.int32]
+    magnitudes: NDArray[np.int32]
+    edge: NDArray[np.int32]
+    raw_edge: NDArray[np.int32]
+    line: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    prediction: NDArray[np.int32]
+    trial: NDArray[np.int32]
+    core_32: NDArray[np.int32]
+    middle_32: NDArray[np.int32]
+    core_64: NDArray[np.int64]
+    middle_64: NDArray[np.int64]
+    residual: NDArray[np.int32]
+    real_residual: NDArray[np.float32]
+    real_middle: NDArray[np.float32]
+    scaled: NDArray[np.float32]
+
+
+def scratch() -> dict[str, NDArray[np.generic]]:
+    """Arrays of `Work` that carry nothing from one call to the next."""
+    block = (CELL, CELL)
+    return {
+        "decision": np.zeros(6, np.int64),
+        "candidates": np.zeros((4, 2), np.int64),
+        "starts": np.zeros((8, 2), np.int64),
+        "best": np.zeros(2, np.int64),
+        "extent": np.zeros(2, np.int64),
+        "result": np.zeros(3, np.float32),
+        "levels": np.zeros(LEVELS, np.int32),
+        "spare_levels": np.zeros(LEVELS, np.int32),
+        "magnitudes": np.zeros(LEVELS + 2 * STRIDE + 2, np.int32),
+        "edge": np.zeros(EDGE, np.int32),
+        "raw_edge": np.zeros(EDGE, np.int32),
+        "line": np.zeros(EDGE + CORNER, np.int32),
+        "rows": np.zeros((CELL + 8, CELL), np.int32),
+        "prediction": np.zeros(block, np.int32),
+        "trial": np.zeros(block, np.int32),
+        "core_32": np.zeros(block, np.int32),
+        "middle_32": np.zeros(block, np.int32),
+        "core_64": np.zeros(block, np.int64),
+        "middle_64": np.zeros(block, np.int64),
+        "residual": np.zeros(block, np.int32),
+        "real_residual": np.zeros(block, np.float32),
+        "real_middle": np.zeros(block, np.float32),
+        "scaled": np.zeros(LEVELS, np.float32),
+    }
+
+
+@kernel
+def list_candidates(w: Work, uy: int, ux: int) -> int:
+    """Collect the displacements that neighbours suggest, without repeats; return their number."""
+    p, info, out = w.parameters, w.info, w.candidates
+    count = 0
+    for source in range(4):
+        v = u = np.int64(0)
+        if source == 0:
+            if p[HAS_GUIDE] == 0:
+                continue
+            shift = p[GUIDE_SHIFT]
+            gy = min(uy << shift, w.guide.shape[0] - 1)
+            gx = min(ux << shift, w.guide.shape[1] - 1)
+            kind = w.guide[gy, gx, KIND]
+            if kind == INTRA or kind == NONE:
+                continue
+            v = np.int64(w.guide[gy, gx, VECTOR_Y]) >> shift
+            u = np.int64(w.guide[gy, gx, VECTOR_X]) >> shift
+        elif source == 1:
+            if ux == 0 or info[uy, ux - 1, KIND] == INTRA:
+                continue
+            v = np.int64(info[uy, ux - 1, VECTOR_Y])
+            u = np.int64(info[uy, ux - 1, VECTOR_X])
+        elif source == 2:
+            if uy <= p[TOP] or info[uy - 1, ux, KIND] == INTRA:
+                continue
+            v = np.int64(info[uy - 1, ux, VECTOR_Y])
+            u = np.int64(info[uy - 1, ux, VECTOR_X])
+        known = False
+        for k in range(count):
+            if out[k, 0] == v and out[k, 1] == u:
+                known = True
+        if not known:
+            out[count, 0] = v
+            out[count, 1] = u
+            count += 1
+    return count
+
+
+@kernel
+def guide_kind(w: Work, uy: int, ux: int) -> int:
+    """0 without a first plane; 1 if it skipped here, 2 if it did not."""
+    p = w.parameters
+    if p[HAS_GUIDE] == 0:
+        return 0
+    gy = min(uy << p[GUIDE_SHIFT], w.guide.shape[0] - 1)
+    gx = min(ux << p[GUIDE_SHIFT], w.guide.shape[1] - 1)
+    return 1 if w.guide[gy, gx, KIND] == SKIPPED else 2
+
+
+@kernel
+def skip_context(w: Work, uy: int, ux: int, size: int) -> int:
+    """Model of the skip flag."""
+    p = w.parameters
+    near = 0
+    if ux > 0 and w.info[uy, ux - 1, KIND] == SKIPPED:
+        near += 1
+    if uy > p[TOP] and w.info[uy - 1, ux, KIND] == SKIPPED:
+        near += 1
+    return (
+        contexts.SKIP + ((p[OTHER_PLANE] * 3 + size) * 3 + near) * 3 + guide_kind(w, uy, ux)
+    )
+
+
+@kernel
+def split_context(w: Work, uy: int, ux: int, size: int) -> int:
+    """Model of the split flag of a patch of 16 (`size` 1) or 32 (2)."""
+    p = w.parameters
+    near = 0
+    if ux > 0 and w.info[uy, ux - 1, SIZE] < size:
+        near += 1
+    if uy > p[TOP] and w.info[uy - 1, ux, SIZE] < size:
+        near += 1
+    guide = 0
+    if p[HAS_GUIDE] != 0:
+        gy = min(uy << p[GUIDE_SHIFT], w.guide.shape[0] - 1)
+        gx = min(ux << p[GUIDE_SHIFT], w.guide.shape[1] - 1)
+        guide = 1 if w.guide[gy, gx, SIZE] < min(size + p[GUIDE_SHIFT], 2) else 2
+    return (
+        contexts.SPLIT
+        + (((p[OTHER_PLANE] * 2 + size - 1) * 3 + near) * 3 + guide) * 2
+        + p[PREDICTED]
+    )
+
+
+@kernel
+def intra_context(w: Work, uy: int, ux: int, size: int) -> int:
+    """Model of the flag between intra and inter."""
+    p = w.parameters
+    near = 0
+    if ux > 0 and w.info[uy, ux - 1, KIND] == INTRA:
+        near += 1
+    if uy > p[TOP] and w.info[uy - 1, ux, KIND] == INTRA:
+        near += 1
+    guide = 0
+    if p[HAS_GUIDE] != 0:
+        gy = min(uy << p[GUIDE_SHIFT], w.guide.shape[0] - 1)
+        gx = min(ux << p[GUIDE_SHIFT], w.guide.shape[1] - 1)
+        guide = 1 if w.guide[gy, gx, KIND] == INTRA else 2
+    return contexts.IS_INTRA + ((p[OTHER_PLANE] * 3 + near) * 3 + guide) * 3 + size
+
+
+@kernel
+def coded_context(w: Work, uy: int, ux: int, size: int, group: int) -> int:
+    """Model of the flag that a core has levels."""
+    p = w.parameters
+    near = 0
+    if ux > 0 and w.info[uy, ux - 1, CODED] != 0:
+        near += 1
+    if uy > p[TOP] and w.info[uy - 1, ux, CODED] != 0:
+        near += 1
+    guide = 0
+    if p[HAS_GUIDE] != 0:
+        gy = min(uy << p[GUIDE_SHIFT], w.guide.shape[0] - 1)
+        gx = min(ux << p[GUIDE_SHIFT], w.guide.shape[1] - 1)
+        guide = 1 if w.guide[gy, gx, CODED] == 0 else 2
+    return contexts.CODED + (group * 3 + size) * 9 + near * 3 + guide
+
+
+@kernel
+def _code_candidate(w: Work, count: int, index: int) -> int:
+    found = 0
+    while found < count - 1:
+        context = contexts.SKIP_CANDIDATE + w.parameters[OTHER_PLANE] * 4 + found
+        if code_bit(w.coder, w.data, context, int(found < index)) == 0:
+            break
+        found += 1
+    return found
+
+
+@kernel
+def _code_component(w: Work, axis: int, value: int) -> int:
+    coder, data = w.coder, w.data
+    base = contexts.VECTOR + axis * 16
+    if code_bit(coder, data, base, int(value != 0)) == 0:
+        return 0
+    negative = code_bit(coder, data, base + 1, int(value < 0))
+    # Exponential Golomb: the number of bits in unary, then the bits below the leading one.
+    size = abs(value)
+    width = np.int64(0)
+    while (size >> (width + 1)) > 0:
+        width += 1
+    found = np.int64(0)
+    while found < 12:
+        if code_bit(coder, data, base + 2 + found, int(found < width)) == 0:
+            break
+        found += 1
+    size = (np.int64(1) << found) | code_bits(coder, data, found, size)
+    return -size if negative else size
+
+
+@kernel
+def _code_mode(w: Work, uy: int, ux: int, size: int, mode: int) -> int:
+    """Code an intra mode: that of the first plane, left, above, or one of all by a binary tree."""
+    p, coder, data = w.parameters, w.coder, w.data
+    tried_a = tried_b = np.int64(-1)
+    for k in range(3):
+        near = np.int64(-1)
+        if k == 0 and p[HAS_GUIDE] != 0:
+            gy = min(uy << p[GUIDE_SHIFT], w.guide.shape[0] - 1)
+            gx = min(ux << p[GUIDE_SHIFT], w.guide.shape[1] - 1)
+            if w.guide[gy, gx, KIND] == INTRA:
+                near = np.int64(w.guide[gy, gx, MODE])
+        elif k == 1 and ux > 0 and w.info[uy, ux - 1, KIND] == INTRA:
+            near = np.int64(w.info[uy, ux - 1, MODE])
+        elif k == 2 and uy > p[TOP] and w.info[uy - 1, ux, KIND] == INTRA:
+            near = np.int64(w.info[uy - 1, ux, MODE])
+        if near < 0 or near in (tried_a, tried_b):
+            continue
+        context = contexts.MODE_SAME + p[OTHER_PLANE] * 3 + k
+        if code_bit(coder, data, context, int(mode == near)) != 0:
+            return near
+        tried_b = tried_a
+        tried_a = near
+    base = contexts.MODE_TREE + (p[OTHER_PLANE] * 3 + size) * 64
+    node = np.int64(1)
+    for i in range(5, -1, -1):
+        node = (node << 1) | code_bit(coder, data, base + node, (mode >> i) & 1)
+    # 64 leaves, 35 modes: a hostile stream may name one that does not exist.
+    return min(node - 64, INTRA_MODES - 1)
+
+
+@kernel
+def _clear(w: Work) -> None:
+    rows, columns = w.extent[0], w.extent[1]
+    for i in range(rows):
+        for j in range(columns):
+            w.levels[i * STRIDE + j] = 0
+
+
+@kernel
+def rebuild(w: Work, y: int, x: int, size: int, coded: int) -> None:
+    """Put prediction plus inverse transform into the plane; clears the levels."""
+    p = w.parameters
+    side = 8 << size
+    largest = p[LARGEST]
+    out = w.rebuilt
+    if coded == 0:
+        for i in range(side):
+            for j in range(side):
+                out[y + i, x + j] = w.prediction[i, j]
+        return
+    rows, columns = w.extent[0], w.extent[1]
+    if p[DEEP] != 0:
+        inverse_16(
+            w.levels, side, rows, columns, p[STEP], w.left[size], w.right_t[size],
+            w.core_64, w.middle_64, w.residual,
+        )  # fmt: skip
+    else:
+        inverse_8(
+            w.levels, side, rows, columns, p[STEP], w.left[size], w.right_t[size],
+            w.core_32, w.middle_32, w.residual,
+        )  # fmt: skip
+    for i in range(side):
+        for j in range(side):
+            value = np.int64(w.prediction[i, j]) + np.int64(w.residual[i, j])
+            out[y + i, x + j] = min(max(value, 0), largest)
+    _clear(w)
+
+
+@kernel
+def _note(
+    w: Work, uy: int, ux: int, size: int, kind: int, v: int, u: int, mode: int, coded: int
+) -> None:
+    n = 1 << size
+    for i in range(uy, uy + n):
+        for j in range(ux, ux + n):
+            cell = w.info[i, j]
+            cell[KIND] = kind
+            cell[SIZE] = size
+            cell[VECTOR_Y] = v
+            cell[VECTOR_X] = u
+            cell[MODE] = mode
+            cell[CODED] = coded
+
+
+@kernel
+def predict_inter(w: Work, y: int, x: int, size: int, v: int, u: int) -> None:
+    """Fill the prediction with the displaced patch of the reference."""
+    displaced(
+        w.reference, y, x, 8 << size, v, u, w.parameters[LARGEST], w.rows, w.prediction
+    )
+
+
+@kernel
+def code_leaf(w: Work, uy: int, ux: int, size: int) -> bool:
+    """Code a whole patch if it is a skipped one; else whether it splits, else its contents.
+
+    Returns
+    -------
+    bool
+        False if the patch is split and its parts are still to be coded.
+    """
+    p, coder, data, decision = w.parameters, w.coder, w.data, w.decision
+    y, x = uy * 8, ux * 8
+    kind = decision[D_KIND]
+    v = u = mode = np.int64(0)
+    coded = np.int64(0)
+    count = 0
+    if p[PREDICTED] != 0:
+        count = list_candidates(w, uy, ux)
+        context = skip_context(w, uy, ux, size)
+        if code_bit(coder, data, context, int(kind == SKIPPED)) != 0:
+            index = _code_candidate(w, count, decision[D_INDEX])
+            v, u = w.candidates[index, 0], w.candidates[index, 1]
+            if v == 0 and u == 0:
+                # The plane starts as a copy of the reference: nothing to do.
+                _note(w, uy, ux, size, SKIPPED, v, u, 0, 0)
+                return True
+            predict_inter(w, y, x, size, v, u)
+            rebuild(w, y, x, size, 0)
+            _note(w, uy, ux, size, SKIPPED, v, u, 0, 0)
+            return True
+    if size > 0:
+        context = split_context(w, uy, ux, size)
+        if code_bit(coder, data, context, int(kind == NONE)) != 0:
+            return False
+    if p[PREDICTED] != 0:
+        context = intra_context(w, uy, ux, size)
+        intra = code_bit(coder, data, context, int(kind == INTRA))
+    else:
+        intra = 1
+    if intra != 0:
+        mode = _code_mode(w, uy, ux, size, decision[D_MODE])
+        kind = np.int64(INTRA)
+        if coder[7] != 0:
+            gather_edge(
+                w.rebuilt, w.info, y, x, 8 << size, p[TOP], p[BOTTOM], p[MIDDLE_GREY], w.edge, w.raw_edge
+            )
+            predict(w.edge, mode, 8 << size, w.line, w.prediction)
+    else:
+        kind = np.int64(INTER)
+        merged = contexts.MERGED + p[OTHER_PLANE] * 3 + size
+        if code_bit(coder, data, merged, int(decision[D_INDEX] >= 0)) != 0:
+            index = _code_candidate(w, count, decision[D_INDEX])
+            v, u = w.candidates[index, 0], w.candidates[index, 1]
+        else:
+            near_v, near_u = w.candidates[0, 0], w.candidates[0, 1]
+            v = near_v + _code_component(w, 0, decision[D_VECTOR_Y] - near_v)
+            u = near_u + _code_component(w, 1, decision[D_VECTOR_X] - near_u)
+            v = min(max(v, -MAX_VECTOR), MAX_VECTOR)
+            u = min(max(u, -MAX_VECTOR), MAX_VECTOR)
+        if coder[7] != 0:
+            predict_inter(w, y, x, size, v, u)
+    group = p[OTHER_PLANE] * 2 + (0 if intra != 0 else 1)
+    context = coded_context(w, uy, ux, size, group)
+    coded = np.int64(code_bit(coder, data, context, decision[D_CODED]))
+    if coded != 0:
+        code_core(coder, data, w.levels, w.magnitudes, group, size, w.extent)
+    rebuild(w, y, x, size, coded)
+    _note(w, uy, ux, size, kind, v, u, mode, coded)
+    return True
