@@ -68,6 +68,10 @@ else:
             "(set RANKCAST_CACHE_DIR to keep them)"
         )
 
+# Off in numba's own defaults. Small patches have no long loops to vectorise, only short
+# unrolled ones: the transforms run three to four times as fast with it.
+os.environ.setdefault("NUMBA_SLP_VECTORIZE", "1")
+
 import numba  # noqa: E402 - the folder must be set before
 
 if "NUMBA_CACHE_DIR" in os.environ:

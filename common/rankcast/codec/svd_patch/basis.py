@@ -31,10 +31,18 @@ class Basis:
     own: bool
     """Whether the 8 x 8 factors differ from the table."""
     left: NDArray[np.int32]
-    """(3, 32, 32), basis vectors in columns; patches of 16 and 32 always use the table."""
+    """(3, 32, 32): L of sizes 8, 16, 32 with basis vectors in columns."""
     right_t: NDArray[np.int32]
+    """(3, 4, 32, 8): R^T in tiles of eight columns, see `transform.forward`."""
     left_t_real: NDArray[np.float32]
+    """L^T without fractional bits."""
     right_real: NDArray[np.float32]
+    """R without fractional bits, in tiles."""
+
+    @property
+    def factors(self) -> NDArray[np.int32]:
+        """(2, 8, 8): L and R of patches of 8."""
+        return np.stack([self.left[0, :SIDE, :SIDE], self.right_t[0, 0, :SIDE, :].T])
 
 
 def basis_bits(deep: bool) -> int:
@@ -48,23 +56,26 @@ def make_basis(
     """Put 8 x 8 integer factors (None: the table's) together with those of larger patches."""
     bits = basis_bits(deep)
     lefts = np.zeros((3, 32, 32), np.int32)
-    rights_t = np.zeros((3, 32, 32), np.int32)
+    rights = np.zeros((3, 32, 32), np.int32)
     for size in range(3):
         side = 8 << size
-        table = cosine_table(side, bits)
-        lefts[size, :side, :side] = table
-        rights_t[size, :side, :side] = table.T
+        lefts[size, :side, :side] = rights[size, :side, :side] = cosine_table(side, bits)
     if left is not None and right is not None:
         lefts[0, :SIDE, :SIDE] = left
-        rights_t[0, :SIDE, :SIDE] = right.T
+        rights[0, :SIDE, :SIDE] = right
     one = np.float32(1 << bits)
     return Basis(
         left is not None,
         lefts,
-        rights_t,
+        _tiles(rights.transpose(0, 2, 1)),
         np.ascontiguousarray(lefts.transpose(0, 2, 1)).astype(np.float32) / one,
-        np.ascontiguousarray(rights_t.transpose(0, 2, 1)).astype(np.float32) / one,
+        _tiles(rights).astype(np.float32) / one,
     )
+
+
+def _tiles(matrices: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(3, 32, 32) to (3, 4, 32, 8)."""
+    return np.ascontiguousarray(matrices.reshape(3, 32, 4, 8).transpose(0, 2, 1, 3))
 
 
 TABLE_8 = make_basis(None, None, deep=False)

@@ -12,7 +12,9 @@ from rankcast.codec.svd_patch.tables import (
     LAST_GROUP,
     LEVEL_POSITION_CLASS,
     MAGNITUDE_CLASS,
-    POSITION_CLASS,
+    SCAN_CLASS,
+    SCAN_X,
+    SCAN_Y,
     SCANS,
     STRIDE,
 )
@@ -23,6 +25,8 @@ _UNARY = 4
 """Levels minus one below this are unary; from here on classes of doubling width."""
 _MAX_CLASS = 26
 _LAST_BINS = contexts.LEVEL_BINS - 1
+_END_SEARCH = 4
+"""Levels above a position up to which ending the patch there is weighed."""
 
 
 @kernel
@@ -169,9 +173,7 @@ def code_core(
     rows = columns = np.int64(0)
     for n in range(last, -1, -1):
         position = np.int64(scan[n])
-        y = position // STRIDE
-        x = position - y * STRIDE
-        position_class = POSITION_CLASS[larger, y + x]
+        position_class = SCAN_CLASS[larger, n]
         magnitude = _template(magnitudes, position)
         level = np.int64(levels[position])
         size_of = abs(level)
@@ -185,8 +187,8 @@ def code_core(
         magnitudes[position] = size_of
         if decoding:
             levels[position] = -size_of if negative else size_of
-        rows = max(rows, y + 1)
-        columns = max(columns, x + 1)
+        rows = max(rows, SCAN_Y[larger, n] + 1)
+        columns = max(columns, SCAN_X[larger, n] + 1)
     for i in range(rows):
         for j in range(columns):
             magnitudes[i * STRIDE + j] = 0
@@ -237,97 +239,84 @@ def choose_levels(
     count = 256 if larger else 64
     # A level of one is never worth its bits below this.
     floor = np.float32(0.52)
-    last = np.int64(-1)
     above = np.float32(0)
-    path = np.float32(0)
-    path_bits = np.float32(0)
-    started = False
-    for n in range(count - 1, -1, -1):
+    n = count - 1
+    while n >= 0:
         position = np.int64(scan[n])
-        y = position // STRIDE
-        x = position - y * STRIDE
+        if SCAN_Y[larger, n] < kept and SCAN_X[larger, n] < kept:
+            value = scaled[position]
+            if value > floor or value < -floor:
+                break
+            above += value * value
+        n -= 1
+    started = False
+    last = np.int64(-1)
+    path = np.float32(1e30)
+    path_bits = np.float32(0)
+    non_zero = 0
+    while n >= 0:
+        y = SCAN_Y[larger, n]
+        x = SCAN_X[larger, n]
         if y >= kept or x >= kept:
+            n -= 1
             continue
+        position = np.int64(scan[n])
+        position_class = SCAN_CLASS[larger, n]
         value = scaled[position]
         size_of = abs(value)
-        if not started and size_of < floor:
-            above += size_of * size_of
-            continue
-        position_class = POSITION_CLASS[larger, y + x]
         nearest = np.int64(size_of + np.float32(0.5))
-        zero_loss = size_of * size_of
+        zero_loss = value * value
+        chosen = np.int64(0)
         if started:
             magnitude = _template(magnitudes, position)
             context = _significant_context(group, size, position_class, magnitude)
-            zero_cost = bit_cost(coder, context, 0)
-            if nearest == 0:
-                above += zero_loss
-                path += zero_loss + price * zero_cost
-                path_bits += zero_cost
-                continue
-            one_cost = bit_cost(coder, context, 1) + np.float32(1)
-            level_context = _level_context(group, position_class, magnitude)
-            chosen = nearest
-            bits = one_cost + _level_cost(coder, level_context, nearest - 1)
-            loss = (size_of - nearest) * (size_of - nearest)
-            best = loss + price * bits
-            if nearest > 1:
-                lower_bits = one_cost + _level_cost(coder, level_context, nearest - 2)
-                lower_loss = (size_of - nearest + 1) * (size_of - nearest + 1)
-                if lower_loss + price * lower_bits < best:
-                    best = lower_loss + price * lower_bits
-                    bits = lower_bits
-                    chosen = nearest - 1
-            if nearest <= 2 and zero_loss + price * zero_cost < best:
-                best = zero_loss + price * zero_cost
-                bits = zero_cost
-                chosen = np.int64(0)
-            go_on = path + best
-            go_on_bits = path_bits + bits
-        else:
-            chosen = np.int64(0)
-            go_on = np.float32(1e30)
-            go_on_bits = np.float32(0)
-        if nearest > 0:
-            # End the patch here: everything above becomes zero.
+            bits = bit_cost(coder, context, 0)
+            best = zero_loss + price * bits
+            if nearest > 0:
+                sign_bits = bit_cost(coder, context, 1) + np.float32(1)
+                level_context = _level_context(group, position_class, magnitude)
+                for level in range(max(nearest - 1, 1), nearest + 1):
+                    level_bits = sign_bits + _level_cost(coder, level_context, level - 1)
+                    off = size_of - np.float32(level)
+                    cost = off * off + price * level_bits
+                    if cost < best:
+                        best = cost
+                        bits = level_bits
+                        chosen = level
+            path += best
+            path_bits += bits
+        # Ending here zeroes everything above: worth a look while that is little.
+        if nearest > 0 and non_zero <= _END_SEARCH:
             level_context = _level_context(group, position_class, 0)
-            end_level = nearest
-            end_bits = np.float32(1) + _level_cost(coder, level_context, nearest - 1)
-            end_cost = (size_of - nearest) * (size_of - nearest) + price * end_bits
-            if nearest > 1:
-                lower_bits = np.float32(1) + _level_cost(coder, level_context, nearest - 2)
-                lower = (size_of - nearest + 1) * (size_of - nearest + 1) + price * lower_bits
-                if lower < end_cost:
-                    end_cost = lower
-                    end_bits = lower_bits
-                    end_level = nearest - 1
-            end_bits += _last_cost(coder, group, size, y, x)
-            end_cost = (
-                above + end_cost + price * _last_cost(coder, group, size, y, x)
-            )
-            if end_cost < go_on:
-                if started:
-                    for m in range(n + 1, last + 1):
-                        levels[scan[m]] = 0
-                        magnitudes[scan[m]] = 0
-                started = True
-                last = n
-                chosen = end_level
-                go_on = end_cost
-                go_on_bits = end_bits
+            last_bits = np.float32(1) + _last_cost(coder, group, size, y, x)
+            for level in range(max(nearest - 1, 1), nearest + 1):
+                level_bits = last_bits + _level_cost(coder, level_context, level - 1)
+                off = size_of - np.float32(level)
+                cost = above + off * off + price * level_bits
+                if cost < path:
+                    if non_zero > 0:
+                        for m in range(n + 1, last + 1):
+                            levels[scan[m]] = 0
+                            magnitudes[scan[m]] = 0
+                    started = True
+                    non_zero = 0
+                    last = np.int64(n)
+                    path = cost
+                    path_bits = level_bits
+                    chosen = level
         above += zero_loss
-        path = go_on
-        path_bits = go_on_bits
         if chosen != 0:
+            non_zero += 1
             magnitudes[position] = chosen
             levels[position] = -chosen if value < 0 else chosen
+        n -= 1
+    result[0] = above
+    result[1] = np.float32(0)
     result[2] = above
     if not started:
-        result[0] = above
-        result[1] = np.float32(0)
         return False
-    for n in range(last + 1):
-        magnitudes[scan[n]] = 0
+    for m in range(last + 1):
+        magnitudes[scan[m]] = 0
     result[0] = path - price * path_bits
     result[1] = path_bits
     return True

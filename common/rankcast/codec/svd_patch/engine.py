@@ -21,7 +21,7 @@ from rankcast.codec.svd_patch.slice import (
     LARGEST,
     MIDDLE_GREY,
     OTHER_PLANE,
-    PARAMETERS,
+    NUMBERS,
     PREDICTED,
     STEP,
     TOP,
@@ -142,19 +142,19 @@ class Engine:
     ) -> Work:
         geometry = self.geometry
         size = geometry.planes[plane]
-        parameters = np.zeros(PARAMETERS, np.int64)
+        numbers = np.zeros(NUMBERS, np.int64)
         other = plane > 0
         # The planes of a mosaic and of a multispectral frame have the statistics of luma.
-        parameters[OTHER_PLANE] = other and geometry.layout in (Layout.YCC420, Layout.YCC444)
-        parameters[HAS_GUIDE] = other
-        parameters[GUIDE_SHIFT] = size.guide_shift
-        parameters[PREDICTED] = reference is not None
-        parameters[LARGEST] = geometry.largest
-        parameters[STEP] = step
-        parameters[DEEP] = geometry.deep
-        parameters[TOP], parameters[BOTTOM] = size.slices[index]
-        parameters[KEEP] = rank
-        parameters[MIDDLE_GREY] = (geometry.largest + 1) // 2
+        numbers[OTHER_PLANE] = other and geometry.layout in (Layout.YCC420, Layout.YCC444)
+        numbers[HAS_GUIDE] = other
+        numbers[GUIDE_SHIFT] = size.guide_shift
+        numbers[PREDICTED] = reference is not None
+        numbers[LARGEST] = geometry.largest
+        numbers[STEP] = step
+        numbers[DEEP] = geometry.deep
+        numbers[TOP], numbers[BOTTOM] = size.slices[index]
+        numbers[KEEP] = rank
+        numbers[MIDDLE_GREY] = (geometry.largest + 1) // 2
         prices = np.zeros(PRICES, np.float64)
         prices[:] = (BIT_PRICE, step / STEP_ONE, step / STEP_ONE * SAD_PER_BIT)
         basis = picture.bases[plane]
@@ -166,7 +166,7 @@ class Engine:
             reference=picture.planes[plane] if reference is None else reference.planes[plane],
             info=self.info[plane],
             guide=self.info[0],
-            parameters=parameters,
+            numbers=numbers,
             prices=prices,
             left=basis.left,
             right_t=basis.right_t,

@@ -112,7 +112,9 @@ def predict(
                 out[i, j] = (
                     (side - 1 - j) * left + (j + 1) * right
                     + (side - 1 - i) * top + (i + 1) * bottom + side
-                ) >> (shift + 1)  # fmt: skip
+                )  # fmt: skip
+            for j in range(side):
+                out[i, j] >>= shift + 1
     elif mode == DC:
         total = np.int64(side)
         for i in range(1, side + 1):
@@ -148,14 +150,17 @@ def _predict_angle(
         base = CORNER + 1 + (offset >> 5)
         weight = offset & 31
         if vertical:
+            row = out[i]
             if weight == 0:
                 for j in range(side):
-                    out[i, j] = reference[base + j]
+                    row[j] = reference[base + j]
             else:
                 for j in range(side):
-                    out[i, j] = (
+                    row[j] = (
                         (32 - weight) * reference[base + j] + weight * reference[base + j + 1] + 16
-                    ) >> 5
+                    )
+                for j in range(side):
+                    row[j] >>= 5
         else:
             for j in range(side):
                 value = np.int64(reference[base + j])

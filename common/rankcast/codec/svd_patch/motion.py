@@ -32,7 +32,7 @@ def displaced(
     """Fill ``out[:side, :side]`` with the patch at (y, x) displaced by quarter samples.
 
     Samples outside the plane repeat its border, so any vector is safe. ``rows`` is scratch of
-    at least (side + 7, side); `largest` is the full scale. Exact in int32 up to 16 bits:
+    shape (4, >= side + 7, 8), tiles of eight columns; `largest` is the full scale. Exact in int32 up to 16 bits:
     65535 x 112 x 112 < 2^30, where 112 is the largest sum of absolute taps.
     """
     height, width = plane.shape[0], plane.shape[1]
@@ -56,36 +56,63 @@ def displaced(
             source = plane[y0 - 3 + i]
         else:
             source = plane[_inside(y0 - 3 + i, height)]
-        row = rows[i]
-        if fraction_x == 0:
-            for j in range(side):
-                column = x0 + j
-                if not inside:
-                    column = _inside(column, width)
-                row[j] = 64 * np.int64(source[column])
-        elif inside:
-            row[:side] = 0
-            for t in range(8):
-                weight = taps[t]
-                for j in range(side):
-                    row[j] += weight * np.int64(source[x0 + j - 3 + t])
-        else:
-            row[:side] = 0
-            for t in range(8):
-                weight = taps[t]
-                for j in range(side):
-                    row[j] += weight * np.int64(source[_inside(x0 + j - 3 + t, width)])
+        for g in range(side >> 3):
+            if inside and fraction_x == 0:
+                a = source[x0 + 8 * g : x0 + 8 * g + 8]
+                for j in range(8):
+                    rows[g, i, j] = np.int32(a[j]) << 6
+            elif inside:
+                a = source[x0 + 8 * g - 3 : x0 + 8 * g + 12]
+                _filter_row(a, taps, rows[g, i])
+            else:
+                for j in range(8):
+                    total = np.int64(0)
+                    for t in range(8):
+                        column = _inside(x0 + 8 * g + j - 3 + t, width)
+                        total += taps[t] * np.int64(source[column])
+                    rows[g, i, j] = total
     taps = TAPS[fraction_y]
-    for i in range(side):
-        result = out[i]
-        result[:side] = 2048
+    zero, most = np.int32(0), np.int32(largest)
+    for g in range(side >> 3):
+        for i in range(side):
+            s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.int32(2048)
+            for t in range(8):
+                weight = np.int32(taps[t])
+                row = i + t
+                s0 = np.int32(s0 + weight * rows[g, row, 0])
+                s1 = np.int32(s1 + weight * rows[g, row, 1])
+                s2 = np.int32(s2 + weight * rows[g, row, 2])
+                s3 = np.int32(s3 + weight * rows[g, row, 3])
+                s4 = np.int32(s4 + weight * rows[g, row, 4])
+                s5 = np.int32(s5 + weight * rows[g, row, 5])
+                s6 = np.int32(s6 + weight * rows[g, row, 6])
+                s7 = np.int32(s7 + weight * rows[g, row, 7])
+            result = out[i, 8 * g : 8 * g + 8]
+            result[0] = s0 >> 12
+            result[1] = s1 >> 12
+            result[2] = s2 >> 12
+            result[3] = s3 >> 12
+            result[4] = s4 >> 12
+            result[5] = s5 >> 12
+            result[6] = s6 >> 12
+            result[7] = s7 >> 12
+            for j in range(8):
+                value = result[j]
+                if value < zero:
+                    value = zero
+                if value > most:
+                    value = most
+                result[j] = value
+
+
+@kernel
+def _filter_row(a: Pixels, taps: NDArray[np.int64], out: NDArray[np.int32]) -> None:
+    """Eight sums of eight weighted neighbours."""
+    for j in range(8):
+        total = np.int32(0)
         for t in range(8):
-            weight = taps[t]
-            row = rows[i + t]
-            for j in range(side):
-                result[j] += weight * np.int64(row[j])
-        for j in range(side):
-            result[j] = min(max(np.int64(result[j]) >> 12, 0), largest)
+            total = np.int32(total + np.int32(taps[t]) * np.int32(a[j + t]))
+        out[j] = total
 
 
 @kernel
@@ -122,6 +149,7 @@ def search(
     rows: NDArray[np.int32],
     block: NDArray[np.int32],
     best: NDArray[np.int64],
+    reach: int,
     fractions: bool,
 ) -> float:
     """Find a displacement: from the best of `starts`, by diamonds, then half and quarter samples.
@@ -136,6 +164,8 @@ def search(
         Vectors cost bits by their distance from this one.
     best : ndarray, shape (2,)
         The result.
+    reach : int
+        First step of the search in samples.
     fractions : bool
         Whether to go on to half and quarter samples.
 
@@ -157,7 +187,7 @@ def search(
     if best_cost > 1e29:
         best[0] = best[1] = 0
     # Large steps first: parts on a belt move many samples between two frames.
-    reach = np.int64(8)
+    reach = np.int64(reach)
     rounds = 0
     while reach >= 1 and rounds < 24:
         rounds += 1

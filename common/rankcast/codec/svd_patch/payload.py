@@ -137,13 +137,13 @@ def read_bases(part: bytes, count: int, deep: bool) -> list[Basis]:
 def _code_bases(coder, data, bases: list[Basis], deep: bool) -> list[Basis]:  # type: ignore[no-untyped-def]
     from rankcast.entropy.rangecoder import code_bit
 
-    table = table_basis(deep).left[0, :8, :8]
+    table = table_basis(deep).factors[0]
     found = []
     for basis in bases:
         if not code_bit(coder, data, REGISTERS, int(basis.own)):
             found.append(table_basis(deep))
             continue
-        factors = np.stack([basis.left[0, :8, :8], basis.right_t[0, :8, :8].T]).copy()
+        factors = basis.factors
         code_factors(
             coder, data, REGISTERS + 1, table, factors, (1 << basis_bits(deep)) - 1
         )

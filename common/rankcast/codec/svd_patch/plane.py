@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rankcast.codec.svd_patch.decision import SKIP_PLANNED, decide_leaf, plan_cell
-from rankcast.codec.svd_patch.slice import BOTTOM, D_KIND, NONE, TOP, Work, code_leaf
-from rankcast.entropy.rangecoder import OVERRUN
+from rankcast.codec.svd_patch.decision import decide_leaf
+from rankcast.codec.svd_patch.plan import SKIP_PLANNED, find_still, plan_cell
+from rankcast.codec.svd_patch.slice import BOTTOM, D_KIND, NONE, PREDICTED, TOP, Work, code_leaf
+from rankcast.entropy.rangecoder import DECODING, OVERRUN
 from rankcast.jit import kernel
 
 
@@ -12,12 +13,12 @@ from rankcast.jit import kernel
 def _node(w: Work, uy: int, ux: int, size: int) -> bool:
     """Code a patch; False if it is split, by choice or because it would not fit."""
     n = 1 << size
-    if size > 0 and (uy + n > w.parameters[BOTTOM] or ux + n > w.info.shape[1]):
+    if size > 0 and (uy + n > w.numbers[BOTTOM] or ux + n > w.info.shape[1]):
         return False
-    if w.coder[7] == 0:
+    if w.coder[DECODING] == 0:
         planned = int(w.plan[uy, ux])
         if (planned & 3) < size:
-            w.decision[D_KIND] = NONE
+            w.numbers[D_KIND] = NONE
         else:
             decide_leaf(w, uy, ux, size, planned >= SKIP_PLANNED)
     return code_leaf(w, uy, ux, size)
@@ -26,22 +27,53 @@ def _node(w: Work, uy: int, ux: int, size: int) -> bool:
 @kernel
 def code_plane(w: Work) -> bool:
     """Write or read the slice; False if the buffer was too small or the stream ended early."""
-    bottom, width = w.parameters[BOTTOM], w.info.shape[1]
-    for uy in range(w.parameters[TOP], bottom, 4):
+    bottom, width = w.numbers[BOTTOM], w.info.shape[1]
+    encoding = w.coder[DECODING] == 0
+    for uy in range(w.numbers[TOP], bottom, 4):
+        if encoding and w.numbers[PREDICTED] != 0:
+            for row in range(uy, min(uy + 4, bottom)):
+                find_still(w, row, width)
         for ux in range(0, width, 4):
-            if w.coder[7] == 0:
+            if encoding:
                 plan_cell(w, uy, ux)
-            if _node(w, uy, ux, 2):
-                continue
-            for a in range(2):
-                for b in range(2):
-                    vy, vx = uy + 2 * a, ux + 2 * b
-                    if vy >= bottom or vx >= width or _node(w, vy, vx, 1):
+            # Sizes 32, 16 and 8 by one place each in the source: a kernel that is called from
+            # many places is compiled into each of them.
+            for index in range(21):
+                if index == 0:
+                    size, vy, vx = 2, uy, ux
+                    whole = part = False
+                elif (index - 1) % 5 == 0:
+                    quarter = (index - 1) // 5
+                    size, vy, vx = 1, uy + 2 * (quarter >> 1), ux + 2 * (quarter & 1)
+                    part = vy >= bottom or vx >= width
+                else:
+                    if part:
                         continue
-                    for c in range(2):
-                        for d in range(2):
-                            if vy + c < bottom and vx + d < width:
-                                _node(w, vy + c, vx + d, 0)
+                    eighth = (index - 1) % 5 - 1
+                    size, vy, vx = 0, vy_of(uy, index, eighth), vx_of(ux, index, eighth)
+                    if vy >= bottom or vx >= width:
+                        continue
+                if whole or part:
+                    continue
+                done = _node(w, vy, vx, size)
+                if size == 2:
+                    whole = done
+                elif size == 1:
+                    part = done
+                if whole:
+                    break
         if w.coder[OVERRUN] != 0:
             return False
     return True
+
+
+@kernel
+def vy_of(uy: int, index: int, eighth: int) -> int:
+    """Row of the unit of a patch of 8 by its place in the cell's Z order."""
+    return uy + 2 * (((index - 1) // 5) >> 1) + (eighth >> 1)
+
+
+@kernel
+def vx_of(ux: int, index: int, eighth: int) -> int:
+    """Column of the unit of a patch of 8 by its place in the cell's Z order."""
+    return ux + 2 * (((index - 1) // 5) & 1) + (eighth & 1)

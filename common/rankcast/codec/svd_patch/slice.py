@@ -6,14 +6,14 @@ does (planning the tree, choosing predictions and levels) is in `decision`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch import contexts
 from rankcast.codec.svd_patch.coefficients import code_core
-from rankcast.codec.svd_patch.intra import CORNER, EDGE, gather_edge, predict
+from rankcast.codec.svd_patch.intra import gather_edge, predict
 from rankcast.codec.svd_patch.motion import displaced
 from rankcast.codec.svd_patch.tables import CELL, INTRA_MODES, LEVELS, MAX_VECTOR, STRIDE
 from rankcast.codec.svd_patch.transform import inverse_8, inverse_16
@@ -26,19 +26,38 @@ KIND, SIZE, VECTOR_Y, VECTOR_X, MODE, CODED = range(6)
 FIELDS = 6
 NONE, SKIPPED, INTER, INTRA = range(4)
 
-# Integer parameters of a plane.
+# Fields of `Work.numbers`: parameters of the plane,
 (
     OTHER_PLANE, HAS_GUIDE, GUIDE_SHIFT, PREDICTED, LARGEST, STEP, DEEP, TOP, BOTTOM, KEEP,
-    MIDDLE_GREY, EFFORT,
-) = range(12)  # fmt: skip
-PARAMETERS = 12
+    MIDDLE_GREY,
+) = range(11)  # fmt: skip
+# the decision of the encoder about a leaf,
+D_KIND, D_INDEX, D_VECTOR_Y, D_VECTOR_X, D_MODE, D_CODED = range(16, 22)
+# and the rows and columns of a core that hold its levels.
+EXTENT = 22
+NUMBERS = 24
 
-# Decisions about a leaf, made by the encoder.
-D_KIND, D_INDEX, D_VECTOR_Y, D_VECTOR_X, D_MODE, D_CODED = range(6)
+# Rows of `Work.vectors`: candidates 0..3, starts of a search, its result.
+STARTS = 4
+BEST = 12
+VECTORS = 13
+
+# Arrays in `Work.blocks`, `Work.tiles` and `Work.lines`.
+PREDICTION, TRIAL, KEPT_PREDICTION = range(3)
+BLOCKS = 3
+ROWS, CORE, MIDDLE, RESIDUAL = range(4)
+TILES = 4
+LEVELS_NOW, LEVELS_KEPT, MAGNITUDES, EDGE_SAMPLES, RAW_EDGE, LINE = range(6)
+LINES = 6
+LINE_LENGTH = LEVELS + 2 * STRIDE + 2
 
 
 class Work(NamedTuple):
-    """Everything a slice of a plane is coded from and into."""
+    """Everything a slice of a plane is coded from and into.
+
+    Few arrays with named parts: numba passes and specialises every array on its own, and
+    forty of them took four times as long to compile.
+    """
 
     coder: Coder
     data: Bytes
@@ -47,73 +66,44 @@ class Work(NamedTuple):
     reference: Pixels
     info: NDArray[np.int16]
     guide: NDArray[np.int16]
-    parameters: NDArray[np.int64]
+    numbers: NDArray[np.int64]
     prices: NDArray[np.float64]
     left: NDArray[np.int32]
+    """(3, 32, 32): L of sizes 8, 16, 32."""
     right_t: NDArray[np.int32]
+    """(3, 4, 32, 8): R^T in tiles."""
     left_t_real: NDArray[np.float32]
     right_real: NDArray[np.float32]
     plan: NDArray[np.int8]
     still: NDArray[np.uint8]
-    decision: NDArray[np.int64]
-    candidates: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    best: NDArray[np.int64]
-    extent: NDArray[np.int64]
-    result: NDArray[np.float32]
-    levels: NDArray[np.int32]
-    spare_levels: NDArray[np.int32]
-    magnitudes: NDArray[np.int32]
-    edge: NDArray[np.int32]
-    raw_edge: NDArray[np.int32]
-    line: NDArray[np.int32]
-    rows: NDArray[np.int32]
-    prediction: NDArray[np.int32]
-    trial: NDArray[np.int32]
-    core_32: NDArray[np.int32]
-    middle_32: NDArray[np.int32]
-    core_64: NDArray[np.int64]
-    middle_64: NDArray[np.int64]
-    residual: NDArray[np.int32]
-    real_residual: NDArray[np.float32]
-    real_middle: NDArray[np.float32]
-    scaled: NDArray[np.float32]
+    vectors: NDArray[np.int64]
+    blocks: NDArray[np.int32]
+    tiles: NDArray[np.int32]
+    deep_tiles: NDArray[np.int64]
+    lines: NDArray[np.int32]
+    real_blocks: NDArray[np.float32]
+    real_tiles: NDArray[np.float32]
+    real_lines: NDArray[np.float32]
 
 
-def scratch() -> dict[str, NDArray[np.generic]]:
+def scratch() -> dict[str, Any]:
     """Arrays of `Work` that carry nothing from one call to the next."""
-    block = (CELL, CELL)
     return {
-        "decision": np.zeros(6, np.int64),
-        "candidates": np.zeros((4, 2), np.int64),
-        "starts": np.zeros((8, 2), np.int64),
-        "best": np.zeros(2, np.int64),
-        "extent": np.zeros(2, np.int64),
-        "result": np.zeros(3, np.float32),
-        "levels": np.zeros(LEVELS, np.int32),
-        "spare_levels": np.zeros(LEVELS, np.int32),
-        "magnitudes": np.zeros(LEVELS + 2 * STRIDE + 2, np.int32),
-        "edge": np.zeros(EDGE, np.int32),
-        "raw_edge": np.zeros(EDGE, np.int32),
-        "line": np.zeros(EDGE + CORNER, np.int32),
-        "rows": np.zeros((CELL + 8, CELL), np.int32),
-        "prediction": np.zeros(block, np.int32),
-        "trial": np.zeros(block, np.int32),
-        "core_32": np.zeros(block, np.int32),
-        "middle_32": np.zeros(block, np.int32),
-        "core_64": np.zeros(block, np.int64),
-        "middle_64": np.zeros(block, np.int64),
-        "residual": np.zeros(block, np.int32),
-        "real_residual": np.zeros(block, np.float32),
-        "real_middle": np.zeros(block, np.float32),
-        "scaled": np.zeros(LEVELS, np.float32),
+        "vectors": np.zeros((VECTORS, 2), np.int64),
+        "blocks": np.zeros((BLOCKS, CELL, CELL), np.int32),
+        "tiles": np.zeros((TILES, CELL // 8, CELL + 8, 8), np.int32),
+        "deep_tiles": np.zeros((2, CELL // 8, CELL, 8), np.int64),
+        "lines": np.zeros((LINES, LINE_LENGTH), np.int32),
+        "real_blocks": np.zeros((2, CELL, CELL), np.float32),
+        "real_tiles": np.zeros((2, CELL // 8, CELL, 8), np.float32),
+        "real_lines": np.zeros((6, LINE_LENGTH), np.float32),
     }
 
 
 @kernel
 def list_candidates(w: Work, uy: int, ux: int) -> int:
     """Collect the displacements that neighbours suggest, without repeats; return their number."""
-    p, info, out = w.parameters, w.info, w.candidates
+    p, info, out = w.numbers, w.info, w.vectors
     count = 0
     for source in range(4):
         v = u = np.int64(0)
@@ -152,7 +142,7 @@ def list_candidates(w: Work, uy: int, ux: int) -> int:
 @kernel
 def guide_kind(w: Work, uy: int, ux: int) -> int:
     """0 without a first plane; 1 if it skipped here, 2 if it did not."""
-    p = w.parameters
+    p = w.numbers
     if p[HAS_GUIDE] == 0:
         return 0
     gy = min(uy << p[GUIDE_SHIFT], w.guide.shape[0] - 1)
@@ -163,7 +153,7 @@ def guide_kind(w: Work, uy: int, ux: int) -> int:
 @kernel
 def skip_context(w: Work, uy: int, ux: int, size: int) -> int:
     """Model of the skip flag."""
-    p = w.parameters
+    p = w.numbers
     near = 0
     if ux > 0 and w.info[uy, ux - 1, KIND] == SKIPPED:
         near += 1
@@ -177,7 +167,7 @@ def skip_context(w: Work, uy: int, ux: int, size: int) -> int:
 @kernel
 def split_context(w: Work, uy: int, ux: int, size: int) -> int:
     """Model of the split flag of a patch of 16 (`size` 1) or 32 (2)."""
-    p = w.parameters
+    p = w.numbers
     near = 0
     if ux > 0 and w.info[uy, ux - 1, SIZE] < size:
         near += 1
@@ -198,7 +188,7 @@ def split_context(w: Work, uy: int, ux: int, size: int) -> int:
 @kernel
 def intra_context(w: Work, uy: int, ux: int, size: int) -> int:
     """Model of the flag between intra and inter."""
-    p = w.parameters
+    p = w.numbers
     near = 0
     if ux > 0 and w.info[uy, ux - 1, KIND] == INTRA:
         near += 1
@@ -215,7 +205,7 @@ def intra_context(w: Work, uy: int, ux: int, size: int) -> int:
 @kernel
 def coded_context(w: Work, uy: int, ux: int, size: int, group: int) -> int:
     """Model of the flag that a core has levels."""
-    p = w.parameters
+    p = w.numbers
     near = 0
     if ux > 0 and w.info[uy, ux - 1, CODED] != 0:
         near += 1
@@ -233,7 +223,7 @@ def coded_context(w: Work, uy: int, ux: int, size: int, group: int) -> int:
 def _code_candidate(w: Work, count: int, index: int) -> int:
     found = 0
     while found < count - 1:
-        context = contexts.SKIP_CANDIDATE + w.parameters[OTHER_PLANE] * 4 + found
+        context = contexts.SKIP_CANDIDATE + w.numbers[OTHER_PLANE] * 4 + found
         if code_bit(w.coder, w.data, context, int(found < index)) == 0:
             break
         found += 1
@@ -264,7 +254,7 @@ def _code_component(w: Work, axis: int, value: int) -> int:
 @kernel
 def _code_mode(w: Work, uy: int, ux: int, size: int, mode: int) -> int:
     """Code an intra mode: that of the first plane, left, above, or one of all by a binary tree."""
-    p, coder, data = w.parameters, w.coder, w.data
+    p, coder, data = w.numbers, w.coder, w.data
     tried_a = tried_b = np.int64(-1)
     for k in range(3):
         near = np.int64(-1)
@@ -293,41 +283,46 @@ def _code_mode(w: Work, uy: int, ux: int, size: int, mode: int) -> int:
 
 
 @kernel
-def _clear(w: Work) -> None:
-    rows, columns = w.extent[0], w.extent[1]
-    for i in range(rows):
-        for j in range(columns):
-            w.levels[i * STRIDE + j] = 0
-
-
-@kernel
 def rebuild(w: Work, y: int, x: int, size: int, coded: int) -> None:
     """Put prediction plus inverse transform into the plane; clears the levels."""
-    p = w.parameters
+    p = w.numbers
     side = 8 << size
-    largest = p[LARGEST]
-    out = w.rebuilt
+    prediction, residual = w.blocks[PREDICTION], w.tiles[RESIDUAL]
     if coded == 0:
         for i in range(side):
+            out = w.rebuilt[y + i]
+            row = prediction[i]
             for j in range(side):
-                out[y + i, x + j] = w.prediction[i, j]
+                out[x + j] = row[j]
         return
-    rows, columns = w.extent[0], w.extent[1]
+    levels = w.lines[LEVELS_NOW]
+    rows, columns = p[EXTENT], p[EXTENT + 1]
     if p[DEEP] != 0:
         inverse_16(
-            w.levels, side, rows, columns, p[STEP], w.left[size], w.right_t[size],
-            w.core_64, w.middle_64, w.residual,
+            levels, side, rows, columns, p[STEP], w.left[size], w.right_t[size],
+            w.deep_tiles[0], w.deep_tiles[1], residual,
         )  # fmt: skip
     else:
         inverse_8(
-            w.levels, side, rows, columns, p[STEP], w.left[size], w.right_t[size],
-            w.core_32, w.middle_32, w.residual,
+            levels, side, rows, columns, p[STEP], w.left[size], w.right_t[size],
+            w.tiles[CORE], w.tiles[MIDDLE], residual,
         )  # fmt: skip
+    # Typed constants keep the comparison in 32 bits.
+    zero, largest = np.int32(0), np.int32(p[LARGEST])
     for i in range(side):
-        for j in range(side):
-            value = np.int64(w.prediction[i, j]) + np.int64(w.residual[i, j])
-            out[y + i, x + j] = min(max(value, 0), largest)
-    _clear(w)
+        out = w.rebuilt[y + i]
+        row = prediction[i]
+        for g in range(side >> 3):
+            for j in range(8):
+                value = np.int32(residual[g, i, j] + row[8 * g + j])
+                if value < zero:
+                    value = zero
+                if value > largest:
+                    value = largest
+                out[x + 8 * g + j] = value
+    for i in range(rows):
+        for j in range(columns):
+            levels[i * STRIDE + j] = 0
 
 
 @kernel
@@ -350,7 +345,7 @@ def _note(
 def predict_inter(w: Work, y: int, x: int, size: int, v: int, u: int) -> None:
     """Fill the prediction with the displaced patch of the reference."""
     displaced(
-        w.reference, y, x, 8 << size, v, u, w.parameters[LARGEST], w.rows, w.prediction
+        w.reference, y, x, 8 << size, v, u, w.numbers[LARGEST], w.tiles[ROWS], w.blocks[PREDICTION]
     )
 
 
@@ -363,7 +358,7 @@ def code_leaf(w: Work, uy: int, ux: int, size: int) -> bool:
     bool
         False if the patch is split and its parts are still to be coded.
     """
-    p, coder, data, decision = w.parameters, w.coder, w.data, w.decision
+    p, coder, data, decision = w.numbers, w.coder, w.data, w.numbers
     y, x = uy * 8, ux * 8
     kind = decision[D_KIND]
     v = u = mode = np.int64(0)
@@ -374,7 +369,7 @@ def code_leaf(w: Work, uy: int, ux: int, size: int) -> bool:
         context = skip_context(w, uy, ux, size)
         if code_bit(coder, data, context, int(kind == SKIPPED)) != 0:
             index = _code_candidate(w, count, decision[D_INDEX])
-            v, u = w.candidates[index, 0], w.candidates[index, 1]
+            v, u = w.vectors[index, 0], w.vectors[index, 1]
             if v == 0 and u == 0:
                 # The plane starts as a copy of the reference: nothing to do.
                 _note(w, uy, ux, size, SKIPPED, v, u, 0, 0)
@@ -397,17 +392,17 @@ def code_leaf(w: Work, uy: int, ux: int, size: int) -> bool:
         kind = np.int64(INTRA)
         if coder[7] != 0:
             gather_edge(
-                w.rebuilt, w.info, y, x, 8 << size, p[TOP], p[BOTTOM], p[MIDDLE_GREY], w.edge, w.raw_edge
+                w.rebuilt, w.info, y, x, 8 << size, p[TOP], p[BOTTOM], p[MIDDLE_GREY], w.lines[EDGE_SAMPLES], w.lines[RAW_EDGE]
             )
-            predict(w.edge, mode, 8 << size, w.line, w.prediction)
+            predict(w.lines[EDGE_SAMPLES], mode, 8 << size, w.lines[LINE], w.blocks[PREDICTION])
     else:
         kind = np.int64(INTER)
         merged = contexts.MERGED + p[OTHER_PLANE] * 3 + size
         if code_bit(coder, data, merged, int(decision[D_INDEX] >= 0)) != 0:
             index = _code_candidate(w, count, decision[D_INDEX])
-            v, u = w.candidates[index, 0], w.candidates[index, 1]
+            v, u = w.vectors[index, 0], w.vectors[index, 1]
         else:
-            near_v, near_u = w.candidates[0, 0], w.candidates[0, 1]
+            near_v, near_u = w.vectors[0, 0], w.vectors[0, 1]
             v = near_v + _code_component(w, 0, decision[D_VECTOR_Y] - near_v)
             u = near_u + _code_component(w, 1, decision[D_VECTOR_X] - near_u)
             v = min(max(v, -MAX_VECTOR), MAX_VECTOR)
@@ -418,7 +413,9 @@ def code_leaf(w: Work, uy: int, ux: int, size: int) -> bool:
     context = coded_context(w, uy, ux, size, group)
     coded = np.int64(code_bit(coder, data, context, decision[D_CODED]))
     if coded != 0:
-        code_core(coder, data, w.levels, w.magnitudes, group, size, w.extent)
+        code_core(
+            coder, data, w.lines[LEVELS_NOW], w.lines[MAGNITUDES], group, size, p[EXTENT:]
+        )
     rebuild(w, y, x, size, coded)
     _note(w, uy, ux, size, kind, v, u, mode, coded)
     return True

@@ -49,6 +49,9 @@ SCANS: NDArray[np.int32] = np.zeros((2, 256), np.int32)
 SCANS[0, :64] = _scan(8)
 SCANS[1] = _scan(16)
 
+SCAN_Y: NDArray[np.int64] = SCANS.astype(np.int64) // STRIDE
+SCAN_X: NDArray[np.int64] = SCANS.astype(np.int64) % STRIDE
+
 # What stands to the right, below and diagonally of a coefficient predicts its size.
 MAGNITUDE_CLASSES = 16
 MAGNITUDE_CLASS: NDArray[np.int64] = np.array(
@@ -65,6 +68,10 @@ POSITION_CLASS: NDArray[np.int64] = np.array(
     ],
     np.int64,
 )
+SCAN_CLASS: NDArray[np.int64] = np.stack(
+    [POSITION_CLASS[k][np.minimum(SCAN_Y[k] + SCAN_X[k], 30)] for k in range(2)]
+)
+"""Position class by index in the scan."""
 LEVEL_POSITION_CLASSES = 3
 LEVEL_POSITION_CLASS: NDArray[np.int64] = np.array([0, 1, 1, 2, 2, 2], np.int64)
 

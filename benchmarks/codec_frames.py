@@ -1,0 +1,139 @@
+"""Pictures and clips of the benchmark: from a folder, or made by the synthetic conveyor.
+
+The folder has any of ``kodak/*.png`` (colour stills), ``video/*.mp4`` (clips of fixed cameras),
+``seq/*/`` (sequences of fixed cameras with their noise), ``raw16/*.tif`` (deep frames) and
+``industrial/*`` (drawings of few levels). What is absent is replaced by made frames and named so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import tifffile
+
+from rankcast.opencv import cv2
+
+Pixels: TypeAlias = Any
+Pictures: TypeAlias = dict[str, Pixels]
+Clips: TypeAlias = dict[str, list[Pixels]]
+
+# Microscopes write tags that tifffile frowns at; the pixels are fine.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+
+def conveyor(count: int, every: int = 1, **options: Any) -> list[Pixels]:
+    """Frames of ``synthetic:conveyor`` with `options`, each `every`-th one."""
+    # Only what is made needs the sender.
+    from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
+
+    source = ConveyorSource("conveyor", ConveyorOptions(**options))
+    return [np.array(source.render(number * every)) for number in range(count)]
+
+
+def read_picture(path: Path) -> Pixels:
+    """One picture; colour as BGR, without alpha."""
+    if path.suffix in (".tif", ".tiff"):
+        image = tifffile.imread(path)
+        if image.ndim == 3:
+            image = image[:, :, 2::-1]
+    else:
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if image is None:
+            raise OSError(f"OpenCV could not read {path}")
+        if image.ndim == 3:
+            image = image[:, :, :3]
+    return np.ascontiguousarray(image)
+
+
+def read_clip(path: Path, count: int) -> list[Pixels]:
+    """First frames of a clip or of a folder of pictures."""
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix in (".png", ".tif", ".tiff", ".jpg"))
+        return [read_picture(p) for p in files[:count]]
+    video = cv2.VideoCapture(str(path))
+    frames = []
+    try:
+        while len(frames) < count:
+            done, frame = video.read()
+            if not done:
+                break
+            frames.append(frame)
+    finally:
+        video.release()
+    return frames
+
+
+def _files(data: Path | None, *patterns: str) -> list[Path]:
+    return sorted(p for pattern in patterns for p in data.glob(pattern)) if data else []
+
+
+def stills(data: Path | None, most: int | None) -> Pictures:
+    """Colour stills."""
+    found = {p.stem: read_picture(p) for p in _files(data, "kodak/*.png")[:most]}
+    if found:
+        return found
+    made = {}
+    for seed in range(min(4, most or 4)):
+        made[f"conveyor-{seed}"] = conveyor(1, width=768, height=512, seed=seed, noise=1.0)[0]
+    return made
+
+
+def video_clips(data: Path | None, count: int, most: int | None) -> Clips:
+    """Clips of fixed cameras that were coded before, so that their noise is mostly gone."""
+    found = {p.stem: read_clip(p, count) for p in _files(data, "video/*.mp4")[:most]}
+    return found or {
+        "conveyor-360p": conveyor(count, width=640, height=360, noise=0.5, fps=30.0),
+        "conveyor-720p": conveyor(count, width=1280, height=720, noise=0.5, fps=30.0, seed=1),
+    }
+
+
+def sequences(data: Path | None, count: int) -> Clips:
+    """Sequences of fixed cameras with the noise of their sensors."""
+    folders = [p for p in _files(data, "seq/*") if p.is_dir()]
+    return {p.name: read_clip(p, count) for p in folders} or {
+        "conveyor-grey-noise-1": conveyor(
+            count, width=640, height=480, channels="grey", noise=1.0, fps=30.0
+        ),
+    }
+
+
+def deep_frames(data: Path | None) -> Pictures:
+    """Grey frames of 12 and 16 bits: real ones where there are any, and always made ones."""
+    made = {
+        f"conveyor-{bits}bit": conveyor(
+            1, width=640, height=480, channels="grey", dtype="uint16", bits=bits, noise=0.5
+        )[0]
+        for bits in (12, 16)
+    }
+    return {p.stem.split(".")[0]: read_picture(p) for p in _files(data, "raw16/*.tif")} | made
+
+
+def drawings(data: Path | None) -> Pictures:
+    """Pictures of few levels."""
+    return {p.stem: read_picture(p) for p in _files(data, "industrial/*")}
+
+
+def scaled(frames: Sequence[Pixels], width: int, height: int) -> list[Pixels]:
+    """Frames brought to one size."""
+    mode = cv2.INTER_CUBIC if frames[0].shape[1] < width else cv2.INTER_AREA
+    return [
+        f if f.shape[:2] == (height, width) else cv2.resize(f, (width, height), interpolation=mode)
+        for f in frames
+    ]
+
+
+def scene(name: str, data: Path | None, count: int, width: int, height: int) -> list[Pixels]:
+    """Frames of a speed measurement: ``static``, ``moving`` or ``noisy``."""
+    if name == "noisy":
+        return conveyor(count, width=width, height=height, noise=2.0)
+    clips = _files(data, "video/*720p.mp4", "video/*.mp4")
+    moving = (
+        scaled(read_clip(clips[0], count), width, height)
+        if clips
+        else conveyor(count, width=width, height=height, noise=0.0, fps=30.0)
+    )
+    return moving if name == "moving" else [moving[0]] * count

@@ -1,0 +1,314 @@
+"""What the benchmark says: figures against the bars of the issue, in Markdown and as a plot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from codec_rate import OURS
+
+mpl.use("Agg")  # before pyplot: there may be no screen
+
+import matplotlib.pyplot as plt
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A figure that the codec is to stay below."""
+
+    path: str
+    """Where the figure lies in the results, keys joined by ``/``."""
+    what: str
+    bar: float | None
+    goal: float
+    unit: str = ""
+
+
+_HD = "speed/scenes/1920x1080 moving/threads/2"
+
+BARS = (
+    Bar("stills/mean_ratio/jpeg", "stills, of libjpeg-turbo, 0.25 to 2 bit/pixel", 0.75, 0.62),
+    Bar("stills/mean_ratio/webp", "the same of WebP", 1.05, 0.90),
+    Bar("clips/geometric_mean/video/mjpeg", "video clips, of MJPEG", 0.10, 0.05),
+    Bar("clips/geometric_mean/all/mjpeg", "video clips and sequences, of MJPEG", 0.10, 0.05),
+    Bar("clips/geometric_mean/video/x264-ultrafast", "video clips, of x264 ultrafast", 1.05, 0.60),
+    Bar("clips/geometric_mean/all/x264-ultrafast", "and sequences, of x264 ultrafast", 1.05, 0.60),
+    Bar("clips/geometric_mean/video/x264-veryfast", "video clips, of x264 veryfast", None, 1.00),
+    Bar("clips/geometric_mean/all/x264-veryfast", "and sequences, of x264 veryfast", None, 1.00),
+    Bar("noisy/worst_ratio", "noisy sequences, of JPEG at 38 dB, the worst", 0.6, 0.4),
+    Bar("deep/geometric_mean/jpeg2000", "deep frames, of JPEG 2000, 1 to 6 bit/pixel", 1.05, 0.90),
+    Bar("lossless/geometric_mean/all", "lossless, of PNG", 0.90, 0.75),
+    Bar(f"{_HD}/encode predicted/p50_ms", "1080p, 2 threads: encode predicted, p50", 15, 6, "ms"),
+    Bar("speed/cpu_of_veryfast", "the same, CPU a frame, of x264 veryfast", 1.2, 0.5),
+    Bar(f"{_HD}/encode key/p50_ms", "the same, encode key frame", 60, 35, "ms"),
+    Bar(f"{_HD}/decode predicted/p50_ms", "the same, decode predicted", 12, 5, "ms"),
+    Bar(f"{_HD}/decode key/p50_ms", "the same, decode key frame", 45, 20, "ms"),
+    Bar(
+        "speed/scenes/1920x1080 noisy/threads/2/encode predicted/p50_ms",
+        "the same with noise of sigma 2: encode predicted", 40, 15, "ms",
+    ),
+    Bar("memory/over_mb", "memory of the 1080p encoder over its libraries", 250, 120, "MB"),
+)  # fmt: skip
+
+
+def figure_at(results: Mapping[str, Any], path: str) -> float | None:
+    """Follow `path` into the results; None where it was not measured."""
+    value: Any = results
+    for key in path.split("/"):
+        if not isinstance(value, Mapping) or key not in value:
+            return None
+        value = value[key]
+    return None if value is None else float(value)
+
+
+def add_ratios(results: dict[str, Any]) -> None:
+    """Fill in the ratio of CPU times, measured in one run on the same frames."""
+    ours = figure_at(results, f"{_HD}/encode predicted/cpu_p50_ms")
+    theirs = figure_at(results, f"{_HD}/x264-veryfast encode/cpu_p50_ms")
+    if ours is not None and theirs:
+        results["speed"]["cpu_of_veryfast"] = round(ours / theirs, 3)
+
+
+def verdicts(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every bar with what was measured."""
+    rows = []
+    for bar in BARS:
+        value = figure_at(results, bar.path)
+        if value is None:
+            met = "not measured"
+        elif value <= bar.goal:
+            met = "goal"
+        elif bar.bar is None:
+            met = "reported"
+        else:
+            met = "bar" if value <= bar.bar else "below the bar"
+        rows.append(
+            {"what": bar.what, "path": bar.path, "measured": value, "bar": bar.bar,
+             "goal": bar.goal, "unit": bar.unit, "met": met}
+        )  # fmt: skip
+    return rows
+
+
+def _shown(value: float | None, unit: str = "") -> str:
+    if value is None:
+        return "-"
+    text = f"{value:.1f}" if unit else f"{value:.3f}"
+    return f"{text} {unit}".strip()
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """The report: bars first, then where the figures come from."""
+    run = results["run"]
+    parts = [
+        f"# Codec `{run['codec']}`\n\n{run['source']}. Bytes are those of complete packets and"
+        " files at equal luma PSNR; times are medians, each coder in turn on the same frames.\n",
+        _table(
+            ["what", "measured", "bar", "goal", "met"],
+            [
+                [r["what"], _shown(r["measured"], r["unit"]),
+                 "report" if r["bar"] is None else f"{r['bar']:g} {r['unit']}".strip(),
+                 f"{r['goal']:g} {r['unit']}".strip(), r["met"]]
+                for r in results["bars"]
+            ],
+        ),
+    ]  # fmt: skip
+    for name, section in (
+        ("stills", _stills), ("clips", _clips), ("noisy", _noisy), ("deep", _deep),
+        ("lossless", _lossless), ("speed", _speed),
+    ):  # fmt: skip
+        if name in results:
+            parts.append(section(results[name]))
+    return "\n".join(parts)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.1f} %"
+
+
+def _stills(found: Mapping[str, Any]) -> str:
+    peers = ["jpeg", "webp", "webp-m4", "webp-m6", "svd-float32"]
+    rates = list(found["mean_ratio_by_rate"])
+    rows = [
+        [name, *(_percent(i["bd_rate_percent"][p]) for p in peers),
+         *(_shown(_row_at(i["at"], float(rate), "jpeg")) for rate in rates)]
+        for name, i in found["images"].items()
+    ]  # fmt: skip
+    rows.append(
+        ["**mean**", *(_percent(found["bd_rate_percent"][p]) for p in peers),
+         *(_shown(found["mean_ratio_by_rate"][rate]["jpeg"]) for rate in rates)]
+    )  # fmt: skip
+    rows.append(
+        ["of WebP", *("" for _ in peers),
+         *(_shown(found["mean_ratio_by_rate"][rate]["webp"]) for rate in rates)]
+    )  # fmt: skip
+    return (
+        "## Stills\n\nBD-rate against each peer over the PSNR that JPEG has between 0.25 and 2"
+        " bit/pixel, then bytes over those of JPEG at JPEG's bit/pixel. `webp` is the cheaper of"
+        " method 4 (OpenCV) and method 6 (Pillow) at every PSNR.\n\n"
+        + _table(["still", *peers, *(f"at {r}" for r in rates)], rows)
+    )
+
+
+def _row_at(rows: list[dict[str, Any]], rate: float, peer: str) -> float | None:
+    for row in rows:
+        if abs(row["anchor_bit_per_pixel"] - rate) < 0.01:
+            return None if row[peer] is None else float(row[peer])
+    return None
+
+
+def _clips(found: Mapping[str, Any]) -> str:
+    peers = ["mjpeg", "x264-ultrafast", "x264-veryfast"]
+    low, high = found["window_db"]
+    points = range(int(low), int(high) + 1, 2)
+    rows = []
+    for name, clip in found["clips"].items():
+        at = {row["psnr_db"]: row["x264-ultrafast"] for row in clip["at"]}
+        window = clip["ratio"]["x264-ultrafast"]
+        rows.append(
+            [name, str(clip["frames"]),
+             *(_shown(r["ratio"] if (r := clip["ratio"][p]) else None) for p in peers),
+             *(_percent(clip["bd_rate_percent"][p]) for p in peers),
+             f"{window['from_db']:.1f} to {window['to_db']:.1f}" if window else "-",
+             *(_shown(at.get(float(db))) for db in points)]
+        )  # fmt: skip
+    for kind, mean in found["geometric_mean"].items():
+        rows.append(
+            [f"**geometric mean, {kind}**", "", *(_shown(mean[p]) for p in peers), *[""] * 4,
+             *("" for _ in points)]
+        )  # fmt: skip
+    return (
+        f"## Clips\n\nKey frames at most {found['gop']} frames apart for all. Byte ratio and"
+        f" BD-rate over {low:g} to {high:g} dB or the part of it that both reach; last, the ratio"
+        " to x264 ultrafast at single points.\n\n"
+        + _table(
+            ["clip", "frames", *peers, *(f"BD {p}" for p in peers), "dB",
+             *(f"{db} dB" for db in points)],
+            rows,
+        )
+    )  # fmt: skip
+
+
+def _noisy(found: Mapping[str, Any]) -> str:
+    rows = [
+        [name, str(s["frames"]), f"{s['bytes']}", f"{s['jpeg_bytes']}", _shown(s["ratio"])]
+        for name, s in found["sequences"].items()
+    ]
+    return f"## Noisy sequences at {found['psnr_db']:g} dB\n\n" + _table(
+        ["sequence", "frames", "bytes", "of JPEG", "ratio"], rows
+    )
+
+
+def _deep(found: Mapping[str, Any]) -> str:
+    rates = sorted({r["anchor_bit_per_pixel"] for i in found["images"].values() for r in i["at"]})
+    rows = [
+        [name, *(_shown(i["ratio"][p]) for p in ("jpeg2000", "jpeg2000-5/3", "jpeg2000-9/7")),
+         _percent(i["bd_rate_percent"]["jpeg2000"]),
+         *(_shown(_row_at(i["at"], rate, "jpeg2000")) for rate in rates)]
+        for name, i in found["images"].items()
+    ]  # fmt: skip
+    return (
+        "## Deep frames\n\nBytes over those of JPEG 2000 (the cheaper of 5/3 and 9/7 at every"
+        " PSNR), then at its bit/pixel.\n\n"
+        + _table(["frame", "best", "5/3", "9/7", "BD best", *(f"at {r:g}" for r in rates)], rows)
+    )
+
+
+def _lossless(found: Mapping[str, Any]) -> str:
+    rows = [
+        [name, r["group"], str(r.get("bytes", r.get("refused"))), str(r.get("png_bytes", "")),
+         _shown(r.get("ratio"))]
+        for name, r in found["images"].items()
+    ]  # fmt: skip
+    rows += [
+        [f"**geometric mean, {group}**", "", "", "", _shown(value)]
+        for group, value in found["geometric_mean"].items()
+    ]
+    return "## Lossless against PNG at level 9\n\n" + _table(
+        ["picture", "group", "bytes", "PNG", "ratio"], rows
+    )
+
+
+def _speed(found: Mapping[str, Any]) -> str:
+    stages = ["encode predicted", "encode key", "decode predicted", "decode key", "jpeg encode",
+              "jpeg decode", "x264-ultrafast encode", "x264-veryfast encode",
+              "x264-veryfast decode"]  # fmt: skip
+    rows = []
+    for name, scene in found["scenes"].items():
+        for threads, clocks in scene["threads"].items():
+            cells = [
+                f"{c['p50_ms']:.1f} ({c['cpu_p50_ms']:.1f})" if (c := clocks.get(s)) else "-"
+                for s in stages
+            ]
+            psnr = scene["psnr_db"]
+            rows.append([name, threads, "exact" if psnr is None else f"{psnr:.1f}", *cells])
+    return (
+        f"## Speed at quality {found['quality']}\n\nWall time p50 in ms, CPU p50 of all threads"
+        " in brackets; peers at the same PSNR; pixels in, packets out and back.\n\n"
+        + _table(["scene", "threads", "dB", *stages], rows)
+    )
+
+
+_STYLES = {
+    "jpeg": ("tab:orange", "s"), "mjpeg": ("tab:orange", "s"), "webp-m4": ("tab:green", "^"),
+    "webp-m6": ("tab:olive", "v"), "svd-float32": ("tab:gray", "x"),
+    "x264-ultrafast": ("tab:green", "^"), "x264-veryfast": ("tab:red", "v"),
+    "jpeg2000-5/3": ("tab:green", "^"), "jpeg2000-9/7": ("tab:red", "v"),
+}  # fmt: skip
+
+
+def plot(results: Mapping[str, Any], path: Path) -> bool:
+    """Rate-distortion curves, one panel an input; False when nothing was swept."""
+    panels: list[tuple[str, Mapping[str, Any]]] = []
+    for section, key in (("stills", "images"), ("clips", "clips"), ("deep", "images")):
+        panels += list(results.get(section, {}).get(key, {}).items())
+    if not panels:
+        return False
+    columns = min(4, len(panels))
+    lines = math.ceil(len(panels) / columns)
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(4.2 * columns, 3.3 * lines), squeeze=False, layout="constrained"
+    )
+    handles: dict[str, Any] = {}
+    for axis, (name, found) in zip(axes.flat, panels, strict=False):
+        for peer, points in found["points"].items():
+            finite = sorted(
+                (p["bit_per_pixel"], p["psnr_db"]) for p in points if p["psnr_db"] is not None
+            )
+            colour, marker = ("tab:blue", "o") if peer == OURS else _STYLES[peer]
+            label = results["run"]["codec"] if peer == OURS else peer
+            handles[label] = axis.plot(
+                *zip(*finite, strict=True), color=colour, marker=marker, markersize=3,
+                linewidth=1.8 if peer == OURS else 1.0, zorder=3 if peer == OURS else 2,
+            )[0]  # fmt: skip
+        shown = [
+            (p["bit_per_pixel"], p["psnr_db"])
+            for peer, points in found["points"].items()
+            if peer != "svd-float32"
+            for p in points
+            if p["psnr_db"] is not None
+        ]
+        # The articles' method needs so many more bytes that it would squeeze all others.
+        axis.set_xscale("log")
+        axis.set_xlim(min(b for b, _ in shown) / 1.2, max(b for b, _ in shown) * 1.2)
+        axis.set_ylim(min(d for _, d in shown) - 1, max(d for _, d in shown) + 1)
+        axis.set_title(name, fontsize=9)
+        axis.grid(visible=True, which="both", linewidth=0.3)
+        axis.set_xlabel("bit/pixel", fontsize=8)
+        axis.set_ylabel("luma PSNR, dB", fontsize=8)
+        axis.tick_params(labelsize=7)
+    for axis in list(axes.flat)[len(panels) :]:
+        axis.set_visible(False)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles))
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return True

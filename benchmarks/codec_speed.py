@@ -1,0 +1,246 @@
+"""Time and memory: each coder in turn on the same frames, pixels in and packets out."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import codec_frames
+import codec_peers
+import numpy as np
+from codec_curves import Point
+from codec_rate import Tested, say
+
+import rankcast
+from rankcast.wire import Kind, unpack
+
+SIZES = ((640, 360), (1280, 720), (1920, 1080))
+SCENES = ("static", "moving", "noisy")
+QUALITY = 75
+_WARM_FRAMES = 3
+_KEY_EVERY = 12
+_MATCHED_FRAMES = 8
+_MEMORY_FRAMES = 24
+
+# What is counted is private memory at its highest: numpy, OpenCV and numba are in both runs.
+_PEAK = """
+def peak():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+"""
+_BARE = "import numpy, cv2, numba\n" + _PEAK + "print(peak())\n"
+_ENCODER = (
+    """
+import sys
+import cv2, numba
+import numpy as np
+import rankcast
+path, codec, options = sys.argv[1], sys.argv[2], eval(sys.argv[3])
+encoder = rankcast.Encoder(codec, **options)
+frame = np.empty((1080, 1920, 3), np.uint8)
+with open(path, "rb") as frames:
+    while frames.readinto(memoryview(frame).cast("B")) == frame.nbytes:
+        encoder.encode(frame)
+"""
+    + _PEAK
+    + "print(peak())\n"
+)
+
+
+@dataclass(slots=True)
+class Clock:
+    """Wall and CPU time of calls of one kind; CPU is that of all threads of the process."""
+
+    wall_s: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any] | None:
+        """Medians in ms, and the slowest percentile."""
+        if not self.wall_s:
+            return None
+        return {
+            "calls": len(self.wall_s),
+            "p50_ms": round(1e3 * float(np.median(self.wall_s)), 3),
+            "p99_ms": round(1e3 * float(np.percentile(self.wall_s, 99)), 3),
+            "cpu_p50_ms": round(1e3 * float(np.median(self.cpu_s)), 3),
+            "cpu_mean_ms": round(1e3 * float(np.mean(self.cpu_s)), 3),
+        }
+
+
+class Clocks:
+    """Clocks by name."""
+
+    def __init__(self) -> None:
+        self._clocks: dict[str, Clock] = {}
+
+    def time(self, call: Callable[[], Any]) -> tuple[Any, float, float]:
+        """Result, wall time and CPU time of one call."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = call()
+        return result, time.perf_counter() - wall, time.process_time() - cpu
+
+    def add(self, name: str, wall_s: float, cpu_s: float) -> None:
+        """Count one call."""
+        clock = self._clocks.setdefault(name, Clock())
+        clock.wall_s.append(wall_s)
+        clock.cpu_s.append(cpu_s)
+
+    def timed(self, name: str, call: Callable[[], Any]) -> Any:
+        """Run, count and hand on the result."""
+        result, wall_s, cpu_s = self.time(call)
+        self.add(name, wall_s, cpu_s)
+        return result
+
+    def summary(self) -> dict[str, Any]:
+        """All of them."""
+        return {name: clock.summary() for name, clock in sorted(self._clocks.items())}
+
+
+def _options(tested: Tested, threads: int) -> dict[str, Any]:
+    if tested.name == "svd-patch":
+        return {"quality": QUALITY, "threads": threads}
+    return {"quality": QUALITY} if tested.name == "jpeg" else {"psnr": 40.0}
+
+
+def _closest(
+    settings: Sequence[Any], measure: Callable[[Any], Point], wanted_db: float
+) -> tuple[Any, Point]:
+    """The coarsest of the settings, coarse to fine, that reaches a PSNR, by bisection."""
+    low, high = 0, len(settings) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if measure(settings[middle]).psnr_db >= wanted_db:
+            high = middle
+        else:
+            low = middle + 1
+    return settings[low], measure(settings[low])
+
+
+def _scene(tested: Tested, frames: Sequence[Any], threads: Sequence[int]) -> dict[str, Any]:
+    """One scene at one size: the codec at quality 75, its peers at the same PSNR."""
+    short = frames[:_MATCHED_FRAMES]
+    ours = codec_peers.rankcast_point(short, tested.name, **_options(tested, threads[-1]))
+    wanted = min(ours.psnr_db, 60.0)
+    quality, jpeg = _closest(range(5, 101), lambda q: codec_peers.jpeg_point(short[:1], q), wanted)
+    crf = {
+        preset: _closest(
+            range(40, 1, -1), lambda c, p=preset: codec_peers.x264_point(short, p, c, 250), wanted
+        )
+        for preset in ("ultrafast", "veryfast")
+    }
+    result: dict[str, Any] = {
+        "psnr_db": round(ours.psnr_db, 2) if math.isfinite(ours.psnr_db) else None,
+        "bytes_per_frame": round(ours.size_bytes / len(short)),
+        "peers": {
+            "jpeg": {"quality": quality, "psnr_db": round(jpeg.psnr_db, 2)},
+        }
+        | {
+            f"x264-{p}": {
+                "crf": c,
+                "psnr_db": round(point.psnr_db, 2),
+                "bytes_per_frame": round(point.size_bytes / len(short)),
+            }
+            for p, (c, point) in crf.items()
+        },
+        "threads": {},
+    }
+    for count in threads:
+        result["threads"][str(count)] = _timed(
+            tested, frames, count, quality, {p: c for p, (c, _) in crf.items()}
+        )
+    return result
+
+
+def _timed(
+    tested: Tested, frames: Sequence[Any], threads: int, quality: int, crf: dict[str, int]
+) -> dict[str, Any]:
+    rankcast.set_threads(threads)
+    encoder = rankcast.Encoder(tested.name, **_options(tested, threads))
+    decoder = rankcast.Decoder()
+    x264 = {
+        p: (
+            codec_peers.X264(frames[0].shape, p, c, 250, threads),
+            codec_peers.H264Decoder(grey=frames[0].ndim == 2, threads=threads),
+        )
+        for p, c in crf.items()
+    }
+    clocks, unclocked = Clocks(), Clocks()
+    for number, frame in enumerate(frames):
+        # Every coder in turn on every frame, so that a busy moment of the machine hits all.
+        into = clocks if number >= _WARM_FRAMES else unclocked
+        if number % _KEY_EVERY == _WARM_FRAMES:
+            encoder.request_keyframe()
+        packet, wall_s, cpu_s = clocks.time(lambda f=frame: encoder.encode(f))
+        kind = "key" if unpack(packet).header.kind is Kind.KEY else "predicted"
+        into.add(f"encode {kind}", wall_s, cpu_s)
+        into.timed(f"decode {kind}", lambda p=packet: decoder.decode(p))
+        packet = into.timed("jpeg encode", lambda f=frame: codec_peers.jpeg_encode(f, quality))
+        into.timed("jpeg decode", lambda p=packet: codec_peers.decode_file(p))
+        for preset, (coder, peer_decoder) in x264.items():
+            packet = into.timed(f"x264-{preset} encode", lambda c=coder, f=frame: c.encode(f))
+            into.timed(f"x264-{preset} decode", lambda d=peer_decoder, p=packet: d.decode(p))
+    return clocks.summary()
+
+
+def speed(
+    tested: Tested,
+    data: Path | None,
+    frames: int,
+    sizes: Sequence[tuple[int, int]] = SIZES,
+    threads: Sequence[int] = (1, 2),
+) -> dict[str, Any]:
+    """Time of every stage at every size in every scene."""
+    results: dict[str, Any] = {}
+    for width, height in sizes:
+        for scene in SCENES:
+            pictures = codec_frames.scene(scene, data, frames, width, height)
+            name = f"{width}x{height} {scene}"
+            results[name] = _scene(tested, pictures, threads)
+            for count, stages in results[name]["threads"].items():
+                shown = ", ".join(
+                    f"{stage} {stages[stage]['p50_ms']:.1f} ms"
+                    for stage in ("encode predicted", "encode key", "decode predicted")
+                    if stages.get(stage)
+                )
+                say(f"speed {name}, {count} threads: {shown}")
+    return {"quality": QUALITY, "frames": frames, "scenes": results}
+
+
+def memory(tested: Tested, data: Path | None) -> dict[str, Any]:
+    """Peak memory of a process that encodes 1080p, over one that only imports the libraries."""
+
+    def run(*arguments: str) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", *arguments],
+            check=True, capture_output=True, text=True,
+            env=_child_environment(),
+        )  # fmt: skip
+        return int(done.stdout)
+
+    frames = codec_frames.scene("moving", data, _MEMORY_FRAMES, 1920, 1080)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "frames.bgr"
+        path.write_bytes(b"".join(np.ascontiguousarray(f).tobytes() for f in frames))
+        arguments = (_ENCODER, str(path), tested.name, repr(_options(tested, 2)))
+        run(*arguments)  # fills the cache of compiled kernels
+        encoder_kib = run(*arguments)
+    bare_kib = run(_BARE)
+    say(f"memory: {(encoder_kib - bare_kib) / 1e3:.0f} MB over {bare_kib / 1e3:.0f} MB")
+    return {
+        "bare_mb": round(bare_kib * 1.024e-3, 1),
+        "encoder_mb": round(encoder_kib * 1.024e-3, 1),
+        "over_mb": round((encoder_kib - bare_kib) * 1.024e-3, 1),
+    }
+
+
+def _child_environment() -> dict[str, str]:
+    """This environment, with the modules where this process found them."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}

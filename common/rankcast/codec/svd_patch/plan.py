@@ -1,0 +1,259 @@
+"""Where nothing has changed, and how a cell is cut into patches; for encoders only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rankcast.codec.svd_patch.decision import (
+    BIT_PRICE,
+    LANES,
+    MIDDLE_REAL,
+    RESIDUAL_REAL,
+    SAD_PRICE,
+    SCALED,
+    SOURCE_REAL,
+    STEP_REAL,
+)
+from rankcast.codec.svd_patch.motion import absolute_difference, search
+from rankcast.codec.svd_patch.slice import (
+    BEST,
+    GUIDE_SHIFT,
+    HAS_GUIDE,
+    LARGEST,
+    PREDICTED,
+    ROWS,
+    STARTS,
+    TRIAL,
+    VECTOR_X,
+    VECTOR_Y,
+    Work,
+)
+from rankcast.codec.svd_patch.tables import CODED_SIDE, STRIDE
+from rankcast.codec.svd_patch.transform import forward
+from rankcast.jit import kernel
+
+SKIP_PLANNED = 4
+"""Added to the planned size of a patch that nothing has changed in."""
+
+# A coefficient of x steps costs about min(x^2, a + b |x|) squared steps: zeroed, or coded with its
+# position, sign and level. Measured on the coder at 1 bit a sample.
+_COST_CONSTANT = np.float32(0.75)
+_COST_SLOPE = np.float32(0.13)
+_KEY_HEAD_BITS = 7.0
+_PREDICTED_HEAD_BITS = 4.0
+_STILL_BITS = 5.0
+"""What a patch must save at least before it is more than skipped."""
+
+
+@kernel
+def _gain(w: Work, side: int, size: int) -> float:
+    """Squared steps that coding the residual would save, estimated."""
+    residual = w.real_tiles[RESIDUAL_REAL]
+    scaled, lanes = w.real_lines[SCALED], w.real_lines[LANES]
+    coded_side = min(side, CODED_SIDE)
+    forward(
+        residual, side, coded_side, w.left_t_real[size], w.right_real[size],
+        w.real_tiles[MIDDLE_REAL], scaled,
+    )  # fmt: skip
+    lanes[:coded_side] = np.float32(0)
+    zero = np.float32(0)
+    for i in range(coded_side):
+        row = scaled[i * STRIDE : i * STRIDE + coded_side]
+        for j in range(coded_side):
+            value = row[j]
+            saved = value * value - _COST_CONSTANT - _COST_SLOPE * abs(value)
+            if saved < zero:
+                saved = zero
+            lanes[j] += saved
+    total = np.float32(0)
+    for j in range(coded_side):
+        total += lanes[j]
+    return float(total)
+
+
+@kernel
+def find_still(w: Work, uy: int, units_x: int) -> None:
+    """Mark the units of one row that are as good as in the reference."""
+    step = w.prices[STEP_REAL]
+    inverse_step = np.float32(1.0 / step)
+    residual, lanes = w.real_tiles[RESIDUAL_REAL], w.real_lines[LANES]
+    limit = w.prices[BIT_PRICE] * _STILL_BITS
+    for ux in range(units_x):
+        x = ux * 8
+        for j in range(8):
+            lanes[j] = np.float32(0)
+        for i in range(8):
+            source = w.source[uy * 8 + i]
+            reference = w.reference[uy * 8 + i]
+            for j in range(8):
+                value = (
+                    np.float32(source[x + j]) - np.float32(reference[x + j])
+                ) * inverse_step
+                residual[0, i, j] = value
+                lanes[j] += value * value
+        energy = np.float32(0)
+        for j in range(8):
+            energy += lanes[j]
+        if energy < _COST_CONSTANT + limit:
+            w.still[uy, ux] = 1
+        elif energy > 64 * 0.5:
+            w.still[uy, ux] = 0
+        else:
+            w.still[uy, ux] = _gain(w, 8, 0) < limit
+
+
+@kernel
+def _residual_cost(w: Work, y: int, x: int, side: int, size: int, skip_mean: bool) -> float:
+    """Estimated cost of a part of the cell whose residual lies in SOURCE_REAL."""
+    cell, residual = w.real_blocks[SOURCE_REAL], w.real_tiles[RESIDUAL_REAL]
+    lanes = w.real_lines[LANES]
+    mean = np.float32(0)
+    if skip_mean:
+        for i in range(side):
+            for j in range(side):
+                mean += cell[y + i, x + j]
+        mean /= np.float32(side * side)
+    lanes[:8] = np.float32(0)
+    for i in range(side):
+        source = cell[y + i, x : x + side]
+        for g in range(side >> 3):
+            for j in range(8):
+                value = source[8 * g + j] - mean
+                residual[g, i, j] = value
+                lanes[j] += value * value
+    energy = np.float32(0)
+    for j in range(8):
+        energy += lanes[j]
+    return float(energy) - _gain(w, side, size)
+
+
+@kernel
+def plan_cell(w: Work, uy: int, ux: int) -> None:
+    """Choose the sizes of the patches of one 32 x 32 cell; see `Work.plan`."""
+    units_y = min(4, w.info.shape[0] - uy)
+    units_x = min(4, w.info.shape[1] - ux)
+    predicted = w.numbers[PREDICTED] != 0
+    still_units = 0
+    if predicted:
+        for i in range(units_y):
+            for j in range(units_x):
+                if w.still[uy + i, ux + j] != 0:
+                    still_units += 1
+        if still_units == units_y * units_x:
+            for i in range(units_y):
+                for j in range(units_x):
+                    w.plan[uy + i, ux + j] = SKIP_PLANNED + 2
+            # Parts of a cell at the border need a plan of their own.
+            if units_y < 4 or units_x < 4:
+                _plan_border(w, uy, ux, units_y, units_x)
+            return
+    y, x = uy * 8, ux * 8
+    price = w.prices[BIT_PRICE]
+    inverse_step = np.float32(1.0 / w.prices[STEP_REAL])
+    cell = w.real_blocks[SOURCE_REAL]
+    for i in range(8 * units_y):
+        source = w.source[y + i]
+        for j in range(8 * units_x):
+            cell[i, j] = np.float32(source[x + j]) * inverse_step
+    head = price * (_PREDICTED_HEAD_BITS if predicted else _KEY_HEAD_BITS)
+    whole = 0.0
+    for a in range(0, units_y, 2):
+        for b in range(0, units_x, 2):
+            high, wide = min(2, units_y - a), min(2, units_x - b)
+            still = 0
+            if predicted:
+                for c in range(a, a + high):
+                    for d in range(b, b + wide):
+                        still += np.int64(w.still[uy + c, ux + d])
+                _subtract(w, uy, ux, a, b, high, wide, still == high * wide)
+            if still == 4:
+                for c in range(a, a + 2):
+                    for d in range(b, b + 2):
+                        w.plan[uy + c, ux + d] = SKIP_PLANNED + 1
+                whole += price
+                continue
+            parts = 0.0
+            for c in range(a, a + high):
+                for d in range(b, b + wide):
+                    if predicted and w.still[uy + c, ux + d] != 0:
+                        w.plan[uy + c, ux + d] = SKIP_PLANNED
+                        parts += price
+                    else:
+                        w.plan[uy + c, ux + d] = 0
+                        parts += head + _residual_cost(w, 8 * c, 8 * d, 8, 0, not predicted)
+            if high == 2 and wide == 2 and still < 3:
+                single = head + _residual_cost(w, 8 * a, 8 * b, 16, 1, not predicted)
+                if single <= parts:
+                    parts = single
+                    for c in range(a, a + 2):
+                        for d in range(b, b + 2):
+                            w.plan[uy + c, ux + d] = 1
+            whole += parts
+    # A whole cell is one patch only where it is smooth: with much to code never.
+    if units_y == 4 and units_x == 4 and still_units < 8 and whole < _WHOLE_LIMIT:
+        single = head + _residual_cost(w, 0, 0, 32, 2, not predicted)
+        if single <= whole:
+            for c in range(4):
+                for d in range(4):
+                    w.plan[uy + c, ux + d] = 2
+
+
+_WHOLE_LIMIT = 250.0
+
+
+@kernel
+def _plan_border(w: Work, uy: int, ux: int, units_y: int, units_x: int) -> None:
+    for i in range(units_y):
+        for j in range(units_x):
+            fits = (i & ~1) + 2 <= units_y and (j & ~1) + 2 <= units_x
+            w.plan[uy + i, ux + j] = SKIP_PLANNED + (1 if fits else 0)
+
+
+@kernel
+def _subtract(
+    w: Work, uy: int, ux: int, a: int, b: int, units_y: int, units_x: int, still: bool
+) -> None:
+    """Subtract the reference, displaced by whole samples where that helps, from a part."""
+    y, x = (uy + a) * 8, (ux + b) * 8
+    v = u = np.int64(0)
+    best = w.vectors[BEST]
+    if not still and units_y == 2 and units_x == 2:
+        zero = absolute_difference(w.source, w.reference, y, x, 16, y, x)
+        if w.numbers[HAS_GUIDE] != 0:
+            shift = w.numbers[GUIDE_SHIFT]
+            gy = min((uy + a) << shift, w.guide.shape[0] - 1)
+            gx = min((ux + b) << shift, w.guide.shape[1] - 1)
+            v = (np.int64(w.guide[gy, gx, VECTOR_Y]) >> shift) >> 2
+            u = (np.int64(w.guide[gy, gx, VECTOR_X]) >> shift) >> 2
+            moved = absolute_difference(w.source, w.reference, y, x, 16, y + v, x + u)
+            if moved >= zero:
+                v = u = np.int64(0)
+        elif zero > 256 * 0.25 * w.prices[STEP_REAL]:
+            starts = w.vectors[STARTS:]
+            starts[0, 0] = starts[0, 1] = 0
+            # The neighbour's displacement, or that of the part before.
+            starts[1, 0], starts[1, 1] = best[0], best[1]
+            if b == 0 and ux > 0:
+                starts[1, 0] = w.info[uy + a, ux - 1, VECTOR_Y]
+                starts[1, 1] = w.info[uy + a, ux - 1, VECTOR_X]
+            w.vectors[0, 0] = w.vectors[0, 1] = 0
+            search(
+                w.source, w.reference, y, x, 16, starts, 2, w.prices[SAD_PRICE], w.vectors[0],
+                w.numbers[LARGEST], w.tiles[ROWS], w.blocks[TRIAL], best, 8, False,
+            )  # fmt: skip
+            v, u = best[0] >> 2, best[1] >> 2
+        else:
+            best[0] = best[1] = 0
+    height, width = w.reference.shape[0], w.reference.shape[1]
+    inverse_step = np.float32(1.0 / w.prices[STEP_REAL])
+    cell = w.real_blocks[SOURCE_REAL]
+    for i in range(8 * units_y):
+        reference = w.reference[min(max(y + i + v, 0), height - 1)]
+        row = cell[8 * a + i]
+        if x + u >= 0 and x + u + 8 * units_x <= width:
+            for j in range(8 * units_x):
+                row[8 * b + j] -= np.float32(reference[x + u + j]) * inverse_step
+        else:
+            for j in range(8 * units_x):
+                column = min(max(x + j + u, 0), width - 1)
+                row[8 * b + j] -= np.float32(reference[column]) * inverse_step

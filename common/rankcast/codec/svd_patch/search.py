@@ -1,0 +1,96 @@
+"""Choice of an intra mode: absolute differences in float32 lanes, for encoders only.
+
+Nothing here needs to be exact to the bit: the chosen mode is predicted again by `intra`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankcast.codec.svd_patch.intra import CORNER
+from rankcast.codec.svd_patch.tables import ANGLES, DC, INVERSE_ANGLES, PLANAR
+from rankcast.jit import kernel
+
+_RAMP: NDArray[np.float32] = np.arange(33, dtype=np.float32)
+
+
+@kernel
+def angle_difference(
+    edge: NDArray[np.int32],
+    mode: int,
+    side: int,
+    block: NDArray[np.float32],
+    reference: NDArray[np.float32],
+    lanes: NDArray[np.float32],
+) -> float:
+    """Sum of absolute differences of a directional mode.
+
+    `block` is the source, transposed for modes below 18: then the same code serves both.
+    """
+    direction = 1 if mode >= 18 else -1
+    angle = ANGLES[mode]
+    for i in range(2 * side + 1):
+        reference[CORNER + i] = np.float32(edge[CORNER + direction * i])
+    if angle < 0:
+        inverse = INVERSE_ANGLES[mode]
+        for i in range(1, ((side * -angle) >> 5) + 1):
+            source = (i * -inverse + 128) >> 8
+            reference[CORNER - i] = np.float32(edge[CORNER - direction * source])
+    lanes[:side] = np.float32(0)
+    for i in range(side):
+        offset = (i + 1) * angle
+        base = CORNER + 1 + (offset >> 5)
+        weight = np.float32(offset & 31) * np.float32(1 / 32)
+        rest = np.float32(1) - weight
+        row = block[i]
+        near = reference[base : base + side]
+        far = reference[base + 1 : base + 1 + side]
+        for j in range(side):
+            lanes[j] += abs(row[j] - rest * near[j] - weight * far[j])
+    total = np.float32(0)
+    for j in range(side):
+        total += lanes[j]
+    return total
+
+
+@kernel
+def smooth_difference(
+    edge: NDArray[np.int32],
+    mode: int,
+    side: int,
+    block: NDArray[np.float32],
+    top: NDArray[np.float32],
+    lanes: NDArray[np.float32],
+) -> float:
+    """Sum of absolute differences of the planar or the mean mode."""
+    lanes[:side] = np.float32(0)
+    if mode == DC:
+        mean = np.float32(0)
+        for i in range(1, side + 1):
+            mean += np.float32(edge[CORNER + i]) + np.float32(edge[CORNER - i])
+        mean /= np.float32(2 * side)
+        for i in range(side):
+            row = block[i]
+            for j in range(side):
+                lanes[j] += abs(row[j] - mean)
+    elif mode == PLANAR:
+        scale = np.float32(1 / (2 * side))
+        right = np.float32(edge[CORNER + side + 1]) * scale
+        bottom = np.float32(edge[CORNER - side - 1]) * scale
+        for j in range(side):
+            top[j] = np.float32(edge[CORNER + 1 + j]) * scale
+        for i in range(side):
+            left = np.float32(edge[CORNER - 1 - i]) * scale
+            first = np.float32(side) * left + np.float32(i + 1) * bottom
+            slope = right - left
+            weight = np.float32(side - 1 - i)
+            row = block[i]
+            # (side - 1 - j) left + (j + 1) right, written as a ramp.
+            for j in range(side):
+                value = first + weight * top[j] + _RAMP[j + 1] * slope
+                lanes[j] += abs(row[j] - value)
+    total = np.float32(0)
+    for j in range(side):
+        total += lanes[j]
+    return total
