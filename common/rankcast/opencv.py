@@ -12,8 +12,9 @@ from rankcast.errors import RankcastError
 # A picture file may claim any size; OpenCV allocates it before reading on. 2^28 pixels
 # (16 k x 16 k) is above every industrial sensor and below what a station can hold.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
-# Without these the V4L and MSMF layers print to stderr what the source reports in its own words.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+# The camera layers and the file decoders print to stderr (hundreds of lines for one damaged
+# TIFF) what sources and image files report in one line of their own.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
 
 try:
     import cv2
