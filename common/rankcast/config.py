@@ -47,13 +47,13 @@ class CodecTable(BaseModel):
 
     @model_validator(mode="after")
     def _options_are_known(self) -> CodecTable:
-        from rankcast.codec import codec_named
-
-        check_options(self.name, self.chosen)
-        for key, value in (self.model_extra or {}).items():
-            if isinstance(value, dict):
-                codec_named(key)
-                check_options(key, value)
+        try:
+            check_options(self.name, self.chosen)
+            for key, value in (self.model_extra or {}).items():
+                if isinstance(value, dict):
+                    check_options(key, value)
+        except SettingsError as exc:  # pydantic collects ValueErrors only
+            raise ValueError(str(exc)) from exc
         return self
 
 
@@ -130,7 +130,7 @@ def set_layers(sets: Iterable[str]) -> list[Layer]:
 
 
 def option_layer(values: Mapping[str, Any]) -> list[Layer]:
-    """One layer for each command-line option that was given: dotted key to value, None is absent."""
+    """One layer for each command-line option that was given: dotted key to value or None."""
     return [
         Layer(f"option for {key}", _nested(key, value))
         for key, value in values.items()
