@@ -47,7 +47,8 @@ class Window:
 
     def resize(self, width: int, height: int) -> None:
         """Set the size in pixels; the user may change it afterwards."""
-        cv2.resizeWindow(self._title, width, height)
+        if self.is_open():
+            cv2.resizeWindow(self._title, width, height)
 
     def show(self, picture: NDArray[np.uint8]) -> None:
         """Show `picture`, shape (H, W, 3), BGR."""
