@@ -302,7 +302,7 @@ import numpy as np
 from rankcast.frame import Frame
 from rankcast_receiver.sinks.display import DisplaySink
 sink = DisplaySink()
-sink.put(Frame(np.full((300, 400, 3), 99, np.uint8), camera="cam"))
+sink.put(Frame(np.full((500, 600, 3), 99, np.uint8), camera="cam"))
 def idle_until(end_s):
     while time.monotonic() < end_s:
         if not sink.idle():
@@ -341,7 +341,7 @@ def test_the_real_window_opens_shows_and_ends_on_a_key(key: str) -> None:
         pytest.skip("this OpenCV was built without windows")
     assert done.returncode == 0, done.stderr
     assert "ended" in done.stdout
-    assert "400x300" in done.stdout
+    assert "600x500" in done.stdout
 
 
 def test_the_window_fits_what_display_needs_of_it() -> None:
