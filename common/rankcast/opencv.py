@@ -15,6 +15,10 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
 # The camera layers and the file decoders print to stderr (hundreds of lines for one damaged
 # TIFF) what sources and image files report in one line of their own.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# Seconds that a V4L2 read may block (10 by default); the camera source counts its own
+# time-out in such steps.
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
 
 try:
     import cv2

@@ -35,7 +35,7 @@ class SourceOptions(BaseModel):
     fps: Fps | None = None
 
     @classmethod
-    def check_path(cls, path: str) -> None:  # noqa: ARG003 - most sources find out when they open it
+    def check_path(cls, path: str) -> None:
         """Refuse a path that can be seen to be wrong without opening it.
 
         Raises
