@@ -17,6 +17,7 @@ from rankcast.opencv import cv2
 
 PANEL_AREA: Final = 640 * 427
 """Pixels of one panel: a Kodak picture at 5/6 of its size; nine of them fit a 1080p screen."""
+MAX_PANEL_SIDE: Final = 900
 MAX_SHEET_WIDTH: Final = 2760
 MIN_PANEL_WIDTH: Final = 390
 """A caption line needs so much, however narrow the picture is."""
@@ -101,9 +102,10 @@ def draw_gallery(path: Path, title: str, subtitle: str, panels: Sequence[Panel])
 
 
 def _picture_size(height: int, width: int) -> tuple[int, int]:
-    """Width and height on the sheet: at most PANEL_AREA, and small ones by a whole factor."""
-    scale = math.sqrt(PANEL_AREA / (height * width))
-    scale = max(1.0, math.floor(min(scale, 320 / max(height, width)))) if scale > 1 else scale
+    """Width and height on the sheet: bounded in area and side, small ones by a whole factor."""
+    scale = min(math.sqrt(PANEL_AREA / (height * width)), MAX_PANEL_SIDE / max(height, width))
+    if scale > 1:
+        scale = math.floor(scale)
     # A line camera's 8192 x 1 picture still gets some height, and a tall one some width.
     return max(8, round(width * scale)), max(8, round(height * scale))
 

@@ -40,7 +40,7 @@ def info(packet_file: Path, as_json: bool) -> None:
     table.add_column(overflow="fold")
     for name, value in _rows(packet, fields):
         # Text and not markup: metadata come from anybody.
-        table.add_row(name, Text(printable(value)))
+        table.add_row(Text(printable(name)), Text(printable(value)))
     console().print(Text(printable(packet_file), style="bold"), table, sep="\n")
 
 

@@ -99,7 +99,7 @@ def _draw_energy(axes: Axes, spectra: Sequence[NDArray[np.float64]]) -> None:
         if shown.any():
             lowest = min(lowest, float(left_out[shown].min()))
     axes.set_yscale("log")
-    ticks = [1 - share for share in (0.0, 0.5, *ENERGY_TICKS) if 1 - share >= lowest / 3]
+    ticks = [1 - share for share in (0.0, *ENERGY_TICKS) if 1 - share >= lowest / 3]
     axes.set_yticks(ticks, [_percent(1 - tick) for tick in ticks])
     axes.minorticks_off()
     axes.set_ylim(1.2, min(ticks[-1], lowest) / 1.5)

@@ -37,7 +37,9 @@ STYLE: Final[Any] = {  # matplotlib types its keys as literals, no dict variable
     "grid.linewidth": 0.8,
     "xtick.color": MUTED,
     "ytick.color": MUTED,
-    "legend.frameon": False,
+    "legend.facecolor": "white",
+    "legend.edgecolor": "white",
+    "legend.framealpha": 0.9,
     "figure.facecolor": "white",
 }
 
