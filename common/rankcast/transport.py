@@ -38,6 +38,9 @@ class SocketOptions:
     buffer_bytes: int
     """Kernel buffer a connection: high-water marks alone do not bound latency, this does."""
     max_message_bytes: int
+    heartbeats: bool = True
+    """Off where a full queue may hold the peer back: libzmq then stops reading, answers no
+    heartbeat, and a slow disk would look like a dead one."""
 
 
 def configure(socket: zmq.Socket[Any], options: SocketOptions) -> None:
@@ -48,9 +51,10 @@ def configure(socket: zmq.Socket[Any], options: SocketOptions) -> None:
     socket.setsockopt(zmq.SNDBUF, options.buffer_bytes)
     socket.setsockopt(zmq.RCVBUF, options.buffer_bytes)
     socket.setsockopt(zmq.MAXMSGSIZE, options.max_message_bytes)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_INTERVAL_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TTL_MS)
+    if options.heartbeats:
+        socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_INTERVAL_MS)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
+        socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TTL_MS)
     socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)

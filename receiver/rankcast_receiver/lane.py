@@ -54,6 +54,8 @@ class Lane:
         self._most_frames = most_frames
         self._replaced = 0
         self._box: Mailbox[Arrival] = Mailbox(1 if live else KEEP_FRAMES, newest_wins=live)
+        self.kept = 0
+        """Frames that the sink saved or showed; it may pass over some on purpose."""
         self.full = False
         """True once `most_frames` were delivered or the user quit the sink."""
         self._stopped: Callable[[], bool] = lambda: False
@@ -100,7 +102,7 @@ class Lane:
             captured = frame.t_capture_utc_ns
             age_ms = (time.time_ns() - captured) / 1e6
             try:
-                sink.put(frame)
+                self.kept += sink.put(frame)
             except SinkError as exc:
                 self.ledger.lose(SINK)
                 if time.monotonic() - complained >= COMPLAINT_INTERVAL_S:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,13 +23,17 @@ class Tally:
         self.codec = ""
         self._psnr_sum = 0.0
         self._psnr_count = 0
+        self.cpu_start_s = 0.0
+        """Processor time of the process when the first frame came: what follows is receiving."""
         self._first_s: float | None = None
         self._last_s = 0.0
 
     def add(self, packet_bytes: int, codec: str, psnr_db: float | None) -> None:
         """Count one decoded frame."""
         now = time.monotonic()
-        self._first_s = now if self._first_s is None else self._first_s
+        if self._first_s is None:
+            self._first_s = now
+            self.cpu_start_s = time.process_time()
         self._last_s = now
         self.frames += 1
         self.packet_bytes += packet_bytes
@@ -83,8 +86,8 @@ def build_report(
     sinks = {lane.name: _sink(stream, lane) for lane in lanes}
     return {
         "delivered": sinks[main.name]["delivered"],
-        "shown": sinks["display"]["delivered"] if "display" in sinks else 0,
-        "saved": sinks["save"]["delivered"] if "save" in sinks else 0,
+        "shown": sum(lane.kept for lane in lanes if lane.name == "display"),
+        "saved": sum(lane.kept for lane in lanes if lane.name == "save"),
         "lost": sinks[main.name]["lost"],
         "published": stream.entered if published_known else None,
         "fps": tally.fps,
@@ -104,7 +107,7 @@ def build_report(
         "balanced": all(sink["balanced"] for sink in sinks.values()),
         "sinks": sinks,
         "duration_s": duration_s,
-        "cpu_s": sum(os.times()[:2]),
+        "cpu_s": time.process_time() - tally.cpu_start_s,
     }
 
 

@@ -92,6 +92,7 @@ class Subscriber:
             queue_messages or (LIVE_QUEUE_MESSAGES if live else KEEP_QUEUE_MESSAGES),
             buffer_bytes,
             self._limits.max_packet_bytes + _TOPIC_BYTES,
+            heartbeats=live,
         )
         self._stopped = stopped
         self._ledger = Ledger()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -157,7 +156,7 @@ def _finish(
 ) -> None:
     balance = publisher.balance()
     duration_s = time.monotonic() - started
-    cpu_s = sum(os.times()[:2])
+    cpu_s = time.process_time() - pipeline.cpu_start_s
     log.info(
         "end: grabbed %d, published %d, lost %s",
         balance.entered, balance.passed, _losses(balance.lost),

@@ -69,6 +69,8 @@ class CameraPipeline:
         self._state = "opening"
         self._last_grab = time.monotonic()
         self.description = ""
+        self.cpu_start_s = 0.0
+        """Processor time of the process when the first frame came: what follows is streaming."""
         publisher.describe("", self.state)
         self._workers = (
             Worker("rankcast-grab", self._grab, self._box.close),
@@ -143,6 +145,8 @@ class CameraPipeline:
                     break
             if self._stop.is_set():
                 break
+            if grabbed == 0:
+                self.cpu_start_s = time.process_time()
             self._publisher.lose(CAMERA_GAP, source.gaps - gaps)
             gaps = source.gaps
             self._last_grab = time.monotonic()

@@ -14,11 +14,12 @@ class CountSink:
         self.frames = 0
         self.packet_bytes = 0
 
-    def put(self, frame: Frame) -> None:
+    def put(self, frame: Frame) -> bool:
         """Take one frame; see Sink."""
         self.frames += 1
         if frame.coding is not None:
             self.packet_bytes += frame.coding.packet_bytes
+        return True
 
     def idle(self) -> bool:
         """Nothing is due between frames; see Sink."""

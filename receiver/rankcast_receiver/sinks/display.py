@@ -94,7 +94,7 @@ class DisplaySink:
         """Frames shown."""
         self._draw()
 
-    def put(self, frame: Frame) -> None:
+    def put(self, frame: Frame) -> bool:
         """Show one frame; see Sink.
 
         Raises
@@ -117,6 +117,7 @@ class DisplaySink:
             reason = " ".join(str(getattr(exc, "err", exc)).split())
             raise SinkError(f"frame {frame.sequence} cannot be shown: {reason}") from exc
         self.shown += 1
+        return True
 
     def idle(self) -> bool:
         """Look after the window; see Sink.

@@ -96,7 +96,7 @@ class SaveSink:
             raise SinkError(f"{folder}: cannot save there: {exc.strerror or exc}") from exc
         self._kept_bytes = sum(kept.size for kept in self._kept)
 
-    def put(self, frame: Frame) -> None:
+    def put(self, frame: Frame) -> bool:
         """Save one frame if its sequence is due; see Sink.
 
         Raises
@@ -106,7 +106,7 @@ class SaveSink:
             file exists already or an old file that must go cannot be removed.
         """
         if frame.sequence % self.options.every:
-            return
+            return False
         self._remove_oldest()
         path = self.options.folder / file_name(frame, self.options.format)
         # Two receivers that save one camera in one folder would replace each other's files.
@@ -129,6 +129,7 @@ class SaveSink:
         # This frame is saved; what cannot be removed now refuses the next one.
         with suppress(SinkError):
             self._remove_oldest()
+        return True
 
     def idle(self) -> bool:
         """Nothing is due between frames; see Sink."""
