@@ -17,7 +17,7 @@ Picture = NDArray[np.float32]
 
 # Drawn at no fewer pixels than these, so that small pictures are scaled down and not coarse, and
 # at no more, so that set-up stays below a second at 4K.
-_LEAST_SIDE, _MOST_SIDE = 192, 448
+_LEAST_SIDE, _MOST_SIDE = 128, 448
 # Diameter of a part on its canvas; the rest is room for the shadow.
 PART_SHARE: Final = 0.74
 _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
