@@ -196,7 +196,13 @@ class ReplaySource:
                 return
         if not played:
             if len(self._files) == 1 and failure is not None:
-                raise SourceError(str(failure)) from failure
+                file = self._files[0]
+                if file.suffix.lower() in IMAGE_SUFFIXES:
+                    raise SourceError(str(failure)) from failure
+                raise SourceError(
+                    f"replay: {_printable(file.name)} is neither a video nor an image that can be "
+                    f"read ({failure})"
+                ) from failure
             raise SourceError(
                 f"{self._description}: none of the {len(self._files)} files can be decoded; "
                 f"the last: {failure}"
