@@ -6,8 +6,9 @@ into bands of fixed size for the pool instead, so that results do not depend on 
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +17,6 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
-
-from rankcast import pool
 
 Real: TypeAlias = NDArray[np.floating[Any]]
 
@@ -97,7 +96,7 @@ def bands(length: int) -> list[slice]:
     """Cut 0..length into slices of about BAND, the same on every machine."""
     count = max(1, round(length / BAND))
     edges = [length * i // count for i in range(count + 1)]
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def _multiply(a: Real, b: Real, out: Real) -> None:
@@ -222,9 +221,8 @@ class Subspace:
         elif have < width:
             more = self._rng.standard_normal((n, width - have)).astype(self._v.dtype)
             # Of the size of an orthonormal column, so that no column outweighs the others.
-            self._v = np.concatenate((self._v, more / np.sqrt(n)), axis=1).astype(more.dtype)
+            self._v = np.concatenate((self._v, more / np.sqrt(n).astype(more.dtype)), axis=1)
         self._known = min(self._known, width)
-        self._v = np.ascontiguousarray(self._v)
 
     @property
     def fresh(self) -> bool:
@@ -285,13 +283,14 @@ class Subspace:
         dtype = self._a.dtype
         w = self._w.astype(dtype)
         over_s = np.ascontiguousarray((self._w / self.s).astype(dtype))
-        # Fresh arrays: V stays as the next subspace while U and V travel on to the coder.
-        u = np.empty((self._a.shape[0], min(k, have)), dtype)
-        v = np.empty((self._a.shape[1], have), dtype)
-        tasks = row_products(self._qt.T, np.ascontiguousarray(w[:, :k]), u)
-        tasks += row_products(self._b.T, over_s, v)
-        self._v, self._known, self._outside = v, have, self.outside
-        return tasks, Factors(u, self.s[:k], v[:, :k], self._total)
+        # Vectors as rows: the coder goes along them. Fresh arrays: V stays as the next subspace
+        # while U and V travel on.
+        ut = np.empty((min(k, have), self._a.shape[0]), dtype)
+        vt = np.empty((have, self._a.shape[1]), dtype)
+        tasks = column_products(np.ascontiguousarray(w[:, :k].T), self._qt, ut)
+        tasks += column_products(np.ascontiguousarray(over_s.T), self._b, vt)
+        self._v, self._known, self._outside = vt.T, have, self.outside
+        return tasks, Factors(ut.T, self.s[:k], vt[:k].T, self._total)
 
     def _buffer(self, name: str, shape: tuple[int, int]) -> Real:
         buffer = self._buffers.get(name)
