@@ -14,7 +14,7 @@ def test_count_counts_frames_and_packet_bytes_and_never_ends_the_receiver() -> N
     pixels = np.zeros((2, 3), np.uint8)
     sink.put(Frame(pixels, coding=Coding("raw", packet_bytes=100)))
     sink.put(Frame(pixels, coding=Coding("raw", packet_bytes=20)))
-    sink.put(Frame(pixels))
+    assert sink.put(Frame(pixels))
     assert isinstance(sink, CountSink)
     assert (sink.name, sink.frames, sink.packet_bytes) == ("count", 3, 120)
     assert sink.idle()
