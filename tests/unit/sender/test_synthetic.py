@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rankcast import Decoder, Encoder
 from rankcast.errors import SettingsError
 from rankcast.frame import Pixels
 from rankcast.framemark import mark_size, read_frame_mark
@@ -169,6 +170,23 @@ def test_parts_never_repeat_with_the_belt() -> None:
 def test_mark_covers_no_more_than_its_place() -> None:
     rows, columns = mark_size(720, 1280)
     assert (rows, columns) == (16, 512)
+
+
+@pytest.mark.parametrize("options", [{}, {"width": 64, "height": 48}, {"channels": "grey"}])
+@pytest.mark.parametrize(
+    ("codec", "settings"),
+    [
+        ("svd", {"rank": 0.05}),
+        ("svd", {"rank": 0.1, "factors": "float16"}),
+        ("jpeg", {"quality": 20}),
+    ],
+)
+def test_the_number_survives_the_codecs(
+    options: dict[str, Any], codec: str, settings: dict[str, Any]
+) -> None:
+    source, encoder, decoder = conveyor(**options), Encoder(codec, **settings), Decoder()
+    for number in (0, 3, 1000):
+        assert read_frame_mark(decoder.decode(encoder.encode(source.render(number)))) == number
 
 
 def test_description_and_pace() -> None:
