@@ -221,7 +221,7 @@ def article_line(pixels: Pixels, group: RankGroup) -> str:
         f"the colour article's count at k = {ARTICLE_SHARE:g} ({count.rank} singular values): "
         f"{count.original_bytes:,} -> {count.compressed_bytes:,} bytes of float64, "
         f"{count.ratio:.2f} : 1; true bytes: {pixels.nbytes:,} -> {coded.coded_bytes:,}, "
-        f"{ratio_text(pixels.nbytes, coded.coded_bytes)} at {psnr_text(coded.psnr_db)}"
+        f"{ratio_text(pixels.nbytes, coded.coded_bytes)}, PSNR {psnr_text(coded.psnr_db)}"
     )
 
 
@@ -260,6 +260,7 @@ def _coded_json(coded: Coded, pixels: Pixels) -> dict[str, Any]:
         "codec": coded.codec,
         "at": coded.setting,
         "rank": coded.rank,
+        "kept": list(coded.kept),
         "bytes": coded.coded_bytes,
         "ratio": pixels.nbytes / coded.coded_bytes,
         "bits_per_pixel": 8 * coded.coded_bytes / (pixels.shape[0] * pixels.shape[1]),

@@ -41,6 +41,8 @@ class Coded:
     encode_ms: float
     decode_ms: float
     rank: int | None = None
+    kept: tuple[int, ...] = ()
+    """Singular values in the packet, of each plane: fewer than `rank` where the rest is zero."""
     energy: float | None = None
     pixels: Pixels | None = None
 
@@ -168,7 +170,7 @@ def compare_ranks(
         article=tenth,
         curves=tuple(curves),
         spectra=_spectra(pixels, advance),
-        notes=(*notes, *left_out, *_ends(references, groups)),
+        notes=(*notes, *left_out, *_kept_note(groups), *_ends(references, groups)),
     )
 
 
@@ -188,7 +190,7 @@ def encode_rank(
         )
     rebuilt = decoder.decode(packet)
     decoded = time.perf_counter()
-    energy_ppb = unpack(packet, OFFLINE).header.energy_ppb
+    header = unpack(packet, OFFLINE).header
     return Coded(
         codec=choice.name,
         setting=f"rank {rank}",
@@ -198,7 +200,8 @@ def encode_rank(
         encode_ms=1e3 * (encoded - start),
         decode_ms=1e3 * (decoded - encoded),
         rank=rank,
-        energy=None if energy_ppb is None else energy_ppb / PPB,
+        kept=header.rank,
+        energy=None if header.energy_ppb is None else header.energy_ppb / PPB,
         pixels=None if for_curve else rebuilt,
     )
 
@@ -214,6 +217,17 @@ def _measure(reference: Reference, file: ReferenceFile, *, for_curve: bool = Fal
         encode_ms=file.encode_ms,
         decode_ms=decode_ms,
     )
+
+
+def _kept_note(groups: Sequence[RankGroup]) -> list[str]:
+    """Say where a packet holds fewer singular values than asked for: the picture has no more."""
+    fewer = [
+        f"{group.coded.rank} ({'/'.join(map(str, group.coded.kept))})"
+        for group in groups
+        if group.coded.rank is not None and min(group.coded.kept, default=0) < group.coded.rank
+        and group.coded.kept
+    ]  # fmt: skip
+    return [f"fewer singular values kept than rank {', '.join(fewer)}"] if fewer else []
 
 
 def _ends(references: Sequence[Reference], groups: Sequence[RankGroup]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,8 @@ CODEC_COLOURS: Final = ("#c2410c", "#f0a868")
 REFERENCE_COLOURS: Final = {"JPEG": "#3b6fb6", "WebP": "#3f9b8c"}
 CEILING_DB: Final = {1: 60.0, 2: 110.0}
 """Top of the PSNR axis by bytes a sample: an error of a quarter level is 60 dB at 8 bits."""
-ENERGY_TICKS: Final = (0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999)
+LEAST_LEFT_OUT: Final = 1e-6
+"""Shares of energy below count as nothing left out: the rounding to 8 bits costs as much."""
 
 
 def draw_plot(path: Path, title: str, comparison: Comparison) -> None:
@@ -49,67 +51,89 @@ def draw_plot(path: Path, title: str, comparison: Comparison) -> None:
             [["quality", "quality"], ["spectrum", "energy"]], height_ratios=(1.25, 1)
         )
         _draw_quality(axes["quality"], comparison)
-        _draw_spectrum(axes["spectrum"], comparison.spectra)
-        _draw_energy(axes["energy"], comparison.spectra)
+        spectra = _spectra(comparison.spectra)
+        if spectra:
+            _draw_spectrum(axes["spectrum"], spectra)
+            _draw_energy(axes["energy"], spectra)
+        else:
+            for name in ("spectrum", "energy"):
+                axes[name].set_axis_off()
+            black = "The picture is black: no singular value is above 0."
+            axes["spectrum"].text(0, 0.9, black, color=MUTED)
         save(figure, path)
 
 
-def _channel_looks(count: int) -> list[tuple[str, str | None]]:
-    """Label and colour of every channel; of many channels matplotlib's own colours."""
-    if count in CHANNEL_NAMES:
-        return list(zip(CHANNEL_NAMES[count], CHANNEL_COLOURS[count], strict=True))
-    return [(f"channel {number}", None) for number in range(count)]
+@dataclass(frozen=True, slots=True)
+class _Spectrum:
+    """Singular values of one channel, without those that are rounding, and how it is drawn."""
+
+    values: NDArray[np.float64]
+    label: str
+    colour: str | None
+    """None leaves it to matplotlib."""
 
 
-def _draw_spectrum(axes: Axes, spectra: Sequence[NDArray[np.float64]]) -> None:
+def _spectra(spectra: Sequence[NDArray[np.float64]]) -> list[_Spectrum]:
+    """Name the channels and leave out black ones, which have nothing on a log axis."""
+    count = len(spectra)
+    names = CHANNEL_NAMES.get(count) or [f"channel {number}" for number in range(count)]
+    colours = CHANNEL_COLOURS.get(count) or [None] * count
+    drawn = []
+    for values, name, colour in zip(spectra, names, colours, strict=True):
+        # The rule of numpy.linalg.matrix_rank: below is rounding of the factorisation.
+        floor = values[0] * len(values) * np.finfo(np.float64).eps
+        above = values[values > floor]
+        if len(above):
+            drawn.append(_Spectrum(above, name, colour))
+    return drawn
+
+
+def _draw_spectrum(axes: Axes, spectra: Sequence[_Spectrum]) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     axes.set_title("Singular values of each channel" if len(spectra) > 1 else "Singular values")
-    for values, (label, colour) in zip(spectra, _channel_looks(len(spectra)), strict=True):
-        # Below this share of the largest a value is rounding of the factorisation, not picture.
-        floor = max(values[0], 1.0) * len(values) * np.finfo(np.float64).eps
-        real = values[values > floor]
-        axes.plot(np.arange(1, len(real) + 1), real, label=label, color=colour, linewidth=1.6,
-                  marker="o" if len(real) < 12 else None, markersize=4)  # fmt: skip
+    for one in spectra:
+        count = len(one.values)
+        axes.plot(np.arange(1, count + 1), one.values, label=one.label, color=one.colour,
+                  linewidth=1.6, marker="o" if count < 12 else None, markersize=4)  # fmt: skip
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("number of the singular value")
     axes.set_ylabel("singular value")
-    _whole_numbers(axes, max(len(values) for values in spectra))
-    if axes.has_data() and axes.get_legend_handles_labels()[0] and len(spectra) > 1:
+    _whole_numbers(axes, max(len(one.values) for one in spectra))
+    if len(spectra) > 1:
         axes.legend(loc="upper right", ncols=1 + len(spectra) // 12)
 
 
-def _draw_energy(axes: Axes, spectra: Sequence[NDArray[np.float64]]) -> None:
+def _draw_energy(axes: Axes, spectra: Sequence[_Spectrum]) -> None:
     """Kept share on an axis of nines: the first singular value alone often has 90 %."""
     axes.set_title("Energy kept")
-    lowest = 1.0
-    for values, (label, colour) in zip(spectra, _channel_looks(len(spectra)), strict=True):
-        squares = values**2
-        total = squares.sum()
-        if total == 0:
-            continue  # a black channel has no energy to keep
-        # What is left out is summed from the small end: 1 - kept would lose its digits.
-        left_out = np.append(np.cumsum(squares[::-1])[::-1][1:], 0.0) / total
-        shown = left_out > 10.0**-8
-        axes.plot(np.arange(1, len(values) + 1)[shown], left_out[shown], label=label,
-                  color=colour, linewidth=1.6, marker="o" if shown.sum() < 12 else None,
-                  markersize=4)  # fmt: skip
-        if shown.any():
-            lowest = min(lowest, float(left_out[shown].min()))
+    left_out = []
+    for one in spectra:
+        squares = one.values**2
+        # Summed from the small end: 1 - kept would lose its digits.
+        left_out.append(np.append(np.cumsum(squares[::-1])[::-1][1:], 0.0) / squares.sum())
+    parts = [share for shares in left_out for share in shares if share >= LEAST_LEFT_OUT]
+    # A log axis has no zero: 100 % stands one decade above the last share that has a place.
+    whole = 10.0 ** (math.floor(math.log10(min(parts, default=0.1))) - 1)
+    for shares, one in zip(left_out, spectra, strict=True):
+        axes.plot(np.arange(1, len(shares) + 1), np.where(shares < LEAST_LEFT_OUT, whole, shares),
+                  color=one.colour, linewidth=1.6,
+                  marker="o" if len(shares) < 12 else None, markersize=4)  # fmt: skip
     axes.set_yscale("log")
-    ticks = [1 - share for share in (0.0, *ENERGY_TICKS) if 1 - share >= lowest / 3]
-    axes.set_yticks(ticks, [_percent(1 - tick) for tick in ticks])
+    nines = range(round(-math.log10(whole)))
+    axes.set_yticks([*(10.0**-count for count in nines), whole], [*map(_percent, nines), "100 %"])
     axes.minorticks_off()
-    axes.set_ylim(1.2, min(ticks[-1], lowest) / 1.5)
+    axes.set_ylim(1.2, whole / 1.5)
     axes.set_xlabel("singular values kept")
     axes.set_ylabel("share of the sum of squares")
-    _whole_numbers(axes, max(len(values) for values in spectra))
+    _whole_numbers(axes, max(len(one.values) for one in spectra))
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.6g} %"
+def _percent(nines: int) -> str:
+    """``0 %``, ``90 %``, ``99 %``, ``99.9 %`` and on."""
+    return f"{100 * (1 - 10.0**-nines):.{max(0, nines - 2)}f} %"
 
 
 def _draw_quality(axes: Axes, comparison: Comparison) -> None:
@@ -131,9 +155,9 @@ def _draw_quality(axes: Axes, comparison: Comparison) -> None:
             _name_ranks(axes, curve, ceiling_db, colour)
     if any(point.psnr_db >= ceiling_db for curve in curves for point in curve.points):
         axes.axhline(ceiling_db, color=MUTED, linewidth=0.8, linestyle=":")
-        axes.annotate(f"{ceiling_db:g} dB, more, or exact", (0.995, ceiling_db),
+        axes.annotate(f"{ceiling_db:g} dB, more, or exact", (0.005, ceiling_db),
                       xycoords=("axes fraction", "data"), xytext=(0, 5),
-                      textcoords="offset points", ha="right", color=MUTED)  # fmt: skip
+                      textcoords="offset points", ha="left", color=MUTED)  # fmt: skip
     axes.axvline(pixels.nbytes, color=MUTED, linewidth=1, linestyle="--")
     axes.annotate("raw samples", (pixels.nbytes, 0), xycoords=("data", "axes fraction"),
                   xytext=(6, 8), textcoords="offset points", rotation=90, ha="left",
@@ -142,7 +166,8 @@ def _draw_quality(axes: Axes, comparison: Comparison) -> None:
     _byte_axis(axes)
     axes.set_xlabel("bytes of packet or file; the numbers on the curve are ranks")
     axes.set_ylabel("PSNR in dB, all samples")
-    axes.legend(loc="upper left")
+    # Beside the title, where no point can come to lie.
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(curves), borderaxespad=0.2)
 
 
 def _name_ranks(axes: Axes, curve: Curve, ceiling_db: float, colour: str) -> None:

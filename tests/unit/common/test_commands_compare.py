@@ -103,7 +103,7 @@ def test_the_article_line_puts_its_count_beside_the_true_bytes() -> None:
     line = article_line(pixels, RankGroup(coded, article_count(512, 512, 3, 51), ()))
     assert "k = 0.1 (51 singular values)" in line
     assert "6,291,456 -> 1,254,600 bytes of float64, 5.01 : 1" in line
-    assert "786,432 -> 78,643, 10.00 : 1 at 30.13 dB" in line
+    assert "786,432 -> 78,643, 10.00 : 1, PSNR 30.13 dB" in line
 
 
 def test_the_tenth_of_the_article_is_coded_beside_the_ranks_asked_for(image: Path) -> None:
@@ -146,12 +146,15 @@ def test_tiny_pictures_are_drawn_too(tmp_path: Path, shape: tuple[int, ...], dty
     assert "above the" in result.output
 
 
-@pytest.mark.parametrize("level", [0, 255])
-def test_constant_pictures_are_drawn_too(tmp_path: Path, level: int) -> None:
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (0, 0, 200)])
+def test_constant_pictures_are_drawn_too_and_their_few_singular_values_named(
+    tmp_path: Path, colour: tuple[int, int, int]
+) -> None:
     path = tmp_path / "flat.png"
-    write_image(path, np.full((20, 30, 3), level, np.uint8))
+    write_image(path, np.full((20, 30, 3), colour, np.uint8))
     result = invoke(path, "--ranks", "10,1", "--out", tmp_path)
     assert result.exit_code == 0, repr(result.exception)
+    assert "fewer singular values kept than rank 10" in result.output
 
 
 def test_a_picture_of_five_channels_shows_its_first_and_says_so(tmp_path: Path) -> None:
