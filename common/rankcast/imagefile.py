@@ -57,6 +57,7 @@ def read_image(path: Path, *, grey: bool = False) -> Pixels:
     -------
     ndarray, shape (H, W) or (H, W, C), uint8 or uint16
         Colour is BGR. EXIF orientation is applied, palettes are resolved, alpha is dropped.
+        Samples packed in 12 bits come back times 16, as OpenCV expands them.
 
     Raises
     ------

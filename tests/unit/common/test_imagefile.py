@@ -297,6 +297,10 @@ def test_sixteen_bit_microscope_files_keep_their_counts(data: Path) -> None:
             assert np.array_equal(pixels, tiff.pages[0].asarray())
 
 
+def test_samples_packed_in_12_bits_come_back_times_16(data: Path) -> None:
+    assert read_image(data / "edge" / "pil_12bit.cropped.tif")[0, :3].tolist() == [128, 144, 0]
+
+
 def test_real_pictures_survive_a_round_trip(data: Path, tmp_path: Path) -> None:
     pixels = read_image(data / "kodak" / "kodim05.png")
     assert pixels.shape == (512, 768, 3)

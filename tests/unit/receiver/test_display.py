@@ -159,7 +159,7 @@ def test_the_overlay_is_drawn_on_a_copy_and_says_stale_in_red() -> None:
     assert tuple(alarm[-1, 5]) == (64, 64, 255)
     red = (alarm[:, :, 2] > 200) & (alarm[:, :, 0] < 100)
     assert red[3:-3, 3:-3].sum() > 50, "the word itself"
-    assert calm[:40].max() == 255, "white words at the top"
+    assert calm[:40].max() > 230, "white words at the top"
     assert (calm[150:] == 100).all(), "the picture below is untouched"
 
 
