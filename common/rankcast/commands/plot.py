@@ -206,5 +206,9 @@ def _bytes_text(value: float, _: object) -> str:
 def _whole_numbers(axes: Axes, count: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axes.set_xlim(0 if count > 1 else 0.5, max(count, 1) + (0.5 if count < 12 else 0))
+    if count <= 8:
+        axes.set_xticks(range(1, count + 1))
+        axes.set_xlim(0.5, count + 0.5)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axes.set_xlim(0, count)
