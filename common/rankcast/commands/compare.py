@@ -37,7 +37,7 @@ from rankcast.wire import OFFLINE
 RANKS: Final = "500,250,100,50,25,10"
 """The run of the greyscale article."""
 MAX_RANKS: Final = 24
-TABLE_COLUMNS: Final = 100
+TABLE_COLUMNS: Final = 90
 RANK_RULES: Final = ("rank", "energy", "psnr")
 
 
@@ -181,11 +181,15 @@ def _print_report(name: str, comparison: Comparison) -> None:
     raw_bytes = comparison.pixels.nbytes
     out = console(TABLE_COLUMNS)
     out.print(Text(f"{name}: {_subtitle(comparison)}", style="bold"))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    # On a terminal of 80 columns one space has to do between the columns.
+    sides = 1 if out.width > TABLE_COLUMNS else 0
+    table = Table(
+        box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, sides), header_style="bold"
+    )
     for title in ("codec", "at"):
         table.add_column(title, no_wrap=True)
     for title in (
-        "bytes", "ratio", "PSNR dB", "SSIM", "energy %", "enc ms", "dec ms", "as float64",
+        "bytes", "ratio", "PSNR dB", "SSIM", "energy %", "enc ms", "dec ms", "float64",
     ):  # fmt: skip
         table.add_column(title, justify="right", no_wrap=True)
     for group in comparison.groups:
@@ -194,7 +198,7 @@ def _print_report(name: str, comparison: Comparison) -> None:
             table.add_row(*_cells(reference, raw_bytes), "", style="dim")
         table.add_section()
     out.print(table)
-    out.print(Text("as float64: bytes of U, s and Vt as the colour article counts them"))
+    out.print(Text("float64: bytes of U, s and Vt as the colour article counts them"))
     for note in comparison.notes:
         out.print(Text(f"note: {note}"))
     out.print(Text(article_line(comparison.pixels, comparison.article)))
