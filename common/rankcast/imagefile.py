@@ -360,6 +360,8 @@ def _read_plain_tiff(path: Path, data: bytes) -> Pixels | None:
         if channels > MAX_CHANNELS or axes not in ("YXS", "SYX"):
             raise _error(path, f"has {channels} channels ({axes}), the limit is {MAX_CHANNELS}")
         samples = page.imagelength * page.imagewidth * channels
+        if not samples:
+            raise _error(path, "is damaged: it has a side of 0")
         if samples > MAX_FILE_SAMPLES:
             raise _error(path, f"claims {samples} samples, the limit is {MAX_FILE_SAMPLES}")
         pixels: Pixels = page.asarray()

@@ -242,7 +242,13 @@ def test_other_depths_are_refused(tmp_path: Path, dtype: type) -> None:
         read_image(tmp_path / "depth.tif")
 
 
-def test_a_tiff_that_claims_terabytes_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("side", "reason"),
+    [(1 << 20, "claims 5497558138880 samples"), (0, "has a side of 0")],
+)
+def test_a_tiff_that_claims_terabytes_or_nothing_is_refused(
+    tmp_path: Path, side: int, reason: str
+) -> None:
     path = tmp_path / "bomb.tif"
     write_image(path, noise((2, 3, 5)))
     data = path.read_bytes()
@@ -251,10 +257,10 @@ def test_a_tiff_that_claims_terabytes_is_refused(tmp_path: Path) -> None:
         tags = [tiff.pages[0].tags[code] for code in (256, 257)]
     for tag in tags:
         entry = tag.code.to_bytes(2, "little") + (4).to_bytes(2, "little")
-        entry += (1).to_bytes(4, "little") + (1 << 20).to_bytes(4, "little")
+        entry += (1).to_bytes(4, "little") + side.to_bytes(4, "little")
         data = data[: tag.offset] + entry + data[tag.offset + 12 :]
     path.write_bytes(data)
-    with pytest.raises(ImageFileError, match="claims 5497558138880 samples"):
+    with pytest.raises(ImageFileError, match=reason):
         read_image(path)
 
 
