@@ -58,6 +58,9 @@ class FakeSource:
         if self._fails_with is not None:
             raise self._fails_with
 
+    def interrupt(self) -> None:
+        """Frames come at once."""
+
     def close(self) -> None:
         self.closed_in = threading.current_thread()
 
@@ -69,7 +72,7 @@ class FakeSink:
         self,
         name: str = "fake",
         *,
-        before_put: Callable[[Frame], object] = lambda frame: None,
+        before_put: Callable[[Frame], object] = lambda _: None,
         fails_on: Sequence[int] = (),
         quits_after: int | None = None,
     ) -> None:

@@ -51,15 +51,12 @@ def source_opener(camera: CameraTable) -> Callable[[], Source]:
     if uri.scheme not in _SOURCES:
         raise SettingsError(f"got source {uri.scheme!r}, want one of {', '.join(_SOURCES)}")
     model, make = _SOURCES[uri.scheme]
-    options = check_query(model, uri)
-    changes: dict[str, Any] = {}
-    if camera.fps:
-        changes["fps"] = camera.fps
-    if camera.loop:
-        if "loop" not in model.model_fields:
-            raise SettingsError(f"--loop is for replays, got source {uri.scheme}")
-        changes["loop"] = True
-    return partial(make, uri.path, options.model_copy(update=changes))
+    loop = camera.loop or None
+    if loop and "loop" not in model.model_fields:
+        raise SettingsError(f"--loop is for replays, got source {uri.scheme}")
+    overrides = {"loop": loop} if loop else {}
+    options = check_query(model, uri, fps=camera.fps or None, **overrides)
+    return partial(make, uri.path, options)
 
 
 def run(settings: SenderSettings, report: Path | None = None) -> int:
@@ -100,7 +97,7 @@ def run(settings: SenderSettings, report: Path | None = None) -> int:
             audit = Audit(Path(settings.audit.dir), camera.name, settings.audit.every)
         pace = Pace(camera.realtime, camera.fps, camera.frames, network.wait_viewers)
         pipeline = CameraPipeline(open_source, publisher, pace, audit)
-        log.info("%s: %s at %s", camera.name, camera.source, network.bind)
+        log.info("%s: %s, listening at %s", camera.name, camera.source, network.bind)
         with stop_flag() as flag:
             try:
                 pipeline.start()

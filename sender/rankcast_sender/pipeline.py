@@ -66,6 +66,7 @@ class CameraPipeline:
         self._stop = threading.Event()
         self._done = threading.Event()
         self._box: Mailbox[Frame] = Mailbox(newest_wins=pace.realtime)
+        self._source: Source | None = None
         self._state = "opening"
         self._last_grab = time.monotonic()
         self.description = ""
@@ -89,8 +90,11 @@ class CameraPipeline:
             worker.start()
 
     def stop(self) -> None:
-        """Ask both threads to end; returns at once, may be called from a signal handler."""
+        """Ask both threads to end; returns at once."""
         self._stop.set()
+        source = self._source
+        if source is not None:
+            source.interrupt()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for the end of the stream; True when it has come."""
@@ -120,6 +124,7 @@ class CameraPipeline:
             self._state = "failed"
             raise
         try:
+            self._source = source
             self.description = source.description
             publisher.describe(source.description, self.state)
             self._state = "live"

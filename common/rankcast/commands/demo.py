@@ -18,6 +18,7 @@ from rich.table import Table
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.commands.contact_sheet import ERROR_GAIN, SheetRow, contact_sheet
 from rankcast.commands.stream_run import StreamRun, run_stream
+from rankcast.commands.terminal import console as terminal_console
 from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder
 from rankcast.errors import RankcastError, UnsupportedImageError
@@ -28,6 +29,7 @@ from rankcast.signals import StopFlag, stop_flag
 
 DEFAULT_SOURCE = "synthetic:conveyor"
 SHEET = "contact-sheet.png"
+TABLE_COLUMNS = 132
 # What the demo shows, in this order, as far as this installation has it.
 _SHOWN: tuple[tuple[str, Mapping[str, Any]], ...] = (("svd", {"rank": 0.1}), ("svd-patch", {}))
 
@@ -45,7 +47,7 @@ def demo(source: str, frames: int, out: Path) -> int:
 
     One row for each codec, and JPEG at the same PSNR beside it.
     """
-    console = Console()
+    console = terminal_console(TABLE_COLUMNS)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -53,12 +55,15 @@ def demo(source: str, frames: int, out: Path) -> int:
     console.print(f"sender and receiver on this machine, {frames} frames of {source} a codec")
     with stop_flag() as flag, tempfile.TemporaryDirectory(prefix="rankcast-demo-") as work:
         runs = _run_all(source, frames, Path(work), console, flag)
-    if flag.requested or not runs:
+    if not runs:
         console.print("stopped")
         return 0
     console.print(_table(runs))
     sheet = out / SHEET
-    write_image(sheet, contact_sheet([_sheet_row(name, run) for name, run in runs]))
+    # The same frame in every row, where all runs kept one in common.
+    common = sorted(set.intersection(*(set(run.kept) for _, run in runs)))
+    wanted = common[len(common) // 2] if common else None
+    write_image(sheet, contact_sheet([_sheet_row(name, run, wanted) for name, run in runs]))
     console.print(f"contact sheet: {sheet}", soft_wrap=True)
     return 0
 
@@ -66,7 +71,7 @@ def demo(source: str, frames: int, out: Path) -> int:
 def _run_all(
     source: str, frames: int, work: Path, console: Console, flag: StopFlag
 ) -> list[tuple[str, StreamRun]]:
-    """Run each codec, and JPEG at the PSNR that it reached."""
+    """Run each codec, and JPEG at the PSNR that it reached; nothing when stopped."""
     runs: list[tuple[str, StreamRun]] = []
     columns = (
         TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[line]}"),
@@ -74,7 +79,7 @@ def _run_all(
     )  # fmt: skip
     with Progress(*columns, console=console) as progress:
 
-        def stream(label: str, codec: str, options: Mapping[str, Any]) -> StreamRun:
+        def stream(label: str, codec: str, options: Mapping[str, Any]) -> StreamRun | None:
             task = progress.add_task(label, total=frames, line="starting")
             run = run_stream(
                 source, codec, options, frames, work / label.replace(" ", "-"),
@@ -86,20 +91,21 @@ def _run_all(
             return run
 
         for codec, options in _SHOWN:
-            if codec not in CODECS_BY_NAME or flag.requested:
+            if codec not in CODECS_BY_NAME:
                 continue
             shown = " ".join(f"{name} {value}" for name, value in options.items())
             run = stream(f"{codec} {shown}".strip(), codec, options)
-            if flag.requested:
-                break
+            if run is None:
+                return []
             runs.append((f"{codec} {shown}".strip(), run))
             quality = _equal_jpeg_quality(run)
             if quality is None:
                 console.print(f"no JPEG beside {codec}: it codes 8-bit grey and colour only")
                 continue
             beside = stream(f"jpeg q{quality} beside {codec}", "jpeg", {"quality": quality})
-            if not flag.requested:
-                runs.append((f"jpeg q{quality}", beside))
+            if beside is None:
+                return []
+            runs.append((f"jpeg q{quality}", beside))
     return runs
 
 
@@ -178,10 +184,11 @@ def _per_frame(cpu_s: float, frames: int) -> str:
     return _number(1e3 * cpu_s / frames, 1) if frames else "-"
 
 
-def _sheet_row(name: str, run: StreamRun) -> SheetRow:
-    if not run.pairs:
+def _sheet_row(name: str, run: StreamRun, wanted: int | None) -> SheetRow:
+    if not run.kept:
         raise RankcastError(f"{name}: no frame was kept on both sides, so there is none to show")
-    original, received = run.pairs[len(run.pairs) // 2]
+    sequences = list(run.kept)
+    original, received = run.kept[sequences[len(sequences) // 2] if wanted is None else wanted]
     size = run.received["bytes_per_frame"]
     return SheetRow(
         original,

@@ -33,8 +33,13 @@ class StreamRun:
     codec: str
     sent: Mapping[str, Any]
     received: Mapping[str, Any]
-    pairs: tuple[tuple[Pixels, Pixels], ...]
-    """(original, as received) of the frames that both sides kept."""
+    kept: Mapping[int, tuple[Pixels, Pixels]]
+    """Sequence -> (original, as received) of the frames that both sides kept."""
+
+    @property
+    def pairs(self) -> list[tuple[Pixels, Pixels]]:
+        """Originals and what was received of them, in order."""
+        return list(self.kept.values())
 
 
 class _Child:
@@ -103,7 +108,7 @@ def run_stream(
     folder: Path,
     progress: Callable[[int, str], None],
     stopped: Callable[[], bool],
-) -> StreamRun:
+) -> StreamRun | None:
     """Stream `frames` frames of `source` over loopback and collect both reports.
 
     Parameters
@@ -121,6 +126,11 @@ def run_stream(
         Called with the number of received frames and the receiver's last line.
     stopped : callable
         Asked ten times a second; True ends the run early.
+
+    Returns
+    -------
+    StreamRun or None
+        None when it was stopped.
 
     Raises
     ------
@@ -148,8 +158,9 @@ def run_stream(
     ):
         # The receiver ends with the stream; a sender that failed leaves it waiting.
         while receiver.process.poll() is None:
-            if stopped() or (sender.process.poll() or 0) > 0:
-                sender.stop()
+            if stopped():
+                return None
+            if sender.process.poll():
                 receiver.stop()
                 break
             last = next((line for line in reversed(receiver.lines) if "received" in line), "")
@@ -157,20 +168,21 @@ def run_stream(
             progress(int(match[1]) if match else 0, last)
             time.sleep(0.1)  # paces the progress line; both children run on their own
         sender.process.wait(60)
-    sender.check()
+    sender.check()  # first: a receiver that was left alone is not at fault
     receiver.check()
     return StreamRun(
         codec,
         json.loads(sent.read_text()),
         json.loads(received.read_text()),
-        tuple(_pairs(folder / "originals", folder / "received")),
+        dict(_pairs(folder / "originals", folder / "received")),
     )
 
 
-def _pairs(originals: Path, received: Path) -> Iterator[tuple[Pixels, Pixels]]:
+def _pairs(originals: Path, received: Path) -> Iterator[tuple[int, tuple[Pixels, Pixels]]]:
     """Pictures of the same sequence, which both names carry after the camera's."""
     by_sequence = {path.stem.split("_")[-2]: path for path in received.glob("*.png")}
     for path in sorted(originals.glob("*.png")):
-        match = by_sequence.get(path.stem.split("_")[-1])
+        sequence = path.stem.split("_")[-1]
+        match = by_sequence.get(sequence)
         if match is not None:
-            yield read_image(path), read_image(match)
+            yield int(sequence), (read_image(path), read_image(match))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias
@@ -115,6 +116,7 @@ class CameraSource:
             raise SourceError(f"{self._name} cannot be opened: there is no such device")
         self._gaps = 0
         self._closed = False
+        self._interrupted = threading.Event()
         self._capture = self._open(device, open_capture)
         try:
             self._description = self._configure()
@@ -224,7 +226,7 @@ class CameraSource:
         number, last = 0, time.monotonic()
         shape: tuple[int, ...] | None = None
         failure: Exception | None = None
-        while not self._closed:
+        while not self._closed and not self._interrupted.is_set():
             frame = None
             try:
                 if self._capture.grab():
@@ -250,7 +252,7 @@ class CameraSource:
                         f"{self._name} gave no frame for {waited_s:.1f} s, "
                         f"the limit is timeout_s={self.options.timeout_s:g}{why}"
                     ) from failure
-                time.sleep(_RETRY_S)
+                self._pause(_RETRY_S)
                 continue
             if shape is not None and frame.pixels.shape != shape:
                 log.warning(
@@ -261,6 +263,13 @@ class CameraSource:
             yield frame
             # The time that the consumer took is not the camera's.
             last = time.monotonic()
+
+    def _pause(self, duration_s: float) -> None:
+        self._interrupted.wait(duration_s)
+
+    def interrupt(self) -> None:
+        """End the iteration, also while the camera gives nothing."""
+        self._interrupted.set()
 
     def close(self) -> None:
         """Release the camera."""

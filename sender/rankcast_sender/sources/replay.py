@@ -162,6 +162,9 @@ class ReplaySource:
             if not self.options.loop:
                 return
 
+    def interrupt(self) -> None:
+        """Nothing to do: the next frame is never far."""
+
     def close(self) -> None:
         """Release the video file."""
         self._closed = True

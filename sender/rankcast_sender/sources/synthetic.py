@@ -325,5 +325,8 @@ class ConveyorSource:
             yield Frame(self.render(number), frame=number, significant_bits=significant)
             number += 1
 
+    def interrupt(self) -> None:
+        """Nothing to do: the next frame is never far."""
+
     def close(self) -> None:
         """Nothing is held open."""

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import picture
 from hypothesis import given
 from hypothesis import strategies as st
 
 import rankcast
+from fakes import picture
 from rankcast.errors import WireError
 from rankcast.ledger import (
     NETWORK_GAP,
@@ -144,7 +144,9 @@ def test_a_broken_status_changes_nothing() -> None:
     assert ledger.balance().entered == 0
 
 
-@given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["frame", "drop", "damage", "twice"]))))
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["frame", "drop", "damage", "twice"])))
+)
 def test_the_ledger_balances_whatever_the_network_does(events: list[tuple[int, str]]) -> None:
     stream, ledger = make_stream()
     encoder = rankcast.Encoder("raw")

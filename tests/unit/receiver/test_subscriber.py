@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 import zmq
-from fakes import free_address, picture
 
 import rankcast
+from fakes import free_address, picture
 from rankcast.errors import NoStreamError, SettingsError
 from rankcast.ledger import NETWORK_GAP, REFUSED_PACKET, SKIPPED_AS_OLD
 from rankcast.status import Status, pack_status
@@ -100,8 +100,15 @@ def test_rubbish_on_the_wire_is_counted_and_costs_no_good_frame() -> None:
         def work() -> None:
             send.wait_subscriptions()
             send.frame(1)
-            for message in (b"", b"\0", b"cam/frames\0", b"cam/frames\0rubbish", b"../x/frames\0",
-                            b"cam/other\0", status_topic("cam") + send.encoder.encode(picture())):
+            for message in (
+                b"",
+                b"\0",
+                b"cam/frames\0",
+                b"cam/frames\0rubbish",
+                b"../x/frames\0",
+                b"cam/other\0",
+                status_topic("cam") + send.encoder.encode(picture()),
+            ):
                 send.socket.send(message)
             damaged = bytearray(frames_topic("cam") + send.encoder.encode(picture(2)))
             damaged[-1] ^= 1
@@ -189,7 +196,7 @@ def test_silence_ends_with_no_stream_and_says_what_is_known() -> None:
     address = free_address()
     with (
         Subscriber(address, timeout_s=0.2) as subscriber,
-        pytest.raises(NoStreamError, match="no frame within 0.2 s.*nothing answered"),
+        pytest.raises(NoStreamError, match=r"no frame within 0.2 s.*nothing answered"),
     ):
         list(subscriber)
 

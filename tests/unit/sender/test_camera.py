@@ -100,6 +100,7 @@ class FakeCapture:
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     fake = FakeClock()
     monkeypatch.setattr(camera, "time", fake)
+    monkeypatch.setattr(CameraSource, "_pause", lambda _source, duration_s: fake.sleep(duration_s))
     return fake
 
 
@@ -339,3 +340,10 @@ def test_a_camera_that_there_is_not_is_one_line_and_no_noise() -> None:
     assert done.stderr == ""
     (line,) = done.stdout.splitlines()
     assert line.startswith("camera:63 cannot be opened")
+
+
+def test_an_interrupt_ends_the_wait_for_a_camera_that_gives_nothing() -> None:
+    source = open_camera(FakeCapture([None] * 1000))
+    source.interrupt()
+    assert list(source) == []
+    source.close()

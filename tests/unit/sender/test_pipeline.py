@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from fakes import FakeSource, free_address, picture
 
+from fakes import FakeSource, free_address, picture
 from rankcast.errors import SourceError, UnsupportedImageError
 from rankcast.frame import Frame
 from rankcast.ledger import CAMERA_GAP, ENCODE, MAILBOX, NOBODY_WATCHING

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import zmq
-from fakes import free_address, picture
 
+from fakes import free_address, picture
 from rankcast.errors import SettingsError, TransportError, UnsupportedImageError
 from rankcast.ledger import ENCODE, NOBODY_WATCHING
 from rankcast.status import parse_status
