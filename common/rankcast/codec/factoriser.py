@@ -43,7 +43,7 @@ class Plane:
     @property
     def least_side(self) -> int:
         """The largest rank it can have."""
-        return min(self.a.shape)
+        return int(min(self.a.shape))
 
 
 class Factoriser:
@@ -156,10 +156,10 @@ class Factoriser:
         pool.run(tasks)
         moving = [tracked[index] for index in wanted if index in tracked]
         _sweep(moving)
-        stale = [subspace for subspace in moving if not subspace.fresh and subspace.stale]
-        if stale:
-            pool.run([partial(subspace.iterate, POWER_ITERATIONS - 1) for subspace in stale])
-            _sweep(stale)
+        behind = [(subspace, subspace.lag) for subspace in moving if subspace.lag]
+        if behind:
+            pool.run([partial(subspace.iterate, lag) for subspace, lag in behind])
+            _sweep([subspace for subspace, _ in behind])
 
 
 def _solve_whole(plane: Plane, index: int, whole: dict[int, Factors]) -> None:

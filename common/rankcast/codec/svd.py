@@ -141,9 +141,15 @@ class SvdEncoder:
         found = self._factoriser.factorise(planes, rule)
         check_work(plane_shapes(pixels.shape, options.colour), [f.rank for f in found])
         bodies, errors = self._pack(sources, planes, found)
-        error = subsampling + sum(
-            weight * plane_error for weight, plane_error in zip(weights, errors, strict=True)
-        )
+        if options.colour == "bgr" or not any(errors):
+            error = subsampling + sum(errors)
+        else:
+            # The errors of luma and chroma overlap, so that no sum of estimates is true.
+            views = [memoryview(body) for body in bodies]
+            ranks = [factors.rank for factors in found]
+            seen = _unpack(views, sources, ranks, options.factors, pixels.dtype.itemsize)
+            rebuilt = _assemble(seen, pixels.shape, pixels.dtype, options.colour)
+            error = max(1, squared_distance(as_channels(pixels), as_channels(rebuilt)))
         total = sum(factors.total for factors in found)
         kept = sum(min(factors.kept, factors.total) for factors in found)
         return Coded(
@@ -184,9 +190,8 @@ class SvdEncoder:
     def _load(
         self, sources: Sequence[Source], weights: Sequence[float], sample_bytes: int
     ) -> list[Plane]:
-        dtype = np.float32 if sample_bytes == 1 else np.float64
-        if self.options.engine == "exact":
-            dtype = np.float64
+        narrow = sample_bytes == 1 and self.options.engine != "exact"
+        dtype = np.dtype(np.float32 if narrow else np.float64)
         wanted = [(picture.shape[:2], dtype) for picture, _ in sources]
         if [(buffer.shape, buffer.dtype) for buffer in self._buffers] != wanted:
             self._buffers = [np.empty(shape, dtype) for shape, dtype in wanted]
@@ -225,15 +230,11 @@ class SvdEncoder:
         """Rebuild a plane that may be exact; refine a coded one until it is."""
         picture, channel = source
         shape, form = picture.shape[:2], self.options.factors
-        dtype = arithmetic(picture.dtype.itemsize, form)
         noise = 0.5 * svd_coded.NOISE_SHARE * ROUNDING_NOISE * shape[0] * shape[1]
         for _ in range(MAX_REFINEMENTS):
-            view = memoryview(body)
-            if form == "coded":
-                seen = svd_coded.unpack([view], [shape], [factors.rank], dtype)[0]
-            else:
-                seen = svd_floats.unpack([view], [shape], [factors.rank], form, dtype)[0]
-            if farthest(picture, channel, rebuild(seen)) <= EXACT_MARGIN:
+            views = [memoryview(body)]
+            seen = _unpack(views, [source], [factors.rank], form, picture.dtype.itemsize)
+            if farthest(picture, channel, rebuild(seen[0])) <= EXACT_MARGIN:
                 return body, True
             if form != "coded":
                 break
@@ -250,20 +251,40 @@ class SvdDecoder:
 
     def decode(self, header: Header, body: memoryview) -> Pixels:
         """Rebuild one picture; see CodecDecoder."""
-        shape = header.shape or ()
-        colour = _params(header)[1]
         planes = read_factors(header, body)
-        if colour == "bgr":
-            pixels = np.empty((*shape[:2], channels_of(shape)), header.dtype)
-            for channel, factors in enumerate(planes):
-                store_plane(rebuild(factors), pixels, channel)
-            return pixels.reshape(shape)
-        stored = []
-        for factors, plane_shape in zip(planes, plane_shapes(shape, colour), strict=True):
-            plane = np.empty((*plane_shape, 1), header.dtype)
-            store_plane(rebuild(factors), plane, 0)
-            stored.append(plane[..., 0])
-        return merge_ycc420((stored[0], stored[1], stored[2]))
+        return _assemble(planes, header.shape or (), header.dtype, _params(header)[1])
+
+
+def _assemble(
+    planes: Sequence[Factors], shape: tuple[int, ...], dtype: np.dtype[Any], colour: str
+) -> Pixels:
+    """Rebuild planes, round and clip them, and put them together."""
+    if colour == "bgr":
+        pixels: Pixels = np.empty((*shape[:2], channels_of(shape)), dtype)
+        for channel, factors in enumerate(planes):
+            store_plane(rebuild(factors), pixels, channel)
+        return pixels.reshape(shape)
+    stored = []
+    for factors, plane_shape in zip(planes, plane_shapes(shape, colour), strict=True):
+        plane: Pixels = np.empty((*plane_shape, 1), dtype)
+        store_plane(rebuild(factors), plane, 0)
+        stored.append(plane[..., 0])
+    return merge_ycc420((stored[0], stored[1], stored[2]))
+
+
+def _unpack(
+    views: Sequence[memoryview],
+    sources: Sequence[Source],
+    ranks: Sequence[int],
+    form: str,
+    sample_bytes: int,
+) -> list[Factors]:
+    """The factors that a decoder will see."""
+    dtype = arithmetic(sample_bytes, form)
+    shapes = [(picture.shape[0], picture.shape[1]) for picture, _ in sources]
+    if form == "coded":
+        return svd_coded.unpack(views, shapes, ranks, dtype)
+    return svd_floats.unpack(views, shapes, ranks, form, dtype)
 
 
 def read_factors(header: Header, body: memoryview) -> list[Factors]:

@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 from rankcast import pool
 from rankcast.codec.svd_contexts import (
     BLOCK,
+    BORDER,
     CLASS_OF,
+    DEAD_ZONE,
     classify,
     decode,
     quantise,
+    sample,
     squared_noise,
 )
 from rankcast.entropy import rans
@@ -40,12 +43,12 @@ _CLASS: Final = struct.Struct("<HBBB")
 # A dead zone of 0.42 leaves errors of -0.42..0.58 steps: (0.42^3 + 0.58^3) / 3.
 _NOISE_OF_STEP: Final = 0.0897
 _SAMPLES: Final = 1 << 16
-_SAMPLE_STRIDE: Final = 7  # shares no factor with BLOCK, so that all frequencies are met
+_SAMPLE_STRIDE: Final = 15  # shares no factor with BLOCK, so that all frequencies are met
 _EMPTY_LENGTH: Final = _LENGTH.pack(0)
 
 
-@lru_cache(maxsize=128)
-def _cosines(size: int, dtype: type[np.floating[Any]]) -> Real:
+@lru_cache(maxsize=2 * BLOCK)
+def _cosines(size: int, dtype: str) -> Real:
     """Orthonormal DCT-II matrix (size, size): rows are cosines."""
     k, x = np.arange(size)[:, None], np.arange(size)[None, :]
     matrix = np.sqrt(2 / size) * np.cos(np.pi * (2 * x + 1) * k / (2 * size))
@@ -63,7 +66,7 @@ def _transform(x: Real, out: Real, *, inverse: bool) -> None:
     for first, last, size in ((0, whole, BLOCK), (whole, length, length - whole)):
         if first == last:
             continue
-        cosines = _cosines(size, x.dtype.type)
+        cosines = _cosines(size, x.dtype.name)
         shape, strides = (columns, (last - first) // size, size), (length * item, size * item, item)
         blocks, result = (
             np.lib.stride_tricks.as_strided(matrix[:, first:], shape, strides)
@@ -80,7 +83,7 @@ def _transposed(x: Real) -> Real:
     return out
 
 
-def step_for(samples: NDArray[np.float64], share: float, budget: float) -> float:
+def step_for(samples: NDArray[np.float32], share: float, budget: float) -> float:
     """Step whose quantising noise is `budget`.
 
     Parameters
@@ -93,13 +96,13 @@ def step_for(samples: NDArray[np.float64], share: float, budget: float) -> float
         Squared error.
     """
     ordered = np.sort(samples)
-    below = np.concatenate(([0.0], np.cumsum(ordered * ordered)))
+    below = np.concatenate(([0.0], np.cumsum(np.square(ordered, dtype=np.float64))))
     # Between all coarse (nothing survives) and the step at which nothing falls to zero.
     high = max(2 * float(ordered[-1]), 1e-30)
     low = min(high, float(np.sqrt(12 * budget / (share * ordered.size)))) / 4
     for _ in range(30):
         step = float(np.sqrt(low * high))
-        zeros = int(np.searchsorted(ordered, (1 - 0.42) * step))
+        zeros = int(np.searchsorted(ordered, (1 - DEAD_ZONE) * step))
         noise = share * (below[zeros] + (ordered.size - zeros) * _NOISE_OF_STEP * step * step)
         if noise > budget:
             high = step
@@ -157,8 +160,11 @@ def pack(planes: Sequence[Factors], budgets: Sequence[float]) -> list[tuple[byte
 
 def _step(u: Real, v: Real, s: NDArray[np.float32], budget: float) -> float:
     stride = _SAMPLE_STRIDE if u.size + v.size > _SAMPLES else 1
-    parts = [(np.abs(side) * s[:, None]).ravel()[::stride] for side in (u, v)]
-    samples = np.concatenate(parts).astype(np.float64)
+    parts = []
+    for side in (u, v):
+        parts.append(np.empty((side.size + stride - 1) // stride, np.float32))
+        sample(side, s, stride, parts[-1])
+    samples = np.concatenate(parts)
     return step_for(samples, (u.size + v.size) / samples.size, budget)
 
 
@@ -171,23 +177,23 @@ def _pack_matrix(y: Real, scales: NDArray[np.float64]) -> tuple[bytes, float]:
     classify(values, CLASS_OF, classes)
     flat, flat_classes = values.reshape(-1), classes.reshape(-1)
     shifts = np.zeros(rans.CLASSES, np.int64)
-    counts = np.zeros((rans.CLASSES, 5), np.int64)
+    counts = np.zeros((rans.CLASSES, 4), np.int64)
     rans.count(flat, flat_classes, shifts, counts)
     shifts = rans.choose_shifts(counts)
     if shifts.any():
         counts[:] = 0
         rans.count(flat, flat_classes, shifts, counts)
     parameters = rans.fit(counts, shifts)
-    used = (counts[:, 0] > 0).astype(np.uint8)
+    used = (counts[:, :3].sum(axis=1) > 0).astype(np.uint8)
     frequency = np.zeros((rans.CLASSES, rans.SYMBOLS), np.int64)
-    start, reciprocal, reciprocal_shift = (np.zeros_like(frequency) for _ in range(3))
+    start = np.zeros_like(frequency)
+    coder = np.zeros((rans.CLASSES, rans.SYMBOLS, 4), np.int64)
+    escapes = np.zeros(rans.CLASSES, np.int64)
     rans.build_tables(parameters, used, frequency, start)
-    rans.reciprocals(frequency, reciprocal, reciprocal_shift)
+    rans.build_coder(frequency, start, coder, escapes)
     words = np.empty(rans.WORDS_PER_VALUE * flat.size, np.uint16)
     states = np.zeros(2, np.int64)
-    first = rans.encode(
-        flat, flat_classes, shifts, frequency, start, reciprocal, reciprocal_shift, words, states
-    )
+    first = rans.encode(flat, flat_classes, shifts, coder, escapes, words, states)
     in_use = np.flatnonzero(used)
     mask = sum(1 << int(c) for c in in_use)
     tables = b"".join(_CLASS.pack(*(int(p) for p in parameters[c])) for c in in_use)
@@ -229,11 +235,11 @@ def unpack(
     PayloadError
         If a view does not hold factors of the promised shape.
     """
-    heads = [_head(view, shape, k) for view, shape, k in zip(views, shapes, ranks, strict=True)]
+    heads = [_head(view, k) for view, k in zip(views, ranks, strict=True)]
     tasks = [
         partial(_unpack_matrix, view, (k, length), scales, dtype)
         for (_, matrices), shape, k in zip(heads, shapes, ranks, strict=True)
-        for (view, scales), length in zip(matrices, shape, strict=False)
+        for (view, scales), length in zip(matrices, shape, strict=False)  # none for rank 0
     ]
     with one_blas_thread():
         rows = iter(pool.run(tasks))
@@ -248,7 +254,7 @@ def unpack(
 
 
 def _head(
-    view: memoryview, shape: tuple[int, int], k: int
+    view: memoryview, k: int
 ) -> tuple[NDArray[np.float64], list[tuple[memoryview, NDArray[np.float64]]]]:
     """Singular values, and bytes and steps of U and of V; no matrices for rank 0."""
     body = view[_LENGTH.size :]
@@ -301,13 +307,16 @@ def _unpack_matrix(
     frequency = np.zeros((rans.CLASSES, rans.SYMBOLS), np.int64)
     start = np.zeros_like(frequency)
     lookup = np.zeros((rans.CLASSES, rans.SLOTS), np.uint8)
+    decoder = np.zeros_like(frequency)
+    shifts = np.ascontiguousarray(parameters[:, 3])
     rans.build_tables(parameters, used, frequency, start)
-    rans.build_lookup(frequency, lookup)
-    words = np.frombuffer(view, "<u2", offset=at).astype(np.uint16)
+    rans.build_decoder(frequency, start, shifts, lookup, decoder)
+    size = (len(view) - at) // 2
+    words = np.zeros(size + BORDER, np.uint16)
+    words[:size] = np.frombuffer(view, "<u2", offset=at)
     values = np.empty(shape, np.int32)
     states = np.array([first, second], np.int64)
-    shifts = np.ascontiguousarray(parameters[:, 3])
-    if not decode(words, states, shifts, frequency, start, lookup, CLASS_OF, values):
+    if not decode(words, size, states, shifts, lookup, decoder, CLASS_OF, values):
         raise PayloadError("the coded values do not end where their bytes end")
     with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the entries
         y = (values * scales[:, None]).astype(dtype)

@@ -13,7 +13,7 @@ from rankcast.linalg import Real, bands
 
 
 @kernel
-def _load(pixels: Pixels, channel: int, first: int, last: int, out: Real) -> int:
+def _load(pixels: Pixels, channel: int, first: int, last: int, out: Real) -> np.int64:
     """Copy rows first..last of one channel to `out`; return their sum of squares."""
     squares = np.int64(0)
     for i in range(first, last):
@@ -44,7 +44,7 @@ def _farthest(pixels: Pixels, channel: int, first: int, last: int, a: Real) -> f
 
 
 @kernel
-def _squared_distance(a: Pixels, b: Pixels, first: int, last: int) -> int:
+def _squared_distance(a: Pixels, b: Pixels, first: int, last: int) -> np.int64:
     squares = np.int64(0)
     for i in range(first, last):
         for j in range(a.shape[1]):

@@ -30,16 +30,20 @@ MAX_VALUE: Final = 2**30
 WORDS_PER_VALUE: Final = 7
 """A value takes at most one word for its symbol, four for an escape, two for the shift."""
 
+RARE: Final = 1 << 32
 SLOTS: Final = 1 << 12
+STATE_LOW: Final = 1 << 15
+"""Where an encoder starts and a decoder must end."""
 STATE_LIMIT: Final = 1 << 31
 
+_MOST = np.int64(MAX_VALUE)
 _BITS = 12
 _TOTAL = 1 << _BITS
-_LOW = 1 << 15
+_LOW = STATE_LOW
 _HIGH_BITS = 31
 _LARGEST = (SYMBOLS - 2) // 2
 # Raw bits go through the state in parts of at most as many bits as a probability has.
-_PART = _BITS
+_PART = np.int64(_BITS)
 
 
 @kernel
@@ -90,7 +94,7 @@ def parameters_allowed(parameters: Ints, used: Bytes) -> bool:
 
 
 @inline_kernel
-def shifted(value: int, shift: int) -> int:
+def shifted(value: np.int64, shift: np.int64) -> np.int64:
     """The part of `value` that is a symbol: rounded to a multiple of 2^shift, symmetric to 0."""
     return (value + ((np.int64(1) << shift) >> 1)) >> shift
 
@@ -103,25 +107,19 @@ def count(values: NDArray[np.int32], classes: Bytes, shifts: Ints, counts: Ints)
     ----------
     values, classes : ndarray, shape (N,)
     shifts : ndarray, shape (CLASSES,)
-    counts : ndarray, shape (CLASSES, 5)
-        Added to: number of values, of 0, of +-1, of larger ones, and the sum of those.
+    counts : ndarray, shape (CLASSES, 4)
+        Added to: number of values 0, of +-1 and of larger ones, and the sum of all magnitudes.
     """
     for i in range(values.size):
         c = np.int64(classes[i])
         magnitude = abs(shifted(np.int64(values[i]), shifts[c]))
-        counts[c, 0] += 1
-        if magnitude == 0:
-            counts[c, 1] += 1
-        elif magnitude == 1:
-            counts[c, 2] += 1
-        else:
-            counts[c, 3] += 1
-            counts[c, 4] += magnitude
+        counts[c, magnitude if magnitude < 2 else 2] += 1
+        counts[c, 3] += magnitude
 
 
 def choose_shifts(counts: Ints) -> Ints:
     """Shifts that bring the mean magnitude of every class to 4..8; `counts` is without shifts."""
-    mean = (counts[:, 2] + counts[:, 4]) // np.maximum(counts[:, 0], 1)
+    mean = counts[:, 3] // np.maximum(counts[:, :3].sum(axis=1), 1)
     shifts = [max(0, int(value).bit_length() - 3) for value in mean]
     return np.minimum(np.array(shifts, np.int64), MAX_SHIFT)
 
@@ -131,24 +129,33 @@ def fit(counts: Ints, shifts: Ints) -> Ints:
 
     A share for 0, one for +-1, and a geometric law for what is larger.
     """
-    number, zeros, ones, more, total = (counts[:, column] for column in range(5))
+    zeros, ones, more, total = (counts[:, column] for column in range(4))
+    number = zeros + ones + more
     parameters = np.zeros((CLASSES, PARAMETERS), np.int64)
     nonzero = np.maximum(ones + more, 1)
     parameters[:, 0] = np.clip((_TOTAL * zeros) // np.maximum(number, 1), 1, _TOTAL - 1)
     parameters[:, 1] = np.clip((256 * ones) // nonzero, 0, 255)
     # Mean of a geometric law over 2, 3, ...: 2 + decay / (1 - decay).
-    excess = total - 2 * more
+    excess = total - ones - 2 * more
     parameters[:, 2] = np.clip((256 * excess) // np.maximum(excess + more, 1), 1, 255)
     parameters[:, 3] = shifts
     return parameters
 
 
 @kernel
-def reciprocals(frequency: Ints, reciprocal: Ints, shift: Ints) -> None:
-    """Turn division by a frequency into a product and a shift (Granlund and Montgomery 1994).
+def build_coder(frequency: Ints, start: Ints, coder: Ints, escapes: Ints) -> None:
+    """Tables of `encode` from those of `build_tables`.
 
-    Exact for dividends below 2^31: floor(x / f) = x * ceil(2^(31 + e) / f) >> (31 + e) with
-    2^e >= f, and the product stays below 2^63.
+    Division by a frequency f becomes a product and a shift (Granlund and Montgomery 1994),
+    exact for dividends below 2^31: floor(x / f) = x * ceil(2^(31 + e) / f) >> (31 + e) with
+    2^e >= f. The product stays below 2^63.
+
+    Parameters
+    ----------
+    coder : ndarray, shape (CLASSES, SYMBOLS, 4)
+        Written: frequency, start, reciprocal and shift side by side, one cache line for two.
+    escapes : ndarray, shape (CLASSES,)
+        Written: the last symbol in use.
     """
     for c in range(CLASSES):
         for symbol in range(SYMBOLS):
@@ -157,8 +164,11 @@ def reciprocals(frequency: Ints, reciprocal: Ints, shift: Ints) -> None:
                 e = np.int64(0)
                 while (np.int64(1) << e) < f:
                     e += 1
-                reciprocal[c, symbol] = ((np.int64(1) << (_HIGH_BITS + e)) + f - 1) // f
-                shift[c, symbol] = _HIGH_BITS + e
+                coder[c, symbol, 0] = f
+                coder[c, symbol, 1] = start[c, symbol]
+                coder[c, symbol, 2] = ((np.int64(1) << (_HIGH_BITS + e)) + f - 1) // f
+                coder[c, symbol, 3] = _HIGH_BITS + e
+                escapes[c] = symbol
 
 
 @kernel
@@ -166,10 +176,8 @@ def encode(
     values: NDArray[np.int32],
     classes: Bytes,
     shifts: Ints,
-    frequency: Ints,
-    start: Ints,
-    reciprocal: Ints,
-    reciprocal_shift: Ints,
+    coder: Ints,
+    escapes: Ints,
     words: Words,
     states: Ints,
 ) -> int:
@@ -179,6 +187,7 @@ def encode(
     ----------
     values, classes : ndarray, shape (N,)
         Magnitudes at most MAX_VALUE.
+    coder, escapes : ndarray, from `build_coder`
     words : ndarray of at least WORDS_PER_VALUE * N
     states : ndarray, shape (2,)
         Written: where the decoder starts.
@@ -203,11 +212,8 @@ def encode(
         magnitude = abs(symbol_value)
         symbol = 2 * magnitude - (1 if symbol_value > 0 else 0)
         parts = 0
-        # The escape is the last symbol in use: the one after it has no frequency.
-        if symbol >= SYMBOLS - 1 or frequency[c, symbol + 1] == 0:
-            symbol = np.int64(SYMBOLS - 1)
-            while frequency[c, symbol] == 0:
-                symbol -= 1
+        if symbol >= escapes[c]:
+            symbol = escapes[c]
             # The value 0 never comes here, so that at least 1 is left.
             excess = magnitude - (symbol >> 1)
             length = np.int64(0)
@@ -218,7 +224,7 @@ def encode(
             parts = 1
             low = excess - (np.int64(1) << length)
             while length > 0:
-                take = min(length, _PART)
+                take = length if length < _PART else _PART
                 bits[parts] = low & ((1 << take) - 1)
                 lengths[parts] = take
                 low >>= take
@@ -228,7 +234,7 @@ def encode(
             low = (value + ((np.int64(1) << shift) >> 1)) & ((np.int64(1) << shift) - 1)
             left = shift
             while left > 0:
-                take = min(left, _PART)
+                take = left if left < _PART else _PART
                 bits[parts] = low & ((1 << take) - 1)
                 lengths[parts] = take
                 low >>= take
@@ -241,13 +247,13 @@ def encode(
                 words[position] = state & 0xFFFF
                 state >>= 16
             state = (state << lengths[parts]) | bits[parts]
-        f = frequency[c, symbol]
+        f = coder[c, symbol, 0]
         if state >= (f << (_HIGH_BITS - _BITS)):
             position -= 1
             words[position] = state & 0xFFFF
             state >>= 16
-        quotient = (state * reciprocal[c, symbol]) >> reciprocal_shift[c, symbol]
-        state = (quotient << _BITS) + (state - quotient * f) + start[c, symbol]
+        quotient = (state * coder[c, symbol, 2]) >> coder[c, symbol, 3]
+        state = (quotient << _BITS) + (state - quotient * f) + coder[c, symbol, 1]
         state, other = other, state
     # The value of index 0 was the last one, and its state was swapped away.
     states[0] = other
@@ -256,66 +262,88 @@ def encode(
 
 
 @kernel
-def build_lookup(frequency: Ints, lookup: Bytes) -> None:
-    """Symbol of each of the 4096 slots of each class; `lookup` (CLASSES, 4096) is written."""
+def build_decoder(frequency: Ints, start: Ints, shifts: Ints, lookup: Bytes, decoder: Ints) -> None:
+    """Tables of `decode_symbol` from those of `build_tables`.
+
+    Parameters
+    ----------
+    lookup : ndarray, shape (CLASSES, SLOTS)
+        Written: symbol of every slot.
+    decoder : ndarray, shape (CLASSES, SYMBOLS)
+        Written: frequency, start << 16, and RARE where raw bits follow the symbol.
+    """
     for c in range(CLASSES):
         slot = 0
+        last = 0
         for symbol in range(SYMBOLS):
+            if frequency[c, symbol] > 0:
+                last = symbol
             for _ in range(frequency[c, symbol]):
                 lookup[c, slot] = symbol
                 slot += 1
+        for symbol in range(SYMBOLS):
+            rare = symbol == last or shifts[c] > 0
+            decoder[c, symbol] = (
+                frequency[c, symbol] | (start[c, symbol] << 16) | (RARE if rare else 0)
+            )
 
 
 @kernel
-def decode_bits(state: int, position: int, count: int, words: Words) -> tuple[int, int, int]:
-    """Take `count` raw bits, at most 31; returns them, the state and the position."""
+def decode_bits(
+    state: np.int64, position: np.int64, number: np.int64, words: Words
+) -> tuple[np.int64, np.int64, np.int64]:
+    """Take `number` raw bits, at most 31; returns them, the state and the position."""
     value = np.int64(0)
     done = np.int64(0)
-    while done < count:
-        take = min(count - done, _PART)
+    while done < number:
+        take = number - done if number - done < _PART else _PART
         value |= (state & ((np.int64(1) << take) - 1)) << done
         state >>= take
         done += take
         if state < _LOW:
-            state = (state << 16) | (np.int64(words[position]) if position < words.size else 0)
+            state = (state << 16) | np.int64(words[position])
             position += 1
     return value, state, position
 
 
 @kernel
-def decode_value(
-    state: int,
-    position: int,
-    c: int,
-    shifts: Ints,
-    frequency: Ints,
-    start: Ints,
-    lookup: Bytes,
+def decode_rare(
+    state: np.int64,
+    position: np.int64,
+    symbol: np.int64,
+    shift: np.int64,
+    escape: bool,
     words: Words,
-) -> tuple[int, int, int]:
-    """Take one value of class `c` in 0..CLASSES - 1; returns it, the state and the position.
-
-    Safe on any words: past their end it reads zeros and counts on, so that the caller finds
-    a position that is not theirs.
-    """
-    slot = state & (_TOTAL - 1)
-    symbol = np.int64(lookup[c, slot])
-    state = frequency[c, symbol] * (state >> _BITS) + slot - start[c, symbol]
-    if state < _LOW:
-        state = (state << 16) | (np.int64(words[position]) if position < words.size else 0)
-        position += 1
-    if symbol == 0 and shifts[c] == 0:
-        return np.int64(0), state, position
+) -> tuple[np.int64, np.int64, np.int64]:
+    """Take the raw bits that follow a RARE symbol; returns the value, state and position."""
     magnitude = (symbol + 1) >> 1
     negative = (symbol & 1) == 0
-    if symbol == SYMBOLS - 1 or frequency[c, symbol + 1] == 0:
-        head, state, position = decode_bits(state, position, 6, words)
+    if escape:
+        head, state, position = decode_bits(state, position, np.int64(6), words)
         low, state, position = decode_bits(state, position, head >> 1, words)
         magnitude = (symbol >> 1) + (np.int64(1) << (head >> 1)) + low
         negative = (head & 1) == 1
     value = -magnitude if negative else magnitude
-    shift = shifts[c]
     if shift > 0:
         low, state, position = decode_bits(state, position, shift, words)
         value = (value << shift) + low - ((np.int64(1) << shift) >> 1)
-    return min(max(value, -MAX_VALUE), MAX_VALUE), state, position
+    if value > _MOST:
+        value = _MOST
+    elif value < -_MOST:
+        value = -_MOST
+    return value, state, position
+
+
+@inline_kernel
+def decode_symbol(
+    state: np.int64, position: np.int64, entry: np.int64, words: Words
+) -> tuple[np.int64, np.int64]:
+    """Leave the symbol whose row of the decoder is `entry`; returns the state and the position.
+
+    Reads at most one word at `position`: callers keep a border of zeros behind the words.
+    """
+    state = (entry & 0xFFFF) * (state >> _BITS) + (state & (_TOTAL - 1)) - ((entry >> 16) & 0xFFFF)
+    # Both sides are computed, because this branch could not be predicted.
+    short = state < _LOW
+    filled = (state << 16) | np.int64(words[position])
+    return (filled if short else state), position + np.int64(short)
