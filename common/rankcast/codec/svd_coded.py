@@ -172,8 +172,12 @@ def _pack_matrix(y: Real, scales: NDArray[np.float64]) -> tuple[bytes, float]:
     """Code one transformed matrix (K, L); returns its noise in squared steps."""
     values = np.empty(y.shape, np.int32)
     quantise(y, scales, values)
-    noise = squared_noise(y, scales, values)
-    classes = np.empty(y.shape, np.uint8)
+    return pack_values(values), squared_noise(y, scales, values)
+
+
+def pack_values(values: NDArray[np.int32]) -> bytes:
+    """Code a matrix (K, L) of magnitudes at most `rankcast.entropy.rans.MAX_VALUE`."""
+    classes = np.empty(values.shape, np.uint8)
     classify(values, CLASS_OF, classes)
     flat, flat_classes = values.reshape(-1), classes.reshape(-1)
     shifts = np.zeros(rans.CLASSES, np.int64)
@@ -198,7 +202,7 @@ def _pack_matrix(y: Real, scales: NDArray[np.float64]) -> tuple[bytes, float]:
     mask = sum(1 << int(c) for c in in_use)
     tables = b"".join(_CLASS.pack(*(int(p) for p in parameters[c])) for c in in_use)
     head = _MATRIX.pack(mask, int(states[0]), int(states[1])) + tables
-    return head + words[first:].astype("<u2", copy=False).tobytes(), noise
+    return head + words[first:].astype("<u2", copy=False).tobytes()
 
 
 def split(body: memoryview, count: int) -> list[memoryview]:
@@ -287,6 +291,22 @@ def _unpack_matrix(
     dtype: type[np.floating[Any]],
 ) -> Real:
     """Decode one matrix (K, L) and turn its cosine coefficients back."""
+    values = unpack_values(view, shape)
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the entries
+        y = (values * scales[:, None]).astype(dtype)
+        x = np.empty_like(y)
+        _transform(y, x, inverse=True)
+    return x
+
+
+def unpack_values(view: memoryview, shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Decode a matrix (K, L) of `pack_values`.
+
+    Raises
+    ------
+    PayloadError
+        If the bytes are not exactly one such matrix.
+    """
     if len(view) < _MATRIX.size:
         raise PayloadError(f"got {len(view)} bytes of a matrix, want at least {_MATRIX.size}")
     mask, first, second = _MATRIX.unpack_from(view)
@@ -318,8 +338,4 @@ def _unpack_matrix(
     states = np.array([first, second], np.int64)
     if not decode(words, size, states, shifts, lookup, decoder, CLASS_OF, values):
         raise PayloadError("the coded values do not end where their bytes end")
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the entries
-        y = (values * scales[:, None]).astype(dtype)
-        x = np.empty_like(y)
-        _transform(y, x, inverse=True)
-    return x
+    return values
