@@ -10,4 +10,4 @@ echo "installing Rankcast and its tools into $VENV (a few minutes the first time
 "$VENV/bin/python" -m pip install --quiet --editable '.[dev]'
 "$VENV/bin/python" scripts/opencv_fallback.py
 echo "compiling kernels"
-"$VENV/bin/python" -m rankcast.warm
+"$VENV/bin/python" -m rankcast_sender.warm

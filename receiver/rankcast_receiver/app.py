@@ -12,6 +12,7 @@ from typing import Any
 from rankcast import pool
 from rankcast.errors import NoStreamError, SettingsError
 from rankcast.signals import StopFlag, stop_flag
+from rankcast.warm import warm
 from rankcast_receiver.lane import Lane
 from rankcast_receiver.pipeline import ReceiverPipeline
 from rankcast_receiver.report import build_report, write_report
@@ -45,8 +46,7 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
     """
     if report is not None and not report.parent.is_dir():
         raise SettingsError(f"got --report {report}: its folder does not exist")
-    if settings.process.threads:
-        pool.set_threads(settings.process.threads)
+    pool.set_threads(settings.process.threads)
     started = time.monotonic()
     lanes = [
         Lane(name, open_sink, live=settings.live, most_frames=settings.stream.frames)
@@ -58,6 +58,7 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
     log.info("%s: %s", network.connect, network.camera or "every camera")
     with stop_flag() as flag:
         try:
+            warm()  # any codec may come
             pipeline.start()
             _watch(pipeline, flag, window)
         finally:

@@ -15,6 +15,7 @@ from rankcast import pool
 from rankcast.errors import SettingsError, WorkerError
 from rankcast.signals import StopFlag, stop_flag
 from rankcast.transport import SocketOptions, is_loopback
+from rankcast.warm import warm
 from rankcast_sender.audit import Audit
 from rankcast_sender.pipeline import CameraPipeline, Pace
 from rankcast_sender.publisher import Publisher
@@ -76,8 +77,7 @@ def run(settings: SenderSettings, report: Path | None = None) -> int:
     open_source = source_opener(camera)
     if report is not None:
         _check_report(report)
-    if settings.process.threads:
-        pool.set_threads(settings.process.threads)
+    pool.set_threads(settings.process.threads)
     if not is_loopback(network.bind):
         log.warning("%s can be reached by others, and frames are not encrypted", network.bind)
     started = time.monotonic()
@@ -92,6 +92,7 @@ def run(settings: SenderSettings, report: Path | None = None) -> int:
         **settings.codec.chosen,
     )
     with publisher:
+        warm([settings.codec.name])  # after the bind, whose errors come first
         audit = None
         if settings.audit.dir:
             audit = Audit(Path(settings.audit.dir), camera.name, settings.audit.every)

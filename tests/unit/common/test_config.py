@@ -60,7 +60,9 @@ def test_later_layers_win(tmp_path: Path) -> None:
     path.write_text('[belt]\nspeed_mm_s = 1.0\nname = "file"\n')
     layers = [
         file_layer(path),
-        *environment_layer("PLANT__", {"PLANT__BELT__NAME": "env", "PLANT__BELT__SPEED_MM_S": "2.0"}),
+        *environment_layer(
+            "PLANT__", {"PLANT__BELT__NAME": "env", "PLANT__BELT__SPEED_MM_S": "2.0"}
+        ),
         *option_layer({"belt.name": None}),
         *set_layers(["belt.speed_mm_s=3.0"]),
     ]
@@ -73,9 +75,7 @@ def test_an_unknown_key_names_its_origin_table_and_the_known_keys(tmp_path: Path
     path.write_text("[belt]\nspeed = 1.0\n")
     with pytest.raises(SettingsError) as caught:
         validate(Plant, [file_layer(path)])
-    assert str(caught.value) == (
-        f"{path}: [belt] speed is unknown; known here: speed_mm_s, name"
-    )
+    assert str(caught.value) == (f"{path}: [belt] speed is unknown; known here: speed_mm_s, name")
 
 
 def test_text_for_a_number_names_the_value() -> None:
@@ -137,7 +137,9 @@ def test_a_missing_file_and_broken_toml_are_named(tmp_path: Path) -> None:
 
 
 def test_effective_settings_are_printed_as_toml_that_can_be_read_back(tmp_path: Path) -> None:
-    layers = set_layers(['belt.name="a \\"quoted\\" \\\\ name"', "codec.name=jpeg", "codec.quality=9"])
+    layers = set_layers(
+        ['belt.name="a \\"quoted\\" \\\\ name"', "codec.name=jpeg", "codec.quality=9"]
+    )
     plant = validate(Plant, layers)
     path = tmp_path / "printed.toml"
     path.write_text(to_toml(plant))

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from rankcast import pool
 from rankcast.errors import SettingsError
@@ -81,7 +82,7 @@ def test_several_cameras_share_the_pool() -> None:
     assert results == [list(range(200))] * 4
 
 
-@pytest.mark.parametrize("count", [0, -1, 65])
+@pytest.mark.parametrize("count", [-1, 65])
 def test_a_count_of_threads_out_of_range_is_a_settings_error(count: int) -> None:
     with pytest.raises(SettingsError, match=f"got {count} threads, want 1 to 64"):
         pool.set_threads(count)
@@ -99,3 +100,15 @@ def test_shutdown_ends_the_threads_and_the_next_run_starts_them_again() -> None:
 
 def test_the_default_is_what_this_process_may_use() -> None:
     assert pool.processors() >= 1
+
+
+def test_blas_gets_one_thread_because_the_pool_cuts_the_work_itself() -> None:
+    pool.set_threads(2)
+    blas = [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
+    assert blas
+    assert set(blas) == {1}
+
+
+def test_zero_threads_mean_all_processors() -> None:
+    pool.set_threads(0)
+    assert pool.threads() == pool.processors()
