@@ -18,6 +18,7 @@ from rankcast.linalg import (
     Subspace,
     exact_svd,
     one_blas_thread,
+    oversampled,
 )
 
 
@@ -98,7 +99,7 @@ class Factoriser:
         whole: dict[int, Factors] = {}
         tracked: dict[int, Subspace] = {}
         chosen: list[int | None] = [None] * len(planes)
-        widths = [guess + OVERSAMPLING for guess in guesses]
+        widths = [oversampled(guess) for guess in guesses]
         while None in chosen:
             wanted = [index for index, k in enumerate(chosen) if k is None]
             self._advance(planes, wanted, widths, whole, tracked)
@@ -156,10 +157,12 @@ class Factoriser:
         pool.run(tasks)
         moving = [tracked[index] for index in wanted if index in tracked]
         _sweep(moving)
-        behind = [(subspace, subspace.lag) for subspace in moving if subspace.lag]
+        behind = [(subspace, lag) for subspace in moving if (lag := subspace.lag())]
         if behind:
             pool.run([partial(subspace.iterate, lag) for subspace, lag in behind])
             _sweep([subspace for subspace, _ in behind])
+            for subspace, _ in behind:
+                subspace.learn()
 
 
 def _solve_whole(plane: Plane, index: int, whole: dict[int, Factors]) -> None:
