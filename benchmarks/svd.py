@@ -135,6 +135,8 @@ def measure_stream(frames: list[Any]) -> dict[str, Any]:
         "decode_ms": 1000 * statistics.median(decode_s),
         "three_full_svd_ms": 1000 * statistics.median(peer_s),
         "times_faster": statistics.median(peer_s) / statistics.median(encode_s),
+        # The fastest of each: what remains when other programs take the processors now and then.
+        "times_faster_best": min(peer_s) / min(encode_s),
         "loss_before_coding_db_max": max(before_db),
         "loss_after_coding_db_max": max(after_db),
         "float32_over_coded_bytes_min": min(ratios),
@@ -189,6 +191,7 @@ def main() -> None:
     print(f"{'claim':42}{'figure':>12}{'wanted':>12}")
     rows = [
         ("times faster than three full SVDs", stream["times_faster"], ">= 30"),
+        ("the same, fastest frame of each", stream["times_faster_best"], ">= 30"),
         ("loss before coding, dB, from frame 4", stream["loss_before_coding_db_max"], "<= 0.3"),
         ("loss after coding, dB, from frame 4", stream["loss_after_coding_db_max"], "<= 0.6"),
         ("float32 over coded bytes, video", stream["float32_over_coded_bytes_min"], ">= 6"),
