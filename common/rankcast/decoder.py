@@ -55,9 +55,10 @@ class Decoder:
         if not header.kind.is_picture:
             raise WireError(f"got a packet of kind {header.kind.name}, want a picture")
         if self._codec is None or header.codec != self._codec_id:
+            codec = codec_with_id(header.codec)
             if header.kind is Kind.PREDICTED:
                 raise NeedKeyframe(f"frame {header.sequence} is predicted and came first")
-            self._codec = codec_with_id(header.codec).make_decoder(self._limits)
+            self._codec = codec.make_decoder(self._limits)
             self._codec_id = header.codec
         return self._codec.decode(header, packet.body)
 

@@ -139,7 +139,7 @@ class Encoder:
             device_frame_id=frame.device_frame_id,
             device_time_ns=frame.device_time_ns,
             squared_error=coded.squared_error,
-            energy_ppb=None if coded.energy is None else round(coded.energy * PPB),
+            energy_ppb=None if coded.energy is None else _ppb(coded.energy),
             rank=coded.rank,
             model_id=coded.model_id,
             checksum=coded.checksum,
@@ -148,3 +148,8 @@ class Encoder:
         packet = pack(header, coded.body)
         self._sequence += 1
         return packet
+
+
+def _ppb(share: float) -> int:
+    # Sums of squares round: a share may come out a little above 1.
+    return min(PPB, max(0, round(share * PPB)))

@@ -79,6 +79,12 @@ if "NUMBA_CACHE_DIR" in os.environ:
     cast(Any, numba.config).CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
 
 
+def compiled_before() -> bool:
+    """True when machine code of these sources is kept already."""
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    return folder is not None and any(Path(folder).rglob("*.nbi"))
+
+
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function` on first use: nogil, cached on disk, no fast-math.
 

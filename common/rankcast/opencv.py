@@ -12,8 +12,13 @@ from rankcast.errors import RankcastError
 # A picture file may claim any size; OpenCV allocates it before reading on. 2^28 pixels
 # (16 k x 16 k) is above every industrial sensor and below what a station can hold.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
-# Without these the V4L and MSMF layers print to stderr what the source reports in its own words.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+# The camera layers and the file decoders print to stderr (hundreds of lines for one damaged
+# TIFF) what sources and image files report in one line of their own.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# Seconds that a V4L2 read may block (10 by default); the camera source counts its own
+# time-out in such steps.
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
 
 try:
     import cv2

@@ -34,25 +34,36 @@ def threads() -> int:
     return _threads or processors()
 
 
-def set_threads(count: int) -> None:
-    """Cap kernels, BLAS and OpenCV of this process at `count` threads.
+def set_threads(count: int = 0) -> None:
+    """Give kernels and OpenCV `count` threads in this process, and BLAS none of its own.
 
     Results never depend on the count. Call it before streams run: the old pool ends
     its work first.
 
+    Parameters
+    ----------
+    count : int
+        1 to 64, or 0 for all processors that this process may use.
+
     Raises
     ------
     SettingsError
-        If `count` is not in 1..64.
+        If `count` is not in 0..64.
+
+    Notes
+    -----
+    The pool cuts matrix products into bands itself. OpenBLAS threads would spin while they wait
+    for each other: with a sender and a receiver on two processors, frames of 24 ms took seconds.
     """
     global _pool, _threads
-    if not 1 <= count <= MAX_THREADS:
-        raise SettingsError(f"got {count} threads, want 1 to {MAX_THREADS}")
+    if not 0 <= count <= MAX_THREADS:
+        raise SettingsError(f"got {count} threads, want 1 to {MAX_THREADS}, or 0 for all")
+    count = count or processors()
     with _lock:
         old, _pool, _threads = _pool, None, count
     if old is not None:
         old.shutdown(wait=True)
-    threadpool_limits(limits=count)
+    threadpool_limits(limits=1, user_api="blas")
     cv2.setNumThreads(count)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import msgpack
 import numpy as np
@@ -14,6 +14,8 @@ from rankcast.errors import LimitError, WireError
 from rankcast.wire import Header, Kind, Packet, pack, string_map, uint, unpack_msgpack
 
 MAX_STATUS_BYTES: Final = 64 * 1024
+MAX_TEXT_CHARS: Final = 1000
+"""At most 4 bytes each in UTF-8, which stays within what a reader takes for one text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,9 @@ def pack_status(
             "published": status.published,
             "lost": dict(status.lost),
             "viewers": status.viewers,
-            "state": status.state,
-            "source": status.source,
-            "codec": status.codec,
+            "state": _packable(status.state),
+            "source": _packable(status.source),
+            "codec": _packable(status.codec),
             "fps": float(status.fps),
         }
     )
@@ -71,21 +73,34 @@ def parse_status(packet: Packet) -> Status:
         raise LimitError(
             f"got a status of {len(packet.body)} bytes, the limit is {MAX_STATUS_BYTES}"
         )
-    body = string_map(unpack_msgpack(packet.body, "status"), "status")
-    lost = string_map(body.get("lost"), "lost")
+    body = _map(unpack_msgpack(packet.body, "status"), "status")
+    lost = _map(body.get("lost", {}), "lost")
     fps = body.get("fps", 0.0)
     if type(fps) is not float or not np.isfinite(fps):
         raise WireError(f"fps is {fps!r:.40}, want a number")
     return Status(
         grabbed=uint(body.get("grabbed", 0), "grabbed"),
         published=uint(body.get("published", 0), "published"),
-        lost=MappingProxyType({key: uint(count, f"lost.{key}") for key, count in lost.items()}),
+        lost=MappingProxyType(
+            {_text(cause, "lost"): uint(count, "lost") for cause, count in lost.items()}
+        ),
         viewers=uint(body.get("viewers", 0), "viewers"),
         state=_text(body.get("state", ""), "state"),
         source=_text(body.get("source", ""), "source"),
         codec=_text(body.get("codec", ""), "codec"),
         fps=fps,
     )
+
+
+def _packable(text: str) -> str:
+    # A path on POSIX may hold bytes that are no text; they must not stop the sender.
+    return text[:MAX_TEXT_CHARS].encode("utf-8", "replace").decode("utf-8")
+
+
+def _map(value: object, name: str) -> Mapping[str, Any]:
+    if value is None:
+        raise WireError(f"{name} is nil, want a map with string keys")
+    return string_map(value, name)
 
 
 def _text(value: object, name: str) -> str:

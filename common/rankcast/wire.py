@@ -5,6 +5,7 @@ No sockets here, and nothing is allocated before the size that asks for it was c
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from collections.abc import Mapping
@@ -116,11 +117,8 @@ class Header:
 
     @property
     def samples(self) -> int:
-        """Height x width x channels."""
-        count = 1
-        for side in self.shape or ():
-            count *= side
-        return count
+        """Height x width x channels; 0 without a picture."""
+        return math.prod(self.shape) if self.shape else 0
 
     @property
     def psnr_db(self) -> float | None:
@@ -185,6 +183,8 @@ def _packable_meta(meta: Mapping[str, Scalar]) -> dict[str, Scalar] | None:
         size = len(msgpack.packb(dict(meta)))
     except OverflowError as exc:
         raise SettingsError("got a metadata integer outside -2^63..2^64-1") from exc
+    except UnicodeEncodeError as exc:
+        raise SettingsError(f"got metadata text that is no valid Unicode: {exc.reason}") from exc
     if size > MAX_META_BYTES or len(meta) > MAX_LIST:
         raise SettingsError(
             f"got {len(meta)} metadata entries of {size} bytes, the limits are "
@@ -246,11 +246,17 @@ def unpack_msgpack(data: memoryview, what: str) -> Any:
             max_array_len=MAX_LIST,
             max_map_len=MAX_LIST,
             max_ext_len=0,
+            ext_hook=_refuse_extension,
         )
     except (ValueError, msgpack.UnpackException) as exc:
         # StackError, FormatError, ExtraData, exceeded lengths and broken UTF-8 all land here.
         reason = str(exc) or type(exc).__name__
         raise WireError(f"{what} is no msgpack within the limits: {reason}") from exc
+
+
+def _refuse_extension(code: int, _data: bytes) -> None:
+    # An extension of length 0 passes max_ext_len.
+    raise ValueError(f"extension type {code}")
 
 
 def _parse_header(data: memoryview, limits: Limits) -> Header:
@@ -294,6 +300,8 @@ def _parse_header(data: memoryview, limits: Limits) -> Header:
     )
     if kind.is_picture and (header.codec is None or header.shape is None):
         raise WireError("a picture without codec or shape")
+    if not kind.is_picture and (header.codec is not None or header.shape is not None):
+        raise WireError(f"kind {kind.name} with codec {header.codec} and shape {header.shape}")
     if (kind is Kind.PREDICTED) != (header.ref_sequence is not None):
         raise WireError(f"kind {kind.name} with ref_sequence {header.ref_sequence}")
     return header
@@ -360,4 +368,6 @@ def _meta(value: object) -> Mapping[str, Scalar]:
     meta = string_map(value, "meta")
     if not all(_is_scalar(item) for item in meta.values()):
         raise WireError("meta holds something that is no scalar")
+    if meta and (size := len(msgpack.packb(dict(meta)))) > MAX_META_BYTES:
+        raise LimitError(f"got metadata of {size} bytes, the limit is {MAX_META_BYTES}")
     return meta

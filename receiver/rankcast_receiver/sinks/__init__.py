@@ -14,8 +14,13 @@ class Sink(Protocol):
     def name(self) -> str:
         """Name in the ledger: ``save``, ``display``, ``count``."""
 
-    def put(self, frame: Frame) -> None:
+    def put(self, frame: Frame) -> bool:
         """Take one frame.
+
+        Returns
+        -------
+        bool
+            True when it was saved, shown or counted; False when it was passed over on purpose.
 
         Raises
         ------

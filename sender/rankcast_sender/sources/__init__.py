@@ -42,5 +42,8 @@ class Source(Protocol):
             If the device or file fails for good.
         """
 
+    def interrupt(self) -> None:
+        """Make the iteration end within a second; may be called from any thread."""
+
     def close(self) -> None:
         """Release the device; may be called twice."""

@@ -1,0 +1,42 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both set themselves up.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: setup demo test test-all lint bench-svd wheel-test clean help
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP)  ## virtual environment with everything, kernels compiled; nothing when up to date
+
+$(STAMP): pyproject.toml scripts/setup.sh scripts/opencv_fallback.py
+	PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/setup.sh
+	@touch $(STAMP)
+
+demo: setup  ## stream a synthetic conveyor through real processes, with a table and a picture
+	$(BIN)/rankcast demo --out out/demo
+
+lint: setup  ## ruff, mypy, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## lint and all quick tests (under 6 minutes)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: lint  ## the slow tests too
+	$(BIN)/python -m pytest --timeout 1200
+
+wheel-test: setup  ## build the wheel and try it where the source folders cannot be seen
+	VENV=$(VENV) sh scripts/wheel_test.sh
+
+bench-svd: setup  ## figures of the svd codec and of the stream, as ratios in one run
+	$(BIN)/python benchmarks/svd.py $(if $(DATA),--data $(DATA))
+	$(BIN)/python benchmarks/stream.py
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,51 @@
+"""``rankcast compress IN OUT.rkc``: one picture to one packet in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rankcast.commands.codec_choice import choose_codec, codec_options
+from rankcast.commands.terminal import printable, psnr_text, ratio_text, size_text
+from rankcast.commands.wholefile import write_whole
+from rankcast.decoder import Decoder
+from rankcast.encoder import Encoder
+from rankcast.errors import LimitError, SettingsError
+from rankcast.imagefile import read_image
+from rankcast.metrics import psnr_db
+from rankcast.wire import OFFLINE, unpack
+
+
+@click.command()
+@click.argument("image", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT.rkc", type=click.Path(path_type=Path))
+@codec_options
+@click.option("--grey", is_flag=True, help="Load the picture as grey.")
+def compress(image: Path, out: Path, codec: str | None, sets: tuple[str, ...], grey: bool) -> None:
+    """Compress the picture IN into the file OUT.rkc.
+
+    Prints bytes, ratio to the raw samples and the PSNR of what `decompress` will give.
+    The svd codec uses its exact engine unless --set codec.engine says otherwise.
+    """
+    choice = choose_codec(codec, sets)
+    if out.exists() and image.exists() and out.samefile(image):
+        raise SettingsError(f"got {printable(out)} as IN and OUT, want two files")
+    pixels = read_image(image, grey=grey)
+    OFFLINE.check_shape(pixels.shape)
+    packet = Encoder(choice.name, **choice.options).encode(pixels)
+    if len(packet) > OFFLINE.max_packet_bytes:
+        raise LimitError(
+            f"got a packet of {len(packet)} bytes, the limit of a file is "
+            f"{OFFLINE.max_packet_bytes}: choose a lower rank or quality"
+        )
+    # Decoded before it is written: what stands on the disk is known to come back.
+    psnr = psnr_db(pixels, Decoder(OFFLINE).decode(packet))
+    write_whole(out, packet)
+    rank = unpack(packet, OFFLINE).header.rank
+    how = choice.name + (f" rank {'/'.join(map(str, rank))}" if rank else "")
+    click.echo(
+        f"{printable(out)}: {size_text(pixels.shape, pixels.dtype)}, {how}, "
+        f"{len(packet):,} bytes, {ratio_text(pixels.nbytes, len(packet))} "
+        f"(raw {pixels.nbytes:,}), PSNR {psnr_text(psnr)}"
+    )

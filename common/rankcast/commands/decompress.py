@@ -1,0 +1,53 @@
+"""``rankcast decompress IN.rkc OUT``: the picture of a packet file as PNG, TIFF or JPEG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rankcast.codec import codec_with_id
+from rankcast.commands.terminal import printable, psnr_text, size_text
+from rankcast.commands.wholefile import read_whole
+from rankcast.decoder import Decoder
+from rankcast.errors import NeedKeyframe, RankcastError, SettingsError, WireError
+from rankcast.imagefile import WRITTEN_SUFFIXES, write_image
+from rankcast.wire import OFFLINE, Header, unpack
+
+
+@click.command()
+@click.argument("packet_file", metavar="IN.rkc", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+def decompress(packet_file: Path, out: Path) -> None:
+    """Rebuild the picture of IN.rkc and write it to OUT (.png, .tif or .jpg by its suffix)."""
+    if out.suffix.lower() not in WRITTEN_SUFFIXES:
+        raise SettingsError(
+            f"got suffix {printable(out.suffix)!r:.20} of OUT, "
+            f"want one of {', '.join(WRITTEN_SUFFIXES)}"
+        )
+    data = read_whole(packet_file, OFFLINE.max_packet_bytes)
+    try:
+        packet = unpack(data, OFFLINE)
+        pixels = Decoder(OFFLINE).decode_packet(packet)
+    except WireError as exc:
+        raise type(exc)(f"{printable(packet_file)}: {exc}") from exc
+    except NeedKeyframe as exc:
+        raise RankcastError(
+            f"{printable(packet_file)}: holds a predicted frame, which needs frame "
+            f"{packet.header.ref_sequence} of its stream"
+        ) from exc
+    written = write_image(out, pixels, text=_description(packet.header))
+    click.echo(
+        f"{printable(out)}: {size_text(pixels.shape, pixels.dtype)}, {written:,} bytes "
+        f"from {len(data):,}"
+    )
+
+
+def _description(header: Header) -> str:
+    """Say inside the picture where it came from: nobody should take it for an original."""
+    codec = codec_with_id(header.codec).name
+    if header.psnr_db == float("inf"):
+        return f"Rankcast, codec {codec}, lossless"
+    rank = f", rank {' '.join(map(str, header.rank))}" if header.rank else ""
+    psnr = "" if header.psnr_db is None else f", PSNR {psnr_text(header.psnr_db)}"
+    return f"Rankcast, codec {codec}{rank}{psnr}, lossy"

@@ -1,0 +1,201 @@
+"""The command `rankcast demo`: a stream between two real processes, measured and pictured."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from rankcast.codec import CODECS_BY_NAME
+from rankcast.commands.contact_sheet import ERROR_GAIN, SheetRow, contact_sheet
+from rankcast.commands.stream_run import StreamRun, run_stream
+from rankcast.commands.terminal import console as terminal_console
+from rankcast.decoder import Decoder
+from rankcast.encoder import Encoder
+from rankcast.errors import RankcastError, UnsupportedImageError
+from rankcast.frame import Pixels
+from rankcast.imagefile import write_image
+from rankcast.metrics import psnr_db, ssim
+from rankcast.signals import StopFlag, stop_flag
+
+DEFAULT_SOURCE = "synthetic:conveyor"
+SHEET = "contact-sheet.png"
+TABLE_COLUMNS = 132
+# What the demo shows, in this order, as far as this installation has it.
+_SHOWN: tuple[tuple[str, Mapping[str, Any]], ...] = (("svd", {"rank": 0.1}), ("svd-patch", {}))
+
+
+@click.command()
+@click.option("--source", default=DEFAULT_SOURCE, show_default=True, metavar="URI",
+              help="Any source of `rankcast send`.")  # fmt: skip
+@click.option("--frames", default=100, show_default=True, type=click.IntRange(2, 100_000),
+              help="Frames for each codec.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              default=Path("rankcast-demo"), show_default=True,
+              help="Folder for the contact sheet.")  # fmt: skip
+def demo(source: str, frames: int, out: Path) -> int:
+    """Stream frames from a sender to a receiver on this machine and show what arrives.
+
+    One row for each codec, and JPEG at the same PSNR beside it.
+    """
+    console = terminal_console(TABLE_COLUMNS)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise RankcastError(f"{out}: cannot be made: {exc.strerror}") from exc
+    console.print(f"sender and receiver on this machine, {frames} frames of {source} a codec")
+    with stop_flag() as flag, tempfile.TemporaryDirectory(prefix="rankcast-demo-") as work:
+        runs = _run_all(source, frames, Path(work), console, flag)
+    if not runs:
+        console.print("stopped")
+        return 0
+    console.print(_table(runs))
+    sheet = out / SHEET
+    # The same frame in every row, where all runs kept one in common.
+    common = sorted(set.intersection(*(set(run.kept) for _, run in runs)))
+    wanted = common[len(common) // 2] if common else None
+    write_image(sheet, contact_sheet([_sheet_row(name, run, wanted) for name, run in runs]))
+    console.print(f"contact sheet: {sheet}", soft_wrap=True)
+    return 0
+
+
+def _run_all(
+    source: str, frames: int, work: Path, console: Console, flag: StopFlag
+) -> list[tuple[str, StreamRun]]:
+    """Run each codec, and JPEG at the PSNR that it reached; nothing when stopped."""
+    runs: list[tuple[str, StreamRun]] = []
+    columns = (
+        TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[line]}"),
+        TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+
+        def stream(label: str, codec: str, options: Mapping[str, Any]) -> StreamRun | None:
+            task = progress.add_task(label, total=frames, line="starting")
+            run = run_stream(
+                source, codec, options, frames, work / label.replace(" ", "-"),
+                lambda count, line: _advance(progress, task, count, line),
+                lambda: flag.requested,
+            )  # fmt: skip
+            progress.update(task, completed=frames, line="done")
+            shutil.rmtree(work / label.replace(" ", "-"))
+            return run
+
+        for codec, options in _SHOWN:
+            if codec not in CODECS_BY_NAME:
+                continue
+            shown = " ".join(f"{name} {value}" for name, value in options.items())
+            run = stream(f"{codec} {shown}".strip(), codec, options)
+            if run is None:
+                return []
+            runs.append((f"{codec} {shown}".strip(), run))
+            quality = _equal_jpeg_quality(run)
+            if quality is None:
+                console.print(f"no JPEG beside {codec}: it codes 8-bit grey and colour only")
+                continue
+            beside = stream(f"jpeg q{quality} beside {codec}", "jpeg", {"quality": quality})
+            if beside is None:
+                return []
+            runs.append((f"jpeg q{quality}", beside))
+    return runs
+
+
+def _advance(progress: Progress, task: TaskID, count: int, line: str) -> None:
+    # The log line without its clock and level.
+    progress.update(task, completed=count, line=line.partition("INFO")[2].strip() or "starting")
+
+
+def _mean_psnr_db(pairs: Sequence[tuple[Pixels, Pixels]]) -> float:
+    values = [psnr_db(original, received) for original, received in pairs]
+    return float(np.mean(values)) if values else math.nan
+
+
+def _equal_jpeg_quality(run: StreamRun) -> int | None:
+    """JPEG quality whose PSNR on the kept originals comes nearest; None where JPEG cannot."""
+    originals = [original for original, _ in run.pairs]
+    target = _mean_psnr_db(run.pairs)
+    if not originals or not math.isfinite(target):
+        return None
+
+    def reached(quality: int) -> float:
+        encoder, decoder = Encoder("jpeg", quality=quality), Decoder()
+        rebuilt = [decoder.decode(encoder.encode(original)) for original in originals]
+        return _mean_psnr_db(list(zip(originals, rebuilt, strict=True)))
+
+    low, high = 1, 100
+    try:
+        while high - low > 1:
+            middle = (low + high) // 2
+            if reached(middle) < target:
+                low = middle
+            else:
+                high = middle
+        return min((low, high), key=lambda quality: abs(reached(quality) - target))
+    except UnsupportedImageError:
+        return None
+
+
+def _table(runs: Sequence[tuple[str, StreamRun]]) -> Table:
+    table = Table(title="what arrived")
+    table.add_column("codec")
+    for heading in ("sent", "delivered", "lost", "fps", "kB/frame", "of raw", "PSNR dB", "SSIM",
+                    "latency ms p50 / p99", "CPU ms/frame send / receive"):  # fmt: skip
+        table.add_column(heading, justify="right")
+    for name, run in runs:
+        sent, received = run.sent, run.received
+        lost = {**received["lost"]}
+        for cause, count in sent["lost"].items():
+            lost[cause] = lost.get(cause, 0) + count
+        frame_bytes = received["bytes_per_frame"]
+        raw_bytes = run.pairs[0][0].nbytes if run.pairs else None
+        latency = received["latency_ms"]
+        similarity = [ssim(original, got) for original, got in run.pairs]
+        table.add_row(
+            name,
+            str(sent["published"]),
+            str(received["delivered"]),
+            ", ".join(f"{count} {cause}" for cause, count in lost.items()) or "0",
+            _number(received["fps"], 1),
+            _number(frame_bytes and frame_bytes / 1e3, 1),
+            _number(frame_bytes and raw_bytes and 100 * frame_bytes / raw_bytes, 1, " %"),
+            _number(_mean_psnr_db(run.pairs), 2),
+            _number(float(np.mean(similarity)) if similarity else None, 4),
+            f"{_number(latency['p50'], 1)} / {_number(latency['p99'], 1)}",
+            f"{_per_frame(sent['cpu_s'], sent['published'])} / "
+            f"{_per_frame(received['cpu_s'], received['delivered'])}",
+        )
+    return table
+
+
+def _number(value: float | None, digits: int, unit: str = "") -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}{unit}"
+
+
+def _per_frame(cpu_s: float, frames: int) -> str:
+    return _number(1e3 * cpu_s / frames, 1) if frames else "-"
+
+
+def _sheet_row(name: str, run: StreamRun, wanted: int | None) -> SheetRow:
+    if not run.kept:
+        raise RankcastError(f"{name}: no frame was kept on both sides, so there is none to show")
+    sequences = list(run.kept)
+    original, received = run.kept[sequences[len(sequences) // 2] if wanted is None else wanted]
+    size = run.received["bytes_per_frame"]
+    return SheetRow(
+        original,
+        received,
+        (
+            f"original, {original.nbytes / 1e3:.0f} kB",
+            f"{name}: {size / 1e3:.1f} kB/frame, {psnr_db(original, received):.2f} dB",
+            f"error x {ERROR_GAIN}",
+        ),
+    )

@@ -1,0 +1,174 @@
+"""``rankcast info FILE``: what the header of a packet file says."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from rankcast.codec import CODECS
+from rankcast.commands.terminal import console, printable, psnr_text, ratio_text, size_text
+from rankcast.commands.wholefile import read_whole
+from rankcast.errors import WireError
+from rankcast.frame import CFA_PATTERNS
+from rankcast.wire import OFFLINE, PPB, PREFIX, VERSION, Packet, unpack
+
+
+@click.command()
+@click.argument("packet_file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(packet_file: Path, as_json: bool) -> None:
+    """Print what the header of the packet in FILE says; the picture is not decoded."""
+    data = read_whole(packet_file, OFFLINE.max_packet_bytes)
+    try:
+        packet = unpack(data, OFFLINE)
+    except WireError as exc:
+        raise type(exc)(f"{printable(packet_file)}: {exc}") from exc
+    fields = header_fields(packet)
+    if as_json:
+        click.echo(json.dumps(fields, indent=2, allow_nan=False))
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0), title_justify="left")
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, value in _rows(packet, fields):
+        # Text and not markup: metadata come from anybody.
+        table.add_row(Text(printable(name)), Text(printable(value)))
+    console().print(Text(printable(packet_file), style="bold"), table, sep="\n")
+
+
+def header_fields(packet: Packet) -> dict[str, Any]:
+    """Everything that the header says, as JSON can hold it.
+
+    bytes become hexadecimal text. JSON has no infinity: an exact picture has ``lossless``
+    true and ``psnr_db`` null, one of unknown quality has both null.
+    """
+    header = packet.header
+    codec = None if header.codec is None else CODECS.get(header.codec)
+    psnr = header.psnr_db
+    raw_bytes = header.samples * header.dtype_bytes if header.shape else None
+    return {
+        "wire_version": VERSION,
+        "kind": header.kind.name.lower(),
+        "codec": None if codec is None else codec.name,
+        "codec_id": header.codec,
+        "params": _plain(header.params),
+        "shape": _plain(header.shape),
+        "dtype": str(header.dtype),
+        "significant_bits": header.significant_bits or 8 * header.dtype_bytes,
+        "cfa": CFA_PATTERNS[header.cfa] or None,
+        "bytes": packet.size,
+        "body_bytes": len(packet.body),
+        "header_bytes": packet.size - len(packet.body) - PREFIX.size,
+        "raw_bytes": raw_bytes,
+        "ratio": None if raw_bytes is None else raw_bytes / packet.size,
+        "rank": _plain(header.rank),
+        "energy": None if header.energy_ppb is None else header.energy_ppb / PPB,
+        "psnr_db": None if psnr is None or math.isinf(psnr) else psnr,
+        "lossless": None if psnr is None else math.isinf(psnr),
+        "squared_error": header.squared_error,
+        "t_capture_utc": _utc_text(header.t_capture_utc_ns),
+        "t_capture_utc_ns": header.t_capture_utc_ns,
+        "t_capture_mono_ns": header.t_capture_mono_ns,
+        "device_frame_id": header.device_frame_id,
+        "device_time_ns": header.device_time_ns,
+        "stream_id": header.stream_id.hex(),
+        "sequence": header.sequence,
+        "ref_sequence": header.ref_sequence,
+        "frame": header.frame,
+        "layer": header.layer,
+        "model_id": _plain(header.model_id),
+        "checksum": header.checksum,
+        "meta": _plain(header.meta),
+        "x": _plain(header.x),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Turn msgpack's bytes, tuples, maps and non-finite numbers into what JSON has."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {_plain_key(key): _plain(item) for key, item in value.items()}
+    return value
+
+
+def _plain_key(key: Any) -> str:
+    return key.hex() if isinstance(key, bytes) else str(key)
+
+
+def _utc_text(utc_ns: int) -> str | None:
+    if not utc_ns:
+        return None
+    seconds, nanoseconds = divmod(utc_ns, PPB)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):  # past the year 9999
+        return None
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+
+
+def _rows(packet: Packet, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    header = packet.header
+    rows = [("kind", f"{fields['kind']} (wire version {VERSION}, CRC-32 good)")]
+    if header.codec is not None:
+        name = fields["codec"] or "unknown to this installation"
+        rows.append(("codec", f"{name} (id {header.codec})"))
+    if header.shape is not None:
+        bits = fields["significant_bits"]
+        rows.append(("picture", f"{size_text(header.shape, header.dtype)}, {bits} bits a sample"))
+    if fields["cfa"]:
+        rows.append(("mosaic", fields["cfa"]))
+    rows.append(
+        ("bytes", f"{packet.size:,} (header {fields['header_bytes']}, body {len(packet.body):,})")
+    )
+    if header.shape is not None:
+        bits_per_pixel = 8 * packet.size / (header.shape[0] * header.shape[1])
+        rows.append(
+            (
+                "ratio",
+                f"{ratio_text(fields['raw_bytes'], packet.size)} to raw "
+                f"{fields['raw_bytes']:,} bytes, {bits_per_pixel:.3f} bit/pixel",
+            )
+        )
+    if header.rank:
+        rows.append(("rank", ", ".join(map(str, header.rank))))
+    if fields["energy"] is not None:
+        rows.append(("energy kept", f"{100 * fields['energy']:.4f} %"))
+    if header.kind.is_picture:
+        psnr = header.psnr_db
+        told = "not stated" if psnr is None else f"{psnr_text(psnr)} (encoder's own)"
+        rows.append(("PSNR", told))
+    if header.params:
+        rows.append(("params", ", ".join(map(str, header.params))))
+    if header.t_capture_utc_ns:
+        rows.append(("captured", fields["t_capture_utc"] or f"{header.t_capture_utc_ns} ns"))
+    rows.append(("monotonic clock", f"{header.t_capture_mono_ns} ns"))
+    rows.append(("stream", fields["stream_id"]))
+    rows.append(("sequence", str(header.sequence)))
+    rows.append(("grabbed frame", str(header.frame)))
+    for name, key in (
+        ("needs sequence", "ref_sequence"),
+        ("device frame", "device_frame_id"),
+        ("device clock, ns", "device_time_ns"),
+        ("model", "model_id"),
+        ("checksum", "checksum"),
+    ):
+        if fields[key] is not None:
+            rows.append((name, str(fields[key])))
+    if header.layer:
+        rows.append(("layer", str(header.layer)))
+    rows.extend((f"meta {key}", repr(value)) for key, value in header.meta.items())
+    rows.extend((f"x {key}", repr(value)) for key, value in header.x.items())
+    return rows

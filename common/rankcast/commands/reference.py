@@ -1,0 +1,99 @@
+"""JPEG and WebP files of a picture at chosen quality or matched bytes: what SVD is held against."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+import numpy as np
+
+from rankcast.frame import Pixels, channels_of
+from rankcast.opencv import cv2
+
+QUALITIES: Final = range(1, 101)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A lossy image file format with a quality from 1 to 100."""
+
+    name: str
+    label: str
+    suffix: str
+    quality_flag: int
+    max_side: int
+    """The format's own limit."""
+    more_flags: tuple[int, ...] = ()
+
+
+JPEG: Final = Format(
+    "jpeg", "JPEG", ".jpg", cv2.IMWRITE_JPEG_QUALITY, 65_500, (cv2.IMWRITE_JPEG_OPTIMIZE, 1)
+)
+WEBP: Final = Format("webp", "WebP", ".webp", cv2.IMWRITE_WEBP_QUALITY, 16_383)
+FORMATS: Final = (JPEG, WEBP)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceFile:
+    """One file in memory."""
+
+    quality: int
+    data: bytes
+    encode_ms: float
+
+
+@dataclass(slots=True)
+class Reference:
+    """All files of one picture in one format that were needed so far, each made once."""
+
+    format: Format
+    pixels: Pixels
+    files: dict[int, ReferenceFile] = field(default_factory=dict)
+
+    def at_quality(self, quality: int) -> ReferenceFile:
+        """Return the file of that quality."""
+        if quality not in self.files:
+            flags = [self.format.quality_flag, quality, *self.format.more_flags]
+            start = time.perf_counter()
+            done, data = cv2.imencode(self.format.suffix, self.pixels, flags)
+            encode_ms = 1e3 * (time.perf_counter() - start)
+            # `refusal` kept out what the format cannot hold.
+            assert done, f"{self.format.name} refused {self.pixels.shape}"
+            self.files[quality] = ReferenceFile(quality, data.tobytes(), encode_ms)
+        return self.files[quality]
+
+    def nearest(self, want_bytes: int) -> ReferenceFile:
+        """Return the file whose size is nearest to `want_bytes`, found by bisection.
+
+        The size grows with quality but for a few bytes here and there, which costs
+        at most a step of quality.
+        """
+        low, high = QUALITIES[0], QUALITIES[-1]
+        while high - low > 1:
+            middle = (low + high) // 2
+            if len(self.at_quality(middle).data) < want_bytes:
+                low = middle
+            else:
+                high = middle
+        ends = (self.at_quality(low), self.at_quality(high))
+        return min(ends, key=lambda file: abs(len(file.data) - want_bytes))
+
+    def decode(self, file: ReferenceFile) -> tuple[Pixels, float]:
+        """Return the picture of `file` in the shape of the original, and the time in ms."""
+        flag = cv2.IMREAD_COLOR if channels_of(self.pixels.shape) == 3 else cv2.IMREAD_GRAYSCALE
+        buffer = np.frombuffer(file.data, np.uint8)
+        start = time.perf_counter()
+        decoded = cast(Pixels, cv2.imdecode(buffer, flag))
+        return decoded.reshape(self.pixels.shape), 1e3 * (time.perf_counter() - start)
+
+
+def refusal(kind: Format, pixels: Pixels) -> str | None:
+    """Say why the format cannot hold the picture, or None where it can."""
+    if pixels.dtype != np.uint8:
+        return "holds 8 bits a sample"
+    if channels_of(pixels.shape) not in (1, 3):
+        return "holds 1 or 3 channels"
+    if max(pixels.shape[:2]) > kind.max_side:
+        return f"holds {kind.max_side} pixels a side"
+    return None

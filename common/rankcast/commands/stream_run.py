@@ -1,0 +1,188 @@
+"""One run of the demo: a real sender process, a real receiver process, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rankcast.errors import RankcastError
+from rankcast.frame import Pixels
+from rankcast.imagefile import read_image
+
+AUDIT_EVERY = 20
+"""Each 20th frame is kept on both sides and compared: PNG files cost time of their own."""
+STOP_TIMEOUT_S = 5.0
+_RECEIVED = re.compile(r"received (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRun:
+    """What a sender and a receiver reported, and the pictures that both kept."""
+
+    codec: str
+    sent: Mapping[str, Any]
+    received: Mapping[str, Any]
+    kept: Mapping[int, tuple[Pixels, Pixels]]
+    """Sequence -> (original, as received) of the frames that both sides kept."""
+
+    @property
+    def pairs(self) -> list[tuple[Pixels, Pixels]]:
+        """Originals and what was received of them, in order."""
+        return list(self.kept.values())
+
+
+class _Child:
+    """A child process whose last lines of stderr are kept."""
+
+    def __init__(self, module: str, arguments: list[str]) -> None:
+        self.module = module
+        self.lines: deque[str] = deque(maxlen=50)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        self._reader = threading.Thread(target=self._read, name=f"rankcast-{module}")
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line.rstrip())
+
+    def stop(self) -> None:
+        """End the process, politely first."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+    def check(self) -> None:
+        """Raise what the process said last, if it failed."""
+        if self.process.returncode:
+            said = self.lines[-1] if self.lines else "nothing was said"
+            raise RankcastError(f"{self.module} ended with {self.process.returncode}: {said}")
+
+
+@contextmanager
+def _child(module: str, arguments: list[str]) -> Iterator[_Child]:
+    child = _Child(module, arguments)
+    try:
+        yield child
+    finally:
+        child.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run_stream(
+    source: str,
+    codec: str,
+    options: Mapping[str, Any],
+    frames: int,
+    folder: Path,
+    progress: Callable[[int, str], None],
+    stopped: Callable[[], bool],
+) -> StreamRun | None:
+    """Stream `frames` frames of `source` over loopback and collect both reports.
+
+    Parameters
+    ----------
+    source : str
+        Source URI.
+    codec : str
+    options : mapping
+        Options of the codec.
+    frames : int
+        Frames to grab.
+    folder : Path
+        Where reports and kept pictures go.
+    progress : callable
+        Called with the number of received frames and the receiver's last line.
+    stopped : callable
+        Asked ten times a second; True ends the run early.
+
+    Returns
+    -------
+    StreamRun or None
+        None when it was stopped.
+
+    Raises
+    ------
+    RankcastError
+        If one of the processes fails.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    address = f"tcp://127.0.0.1:{_free_port()}"
+    sent, received = folder / "sent.json", folder / "received.json"
+    receive = [
+        "--connect", address, "--set", "stream.mode=live", "--timeout", "60",
+        "--save", str(folder / "received"), "--save-every", str(AUDIT_EVERY),
+        "--report", str(received),
+    ]  # fmt: skip
+    send = [
+        "--source", source, "--bind", address, "--codec", codec, "--frames", str(frames),
+        "--wait-viewers", "1", "--audit", str(folder / "originals"),
+        "--audit-every", str(AUDIT_EVERY), "--report", str(sent),
+    ]  # fmt: skip
+    for name, value in options.items():
+        send += ["--set", f"codec.{name}={value}"]
+    with (
+        _child("rankcast_receiver", receive) as receiver,
+        _child("rankcast_sender", send) as sender,
+    ):
+        # The receiver ends with the stream; a sender that failed leaves it waiting.
+        while receiver.process.poll() is None:
+            if stopped():
+                return None
+            if sender.process.poll():
+                receiver.stop()
+                break
+            last = next((line for line in reversed(receiver.lines) if "received" in line), "")
+            match = _RECEIVED.search(last)
+            progress(int(match[1]) if match else 0, last)
+            time.sleep(0.1)  # paces the progress line; both children run on their own
+        sender.process.wait(60)
+    sender.check()  # first: a receiver that was left alone is not at fault
+    receiver.check()
+    return StreamRun(
+        codec,
+        json.loads(sent.read_text()),
+        json.loads(received.read_text()),
+        dict(_pairs(folder / "originals", folder / "received")),
+    )
+
+
+def _pairs(originals: Path, received: Path) -> Iterator[tuple[int, tuple[Pixels, Pixels]]]:
+    """Pictures of the same sequence, which both names carry after the camera's."""
+    by_sequence = {path.stem.split("_")[-2]: path for path in received.glob("*.png")}
+    for path in sorted(originals.glob("*.png")):
+        sequence = path.stem.split("_")[-1]
+        match = by_sequence.get(sequence)
+        if match is not None:
+            yield int(sequence), (read_image(path), read_image(match))

@@ -1,0 +1,77 @@
+"""Files that are read and written whole: a packet, a picture, a report."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from rankcast.commands.terminal import printable
+from rankcast.errors import LimitError, RankcastError
+
+
+def read_whole(path: Path, max_bytes: int) -> bytes:
+    """Read a file of at most `max_bytes`.
+
+    Raises
+    ------
+    RankcastError
+        If it cannot be read, is no regular file or is larger; the size is checked first.
+    """
+    try:
+        # Without O_NONBLOCK a named pipe would hold the command for ever.
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise RankcastError(f"{printable(path)}: is no regular file")
+            if status.st_size > max_bytes:
+                raise LimitError(
+                    f"{printable(path)}: has {status.st_size} bytes, the limit is {max_bytes}"
+                )
+            return file.read(max_bytes)
+    except OSError as exc:
+        raise RankcastError(f"{printable(path)}: cannot be read: {_reason(exc)}") from exc
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears whole under its name or not at all.
+
+    Raises
+    ------
+    RankcastError
+        If the disk or the folder does not take it.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as exc:
+        raise RankcastError(f"{printable(path)}: cannot be written: {_reason(exc)}") from exc
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents.
+
+    Raises
+    ------
+    RankcastError
+        If something else stands there or the disk does not take it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise RankcastError(f"{printable(path)}: cannot be made: {_reason(exc)}") from exc
+
+
+def _open_without_waiting(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _reason(exc: OSError) -> str:
+    return exc.strerror or type(exc).__name__

@@ -1,0 +1,68 @@
+"""Ledger: counts every frame and every loss by its cause, so that none is unaccounted for."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Causes at the sender.
+CAMERA_GAP = "camera_gap"
+MAILBOX = "mailbox"
+ENCODE = "encode"
+NOBODY_WATCHING = "nobody_watching"
+# Causes at a receiver.
+NETWORK_GAP = "network_gap"
+SKIPPED_AS_OLD = "skipped_as_old"
+WAITING_FOR_KEYFRAME = "waiting_for_keyframe"
+REFUSED_PACKET = "refused_packet"
+SINK = "sink"
+# Frames that were under way when the user stopped the command.
+STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A ledger at one moment: entered = passed + all lost + still under way."""
+
+    entered: int
+    passed: int
+    lost: Mapping[str, int]
+
+    @property
+    def under_way(self) -> int:
+        """Frames that neither passed nor were lost yet; 0 once a stream has ended."""
+        return self.entered - self.passed - sum(self.lost.values())
+
+
+class Ledger:
+    """Counters of one stage, shared by the threads that work on it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entered = 0
+        self._passed = 0
+        self._lost: Counter[str] = Counter()
+
+    def enter(self, count: int = 1) -> None:
+        """Count frames that came in."""
+        with self._lock:
+            self._entered += count
+
+    def passed(self, count: int = 1) -> int:
+        """Count frames that went out; return how many have so far."""
+        with self._lock:
+            self._passed += count
+            return self._passed
+
+    def lose(self, cause: str, count: int = 1) -> None:
+        """Count frames that went no further."""
+        if count:
+            with self._lock:
+                self._lost[cause] += count
+
+    def balance(self) -> Balance:
+        """Return all counters as of one moment."""
+        with self._lock:
+            return Balance(self._entered, self._passed, dict(self._lost))

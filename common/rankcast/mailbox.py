@@ -1,0 +1,92 @@
+"""Mailbox: the bounded hand-over between two threads, which counts what it replaces."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class MailboxClosed(Exception):  # noqa: N818 - the normal end of a hand-over, not an error
+    """The mailbox was closed and nothing is left in it."""
+
+
+class Mailbox(Generic[T]):
+    """Hands items from one thread to another.
+
+    Parameters
+    ----------
+    capacity : int
+        Number of items that may wait.
+    newest_wins : bool
+        True: one item of each key waits, a newer one replaces it and `replaced` counts; so
+        several cameras can share a box without pushing each other out. False: `put` blocks.
+    """
+
+    def __init__(self, capacity: int = 1, *, newest_wins: bool) -> None:
+        self._capacity = capacity
+        self._newest_wins = newest_wins
+        self._items: deque[tuple[Hashable, T]] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self.replaced = 0
+
+    def put(self, item: T, key: Hashable = None) -> bool:
+        """Hand over one item; False when the mailbox is closed and did not take it."""
+        with self._changed:
+            if self._newest_wins:
+                for index, (waiting, _) in enumerate(self._items):
+                    if waiting == key:
+                        del self._items[index]
+                        self.replaced += 1
+                        break
+            else:
+                self._changed.wait_for(lambda: self._closed or len(self._items) < self._capacity)
+            if self._closed:
+                return False
+            self._items.append((key, item))
+            self._changed.notify_all()
+            return True
+
+    def get(self, timeout_s: float | None = None) -> T | None:
+        """Take the item that waits longest; None when nothing came within `timeout_s`.
+
+        Raises
+        ------
+        MailboxClosed
+            If the mailbox is closed and empty.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        with self._changed:
+            while not self._items:
+                if self._closed:
+                    raise MailboxClosed
+                remaining = None if deadline is None else deadline - time.monotonic()
+                if remaining is not None and remaining <= 0:
+                    return None
+                self._changed.wait(remaining)
+            _, item = self._items.popleft()
+            self._changed.notify_all()
+            return item
+
+    def close(self) -> None:
+        """Refuse further items; what waits can still be taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def discard(self) -> int:
+        """Close, drop what waits and return how many items that were."""
+        with self._changed:
+            self._closed = True
+            dropped = len(self._items)
+            self._items.clear()
+            self._changed.notify_all()
+            return dropped
+
+    def __len__(self) -> int:
+        return len(self._items)

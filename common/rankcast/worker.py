@@ -1,0 +1,69 @@
+"""Worker: a thread whose failure is its owner's exception."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from rankcast.errors import WorkerError
+
+
+class Worker:
+    """Runs `target` in a thread.
+
+    Parameters
+    ----------
+    name : str
+        Name of the thread.
+    target : callable
+        Returns when its work is done or its owner asked it to stop.
+    on_end : callable, optional
+        Called in the thread after `target` ended, however it ended: wakes the owner.
+    """
+
+    def __init__(
+        self, name: str, target: Callable[[], None], on_end: Callable[[], None] | None = None
+    ) -> None:
+        self._target = target
+        self._on_end = on_end
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=name)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """False once the thread has ended."""
+        return self._thread.is_alive()
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the thread, if it failed."""
+        return self._error
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the end of the thread and raise what it died of.
+
+        Raises
+        ------
+        WorkerError
+            If it still runs after `timeout_s`.
+        """
+        if self._thread.ident is None:
+            return
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            raise WorkerError(f"thread {self._thread.name} did not stop within {timeout_s:g} s")
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self._target()
+        except BaseException as exc:
+            self._error = exc
+        finally:
+            if self._on_end is not None:
+                self._on_end()

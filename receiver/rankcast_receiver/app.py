@@ -1,0 +1,158 @@
+"""Composition root of the receiver: the one place that knows concrete sinks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rankcast import pool
+from rankcast.errors import NoStreamError, SettingsError
+from rankcast.signals import StopFlag, stop_flag
+from rankcast.warm import warm
+from rankcast_receiver.lane import Lane
+from rankcast_receiver.pipeline import ReceiverPipeline
+from rankcast_receiver.report import build_report, write_report
+from rankcast_receiver.settings import ReceiverSettings
+from rankcast_receiver.sinks import Sink
+from rankcast_receiver.sinks.count import CountSink
+from rankcast_receiver.sinks.display import DisplaySink
+from rankcast_receiver.sinks.save import SaveOptions, SaveSink
+from rankcast_receiver.subscriber import Subscriber
+
+log = logging.getLogger(__name__)
+
+STATS_INTERVAL_S = 1.0
+POLL_S = 0.1
+
+
+def run(settings: ReceiverSettings, report: Path | None = None) -> int:
+    """Receive until the stream ends, enough frames came, or a signal stops it.
+
+    Returns
+    -------
+    int
+        Exit code, 0.
+
+    Raises
+    ------
+    NoStreamError
+        If nothing came within the time-out, or fewer frames than wanted.
+    RankcastError
+        If a sink cannot be opened.
+    """
+    if report is not None and not report.parent.is_dir():
+        raise SettingsError(f"got --report {report}: its folder does not exist")
+    pool.set_threads(settings.process.threads)
+    started = time.monotonic()
+    lanes = [
+        Lane(name, open_sink, live=settings.live, most_frames=settings.stream.frames)
+        for name, open_sink in _sinks(settings).items()
+    ]
+    window = next((lane for lane in lanes if lane.name == DisplaySink.name), None)
+    pipeline = ReceiverPipeline(partial(_subscriber, settings), lanes, window)
+    network = settings.network
+    log.info("%s: %s", network.connect, network.camera or "every camera")
+    with stop_flag() as flag:
+        try:
+            warm()  # any codec may come
+            pipeline.start()
+            _watch(pipeline, flag, window)
+        finally:
+            try:
+                pipeline.join()
+            finally:
+                values = build_report(
+                    pipeline.balance,
+                    lanes,
+                    pipeline.tally,
+                    pipeline.stream_ids,
+                    pipeline.published_known,
+                    time.monotonic() - started,
+                )
+                _tell(values)
+                if report is not None:
+                    write_report(report, values)
+    wanted, delivered = settings.stream.frames, values["delivered"]
+    if pipeline.silence is not None and not (wanted and delivered >= wanted):
+        raise pipeline.silence
+    if delivered < wanted and not flag.requested:
+        raise NoStreamError(f"got {delivered} frames before the stream ended, want {wanted}")
+    return 0
+
+
+def _sinks(settings: ReceiverSettings) -> dict[str, Callable[[], Sink]]:
+    """The wanted sinks; the first one is the main one."""
+    sinks: dict[str, Callable[[], Sink]] = {}
+    save = settings.save
+    if save.dir:
+        options = SaveOptions(
+            folder=Path(save.dir),
+            format=save.format,
+            every=save.every,
+            max_files=save.max_files,
+            max_bytes=save.max_bytes,
+            jpeg_quality=save.jpeg_quality,
+            png_compression=save.png_compression,
+        )
+        sinks[SaveSink.name] = partial(SaveSink, options)
+    if settings.display.enabled:
+        sinks[DisplaySink.name] = DisplaySink
+    return sinks or {CountSink.name: CountSink}
+
+
+def _subscriber(settings: ReceiverSettings, stopped: Callable[[], bool]) -> Subscriber:
+    network = settings.network
+    return Subscriber(
+        network.connect,
+        camera=network.camera or None,
+        live=settings.live,
+        timeout_s=network.timeout_s or None,
+        stay=network.stay,
+        limits=settings.limits.limits(),
+        queue_messages=network.queue_messages or None,
+        buffer_bytes=network.buffer_bytes,
+        stopped=stopped,
+    )
+
+
+def _watch(pipeline: ReceiverPipeline, flag: StopFlag, window: Lane | None) -> None:
+    """Wait for the end, with one line a second; a window needs this thread for itself."""
+    if window is not None:
+        window.stop_when(lambda: flag.requested)
+        pipeline.run_main_thread()
+        return
+    before, before_frames, before_bytes = time.monotonic(), 0, 0
+    while not pipeline.wait(POLL_S) and not flag.requested:
+        now = time.monotonic()
+        if now - before < STATS_INTERVAL_S:
+            continue
+        tally = pipeline.tally
+        frames, size = tally.frames - before_frames, tally.packet_bytes - before_bytes
+        log.info(
+            "%.1f fps, %.1f kB/frame, %.2f Mbit/s, received %d, lost %s",
+            frames / (now - before),
+            size / max(frames, 1) / 1e3,
+            size * 8e-6 / (now - before),
+            tally.frames,
+            _losses(pipeline.current().lost),
+        )
+        before, before_frames, before_bytes = now, tally.frames, tally.packet_bytes
+
+
+def _losses(lost: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {cause}" for cause, count in sorted(lost.items())) or "none"
+
+
+def _tell(values: Mapping[str, Any]) -> None:
+    log.info(
+        "end: published %s, delivered %d, lost %s",
+        values["published"],
+        values["delivered"],
+        _losses(values["lost"]),
+    )
+    if not values["balanced"]:
+        log.error("some frames are unaccounted for")

@@ -1,0 +1,90 @@
+"""The command `rankcast receive`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rankcast.config import (
+    environment_layer,
+    file_layer,
+    option_layer,
+    set_layers,
+    to_toml,
+    validate,
+)
+from rankcast_receiver.settings import ReceiverSettings
+
+ENVIRONMENT_PREFIX = "RANKCAST_RECEIVE__"
+
+
+@click.command()
+@click.option("--connect", metavar="ADDRESS", help="The sender [tcp://127.0.0.1:5555].")
+@click.option("--camera", metavar="NAME", help="One camera [every camera of the sender].")
+@click.option("--save", metavar="DIR", help="Save pictures into this folder.")
+@click.option(
+    "--format", "picture_format", type=click.Choice(["png", "jpeg", "tiff"]), help="[png]"
+)
+@click.option("--save-every", type=int, metavar="N", help="Save each N-th frame [1].")
+@click.option("--save-max-files", type=int, metavar="N", help="Keep the newest N files.")
+@click.option("--save-max-bytes", type=int, metavar="N", help="Keep the newest N bytes.")
+@click.option("--display", is_flag=True, default=None, help="Show frames in a window; q quits.")
+@click.option("--frames", type=int, metavar="N", help="Stop after N delivered frames.")
+@click.option("--timeout", type=float, metavar="S", help="Longest wait without a new frame.")
+@click.option("--stay/--no-stay", default=None, help="Wait for the next stream at the end.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="Write totals, losses, rates and latency at the end.",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings file, see config/receiver.toml.",
+)
+@click.option("--set", "sets", multiple=True, metavar="A.B=C", help="Any setting; repeatable.")
+@click.option("--check", is_flag=True, help="Print the effective settings and stop.")
+def receive(
+    config_file: Path | None,
+    sets: tuple[str, ...],
+    check: bool,
+    report: Path | None,
+    **options: Any,
+) -> int:
+    """Client station: receive frames and display, save or count them.
+
+    Exit code 4 when no stream came, or fewer frames than wanted.
+    """
+    named = {
+        "network.connect": options["connect"],
+        "network.camera": options["camera"],
+        "network.timeout_s": options["timeout"],
+        "network.stay": options["stay"],
+        "save.dir": options["save"],
+        "save.format": options["picture_format"],
+        "save.every": options["save_every"],
+        "save.max_files": options["save_max_files"],
+        "save.max_bytes": options["save_max_bytes"],
+        "display.enabled": options["display"],
+        "stream.frames": options["frames"],
+    }
+    layers = [
+        *([] if config_file is None else [file_layer(config_file)]),
+        *environment_layer(ENVIRONMENT_PREFIX, os.environ),
+        *option_layer(named),
+        *set_layers(sets),
+    ]
+    settings = validate(ReceiverSettings, layers)
+    if check:
+        click.echo(to_toml(settings), nl=False)
+        return 0
+    # The composition root loads every sink: only once the settings stand.
+    from rankcast_receiver import app
+
+    return app.run(settings, report)

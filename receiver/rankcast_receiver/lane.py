@@ -1,0 +1,116 @@
+"""Lane: one sink with its box and its ledger."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rankcast.errors import SinkError
+from rankcast.frame import Frame
+from rankcast.histogram import Histogram
+from rankcast.ledger import SINK, SKIPPED_AS_OLD, STOPPED, Ledger
+from rankcast.mailbox import Mailbox, MailboxClosed
+from rankcast_receiver.sinks import Sink
+
+log = logging.getLogger(__name__)
+
+KEEP_FRAMES = 8
+"""Decoded frames that may wait for a slow sink; packets wait in libzmq, where they are small."""
+IDLE_S = 0.05
+COMPLAINT_INTERVAL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A frame and when it was decoded, UTC ns."""
+
+    frame: Frame
+    t_decoded_utc_ns: int
+
+
+class Lane:
+    """Brings frames to one sink, in the thread that calls `run`.
+
+    Parameters
+    ----------
+    open_sink : callable
+        Opens the sink, in that thread.
+    live : bool
+        True: one frame a camera waits and a newer one replaces it. False: `put` blocks.
+    most_frames : int
+        `run` ends after that many delivered frames; 0 is never.
+    """
+
+    def __init__(
+        self, name: str, open_sink: Callable[[], Sink], *, live: bool, most_frames: int = 0
+    ) -> None:
+        self.name = name
+        self.ledger = Ledger()
+        self.latency = Histogram()
+        self.age = Histogram()
+        self._open_sink = open_sink
+        self._most_frames = most_frames
+        self._replaced = 0
+        self._box: Mailbox[Arrival] = Mailbox(1 if live else KEEP_FRAMES, newest_wins=live)
+        self.kept = 0
+        """Frames that the sink saved or showed; it may pass over some on purpose."""
+        self.full = False
+        """True once `most_frames` were delivered or the user quit the sink."""
+        self._stopped: Callable[[], bool] = lambda: False
+
+    def stop_when(self, stopped: Callable[[], bool]) -> None:
+        """Make `run` end once `stopped` says so; for the lane of the main thread."""
+        self._stopped = stopped
+
+    def put(self, arrival: Arrival) -> None:
+        """Hand one frame over; called in the receive thread."""
+        self.ledger.enter()
+        if not self._box.put(arrival, arrival.frame.camera):
+            self.ledger.lose(STOPPED)
+        self.ledger.lose(SKIPPED_AS_OLD, self._box.replaced - self._replaced)
+        self._replaced = self._box.replaced
+
+    def close(self) -> None:
+        """Let `run` finish what waits, then end."""
+        self._box.close()
+
+    def run(self) -> None:
+        """Open the sink and feed it until the lane is closed."""
+        try:
+            sink = self._open_sink()
+            try:
+                self._feed(sink)
+            finally:
+                sink.close()
+        finally:
+            self.full = True
+            self.ledger.lose(STOPPED, self._box.discard())
+
+    def _feed(self, sink: Sink) -> None:
+        complained = float("-inf")
+        delivered = 0
+        while sink.idle() and not self._stopped():
+            try:
+                arrival = self._box.get(IDLE_S)
+            except MailboxClosed:
+                return
+            if arrival is None:
+                continue
+            frame = arrival.frame
+            captured = frame.t_capture_utc_ns
+            age_ms = (time.time_ns() - captured) / 1e6
+            try:
+                self.kept += sink.put(frame)
+            except SinkError as exc:
+                self.ledger.lose(SINK)
+                if time.monotonic() - complained >= COMPLAINT_INTERVAL_S:
+                    complained = time.monotonic()
+                    log.error("%s: %s", self.name, exc)
+                continue
+            self.age.add(age_ms)
+            self.latency.add((arrival.t_decoded_utc_ns - captured) / 1e6)
+            delivered = self.ledger.passed()
+            if self._most_frames and delivered >= self._most_frames:
+                return

@@ -1,0 +1,126 @@
+"""The path through the receiver: receive and decode -> one lane for each sink."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from rankcast.errors import NoStreamError
+from rankcast.ledger import STOPPED, Balance
+from rankcast.worker import Worker
+from rankcast_receiver.lane import Arrival, Lane
+from rankcast_receiver.report import Tally
+from rankcast_receiver.subscriber import Subscriber
+
+STOP_TIMEOUT_S = 30.0
+"""A save sink may have a few large frames to finish."""
+
+
+class ReceiverPipeline:
+    """Receives in one thread, and feeds each lane in a thread of its own.
+
+    Parameters
+    ----------
+    open_subscriber : callable
+        Makes the subscriber, in the receive thread; it takes the function that says when to stop.
+    lanes : sequence of Lane
+        The first one is the main sink: the receiver ends when it is full.
+    main_thread : Lane, optional
+        One of `lanes` that must run in the caller's thread, as windows must.
+    """
+
+    def __init__(
+        self,
+        open_subscriber: Callable[[Callable[[], bool]], Subscriber],
+        lanes: Sequence[Lane],
+        main_thread: Lane | None = None,
+    ) -> None:
+        self._open_subscriber = open_subscriber
+        self._lanes = lanes
+        self._main_thread = main_thread
+        self._stop = threading.Event()
+        self._done = threading.Event()
+        self.tally = Tally()
+        self.balance = Balance(0, 0, {})
+        self.stream_ids: list[bytes] = []
+        self.published_known = False
+        self.silence: NoStreamError | None = None
+        self._subscriber: Subscriber | None = None
+        self._receiver = Worker("rankcast-receive", self._receive, self._received)
+        self._sinks = [
+            Worker(f"rankcast-{lane.name}", lane.run, self._done.set)
+            for lane in lanes
+            if lane is not main_thread
+        ]
+
+    def stop(self) -> None:
+        """Ask the receive thread to end; the lanes finish what waits."""
+        self._stop.set()
+
+    def start(self) -> None:
+        """Start all threads."""
+        for worker in self._sinks:
+            worker.start()
+        self._receiver.start()
+
+    def run_main_thread(self) -> None:
+        """Run the lane that needs this thread; returns at the end of the stream."""
+        assert self._main_thread is not None
+        self._main_thread.run()
+        self._stop.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until receiving has ended or a sink is done; True when it is time to join."""
+        return self._done.wait(timeout_s)
+
+    def current(self) -> Balance:
+        """Frames so far: published since joining, handed on, lost by cause."""
+        subscriber = self._subscriber
+        return self.balance if subscriber is None else subscriber.balance()
+
+    def join(self) -> None:
+        """Wait for all threads and raise what the first one died of."""
+        self._stop.set()
+        failure: BaseException | None = None
+        for worker in (self._receiver, *self._sinks):
+            try:
+                worker.join(STOP_TIMEOUT_S)
+            except BaseException as exc:
+                failure = failure or exc
+        if failure is not None:
+            raise failure
+
+    def _receive(self) -> None:
+        with self._open_subscriber(self._stopped) as subscriber:
+            self._subscriber = subscriber
+            try:
+                for frame in subscriber:
+                    if self._stopped():
+                        # Decoded, but too late for the sinks.
+                        for lane in self._lanes:
+                            lane.ledger.enter()
+                            lane.ledger.lose(STOPPED)
+                        continue
+                    arrival = Arrival(frame, time.time_ns())
+                    if frame.coding is not None:
+                        coding = frame.coding
+                        self.tally.add(coding.packet_bytes, coding.codec, coding.psnr_db)
+                    for lane in self._lanes:
+                        lane.put(arrival)
+            except NoStreamError as exc:
+                self.silence = exc
+            finally:
+                self.balance = subscriber.balance()
+                self._subscriber = None
+                streams = subscriber.streams.values()
+                self.stream_ids = [sid for stream in streams for sid in stream.stream_ids]
+                self.published_known = any(stream.status is not None for stream in streams)
+
+    def _received(self) -> None:
+        for lane in self._lanes:
+            lane.close()
+        self._done.set()
+
+    def _stopped(self) -> bool:
+        return self._stop.is_set() or any(lane.full for lane in self._lanes)

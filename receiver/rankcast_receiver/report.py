@@ -1,0 +1,138 @@
+"""The receiver's report: totals, losses by cause, rates, latency and age."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rankcast.errors import SinkError
+from rankcast.ledger import Balance
+from rankcast_receiver.lane import Lane
+
+
+class Tally:
+    """Counts what the receive thread hands on."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.packet_bytes = 0
+        self.codec = ""
+        self._psnr_sum = 0.0
+        self._psnr_count = 0
+        self.cpu_start_s = 0.0
+        """Processor time of the process when the first frame came: what follows is receiving."""
+        self._first_s: float | None = None
+        self._last_s = 0.0
+
+    def add(self, packet_bytes: int, codec: str, psnr_db: float | None) -> None:
+        """Count one decoded frame."""
+        now = time.monotonic()
+        if self._first_s is None:
+            self._first_s = now
+            self.cpu_start_s = time.process_time()
+        self._last_s = now
+        self.frames += 1
+        self.packet_bytes += packet_bytes
+        self.codec = codec
+        if psnr_db is not None and psnr_db != float("inf"):
+            self._psnr_sum += psnr_db
+            self._psnr_count += 1
+
+    @property
+    def fps(self) -> float | None:
+        """Decoded frames a second between the first and the last; None for fewer than two."""
+        if self._first_s is None or self._last_s <= self._first_s:
+            return None
+        return (self.frames - 1) / (self._last_s - self._first_s)
+
+    @property
+    def mean_psnr_db(self) -> float | None:
+        """Mean of the encoder's own PSNR; None when it gave none or all were lossless."""
+        return self._psnr_sum / self._psnr_count if self._psnr_count else None
+
+
+def build_report(
+    stream: Balance,
+    lanes: Sequence[Lane],
+    tally: Tally,
+    stream_ids: Sequence[bytes],
+    published_known: bool,
+    duration_s: float,
+) -> dict[str, Any]:
+    """Put the report together.
+
+    Parameters
+    ----------
+    stream : Balance
+        Of the subscriber: entered is what was published since it joined.
+    lanes : sequence of Lane
+        The first one is the main sink: ``delivered`` and ``lost`` are its.
+    tally : Tally
+    stream_ids : sequence of bytes
+    published_known : bool
+        False when not even one status came.
+    duration_s : float
+
+    Returns
+    -------
+    dict
+        See docs/operations.md.
+    """
+    main = lanes[0]
+    sinks = {lane.name: _sink(stream, lane) for lane in lanes}
+    return {
+        "delivered": sinks[main.name]["delivered"],
+        "shown": sum(lane.kept for lane in lanes if lane.name == "display"),
+        "saved": sum(lane.kept for lane in lanes if lane.name == "save"),
+        "lost": sinks[main.name]["lost"],
+        "published": stream.entered if published_known else None,
+        "fps": tally.fps,
+        "bytes_per_frame": tally.packet_bytes / tally.frames if tally.frames else None,
+        "codec": tally.codec or None,
+        "psnr_db": tally.mean_psnr_db,
+        "latency_ms": {
+            "p50": main.latency.percentile_ms(50),
+            "p99": main.latency.percentile_ms(99),
+        },
+        "age_ms": {
+            "p50": main.age.percentile_ms(50),
+            "p99": main.age.percentile_ms(99),
+            "max": main.age.max_ms,
+        },
+        "streams": [stream_id.hex() for stream_id in stream_ids],
+        "balanced": all(sink["balanced"] for sink in sinks.values()),
+        "sinks": sinks,
+        "duration_s": duration_s,
+        "cpu_s": time.process_time() - tally.cpu_start_s,
+    }
+
+
+def _sink(stream: Balance, lane: Lane) -> dict[str, Any]:
+    balance = lane.ledger.balance()
+    lost = Counter(stream.lost) + Counter(balance.lost)
+    return {
+        "delivered": balance.passed,
+        "lost": dict(sorted(lost.items())),
+        "balanced": stream.entered == balance.passed + sum(lost.values()),
+    }
+
+
+def write_report(path: Path, report: Mapping[str, Any]) -> None:
+    """Write the report as JSON, whole or not at all.
+
+    Raises
+    ------
+    SinkError
+        If the file cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as exc:
+        part.unlink(missing_ok=True)
+        raise SinkError(f"{path}: cannot be written: {exc.strerror}") from exc

@@ -1,0 +1,116 @@
+"""Settings of the client station: every default of config/receiver.toml stands here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from rankcast.config import Table
+from rankcast.errors import SettingsError
+from rankcast.pool import MAX_THREADS
+from rankcast.topic import check_name
+from rankcast.transport import DEFAULT_ENDPOINT, check_endpoint
+from rankcast.wire import Limits
+
+
+class NetworkTable(Table):
+    """``[network]``: which sender and camera."""
+
+    connect: str = DEFAULT_ENDPOINT
+    """Address of the sender."""
+    camera: str = ""
+    """Name of the camera; empty takes every camera of the sender."""
+    timeout_s: float = Field(default=0.0, ge=0.0)
+    """Longest wait without a new frame; 0 waits for ever."""
+    stay: bool = False
+    """Wait for the next stream when one has ended."""
+    queue_messages: int = Field(default=0, ge=0, le=10_000)
+    """Messages that wait for this receiver; 0 is 4 when live and 64 when every frame counts."""
+    buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
+    """Kernel buffer of the connection; smaller bounds the age on slow links."""
+
+    @field_validator("connect")
+    @classmethod
+    def _address_is_allowed(cls, connect: str) -> str:
+        try:
+            return check_endpoint(connect, bind=False)
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+
+    @field_validator("camera")
+    @classmethod
+    def _name_is_allowed(cls, camera: str) -> str:
+        try:
+            return check_name(camera) if camera else camera
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+
+
+class StreamTable(Table):
+    """``[stream]``: what to do when frames come faster than they can be used."""
+
+    mode: Literal["auto", "live", "keep"] = "auto"
+    """live: the newest frame wins; keep: every frame; auto: keep when saving without display."""
+    frames: int = Field(default=0, ge=0)
+    """Stop after that many delivered frames; 0 is never."""
+
+
+class SaveTable(Table):
+    """``[save]``: pictures on disk."""
+
+    dir: str = ""
+    """Folder; empty saves nothing."""
+    format: Literal["png", "jpeg", "tiff"] = "png"
+    every: int = Field(default=1, ge=1)
+    """Save frames whose sequence is a multiple of this."""
+    max_files: int = Field(default=0, ge=0)
+    """Remove the oldest beyond that many; 0 is no limit."""
+    max_bytes: int = Field(default=0, ge=0)
+    """Remove the oldest beyond that size together; 0 is no limit."""
+    jpeg_quality: int = Field(default=95, ge=1, le=100)
+    png_compression: int = Field(default=1, ge=0, le=9)
+
+
+class DisplayTable(Table):
+    """``[display]``: a window."""
+
+    enabled: bool = False
+    """Show frames in a window; q quits."""
+
+
+class LimitsTable(Table):
+    """``[limits]``: what a packet may ask for before it is refused."""
+
+    max_packet_bytes: int = Field(default=Limits().max_packet_bytes, ge=1024, le=2**31)
+    max_side: int = Field(default=Limits().max_side, ge=1, le=2**20)
+    max_samples: int = Field(default=Limits().max_samples, ge=1, le=2**32)
+
+    def limits(self) -> Limits:
+        """The same as the parser takes them."""
+        return Limits(self.max_packet_bytes, self.max_side, self.max_samples)
+
+
+class ProcessTable(Table):
+    """``[process]``."""
+
+    threads: int = Field(default=0, ge=0, le=MAX_THREADS)
+    """Processors for kernels, BLAS and OpenCV; 0 is all that this process may use."""
+
+
+class ReceiverSettings(Table):
+    """All tables of receiver.toml."""
+
+    network: NetworkTable = NetworkTable()
+    stream: StreamTable = StreamTable()
+    save: SaveTable = SaveTable()
+    display: DisplayTable = DisplayTable()
+    limits: LimitsTable = LimitsTable()
+    process: ProcessTable = ProcessTable()
+
+    @property
+    def live(self) -> bool:
+        """True when the newest frame wins."""
+        if self.stream.mode == "auto":
+            return not self.save.dir or self.display.enabled
+        return self.stream.mode == "live"

@@ -1,0 +1,29 @@
+"""Sink `count`: takes frames and keeps nothing, for measurements and for reports alone."""
+
+from __future__ import annotations
+
+from rankcast.frame import Frame
+
+
+class CountSink:
+    """Counts frames and the bytes that they took on the wire."""
+
+    name = "count"
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.packet_bytes = 0
+
+    def put(self, frame: Frame) -> bool:
+        """Take one frame; see Sink."""
+        self.frames += 1
+        if frame.coding is not None:
+            self.packet_bytes += frame.coding.packet_bytes
+        return True
+
+    def idle(self) -> bool:
+        """Nothing is due between frames; see Sink."""
+        return True
+
+    def close(self) -> None:
+        """Nothing to finish; see Sink."""

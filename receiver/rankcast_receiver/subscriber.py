@@ -1,0 +1,229 @@
+"""Subscriber: the frames of one sender, decoded, as an iterator."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Final
+
+import zmq
+
+from rankcast.errors import LimitError, NoStreamError, WireError
+from rankcast.frame import Frame
+from rankcast.ledger import Balance, Ledger
+from rankcast.topic import check_name, frames_topic, split_message, status_topic
+from rankcast.transport import DEFAULT_ENDPOINT, SocketOptions, check_endpoint, configure
+from rankcast.wire import Limits, Packet, unpack
+from rankcast_receiver.stream import CameraStream
+
+log = logging.getLogger(__name__)
+
+LIVE_QUEUE_MESSAGES: Final = 4
+KEEP_QUEUE_MESSAGES: Final = 64
+BUFFER_BYTES: Final = 262_144
+POLL_S: Final = 0.1
+DRAIN_MESSAGES: Final = 256
+"""Upper bound of one drain, so that a sender faster than this loop cannot hold it."""
+MAX_CAMERAS: Final = 64
+"""Names come from the peer: each one costs a decoder."""
+SILENCE_S: Final = 3.0
+"""Status comes once a second: after three without any, the socket is rebuilt, because libzmq
+never reconnects after a protocol error."""
+REBUILD_MAX_S: Final = 10.0
+_TOPIC_BYTES: Final = 64
+
+
+class Subscriber:
+    """Receives the pictures of one sender.
+
+    Parameters
+    ----------
+    connect : str
+        Address of the sender, ``tcp://HOST:PORT``.
+    camera : str, optional
+        Name of one camera; by default every camera of the sender.
+    live : bool
+        True: each frame is the newest there is, and what was skipped is counted. False: every
+        frame is handed out, and a sender in real time drops what does not fit the queue.
+    timeout_s : float, optional
+        Longest wait without a new frame.
+    stay : bool
+        Wait for the next stream when one has ended.
+    limits : Limits
+        What a packet may ask for.
+    queue_messages, buffer_bytes : int
+        Bounds of what waits in libzmq and in the kernel.
+    stopped : callable
+        Asked ten times a second; iteration ends when it is true.
+
+    Raises
+    ------
+    SettingsError
+        If an argument is wrong.
+
+    Notes
+    -----
+    Use it from the thread that made it. Connecting does not wait for the sender.
+    """
+
+    def __init__(
+        self,
+        connect: str = DEFAULT_ENDPOINT,
+        *,
+        camera: str | None = None,
+        live: bool = True,
+        timeout_s: float | None = None,
+        stay: bool = False,
+        limits: Limits | None = None,
+        queue_messages: int | None = None,
+        buffer_bytes: int = BUFFER_BYTES,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._endpoint = check_endpoint(connect, bind=False)
+        self._camera = check_name(camera) if camera else None
+        self._live = live
+        self._timeout_s = timeout_s
+        self._stay = stay
+        self._limits = limits or Limits()
+        self._options = SocketOptions(
+            queue_messages or (LIVE_QUEUE_MESSAGES if live else KEEP_QUEUE_MESSAGES),
+            buffer_bytes,
+            self._limits.max_packet_bytes + _TOPIC_BYTES,
+            heartbeats=live,
+        )
+        self._stopped = stopped
+        self._ledger = Ledger()
+        self._streams: dict[str, CameraStream] = {}
+        self._foreign = 0
+        self._rebuilds = 0
+        self._last_message = time.monotonic()
+        self._rebuild_after_s = SILENCE_S
+        self._context = zmq.Context()
+        self._socket = self._connect()
+
+    @property
+    def streams(self) -> dict[str, CameraStream]:
+        """What is known of each camera, by name."""
+        return self._streams
+
+    def balance(self) -> Balance:
+        """Frames that were published since joining, handed out, and lost by cause."""
+        return self._ledger.balance()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield frames until the stream ends.
+
+        Raises
+        ------
+        NoStreamError
+            If no new frame came within ``timeout_s``.
+        """
+        last_frame = time.monotonic()
+        while not self._stopped():
+            wait_s = POLL_S
+            if self._timeout_s is not None:
+                remaining = last_frame + self._timeout_s - time.monotonic()
+                if remaining <= 0:
+                    raise NoStreamError(self._silence())
+                wait_s = min(wait_s, remaining)
+            if not self._socket.poll(max(1, round(wait_s * 1000)), zmq.POLLIN):
+                self._watch()
+                continue
+            for frame in self._receive():
+                last_frame = time.monotonic()
+                yield frame
+            if self._streams and not self._stay and all(s.ended for s in self._streams.values()):
+                return
+
+    def close(self) -> None:
+        """Close the socket; may be called twice."""
+        self._socket.close(linger=0)
+        self._context.term()
+
+    def __enter__(self) -> Subscriber:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _connect(self) -> zmq.Socket[Any]:
+        socket = self._context.socket(zmq.SUB)
+        configure(socket, self._options)
+        # Frames first: a status that arrives then proves that frames would have, too.
+        if self._camera is None:
+            socket.setsockopt(zmq.SUBSCRIBE, b"")
+        else:
+            socket.setsockopt(zmq.SUBSCRIBE, frames_topic(self._camera))
+            socket.setsockopt(zmq.SUBSCRIBE, status_topic(self._camera))
+        socket.connect(self._endpoint)
+        return socket
+
+    def _receive(self) -> list[Frame]:
+        """Read what waits; in live mode one frame a camera comes out, the newest."""
+        pictures: dict[CameraStream, list[Packet]] = {}
+        for _ in range(DRAIN_MESSAGES if self._live else 1):
+            try:
+                message = self._socket.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            self._last_message = time.monotonic()
+            self._rebuild_after_s = SILENCE_S
+            self._take(message.buffer, pictures)
+        frames = (stream.decode(packets) for stream, packets in pictures.items())
+        return [frame for frame in frames if frame is not None]
+
+    def _take(self, message: memoryview, pictures: dict[CameraStream, list[Packet]]) -> None:
+        try:
+            camera, channel, data = split_message(message)
+            stream = self._stream(camera)
+        except WireError as exc:
+            self._foreign += 1
+            log.debug("ignored a message: %s", exc)
+            return
+        try:
+            packet = unpack(data, self._limits)
+            if (channel == "frames") != packet.header.kind.is_picture:
+                raise WireError(f"kind {packet.header.kind.name} came on topic {channel}")
+            if stream.accept(packet):
+                pictures.setdefault(stream, []).append(packet)
+        except WireError as exc:
+            stream.refuse(exc)
+
+    def _stream(self, camera: str) -> CameraStream:
+        stream = self._streams.get(camera)
+        if stream is None:
+            if len(self._streams) >= MAX_CAMERAS:
+                raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
+            stream = self._streams[camera] = CameraStream(camera, self._limits, self._ledger)
+        return stream
+
+    def _watch(self) -> None:
+        """Rebuild the socket when nothing comes, at growing, jittered intervals."""
+        if time.monotonic() - self._last_message < self._rebuild_after_s:
+            return
+        self._socket.close(linger=0)
+        self._socket = self._connect()
+        self._rebuilds += 1
+        self._last_message = time.monotonic()
+        self._rebuild_after_s = min(REBUILD_MAX_S, self._rebuild_after_s * random.uniform(1.2, 1.8))
+        log.debug("%s: silent, connected anew", self._endpoint)
+
+    def _silence(self) -> str:
+        waited = f"no frame within {self._timeout_s:g} s from {self._endpoint}"
+        if self._camera is not None:
+            waited += f", camera {self._camera}"
+        known = [stream for stream in self._streams.values() if stream.status is not None]
+        if not known:
+            return f"{waited}: nothing answered; does the sender run, and is the port open?"
+        states = ", ".join(
+            f"{stream.camera} is {stream.status.state}" for stream in known if stream.status
+        )
+        return f"{waited}: the sender answers, {states}"

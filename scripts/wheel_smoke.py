@@ -1,0 +1,56 @@
+"""Use an installed Rankcast as a user would: library, command line, and a stream between two
+processes. Run by scripts/wheel_test.sh from a folder without the sources."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import rankcast
+import rankcast_receiver
+import rankcast_sender
+
+
+def main() -> int:
+    here = Path.cwd().resolve()
+    for module in (rankcast, rankcast_sender, rankcast_receiver):
+        place = Path(str(module.__file__)).resolve()
+        assert "site-packages" in place.parts, f"{module.__name__} comes from {place}"
+    command = Path(sys.executable).with_name("rankcast")
+
+    image = np.add.outer(np.arange(120), np.arange(160)).astype(np.uint8)
+    encoder, decoder = rankcast.Encoder("svd", rank=0.2), rankcast.Decoder()
+    rebuilt = decoder.decode(encoder.encode(image))
+    assert rebuilt.shape == image.shape
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    receiver = subprocess.Popen(
+        [command, "receive", "--connect", address, "--save", "frames", "--timeout", "60",
+         "--report", "report.json"]
+    )  # fmt: skip
+    sent = subprocess.run(
+        [command, "send", "--source", "synthetic:conveyor?width=320&height=240", "--bind", address,
+         "--frames", "10", "--no-realtime", "--wait-viewers", "1"], timeout=120,
+    )  # fmt: skip
+    assert sent.returncode == 0, f"send ended with {sent.returncode}"
+    assert receiver.wait(60) == 0, "receive failed"
+    report = json.loads(Path("report.json").read_text())
+    files = sorted(Path("frames").glob("*.png"))
+    assert len(files) == report["saved"] == 10, report
+    assert report["balanced"], report
+    subprocess.run([command, "compress", files[0], "one.rkc"], check=True)
+    subprocess.run([command, "info", "one.rkc"], check=True)
+    subprocess.run([command, "decompress", "one.rkc", "one.png"], check=True)
+    sys.stdout.write(f"wheel: {len(files)} frames through two processes, in {here.name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

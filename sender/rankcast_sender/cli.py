@@ -1,0 +1,79 @@
+"""The command `rankcast send`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rankcast.config import (
+    environment_layer,
+    file_layer,
+    option_layer,
+    set_layers,
+    to_toml,
+    validate,
+)
+from rankcast_sender.settings import SenderSettings
+
+ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
+
+
+@click.command()
+@click.option("--source", metavar="URI", help="camera:0, camera:/dev/video0, replay:PATH, "
+              "synthetic:conveyor; options as ?width=1920&height=1080.")  # fmt: skip
+@click.option("--bind", metavar="ADDRESS", help="Where viewers connect [tcp://127.0.0.1:5555].")
+@click.option("--name", metavar="NAME", help="Name of the camera [cam].")
+@click.option("--codec", metavar="NAME", help="raw, svd, jpeg, ...; options by --set codec.X=Y.")
+@click.option("--fps", type=float, metavar="F", help="Frames a second [the source's own].")
+@click.option("--frames", type=int, metavar="N", help="Stop after N grabbed frames.")
+@click.option("--loop", is_flag=True, default=None, help="Start a replay again at its end.")
+@click.option("--realtime/--no-realtime", default=None,
+              help="Newest frame wins, or every frame is sent [realtime].")  # fmt: skip
+@click.option("--wait-viewers", type=int, metavar="N", help="Start when N viewers subscribed.")
+@click.option("--audit", metavar="DIR", help="Keep originals of some published frames.")
+@click.option("--audit-every", type=int, metavar="N", help="Each N-th of them [20].")
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
+              help="Write totals at the end.")  # fmt: skip
+@click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Settings file, see config/sender.toml.")  # fmt: skip
+@click.option("--set", "sets", multiple=True, metavar="A.B=C", help="Any setting; repeatable.")
+@click.option("--check", is_flag=True, help="Print the effective settings and stop.")
+def send(
+    config_file: Path | None,
+    sets: tuple[str, ...],
+    check: bool,
+    report: Path | None,
+    **options: Any,
+) -> int:
+    """Camera station: grab, encode and publish frames until the source ends or Ctrl-C."""
+    named = {
+        "camera.source": options["source"],
+        "camera.name": options["name"],
+        "camera.fps": options["fps"],
+        "camera.frames": options["frames"],
+        "camera.loop": options["loop"],
+        "camera.realtime": options["realtime"],
+        "network.bind": options["bind"],
+        "network.wait_viewers": options["wait_viewers"],
+        "codec.name": options["codec"],
+        "audit.dir": options["audit"],
+        "audit.every": options["audit_every"],
+    }
+    layers = [
+        *([] if config_file is None else [file_layer(config_file)]),
+        *environment_layer(ENVIRONMENT_PREFIX, os.environ),
+        *option_layer(named),
+        *set_layers(sets),
+    ]
+    settings = validate(SenderSettings, layers)
+    # The composition root loads every source: only once the settings stand.
+    from rankcast_sender import app
+
+    if check:
+        app.source_opener(settings.camera)
+        click.echo(to_toml(settings), nl=False)
+        return 0
+    return app.run(settings, report)

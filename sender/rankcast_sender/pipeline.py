@@ -1,0 +1,200 @@
+"""The path of one camera through the sender: grab -> mailbox -> encode and publish."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from rankcast.errors import RankcastError, UnsupportedImageError
+from rankcast.frame import Frame
+from rankcast.ledger import CAMERA_GAP, MAILBOX
+from rankcast.mailbox import Mailbox, MailboxClosed
+from rankcast.worker import Worker
+from rankcast_sender.audit import Audit
+from rankcast_sender.publisher import Publisher
+from rankcast_sender.sources import Source
+
+log = logging.getLogger(__name__)
+
+STALLED_S = 2.0
+"""Without a grabbed frame for that long the status says stalled."""
+DEFAULT_FPS = 20.0
+"""Pace of a replay in real time whose files know none."""
+STOP_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How frames are drawn from a source."""
+
+    realtime: bool = True
+    fps: float = 0.0
+    """0 is the source's own."""
+    frames: int = 0
+    """Stop after that many; 0 is never."""
+    wait_viewers: int = 0
+
+
+class CameraPipeline:
+    """Grabs, encodes and publishes one camera, in two threads of its own.
+
+    Parameters
+    ----------
+    open_source : callable
+        Opens the source; called in the grab thread, which closes it too.
+    publisher : Publisher
+        Stays the caller's to close.
+    pace : Pace
+    audit : Audit, optional
+        Gets what was published.
+    """
+
+    def __init__(
+        self,
+        open_source: Callable[[], Source],
+        publisher: Publisher,
+        pace: Pace,
+        audit: Audit | None = None,
+    ) -> None:
+        self._open_source = open_source
+        self._publisher = publisher
+        self._pace = pace
+        self._audit = audit
+        self._stop = threading.Event()
+        self._done = threading.Event()
+        self._box: Mailbox[Frame] = Mailbox(newest_wins=pace.realtime)
+        self._source: Source | None = None
+        self._state = "opening"
+        self._last_grab = time.monotonic()
+        self.description = ""
+        self.cpu_start_s = 0.0
+        """Processor time of the process when the first frame came: what follows is streaming."""
+        publisher.describe("", self.state)
+        self._workers = (
+            Worker("rankcast-grab", self._grab, self._box.close),
+            Worker("rankcast-encode", self._encode, self._encode_ended),
+        )
+
+    def state(self) -> str:
+        """One word for the status message; see docs/wire.md."""
+        if self._state == "live" and time.monotonic() - self._last_grab > STALLED_S:
+            return "stalled"
+        return self._state
+
+    def start(self) -> None:
+        """Start both threads."""
+        for worker in self._workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Ask both threads to end; returns at once."""
+        self._stop.set()
+        source = self._source
+        if source is not None:
+            source.interrupt()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the end of the stream; True when it has come."""
+        return self._done.wait(timeout_s)
+
+    def join(self) -> None:
+        """Wait until both threads have ended and raise what the first one died of."""
+        self.stop()
+        failure: BaseException | None = None
+        for worker in self._workers:
+            try:
+                worker.join(STOP_TIMEOUT_S)
+            except BaseException as exc:
+                failure = failure or exc
+        if failure is not None:
+            raise failure
+
+    def _grab(self) -> None:
+        pace, publisher = self._pace, self._publisher
+        if pace.wait_viewers and not publisher.wait_viewers(
+            pace.wait_viewers, stopped=self._stop.is_set
+        ):
+            return
+        try:
+            source = self._open_source()
+        except RankcastError:
+            self._state = "failed"
+            raise
+        try:
+            self._source = source
+            self.description = source.description
+            publisher.describe(source.description, self.state)
+            self._state = "live"
+            self._grab_all(source)
+        except RankcastError:
+            self._state = "failed"
+            raise
+        finally:
+            source.close()
+
+    def _grab_all(self, source: Source) -> None:
+        pace = self._pace
+        paced = pace.realtime and not source.live
+        period_s = 1.0 / (pace.fps or source.fps or DEFAULT_FPS)
+        started: float | None = None
+        gaps = replaced = 0
+        for grabbed, frame in enumerate(source):
+            now = time.monotonic()
+            if paced:
+                started = now if started is None else started
+                due = started + grabbed * period_s
+                if self._stop.wait(max(0.0, due - now)):
+                    break
+            if self._stop.is_set():
+                break
+            if grabbed == 0:
+                self.cpu_start_s = time.process_time()
+            self._publisher.lose(CAMERA_GAP, source.gaps - gaps)
+            gaps = source.gaps
+            self._last_grab = time.monotonic()
+            if not frame.t_capture_mono_ns:
+                frame = replace(
+                    frame, t_capture_mono_ns=time.monotonic_ns(), t_capture_utc_ns=time.time_ns()
+                )
+            if not self._box.put(frame):
+                break
+            self._publisher.lose(MAILBOX, self._box.replaced - replaced)
+            replaced = self._box.replaced
+            if pace.frames and grabbed + 1 >= pace.frames:
+                break
+        self._publisher.lose(CAMERA_GAP, source.gaps - gaps)
+
+    def _encode(self) -> None:
+        complained = 0.0
+        while True:
+            try:
+                frame = self._box.get()
+            except MailboxClosed:
+                return
+            if frame is None:
+                continue
+            if self._stop.is_set():
+                self._publisher.lose(MAILBOX)
+                continue
+            try:
+                sequence = self._publisher.send(frame)
+            except UnsupportedImageError as exc:
+                if not self._publisher.packet_bytes:
+                    raise  # the first frame already: the settings do not fit this camera
+                if time.monotonic() - complained > 1.0:
+                    complained = time.monotonic()
+                    log.warning("frame %d not encoded: %s", frame.frame, exc)
+                continue
+            if self._audit is not None and sequence is not None:
+                self._audit.offer(sequence, frame)
+
+    def _encode_ended(self) -> None:
+        # Whatever ended the encoding, the grab thread must not wait for a box nobody empties.
+        self._stop.set()
+        left = self._box.discard()
+        if left:
+            self._publisher.lose(MAILBOX, left)
+        self._done.set()

@@ -1,0 +1,92 @@
+"""Settings of the camera station: every default of config/sender.toml stands here."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from rankcast.codec import DEFAULT_CODEC
+from rankcast.config import CodecTable, Table
+from rankcast.errors import SettingsError
+from rankcast.pool import MAX_THREADS
+from rankcast.topic import check_name
+from rankcast.transport import DEFAULT_ENDPOINT, check_endpoint
+
+
+class CameraTable(Table):
+    """``[camera]``: where frames come from."""
+
+    name: str = "cam"
+    """Name that viewers see: 1 to 32 of a-z, 0-9, _ and -."""
+    source: str = "camera:0"
+    """``camera:0``, ``camera:/dev/video0``, ``replay:PATH``, ``synthetic:conveyor``."""
+    fps: float = Field(default=0.0, ge=0.0, le=10_000.0)
+    """Frames a second; 0 is the source's own."""
+    frames: int = Field(default=0, ge=0)
+    """Stop after that many grabbed frames; 0 is never."""
+    loop: bool = False
+    """Start a replay again at its end."""
+    realtime: bool = True
+    """True: the newest frame wins. False: every frame is sent, however long it takes."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_allowed(cls, name: str) -> str:
+        try:
+            return check_name(name)
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+
+
+class NetworkTable(Table):
+    """``[network]``: where viewers connect."""
+
+    bind: str = DEFAULT_ENDPOINT
+    """Address to listen at; the default is this machine only."""
+    wait_viewers: int = Field(default=0, ge=0, le=1000)
+    """Start the source only when that many viewers subscribed."""
+    queue_messages: int = Field(default=4, ge=1, le=1000)
+    """Messages that wait for one viewer; what queues is old."""
+    buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
+    """Kernel buffer of one connection; smaller bounds the age on slow links."""
+    linger_s: float = Field(default=1.0, ge=0.0, le=60.0)
+    """How long a stopped sender waits for viewers to take the last messages."""
+
+    @field_validator("bind")
+    @classmethod
+    def _address_is_allowed(cls, bind: str) -> str:
+        try:
+            return check_endpoint(bind, bind=True)
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+
+
+class AuditTable(Table):
+    """``[audit]``: keep some originals, to compare with what viewers received."""
+
+    dir: str = ""
+    """Folder for the originals; empty is off."""
+    every: int = Field(default=20, ge=1)
+    """Keep the original of each published frame whose sequence is a multiple of this."""
+
+
+class ProcessTable(Table):
+    """``[process]``."""
+
+    threads: int = Field(default=0, ge=0, le=MAX_THREADS)
+    """Processors for kernels, BLAS and OpenCV; 0 is all that this process may use."""
+
+
+class SenderSettings(Table):
+    """All tables of sender.toml."""
+
+    camera: CameraTable = CameraTable()
+    network: NetworkTable = NetworkTable()
+    codec: CodecTable = CodecTable(name=DEFAULT_CODEC)
+    audit: AuditTable = AuditTable()
+    process: ProcessTable = ProcessTable()
+
+    @field_validator("codec", mode="before")
+    @classmethod
+    def _codec_has_a_name(cls, value: object) -> object:
+        # `--set codec.rank=0.2` alone means the default codec.
+        return {"name": DEFAULT_CODEC, **value} if isinstance(value, dict) else value

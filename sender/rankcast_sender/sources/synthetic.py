@@ -1,0 +1,332 @@
+"""``synthetic:conveyor``: a made inspection scene whose every frame is known without being kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from rankcast.errors import SettingsError
+from rankcast.frame import Frame, Pixels
+from rankcast.framemark import NUMBER_LIMIT, write_frame_mark
+from rankcast.jit import kernel
+from rankcast_sender.sources.parts import PART_SHARE, draw_parts
+from rankcast_sender.sources.scenery import (
+    FULL,
+    draw_belt,
+    draw_bridge,
+    draw_machine,
+    light_field,
+    rail_rows,
+    to_scene,
+)
+from rankcast_sender.sources.uri import Fps, SourceOptions
+
+MAX_PIXELS: Final = 1 << 25
+"""8K is 33.2 million; the textures of a scene take some 20 bytes a pixel."""
+SCENES: Final = ("conveyor",)
+
+_GAIN_BITS = 14
+_LANES = 2
+_PITCH = 1.18  # sides of a sprite from slot to slot
+_FILLED, _DAMAGED = 0.86, 0.14  # shares of slots with a part, of parts with a defect
+_BT601 = np.array([0.114, 0.587, 0.299])  # blue, green, red
+_MASK64 = (1 << 64) - 1
+# Noise is drawn once and read from another place in every row of every frame.
+_BANK_SAMPLES = 1 << 20
+
+
+class ConveyorOptions(SourceOptions):
+    """Options of ``synthetic:conveyor``."""
+
+    fps: Fps = 20.0
+    width: Annotated[int, Field(ge=64, le=16384)] = 1280
+    height: Annotated[int, Field(ge=48, le=16384)] = 720
+    channels: Literal["colour", "grey"] = "colour"
+    dtype: Literal["uint8", "uint16"] | None = None
+    """By default what `bits` needs, and uint8 without."""
+    bits: int | None = None
+    """Significant bits: 8 for uint8; 10, 12 (default) or 16 for uint16."""
+    noise: Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)] = 1.0
+    """Standard deviation of the sensor noise in levels of 8 bits."""
+    speed: Annotated[float, Field(ge=0, le=4, allow_inf_nan=False)] = 0.25
+    """Speed of the belt in picture widths a second."""
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> ConveyorOptions:
+        if self.width * self.height > MAX_PIXELS:
+            raise ValueError(
+                f"got {self.width}x{self.height} pixels, want at most {MAX_PIXELS} in all"
+            )
+        allowed = {"uint8": (8,), "uint16": (10, 12, 16), None: (8, 10, 12, 16)}[self.dtype]
+        if self.bits is not None and self.bits not in allowed:
+            raise ValueError(
+                f"got bits = {self.bits}, want {' or '.join(map(str, allowed))}"
+                + (f" with {self.dtype}" if self.dtype else "")
+            )
+        return self
+
+    @classmethod
+    def check_path(cls, path: str) -> None:
+        """Refuse scenes that there are not."""
+        if path not in SCENES:
+            raise SettingsError(
+                f"got source synthetic:{path:.60}, want synthetic:{' or '.join(SCENES)}"
+            )
+
+    @property
+    def significant_bits(self) -> int:
+        """Bits that the samples use."""
+        return self.bits or (12 if self.dtype == "uint16" else 8)
+
+
+@kernel
+def _paste(
+    scene: NDArray[np.uint16], colour: NDArray[np.uint16], cover: NDArray[np.uint16]
+) -> None:
+    """Lay `colour`, multiplied by its opacity `cover`, over `scene`; all of one size."""
+    height, width, channels = scene.shape
+    for y in range(height):
+        for x in range(width):
+            rest = 256 - np.int64(cover[y, x])
+            if rest == 256:
+                continue
+            for c in range(channels):
+                value = np.int64(colour[y, x, c]) + (np.int64(scene[y, x, c]) * rest >> 8)
+                scene[y, x, c] = np.uint16(min(value, np.int64(65535)))
+
+
+@kernel
+def _expose(
+    scene: NDArray[np.uint16],
+    rows: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    noise: NDArray[np.int16],
+    offsets: NDArray[np.int64],
+    shift: int,
+    out: Pixels,
+) -> None:
+    """Light the scene, add noise and quantise: what lens and sensor do.
+
+    `scene` is (H, W * C) on the 16-bit scale, the gains have `_GAIN_BITS` fractional bits.
+    """
+    height, width = scene.shape
+    half = np.int32((1 << shift) >> 1)
+    top = np.int32(65535 >> shift)
+    for y in range(height):
+        # int32 keeps the loop four times wider; 65535 times a gain below 2 fits.
+        gain = rows[y]
+        line = noise[offsets[y] : offsets[y] + width]
+        for x in range(width):
+            lit = np.int32(np.int32(scene[y, x]) * np.int32((gain * columns[x]) >> 14)) >> np.int32(
+                14
+            )
+            value = np.int32(lit + np.int32(line[x]) + half) >> np.int32(shift)
+            out[y, x] = min(max(value, np.int32(0)), top)
+
+
+def _hash(*words: int) -> int:
+    """SplitMix64 (doi:10.1145/2660193.2660195) over integers: the same bits on every machine."""
+    state = 0
+    for word in words:
+        state = (state + (word & _MASK64) + 0x9E3779B97F4A7C15) & _MASK64
+        state = ((state ^ state >> 30) * 0xBF58476D1CE4E5B9) & _MASK64
+        state = ((state ^ state >> 27) * 0x94D049BB133111EB) & _MASK64
+        state ^= state >> 31
+    return state
+
+
+def _share(bits: int, position: int) -> float:
+    """Twelve of the bits of a hash as a number in [0, 1)."""
+    return (bits >> 12 * position & 0xFFF) / 4096
+
+
+class ConveyorSource:
+    """Parts on a moving belt under a fixed machine frame, in drifting light, with sensor noise.
+
+    Frame n is a pure function of n and the options, and bears its number as a frame mark.
+
+    Parameters
+    ----------
+    path : str
+        Name of the scene: ``conveyor``.
+    options : ConveyorOptions
+
+    Raises
+    ------
+    SettingsError
+        If there is no such scene.
+
+    Notes
+    -----
+    Reproducible within one installation: NumPy does not promise its random streams across
+    versions.
+    """
+
+    def __init__(self, path: str, options: ConveyorOptions) -> None:
+        options.check_path(path)
+        self.options = options
+        self._bits = options.significant_bits
+        self._dtype = np.dtype(np.uint8 if self._bits == 8 else np.uint16)
+        height, width = options.height, options.width
+        self._rail = rail_rows(height)
+        belt_rows = height - 2 * self._rail
+        rng = np.random.default_rng(options.seed)
+
+        self._length = width + width // 4
+        belt = draw_belt(belt_rows, self._length, height / 720, rng)
+        turn = to_scene(self._channels(belt))
+        # One picture longer than a turn, so that every view of it is one slice.
+        self._belt = np.concatenate([turn, turn[:, :width]], axis=1)
+        side = max(4, round(min(belt_rows / _LANES * 0.94, width / 4)))
+        self._side, self._pitch = side, round(side * _PITCH)
+        good, damaged = draw_parts(side, rng)
+        self._good = [(self._channels(part.colour), part.cover) for part in good]
+        self._damaged = [(self._channels(part.colour), part.cover) for part in damaged]
+        bridge = draw_bridge(belt_rows, width, rng)
+        self._bridge = (self._channels(bridge.colour), bridge.cover)
+        self._bridge_x = bridge.x
+        # Every frame is composed here; the rails are never painted over.
+        self._scene = np.ascontiguousarray(
+            to_scene(self._channels(draw_machine(height, width, rng)))
+        )
+        rows, columns = light_field(height, width)
+        self._rows = np.rint(rows * (1 << _GAIN_BITS)).astype(np.int32)
+        self._columns = np.repeat(columns, self._scene.shape[2])
+        samples = max(_BANK_SAMPLES, 8 * self._columns.size)
+        self._noise = np.rint(
+            np.clip(rng.normal(0, options.noise * FULL, samples), -32767, 32767)
+        ).astype(np.int16)
+
+    def _channels(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """Colour as it is, or one channel of luma."""
+        if self.options.channels == "colour":
+            return picture
+        luma = picture @ _BT601
+        return np.asarray(luma[:, :, np.newaxis]).astype(picture.dtype)
+
+    @property
+    def description(self) -> str:
+        """One line for status and reports."""
+        options = self.options
+        return (
+            f"synthetic:conveyor {options.width}x{options.height} {options.channels} "
+            f"{self._bits} bit at {options.fps:g} fps, seed {options.seed}"
+        )
+
+    @property
+    def live(self) -> bool:
+        """False: the pipeline sets the pace."""
+        return False
+
+    @property
+    def fps(self) -> float | None:
+        """As asked for."""
+        return self.options.fps
+
+    @property
+    def gaps(self) -> int:
+        """Always 0."""
+        return 0
+
+    def render(self, number: int) -> Pixels:
+        """Draw frame `number`.
+
+        Parameters
+        ----------
+        number : int
+            From 0; the mark counts it modulo 2^32.
+
+        Returns
+        -------
+        ndarray, shape (H, W, 3) or (H, W), uint8 or uint16
+            A new array.
+        """
+        options, rail, scene = self.options, self._rail, self._scene
+        height, width = options.height, options.width
+        # Exact for any number: a product of floats would lose pixels after days.
+        step = round(options.speed * width / options.fps * (1 << 20))
+        moved = number * step >> 20
+        start = -moved % self._length
+        field = scene[rail : height - rail]
+        field[:] = self._belt[:, start : start + width]
+        self._lay_parts(field, moved)
+        colour, cover = self._bridge
+        right = min(width, self._bridge_x + cover.shape[1])
+        seen = right - self._bridge_x
+        _paste(field[:, self._bridge_x : right], colour[:, :seen], cover[:, :seen])
+
+        columns = np.rint(self._columns * self._gain(number) * (1 << _GAIN_BITS)).astype(np.int32)
+        out = np.empty((height, columns.size), self._dtype)
+        _expose(
+            scene.reshape(height, -1), self._rows, columns, self._noise,
+            self._noise_offsets(number, columns.size), 16 - self._bits, out,
+        )  # fmt: skip
+        pixels: Pixels = out.reshape(scene.shape) if options.channels == "colour" else out
+        write_frame_mark(pixels, number % NUMBER_LIMIT, white=(1 << self._bits) - 1)
+        return pixels
+
+    def _gain(self, number: int) -> float:
+        """Brightness of the lamp: slow drift, mains hum beating with the frame rate, flicker."""
+        t_s = number / self.options.fps
+        phase = 2 * math.pi * _share(_hash(self.options.seed, 1), 0)
+        flicker = _share(_hash(self.options.seed, 2, number), 0) - 0.5
+        return (
+            1.06 + 0.05 * math.sin(2 * math.pi * t_s / 41 + phase)
+            + 0.012 * math.sin(2 * math.pi * t_s / 5.3) + 0.004 * flicker
+        )  # fmt: skip
+
+    def _noise_offsets(self, number: int, columns: int) -> NDArray[np.int64]:
+        words = np.arange(self.options.height, dtype=np.uint64)
+        words = words * np.uint64(0x9E3779B97F4A7C15) + np.uint64(
+            _hash(self.options.seed, 3, number)
+        )
+        words = (words ^ words >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+        words ^= words >> np.uint64(27)
+        places = np.uint64(self._noise.size - columns + 1)
+        return (words % places).astype(np.int64)
+
+    def _lay_parts(self, field: NDArray[np.uint16], moved: int) -> None:
+        """Paste the parts of all slots in view; the belt runs to the right."""
+        rows, width = field.shape[:2]
+        side, pitch = self._side, self._pitch
+        for lane in range(_LANES):
+            shift = moved - lane * pitch // 2
+            for slot in range((shift - width) // pitch - 1, (shift + side) // pitch + 2):
+                bits = _hash(self.options.seed, 4, lane, slot)
+                if _share(bits, 0) >= _FILLED:
+                    continue
+                bank = self._damaged if _share(bits, 1) < _DAMAGED else self._good
+                colour, cover = bank[int(_share(bits, 2) * len(bank))]
+                room = (1 - PART_SHARE) * side
+                x = (
+                    shift
+                    - slot * pitch
+                    + round((_share(bits, 3) - 0.5) * (pitch - side + room / 2))
+                )
+                centre = (lane + 0.5) * rows / _LANES + (_share(bits, 4) - 0.5) * room * 0.5
+                y = round(centre - side / 2)
+                x0, x1 = max(x, 0), min(x + side, width)
+                y0, y1 = max(y, 0), min(y + side, rows)
+                if x0 < x1 and y0 < y1:
+                    here = (slice(y0 - y, y1 - y), slice(x0 - x, x1 - x))
+                    _paste(field[y0:y1, x0:x1], colour[here], cover[here])
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield frames from 0 without end."""
+        number = 0
+        significant = 0 if self._bits == 8 * self._dtype.itemsize else self._bits
+        while True:
+            yield Frame(self.render(number), frame=number, significant_bits=significant)
+            number += 1
+
+    def interrupt(self) -> None:
+        """Nothing to do: the next frame is never far."""
+
+    def close(self) -> None:
+        """Nothing is held open."""

@@ -1,0 +1,127 @@
+"""Source URIs: which source, where, and with which options.
+
+``SCHEME:PATH[?OPTION=VALUE[&OPTION=VALUE...]]``. The path is taken as it stands, because Windows
+paths and globs are full of signs that a URI would escape; values are percent-decoded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import unquote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rankcast.errors import SettingsError
+
+SCHEMES: Final = ("camera", "replay", "synthetic")
+Fps = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+"""Frames a second; above 1,000 no camera of this kind delivers."""
+
+# Only what looks like options is a query: `replay:img_?.png` is a glob.
+_QUERY: Final = re.compile(r"[A-Za-z_][\w-]*=[^&?]*(?:&[A-Za-z_][\w-]*=[^&?]*)*")
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
+Options = TypeVar("Options", bound="SourceOptions")
+
+
+class SourceOptions(BaseModel):
+    """Options that every source takes; checked once, never changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fps: Fps | None = None
+
+    @classmethod
+    def check_path(cls, path: str) -> None:
+        """Refuse a path that can be seen to be wrong without opening it.
+
+        Raises
+        ------
+        SettingsError
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUri:
+    """A source URI in its parts, nothing of it opened yet."""
+
+    scheme: str
+    path: str
+    query: Mapping[str, str]
+
+    def __str__(self) -> str:
+        query = "&".join(f"{name}={value}" for name, value in self.query.items())
+        return f"{self.scheme}:{self.path}" + (f"?{query}" if query else "")
+
+
+def parse_source(text: str) -> SourceUri:
+    """Take a source URI apart.
+
+    Parameters
+    ----------
+    text : str
+        For example ``camera:0?width=1920``, ``replay:frames/*.png``, ``synthetic:conveyor``.
+
+    Raises
+    ------
+    SettingsError
+        If the scheme is unknown, the path is missing or an option is given twice.
+    """
+    match = _SCHEME.fullmatch(text)
+    known = ", ".join(f"{scheme}:..." for scheme in SCHEMES)
+    if match is None or match[1].lower() not in SCHEMES:
+        raise SettingsError(f"got source {text!r:.200}, want one of {known}")
+    path, query_text = match[2], ""
+    head, mark, tail = path.rpartition("?")
+    if mark and _QUERY.fullmatch(tail):
+        path, query_text = head, tail
+    if not path or "\0" in path:
+        raise SettingsError(
+            f"got source {text!r:.200}, want {match[1].lower()}:PATH with a path after the colon"
+        )
+    query: dict[str, str] = {}
+    for part in query_text.split("&") if query_text else []:
+        name, _, value = part.partition("=")
+        if name in query:
+            raise SettingsError(f"got option {name!r} twice in source {text!r:.200}, want it once")
+        query[name] = unquote(value)
+    return SourceUri(match[1].lower(), path, MappingProxyType(query))
+
+
+def check_query(model: type[Options], uri: SourceUri, **overrides: Any) -> Options:
+    """Turn the query of a source URI into typed options.
+
+    Parameters
+    ----------
+    model : type
+        Options of the source.
+    uri : SourceUri
+        Its query holds text.
+    **overrides
+        Values that win over the query, such as ``fps`` of the command line; None is ignored.
+
+    Raises
+    ------
+    SettingsError
+        If an option is unknown, or a value has the wrong type or is out of range.
+    """
+    values: dict[str, Any] = dict(uri.query)
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    known = ", ".join(model.model_fields)
+    model.check_path(uri.path)
+    try:
+        return model(**values)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        name = ".".join(str(part) for part in first["loc"][:1])
+        source = f"source {uri.scheme}:{uri.path:.100}"
+        if first["type"] == "extra_forbidden":
+            raise SettingsError(f"{source} has no option {name!r}; its options: {known}") from None
+        got = f"{source}, {name} = {values.get(name)!r:.60}" if name else source
+        message = first["msg"].removeprefix("Value error, ").split(", unable to parse")[0]
+        raise SettingsError(
+            f"{got}: {message[:1].lower()}{message[1:]} (options: {known})"
+        ) from None

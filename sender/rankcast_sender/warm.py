@@ -1,0 +1,23 @@
+"""Compile all kernels, those of the sources too: ``python -m rankcast_sender.warm``."""
+
+from __future__ import annotations
+
+import sys
+
+from rankcast.warm import main as warm_library
+from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
+
+
+def main() -> int:
+    """Entry point of ``python -m rankcast_sender.warm``."""
+    for options in (
+        ConveyorOptions(width=160, height=120),
+        ConveyorOptions(width=160, height=120, dtype="uint16"),
+        ConveyorOptions(width=160, height=120, channels="grey"),
+    ):
+        ConveyorSource("conveyor", options).render(0)
+    return warm_library()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Promises of the repository itself: settings files, import directions, entry points, options."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from importlinter.cli import lint_imports
+
+from rankcast.codec import CODECS, CODECS_BY_NAME
+from rankcast.config import file_layer, validate
+from rankcast_receiver.settings import ReceiverSettings
+from rankcast_sender.settings import SenderSettings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONFIG = REPOSITORY / "config"
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("sender.toml", SenderSettings), ("receiver.toml", ReceiverSettings)]
+)
+def test_the_settings_file_states_exactly_the_defaults(name: str, model: Any) -> None:
+    stated = tomllib.loads((CONFIG / name).read_text(encoding="utf-8"))
+    codecs = stated.get("codec", {})
+    for codec, options in [(k, v) for k, v in codecs.items() if isinstance(v, dict)]:
+        del codecs[codec]
+        defaults = CODECS_BY_NAME[codec].options().model_dump()
+        for option, value in options.items():
+            # An option that is one of several rules has None as its own default.
+            assert defaults[option] in (value, None), f"{codec}.{option}"
+    assert stated == model().model_dump()
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("sender.toml", SenderSettings), ("receiver.toml", ReceiverSettings)]
+)
+def test_the_settings_file_loads(name: str, model: Any) -> None:
+    validate(model, [file_layer(CONFIG / name)])
+
+
+def test_the_codec_table_agrees_with_the_wire_document() -> None:
+    text = (REPOSITORY / "docs" / "wire.md").read_text(encoding="utf-8")
+    for wire_id, codec in CODECS.items():
+        assert codec.wire_id == wire_id
+        assert f"| {wire_id} | {codec.name} |" in text
+
+
+def test_every_command_is_found_by_its_entry_point() -> None:
+    commands = {entry.name: entry.load() for entry in entry_points(group="rankcast.commands")}
+    assert {"demo", "send", "receive", "compress", "decompress", "info", "compare"} <= set(commands)
+    for name, command in commands.items():
+        assert isinstance(command, click.Command)
+        assert command.help, f"{name} has no help text"
+        assert all(option.help for option in command.params if isinstance(option, click.Option)), (
+            f"an option of {name} has no help text"
+        )
+
+
+def test_imports_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    assert lint_imports(no_cache=True) == 0

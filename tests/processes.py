@@ -1,0 +1,101 @@
+"""Real Rankcast processes for system tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+WAIT_S = 60.0
+
+
+class Rankcast:
+    """One `rankcast` process; its stderr can be waited on line by line."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rankcast.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=rankcast_environment(**environment),
+        )
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._changed:
+                self.lines.append(line.rstrip())
+                self._changed.notify_all()
+
+    def wait_line(self, text: str, timeout_s: float = WAIT_S) -> str:
+        """Wait until a line of stderr contains `text`."""
+        with self._changed:
+            found = self._changed.wait_for(
+                lambda: any(text in line for line in self.lines), timeout_s
+            )
+        assert found, f"{text!r} never came; the process said: {self.lines}"
+        return next(line for line in self.lines if text in line)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, timeout_s: float = WAIT_S) -> int:
+        """Exit code."""
+        return self.process.wait(timeout_s)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+
+def rankcast_environment(**changes: str) -> dict[str, str]:
+    """The environment of a child: the sources first, one kernel cache."""
+    folders = (str(REPOSITORY / name) for name in ("common", "sender", "receiver"))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders), **changes}
+
+
+@contextmanager
+def rankcast(*arguments: str, **environment: str) -> Iterator[Rankcast]:
+    """Start a process that is gone at the end of the block, whatever happens."""
+    process = Rankcast(*arguments, **environment)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "rankcast.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        env=rankcast_environment(**environment),
+    )
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """A report that was written."""
+    report = json.loads(path.read_text())
+    assert isinstance(report, dict)
+    return report

@@ -1,0 +1,288 @@
+"""Whole streams between real processes over loopback."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conformance import psnr_db
+from fakes import free_address
+from processes import rankcast, read_report, run
+from rankcast.framemark import read_frame_mark
+from rankcast.imagefile import read_image, read_text, write_image
+
+CONVEYOR = "synthetic:conveyor?width=320&height=240"
+
+
+def sequence_of(path: Path) -> int:
+    return int(path.stem.split("_")[-2])
+
+
+def test_replaying_files_without_real_time_saves_every_one_of_them(tmp_path: Path) -> None:
+    originals = []
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rng = np.random.default_rng(5)
+    for number in range(40):
+        image = rng.integers(0, 65536, (48, 64), dtype=np.uint16)
+        write_image(folder / f"part {number:03d}.png", image)
+        originals.append(image)
+    address = free_address()
+    sent, received = tmp_path / "sent.json", tmp_path / "received.json"
+    with (
+        rankcast("receive", "--connect", address, "--save", str(tmp_path / "out"), "--timeout",
+                 "30", "--report", str(received)) as receiver,
+        rankcast("send", "--source", f"replay:{folder}", "--bind", address,
+                 "--codec", "raw", "--no-realtime", "--wait-viewers", "1",
+                 "--report", str(sent)) as sender,
+    ):  # fmt: skip
+        assert sender.wait() == 0, sender.lines
+        assert receiver.wait() == 0, receiver.lines
+    saved = sorted((tmp_path / "out").iterdir(), key=sequence_of)
+    assert [sequence_of(path) for path in saved] == list(range(40))
+    for path, original in zip(saved, originals, strict=True):
+        assert np.array_equal(read_image(path), original)
+    report = read_report(received)
+    assert report["published"] == report["delivered"] == report["saved"] == 40
+    assert report["lost"] == {}
+    assert report["balanced"]
+    totals = read_report(sent)
+    assert (totals["grabbed"], totals["published"], totals["balanced"]) == (40, 40, True)
+
+
+def test_svd_frames_arrive_as_themselves_and_say_that_they_are_lossy(tmp_path: Path) -> None:
+    address = free_address()
+    with (
+        rankcast("receive", "--connect", address, "--save", str(tmp_path / "out"), "--timeout",
+                 "30", "--report", str(tmp_path / "r.json")) as receiver,
+        rankcast("send", "--source", CONVEYOR, "--bind", address, "--codec", "svd", "--frames",
+                 "12", "--no-realtime", "--wait-viewers", "1",
+                 "--audit", str(tmp_path / "originals"), "--audit-every", "4") as sender,
+    ):  # fmt: skip
+        assert sender.wait() == 0, sender.lines
+        assert receiver.wait() == 0, receiver.lines
+    saved = sorted((tmp_path / "out").iterdir(), key=sequence_of)
+    assert len(saved) == 12
+    for path in saved:
+        tag = json.loads(read_text(path) or "")
+        # The number burnt into the pixels proves that the picture is the one its header names.
+        assert read_frame_mark(read_image(path)) == tag["frame"]
+        assert "lossy" in tag.values()
+        assert tag["codec"] == "svd"
+    audits = sorted((tmp_path / "originals").iterdir())
+    assert [int(path.stem.split("_")[-1]) for path in audits] == [0, 4, 8]
+    for path in audits:
+        original = read_image(path)
+        match = next(s for s in saved if sequence_of(s) == int(path.stem.split("_")[-1]))
+        claimed = json.loads(read_text(match) or "")["psnr_db"]
+        assert claimed == pytest.approx(psnr_db(original, read_image(match)), abs=0.5)
+
+
+def test_receive_stops_after_the_wanted_number_of_frames(tmp_path: Path) -> None:
+    address, report = free_address(), tmp_path / "r.json"
+    with rankcast("send", "--source", CONVEYOR, "--bind", address, "--fps", "50") as sender:
+        sender.wait_line("listening")
+        done = run("receive", "--connect", address, "--frames", "15", "--timeout", "30",
+                   "--report", str(report))  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        sender.signal(signal.SIGTERM)
+        assert sender.wait(5) == 0
+    assert read_report(report)["delivered"] == 15
+    assert read_report(report)["balanced"]
+
+
+def test_fewer_frames_than_wanted_is_exit_4(tmp_path: Path) -> None:
+    address = free_address()
+    with (
+        rankcast("receive", "--connect", address, "--frames", "50", "--timeout", "30",
+                 "--set", "stream.mode=keep", "--report", str(tmp_path / "r.json")) as receiver,
+        rankcast("send", "--source", CONVEYOR, "--bind", address, "--codec", "raw", "--frames",
+                 "5", "--no-realtime", "--wait-viewers", "1") as sender,
+    ):  # fmt: skip
+        assert sender.wait() == 0
+        assert receiver.wait() == 4
+    assert "got 5 frames before the stream ended, want 50" in receiver.lines[-1]
+    assert read_report(tmp_path / "r.json")["delivered"] == 5
+
+
+def test_no_sender_is_exit_4_in_time_with_a_report(tmp_path: Path) -> None:
+    started = time.monotonic()
+    done = run("receive", "--connect", free_address(), "--timeout", "0.5", "--report",
+               str(tmp_path / "r.json"))  # fmt: skip
+    assert done.returncode == 4
+    assert "no frame within 0.5 s" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert time.monotonic() - started < 10
+    report = read_report(tmp_path / "r.json")
+    assert report["delivered"] == 0
+    assert report["published"] is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_both_ends_stop_cleanly_on_a_signal_with_balanced_reports(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    address = free_address()
+    sent, received = tmp_path / "sent.json", tmp_path / "received.json"
+    with (
+        rankcast("send", "--source", CONVEYOR, "--bind", address, "--codec", "raw",
+                 "--fps", "100", "--report", str(sent)) as sender,
+        rankcast("receive", "--connect", address, "--save", str(tmp_path / "out"),
+                 "--report", str(received)) as receiver,
+    ):  # fmt: skip
+        receiver.wait_line("fps")
+        for process in (receiver, sender):
+            started = time.monotonic()
+            process.signal(number)
+            assert process.wait(5) == 0, process.lines
+            assert time.monotonic() - started < 2.0
+    assert read_report(sent)["balanced"]
+    report = read_report(received)
+    assert report["balanced"], report
+    assert report["saved"] == len(list((tmp_path / "out").iterdir())) > 0
+
+
+def test_a_signal_ends_a_sender_that_waits_for_a_stalled_viewer(tmp_path: Path) -> None:
+    address = free_address()
+    with (
+        rankcast("send", "--source", "synthetic:conveyor?width=640&height=480", "--bind", address,
+                 "--codec", "raw", "--no-realtime", "--wait-viewers", "1",
+                 "--report", str(tmp_path / "s.json")) as sender,
+        rankcast("receive", "--connect", address, "--set", "stream.mode=keep") as receiver,
+    ):  # fmt: skip
+        receiver.wait_line("fps")
+        receiver.signal(signal.SIGSTOP)
+        sender.wait_line(" 0.0 fps")  # held back: no frame in a second
+        started = time.monotonic()
+        sender.signal(signal.SIGTERM)
+        assert sender.wait(10) == 0
+        assert time.monotonic() - started < 2.0
+        receiver.signal(signal.SIGCONT)
+    assert read_report(tmp_path / "s.json")["balanced"]
+
+
+def test_a_live_viewer_with_a_slow_sink_sees_fresh_frames_and_counts_the_rest(
+    tmp_path: Path,
+) -> None:
+    """PNG at full compression is the slow sink; 50 frames a second come."""
+    address = free_address()
+    with (
+        rankcast("send", "--source", "synthetic:conveyor?width=1280&height=720", "--fps", "50",
+                 "--bind", address, "--codec", "jpeg", "--wait-viewers", "1",
+                 "--frames", "150") as sender,
+        rankcast("receive", "--connect", address, "--save", str(tmp_path / "out"), "--set",
+                 "stream.mode=live", "--set", "save.png_compression=9", "--timeout", "30",
+                 "--report", str(tmp_path / "r.json")) as receiver,
+    ):  # fmt: skip
+        assert sender.wait() == 0
+        assert receiver.wait() == 0
+    report = read_report(tmp_path / "r.json")
+    assert report["lost"]["skipped_as_old"] > 0
+    assert report["balanced"]
+    # The bar of 250 ms at most is for a quiet machine (benchmarks/stream.py); a queue that grew
+    # would have the median at over a second here.
+    assert report["age_ms"]["p50"] < 1000
+
+
+def test_the_sender_restarts_and_the_viewer_goes_on(tmp_path: Path) -> None:
+    address = free_address()
+    with rankcast("receive", "--connect", address, "--stay", "--report",
+                  str(tmp_path / "r.json")) as receiver:  # fmt: skip
+        for _ in range(2):
+            with rankcast("send", "--source", CONVEYOR, "--bind", address, "--codec", "raw",
+                          "--frames", "10", "--wait-viewers", "1") as sender:  # fmt: skip
+                assert sender.wait() == 0
+        receiver.wait_line("the sender started again")
+        receiver.signal(signal.SIGTERM)
+        assert receiver.wait(5) == 0
+    report = read_report(tmp_path / "r.json")
+    assert len(report["streams"]) == 2
+    assert report["balanced"]
+
+
+def test_the_first_frame_comes_soon_after_the_start_of_a_receiver() -> None:
+    """With a warm kernel cache: 2 s on a quiet machine; benchmarks/stream.py gives the figure."""
+    address = free_address()
+    with rankcast("send", "--source", CONVEYOR, "--bind", address) as sender:
+        sender.wait_line("listening")
+        run("receive", "--connect", address, "--frames", "1", "--timeout", "30")
+        started = time.monotonic()
+        done = run("receive", "--connect", address, "--frames", "1", "--timeout", "30")
+        assert done.returncode == 0
+        assert time.monotonic() - started < 6.0
+
+
+def test_a_busy_port_is_exit_1_in_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("send", "--source", CONVEYOR, "--bind", f"tcp://127.0.0.1:{port}")
+    assert done.returncode == 1
+    assert f"cannot listen at tcp://127.0.0.1:{port}" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("send", "--source", "replay:/nowhere/at/all"), 1, "/nowhere/at/all"),
+        (("send", "--source", "camera:97"), 1, "camera"),
+        (("send", "--source", "vhs:1"), 2, "vhs"),
+        (("send", "--source", "synthetic:conveyor?colour=blue"), 2, "colour"),
+        (("send", "--source", CONVEYOR, "--codec", "vhs"), 2, "vhs"),
+        (("send", "--source", CONVEYOR, "--set", "codec.rank=-1"), 2, "rank"),
+        (("send", "--source", CONVEYOR, "--set", "codec.rang=1"), 2, "rang"),
+        (("send", "--source", CONVEYOR, "--set", "network.bind=5555"), 2, "5555"),
+        (("send", "--source", CONVEYOR, "--fps", "many"), 2, "many"),
+        (("send", "--source", CONVEYOR, "--name", "No Spaces"), 2, "No Spaces"),
+        (("send", "--source", CONVEYOR, "--report", "/nowhere/r.json"), 2, "/nowhere/r.json"),
+        (("send", "--config", "/nowhere.toml"), 2, "/nowhere.toml"),
+        (("receive", "--connect", "somewhere"), 2, "somewhere"),
+        (("receive", "--set", "save.format=gif"), 2, "gif"),
+        (("receive", "--frames", "-1"), 2, "-1"),
+        (("rewind",), 2, "rewind"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_the_right_exit_code(
+    arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    extra = ("--bind", free_address()) if arguments[0] == "send" and code == 1 else ()
+    done = run(*arguments, *extra)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_folder_is_a_clear_error(tmp_path: Path) -> None:
+    done = run("send", "--source", f"replay:{tmp_path}", "--bind", free_address())
+    assert done.returncode == 1
+    assert str(tmp_path) in done.stderr.splitlines()[-1]
+
+
+def test_environment_variables_override_files_and_options_override_both(tmp_path: Path) -> None:
+    file = tmp_path / "sender.toml"
+    file.write_text('[camera]\nname = "file"\nfps = 5.0\n[codec]\nname = "raw"\n')
+    done = run("send", "--config", str(file), "--source", CONVEYOR, "--fps", "7", "--check",
+               RANKCAST_SEND__CAMERA__NAME="env", RANKCAST_SEND__CAMERA__FPS="6.0")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert 'name = "env"' in done.stdout
+    assert "fps = 7.0" in done.stdout
+    assert 'name = "raw"' in done.stdout
+
+
+def test_the_demo_measures_both_codecs_and_draws_its_sheet(tmp_path: Path) -> None:
+    done = run("demo", "--source", "synthetic:conveyor?width=320&height=240&fps=40", "--frames",
+               "41", "--out", str(tmp_path))  # fmt: skip
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "svd rank 0.1" in done.stdout
+    assert "jpeg q" in done.stdout
+    sheet = read_image(tmp_path / "contact-sheet.png")
+    assert sheet.shape[1] > 1900
+    assert str(tmp_path / "contact-sheet.png") in done.stdout.replace("\n", "")

@@ -1,0 +1,131 @@
+"""Every codec, every kind of picture: the promises of tests/conformance.py."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance import check_codec
+from rankcast.frame import Pixels
+
+EXACT = float("inf")
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+SHAPES: list[tuple[int, ...]] = [
+    (1, 1), (1, 7), (7, 1), (2, 3), (33, 17), (48, 64), (64, 48),
+    (20, 30, 1), (20, 30, 2), (31, 20, 3), (20, 30, 5),
+]  # fmt: skip
+RULES: list[dict[str, Any]] = [
+    {}, {"rank": 1}, {"rank": 0.5}, {"energy": 0.98}, {"psnr": 30.0},
+]  # fmt: skip
+FORMS: list[dict[str, Any]] = [
+    {"factors": factors, "engine": engine}
+    for factors in ("coded", "float16", "float32", "float64")
+    for engine in ("exact", "randomized", "warm")
+]
+
+
+def pictures(shape: tuple[int, ...], dtype: type) -> list[Pixels]:
+    """Black, white, noise and a ramp: one stream, so that every change of scene is in it."""
+    peak = int(np.iinfo(dtype).max)
+    rng = np.random.default_rng(sum(shape))
+    ramp = np.linspace(0, peak, int(np.prod(shape))).reshape(shape)
+    return [
+        np.zeros(shape, dtype),
+        rng.integers(0, peak + 1, shape).astype(dtype),
+        np.full(shape, peak, dtype),
+        ramp.astype(dtype),
+        ramp.astype(dtype),
+    ]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_raw_is_exact(shape: tuple[int, ...], dtype: type) -> None:
+    check_codec("raw", pictures(shape, dtype), EXACT)
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape[2:] in ((), (1,), (3,))])
+def test_jpeg_keeps_shape_and_most_of_the_picture(shape: tuple[int, ...]) -> None:
+    check_codec("jpeg", pictures(shape, np.uint8), 4.0, quality=90)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_svd_at_full_rank_is_exact(shape: tuple[int, ...], dtype: type) -> None:
+    for options in ({"factors": "coded"}, {"factors": "float64"}, {"engine": "exact"}):
+        check_codec("svd", pictures(shape, dtype), EXACT, rank=1.0, **options)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(form.values()))
+def test_svd_in_every_combination_of_options(form: dict[str, Any], dtype: type) -> None:
+    for rule in RULES:
+        for shape in SHAPES:
+            # Noise at rank 1 has no more than this.
+            least = 29.9 if "psnr" in rule and form["factors"] != "float16" else 6.0
+            check_codec("svd", pictures(shape, dtype), least, **form, **rule)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("factors", ["coded", "float32"])
+def test_svd_with_half_size_chroma(factors: str, dtype: type) -> None:
+    for shape in [(1, 1, 3), (1, 7, 3), (7, 1, 3), (31, 20, 3), (20, 30, 3)]:
+        check_codec("svd", pictures(shape, dtype), 6.0, factors=factors, colour="ycc420")
+
+
+TINY = """
+import numpy as np
+import sys
+sys.path[:0] = sys.argv[1:]
+from conformance import check_codec
+rng = np.random.default_rng(0)
+for dtype in (np.uint8, np.uint16):
+    peak = np.iinfo(dtype).max
+    for shape in [(1, 1), (9, 67, 3), (67, 9)]:
+        noise = rng.integers(0, peak + 1, shape).astype(dtype)
+        for options in ({}, {"rank": 1.0}):
+            check_codec("svd", [noise, noise, np.zeros(shape, dtype)], 5.0, **options)
+    noise = rng.integers(0, peak + 1, (5, 6, 3)).astype(dtype)
+    check_codec("svd", [noise], 5.0, colour="ycc420", rank=1.0)
+from rankcast.codec.svd_coded import pack_values, unpack_values
+values = np.rint(rng.laplace(0, 1e4, (3, 150))).astype(np.int32)
+coded = pack_values(values)
+assert np.array_equal(unpack_values(memoryview(coded), values.shape), values)
+from rankcast.errors import PayloadError
+for at in range(20, len(coded), 7):
+    try:
+        unpack_values(memoryview(coded[:at] + bytes([coded[at] ^ 255]) + coded[at + 1 :]), (3, 150))
+    except PayloadError:
+        pass
+import zlib
+print(zlib.crc32(coded))
+"""
+
+
+def run_tiny(variables: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", TINY, str(REPOSITORY / "common"), str(REPOSITORY / "tests")],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_kernels_give_the_same_bytes_interpreted_and_with_checked_bounds(tmp_path: Path) -> None:
+    interpreted = run_tiny({"NUMBA_DISABLE_JIT": "1"})
+    # Its own cache: bounds checks are compiled in.
+    checked = run_tiny({"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)})
+    assert interpreted == checked == run_tiny({})

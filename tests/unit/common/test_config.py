@@ -1,0 +1,146 @@
+"""Settings: layers, precedence and what is said of mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from rankcast.config import (
+    CodecTable,
+    Layer,
+    Table,
+    environment_layer,
+    file_layer,
+    option_layer,
+    parse_set,
+    set_layers,
+    to_toml,
+    validate,
+)
+from rankcast.errors import SettingsError
+
+
+class Belt(Table):
+    speed_mm_s: float = Field(default=100.0, gt=0)
+    name: str = "belt"
+
+
+class Plant(Table):
+    belt: Belt = Belt()
+    codec: CodecTable = CodecTable(name="svd")
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("codec.rank=0.2", ("codec.rank", 0.2)),
+        ("codec.rank=5", ("codec.rank", 5)),
+        ("codec.engine=exact", ("codec.engine", "exact")),
+        ('camera.source="camera:0"', ("camera.source", "camera:0")),
+        ("camera.source=camera:0?width=10", ("camera.source", "camera:0?width=10")),
+        ("camera.loop=true", ("camera.loop", True)),
+        ("a.b=", ("a.b", "")),
+        ("a.b=1\nc=2", ("a.b", "1\nc=2")),
+    ],
+)
+def test_set_takes_toml_values_and_bare_words(text: str, want: tuple[str, object]) -> None:
+    assert parse_set(text) == want
+
+
+@pytest.mark.parametrize("text", ["rank", "=3", "a..b=1", ".a=1"])
+def test_set_without_key_or_value_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"want table\.key=value"):
+        parse_set(text)
+
+
+def test_later_layers_win(tmp_path: Path) -> None:
+    path = tmp_path / "plant.toml"
+    path.write_text('[belt]\nspeed_mm_s = 1.0\nname = "file"\n')
+    layers = [
+        file_layer(path),
+        *environment_layer(
+            "PLANT__", {"PLANT__BELT__NAME": "env", "PLANT__BELT__SPEED_MM_S": "2.0"}
+        ),
+        *option_layer({"belt.name": None}),
+        *set_layers(["belt.speed_mm_s=3.0"]),
+    ]
+    plant = validate(Plant, layers)
+    assert (plant.belt.speed_mm_s, plant.belt.name) == (3.0, "env")
+
+
+def test_an_unknown_key_names_its_origin_table_and_the_known_keys(tmp_path: Path) -> None:
+    path = tmp_path / "plant.toml"
+    path.write_text("[belt]\nspeed = 1.0\n")
+    with pytest.raises(SettingsError) as caught:
+        validate(Plant, [file_layer(path)])
+    assert str(caught.value) == (f"{path}: [belt] speed is unknown; known here: speed_mm_s, name")
+
+
+def test_text_for_a_number_names_the_value() -> None:
+    with pytest.raises(SettingsError) as caught:
+        validate(Plant, [Layer("plant.toml", {"belt": {"speed_mm_s": "fast"}})])
+    assert str(caught.value).startswith("plant.toml: [belt] speed_mm_s = 'fast': ")
+    assert "number" in str(caught.value)
+
+
+def test_a_value_out_of_range_names_the_limit() -> None:
+    with pytest.raises(SettingsError, match=r"--set belt.speed_mm_s=-1.0.*greater than 0"):
+        validate(Plant, set_layers(["belt.speed_mm_s=-1.0"]))
+
+
+def test_a_scalar_for_a_table_is_one_clear_line() -> None:
+    with pytest.raises(SettingsError, match=r"\[belt\] = 3: ") as caught:
+        validate(Plant, set_layers(["belt=3"]))
+    assert "\n" not in str(caught.value)
+
+
+def test_options_of_the_named_codec_come_from_its_own_table() -> None:
+    codec = {"name": "jpeg", "svd": {"rank": 0.3}, "jpeg": {"quality": 50}}
+    plant = validate(Plant, [Layer("plant.toml", {"codec": codec})])
+    assert plant.codec.chosen == {"quality": 50}
+
+
+def test_options_directly_in_the_codec_table_win() -> None:
+    file = Layer("plant.toml", {"codec": {"name": "jpeg", "jpeg": {"quality": 50}}})
+    plant = validate(Plant, [file, *set_layers(["codec.quality=60"])])
+    assert plant.codec.chosen == {"quality": 60}
+
+
+@pytest.mark.parametrize(
+    ("codec", "said"),
+    [
+        ({"name": "vhs"}, "got codec 'vhs'"),
+        ({"name": "jpeg", "tracking": 1}, "has no option 'tracking'"),
+        ({"name": "raw", "jpeg": {"quality": 0}}, "quality = 0"),
+        ({"name": "raw", "vhs": {"quality": 0}}, "got codec 'vhs'"),
+    ],
+)
+def test_wrong_codec_settings_name_their_origin(codec: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        validate(Plant, [Layer("plant.toml", {"codec": codec})])
+    assert str(caught.value).startswith("plant.toml: [codec]")
+    assert said in str(caught.value)
+
+
+def test_a_missing_file_and_broken_toml_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent.toml: cannot be read"):
+        file_layer(tmp_path / "absent.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_bytes(b"[belt\n")
+    with pytest.raises(SettingsError, match=r"broken.toml: is no TOML"):
+        file_layer(broken)
+    broken.write_bytes(b"a = '\xff'\n")
+    with pytest.raises(SettingsError, match=r"broken.toml: is no TOML"):
+        file_layer(broken)
+
+
+def test_effective_settings_are_printed_as_toml_that_can_be_read_back(tmp_path: Path) -> None:
+    layers = set_layers(
+        ['belt.name="a \\"quoted\\" \\\\ name"', "codec.name=jpeg", "codec.quality=9"]
+    )
+    plant = validate(Plant, layers)
+    path = tmp_path / "printed.toml"
+    path.write_text(to_toml(plant))
+    assert validate(Plant, [file_layer(path)]) == plant

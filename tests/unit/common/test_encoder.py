@@ -1,0 +1,125 @@
+"""Encoder: options, counters, clocks and what the header says of the frame."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rankcast
+from rankcast import encoder as encoder_module
+from rankcast.codec import CODECS_BY_NAME, DEFAULT_CODEC
+from rankcast.encoder import check_options
+from rankcast.errors import SettingsError, UnsupportedImageError
+from rankcast.frame import Frame
+from rankcast.wire import Kind, unpack
+
+PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+
+
+def test_the_default_codec_is_svd() -> None:
+    assert DEFAULT_CODEC == "svd"
+    assert rankcast.Encoder().codec == "svd"
+
+
+def test_an_unknown_codec_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match=r"got codec 'webm', want one of .*raw.*svd") as caught:
+        rankcast.Encoder("webm")
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("codec", sorted(CODECS_BY_NAME))
+def test_an_unknown_option_is_an_error_that_lists_the_known_ones(codec: str) -> None:
+    known = ", ".join(CODECS_BY_NAME[codec].options.model_fields) or "none"
+    with pytest.raises(SettingsError) as caught:
+        rankcast.Encoder(codec, colour_depth=3)
+    assert str(caught.value) == (
+        f"codec {codec} has no option 'colour_depth'; its options are: {known}"
+    )
+
+
+@pytest.mark.parametrize("quality", [0, 101, "75", 75.5, True, None])
+def test_a_wrong_value_is_an_error_that_names_option_and_value(quality: Any) -> None:
+    with pytest.raises(SettingsError, match="codec jpeg, quality = ") as caught:
+        check_options("jpeg", {"quality": quality})
+    assert "\n" not in str(caught.value)
+
+
+def test_sequences_count_packets_and_a_refused_picture_leaves_no_hole() -> None:
+    encoder = rankcast.Encoder("jpeg")
+    assert encoder.sequence == 0
+    assert unpack(encoder.encode(PIXELS)).header.sequence == 0
+    with pytest.raises(UnsupportedImageError):
+        encoder.encode(PIXELS.astype(np.uint16))
+    with pytest.raises(SettingsError):
+        encoder.encode(PIXELS, meta={"a": [1]})  # type: ignore[dict-item]
+    assert unpack(encoder.encode(PIXELS)).header.sequence == 1
+    assert encoder.sequence == 2
+
+
+def test_an_array_is_stamped_with_the_clocks_of_now() -> None:
+    before_mono, before_utc = time.monotonic_ns(), time.time_ns()
+    header = unpack(rankcast.Encoder("raw").encode(PIXELS)).header
+    assert before_mono <= header.t_capture_mono_ns <= time.monotonic_ns()
+    assert before_utc <= header.t_capture_utc_ns <= time.time_ns()
+
+
+def test_a_frame_keeps_everything_it_knows() -> None:
+    frame = Frame(
+        PIXELS[:, :, 0].astype(np.uint16),
+        frame=9,
+        t_capture_mono_ns=10,
+        t_capture_utc_ns=11,
+        significant_bits=12,
+        cfa="GRBG",
+        device_frame_id=13,
+        device_time_ns=14,
+        meta={"a": 1},
+    )
+    header = unpack(rankcast.Encoder("raw").encode(frame)).header
+    assert (header.frame, header.t_capture_mono_ns, header.t_capture_utc_ns) == (9, 10, 11)
+    assert (header.significant_bits, header.cfa, header.dtype_bytes) == (12, 3, 2)
+    assert (header.device_frame_id, header.device_time_ns) == (13, 14)
+    assert header.meta == {"a": 1}
+    assert header.shape == (4, 4)
+    assert header.squared_error == 0
+
+
+def test_meta_of_the_call_replaces_that_of_the_frame() -> None:
+    frame = Frame(PIXELS, meta={"a": 1})
+    encoder = rankcast.Encoder("raw")
+    assert unpack(encoder.encode(frame, meta={"b": 2})).header.meta == {"b": 2}
+    assert unpack(encoder.encode(frame, meta={})).header.meta == {}
+    assert frame.meta == {"a": 1}
+
+
+def test_every_encoder_starts_a_stream_of_its_own() -> None:
+    first, second = rankcast.Encoder("raw"), rankcast.Encoder("raw")
+    assert len(first.stream_id) == 16
+    assert first.stream_id != second.stream_id
+    assert unpack(first.encode(PIXELS)).header.stream_id == first.stream_id
+
+
+def test_a_requested_key_frame_comes_next() -> None:
+    for codec in CODECS_BY_NAME:
+        encoder = rankcast.Encoder(codec)
+        encoder.encode(PIXELS)
+        encoder.request_keyframe()
+        assert unpack(encoder.encode(PIXELS)).header.kind is Kind.KEY
+
+
+@pytest.mark.parametrize(
+    ("share", "want"), [(1.0000001, 10**9), (-1e-12, 0), (0.5, 500_000_000), (1.0, 10**9)]
+)
+def test_an_energy_that_rounding_pushed_out_of_range_is_still_readable(
+    share: float, want: int
+) -> None:
+    assert encoder_module._ppb(share) == want
+
+
+@pytest.mark.parametrize("pixels", [PIXELS.astype(float), PIXELS[0, 0], "picture", None])
+def test_what_is_no_image_is_refused(pixels: Any) -> None:
+    with pytest.raises(UnsupportedImageError):
+        rankcast.Encoder("raw").encode(pixels)

@@ -1,0 +1,128 @@
+"""The entropy coder, alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rankcast.codec.svd_coded import pack_values, unpack_values
+from rankcast.entropy import rans
+from rankcast.errors import PayloadError
+
+
+def parameters_of(zero: int, one: int, decay: int, shift: int = 0) -> NDArray[np.int64]:
+    parameters = np.zeros((rans.CLASSES, rans.PARAMETERS), np.int64)
+    parameters[0] = zero, one, decay, shift
+    return parameters
+
+
+def tables_of(parameters: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    used = np.zeros(rans.CLASSES, np.uint8)
+    used[0] = 1
+    frequency = np.zeros((rans.CLASSES, rans.SYMBOLS), np.int64)
+    start = np.zeros_like(frequency)
+    rans.build_tables(parameters, used, frequency, start)
+    return frequency[0], start[0]
+
+
+@given(st.integers(1, 4095), st.integers(0, 255), st.integers(1, 255))
+def test_every_table_sums_to_4096_and_ends_in_an_escape(zero: int, one: int, decay: int) -> None:
+    frequency, start = tables_of(parameters_of(zero, one, decay))
+    assert frequency.sum() == 4096
+    in_use = np.flatnonzero(frequency)
+    assert in_use.size >= 2
+    assert in_use.size % 2 == 0
+    assert np.array_equal(in_use, np.arange(in_use.size)), "a hole in the symbols"
+    assert np.array_equal(start, np.cumsum(frequency) - frequency)
+
+
+@given(st.integers(1, 4096), st.integers(0, 2**31 - 1))
+def test_reciprocals_divide_exactly(frequency: int, dividend: int) -> None:
+    table = np.zeros((rans.CLASSES, rans.SYMBOLS), np.int64)
+    table[0, 0] = frequency
+    coder = np.zeros((rans.CLASSES, rans.SYMBOLS, 4), np.int64)
+    rans.build_coder(table, np.zeros_like(table), coder, np.zeros(rans.CLASSES, np.int64))
+    assert (dividend * int(coder[0, 0, 2])) >> int(coder[0, 0, 3]) == dividend // frequency
+
+
+def test_parameters_outside_their_ranges_are_not_allowed() -> None:
+    used = np.zeros(rans.CLASSES, np.uint8)
+    used[0] = 1
+    assert rans.parameters_allowed(parameters_of(1, 0, 1), used)
+    for wrong in [(0, 0, 1), (4096, 0, 1), (1, 256, 1), (1, 0, 0), (1, 0, 256)]:
+        assert not rans.parameters_allowed(parameters_of(*wrong), used), wrong
+    assert not rans.parameters_allowed(parameters_of(1, 0, 1, rans.MAX_SHIFT + 1), used)
+
+
+def matrices() -> st.SearchStrategy[NDArray[np.int32]]:
+    def build(seed: int, columns: int, length: int, scale: float) -> NDArray[np.int32]:
+        rng = np.random.default_rng(seed)
+        spread = rng.laplace(0, scale, (columns, length))
+        return np.clip(np.rint(spread), -rans.MAX_VALUE, rans.MAX_VALUE).astype(np.int32)
+
+    return st.builds(
+        build,
+        st.integers(0, 2**32 - 1),
+        st.integers(1, 4),
+        st.integers(1, 200),
+        st.sampled_from([0.0, 0.1, 1.0, 10.0, 1e3, 1e6, 1e8, 1e12]),
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(matrices())
+def test_matrices_of_any_scale_come_back(values: NDArray[np.int32]) -> None:
+    coded = pack_values(values)
+    assert np.array_equal(unpack_values(memoryview(coded), values.shape), values)
+
+
+def test_extreme_values_next_to_zeros_come_back() -> None:
+    values = np.zeros((3, 130), np.int32)
+    values[0, 0], values[1, 64], values[2, 129] = rans.MAX_VALUE, -rans.MAX_VALUE, 1
+    coded = pack_values(values)
+    assert np.array_equal(unpack_values(memoryview(coded), values.shape), values)
+
+
+def test_the_cost_is_near_the_entropy() -> None:
+    rng = np.random.default_rng(3)
+    values = np.rint(rng.laplace(0, 1.5, (20, 1000))).astype(np.int32)
+    _, numbers = np.unique(values, return_counts=True)
+    share = numbers / values.size
+    entropy_bytes = -np.sum(share * np.log2(share)) * values.size / 8
+    assert len(pack_values(values)) < 1.04 * entropy_bytes
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=400), st.integers(1, 3), st.integers(1, 150))
+def test_random_bytes_end_in_a_payload_error_or_in_values(
+    data: bytes, columns: int, length: int
+) -> None:
+    try:
+        values = unpack_values(memoryview(data), (columns, length))
+    except PayloadError:
+        return
+    assert np.abs(values.astype(np.int64)).max() <= rans.MAX_VALUE
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.data())
+def test_flipped_bits_end_in_a_payload_error_or_in_values(seed: int, data: st.DataObject) -> None:
+    rng = np.random.default_rng(seed)
+    values = np.rint(rng.laplace(0, 2.0, (3, 100))).astype(np.int32)
+    coded = bytearray(pack_values(values))
+    bit = data.draw(st.integers(0, 8 * len(coded) - 1))
+    coded[bit // 8] ^= 1 << bit % 8
+    try:
+        unpack_values(memoryview(coded), values.shape)
+    except PayloadError:
+        return
+
+
+def test_missing_or_added_words_are_refused() -> None:
+    coded = pack_values(np.arange(-50, 50, dtype=np.int32).reshape(1, 100))
+    for wrong in (coded[:-2], coded + b"\0\0", coded[:-1], coded[:10], b""):
+        with pytest.raises(PayloadError):
+            unpack_values(memoryview(wrong), (1, 100))

@@ -1,0 +1,174 @@
+"""The account of one camera: every packet in order, every loss with a cause."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import rankcast
+from fakes import picture
+from rankcast.errors import WireError
+from rankcast.ledger import (
+    NETWORK_GAP,
+    REFUSED_PACKET,
+    SKIPPED_AS_OLD,
+    WAITING_FOR_KEYFRAME,
+    Ledger,
+)
+from rankcast.status import Status, pack_status
+from rankcast.wire import Kind, Limits, Packet, pack, unpack
+from rankcast_receiver.stream import CameraStream
+
+
+def make_stream() -> tuple[CameraStream, Ledger]:
+    ledger = Ledger()
+    return CameraStream("cam", Limits(), ledger), ledger
+
+
+def packets(count: int) -> list[Packet]:
+    encoder = rankcast.Encoder("raw")
+    return [unpack(encoder.encode(picture(n))) for n in range(count)]
+
+
+def status(stream_id: bytes, published: int, kind: Kind = Kind.STATUS) -> Packet:
+    return unpack(pack_status(kind, stream_id, Status(published=published), 1, 2))
+
+
+def test_frames_are_counted_from_the_one_at_which_the_receiver_joined() -> None:
+    stream, ledger = make_stream()
+    for packet in packets(10)[4:]:
+        assert stream.accept(packet)
+        assert stream.decode([packet]) is not None
+    balance = ledger.balance()
+    assert (balance.entered, balance.passed, dict(balance.lost)) == (6, 6, {})
+
+
+def test_missing_frames_are_network_gaps_also_at_the_tail() -> None:
+    stream, ledger = make_stream()
+    sent = packets(10)
+    for index in (0, 1, 5):
+        stream.accept(sent[index])
+        stream.decode([sent[index]])
+    stream.accept(status(sent[0].header.stream_id, 10, Kind.END))
+    balance = ledger.balance()
+    assert (balance.entered, balance.passed, dict(balance.lost)) == (10, 3, {NETWORK_GAP: 7})
+    assert stream.ended
+
+
+def test_a_gap_that_a_refused_packet_left_is_put_down_to_it() -> None:
+    stream, ledger = make_stream()
+    sent = packets(6)
+    stream.accept(sent[0])
+    stream.decode(sent[:1])
+    stream.refuse(WireError("CRC-32 differs"))
+    stream.accept(sent[4])
+    stream.decode(sent[4:5])
+    assert ledger.balance().lost == {REFUSED_PACKET: 1, NETWORK_GAP: 2}
+
+
+def test_the_newest_of_several_pictures_is_shown_and_the_others_are_skipped() -> None:
+    stream, ledger = make_stream()
+    sent = packets(5)
+    assert all(stream.accept(packet) for packet in sent)
+    frame = stream.decode(sent)
+    assert frame is not None
+    assert frame.sequence == 4
+    assert np.array_equal(frame.pixels, picture(4))
+    balance = ledger.balance()
+    assert (balance.entered, balance.passed, dict(balance.lost)) == (5, 1, {SKIPPED_AS_OLD: 4})
+
+
+def test_a_body_that_lies_costs_one_frame() -> None:
+    stream, ledger = make_stream()
+    good = packets(3)
+    bad = replace(good[1], body=memoryview(b"short"))
+    for packet in (good[0], bad, good[2]):
+        assert stream.accept(packet)
+        stream.decode([packet])
+    assert ledger.balance().lost == {REFUSED_PACKET: 1}
+    assert ledger.balance().under_way == 0
+
+
+def test_a_predicted_frame_without_its_reference_waits_for_a_keyframe() -> None:
+    stream, ledger = make_stream()
+    key = packets(1)[0]
+    header = replace(key.header, kind=Kind.PREDICTED, ref_sequence=7)
+    predicted = unpack(pack(header, key.body))
+    assert stream.accept(predicted)
+    assert stream.decode([predicted]) is None
+    assert ledger.balance().lost == {WAITING_FOR_KEYFRAME: 1}
+
+
+def test_duplicates_and_late_packets_are_neither_shown_nor_counted_as_published() -> None:
+    stream, ledger = make_stream()
+    sent = packets(3)
+    for packet in (*sent, sent[0], sent[2]):
+        if stream.accept(packet):
+            stream.decode([packet])
+    balance = ledger.balance()
+    assert (balance.entered, balance.passed, dict(balance.lost)) == (3, 3, {})
+
+
+def test_a_restarted_sender_is_a_new_stream_and_no_gap() -> None:
+    stream, ledger = make_stream()
+    first, second = packets(5), packets(3)
+    for packet in (*first, *second):
+        assert stream.accept(packet)
+        stream.decode([packet])
+    assert stream.stream_ids == [first[0].header.stream_id, second[0].header.stream_id]
+    assert ledger.balance().lost == {}
+    assert ledger.balance().entered == 8
+
+
+def test_a_status_before_the_first_frame_is_where_the_receiver_joined() -> None:
+    stream, ledger = make_stream()
+    sent = packets(10)
+    stream.accept(status(sent[0].header.stream_id, 4))
+    stream.accept(sent[6])
+    stream.decode([sent[6]])
+    assert ledger.balance().lost == {NETWORK_GAP: 2}
+    assert ledger.balance().entered == 3
+
+
+def test_a_broken_status_changes_nothing() -> None:
+    stream, ledger = make_stream()
+    good = status(os.urandom(16), 5)
+    with pytest.raises(WireError):
+        stream.accept(replace(good, body=memoryview(b"\xc1")))
+    assert stream.status is None
+    assert ledger.balance().entered == 0
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["frame", "drop", "damage", "twice"])))
+)
+def test_the_ledger_balances_whatever_the_network_does(events: list[tuple[int, str]]) -> None:
+    stream, ledger = make_stream()
+    encoder = rankcast.Encoder("raw")
+    shown: list[int] = []
+    first_seen = None
+    total = 0
+    for value, fate in events:
+        packet = unpack(encoder.encode(picture(value)))
+        total += 1
+        if fate == "damage":
+            stream.refuse(WireError("damaged"))
+        if fate in ("frame", "twice"):
+            first_seen = packet.header.sequence if first_seen is None else first_seen
+            for _ in range(2 if fate == "twice" else 1):
+                if stream.accept(packet):
+                    frame = stream.decode([packet])
+                    assert frame is not None
+                    assert np.array_equal(frame.pixels, picture(value))
+                    shown.append(frame.sequence)
+    stream.accept(status(encoder.stream_id, total, Kind.END))
+    balance = ledger.balance()
+    assert balance.under_way == 0
+    assert balance.passed == len(shown)
+    assert shown == sorted(set(shown))
+    assert balance.entered == (0 if first_seen is None else total - first_seen)

@@ -1,0 +1,256 @@
+"""Subscriber against a bare publisher that says what it likes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import zmq
+
+import rankcast
+from fakes import free_address, picture
+from rankcast.errors import NoStreamError, SettingsError
+from rankcast.ledger import NETWORK_GAP, REFUSED_PACKET, SKIPPED_AS_OLD
+from rankcast.status import Status, pack_status
+from rankcast.topic import frames_topic, status_topic
+from rankcast.wire import Kind, Limits
+from rankcast_receiver import Subscriber
+
+WAIT_S = 10.0
+
+
+class Sender:
+    """A bare XPUB that waits for subscriptions before it sends."""
+
+    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+        self.socket = socket
+        self.encoder = rankcast.Encoder("raw")
+
+    def wait_subscriptions(self, count: int = 1) -> None:
+        for _ in range(count):
+            assert self.socket.poll(int(WAIT_S * 1000)), "nobody subscribed"
+            self.socket.recv()
+
+    def frame(self, value: int = 0, name: str = "cam") -> None:
+        self.socket.send(frames_topic(name) + self.encoder.encode(picture(value)))
+
+    def end(self, name: str = "cam") -> None:
+        totals = Status(published=self.encoder.sequence)
+        packet = pack_status(Kind.END, self.encoder.stream_id, totals, 1, 2)
+        self.socket.send(status_topic(name) + packet)
+
+
+@contextmanager
+def sender(address: str) -> Iterator[Sender]:
+    with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
+        socket.setsockopt(zmq.LINGER, 1000)
+        socket.bind(address)
+        yield Sender(socket)
+
+
+@contextmanager
+def in_thread(work: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    thread.join(WAIT_S)
+
+
+def test_every_frame_comes_out_in_keep_mode_until_the_end() -> None:
+    address = free_address()
+    with sender(address) as send:
+
+        def work() -> None:
+            send.wait_subscriptions()
+            for value in range(30):
+                send.frame(value)
+            send.end()
+
+        with in_thread(work), Subscriber(address, live=False, timeout_s=WAIT_S) as subscriber:
+            values = [int(frame.pixels[0, 0]) for frame in subscriber]
+            balance = subscriber.balance()
+    assert values == list(range(30))
+    assert (balance.entered, balance.passed, dict(balance.lost)) == (30, 30, {})
+
+
+def test_live_mode_skips_to_the_newest_and_counts_what_it_skipped() -> None:
+    address = free_address()
+    with sender(address) as send, Subscriber(address, timeout_s=WAIT_S) as subscriber:
+        send.wait_subscriptions()
+        for value in range(4):  # no more than the queue of a live viewer holds
+            send.frame(value)
+        frames = iter(subscriber)
+        first = next(frames)
+        send.end()
+        rest = list(frames)
+        balance = subscriber.balance()
+    seen = [first.sequence, *(frame.sequence for frame in rest)]
+    assert seen[-1] == 3
+    assert balance.entered == 4
+    assert balance.passed == len(seen)
+    assert balance.lost.get(SKIPPED_AS_OLD, 0) == 4 - len(seen)
+
+
+def test_rubbish_on_the_wire_is_counted_and_costs_no_good_frame() -> None:
+    address = free_address()
+    with sender(address) as send:
+
+        def work() -> None:
+            send.wait_subscriptions()
+            send.frame(1)
+            for message in (
+                b"",
+                b"\0",
+                b"cam/frames\0",
+                b"cam/frames\0rubbish",
+                b"../x/frames\0",
+                b"cam/other\0",
+                status_topic("cam") + send.encoder.encode(picture()),
+            ):
+                send.socket.send(message)
+            damaged = bytearray(frames_topic("cam") + send.encoder.encode(picture(2)))
+            damaged[-1] ^= 1
+            send.socket.send(bytes(damaged))
+            send.frame(3)
+            send.end()
+
+        with in_thread(work), Subscriber(address, live=False, timeout_s=WAIT_S) as subscriber:
+            values = [int(frame.pixels[0, 0]) for frame in subscriber]
+            balance = subscriber.balance()
+    assert values == [1, 3]
+    # Two packets were encoded and never came as frames; two of the rubbish had our topic.
+    assert balance.lost == {REFUSED_PACKET: 2}
+    assert balance.under_way == 0
+
+
+def test_a_camera_name_selects_exactly_that_camera() -> None:
+    address = free_address()
+    with sender(address) as send:
+
+        def work() -> None:
+            send.wait_subscriptions(2)
+            send.frame(1, "cam10")
+            send.frame(2, "cam1")
+            send.end("cam1")
+
+        with (
+            in_thread(work),
+            Subscriber(address, camera="cam1", live=False, timeout_s=WAIT_S) as subscriber,
+        ):
+            frames = list(subscriber)
+            lost = subscriber.balance().lost
+    assert [(frame.camera, int(frame.pixels[0, 0])) for frame in frames] == [("cam1", 2)]
+    assert lost == {}
+
+
+def test_without_a_name_every_camera_comes_and_all_must_end() -> None:
+    address = free_address()
+    with sender(address) as send:
+        other = rankcast.Encoder("raw")
+
+        def work() -> None:
+            send.wait_subscriptions()
+            send.frame(1, "left")
+            send.socket.send(frames_topic("right") + other.encode(picture(2)))
+            send.end("left")
+            send.socket.send(frames_topic("right") + other.encode(picture(3)))
+            end = pack_status(Kind.END, other.stream_id, Status(published=3), 1, 2)
+            send.socket.send(status_topic("right") + end)
+
+        with in_thread(work), Subscriber(address, live=False, timeout_s=WAIT_S) as subscriber:
+            frames = [(frame.camera, int(frame.pixels[0, 0])) for frame in subscriber]
+            lost = subscriber.balance().lost
+    assert frames == [("left", 1), ("right", 2), ("right", 3)]
+    assert lost == {NETWORK_GAP: 1}
+
+
+def test_staying_waits_for_the_next_stream() -> None:
+    address = free_address()
+    done = threading.Event()
+    with sender(address) as send:
+
+        def work() -> None:
+            send.wait_subscriptions()
+            send.frame(1)
+            send.end()
+            send.encoder = rankcast.Encoder("raw")
+            send.frame(2)
+
+        with (
+            in_thread(work),
+            Subscriber(
+                address, live=False, timeout_s=WAIT_S, stay=True, stopped=done.is_set
+            ) as subscriber,
+        ):
+            values = []
+            for frame in subscriber:
+                values.append(int(frame.pixels[0, 0]))
+                if len(values) == 2:
+                    done.set()
+    assert values == [1, 2]
+
+
+def test_silence_ends_with_no_stream_and_says_what_is_known() -> None:
+    address = free_address()
+    with (
+        Subscriber(address, timeout_s=0.2) as subscriber,
+        pytest.raises(NoStreamError, match=r"no frame within 0.2 s.*nothing answered"),
+    ):
+        list(subscriber)
+
+
+def test_a_sender_without_frames_is_told_from_no_sender() -> None:
+    address = free_address()
+    with sender(address) as send, Subscriber(address, timeout_s=1.0) as subscriber:
+        send.wait_subscriptions()
+        status = Status(state="stalled")
+        packet = pack_status(Kind.STATUS, send.encoder.stream_id, status, 1, 2)
+        send.socket.send(status_topic("cam") + packet)
+        with pytest.raises(NoStreamError, match="the sender answers, cam is stalled"):
+            list(subscriber)
+
+
+def test_packets_above_the_limits_are_refused_by_name() -> None:
+    address = free_address()
+    limits = Limits(max_samples=100)
+    with sender(address) as send:
+
+        def work() -> None:
+            send.wait_subscriptions()
+            send.frame()
+            send.end()
+
+        with (
+            in_thread(work),
+            Subscriber(address, live=False, timeout_s=WAIT_S, limits=limits) as subscriber,
+        ):
+            assert list(subscriber) == []
+
+
+@pytest.mark.parametrize(("connect", "camera"), [("x", None), ("tcp://127.0.0.1:1", "No Spaces")])
+def test_wrong_arguments_are_refused_before_anything_is_opened(
+    connect: str, camera: str | None
+) -> None:
+    with pytest.raises(SettingsError):
+        Subscriber(connect, camera=camera)
+
+
+def test_a_silent_connection_is_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rankcast_receiver.subscriber.SILENCE_S", 0.0)
+    address = free_address()
+    arrived = threading.Event()
+    with sender(address) as send:
+
+        def work() -> None:
+            send.wait_subscriptions(5)  # come, go, come, go, come: it was rebuilt twice
+            while not arrived.is_set():
+                send.frame(9)
+                send.socket.poll(20)
+
+        with in_thread(work), Subscriber(address, live=False, timeout_s=WAIT_S) as subscriber:
+            subscriber._rebuild_after_s = 0.0
+            frame = next(iter(subscriber))
+            arrived.set()
+    assert int(frame.pixels[0, 0]) == 9

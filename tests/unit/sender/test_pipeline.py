@@ -1,0 +1,218 @@
+"""The sender's path from grab to publish, with fake sources and a real viewer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from fakes import FakeSource, free_address, picture
+from rankcast.errors import SourceError, UnsupportedImageError
+from rankcast.frame import Frame
+from rankcast.ledger import CAMERA_GAP, ENCODE, MAILBOX, NOBODY_WATCHING
+from rankcast_receiver import Subscriber
+from rankcast_sender import Publisher
+from rankcast_sender.pipeline import CameraPipeline, Pace
+
+WAIT_S = 10.0
+
+
+@pytest.fixture
+def address() -> str:
+    return free_address()
+
+
+def frames(count: int) -> list[Frame]:
+    return [Frame(picture(n % 256), frame=n) for n in range(count)]
+
+
+class Watcher:
+    """A subscriber that keeps the frame numbers it gets, in a thread of its own."""
+
+    def __init__(self, address: str) -> None:
+        self.numbers: list[int] = []
+        self._thread = threading.Thread(target=self._watch, args=(address,))
+        self._thread.start()
+
+    def _watch(self, address: str) -> None:
+        with Subscriber(address, live=False, timeout_s=WAIT_S) as subscriber:
+            self.numbers = [frame.frame for frame in subscriber]
+
+    def join(self) -> list[int]:
+        self._thread.join(2 * WAIT_S)
+        return self.numbers
+
+
+@pytest.fixture
+def watcher(address: str) -> Iterator[Watcher]:
+    watcher = Watcher(address)
+    yield watcher
+    watcher.join()
+
+
+def test_without_real_time_every_frame_is_published(address: str, watcher: Watcher) -> None:
+    with Publisher(address, codec="raw", realtime=False, linger_s=5) as publisher:
+        source: list[FakeSource] = []
+
+        def open_source() -> FakeSource:
+            source.append(FakeSource(frames(50)))
+            return source[0]
+
+        pipeline = CameraPipeline(open_source, publisher, Pace(realtime=False, wait_viewers=1))
+        pipeline.start()
+        assert pipeline.wait(WAIT_S)
+        pipeline.join()
+        publisher.close()
+        balance = publisher.balance()
+    assert watcher.join() == list(range(50))
+    assert (balance.entered, balance.passed, dict(balance.lost)) == (50, 50, {})
+    # Who opens closes, in the same thread.
+    assert source[0].closed_in is source[0].opened_in
+
+
+def test_frames_that_the_source_lost_are_camera_gaps(address: str, watcher: Watcher) -> None:
+    with Publisher(address, codec="raw", realtime=False, linger_s=5) as publisher:
+        pipeline = CameraPipeline(
+            lambda: FakeSource(frames(4), gaps_before=(0, 2, 0, 1)),
+            publisher,
+            Pace(realtime=False, wait_viewers=1),
+        )
+        pipeline.start()
+        assert pipeline.wait(WAIT_S)
+        pipeline.join()
+        publisher.close()
+        balance = publisher.balance()
+    assert watcher.join() == [0, 1, 2, 3]
+    assert balance.lost == {CAMERA_GAP: 3}
+    assert (balance.entered, balance.under_way) == (7, 0)
+
+
+def test_in_real_time_the_newest_frame_wins_and_replaced_ones_are_counted(
+    address: str, watcher: Watcher
+) -> None:
+    # Frames come as fast as they can be made; noise at 1 MB each is slower to send than that.
+    noise = np.random.default_rng(0).integers(0, 255, (600, 800, 3), np.uint8)
+    source = [Frame(noise, frame=n) for n in range(200)]
+    with Publisher(address, codec="jpeg", quality=100) as publisher:
+        pipeline = CameraPipeline(
+            lambda: FakeSource(source, live=True), publisher, Pace(wait_viewers=1)
+        )
+        pipeline.start()
+        assert pipeline.wait(WAIT_S)
+        pipeline.join()
+        publisher.close()
+        balance = publisher.balance()
+    numbers = watcher.join()
+    assert balance.lost[MAILBOX] > 0
+    assert balance.entered == 200
+    assert balance.under_way == 0
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == 199, "the newest frame must not be the one that is lost"
+
+
+def test_nothing_is_encoded_without_viewers_and_the_source_goes_on(address: str) -> None:
+    with Publisher(address, codec="raw") as publisher:
+        pipeline = CameraPipeline(lambda: FakeSource(frames(20)), publisher, Pace(realtime=False))
+        pipeline.start()
+        assert pipeline.wait(WAIT_S)
+        pipeline.join()
+        balance = publisher.balance()
+        assert publisher.packet_bytes == 0
+    assert balance.lost == {NOBODY_WATCHING: 20}
+
+
+def test_a_frame_limit_ends_the_stream(address: str) -> None:
+    with Publisher(address, codec="raw") as publisher:
+        pipeline = CameraPipeline(
+            lambda: FakeSource(frames(20)), publisher, Pace(realtime=False, frames=7)
+        )
+        pipeline.start()
+        assert pipeline.wait(WAIT_S)
+        pipeline.join()
+        assert publisher.balance().entered == 7
+
+
+def test_a_source_that_fails_to_open_is_the_owners_exception(address: str) -> None:
+    def open_source() -> FakeSource:
+        raise SourceError("no camera at /dev/video7")
+
+    with Publisher(address, codec="raw") as publisher:
+        pipeline = CameraPipeline(open_source, publisher, Pace())
+        pipeline.start()
+        assert pipeline.wait(WAIT_S)
+        with pytest.raises(SourceError, match="video7"):
+            pipeline.join()
+        assert pipeline.state() == "failed"
+
+
+def test_a_source_that_fails_later_delivers_first_and_fails_then(
+    address: str, watcher: Watcher
+) -> None:
+    with Publisher(address, codec="raw", realtime=False, linger_s=5) as publisher:
+        pipeline = CameraPipeline(
+            lambda: FakeSource(frames(5), fails_with=SourceError("unplugged")),
+            publisher,
+            Pace(realtime=False, wait_viewers=1),
+        )
+        pipeline.start()
+        assert pipeline.wait(WAIT_S)
+        with pytest.raises(SourceError, match="unplugged"):
+            pipeline.join()
+    assert watcher.join() == [0, 1, 2, 3, 4]
+
+
+def test_settings_that_do_not_fit_the_camera_end_the_stream_at_its_first_frame(
+    address: str, watcher: Watcher
+) -> None:
+    deep = [Frame(picture(dtype=np.uint16)), Frame(picture(dtype=np.uint16))]
+    with Publisher(address, codec="jpeg") as publisher:
+        pipeline = CameraPipeline(
+            lambda: FakeSource(deep), publisher, Pace(realtime=False, wait_viewers=1)
+        )
+        pipeline.start()
+        assert pipeline.wait(WAIT_S)
+        with pytest.raises(UnsupportedImageError, match="16"):
+            pipeline.join()
+    assert watcher.join() == []
+
+
+def test_an_odd_frame_later_costs_itself_only(address: str, watcher: Watcher) -> None:
+    mixed = [
+        Frame(picture(), frame=0),
+        Frame(picture(dtype=np.uint16), frame=1),
+        Frame(picture(), frame=2),
+    ]
+    with Publisher(address, codec="jpeg", realtime=False, linger_s=5) as publisher:
+        pipeline = CameraPipeline(
+            lambda: FakeSource(mixed), publisher, Pace(realtime=False, wait_viewers=1)
+        )
+        pipeline.start()
+        assert pipeline.wait(WAIT_S)
+        pipeline.join()
+        assert publisher.balance().lost == {ENCODE: 1}
+    assert watcher.join() == [0, 2]
+
+
+def test_stopping_ends_a_pipeline_that_waits_for_viewers(address: str) -> None:
+    with Publisher(address, codec="raw") as publisher:
+        pipeline = CameraPipeline(lambda: FakeSource(frames(5)), publisher, Pace(wait_viewers=1))
+        pipeline.start()
+        pipeline.stop()
+        assert pipeline.wait(WAIT_S)
+        pipeline.join()
+        assert publisher.balance().entered == 0
+
+
+def test_a_replay_in_real_time_keeps_its_pace(address: str, watcher: Watcher) -> None:
+    with Publisher(address, codec="raw") as publisher:
+        pipeline = CameraPipeline(
+            lambda: FakeSource(frames(11), fps=50.0), publisher, Pace(wait_viewers=1)
+        )
+        pipeline.start()
+        assert pipeline.wait(WAIT_S)
+        pipeline.join()
+    numbers = watcher.join()
+    assert numbers[0] == 0
+    assert numbers[-1] == 10

@@ -1,0 +1,187 @@
+"""Publisher and its socket thread, against a bare ZeroMQ subscriber."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import zmq
+
+from fakes import free_address, picture
+from rankcast.errors import SettingsError, TransportError, UnsupportedImageError
+from rankcast.ledger import ENCODE, NOBODY_WATCHING
+from rankcast.status import parse_status
+from rankcast.topic import split_message
+from rankcast.wire import Kind, Packet, unpack
+from rankcast.worker import Worker
+from rankcast_sender import Publisher
+
+WAIT_S = 10.0
+
+
+class Viewer:
+    """A bare subscriber with a receive time-out."""
+
+    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+        self.socket = socket
+
+    def packet(self) -> tuple[str, Packet]:
+        assert self.socket.poll(int(WAIT_S * 1000)), "nothing came"
+        _, channel, data = split_message(memoryview(self.socket.recv()))
+        return channel, unpack(data)
+
+    def until(self, kind: Kind) -> list[Packet]:
+        packets = []
+        while not packets or packets[-1].header.kind is not kind:
+            packets.append(self.packet()[1])
+        return packets
+
+
+@contextmanager
+def viewer(address: str, topic: bytes = b"", queue_messages: int = 1000) -> Iterator[Viewer]:
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.RCVHWM, queue_messages)
+        socket.setsockopt(zmq.SUBSCRIBE, topic)
+        socket.connect(address)
+        yield Viewer(socket)
+
+
+def test_frames_arrive_with_topic_sequence_and_metadata_and_the_end_carries_totals() -> None:
+    address = free_address()
+    with viewer(address) as view:
+        with Publisher(address, name="cam-1", codec="raw") as publisher:
+            assert publisher.wait_viewers(1, WAIT_S)
+            for value in range(5):
+                assert publisher.send(picture(value), meta={"value": value}) == value
+        packets = view.until(Kind.END)
+    frames = [packet for packet in packets if packet.header.kind is Kind.KEY]
+    assert [packet.header.sequence for packet in frames] == list(range(5))
+    assert [packet.header.meta["value"] for packet in frames] == list(range(5))
+    assert {packet.header.stream_id for packet in packets} == {publisher.stream_id}
+    end = parse_status(packets[-1])
+    assert (end.grabbed, end.published, dict(end.lost), end.state) == (5, 5, {}, "ended")
+
+
+def test_nothing_is_encoded_while_nobody_watches_and_that_is_counted() -> None:
+    with Publisher(free_address(), codec="raw") as publisher:
+        for _ in range(3):
+            assert publisher.send(picture()) is None
+        assert publisher.packet_bytes == 0
+        balance = publisher.balance()
+    assert balance.lost == {NOBODY_WATCHING: 3}
+    assert balance.under_way == 0
+
+
+def test_a_new_viewer_gets_a_status_at_once_and_then_one_a_second() -> None:
+    address = free_address()
+    with Publisher(address, codec="raw") as publisher, viewer(address, b"cam/status\0") as view:
+        channel, first = view.packet()
+        _, second = view.packet()
+    assert channel == "status"
+    assert first.header.kind is second.header.kind is Kind.STATUS
+    apart_s = (second.header.t_capture_mono_ns - first.header.t_capture_mono_ns) / 1e9
+    assert apart_s < 1.5
+    assert publisher.viewers == 0  # it took no frames
+
+
+def test_a_viewer_that_leaves_is_no_longer_counted() -> None:
+    address = free_address()
+    with Publisher(address, codec="raw") as publisher:
+        with viewer(address, b"cam/frames\0"):
+            assert publisher.wait_viewers(1, WAIT_S)
+        publisher.wait_viewers(1000, WAIT_S, stopped=lambda: publisher.viewers == 0)
+        assert publisher.viewers == 0
+
+
+def test_waiting_for_viewers_ends_when_out_of_time_or_stopped() -> None:
+    with Publisher(free_address(), codec="raw") as publisher:
+        assert not publisher.wait_viewers(1, 0.01)
+        assert not publisher.wait_viewers(1, stopped=lambda: True)
+
+
+def test_a_picture_that_the_codec_cannot_code_is_counted_and_the_next_one_goes_out() -> None:
+    address = free_address()
+    with viewer(address) as view:
+        with Publisher(address, codec="jpeg") as publisher:
+            assert publisher.wait_viewers(1, WAIT_S)
+            with pytest.raises(UnsupportedImageError, match="16"):
+                publisher.send(picture(dtype=np.uint16))
+            assert publisher.send(picture()) == 0
+            assert publisher.balance().lost == {ENCODE: 1}
+        frames = [p for p in view.until(Kind.END) if p.header.kind.is_picture]
+    assert [packet.header.sequence for packet in frames] == [0]
+
+
+def test_without_real_time_a_viewer_that_stalls_still_gets_every_frame() -> None:
+    address = free_address()
+    count = 100
+    with viewer(address, queue_messages=1) as view:
+        with Publisher(address, codec="raw", realtime=False, linger_s=10) as publisher:
+            assert publisher.wait_viewers(1, WAIT_S)
+
+            def send_all() -> None:
+                for value in range(count):
+                    publisher.send(picture(value, (200, 200)))
+
+            sending = Worker("sending", send_all)
+            sending.start()
+            # Longer than a heartbeat would allow, with far more to send than buffers hold.
+            assert not publisher.wait_viewers(2, 2.0)
+            assert publisher.balance().passed < count
+            received: list[int] = []
+            while len(received) < count:
+                received += _sequences([view.packet()[1]])
+            sending.join(WAIT_S)
+    assert received == list(range(count))
+
+
+def _sequences(packets: list[Packet]) -> list[int]:
+    return [packet.header.sequence for packet in packets if packet.header.kind.is_picture]
+
+
+def test_a_busy_port_is_one_clear_error() -> None:
+    address = free_address()
+    with (
+        Publisher(address, codec="raw"),
+        pytest.raises(TransportError, match=f"cannot listen at {address}: Address.*in use"),
+    ):
+        Publisher(address, codec="raw")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"bind": "5555"}, "want tcp://"),
+        ({"name": "../../x"}, "camera name"),
+        ({"codec": "vhs"}, "got codec 'vhs'"),
+        ({"codec": "jpeg", "rank": 3}, "has no option 'rank'"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_opened(
+    arguments: dict[str, object], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        Publisher(**{"bind": free_address(), **arguments})  # type: ignore[arg-type]
+
+
+def test_closing_twice_is_fine() -> None:
+    publisher = Publisher(free_address(), codec="raw")
+    publisher.close()
+    publisher.close()
+
+
+def test_junk_from_a_viewer_changes_nothing() -> None:
+    address = free_address()
+    with zmq.Context() as context, context.socket(zmq.XSUB) as junk:
+        junk.setsockopt(zmq.LINGER, 0)
+        junk.connect(address)
+        with Publisher(address, codec="raw") as publisher, viewer(address) as view:
+            for message in (b"", b"\x07junk", b"\x01" + b"x" * 500, b"\x00cam/frames\0"):
+                junk.send(message)
+            assert publisher.wait_viewers(1, WAIT_S)
+            publisher.send(picture())
+            while view.packet()[0] != "frames":
+                continue
