@@ -63,6 +63,8 @@ from rankcast.jit import kernel
 
 BIT_PRICE, STEP_REAL, SAD_PRICE = range(3)
 PRICES = 3
+_FINE_SEARCH = 0.3
+"""Mean absolute difference in steps above which fractions of a sample are tried."""
 
 # Arrays in `Work.real_blocks`, `Work.real_tiles` and `Work.real_lines`.
 SOURCE_REAL, SOURCE_TURNED = range(2)
@@ -148,7 +150,7 @@ def _levels_cost(w: Work, energy: float, group: int, size: int, context: int) ->
 
 
 @kernel
-def _mode_difference(w: Work, side: int, mode: int) -> float:
+def _mode_difference(w: Work, side: int, mode: int, stride: int) -> float:
     if mode < FIRST_ANGLE:
         return smooth_difference(
             w.lines[EDGE_SAMPLES], mode, side, w.real_blocks[SOURCE_REAL],
@@ -157,7 +159,7 @@ def _mode_difference(w: Work, side: int, mode: int) -> float:
     index = SOURCE_REAL if mode >= 18 else SOURCE_TURNED
     return angle_difference(
         w.lines[EDGE_SAMPLES], mode, side, w.real_blocks[index],
-        w.real_lines[REFERENCE_REAL], w.real_lines[LANES],
+        w.real_lines[REFERENCE_REAL], w.real_lines[LANES], stride,
     )  # fmt: skip
 
 
@@ -217,7 +219,7 @@ def _intra_mode(w: Work, uy: int, ux: int, size: int) -> float:
                     continue
                 if mode == near_a or mode == near_b or mode == near_c:
                     continue
-            cost = _mode_difference(w, side, mode)
+            cost = _mode_difference(w, side, mode, 2)
             if mode == near_a or mode == near_b or mode == near_c:
                 cost += bit * 1.5
             else:
@@ -338,7 +340,7 @@ def _decide_inter(w: Work, uy: int, ux: int, size: int, count: int) -> float:
         search(
             w.source, w.reference, y, x, side, w.vectors[STARTS:], count + 1,
             w.prices[SAD_PRICE], w.vectors[0], p[LARGEST], w.tiles[ROWS], w.blocks[TRIAL],
-            w.vectors[BEST], 1, True,
+            w.vectors[BEST], 1, _FINE_SEARCH * w.prices[STEP_REAL] * side * side,
         )  # fmt: skip
         new_v, new_u = w.vectors[BEST, 0], w.vectors[BEST, 1]
         if new_v != v or new_u != u:

@@ -150,7 +150,7 @@ def search(
     block: NDArray[np.int32],
     best: NDArray[np.int64],
     reach: int,
-    fractions: bool,
+    enough: float,
 ) -> float:
     """Find a displacement: from the best of `starts`, by diamonds, then half and quarter samples.
 
@@ -166,8 +166,8 @@ def search(
         The result.
     reach : int
         First step of the search in samples.
-    fractions : bool
-        Whether to go on to half and quarter samples.
+    enough : float
+        Cost below which half and quarter samples are not tried.
 
     Returns
     -------
@@ -214,28 +214,36 @@ def search(
                 moved = True
         if not moved:
             reach >>= 1
-    if not fractions:
+    # Where the whole displacement fits already, fractions only follow the noise.
+    if best_cost < enough:
         return best_cost
     for fraction in (2, 1):
         v0, u0 = best[0], best[1]
-        for dv in range(-1, 2):
-            for du in range(-1, 2):
-                v, u = v0 + dv * fraction, u0 + du * fraction
-                if (dv == 0 and du == 0) or abs(v) > MAX_VECTOR or abs(u) > MAX_VECTOR:
-                    continue
-                displaced(reference, y, x, side, v, u, largest, rows, block)
-                total = np.int64(0)
-                for i in range(side):
-                    a = source[y + i]
-                    b = block[i]
-                    row = np.int32(0)
-                    for j in range(side):
-                        row += np.int32(abs(np.int32(a[x + j]) - b[j]))
-                    total += np.int64(row)
-                cost = total + bit_cost * (vector_bits(v - centre_y) + vector_bits(u - centre_x))
-                if cost < best_cost:
-                    best_cost = cost
-                    best[0], best[1] = v, u
+        for k in range(4):
+            v, u = v0, u0
+            if k == 0:
+                v -= fraction
+            elif k == 1:
+                v += fraction
+            elif k == 2:
+                u -= fraction
+            else:
+                u += fraction
+            if abs(v) > MAX_VECTOR or abs(u) > MAX_VECTOR:
+                continue
+            displaced(reference, y, x, side, v, u, largest, rows, block)
+            total = np.int64(0)
+            for i in range(side):
+                a = source[y + i]
+                b = block[i]
+                row = np.int32(0)
+                for j in range(side):
+                    row += np.int32(abs(np.int32(a[x + j]) - b[j]))
+                total += np.int64(row)
+            cost = total + bit_cost * (vector_bits(v - centre_y) + vector_bits(u - centre_x))
+            if cost < best_cost:
+                best_cost = cost
+                best[0], best[1] = v, u
     return best_cost
 
 

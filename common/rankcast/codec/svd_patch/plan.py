@@ -239,7 +239,7 @@ def _subtract(
             w.vectors[0, 0] = w.vectors[0, 1] = 0
             search(
                 w.source, w.reference, y, x, 16, starts, 2, w.prices[SAD_PRICE], w.vectors[0],
-                w.numbers[LARGEST], w.tiles[ROWS], w.blocks[TRIAL], best, 8, False,
+                w.numbers[LARGEST], w.tiles[ROWS], w.blocks[TRIAL], best, 8, 1e30,
             )  # fmt: skip
             v, u = best[0] >> 2, best[1] >> 2
         else:

@@ -23,10 +23,11 @@ def angle_difference(
     block: NDArray[np.float32],
     reference: NDArray[np.float32],
     lanes: NDArray[np.float32],
+    stride: int,
 ) -> float:
     """Sum of absolute differences of a directional mode.
 
-    `block` is the source, transposed for modes below 18: then the same code serves both.
+    Every `stride`-th row counts. `block` is the source, transposed for modes below 18: then the same code serves both.
     """
     direction = 1 if mode >= 18 else -1
     angle = ANGLES[mode]
@@ -38,7 +39,7 @@ def angle_difference(
             source = (i * -inverse + 128) >> 8
             reference[CORNER - i] = np.float32(edge[CORNER - direction * source])
     lanes[:side] = np.float32(0)
-    for i in range(side):
+    for i in range(stride - 1, side, stride):
         offset = (i + 1) * angle
         base = CORNER + 1 + (offset >> 5)
         weight = np.float32(offset & 31) * np.float32(1 / 32)
@@ -51,7 +52,7 @@ def angle_difference(
     total = np.float32(0)
     for j in range(side):
         total += lanes[j]
-    return total
+    return total * np.float32(stride)
 
 
 @kernel
