@@ -26,6 +26,8 @@ class Point:
     setting: str
     size_bytes: float
     psnr_db: float
+    """Of luma."""
+    chroma_db: float | None = None
 
 
 def pchip(
@@ -118,6 +120,14 @@ class Curve:
             return None
         return float(np.exp(self.log_bytes(np.array([psnr_db]))[0]))
 
+    def chroma_at(self, psnr_db: float) -> float | None:
+        """PSNR of chroma where luma has `psnr_db`; None beyond the ends and of grey."""
+        chroma = [p.chroma_db for p in self.points]
+        low, high = self.range_db
+        if None in chroma or not low <= psnr_db <= high:
+            return None
+        return float(np.interp(psnr_db, self._db, np.array(chroma, np.float64)))
+
     def psnr_at(self, size_bytes: float) -> float | None:
         """PSNR that `size_bytes` buy; None beyond the ends."""
         log = math.log(size_bytes)
@@ -166,6 +176,22 @@ def bd_rate_percent(
     """Bjontegaard delta rate: mean change of the bytes at equal PSNR, in per cent."""
     found = mean_ratio(test, anchor, low_db, high_db)
     return None if found is None else 100 * (found["ratio"] - 1)
+
+
+def chroma_gain_db(
+    test: Curve, anchor: Curve, low_db: float = -math.inf, high_db: float = math.inf
+) -> float | None:
+    """How much better than that of `anchor` the chroma of `test` is at equal PSNR of luma."""
+    found = mean_ratio(test, anchor, low_db, high_db)
+    if found is None:
+        return None
+    gains = []
+    for db in np.linspace(found["from_db"], found["to_db"], _SAMPLES):
+        mine, theirs = test.chroma_at(float(db)), anchor.chroma_at(float(db))
+        if mine is None or theirs is None:
+            return None
+        gains.append(mine - theirs)
+    return float(np.mean(gains))
 
 
 def geometric_mean(values: Sequence[float]) -> float | None:

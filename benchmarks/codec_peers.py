@@ -25,27 +25,54 @@ from rankcast.opencv import cv2
 Pixels: TypeAlias = Any
 """(H, W) or (H, W, 3) BGR, uint8 or uint16."""
 
-_BT601 = np.array([[0.114, 0.587, 0.299]], np.float32)
+# Rows: luma, Cb and Cr of full-range BT.601 from blue, green and red.
+_BT601 = np.array(
+    [[0.114, 0.587, 0.299], [0.5, -0.331264, -0.168736], [-0.081312, -0.418688, 0.5]], np.float32
+)
 FPS = 30
 
 
-def luma_error(a: Pixels, b: Pixels) -> float:
-    """Sum of squared differences of the BT.601 luma, unrounded; of the samples when grey."""
-    difference = cv2.subtract(a, b, dtype=cv2.CV_32F)
-    if difference.ndim == 3:
-        difference = cv2.transform(difference, _BT601)
-    return float(cv2.norm(difference, cv2.NORM_L2SQR))
+class Fidelity:
+    """Squared errors of decoded pictures, pooled over a stream.
+
+    Luma and chroma are those of the decoded BGR, unrounded, taken alike from every coder. Bytes
+    are compared at equal luma PSNR; that of chroma stands beside it, so that nobody saves bytes
+    there unseen.
+    """
+
+    def __init__(self, dtype: Any = np.uint8) -> None:
+        self._peak = float(np.iinfo(dtype).max)
+        self._pixels = 0
+        self._luma = self._chroma = 0.0
+        self._colour = False
+
+    def add(self, original: Pixels, decoded: Pixels) -> None:
+        """Count one picture."""
+        difference = cv2.subtract(original, decoded, dtype=cv2.CV_32F)
+        self._pixels += original.shape[0] * original.shape[1]
+        if difference.ndim == 3:
+            self._colour = True
+            difference = cv2.transform(difference, _BT601)
+            luma = cv2.norm(cv2.extractChannel(difference, 0), cv2.NORM_L2SQR)
+            self._chroma += cv2.norm(difference, cv2.NORM_L2SQR) - luma
+            self._luma += luma
+        else:
+            self._luma += cv2.norm(difference, cv2.NORM_L2SQR)
+
+    def point(self, setting: str, size_bytes: float) -> Point:
+        """Put the quality beside what it cost."""
+        chroma = self._db(self._chroma, 2 * self._pixels) if self._colour else None
+        return Point(setting, size_bytes, self._db(self._luma, self._pixels), chroma)
+
+    def _db(self, error: float, samples: int) -> float:
+        return 10 * math.log10(self._peak**2 * samples / error) if error else math.inf
 
 
-def psnr_db(error: float, pixels: int, dtype: Any) -> float:
-    """PSNR of a squared error on the full scale of the dtype."""
-    return 10 * math.log10(float(np.iinfo(dtype).max) ** 2 * pixels / error) if error else math.inf
-
-
-def luma_psnr_db(original: Pixels, decoded: Pixels) -> float:
-    """Luma PSNR of one picture."""
-    pixels = original.shape[0] * original.shape[1]
-    return psnr_db(luma_error(original, decoded), pixels, original.dtype)
+def picture_point(setting: str, size_bytes: float, original: Pixels, decoded: Pixels) -> Point:
+    """Point of a single picture."""
+    fidelity = Fidelity(original.dtype)
+    fidelity.add(original, decoded)
+    return fidelity.point(setting, size_bytes)
 
 
 def stream_point(
@@ -54,15 +81,13 @@ def stream_point(
     encode: Callable[[Pixels], bytes],
     decode: Callable[[bytes], Pixels],
 ) -> Point:
-    """Bytes and pooled luma PSNR of a stream that gives one packet a frame."""
-    size, error = 0, 0.0
+    """Point of a stream that gives one packet a frame."""
+    size, fidelity = 0, Fidelity(frames[0].dtype)
     for frame in frames:
         packet = encode(frame)
         size += len(packet)
-        error += luma_error(frame, decode(packet))
-    first = frames[0]
-    pixels = len(frames) * first.shape[0] * first.shape[1]
-    return Point(setting, size, psnr_db(error, pixels, first.dtype))
+        fidelity.add(frame, decode(packet))
+    return fidelity.point(setting, size)
 
 
 def rankcast_point(frames: Sequence[Pixels], codec: str, **options: Any) -> Point:
@@ -94,7 +119,7 @@ def jpeg_point(frames: Sequence[Pixels], quality: int) -> Point:
 def webp_opencv_point(image: Pixels, quality: int) -> Point:
     """WebP as OpenCV writes it: method 4."""
     data = bytes(cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])[1])
-    return Point(f"q={quality}", len(data), luma_psnr_db(image, decode_file(data)))
+    return picture_point(f"q={quality}", len(data), image, decode_file(data))
 
 
 def webp_pillow_point(image: Pixels, quality: int) -> Point:
@@ -104,7 +129,7 @@ def webp_pillow_point(image: Pixels, quality: int) -> Point:
         stream, "WEBP", quality=quality, method=6
     )
     data = stream.getvalue()
-    return Point(f"q={quality}", len(data), luma_psnr_db(image, decode_file(data)))
+    return picture_point(f"q={quality}", len(data), image, decode_file(data))
 
 
 def svd_float32_points(image: Pixels, ranks: Sequence[int]) -> list[Point]:
@@ -120,10 +145,8 @@ def svd_float32_points(image: Pixels, ranks: Sequence[int]) -> list[Point]:
         planes = [(u[:, :k] * s[:k]) @ vt[:k] for u, s, vt in factors]
         rebuilt = np.clip(np.rint(np.stack(planes, axis=-1)), 0, 255).astype(np.uint8)
         points.append(
-            Point(
-                f"k={k}",
-                4 * count * k * (height + width + 1),
-                luma_psnr_db(image, rebuilt.reshape(image.shape)),
+            picture_point(
+                f"k={k}", 4 * count * k * (height + width + 1), image, rebuilt.reshape(image.shape)
             )
         )
     return points
@@ -201,14 +224,15 @@ def without_settings_text(packet: bytes) -> int:
 
 def x264_point(frames: Sequence[Pixels], preset: str, crf: float, gop: int) -> Point:
     """Code frames as one x264 stream, one slice a picture."""
-    coder, decoder = X264(frames[0].shape, preset, crf, gop), H264Decoder(grey=frames[0].ndim == 2)
+    coder = X264(frames[0].shape, preset, crf, gop)
+    decoder = H264Decoder(grey=frames[0].ndim == 2)
     height, width = (side - side % 2 for side in frames[0].shape[:2])
-    size, error = 0, 0.0
+    size, fidelity = 0, Fidelity()
     for frame in frames:
         packet = coder.encode(frame)
         size += without_settings_text(packet)
-        error += luma_error(np.ascontiguousarray(frame[:height, :width]), decoder.decode(packet))
-    return Point(f"crf={crf:g}", size, psnr_db(error, len(frames) * height * width, np.uint8))
+        fidelity.add(np.ascontiguousarray(frame[:height, :width]), decoder.decode(packet))
+    return fidelity.point(f"crf={crf:g}", size)
 
 
 def jpeg2000_reversible_point(image: Pixels, bits_per_pixel: float) -> Point:
@@ -217,14 +241,14 @@ def jpeg2000_reversible_point(image: Pixels, bits_per_pixel: float) -> Point:
     permille = max(1, round(1000 * bits_per_pixel / full))
     data = bytes(cv2.imencode(".jp2", image, [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, permille])[1])
     setting = f"5/3 {bits_per_pixel:g} bit/pixel"
-    return Point(setting, len(data), luma_psnr_db(image, decode_file(data)))
+    return picture_point(setting, len(data), image, decode_file(data))
 
 
 def jpeg2000_irreversible_point(image: Pixels, level_db: float) -> Point:
     """OpenJPEG through imagecodecs: the 9/7 wavelet, which is the better one for lossy coding."""
     data = imagecodecs.jpeg2k_encode(image, level=level_db, reversible=False, codecformat="j2k")
     decoded = imagecodecs.jpeg2k_decode(data)
-    return Point(f"9/7 {level_db:g} dB", len(data), luma_psnr_db(image, decoded))
+    return picture_point(f"9/7 {level_db:g} dB", len(data), image, decoded)
 
 
 def png_bytes(image: Pixels) -> tuple[int, str]:

@@ -11,7 +11,15 @@ from typing import Any
 import codec_frames
 import codec_peers
 import numpy as np
-from codec_curves import Curve, Point, bd_rate_percent, cover, geometric_mean, mean_ratio
+from codec_curves import (
+    Curve,
+    Point,
+    bd_rate_percent,
+    chroma_gain_db,
+    cover,
+    geometric_mean,
+    mean_ratio,
+)
 
 import rankcast
 from rankcast.errors import UnsupportedImageError
@@ -32,7 +40,7 @@ _WEBP_QUALITIES = (0, 3, 8, 15, 25, 36, 48, 60, 70, 78, 84, 89, 93, 96, 98, 100)
 _CRF = (45, 41, 37, 33, 29, 26, 23, 20, 17, 14, 11, 8, 5, 2)
 _QUALITIES = (3, 6, 10, 16, 24, 34, 46, 57, 67, 75, 81, 86, 90, 93, 95, 97, 98, 99, 100)
 _STEPS = tuple(round(64 / 2 ** (i / 2), 3) for i in range(16))
-_DEEP_STEPS = tuple(round(4096 / 2 ** (i / 2), 3) for i in range(27))
+_DEEP_STEPS = tuple(round(4096 / 2 ** (i / 3), 3) for i in range(40))
 _SVD_RANKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _SVD_PSNR_DB = tuple(float(db) for db in range(22, 52, 3))
 
@@ -72,6 +80,9 @@ def _described(points: Sequence[Point], unit: float) -> list[dict[str, Any]]:
             "bytes": p.size_bytes,
             "bit_per_pixel": round(8 * p.size_bytes / unit, 4),
             "psnr_db": round(p.psnr_db, 3) if np.isfinite(p.psnr_db) else None,
+            "chroma_db": None
+            if p.chroma_db is None or not np.isfinite(p.chroma_db)
+            else round(p.chroma_db, 3),
         }
         for p in points
     ]
@@ -167,6 +178,12 @@ def stills(tested: Tested, data: Path | None, most: int | None) -> dict[str, Any
                 peer: _rounded(bd_rate_percent(curves[OURS], curve, targets[0][1], targets[-1][1]))
                 for peer, curve in peers.items()
             },
+            "chroma_gain_db": {
+                peer: _rounded(
+                    chroma_gain_db(curves[OURS], curves[peer], targets[0][1], targets[-1][1])
+                )
+                for peer in ("jpeg", "webp-m4", "webp-m6")
+            },
         }
         mean = images[name]["mean_ratio"]
         say(f"still {name}: of JPEG {mean['jpeg']}, of WebP {mean['webp']}")
@@ -190,6 +207,12 @@ def stills(tested: Tested, data: Path | None, most: int | None) -> dict[str, Any
                 for peer in peers_named
             }
             for rate in STILL_RATES
+        },
+        "chroma_gain_db": {
+            peer: _mean(
+                [v for i in images.values() if (v := i["chroma_gain_db"][peer]) is not None]
+            )
+            for peer in ("jpeg", "webp-m4", "webp-m6")
         },
         "bd_rate_percent": {
             peer: _mean(
@@ -233,6 +256,11 @@ def _clip(tested: Tested, frames: Sequence[Any], gop: int) -> dict[str, Any]:
         "ratio": {p: r and {k: round(v, 4) for k, v in r.items()} for p, r in ratios.items()},
         "bd_rate_percent": {
             peer: _rounded(bd_rate_percent(curves[OURS], curve, low, high))
+            for peer, curve in curves.items()
+            if peer != OURS
+        },
+        "chroma_gain_db": {
+            peer: _rounded(chroma_gain_db(curves[OURS], curve, low, high))
             for peer, curve in curves.items()
             if peer != OURS
         },

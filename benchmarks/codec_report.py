@@ -136,27 +136,36 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:+.1f} %"
 
 
+def _decibel(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.2f} dB"
+
+
 def _stills(found: Mapping[str, Any]) -> str:
     peers = ["jpeg", "webp", "webp-m4", "webp-m6", "svd-float32"]
     rates = list(found["mean_ratio_by_rate"])
     rows = [
         [name, *(_percent(i["bd_rate_percent"][p]) for p in peers),
+         *(_decibel(i["chroma_gain_db"][p]) for p in ("jpeg", "webp-m6")),
          *(_shown(_row_at(i["at"], float(rate), "jpeg")) for rate in rates)]
         for name, i in found["images"].items()
     ]  # fmt: skip
     rows.append(
         ["**mean**", *(_percent(found["bd_rate_percent"][p]) for p in peers),
+         *(_decibel(found["chroma_gain_db"][p]) for p in ("jpeg", "webp-m6")),
          *(_shown(found["mean_ratio_by_rate"][rate]["jpeg"]) for rate in rates)]
     )  # fmt: skip
     rows.append(
-        ["of WebP", *("" for _ in peers),
+        ["of WebP", *("" for _ in peers), "", "",
          *(_shown(found["mean_ratio_by_rate"][rate]["webp"]) for rate in rates)]
     )  # fmt: skip
     return (
         "## Stills\n\nBD-rate against each peer over the PSNR that JPEG has between 0.25 and 2"
         " bit/pixel, then bytes over those of JPEG at JPEG's bit/pixel. `webp` is the cheaper of"
-        " method 4 (OpenCV) and method 6 (Pillow) at every PSNR.\n\n"
-        + _table(["still", *peers, *(f"at {r}" for r in rates)], rows)
+        " method 4 (OpenCV) and method 6 (Pillow) at every PSNR. Chroma: how much"
+        " higher its PSNR is than that of the peer at equal PSNR of luma.\n\n"
+        + _table(
+            ["still", *peers, "chroma, JPEG", "chroma, WebP", *(f"at {r}" for r in rates)], rows
+        )
     )
 
 
@@ -179,12 +188,13 @@ def _clips(found: Mapping[str, Any]) -> str:
             [name, str(clip["frames"]),
              *(_shown(r["ratio"] if (r := clip["ratio"][p]) else None) for p in peers),
              *(_percent(clip["bd_rate_percent"][p]) for p in peers),
+             *(_decibel(clip["chroma_gain_db"][p]) for p in peers[:2]),
              f"{window['from_db']:.1f} to {window['to_db']:.1f}" if window else "-",
              *(_shown(at.get(float(db))) for db in points)]
         )  # fmt: skip
     for kind, mean in found["geometric_mean"].items():
         rows.append(
-            [f"**geometric mean, {kind}**", "", *(_shown(mean[p]) for p in peers), *[""] * 4,
+            [f"**geometric mean, {kind}**", "", *(_shown(mean[p]) for p in peers), *[""] * 6,
              *("" for _ in points)]
         )  # fmt: skip
     return (
@@ -192,7 +202,8 @@ def _clips(found: Mapping[str, Any]) -> str:
         f" BD-rate over {low:g} to {high:g} dB or the part of it that both reach; last, the ratio"
         " to x264 ultrafast at single points.\n\n"
         + _table(
-            ["clip", "frames", *peers, *(f"BD {p}" for p in peers), "dB",
+            ["clip", "frames", *peers, *(f"BD {p}" for p in peers), "chroma, MJPEG",
+             "chroma, x264 uf", "dB",
              *(f"{db} dB" for db in points)],
             rows,
         )

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rankcast.codec import DEFAULT_CODEC, codec_named
-from rankcast.codec.protocol import CodecOptions
+from rankcast.codec.protocol import CodecOptions, Reconfigurable
 from rankcast.errors import SettingsError
 from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar
 from rankcast.wire import PPB, STREAM_ID_BYTES, Header, Kind, pack
@@ -71,6 +71,7 @@ class Encoder:
     def __init__(self, codec: str = DEFAULT_CODEC, **options: Any) -> None:
         self._codec = codec_named(codec)
         self._encoder = self._codec.make_encoder(check_options(codec, options))
+        self._options = dict(options)
         self.stream_id = os.urandom(STREAM_ID_BYTES)
         self._sequence = 0
 
@@ -83,6 +84,30 @@ class Encoder:
     def sequence(self) -> int:
         """Sequence that the next packet will carry: the count of packets made so far."""
         return self._sequence
+
+    def set(self, **options: Any) -> None:
+        """Change options of the codec from the next picture on; the others stay.
+
+        Where options exclude each other (quality, step, psnr and bitrate of `svd-patch`), the new
+        one replaces the old.
+
+        Raises
+        ------
+        SettingsError
+            If an option is unknown or a value is not allowed; nothing is changed then.
+        """
+        merged = self._options | options
+        for group in self._codec.options.exclusive:
+            if any(name in options for name in group):
+                for name in set(group) - set(options):
+                    merged.pop(name, None)
+        checked = check_options(self._codec.name, merged)
+        if isinstance(self._encoder, Reconfigurable):
+            self._encoder.reconfigure(checked)
+        else:
+            # Nothing but key frames: a new encoder goes on where the old one stopped.
+            self._encoder = self._codec.make_encoder(checked)
+        self._options = merged
 
     def request_keyframe(self) -> None:
         """Make the next packet decodable without any earlier one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +16,9 @@ class CodecOptions(BaseModel):
     """Options of a codec: checked at construction, unknown ones refused, never changed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    exclusive: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Groups of options of which at most one may be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,14 @@ class CodecEncoder(Protocol):
 
     def request_keyframe(self) -> None:
         """Make the next frame a key frame; nothing to do where every frame is one."""
+
+
+@runtime_checkable
+class Reconfigurable(Protocol):
+    """An encoder whose options can change without losing what it predicts from."""
+
+    def reconfigure(self, options: Any) -> None:  # Any: an instance of the codec's options
+        """Go on with other options from the next frame on."""
 
 
 class CodecDecoder(Protocol):

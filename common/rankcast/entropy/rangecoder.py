@@ -41,7 +41,7 @@ REGISTERS = 16
 _TOP = 1 << 40
 _RENORMALISE = 1 << 32
 _MAX_INVENTED_BYTES = 8
-"""The encoder trims trailing zeros; five bytes fill the code register, three are spare."""
+"""The encoder drops fewer trailing zeros than this, so a decoder that needs more was fooled."""
 
 PROBABILITY_BITS = 16
 _HALF = 1 << (PROBABILITY_BITS - 1)
@@ -209,7 +209,7 @@ def bit_cost(coder: Coder, context: int, bit: int) -> float:
 def finish_encoder(coder: Coder, data: Bytes) -> int:
     """End the stream with as few bytes as name the interval; return its length.
 
-    Trailing zero bytes are dropped: the decoder reads zeros past the end.
+    Up to seven trailing zero bytes are dropped: the decoder reads zeros past the end.
     """
     low, span = coder[LOW], coder[RANGE]
     # The number with the most trailing zeros inside [low, low + span).
@@ -222,7 +222,8 @@ def finish_encoder(coder: Coder, data: Bytes) -> int:
     for _ in range(6):
         _shift_low(coder, data)
     end = coder[POSITION]
-    while end > 0 and data[end - 1] == 0:
+    least = max(end - _MAX_INVENTED_BYTES + 1, 0)
+    while end > least and data[end - 1] == 0:
         end -= 1
     coder[POSITION] = end
     return end

@@ -183,14 +183,15 @@ def _psnr(error: int, pixels: Pixels) -> float:
 
 def _squares(pixels: Pixels) -> int:
     if pixels.dtype == np.uint8:
-        return int(cv2.norm(pixels.reshape(pixels.shape[0], -1), cv2.NORM_L2SQR))
+        # The norm is a float: a root that was squared again, so it may lie just below.
+        return round(cv2.norm(pixels.reshape(pixels.shape[0], -1), cv2.NORM_L2SQR))
     return int(_sum_of_squares(np.ascontiguousarray(pixels).reshape(-1)))
 
 
 def _squared_error(pixels: Pixels, rebuilt: Pixels) -> int:
     if pixels.dtype == np.uint8:
         rows = pixels.shape[0]
-        return int(
+        return round(
             cv2.norm(pixels.reshape(rows, -1), rebuilt.reshape(rows, -1), cv2.NORM_L2SQR)
         )
     return int(

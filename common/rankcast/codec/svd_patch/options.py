@@ -32,7 +32,7 @@ def parse_bitrate(text: str) -> float:
 class SvdPatchOptions(CodecOptions):
     """One of `quality`, `step`, `psnr` and `bitrate`; the rest is independent."""
 
-    exclusive: ClassVar[tuple[str, ...]] = ("quality", "step", "psnr", "bitrate")
+    exclusive: ClassVar[tuple[tuple[str, ...], ...]] = (("quality", "step", "psnr", "bitrate"),)
 
     quality: int | None = Field(default=None, ge=1, le=100)
     """1..100 with the habit of JPEG; 75 unless another of the four is given."""
@@ -70,9 +70,10 @@ class SvdPatchOptions(CodecOptions):
 
     @model_validator(mode="after")
     def _one_target(self) -> SvdPatchOptions:
-        given = [name for name in self.exclusive if getattr(self, name) is not None]
+        group = self.exclusive[0]
+        given = [name for name in group if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"got {' and '.join(given)}, want one of {', '.join(self.exclusive)}")
+            raise ValueError(f"got {' and '.join(given)}, want one of {', '.join(group)}")
         return self
 
     @property
