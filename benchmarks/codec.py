@@ -11,20 +11,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import codec_rate
+import codec_clips
 import codec_report
 import codec_speed
+import codec_stills
 from codec_rate import Tested, say
 
 import rankcast
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.opencv import cv2
+from rankcast.pool import processors
 
 SECTIONS = ("stills", "clips", "noisy", "deep", "lossless", "speed")
 
@@ -38,11 +41,11 @@ def _sections(
     most = 2 if quick else None
     sizes = codec_speed.SIZES[-1:] if quick else codec_speed.SIZES
     return {
-        "stills": lambda: codec_rate.stills(tested, data, most),
-        "clips": lambda: codec_rate.clips(tested, data, frames, gop, most),
-        "noisy": lambda: codec_rate.noisy(tested, data, frames, gop),
-        "deep": lambda: codec_rate.deep(tested, data),
-        "lossless": lambda: codec_rate.lossless(arguments.lossless_codec, data, most),
+        "stills": lambda: codec_stills.stills(tested, data, most),
+        "clips": lambda: codec_clips.clips(tested, data, frames, gop, most),
+        "noisy": lambda: codec_clips.noisy(tested, data, frames, gop),
+        "deep": lambda: codec_stills.deep(tested, data),
+        "lossless": lambda: codec_stills.lossless(arguments.lossless_codec, data, most),
         "speed": lambda: codec_speed.speed(
             tested, data, 15 if quick else 40, sizes, (2,) if quick else (1, 2)
         ),
@@ -84,6 +87,8 @@ def main() -> None:
             "rankcast": rankcast.__version__,
             "opencv": cv2.__version__,
             "python": platform.python_version(),
+            "processors": processors(),
+            "load_average": os.getloadavg()[0],
             "seconds": {},
         }
     }

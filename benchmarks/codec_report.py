@@ -72,6 +72,10 @@ def add_ratios(results: dict[str, Any]) -> None:
     theirs = figure_at(results, f"{_HD}/x264-veryfast encode/cpu_p50_ms")
     if ours is not None and theirs:
         results["speed"]["cpu_of_veryfast"] = round(ours / theirs, 3)
+    ours = figure_at(results, f"{_HD}/encode predicted/cpu_min_ms")
+    theirs = figure_at(results, f"{_HD}/x264-veryfast encode/cpu_min_ms")
+    if ours is not None and theirs:
+        results["speed"]["cpu_of_veryfast_fastest"] = round(ours / theirs, 3)
 
 
 def verdicts(results: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -140,31 +144,48 @@ def _decibel(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2f} dB"
 
 
+_VERSUS = (
+    ("bd_rate_percent", "BD-rate", _percent),
+    ("bd_rate_with_chroma_percent", "with chroma", _percent),
+    ("chroma_gain_db", "chroma at equal luma", _decibel),
+)
+
+
+def _versus(groups: Mapping[str, Mapping[str, Any]], peers: list[str]) -> str:
+    """The table of Bjontegaard deltas."""
+    rows = [
+        [name, *(show(found[peer][what]) for peer in peers for what, _, show in _VERSUS)]
+        for name, found in groups.items()
+    ]
+    head = [f"{peer}: {label}" for peer in peers for _, label, _ in _VERSUS]
+    return (
+        "\nBjontegaard deltas at equal luma PSNR, then at equal PSNR of luma and chroma weighted 6"
+        " to 1 and 1; and how much higher than the peer's the PSNR of chroma is where that of luma"
+        " is equal.\n\n" + _table(["", *head], rows)
+    )
+
+
 def _stills(found: Mapping[str, Any]) -> str:
-    peers = ["jpeg", "webp", "webp-m4", "webp-m6", "svd-float32"]
     rates = list(found["mean_ratio_by_rate"])
     rows = [
-        [name, *(_percent(i["bd_rate_percent"][p]) for p in peers),
-         *(_decibel(i["chroma_gain_db"][p]) for p in ("jpeg", "webp-m6")),
+        [name, _shown(i["mean_ratio"]["jpeg"]), _shown(i["mean_ratio"]["webp"]),
          *(_shown(_row_at(i["at"], float(rate), "jpeg")) for rate in rates)]
         for name, i in found["images"].items()
     ]  # fmt: skip
-    rows.append(
-        ["**mean**", *(_percent(found["bd_rate_percent"][p]) for p in peers),
-         *(_decibel(found["chroma_gain_db"][p]) for p in ("jpeg", "webp-m6")),
-         *(_shown(found["mean_ratio_by_rate"][rate]["jpeg"]) for rate in rates)]
-    )  # fmt: skip
-    rows.append(
-        ["of WebP", *("" for _ in peers), "", "",
-         *(_shown(found["mean_ratio_by_rate"][rate]["webp"]) for rate in rates)]
-    )  # fmt: skip
+    for peer in ("jpeg", "webp", "webp-m4", "webp-m6", "svd-float32"):
+        rows.append(
+            [f"**mean, of {peer}**", _shown(found["mean_ratio"][peer]) if peer == "jpeg" else "",
+             _shown(found["mean_ratio"][peer]) if peer == "webp" else "",
+             *(_shown(found["mean_ratio_by_rate"][rate][peer]) for rate in rates)]
+        )  # fmt: skip
     return (
-        "## Stills\n\nBD-rate against each peer over the PSNR that JPEG has between 0.25 and 2"
-        " bit/pixel, then bytes over those of JPEG at JPEG's bit/pixel. `webp` is the cheaper of"
-        " method 4 (OpenCV) and method 6 (Pillow) at every PSNR. Chroma: how much"
-        " higher its PSNR is than that of the peer at equal PSNR of luma.\n\n"
-        + _table(
-            ["still", *peers, "chroma, JPEG", "chroma, WebP", *(f"at {r}" for r in rates)], rows
+        "## Stills\n\nMean byte ratio to JPEG and to WebP, then that to JPEG at JPEG's bit/pixel."
+        " `webp` is the cheaper of method 4 (OpenCV) and method 6 (Pillow) at every PSNR.\n\n"
+        + _table(["still", "of JPEG", "of WebP", *(f"at {r}" for r in rates)], rows)
+        + _versus(
+            {name: i["versus"] for name, i in found["images"].items()}
+            | {"**mean**": found["versus"]},
+            ["jpeg", "webp-m4", "webp-m6"],
         )
     )
 
@@ -187,27 +208,21 @@ def _clips(found: Mapping[str, Any]) -> str:
         rows.append(
             [name, str(clip["frames"]),
              *(_shown(r["ratio"] if (r := clip["ratio"][p]) else None) for p in peers),
-             *(_percent(clip["bd_rate_percent"][p]) for p in peers),
-             *(_decibel(clip["chroma_gain_db"][p]) for p in peers[:2]),
              f"{window['from_db']:.1f} to {window['to_db']:.1f}" if window else "-",
              *(_shown(at.get(float(db))) for db in points)]
         )  # fmt: skip
     for kind, mean in found["geometric_mean"].items():
         rows.append(
-            [f"**geometric mean, {kind}**", "", *(_shown(mean[p]) for p in peers), *[""] * 6,
+            [f"**geometric mean, {kind}**", "", *(_shown(mean[p]) for p in peers), "",
              *("" for _ in points)]
         )  # fmt: skip
     return (
-        f"## Clips\n\nKey frames at most {found['gop']} frames apart for all. Byte ratio and"
-        f" BD-rate over {low:g} to {high:g} dB or the part of it that both reach; last, the ratio"
-        " to x264 ultrafast at single points.\n\n"
-        + _table(
-            ["clip", "frames", *peers, *(f"BD {p}" for p in peers), "chroma, MJPEG",
-             "chroma, x264 uf", "dB",
-             *(f"{db} dB" for db in points)],
-            rows,
-        )
-    )  # fmt: skip
+        f"## Clips\n\nKey frames at most {found['gop']} frames apart for all. Byte ratio over"
+        f" {low:g} to {high:g} dB or the part of it that both reach; last, the ratio to x264"
+        " ultrafast at single points.\n\n"
+        + _table(["clip", "frames", *peers, "dB", *(f"{db} dB" for db in points)], rows)
+        + _versus({name: clip["versus"] for name, clip in found["clips"].items()}, peers)
+    )
 
 
 def _noisy(found: Mapping[str, Any]) -> str:
@@ -224,14 +239,16 @@ def _deep(found: Mapping[str, Any]) -> str:
     rates = sorted({r["anchor_bit_per_pixel"] for i in found["images"].values() for r in i["at"]})
     rows = [
         [name, *(_shown(i["ratio"][p]) for p in ("jpeg2000", "jpeg2000-5/3", "jpeg2000-9/7")),
-         _percent(i["bd_rate_percent"]["jpeg2000"]),
+         *(_percent(i["versus"][p]["bd_rate_percent"]) for p in ("jpeg2000-5/3", "jpeg2000-9/7")),
          *(_shown(_row_at(i["at"], rate, "jpeg2000")) for rate in rates)]
         for name, i in found["images"].items()
     ]  # fmt: skip
     return (
         "## Deep frames\n\nBytes over those of JPEG 2000 (the cheaper of 5/3 and 9/7 at every"
         " PSNR), then at its bit/pixel.\n\n"
-        + _table(["frame", "best", "5/3", "9/7", "BD best", *(f"at {r:g}" for r in rates)], rows)
+        + _table(
+            ["frame", "best", "5/3", "9/7", "BD 5/3", "BD 9/7", *(f"at {r:g}" for r in rates)], rows
+        )
     )
 
 
@@ -258,15 +275,17 @@ def _speed(found: Mapping[str, Any]) -> str:
     for name, scene in found["scenes"].items():
         for threads, clocks in scene["threads"].items():
             cells = [
-                f"{c['p50_ms']:.1f} ({c['cpu_p50_ms']:.1f})" if (c := clocks.get(s)) else "-"
+                f"{c['p50_ms']:.1f} ({c['min_ms']:.1f}, {c['cpu_p50_ms']:.1f})"
+                if (c := clocks.get(s))
+                else "-"
                 for s in stages
             ]
             psnr = scene["psnr_db"]
             rows.append([name, threads, "exact" if psnr is None else f"{psnr:.1f}", *cells])
     return (
-        f"## Speed at quality {found['quality']}\n\nWall time p50 in ms, CPU p50 of all threads"
-        " in brackets; peers at the same PSNR; pixels in, packets out and back.\n\n"
-        + _table(["scene", "threads", "dB", *stages], rows)
+        f"## Speed at quality {found['quality']}\n\nWall time p50 in ms; in brackets that of the"
+        " fastest call and the CPU p50 of all threads; peers at the same PSNR; pixels"
+        " in, packets out and back.\n\n" + _table(["scene", "threads", "dB", *stages], rows)
     )
 
 
