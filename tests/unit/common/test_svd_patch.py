@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -473,9 +474,11 @@ def test_memory_does_not_grow() -> None:
     try:
         for image in images * 5:
             decoder.decode(encoder.encode(image))
+        gc.collect()
         first = tracemalloc.get_traced_memory()[0]
         for number in range(200):
             decoder.decode(encoder.encode(images[number % 4]))
+        gc.collect()
         assert tracemalloc.get_traced_memory()[0] - first < 64 * 1024
     finally:
         tracemalloc.stop()

@@ -63,6 +63,8 @@ from rankcast.jit import kernel
 
 BIT_PRICE, STEP_REAL, SAD_PRICE = range(3)
 PRICES = 3
+_NOISE_ENERGY = 0.08
+"""Squared steps a sample that no better prediction is looked for: quantisation leaves as much."""
 _FINE_SEARCH = 0.3
 """Mean absolute difference in steps above which fractions of a sample are tried."""
 
@@ -252,7 +254,7 @@ def decide_leaf(w: Work, uy: int, ux: int, size: int, planned_skip: bool) -> Non
             coder, intra_context(w, uy, ux, size), 1
         )
         # An intra patch costs its mode and most often more levels.
-        if p[D_KIND] == SKIPPED or best < price * (intra_bits + 16.0):
+        if p[D_KIND] == SKIPPED or best < price * (intra_bits + 16.0) + _NOISE_ENERGY * side * side:
             return
     difference = _intra_mode(w, uy, ux, size)
     if p[PREDICTED] != 0:
@@ -330,7 +332,7 @@ def _decide_inter(w: Work, uy: int, ux: int, size: int, count: int) -> float:
     predict_inter(w, y, x, size, v, u)
     energy = _transform(w, y, x, size)
     cost = _levels_cost(w, energy, group, size, context) + price * side_bits
-    if p[HAS_GUIDE] == 0 and cost > price * (head_bits + 16.0):
+    if p[HAS_GUIDE] == 0 and cost > price * (head_bits + 16.0) + _NOISE_ENERGY * side * side:
         for k in range(count):
             w.vectors[STARTS + k, 0] = w.vectors[k, 0]
             w.vectors[STARTS + k, 1] = w.vectors[k, 1]
@@ -339,8 +341,8 @@ def _decide_inter(w: Work, uy: int, ux: int, size: int, count: int) -> float:
         w.vectors[STARTS + count, 1] = w.vectors[BEST, 1]
         search(
             w.source, w.reference, y, x, side, w.vectors[STARTS:], count + 1,
-            w.prices[SAD_PRICE], w.vectors[0], p[LARGEST], w.tiles[ROWS], w.blocks[TRIAL],
-            w.vectors[BEST], 1, _FINE_SEARCH * w.prices[STEP_REAL] * side * side,
+            w.prices[SAD_PRICE], w.vectors[0], w.real_lines[LANES], w.vectors[BEST], 1, 0.0,
+            _FINE_SEARCH * w.prices[STEP_REAL] * side * side,
         )  # fmt: skip
         new_v, new_u = w.vectors[BEST, 0], w.vectors[BEST, 1]
         if new_v != v or new_u != u:

@@ -148,24 +148,19 @@ def _predict_angle(
     for i in range(side):
         offset = (i + 1) * angle
         base = CORNER + 1 + (offset >> 5)
-        weight = offset & 31
-        if vertical:
-            row = out[i]
-            if weight == 0:
-                for j in range(side):
-                    row[j] = reference[base + j]
-            else:
-                for j in range(side):
-                    row[j] = (
-                        (32 - weight) * reference[base + j] + weight * reference[base + j + 1] + 16
-                    )
-                for j in range(side):
-                    row[j] >>= 5
-        else:
-            for j in range(side):
-                value = np.int64(reference[base + j])
-                if weight != 0:
-                    value = (
-                        (32 - weight) * value + weight * np.int64(reference[base + j + 1]) + 16
-                    ) >> 5
+        weight = np.int32(offset & 31)
+        rest = np.int32(32) - weight
+        near = reference[base : base + side]
+        far = reference[base + 1 : base + 1 + side]
+        row = out[i, :side]
+        for j in range(side):
+            row[j] = rest * near[j] + weight * far[j] + 16
+        for j in range(side):
+            row[j] >>= 5
+    if not vertical:
+        # Computed along the left side: turn it.
+        for i in range(side):
+            for j in range(i + 1, side):
+                value = out[i, j]
+                out[i, j] = out[j, i]
                 out[j, i] = value

@@ -135,6 +135,46 @@ def absolute_difference(
 
 
 @kernel
+def _mixed_difference(
+    source: Pixels,
+    reference: Pixels,
+    y: int,
+    x: int,
+    side: int,
+    v: int,
+    u: int,
+    lanes: NDArray[np.float32],
+) -> float:
+    """Sum of absolute differences at quarter samples by linear mixing: near enough to choose."""
+    y0, x0 = y + (v >> 2), x + (u >> 2)
+    height, width = reference.shape[0], reference.shape[1]
+    if y0 < 0 or x0 < 0 or y0 + side >= height or x0 + side >= width:
+        return 1e12
+    down, right = np.float32(v & 3) * np.float32(0.25), np.float32(u & 3) * np.float32(0.25)
+    w11 = down * right
+    w10 = down - w11
+    w01 = right - w11
+    w00 = np.float32(1) - down - w01
+    lanes[:side] = np.float32(0)
+    for i in range(side):
+        a = source[y + i, x : x + side]
+        r0 = reference[y0 + i, x0 : x0 + side]
+        r1 = reference[y0 + i, x0 + 1 : x0 + 1 + side]
+        r2 = reference[y0 + i + 1, x0 : x0 + side]
+        r3 = reference[y0 + i + 1, x0 + 1 : x0 + 1 + side]
+        for j in range(side):
+            mixed = (
+                w00 * np.float32(r0[j]) + w01 * np.float32(r1[j])
+                + w10 * np.float32(r2[j]) + w11 * np.float32(r3[j])
+            )  # fmt: skip
+            lanes[j] += abs(np.float32(a[j]) - mixed)
+    total = np.float32(0)
+    for j in range(side):
+        total += lanes[j]
+    return float(total)
+
+
+@kernel
 def search(
     source: Pixels,
     reference: Pixels,
@@ -145,11 +185,10 @@ def search(
     start_count: int,
     bit_cost: float,
     vector_cost_at: NDArray[np.int64],
-    largest: int,
-    rows: NDArray[np.int32],
-    block: NDArray[np.int32],
+    lanes: NDArray[np.float32],
     best: NDArray[np.int64],
     reach: int,
+    good: float,
     enough: float,
 ) -> float:
     """Find a displacement: from the best of `starts`, by diamonds, then half and quarter samples.
@@ -166,6 +205,8 @@ def search(
         The result.
     reach : int
         First step of the search in samples.
+    good : float
+        Cost of a start that ends the search.
     enough : float
         Cost below which half and quarter samples are not tried.
 
@@ -186,6 +227,8 @@ def search(
             best[0], best[1] = 4 * v, 4 * u
     if best_cost > 1e29:
         best[0] = best[1] = 0
+    if best_cost < good:
+        return best_cost
     # Large steps first: parts on a belt move many samples between two frames.
     reach = np.int64(reach)
     rounds = 0
@@ -231,15 +274,7 @@ def search(
                 u += fraction
             if abs(v) > MAX_VECTOR or abs(u) > MAX_VECTOR:
                 continue
-            displaced(reference, y, x, side, v, u, largest, rows, block)
-            total = np.int64(0)
-            for i in range(side):
-                a = source[y + i]
-                b = block[i]
-                row = np.int32(0)
-                for j in range(side):
-                    row += np.int32(abs(np.int32(a[x + j]) - b[j]))
-                total += np.int64(row)
+            total = _mixed_difference(source, reference, y, x, side, v, u, lanes)
             cost = total + bit_cost * (vector_bits(v - centre_y) + vector_bits(u - centre_x))
             if cost < best_cost:
                 best_cost = cost

@@ -19,11 +19,8 @@ from rankcast.codec.svd_patch.slice import (
     BEST,
     GUIDE_SHIFT,
     HAS_GUIDE,
-    LARGEST,
     PREDICTED,
-    ROWS,
     STARTS,
-    TRIAL,
     VECTOR_X,
     VECTOR_Y,
     Work,
@@ -107,24 +104,26 @@ def _residual_cost(w: Work, y: int, x: int, side: int, size: int, skip_mean: boo
     """Estimated cost of a part of the cell whose residual lies in SOURCE_REAL."""
     cell, residual = w.real_blocks[SOURCE_REAL], w.real_tiles[RESIDUAL_REAL]
     lanes = w.real_lines[LANES]
-    mean = np.float32(0)
-    if skip_mean:
-        for i in range(side):
-            for j in range(side):
-                mean += cell[y + i, x + j]
-        mean /= np.float32(side * side)
+    # Any sample near the mean keeps float32 exact enough; the mean itself is predicted from
+    # the neighbours and must not count.
+    offset = cell[y, x] if skip_mean else np.float32(0)
     lanes[:8] = np.float32(0)
     for i in range(side):
         source = cell[y + i, x : x + side]
         for g in range(side >> 3):
             for j in range(8):
-                value = source[8 * g + j] - mean
+                value = source[8 * g + j] - offset
                 residual[g, i, j] = value
                 lanes[j] += value * value
     energy = np.float32(0)
     for j in range(8):
         energy += lanes[j]
-    return float(energy) - _gain(w, side, size)
+    gain = _gain(w, side, size)
+    if skip_mean:
+        mean = w.real_lines[SCALED, 0]
+        saved = mean * mean - _COST_CONSTANT - _COST_SLOPE * abs(mean)
+        return float(energy - mean * mean) - gain + float(max(saved, np.float32(0)))
+    return float(energy) - gain
 
 
 @kernel
@@ -153,10 +152,12 @@ def plan_cell(w: Work, uy: int, ux: int) -> None:
     cell = w.real_blocks[SOURCE_REAL]
     for i in range(8 * units_y):
         source = w.source[y + i]
+        row = source[x : x + 8 * units_x]
         for j in range(8 * units_x):
-            cell[i, j] = np.float32(source[x + j]) * inverse_step
+            cell[i, j] = np.float32(row[j]) * inverse_step
     head = price * (_PREDICTED_HEAD_BITS if predicted else _KEY_HEAD_BITS)
     whole = 0.0
+    merged = 0 if units_y == 4 and units_x == 4 else -4
     for a in range(0, units_y, 2):
         for b in range(0, units_x, 2):
             high, wide = min(2, units_y - a), min(2, units_x - b)
@@ -185,12 +186,13 @@ def plan_cell(w: Work, uy: int, ux: int) -> None:
                 single = head + _residual_cost(w, 8 * a, 8 * b, 16, 1, not predicted)
                 if single <= parts:
                     parts = single
+                    merged += 1
                     for c in range(a, a + 2):
                         for d in range(b, b + 2):
                             w.plan[uy + c, ux + d] = 1
             whole += parts
-    # A whole cell is one patch only where it is smooth: with much to code never.
-    if units_y == 4 and units_x == 4 and still_units < 8 and whole < _WHOLE_LIMIT:
+    # A whole cell is one patch only where it is smooth: most of its quarters are.
+    if merged >= 3 and still_units < 8 and whole < _WHOLE_LIMIT:
         single = head + _residual_cost(w, 0, 0, 32, 2, not predicted)
         if single <= whole:
             for c in range(4):
@@ -225,8 +227,7 @@ def _subtract(
             gx = min((ux + b) << shift, w.guide.shape[1] - 1)
             v = (np.int64(w.guide[gy, gx, VECTOR_Y]) >> shift) >> 2
             u = (np.int64(w.guide[gy, gx, VECTOR_X]) >> shift) >> 2
-            moved = absolute_difference(w.source, w.reference, y, x, 16, y + v, x + u)
-            if moved >= zero:
+            if absolute_difference(w.source, w.reference, y, x, 16, y + v, x + u) >= zero:
                 v = u = np.int64(0)
         elif zero > 256 * 0.25 * w.prices[STEP_REAL]:
             starts = w.vectors[STARTS:]
@@ -237,9 +238,14 @@ def _subtract(
                 starts[1, 0] = w.info[uy + a, ux - 1, VECTOR_Y]
                 starts[1, 1] = w.info[uy + a, ux - 1, VECTOR_X]
             w.vectors[0, 0] = w.vectors[0, 1] = 0
+            near = absolute_difference(
+                w.source, w.reference, y, x, 16, y + (starts[1, 0] >> 2), x + (starts[1, 1] >> 2)
+            )
+            # Beside a part that moved, the same movement is at most a little off.
+            reach = 8 if near >= zero else 2
             search(
                 w.source, w.reference, y, x, 16, starts, 2, w.prices[SAD_PRICE], w.vectors[0],
-                w.numbers[LARGEST], w.tiles[ROWS], w.blocks[TRIAL], best, 8, 1e30,
+                w.real_lines[LANES], best, reach, 256 * 0.25 * w.prices[STEP_REAL], 1e30,
             )  # fmt: skip
             v, u = best[0] >> 2, best[1] >> 2
         else:
@@ -251,8 +257,10 @@ def _subtract(
         reference = w.reference[min(max(y + i + v, 0), height - 1)]
         row = cell[8 * a + i]
         if x + u >= 0 and x + u + 8 * units_x <= width:
+            part = row[8 * b : 8 * (b + units_x)]
+            moved = reference[x + u : x + u + 8 * units_x]
             for j in range(8 * units_x):
-                row[8 * b + j] -= np.float32(reference[x + u + j]) * inverse_step
+                part[j] -= np.float32(moved[j]) * inverse_step
         else:
             for j in range(8 * units_x):
                 column = min(max(x + j + u, 0), width - 1)

@@ -290,10 +290,10 @@ def rebuild(w: Work, y: int, x: int, size: int, coded: int) -> None:
     prediction, residual = w.blocks[PREDICTION], w.tiles[RESIDUAL]
     if coded == 0:
         for i in range(side):
-            out = w.rebuilt[y + i]
+            out = w.rebuilt[y + i, x : x + side]
             row = prediction[i]
             for j in range(side):
-                out[x + j] = row[j]
+                out[j] = row[j]
         return
     levels = w.lines[LEVELS_NOW]
     rows, columns = p[EXTENT], p[EXTENT + 1]
@@ -307,19 +307,19 @@ def rebuild(w: Work, y: int, x: int, size: int, coded: int) -> None:
             levels, side, rows, columns, p[STEP], w.left[size], w.right_t[size],
             w.tiles[CORE], w.tiles[MIDDLE], residual,
         )  # fmt: skip
-    # Typed constants keep the comparison in 32 bits.
+    # Typed constants keep the comparison in 32 bits; views keep the loops free of checks.
     zero, largest = np.int32(0), np.int32(p[LARGEST])
-    for i in range(side):
-        out = w.rebuilt[y + i]
-        row = prediction[i]
-        for g in range(side >> 3):
+    for g in range(side >> 3):
+        tile = w.rebuilt[y : y + side, x + 8 * g : x + 8 * g + 8]
+        before = prediction[:side, 8 * g : 8 * g + 8]
+        for i in range(side):
             for j in range(8):
-                value = np.int32(residual[g, i, j] + row[8 * g + j])
+                value = np.int32(residual[g, i, j] + before[i, j])
                 if value < zero:
                     value = zero
                 if value > largest:
                     value = largest
-                out[x + 8 * g + j] = value
+                tile[i, j] = value
     for i in range(rows):
         for j in range(columns):
             levels[i * STRIDE + j] = 0
