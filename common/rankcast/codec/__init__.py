@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from rankcast.codec.jpeg import JPEG
+from rankcast.codec.lossless import LOSSLESS
 from rankcast.codec.protocol import Codec
 from rankcast.codec.raw import RAW
 from rankcast.codec.svd import SVD
 from rankcast.codec.svd_patch import SVD_PATCH
 from rankcast.errors import SettingsError, UnknownCodecError
 
-CODECS: Mapping[int, Codec] = MappingProxyType({0: RAW, 1: SVD, 2: JPEG, 3: SVD_PATCH})
+CODECS: Mapping[int, Codec] = MappingProxyType({0: RAW, 1: SVD, 2: JPEG, 3: SVD_PATCH, 4: LOSSLESS})
 CODECS_BY_NAME: Mapping[str, Codec] = MappingProxyType(
     {codec.name: codec for codec in CODECS.values()}
 )
