@@ -19,6 +19,7 @@ from codec_rate import (
     rounded,
     say,
     versus,
+    without_headers,
 )
 
 CLIP_WINDOW_DB = (36.0, 46.0)
@@ -57,6 +58,13 @@ def _clip(tested: Tested, frames: Sequence[Any], gop: int) -> dict[str, Any]:
         "points": {peer: described(found, pixels) for peer, found in points.items()},
         "at": [{k: v for k, v in row.items() if k != "anchor_bit_per_pixel"} for row in rows],
         "ratio": {p: r and {k: round(v, 4) for k, v in r.items()} for p, r in ratios.items()},
+        "ratio_without_headers": {
+            peer: rounded(r["ratio"])
+            if (r := mean_ratio(without_headers(points[OURS]), curve, low, high))
+            else None
+            for peer, curve in curves.items()
+            if peer != OURS
+        },
         "versus": versus(points, low, high),
     }
 

@@ -28,6 +28,9 @@ class Point:
     psnr_db: float
     """Of luma."""
     chroma_db: float | None = None
+    header_bytes: float = 0
+    """Of `size_bytes`, what names and dates the frames and codes none: zero for the peers, whose
+    packets leave that to a container."""
 
 
 def pchip(

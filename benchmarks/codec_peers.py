@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -21,6 +22,7 @@ from PIL import Image
 
 import rankcast
 from rankcast.opencv import cv2
+from rankcast.wire import unpack
 
 Pixels: TypeAlias = Any
 """(H, W) or (H, W, 3) BGR, uint8 or uint16."""
@@ -93,8 +95,17 @@ def stream_point(
 def rankcast_point(frames: Sequence[Pixels], codec: str, **options: Any) -> Point:
     """Code frames as one stream of Rankcast and decode them again."""
     encoder, decoder = rankcast.Encoder(codec, **options), rankcast.Decoder()
+    header_bytes = 0
+
+    def decode(data: bytes) -> Pixels:
+        nonlocal header_bytes
+        packet = unpack(data)
+        header_bytes += packet.size - len(packet.body)
+        return decoder.decode_packet(packet)
+
     setting = " ".join(f"{name}={value}" for name, value in options.items())
-    return stream_point(frames, setting, encoder.encode, decoder.decode)
+    point = stream_point(frames, setting, encoder.encode, decode)
+    return replace(point, header_bytes=header_bytes)
 
 
 def jpeg_encode(image: Pixels, quality: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,7 @@ def described(points: Sequence[Point], unit: float) -> list[dict[str, Any]]:
         {
             "setting": p.setting,
             "bytes": p.size_bytes,
+            "header_bytes": p.header_bytes,
             "bit_per_pixel": round(8 * p.size_bytes / unit, 4),
             "psnr_db": round(p.psnr_db, 3) if np.isfinite(p.psnr_db) else None,
             "chroma_db": None
@@ -100,6 +101,11 @@ def at_points(
 def ratios_to(rows: Sequence[dict[str, Any]], peer: str) -> list[float]:
     """The ratios to one peer where there are any."""
     return [row[peer] for row in rows if row[peer] is not None]
+
+
+def without_headers(points: Sequence[Point]) -> Curve:
+    """Curve of the coded pictures alone."""
+    return Curve(replace(p, size_bytes=p.size_bytes - p.header_bytes) for p in points)
 
 
 def envelope(*curves: Curve) -> Curve:

@@ -208,19 +208,32 @@ def _clips(found: Mapping[str, Any]) -> str:
         rows.append(
             [name, str(clip["frames"]),
              *(_shown(r["ratio"] if (r := clip["ratio"][p]) else None) for p in peers),
+             *(_shown(clip["ratio_without_headers"][p]) for p in peers[1:]),
              f"{window['from_db']:.1f} to {window['to_db']:.1f}" if window else "-",
              *(_shown(at.get(float(db))) for db in points)]
         )  # fmt: skip
     for kind, mean in found["geometric_mean"].items():
         rows.append(
-            [f"**geometric mean, {kind}**", "", *(_shown(mean[p]) for p in peers), "",
+            [f"**geometric mean, {kind}**", "", *(_shown(mean[p]) for p in peers), "", "", "",
              *("" for _ in points)]
         )  # fmt: skip
     return (
         f"## Clips\n\nKey frames at most {found['gop']} frames apart for all. Byte ratio over"
-        f" {low:g} to {high:g} dB or the part of it that both reach; last, the ratio to x264"
-        " ultrafast at single points.\n\n"
-        + _table(["clip", "frames", *peers, "dB", *(f"{db} dB" for db in points)], rows)
+        f" {low:g} to {high:g} dB or the part of it that both reach; what is left of it"
+        " without the headers of our packets (x264 leaves names, dates and check sums to a"
+        " container); last, the ratio to x264 ultrafast at single points.\n\n"
+        + _table(
+            [
+                "clip",
+                "frames",
+                *peers,
+                "ultrafast, bodies",
+                "veryfast, bodies",
+                "dB",
+                *(f"{db} dB" for db in points),
+            ],
+            rows,
+        )
         + _versus({name: clip["versus"] for name, clip in found["clips"].items()}, peers)
     )
 
