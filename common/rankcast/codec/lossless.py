@@ -4,7 +4,8 @@ Colour goes through the reversible integer transform YCoCg-R (Malvar and Sulliva
 sample is predicted by a mean of four predictors, each weighted by how well it did around here,
 as in the weighted predictor of JPEG XL (ISO/IEC 18181-1), less the mean error of its context,
 as in LOCO-I (ISO/IEC 14495-1). An `svd-patch` picture as the base with its residual coded
-the same way was measured and takes 3 to 12 % more bytes: docs/wire.md says how.
+the same way takes 2 % (step 80) to 19 % (step 4) more bytes on photographs and 7 to 10 % more
+on 12-bit scans: what its transform decorrelates, the prediction finds too, without side information.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ class LosslessEncoder:
         pixels = frame.pixels
         transform = YCOCG if pixels.ndim == 3 and pixels.shape[2] == 3 else PLAIN
         # Binarised and drawn pictures: a sample is the one beside it or it is far off.
-        repeats = int(np.mean(pixels[:, 1:] == pixels[:, :-1]) > _REPEATS) if pixels.size > 1 else 0
+        repeats = 0
+        if pixels.shape[1] > 1:
+            repeats = int(np.mean(pixels[:, 1:] == pixels[:, :-1]) > _REPEATS)
 
         def task(first: int, last: int) -> Callable[[], bytes]:
             def code_band() -> bytes:
@@ -277,6 +280,8 @@ def _code_plane(
             if decoding:
                 actual = min(max(guess + error, -_LIMIT), _LIMIT)
                 plane[i, j] = actual
+                # What a hostile stream said beyond the limit must not grow in the sums.
+                error = actual - guess
             cell[0] += error
             cell[1] += 1
             if cell[1] >= 256:

@@ -19,6 +19,11 @@ from hypothesis import strategies as st
 
 import rankcast
 from conformance import check_codec, psnr_db
+from rankcast.codec.svd_patch import encoder as svd_patch_encoder
+from rankcast.codec.svd_patch.basis import choose_basis, table_basis
+from rankcast.codec.svd_patch.encoder import SvdPatchEncoder
+from rankcast.codec.svd_patch.engine import BIT_PRICE
+from rankcast.codec.svd_patch.payload import HAS_BASES
 from rankcast.frame import Frame, Pixels
 from rankcast.wire import Kind, pack, unpack
 
@@ -137,6 +142,52 @@ def test_a_square_that_moves_is_predicted_from_where_it_was() -> None:
     key = len(unpack(packets[0]).body)
     predicted = [len(unpack(packet).body) for packet in packets[1:]]
     assert max(predicted) < 0.5 * key
+
+
+def _striped() -> Pixels:
+    """Patches of two values in columns, at random strength: one vector, many cosines."""
+    rng = np.random.default_rng(5)
+    column = np.array([1, 1, -1, 1, -1, -1, 1, -1])
+    strength = rng.integers(-60, 61, (40, 40))
+    return (128 + np.kron(strength, np.ones((8, 1)) * column)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_factors_of_a_frames_own_travel_with_it(
+    monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    image = _striped().astype(dtype)
+    step = 6.0
+    own = choose_basis(image.astype(np.uint16), step, dtype == "uint16")
+    assert own.own
+    monkeypatch.setattr(SvdPatchEncoder, "_cost", lambda _self, _picture, body, _step: -len(body))
+    monkeypatch.setattr(svd_patch_encoder, "choose_basis", lambda *_: own)
+    encoder, decoder = rankcast.Encoder("svd-patch", step=step), rankcast.Decoder()
+    for number in range(3):
+        packet = encoder.encode(image)
+        assert bool(unpack(packet).body[0] & HAS_BASES) == (number == 0)
+        pixels = decoder.decode(packet)
+        assert np.abs(pixels.astype(int) - image).max() <= 4 * step
+
+
+def test_factors_of_its_own_are_sent_only_where_the_bytes_say_so() -> None:
+    image = _striped()
+    chosen = rankcast.Encoder("svd-patch", step=6.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(svd_patch_encoder, "choose_basis", lambda _p, _s, deep: table_basis(deep))
+        plain = rankcast.Encoder("svd-patch", step=6.0).encode(image)
+
+    def cost(packet: bytes) -> float:
+        parsed = unpack(packet)
+        assert parsed.header.squared_error is not None
+        return 8 * len(parsed.body) + parsed.header.squared_error / (BIT_PRICE * 36)
+
+    assert cost(chosen.encode(image)) <= cost(plain)
+
+
+def test_a_smooth_frame_keeps_the_table() -> None:
+    packet = rankcast.Encoder("svd-patch").encode(scene(0, (136, 200)))
+    assert not unpack(packet).body[0] & HAS_BASES
 
 
 # ---- key frames and losses

@@ -87,6 +87,69 @@ def table_basis(deep: bool) -> Basis:
     return TABLE_16 if deep else TABLE_8
 
 
+def choose_basis(plane: NDArray[np.uint16], step: float, deep: bool) -> Basis:
+    """Return the cheaper of the plane's own 2D-SVD and the table.
+
+    Parameters
+    ----------
+    plane : ndarray, shape (8 a, 8 b)
+        Source samples.
+    step : float
+        Quantiser step in levels of the plane.
+    deep : bool
+        Whether the basis has the precision of 16-bit planes.
+    """
+    table = table_basis(deep)
+    rows, columns = plane.shape[0] // SIDE, plane.shape[1] // SIDE
+    if rows * columns < _MIN_PATCHES:
+        return table
+    patches = plane.reshape(rows, SIDE, columns, SIDE).transpose(0, 2, 1, 3)
+    stride = max(int(np.sqrt(rows * columns / _SAMPLED_PATCHES)), 1)
+    stack = patches[::stride, ::stride].reshape(-1, SIDE, SIDE).astype(np.float32)
+    # The mean of a patch is predicted from its neighbours; what is left is factorised.
+    stack -= stack.mean(axis=(1, 2), keepdims=True)
+    bits = basis_bits(deep)
+    factors = [
+        _factor(np.einsum("nij,nkj->ik", stack, stack), bits),
+        _factor(np.einsum("nji,njk->ik", stack, stack), bits),
+    ]
+    own = make_basis(factors[0], factors[1], deep)
+    saved = _cost(stack, table, step, bits) - _cost(stack, own, step, bits)
+    saved *= rows * columns / len(stack)
+    return own if saved > _MARGIN * _BASIS_COST else table
+
+
+_MIN_PATCHES = 256
+_SAMPLED_PATCHES = 2048
+_MARGIN = 2
+"""Prediction takes much of what the estimate, on patches without it, promises."""
+_BASIS_COST = 0.16 * 8 * 130
+"""Squared steps that 130 bytes of factor matrices are worth."""
+
+
+def _factor(covariance: NDArray[np.float32], bits: int) -> NDArray[np.int32]:
+    """Eigenvectors of a covariance, shrunk to the diagonal one of the table, as integers."""
+    cosine = cosine_table(SIDE, 15).astype(np.float64) / (1 << 15)
+    spectrum = np.diag(cosine.T @ covariance @ cosine)
+    smooth = cosine @ np.diag(spectrum) @ cosine.T
+    mixed = (1 - SHRINKAGE) * covariance + SHRINKAGE * smooth
+    _, vectors = np.linalg.eigh(mixed.astype(np.float64))
+    # Largest eigenvalue first, as in any truncated SVD; signs as the table has them.
+    ordered = vectors[:, ::-1]
+    signs = np.where(np.sum(cosine * ordered, axis=0) >= 0, 1.0, -1.0)
+    ordered = ordered * signs
+    most = (1 << bits) - 1
+    return np.clip(np.rint(ordered * (1 << bits)), -most, most).astype(np.int32)
+
+
+def _cost(stack: NDArray[np.float32], basis: Basis, step: float, bits: int) -> float:
+    """Estimated cost of a stack of patches in squared steps; the rule of `plan`."""
+    left, right = (factor.astype(np.float32) / (1 << bits) for factor in basis.factors)
+    cores = np.abs(left.T @ stack @ right) / np.float32(step)
+    cost = np.minimum(cores * cores, 0.75 + 0.13 * cores)
+    return float(cost.sum(dtype=np.float64))
+
+
 @kernel
 def code_difference(coder: Coder, data: Bytes, first: int, value: int) -> int:
     """Code one difference to the table: width in adaptive unary, sign and bits plain."""

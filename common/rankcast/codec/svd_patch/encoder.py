@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.codec.protocol import Coded
-from rankcast.codec.svd_patch.basis import table_basis
-from rankcast.codec.svd_patch.engine import Engine
+from rankcast.codec.svd_patch.basis import Basis, choose_basis, table_basis
+from rankcast.codec.svd_patch.engine import BIT_PRICE, Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
 from rankcast.codec.svd_patch.layout import to_pixels, to_planes
 from rankcast.codec.svd_patch.options import SvdPatchOptions
@@ -147,16 +147,46 @@ class SvdPatchEncoder:
     ) -> bytes:
         engine = self._engine
         assert engine is not None
+        if reference is not None:
+            return self._write(picture, reference, reference.bases, plane_step, kept)
+        deep = engine.geometry.deep
+        table = [table_basis(deep)] * len(self._source)
+        body = self._write(picture, None, table, plane_step, kept)
+        chosen = [choose_basis(plane, plane_step / STEP_ONE, deep) for plane in self._source]
+        if not any(basis.own for basis in chosen):
+            return body
+        # The estimate is made on patches that nothing has predicted yet: only the bytes tell.
+        cost = self._cost(picture, body, plane_step)
+        body = self._write(picture, None, chosen, plane_step, kept)
+        if self._cost(picture, body, plane_step) < cost:
+            return body
+        return self._write(picture, None, table, plane_step, kept)
+
+    def _write(
+        self,
+        picture: Picture,
+        reference: Picture | None,
+        bases: list[Basis],
+        plane_step: int,
+        kept: bool,
+    ) -> bytes:
+        engine = self._engine
+        assert engine is not None
         picture.start_from(reference)
-        bases = b""
-        if reference is None:
-            deep = engine.geometry.deep
-            picture.bases = [table_basis(deep)] * len(self._source)
-            bases = write_bases(picture.bases, deep)
+        picture.bases = bases
+        own = b"" if reference is not None else write_bases(bases, engine.geometry.deep)
         slices = engine.write(
             self._source, picture, reference, plane_step, self.options.rank, self.options.threads
         )
-        return join_payload(Payload(kept, bases, slices))
+        return join_payload(Payload(kept, own, slices))
+
+    def _cost(self, picture: Picture, body: bytes, plane_step: int) -> float:
+        """Bits plus squared error at the price of a bit."""
+        error = sum(
+            int(_sum_of_squared_differences(source.reshape(-1), plane.reshape(-1)))
+            for source, plane in zip(self._source, picture.planes, strict=True)
+        )
+        return 8 * len(body) + error / (BIT_PRICE * (plane_step / STEP_ONE) ** 2)
 
 
 def _plane_step(step: float, geometry: Geometry) -> int:
