@@ -13,9 +13,15 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 log = logging.getLogger(__name__)
+
+Integer: TypeAlias = Any
+"""A whole number in a kernel: int when interpreted, int64 when compiled, and either mixed with the
+other, which no union of the two would let through."""
+Real: TypeAlias = Any
+"""A float in a kernel, of Python or of either precision of numpy."""
 
 P = ParamSpec("P")
 R = TypeVar("R")

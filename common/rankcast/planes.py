@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Pixels
-from rankcast.jit import kernel
+from rankcast.jit import Integer, kernel
 from rankcast.opencv import cv2
 
 Planes: TypeAlias = tuple[Pixels, Pixels, Pixels]
@@ -111,7 +111,7 @@ def merge_ycc420(planes: Planes) -> Pixels:
 
 
 @kernel
-def _clip16(value: np.int64) -> np.int64:
+def _clip16(value: Integer) -> Integer:
     if value < 0:
         return np.int64(0)
     return value if value < _MAX16 else np.int64(_MAX16)
@@ -213,7 +213,7 @@ def merge_bayer(planes: Sequence[Pixels], shape: tuple[int, int]) -> Pixels:
 
 
 @kernel
-def _split444(bgr: Pixels, y: Pixels, cb: Pixels, cr: Pixels, fine: int) -> None:
+def _split444(bgr: Pixels, y: Pixels, cb: Pixels, cr: Pixels, fine: Integer) -> None:
     largest = (256 << fine) - 1 if fine > 0 else _MAX16
     middle = (largest + 1) >> 1
     shift = _SHIFT - fine
@@ -233,7 +233,7 @@ def _split444(bgr: Pixels, y: Pixels, cb: Pixels, cr: Pixels, fine: int) -> None
 
 
 @kernel
-def _merge444(y: Pixels, cb: Pixels, cr: Pixels, fine: int, bgr: Pixels) -> None:
+def _merge444(y: Pixels, cb: Pixels, cr: Pixels, fine: Integer, bgr: Pixels) -> None:
     largest = 255 if fine > 0 else _MAX16
     middle = np.int64(1) << (7 + fine) if fine > 0 else np.int64(_MIDDLE)
     # 2 (1 - 0.114), 2 (1 - 0.299) and the two parts of green, times 2^15.

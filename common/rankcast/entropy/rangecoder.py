@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.jit import kernel
+from rankcast.jit import Integer, Real, kernel
 
 Coder: TypeAlias = NDArray[np.int64]
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -70,7 +70,7 @@ def new_coder(contexts: int) -> Coder:
 
 
 @kernel
-def start_encoder(coder: Coder, capacity: int) -> None:
+def start_encoder(coder: Coder, capacity: Integer) -> None:
     """Begin a stream into a buffer of `capacity` bytes; the models stay as they are."""
     coder[:REGISTERS] = 0
     coder[RANGE] = _TOP - 1
@@ -78,7 +78,7 @@ def start_encoder(coder: Coder, capacity: int) -> None:
 
 
 @kernel
-def start_decoder(coder: Coder, data: Bytes, start: int, end: int) -> None:
+def start_decoder(coder: Coder, data: Bytes, start: Integer, end: Integer) -> None:
     """Begin to read ``data[start:end]``; the models stay as they are."""
     coder[:REGISTERS] = 0
     coder[DECODING] = 1
@@ -102,7 +102,7 @@ def _read_byte(coder: Coder, data: Bytes) -> None:
 
 
 @kernel
-def _put(coder: Coder, data: Bytes, byte: int) -> None:
+def _put(coder: Coder, data: Bytes, byte: Integer) -> None:
     position = coder[POSITION]
     if position < coder[END]:
         data[position] = byte
@@ -128,7 +128,7 @@ def _shift_low(coder: Coder, data: Bytes) -> None:
 
 
 @kernel
-def code_bit(coder: Coder, data: Bytes, context: int, bit: int) -> int:
+def code_bit(coder: Coder, data: Bytes, context: Integer, bit: Integer) -> Integer:
     """Write `bit` with the model at index `context`, or read and return it."""
     model = coder[context]
     fast = model & _MASK
@@ -170,7 +170,7 @@ def code_bit(coder: Coder, data: Bytes, context: int, bit: int) -> int:
 
 
 @kernel
-def code_bits(coder: Coder, data: Bytes, count: int, value: int) -> int:
+def code_bits(coder: Coder, data: Bytes, count: Integer, value: Integer) -> Integer:
     """Write the `count` low bits of `value` at one bit each, or read and return them."""
     result = np.int64(0)
     for i in range(count - 1, -1, -1):
@@ -196,7 +196,7 @@ def code_bits(coder: Coder, data: Bytes, count: int, value: int) -> int:
 
 
 @kernel
-def bit_cost(coder: Coder, context: int, bit: int) -> float:
+def bit_cost(coder: Coder, context: Integer, bit: Integer) -> Real:
     """Cost in bits of coding `bit` now with the model at index `context`."""
     model = coder[context]
     one = ((model & _MASK) + ((model >> 16) & _MASK)) >> 1
@@ -206,7 +206,7 @@ def bit_cost(coder: Coder, context: int, bit: int) -> float:
 
 
 @kernel
-def finish_encoder(coder: Coder, data: Bytes) -> int:
+def finish_encoder(coder: Coder, data: Bytes) -> Integer:
     """End the stream with as few bytes as name the interval; return its length.
 
     Up to seven trailing zero bytes are dropped: the decoder reads zeros past the end.

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conformance import check_codec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rankcast
+from conformance import check_codec
 from rankcast.frame import Pixels
 from rankcast.wire import pack, unpack
 

@@ -50,9 +50,7 @@ def _read(part: bytes, symbols: list[tuple[int, int]], contexts: int = 4) -> lis
 
 
 _bit = st.tuples(st.integers(0, 3), st.integers(0, 1))
-_plain = st.integers(1, 20).flatmap(
-    lambda n: st.tuples(st.just(-n), st.integers(0, (1 << n) - 1))
-)
+_plain = st.integers(1, 20).flatmap(lambda n: st.tuples(st.just(-n), st.integers(0, (1 << n) - 1)))
 
 
 @given(st.lists(st.one_of(_bit, _plain), max_size=300))

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -406,9 +405,7 @@ def test_a_key_frame_decodes_after_any_truncated_body() -> None:
 
 @given(st.integers(0, 1), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 7)), min_size=1))
 @settings(max_examples=60, deadline=None)
-def test_flipped_bits_are_refused_or_harmless(
-    which: int, flips: list[tuple[int, int]]
-) -> None:
+def test_flipped_bits_are_refused_or_harmless(which: int, flips: list[tuple[int, int]]) -> None:
     packets = _reference_sequence()
     body = bytearray(unpack(packets[which]).body)
     for position, bit in flips:
@@ -431,7 +428,16 @@ def test_random_bodies_are_refused_or_harmless(body: bytes, which: int) -> None:
 
 @pytest.mark.parametrize(
     "params",
-    [(), (1, 128), (1, 128, 9), (9, 128, 8), (1, 0, 8), (1, 1 << 30, 8), (1.0, 128, 8), (0, 128, 8)],
+    [
+        (),
+        (1, 128),
+        (1, 128, 9),
+        (9, 128, 8),
+        (1, 0, 8),
+        (1, 1 << 30, 8),
+        (1.0, 128, 8),
+        (0, 128, 8),
+    ],
 )
 def test_wrong_parameters_are_refused(params: tuple[int, ...]) -> None:
     parsed = unpack(stream(1)[0])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.tables import BASIS_BITS_8, BASIS_BITS_16, cosine_table
 from rankcast.entropy.rangecoder import Bytes, Coder, code_bit, code_bits
-from rankcast.jit import kernel
+from rankcast.jit import Integer, kernel
 
 SIDE = 8
 _WIDTHS = 16
@@ -139,7 +139,8 @@ def _factor(covariance: NDArray[np.float32], bits: int) -> NDArray[np.int32]:
     signs = np.where(np.sum(cosine * ordered, axis=0) >= 0, 1.0, -1.0)
     ordered = ordered * signs
     most = (1 << bits) - 1
-    return np.clip(np.rint(ordered * (1 << bits)), -most, most).astype(np.int32)
+    rounded: NDArray[np.int32] = np.rint(ordered * (1 << bits)).astype(np.int32)
+    return np.clip(rounded, -most, most)
 
 
 def _cost(stack: NDArray[np.float32], basis: Basis, step: float, bits: int) -> float:
@@ -151,7 +152,7 @@ def _cost(stack: NDArray[np.float32], basis: Basis, step: float, bits: int) -> f
 
 
 @kernel
-def code_difference(coder: Coder, data: Bytes, first: int, value: int) -> int:
+def code_difference(coder: Coder, data: Bytes, first: Integer, value: Integer) -> Integer:
     """Code one difference to the table: width in adaptive unary, sign and bits plain."""
     size = abs(value)
     target = np.int64(0)
@@ -172,10 +173,10 @@ def code_difference(coder: Coder, data: Bytes, first: int, value: int) -> int:
 def code_factors(
     coder: Coder,
     data: Bytes,
-    first: int,
+    first: Integer,
     table: NDArray[np.int32],
     factors: NDArray[np.int32],
-    largest: int,
+    largest: Integer,
 ) -> None:
     """Write, or read into `factors`, two 8 x 8 factor matrices as differences to the table.
 

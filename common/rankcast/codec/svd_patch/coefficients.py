@@ -19,7 +19,7 @@ from rankcast.codec.svd_patch.tables import (
     STRIDE,
 )
 from rankcast.entropy.rangecoder import Bytes, Coder, bit_cost, code_bit, code_bits
-from rankcast.jit import kernel
+from rankcast.jit import Integer, Real, kernel
 
 _UNARY = 4
 """Levels minus one below this are unary; from here on classes of doubling width."""
@@ -30,7 +30,7 @@ _END_SEARCH = 4
 
 
 @kernel
-def _template(magnitudes: NDArray[np.int32], position: int) -> int:
+def _template(magnitudes: NDArray[np.int32], position: Integer) -> Integer:
     total = (
         np.int64(magnitudes[position + 1])
         + np.int64(magnitudes[position + 2])
@@ -38,16 +38,19 @@ def _template(magnitudes: NDArray[np.int32], position: int) -> int:
         + np.int64(magnitudes[position + 2 * STRIDE])
         + np.int64(magnitudes[position + STRIDE + 1])
     )
-    return MAGNITUDE_CLASS[min(total, 256)]
+    index: Integer = min(int(total), 256)
+    return MAGNITUDE_CLASS[index]
 
 
 @kernel
-def _significant_context(group: int, size: int, position_class: int, magnitude: int) -> int:
+def _significant_context(
+    group: Integer, size: Integer, position_class: Integer, magnitude: Integer
+) -> Integer:
     return contexts.SIGNIFICANT + ((group * 3 + size) * 6 + position_class) * 16 + magnitude
 
 
 @kernel
-def _level_context(group: int, position_class: int, magnitude: int) -> int:
+def _level_context(group: Integer, position_class: Integer, magnitude: Integer) -> Integer:
     return (
         contexts.LEVEL
         + ((group * 3 + LEVEL_POSITION_CLASS[position_class]) * 16 + magnitude)
@@ -56,7 +59,7 @@ def _level_context(group: int, position_class: int, magnitude: int) -> int:
 
 
 @kernel
-def _code_level(coder: Coder, data: Bytes, context: int, value: int) -> int:
+def _code_level(coder: Coder, data: Bytes, context: Integer, value: Integer) -> Integer:
     """Code a level minus one: unary, then classes of doubling width with plain bits."""
     decoding = coder[7] != 0
     target = value
@@ -78,7 +81,7 @@ def _code_level(coder: Coder, data: Bytes, context: int, value: int) -> int:
 
 
 @kernel
-def _level_cost(coder: Coder, context: int, value: int) -> float:
+def _level_cost(coder: Coder, context: Integer, value: Integer) -> Real:
     target = value
     cost = np.float32(0)
     if value >= _UNARY:
@@ -97,8 +100,8 @@ def _level_cost(coder: Coder, context: int, value: int) -> float:
 
 @kernel
 def _code_last_axis(
-    coder: Coder, data: Bytes, context: int, groups: int, value: int
-) -> int:
+    coder: Coder, data: Bytes, context: Integer, groups: Integer, value: Integer
+) -> Integer:
     target = LAST_GROUP[value]
     group = 0
     while group < groups - 1:
@@ -113,7 +116,7 @@ def _code_last_axis(
 
 
 @kernel
-def _last_cost(coder: Coder, group: int, size: int, y: int, x: int) -> float:
+def _last_cost(coder: Coder, group: Integer, size: Integer, y: Integer, x: Integer) -> Real:
     groups = 6 if size == 0 else 8
     base = contexts.LAST + (group * 3 + size) * 9 * 8
     cost = np.float32(LAST_EXTRA[LAST_GROUP[y]] + LAST_EXTRA[LAST_GROUP[x]])
@@ -133,8 +136,8 @@ def code_core(
     data: Bytes,
     levels: NDArray[np.int32],
     magnitudes: NDArray[np.int32],
-    group: int,
-    size: int,
+    group: Integer,
+    size: Integer,
     extent: NDArray[np.int64],
 ) -> None:
     """Write the levels of one patch, or read them into `levels`.
@@ -153,7 +156,7 @@ def code_core(
     decoding = coder[7] != 0
     larger = 1 if size > 0 else 0
     scan = SCANS[larger]
-    last = np.int64(255 if larger else 63)
+    last: Integer = np.int64(255 if larger else 63)
     if not decoding:
         while levels[scan[last]] == 0:
             last -= 1
@@ -161,9 +164,7 @@ def code_core(
     groups = 6 if size == 0 else 8
     base = contexts.LAST + (group * 3 + size) * 9 * 8
     y = _code_last_axis(coder, data, base, groups, position // STRIDE)
-    x = _code_last_axis(
-        coder, data, base + (1 + LAST_GROUP[y]) * 8, groups, position % STRIDE
-    )
+    x = _code_last_axis(coder, data, base + (1 + LAST_GROUP[y]) * 8, groups, position % STRIDE)
     if decoding:
         # Both are below the side by construction of the groups, so the scan has the position.
         position = y * STRIDE + x
@@ -200,12 +201,12 @@ def code_core(
 def choose_levels(
     coder: Coder,
     scaled: NDArray[np.float32],
-    kept: int,
+    kept: Integer,
     levels: NDArray[np.int32],
     magnitudes: NDArray[np.int32],
-    group: int,
-    size: int,
-    bit_price: float,
+    group: Integer,
+    size: Integer,
+    bit_price: Real,
     result: NDArray[np.float32],
 ) -> bool:
     """Choose the levels of one patch by rate and distortion, highest frequency first.
@@ -265,8 +266,9 @@ def choose_levels(
         value = scaled[position]
         size_of = abs(value)
         nearest = np.int64(size_of + np.float32(0.5))
+        lowest: Integer = max(int(nearest) - 1, 1)
         zero_loss = value * value
-        chosen = np.int64(0)
+        chosen: Integer = np.int64(0)
         if started:
             magnitude = _template(magnitudes, position)
             context = _significant_context(group, size, position_class, magnitude)
@@ -275,7 +277,7 @@ def choose_levels(
             if nearest > 0:
                 sign_bits = bit_cost(coder, context, 1) + np.float32(1)
                 level_context = _level_context(group, position_class, magnitude)
-                for level in range(max(nearest - 1, 1), nearest + 1):
+                for level in range(lowest, nearest + 1):
                     level_bits = sign_bits + _level_cost(coder, level_context, level - 1)
                     off = size_of - np.float32(level)
                     cost = off * off + price * level_bits
@@ -289,7 +291,7 @@ def choose_levels(
         if nearest > 0 and non_zero <= _END_SEARCH:
             level_context = _level_context(group, position_class, 0)
             last_bits = np.float32(1) + _last_cost(coder, group, size, y, x)
-            for level in range(max(nearest - 1, 1), nearest + 1):
+            for level in range(lowest, nearest + 1):
                 level_bits = last_bits + _level_cost(coder, level_context, level - 1)
                 off = size_of - np.float32(level)
                 cost = above + off * off + price * level_bits

@@ -54,12 +54,11 @@ from rankcast.codec.svd_patch.tables import (
     HORIZONTAL,
     LAST_ANGLE,
     LEVELS,
-    STRIDE,
     VERTICAL,
 )
 from rankcast.codec.svd_patch.transform import forward
 from rankcast.entropy.rangecoder import bit_cost
-from rankcast.jit import kernel
+from rankcast.jit import Integer, Real, kernel
 
 BIT_PRICE, STEP_REAL, SAD_PRICE = range(3)
 PRICES = 3
@@ -75,7 +74,7 @@ SCALED, LANES, TOP_REAL, REFERENCE_REAL, RESULT, COSTS = range(6)
 
 
 @kernel
-def kept_side(w: Work, size: int) -> int:
+def kept_side(w: Work, size: Integer) -> Integer:
     """Rows and columns of a core that may be coded."""
     if size == 0:
         return w.numbers[KEEP]
@@ -83,7 +82,7 @@ def kept_side(w: Work, size: int) -> int:
 
 
 @kernel
-def _transform(w: Work, y: int, x: int, size: int) -> float:
+def _transform(w: Work, y: Integer, x: Integer, size: Integer) -> Real:
     """Transform source minus prediction, in steps; return its energy in squared steps."""
     side = 8 << size
     inverse_step = np.float32(1.0 / w.prices[STEP_REAL])
@@ -111,7 +110,7 @@ def _transform(w: Work, y: int, x: int, size: int) -> float:
 
 
 @kernel
-def squared_error(w: Work, block_index: int, y: int, x: int, side: int) -> float:
+def squared_error(w: Work, block_index: Integer, y: Integer, x: Integer, side: Integer) -> Real:
     """Squared error of a prediction, in squared steps."""
     lanes = w.real_lines[LANES]
     block = w.blocks[block_index]
@@ -129,7 +128,7 @@ def squared_error(w: Work, block_index: int, y: int, x: int, side: int) -> float
 
 
 @kernel
-def _levels_cost(w: Work, energy: float, group: int, size: int, context: int) -> float:
+def _levels_cost(w: Work, energy: Real, group: Integer, size: Integer, context: Integer) -> Real:
     """Choose the levels; return the cost with the coded flag. Sets D_CODED."""
     price = w.prices[BIT_PRICE]
     levels, result = w.lines[LEVELS_NOW], w.real_lines[RESULT]
@@ -141,8 +140,10 @@ def _levels_cost(w: Work, energy: float, group: int, size: int, context: int) ->
     w.numbers[D_CODED] = 0
     if coded:
         # What lies outside the kept core is lost either way.
-        with_levels = max(energy - result[2], 0.0) + result[0] + price * (
-            result[1] + bit_cost(w.coder, context, 1)
+        with_levels = (
+            max(energy - result[2], 0.0)
+            + result[0]
+            + price * (result[1] + bit_cost(w.coder, context, 1))
         )
         if with_levels < cost:
             w.numbers[D_CODED] = 1
@@ -152,7 +153,7 @@ def _levels_cost(w: Work, energy: float, group: int, size: int, context: int) ->
 
 
 @kernel
-def _mode_difference(w: Work, side: int, mode: int, stride: int) -> float:
+def _mode_difference(w: Work, side: Integer, mode: Integer, stride: Integer) -> Real:
     if mode < FIRST_ANGLE:
         return smooth_difference(
             w.lines[EDGE_SAMPLES], mode, side, w.real_blocks[SOURCE_REAL],
@@ -166,7 +167,7 @@ def _mode_difference(w: Work, side: int, mode: int, stride: int) -> float:
 
 
 @kernel
-def _intra_mode(w: Work, uy: int, ux: int, size: int) -> float:
+def _intra_mode(w: Work, uy: Integer, ux: Integer, size: Integer) -> Real:
     """Choose an intra mode by absolute differences; its cost. Sets D_MODE."""
     p = w.numbers
     side = 8 << size
@@ -219,10 +220,10 @@ def _intra_mode(w: Work, uy: int, ux: int, size: int) -> float:
             if stage > 0:
                 if mode < FIRST_ANGLE or mode > LAST_ANGLE:
                     continue
-                if mode == near_a or mode == near_b or mode == near_c:
+                if mode in (near_a, near_b, near_c):
                     continue
             cost = _mode_difference(w, side, mode, 2)
-            if mode == near_a or mode == near_b or mode == near_c:
+            if mode in (near_a, near_b, near_c):
                 cost += bit * 1.5
             else:
                 cost += bit * 5.5
@@ -234,7 +235,7 @@ def _intra_mode(w: Work, uy: int, ux: int, size: int) -> float:
 
 
 @kernel
-def decide_leaf(w: Work, uy: int, ux: int, size: int, planned_skip: bool) -> None:
+def decide_leaf(w: Work, uy: Integer, ux: Integer, size: Integer, planned_skip: bool) -> None:
     """Choose how to code one patch; leaves prediction, levels and decision in `w`."""
     p, coder = w.numbers, w.coder
     y, x, side = uy * 8, ux * 8, 8 << size
@@ -283,7 +284,9 @@ def decide_leaf(w: Work, uy: int, ux: int, size: int, planned_skip: bool) -> Non
 
 
 @kernel
-def _absolute_difference(w: Work, block_index: int, y: int, x: int, side: int) -> float:
+def _absolute_difference(
+    w: Work, block_index: Integer, y: Integer, x: Integer, side: Integer
+) -> Real:
     lanes = w.real_lines[LANES]
     block = w.blocks[block_index]
     lanes[:side] = np.float32(0)
@@ -299,7 +302,7 @@ def _absolute_difference(w: Work, block_index: int, y: int, x: int, side: int) -
 
 
 @kernel
-def _decide_inter(w: Work, uy: int, ux: int, size: int, count: int) -> float:
+def _decide_inter(w: Work, uy: Integer, ux: Integer, size: Integer, count: Integer) -> Real:
     """Choose between skipping and displaced prediction; return the cost in squared steps."""
     p, coder = w.numbers, w.coder
     y, x, side = uy * 8, ux * 8, 8 << size

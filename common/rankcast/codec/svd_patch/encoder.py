@@ -18,7 +18,7 @@ from rankcast.codec.svd_patch.picture import Picture
 from rankcast.codec.svd_patch.rate import RateControl
 from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.frame import Frame, Pixels, full_scale
-from rankcast.jit import kernel
+from rankcast.jit import Integer, kernel
 from rankcast.opencv import cv2
 
 CHECKSUM_EVERY = 16
@@ -63,13 +63,12 @@ class SvdPatchEncoder:
     def encode(self, frame: Frame, sequence: int) -> Coded:
         """Code one frame; see CodecEncoder."""
         pixels = frame.pixels
-        geometry = geometry_of(
-            self._layout(frame), pixels.shape, pixels.dtype.itemsize
-        )
+        geometry = geometry_of(self._layout(frame), pixels.shape, pixels.dtype.itemsize)
         if self._engine is None or self._engine.geometry != geometry:
             self._prepare(geometry)
         engine, reference, spare = self._engine, self._reference, self._spare
-        assert engine is not None and spare is not None
+        assert engine is not None
+        assert spare is not None
         to_planes(pixels, geometry, self._source)
         key = self._wants_key(frame, reference)
         if key:
@@ -131,9 +130,7 @@ class SvdPatchEncoder:
         elapsed_ns = frame.t_capture_mono_ns - self._key_ns
         if interval_s and elapsed_ns >= interval_s * 1e9:
             return True
-        return _is_cut(
-            self._source[0], reference.planes[0], reference.geometry.largest
-        )
+        return _is_cut(self._source[0], reference.planes[0], reference.geometry.largest)
 
     def _significant_bits(self, frame: Frame) -> int:
         if frame.pixels.dtype == np.uint8:
@@ -221,18 +218,14 @@ def _squares(pixels: Pixels) -> int:
 def _squared_error(pixels: Pixels, rebuilt: Pixels) -> int:
     if pixels.dtype == np.uint8:
         rows = pixels.shape[0]
-        return round(
-            cv2.norm(pixels.reshape(rows, -1), rebuilt.reshape(rows, -1), cv2.NORM_L2SQR)
-        )
+        return round(cv2.norm(pixels.reshape(rows, -1), rebuilt.reshape(rows, -1), cv2.NORM_L2SQR))
     return int(
-        _sum_of_squared_differences(
-            np.ascontiguousarray(pixels).reshape(-1), rebuilt.reshape(-1)
-        )
+        _sum_of_squared_differences(np.ascontiguousarray(pixels).reshape(-1), rebuilt.reshape(-1))
     )
 
 
 @kernel
-def _sum_of_squares(samples: NDArray[np.uint16]) -> int:
+def _sum_of_squares(samples: NDArray[np.uint16]) -> Integer:
     total = np.int64(0)
     for i in range(len(samples)):
         total += np.int64(samples[i]) * np.int64(samples[i])
@@ -240,7 +233,7 @@ def _sum_of_squares(samples: NDArray[np.uint16]) -> int:
 
 
 @kernel
-def _sum_of_squared_differences(a: NDArray[np.uint16], b: NDArray[np.uint16]) -> int:
+def _sum_of_squared_differences(a: NDArray[np.uint16], b: NDArray[np.uint16]) -> Integer:
     total = np.int64(0)
     for i in range(len(a)):
         difference = np.int64(a[i]) - np.int64(b[i])

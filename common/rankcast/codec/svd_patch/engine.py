@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,8 @@ from rankcast.codec.svd_patch.slice import (
     KEEP,
     LARGEST,
     MIDDLE_GREY,
-    OTHER_PLANE,
     NUMBERS,
+    OTHER_PLANE,
     PREDICTED,
     STEP,
     TOP,
@@ -31,6 +32,7 @@ from rankcast.codec.svd_patch.slice import (
 from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.entropy.rangecoder import POSITION, finish_encoder, start_decoder, start_encoder
 
+T = TypeVar("T")
 BIT_PRICE = 0.16
 """Squared steps that a bit is worth. A uniform quantiser at high rate trades 2 ln 2 / 12 = 0.116;
 levels chosen by cost make a smaller step with a higher price the better pair."""
@@ -38,7 +40,7 @@ SAD_PER_BIT = 0.8 * BIT_PRICE**0.5
 """Steps of absolute difference that a bit of a vector or mode is worth."""
 
 
-def run_tasks(tasks: list[Callable[[], bytes | bool]], threads: int | None) -> list[bytes | bool]:
+def run_tasks(tasks: list[Callable[[], T]], threads: int | None) -> list[T]:
     """Run on the pool, or here when only one thread is wanted."""
     if threads == 1:
         return [task() for task in tasks]
@@ -96,7 +98,7 @@ class Engine:
             return write_slice
 
         tasks = [task(index) for index in range(self.geometry.slices)]
-        return tuple(bytes(part) for part in run_tasks(tasks, threads))
+        return tuple(run_tasks(tasks, threads))
 
     def read(
         self,
@@ -127,7 +129,8 @@ class Engine:
             return read_slice
 
         tasks = [task(index) for index in range(self.geometry.slices)]
-        return all(run_tasks(tasks, None))
+        done: list[bool] = run_tasks(tasks, None)
+        return all(done)
 
     def _work(
         self,

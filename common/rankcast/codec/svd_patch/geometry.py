@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -96,7 +97,7 @@ def geometry_of(layout: Layout, shape: tuple[int, ...], dtype_bytes: int) -> Geo
         shift = 1 if layout is Layout.YCC420 and index else 0
         units_y = _units(plane_height)
         cuts = [bound >> shift for bound in bounds[:-1]] + [units_y]
-        slices = tuple(zip(cuts[:-1], cuts[1:], strict=True))
+        slices = tuple(itertools.pairwise(cuts))
         planes.append(
             PlaneGeometry(plane_height, plane_width, units_y, _units(plane_width), shift, slices)
         )

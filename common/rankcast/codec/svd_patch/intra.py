@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.tables import ANGLES, DC, INVERSE_ANGLES, PLANAR
 from rankcast.frame import Pixels
-from rankcast.jit import kernel
+from rankcast.jit import Integer, kernel
 
 CORNER = 64
 """Index of the corner sample in an edge: the left side runs down from it, the top side up."""
@@ -18,12 +18,12 @@ EDGE = 2 * CORNER + 1
 def gather_edge(
     plane: Pixels,
     done: NDArray[np.int16],
-    y: int,
-    x: int,
-    side: int,
-    top_unit: int,
-    bottom_unit: int,
-    middle_grey: int,
+    y: Integer,
+    x: Integer,
+    side: Integer,
+    top_unit: Integer,
+    bottom_unit: Integer,
+    middle_grey: Integer,
     edge: NDArray[np.int32],
     raw: NDArray[np.int32],
 ) -> None:
@@ -91,8 +91,8 @@ def gather_edge(
 @kernel
 def predict(
     edge: NDArray[np.int32],
-    mode: int,
-    side: int,
+    mode: Integer,
+    side: Integer,
     reference: NDArray[np.int32],
     out: NDArray[np.int32],
 ) -> None:
@@ -129,8 +129,8 @@ def predict(
 @kernel
 def _predict_angle(
     edge: NDArray[np.int32],
-    mode: int,
-    side: int,
+    mode: Integer,
+    side: Integer,
     reference: NDArray[np.int32],
     out: NDArray[np.int32],
 ) -> None:

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.tables import MAX_VECTOR, TAPS
 from rankcast.frame import Pixels
-from rankcast.jit import kernel
+from rankcast.jit import Integer, Real, kernel
 
 
 @kernel
-def _inside(value: int, size: int) -> int:
+def _inside(value: Integer, size: Integer) -> Integer:
     if value < 0:
         return 0
     return value if value < size else size - 1
@@ -20,20 +20,20 @@ def _inside(value: int, size: int) -> int:
 @kernel
 def displaced(
     plane: Pixels,
-    y: int,
-    x: int,
-    side: int,
-    vector_y: int,
-    vector_x: int,
-    largest: int,
+    y: Integer,
+    x: Integer,
+    side: Integer,
+    vector_y: Integer,
+    vector_x: Integer,
+    largest: Integer,
     rows: NDArray[np.int32],
     out: NDArray[np.int32],
 ) -> None:
     """Fill ``out[:side, :side]`` with the patch at (y, x) displaced by quarter samples.
 
     Samples outside the plane repeat its border, so any vector is safe. ``rows`` is scratch of
-    shape (4, >= side + 7, 8), tiles of eight columns; `largest` is the full scale. Exact in int32 up to 16 bits:
-    65535 x 112 x 112 < 2^30, where 112 is the largest sum of absolute taps.
+    shape (4, >= side + 7, 8), tiles of eight columns; `largest` is the full scale. Exact in
+    int32 up to 16 bits: 65535 x 112 x 112 < 2^30, where 112 is the largest sum of absolute taps.
     """
     height, width = plane.shape[0], plane.shape[1]
     fraction_y, fraction_x = vector_y & 3, vector_x & 3
@@ -52,10 +52,7 @@ def displaced(
         return
     taps = TAPS[fraction_x]
     for i in range(side + 7):
-        if inside:
-            source = plane[y0 - 3 + i]
-        else:
-            source = plane[_inside(y0 - 3 + i, height)]
+        source = plane[y0 - 3 + i] if inside else plane[_inside(y0 - 3 + i, height)]
         for g in range(side >> 3):
             if inside and fraction_x == 0:
                 a = source[x0 + 8 * g : x0 + 8 * g + 8]
@@ -117,8 +114,14 @@ def _filter_row(a: Pixels, taps: NDArray[np.int64], out: NDArray[np.int32]) -> N
 
 @kernel
 def absolute_difference(
-    source: Pixels, reference: Pixels, y: int, x: int, side: int, y_from: int, x_from: int
-) -> int:
+    source: Pixels,
+    reference: Pixels,
+    y: Integer,
+    x: Integer,
+    side: Integer,
+    y_from: Integer,
+    x_from: Integer,
+) -> Integer:
     """Sum of absolute differences at a whole displacement; far outside counts as very much."""
     height, width = reference.shape[0], reference.shape[1]
     if y_from < 0 or x_from < 0 or y_from + side > height or x_from + side > width:
@@ -138,13 +141,13 @@ def absolute_difference(
 def _mixed_difference(
     source: Pixels,
     reference: Pixels,
-    y: int,
-    x: int,
-    side: int,
-    v: int,
-    u: int,
+    y: Integer,
+    x: Integer,
+    side: Integer,
+    v: Integer,
+    u: Integer,
     lanes: NDArray[np.float32],
-) -> float:
+) -> Real:
     """Sum of absolute differences at quarter samples by linear mixing: near enough to choose."""
     y0, x0 = y + (v >> 2), x + (u >> 2)
     height, width = reference.shape[0], reference.shape[1]
@@ -178,19 +181,19 @@ def _mixed_difference(
 def search(
     source: Pixels,
     reference: Pixels,
-    y: int,
-    x: int,
-    side: int,
+    y: Integer,
+    x: Integer,
+    side: Integer,
     starts: NDArray[np.int64],
-    start_count: int,
-    bit_cost: float,
+    start_count: Integer,
+    bit_cost: Real,
     vector_cost_at: NDArray[np.int64],
     lanes: NDArray[np.float32],
     best: NDArray[np.int64],
-    reach: int,
-    good: float,
-    enough: float,
-) -> float:
+    reach: Integer,
+    good: Real,
+    enough: Real,
+) -> Real:
     """Find a displacement: from the best of `starts`, by diamonds, then half and quarter samples.
 
     Parameters
@@ -283,7 +286,7 @@ def search(
 
 
 @kernel
-def vector_bits(difference: int) -> float:
+def vector_bits(difference: Integer) -> Real:
     """Rough length of one component of a coded vector."""
     size = abs(difference)
     bits = 1.0

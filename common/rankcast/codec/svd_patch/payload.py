@@ -14,15 +14,18 @@ from rankcast.codec.svd_patch.basis import (
     make_basis,
     table_basis,
 )
-from rankcast.errors import PayloadError
 from rankcast.entropy.rangecoder import (
     OVERRUN,
     REGISTERS,
+    Bytes,
+    Coder,
+    code_bit,
     finish_encoder,
     new_coder,
     start_decoder,
     start_encoder,
 )
+from rankcast.errors import PayloadError
 
 KEPT = 1
 """The picture is a reference of later ones."""
@@ -134,9 +137,7 @@ def read_bases(part: bytes, count: int, deep: bool) -> list[Basis]:
     return bases
 
 
-def _code_bases(coder, data, bases: list[Basis], deep: bool) -> list[Basis]:  # type: ignore[no-untyped-def]
-    from rankcast.entropy.rangecoder import code_bit
-
+def _code_bases(coder: Coder, data: Bytes, bases: list[Basis], deep: bool) -> list[Basis]:
     table = table_basis(deep).factors[0]
     found = []
     for basis in bases:
@@ -144,8 +145,6 @@ def _code_bases(coder, data, bases: list[Basis], deep: bool) -> list[Basis]:  # 
             found.append(table_basis(deep))
             continue
         factors = basis.factors
-        code_factors(
-            coder, data, REGISTERS + 1, table, factors, (1 << basis_bits(deep)) - 1
-        )
+        code_factors(coder, data, REGISTERS + 1, table, factors, (1 << basis_bits(deep)) - 1)
         found.append(make_basis(factors[0], factors[1], deep))
     return found

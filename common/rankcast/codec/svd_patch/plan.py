@@ -27,7 +27,7 @@ from rankcast.codec.svd_patch.slice import (
 )
 from rankcast.codec.svd_patch.tables import CODED_SIDE, STRIDE
 from rankcast.codec.svd_patch.transform import forward
-from rankcast.jit import kernel
+from rankcast.jit import Integer, Real, kernel
 
 SKIP_PLANNED = 4
 """Added to the planned size of a patch that nothing has changed in."""
@@ -43,7 +43,7 @@ _STILL_BITS = 5.0
 
 
 @kernel
-def _gain(w: Work, side: int, size: int) -> float:
+def _gain(w: Work, side: Integer, size: Integer) -> Real:
     """Squared steps that coding the residual would save, estimated."""
     residual = w.real_tiles[RESIDUAL_REAL]
     scaled, lanes = w.real_lines[SCALED], w.real_lines[LANES]
@@ -69,7 +69,7 @@ def _gain(w: Work, side: int, size: int) -> float:
 
 
 @kernel
-def find_still(w: Work, uy: int, units_x: int) -> None:
+def find_still(w: Work, uy: Integer, units_x: Integer) -> None:
     """Mark the units of one row that are as good as in the reference."""
     step = w.prices[STEP_REAL]
     inverse_step = np.float32(1.0 / step)
@@ -83,9 +83,7 @@ def find_still(w: Work, uy: int, units_x: int) -> None:
             source = w.source[uy * 8 + i]
             reference = w.reference[uy * 8 + i]
             for j in range(8):
-                value = (
-                    np.float32(source[x + j]) - np.float32(reference[x + j])
-                ) * inverse_step
+                value = (np.float32(source[x + j]) - np.float32(reference[x + j])) * inverse_step
                 residual[0, i, j] = value
                 lanes[j] += value * value
         energy = np.float32(0)
@@ -100,7 +98,9 @@ def find_still(w: Work, uy: int, units_x: int) -> None:
 
 
 @kernel
-def _residual_cost(w: Work, y: int, x: int, side: int, size: int, skip_mean: bool) -> float:
+def _residual_cost(
+    w: Work, y: Integer, x: Integer, side: Integer, size: Integer, skip_mean: bool
+) -> Real:
     """Estimated cost of a part of the cell whose residual lies in SOURCE_REAL."""
     cell, residual = w.real_blocks[SOURCE_REAL], w.real_tiles[RESIDUAL_REAL]
     lanes = w.real_lines[LANES]
@@ -127,7 +127,7 @@ def _residual_cost(w: Work, y: int, x: int, side: int, size: int, skip_mean: boo
 
 
 @kernel
-def plan_cell(w: Work, uy: int, ux: int) -> None:
+def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
     """Choose the sizes of the patches of one 32 x 32 cell; see `Work.plan`."""
     units_y = min(4, w.info.shape[0] - uy)
     units_x = min(4, w.info.shape[1] - ux)
@@ -161,7 +161,7 @@ def plan_cell(w: Work, uy: int, ux: int) -> None:
     for a in range(0, units_y, 2):
         for b in range(0, units_x, 2):
             high, wide = min(2, units_y - a), min(2, units_x - b)
-            still = 0
+            still: Integer = 0
             if predicted:
                 for c in range(a, a + high):
                     for d in range(b, b + wide):
@@ -204,7 +204,7 @@ _WHOLE_LIMIT = 250.0
 
 
 @kernel
-def _plan_border(w: Work, uy: int, ux: int, units_y: int, units_x: int) -> None:
+def _plan_border(w: Work, uy: Integer, ux: Integer, units_y: Integer, units_x: Integer) -> None:
     for i in range(units_y):
         for j in range(units_x):
             fits = (i & ~1) + 2 <= units_y and (j & ~1) + 2 <= units_x
@@ -213,7 +213,14 @@ def _plan_border(w: Work, uy: int, ux: int, units_y: int, units_x: int) -> None:
 
 @kernel
 def _subtract(
-    w: Work, uy: int, ux: int, a: int, b: int, units_y: int, units_x: int, still: bool
+    w: Work,
+    uy: Integer,
+    ux: Integer,
+    a: Integer,
+    b: Integer,
+    units_y: Integer,
+    units_x: Integer,
+    still: bool,
 ) -> None:
     """Subtract the reference, displaced by whole samples where that helps, from a part."""
     y, x = (uy + a) * 8, (ux + b) * 8

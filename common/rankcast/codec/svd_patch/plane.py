@@ -6,11 +6,11 @@ from rankcast.codec.svd_patch.decision import decide_leaf
 from rankcast.codec.svd_patch.plan import SKIP_PLANNED, find_still, plan_cell
 from rankcast.codec.svd_patch.slice import BOTTOM, D_KIND, NONE, PREDICTED, TOP, Work, code_leaf
 from rankcast.entropy.rangecoder import DECODING, OVERRUN
-from rankcast.jit import kernel
+from rankcast.jit import Integer, kernel
 
 
 @kernel
-def _node(w: Work, uy: int, ux: int, size: int) -> bool:
+def _node(w: Work, uy: Integer, ux: Integer, size: Integer) -> bool:
     """Code a patch; False if it is split, by choice or because it would not fit."""
     n = 1 << size
     if size > 0 and (uy + n > w.numbers[BOTTOM] or ux + n > w.info.shape[1]):
@@ -68,12 +68,12 @@ def code_plane(w: Work) -> bool:
 
 
 @kernel
-def vy_of(uy: int, index: int, eighth: int) -> int:
+def vy_of(uy: Integer, index: Integer, eighth: Integer) -> Integer:
     """Row of the unit of a patch of 8 by its place in the cell's Z order."""
     return uy + 2 * (((index - 1) // 5) >> 1) + (eighth >> 1)
 
 
 @kernel
-def vx_of(ux: int, index: int, eighth: int) -> int:
+def vx_of(ux: Integer, index: Integer, eighth: Integer) -> Integer:
     """Column of the unit of a patch of 8 by its place in the cell's Z order."""
     return ux + 2 * (((index - 1) // 5) & 1) + (eighth & 1)

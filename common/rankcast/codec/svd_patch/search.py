@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.intra import CORNER
 from rankcast.codec.svd_patch.tables import ANGLES, DC, INVERSE_ANGLES, PLANAR
-from rankcast.jit import kernel
+from rankcast.jit import Integer, Real, kernel
 
 _RAMP: NDArray[np.float32] = np.arange(33, dtype=np.float32)
 
@@ -18,16 +18,17 @@ _RAMP: NDArray[np.float32] = np.arange(33, dtype=np.float32)
 @kernel
 def angle_difference(
     edge: NDArray[np.int32],
-    mode: int,
-    side: int,
+    mode: Integer,
+    side: Integer,
     block: NDArray[np.float32],
     reference: NDArray[np.float32],
     lanes: NDArray[np.float32],
-    stride: int,
-) -> float:
+    stride: Integer,
+) -> Real:
     """Sum of absolute differences of a directional mode.
 
-    Every `stride`-th row counts. `block` is the source, transposed for modes below 18: then the same code serves both.
+    Every `stride`-th row counts. `block` is the source, transposed for modes below 18:
+    then the same code serves both.
     """
     direction = 1 if mode >= 18 else -1
     angle = ANGLES[mode]
@@ -58,12 +59,12 @@ def angle_difference(
 @kernel
 def smooth_difference(
     edge: NDArray[np.int32],
-    mode: int,
-    side: int,
+    mode: Integer,
+    side: Integer,
     block: NDArray[np.float32],
     top: NDArray[np.float32],
     lanes: NDArray[np.float32],
-) -> float:
+) -> Real:
     """Sum of absolute differences of the planar or the mean mode."""
     lanes[:side] = np.float32(0)
     if mode == DC:

@@ -19,7 +19,7 @@ from rankcast.codec.svd_patch.tables import CELL, INTRA_MODES, LEVELS, MAX_VECTO
 from rankcast.codec.svd_patch.transform import inverse_8, inverse_16
 from rankcast.entropy.rangecoder import Bytes, Coder, code_bit, code_bits
 from rankcast.frame import Pixels
-from rankcast.jit import kernel
+from rankcast.jit import Integer, kernel
 
 # Fields of a unit (8 x 8 samples) in the maps.
 KIND, SIZE, VECTOR_Y, VECTOR_X, MODE, CODED = range(6)
@@ -101,7 +101,7 @@ def scratch() -> dict[str, Any]:
 
 
 @kernel
-def list_candidates(w: Work, uy: int, ux: int) -> int:
+def list_candidates(w: Work, uy: Integer, ux: Integer) -> Integer:
     """Collect the displacements that neighbours suggest, without repeats; return their number."""
     p, info, out = w.numbers, w.info, w.vectors
     count = 0
@@ -114,7 +114,7 @@ def list_candidates(w: Work, uy: int, ux: int) -> int:
             gy = min(uy << shift, w.guide.shape[0] - 1)
             gx = min(ux << shift, w.guide.shape[1] - 1)
             kind = w.guide[gy, gx, KIND]
-            if kind == INTRA or kind == NONE:
+            if kind in (INTRA, NONE):
                 continue
             v = np.int64(w.guide[gy, gx, VECTOR_Y]) >> shift
             u = np.int64(w.guide[gy, gx, VECTOR_X]) >> shift
@@ -140,7 +140,7 @@ def list_candidates(w: Work, uy: int, ux: int) -> int:
 
 
 @kernel
-def guide_kind(w: Work, uy: int, ux: int) -> int:
+def guide_kind(w: Work, uy: Integer, ux: Integer) -> Integer:
     """0 without a first plane; 1 if it skipped here, 2 if it did not."""
     p = w.numbers
     if p[HAS_GUIDE] == 0:
@@ -151,7 +151,7 @@ def guide_kind(w: Work, uy: int, ux: int) -> int:
 
 
 @kernel
-def skip_context(w: Work, uy: int, ux: int, size: int) -> int:
+def skip_context(w: Work, uy: Integer, ux: Integer, size: Integer) -> Integer:
     """Model of the skip flag."""
     p = w.numbers
     near = 0
@@ -159,13 +159,11 @@ def skip_context(w: Work, uy: int, ux: int, size: int) -> int:
         near += 1
     if uy > p[TOP] and w.info[uy - 1, ux, KIND] == SKIPPED:
         near += 1
-    return (
-        contexts.SKIP + ((p[OTHER_PLANE] * 3 + size) * 3 + near) * 3 + guide_kind(w, uy, ux)
-    )
+    return contexts.SKIP + ((p[OTHER_PLANE] * 3 + size) * 3 + near) * 3 + guide_kind(w, uy, ux)
 
 
 @kernel
-def split_context(w: Work, uy: int, ux: int, size: int) -> int:
+def split_context(w: Work, uy: Integer, ux: Integer, size: Integer) -> Integer:
     """Model of the split flag of a patch of 16 (`size` 1) or 32 (2)."""
     p = w.numbers
     near = 0
@@ -186,7 +184,7 @@ def split_context(w: Work, uy: int, ux: int, size: int) -> int:
 
 
 @kernel
-def intra_context(w: Work, uy: int, ux: int, size: int) -> int:
+def intra_context(w: Work, uy: Integer, ux: Integer, size: Integer) -> Integer:
     """Model of the flag between intra and inter."""
     p = w.numbers
     near = 0
@@ -203,7 +201,7 @@ def intra_context(w: Work, uy: int, ux: int, size: int) -> int:
 
 
 @kernel
-def coded_context(w: Work, uy: int, ux: int, size: int, group: int) -> int:
+def coded_context(w: Work, uy: Integer, ux: Integer, size: Integer, group: Integer) -> Integer:
     """Model of the flag that a core has levels."""
     p = w.numbers
     near = 0
@@ -220,7 +218,7 @@ def coded_context(w: Work, uy: int, ux: int, size: int, group: int) -> int:
 
 
 @kernel
-def _code_candidate(w: Work, count: int, index: int) -> int:
+def _code_candidate(w: Work, count: Integer, index: Integer) -> Integer:
     found = 0
     while found < count - 1:
         context = contexts.SKIP_CANDIDATE + w.numbers[OTHER_PLANE] * 4 + found
@@ -231,7 +229,7 @@ def _code_candidate(w: Work, count: int, index: int) -> int:
 
 
 @kernel
-def _code_component(w: Work, axis: int, value: int) -> int:
+def _code_component(w: Work, axis: Integer, value: Integer) -> Integer:
     coder, data = w.coder, w.data
     base = contexts.VECTOR + axis * 16
     if code_bit(coder, data, base, int(value != 0)) == 0:
@@ -252,7 +250,7 @@ def _code_component(w: Work, axis: int, value: int) -> int:
 
 
 @kernel
-def _code_mode(w: Work, uy: int, ux: int, size: int, mode: int) -> int:
+def _code_mode(w: Work, uy: Integer, ux: Integer, size: Integer, mode: Integer) -> Integer:
     """Code an intra mode: that of the first plane, left, above, or one of all by a binary tree."""
     p, coder, data = w.numbers, w.coder, w.data
     tried_a = tried_b = np.int64(-1)
@@ -283,7 +281,7 @@ def _code_mode(w: Work, uy: int, ux: int, size: int, mode: int) -> int:
 
 
 @kernel
-def rebuild(w: Work, y: int, x: int, size: int, coded: int) -> None:
+def rebuild(w: Work, y: Integer, x: Integer, size: Integer, coded: Integer) -> None:
     """Put prediction plus inverse transform into the plane; clears the levels."""
     p = w.numbers
     side = 8 << size
@@ -327,7 +325,15 @@ def rebuild(w: Work, y: int, x: int, size: int, coded: int) -> None:
 
 @kernel
 def _note(
-    w: Work, uy: int, ux: int, size: int, kind: int, v: int, u: int, mode: int, coded: int
+    w: Work,
+    uy: Integer,
+    ux: Integer,
+    size: Integer,
+    kind: Integer,
+    v: Integer,
+    u: Integer,
+    mode: Integer,
+    coded: Integer,
 ) -> None:
     n = 1 << size
     for i in range(uy, uy + n):
@@ -342,7 +348,7 @@ def _note(
 
 
 @kernel
-def predict_inter(w: Work, y: int, x: int, size: int, v: int, u: int) -> None:
+def predict_inter(w: Work, y: Integer, x: Integer, size: Integer, v: Integer, u: Integer) -> None:
     """Fill the prediction with the displaced patch of the reference."""
     displaced(
         w.reference, y, x, 8 << size, v, u, w.numbers[LARGEST], w.tiles[ROWS], w.blocks[PREDICTION]
@@ -350,7 +356,7 @@ def predict_inter(w: Work, y: int, x: int, size: int, v: int, u: int) -> None:
 
 
 @kernel
-def code_leaf(w: Work, uy: int, ux: int, size: int) -> bool:
+def code_leaf(w: Work, uy: Integer, ux: Integer, size: Integer) -> bool:
     """Code a whole patch if it is a skipped one; else whether it splits, else its contents.
 
     Returns
@@ -361,7 +367,9 @@ def code_leaf(w: Work, uy: int, ux: int, size: int) -> bool:
     p, coder, data, decision = w.numbers, w.coder, w.data, w.numbers
     y, x = uy * 8, ux * 8
     kind = decision[D_KIND]
-    v = u = mode = np.int64(0)
+    v: Integer = np.int64(0)
+    u: Integer = np.int64(0)
+    mode: Integer = np.int64(0)
     coded = np.int64(0)
     count = 0
     if p[PREDICTED] != 0:
@@ -392,7 +400,16 @@ def code_leaf(w: Work, uy: int, ux: int, size: int) -> bool:
         kind = np.int64(INTRA)
         if coder[7] != 0:
             gather_edge(
-                w.rebuilt, w.info, y, x, 8 << size, p[TOP], p[BOTTOM], p[MIDDLE_GREY], w.lines[EDGE_SAMPLES], w.lines[RAW_EDGE]
+                w.rebuilt,
+                w.info,
+                y,
+                x,
+                8 << size,
+                p[TOP],
+                p[BOTTOM],
+                p[MIDDLE_GREY],
+                w.lines[EDGE_SAMPLES],
+                w.lines[RAW_EDGE],
             )
             predict(w.lines[EDGE_SAMPLES], mode, 8 << size, w.lines[LINE], w.blocks[PREDICTION])
     else:
@@ -413,9 +430,7 @@ def code_leaf(w: Work, uy: int, ux: int, size: int) -> bool:
     context = coded_context(w, uy, ux, size, group)
     coded = np.int64(code_bit(coder, data, context, decision[D_CODED]))
     if coded != 0:
-        code_core(
-            coder, data, w.lines[LEVELS_NOW], w.lines[MAGNITUDES], group, size, p[EXTENT:]
-        )
+        code_core(coder, data, w.lines[LEVELS_NOW], w.lines[MAGNITUDES], group, size, p[EXTENT:])
     rebuild(w, y, x, size, coded)
     _note(w, uy, ux, size, kind, v, u, mode, coded)
     return True

@@ -32,7 +32,8 @@ def cosine_table(side: int, bits: int) -> NDArray[np.int32]:
     n = np.arange(side)
     table = np.cos(np.pi * (2 * n[:, None] + 1) * n[None, :] / (2 * side)) * np.sqrt(2 / side)
     table[:, 0] = np.sqrt(1 / side)
-    return np.rint(table * (1 << bits)).astype(np.int32)
+    rounded: NDArray[np.int32] = np.rint(table * (1 << bits)).astype(np.int32)
+    return rounded
 
 
 def _scan(side: int) -> NDArray[np.int32]:
@@ -55,7 +56,10 @@ SCAN_X: NDArray[np.int64] = SCANS.astype(np.int64) % STRIDE
 # What stands to the right, below and diagonally of a coefficient predicts its size.
 MAGNITUDE_CLASSES = 16
 MAGNITUDE_CLASS: NDArray[np.int64] = np.array(
-    [int(np.searchsorted([0, 1, 2, 3, 4, 6, 8, 11, 15, 22, 31, 45, 63, 127, 255], t)) for t in range(257)],
+    [
+        int(np.searchsorted([0, 1, 2, 3, 4, 6, 8, 11, 15, 22, 31, 45, 63, 127, 255], t))
+        for t in range(257)
+    ],
     np.int64,
 )
 
@@ -76,9 +80,7 @@ LEVEL_POSITION_CLASSES = 3
 LEVEL_POSITION_CLASS: NDArray[np.int64] = np.array([0, 1, 1, 2, 2, 2], np.int64)
 
 # Last position, per axis: group of an index, its first index and its extra bits.
-LAST_GROUP: NDArray[np.int64] = np.array(
-    [0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7], np.int64
-)
+LAST_GROUP: NDArray[np.int64] = np.array([0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7], np.int64)
 LAST_FIRST: NDArray[np.int64] = np.array([0, 1, 2, 3, 4, 6, 8, 12], np.int64)
 LAST_EXTRA: NDArray[np.int64] = np.array([0, 0, 0, 0, 1, 1, 2, 2], np.int64)
 
@@ -87,8 +89,43 @@ INTRA_MODES = 35
 # Displacement per row or column in 1/32 sample of the 33 directions, and 8192 / angle for the
 # negative ones (ITU-T H.265, tables 8-5 and 8-6).
 ANGLES: NDArray[np.int64] = np.array(
-    [0, 0, 32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32]
-    + [-26, -21, -17, -13, -9, -5, -2, 0, 2, 5, 9, 13, 17, 21, 26, 32],
+    [
+        0,
+        0,
+        32,
+        26,
+        21,
+        17,
+        13,
+        9,
+        5,
+        2,
+        0,
+        -2,
+        -5,
+        -9,
+        -13,
+        -17,
+        -21,
+        -26,
+        -32,
+        -26,
+        -21,
+        -17,
+        -13,
+        -9,
+        -5,
+        -2,
+        0,
+        2,
+        5,
+        9,
+        13,
+        17,
+        21,
+        26,
+        32,
+    ],
     np.int64,
 )
 INVERSE_ANGLES: NDArray[np.int64] = np.array(

@@ -12,7 +12,7 @@ from rankcast.codec.svd_patch.tables import (
     MIDDLE_BITS,
     STRIDE,
 )
-from rankcast.jit import kernel
+from rankcast.jit import Integer, kernel
 
 _CLAMP_8 = (1 << 17) - 1
 _CLAMP_MIDDLE_8 = (1 << 18) - 1
@@ -29,8 +29,8 @@ _SHIFT_SECOND_16 = BASIS_BITS_16 + MIDDLE_BITS + COEFFICIENT_BITS
 @kernel
 def forward(
     residual: NDArray[np.float32],
-    side: int,
-    keep: int,
+    side: Integer,
+    keep: Integer,
     left_t: NDArray[np.float32],
     right: NDArray[np.float32],
     middle: NDArray[np.float32],
@@ -102,7 +102,7 @@ def forward(
 
 
 @kernel
-def _clamp(value: int, bound: int) -> int:
+def _clamp(value: Integer, bound: Integer) -> Integer:
     if value > bound:
         return bound
     if value < -bound:
@@ -113,10 +113,10 @@ def _clamp(value: int, bound: int) -> int:
 @kernel
 def inverse_8(
     levels: NDArray[np.int32],
-    side: int,
-    rows: int,
-    columns: int,
-    step: int,
+    side: Integer,
+    rows: Integer,
+    columns: Integer,
+    step: Integer,
     left: NDArray[np.int32],
     right_t: NDArray[np.int32],
     core: NDArray[np.int32],
@@ -185,7 +185,7 @@ def inverse_8(
 
 
 @kernel
-def _clamp_middle(value: np.int32) -> np.int32:
+def _clamp_middle(value: Integer) -> Integer:
     most, least = np.int32(_CLAMP_MIDDLE_8), np.int32(-_CLAMP_MIDDLE_8)
     if value > most:
         value = most
@@ -197,10 +197,10 @@ def _clamp_middle(value: np.int32) -> np.int32:
 @kernel
 def inverse_16(
     levels: NDArray[np.int32],
-    side: int,
-    rows: int,
-    columns: int,
-    step: int,
+    side: Integer,
+    rows: Integer,
+    columns: Integer,
+    step: Integer,
     left: NDArray[np.int32],
     right_t: NDArray[np.int32],
     core: NDArray[np.int64],
