@@ -1,6 +1,6 @@
 """Claims of the svd codec: speed against numpy.linalg.svd, loss against truncation, bytes.
 
-    python benchmarks/svd.py [--data DIR] [--frames N] [--json FILE]
+    python benchmarks/svd.py [--data DIR] [--frames N] [--output FILE]
 
 All figures are ratios within one run on the same frames. With ``--data`` the frames are those of
 video/03_blocks_720p.mp4 scaled to 1920 x 1080 (``--clip`` takes another) and kodak/*.png is coded
@@ -20,8 +20,10 @@ from typing import Any
 import numpy as np
 
 import rankcast
-from rankcast.codec import svd, svd_coded
-from rankcast.codec.factoriser import Factoriser
+from rankcast.codec.svd import coded as svd_coded
+from rankcast.codec.svd import decoder as svd_decoder
+from rankcast.codec.svd.encoder import SvdEncoder
+from rankcast.codec.svd.factoriser import Factoriser
 from rankcast.opencv import cv2
 from rankcast.wire import unpack
 
@@ -90,11 +92,11 @@ class Stages:
 def measure_stream(frames: list[Any]) -> dict[str, Any]:
     """Speed and loss over one stream; the first three frames are the start of the subspace."""
     stages = Stages()
-    stages.watch(svd.SvdEncoder, "_load", "load")
+    stages.watch(SvdEncoder, "_load", "load")
     stages.watch(Factoriser, "factorise", "factorise")
     stages.watch(svd_coded, "pack", "quantise and code")
     stages.watch(svd_coded, "unpack", "entropy decode")
-    stages.watch(svd, "_assemble", "multiply and round")
+    stages.watch(svd_decoder, "assemble", "multiply and round")
     warm_up = rankcast.Encoder("svd", rank=RANK)
     rankcast.Decoder().decode(warm_up.encode(frames[0]))  # compiles
     stages.seconds.clear()
@@ -162,7 +164,7 @@ def main() -> None:
     parser.add_argument("--clip", default="03_blocks_720p.mp4", help="file in DATA/video")
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    parser.add_argument("--output", type=Path, help="write the figures to this file, too")
     arguments = parser.parse_args()
     rankcast.set_threads(arguments.threads)
     if arguments.data:
@@ -183,8 +185,8 @@ def main() -> None:
         "pictures": {name: measure_picture(picture) for name, picture in pictures.items()},
     }
     text = json.dumps(figures, indent=2)
-    if arguments.json:
-        arguments.json.write_text(text + "\n")
+    if arguments.output:
+        arguments.output.write_text(text + "\n")
     print(text)
     stream = figures["stream"]
     print()
