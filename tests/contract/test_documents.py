@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -12,14 +13,20 @@ from typing import Any
 
 import click
 import pytest
+from pydantic import BaseModel
 
-from fakes import free_address
+from fakes import free_address, picture
 from processes import read_report, run
-from rankcast import ledger
+from rankcast import errors, ledger
+from rankcast.frame import Frame
 from rankcast.ledger import Balance
+from rankcast.transport import DEFAULT_ENDPOINT
 from rankcast_receiver.lane import Lane
 from rankcast_receiver.report import Tally, build_report
+from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks.count import CountSink
+from rankcast_receiver.sinks.save import describe
+from rankcast_sender.settings import SenderSettings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
@@ -167,6 +174,48 @@ def test_every_environment_variable_is_explained() -> None:
     assert {"RANKCAST_CACHE_DIR", "RANKCAST_LOG_LEVEL", "RANKCAST_TEST_DATA"} <= read
     read |= {"RANKCAST_SEND__TABLE__KEY", "RANKCAST_RECEIVE__TABLE__KEY"}
     assert names(section("## Environment variables")) == read
+
+
+@pytest.mark.parametrize(
+    ("command", "model"), [("send", SenderSettings), ("receive", ReceiverSettings)]
+)
+def test_the_setting_beside_an_option_exists(command: str, model: type[BaseModel]) -> None:
+    tables = model().model_dump()
+    rows = re.findall(r"^\| `--[^|]*\| `(\w+)\.(\w+)` \|", section(f"### rankcast {command}"), re.M)
+    assert len(rows) >= 10
+    for table, key in rows:
+        assert key in tables[table], f"{table}.{key} is no setting"
+
+
+def test_every_key_of_the_tag_in_saved_files_is_explained() -> None:
+    tag = json.loads(describe(Frame(picture(), camera="cam"), lossy_file=False))
+    formats = {"png", "jpeg", "tiff"}
+    assert names(section("## Saved pictures")) - formats == set(tag)
+
+
+def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
+    codes = {error.exit_code for error in vars(errors).values() if isinstance(error, type)}
+    rows = re.findall(r"^\| (\d+) \|", section("## Commands"), re.MULTILINE)
+    assert {int(row) for row in rows} == codes | {0}
+
+
+def test_the_table_of_ports_names_the_default() -> None:
+    assert f"| {DEFAULT_ENDPOINT.rpartition(':')[2]}/tcp |" in section("## Ports")
+
+
+def test_every_socket_option_has_a_reason() -> None:
+    text = (REPOSITORY / "docs" / "adr" / "0003-transport.md").read_text(encoding="utf-8")
+    modules = ("common/rankcast/transport.py", "sender/rankcast_sender/xpub.py")
+    options = {
+        option
+        for module in modules
+        for option in re.findall(
+            r"setsockopt\(zmq\.(\w+)", (REPOSITORY / module).read_text(encoding="utf-8")
+        )
+    }
+    assert {"LINGER", "XPUB_NODROP"} <= options
+    for option in options:
+        assert re.search(rf"^\|[^|]*\b{option}\b", text, re.MULTILINE), option
 
 
 COMMANDS = {entry.name: entry for entry in entry_points(group="rankcast.commands")}
