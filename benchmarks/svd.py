@@ -203,8 +203,8 @@ def main() -> None:
     stream = figures["stream"]
     times = ", ".join(f"{name} {ms:.1f}" for name, ms in stream["stage_median_ms"].items())
     say(
-        f"encode {stream['encode_ms']:.1f} ms, decode {stream['decode_ms']:.1f} ms, three full SVDs "
-        f"{stream['three_full_svd_ms']:.0f} ms; ms by stage: {times}"
+        f"encode {stream['encode_ms']:.1f} ms, decode {stream['decode_ms']:.1f} ms, "
+        f"three full SVDs {stream['three_full_svd_ms']:.0f} ms; ms by stage: {times}"
     )
     say(f"{'claim':42}{'figure':>12}{'wanted':>12}")
     rows = [

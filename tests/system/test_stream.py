@@ -248,13 +248,15 @@ def test_a_busy_port_is_exit_1_in_one_line() -> None:
         (("receive", "--set", "save.format=gif"), 2, "gif"),
         (("receive", "--frames", "-1"), 2, "-1"),
         (("rewind",), 2, "rewind"),
+        (("demo", "--source", "vhs:1"), 2, "got source 'vhs:1'"),
+        (("demo", "--source", "replay:/nowhere/at/all"), 1, "/nowhere/at/all"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_the_right_exit_code(
-    arguments: tuple[str, ...], code: int, said: str
+    arguments: tuple[str, ...], code: int, said: str, tmp_path: Path
 ) -> None:
     extra = ("--bind", free_address()) if arguments[0] == "send" and code == 1 else ()
-    done = run(*arguments, *extra)
+    done = run(*arguments, *extra, *(("--out", str(tmp_path)) if arguments[0] == "demo" else ()))
     assert done.returncode == code, done.stderr
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
