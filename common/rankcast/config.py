@@ -129,11 +129,11 @@ def set_layers(sets: Iterable[str]) -> list[Layer]:
     return [Layer(f"--set {text}", _nested(*parse_set(text))) for text in sets]
 
 
-def option_layer(values: Mapping[str, Any]) -> list[Layer]:
-    """One layer for each command-line option that was given: dotted key to value or None."""
+def option_layers(options: Mapping[str, tuple[str, Any]]) -> list[Layer]:
+    """One layer for each command-line option that was given: its name -> (dotted key, value)."""
     return [
-        Layer(f"option for {key}", _nested(key, value))
-        for key, value in values.items()
+        Layer(name, _nested(key, value))
+        for name, (key, value) in options.items()
         if value is not None
     ]
 

@@ -23,6 +23,7 @@ STALLED_S = 2.0
 """Without a grabbed frame for that long the status says stalled."""
 DEFAULT_FPS = 20.0
 """Pace of a replay in real time whose files know none."""
+BEHIND_PERIODS = 5
 STOP_TIMEOUT_S = 10.0
 
 
@@ -125,6 +126,8 @@ class CameraPipeline:
             raise
         try:
             self._source = source
+            if self._stop.is_set():  # asked before there was a source to interrupt
+                return
             self.description = source.description
             publisher.describe(source.description, self.state)
             self._state = "live"
@@ -146,6 +149,9 @@ class CameraPipeline:
             if paced:
                 started = now if started is None else started
                 due = started + grabbed * period_s
+                if now - due > BEHIND_PERIODS * period_s:
+                    # After a stall go on at the pace; a rush of old frames helps nobody.
+                    started += now - due
                 if self._stop.wait(max(0.0, due - now)):
                     break
             if self._stop.is_set():
