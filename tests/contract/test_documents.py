@@ -19,10 +19,9 @@ from fakes import free_address, picture
 from processes import read_report, run
 from rankcast import errors, ledger
 from rankcast.frame import Frame
-from rankcast.ledger import Balance
 from rankcast.transport import DEFAULT_ENDPOINT
 from rankcast_receiver.lane import Lane
-from rankcast_receiver.report import Tally, build_report
+from rankcast_receiver.report import Outcome, Tally, build_report
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.sinks.save import describe
@@ -125,7 +124,7 @@ def fields(report: Mapping[str, Any]) -> Iterator[str]:
 
 def test_every_field_of_the_receivers_report_is_explained() -> None:
     lanes = [Lane("count", CountSink, live=True)]
-    report = build_report(Balance(0, 0, {}), lanes, Tally(), [], False, 0.0)
+    report = build_report(lanes, Tally(), Outcome(), 0.0)
     text = section("### Report of receive")
     assert names(text) == set(report)
     explained = set(_CODE.findall(text))
