@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from rankcast.config import (
-    environment_layer,
-    file_layer,
-    option_layers,
-    set_layers,
-    to_toml,
-    validate,
-)
+from rankcast.config import command_layers, to_toml, validate
 from rankcast_receiver.settings import ReceiverSettings
 
 ENVIRONMENT_PREFIX = "RANKCAST_RECEIVE__"
@@ -74,12 +66,7 @@ def receive(
         "--display": ("display.enabled", options["display"]),
         "--frames": ("stream.frames", options["frames"]),
     }
-    layers = [
-        *([] if config_file is None else [file_layer(config_file)]),
-        *environment_layer(ENVIRONMENT_PREFIX, os.environ),
-        *option_layers(named),
-        *set_layers(sets),
-    ]
+    layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
     settings = validate(ReceiverSettings, layers)
     if check:
         click.echo(to_toml(settings), nl=False)

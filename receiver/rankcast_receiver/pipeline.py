@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from rankcast.errors import NoStreamError
 from rankcast.ledger import STOPPED, Balance
-from rankcast.worker import Worker
+from rankcast.worker import Worker, join_all
 from rankcast_receiver.lane import Arrival, Lane
 from rankcast_receiver.report import Outcome, Tally
 from rankcast_receiver.subscriber import Subscriber
@@ -82,14 +82,7 @@ class ReceiverPipeline:
     def join(self) -> None:
         """Wait for all threads and raise what the first one died of."""
         self._stop.set()
-        failure: BaseException | None = None
-        for worker in (self._receiver, *self._sinks):
-            try:
-                worker.join(STOP_TIMEOUT_S)
-            except BaseException as exc:
-                failure = failure or exc
-        if failure is not None:
-            raise failure
+        join_all((self._receiver, *self._sinks), STOP_TIMEOUT_S)
 
     def _receive(self) -> None:
         with self._open_subscriber(self._stopped) as subscriber:

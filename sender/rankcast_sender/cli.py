@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from rankcast.config import (
-    environment_layer,
-    file_layer,
-    option_layers,
-    set_layers,
-    to_toml,
-    validate,
-)
+from rankcast.config import command_layers, to_toml, validate
 from rankcast_sender.settings import SenderSettings
 
 ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
@@ -62,12 +54,7 @@ def send(
         "--audit": ("audit.dir", options["audit"]),
         "--audit-every": ("audit.every", options["audit_every"]),
     }
-    layers = [
-        *([] if config_file is None else [file_layer(config_file)]),
-        *environment_layer(ENVIRONMENT_PREFIX, os.environ),
-        *option_layers(named),
-        *set_layers(sets),
-    ]
+    layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
     settings = validate(SenderSettings, layers)
     # The composition root loads every source: only once the settings stand.
     from rankcast_sender import app

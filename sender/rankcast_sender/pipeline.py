@@ -12,7 +12,7 @@ from rankcast.errors import RankcastError, UnsupportedImageError
 from rankcast.frame import Frame
 from rankcast.ledger import CAMERA_GAP, MAILBOX
 from rankcast.mailbox import Mailbox, MailboxClosed
-from rankcast.worker import Worker
+from rankcast.worker import Worker, join_all
 from rankcast_sender.audit import Audit
 from rankcast_sender.publisher import Publisher
 from rankcast_sender.sources import Source
@@ -104,14 +104,7 @@ class CameraPipeline:
     def join(self) -> None:
         """Wait until both threads have ended and raise what the first one died of."""
         self.stop()
-        failure: BaseException | None = None
-        for worker in self._workers:
-            try:
-                worker.join(STOP_TIMEOUT_S)
-            except BaseException as exc:
-                failure = failure or exc
-        if failure is not None:
-            raise failure
+        join_all(self._workers, STOP_TIMEOUT_S)
 
     def _grab(self) -> None:
         pace, publisher = self._pace, self._publisher
