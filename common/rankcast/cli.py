@@ -10,9 +10,10 @@ from importlib.metadata import EntryPoint, entry_points
 
 import click
 
-from rankcast.errors import RankcastError
+from rankcast.errors import RankcastError, SettingsError
 
 GROUP = "rankcast.commands"
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # The order in `rankcast --help`: from the first thing a stranger tries on.
 _ORDER = ("demo", "send", "receive", "compress", "decompress", "info", "compare")
 
@@ -51,8 +52,11 @@ def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "
     0 done, 1 failed, 2 wrong usage or settings, 4 no stream.
     """
     level = os.environ.get("RANKCAST_LOG_LEVEL", "INFO").upper()
+    if level not in _LEVELS:
+        click.echo(f"{name}: RANKCAST_LOG_LEVEL={level!r:.40}, want {', '.join(_LEVELS)}", err=True)
+        return SettingsError.exit_code
     logging.basicConfig(
-        level=level if level in logging.getLevelNamesMapping() else "INFO",
+        level=level,
         format="%(asctime)s %(levelname)-7s %(message)s",
         datefmt="%H:%M:%S",
         stream=sys.stderr,

@@ -6,6 +6,7 @@ said with its origin: file, table, key, value and what is allowed.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -129,12 +130,27 @@ def set_layers(sets: Iterable[str]) -> list[Layer]:
     return [Layer(f"--set {text}", _nested(*parse_set(text))) for text in sets]
 
 
-def option_layer(values: Mapping[str, Any]) -> list[Layer]:
-    """One layer for each command-line option that was given: dotted key to value or None."""
+def option_layers(options: Mapping[str, tuple[str, Any]]) -> list[Layer]:
+    """One layer for each command-line option that was given: its name -> (dotted key, value)."""
     return [
-        Layer(f"option for {key}", _nested(key, value))
-        for key, value in values.items()
+        Layer(name, _nested(key, value))
+        for name, (key, value) in options.items()
         if value is not None
+    ]
+
+
+def command_layers(
+    config_file: Path | None,
+    environment_prefix: str,
+    options: Mapping[str, tuple[str, Any]],
+    sets: Iterable[str],
+) -> list[Layer]:
+    """Everything that may change the settings of a command, the strongest last."""
+    return [
+        *([] if config_file is None else [file_layer(config_file)]),
+        *environment_layer(environment_prefix, os.environ),
+        *option_layers(options),
+        *set_layers(sets),
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import secrets
 import stat
 import struct
 import zlib
@@ -15,9 +14,10 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from rankcast.errors import ImageFileError
+from rankcast.errors import ImageFileError, RankcastError
 from rankcast.frame import MAX_CHANNELS, Pixels, channels_of, check_pixels
 from rankcast.opencv import cv2
+from rankcast.wholefile import open_without_waiting, write_whole
 
 log = logging.getLogger(__name__)
 # A damaged file makes tifffile log hundreds of lines; ImageFileError says it in one.
@@ -139,7 +139,10 @@ def write_image(
         raise _error(path, _opencv_reason(exc)) from exc
     except MemoryError as exc:
         raise _error(path, "does not fit into memory") from exc
-    _write_file(path, data)
+    try:
+        write_whole(path, data)
+    except RankcastError as exc:
+        raise ImageFileError(str(exc)) from exc
     return len(data)
 
 
@@ -192,7 +195,7 @@ def _opencv_reason(exc: Exception) -> str:
 
 def _read_file(path: Path) -> bytes:
     try:
-        with open(path, "rb", opener=_open_without_waiting) as file:
+        with open(path, "rb", opener=open_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise _error(path, "is no regular file")
@@ -206,28 +209,6 @@ def _read_file(path: Path) -> bytes:
     if not data:
         raise _error(path, "is empty")
     return data
-
-
-def _open_without_waiting(name: str, flags: int) -> int:
-    # Without O_NONBLOCK a named pipe in the folder would hold the reader for ever.
-    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _write_file(path: Path, data: bytes) -> None:
-    # The temporary name has no image suffix, so that a replay of the folder passes it over.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as exc:
-        raise _error(path, f"cannot be written: {_os_reason(exc)}") from exc
-    except ValueError as exc:  # a NUL in the name
-        raise _error(path, f"cannot be written: {exc}") from exc
 
 
 def _tag_bytes(path: Path, text: str) -> bytes:

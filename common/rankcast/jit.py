@@ -58,6 +58,7 @@ def _cache_folder() -> Path | None:
         folder = base / "rankcast" / name
         if _writable(folder):
             return folder
+        log.warning("%s cannot be written: compiled kernels are kept elsewhere or not", folder)
     return None
 
 

@@ -217,6 +217,8 @@ class Subspace:
         self._known = 0  # leading columns of _v that come from a picture
         self._outside = 0.0  # energy outside the subspace at the last plane
         self._patience = MOTION
+        self._tried = False
+        self._pace = self._error = 0.0  # of the pass that was tried
         self._rng = np.random.default_rng(_SEED)
         self._buffers: dict[str, Real] = {}
 
@@ -309,11 +311,13 @@ class Subspace:
 
     def learn(self) -> None:
         """After a second pass for motion: note whether it was worth its time."""
+        if not self._tried:
+            return  # the second pass was for a new scene
+        self._tried = False
         worth = self._error >= WORTH * self._beyond()
         # A pace beyond MOST_PATIENCE is no motion but a new scene: nothing to learn from it.
-        if self._tried and not worth and self._pace < MOST_PATIENCE:
+        if not worth and self._pace < MOST_PATIENCE:
             self._patience = min(PATIENCE * self._pace, MOST_PATIENCE)
-        self._tried = False
 
     def _beyond(self) -> float:
         """Energy outside the leading columns that are not oversampling."""

@@ -21,7 +21,7 @@ class Mailbox(Generic[T]):
     Parameters
     ----------
     capacity : int
-        Number of items that may wait.
+        Number of items that may wait where `put` blocks.
     newest_wins : bool
         True: one item of each key waits, a newer one replaces it and `replaced` counts; so
         several cameras can share a box without pushing each other out. False: `put` blocks.

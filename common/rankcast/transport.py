@@ -14,15 +14,13 @@ import zmq
 from rankcast.errors import SettingsError
 
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5555"
-HEARTBEAT_INTERVAL_MS: Final = 500
-HEARTBEAT_TIMEOUT_MS: Final = 1500
-"""Without heartbeats a stalled link later replays old frames: 8 s of stall gave frames 13 s old."""
-HEARTBEAT_TTL_MS: Final = 2000
 HANDSHAKE_MS: Final = 3000
 """Half-open connections hold a descriptor that long; libzmq's own default is 30 s."""
 RECONNECT_MS: Final = 100
 RECONNECT_MAX_MS: Final = 1000
 CONNECT_TIMEOUT_MS: Final = 3000
+UNACKNOWLEDGED_MS: Final = 5000
+"""Of a live sender: a viewer that took nothing for that long is cut off and may come back."""
 SUBSCRIPTION_BYTES: Final = 1024
 """Largest message that a sender takes from a viewer."""
 
@@ -38,9 +36,10 @@ class SocketOptions:
     buffer_bytes: int
     """Kernel buffer a connection: high-water marks alone do not bound latency, this does."""
     max_message_bytes: int
-    heartbeats: bool = True
-    """Off where a full queue may hold the peer back: libzmq then stops reading, answers no
-    heartbeat, and a slow disk would look like a dead one."""
+    ipv6: bool = False
+    unacknowledged_ms: int = 0
+    """TCP gives a connection up when data went unacknowledged for that long; 0 is the system's
+    own limit, some fifteen minutes. What a dead link would replay later is dropped with it."""
 
 
 def configure(socket: zmq.Socket[Any], options: SocketOptions) -> None:
@@ -51,14 +50,17 @@ def configure(socket: zmq.Socket[Any], options: SocketOptions) -> None:
     socket.setsockopt(zmq.SNDBUF, options.buffer_bytes)
     socket.setsockopt(zmq.RCVBUF, options.buffer_bytes)
     socket.setsockopt(zmq.MAXMSGSIZE, options.max_message_bytes)
-    if options.heartbeats:
-        socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_INTERVAL_MS)
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
-        socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TTL_MS)
+    # No ZMTP heartbeats: in libzmq 4.3.5 a heartbeat on a connection whose queue is full when
+    # the peer goes ends the process (assertion `!_io_error`). Status once a second and
+    # `Subscriber`, which connects anew after silence, take their place.
     socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
     socket.setsockopt(zmq.CONNECT_TIMEOUT, CONNECT_TIMEOUT_MS)
+    if options.unacknowledged_ms:
+        socket.setsockopt(zmq.TCP_MAXRT, options.unacknowledged_ms)
+    if options.ipv6:
+        socket.setsockopt(zmq.IPV6, 1)
 
 
 def check_endpoint(endpoint: str, *, bind: bool) -> str:
@@ -74,6 +76,11 @@ def check_endpoint(endpoint: str, *, bind: bool) -> str:
         wanted = "tcp://ADDRESS:PORT" + (" or tcp://*:PORT" if bind else "")
         raise SettingsError(f"got address {endpoint!r:.80}, want {wanted}, port 1 to 65535")
     return endpoint
+
+
+def is_ipv6(endpoint: str) -> bool:
+    """True when `endpoint` holds an IPv6 address."""
+    return endpoint.startswith("tcp://[")
 
 
 def is_loopback(endpoint: str) -> bool:

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 # Options that lead to kernels which the defaults never touch.
 _VARIANTS: dict[str, tuple[dict[str, object], ...]] = {
     "svd-patch": ({}, {"colour": "ycc444"}),
-    "svd": ({}, {"colour": "ycc420"}, {"engine": "exact"}),
+    "svd": ({}, {"colour": "ycc420"}, {"rank": 1.0}),
 }
 
 

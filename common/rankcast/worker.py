@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from rankcast.errors import WorkerError
+
+
+def join_all(workers: Iterable[Worker], timeout_s: float) -> None:
+    """Wait for every worker, each at most `timeout_s`, and raise what the first one died of."""
+    failure: BaseException | None = None
+    for worker in workers:
+        try:
+            worker.join(timeout_s)
+        except BaseException as exc:
+            failure = failure or exc
+    if failure is not None:
+        raise failure
 
 
 class Worker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from rankcast import pool
+from rankcast.codec import CODECS_BY_NAME
 from rankcast.errors import NoStreamError, SettingsError
 from rankcast.signals import StopFlag, stop_flag
 from rankcast.warm import warm
+from rankcast.wholefile import write_whole
 from rankcast_receiver.lane import Lane
 from rankcast_receiver.pipeline import ReceiverPipeline
-from rankcast_receiver.report import build_report, write_report
+from rankcast_receiver.report import build_report
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks import Sink
 from rankcast_receiver.sinks.count import CountSink
@@ -48,9 +51,10 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
         raise SettingsError(f"got --report {report}: its folder does not exist")
     pool.set_threads(settings.process.threads)
     started = time.monotonic()
+    wanted = settings.stream.frames
     lanes = [
-        Lane(name, open_sink, live=settings.live, most_frames=settings.stream.frames)
-        for name, open_sink in _sinks(settings).items()
+        Lane(name, open_sink, live=settings.live, most_frames=0 if number else wanted)
+        for number, (name, open_sink) in enumerate(_sinks(settings).items())
     ]
     window = next((lane for lane in lanes if lane.name == DisplaySink.name), None)
     pipeline = ReceiverPipeline(partial(_subscriber, settings), lanes, window)
@@ -58,30 +62,39 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
     log.info("%s: %s", network.connect, network.camera or "every camera")
     with stop_flag() as flag:
         try:
-            warm()  # any codec may come
-            pipeline.start()
-            _watch(pipeline, flag, window)
+            if _warmed(flag):
+                pipeline.start()
+                _watch(pipeline, flag, window)
         finally:
+            if flag.requested:
+                pipeline.abandon()
             try:
                 pipeline.join()
             finally:
-                values = build_report(
-                    pipeline.balance,
-                    lanes,
-                    pipeline.tally,
-                    pipeline.stream_ids,
-                    pipeline.published_known,
-                    time.monotonic() - started,
-                )
+                outcome, seconds = pipeline.outcome, time.monotonic() - started
+                values = build_report(lanes, pipeline.tally, outcome, seconds)
                 _tell(values)
                 if report is not None:
-                    write_report(report, values)
-    wanted, delivered = settings.stream.frames, values["delivered"]
-    if pipeline.silence is not None and not (wanted and delivered >= wanted):
+                    write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
+    delivered = values["delivered"]
+    if flag.requested or lanes[0].quit or (wanted and delivered >= wanted):
+        return 0
+    if pipeline.silence is not None:
         raise pipeline.silence
-    if delivered < wanted and not flag.requested:
+    if outcome.failed_camera:
+        raise NoStreamError(f"camera {outcome.failed_camera} failed at the sender")
+    if delivered < wanted:
         raise NoStreamError(f"got {delivered} frames before the stream ended, want {wanted}")
     return 0
+
+
+def _warmed(flag: StopFlag) -> bool:
+    """Load the kernels of every codec, since any may come; False when a signal came first."""
+    for name in CODECS_BY_NAME:
+        if flag.requested:
+            return False
+        warm([name])
+    return True
 
 
 def _sinks(settings: ReceiverSettings) -> dict[str, Callable[[], Sink]]:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from rankcast.config import (
-    environment_layer,
-    file_layer,
-    option_layer,
-    set_layers,
-    to_toml,
-    validate,
-)
+from rankcast.config import command_layers, to_toml, validate
 from rankcast_receiver.settings import ReceiverSettings
 
 ENVIRONMENT_PREFIX = "RANKCAST_RECEIVE__"
@@ -62,24 +54,19 @@ def receive(
     Exit code 4 when no stream came, or fewer frames than wanted.
     """
     named = {
-        "network.connect": options["connect"],
-        "network.camera": options["camera"],
-        "network.timeout_s": options["timeout"],
-        "network.stay": options["stay"],
-        "save.dir": options["save"],
-        "save.format": options["picture_format"],
-        "save.every": options["save_every"],
-        "save.max_files": options["save_max_files"],
-        "save.max_bytes": options["save_max_bytes"],
-        "display.enabled": options["display"],
-        "stream.frames": options["frames"],
+        "--connect": ("network.connect", options["connect"]),
+        "--camera": ("network.camera", options["camera"]),
+        "--timeout": ("network.timeout_s", options["timeout"]),
+        "--stay": ("network.stay", options["stay"]),
+        "--save": ("save.dir", options["save"]),
+        "--format": ("save.format", options["picture_format"]),
+        "--save-every": ("save.every", options["save_every"]),
+        "--save-max-files": ("save.max_files", options["save_max_files"]),
+        "--save-max-bytes": ("save.max_bytes", options["save_max_bytes"]),
+        "--display": ("display.enabled", options["display"]),
+        "--frames": ("stream.frames", options["frames"]),
     }
-    layers = [
-        *([] if config_file is None else [file_layer(config_file)]),
-        *environment_layer(ENVIRONMENT_PREFIX, os.environ),
-        *option_layer(named),
-        *set_layers(sets),
-    ]
+    layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
     settings = validate(ReceiverSettings, layers)
     if check:
         click.echo(to_toml(settings), nl=False)

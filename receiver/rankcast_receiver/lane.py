@@ -57,7 +57,9 @@ class Lane:
         self.kept = 0
         """Frames that the sink saved or showed; it may pass over some on purpose."""
         self.full = False
-        """True once `most_frames` were delivered or the user quit the sink."""
+        """True once `run` has ended: enough frames, a sink that was quit or failed, or closed."""
+        self.quit = False
+        """True when the user quit the sink."""
         self._stopped: Callable[[], bool] = lambda: False
 
     def stop_when(self, stopped: Callable[[], bool]) -> None:
@@ -71,6 +73,10 @@ class Lane:
             self.ledger.lose(STOPPED)
         self.ledger.lose(SKIPPED_AS_OLD, self._box.replaced - self._replaced)
         self._replaced = self._box.replaced
+
+    def abandon(self) -> None:
+        """Make `run` end after the frame that it handles; what waits is counted as stopped."""
+        self.ledger.lose(STOPPED, self._box.discard())
 
     def close(self) -> None:
         """Let `run` finish what waits, then end."""
@@ -91,7 +97,10 @@ class Lane:
     def _feed(self, sink: Sink) -> None:
         complained = float("-inf")
         delivered = 0
-        while sink.idle() and not self._stopped():
+        while not self._stopped():
+            if not sink.idle():
+                self.quit = True
+                return
             try:
                 arrival = self._box.get(IDLE_S)
             except MailboxClosed:
@@ -101,13 +110,18 @@ class Lane:
             frame = arrival.frame
             captured = frame.t_capture_utc_ns
             age_ms = (time.time_ns() - captured) / 1e6
+            taken = False
             try:
                 self.kept += sink.put(frame)
+                taken = True
             except SinkError as exc:
-                self.ledger.lose(SINK)
                 if time.monotonic() - complained >= COMPLAINT_INTERVAL_S:
                     complained = time.monotonic()
                     log.error("%s: %s", self.name, exc)
+            finally:
+                # Whatever it failed of, the frame has its place in the account.
+                self.ledger.lose(SINK, 0 if taken else 1)
+            if not taken:
                 continue
             self.age.add(age_ms)
             self.latency.add((arrival.t_decoded_utc_ns - captured) / 1e6)

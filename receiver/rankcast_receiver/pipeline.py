@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 from rankcast.errors import NoStreamError
 from rankcast.ledger import STOPPED, Balance
-from rankcast.worker import Worker
+from rankcast.worker import Worker, join_all
 from rankcast_receiver.lane import Arrival, Lane
-from rankcast_receiver.report import Tally
+from rankcast_receiver.report import Outcome, Tally
 from rankcast_receiver.subscriber import Subscriber
 
 STOP_TIMEOUT_S = 30.0
@@ -25,7 +25,7 @@ class ReceiverPipeline:
     open_subscriber : callable
         Makes the subscriber, in the receive thread; it takes the function that says when to stop.
     lanes : sequence of Lane
-        The first one is the main sink: the receiver ends when it is full.
+        The receiver ends when one is full.
     main_thread : Lane, optional
         One of `lanes` that must run in the caller's thread, as windows must.
     """
@@ -42,9 +42,7 @@ class ReceiverPipeline:
         self._stop = threading.Event()
         self._done = threading.Event()
         self.tally = Tally()
-        self.balance = Balance(0, 0, {})
-        self.stream_ids: list[bytes] = []
-        self.published_known = False
+        self.outcome = Outcome()
         self.silence: NoStreamError | None = None
         self._subscriber: Subscriber | None = None
         self._receiver = Worker("rankcast-receive", self._receive, self._received)
@@ -54,9 +52,11 @@ class ReceiverPipeline:
             if lane is not main_thread
         ]
 
-    def stop(self) -> None:
-        """Ask the receive thread to end; the lanes finish what waits."""
+    def abandon(self) -> None:
+        """End now: what waits for a sink is counted as stopped, not handled."""
         self._stop.set()
+        for lane in self._lanes:
+            lane.abandon()
 
     def start(self) -> None:
         """Start all threads."""
@@ -77,19 +77,12 @@ class ReceiverPipeline:
     def current(self) -> Balance:
         """Frames so far: published since joining, handed on, lost by cause."""
         subscriber = self._subscriber
-        return self.balance if subscriber is None else subscriber.balance()
+        return self.outcome.balance if subscriber is None else subscriber.balance()
 
     def join(self) -> None:
         """Wait for all threads and raise what the first one died of."""
         self._stop.set()
-        failure: BaseException | None = None
-        for worker in (self._receiver, *self._sinks):
-            try:
-                worker.join(STOP_TIMEOUT_S)
-            except BaseException as exc:
-                failure = failure or exc
-        if failure is not None:
-            raise failure
+        join_all((self._receiver, *self._sinks), STOP_TIMEOUT_S)
 
     def _receive(self) -> None:
         with self._open_subscriber(self._stopped) as subscriber:
@@ -111,11 +104,8 @@ class ReceiverPipeline:
             except NoStreamError as exc:
                 self.silence = exc
             finally:
-                self.balance = subscriber.balance()
+                self.outcome = _outcome(subscriber)
                 self._subscriber = None
-                streams = subscriber.streams.values()
-                self.stream_ids = [sid for stream in streams for sid in stream.stream_ids]
-                self.published_known = any(stream.status is not None for stream in streams)
 
     def _received(self) -> None:
         for lane in self._lanes:
@@ -124,3 +114,16 @@ class ReceiverPipeline:
 
     def _stopped(self) -> bool:
         return self._stop.is_set() or any(lane.full for lane in self._lanes)
+
+
+def _outcome(subscriber: Subscriber) -> Outcome:
+    streams = subscriber.streams.values()
+    failed = [s.camera for s in streams if s.ended and s.status and s.status.state == "failed"]
+    return Outcome(
+        subscriber.balance(),
+        tuple(stream_id for stream in streams for stream_id in stream.stream_ids),
+        any(stream.status is not None for stream in streams),
+        subscriber.foreign_messages,
+        subscriber.reconnects,
+        failed[0] if failed else "",
+    )

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from rankcast.errors import SinkError
 from rankcast.ledger import Balance
 from rankcast_receiver.lane import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a subscriber knows at its end."""
+
+    balance: Balance = field(default_factory=lambda: Balance(0, 0, {}))
+    """Entered is what was published since it joined."""
+    stream_ids: tuple[bytes, ...] = ()
+    published_known: bool = False
+    """False when not even one status came."""
+    foreign_messages: int = 0
+    """Messages that were none of Rankcast's."""
+    reconnects: int = 0
+    """Times that the connection was made anew after silence."""
+    failed_camera: str = ""
+    """Name of a camera whose stream ended because it failed."""
 
 
 class Tally:
@@ -56,25 +71,19 @@ class Tally:
 
 
 def build_report(
-    stream: Balance,
     lanes: Sequence[Lane],
     tally: Tally,
-    stream_ids: Sequence[bytes],
-    published_known: bool,
+    outcome: Outcome,
     duration_s: float,
 ) -> dict[str, Any]:
     """Put the report together.
 
     Parameters
     ----------
-    stream : Balance
-        Of the subscriber: entered is what was published since it joined.
     lanes : sequence of Lane
         The first one is the main sink: ``delivered`` and ``lost`` are its.
     tally : Tally
-    stream_ids : sequence of bytes
-    published_known : bool
-        False when not even one status came.
+    outcome : Outcome
     duration_s : float
 
     Returns
@@ -82,14 +91,14 @@ def build_report(
     dict
         See docs/operations.md.
     """
-    main = lanes[0]
+    main, stream = lanes[0], outcome.balance
     sinks = {lane.name: _sink(stream, lane) for lane in lanes}
     return {
         "delivered": sinks[main.name]["delivered"],
         "shown": sum(lane.kept for lane in lanes if lane.name == "display"),
         "saved": sum(lane.kept for lane in lanes if lane.name == "save"),
         "lost": sinks[main.name]["lost"],
-        "published": stream.entered if published_known else None,
+        "published": stream.entered if outcome.published_known else None,
         "fps": tally.fps,
         "bytes_per_frame": tally.packet_bytes / tally.frames if tally.frames else None,
         "codec": tally.codec or None,
@@ -103,9 +112,11 @@ def build_report(
             "p99": main.age.percentile_ms(99),
             "max": main.age.max_ms,
         },
-        "streams": [stream_id.hex() for stream_id in stream_ids],
+        "streams": [stream_id.hex() for stream_id in outcome.stream_ids],
         "balanced": all(sink["balanced"] for sink in sinks.values()),
         "sinks": sinks,
+        "foreign_messages": outcome.foreign_messages,
+        "reconnects": outcome.reconnects,
         "duration_s": duration_s,
         "cpu_s": time.process_time() - tally.cpu_start_s,
     }
@@ -119,20 +130,3 @@ def _sink(stream: Balance, lane: Lane) -> dict[str, Any]:
         "lost": dict(sorted(lost.items())),
         "balanced": stream.entered == balance.passed + sum(lost.values()),
     }
-
-
-def write_report(path: Path, report: Mapping[str, Any]) -> None:
-    """Write the report as JSON, whole or not at all.
-
-    Raises
-    ------
-    SinkError
-        If the file cannot be written.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        raise SinkError(f"{path}: cannot be written: {exc.strerror}") from exc

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
 
 from rankcast.decoder import Decoder, frame_of
 from rankcast.errors import NeedKeyframe, WireError
@@ -44,6 +43,7 @@ class CameraStream:
         self._limits = limits
         self._ledger = ledger
         self._decoder = Decoder(limits)
+        self._waiting: list[Packet] = []
         self._stream_id = b""
         self._next_sequence: int | None = None
         self._refused_unnamed = 0
@@ -58,7 +58,7 @@ class CameraStream:
         self._complain(error)
 
     def accept(self, packet: Packet) -> bool:
-        """Account for the place of `packet` in the stream.
+        """Account for the place of `packet` in the stream; a picture waits for `decode`.
 
         Returns
         -------
@@ -80,26 +80,28 @@ class CameraStream:
             self.ended = header.kind is Kind.END
             return False
         if self._next_sequence is not None and header.sequence < self._next_sequence:
-            self._complain(WireError(f"frame {header.sequence} came again or late"))
+            log.debug("%s: frame %d came again or late", self.camera, header.sequence)
             return False
         self._advance(header.sequence)
         self._next_sequence = header.sequence + 1
         self._ledger.enter()
+        if header.kind is Kind.KEY:
+            # What came before it need not be decoded, and not be held either.
+            self._ledger.lose(SKIPPED_AS_OLD, len(self._waiting))
+            self._waiting.clear()
+        self._waiting.append(packet)
         self.ended = False
         return True
 
-    def decode(self, packets: Sequence[Packet]) -> Frame | None:
-        """Decode accepted packets in order and return the newest picture.
+    def decode(self) -> Frame | None:
+        """Decode the accepted packets in order and return the newest picture.
 
-        What lies before the newest key frame is skipped; pictures that were decoded only
-        because newer ones are predicted from them count as skipped too.
+        Pictures that were decoded only because newer ones are predicted from them count as
+        skipped.
         """
-        start = max(
-            (i for i, packet in enumerate(packets) if packet.header.kind is Kind.KEY), default=0
-        )
-        self._ledger.lose(SKIPPED_AS_OLD, start)
         newest: Frame | None = None
-        for packet in packets[start:]:
+        packets, self._waiting = self._waiting, []
+        for packet in packets:
             try:
                 pixels = self._decoder.decode_packet(packet)
             except NeedKeyframe as exc:
@@ -125,6 +127,8 @@ class CameraStream:
         # A receiver that runs for years beside a sender that restarts: the last ones suffice.
         del self.stream_ids[:-64]
         self._decoder = Decoder(self._limits)
+        self._ledger.lose(SKIPPED_AS_OLD, len(self._waiting))
+        self._waiting.clear()
         self._next_sequence = None
         self._refused_unnamed = 0
         self.status = None

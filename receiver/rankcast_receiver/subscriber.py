@@ -11,12 +11,18 @@ from typing import Any, Final
 
 import zmq
 
-from rankcast.errors import LimitError, NoStreamError, WireError
+from rankcast.errors import LimitError, NoStreamError, SettingsError, WireError
 from rankcast.frame import Frame
 from rankcast.ledger import Balance, Ledger
 from rankcast.topic import check_name, frames_topic, split_message, status_topic
-from rankcast.transport import DEFAULT_ENDPOINT, SocketOptions, check_endpoint, configure
-from rankcast.wire import Limits, Packet, unpack
+from rankcast.transport import (
+    DEFAULT_ENDPOINT,
+    SocketOptions,
+    check_endpoint,
+    configure,
+    is_ipv6,
+)
+from rankcast.wire import Limits, unpack
 from rankcast_receiver.stream import CameraStream
 
 log = logging.getLogger(__name__)
@@ -92,17 +98,23 @@ class Subscriber:
             queue_messages or (LIVE_QUEUE_MESSAGES if live else KEEP_QUEUE_MESSAGES),
             buffer_bytes,
             self._limits.max_packet_bytes + _TOPIC_BYTES,
-            heartbeats=live,
+            ipv6=is_ipv6(self._endpoint),
         )
         self._stopped = stopped
         self._ledger = Ledger()
         self._streams: dict[str, CameraStream] = {}
-        self._foreign = 0
-        self._rebuilds = 0
+        self.foreign_messages = 0
+        """Messages that were none of Rankcast's."""
+        self.reconnects = 0
+        """Times that the connection was made anew after silence."""
         self._last_message = time.monotonic()
         self._rebuild_after_s = SILENCE_S
         self._context = zmq.Context()
-        self._socket = self._connect()
+        try:
+            self._socket = self._connect()
+        except BaseException:
+            self._context.term()
+            raise
 
     @property
     def streams(self) -> dict[str, CameraStream]:
@@ -125,16 +137,15 @@ class Subscriber:
         while not self._stopped():
             wait_s = POLL_S
             if self._timeout_s is not None:
-                remaining = last_frame + self._timeout_s - time.monotonic()
-                if remaining <= 0:
+                wait_s = min(wait_s, max(0.0, last_frame + self._timeout_s - time.monotonic()))
+            if not self._socket.poll(round(wait_s * 1000), zmq.POLLIN):
+                if self._timeout_s is not None and wait_s < POLL_S:
                     raise NoStreamError(self._silence())
-                wait_s = min(wait_s, remaining)
-            if not self._socket.poll(max(1, round(wait_s * 1000)), zmq.POLLIN):
                 self._watch()
                 continue
             for frame in self._receive():
-                last_frame = time.monotonic()
                 yield frame
+                last_frame = time.monotonic()  # the time that the caller took is not the sender's
             if self._streams and not self._stay and all(s.ended for s in self._streams.values()):
                 return
 
@@ -163,12 +174,16 @@ class Subscriber:
         else:
             socket.setsockopt(zmq.SUBSCRIBE, frames_topic(self._camera))
             socket.setsockopt(zmq.SUBSCRIBE, status_topic(self._camera))
-        socket.connect(self._endpoint)
+        try:
+            socket.connect(self._endpoint)
+        except zmq.ZMQError as exc:
+            socket.close(linger=0)
+            raise SettingsError(f"cannot connect to {self._endpoint}: {exc.strerror}") from exc
         return socket
 
     def _receive(self) -> list[Frame]:
         """Read what waits; in live mode one frame a camera comes out, the newest."""
-        pictures: dict[CameraStream, list[Packet]] = {}
+        fresh: dict[str, CameraStream] = {}
         for _ in range(DRAIN_MESSAGES if self._live else 1):
             try:
                 message = self._socket.recv(zmq.NOBLOCK, copy=False)
@@ -176,16 +191,16 @@ class Subscriber:
                 break
             self._last_message = time.monotonic()
             self._rebuild_after_s = SILENCE_S
-            self._take(message.buffer, pictures)
-        frames = (stream.decode(packets) for stream, packets in pictures.items())
+            self._take(message.buffer, fresh)
+        frames = (stream.decode() for stream in fresh.values())
         return [frame for frame in frames if frame is not None]
 
-    def _take(self, message: memoryview, pictures: dict[CameraStream, list[Packet]]) -> None:
+    def _take(self, message: memoryview, fresh: dict[str, CameraStream]) -> None:
         try:
             camera, channel, data = split_message(message)
             stream = self._stream(camera)
         except WireError as exc:
-            self._foreign += 1
+            self.foreign_messages += 1
             log.debug("ignored a message: %s", exc)
             return
         try:
@@ -193,7 +208,7 @@ class Subscriber:
             if (channel == "frames") != packet.header.kind.is_picture:
                 raise WireError(f"kind {packet.header.kind.name} came on topic {channel}")
             if stream.accept(packet):
-                pictures.setdefault(stream, []).append(packet)
+                fresh[camera] = stream
         except WireError as exc:
             stream.refuse(exc)
 
@@ -211,7 +226,7 @@ class Subscriber:
             return
         self._socket.close(linger=0)
         self._socket = self._connect()
-        self._rebuilds += 1
+        self.reconnects += 1
         self._last_message = time.monotonic()
         self._rebuild_after_s = min(REBUILD_MAX_S, self._rebuild_after_s * random.uniform(1.2, 1.8))
         log.debug("%s: silent, connected anew", self._endpoint)

@@ -12,10 +12,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from rankcast import pool
-from rankcast.errors import SettingsError, WorkerError
+from rankcast.errors import SettingsError
 from rankcast.signals import StopFlag, stop_flag
 from rankcast.transport import SocketOptions, is_loopback
 from rankcast.warm import warm
+from rankcast.wholefile import write_whole
 from rankcast_sender.audit import Audit
 from rankcast_sender.pipeline import CameraPipeline, Pace
 from rankcast_sender.publisher import Publisher
@@ -88,11 +89,10 @@ def run(settings: SenderSettings, report: Path | None = None) -> int:
         realtime=camera.realtime,
         source=camera.source,
         socket=SocketOptions(network.queue_messages, network.buffer_bytes, 0),
-        linger_s=network.linger_s if camera.realtime else max(network.linger_s, 30.0),
+        linger_s=network.linger_s,
         **settings.codec.chosen,
     )
     with publisher:
-        warm([settings.codec.name])  # after the bind, whose errors come first
         audit = None
         if settings.audit.dir:
             audit = Audit(Path(settings.audit.dir), camera.name, settings.audit.every)
@@ -101,6 +101,7 @@ def run(settings: SenderSettings, report: Path | None = None) -> int:
         log.info("%s: %s, listening at %s", camera.name, camera.source, network.bind)
         with stop_flag() as flag:
             try:
+                warm([settings.codec.name])  # after the bind, whose errors come first
                 pipeline.start()
                 _watch(pipeline, publisher, camera.name, flag)
             finally:
@@ -109,7 +110,7 @@ def run(settings: SenderSettings, report: Path | None = None) -> int:
                 finally:
                     if audit is not None:
                         audit.close()
-                    publisher.close()
+                    publisher.close(lambda: flag.requested)
                     _finish(publisher, pipeline, report, started)
     return 0
 
@@ -175,7 +176,4 @@ def _finish(
         "duration_s": duration_s,
         "cpu_s": cpu_s,
     }
-    try:
-        report.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    except OSError as exc:
-        raise WorkerError(f"{report}: cannot be written: {exc.strerror}") from exc
+    write_whole(report, json.dumps(values, indent=2).encode() + b"\n")

@@ -45,7 +45,7 @@ class Audit:
         self._camera = camera
         self._every = every
         self._box: Mailbox[tuple[int, Frame]] = Mailbox(_WAITING, newest_wins=False)
-        self._worker = Worker("rankcast-audit", self._write_all)
+        self._worker = Worker("rankcast-audit", self._write_all, self._box.close)
         self._worker.start()
 
     def offer(self, sequence: int, frame: Frame) -> None:

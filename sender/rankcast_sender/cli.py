@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from rankcast.config import (
-    environment_layer,
-    file_layer,
-    option_layer,
-    set_layers,
-    to_toml,
-    validate,
-)
+from rankcast.config import command_layers, to_toml, validate
 from rankcast_sender.settings import SenderSettings
 
 ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
@@ -50,24 +42,19 @@ def send(
 ) -> int:
     """Camera station: grab, encode and publish frames until the source ends or Ctrl-C."""
     named = {
-        "camera.source": options["source"],
-        "camera.name": options["name"],
-        "camera.fps": options["fps"],
-        "camera.frames": options["frames"],
-        "camera.loop": options["loop"],
-        "camera.realtime": options["realtime"],
-        "network.bind": options["bind"],
-        "network.wait_viewers": options["wait_viewers"],
-        "codec.name": options["codec"],
-        "audit.dir": options["audit"],
-        "audit.every": options["audit_every"],
+        "--source": ("camera.source", options["source"]),
+        "--name": ("camera.name", options["name"]),
+        "--fps": ("camera.fps", options["fps"]),
+        "--frames": ("camera.frames", options["frames"]),
+        "--loop": ("camera.loop", options["loop"]),
+        "--realtime": ("camera.realtime", options["realtime"]),
+        "--bind": ("network.bind", options["bind"]),
+        "--wait-viewers": ("network.wait_viewers", options["wait_viewers"]),
+        "--codec": ("codec.name", options["codec"]),
+        "--audit": ("audit.dir", options["audit"]),
+        "--audit-every": ("audit.every", options["audit_every"]),
     }
-    layers = [
-        *([] if config_file is None else [file_layer(config_file)]),
-        *environment_layer(ENVIRONMENT_PREFIX, os.environ),
-        *option_layer(named),
-        *set_layers(sets),
-    ]
+    layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
     settings = validate(SenderSettings, layers)
     # The composition root loads every source: only once the settings stand.
     from rankcast_sender import app

@@ -12,7 +12,7 @@ from rankcast.errors import RankcastError, UnsupportedImageError
 from rankcast.frame import Frame
 from rankcast.ledger import CAMERA_GAP, MAILBOX
 from rankcast.mailbox import Mailbox, MailboxClosed
-from rankcast.worker import Worker
+from rankcast.worker import Worker, join_all
 from rankcast_sender.audit import Audit
 from rankcast_sender.publisher import Publisher
 from rankcast_sender.sources import Source
@@ -23,6 +23,7 @@ STALLED_S = 2.0
 """Without a grabbed frame for that long the status says stalled."""
 DEFAULT_FPS = 20.0
 """Pace of a replay in real time whose files know none."""
+BEHIND_PERIODS = 5
 STOP_TIMEOUT_S = 10.0
 
 
@@ -103,14 +104,7 @@ class CameraPipeline:
     def join(self) -> None:
         """Wait until both threads have ended and raise what the first one died of."""
         self.stop()
-        failure: BaseException | None = None
-        for worker in self._workers:
-            try:
-                worker.join(STOP_TIMEOUT_S)
-            except BaseException as exc:
-                failure = failure or exc
-        if failure is not None:
-            raise failure
+        join_all(self._workers, STOP_TIMEOUT_S)
 
     def _grab(self) -> None:
         pace, publisher = self._pace, self._publisher
@@ -125,6 +119,8 @@ class CameraPipeline:
             raise
         try:
             self._source = source
+            if self._stop.is_set():  # asked before there was a source to interrupt
+                return
             self.description = source.description
             publisher.describe(source.description, self.state)
             self._state = "live"
@@ -146,6 +142,9 @@ class CameraPipeline:
             if paced:
                 started = now if started is None else started
                 due = started + grabbed * period_s
+                if now - due > BEHIND_PERIODS * period_s:
+                    # After a stall go on at the pace; a rush of old frames helps nobody.
+                    started += now - due
                 if self._stop.wait(max(0.0, due - now)):
                     break
             if self._stop.is_set():

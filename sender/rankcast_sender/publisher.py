@@ -22,6 +22,11 @@ DEFAULT_SOCKET: Final = SocketOptions(
 )
 
 
+RATE_INTERVAL_S: Final = 0.5
+REALTIME_LINGER_S: Final = 1.0
+LOSSLESS_LINGER_S: Final = 30.0
+
+
 class Publisher:
     """Encodes and publishes the frames of one camera.
 
@@ -40,7 +45,8 @@ class Publisher:
     socket : SocketOptions
         Queue and buffer of one connection.
     linger_s : float
-        How long `close` lets viewers take the last messages.
+        How long `close` lets viewers take the last messages; 0 is one second in real time and
+        thirty otherwise.
     **options
         Options of the codec.
 
@@ -65,7 +71,7 @@ class Publisher:
         realtime: bool = True,
         source: str = "",
         socket: SocketOptions = DEFAULT_SOCKET,
-        linger_s: float = 1.0,
+        linger_s: float = 0.0,
         **options: Any,
     ) -> None:
         self._encoder = Encoder(codec, **options)
@@ -74,6 +80,7 @@ class Publisher:
         self._state: Callable[[], str] = lambda: "live"
         self._rate_since = time.monotonic()
         self._rate_published = 0
+        self._fps = 0.0
         self._join_pending = False
         self._packet_bytes = 0
         self._closed = False
@@ -90,7 +97,7 @@ class Publisher:
             [self._channel],
             socket,
             lossless=not realtime,
-            linger_s=linger_s,
+            linger_s=linger_s or (REALTIME_LINGER_S if realtime else LOSSLESS_LINGER_S),
         )
 
     @property
@@ -171,8 +178,13 @@ class Publisher:
         except RankcastError:
             self._ledger.lose(ENCODE)
             raise
-        if not self._xpub.send(self._channel, packet):
-            self._ledger.lose(STOPPED)
+        sent = False
+        try:
+            sent = self._xpub.send(self._channel, packet)
+        finally:
+            if not sent:
+                self._ledger.lose(STOPPED)
+        if not sent:
             return None
         self._packet_bytes += len(packet)
         return sequence
@@ -181,11 +193,17 @@ class Publisher:
         """Wait for no viewer any more; `close` then takes half a second at most."""
         self._xpub.hurry()
 
-    def close(self) -> None:
-        """Publish the end message with the totals and release the address; may be called twice."""
+    def close(self, impatient: Callable[[], bool] = lambda: False) -> None:
+        """Publish the end message with the totals and release the address; may be called twice.
+
+        Parameters
+        ----------
+        impatient : callable
+            Asked ten times a second while viewers take the last messages; true ends the wait.
+        """
         if not self._closed:
             self._closed = True
-            self._xpub.close()
+            self._xpub.close(impatient)
 
     def __enter__(self) -> Publisher:
         return self
@@ -206,16 +224,18 @@ class Publisher:
 
     def _status(self, viewers: int) -> Status:
         balance = self._ledger.balance()
-        now = time.monotonic()
-        fps = (balance.passed - self._rate_published) / max(now - self._rate_since, 1e-9)
-        self._rate_since, self._rate_published = now, balance.passed
+        now, state = time.monotonic(), self._state()
+        elapsed_s = now - self._rate_since
+        if elapsed_s >= RATE_INTERVAL_S:  # a viewer that joins makes a status in between
+            self._fps = (balance.passed - self._rate_published) / elapsed_s
+            self._rate_since, self._rate_published = now, balance.passed
         return Status(
             grabbed=balance.entered,
             published=balance.passed,
             lost=balance.lost,
             viewers=viewers,
-            state="ended" if self._closed else self._state(),
+            state="ended" if self._closed and state != "failed" else state,
             source=self._source,
             codec=self._encoder.codec,
-            fps=fps,
+            fps=self._fps,
         )

@@ -19,7 +19,7 @@ class CameraTable(Table):
     """Name that viewers see: 1 to 32 of a-z, 0-9, _ and -."""
     source: str = "camera:0"
     """``camera:0``, ``camera:/dev/video0``, ``replay:PATH``, ``synthetic:conveyor``."""
-    fps: float = Field(default=0.0, ge=0.0, le=10_000.0)
+    fps: float = Field(default=0.0, ge=0.0, le=1000.0)
     """Frames a second; 0 is the source's own."""
     frames: int = Field(default=0, ge=0)
     """Stop after that many grabbed frames; 0 is never."""
@@ -48,8 +48,8 @@ class NetworkTable(Table):
     """Messages that wait for one viewer; what queues is old."""
     buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
     """Kernel buffer of one connection; smaller bounds the age on slow links."""
-    linger_s: float = Field(default=1.0, ge=0.0, le=60.0)
-    """How long a stopped sender waits for viewers to take the last messages."""
+    linger_s: float = Field(default=0.0, ge=0.0, le=600.0)
+    """How long viewers may take the last messages; 0: 1 s in real time, 30 s otherwise."""
 
     @field_validator("bind")
     @classmethod

@@ -7,7 +7,7 @@ import socket as sockets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import zmq
 
@@ -15,7 +15,13 @@ from rankcast.errors import TransportError, WorkerError
 from rankcast.mailbox import Mailbox, MailboxClosed
 from rankcast.status import Status, pack_status
 from rankcast.topic import frames_topic, status_topic
-from rankcast.transport import SUBSCRIPTION_BYTES, SocketOptions, configure
+from rankcast.transport import (
+    SUBSCRIPTION_BYTES,
+    UNACKNOWLEDGED_MS,
+    SocketOptions,
+    configure,
+    is_ipv6,
+)
 from rankcast.wire import Kind
 from rankcast.worker import Worker
 
@@ -27,6 +33,11 @@ RETRY_S = 0.001
 START_TIMEOUT_S = 5.0
 HURRIED_LINGER_S = 0.5
 """After a signal: within the two seconds in which a command must end."""
+LAST_LINGER_S = 0.5
+FINISH_POLL_MS = 50
+CLOSE_POLL_S = 0.1
+MAX_SUBSCRIPTIONS = 1000
+"""Read in one turn at most: a viewer that sends nothing else must not hold the frames up."""
 
 
 @dataclass(eq=False)
@@ -79,18 +90,19 @@ class XpubThread:
     ) -> None:
         self._endpoint = endpoint
         self._channels = channels
-        self._options = SocketOptions(
-            options.queue_messages,
-            options.buffer_bytes,
-            SUBSCRIPTION_BYTES,
-            heartbeats=not lossless,
+        self._options = replace(
+            options,
+            max_message_bytes=SUBSCRIPTION_BYTES,
+            ipv6=is_ipv6(endpoint),
+            unacknowledged_ms=0 if lossless else UNACKNOWLEDGED_MS,
         )
         self._lossless = lossless
         self._linger_s = linger_s
-        self._stopping = False
+        self._closed_at = 0.0
         self._hurried = False
         self._changed = threading.Condition()
         self._bound = threading.Event()
+        self._gone = threading.Event()
         self._wake_read, self._wake_write = sockets.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
@@ -125,7 +137,8 @@ class XpubThread:
     def hurry(self) -> None:
         """Wait for no viewer any more: the user wants to stop now."""
         self._hurried = True
-        self._linger_s = min(self._linger_s, HURRIED_LINGER_S)
+        since_s = time.monotonic() - self._closed_at if self._closed_at else 0.0
+        self._linger_s = min(self._linger_s, since_s + HURRIED_LINGER_S)
         for channel in self._channels:
             channel.packets.close()
         self._wake()
@@ -147,15 +160,24 @@ class XpubThread:
                 self._changed.wait(remaining)
         return True
 
-    def close(self) -> None:
-        """Send what waits and the end messages, give viewers the linger time, and stop."""
-        self._stopping = True
+    def close(self, impatient: Callable[[], bool] = lambda: False) -> None:
+        """Send what waits and the end messages, give viewers the linger time, and stop.
+
+        Parameters
+        ----------
+        impatient : callable
+            Asked ten times a second; once it is true, viewers get half a second more.
+        """
+        self._closed_at = time.monotonic()
         for channel in self._channels:
             channel.packets.close()
         self._wake()
         try:
-            # In lossless mode the last packet may wait for a slow viewer before lingering.
-            self._worker.join(2 * self._linger_s + START_TIMEOUT_S)
+            while self._worker.running and not self._overdue():
+                if not self._hurried and impatient():
+                    self.hurry()
+                self._gone.wait(CLOSE_POLL_S)
+            self._worker.join(LAST_LINGER_S + START_TIMEOUT_S)
         finally:
             self._wake_write.close()
 
@@ -167,6 +189,7 @@ class XpubThread:
 
     def _ended(self) -> None:
         self._bound.set()
+        self._gone.set()
         for channel in self._channels:
             channel.on_lost(channel.packets.discard())
         with self._changed:
@@ -182,23 +205,25 @@ class XpubThread:
             except zmq.ZMQError as exc:
                 raise TransportError(f"cannot listen at {self._endpoint}: {exc.strerror}") from exc
             self._bound.set()
+            waiting: dict[Channel, bytes] = {}
             try:
-                self._serve(xpub)
+                self._serve(xpub, waiting)
+                self._finish(xpub)
             finally:
-                xpub.setsockopt(zmq.LINGER, round(self._linger_s * 1000))
+                for channel in waiting:
+                    channel.on_lost(1)
+                # The viewers that are left had their time; this is for what is on its way.
+                xpub.setsockopt(zmq.LINGER, round(LAST_LINGER_S * 1000))
 
-    def _serve(self, xpub: zmq.Socket[bytes]) -> None:
+    def _serve(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, bytes]) -> None:
+        """Send packets and status until `close`, and then what is left of them."""
         poller = zmq.Poller()
         poller.register(xpub, zmq.POLLIN)
         poller.register(self._wake_read.fileno(), zmq.POLLIN)
-        waiting: dict[Channel, bytes] = {}
         next_status = time.monotonic()
-        give_up = None
         while True:
-            if self._stopping and give_up is None:
-                give_up = time.monotonic() + self._linger_s
             pause_s = RETRY_S if waiting else max(0.0, next_status - time.monotonic())
-            poller.poll(0 if self._stopping and not waiting else round(pause_s * 1000))
+            poller.poll(0 if self._closed_at and not waiting else round(pause_s * 1000))
             self._drain_wake()
             joined = self._read_subscriptions(xpub)
             open_channels = [c for c in self._channels if self._forward(xpub, c, waiting)]
@@ -209,12 +234,21 @@ class XpubThread:
                     self._say(xpub, channel, Kind.STATUS)
             if due:
                 next_status = max(next_status + STATUS_INTERVAL_S, now)
-            if give_up is not None and (not open_channels or now > give_up):
-                break
-        for channel in waiting:
-            channel.on_lost(1)
+            if self._closed_at and (not open_channels or self._overdue()):
+                return
+
+    def _finish(self, xpub: zmq.Socket[bytes]) -> None:
+        """Say the end and give viewers time to take it; one that has, leaves."""
         for channel in self._channels:
-            self._say(xpub, channel, Kind.END)
+            while not self._say(xpub, channel, Kind.END) and not self._overdue():
+                xpub.poll(1, zmq.POLLIN)
+                self._read_subscriptions(xpub)
+        while any(channel.viewers for channel in self._channels) and not self._overdue():
+            xpub.poll(FINISH_POLL_MS, zmq.POLLIN)
+            self._read_subscriptions(xpub)
+
+    def _overdue(self) -> bool:
+        return time.monotonic() > self._closed_at + self._linger_s
 
     def _forward(
         self, xpub: zmq.Socket[bytes], channel: Channel, waiting: dict[Channel, bytes]
@@ -236,7 +270,7 @@ class XpubThread:
             waiting[channel] = message
         return True
 
-    def _say(self, xpub: zmq.Socket[bytes], channel: Channel, kind: Kind) -> None:
+    def _say(self, xpub: zmq.Socket[bytes], channel: Channel, kind: Kind) -> bool:
         packet = pack_status(
             kind,
             channel.stream_id,
@@ -244,13 +278,7 @@ class XpubThread:
             time.monotonic_ns(),
             time.time_ns(),
         )
-        message = status_topic(channel.name) + packet
-        deadline = time.monotonic() + self._linger_s
-        while not self._offer(xpub, message):
-            # Only in lossless mode: a late status is worth nothing, the end message is waited for.
-            if kind is Kind.STATUS or time.monotonic() > deadline:
-                return
-            xpub.poll(1, zmq.POLLIN)
+        return self._offer(xpub, status_topic(channel.name) + packet)
 
     @staticmethod
     def _offer(xpub: zmq.Socket[bytes], message: bytes) -> bool:
@@ -270,7 +298,7 @@ class XpubThread:
 
     def _read_subscriptions(self, xpub: zmq.Socket[bytes]) -> set[Channel]:
         joined: set[Channel] = set()
-        while True:
+        for _ in range(MAX_SUBSCRIPTIONS):
             try:
                 message = xpub.recv(zmq.NOBLOCK)
             except zmq.Again:

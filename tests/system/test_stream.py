@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from conformance import psnr_db
 from fakes import free_address
-from processes import rankcast, read_report, run
+from processes import rankcast, rankcast_environment, read_report, run
 from rankcast.framemark import read_frame_mark
 from rankcast.imagefile import read_image, read_text, write_image
 
@@ -206,6 +208,75 @@ def test_the_sender_restarts_and_the_viewer_goes_on(tmp_path: Path) -> None:
     assert report["balanced"]
 
 
+SLOW_CALLER = """
+import sys, threading
+import numpy as np
+from rankcast_receiver import Subscriber
+from rankcast_sender import Publisher
+
+address = sys.argv[1]
+with Publisher(address, codec="raw") as publisher, Subscriber(address, timeout_s=20) as subscriber:
+    stop = threading.Event()
+    def feed():
+        publisher.wait_viewers(1, 10)
+        while not stop.wait(0.02):
+            publisher.send(np.zeros((480, 640), np.uint8))
+        publisher.close()
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    for number, frame in enumerate(subscriber):
+        if number == 2:
+            stop.set()
+        threading.Event().wait(0.8)  # the queue is full while the sender goes
+    feeder.join()
+    balance = subscriber.balance()
+print("balanced" if balance.under_way == 0 else balance)
+"""
+
+
+def test_a_slow_viewer_survives_the_end_of_its_sender() -> None:
+    """With ZMTP heartbeats libzmq 4.3.5 ends the process here: hence one of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW_CALLER, free_address()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=rankcast_environment(),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "balanced"
+
+
+def test_a_signal_ends_a_lossless_sender_whose_viewer_stalls_at_the_end(tmp_path: Path) -> None:
+    address = free_address()
+    with (
+        rankcast("receive", "--connect", address, "--set", "stream.mode=keep") as receiver,
+        rankcast("send", "--source", f"{CONVEYOR}&noise=3", "--bind", address, "--codec", "raw",
+                 "--no-realtime", "--frames", "300", "--wait-viewers", "1", "--report",
+                 str(tmp_path / "s.json")) as sender,
+    ):  # fmt: skip
+        sender.wait_line("viewers")
+        receiver.signal(signal.SIGSTOP)
+        started = time.monotonic()
+        sender.signal(signal.SIGINT)
+        assert sender.wait(10) == 0
+        assert time.monotonic() - started < 2.5
+        receiver.signal(signal.SIGCONT)
+    assert read_report(tmp_path / "s.json")["balanced"]
+
+
+def test_a_camera_that_fails_is_not_a_clean_end_for_its_viewer(tmp_path: Path) -> None:
+    address = free_address()
+    with (
+        rankcast("receive", "--connect", address, "--timeout", "30") as receiver,
+        rankcast("send", "--source", f"replay:{tmp_path / 'absent'}", "--bind", address,
+                 "--wait-viewers", "1") as sender,
+    ):  # fmt: skip
+        assert sender.wait() == 1
+        assert receiver.wait() == 4
+    assert "camera cam failed at the sender" in receiver.lines[-1]
+
+
 def test_the_first_frame_comes_soon_after_the_start_of_a_receiver() -> None:
     """With a warm kernel cache: 2 s on a quiet machine; benchmarks/stream.py gives the figure."""
     address = free_address()
@@ -248,13 +319,15 @@ def test_a_busy_port_is_exit_1_in_one_line() -> None:
         (("receive", "--set", "save.format=gif"), 2, "gif"),
         (("receive", "--frames", "-1"), 2, "-1"),
         (("rewind",), 2, "rewind"),
+        (("demo", "--source", "vhs:1"), 2, "got source 'vhs:1'"),
+        (("demo", "--source", "replay:/nowhere/at/all"), 1, "/nowhere/at/all"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_the_right_exit_code(
-    arguments: tuple[str, ...], code: int, said: str
+    arguments: tuple[str, ...], code: int, said: str, tmp_path: Path
 ) -> None:
     extra = ("--bind", free_address()) if arguments[0] == "send" and code == 1 else ()
-    done = run(*arguments, *extra)
+    done = run(*arguments, *extra, *(("--out", str(tmp_path)) if arguments[0] == "demo" else ()))
     assert done.returncode == code, done.stderr
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

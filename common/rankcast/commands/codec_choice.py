@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from rankcast.codec import DEFAULT_CODEC, codec_named
-from rankcast.config import CodecTable, Layer, Table, option_layer, set_layers, validate
+from rankcast.config import CodecTable, Layer, Table, option_layers, set_layers, validate
 from rankcast.encoder import check_options
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,7 +59,7 @@ def choose_codec(name: str | None, sets: Iterable[str]) -> CodecChoice:
     layers = [
         Layer("default", {"codec": {"name": DEFAULT_CODEC}}),
         *set_layers(sets),
-        *option_layer({"codec.name": name}),
+        *option_layers({"--codec": ("codec.name", name)}),
     ]
     codec = validate(_Offline, layers).codec
     choice = CodecChoice(codec.name, codec.chosen)

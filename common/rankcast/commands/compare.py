@@ -27,11 +27,12 @@ from rankcast.commands.comparison import (
 from rankcast.commands.gallery import Panel, draw_gallery
 from rankcast.commands.plot import draw_plot
 from rankcast.commands.plotting import require_matplotlib
-from rankcast.commands.terminal import console, printable, psnr_text, ratio_text, size_text
-from rankcast.commands.wholefile import make_folder, write_whole
+from rankcast.commands.terminal import console, psnr_text, ratio_text, size_text
 from rankcast.errors import SettingsError
 from rankcast.frame import Pixels, channels_of
 from rankcast.imagefile import read_image
+from rankcast.printable import printable
+from rankcast.wholefile import make_folder, write_whole
 from rankcast.wire import OFFLINE
 
 RANKS: Final = "500,250,100,50,25,10"

@@ -14,10 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from rankcast.codec import CODECS
-from rankcast.commands.terminal import console, printable, psnr_text, ratio_text, size_text
-from rankcast.commands.wholefile import read_whole
+from rankcast.commands.terminal import console, psnr_text, ratio_text, size_text
 from rankcast.errors import WireError
 from rankcast.frame import CFA_PATTERNS
+from rankcast.printable import printable
+from rankcast.wholefile import read_whole
 from rankcast.wire import OFFLINE, PPB, PREFIX, VERSION, Packet, unpack
 
 

@@ -7,8 +7,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rankcast.commands.wholefile import write_whole
 from rankcast.errors import RankcastError
+from rankcast.wholefile import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rankcast.errors import RankcastError
+from rankcast.errors import RankcastError, SettingsError
 from rankcast.frame import Pixels
 from rankcast.imagefile import read_image
 
@@ -80,9 +80,14 @@ class _Child:
 
     def check(self) -> None:
         """Raise what the process said last, if it failed."""
-        if self.process.returncode:
-            said = self.lines[-1] if self.lines else "nothing was said"
-            raise RankcastError(f"{self.module} ended with {self.process.returncode}: {said}")
+        code = self.process.returncode
+        if code:
+            said = self.lines[-1] if self.lines else f"{self.module} ended with {code}"
+            # The child's own line is the clear one; wrong usage stays wrong usage.
+            reason = said.partition(": ")[2] or said
+            raise (
+                SettingsError(reason) if code == SettingsError.exit_code else RankcastError(reason)
+            )
 
 
 @contextmanager

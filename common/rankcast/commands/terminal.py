@@ -22,11 +22,6 @@ def console(least_columns: int = 0) -> Console:
     return out
 
 
-def printable(text: object) -> str:
-    """`text` without what could move the cursor or break the line: names and tags are foreign."""
-    return "".join(char if char.isprintable() else "?" for char in str(text))
-
-
 def size_text(shape: tuple[int, ...], dtype: object) -> str:
     """Width first, as everybody says it: ``768 x 512, 3 channels, uint8``."""
     channels = 1 if len(shape) == 2 else shape[2]

@@ -94,7 +94,7 @@ for dtype in (np.uint8, np.uint16):
             check_codec("svd", [noise, noise, np.zeros(shape, dtype)], 5.0, **options)
     noise = rng.integers(0, peak + 1, (5, 6, 3)).astype(dtype)
     check_codec("svd", [noise], 5.0, colour="ycc420", rank=1.0)
-from rankcast.codec.svd_coded import pack_values, unpack_values
+from rankcast.codec.svd.coded import pack_values, unpack_values
 values = np.rint(rng.laplace(0, 1e4, (3, 150))).astype(np.int32)
 coded = pack_values(values)
 assert np.array_equal(unpack_values(memoryview(coded), values.shape), values)

@@ -13,7 +13,7 @@ from rankcast.config import (
     Table,
     environment_layer,
     file_layer,
-    option_layer,
+    option_layers,
     parse_set,
     set_layers,
     to_toml,
@@ -63,7 +63,7 @@ def test_later_layers_win(tmp_path: Path) -> None:
         *environment_layer(
             "PLANT__", {"PLANT__BELT__NAME": "env", "PLANT__BELT__SPEED_MM_S": "2.0"}
         ),
-        *option_layer({"belt.name": None}),
+        *option_layers({"--name": ("belt.name", None)}),
         *set_layers(["belt.speed_mm_s=3.0"]),
     ]
     plant = validate(Plant, layers)
@@ -144,3 +144,8 @@ def test_effective_settings_are_printed_as_toml_that_can_be_read_back(tmp_path: 
     path = tmp_path / "printed.toml"
     path.write_text(to_toml(plant))
     assert validate(Plant, [file_layer(path)]) == plant
+
+
+def test_a_mistake_on_the_command_line_names_the_option() -> None:
+    with pytest.raises(SettingsError, match=r"^--speed: \[belt\] speed_mm_s = -2.0: "):
+        validate(Plant, option_layers({"--speed": ("belt.speed_mm_s", -2.0)}))

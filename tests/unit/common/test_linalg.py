@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rankcast import pool
-from rankcast.codec.factoriser import Engine, Factoriser, Plane
-from rankcast.codec.ranks import EnergyShare, ErrorBudget, FixedRank
+from rankcast.codec.svd.factoriser import Engine, Factoriser, Plane
+from rankcast.codec.svd.ranks import EnergyShare, ErrorBudget, FixedRank
 from rankcast.linalg import (
     Factors,
     bands,

@@ -37,12 +37,13 @@ def test_a_blocking_mailbox_hands_over_everything_in_order() -> None:
     producer = Worker("producer", produce)
     producer.start()
     taken = []
-    with pytest.raises(MailboxClosed):
-        while True:
-            taken.append(box.get(5))
-            assert len(box) <= 2
+    for _ in range(100):
+        taken.append(box.get(5))
+        assert len(box) <= 2
     producer.join(5)
     assert taken == list(range(100))
+    with pytest.raises(MailboxClosed):
+        box.get(5)
     assert box.replaced == 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rankcast.codec.svd_planes import (
+from rankcast.codec.svd.samples import (
     as_channels,
     farthest,
     load_plane,

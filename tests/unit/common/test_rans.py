@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rankcast.codec.svd_coded import pack_values, unpack_values
+from rankcast.codec.svd.coded import pack_values, unpack_values
 from rankcast.entropy import rans
 from rankcast.errors import PayloadError
 

@@ -45,4 +45,12 @@ def test_every_queue_and_buffer_of_a_socket_is_bounded() -> None:
         assert socket.getsockopt(zmq.MAXMSGSIZE) == 1 << 20
         assert socket.getsockopt(zmq.RCVBUF) == 65536
         assert socket.getsockopt(zmq.LINGER) == 0
-        assert socket.getsockopt(zmq.HEARTBEAT_IVL) == 500
+        assert socket.getsockopt(zmq.HEARTBEAT_IVL) == 0
+
+
+def test_a_dead_link_is_given_up_only_where_that_is_asked_for() -> None:
+    with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
+        configure(socket, SocketOptions(4, 65536, 1 << 20))
+        assert socket.getsockopt(zmq.TCP_MAXRT) == 0
+        configure(socket, SocketOptions(4, 65536, 1 << 20, unacknowledged_ms=5000))
+        assert socket.getsockopt(zmq.TCP_MAXRT) == 5000

@@ -31,7 +31,7 @@ def test_a_worker_that_does_not_stop_is_an_error_not_forgotten() -> None:
     release = threading.Event()
     worker = Worker("stuck", lambda: release.wait(10) and None)
     worker.start()
-    with pytest.raises(WorkerError, match="stuck did not stop within 0.01 s"):
+    with pytest.raises(WorkerError, match=r"stuck did not stop within 0\.01 s"):
         worker.join(0.01)
     release.set()
     worker.join(5)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from fakes import FakeSink, free_address, picture
 from rankcast.errors import SinkError
 from rankcast.frame import Frame
-from rankcast.ledger import SINK, SKIPPED_AS_OLD, STOPPED, Balance
+from rankcast.ledger import SINK, SKIPPED_AS_OLD, STOPPED
 from rankcast.worker import Worker
 from rankcast_receiver.lane import Arrival, Lane
 from rankcast_receiver.pipeline import ReceiverPipeline
-from rankcast_receiver.report import Tally, build_report, write_report
+from rankcast_receiver.report import Outcome, Tally, build_report
 from rankcast_receiver.subscriber import Subscriber
 from rankcast_sender import Publisher
 
@@ -148,7 +146,7 @@ def test_two_sinks_each_keep_their_own_account() -> None:
     good, bad = FakeSink("save"), FakeSink("display", fails_on=(3,))
     lanes = [Lane("save", lambda: good, live=False), Lane("display", lambda: bad, live=False)]
     pipeline = receive(lanes, 10)
-    report = build_report(pipeline.balance, lanes, pipeline.tally, pipeline.stream_ids, True, 1.0)
+    report = build_report(lanes, pipeline.tally, pipeline.outcome, 1.0)
     assert report["delivered"] == report["saved"] == report["published"] == 10
     assert report["shown"] == 9
     assert report["sinks"]["display"] == {"delivered": 9, "lost": {SINK: 1}, "balanced": True}
@@ -180,14 +178,31 @@ def test_a_sink_that_cannot_be_opened_is_the_owners_exception() -> None:
         pipeline.join()
 
 
-def test_the_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    lane = Lane("count", FakeSink, live=True)
-    report = build_report(Balance(0, 0, {}), [lane], Tally(), [], False, 0.5)
+def test_a_receiver_that_heard_nothing_reports_what_it_does_not_know_as_null() -> None:
+    report = build_report([Lane("count", FakeSink, live=True)], Tally(), Outcome(), 0.5)
     assert report["published"] is None
     assert report["fps"] is None
     assert report["latency_ms"] == {"p50": None, "p99": None}
-    write_report(tmp_path / "r.json", report)
-    assert json.loads((tmp_path / "r.json").read_text()) == report
-    with pytest.raises(SinkError, match="cannot be written"):
-        write_report(tmp_path / "absent" / "r.json", report)
-    assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
+    assert report["balanced"]
+
+
+def test_a_sink_that_breaks_leaves_no_frame_unaccounted_for() -> None:
+    def fall_over(_: Frame) -> None:
+        raise ZeroDivisionError
+
+    lane = Lane("fake", lambda: FakeSink(before_put=fall_over), live=False)
+    lane.put(arrival(0))
+    lane.put(arrival(1))
+    with pytest.raises(ZeroDivisionError):
+        lane.run()
+    balance = lane.ledger.balance()
+    assert (balance.passed, dict(balance.lost)) == (0, {SINK: 1, STOPPED: 1})
+
+
+def test_an_abandoned_lane_counts_what_waited() -> None:
+    lane = Lane("fake", FakeSink, live=False)
+    for sequence in range(3):
+        lane.put(arrival(sequence))
+    lane.abandon()
+    lane.run()
+    assert lane.ledger.balance().lost == {STOPPED: 3}

@@ -43,7 +43,7 @@ def test_frames_are_counted_from_the_one_at_which_the_receiver_joined() -> None:
     stream, ledger = make_stream()
     for packet in packets(10)[4:]:
         assert stream.accept(packet)
-        assert stream.decode([packet]) is not None
+        assert stream.decode() is not None
     balance = ledger.balance()
     assert (balance.entered, balance.passed, dict(balance.lost)) == (6, 6, {})
 
@@ -53,7 +53,7 @@ def test_missing_frames_are_network_gaps_also_at_the_tail() -> None:
     sent = packets(10)
     for index in (0, 1, 5):
         stream.accept(sent[index])
-        stream.decode([sent[index]])
+        stream.decode()
     stream.accept(status(sent[0].header.stream_id, 10, Kind.END))
     balance = ledger.balance()
     assert (balance.entered, balance.passed, dict(balance.lost)) == (10, 3, {NETWORK_GAP: 7})
@@ -64,10 +64,10 @@ def test_a_gap_that_a_refused_packet_left_is_put_down_to_it() -> None:
     stream, ledger = make_stream()
     sent = packets(6)
     stream.accept(sent[0])
-    stream.decode(sent[:1])
+    stream.decode()
     stream.refuse(WireError("CRC-32 differs"))
     stream.accept(sent[4])
-    stream.decode(sent[4:5])
+    stream.decode()
     assert ledger.balance().lost == {REFUSED_PACKET: 1, NETWORK_GAP: 2}
 
 
@@ -75,7 +75,7 @@ def test_the_newest_of_several_pictures_is_shown_and_the_others_are_skipped() ->
     stream, ledger = make_stream()
     sent = packets(5)
     assert all(stream.accept(packet) for packet in sent)
-    frame = stream.decode(sent)
+    frame = stream.decode()
     assert frame is not None
     assert frame.sequence == 4
     assert np.array_equal(frame.pixels, picture(4))
@@ -89,7 +89,7 @@ def test_a_body_that_lies_costs_one_frame() -> None:
     bad = replace(good[1], body=memoryview(b"short"))
     for packet in (good[0], bad, good[2]):
         assert stream.accept(packet)
-        stream.decode([packet])
+        stream.decode()
     assert ledger.balance().lost == {REFUSED_PACKET: 1}
     assert ledger.balance().under_way == 0
 
@@ -100,7 +100,7 @@ def test_a_predicted_frame_without_its_reference_waits_for_a_keyframe() -> None:
     header = replace(key.header, kind=Kind.PREDICTED, ref_sequence=7)
     predicted = unpack(pack(header, key.body))
     assert stream.accept(predicted)
-    assert stream.decode([predicted]) is None
+    assert stream.decode() is None
     assert ledger.balance().lost == {WAITING_FOR_KEYFRAME: 1}
 
 
@@ -109,7 +109,7 @@ def test_duplicates_and_late_packets_are_neither_shown_nor_counted_as_published(
     sent = packets(3)
     for packet in (*sent, sent[0], sent[2]):
         if stream.accept(packet):
-            stream.decode([packet])
+            stream.decode()
     balance = ledger.balance()
     assert (balance.entered, balance.passed, dict(balance.lost)) == (3, 3, {})
 
@@ -119,7 +119,7 @@ def test_a_restarted_sender_is_a_new_stream_and_no_gap() -> None:
     first, second = packets(5), packets(3)
     for packet in (*first, *second):
         assert stream.accept(packet)
-        stream.decode([packet])
+        stream.decode()
     assert stream.stream_ids == [first[0].header.stream_id, second[0].header.stream_id]
     assert ledger.balance().lost == {}
     assert ledger.balance().entered == 8
@@ -130,7 +130,7 @@ def test_a_status_before_the_first_frame_is_where_the_receiver_joined() -> None:
     sent = packets(10)
     stream.accept(status(sent[0].header.stream_id, 4))
     stream.accept(sent[6])
-    stream.decode([sent[6]])
+    stream.decode()
     assert ledger.balance().lost == {NETWORK_GAP: 2}
     assert ledger.balance().entered == 3
 
@@ -162,7 +162,7 @@ def test_the_ledger_balances_whatever_the_network_does(events: list[tuple[int, s
             first_seen = packet.header.sequence if first_seen is None else first_seen
             for _ in range(2 if fate == "twice" else 1):
                 if stream.accept(packet):
-                    frame = stream.decode([packet])
+                    frame = stream.decode()
                     assert frame is not None
                     assert np.array_equal(frame.pixels, picture(value))
                     shown.append(frame.sequence)

@@ -254,3 +254,23 @@ def test_a_silent_connection_is_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None
             frame = next(iter(subscriber))
             arrived.set()
     assert int(frame.pixels[0, 0]) == 9
+
+
+def test_a_caller_slower_than_the_time_out_is_not_told_that_the_stream_is_gone() -> None:
+    address = free_address()
+    with sender(address) as send, Subscriber(address, live=False, timeout_s=0.3) as subscriber:
+        send.wait_subscriptions()
+        for value in range(3):
+            send.frame(value)
+        values = []
+        for frame in subscriber:
+            values.append(int(frame.pixels[0, 0]))
+            threading.Event().wait(0.4)  # the slow caller
+            if len(values) == 3:
+                send.end()
+    assert values == [0, 1, 2]
+
+
+def test_an_address_that_libzmq_refuses_is_one_clear_error() -> None:
+    with pytest.raises(SettingsError, match="cannot connect to tcp://a!b:1"):
+        Subscriber("tcp://a!b:1")

@@ -118,23 +118,25 @@ def test_a_picture_that_the_codec_cannot_code_is_counted_and_the_next_one_goes_o
 def test_without_real_time_a_viewer_that_stalls_still_gets_every_frame() -> None:
     address = free_address()
     count = 100
-    with viewer(address, queue_messages=1) as view:
-        with Publisher(address, codec="raw", realtime=False, linger_s=10) as publisher:
-            assert publisher.wait_viewers(1, WAIT_S)
+    with (
+        viewer(address, queue_messages=1) as view,
+        Publisher(address, codec="raw", realtime=False, linger_s=10) as publisher,
+    ):
+        assert publisher.wait_viewers(1, WAIT_S)
 
-            def send_all() -> None:
-                for value in range(count):
-                    publisher.send(picture(value, (200, 200)))
+        def send_all() -> None:
+            for value in range(count):
+                publisher.send(picture(value, (200, 200)))
 
-            sending = Worker("sending", send_all)
-            sending.start()
-            # Longer than a heartbeat would allow, with far more to send than buffers hold.
-            assert not publisher.wait_viewers(2, 2.0)
-            assert publisher.balance().passed < count
-            received: list[int] = []
-            while len(received) < count:
-                received += _sequences([view.packet()[1]])
-            sending.join(WAIT_S)
+        sending = Worker("sending", send_all)
+        sending.start()
+        # Longer than a heartbeat would allow, with far more to send than buffers hold.
+        assert not publisher.wait_viewers(2, 2.0)
+        assert publisher.balance().passed < count
+        received: list[int] = []
+        while len(received) < count:
+            received += _sequences([view.packet()[1]])
+        sending.join(WAIT_S)
     assert received == list(range(count))
 
 

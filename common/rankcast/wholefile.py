@@ -7,8 +7,8 @@ import secrets
 import stat
 from pathlib import Path
 
-from rankcast.commands.terminal import printable
 from rankcast.errors import LimitError, RankcastError
+from rankcast.printable import printable
 
 
 def read_whole(path: Path, max_bytes: int) -> bytes:
@@ -20,8 +20,7 @@ def read_whole(path: Path, max_bytes: int) -> bytes:
         If it cannot be read, is no regular file or is larger; the size is checked first.
     """
     try:
-        # Without O_NONBLOCK a named pipe would hold the command for ever.
-        with open(path, "rb", opener=_open_without_waiting) as file:
+        with open(path, "rb", opener=open_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise RankcastError(f"{printable(path)}: is no regular file")
@@ -42,6 +41,7 @@ def write_whole(path: Path, data: bytes) -> None:
     RankcastError
         If the disk or the folder does not take it.
     """
+    # The temporary name has no suffix of its own, so that a replay of the folder passes it over.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         try:
@@ -53,6 +53,8 @@ def write_whole(path: Path, data: bytes) -> None:
             raise
     except OSError as exc:
         raise RankcastError(f"{printable(path)}: cannot be written: {_reason(exc)}") from exc
+    except ValueError as exc:  # a NUL in the name
+        raise RankcastError(f"{printable(path)}: cannot be written: {exc}") from exc
 
 
 def make_folder(path: Path) -> None:
@@ -69,7 +71,8 @@ def make_folder(path: Path) -> None:
         raise RankcastError(f"{printable(path)}: cannot be made: {_reason(exc)}") from exc
 
 
-def _open_without_waiting(name: str, flags: int) -> int:
+def open_without_waiting(name: str, flags: int) -> int:
+    """Opener for `open` that a named pipe cannot hold for ever."""
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 

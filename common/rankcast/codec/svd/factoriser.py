@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import partial
 
 from rankcast import pool
-from rankcast.codec.ranks import FixedRank, RankRule, Spectrum
+from rankcast.codec.svd.ranks import FixedRank, RankRule, Spectrum
 from rankcast.linalg import (
     EXACT_SHARE,
     OVERSAMPLING,

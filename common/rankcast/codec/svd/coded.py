@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast import pool
-from rankcast.codec.svd_contexts import (
+from rankcast.codec.svd.contexts import (
     BLOCK,
     BORDER,
     CLASS_OF,

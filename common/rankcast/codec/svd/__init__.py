@@ -1,0 +1,16 @@
+"""Codec `svd`: truncated SVD of every whole channel; publishes U, s and Vt.
+
+The formula, its sources and what each option does stand in docs/methods.md, the bytes in
+docs/wire.md. `options`, `encoder` and `decoder` are the codec; `ranks` says how many singular
+values are kept, `factoriser` finds them, `coded` and `floats` store them, `contexts` models
+what `coded` stores, `samples` moves planes in and out of pictures.
+"""
+
+from rankcast.codec.protocol import Codec
+from rankcast.codec.svd.decoder import SvdDecoder, read_factors, rebuild
+from rankcast.codec.svd.encoder import SvdEncoder
+from rankcast.codec.svd.options import SvdOptions
+
+SVD = Codec(1, "svd", SvdOptions, SvdEncoder, SvdDecoder)
+
+__all__ = ["SVD", "read_factors", "rebuild"]

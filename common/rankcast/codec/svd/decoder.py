@@ -1,0 +1,192 @@
+"""Decoder of the codec `svd`: factors to pictures, trusting nothing in the body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from rankcast import pool
+from rankcast.codec.svd import coded, floats
+from rankcast.codec.svd.options import COLOURS, FACTORS
+from rankcast.codec.svd.samples import store_plane
+from rankcast.errors import LimitError, PayloadError, UnsupportedImageError
+from rankcast.frame import Pixels, channels_of
+from rankcast.linalg import Factors, Real, one_blas_thread, row_products
+from rankcast.planes import chroma_shape, merge_ycc420
+from rankcast.wire import Header, Limits
+
+MAX_PRODUCTS: Final = 2**38
+"""Multiplications m n k of one picture: seconds of work, far above any that a camera needs."""
+MAX_ENTRY: Final = 4.0
+"""Entries of orthonormal columns are at most 1, quantised at most 2."""
+
+
+def plane_shapes(shape: tuple[int, ...], colour: str) -> list[tuple[int, int]]:
+    """Shapes of the matrices that a picture of `shape` is factorised as."""
+    height, width = shape[:2]
+    if colour == "ycc420":
+        half = chroma_shape(height, width)
+        return [(height, width), half, half]
+    return [(height, width)] * channels_of(shape)
+
+
+def rebuild(factors: Factors) -> Real:
+    """The matrix sum_k s_k u_k vt_k, not rounded.
+
+    Parameters
+    ----------
+    factors : Factors
+        Of one plane; its dtype is that of the arithmetic.
+
+    Returns
+    -------
+    ndarray, shape (m, n)
+    """
+    us = np.ascontiguousarray(factors.u * factors.s.astype(factors.u.dtype))
+    out = np.empty((factors.u.shape[0], factors.v.shape[0]), factors.u.dtype)
+    with one_blas_thread():
+        pool.run(row_products(us, factors.v.T, out))
+    return out
+
+
+class SvdDecoder:
+    """Multiplies the factors of each packet."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+
+    def decode(self, header: Header, body: memoryview) -> Pixels:
+        """Rebuild one picture; see CodecDecoder."""
+        planes = read_factors(header, body)
+        return assemble(planes, header.shape or (), header.dtype, _params(header)[1])
+
+
+def assemble(
+    planes: Sequence[Factors], shape: tuple[int, ...], dtype: np.dtype[Any], colour: str
+) -> Pixels:
+    """Rebuild planes, round and clip them, and put them together."""
+    if colour == "bgr":
+        pixels: Pixels = np.empty((*shape[:2], channels_of(shape)), dtype)
+        for channel, factors in enumerate(planes):
+            store_plane(rebuild(factors), pixels, channel)
+        return pixels.reshape(shape)
+    stored = []
+    for factors, plane_shape in zip(planes, plane_shapes(shape, colour), strict=True):
+        plane: Pixels = np.empty((*plane_shape, 1), dtype)
+        store_plane(rebuild(factors), plane, 0)
+        stored.append(plane[..., 0])
+    return merge_ycc420((stored[0], stored[1], stored[2]))
+
+
+def read_factors(header: Header, body: memoryview) -> list[Factors]:
+    """U, s and Vt of every plane of a packet: what this codec publishes.
+
+    Parameters
+    ----------
+    header : Header
+    body : memoryview
+        Of the same packet, as `rankcast.wire.unpack` returned them.
+
+    Returns
+    -------
+    list of Factors
+        Of each channel, or of Y, Cb and Cr. `rebuild` turns them into matrices; `total` is
+        what the factors themselves hold.
+
+    Raises
+    ------
+    PayloadError
+        If header and body contradict each other or a number is not finite.
+    LimitError
+        If rebuilding would take more than `MAX_PRODUCTS` multiplications.
+    """
+    form, colour = _params(header)
+    shapes = plane_shapes(header.shape or (), colour)
+    ranks = list(header.rank)
+    if len(ranks) != len(shapes):
+        raise PayloadError(f"got {len(ranks)} ranks, the picture has {len(shapes)} planes")
+    for shape, rank in zip(shapes, ranks, strict=True):
+        if rank > min(shape):
+            raise PayloadError(f"got rank {rank}, the limit is min(H,W)={min(shape)}")
+    try:
+        check_work(shapes, ranks)
+    except UnsupportedImageError as exc:
+        raise LimitError(str(exc)) from None
+    if form == "coded":
+        views = coded.split(body, len(shapes))
+    else:
+        views = floats.split(body, shapes, ranks, form)
+    planes = unpack_planes(views, shapes, ranks, form, header.dtype_bytes)
+    for factors in planes:
+        _check_bounds(factors, (1 << (8 * header.dtype_bytes)) - 1)
+    return planes
+
+
+def unpack_planes(
+    views: Sequence[memoryview],
+    shapes: Sequence[tuple[int, int]],
+    ranks: Sequence[int],
+    form: str,
+    sample_bytes: int,
+) -> list[Factors]:
+    """Read the factors of each plane from its part of the body."""
+    dtype = arithmetic(sample_bytes, form)
+    if form == "coded":
+        return coded.unpack(views, shapes, ranks, dtype)
+    return floats.unpack(views, shapes, ranks, form, dtype)
+
+
+def arithmetic(sample_bytes: int, form: str) -> type[np.float32] | type[np.float64]:
+    """Type that factors are multiplied in: float64 where 24 bits are too few."""
+    return np.float32 if sample_bytes == 1 and form != "float64" else np.float64
+
+
+def check_work(shapes: Sequence[tuple[int, int]], ranks: Sequence[int]) -> None:
+    """Refuse a picture that takes more than `MAX_PRODUCTS` multiplications to rebuild.
+
+    Raises
+    ------
+    UnsupportedImageError
+    """
+    products = sum(m * n * k for (m, n), k in zip(shapes, ranks, strict=True))
+    if products > MAX_PRODUCTS:
+        raise UnsupportedImageError(
+            f"got {products} multiplications to rebuild the picture, the limit is {MAX_PRODUCTS}"
+        )
+
+
+def _params(header: Header) -> tuple[str, str]:
+    """Names of factors and colour."""
+    params = header.params
+    if (
+        len(params) != 2
+        or params[0] not in range(len(FACTORS))
+        or params[1] not in range(len(COLOURS))
+    ):
+        raise PayloadError(f"got svd parameters {params}, want factors 0..3 and colour 0..1")
+    form, colour = FACTORS[int(params[0])], COLOURS[int(params[1])]
+    if colour == "ycc420" and (header.shape is None or header.shape[2:] != (3,)):
+        raise PayloadError(f"got half-size chroma with shape {header.shape}, want 3 channels")
+    return form, colour
+
+
+def _check_bounds(factors: Factors, peak: int) -> None:
+    """Refuse numbers that no picture has; comparisons are such that NaN fails them."""
+    m, n = factors.u.shape[0], factors.v.shape[0]
+    if factors.rank == 0:
+        return
+    # The norm of a matrix of samples bounds its singular values; 1 + 1/256 for rounding.
+    most = peak * float(np.sqrt(m * n)) * (1 + 1 / 256)
+    if not (factors.s.min() > 0 and factors.s.max() <= most):
+        raise PayloadError(
+            f"got singular values {factors.s.min():.3g} to {factors.s.max():.3g}, "
+            f"want above 0 and at most {most:.3g}"
+        )
+    for name, matrix in (("U", factors.u), ("V", factors.v)):
+        low, high = float(matrix.min()), float(matrix.max())
+        if not (low >= -MAX_ENTRY and high <= MAX_ENTRY):
+            raise PayloadError(
+                f"got entries of {name} from {low:.3g} to {high:.3g}, want at most {MAX_ENTRY}"
+            )

@@ -1,0 +1,251 @@
+"""Promises of the documents: links lead somewhere, and what the code has is named there."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from pydantic import BaseModel
+
+from fakes import free_address, picture
+from processes import read_report, run
+from rankcast import errors, ledger
+from rankcast.frame import Frame
+from rankcast.transport import DEFAULT_ENDPOINT
+from rankcast_receiver.lane import Lane
+from rankcast_receiver.report import Outcome, Tally, build_report
+from rankcast_receiver.settings import ReceiverSettings
+from rankcast_receiver.sinks.count import CountSink
+from rankcast_receiver.sinks.save import describe
+from rankcast_sender.settings import SenderSettings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "benchmarks/*.md")
+    for path in REPOSITORY.glob(pattern)
+)
+OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+DEPENDENCIES = (REPOSITORY / "docs" / "adr" / "0002-dependencies.md").read_text(encoding="utf-8")
+PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+_LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)")
+_PATH = re.compile(
+    r"(?:common|sender|receiver|tests|config|docs|scripts|benchmarks)/[\w/.-]*\.(?:py|md|toml|sh)"
+)
+_ROW = re.compile(r"^\| (.+?) \|", re.MULTILINE)
+_CODE = re.compile(r"`([^`]+)`")
+
+
+def section(title: str) -> str:
+    """What stands under a heading of operations.md, up to the next one of its level or above."""
+    level = len(title) - len(title.lstrip("#"))
+    start = OPERATIONS.index(f"\n{title}\n") + len(title) + 2
+    end = re.compile(rf"^#{{1,{level}}} ", re.MULTILINE).search(OPERATIONS, start)
+    return OPERATIONS[start : end.start() if end else None]
+
+
+def first_cells(text: str) -> list[str]:
+    """The first cell of every row of the tables in `text` that names something in code type."""
+    return [row for row in _ROW.findall(text) if row.startswith("`")]
+
+
+def names(text: str) -> set[str]:
+    """Everything in code type in the first cells of the tables in `text`."""
+    return {name for cell in first_cells(text) for name in _CODE.findall(cell)}
+
+
+def anchors(path: Path) -> set[str]:
+    """Anchors of the headings of a document, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    "path", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix()
+)
+def test_every_link_leads_to_a_file_and_heading_that_exist(path: Path) -> None:
+    for target, anchor in _LINK.findall(path.read_text(encoding="utf-8")):
+        file = (path.parent / target).resolve() if target else path
+        assert file.exists(), f"{target} does not exist"
+        if anchor:
+            assert anchor in anchors(file), f"{target} has no heading {anchor}"
+
+
+@pytest.mark.parametrize(
+    "path", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix()
+)
+def test_every_file_that_is_named_exists(path: Path) -> None:
+    for name in _PATH.findall(path.read_text(encoding="utf-8")):
+        # A file that a reader is told to write has NAME for its name.
+        if "NAME" not in name:
+            assert (REPOSITORY / name).exists(), f"{name} does not exist"
+
+
+def test_the_documents_that_the_others_rest_on_were_found() -> None:
+    found = {path.relative_to(REPOSITORY).as_posix() for path in DOCUMENTS}
+    assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"} <= found
+
+
+def test_every_record_of_a_decision_has_context_decision_and_consequences() -> None:
+    records = sorted((REPOSITORY / "docs" / "adr").glob("*.md"))
+    assert len(records) >= 7
+    for path in records:
+        text = path.read_text(encoding="utf-8")
+        assert re.match(rf"# {int(path.name[:4])}\. \S", text), f"{path.name}: number and title"
+        for heading in ("Context", "Decision", "Consequences"):
+            assert f"\n## {heading}\n" in text, f"{path.name}: {heading}"
+
+
+def test_every_cause_of_loss_is_explained() -> None:
+    causes = {
+        value for name, value in vars(ledger).items() if name.isupper() and isinstance(value, str)
+    }
+    assert "mailbox" in causes
+    assert names(section("## Lost frames")) == causes
+
+
+def fields(report: Mapping[str, Any]) -> Iterator[str]:
+    """Names of a report that do not depend on what happened."""
+    for name, value in report.items():
+        yield name
+        # Below `lost` stand causes and below `sinks` the names of sinks.
+        if isinstance(value, dict) and name not in ("lost", "sinks"):
+            yield from fields(value)
+
+
+def test_every_field_of_the_receivers_report_is_explained() -> None:
+    lanes = [Lane("count", CountSink, live=True)]
+    report = build_report(lanes, Tally(), Outcome(), 0.0)
+    text = section("### Report of receive")
+    assert names(text) == set(report)
+    explained = set(_CODE.findall(text))
+    assert set(fields(report)) | set(report["sinks"]["count"]) <= explained
+
+
+def test_every_field_of_the_senders_report_is_explained(tmp_path: Path) -> None:
+    path = tmp_path / "sent.json"
+    done = run(
+        "send", "--source", "synthetic:conveyor?width=64&height=48", "--codec", "raw",
+        "--frames", "1", "--bind", free_address(), "--report", str(path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert names(section("### Report of send")) == set(read_report(path))
+
+
+def environment_names(path: Path) -> Iterator[str]:
+    """Constant names of environment variables that a module reads or sets."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        name: ast.expr | None = None
+        if isinstance(node, ast.Subscript) and _is_environment(node.value):
+            name = node.slice
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if _is_environment(node.func.value) and node.args:
+                name = node.args[0]
+        elif isinstance(node, ast.Compare) and any(map(_is_environment, node.comparators)):
+            name = node.left
+        if isinstance(name, ast.Constant):
+            yield str(name.value)
+
+
+def _is_environment(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "environ"
+
+
+def test_every_environment_variable_is_explained() -> None:
+    modules = [
+        *(
+            path
+            for room in ("common", "sender", "receiver")
+            for path in REPOSITORY.glob(f"{room}/**/*.py")
+        ),
+        REPOSITORY / "tests" / "conftest.py",
+    ]
+    read = {name for path in modules for name in environment_names(path)}
+    assert {"RANKCAST_CACHE_DIR", "RANKCAST_LOG_LEVEL", "RANKCAST_TEST_DATA"} <= read
+    read |= {"RANKCAST_SEND__TABLE__KEY", "RANKCAST_RECEIVE__TABLE__KEY"}
+    assert names(section("## Environment variables")) == read
+
+
+@pytest.mark.parametrize(
+    ("command", "model"), [("send", SenderSettings), ("receive", ReceiverSettings)]
+)
+def test_the_setting_beside_an_option_exists(command: str, model: type[BaseModel]) -> None:
+    tables = model().model_dump()
+    rows = re.findall(r"^\| `--[^|]*\| `(\w+)\.(\w+)` \|", section(f"### rankcast {command}"), re.M)
+    assert len(rows) >= 10
+    for table, key in rows:
+        assert key in tables[table], f"{table}.{key} is no setting"
+
+
+def test_every_key_of_the_tag_in_saved_files_is_explained() -> None:
+    tag = json.loads(describe(Frame(picture(), camera="cam"), lossy_file=False))
+    formats = {"png", "jpeg", "tiff"}
+    assert names(section("## Saved pictures")) - formats == set(tag)
+
+
+def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
+    codes = {error.exit_code for error in vars(errors).values() if isinstance(error, type)}
+    rows = re.findall(r"^\| (\d+) \|", section("## Commands"), re.MULTILINE)
+    assert {int(row) for row in rows} == codes | {0}
+
+
+def test_the_table_of_ports_names_the_default() -> None:
+    assert f"| {DEFAULT_ENDPOINT.rpartition(':')[2]}/tcp |" in section("## Ports")
+
+
+def test_every_socket_option_has_a_reason() -> None:
+    text = (REPOSITORY / "docs" / "adr" / "0003-transport.md").read_text(encoding="utf-8")
+    modules = ("common/rankcast/transport.py", "sender/rankcast_sender/xpub.py")
+    options = {
+        option
+        for module in modules
+        for option in re.findall(
+            r"setsockopt\(zmq\.(\w+)", (REPOSITORY / module).read_text(encoding="utf-8")
+        )
+    }
+    assert {"LINGER", "XPUB_NODROP"} <= options
+    for option in options:
+        assert re.search(rf"^\|[^|]*\b{option}\b", text, re.MULTILINE), option
+
+
+COMMANDS = {entry.name: entry for entry in entry_points(group="rankcast.commands")}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_options_of_a_command_are_those_of_the_document(name: str) -> None:
+    command = COMMANDS[name].load()
+    assert isinstance(command, click.Command)
+    has = {
+        "/".join((*option.opts, *option.secondary_opts))
+        for option in command.params
+        if isinstance(option, click.Option)
+    }
+    told = {cell.strip("`").split()[0] for cell in first_cells(section(f"### rankcast {name}"))}
+    assert told == has
+
+
+def requirements() -> list[str]:
+    """Every distribution that pyproject.toml asks for, by name."""
+    groups = [PYPROJECT["dependencies"], *PYPROJECT["optional-dependencies"].values()]
+    found = [re.match(r"[\w.-]+", line) for group in groups for line in group]
+    return sorted({match[0] for match in found if match} - {"rankcast"})
+
+
+@pytest.mark.parametrize("name", requirements())
+def test_every_dependency_has_a_reason(name: str) -> None:
+    rows = re.findall(rf"^\| {re.escape(name)} \| (.+) \| (.+) \|$", DEPENDENCIES, re.MULTILINE)
+    assert len(rows) == 1, f"{name} has {len(rows)} lines in ADR 0002"
+
+
+def test_no_reason_is_left_of_a_dependency_that_is_gone() -> None:
+    told = set(_ROW.findall(DEPENDENCIES)) - {"package"}
+    assert {name for name in told if not name.startswith("-")} == set(requirements())
