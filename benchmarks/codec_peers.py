@@ -262,10 +262,17 @@ def jpeg2000_irreversible_point(image: Pixels, level_db: float) -> Point:
     return picture_point(f"9/7 {level_db:g} dB", len(data), image, decoded)
 
 
+_PNG_WAYS = (
+    ("DEFAULT", "ALL"), ("DEFAULT", "FAST"), ("DEFAULT", "SUB"), ("DEFAULT", "PAETH"),
+    ("DEFAULT", "NONE"), ("FILTERED", "ALL"), ("FILTERED", "SUB"),
+)  # fmt: skip
+"""Strategies of zlib and filters of libpng of which one was the best on some picture."""
+
+
 def png_bytes(image: Pixels) -> tuple[int, str]:
-    """Smallest PNG at the highest level: filters chosen per row, or none, which suits drawings."""
+    """Smallest PNG at the highest level over several strategies and filters."""
     sizes = {}
-    for strategy, filters in (("DEFAULT", "ALL"), ("FILTERED", "ALL"), ("DEFAULT", "NONE")):
+    for strategy, filters in _PNG_WAYS:
         data = imagecodecs.png_encode(
             image,
             level=9,

@@ -133,6 +133,8 @@ def markdown(results: Mapping[str, Any]) -> str:
     ):  # fmt: skip
         if name in results:
             parts.append(section(results[name]))
+    if "speed" in results:
+        parts.append(_machine(run))
     return "\n".join(parts)
 
 
@@ -299,6 +301,13 @@ def _speed(found: Mapping[str, Any]) -> str:
         f"## Speed at quality {found['quality']}\n\nWall time p50 in ms; in brackets that of the"
         " fastest call and the CPU p50 of all threads; peers at the same PSNR; pixels"
         " in, packets out and back.\n\n" + _table(["scene", "threads", "dB", *stages], rows)
+    )
+
+
+def _machine(run: Mapping[str, Any]) -> str:
+    return (
+        f"{run['processors']} processors, load average {run['load_average']:.1f} at the start. On a"
+        " busy machine the wall times of several threads say little: compare CPU and the fastest.\n"
     )
 
 
