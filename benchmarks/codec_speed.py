@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -192,6 +194,23 @@ def _timed(
     return clocks.summary()
 
 
+def two_threads_gain() -> float:
+    """How much faster two threads run plain work here than one: at most 2, and 1 when busy."""
+    block = bytes(1 << 24)
+    work = [lambda: hashlib.sha256(block).digest()] * 4  # hashing lets go of the GIL
+    gains = []
+    for _ in range(5):
+        start = time.perf_counter()
+        for task in work:
+            task()
+        middle = time.perf_counter()
+        with ThreadPoolExecutor(2) as pool:
+            for future in [pool.submit(task) for task in work]:
+                future.result()
+        gains.append((middle - start) / (time.perf_counter() - middle))
+    return round(float(np.median(gains)), 2)
+
+
 def speed(
     tested: Tested,
     data: Path | None,
@@ -201,6 +220,7 @@ def speed(
 ) -> dict[str, Any]:
     """Time of every stage at every size in every scene."""
     results: dict[str, Any] = {}
+    gains = [two_threads_gain()]
     for width, height in sizes:
         for scene in SCENES:
             pictures = codec_frames.scene(scene, data, frames, width, height)
@@ -213,7 +233,13 @@ def speed(
                     if stages.get(stage)
                 )
                 say(f"speed {name}, {count} threads: {shown}")
-    return {"quality": QUALITY, "frames": frames, "scenes": results}
+    gains.append(two_threads_gain())
+    return {
+        "quality": QUALITY,
+        "frames": frames,
+        "two_threads_gain": gains,
+        "scenes": results,
+    }
 
 
 def memory(tested: Tested, data: Path | None) -> dict[str, Any]:
