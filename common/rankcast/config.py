@@ -110,7 +110,7 @@ def file_layer(path: Path) -> Layer:
 
 
 def environment_layer(prefix: str, environment: Mapping[str, str]) -> list[Layer]:
-    """Collect variables such as ``RANKCAST_SEND__CODEC__RANK=0.2``: table and key in capitals.
+    """Collect variables such as ``RANKCAST_SEND__CODEC__QUALITY=60``: table and key in capitals.
 
     Parameters
     ----------

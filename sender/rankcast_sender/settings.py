@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field, field_validator
 
 from rankcast.codec import DEFAULT_CODEC
@@ -76,17 +79,31 @@ class ProcessTable(Table):
     """Processors for kernels, BLAS and OpenCV; 0 is all that this process may use."""
 
 
+_CODEC_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"svd-patch": {"keyframe_interval_s": 10.0}}
+"""What a camera station wants otherwise than the Python API: whoever lost frames, or writes a
+recording, finds a key frame every 10 s at any frame rate."""
+
+
+def _with_codec_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    # `--set codec.quality=60` alone means the default codec.
+    table = {"name": DEFAULT_CODEC, **given}
+    for name, options in _CODEC_DEFAULTS.items():
+        own = given.get(name, {})
+        if isinstance(own, dict):
+            table[name] = {**options, **own}
+    return table
+
+
 class SenderSettings(Table):
     """All tables of sender.toml."""
 
     camera: CameraTable = CameraTable()
     network: NetworkTable = NetworkTable()
-    codec: CodecTable = CodecTable(name=DEFAULT_CODEC)
+    codec: CodecTable = CodecTable.model_validate(_with_codec_defaults({}))
     audit: AuditTable = AuditTable()
     process: ProcessTable = ProcessTable()
 
     @field_validator("codec", mode="before")
     @classmethod
     def _codec_has_a_name(cls, value: object) -> object:
-        # `--set codec.rank=0.2` alone means the default codec.
-        return {"name": DEFAULT_CODEC, **value} if isinstance(value, dict) else value
+        return _with_codec_defaults(value) if isinstance(value, dict) else value

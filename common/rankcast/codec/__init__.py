@@ -21,7 +21,8 @@ CODECS: Mapping[int, Codec] = MappingProxyType({0: RAW, 1: SVD, 2: JPEG, 3: SVD_
 CODECS_BY_NAME: Mapping[str, Codec] = MappingProxyType(
     {codec.name: codec for codec in CODECS.values()}
 )
-DEFAULT_CODEC = "svd"
+DEFAULT_CODEC = "svd-patch"
+"""Of `rankcast send` and `Encoder()`; the offline commands begin with `svd`, the articles' job."""
 
 
 def codec_named(name: str) -> Codec:

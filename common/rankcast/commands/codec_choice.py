@@ -8,11 +8,14 @@ from typing import Any, TypeVar
 
 import click
 
-from rankcast.codec import DEFAULT_CODEC, codec_named
+from rankcast.codec import codec_named
 from rankcast.config import CodecTable, Layer, Table, option_layers, set_layers, validate
 from rankcast.encoder import check_options
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+OFFLINE_CODEC = "svd"
+"""Not the default of streams: single pictures at a chosen rank are what the articles are about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def codec_options(command: F) -> F:
         "--set", "sets", multiple=True, metavar="codec.NAME=VALUE",
         help="An option of the codec, for example codec.rank=0.2. May be repeated.",
     )(command)  # fmt: skip
-    return click.option("--codec", metavar="NAME", help=f"The codec.  [default: {DEFAULT_CODEC}]")(
+    return click.option("--codec", metavar="NAME", help=f"The codec.  [default: {OFFLINE_CODEC}]")(
         command
     )
 
@@ -57,7 +60,7 @@ def choose_codec(name: str | None, sets: Iterable[str]) -> CodecChoice:
         If codec, option or value is none that exists.
     """
     layers = [
-        Layer("default", {"codec": {"name": DEFAULT_CODEC}}),
+        Layer("default", {"codec": {"name": OFFLINE_CODEC}}),
         *set_layers(sets),
         *option_layers({"--codec": ("codec.name", name)}),
     ]

@@ -19,9 +19,9 @@ from rankcast.wire import Kind, unpack
 PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
 
 
-def test_the_default_codec_is_svd() -> None:
-    assert DEFAULT_CODEC == "svd"
-    assert rankcast.Encoder().codec == "svd"
+def test_the_default_codec_is_svd_patch() -> None:
+    assert DEFAULT_CODEC == "svd-patch"
+    assert rankcast.Encoder().codec == "svd-patch"
 
 
 def test_an_unknown_codec_is_an_error_that_lists_the_known_ones() -> None:
