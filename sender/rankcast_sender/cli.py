@@ -18,7 +18,9 @@ ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
               "synthetic:conveyor; options as ?width=1920&height=1080.")  # fmt: skip
 @click.option("--bind", metavar="ADDRESS", help="Where viewers connect [tcp://127.0.0.1:5555].")
 @click.option("--name", metavar="NAME", help="Name of the camera [cam].")
-@click.option("--codec", metavar="NAME", help="raw, svd, jpeg, ...; options by --set codec.X=Y.")
+@click.option(
+    "--codec", metavar="NAME", help="svd-patch, svd, jpeg, ...; options by --set codec.X=Y."
+)
 @click.option("--fps", type=float, metavar="F", help="Frames a second [the source's own].")
 @click.option("--frames", type=int, metavar="N", help="Stop after N grabbed frames.")
 @click.option("--loop", is_flag=True, default=None, help="Start a replay again at its end.")
