@@ -6,6 +6,9 @@ import re
 
 from rankcast.errors import SettingsError, WireError
 
+VIEWER_PREFIX = b"/viewer/"
+"""No camera name is empty, so that no topic of frames begins like this."""
+
 _NAME = re.compile(r"[a-z0-9_-]{1,32}")
 
 
@@ -30,6 +33,27 @@ def frames_topic(name: str) -> bytes:
 def status_topic(name: str) -> bytes:
     """Topic of the status and end messages of camera `name`, with its closing NUL."""
     return f"{name}/status\0".encode("ascii")
+
+
+def viewer_topic(token: bytes, camera: str | None) -> bytes:
+    """Topic that nothing is ever published on: subscribing to it says that a viewer is there.
+
+    libzmq reports the first subscription to a topic and the loss of the last; a topic of its own
+    makes each viewer count once, however often it subscribes, and go when its connection goes.
+
+    Parameters
+    ----------
+    token : bytes
+        16 random bytes of the viewer.
+    camera : str or None
+        The camera that it watches; None is every camera of the sender.
+    """
+    return viewer_topics(camera) + token.hex().encode("ascii") + b"\0"
+
+
+def viewer_topics(camera: str | None) -> bytes:
+    """What the topics of all viewers of `camera` begin with."""
+    return VIEWER_PREFIX + (camera or "*").encode("ascii") + b"/"
 
 
 def split_message(message: memoryview) -> tuple[str, str, memoryview]:

@@ -7,7 +7,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from rankcast.errors import LimitError, RankcastError
+from rankcast.errors import LimitError, RankcastError, SettingsError
 from rankcast.printable import printable
 
 
@@ -55,6 +55,21 @@ def write_whole(path: Path, data: bytes) -> None:
         raise RankcastError(f"{printable(path)}: cannot be written: {_reason(exc)}") from exc
     except ValueError as exc:  # a NUL in the name
         raise RankcastError(f"{printable(path)}: cannot be written: {exc}") from exc
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file name that cannot be written at the end of a long run.
+
+    Raises
+    ------
+    SettingsError
+        If it is a folder, or its own folder is missing or not writable.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise SettingsError(f"got {printable(path)}, want a file: this is a folder")
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise SettingsError(f"got {printable(path)}: its folder does not exist or is not writable")
 
 
 def make_folder(path: Path) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 
 from rankcast import pool
 from rankcast.codec import CODECS_BY_NAME
-from rankcast.errors import NoStreamError, SettingsError
+from rankcast.errors import NoStreamError, SinkError
+from rankcast.ledger import SINK
 from rankcast.signals import StopFlag, stop_flag
 from rankcast.warm import warm
-from rankcast.wholefile import write_whole
+from rankcast.wholefile import check_writable, make_folder, write_whole
 from rankcast_receiver.lane import Lane
 from rankcast_receiver.pipeline import ReceiverPipeline
 from rankcast_receiver.report import build_report
@@ -47,8 +48,10 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
     RankcastError
         If a sink cannot be opened.
     """
-    if report is not None and not report.parent.is_dir():
-        raise SettingsError(f"got --report {report}: its folder does not exist")
+    if report is not None:
+        check_writable(report)
+    if settings.save.dir:
+        make_folder(Path(settings.save.dir))  # before anything is compiled or opened
     pool.set_threads(settings.process.threads)
     started = time.monotonic()
     wanted = settings.stream.frames
@@ -76,8 +79,12 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
                 _tell(values)
                 if report is not None:
                     write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
-    delivered = values["delivered"]
-    if flag.requested or lanes[0].quit or (wanted and delivered >= wanted):
+    delivered, lost = values["delivered"], values["lost"].get(SINK, 0)
+    if flag.requested or lanes[0].quit:
+        return 0
+    if lost:
+        raise SinkError(f"{lost} frames could not be taken by sink {lanes[0].name}, see above")
+    if wanted and delivered >= wanted:
         return 0
     if pipeline.silence is not None:
         raise pipeline.silence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import zmq
 from rankcast.errors import LimitError, NoStreamError, SettingsError, WireError
 from rankcast.frame import Frame
 from rankcast.ledger import Balance, Ledger
-from rankcast.topic import check_name, frames_topic, split_message, status_topic
+from rankcast.topic import check_name, frames_topic, split_message, status_topic, viewer_topic
 from rankcast.transport import (
     DEFAULT_ENDPOINT,
     SocketOptions,
@@ -38,7 +39,12 @@ MAX_CAMERAS: Final = 64
 SILENCE_S: Final = 3.0
 """Status comes once a second: after three without any, the socket is rebuilt, because libzmq
 never reconnects after a protocol error."""
+KEEP_SILENCE_S: Final = 30.0
+"""Where every frame counts, another viewer may hold the sender back, status included; what is sent
+while this one connects anew would be lost."""
 REBUILD_MAX_S: Final = 10.0
+ANSWER_S: Final = 2.5
+"""A sender whose last status is older does not answer any more."""
 _TOPIC_BYTES: Final = 64
 
 
@@ -103,12 +109,14 @@ class Subscriber:
         self._stopped = stopped
         self._ledger = Ledger()
         self._streams: dict[str, CameraStream] = {}
+        self._token = os.urandom(16)
         self.foreign_messages = 0
         """Messages that were none of Rankcast's."""
         self.reconnects = 0
         """Times that the connection was made anew after silence."""
-        self._last_message = time.monotonic()
-        self._rebuild_after_s = SILENCE_S
+        self._last_message = self._last_status = time.monotonic()
+        self._silence_s = SILENCE_S if live else KEEP_SILENCE_S
+        self._rebuild_after_s = self._silence_s
         self._context = zmq.Context()
         try:
             self._socket = self._connect()
@@ -174,6 +182,8 @@ class Subscriber:
         else:
             socket.setsockopt(zmq.SUBSCRIBE, frames_topic(self._camera))
             socket.setsockopt(zmq.SUBSCRIBE, status_topic(self._camera))
+        # Last: once the sender counts this viewer, it gets everything.
+        socket.setsockopt(zmq.SUBSCRIBE, viewer_topic(self._token, self._camera))
         try:
             socket.connect(self._endpoint)
         except zmq.ZMQError as exc:
@@ -190,7 +200,7 @@ class Subscriber:
             except zmq.Again:
                 break
             self._last_message = time.monotonic()
-            self._rebuild_after_s = SILENCE_S
+            self._rebuild_after_s = self._silence_s
             self._take(message.buffer, fresh)
         frames = (stream.decode() for stream in fresh.values())
         return [frame for frame in frames if frame is not None]
@@ -209,6 +219,8 @@ class Subscriber:
                 raise WireError(f"kind {packet.header.kind.name} came on topic {channel}")
             if stream.accept(packet):
                 fresh[camera] = stream
+            elif not packet.header.kind.is_picture:
+                self._last_status = time.monotonic()
         except WireError as exc:
             stream.refuse(exc)
 
@@ -228,17 +240,21 @@ class Subscriber:
         self._socket = self._connect()
         self.reconnects += 1
         self._last_message = time.monotonic()
-        self._rebuild_after_s = min(REBUILD_MAX_S, self._rebuild_after_s * random.uniform(1.2, 1.8))
+        self._rebuild_after_s = min(
+            max(REBUILD_MAX_S, self._silence_s), self._rebuild_after_s * random.uniform(1.2, 1.8)
+        )
         log.debug("%s: silent, connected anew", self._endpoint)
 
     def _silence(self) -> str:
+        """What is known when no frame came in time."""
         waited = f"no frame within {self._timeout_s:g} s from {self._endpoint}"
         if self._camera is not None:
             waited += f", camera {self._camera}"
         known = [stream for stream in self._streams.values() if stream.status is not None]
         if not known:
-            return f"{waited}: nothing answered; does the sender run, and is the port open?"
-        states = ", ".join(
-            f"{stream.camera} is {stream.status.state}" for stream in known if stream.status
-        )
+            return f"{waited}: nothing answered; does the sender run, with that camera and port?"
+        quiet_s = time.monotonic() - self._last_status
+        states = ", ".join(f"{s.camera} is {s.status.state}" for s in known if s.status)
+        if quiet_s > ANSWER_S:
+            return f"{waited}: the sender fell silent {quiet_s:.1f} s ago, before that {states}"
         return f"{waited}: the sender answers, {states}"

@@ -16,7 +16,7 @@ from rankcast.errors import SettingsError
 from rankcast.signals import StopFlag, stop_flag
 from rankcast.transport import SocketOptions, is_loopback
 from rankcast.warm import warm
-from rankcast.wholefile import write_whole
+from rankcast.wholefile import check_writable, write_whole
 from rankcast_sender.audit import Audit
 from rankcast_sender.pipeline import CameraPipeline, Pace
 from rankcast_sender.publisher import Publisher
@@ -77,7 +77,7 @@ def run(settings: SenderSettings, report: Path | None = None) -> int:
     camera, network = settings.camera, settings.network
     open_source = source_opener(camera)
     if report is not None:
-        _check_report(report)
+        check_writable(report)
     pool.set_threads(settings.process.threads)
     if not is_loopback(network.bind):
         log.warning("%s can be reached by others, and frames are not encrypted", network.bind)
@@ -143,11 +143,6 @@ def _watch(pipeline: CameraPipeline, publisher: Publisher, name: str, flag: Stop
 
 def _losses(lost: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {cause}" for cause, count in sorted(lost.items())) or "none"
-
-
-def _check_report(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise SettingsError(f"got --report {path}: its folder does not exist")
 
 
 def _finish(

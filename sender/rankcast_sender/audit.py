@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class Audit:
     folder : Path
         Made if it does not exist.
     camera : str
-        First part of the file names, ``CAMERA_SEQUENCE.png``.
+        First part of the file names, ``CAMERA_SEQUENCE.png``; the frame number is in the file.
     every : int
         Keep frames whose sequence is a multiple of this; viewers with ``--save-every`` of the
         same number keep the same frames.
@@ -69,6 +70,6 @@ class Audit:
             sequence, frame = item
             path = self._folder / f"{self._camera}_{sequence:09d}.png"
             try:
-                write_image(path, frame.pixels)
+                write_image(path, frame.pixels, text=json.dumps({"frame": frame.frame}))
             except ImageFileError as exc:
                 log.warning("original not kept: %s", exc)

@@ -182,6 +182,7 @@ class CameraPipeline:
                 sequence = self._publisher.send(frame)
             except UnsupportedImageError as exc:
                 if not self._publisher.packet_bytes:
+                    self._state = "failed"
                     raise  # the first frame already: the settings do not fit this camera
                 if time.monotonic() - complained > 1.0:
                     complained = time.monotonic()

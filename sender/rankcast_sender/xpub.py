@@ -14,7 +14,7 @@ import zmq
 from rankcast.errors import TransportError, WorkerError
 from rankcast.mailbox import Mailbox, MailboxClosed
 from rankcast.status import Status, pack_status
-from rankcast.topic import frames_topic, status_topic
+from rankcast.topic import VIEWER_PREFIX, frames_topic, status_topic, viewer_topics
 from rankcast.transport import (
     SUBSCRIPTION_BYTES,
     UNACKNOWLEDGED_MS,
@@ -36,6 +36,8 @@ HURRIED_LINGER_S = 0.5
 LAST_LINGER_S = 0.5
 FINISH_POLL_MS = 50
 CLOSE_POLL_S = 0.1
+MAX_TOPICS = 10_000
+"""Topics come from whoever connects: beyond that many they are not looked at."""
 MAX_SUBSCRIPTIONS = 1000
 """Read in one turn at most: a viewer that sends nothing else must not hold the frames up."""
 
@@ -100,6 +102,8 @@ class XpubThread:
         self._linger_s = linger_s
         self._closed_at = 0.0
         self._hurried = False
+        self._topics: set[bytes] = set()
+        self._viewers: set[bytes] = set()
         self._changed = threading.Condition()
         self._bound = threading.Event()
         self._gone = threading.Event()
@@ -198,7 +202,6 @@ class XpubThread:
     def _run(self) -> None:
         with self._wake_read, zmq.Context() as context, context.socket(zmq.XPUB) as xpub:
             configure(xpub, self._options)
-            xpub.setsockopt(zmq.XPUB_VERBOSER, 1)  # each viewer counts, not each topic
             xpub.setsockopt(zmq.XPUB_NODROP, int(self._lossless))
             try:
                 xpub.bind(self._endpoint)
@@ -234,6 +237,11 @@ class XpubThread:
                     self._say(xpub, channel, Kind.STATUS)
             if due:
                 next_status = max(next_status + STATUS_INTERVAL_S, now)
+            if not self._closed_at and not threading.main_thread().is_alive():
+                log.warning("the program ended without closing its publisher")
+                self._closed_at = time.monotonic()
+                for channel in self._channels:
+                    channel.packets.close()
             if self._closed_at and (not open_channels or self._overdue()):
                 return
 
@@ -297,6 +305,7 @@ class XpubThread:
             return
 
     def _read_subscriptions(self, xpub: zmq.Socket[bytes]) -> set[Channel]:
+        """Keep track of who watches; return the channels that somebody joined."""
         joined: set[Channel] = set()
         for _ in range(MAX_SUBSCRIPTIONS):
             try:
@@ -305,15 +314,34 @@ class XpubThread:
                 break
             if message[:1] not in (b"\0", b"\1"):
                 continue  # viewers may send anything; only subscriptions mean something
-            step = 1 if message[:1] == b"\1" else -1
-            for channel in self._channels:
-                # libzmq subscriptions are prefixes: the empty one takes every camera.
-                if frames_topic(channel.name).startswith(message[1:]):
-                    channel.viewers = max(0, channel.viewers + step)
-                    if step > 0:
-                        channel.on_join()
-                if step > 0 and status_topic(channel.name).startswith(message[1:]):
-                    joined.add(channel)
+            here, topic = message[:1] == b"\1", message[1:]
+            known = self._viewers if topic.startswith(VIEWER_PREFIX) else self._topics
+            if not here:
+                known.discard(topic)
+            elif len(known) < MAX_TOPICS:
+                known.add(topic)
+                joined |= self._reached(topic)
+        for channel in self._channels:
+            # libzmq subscriptions are prefixes: the empty one takes every camera.
+            watched = any(frames_topic(channel.name).startswith(topic) for topic in self._topics)
+            # A plain ZeroMQ subscriber has no token: together they count as one viewer.
+            viewers = sum(topic.startswith(_viewers_of(channel)) for topic in self._viewers)
+            channel.viewers = max(1, viewers) if watched else 0
+            if channel in joined and watched:
+                channel.on_join()
         with self._changed:
             self._changed.notify_all()
         return joined
+
+    def _reached(self, topic: bytes) -> set[Channel]:
+        return {
+            channel
+            for channel in self._channels
+            if frames_topic(channel.name).startswith(topic)
+            or status_topic(channel.name).startswith(topic)
+            or topic.startswith(_viewers_of(channel))
+        }
+
+
+def _viewers_of(channel: Channel) -> tuple[bytes, bytes]:
+    return viewer_topics(channel.name), viewer_topics(None)

@@ -59,12 +59,17 @@ def demo(source: str, frames: int, out: Path) -> int:
         console.print("stopped")
         return 0
     console.print(_table(runs))
-    sheet = out / SHEET
-    # The same frame in every row, where all runs kept one in common.
-    common = sorted(set.intersection(*(set(run.kept) for _, run in runs)))
-    wanted = common[len(common) // 2] if common else None
-    write_image(sheet, contact_sheet([_sheet_row(name, run, wanted) for name, run in runs]))
-    console.print(f"contact sheet: {sheet}", soft_wrap=True)
+    shown = [(name, run) for name, run in runs if run.kept]
+    for name, run in runs:
+        console.print(f"{name}: PSNR and SSIM over {len(run.kept)} frames that both ends kept")
+    if shown:
+        sheet = out / SHEET
+        first = list(shown[0][1].kept)
+        wanted = first[len(first) // 2]
+        write_image(sheet, contact_sheet([_sheet_row(name, run, wanted) for name, run in shown]))
+        console.print(f"contact sheet: {sheet}", soft_wrap=True)
+    else:
+        console.print("no contact sheet: too few frames arrived to have kept one on both ends")
     return 0
 
 
@@ -86,7 +91,7 @@ def _run_all(
                 lambda count, line: _advance(progress, task, count, line),
                 lambda: flag.requested,
             )  # fmt: skip
-            progress.update(task, completed=frames, line="done")
+            progress.update(task, completed=frames, line="stopped" if run is None else "done")
             shutil.rmtree(work / label.replace(" ", "-"))
             return run
 
@@ -184,17 +189,16 @@ def _per_frame(cpu_s: float, frames: int) -> str:
     return _number(1e3 * cpu_s / frames, 1) if frames else "-"
 
 
-def _sheet_row(name: str, run: StreamRun, wanted: int | None) -> SheetRow:
-    if not run.kept:
-        raise RankcastError(f"{name}: no frame was kept on both sides, so there is none to show")
-    sequences = list(run.kept)
-    original, received = run.kept[sequences[len(sequences) // 2] if wanted is None else wanted]
+def _sheet_row(name: str, run: StreamRun, wanted: int) -> SheetRow:
+    # The same frame in every row, or the nearest where a busy machine skipped it.
+    number = min(run.kept, key=lambda kept: abs(kept - wanted))
+    original, received = run.kept[number]
     size = run.received["bytes_per_frame"]
     return SheetRow(
         original,
         received,
         (
-            f"original, {original.nbytes / 1e3:.0f} kB",
+            f"frame {number}, original, {original.nbytes / 1e3:.0f} kB",
             f"{name}: {size / 1e3:.1f} kB/frame, {psnr_db(original, received):.2f} dB",
             f"error x {ERROR_GAIN}",
         ),

@@ -18,10 +18,10 @@ from typing import Any
 
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.frame import Pixels
-from rankcast.imagefile import read_image
+from rankcast.imagefile import read_image, read_text
 
-AUDIT_EVERY = 20
-"""Each 20th frame is kept on both sides and compared: PNG files cost time of their own."""
+AUDIT_EVERY = 10
+"""Each tenth frame is kept on both sides and compared: PNG files cost time of their own."""
 STOP_TIMEOUT_S = 5.0
 _RECEIVED = re.compile(r"received (\d+)")
 
@@ -34,7 +34,7 @@ class StreamRun:
     sent: Mapping[str, Any]
     received: Mapping[str, Any]
     kept: Mapping[int, tuple[Pixels, Pixels]]
-    """Sequence -> (original, as received) of the frames that both sides kept."""
+    """Number of a grabbed frame -> (original, as received), where both sides kept it."""
 
     @property
     def pairs(self) -> list[tuple[Pixels, Pixels]]:
@@ -146,7 +146,7 @@ def run_stream(
     address = f"tcp://127.0.0.1:{_free_port()}"
     sent, received = folder / "sent.json", folder / "received.json"
     receive = [
-        "--connect", address, "--set", "stream.mode=live", "--timeout", "60",
+        "--connect", address, "--set", "stream.mode=keep", "--timeout", "60",
         "--save", str(folder / "received"), "--save-every", str(AUDIT_EVERY),
         "--report", str(received),
     ]  # fmt: skip
@@ -184,10 +184,10 @@ def run_stream(
 
 
 def _pairs(originals: Path, received: Path) -> Iterator[tuple[int, tuple[Pixels, Pixels]]]:
-    """Pictures of the same sequence, which both names carry after the camera's."""
+    """Pictures of the same sequence, which both names carry, by number of the grabbed frame."""
     by_sequence = {path.stem.split("_")[-2]: path for path in received.glob("*.png")}
     for path in sorted(originals.glob("*.png")):
-        sequence = path.stem.split("_")[-1]
-        match = by_sequence.get(sequence)
+        match = by_sequence.get(path.stem.split("_")[-1])
         if match is not None:
-            yield int(sequence), (read_image(path), read_image(match))
+            frame = json.loads(read_text(path) or "{}")["frame"]
+            yield frame, (read_image(path), read_image(match))

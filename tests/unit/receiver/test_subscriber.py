@@ -28,10 +28,11 @@ class Sender:
         self.socket = socket
         self.encoder = rankcast.Encoder("raw")
 
-    def wait_subscriptions(self, count: int = 1) -> None:
-        for _ in range(count):
+    def wait_viewers(self, count: int = 1) -> None:
+        """Wait until a viewer came `count` times; its own topic is the last that it takes."""
+        while count:
             assert self.socket.poll(int(WAIT_S * 1000)), "nobody subscribed"
-            self.socket.recv()
+            count -= self.socket.recv().startswith(b"\1/viewer/")
 
     def frame(self, value: int = 0, name: str = "cam") -> None:
         self.socket.send(frames_topic(name) + self.encoder.encode(picture(value)))
@@ -63,7 +64,7 @@ def test_every_frame_comes_out_in_keep_mode_until_the_end() -> None:
     with sender(address) as send:
 
         def work() -> None:
-            send.wait_subscriptions()
+            send.wait_viewers()
             for value in range(30):
                 send.frame(value)
             send.end()
@@ -78,7 +79,7 @@ def test_every_frame_comes_out_in_keep_mode_until_the_end() -> None:
 def test_live_mode_skips_to_the_newest_and_counts_what_it_skipped() -> None:
     address = free_address()
     with sender(address) as send, Subscriber(address, timeout_s=WAIT_S) as subscriber:
-        send.wait_subscriptions()
+        send.wait_viewers()
         for value in range(4):  # no more than the queue of a live viewer holds
             send.frame(value)
         frames = iter(subscriber)
@@ -98,7 +99,7 @@ def test_rubbish_on_the_wire_is_counted_and_costs_no_good_frame() -> None:
     with sender(address) as send:
 
         def work() -> None:
-            send.wait_subscriptions()
+            send.wait_viewers()
             send.frame(1)
             for message in (
                 b"",
@@ -130,7 +131,7 @@ def test_a_camera_name_selects_exactly_that_camera() -> None:
     with sender(address) as send:
 
         def work() -> None:
-            send.wait_subscriptions(2)
+            send.wait_viewers()
             send.frame(1, "cam10")
             send.frame(2, "cam1")
             send.end("cam1")
@@ -151,7 +152,7 @@ def test_without_a_name_every_camera_comes_and_all_must_end() -> None:
         other = rankcast.Encoder("raw")
 
         def work() -> None:
-            send.wait_subscriptions()
+            send.wait_viewers()
             send.frame(1, "left")
             send.socket.send(frames_topic("right") + other.encode(picture(2)))
             send.end("left")
@@ -172,7 +173,7 @@ def test_staying_waits_for_the_next_stream() -> None:
     with sender(address) as send:
 
         def work() -> None:
-            send.wait_subscriptions()
+            send.wait_viewers()
             send.frame(1)
             send.end()
             send.encoder = rankcast.Encoder("raw")
@@ -204,7 +205,7 @@ def test_silence_ends_with_no_stream_and_says_what_is_known() -> None:
 def test_a_sender_without_frames_is_told_from_no_sender() -> None:
     address = free_address()
     with sender(address) as send, Subscriber(address, timeout_s=1.0) as subscriber:
-        send.wait_subscriptions()
+        send.wait_viewers()
         status = Status(state="stalled")
         packet = pack_status(Kind.STATUS, send.encoder.stream_id, status, 1, 2)
         send.socket.send(status_topic("cam") + packet)
@@ -218,7 +219,7 @@ def test_packets_above_the_limits_are_refused_by_name() -> None:
     with sender(address) as send:
 
         def work() -> None:
-            send.wait_subscriptions()
+            send.wait_viewers()
             send.frame()
             send.end()
 
@@ -238,19 +239,19 @@ def test_wrong_arguments_are_refused_before_anything_is_opened(
 
 
 def test_a_silent_connection_is_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rankcast_receiver.subscriber.SILENCE_S", 0.0)
+    monkeypatch.setattr("rankcast_receiver.subscriber.KEEP_SILENCE_S", 0.0)
+    monkeypatch.setattr("rankcast_receiver.subscriber.REBUILD_MAX_S", 0.0)
     address = free_address()
     arrived = threading.Event()
     with sender(address) as send:
 
         def work() -> None:
-            send.wait_subscriptions(5)  # come, go, come, go, come: it was rebuilt twice
+            send.wait_viewers(3)  # it was rebuilt twice
             while not arrived.is_set():
                 send.frame(9)
                 send.socket.poll(20)
 
         with in_thread(work), Subscriber(address, live=False, timeout_s=WAIT_S) as subscriber:
-            subscriber._rebuild_after_s = 0.0
             frame = next(iter(subscriber))
             arrived.set()
     assert int(frame.pixels[0, 0]) == 9
@@ -259,7 +260,7 @@ def test_a_silent_connection_is_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_caller_slower_than_the_time_out_is_not_told_that_the_stream_is_gone() -> None:
     address = free_address()
     with sender(address) as send, Subscriber(address, live=False, timeout_s=0.3) as subscriber:
-        send.wait_subscriptions()
+        send.wait_viewers()
         for value in range(3):
             send.frame(value)
         values = []
@@ -274,3 +275,18 @@ def test_a_caller_slower_than_the_time_out_is_not_told_that_the_stream_is_gone()
 def test_an_address_that_libzmq_refuses_is_one_clear_error() -> None:
     with pytest.raises(SettingsError, match="cannot connect to tcp://a!b:1"):
         Subscriber("tcp://a!b:1")
+
+
+def test_a_sender_that_died_is_told_from_one_without_frames(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rankcast_receiver.subscriber.ANSWER_S", 0.1)
+    address = free_address()
+    with sender(address) as send, Subscriber(address, timeout_s=0.6) as subscriber:
+        send.wait_viewers()
+        packet = pack_status(Kind.STATUS, send.encoder.stream_id, Status(state="live"), 1, 2)
+        send.socket.send(status_topic("cam") + packet)
+        with pytest.raises(
+            NoStreamError, match=r"silent 0\.\d s ago, before that cam is live"
+        ):
+            list(subscriber)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,12 +12,14 @@ import pytest
 import zmq
 
 from fakes import free_address, picture
+from processes import rankcast_environment
 from rankcast.errors import SettingsError, TransportError, UnsupportedImageError
 from rankcast.ledger import ENCODE, NOBODY_WATCHING
 from rankcast.status import parse_status
-from rankcast.topic import split_message
+from rankcast.topic import split_message, viewer_topic
 from rankcast.wire import Kind, Packet, unpack
 from rankcast.worker import Worker
+from rankcast_receiver import Subscriber
 from rankcast_sender import Publisher
 
 WAIT_S = 10.0
@@ -187,3 +191,48 @@ def test_junk_from_a_viewer_changes_nothing() -> None:
             publisher.send(picture())
             while view.packet()[0] != "frames":
                 continue
+
+
+def test_a_viewer_counts_once_however_often_it_subscribes_and_goes_with_its_connection() -> None:
+    address = free_address()
+    with Publisher(address, codec="raw") as publisher:
+        with viewer(address, b"cam/frames\0") as view:
+            for topic in (b"cam/frames\0", b"", b"cam/status\0", viewer_topic(b"1" * 16, None)):
+                view.socket.setsockopt(zmq.SUBSCRIBE, topic)
+            assert publisher.wait_viewers(1, WAIT_S)
+            assert not publisher.wait_viewers(2, 0.5)
+        publisher.wait_viewers(1000, WAIT_S, stopped=lambda: publisher.viewers == 0)
+        assert publisher.viewers == 0
+
+
+def test_two_receivers_are_two_viewers() -> None:
+    address = free_address()
+    with (
+        Publisher(address, name="left", codec="raw") as publisher,
+        Subscriber(address, camera="left"),
+        Subscriber(address),
+        Subscriber(address, camera="right"),
+    ):
+        assert publisher.wait_viewers(2, WAIT_S)
+        assert not publisher.wait_viewers(3, 0.5)
+
+
+UNCLOSED = """
+import sys
+import numpy as np
+from rankcast_sender import Publisher
+publisher = Publisher(sys.argv[1], codec="raw")
+publisher.send(np.zeros((8, 8), np.uint8))
+"""
+
+
+def test_a_program_that_forgets_to_close_its_publisher_still_ends() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", UNCLOSED, free_address()],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=rankcast_environment(),
+    )
+    assert done.returncode == 0
+    assert "without closing its publisher" in done.stderr
