@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from rankcast.encoder import check_options
+from rankcast.encoder import check_options, replace_options
 from rankcast.errors import SettingsError
 
 M = TypeVar("M", bound=BaseModel)
@@ -32,7 +32,7 @@ class CodecTable(BaseModel):
 
     ``[codec.svd]`` and its like count only while that codec is the named one, so that a
     file can hold the options of all and switch in one line; options directly in ``[codec]``
-    (as ``--set codec.rank=0.2`` puts them) win.
+    (as ``--set codec.rank=0.2`` puts them) win, also over options that they exclude.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
@@ -44,7 +44,8 @@ class CodecTable(BaseModel):
         """Options of the named codec."""
         extra = self.model_extra or {}
         own = {key: value for key, value in extra.items() if not isinstance(value, dict)}
-        return {**extra.get(self.name, {}), **own}
+        table = extra.get(self.name)
+        return replace_options(self.name, table if isinstance(table, dict) else {}, own)
 
     @model_validator(mode="after")
     def _options_are_known(self) -> CodecTable:

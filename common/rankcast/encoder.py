@@ -47,6 +47,22 @@ def check_options(codec: str, options: Mapping[str, Any]) -> CodecOptions:
         raise SettingsError(f"{got}: {first['msg']} (options: {known})") from None
 
 
+def replace_options(codec: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Put `new` options over `old` ones; where some exclude each other, the new one replaces all.
+
+    Raises
+    ------
+    SettingsError
+        If the codec is unknown.
+    """
+    merged = {**old, **new}
+    for group in codec_named(codec).options.exclusive:
+        if any(name in new for name in group):
+            for name in set(group) - set(new):
+                merged.pop(name, None)
+    return merged
+
+
 class Encoder:
     """Turns the frames of one stream into packets.
 
@@ -88,19 +104,15 @@ class Encoder:
     def set(self, **options: Any) -> None:
         """Change options of the codec from the next picture on; the others stay.
 
-        Where options exclude each other (quality, step, psnr and bitrate of `svd-patch`), the new
-        one replaces the old.
+        Where options exclude each other (quality, step, psnr and bitrate of `svd-patch`; rank,
+        energy and psnr of `svd`), the new one replaces the old.
 
         Raises
         ------
         SettingsError
             If an option is unknown or a value is not allowed; nothing is changed then.
         """
-        merged = self._options | options
-        for group in self._codec.options.exclusive:
-            if any(name in options for name in group):
-                for name in set(group) - set(options):
-                    merged.pop(name, None)
+        merged = replace_options(self._codec.name, self._options, options)
         checked = check_options(self._codec.name, merged)
         if isinstance(self._encoder, Reconfigurable):
             self._encoder.reconfigure(checked)

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 
+import rankcast
 from rankcast.codec import CODECS, CODECS_BY_NAME
 from rankcast.config import file_layer, validate
+from rankcast.metrics import psnr_db
+from rankcast.wire import unpack
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_sender.settings import SenderSettings
 
@@ -45,6 +49,24 @@ def test_the_settings_file_states_exactly_the_defaults(name: str, model: Any) ->
 )
 def test_the_settings_file_loads(name: str, model: Any) -> None:
     validate(model, [file_layer(CONFIG / name)])
+
+
+@pytest.mark.parametrize("name", ["watch", "inspection"])
+def test_a_preset_loads_and_codes_a_stream(name: str) -> None:
+    settings = validate(SenderSettings, [file_layer(CONFIG / "profiles" / f"{name}.toml")])
+    encoder = rankcast.Encoder(settings.codec.name, **settings.codec.chosen)
+    decoder = rankcast.Decoder()
+    ramp = np.add.outer(np.arange(96), np.arange(128))[:, :, None] * np.array([1.0, 0.8, 0.6])
+    noise = np.random.default_rng(1).normal(0, 3, (96, 144, 3))
+    for number in range(3):
+        image = (ramp + 20 + noise[:, 4 * number : 4 * number + 128]).clip(0, 255).astype(np.uint8)
+        header = unpack(packet := encoder.encode(image)).header
+        rebuilt = decoder.decode(packet)
+        assert header.psnr_db == pytest.approx(psnr_db(image, rebuilt), abs=0.01)
+        if name == "inspection":
+            assert header.psnr_db == pytest.approx(settings.codec.chosen["psnr"], abs=0.3)
+        else:
+            assert len(packet) < image.nbytes / 4
 
 
 def test_the_codec_table_agrees_with_the_wire_document() -> None:

@@ -109,8 +109,24 @@ def test_options_directly_in_the_codec_table_win() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "table", "said", "chosen"),
+    [
+        ("svd-patch", {"quality": 75, "gop": 50}, "codec.psnr=40", {"psnr": 40, "gop": 50}),
+        ("svd", {"rank": 0.1, "engine": "exact"}, "codec.energy=0.9",
+         {"energy": 0.9, "engine": "exact"}),
+    ],
+)  # fmt: skip
+def test_an_option_replaces_what_it_excludes_in_the_file(
+    name: str, table: dict[str, object], said: str, chosen: dict[str, object]
+) -> None:
+    file = Layer("plant.toml", {"codec": {"name": name, name: table}})
+    assert validate(Plant, [file, *set_layers([said])]).codec.chosen == chosen
+
+
+@pytest.mark.parametrize(
     ("codec", "said"),
     [
+        ({"name": "jpeg", "jpeg": 3}, "has no option 'jpeg'"),
         ({"name": "vhs"}, "got codec 'vhs'"),
         ({"name": "jpeg", "tracking": 1}, "has no option 'tracking'"),
         ({"name": "raw", "jpeg": {"quality": 0}}, "quality = 0"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from pydantic import field_validator, model_validator
@@ -16,6 +16,8 @@ DEFAULT_RANK: Final = 0.1
 
 class SvdOptions(CodecOptions):
     """Options of the encoder; at most one of `rank`, `energy` and `psnr`."""
+
+    exclusive: ClassVar[tuple[tuple[str, ...], ...]] = (("rank", "energy", "psnr"),)
 
     rank: int | float | None = None
     """Singular values kept: int is their number, float in (0, 1] a share of min(H, W)."""
@@ -39,7 +41,7 @@ class SvdOptions(CodecOptions):
 
     @model_validator(mode="after")
     def _in_range(self) -> SvdOptions:
-        given = [name for name in ("rank", "energy", "psnr") if getattr(self, name) is not None]
+        given = [name for name in self.exclusive[0] if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"got {' and '.join(given)}, want at most one of rank, energy, psnr")
         if isinstance(self.rank, int) and self.rank < 1:
