@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-all lint bench-svd wheel-test clean help
+.PHONY: setup warm demo test test-all lint bench-svd wheel-test clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,11 +25,14 @@ lint: setup  ## ruff, mypy, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint  ## lint and all quick tests (under 6 minutes)
+test: lint warm  ## lint and all quick tests (under 6 minutes)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: lint  ## the slow tests too
+test-all: lint warm  ## the slow tests too
 	$(BIN)/python -m pytest --timeout 1200
+
+warm: setup  ## compile kernels whose sources changed
+	$(BIN)/python -m rankcast_sender.warm
 
 wheel-test: setup  ## build the wheel and try it where the source folders cannot be seen
 	VENV=$(VENV) sh scripts/wheel_test.sh

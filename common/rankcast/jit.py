@@ -28,11 +28,15 @@ R = TypeVar("R")
 
 
 def _source_hash() -> str:
-    # numba does not notice that a callee in another file has changed, so the folder
-    # is named by all sources together: any edit starts a new cache.
+    # numba does not notice that a callee or a constant in another file has changed, so the folder
+    # is named by all sources that kernels are made of together: any edit there starts a new cache.
     digest = hashlib.sha256(sys.version.encode())
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        data = path.read_bytes()
+        room = path.relative_to(root).parts[0]
+        if room in ("codec", "entropy", "jit.py") or b"@kernel" in data or b"@inline" in data:
+            digest.update(path.name.encode() + b"\0" + data)
     return digest.hexdigest()[:16]
 
 
@@ -87,9 +91,18 @@ if "NUMBA_CACHE_DIR" in os.environ:
 
 
 def compiled_before() -> bool:
-    """True when machine code of these sources is kept already."""
-    folder = os.environ.get("NUMBA_CACHE_DIR")
-    return folder is not None and any(Path(folder).rglob("*.nbi"))
+    """True when machine code of every kernel of these sources is kept already."""
+    return CACHED and _marker().exists()
+
+
+def mark_compiled() -> None:
+    """Note that every kernel was compiled and kept; `rankcast.warm` does so at its end."""
+    if CACHED:
+        _marker().touch()
+
+
+def _marker() -> Path:
+    return Path(os.environ["NUMBA_CACHE_DIR"]) / f"complete-{_source_hash()}"
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:

@@ -13,9 +13,9 @@ from typing import Any
 from rankcast import pool
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.errors import NoStreamError, SinkError
+from rankcast.kernels import prepare_kernels
 from rankcast.ledger import SINK
 from rankcast.signals import StopFlag, stop_flag
-from rankcast.warm import warm
 from rankcast.wholefile import check_writable, make_folder, write_whole
 from rankcast_receiver.lane import Lane
 from rankcast_receiver.pipeline import ReceiverPipeline
@@ -65,7 +65,8 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
     log.info("%s: %s", network.connect, network.camera or "every camera")
     with stop_flag() as flag:
         try:
-            if _warmed(flag):
+            # Every codec, since any may come.
+            if prepare_kernels(CODECS_BY_NAME, lambda: flag.requested):
                 pipeline.start()
                 _watch(pipeline, flag, window)
         finally:
@@ -93,15 +94,6 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
     if delivered < wanted:
         raise NoStreamError(f"got {delivered} frames before the stream ended, want {wanted}")
     return 0
-
-
-def _warmed(flag: StopFlag) -> bool:
-    """Load the kernels of every codec, since any may come; False when a signal came first."""
-    for name in CODECS_BY_NAME:
-        if flag.requested:
-            return False
-        warm([name])
-    return True
 
 
 def _sinks(settings: ReceiverSettings) -> dict[str, Callable[[], Sink]]:

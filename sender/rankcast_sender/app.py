@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from rankcast import pool
 from rankcast.errors import SettingsError
+from rankcast.kernels import prepare_kernels
 from rankcast.signals import StopFlag, stop_flag
 from rankcast.transport import SocketOptions, is_loopback
-from rankcast.warm import warm
 from rankcast.wholefile import check_writable, write_whole
 from rankcast_sender.audit import Audit
 from rankcast_sender.pipeline import CameraPipeline, Pace
@@ -101,9 +101,10 @@ def run(settings: SenderSettings, report: Path | None = None) -> int:
         log.info("%s: %s, listening at %s", camera.name, camera.source, network.bind)
         with stop_flag() as flag:
             try:
-                warm([settings.codec.name])  # after the bind, whose errors come first
-                pipeline.start()
-                _watch(pipeline, publisher, camera.name, flag)
+                # After the bind, whose errors come first.
+                if prepare_kernels([settings.codec.name], lambda: flag.requested):
+                    pipeline.start()
+                    _watch(pipeline, publisher, camera.name, flag)
             finally:
                 try:
                     pipeline.join()
