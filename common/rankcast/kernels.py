@@ -1,0 +1,54 @@
+"""Kernels made ready before a stream starts, in a way that a signal can end."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+
+from rankcast.jit import CACHED, compiled_before
+from rankcast.warm import warm
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.1
+
+
+def prepare_kernels(names: Iterable[str], stopped: Callable[[], bool]) -> bool:
+    """Load the kernels of the codecs `names`; compile all of them first where none are kept.
+
+    Compiling takes about a minute and cannot be interrupted, so a child process does it.
+
+    Parameters
+    ----------
+    names : iterable of str
+    stopped : callable
+        Asked ten times a second; True ends the wait.
+
+    Returns
+    -------
+    bool
+        False when it was stopped.
+    """
+    if CACHED and not compiled_before():
+        log.info("compiling kernels: the first start takes about a minute")
+        command = [sys.executable, "-m", "rankcast.warm"]
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet) as child:
+            while child.poll() is None:
+                if stopped():
+                    child.kill()
+                    return False
+                try:
+                    child.wait(POLL_S)
+                except subprocess.TimeoutExpired:
+                    continue
+        if child.returncode:
+            log.warning("compiling ahead ended with %d: kernels compile as they are used",
+                        child.returncode)  # fmt: skip
+    for name in names:
+        if stopped():
+            return False
+        warm([name])
+    return True
