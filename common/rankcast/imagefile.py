@@ -17,7 +17,8 @@ import numpy as np
 from rankcast.errors import ImageFileError, RankcastError
 from rankcast.frame import MAX_CHANNELS, Pixels, channels_of, check_pixels
 from rankcast.opencv import cv2
-from rankcast.wholefile import open_without_waiting, write_whole
+from rankcast.printable import printable
+from rankcast.wholefile import open_without_waiting, os_reason, write_whole
 
 log = logging.getLogger(__name__)
 # A damaged file makes tifffile log hundreds of lines; ImageFileError says it in one.
@@ -91,10 +92,12 @@ def write_image(
     text: str | None = None,
     jpeg_quality: int = 95,
     png_compression: int = 1,
+    exclusive: bool = False,
 ) -> int:
     """Write an image file in the format that its suffix names.
 
-    The file appears whole under its name or not at all, and replaces one that was there.
+    The file appears whole under its name or not at all, and replaces one that was there
+    unless `exclusive`.
 
     Parameters
     ----------
@@ -109,6 +112,8 @@ def write_image(
         1..100.
     png_compression : int
         0..9, zlib's levels.
+    exclusive : bool
+        Refuse a name that is taken.
 
     Returns
     -------
@@ -119,6 +124,8 @@ def write_image(
     ------
     ImageFileError
         If the format cannot hold the picture or the text, or the disk does not take it.
+    FileExistsError
+        If `exclusive` and the name is taken.
     """
     check_pixels(pixels)
     tag = None if text is None else _tag_bytes(path, text)
@@ -140,7 +147,7 @@ def write_image(
     except MemoryError as exc:
         raise _error(path, "does not fit into memory") from exc
     try:
-        write_whole(path, data)
+        write_whole(path, data, exclusive=exclusive)
     except RankcastError as exc:
         raise ImageFileError(str(exc)) from exc
     return len(data)
@@ -177,12 +184,7 @@ def read_text(path: Path) -> str | None:
 
 def _error(path: Path, reason: str) -> ImageFileError:
     # A file name may hold a line break or worse; messages are one line.
-    name = "".join(char if char.isprintable() else "?" for char in str(path))
-    return ImageFileError(f"{name}: {reason}")
-
-
-def _os_reason(exc: OSError) -> str:
-    return exc.strerror or type(exc).__name__
+    return ImageFileError(f"{printable(path)}: {reason}")
 
 
 def _opencv_reason(exc: Exception) -> str:
@@ -203,7 +205,7 @@ def _read_file(path: Path) -> bytes:
                 raise _error(path, f"has {status.st_size} bytes, the limit is {MAX_FILE_BYTES}")
             data = file.read(MAX_FILE_BYTES)
     except OSError as exc:
-        raise _error(path, f"cannot be read: {_os_reason(exc)}") from exc
+        raise _error(path, f"cannot be read: {os_reason(exc)}") from exc
     except ValueError as exc:  # a NUL in the name
         raise _error(path, f"cannot be read: {exc}") from exc
     if not data:

@@ -11,6 +11,7 @@ import msgpack
 import numpy as np
 
 from rankcast.errors import LimitError, WireError
+from rankcast.printable import printable
 from rankcast.wire import Header, Kind, Packet, pack, string_map, uint, unpack_msgpack
 
 MAX_STATUS_BYTES: Final = 64 * 1024
@@ -107,4 +108,4 @@ def _text(value: object, name: str) -> str:
     if type(value) is not str:
         raise WireError(f"{name} is {type(value).__name__}, want text")
     # Foreign text ends up on terminals and in file tags: control characters have no place there.
-    return "".join(char if char.isprintable() else "?" for char in value)
+    return printable(value)

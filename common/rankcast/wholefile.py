@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from rankcast.errors import LimitError, RankcastError, SettingsError
@@ -30,16 +31,26 @@ def read_whole(path: Path, max_bytes: int) -> bytes:
                 )
             return file.read(max_bytes)
     except OSError as exc:
-        raise RankcastError(f"{printable(path)}: cannot be read: {_reason(exc)}") from exc
+        raise RankcastError(f"{printable(path)}: cannot be read: {os_reason(exc)}") from exc
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, exclusive: bool = False) -> None:
     """Write a file that appears whole under its name or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    data : bytes
+    exclusive : bool, optional
+        Refuse a name that is taken, also when another process takes it at the same moment;
+        otherwise the file there is replaced.
 
     Raises
     ------
     RankcastError
         If the disk or the folder does not take it.
+    FileExistsError
+        If `exclusive` and the name is taken.
     """
     # The temporary name has no suffix of its own, so that a replay of the folder passes it over.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
@@ -47,12 +58,17 @@ def write_whole(path: Path, data: bytes) -> None:
         try:
             with temporary.open("xb") as file:
                 file.write(data)
-            os.replace(temporary, path)
+            if exclusive:
+                _claim(temporary, path)
+            else:
+                os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as exc:
-        raise RankcastError(f"{printable(path)}: cannot be written: {_reason(exc)}") from exc
+        if exclusive and isinstance(exc, FileExistsError):
+            raise
+        raise RankcastError(f"{printable(path)}: cannot be written: {os_reason(exc)}") from exc
     except ValueError as exc:  # a NUL in the name
         raise RankcastError(f"{printable(path)}: cannot be written: {exc}") from exc
 
@@ -83,7 +99,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise RankcastError(f"{printable(path)}: cannot be made: {_reason(exc)}") from exc
+        raise RankcastError(f"{printable(path)}: cannot be made: {os_reason(exc)}") from exc
 
 
 def open_without_waiting(name: str, flags: int) -> int:
@@ -91,5 +107,30 @@ def open_without_waiting(name: str, flags: int) -> int:
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _reason(exc: OSError) -> str:
+def _claim(temporary: Path, path: Path) -> None:
+    """Give `temporary` the name `path`; whoever comes second gets FileExistsError."""
+    if os.name == "nt":
+        os.rename(temporary, path)  # Windows refuses a taken name by itself
+        return
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # FAT and some network file systems have no links: an empty file holds the name for the
+        # moment until the whole one replaces it.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    else:
+        # The file stands; a second name that cannot go is no reason to call it unwritten.
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def os_reason(exc: OSError) -> str:
+    """What the operating system said, without number and path."""
     return exc.strerror or type(exc).__name__

@@ -109,9 +109,6 @@ class SaveSink:
             return False
         self._remove_oldest()
         path = self.options.folder / file_name(frame, self.options.format)
-        # Two receivers that save one camera in one folder would replace each other's files.
-        if os.path.lexists(path):
-            raise SinkError(f"{path}: exists already: does another receiver save there?")
         try:
             size = write_image(
                 path,
@@ -119,7 +116,12 @@ class SaveSink:
                 text=describe(frame, lossy_file=self.options.format == "jpeg"),
                 jpeg_quality=self.options.jpeg_quality,
                 png_compression=self.options.png_compression,
+                # Two receivers that save one camera in one folder must not replace each
+                # other's files.
+                exclusive=True,
             )
+        except FileExistsError as exc:
+            raise SinkError(f"{path}: exists already: does another receiver save there?") from exc
         except ImageFileError as exc:
             raise SinkError(str(exc)) from exc
         self.saved += 1

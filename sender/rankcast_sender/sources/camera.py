@@ -15,6 +15,7 @@ from pydantic import Field
 from rankcast.errors import SourceError, UnsupportedImageError
 from rankcast.frame import Frame
 from rankcast.opencv import cv2
+from rankcast.printable import printable
 from rankcast_sender.sources.uri import SourceOptions
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def _fourcc_text(value: float) -> str:
     if not 0 < value < 2**32:
         return ""
     text = int(value).to_bytes(4, "little").decode("latin-1")
-    return "".join(char if char.isprintable() else "?" for char in text).strip()
+    return printable(text).strip()
 
 
 def _close_to(got: float, want: float) -> bool:
@@ -108,7 +109,7 @@ class CameraSource:
         self, path: str, options: CameraOptions, *, open_capture: OpenCapture = _open_capture
     ) -> None:
         self.options = options
-        self._name = "camera:" + "".join(char if char.isprintable() else "?" for char in path)
+        self._name = f"camera:{printable(path)}"
         device: int | str = int(path) if path.isascii() and path.isdigit() else path
         if isinstance(device, int) and device > 0x7FFFFFFF:
             raise SourceError(f"{self._name} cannot be opened: want an index or a device path")

@@ -17,6 +17,7 @@ from rankcast.errors import ImageFileError, SourceError, UnsupportedImageError
 from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.imagefile import IMAGE_SUFFIXES, read_image
 from rankcast.opencv import cv2
+from rankcast.printable import printable
 from rankcast_sender.sources.uri import SourceOptions
 
 log = logging.getLogger(__name__)
@@ -47,15 +48,15 @@ def natural_key(path: Path) -> tuple[list[str | int], str]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], str(path)
 
 
-def _printable(name: str) -> str:
+def _shown(name: str) -> str:
     # The name goes to terminals and into file tags at the far end.
-    return "".join(char if char.isprintable() else "?" for char in name)[:_NAME_CHARACTERS]
+    return printable(name)[:_NAME_CHARACTERS]
 
 
 def _find(text: str) -> list[Path]:
     """Files that `text` names, in the order in which they are played."""
     path = Path(os.path.expanduser(text))
-    shown = f"replay:{_printable(text)}"
+    shown = f"replay:{_shown(text)}"
     try:
         if path.is_dir():
             files = [
@@ -121,11 +122,11 @@ class ReplaySource:
             len(self._files) == 1 and self._files[0].suffix.lower() not in IMAGE_SUFFIXES
         ) and self._open_video()
         if self._video:
-            self._description = f"replay of the video {_printable(self._files[0].name)}"
+            self._description = f"replay of the video {_shown(self._files[0].name)}"
         elif len(self._files) == 1:
-            self._description = f"replay of the image {_printable(self._files[0].name)}"
+            self._description = f"replay of the image {_shown(self._files[0].name)}"
         else:
-            folder = _printable(self._files[0].parent.name or str(self._files[0].parent))
+            folder = _shown(self._files[0].parent.name or str(self._files[0].parent))
             self._description = f"replay of {len(self._files)} images in {folder}"
 
     @property
@@ -185,7 +186,7 @@ class ReplaySource:
         for file in self._files:
             try:
                 pixels = read_image(file)
-                frame = self._frame(pixels, {"file": _printable(file.name)})
+                frame = self._frame(pixels, {"file": _shown(file.name)})
             except (ImageFileError, UnsupportedImageError) as exc:
                 failure = exc
                 self._skip(file, exc)
@@ -203,7 +204,7 @@ class ReplaySource:
                 if file.suffix.lower() in IMAGE_SUFFIXES:
                     raise SourceError(str(failure)) from failure
                 raise SourceError(
-                    f"replay: {_printable(file.name)} is neither a video nor an image that can be "
+                    f"replay: {_shown(file.name)} is neither a video nor an image that can be "
                     f"read ({failure})"
                 ) from failure
             raise SourceError(
@@ -212,7 +213,7 @@ class ReplaySource:
             ) from failure
         # One image in a loop is decoded once.
         while single is not None and self.options.loop and not self._closed:
-            frame = self._frame(single, {"file": _printable(self._files[0].name)})
+            frame = self._frame(single, {"file": _shown(self._files[0].name)})
             self._number += 1
             yield frame
 
@@ -223,7 +224,7 @@ class ReplaySource:
         count = self._damaged
         # A folder of thousands of damaged files must not fill the disk with log lines.
         if count <= _NAMED_WARNINGS or count & (count - 1) == 0:
-            reason = str(exc) if file.name in str(exc) else f"{_printable(file.name)}: {exc}"
+            reason = str(exc) if file.name in str(exc) else f"{_shown(file.name)}: {exc}"
             log.warning("frame %d lost, %d in all: %s", self._number - 1, count, reason)
 
     # video
@@ -244,7 +245,7 @@ class ReplaySource:
         return True
 
     def _play_video(self) -> Iterator[Frame]:
-        name = _printable(self._files[0].name)
+        name = _shown(self._files[0].name)
         if self._capture is None and not self._open_video():
             raise SourceError(f"replay: the video {name} cannot be opened again")
         promised = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from rankcast import imagefile
 from rankcast.errors import SinkError
 from rankcast.frame import Coding, Frame
 from rankcast.imagefile import read_image, read_text
@@ -225,7 +226,8 @@ def test_a_full_disk_costs_one_frame_and_leaves_nothing_half_written(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(imagefile.os, "replace", full_disk)
+        patch.setattr(os, "link", full_disk)
+        patch.setattr(os, "replace", full_disk)
         with pytest.raises(SinkError, match="No space left on device"):
             sink.put(frame(0))
     assert names(tmp_path) == []
@@ -251,8 +253,12 @@ def test_an_old_file_that_cannot_go_refuses_the_new_one(
     sink = SaveSink(SaveOptions(folder=tmp_path, max_files=1))
     sink.put(frame(0))
 
-    def refuse(*_: Path, **__: bool) -> None:
-        raise PermissionError(13, "Permission denied")
+    unlink = Path.unlink
+
+    def refuse(path: Path, **how: bool) -> None:
+        if path.suffix != ".part":
+            raise PermissionError(13, "Permission denied")
+        unlink(path, **how)
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", refuse)
@@ -321,3 +327,36 @@ def test_save_never_ends_the_receiver_and_closes_twice(tmp_path: Path) -> None:
     assert sink.idle()
     sink.close()
     sink.close()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_two_receivers_in_one_folder_never_count_a_file_that_the_other_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    if not links:
+
+        def no_links(*_: object) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", no_links)
+    sinks = [SaveSink(SaveOptions(folder=tmp_path)) for _ in range(2)]
+    together = threading.Barrier(2)
+    refused: list[str] = []
+
+    def receive(sink: SaveSink) -> None:
+        for sequence in range(30):
+            together.wait(10)
+            try:
+                sink.put(frame(sequence))
+            except SinkError as exc:
+                refused.append(str(exc))
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(receive, sink) for sink in sinks]:
+            done.result()
+    assert len(names(tmp_path)) == 30
+    assert sum(sink.saved for sink in sinks) == 30
+    assert len(refused) == 30
+    assert all("exists already: does another receiver save there?" in said for said in refused)
+    for path in tmp_path.iterdir():
+        assert np.array_equal(read_image(path), PIXELS)
