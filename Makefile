@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup warm demo test test-all lint bench-svd wheel-test clean help
+.PHONY: setup warm demo test test-all lint bench-svd bench-codec wheel-test clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,10 @@ wheel-test: setup  ## build the wheel and try it where the source folders cannot
 bench-svd: setup  ## figures of the svd codec and of the stream, as ratios in one run
 	$(BIN)/python benchmarks/svd.py $(if $(DATA),--data $(DATA))
 	$(BIN)/python benchmarks/stream.py
+
+bench-codec: warm  ## svd-patch and lossless beside JPEG, WebP, x264, PNG and JPEG 2000
+	$(BIN)/python -c 'import av, imagecodecs, matplotlib, PIL' || $(BIN)/python -m pip install -q -e '.[bench]'
+	$(BIN)/python benchmarks/codec.py $(if $(DATA),--data $(DATA))
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
