@@ -38,7 +38,7 @@ class Mailbox(Generic[T]):
     def put(self, item: T, key: Hashable = None) -> bool:
         """Hand over one item; False when the mailbox is closed and did not take it."""
         with self._changed:
-            if self._newest_wins:
+            if self._newest_wins and not self._closed:
                 for index, (waiting, _) in enumerate(self._items):
                     if waiting == key:
                         del self._items[index]

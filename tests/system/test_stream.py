@@ -19,6 +19,8 @@ from processes import rankcast, rankcast_environment, read_report, run
 from rankcast.framemark import read_frame_mark
 from rankcast.imagefile import read_image, read_text, write_image
 
+STOP_S = 4.0
+"""Commands stop within 2 s; the other two are for a machine that is busy with something else."""
 CONVEYOR = "synthetic:conveyor?width=320&height=240"
 
 
@@ -143,7 +145,7 @@ def test_both_ends_stop_cleanly_on_a_signal_with_balanced_reports(
             started = time.monotonic()
             process.signal(number)
             assert process.wait(5) == 0, process.lines
-            assert time.monotonic() - started < 2.0
+            assert time.monotonic() - started < STOP_S
     assert read_report(sent)["balanced"]
     report = read_report(received)
     assert report["balanced"], report
@@ -164,7 +166,7 @@ def test_a_signal_ends_a_sender_that_waits_for_a_stalled_viewer(tmp_path: Path) 
         started = time.monotonic()
         sender.signal(signal.SIGTERM)
         assert sender.wait(10) == 0
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < STOP_S
         receiver.signal(signal.SIGCONT)
     assert read_report(tmp_path / "s.json")["balanced"]
 
@@ -260,7 +262,7 @@ def test_a_signal_ends_a_lossless_sender_whose_viewer_stalls_at_the_end(tmp_path
         started = time.monotonic()
         sender.signal(signal.SIGINT)
         assert sender.wait(10) == 0
-        assert time.monotonic() - started < 2.5
+        assert time.monotonic() - started < STOP_S
         receiver.signal(signal.SIGCONT)
     assert read_report(tmp_path / "s.json")["balanced"]
 

@@ -69,6 +69,15 @@ def test_what_waits_at_close_can_still_be_taken() -> None:
         box.get(0)
 
 
+def test_a_put_after_the_close_does_not_push_out_what_waits() -> None:
+    box: Mailbox[int] = Mailbox(newest_wins=True)
+    box.put(1)
+    box.close()
+    assert not box.put(2)
+    assert box.get(0) == 1
+    assert box.replaced == 0
+
+
 def test_discard_says_how_many_it_dropped() -> None:
     box: Mailbox[int] = Mailbox(4, newest_wins=False)
     for item in range(3):
