@@ -31,8 +31,9 @@ def prepare_kernels(names: Iterable[str], stopped: Callable[[], bool]) -> bool:
     bool
         False when it was stopped.
     """
-    if CACHED and not compiled_before():
+    if not compiled_before():
         log.info("compiling kernels: the first start takes about a minute")
+    if CACHED and not compiled_before():
         command = [sys.executable, "-m", "rankcast.warm"]
         quiet = subprocess.DEVNULL
         with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet) as child:
