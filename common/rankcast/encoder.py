@@ -13,8 +13,20 @@ from pydantic import ValidationError
 from rankcast.codec import DEFAULT_CODEC, codec_named
 from rankcast.codec.protocol import CodecOptions, Reconfigurable
 from rankcast.errors import SettingsError
-from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar
+from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar, plain_scalar
+from rankcast.mistake import reason_of
 from rankcast.wire import PPB, STREAM_ID_BYTES, Header, Kind, pack
+
+
+class OptionError(SettingsError):
+    """One option of a codec is wrong; who knows where it was set can say more than the codec."""
+
+    def __init__(self, message: str, option: str, reason: str) -> None:
+        super().__init__(message)
+        self.option = option
+        """Name of the option; empty where several do not go together."""
+        self.reason = reason
+        """What is wrong, without codec and value."""
 
 
 def check_options(codec: str, options: Mapping[str, Any]) -> CodecOptions:
@@ -30,7 +42,7 @@ def check_options(codec: str, options: Mapping[str, Any]) -> CodecOptions:
     Raises
     ------
     SettingsError
-        If the codec or an option is unknown or a value is not allowed.
+        If the codec is unknown; as OptionError if an option is, or a value is not allowed.
     """
     model = codec_named(codec).options
     try:
@@ -40,11 +52,11 @@ def check_options(codec: str, options: Mapping[str, Any]) -> CodecOptions:
         first = exc.errors()[0]
         name = ".".join(str(part) for part in first["loc"][:1])
         if first["type"] == "extra_forbidden":
-            raise SettingsError(
-                f"codec {codec} has no option {name!r}; its options are: {known}"
-            ) from None
+            said = f"codec {codec} has no option {name!r:.60}; its options are: {known}"
+            raise OptionError(said, name, said) from None
         got = f"codec {codec}, {name} = {options.get(name)!r:.60}" if name else f"codec {codec}"
-        raise SettingsError(f"{got}: {first['msg']} (options: {known})") from None
+        reason = f"{reason_of(first)} (options of {codec}: {known})"
+        raise OptionError(f"{got}: {reason}", name, reason) from None
 
 
 def replace_options(codec: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +143,8 @@ class Encoder:
         Parameters
         ----------
         image : ndarray, shape (H, W) or (H, W, C), uint8 or uint16; or Frame
-            Colour is BGR. An array is stamped with the clocks of now; a frame keeps its own.
+            Colour is BGR. An array, and a frame whose clocks are both 0, is stamped with the
+            clocks of now; any other frame keeps its own.
         meta : mapping of str to scalar, optional
             User metadata, at most 4 KiB once packed; in place of the frame's own.
 
@@ -147,14 +160,10 @@ class Encoder:
         SettingsError
             If the metadata is not a flat map of scalars within 4 KiB.
         """
-        if isinstance(image, Frame):
-            frame = image
-        else:
-            frame = Frame(
-                image,
-                frame=self._sequence,
-                t_capture_mono_ns=time.monotonic_ns(),
-                t_capture_utc_ns=time.time_ns(),
+        frame = image if isinstance(image, Frame) else Frame(image, frame=self._sequence)
+        if not frame.t_capture_mono_ns and not frame.t_capture_utc_ns:
+            frame = replace(
+                frame, t_capture_mono_ns=time.monotonic_ns(), t_capture_utc_ns=time.time_ns()
             )
         if meta is not None:
             frame = replace(frame, meta=meta)
@@ -180,7 +189,7 @@ class Encoder:
             rank=coded.rank,
             model_id=coded.model_id,
             checksum=coded.checksum,
-            meta=frame.meta,
+            meta={key: plain_scalar(value) for key, value in frame.meta.items()},
         )
         packet = pack(header, coded.body)
         self._sequence += 1

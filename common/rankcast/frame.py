@@ -31,6 +31,13 @@ def channels_of(shape: tuple[int, ...]) -> int:
     return 1 if len(shape) == 2 else shape[2]
 
 
+def plain_scalar(value: Any) -> Any:
+    """`value`, with numpy's scalars turned into Python's: what a computation gave is welcome."""
+    if isinstance(value, np.floating):
+        return float(value)  # longdouble has no other way
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def check_pixels(pixels: Pixels) -> None:
     """Refuse arrays that are no image.
 
@@ -45,6 +52,10 @@ def check_pixels(pixels: Pixels) -> None:
     """
     if not isinstance(pixels, np.ndarray):
         raise UnsupportedImageError(f"got {type(pixels).__name__}, want a numpy array")
+    if pixels.dtype.kind == "u" and pixels.dtype.itemsize == 2 and not pixels.dtype.isnative:
+        raise UnsupportedImageError(
+            f"got dtype {pixels.dtype.str}, want native byte order: array.astype(np.uint16)"
+        )
     if pixels.dtype != np.uint8 and pixels.dtype != np.uint16:
         raise UnsupportedImageError(f"got dtype {pixels.dtype}, want uint8 or uint16")
     if pixels.ndim not in (2, 3) or 0 in pixels.shape:

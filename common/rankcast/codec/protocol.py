@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from rankcast.frame import Frame, Pixels
+from rankcast.frame import Frame, Pixels, plain_scalar
 from rankcast.wire import Header, Limits
 
 
 class CodecOptions(BaseModel):
     """Options of a codec: checked at construction, unknown ones refused, never changed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     exclusive: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Groups of options of which at most one may be given."""
+    exclusive_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """The option of each group that counts where none is given, with its value."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_values(cls, values: Any) -> Any:  # Any: foreign input, before validation
+        # A strict model takes no numpy scalar for an integer, but takes its float for one:
+        # np.int64(1) would become the share 1.0.
+        if isinstance(values, Mapping):
+            return {name: plain_scalar(value) for name, value in values.items()}
+        return values
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> CodecOptions:
+        for group in self.exclusive:
+            given = [name for name in group if getattr(self, name) is not None]
+            if len(given) > 1:
+                raise ValueError(
+                    f"got {' and '.join(given)}, want at most one of {', '.join(group)}"
+                )
+        return self
+
+    def effective(self) -> dict[str, Any]:
+        """Every option that counts, with the value that it has, defaults included."""
+        values = self.model_dump(exclude_none=True)
+        for group in self.exclusive:
+            if not any(name in values for name in group):
+                values |= {name: v for name, v in self.exclusive_defaults.items() if name in group}
+        return values
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rankcast.errors import SettingsError
+from rankcast.mistake import reason_of
 
 SCHEMES: Final = ("camera", "replay", "synthetic")
 Fps = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
@@ -121,7 +122,4 @@ def check_query(model: type[Options], uri: SourceUri, **overrides: Any) -> Optio
         if first["type"] == "extra_forbidden":
             raise SettingsError(f"{source} has no option {name!r}; its options: {known}") from None
         got = f"{source}, {name} = {values.get(name)!r:.60}" if name else source
-        message = first["msg"].removeprefix("Value error, ").split(", unable to parse")[0]
-        raise SettingsError(
-            f"{got}: {message[:1].lower()}{message[1:]} (options: {known})"
-        ) from None
+        raise SettingsError(f"{got}: {reason_of(first)} (options: {known})") from None

@@ -66,6 +66,60 @@ def test_an_array_is_stamped_with_the_clocks_of_now() -> None:
     assert before_utc <= header.t_capture_utc_ns <= time.time_ns()
 
 
+def test_a_frame_without_clocks_is_stamped_and_one_with_clocks_is_not() -> None:
+    before_mono, before_utc = time.monotonic_ns(), time.time_ns()
+    header = unpack(rankcast.Encoder("raw").encode(Frame(PIXELS, frame=5))).header
+    assert header.frame == 5
+    assert before_mono <= header.t_capture_mono_ns <= time.monotonic_ns()
+    assert before_utc <= header.t_capture_utc_ns <= time.time_ns()
+    known = Frame(PIXELS, t_capture_mono_ns=3)
+    header = unpack(rankcast.Encoder("raw").encode(known)).header
+    assert (header.t_capture_mono_ns, header.t_capture_utc_ns) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "want"),
+    [
+        (np.int64(1), 1),
+        (np.uint8(3), 3),
+        (np.float32(0.5), 0.5),
+        (np.longdouble(0.25), 0.25),
+    ],
+)
+def test_a_numpy_scalar_counts_as_the_number_that_it_is(value: Any, want: float) -> None:
+    rank = check_options("svd", {"rank": value}).model_dump()["rank"]
+    assert rank == want
+    assert type(rank) is type(want)
+    assert check_options("svd", {"rank": value}) == check_options("svd", {"rank": want})
+
+
+def test_options_of_every_codec_take_numpy_scalars() -> None:
+    assert check_options("jpeg", {"quality": np.int32(50)}).model_dump() == {"quality": 50}
+    assert check_options("svd-patch", {"gop": np.int64(5)}).model_dump()["gop"] == 5
+    assert check_options("svd", {"engine": np.str_("exact")}).model_dump()["engine"] == "exact"
+    with pytest.raises(SettingsError, match="want"):
+        check_options("jpeg", {"quality": np.bool_(True)})
+
+
+def test_metadata_takes_numpy_scalars() -> None:
+    meta: dict[str, Any] = {"n": np.int64(3), "x": np.float32(0.5), "s": np.str_("a"),
+                            "b": np.bool_(True), "raw": np.bytes_(b"c")}  # fmt: skip
+    want = {"n": 3, "x": 0.5, "s": "a", "b": True, "raw": b"c"}
+    encoder = rankcast.Encoder("raw")
+    for packet in (encoder.encode(PIXELS, meta=meta), encoder.encode(Frame(PIXELS, meta=meta))):
+        assert dict(unpack(packet).header.meta) == want
+
+
+@pytest.mark.parametrize("codec", sorted(CODECS_BY_NAME))
+def test_what_counts_without_options_is_what_counts_when_it_is_said(codec: str) -> None:
+    effective = check_options(codec, {}).effective()
+    assert None not in effective.values()
+    assert check_options(codec, effective).effective() == effective
+    image = np.add.outer(np.arange(64), np.arange(48)).astype(np.uint8)
+    default, said = rankcast.Encoder(codec), rankcast.Encoder(codec, **effective)
+    assert unpack(default.encode(image)).body == unpack(said.encode(image)).body
+
+
 def test_a_frame_keeps_everything_it_knows() -> None:
     frame = Frame(
         PIXELS[:, :, 0].astype(np.uint16),

@@ -206,7 +206,7 @@ def test_key_frames_come_by_capture_time() -> None:
     encoder = rankcast.Encoder("svd-patch", keyframe_interval_s=1.0)
     keys = []
     for number in range(9):
-        frame = Frame(scene(number), t_capture_mono_ns=number * 300_000_000)
+        frame = Frame(scene(number), t_capture_mono_ns=(number + 1) * 300_000_000)
         if unpack(encoder.encode(frame)).header.kind is Kind.KEY:
             keys.append(number)
     assert keys == [0, 4, 8]

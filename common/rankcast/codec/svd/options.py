@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal
 
-import numpy as np
-from pydantic import field_validator, model_validator
+from pydantic import field_validator
 
 from rankcast.codec.protocol import CodecOptions
 
@@ -18,6 +20,7 @@ class SvdOptions(CodecOptions):
     """Options of the encoder; at most one of `rank`, `energy` and `psnr`."""
 
     exclusive: ClassVar[tuple[tuple[str, ...], ...]] = (("rank", "energy", "psnr"),)
+    exclusive_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"rank": DEFAULT_RANK})
 
     rank: int | float | None = None
     """Singular values kept: int is their number, float in (0, 1] a share of min(H, W)."""
@@ -35,21 +38,31 @@ class SvdOptions(CodecOptions):
     @field_validator("rank", "energy", "psnr", mode="before")
     @classmethod
     def _is_number(cls, value: Any) -> Any:  # Any: foreign input, before validation
-        if isinstance(value, bool) or (isinstance(value, float) and not np.isfinite(value)):
-            raise ValueError(f"got {value}, want a number")
+        # Here, because a union of types names only the first of them in what it says.
+        wrong = isinstance(value, bool) or not isinstance(value, int | float | None)
+        if wrong or (isinstance(value, float) and not math.isfinite(value)):
+            raise ValueError("want a finite number")
         return value
 
-    @model_validator(mode="after")
-    def _in_range(self) -> SvdOptions:
-        given = [name for name in self.exclusive[0] if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise ValueError(f"got {' and '.join(given)}, want at most one of rank, energy, psnr")
-        if isinstance(self.rank, int) and self.rank < 1:
-            raise ValueError(f"got rank {self.rank}, want an integer of at least 1")
-        if isinstance(self.rank, float) and not 0 < self.rank <= 1:
-            raise ValueError(f"got rank {self.rank}, want a share in (0, 1] or an integer")
-        if self.energy is not None and not 0 < self.energy <= 1:
-            raise ValueError(f"got energy {self.energy}, want a share in (0, 1]")
-        if self.psnr is not None and not 0 < self.psnr <= 200:
-            raise ValueError(f"got psnr {self.psnr}, want 0 to 200 dB")
-        return self
+    @field_validator("rank")
+    @classmethod
+    def _rank_in_range(cls, rank: int | float | None) -> int | float | None:
+        if isinstance(rank, int) and rank < 1:
+            raise ValueError("want an integer of at least 1, or a share in (0, 1]")
+        if isinstance(rank, float) and not 0 < rank <= 1:
+            raise ValueError("want a share in (0, 1], or an integer of at least 1")
+        return rank
+
+    @field_validator("energy")
+    @classmethod
+    def _energy_in_range(cls, energy: float | None) -> float | None:
+        if energy is not None and not 0 < energy <= 1:
+            raise ValueError("want a share in (0, 1]")
+        return energy
+
+    @field_validator("psnr")
+    @classmethod
+    def _psnr_in_range(cls, psnr: float | None) -> float | None:
+        if psnr is not None and not 0 < psnr <= 200:
+            raise ValueError("want 0 to 200 dB")
+        return psnr

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -33,6 +35,7 @@ class SvdPatchOptions(CodecOptions):
     """One of `quality`, `step`, `psnr` and `bitrate`; the rest is independent."""
 
     exclusive: ClassVar[tuple[tuple[str, ...], ...]] = (("quality", "step", "psnr", "bitrate"),)
+    exclusive_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"quality": DEFAULT_QUALITY})
 
     quality: int | None = Field(default=None, ge=1, le=100)
     """1..100 with the habit of JPEG; 75 unless another of the four is given."""

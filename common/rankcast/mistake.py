@@ -1,0 +1,29 @@
+"""What pydantic found wrong, in the words that an operator reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+_WORDS: Final = {
+    "model_type": "want a table with keys of its own",
+    "dict_type": "want a table with keys of its own",
+    "finite_number": "want a finite number",
+    "int_type": "want an integer",
+    "float_type": "want a number",
+    "string_type": "want text",
+    "bool_type": "want true or false",
+    "missing": "is missing",
+}
+
+
+def reason_of(error: Mapping[str, Any]) -> str:
+    """Reason of one entry of ``ValidationError.errors()``, without pydantic's own terms."""
+    cause = error.get("ctx", {}).get("error")
+    if cause is not None:
+        return str(cause)
+    if words := _WORDS.get(error["type"]):
+        return words
+    message = str(error["msg"]).split(", unable to parse")[0]
+    message = message.replace("Input should be ", "want ", 1)
+    return message[:1].lower() + message[1:]
