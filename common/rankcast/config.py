@@ -6,6 +6,8 @@ said with its origin: file, table, key, value and what is allowed.
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -15,8 +17,16 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from rankcast.encoder import check_options, replace_options
+from rankcast.codec import CODECS_BY_NAME
+from rankcast.encoder import OptionError, check_options, replace_options
 from rankcast.errors import SettingsError
+from rankcast.mistake import reason_of
+from rankcast.printable import printable
+
+log = logging.getLogger(__name__)
+
+_PREFIXES = ("RANKCAST_SEND__", "RANKCAST_RECEIVE__")
+_VARIABLES = ("RANKCAST_CACHE_DIR", "RANKCAST_LOG_LEVEL", "RANKCAST_TEST_DATA")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -24,7 +34,15 @@ M = TypeVar("M", bound=BaseModel)
 class Table(BaseModel):
     """One table of a settings file: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class _WrongKeyError(ValueError):
+    """A mistake at a key below the table whose validator found it."""
+
+    def __init__(self, path: tuple[str, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
 
 
 class CodecTable(BaseModel):
@@ -47,16 +65,30 @@ class CodecTable(BaseModel):
         table = extra.get(self.name)
         return replace_options(self.name, table if isinstance(table, dict) else {}, own)
 
+    @property
+    def effective(self) -> dict[str, Any]:
+        """Every option of the named codec that counts, defaults included."""
+        return check_options(self.name, self.chosen).effective()
+
     @model_validator(mode="after")
     def _options_are_known(self) -> CodecTable:
-        try:
-            check_options(self.name, self.chosen)
-            for key, value in (self.model_extra or {}).items():
-                if isinstance(value, dict):
-                    check_options(key, value)
-        except SettingsError as exc:  # pydantic collects ValueErrors only
-            raise ValueError(str(exc)) from exc
+        extra = self.model_extra or {}
+        if self.name not in CODECS_BY_NAME:
+            self._check(("name",), self.name, {})
+        # Tables first: what is wrong there is named there, also when the codec is the chosen one.
+        for key, value in extra.items():
+            if isinstance(value, dict):
+                self._check((key,), key, value)
+        self._check((), self.name, self.chosen)
         return self
+
+    def _check(self, path: tuple[str, ...], codec: str, options: Mapping[str, Any]) -> None:
+        try:
+            check_options(codec, options)
+        except OptionError as exc:  # pydantic collects ValueErrors only
+            raise _WrongKeyError((*path, exc.option) if exc.option else path, exc.reason) from exc
+        except SettingsError as exc:
+            raise _WrongKeyError(path, str(exc)) from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +97,11 @@ class Layer:
 
     origin: str
     values: Mapping[str, Any]
+    text: str | None = None
+    """The one value as it was written, where what it is follows from the setting: a folder
+    named 123 is text."""
+    group: str = ""
+    """Layers of one group have no order between them; each layer is its own otherwise."""
 
 
 def parse_set(text: str) -> tuple[str, Any]:
@@ -78,11 +115,16 @@ def parse_set(text: str) -> tuple[str, Any]:
     SettingsError
         If there is no ``=`` or no key.
     """
+    key, value = _split_set(text)
+    return key, _toml_value(value)
+
+
+def _split_set(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key or not all(part for part in key.split(".")):
         raise SettingsError(f"got --set {text!r}, want table.key=value, as in codec.rank=0.1")
-    return key, _toml_value(value.strip())
+    return key, value.strip()
 
 
 def _toml_value(text: str) -> Any:
@@ -122,13 +164,19 @@ def environment_layer(prefix: str, environment: Mapping[str, str]) -> list[Layer
     for name in sorted(environment):
         if name.startswith(prefix):
             dotted = name[len(prefix) :].lower().replace("__", ".")
-            layers.append(Layer(name, _nested(dotted, _toml_value(environment[name]))))
+            text = environment[name]
+            values = _nested(dotted, _toml_value(text))
+            layers.append(Layer(name, values, text, "environment"))
     return layers
 
 
 def set_layers(sets: Iterable[str]) -> list[Layer]:
     """One layer for each ``--set``, in their order."""
-    return [Layer(f"--set {text}", _nested(*parse_set(text))) for text in sets]
+    layers = []
+    for text in sets:
+        key, value = _split_set(text)
+        layers.append(Layer(f"--set {text}", _nested(key, _toml_value(value)), value, "--set"))
+    return layers
 
 
 def option_layers(options: Mapping[str, tuple[str, Any]]) -> list[Layer]:
@@ -147,12 +195,23 @@ def command_layers(
     sets: Iterable[str],
 ) -> list[Layer]:
     """Everything that may change the settings of a command, the strongest last."""
+    _warn_of_unknown(os.environ)
     return [
         *([] if config_file is None else [file_layer(config_file)]),
         *environment_layer(environment_prefix, os.environ),
         *option_layers(options),
         *set_layers(sets),
     ]
+
+
+def _warn_of_unknown(environment: Mapping[str, str]) -> None:
+    for name in sorted(environment):
+        if name.startswith("RANKCAST_") and not (name.startswith(_PREFIXES) or name in _VARIABLES):
+            log.warning(
+                "the environment variable %s is unknown and has no effect; known are %s",
+                printable(name), ", ".join((*(f"{prefix}TABLE__KEY" for prefix in _PREFIXES),
+                                            *_VARIABLES)),
+            )  # fmt: skip
 
 
 def _nested(dotted: str, value: Any) -> dict[str, Any]:
@@ -170,9 +229,15 @@ def validate(model: type[M], layers: Iterable[Layer]) -> M:
         Naming origin, table, key, value and what is allowed.
     """
     merged: dict[str, Any] = {}
-    origins: dict[tuple[str, ...], str] = {}
+    origins: dict[tuple[str, ...], Layer] = {}
+    layers = list(layers)
+    codec_keys = [
+        key for key, field in model.model_fields.items() if field.annotation is CodecTable
+    ]
     for layer in layers:
-        _merge(merged, layer.values, layer.origin, origins, ())
+        for key in codec_keys:
+            _make_way(model, layers, key, layer, merged, origins)
+        _merge(model, merged, layer.values, layer, origins, ())
     try:
         return model.model_validate(merged)
     except ValidationError as exc:
@@ -180,32 +245,93 @@ def validate(model: type[M], layers: Iterable[Layer]) -> M:
 
 
 def _merge(
+    model: type[BaseModel],
     into: dict[str, Any],
     values: Mapping[str, Any],
-    origin: str,
-    origins: dict[tuple[str, ...], str],
+    layer: Layer,
+    origins: dict[tuple[str, ...], Layer],
     path: tuple[str, ...],
 ) -> None:
     for key, value in values.items():
         here = (*path, key)
-        origins[here] = origin
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value, origin, origins, here)
-        elif isinstance(value, dict):
-            into[key] = {}
-            _merge(into[key], value, origin, origins, here)
-        else:
-            into[key] = value
+        origins[here] = layer
+        if isinstance(value, dict):
+            if not isinstance(into.get(key), dict):
+                into[key] = {}
+            _merge(model, into[key], value, layer, origins, here)
+            continue
+        if layer.text is not None and not isinstance(value, str):
+            field = _table_model(model, path).model_fields.get(key)
+            if field is not None and field.annotation is str:
+                value = layer.text
+        into[key] = value
+
+
+def _make_way(
+    model: type[BaseModel],
+    layers: Iterable[Layer],
+    key: str,
+    layer: Layer,
+    merged: dict[str, Any],
+    origins: Mapping[tuple[str, ...], Layer],
+) -> None:
+    """Take out of the codec table what the options of a later layer replace."""
+    came, into = layer.values.get(key), merged.get(key)
+    if not isinstance(came, dict) or not isinstance(into, dict):
+        return
+
+    def drop(table: dict[str, Any], path: tuple[str, ...], names: Iterable[str]) -> None:
+        for name in names:
+            # Two rules from one place are a mistake that its author must hear of.
+            if name in table and not _together(layer, origins[(*path, name)]):
+                del table[name]
+
+    name = _codec_name(model, layers, key)
+    direct = {option for option, value in came.items() if not isinstance(value, dict)}
+    drop(into, (key,), _excluded(name, direct) - direct)
+    for codec, options in came.items():
+        if not isinstance(options, dict):
+            continue
+        given = set(options)
+        if isinstance(into.get(codec), dict):
+            drop(into[codec], (key, codec), _excluded(codec, given) - given)
+        if codec == name:
+            # Options directly in the table win, but only over the layers up to their own.
+            drop(into, (key,), (_excluded(codec, given) | given) - direct - {"name"})
+
+
+def _codec_name(model: type[BaseModel], layers: Iterable[Layer], key: str) -> str:
+    default = model.model_fields[key].default
+    name = default.name if isinstance(default, CodecTable) else ""
+    for layer in layers:
+        table = layer.values.get(key)
+        if isinstance(table, Mapping):
+            name = table.get("name", name)
+    return str(name)
+
+
+def _excluded(codec: str, names: set[str]) -> set[str]:
+    """Members of every group of options that one of `names` belongs to."""
+    known = CODECS_BY_NAME.get(codec)
+    groups = () if known is None else known.options.exclusive
+    return {member for group in groups if names & set(group) for member in group}
+
+
+def _together(one: Layer, other: Layer) -> bool:
+    return one is other or bool(one.group and one.group == other.group)
 
 
 def _explain(
     model: type[BaseModel],
     exc: ValidationError,
     merged: Mapping[str, Any],
-    origins: Mapping[tuple[str, ...], str],
+    origins: Mapping[tuple[str, ...], Layer],
 ) -> str:
     first = exc.errors()[0]
     path = tuple(str(part) for part in first["loc"])
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, _WrongKeyError):
+        path += cause.path
     # Union members and the like append their own parts: keep what exists in the input.
     value: Any = merged
     known: list[str] = []
@@ -215,7 +341,7 @@ def _explain(
         value = value[part]
         known.append(part)
     origin = next(
-        (origins[tuple(known[:end])] for end in range(len(known), 0, -1)
+        (origins[tuple(known[:end])].origin for end in range(len(known), 0, -1)
          if tuple(known[:end]) in origins),
         "settings",
     )  # fmt: skip
@@ -224,8 +350,9 @@ def _explain(
     if first["type"] == "extra_forbidden":
         allowed = ", ".join(_table_model(model, known[:-1]).model_fields)
         return f"{origin}: {where} is unknown; known here: {allowed}"
-    cause = first.get("ctx", {}).get("error")
-    message = str(cause) if cause else first["msg"]
+    message = reason_of(first)
+    if first["type"] == "missing":
+        message = f"{path[-1]} {message}"
     if isinstance(value, Mapping):
         return f"{origin}: {where}: {message}"
     return f"{origin}: {where} = {value!r:.60}: {message}"
@@ -242,9 +369,17 @@ def _table_model(model: type[BaseModel], path: Iterable[str]) -> type[BaseModel]
 
 
 def to_toml(settings: BaseModel) -> str:
-    """Write settings as TOML text, for ``--check``."""
+    """Write settings as TOML text that can be read back, for ``--check``.
+
+    Of the codecs only the named one is written, with every option that counts.
+    """
+    values = settings.model_dump()
+    for key in type(settings).model_fields:
+        table = getattr(settings, key)
+        if isinstance(table, CodecTable):
+            values[key] = {"name": table.name, table.name: table.effective}
     lines: list[str] = []
-    _write_table(settings.model_dump(), "", lines)
+    _write_table(values, "", lines)
     return "\n".join(lines).strip() + "\n"
 
 
@@ -265,5 +400,5 @@ def _toml_text(value: Any) -> str:
         return repr(value)
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml_text(item) for item in value) + "]"
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    # A basic string of TOML escapes as JSON does, and DEL besides (TOML 1.0, "String").
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
+from rankcast.codec import CODECS_BY_NAME
 from rankcast.config import (
     CodecTable,
     Layer,
     Table,
+    command_layers,
     environment_layer,
     file_layer,
     option_layers,
@@ -136,7 +138,7 @@ def test_an_option_replaces_what_it_excludes_in_the_file(
 def test_wrong_codec_settings_name_their_origin(codec: dict[str, object], said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         validate(Plant, [Layer("plant.toml", {"codec": codec})])
-    assert str(caught.value).startswith("plant.toml: [codec]")
+    assert str(caught.value).startswith("plant.toml: [codec")
     assert said in str(caught.value)
 
 
@@ -159,7 +161,113 @@ def test_effective_settings_are_printed_as_toml_that_can_be_read_back(tmp_path: 
     plant = validate(Plant, layers)
     path = tmp_path / "printed.toml"
     path.write_text(to_toml(plant))
-    assert validate(Plant, [file_layer(path)]) == plant
+    again = validate(Plant, [file_layer(path)])
+    assert again.belt == plant.belt
+    assert again.codec.effective == plant.codec.effective == {"quality": 9}
+    assert to_toml(again) == to_toml(plant)
+
+
+@pytest.mark.parametrize("name", list(CODECS_BY_NAME))
+def test_the_printed_settings_hold_every_option_that_counts(tmp_path: Path, name: str) -> None:
+    plant = validate(Plant, set_layers([f"codec.name={name}"]))
+    path = tmp_path / "printed.toml"
+    path.write_text(to_toml(plant))
+    again = validate(Plant, [file_layer(path)])
+    assert again.codec.chosen == plant.codec.effective
+    options = CODECS_BY_NAME[name].options
+    for group in options.exclusive:
+        assert len(set(group) & again.codec.chosen.keys()) == 1, group
+    assert set(options().model_dump(exclude_none=True)) <= again.codec.chosen.keys()
+
+
+@pytest.mark.parametrize("text", ["a\nb", "tab\t", "\x7f", "\x1b[0m", "ß“"])
+def test_any_text_is_printed_so_that_it_can_be_read_back(tmp_path: Path, text: str) -> None:
+    plant = validate(Plant, [Layer("plant.toml", {"belt": {"name": text}})])
+    path = tmp_path / "printed.toml"
+    path.write_text(to_toml(plant), encoding="utf-8")
+    assert validate(Plant, [file_layer(path)]).belt.name == text
+
+
+FILE = Layer("plant.toml", {"codec": {"name": "svd", "svd": {"rank": 0.1}}})
+
+
+@pytest.mark.parametrize(
+    ("layers", "chosen"),
+    [
+        ([FILE, *set_layers(["codec.svd.energy=0.9"])], {"energy": 0.9}),
+        ([FILE, *environment_layer("P__", {"P__CODEC__ENERGY": "0.9"}),
+          *set_layers(["codec.psnr=40"])], {"psnr": 40}),
+        ([FILE, *environment_layer("P__", {"P__CODEC__ENERGY": "0.9"}),
+          *set_layers(["codec.svd.psnr=40"])], {"psnr": 40}),
+        ([FILE, *environment_layer("P__", {"P__CODEC__RANK": "0.2"}),
+          *set_layers(["codec.svd.rank=0.3"])], {"rank": 0.3}),
+        ([FILE, *set_layers(["codec.name=jpeg", "codec.svd.psnr=40"])], {}),
+    ],
+)  # fmt: skip
+def test_a_rule_of_a_later_layer_replaces_that_of_an_earlier_one(
+    layers: list[Layer], chosen: dict[str, object]
+) -> None:
+    assert validate(Plant, layers).codec.chosen == chosen
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [Layer("plant.toml", {"codec": {"name": "svd", "svd": {"rank": 0.1, "psnr": 40.0}}})],
+        [Layer("plant.toml", {"codec": {"name": "svd", "rank": 0.1, "psnr": 40.0}})],
+        [FILE, *set_layers(["codec.rank=0.1", "codec.psnr=40"])],
+        [FILE, *set_layers(["codec.svd.energy=0.1", "codec.svd.psnr=40"])],
+        [FILE, *environment_layer("P__", {"P__CODEC__ENERGY": "0.9", "P__CODEC__PSNR": "40"})],
+    ],
+)
+def test_two_rules_from_one_place_are_an_error(layers: list[Layer]) -> None:
+    with pytest.raises(SettingsError, match="want at most one of rank, energy, psnr"):
+        validate(Plant, layers)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("codec.rank=0", "--set codec.rank=0: [codec] rank = 0: want an integer of at least 1"),
+        ("codec.svd.rank=0", "--set codec.svd.rank=0: [codec.svd] rank = 0: want an integer"),
+        ("codec.energy=nan", "--set codec.energy=nan: [codec] energy = nan: want a finite number"),
+        ("codec.rank=[]", "--set codec.rank=[]: [codec] rank = []: want a finite number"),
+        ("codec.colour=red", "--set codec.colour=red: [codec] colour = 'red': want 'bgr' or"),
+        ("belt.speed_mm_s=nan", "--set belt.speed_mm_s=nan: [belt] speed_mm_s = nan: want a fin"),
+        ("belt.speed_mm_s=inf", "--set belt.speed_mm_s=inf: [belt] speed_mm_s = inf: want a fin"),
+        ("belt=3", "--set belt=3: [belt] = 3: want a table"),
+        ("codec=3", "--set codec=3: [codec] = 3: want a table"),
+        ("codec.name=3", "--set codec.name=3: [codec] name = '3': got codec '3', want one of"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_said_at_its_key_and_in_plain_words(said: str, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        validate(Plant, [FILE, *set_layers([said])])
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["123", "true", "1e3", "2026-11-20", "[1]", "0x10"])
+def test_text_that_looks_like_a_number_stays_text_where_text_is_wanted(text: str) -> None:
+    for layers in (
+        set_layers([f"belt.name={text}"]),
+        environment_layer("PLANT__", {"PLANT__BELT__NAME": text}),
+    ):
+        assert validate(Plant, layers).belt.name == text
+    with pytest.raises(SettingsError, match="want text"):
+        validate(Plant, [Layer("plant.toml", {"belt": {"name": 123}})])
+
+
+def test_a_variable_that_nothing_reads_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("RANKCAST_SEND_CODEC_RANK", "0.2")
+    monkeypatch.setenv("RANKCAST_SEND__CODEC__RANK", "0.2")
+    monkeypatch.setenv("RANKCAST_LOG_LEVEL", "INFO")
+    command_layers(None, "RANKCAST_SEND__", {}, ())
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "RANKCAST_SEND_CODEC_RANK is unknown" in record.getMessage()
 
 
 def test_a_mistake_on_the_command_line_names_the_option() -> None:
