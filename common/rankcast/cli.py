@@ -6,11 +6,14 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 
 import click
 
 from rankcast.errors import RankcastError, SettingsError
+from rankcast.printable import printable
+from rankcast.wholefile import os_reason
 
 GROUP = "rankcast.commands"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -63,6 +66,16 @@ def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "
     )
     try:
         result = command.main(args=argv, prog_name=name, standalone_mode=False)
+        # Here, where a full disk or a closed pipe can still be said and counted.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _give_stdout_up()
+        return 1
+    except OSError as exc:
+        _give_stdout_up()
+        at = f"{printable(exc.filename)}: " if exc.filename else ""
+        click.echo(f"{name}: {at}{os_reason(exc)}", err=True)
+        return 1
     except RankcastError as exc:
         click.echo(f"{name}: {exc}", err=True)
         return exc.exit_code
@@ -78,6 +91,15 @@ def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "
         click.echo(f"{name}: not enough memory for pictures of this size", err=True)
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _give_stdout_up() -> None:
+    """Let the interpreter's own last flush succeed when standard output takes nothing more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
