@@ -87,14 +87,21 @@ def test_a_folder_that_the_user_chose_for_numba_is_left_alone(tmp_path: Path) ->
     assert done.stdout.split()[1:] == ["True", str(tmp_path / "mine")]
 
 
-def test_any_edit_of_a_source_starts_a_new_cache(
+def test_any_edit_of_what_kernels_are_made_of_starts_a_new_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "jit.py").write_text("a = 1")
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "callee.py").write_text("b = 1")
+    (tmp_path / "codec").mkdir()
+    (tmp_path / "codec" / "tables.py").write_text("b = 1")
+    (tmp_path / "planes.py").write_text("@kernel\ndef c(): return 1")
+    (tmp_path / "cli.py").write_text("d = 1")
     monkeypatch.setattr(jit, "__file__", str(tmp_path / "jit.py"))
     first = jit._source_hash()
     assert jit._source_hash() == first
-    (tmp_path / "deep" / "callee.py").write_text("b = 2")
-    assert jit._source_hash() != first
+    (tmp_path / "cli.py").write_text("d = 2")
+    assert jit._source_hash() == first
+    (tmp_path / "codec" / "tables.py").write_text("b = 2")
+    second = jit._source_hash()
+    assert second != first
+    (tmp_path / "planes.py").write_text("@kernel\ndef c(): return 2")
+    assert jit._source_hash() != second
