@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from rankcast.codec import DEFAULT_CODEC, codec_named
 from rankcast.codec.protocol import CodecOptions, Reconfigurable
-from rankcast.errors import SettingsError
+from rankcast.errors import SettingsError, UnsupportedImageError
 from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar, plain_scalar
 from rankcast.mistake import reason_of
-from rankcast.wire import PPB, STREAM_ID_BYTES, Header, Kind, pack
+from rankcast.wire import OFFLINE, PPB, STREAM_ID_BYTES, Header, Kind, pack
 
 
 class OptionError(SettingsError):
@@ -102,6 +102,8 @@ class Encoder:
         self._options = dict(options)
         self.stream_id = os.urandom(STREAM_ID_BYTES)
         self._sequence = 0
+        self.max_packet_bytes = OFFLINE.max_packet_bytes
+        """Larger packets are an error: whoever reads them would refuse them."""
 
     @property
     def codec(self) -> str:
@@ -192,6 +194,13 @@ class Encoder:
             meta={key: plain_scalar(value) for key, value in frame.meta.items()},
         )
         packet = pack(header, coded.body)
+        if len(packet) > self.max_packet_bytes:
+            # The decoder will not see it: nothing may be predicted from it.
+            self._encoder.request_keyframe()
+            raise UnsupportedImageError(
+                f"got a packet of {len(packet)} bytes, the limit is {self.max_packet_bytes} "
+                "(limits.max_packet_bytes): use another codec or a lower quality"
+            )
         self._sequence += 1
         return packet
 

@@ -45,7 +45,8 @@ while this one connects anew would be lost."""
 REBUILD_MAX_S: Final = 10.0
 ANSWER_S: Final = 2.5
 """A sender whose last status is older does not answer any more."""
-_TOPIC_BYTES: Final = 64
+MARGIN_BYTES: Final = 1 << 20
+"""libzmq ends the connection over a longer message; one that is little too long is counted here."""
 
 
 class Subscriber:
@@ -103,7 +104,7 @@ class Subscriber:
         self._options = SocketOptions(
             queue_messages or (LIVE_QUEUE_MESSAGES if live else KEEP_QUEUE_MESSAGES),
             buffer_bytes,
-            self._limits.max_packet_bytes + _TOPIC_BYTES,
+            self._limits.max_packet_bytes + MARGIN_BYTES,
             ipv6=is_ipv6(self._endpoint),
         )
         self._stopped = stopped

@@ -90,6 +90,7 @@ def run(settings: SenderSettings, report: Path | None = None) -> int:
         source=camera.source,
         socket=SocketOptions(network.queue_messages, network.buffer_bytes, 0),
         linger_s=network.linger_s,
+        max_packet_bytes=settings.limits.max_packet_bytes,
         **settings.codec.chosen,
     )
     with publisher:

@@ -15,8 +15,10 @@ from rankcast.ledger import ENCODE, NOBODY_WATCHING, STOPPED, Balance, Ledger
 from rankcast.status import Status
 from rankcast.topic import check_name
 from rankcast.transport import DEFAULT_ENDPOINT, SocketOptions, check_endpoint
+from rankcast.wire import Limits
 from rankcast_sender.xpub import Channel, XpubThread
 
+DEFAULT_LIMITS: Final = Limits()
 DEFAULT_SOCKET: Final = SocketOptions(
     queue_messages=4, buffer_bytes=262_144, max_message_bytes=1024
 )
@@ -47,6 +49,8 @@ class Publisher:
     linger_s : float
         How long `close` lets viewers take the last messages; 0 is one second in real time and
         thirty otherwise.
+    max_packet_bytes : int
+        Larger packets are refused here, because viewers would refuse them.
     **options
         Options of the codec.
 
@@ -72,9 +76,11 @@ class Publisher:
         source: str = "",
         socket: SocketOptions = DEFAULT_SOCKET,
         linger_s: float = 0.0,
+        max_packet_bytes: int = DEFAULT_LIMITS.max_packet_bytes,
         **options: Any,
     ) -> None:
         self._encoder = Encoder(codec, **options)
+        self._encoder.max_packet_bytes = max_packet_bytes
         self._ledger = Ledger()
         self._source = source
         self._state: Callable[[], str] = lambda: "live"

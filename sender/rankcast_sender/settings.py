@@ -13,6 +13,7 @@ from rankcast.errors import SettingsError
 from rankcast.pool import MAX_THREADS
 from rankcast.topic import check_name
 from rankcast.transport import DEFAULT_ENDPOINT, check_endpoint
+from rankcast.wire import Limits
 
 
 class CameraTable(Table):
@@ -72,6 +73,13 @@ class AuditTable(Table):
     """Keep the original of each published frame whose sequence is a multiple of this."""
 
 
+class LimitsTable(Table):
+    """``[limits]``."""
+
+    max_packet_bytes: int = Field(default=Limits().max_packet_bytes, ge=1024, le=2**31 - 1)
+    """Larger packets are refused; viewers refuse them by a limit of their own."""
+
+
 class ProcessTable(Table):
     """``[process]``."""
 
@@ -101,6 +109,7 @@ class SenderSettings(Table):
     network: NetworkTable = NetworkTable()
     codec: CodecTable = CodecTable.model_validate(_with_codec_defaults({}))
     audit: AuditTable = AuditTable()
+    limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
 
     @field_validator("codec", mode="before")

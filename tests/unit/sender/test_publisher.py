@@ -236,3 +236,15 @@ def test_a_program_that_forgets_to_close_its_publisher_still_ends() -> None:
     )
     assert done.returncode == 0
     assert "without closing its publisher" in done.stderr
+
+
+def test_a_packet_that_viewers_would_refuse_is_refused_here_and_the_next_one_goes_out() -> None:
+    address = free_address()
+    with viewer(address) as view:
+        with Publisher(address, codec="raw", max_packet_bytes=2000) as publisher:
+            assert publisher.wait_viewers(1, WAIT_S)
+            with pytest.raises(UnsupportedImageError, match="the limit is 2000"):
+                publisher.send(picture(shape=(100, 100)))
+            assert publisher.send(picture(shape=(10, 10))) == 0
+            assert publisher.balance().lost == {ENCODE: 1}
+        assert _sequences(view.until(Kind.END)) == [0]
