@@ -27,16 +27,24 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def _kernel_sources() -> list[Path]:
+    """Files whose functions and constants kernels are made of."""
+    root = Path(__file__).parent
+    return [
+        path
+        for path in sorted(root.rglob("*.py"))
+        if path.relative_to(root).parts[0] in ("codec", "entropy", "jit.py")
+        or b"@kernel" in (data := path.read_bytes())
+        or b"@inline" in data
+    ]
+
+
 def _source_hash() -> str:
     # numba does not notice that a callee or a constant in another file has changed, so the folder
     # is named by all sources that kernels are made of together: any edit there starts a new cache.
     digest = hashlib.sha256(sys.version.encode())
-    root = Path(__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        data = path.read_bytes()
-        room = path.relative_to(root).parts[0]
-        if room in ("codec", "entropy", "jit.py") or b"@kernel" in data or b"@inline" in data:
-            digest.update(path.name.encode() + b"\0" + data)
+    for path in _kernel_sources():
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -102,7 +110,13 @@ def mark_compiled() -> None:
 
 
 def _marker() -> Path:
-    return Path(os.environ["NUMBA_CACHE_DIR"]) / f"complete-{_source_hash()}"
+    # numba keeps machine code by path and modification time of each file, so that another
+    # checkout of the same sources has none of its own yet.
+    root = Path(__file__).parent
+    digest = hashlib.sha256(str(root).encode())
+    for path in _kernel_sources():
+        digest.update(str(path.stat().st_mtime_ns).encode())
+    return Path(os.environ["NUMBA_CACHE_DIR"]) / f"complete-{digest.hexdigest()[:16]}"
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
