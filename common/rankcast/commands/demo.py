@@ -37,7 +37,7 @@ _SHOWN: tuple[tuple[str, Mapping[str, Any]], ...] = (("svd", {"rank": 0.1}), ("s
 @click.command()
 @click.option("--source", default=DEFAULT_SOURCE, show_default=True, metavar="URI",
               help="Any source of `rankcast send`.")  # fmt: skip
-@click.option("--frames", default=100, show_default=True, type=click.IntRange(2, 100_000),
+@click.option("--frames", default=45, show_default=True, type=click.IntRange(2, 100_000),
               help="Frames for each codec.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               default=Path("rankcast-demo"), show_default=True,

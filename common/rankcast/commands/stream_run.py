@@ -20,8 +20,8 @@ from rankcast.errors import RankcastError, SettingsError
 from rankcast.frame import Pixels
 from rankcast.imagefile import read_image, read_text
 
-AUDIT_EVERY = 10
-"""Each tenth frame is kept on both sides and compared: PNG files cost time of their own."""
+AUDIT_EVERY = 8
+"""Each eighth frame is kept on both sides and compared: PNG files cost time of their own."""
 STOP_TIMEOUT_S = 5.0
 _RECEIVED = re.compile(r"received (\d+)")
 
