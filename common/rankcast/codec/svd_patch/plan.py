@@ -21,13 +21,14 @@ from rankcast.codec.svd_patch.slice import (
     HAS_GUIDE,
     PREDICTED,
     STARTS,
+    TOP,
     VECTOR_X,
     VECTOR_Y,
     Work,
 )
 from rankcast.codec.svd_patch.tables import CODED_SIDE, STRIDE
 from rankcast.codec.svd_patch.transform import forward
-from rankcast.jit import Integer, Real, kernel
+from rankcast.jit import Integer, Real, lean_kernel
 
 SKIP_PLANNED = 4
 """Added to the planned size of a patch that nothing has changed in."""
@@ -42,7 +43,7 @@ _STILL_BITS = 5.0
 """What a patch must save at least before it is more than skipped."""
 
 
-@kernel
+@lean_kernel
 def _gain(w: Work, side: Integer, size: Integer) -> Real:
     """Squared steps that coding the residual would save, estimated."""
     residual = w.real_tiles[RESIDUAL_REAL]
@@ -68,7 +69,7 @@ def _gain(w: Work, side: Integer, size: Integer) -> Real:
     return float(total)
 
 
-@kernel
+@lean_kernel
 def find_still(w: Work, uy: Integer, units_x: Integer) -> None:
     """Mark the units of one row that are as good as in the reference."""
     step = w.prices[STEP_REAL]
@@ -80,10 +81,10 @@ def find_still(w: Work, uy: Integer, units_x: Integer) -> None:
         for j in range(8):
             lanes[j] = np.float32(0)
         for i in range(8):
-            source = w.source[uy * 8 + i]
-            reference = w.reference[uy * 8 + i]
+            source = w.source[uy * 8 + i, x : x + 8]
+            reference = w.reference[uy * 8 + i, x : x + 8]
             for j in range(8):
-                value = (np.float32(source[x + j]) - np.float32(reference[x + j])) * inverse_step
+                value = (np.float32(source[j]) - np.float32(reference[j])) * inverse_step
                 residual[0, i, j] = value
                 lanes[j] += value * value
         energy = np.float32(0)
@@ -97,7 +98,7 @@ def find_still(w: Work, uy: Integer, units_x: Integer) -> None:
             w.still[uy, ux] = _gain(w, 8, 0) < limit
 
 
-@kernel
+@lean_kernel
 def _residual_cost(
     w: Work, y: Integer, x: Integer, side: Integer, size: Integer, skip_mean: bool
 ) -> Real:
@@ -126,7 +127,7 @@ def _residual_cost(
     return float(energy) - gain
 
 
-@kernel
+@lean_kernel
 def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
     """Choose the sizes of the patches of one 32 x 32 cell; see `Work.plan`."""
     units_y = min(4, w.info.shape[0] - uy)
@@ -146,15 +147,21 @@ def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
             if units_y < 4 or units_x < 4:
                 _plan_border(w, uy, ux, units_y, units_x)
             return
+        whole_cell = units_y == 4 and units_x == 4
+        if whole_cell and still_units < 8 and _moved_whole(w, uy, ux):
+            for i in range(4):
+                for j in range(4):
+                    w.plan[uy + i, ux + j] = 2
+            return
     y, x = uy * 8, ux * 8
     price = w.prices[BIT_PRICE]
     inverse_step = np.float32(1.0 / w.prices[STEP_REAL])
     cell = w.real_blocks[SOURCE_REAL]
     for i in range(8 * units_y):
-        source = w.source[y + i]
-        row = source[x : x + 8 * units_x]
+        row = w.source[y + i, x : x + 8 * units_x]
+        out = cell[i, : 8 * units_x]
         for j in range(8 * units_x):
-            cell[i, j] = np.float32(row[j]) * inverse_step
+            out[j] = np.float32(row[j]) * inverse_step
     head = price * (_PREDICTED_HEAD_BITS if predicted else _KEY_HEAD_BITS)
     whole = 0.0
     merged = 0 if units_y == 4 and units_x == 4 else -4
@@ -203,7 +210,67 @@ def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
 _WHOLE_LIMIT = 250.0
 
 
-@kernel
+@lean_kernel
+def _moved_whole(w: Work, uy: Integer, ux: Integer) -> bool:
+    """Whether one displacement that neighbours suggest explains all of a cell but its noise."""
+    y, x = uy * 8, ux * 8
+    best = w.vectors[BEST]
+    starts = w.vectors[STARTS:]
+    starts[0, 0] = starts[0, 1] = np.int64(0)
+    count = 1
+    if w.numbers[HAS_GUIDE] != 0:
+        shift = w.numbers[GUIDE_SHIFT]
+        gy = min(uy << shift, w.guide.shape[0] - 1)
+        gx = min(ux << shift, w.guide.shape[1] - 1)
+        starts[1, 0] = np.int64(w.guide[gy, gx, VECTOR_Y]) >> shift
+        starts[1, 1] = np.int64(w.guide[gy, gx, VECTOR_X]) >> shift
+        count = 2
+    else:
+        starts[1, 0], starts[1, 1] = best[0], best[1]
+        count = 2
+        if ux > 0:
+            starts[2, 0] = w.info[uy, ux - 1, VECTOR_Y]
+            starts[2, 1] = w.info[uy, ux - 1, VECTOR_X]
+            count = 3
+        if uy > w.numbers[TOP]:
+            starts[count, 0] = w.info[uy - 1, ux, VECTOR_Y]
+            starts[count, 1] = w.info[uy - 1, ux, VECTOR_X]
+            count += 1
+    limit = 256 * _NOISE_DIFFERENCE * w.prices[STEP_REAL]
+    best_total = 1e30
+    found_y = found_x = np.int64(0)
+    for k in range(count):
+        v, u = starts[k, 0] >> 2, starts[k, 1] >> 2
+        known = False
+        for m in range(k):
+            if starts[m, 0] >> 2 == v and starts[m, 1] >> 2 == u:
+                known = True
+        if known:
+            continue
+        total = 0.0
+        for quarter in range(4):
+            a, b = 16 * (quarter >> 1), 16 * (quarter & 1)
+            part = absolute_difference(
+                w.source, w.reference, y + a, x + b, 16, y + a + v, x + b + u
+            )
+            if part > limit:
+                total = 1e30
+                break
+            total += part
+        if total < best_total:
+            best_total = total
+            found_y, found_x = 4 * v, 4 * u
+    if best_total > 1e29:
+        return False
+    best[0], best[1] = found_y, found_x
+    return True
+
+
+_NOISE_DIFFERENCE = 0.3
+"""Mean absolute difference in steps below which most of a residual falls into the dead zone."""
+
+
+@lean_kernel
 def _plan_border(w: Work, uy: Integer, ux: Integer, units_y: Integer, units_x: Integer) -> None:
     for i in range(units_y):
         for j in range(units_x):
@@ -211,7 +278,7 @@ def _plan_border(w: Work, uy: Integer, ux: Integer, units_y: Integer, units_x: I
             w.plan[uy + i, ux + j] = SKIP_PLANNED + (1 if fits else 0)
 
 
-@kernel
+@lean_kernel
 def _subtract(
     w: Work,
     uy: Integer,
@@ -252,7 +319,8 @@ def _subtract(
             reach = 8 if near >= zero else 2
             search(
                 w.source, w.reference, y, x, 16, starts, 2, w.prices[SAD_PRICE], w.vectors[0],
-                w.real_lines[LANES], best, reach, 256 * 0.25 * w.prices[STEP_REAL], 1e30,
+                w.real_lines[LANES], best, reach, 256 * _NOISE_DIFFERENCE * w.prices[STEP_REAL],
+                1e30,
             )  # fmt: skip
             v, u = best[0] >> 2, best[1] >> 2
         else:

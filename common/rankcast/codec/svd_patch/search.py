@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.intra import CORNER
 from rankcast.codec.svd_patch.tables import ANGLES, DC, INVERSE_ANGLES, PLANAR
-from rankcast.jit import Integer, Real, kernel
+from rankcast.jit import Integer, Real, lean_kernel
 
 _RAMP: NDArray[np.float32] = np.arange(33, dtype=np.float32)
 
 
-@kernel
+@lean_kernel
 def angle_difference(
     edge: NDArray[np.int32],
     mode: Integer,
@@ -56,7 +56,7 @@ def angle_difference(
     return total * np.float32(stride)
 
 
-@kernel
+@lean_kernel
 def smooth_difference(
     edge: NDArray[np.int32],
     mode: Integer,
