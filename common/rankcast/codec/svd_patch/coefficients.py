@@ -25,7 +25,7 @@ _UNARY = 4
 """Levels minus one below this are unary; from here on classes of doubling width."""
 _MAX_CLASS = 26
 _LAST_BINS = contexts.LEVEL_BINS - 1
-_END_SEARCH = 4
+_END_SEARCH = 2
 """Levels above a position up to which ending the patch there is weighed."""
 
 
@@ -241,10 +241,11 @@ def choose_levels(
     # The highest level of one pays for its position too: never worth its bits below this.
     floor = np.float32(0.7)
     above = np.float32(0)
+    whole = kept >= (16 if larger else 8)
     n = count - 1
     while n >= 0:
         position = np.int64(scan[n])
-        if SCAN_Y[larger, n] < kept and SCAN_X[larger, n] < kept:
+        if whole or (SCAN_Y[larger, n] < kept and SCAN_X[larger, n] < kept):
             value = scaled[position]
             if value > floor or value < -floor:
                 break

@@ -43,9 +43,9 @@ def displaced(
         for i in range(side):
             if inside:
                 near = plane[y0 + i, x0 : x0 + side]
-                row = out[i, :side]
+                copied = out[i, :side]
                 for j in range(side):
-                    row[j] = near[j]
+                    copied[j] = near[j]
             else:
                 source = plane[_inside(y0 + i, height)]
                 for j in range(side):

@@ -6,6 +6,8 @@ import numpy as np
 
 from rankcast.codec.svd_patch.decision import (
     BIT_PRICE,
+    COST_CONSTANT,
+    COST_SLOPE,
     LANES,
     MIDDLE_REAL,
     RESIDUAL_REAL,
@@ -13,6 +15,8 @@ from rankcast.codec.svd_patch.decision import (
     SCALED,
     SOURCE_REAL,
     STEP_REAL,
+    STILL_BITS,
+    estimated_saving,
 )
 from rankcast.codec.svd_patch.motion import absolute_difference, search
 from rankcast.codec.svd_patch.slice import (
@@ -26,21 +30,15 @@ from rankcast.codec.svd_patch.slice import (
     VECTOR_Y,
     Work,
 )
-from rankcast.codec.svd_patch.tables import CODED_SIDE, STRIDE
+from rankcast.codec.svd_patch.tables import CODED_SIDE
 from rankcast.codec.svd_patch.transform import forward
 from rankcast.jit import Integer, Real, lean_kernel
 
 SKIP_PLANNED = 4
 """Added to the planned size of a patch that nothing has changed in."""
 
-# A coefficient of x steps costs about min(x^2, a + b |x|) squared steps: zeroed, or coded with its
-# position, sign and level. Measured on the coder at 1 bit a sample.
-_COST_CONSTANT = np.float32(0.75)
-_COST_SLOPE = np.float32(0.13)
 _KEY_HEAD_BITS = 7.0
 _PREDICTED_HEAD_BITS = 4.0
-_STILL_BITS = 5.0
-"""What a patch must save at least before it is more than skipped."""
 
 
 @lean_kernel
@@ -53,20 +51,11 @@ def _gain(w: Work, side: Integer, size: Integer) -> Real:
         residual, side, coded_side, w.left_t_real[size], w.right_real[size],
         w.real_tiles[MIDDLE_REAL], scaled,
     )  # fmt: skip
-    lanes[:coded_side] = np.float32(0)
-    zero = np.float32(0)
-    for i in range(coded_side):
-        row = scaled[i * STRIDE : i * STRIDE + coded_side]
-        for j in range(coded_side):
-            value = row[j]
-            saved = value * value - _COST_CONSTANT - _COST_SLOPE * abs(value)
-            if saved < zero:
-                saved = zero
-            lanes[j] += saved
-    total = np.float32(0)
-    for j in range(coded_side):
-        total += lanes[j]
-    return float(total)
+    return estimated_saving(scaled, coded_side, lanes)
+
+
+_QUANTISED = 0.083
+"""Squared steps a sample, 1 / 12, that uniform quantisation leaves anyway."""
 
 
 @lean_kernel
@@ -75,22 +64,33 @@ def find_still(w: Work, uy: Integer, units_x: Integer) -> None:
     step = w.prices[STEP_REAL]
     inverse_step = np.float32(1.0 / step)
     residual, lanes = w.real_tiles[RESIDUAL_REAL], w.real_lines[LANES]
-    limit = w.prices[BIT_PRICE] * _STILL_BITS
+    limit = w.prices[BIT_PRICE] * STILL_BITS
     for ux in range(units_x):
         x = ux * 8
-        for j in range(8):
-            lanes[j] = np.float32(0)
+        lanes[:16] = np.float32(0)
+        upper = right = np.float32(0)
         for i in range(8):
+            if i == 4:
+                for j in range(8):
+                    upper += lanes[8 + j]
             source = w.source[uy * 8 + i, x : x + 8]
             reference = w.reference[uy * 8 + i, x : x + 8]
             for j in range(8):
                 value = (np.float32(source[j]) - np.float32(reference[j])) * inverse_step
                 residual[0, i, j] = value
                 lanes[j] += value * value
-        energy = np.float32(0)
+                lanes[8 + j] += value
+        energy = whole = np.float32(0)
         for j in range(8):
             energy += lanes[j]
-        if energy < _COST_CONSTANT + limit:
+            whole += lanes[8 + j]
+        for j in range(4, 8):
+            right += lanes[8 + j]
+        # Sums over the patch and the differences of its halves: no trend in noise.
+        trend = max(abs(whole), abs(whole - 2 * upper), abs(whole - 2 * right))
+        if (
+            energy < 64 * _QUANTISED and trend < np.float32(8 * 0.9)
+        ) or energy < COST_CONSTANT + limit:
             w.still[uy, ux] = 1
         elif energy > 64 * 0.5:
             w.still[uy, ux] = 0
@@ -122,9 +122,33 @@ def _residual_cost(
     gain = _gain(w, side, size)
     if skip_mean:
         mean = w.real_lines[SCALED, 0]
-        saved = mean * mean - _COST_CONSTANT - _COST_SLOPE * abs(mean)
+        saved = mean * mean - COST_CONSTANT - COST_SLOPE * abs(mean)
         return float(energy - mean * mean) - gain + float(max(saved, np.float32(0)))
     return float(energy) - gain
+
+
+_FLAT = 0.03
+"""Squared steps a sample below which a part of 16 is one patch at once."""
+
+
+@lean_kernel
+def _spread(w: Work, y: Integer, x: Integer, skip_mean: bool) -> Real:
+    """Squared steps of a 16 x 16 part of the cell in SOURCE_REAL, or of what its mean leaves."""
+    cell, lanes = w.real_blocks[SOURCE_REAL], w.real_lines[LANES]
+    offset = cell[y, x] if skip_mean else np.float32(0)
+    lanes[:32] = np.float32(0)
+    sums, squares = lanes[:16], lanes[16:32]
+    for i in range(16):
+        row = cell[y + i, x : x + 16]
+        for j in range(16):
+            value = row[j] - offset
+            sums[j] += value
+            squares[j] += value * value
+    total = energy = np.float32(0)
+    for j in range(16):
+        total += sums[j]
+        energy += squares[j]
+    return float(energy) - float(total) * float(total) / 256 if skip_mean else float(energy)
 
 
 @lean_kernel
@@ -180,6 +204,16 @@ def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
                         w.plan[uy + c, ux + d] = SKIP_PLANNED + 1
                 whole += price
                 continue
+            if high == 2 and wide == 2 and still == 0:
+                spread = _spread(w, 8 * a, 8 * b, not predicted)
+                if spread < 256 * _FLAT:
+                    # Hardly a level either way: one patch, without trials.
+                    whole += head + spread
+                    merged += 1
+                    for c in range(a, a + 2):
+                        for d in range(b, b + 2):
+                            w.plan[uy + c, ux + d] = 1
+                    continue
             parts = 0.0
             for c in range(a, a + high):
                 for d in range(b, b + wide):
