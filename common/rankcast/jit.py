@@ -129,6 +129,17 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     return cast(Callable[P, R], compile_(nogil=True, cache=CACHED)(function))
 
 
+def lean_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a kernel that allocates nothing and calls lean kernels only.
+
+    Without numba's runtime nobody counts references. Otherwise every view of an array costs two
+    atomic additions, on counters that all threads share: a third of the time of small patches.
+    An allocation, or a slice assigned to a slice, does not compile.
+    """
+    compile_ = cast(Any, numba.njit)  # numba is untyped
+    return cast(Callable[P, R], compile_(nogil=True, cache=CACHED, _nrt=False)(function))
+
+
 def inline_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a small helper that is inlined into the kernels that call it."""
     compile_ = cast(Any, numba.njit)  # numba is untyped

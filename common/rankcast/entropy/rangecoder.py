@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.jit import Integer, Real, kernel
+from rankcast.jit import Integer, Real, lean_kernel
 
 Coder: TypeAlias = NDArray[np.int64]
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -69,7 +69,7 @@ def new_coder(contexts: int) -> Coder:
     return coder
 
 
-@kernel
+@lean_kernel
 def start_encoder(coder: Coder, capacity: Integer) -> None:
     """Begin a stream into a buffer of `capacity` bytes; the models stay as they are."""
     coder[:REGISTERS] = 0
@@ -77,7 +77,7 @@ def start_encoder(coder: Coder, capacity: Integer) -> None:
     coder[END] = capacity
 
 
-@kernel
+@lean_kernel
 def start_decoder(coder: Coder, data: Bytes, start: Integer, end: Integer) -> None:
     """Begin to read ``data[start:end]``; the models stay as they are."""
     coder[:REGISTERS] = 0
@@ -89,7 +89,7 @@ def start_decoder(coder: Coder, data: Bytes, start: Integer, end: Integer) -> No
         _read_byte(coder, data)
 
 
-@kernel
+@lean_kernel
 def _read_byte(coder: Coder, data: Bytes) -> None:
     position = coder[POSITION]
     byte = np.int64(0)
@@ -101,7 +101,7 @@ def _read_byte(coder: Coder, data: Bytes) -> None:
     coder[CODE] = (coder[CODE] << 8) | byte
 
 
-@kernel
+@lean_kernel
 def _put(coder: Coder, data: Bytes, byte: Integer) -> None:
     position = coder[POSITION]
     if position < coder[END]:
@@ -111,7 +111,7 @@ def _put(coder: Coder, data: Bytes, byte: Integer) -> None:
         coder[OVERRUN] = 1
 
 
-@kernel
+@lean_kernel
 def _shift_low(coder: Coder, data: Bytes) -> None:
     low = coder[LOW]
     # No carry can reach the very first byte: it needs no look-ahead.
@@ -127,7 +127,7 @@ def _shift_low(coder: Coder, data: Bytes) -> None:
     coder[LOW] = (low << 8) & (_TOP - 1)
 
 
-@kernel
+@lean_kernel
 def code_bit(coder: Coder, data: Bytes, context: Integer, bit: Integer) -> Integer:
     """Write `bit` with the model at index `context`, or read and return it."""
     model = coder[context]
@@ -169,7 +169,7 @@ def code_bit(coder: Coder, data: Bytes, context: Integer, bit: Integer) -> Integ
     return bit
 
 
-@kernel
+@lean_kernel
 def code_bits(coder: Coder, data: Bytes, count: Integer, value: Integer) -> Integer:
     """Write the `count` low bits of `value` at one bit each, or read and return them."""
     result = np.int64(0)
@@ -195,7 +195,7 @@ def code_bits(coder: Coder, data: Bytes, count: Integer, value: Integer) -> Inte
     return result
 
 
-@kernel
+@lean_kernel
 def bit_cost(coder: Coder, context: Integer, bit: Integer) -> Real:
     """Cost in bits of coding `bit` now with the model at index `context`."""
     model = coder[context]
@@ -205,7 +205,7 @@ def bit_cost(coder: Coder, context: Integer, bit: Integer) -> Real:
     return COST_BITS[one >> COST_SHIFT]
 
 
-@kernel
+@lean_kernel
 def finish_encoder(coder: Coder, data: Bytes) -> Integer:
     """End the stream with as few bytes as name the interval; return its length.
 

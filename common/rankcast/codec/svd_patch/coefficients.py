@@ -19,17 +19,17 @@ from rankcast.codec.svd_patch.tables import (
     STRIDE,
 )
 from rankcast.entropy.rangecoder import Bytes, Coder, bit_cost, code_bit, code_bits
-from rankcast.jit import Integer, Real, kernel
+from rankcast.jit import Integer, Real, lean_kernel
 
 _UNARY = 4
 """Levels minus one below this are unary; from here on classes of doubling width."""
 _MAX_CLASS = 26
 _LAST_BINS = contexts.LEVEL_BINS - 1
-_END_SEARCH = 4
+_END_SEARCH = 2
 """Levels above a position up to which ending the patch there is weighed."""
 
 
-@kernel
+@lean_kernel
 def _template(magnitudes: NDArray[np.int32], position: Integer) -> Integer:
     total = (
         np.int64(magnitudes[position + 1])
@@ -42,14 +42,14 @@ def _template(magnitudes: NDArray[np.int32], position: Integer) -> Integer:
     return MAGNITUDE_CLASS[index]
 
 
-@kernel
+@lean_kernel
 def _significant_context(
     group: Integer, size: Integer, position_class: Integer, magnitude: Integer
 ) -> Integer:
     return contexts.SIGNIFICANT + ((group * 3 + size) * 6 + position_class) * 16 + magnitude
 
 
-@kernel
+@lean_kernel
 def _level_context(group: Integer, position_class: Integer, magnitude: Integer) -> Integer:
     return (
         contexts.LEVEL
@@ -58,7 +58,7 @@ def _level_context(group: Integer, position_class: Integer, magnitude: Integer) 
     )
 
 
-@kernel
+@lean_kernel
 def _code_level(coder: Coder, data: Bytes, context: Integer, value: Integer) -> Integer:
     """Code a level minus one: unary, then classes of doubling width with plain bits."""
     decoding = coder[7] != 0
@@ -80,7 +80,7 @@ def _code_level(coder: Coder, data: Bytes, context: Integer, value: Integer) -> 
     return first + code_bits(coder, data, index - _UNARY + 1, value - first)
 
 
-@kernel
+@lean_kernel
 def _level_cost(coder: Coder, context: Integer, value: Integer) -> Real:
     target = value
     cost = np.float32(0)
@@ -98,7 +98,7 @@ def _level_cost(coder: Coder, context: Integer, value: Integer) -> Real:
     return cost
 
 
-@kernel
+@lean_kernel
 def _code_last_axis(
     coder: Coder, data: Bytes, context: Integer, groups: Integer, value: Integer
 ) -> Integer:
@@ -115,7 +115,7 @@ def _code_last_axis(
     return first + code_bits(coder, data, extra, value - first)
 
 
-@kernel
+@lean_kernel
 def _last_cost(coder: Coder, group: Integer, size: Integer, y: Integer, x: Integer) -> Real:
     groups = 6 if size == 0 else 8
     base = contexts.LAST + (group * 3 + size) * 9 * 8
@@ -130,7 +130,7 @@ def _last_cost(coder: Coder, group: Integer, size: Integer, y: Integer, x: Integ
     return cost
 
 
-@kernel
+@lean_kernel
 def code_core(
     coder: Coder,
     data: Bytes,
@@ -197,7 +197,7 @@ def code_core(
     extent[1] = columns
 
 
-@kernel
+@lean_kernel
 def choose_levels(
     coder: Coder,
     scaled: NDArray[np.float32],
@@ -238,13 +238,14 @@ def choose_levels(
     scan = SCANS[larger]
     price = np.float32(bit_price)
     count = 256 if larger else 64
-    # A level of one is never worth its bits below this.
-    floor = np.float32(0.52)
+    # The highest level of one pays for its position too: never worth its bits below this.
+    floor = np.float32(0.7)
     above = np.float32(0)
+    whole = kept >= (16 if larger else 8)
     n = count - 1
     while n >= 0:
         position = np.int64(scan[n])
-        if SCAN_Y[larger, n] < kept and SCAN_X[larger, n] < kept:
+        if whole or (SCAN_Y[larger, n] < kept and SCAN_X[larger, n] < kept):
             value = scaled[position]
             if value > floor or value < -floor:
                 break

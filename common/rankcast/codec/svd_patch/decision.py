@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.coefficients import choose_levels
 from rankcast.codec.svd_patch.intra import gather_edge, predict
 from rankcast.codec.svd_patch.motion import displaced, search, vector_bits
-from rankcast.codec.svd_patch.search import angle_difference, smooth_difference
+from rankcast.codec.svd_patch.search import angle_difference, lay_out_sides, smooth_difference
 from rankcast.codec.svd_patch.slice import (
     BEST,
     BOTTOM,
@@ -54,26 +55,38 @@ from rankcast.codec.svd_patch.tables import (
     HORIZONTAL,
     LAST_ANGLE,
     LEVELS,
+    STRIDE,
     VERTICAL,
 )
 from rankcast.codec.svd_patch.transform import forward
 from rankcast.entropy.rangecoder import bit_cost
-from rankcast.jit import Integer, Real, kernel
+from rankcast.jit import Integer, Real, lean_kernel
 
 BIT_PRICE, STEP_REAL, SAD_PRICE = range(3)
 PRICES = 3
-_NOISE_ENERGY = 0.08
+_NOISE_ENERGY = 0.16
 """Squared steps a sample that no better prediction is looked for: quantisation leaves as much."""
 _FINE_SEARCH = 0.3
 """Mean absolute difference in steps above which fractions of a sample are tried."""
 
+# A coefficient of x steps costs about min(x^2, a + b |x|) squared steps: zeroed, or coded with its
+# position, sign and level. Measured on the coder at 1 bit a sample.
+COST_CONSTANT = np.float32(0.75)
+COST_SLOPE = np.float32(0.13)
+STILL_BITS = 5.0
+"""What a patch must save at least before it is more than skipped."""
+_LEAST_BITS = 2.0
+"""The same for key frames, where what is not coded now stays for long."""
+_GOOD_MODE = 0.15
+"""Mean absolute difference in steps below which no other intra mode is looked for."""
+
 # Arrays in `Work.real_blocks`, `Work.real_tiles` and `Work.real_lines`.
 SOURCE_REAL, SOURCE_TURNED = range(2)
 RESIDUAL_REAL, MIDDLE_REAL = range(2)
-SCALED, LANES, TOP_REAL, REFERENCE_REAL, RESULT, COSTS = range(6)
+SCALED, LANES, TOP_REAL, REFERENCE_TOP, RESULT, REFERENCE_LEFT = range(6)
 
 
-@kernel
+@lean_kernel
 def kept_side(w: Work, size: Integer) -> Integer:
     """Rows and columns of a core that may be coded."""
     if size == 0:
@@ -81,7 +94,7 @@ def kept_side(w: Work, size: Integer) -> Integer:
     return min(w.numbers[KEEP] << size, CODED_SIDE)
 
 
-@kernel
+@lean_kernel
 def _transform(w: Work, y: Integer, x: Integer, size: Integer) -> Real:
     """Transform source minus prediction, in steps; return its energy in squared steps."""
     side = 8 << size
@@ -90,13 +103,11 @@ def _transform(w: Work, y: Integer, x: Integer, size: Integer) -> Real:
     prediction = w.blocks[PREDICTION]
     lanes[:8] = np.float32(0)
     for i in range(side):
-        source = w.source[y + i]
-        b = prediction[i]
         for g in range(side >> 3):
+            source = w.source[y + i, x + 8 * g : x + 8 * g + 8]
+            b = prediction[i, 8 * g : 8 * g + 8]
             for j in range(8):
-                value = (
-                    np.float32(source[x + 8 * g + j]) - np.float32(b[8 * g + j])
-                ) * inverse_step
+                value = (np.float32(source[j]) - np.float32(b[j])) * inverse_step
                 residual[g, i, j] = value
                 lanes[j] += value * value
     energy = np.float32(0)
@@ -109,17 +120,17 @@ def _transform(w: Work, y: Integer, x: Integer, size: Integer) -> Real:
     return float(energy)
 
 
-@kernel
+@lean_kernel
 def squared_error(w: Work, block_index: Integer, y: Integer, x: Integer, side: Integer) -> Real:
     """Squared error of a prediction, in squared steps."""
     lanes = w.real_lines[LANES]
     block = w.blocks[block_index]
     lanes[:side] = np.float32(0)
     for i in range(side):
-        source = w.source[y + i]
-        b = block[i]
+        source = w.source[y + i, x : x + side]
+        b = block[i, :side]
         for j in range(side):
-            value = np.float32(source[x + j]) - np.float32(b[j])
+            value = np.float32(source[j]) - np.float32(b[j])
             lanes[j] += value * value
     total = np.float32(0)
     for j in range(side):
@@ -127,14 +138,40 @@ def squared_error(w: Work, block_index: Integer, y: Integer, x: Integer, side: I
     return float(total) / (w.prices[STEP_REAL] * w.prices[STEP_REAL])
 
 
-@kernel
+@lean_kernel
+def estimated_saving(
+    scaled: NDArray[np.float32], coded_side: Integer, lanes: NDArray[np.float32]
+) -> Real:
+    """Squared steps that coding a core would save, estimated from each coefficient alone."""
+    lanes[:coded_side] = np.float32(0)
+    zero = np.float32(0)
+    for i in range(coded_side):
+        row = scaled[i * STRIDE : i * STRIDE + coded_side]
+        for j in range(coded_side):
+            value = row[j]
+            saved = value * value - COST_CONSTANT - COST_SLOPE * abs(value)
+            if saved < zero:
+                saved = zero
+            lanes[j] += saved
+    total = np.float32(0)
+    for j in range(coded_side):
+        total += lanes[j]
+    return float(total)
+
+
+@lean_kernel
 def _levels_cost(w: Work, energy: Real, group: Integer, size: Integer, context: Integer) -> Real:
     """Choose the levels; return the cost with the coded flag. Sets D_CODED."""
     price = w.prices[BIT_PRICE]
     levels, result = w.lines[LEVELS_NOW], w.real_lines[RESULT]
+    least = price * (STILL_BITS if w.numbers[PREDICTED] != 0 else _LEAST_BITS)
+    kept = kept_side(w, size)
+    if estimated_saving(w.real_lines[SCALED], kept, w.real_lines[LANES]) < least:
+        w.numbers[D_CODED] = 0
+        return energy + price * bit_cost(w.coder, context, 0)
     coded = choose_levels(
-        w.coder, w.real_lines[SCALED], kept_side(w, size), levels, w.lines[MAGNITUDES], group,
-        size, price, result,
+        w.coder, w.real_lines[SCALED], kept, levels, w.lines[MAGNITUDES], group, size, price,
+        result,
     )  # fmt: skip
     cost = energy + price * bit_cost(w.coder, context, 0)
     w.numbers[D_CODED] = 0
@@ -152,21 +189,30 @@ def _levels_cost(w: Work, energy: Real, group: Integer, size: Integer, context: 
     return cost
 
 
-@kernel
+@lean_kernel
+def _copy_levels(levels: NDArray[np.int32], out: NDArray[np.int32]) -> None:
+    # A slice assigned to a slice would need an allocation: they might overlap.
+    for i in range(LEVELS):
+        out[i] = levels[i]
+
+
+@lean_kernel
 def _mode_difference(w: Work, side: Integer, mode: Integer, stride: Integer) -> Real:
     if mode < FIRST_ANGLE:
         return smooth_difference(
             w.lines[EDGE_SAMPLES], mode, side, w.real_blocks[SOURCE_REAL],
-            w.real_lines[TOP_REAL], w.real_lines[LANES],
+            w.real_lines[TOP_REAL], w.real_lines[LANES], stride,
         )  # fmt: skip
-    index = SOURCE_REAL if mode >= 18 else SOURCE_TURNED
+    index, along, other = SOURCE_REAL, REFERENCE_TOP, REFERENCE_LEFT
+    if mode < 18:
+        index, along, other = SOURCE_TURNED, REFERENCE_LEFT, REFERENCE_TOP
     return angle_difference(
-        w.lines[EDGE_SAMPLES], mode, side, w.real_blocks[index],
-        w.real_lines[REFERENCE_REAL], w.real_lines[LANES], stride,
+        mode, side, w.real_blocks[index], w.real_lines[along], w.real_lines[other],
+        w.real_lines[LANES], stride,
     )  # fmt: skip
 
 
-@kernel
+@lean_kernel
 def _intra_mode(w: Work, uy: Integer, ux: Integer, size: Integer) -> Real:
     """Choose an intra mode by absolute differences; its cost. Sets D_MODE."""
     p = w.numbers
@@ -178,13 +224,19 @@ def _intra_mode(w: Work, uy: Integer, ux: Integer, size: Integer) -> Real:
     )  # fmt: skip
     straight, turned = w.real_blocks[SOURCE_REAL], w.real_blocks[SOURCE_TURNED]
     for i in range(side):
-        source = w.source[y + i]
+        source = w.source[y + i, x : x + side]
+        row = straight[i, :side]
         for j in range(side):
-            straight[i, j] = np.float32(source[x + j])
+            row[j] = np.float32(source[j])
     for i in range(side):
         for j in range(side):
             turned[i, j] = straight[j, i]
+    lay_out_sides(
+        w.lines[EDGE_SAMPLES], side, w.real_lines[REFERENCE_TOP], w.real_lines[REFERENCE_LEFT]
+    )
     bit = w.prices[SAD_PRICE]
+    good = _GOOD_MODE * w.prices[STEP_REAL] * side * side
+    rows = 2 if side == 8 else 4
     near_a = near_b = near_c = -1
     if ux > 0 and w.info[uy, ux - 1, KIND] == INTRA:
         near_a = int(w.info[uy, ux - 1, MODE])
@@ -209,7 +261,7 @@ def _intra_mode(w: Work, uy: Integer, ux: Integer, size: Integer) -> Real:
             first, last, stride = best_mode - 2, best_mode + 2, 4
         elif stage == 3:
             first, last, stride = best_mode - 1, best_mode + 1, 2
-        if stage >= 2 and (best_mode < FIRST_ANGLE or p[OTHER_PLANE] != 0):
+        if best < good or (stage >= 2 and (best_mode < FIRST_ANGLE or p[OTHER_PLANE] != 0)):
             break
         for step in range(first, last + 1, stride):
             mode = step
@@ -222,7 +274,7 @@ def _intra_mode(w: Work, uy: Integer, ux: Integer, size: Integer) -> Real:
                     continue
                 if mode in (near_a, near_b, near_c):
                     continue
-            cost = _mode_difference(w, side, mode, 2)
+            cost = _mode_difference(w, side, mode, rows)
             if mode in (near_a, near_b, near_c):
                 cost += bit * 1.5
             else:
@@ -234,7 +286,7 @@ def _intra_mode(w: Work, uy: Integer, ux: Integer, size: Integer) -> Real:
     return best
 
 
-@kernel
+@lean_kernel
 def decide_leaf(w: Work, uy: Integer, ux: Integer, size: Integer, planned_skip: bool) -> None:
     """Choose how to code one patch; leaves prediction, levels and decision in `w`."""
     p, coder = w.numbers, w.coder
@@ -262,7 +314,7 @@ def decide_leaf(w: Work, uy: Integer, ux: Integer, size: Integer, planned_skip: 
         inter_difference = _absolute_difference(w, PREDICTION, y, x, side)
         if difference > 1.2 * inter_difference:
             return
-        w.lines[LEVELS_KEPT, :LEVELS] = w.lines[LEVELS_NOW, :LEVELS]
+        _copy_levels(w.lines[LEVELS_NOW], w.lines[LEVELS_KEPT])
         w.lines[LEVELS_NOW, :LEVELS] = 0
         for i in range(side):
             for j in range(side):
@@ -277,13 +329,13 @@ def decide_leaf(w: Work, uy: Integer, ux: Integer, size: Integer, planned_skip: 
         p[D_KIND] = INTRA
         return
     p[D_CODED] = inter_coded
-    w.lines[LEVELS_NOW, :LEVELS] = w.lines[LEVELS_KEPT, :LEVELS]
+    _copy_levels(w.lines[LEVELS_KEPT], w.lines[LEVELS_NOW])
     for i in range(side):
         for j in range(side):
             w.blocks[PREDICTION, i, j] = w.blocks[KEPT_PREDICTION, i, j]
 
 
-@kernel
+@lean_kernel
 def _absolute_difference(
     w: Work, block_index: Integer, y: Integer, x: Integer, side: Integer
 ) -> Real:
@@ -291,17 +343,17 @@ def _absolute_difference(
     block = w.blocks[block_index]
     lanes[:side] = np.float32(0)
     for i in range(side):
-        source = w.source[y + i]
-        b = block[i]
+        source = w.source[y + i, x : x + side]
+        b = block[i, :side]
         for j in range(side):
-            lanes[j] += abs(np.float32(source[x + j]) - np.float32(b[j]))
+            lanes[j] += abs(np.float32(source[j]) - np.float32(b[j]))
     total = np.float32(0)
     for j in range(side):
         total += lanes[j]
     return float(total)
 
 
-@kernel
+@lean_kernel
 def _decide_inter(w: Work, uy: Integer, ux: Integer, size: Integer, count: Integer) -> Real:
     """Choose between skipping and displaced prediction; return the cost in squared steps."""
     p, coder = w.numbers, w.coder
@@ -364,7 +416,7 @@ def _decide_inter(w: Work, uy: Integer, ux: Integer, size: Integer, count: Integ
                 if w.vectors[k, 0] == new_v and w.vectors[k, 1] == new_u:
                     new_index = k
             if error + price * bits < best_error + price * side_bits:
-                w.lines[LEVELS_KEPT, :LEVELS] = w.lines[LEVELS_NOW, :LEVELS]
+                _copy_levels(w.lines[LEVELS_NOW], w.lines[LEVELS_KEPT])
                 w.lines[LEVELS_NOW, :LEVELS] = 0
                 coded = p[D_CODED]
                 predict_inter(w, y, x, size, new_v, new_u)
@@ -375,7 +427,7 @@ def _decide_inter(w: Work, uy: Integer, ux: Integer, size: Integer, count: Integ
                     v, u, index = new_v, new_u, new_index
                 else:
                     p[D_CODED] = coded
-                    w.lines[LEVELS_NOW, :LEVELS] = w.lines[LEVELS_KEPT, :LEVELS]
+                    _copy_levels(w.lines[LEVELS_KEPT], w.lines[LEVELS_NOW])
                     predict_inter(w, y, x, size, v, u)
     if skip_cost <= cost:
         if p[D_CODED] != 0:

@@ -18,7 +18,7 @@ from rankcast.codec.svd_patch.picture import Picture
 from rankcast.codec.svd_patch.rate import RateControl
 from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.frame import Frame, Pixels, full_scale
-from rankcast.jit import Integer, kernel
+from rankcast.jit import Integer, lean_kernel
 from rankcast.opencv import cv2
 
 CHECKSUM_EVERY = 16
@@ -224,7 +224,7 @@ def _squared_error(pixels: Pixels, rebuilt: Pixels) -> int:
     )
 
 
-@kernel
+@lean_kernel
 def _sum_of_squares(samples: NDArray[np.uint16]) -> Integer:
     total = np.int64(0)
     for i in range(len(samples)):
@@ -232,7 +232,7 @@ def _sum_of_squares(samples: NDArray[np.uint16]) -> Integer:
     return total
 
 
-@kernel
+@lean_kernel
 def _sum_of_squared_differences(a: NDArray[np.uint16], b: NDArray[np.uint16]) -> Integer:
     total = np.int64(0)
     for i in range(len(a)):

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.tables import ANGLES, DC, INVERSE_ANGLES, PLANAR
 from rankcast.frame import Pixels
-from rankcast.jit import Integer, kernel
+from rankcast.jit import Integer, lean_kernel
 
 CORNER = 64
 """Index of the corner sample in an edge: the left side runs down from it, the top side up."""
 EDGE = 2 * CORNER + 1
 
 
-@kernel
+@lean_kernel
 def gather_edge(
     plane: Pixels,
     done: NDArray[np.int16],
@@ -88,7 +88,7 @@ def gather_edge(
             edge[i] = (np.int64(raw[i - 1]) + 2 * np.int64(raw[i]) + np.int64(raw[i + 1]) + 2) >> 2
 
 
-@kernel
+@lean_kernel
 def predict(
     edge: NDArray[np.int32],
     mode: Integer,
@@ -126,7 +126,7 @@ def predict(
         _predict_angle(edge, mode, side, reference, out)
 
 
-@kernel
+@lean_kernel
 def _predict_angle(
     edge: NDArray[np.int32],
     mode: Integer,

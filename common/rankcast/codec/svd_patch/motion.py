@@ -7,17 +7,17 @@ from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.tables import MAX_VECTOR, TAPS
 from rankcast.frame import Pixels
-from rankcast.jit import Integer, Real, kernel
+from rankcast.jit import Integer, Real, lean_kernel
 
 
-@kernel
+@lean_kernel
 def _inside(value: Integer, size: Integer) -> Integer:
     if value < 0:
         return 0
     return value if value < size else size - 1
 
 
-@kernel
+@lean_kernel
 def displaced(
     plane: Pixels,
     y: Integer,
@@ -42,9 +42,10 @@ def displaced(
     if fraction_y == 0 and fraction_x == 0:
         for i in range(side):
             if inside:
-                source = plane[y0 + i]
+                near = plane[y0 + i, x0 : x0 + side]
+                copied = out[i, :side]
                 for j in range(side):
-                    out[i, j] = source[x0 + j]
+                    copied[j] = near[j]
             else:
                 source = plane[_inside(y0 + i, height)]
                 for j in range(side):
@@ -102,7 +103,7 @@ def displaced(
                 result[j] = value
 
 
-@kernel
+@lean_kernel
 def _filter_row(a: Pixels, taps: NDArray[np.int64], out: NDArray[np.int32]) -> None:
     """Eight sums of eight weighted neighbours."""
     for j in range(8):
@@ -112,7 +113,7 @@ def _filter_row(a: Pixels, taps: NDArray[np.int64], out: NDArray[np.int32]) -> N
         out[j] = total
 
 
-@kernel
+@lean_kernel
 def absolute_difference(
     source: Pixels,
     reference: Pixels,
@@ -128,16 +129,18 @@ def absolute_difference(
         return 1 << 40
     total = np.int64(0)
     for i in range(side):
-        a = source[y + i]
-        b = reference[y_from + i]
+        # Views whose indices start at zero, and 32 bits all the way: else nothing vectorises.
+        a = source[y + i, x : x + side]
+        b = reference[y_from + i, x_from : x_from + side]
         row = np.int32(0)
         for j in range(side):
-            row += np.int32(abs(np.int32(a[x + j]) - np.int32(b[x_from + j])))
+            difference = np.int32(np.int32(a[j]) - np.int32(b[j]))
+            row = np.int32(row + np.int32(abs(difference)))
         total += np.int64(row)
     return total
 
 
-@kernel
+@lean_kernel
 def _mixed_difference(
     source: Pixels,
     reference: Pixels,
@@ -177,7 +180,7 @@ def _mixed_difference(
     return float(total)
 
 
-@kernel
+@lean_kernel
 def search(
     source: Pixels,
     reference: Pixels,
@@ -285,7 +288,7 @@ def search(
     return best_cost
 
 
-@kernel
+@lean_kernel
 def vector_bits(difference: Integer) -> Real:
     """Rough length of one component of a coded vector."""
     size = abs(difference)

@@ -10,7 +10,7 @@ from rankcast.codec.svd_patch.basis import Basis
 from rankcast.codec.svd_patch.geometry import Geometry
 from rankcast.codec.svd_patch.slice import FIELDS
 from rankcast.entropy.rangecoder import REGISTERS, Coder, new_coder
-from rankcast.jit import Integer, kernel
+from rankcast.jit import Integer, lean_kernel
 
 _CHECK_MASK = (1 << 32) - 1
 
@@ -53,7 +53,7 @@ def new_info(geometry: Geometry) -> list[NDArray[np.int16]]:
     return [np.zeros((p.units_y, p.units_x, FIELDS), np.int16) for p in geometry.planes]
 
 
-@kernel
+@lean_kernel
 def _checksum(samples: NDArray[np.uint16], value: Integer) -> Integer:
     # Blocks of 4096: a weighted sum that vectorises (< 2^16 x 2^13 x 2^12), then one step of
     # a multiplicative hash (Knuth's 2654435761) over the sums.

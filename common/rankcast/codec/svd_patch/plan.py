@@ -6,6 +6,8 @@ import numpy as np
 
 from rankcast.codec.svd_patch.decision import (
     BIT_PRICE,
+    COST_CONSTANT,
+    COST_SLOPE,
     LANES,
     MIDDLE_REAL,
     RESIDUAL_REAL,
@@ -13,6 +15,8 @@ from rankcast.codec.svd_patch.decision import (
     SCALED,
     SOURCE_REAL,
     STEP_REAL,
+    STILL_BITS,
+    estimated_saving,
 )
 from rankcast.codec.svd_patch.motion import absolute_difference, search
 from rankcast.codec.svd_patch.slice import (
@@ -21,28 +25,23 @@ from rankcast.codec.svd_patch.slice import (
     HAS_GUIDE,
     PREDICTED,
     STARTS,
+    TOP,
     VECTOR_X,
     VECTOR_Y,
     Work,
 )
-from rankcast.codec.svd_patch.tables import CODED_SIDE, STRIDE
+from rankcast.codec.svd_patch.tables import CODED_SIDE
 from rankcast.codec.svd_patch.transform import forward
-from rankcast.jit import Integer, Real, kernel
+from rankcast.jit import Integer, Real, lean_kernel
 
 SKIP_PLANNED = 4
 """Added to the planned size of a patch that nothing has changed in."""
 
-# A coefficient of x steps costs about min(x^2, a + b |x|) squared steps: zeroed, or coded with its
-# position, sign and level. Measured on the coder at 1 bit a sample.
-_COST_CONSTANT = np.float32(0.75)
-_COST_SLOPE = np.float32(0.13)
 _KEY_HEAD_BITS = 7.0
 _PREDICTED_HEAD_BITS = 4.0
-_STILL_BITS = 5.0
-"""What a patch must save at least before it is more than skipped."""
 
 
-@kernel
+@lean_kernel
 def _gain(w: Work, side: Integer, size: Integer) -> Real:
     """Squared steps that coding the residual would save, estimated."""
     residual = w.real_tiles[RESIDUAL_REAL]
@@ -52,44 +51,46 @@ def _gain(w: Work, side: Integer, size: Integer) -> Real:
         residual, side, coded_side, w.left_t_real[size], w.right_real[size],
         w.real_tiles[MIDDLE_REAL], scaled,
     )  # fmt: skip
-    lanes[:coded_side] = np.float32(0)
-    zero = np.float32(0)
-    for i in range(coded_side):
-        row = scaled[i * STRIDE : i * STRIDE + coded_side]
-        for j in range(coded_side):
-            value = row[j]
-            saved = value * value - _COST_CONSTANT - _COST_SLOPE * abs(value)
-            if saved < zero:
-                saved = zero
-            lanes[j] += saved
-    total = np.float32(0)
-    for j in range(coded_side):
-        total += lanes[j]
-    return float(total)
+    return estimated_saving(scaled, coded_side, lanes)
 
 
-@kernel
+_QUANTISED = 0.083
+"""Squared steps a sample, 1 / 12, that uniform quantisation leaves anyway."""
+
+
+@lean_kernel
 def find_still(w: Work, uy: Integer, units_x: Integer) -> None:
     """Mark the units of one row that are as good as in the reference."""
     step = w.prices[STEP_REAL]
     inverse_step = np.float32(1.0 / step)
     residual, lanes = w.real_tiles[RESIDUAL_REAL], w.real_lines[LANES]
-    limit = w.prices[BIT_PRICE] * _STILL_BITS
+    limit = w.prices[BIT_PRICE] * STILL_BITS
     for ux in range(units_x):
         x = ux * 8
-        for j in range(8):
-            lanes[j] = np.float32(0)
+        lanes[:16] = np.float32(0)
+        upper = right = np.float32(0)
         for i in range(8):
-            source = w.source[uy * 8 + i]
-            reference = w.reference[uy * 8 + i]
+            if i == 4:
+                for j in range(8):
+                    upper += lanes[8 + j]
+            source = w.source[uy * 8 + i, x : x + 8]
+            reference = w.reference[uy * 8 + i, x : x + 8]
             for j in range(8):
-                value = (np.float32(source[x + j]) - np.float32(reference[x + j])) * inverse_step
+                value = (np.float32(source[j]) - np.float32(reference[j])) * inverse_step
                 residual[0, i, j] = value
                 lanes[j] += value * value
-        energy = np.float32(0)
+                lanes[8 + j] += value
+        energy = whole = np.float32(0)
         for j in range(8):
             energy += lanes[j]
-        if energy < _COST_CONSTANT + limit:
+            whole += lanes[8 + j]
+        for j in range(4, 8):
+            right += lanes[8 + j]
+        # Sums over the patch and the differences of its halves: no trend in noise.
+        trend = max(abs(whole), abs(whole - 2 * upper), abs(whole - 2 * right))
+        if (
+            energy < 64 * _QUANTISED and trend < np.float32(8 * 0.9)
+        ) or energy < COST_CONSTANT + limit:
             w.still[uy, ux] = 1
         elif energy > 64 * 0.5:
             w.still[uy, ux] = 0
@@ -97,7 +98,7 @@ def find_still(w: Work, uy: Integer, units_x: Integer) -> None:
             w.still[uy, ux] = _gain(w, 8, 0) < limit
 
 
-@kernel
+@lean_kernel
 def _residual_cost(
     w: Work, y: Integer, x: Integer, side: Integer, size: Integer, skip_mean: bool
 ) -> Real:
@@ -121,12 +122,36 @@ def _residual_cost(
     gain = _gain(w, side, size)
     if skip_mean:
         mean = w.real_lines[SCALED, 0]
-        saved = mean * mean - _COST_CONSTANT - _COST_SLOPE * abs(mean)
+        saved = mean * mean - COST_CONSTANT - COST_SLOPE * abs(mean)
         return float(energy - mean * mean) - gain + float(max(saved, np.float32(0)))
     return float(energy) - gain
 
 
-@kernel
+_FLAT = 0.03
+"""Squared steps a sample below which a part of 16 is one patch at once."""
+
+
+@lean_kernel
+def _spread(w: Work, y: Integer, x: Integer, skip_mean: bool) -> Real:
+    """Squared steps of a 16 x 16 part of the cell in SOURCE_REAL, or of what its mean leaves."""
+    cell, lanes = w.real_blocks[SOURCE_REAL], w.real_lines[LANES]
+    offset = cell[y, x] if skip_mean else np.float32(0)
+    lanes[:32] = np.float32(0)
+    sums, squares = lanes[:16], lanes[16:32]
+    for i in range(16):
+        row = cell[y + i, x : x + 16]
+        for j in range(16):
+            value = row[j] - offset
+            sums[j] += value
+            squares[j] += value * value
+    total = energy = np.float32(0)
+    for j in range(16):
+        total += sums[j]
+        energy += squares[j]
+    return float(energy) - float(total) * float(total) / 256 if skip_mean else float(energy)
+
+
+@lean_kernel
 def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
     """Choose the sizes of the patches of one 32 x 32 cell; see `Work.plan`."""
     units_y = min(4, w.info.shape[0] - uy)
@@ -146,15 +171,21 @@ def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
             if units_y < 4 or units_x < 4:
                 _plan_border(w, uy, ux, units_y, units_x)
             return
+        whole_cell = units_y == 4 and units_x == 4
+        if whole_cell and still_units < 8 and _moved_whole(w, uy, ux):
+            for i in range(4):
+                for j in range(4):
+                    w.plan[uy + i, ux + j] = 2
+            return
     y, x = uy * 8, ux * 8
     price = w.prices[BIT_PRICE]
     inverse_step = np.float32(1.0 / w.prices[STEP_REAL])
     cell = w.real_blocks[SOURCE_REAL]
     for i in range(8 * units_y):
-        source = w.source[y + i]
-        row = source[x : x + 8 * units_x]
+        row = w.source[y + i, x : x + 8 * units_x]
+        out = cell[i, : 8 * units_x]
         for j in range(8 * units_x):
-            cell[i, j] = np.float32(row[j]) * inverse_step
+            out[j] = np.float32(row[j]) * inverse_step
     head = price * (_PREDICTED_HEAD_BITS if predicted else _KEY_HEAD_BITS)
     whole = 0.0
     merged = 0 if units_y == 4 and units_x == 4 else -4
@@ -173,6 +204,16 @@ def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
                         w.plan[uy + c, ux + d] = SKIP_PLANNED + 1
                 whole += price
                 continue
+            if high == 2 and wide == 2 and still == 0:
+                spread = _spread(w, 8 * a, 8 * b, not predicted)
+                if spread < 256 * _FLAT:
+                    # Hardly a level either way: one patch, without trials.
+                    whole += head + spread
+                    merged += 1
+                    for c in range(a, a + 2):
+                        for d in range(b, b + 2):
+                            w.plan[uy + c, ux + d] = 1
+                    continue
             parts = 0.0
             for c in range(a, a + high):
                 for d in range(b, b + wide):
@@ -203,7 +244,67 @@ def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
 _WHOLE_LIMIT = 250.0
 
 
-@kernel
+@lean_kernel
+def _moved_whole(w: Work, uy: Integer, ux: Integer) -> bool:
+    """Whether one displacement that neighbours suggest explains all of a cell but its noise."""
+    y, x = uy * 8, ux * 8
+    best = w.vectors[BEST]
+    starts = w.vectors[STARTS:]
+    starts[0, 0] = starts[0, 1] = np.int64(0)
+    count = 1
+    if w.numbers[HAS_GUIDE] != 0:
+        shift = w.numbers[GUIDE_SHIFT]
+        gy = min(uy << shift, w.guide.shape[0] - 1)
+        gx = min(ux << shift, w.guide.shape[1] - 1)
+        starts[1, 0] = np.int64(w.guide[gy, gx, VECTOR_Y]) >> shift
+        starts[1, 1] = np.int64(w.guide[gy, gx, VECTOR_X]) >> shift
+        count = 2
+    else:
+        starts[1, 0], starts[1, 1] = best[0], best[1]
+        count = 2
+        if ux > 0:
+            starts[2, 0] = w.info[uy, ux - 1, VECTOR_Y]
+            starts[2, 1] = w.info[uy, ux - 1, VECTOR_X]
+            count = 3
+        if uy > w.numbers[TOP]:
+            starts[count, 0] = w.info[uy - 1, ux, VECTOR_Y]
+            starts[count, 1] = w.info[uy - 1, ux, VECTOR_X]
+            count += 1
+    limit = 256 * _NOISE_DIFFERENCE * w.prices[STEP_REAL]
+    best_total = 1e30
+    found_y = found_x = np.int64(0)
+    for k in range(count):
+        v, u = starts[k, 0] >> 2, starts[k, 1] >> 2
+        known = False
+        for m in range(k):
+            if starts[m, 0] >> 2 == v and starts[m, 1] >> 2 == u:
+                known = True
+        if known:
+            continue
+        total = 0.0
+        for quarter in range(4):
+            a, b = 16 * (quarter >> 1), 16 * (quarter & 1)
+            part = absolute_difference(
+                w.source, w.reference, y + a, x + b, 16, y + a + v, x + b + u
+            )
+            if part > limit:
+                total = 1e30
+                break
+            total += part
+        if total < best_total:
+            best_total = total
+            found_y, found_x = 4 * v, 4 * u
+    if best_total > 1e29:
+        return False
+    best[0], best[1] = found_y, found_x
+    return True
+
+
+_NOISE_DIFFERENCE = 0.3
+"""Mean absolute difference in steps below which most of a residual falls into the dead zone."""
+
+
+@lean_kernel
 def _plan_border(w: Work, uy: Integer, ux: Integer, units_y: Integer, units_x: Integer) -> None:
     for i in range(units_y):
         for j in range(units_x):
@@ -211,7 +312,7 @@ def _plan_border(w: Work, uy: Integer, ux: Integer, units_y: Integer, units_x: I
             w.plan[uy + i, ux + j] = SKIP_PLANNED + (1 if fits else 0)
 
 
-@kernel
+@lean_kernel
 def _subtract(
     w: Work,
     uy: Integer,
@@ -252,7 +353,8 @@ def _subtract(
             reach = 8 if near >= zero else 2
             search(
                 w.source, w.reference, y, x, 16, starts, 2, w.prices[SAD_PRICE], w.vectors[0],
-                w.real_lines[LANES], best, reach, 256 * 0.25 * w.prices[STEP_REAL], 1e30,
+                w.real_lines[LANES], best, reach, 256 * _NOISE_DIFFERENCE * w.prices[STEP_REAL],
+                1e30,
             )  # fmt: skip
             v, u = best[0] >> 2, best[1] >> 2
         else:

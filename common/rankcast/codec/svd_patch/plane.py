@@ -6,10 +6,10 @@ from rankcast.codec.svd_patch.decision import decide_leaf
 from rankcast.codec.svd_patch.plan import SKIP_PLANNED, find_still, plan_cell
 from rankcast.codec.svd_patch.slice import BOTTOM, D_KIND, NONE, PREDICTED, TOP, Work, code_leaf
 from rankcast.entropy.rangecoder import DECODING, OVERRUN
-from rankcast.jit import Integer, kernel
+from rankcast.jit import Integer, lean_kernel
 
 
-@kernel
+@lean_kernel
 def _node(w: Work, uy: Integer, ux: Integer, size: Integer) -> bool:
     """Code a patch; False if it is split, by choice or because it would not fit."""
     n = 1 << size
@@ -24,7 +24,7 @@ def _node(w: Work, uy: Integer, ux: Integer, size: Integer) -> bool:
     return code_leaf(w, uy, ux, size)
 
 
-@kernel
+@lean_kernel
 def code_plane(w: Work) -> bool:
     """Write or read the slice; False if the buffer was too small or the stream ended early."""
     bottom, width = w.numbers[BOTTOM], w.info.shape[1]
@@ -67,13 +67,13 @@ def code_plane(w: Work) -> bool:
     return True
 
 
-@kernel
+@lean_kernel
 def vy_of(uy: Integer, index: Integer, eighth: Integer) -> Integer:
     """Row of the unit of a patch of 8 by its place in the cell's Z order."""
     return uy + 2 * (((index - 1) // 5) >> 1) + (eighth >> 1)
 
 
-@kernel
+@lean_kernel
 def vx_of(ux: Integer, index: Integer, eighth: Integer) -> Integer:
     """Column of the unit of a patch of 8 by its place in the cell's Z order."""
     return ux + 2 * (((index - 1) // 5) & 1) + (eighth & 1)

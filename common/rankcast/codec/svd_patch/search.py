@@ -10,35 +10,42 @@ from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.intra import CORNER
 from rankcast.codec.svd_patch.tables import ANGLES, DC, INVERSE_ANGLES, PLANAR
-from rankcast.jit import Integer, Real, kernel
+from rankcast.jit import Integer, Real, lean_kernel
 
 _RAMP: NDArray[np.float32] = np.arange(33, dtype=np.float32)
 
 
-@kernel
+@lean_kernel
+def lay_out_sides(
+    edge: NDArray[np.int32], side: Integer, top: NDArray[np.float32], left: NDArray[np.float32]
+) -> None:
+    """Put both sides of an edge outwards from the corner, for all directional modes."""
+    for i in range(2 * side + 1):
+        top[CORNER + i] = np.float32(edge[CORNER + i])
+        left[CORNER + i] = np.float32(edge[CORNER - i])
+
+
+@lean_kernel
 def angle_difference(
-    edge: NDArray[np.int32],
     mode: Integer,
     side: Integer,
     block: NDArray[np.float32],
     reference: NDArray[np.float32],
+    other: NDArray[np.float32],
     lanes: NDArray[np.float32],
     stride: Integer,
 ) -> Real:
     """Sum of absolute differences of a directional mode.
 
-    Every `stride`-th row counts. `block` is the source, transposed for modes below 18:
-    then the same code serves both.
+    Every `stride`-th row counts. `block` is the source, transposed for modes below 18, and
+    `reference` the side that the mode runs along, `other` the other one, both outwards from the
+    corner: then the same code serves both.
     """
-    direction = 1 if mode >= 18 else -1
     angle = ANGLES[mode]
-    for i in range(2 * side + 1):
-        reference[CORNER + i] = np.float32(edge[CORNER + direction * i])
     if angle < 0:
         inverse = INVERSE_ANGLES[mode]
         for i in range(1, ((side * -angle) >> 5) + 1):
-            source = (i * -inverse + 128) >> 8
-            reference[CORNER - i] = np.float32(edge[CORNER - direction * source])
+            reference[CORNER - i] = other[CORNER + ((i * -inverse + 128) >> 8)]
     lanes[:side] = np.float32(0)
     for i in range(stride - 1, side, stride):
         offset = (i + 1) * angle
@@ -56,7 +63,7 @@ def angle_difference(
     return total * np.float32(stride)
 
 
-@kernel
+@lean_kernel
 def smooth_difference(
     edge: NDArray[np.int32],
     mode: Integer,
@@ -64,15 +71,16 @@ def smooth_difference(
     block: NDArray[np.float32],
     top: NDArray[np.float32],
     lanes: NDArray[np.float32],
+    stride: Integer,
 ) -> Real:
-    """Sum of absolute differences of the planar or the mean mode."""
+    """Sum of absolute differences of the planar or the mean mode; as `angle_difference`."""
     lanes[:side] = np.float32(0)
     if mode == DC:
         mean = np.float32(0)
         for i in range(1, side + 1):
             mean += np.float32(edge[CORNER + i]) + np.float32(edge[CORNER - i])
         mean /= np.float32(2 * side)
-        for i in range(side):
+        for i in range(stride - 1, side, stride):
             row = block[i]
             for j in range(side):
                 lanes[j] += abs(row[j] - mean)
@@ -82,7 +90,7 @@ def smooth_difference(
         bottom = np.float32(edge[CORNER - side - 1]) * scale
         for j in range(side):
             top[j] = np.float32(edge[CORNER + 1 + j]) * scale
-        for i in range(side):
+        for i in range(stride - 1, side, stride):
             left = np.float32(edge[CORNER - 1 - i]) * scale
             first = np.float32(side) * left + np.float32(i + 1) * bottom
             slope = right - left
@@ -95,4 +103,4 @@ def smooth_difference(
     total = np.float32(0)
     for j in range(side):
         total += lanes[j]
-    return total
+    return total * np.float32(stride)

@@ -12,7 +12,7 @@ from rankcast.codec.svd_patch.tables import (
     MIDDLE_BITS,
     STRIDE,
 )
-from rankcast.jit import Integer, kernel
+from rankcast.jit import Integer, lean_kernel
 
 _CLAMP_8 = (1 << 17) - 1
 _CLAMP_MIDDLE_8 = (1 << 18) - 1
@@ -26,7 +26,7 @@ _SHIFT_FIRST_16 = BASIS_BITS_16 - MIDDLE_BITS
 _SHIFT_SECOND_16 = BASIS_BITS_16 + MIDDLE_BITS + COEFFICIENT_BITS
 
 
-@kernel
+@lean_kernel
 def forward(
     residual: NDArray[np.float32],
     side: Integer,
@@ -101,7 +101,7 @@ def forward(
             out[7] = s7
 
 
-@kernel
+@lean_kernel
 def _clamp(value: Integer, bound: Integer) -> Integer:
     if value > bound:
         return bound
@@ -110,7 +110,7 @@ def _clamp(value: Integer, bound: Integer) -> Integer:
     return value
 
 
-@kernel
+@lean_kernel
 def inverse_8(
     levels: NDArray[np.int32],
     side: Integer,
@@ -184,7 +184,7 @@ def inverse_8(
             residual[g, i, 7] = np.int32(s7 >> _SHIFT_SECOND_8)
 
 
-@kernel
+@lean_kernel
 def _clamp_middle(value: Integer) -> Integer:
     most, least = np.int32(_CLAMP_MIDDLE_8), np.int32(-_CLAMP_MIDDLE_8)
     if value > most:
@@ -194,7 +194,7 @@ def _clamp_middle(value: Integer) -> Integer:
     return value
 
 
-@kernel
+@lean_kernel
 def inverse_16(
     levels: NDArray[np.int32],
     side: Integer,
