@@ -142,7 +142,7 @@ def slow_sink(seconds: float) -> dict[str, Any]:
             while not pipeline.wait(0.1) and not flag.requested:
                 continue
         pipeline.join()
-    balance, shown = pipeline.balance, lane.ledger.balance()
+    balance, shown = pipeline.outcome.balance, lane.ledger.balance()
     lost = sum(balance.lost.values()) + sum(shown.lost.values())
     return {
         "published": balance.entered,
