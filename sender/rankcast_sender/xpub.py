@@ -254,6 +254,9 @@ class XpubThread:
         while any(channel.viewers for channel in self._channels) and not self._overdue():
             xpub.poll(FINISH_POLL_MS, zmq.POLLIN)
             self._read_subscriptions(xpub)
+            for channel in self._channels:
+                # In real time a viewer whose queue was full has lost it; twice does no harm.
+                self._say(xpub, channel, Kind.END)
 
     def _overdue(self) -> bool:
         return time.monotonic() > self._closed_at + self._linger_s
