@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 import zmq
+from hypothesis import HealthCheck, settings
+
+# How fast a busy machine draws examples says nothing about the code under test.
+settings.register_profile("rankcast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("rankcast")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
