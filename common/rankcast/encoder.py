@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rankcast.codec import DEFAULT_CODEC, codec_named
-from rankcast.codec.protocol import CodecOptions, Reconfigurable
+from rankcast.codec.protocol import CodecOptions, CountsPackets, Reconfigurable
 from rankcast.errors import SettingsError, UnsupportedImageError
 from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar, plain_scalar
 from rankcast.mistake import reason_of
@@ -201,6 +201,8 @@ class Encoder:
                 f"got a packet of {len(packet)} bytes, the limit is {self.max_packet_bytes} "
                 "(limits.max_packet_bytes): use another codec or a lower quality"
             )
+        if isinstance(self._encoder, CountsPackets):
+            self._encoder.packet_made(len(packet))
         self._sequence += 1
         return packet
 

@@ -92,6 +92,14 @@ class Reconfigurable(Protocol):
         """Go on with other options from the next frame on."""
 
 
+@runtime_checkable
+class CountsPackets(Protocol):
+    """An encoder that keeps to a bit rate, and so must know what a packet adds to a body."""
+
+    def packet_made(self, size_bytes: int) -> None:
+        """Take note of the size of the packet that the last frame became."""
+
+
 class CodecDecoder(Protocol):
     """The decoding half; trusts nothing in the body."""
 

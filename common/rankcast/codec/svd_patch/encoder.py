@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 
 import numpy as np
@@ -21,6 +22,8 @@ from rankcast.frame import Frame, Pixels, full_scale
 from rankcast.jit import Integer, lean_kernel
 from rankcast.opencv import cv2
 
+log = logging.getLogger(__name__)
+
 CHECKSUM_EVERY = 16
 """Frames from one checksum of the planes to the next; key frames always have one."""
 MIN_PLANE_STEP = 4
@@ -28,6 +31,8 @@ MAX_PLANE_STEP = 1 << 20
 _CUT_SAMPLING = 4
 _CUT_LEVELS = 0.03
 """Mean difference, as a share of full scale, below which a frame is never a scene change."""
+_PSNR_PROMISE_DB = 0.3
+"""A frame whose PSNR is further below the one asked for is told of."""
 
 
 class SvdPatchEncoder:
@@ -44,6 +49,7 @@ class SvdPatchEncoder:
         self._since_key = 0
         self._key_ns = 0
         self._bits = 8
+        self._miss_told = False
 
     def request_keyframe(self) -> None:
         """Make the next frame a key frame."""
@@ -57,6 +63,8 @@ class SvdPatchEncoder:
         """
         old, self.options = self.options, options
         self._rate.reconfigure(options)
+        if (old.psnr, old.colour) != (options.psnr, options.colour):
+            self._miss_told = False
         if (old.colour, old.significant_bits) != (options.colour, options.significant_bits):
             self._key_wanted = True
 
@@ -75,7 +83,12 @@ class SvdPatchEncoder:
             reference = None
             self._bits = self._significant_bits(frame)
         kept = self.options.refs == 1 or key or self._since_key % 2 == 0
-        step = self._rate.propose(key=key, bits=self._bits, t_ns=frame.t_capture_mono_ns)
+        step = self._rate.propose(
+            key=key,
+            bits=self._bits,
+            peak=full_scale(pixels.dtype),
+            t_ns=frame.t_capture_mono_ns,
+        )
         energy = _squares(pixels)
         while True:
             plane_step = _plane_step(step, geometry)
@@ -83,11 +96,17 @@ class SvdPatchEncoder:
             rebuilt = to_pixels(spare.planes, geometry, pixels.dtype)
             error = _squared_error(pixels, rebuilt)
             psnr = _psnr(error, pixels)
-            better = self._rate.review(key=key, size_bytes=len(body), psnr_db=psnr)
+            better = self._rate.review(
+                key=key,
+                size_bytes=len(body),
+                psnr_db=psnr,
+                ceiling_db=lambda: self._ceiling_db(pixels, geometry),
+            )
             if better is None or _plane_step(better, geometry) == plane_step:
                 break
             step = better
         self._rate.sent(key=key, size_bytes=len(body))
+        self._tell_miss(psnr, sequence, pixels, geometry)
         ref_sequence = None if reference is None else reference.sequence
         spare.sequence = sequence
         checked = key or self._since_key % CHECKSUM_EVERY == 0
@@ -108,6 +127,36 @@ class SvdPatchEncoder:
             rank=(self.options.rank,) * min(len(geometry.planes), 4),
             checksum=checksum,
         )
+
+    def packet_made(self, size_bytes: int) -> None:
+        """Count the whole packet, not the body alone, against the bit rate."""
+        self._rate.packet_made(size_bytes)
+
+    def _ceiling_db(self, pixels: Pixels, geometry: Geometry) -> float:
+        """PSNR of the planes themselves, before anything is quantised."""
+        if geometry.layout not in (Layout.YCC420, Layout.YCC444):
+            return math.inf
+        return _psnr(
+            _squared_error(pixels, to_pixels(self._source, geometry, pixels.dtype)), pixels
+        )
+
+    def _tell_miss(self, psnr: float, sequence: int, pixels: Pixels, geometry: Geometry) -> None:
+        """Say once that frames are below the PSNR that was asked for, and what limits them."""
+        wanted = self.options.psnr
+        if wanted is None or psnr >= wanted - _PSNR_PROMISE_DB or self._miss_told:
+            return
+        self._miss_told = True
+        ceiling = self._ceiling_db(pixels, geometry)
+        if ceiling > wanted + _PSNR_PROMISE_DB:
+            reason = "no step that was tried comes nearer"
+        elif geometry.layout is Layout.YCC420:
+            reason = f"half-size chroma alone limits it to {ceiling:.1f} dB, use colour=ycc444"
+        else:
+            reason = f"the colour transform alone limits it to {ceiling:.1f} dB"
+        log.warning(
+            "frame %d has %.1f dB, psnr=%g was asked for: %s (further frames are not told of)",
+            sequence, psnr, wanted, reason,
+        )  # fmt: skip
 
     def _layout(self, frame: Frame) -> Layout:
         shape = frame.pixels.shape
