@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WAIT_S = 60.0
+STOP_S = 2.0
+"""A signal ends a command within this, on a machine that has processors for it."""
 
 
 class Rankcast:
@@ -52,6 +55,38 @@ class Rankcast:
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    def stop(self, number: signal.Signals) -> int:
+        """Send a signal, hold the process to `STOP_S`, and return its exit code.
+
+        Time in which its threads were ready and waited for a processor is the machine's and not
+        the command's: it is taken off. On an idle machine that is nothing.
+        """
+        before_s = self._waited_for_a_processor_s()
+        waited_s = 0.0
+        started = time.monotonic()
+        self.process.send_signal(number)
+        while True:
+            try:
+                code = self.process.wait(0.02)
+                break
+            except subprocess.TimeoutExpired:
+                assert time.monotonic() - started < WAIT_S, self.lines
+                waited_s = max(waited_s, self._waited_for_a_processor_s() - before_s)
+        took_s = time.monotonic() - started
+        assert took_s - waited_s < STOP_S, (
+            f"stopped after {took_s:.2f} s, {waited_s:.2f} s of them without a processor; "
+            f"the process said: {self.lines}"
+        )
+        return code
+
+    def _waited_for_a_processor_s(self) -> float:
+        """Sum over the threads; 0 where the system does not tell."""
+        waited_ns = 0
+        for file in Path(f"/proc/{self.process.pid}/task").glob("*/schedstat"):
+            with suppress(OSError):  # the thread has gone
+                waited_ns += int(file.read_text().split()[1])
+        return waited_ns / 1e9
 
     def wait(self, timeout_s: float = WAIT_S) -> int:
         """Exit code."""

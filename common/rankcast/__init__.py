@@ -6,27 +6,31 @@ The public face of the library that both ends share::
     pixels = dec.decode(enc.encode(pixels))
 """
 
-from rankcast.decoder import Decoder
-from rankcast.encoder import Encoder
-from rankcast.errors import (
-    ImageFileError,
-    LimitError,
-    NeedKeyframe,
-    NoStreamError,
-    PayloadError,
-    RankcastError,
-    SettingsError,
-    SinkError,
-    SourceError,
-    TransportError,
-    UnknownCodecError,
-    UnknownVersionError,
-    UnsupportedImageError,
-    WireError,
-    WorkerError,
-)
-from rankcast.frame import Coding, Frame
-from rankcast.pool import set_threads
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rankcast.decoder import Decoder
+    from rankcast.encoder import Encoder
+    from rankcast.errors import (
+        ImageFileError,
+        LimitError,
+        NeedKeyframe,
+        NoStreamError,
+        PayloadError,
+        RankcastError,
+        SettingsError,
+        SinkError,
+        SourceError,
+        TransportError,
+        UnknownCodecError,
+        UnknownVersionError,
+        UnsupportedImageError,
+        WireError,
+        WorkerError,
+    )
+    from rankcast.frame import Coding, Frame
+    from rankcast.pool import set_threads
 
 __version__ = "0.1.0"
 
@@ -53,3 +57,39 @@ __all__ = [
     "__version__",
     "set_threads",
 ]
+
+_HOMES = {
+    "Coding": "rankcast.frame",
+    "Decoder": "rankcast.decoder",
+    "Encoder": "rankcast.encoder",
+    "Frame": "rankcast.frame",
+    "ImageFileError": "rankcast.errors",
+    "LimitError": "rankcast.errors",
+    "NeedKeyframe": "rankcast.errors",
+    "NoStreamError": "rankcast.errors",
+    "PayloadError": "rankcast.errors",
+    "RankcastError": "rankcast.errors",
+    "SettingsError": "rankcast.errors",
+    "SinkError": "rankcast.errors",
+    "SourceError": "rankcast.errors",
+    "TransportError": "rankcast.errors",
+    "UnknownCodecError": "rankcast.errors",
+    "UnknownVersionError": "rankcast.errors",
+    "UnsupportedImageError": "rankcast.errors",
+    "WireError": "rankcast.errors",
+    "WorkerError": "rankcast.errors",
+    "set_threads": "rankcast.pool",
+}
+
+if not TYPE_CHECKING:  # type checkers know every name from the imports above
+
+    def __getattr__(name: str) -> object:
+        """Load what is asked for: the command must take signals before numba is imported."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _HOMES.keys())

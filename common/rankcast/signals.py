@@ -18,6 +18,25 @@ class StopFlag:
         self.requested = False
 
 
+# What came before a command was ready to look at a flag of its own.
+_held = StopFlag()
+
+
+def hold_signals() -> None:
+    """Keep SIGINT and SIGTERM for the first `stop_flag`, while a command still loads.
+
+    The command then ends by its usual path: its modules are loaded, nothing is started, the
+    report is written. An exception in the middle of an import could be lost or leave half a
+    module behind.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _hold)
+
+
+def _hold(_number: int, _frame: FrameType | None) -> None:
+    _held.requested = True
+
+
 @contextmanager
 def stop_flag() -> Iterator[StopFlag]:
     """Turn SIGINT and SIGTERM into a flag while the block runs; only from the main thread.
@@ -31,6 +50,9 @@ def stop_flag() -> Iterator[StopFlag]:
         flag.requested = True
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    # After the change of handlers, so that none falls between them.
+    if _held.requested:
+        flag.requested = True
     try:
         yield flag
     finally:

@@ -5,6 +5,19 @@ with rankcast_receiver.Subscriber("tcp://127.0.0.1:5555") as subscriber:
         print(frame.sequence, frame.pixels.shape)
 """
 
-from rankcast_receiver.subscriber import Subscriber
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rankcast_receiver.subscriber import Subscriber
 
 __all__ = ["Subscriber"]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Load the class when it is asked for, as `rankcast` itself does."""
+        if name != "Subscriber":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from rankcast_receiver.subscriber import Subscriber
+
+        return Subscriber

@@ -2,7 +2,6 @@
 
 import sys
 
-from rankcast.cli import run
-from rankcast_receiver.cli import receive
+from rankcast.cli import main_of
 
-sys.exit(run(receive, name="rankcast receive"))
+sys.exit(main_of("rankcast_receiver.cli", "receive"))

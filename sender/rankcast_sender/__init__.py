@@ -4,6 +4,19 @@ with rankcast_sender.Publisher("tcp://127.0.0.1:5555", name="cam") as publisher:
     publisher.send(pixels, meta={"serial": "A17"})
 """
 
-from rankcast_sender.publisher import Publisher
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rankcast_sender.publisher import Publisher
 
 __all__ = ["Publisher"]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Load the class when it is asked for, as `rankcast` itself does."""
+        if name != "Publisher":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from rankcast_sender.publisher import Publisher
+
+        return Publisher

@@ -2,7 +2,6 @@
 
 import sys
 
-from rankcast.cli import run
-from rankcast_sender.cli import send
+from rankcast.cli import main_of
 
-sys.exit(run(send, name="rankcast send"))
+sys.exit(main_of("rankcast_sender.cli", "send"))

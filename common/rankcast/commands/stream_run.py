@@ -11,18 +11,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rankcast.errors import RankcastError, SettingsError
+from rankcast.errors import RankcastError, SettingsError, TransportError
 from rankcast.frame import Pixels
 from rankcast.imagefile import read_image, read_text
 
 AUDIT_EVERY = 8
 """Each eighth frame is kept on both sides and compared: PNG files cost time of their own."""
-STOP_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 0.7
+"""For each of the two processes, after which it is killed: the demo ends within 2 s."""
+PORT_TRIES = 5
+"""Between choosing a free port and listening there another process can take it."""
 _RECEIVED = re.compile(r"received (\d+)")
 
 
@@ -85,9 +88,9 @@ class _Child:
             said = self.lines[-1] if self.lines else f"{self.module} ended with {code}"
             # The child's own line is the clear one; wrong usage stays wrong usage.
             reason = said.partition(": ")[2] or said
-            raise (
-                SettingsError(reason) if code == SettingsError.exit_code else RankcastError(reason)
-            )
+            if code == SettingsError.exit_code:
+                raise SettingsError(reason)
+            raise (TransportError if "cannot listen at" in reason else RankcastError)(reason)
 
 
 @contextmanager
@@ -143,7 +146,27 @@ def run_stream(
         If one of the processes fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    address = f"tcp://127.0.0.1:{_free_port()}"
+
+    def run_once() -> StreamRun | None:
+        address = f"tcp://127.0.0.1:{_free_port()}"
+        return _run_at(address, source, codec, options, frames, folder, progress, stopped)
+
+    for _ in range(PORT_TRIES - 1):
+        with suppress(TransportError):
+            return run_once()
+    return run_once()
+
+
+def _run_at(
+    address: str,
+    source: str,
+    codec: str,
+    options: Mapping[str, Any],
+    frames: int,
+    folder: Path,
+    progress: Callable[[int, str], None],
+    stopped: Callable[[], bool],
+) -> StreamRun | None:
     sent, received = folder / "sent.json", folder / "received.json"
     receive = [
         "--connect", address, "--set", "stream.mode=keep", "--timeout", "60",
@@ -157,6 +180,8 @@ def run_stream(
     ]  # fmt: skip
     for name, value in options.items():
         send += ["--set", f"codec.{name}={value}"]
+    if stopped():
+        return None
     with (
         _child("rankcast_receiver", receive) as receiver,
         _child("rankcast_sender", send) as sender,
@@ -164,6 +189,8 @@ def run_stream(
         # The receiver ends with the stream; a sender that failed leaves it waiting.
         while receiver.process.poll() is None:
             if stopped():
+                sender.process.terminate()  # both at once; each is waited for at its own end
+                receiver.process.terminate()
                 return None
             if sender.process.poll():
                 receiver.stop()

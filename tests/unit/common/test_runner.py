@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 import pytest
 
-from rankcast.cli import run
+from rankcast.runner import run
 
 # As the entry point does it, with a command that prints more than a pipe holds.
 PRINTER = """
 import sys
 import click
-from rankcast.cli import run
+from rankcast.runner import run
 
 @click.command()
 def printer():

@@ -1,0 +1,61 @@
+"""A signal that comes while a command still loads its modules."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from fakes import free_address
+from processes import rankcast, read_report
+
+# With this set, Python says on stderr which module it has just imported.
+SAY_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}
+# Just after the handlers are in place, amid the imports, and near their end.
+MOMENTS = (" click.core", " numba.core.config", " rankcast.codec.svd_patch.encoder")
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    list(zip(MOMENTS, (signal.SIGINT, signal.SIGTERM, signal.SIGINT), strict=True)),
+)
+def test_a_sender_ends_cleanly_with_its_report(
+    tmp_path: Path, moment: str, number: signal.Signals
+) -> None:
+    report = tmp_path / "sent.json"
+    with rankcast("send", "--source", "synthetic:conveyor?width=320&height=240", "--bind",
+                  free_address(), "--report", str(report), **SAY_IMPORTS) as sender:  # fmt: skip
+        sender.wait_line(moment)
+        assert sender.stop(number) == 0
+        assert not any("Traceback" in line for line in sender.lines)
+    values = read_report(report)
+    assert (values["grabbed"], values["published"], values["balanced"]) == (0, 0, True)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_receiver_ends_cleanly_with_its_report(tmp_path: Path, moment: str) -> None:
+    report = tmp_path / "received.json"
+    with rankcast("receive", "--connect", free_address(), "--report", str(report),
+                  **SAY_IMPORTS) as receiver:  # fmt: skip
+        receiver.wait_line(moment)
+        assert receiver.stop(signal.SIGTERM) == 0
+        assert not any("Traceback" in line for line in receiver.lines)
+    values = read_report(report)
+    assert (values["delivered"], values["published"], values["balanced"]) == (0, None, True)
+
+
+@pytest.mark.parametrize("moment", [" click.core", " rankcast.codec.svd_patch.encoder"])
+def test_a_demo_ends_cleanly(tmp_path: Path, moment: str) -> None:
+    with rankcast("demo", "--out", str(tmp_path / "out"), **SAY_IMPORTS) as demo:
+        demo.wait_line(moment)
+        assert demo.stop(signal.SIGINT) == 0
+        assert not any("Traceback" in line for line in demo.lines)
+
+
+def test_an_interrupted_import_of_another_command_is_one_line(tmp_path: Path) -> None:
+    with rankcast("compare", str(tmp_path / "absent.png"), **SAY_IMPORTS) as compare:
+        compare.wait_line(" click.core")
+        assert compare.stop(signal.SIGINT) == 1
+        said = [line for line in compare.lines if not line.startswith("import time:")]
+    assert said == ["rankcast: interrupted"]
