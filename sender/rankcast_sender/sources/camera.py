@@ -16,6 +16,7 @@ from rankcast.errors import SourceError, UnsupportedImageError
 from rankcast.frame import Frame
 from rankcast.opencv import cv2
 from rankcast.printable import printable
+from rankcast_sender.sources.mosaic import Cfa, check_mosaic
 from rankcast_sender.sources.uri import SourceOptions
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,10 @@ class CameraOptions(SourceOptions):
     exposure: Control | None = None
     """In the units of the driver; switches automatic exposure off."""
     gain: Control | None = None
+    cfa: Cfa | None = None
+    """Take the sensor's mosaic as it is, with this colour filter array, in place of colour."""
+    bits: Annotated[int, Field(ge=1, le=16)] | None = None
+    """Significant bits of 16-bit frames; all of them by default."""
     buffers: Annotated[int, Field(ge=1, le=64)] = 1
     """Frames that the driver may queue: OpenCV hands out the oldest of them."""
     backend: Literal["any", "v4l2", "dshow", "msmf"] = "any"
@@ -156,6 +161,9 @@ class CameraSource:
             got = _fourcc_text(capture.get(cv2.CAP_PROP_FOURCC))
             if got != options.fourcc.strip():
                 refused.append(f"fourcc={options.fourcc} (it has {got or 'none'})")
+        if options.cfa is not None:
+            # What came of it the first frame tells: not every back-end reads it back.
+            capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
         if options.width is not None:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, options.width)
         if options.height is not None:
@@ -189,6 +197,8 @@ class CameraSource:
             parts.append(f"{self.fps:g} fps")
         if options.exposure is not None:
             parts.append(f"exposure {get(cv2.CAP_PROP_EXPOSURE):g}")
+        if options.cfa is not None:
+            parts.append(f"mosaic {options.cfa}")
         if options.gain is not None:
             parts.append(f"gain {get(cv2.CAP_PROP_GAIN):g}")
         return ", ".join(parts)
@@ -222,7 +232,7 @@ class CameraSource:
         Raises
         ------
         SourceError
-            If no frame came for `timeout_s`.
+            If no frame came for `timeout_s`, or frames are no mosaic where `cfa` says they are.
         """
         number, last = 0, time.monotonic()
         shape: tuple[int, ...] | None = None
@@ -234,11 +244,15 @@ class CameraSource:
                     t_mono_ns, t_utc_ns = time.monotonic_ns(), time.time_ns()
                     done, pixels = self._capture.retrieve()
                     if done and pixels is not None:
+                        pixels = self._checked(pixels)
+                        deep = pixels.dtype.itemsize == 2
                         frame = Frame(
                             pixels,
                             frame=number,
                             t_capture_mono_ns=t_mono_ns,
                             t_capture_utc_ns=t_utc_ns,
+                            significant_bits=(self.options.bits or 0) if deep else 0,
+                            cfa=self.options.cfa or "",
                         )
                     else:
                         self._gaps += 1
@@ -264,6 +278,23 @@ class CameraSource:
             yield frame
             # The time that the consumer took is not the camera's.
             last = time.monotonic()
+
+    def _checked(self, pixels: Any) -> Any:  # Any: whatever the driver made of a frame
+        if self.options.cfa is None:
+            return pixels
+        get = self._capture.get
+        size = (int(get(cv2.CAP_PROP_FRAME_HEIGHT)), int(get(cv2.CAP_PROP_FRAME_WIDTH)))
+        try:
+            pixels = check_mosaic(pixels)
+            # Compressed formats come as one row of bytes, packed ones with another width.
+            if pixels.shape != size:
+                raise UnsupportedImageError(f"got shape {pixels.shape}, the camera's own is {size}")
+        except UnsupportedImageError as exc:
+            raise SourceError(
+                f"{self._name} gives no mosaic ({exc}): choose a raw pixel format with fourcc=, "
+                "or leave cfa away"
+            ) from exc
+        return pixels
 
     def _pause(self, duration_s: float) -> None:
         self._interrupted.wait(duration_s)

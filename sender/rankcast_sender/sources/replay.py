@@ -18,6 +18,7 @@ from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.imagefile import IMAGE_SUFFIXES, read_image
 from rankcast.opencv import cv2
 from rankcast.printable import printable
+from rankcast_sender.sources.mosaic import Cfa, check_mosaic
 from rankcast_sender.sources.uri import SourceOptions
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class ReplayOptions(SourceOptions):
     """Begin again at the end; frames are counted on."""
     bits: Annotated[int, Field(ge=1, le=16)] | None = None
     """Significant bits of 16-bit pictures; all of them by default."""
+    cfa: Cfa | None = None
+    """The images are mosaics of a raw colour sensor with this colour filter array."""
 
 
 def natural_key(path: Path) -> tuple[list[str | int], str]:
@@ -121,6 +124,12 @@ class ReplaySource:
         self._video = (
             len(self._files) == 1 and self._files[0].suffix.lower() not in IMAGE_SUFFIXES
         ) and self._open_video()
+        if self._video and options.cfa is not None:
+            self.close()
+            raise SourceError(
+                f"replay:{_shown(path)}: got cfa={options.cfa}, but a video is decoded to colour: "
+                "want images of one channel"
+            )
         if self._video:
             self._description = f"replay of the video {_shown(self._files[0].name)}"
         elif len(self._files) == 1:
@@ -175,7 +184,10 @@ class ReplaySource:
 
     def _frame(self, pixels: Pixels, meta: dict[str, Scalar]) -> Frame:
         bits = self.options.bits if self.options.bits and pixels.dtype.itemsize == 2 else 0
-        return Frame(pixels, frame=self._number, significant_bits=bits, meta=meta)
+        cfa = self.options.cfa or ""
+        if cfa:
+            pixels = check_mosaic(pixels)
+        return Frame(pixels, frame=self._number, significant_bits=bits, cfa=cfa, meta=meta)
 
     # images
 

@@ -29,7 +29,8 @@ def belt(number: int, shape: tuple[int, ...] = (88, 136, 3), dtype: str = "uint8
     picture = picture + np.random.default_rng(number).normal(0, 0.01, picture.shape)
     if len(shape) == 3:
         picture = picture[:, :, None] * np.linspace(0.7, 1.1, shape[2])
-    return (np.clip(picture, 0, 1) * np.iinfo(dtype).max).astype(dtype)
+    samples: Pixels = (np.clip(picture, 0, 1) * np.iinfo(dtype).max).astype(dtype)
+    return samples
 
 
 def reached_db(images: list[Pixels], **options: Any) -> list[float]:
@@ -181,7 +182,7 @@ def test_the_bucket_counts_headers_and_metadata() -> None:
         for n, t in enumerate(times_s)
     ]
     # Headers alone are two thirds of the rate here.
-    assert 8 * 25 * 190 > 0.6 * rate
+    assert 0.6 * rate < 8 * 25 * 190
     assert max(fill_of(packets, times_s, rate)) <= 1.001 * rate
     assert 8 * sum(map(len, packets[25:])) / 5 == pytest.approx(rate, rel=0.1)
 
