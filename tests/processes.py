@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -46,12 +47,19 @@ class Rankcast:
 
     def wait_line(self, text: str, timeout_s: float = WAIT_S) -> str:
         """Wait until a line of stderr contains `text`."""
+        return self._wait_match(re.escape(text), timeout_s)
+
+    def wait_frames(self) -> str:
+        """Wait until a receiver tells of at least one frame."""
+        return self._wait_match("received [1-9]", WAIT_S)
+
+    def _wait_match(self, pattern: str, timeout_s: float) -> str:
         with self._changed:
             found = self._changed.wait_for(
-                lambda: any(text in line for line in self.lines), timeout_s
+                lambda: any(re.search(pattern, line) for line in self.lines), timeout_s
             )
-        assert found, f"{text!r} never came; the process said: {self.lines}"
-        return next(line for line in self.lines if text in line)
+        assert found, f"{pattern!r} never came; the process said: {self.lines}"
+        return next(line for line in self.lines if re.search(pattern, line))
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -63,22 +71,26 @@ class Rankcast:
         the command's: it is taken off. On an idle machine that is nothing.
         """
         before_s = self._waited_for_a_processor_s()
-        waited_s = 0.0
         started = time.monotonic()
         self.process.send_signal(number)
-        while True:
-            try:
-                code = self.process.wait(0.02)
-                break
-            except subprocess.TimeoutExpired:
-                assert time.monotonic() - started < WAIT_S, self.lines
-                waited_s = max(waited_s, self._waited_for_a_processor_s() - before_s)
+        code, held_up_s = self.wait_measured()
         took_s = time.monotonic() - started
-        assert took_s - waited_s < STOP_S, (
-            f"stopped after {took_s:.2f} s, {waited_s:.2f} s of them without a processor; "
-            f"the process said: {self.lines}"
+        assert took_s - (held_up_s - before_s) < STOP_S, (
+            f"stopped after {took_s:.2f} s, {held_up_s - before_s:.2f} s of them without a "
+            f"processor; the process said: {self.lines}"
         )
         return code
+
+    def wait_measured(self) -> tuple[int, float]:
+        """Exit code, and the seconds that threads of the process waited for a processor."""
+        held_up_s = self._waited_for_a_processor_s()
+        ends = time.monotonic() + WAIT_S
+        while True:
+            try:
+                return self.process.wait(0.02), held_up_s
+            except subprocess.TimeoutExpired:
+                assert time.monotonic() < ends, self.lines
+                held_up_s = max(held_up_s, self._waited_for_a_processor_s())
 
     def _waited_for_a_processor_s(self) -> float:
         """Sum over the threads; 0 where the system does not tell."""
