@@ -116,9 +116,11 @@ def test_flipped_bits_end_in_a_payload_error_or_in_values(seed: int, data: st.Da
     bit = data.draw(st.integers(0, 8 * len(coded) - 1))
     coded[bit // 8] ^= 1 << bit % 8
     try:
-        unpack_values(memoryview(coded), values.shape)
+        decoded = unpack_values(memoryview(coded), values.shape)
     except PayloadError:
         return
+    assert decoded.shape == values.shape
+    assert np.abs(decoded.astype(np.int64)).max() <= rans.MAX_VALUE
 
 
 def test_missing_or_added_words_are_refused() -> None:

@@ -1,0 +1,77 @@
+"""Options of `svd-patch`: what is asked for is held, and what cannot be is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rankcast
+from moving_scene import scene
+from rankcast.frame import Frame
+from rankcast.wire import Kind, unpack
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.mark.parametrize("target", [34.0, 40.0, 46.0])
+@pytest.mark.parametrize("colour", ["ycc444", "grey"])
+def test_a_psnr_is_met_within_0_3_db(target: float, colour: str) -> None:
+    grey = colour == "grey"
+    encoder = rankcast.Encoder("svd-patch", psnr=target, colour="ycc444")
+    for number in range(5):
+        image = scene(number, (72, 104) if grey else (72, 104, 3))
+        header = unpack(encoder.encode(image)).header
+        assert header.psnr_db == pytest.approx(target, abs=0.3)
+
+
+def test_a_bit_rate_is_met_and_bursts_fit_the_bucket() -> None:
+    rate, fps, buffer_s = 400_000, 25, 0.5
+    encoder = rankcast.Encoder("svd-patch", bitrate="400 kbit/s", buffer_s=buffer_s, gop=50)
+    bucket, total, highest = 0.0, 0, 0.0
+    for number in range(100):
+        image = scene(number, (120, 160, 3))
+        noise = np.random.default_rng(number).integers(-20, 21, image.shape)
+        image = np.clip(image.astype(int) + noise, 0, 255).astype(np.uint8)
+        packet = encoder.encode(Frame(image, t_capture_mono_ns=number * 40_000_000))
+        bucket = max(bucket - rate / fps, 0) + 8 * len(packet)
+        highest = max(highest, bucket)
+        total += 8 * len(packet)
+    assert highest <= 1.25 * rate * buffer_s
+    assert 0.6 * rate <= total / 4 <= 1.1 * rate
+
+
+def test_quality_is_monotonic() -> None:
+    image = scene(0)
+    headers = []
+    for quality in (5, 30, 60, 90, 100):
+        packet = rankcast.Encoder("svd-patch", quality=quality, colour="ycc444").encode(image)
+        headers.append((len(packet), unpack(packet).header.psnr_db))
+    assert headers == sorted(headers)
+
+
+def test_settings_change_in_mid_stream_without_a_key_frame() -> None:
+    encoder, decoder = rankcast.Encoder("svd-patch", quality=90), rankcast.Decoder()
+    decoder.decode(encoder.encode(scene(0)))
+    encoder.set(quality=30)
+    packet = encoder.encode(scene(1))
+    decoder.decode(packet)
+    assert unpack(packet).header.kind is Kind.PREDICTED
+    encoder.set(psnr=38.0)
+    packet = encoder.encode(scene(2))
+    decoder.decode(packet)
+    assert unpack(packet).header.kind is Kind.PREDICTED
+    encoder.set(colour="ycc444")
+    assert unpack(encoder.encode(scene(3))).header.kind is Kind.KEY
+    with pytest.raises(rankcast.SettingsError):
+        encoder.set(quality=101)
+    with pytest.raises(rankcast.SettingsError):
+        encoder.set(speed=3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"quality": 0}, {"quality": 50, "psnr": 40.0}, {"rank": 9}, {"bitrate": "fast"}, {"refs": 3}],
+)
+def test_wrong_options_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(rankcast.SettingsError):
+        rankcast.Encoder("svd-patch", **options)
