@@ -124,7 +124,7 @@ class SvdPatchEncoder:
             ref_sequence=ref_sequence,
             squared_error=error,
             energy=min(max(1 - error / energy, 0.0), 1.0) if energy else float(error == 0),
-            rank=(self.options.rank,) * min(len(geometry.planes), 4),
+            rank=(self.options.rank,) * len(geometry.planes),
             checksum=checksum,
         )
 
