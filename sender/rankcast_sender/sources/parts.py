@@ -120,9 +120,14 @@ class Sheet:
         self, mask: Picture, colour: tuple[int, int, int], strength: float = 1.0, raised: float = 0
     ) -> None:
         """Print `colour` on what is there; `raised` lifts or, below 0, engraves it."""
-        cover = (mask * strength)[:, :, np.newaxis]
-        self.albedo += cover * (np.array(colour, np.float32) - self.albedo)
-        self.height += mask * raised
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if not rows.size:
+            return
+        # The rest of the canvas stays as it is: most masks are a few pixels wide.
+        here = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        cover, albedo = (mask[here] * strength)[:, :, np.newaxis], self.albedo[here]
+        albedo += cover * (np.array(colour, np.float32) - albedo)
+        self.height[here] += mask[here] * raised
 
     def cut(self, mask: Picture) -> None:
         """Cut a hole: the belt shows through."""
@@ -168,8 +173,9 @@ class Sheet:
         colour = np.clip(lit, 0, 255) * self.opacity[:, :, np.newaxis]
         colour = cv2.resize(colour, (side, side), interpolation=cv2.INTER_AREA)
         cover = cv2.resize(cover, (side, side), interpolation=cv2.INTER_AREA)
+        colour *= 257
         return Sprite(
-            np.ascontiguousarray(np.clip(colour * 257, 0, 65535).astype(np.uint16)),
+            np.clip(colour, 0, 65535, out=colour).astype(np.uint16),
             np.rint(np.clip(cover, 0, 1) * 256).astype(np.uint16),
             defect,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,9 @@ FULL: Final = 257
 """8-bit levels to the 16-bit scale in which scenes are composed."""
 RAIL_SHARE: Final = 0.15
 """Height of the upper and of the lower rail in picture heights."""
+BELT_COLOUR: Final = (0.98, 1.0, 0.90)
+"""Blue, green and red of the rubber, times its brightness."""
+_BAND_ROWS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,18 @@ def rail_rows(height: int) -> int:
 
 def to_scene(picture: Picture) -> NDArray[np.uint16]:
     """Levels 0 to 255 to the 16-bit scale."""
-    return np.rint(np.clip(picture, 0, 255) * FULL).astype(np.uint16)
+    scene = np.empty(picture.shape, np.uint16)
+    for rows in bands(len(picture)):
+        levels = np.clip(picture[rows], 0, 255)
+        levels *= FULL
+        scene[rows] = np.rint(levels, out=levels)
+    return scene
+
+
+def bands(height: int) -> Iterator[slice]:
+    """Rows of a picture by the few: what comes between two steps stays in the cache."""
+    for top in range(0, height, _BAND_ROWS):
+        yield slice(top, min(top + _BAND_ROWS, height))
 
 
 def _stretched(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int]) -> Picture:
@@ -63,15 +78,19 @@ def draw_belt(height: int, length: int, scale: float, rng: np.random.Generator) 
 
     Returns
     -------
-    ndarray, shape (height, length, 3), float32, 0 to 255
+    ndarray, shape (height, length), float32, 0 to 255
+        Its colour is this times `BELT_COLOUR`.
     """
     y = np.arange(height, dtype=np.float32)[:, np.newaxis]
     x = np.arange(length, dtype=np.float32)[np.newaxis]
     # The weave repeats a whole number of times in a turn, about every 7 pixels at 720 lines.
     threads = 2 * np.pi * max(1, round(length / (7 * max(scale, 0.6)))) / length
-    weave = np.sin(x * threads) * np.sin(y * threads) + 0.5 * np.sin((x + y) * threads)
-    belt = 74 + 4.5 * weave.astype(np.float32)
-    belt += 2.6 * rng.normal(0, 1, (height, length)).astype(np.float32)
+    across, along = np.sin(y * threads), np.sin(x * threads)
+    belt = np.empty((height, length), np.float32)
+    for rows in bands(height):
+        weave = along * across[rows] + 0.5 * np.sin((x + y[rows]) * threads)
+        belt[rows] = 74 + 4.5 * weave.astype(np.float32)
+        belt[rows] += 2.6 * rng.normal(0, 1, weave.shape).astype(np.float32)
     belt += 3.5 * _stretched(rng, (height, length), (6, 11))
     belt += 2.2 * _stretched(rng, (height, length), (max(2, round(height / 3)), 3))  # wear
     for _ in range(26):  # scuffs and crumbs
@@ -90,8 +109,7 @@ def draw_belt(height: int, length: int, scale: float, rng: np.random.Generator) 
         cv2.polylines(
             belt, [np.array(points, np.int32)], False, 48.0, max(1, round(2 * scale)), cv2.LINE_AA
         )
-    coloured: Picture = belt[:, :, np.newaxis] * np.array([0.98, 1.0, 0.90], np.float32)
-    return coloured
+    return belt
 
 
 def _rail(rows: int, width: int, rng: np.random.Generator) -> Picture:
@@ -108,13 +126,33 @@ def _rail(rows: int, width: int, rng: np.random.Generator) -> Picture:
 
 def _drawable(picture: Picture) -> NDArray[np.uint8]:
     """8 bits: OpenCV draws text and smooth edges on nothing else."""
-    return np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
+    drawable = np.empty(picture.shape, np.uint8)
+    for rows in bands(len(picture)):
+        levels = np.clip(picture[rows], 0, 255)
+        drawable[rows] = np.rint(levels, out=levels)
+    return drawable
 
 
 def _dithered(picture: NDArray[np.uint8], rng: np.random.Generator) -> Picture:
     """Back from 8 bits, with the roundings hidden: the scene is composed in 16."""
-    grain = rng.random(picture.shape, np.float32) - np.float32(0.5)
-    return picture.astype(np.float32) + grain
+    dithered = np.empty(picture.shape, np.float32)
+    for rows in bands(len(picture)):
+        rng.random(dtype=np.float32, out=dithered[rows])
+        dithered[rows] -= np.float32(0.5)
+        dithered[rows] += picture[rows]
+    return dithered
+
+
+def _skip(rng: np.random.Generator, samples: int) -> None:
+    """Leave out float32 samples: two of them share one step of the generator."""
+    generator = rng.bit_generator
+    assert isinstance(generator, np.random.PCG64)
+    if samples and generator.state["has_uint32"]:  # the second half of a step is still kept
+        rng.random(dtype=np.float32)
+        samples -= 1
+    generator.advance(samples // 2)
+    if samples % 2:
+        rng.random(dtype=np.float32)
 
 
 def _bolt(picture: NDArray[np.uint8], x: int, y: int, radius: int) -> None:
@@ -151,7 +189,11 @@ def draw_machine(height: int, width: int, rng: np.random.Generator) -> Picture:
     yellow = ((x + y) // max(2, band) % 2 == 0)[:, :, np.newaxis]
     colours = np.where(yellow, np.array([24, 190, 232]), np.array([30, 30, 32])).astype(np.float32)
     picture[height - band :] = colours * (1 + 0.02 * rng.normal(0, 1, (band, width, 1)))
-    drawing = _drawable(picture)
+    # Of the rows between the rails, which are most of a picture, nothing is touched.
+    rails = (slice(0, rows), slice(height - rows, height))
+    drawing = np.zeros(picture.shape, np.uint8)
+    for rail in rails:
+        drawing[rail] = _drawable(picture[rail])
     radius = max(1, round(rows * 0.13))
     pitch = max(8, round(rows * 2.1))
     for i, left in enumerate(range(pitch // 2, width, pitch)):
@@ -175,7 +217,10 @@ def draw_machine(height: int, width: int, rng: np.random.Generator) -> Picture:
             drawing, "LINE 3  CAM A", origin, cv2.FONT_HERSHEY_SIMPLEX, size * 0.88,
             (238, 236, 232), max(1, round(size * 2)), cv2.LINE_AA,
         )  # fmt: skip
-    return _dithered(drawing, rng)
+    picture[rails[0]] = _dithered(drawing[rails[0]], rng)
+    _skip(rng, drawing[rows : height - rows].size)
+    picture[rails[1]] = _dithered(drawing[rails[1]], rng)
+    return picture
 
 
 def draw_bridge(height: int, width: int, rng: np.random.Generator) -> Overlay:

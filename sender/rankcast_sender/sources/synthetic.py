@@ -16,7 +16,9 @@ from rankcast.framemark import NUMBER_LIMIT, write_frame_mark
 from rankcast.jit import kernel
 from rankcast_sender.sources.parts import PART_SHARE, draw_parts
 from rankcast_sender.sources.scenery import (
+    BELT_COLOUR,
     FULL,
+    bands,
     draw_belt,
     draw_bridge,
     draw_machine,
@@ -180,9 +182,13 @@ class ConveyorSource:
 
         self._length = width + width // 4
         belt = draw_belt(belt_rows, self._length, height / 720, rng)
-        turn = to_scene(self._channels(belt))
         # One picture longer than a turn, so that every view of it is one slice.
-        self._belt = np.concatenate([turn, turn[:, :width]], axis=1)
+        channels = 3 if options.channels == "colour" else 1
+        self._belt = np.empty((belt_rows, self._length + width, channels), np.uint16)
+        for rows in bands(belt_rows):
+            coloured = belt[rows, :, np.newaxis] * np.array(BELT_COLOUR, np.float32)
+            self._belt[rows, : self._length] = to_scene(self._channels(coloured))
+        self._belt[:, self._length :] = self._belt[:, :width]
         side = max(4, round(min(belt_rows / _LANES * 0.94, width / 4)))
         self._side, self._pitch = side, round(side * _PITCH)
         good, damaged = draw_parts(side, rng)
@@ -195,8 +201,8 @@ class ConveyorSource:
         self._scene = np.ascontiguousarray(
             to_scene(self._channels(draw_machine(height, width, rng)))
         )
-        rows, columns = light_field(height, width)
-        self._rows = np.rint(rows * (1 << _GAIN_BITS)).astype(np.int32)
+        lit_rows, columns = light_field(height, width)
+        self._rows = np.rint(lit_rows * (1 << _GAIN_BITS)).astype(np.int32)
         self._columns = np.repeat(columns, self._scene.shape[2])
         samples = max(_BANK_SAMPLES, 8 * self._columns.size)
         self._noise = np.rint(
