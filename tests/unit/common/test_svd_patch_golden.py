@@ -14,6 +14,7 @@ import pytest
 
 import rankcast
 from moving_scene import scene
+from rankcast import pool
 from rankcast.wire import unpack
 
 pytestmark = pytest.mark.timeout(600)
@@ -27,22 +28,43 @@ def golden_files() -> list[Path]:
     return sorted(GOLDEN.glob("*.rks"))
 
 
-def decode_golden(path: Path) -> int:
-    """CRC-32 of all pictures of a golden stream."""
-    data, crc, position = path.read_bytes(), 0, 0
-    decoder = rankcast.Decoder()
+def packets_of(path: Path) -> list[bytes]:
+    """Packets of a golden stream."""
+    data, packets, position = path.read_bytes(), [], 0
     while position < len(data):
         size = int.from_bytes(data[position : position + 4], "little")
-        packet = data[position + 4 : position + 4 + size]
+        packets.append(data[position + 4 : position + 4 + size])
         position += 4 + size
+    return packets
+
+
+def decode_golden(path: Path) -> int:
+    """CRC-32 of all pictures of a golden stream."""
+    crc, decoder = 0, rankcast.Decoder()
+    for packet in packets_of(path):
         crc = zlib.crc32(decoder.decode(packet).tobytes(), crc)
     return crc
+
+
+def test_golden_streams_cover_what_there_is() -> None:
+    for pattern in ("*", "tiny_*"):
+        found = set()
+        for path in GOLDEN.glob(f"{pattern}.rks"):
+            for packet in packets_of(path):
+                header = unpack(packet).header
+                layout = int(header.params[0])
+                found.add((header.codec, layout, header.dtype_bytes, header.kind.name))
+        # Layouts of svd-patch (3): grey, 4:2:0, 4:4:4, mosaic; transforms of lossless (4).
+        wanted = {(3, layout, depth, "PREDICTED") for layout in (0, 1) for depth in (1, 2)}
+        wanted |= {(3, 2, 2, "PREDICTED"), (3, 3, 2, "PREDICTED")}
+        wanted |= {(4, 1, 1, "KEY"), (4, 0, 2, "KEY")}
+        assert wanted <= found, pattern
 
 
 @pytest.mark.parametrize("path", golden_files(), ids=lambda path: path.stem)
 @pytest.mark.parametrize("threads", [1, 4])
 def test_golden_streams_decode_to_the_same_pixels(path: Path, threads: int) -> None:
-    before = rankcast.pool.threads()
+    before = pool.threads()
     rankcast.set_threads(threads)
     try:
         assert decode_golden(path) == int(path.with_suffix(".crc").read_text(), 16)

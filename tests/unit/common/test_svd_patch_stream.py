@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import rankcast
 from rankcast.codec.svd_patch import encoder as svd_patch_encoder
+from rankcast.codec.svd_patch.layout import to_pixels
 from rankcast.codec.svd_patch.payload import KEPT
 from rankcast.frame import Frame, Pixels
 from rankcast.wire import Kind, unpack
@@ -39,10 +40,9 @@ class Witness:
         self.encoder = rankcast.Encoder("svd-patch", **options)
         self.rebuilt: list[Pixels] = []
         self._last: Pixels = np.zeros(0, np.uint8)
-        inner = svd_patch_encoder.to_pixels
 
         def seen(*arguments: Any) -> Pixels:
-            self._last = inner(*arguments)
+            self._last = to_pixels(*arguments)
             return self._last
 
         patch.setattr(svd_patch_encoder, "to_pixels", seen)
