@@ -26,6 +26,10 @@ from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.sinks.save import describe
 from rankcast_sender.settings import SenderSettings
+from rankcast_sender.sources.camera import CameraOptions
+from rankcast_sender.sources.replay import ReplayOptions
+from rankcast_sender.sources.synthetic import ConveyorOptions
+from rankcast_sender.sources.uri import SourceOptions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
@@ -249,3 +253,13 @@ def test_every_dependency_has_a_reason(name: str) -> None:
 def test_no_reason_is_left_of_a_dependency_that_is_gone() -> None:
     told = set(_ROW.findall(DEPENDENCIES)) - {"package"}
     assert {name for name in told if not name.startswith("-")} == set(requirements())
+
+
+@pytest.mark.parametrize(
+    ("scheme", "options"),
+    [("camera", CameraOptions), ("replay", ReplayOptions), ("synthetic", ConveyorOptions)],
+)
+def test_the_options_of_a_source_are_those_of_the_document(
+    scheme: str, options: type[SourceOptions]
+) -> None:
+    assert names(section(f"### {scheme}")) == set(options.model_fields)
