@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.commands.contact_sheet import ERROR_GAIN, SheetRow, contact_sheet
@@ -29,7 +31,8 @@ from rankcast.signals import StopFlag, stop_flag
 
 DEFAULT_SOURCE = "synthetic:conveyor"
 SHEET = "contact-sheet.png"
-TABLE_COLUMNS = 132
+TABLE_COLUMNS = 80
+"""Of the narrowest terminal that shows each row of the table as one line."""
 # What the demo shows, in this order, as far as this installation has it.
 _SHOWN: tuple[tuple[str, Mapping[str, Any]], ...] = (("svd", {"rank": 0.1}), ("svd-patch", {}))
 
@@ -48,6 +51,8 @@ def demo(source: str, frames: int, out: Path) -> int:
     One row for each codec, and JPEG at the same PSNR beside it.
     """
     console = terminal_console(TABLE_COLUMNS)
+    if not console.is_terminal:
+        console.width = TABLE_COLUMNS
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -59,9 +64,14 @@ def demo(source: str, frames: int, out: Path) -> int:
         console.print("stopped")
         return 0
     console.print(_table(runs))
+    console.print("CPU is for one frame; a frame counts as lost at either end\n")
     shown = [(name, run) for name, run in runs if run.kept]
     for name, run in runs:
-        console.print(f"{name}: PSNR and SSIM over {len(run.kept)} frames that both ends kept")
+        lost = ", ".join(f"{count} {cause}" for cause, count in sorted(_losses(run).items()))
+        console.print(
+            f"{name}: PSNR and SSIM over {len(run.kept)} frames that both ends kept; "
+            f"lost {lost or 'none'}"
+        )
     if shown:
         sheet = out / SHEET
         first = list(shown[0][1].kept)
@@ -79,10 +89,12 @@ def _run_all(
     """Run each codec, and JPEG at the PSNR that it reached; nothing when stopped."""
     runs: list[tuple[str, StreamRun]] = []
     columns = (
-        TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[line]}"),
+        TextColumn("{task.description}"), BarColumn(10),
+        # Cut to the terminal, since a line that wraps cannot be drawn over.
+        TextColumn("{task.fields[line]}", table_column=Column(no_wrap=True, ratio=1)),
         TimeElapsedColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, expand=True) as progress:
 
         def stream(label: str, codec: str, options: Mapping[str, Any]) -> StreamRun | None:
             task = progress.add_task(label, total=frames, line="starting")
@@ -150,16 +162,15 @@ def _equal_jpeg_quality(run: StreamRun) -> int | None:
 
 
 def _table(runs: Sequence[tuple[str, StreamRun]]) -> Table:
-    table = Table(title="what arrived")
-    table.add_column("codec")
-    for heading in ("sent", "delivered", "lost", "fps", "kB/frame", "of raw", "PSNR dB", "SSIM",
-                    "latency ms p50 / p99", "CPU ms/frame send / receive"):  # fmt: skip
-        table.add_column(heading, justify="right")
+    """One row for each run, within `TABLE_COLUMNS`."""
+    # No lines between the columns: eleven of them must fit the narrowest terminal.
+    table = Table(title="what arrived", box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
+    table.add_column("codec", no_wrap=True, overflow="ellipsis", max_width=14)
+    for heading in ("sent", "came", "lost", "fps", "kB a\nframe", "% of\nraw", "PSNR\ndB", "SSIM",
+                    "latency\nms 50/99", "CPU ms\nsend/recv"):  # fmt: skip
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, run in runs:
         sent, received = run.sent, run.received
-        lost = {**received["lost"]}
-        for cause, count in sent["lost"].items():
-            lost[cause] = lost.get(cause, 0) + count
         frame_bytes = received["bytes_per_frame"]
         raw_bytes = run.pairs[0][0].nbytes if run.pairs else None
         latency = received["latency_ms"]
@@ -168,17 +179,22 @@ def _table(runs: Sequence[tuple[str, StreamRun]]) -> Table:
             name,
             str(sent["published"]),
             str(received["delivered"]),
-            ", ".join(f"{count} {cause}" for cause, count in lost.items()) or "0",
+            str(sum(_losses(run).values())),
             _number(received["fps"], 1),
             _number(frame_bytes and frame_bytes / 1e3, 1),
-            _number(frame_bytes and raw_bytes and 100 * frame_bytes / raw_bytes, 1, " %"),
+            _number(frame_bytes and raw_bytes and 100 * frame_bytes / raw_bytes, 1),
             _number(_mean_psnr_db(run.pairs), 2),
             _number(float(np.mean(similarity)) if similarity else None, 4),
-            f"{_number(latency['p50'], 1)} / {_number(latency['p99'], 1)}",
-            f"{_per_frame(sent['cpu_s'], sent['published'])} / "
+            f"{_number(latency['p50'], 0)}/{_number(latency['p99'], 0)}",
+            f"{_per_frame(sent['cpu_s'], sent['published'])}/"
             f"{_per_frame(received['cpu_s'], received['delivered'])}",
         )
     return table
+
+
+def _losses(run: StreamRun) -> Counter[str]:
+    """Frames lost by cause, at both ends."""
+    return Counter(run.sent["lost"]) + Counter(run.received["lost"])
 
 
 def _number(value: float | None, digits: int, unit: str = "") -> str:
@@ -186,7 +202,7 @@ def _number(value: float | None, digits: int, unit: str = "") -> str:
 
 
 def _per_frame(cpu_s: float, frames: int) -> str:
-    return _number(1e3 * cpu_s / frames, 1) if frames else "-"
+    return _number(1e3 * cpu_s / frames, 0) if frames else "-"
 
 
 def _sheet_row(name: str, run: StreamRun, wanted: int) -> SheetRow:

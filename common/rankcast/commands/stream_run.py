@@ -147,9 +147,15 @@ def run_stream(
     """
     folder.mkdir(parents=True, exist_ok=True)
 
+    send = [
+        "--source", source, "--codec", codec, "--frames", str(frames), "--wait-viewers", "1",
+        "--audit", str(folder / "originals"), "--audit-every", str(AUDIT_EVERY),
+    ]  # fmt: skip
+    for name, value in options.items():
+        send += ["--set", f"codec.{name}={value}"]
+
     def run_once() -> StreamRun | None:
-        address = f"tcp://127.0.0.1:{_free_port()}"
-        return _run_at(address, source, codec, options, frames, folder, progress, stopped)
+        return _run_at(f"tcp://127.0.0.1:{_free_port()}", send, codec, folder, progress, stopped)
 
     for _ in range(PORT_TRIES - 1):
         with suppress(TransportError):
@@ -159,27 +165,19 @@ def run_stream(
 
 def _run_at(
     address: str,
-    source: str,
+    send: list[str],
     codec: str,
-    options: Mapping[str, Any],
-    frames: int,
     folder: Path,
     progress: Callable[[int, str], None],
     stopped: Callable[[], bool],
 ) -> StreamRun | None:
     sent, received = folder / "sent.json", folder / "received.json"
+    send = [*send, "--bind", address, "--report", str(sent)]
     receive = [
         "--connect", address, "--set", "stream.mode=keep", "--timeout", "60",
         "--save", str(folder / "received"), "--save-every", str(AUDIT_EVERY),
         "--report", str(received),
     ]  # fmt: skip
-    send = [
-        "--source", source, "--bind", address, "--codec", codec, "--frames", str(frames),
-        "--wait-viewers", "1", "--audit", str(folder / "originals"),
-        "--audit-every", str(AUDIT_EVERY), "--report", str(sent),
-    ]  # fmt: skip
-    for name, value in options.items():
-        send += ["--set", f"codec.{name}={value}"]
     if stopped():
         return None
     with (
