@@ -141,6 +141,17 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+def run_script(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code that uses the library in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", text, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        env=rankcast_environment(),
+    )
+
+
 def read_report(path: Path) -> dict[str, Any]:
     """A report that was written."""
     report = json.loads(path.read_text())

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import pytest
 
 from conformance import psnr_db
 from fakes import free_address
-from processes import rankcast, rankcast_environment, read_report, run
+from processes import rankcast, read_report, run, run_script
 from rankcast.framemark import read_frame_mark
 from rankcast.imagefile import read_image, read_text, write_image
 
@@ -232,13 +230,7 @@ print("balanced" if balance.under_way == 0 else balance)
 
 def test_a_slow_viewer_survives_the_end_of_its_sender() -> None:
     """With ZMTP heartbeats libzmq 4.3.5 ends the process here: hence one of its own."""
-    done = subprocess.run(
-        [sys.executable, "-c", SLOW_CALLER, free_address()],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=rankcast_environment(),
-    )
+    done = run_script(SLOW_CALLER, free_address())
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "balanced"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +10,7 @@ import pytest
 import zmq
 
 from fakes import free_address, picture
-from processes import rankcast_environment
+from processes import run_script
 from rankcast.errors import SettingsError, TransportError, UnsupportedImageError
 from rankcast.ledger import ENCODE, NOBODY_WATCHING
 from rankcast.status import parse_status
@@ -233,13 +231,7 @@ publisher.send(np.zeros((8, 8), np.uint8))
 
 
 def test_a_program_that_forgets_to_close_its_publisher_still_ends() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", UNCLOSED, free_address()],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=rankcast_environment(),
-    )
+    done = run_script(UNCLOSED, free_address())
     assert done.returncode == 0
     assert "without closing its publisher" in done.stderr
 
