@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rankcast.codec import codec_with_id
-from rankcast.codec.protocol import CodecDecoder
+from rankcast.codec.protocol import CodecDecoder, UsesModels
 from rankcast.errors import NeedKeyframe, WireError
 from rankcast.frame import CFA_PATTERNS, Coding, Frame, Pixels
+from rankcast.modelfolder import ModelFolder
 from rankcast.wire import OFFLINE, PPB, Kind, Limits, Packet, unpack
 
 
@@ -16,14 +19,18 @@ class Decoder:
     ----------
     limits : Limits, optional
         What a packet may ask for; the default is that of files, 128 MiB.
+    models : Path, optional
+        Folder of the model files that packets name by their id. Models that this process has opened
+        before, to encode for example, are found without it.
 
     Notes
     -----
     Stateful: a new stream id needs a new decoder. Use it from one thread at a time.
     """
 
-    def __init__(self, limits: Limits = OFFLINE) -> None:
+    def __init__(self, limits: Limits = OFFLINE, *, models: Path | None = None) -> None:
         self._limits = limits
+        self._models = ModelFolder(models)
         self._codec_id: int | None = None
         self._codec: CodecDecoder | None = None
 
@@ -59,6 +66,8 @@ class Decoder:
             if header.kind is Kind.PREDICTED:
                 raise NeedKeyframe(f"frame {header.sequence} is predicted and came first")
             self._codec = codec.make_decoder(self._limits)
+            if isinstance(self._codec, UsesModels):
+                self._codec.use_models(self._models)
             self._codec_id = header.codec
         return self._codec.decode(header, packet.body)
 

@@ -45,6 +45,10 @@ class UnsupportedImageError(RankcastError):
     """The codec cannot code images of this shape or type: choose another codec."""
 
 
+class ModelError(SettingsError):
+    """A model file is none, damaged, of another version or kind: train or copy it again."""
+
+
 class WorkerError(RankcastError):
     """A worker thread failed or did not stop: the cause is chained."""
 
@@ -59,6 +63,10 @@ class UnknownVersionError(WireError):
 
 class UnknownCodecError(WireError):
     """The packet names a codec that this installation does not have: update the receiver."""
+
+
+class UnknownModelError(WireError):
+    """The packet needs a learned model that this installation does not have: copy its file."""
 
 
 class LimitError(WireError):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from rankcast.frame import Frame, Pixels, plain_scalar
+from rankcast.modelfolder import ModelFolder
 from rankcast.wire import Header, Limits
 
 
@@ -98,6 +99,14 @@ class CountsPackets(Protocol):
 
     def packet_made(self, size_bytes: int) -> None:
         """Take note of the size of the packet that the last frame became."""
+
+
+@runtime_checkable
+class UsesModels(Protocol):
+    """A decoder that needs learned models, which packets name by their id."""
+
+    def use_models(self, models: ModelFolder) -> None:
+        """Look for models there from now on."""
 
 
 class CodecDecoder(Protocol):

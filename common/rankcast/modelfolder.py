@@ -1,0 +1,64 @@
+"""The folder where a receiver keeps its model files, searched by model id."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Final
+
+from rankcast.errors import RankcastError
+from rankcast.modelfile import SUFFIX, known_file, read_head
+
+log = logging.getLogger(__name__)
+
+RESCAN_S: Final = 1.0
+"""A stream without its model asks with every frame: the disk is asked once a second."""
+MAX_FILES: Final = 4096
+
+
+class ModelFolder:
+    """Finds model files by the id that rides in packets.
+
+    Parameters
+    ----------
+    path : Path, optional
+        Folder of ``.rkm`` files, which may come and go while it is in use. Without one only models
+        that this process has opened before are found.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._seen: dict[Path, tuple[int, int, bytes]] = {}
+        self._scanned = float("-inf")
+
+    def find(self, model_id: bytes) -> Path | None:
+        """Return the file that holds model `model_id`, or None."""
+        if (known := known_file(model_id)) is not None and known.is_file():
+            return known
+        if self.path is None:
+            return None
+        now = time.monotonic()
+        if now - self._scanned >= RESCAN_S:
+            self._scanned = now
+            self._scan(self.path)
+        return next((path for path, seen in self._seen.items() if seen[2] == model_id), None)
+
+    def _scan(self, folder: Path) -> None:
+        found: dict[Path, tuple[int, int, bytes]] = {}
+        try:
+            files = sorted(folder.glob(f"*{SUFFIX}"))[:MAX_FILES]
+        except OSError as exc:
+            log.warning("%s: %s", folder, exc)
+            files = []
+        for file in files:
+            try:
+                status = file.stat()
+                stamp = (status.st_mtime_ns, status.st_size)
+                old = self._seen.get(file)
+                # Read again only what has changed: the heads of large files add up.
+                model_id = old[2] if old and old[:2] == stamp else read_head(file).model_id
+                found[file] = (*stamp, model_id)
+            except (OSError, RankcastError) as exc:
+                log.debug("%s", exc)
+        self._seen = found
