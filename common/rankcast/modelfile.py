@@ -101,7 +101,7 @@ def write_model(
     offset = 0
     # Widest samples first: then every array lies aligned, as the format asks for.
     for name in sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name)):
-        array = np.ascontiguousarray(arrays[name])
+        array = np.asarray(arrays[name], order="C")
         block = array.astype(array.dtype.newbyteorder("<")).tobytes()
         table[name] = {
             "dtype": _NAMES[array.dtype.newbyteorder("<")],

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from rankcast.codec import CODECS_BY_NAME
+from rankcast.codec.gan.symbols import compile_kernels
 from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder
 from rankcast.errors import UnsupportedImageError
@@ -65,6 +66,9 @@ def warm(names: Iterable[str] | None = None) -> int:
     """
     packets = 0
     for name in CODECS_BY_NAME if names is None else names:
+        if name == "gan":
+            compile_kernels()  # without a model it has nothing to code pictures with
+            continue
         for options in _VARIANTS.get(name, ({},)):
             # Size matters to two: `svd` leaves small pictures to LAPACK, and `svd-patch` weighs
             # factors of their own for larger ones only.

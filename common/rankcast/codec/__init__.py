@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from rankcast.codec.gan import GAN
 from rankcast.codec.jpeg import JPEG
 from rankcast.codec.lossless import LOSSLESS
 from rankcast.codec.protocol import Codec
@@ -17,7 +18,9 @@ from rankcast.codec.svd import SVD
 from rankcast.codec.svd_patch import SVD_PATCH
 from rankcast.errors import SettingsError, UnknownCodecError
 
-CODECS: Mapping[int, Codec] = MappingProxyType({0: RAW, 1: SVD, 2: JPEG, 3: SVD_PATCH, 4: LOSSLESS})
+CODECS: Mapping[int, Codec] = MappingProxyType(
+    {0: RAW, 1: SVD, 2: JPEG, 3: SVD_PATCH, 4: LOSSLESS, 7: GAN}
+)
 CODECS_BY_NAME: Mapping[str, Codec] = MappingProxyType(
     {codec.name: codec for codec in CODECS.values()}
 )

@@ -1,0 +1,162 @@
+"""The two halves of codec `gan`: what packets say, and which model they need."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rankcast.codec.gan.options import LEAST_STEP, MOST_STEP, GanOptions
+from rankcast.codec.protocol import Coded
+from rankcast.errors import (
+    PayloadError,
+    RankcastError,
+    SettingsError,
+    UnknownCodecError,
+    UnknownModelError,
+    UnsupportedImageError,
+)
+from rankcast.frame import Frame, Pixels
+from rankcast.modelfolder import ModelFolder
+from rankcast.wire import Header, Limits
+
+if TYPE_CHECKING:
+    from rankcast.learned.model import GanModel
+
+INSTALL = "codec gan needs torch: pip install 'rankcast[gan]'"
+
+
+@cache
+def has_torch() -> bool:
+    """Say whether torch can be imported; doing so takes seconds, once."""
+    try:
+        import rankcast.learned.model  # noqa: F401
+    except ImportError as exc:
+        if exc.name is None or not exc.name.startswith("torch"):
+            raise
+        return False
+    return True
+
+
+class GanEncoder:
+    """Codes grey and colour 8-bit frames; every one is a key frame.
+
+    Raises
+    ------
+    SettingsError
+        If torch is missing, or the model cannot be used or does not know the label.
+    """
+
+    def __init__(self, options: GanOptions) -> None:
+        if not has_torch():
+            raise SettingsError(INSTALL)
+        from rankcast.learned.model import load_model
+
+        self.options = options
+        try:
+            self._model = load_model(Path(options.model).expanduser())
+        except SettingsError:
+            raise
+        except RankcastError as exc:  # a file that is not there is a wrong option
+            raise SettingsError(f"codec gan, model: {exc}") from exc
+        self._label = _label_index(self._model, options)
+
+    def encode(self, frame: Frame, sequence: int) -> Coded:  # noqa: ARG002 - every frame is a key frame
+        """Code one frame; see CodecEncoder."""
+        pixels = frame.pixels
+        if pixels.dtype != np.uint8:
+            raise UnsupportedImageError("gan codes 8-bit samples, got uint16: use svd-patch or raw")
+        self._model.check_shape(pixels.shape, self._label)
+        step = float(self.options.step)
+        body = self._model.encode(pixels, self._label, step)
+        return Coded(body, params=(self._label, step), model_id=self._model.model_id)
+
+    def request_keyframe(self) -> None:
+        """Every frame is a key frame."""
+
+
+def _label_index(model: GanModel, options: GanOptions) -> int:
+    if not options.label and len(model.labels) == 1:
+        return 0
+    if options.label not in model.labels:
+        raise SettingsError(
+            f"codec gan, label = {options.label!r:.60}: want one that the model knows: "
+            f"{', '.join(model.labels)}"
+        )
+    return model.labels.index(options.label)
+
+
+class GanDecoder:
+    """Rebuilds pictures with the model that each packet names."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._models = ModelFolder()
+        self._model: GanModel | None = None
+
+    def use_models(self, models: ModelFolder) -> None:
+        """Look for models there from now on."""
+        self._models = models
+
+    def decode(self, header: Header, body: memoryview) -> Pixels:
+        """Rebuild one picture; see CodecDecoder.
+
+        Raises
+        ------
+        UnknownCodecError
+            If torch is missing.
+        UnknownModelError
+            If this installation does not have the model.
+        PayloadError
+            If params, shape or body are none that the model can have written.
+        """
+        shape, model_id = header.shape or (), header.model_id
+        if len(header.params) != 2 or model_id is None or header.dtype_bytes != 1:
+            raise PayloadError(
+                f"got {len(header.params)} params of codec gan, {header.dtype} and model id "
+                f"{model_id!r}; want 2, uint8 and an id"
+            )
+        label, step = header.params
+        if not isinstance(step, float) or not math.isfinite(step):
+            raise PayloadError(f"got step {step!r}, want a number")
+        if not LEAST_STEP <= step <= MOST_STEP:
+            raise PayloadError(f"got step {step}, want {LEAST_STEP} to {MOST_STEP}")
+        model = self._model_with(model_id)
+        if not isinstance(label, int) or not 0 <= label < len(model.labels):
+            raise PayloadError(f"got label {label!r}, the model has {len(model.labels)}")
+        try:
+            model.check_shape(shape, label)
+        except UnsupportedImageError as exc:
+            raise PayloadError(str(exc)) from None
+        return model.decode(body, shape, label, step)
+
+    def _model_with(self, model_id: bytes) -> GanModel:
+        if self._model is not None and self._model.model_id == model_id:
+            return self._model
+        if not has_torch():
+            raise UnknownCodecError(f"got a packet of codec gan: {INSTALL}")
+        from rankcast.learned.model import load_model, loaded_model
+
+        model = loaded_model(model_id)
+        if model is None:
+            file = self._models.find(model_id)
+            if file is None:
+                where = self._models.path
+                raise UnknownModelError(
+                    f"needs model {model_id.hex()}, which "
+                    + (
+                        f"no file in {where} is"
+                        if where
+                        else "was not found: name a folder of models"
+                    )
+                    + ": copy the sender's .rkm file there"
+                )
+            try:
+                model = load_model(file)
+            except RankcastError as exc:
+                raise UnknownModelError(f"needs model {model_id.hex()}: {exc}") from exc
+        self._model = model
+        return model

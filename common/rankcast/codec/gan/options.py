@@ -1,0 +1,21 @@
+"""Options of codec `gan`."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from rankcast.codec.protocol import CodecOptions
+
+LEAST_STEP = 0.25
+MOST_STEP = 4.0
+
+
+class GanOptions(CodecOptions):
+    """Options of the encoder."""
+
+    model: str = Field(min_length=1)
+    """Model file, as ``rankcast train gan`` writes it."""
+    label: str = ""
+    """Which camera of the model the frames come from; may be left out where it knows one alone."""
+    step: float = Field(default=1.0, ge=LEAST_STEP, le=MOST_STEP)
+    """Multiplies the learned quantiser steps: larger is coarser and smaller."""

@@ -1,0 +1,15 @@
+"""``rankcast train CODEC``: learn a model file from pictures or clips."""
+
+from __future__ import annotations
+
+import click
+
+from rankcast.commands.train_gan import train_gan
+
+
+@click.group()
+def train() -> None:
+    """Learn a model file (.rkm) for a codec that needs one."""
+
+
+train.add_command(train_gan, "gan")

@@ -1,0 +1,199 @@
+"""``rankcast train gan``: a model of codec `gan`, with checkpoints, loss plot and samples."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from rankcast.codec.gan.halves import INSTALL, has_torch
+from rankcast.commands.contact_sheet import SheetRow, contact_sheet
+from rankcast.commands.plotting import DPI, MUTED, STYLE, require_matplotlib, save
+from rankcast.commands.terminal import psnr_text
+from rankcast.errors import SettingsError
+from rankcast.imagefile import write_image
+from rankcast.metrics import psnr_db
+from rankcast.modelfile import SUFFIX
+from rankcast.printable import printable
+from rankcast.signals import StopFlag, stop_flag
+from rankcast.wholefile import check_writable
+
+if TYPE_CHECKING:
+    from rankcast.learned.footage import Footage
+    from rankcast.learned.model import GanModel
+    from rankcast.learned.training import Training
+
+CHECKPOINT_INTERVAL_S: Final = 30.0
+SAMPLES: Final = 4
+SAMPLE_STEPS: Final = (0.7, 1.4)
+_TERMS: Final = {
+    "distortion": ("1 - MS-SSIM", "#2f6fd0"),
+    "mse": ("squared error", "#7b5ea7"),
+    "bits": ("bit/pixel", "#c2410c"),
+    "adversarial": ("G against D", "#2a9d5c"),
+    "discriminator": ("D", "#d1495b"),
+}
+
+
+@click.command()
+@click.option(
+    "--data", "data", multiple=True, required=True, type=click.Path(path_type=Path), metavar="PATH",
+    help="An image, a folder of images or a video; may be repeated, once for each camera.",
+)  # fmt: skip
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="MODEL.rkm",
+    help="The model file.",
+)  # fmt: skip
+@click.option(
+    "--minutes", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
+    metavar="M", help="Time to train, earlier runs that --resume takes up included.",
+)  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
+    help="Where to train.",
+)  # fmt: skip
+@click.option(
+    "--label", "labels", multiple=True, metavar="NAME",
+    help="Name of the camera of each --data, in their order [the name of the file or folder].",
+)  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint beside MODEL.rkm.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights and crops.")
+@click.option(
+    "--pictures/--no-pictures", default=True, show_default=True,
+    help="Draw loss plot and samples; needs the extra plots.",
+)  # fmt: skip
+def train_gan(
+    data: tuple[Path, ...],
+    out: Path,
+    minutes: float,
+    device: str,
+    labels: tuple[str, ...],
+    resume: bool,
+    seed: int,
+    pictures: bool,
+) -> None:
+    """Train a model of codec gan for M minutes.
+
+    Writes MODEL.rkm, MODEL.checkpoint.rkm (every half minute and at the end), MODEL.loss.png
+    and MODEL.samples.png. Ctrl-C ends the training early, with everything written.
+    """
+    if out.suffix != SUFFIX:
+        raise SettingsError(f"got {printable(out)}, want a name that ends in {SUFFIX}")
+    check_writable(out)
+    if not has_torch():
+        raise SettingsError(INSTALL)
+    if pictures:
+        require_matplotlib()
+    from rankcast.learned.footage import read_footage
+    from rankcast.learned.training import Training
+
+    checkpoint = out.with_name(f"{out.stem}.checkpoint{SUFFIX}")
+    if resume and not checkpoint.is_file():
+        raise SettingsError(f"got --resume, but there is no {printable(checkpoint)}")
+    with stop_flag() as flag:
+        console = Console(stderr=True, highlight=False)
+        footage = read_footage(data, labels)
+        training = Training(footage, device=device, seed=seed)
+        if resume:
+            training.resume(checkpoint)
+        click.echo(_plan(training))
+        if not flag.requested:
+            _train(training, minutes, checkpoint, flag, console)
+        training.save_checkpoint(checkpoint)
+        model = training.model()
+        model_id = model.save(out, training.about())
+        click.echo(
+            f"{printable(out)}: {out.stat().st_size:,} bytes, model {model_id.hex()}, "
+            f"{training.step} steps in {training.elapsed_s / 60:.1f} minutes"
+        )
+        if pictures:
+            draw_losses(out.with_name(f"{out.stem}.loss.png"), training)
+            sheet = out.with_name(f"{out.stem}.samples.png")
+            write_image(sheet, contact_sheet(list(_samples(model, footage))))
+            click.echo(f"{printable(out.stem)}.loss.png and {printable(sheet.name)} beside it")
+
+
+def _plan(training: Training) -> str:
+    parts = []
+    for one, size in zip(training.footage, training.architecture.sizes, strict=True):
+        how = "no common background" if size == (0, 0) else f"background {size[1]} x {size[0]}"
+        parts.append(f"{one.label}: {len(one.frames)} frames, {how}")
+    return "; ".join(parts)
+
+
+def _train(
+    training: Training, minutes: float, checkpoint: Path, flag: StopFlag, console: Console
+) -> None:
+    columns = (
+        TextColumn("training"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(), TextColumn("{task.fields[line]}"),
+    )  # fmt: skip
+    saved = time.monotonic()
+    with Bar(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=60 * minutes, line="")
+
+        def show(now: Any) -> None:  # Any: rankcast.learned.training.Progress, torch behind it
+            nonlocal saved
+            line = f"step {now.step}, 1 - MS-SSIM {now.losses['distortion']:.4f}, "
+            bar.update(
+                task, completed=now.elapsed_s, line=line + f"{now.losses['bits']:.3f} bit/pixel"
+            )
+            if time.monotonic() - saved >= CHECKPOINT_INTERVAL_S:
+                training.save_checkpoint(checkpoint)
+                saved = time.monotonic()
+
+        training.run(minutes, show, lambda: flag.requested)
+
+
+def _samples(model: GanModel, footage: Sequence[Footage]) -> list[SheetRow]:
+    """Some frames of every label, at two steps in turn."""
+    rows = []
+    for label, one in enumerate(footage):
+        every = max(1, len(one.frames) // SAMPLES)
+        for number, frame in enumerate(one.frames[::every][:SAMPLES]):
+            step = SAMPLE_STEPS[number % len(SAMPLE_STEPS)]
+            body = model.encode(frame, label, step)
+            rebuilt = model.decode(memoryview(body), frame.shape, label, step)
+            bits = 8 * len(body) / (frame.shape[0] * frame.shape[1])
+            captions = (
+                f"{one.label}, frame {number * every}",
+                f"step {step}: {len(body):,} bytes, {bits:.3f} bit/pixel",
+                f"error x 8, {psnr_text(psnr_db(frame, rebuilt))}",
+            )
+            rows.append(SheetRow(frame, rebuilt, captions))
+    return rows
+
+
+def draw_losses(path: Path, training: Training) -> None:
+    """Draw every term of the loss over the minutes, each on a scale of its own.
+
+    Raises
+    ------
+    RankcastError
+        If the disk does not take it.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    shown = [name for name in _TERMS if any(name in losses for _, losses in training.history)]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10, 1.2 + 1.9 * max(1, len(shown))), dpi=DPI, layout="constrained")
+        figure.suptitle(f"Training, {training.step} steps", fontweight="bold", x=0.02, ha="left")
+        for index, name in enumerate(shown):
+            axes = figure.add_subplot(len(shown), 1, index + 1)
+            title, colour = _TERMS[name]
+            points = [(at / 60, losses[name]) for at, losses in training.history if name in losses]
+            axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.5)
+            axes.set_ylabel(title)
+            axes.margins(x=0.01)
+            if min(value for _, value in points) > 0 and name in ("distortion", "mse", "bits"):
+                axes.set_yscale("log")
+        figure.supxlabel("minutes", color=MUTED)
+        save(figure, path)

@@ -1,0 +1,1 @@
+"""Networks of learned codecs on PyTorch: the only package that imports torch."""

@@ -1,0 +1,152 @@
+"""What a model is trained on: frames of cameras, with their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankcast.errors import SettingsError, SourceError
+from rankcast.frame import Pixels
+from rankcast.imagefile import IMAGE_SUFFIXES, read_image
+from rankcast.learned.pictures import Planes, planes_of
+from rankcast.opencv import cv2
+from rankcast.printable import printable
+
+MAX_BYTES: Final = 1 << 30
+"""Of all frames in memory; longer clips are thinned out evenly."""
+_MEDIAN_FRAMES: Final = 48
+_LEAST_FOR_BACKGROUND: Final = 8
+_WORTH: Final = 0.5
+"""A background must leave less than this share of what a frame has within its blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """The frames of one label."""
+
+    label: str
+    frames: Sequence[Pixels]
+    """uint8, (H, W) or (H, W, 3)."""
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Height and width where every frame has the same, else None."""
+        sizes = {frame.shape[:2] for frame in self.frames}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def background(self) -> Planes | None:
+        """Median picture of a fixed camera, or None where frames have nothing in common.
+
+        It is worth having if it takes away half of the energy that a frame has beyond the means of
+        its 8 x 8 blocks, which are cheap to code anyway.
+        """
+        if self.shape is None or len(self.frames) < _LEAST_FOR_BACKGROUND:
+            return None
+        every = max(1, len(self.frames) // _MEDIAN_FRAMES)
+        planes = np.stack([planes_of(frame) for frame in self.frames[::every]])
+        median: Planes = np.median(planes, axis=0).astype(np.float32)
+        left = sum(_detail(one - median) for one in planes)
+        return median if left < _WORTH * sum(_detail(one) for one in planes) else None
+
+
+def _detail(planes: NDArray[np.float32]) -> float:
+    """Energy of Y beyond the means of its blocks of 8 x 8."""
+    y = planes[0]
+    if min(y.shape) < 8:
+        return float(np.sum((y - y.mean()) ** 2))
+    y = y[: y.shape[0] // 8 * 8, : y.shape[1] // 8 * 8]
+    blocks = y.reshape(y.shape[0] // 8, 8, y.shape[1] // 8, 8)
+    return float(np.sum((blocks - blocks.mean((1, 3), keepdims=True)) ** 2))
+
+
+def read_footage(paths: Sequence[Path], labels: Sequence[str]) -> list[Footage]:
+    """Read what a model shall learn.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Each one an image, a folder of images, or a video.
+    labels : sequence of str
+        One for each path, or none: then the name of each file or folder without its suffix.
+        Paths with the same label belong to the same camera.
+
+    Raises
+    ------
+    SettingsError
+        If the numbers differ.
+    SourceError
+        If there is nothing to read, or it is not of 8 bits with 1 or 3 channels.
+    """
+    if labels and len(labels) != len(paths):
+        raise SettingsError(f"got {len(labels)} labels for {len(paths)} paths, want one for each")
+    names = list(labels) or [path.resolve().stem for path in paths]
+    budget = MAX_BYTES // max(1, len(paths))
+    found: dict[str, list[Pixels]] = {}
+    for path, name in zip(paths, names, strict=True):
+        found.setdefault(name, []).extend(_thinned(_frames(path), budget))
+    return [Footage(name, frames) for name, frames in found.items()]
+
+
+def _thinned(frames: Iterator[Pixels], budget: int) -> list[Pixels]:
+    """Every frame, or every second, fourth ... until they fit `budget` bytes."""
+    kept: list[Pixels] = []
+    size, every = 0, 1
+    for number, frame in enumerate(frames):
+        if number % every:
+            continue
+        kept.append(frame)
+        size += frame.nbytes
+        if size > budget and len(kept) > 1:
+            kept = kept[::2]
+            every *= 2
+            size = sum(one.nbytes for one in kept)
+    return kept
+
+
+def _frames(path: Path) -> Iterator[Pixels]:
+    if path.is_dir():
+        files = sorted(
+            file
+            for file in path.iterdir()
+            if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
+        )
+        if not files:
+            raise SourceError(f"{printable(path)}: the folder holds no image")
+        for file in files:
+            yield _checked(file, read_image(file))
+    elif not path.is_file():
+        raise SourceError(f"{printable(path)}: is no image, video or folder")
+    elif path.suffix.lower() in IMAGE_SUFFIXES:
+        yield _checked(path, read_image(path))
+    else:
+        yield from _video(path)
+
+
+def _checked(path: Path, pixels: Pixels) -> Pixels:
+    if pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3)):
+        raise SourceError(
+            f"{printable(path)}: got shape {pixels.shape} {pixels.dtype}, want 8 bits and "
+            "1 or 3 channels"
+        )
+    return pixels
+
+
+def _video(path: Path) -> Iterator[Pixels]:
+    capture: Any = cv2.VideoCapture(str(path))
+    try:
+        frames = 0
+        while True:
+            done, frame = capture.read()
+            if not done:
+                break
+            frames += 1
+            yield frame
+        if not frames:
+            raise SourceError(f"{printable(path)}: is no video that OpenCV can read")
+    finally:
+        capture.release()
