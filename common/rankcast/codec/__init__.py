@@ -11,7 +11,9 @@ from types import MappingProxyType
 
 from rankcast.codec.gan import GAN
 from rankcast.codec.jpeg import JPEG
+from rankcast.codec.kmeans import KMEANS
 from rankcast.codec.lossless import LOSSLESS
+from rankcast.codec.pca import PCA
 from rankcast.codec.protocol import Codec
 from rankcast.codec.raw import RAW
 from rankcast.codec.svd import SVD
@@ -19,7 +21,7 @@ from rankcast.codec.svd_patch import SVD_PATCH
 from rankcast.errors import SettingsError, UnknownCodecError
 
 CODECS: Mapping[int, Codec] = MappingProxyType(
-    {0: RAW, 1: SVD, 2: JPEG, 3: SVD_PATCH, 4: LOSSLESS, 7: GAN}
+    {0: RAW, 1: SVD, 2: JPEG, 3: SVD_PATCH, 4: LOSSLESS, 5: PCA, 6: KMEANS, 7: GAN}
 )
 CODECS_BY_NAME: Mapping[str, Codec] = MappingProxyType(
     {codec.name: codec for codec in CODECS.values()}

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast import pool
+from rankcast.codec.bands import row_bands
 from rankcast.codec.protocol import Codec, CodecOptions, Coded
 from rankcast.entropy.rangecoder import (
     DECODING,
@@ -50,21 +51,10 @@ _PATTERNS = 64
 _CONTEXTS = _SAME + 3 * 3 * _PATTERNS - REGISTERS
 _REPEATS = 0.5
 """Share of samples that equal their left neighbour from which on equality is coded first."""
-_BAND_ROWS = 64
-"""Bands of a picture are coded on their own threads; they begin at multiples of this."""
-_TWO_BANDS = 1280 * 720
-_FOUR_BANDS = 3840 * 2160
 
 
 class LosslessOptions(CodecOptions):
     """`lossless` has no options."""
-
-
-def _bands(shape: tuple[int, ...]) -> list[tuple[int, int]]:
-    height, pixels = shape[0], shape[0] * shape[1]
-    count = 1 if pixels < _TWO_BANDS else 2 if pixels < _FOUR_BANDS else 4
-    cuts = [round(height * k / count / _BAND_ROWS) * _BAND_ROWS for k in range(count)]
-    return list(zip(cuts, [*cuts[1:], height], strict=True))
 
 
 class LosslessEncoder:
@@ -99,7 +89,7 @@ class LosslessEncoder:
 
             return code_band
 
-        parts = pool.run([task(first, last) for first, last in _bands(pixels.shape)])
+        parts = pool.run([task(first, last) for first, last in row_bands(pixels.shape)])
         lengths = b"".join(len(part).to_bytes(4, "little") for part in parts[:-1])
         return Coded(
             lengths + b"".join(parts), params=(transform, repeats), squared_error=0, energy=1.0
@@ -125,7 +115,7 @@ class LosslessDecoder:
             or (transform == YCOCG and (len(shape) != 3 or shape[2] != 3))
         ):
             raise PayloadError(f"got parameters {header.params!r:.40} for shape {shape}")
-        bands = _bands(shape)
+        bands = row_bands(shape)
         pixels: Pixels = np.empty(shape, header.dtype)
         starts = 4 * (len(bands) - 1)
         if len(body) < starts:

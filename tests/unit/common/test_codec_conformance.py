@@ -80,6 +80,48 @@ def test_svd_with_half_size_chroma(factors: str, dtype: type) -> None:
         check_codec("svd", pictures(shape, dtype), 6.0, factors=factors, colour="ycc420")
 
 
+KMEANS_FORMS: list[dict[str, Any]] = [
+    {}, {"k": 1}, {"k": 7, "start": "random", "seed": 3}, {"k": 300, "max_iter": 2},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("form", KMEANS_FORMS, ids=str)
+def test_kmeans_in_every_shape(form: dict[str, Any], dtype: type) -> None:
+    for shape in SHAPES:
+        # One colour for a ramp from black to white leaves 10.8 dB, for white noise as much.
+        check_codec("kmeans", pictures(shape, dtype), 9.0, fewer_colours="code", **form)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_kmeans_with_as_many_colours_as_there_are_is_exact(
+    shape: tuple[int, ...], dtype: type
+) -> None:
+    check_codec("kmeans", pictures(shape, dtype), EXACT, k=65_536, fewer_colours="code")
+
+
+PCA_FORMS: list[dict[str, Any]] = [
+    {}, {"variance": 0.5}, {"components": 1}, {"engine": "exact"}, {"layout": "patches"},
+    {"layout": "patches", "patch": 5, "variance": 0.9}, {"layout": "patches", "components": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("form", PCA_FORMS, ids=str)
+def test_pca_in_every_shape(form: dict[str, Any], dtype: type) -> None:
+    for shape in SHAPES:
+        # No component at all is the mean of each variable: 9 dB for white noise of one column.
+        check_codec("pca", pictures(shape, dtype), 7.0, **form)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("layout", ["rows", "patches"])
+def test_pca_with_all_variance_leaves_rounding(layout: str, dtype: type) -> None:
+    for shape in SHAPES:
+        check_codec("pca", pictures(shape, dtype), 40.0, variance=1.0, layout=layout)
+
+
 TINY = """
 import numpy as np
 import sys
@@ -94,6 +136,10 @@ for dtype in (np.uint8, np.uint16):
             check_codec("svd", [noise, noise, np.zeros(shape, dtype)], 5.0, **options)
     noise = rng.integers(0, peak + 1, (5, 6, 3)).astype(dtype)
     check_codec("svd", [noise], 5.0, colour="ycc420", rank=1.0)
+    check_codec("kmeans", [noise, noise], 5.0, k=5)
+    check_codec("kmeans", [np.tile(noise, (6, 6, 1))], 5.0, k=29)
+    check_codec("pca", [noise], 5.0, variance=0.9)
+    check_codec("pca", [noise], 5.0, layout="patches", patch=3)
 from rankcast.codec.svd.coded import pack_values, unpack_values
 values = np.rint(rng.laplace(0, 1e4, (3, 150))).astype(np.int32)
 coded = pack_values(values)

@@ -120,7 +120,7 @@ def read_factors(header: Header, body: memoryview) -> list[Factors]:
         views = floats.split(body, shapes, ranks, form)
     planes = unpack_planes(views, shapes, ranks, form, header.dtype_bytes)
     for factors in planes:
-        _check_bounds(factors, (1 << (8 * header.dtype_bytes)) - 1)
+        check_bounds(factors, (1 << (8 * header.dtype_bytes)) - 1)
     return planes
 
 
@@ -172,7 +172,7 @@ def _params(header: Header) -> tuple[str, str]:
     return form, colour
 
 
-def _check_bounds(factors: Factors, peak: int) -> None:
+def check_bounds(factors: Factors, peak: int) -> None:
     """Refuse numbers that no picture has; comparisons are such that NaN fails them."""
     m, n = factors.u.shape[0], factors.v.shape[0]
     if factors.rank == 0:

@@ -1,0 +1,27 @@
+"""Bands of rows that codecs code on their own threads."""
+
+from __future__ import annotations
+
+_BAND_ROWS = 64
+_TWO_BANDS = 1280 * 720
+_FOUR_BANDS = 3840 * 2160
+
+
+def row_bands(shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    """First row and the one past the last of each band of a picture.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (H, W) or (H, W, C).
+
+    Returns
+    -------
+    list of (int, int)
+        One, two or four by the number of pixels: a fact of the picture, so that the bytes
+        never depend on the processors. Bands begin at multiples of 64 rows.
+    """
+    height, pixels = shape[0], shape[0] * shape[1]
+    count = 1 if pixels < _TWO_BANDS else 2 if pixels < _FOUR_BANDS else 4
+    cuts = [round(height * k / count / _BAND_ROWS) * _BAND_ROWS for k in range(count)]
+    return list(zip(cuts, [*cuts[1:], height], strict=True))

@@ -1,0 +1,167 @@
+"""Encoder of the codec `kmeans`: pictures to palettes and index planes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankcast import pool
+from rankcast.codec.bands import row_bands
+from rankcast.codec.kmeans.clusters import (
+    Fit,
+    Sample,
+    Search,
+    fit,
+    improve,
+    start_at_random,
+    start_spread,
+)
+from rankcast.codec.kmeans.distinct import distinct_colours, squared_error
+from rankcast.codec.kmeans.indices import Palette, Plane, pack_palette, pack_plane
+from rankcast.codec.kmeans.options import DEFAULT_K, KMeansOptions
+from rankcast.codec.kmeans.tree import build_tree
+from rankcast.codec.protocol import Coded
+from rankcast.errors import UnsupportedImageError
+from rankcast.frame import Frame, Pixels, channels_of, full_scale
+
+SAMPLE: Final = 16_384
+SAMPLE_PER_COLOUR: Final = 256
+"""Points a centroid: a mean of 256 adds 1/256 to the error of the pixels that it stands for, and
+points that were fitted to flatter themselves by as much again."""
+LARGE_SAMPLE: Final = 131_072
+LEAST_PER_COLOUR: Final = 16
+"""Where many colours would take more points than that: seconds rather than minutes."""
+STARTS: Final = 3
+"""Fits of a first frame, of which the best is kept."""
+MANY: Final = 64
+"""Colours from which on one start is as good as the best of several."""
+SWAPS: Final = 24
+SWAPPED: Final = 256
+"""Colours above which no centroids are swapped: a first frame would take seconds."""
+CUT: Final = 1.25
+"""A sample's error that grew by so much since the last frame asks for new starts: another scene."""
+
+
+class KMeansEncoder:
+    """Clusters the colours of each frame, beginning with the centroids of the last one."""
+
+    def __init__(self, options: KMeansOptions) -> None:
+        self.options = options
+        self._last: Fit | None = None
+
+    def request_keyframe(self) -> None:
+        """Every frame is a key frame."""
+
+    def encode(self, frame: Frame, sequence: int) -> Coded:  # noqa: ARG002 - every frame is a key frame
+        """Code one frame; see CodecEncoder."""
+        pixels, options = frame.pixels, self.options
+        colours = np.ascontiguousarray(pixels).reshape(-1, channels_of(pixels.shape))
+        # One mutability: kernels are compiled once for each.
+        colours.flags.writeable = False
+        wanted = DEFAULT_K if options.k is None else options.k
+        # One more than wanted tells "as many" from "more".
+        few = distinct_colours(colours, wanted + 1)
+        if options.k is not None and options.fewer_colours == "refuse" and len(few) < wanted:
+            raise UnsupportedImageError(
+                f"got k {wanted}, the limit is the number of distinct colours of the picture, "
+                f"{len(few)}: use a lower k, or fewer_colours=code"
+            )
+        if len(few) <= wanted:
+            palette = few.astype(np.int64)
+        else:
+            palette = self._palette(colours, wanted, full_scale(pixels.dtype))
+        return _code(colours, pixels.shape, palette)
+
+    def _palette(self, colours: Pixels, wanted: int, peak: int) -> Palette:
+        options = self.options
+        rng = np.random.default_rng(options.seed)
+        sample = draw_sample(colours, wanted)
+        start = start_spread if options.start == "kmeans++" else start_at_random
+        fits: list[Fit] = []
+        last = self._last
+        if last is not None and last.centroids.shape == (wanted, colours.shape[1]):
+            fits.append(fit(sample, last.centroids, options.max_iter))
+        if last is None or not fits or fits[0].inertia > CUT * last.inertia:
+            starts = STARTS if wanted < MANY else 1
+            fits += [
+                fit(sample, start(sample, wanted, rng), options.max_iter) for _ in range(starts)
+            ]
+            best = min(fits, key=lambda each: each.inertia)
+            if 2 < wanted <= SWAPPED:
+                best = improve(sample, best, rng, SWAPS)
+                fits.append(fit(sample, best.centroids, options.max_iter))
+        self._last = min(fits, key=lambda each: each.inertia)
+        rounded = np.clip(np.rint(self._last.centroids), 0, peak).astype(np.int64)
+        return np.unique(rounded, axis=0)
+
+
+def draw_sample(colours: Pixels, k: int) -> Sample:
+    """Choose what the centroids are fitted to.
+
+    Parameters
+    ----------
+    colours : ndarray, shape (N, C)
+    k : int
+
+    Returns
+    -------
+    Sample
+        Of one channel the histogram of all pixels; else 16,384 pixels or more, by the number of
+        colours, spread evenly over the picture.
+    """
+    count, channels = colours.shape
+    if channels == 1:
+        histogram = np.bincount(colours[:, 0])
+        levels = np.flatnonzero(histogram)
+        return Sample(levels[:, None].astype(np.float32), histogram[levels].astype(np.float32))
+    large = min(SAMPLE_PER_COLOUR * k, LARGE_SAMPLE)
+    size = min(count, max(SAMPLE, large, LEAST_PER_COLOUR * k))
+    if size == count:
+        points = colours.astype(np.float32)
+        return Sample(points, np.ones(count, np.float32))
+    # A golden ratio walk: evenly spread, and in step with no width.
+    step = int(count * 0.6180339887498949) | 1
+    while np.gcd(step, count) != 1:
+        step += 2
+    places = np.arange(size, dtype=np.int64) * step % count
+    points = colours[places].astype(np.float32)
+    return Sample(points, np.full(size, count / size, np.float32))
+
+
+def _code(colours: Pixels, shape: tuple[int, ...], palette: Palette) -> Coded:
+    count = len(palette)
+    order = np.arange(count)
+    build_tree(
+        palette.astype(np.float32),
+        order,
+        np.zeros(count, np.int64),
+        np.zeros((count, 1), np.float32),
+    )
+    palette = np.ascontiguousarray(palette[order])
+    search = Search(palette.astype(np.float32))
+    # The search may sort in its own way; the plane is in the order of the palette.
+    own_order = search.order.astype(np.uint16)
+    width = shape[1]
+
+    def task(first: int, last: int) -> Callable[[], tuple[bytes, int]]:
+        def code_band() -> tuple[bytes, int]:
+            part = colours[first * width : last * width]
+            nearest = np.empty(len(part), np.uint16)
+            search.into(part, nearest, np.empty(len(part), np.float32))
+            labels: NDArray[np.uint16] = own_order[nearest]
+            plane: Plane = labels.reshape(last - first, width)
+            return pack_plane(plane, count), squared_error(part, labels, palette)
+
+        return code_band
+
+    parts = pool.run([task(first, last) for first, last in row_bands(shape)])
+    body = [pack_palette(palette), *(part for part, _ in parts)]
+    lengths = b"".join(len(part).to_bytes(4, "little") for part in body[:-1])
+    return Coded(
+        lengths + b"".join(body),
+        params=(count,),
+        squared_error=sum(error for _, error in parts),
+    )

@@ -1,0 +1,268 @@
+"""Whole pictures as observations: the model file, and the scores of a frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankcast.codec.pca.components import Components, components_for
+from rankcast.entropy.numbers import NUMBER_MODELS, code_number
+from rankcast.entropy.rangecoder import (
+    OVERRUN,
+    POSITION,
+    REGISTERS,
+    Bytes,
+    Coder,
+    finish_encoder,
+    new_coder,
+    start_decoder,
+    start_encoder,
+)
+from rankcast.errors import (
+    ModelError,
+    PayloadError,
+    UnknownModelError,
+    UnsupportedImageError,
+)
+from rankcast.frame import MAX_CHANNELS, Pixels
+from rankcast.jit import Integer, kernel
+from rankcast.modelfile import read_model, write_model
+from rankcast.modelfolder import ModelFolder
+from rankcast.printable import printable
+
+KIND: Final = "pca"
+MAX_VARIABLES: Final = 1 << 20
+"""Samples of a picture that is one observation: a megapixel, and 4 MiB a component."""
+_CLASSES: Final = 16
+_MOST = (1 << 40) - 1
+_DTYPES: Final = ("uint8", "uint16")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameModel:
+    """Components of whole pictures of one shape and dtype."""
+
+    model_id: bytes
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    mean: NDArray[np.float32]
+    """(D,), in C order of the picture."""
+    deviation: NDArray[np.float32]
+    """(D,), 0 for constant samples."""
+    variances: NDArray[np.float32]
+    """(K,), decreasing."""
+    components: NDArray[np.float32]
+    """(K, D), orthonormal rows."""
+    total_variance: float
+    """Of all components, also of those that the file does not hold."""
+
+    @property
+    def mean_square_deviation(self) -> float:
+        """Mean of the squared deviations of the samples that vary; 1 where none does."""
+        varying = self.deviation[self.deviation > 0].astype(np.float64)
+        return float(np.mean(varying**2)) if varying.size else 1.0
+
+    def kept(self, components: int | None, variance: float) -> int:
+        """Return the number of components to send.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If the model has fewer.
+        """
+        most = len(self.variances)
+        if components is not None:
+            if components > most:
+                raise UnsupportedImageError(
+                    f"got components {components}, the limit is those of the model, {most}"
+                )
+            return components
+        held = float(self.variances.astype(np.float64).sum())
+        if variance * self.total_variance > held * (1 + 1e-6):
+            raise UnsupportedImageError(
+                f"got variance {variance:g}, the limit is what the components of the model hold, "
+                f"{held / self.total_variance:.4f}: use a lower one, or train more components"
+            )
+        share = min(1.0, variance * self.total_variance / held) if held else 1.0
+        return components_for(self.variances.astype(np.float64), share)
+
+    def check_picture(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Refuse pictures that are none of the model's.
+
+        Raises
+        ------
+        UnsupportedImageError
+        """
+        if shape != self.shape or dtype != self.dtype:
+            raise UnsupportedImageError(
+                f"got a picture of shape {shape} {dtype}, the model is of {self.shape} {self.dtype}"
+            )
+
+    def check_packet(self, shape: tuple[int, ...], dtype: np.dtype[Any], k: int) -> None:
+        """Refuse packets that are none of the model's.
+
+        Raises
+        ------
+        PayloadError
+        """
+        if shape != self.shape or dtype != self.dtype or k > len(self.variances):
+            raise PayloadError(
+                f"got {k} components of shape {shape} {dtype}, the model has "
+                f"{len(self.variances)} of {self.shape} {self.dtype}"
+            )
+
+    def standardised(self, pixels: Pixels) -> NDArray[np.float64]:
+        """The samples less their means, over their deviations, (D,)."""
+        z = np.zeros(self.mean.shape)
+        deviation = self.deviation.astype(np.float64)
+        np.divide(
+            pixels.reshape(-1).astype(np.float64) - self.mean, deviation, out=z, where=deviation > 0
+        )
+        return z
+
+
+def write_frame_model(
+    path: Path, found: Components, count: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> bytes:
+    """Write the first `count` components of whole pictures; returns the model id."""
+    description = {
+        "shape": list(shape),
+        "dtype": str(dtype),
+        "total_variance": float(found.variances.sum()),
+    }
+    arrays = {
+        "mean": found.mean.astype(np.float32),
+        "deviation": found.deviation.astype(np.float32),
+        "variances": found.variances[:count].astype(np.float32),
+        "components": found.vectors[:count].astype(np.float32),
+    }
+    return write_model(path, KIND, description, arrays)
+
+
+def load_frame_model(path: Path) -> FrameModel:
+    """Read a model file of this codec.
+
+    Raises
+    ------
+    ModelError
+        If it is none, or its arrays do not fit together.
+    """
+    file = read_model(path, KIND)
+    about, arrays = file.head.description, file.arrays
+    shape, dtype = about.get("shape"), about.get("dtype")
+    total = about.get("total_variance")
+    problem = f"{printable(path)}: is damaged or hostile: "
+    if (
+        not isinstance(shape, list)
+        or len(shape) not in (2, 3)
+        or any(type(side) is not int or side < 1 for side in shape)
+        or (len(shape) == 3 and shape[2] > MAX_CHANNELS)
+        or math.prod(shape) > MAX_VARIABLES
+        or dtype not in _DTYPES
+    ):
+        raise ModelError(f"{problem}shape {shape!r:.40} and dtype {dtype!r:.20}")
+    if set(arrays) != {"mean", "deviation", "variances", "components"} or any(
+        array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()
+    ):
+        raise ModelError(f"{problem}its arrays are not four of finite float32")
+    size, count = math.prod(shape), arrays["variances"].size
+    wanted: dict[str, tuple[int, ...]] = {
+        "mean": (size,),
+        "deviation": (size,),
+        "variances": (count,),
+    }
+    wanted["components"] = (count, size)
+    if any(arrays[name].shape != wanted[name] for name in wanted):
+        raise ModelError(f"{problem}its arrays do not fit a picture of shape {shape}")
+    held = float(arrays["variances"].astype(np.float64).sum())
+    if (
+        arrays["deviation"].min() < 0
+        or (count and arrays["variances"].min() <= 0)
+        or not isinstance(total, int | float)
+        or not held * (1 - 1e-5) <= total < math.inf
+    ):
+        raise ModelError(f"{problem}a deviation or a variance is out of range")
+    return FrameModel(
+        file.head.model_id, tuple(shape), np.dtype(dtype), arrays["mean"], arrays["deviation"],
+        arrays["variances"], arrays["components"], float(total),
+    )  # fmt: skip
+
+
+def find_frame_model(
+    model_id: bytes | None, models: ModelFolder, last: FrameModel | None
+) -> FrameModel:
+    """Return the model that a packet names, `last` if it is that one.
+
+    Raises
+    ------
+    UnknownModelError
+        If it is not there.
+    ModelError
+        If it cannot be used.
+    PayloadError
+        If the packet names none.
+    """
+    if model_id is None:
+        raise PayloadError("got a packet of pca frames without a model id")
+    if last is not None and last.model_id == model_id:
+        return last
+    path = models.find(model_id)
+    if path is None:
+        raise UnknownModelError(
+            f"the packet needs model {model_id.hex()}, which is not here: "
+            "copy its .rkm file into the folder of models"
+        )
+    return load_frame_model(path)
+
+
+def pack_scores(model: FrameModel, scores: NDArray[np.float64], step: float) -> bytes:
+    """Code the scores (k,) of a picture in multiples of `step`."""
+    values = np.clip(np.rint(scores / step), -_MOST, _MOST).astype(np.int64)
+    coder = new_coder(_CLASSES * NUMBER_MODELS)
+    data = np.zeros(16 * values.size + 64, np.uint8)
+    start_encoder(coder, len(data))
+    _code(coder, data, values, _classes(model, values.size, step))
+    size = finish_encoder(coder, data)
+    if coder[OVERRUN]:
+        raise AssertionError("the buffer was too small")
+    return data[:size].tobytes()
+
+
+def unpack_scores(model: FrameModel, body: memoryview, k: int, step: float) -> NDArray[np.float64]:
+    """Read scores of `pack_scores`.
+
+    Raises
+    ------
+    PayloadError
+        If the bytes are not exactly these.
+    """
+    values = np.zeros(k, np.int64)
+    coder = new_coder(_CLASSES * NUMBER_MODELS)
+    data = np.frombuffer(bytes(body) or b"\0", np.uint8).copy()
+    start_decoder(coder, data, 0, len(body))
+    _code(coder, data, values, _classes(model, k, step))
+    if coder[OVERRUN] or coder[POSITION] < len(body):
+        raise PayloadError("the scores end early or go on after the last")
+    return np.asarray(values * step, np.float64)
+
+
+def _classes(model: FrameModel, k: int, step: float) -> NDArray[np.int64]:
+    """Sets of models by the size that a score of this variance has: its number of bits."""
+    sizes = np.sqrt(model.variances[:k].astype(np.float64)) / step
+    bits = [min(int(min(size, float(_MOST))).bit_length(), _CLASSES - 1) for size in sizes]
+    return np.array(bits, np.int64)
+
+
+@kernel
+def _code(coder: Coder, data: Bytes, values: NDArray[np.int64], classes: NDArray[np.int64]) -> None:
+    """Write the values, or read them."""
+    for i in range(values.size):
+        if coder[OVERRUN] != 0:
+            return
+        context: Integer = REGISTERS + classes[i] * NUMBER_MODELS
+        values[i] = code_number(coder, data, context, values[i])
