@@ -12,9 +12,10 @@ from typing import Any
 
 from rankcast import pool
 from rankcast.codec import CODECS_BY_NAME
-from rankcast.errors import NoStreamError, SinkError
+from rankcast.errors import NoStreamError, SettingsError, SinkError
 from rankcast.kernels import prepare_kernels
 from rankcast.ledger import SINK
+from rankcast.printable import printable
 from rankcast.signals import StopFlag, stop_flag
 from rankcast.wholefile import check_writable, make_folder, write_whole
 from rankcast_receiver.lane import Lane
@@ -50,6 +51,9 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
     """
     if report is not None:
         check_writable(report)
+    models = settings.stream.models
+    if models and not Path(models).is_dir():
+        raise SettingsError(f"got {printable(models)} as folder of models: it is none")
     if settings.save.dir:
         make_folder(Path(settings.save.dir))  # before anything is compiled or opened
     pool.set_threads(settings.process.threads)
@@ -127,6 +131,7 @@ def _subscriber(settings: ReceiverSettings, stopped: Callable[[], bool]) -> Subs
         limits=settings.limits.limits(),
         queue_messages=network.queue_messages or None,
         buffer_bytes=network.buffer_bytes,
+        models=Path(settings.stream.models) if settings.stream.models else None,
         stopped=stopped,
     )
 

@@ -25,6 +25,7 @@ ENVIRONMENT_PREFIX = "RANKCAST_RECEIVE__"
 @click.option("--save-max-bytes", type=int, metavar="N", help="Keep the newest N bytes.")
 @click.option("--display", is_flag=True, default=None, help="Show frames in a window; q quits.")
 @click.option("--frames", type=int, metavar="N", help="Stop after N delivered frames.")
+@click.option("--models", metavar="DIR", help="Folder of model files (.rkm) of learned codecs.")
 @click.option("--timeout", type=float, metavar="S", help="Longest wait without a new frame.")
 @click.option("--stay/--no-stay", default=None, help="Wait for the next stream at the end.")
 @click.option(
@@ -65,6 +66,7 @@ def receive(
         "--save-max-bytes": ("save.max_bytes", options["save_max_bytes"]),
         "--display": ("display.enabled", options["display"]),
         "--frames": ("stream.frames", options["frames"]),
+        "--models": ("stream.models", options["models"]),
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
     settings = validate(ReceiverSettings, layers)

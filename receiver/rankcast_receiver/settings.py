@@ -54,6 +54,8 @@ class StreamTable(Table):
     """live: the newest frame wins; keep: every frame; auto: keep when saving without display."""
     frames: int = Field(default=0, ge=0)
     """Stop after that many delivered frames; 0 is never."""
+    models: str = ""
+    """Folder of the model files (.rkm) that packets name by their id; empty knows none."""
 
 
 class SaveTable(Table):

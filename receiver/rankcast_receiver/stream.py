@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 
 from rankcast.decoder import Decoder, frame_of
 from rankcast.errors import NeedKeyframe, WireError
@@ -33,16 +34,21 @@ class CameraStream:
     limits : Limits
     ledger : Ledger
         Published frames enter it, frames that were handed on pass, the rest is lost with a cause.
+    models : Path, optional
+        Folder of the model files that packets name.
     """
 
-    def __init__(self, camera: str, limits: Limits, ledger: Ledger) -> None:
+    def __init__(
+        self, camera: str, limits: Limits, ledger: Ledger, models: Path | None = None
+    ) -> None:
         self.camera = camera
         self.status: Status | None = None
         self.ended = False
         self.stream_ids: list[bytes] = []
         self._limits = limits
         self._ledger = ledger
-        self._decoder = Decoder(limits)
+        self._models = models
+        self._decoder = Decoder(limits, models=models)
         self._waiting: list[Packet] = []
         self._stream_id = b""
         self._next_sequence: int | None = None
@@ -126,7 +132,7 @@ class CameraStream:
         self.stream_ids.append(stream_id)
         # A receiver that runs for years beside a sender that restarts: the last ones suffice.
         del self.stream_ids[:-64]
-        self._decoder = Decoder(self._limits)
+        self._decoder = Decoder(self._limits, models=self._models)
         self._ledger.lose(SKIPPED_AS_OLD, len(self._waiting))
         self._waiting.clear()
         self._next_sequence = None

@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
@@ -69,6 +70,8 @@ class Subscriber:
         What a packet may ask for.
     queue_messages, buffer_bytes : int
         Bounds of what waits in libzmq and in the kernel.
+    models : Path, optional
+        Folder of the model files that packets of learned codecs name.
     stopped : callable
         Asked ten times a second; iteration ends when it is true.
 
@@ -93,6 +96,7 @@ class Subscriber:
         limits: Limits | None = None,
         queue_messages: int | None = None,
         buffer_bytes: int = BUFFER_BYTES,
+        models: Path | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._endpoint = check_endpoint(connect, bind=False)
@@ -101,6 +105,7 @@ class Subscriber:
         self._timeout_s = timeout_s
         self._stay = stay
         self._limits = limits or Limits()
+        self._models = models
         self._options = SocketOptions(
             queue_messages or (LIVE_QUEUE_MESSAGES if live else KEEP_QUEUE_MESSAGES),
             buffer_bytes,
@@ -230,7 +235,9 @@ class Subscriber:
         if stream is None:
             if len(self._streams) >= MAX_CAMERAS:
                 raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
-            stream = self._streams[camera] = CameraStream(camera, self._limits, self._ledger)
+            stream = self._streams[camera] = CameraStream(
+                camera, self._limits, self._ledger, self._models
+            )
         return stream
 
     def _watch(self) -> None:

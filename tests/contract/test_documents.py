@@ -224,9 +224,18 @@ def test_every_socket_option_has_a_reason() -> None:
 COMMANDS = {entry.name: entry for entry in entry_points(group="rankcast.commands")}
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+def commands() -> dict[str, click.Command]:
+    """Every command by its name, `train gan` and the like included."""
+    found = {name: entry.load() for name, entry in COMMANDS.items()}
+    for name, command in list(found.items()):
+        if isinstance(command, click.Group):
+            found |= {f"{name} {sub}": below for sub, below in command.commands.items()}
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
 def test_the_options_of_a_command_are_those_of_the_document(name: str) -> None:
-    command = COMMANDS[name].load()
+    command = commands()[name]
     assert isinstance(command, click.Command)
     has = {
         "/".join((*option.opts, *option.secondary_opts))

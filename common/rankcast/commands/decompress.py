@@ -19,7 +19,11 @@ from rankcast.wire import OFFLINE, Header, unpack
 @click.command()
 @click.argument("packet_file", metavar="IN.rkc", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-def decompress(packet_file: Path, out: Path) -> None:
+@click.option(
+    "--models", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
+    help="Folder of model files (.rkm) of learned codecs.",
+)  # fmt: skip
+def decompress(packet_file: Path, out: Path, models: Path | None) -> None:
     """Rebuild the picture of IN.rkc and write it to OUT (.png, .tif or .jpg by its suffix)."""
     if out.suffix.lower() not in WRITTEN_SUFFIXES:
         raise SettingsError(
@@ -29,7 +33,7 @@ def decompress(packet_file: Path, out: Path) -> None:
     data = read_whole(packet_file, OFFLINE.max_packet_bytes)
     try:
         packet = unpack(data, OFFLINE)
-        pixels = Decoder(OFFLINE).decode_packet(packet)
+        pixels = Decoder(OFFLINE, models=models).decode_packet(packet)
     except WireError as exc:
         raise type(exc)(f"{printable(packet_file)}: {exc}") from exc
     except NeedKeyframe as exc:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rankcast.errors import SettingsError, SourceError
 from rankcast.frame import Pixels
 from rankcast.imagefile import IMAGE_SUFFIXES, read_image
-from rankcast.learned.pictures import Planes, planes_of
+from rankcast.learned.pictures import Planes, measure_exposure, planes_of
 from rankcast.opencv import cv2
 from rankcast.printable import printable
 
@@ -21,7 +21,7 @@ MAX_BYTES: Final = 1 << 30
 """Of all frames in memory; longer clips are thinned out evenly."""
 _MEDIAN_FRAMES: Final = 48
 _LEAST_FOR_BACKGROUND: Final = 8
-_WORTH: Final = 0.5
+_WORTH: Final = 0.8
 """A background must leave less than this share of what a frame has within its blocks."""
 
 
@@ -42,15 +42,15 @@ class Footage:
     def background(self) -> Planes | None:
         """Median picture of a fixed camera, or None where frames have nothing in common.
 
-        It is worth having if it takes away half of the energy that a frame has beyond the means of
-        its 8 x 8 blocks, which are cheap to code anyway.
+        It is worth having if it takes away a fifth of the energy that a frame has beyond the means
+        of its 8 x 8 blocks, which are cheap to code anyway.
         """
         if self.shape is None or len(self.frames) < _LEAST_FOR_BACKGROUND:
             return None
         every = max(1, len(self.frames) // _MEDIAN_FRAMES)
         planes = np.stack([planes_of(frame) for frame in self.frames[::every]])
         median: Planes = np.median(planes, axis=0).astype(np.float32)
-        left = sum(_detail(one - median) for one in planes)
+        left = sum(_detail(one - measure_exposure(one, median).applied(median)) for one in planes)
         return median if left < _WORTH * sum(_detail(one) for one in planes) else None
 
 

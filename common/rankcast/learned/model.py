@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
-from rankcast import pool
 from rankcast.codec.gan.symbols import (
     channel_table,
     coder_from,
@@ -44,8 +44,9 @@ KIND: Final = "gan"
 MAX_PIXELS: Final = 1 << 24
 """Of a picture: the networks hold about 150 bytes a pixel at once."""
 MAX_BACKGROUND_PIXELS: Final = 1 << 26
-MAX_THREADS: Final = 2
-"""Of one convolution: more gain little at these widths, and the sums stay comparable."""
+THREADS: Final = 1
+"""Of a convolution at work: two that wait for each other take ten times as long where sender and
+receiver share two processors, and the order of sums stays the same everywhere."""
 BIT_PRICE: Final = 0.15
 """Squared steps that one bit is worth when levels are chosen, as measured on fixed cameras."""
 _BACKGROUND: Final = "backgrounds."
@@ -167,8 +168,12 @@ class GanModel:
     def _background(self, shape: tuple[int, ...], label: int, *, grey: bool) -> Tensor:
         with torch.inference_mode():
             background = self.network.backgrounds[label].detach()
-            if background.shape[-2:] == (1, 1):
+            height, width = background.shape[-2:]
+            if (height, width) == (1, 1):
                 background = background.expand(1, *shape)
+            else:
+                below, right = shape[1] - height, shape[2] - width
+                background = functional.pad(background, (0, right, 0, below), mode="replicate")
             if grey:
                 background = background * torch.tensor([1.0, 0.0, 0.0])[None, :, None, None]
             return background
@@ -254,9 +259,9 @@ def _model_of(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
 
 @contextmanager
 def _inference() -> Iterator[None]:
-    """No gradients, and at most two threads, whatever the process uses elsewhere."""
+    """No gradients, and one thread, whatever the process uses elsewhere."""
     before = torch.get_num_threads()
-    torch.set_num_threads(min(MAX_THREADS, pool.threads()))
+    torch.set_num_threads(THREADS)
     try:
         with torch.inference_mode():
             yield

@@ -49,6 +49,11 @@ class Exposure:
         """The 8 bytes of the packet."""
         return _EXPOSURE.pack(self.gain, *self.offsets)
 
+    def applied(self, background: Planes) -> Planes:
+        """The background (3, H, W) at this exposure."""
+        applied: Planes = self.apply(tensor_of(background))[0].numpy()
+        return applied
+
     def apply(self, background: Tensor) -> Tensor:
         """P: the background (1, 3, H, W) at this exposure."""
         return apply_exposures(background, torch.tensor([[self.gain, *self.offsets]]))

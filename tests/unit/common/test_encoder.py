@@ -17,6 +17,8 @@ from rankcast.frame import Frame
 from rankcast.wire import Kind, unpack
 
 PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+READY = sorted(CODECS_BY_NAME.keys() - {"gan"})
+"""Codecs that code with their defaults; `gan` codes nothing without a model."""
 
 
 def test_the_default_codec_is_svd_patch() -> None:
@@ -110,7 +112,7 @@ def test_metadata_takes_numpy_scalars() -> None:
         assert dict(unpack(packet).header.meta) == want
 
 
-@pytest.mark.parametrize("codec", sorted(CODECS_BY_NAME))
+@pytest.mark.parametrize("codec", READY)
 def test_what_counts_without_options_is_what_counts_when_it_is_said(codec: str) -> None:
     effective = check_options(codec, {}).effective()
     assert None not in effective.values()
@@ -157,7 +159,7 @@ def test_every_encoder_starts_a_stream_of_its_own() -> None:
 
 
 def test_a_requested_key_frame_comes_next() -> None:
-    for codec in CODECS_BY_NAME:
+    for codec in READY:
         encoder = rankcast.Encoder(codec)
         encoder.encode(PIXELS)
         encoder.request_keyframe()

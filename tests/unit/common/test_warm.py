@@ -34,7 +34,7 @@ options = {
             {"factors": "float32"}],
 }
 rng = np.random.default_rng(0)
-for name in CODECS_BY_NAME:
+for name in sorted(CODECS_BY_NAME.keys() - {"gan"}):  # which has no streams without a model
     for dtype in ("uint8", "uint16"):
         if name == "jpeg" and dtype == "uint16":
             continue

@@ -21,6 +21,7 @@ from rankcast.errors import (
 )
 from rankcast.frame import Frame, Pixels
 from rankcast.modelfolder import ModelFolder
+from rankcast.printable import printable
 from rankcast.wire import Header, Limits
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class GanEncoder:
     """
 
     def __init__(self, options: GanOptions) -> None:
+        if not options.model:
+            raise SettingsError(
+                "codec gan, model = '': want the .rkm file that `rankcast train gan` made"
+            )
         if not has_torch():
             raise SettingsError(INSTALL)
         from rankcast.learned.model import load_model
@@ -144,15 +149,12 @@ class GanDecoder:
         if model is None:
             file = self._models.find(model_id)
             if file is None:
-                where = self._models.path
+                folder = self._models.path
+                place = "no folder of models is named"
+                if folder is not None:
+                    place = f"no file in {printable(folder)} is that one"
                 raise UnknownModelError(
-                    f"needs model {model_id.hex()}, which "
-                    + (
-                        f"no file in {where} is"
-                        if where
-                        else "was not found: name a folder of models"
-                    )
-                    + ": copy the sender's .rkm file there"
+                    f"needs model {model_id.hex()}, but {place}: copy the sender's .rkm file"
                 )
             try:
                 model = load_model(file)

@@ -13,8 +13,8 @@ MOST_STEP = 4.0
 class GanOptions(CodecOptions):
     """Options of the encoder."""
 
-    model: str = Field(min_length=1)
-    """Model file, as ``rankcast train gan`` writes it."""
+    model: str = ""
+    """Model file, as ``rankcast train gan`` writes it; there is no coding without one."""
     label: str = ""
     """Which camera of the model the frames come from; may be left out where it knows one alone."""
     step: float = Field(default=1.0, ge=LEAST_STEP, le=MOST_STEP)

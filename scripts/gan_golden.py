@@ -1,0 +1,43 @@
+"""Write the reference of codec `gan` in tests/golden/gan: a small model, two packets, their pixels.
+
+    python scripts/gan_golden.py
+
+Only for a new version of the network: what stands there is what other machines are compared with.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rankcast
+from rankcast.imagefile import write_image
+from rankcast.learned.footage import Footage
+from rankcast.learned.training import Training
+from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
+
+FOLDER = Path(__file__).resolve().parent.parent / "tests" / "golden" / "gan"
+STEPS = 150
+
+
+def main() -> None:
+    """Train on the synthetic conveyor and code two of its frames."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    source = ConveyorSource("conveyor", ConveyorOptions(width=64, height=48, fps=20.0))
+    frames = []
+    for frame in source:
+        frames.append(frame.pixels)
+        if len(frames) == 60:
+            break
+    source.close()
+    training = Training([Footage("conveyor", frames[:50])], width=8)
+    training.run(5.0, stopped=lambda: training.step >= STEPS)
+    path = FOLDER / "model.rkm"
+    training.model().save(path, training.about())
+    for name, pixels in (("colour", frames[55]), ("grey", frames[57][:, :, 1])):
+        packet = rankcast.Encoder("gan", model=str(path), step=0.5).encode(pixels)
+        (FOLDER / f"{name}.rkc").write_bytes(packet)
+        write_image(FOLDER / f"{name}.png", rankcast.Decoder().decode(packet))
+
+
+if __name__ == "__main__":
+    main()

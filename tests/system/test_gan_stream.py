@@ -1,0 +1,89 @@
+"""Codec `gan` between real processes: its model found or missing, and too slow for the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="codec gan needs torch: pip install 'rankcast[gan]'")
+
+from fakes import free_address
+from processes import rankcast, read_report
+from rankcast.imagefile import read_image
+from rankcast.modelfile import read_head
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "gan"
+MODEL = GOLDEN / "model.rkm"
+SIZE = "width=64&height=48"
+
+
+def test_a_receiver_finds_the_model_by_its_id(tmp_path: Path) -> None:
+    address, out = free_address(), tmp_path / "out"
+    with (
+        rankcast("receive", "--connect", address, "--save", str(out), "--models", str(GOLDEN),
+                 "--timeout", "40", "--report", str(tmp_path / "r.json")) as receiver,
+        rankcast("send", "--source", f"synthetic:conveyor?{SIZE}", "--bind", address,
+                 "--codec", "gan", "--set", f"codec.model={MODEL}", "--frames", "6",
+                 "--no-realtime", "--wait-viewers", "1") as sender,
+    ):  # fmt: skip
+        assert sender.wait() == 0, sender.lines
+        assert receiver.wait() == 0, receiver.lines
+    report = read_report(tmp_path / "r.json")
+    assert (report["delivered"], report["lost"], report["codec"]) == (6, {}, "gan")
+    assert report["psnr_db"] is None
+    assert all(read_image(path).shape == (48, 64, 3) for path in out.iterdir())
+
+
+def test_a_receiver_without_the_model_names_it_and_counts_every_frame(tmp_path: Path) -> None:
+    address = free_address()
+    with (
+        rankcast("receive", "--connect", address, "--set", "stream.mode=keep", "--timeout", "40",
+                 "--models", str(tmp_path), "--report", str(tmp_path / "r.json")) as receiver,
+        rankcast("send", "--source", f"synthetic:conveyor?{SIZE}", "--bind", address,
+                 "--codec", "gan", "--set", f"codec.model={MODEL}", "--frames", "6",
+                 "--no-realtime", "--wait-viewers", "1") as sender,
+    ):  # fmt: skip
+        assert sender.wait() == 0, sender.lines
+        assert receiver.wait() == 0, receiver.lines
+    report = read_report(tmp_path / "r.json")
+    assert report["lost"] == {"refused_packet": 6}
+    assert report["balanced"]
+    said = [line for line in receiver.lines if "needs model" in line]
+    assert 1 <= len(said) <= 3
+    assert read_head(MODEL).model_id.hex() in said[0]
+
+
+def test_what_the_networks_cannot_keep_up_with_is_a_mailbox_loss(tmp_path: Path) -> None:
+    address = free_address()
+    with (
+        rankcast("receive", "--connect", address, "--models", str(GOLDEN), "--timeout", "40",
+                 "--report", str(tmp_path / "r.json")) as receiver,
+        rankcast("send", "--source", f"synthetic:conveyor?{SIZE}&fps=2000", "--bind", address,
+                 "--codec", "gan", "--set", f"codec.model={MODEL}", "--frames", "1500",
+                 "--wait-viewers", "1", "--report", str(tmp_path / "s.json")) as sender,
+    ):  # fmt: skip
+        assert sender.wait() == 0, sender.lines
+        assert receiver.wait() == 0, receiver.lines
+    sent, received = read_report(tmp_path / "s.json"), read_report(tmp_path / "r.json")
+    assert sent["lost"].get("mailbox", 0) > 0
+    assert sent["grabbed"] == sent["published"] + sum(sent["lost"].values()) == 1500
+    assert sent["balanced"]
+    assert received["balanced"]
+
+
+def test_a_wrong_model_stops_the_sender_before_it_opens_anything(tmp_path: Path) -> None:
+    (tmp_path / "cut.rkm").write_bytes(MODEL.read_bytes()[:5000])
+    with rankcast("send", "--source", f"synthetic:conveyor?{SIZE}", "--codec", "gan",
+                  "--bind", free_address(),
+                  "--set", f"codec.model={tmp_path / 'cut.rkm'}") as sender:  # fmt: skip
+        assert sender.wait() == 2
+    assert any("cut.rkm: " in line for line in sender.lines)
+    assert not any("Traceback" in line for line in sender.lines)
+
+
+def test_a_folder_of_models_that_is_none_stops_the_receiver(tmp_path: Path) -> None:
+    with rankcast("receive", "--connect", free_address(), "--models",
+                  str(tmp_path / "none")) as receiver:  # fmt: skip
+        assert receiver.wait() == 2
+    assert any("folder of models" in line for line in receiver.lines)
