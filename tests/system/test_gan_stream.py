@@ -59,7 +59,7 @@ def test_what_the_networks_cannot_keep_up_with_is_a_mailbox_loss(tmp_path: Path)
     with (
         rankcast("receive", "--connect", address, "--models", str(GOLDEN), "--timeout", "40",
                  "--report", str(tmp_path / "r.json")) as receiver,
-        rankcast("send", "--source", f"synthetic:conveyor?{SIZE}&fps=2000", "--bind", address,
+        rankcast("send", "--source", f"synthetic:conveyor?{SIZE}&fps=1000", "--bind", address,
                  "--codec", "gan", "--set", f"codec.model={MODEL}", "--frames", "1500",
                  "--wait-viewers", "1", "--report", str(tmp_path / "s.json")) as sender,
     ):  # fmt: skip

@@ -84,8 +84,7 @@ class GanNetwork(nn.Module):
         for plane, count in enumerate((a.luma, a.chroma, a.chroma)):
             for u, v in frequencies(count):
                 analysis[channel, plane] = torch.from_numpy(np.outer(D[u], D[v]))
-                first = _FIRST_STEP if plane == 0 else 1.4 * _FIRST_STEP
-                steps[channel] = first + _STEP_SLOPE * (u + v)
+                steps[channel] = _FIRST_STEP + _STEP_SLOPE * (u + v)
                 channel += 1
         self.analysis = nn.Parameter(analysis)
         self.synthesis = nn.Parameter(analysis.clone())

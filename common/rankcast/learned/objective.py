@@ -1,9 +1,9 @@
 """What training minimises: distortion, rate and the adversarial losses.
 
-    L_EG = (1 - MS-SSIM(Y)) + k_M MSE + k_R step^2 R + k_A mean (D(y) - 1)^2
+    L_EG = (1 - MS-SSIM(Y)) + k_M (MSE(Y) + 4 MSE(Cb, Cr)) + k_R step^2 R + k_A mean (D(y) - 1)^2
     L_D  = mean (D(x) - 1)^2 + mean D(y)^2
 
-MS-SSIM of luma (Wang, Simoncelli, Bovik 2003) with its five weights, MSE over Y, Cb, Cr on a
+MS-SSIM of luma (Wang, Simoncelli, Bovik 2003) with its five weights, MSE of planes on a
 scale of 0 to 1, R in bits a pixel. Least-squares GAN (Mao et al., arXiv:1611.04076) as in
 Agustsson et al. (2019), arXiv:1804.02958; distortion and rate beside it as in Mentzer et al.
 (2020), arXiv:2006.09965. The step multiplies R by its square, because the distortion of a quantiser

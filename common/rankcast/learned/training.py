@@ -43,8 +43,11 @@ LEARNING_RATE: Final = 5e-4
 BACKGROUND_RATE: Final = 3e-4
 RATE_MODEL_RATE: Final = 5e-3
 DISCRIMINATOR_RATE: Final = 2e-4
-STEP_SPREAD: Final = 0.9
-"""Steps are drawn from exp(-0.9) to exp(0.9): one model serves a range of rates."""
+STEP_RANGE: Final = (0.25, 2.5)
+"""Steps are drawn from here, evenly by their logarithm: one model serves a range of rates."""
+CHROMA_WEIGHT: Final = 4.0
+"""Of the squared error of Cb and Cr: MS-SSIM looks at luma alone, and what has left the scene would
+stay behind as a coloured ghost of the background."""
 DEAD_ZONE: Final = 0.15
 """How much less than 1/2 rounds up, as the choice of levels by rate and distortion does."""
 _PRIOR_FRAMES: Final = 12
@@ -57,7 +60,7 @@ _HISTORY: Final = 2000
 class Weights:
     """Factors of the terms of the loss."""
 
-    mse: float = 20.0
+    mse: float = 8.0
     rate: float = 0.1
     adversarial: float = 0.003
 
@@ -191,7 +194,8 @@ class Training:
 
     def _one_step(self, *, adversarial: bool) -> dict[str, float]:
         x, background, exposures, label = self._batch()
-        step = torch.exp((torch.rand(len(x)) * 2 - 1) * STEP_SPREAD).to(self.device)
+        least, most = (math.log(step) for step in STEP_RANGE)
+        step = torch.exp(least + torch.rand(len(x)) * (most - least)).to(self.device)
         predicted = apply_exposures(background, exposures)
         scale = self.network.scale(predicted, label, step)
         z = self.network.encode(x, predicted, scale, label, step)
@@ -202,7 +206,8 @@ class Training:
         rate = self._rate(z).sum((1, 2, 3)) / pixels
         y = self.network.generate(w, predicted, scale, label, step)
         distortion = (1 - ms_ssim(x[:, :1], y[:, :1], TRAINING_STRIDES)).mean()
-        mse = functional.mse_loss(y, x)
+        error = (y - x) ** 2
+        mse = error[:, :1].mean() + CHROMA_WEIGHT * error[:, 1:].mean()
         loss = distortion + self.weights.mse * mse
         loss = loss + self.weights.rate * (step * step * rate).mean()
         losses = {"distortion": distortion, "mse": mse, "bits": rate.mean()}

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -107,3 +112,28 @@ def test_random_bytes_never_read_out_of_bounds(body: bytes, prior: int) -> None:
     except PayloadError:
         return
     assert np.abs(levels).max() < 2**19
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_no_index_leaves_its_array(tmp_path: Path) -> None:
+    # Bounds checks are compiled in, so they need a cache of their own.
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-m",
+            "not slow",
+            "-p",
+            "no:cacheprovider",
+            __file__,
+        ],
+        env=os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)},
+        cwd=Path(__file__).resolve().parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
