@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rankcast.commands.codec_choice import CodecChoice, choose_codec, codec_options
+from rankcast.commands.compare_methods import SHOWN_SIDE, MethodsRequest, compare_methods
 from rankcast.commands.comparison import (
     ARTICLE_SHARE,
     Coded,
@@ -24,9 +25,12 @@ from rankcast.commands.comparison import (
     step_count,
     usable_ranks,
 )
-from rankcast.commands.gallery import Panel, draw_gallery
+from rankcast.commands.gallery import Panel, draw_gallery, shown_png
+from rankcast.commands.matching import Match
+from rankcast.commands.methods import NAMES, parse_codecs
 from rankcast.commands.plot import draw_plot
 from rankcast.commands.plotting import require_matplotlib
+from rankcast.commands.report_page import Figure, ReportPage, ReportTable, write_page
 from rankcast.commands.terminal import console, psnr_text, ratio_text, size_text
 from rankcast.errors import SettingsError
 from rankcast.frame import Pixels, channels_of
@@ -39,6 +43,7 @@ RANKS: Final = "500,250,100,50,25,10"
 """The run of the greyscale article."""
 MAX_RANKS: Final = 24
 TABLE_COLUMNS: Final = 90
+TITLES: Final = ("codec", "at", "bytes", "ratio", "PSNR dB", "SSIM", "energy %", "enc ms", "dec ms")
 RANK_RULES: Final = ("rank", "energy", "psnr")
 
 
@@ -51,24 +56,59 @@ RANK_RULES: Final = ("rank", "energy", "psnr")
               help="Folder of the pictures, made if missing.  [default: this one]")  # fmt: skip
 @click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE",
               help="Write the table as JSON too.")  # fmt: skip
+@click.option("--html", "html_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write table, pictures and plot as one HTML file.")  # fmt: skip
 @click.option("--pictures/--no-pictures", default=True, show_default=True,
               help="Draw the gallery and the plot; needs matplotlib.")  # fmt: skip
+@click.option("--codecs", metavar="NAME,NAME,...",
+              help=f"Compare methods instead of ranks: {', '.join(NAMES)}.")  # fmt: skip
+@click.option("--match", type=click.Choice(["bytes", "psnr"]), default="bytes", show_default=True,
+              help="With --codecs: what is made equal.")  # fmt: skip
+@click.option("--target", type=float, metavar="X",
+              help="With --codecs: bits a pixel, or dB.  [default: 1 or 32]")  # fmt: skip
+@click.option("--model", type=click.Path(path_type=Path), metavar="FILE.rkm",
+              help="With --codecs: the model of gan.")  # fmt: skip
 @codec_options
+@click.pass_context
 def compare(
+    context: click.Context,
     image: Path,
     ranks: str,
     grey: bool,
     folder: Path,
     json_file: Path | None,
+    html_file: Path | None,
     pictures: bool,
+    codecs: str | None,
+    match: Match,
+    target: float | None,
+    model: Path | None,
     codec: str | None,
     sets: tuple[str, ...],
 ) -> None:
     """Compare what every rank makes of IMAGE with JPEG and WebP at about the same bytes.
 
     Prints a table and writes two PNG files: a gallery of all ranks, and a plot of the singular
-    values, the energy they keep and quality against bytes.
+    values, the energy they keep and quality against bytes. With --codecs the methods named there
+    are compared instead, at equal bytes or PSNR.
     """
+    _check_usage(context)
+    if codecs is not None:
+        names = parse_codecs(codecs)
+        if pictures:
+            require_matplotlib()
+        pixels = read_image(image, grey=grey)
+        OFFLINE.check_shape(pixels.shape)
+        compare_methods(
+            printable(image.name),
+            folder / (image.stem + ("-grey" if grey else "")),
+            pixels,
+            MethodsRequest(names, match, target, model),
+            json_file=json_file,
+            html_file=html_file,
+            pictures=pictures,
+        )
+        return
     wanted = parse_ranks(ranks)
     choice = _ranked_codec(codec, sets)
     if pictures:
@@ -96,6 +136,24 @@ def compare(
         title = f"{name}, {size_text(pixels.shape, pixels.dtype)}"
         draw_plot(plot, title, comparison)
         click.echo(f"plot     {printable(plot)}")
+    if html_file is not None:
+        write_page(html_file, _page(name, comparison, [plot] if pictures else []))
+        click.echo(f"report   {printable(html_file)}")
+
+
+_ONLY_WITH_CODECS: Final = ("match", "target", "model")
+_ONLY_WITH_RANKS: Final = ("ranks", "codec", "sets")
+
+
+def _check_usage(context: click.Context) -> None:
+    """Refuse options of the other of the two comparisons: they would do nothing."""
+    with_codecs = context.params["codecs"] is not None
+    for name in _ONLY_WITH_RANKS if with_codecs else _ONLY_WITH_CODECS:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = {"sets": "--set"}.get(name, f"--{name}")
+            raise SettingsError(
+                f"got {option} {'together with' if with_codecs else 'without'} --codecs"
+            )
 
 
 def parse_ranks(text: str) -> list[int]:
@@ -178,6 +236,23 @@ def _panels(comparison: Comparison) -> list[Panel]:
     return panels
 
 
+def _page(name: str, comparison: Comparison, plots: list[Path]) -> ReportPage:
+    pixels, rows = comparison.pixels, []
+    for group in comparison.groups:
+        rows += [_cells(coded, pixels.nbytes) for coded in (group.coded, *group.references)]
+    return ReportPage(
+        title=name,
+        about=_subtitle(comparison),
+        table=ReportTable(TITLES, rows),
+        notes=[*comparison.notes, article_line(pixels, comparison.article)],
+        figures=[
+            Figure(shown_png(panel.pixels, pixels, SHOWN_SIDE), panel.heading, panel.lines)
+            for panel in _panels(comparison)
+        ],
+        plots=[plot.read_bytes() for plot in plots],
+    )
+
+
 def _print_report(name: str, comparison: Comparison) -> None:
     raw_bytes = comparison.pixels.nbytes
     out = console(TABLE_COLUMNS)
@@ -187,12 +262,8 @@ def _print_report(name: str, comparison: Comparison) -> None:
     table = Table(
         box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, sides), header_style="bold"
     )
-    for title in ("codec", "at"):
-        table.add_column(title, no_wrap=True)
-    for title in (
-        "bytes", "ratio", "PSNR dB", "SSIM", "energy %", "enc ms", "dec ms", "float64",
-    ):  # fmt: skip
-        table.add_column(title, justify="right", no_wrap=True)
+    for number, title in enumerate((*TITLES, "float64")):
+        table.add_column(title, justify="left" if number < 2 else "right", no_wrap=True)
     for group in comparison.groups:
         table.add_row(*_cells(group.coded, raw_bytes), f"{group.article.compressed_bytes:,}")
         for reference in group.references:

@@ -101,6 +101,20 @@ def draw_gallery(path: Path, title: str, subtitle: str, panels: Sequence[Panel])
         save(figure, path)
 
 
+def shown_png(pixels: Pixels, original: Pixels, most_side: int) -> bytes:
+    """PNG of a picture as a page shows it: 8 bits, in the range of the original, not too large."""
+    shown = _displayable(pixels, *_shown_range(original))
+    scale = most_side / max(shown.shape[:2])
+    if scale < 1:
+        height, width = (max(1, round(side * scale)) for side in shown.shape[:2])
+        shown = _resized(shown, width, height)
+    if shown.ndim == 3:
+        shown = np.ascontiguousarray(shown[:, :, ::-1])
+    done, data = cv2.imencode(".png", shown)
+    assert done, f"PNG refused {shown.shape}"
+    return bytes(data.tobytes())
+
+
 def _picture_size(height: int, width: int) -> tuple[int, int]:
     """Width and height on the sheet: bounded in area and side, small ones by a whole factor."""
     scale = min(math.sqrt(PANEL_AREA / (height * width)), MAX_PANEL_SIDE / max(height, width))

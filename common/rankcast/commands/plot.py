@@ -75,17 +75,21 @@ class _Spectrum:
 
 def _spectra(spectra: Sequence[NDArray[np.float64]]) -> list[_Spectrum]:
     """Name the channels and leave out black ones, which have nothing on a log axis."""
-    count = len(spectra)
-    names = CHANNEL_NAMES.get(count) or [f"channel {number}" for number in range(count)]
-    colours = CHANNEL_COLOURS.get(count) or [None] * count
     drawn = []
-    for values, name, colour in zip(spectra, names, colours, strict=True):
+    for values, (name, colour) in zip(spectra, channel_looks(len(spectra)), strict=True):
         # The rule of numpy.linalg.matrix_rank: below is rounding of the factorisation.
         floor = values[0] * len(values) * np.finfo(np.float64).eps
         above = values[values > floor]
         if len(above):
             drawn.append(_Spectrum(above, name, colour))
     return drawn
+
+
+def channel_looks(count: int) -> list[tuple[str, str | None]]:
+    """Name and colour of each channel; no colour leaves it to matplotlib."""
+    names = CHANNEL_NAMES.get(count) or [f"channel {number}" for number in range(count)]
+    colours = CHANNEL_COLOURS.get(count) or [None] * count
+    return list(zip(names, colours, strict=True))
 
 
 def _draw_spectrum(axes: Axes, spectra: Sequence[_Spectrum]) -> None:
@@ -163,7 +167,7 @@ def _draw_quality(axes: Axes, comparison: Comparison) -> None:
                   xytext=(6, 8), textcoords="offset points", rotation=90, ha="left",
                   va="bottom", color=MUTED)  # fmt: skip
     axes.margins(x=0.04, y=0.1)
-    _byte_axis(axes)
+    byte_axis(axes)
     axes.set_xlabel("bytes of packet or file; the numbers on the curve are ranks")
     axes.set_ylabel("PSNR in dB, all samples")
     # Beside the title, where no point can come to lie.
@@ -183,7 +187,8 @@ def _name_ranks(axes: Axes, curve: Curve, ceiling_db: float, colour: str) -> Non
                       zorder=4)  # fmt: skip
 
 
-def _byte_axis(axes: Axes) -> None:
+def byte_axis(axes: Axes) -> None:
+    """Make the horizontal axis one of bytes, logarithmic."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set_xscale("log")
@@ -192,11 +197,12 @@ def _byte_axis(axes: Axes) -> None:
     # As many labels as fit side by side.
     steps = (1.0, 2.0, 5.0) if decades < 3.5 else (1.0,)
     axes.xaxis.set_major_locator(LogLocator(10, subs=steps))
-    axes.xaxis.set_major_formatter(FuncFormatter(_bytes_text))
+    axes.xaxis.set_major_formatter(FuncFormatter(bytes_text))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _bytes_text(value: float, _: object) -> str:
+def bytes_text(value: float, _: object) -> str:
+    """``12 kB``; takes what a formatter of ticks is given."""
     for unit, size in (("MB", 1e6), ("kB", 1e3)):
         if value >= size:
             return f"{value / size:g} {unit}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from rankcast.commands.train_gan import train_gan
+from rankcast.commands.train_pca import train_pca
 
 
 @click.group()
@@ -13,3 +14,4 @@ def train() -> None:
 
 
 train.add_command(train_gan, "gan")
+train.add_command(train_pca, "pca")

@@ -1,0 +1,155 @@
+"""The plot of `compare --codecs`: quality against bytes, scree, elbow, and PNG sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from rankcast.codec.pca.options import DEFAULT_VARIANCE
+from rankcast.commands.matching import Contest, Elbow
+from rankcast.commands.plot import CEILING_DB, byte_axis, bytes_text, channel_looks
+from rankcast.commands.plotting import DPI, MUTED, STYLE, save
+from rankcast.frame import Pixels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH: Final = 1500
+TOP_HEIGHT: Final = 640
+BOTTOM_HEIGHT: Final = 460
+COLOURS: Final = {
+    "svd": "#c2410c", "svd-patch": "#7c3aed", "pca": "#b08900", "pca-patches": "#84631a",
+    "kmeans": "#d1495b", "gan": "#111827", "jpeg": "#3b6fb6", "webp": "#3f9b8c",
+    "lossless": "#5f6368",
+}  # fmt: skip
+MARKERS: Final = {
+    "svd": "o", "svd-patch": "D", "pca": "s", "pca-patches": "v", "kmeans": "^", "gan": "*",
+    "jpeg": ".", "webp": ".", "lossless": "X",
+}  # fmt: skip
+SCREE_COMPONENTS: Final = 100
+
+
+def draw_methods_plot(path: Path, title: str, contest: Contest) -> None:
+    """Draw the curves, and below them what belongs to `pca` and `kmeans`; write as PNG.
+
+    Raises
+    ------
+    RankcastError
+        If the disk does not take it.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    below = ["scree"] * bool(contest.shares) + ["elbow", "png"] * bool(contest.elbow)
+    height = TOP_HEIGHT + BOTTOM_HEIGHT * bool(below)
+    layout = ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.15, wspace=0.03)
+    rows: Any = [["quality"] * max(1, len(below)), below] if below else [["quality"]]
+    ratios = (TOP_HEIGHT, BOTTOM_HEIGHT) if below else (1,)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, layout=layout)
+        figure.suptitle(title, fontsize=16, fontweight="bold", x=0.012, ha="left")
+        axes = figure.subplot_mosaic(rows, height_ratios=ratios)
+        _draw_quality(axes["quality"], contest)
+        if contest.shares:
+            _draw_scree(axes["scree"], contest)
+        if contest.elbow is not None:
+            _draw_elbow(axes["elbow"], contest.elbow, contest.pixels)
+            _draw_png(axes["png"], contest.elbow)
+        save(figure, path)
+
+
+def _draw_quality(axes: Axes, contest: Contest) -> None:
+    pixels = contest.pixels
+    axes.set_title("Quality against bytes")
+    ceiling_db = CEILING_DB[pixels.dtype.itemsize]
+    for curve, result in zip(contest.curves, contest.results, strict=True):
+        colour, marker = COLOURS[curve.label], MARKERS[curve.label]
+        x = [point.coded_bytes for point in curve.points]
+        y = [min(point.psnr_db, ceiling_db) for point in curve.points]
+        axes.plot(x, y, label=curve.label, color=colour, marker=marker,
+                  linewidth=1.4 if marker == "." else 2.0, markersize=6)  # fmt: skip
+        # A ring round the result that table and sheet show.
+        axes.plot([result.coded_bytes], [min(result.psnr_db, ceiling_db)], marker="o",
+                  markersize=14, markerfacecolor="none", markeredgecolor=colour,
+                  markeredgewidth=1.6)  # fmt: skip
+    if any(point.psnr_db >= ceiling_db for curve in contest.curves for point in curve.points):
+        axes.axhline(ceiling_db, color=MUTED, linewidth=0.8, linestyle=":")
+        axes.annotate(f"{ceiling_db:g} dB, more, or exact", (0.005, ceiling_db),
+                      xycoords=("axes fraction", "data"), xytext=(0, 5),
+                      textcoords="offset points", color=MUTED)  # fmt: skip
+    area = pixels.shape[0] * pixels.shape[1]
+    if contest.match == "bytes":
+        axes.axvline(contest.target * area / 8, color=MUTED, linewidth=1)
+    else:
+        axes.axhline(contest.target, color=MUTED, linewidth=1)
+    axes.axvline(pixels.nbytes, color=MUTED, linewidth=1, linestyle="--")
+    axes.annotate("raw samples", (pixels.nbytes, 0), xycoords=("data", "axes fraction"),
+                  xytext=(6, 8), textcoords="offset points", rotation=90, va="bottom",
+                  color=MUTED)  # fmt: skip
+    axes.margins(x=0.04, y=0.1)
+    byte_axis(axes)
+    axes.set_xlabel("bytes of packet or file; rings: what the table shows")
+    axes.set_ylabel("PSNR in dB, all samples")
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(contest.curves),
+                borderaxespad=0.2, columnspacing=1.2, handlelength=1.6)  # fmt: skip
+
+
+def _draw_scree(axes: Axes, contest: Contest) -> None:
+    axes.set_title("Scree: variance by component")
+    count = max(1, min(SCREE_COMPONENTS, max(len(shares) for shares in contest.shares)))
+    looks = channel_looks(len(contest.shares))
+    wanted = []
+    for shares, (name, colour) in zip(contest.shares, looks, strict=True):
+        if not shares.size:
+            continue
+        kept = int(np.searchsorted(np.cumsum(shares), DEFAULT_VARIANCE * (1 - 1e-12))) + 1
+        wanted.append(f"{name} {min(kept, shares.size)}")
+        shown = shares[:count]
+        axes.plot(np.arange(1, len(shown) + 1), 100 * shown, label=name, color=colour,
+                  linewidth=1.6, marker="o" if len(shown) < 20 else None, markersize=4)  # fmt: skip
+    if not wanted:
+        axes.text(0.02, 0.9, "Nothing varies.", transform=axes.transAxes, color=MUTED)
+        return
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
+    axes.set_xlabel(f"component; {100 * DEFAULT_VARIANCE:g} % takes {', '.join(wanted)}")
+    axes.set_ylabel("share of the variance")
+    if len(wanted) > 1:
+        axes.legend(loc="upper right")
+
+
+def _draw_elbow(axes: Axes, elbow: Elbow, pixels: Pixels) -> None:
+    axes.set_title("Elbow: what k colours leave")
+    area = pixels.shape[0] * pixels.shape[1]
+    squares = [error / area for error in elbow.errors]
+    axes.plot(elbow.colours, squares, color=COLOURS["kmeans"], linewidth=2, marker="^")
+    _colour_axis(axes, elbow)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("within-cluster sum of squares / pixels")
+
+
+def _draw_png(axes: Axes, elbow: Elbow) -> None:
+    axes.set_title("The article's measure: PNG sizes")
+    axes.plot(elbow.colours, elbow.png_bytes, color=COLOURS["kmeans"], linewidth=2, marker="^",
+              label="after kmeans")  # fmt: skip
+    axes.axhline(elbow.original_png_bytes, color=MUTED, linestyle="--", label="before")
+    _colour_axis(axes, elbow)
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(bytes_text)
+    axes.legend(loc="lower right")
+
+
+def _colour_axis(axes: Axes, elbow: Elbow) -> None:
+    from matplotlib.ticker import NullLocator
+
+    axes.set_xscale("log", base=2)
+    low, high = elbow.colours[0], elbow.colours[-1]
+    step = 1 if high <= 64 * low else 2
+    ticks = [2**power for power in range(0, 17, step) if low <= 2**power <= high]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("k, colours of the palette")
