@@ -73,6 +73,15 @@ def test_no_number_is_too_odd_to_be_coded() -> None:
     assert levels[0, 0, 1] == -levels[0, 0, 2] > 10_000
 
 
+def test_a_code_of_noise_that_outgrows_its_buffer_is_coded_again() -> None:
+    values = np.random.default_rng(0).uniform(-1e5, 1e5, (6, 7, len(TABLE))).astype(np.float32)
+    body, levels = encode_code(coder_from(PRIORS), values, TABLE, 0.0)
+    assert len(body) > 1.5 * values.size
+    assert np.abs(levels - values).max() <= 0.51
+    read = decode_code(coder_from(PRIORS), memoryview(body), values.shape, TABLE)
+    assert np.array_equal(read, levels)
+
+
 def test_a_price_saves_bytes_and_a_still_position_costs_next_to_nothing() -> None:
     values = code_of(2, 1.0, (40, 40))
     sizes = [len(encode_code(coder_from(PRIORS), values, TABLE, p)[0]) for p in (0.0, 0.1, 0.5)]

@@ -123,11 +123,18 @@ def encode_code(
     ndarray, shape (rows, columns, channels), int32
         The levels.
     """
-    levels = np.zeros(values.shape, np.int32)
-    data = np.empty(values.size * 5 + 64, np.uint8)
     bounded = np.nan_to_num(values).clip(-1e5, 1e5).astype(np.float32)
-    size = _encode(coder, data, bounded, levels, table, float(bit_price))
-    return data[:size].tobytes(), levels
+    fresh = coder.copy()
+    capacity = values.size + 64
+    while True:
+        levels = np.zeros(values.shape, np.int32)
+        data = np.empty(capacity, np.uint8)
+        size = _encode(coder, data, bounded, levels, table, float(bit_price))
+        if coder[OVERRUN] == 0:
+            return data[:size].tobytes(), levels
+        # A byte a level is far above what pictures take; noise at the finest steps takes more.
+        coder[:] = fresh
+        capacity *= 4
 
 
 def decode_code(
