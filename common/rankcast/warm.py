@@ -16,6 +16,7 @@ import numpy as np
 
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.codec.gan.symbols import compile_kernels
+from rankcast.codec.pca.frames import compile_scores
 from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder
 from rankcast.errors import UnsupportedImageError
@@ -32,6 +33,8 @@ _SHAPES = ((24, 40), (24, 40, 3), (25, 41, 3))
 _VARIANTS: dict[str, tuple[dict[str, object], ...]] = {
     "svd-patch": ({}, {"colour": "ycc444"}),
     "svd": ({}, {"colour": "ycc420"}, {"rank": 1.0}, {"engine": "exact"}),
+    "pca": ({}, {"layout": "patches"}),
+    "kmeans": ({}, {"k": 100}),
 }
 
 
@@ -69,6 +72,8 @@ def warm(names: Iterable[str] | None = None) -> int:
         if name == "gan":
             compile_kernels()  # without a model it has nothing to code pictures with
             continue
+        if name == "pca":
+            compile_scores()  # the rest of it needs no model
         for options in _VARIANTS.get(name, ({},)):
             # Size matters to two: `svd` leaves small pictures to LAPACK, and `svd-patch` weighs
             # factors of their own for larger ones only.

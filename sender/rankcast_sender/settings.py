@@ -87,9 +87,12 @@ class ProcessTable(Table):
     """Processors for kernels, BLAS and OpenCV; 0 is all that this process may use."""
 
 
-_CODEC_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"svd-patch": {"keyframe_interval_s": 10.0}}
+_CODEC_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "svd-patch": {"keyframe_interval_s": 10.0},
+    "kmeans": {"fewer_colours": "code"},
+}
 """What a camera station wants otherwise than the Python API: whoever lost frames, or writes a
-recording, finds a key frame every 10 s at any frame rate."""
+recording, finds a key frame every 10 s at any frame rate; and a dark frame is no wrong setting."""
 
 
 def _with_codec_defaults(given: Mapping[str, Any]) -> dict[str, Any]:

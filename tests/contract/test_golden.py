@@ -19,9 +19,11 @@ from rankcast.errors import (
     PayloadError,
     RankcastError,
     UnknownCodecError,
+    UnknownModelError,
     UnknownVersionError,
     WireError,
 )
+from rankcast.opencv import cv2
 from rankcast.status import Status, pack_status, parse_status
 from rankcast.wire import Header, Kind, pack, unpack
 
@@ -205,6 +207,15 @@ REFUSED: dict[str, tuple[type[RankcastError], str]] = {
     "raw_body_too_short": (PayloadError, "got 5 bytes of samples"),
     "jpeg_of_another_size": (PayloadError, "the header promises"),
     "jpeg_that_is_none": (PayloadError, "no JPEG"),
+    "kmeans_no_colours": (PayloadError, "want colours 1..1551"),
+    "kmeans_more_colours_than_pixels": (PayloadError, "want colours 1..1551"),
+    "kmeans_band_cut": (PayloadError, "a band ends early"),
+    "kmeans_palette_longer_than_body": (PayloadError, "the lengths inside promise"),
+    "pca_unknown_layout": (PayloadError, "pca parameters (3,)"),
+    "pca_rank_above_sides": (PayloadError, "at most 33"),
+    "pca_statistics_longer_than_body": (PayloadError, "the statistics alone promise"),
+    "pca_frames_without_model": (PayloadError, "without a model id"),
+    "pca_frames_unknown_model": (UnknownModelError, "000102030405060708090a0b0c0d0e0f"),
 }
 
 
@@ -252,6 +263,24 @@ def test_a_golden_jpeg_is_rebuilt() -> None:
     assert np.abs(got - want).max() <= 8
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("kmeans_*.rkc")))
+def test_golden_palettes_are_rebuilt_to_the_sample(name: str) -> None:
+    rebuilt = rankcast.Decoder().decode(golden(name))
+    want = cv2.imread(str(GOLDEN / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+    assert rebuilt.dtype == want.dtype
+    assert np.array_equal(rebuilt, want)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("pca_*.rkc")))
+def test_golden_components_are_rebuilt(name: str) -> None:
+    rebuilt = rankcast.Decoder().decode(golden(name))
+    want = cv2.imread(str(GOLDEN / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+    assert rebuilt.dtype == want.dtype
+    # BLAS sums in an order of its own: a value near a half may round to either side.
+    assert np.abs(rebuilt.astype(int) - want).max() <= 1
+    assert np.mean(rebuilt != want) < 0.01
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_wrong_packet_is_refused_for_its_own_reason(name: str) -> None:
     data = (GOLDEN / "refused" / f"{name}.rkc").read_bytes()
@@ -264,5 +293,7 @@ def test_a_wrong_packet_is_refused_for_its_own_reason(name: str) -> None:
 
 
 def test_every_golden_file_has_its_test() -> None:
-    assert {path.stem for path in GOLDEN.glob("*.rkc")} >= set(HEADERS)
+    names = {path.stem for path in GOLDEN.glob("*.rkc")}
+    assert names >= set(HEADERS)
+    assert {name.split("_")[0] for name in names} >= {"kmeans", "pca"}
     assert {path.stem for path in (GOLDEN / "refused").glob("*.rkc")} == set(REFUSED)

@@ -39,6 +39,9 @@ STARTS: Final = 3
 MANY: Final = 64
 """Colours from which on one start is as good as the best of several."""
 SWAPS: Final = 24
+"""Of a first frame."""
+SWAPS_A_FRAME: Final = 1
+"""In a stream, so that it finds its way out of a poor palette within seconds."""
 SWAPPED: Final = 256
 """Colours above which no centroids are swapped: a first frame would take seconds."""
 CUT: Final = 1.25
@@ -51,6 +54,7 @@ class KMeansEncoder:
     def __init__(self, options: KMeansOptions) -> None:
         self.options = options
         self._last: Fit | None = None
+        self._rng = np.random.default_rng(options.seed)
 
     def request_keyframe(self) -> None:
         """Every frame is a key frame."""
@@ -77,13 +81,16 @@ class KMeansEncoder:
 
     def _palette(self, colours: Pixels, wanted: int, peak: int) -> Palette:
         options = self.options
-        rng = np.random.default_rng(options.seed)
+        rng = self._rng
         sample = draw_sample(colours, wanted)
         start = start_spread if options.start == "kmeans++" else start_at_random
         fits: list[Fit] = []
         last = self._last
         if last is not None and last.centroids.shape == (wanted, colours.shape[1]):
-            fits.append(fit(sample, last.centroids, options.max_iter))
+            warm = fit(sample, last.centroids, options.max_iter)
+            if 2 < wanted <= SWAPPED:
+                warm = improve(sample, warm, rng, SWAPS_A_FRAME)
+            fits.append(warm)
         if last is None or not fits or fits[0].inertia > CUT * last.inertia:
             starts = STARTS if wanted < MANY else 1
             fits += [

@@ -251,6 +251,13 @@ def unpack_scores(model: FrameModel, body: memoryview, k: int, step: float) -> N
     return np.asarray(values * step, np.float64)
 
 
+def compile_scores() -> None:
+    """Compile the kernel of scores, or load it: `rankcast.warm` has no model to code with."""
+    empty = np.zeros(0, np.float32)
+    model = FrameModel(b"", (1, 1), np.dtype(np.uint8), empty, empty, empty, empty[None], 0.0)
+    unpack_scores(model, memoryview(pack_scores(model, np.zeros(0), 1.0)), 0, 1.0)
+
+
 def _classes(model: FrameModel, k: int, step: float) -> NDArray[np.int64]:
     """Sets of models by the size that a score of this variance has: its number of bits."""
     sizes = np.sqrt(model.variances[:k].astype(np.float64)) / step
