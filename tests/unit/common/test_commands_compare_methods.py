@@ -1,0 +1,244 @@
+"""`compare --codecs`: matching, table, plots, the HTML page, and what is refused."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from rankcast.commands.compare import compare
+from rankcast.commands.matching import hold, step_count
+from rankcast.commands.methods import NAMES, methods_for, parse_codecs, png_size
+from rankcast.commands.report_page import Figure, ReportPage, ReportTable, write_page
+from rankcast.errors import RankcastError, SettingsError, UnsupportedImageError
+from rankcast.frame import Pixels
+from rankcast.imagefile import read_image, write_image
+from rankcast.metrics import squared_error
+from rankcast.opencv import cv2
+
+ALL = "svd,svd-patch,pca,pca-patches,kmeans,jpeg,webp,lossless"
+
+
+def picture(shape: tuple[int, ...] = (48, 64, 3), dtype: type = np.uint8, seed: int = 3) -> Pixels:
+    rng = np.random.default_rng(seed)
+    smooth = cv2.GaussianBlur(rng.normal(0, 1, shape), (0, 0), 2.0).reshape(shape)
+    smooth = (smooth - smooth.min()) / max(float(np.ptp(smooth)), 1e-9)
+    return (smooth * np.iinfo(dtype).max).astype(dtype)
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(compare, [str(argument) for argument in arguments])
+
+
+def refused(*arguments: object) -> RankcastError:
+    error = invoke(*arguments).exception
+    assert isinstance(error, RankcastError), repr(error)
+    assert "\n" not in str(error)
+    return error
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "scene.png"
+    write_image(path, picture())
+    return path
+
+
+def document(image: Path, *arguments: object) -> tuple[str, Any]:
+    out = image.with_suffix(".json")
+    result = invoke(image, "--no-pictures", "--json", out, *arguments)
+    assert result.exit_code == 0, repr(result.exception)
+    return result.output, json.loads(out.read_text())
+
+
+def test_every_method_is_in_table_sheet_plot_page_and_json(image: Path, tmp_path: Path) -> None:
+    out = tmp_path / "made"
+    page, table = tmp_path / "page.html", tmp_path / "table.json"
+    result = invoke(image, "--codecs", ALL, "--out", out, "--html", page, "--json", table)
+    assert result.exit_code == 0, repr(result.exception)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "scene-codecs-plot.png", "scene-codecs.png",
+    ]  # fmt: skip
+    for path in out.iterdir():
+        assert float(read_image(path).std()) > 10, "the picture is blank"
+    html = page.read_text()
+    rows = json.loads(table.read_text())["results"]
+    assert [row["codec"] for row in rows] == ALL.split(",")
+    for row in rows:
+        assert f"{row['bytes']:,}" in result.output
+        assert f"{row['bytes']:,}" in html
+    # The original, each method, and the plot.
+    assert html.count("data:image/png;base64,") == 1 + len(rows) + 1
+    assert "PNG before and after kmeans" in result.output
+
+
+def test_bytes_are_matched_as_near_as_each_method_comes(image: Path) -> None:
+    _, found = document(image, "--codecs", "svd,kmeans,jpeg", "--target", "4")
+    want = 4 * 48 * 64 / 8
+    for row, curve in zip(found["results"], found["curves"], strict=True):
+        distances = [abs(np.log(point["bytes"] / want)) for point in curve["points"]]
+        assert abs(np.log(row["bytes"] / want)) == pytest.approx(min(distances))
+        assert row["bytes"] == pytest.approx(want, rel=0.25)
+
+
+def test_psnr_is_matched_too(image: Path) -> None:
+    _, found = document(
+        image, "--codecs", "svd,kmeans,jpeg,webp", "--match", "psnr", "--target", "30"
+    )
+    assert (found["match"], found["target"]) == ("psnr", 30)
+    for row in found["results"]:
+        assert row["psnr_db"] == pytest.approx(30, abs=1.5)
+
+
+def test_what_comes_nowhere_near_is_said(image: Path) -> None:
+    output, found = document(image, "--codecs", "lossless,jpeg", "--target", "0.01")
+    assert "note: lossless has more bytes than asked for" in output
+    assert "note: jpeg has more bytes than asked for at q 1" in output
+    assert len(found["notes"]) == 2
+
+
+def test_elbow_and_scree_are_those_of_the_picture(image: Path) -> None:
+    _, found = document(image, "--codecs", "pca,kmeans")
+    elbow = found["elbow"]
+    assert elbow["k"] == sorted(elbow["k"])
+    assert all(a > b for a, b in itertools.pairwise(elbow["within_cluster_squares"]))
+    assert elbow["original_png_bytes"] == png_size(picture())
+    assert elbow["png_bytes"][0] < elbow["original_png_bytes"]
+    assert len(found["scree"]) == 3
+    for shares in found["scree"]:
+        assert sum(shares) == pytest.approx(1)
+        assert shares == sorted(shares, reverse=True)
+    _, without = document(image, "--codecs", "svd")
+    assert without["elbow"] is None
+    assert without["scree"] == []
+
+
+def test_the_elbow_is_measured_on_what_comes_back() -> None:
+    pixels = picture()
+    (method,), _ = methods_for(["kmeans"], pixels, None)
+    rebuilt = method.code(8).pixels
+    assert rebuilt is not None
+    method.at(8)
+    assert method.errors[8] == squared_error(pixels, rebuilt)
+    assert method.png_bytes[8] == png_size(rebuilt)
+    assert method.tried[8].pixels is None
+
+
+def test_methods_that_cannot_code_the_picture_are_left_out_with_a_note(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    write_image(path, picture((40, 30), np.uint16))
+    output, found = document(path, "--codecs", "svd,kmeans,jpeg,webp")
+    assert [row["codec"] for row in found["results"]] == ["svd", "kmeans"]
+    assert "note: jpeg left out: JPEG holds 8 bits a sample" in output
+    assert isinstance(refused(path, "--codecs", "jpeg,webp"), UnsupportedImageError)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((1, 1), np.uint16), ((1, 1, 3), np.uint8), ((2, 3, 3), np.uint8), ((1, 40), np.uint8),
+     ((20, 30, 5), np.uint8)],
+)  # fmt: skip
+def test_tiny_and_odd_pictures_are_drawn_too(
+    tmp_path: Path, shape: tuple[int, ...], dtype: type
+) -> None:
+    path = tmp_path / "tiny.tiff"
+    write_image(path, picture(shape, dtype))
+    result = invoke(path, "--codecs", ALL, "--out", tmp_path, "--html", tmp_path / "p.html")
+    assert result.exit_code == 0, repr(result.exception)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_constant_pictures_are_drawn_too(tmp_path: Path, level: int) -> None:
+    path = tmp_path / "flat.png"
+    write_image(path, np.full((20, 30, 3), level, np.uint8))
+    result = invoke(path, "--codecs", ALL, "--out", tmp_path)
+    assert result.exit_code == 0, repr(result.exception)
+    assert "exact" in result.output
+
+
+def test_a_grey_run_names_its_files_so(image: Path, tmp_path: Path) -> None:
+    result = invoke(image, "--grey", "--codecs", "svd,kmeans", "--out", tmp_path)
+    assert result.exit_code == 0, repr(result.exception)
+    assert "grey" in result.output
+    assert (tmp_path / "scene-grey-codecs.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--codecs", "svd,nope"], "nope"),
+        (["--codecs", ","], "no --codecs"),
+        (["--codecs", "gan"], "--model"),
+        (["--codecs", "svd", "--ranks", "5"], "--ranks together"),
+        (["--codecs", "svd", "--codec", "svd"], "--codec together"),
+        (["--codecs", "svd", "--set", "codec.rank=3"], "--set together"),
+        (["--codecs", "svd", "--target", "0"], "--target"),
+        (["--codecs", "svd", "--target", "nan"], "--target"),
+        (["--match", "psnr"], "--match without"),
+        (["--target", "3"], "--target without"),
+    ],
+)
+def test_wrong_usage_is_refused(image: Path, arguments: list[str], word: str) -> None:
+    error = refused(image, "--no-pictures", *arguments)
+    assert isinstance(error, SettingsError)
+    assert word in str(error)
+
+
+def test_names_are_taken_once_and_in_order() -> None:
+    assert parse_codecs(" kmeans, svd,kmeans ") == ["kmeans", "svd"]
+    assert set(ALL.split(",")) | {"gan"} == set(NAMES)
+
+
+def test_the_progress_bar_ends_full() -> None:
+    pixels = picture((24, 32))
+    methods, notes = methods_for(["svd", "kmeans", "jpeg", "lossless"], pixels, None)
+    steps: list[int] = []
+    want = step_count(methods)
+    hold(pixels, methods, "bytes", 1.0, notes, lambda: steps.append(1))
+    assert len(steps) == want
+
+
+def test_the_run_over_ranks_has_a_page_too(image: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    result = invoke(image, "--ranks", "8,2", "--out", tmp_path, "--html", page)
+    assert result.exit_code == 0, repr(result.exception)
+    html = page.read_text()
+    assert "rank 8" in html
+    assert html.count("data:image/png;base64,") == 3 + 1
+
+
+class _Resources(HTMLParser):
+    """Everything that a page would load or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.found += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_the_page_loads_nothing_and_shows_hostile_names_as_text(tmp_path: Path) -> None:
+    name = '<script>alert(1)</script>&".png'
+    page = tmp_path / "page.html"
+    write_page(
+        page,
+        ReportPage(
+            name, name, ReportTable(("a", name), [(name, "1")]), [name],
+            [Figure(b"png", name, (name,))], [b"plot"],
+        ),
+    )  # fmt: skip
+    parser = _Resources()
+    parser.feed(page.read_text())
+    assert "script" not in parser.tags
+    assert parser.found
+    assert all(value.startswith("data:image/png;base64,") for value in parser.found)
+    assert "default-src 'none'" in page.read_text()
