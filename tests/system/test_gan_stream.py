@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ pytest.importorskip("torch", reason="codec gan needs torch: pip install 'rankcas
 from fakes import free_address
 from processes import rankcast, read_report
 from rankcast.imagefile import read_image
-from rankcast.modelfile import read_head
+from rankcast.modelfile import read_head, read_model
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "gan"
 MODEL = GOLDEN / "model.rkm"
@@ -87,3 +88,15 @@ def test_a_folder_of_models_that_is_none_stops_the_receiver(tmp_path: Path) -> N
                   str(tmp_path / "none")) as receiver:  # fmt: skip
         assert receiver.wait() == 2
     assert any("folder of models" in line for line in receiver.lines)
+
+
+def test_ctrl_c_ends_a_training_early_with_everything_written(tmp_path: Path) -> None:
+    out = tmp_path / "m.rkm"
+    with rankcast("train", "gan", "--data", str(GOLDEN / "colour.png"), "--out", str(out),
+                  "--minutes", "30", "--no-pictures") as training:  # fmt: skip
+        assert training.process.stdout is not None
+        assert "colour: 1 frames, no common background" in training.process.stdout.readline()
+        training.process.send_signal(signal.SIGINT)
+        assert training.wait() == 0, training.lines
+    assert read_model(out, "gan").head.description["training"]["elapsed_s"] < 600
+    assert read_head(tmp_path / "m.checkpoint.rkm").kind == "gan-checkpoint"
