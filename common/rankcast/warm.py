@@ -34,7 +34,7 @@ _VARIANTS: dict[str, tuple[dict[str, object], ...]] = {
     "svd-patch": ({}, {"colour": "ycc444"}),
     "svd": ({}, {"colour": "ycc420"}, {"rank": 1.0}, {"engine": "exact"}),
     "pca": ({}, {"layout": "patches"}),
-    "kmeans": ({}, {"k": 100}),
+    "kmeans": ({}, {"k": 150}),
 }
 
 

@@ -138,6 +138,8 @@ for dtype in (np.uint8, np.uint16):
     check_codec("svd", [noise], 5.0, colour="ycc420", rank=1.0)
     check_codec("kmeans", [noise, noise], 5.0, k=5)
     check_codec("kmeans", [np.tile(noise, (6, 6, 1))], 5.0, k=29)
+    many = rng.integers(0, peak + 1, (14, 15)).astype(dtype)
+    check_codec("kmeans", [many], 5.0, k=129, fewer_colours="code")
     check_codec("pca", [noise], 5.0, variance=0.9)
     check_codec("pca", [noise], 5.0, layout="patches", patch=3)
 from rankcast.codec.svd.coded import pack_values, unpack_values

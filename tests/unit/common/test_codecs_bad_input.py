@@ -44,7 +44,7 @@ STREAMS: list[tuple[str, dict[str, Any], tuple[int, ...], str, str]] = [
     ("svd", {"rank": 0.2}, (24, 20, 3), "uint8", ""),
     ("svd", {"factors": "float32", "rank": 2}, (9, 8), "uint16", ""),
     ("kmeans", {"k": 9}, (14, 15, 3), "uint8", ""),
-    ("kmeans", {"k": 70}, (16, 13), "uint16", ""),
+    ("kmeans", {"k": 140}, (16, 13), "uint16", ""),
     ("kmeans", {"k": 1}, (4, 5, 2), "uint8", ""),
     ("pca", {"components": 2}, (13, 10, 3), "uint8", ""),
     ("pca", {"layout": "patches", "patch": 4}, (14, 9), "uint16", ""),

@@ -42,7 +42,7 @@ def nearest_by_hand(points: Any, centroids: Any) -> Any:
     return squares.min(axis=1)
 
 
-@pytest.mark.parametrize("k", [1, 2, 3, 20, 64, 65, 300])
+@pytest.mark.parametrize("k", [1, 2, 3, 20, 128, 129, 300])
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_the_search_finds_the_nearest_of_few_and_of_many(k: int, channels: int) -> None:
     rng = np.random.default_rng(k)
@@ -225,7 +225,7 @@ def test_smooth_planes_cost_less_than_their_png() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("name", "k"), [("kodim03", 20), ("kodim05", 20), ("kodim01", 64)])
+@pytest.mark.parametrize(("name", "k"), [("kodim03", 20), ("kodim05", 20), ("kodim02", 64)])
 def test_the_distortion_is_within_four_per_cent_of_scikit_learn(
     data: Any, name: str, k: int
 ) -> None:

@@ -33,7 +33,7 @@ options = {
     "svd": [{}, {"engine": "exact"}, {"engine": "randomized"}, {"psnr": 35.0},
             {"factors": "float32"}],
     "pca": [{}, {"layout": "patches"}, {"engine": "exact"}, {"components": 3}],
-    "kmeans": [{}, {"k": 100}, {"k": 40, "start": "random"}],
+    "kmeans": [{}, {"k": 150, "fewer_colours": "code"}, {"k": 40, "start": "random"}],
 }
 rng = np.random.default_rng(0)
 for name in sorted(CODECS_BY_NAME.keys() - {"gan"}):  # which has no streams without a model

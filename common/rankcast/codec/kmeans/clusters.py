@@ -19,7 +19,7 @@ from rankcast import pool
 from rankcast.codec.kmeans.tree import Centroids, Points, build_tree, search_all, search_tree
 from rankcast.jit import kernel
 
-MAX_SEARCHED_WHOLE: Final = 64
+MAX_SEARCHED_WHOLE: Final = 128
 """Up to so many centroids, comparing with each is faster than a tree."""
 DRAWN_SINGLY: Final = 256
 """Centroids of a start that are drawn one by one; from there on their number doubles by rounds."""

@@ -28,18 +28,18 @@ from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, channels_of, full_scale
 
 SAMPLE: Final = 16_384
-SAMPLE_PER_COLOUR: Final = 256
-"""Points a centroid: a mean of 256 adds 1/256 to the error of the pixels that it stands for, and
+SAMPLE_PER_COLOUR: Final = 512
+"""Points a centroid: a mean of 512 adds 1/512 to the error of the pixels that it stands for, and
 points that were fitted to flatter themselves by as much again."""
 LARGE_SAMPLE: Final = 131_072
 LEAST_PER_COLOUR: Final = 16
 """Where many colours would take more points than that: seconds rather than minutes."""
 STARTS: Final = 3
 """Fits of a first frame, of which the best is kept."""
-MANY: Final = 64
-"""Colours from which on one start is as good as the best of several."""
-SWAPS: Final = 24
-"""Of a first frame."""
+MANY: Final = 128
+"""Colours above which one start is as good as the best of several."""
+SWAPS: Final = 64
+"""Of a first frame; a quarter of them for many colours."""
 SWAPS_A_FRAME: Final = 1
 """In a stream, so that it finds its way out of a poor palette within seconds."""
 SWAPPED: Final = 256
@@ -92,13 +92,14 @@ class KMeansEncoder:
                 warm = improve(sample, warm, rng, SWAPS_A_FRAME)
             fits.append(warm)
         if last is None or not fits or fits[0].inertia > CUT * last.inertia:
-            starts = STARTS if wanted < MANY else 1
+            starts = STARTS if wanted <= MANY else 1
             fits += [
                 fit(sample, start(sample, wanted, rng), options.max_iter) for _ in range(starts)
             ]
             best = min(fits, key=lambda each: each.inertia)
             if 2 < wanted <= SWAPPED:
-                best = improve(sample, best, rng, SWAPS)
+                swaps = SWAPS if wanted <= MANY else SWAPS // 4
+                best = improve(sample, best, rng, swaps)
                 fits.append(fit(sample, best.centroids, options.max_iter))
         self._last = min(fits, key=lambda each: each.inertia)
         rounded = np.clip(np.rint(self._last.centroids), 0, peak).astype(np.int64)
