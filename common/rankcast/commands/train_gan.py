@@ -186,14 +186,17 @@ def draw_losses(path: Path, training: Training) -> None:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 1.2 + 1.9 * max(1, len(shown))), dpi=DPI, layout="constrained")
         figure.suptitle(f"Training, {training.step} steps", fontweight="bold", x=0.02, ha="left")
+        first = None
         for index, name in enumerate(shown):
-            axes = figure.add_subplot(len(shown), 1, index + 1)
+            # One axis of time for all: the terms of D begin later than the others.
+            axes = figure.add_subplot(len(shown), 1, index + 1, sharex=first)
+            first = first or axes
             title, colour = _TERMS[name]
             points = [(at / 60, losses[name]) for at, losses in training.history if name in losses]
             axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.5)
             axes.set_ylabel(title)
             axes.margins(x=0.01)
-            if min(value for _, value in points) > 0 and name in ("distortion", "mse", "bits"):
-                axes.set_yscale("log")
+            axes.set_ylim(0, 1.08 * max(value for _, value in points))
+            axes.yaxis.set_major_formatter("{x:g}")
         figure.supxlabel("minutes", color=MUTED)
         save(figure, path)
