@@ -111,7 +111,8 @@ def _draw_scree(axes: Axes, contest: Contest) -> None:
         axes.plot(np.arange(1, len(shown) + 1), 100 * shown, label=name, color=colour,
                   linewidth=1.6, marker="o" if len(shown) < 20 else None, markersize=4)  # fmt: skip
     if not wanted:
-        axes.text(0.02, 0.9, "Nothing varies.", transform=axes.transAxes, color=MUTED)
+        axes.set_axis_off()
+        axes.text(0, 0.9, "Nothing varies.", transform=axes.transAxes, color=MUTED)
         return
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
@@ -128,7 +129,8 @@ def _draw_elbow(axes: Axes, elbow: Elbow, pixels: Pixels) -> None:
     axes.plot(elbow.colours, squares, color=COLOURS["kmeans"], linewidth=2, marker="^")
     _colour_axis(axes, elbow)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
-    axes.set_ylim(bottom=0)
+    # Where nothing is left at any k, an axis of rounding would only puzzle.
+    axes.set_ylim(bottom=0, top=None if max(squares) > 0 else 1)
     axes.set_ylabel("within-cluster sum of squares / pixels")
 
 
