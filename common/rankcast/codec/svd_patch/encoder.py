@@ -11,7 +11,7 @@ from rankcast.codec.protocol import Coded
 from rankcast.codec.svd_patch.basis import Basis, choose_basis, table_basis
 from rankcast.codec.svd_patch.engine import BIT_PRICE, Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
-from rankcast.codec.svd_patch.layout import to_pixels, to_planes
+from rankcast.codec.svd_patch.layout import Canvas, to_pixels, to_planes
 from rankcast.codec.svd_patch.options import SvdPatchOptions
 from rankcast.codec.svd_patch.payload import Payload, join_payload, write_bases
 from rankcast.codec.svd_patch.picture import Picture
@@ -38,6 +38,7 @@ class SvdPatchEncoder:
         self._rate = RateControl(options)
         self._key_wanted = True
         self._engine: Engine | None = None
+        self._canvas: Canvas | None = None
         self._source: list[NDArray[np.uint16]] = []
         self._reference: Picture | None = None
         self._spare: Picture | None = None
@@ -66,10 +67,10 @@ class SvdPatchEncoder:
         geometry = geometry_of(self._layout(frame), pixels.shape, pixels.dtype.itemsize)
         if self._engine is None or self._engine.geometry != geometry:
             self._prepare(geometry)
-        engine, reference, spare = self._engine, self._reference, self._spare
-        assert engine is not None
+        canvas, reference, spare = self._canvas, self._reference, self._spare
+        assert canvas is not None
         assert spare is not None
-        to_planes(pixels, geometry, self._source)
+        to_planes(pixels, geometry, self._source, canvas)
         key = self._wants_key(frame, reference)
         if key:
             reference = None
@@ -80,7 +81,7 @@ class SvdPatchEncoder:
         while True:
             plane_step = _plane_step(step, geometry)
             body = self._code(spare, reference, plane_step, kept)
-            rebuilt = to_pixels(spare.planes, geometry, pixels.dtype)
+            rebuilt = to_pixels(spare.planes, geometry, pixels.dtype, canvas, fresh=False)
             error = _squared_error(pixels, rebuilt)
             psnr = _psnr(error, pixels)
             better = self._rate.review(key=key, size_bytes=len(body), psnr_db=psnr)
@@ -119,6 +120,7 @@ class SvdPatchEncoder:
 
     def _prepare(self, geometry: Geometry) -> None:
         self._engine = Engine(geometry)
+        self._canvas = Canvas(geometry)
         self._source = [np.zeros(plane.padded, np.uint16) for plane in geometry.planes]
         self._reference = None
         self._spare = Picture(geometry)
@@ -193,12 +195,12 @@ def _plane_step(step: float, geometry: Geometry) -> int:
 
 def _is_cut(source: NDArray[np.uint16], reference: NDArray[np.uint16], largest: int) -> bool:
     """Whether the reference predicts the picture worse than its own mean does."""
-    now = source[::_CUT_SAMPLING, ::_CUT_SAMPLING].astype(np.float32)
-    before = reference[::_CUT_SAMPLING, ::_CUT_SAMPLING]
-    difference = float(np.mean(np.abs(now - before)))
+    now = np.ascontiguousarray(source[::_CUT_SAMPLING, ::_CUT_SAMPLING])
+    before = np.ascontiguousarray(reference[::_CUT_SAMPLING, ::_CUT_SAMPLING])
+    difference = cv2.norm(now, before, cv2.NORM_L1) / now.size
     if difference < _CUT_LEVELS * largest:
         return False
-    return difference > 0.8 * float(np.mean(np.abs(now - now.mean())))
+    return difference > 0.8 * float(np.mean(np.abs(now - now.mean(dtype=np.float32))))
 
 
 def _psnr(error: int, pixels: Pixels) -> float:
