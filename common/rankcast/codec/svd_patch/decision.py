@@ -59,7 +59,7 @@ from rankcast.codec.svd_patch.tables import (
 )
 from rankcast.codec.svd_patch.transform import forward
 from rankcast.entropy.rangecoder import bit_cost
-from rankcast.jit import Integer, Real, lean_kernel
+from rankcast.jit import Integer, Real, fused_kernel, lean_kernel
 
 BIT_PRICE, STEP_REAL, SAD_PRICE = range(3)
 PRICES = 3
@@ -85,7 +85,7 @@ RESIDUAL_REAL, MIDDLE_REAL = range(2)
 SCALED, LANES, TOP_REAL, REFERENCE_TOP, RESULT, REFERENCE_LEFT = range(6)
 
 
-@lean_kernel
+@fused_kernel
 def kept_side(w: Work, size: Integer) -> Integer:
     """Rows and columns of a core that may be coded."""
     if size == 0:
@@ -93,7 +93,7 @@ def kept_side(w: Work, size: Integer) -> Integer:
     return min(w.numbers[KEEP] << size, CODED_SIDE)
 
 
-@lean_kernel
+@fused_kernel
 def _transform(w: Work, y: Integer, x: Integer, size: Integer) -> Real:
     """Transform source minus prediction, in steps; return its energy in squared steps."""
     side = 8 << size
@@ -119,7 +119,7 @@ def _transform(w: Work, y: Integer, x: Integer, size: Integer) -> Real:
     return float(energy)
 
 
-@lean_kernel
+@fused_kernel
 def squared_error(w: Work, block_index: Integer, y: Integer, x: Integer, side: Integer) -> Real:
     """Squared error of a prediction, in squared steps."""
     lanes = w.real_lines[LANES]
@@ -158,7 +158,7 @@ def estimated_saving(
     return float(total)
 
 
-@lean_kernel
+@fused_kernel
 def _levels_cost(w: Work, energy: Real, group: Integer, size: Integer, context: Integer) -> Real:
     """Choose the levels; return the cost with the coded flag. Sets D_CODED."""
     price = w.prices[BIT_PRICE]
@@ -195,7 +195,7 @@ def _copy_levels(levels: NDArray[np.int32], out: NDArray[np.int32]) -> None:
         out[i] = levels[i]
 
 
-@lean_kernel
+@fused_kernel
 def _copy_block(w: Work, index: Integer, out_index: Integer, side: Integer) -> None:
     for i in range(side):
         row, out = w.blocks[index, i, :side], w.blocks[out_index, i, :side]
@@ -203,7 +203,7 @@ def _copy_block(w: Work, index: Integer, out_index: Integer, side: Integer) -> N
             out[j] = row[j]
 
 
-@lean_kernel
+@fused_kernel
 def _mode_difference(w: Work, side: Integer, mode: Integer, stride: Integer) -> Real:
     if mode < FIRST_ANGLE:
         return smooth_difference(
@@ -219,7 +219,7 @@ def _mode_difference(w: Work, side: Integer, mode: Integer, stride: Integer) -> 
     )  # fmt: skip
 
 
-@lean_kernel
+@fused_kernel
 def _intra_mode(w: Work, uy: Integer, ux: Integer, size: Integer) -> Real:
     """Choose an intra mode by absolute differences; its cost. Sets D_MODE."""
     p = w.numbers
@@ -293,7 +293,7 @@ def _intra_mode(w: Work, uy: Integer, ux: Integer, size: Integer) -> Real:
     return best
 
 
-@lean_kernel
+@fused_kernel
 def decide_leaf(w: Work, uy: Integer, ux: Integer, size: Integer, planned_skip: bool) -> None:
     """Choose how to code one patch; leaves prediction, levels and decision in `w`."""
     p, coder = w.numbers, w.coder
@@ -338,7 +338,7 @@ def decide_leaf(w: Work, uy: Integer, ux: Integer, size: Integer, planned_skip: 
     _copy_block(w, KEPT_PREDICTION, PREDICTION, side)
 
 
-@lean_kernel
+@fused_kernel
 def _absolute_difference(
     w: Work, block_index: Integer, y: Integer, x: Integer, side: Integer
 ) -> Real:
@@ -356,7 +356,7 @@ def _absolute_difference(
     return float(total)
 
 
-@lean_kernel
+@fused_kernel
 def _decide_inter(w: Work, uy: Integer, ux: Integer, size: Integer, count: Integer) -> Real:
     """Choose between skipping and displaced prediction; return the cost in squared steps."""
     p, coder = w.numbers, w.coder

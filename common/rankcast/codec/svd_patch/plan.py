@@ -32,7 +32,7 @@ from rankcast.codec.svd_patch.slice import (
 )
 from rankcast.codec.svd_patch.tables import CODED_SIDE
 from rankcast.codec.svd_patch.transform import forward
-from rankcast.jit import Integer, Real, lean_kernel
+from rankcast.jit import Integer, Real, fused_kernel
 
 SKIP_PLANNED = 4
 """Added to the planned size of a patch that nothing has changed in."""
@@ -41,7 +41,7 @@ _KEY_HEAD_BITS = 7.0
 _PREDICTED_HEAD_BITS = 4.0
 
 
-@lean_kernel
+@fused_kernel
 def _gain(w: Work, side: Integer, size: Integer) -> Real:
     """Squared steps that coding the residual would save, estimated."""
     residual = w.real_tiles[RESIDUAL_REAL]
@@ -58,7 +58,7 @@ _QUANTISED = 0.083
 """Squared steps a sample, 1 / 12, that uniform quantisation leaves anyway."""
 
 
-@lean_kernel
+@fused_kernel
 def find_still(w: Work, uy: Integer, units_x: Integer) -> None:
     """Mark the units of one row that are as good as in the reference."""
     inverse_step = np.float32(1.0 / w.prices[STEP_REAL])
@@ -147,7 +147,7 @@ def find_still(w: Work, uy: Integer, units_x: Integer) -> None:
         w.still[uy, ux] = _gain(w, 8, 0) < limit
 
 
-@lean_kernel
+@fused_kernel
 def _residual_cost(
     w: Work, y: Integer, x: Integer, side: Integer, size: Integer, skip_mean: bool
 ) -> Real:
@@ -180,7 +180,7 @@ _FLAT = 0.03
 """Squared steps a sample below which a part of 16 is one patch at once."""
 
 
-@lean_kernel
+@fused_kernel
 def _spread(w: Work, y: Integer, x: Integer, skip_mean: bool) -> Real:
     """Squared steps of a 16 x 16 part of the cell in SOURCE_REAL, or of what its mean leaves."""
     cell, lanes = w.real_blocks[SOURCE_REAL], w.real_lines[LANES]
@@ -200,7 +200,7 @@ def _spread(w: Work, y: Integer, x: Integer, skip_mean: bool) -> Real:
     return float(energy) - float(total) * float(total) / 256 if skip_mean else float(energy)
 
 
-@lean_kernel
+@fused_kernel
 def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
     """Choose the sizes of the patches of one 32 x 32 cell; see `Work.plan`."""
     units_y = min(4, w.info.shape[0] - uy)
@@ -293,7 +293,7 @@ def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
 _WHOLE_LIMIT = 250.0
 
 
-@lean_kernel
+@fused_kernel
 def _moved_whole(w: Work, uy: Integer, ux: Integer) -> bool:
     """Whether one displacement that neighbours suggest explains all of a cell but its noise."""
     y, x = uy * 8, ux * 8
@@ -353,7 +353,7 @@ _NOISE_DIFFERENCE = 0.3
 """Mean absolute difference in steps below which most of a residual falls into the dead zone."""
 
 
-@lean_kernel
+@fused_kernel
 def _plan_border(w: Work, uy: Integer, ux: Integer, units_y: Integer, units_x: Integer) -> None:
     for i in range(units_y):
         for j in range(units_x):
@@ -361,7 +361,7 @@ def _plan_border(w: Work, uy: Integer, ux: Integer, units_y: Integer, units_x: I
             w.plan[uy + i, ux + j] = SKIP_PLANNED + (1 if fits else 0)
 
 
-@lean_kernel
+@fused_kernel
 def _subtract(
     w: Work,
     uy: Integer,
