@@ -67,21 +67,22 @@ class SvdPatchEncoder:
         geometry = geometry_of(self._layout(frame), pixels.shape, pixels.dtype.itemsize)
         if self._engine is None or self._engine.geometry != geometry:
             self._prepare(geometry)
-        canvas, reference, spare = self._canvas, self._reference, self._spare
+        canvas, reference = self._canvas, self._reference
         assert canvas is not None
-        assert spare is not None
         to_planes(pixels, geometry, self._source, canvas)
         key = self._wants_key(frame, reference)
         if key:
             reference = None
+            # The old reference may be coded over: after a failure nothing rests on it.
+            self._key_wanted = True
             self._bits = self._significant_bits(frame)
         kept = self.options.refs == 1 or key or self._since_key % 2 == 0
         step = self._rate.propose(key=key, bits=self._bits, t_ns=frame.t_capture_mono_ns)
         energy = _squares(pixels)
         while True:
             plane_step = _plane_step(step, geometry)
-            body = self._code(spare, reference, plane_step, kept)
-            rebuilt = to_pixels(spare.planes, geometry, pixels.dtype, canvas, fresh=False)
+            picture, body = self._code(reference, plane_step, kept)
+            rebuilt = to_pixels(picture.planes, geometry, pixels.dtype, canvas, fresh=False)
             error = _squared_error(pixels, rebuilt)
             psnr = _psnr(error, pixels)
             better = self._rate.review(key=key, size_bytes=len(body), psnr_db=psnr)
@@ -90,11 +91,12 @@ class SvdPatchEncoder:
             step = better
         self._rate.sent(key=key, size_bytes=len(body))
         ref_sequence = None if reference is None else reference.sequence
-        spare.sequence = sequence
+        picture.sequence = sequence
         checked = key or self._since_key % CHECKSUM_EVERY == 0
-        checksum = spare.checksum() if checked else None
+        checksum = picture.checksum() if checked else None
         if kept:
-            self._reference, self._spare = spare, self._reference or Picture(geometry)
+            free = self._reference if picture is self._spare else self._spare
+            self._reference, self._spare = picture, free or Picture(geometry)
         if key:
             self._key_wanted = False
             self._since_key = 0
@@ -142,24 +144,28 @@ class SvdPatchEncoder:
         return max(said or int(frame.pixels.max()).bit_length(), 8)
 
     def _code(
-        self, picture: Picture, reference: Picture | None, plane_step: int, kept: bool
-    ) -> bytes:
-        engine = self._engine
+        self, reference: Picture | None, plane_step: int, kept: bool
+    ) -> tuple[Picture, bytes]:
+        """Code the planes into one of the two pictures; for a key frame either may be it."""
+        engine, picture = self._engine, self._spare
         assert engine is not None
+        assert picture is not None
         if reference is not None:
-            return self._write(picture, reference, reference.bases, plane_step, kept)
+            return picture, self._write(picture, reference, reference.bases, plane_step, kept)
         deep = engine.geometry.deep
         table = [table_basis(deep)] * len(self._source)
         body = self._write(picture, None, table, plane_step, kept)
         chosen = [choose_basis(plane, plane_step / STEP_ONE, deep) for plane in self._source]
         if not any(basis.own for basis in chosen):
-            return body
+            return picture, body
         # The estimate is made on patches that nothing has predicted yet: only the bytes tell.
-        cost = self._cost(picture, body, plane_step)
-        body = self._write(picture, None, chosen, plane_step, kept)
-        if self._cost(picture, body, plane_step) < cost:
-            return body
-        return self._write(picture, None, table, plane_step, kept)
+        if self._reference is None:
+            self._reference = Picture(engine.geometry)
+        other = self._reference
+        other_body = self._write(other, None, chosen, plane_step, kept)
+        if self._cost(other, other_body, plane_step) < self._cost(picture, body, plane_step):
+            return other, other_body
+        return picture, body
 
     def _write(
         self,
