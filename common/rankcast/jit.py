@@ -140,6 +140,18 @@ def lean_kernel(function: Callable[P, R]) -> Callable[P, R]:
     return cast(Callable[P, R], compile_(nogil=True, cache=CACHED, _nrt=False)(function))
 
 
+def fused_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a lean kernel as a part of each lean kernel that calls it.
+
+    For kernels that take many arrays: each array is eight words or so, and all of them are
+    copied at every call that remains one.
+    """
+    compile_ = cast(Any, numba.njit)  # numba is untyped
+    return cast(
+        Callable[P, R], compile_(nogil=True, cache=CACHED, _nrt=False, forceinline=True)(function)
+    )
+
+
 def inline_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a small helper that is inlined into the kernels that call it."""
     compile_ = cast(Any, numba.njit)  # numba is untyped

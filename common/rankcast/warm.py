@@ -87,7 +87,7 @@ def warm(names: Iterable[str] | None = None) -> int:
 def main() -> int:
     """Entry point of ``python -m rankcast.warm``."""
     if not compiled_before():
-        sys.stdout.write("compiling kernels: this takes about a minute\n")
+        sys.stdout.write("compiling kernels: this takes one to two minutes\n")
         sys.stdout.flush()
     start = time.monotonic()
     packets = warm()

@@ -6,10 +6,10 @@ from rankcast.codec.svd_patch.decision import decide_leaf
 from rankcast.codec.svd_patch.plan import SKIP_PLANNED, find_still, plan_cell
 from rankcast.codec.svd_patch.slice import BOTTOM, D_KIND, NONE, PREDICTED, TOP, Work, code_leaf
 from rankcast.entropy.rangecoder import DECODING, OVERRUN
-from rankcast.jit import Integer, lean_kernel
+from rankcast.jit import Integer, fused_kernel, lean_kernel
 
 
-@lean_kernel
+@fused_kernel
 def _node(w: Work, uy: Integer, ux: Integer, size: Integer) -> bool:
     """Code a patch; False if it is split, by choice or because it would not fit."""
     n = 1 << size
