@@ -66,7 +66,7 @@ class SocketOptions:
     """TCP gives a connection up when data went unacknowledged for that long; 0 is the system's
     own limit, some fifteen minutes. What a dead link would replay later is dropped with it."""
     curve: CurveServer | CurveClient | None = None
-    """Keys; None is without encryption and without knowing who is there."""
+    """Keys; without them everything is readable, and whoever connects is taken in."""
 
 
 def configure(socket: zmq.Socket[Any], options: SocketOptions) -> None:
