@@ -29,6 +29,10 @@ ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
 @click.option("--wait-viewers", type=int, metavar="N", help="Start when N viewers subscribed.")
 @click.option("--audit", metavar="DIR", help="Keep originals of some published frames.")
 @click.option("--audit-every", type=int, metavar="N", help="Each N-th of them [20].")
+@click.option("--key", metavar="NAME.key", help="Secret key of this station: encrypts everything.")
+@click.option("--authorized", metavar="DIR", help="Folder of the keys that are let in.")
+@click.option("--insecure", is_flag=True, default=None,
+              help="Let everybody watch and control, from other machines too.")  # fmt: skip
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Write totals at the end.")  # fmt: skip
 @click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE",
@@ -55,6 +59,9 @@ def send(
         "--codec": ("codec.name", options["codec"]),
         "--audit": ("audit.dir", options["audit"]),
         "--audit-every": ("audit.every", options["audit_every"]),
+        "--key": ("security.key", options["key"]),
+        "--authorized": ("security.authorized", options["authorized"]),
+        "--insecure": ("security.insecure", options["insecure"]),
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
     settings = validate(SenderSettings, layers)

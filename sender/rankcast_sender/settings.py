@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from rankcast.codec import DEFAULT_CODEC
 from rankcast.config import CodecTable, Table
@@ -73,6 +73,27 @@ class AuditTable(Table):
     """Keep the original of each published frame whose sequence is a multiple of this."""
 
 
+class SecurityTable(Table):
+    """``[security]``: who this station is, and whom it lets in."""
+
+    key: str = ""
+    """Secret key of this station, ``NAME.key``; empty: no encryption, everybody is let in."""
+    authorized: str = ""
+    """Folder of the public keys that are let in; read again each second."""
+    insecure: bool = False
+    """Listen without keys where others can reach it."""
+
+    @model_validator(mode="after")
+    def _keys_come_together(self) -> SecurityTable:
+        if bool(self.key) != bool(self.authorized):
+            raise ValueError(
+                "--key and --authorized (security.key, security.authorized) come together"
+            )
+        if self.key and self.insecure:
+            raise ValueError("insecure and key contradict each other: give one of them")
+        return self
+
+
 class LimitsTable(Table):
     """``[limits]``."""
 
@@ -109,6 +130,7 @@ class SenderSettings(Table):
     network: NetworkTable = NetworkTable()
     codec: CodecTable = CodecTable.model_validate(_with_codec_defaults({}))
     audit: AuditTable = AuditTable()
+    security: SecurityTable = SecurityTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
 

@@ -224,9 +224,11 @@ COMMANDS = {entry.name: entry for entry in entry_points(group="rankcast.commands
 def test_the_options_of_a_command_are_those_of_the_document(name: str) -> None:
     command = COMMANDS[name].load()
     assert isinstance(command, click.Command)
+    parts = command.commands.values() if isinstance(command, click.Group) else [command]
     has = {
         "/".join((*option.opts, *option.secondary_opts))
-        for option in command.params
+        for part in parts
+        for option in part.params
         if isinstance(option, click.Option)
     }
     told = {cell.strip("`").split()[0] for cell in first_cells(section(f"### rankcast {name}"))}
