@@ -23,8 +23,8 @@ JITTER_BYTES: Final = 4096
 """Each run of that many bytes has a delay of its own."""
 SOCKET_BUFFER_BYTES: Final = 65_536
 """What the kernel holds on either side of the proxy; more would be delay that nobody asked for."""
-FEW_BYTES: Final = 65_536
-MANY_BYTES: Final = 1 << 20
+NARROW_QUEUE_BYTES: Final = 16_384
+QUEUE_BYTES: Final = 1 << 20
 CONNECT_TIMEOUT_S: Final = 3.0
 WAIT_S: Final = 30.0
 
@@ -159,7 +159,7 @@ class _Connection:
         ways: list[asyncio.Task[None]] = []
         reset = True
         try:
-            self.target = plain_socket()
+            self.target = plain_socket(self.proxy.buffer_bytes)
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     await loop.sock_connect(self.target, self.proxy.target)
@@ -198,7 +198,7 @@ class _Connection:
         loop = asyncio.get_running_loop()
         offset, block, share, due = 0, -1, 0.0, 0.0
         with contextlib.suppress(OSError):
-            while data := await loop.sock_recv(target, READ_BYTES):
+            while data := await loop.sock_recv(target, self._read_bytes()):
                 faults = self.proxy.faults
                 data, flips = self._corruption.apply(data, offset, faults)
                 if flips:
@@ -210,7 +210,7 @@ class _Connection:
                 due = max(due, loop.time() + delay_s)
                 offset += len(data)
                 # A narrow line with a deep queue would be a different fault.
-                most = FEW_BYTES if faults.bytes_per_s else MANY_BYTES
+                most = NARROW_QUEUE_BYTES if faults.bytes_per_s else QUEUE_BYTES
                 async with self._changed:
                     self._queue.append((due, data))
                     self._queued_bytes += len(data)
@@ -246,6 +246,10 @@ class _Connection:
                     self._queued_bytes -= len(data)
                     self._changed.notify_all()
 
+    def _read_bytes(self) -> int:
+        # One large read would fill the queue of a narrow line several times over.
+        return NARROW_QUEUE_BYTES if self.proxy.faults.bytes_per_s else READ_BYTES
+
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         at = 0
         while at < len(data):
@@ -269,21 +273,30 @@ class FaultProxy:
         In force from the start; `set` changes them for bytes that come later.
     seed : int
         Of all draws.
+    buffer_bytes : int
+        What the kernel holds on either side.
 
     Notes
     -----
     The proxy runs in a thread of its own; all public methods may be called from any other.
     """
 
-    def __init__(self, target: str, faults: Faults | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        target: str,
+        faults: Faults | None = None,
+        seed: int = 0,
+        buffer_bytes: int = SOCKET_BUFFER_BYTES,
+    ) -> None:
         host, _, port = target.removeprefix("tcp://").rpartition(":")
         self.target = (host, int(port))
         self.seed = seed
+        self.buffer_bytes = buffer_bytes
         self.faults = faults or Faults()
         self._counters = Counters()
         self._counted = threading.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listener = plain_socket()
+        self._listener = plain_socket(buffer_bytes)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(("127.0.0.1", 0))
         self._port = int(self._listener.getsockname()[1])
@@ -398,7 +411,7 @@ class FaultProxy:
         loop = asyncio.get_running_loop()
         while True:
             client, _ = await loop.sock_accept(self._listener)
-            configure(client)
+            configure(client, self.buffer_bytes)
             self.count(connections=1)
             connection = _Connection(self, self._counters.connections, client)
             task = loop.create_task(connection.serve())
@@ -408,16 +421,16 @@ class FaultProxy:
             task.add_done_callback(lambda _, client=client: client.close())
 
 
-def plain_socket() -> socket.socket:
+def plain_socket(buffer_bytes: int) -> socket.socket:
     """A socket as both sides of the proxy have it."""
     opened = socket.socket()
-    configure(opened)
+    configure(opened, buffer_bytes)
     return opened
 
 
-def configure(opened: socket.socket) -> None:
+def configure(opened: socket.socket, buffer_bytes: int) -> None:
     """Set what keeps the proxy from adding delay of its own."""
     opened.setblocking(False)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER_BYTES)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
