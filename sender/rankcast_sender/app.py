@@ -91,6 +91,9 @@ def run(settings: SenderSettings, report: Path | None = None) -> int:
         socket=SocketOptions(network.queue_messages, network.buffer_bytes, 0),
         linger_s=network.linger_s,
         max_packet_bytes=settings.limits.max_packet_bytes,
+        key=settings.security.key or None,
+        authorized=settings.security.authorized or None,
+        insecure=settings.security.insecure,
         **settings.codec.chosen,
     )
     with publisher:

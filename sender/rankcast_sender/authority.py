@@ -32,6 +32,7 @@ RELOAD_S: Final = 1.0
 """With the close and the new bind that follow, a revoked key is out within 3 s."""
 COMPLAINT_INTERVAL_S: Final = 1.0
 ALARM_INTERVAL_S: Final = 10.0
+GREETING_INTERVAL_S: Final = 10.0
 START_TIMEOUT_S: Final = 5.0
 CURVE_KEY_BYTES: Final = 32
 
@@ -75,6 +76,7 @@ class Authority:
         self._on_revoked: list[Callable[[], None]] = []
         self._refused = 0
         self._complained = float("-inf")
+        self._greeted: dict[bytes, float] = {}
         self._alarm = ""
         self._alarmed = float("-inf")
         self._closing = False
@@ -175,13 +177,17 @@ class Authority:
         key = self._keys.find(public)
         if key is None:
             return self._refusal(request, f"unknown key {public.decode()}")
-        log.info(
-            "%s (%s) connected from %s",
-            key.name,
-            key.role,
-            printable(address.decode("ascii", "replace")),
-        )
+        self._greet(key, address)
         return [b"1.0", request[1], b"200", b"OK", public, b""]
+
+    def _greet(self, key: AuthorizedKey, address: bytes) -> None:
+        """One line for all connections of a viewer, and for those that it makes anew."""
+        now = time.monotonic()
+        if now - self._greeted.get(key.public, float("-inf")) < GREETING_INTERVAL_S:
+            return
+        self._greeted[key.public] = now
+        who = printable(address.decode("ascii", "replace"))
+        log.info("%s (%s) connected from %s", key.name, key.role, who)
 
     def _refusal(self, request: list[bytes], reason: str) -> list[bytes]:
         self._refused += 1
@@ -211,6 +217,7 @@ class Authority:
             log.info(
                 "%s is authorised as %s", keys.by_public[public].name, keys.by_public[public].role
             )
+        self._greeted = {k: at for k, at in self._greeted.items() if k in keys.by_public}
         revoked = before.by_public.keys() - keys.by_public.keys()
         for public in revoked:
             log.warning("%s is authorised no more", before.by_public[public].name)
