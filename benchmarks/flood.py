@@ -176,7 +176,7 @@ class Viewer:
 
     def _run(self) -> None:
         with Subscriber(
-            self._address, curve=[self._keys], live=False, stopped=self.stop.is_set
+            self._address, curves=[self._keys], live=False, stopped=self.stop.is_set
         ) as subscriber:
             for _ in subscriber:
                 self.frames += 1
