@@ -29,6 +29,7 @@ from rankcast_receiver import Subscriber
 
 SMALL = "synthetic:conveyor?width=320&height=240&fps=30"
 WAIT_S = 30.0
+LOOK_S = 0.05
 
 
 class WrongPixelsError(AssertionError):
@@ -143,10 +144,14 @@ class Viewer:
         return self._subscriber
 
     def wait_for(self, reached: Callable[[list[Seen]], bool], timeout_s: float = WAIT_S) -> None:
-        """Wait until `reached` is true of what was seen."""
+        """Wait until `reached` is true; it may also look at the counters of `subscriber`."""
+        until = time.monotonic() + timeout_s
         with self._changed:
-            self._changed.wait_for(lambda: reached(self._check.seen) or self._ended, timeout_s)
-            if reached(self._check.seen):
+            while not reached(self._check.seen):
+                if self._ended or time.monotonic() > until:
+                    break
+                self._changed.wait(LOOK_S)  # counters tell nobody that they changed
+            else:
                 return
             if self._error is not None:
                 raise self._error
@@ -161,6 +166,14 @@ class Viewer:
         before = len(self.seen)
         self.wait_for(lambda seen: len(seen) >= before + count, timeout_s)
         return self.seen[before : before + count]
+
+    def wait_silence(self, seconds: float, timeout_s: float = WAIT_S) -> None:
+        """Wait until the last frame is `seconds` old."""
+        until = time.monotonic() + timeout_s + seconds
+        with self._changed:
+            while (rest := self._check.seen[-1].at + seconds - time.monotonic()) > 0:
+                assert time.monotonic() < until, "frames still come"
+                self._changed.wait(rest)
 
     def finish(self, timeout_s: float = WAIT_S) -> Balance:
         """Wait for the end of the stream; return the balance, which must be even."""
