@@ -269,6 +269,8 @@ class Connection:
 
     def _link_changed(self) -> None:
         log.debug("%s: %s %s", self.endpoint, self._monitor.link.name, self._monitor.detail)
+        # Something moves: give it its time before it is made anew.
+        self._last_message = time.monotonic()
         if self._monitor.link is Link.UP:
             # Perhaps another process on another machine.
             self.clock.restart()
