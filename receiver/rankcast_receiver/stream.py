@@ -180,7 +180,7 @@ class CameraStream:
         return replace(frame, t_capture_here_ns=moment.t_mono_ns, clock_error_ns=moment.error_ns)
 
     def _begin(self, stream_id: bytes) -> None:
-        if self._stream_id:
+        if self._stream_id and self._may_say():
             log.info("%s: the sender started again", self.camera)
         self._stream_id = stream_id
         self.stream_ids.append(stream_id)
@@ -206,7 +206,12 @@ class CameraStream:
         self._next_sequence = max(sequence, self._next_sequence or 0)
 
     def _complain(self, error: WireError) -> None:
-        now = time.monotonic()
-        if now - self._complained >= COMPLAINT_INTERVAL_S:
-            self._complained = now
+        if self._may_say():
             log.warning("%s: refused a packet: %s", self.camera, error)
+
+    def _may_say(self) -> bool:
+        now = time.monotonic()
+        if now - self._complained < COMPLAINT_INTERVAL_S:
+            return False
+        self._complained = now
+        return True
