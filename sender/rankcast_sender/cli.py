@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from rankcast.config import command_layers, to_toml, validate
-from rankcast_sender.settings import SenderSettings
+from rankcast.config import command_layers
+from rankcast_sender.cameras import camera_settings, cameras_to_toml
 
 ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
 
@@ -17,6 +17,8 @@ ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
 @click.option("--source", metavar="URI", help="camera:0, camera:/dev/video0, replay:PATH, "
               "synthetic:conveyor; options as ?width=1920&height=1080.")  # fmt: skip
 @click.option("--bind", metavar="ADDRESS", help="Where viewers connect [tcp://127.0.0.1:5555].")
+@click.option("--control", metavar="ADDRESS",
+              help="Where clients ask and set; off for none [port of --bind and 10].")  # fmt: skip
 @click.option("--name", metavar="NAME", help="Name of the camera [cam].")
 @click.option(
     "--codec", metavar="NAME", help="svd-patch, svd, jpeg, ...; options by --set codec.X=Y."
@@ -55,6 +57,7 @@ def send(
         "--loop": ("camera.loop", options["loop"]),
         "--realtime": ("camera.realtime", options["realtime"]),
         "--bind": ("network.bind", options["bind"]),
+        "--control": ("network.control", options["control"]),
         "--wait-viewers": ("network.wait_viewers", options["wait_viewers"]),
         "--codec": ("codec.name", options["codec"]),
         "--audit": ("audit.dir", options["audit"]),
@@ -64,12 +67,13 @@ def send(
         "--insecure": ("security.insecure", options["insecure"]),
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
-    settings = validate(SenderSettings, layers)
+    cameras = camera_settings(layers)
     # The composition root loads every source: only once the settings stand.
     from rankcast_sender import app
 
     if check:
-        app.source_opener(settings.camera)
-        click.echo(to_toml(settings), nl=False)
+        for settings in cameras:
+            app.source_opener(settings.camera)
+        click.echo(cameras_to_toml(cameras), nl=False)
         return 0
-    return app.run(settings, report)
+    return app.run(cameras, report)

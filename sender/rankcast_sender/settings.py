@@ -14,6 +14,7 @@ from rankcast.pool import MAX_THREADS
 from rankcast.topic import check_name
 from rankcast.transport import DEFAULT_ENDPOINT, check_endpoint
 from rankcast.wire import Limits
+from rankcast_sender.binding import control_address
 
 
 class CameraTable(Table):
@@ -31,6 +32,8 @@ class CameraTable(Table):
     """Start a replay again at its end."""
     realtime: bool = True
     """True: the newest frame wins. False: every frame is sent, however long it takes."""
+    retry: bool = True
+    """Open a camera again when it cannot be opened or fails; False: end then. Not of replays."""
 
     @field_validator("name")
     @classmethod
@@ -46,6 +49,8 @@ class NetworkTable(Table):
 
     bind: str = DEFAULT_ENDPOINT
     """Address to listen at; the default is this machine only."""
+    control: str = ""
+    """Address of the control channel; empty is the port of `bind` and 10, off is none."""
     wait_viewers: int = Field(default=0, ge=0, le=1000)
     """Start the source only when that many viewers subscribed."""
     queue_messages: int = Field(default=4, ge=1, le=1000)
@@ -62,6 +67,14 @@ class NetworkTable(Table):
             return check_endpoint(bind, bind=True)
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
+
+    @model_validator(mode="after")
+    def _control_is_an_address(self) -> NetworkTable:
+        try:
+            control_address(self.bind, self.control)
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+        return self
 
 
 class AuditTable(Table):

@@ -16,11 +16,10 @@ from rankcast.transport import (
     SocketOptions,
     check_endpoint,
     check_exposure,
-    control_endpoint,
 )
 from rankcast.wire import Limits
 from rankcast_sender.authority import Authority
-from rankcast_sender.binding import Context
+from rankcast_sender.binding import Context, control_address
 from rankcast_sender.control import ControlThread
 from rankcast_sender.desk import OPERATOR, Desk
 from rankcast_sender.xpub import Channel, XpubThread
@@ -33,7 +32,6 @@ DEFAULT_SOCKET: Final = SocketOptions(
 )
 REALTIME_LINGER_S: Final = 1.0
 LOSSLESS_LINGER_S: Final = 30.0
-NO_CONTROL: Final = "off"
 
 
 class Station:
@@ -192,19 +190,3 @@ class Station:
         if self._authorized is None:
             return OPERATOR
         return None if self.authority is None else self.authority.role_of(user)
-
-
-def control_address(bind: str, control: str) -> str:
-    """Address to bind for control, by the settings; empty is none.
-
-    Raises
-    ------
-    SettingsError
-        If it is no address, that of the frames, or there is no port 10 above theirs.
-    """
-    if control == NO_CONTROL:
-        return ""
-    address = control or control_endpoint(bind)
-    if address == bind:
-        raise SettingsError(f"got {control} for control, which is the address of the frames")
-    return check_endpoint(address, bind=True)
