@@ -204,7 +204,10 @@ def test_the_table_of_ports_names_the_default() -> None:
 
 def test_every_socket_option_has_a_reason() -> None:
     text = (REPOSITORY / "docs" / "adr" / "0003-transport.md").read_text(encoding="utf-8")
-    modules = ("common/rankcast/transport.py", "sender/rankcast_sender/xpub.py")
+    modules = (
+        "common/rankcast/transport.py", "common/rankcast/control_client.py",
+        "sender/rankcast_sender/xpub.py", "sender/rankcast_sender/control.py",
+    )  # fmt: skip
     options = {
         option
         for module in modules
