@@ -26,6 +26,7 @@ from rankcast.transport import (
 from rankcast.wire import Limits, unpack
 from rankcast_receiver.control_link import ControlLink
 from rankcast_receiver.monitor import Link, LinkMonitor
+from rankcast_receiver.patience import Patience
 from rankcast_receiver.sender_clock import SenderClock
 from rankcast_receiver.state import CameraState, Evidence, judge
 from rankcast_receiver.stream import CameraStream
@@ -94,6 +95,7 @@ class Connection:
         self.endpoint = endpoint
         self.cameras = tuple(cameras)
         self.streams: dict[str, CameraStream] = {}
+        self._patience = Patience()
         """What is known of each camera, by its name at the sender."""
         self.clock = SenderClock()
         self.foreign_messages = 0
@@ -335,7 +337,7 @@ class Connection:
             if len(self.streams) >= MAX_CAMERAS:
                 raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
             stream = self.streams[camera] = CameraStream(
-                camera + self._suffix, self._limits, Ledger(), self.clock
+                camera + self._suffix, self._limits, Ledger(), self.clock, self._patience
             )
         return stream
 

@@ -19,6 +19,7 @@ from rankcast.ledger import (
 )
 from rankcast.status import Status, parse_status
 from rankcast.wire import Kind, Limits, Packet
+from rankcast_receiver.patience import Patience
 from rankcast_receiver.sender_clock import SenderClock
 
 log = logging.getLogger(__name__)
@@ -49,10 +50,17 @@ class CameraStream:
         Published frames enter it, frames that were handed on pass, the rest is lost with a cause.
     clock : SenderClock, optional
         Of the sender, shared by its cameras.
+    patience : Patience, optional
+        Shared by the cameras of a connection.
     """
 
     def __init__(
-        self, camera: str, limits: Limits, ledger: Ledger, clock: SenderClock | None = None
+        self,
+        camera: str,
+        limits: Limits,
+        ledger: Ledger,
+        clock: SenderClock | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self.camera = camera
         self.ledger = ledger
@@ -67,6 +75,7 @@ class CameraStream:
         """True while what comes is predicted from a frame that was lost."""
         self.keyframe_requests = 0
         self._clock = clock or SenderClock()
+        self._patience = patience or Patience()
         self._delays: list[Delay] = []
         self._limits = limits
         self._decoder = Decoder(limits)
@@ -214,4 +223,4 @@ class CameraStream:
         if now - self._complained < COMPLAINT_INTERVAL_S:
             return False
         self._complained = now
-        return True
+        return self._patience.may_say()
