@@ -193,6 +193,9 @@ class LinkMonitor:
                     "something takes the connection and says nothing; another service on that "
                     "port, or a sender that hangs",
                 )
+        elif self.link is Link.KEY_REFUSED:
+            # Which end finds the other's mechanism wrong first is chance: this one knew why.
+            return
         elif self._keys:
             # A server whose key is another one cannot even say so.
             self._become(
@@ -202,8 +205,8 @@ class LinkMonitor:
         else:
             self._become(
                 Link.PROTOCOL_REFUSED,
-                "the connection was closed during the handshake; another service on that port, "
-                "or a tunnel without a sender behind it",
+                "the connection was closed during the handshake; perhaps the sender wants a key "
+                "(--key, --server-key), or it is another service, or a tunnel to nowhere",
             )
 
     def _become(self, link: Link, detail: str) -> None:

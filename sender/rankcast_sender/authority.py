@@ -80,6 +80,7 @@ class Authority:
         self._alarm = ""
         self._alarmed = float("-inf")
         self._closing = False
+        self._told = False
         self._bound = threading.Event()
         self._wake_read, self._wake_write = sockets.socketpair()
         self._wake_read.setblocking(False)
@@ -130,16 +131,24 @@ class Authority:
             With what it died of as its cause.
         """
         if not self._worker.running and not self._closing:
-            raise WorkerError("the authenticator has ended") from self._worker.error
+            self._told = True
+            why = self._worker.error
+            raise WorkerError(
+                f"the authenticator has ended, and nobody can be let in: {printable(why)}"
+            ) from why
 
     def close(self) -> None:
-        """End the thread, and raise what it died of; from then on nobody is let in."""
+        """End the thread; from then on nobody is let in.
+
+        Raises what the thread died of, unless `check` did.
+        """
         if self._closing:
             return
         self._closing = True
         with self._wake_write, suppress(OSError):  # it may have ended by itself
             self._wake_write.send(b"\0")
-        self._worker.join(START_TIMEOUT_S)
+        if not self._told:
+            self._worker.join(START_TIMEOUT_S)
 
     def _find(self, user_id: str) -> AuthorizedKey | None:
         return self._keys.find(user_id.encode("ascii", "replace"))

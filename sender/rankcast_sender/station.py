@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from rankcast.transport import (
     SocketOptions,
     check_endpoint,
     check_exposure,
+    is_loopback,
 )
 from rankcast.wire import Limits
 from rankcast_sender.authority import Authority
@@ -26,6 +28,8 @@ from rankcast_sender.xpub import Channel, XpubThread
 
 if TYPE_CHECKING:
     from rankcast_sender.publisher import Publisher
+
+log = logging.getLogger(__name__)
 
 DEFAULT_SOCKET: Final = SocketOptions(
     queue_messages=4, buffer_bytes=262_144, max_message_bytes=1024
@@ -89,6 +93,11 @@ class Station:
             raise SettingsError("key and authorized come together")
         for address in filter(None, (bind, self.control)):
             check_exposure(address, keys=key is not None, insecure=insecure)
+            if key is None and not is_loopback(address):
+                log.warning(
+                    "%s can be reached by others and there are NO KEYS: whoever connects there "
+                    "is let in", address,
+                )  # fmt: skip
         if key is not None:
             socket = replace(socket, curve=server_keys(Path(key)))
         self._authorized = None if authorized is None else Path(authorized)
