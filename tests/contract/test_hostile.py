@@ -14,13 +14,16 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+import zmq
 
 import packets
+from fakes import free_address
 from intake import Intake, check_line, split_messages
 from rankcast.control import parse_reply, parse_request
 from rankcast.errors import WireError
 from rankcast.warm import warm
 from rankcast.wire import Limits
+from rankcast_receiver.subscriber import Subscriber
 
 TESTS = Path(__file__).resolve().parents[1]
 CORPUS = TESTS / "corpus"
@@ -183,6 +186,28 @@ def test_a_flood_of_bad_frames_is_a_trickle_in_the_log(caplog: pytest.LogCapture
     assert intake.refused >= 100_000
     # Slow machines take longer, and a line a second is granted.
     assert 1 <= len(caplog.records) <= max(100, 20 + 2 * seconds)
+
+
+def test_a_real_receiver_outlives_the_whole_corpus() -> None:
+    """Over a socket, and then shows the first right frame."""
+    messages = [path.read_bytes() for path in MALICIOUS if path.suffix == ".msg"]
+    address = free_address()
+    with (
+        zmq.Context() as context,
+        context.socket(zmq.XPUB) as sender,
+        Subscriber(address, live=False, queue_messages=2000, timeout_s=20) as subscriber,
+    ):
+        sender.setsockopt(zmq.LINGER, 0)
+        sender.setsockopt(zmq.SNDHWM, 0)
+        sender.bind(address)
+        # Its subscription to a topic of its own is the last one.
+        while b"/viewer/" not in sender.recv():
+            pass
+        for message in [*messages, b"good/frames\0" + packets.packet()]:
+            sender.send(message)
+        frame = next(iter(subscriber))
+        assert frame.camera == "good"
+        assert subscriber.foreign_messages > 20
 
 
 def test_a_name_that_leads_elsewhere_makes_no_camera() -> None:
