@@ -21,7 +21,8 @@ def camera_settings(layers: Iterable[Layer]) -> list[SenderSettings]:
     """Validate the settings of every camera; all but ``camera`` and ``codec`` are the same in each.
 
     A table ``camera.codec`` counts for its camera, over ``codec`` of the file and under what
-    environment and options say, which is meant for all.
+    environment and options say, which is meant for all. With a ``name`` of its own it takes
+    nothing from ``codec`` but the tables of the codecs.
 
     Raises
     ------
@@ -90,8 +91,13 @@ def _flat(layers: list[Layer], number: int | None, mine: Mapping[str, Any]) -> l
             flat.append(layer)
             continue
         camera = {key: value for key, value in table.items() if key != "codec"}
-        flat.append(replace(layer, values={**layer.values, "camera": camera}))
-        if "codec" in table:
+        own = table.get("codec")
+        values = {**layer.values, "camera": camera}
+        if isinstance(own, Mapping) and "name" in own and isinstance(values.get("codec"), Mapping):
+            # Options beside the name in [codec] are those of the codec that is named there.
+            values["codec"] = {k: v for k, v in values["codec"].items() if isinstance(v, Mapping)}
+        flat.append(replace(layer, values=values))
+        if own is not None:
             origin = f"{layer.origin}, [camera.codec]"
-            flat.append(replace(layer, origin=origin, values={"codec": table["codec"]}))
+            flat.append(replace(layer, origin=origin, values={"codec": own}))
     return flat
