@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_MESSAGES: Final = 256
 """Upper bound of one drain, so that a sender faster than this loop cannot hold it."""
+DRAIN_BYTES: Final = 128 * 1024 * 1024
+"""The same in bytes: what was read waits in memory until it is decoded."""
 MAX_CAMERAS: Final = 64
 """Names come from the peer: each one costs a decoder."""
 SILENCE_S: Final = 3.0
@@ -135,6 +137,7 @@ class Connection:
     def receive(self) -> list[Frame]:
         """Read what waits; in live mode one frame a camera comes out, the newest."""
         fresh: dict[str, CameraStream] = {}
+        read_bytes = 0
         for _ in range(DRAIN_MESSAGES if self._live else 1):
             try:
                 message = self._socket.recv(zmq.NOBLOCK, copy=False)
@@ -145,6 +148,9 @@ class Connection:
             self._rebuild_after_s = self._silence_s
             self._pause_s = GIVEN_UP_FIRST_S
             self._take(message.buffer, fresh)
+            read_bytes += len(message.buffer)
+            if read_bytes > DRAIN_BYTES:
+                break
         frames = (stream.decode() for stream in fresh.values())
         return [frame for frame in frames if frame is not None]
 

@@ -16,7 +16,7 @@ from rankcast.ledger import NETWORK_GAP, REFUSED_PACKET, SKIPPED_AS_OLD
 from rankcast.status import Status, pack_status
 from rankcast.topic import frames_topic, status_topic
 from rankcast.wire import Kind, Limits
-from rankcast_receiver import Subscriber
+from rankcast_receiver import Subscriber, connection
 
 WAIT_S = 10.0
 
@@ -92,6 +92,19 @@ def test_live_mode_skips_to_the_newest_and_counts_what_it_skipped() -> None:
     assert balance.entered == 4
     assert balance.passed == len(seen)
     assert balance.lost.get(SKIPPED_AS_OLD, 0) == 4 - len(seen)
+
+
+def test_what_is_read_at_once_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "DRAIN_BYTES", 1)
+    address = free_address()
+    with sender(address) as send, Subscriber(address, timeout_s=WAIT_S) as subscriber:
+        send.wait_viewers()
+        for value in range(4):
+            send.frame(value)
+        send.end()
+        # One message at a time: nothing is newer than what was read.
+        assert [frame.sequence for frame in subscriber] == [0, 1, 2, 3]
+        assert SKIPPED_AS_OLD not in subscriber.balance().lost
 
 
 def test_rubbish_on_the_wire_is_counted_and_costs_no_good_frame() -> None:
