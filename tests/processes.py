@@ -50,6 +50,20 @@ class Rankcast:
         assert found, f"{text!r} never came; the process said: {self.lines}"
         return next(line for line in self.lines if text in line)
 
+    def wait_new_line(self, text: str, after: int, timeout_s: float = WAIT_S) -> str:
+        """Wait until a line of stderr behind the first `after` ones contains `text`."""
+        with self._changed:
+            found = self._changed.wait_for(
+                lambda: any(text in line for line in self.lines[after:]), timeout_s
+            )
+        assert found, f"{text!r} never came; the process said: {self.lines[after:]}"
+        return next(line for line in self.lines[after:] if text in line)
+
+    def wait_lines(self, text: str, count: int) -> None:
+        """Wait for `count` more lines of stderr that contain `text`."""
+        for _ in range(count):
+            self.wait_new_line(text, len(self.lines))
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 

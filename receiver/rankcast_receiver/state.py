@@ -148,9 +148,9 @@ def _disconnected(seen: Evidence) -> tuple[State, str]:
             )
         case Link.UNREACHABLE:
             return State.NETWORK_DEAD, f"nothing answered: {detail}"
-    if seen.link is Link.CONNECTING and seen.ever_up:
-        return State.NETWORK_DEAD, "the connection is made anew after silence"
     if seen.link_age_s <= CONNECT_S:
+        if seen.ever_up:
+            return State.NETWORK_DEAD, "the connection is made anew after silence"
         return State.CONNECTING, "nothing answered yet"
     if seen.link is Link.CONNECTING:
         return State.NETWORK_DEAD, (

@@ -28,8 +28,8 @@ LIVE_QUEUE_MESSAGES: Final = 4
 KEEP_QUEUE_MESSAGES: Final = 64
 BUFFER_BYTES: Final = 262_144
 POLL_S: Final = 0.1
-TICK_S: Final = 0.05
-"""What is due beside the frames is looked after that often at most."""
+STATES_S: Final = 0.05
+"""States are judged that often at most."""
 MARGIN_BYTES: Final = 1 << 20
 """libzmq ends the connection over a longer message; one that is little too long is counted here."""
 FLUTTER_S: Final = 5.0
@@ -107,7 +107,7 @@ class Subscriber:
             buffer_bytes,
             limits.max_packet_bytes + MARGIN_BYTES,
         )
-        self._next_tick_s = float("-inf")
+        self._next_states_s = float("-inf")
         self._context: zmq.Context[Any] = zmq.Context()
         self._connections: list[Connection] = []
         try:
@@ -185,6 +185,9 @@ class Subscriber:
                 for frame in connection.receive():
                     yield frame
                     last_frame = time.monotonic()  # the caller's time is not the sender's
+            # After receiving: what waited while this process stood still is no silence.
+            if time.monotonic() >= self._next_states_s:
+                self._post_states()
             if not self._stay and all(connection.ended for connection in self._connections):
                 self._post_states()
                 return
@@ -218,10 +221,6 @@ class Subscriber:
         changed = [connection.tick() for connection in self._connections]
         if any(changed):
             self._poller = self._make_poller()
-        now = time.monotonic()
-        if now >= self._next_tick_s:
-            self._next_tick_s = now + TICK_S
-            self._post_states()
 
     def _post_states(self) -> None:
         states = tuple(state for c in self._connections for state in c.states())
@@ -229,6 +228,7 @@ class Subscriber:
             (s.camera, s.state) for s in self._states
         ]
         self._states = states
+        self._next_states_s = time.monotonic() + STATES_S
         if changed:
             for state in states:
                 self._log_state(state)
@@ -240,7 +240,7 @@ class Subscriber:
         now = time.monotonic()
         if state.state is before:
             return
-        flutter = {state.state, before} <= {State.LIVE, State.STALE} and now - then_s < FLUTTER_S
+        flutter = state.state is State.STALE and before is State.LIVE and now - then_s < FLUTTER_S
         if flutter or state.state in (State.CONNECTING, State.ENDED):
             return
         self._told[key] = (state.state, now)

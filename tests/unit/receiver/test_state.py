@@ -38,6 +38,7 @@ FIRST = Evidence(link=Link.CONNECTING, link_age_s=0.1, ever_up=False, wanted="ca
         (FIRST, State.CONNECTING, "nothing answered yet"),
         (replace(FIRST, link_age_s=1.5), State.NETWORK_DEAD, "no reply to the connection attempt"),
         (replace(FIRST, ever_up=True), State.NETWORK_DEAD, "made anew"),
+        (replace(FIRST, link=Link.HANDSHAKING, ever_up=True), State.NETWORK_DEAD, "made anew"),
         (replace(FIRST, link=Link.REFUSED, link_detail="it is refused"), State.SENDER_DEAD,
          "nothing answered: it is refused; does the sender run"),
         (replace(FIRST, link=Link.REFUSED, ever_up=True), State.SENDER_DEAD, "is gone"),
