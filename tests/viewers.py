@@ -10,7 +10,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from rankcast.framemark import NUMBER_LIMIT, read_frame_mark
 from rankcast.imagefile import read_image, read_text
 from rankcast.ledger import Balance
 from rankcast_receiver import Subscriber
+from rankcast_receiver.state import CameraState, State
 
 SMALL = "synthetic:conveyor?width=320&height=240&fps=30"
 WAIT_S = 30.0
@@ -101,6 +102,7 @@ class Viewer:
         self._on_frame = on_frame
         self._options = options
         self._check = FrameCheck()
+        self._states: list[tuple[float, State]] = []
         self._stop = threading.Event()
         self._ended = False
         self._changed = threading.Condition()
@@ -114,7 +116,9 @@ class Viewer:
     def _run(self) -> None:
         try:
             with Subscriber(
-                self._address, stopped=self._stop.is_set, **self._options
+                self._address,
+                stopped=self._stop.is_set,
+                **{"on_state": self._note_state, **self._options},
             ) as subscriber:
                 with self._changed:
                     self._subscriber = subscriber
@@ -142,6 +146,32 @@ class Viewer:
         """For counters that may be read from any thread."""
         assert self._subscriber is not None
         return self._subscriber
+
+    def _note_state(self, states: Sequence[CameraState]) -> None:
+        with self._changed:
+            self._states.append((time.monotonic(), states[0].state))
+            self._changed.notify_all()
+
+    @property
+    def states(self) -> list[tuple[float, State]]:
+        """When the first camera came into which state."""
+        with self._changed:
+            return list(self._states)
+
+    def wait_state(self, state: State, since: float, timeout_s: float = WAIT_S) -> float:
+        """Wait until the camera came into `state` after `since`; return when that was."""
+
+        def found() -> list[float]:
+            return [at for at, reached in self._states if at > since and reached is state]
+
+        self.wait_for(lambda _: bool(found()), timeout_s)
+        return found()[0]
+
+    def not_live_after_s(self) -> float:
+        """Seconds from the last frame to the first state after it that is not live."""
+        last = self.seen[-1].at
+        self.wait_for(lambda _: any(at > last and s is not State.LIVE for at, s in self._states))
+        return next(at for at, state in self.states if at > last and state is not State.LIVE) - last
 
     def wait_for(self, reached: Callable[[list[Seen]], bool], timeout_s: float = WAIT_S) -> None:
         """Wait until `reached` is true; it may also look at the counters of `subscriber`."""

@@ -6,6 +6,7 @@ import logging
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -109,6 +110,7 @@ class Connection:
         self._curves = tuple(curves)
         self._suffix = suffix
         self._token = os.urandom(16)
+        self._messages: Counter[str] = Counter()
         self._attempt = 0
         self._last_message = time.monotonic()
         self._answered = False
@@ -323,23 +325,41 @@ class Connection:
     def _take(self, message: memoryview, fresh: dict[str, CameraStream]) -> None:
         try:
             camera, channel, data = split_message(message)
-            stream = self._stream(camera)
+            try:
+                packet = unpack(data, self._limits)
+                if (channel == "frames") != packet.header.kind.is_picture:
+                    raise WireError(f"kind {packet.header.kind.name} came on topic {channel}")
+            except WireError as exc:
+                self._stream(camera, None).refuse(exc)
+                return
+            stream = self._stream(camera, packet.header.stream_id)
         except WireError as exc:
             self.foreign_messages += 1
             log.debug("ignored a message: %s", exc)
             return
         try:
-            packet = unpack(data, self._limits)
-            if (channel == "frames") != packet.header.kind.is_picture:
-                raise WireError(f"kind {packet.header.kind.name} came on topic {channel}")
             if stream.accept(packet):
                 fresh[camera] = stream
+            self._messages[camera] += 1
         except WireError as exc:
             stream.refuse(exc)
 
-    def _stream(self, camera: str) -> CameraStream:
+    def _stream(self, camera: str, stream_id: bytes | None) -> CameraStream:
+        """Stream of `camera`; `stream_id` is None for a packet that cannot be read.
+
+        The topic stands outside the checksum of the packet: a bit flipped there must not make a
+        second camera that never ends. Stream ids belong to one camera each.
+        """
+        for name, other in self.streams.items():
+            if name == camera or other.stream_id != stream_id:
+                continue
+            if self._messages[name] > 1:
+                raise WireError(f"the stream of camera {name} came as camera {camera}")
+            other.ended = True  # that one message was the damaged one
         stream = self.streams.get(camera)
         if stream is None:
+            if stream_id is None and self.streams and camera not in self.cameras:
+                raise WireError(f"a damaged packet came as unknown camera {camera}")
             if len(self.streams) >= MAX_CAMERAS:
                 raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
             stream = self.streams[camera] = CameraStream(

@@ -26,6 +26,7 @@ from fakes import free_address
 from processes import rankcast
 from rankcast.frame import Frame
 from rankcast.ledger import MAILBOX, NETWORK_GAP, SKIPPED_AS_OLD
+from rankcast_receiver.state import State
 from viewers import (
     Sender,
     Viewer,
@@ -39,6 +40,7 @@ from viewers import (
 Figure = Callable[[str], None]
 SETTLE_MB = 12.0
 """Growth of memory that the allocator may keep; a queue that grew holds more."""
+STALE_S = 1.5
 STOP_S = 4.0
 """Commands stop within 2 s; the other two are for a machine that is busy with something else."""
 BUSY_MS = 20.0
@@ -72,17 +74,24 @@ def test_row_1_a_killed_sender_that_comes_back_is_live_within_3_seconds(
         with sending(tmp_path, "--wait-viewers", "1", address=address) as first:
             viewer = stack.enter_context(Viewer(address, stay=True))
             viewer.wait_more(20)
+            killed = time.monotonic()
             first.process.signal(signal.SIGKILL)
             assert first.process.wait() == -signal.SIGKILL
-        viewer.wait_silence(1.0)
+        stale_s = viewer.not_live_after_s()
+        viewer.wait_state(State.SENDER_DEAD, killed)
         old = viewer.seen[-1].stream_id
         with sending(tmp_path, address=address) as second:
             second.wait_listening()
             listening = time.monotonic()
             viewer.wait_for(lambda seen: seen[-1].stream_id != old)
             live_s = viewer.seen[-1].at - listening
-            figure(f"live {live_s:.2f} s after the restarted sender listens")
+            figure(
+                f"stale {stale_s:.2f} s after the last frame, "
+                f"live {live_s:.2f} s after the restarted sender listens"
+            )
+            assert stale_s <= STALE_S
             assert live_s <= 3.0
+            viewer.wait_state(State.LIVE, listening)
             viewer.wait_more(10)
             second.stop()
             report = second.report()
@@ -107,17 +116,20 @@ def test_row_2_a_sender_that_stood_still_goes_on_with_fresh_frames(
         sender.process.signal(signal.SIGSTOP)
         viewer.wait_silence(stop_s)
         busy_s = time.process_time() - busy_s
+        stale_s = viewer.not_live_after_s()
         sender.process.signal(signal.SIGCONT)
         going = time.monotonic()
         viewer.wait_for(lambda seen: seen[-1].at > going and seen[-1].age_ms < 1000)
         resumed_s = viewer.seen[-1].at - going
         old = [seen for seen in viewer.seen if seen.at > going and seen.age_ms > 1000]
         figure(
+            f"stale {stale_s:.2f} s after the last frame, "
             f"fresh {resumed_s:.2f} s after SIGCONT, {len(old)} old frames before; "
             f"the viewer used {busy_s:.2f} s of processor time while it waited {stop_s:g} s"
         )
         assert resumed_s <= 2.0
         assert old == []
+        assert stale_s <= STALE_S
         assert busy_s < 0.2 * stop_s  # it does not spin
         viewer.wait_more(15)
         assert all(seen.age_ms < 1000 for seen in viewer.seen[-15:])
@@ -313,7 +325,7 @@ def test_row_17_another_service_on_the_port_is_survived_until_it_is_put_right(
     with ExitStack() as stack:
         with other_service(address, answer):
             viewer = stack.enter_context(Viewer(address))
-            viewer.wait_for(lambda _: viewer.subscriber.reconnects > 0)
+            viewer.wait_state(State.PROTOCOL_REFUSED, 0.0)
         sender = stack.enter_context(sending(tmp_path, "--wait-viewers", "1", address=address))
         sender.wait_listening()
         listening = time.monotonic()
