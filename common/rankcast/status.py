@@ -16,6 +16,9 @@ from rankcast.printable import printable
 from rankcast.wire import Header, Kind, Packet, pack, string_map, uint, unpack_msgpack
 
 MAX_STATUS_BYTES: Final = 64 * 1024
+_ALWAYS: Final = frozenset(
+    {"grabbed", "published", "lost", "viewers", "state", "source", "codec", "fps"}
+)
 MAX_TEXT_CHARS: Final = 1000
 """At most 4 bytes each in UTF-8, which stays within what a reader takes for one text."""
 
@@ -48,6 +51,8 @@ class Status:
     """Sum of the losses that they report."""
     viewers_latency_p99_ms: float | None = None
     """The worst of their latencies; None where none was measured."""
+    keys: Mapping[str, Scalar] = field(default_factory=dict)
+    """State of the authorised keys; empty without any."""
 
     def as_map(self) -> dict[str, Any]:
         """The body of the message: what docs/wire.md lists, under its names."""
@@ -69,6 +74,7 @@ class Status:
                 "lost": self.viewers_lost,
                 "latency_p99_ms": self.viewers_latency_p99_ms,
             },
+            "keys": _packable_scalars(self.keys),
         }
 
 
@@ -76,7 +82,15 @@ def pack_status(
     kind: Kind, stream_id: bytes, status: Status, t_mono_ns: int, t_utc_ns: int
 ) -> bytes:
     """Serialise a status or end packet with the sender's totals and its two clocks in ns."""
-    body = msgpack.packb(status.as_map())
+    # What was added later is left out where it says nothing, as an older sender does.
+    silent = Status().as_map()
+    body = msgpack.packb(
+        {
+            name: value
+            for name, value in status.as_map().items()
+            if name in _ALWAYS or value != silent[name]
+        }
+    )
     header = Header(
         kind=kind,
         stream_id=stream_id,
@@ -143,6 +157,7 @@ def status_of(body: Mapping[str, Any]) -> Status:
         viewers_latency_p99_ms=_optional_ms(
             reports.get("latency_p99_ms"), "reports.latency_p99_ms"
         ),
+        keys=_scalars(body.get("keys", {}), "keys"),
     )
 
 

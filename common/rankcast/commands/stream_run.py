@@ -144,6 +144,7 @@ def run_stream(
     """
     folder.mkdir(parents=True, exist_ok=True)
     address = f"tcp://127.0.0.1:{_free_port()}"
+    control = f"tcp://127.0.0.1:{_free_port()}"
     sent, received = folder / "sent.json", folder / "received.json"
     receive = [
         "--connect", address, "--set", "stream.mode=keep", "--timeout", "60",
@@ -151,7 +152,8 @@ def run_stream(
         "--report", str(received),
     ]  # fmt: skip
     send = [
-        "--source", source, "--bind", address, "--codec", codec, "--frames", str(frames),
+        "--source", source, "--bind", address, "--control", control, "--codec", codec,
+        "--frames", str(frames),
         "--wait-viewers", "1", "--audit", str(folder / "originals"),
         "--audit-every", str(AUDIT_EVERY), "--report", str(sent),
     ]  # fmt: skip
