@@ -15,14 +15,19 @@ import zmq
 
 import rankcast
 from answerer import Answerer
-from fakes import free_address, picture
+from fakes import FakeSink, free_address, picture
+from rankcast.control import Request
 from rankcast.errors import NoStreamError, SettingsError
+from rankcast.frame import Frame
 from rankcast.ledger import NETWORK_GAP, WAITING_FOR_KEYFRAME
 from rankcast.status import Status, pack_status
 from rankcast.topic import frames_topic, status_topic
 from rankcast.transport import CurveClient, control_endpoint
 from rankcast.wire import Kind
 from rankcast_receiver import Subscriber
+from rankcast_receiver.lane import Lane
+from rankcast_receiver.pipeline import _outcome
+from rankcast_receiver.report import Tally, build_report
 from rankcast_receiver.state import CameraState, State
 
 WAIT_S = 10.0
@@ -214,6 +219,69 @@ def test_a_lost_frame_is_followed_by_a_request_and_marked_stale_until_the_key_fr
     assert asked[0].args["sequence"] in range(3, last)
     assert State.STALE in states
     assert State.LIVE in states[states.index(State.STALE) :] or states[-1] is State.ENDED
+
+
+def test_the_age_of_a_frame_from_another_machine_is_right_within_its_error_bar() -> None:
+    """Its clocks are an hour ahead and started another day; pings take 20 ms to be answered."""
+    address = free_address()
+    ahead_ns, captured_ns = 3600 * 10**9, []
+
+    def pong(request: Request) -> dict[str, Any]:
+        arrived = time.time_ns() + ahead_ns
+        threading.Event().wait(0.02)
+        return {"t0": request.args["t0"], "t1": arrived, "t2": time.time_ns() + ahead_ns}
+
+    with sender(address) as send:
+        done = threading.Event()
+
+        def work() -> None:
+            send.wait_viewers()
+            while not done.wait(0.05):
+                captured_ns.append(time.monotonic_ns())
+                frame = Frame(
+                    picture(),
+                    t_capture_mono_ns=5,
+                    t_capture_utc_ns=time.time_ns() + ahead_ns,
+                )
+                packet = send.encoders["cam"].encode(frame)
+                send.socket.send(frames_topic("cam") + packet)
+            send.end()
+
+        with (
+            Answerer(control_endpoint(address), {"ping": pong, "report": lambda _: {}}) as control,
+            in_thread(work),
+            Subscriber(address, live=False, timeout_s=WAIT_S) as subscriber,
+        ):
+            placed = []
+            for frame in subscriber:
+                if frame.t_capture_here_ns is not None:
+                    placed.append(frame)
+                if len(placed) == 20:
+                    done.set()
+            assert subscriber.clocks == {address: "measured"}
+            reports = [request.args for request in control.of("report")]
+    assert len(placed) >= 20
+    for frame in placed:
+        assert frame.t_capture_here_ns is not None
+        error_ns = abs(frame.t_capture_here_ns - captured_ns[frame.sequence])
+        # Besides the bar only what lies between the sender's two reads of its clock.
+        assert error_ns <= frame.clock_error_ns + 5_000_000
+        assert frame.clock_error_ns < 1_000_000_000
+    assert any("latency_p99_ms" in report for report in reports)
+
+
+def test_frames_without_any_status_are_accounted_for_all_the_same() -> None:
+    address = free_address()
+    with sender(address) as send, Subscriber(address, live=False, timeout_s=0.3) as subscriber:
+        send.wait_viewers()
+        for value in range(3):
+            send.frame("cam", value)
+        with pytest.raises(NoStreamError):
+            list(subscriber)
+        outcome = _outcome(subscriber)
+    report = build_report([Lane("fake", FakeSink, live=True)], Tally(), outcome, 0.5)
+    assert report["published"] == 3
+    assert not report["balanced"], "this sink got none of them"
 
 
 def test_a_session_that_libzmq_gave_up_is_remade_at_once() -> None:
