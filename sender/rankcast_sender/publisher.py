@@ -408,6 +408,7 @@ class Publisher:
             reporting=reports.viewers,
             viewers_lost=reports.lost,
             viewers_latency_p99_ms=reports.latency_p99_ms,
+            keys=self._station.key_state,
         )
 
     def status(self) -> Status:

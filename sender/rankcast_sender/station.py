@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from rankcast.errors import SettingsError
+from rankcast.frame import Scalar
 from rankcast.keys import server_keys
 from rankcast.transport import (
     DEFAULT_ENDPOINT,
@@ -127,6 +128,16 @@ class Station:
     def control_port(self) -> int:
         """Port of the control channel; 0 where there is none."""
         return int(self.control.rpartition(":")[2]) if self.control else 0
+
+    @property
+    def key_state(self) -> Mapping[str, Scalar]:
+        """What the status says of the keys; empty without any."""
+        if self.authority is None:
+            return {}
+        state = self.authority.state
+        return {
+            "authorized": state.authorized, "refused": state.refused, "alarm": bool(state.alarm)
+        }  # fmt: skip
 
     def add(self, publisher: Publisher, channel: Channel) -> None:
         """Take one camera on; only before `start`.

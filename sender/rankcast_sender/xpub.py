@@ -236,15 +236,15 @@ class XpubThread:
             waiting: dict[Channel, bytes] = {}
             try:
                 first = True
-                while first or self._rebind_asked:
-                    self._rebind_asked = False
-                    self._run_socket(waiting, patient=not first)
+                while not self._run_socket(waiting, patient=not first):
                     first = False
             finally:
                 for channel in waiting:
                     channel.on_lost(1)
 
-    def _run_socket(self, waiting: dict[Channel, bytes], *, patient: bool) -> None:
+    def _run_socket(self, waiting: dict[Channel, bytes], *, patient: bool) -> bool:
+        """Serve one socket; True when the end was said, False to bind anew."""
+        self._rebind_asked = False
         with self._context.socket(zmq.XPUB) as xpub:
             configure(xpub, self._options)
             xpub.setsockopt(zmq.XPUB_NODROP, int(self._lossless))
@@ -253,10 +253,12 @@ class XpubThread:
             self._viewers.clear()
             self._bound.set()
             if not self._serve(xpub, waiting):
-                return
+                return False
             self._finish(xpub)
             # The viewers that are left had their time; this is for what is on its way.
             xpub.setsockopt(zmq.LINGER, round(LAST_LINGER_S * 1000))
+            # Whoever is shut out from now on learned no more than the end.
+            return True
 
     def _serve(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, bytes]) -> bool:
         """Send packets and status until `close`, and then what is left; False to bind anew."""
