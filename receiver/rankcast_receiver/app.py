@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 STATS_INTERVAL_S = 1.0
 POLL_S = 0.1
+MAX_TROUBLES = 8
+"""Cameras named in one line."""
 
 
 def run(settings: ReceiverSettings, report: Path | None = None) -> int:
@@ -182,11 +184,10 @@ def _losses(lost: Mapping[str, int]) -> str:
 
 def _troubles(states: Sequence[CameraState]) -> str:
     """The cameras that are not simply live."""
-    return "".join(
-        f"; {state.camera or state.endpoint}: {state}"
-        for state in states
-        if state.state not in (State.LIVE, State.ENDED)
-    )
+    troubled = [state for state in states if state.state not in (State.LIVE, State.ENDED)]
+    said = [f"; {state.camera or state.endpoint}: {state}" for state in troubled[:MAX_TROUBLES]]
+    more = len(troubled) - len(said)
+    return "".join(said) + (f"; and {more} more" if more else "")
 
 
 def _tell(values: Mapping[str, Any], states: Sequence[CameraState]) -> None:

@@ -15,6 +15,9 @@ ANSWER_S: Final = 2.5
 CONNECT_S: Final = 1.0
 """A connection or handshake that takes longer is a finding, not a beginning."""
 
+_WORDS: Final = ("opening", "live", "waiting", "stalled", "failed", "backoff", "ended")
+"""Of senders; anything else comes from a newer one, or a hostile one."""
+
 
 class State(StrEnum):
     """States of a camera as a viewer sees it."""
@@ -99,7 +102,8 @@ def _connected(seen: Evidence) -> tuple[State, str]:
     """The connection stands, so that the sender's own word counts if it is fresh."""
     if seen.status_age_s is None:
         return _unanswered(seen)
-    said = f"{seen.wanted or 'it'} is {seen.camera_state}"
+    word = seen.camera_state if seen.camera_state in _WORDS else f"{seen.camera_state!a:.24}"
+    said = f"{seen.wanted or 'it'} is {word}"
     if seen.status_age_s > ANSWER_S:
         return State.NETWORK_DEAD, (
             f"the sender fell silent {seen.status_age_s:.1f} s ago although the connection stands, "

@@ -19,6 +19,7 @@ from rankcast.transport import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.wire import Limits
 from rankcast_receiver.connection import Connection
 from rankcast_receiver.endpoints import check_endpoints
+from rankcast_receiver.patience import Patience
 from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.stream import CameraStream
 
@@ -100,6 +101,7 @@ class Subscriber:
         self._stopped = stopped
         self._on_state = on_state
         self._states: tuple[CameraState, ...] = ()
+        self._patience = Patience()
         self._told: dict[tuple[str, str], tuple[State, float]] = {}
         limits = limits or Limits()
         options = SocketOptions(
@@ -242,6 +244,9 @@ class Subscriber:
             return
         flutter = state.state is State.STALE and before is State.LIVE and now - then_s < FLUTTER_S
         if flutter or state.state in (State.CONNECTING, State.ENDED):
+            return
+        # What a sender says of itself may change at any pace; what is not said now is said later.
+        if not self._patience.may_say():
             return
         self._told[key] = (state.state, now)
         level = logging.INFO if state.state in _FINE else logging.WARNING

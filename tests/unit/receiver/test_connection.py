@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket as sockets
 import threading
 import time
@@ -268,6 +269,67 @@ def test_the_age_of_a_frame_from_another_machine_is_right_within_its_error_bar()
         assert error_ns <= frame.clock_error_ns + 5_000_000
         assert frame.clock_error_ns < 1_000_000_000
     assert any("latency_p99_ms" in report for report in reports)
+
+
+def test_a_control_channel_at_another_port_is_found_by_the_word_of_the_sender() -> None:
+    address, control = free_address(), free_address()
+    port = int(control.rpartition(":")[2])
+    with sender(address) as send, Answerer(control, {"ping": lambda _: {}}) as answerer:
+        stop = threading.Event()
+
+        def work() -> None:
+            send.wait_viewers()
+            encoder = send.encoders["cam"]
+            while not stop.wait(0.05):
+                packet = pack_status(Kind.STATUS, encoder.stream_id, Status(control=port), 1, 2)
+                send.socket.send(status_topic("cam") + packet)
+
+        with in_thread(work):
+            with Subscriber(
+                address, timeout_s=WAIT_S, stopped=lambda: bool(answerer.of("ping"))
+            ) as sub:
+                list(sub)
+            stop.set()
+        assert answerer.of("ping")
+
+
+def test_without_control_nothing_is_asked() -> None:
+    address = free_address()
+    with sender(address) as send, Answerer(control_endpoint(address), {}) as answerer:
+
+        def work() -> None:
+            send.wait_viewers()
+            for _ in range(5):
+                send.frame("cam")
+                send.socket.poll(50)
+            send.end()
+
+        with in_thread(work), Subscriber(address, timeout_s=WAIT_S, control=False) as subscriber:
+            assert list(subscriber)
+        assert answerer.requests == []
+
+
+def test_a_sender_that_changes_its_mind_all_the_time_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    address = free_address()
+    with sender(address) as send:
+
+        def work() -> None:
+            send.wait_viewers()
+            for _ in range(25):
+                for state in ("stalled", "waiting"):
+                    send.say("cam", state)
+                    send.socket.poll(70)  # longer than states are judged apart
+            send.end()
+
+        with (
+            caplog.at_level(logging.INFO),
+            in_thread(work),
+            Subscriber(address, timeout_s=WAIT_S) as subscriber,
+        ):
+            list(subscriber)
+    assert 10 <= len(caplog.records) <= 26, "twenty at once and one a second, of fifty"
 
 
 def test_frames_without_any_status_are_accounted_for_all_the_same() -> None:

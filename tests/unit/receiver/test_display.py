@@ -167,6 +167,15 @@ def test_the_overlay_is_drawn_on_a_copy_and_says_stale_in_red() -> None:
     assert (calm[150:] == 100).all(), "the picture below is untouched"
 
 
+def test_long_words_are_wrapped_and_stay_on_the_picture() -> None:
+    grey = np.full((300, 640, 3), 100, np.uint8)
+    short = draw_overlay(grey, OverlayText(("cam",), stale="STALE 2.0 s"))
+    long = draw_overlay(grey, OverlayText(("cam",), stale="STALE 2.0 s: " + "many words " * 30))
+    darkened = [int((picture[:, 600].max(axis=1) < 60).sum()) for picture in (short, long)]
+    assert darkened[1] > darkened[0], "more lines, and a larger band behind them"
+    assert (long[200:295, 5:635] == 100).all(), "three lines at most"
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 900, 3), (900, 1, 3)])
 def test_the_overlay_survives_pictures_that_hold_no_word(shape: tuple[int, ...]) -> None:
     assert draw_overlay(np.zeros(shape, np.uint8), OverlayText(("x",), "y")).shape == shape

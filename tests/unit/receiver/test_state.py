@@ -83,6 +83,13 @@ def test_no_state_is_live_more_than_a_second_after_the_last_frame(link: Link) ->
             assert judge(seen)[0] is not State.LIVE
 
 
+def test_words_of_a_sender_that_are_none_are_quoted_and_cut() -> None:
+    state, detail = judge(replace(ANSWERS, camera_state="\u2603" * 500))
+    assert state is State.STALE
+    assert detail.isascii()
+    assert len(detail) < 100
+
+
 def test_a_state_reads_as_words() -> None:
     said = CameraState("cam", "tcp://a:1", State.WAITING_FOR_TRIGGER, "it waits")
     assert str(said) == "waiting for trigger: it waits"
