@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,14 @@ WAIT_S = 60.0
 
 
 class Rankcast:
-    """One `rankcast` process; its stderr can be waited on line by line."""
+    """One `rankcast` process; its stderr can be waited on line by line.
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
+    `launcher` is a command to start it with, such as one that enters another namespace.
+    """
+
+    def __init__(self, *arguments: str, launcher: Sequence[str] = (), **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rankcast.cli", *arguments],
+            [*launcher, sys.executable, "-m", "rankcast.cli", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -88,9 +91,11 @@ def rankcast_environment(**changes: str) -> dict[str, str]:
 
 
 @contextmanager
-def rankcast(*arguments: str, **environment: str) -> Iterator[Rankcast]:
+def rankcast(
+    *arguments: str, launcher: Sequence[str] = (), **environment: str
+) -> Iterator[Rankcast]:
     """Start a process that is gone at the end of the block, whatever happens."""
-    process = Rankcast(*arguments, **environment)
+    process = Rankcast(*arguments, launcher=launcher, **environment)
     try:
         yield process
     finally:

@@ -287,6 +287,7 @@ def sending(
     *arguments: str,
     source: str = SMALL,
     address: str | None = None,
+    launcher: Sequence[str] = (),
     **environment: str,
 ) -> Iterator[Sender]:
     """Start a sender; it is gone at the end of the block, whatever happens."""
@@ -294,7 +295,7 @@ def sending(
     report = folder / f"sent-{len(list(folder.glob('sent-*')))}.json"
     report.touch()
     with rankcast("send", "--source", source, "--bind", address, "--report", str(report),
-                  *arguments, **environment) as process:  # fmt: skip
+                  *arguments, launcher=launcher, **environment) as process:  # fmt: skip
         yield Sender(process, address, report)
 
 
