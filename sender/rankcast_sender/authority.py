@@ -92,7 +92,8 @@ class Authority:
                 self._worker.join(START_TIMEOUT_S)
             finally:
                 self._wake_write.close()
-        log.info("%s: %d keys are authorised", printable(folder), len(self._keys))
+        level = logging.INFO if len(self._keys) else logging.WARNING
+        log.log(level, "%s: %d keys are authorised", printable(folder), len(self._keys))
 
     def on_revoked(self, callback: Callable[[], None]) -> None:
         """Have `callback` called, in this thread, when somebody is no longer let in.
