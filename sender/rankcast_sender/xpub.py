@@ -248,6 +248,8 @@ class XpubThread:
         with self._context.socket(zmq.XPUB) as xpub:
             configure(xpub, self._options)
             xpub.setsockopt(zmq.XPUB_NODROP, int(self._lossless))
+            # Each one that joins shall get a key frame, also one without a topic of its own.
+            xpub.setsockopt(zmq.XPUB_VERBOSE, 1)
             bind(xpub, self._endpoint, REBIND_S if patient else 0.0)
             self._topics.clear()
             self._viewers.clear()
