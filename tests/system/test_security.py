@@ -19,13 +19,16 @@ import pytest
 
 from fakes import free_address
 from processes import rankcast, rankcast_environment, read_report, run
+from rankcast.config import set_layers, validate
 from rankcast.control_client import ControlClient
-from rankcast.errors import NoStreamError, RequestRefusedError
+from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError
 from rankcast.imagefile import write_image
 from rankcast.keys import Role, authorize, client_keys, load_secret, new_key, revoke
 from rankcast.transport import CurveClient, control_endpoint
 from rankcast_receiver import Subscriber
+from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.state import State
+from rankcast_sender.settings import SenderSettings
 from viewers import SMALL, Seen, Sender, Viewer, check_received, sending
 
 JPEG = ("--codec", "jpeg")
@@ -407,18 +410,26 @@ def test_insecure_is_taken_at_its_word(tmp_path: Path) -> None:
             viewer.wait_more(3)
 
 
-def test_keys_come_in_pairs(station: Station) -> None:
-    key = str(station.folder / "cam.key")
-    for arguments in (
-        ("send", "--source", SMALL, "--key", key),
-        ("send", "--source", SMALL, "--authorized", str(station.authorized)),
-        ("receive", "--key", key),
-        ("receive", "--server-key", str(station.folder / "cam.pub")),
-    ):
-        done = run(*arguments)
-        assert done.returncode == 2, arguments
-        (line,) = done.stderr.splitlines()
-        assert "come together" in line
+@pytest.mark.parametrize(
+    ("settings", "option"),
+    [
+        (SenderSettings, "security.key=cam.key"),
+        (SenderSettings, "security.authorized=authorized"),
+        (ReceiverSettings, "security.key=viewer1.key"),
+        (ReceiverSettings, "security.server_keys=cam.pub"),
+    ],
+)
+def test_keys_come_in_pairs(settings: Any, option: str) -> None:
+    with pytest.raises(SettingsError, match="come together") as caught:
+        validate(settings, set_layers([option]))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_without_those_that_it_lets_in_does_not_start(station: Station) -> None:
+    done = run("send", "--source", SMALL, "--key", str(station.folder / "cam.key"))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "--key and --authorized" in line
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
@@ -456,6 +467,7 @@ def test_the_sender_ends_with_1_when_its_authenticator_dies(
         assert "authenticator" in sender.process.lines[-1]
 
 
+@pytest.mark.slow
 def test_three_revocations_in_a_row_cost_the_rest_a_counted_gap_each(station: Station) -> None:
     for name in ("viewer1", "viewer2", "viewer3", "viewer4"):
         station.make(name)
