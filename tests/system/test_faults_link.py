@@ -129,7 +129,8 @@ def interrupted(
         finish(sender, viewer)
 
 
-@pytest.mark.parametrize("seconds", [4.0, pytest.param(8.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [4.0, 8.0])
 def test_row_8_a_link_that_drops_everything_heals_with_fresh_frames(
     tmp_path: Path, figure: Figure, link: Link, seconds: float
 ) -> None:
@@ -137,7 +138,6 @@ def test_row_8_a_link_that_drops_everything_heals_with_fresh_frames(
     interrupted(tmp_path, figure, link, link.drop, link.pass_all, seconds)
 
 
-@pytest.mark.slow
 def test_row_9_a_link_that_was_down_for_3_seconds_resumes(
     tmp_path: Path, figure: Figure, link: Link
 ) -> None:
