@@ -58,12 +58,13 @@ class ClockOffset:
             False when its times contradict each other, and nothing was learnt.
         """
         round_trip_ns = (t3_ns - t0_ns) - (t2_ns - t1_ns)
-        if t3_ns < t0_ns or t2_ns < t1_ns or round_trip_ns < 0:
+        # A clock that runs faster counts more between the same two moments.
+        drift_ns = (t3_ns - t0_ns) * DRIFT_PPM // 1_000_000 + 1
+        if t3_ns < t0_ns or t2_ns < t1_ns or round_trip_ns < -drift_ns:
             return False
         # Rounding towards the larger bar: half a nanosecond is the offset's own.
-        sample = _Sample(
-            t3_ns, ((t1_ns - t0_ns) + (t2_ns - t3_ns)) // 2, (round_trip_ns + 1) // 2 + 1
-        )
+        error_ns = (max(0, round_trip_ns) + 1) // 2 + drift_ns + 1
+        sample = _Sample(t3_ns, ((t1_ns - t0_ns) + (t2_ns - t3_ns)) // 2, error_ns)
         best = self.at(t3_ns)
         if best is not None and (
             abs(sample.offset_ns - best.offset_ns) > sample.error_ns + best.error_ns
