@@ -139,9 +139,9 @@ class SvdPatchEncoder:
         """PSNR of the planes themselves, before anything is quantised."""
         if geometry.layout not in (Layout.YCC420, Layout.YCC444):
             return math.inf
-        return _psnr(
-            _squared_error(pixels, to_pixels(self._source, geometry, pixels.dtype)), pixels
-        )
+        assert self._canvas is not None
+        ideal = to_pixels(self._source, geometry, pixels.dtype, self._canvas, fresh=False)
+        return _psnr(_squared_error(pixels, ideal), pixels)
 
     def _tell_miss(self, psnr: float, sequence: int, pixels: Pixels, geometry: Geometry) -> None:
         """Say once that frames are below the PSNR that was asked for, and what limits them."""
