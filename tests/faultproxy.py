@@ -177,14 +177,19 @@ class _Connection:
         finally:
             for way in ways:
                 way.cancel()
-            # Only then: asyncio may not watch a descriptor that is closed.
-            await asyncio.gather(*ways, return_exceptions=True)
-            for end in (self.client, self.target):
-                if end is not None:
-                    if reset:
-                        # No time to linger makes close() send RST.
-                        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    end.close()
+            try:
+                # Only then: asyncio may not watch a descriptor that is closed.
+                await asyncio.gather(*ways, return_exceptions=True)
+            finally:  # whoever cancels this wait as well
+                self._close(reset)
+
+    def _close(self, reset: bool) -> None:
+        for end in (self.client, self.target):
+            if end is not None:
+                if reset:
+                    # No time to linger makes close() send RST.
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                end.close()
 
     async def _to_target(self, target: socket.socket) -> None:
         loop = asyncio.get_running_loop()

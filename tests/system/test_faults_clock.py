@@ -27,7 +27,8 @@ def library() -> Path:
     pytest.skip("no libfaketime on this machine")
 
 
-@pytest.mark.parametrize("stepped", [pytest.param("sender", marks=pytest.mark.slow), "receiver"])
+@pytest.mark.slow
+@pytest.mark.parametrize("stepped", ["sender", "receiver"])
 def test_row_29_a_clock_that_is_stepped_costs_no_frame_and_no_connection(
     tmp_path: Path, figure: Figure, stepped: str
 ) -> None:
