@@ -255,6 +255,8 @@ class Publisher:
             self._picture_wanted = self._newest is None
             while self._newest is None and not stopped() and time.monotonic() < deadline:
                 self._changed.wait(PICTURE_POLL_S)
+            # Until then each picture is kept: the next one may be sent before this thread wakes.
+            self._picture_wanted = False
             return self._newest
 
     def lose(self, cause: str, count: int = 1) -> None:
@@ -368,7 +370,6 @@ class Publisher:
                     image.copy(), t_capture_mono_ns=time.monotonic_ns(),
                     t_capture_utc_ns=time.time_ns(),
                 )  # fmt: skip
-                self._picture_wanted = False
             else:
                 self._newest = None
             self._changed.notify_all()

@@ -382,8 +382,8 @@ def code_leaf(w: Work, uy: Integer, ux: Integer, size: Integer) -> bool:
                 # The plane starts as a copy of the reference: nothing to do.
                 _note(w, uy, ux, size, SKIPPED, v, u, 0, 0)
                 return True
-            if coder[7] != 0:
-                predict_inter(w, y, x, size, v, u)
+            # The decision may have left a finer displacement behind, tried and dropped.
+            predict_inter(w, y, x, size, v, u)
             rebuild(w, y, x, size, 0)
             _note(w, uy, ux, size, SKIPPED, v, u, 0, 0)
             return True
