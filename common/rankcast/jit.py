@@ -12,8 +12,11 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+
+from filelock import FileLock
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +110,13 @@ def mark_compiled() -> None:
     """Note that every kernel was compiled and kept; `rankcast.warm` does so at its end."""
     if CACHED:
         _marker().touch()
+
+
+def compile_lock() -> AbstractContextManager[object]:
+    """Hold off other processes that would compile into the same folder; waits for its holder."""
+    if not CACHED:
+        return nullcontext()
+    return FileLock(Path(os.environ["NUMBA_CACHE_DIR"]) / "compiling.lock")
 
 
 def _marker() -> Path:
