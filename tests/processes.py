@@ -50,13 +50,14 @@ class Rankcast:
 
     def wait_line(self, text: str, timeout_s: float = WAIT_S) -> str:
         """Wait until a line of stderr contains `text`."""
-        return self._wait_match(re.escape(text), timeout_s)
+        return self.wait_match(re.escape(text), timeout_s)
 
     def wait_frames(self) -> str:
         """Wait until a receiver tells of at least one frame."""
-        return self._wait_match("received [1-9]", WAIT_S)
+        return self.wait_match("received [1-9]")
 
-    def _wait_match(self, pattern: str, timeout_s: float) -> str:
+    def wait_match(self, pattern: str, timeout_s: float = WAIT_S) -> str:
+        """Wait until a regular expression is found in a line of stderr."""
         with self._changed:
             found = self._changed.wait_for(
                 lambda: any(re.search(pattern, line) for line in self.lines), timeout_s
