@@ -211,6 +211,9 @@ class Connection:
         socket: zmq.Socket[Any] = self._context.socket(zmq.SUB)
         try:
             configure(socket, self._options_now())
+            # All that goes out are the subscriptions below. With the queue of a live viewer,
+            # libzmq would drop those after the fourth when it connects, without a word.
+            socket.setsockopt(zmq.SNDHWM, 0)
             # Frames first: a status that arrives then proves that frames would have, too.
             for name in self.cameras:
                 socket.setsockopt(zmq.SUBSCRIBE, frames_topic(name))

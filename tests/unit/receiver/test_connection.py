@@ -87,6 +87,33 @@ def test_two_of_three_cameras_are_taken_and_both_must_end() -> None:
     assert sorted(frames) == [(name, n) for name in ("left", "right") for n in range(3)]
 
 
+def test_every_camera_of_a_long_list_is_subscribed_in_live_mode_too() -> None:
+    """libzmq drops without a word the subscriptions of a new connection that its queue is short for."""
+    address, names = free_address(), [f"cam{number}" for number in range(8)]
+    with sender(address, *names) as send:
+        stop = threading.Event()
+
+        def work() -> None:
+            send.wait_viewers(len(names))
+            while not stop.wait(0.02):
+                for name in names:
+                    send.frame(name)
+
+        with (
+            in_thread(work),
+            Subscriber(address, camera=[*names, "nosuch"], timeout_s=WAIT_S) as subscriber,
+        ):
+            missing = set(names)
+            try:
+                for frame in subscriber:
+                    missing.discard(frame.camera)
+                    if not missing:
+                        break
+            finally:
+                stop.set()
+    assert not missing
+
+
 def test_a_sender_that_changes_its_mind_all_the_time_does_not_fill_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -179,7 +206,8 @@ def test_a_refused_key_is_said_when_the_wait_is_over() -> None:
         pytest.raises(NoStreamError, match="the sender wants a key"),
     ):
         list(subscriber)
-    assert subscriber.states[0].state is State.KEY_REFUSED
+    # Which end finds the mismatch first is a race; the second state's words say "perhaps".
+    assert subscriber.states[0].state in (State.KEY_REFUSED, State.PROTOCOL_REFUSED)
 
 
 def test_another_service_on_the_port_is_said_when_the_wait_is_over() -> None:

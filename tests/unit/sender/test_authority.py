@@ -191,9 +191,11 @@ def test_nobody_gets_frames_while_the_authenticator_hangs(
 def test_a_crash_that_nobody_asked_about_is_raised_at_the_end(
     contexts: Contexts, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    started = threading.Event()
     monkeypatch.setattr(authority_module, "RELOAD_S", 0.0)
-    monkeypatch.setattr(Authority, "_reload", lambda _: 1 / 0)
+    monkeypatch.setattr(Authority, "_reload", lambda _: started.is_set() and 1 / 0)
     authority = Authority(contexts[0], keys.authorized)
+    started.set()
     wait_until(lambda: not authority.running)
     with pytest.raises(ZeroDivisionError):
         authority.close()
