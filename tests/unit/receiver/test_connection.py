@@ -88,7 +88,7 @@ def test_two_of_three_cameras_are_taken_and_both_must_end() -> None:
 
 
 def test_every_camera_of_a_long_list_is_subscribed_in_live_mode_too() -> None:
-    """libzmq drops without a word the subscriptions of a new connection that its queue is short for."""
+    """libzmq drops, without a word, what a new connection has no room to subscribe to."""
     address, names = free_address(), [f"cam{number}" for number in range(8)]
     with sender(address, *names) as send:
         stop = threading.Event()
