@@ -113,10 +113,8 @@ def mark_compiled() -> None:
 
 
 def compile_lock() -> AbstractContextManager[object]:
-    """Hold off other processes that would compile into the same folder; waits for its holder."""
-    if not CACHED:
-        return nullcontext()
-    return FileLock(Path(os.environ["NUMBA_CACHE_DIR"]) / "compiling.lock")
+    """Hold off other processes that would compile the same files; waits for its holder."""
+    return FileLock(f"{_marker()}.lock") if CACHED else nullcontext()
 
 
 def _marker() -> Path:
