@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup warm demo test test-all lint bench-svd bench-codec wheel-test clean help
+.PHONY: setup warm demo test test-all lint bench-svd bench-codec wheel-test fuzz fuzz-full bench-stream soak clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,7 +26,7 @@ lint: setup  ## ruff, mypy, import contracts
 	$(BIN)/lint-imports
 
 test: lint warm  ## lint and all quick tests (under 6 minutes)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
 
 test-all: lint warm  ## the slow tests too
 	$(BIN)/python -m pytest --timeout 1200
@@ -44,6 +44,29 @@ bench-svd: setup  ## figures of the svd codec and of the stream, as ratios in on
 bench-codec: warm  ## svd-patch and lossless beside JPEG, WebP, x264, PNG and JPEG 2000
 	$(BIN)/python -c 'import av, imagecodecs, matplotlib, PIL' || $(BIN)/python -m pip install -q -e '.[bench]'
 	$(BIN)/python benchmarks/codec.py $(if $(DATA),--data $(DATA))
+
+bench-stream: warm  ## latency, and what a stopped viewer costs the others (10 minutes)
+	$(BIN)/python benchmarks/latency.py
+	$(BIN)/python benchmarks/isolation.py
+
+MINUTES ?= 30
+SEED ?= 0
+
+soak: warm  ## MINUTES=30 of 720p30 through random faults from SEED=0: memory, ledgers, pixels
+	$(BIN)/python benchmarks/soak.py --minutes $(MINUTES) --seed $(SEED)
+
+SECONDS ?= 60
+MODES ?= interpreted compiled
+FUZZ = $(BIN)/python tests/fuzz/run.py --modes $(MODES)
+
+fuzz: $(STAMP)  ## fuzz parsers and decoders, SECONDS=60 each; finds are kept in out/fuzz
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
+	$(FUZZ) --seconds $(SECONDS)
+
+fuzz-full: $(STAMP)  ## wire and control a million times, every decoder 50,000 times (hours)
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
+	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status control
+	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,13 +10,20 @@ import numpy as np
 
 from rankcast.errors import SinkError
 from rankcast.frame import Frame, Pixels
+from rankcast.transport import CONTROL_PORT_OFFSET
 
 
 def free_address() -> str:
-    """An address on loopback that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    """An address on loopback where nobody listens, nor ten ports above it, where control does."""
+    while True:
+        with socket.socket() as frames, socket.socket() as control:
+            frames.bind(("127.0.0.1", 0))
+            port = frames.getsockname()[1]
+            try:
+                control.bind(("127.0.0.1", port + CONTROL_PORT_OFFSET))
+            except (OSError, OverflowError):
+                continue
+            return f"tcp://127.0.0.1:{port}"
 
 
 def picture(value: int = 0, shape: tuple[int, ...] = (24, 32), dtype: type = np.uint8) -> Pixels:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,14 @@ STOP_S = 2.0
 
 
 class Rankcast:
-    """One `rankcast` process; its stderr can be waited on line by line."""
+    """One `rankcast` process; its stderr can be waited on line by line.
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
+    `launcher` is a command to start it with, such as one that enters another namespace.
+    """
+
+    def __init__(self, *arguments: str, launcher: Sequence[str] = (), **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rankcast.cli", *arguments],
+            [*launcher, sys.executable, "-m", "rankcast.cli", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -47,19 +50,34 @@ class Rankcast:
 
     def wait_line(self, text: str, timeout_s: float = WAIT_S) -> str:
         """Wait until a line of stderr contains `text`."""
-        return self._wait_match(re.escape(text), timeout_s)
+        return self.wait_match(re.escape(text), timeout_s)
 
     def wait_frames(self) -> str:
         """Wait until a receiver tells of at least one frame."""
-        return self._wait_match("received [1-9]", WAIT_S)
+        return self.wait_match("received [1-9]")
 
-    def _wait_match(self, pattern: str, timeout_s: float) -> str:
+    def wait_match(self, pattern: str, timeout_s: float = WAIT_S) -> str:
+        """Wait until a regular expression is found in a line of stderr."""
         with self._changed:
             found = self._changed.wait_for(
                 lambda: any(re.search(pattern, line) for line in self.lines), timeout_s
             )
         assert found, f"{pattern!r} never came; the process said: {self.lines}"
         return next(line for line in self.lines if re.search(pattern, line))
+
+    def wait_new_line(self, text: str, after: int, timeout_s: float = WAIT_S) -> str:
+        """Wait until a line of stderr behind the first `after` ones contains `text`."""
+        with self._changed:
+            found = self._changed.wait_for(
+                lambda: any(text in line for line in self.lines[after:]), timeout_s
+            )
+        assert found, f"{text!r} never came; the process said: {self.lines[after:]}"
+        return next(line for line in self.lines[after:] if text in line)
+
+    def wait_lines(self, text: str, count: int) -> None:
+        """Wait for `count` more lines of stderr that contain `text`."""
+        for _ in range(count):
+            self.wait_new_line(text, len(self.lines))
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -121,9 +139,11 @@ def rankcast_environment(**changes: str) -> dict[str, str]:
 
 
 @contextmanager
-def rankcast(*arguments: str, **environment: str) -> Iterator[Rankcast]:
+def rankcast(
+    *arguments: str, launcher: Sequence[str] = (), **environment: str
+) -> Iterator[Rankcast]:
     """Start a process that is gone at the end of the block, whatever happens."""
-    process = Rankcast(*arguments, **environment)
+    process = Rankcast(*arguments, launcher=launcher, **environment)
     try:
         yield process
     finally:

@@ -102,6 +102,7 @@ class Encoder:
         self._options = dict(options)
         self.stream_id = os.urandom(STREAM_ID_BYTES)
         self._sequence = 0
+        self._key_sequence: int | None = None
         self.max_packet_bytes = OFFLINE.max_packet_bytes
         """Larger packets are an error: whoever reads them would refuse them."""
 
@@ -114,6 +115,16 @@ class Encoder:
     def sequence(self) -> int:
         """Sequence that the next packet will carry: the count of packets made so far."""
         return self._sequence
+
+    @property
+    def key_sequence(self) -> int | None:
+        """Sequence of the newest key frame; None before the first."""
+        return self._key_sequence
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Every option that counts, with the value that it has, defaults included."""
+        return check_options(self._codec.name, self._options).effective()
 
     def set(self, **options: Any) -> None:
         """Change options of the codec from the next picture on; the others stay.
@@ -203,6 +214,8 @@ class Encoder:
             )
         if isinstance(self._encoder, CountsPackets):
             self._encoder.packet_made(len(packet))
+        if coded.ref_sequence is None:
+            self._key_sequence = self._sequence
         self._sequence += 1
         return packet
 

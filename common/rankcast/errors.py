@@ -41,6 +41,10 @@ class NoStreamError(RankcastError):
     exit_code = 4
 
 
+class RequestRefusedError(RankcastError):
+    """The sender refused a request on its control channel: the message says why."""
+
+
 class UnsupportedImageError(RankcastError):
     """The codec cannot code images of this shape or type: choose another codec."""
 

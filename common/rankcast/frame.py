@@ -118,6 +118,11 @@ class Frame:
     """128 random bits of the sender's start."""
     coding: Coding | None = None
     """Set at the receiver."""
+    t_capture_here_ns: int | None = None
+    """Capture on the receiver's own monotonic clock, set there; None where nothing is known of the
+    sender's clock."""
+    clock_error_ns: int = 0
+    """How far `t_capture_here_ns` may be off; 0 where both ends run on one machine."""
 
     def __post_init__(self) -> None:
         check_pixels(self.pixels)

@@ -12,8 +12,11 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+
+from filelock import FileLock
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +112,11 @@ def mark_compiled() -> None:
         _marker().touch()
 
 
+def compile_lock() -> AbstractContextManager[object]:
+    """Hold off other processes that would compile the same files; waits for its holder."""
+    return FileLock(f"{_marker()}.lock") if CACHED else nullcontext()
+
+
 def _marker() -> Path:
     # numba keeps machine code by path and modification time of each file, so that another
     # checkout of the same sources has none of its own yet.
@@ -138,6 +146,18 @@ def lean_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """
     compile_ = cast(Any, numba.njit)  # numba is untyped
     return cast(Callable[P, R], compile_(nogil=True, cache=CACHED, _nrt=False)(function))
+
+
+def fused_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a lean kernel as a part of each lean kernel that calls it.
+
+    For kernels that take many arrays: each array is eight words or so, and all of them are
+    copied at every call that remains one.
+    """
+    compile_ = cast(Any, numba.njit)  # numba is untyped
+    return cast(
+        Callable[P, R], compile_(nogil=True, cache=CACHED, _nrt=False, forceinline=True)(function)
+    )
 
 
 def inline_kernel(function: Callable[P, R]) -> Callable[P, R]:

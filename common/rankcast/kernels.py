@@ -18,7 +18,7 @@ POLL_S = 0.1
 def prepare_kernels(names: Iterable[str], stopped: Callable[[], bool]) -> bool:
     """Load the kernels of the codecs `names`; compile all of them first where none are kept.
 
-    Compiling takes about a minute and cannot be interrupted, so a child process does it.
+    Compiling takes one to two minutes and cannot be interrupted, so a child process does it.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def prepare_kernels(names: Iterable[str], stopped: Callable[[], bool]) -> bool:
         False when it was stopped.
     """
     if not compiled_before():
-        log.info("compiling kernels: the first start takes about a minute")
+        log.info("compiling kernels: the first start takes one to two minutes")
     if CACHED and not compiled_before():
         command = [sys.executable, "-m", "rankcast.warm"]
         quiet = subprocess.DEVNULL

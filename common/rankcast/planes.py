@@ -34,13 +34,15 @@ def chroma_shape(height: int, width: int) -> tuple[int, int]:
     return (height + 1) // 2, (width + 1) // 2
 
 
-def split_ycc420(pixels: Pixels) -> Planes:
+def split_ycc420(pixels: Pixels, i420: NDArray[np.uint8] | None = None) -> Planes:
     """Split a colour image into luma and two half-size chroma planes.
 
     Parameters
     ----------
     pixels : ndarray, shape (H, W, 3), uint8 or uint16
         BGR.
+    i420 : ndarray, shape (`i420_shape`), uint8, optional
+        Kept by the caller for the planes of 8-bit pixels: they are views of it.
 
     Returns
     -------
@@ -62,11 +64,11 @@ def split_ycc420(pixels: Pixels) -> Planes:
         bgr = np.ascontiguousarray(pixels)
     chroma_height, chroma_width = chroma_shape(height, width)
     if pixels.dtype == np.uint8:
-        i420 = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420).reshape(-1)
+        flat = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420, dst=i420).reshape(-1)
         luma_samples, samples = 4 * chroma_height * chroma_width, chroma_height * chroma_width
-        y = i420[:luma_samples].reshape(bgr.shape[:2])
-        cb = i420[luma_samples : luma_samples + samples].reshape(chroma_height, chroma_width)
-        cr = i420[luma_samples + samples :].reshape(chroma_height, chroma_width)
+        y = flat[:luma_samples].reshape(bgr.shape[:2])
+        cb = flat[luma_samples : luma_samples + samples].reshape(chroma_height, chroma_width)
+        cr = flat[luma_samples + samples :].reshape(chroma_height, chroma_width)
         return y[:height, :width], cb, cr
     y16 = np.empty(bgr.shape[:2], np.uint16)
     cb16 = np.empty((chroma_height, chroma_width), np.uint16)
@@ -75,33 +77,51 @@ def split_ycc420(pixels: Pixels) -> Planes:
     return y16[:height, :width], cb16, cr16
 
 
-def merge_ycc420(planes: Planes) -> Pixels:
+def i420_shape(height: int, width: int) -> tuple[int, int]:
+    """Shape of OpenCV's I420: luma of even sides and both chroma planes, one below the other."""
+    chroma_height, chroma_width = chroma_shape(height, width)
+    return 3 * chroma_height, 2 * chroma_width
+
+
+def merge_ycc420(
+    planes: Planes,
+    dtype: np.dtype[np.unsignedinteger] | None = None,
+    i420: NDArray[np.uint8] | None = None,
+    out: Pixels | None = None,
+) -> Pixels:
     """Put luma and half-size chroma planes together again; the inverse of `split_ycc420`.
 
     Parameters
     ----------
     planes : tuple of ndarray
         Y of shape (H, W), Cb and Cr of shape (ceil(H / 2), ceil(W / 2)), uint8 or uint16.
+    dtype : dtype, optional
+        That of the pixels, if the planes hold 8-bit samples in 16 bits.
+    i420 : ndarray, shape (`i420_shape`), uint8, optional
+        Kept by the caller as scratch for 8-bit pixels.
+    out : ndarray, shape (2 ceil(H / 2), 2 ceil(W / 2), 3), uint8, optional
+        Kept by the caller for 8-bit pixels: the result is a view or a copy of it.
 
     Returns
     -------
     ndarray, shape (H, W, 3)
-        BGR, same dtype; each chroma sample serves its 2 x 2 pixels.
+        BGR; each chroma sample serves its 2 x 2 pixels.
     """
     y, cb, cr = planes
     height, width = y.shape
-    if y.dtype == np.uint8:
+    if (dtype or y.dtype) == np.uint8:
         even_height, even_width = 2 * cb.shape[0], 2 * cb.shape[1]
-        i420 = np.empty(even_height * even_width * 3 // 2, np.uint8)
-        luma = i420[: even_height * even_width].reshape(even_height, even_width)
+        if i420 is None:
+            i420 = np.empty(i420_shape(height, width), np.uint8)
+        flat = i420.reshape(-1)
+        luma = flat[: even_height * even_width].reshape(even_height, even_width)
         luma[:height, :width] = y
         luma[height:, :width] = luma[height - 1, :width]
         luma[:, width:] = luma[:, width - 1 : width]
-        i420[luma.size : luma.size + cb.size] = cb.reshape(-1)
-        i420[luma.size + cb.size :] = cr.reshape(-1)
-        bgr: NDArray[np.uint8] = cv2.cvtColor(
-            i420.reshape(even_height * 3 // 2, even_width), cv2.COLOR_YUV2BGR_I420
-        )
+        # Assigned row by row of the plane, which may be a part of a wider one.
+        flat[luma.size : luma.size + cb.size].reshape(cb.shape)[:] = cb
+        flat[luma.size + cb.size :].reshape(cr.shape)[:] = cr
+        bgr: NDArray[np.uint8] = cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420, dst=out)
         if (even_height, even_width) != (height, width):
             bgr = np.ascontiguousarray(bgr[:height, :width])
         return bgr

@@ -21,7 +21,7 @@ from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Pixels
-from rankcast.jit import CACHED, compiled_before, mark_compiled
+from rankcast.jit import CACHED, compile_lock, compiled_before, mark_compiled
 
 log = logging.getLogger(__name__)
 
@@ -96,10 +96,12 @@ def warm(names: Iterable[str] | None = None) -> int:
 def main() -> int:
     """Entry point of ``python -m rankcast.warm``."""
     if not compiled_before():
-        sys.stdout.write("compiling kernels: this takes about a minute\n")
+        sys.stdout.write("compiling kernels: this takes one to two minutes\n")
         sys.stdout.flush()
     start = time.monotonic()
-    packets = warm()
+    # Sender and receiver that start together for the first time need one compilation, not two.
+    with compile_lock():
+        packets = warm()
     kept = "kept" if CACHED else "not kept: no writable folder"
     seconds = time.monotonic() - start
     sys.stdout.write(f"kernels ready after {seconds:.1f} s ({packets} packets, {kept})\n")

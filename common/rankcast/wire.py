@@ -26,6 +26,7 @@ PREFIX: Final = struct.Struct("<4sBBHII")
 MAX_HEADER_BYTES: Final = 8192
 MAX_META_BYTES: Final = 4096
 MAX_LIST: Final = 64
+MAX_NESTING: Final = 16
 STREAM_ID_BYTES: Final = 16
 MAX_MODEL_ID_BYTES: Final = 32
 UINT64_MAX: Final = 2**64 - 1
@@ -238,7 +239,7 @@ def unpack(buffer: bytes | bytearray | memoryview, limits: Limits = OFFLINE) -> 
 def unpack_msgpack(data: memoryview, what: str) -> Any:
     """Unpack foreign msgpack with a limit on every length; `what` names it in the WireError."""
     try:
-        return msgpack.unpackb(
+        value = msgpack.unpackb(
             data,
             use_list=False,
             max_str_len=MAX_META_BYTES,
@@ -252,6 +253,18 @@ def unpack_msgpack(data: memoryview, what: str) -> Any:
         # StackError, FormatError, ExtraData, exceeded lengths and broken UTF-8 all land here.
         reason = str(exc) or type(exc).__name__
         raise WireError(f"{what} is no msgpack within the limits: {reason}") from exc
+    # msgpack itself takes 1024 levels: more than repr, and so every message, survives.
+    level = [value]
+    for _ in range(MAX_NESTING + 1):
+        level = [
+            item
+            for outer in level
+            if type(outer) in (tuple, dict)
+            for item in (outer.values() if type(outer) is dict else outer)
+        ]
+        if not level:
+            return value
+    raise WireError(f"{what} is no msgpack within the limits: more than {MAX_NESTING} levels")
 
 
 def _refuse_extension(code: int, _data: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from rankcast import pool
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.errors import NoStreamError, SettingsError, SinkError
 from rankcast.kernels import prepare_kernels
+from rankcast.keys import client_keys
 from rankcast.ledger import SINK
 from rankcast.printable import printable
 from rankcast.signals import StopFlag, stop_flag
+from rankcast.transport import CurveClient
 from rankcast.wholefile import check_writable, make_folder, write_whole
 from rankcast_receiver.lane import Lane
 from rankcast_receiver.pipeline import ReceiverPipeline
@@ -26,12 +28,15 @@ from rankcast_receiver.sinks import Sink
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.sinks.display import DisplaySink
 from rankcast_receiver.sinks.save import SaveOptions, SaveSink
+from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
 
 STATS_INTERVAL_S = 1.0
 POLL_S = 0.1
+MAX_TROUBLES = 8
+"""Cameras named in one line."""
 
 
 def run(settings: ReceiverSettings, report: Path | None = None) -> int:
@@ -54,19 +59,22 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
     models = settings.stream.models
     if models and not Path(models).is_dir():
         raise SettingsError(f"got {printable(models)} as folder of models: it is none")
+    curves = _curves(settings)
     if settings.save.dir:
         make_folder(Path(settings.save.dir))  # before anything is compiled or opened
     pool.set_threads(settings.process.threads)
     started = time.monotonic()
     wanted = settings.stream.frames
+    pipeline: ReceiverPipeline
+    sinks = _sinks(settings, lambda: pipeline.states())
     lanes = [
         Lane(name, open_sink, live=settings.live, most_frames=0 if number else wanted)
-        for number, (name, open_sink) in enumerate(_sinks(settings).items())
+        for number, (name, open_sink) in enumerate(sinks.items())
     ]
     window = next((lane for lane in lanes if lane.name == DisplaySink.name), None)
-    pipeline = ReceiverPipeline(partial(_subscriber, settings), lanes, window)
+    pipeline = ReceiverPipeline(partial(_subscriber, settings, curves), lanes, window)
     network = settings.network
-    log.info("%s: %s", network.connect, network.camera or "every camera")
+    log.info("%s: %s", ", ".join(network.endpoints), network.camera or "every camera")
     with stop_flag() as flag:
         try:
             # Every codec, since any may come.
@@ -81,7 +89,7 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
             finally:
                 outcome, seconds = pipeline.outcome, time.monotonic() - started
                 values = build_report(lanes, pipeline.tally, outcome, seconds)
-                _tell(values)
+                _tell(values, outcome.states)
                 if report is not None:
                     write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
     delivered, lost = values["delivered"], values["lost"].get(SINK, 0)
@@ -100,7 +108,9 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
     return 0
 
 
-def _sinks(settings: ReceiverSettings) -> dict[str, Callable[[], Sink]]:
+def _sinks(
+    settings: ReceiverSettings, states: Callable[[], Sequence[CameraState]]
+) -> dict[str, Callable[[], Sink]]:
     """The wanted sinks; the first one is the main one."""
     sinks: dict[str, Callable[[], Sink]] = {}
     save = settings.save
@@ -116,15 +126,25 @@ def _sinks(settings: ReceiverSettings) -> dict[str, Callable[[], Sink]]:
         )
         sinks[SaveSink.name] = partial(SaveSink, options)
     if settings.display.enabled:
-        sinks[DisplaySink.name] = DisplaySink
+        sinks[DisplaySink.name] = partial(DisplaySink, states=states)
     return sinks or {CountSink.name: CountSink}
 
 
-def _subscriber(settings: ReceiverSettings, stopped: Callable[[], bool]) -> Subscriber:
+def _curves(settings: ReceiverSettings) -> Sequence[CurveClient]:
+    """Keys of this station, one for each that the sender may have; none without keys."""
+    security = settings.security
+    if not security.key:
+        return ()
+    return client_keys(Path(security.key), [Path(path) for path in security.server_keys])
+
+
+def _subscriber(
+    settings: ReceiverSettings, curves: Sequence[CurveClient], stopped: Callable[[], bool]
+) -> Subscriber:
     network = settings.network
     return Subscriber(
-        network.connect,
-        camera=network.camera or None,
+        network.endpoints,
+        camera=network.cameras,
         live=settings.live,
         timeout_s=network.timeout_s or None,
         stay=network.stay,
@@ -132,7 +152,9 @@ def _subscriber(settings: ReceiverSettings, stopped: Callable[[], bool]) -> Subs
         queue_messages=network.queue_messages or None,
         buffer_bytes=network.buffer_bytes,
         models=Path(settings.stream.models) if settings.stream.models else None,
+        control=network.control,
         stopped=stopped,
+        curves=curves,
     )
 
 
@@ -150,12 +172,13 @@ def _watch(pipeline: ReceiverPipeline, flag: StopFlag, window: Lane | None) -> N
         tally = pipeline.tally
         frames, size = tally.frames - before_frames, tally.packet_bytes - before_bytes
         log.info(
-            "%.1f fps, %.1f kB/frame, %.2f Mbit/s, received %d, lost %s",
+            "%.1f fps, %.1f kB/frame, %.2f Mbit/s, received %d, lost %s%s",
             frames / (now - before),
             size / max(frames, 1) / 1e3,
             size * 8e-6 / (now - before),
             tally.frames,
             _losses(pipeline.current().lost),
+            _troubles(pipeline.states()),
         )
         before, before_frames, before_bytes = now, tally.frames, tally.packet_bytes
 
@@ -164,12 +187,21 @@ def _losses(lost: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {cause}" for cause, count in sorted(lost.items())) or "none"
 
 
-def _tell(values: Mapping[str, Any]) -> None:
+def _troubles(states: Sequence[CameraState]) -> str:
+    """The cameras that are not simply live."""
+    troubled = [state for state in states if state.state not in (State.LIVE, State.ENDED)]
+    said = [f"; {state.camera or state.endpoint}: {state}" for state in troubled[:MAX_TROUBLES]]
+    more = len(troubled) - len(said)
+    return "".join(said) + (f"; and {more} more" if more else "")
+
+
+def _tell(values: Mapping[str, Any], states: Sequence[CameraState]) -> None:
     log.info(
-        "end: published %s, delivered %d, lost %s",
+        "end: published %s, delivered %d, lost %s%s",
         values["published"],
         values["delivered"],
         _losses(values["lost"]),
+        _troubles(states),
     )
     if not values["balanced"]:
         log.error("some frames are unaccounted for")

@@ -14,8 +14,11 @@ ENVIRONMENT_PREFIX = "RANKCAST_RECEIVE__"
 
 
 @click.command()
-@click.option("--connect", metavar="ADDRESS", help="The sender [tcp://127.0.0.1:5555].")
-@click.option("--camera", metavar="NAME", help="One camera [every camera of the sender].")
+@click.option(
+    "--connect", metavar="ADDRESS", multiple=True,
+    help="The sender [tcp://127.0.0.1:5555]; repeatable.",
+)  # fmt: skip
+@click.option("--camera", metavar="NAME[,NAME]", help="These cameras [every one of the sender].")
 @click.option("--save", metavar="DIR", help="Save pictures into this folder.")
 @click.option(
     "--format", "picture_format", type=click.Choice(["png", "jpeg", "tiff"]), help="[png]"
@@ -28,6 +31,11 @@ ENVIRONMENT_PREFIX = "RANKCAST_RECEIVE__"
 @click.option("--models", metavar="DIR", help="Folder of model files (.rkm) of learned codecs.")
 @click.option("--timeout", type=float, metavar="S", help="Longest wait without a new frame.")
 @click.option("--stay/--no-stay", default=None, help="Wait for the next stream at the end.")
+@click.option("--key", metavar="NAME.key", help="Secret key of this station.")
+@click.option(
+    "--server-key", multiple=True, metavar="NAME.pub",
+    help="Public key of the sender; repeatable: each new connection tries the next.",
+)  # fmt: skip
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
@@ -55,7 +63,7 @@ def receive(
     Exit code 4 when no stream came, or fewer frames than wanted.
     """
     named = {
-        "--connect": ("network.connect", options["connect"]),
+        "--connect": ("network.connect", _one_or_several(options["connect"])),
         "--camera": ("network.camera", options["camera"]),
         "--timeout": ("network.timeout_s", options["timeout"]),
         "--stay": ("network.stay", options["stay"]),
@@ -67,6 +75,8 @@ def receive(
         "--display": ("display.enabled", options["display"]),
         "--frames": ("stream.frames", options["frames"]),
         "--models": ("stream.models", options["models"]),
+        "--key": ("security.key", options["key"]),
+        "--server-key": ("security.server_keys", list(options["server_key"]) or None),
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
     settings = validate(ReceiverSettings, layers)
@@ -77,3 +87,9 @@ def receive(
     from rankcast_receiver import app
 
     return app.run(settings, report)
+
+
+def _one_or_several(values: tuple[str, ...]) -> str | list[str] | None:
+    if len(values) > 1:
+        return list(values)
+    return values[0] if values else None

@@ -24,10 +24,10 @@ COMPLAINT_INTERVAL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A frame and when it was decoded, UTC ns."""
+    """A frame and when it was decoded, monotonic ns."""
 
     frame: Frame
-    t_decoded_utc_ns: int
+    t_decoded_ns: int
 
 
 class Lane:
@@ -50,6 +50,8 @@ class Lane:
         self.ledger = Ledger()
         self.latency = Histogram()
         self.age = Histogram()
+        self.clock_error_ns: int | None = None
+        """The largest error of the clock in `latency` and `age`; None while they are empty."""
         self._open_sink = open_sink
         self._most_frames = most_frames
         self._replaced = 0
@@ -108,8 +110,7 @@ class Lane:
             if arrival is None:
                 continue
             frame = arrival.frame
-            captured = frame.t_capture_utc_ns
-            age_ms = (time.time_ns() - captured) / 1e6
+            now_ns = time.monotonic_ns()
             taken = False
             try:
                 self.kept += sink.put(frame)
@@ -123,8 +124,11 @@ class Lane:
                 self.ledger.lose(SINK, 0 if taken else 1)
             if not taken:
                 continue
-            self.age.add(age_ms)
-            self.latency.add((arrival.t_decoded_utc_ns - captured) / 1e6)
+            captured_ns = frame.t_capture_here_ns
+            if captured_ns is not None:  # else the sender's clock is unknown, and so is the age
+                self.age.add((now_ns - captured_ns) / 1e6)
+                self.latency.add((arrival.t_decoded_ns - captured_ns) / 1e6)
+                self.clock_error_ns = max(self.clock_error_ns or 0, frame.clock_error_ns)
             delivered = self.ledger.passed()
             if self._most_frames and delivered >= self._most_frames:
                 return

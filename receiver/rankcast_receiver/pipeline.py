@@ -11,6 +11,7 @@ from rankcast.ledger import STOPPED, Balance
 from rankcast.worker import Worker, join_all
 from rankcast_receiver.lane import Arrival, Lane
 from rankcast_receiver.report import Outcome, Tally
+from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.subscriber import Subscriber
 
 STOP_TIMEOUT_S = 30.0
@@ -79,6 +80,11 @@ class ReceiverPipeline:
         subscriber = self._subscriber
         return self.outcome.balance if subscriber is None else subscriber.balance()
 
+    def states(self) -> Sequence[CameraState]:
+        """The states of all cameras a moment ago; from any thread."""
+        subscriber = self._subscriber
+        return self.outcome.states if subscriber is None else subscriber.states
+
     def join(self) -> None:
         """Wait for all threads and raise what the first one died of."""
         self._stop.set()
@@ -95,7 +101,7 @@ class ReceiverPipeline:
                             lane.ledger.enter()
                             lane.ledger.lose(STOPPED)
                         continue
-                    arrival = Arrival(frame, time.time_ns())
+                    arrival = Arrival(frame, time.monotonic_ns())
                     if frame.coding is not None:
                         coding = frame.coding
                         self.tally.add(coding.packet_bytes, coding.codec, coding.psnr_db)
@@ -118,12 +124,14 @@ class ReceiverPipeline:
 
 def _outcome(subscriber: Subscriber) -> Outcome:
     streams = subscriber.streams.values()
-    failed = [s.camera for s in streams if s.ended and s.status and s.status.state == "failed"]
     return Outcome(
         subscriber.balance(),
         tuple(stream_id for stream in streams for stream_id in stream.stream_ids),
-        any(stream.status is not None for stream in streams),
         subscriber.foreign_messages,
         subscriber.reconnects,
-        failed[0] if failed else "",
+        tuple(subscriber.states),
+        {stream.camera: stream.ledger.balance() for stream in streams},
+        sum(stream.keyframe_requests for stream in streams),
+        subscriber.clocks,
+        next((s.camera for s in subscriber.states if s.state is State.CAMERA_DEAD), ""),
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rankcast.ledger import Balance
 from rankcast_receiver.lane import Lane
+from rankcast_receiver.sender_clock import UNKNOWN
+from rankcast_receiver.state import CameraState
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +21,18 @@ class Outcome:
     balance: Balance = field(default_factory=lambda: Balance(0, 0, {}))
     """Entered is what was published since it joined."""
     stream_ids: tuple[bytes, ...] = ()
-    published_known: bool = False
-    """False when not even one status came."""
     foreign_messages: int = 0
     """Messages that were none of Rankcast's."""
     reconnects: int = 0
-    """Times that the connection was made anew after silence."""
+    """Times that a connection was made anew after silence or a refusal."""
+    states: tuple[CameraState, ...] = ()
+    cameras: Mapping[str, Balance] = field(default_factory=dict)
+    """The part of each camera in `balance`."""
+    keyframe_requests: int = 0
+    clocks: Mapping[str, str] = field(default_factory=dict)
+    """How the clock of each sender is known."""
     failed_camera: str = ""
-    """Name of a camera whose stream ended because it failed."""
+    """Name of a camera that its sender calls dead."""
 
 
 class Tally:
@@ -98,7 +104,8 @@ def build_report(
         "shown": sum(lane.kept for lane in lanes if lane.name == "display"),
         "saved": sum(lane.kept for lane in lanes if lane.name == "save"),
         "lost": sinks[main.name]["lost"],
-        "published": stream.entered if outcome.published_known else None,
+        # Sequences say as much as a status does; without any stream nobody can know.
+        "published": stream.entered if outcome.stream_ids else None,
         "fps": tally.fps,
         "bytes_per_frame": tally.packet_bytes / tally.frames if tally.frames else None,
         "codec": tally.codec or None,
@@ -112,6 +119,11 @@ def build_report(
             "p99": main.age.percentile_ms(99),
             "max": main.age.max_ms,
         },
+        "latency_error_ms": _milliseconds(main.clock_error_ns),
+        "clock": "; ".join(sorted(set(outcome.clocks.values()))) or UNKNOWN,
+        "state": outcome.states[0].state.value if outcome.states else "connecting",
+        "cameras": {state.camera: _camera(state, outcome) for state in outcome.states},
+        "keyframe_requests": outcome.keyframe_requests,
         "streams": [stream_id.hex() for stream_id in outcome.stream_ids],
         "balanced": all(sink["balanced"] for sink in sinks.values()),
         "sinks": sinks,
@@ -120,6 +132,22 @@ def build_report(
         "duration_s": duration_s,
         "cpu_s": time.process_time() - tally.cpu_start_s,
     }
+
+
+def _camera(state: CameraState, outcome: Outcome) -> dict[str, Any]:
+    balance = outcome.cameras.get(state.camera)
+    return {
+        "sender": state.endpoint,
+        "state": state.state.value,
+        "detail": state.detail,
+        "published": balance.entered if balance else None,
+        "received": balance.passed if balance else 0,
+        "lost": dict(sorted(balance.lost.items())) if balance else {},
+    }
+
+
+def _milliseconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e6
 
 
 def _sink(stream: Balance, lane: Lane) -> dict[str, Any]:

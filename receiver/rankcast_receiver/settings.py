@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from rankcast.config import Table
 from rankcast.errors import SettingsError
 from rankcast.pool import MAX_THREADS
 from rankcast.topic import check_name
-from rankcast.transport import DEFAULT_ENDPOINT, check_endpoint
+from rankcast.transport import DEFAULT_ENDPOINT
 from rankcast.wire import Limits
+from rankcast_receiver.endpoints import check_endpoints
 
 
 class NetworkTable(Table):
-    """``[network]``: which sender and camera."""
+    """``[network]``: which senders and cameras."""
 
-    connect: str = DEFAULT_ENDPOINT
-    """Address of the sender."""
+    connect: str | list[str] = DEFAULT_ENDPOINT
+    """Address of the sender, or a list of them."""
     camera: str = ""
-    """Name of the camera; empty takes every camera of the sender."""
+    """Name of the camera, or several with commas; empty takes every camera of every sender."""
+    control: bool = True
+    """Use the control channel: key frames on request, latency, reports to the sender."""
     timeout_s: float = Field(default=0.0, ge=0.0)
     """Longest wait without a new frame; 0 waits for ever."""
     stay: bool = False
@@ -32,19 +35,32 @@ class NetworkTable(Table):
 
     @field_validator("connect")
     @classmethod
-    def _address_is_allowed(cls, connect: str) -> str:
+    def _addresses_are_allowed(cls, connect: str | list[str]) -> str | list[str]:
         try:
-            return check_endpoint(connect, bind=False)
+            check_endpoints([connect] if isinstance(connect, str) else connect)
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
+        return connect
 
     @field_validator("camera")
     @classmethod
-    def _name_is_allowed(cls, camera: str) -> str:
+    def _names_are_allowed(cls, camera: str) -> str:
         try:
-            return check_name(camera) if camera else camera
+            for name in camera.split(",") if camera else ():
+                check_name(name)
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
+        return camera
+
+    @property
+    def endpoints(self) -> list[str]:
+        """Addresses of all senders."""
+        return [self.connect] if isinstance(self.connect, str) else self.connect
+
+    @property
+    def cameras(self) -> list[str]:
+        """Names of the wanted cameras; none means all."""
+        return self.camera.split(",") if self.camera else []
 
 
 class StreamTable(Table):
@@ -81,6 +97,28 @@ class DisplayTable(Table):
     """Show frames in a window; q quits."""
 
 
+class SecurityTable(Table):
+    """``[security]``: who this station is, and whose pictures it believes."""
+
+    key: str = ""
+    """Secret key of this station, ``NAME.key``; empty: no encryption."""
+    server_keys: list[str] = Field(default_factory=list)
+    """Public keys of the sender, ``NAME.pub``; with several, each new connection tries the next."""
+
+    @field_validator("server_keys", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _keys_come_together(self) -> SecurityTable:
+        if bool(self.key) != bool(self.server_keys):
+            raise ValueError(
+                "--key and --server-key (security.key, security.server_keys) come together"
+            )
+        return self
+
+
 class LimitsTable(Table):
     """``[limits]``: what a packet may ask for before it is refused."""
 
@@ -107,6 +145,7 @@ class ReceiverSettings(Table):
     stream: StreamTable = StreamTable()
     save: SaveTable = SaveTable()
     display: DisplayTable = DisplayTable()
+    security: SecurityTable = SecurityTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
 

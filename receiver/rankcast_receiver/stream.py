@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rankcast.decoder import Decoder, frame_of
@@ -18,11 +20,23 @@ from rankcast.ledger import (
 )
 from rankcast.status import Status, parse_status
 from rankcast.wire import Kind, Limits, Packet
+from rankcast_receiver.patience import Patience
+from rankcast_receiver.sender_clock import SenderClock
 
 log = logging.getLogger(__name__)
 
 COMPLAINT_INTERVAL_S = 1.0
 """A flood of bad packets must not become a flood of log lines."""
+MAX_LATENCIES = 10_000
+"""Kept for one report to the sender, that of a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """From capture to decoded, and how far that may be off, in ms."""
+
+    latency_ms: float
+    error_ms: float
 
 
 class CameraStream:
@@ -31,22 +45,43 @@ class CameraStream:
     Parameters
     ----------
     camera : str
+        Its name here; frames carry it.
     limits : Limits
     ledger : Ledger
         Published frames enter it, frames that were handed on pass, the rest is lost with a cause.
+    clock : SenderClock, optional
+        Of the sender, shared by its cameras.
+    patience : Patience, optional
+        Shared by the cameras of a connection.
     models : Path, optional
         Folder of the model files that packets name.
     """
 
     def __init__(
-        self, camera: str, limits: Limits, ledger: Ledger, models: Path | None = None
+        self,
+        camera: str,
+        limits: Limits,
+        ledger: Ledger,
+        clock: SenderClock | None = None,
+        patience: Patience | None = None,
+        models: Path | None = None,
     ) -> None:
         self.camera = camera
+        self.ledger = ledger
         self.status: Status | None = None
+        self.status_s: float | None = None
+        """When the last status came, monotonic."""
+        self.frame_s: float | None = None
+        """When the last picture was decoded, monotonic."""
         self.ended = False
         self.stream_ids: list[bytes] = []
+        self.waiting_for_keyframe = False
+        """True while what comes is predicted from a frame that was lost."""
+        self.keyframe_requests = 0
+        self._clock = clock or SenderClock()
+        self._patience = patience or Patience()
+        self._delays: list[Delay] = []
         self._limits = limits
-        self._ledger = ledger
         self._models = models
         self._decoder = Decoder(limits, models=models)
         self._waiting: list[Packet] = []
@@ -54,6 +89,21 @@ class CameraStream:
         self._next_sequence: int | None = None
         self._refused_unnamed = 0
         self._complained = float("-inf")
+
+    @property
+    def stream_id(self) -> bytes:
+        """The stream that comes now; empty before any."""
+        return self._stream_id
+
+    @property
+    def newest_sequence(self) -> int | None:
+        """The newest frame that arrived or is known to be lost; None before any."""
+        return self._next_sequence - 1 if self._next_sequence else None
+
+    def take_delays(self) -> Sequence[Delay]:
+        """Latencies of the frames since the last call, where the sender's clock is known."""
+        delays, self._delays = self._delays, []
+        return delays
 
     def refuse(self, error: WireError) -> None:
         """Count a packet that could not even be parsed.
@@ -78,10 +128,15 @@ class CameraStream:
         """
         header = packet.header
         status = None if header.kind.is_picture else parse_status(packet)
+        self._clock.hear(
+            header.t_capture_mono_ns, header.t_capture_utc_ns, time.monotonic_ns(), time.time_ns()
+        )
         if header.stream_id != self._stream_id:
             self._begin(header.stream_id)
         if status is not None:
             self.status = status
+            self.status_s = time.monotonic()
+            self._clock.vouch(status.clock_synchronised, status.clock_error_ms)
             self._advance(status.published)
             self.ended = header.kind is Kind.END
             return False
@@ -90,10 +145,10 @@ class CameraStream:
             return False
         self._advance(header.sequence)
         self._next_sequence = header.sequence + 1
-        self._ledger.enter()
+        self.ledger.enter()
         if header.kind is Kind.KEY:
             # What came before it need not be decoded, and not be held either.
-            self._ledger.lose(SKIPPED_AS_OLD, len(self._waiting))
+            self.ledger.lose(SKIPPED_AS_OLD, len(self._waiting))
             self._waiting.clear()
         self._waiting.append(packet)
         self.ended = False
@@ -112,46 +167,65 @@ class CameraStream:
                 pixels = self._decoder.decode_packet(packet)
             except NeedKeyframe as exc:
                 log.debug("%s: %s", self.camera, exc)
-                self._ledger.lose(WAITING_FOR_KEYFRAME)
+                self.ledger.lose(WAITING_FOR_KEYFRAME)
+                self.waiting_for_keyframe = True
                 continue
             except WireError as exc:
-                self._ledger.lose(REFUSED_PACKET)
+                self.ledger.lose(REFUSED_PACKET)
                 self._complain(exc)
                 continue
             if newest is not None:
-                self._ledger.lose(SKIPPED_AS_OLD)
-            newest = frame_of(packet, pixels, self.camera)
+                self.ledger.lose(SKIPPED_AS_OLD)
+            newest = self._placed(frame_of(packet, pixels, self.camera))
+            self.waiting_for_keyframe = False
         if newest is not None:
-            self._ledger.passed()
+            self.ledger.passed()
+            self.frame_s = time.monotonic()
         return newest
 
+    def _placed(self, frame: Frame) -> Frame:
+        """Bring the capture time of `frame` to the clock of this station, where that can be."""
+        now = time.monotonic_ns()
+        moment = self._clock.place(frame.t_capture_mono_ns, frame.t_capture_utc_ns, now)
+        if moment is None:
+            return frame
+        if len(self._delays) < MAX_LATENCIES:
+            self._delays.append(Delay((now - moment.t_mono_ns) / 1e6, moment.error_ns / 1e6))
+        return replace(frame, t_capture_here_ns=moment.t_mono_ns, clock_error_ns=moment.error_ns)
+
     def _begin(self, stream_id: bytes) -> None:
-        if self._stream_id:
+        if self._stream_id and self._may_say():
             log.info("%s: the sender started again", self.camera)
         self._stream_id = stream_id
         self.stream_ids.append(stream_id)
         # A receiver that runs for years beside a sender that restarts: the last ones suffice.
         del self.stream_ids[:-64]
         self._decoder = Decoder(self._limits, models=self._models)
-        self._ledger.lose(SKIPPED_AS_OLD, len(self._waiting))
+        self.ledger.lose(SKIPPED_AS_OLD, len(self._waiting))
         self._waiting.clear()
         self._next_sequence = None
         self._refused_unnamed = 0
-        self.status = None
+        self.waiting_for_keyframe = False
+        self.status = self.status_s = None
 
     def _advance(self, sequence: int) -> None:
         """Count what is missing before `sequence`; the first one seen is where we joined."""
         if self._next_sequence is not None and sequence > self._next_sequence:
             gap = sequence - self._next_sequence
             refused = min(gap, self._refused_unnamed)
-            self._ledger.enter(gap)
-            self._ledger.lose(REFUSED_PACKET, refused)
-            self._ledger.lose(NETWORK_GAP, gap - refused)
+            self.ledger.enter(gap)
+            self.ledger.lose(REFUSED_PACKET, refused)
+            self.ledger.lose(NETWORK_GAP, gap - refused)
         self._refused_unnamed = 0
         self._next_sequence = max(sequence, self._next_sequence or 0)
 
     def _complain(self, error: WireError) -> None:
-        now = time.monotonic()
-        if now - self._complained >= COMPLAINT_INTERVAL_S:
-            self._complained = now
+        if self._may_say():
             log.warning("%s: refused a packet: %s", self.camera, error)
+
+    def _may_say(self) -> bool:
+        now = time.monotonic()
+        if now - self._complained < COMPLAINT_INTERVAL_S:
+            return False
+        self._complained = now
+        return self._patience.may_say()

@@ -1,30 +1,27 @@
-"""Subscriber: the frames of one sender, decoded, as an iterator."""
+"""Subscriber: the frames of one or several senders, decoded, as an iterator."""
 
 from __future__ import annotations
 
 import logging
-import os
-import random
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 import zmq
 
-from rankcast.errors import LimitError, NoStreamError, SettingsError, WireError
+from rankcast.errors import NoStreamError
 from rankcast.frame import Frame
-from rankcast.ledger import Balance, Ledger
-from rankcast.topic import check_name, frames_topic, split_message, status_topic, viewer_topic
-from rankcast.transport import (
-    DEFAULT_ENDPOINT,
-    SocketOptions,
-    check_endpoint,
-    configure,
-    is_ipv6,
-)
-from rankcast.wire import Limits, unpack
+from rankcast.ledger import Balance
+from rankcast.topic import check_name
+from rankcast.transport import DEFAULT_ENDPOINT, CurveClient, SocketOptions
+from rankcast.wire import Limits
+from rankcast_receiver.connection import Connection
+from rankcast_receiver.endpoints import check_endpoints
+from rankcast_receiver.patience import Patience
+from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.stream import CameraStream
 
 log = logging.getLogger(__name__)
@@ -33,32 +30,23 @@ LIVE_QUEUE_MESSAGES: Final = 4
 KEEP_QUEUE_MESSAGES: Final = 64
 BUFFER_BYTES: Final = 262_144
 POLL_S: Final = 0.1
-DRAIN_MESSAGES: Final = 256
-"""Upper bound of one drain, so that a sender faster than this loop cannot hold it."""
-MAX_CAMERAS: Final = 64
-"""Names come from the peer: each one costs a decoder."""
-SILENCE_S: Final = 3.0
-"""Status comes once a second: after three without any, the socket is rebuilt, because libzmq
-never reconnects after a protocol error."""
-KEEP_SILENCE_S: Final = 30.0
-"""Where every frame counts, another viewer may hold the sender back, status included; what is sent
-while this one connects anew would be lost."""
-REBUILD_MAX_S: Final = 10.0
-ANSWER_S: Final = 2.5
-"""A sender whose last status is older does not answer any more."""
+STATES_S: Final = 0.05
+"""States are judged that often at most."""
 MARGIN_BYTES: Final = 1 << 20
 """libzmq ends the connection over a longer message; one that is little too long is counted here."""
+FLUTTER_S: Final = 5.0
+"""A stream of less than a frame a second turns stale between any two: one line in that time."""
 
 
 class Subscriber:
-    """Receives the pictures of one sender.
+    """Receives the pictures of one or several senders.
 
     Parameters
     ----------
-    connect : str
-        Address of the sender, ``tcp://HOST:PORT``.
-    camera : str, optional
-        Name of one camera; by default every camera of the sender.
+    connect : str or sequence of str
+        Address of the sender, ``tcp://HOST:PORT``, or of several.
+    camera : str or sequence of str, optional
+        Names of cameras at the senders; by default every camera of every sender.
     live : bool
         True: each frame is the newest there is, and what was skipped is counted. False: every
         frame is handed out, and a sender in real time drops what does not fit the queue.
@@ -74,6 +62,12 @@ class Subscriber:
         Folder of the model files that packets of learned codecs name.
     stopped : callable
         Asked ten times a second; iteration ends when it is true.
+    curves : sequence of CurveClient
+        Keys, one for each that the sender may have; each new connection tries the next.
+    control : bool
+        Use the control channel: key frames on request, latency, reports to the sender.
+    on_state : callable
+        Called with the states of all cameras whenever one has changed.
 
     Raises
     ------
@@ -82,14 +76,15 @@ class Subscriber:
 
     Notes
     -----
-    Use it from the thread that made it. Connecting does not wait for the sender.
+    Use it from the thread that made it. Connecting does not wait for the sender. With several
+    senders the names of cameras carry the number of their sender, counted from 1: ``cam-1``.
     """
 
     def __init__(
         self,
-        connect: str = DEFAULT_ENDPOINT,
+        connect: str | Sequence[str] = DEFAULT_ENDPOINT,
         *,
-        camera: str | None = None,
+        camera: str | Sequence[str] | None = None,
         live: bool = True,
         timeout_s: float | None = None,
         stay: bool = False,
@@ -98,46 +93,83 @@ class Subscriber:
         buffer_bytes: int = BUFFER_BYTES,
         models: Path | None = None,
         stopped: Callable[[], bool] = lambda: False,
+        curves: Sequence[CurveClient] = (),
+        control: bool = True,
+        on_state: Callable[[Sequence[CameraState]], object] = lambda _: None,
     ) -> None:
-        self._endpoint = check_endpoint(connect, bind=False)
-        self._camera = check_name(camera) if camera else None
-        self._live = live
+        endpoints = check_endpoints([connect] if isinstance(connect, str) else connect)
+        cameras = [camera] if isinstance(camera, str) else list(camera or ())
+        cameras = [check_name(name) for name in dict.fromkeys(cameras)]
         self._timeout_s = timeout_s
         self._stay = stay
-        self._limits = limits or Limits()
-        self._models = models
-        self._options = SocketOptions(
+        self._stopped = stopped
+        self._on_state = on_state
+        self._states: tuple[CameraState, ...] = ()
+        self._patience = Patience()
+        self._told: dict[tuple[str, str], tuple[State, float]] = {}
+        limits = limits or Limits()
+        options = SocketOptions(
             queue_messages or (LIVE_QUEUE_MESSAGES if live else KEEP_QUEUE_MESSAGES),
             buffer_bytes,
-            self._limits.max_packet_bytes + MARGIN_BYTES,
-            ipv6=is_ipv6(self._endpoint),
+            limits.max_packet_bytes + MARGIN_BYTES,
         )
-        self._stopped = stopped
-        self._ledger = Ledger()
-        self._streams: dict[str, CameraStream] = {}
-        self._token = os.urandom(16)
-        self.foreign_messages = 0
-        """Messages that were none of Rankcast's."""
-        self.reconnects = 0
-        """Times that the connection was made anew after silence."""
-        self._last_message = self._last_status = time.monotonic()
-        self._silence_s = SILENCE_S if live else KEEP_SILENCE_S
-        self._rebuild_after_s = self._silence_s
-        self._context = zmq.Context()
+        self._next_states_s = float("-inf")
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._connections: list[Connection] = []
         try:
-            self._socket = self._connect()
+            for number, endpoint in enumerate(endpoints, 1):
+                self._connections.append(
+                    Connection(
+                        self._context,
+                        endpoint,
+                        cameras,
+                        live=live,
+                        limits=limits,
+                        options=options,
+                        curves=curves,
+                        control=control,
+                        models=models,
+                        suffix=f"-{number}" if len(endpoints) > 1 else "",
+                    )
+                )
+            self._poller = self._make_poller()
         except BaseException:
-            self._context.term()
+            self.close()
             raise
 
     @property
     def streams(self) -> dict[str, CameraStream]:
-        """What is known of each camera, by name."""
-        return self._streams
+        """What is known of each camera, by its name here."""
+        return {s.camera: s for c in self._connections for s in list(c.streams.values())}
+
+    @property
+    def states(self) -> Sequence[CameraState]:
+        """The states of all cameras as they were a moment ago; may be read from any thread."""
+        return self._states
+
+    @property
+    def foreign_messages(self) -> int:
+        """Messages that were none of Rankcast's."""
+        return sum(connection.foreign_messages for connection in self._connections)
+
+    @property
+    def reconnects(self) -> int:
+        """Times that a connection was made anew after silence or a refusal."""
+        return sum(connection.reconnects for connection in self._connections)
+
+    @property
+    def clocks(self) -> dict[str, str]:
+        """How the clock of each sender is known, by its address."""
+        return {c.endpoint: c.clock.known for c in self._connections}
 
     def balance(self) -> Balance:
         """Frames that were published since joining, handed out, and lost by cause."""
-        return self._ledger.balance()
+        entered, passed, lost = 0, 0, Counter[str]()
+        for stream in self.streams.values():
+            balance = stream.ledger.balance()
+            entered, passed = entered + balance.entered, passed + balance.passed
+            lost.update(balance.lost)
+        return Balance(entered, passed, dict(lost))
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames until the stream ends.
@@ -152,20 +184,25 @@ class Subscriber:
             wait_s = POLL_S
             if self._timeout_s is not None:
                 wait_s = min(wait_s, max(0.0, last_frame + self._timeout_s - time.monotonic()))
-            if not self._socket.poll(round(wait_s * 1000), zmq.POLLIN):
-                if self._timeout_s is not None and wait_s < POLL_S:
-                    raise NoStreamError(self._silence())
-                self._watch()
-                continue
-            for frame in self._receive():
-                yield frame
-                last_frame = time.monotonic()  # the time that the caller took is not the sender's
-            if self._streams and not self._stay and all(s.ended for s in self._streams.values()):
+            ready = dict(self._poller.poll(round(wait_s * 1000)))
+            self._tick()
+            if not ready and self._timeout_s is not None and wait_s < POLL_S:
+                raise NoStreamError(self._silence())
+            for connection in self._connections:
+                for frame in connection.receive():
+                    yield frame
+                    last_frame = time.monotonic()  # the caller's time is not the sender's
+            # After receiving: what waited while this process stood still is no silence.
+            if time.monotonic() >= self._next_states_s:
+                self._post_states()
+            if not self._stay and all(connection.ended for connection in self._connections):
+                self._post_states()
                 return
 
     def close(self) -> None:
-        """Close the socket; may be called twice."""
-        self._socket.close(linger=0)
+        """Close all sockets; may be called twice."""
+        for connection in self._connections:
+            connection.close()
         self._context.term()
 
     def __enter__(self) -> Subscriber:
@@ -179,90 +216,55 @@ class Subscriber:
     ) -> None:
         self.close()
 
-    def _connect(self) -> zmq.Socket[Any]:
-        socket = self._context.socket(zmq.SUB)
-        configure(socket, self._options)
-        # Frames first: a status that arrives then proves that frames would have, too.
-        if self._camera is None:
-            socket.setsockopt(zmq.SUBSCRIBE, b"")
-        else:
-            socket.setsockopt(zmq.SUBSCRIBE, frames_topic(self._camera))
-            socket.setsockopt(zmq.SUBSCRIBE, status_topic(self._camera))
-        # Last: once the sender counts this viewer, it gets everything.
-        socket.setsockopt(zmq.SUBSCRIBE, viewer_topic(self._token, self._camera))
-        try:
-            socket.connect(self._endpoint)
-        except zmq.ZMQError as exc:
-            socket.close(linger=0)
-            raise SettingsError(f"cannot connect to {self._endpoint}: {exc.strerror}") from exc
-        return socket
+    def _make_poller(self) -> zmq.Poller:
+        poller = zmq.Poller()
+        for connection in self._connections:
+            for socket in connection.sockets:
+                poller.register(socket, zmq.POLLIN)
+        return poller
 
-    def _receive(self) -> list[Frame]:
-        """Read what waits; in live mode one frame a camera comes out, the newest."""
-        fresh: dict[str, CameraStream] = {}
-        for _ in range(DRAIN_MESSAGES if self._live else 1):
-            try:
-                message = self._socket.recv(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                break
-            self._last_message = time.monotonic()
-            self._rebuild_after_s = self._silence_s
-            self._take(message.buffer, fresh)
-        frames = (stream.decode() for stream in fresh.values())
-        return [frame for frame in frames if frame is not None]
+    def _tick(self) -> None:
+        # In every turn: what the reply to a ping waits here would count as its way.
+        changed = [connection.tick() for connection in self._connections]
+        if any(changed):
+            self._poller = self._make_poller()
 
-    def _take(self, message: memoryview, fresh: dict[str, CameraStream]) -> None:
-        try:
-            camera, channel, data = split_message(message)
-            stream = self._stream(camera)
-        except WireError as exc:
-            self.foreign_messages += 1
-            log.debug("ignored a message: %s", exc)
+    def _post_states(self) -> None:
+        states = tuple(state for c in self._connections for state in c.states())
+        changed = [(s.camera, s.state) for s in states] != [
+            (s.camera, s.state) for s in self._states
+        ]
+        self._states = states
+        self._next_states_s = time.monotonic() + STATES_S
+        if changed:
+            for state in states:
+                self._log_state(state)
+            self._on_state(states)
+
+    def _log_state(self, state: CameraState) -> None:
+        key = (state.endpoint, state.camera)
+        before, then_s = self._told.get(key, (State.CONNECTING, float("-inf")))
+        now = time.monotonic()
+        if state.state is before:
             return
-        try:
-            packet = unpack(data, self._limits)
-            if (channel == "frames") != packet.header.kind.is_picture:
-                raise WireError(f"kind {packet.header.kind.name} came on topic {channel}")
-            if stream.accept(packet):
-                fresh[camera] = stream
-            elif not packet.header.kind.is_picture:
-                self._last_status = time.monotonic()
-        except WireError as exc:
-            stream.refuse(exc)
-
-    def _stream(self, camera: str) -> CameraStream:
-        stream = self._streams.get(camera)
-        if stream is None:
-            if len(self._streams) >= MAX_CAMERAS:
-                raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
-            stream = self._streams[camera] = CameraStream(
-                camera, self._limits, self._ledger, self._models
-            )
-        return stream
-
-    def _watch(self) -> None:
-        """Rebuild the socket when nothing comes, at growing, jittered intervals."""
-        if time.monotonic() - self._last_message < self._rebuild_after_s:
+        flutter = state.state is State.STALE and before is State.LIVE and now - then_s < FLUTTER_S
+        if flutter or state.state in (State.CONNECTING, State.ENDED):
             return
-        self._socket.close(linger=0)
-        self._socket = self._connect()
-        self.reconnects += 1
-        self._last_message = time.monotonic()
-        self._rebuild_after_s = min(
-            max(REBUILD_MAX_S, self._silence_s), self._rebuild_after_s * random.uniform(1.2, 1.8)
-        )
-        log.debug("%s: silent, connected anew", self._endpoint)
+        # What a sender says of itself may change at any pace; what is not said now is said later.
+        if not self._patience.may_say():
+            return
+        self._told[key] = (state.state, now)
+        level = logging.INFO if state.state in _FINE else logging.WARNING
+        log.log(level, "%s: %s", state.camera or state.endpoint, state)
 
     def _silence(self) -> str:
         """What is known when no frame came in time."""
-        waited = f"no frame within {self._timeout_s:g} s from {self._endpoint}"
-        if self._camera is not None:
-            waited += f", camera {self._camera}"
-        known = [stream for stream in self._streams.values() if stream.status is not None]
-        if not known:
-            return f"{waited}: nothing answered; does the sender run, with that camera and port?"
-        quiet_s = time.monotonic() - self._last_status
-        states = ", ".join(f"{s.camera} is {s.status.state}" for s in known if s.status)
-        if quiet_s > ANSWER_S:
-            return f"{waited}: the sender fell silent {quiet_s:.1f} s ago, before that {states}"
-        return f"{waited}: the sender answers, {states}"
+        self._post_states()
+        causes = []
+        for state in self._states:
+            where = state.endpoint + (f", camera {state.camera}" if state.camera else "")
+            causes.append(f"{where}: {state.detail or state}")
+        return f"no frame within {self._timeout_s:g} s from {'; '.join(causes)}"
+
+
+_FINE: Final = (State.LIVE, State.OPENING, State.WAITING_FOR_TRIGGER)

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from rankcast.config import command_layers, to_toml, validate
-from rankcast_sender.settings import SenderSettings
+from rankcast.config import command_layers
+from rankcast_sender.cameras import camera_settings, cameras_to_toml
 
 ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
 
@@ -17,6 +17,8 @@ ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
 @click.option("--source", metavar="URI", help="camera:0, camera:/dev/video0, replay:PATH, "
               "synthetic:conveyor; options as ?width=1920&height=1080.")  # fmt: skip
 @click.option("--bind", metavar="ADDRESS", help="Where viewers connect [tcp://127.0.0.1:5555].")
+@click.option("--control", metavar="ADDRESS",
+              help="Where clients ask and set; off for none [port of --bind and 10].")  # fmt: skip
 @click.option("--name", metavar="NAME", help="Name of the camera [cam].")
 @click.option(
     "--codec", metavar="NAME", help="svd-patch, svd, jpeg, ...; options by --set codec.X=Y."
@@ -29,6 +31,10 @@ ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
 @click.option("--wait-viewers", type=int, metavar="N", help="Start when N viewers subscribed.")
 @click.option("--audit", metavar="DIR", help="Keep originals of some published frames.")
 @click.option("--audit-every", type=int, metavar="N", help="Each N-th of them [20].")
+@click.option("--key", metavar="NAME.key", help="Secret key of this station: encrypts everything.")
+@click.option("--authorized", metavar="DIR", help="Folder of the keys that are let in.")
+@click.option("--insecure", is_flag=True, default=None,
+              help="Let everybody watch and control, from other machines too.")  # fmt: skip
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Write totals at the end.")  # fmt: skip
 @click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE",
@@ -51,18 +57,23 @@ def send(
         "--loop": ("camera.loop", options["loop"]),
         "--realtime": ("camera.realtime", options["realtime"]),
         "--bind": ("network.bind", options["bind"]),
+        "--control": ("network.control", options["control"]),
         "--wait-viewers": ("network.wait_viewers", options["wait_viewers"]),
         "--codec": ("codec.name", options["codec"]),
         "--audit": ("audit.dir", options["audit"]),
         "--audit-every": ("audit.every", options["audit_every"]),
+        "--key": ("security.key", options["key"]),
+        "--authorized": ("security.authorized", options["authorized"]),
+        "--insecure": ("security.insecure", options["insecure"]),
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
-    settings = validate(SenderSettings, layers)
+    cameras = camera_settings(layers)
     # The composition root loads every source: only once the settings stand.
     from rankcast_sender import app
 
     if check:
-        app.source_opener(settings.camera)
-        click.echo(to_toml(settings), nl=False)
+        for settings in cameras:
+            app.source_opener(settings.camera)
+        click.echo(cameras_to_toml(cameras), nl=False)
         return 0
-    return app.run(settings, report)
+    return app.run(cameras, report)

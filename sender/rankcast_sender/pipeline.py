@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from rankcast.errors import RankcastError, UnsupportedImageError
+from rankcast.errors import RankcastError, SourceError, UnsupportedImageError
 from rankcast.frame import Frame
 from rankcast.ledger import CAMERA_GAP, MAILBOX
 from rankcast.mailbox import Mailbox, MailboxClosed
 from rankcast.worker import Worker, join_all
 from rankcast_sender.audit import Audit
 from rankcast_sender.publisher import Publisher
-from rankcast_sender.sources import Source
+from rankcast_sender.sources import Adjustable, Source
+from rankcast_sender.sources.adjustments import Adjustments
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,10 @@ STALLED_S = 2.0
 DEFAULT_FPS = 20.0
 """Pace of a replay in real time whose files know none."""
 BEHIND_PERIODS = 5
+BACKOFF_FIRST_S = 0.5
+BACKOFF_MAX_S = 5.0
+HEALTHY_S = 10.0
+"""A camera that gave frames for that long begins at the first pause when it fails again."""
 STOP_TIMEOUT_S = 10.0
 
 
@@ -37,6 +43,8 @@ class Pace:
     frames: int = 0
     """Stop after that many; 0 is never."""
     wait_viewers: int = 0
+    retry: bool = False
+    """Open the source again when it cannot be opened or fails; for cameras, not for files."""
 
 
 class CameraPipeline:
@@ -70,10 +78,15 @@ class CameraPipeline:
         self._source: Source | None = None
         self._state = "opening"
         self._last_grab = time.monotonic()
+        self._grabbed = 0
+        self._next_frame = 0
+        self._reference: tuple[float, int] | None = None
+        self.failures = 0
+        """Times that the source failed and was opened again, or is about to be."""
         self.description = ""
         self.cpu_start_s = 0.0
         """Processor time of the process when the first frame came: what follows is streaming."""
-        publisher.describe("", self.state)
+        publisher.describe("", self.state, self.adjustments)
         self._workers = (
             Worker("rankcast-grab", self._grab, self._box.close),
             Worker("rankcast-encode", self._encode, self._encode_ended),
@@ -82,8 +95,15 @@ class CameraPipeline:
     def state(self) -> str:
         """One word for the status message; see docs/wire.md."""
         if self._state == "live" and time.monotonic() - self._last_grab > STALLED_S:
-            return "stalled"
+            adjustments = self.adjustments()
+            triggered = adjustments is not None and adjustments.values.get("trigger") == "on"
+            return "waiting" if triggered else "stalled"
         return self._state
+
+    def adjustments(self) -> Adjustments | None:
+        """Changes to the open source; None where it cannot be changed, or is not open."""
+        source = self._source
+        return source.adjustments if isinstance(source, Adjustable) else None
 
     def start(self) -> None:
         """Start both threads."""
@@ -112,59 +132,96 @@ class CameraPipeline:
             pace.wait_viewers, stopped=self._stop.is_set
         ):
             return
-        try:
-            source = self._open_source()
-        except RankcastError:
-            self._state = "failed"
-            raise
+        pause_s = BACKOFF_FIRST_S
+        while not self._stop.is_set():
+            opened = time.monotonic()
+            try:
+                self._grab_source()
+                return
+            except SourceError as exc:
+                if not pace.retry:
+                    self._state = "failed"
+                    raise
+                if self._last_grab - opened > HEALTHY_S:
+                    pause_s = BACKOFF_FIRST_S
+                self._state = "backoff"
+                self.failures += 1
+                # Several cameras of one hub fail together: they must not come back together.
+                wait_s = pause_s * random.uniform(0.5, 1.0)
+                pause_s = min(BACKOFF_MAX_S, 2 * pause_s)
+                log.warning("%s: %s; again in %.1f s", publisher.name, exc, wait_s)
+                self._stop.wait(wait_s)
+            except RankcastError:
+                self._state = "failed"
+                raise
+
+    def _grab_source(self) -> None:
+        """Open the source, draw frames from it until it ends, close it."""
+        source = self._open_source()
         try:
             self._source = source
             if self._stop.is_set():  # asked before there was a source to interrupt
                 return
             self.description = source.description
-            publisher.describe(source.description, self.state)
+            self._publisher.describe(source.description, self.state, self.adjustments)
+            self._last_grab = time.monotonic()
             self._state = "live"
             self._grab_all(source)
-        except RankcastError:
-            self._state = "failed"
-            raise
         finally:
+            self._source = None
+            if isinstance(source, Adjustable):
+                source.adjustments.close()
             source.close()
 
     def _grab_all(self, source: Source) -> None:
         pace = self._pace
         paced = pace.realtime and not source.live
         period_s = 1.0 / (pace.fps or source.fps or DEFAULT_FPS)
-        started: float | None = None
-        gaps = replaced = 0
-        for grabbed, frame in enumerate(source):
-            now = time.monotonic()
-            if paced:
-                started = now if started is None else started
-                due = started + grabbed * period_s
-                if now - due > BEHIND_PERIODS * period_s:
-                    # After a stall go on at the pace; a rush of old frames helps nobody.
-                    started += now - due
-                if self._stop.wait(max(0.0, due - now)):
+        gaps = 0
+        self._reference = None
+        first_frame = self._next_frame
+        replaced = self._box.replaced
+        try:
+            for grabbed, frame in enumerate(source):
+                if paced and not self._keep_pace(grabbed, period_s):
                     break
-            if self._stop.is_set():
-                break
-            if grabbed == 0:
-                self.cpu_start_s = time.process_time()
+                if self._stop.is_set():
+                    break
+                if self._grabbed == 0:
+                    self.cpu_start_s = time.process_time()
+                self._publisher.lose(CAMERA_GAP, source.gaps - gaps)
+                gaps = source.gaps
+                self._last_grab = time.monotonic()
+                # A camera that was opened again counts from 0; the stream goes on.
+                frame = replace(frame, frame=first_frame + frame.frame)
+                self._next_frame = frame.frame + 1
+                if not frame.t_capture_mono_ns:
+                    frame = replace(
+                        frame,
+                        t_capture_mono_ns=time.monotonic_ns(),
+                        t_capture_utc_ns=time.time_ns(),
+                    )
+                if not self._box.put(frame):
+                    break
+                self._publisher.lose(MAILBOX, self._box.replaced - replaced)
+                replaced = self._box.replaced
+                self._grabbed += 1
+                if pace.frames and self._grabbed >= pace.frames:
+                    break
+        finally:
             self._publisher.lose(CAMERA_GAP, source.gaps - gaps)
-            gaps = source.gaps
-            self._last_grab = time.monotonic()
-            if not frame.t_capture_mono_ns:
-                frame = replace(
-                    frame, t_capture_mono_ns=time.monotonic_ns(), t_capture_utc_ns=time.time_ns()
-                )
-            if not self._box.put(frame):
-                break
-            self._publisher.lose(MAILBOX, self._box.replaced - replaced)
-            replaced = self._box.replaced
-            if pace.frames and grabbed + 1 >= pace.frames:
-                break
-        self._publisher.lose(CAMERA_GAP, source.gaps - gaps)
+            self._next_frame += source.gaps - gaps
+
+    def _keep_pace(self, grabbed: int, period_s: float) -> bool:
+        """Wait until frame `grabbed` of a source without a pace is due; False when stopped."""
+        now = time.monotonic()
+        since_s, first = self._reference or (now, grabbed)
+        due = since_s + (grabbed - first) * period_s
+        if now - due > BEHIND_PERIODS * period_s:
+            # After a stall go on at the pace; a rush of old frames helps nobody.
+            since_s, first, due = now, grabbed, now
+        self._reference = (since_s, first)
+        return not self._stop.wait(max(0.0, due - now))
 
     def _encode(self) -> None:
         complained = 0.0

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from rankcast.clock_quality import clock_quality
 from rankcast.codec import DEFAULT_CODEC
-from rankcast.encoder import Encoder
+from rankcast.encoder import Encoder, check_options, replace_options
 from rankcast.errors import RankcastError
-from rankcast.frame import Frame, Pixels, Scalar
+from rankcast.frame import Frame, Pixels, Scalar, plain_scalar
 from rankcast.ledger import ENCODE, NOBODY_WATCHING, STOPPED, Balance, Ledger
 from rankcast.status import Status
 from rankcast.topic import check_name
-from rankcast.transport import DEFAULT_ENDPOINT, SocketOptions, check_endpoint
+from rankcast.transport import DEFAULT_ENDPOINT, SocketOptions
 from rankcast.wire import Limits
-from rankcast_sender.xpub import Channel, XpubThread
+from rankcast_sender.keyframes import KeyframeBudget
+from rankcast_sender.sources.adjustments import Adjustments
+from rankcast_sender.station import DEFAULT_SOCKET, Station
+from rankcast_sender.viewers import ViewerReports
+from rankcast_sender.xpub import Channel
 
 DEFAULT_LIMITS: Final = Limits()
-DEFAULT_SOCKET: Final = SocketOptions(
-    queue_messages=4, buffer_bytes=262_144, max_message_bytes=1024
-)
-
-
 RATE_INTERVAL_S: Final = 0.5
-REALTIME_LINGER_S: Final = 1.0
-LOSSLESS_LINGER_S: Final = 30.0
+PICTURE_POLL_S: Final = 0.1
 
 
 class Publisher:
@@ -51,6 +52,16 @@ class Publisher:
         thirty otherwise.
     max_packet_bytes : int
         Larger packets are refused here, because viewers would refuse them.
+    control : str
+        Address of the control channel; empty is the port of `bind` and 10, ``off`` is none.
+    key, authorized : path, optional
+        Secret key of the station, and the folder of the public keys that are let in.
+    insecure : bool
+        Listen without keys where others can reach it.
+    station : Station, optional
+        Shared by the cameras of one sender, whose address, `socket`, `linger_s`, `control` and
+        keys are then those of the station; it is started and closed by its owner, after every
+        publisher.
     **options
         Options of the codec.
 
@@ -77,6 +88,11 @@ class Publisher:
         socket: SocketOptions = DEFAULT_SOCKET,
         linger_s: float = 0.0,
         max_packet_bytes: int = DEFAULT_LIMITS.max_packet_bytes,
+        control: str = "",
+        key: Path | str | None = None,
+        authorized: Path | str | None = None,
+        insecure: bool = False,
+        station: Station | None = None,
         **options: Any,
     ) -> None:
         self._encoder = Encoder(codec, **options)
@@ -87,9 +103,18 @@ class Publisher:
         self._rate_since = time.monotonic()
         self._rate_published = 0
         self._fps = 0.0
-        self._join_pending = False
+        self._keyframes = KeyframeBudget()
         self._packet_bytes = 0
         self._closed = False
+        self._changed = threading.Condition()
+        self._options = dict(options)
+        self._options_changed = False
+        self._settings: Mapping[str, Scalar] = _plain(self._encoder.options)
+        self._newest: Frame | None = None
+        self._picture_wanted = False
+        self._adjustments: Callable[[], Adjustments | None] = lambda: None
+        self.reports = ViewerReports()
+        """What the viewers of this camera say about their losses."""
         self._channel = Channel(
             name=check_name(name),
             stream_id=self._encoder.stream_id,
@@ -98,13 +123,27 @@ class Publisher:
             on_lost=lambda count: self._ledger.lose(STOPPED, count),
             on_join=self._joined,
         )
-        self._xpub = XpubThread(
-            check_endpoint(bind, bind=True),
-            [self._channel],
-            socket,
-            lossless=not realtime,
-            linger_s=linger_s or (REALTIME_LINGER_S if realtime else LOSSLESS_LINGER_S),
-        )
+        self._owns_station = station is None
+        if station is None:
+            station = Station(
+                bind, socket=socket, realtime=realtime, linger_s=linger_s, control=control,
+                max_packet_bytes=max_packet_bytes, key=key, authorized=authorized,
+                insecure=insecure,
+            )  # fmt: skip
+        self._station = station
+        try:
+            station.add(self, self._channel)
+            if self._owns_station:
+                station.start()
+        except BaseException:
+            if self._owns_station:
+                station.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """Name of the camera."""
+        return self._channel.name
 
     @property
     def viewers(self) -> int:
@@ -130,10 +169,95 @@ class Publisher:
         """Grabbed, published and lost frames so far."""
         return self._ledger.balance()
 
-    def describe(self, source: str, state: Callable[[], str]) -> None:
-        """Set what the status message says of the source, once it is open."""
+    def describe(
+        self,
+        source: str,
+        state: Callable[[], str],
+        adjustments: Callable[[], Adjustments | None] = lambda: None,
+    ) -> None:
+        """Set what the status message says of the source, and how it is changed."""
         self._source = source
         self._state = state
+        self._adjustments = adjustments
+
+    @property
+    def state(self) -> str:
+        """One word for the status message; see docs/wire.md."""
+        state = self._state()
+        return "ended" if self._closed and state != "failed" else state
+
+    @property
+    def adjustments(self) -> Adjustments | None:
+        """Changes to the open source; None where it cannot be changed, or is not open."""
+        return self._adjustments()
+
+    @property
+    def settings(self) -> Mapping[str, Scalar]:
+        """Options of the codec that count from the next frame on."""
+        with self._changed:
+            return self._settings
+
+    def check_settings(self, options: Mapping[str, Scalar]) -> None:
+        """Refuse options of the codec that `set` would refuse.
+
+        Raises
+        ------
+        SettingsError
+        """
+        check_options(self.codec, replace_options(self.codec, self._options, options))
+
+    def set(self, **options: Any) -> None:
+        """Change options of the codec from the next frame on; may be called from any thread.
+
+        Raises
+        ------
+        SettingsError
+            If an option is unknown or a value is not allowed; nothing is changed then.
+        """
+        with self._changed:
+            merged = replace_options(self.codec, self._options, options)
+            self._settings = _plain(check_options(self.codec, merged).effective())
+            self._options = merged
+            self._options_changed = True
+
+    def request_keyframe(self, stream_id: bytes = b"", seen_sequence: int | None = None) -> bool:
+        """Want a key frame within the budget of this camera; may be called from any thread.
+
+        Parameters
+        ----------
+        stream_id : bytes, optional
+            Stream that the viewer knows; with another one it must join anew, which brings one.
+        seen_sequence : int, optional
+            Newest frame that reached the viewer.
+
+        Returns
+        -------
+        bool
+            False when a newer key frame was published just now.
+        """
+        if stream_id and stream_id != self.stream_id:
+            return False
+        return self._keyframes.ask(time.monotonic(), seen_sequence)
+
+    @property
+    def key_sequence(self) -> int | None:
+        """Sequence of the newest key frame; None before the first."""
+        return self._keyframes.key_sequence
+
+    def newest(self, timeout_s: float, stopped: Callable[[], bool]) -> Frame | None:
+        """Return the newest frame that was to be sent, watched or not; None when none came.
+
+        A picture that came as an array is copied when somebody waits for it: its owner may write
+        the next one into the same memory.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            self._picture_wanted = self._newest is None
+            while self._newest is None and not stopped() and time.monotonic() < deadline:
+                self._changed.wait(PICTURE_POLL_S)
+            # Until then each picture is kept: the next one may be sent before this thread wakes.
+            self._picture_wanted = False
+            return self._newest
 
     def lose(self, cause: str, count: int = 1) -> None:
         """Count frames that were grabbed and lost before they could be sent."""
@@ -147,7 +271,7 @@ class Publisher:
         stopped: Callable[[], bool] = lambda: False,
     ) -> bool:
         """Wait until `count` viewers subscribed; False when `stopped` or out of time."""
-        return self._xpub.wait_viewers(self._channel, count, stopped, timeout_s)
+        return self._station.xpub.wait_viewers(self._channel, count, stopped, timeout_s)
 
     def send(self, image: Pixels | Frame, meta: Mapping[str, Scalar] | None = None) -> int | None:
         """Encode and publish one picture.
@@ -172,11 +296,13 @@ class Publisher:
             If the publisher has ended.
         """
         self._ledger.enter()
+        self._keep(image)
         if not self._channel.viewers:
             self._ledger.lose(NOBODY_WATCHING)
             return None
-        if self._join_pending:
-            self._join_pending = False
+        self._apply_settings()
+        requested = self._keyframes.due(time.monotonic())
+        if requested:
             self._encoder.request_keyframe()
         sequence = self._encoder.sequence
         try:
@@ -184,9 +310,16 @@ class Publisher:
         except RankcastError:
             self._ledger.lose(ENCODE)
             raise
+        if self._encoder.key_sequence == sequence:
+            # Before it is handed over: who joins after that needs another one.
+            bitrate = self._settings.get("bitrate")
+            self._keyframes.published(
+                sequence, len(packet), time.monotonic(),
+                bitrate if isinstance(bitrate, float) else None, requested,
+            )  # fmt: skip
         sent = False
         try:
-            sent = self._xpub.send(self._channel, packet)
+            sent = self._station.xpub.send(self._channel, packet)
         finally:
             if not sent:
                 self._ledger.lose(STOPPED)
@@ -197,7 +330,7 @@ class Publisher:
 
     def hurry(self) -> None:
         """Wait for no viewer any more; `close` then takes half a second at most."""
-        self._xpub.hurry()
+        self._station.hurry()
 
     def close(self, impatient: Callable[[], bool] = lambda: False) -> None:
         """Publish the end message with the totals and release the address; may be called twice.
@@ -209,7 +342,10 @@ class Publisher:
         """
         if not self._closed:
             self._closed = True
-            self._xpub.close(impatient)
+            if self._owns_station:
+                self._station.close(impatient)
+            else:
+                self._station.xpub.end(self._channel)
 
     def __enter__(self) -> Publisher:
         return self
@@ -223,25 +359,63 @@ class Publisher:
         self.close()
 
     def _joined(self) -> None:
-        self._join_pending = True
+        self._keyframes.ask(time.monotonic())
+
+    def _keep(self, image: Pixels | Frame) -> None:
+        with self._changed:
+            if isinstance(image, Frame):
+                self._newest = image
+            elif self._picture_wanted:
+                self._newest = Frame(
+                    image.copy(), t_capture_mono_ns=time.monotonic_ns(),
+                    t_capture_utc_ns=time.time_ns(),
+                )  # fmt: skip
+            else:
+                self._newest = None
+            self._changed.notify_all()
+
+    def _apply_settings(self) -> None:
+        with self._changed:
+            options = self._options if self._options_changed else None
+            self._options_changed = False
+        if options is not None:
+            self._encoder.set(**options)
 
     def _sent(self) -> None:
         self._ledger.passed()
 
     def _status(self, viewers: int) -> Status:
         balance = self._ledger.balance()
-        now, state = time.monotonic(), self._state()
+        now = time.monotonic()
         elapsed_s = now - self._rate_since
         if elapsed_s >= RATE_INTERVAL_S:  # a viewer that joins makes a status in between
             self._fps = (balance.passed - self._rate_published) / elapsed_s
             self._rate_since, self._rate_published = now, balance.passed
+        clock, reports, adjustments = clock_quality(), self.reports.total(now), self.adjustments
         return Status(
             grabbed=balance.entered,
             published=balance.passed,
             lost=balance.lost,
             viewers=viewers,
-            state="ended" if self._closed and state != "failed" else state,
+            state=self.state,
             source=self._source,
             codec=self._encoder.codec,
             fps=self._fps,
+            settings=self.settings,
+            camera={} if adjustments is None else adjustments.values,
+            control=self._station.control_port,
+            clock_synchronised=clock.synchronised,
+            clock_error_ms=clock.error_ms,
+            reporting=reports.viewers,
+            viewers_lost=reports.lost,
+            viewers_latency_p99_ms=reports.latency_p99_ms,
+            keys=self._station.key_state,
         )
+
+    def status(self) -> Status:
+        """What the status message says at this moment."""
+        return self._status(self._channel.viewers)
+
+
+def _plain(options: Mapping[str, Any]) -> Mapping[str, Scalar]:
+    return {name: plain_scalar(value) for name, value in options.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from rankcast.codec import DEFAULT_CODEC
 from rankcast.config import CodecTable, Table
@@ -14,6 +14,7 @@ from rankcast.pool import MAX_THREADS
 from rankcast.topic import check_name
 from rankcast.transport import DEFAULT_ENDPOINT, check_endpoint
 from rankcast.wire import Limits
+from rankcast_sender.binding import control_address
 
 
 class CameraTable(Table):
@@ -31,6 +32,8 @@ class CameraTable(Table):
     """Start a replay again at its end."""
     realtime: bool = True
     """True: the newest frame wins. False: every frame is sent, however long it takes."""
+    retry: bool = True
+    """Open a camera again when it cannot be opened or fails; False: end then. Not of replays."""
 
     @field_validator("name")
     @classmethod
@@ -46,6 +49,8 @@ class NetworkTable(Table):
 
     bind: str = DEFAULT_ENDPOINT
     """Address to listen at; the default is this machine only."""
+    control: str = ""
+    """Address of the control channel; empty is the port of `bind` and 10, off is none."""
     wait_viewers: int = Field(default=0, ge=0, le=1000)
     """Start the source only when that many viewers subscribed."""
     queue_messages: int = Field(default=4, ge=1, le=1000)
@@ -63,6 +68,14 @@ class NetworkTable(Table):
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
 
+    @model_validator(mode="after")
+    def _control_is_an_address(self) -> NetworkTable:
+        try:
+            control_address(self.bind, self.control)
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+        return self
+
 
 class AuditTable(Table):
     """``[audit]``: keep some originals, to compare with what viewers received."""
@@ -71,6 +84,27 @@ class AuditTable(Table):
     """Folder for the originals; empty is off."""
     every: int = Field(default=20, ge=1)
     """Keep the original of each published frame whose sequence is a multiple of this."""
+
+
+class SecurityTable(Table):
+    """``[security]``: who this station is, and whom it lets in."""
+
+    key: str = ""
+    """Secret key of this station, ``NAME.key``; empty: no encryption, everybody is let in."""
+    authorized: str = ""
+    """Folder of the public keys that are let in; read again each second."""
+    insecure: bool = False
+    """Listen without keys where others can reach it."""
+
+    @model_validator(mode="after")
+    def _keys_come_together(self) -> SecurityTable:
+        if bool(self.key) != bool(self.authorized):
+            raise ValueError(
+                "--key and --authorized (security.key, security.authorized) come together"
+            )
+        if self.key and self.insecure:
+            raise ValueError("insecure and key contradict each other: give one of them")
+        return self
 
 
 class LimitsTable(Table):
@@ -112,6 +146,7 @@ class SenderSettings(Table):
     network: NetworkTable = NetworkTable()
     codec: CodecTable = CodecTable.model_validate(_with_codec_defaults({}))
     audit: AuditTable = AuditTable()
+    security: SecurityTable = SecurityTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import zmq
 
-from rankcast.errors import TransportError, WorkerError
+from rankcast.errors import WorkerError
 from rankcast.mailbox import Mailbox, MailboxClosed
 from rankcast.status import Status, pack_status
 from rankcast.topic import VIEWER_PREFIX, frames_topic, status_topic, viewer_topics
@@ -24,10 +24,13 @@ from rankcast.transport import (
 )
 from rankcast.wire import Kind
 from rankcast.worker import Worker
+from rankcast_sender.binding import Context, bind
 
 log = logging.getLogger(__name__)
 
 STATUS_INTERVAL_S = 1.0
+REBIND_S = 2.0
+"""libzmq releases an address in a thread of its own, some time after its socket was closed."""
 RETRY_S = 0.001
 """Lossless mode: libzmq has no event for 'every viewer has room again', so ask at this pace."""
 START_TIMEOUT_S = 5.0
@@ -58,6 +61,8 @@ class Channel:
     """Called in the socket's thread when somebody subscribes to the frames."""
     packets: Mailbox[bytes] = field(default_factory=lambda: Mailbox(1, newest_wins=False))
     viewers: int = 0
+    ended: bool = False
+    """Set in the socket's thread once everything was sent: what it says from then on is the end."""
 
 
 class XpubThread:
@@ -65,33 +70,30 @@ class XpubThread:
 
     Parameters
     ----------
+    context : zmq.Context
+        Stays the caller's.
     endpoint : str
         Address to bind.
-    channels : list of Channel
     options : SocketOptions
         Its message limit is replaced by that of subscriptions.
     lossless : bool
         True: a full viewer holds the sender back. False: it loses frames, alone.
     linger_s : float
         How long `close` lets viewers take the last messages.
-
-    Raises
-    ------
-    TransportError
-        If the address cannot be bound.
     """
 
     def __init__(
         self,
+        context: Context,
         endpoint: str,
-        channels: list[Channel],
         options: SocketOptions,
         *,
         lossless: bool,
         linger_s: float,
     ) -> None:
+        self._context = context
         self._endpoint = endpoint
-        self._channels = channels
+        self._channels: list[Channel] = []
         self._options = replace(
             options,
             max_message_bytes=SUBSCRIPTION_BYTES,
@@ -110,7 +112,21 @@ class XpubThread:
         self._wake_read, self._wake_write = sockets.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
+        self._rebind_asked = False
         self._worker = Worker("rankcast-xpub", self._run, self._ended)
+
+    def add(self, channel: Channel) -> None:
+        """Publish `channel` too; only before `start`."""
+        self._channels.append(channel)
+
+    def start(self) -> None:
+        """Bind the address and start the thread.
+
+        Raises
+        ------
+        TransportError
+            If the address cannot be bound.
+        """
         self._worker.start()
         self._bound.wait(START_TIMEOUT_S)
         if self._worker.error is not None or not self._bound.is_set():
@@ -137,6 +153,21 @@ class XpubThread:
             raise WorkerError("the publisher has ended") from self._worker.error
         self._wake()
         return taken
+
+    def end(self, channel: Channel) -> None:
+        """Send what waits of `channel`, then its end; the others go on."""
+        channel.packets.close()
+        self._wake()
+
+    def rebind(self) -> None:
+        """Drop every connection and listen anew: viewers that may, come back by themselves."""
+        self._rebind_asked = True
+        self._wake()
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the thread died of, if it did."""
+        return self._worker.error
 
     def hurry(self) -> None:
         """Wait for no viewer any more: the user wants to stop now."""
@@ -184,6 +215,7 @@ class XpubThread:
             self._worker.join(LAST_LINGER_S + START_TIMEOUT_S)
         finally:
             self._wake_write.close()
+            self._wake_read.close()
 
     def _wake(self) -> None:
         try:
@@ -200,26 +232,38 @@ class XpubThread:
             self._changed.notify_all()
 
     def _run(self) -> None:
-        with self._wake_read, zmq.Context() as context, context.socket(zmq.XPUB) as xpub:
-            configure(xpub, self._options)
-            xpub.setsockopt(zmq.XPUB_NODROP, int(self._lossless))
-            try:
-                xpub.bind(self._endpoint)
-            except zmq.ZMQError as exc:
-                raise TransportError(f"cannot listen at {self._endpoint}: {exc.strerror}") from exc
-            self._bound.set()
+        with self._wake_read:
             waiting: dict[Channel, bytes] = {}
             try:
-                self._serve(xpub, waiting)
-                self._finish(xpub)
+                first = True
+                while not self._run_socket(waiting, patient=not first):
+                    first = False
             finally:
                 for channel in waiting:
                     channel.on_lost(1)
-                # The viewers that are left had their time; this is for what is on its way.
-                xpub.setsockopt(zmq.LINGER, round(LAST_LINGER_S * 1000))
 
-    def _serve(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, bytes]) -> None:
-        """Send packets and status until `close`, and then what is left of them."""
+    def _run_socket(self, waiting: dict[Channel, bytes], *, patient: bool) -> bool:
+        """Serve one socket; True when the end was said, False to bind anew."""
+        self._rebind_asked = False
+        with self._context.socket(zmq.XPUB) as xpub:
+            configure(xpub, self._options)
+            xpub.setsockopt(zmq.XPUB_NODROP, int(self._lossless))
+            # Each one that joins shall get a key frame, also one without a topic of its own.
+            xpub.setsockopt(zmq.XPUB_VERBOSE, 1)
+            bind(xpub, self._endpoint, REBIND_S if patient else 0.0)
+            self._topics.clear()
+            self._viewers.clear()
+            self._bound.set()
+            if not self._serve(xpub, waiting):
+                return False
+            self._finish(xpub)
+            # The viewers that are left had their time; this is for what is on its way.
+            xpub.setsockopt(zmq.LINGER, round(LAST_LINGER_S * 1000))
+            # Whoever is shut out from now on learned no more than the end.
+            return True
+
+    def _serve(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, bytes]) -> bool:
+        """Send packets and status until `close`, and then what is left; False to bind anew."""
         poller = zmq.Poller()
         poller.register(xpub, zmq.POLLIN)
         poller.register(self._wake_read.fileno(), zmq.POLLIN)
@@ -228,13 +272,18 @@ class XpubThread:
             pause_s = RETRY_S if waiting else max(0.0, next_status - time.monotonic())
             poller.poll(0 if self._closed_at and not waiting else round(pause_s * 1000))
             self._drain_wake()
+            if self._rebind_asked:
+                return False
             joined = self._read_subscriptions(xpub)
             open_channels = [c for c in self._channels if self._forward(xpub, c, waiting)]
             now = time.monotonic()
             due = now >= next_status
             for channel in self._channels:
-                if due or channel in joined:
-                    self._say(xpub, channel, Kind.STATUS)
+                over = channel not in open_channels
+                if due or channel in joined or over != channel.ended:
+                    # Who joins a camera that has ended is told so, as those were that watched it.
+                    said = self._say(xpub, channel, Kind.END if over else Kind.STATUS)
+                    channel.ended = over and said
             if due:
                 next_status = max(next_status + STATUS_INTERVAL_S, now)
             if not self._closed_at and not threading.main_thread().is_alive():
@@ -243,7 +292,7 @@ class XpubThread:
                 for channel in self._channels:
                     channel.packets.close()
             if self._closed_at and (not open_channels or self._overdue()):
-                return
+                return True
 
     def _finish(self, xpub: zmq.Socket[bytes]) -> None:
         """Say the end and give viewers time to take it; one that has, leaves."""

@@ -208,7 +208,10 @@ def test_the_table_of_ports_names_the_default() -> None:
 
 def test_every_socket_option_has_a_reason() -> None:
     text = (REPOSITORY / "docs" / "adr" / "0003-transport.md").read_text(encoding="utf-8")
-    modules = ("common/rankcast/transport.py", "sender/rankcast_sender/xpub.py")
+    modules = (
+        "common/rankcast/transport.py", "common/rankcast/control_client.py",
+        "sender/rankcast_sender/xpub.py", "sender/rankcast_sender/control.py",
+    )  # fmt: skip
     options = {
         option
         for module in modules
@@ -237,9 +240,11 @@ def commands() -> dict[str, click.Command]:
 def test_the_options_of_a_command_are_those_of_the_document(name: str) -> None:
     command = commands()[name]
     assert isinstance(command, click.Command)
+    parts = command.commands.values() if isinstance(command, click.Group) else [command]
     has = {
         "/".join((*option.opts, *option.secondary_opts))
-        for option in command.params
+        for part in parts
+        for option in part.params
         if isinstance(option, click.Option)
     }
     told = {cell.strip("`").split()[0] for cell in first_cells(section(f"### rankcast {name}"))}

@@ -289,7 +289,7 @@ def test_a_busy_port_is_exit_1_in_one_line() -> None:
     ("arguments", "code", "said"),
     [
         (("send", "--source", "replay:/nowhere/at/all"), 1, "/nowhere/at/all"),
-        (("send", "--source", "camera:97"), 1, "camera"),
+        (("send", "--source", "camera:97", "--set", "camera.retry=false"), 1, "camera"),
         (("send", "--source", "vhs:1"), 2, "vhs"),
         (("send", "--source", "synthetic:conveyor?colour=blue"), 2, "colour"),
         (("send", "--source", CONVEYOR, "--codec", "vhs"), 2, "vhs"),

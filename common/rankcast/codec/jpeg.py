@@ -80,24 +80,34 @@ class JpegDecoder:
             raise PayloadError(f"libjpeg refused the body: {exc.err}") from exc
         if pixels is None:
             raise PayloadError("libjpeg refused the body")
+        if pixels.shape[:2] != shape[:2]:
+            raise PayloadError(f"libjpeg found {pixels.shape}, the header promises {shape}")
         return cast(NDArray[np.uint8], pixels).reshape(shape)
 
 
+# ITU-T T.81, table B.1: baseline and extended sequential with Huffman codes. A progressive file of
+# a few bytes a scan makes libjpeg go over the whole picture once for each.
+_SEQUENTIAL = (0xFFC0, 0xFFC1)
+# What may stand before the frame header: all have a length. DHT, DQT, DRI, APP0 to APP15, COM.
+_SEGMENTS = frozenset((0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)))
+
+
 def _frame_size(body: memoryview) -> tuple[int, int, int]:
-    """Height, width and components from the first start-of-frame marker (ITU-T T.81, B.2.2)."""
+    """Height, width and components from the first start-of-frame marker (ITU-T T.81, B.2.2).
+
+    Fill bytes and markers without a length are legal and skipped by libjpeg, but nobody writes them
+    here: refused, so that libjpeg can find no other frame header than this one.
+    """
     if bytes(body[:2]) != b"\xff\xd8":
         raise PayloadError("the body is no JPEG file")
     offset = 2
     while offset + 4 <= len(body):
         marker, length = struct.unpack_from(">HH", body, offset)
-        if marker >> 8 != 0xFF or length < 2:
-            break
-        # SOF0..SOF15 without DHT (C4), JPG (C8) and DAC (CC).
-        if 0xFFC0 <= marker <= 0xFFCF and marker not in (0xFFC4, 0xFFC8, 0xFFCC):
-            if offset + 10 > len(body):
-                break
+        if marker in _SEQUENTIAL and offset + 10 <= len(body):
             height, width, components = struct.unpack_from(">HHB", body, offset + 5)
             return height, width, components
+        if marker not in _SEGMENTS or length < 2:
+            raise PayloadError(f"got JPEG marker {marker:04x}, want a sequential frame header")
         offset += 2 + length
     raise PayloadError("the JPEG has no frame header")
 

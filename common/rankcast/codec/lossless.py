@@ -34,7 +34,7 @@ from rankcast.entropy.rangecoder import (
     start_encoder,
 )
 from rankcast.errors import PayloadError
-from rankcast.frame import Frame, Pixels
+from rankcast.frame import Frame, Pixels, channels_of
 from rankcast.jit import Integer, kernel
 from rankcast.wire import Header, Limits
 
@@ -156,7 +156,8 @@ class LosslessDecoder:
 
 def _to_planes(pixels: Pixels, transform: int) -> NDArray[np.int32]:
     if transform == PLAIN:
-        channels = pixels.reshape(*pixels.shape[:2], -1)
+        # Of a low, wide picture a band may have no rows, which leaves -1 nothing to divide by.
+        channels = pixels.reshape(*pixels.shape[:2], channels_of(pixels.shape))
         return np.ascontiguousarray(channels.transpose(2, 0, 1)).astype(np.int32)
     planes = np.empty((3, *pixels.shape[:2]), np.int32)
     blue, green, red = (pixels[:, :, k].astype(np.int32) for k in range(3))
@@ -171,7 +172,7 @@ def _to_pixels(planes: NDArray[np.int32], transform: int, out: Pixels) -> None:
     # Hostile bytes may lead to values outside the dtype: they wrap, which harms nobody.
     mask = np.iinfo(out.dtype).max
     if transform == PLAIN:
-        out.reshape(*out.shape[:2], -1)[:] = (planes & mask).transpose(1, 2, 0)
+        out.reshape(*out.shape[:2], channels_of(out.shape))[:] = (planes & mask).transpose(1, 2, 0)
         return
     middle = planes[0] - (planes[2] >> 1)
     blue = middle - (planes[1] >> 1)

@@ -172,7 +172,8 @@ def _run_at(
     stopped: Callable[[], bool],
 ) -> StreamRun | None:
     sent, received = folder / "sent.json", folder / "received.json"
-    send = [*send, "--bind", address, "--report", str(sent)]
+    control = f"tcp://127.0.0.1:{_free_port()}"
+    send = [*send, "--bind", address, "--control", control, "--report", str(sent)]
     receive = [
         "--connect", address, "--set", "stream.mode=keep", "--timeout", "60",
         "--save", str(folder / "received"), "--save-every", str(AUDIT_EVERY),

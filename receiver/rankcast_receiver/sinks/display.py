@@ -1,11 +1,10 @@
-"""Sink `display`: the newest frame in a window, with what an operator wants to know over it."""
+"""Sink `display`: the newest frame of each camera, with what an operator wants to know."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -14,16 +13,14 @@ from numpy.typing import NDArray
 from rankcast.errors import SinkError
 from rankcast.frame import Frame
 from rankcast.opencv import cv2
-from rankcast_receiver.sinks.overlay import OverlayText, draw_overlay, screen_picture
+from rankcast_receiver.sinks.overlay import OverlayText, draw_overlay
+from rankcast_receiver.sinks.tile import Tile
 from rankcast_receiver.sinks.window import Window
+from rankcast_receiver.state import CameraState, State
 
 MAX_WIDTH: Final = 1600
 MAX_HEIGHT: Final = 900
 """Fits a Full HD screen with the desktop's own bars; OpenCV cannot tell the true size."""
-STALE_S: Final = 1.0
-"""No new frame for longer is said in red."""
-RATE_WINDOW_S: Final = 3.0
-"""Frame rate and bit rate are those of the last seconds."""
 POLL_S: Final = 0.02
 """Keys and window events are looked after 50 times a second at most."""
 REDRAW_S: Final = 0.1
@@ -49,12 +46,6 @@ class Screen(Protocol):
         """Close; may be called twice."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    t_s: float
-    packet_bytes: int
-
-
 class DisplaySink:
     """Shows frames; q, Esc or closing the window ends the receiver.
 
@@ -64,8 +55,10 @@ class DisplaySink:
     ----------
     screen : Screen, optional
         The default opens a window.
-    now_s, utc_ns : callable
-        Monotonic and UTC clock.
+    states : callable
+        States of all cameras; called in this thread.
+    now_s, now_ns : callable
+        Monotonic clock, in seconds and as capture times are compared with it.
 
     Raises
     ------
@@ -79,16 +72,17 @@ class DisplaySink:
         self,
         screen: Screen | None = None,
         *,
+        states: Callable[[], Sequence[CameraState]] = tuple,
         now_s: Callable[[], float] = time.monotonic,
-        utc_ns: Callable[[], int] = time.time_ns,
+        now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._screen = Window("Rankcast") if screen is None else screen
+        self._states = states
         self._now_s = now_s
-        self._utc_ns = utc_ns
-        self._arrivals: deque[_Arrival] = deque()
-        self._arrived_s = 0.0
-        self._frame: Frame | None = None
-        self._picture: NDArray[np.uint8] = np.zeros((360, 640, 3), np.uint8)
+        self._now_ns = now_ns
+        self._tiles: dict[str, Tile] = {}
+        self._shape: tuple[int, ...] = ()
+        self._blank: NDArray[np.uint8] = np.zeros((360, 640, 3), np.uint8)
         self._polled_s = self._drawn_s = float("-inf")
         self.shown = 0
         """Frames shown."""
@@ -103,15 +97,12 @@ class DisplaySink:
             If OpenCV cannot draw it.
         """
         now = self._now_s()
-        size = 0 if frame.coding is None else frame.coding.packet_bytes
-        self._arrivals.append(_Arrival(now, size))
-        self._arrived_s = now
-        self._forget(now)
+        tile = self._tiles.get(frame.camera)
+        if tile is None:
+            self._tiles[frame.camera] = Tile(frame, now)
+        else:
+            tile.put(frame, now)
         try:
-            picture = screen_picture(frame, MAX_WIDTH, MAX_HEIGHT)
-            if self._frame is None or picture.shape != self._picture.shape:
-                self._screen.resize(picture.shape[1], picture.shape[0])
-            self._frame, self._picture = frame, picture
             self._draw()
         except cv2.error as exc:
             reason = " ".join(str(getattr(exc, "err", exc)).split())
@@ -142,57 +133,43 @@ class DisplaySink:
         self._screen.close()
 
     def _draw(self) -> None:
-        self._drawn_s = self._now_s()
-        self._screen.show(draw_overlay(self._picture, self._text(self._drawn_s)))
-
-    def _forget(self, now: float) -> None:
-        while self._arrivals and now - self._arrivals[0].t_s > RATE_WINDOW_S:
-            self._arrivals.popleft()
-
-    def _text(self, now: float) -> OverlayText:
-        frame = self._frame
-        if frame is None:
-            return OverlayText(("waiting for the first frame",))
-        silent_s = now - self._arrived_s
-        return OverlayText(
-            (
-                f"{frame.camera} #{frame.sequence}   {self._rates(now)}",
-                f"{describe_coding(frame)}   {self._age(frame)}",
-            ),
-            stale=f"STALE {silent_s:.1f} s" if silent_s > STALE_S else "",
-        )
-
-    def _rates(self, now: float) -> str:
-        self._forget(now)
-        # The oldest arrival starts the clock and counts for nothing else: n arrivals span
-        # n - 1 intervals.
-        later = list(self._arrivals)[1:]
-        seconds = now - self._arrivals[0].t_s if self._arrivals else 0.0
-        if not later or seconds <= 0:
-            return "-- fps   -- Mbit/s"
-        bits = 8 * sum(arrival.packet_bytes for arrival in later)
-        return f"{len(later) / seconds:.1f} fps   {bits / seconds / 1e6:.2f} Mbit/s"
-
-    def _age(self, frame: Frame) -> str:
-        if not frame.t_capture_utc_ns:
-            return "age unknown"
-        age_ns = self._utc_ns() - frame.t_capture_utc_ns
-        # A picture from the future: the clocks of the two stations differ.
-        return "age clock?" if age_ns < 0 else f"age {age_ns / 1e6:.0f} ms"
+        self._drawn_s = now = self._now_s()
+        states = {state.camera: state for state in self._states()}
+        if not self._tiles:
+            self._screen.show(draw_overlay(self._blank, _waiting(states.values())))
+            return
+        # Side by side in the order of their names, so that none moves when another is faster.
+        names = sorted(self._tiles)
+        columns = math.ceil(math.sqrt(len(names)))
+        rows = math.ceil(len(names) / columns)
+        now_ns = self._now_ns()
+        pictures = []
+        for name in names:
+            tile = self._tiles[name]
+            picture = tile.picture(MAX_WIDTH // columns, MAX_HEIGHT // rows)
+            pictures.append(draw_overlay(picture, tile.text(now, now_ns, states.get(name))))
+        canvas = _side_by_side(pictures, columns, rows)
+        if canvas.shape != self._shape:
+            self._shape = canvas.shape
+            self._screen.resize(canvas.shape[1], canvas.shape[0])
+        self._screen.show(canvas)
 
 
-def describe_coding(frame: Frame) -> str:
-    """Codec, rank and quality of `frame` in a few words."""
-    coding = frame.coding
-    if coding is None:
-        return "not coded"
-    words = [coding.codec]
-    if coding.rank:
-        # Most pictures have one rank for all channels.
-        ranks = dict.fromkeys(coding.rank)
-        words.append("rank " + "/".join(str(rank) for rank in list(ranks)[:4]))
-    if not coding.lossy:
-        words.append("lossless")
-    elif coding.psnr_db is not None:
-        words.append(f"{coding.psnr_db:.1f} dB")
-    return "  ".join(words)
+def _waiting(states: Iterable[CameraState]) -> OverlayText:
+    """Before the first frame: what is known of each camera."""
+    known = [f"{s.camera or s.endpoint}: {s}" for s in states if s.state is not State.CONNECTING]
+    return OverlayText(("waiting for the first frame", *known))
+
+
+def _side_by_side(
+    pictures: Sequence[NDArray[np.uint8]], columns: int, rows: int
+) -> NDArray[np.uint8]:
+    if len(pictures) == 1:
+        return pictures[0]
+    height = max(picture.shape[0] for picture in pictures)
+    width = max(picture.shape[1] for picture in pictures)
+    canvas: NDArray[np.uint8] = np.zeros((rows * height, columns * width, 3), np.uint8)
+    for number, picture in enumerate(pictures):
+        top, left = number // columns * height, number % columns * width
+        canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return canvas

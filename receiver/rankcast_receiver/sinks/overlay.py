@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Final, cast
 
 import numpy as np
@@ -21,6 +22,7 @@ _LEAST_SHOWN: Final = 480
 """Pixels of the longer side that the words need."""
 _WHITE: Final = (255, 255, 255)
 _RED: Final = (64, 64, 255)
+_MOST_RED_LINES: Final = 3
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -103,8 +105,9 @@ def draw_overlay(picture: NDArray[np.uint8], text: OverlayText) -> NDArray[np.ui
     size = min(0.8, max(0.4, width / 1280))
     step = round(36 * size)
     lines = [(line, _WHITE) for line in text.lines]
-    if text.stale:
-        lines.append((text.stale, _RED))
+    # A letter is about 20 units wide; what does not fit would be cut off at the edge.
+    letters = max(16, int(width / (20 * size)))
+    lines += [(line, _RED) for line in wrap(text.stale, letters)[:_MOST_RED_LINES]]
     band = drawn[: min(height, step * len(lines) + step // 2)]
     band //= 3  # dark enough behind white on any picture
     for number, (line, colour) in enumerate(lines):

@@ -18,17 +18,18 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rankcast.errors import ImageFileError, SettingsError, SinkError
+from rankcast.errors import ImageFileError, SinkError
 from rankcast.frame import Frame, Scalar
 from rankcast.imagefile import write_image
-from rankcast.topic import check_name
 
 log = logging.getLogger(__name__)
 
 _SUFFIXES: Final = {"png": ".png", "jpeg": ".jpg", "tiff": ".tiff"}
 _NAME: Final = re.compile(
-    r"[a-z0-9_-]{1,32}_(?P<sequence>\d{9,20})_(?P<utc>\d{8}T\d{6}\.\d{6})Z\.(?:png|jpg|tiff)"
+    r"[a-z0-9_-]{1,35}_(?P<sequence>\d{9,20})_(?P<utc>\d{8}T\d{6}\.\d{6})Z\.(?:png|jpg|tiff)"
 )
+_CAMERA: Final = re.compile(r"[a-z0-9_-]{1,35}")
+"""With several senders a camera's name carries the number of its sender: 32 and "-16"."""
 _PART: Final = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{8}}\.part")
 _PART_AGE_S: Final = 3600
 """A half-written file of that age was left by a killed process; a younger one may be in work."""
@@ -190,12 +191,10 @@ def file_name(frame: Frame, format: str) -> str:  # noqa: A002 - the option's ow
     SinkError
         If the camera name is none.
     """
-    try:
-        camera = check_name(frame.camera)
-    except SettingsError as exc:
-        raise SinkError(str(exc)) from exc
+    if not _CAMERA.fullmatch(frame.camera):
+        raise SinkError(f"got camera name {frame.camera!r:.60}, want 1 to 35 of a-z, 0-9, _ and -")
     utc = capture_time(frame).strftime("%Y%m%dT%H%M%S.%fZ")
-    return f"{camera}_{frame.sequence:09d}_{utc}{_SUFFIXES[format]}"
+    return f"{frame.camera}_{frame.sequence:09d}_{utc}{_SUFFIXES[format]}"
 
 
 def describe(frame: Frame, *, lossy_file: bool) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rankcast.frame import Frame
+from rankcast_sender.sources.adjustments import Adjustments
 
 
 class Source(Protocol):
@@ -47,3 +48,12 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the device; may be called twice."""
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """A source that can be changed while it runs; it serves `adjustments` in its iteration."""
+
+    @property
+    def adjustments(self) -> Adjustments:
+        """Changes that wait, and the values in force."""

@@ -7,15 +7,16 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias
 
 from pydantic import Field
 
-from rankcast.errors import SourceError, UnsupportedImageError
-from rankcast.frame import Frame
+from rankcast.errors import SettingsError, SourceError, UnsupportedImageError
+from rankcast.frame import Frame, Scalar
 from rankcast.opencv import cv2
 from rankcast.printable import printable
+from rankcast_sender.sources.adjustments import Adjustments
 from rankcast_sender.sources.mosaic import Cfa, check_mosaic
 from rankcast_sender.sources.uri import SourceOptions
 
@@ -26,6 +27,11 @@ _BACKENDS: Final = {
     "v4l2": cv2.CAP_V4L2,
     "dshow": cv2.CAP_DSHOW,
     "msmf": cv2.CAP_MSMF,
+}
+_ADJUSTABLE: Final = {
+    "exposure": cv2.CAP_PROP_EXPOSURE,
+    "gain": cv2.CAP_PROP_GAIN,
+    "trigger": cv2.CAP_PROP_TRIGGER,
 }
 # Between failed reads: an unplugged camera fails at once, and the loop must not take a core.
 _RETRY_S = 0.02
@@ -49,6 +55,8 @@ class CameraOptions(SourceOptions):
     """Take the sensor's mosaic as it is, with this colour filter array, in place of colour."""
     bits: Annotated[int, Field(ge=1, le=16)] | None = None
     """Significant bits of 16-bit frames; all of them by default."""
+    trigger: Literal["off", "on"] | None = None
+    """on: the camera waits for its trigger line, and being silent is no failure."""
     buffers: Annotated[int, Field(ge=1, le=64)] = 1
     """Frames that the driver may queue: OpenCV hands out the oldest of them."""
     backend: Literal["any", "v4l2", "dshow", "msmf"] = "any"
@@ -86,6 +94,16 @@ def _fourcc_text(value: float) -> str:
 def _close_to(got: float, want: float) -> bool:
     # Cameras round rates and controls to their own steps: 30 becomes 30.000030.
     return math.isfinite(got) and abs(got - want) <= max(0.01 * abs(want), 1e-6)
+
+
+def _number(name: str, value: Scalar) -> float:
+    if name == "trigger":
+        if value not in ("off", "on"):
+            raise SettingsError(f"trigger is {value!r:.40}, want off or on")
+        return float(value == "on")
+    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
+        raise SettingsError(f"{name} is {value!r:.40}, want a number")
+    return float(value)  # type: ignore[arg-type]
 
 
 class CameraSource:
@@ -126,6 +144,7 @@ class CameraSource:
         self._capture = self._open(device, open_capture)
         try:
             self._description = self._configure()
+            self.adjustments = Adjustments(self._values())
         except cv2.error as exc:
             self._capture.release()
             raise SourceError(f"{self._name} cannot be set up: {_one_line(exc)}") from exc
@@ -174,11 +193,12 @@ class CameraSource:
         if options.fps is not None:
             ask("fps", cv2.CAP_PROP_FPS, options.fps)
         if options.exposure is not None:
-            manual = _V4L2_MANUAL_EXPOSURE if capture.getBackendName() == "V4L2" else 0
-            capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, manual)
+            capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, self._manual_exposure())
             ask("exposure", cv2.CAP_PROP_EXPOSURE, options.exposure)
         if options.gain is not None:
             ask("gain", cv2.CAP_PROP_GAIN, options.gain)
+        if options.trigger is not None:
+            ask("trigger", cv2.CAP_PROP_TRIGGER, float(options.trigger == "on"))
         queued = capture.set(cv2.CAP_PROP_BUFFERSIZE, options.buffers)
         # Many back-ends have no such setting; only who asked for it wants to know.
         if not queued and "buffers" in options.model_fields_set:
@@ -202,6 +222,39 @@ class CameraSource:
         if options.gain is not None:
             parts.append(f"gain {get(cv2.CAP_PROP_GAIN):g}")
         return ", ".join(parts)
+
+    def _values(self) -> Mapping[str, Scalar]:
+        """What can be changed while it runs, as the camera has it."""
+        get = self._capture.get
+        return {
+            "exposure": float(get(cv2.CAP_PROP_EXPOSURE)),
+            "gain": float(get(cv2.CAP_PROP_GAIN)),
+            "trigger": "on" if get(cv2.CAP_PROP_TRIGGER) > 0 else "off",
+        }
+
+    def _adjust(self, wanted: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+        """Set what is wanted and read it back; what the camera refuses changes nothing."""
+        capture = self._capture
+        numbers = {name: _number(name, value) for name, value in wanted.items()}
+        before = [(prop, float(capture.get(prop))) for prop in (cv2.CAP_PROP_AUTO_EXPOSURE,
+                  *(_ADJUSTABLE[name] for name in numbers))]  # fmt: skip
+        for name, want in numbers.items():
+            prop = _ADJUSTABLE[name]
+            had = float(capture.get(prop))
+            if name == "exposure":
+                capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, self._manual_exposure())
+            taken = capture.set(prop, want)
+            has = float(capture.get(prop))
+            # Cameras round to their own steps and clip to their range: that is reported, and no
+            # failure, as long as the value moved.
+            if not _close_to(has, want) and (not taken or has == had):
+                for old_prop, old in before:
+                    capture.set(old_prop, old)
+                raise SettingsError(f"{self._name} did not take {name} = {want:g}, it has {has:g}")
+        return self._values()
+
+    def _manual_exposure(self) -> float:
+        return _V4L2_MANUAL_EXPOSURE if self._capture.getBackendName() == "V4L2" else 0
 
     @property
     def description(self) -> str:
@@ -239,6 +292,7 @@ class CameraSource:
         failure: Exception | None = None
         while not self._closed and not self._interrupted.is_set():
             frame = None
+            self.adjustments.serve(self._adjust)
             try:
                 if self._capture.grab():
                     t_mono_ns, t_utc_ns = time.monotonic_ns(), time.time_ns()
@@ -261,7 +315,8 @@ class CameraSource:
                 failure = exc
             if frame is None:
                 waited_s = time.monotonic() - last
-                if waited_s > self.options.timeout_s:
+                triggered = self.adjustments.values["trigger"] == "on"
+                if waited_s > self.options.timeout_s and not triggered:
                     why = f": {_one_line(failure)}" if failure else ""
                     raise SourceError(
                         f"{self._name} gave no frame for {waited_s:.1f} s, "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from rankcast.errors import SettingsError
-from rankcast.frame import Frame, Pixels
+from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.framemark import NUMBER_LIMIT, write_frame_mark
 from rankcast.jit import kernel
+from rankcast_sender.sources.adjustments import Adjustments
 from rankcast_sender.sources.parts import PART_SHARE, draw_parts
 from rankcast_sender.sources.scenery import (
     BELT_COLOUR,
@@ -38,6 +40,8 @@ _PITCH = 1.18  # sides of a sprite from slot to slot
 _FILLED, _DAMAGED = 0.86, 0.14  # shares of slots with a part, of parts with a defect
 _BT601 = np.array([0.114, 0.587, 0.299])  # blue, green, red
 _MASK64 = (1 << 64) - 1
+_WAIT_S = 0.1
+_MAX_DUE = 1000
 # Noise is drawn once and read from another place in every row of every frame.
 _BANK_SAMPLES = 1 << 20
 
@@ -58,6 +62,10 @@ class ConveyorOptions(SourceOptions):
     speed: Annotated[float, Field(ge=0, le=4, allow_inf_nan=False)] = 0.25
     """Speed of the belt in picture widths a second."""
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
+    exposure: Annotated[float, Field(ge=0.01, le=1, allow_inf_nan=False)] = 1.0
+    """Share of the full light; can be changed while it runs."""
+    trigger: Literal["off", "on"] = "off"
+    """on: a frame comes only for each `trigger=once` of the control channel."""
 
     @model_validator(mode="after")
     def _check(self) -> ConveyorOptions:
@@ -173,6 +181,11 @@ class ConveyorSource:
     def __init__(self, path: str, options: ConveyorOptions) -> None:
         options.check_path(path)
         self.options = options
+        self._exposure = options.exposure
+        self._trigger = options.trigger == "on"
+        self._due = 0
+        self._interrupted = threading.Event()
+        self.adjustments = Adjustments(self._values())
         self._bits = options.significant_bits
         self._dtype = np.dtype(np.uint8 if self._bits == 8 else np.uint16)
         height, width = options.height, options.width
@@ -267,7 +280,8 @@ class ConveyorSource:
         seen = right - self._bridge_x
         _paste(field[:, self._bridge_x : right], colour[:, :seen], cover[:, :seen])
 
-        columns = np.rint(self._columns * self._gain(number) * (1 << _GAIN_BITS)).astype(np.int32)
+        gain = self._gain(number) * self._exposure
+        columns = np.rint(self._columns * gain * (1 << _GAIN_BITS)).astype(np.int32)
         out = np.empty((height, columns.size), self._dtype)
         _expose(
             scene.reshape(height, -1), self._rows, columns, self._noise,
@@ -324,15 +338,45 @@ class ConveyorSource:
                     _paste(field[y0:y1, x0:x1], colour[here], cover[here])
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield frames from 0 without end."""
+        """Yield frames from 0 without end; with `trigger` on one for each trigger."""
         number = 0
         significant = 0 if self._bits == 8 * self._dtype.itemsize else self._bits
         while True:
+            self.adjustments.serve(self._adjust)
+            while self._trigger and not self._due:
+                if self._interrupted.is_set():
+                    return
+                self.adjustments.wait(_WAIT_S)
+                self.adjustments.serve(self._adjust)
+            self._due = max(0, self._due - 1)
             yield Frame(self.render(number), frame=number, significant_bits=significant)
             number += 1
 
+    def _values(self) -> Mapping[str, Scalar]:
+        return {"exposure": self._exposure, "trigger": "on" if self._trigger else "off"}
+
+    def _adjust(self, wanted: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+        exposure = wanted.get("exposure", self._exposure)
+        trigger = wanted.get("trigger", "on" if self._trigger else "off")
+        if type(exposure) not in (int, float) or not 0.01 <= float(exposure) <= 1:  # type: ignore[arg-type]
+            raise SettingsError(f"exposure is {exposure!r:.40}, want 0.01 to 1")
+        if trigger not in ("off", "on", "once"):
+            raise SettingsError(f"trigger is {trigger!r:.40}, want off, on or once")
+        if trigger == "once":
+            if not self._trigger:
+                raise SettingsError(
+                    "trigger is off, so that nothing waits for one: set it on first"
+                )
+            self._due = min(self._due + 1, _MAX_DUE)
+        else:
+            self._trigger, self._due = trigger == "on", 0
+        self._exposure = float(exposure)  # type: ignore[arg-type]
+        return self._values()
+
     def interrupt(self) -> None:
-        """Nothing to do: the next frame is never far."""
+        """End the wait for a trigger; without one the next frame is never far."""
+        self._interrupted.set()
+        self.adjustments.wake()
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,9 @@ def test_a_machine_without_a_free_port_is_an_error(
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        monkeypatch.setattr(stream_run, "_free_port", lambda: port)
+        # Each try takes one port for frames and one for control.
+        ports = cycle([port, stream_run._free_port()])
+        monkeypatch.setattr(stream_run, "_free_port", lambda: next(ports))
         monkeypatch.setattr(stream_run, "PORT_TRIES", 2)
         with pytest.raises(TransportError, match=f"cannot listen at .*:{port}"):
             run_stream(GREY, "raw", {}, 9, tmp_path, lambda *_: None, lambda: False)

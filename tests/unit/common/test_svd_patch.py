@@ -135,6 +135,30 @@ def test_factors_of_a_frames_own_travel_with_it(
         assert np.abs(pixels.astype(int) - image).max() <= 4 * step
 
 
+@pytest.mark.parametrize("own_wins", [True, False])
+def test_later_frames_rest_on_the_coding_of_the_key_frame_that_was_sent(
+    monkeypatch: pytest.MonkeyPatch, *, own_wins: bool
+) -> None:
+    image = _striped()
+    own = choose_basis(image.astype(np.uint16), 6.0, False)
+    monkeypatch.setattr(svd_patch_encoder, "choose_basis", lambda *_: own)
+    sign = -1 if own_wins else 1
+    monkeypatch.setattr(
+        SvdPatchEncoder, "_cost",
+        lambda _self, _picture, body, _step: sign * bool(body[0] & HAS_BASES),
+    )  # fmt: skip
+    encoder = rankcast.Encoder("svd-patch", step=6.0, gop=3)
+    decoder = rankcast.Decoder()
+    for number in range(8):
+        image[:40] = np.roll(image[:40], 1, axis=1)
+        packet = unpack(encoder.encode(image))
+        assert bool(packet.body[0] & HAS_BASES) == (number % 3 == 0 and own_wins)
+        pixels = decoder.decode_packet(packet)
+        error = image.astype(np.int64) - pixels
+        # What the encoder says is measured on its own planes: any other reference would show.
+        assert np.sum(error * error) == packet.header.squared_error
+
+
 def test_factors_of_its_own_are_sent_only_where_the_bytes_say_so() -> None:
     image = _striped()
     chosen = rankcast.Encoder("svd-patch", step=6.0)

@@ -41,9 +41,10 @@ class Witness:
         self.rebuilt: list[Pixels] = []
         self._last: Pixels = np.zeros(0, np.uint8)
 
-        def seen(*arguments: Any) -> Pixels:
-            self._last = to_pixels(*arguments)
-            return self._last
+        def seen(*arguments: Any, **how: Any) -> Pixels:
+            pixels = to_pixels(*arguments, **how)
+            self._last = pixels.copy()  # the encoder uses its memory again
+            return pixels
 
         patch.setattr(svd_patch_encoder, "to_pixels", seen)
 

@@ -6,7 +6,15 @@ import pytest
 import zmq
 
 from rankcast.errors import SettingsError
-from rankcast.transport import SocketOptions, check_endpoint, configure, is_loopback
+from rankcast.transport import (
+    CurveClient,
+    CurveServer,
+    SocketOptions,
+    check_endpoint,
+    check_exposure,
+    configure,
+    is_loopback,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +44,39 @@ def test_other_addresses_are_refused_in_one_line(endpoint: str) -> None:
 def test_loopback_is_told_from_the_network() -> None:
     assert all(map(is_loopback, ["tcp://127.0.0.1:1", "tcp://localhost:1", "tcp://[::1]:1"]))
     assert not any(map(is_loopback, ["tcp://*:1", "tcp://0.0.0.0:1", "tcp://10.1.2.3:1"]))
+    # A name may resolve to anything.
+    assert not any(map(is_loopback, ["tcp://127.plant.example:1", "tcp://[::]:1"]))
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["tcp://*:1", "tcp://0.0.0.0:1", "tcp://[::]:1", "tcp://cam:1"]
+)
+def test_what_others_reach_needs_keys_or_the_word(endpoint: str) -> None:
+    check_exposure(endpoint, keys=True, insecure=False)
+    check_exposure(endpoint, keys=False, insecure=True)
+    check_exposure("tcp://127.0.0.1:1", keys=False, insecure=False)
+    with pytest.raises(SettingsError, match=r"rankcast keys new.*--insecure"):
+        check_exposure(endpoint, keys=False, insecure=False)
+
+
+def test_a_server_with_keys_enforces_its_authenticator() -> None:
+    public, secret = zmq.curve_keypair()
+    with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
+        configure(socket, SocketOptions(4, 65536, 1024, curve=CurveServer(secret, public)))
+        assert socket.getsockopt(zmq.CURVE_SERVER) == 1
+        assert socket.getsockopt(zmq.ZAP_DOMAIN).rstrip(b"\0") == b"rankcast"
+        assert socket.getsockopt(zmq.ZAP_ENFORCE_DOMAIN) == 1
+        # A handshake of CURVE needs messages of 276 bytes.
+        assert socket.getsockopt(zmq.MAXMSGSIZE) >= 276
+
+
+def test_a_client_with_keys_believes_one_server() -> None:
+    public, secret = zmq.curve_keypair()
+    server, _ = zmq.curve_keypair()
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        configure(socket, SocketOptions(4, 65536, 1024, curve=CurveClient(secret, public, server)))
+        assert socket.getsockopt(zmq.CURVE_SERVER) == 0
+        assert socket.getsockopt(zmq.MECHANISM) == zmq.CURVE
 
 
 def test_every_queue_and_buffer_of_a_socket_is_bounded() -> None:

@@ -19,11 +19,13 @@ import rankcast_receiver
 from rankcast.errors import SinkError
 from rankcast.frame import Coding, Frame
 from rankcast_receiver.sinks import Sink
-from rankcast_receiver.sinks.display import STALE_S, DisplaySink, describe_coding
+from rankcast_receiver.sinks.display import DisplaySink
 from rankcast_receiver.sinks.overlay import OverlayText, draw_overlay, screen_picture
+from rankcast_receiver.sinks.tile import describe_coding
 from rankcast_receiver.sinks.window import Window, _probe_reason, check_screen
+from rankcast_receiver.state import STALE_S, CameraState, State
 
-UTC_NS = 1_795_179_415_000_000_000
+START_NS = 7_000_000_000_000
 
 
 def picture(pixels: NDArray[Any], **changes: Any) -> NDArray[np.uint8]:
@@ -66,13 +68,14 @@ class Clock:
     def now_s(self) -> float:
         return self.t_s
 
-    def utc_ns(self) -> int:
-        return UTC_NS + round((self.t_s - 100) * 1e9)
+    def now_ns(self) -> int:
+        return START_NS + round((self.t_s - 100) * 1e9)
 
 
-def display() -> tuple[DisplaySink, FakeScreen, Clock]:
+def display(*states: CameraState) -> tuple[DisplaySink, FakeScreen, Clock]:
     screen, clock = FakeScreen(), Clock()
-    return DisplaySink(screen, now_s=clock.now_s, utc_ns=clock.utc_ns), screen, clock
+    sink = DisplaySink(screen, states=lambda: states, now_s=clock.now_s, now_ns=clock.now_ns)
+    return sink, screen, clock
 
 
 def frame(sequence: int = 0, age_ms: int = 45, **changes: Any) -> Frame:
@@ -80,14 +83,15 @@ def frame(sequence: int = 0, age_ms: int = 45, **changes: Any) -> Frame:
         np.full((90, 640, 3), 200, np.uint8),
         camera="cam",
         sequence=sequence,
-        t_capture_utc_ns=UTC_NS - age_ms * 1_000_000,
+        t_capture_here_ns=START_NS - age_ms * 1_000_000,
         coding=Coding("svd", 125_000, rank=(51, 51, 51), psnr_db=38.24),
     )
     return replace(one, **changes)
 
 
-def words(sink: DisplaySink) -> OverlayText:
-    return sink._text(sink._now_s())
+def words(sink: DisplaySink, camera: str = "cam") -> OverlayText:
+    states = {state.camera: state for state in sink._states()}
+    return sink._tiles[camera].text(sink._now_s(), sink._now_ns(), states.get(camera))
 
 
 def test_eight_bit_colour_and_grey_pass_as_they_are() -> None:
@@ -163,6 +167,15 @@ def test_the_overlay_is_drawn_on_a_copy_and_says_stale_in_red() -> None:
     assert (calm[150:] == 100).all(), "the picture below is untouched"
 
 
+def test_long_words_are_wrapped_and_stay_on_the_picture() -> None:
+    grey = np.full((300, 640, 3), 100, np.uint8)
+    short = draw_overlay(grey, OverlayText(("cam",), stale="STALE 2.0 s"))
+    long = draw_overlay(grey, OverlayText(("cam",), stale="STALE 2.0 s: " + "many words " * 30))
+    darkened = [int((picture[:, 600].max(axis=1) < 60).sum()) for picture in (short, long)]
+    assert darkened[1] > darkened[0], "more lines, and a larger band behind them"
+    assert (long[200:295, 5:635] == 100).all(), "three lines at most"
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 900, 3), (900, 1, 3)])
 def test_the_overlay_survives_pictures_that_hold_no_word(shape: tuple[int, ...]) -> None:
     assert draw_overlay(np.zeros(shape, np.uint8), OverlayText(("x",), "y")).shape == shape
@@ -170,7 +183,6 @@ def test_the_overlay_survives_pictures_that_hold_no_word(shape: tuple[int, ...])
 
 def test_the_words_name_rates_codec_rank_quality_and_age() -> None:
     sink, screen, clock = display()
-    assert words(sink).lines == ("waiting for the first frame",)
     for sequence in range(21):
         sink.put(frame(sequence, age_ms=45 - sequence * 50))
         clock.t_s += 0.05
@@ -190,7 +202,7 @@ def test_rates_forget_what_is_older_than_the_window() -> None:
         clock.t_s += 1.0
         sink.put(frame(sequence))
     assert "1.0 fps   1.00 Mbit/s" in words(sink).lines[0]
-    assert len(sink._arrivals) <= 4
+    assert len(sink._tiles["cam"]._arrivals) <= 4
 
 
 def test_a_picture_without_successor_turns_stale_and_its_age_grows() -> None:
@@ -223,8 +235,63 @@ def test_a_picture_from_the_future_shows_that_the_clocks_differ() -> None:
     sink, _, _ = display()
     sink.put(frame(age_ms=-300))
     assert words(sink).lines[1].endswith("age clock?")
-    sink.put(frame(1, t_capture_utc_ns=0))
-    assert words(sink).lines[1].endswith("age unknown")
+    sink.put(frame(1, t_capture_here_ns=None))
+    assert words(sink).lines[1].endswith("age unknown (clock not synchronised)")
+
+
+def test_an_age_from_a_measured_clock_has_its_error_bar() -> None:
+    sink, _, _ = display()
+    sink.put(frame(clock_error_ns=2_300_000))
+    assert words(sink).lines[1].endswith("age 45 +-2.3 ms")
+    sink.put(frame(1, age_ms=-2, clock_error_ns=2_300_000))
+    assert words(sink).lines[1].endswith("age 0 +-2.3 ms"), "within the error it is no wrong clock"
+
+
+@pytest.mark.parametrize(
+    ("state", "detail", "after_s", "want"),
+    [
+        (State.LIVE, "", 0.1, ""),
+        (State.STALE, "a frame was lost, waiting for a key frame", 0.1,
+         "STALE 0.1 s: a frame was lost, waiting for a key frame"),
+        (State.SENDER_DEAD, "the sender is gone", 1.2,
+         "STALE 1.2 s: sender dead: the sender is gone"),
+        (State.CAMERA_DEAD, "", 3.0, "STALE 3.0 s: camera dead"),
+        (State.ENDED, "", 0.5, ""),
+        (State.ENDED, "", 5.0, "ENDED 5 s ago"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_stands_in_red_over_the_last_picture(
+    state: State, detail: str, after_s: float, want: str
+) -> None:
+    sink, _, clock = display(CameraState("cam", "tcp://10.0.0.5:5555", state, detail))
+    sink.put(frame())
+    clock.t_s += after_s
+    assert words(sink).stale == want
+
+
+def test_before_the_first_frame_the_window_says_what_is_wrong() -> None:
+    state = CameraState("", "tcp://10.0.0.5:5555", State.KEY_REFUSED, "unknown key")
+    _, plain, _ = display()
+    _, told, _ = display(state)
+    assert not np.array_equal(plain.pictures[0], told.pictures[0])
+
+
+def test_several_cameras_stand_side_by_side_each_with_its_own_words() -> None:
+    dead = CameraState("right", "tcp://10.0.0.5:5555", State.CAMERA_DEAD)
+    sink, screen, clock = display(dead)
+    sink.put(frame(camera="right"))
+    sink.put(frame(camera="left", pixels=np.full((90, 640, 3), 50, np.uint8)))
+    clock.t_s += 0.5
+    sink.put(frame(1, camera="left", pixels=np.full((90, 640, 3), 60, np.uint8)))
+    shown = screen.pictures[-1]
+    assert shown.shape == (90, 1280, 3)
+    assert screen.sizes == [(640, 90), (1280, 90)]
+    assert tuple(shown[85, 100]) == (60, 60, 60)
+    assert tuple(shown[85, 740]) == (200, 200, 200)
+    assert tuple(shown[-1, 645]) == (64, 64, 255), "the dead one has its red frame"
+    assert tuple(shown[-1, 5]) == (60, 60, 60), "the live one has none"
+    sink.put(frame(camera="third"))
+    assert screen.pictures[-1].shape == (180, 1280, 3)
 
 
 @pytest.mark.parametrize(

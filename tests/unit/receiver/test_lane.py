@@ -22,7 +22,7 @@ WAIT_S = 10.0
 
 
 def arrival(sequence: int, camera: str = "cam") -> Arrival:
-    frame = Frame(picture(), sequence=sequence, camera=camera, t_capture_utc_ns=1)
+    frame = Frame(picture(), sequence=sequence, camera=camera, t_capture_here_ns=1)
     return Arrival(frame, 2)
 
 

@@ -347,3 +347,48 @@ def test_an_interrupt_ends_the_wait_for_a_camera_that_gives_nothing() -> None:
     source.interrupt()
     assert list(source) == []
     source.close()
+
+
+def adjusted(source: CameraSource, **wanted: Any) -> tuple[dict[str, Any], str]:
+    """What the camera made of `wanted`, in its own thread, between two frames."""
+    answers: list[tuple[dict[str, Any], str]] = []
+    assert source.adjustments.ask(wanted, lambda values, why: answers.append((dict(values), why)))
+    next(iter(source))
+    return answers[0]
+
+
+def test_exposure_and_gain_are_changed_while_it_runs_and_read_back() -> None:
+    capture = FakeCapture([PICTURE] * 3)
+    source = CameraSource("0", CameraOptions(), open_capture=lambda *_: capture)
+    values, why = adjusted(source, exposure=250, gain=4.0)
+    assert (values, why) == ({"exposure": 250.0, "gain": 4.0, "trigger": "off"}, "")
+    assert source.adjustments.values == values
+    assert capture.values[cv2.CAP_PROP_AUTO_EXPOSURE] == 0
+    source.close()
+
+
+@pytest.mark.parametrize("wanted", [{"gain": 9}, {"gain": "much"}, {"trigger": "once"}])
+def test_what_the_camera_does_not_take_changes_nothing(wanted: dict[str, Any]) -> None:
+    capture = FakeCapture([PICTURE] * 3, fixed={cv2.CAP_PROP_GAIN: 2.0})
+    capture.values[cv2.CAP_PROP_EXPOSURE] = 100.0
+    source = CameraSource("0", CameraOptions(), open_capture=lambda *_: capture)
+    values, why = adjusted(source, exposure=250, **wanted)
+    assert next(iter(wanted)) in why
+    assert (values["exposure"], values["gain"]) == (100.0, 2.0)
+    assert capture.values[cv2.CAP_PROP_EXPOSURE] == 100.0
+    source.close()
+
+
+def test_a_camera_that_waits_for_its_trigger_has_not_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(camera, "time", clock)
+    capture = FakeCapture([None] * 200 + [PICTURE])
+    options = CameraOptions(trigger="on", timeout_s=2)
+    source = CameraSource("0", options, open_capture=lambda *_: capture)
+    monkeypatch.setattr(source, "_pause", clock.sleep)
+    assert source.adjustments.values["trigger"] == "on"
+    assert next(iter(source)).pixels.shape == PICTURE.shape
+    assert clock.now > 1010
+    source.close()

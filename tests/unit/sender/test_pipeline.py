@@ -216,3 +216,45 @@ def test_a_replay_in_real_time_keeps_its_pace(address: str, watcher: Watcher) ->
     numbers = watcher.join()
     assert numbers[0] == 0
     assert numbers[-1] == 10
+
+
+def test_a_camera_that_fails_is_opened_again_and_its_frame_numbers_go_on(
+    address: str, watcher: Watcher
+) -> None:
+    states: list[str] = []
+    opened: list[FakeSource] = []
+    with Publisher(address, codec="raw", realtime=False, linger_s=5) as publisher:
+
+        def open_source() -> FakeSource:
+            states.append(publisher.state)
+            if len(states) == 2:
+                raise SourceError("camera:0 cannot be opened")
+            gone = SourceError("unplugged") if len(states) == 1 else None
+            opened.append(FakeSource(frames(3), live=True, gaps_before=(1,), fails_with=gone))
+            return opened[-1]
+
+        pace = Pace(realtime=False, wait_viewers=1, retry=True)
+        pipeline = CameraPipeline(open_source, publisher, pace)
+        pipeline.start()
+        assert pipeline.wait(WAIT_S)
+        pipeline.join()
+        publisher.close()
+        balance = publisher.balance()
+    assert states == ["opening", "backoff", "backoff"]
+    assert pipeline.failures == 2
+    assert watcher.join() == [0, 1, 2, 3, 4, 5]
+    assert (balance.passed, dict(balance.lost)) == (6, {CAMERA_GAP: 2})
+    assert all(source.closed_in is source.opened_in for source in opened)
+
+
+def test_the_pause_before_the_next_try_ends_when_the_station_stops(address: str) -> None:
+    def open_source() -> FakeSource:
+        raise SourceError("camera:0 cannot be opened")
+
+    with Publisher(address, codec="raw") as publisher:
+        pipeline = CameraPipeline(open_source, publisher, Pace(retry=True))
+        pipeline.start()
+        assert not pipeline.wait(1.5)
+        assert publisher.status().state == "backoff"
+        pipeline.join()
+        assert pipeline.failures >= 1

@@ -246,3 +246,26 @@ def test_a_packet_that_viewers_would_refuse_is_refused_here_and_the_next_one_goe
             assert publisher.send(picture(shape=(10, 10))) == 0
             assert publisher.balance().lost == {ENCODE: 1}
         assert _sequences(view.until(Kind.END)) == [0]
+
+
+def test_a_second_plain_subscriber_gets_a_key_frame_too() -> None:
+    address = free_address()
+    topic = b"cam/frames\0"
+    with (
+        Publisher(address, codec="svd-patch", gop=1000) as publisher,
+        viewer(address, topic) as first,
+    ):
+        assert publisher.wait_viewers(1, WAIT_S)
+        assert publisher.send(picture(1)) == publisher.key_sequence == 0
+        first.packet()  # else the second could still be sent that one
+        with viewer(address, topic) as second:
+            for value in range(2, 200):
+                publisher.send(picture(value))
+                if second.socket.poll(20):
+                    break
+            kinds = [second.packet()[1].header.kind]
+            while Kind.KEY not in kinds:
+                publisher.send(picture(3))
+                kinds.append(second.packet()[1].header.kind)
+        assert publisher.key_sequence is not None
+        assert publisher.key_sequence > 0

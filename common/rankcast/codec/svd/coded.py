@@ -270,7 +270,8 @@ def _head(
     if len(body) < at:
         raise PayloadError(f"got {len(body)} bytes of factors, rank {k} promises at least {at}")
     (step,) = _STEP.unpack_from(body)
-    s = np.frombuffer(body, "<f4", k, _STEP.size).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is refused below, and no reason to warn
+        s = np.frombuffer(body, "<f4", k, _STEP.size).astype(np.float64)
     largest = float(np.finfo(np.float32).max)
     if not (0 < step <= largest and s.min() > 0 and s.max() <= largest):
         raise PayloadError(

@@ -63,10 +63,11 @@ def unpack(
     of_s, of_vectors = (np.dtype(name) for name in _TYPES[form])
     planes = []
     for view, (m, n), k in zip(views, shapes, ranks, strict=True):
-        s = np.frombuffer(view, of_s, k).astype(np.float64)
         vectors = np.frombuffer(view, of_vectors, offset=k * of_s.itemsize)
-        u = vectors[: k * m].reshape(k, m).astype(dtype).T
-        v = vectors[k * m :].reshape(k, n).astype(dtype).T
-        with np.errstate(over="ignore"):  # bounds are checked by the caller
+        # The caller checks the bounds; signalling NaNs and infinities are no reason to warn.
+        with np.errstate(over="ignore", invalid="ignore"):
+            s = np.frombuffer(view, of_s, k).astype(np.float64)
+            u = vectors[: k * m].reshape(k, m).astype(dtype).T
+            v = vectors[k * m :].reshape(k, n).astype(dtype).T
             planes.append(Factors(u, s, v, float(np.sum(s * s))))
     return planes

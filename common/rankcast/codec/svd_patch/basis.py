@@ -115,15 +115,20 @@ def choose_basis(plane: NDArray[np.uint16], step: float, deep: bool) -> Basis:
     across = stack.reshape(-1, SIDE)
     factors = [_factor(down @ down.T, bits), _factor(across.T @ across, bits)]
     own = make_basis(factors[0], factors[1], deep)
-    saved = _cost(stack, table, step, bits) - _cost(stack, own, step, bits)
-    saved *= rows * columns / len(stack)
-    return own if saved > _MARGIN * _BASIS_COST else table
+    spent = _cost(stack, table, step, bits)
+    saved = spent - _cost(stack, own, step, bits)
+    patches_each = rows * columns / len(stack)
+    worth = saved * patches_each > _MARGIN * _BASIS_COST and saved > _PROMISE * spent
+    return own if worth else table
 
 
 _MIN_PATCHES = 256
 _SAMPLED_PATCHES = 1024
 _MARGIN = 2
 """Prediction takes much of what the estimate, on patches without it, promises."""
+_PROMISE = 0.08
+"""Of 60 coded photographs and frames none that promised less saved as much as half a percent, and
+each promise costs a key frame a second coding."""
 _BASIS_COST = 0.16 * 8 * 130
 """Squared steps that 130 bytes of factor matrices are worth."""
 

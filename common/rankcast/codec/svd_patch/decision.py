@@ -46,7 +46,6 @@ from rankcast.codec.svd_patch.slice import (
     coded_context,
     intra_context,
     list_candidates,
-    predict_inter,
     skip_context,
 )
 from rankcast.codec.svd_patch.tables import (
@@ -60,7 +59,7 @@ from rankcast.codec.svd_patch.tables import (
 )
 from rankcast.codec.svd_patch.transform import forward
 from rankcast.entropy.rangecoder import bit_cost
-from rankcast.jit import Integer, Real, lean_kernel
+from rankcast.jit import Integer, Real, fused_kernel, lean_kernel
 
 BIT_PRICE, STEP_REAL, SAD_PRICE = range(3)
 PRICES = 3
@@ -86,7 +85,7 @@ RESIDUAL_REAL, MIDDLE_REAL = range(2)
 SCALED, LANES, TOP_REAL, REFERENCE_TOP, RESULT, REFERENCE_LEFT = range(6)
 
 
-@lean_kernel
+@fused_kernel
 def kept_side(w: Work, size: Integer) -> Integer:
     """Rows and columns of a core that may be coded."""
     if size == 0:
@@ -94,7 +93,7 @@ def kept_side(w: Work, size: Integer) -> Integer:
     return min(w.numbers[KEEP] << size, CODED_SIDE)
 
 
-@lean_kernel
+@fused_kernel
 def _transform(w: Work, y: Integer, x: Integer, size: Integer) -> Real:
     """Transform source minus prediction, in steps; return its energy in squared steps."""
     side = 8 << size
@@ -120,7 +119,7 @@ def _transform(w: Work, y: Integer, x: Integer, size: Integer) -> Real:
     return float(energy)
 
 
-@lean_kernel
+@fused_kernel
 def squared_error(w: Work, block_index: Integer, y: Integer, x: Integer, side: Integer) -> Real:
     """Squared error of a prediction, in squared steps."""
     lanes = w.real_lines[LANES]
@@ -159,7 +158,7 @@ def estimated_saving(
     return float(total)
 
 
-@lean_kernel
+@fused_kernel
 def _levels_cost(w: Work, energy: Real, group: Integer, size: Integer, context: Integer) -> Real:
     """Choose the levels; return the cost with the coded flag. Sets D_CODED."""
     price = w.prices[BIT_PRICE]
@@ -196,7 +195,15 @@ def _copy_levels(levels: NDArray[np.int32], out: NDArray[np.int32]) -> None:
         out[i] = levels[i]
 
 
-@lean_kernel
+@fused_kernel
+def _copy_block(w: Work, index: Integer, out_index: Integer, side: Integer) -> None:
+    for i in range(side):
+        row, out = w.blocks[index, i, :side], w.blocks[out_index, i, :side]
+        for j in range(side):
+            out[j] = row[j]
+
+
+@fused_kernel
 def _mode_difference(w: Work, side: Integer, mode: Integer, stride: Integer) -> Real:
     if mode < FIRST_ANGLE:
         return smooth_difference(
@@ -212,7 +219,7 @@ def _mode_difference(w: Work, side: Integer, mode: Integer, stride: Integer) -> 
     )  # fmt: skip
 
 
-@lean_kernel
+@fused_kernel
 def _intra_mode(w: Work, uy: Integer, ux: Integer, size: Integer) -> Real:
     """Choose an intra mode by absolute differences; its cost. Sets D_MODE."""
     p = w.numbers
@@ -286,7 +293,7 @@ def _intra_mode(w: Work, uy: Integer, ux: Integer, size: Integer) -> Real:
     return best
 
 
-@lean_kernel
+@fused_kernel
 def decide_leaf(w: Work, uy: Integer, ux: Integer, size: Integer, planned_skip: bool) -> None:
     """Choose how to code one patch; leaves prediction, levels and decision in `w`."""
     p, coder = w.numbers, w.coder
@@ -316,9 +323,7 @@ def decide_leaf(w: Work, uy: Integer, ux: Integer, size: Integer, planned_skip: 
             return
         _copy_levels(w.lines[LEVELS_NOW], w.lines[LEVELS_KEPT])
         w.lines[LEVELS_NOW, :LEVELS] = 0
-        for i in range(side):
-            for j in range(side):
-                w.blocks[KEPT_PREDICTION, i, j] = w.blocks[PREDICTION, i, j]
+        _copy_block(w, PREDICTION, KEPT_PREDICTION, side)
     inter_coded = p[D_CODED]
     predict(w.lines[EDGE_SAMPLES], p[D_MODE], side, w.lines[LINE], w.blocks[PREDICTION])
     energy = _transform(w, y, x, size)
@@ -330,12 +335,10 @@ def decide_leaf(w: Work, uy: Integer, ux: Integer, size: Integer, planned_skip: 
         return
     p[D_CODED] = inter_coded
     _copy_levels(w.lines[LEVELS_KEPT], w.lines[LEVELS_NOW])
-    for i in range(side):
-        for j in range(side):
-            w.blocks[PREDICTION, i, j] = w.blocks[KEPT_PREDICTION, i, j]
+    _copy_block(w, KEPT_PREDICTION, PREDICTION, side)
 
 
-@lean_kernel
+@fused_kernel
 def _absolute_difference(
     w: Work, block_index: Integer, y: Integer, x: Integer, side: Integer
 ) -> Real:
@@ -353,7 +356,7 @@ def _absolute_difference(
     return float(total)
 
 
-@lean_kernel
+@fused_kernel
 def _decide_inter(w: Work, uy: Integer, ux: Integer, size: Integer, count: Integer) -> Real:
     """Choose between skipping and displaced prediction; return the cost in squared steps."""
     p, coder = w.numbers, w.coder
@@ -364,15 +367,19 @@ def _decide_inter(w: Work, uy: Integer, ux: Integer, size: Integer, count: Integ
     head_bits = bit_cost(coder, flag, 0) + bit_cost(coder, intra_context(w, uy, ux, size), 0)
     best_error = 1e30
     best_index = 0
+    block, kept_block = PREDICTION, TRIAL
     for k in range(count):
         displaced(
             w.reference, y, x, side, w.vectors[k, 0], w.vectors[k, 1], p[LARGEST],
-            w.tiles[ROWS], w.blocks[TRIAL],
+            w.tiles[ROWS], w.blocks[block],
         )  # fmt: skip
-        error = squared_error(w, TRIAL, y, x, side) + price * k
+        error = squared_error(w, block, y, x, side) + price * k
         if error < best_error:
             best_error = error
             best_index = k
+            block, kept_block = kept_block, block
+    if kept_block == TRIAL:
+        _copy_block(w, TRIAL, PREDICTION, side)
     skip_cost = best_error + price * skip_bits
     v, u = w.vectors[best_index, 0], w.vectors[best_index, 1]
     index = best_index
@@ -384,7 +391,6 @@ def _decide_inter(w: Work, uy: Integer, ux: Integer, size: Integer, count: Integ
         return skip_cost
     group = p[OTHER_PLANE] * 2 + 1
     context = coded_context(w, uy, ux, size, group)
-    predict_inter(w, y, x, size, v, u)
     energy = _transform(w, y, x, size)
     cost = _levels_cost(w, energy, group, size, context) + price * side_bits
     if p[HAS_GUIDE] == 0 and cost > price * (head_bits + 16.0) + _NOISE_ENERGY * side * side:
@@ -419,7 +425,8 @@ def _decide_inter(w: Work, uy: Integer, ux: Integer, size: Integer, count: Integ
                 _copy_levels(w.lines[LEVELS_NOW], w.lines[LEVELS_KEPT])
                 w.lines[LEVELS_NOW, :LEVELS] = 0
                 coded = p[D_CODED]
-                predict_inter(w, y, x, size, new_v, new_u)
+                _copy_block(w, PREDICTION, KEPT_PREDICTION, side)
+                _copy_block(w, TRIAL, PREDICTION, side)
                 energy = _transform(w, y, x, size)
                 new_cost = _levels_cost(w, energy, group, size, context) + price * bits
                 if new_cost < cost:
@@ -428,7 +435,7 @@ def _decide_inter(w: Work, uy: Integer, ux: Integer, size: Integer, count: Integ
                 else:
                     p[D_CODED] = coded
                     _copy_levels(w.lines[LEVELS_KEPT], w.lines[LEVELS_NOW])
-                    predict_inter(w, y, x, size, v, u)
+                    _copy_block(w, KEPT_PREDICTION, PREDICTION, side)
     if skip_cost <= cost:
         if p[D_CODED] != 0:
             w.lines[LEVELS_NOW, :LEVELS] = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rankcast.codec.svd_patch.encoder import MAX_PLANE_STEP, MIN_PLANE_STEP
 from rankcast.codec.svd_patch.engine import Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
-from rankcast.codec.svd_patch.layout import to_pixels
+from rankcast.codec.svd_patch.layout import Canvas, to_pixels
 from rankcast.codec.svd_patch.payload import read_bases, split_payload
 from rankcast.codec.svd_patch.picture import Picture
 from rankcast.errors import NeedKeyframe, PayloadError
@@ -19,6 +19,7 @@ class SvdPatchDecoder:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._engine: Engine | None = None
+        self._canvas: Canvas | None = None
         self._stream_id = b""
         self._reference: Picture | None = None
         self._spare: Picture | None = None
@@ -50,7 +51,8 @@ class SvdPatchDecoder:
         if payload.kept:
             self._spare, self._reference = self._reference, picture
             self._stream_id = header.stream_id
-        return to_pixels(picture.planes, geometry, header.dtype)
+        assert self._canvas is not None
+        return to_pixels(picture.planes, geometry, header.dtype, self._canvas, fresh=True)
 
     def _reference_of(self, header: Header, geometry: Geometry) -> Picture:
         held = self._reference
@@ -73,6 +75,7 @@ class SvdPatchDecoder:
     def _prepare(self, geometry: Geometry) -> tuple[Engine, Picture]:
         if self._engine is None or self._engine.geometry != geometry:
             self._engine = Engine(geometry)
+            self._canvas = Canvas(geometry)
             self._spare = None
         if self._spare is None or self._spare.geometry != geometry:
             self._spare = Picture(geometry)

@@ -12,7 +12,7 @@ from rankcast.codec.protocol import Coded
 from rankcast.codec.svd_patch.basis import Basis, choose_basis, table_basis
 from rankcast.codec.svd_patch.engine import BIT_PRICE, Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
-from rankcast.codec.svd_patch.layout import to_pixels, to_planes
+from rankcast.codec.svd_patch.layout import Canvas, to_pixels, to_planes
 from rankcast.codec.svd_patch.options import SvdPatchOptions
 from rankcast.codec.svd_patch.payload import Payload, join_payload, write_bases
 from rankcast.codec.svd_patch.picture import Picture
@@ -43,6 +43,7 @@ class SvdPatchEncoder:
         self._rate = RateControl(options)
         self._key_wanted = True
         self._engine: Engine | None = None
+        self._canvas: Canvas | None = None
         self._source: list[NDArray[np.uint16]] = []
         self._reference: Picture | None = None
         self._spare: Picture | None = None
@@ -74,13 +75,14 @@ class SvdPatchEncoder:
         geometry = geometry_of(self._layout(frame), pixels.shape, pixels.dtype.itemsize)
         if self._engine is None or self._engine.geometry != geometry:
             self._prepare(geometry)
-        engine, reference, spare = self._engine, self._reference, self._spare
-        assert engine is not None
-        assert spare is not None
-        to_planes(pixels, geometry, self._source)
+        canvas, reference = self._canvas, self._reference
+        assert canvas is not None
+        to_planes(pixels, geometry, self._source, canvas)
         key = self._wants_key(frame, reference)
         if key:
             reference = None
+            # The old reference may be coded over: after a failure nothing rests on it.
+            self._key_wanted = True
             self._bits = self._significant_bits(frame)
         kept = self.options.refs == 1 or key or self._since_key % 2 == 0
         step = self._rate.propose(
@@ -92,8 +94,8 @@ class SvdPatchEncoder:
         energy = _squares(pixels)
         while True:
             plane_step = _plane_step(step, geometry)
-            body = self._code(spare, reference, plane_step, kept)
-            rebuilt = to_pixels(spare.planes, geometry, pixels.dtype)
+            picture, body = self._code(reference, plane_step, kept)
+            rebuilt = to_pixels(picture.planes, geometry, pixels.dtype, canvas, fresh=False)
             error = _squared_error(pixels, rebuilt)
             psnr = _psnr(error, pixels)
             better = self._rate.review(
@@ -108,11 +110,12 @@ class SvdPatchEncoder:
         self._rate.sent(key=key, size_bytes=len(body))
         self._tell_miss(psnr, sequence, pixels, geometry)
         ref_sequence = None if reference is None else reference.sequence
-        spare.sequence = sequence
+        picture.sequence = sequence
         checked = key or self._since_key % CHECKSUM_EVERY == 0
-        checksum = spare.checksum() if checked else None
+        checksum = picture.checksum() if checked else None
         if kept:
-            self._reference, self._spare = spare, self._reference or Picture(geometry)
+            free = self._reference if picture is self._spare else self._spare
+            self._reference, self._spare = picture, free or Picture(geometry)
         if key:
             self._key_wanted = False
             self._since_key = 0
@@ -136,9 +139,9 @@ class SvdPatchEncoder:
         """PSNR of the planes themselves, before anything is quantised."""
         if geometry.layout not in (Layout.YCC420, Layout.YCC444):
             return math.inf
-        return _psnr(
-            _squared_error(pixels, to_pixels(self._source, geometry, pixels.dtype)), pixels
-        )
+        assert self._canvas is not None
+        ideal = to_pixels(self._source, geometry, pixels.dtype, self._canvas, fresh=False)
+        return _psnr(_squared_error(pixels, ideal), pixels)
 
     def _tell_miss(self, psnr: float, sequence: int, pixels: Pixels, geometry: Geometry) -> None:
         """Say once that frames are below the PSNR that was asked for, and what limits them."""
@@ -168,6 +171,7 @@ class SvdPatchEncoder:
 
     def _prepare(self, geometry: Geometry) -> None:
         self._engine = Engine(geometry)
+        self._canvas = Canvas(geometry)
         self._source = [np.zeros(plane.padded, np.uint16) for plane in geometry.planes]
         self._reference = None
         self._spare = Picture(geometry)
@@ -189,24 +193,28 @@ class SvdPatchEncoder:
         return max(said or int(frame.pixels.max()).bit_length(), 8)
 
     def _code(
-        self, picture: Picture, reference: Picture | None, plane_step: int, kept: bool
-    ) -> bytes:
-        engine = self._engine
+        self, reference: Picture | None, plane_step: int, kept: bool
+    ) -> tuple[Picture, bytes]:
+        """Code the planes into one of the two pictures; for a key frame either may be it."""
+        engine, picture = self._engine, self._spare
         assert engine is not None
+        assert picture is not None
         if reference is not None:
-            return self._write(picture, reference, reference.bases, plane_step, kept)
+            return picture, self._write(picture, reference, reference.bases, plane_step, kept)
         deep = engine.geometry.deep
         table = [table_basis(deep)] * len(self._source)
         body = self._write(picture, None, table, plane_step, kept)
         chosen = [choose_basis(plane, plane_step / STEP_ONE, deep) for plane in self._source]
         if not any(basis.own for basis in chosen):
-            return body
+            return picture, body
         # The estimate is made on patches that nothing has predicted yet: only the bytes tell.
-        cost = self._cost(picture, body, plane_step)
-        body = self._write(picture, None, chosen, plane_step, kept)
-        if self._cost(picture, body, plane_step) < cost:
-            return body
-        return self._write(picture, None, table, plane_step, kept)
+        if self._reference is None:
+            self._reference = Picture(engine.geometry)
+        other = self._reference
+        other_body = self._write(other, None, chosen, plane_step, kept)
+        if self._cost(other, other_body, plane_step) < self._cost(picture, body, plane_step):
+            return other, other_body
+        return picture, body
 
     def _write(
         self,
@@ -242,12 +250,12 @@ def _plane_step(step: float, geometry: Geometry) -> int:
 
 def _is_cut(source: NDArray[np.uint16], reference: NDArray[np.uint16], largest: int) -> bool:
     """Whether the reference predicts the picture worse than its own mean does."""
-    now = source[::_CUT_SAMPLING, ::_CUT_SAMPLING].astype(np.float32)
-    before = reference[::_CUT_SAMPLING, ::_CUT_SAMPLING]
-    difference = float(np.mean(np.abs(now - before)))
+    now = np.ascontiguousarray(source[::_CUT_SAMPLING, ::_CUT_SAMPLING])
+    before = np.ascontiguousarray(reference[::_CUT_SAMPLING, ::_CUT_SAMPLING])
+    difference = cv2.norm(now, before, cv2.NORM_L1) / now.size
     if difference < _CUT_LEVELS * largest:
         return False
-    return difference > 0.8 * float(np.mean(np.abs(now - now.mean())))
+    return difference > 0.8 * float(np.mean(np.abs(now - now.mean(dtype=np.float32))))
 
 
 def _psnr(error: int, pixels: Pixels) -> float:

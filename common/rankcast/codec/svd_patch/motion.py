@@ -51,15 +51,50 @@ def displaced(
                 for j in range(side):
                     out[i, j] = source[_inside(x0 + j, width)]
         return
+    if inside and fraction_y == 0:
+        # (64 s + 2048) >> 12 is (s + 32) >> 6: one direction needs one pass.
+        taps = TAPS[fraction_x]
+        for i in range(side):
+            source = plane[y0 + i]
+            for g in range(side >> 3):
+                first = x0 + 8 * g - 3
+                result = out[i, 8 * g : 8 * g + 8]
+                _filter_row(source[first : first + 15], taps, result)
+                _round(result, np.int32(32), 6, largest)
+        return
+    if inside and fraction_x == 0:
+        taps = TAPS[fraction_y]
+        for g in range(side >> 3):
+            for i in range(side):
+                result = out[i, 8 * g : 8 * g + 8]
+                first = x0 + 8 * g
+                s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.int32(0)
+                for t in range(8):
+                    weight = np.int32(taps[t])
+                    a = plane[y0 - 3 + i + t, first : first + 8]
+                    s0 = np.int32(s0 + weight * np.int32(a[0]))
+                    s1 = np.int32(s1 + weight * np.int32(a[1]))
+                    s2 = np.int32(s2 + weight * np.int32(a[2]))
+                    s3 = np.int32(s3 + weight * np.int32(a[3]))
+                    s4 = np.int32(s4 + weight * np.int32(a[4]))
+                    s5 = np.int32(s5 + weight * np.int32(a[5]))
+                    s6 = np.int32(s6 + weight * np.int32(a[6]))
+                    s7 = np.int32(s7 + weight * np.int32(a[7]))
+                result[0] = s0
+                result[1] = s1
+                result[2] = s2
+                result[3] = s3
+                result[4] = s4
+                result[5] = s5
+                result[6] = s6
+                result[7] = s7
+                _round(result, np.int32(32), 6, largest)
+        return
     taps = TAPS[fraction_x]
     for i in range(side + 7):
         source = plane[y0 - 3 + i] if inside else plane[_inside(y0 - 3 + i, height)]
         for g in range(side >> 3):
-            if inside and fraction_x == 0:
-                a = source[x0 + 8 * g : x0 + 8 * g + 8]
-                for j in range(8):
-                    rows[g, i, j] = np.int32(a[j]) << 6
-            elif inside:
+            if inside:
                 a = source[x0 + 8 * g - 3 : x0 + 8 * g + 12]
                 _filter_row(a, taps, rows[g, i])
             else:
@@ -70,10 +105,9 @@ def displaced(
                         total += taps[t] * np.int64(source[column])
                     rows[g, i, j] = total
     taps = TAPS[fraction_y]
-    zero, most = np.int32(0), np.int32(largest)
     for g in range(side >> 3):
         for i in range(side):
-            s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.int32(2048)
+            s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.int32(0)
             for t in range(8):
                 weight = np.int32(taps[t])
                 row = i + t
@@ -86,31 +120,53 @@ def displaced(
                 s6 = np.int32(s6 + weight * rows[g, row, 6])
                 s7 = np.int32(s7 + weight * rows[g, row, 7])
             result = out[i, 8 * g : 8 * g + 8]
-            result[0] = s0 >> 12
-            result[1] = s1 >> 12
-            result[2] = s2 >> 12
-            result[3] = s3 >> 12
-            result[4] = s4 >> 12
-            result[5] = s5 >> 12
-            result[6] = s6 >> 12
-            result[7] = s7 >> 12
-            for j in range(8):
-                value = result[j]
-                if value < zero:
-                    value = zero
-                if value > most:
-                    value = most
-                result[j] = value
+            result[0] = s0
+            result[1] = s1
+            result[2] = s2
+            result[3] = s3
+            result[4] = s4
+            result[5] = s5
+            result[6] = s6
+            result[7] = s7
+            _round(result, np.int32(2048), 12, largest)
+
+
+@lean_kernel
+def _round(sums: NDArray[np.int32], half: Integer, shift: Integer, largest: Integer) -> None:
+    """Shift eight sums with rounding and clip them to the full scale."""
+    zero, most = np.int32(0), np.int32(largest)
+    for j in range(8):
+        value = np.int32(np.int32(sums[j] + half) >> np.int32(shift))
+        if value < zero:
+            value = zero
+        if value > most:
+            value = most
+        sums[j] = value
 
 
 @lean_kernel
 def _filter_row(a: Pixels, taps: NDArray[np.int64], out: NDArray[np.int32]) -> None:
     """Eight sums of eight weighted neighbours."""
-    for j in range(8):
-        total = np.int32(0)
-        for t in range(8):
-            total = np.int32(total + np.int32(taps[t]) * np.int32(a[j + t]))
-        out[j] = total
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.int32(0)
+    for t in range(8):
+        weight = np.int32(taps[t])
+        b = a[t : t + 8]
+        s0 = np.int32(s0 + weight * np.int32(b[0]))
+        s1 = np.int32(s1 + weight * np.int32(b[1]))
+        s2 = np.int32(s2 + weight * np.int32(b[2]))
+        s3 = np.int32(s3 + weight * np.int32(b[3]))
+        s4 = np.int32(s4 + weight * np.int32(b[4]))
+        s5 = np.int32(s5 + weight * np.int32(b[5]))
+        s6 = np.int32(s6 + weight * np.int32(b[6]))
+        s7 = np.int32(s7 + weight * np.int32(b[7]))
+    out[0] = s0
+    out[1] = s1
+    out[2] = s2
+    out[3] = s3
+    out[4] = s4
+    out[5] = s5
+    out[6] = s6
+    out[7] = s7
 
 
 @lean_kernel

@@ -32,7 +32,7 @@ from rankcast.codec.svd_patch.slice import (
 )
 from rankcast.codec.svd_patch.tables import CODED_SIDE
 from rankcast.codec.svd_patch.transform import forward
-from rankcast.jit import Integer, Real, lean_kernel
+from rankcast.jit import Integer, Real, fused_kernel
 
 SKIP_PLANNED = 4
 """Added to the planned size of a patch that nothing has changed in."""
@@ -41,7 +41,7 @@ _KEY_HEAD_BITS = 7.0
 _PREDICTED_HEAD_BITS = 4.0
 
 
-@lean_kernel
+@fused_kernel
 def _gain(w: Work, side: Integer, size: Integer) -> Real:
     """Squared steps that coding the residual would save, estimated."""
     residual = w.real_tiles[RESIDUAL_REAL]
@@ -58,47 +58,96 @@ _QUANTISED = 0.083
 """Squared steps a sample, 1 / 12, that uniform quantisation leaves anyway."""
 
 
-@lean_kernel
+@fused_kernel
 def find_still(w: Work, uy: Integer, units_x: Integer) -> None:
     """Mark the units of one row that are as good as in the reference."""
-    step = w.prices[STEP_REAL]
-    inverse_step = np.float32(1.0 / step)
-    residual, lanes = w.real_tiles[RESIDUAL_REAL], w.real_lines[LANES]
+    inverse_step = np.float32(1.0 / w.prices[STEP_REAL])
+    scale = inverse_step * inverse_step
+    sums, squares = w.real_lines[LANES], w.real_lines[LANES, 16:24]
     limit = w.prices[BIT_PRICE] * STILL_BITS
     for ux in range(units_x):
         x = ux * 8
-        lanes[:16] = np.float32(0)
-        upper = right = np.float32(0)
+        squares[:] = np.float32(0)
+        for half in range(2):
+            s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.float32(0)
+            q0 = q1 = q2 = q3 = q4 = q5 = q6 = q7 = np.float32(0)
+            for i in range(uy * 8 + 4 * half, uy * 8 + 4 * half + 4):
+                a, b = w.source[i, x : x + 8], w.reference[i, x : x + 8]
+                d0 = np.float32(a[0]) - np.float32(b[0])
+                d1 = np.float32(a[1]) - np.float32(b[1])
+                d2 = np.float32(a[2]) - np.float32(b[2])
+                d3 = np.float32(a[3]) - np.float32(b[3])
+                d4 = np.float32(a[4]) - np.float32(b[4])
+                d5 = np.float32(a[5]) - np.float32(b[5])
+                d6 = np.float32(a[6]) - np.float32(b[6])
+                d7 = np.float32(a[7]) - np.float32(b[7])
+                s0 += d0
+                s1 += d1
+                s2 += d2
+                s3 += d3
+                s4 += d4
+                s5 += d5
+                s6 += d6
+                s7 += d7
+                q0 += d0 * d0
+                q1 += d1 * d1
+                q2 += d2 * d2
+                q3 += d3 * d3
+                q4 += d4 * d4
+                q5 += d5 * d5
+                q6 += d6 * d6
+                q7 += d7 * d7
+            out = sums[8 * half : 8 * half + 8]
+            out[0] = s0
+            out[1] = s1
+            out[2] = s2
+            out[3] = s3
+            out[4] = s4
+            out[5] = s5
+            out[6] = s6
+            out[7] = s7
+            squares[0] += q0
+            squares[1] += q1
+            squares[2] += q2
+            squares[3] += q3
+            squares[4] += q4
+            squares[5] += q5
+            squares[6] += q6
+            squares[7] += q7
+        energy = np.float32(0)
+        for j in range(8):
+            energy += squares[j]
+        energy *= scale
+        if energy < COST_CONSTANT + limit:
+            w.still[uy, ux] = 1
+            continue
+        if energy > 64 * 0.5:
+            w.still[uy, ux] = 0
+            continue
+        if energy < 64 * _QUANTISED:
+            upper = lower = right = np.float32(0)
+            for j in range(8):
+                upper += sums[j]
+                lower += sums[8 + j]
+            for j in range(4, 8):
+                right += sums[j] + sums[8 + j]
+            # Sums over the patch and the differences of its halves: no trend in noise.
+            whole = upper + lower
+            trend = max(abs(whole), abs(lower - upper), abs(whole - 2 * right))
+            if trend * inverse_step < np.float32(8 * 0.9):
+                w.still[uy, ux] = 1
+                continue
+        residual = w.real_tiles[RESIDUAL_REAL]
         for i in range(8):
-            if i == 4:
-                for j in range(8):
-                    upper += lanes[8 + j]
             source = w.source[uy * 8 + i, x : x + 8]
             reference = w.reference[uy * 8 + i, x : x + 8]
+            row = residual[0, i]
             for j in range(8):
-                value = (np.float32(source[j]) - np.float32(reference[j])) * inverse_step
-                residual[0, i, j] = value
-                lanes[j] += value * value
-                lanes[8 + j] += value
-        energy = whole = np.float32(0)
-        for j in range(8):
-            energy += lanes[j]
-            whole += lanes[8 + j]
-        for j in range(4, 8):
-            right += lanes[8 + j]
-        # Sums over the patch and the differences of its halves: no trend in noise.
-        trend = max(abs(whole), abs(whole - 2 * upper), abs(whole - 2 * right))
-        if (
-            energy < 64 * _QUANTISED and trend < np.float32(8 * 0.9)
-        ) or energy < COST_CONSTANT + limit:
-            w.still[uy, ux] = 1
-        elif energy > 64 * 0.5:
-            w.still[uy, ux] = 0
-        else:
-            w.still[uy, ux] = _gain(w, 8, 0) < limit
+                row[j] = (np.float32(source[j]) - np.float32(reference[j])) * inverse_step
+        w.still[uy, ux] = _gain(w, 8, 0) < limit
 
 
-@lean_kernel
+@fused_kernel
 def _residual_cost(
     w: Work, y: Integer, x: Integer, side: Integer, size: Integer, skip_mean: bool
 ) -> Real:
@@ -131,7 +180,7 @@ _FLAT = 0.03
 """Squared steps a sample below which a part of 16 is one patch at once."""
 
 
-@lean_kernel
+@fused_kernel
 def _spread(w: Work, y: Integer, x: Integer, skip_mean: bool) -> Real:
     """Squared steps of a 16 x 16 part of the cell in SOURCE_REAL, or of what its mean leaves."""
     cell, lanes = w.real_blocks[SOURCE_REAL], w.real_lines[LANES]
@@ -151,7 +200,7 @@ def _spread(w: Work, y: Integer, x: Integer, skip_mean: bool) -> Real:
     return float(energy) - float(total) * float(total) / 256 if skip_mean else float(energy)
 
 
-@lean_kernel
+@fused_kernel
 def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
     """Choose the sizes of the patches of one 32 x 32 cell; see `Work.plan`."""
     units_y = min(4, w.info.shape[0] - uy)
@@ -244,7 +293,7 @@ def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
 _WHOLE_LIMIT = 250.0
 
 
-@lean_kernel
+@fused_kernel
 def _moved_whole(w: Work, uy: Integer, ux: Integer) -> bool:
     """Whether one displacement that neighbours suggest explains all of a cell but its noise."""
     y, x = uy * 8, ux * 8
@@ -304,7 +353,7 @@ _NOISE_DIFFERENCE = 0.3
 """Mean absolute difference in steps below which most of a residual falls into the dead zone."""
 
 
-@lean_kernel
+@fused_kernel
 def _plan_border(w: Work, uy: Integer, ux: Integer, units_y: Integer, units_x: Integer) -> None:
     for i in range(units_y):
         for j in range(units_x):
@@ -312,7 +361,7 @@ def _plan_border(w: Work, uy: Integer, ux: Integer, units_y: Integer, units_x: I
             w.plan[uy + i, ux + j] = SKIP_PLANNED + (1 if fits else 0)
 
 
-@lean_kernel
+@fused_kernel
 def _subtract(
     w: Work,
     uy: Integer,

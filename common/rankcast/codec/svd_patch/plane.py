@@ -10,21 +10,6 @@ from rankcast.jit import Integer, lean_kernel
 
 
 @lean_kernel
-def _node(w: Work, uy: Integer, ux: Integer, size: Integer) -> bool:
-    """Code a patch; False if it is split, by choice or because it would not fit."""
-    n = 1 << size
-    if size > 0 and (uy + n > w.numbers[BOTTOM] or ux + n > w.info.shape[1]):
-        return False
-    if w.coder[DECODING] == 0:
-        planned = int(w.plan[uy, ux])
-        if (planned & 3) < size:
-            w.numbers[D_KIND] = NONE
-        else:
-            decide_leaf(w, uy, ux, size, planned >= SKIP_PLANNED)
-    return code_leaf(w, uy, ux, size)
-
-
-@lean_kernel
 def code_plane(w: Work) -> bool:
     """Write or read the slice; False if the buffer was too small or the stream ended early."""
     bottom, width = w.numbers[BOTTOM], w.info.shape[1]
@@ -55,7 +40,17 @@ def code_plane(w: Work) -> bool:
                         continue
                 if whole or part:
                     continue
-                done = _node(w, vy, vx, size)
+                n = 1 << size
+                # A patch is split where it would not fit.
+                done = size == 0 or (vy + n <= bottom and vx + n <= width)
+                if done:
+                    if encoding:
+                        planned = int(w.plan[vy, vx])
+                        if (planned & 3) < size:
+                            w.numbers[D_KIND] = NONE
+                        else:
+                            decide_leaf(w, vy, vx, size, planned >= SKIP_PLANNED)
+                    done = code_leaf(w, vy, vx, size)
                 if size == 2:
                     whole = done
                 elif size == 1:

@@ -19,7 +19,7 @@ from rankcast.codec.svd_patch.tables import CELL, INTRA_MODES, LEVELS, MAX_VECTO
 from rankcast.codec.svd_patch.transform import inverse_8, inverse_16
 from rankcast.entropy.rangecoder import Bytes, Coder, code_bit, code_bits
 from rankcast.frame import Pixels
-from rankcast.jit import Integer, lean_kernel
+from rankcast.jit import Integer, fused_kernel
 
 # Fields of a unit (8 x 8 samples) in the maps.
 KIND, SIZE, VECTOR_Y, VECTOR_X, MODE, CODED = range(6)
@@ -100,7 +100,7 @@ def scratch() -> dict[str, Any]:
     }
 
 
-@lean_kernel
+@fused_kernel
 def list_candidates(w: Work, uy: Integer, ux: Integer) -> Integer:
     """Collect the displacements that neighbours suggest, without repeats; return their number."""
     p, info, out = w.numbers, w.info, w.vectors
@@ -139,7 +139,7 @@ def list_candidates(w: Work, uy: Integer, ux: Integer) -> Integer:
     return count
 
 
-@lean_kernel
+@fused_kernel
 def guide_kind(w: Work, uy: Integer, ux: Integer) -> Integer:
     """0 without a first plane; 1 if it skipped here, 2 if it did not."""
     p = w.numbers
@@ -150,7 +150,7 @@ def guide_kind(w: Work, uy: Integer, ux: Integer) -> Integer:
     return 1 if w.guide[gy, gx, KIND] == SKIPPED else 2
 
 
-@lean_kernel
+@fused_kernel
 def skip_context(w: Work, uy: Integer, ux: Integer, size: Integer) -> Integer:
     """Model of the skip flag."""
     p = w.numbers
@@ -162,7 +162,7 @@ def skip_context(w: Work, uy: Integer, ux: Integer, size: Integer) -> Integer:
     return contexts.SKIP + ((p[OTHER_PLANE] * 3 + size) * 3 + near) * 3 + guide_kind(w, uy, ux)
 
 
-@lean_kernel
+@fused_kernel
 def split_context(w: Work, uy: Integer, ux: Integer, size: Integer) -> Integer:
     """Model of the split flag of a patch of 16 (`size` 1) or 32 (2)."""
     p = w.numbers
@@ -183,7 +183,7 @@ def split_context(w: Work, uy: Integer, ux: Integer, size: Integer) -> Integer:
     )
 
 
-@lean_kernel
+@fused_kernel
 def intra_context(w: Work, uy: Integer, ux: Integer, size: Integer) -> Integer:
     """Model of the flag between intra and inter."""
     p = w.numbers
@@ -200,7 +200,7 @@ def intra_context(w: Work, uy: Integer, ux: Integer, size: Integer) -> Integer:
     return contexts.IS_INTRA + ((p[OTHER_PLANE] * 3 + near) * 3 + guide) * 3 + size
 
 
-@lean_kernel
+@fused_kernel
 def coded_context(w: Work, uy: Integer, ux: Integer, size: Integer, group: Integer) -> Integer:
     """Model of the flag that a core has levels."""
     p = w.numbers
@@ -217,7 +217,7 @@ def coded_context(w: Work, uy: Integer, ux: Integer, size: Integer, group: Integ
     return contexts.CODED + (group * 3 + size) * 9 + near * 3 + guide
 
 
-@lean_kernel
+@fused_kernel
 def _code_candidate(w: Work, count: Integer, index: Integer) -> Integer:
     found = 0
     while found < count - 1:
@@ -228,7 +228,7 @@ def _code_candidate(w: Work, count: Integer, index: Integer) -> Integer:
     return found
 
 
-@lean_kernel
+@fused_kernel
 def _code_component(w: Work, axis: Integer, value: Integer) -> Integer:
     coder, data = w.coder, w.data
     base = contexts.VECTOR + axis * 16
@@ -249,7 +249,7 @@ def _code_component(w: Work, axis: Integer, value: Integer) -> Integer:
     return -size if negative else size
 
 
-@lean_kernel
+@fused_kernel
 def _code_mode(w: Work, uy: Integer, ux: Integer, size: Integer, mode: Integer) -> Integer:
     """Code an intra mode: that of the first plane, left, above, or one of all by a binary tree."""
     p, coder, data = w.numbers, w.coder, w.data
@@ -280,7 +280,7 @@ def _code_mode(w: Work, uy: Integer, ux: Integer, size: Integer, mode: Integer) 
     return min(node - 64, INTRA_MODES - 1)
 
 
-@lean_kernel
+@fused_kernel
 def rebuild(w: Work, y: Integer, x: Integer, size: Integer, coded: Integer) -> None:
     """Put prediction plus inverse transform into the plane; clears the levels."""
     p = w.numbers
@@ -323,7 +323,7 @@ def rebuild(w: Work, y: Integer, x: Integer, size: Integer, coded: Integer) -> N
             levels[i * STRIDE + j] = 0
 
 
-@lean_kernel
+@fused_kernel
 def _note(
     w: Work,
     uy: Integer,
@@ -347,7 +347,7 @@ def _note(
             cell[CODED] = coded
 
 
-@lean_kernel
+@fused_kernel
 def predict_inter(w: Work, y: Integer, x: Integer, size: Integer, v: Integer, u: Integer) -> None:
     """Fill the prediction with the displaced patch of the reference."""
     displaced(
@@ -355,7 +355,7 @@ def predict_inter(w: Work, y: Integer, x: Integer, size: Integer, v: Integer, u:
     )
 
 
-@lean_kernel
+@fused_kernel
 def code_leaf(w: Work, uy: Integer, ux: Integer, size: Integer) -> bool:
     """Code a whole patch if it is a skipped one; else whether it splits, else its contents.
 
@@ -382,6 +382,7 @@ def code_leaf(w: Work, uy: Integer, ux: Integer, size: Integer) -> bool:
                 # The plane starts as a copy of the reference: nothing to do.
                 _note(w, uy, ux, size, SKIPPED, v, u, 0, 0)
                 return True
+            # The decision may have left a finer displacement behind, tried and dropped.
             predict_inter(w, y, x, size, v, u)
             rebuild(w, y, x, size, 0)
             _note(w, uy, ux, size, SKIPPED, v, u, 0, 0)

@@ -1,0 +1,324 @@
+"""What strangers cost a sender with keys: memory, and frames of its legitimate viewers.
+
+    python benchmarks/flood.py [--quick] [--output FILE.json]
+
+A real sender with keys streams to two admitted viewers over loopback, while a process of its own
+attacks both ports of the sender without an authorised key, one way after the other. Memory is the
+highest resident size during the attack over the median before it; frames are those that the
+viewers got, of those that the source makes in the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import zmq
+
+from rankcast.keys import Role, authorize, client_keys, new_key
+from rankcast.transport import CONTROL_PORT_OFFSET, CurveClient, SocketOptions, configure
+from rankcast.warm import warm
+from rankcast_receiver import Subscriber
+
+FPS = 30
+SOURCE = f"synthetic:conveyor?width=640&height=360&fps={FPS}"
+VIEWERS = 2
+CONNECTIONS_PER_S = 200
+PARTS_BYTES_PER_S = 10_000_000
+TOPICS_BYTES = 5_000_000
+MAX_GROWTH_MB = 16.0
+LEAST_KEPT = 0.95
+GREETING = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01%s\0" + bytes(31)
+"""ZMTP 3.1: signature, version, mechanism in 20 bytes, as-server."""
+
+
+def greeting(mechanism: bytes) -> bytes:
+    return GREETING % mechanism.ljust(20, b"\0")
+
+
+def paced(seconds: float, rate: float) -> Iterator[int]:
+    """Numbers at `rate` a second for so long; late ones come at once."""
+    started = time.monotonic()
+    for number in range(round(seconds * rate)):
+        time.sleep(max(0.0, started + number / rate - time.monotonic()))  # the pace of the attack
+        yield number
+
+
+def dial(port: int) -> socket.socket | None:
+    try:
+        return socket.create_connection(("127.0.0.1", port), timeout=1)
+    except OSError:
+        return None
+
+
+def junk(ports: list[int], seconds: float, _: CurveClient) -> int:
+    """Random bytes, and gone."""
+    done = 0
+    for number in paced(seconds, CONNECTIONS_PER_S):
+        with suppress(OSError), ExitStack() as stack:
+            if connection := dial(ports[number % len(ports)]):
+                stack.enter_context(connection)
+                connection.sendall(os.urandom(1024))
+                done += 1
+    return done
+
+
+def half_open(ports: list[int], seconds: float, _: CurveClient) -> int:
+    """A greeting, then silence: held until the end, though the sender hangs up before."""
+    with ExitStack() as stack:
+        done = 0
+        for number in paced(seconds, CONNECTIONS_PER_S):
+            if connection := dial(ports[number % len(ports)]):
+                stack.enter_context(connection)
+                with suppress(OSError):
+                    connection.sendall(greeting(b"CURVE"))
+                done += 1
+        return done
+
+
+def raw(ports: list[int], seconds: float, mechanism: bytes, block: bytes) -> int:
+    """Greet, then send `block` for ever; again when hung up on. Returns bytes taken."""
+    sent, connection, turn = 0, None, 0
+    hello = greeting(mechanism)
+    if mechanism == b"NULL":
+        ready = b"\x05READY\x0bSocket-Type\0\0\0\x03SUB"
+        hello += bytes((4, len(ready))) + ready
+    for _ in paced(seconds, PARTS_BYTES_PER_S / len(block)):
+        if connection is None:
+            turn += 1
+            if (connection := dial(ports[turn % len(ports)])) is None:
+                continue
+            with suppress(OSError):
+                connection.sendall(hello)
+        try:
+            connection.sendall(block)
+            sent += len(block)
+        except OSError:
+            connection.close()
+            connection = None
+    if connection is not None:
+        connection.close()
+    return sent
+
+
+def endless_parts(ports: list[int], seconds: float, _: CurveClient) -> int:
+    """One message of ever more parts, as a plain peer."""
+    part = b"\x01\xff" + bytes(255)  # MORE, 255 bytes
+    return raw(ports, seconds, b"NULL", part * 256)
+
+
+def endless_commands(ports: list[int], seconds: float, _: CurveClient) -> int:
+    """The same inside the handshake of CURVE."""
+    command = b"\x04\xc8\x05HELLO" + bytes(194)  # as long as a real HELLO
+    return raw(ports, seconds, b"CURVE", command * 256)
+
+
+def plain_subscriptions(ports: list[int], seconds: float, _: CurveClient) -> int:
+    """5 MB of topics, each of 250 random bytes, as a plain peer."""
+    topics = b"".join(
+        struct.pack("BB", 0, 251) + b"\x01" + os.urandom(250) for _ in range(TOPICS_BYTES // 253)
+    )
+    return raw(ports, seconds, b"NULL", topics[: 1 << 20])
+
+
+def strangers(ports: list[int], seconds: float, keys: CurveClient) -> int:
+    """Whole handshakes with fresh keys that know the sender's, each with topics to subscribe."""
+    done, held = 0, []
+    with zmq.Context() as context:
+        for number in paced(seconds, CONNECTIONS_PER_S):
+            public, secret = zmq.curve_keypair()
+            stranger = CurveClient(secret, public, keys.server_public)
+            sub = context.socket(zmq.SUB)
+            configure(sub, SocketOptions(4, 65536, 1024, curve=stranger))
+            for _ in range(10):
+                sub.setsockopt(zmq.SUBSCRIBE, os.urandom(200))
+            sub.connect(f"tcp://127.0.0.1:{ports[number % len(ports)]}")
+            held.append(sub)
+            if len(held) > CONNECTIONS_PER_S:
+                held.pop(0).close(linger=0)
+            done += 1
+        for sub in held:
+            sub.close(linger=0)
+    return done
+
+
+ATTACKS: dict[str, Callable[[list[int], float, CurveClient], int]] = {
+    attack.__name__: attack
+    for attack in (
+        junk, half_open, endless_parts, endless_commands, plain_subscriptions, strangers
+    )
+}  # fmt: skip
+
+
+class Viewer:
+    """An admitted viewer in a thread: counts what it gets."""
+
+    def __init__(self, address: str, keys: CurveClient) -> None:
+        self.frames = 0
+        self.stop = threading.Event()
+        self._address, self._keys = address, keys
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with Subscriber(
+            self._address, curves=[self._keys], live=False, stopped=self.stop.is_set
+        ) as subscriber:
+            for _ in subscriber:
+                self.frames += 1
+
+    def close(self) -> None:
+        self.stop.set()
+        self._thread.join()
+
+
+@contextmanager
+def sender(folder: Path, address: str) -> Iterator[psutil.Process]:
+    """A sender with keys, in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rankcast_sender", "--bind", address, "--source", SOURCE,
+         "--codec", "jpeg", "--key", str(folder / "cam.key"),
+         "--authorized", str(folder / "authorized")],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+class Watch:
+    """Samples the memory of a process."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+
+    def for_s(self, seconds: float, until: Callable[[], bool] = lambda: False) -> list[float]:
+        """Resident megabytes, ten times a second, for so long or until it is so."""
+        samples, end = [], time.monotonic() + seconds
+        while time.monotonic() < end and not until():
+            samples.append(self._process.memory_info().rss / 1e6)
+            time.sleep(0.1)  # the sampling interval
+        return samples
+
+
+def measure(name: str, seconds: float, folder: Path, ports: list[int], viewers: list[Viewer],
+            process: psutil.Process) -> dict[str, Any]:  # fmt: skip
+    """One attack: memory before and during it, frames of each viewer during it."""
+    watch = Watch(process)
+    before = statistics.median(watch.for_s(2.0))
+    cpu_before = sum(process.cpu_times()[:2])
+    counts, since = [viewer.frames for viewer in viewers], time.monotonic()
+    attacker = subprocess.Popen(
+        [sys.executable, __file__, "--attack", name, "--folder", str(folder), "--seconds",
+         str(seconds), "--ports", *map(str, ports)], stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    during = watch.for_s(seconds + 30, lambda: attacker.poll() is not None)
+    passed = time.monotonic() - since
+    got = [viewer.frames - count for viewer, count in zip(viewers, counts, strict=True)]
+    cpu = (sum(process.cpu_times()[:2]) - cpu_before) / passed
+    during += watch.for_s(1.0)
+    return {
+        "done": int(attacker.communicate()[0] or 0),
+        "seconds": round(passed, 2),
+        "rss_before_mb": round(before, 1),
+        "rss_growth_mb": round(max(during) - before, 1),
+        "frames_kept": round(min(got) / (passed * FPS), 3),
+        "sender_cores": round(cpu, 2),
+        "descriptors": process.num_fds() if hasattr(process, "num_fds") else None,
+    }
+
+
+def free_ports() -> list[int]:
+    """A port that is free together with the one of its control channel."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            with suppress(OSError, OverflowError):
+                second.bind(("127.0.0.1", port + CONTROL_PORT_OFFSET))
+                return [port, port + CONTROL_PORT_OFFSET]
+
+
+def run(seconds: float) -> dict[str, dict[str, Any]]:
+    """All attacks on one sender."""
+    results = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _, server = new_key(folder, "cam")
+        ports = free_ports()
+        address = f"tcp://127.0.0.1:{ports[0]}"
+        keys = []
+        for number in range(VIEWERS):
+            secret, public = new_key(folder, f"viewer{number}")
+            authorize(public, folder / "authorized", Role.VIEWER)
+            keys.append(client_keys(secret, [server])[0])
+        warm()
+        with sender(folder, address) as process:
+            viewers = [Viewer(address, key) for key in keys]
+            try:
+                until = time.monotonic() + 60
+                while min(viewer.frames for viewer in viewers) < 3 * FPS:
+                    if time.monotonic() > until:
+                        raise SystemExit("no frames came within a minute")
+                    time.sleep(0.1)  # warm-up
+                for attack in ATTACKS:
+                    results[attack] = measure(attack, seconds, folder, ports, viewers, process)
+            finally:
+                for viewer in viewers:
+                    viewer.close()
+    return results
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="3 s an attack instead of 8")
+    parser.add_argument("--output", type=Path, help="write the JSON here, not to standard output")
+    parser.add_argument("--attack", choices=list(ATTACKS), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--ports", type=int, nargs="+", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.attack:  # the process of the attacker
+        folder = arguments.folder
+        keys = client_keys(folder / "viewer0.key", [folder / "cam.pub"])[0]
+        print(ATTACKS[arguments.attack](arguments.ports, arguments.seconds, keys))
+        return 0
+    results = run(3.0 if arguments.quick else 8.0)
+    print(f"{'attack':<22}{'growth MB':>12}{'frames kept':>14}{'cores':>8}", file=sys.stderr)
+    for name, row in results.items():
+        print(
+            f"{name:<22}{row['rss_growth_mb']:>12}{row['frames_kept']:>14}{row['sender_cores']:>8}",
+            file=sys.stderr,
+        )
+    print(f"wanted: growth <= {MAX_GROWTH_MB} MB, kept >= {LEAST_KEPT}", file=sys.stderr)
+    good = all(
+        row["rss_growth_mb"] <= MAX_GROWTH_MB and row["frames_kept"] >= LEAST_KEPT
+        for row in results.values()
+    )
+    bars = {"rss_growth_mb": MAX_GROWTH_MB, "frames_kept": LEAST_KEPT}
+    text = json.dumps({"attacks": results, "bars": bars, "within": good}, indent=2) + "\n"
+    if arguments.output:
+        arguments.output.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

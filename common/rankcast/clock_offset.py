@@ -1,0 +1,88 @@
+"""ClockOffset: how far the clock of another station is from ours, from pings, with an error bar."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+SAMPLES: Final = 16
+WINDOW_NS: Final = 60 * 10**9
+DRIFT_PPM: Final = 100
+"""Two quartz clocks of 50 ppm each, the usual bound; what they may drift apart since a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """An offset and how far from the truth it may be, both in ns."""
+
+    offset_ns: int
+    error_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    t_ns: int
+    offset_ns: int
+    error_ns: int
+
+    def error_at(self, t_ns: int) -> int:
+        return self.error_ns + abs(t_ns - self.t_ns) * DRIFT_PPM // 1_000_000
+
+
+class ClockOffset:
+    """Estimates the offset of a remote clock as NTP does, from the pings with the least error.
+
+    Notes
+    -----
+    With t0 and t3 on our clock (sent, reply here) and t1 and t2 on the remote one (arrived, reply
+    sent), ``offset = ((t1 - t0) + (t2 - t3)) / 2`` and the round trip is
+    ``(t3 - t0) - (t2 - t1)``; whatever the two ways took, the truth is at most half of the round
+    trip away (RFC 5905, section 8).
+
+    Two samples whose error bars do not meet cannot both be right: one of the clocks was stepped,
+    and all older samples are dropped. A step smaller than the error bars cannot be seen.
+    """
+
+    def __init__(self) -> None:
+        self.steps = 0
+        """Times that a clock was seen to have been stepped."""
+        self._samples: deque[_Sample] = deque(maxlen=SAMPLES)
+
+    def add(self, t0_ns: int, t1_ns: int, t2_ns: int, t3_ns: int) -> bool:
+        """Take one ping.
+
+        Returns
+        -------
+        bool
+            False when its times contradict each other, and nothing was learnt.
+        """
+        round_trip_ns = (t3_ns - t0_ns) - (t2_ns - t1_ns)
+        # A clock that runs faster counts more between the same two moments.
+        drift_ns = (t3_ns - t0_ns) * DRIFT_PPM // 1_000_000 + 1
+        if t3_ns < t0_ns or t2_ns < t1_ns or round_trip_ns < -drift_ns:
+            return False
+        # Rounding towards the larger bar: half a nanosecond is the offset's own.
+        error_ns = (max(0, round_trip_ns) + 1) // 2 + drift_ns + 1
+        sample = _Sample(t3_ns, ((t1_ns - t0_ns) + (t2_ns - t3_ns)) // 2, error_ns)
+        best = self.at(t3_ns)
+        if best is not None and (
+            abs(sample.offset_ns - best.offset_ns) > sample.error_ns + best.error_ns
+        ):
+            self.steps += 1
+            self._samples.clear()
+        self._samples.append(sample)
+        return True
+
+    def at(self, now_ns: int) -> Offset | None:
+        """Return remote clock minus ours as it is known at `now_ns` of ours; None when unknown."""
+        while self._samples and now_ns - self._samples[0].t_ns > WINDOW_NS:
+            self._samples.popleft()
+        if not self._samples:
+            return None
+        best = min(self._samples, key=lambda sample: sample.error_at(now_ns))
+        return Offset(best.offset_ns, best.error_at(now_ns))
+
+    def clear(self) -> None:
+        """Forget everything: another station answers now."""
+        self._samples.clear()

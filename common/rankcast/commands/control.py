@@ -1,0 +1,208 @@
+"""``rankcast control HOST OPERATION``: ask a running sender, or change it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from rankcast.config import parse_set
+from rankcast.control import Reply
+from rankcast.control_client import ControlClient
+from rankcast.decoder import Decoder
+from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError
+from rankcast.frame import Scalar
+from rankcast.imagefile import write_image
+from rankcast.keys import client_keys
+from rankcast.printable import printable
+from rankcast.topic import check_name
+from rankcast.transport import (
+    CONTROL_PORT_OFFSET,
+    DEFAULT_ENDPOINT,
+    CurveClient,
+    check_endpoint,
+)
+from rankcast.wholefile import check_writable, write_whole
+from rankcast.wire import Limits, unpack
+
+DEFAULT_PORT: Final = int(DEFAULT_ENDPOINT.rpartition(":")[2]) + CONTROL_PORT_OFFSET
+_LOSSLESS_SUFFIXES: Final = (".png", ".tif", ".tiff")
+_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::(\d+))?")
+
+
+def _address(host: str) -> str:
+    """``HOST[:PORT]`` or a whole address, as one that can be connected to."""
+    host = host.removeprefix("tcp://")
+    match = _PORT.fullmatch(host)
+    if match is None or not match[1]:
+        raise SettingsError(
+            f"got {host!r:.80}, want HOST or HOST:PORT of the control channel [{DEFAULT_PORT}]"
+        )
+    return check_endpoint(f"tcp://{match[1]}:{match[2] or DEFAULT_PORT}", bind=False)
+
+
+class _Caller:
+    """Where, how long and in which form: what all operations share."""
+
+    def __init__(
+        self,
+        address: str,
+        camera: str,
+        timeout_s: float,
+        curves: Sequence[CurveClient],
+        as_json: bool,
+    ) -> None:
+        self._camera = camera
+        self._as_json = as_json
+        self._address = address
+        self._timeout_s = timeout_s
+        self._curves: Sequence[CurveClient | None] = curves or (None,)
+
+    def call(self, op: str, args: Mapping[str, Scalar] | None = None) -> Reply:
+        """Ask, with one server key after the other: only the right one gets a connection."""
+        for left, curve in zip(range(len(self._curves) - 1, -1, -1), self._curves, strict=True):
+            timeout_s = self._timeout_s / len(self._curves)
+            with ControlClient(self._address, curve) as client:
+                try:
+                    return client.call(op, self._camera, args or {}, timeout_s=timeout_s)
+                except NoStreamError:
+                    if not left:
+                        raise
+        raise AssertionError("there is always one to try")
+
+    def say(self, values: Mapping[str, Any]) -> None:
+        """Print a result, as one JSON object or a line for each value."""
+        if self._as_json:
+            click.echo(json.dumps(_plain(values), indent=2, allow_nan=False))
+            return
+        for name, value in values.items():
+            if isinstance(value, Mapping):
+                value = ", ".join(f"{key} {_text(item)}" for key, item in value.items()) or "none"
+            click.echo(f"{printable(name)} = {_text(value)}")
+
+
+@click.command()
+@click.argument("host", metavar="HOST[:PORT]")
+@click.argument("operation", type=click.Choice(["get", "set", "status", "keyframe", "original"]))
+@click.argument("words", metavar="[NAME | NAME=VALUE... | OUT]", nargs=-1)
+@click.option("--camera", metavar="NAME", default="", help="Which one, where there are several.")
+@click.option("--key", type=click.Path(path_type=Path), metavar="NAME.key",
+              help="Secret key of this client, where the sender wants one.")  # fmt: skip
+@click.option("--server-key", "server_keys", type=click.Path(path_type=Path), multiple=True,
+              metavar="NAME.pub", help="Public key of the sender; repeatable.")  # fmt: skip
+@click.option("--timeout", "timeout_s", type=float, default=5.0, show_default=True, metavar="S",
+              help="Longest wait for the reply, in seconds.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def control(
+    host: str,
+    operation: str,
+    words: tuple[str, ...],
+    camera: str,
+    key: Path | None,
+    server_keys: tuple[Path, ...],
+    timeout_s: float,
+    as_json: bool,
+) -> None:
+    """Ask the sender at HOST, or change it while it runs.
+
+    get [NAME] prints values, set NAME=VALUE... changes them (quality, bitrate, gop, exposure, gain,
+    trigger, ...), status says how it is, keyframe asks for one, original OUT writes the newest
+    frame without loss: as a picture (.png, .tiff), or as it is (.rkc).
+    """
+    if not (math.isfinite(timeout_s) and 0 < timeout_s <= 3600):
+        raise SettingsError(f"got --timeout {timeout_s:g}, want above 0 and at most 3600 s")
+    if camera:
+        check_name(camera)
+    if (key is None) != (not server_keys):
+        raise SettingsError("--key and --server-key come together")
+    curves = () if key is None else client_keys(key, server_keys)
+    caller = _Caller(_address(host), camera, timeout_s, curves, as_json)
+    _OPERATIONS[operation](caller, words)
+
+
+def _get(caller: _Caller, words: tuple[str, ...]) -> None:
+    _at_most(words, 1, "get [NAME]")
+    caller.say(caller.call("get", {"name": words[0]} if words else None).result)
+
+
+def _set(caller: _Caller, words: tuple[str, ...]) -> None:
+    values: dict[str, Scalar] = {}
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if not equals or not name.strip():
+            raise SettingsError(f"got {word!r:.60}, want NAME=VALUE, as in quality=60")
+        name, value = parse_set(word)
+        if isinstance(value, Mapping | list):
+            raise SettingsError(f"got {word!r:.60}, want one value for each name")
+        values[name] = value
+    if not values:
+        raise SettingsError("got nothing to set, want NAME=VALUE...")
+    caller.say(caller.call("set", values).result)
+
+
+def _status(caller: _Caller, words: tuple[str, ...]) -> None:
+    _at_most(words, 0, "status")
+    caller.say(caller.call("status").result)
+
+
+def _keyframe(caller: _Caller, words: tuple[str, ...]) -> None:
+    _at_most(words, 0, "keyframe")
+    caller.say(caller.call("keyframe").result)
+
+
+def _original(caller: _Caller, words: tuple[str, ...]) -> None:
+    if len(words) != 1:
+        raise SettingsError("got no file, want original OUT.png, OUT.tiff or OUT.rkc")
+    path = Path(words[0])
+    raw = path.suffix.lower() == ".rkc"
+    if not raw:
+        if path.suffix.lower() not in _LOSSLESS_SUFFIXES:
+            wanted = ", ".join(_LOSSLESS_SUFFIXES)
+            raise SettingsError(
+                f"got suffix {printable(path.suffix)!r:.20} of OUT, want {wanted} or .rkc"
+            )
+        check_writable(path)
+    reply = caller.call("original")
+    if not reply.packet:
+        raise RequestRefusedError("the sender sent no picture")
+    if raw:
+        unpack(reply.packet, Limits())
+        write_whole(path, reply.packet)
+    else:
+        write_image(path, Decoder(Limits()).decode(reply.packet))
+    caller.say({**reply.result, "bytes": len(reply.packet), "file": str(path)})
+
+
+_OPERATIONS: Final[Mapping[str, Callable[[_Caller, tuple[str, ...]], None]]] = {
+    "get": _get, "set": _set, "status": _status, "keyframe": _keyframe, "original": _original,
+}  # fmt: skip
+
+
+def _at_most(words: tuple[str, ...], most: int, usage: str) -> None:
+    if len(words) > most:
+        raise SettingsError(f"got {' '.join(words)!r:.80}, want {usage}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {printable(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value.hex() if isinstance(value, bytes) else printable(value)

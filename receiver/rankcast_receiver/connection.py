@@ -1,0 +1,385 @@
+"""Connection: everything between a receiver and one sender."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import zmq
+
+from rankcast.errors import LimitError, SettingsError, WireError
+from rankcast.frame import Frame
+from rankcast.ledger import Ledger
+from rankcast.topic import frames_topic, split_message, status_topic, viewer_topic
+from rankcast.transport import (
+    CurveClient,
+    SocketOptions,
+    configure,
+    control_endpoint,
+    is_ipv6,
+)
+from rankcast.wire import Limits, unpack
+from rankcast_receiver.control_link import ControlLink
+from rankcast_receiver.monitor import Link, LinkMonitor
+from rankcast_receiver.patience import Patience
+from rankcast_receiver.sender_clock import SenderClock
+from rankcast_receiver.state import CameraState, Evidence, judge
+from rankcast_receiver.stream import CameraStream
+
+log = logging.getLogger(__name__)
+
+DRAIN_MESSAGES: Final = 256
+"""Upper bound of one drain, so that a sender faster than this loop cannot hold it."""
+DRAIN_BYTES: Final = 128 * 1024 * 1024
+"""The same in bytes: what was read waits in memory until it is decoded."""
+MAX_CAMERAS: Final = 64
+"""Names come from the peer: each one costs a decoder."""
+SILENCE_S: Final = 3.0
+"""Status comes once a second: after three without any, the socket is rebuilt, because libzmq
+never reconnects after a protocol error."""
+KEEP_SILENCE_S: Final = 30.0
+"""Where every frame counts, another viewer may hold the sender back, status included; what is sent
+while this one connects anew would be lost."""
+CONTROL_S: Final = 1.5
+"""A control channel that has not answered for that long may be at another port."""
+GIVEN_UP_FIRST_S: Final = 0.25
+GIVEN_UP_MAX_S: Final = 1.5
+"""Pauses between new sockets where libzmq has given up: a viewer whose key was just let in, or
+whose port got its sender back, shall be live within two seconds."""
+
+
+class Connection:
+    """Subscribes to some or all cameras of one sender, and keeps the connection alive.
+
+    Parameters
+    ----------
+    context : zmq.Context
+    endpoint : str
+        Address of the frames.
+    cameras : sequence of str
+        Names at the sender; empty takes every camera.
+    live : bool
+        True: `receive` gives the newest frame of each camera. False: every frame.
+    limits : Limits
+    options : SocketOptions
+        Without keys, and whatever the address.
+    curves : sequence of CurveClient
+        One for each key that the sender may have: each new socket tries the next. Empty: no keys.
+    control : bool
+        Use the sender's control channel too.
+    models : Path, optional
+        Folder of the model files that packets of learned codecs name.
+    suffix : str
+        Put behind the names of cameras, where several senders may have equal ones.
+
+    Raises
+    ------
+    SettingsError
+        If libzmq refuses the address.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        endpoint: str,
+        cameras: Sequence[str],
+        *,
+        live: bool,
+        limits: Limits,
+        options: SocketOptions,
+        curves: Sequence[CurveClient] = (),
+        control: bool = True,
+        models: Path | None = None,
+        suffix: str = "",
+    ) -> None:
+        self.endpoint = endpoint
+        self.cameras = tuple(cameras)
+        self.streams: dict[str, CameraStream] = {}
+        self._patience = Patience()
+        """What is known of each camera, by its name at the sender."""
+        self.clock = SenderClock()
+        self.foreign_messages = 0
+        self.reconnects = 0
+        self._context = context
+        self._live = live
+        self._limits = limits
+        self._options = options
+        self._curves = tuple(curves)
+        self._models = models
+        self._suffix = suffix
+        self._token = os.urandom(16)
+        self._messages: Counter[str] = Counter()
+        self._attempt = 0
+        self._last_message = time.monotonic()
+        self._answered = False
+        self._silence_s = SILENCE_S if live else KEEP_SILENCE_S
+        self._rebuild_after_s = self._silence_s
+        self._rebuild_at: float | None = None
+        self._pause_s = GIVEN_UP_FIRST_S
+        self._control: ControlLink | None = None
+        self._monitor = LinkMonitor(keys=bool(curves))
+        self._socket = self._open()
+        if control:
+            self._open_control(None)
+
+    @property
+    def sockets(self) -> list[zmq.Socket[Any]]:
+        """All sockets, for a poller; others after `tick` has returned True."""
+        extra = (self._monitor.pair, self._control.socket if self._control else None)
+        return [self._socket, *(socket for socket in extra if socket is not None)]
+
+    @property
+    def ended(self) -> bool:
+        """True when every wanted camera that is known has said its end."""
+        known = set(self.cameras) <= set(self.streams)
+        return bool(self.streams) and known and all(s.ended for s in self.streams.values())
+
+    def receive(self) -> list[Frame]:
+        """Read what waits; in live mode one frame a camera comes out, the newest."""
+        fresh: dict[str, CameraStream] = {}
+        read_bytes = 0
+        for _ in range(DRAIN_MESSAGES if self._live else 1):
+            try:
+                message = self._socket.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            self._last_message = time.monotonic()
+            self._answered = True
+            self._rebuild_after_s = self._silence_s
+            self._pause_s = GIVEN_UP_FIRST_S
+            self._take(message.buffer, fresh)
+            read_bytes += len(message.buffer)
+            if read_bytes > DRAIN_BYTES:
+                break
+        frames = (stream.decode() for stream in fresh.values())
+        return [frame for frame in frames if frame is not None]
+
+    def tick(self) -> bool:
+        """Do what is due beside the frames; call it several times a second.
+
+        Returns
+        -------
+        bool
+            True when `sockets` has changed.
+        """
+        if self._monitor.read():
+            self._link_changed()
+        changed = self._watch()
+        changed |= self._follow_control()
+        if (control := self._control) is not None:
+            control.read()
+            changed |= control.tick()
+            self._use_control(control)
+        return changed
+
+    def states(self) -> list[CameraState]:
+        """The state of every wanted camera, and of every other one that is known."""
+        now = time.monotonic()
+        names = dict.fromkeys((*self.cameras, *self.streams)) or {"": None}
+        return [self._state(name, now) for name in names]
+
+    def close(self) -> None:
+        """Close all sockets; may be called twice."""
+        if self._control is not None:
+            self._control.close()
+        self._monitor.detach()
+        self._socket.close(linger=0)
+
+    def _state(self, name: str, now: float) -> CameraState:
+        stream = self.streams.get(name)
+        status = None if stream is None else stream.status
+        state, detail = judge(
+            Evidence(
+                link=self._monitor.link,
+                link_age_s=self._monitor.age_s,
+                ever_up=self._monitor.ever_up,
+                link_detail=self._monitor.detail,
+                frame_age_s=_age(now, stream.frame_s if stream else None),
+                status_age_s=_age(now, stream.status_s if stream else None),
+                camera_state=status.state if status else "",
+                ended=bool(stream and stream.ended),
+                waiting_for_keyframe=bool(stream and stream.waiting_for_keyframe),
+                cameras=self._control.cameras if self._control else None,
+                wanted=name,
+            )
+        )
+        return CameraState(name + self._suffix if name else "", self.endpoint, state, detail)
+
+    def _open(self) -> zmq.Socket[Any]:
+        socket: zmq.Socket[Any] = self._context.socket(zmq.SUB)
+        try:
+            configure(socket, self._options_now())
+            # All that goes out are the subscriptions below. With the queue of a live viewer,
+            # libzmq would drop those after the fourth when it connects, without a word.
+            socket.setsockopt(zmq.SNDHWM, 0)
+            # Frames first: a status that arrives then proves that frames would have, too.
+            for name in self.cameras:
+                socket.setsockopt(zmq.SUBSCRIBE, frames_topic(name))
+                socket.setsockopt(zmq.SUBSCRIBE, status_topic(name))
+            if not self.cameras:
+                socket.setsockopt(zmq.SUBSCRIBE, b"")
+            # Last: once the sender counts this viewer, it gets everything.
+            for viewed in self.cameras or (None,):
+                socket.setsockopt(zmq.SUBSCRIBE, viewer_topic(self._token, viewed))
+            self._monitor.attach(socket)
+            socket.connect(self.endpoint)
+        except zmq.ZMQError as exc:
+            self._monitor.detach()
+            socket.close(linger=0)
+            raise SettingsError(f"cannot connect to {self.endpoint}: {exc.strerror}") from exc
+        except BaseException:
+            self._monitor.detach()
+            socket.close(linger=0)
+            raise
+        return socket
+
+    def _options_now(self) -> SocketOptions:
+        return replace(self._options, curve=self._curve, ipv6=is_ipv6(self.endpoint))
+
+    @property
+    def _curve(self) -> CurveClient | None:
+        return self._curves[self._attempt % len(self._curves)] if self._curves else None
+
+    def _open_control(self, port: int | None) -> None:
+        """Open the control channel at `port` of the sender, or at the usual one."""
+        host = self.endpoint.rpartition(":")[0]
+        try:
+            endpoint = control_endpoint(self.endpoint) if port is None else f"{host}:{port}"
+            self._control = ControlLink(self._context, endpoint, self.clock, curve=self._curve)
+        except SettingsError as exc:
+            log.debug("no control channel: %s", exc)
+
+    def _follow_control(self) -> bool:
+        """Try the port that the sender names where the usual one does not answer; True when moved.
+
+        The usual one first: behind a forwarded port the sender knows only its own side.
+        """
+        said = {s.status.control for s in self.streams.values() if s.status is not None}
+        control = self._control
+        if control is None or len(said) != 1 or control.answered or control.age_s < CONTROL_S:
+            return False
+        port = said.pop()
+        if port and control.endpoint.endswith(f":{port}"):
+            return False
+        control.close()
+        self._control = None
+        if port:
+            self._open_control(port)
+        return True
+
+    def _use_control(self, control: ControlLink) -> None:
+        for name, stream in self.streams.items():
+            if stream.waiting_for_keyframe and not stream.ended:
+                control.ask_keyframe(name, stream)
+        if control.report_due():
+            for name, stream in self.streams.items():
+                if stream.stream_ids and not stream.ended:
+                    control.report(name, stream)
+        if not self._answered and self._monitor.link is Link.UP:
+            control.ask_cameras()
+
+    def _link_changed(self) -> None:
+        log.debug("%s: %s %s", self.endpoint, self._monitor.link.name, self._monitor.detail)
+        # Something moves: give it its time before it is made anew.
+        self._last_message = time.monotonic()
+        if self._monitor.link is Link.UP:
+            # Perhaps another process on another machine.
+            self.clock.restart()
+            if self._control is not None:
+                self._control.restart()
+
+    def _watch(self) -> bool:
+        """Rebuild the socket where libzmq has given up or says nothing; True when it did."""
+        now = time.monotonic()
+        wrong_key = self._monitor.link is Link.KEY_REFUSED and len(self._curves) > 1
+        if self._monitor.given_up or wrong_key:
+            if self._rebuild_at is None:
+                self._rebuild_at = now + self._pause_s * random.uniform(0.7, 1.0)
+            if now < self._rebuild_at:
+                return False
+            self._pause_s = min(GIVEN_UP_MAX_S, 2 * self._pause_s)
+        else:
+            self._rebuild_at = None
+            silent = now - self._last_message >= self._rebuild_after_s
+            # Where nobody listens libzmq knocks once a second, and needs no help.
+            if not silent or self._monitor.link in (Link.REFUSED, Link.UNREACHABLE):
+                return False
+            self._rebuild_after_s = self._silence_s * random.uniform(1.0, 1.5)
+        self._rebuild(now)
+        return True
+
+    def _rebuild(self, now: float) -> None:
+        self._rebuild_at = None
+        self._attempt += 1
+        self._monitor.detach()
+        self._socket.close(linger=0)
+        self._socket = self._open()
+        if len(self._curves) > 1 and self._control is not None:
+            self._control.close()
+            self._control = None
+            self._open_control(None)
+        self.reconnects += 1
+        self._answered = False
+        self._last_message = now
+        log.debug("%s: connected anew", self.endpoint)
+
+    def _take(self, message: memoryview, fresh: dict[str, CameraStream]) -> None:
+        try:
+            camera, channel, data = split_message(message)
+            try:
+                packet = unpack(data, self._limits)
+                if (channel == "frames") != packet.header.kind.is_picture:
+                    raise WireError(f"kind {packet.header.kind.name} came on topic {channel}")
+            except WireError as exc:
+                self._stream(camera, None).refuse(exc)
+                return
+            stream = self._stream(camera, packet.header.stream_id)
+        except WireError as exc:
+            self.foreign_messages += 1
+            log.debug("ignored a message: %s", exc)
+            return
+        try:
+            if stream.accept(packet):
+                fresh[camera] = stream
+            self._messages[camera] += 1
+        except WireError as exc:
+            stream.refuse(exc)
+
+    def _stream(self, camera: str, stream_id: bytes | None) -> CameraStream:
+        """Stream of `camera`; `stream_id` is None for a packet that cannot be read.
+
+        The topic stands outside the checksum of the packet: a bit flipped there must not make a
+        second camera that never ends. Stream ids belong to one camera each.
+        """
+        for name, other in self.streams.items():
+            if name == camera or other.stream_id != stream_id:
+                continue
+            if self._messages[name] > 1:
+                raise WireError(f"the stream of camera {name} came as camera {camera}")
+            other.ended = True  # that one message was the damaged one
+        stream = self.streams.get(camera)
+        if stream is None:
+            if stream_id is None and self.streams and camera not in self.cameras:
+                raise WireError(f"a damaged packet came as unknown camera {camera}")
+            if len(self.streams) >= MAX_CAMERAS:
+                raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
+            stream = self.streams[camera] = CameraStream(
+                camera + self._suffix,
+                self._limits,
+                Ledger(),
+                self.clock,
+                self._patience,
+                self._models,
+            )
+        return stream
+
+
+def _age(now: float, then: float | None) -> float | None:
+    return None if then is None else now - then

@@ -1,0 +1,104 @@
+"""SenderClock: brings a sender's time stamps to the monotonic clock of this station."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from rankcast.clock_offset import ClockOffset
+from rankcast.clock_quality import clock_quality
+
+SAME_NS: Final = 20_000_000
+"""Both clocks of one machine, read twice, differ by as much; two machines by the time between
+their starts. Windows counts in steps of 16 ms."""
+LONGEST_WAY_NS: Final = 600 * 10**9
+
+UNKNOWN: Final = "unknown (clock not synchronised)"
+SAME: Final = "same machine"
+MEASURED: Final = "measured"
+SYNCHRONISED: Final = "synchronised"
+QUALITY_INTERVAL_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment of the sender on the monotonic clock of this station, and how far it may be off."""
+
+    t_mono_ns: int
+    error_ns: int
+
+
+class SenderClock:
+    """What is known of the clocks of one sender.
+
+    On one machine the monotonic clocks are the same and no error is left. Otherwise pings measure
+    the offset between the sender's UTC clock and the monotonic clock here, so that a step of the
+    clock of this station changes nothing. Where none is answered, two UTC clocks whose keepers
+    vouch for them will do.
+    """
+
+    def __init__(self) -> None:
+        self.offset = ClockOffset()
+        self._same_machine = self._measured = False
+        self._vouched_ns: int | None = None
+        self._next_quality_s = float("-inf")
+        self._own_error_ms: float | None = None
+
+    @property
+    def known(self) -> str:
+        """How the clocks are compared, in words."""
+        if self._same_machine:
+            return SAME
+        if self._measured:
+            return MEASURED
+        return UNKNOWN if self._vouched_ns is None else SYNCHRONISED
+
+    def restart(self) -> None:
+        """Another process answers now, perhaps on another machine."""
+        self._same_machine = self._measured = False
+        self._vouched_ns = None
+        self.offset.clear()
+
+    def hear(self, t_mono_ns: int, t_utc_ns: int, now_mono_ns: int, now_utc_ns: int) -> None:
+        """Take both clocks of the sender, read at one moment, from any packet."""
+        way_ns = now_mono_ns - t_mono_ns
+        if (
+            t_mono_ns
+            and -SAME_NS < way_ns < LONGEST_WAY_NS
+            and abs(way_ns - (now_utc_ns - t_utc_ns)) < SAME_NS
+        ):
+            # Agreement is proof; a difference may be a clock that was stepped on the way.
+            self._same_machine = True
+
+    def answer(self, t0_ns: int, t1_ns: int, t2_ns: int, t3_ns: int) -> None:
+        """Take a ping: t0 and t3 monotonic of this station, t1 and t2 UTC of the sender."""
+        if self.offset.add(t0_ns, t1_ns, t2_ns, t3_ns):
+            self._measured = True
+
+    def vouch(self, synchronised: bool | None, error_ms: float | None) -> None:
+        """Take what the sender's status says of its UTC clock."""
+        now_s = time.monotonic()
+        if now_s >= self._next_quality_s:
+            self._next_quality_s = now_s + QUALITY_INTERVAL_S
+            own = clock_quality()
+            self._own_error_ms = own.error_ms if own.synchronised else None
+        if synchronised and error_ms is not None and self._own_error_ms is not None:
+            self._vouched_ns = round((error_ms + self._own_error_ms) * 1e6)
+        else:
+            self._vouched_ns = None
+
+    def place(self, t_mono_ns: int, t_utc_ns: int, now_mono_ns: int) -> Moment | None:
+        """Bring a moment of the sender here; None when its clock is unknown or was not read."""
+        if self._same_machine:
+            return Moment(t_mono_ns, 0) if t_mono_ns else None
+        offset = self.offset.at(now_mono_ns)
+        self._measured = offset is not None
+        if not t_utc_ns:
+            return None
+        if offset is None:
+            if self._vouched_ns is None:
+                return None
+            utc_minus_mono_ns = time.time_ns() - time.monotonic_ns()
+            return Moment(t_utc_ns - utc_minus_mono_ns, self._vouched_ns)
+        return Moment(t_utc_ns - offset.offset_ns, offset.error_ns)

@@ -1,0 +1,128 @@
+"""Tile: one camera in the window, its newest frame and the words over it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankcast.frame import Frame
+from rankcast_receiver.sinks.overlay import OverlayText, screen_picture
+from rankcast_receiver.state import STALE_S, CameraState, State
+
+RATE_WINDOW_S: Final = 3.0
+"""Frame rate and bit rate are those of the last seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    t_s: float
+    packet_bytes: int
+
+
+class Tile:
+    """The newest frame of one camera and how it came.
+
+    Parameters
+    ----------
+    frame : Frame
+    now_s : float
+        When it arrived.
+    """
+
+    def __init__(self, frame: Frame, now_s: float) -> None:
+        self._arrivals: deque[_Arrival] = deque()
+        self._size: tuple[int, int] = (0, 0)
+        self._picture: NDArray[np.uint8] | None = None
+        self.put(frame, now_s)
+
+    def put(self, frame: Frame, now_s: float) -> None:
+        """Take a newer frame."""
+        size = 0 if frame.coding is None else frame.coding.packet_bytes
+        self._arrivals.append(_Arrival(now_s, size))
+        self._arrived_s = now_s
+        self._forget(now_s)
+        self.frame = frame
+        self._picture = None
+
+    def picture(self, max_width: int, max_height: int) -> NDArray[np.uint8]:
+        """Return the picture, shape (H, W, 3), BGR, that fits; not to be modified."""
+        if self._picture is None or self._size != (max_width, max_height):
+            self._picture = screen_picture(self.frame, max_width, max_height)
+            self._size = (max_width, max_height)
+        return self._picture
+
+    def text(self, now_s: float, now_ns: int, state: CameraState | None) -> OverlayText:
+        """Words over the picture.
+
+        Parameters
+        ----------
+        now_s, now_ns : float, int
+            Monotonic clock; the second is compared with capture times.
+        state : CameraState or None
+            What is known of the camera; without it only the silence is told.
+        """
+        frame = self.frame
+        return OverlayText(
+            (
+                f"{frame.camera} #{frame.sequence}   {self._rates(now_s)}",
+                f"{describe_coding(frame)}   {_age(frame, now_ns)}",
+            ),
+            stale=self._stale(now_s, state),
+        )
+
+    def _stale(self, now_s: float, state: CameraState | None) -> str:
+        silent_s = now_s - self._arrived_s
+        if state is not None and state.state not in (State.LIVE, State.CONNECTING):
+            if state.state is State.ENDED:
+                return "" if silent_s <= STALE_S else f"ENDED {silent_s:.0f} s ago"
+            words = str(state) if state.state is not State.STALE else state.detail
+            return f"STALE {silent_s:.1f} s: {words}"
+        return f"STALE {silent_s:.1f} s" if silent_s > STALE_S else ""
+
+    def _forget(self, now_s: float) -> None:
+        while self._arrivals and now_s - self._arrivals[0].t_s > RATE_WINDOW_S:
+            self._arrivals.popleft()
+
+    def _rates(self, now_s: float) -> str:
+        self._forget(now_s)
+        # The oldest arrival starts the clock and counts for nothing else: n arrivals span
+        # n - 1 intervals.
+        later = list(self._arrivals)[1:]
+        seconds = now_s - self._arrivals[0].t_s if self._arrivals else 0.0
+        if not later or seconds <= 0:
+            return "-- fps   -- Mbit/s"
+        bits = 8 * sum(arrival.packet_bytes for arrival in later)
+        return f"{len(later) / seconds:.1f} fps   {bits / seconds / 1e6:.2f} Mbit/s"
+
+
+def _age(frame: Frame, now_ns: int) -> str:
+    captured_ns, error_ns = frame.t_capture_here_ns, frame.clock_error_ns
+    if captured_ns is None:
+        return "age unknown (clock not synchronised)"
+    age_ns = now_ns - captured_ns
+    if age_ns < -error_ns:
+        # A picture from the future: the sender's clock was stepped since the last pings.
+        return "age clock?"
+    error = f" +-{error_ns / 1e6:.1f}" if error_ns else ""
+    return f"age {max(0, age_ns) / 1e6:.0f}{error} ms"
+
+
+def describe_coding(frame: Frame) -> str:
+    """Codec, rank and quality of `frame` in a few words."""
+    coding = frame.coding
+    if coding is None:
+        return "not coded"
+    words = [coding.codec]
+    if coding.rank:
+        # Most pictures have one rank for all channels.
+        ranks = dict.fromkeys(coding.rank)
+        words.append("rank " + "/".join(str(rank) for rank in list(ranks)[:4]))
+    if not coding.lossy:
+        words.append("lossless")
+    elif coding.psnr_db is not None:
+        words.append(f"{coding.psnr_db:.1f} dB")
+    return "  ".join(words)

@@ -1,0 +1,65 @@
+"""ViewerReports: what the viewers of one camera say about their losses and latency."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+MAX_VIEWERS: Final = 1000
+FORGOTTEN_S: Final = 5.0
+"""Reports come once a second; a viewer that sent none for so long is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerReport:
+    """One viewer's own count since it joined."""
+
+    delivered: int
+    lost: int
+    latency_p99_ms: float | None = None
+    latency_error_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerTotal:
+    """All viewers that report, taken together."""
+
+    viewers: int
+    lost: int
+    """The sum."""
+    latency_p99_ms: float | None
+    """The worst."""
+
+
+class ViewerReports:
+    """The newest report of each connection; old ones are forgotten, their number is bounded."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reports: dict[bytes, tuple[float, ViewerReport]] = {}
+
+    def put(self, viewer: bytes, report: ViewerReport, now_s: float) -> bool:
+        """Keep the newest report of `viewer`; False when too many others report."""
+        with self._lock:
+            if viewer not in self._reports and len(self._reports) >= MAX_VIEWERS:
+                self._forget(now_s)
+                if len(self._reports) >= MAX_VIEWERS:
+                    return False
+            self._reports[viewer] = (now_s, report)
+            return True
+
+    def total(self, now_s: float) -> ViewerTotal:
+        """Sum and worst over the viewers that still report."""
+        with self._lock:
+            self._forget(now_s)
+            reports = [report for _, report in self._reports.values()]
+        latencies = [r.latency_p99_ms for r in reports if r.latency_p99_ms is not None]
+        return ViewerTotal(
+            len(reports), sum(report.lost for report in reports), max(latencies, default=None)
+        )
+
+    def _forget(self, now_s: float) -> None:
+        gone = [v for v, (at_s, _) in self._reports.items() if now_s - at_s > FORGOTTEN_S]
+        for viewer in gone:
+            del self._reports[viewer]

@@ -1,0 +1,147 @@
+"""Writes the seeds of the fuzz targets: `python tests/corpus/seeds.py`.
+
+Each is a short sequence of right messages (tests/intake.py) of tiny pictures. They are checked in,
+because factors differ in their last bits between processors and BLAS libraries.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS))
+
+import packets  # noqa: E402
+import rankcast  # noqa: E402
+from intake import join_messages  # noqa: E402
+from rankcast.codec.svd_patch.basis import BASIS_BITS_8, make_basis, table_basis  # noqa: E402
+from rankcast.codec.svd_patch.payload import write_bases  # noqa: E402
+from rankcast.control import Reply, Request, pack_reply, pack_request  # noqa: E402
+from rankcast.frame import Frame, Pixels  # noqa: E402
+from rankcast.status import Status, pack_status  # noqa: E402
+from rankcast.wire import Kind, pack, unpack  # noqa: E402
+
+SEEDS = TESTS / "corpus" / "seeds"
+_UTC_NS = 1_795_179_415_123_456_789
+
+
+def _pictures(shape: tuple[int, ...], dtype: type = np.uint8, count: int = 3) -> list[Pixels]:
+    """A slope with some noise and a bar that moves."""
+    rng = np.random.default_rng(7)
+    peak = int(np.iinfo(dtype).max)
+    slope = np.add.outer(np.arange(shape[0]), np.arange(shape[1])) / sum(shape[:2])
+    made = []
+    for number in range(count):
+        plane = slope + rng.normal(0, 0.02, shape[:2])
+        plane[:, 3 * number : 3 * number + 4] += 0.4
+        picture = plane if len(shape) == 2 else np.stack([plane] * shape[2], axis=2)
+        made.append((picture.clip(0, 1) * peak).astype(dtype))
+    return made
+
+
+def _stream(codec: str, pictures: list[Pixels], cfa: str = "", **options: object) -> list[bytes]:
+    """Messages of a stream, always with the same identity."""
+    encoder = rankcast.Encoder(codec, **options)
+    encoder.stream_id = packets.STREAM_ID
+    frames = [
+        Frame(pixels, number, 1000 + number, _UTC_NS + number, cfa=cfa)
+        for number, pixels in enumerate(pictures)
+    ]
+    return [b"cam/frames\0" + encoder.encode(frame) for frame in frames]
+
+
+def _status(kind: Kind, **changes: object) -> bytes:
+    status = Status(120, 100, {"mailbox": 20}, 2, "live", "synthetic:conveyor", "svd", 19.5)
+    packed = pack_status(kind, packets.STREAM_ID, replace(status, **changes), 5, 6)
+    return b"cam/status\0" + packed
+
+
+def _with_own_bases(message: bytes) -> bytes:
+    """A key frame of `svd-patch` with factor matrices; small pictures never are worth them."""
+    packet = unpack(message.partition(b"\0")[2])
+    factors = table_basis(False).factors.copy()
+    factors[:, 1] = -factors[:, 1]
+    factors[:, 2, :4] += 1 << (BASIS_BITS_8 - 6)
+    part = write_bases([make_basis(factors[0], factors[1], False)], False)
+    assert len(part) < 128
+    body = bytes((packet.body[0] | 2, len(part))) + part + bytes(packet.body[1:])
+    return b"cam/frames\0" + pack(replace(packet.header, checksum=None), body)
+
+
+def _sequences() -> Iterator[tuple[str, str, list[bytes]]]:
+    """Target, name and messages of every seed."""
+    shapes = {"grey": (9, 12), "colour": (7, 9, 3), "deep": (6, 7), "many": (4, 5, 5)}
+    for name, shape in shapes.items():
+        dtype = np.uint16 if name == "deep" else np.uint8
+        pictures = _pictures(shape, dtype)
+        yield "raw", name, _stream("raw", pictures[:2])
+        yield "lossless", name, _stream("lossless", pictures[:2])
+        yield "svd-patch", name, _stream("svd-patch", pictures, quality=60)
+        for factors in ("coded", "float16", "float32", "float64"):
+            if name in ("grey", "deep") or factors in ("coded", "float16"):
+                yield (
+                    "svd",
+                    f"{name}_{factors}",
+                    _stream("svd", pictures[:2], rank=2, factors=factors),
+                )
+        if name in ("grey", "colour"):
+            yield "jpeg", name, _stream("jpeg", pictures[:2])
+    flat = [np.full((6, 8), 200, np.uint8)] * 2
+    repeated = (np.random.default_rng(3).random((8, 10)) > 0.8).astype(np.uint8) * 255
+    yield "lossless", "binary", _stream("lossless", [repeated])
+    yield "lossless", "flat", _stream("lossless", flat)
+    yield "svd", "ycc420", _stream("svd", _pictures((6, 7, 3))[:1], rank=2, colour="ycc420")
+    yield "svd", "zero", _stream("svd", [np.zeros((8, 8), np.uint8)], rank=2)
+    bayer = _pictures((10, 12))
+    yield "raw", "bayer", _stream("raw", bayer[:1], cfa="RGGB")
+    yield "svd-patch", "bayer", _stream("svd-patch", bayer, cfa="RGGB")
+    yield "svd-patch", "ycc444", _stream("svd-patch", _pictures((8, 9, 3)), colour="ycc444")
+    yield "svd-patch", "fine", _stream("svd-patch", _pictures((16, 24)), quality=95)
+    grey = _stream("svd-patch", _pictures((16, 24)), quality=60)
+    yield "svd-patch", "own_bases", [_with_own_bases(grey[0]), *grey[1:]]
+    yield "svd-patch", "still", _stream("svd-patch", [_pictures((24, 32))[0]] * 3, quality=50)
+    raw = _stream("raw", _pictures((4, 6)))
+    yield "status", "live", [_status(Kind.STATUS)]
+    yield "status", "ended", [raw[0], _status(Kind.STATUS, published=1), raw[1],
+                              _status(Kind.END, published=2, state="ended")]  # fmt: skip
+    yield "status", "failed", [_status(Kind.STATUS, published=0, state="failed", viewers=0)]
+    full = unpack(raw[0].partition(b"\0")[2])
+    header = replace(full.header, meta={"serial": "A17", "gain": -1.5, "raw": b"\0\xff"},
+                     x={"later": (1, "two")}, device_frame_id=7, device_time_ns=9,
+                     significant_bits=7, model_id=b"m", checksum=1, energy_ppb=5)  # fmt: skip
+    yield "wire", "full", [b"cam/frames\0" + pack(header, full.body)]
+    yield "wire", "key", raw[:1]
+    yield "wire", "predicted", [grey[1]]
+    yield "wire", "status", [_status(Kind.STATUS)]
+    yield "wire", "svd", _stream("svd", _pictures((8, 9, 3))[:1], rank=2)
+    for request in (
+        Request(1, "ping", args={"t0": 5}),
+        Request(2, "set", "cam", {"quality": 60, "gain": 1.5, "trigger": True}),
+        Request(3, "keyframe", "cam", {"stream": packets.STREAM_ID, "sequence": 41}),
+        Request(4, "report", args={"delivered": 9, "lost": 1, "latency_p99_ms": 4.5}),
+    ):
+        yield "control", f"request_{request.op}", [pack_request(request)]
+    for name, reply in (
+        ("ping", Reply(1, True, result={"t0": 5, "t1": 6, "t2": 7})),
+        ("refused", Reply(2, False, "got quality 900, want 1 to 100")),
+        ("status", Reply(3, True, result={"cameras": {"cam": "live"}, "fps": 19.5})),
+        ("original", Reply(4, True, result={"frame": 5}, packet=raw[0].partition(b"\0")[2])),
+    ):
+        yield "control", f"reply_{name}", [pack_reply(reply)]
+
+
+def main() -> None:
+    """Write all seeds; files of others are left alone."""
+    for target, name, messages in _sequences():
+        folder = SEEDS / target
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.seq").write_bytes(join_messages(messages))
+
+
+if __name__ == "__main__":
+    main()

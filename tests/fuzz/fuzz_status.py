@@ -1,0 +1,32 @@
+"""Fuzz target `status`: status and end messages, between frames of the same stream."""
+
+from __future__ import annotations
+
+from harness import CodecTarget, main
+
+
+class StatusTarget(CodecTarget):
+    """Reached: a status of which the packet was right. Accepted: with a right body."""
+
+    def __init__(self) -> None:
+        from rankcast_receiver import stream
+
+        super().__init__("status", "rankcast.codec.raw:RawDecoder")
+        inner = stream.parse_status
+
+        def counted(packet: object) -> object:
+            self._reached_now = True
+            status = inner(packet)
+            self._accepted_now = True
+            for text in (status.state, status.source, status.codec, *status.lost):
+                assert text.isprintable()
+            return status
+
+        stream.parse_status = counted
+
+    def _count(self, decoder: object) -> None:
+        """Frames between do not count."""
+
+
+if __name__ == "__main__":
+    main(StatusTarget)

@@ -1,0 +1,171 @@
+"""Runs one fuzz target: `python tests/fuzz/fuzz_wire.py [FOLDER or FILE ...] [-option=...]`.
+
+Kernels are interpreted (NUMBA_DISABLE_JIT=1), so that libFuzzer sees which of their lines were
+reached. With NUMBA_BOUNDSCHECK=1 they are compiled as in production, but check every index;
+coverage then is that of the other modules alone.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+TESTS = Path(__file__).resolve().parents[1]
+SEEDS = TESTS / "corpus" / "seeds"
+CPU_LIMIT_S = 1.0
+"""Of one input. In processor time: others may be busy on the machine, too."""
+_SAVE_S = 0.5
+
+
+class Target(Protocol):
+    """What is fuzzed."""
+
+    name: str
+    reached: int
+    """Inputs that came as far as what is meant to be tested."""
+    accepted: int
+    """Inputs of which it took something."""
+
+    def run(self, messages: list[bytes]) -> None:
+        """Take a sequence; raises only if something is wrong with the code."""
+
+
+class TooSlowError(Exception):
+    """An input took more processor time than allowed."""
+
+
+class CodecTarget:
+    """Sequences of packets, through everything that a receiver does, to the decoder of one codec.
+
+    Parameters
+    ----------
+    name : str
+        Of the target.
+    decoder : str
+        ``module:class`` of the decoder whose calls count as reached.
+    """
+
+    def __init__(self, name: str, decoder: str) -> None:
+        from intake import Intake
+        from rankcast.wire import Limits
+
+        self.name = name
+        self.reached = 0
+        self.accepted = 0
+        self._reached_now = self._accepted_now = False
+        self._intake = Intake
+        # Pictures so small that interpreted kernels are quick.
+        self._limits = Limits(max_packet_bytes=65_536, max_side=64, max_samples=1200)
+        module, _, kind = decoder.partition(":")
+        self._count(getattr(importlib.import_module(module), kind))
+
+    def _count(self, decoder: Any) -> None:
+        inner = decoder.decode
+
+        def counted(self_: Any, header: Any, body: memoryview) -> Any:
+            self._reached_now = True
+            pixels = inner(self_, header, body)
+            self._accepted_now = True
+            return pixels
+
+        decoder.decode = counted
+
+    def run(self, messages: list[bytes]) -> None:
+        """Take one sequence in one receiver."""
+        self._reached_now = self._accepted_now = False
+        intake = self._intake(self._limits)
+        for message in messages:
+            frame = intake.take(message)
+            if frame is not None:
+                self.look_at(frame)
+        intake.check_balance()
+        self.reached += self._reached_now
+        self.accepted += self._accepted_now
+
+    def look_at(self, frame: Any) -> None:
+        """Do with a frame what sinks do."""
+
+
+class _Progress:
+    """Counts of a run, kept in a file, because libFuzzer ends the process its own way."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._path = os.environ.get("RANKCAST_FUZZ_STATS")
+        self._saved_s = time.monotonic()
+        self.executions = 0
+        atexit.register(self.save)
+
+    def tick(self) -> None:
+        self.executions += 1
+        if self._path and time.monotonic() - self._saved_s > _SAVE_S:
+            self.save()
+
+    def save(self) -> None:
+        self._saved_s = time.monotonic()
+        if self._path:
+            counts = {
+                "executions": self.executions,
+                "reached": self._target.reached,
+                "accepted": self._target.accepted,
+            }
+            Path(self._path).write_text(json.dumps(counts), encoding="utf-8")
+
+
+def _with_kernels() -> list[str]:
+    """Modules that define or hold kernels, and what they are made of."""
+    root = TESTS.parent / "common"
+    files = [
+        path
+        for path in (root / "rankcast").rglob("*.py")
+        if "codec" in path.parts or "entropy" in path.parts or "kernel" in path.read_text("utf-8")
+    ]
+    names = (".".join(path.relative_to(root).with_suffix("").parts) for path in files)
+    return [name.removesuffix(".__init__") for name in names]
+
+
+def main(make: Callable[[], Target]) -> None:
+    """Fuzz what `make` makes; it imports rankcast only when called."""
+    compiled = os.environ.get("NUMBA_BOUNDSCHECK") == "1"
+    if not compiled:
+        os.environ["NUMBA_DISABLE_JIT"] = "1"
+    try:
+        import atheris
+    except ImportError:
+        sys.exit("atheris is not installed: pip install 'rankcast[fuzz]' (Linux, CPython to 3.13)")
+    sys.path.insert(0, str(TESTS))
+    # numba reads byte code: what atheris has put counters into does not compile.
+    without = _with_kernels() if compiled else []
+    with atheris.instrument_imports(include=["rankcast", "rankcast_receiver"], exclude=without):
+        target = make()
+    from mutator import Mutator
+
+    from intake import split_messages
+    from rankcast import pool
+
+    pool.set_threads(1)  # one order of execution for each input
+    warnings.simplefilter("error")
+    # Interpreted 64-bit numbers warn where compiled ones wrap, which checksums are meant to.
+    warnings.filterwarnings("ignore", message="overflow encountered", category=RuntimeWarning)
+    progress = _Progress(target)
+
+    def test_one_input(data: bytes) -> None:
+        begun = time.process_time()
+        target.run(split_messages(data))
+        progress.tick()
+        if (took := time.process_time() - begun) > CPU_LIMIT_S:
+            raise TooSlowError(f"{took:.2f} s, the limit is {CPU_LIMIT_S}")
+
+    seeds = [split_messages(path.read_bytes()) for path in sorted((SEEDS / target.name).iterdir())]
+    # By name each time: Setup puts another function in its place.
+    mutator = Mutator(lambda data, size: bytes(atheris.Mutate(data, size)), seeds)
+    atheris.Setup(sys.argv, test_one_input, custom_mutator=mutator)
+    atheris.Fuzz()

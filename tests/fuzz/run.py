@@ -1,0 +1,150 @@
+"""Runs the fuzz targets one after the other and prints a table: `make fuzz SECONDS=60`.
+
+What was found to be interesting is kept in out/fuzz and is where the next run begins. An input that
+ends in anything but a RankcastError, takes more than a second of processor time or 512 MB is
+left in out/fuzz/finds, and the run fails. So it does when fewer than 30 % of the inputs of a target
+come as far as what it tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+SEEDS = HERE.parent / "corpus" / "seeds"
+OUT = REPOSITORY / "out" / "fuzz"
+DECODERS = ("raw", "jpeg", "lossless", "svd", "svd-patch")
+TARGETS = ("wire", "status", "control", *DECODERS)
+MIN_REACHED = 0.30
+MIN_EXECUTIONS = 500
+"""A share of fewer says nothing."""
+MEMORY_MB = 512
+HANG_S = 30
+"""Of wall time, where libFuzzer ends what does not end by itself."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One row of the table."""
+
+    target: str
+    mode: str
+    executions: int
+    reached: float
+    accepted: float
+    coverage: str
+    finds: tuple[Path, ...]
+    failed: str
+
+    def line(self) -> str:
+        """The row as text."""
+        left = f"{self.target:<10} {self.mode:<12} {self.executions:>10,}"
+        shares = f"{self.reached:>8.0%} {self.accepted:>9.0%} {self.coverage:>9}"
+        return f"{left} {shares} {len(self.finds):>6}  {self.failed}".rstrip()
+
+
+def environment(mode: str) -> dict[str, str]:
+    """Variables of a run; machine code that checks bounds is kept apart from the usual."""
+    chosen = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
+    if mode == "compiled":
+        chosen |= {"NUMBA_BOUNDSCHECK": "1", "RANKCAST_CACHE_DIR": str(OUT / "boundscheck")}
+    else:
+        chosen |= {"NUMBA_DISABLE_JIT": "1"}
+    return chosen
+
+
+def fuzz(target: str, mode: str, seconds: int, executions: int) -> Outcome:
+    """Run one target in a process of its own."""
+    finds = OUT / "finds" / target
+    corpus = OUT / "corpus" / target
+    for folder in (finds, corpus):
+        folder.mkdir(parents=True, exist_ok=True)
+    before = set(finds.iterdir())
+    stats = OUT / f"{target}-{mode}.json"
+    stats.unlink(missing_ok=True)
+    command = [
+        sys.executable, str(HERE / f"fuzz_{target.replace('-', '_')}.py"),
+        str(corpus), str(SEEDS / target), f"-artifact_prefix={finds}/", f"-timeout={HANG_S}",
+        f"-rss_limit_mb={MEMORY_MB}", "-max_len=65536", "-print_final_stats=1",
+        f"-max_total_time={seconds}", *([f"-runs={executions}"] if executions else []),
+    ]  # fmt: skip
+    log = OUT / f"{target}-{mode}.log"
+    with log.open("wb") as output:
+        code = subprocess.run(
+            command,
+            env=environment(mode) | {"RANKCAST_FUZZ_STATS": str(stats)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ).returncode
+    said = log.read_text(encoding="utf-8", errors="replace")
+    counts = json.loads(stats.read_text(encoding="utf-8")) if stats.exists() else {}
+    done = int(counts.get("executions", 0))
+    reached, accepted = (counts.get(key, 0) / max(1, done) for key in ("reached", "accepted"))
+    coverage = re.findall(r"cov: (\d+)", said)
+    found = tuple(sorted(set(finds.iterdir()) - before))
+    failed = ""
+    if code or found:
+        failed = f"FAILED: {_reason(said)}; see {log.relative_to(REPOSITORY)}"
+    elif not done:
+        failed = "FAILED: nothing was executed"
+    elif done >= MIN_EXECUTIONS and reached < MIN_REACHED:
+        failed = f"FAILED: fewer than {MIN_REACHED:.0%} of the inputs arrive"
+    return Outcome(
+        target, mode, done, reached, accepted, coverage[-1] if coverage else "-", found, failed
+    )
+
+
+def _reason(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines()]
+    for index, line in enumerate(lines):
+        if "Uncaught Python exception" in line:
+            return " ".join(lines[index + 1 : index + 2])[:100]
+        if "ERROR: libFuzzer" in line:
+            return line.partition("ERROR: ")[2][:100]
+    return (lines[-1] if lines else "no output")[:100]
+
+
+def main() -> int:
+    """Run what was asked for; 1 if anything was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=60, help="for each target and mode")
+    parser.add_argument("--executions", type=int, default=0, help="at most so many of each")
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
+    parser.add_argument(
+        "--modes", nargs="+", choices=("interpreted", "compiled"),
+        default=["interpreted", "compiled"],
+        help="kernels interpreted, for coverage, or compiled with checks of every index",
+    )  # fmt: skip
+    asked = parser.parse_args()
+    if importlib.util.find_spec("atheris") is None:
+        print("fuzz: atheris is not installed: pip install 'rankcast[fuzz]' (Linux, CPython)")
+        return 1
+    OUT.mkdir(parents=True, exist_ok=True)
+    if "compiled" in asked.modes and set(asked.targets) & set(DECODERS):
+        print("compiling kernels that check every index", flush=True)
+        warm = [sys.executable, "-m", "rankcast.warm"]
+        subprocess.run(warm, env=environment("compiled"), check=True)
+    print("target     mode         executions  reached  accepted  coverage  finds", flush=True)
+    failed = False
+    for target in asked.targets:
+        # Only decoders have kernels.
+        for mode in asked.modes if target in DECODERS else ("interpreted",):
+            outcome = fuzz(target, mode, asked.seconds, asked.executions)
+            print(outcome.line(), flush=True)
+            for path in outcome.finds:
+                print(f"  {path.relative_to(REPOSITORY)}", flush=True)
+            failed |= bool(outcome.failed)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

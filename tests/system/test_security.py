@@ -1,0 +1,483 @@
+"""Keys between real processes: who gets pictures, who does not, and for how long."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fakes import free_address
+from processes import rankcast, rankcast_environment, read_report, run
+from rankcast.config import set_layers, validate
+from rankcast.control_client import ControlClient
+from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError
+from rankcast.imagefile import write_image
+from rankcast.keys import Role, authorize, client_keys, load_secret, new_key, revoke
+from rankcast.transport import CurveClient, control_endpoint
+from rankcast_receiver import Subscriber
+from rankcast_receiver.settings import ReceiverSettings
+from rankcast_receiver.state import State
+from rankcast_sender.settings import SenderSettings
+from viewers import SMALL, Seen, Sender, Viewer, check_received, sending
+
+JPEG = ("--codec", "jpeg")
+
+
+class Station:
+    """The key files of a camera station and its viewers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.authorized = folder / "authorized"
+        self.authorized.mkdir(mode=0o700)
+        new_key(folder, "cam")
+
+    def make(self, name: str, role: Role | None = Role.VIEWER) -> list[str]:
+        """A new key, let in when it has a role; the options of its viewer."""
+        _, public = new_key(self.folder, name)
+        if role is not None:
+            authorize(public, self.authorized, role)
+        return self.options(name)
+
+    def options(self, name: str, *servers: str) -> list[str]:
+        """Options of `receive` with the key `name`."""
+        options = ["--key", str(self.folder / f"{name}.key")]
+        for server in servers or ("cam",):
+            options += ["--server-key", str(self.folder / f"{server}.pub")]
+        return options
+
+    def curves(self, name: str, *servers: str) -> tuple[CurveClient, ...]:
+        """The same for the Python API."""
+        paths = [self.folder / f"{server}.pub" for server in servers or ("cam",)]
+        return client_keys(self.folder / f"{name}.key", paths)
+
+    def sending(self, *arguments: str, key: str = "cam", **options: Any) -> Any:
+        """A sender with keys."""
+        return sending(
+            self.folder, "--key", str(self.folder / f"{key}.key"),
+            "--authorized", str(self.authorized), *JPEG, *arguments, **options,
+        )  # fmt: skip
+
+    def secrets(self) -> list[str]:
+        """Every secret there is."""
+        return [load_secret(path).secret.decode() for path in self.folder.glob("*.key")]
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Station:
+    return Station(tmp_path)
+
+
+def wait_until(true: Callable[[], bool], timeout_s: float = 30.0) -> float:
+    """Seconds until it is so."""
+    since, turn = time.monotonic(), threading.Event()
+    while not true():
+        assert time.monotonic() < since + timeout_s, "it never became true"
+        turn.wait(0.01)
+    return time.monotonic() - since
+
+
+def gaps(seen: list[Seen]) -> list[float]:
+    """Seconds between frames."""
+    return [after.at - before.at for before, after in pairwise(seen)]
+
+
+def state_of(viewer: Viewer) -> State | None:
+    return next((state.state for state in viewer.subscriber.states), None)
+
+
+class RecordingProxy:
+    """Passes bytes both ways between one client at a time and a target, and keeps them all."""
+
+    def __init__(self, target: str) -> None:
+        self.data = bytearray()
+        self._target = target.removeprefix("tcp://").rpartition(":")
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection((self._target[0], int(self._target[2])))
+            self._open += [client, server]
+            for pair in ((client, server), (server, client)):
+                thread = threading.Thread(target=self._pump, args=pair)
+                self._threads.append(thread)
+                thread.start()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                self.data += data
+                target.sendall(data)
+        except OSError:
+            pass
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> RecordingProxy:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for end in self._open:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for end in self._open:
+            end.close()
+
+
+def test_a_keyed_stream_arrives_whole_and_no_secret_is_ever_told(
+    station: Station, tmp_path: Path
+) -> None:
+    options = station.make("viewer1")
+    report = tmp_path / "received.json"
+    debug = {"RANKCAST_LOG_LEVEL": "DEBUG"}
+    with (
+        station.sending("--frames", "45", "--wait-viewers", "1", **debug) as sender,
+        rankcast("receive", "--connect", sender.address, "--timeout", "30", "--report",
+                 str(report), "--save", str(tmp_path / "saved"), *options, **debug) as receiver,
+    ):  # fmt: skip
+        assert receiver.wait() == 0, receiver.lines
+        assert sender.process.wait() == 0, sender.process.lines
+        said = "\n".join([*receiver.lines, *sender.process.lines])
+    assert check_received(report)["delivered"] == sender.report()["published"] == 45
+    said += report.read_text() + sender.report_file.read_text()
+    said += run("send", "--check", "--source", SMALL, "--key", str(station.folder / "cam.key"),
+                "--authorized", str(station.authorized)).stdout  # fmt: skip
+    said += run("receive", "--check", *options).stdout
+    assert "cam.key" in said
+    assert "viewer1 (viewer) connected" in said
+    for secret in station.secrets():
+        assert not any(secret[at : at + 12] in said for at in range(0, 29, 4))
+
+
+def test_without_the_right_keys_nothing_comes_and_the_reason_is_told(
+    station: Station, tmp_path: Path
+) -> None:
+    station.make("viewer1")
+    station.make("eve", None)
+    cases = {
+        "none": ([], "wants a key"),
+        "unknown": (station.options("eve"), "does not know this key"),
+        "wrong_server": (station.options("viewer1", "eve"), "is --server-key right?"),
+    }
+    with station.sending() as sender, Viewer(
+        sender.address, curves=station.curves("viewer1")
+    ) as known:  # fmt: skip
+        known.wait_more(5)
+        with ExitStack() as stack:
+            receivers = {
+                name: stack.enter_context(
+                    rankcast("receive", "--connect", sender.address, "--timeout", "4", "--report",
+                             str(tmp_path / f"{name}.json"), *options)
+                )
+                for name, (options, _) in cases.items()
+            }  # fmt: skip
+            for name, receiver in receivers.items():
+                assert receiver.wait() == NoStreamError.exit_code, (name, receiver.lines)
+                assert cases[name][1] in receiver.lines[-1], (name, receiver.lines)
+                report = read_report(tmp_path / f"{name}.json")
+                assert report["delivered"] == 0
+                assert report["published"] in (0, None)
+        known.wait_more(5)
+        assert any("refused unknown key" in line for line in sender.process.lines)
+
+
+def test_a_station_with_a_key_never_talks_to_one_without(station: Station, tmp_path: Path) -> None:
+    options = station.make("viewer1")
+    with sending(tmp_path, *JPEG) as sender:
+        sender.wait_listening()
+        done = run("receive", "--connect", sender.address, "--timeout", "2.5", *options)
+    assert done.returncode == NoStreamError.exit_code
+    assert "uses no keys" in done.stderr
+
+
+def test_a_revoked_viewer_is_out_within_three_seconds_and_the_other_goes_on(
+    station: Station, figure: Callable[[str], None]
+) -> None:
+    station.make("viewer1")
+    station.make("viewer2")
+    with (
+        station.sending() as sender,
+        Viewer(sender.address, curves=station.curves("viewer1"), live=False) as leaves,
+        Viewer(sender.address, curves=station.curves("viewer2"), live=False) as stays,
+    ):
+        leaves.wait_more(10)
+        stays.wait_more(10)
+        done = run("keys", "revoke", "viewer1", "--dir", str(station.authorized))
+        revoked = time.monotonic()  # a moment later than it took effect, at worst
+        assert done.returncode == 0, done.stderr
+        wait_until(lambda: state_of(leaves) is State.KEY_REFUSED)
+        # Everything within three seconds came; then nothing, for as long again.
+        stays.wait_for(lambda seen: seen[-1].at > revoked + 6)
+        last = leaves.seen[-1].at - revoked
+        assert last < 3
+        assert state_of(stays) is State.LIVE
+        pause = max(gaps(stays.seen))
+        assert pause < 3
+        figure(f"last frame {last:.2f} s after the revocation, the other paused {pause:.2f} s")
+        assert any("viewer1 is authorised no more" in line for line in sender.process.lines)
+        assert sum(leaves.subscriber.balance().lost.values()) < 90
+        stays.stop()
+
+
+def test_a_key_that_is_authorised_later_is_live_within_three_seconds(
+    station: Station, figure: Callable[[str], None]
+) -> None:
+    station.make("late", None)
+    with station.sending() as sender, Viewer(
+        sender.address, curves=station.curves("late")
+    ) as viewer:  # fmt: skip
+        sender.wait_listening()
+        wait_until(lambda: state_of(viewer) is State.KEY_REFUSED)
+        # It stays refused for some tries, whose pauses grow.
+        wait_until(lambda: viewer.subscriber.reconnects >= 4)
+        assert not viewer.seen
+        authorize(station.folder / "late.pub", station.authorized, Role.VIEWER)
+        since = time.monotonic()
+        viewer.wait_more(1)
+        seconds = time.monotonic() - since
+        figure(f"live {seconds:.2f} s after the authorisation")
+        assert seconds < 3
+
+
+def test_a_malformed_file_keeps_viewers_in_and_is_told_until_it_is_repaired(
+    station: Station,
+) -> None:
+    station.make("viewer1")
+    with station.sending() as sender, Viewer(
+        sender.address, curves=station.curves("viewer1")
+    ) as viewer:  # fmt: skip
+        viewer.wait_more(3)
+        (station.authorized / "broken.pub").write_text("no key")
+        done = run("keys", "revoke", "viewer1", "--dir", str(station.authorized))
+        assert done.returncode == 2
+        assert "keep letting it in" in done.stderr
+        assert "broken.pub" in sender.process.wait_line("KEYS ARE NOT UP TO DATE")
+        viewer.wait_more(3)
+
+        def alarm() -> object:
+            status = viewer.subscriber.streams["cam"].status
+            return status is not None and status.keys.get("alarm")
+
+        wait_until(lambda: alarm() is True)
+        (station.authorized / "broken.pub").unlink()
+        wait_until(lambda: state_of(viewer) is State.KEY_REFUSED)
+
+
+def test_the_servers_key_is_changed_while_viewers_hold_both(
+    station: Station, figure: Callable[[str], None]
+) -> None:
+    station.make("viewer1")
+    new_key(station.folder, "cam-new")
+    address = free_address()
+    with Viewer(
+        address, curves=station.curves("viewer1", "cam-new", "cam"), stay=True
+    ) as viewer:  # fmt: skip
+        with station.sending(address=address) as sender:
+            viewer.wait_more(5, 60)
+            sender.process.signal(signal.SIGKILL)
+            sender.process.wait()
+        with station.sending(address=address, key="cam-new") as sender:
+            sender.wait_listening()
+            since = time.monotonic()
+            viewer.wait_more(1, 60)
+            seconds = time.monotonic() - since
+            figure(f"live {seconds:.2f} s after the start with the new key")
+            assert seconds < 6
+            viewer.wait_more(5)
+
+
+def test_roles_are_kept_on_the_control_channel(station: Station) -> None:
+    station.make("viewer1")
+    station.make("chief", Role.OPERATOR)
+    station.make("eve", None)
+    with station.sending() as sender:
+        sender.wait_listening()
+        endpoint = control_endpoint(sender.address)
+        viewer = ControlClient(endpoint, station.curves("viewer1")[0])
+        chief = ControlClient(endpoint, station.curves("chief")[0])
+        eve = ControlClient(endpoint, station.curves("eve")[0])
+        plain = ControlClient(endpoint)
+        try:
+            assert viewer.call("get", args={}, timeout_s=10).ok
+            assert viewer.call("keyframe", args={}, timeout_s=10).ok
+            for op, args in (("set", {"quality": 30}), ("original", {})):
+                with pytest.raises(RequestRefusedError, match="operator"):
+                    viewer.call(op, args=args, timeout_s=10)
+            assert chief.call("set", args={"quality": 30}, timeout_s=10).ok
+            for stranger in (eve, plain):
+                with pytest.raises(NoStreamError):
+                    stranger.call("get", args={}, timeout_s=1.5)
+            # A role that is taken away counts from the next request on.
+            authorize(station.folder / "chief.pub", station.authorized, Role.VIEWER)
+
+            def demoted() -> bool:
+                try:
+                    chief.call("set", args={"quality": 40}, timeout_s=10)
+                except RequestRefusedError:
+                    return True
+                return False
+
+            wait_until(demoted)
+        finally:
+            for client in (viewer, chief, eve, plain):
+                client.close()
+
+
+@contextmanager
+def watched(sender: Sender, options: dict[str, Any]) -> Iterator[bytes]:
+    """What went over the wire while ten frames came."""
+    with RecordingProxy(sender.address) as proxy:
+        with Subscriber(proxy.address, control=False, timeout_s=30, **options) as subscriber:
+            for number, _ in enumerate(subscriber):
+                if number == 10:
+                    break
+        yield bytes(proxy.data)
+
+
+def test_no_piece_of_a_frame_stands_on_the_wire(station: Station, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(4).integers(0, 256, (64, 64, 3), np.uint8)
+    picture = tmp_path / "known.png"
+    write_image(picture, pixels)
+    station.make("viewer1")
+    source = f"replay:{picture}?loop=true&fps=30"
+    piece = pixels[20:22].tobytes()
+    with sending(tmp_path, "--codec", "raw", source=source) as sender:
+        sender.wait_listening()
+        with watched(sender, {}) as data:
+            assert piece in data, "without keys it does, so that this test can fail"
+            assert b"cam/frames" in data
+    with station.sending("--codec", "raw", source=source) as sender:
+        sender.wait_listening()
+        with watched(sender, {"curves": station.curves("viewer1")}) as data:
+            assert len(data) > 10 * pixels.nbytes
+            assert not any(piece[at : at + 8] in data for at in range(0, len(piece), 8))
+            assert b"cam/" not in data
+            for secret in station.secrets():
+                assert secret.encode() not in data
+
+
+@pytest.mark.parametrize("bind", ["tcp://*:{}", "tcp://0.0.0.0:{}", "tcp://[::]:{}"])
+def test_an_address_that_others_reach_needs_keys_or_the_word(bind: str) -> None:
+    address = bind.format(free_address().rpartition(":")[2])
+    done = run("send", "--source", SMALL, "--bind", address, "--frames", "1")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "rankcast keys new" in line
+    assert "--insecure" in line
+
+
+def test_a_control_address_that_others_reach_needs_them_too() -> None:
+    done = run("send", "--source", SMALL, "--bind", free_address(), "--frames", "1",
+               "--set", "network.control=tcp://*:6599")  # fmt: skip
+    assert done.returncode == 2
+    assert "tcp://*:6599 can be reached by others" in done.stderr
+
+
+def test_insecure_is_taken_at_its_word(tmp_path: Path) -> None:
+    port = free_address().rpartition(":")[2]
+    with sending(tmp_path, "--insecure", *JPEG, address=f"tcp://*:{port}") as sender:
+        assert "NO KEYS" in sender.process.wait_line(f"tcp://*:{port} can be reached")
+        with Viewer(f"tcp://127.0.0.1:{port}") as viewer:
+            viewer.wait_more(3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "option"),
+    [
+        (SenderSettings, "security.key=cam.key"),
+        (SenderSettings, "security.authorized=authorized"),
+        (ReceiverSettings, "security.key=viewer1.key"),
+        (ReceiverSettings, "security.server_keys=cam.pub"),
+    ],
+)
+def test_keys_come_in_pairs(settings: Any, option: str) -> None:
+    with pytest.raises(SettingsError, match="come together") as caught:
+        validate(settings, set_layers([option]))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_without_those_that_it_lets_in_does_not_start(station: Station) -> None:
+    done = run("send", "--source", SMALL, "--key", str(station.folder / "cam.key"))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "--key and --authorized" in line
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
+def test_loose_keys_let_neither_end_start(station: Station) -> None:
+    options = station.make("viewer1")
+    for name, arguments in (
+        ("cam", ("send", "--source", SMALL, "--key", str(station.folder / "cam.key"),
+                 "--authorized", str(station.authorized))),
+        ("viewer1", ("receive", *options)),
+    ):  # fmt: skip
+        (station.folder / f"{name}.key").chmod(0o644)
+        done = run(*arguments)
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert f"{name}.key: has mode 0644" in line
+
+
+def test_the_sender_ends_with_1_when_its_authenticator_dies(
+    station: Station, tmp_path: Path
+) -> None:
+    station.make("viewer1")
+    patch = tmp_path / "patch"
+    patch.mkdir()
+    (patch / "sitecustomize.py").write_text(
+        "from rankcast_sender.authority import Authority\n"
+        "def fail(*_):\n    raise OSError('the authenticator is broken')\n"
+        "Authority._judge = fail\n"
+    )
+    path = os.pathsep.join([str(patch), rankcast_environment()["PYTHONPATH"]])
+    with station.sending(PYTHONPATH=path) as sender:
+        sender.wait_listening()
+        with Viewer(sender.address, curves=station.curves("viewer1")) as viewer:
+            assert sender.process.wait(20) == 1, sender.process.lines
+            assert not viewer.seen
+        assert "authenticator" in sender.process.lines[-1]
+
+
+@pytest.mark.slow
+def test_three_revocations_in_a_row_cost_the_rest_a_counted_gap_each(station: Station) -> None:
+    for name in ("viewer1", "viewer2", "viewer3", "viewer4"):
+        station.make(name)
+    with station.sending() as sender, Viewer(
+        sender.address, curves=station.curves("viewer4"), live=False
+    ) as stays:  # fmt: skip
+        stays.wait_more(5)
+        for name in ("viewer1", "viewer2", "viewer3"):
+            revoke(station.authorized, name)
+            sender.process.wait_line(f"{name} is authorised no more")
+            stays.wait_more(5)
+        assert max(gaps(stays.seen)) < 3
+        stays.stop()

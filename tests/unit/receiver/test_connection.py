@@ -1,0 +1,270 @@
+"""Several senders and cameras, losses that need a key frame, connections that are remade."""
+
+from __future__ import annotations
+
+import logging
+import socket as sockets
+import threading
+import time
+from contextlib import ExitStack
+
+import pytest
+import zmq
+
+from bare_sender import WAIT_S, in_thread, sender
+from fakes import FakeSink, free_address
+from rankcast.errors import NoStreamError, SettingsError
+from rankcast.transport import CurveClient
+from rankcast_receiver import Subscriber
+from rankcast_receiver.lane import Lane
+from rankcast_receiver.pipeline import _outcome
+from rankcast_receiver.report import Tally, build_report
+from rankcast_receiver.state import CameraState, State
+
+
+def test_two_senders_with_one_camera_name_are_kept_apart_by_their_number() -> None:
+    addresses = [free_address(), free_address()]
+    with ExitStack() as stack:
+        senders = [stack.enter_context(sender(address)) for address in addresses]
+
+        def work() -> None:
+            for number, send in enumerate(senders):
+                send.wait_viewers()
+                for value in range(5):
+                    send.frame("cam", 10 * number + value)
+                send.end()
+
+        stack.enter_context(in_thread(work))
+        with Subscriber(addresses, live=False, timeout_s=WAIT_S) as subscriber:
+            frames = list(subscriber)
+            balance, streams = subscriber.balance(), subscriber.streams
+            states = [(state.camera, state.endpoint, state.state) for state in subscriber.states]
+    seen = {name: [int(f.pixels[0, 0]) for f in frames if f.camera == name] for name in streams}
+    assert seen == {"cam-1": [0, 1, 2, 3, 4], "cam-2": [10, 11, 12, 13, 14]}
+    assert (balance.entered, balance.passed, balance.lost) == (10, 10, {})
+    assert states == [
+        ("cam-1", addresses[0], State.ENDED),
+        ("cam-2", addresses[1], State.ENDED),
+    ]
+
+
+def test_one_dead_sender_of_two_holds_up_nobody_and_is_told() -> None:
+    alive, dead = free_address(), free_address()
+    with sender(alive) as send:
+        stop = threading.Event()
+
+        def work() -> None:
+            send.wait_viewers()
+            while not stop.wait(0.02):
+                send.frame("cam")
+
+        with in_thread(work), Subscriber([alive, dead], timeout_s=WAIT_S) as subscriber:
+            for _ in subscriber:
+                words = {state.endpoint: state.state for state in subscriber.states}
+                if words == {alive: State.LIVE, dead: State.SENDER_DEAD}:
+                    break
+            stop.set()
+
+
+def test_two_of_three_cameras_are_taken_and_both_must_end() -> None:
+    address = free_address()
+    with sender(address, "left", "middle", "right") as send:
+
+        def work() -> None:
+            send.wait_viewers(2)
+            for value in range(3):
+                for name in send.encoders:
+                    send.frame(name, value)
+            send.end()
+
+        with (
+            in_thread(work),
+            Subscriber(
+                address, camera=["left", "right"], live=False, timeout_s=WAIT_S
+            ) as subscriber,
+        ):
+            frames = [(frame.camera, int(frame.pixels[0, 0])) for frame in subscriber]
+    assert sorted(frames) == [(name, n) for name in ("left", "right") for n in range(3)]
+
+
+def test_every_camera_of_a_long_list_is_subscribed_in_live_mode_too() -> None:
+    """libzmq drops, without a word, what a new connection has no room to subscribe to."""
+    address, names = free_address(), [f"cam{number}" for number in range(8)]
+    with sender(address, *names) as send:
+        stop = threading.Event()
+
+        def work() -> None:
+            send.wait_viewers(len(names))
+            while not stop.wait(0.02):
+                for name in names:
+                    send.frame(name)
+
+        with (
+            in_thread(work),
+            Subscriber(address, camera=[*names, "nosuch"], timeout_s=WAIT_S) as subscriber,
+        ):
+            missing = set(names)
+            try:
+                for frame in subscriber:
+                    missing.discard(frame.camera)
+                    if not missing:
+                        break
+            finally:
+                stop.set()
+    assert not missing
+
+
+def test_a_sender_that_changes_its_mind_all_the_time_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    address = free_address()
+    with sender(address) as send:
+
+        def work() -> None:
+            send.wait_viewers()
+            for _ in range(25):
+                for state in ("stalled", "waiting"):
+                    send.say("cam", state)
+                    send.socket.poll(70)  # longer than states are judged apart
+            send.end()
+
+        with (
+            caplog.at_level(logging.INFO),
+            in_thread(work),
+            Subscriber(address, timeout_s=WAIT_S) as subscriber,
+        ):
+            list(subscriber)
+    assert 10 <= len(caplog.records) <= 26, "twenty at once and one a second, of fifty"
+
+
+def test_frames_without_any_status_are_accounted_for_all_the_same() -> None:
+    address = free_address()
+    with sender(address) as send, Subscriber(address, live=False, timeout_s=0.3) as subscriber:
+        send.wait_viewers()
+        for value in range(3):
+            send.frame("cam", value)
+        with pytest.raises(NoStreamError):
+            list(subscriber)
+        outcome = _outcome(subscriber)
+    report = build_report([Lane("fake", FakeSink, live=True)], Tally(), outcome, 0.5)
+    assert report["published"] == 3
+    assert not report["balanced"], "this sink got none of them"
+
+
+def test_a_session_that_libzmq_gave_up_is_remade_at_once() -> None:
+    address = free_address()
+    with sender(address) as send:
+
+        def work() -> None:
+            send.wait_viewers()
+            send.frame("cam", 1)
+            send.socket.send(bytes(40 << 20))  # above the limit: libzmq ends the session for good
+            send.wait_viewers()
+            send.frame("cam", 2)
+            send.end()
+
+        started = time.monotonic()
+        with (
+            in_thread(work),
+            Subscriber(address, live=False, timeout_s=WAIT_S) as subscriber,
+        ):
+            values = [int(frame.pixels[0, 0]) for frame in subscriber]
+            assert subscriber.reconnects == 1
+    assert values == [1, 2]
+    assert time.monotonic() - started < 3.0, "long before silence would be noticed"
+
+
+def test_each_new_connection_tries_the_next_key_of_the_sender() -> None:
+    address = free_address()
+    public, secret = zmq.curve_keypair()
+    old_public, _ = zmq.curve_keypair()
+    own_public, own_secret = zmq.curve_keypair()
+    curves = [CurveClient(own_secret, own_public, key) for key in (old_public, public)]
+    keys = {zmq.CURVE_SERVER: 1, zmq.CURVE_SECRETKEY: secret}
+    with sender(address, options=keys) as send:
+
+        def work() -> None:
+            send.wait_viewers()
+            send.frame("cam", 7)
+            send.end()
+
+        with (
+            in_thread(work),
+            Subscriber(address, live=False, timeout_s=WAIT_S, curves=curves) as subscriber,
+        ):
+            assert [int(frame.pixels[0, 0]) for frame in subscriber] == [7]
+            assert subscriber.reconnects >= 1
+
+
+def test_a_refused_key_is_said_when_the_wait_is_over() -> None:
+    address = free_address()
+    _, secret = zmq.curve_keypair()
+    keys = {zmq.CURVE_SERVER: 1, zmq.CURVE_SECRETKEY: secret}
+    with (
+        sender(address, options=keys),
+        Subscriber(address, timeout_s=1.0) as subscriber,
+        pytest.raises(NoStreamError, match="the sender wants a key"),
+    ):
+        list(subscriber)
+    # Which end finds the mismatch first is a race; the second state's words say "perhaps".
+    assert subscriber.states[0].state in (State.KEY_REFUSED, State.PROTOCOL_REFUSED)
+
+
+def test_another_service_on_the_port_is_said_when_the_wait_is_over() -> None:
+    with sockets.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        with (
+            Subscriber(address, timeout_s=2.0) as subscriber,
+            pytest.raises(NoStreamError, match="another service on that port"),
+        ):
+            list(subscriber)
+        assert subscriber.states[0].state is State.PROTOCOL_REFUSED
+
+
+def test_a_camera_that_stalls_is_told_while_its_sender_answers() -> None:
+    address = free_address()
+    told: list[CameraState] = []
+    with sender(address) as send:
+        send_states = ("live", "stalled", "waiting", "backoff")
+
+        def work() -> None:
+            send.wait_viewers()
+            send.frame("cam")
+            for state in send_states:
+                for _ in range(4):
+                    send.say("cam", state)
+                    send.socket.poll(100)
+                if state == "live":
+                    send.socket.poll(800)
+            send.end()
+
+        with (
+            in_thread(work),
+            Subscriber(address, timeout_s=WAIT_S, on_state=lambda now: told.extend(now)) as sub,
+        ):
+            list(sub)
+    words = iter([state.state for state in told])
+    for wanted in (
+        State.LIVE,
+        State.CAMERA_DEAD,
+        State.WAITING_FOR_TRIGGER,
+        State.CAMERA_DEAD,
+        State.ENDED,
+    ):
+        assert wanted in words, f"{wanted} is missing or too early: {told}"
+
+
+@pytest.mark.parametrize(
+    ("connect", "said"),
+    [
+        ([], "got 0 senders"),
+        (["tcp://127.0.0.1:1", "tcp://127.0.0.1:1"], "one sender twice"),
+        (["tcp://127.0.0.1:1", "nonsense"], "nonsense"),
+        ([f"tcp://127.0.0.1:{port}" for port in range(1, 18)], "got 17 senders"),
+    ],
+)
+def test_wrong_lists_of_senders_are_refused(connect: list[str], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        Subscriber(connect)
