@@ -20,6 +20,7 @@ from rankcast.control import (
 )
 from rankcast.errors import NoStreamError, RequestRefusedError, WireError
 from rankcast.frame import Scalar
+from rankcast.link import Link, LinkMonitor
 from rankcast.transport import CurveClient, SocketOptions, check_endpoint, configure, is_ipv6
 from rankcast.wire import Limits
 
@@ -28,6 +29,8 @@ BUFFER_BYTES: Final = 262_144
 MAX_KEPT: Final = 64
 """Replies that `call` finds while it waits for its own are kept for `replies`, the newest."""
 MAX_DRAINED: Final = 256
+MONITOR_S: Final = 0.1
+"""libzmq waits for whoever does not read what its monitor says."""
 
 _NOTHING: Final[Mapping[str, Scalar]] = MappingProxyType({})
 
@@ -45,6 +48,8 @@ class ControlClient:
         What a reply may hold at most.
     context : zmq.Context, optional
         Stays the caller's; without it the client has one of its own.
+    explain : bool
+        Have `call` say why nothing answered. Only for clients that do nothing but `call`.
 
     Raises
     ------
@@ -66,6 +71,7 @@ class ControlClient:
         *,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
+        explain: bool = False,
     ) -> None:
         self.endpoint = check_endpoint(endpoint, bind=False)
         self.refused = 0
@@ -76,6 +82,7 @@ class ControlClient:
         self._kept: deque[Reply] = deque(maxlen=MAX_KEPT)
         self._context = zmq.Context() if context is None else context
         self._owns_context = context is None
+        self._monitor = LinkMonitor(keys=curve is not None) if explain else None
         self.socket: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
         try:
             options = SocketOptions(
@@ -88,6 +95,8 @@ class ControlClient:
             configure(self.socket, options)
             # What is asked while nobody is connected would be answered late, when nobody wants it.
             self.socket.setsockopt(zmq.IMMEDIATE, 1)
+            if self._monitor is not None:
+                self._monitor.attach(self.socket)
             self.socket.connect(endpoint)
         except BaseException:
             self.close()
@@ -154,12 +163,16 @@ class ControlClient:
                 else:
                     raise RequestRefusedError(reply.error or f"the sender refused {op}")
         why = "" if request_id is None else ", the request was sent"
+        if self._monitor is not None and self._monitor.link is not Link.UP and self._monitor.detail:
+            why = f": {self._monitor.detail}"
         if self.last_refusal:
             why = f"; {self.refused} messages were refused, the last one: {self.last_refusal}"
         raise NoStreamError(f"nothing answered at {self.endpoint} within {timeout_s:g} s{why}")
 
     def close(self) -> None:
         """Drop the connection; may be called twice."""
+        if self._monitor is not None:
+            self._monitor.detach()
         self.socket.close(0)
         if self._owns_context:
             self._context.term()
@@ -188,5 +201,10 @@ class ControlClient:
         return found
 
     def _wait(self, event: int, deadline: float) -> bool:
-        remaining_ms = (deadline - time.monotonic()) * 1000
-        return remaining_ms > 0 and bool(self.socket.poll(max(1, round(remaining_ms)), event))
+        while (remaining_s := deadline - time.monotonic()) > 0:
+            if self._monitor is not None:
+                self._monitor.read()
+                remaining_s = min(remaining_s, MONITOR_S)
+            if self.socket.poll(max(1, round(remaining_s * 1000)), event):
+                return True
+        return False

@@ -18,7 +18,18 @@ from rankcast.wholefile import os_reason
 GROUP = "rankcast.commands"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # The order in `rankcast --help`: from the first thing a stranger tries on.
-_ORDER = ("demo", "send", "receive", "control", "keys", "compress", "decompress", "info", "compare", "train")
+_ORDER = (
+    "demo",
+    "send",
+    "receive",
+    "control",
+    "keys",
+    "compress",
+    "decompress",
+    "info",
+    "compare",
+    "train",
+)
 
 
 class CommandGroup(click.Group):

@@ -198,7 +198,7 @@ def _troubles(states: Sequence[CameraState]) -> str:
 def _tell(values: Mapping[str, Any], states: Sequence[CameraState]) -> None:
     log.info(
         "end: published %s, delivered %d, lost %s%s",
-        values["published"],
+        "unknown" if values["published"] is None else values["published"],
         values["delivered"],
         _losses(values["lost"]),
         _troubles(states),

@@ -17,6 +17,7 @@ import zmq
 from rankcast.errors import LimitError, SettingsError, WireError
 from rankcast.frame import Frame
 from rankcast.ledger import Ledger
+from rankcast.link import Link, LinkMonitor
 from rankcast.topic import frames_topic, split_message, status_topic, viewer_topic
 from rankcast.transport import (
     CurveClient,
@@ -27,7 +28,6 @@ from rankcast.transport import (
 )
 from rankcast.wire import Limits, unpack
 from rankcast_receiver.control_link import ControlLink
-from rankcast_receiver.monitor import Link, LinkMonitor
 from rankcast_receiver.patience import Patience
 from rankcast_receiver.sender_clock import SenderClock
 from rankcast_receiver.state import CameraState, Evidence, judge
@@ -311,9 +311,16 @@ class Connection:
             # Where nobody listens libzmq knocks once a second, and needs no help.
             if not silent or self._monitor.link in (Link.REFUSED, Link.UNREACHABLE):
                 return False
+            if self._none_there():
+                return False
             self._rebuild_after_s = self._silence_s * random.uniform(1.0, 1.5)
         self._rebuild(now)
         return True
+
+    def _none_there(self) -> bool:
+        """True when the sender says that it has none of the wanted cameras: silence is right."""
+        there = None if self._control is None else self._control.cameras
+        return there is not None and bool(self.cameras) and not set(self.cameras) & set(there)
 
     def _rebuild(self, now: float) -> None:
         self._rebuild_at = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from rankcast_receiver.monitor import Link
+from rankcast.link import Link
 
 STALE_S: Final = 1.0
 """No new frame for longer, and the picture is no longer called live."""

@@ -29,6 +29,8 @@ COMPLAINT_INTERVAL_S = 1.0
 """A flood of bad packets must not become a flood of log lines."""
 MAX_LATENCIES = 10_000
 """Kept for one report to the sender, that of a second."""
+KEPT_STREAMS = 64
+"""A receiver that runs for years beside a sender that restarts: the last ones suffice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class CameraStream:
         self._decoder = Decoder(limits, models=models)
         self._waiting: list[Packet] = []
         self._stream_id = b""
+        self._reached: dict[bytes, int] = {}
         self._next_sequence: int | None = None
         self._refused_unnamed = 0
         self._complained = float("-inf")
@@ -132,6 +135,11 @@ class CameraStream:
             header.t_capture_mono_ns, header.t_capture_utc_ns, time.monotonic_ns(), time.time_ns()
         )
         if header.stream_id != self._stream_id:
+            upto = header.sequence + 1 if status is None else status.published
+            if upto <= self._reached.get(header.stream_id, -1):
+                # What was recorded on its way and is sent again is not the newest picture.
+                log.debug("%s: a message of an earlier stream came again", self.camera)
+                return False
             self._begin(header.stream_id)
         if status is not None:
             self.status = status
@@ -196,14 +204,18 @@ class CameraStream:
     def _begin(self, stream_id: bytes) -> None:
         if self._stream_id and self._may_say():
             log.info("%s: the sender started again", self.camera)
+        if self._next_sequence is not None:
+            self._reached[self._stream_id] = self._next_sequence
         self._stream_id = stream_id
-        self.stream_ids.append(stream_id)
-        # A receiver that runs for years beside a sender that restarts: the last ones suffice.
-        del self.stream_ids[:-64]
+        if stream_id not in self.stream_ids:
+            self.stream_ids.append(stream_id)
+        del self.stream_ids[:-KEPT_STREAMS]
+        for old in list(self._reached)[:-KEPT_STREAMS]:
+            del self._reached[old]
         self._decoder = Decoder(self._limits, models=self._models)
         self.ledger.lose(SKIPPED_AS_OLD, len(self._waiting))
         self._waiting.clear()
-        self._next_sequence = None
+        self._next_sequence = self._reached.pop(stream_id, None)
         self._refused_unnamed = 0
         self.waiting_for_keyframe = False
         self.status = self.status_s = None

@@ -15,7 +15,7 @@ import zmq
 
 from rankcast.control import MAX_REQUEST_BYTES, Reply, Request, pack_reply, parse_request
 from rankcast.errors import WireError
-from rankcast.transport import SocketOptions, configure, is_ipv6
+from rankcast.transport import UNACKNOWLEDGED_MS, SocketOptions, configure, is_ipv6
 from rankcast.worker import Worker
 from rankcast_sender.binding import Context, bind
 from rankcast_sender.desk import Client, Desk
@@ -79,6 +79,8 @@ class ControlThread:
             queue_messages=QUEUE_MESSAGES,
             max_message_bytes=MAX_REQUEST_BYTES,
             ipv6=is_ipv6(endpoint),
+            # A client that asks and never reads must not hold its replies in memory for long.
+            unacknowledged_ms=UNACKNOWLEDGED_MS,
         )
         self._desk = desk
         self._role_of = role_of

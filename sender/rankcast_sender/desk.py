@@ -174,7 +174,9 @@ class Desk:
                 self._changing.add(camera.name)
         if not of_source:
             camera.set(**of_codec)
-            return Reply(request.id, True, result=_values(request.args, camera))
+            result = _values(request.args, camera)
+            log.info("%s: a client set %s", camera.name, _told(result))
+            return Reply(request.id, True, result=result)
         assert adjustments is not None
 
         def done(values: Mapping[str, Scalar], why: str) -> None:

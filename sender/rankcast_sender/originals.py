@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 MAX_WAITING: Final = 4
 FRAME_TIMEOUT_S: Final = 2.0
 """A camera that gives nothing for so long has no newest frame."""
+WINDOW_S: Final = 10.0
+WINDOW_BYTES: Final = 64 * 1024 * 1024
+"""Handed out within the window. What its client does not read waits in memory, and libzmq does not
+tell: twice the time after which a connection that takes nothing is cut off."""
 STOP_TIMEOUT_S: Final = 30.0
 """A large picture takes seconds, and compiled code cannot be interrupted."""
 
@@ -40,8 +46,12 @@ class Originals:
         Larger packets are refused, because clients would refuse them.
     """
 
-    def __init__(self, max_packet_bytes: int) -> None:
+    def __init__(
+        self, max_packet_bytes: int, *, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._max_packet_bytes = max_packet_bytes
+        self._now_s = now_s
+        self._handed_out: deque[tuple[float, int]] = deque()
         self._box: Mailbox[_Wanted] = Mailbox(MAX_WAITING, newest_wins=False)
         self._stopped = threading.Event()
         self._worker = Worker("rankcast-original", self._run, self._box.close)
@@ -71,7 +81,18 @@ class Originals:
             if wanted is not None and not self._stopped.is_set():
                 wanted.finish(self._code(wanted))
 
+    def _left_bytes(self) -> int:
+        while self._handed_out and self._now_s() - self._handed_out[0][0] > WINDOW_S:
+            self._handed_out.popleft()
+        return WINDOW_BYTES - sum(size for _, size in self._handed_out)
+
     def _code(self, wanted: _Wanted) -> Reply:
+        if self._left_bytes() <= 0:  # before the work of coding one
+            why = (
+                f"{WINDOW_BYTES >> 20} MiB of originals were given out within {WINDOW_S:g} s, "
+                "which is the limit: ask again a little later"
+            )
+            return Reply(wanted.request_id, False, why)
         frame = wanted.camera.newest(FRAME_TIMEOUT_S, self._stopped.is_set)
         if frame is None:
             why = f"{wanted.camera.name} gave no frame (it is {wanted.camera.state})"
@@ -83,4 +104,5 @@ class Originals:
             packet = encoder.encode(frame)
         except RankcastError as exc:
             return Reply(wanted.request_id, False, str(exc))
+        self._handed_out.append((self._now_s(), len(packet)))
         return Reply(wanted.request_id, True, result={"frame": frame.frame}, packet=packet)

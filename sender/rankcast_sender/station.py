@@ -119,7 +119,7 @@ class Station:
             self._control = ControlThread(
                 self.context,
                 self.control,
-                replace(socket, unacknowledged_ms=0),
+                socket,
                 self._desk,
                 self._role_of,
             )

@@ -67,7 +67,7 @@ class _Caller:
         """Ask, with one server key after the other: only the right one gets a connection."""
         for left, curve in zip(range(len(self._curves) - 1, -1, -1), self._curves, strict=True):
             timeout_s = self._timeout_s / len(self._curves)
-            with ControlClient(self._address, curve) as client:
+            with ControlClient(self._address, curve, explain=True) as client:
                 try:
                     return client.call(op, self._camera, args or {}, timeout_s=timeout_s)
                 except NoStreamError:
@@ -160,13 +160,12 @@ def _original(caller: _Caller, words: tuple[str, ...]) -> None:
         raise SettingsError("got no file, want original OUT.png, OUT.tiff or OUT.rkc")
     path = Path(words[0])
     raw = path.suffix.lower() == ".rkc"
-    if not raw:
-        if path.suffix.lower() not in _LOSSLESS_SUFFIXES:
-            wanted = ", ".join(_LOSSLESS_SUFFIXES)
-            raise SettingsError(
-                f"got suffix {printable(path.suffix)!r:.20} of OUT, want {wanted} or .rkc"
-            )
-        check_writable(path)
+    if not raw and path.suffix.lower() not in _LOSSLESS_SUFFIXES:
+        wanted = ", ".join(_LOSSLESS_SUFFIXES)
+        raise SettingsError(
+            f"got suffix {printable(path.suffix)!r:.20} of OUT, want {wanted} or .rkc"
+        )
+    check_writable(path)
     reply = caller.call("original")
     if not reply.packet:
         raise RequestRefusedError("the sender sent no picture")
@@ -204,5 +203,5 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:.12g}"
     return value.hex() if isinstance(value, bytes) else printable(value)

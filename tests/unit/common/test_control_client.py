@@ -12,7 +12,7 @@ from fakes import free_address
 from rankcast.control import Reply, Request, pack_reply, parse_request
 from rankcast.control_client import ControlClient
 from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError
-from rankcast.transport import control_endpoint
+from rankcast.transport import CurveServer, SocketOptions, configure, control_endpoint
 from rankcast.worker import Worker
 
 WAIT_MS = 5000
@@ -107,6 +107,24 @@ def test_nobody_there_is_no_stream_in_time_and_nothing_is_queued(address: str) -
             assert number == 0
         finally:
             later.close()
+
+
+def test_a_client_that_explains_says_why_nobody_answered(address: str) -> None:
+    with (
+        ControlClient(address, explain=True) as client,
+        pytest.raises(NoStreamError, match=r"within 0\.3 s: the connection is refused"),
+    ):
+        client.call("ping", timeout_s=0.3)
+    public, secret = zmq.curve_keypair()
+    server = SocketOptions(4, 65_536, 1024, curve=CurveServer(secret, public))
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+        configure(router, server)
+        router.bind(address)
+        with (
+            ControlClient(address, explain=True) as client,
+            pytest.raises(NoStreamError, match="the sender wants a key"),
+        ):
+            client.call("ping", timeout_s=2)
 
 
 def test_messages_that_are_no_replies_are_counted_and_named(address: str, station: Station) -> None:

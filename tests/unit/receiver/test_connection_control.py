@@ -32,10 +32,13 @@ def test_a_wrong_camera_name_is_told_with_the_names_that_there_are() -> None:
         sender(address, "left", "right"),
         Answerer(control_endpoint(address), said),
         Subscriber(address, camera="cam", timeout_s=1.5) as subscriber,
-        pytest.raises(NoStreamError, match="no camera cam; it has left, right"),
     ):
-        list(subscriber)
+        # Silence is what such a name sounds like: no reason to connect anew again and again.
+        subscriber._connections[0]._rebuild_after_s = 0.5
+        with pytest.raises(NoStreamError, match="no camera cam; it has left, right"):
+            list(subscriber)
     assert subscriber.states[0].state is State.NO_SUCH_CAMERA
+    assert subscriber.reconnects == 0
 
 
 def test_a_lost_frame_is_followed_by_a_request_and_marked_stale_until_the_key_frame() -> None:
@@ -135,7 +138,8 @@ def test_the_age_of_a_frame_from_another_machine_is_right_within_its_error_bar()
             for frame in subscriber:
                 if frame.t_capture_here_ns is not None:
                     placed.append(frame)
-                if len(placed) == 20:
+                told = any("latency_p99_ms" in r.args for r in control.of("report"))
+                if len(placed) >= 20 and told:  # one report a second
                     done.set()
             assert subscriber.clocks == {address: "measured"}
             reports = [request.args for request in control.of("report")]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rankcast_receiver.monitor import Link
+from rankcast.link import Link
 from rankcast_receiver.state import CameraState, Evidence, State, judge
 
 UP = Evidence(link=Link.UP, link_age_s=60.0, ever_up=True, wanted="cam")

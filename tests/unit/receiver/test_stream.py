@@ -114,6 +114,26 @@ def test_duplicates_and_late_packets_are_neither_shown_nor_counted_as_published(
     assert (balance.entered, balance.passed, dict(balance.lost)) == (3, 3, {})
 
 
+def test_recorded_messages_of_an_earlier_stream_are_not_shown_again() -> None:
+    stream, ledger = make_stream()
+    first, second = packets(5), packets(3)
+    old, new = first[0].header.stream_id, second[0].header.stream_id
+    end = status(old, 5, Kind.END)
+    for packet in (*first, end, *second):
+        if stream.accept(packet):
+            stream.decode()
+    assert not any(stream.accept(packet) for packet in (*first, status(old, 4), end))
+    assert stream.stream_id == new
+    assert not stream.ended
+    assert ledger.balance().entered == 8
+    # A sender that really goes on is followed: what it published meanwhile is missing.
+    header = replace(first[0].header, sequence=6)
+    assert stream.accept(unpack(pack(header, first[0].body)))
+    assert stream.stream_id == old
+    assert ledger.balance().lost == {NETWORK_GAP: 1}
+    assert stream.stream_ids == [old, new]
+
+
 def test_a_restarted_sender_is_a_new_stream_and_no_gap() -> None:
     stream, ledger = make_stream()
     first, second = packets(5), packets(3)

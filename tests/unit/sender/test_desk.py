@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from fakes import free_address, picture
 from rankcast.control import OPERATIONS, Reply, Request, pack_reply
 from rankcast.decoder import Decoder
 from rankcast.errors import SettingsError
+from rankcast.frame import Frame
 from rankcast_sender import Publisher
 from rankcast_sender.desk import OPERATOR, VIEWER, Client, Desk
+from rankcast_sender.originals import Originals
 from rankcast_sender.sources.adjustments import Adjustments
 
 T1 = 123
@@ -157,6 +160,27 @@ def test_an_original_that_was_sent_as_an_array_is_copied_for_who_waits() -> None
     (reply,) = late.replies
     assert reply.ok, reply.error
     assert (Decoder().decode(reply.packet) == 7).all()
+
+
+def test_originals_are_given_out_within_a_budget_of_bytes(
+    camera: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that asks and does not read has them wait in the memory of the sender."""
+    monkeypatch.setattr("rankcast_sender.originals.WINDOW_BYTES", 1)
+    now_s, came = [0.0], Queue[Reply]()
+    originals = Originals(2**25, now_s=lambda: now_s[0])
+    originals.start()
+    try:
+        camera.send(Frame(picture(7)))
+        replies = []
+        for at_s in (0.0, 9.0, 11.0):
+            now_s[0] = at_s
+            assert originals.ask(camera, 1, came.put)
+            replies.append(came.get(timeout=10))
+    finally:
+        originals.close()
+    assert [reply.ok for reply in replies] == [True, False, True]
+    assert "ask again a little later" in replies[1].error
 
 
 @given(

@@ -13,8 +13,8 @@ import pytest
 import zmq
 
 from fakes import free_address
+from rankcast.link import Link, LinkMonitor
 from rankcast.transport import CurveClient, CurveServer, SocketOptions, configure
-from rankcast_receiver.monitor import Link, LinkMonitor
 
 WAIT_S = 10.0
 HANDSHAKE_MS = 300
@@ -23,8 +23,8 @@ HANDSHAKE_MS = 300
 @pytest.fixture(autouse=True)
 def _short_handshakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rankcast.transport.HANDSHAKE_MS", HANDSHAKE_MS)
-    monkeypatch.setattr("rankcast_receiver.monitor.HANDSHAKE_MS", HANDSHAKE_MS)
-    monkeypatch.setattr("rankcast_receiver.monitor.HANDSHAKE_S", 0.05)
+    monkeypatch.setattr("rankcast.link.HANDSHAKE_MS", HANDSHAKE_MS)
+    monkeypatch.setattr("rankcast.link.HANDSHAKE_S", 0.05)
 
 
 @contextmanager

@@ -206,7 +206,8 @@ class LinkMonitor:
             # A server whose key is another one cannot even say so.
             self._become(
                 Link.KEY_REFUSED,
-                "the connection was closed during the handshake: is --server-key right?",
+                "the connection was closed during the handshake: is --server-key right? And is it "
+                "the right port?",
             )
         else:
             self._become(
