@@ -228,10 +228,11 @@ COMMANDS = {entry.name: entry for entry in entry_points(group="rankcast.commands
 
 
 def commands() -> dict[str, click.Command]:
-    """Every command by its name, `train gan` and the like included."""
+    """Every command by its name; of a group each one, unless one section describes them all."""
     found = {name: entry.load() for name, entry in COMMANDS.items()}
     for name, command in list(found.items()):
-        if isinstance(command, click.Group):
+        if isinstance(command, click.Group) and f"\n### rankcast {name}\n" not in OPERATIONS:
+            del found[name]
             found |= {f"{name} {sub}": below for sub, below in command.commands.items()}
     return found
 
