@@ -228,10 +228,10 @@ COMMANDS = {entry.name: entry for entry in entry_points(group="rankcast.commands
 
 
 def commands() -> dict[str, click.Command]:
-    """Every command by its name; of a group each one, unless one section describes them all."""
+    """Every command by its name; of a group each one, where each has a section of its own."""
     found = {name: entry.load() for name, entry in COMMANDS.items()}
     for name, command in list(found.items()):
-        if isinstance(command, click.Group) and f"\n### rankcast {name}\n" not in OPERATIONS:
+        if isinstance(command, click.Group) and f"\n### rankcast {name} " in OPERATIONS:
             del found[name]
             found |= {f"{name} {sub}": below for sub, below in command.commands.items()}
     return found
