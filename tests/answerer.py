@@ -76,10 +76,10 @@ class Answerer:
                     continue
                 client, message = router.recv_multipart()
                 request = parse_request(message)
+                with self._changed:
+                    self.requests.append(request)
+                    self._changed.notify_all()
                 answer = self._answers.get(request.op)
                 if answer is not None:
                     reply = Reply(request.id, ok=True, result=answer(request))
                     router.send_multipart([client, pack_reply(reply)])
-                with self._changed:
-                    self.requests.append(request)
-                    self._changed.notify_all()

@@ -4,74 +4,28 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-import numpy as np
 import pytest
 
 from fakes import free_address
+from keyed_station import JPEG, Station
 from processes import rankcast, rankcast_environment, read_report, run
 from rankcast.config import set_layers, validate
 from rankcast.control_client import ControlClient
 from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError
-from rankcast.imagefile import write_image
-from rankcast.keys import Role, authorize, client_keys, load_secret, new_key, revoke
-from rankcast.transport import CurveClient, control_endpoint
-from rankcast_receiver import Subscriber
+from rankcast.keys import Role, authorize, new_key, revoke
+from rankcast.transport import control_endpoint
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.state import State
 from rankcast_sender.settings import SenderSettings
-from viewers import SMALL, Seen, Sender, Viewer, check_received, sending
-
-JPEG = ("--codec", "jpeg")
-
-
-class Station:
-    """The key files of a camera station and its viewers."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.authorized = folder / "authorized"
-        self.authorized.mkdir(mode=0o700)
-        new_key(folder, "cam")
-
-    def make(self, name: str, role: Role | None = Role.VIEWER) -> list[str]:
-        """A new key, let in when it has a role; the options of its viewer."""
-        _, public = new_key(self.folder, name)
-        if role is not None:
-            authorize(public, self.authorized, role)
-        return self.options(name)
-
-    def options(self, name: str, *servers: str) -> list[str]:
-        """Options of `receive` with the key `name`."""
-        options = ["--key", str(self.folder / f"{name}.key")]
-        for server in servers or ("cam",):
-            options += ["--server-key", str(self.folder / f"{server}.pub")]
-        return options
-
-    def curves(self, name: str, *servers: str) -> tuple[CurveClient, ...]:
-        """The same for the Python API."""
-        paths = [self.folder / f"{server}.pub" for server in servers or ("cam",)]
-        return client_keys(self.folder / f"{name}.key", paths)
-
-    def sending(self, *arguments: str, key: str = "cam", **options: Any) -> Any:
-        """A sender with keys."""
-        return sending(
-            self.folder, "--key", str(self.folder / f"{key}.key"),
-            "--authorized", str(self.authorized), *JPEG, *arguments, **options,
-        )  # fmt: skip
-
-    def secrets(self) -> list[str]:
-        """Every secret there is."""
-        return [load_secret(path).secret.decode() for path in self.folder.glob("*.key")]
+from viewers import SMALL, Seen, Viewer, check_received, sending
 
 
 @pytest.fixture
@@ -95,62 +49,6 @@ def gaps(seen: list[Seen]) -> list[float]:
 
 def state_of(viewer: Viewer) -> State | None:
     return next((state.state for state in viewer.subscriber.states), None)
-
-
-class RecordingProxy:
-    """Passes bytes both ways between one client at a time and a target, and keeps them all."""
-
-    def __init__(self, target: str) -> None:
-        self.data = bytearray()
-        self._target = target.removeprefix("tcp://").rpartition(":")
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._open: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection((self._target[0], int(self._target[2])))
-            self._open += [client, server]
-            for pair in ((client, server), (server, client)):
-                thread = threading.Thread(target=self._pump, args=pair)
-                self._threads.append(thread)
-                thread.start()
-
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                self.data += data
-                target.sendall(data)
-        except OSError:
-            pass
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self) -> RecordingProxy:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for end in self._open:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        for end in self._open:
-            end.close()
 
 
 def test_a_keyed_stream_arrives_whole_and_no_secret_is_ever_told(
@@ -350,39 +248,6 @@ def test_roles_are_kept_on_the_control_channel(station: Station) -> None:
         finally:
             for client in (viewer, chief, eve, plain):
                 client.close()
-
-
-@contextmanager
-def watched(sender: Sender, options: dict[str, Any]) -> Iterator[bytes]:
-    """What went over the wire while ten frames came."""
-    with RecordingProxy(sender.address) as proxy:
-        with Subscriber(proxy.address, control=False, timeout_s=30, **options) as subscriber:
-            for number, _ in enumerate(subscriber):
-                if number == 10:
-                    break
-        yield bytes(proxy.data)
-
-
-def test_no_piece_of_a_frame_stands_on_the_wire(station: Station, tmp_path: Path) -> None:
-    pixels = np.random.default_rng(4).integers(0, 256, (64, 64, 3), np.uint8)
-    picture = tmp_path / "known.png"
-    write_image(picture, pixels)
-    station.make("viewer1")
-    source = f"replay:{picture}?loop=true&fps=30"
-    piece = pixels[20:22].tobytes()
-    with sending(tmp_path, "--codec", "raw", source=source) as sender:
-        sender.wait_listening()
-        with watched(sender, {}) as data:
-            assert piece in data, "without keys it does, so that this test can fail"
-            assert b"cam/frames" in data
-    with station.sending("--codec", "raw", source=source) as sender:
-        sender.wait_listening()
-        with watched(sender, {"curves": station.curves("viewer1")}) as data:
-            assert len(data) > 10 * pixels.nbytes
-            assert not any(piece[at : at + 8] in data for at in range(0, len(piece), 8))
-            assert b"cam/" not in data
-            for secret in station.secrets():
-                assert secret.encode() not in data
 
 
 @pytest.mark.parametrize("bind", ["tcp://*:{}", "tcp://0.0.0.0:{}", "tcp://[::]:{}"])
