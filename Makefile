@@ -26,7 +26,7 @@ lint: setup  ## ruff, mypy, import contracts
 	$(BIN)/lint-imports
 
 test: lint warm  ## lint and all quick tests (under 6 minutes)
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m "not slow" -n 3 --dist worksteal
 
 test-all: lint warm  ## the slow tests too
 	$(BIN)/python -m pytest --timeout 1200
