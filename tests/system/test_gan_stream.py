@@ -55,6 +55,7 @@ def test_a_receiver_without_the_model_names_it_and_counts_every_frame(tmp_path: 
     assert read_head(MODEL).model_id.hex() in said[0]
 
 
+@pytest.mark.slow
 def test_what_the_networks_cannot_keep_up_with_is_a_mailbox_loss(tmp_path: Path) -> None:
     address = free_address()
     with (
