@@ -54,7 +54,7 @@ def viewer(address: str, topic: bytes = b"", queue_messages: int = 1000) -> Iter
 def test_frames_arrive_with_topic_sequence_and_metadata_and_the_end_carries_totals() -> None:
     address = free_address()
     with viewer(address) as view:
-        with Publisher(address, name="cam-1", codec="raw") as publisher:
+        with Publisher(address, name="cam-1", codec="raw", realtime=False) as publisher:
             assert publisher.wait_viewers(1, WAIT_S)
             for value in range(5):
                 assert publisher.send(picture(value), meta={"value": value}) == value
