@@ -34,7 +34,7 @@ class ModelFolder:
 
     def find(self, model_id: bytes) -> Path | None:
         """Return the file that holds model `model_id`, or None."""
-        if (known := known_file(model_id)) is not None and known.is_file():
+        if (known := known_file(model_id)) is not None and _holds(known, model_id):
             return known
         if self.path is None:
             return None
@@ -62,3 +62,11 @@ class ModelFolder:
             except (OSError, RankcastError) as exc:
                 log.debug("%s", exc)
         self._seen = found
+
+
+def _holds(file: Path, model_id: bytes) -> bool:
+    """Whether a file that held the model once still does: it may have been written again."""
+    try:
+        return read_head(file).model_id == model_id
+    except (OSError, RankcastError):
+        return False

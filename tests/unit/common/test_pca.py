@@ -247,6 +247,20 @@ def test_a_receiver_finds_the_model_in_its_folder_or_says_which_it_needs(
     assert rankcast.Decoder(models=tmp_path / "models").decode(packet).shape == pictures[0].shape
 
 
+@pytest.mark.parametrize("spoil", ["another model", "another kind", "cut"])
+def test_a_file_that_changed_under_its_id_is_a_refused_packet(tmp_path: Path, spoil: str) -> None:
+    file = trained(tmp_path / "m.rkm", frames())
+    packet = rankcast.Encoder("pca", layout="frames", model=str(file)).encode(frames()[0])
+    if spoil == "another model":
+        trained(file, frames()[:20])
+    elif spoil == "another kind":
+        write_model(file, "gan", {}, {"mean": np.zeros(3, np.float32)})
+    else:
+        file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(UnknownModelError):
+        rankcast.Decoder(models=tmp_path).decode(packet)
+
+
 def test_frames_of_another_shape_or_too_many_components_are_refused(tmp_path: Path) -> None:
     model = str(trained(tmp_path / "m.rkm", frames()))
     with pytest.raises(UnsupportedImageError, match="the model is of"):

@@ -160,5 +160,9 @@ class GanDecoder:
                 model = load_model(file)
             except RankcastError as exc:
                 raise UnknownModelError(f"needs model {model_id.hex()}: {exc}") from exc
+            if model.model_id != model_id:
+                raise UnknownModelError(
+                    f"needs model {model_id.hex()}, whose file now holds another one"
+                )
         self._model = model
         return model

@@ -106,7 +106,7 @@ class FramePcaEncoder:
     def __init__(self, options: PcaOptions) -> None:
         assert options.model is not None
         self.options = options
-        self._model: FrameModel = load_frame_model(Path(options.model))
+        self._model: FrameModel = load_frame_model(Path(options.model).expanduser())
         self._kept = self._model.kept(options.components, options.variance or DEFAULT_VARIANCE)
 
     def request_keyframe(self) -> None:

@@ -26,6 +26,7 @@ from rankcast.entropy.rangecoder import (
 from rankcast.errors import (
     ModelError,
     PayloadError,
+    RankcastError,
     UnknownModelError,
     UnsupportedImageError,
 )
@@ -201,9 +202,7 @@ def find_frame_model(
     Raises
     ------
     UnknownModelError
-        If it is not there.
-    ModelError
-        If it cannot be used.
+        If it is not there or cannot be used.
     PayloadError
         If the packet names none.
     """
@@ -217,7 +216,14 @@ def find_frame_model(
             f"the packet needs model {model_id.hex()}, which is not here: "
             "copy its .rkm file into the folder of models"
         )
-    return load_frame_model(path)
+    try:
+        model = load_frame_model(path)
+    except RankcastError as exc:
+        # The id came from a peer: whatever is wrong with the file it names is one refused packet.
+        raise UnknownModelError(f"needs model {model_id.hex()}: {exc}") from exc
+    if model.model_id != model_id:
+        raise UnknownModelError(f"needs model {model_id.hex()}, whose file now holds another one")
+    return model
 
 
 def pack_scores(model: FrameModel, scores: NDArray[np.float64], step: float) -> bytes:
