@@ -204,7 +204,12 @@ class Encoder:
             checksum=coded.checksum,
             meta={key: plain_scalar(value) for key, value in frame.meta.items()},
         )
-        packet = pack(header, coded.body)
+        try:
+            packet = pack(header, coded.body)
+        except BaseException:
+            # Metadata that does not fit, say: the decoder will not see what was coded.
+            self._encoder.request_keyframe()
+            raise
         if len(packet) > self.max_packet_bytes:
             # The decoder will not see it: nothing may be predicted from it.
             self._encoder.request_keyframe()

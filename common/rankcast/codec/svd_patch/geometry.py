@@ -96,7 +96,8 @@ def geometry_of(layout: Layout, shape: tuple[int, ...], dtype_bytes: int) -> Geo
     for index, (plane_height, plane_width) in enumerate(sizes):
         shift = 1 if layout is Layout.YCC420 and index else 0
         units_y = _units(plane_height)
-        cuts = [bound >> shift for bound in bounds[:-1]] + [units_y]
+        # The lower planes of a mosaic with odd height may be a row of units shorter than the first.
+        cuts = [min(bound >> shift, units_y) for bound in bounds[:-1]] + [units_y]
         slices = tuple(itertools.pairwise(cuts))
         planes.append(
             PlaneGeometry(plane_height, plane_width, units_y, _units(plane_width), shift, slices)

@@ -280,7 +280,9 @@ def search(
     centre_y, centre_x = vector_cost_at[0], vector_cost_at[1]
     best_cost = 1e30
     for k in range(start_count):
-        v, u = starts[k, 0] >> 2, starts[k, 1] >> 2
+        # Rounding down must not leave what can be coded.
+        v = max(starts[k, 0] >> 2, -(MAX_VECTOR >> 2))
+        u = max(starts[k, 1] >> 2, -(MAX_VECTOR >> 2))
         cost = absolute_difference(source, reference, y, x, side, y + v, x + u) + bit_cost * (
             vector_bits(4 * v - centre_y) + vector_bits(4 * u - centre_x)
         )

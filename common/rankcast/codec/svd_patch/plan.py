@@ -30,7 +30,7 @@ from rankcast.codec.svd_patch.slice import (
     VECTOR_Y,
     Work,
 )
-from rankcast.codec.svd_patch.tables import CODED_SIDE
+from rankcast.codec.svd_patch.tables import CODED_SIDE, MAX_VECTOR
 from rankcast.codec.svd_patch.transform import forward
 from rankcast.jit import Integer, Real, fused_kernel
 
@@ -323,7 +323,9 @@ def _moved_whole(w: Work, uy: Integer, ux: Integer) -> bool:
     best_total = 1e30
     found_y = found_x = np.int64(0)
     for k in range(count):
-        v, u = starts[k, 0] >> 2, starts[k, 1] >> 2
+        # Rounding down must not leave what can be coded.
+        v = max(starts[k, 0] >> 2, -(MAX_VECTOR >> 2))
+        u = max(starts[k, 1] >> 2, -(MAX_VECTOR >> 2))
         known = False
         for m in range(k):
             if starts[m, 0] >> 2 == v and starts[m, 1] >> 2 == u:
