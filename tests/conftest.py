@@ -16,6 +16,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("rankcast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("rankcast")
 
+# scikit-learn's scheduler warns where the system cannot tell its physical cores, and warnings fail.
+os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
