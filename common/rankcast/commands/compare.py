@@ -95,6 +95,8 @@ def compare(
     _check_usage(context)
     if codecs is not None:
         names = parse_codecs(codecs)
+        if model is not None and "gan" not in names:
+            raise SettingsError("got --model, but gan is none of --codecs")
         if pictures:
             require_matplotlib()
         pixels = read_image(image, grey=grey)

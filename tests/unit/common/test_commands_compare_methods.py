@@ -175,6 +175,7 @@ def test_a_grey_run_names_its_files_so(image: Path, tmp_path: Path) -> None:
         (["--codecs", "svd,nope"], "nope"),
         (["--codecs", ","], "no --codecs"),
         (["--codecs", "gan"], "--model"),
+        (["--codecs", "svd", "--model", "a.rkm"], "--model"),
         (["--codecs", "svd", "--ranks", "5"], "--ranks together"),
         (["--codecs", "svd", "--codec", "svd"], "--codec together"),
         (["--codecs", "svd", "--set", "codec.rank=3"], "--set together"),
