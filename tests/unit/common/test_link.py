@@ -136,6 +136,8 @@ def test_a_service_that_greets_with_text_never_shakes_hands() -> None:
     with service(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n") as address, watching(address) as monitor:
         reaches(monitor, Link.HANDSHAKING)
         until(monitor, lambda: monitor.age_s > 0.3 or monitor.link is Link.PROTOCOL_REFUSED)
+        assert monitor.link is not Link.UP
+        assert not monitor.ever_up
 
 
 def test_a_service_that_hangs_up_is_no_sender() -> None:

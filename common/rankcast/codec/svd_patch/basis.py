@@ -127,8 +127,8 @@ _SAMPLED_PATCHES = 1024
 _MARGIN = 2
 """Prediction takes much of what the estimate, on patches without it, promises."""
 _PROMISE = 0.08
-"""Of 60 coded photographs and frames none that promised less saved as much as half a percent, and
-each promise costs a key frame a second coding."""
+"""Each promise costs a key frame a second coding. Of 25 pictures at three qualities six held one:
+planes below this share lost up to 1.1 % when taken, and saved 0.7 % in one scaled-up clip."""
 _BASIS_COST = 0.16 * 8 * 130
 """Squared steps that 130 bytes of factor matrices are worth."""
 
