@@ -83,3 +83,7 @@ class PayloadError(WireError):
 
 class NeedKeyframe(RankcastError):  # noqa: N818 - part of the public contract; it asks, it does not blame
     """The frame cannot be shown before the next keyframe: ask for one and go on."""
+
+
+class ChecksumMismatch(NeedKeyframe):
+    """Both ends rebuilt another picture from the same packets: a defect of one of them."""

@@ -16,6 +16,7 @@ NOBODY_WATCHING = "nobody_watching"
 NETWORK_GAP = "network_gap"
 SKIPPED_AS_OLD = "skipped_as_old"
 WAITING_FOR_KEYFRAME = "waiting_for_keyframe"
+WRONG_CHECKSUM = "wrong_checksum"
 REFUSED_PACKET = "refused_packet"
 SINK = "sink"
 # Frames that were under way when the user stopped the command.

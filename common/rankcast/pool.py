@@ -67,13 +67,15 @@ def set_threads(count: int = 0) -> None:
     cv2.setNumThreads(count)
 
 
-def run(tasks: Sequence[Callable[[], T]]) -> list[T]:
-    """Run `tasks` on the caller's thread and the pool; return their results in order.
+def run(tasks: Sequence[Callable[[], T]], limit: int | None = None) -> list[T]:
+    """Run `tasks` on the caller's thread and the pool, on `limit` threads at most.
+
+    Results come in the order of the tasks.
 
     The first exception is raised after all tasks have ended, so that no kernel
     still writes into buffers that the caller is about to reuse.
     """
-    workers = min(threads(), len(tasks))
+    workers = min(threads(), len(tasks), limit or MAX_THREADS)
     if workers <= 1:
         return [task() for task in tasks]
     results: dict[int, T] = {}

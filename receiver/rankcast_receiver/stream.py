@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rankcast.decoder import Decoder, frame_of
-from rankcast.errors import NeedKeyframe, WireError
+from rankcast.errors import ChecksumMismatch, NeedKeyframe, WireError
 from rankcast.frame import Frame
 from rankcast.ledger import (
     NETWORK_GAP,
     REFUSED_PACKET,
     SKIPPED_AS_OLD,
     WAITING_FOR_KEYFRAME,
+    WRONG_CHECKSUM,
     Ledger,
 )
 from rankcast.status import Status, parse_status
@@ -174,8 +175,12 @@ class CameraStream:
             try:
                 pixels = self._decoder.decode_packet(packet)
             except NeedKeyframe as exc:
-                log.debug("%s: %s", self.camera, exc)
-                self.ledger.lose(WAITING_FOR_KEYFRAME)
+                if isinstance(exc, ChecksumMismatch):
+                    self.ledger.lose(WRONG_CHECKSUM)
+                    self._complain(exc)
+                else:
+                    log.debug("%s: %s", self.camera, exc)
+                    self.ledger.lose(WAITING_FOR_KEYFRAME)
                 self.waiting_for_keyframe = True
                 continue
             except WireError as exc:
@@ -231,7 +236,7 @@ class CameraStream:
         self._refused_unnamed = 0
         self._next_sequence = max(sequence, self._next_sequence or 0)
 
-    def _complain(self, error: WireError) -> None:
+    def _complain(self, error: WireError | NeedKeyframe) -> None:
         if self._may_say():
             log.warning("%s: refused a packet: %s", self.camera, error)
 

@@ -40,6 +40,25 @@ def test_tasks_run_side_by_side_and_the_caller_is_one_of_them() -> None:
     assert sum(name.startswith("rankcast-kernel") for name in names) == 2
 
 
+@pytest.mark.parametrize("limit", [1, 2])
+def test_no_more_threads_than_the_limit_work_on_a_list_of_tasks(limit: int) -> None:
+    pool.set_threads(4)
+    lock, now, most = threading.Lock(), 0, 0
+    together = threading.Barrier(limit, timeout=10)
+
+    def count() -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        together.wait()  # all that are allowed are under way at once
+        with lock:
+            now -= 1
+
+    pool.run([count] * 8, limit)
+    assert most == limit
+
+
 def test_the_first_failure_is_raised_after_all_tasks_have_ended() -> None:
     pool.set_threads(2)
     released, ended = threading.Event(), []

@@ -56,6 +56,19 @@ def test_twelve_bits_get_the_step_of_twelve_bits() -> None:
         assert header.params[1] == 8 * 16 * 16
 
 
+def test_a_dark_picture_gets_no_finer_step_than_the_bright_one_before_it() -> None:
+    bright = scene(0, (64, 80), "uint16") >> 5  # 11 bits: of a 12-bit camera
+    dark, brighter = bright >> 5, bright << 3
+    encoder, steps = rankcast.Encoder("svd-patch"), []
+    for picture in (bright, dark, brighter, bright):
+        encoder.request_keyframe()
+        steps.append(unpack(encoder.encode(picture)).header.params[1])
+    assert steps == [8 * 16 * 16, 8 * 16 * 16, 8 * 64 * 16, 8 * 64 * 16]
+    encoder = rankcast.Encoder("svd-patch")
+    encoder.encode(dark)
+    assert unpack(encoder.encode(bright)).header.params[1] == 8 * 16 * 16, "also between key frames"
+
+
 def test_a_header_of_a_predicted_frame_takes_at_most_128_bytes() -> None:
     encoder = rankcast.Encoder("svd-patch")
     now = 1_800_000_000_000_000_000

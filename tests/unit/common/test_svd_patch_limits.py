@@ -20,16 +20,23 @@ from rankcast.wire import pack, unpack
     layout=st.sampled_from([Layout.GREY, Layout.YCC420, Layout.YCC444, Layout.BAYER]),
     height=st.integers(2, 5000),
     width=st.sampled_from([2, 641, 2000, 34_500]),
+    places=st.lists(st.floats(0, 1), min_size=3, max_size=3),
 )
-def test_every_slice_lies_within_its_plane(layout: Layout, height: int, width: int) -> None:
+def test_every_slice_lies_within_its_plane(
+    layout: Layout, height: int, width: int, places: list[float]
+) -> None:
     channels = (3,) if layout in (Layout.YCC420, Layout.YCC444) else ()
-    for plane in geometry_of(layout, (height, width, *channels), 1).planes:
-        ends = [0]
-        for top, bottom in plane.slices:
-            assert top == ends[-1]
-            assert bottom >= top
-            ends.append(bottom)
-        assert ends[-1] == plane.units_y
+    geometry = geometry_of(layout, (height, width, *channels), 1)
+    moved = sorted(round(place * geometry.bands) for place in places[: len(geometry.borders)])
+    for borders in (geometry.borders, tuple(moved)):
+        for plane in geometry.planes:
+            ends = [0]
+            for top, bottom in plane.slices(borders):
+                assert top == ends[-1]
+                assert bottom >= top
+                ends.append(bottom)
+            assert len(ends) == geometry.slices + 1
+            assert ends[-1] == plane.units_y
 
 
 def test_a_mosaic_whose_lower_planes_are_shorter_is_coded_and_hostile_ones_are_refused() -> None:

@@ -108,6 +108,16 @@ def test_a_psnr_above_what_half_size_chroma_allows_is_told_of_once(
     assert len(caplog.messages) == 2
 
 
+def test_a_psnr_that_the_rank_does_not_allow_names_the_rank(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64)).astype(np.uint8)
+    with caplog.at_level(logging.WARNING, "rankcast"):
+        rankcast.Encoder("svd-patch", psnr=40.0, rank=3).encode(noise)
+    (said,) = caplog.messages
+    assert "rank=3" in said
+
+
 def test_a_psnr_that_is_met_is_not_told_of(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "rankcast"):
         reached_db([colourful(number) for number in range(2)], psnr=45.0, colour="ycc444")

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 import rankcast
 from moving_scene import reference_sequence, scene, stream
+from rankcast.codec.svd_patch.geometry import Layout, geometry_of
+from rankcast.codec.svd_patch.picture import Picture
 from rankcast.frame import Frame
 from rankcast.wire import Kind, pack, unpack
 
@@ -88,6 +90,19 @@ def test_a_wrong_checksum_asks_for_a_key_frame_and_drops_the_reference() -> None
         decoder.decode(forged)
     with pytest.raises(rankcast.NeedKeyframe):
         decoder.decode(packets[17])
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_two_samples_that_change_places_change_the_checksum(data: st.DataObject) -> None:
+    picture = Picture(geometry_of(Layout.GREY, (64, 72), 2))
+    plane = picture.planes[0].reshape(-1)
+    plane[:] = np.random.default_rng(0).integers(0, 65536, len(plane))
+    before = picture.checksum()
+    first = data.draw(st.integers(0, len(plane) - 2))
+    second = data.draw(st.integers(first + 1, len(plane) - 1))
+    plane[[first, second]] = plane[[second, first]]
+    assert (picture.checksum() == before) == (plane[first] == plane[second])
 
 
 def test_a_packet_of_another_stream_is_not_predicted_from_ours() -> None:

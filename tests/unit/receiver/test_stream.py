@@ -18,6 +18,7 @@ from rankcast.ledger import (
     REFUSED_PACKET,
     SKIPPED_AS_OLD,
     WAITING_FOR_KEYFRAME,
+    WRONG_CHECKSUM,
     Ledger,
 )
 from rankcast.status import Status, pack_status
@@ -102,6 +103,23 @@ def test_a_predicted_frame_without_its_reference_waits_for_a_keyframe() -> None:
     assert stream.accept(predicted)
     assert stream.decode() is None
     assert ledger.balance().lost == {WAITING_FOR_KEYFRAME: 1}
+
+
+def test_a_wrong_checksum_is_a_cause_of_its_own_and_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stream, ledger = make_stream()
+    encoder = rankcast.Encoder("svd-patch")
+    key, predicted = (unpack(encoder.encode(picture(number))) for number in range(2))
+    forged = replace(predicted, header=replace(predicted.header, checksum=1))
+    assert stream.accept(key)
+    assert stream.decode() is not None
+    assert stream.accept(forged)
+    assert stream.decode() is None
+    assert ledger.balance().lost == {WRONG_CHECKSUM: 1}
+    assert stream.waiting_for_keyframe
+    (said,) = [record for record in caplog.records if "checksum" in record.getMessage()]
+    assert said.levelname == "WARNING"
 
 
 def test_duplicates_and_late_packets_are_neither_shown_nor_counted_as_published() -> None:

@@ -8,7 +8,7 @@ from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
 from rankcast.codec.svd_patch.layout import Canvas, to_pixels
 from rankcast.codec.svd_patch.payload import read_bases, split_payload
 from rankcast.codec.svd_patch.picture import Picture
-from rankcast.errors import NeedKeyframe, PayloadError
+from rankcast.errors import ChecksumMismatch, NeedKeyframe, PayloadError
 from rankcast.frame import Pixels
 from rankcast.wire import Header, Kind, Limits
 
@@ -27,7 +27,7 @@ class SvdPatchDecoder:
     def decode(self, header: Header, body: memoryview) -> Pixels:
         """Rebuild one picture; see CodecDecoder."""
         geometry, step, rank = _parameters(header)
-        payload = split_payload(body, geometry.slices)
+        payload = split_payload(body, geometry)
         key = header.kind is Kind.KEY
         reference = None if key else self._reference_of(header, geometry)
         if key and payload.kept is False:
@@ -38,13 +38,13 @@ class SvdPatchDecoder:
         picture.start_from(reference)
         if key:
             picture.bases = read_bases(payload.bases, len(geometry.planes), geometry.deep)
-        if not engine.read(payload.slices, picture, reference, step, rank):
+        if not engine.read(payload.slices, payload.borders, picture, reference, step, rank):
             raise PayloadError("a slice ends early or goes on after its last patch")
         if header.checksum is not None and picture.checksum() != header.checksum:
             if not key:
                 # What it was predicted from may be wrong too: begin again.
                 self._reference = None
-            raise NeedKeyframe(
+            raise ChecksumMismatch(
                 f"frame {header.sequence} was rebuilt with another checksum than it was coded with"
             )
         picture.sequence = header.sequence

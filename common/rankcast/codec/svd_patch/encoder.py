@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.codec.protocol import Coded
+from rankcast.codec.svd_patch.balance import Balance
 from rankcast.codec.svd_patch.basis import Basis, choose_basis, table_basis
 from rankcast.codec.svd_patch.engine import BIT_PRICE, Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
@@ -31,6 +32,8 @@ MAX_PLANE_STEP = 1 << 20
 _CUT_SAMPLING = 4
 _CUT_LEVELS = 0.03
 """Mean difference, as a share of full scale, below which a frame is never a scene change."""
+_DEPTHS = (8, 10, 12, 14, 16)
+"""Bits of the cameras that there are."""
 _PSNR_PROMISE_DB = 0.3
 """A frame whose PSNR is further below the one asked for is told of."""
 
@@ -43,6 +46,7 @@ class SvdPatchEncoder:
         self._rate = RateControl(options)
         self._key_wanted = True
         self._engine: Engine | None = None
+        self._balance: Balance | None = None
         self._canvas: Canvas | None = None
         self._source: list[NDArray[np.uint16]] = []
         self._reference: Picture | None = None
@@ -68,6 +72,7 @@ class SvdPatchEncoder:
             self._miss_told = False
         if (old.colour, old.significant_bits) != (options.colour, options.significant_bits):
             self._key_wanted = True
+            self._bits = 8
 
     def encode(self, frame: Frame, sequence: int) -> Coded:
         """Code one frame; see CodecEncoder."""
@@ -83,7 +88,7 @@ class SvdPatchEncoder:
             reference = None
             # The old reference may be coded over: after a failure nothing rests on it.
             self._key_wanted = True
-            self._bits = self._significant_bits(frame)
+        self._bits = self._significant_bits(frame)
         kept = self.options.refs == 1 or key or self._since_key % 2 == 0
         step = self._rate.propose(
             key=key,
@@ -116,7 +121,11 @@ class SvdPatchEncoder:
         if kept:
             free = self._reference if picture is self._spare else self._spare
             self._reference, self._spare = picture, free or Picture(geometry)
-        if key:
+        if not key:
+            assert self._engine is not None
+            assert self._balance is not None
+            self._balance.learn(self._engine.info)
+        else:
             self._key_wanted = False
             self._since_key = 0
             self._key_ns = frame.t_capture_mono_ns
@@ -152,6 +161,8 @@ class SvdPatchEncoder:
         ceiling = self._ceiling_db(pixels, geometry)
         if ceiling > wanted + _PSNR_PROMISE_DB:
             reason = "no step that was tried comes nearer"
+            if self.options.rank < 8:
+                reason = f"rank={self.options.rank} leaves too little of every core"
         elif geometry.layout is Layout.YCC420:
             reason = f"half-size chroma alone limits it to {ceiling:.1f} dB, use colour=ycc444"
         else:
@@ -171,10 +182,12 @@ class SvdPatchEncoder:
 
     def _prepare(self, geometry: Geometry) -> None:
         self._engine = Engine(geometry)
+        self._balance = Balance(geometry)
         self._canvas = Canvas(geometry)
         self._source = [np.zeros(plane.padded, np.uint16) for plane in geometry.planes]
         self._reference = None
         self._spare = Picture(geometry)
+        self._bits = 8
 
     def _wants_key(self, frame: Frame, reference: Picture | None) -> bool:
         if self._key_wanted or reference is None or self._since_key >= self.options.gop:
@@ -189,8 +202,12 @@ class SvdPatchEncoder:
         if frame.pixels.dtype == np.uint8:
             return 8
         said = self.options.significant_bits or frame.significant_bits
-        # A 12-bit camera that does not say so: the largest sample tells.
-        return max(said or int(frame.pixels.max()).bit_length(), 8)
+        if said:
+            return max(said, 8)
+        # A 12-bit camera that does not say so: the largest sample so far tells. A dark picture
+        # is no reason for a finer step than that of the bright one before it.
+        found = int(frame.pixels.max()).bit_length()
+        return max(self._bits, next(depth for depth in _DEPTHS if depth >= found))
 
     def _code(
         self, reference: Picture | None, plane_step: int, kept: bool
@@ -224,15 +241,19 @@ class SvdPatchEncoder:
         plane_step: int,
         kept: bool,
     ) -> bytes:
-        engine = self._engine
+        engine, balance = self._engine, self._balance
         assert engine is not None
+        assert balance is not None
+        # A key frame is work everywhere.
+        borders = engine.geometry.borders if reference is None else balance.borders
         picture.start_from(reference)
         picture.bases = bases
         own = b"" if reference is not None else write_bases(bases, engine.geometry.deep)
         slices = engine.write(
-            self._source, picture, reference, plane_step, self.options.rank, self.options.threads
-        )
-        return join_payload(Payload(kept, own, slices))
+            self._source, borders, picture, reference, plane_step, self.options.rank,
+            self.options.threads,
+        )  # fmt: skip
+        return join_payload(Payload(kept, borders, own, slices), engine.geometry)
 
     def _cost(self, picture: Picture, body: bytes, plane_step: int) -> float:
         """Bits plus squared error at the price of a bit."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rankcast import pool
 from rankcast.codec.svd_patch.decision import PRICES
-from rankcast.codec.svd_patch.geometry import Geometry, Layout
+from rankcast.codec.svd_patch.geometry import Borders, Geometry, Layout
 from rankcast.codec.svd_patch.picture import Picture, new_info
 from rankcast.codec.svd_patch.plane import code_plane
 from rankcast.codec.svd_patch.slice import (
@@ -32,19 +32,11 @@ from rankcast.codec.svd_patch.slice import (
 from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.entropy.rangecoder import POSITION, finish_encoder, start_decoder, start_encoder
 
-T = TypeVar("T")
 BIT_PRICE = 0.16
 """Squared steps that a bit is worth. A uniform quantiser at high rate trades 2 ln 2 / 12 = 0.116;
 levels chosen by cost make a smaller step with a higher price the better pair."""
 SAD_PER_BIT = 0.8 * BIT_PRICE**0.5
 """Steps of absolute difference that a bit of a vector or mode is worth."""
-
-
-def run_tasks(tasks: list[Callable[[], T]], threads: int | None) -> list[T]:
-    """Run on the pool, or here when only one thread is wanted."""
-    if threads == 1:
-        return [task() for task in tasks]
-    return pool.run(tasks)
 
 
 class Engine:
@@ -56,22 +48,24 @@ class Engine:
         self.still = [np.zeros((p.units_y, p.units_x), np.uint8) for p in geometry.planes]
         self.plan = [np.zeros((p.units_y, p.units_x), np.int8) for p in geometry.planes]
         self.scratch = [scratch() for _ in range(geometry.slices)]
-        self.buffers: list[NDArray[np.uint8]] = []
+        self.buffer = np.zeros(0, np.uint8)
 
-    def _make_buffers(self) -> None:
-        if self.buffers:
-            return
-        for index in range(self.geometry.slices):
-            samples = sum(
-                64 * (p.slices[index][1] - p.slices[index][0]) * p.units_x
-                for p in self.geometry.planes
-            )
-            # Even noise at the smallest step stays below 32 bits a sample.
-            self.buffers.append(np.zeros(4 * samples + 4096, np.uint8))
+    def _buffers(self, borders: Borders) -> list[NDArray[np.uint8]]:
+        """Room for each slice, in one buffer, so that borders can move."""
+        # Even noise at the smallest step stays below 32 bits a sample.
+        sizes = [4096] * self.geometry.slices
+        for plane in self.geometry.planes:
+            for index, (top, bottom) in enumerate(plane.slices(borders)):
+                sizes[index] += 4 * 64 * (bottom - top) * plane.units_x
+        if not len(self.buffer):
+            self.buffer = np.zeros(sum(sizes), np.uint8)
+        ends = itertools.accumulate(sizes)
+        return [self.buffer[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
     def write(
         self,
         source: list[NDArray[np.uint16]],
+        borders: Borders,
         picture: Picture,
         reference: Picture | None,
         step: int,
@@ -79,18 +73,20 @@ class Engine:
         threads: int | None,
     ) -> tuple[bytes, ...]:
         """Code `source` into `picture`, which started from `reference`; return the slices."""
-        self._make_buffers()
+        buffers = self._buffers(borders)
+        rows = [plane.slices(borders) for plane in self.geometry.planes]
         for info in self.info:
             info.fill(0)
 
         def task(index: int) -> Callable[[], bytes]:
             def write_slice() -> bytes:
-                coder, data = picture.coders[index], self.buffers[index]
+                coder, data = picture.coders[index], buffers[index]
                 start_encoder(coder, len(data))
                 for plane in range(len(source)):
                     work = self._work(
-                        index, plane, data, source[plane], picture, reference, step, rank
-                    )
+                        index, rows[plane][index], plane, data, source[plane], picture, reference,
+                        step, rank,
+                    )  # fmt: skip
                     if not code_plane(work):
                         raise AssertionError("the buffer of a slice was too small")
                 return data[: finish_encoder(coder, data)].tobytes()
@@ -98,11 +94,12 @@ class Engine:
             return write_slice
 
         tasks = [task(index) for index in range(self.geometry.slices)]
-        return tuple(run_tasks(tasks, threads))
+        return tuple(pool.run(tasks, threads))
 
     def read(
         self,
         slices: tuple[bytes, ...],
+        borders: Borders,
         picture: Picture,
         reference: Picture | None,
         step: int,
@@ -111,6 +108,7 @@ class Engine:
         """Rebuild `picture` from its slices; False if one of them is not what it must be."""
         for info in self.info:
             info.fill(0)
+        rows = [plane.slices(borders) for plane in self.geometry.planes]
 
         def task(index: int) -> Callable[[], bool]:
             def read_slice() -> bool:
@@ -119,8 +117,9 @@ class Engine:
                 start_decoder(coder, data, 0, len(slices[index]))
                 for plane in range(len(picture.planes)):
                     work = self._work(
-                        index, plane, data, picture.planes[plane], picture, reference, step, rank
-                    )
+                        index, rows[plane][index], plane, data, picture.planes[plane], picture,
+                        reference, step, rank,
+                    )  # fmt: skip
                     if not code_plane(work):
                         return False
                 # A decoder reads ahead, so whatever it has not touched is no part of the slice.
@@ -129,12 +128,12 @@ class Engine:
             return read_slice
 
         tasks = [task(index) for index in range(self.geometry.slices)]
-        done: list[bool] = run_tasks(tasks, None)
-        return all(done)
+        return all(pool.run(tasks))
 
     def _work(
         self,
         index: int,
+        rows: tuple[int, int],
         plane: int,
         data: NDArray[np.uint8],
         source: NDArray[np.uint16],
@@ -155,7 +154,7 @@ class Engine:
         numbers[LARGEST] = geometry.largest
         numbers[STEP] = step
         numbers[DEEP] = geometry.deep
-        numbers[TOP], numbers[BOTTOM] = size.slices[index]
+        numbers[TOP], numbers[BOTTOM] = rows
         numbers[KEEP] = rank
         numbers[MIDDLE_GREY] = (geometry.largest + 1) // 2
         prices = np.zeros(PRICES, np.float64)

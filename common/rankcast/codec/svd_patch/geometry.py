@@ -23,25 +23,33 @@ class Layout(IntEnum):
 
 TWO_SLICES = 1280 * 720
 FOUR_SLICES = 3840 * 2160
-_SLICE_ROWS = 2 * CELL // UNIT
-"""Slices begin at multiples of 64 rows, so that those of half-size planes begin at cells."""
+SLICE_ROWS = 2 * CELL // UNIT
+"""Unit rows that slices begin at multiples of, so that those of half-size planes begin at cells."""
+Borders = tuple[int, ...]
+"""Where the second and all further slices begin, in multiples of `SLICE_ROWS`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlaneGeometry:
-    """One plane: its true size, its size in units, and its slices as ranges of units."""
+    """One plane: its true size and its size in units."""
 
     height: int
     width: int
     units_y: int
     units_x: int
     guide_shift: int
-    slices: tuple[tuple[int, int], ...]
 
     @property
     def padded(self) -> tuple[int, int]:
         """Shape of the arrays that hold the plane."""
         return self.units_y * UNIT, self.units_x * UNIT
+
+    def slices(self, borders: Borders) -> list[tuple[int, int]]:
+        """First unit row and the one after the last, for every slice."""
+        # Half-size planes have half the rows; the lower ones of a mosaic with odd height may be
+        # a row of units shorter than the first.
+        cuts = [min(border * SLICE_ROWS >> self.guide_shift, self.units_y) for border in borders]
+        return list(itertools.pairwise((0, *cuts, self.units_y)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,18 @@ class Geometry:
     scale: int
     """Plane levels per grey level of the picture."""
     planes: tuple[PlaneGeometry, ...]
-    slices: int
+    borders: Borders
+    """Of slices of equal size: those of a body that names none."""
+
+    @property
+    def slices(self) -> int:
+        """Number of slices."""
+        return len(self.borders) + 1
+
+    @property
+    def bands(self) -> int:
+        """Number of `SLICE_ROWS` in the first plane; the last one may have fewer rows."""
+        return -(-self.planes[0].units_y // SLICE_ROWS)
 
 
 def _units(side: int) -> int:
@@ -91,19 +110,14 @@ def geometry_of(layout: Layout, shape: tuple[int, ...], dtype_bytes: int) -> Geo
     pixels = height * width
     count = 1 if pixels < TWO_SLICES else 2 if pixels < FOUR_SLICES else 4
     rows = _units(sizes[0][0])
-    bounds = [round(rows * k / count / _SLICE_ROWS) * _SLICE_ROWS for k in range(count)] + [rows]
+    borders = tuple(round(rows * k / count / SLICE_ROWS) for k in range(1, count))
     planes = []
     for index, (plane_height, plane_width) in enumerate(sizes):
         shift = 1 if layout is Layout.YCC420 and index else 0
         units_y = _units(plane_height)
-        # The lower planes of a mosaic with odd height may be a row of units shorter than the first.
-        cuts = [min(bound >> shift, units_y) for bound in bounds[:-1]] + [units_y]
-        slices = tuple(itertools.pairwise(cuts))
-        planes.append(
-            PlaneGeometry(plane_height, plane_width, units_y, _units(plane_width), shift, slices)
-        )
+        planes.append(PlaneGeometry(plane_height, plane_width, units_y, _units(plane_width), shift))
     fine = layout is Layout.YCC444 and dtype_bytes == 1
     largest = 1023 if fine else 255 if dtype_bytes == 1 else 65535
     return Geometry(
-        layout, shape, dtype_bytes == 2, largest, 4 if fine else 1, tuple(planes), count
+        layout, shape, dtype_bytes == 2, largest, 4 if fine else 1, tuple(planes), borders
     )

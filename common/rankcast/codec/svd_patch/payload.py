@@ -14,6 +14,7 @@ from rankcast.codec.svd_patch.basis import (
     make_basis,
     table_basis,
 )
+from rankcast.codec.svd_patch.geometry import Borders, Geometry
 from rankcast.entropy.rangecoder import (
     OVERRUN,
     REGISTERS,
@@ -30,6 +31,7 @@ from rankcast.errors import PayloadError
 KEPT = 1
 """The picture is a reference of later ones."""
 HAS_BASES = 2
+HAS_BORDERS = 4
 _MAX_BASES_BYTES = 64 * 512
 
 
@@ -38,6 +40,7 @@ class Payload:
     """A body, taken apart."""
 
     kept: bool
+    borders: Borders
     bases: bytes
     slices: tuple[bytes, ...]
 
@@ -51,52 +54,65 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def join_payload(payload: Payload) -> bytes:
-    """Serialise; the last slice needs no length."""
-    flags = (KEPT if payload.kept else 0) | (HAS_BASES if payload.bases else 0)
-    parts = [bytes((flags,))]
+def join_payload(payload: Payload, geometry: Geometry) -> bytes:
+    """Serialise; the usual borders cost nothing, the last slice needs no length."""
+    moved = payload.borders if payload.borders != geometry.borders else ()
+    flags = (
+        (KEPT if payload.kept else 0)
+        | (HAS_BASES if payload.bases else 0)
+        | (HAS_BORDERS if moved else 0)
+    )
+    parts = [bytes((flags,)), *(_varint(border) for border in moved)]
     if payload.bases:
         parts += [_varint(len(payload.bases)), payload.bases]
     parts += [_varint(len(part)) for part in payload.slices[:-1]]
     return b"".join((*parts, *payload.slices))
 
 
-def split_payload(body: memoryview, slices: int) -> Payload:
-    """Parse a body of `slices` slices.
+def split_payload(body: memoryview, geometry: Geometry) -> Payload:
+    """Parse a body of a picture of that geometry.
 
     Raises
     ------
     PayloadError
-        If lengths or flags are not what they must be.
+        If flags, borders or lengths are not what they must be.
     """
     if len(body) < 1:
         raise PayloadError("got an empty body")
     flags, position = body[0], 1
-    if flags & ~(KEPT | HAS_BASES):
-        raise PayloadError(f"got flags {flags:#04x}, want no others than 0x03")
+    if flags & ~(KEPT | HAS_BASES | HAS_BORDERS):
+        raise PayloadError(f"got flags {flags:#04x}, want no others than 0x07")
 
-    def length(limit: int) -> int:
+    def number() -> int:
         nonlocal position
         value = shift = 0
         while True:
             if position >= len(body) or shift > 28:
-                raise PayloadError("the body ends within a length")
+                raise PayloadError("the body ends within a number, or it has no end")
             byte = body[position]
             position += 1
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:
-                break
+                return value
+
+    def length(limit: int) -> int:
+        value = number()
         if value > limit:
             raise PayloadError(f"got a part of {value} bytes, the limit is {limit}")
         return value
 
+    borders = geometry.borders
+    if flags & HAS_BORDERS:
+        borders = tuple(number() for _ in borders)
+        if list(borders) != sorted(borders) or max(borders, default=0) > geometry.bands:
+            raise PayloadError(f"got slices from {borders}, want them to rise to {geometry.bands}")
     bases = b""
     if flags & HAS_BASES:
         size = length(min(_MAX_BASES_BYTES, len(body)))
         bases = bytes(body[position : position + size])
         position += size
-    sizes = [length(len(body)) for _ in range(slices - 1)]
+    sizes = [length(len(body)) for _ in borders]
     parts = []
     for size in sizes:
         parts.append(bytes(body[position : position + size]))
@@ -104,7 +120,7 @@ def split_payload(body: memoryview, slices: int) -> Payload:
     if position > len(body):
         raise PayloadError(f"the parts need {position} bytes, the body has {len(body)}")
     parts.append(bytes(body[position:]))
-    return Payload(bool(flags & KEPT), bases, tuple(parts))
+    return Payload(bool(flags & KEPT), borders, bases, tuple(parts))
 
 
 def write_bases(bases: list[Basis], deep: bool) -> bytes:

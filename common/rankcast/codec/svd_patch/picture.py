@@ -61,6 +61,6 @@ def _checksum(samples: NDArray[np.uint16], value: Integer) -> Integer:
         end = min(start + 4096, len(samples))
         total = np.int64(0)
         for i in range(start, end):
-            total += np.int64(samples[i]) * ((i - start) | 1) + np.int64(samples[i])
+            total += np.int64(samples[i]) * (2 * (i - start) + 1)
         value = ((value ^ (total & _CHECK_MASK)) * 2654435761 + (total >> 32)) & _CHECK_MASK
     return value
