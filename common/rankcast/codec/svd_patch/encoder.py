@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast import pool
 from rankcast.codec.protocol import Coded
 from rankcast.codec.svd_patch.balance import Balance
 from rankcast.codec.svd_patch.basis import Basis, choose_basis, table_basis
@@ -82,7 +84,8 @@ class SvdPatchEncoder:
             self._prepare(geometry)
         canvas, reference = self._canvas, self._reference
         assert canvas is not None
-        to_planes(pixels, geometry, self._source, canvas)
+        threads = self.options.threads
+        to_planes(pixels, geometry, self._source, canvas, threads)
         key = self._wants_key(frame, reference)
         if key:
             reference = None
@@ -96,12 +99,13 @@ class SvdPatchEncoder:
             peak=full_scale(pixels.dtype),
             t_ns=frame.t_capture_mono_ns,
         )
-        energy = _squares(pixels)
         while True:
             plane_step = _plane_step(step, geometry)
             picture, body = self._code(reference, plane_step, kept)
-            rebuilt = to_pixels(picture.planes, geometry, pixels.dtype, canvas, fresh=False)
-            error = _squared_error(pixels, rebuilt)
+            rebuilt = to_pixels(
+                picture.planes, geometry, pixels.dtype, canvas, fresh=False, threads=threads
+            )
+            error, energy = _squares(pixels, rebuilt, canvas, threads)
             psnr = _psnr(error, pixels)
             better = self._rate.review(
                 key=key,
@@ -150,7 +154,7 @@ class SvdPatchEncoder:
             return math.inf
         assert self._canvas is not None
         ideal = to_pixels(self._source, geometry, pixels.dtype, self._canvas, fresh=False)
-        return _psnr(_squared_error(pixels, ideal), pixels)
+        return _psnr(_squares(pixels, ideal, self._canvas)[0], pixels)
 
     def _tell_miss(self, psnr: float, sequence: int, pixels: Pixels, geometry: Geometry) -> None:
         """Say once that frames are below the PSNR that was asked for, and what limits them."""
@@ -286,20 +290,24 @@ def _psnr(error: int, pixels: Pixels) -> float:
     return 10 * math.log10(peak * peak * pixels.size / error)
 
 
-def _squares(pixels: Pixels) -> int:
+def _squares(
+    pixels: Pixels, rebuilt: Pixels, canvas: Canvas, threads: int | None = None
+) -> tuple[int, int]:
+    """Sums over all samples: of the squared errors, and of the squares."""
+    rows = [band.rows for band in canvas.bands]
+    tasks = [partial(_squares_of_rows, pixels[part], rebuilt[part]) for part in rows]
+    errors, energies = zip(*pool.run(tasks, threads), strict=True)
+    return sum(errors), sum(energies)
+
+
+def _squares_of_rows(pixels: Pixels, rebuilt: Pixels) -> tuple[int, int]:
     if pixels.dtype == np.uint8:
+        a, b = (part.reshape(part.shape[0], -1) for part in (pixels, rebuilt))
         # The norm is a float: a root that was squared again, so it may lie just below.
-        return round(cv2.norm(pixels.reshape(pixels.shape[0], -1), cv2.NORM_L2SQR))
-    return int(_sum_of_squares(np.ascontiguousarray(pixels).reshape(-1)))
-
-
-def _squared_error(pixels: Pixels, rebuilt: Pixels) -> int:
-    if pixels.dtype == np.uint8:
-        rows = pixels.shape[0]
-        return round(cv2.norm(pixels.reshape(rows, -1), rebuilt.reshape(rows, -1), cv2.NORM_L2SQR))
-    return int(
-        _sum_of_squared_differences(np.ascontiguousarray(pixels).reshape(-1), rebuilt.reshape(-1))
-    )
+        return round(cv2.norm(a, b, cv2.NORM_L2SQR)), round(cv2.norm(a, cv2.NORM_L2SQR))
+    flat = np.ascontiguousarray(pixels).reshape(-1)
+    error = _sum_of_squared_differences(flat, rebuilt.reshape(-1))
+    return int(error), int(_sum_of_squares(flat))
 
 
 @lean_kernel

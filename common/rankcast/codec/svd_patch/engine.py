@@ -83,6 +83,8 @@ class Engine:
                 coder, data = picture.coders[index], buffers[index]
                 start_encoder(coder, len(data))
                 for plane in range(len(source)):
+                    if reference is not None:
+                        picture.copy_rows(reference, plane, rows[plane][index])
                     work = self._work(
                         index, rows[plane][index], plane, data, source[plane], picture, reference,
                         step, rank,
@@ -116,6 +118,8 @@ class Engine:
                 data = np.frombuffer(slices[index] or b"\0", np.uint8).copy()
                 start_decoder(coder, data, 0, len(slices[index]))
                 for plane in range(len(picture.planes)):
+                    if reference is not None:
+                        picture.copy_rows(reference, plane, rows[plane][index])
                     work = self._work(
                         index, rows[plane][index], plane, data, picture.planes[plane], picture,
                         reference, step, rank,

@@ -23,8 +23,8 @@ class Layout(IntEnum):
 
 TWO_SLICES = 1280 * 720
 FOUR_SLICES = 3840 * 2160
-SLICE_ROWS = 2 * CELL // UNIT
-"""Unit rows that slices begin at multiples of, so that those of half-size planes begin at cells."""
+SLICE_ROWS = CELL // UNIT
+"""Unit rows of the first plane that slices begin at multiples of: its cells."""
 Borders = tuple[int, ...]
 """Where the second and all further slices begin, in multiples of `SLICE_ROWS`."""
 
@@ -110,7 +110,8 @@ def geometry_of(layout: Layout, shape: tuple[int, ...], dtype_bytes: int) -> Geo
     pixels = height * width
     count = 1 if pixels < TWO_SLICES else 2 if pixels < FOUR_SLICES else 4
     rows = _units(sizes[0][0])
-    borders = tuple(round(rows * k / count / SLICE_ROWS) for k in range(1, count))
+    # Cells of half-size planes are whole there too.
+    borders = tuple(2 * round(rows * k / count / (2 * SLICE_ROWS)) for k in range(1, count))
     planes = []
     for index, (plane_height, plane_width) in enumerate(sizes):
         shift = 1 if layout is Layout.YCC420 and index else 0

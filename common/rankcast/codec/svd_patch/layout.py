@@ -1,11 +1,16 @@
-"""Pixels to padded planes and back, for every layout."""
+"""Pixels to padded planes and back, for every layout, in bands of rows that threads share."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast import pool
 from rankcast.codec.svd_patch.geometry import Geometry, Layout
+from rankcast.codec.svd_patch.tables import UNIT
 from rankcast.frame import Pixels
 from rankcast.planes import (
     i420_shape,
@@ -18,6 +23,32 @@ from rankcast.planes import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Rows of the picture, and those of every plane that hold them."""
+
+    rows: slice
+    plane_rows: tuple[slice, ...]
+
+
+def bands_of(geometry: Geometry) -> list[Band]:
+    """As many bands of rows as there are slices, of equal size whatever the slices do."""
+    # Both rows of a mosaic's pattern lie in the same row of its planes.
+    scale = 2 if geometry.layout is Layout.BAYER else 1
+    cuts = [plane.slices(geometry.borders) for plane in geometry.planes]
+    bands = []
+    for index in range(geometry.slices):
+        plane_rows = tuple(
+            slice(UNIT * slices[index][0], min(UNIT * slices[index][1], plane.height))
+            for plane, slices in zip(geometry.planes, cuts, strict=True)
+        )
+        first = plane_rows[0]
+        rows = slice(scale * first.start, min(scale * first.stop, geometry.shape[0]))
+        if rows.start < rows.stop:
+            bands.append(Band(rows, plane_rows))
+    return bands
+
+
 class Canvas:
     """Memory for turning pixels into planes and back, kept from frame to frame.
 
@@ -26,28 +57,30 @@ class Canvas:
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        self._i420: NDArray[np.uint8] | None = None
-        self._bgr: NDArray[np.uint8] | None = None
+        self.bands = bands_of(geometry)
+        self._i420: list[NDArray[np.uint8] | None] = [None] * len(self.bands)
+        self._pixels: Pixels | None = None
         self._geometry = geometry
 
-    def i420(self) -> NDArray[np.uint8] | None:
-        """Planes of 8-bit 4:2:0, where the geometry is that."""
-        geometry = self._geometry
-        if self._i420 is None and geometry.layout is Layout.YCC420 and not geometry.deep:
-            self._i420 = np.empty(i420_shape(*geometry.shape[:2]), np.uint8)
-        return self._i420
+    def i420(self, index: int) -> NDArray[np.uint8] | None:
+        """Planes of a band of an 8-bit 4:2:0 picture; None for every other geometry."""
+        geometry, kept = self._geometry, self._i420[index]
+        if kept is None and geometry.layout is Layout.YCC420 and not geometry.deep:
+            rows = self.bands[index].rows
+            kept = np.empty(i420_shape(rows.stop - rows.start, geometry.shape[1]), np.uint8)
+            self._i420[index] = kept
+        return kept
 
-    def bgr(self) -> NDArray[np.uint8] | None:
-        """Pixels of the same."""
-        i420 = self.i420()
-        if self._bgr is None and i420 is not None:
-            self._bgr = np.empty((i420.shape[0] // 3 * 2, i420.shape[1], 3), np.uint8)
-        return self._bgr
+    def pixels(self, dtype: np.dtype[np.unsignedinteger]) -> Pixels:
+        """Pixels of the whole picture."""
+        if self._pixels is None:
+            self._pixels = np.empty(self._geometry.shape, dtype)
+        return self._pixels
 
 
-def _split(pixels: Pixels, layout: Layout, canvas: Canvas) -> tuple[Pixels, ...]:
+def _split(pixels: Pixels, layout: Layout, i420: NDArray[np.uint8] | None) -> tuple[Pixels, ...]:
     if layout is Layout.YCC420:
-        return split_ycc420(pixels, canvas.i420())
+        return split_ycc420(pixels, i420)
     if layout is Layout.YCC444:
         return split_ycc444(pixels)
     if layout is Layout.BAYER:
@@ -58,18 +91,31 @@ def _split(pixels: Pixels, layout: Layout, canvas: Canvas) -> tuple[Pixels, ...]
 
 
 def to_planes(
-    pixels: Pixels, geometry: Geometry, out: list[NDArray[np.uint16]], canvas: Canvas
+    pixels: Pixels,
+    geometry: Geometry,
+    out: list[NDArray[np.uint16]],
+    canvas: Canvas,
+    threads: int | None = None,
 ) -> None:
     """Split `pixels` into `out`, repeating the last row and column into the padding."""
-    for plane, target, size in zip(
-        _split(pixels, geometry.layout, canvas), out, geometry.planes, strict=True
-    ):
-        height, width = size.height, size.width
-        target[:height, :width] = plane
-        if width < target.shape[1]:
-            target[:height, width:] = target[:height, width - 1 : width]
-        if height < target.shape[0]:
-            target[height:] = target[height - 1]
+
+    def task(index: int) -> Callable[[], None]:
+        def split_band() -> None:
+            band = canvas.bands[index]
+            parts = _split(pixels[band.rows], geometry.layout, canvas.i420(index))
+            for part, target, rows, size in zip(
+                parts, out, band.plane_rows, geometry.planes, strict=True
+            ):
+                height, width = size.height, size.width
+                target[rows, :width] = part
+                if width < target.shape[1]:
+                    target[rows, width:] = target[rows, width - 1 : width]
+                if rows.start < rows.stop == height < target.shape[0]:
+                    target[height:] = target[height - 1]
+
+        return split_band
+
+    pool.run([task(index) for index in range(len(canvas.bands))], threads)
 
 
 def to_pixels(
@@ -79,21 +125,45 @@ def to_pixels(
     canvas: Canvas,
     *,
     fresh: bool,
+    threads: int | None = None,
 ) -> Pixels:
     """Put planes together to pixels: a new array if `fresh`, else one to be read at once."""
-    layout, shape = geometry.layout, geometry.shape
-    parts = [
-        plane[: size.height, : size.width]
-        for plane, size in zip(planes, geometry.planes, strict=True)
-    ]
+    out = np.empty(geometry.shape, dtype) if fresh else canvas.pixels(dtype)
+
+    def task(index: int) -> Callable[[], None]:
+        def merge_band() -> None:
+            band = canvas.bands[index]
+            parts = [
+                plane[rows, : size.width]
+                for plane, rows, size in zip(planes, band.plane_rows, geometry.planes, strict=True)
+            ]
+            target = out[band.rows]
+            merged = _merge(parts, geometry.layout, dtype, canvas.i420(index), target)
+            if not np.may_share_memory(merged, target):
+                target[:] = merged.reshape(target.shape)
+
+        return merge_band
+
+    pool.run([task(index) for index in range(len(canvas.bands))], threads)
+    return out
+
+
+def _merge(
+    parts: list[NDArray[np.uint16]],
+    layout: Layout,
+    dtype: np.dtype[np.unsignedinteger],
+    i420: NDArray[np.uint8] | None,
+    out: Pixels,
+) -> Pixels:
+    """Pixels of a band: in `out`, or in memory of their own."""
     if layout is Layout.YCC444:
         return merge_ycc444((parts[0], parts[1], parts[2]), dtype)
     if layout is Layout.YCC420:
-        ycc = parts[0], parts[1], parts[2]
-        return merge_ycc420(ycc, dtype, canvas.i420(), None if fresh else canvas.bgr())
-    parts = [np.ascontiguousarray(part).astype(dtype) for part in parts]
+        even = out.shape[0] % 2 == 0 and out.shape[1] % 2 == 0
+        return merge_ycc420((parts[0], parts[1], parts[2]), dtype, i420, out if even else None)
     if layout is Layout.BAYER:
-        return merge_bayer(parts, (shape[0], shape[1])).reshape(shape)
-    if layout is Layout.CHANNELS:
-        return np.stack(parts, axis=2)
-    return parts[0].reshape(shape)
+        narrow = [np.ascontiguousarray(part).astype(dtype) for part in parts]
+        return merge_bayer(narrow, (out.shape[0], out.shape[1]))
+    for channel, part in enumerate(parts):
+        out.reshape(*out.shape[:2], -1)[:, :, channel] = part
+    return out

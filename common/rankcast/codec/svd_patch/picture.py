@@ -9,6 +9,7 @@ from rankcast.codec.svd_patch import contexts
 from rankcast.codec.svd_patch.basis import Basis
 from rankcast.codec.svd_patch.geometry import Geometry
 from rankcast.codec.svd_patch.slice import FIELDS
+from rankcast.codec.svd_patch.tables import UNIT
 from rankcast.entropy.rangecoder import REGISTERS, Coder, new_coder
 from rankcast.jit import Integer, lean_kernel
 
@@ -26,16 +27,18 @@ class Picture:
         self.bases: list[Basis] = []
 
     def start_from(self, reference: Picture | None) -> None:
-        """Take over planes, models and bases; without a reference begin afresh."""
-        for index, plane in enumerate(self.planes):
-            if reference is not None:
-                np.copyto(plane, reference.planes[index])
+        """Take over models and bases; without a reference begin afresh."""
         for index, coder in enumerate(self.coders):
             if reference is None:
                 coder[REGISTERS:] = FRESH_MODELS
             else:
                 coder[:] = reference.coders[index]
         self.bases = [] if reference is None else reference.bases
+
+    def copy_rows(self, reference: Picture, plane: int, rows: tuple[int, int]) -> None:
+        """Take over the samples of some unit rows of a plane."""
+        top, bottom = (UNIT * row for row in rows)
+        np.copyto(self.planes[plane][top:bottom], reference.planes[plane][top:bottom])
 
     def checksum(self) -> int:
         """32-bit checksum of all planes."""

@@ -21,6 +21,7 @@ from rankcast.codec.svd_patch.decision import (
 from rankcast.codec.svd_patch.motion import absolute_difference, search
 from rankcast.codec.svd_patch.slice import (
     BEST,
+    BOTTOM,
     GUIDE_SHIFT,
     HAS_GUIDE,
     PREDICTED,
@@ -203,7 +204,8 @@ def _spread(w: Work, y: Integer, x: Integer, skip_mean: bool) -> Real:
 @fused_kernel
 def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
     """Choose the sizes of the patches of one 32 x 32 cell; see `Work.plan`."""
-    units_y = min(4, w.info.shape[0] - uy)
+    # Beyond its own last row another slice plans.
+    units_y = min(4, w.numbers[BOTTOM] - uy)
     units_x = min(4, w.info.shape[1] - ux)
     predicted = w.numbers[PREDICTED] != 0
     still_units = 0
