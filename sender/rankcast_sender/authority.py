@@ -7,11 +7,9 @@ not the authenticator of pyzmq: docs/adr/0011-keys.md.
 from __future__ import annotations
 
 import logging
-import socket as sockets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,10 +18,11 @@ import zmq
 from zmq.utils import z85
 
 from rankcast.errors import RankcastError, SettingsError, TransportError, WorkerError
-from rankcast.keys import AuthorizedKey, Role, load_authorized
+from rankcast.keys import AuthorizedKey, load_authorized
 from rankcast.printable import printable
 from rankcast.transport import ZAP_DOMAIN
 from rankcast.worker import Worker
+from rankcast_sender.wakeup import Wakeup
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +81,7 @@ class Authority:
         self._closing = False
         self._told = False
         self._bound = threading.Event()
-        self._wake_read, self._wake_write = sockets.socketpair()
-        self._wake_read.setblocking(False)
+        self._wakeup = Wakeup()
         self._worker = Worker("rankcast-authority", self._run, self._bound.set)
         self._worker.start()
         self._bound.wait(START_TIMEOUT_S)
@@ -91,7 +89,7 @@ class Authority:
             try:
                 self._worker.join(START_TIMEOUT_S)
             finally:
-                self._wake_write.close()
+                self._wakeup.close()
         level = logging.INFO if len(self._keys) else logging.WARNING
         log.log(level, "%s: %d keys are authorised", printable(folder), len(self._keys))
 
@@ -103,15 +101,9 @@ class Authority:
         """
         self._on_revoked.append(callback)
 
-    def role_of(self, user_id: str) -> Role | None:
-        """Role of the sender of a message, by its ``User-Id``; None when it is let in no more."""
-        key = self._find(user_id)
-        return None if key is None else key.role
-
-    def name_of(self, user_id: str) -> str:
-        """Name of the key, for logs."""
-        key = self._find(user_id)
-        return "unknown" if key is None else key.name
+    def find(self, user_id: str) -> AuthorizedKey | None:
+        """Key of the sender of a message, by its ``User-Id``; None when it is let in no more."""
+        return self._keys.find(user_id.encode("ascii", "replace"))
 
     @property
     def state(self) -> KeyState:
@@ -146,16 +138,13 @@ class Authority:
         if self._closing:
             return
         self._closing = True
-        with self._wake_write, suppress(OSError):  # it may have ended by itself
-            self._wake_write.send(b"\0")
-        if not self._told:
-            self._worker.join(START_TIMEOUT_S)
-
-    def _find(self, user_id: str) -> AuthorizedKey | None:
-        return self._keys.find(user_id.encode("ascii", "replace"))
+        self._wakeup.ring()
+        with self._wakeup:
+            if not self._told:
+                self._worker.join(START_TIMEOUT_S)
 
     def _run(self) -> None:
-        with self._wake_read, self._context.socket(zmq.REP) as zap:
+        with self._context.socket(zmq.REP) as zap:
             zap.setsockopt(zmq.LINGER, 0)
             try:
                 zap.bind(ZAP_ENDPOINT)
@@ -164,7 +153,7 @@ class Authority:
             self._bound.set()
             poller = zmq.Poller()
             poller.register(zap, zmq.POLLIN)
-            poller.register(self._wake_read.fileno(), zmq.POLLIN)
+            poller.register(self._wakeup.fileno(), zmq.POLLIN)
             next_reload = time.monotonic() + RELOAD_S
             while not self._closing:
                 pause_s = max(0.0, next_reload - time.monotonic())

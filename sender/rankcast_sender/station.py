@@ -24,7 +24,7 @@ from rankcast.wire import Limits
 from rankcast_sender.authority import Authority
 from rankcast_sender.binding import Context, control_address
 from rankcast_sender.control import ControlThread
-from rankcast_sender.desk import OPERATOR, Desk
+from rankcast_sender.desk import OPERATOR, Client, Desk
 from rankcast_sender.xpub import Channel, XpubThread
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Station:
                 self.control,
                 socket,
                 self._desk,
-                self._role_of,
+                self._identify,
             )
 
     @property
@@ -205,8 +205,9 @@ class Station:
                 finally:
                     self.context.term()
 
-    def _role_of(self, user: str) -> str | None:
-        """Role of who `user` is; without keys everybody may do everything."""
+    def _identify(self, client: bytes, user: str) -> Client:
+        """Who asks on the control channel; without keys everybody may do everything."""
         if self._authorized is None:
-            return OPERATOR
-        return None if self.authority is None else self.authority.role_of(user)
+            return Client(client, OPERATOR)
+        key = None if self.authority is None else self.authority.find(user)
+        return Client(client, None) if key is None else Client(client, key.role, key.name)

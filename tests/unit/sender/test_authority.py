@@ -14,7 +14,16 @@ import pytest
 import zmq
 
 from rankcast.errors import SettingsError, TransportError, WorkerError
-from rankcast.keys import Role, authorize, client_keys, load_secret, new_key, revoke, server_keys
+from rankcast.keys import (
+    AuthorizedKey,
+    Role,
+    authorize,
+    client_keys,
+    load_secret,
+    new_key,
+    revoke,
+    server_keys,
+)
 from rankcast.transport import CurveClient, SocketOptions, configure
 from rankcast_sender import authority as authority_module
 from rankcast_sender.authority import Authority
@@ -215,6 +224,11 @@ def test_a_key_that_is_added_later_is_let_in(contexts: Contexts, keys: Keys) -> 
     authority.close()
 
 
+def role_of(authority: Authority, curve: CurveClient) -> Role | None:
+    key = authority.find(curve.public.decode())
+    return None if key is None else key.role
+
+
 def test_a_revocation_is_told_within_two_seconds_and_roles_follow(
     keys: Keys, guard: Authority
 ) -> None:
@@ -223,19 +237,19 @@ def test_a_revocation_is_told_within_two_seconds_and_roles_follow(
     wait_until(lambda: guard.state.authorized == 2)
     told = threading.Event()
     guard.on_revoked(told.set)
-    assert guard.role_of(anna.public.decode()) is Role.VIEWER
-    assert guard.role_of(bob.public.decode()) is Role.OPERATOR
-    assert guard.name_of(bob.public.decode()) == "bob"
+    assert role_of(guard, anna) is Role.VIEWER
+    assert role_of(guard, bob) is Role.OPERATOR
+    assert guard.find(bob.public.decode()) == AuthorizedKey("bob", bob.public, Role.OPERATOR)
     authorize(keys.folder / "bob.pub", keys.authorized, Role.VIEWER)
-    wait_until(lambda: guard.role_of(bob.public.decode()) is Role.VIEWER)
+    wait_until(lambda: role_of(guard, bob) is Role.VIEWER)
     assert not told.is_set(), "a change of role ends no connection"
     since = time.monotonic()
     revoke(keys.authorized, "bob")
     assert told.wait(5)
     assert time.monotonic() - since < 2
-    assert guard.role_of(bob.public.decode()) is None
-    assert guard.role_of(anna.public.decode()) is Role.VIEWER
-    assert guard.role_of("é" * 40) is None
+    assert guard.find(bob.public.decode()) is None
+    assert role_of(guard, anna) is Role.VIEWER
+    assert guard.find("é" * 40) is None
 
 
 @pytest.mark.usefixtures("fast_reload")
@@ -247,7 +261,7 @@ def test_replacing_a_key_under_its_name_revokes_the_old_one(contexts: Contexts, 
     _, fresh = new_key(keys.folder / "fresh", "anna")
     (keys.authorized / "anna.pub").write_bytes(fresh.read_bytes())
     assert told.wait(5)
-    assert authority.role_of(old.public.decode()) is None
+    assert authority.find(old.public.decode()) is None
     authority.close()
 
 
@@ -284,7 +298,7 @@ def test_a_folder_that_vanishes_keeps_the_old_set(contexts: Contexts, keys: Keys
     authority = Authority(contexts[0], keys.authorized)
     keys.authorized.rename(keys.folder / "elsewhere")
     wait_until(lambda: authority.state.alarm != "")
-    assert authority.role_of(anna.public.decode()) is Role.VIEWER
+    assert role_of(authority, anna) is Role.VIEWER
     authority.close()
 
 
