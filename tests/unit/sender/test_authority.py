@@ -26,7 +26,9 @@ from rankcast.keys import (
 )
 from rankcast.transport import CurveClient, SocketOptions, configure
 from rankcast_sender import authority as authority_module
+from rankcast_sender import doorkeeper as doorkeeper_module
 from rankcast_sender.authority import Authority
+from rankcast_sender.doorkeeper import Doorkeeper
 
 OPTIONS = SocketOptions(4, 65536, 1024)
 NOTHING_MS = 600
@@ -161,7 +163,7 @@ def test_nobody_gets_frames_once_the_authenticator_crashed_and_its_owner_knows(
     contexts: Contexts, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = keys.make("anna", Role.VIEWER)
-    monkeypatch.setattr(Authority, "_judge", lambda *_: 1 / 0)
+    monkeypatch.setattr(Doorkeeper, "judge", lambda *_: 1 / 0)
     authority = Authority(contexts[0], keys.authorized)
     authority.check()
     pub, endpoint = keys.pub(contexts[0])
@@ -179,14 +181,14 @@ def test_nobody_gets_frames_while_the_authenticator_hangs(
     contexts: Contexts, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = keys.make("anna", Role.VIEWER)
-    asked, release, judge = threading.Event(), threading.Event(), Authority._judge
+    asked, release, judge = threading.Event(), threading.Event(), Doorkeeper.judge
 
-    def hang(self: Authority, request: list[bytes]) -> list[bytes]:
+    def hang(self: Doorkeeper, request: list[bytes]) -> list[bytes]:
         asked.set()
         release.wait(30)
         return judge(self, request)
 
-    monkeypatch.setattr(Authority, "_judge", hang)
+    monkeypatch.setattr(Doorkeeper, "judge", hang)
     authority = Authority(contexts[0], keys.authorized)
     pub, endpoint = keys.pub(contexts[0])
     sub = keys.sub(contexts[1], endpoint, known)
@@ -202,7 +204,7 @@ def test_a_crash_that_nobody_asked_about_is_raised_at_the_end(
 ) -> None:
     started = threading.Event()
     monkeypatch.setattr(authority_module, "RELOAD_S", 0.0)
-    monkeypatch.setattr(Authority, "_reload", lambda _: started.is_set() and 1 / 0)
+    monkeypatch.setattr(Doorkeeper, "reload", lambda _: started.is_set() and 1 / 0)
     authority = Authority(contexts[0], keys.authorized)
     started.set()
     wait_until(lambda: not authority.running)
@@ -270,7 +272,7 @@ def test_a_malformed_file_keeps_the_old_set_and_shouts_until_it_is_repaired(
     contexts: Contexts, keys: Keys, caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(authority_module, "ALARM_INTERVAL_S", 0.0)
+    monkeypatch.setattr(doorkeeper_module, "ALARM_INTERVAL_S", 0.0)
     server, client = contexts
     known = keys.make("anna", Role.VIEWER)
     secret = load_secret(keys.cam_secret).secret.decode()
