@@ -18,6 +18,7 @@ import zmq
 from rankcast.errors import TransportError, WorkerError
 from rankcast.keys import AuthorizedKey
 from rankcast.printable import printable
+from rankcast.pulse import Pulse
 from rankcast.worker import Worker
 from rankcast_sender.doorkeeper import Doorkeeper, KeyState
 from rankcast_sender.wakeup import Wakeup
@@ -59,6 +60,7 @@ class Authority:
         self._told = False
         self._bound = threading.Event()
         self._wakeup = Wakeup()
+        self.pulse = Pulse("authority")
         self._worker = Worker("rankcast-authority", self._run, self._bound.set)
         self._worker.start()
         self._bound.wait(START_TIMEOUT_S)
@@ -134,6 +136,7 @@ class Authority:
             poller.register(self._wakeup.fileno(), zmq.POLLIN)
             next_reload = time.monotonic() + RELOAD_S
             while not self._closing:
+                self.pulse.beat()
                 pause_s = max(0.0, next_reload - time.monotonic())
                 ready = dict(poller.poll(round(pause_s * 1000)))
                 if zap in ready:

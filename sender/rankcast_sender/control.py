@@ -14,6 +14,7 @@ import zmq
 
 from rankcast.control import MAX_REQUEST_BYTES, Reply, Request, pack_reply, parse_request
 from rankcast.errors import WireError
+from rankcast.pulse import Pulse
 from rankcast.transport import UNACKNOWLEDGED_MS, SocketOptions, configure, is_ipv6
 from rankcast.worker import Worker
 from rankcast_sender.binding import Context, bind
@@ -97,7 +98,8 @@ class ControlThread:
         self._finished: deque[tuple[int, Reply]] = deque(maxlen=2 * MAX_LATE)
         self._bound = threading.Event()
         self._wakeup = Wakeup()
-        self._worker = Worker("rankcast-control", self._run, self._bound.set)
+        self.pulse = Pulse("control")
+        self._worker = Worker("rankcast-control", self._run, self._ended)
 
     @property
     def error(self) -> BaseException | None:
@@ -153,11 +155,16 @@ class ControlThread:
             # The program ended without closing its publisher, which says so.
             self._desk.close()
 
+    def _ended(self) -> None:
+        self.pulse.rest()
+        self._bound.set()
+
     def _serve(self, router: zmq.Socket[bytes]) -> None:
         poller = zmq.Poller()
         poller.register(router, zmq.POLLIN)
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
         while not self._closing and not self._rebind_asked:
+            self.pulse.beat()
             poller.poll(round(POLL_S * 1000))
             self._wakeup.answer()
             for _ in range(MAX_READ):

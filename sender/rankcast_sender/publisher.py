@@ -14,6 +14,7 @@ from rankcast.encoder import Encoder
 from rankcast.errors import RankcastError
 from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.ledger import ENCODE, NOBODY_WATCHING, STOPPED, Balance, Ledger
+from rankcast.pulse import Pulse
 from rankcast.status import Status
 from rankcast.topic import check_name
 from rankcast.transport import DEFAULT_ENDPOINT, SocketOptions
@@ -109,6 +110,8 @@ class Publisher:
         self._settings = CodecSettings(codec, options, self._encoder.options)
         self._newest = NewestPicture()
         self._adjustments: Callable[[], Adjustments | None] = lambda: None
+        self.pulse = Pulse(f"encode of {name}")
+        """Of the thread that calls `send`; at rest while that waits for viewers."""
         self.reports = ViewerReports()
         """What the viewers of this camera say about their losses."""
         self._channel = Channel(
@@ -301,7 +304,8 @@ class Publisher:
             )  # fmt: skip
         sent = False
         try:
-            sent = self._station.xpub.send(self._channel, packet)
+            with self.pulse.resting():
+                sent = self._station.xpub.send(self._channel, packet)
         finally:
             if not sent:
                 self._ledger.lose(STOPPED)

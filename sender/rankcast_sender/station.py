@@ -13,6 +13,7 @@ import zmq
 from rankcast.errors import SettingsError
 from rankcast.frame import Scalar
 from rankcast.keys import server_keys
+from rankcast.pulse import Pulse
 from rankcast.transport import (
     DEFAULT_ENDPOINT,
     SocketOptions,
@@ -182,6 +183,12 @@ class Station:
                 raise failure
         if self.authority is not None:
             self.authority.check()
+
+    @property
+    def pulses(self) -> tuple[Pulse, ...]:
+        """Of the threads of the sockets; `check` tells of those that have ended."""
+        threads = (self.xpub, self._control, self.authority)
+        return tuple(thread.pulse for thread in threads if thread is not None)
 
     def hurry(self) -> None:
         """Wait for no viewer any more; `close` then takes half a second at most."""

@@ -12,6 +12,7 @@ import zmq
 
 from rankcast.errors import WorkerError
 from rankcast.mailbox import Mailbox, MailboxClosed
+from rankcast.pulse import Pulse
 from rankcast.status import Status, pack_status
 from rankcast.topic import VIEWER_PREFIX, frames_topic, status_topic, viewer_topics
 from rankcast.transport import (
@@ -110,6 +111,7 @@ class XpubThread:
         self._bound = threading.Event()
         self._gone = threading.Event()
         self._wakeup = Wakeup()
+        self.pulse = Pulse("publish")
         self._rebind_asked = False
         self._worker = Worker("rankcast-xpub", self._run, self._ended)
 
@@ -215,6 +217,7 @@ class XpubThread:
             self._wakeup.close()
 
     def _ended(self) -> None:
+        self.pulse.rest()
         self._bound.set()
         self._gone.set()
         for channel in self._channels:
@@ -259,6 +262,7 @@ class XpubThread:
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
         next_status = time.monotonic()
         while True:
+            self.pulse.beat()
             pause_s = RETRY_S if waiting else max(0.0, next_status - time.monotonic())
             poller.poll(0 if self._closed_at and not waiting else round(pause_s * 1000))
             self._wakeup.answer()

@@ -185,7 +185,7 @@ def load_frame_model(path: Path) -> FrameModel:
     if (
         arrays["deviation"].min() < 0
         or (count and arrays["variances"].min() <= 0)
-        or type(total) not in (int, float)
+        or not isinstance(total, int | float)
         # JSON has integers that no float can hold.
         or not held * (1 - 1e-5) <= total <= sys.float_info.max
     ):
