@@ -71,7 +71,7 @@ class Authority:
                 self._wakeup.close()
         count = self._door.state.authorized
         level = logging.INFO if count else logging.WARNING
-        log.log(level, "%s: %d keys are authorised", printable(folder), count)
+        log.log(level, "%s: authorised keys: %d", printable(folder), count)
 
     def on_revoked(self, callback: Callable[[], None]) -> None:
         """Have `callback` called, in this thread, when somebody is no longer let in.
