@@ -56,17 +56,18 @@ soak: warm  ## MINUTES=30 of 720p30 through random faults from SEED=0: memory, l
 	$(BIN)/python benchmarks/soak.py --minutes $(MINUTES) --seed $(SEED)
 
 SECONDS ?= 60
+JOBS ?= 1
 MODES ?= interpreted compiled
-FUZZ = $(BIN)/python tests/fuzz/run.py --modes $(MODES)
+FUZZ = $(BIN)/python tests/fuzz/run.py --modes $(MODES) --jobs $(JOBS)
 
-fuzz: $(STAMP)  ## fuzz parsers and decoders, SECONDS=60 each; finds are kept in out/fuzz
+fuzz: $(STAMP)  ## fuzz parsers and decoders, SECONDS=60 each, JOBS=1 at a time; finds are kept in out/fuzz
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
 	$(FUZZ) --seconds $(SECONDS)
 
-fuzz-full: $(STAMP)  ## wire and control a million times, every decoder 50,000 times (hours)
+fuzz-full: $(STAMP)  ## parsers and dispatch a million times, every decoder 50,000 times (hours)
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
-	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status control
-	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch
+	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status control desk doorkeeper model
+	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -30,7 +30,8 @@ from stream import child, free_address, say, send
 # The proxy and the checking viewer are those of the tests.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from faultproxy import FaultProxy, random_plan
+from faultproxy import FaultProxy
+from faults import random_plan
 from rankcast.signals import stop_flag
 from rankcast.warm import warm
 from viewers import Viewer

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from pathlib import Path
 
-from rankcast.errors import LimitError, WireError
+from rankcast.errors import LimitError, RankcastError, WireError
 from rankcast.frame import Frame
 from rankcast.ledger import Ledger
 from rankcast.topic import split_message
@@ -40,8 +41,9 @@ class Intake:
     Whatever is raised here would end the receive thread.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, models: Path | None = None) -> None:
         self.limits = limits or Limits()
+        self.models = models
         self.ledger = Ledger()
         self.streams: dict[str, CameraStream] = {}
         self._patience = Patience()
@@ -90,12 +92,12 @@ class Intake:
             if len(self.streams) >= MAX_CAMERAS:
                 raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
             self.streams[camera] = CameraStream(
-                camera, self.limits, self.ledger, patience=self._patience
+                camera, self.limits, self.ledger, patience=self._patience, models=self.models
             )
         return self.streams[camera]
 
 
-def check_line(error: WireError) -> None:
+def check_line(error: RankcastError) -> None:
     """A message ends up in a log and on a terminal: one short line without control characters."""
     assert str(error).isprintable(), repr(str(error))
     assert len(str(error)) < 400, str(error)

@@ -31,6 +31,10 @@ from rankcast_receiver.state import CameraState, State
 SMALL = "synthetic:conveyor?width=320&height=240&fps=30"
 WAIT_S = 30.0
 LOOK_S = 0.05
+SETTLE_MB = 12.0
+"""Growth of memory that the allocator may keep; a queue that grew holds more."""
+STOP_S = 4.0
+"""Commands stop within 2 s; the other two are for a machine that is busy with something else."""
 
 
 class WrongPixelsError(AssertionError):
@@ -335,3 +339,24 @@ def percentile(values: list[float], share: float) -> float:
     """The value that `share` of all values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def joined(address: str, **options: object) -> Viewer:
+    """A viewer to whom a frame came."""
+    viewer = Viewer(address, **options)
+    viewer.wait_more(1)
+    return viewer
+
+
+def finish(sender: Sender, *viewers: Viewer) -> None:
+    """Stop the sender and compare what both ends counted."""
+    sender.stop()
+    report = sender.report()
+    for viewer in viewers:
+        check_all_arrived_or_counted(viewer.finish(), report)
+
+
+def port_of(address: str) -> tuple[str, int]:
+    """Host and port of a ``tcp://`` address, for plain sockets."""
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    return host, int(port)

@@ -249,6 +249,7 @@ def _parse_head(path: Path, data: bytes, length: int) -> tuple[Head, dict[str, _
     try:
         description = json.loads(said)  # type: ignore[arg-type]  # TypeError is caught
         model_id = bytes.fromhex(digest)[:MODEL_ID_BYTES]  # type: ignore[arg-type]
+        f"{kind}{said}".encode()  # JSON can hold half a surrogate pair, which is no character
     except (TypeError, ValueError, RecursionError):
         description, model_id = None, b""
     if (
@@ -275,6 +276,8 @@ def _entry(path: Path, name: str, entry: object) -> _Entry:
             isinstance(dtype, str)
             and dtype in _DTYPES
             and shape is not None
+            # With a side of 0, too: numpy takes no shape whose other sides overflow.
+            and math.prod(max(1, side) for side in shape) <= MAX_FILE_BYTES
             and offsets is not None
             and len(offsets) == 2
         ):

@@ -17,6 +17,7 @@ from rankcast.kernels import prepare_kernels
 from rankcast.keys import client_keys
 from rankcast.ledger import SINK
 from rankcast.printable import printable
+from rankcast.service import ServiceManager
 from rankcast.signals import StopFlag, stop_flag
 from rankcast.transport import CurveClient
 from rankcast.wholefile import check_writable, make_folder, write_whole
@@ -54,6 +55,11 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
     RankcastError
         If a sink cannot be opened.
     """
+    with ServiceManager() as manager:
+        return _run(settings, report, manager)
+
+
+def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManager) -> int:
     if report is not None:
         check_writable(report)
     models = settings.stream.models
@@ -77,11 +83,14 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
     log.info("%s: %s", ", ".join(network.endpoints), network.camera or "every camera")
     with stop_flag() as flag:
         try:
+            manager.starting()
             # Every codec, since any may come.
             if prepare_kernels(CODECS_BY_NAME, lambda: flag.requested):
                 pipeline.start()
-                _watch(pipeline, flag, window)
+                manager.ready()
+                _watch(pipeline, flag, window, manager)
         finally:
+            manager.stopping()
             if flag.requested:
                 pipeline.abandon()
             try:
@@ -158,14 +167,22 @@ def _subscriber(
     )
 
 
-def _watch(pipeline: ReceiverPipeline, flag: StopFlag, window: Lane | None) -> None:
+def _watch(
+    pipeline: ReceiverPipeline, flag: StopFlag, window: Lane | None, manager: ServiceManager
+) -> None:
     """Wait for the end, with one line a second; a window needs this thread for itself."""
     if window is not None:
-        window.stop_when(lambda: flag.requested)
+
+        def stopped() -> bool:
+            manager.feed(pipeline.pulses)
+            return flag.requested
+
+        window.stop_when(stopped)
         pipeline.run_main_thread()
         return
     before, before_frames, before_bytes = time.monotonic(), 0, 0
     while not pipeline.wait(POLL_S) and not flag.requested:
+        manager.feed(pipeline.pulses)
         now = time.monotonic()
         if now - before < STATS_INTERVAL_S:
             continue

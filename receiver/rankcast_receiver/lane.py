@@ -12,6 +12,7 @@ from rankcast.frame import Frame
 from rankcast.histogram import Histogram
 from rankcast.ledger import SINK, SKIPPED_AS_OLD, STOPPED, Ledger
 from rankcast.mailbox import Mailbox, MailboxClosed
+from rankcast.pulse import Pulse
 from rankcast_receiver.sinks import Sink
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Lane:
         self.quit = False
         """True when the user quit the sink."""
         self._stopped: Callable[[], bool] = lambda: False
+        self.pulse = Pulse(f"sink {name}")
 
     def stop_when(self, stopped: Callable[[], bool]) -> None:
         """Make `run` end once `stopped` says so; for the lane of the main thread."""
@@ -93,6 +95,7 @@ class Lane:
             finally:
                 sink.close()
         finally:
+            self.pulse.rest()
             self.full = True
             self.ledger.lose(STOPPED, self._box.discard())
 
@@ -100,6 +103,7 @@ class Lane:
         complained = float("-inf")
         delivered = 0
         while not self._stopped():
+            self.pulse.beat()
             if not sink.idle():
                 self.quit = True
                 return

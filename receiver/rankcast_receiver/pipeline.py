@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from rankcast.errors import NoStreamError
 from rankcast.ledger import STOPPED, Balance
+from rankcast.pulse import Pulse
 from rankcast.worker import Worker, join_all
 from rankcast_receiver.lane import Arrival, Lane
 from rankcast_receiver.report import Outcome, Tally
@@ -42,6 +43,9 @@ class ReceiverPipeline:
         self._main_thread = main_thread
         self._stop = threading.Event()
         self._done = threading.Event()
+        self._pulse = Pulse("receive")
+        self.pulses = (self._pulse, *(lane.pulse for lane in lanes))
+        """Of the receive thread and of the sinks."""
         self.tally = Tally()
         self.outcome = Outcome()
         self.silence: NoStreamError | None = None
@@ -105,8 +109,9 @@ class ReceiverPipeline:
                     if frame.coding is not None:
                         coding = frame.coding
                         self.tally.add(coding.packet_bytes, coding.codec, coding.psnr_db)
-                    for lane in self._lanes:
-                        lane.put(arrival)
+                    with self._pulse.resting():  # where every frame is kept sinks set the pace
+                        for lane in self._lanes:
+                            lane.put(arrival)
             except NoStreamError as exc:
                 self.silence = exc
             finally:
@@ -114,11 +119,14 @@ class ReceiverPipeline:
                 self._subscriber = None
 
     def _received(self) -> None:
+        self._pulse.rest()
         for lane in self._lanes:
             lane.close()
         self._done.set()
 
     def _stopped(self) -> bool:
+        """Asked in every turn of the receive thread."""
+        self._pulse.beat()
         return self._stop.is_set() or any(lane.full for lane in self._lanes)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from rankcast import pool
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.kernels import prepare_kernels
+from rankcast.service import ServiceManager
 from rankcast.signals import StopFlag, stop_flag
 from rankcast.transport import SocketOptions
 from rankcast.wholefile import check_writable, write_whole
@@ -119,6 +120,11 @@ def run(cameras: Sequence[SenderSettings], report: Path | None = None) -> int:
     RankcastError
         If the station cannot start, a socket fails, or its only source fails.
     """
+    with ServiceManager() as manager:
+        return _run(cameras, report, manager)
+
+
+def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: ServiceManager) -> int:
     shared = cameras[0]
     network, realtime = shared.network, shared.camera.realtime
     openers = [source_opener(settings.camera) for settings in cameras]
@@ -140,6 +146,7 @@ def run(cameras: Sequence[SenderSettings], report: Path | None = None) -> int:
     running: list[_Camera] = []
     with stop_flag() as flag:
         try:
+            manager.starting()
             publishers = [_publisher(settings, station) for settings in cameras]
             station.start()
             for settings, open_source, publisher in zip(cameras, openers, publishers, strict=True):
@@ -151,8 +158,10 @@ def run(cameras: Sequence[SenderSettings], report: Path | None = None) -> int:
             if prepare_kernels({s.codec.name for s in cameras}, lambda: flag.requested):
                 for camera in running:
                     camera.pipeline.start()
-                _watch(running, station, flag)
+                manager.ready()
+                _watch(running, station, flag, manager)
         finally:
+            manager.stopping()
             for camera in running:
                 camera.pipeline.stop()
             if flag.requested:
@@ -192,15 +201,18 @@ def _camera(
     return _Camera(settings, publisher, CameraPipeline(open_source, publisher, pace, audit), audit)
 
 
-def _watch(cameras: Sequence[_Camera], station: Station, flag: StopFlag) -> None:
+def _watch(
+    cameras: Sequence[_Camera], station: Station, flag: StopFlag, manager: ServiceManager
+) -> None:
     """One line a second for each camera until all have ended or a signal asks for it."""
     before = time.monotonic()
     while not all(camera.ended for camera in cameras):
         if flag.requested:
             return
         station.check()
-        last = next(camera for camera in cameras if not camera.ended)
-        last.pipeline.wait(POLL_S)
+        active = [camera for camera in cameras if not camera.ended]
+        manager.feed([*station.pulses, *(p for camera in active for p in camera.pipeline.pulses)])
+        active[0].pipeline.wait(POLL_S)
         for camera in cameras:
             if not camera.ended and camera.pipeline.wait(0):
                 camera.finish()
@@ -211,6 +223,7 @@ def _watch(cameras: Sequence[_Camera], station: Station, flag: StopFlag) -> None
             for camera in cameras:
                 if not camera.ended:
                     _log_rates(camera, now - before)
+            manager.say(", ".join(f"{c.name} {c.pipeline.state()}" for c in active))
             before = now
 
 

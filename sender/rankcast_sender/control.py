@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket as sockets
 import threading
 import time
 from collections import deque
@@ -15,10 +14,12 @@ import zmq
 
 from rankcast.control import MAX_REQUEST_BYTES, Reply, Request, pack_reply, parse_request
 from rankcast.errors import WireError
+from rankcast.pulse import Pulse
 from rankcast.transport import UNACKNOWLEDGED_MS, SocketOptions, configure, is_ipv6
 from rankcast.worker import Worker
 from rankcast_sender.binding import Context, bind
 from rankcast_sender.desk import Client, Desk
+from rankcast_sender.wakeup import Wakeup
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ REBIND_S: Final = 2.0
 START_TIMEOUT_S: Final = 5.0
 STOP_TIMEOUT_S: Final = 5.0
 
-RoleOf = Callable[[str], str | None]
+Identify = Callable[[bytes, str], Client]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,10 @@ class ControlThread:
         Buffer and keys; queue and limit are those of control messages.
     desk : Desk
         Answers.
-    role_of : callable
-        Role of the user id that authentication gave to a connection, empty without any; asked for
-        every request, so that a role that is taken away counts at once.
+    identify : callable
+        Who is behind a routing id and the user id that authentication gave to its connection, which
+        is empty without any; asked for every request, so that a role that is taken away counts at
+        once.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class ControlThread:
         endpoint: str,
         options: SocketOptions,
         desk: Desk,
-        role_of: RoleOf,
+        identify: Identify,
     ) -> None:
         self._context = context
         self._endpoint = endpoint
@@ -83,7 +85,7 @@ class ControlThread:
             unacknowledged_ms=UNACKNOWLEDGED_MS,
         )
         self._desk = desk
-        self._role_of = role_of
+        self._identify = identify
         self.refused = 0
         """Messages that were no requests."""
         self.lost_replies = 0
@@ -95,10 +97,9 @@ class ControlThread:
         self._tickets = 0
         self._finished: deque[tuple[int, Reply]] = deque(maxlen=2 * MAX_LATE)
         self._bound = threading.Event()
-        self._wake_read, self._wake_write = sockets.socketpair()
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
-        self._worker = Worker("rankcast-control", self._run, self._bound.set)
+        self._wakeup = Wakeup()
+        self.pulse = Pulse("control")
+        self._worker = Worker("rankcast-control", self._run, self._ended)
 
     @property
     def error(self) -> BaseException | None:
@@ -122,26 +123,19 @@ class ControlThread:
     def rebind(self) -> None:
         """Drop every connection and listen anew: clients that may, come back by themselves."""
         self._rebind_asked = True
-        self._wake()
+        self._wakeup.ring()
 
     def close(self) -> None:
         """Stop, and raise what the thread died of; may be called before `start`."""
         self._closing = True
-        self._wake()
+        self._wakeup.ring()
         try:
             self._desk.close()
         finally:
             try:
                 self._worker.join(STOP_TIMEOUT_S)
             finally:
-                self._wake_write.close()
-                self._wake_read.close()
-
-    def _wake(self) -> None:
-        try:
-            self._wake_write.send(b"\0")
-        except (BlockingIOError, OSError):
-            return  # full: the thread wakes anyway; closed: it has ended
+                self._wakeup.close()
 
     def _run(self) -> None:
         first = True
@@ -161,13 +155,18 @@ class ControlThread:
             # The program ended without closing its publisher, which says so.
             self._desk.close()
 
+    def _ended(self) -> None:
+        self.pulse.rest()
+        self._bound.set()
+
     def _serve(self, router: zmq.Socket[bytes]) -> None:
         poller = zmq.Poller()
         poller.register(router, zmq.POLLIN)
-        poller.register(self._wake_read.fileno(), zmq.POLLIN)
+        poller.register(self._wakeup.fileno(), zmq.POLLIN)
         while not self._closing and not self._rebind_asked:
+            self.pulse.beat()
             poller.poll(round(POLL_S * 1000))
-            self._drain_wake()
+            self._wakeup.answer()
             for _ in range(MAX_READ):
                 if not self._read(router):
                     break
@@ -190,7 +189,7 @@ class ControlThread:
         except WireError as exc:
             self._refuse(str(exc))
             return True
-        asked = Client(client, self._role_of(_user_of(frames[1])))
+        asked = self._identify(client, _user_of(frames[1]))
         self._tickets += 1
         ticket = self._tickets
         if len(self._late) >= MAX_LATE and request.op in ("set", "original"):
@@ -206,7 +205,7 @@ class ControlThread:
     def _finish(self, ticket: int, reply: Reply) -> None:
         # In the thread of whoever did it.
         self._finished.append((ticket, reply))
-        self._wake()
+        self._wakeup.ring()
 
     def _finish_late(self, router: zmq.Socket[bytes]) -> None:
         while self._finished:
@@ -233,13 +232,6 @@ class ControlThread:
         if now - self._complained >= COMPLAINT_INTERVAL_S:
             self._complained = now
             log.warning("refused a control message (%d so far): %s", self.refused, why)
-
-    def _drain_wake(self) -> None:
-        try:
-            while self._wake_read.recv(4096):
-                pass
-        except BlockingIOError:
-            return
 
 
 def _user_of(frame: zmq.Frame) -> str:

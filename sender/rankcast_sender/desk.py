@@ -41,6 +41,11 @@ class Client:
     """Routing id of the connection."""
     role: str | None
     """None is a key that is let in no more."""
+    key: str = ""
+    """Name of its key among the authorised ones; empty where the sender has no keys."""
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.role})" if self.key else "somebody (no keys)"
 
 
 class _RefusedError(RankcastError):
@@ -107,7 +112,7 @@ class Desk:
                 return Reply(request.id, True, result=self._status(request))
             camera = self._camera(request.camera)
             if request.op == "set":
-                return self._set(request, camera, finish)
+                return self._set(request, camera, client, finish)
             if request.op == "original":
                 _no_arguments(request)
                 if not self._originals.ask(camera, request.id, finish):
@@ -153,7 +158,9 @@ class Desk:
             result |= camera.status().as_map()
         return result
 
-    def _set(self, request: Request, camera: Publisher, finish: Finish) -> Reply | None:
+    def _set(
+        self, request: Request, camera: Publisher, client: Client, finish: Finish
+    ) -> Reply | None:
         if not 1 <= len(request.args) <= MAX_VALUES:
             raise _RefusedError(f"got {len(request.args)} values, want 1 to {MAX_VALUES}")
         options, adjustments = CODECS_BY_NAME[camera.codec].options.model_fields, camera.adjustments
@@ -175,7 +182,7 @@ class Desk:
         if not of_source:
             camera.set(**of_codec)
             result = _values(request.args, camera)
-            log.info("%s: a client set %s", camera.name, _told(result))
+            log.info("%s: %s set %s", camera.name, client, _told(result))
             return Reply(request.id, True, result=result)
         assert adjustments is not None
 
@@ -192,7 +199,7 @@ class Desk:
                 finish(Reply(request.id, False, str(exc)))
                 return
             result = {**_values(of_codec, camera), **{name: values[name] for name in of_source}}
-            log.info("%s: a client set %s", camera.name, _told(result))
+            log.info("%s: %s set %s", camera.name, client, _told(result))
             finish(Reply(request.id, True, result=result))
 
         if not adjustments.ask(of_source, done):

@@ -13,6 +13,7 @@ from rankcast.errors import RankcastError, SourceError, UnsupportedImageError
 from rankcast.frame import Frame
 from rankcast.ledger import CAMERA_GAP, MAILBOX
 from rankcast.mailbox import Mailbox, MailboxClosed
+from rankcast.pulse import Pulse
 from rankcast.worker import Worker, join_all
 from rankcast_sender.audit import Audit
 from rankcast_sender.publisher import Publisher
@@ -81,6 +82,9 @@ class CameraPipeline:
         self._grabbed = 0
         self._next_frame = 0
         self._reference: tuple[float, int] | None = None
+        self._grab_pulse = Pulse(f"grab of {publisher.name}")
+        self.pulses = (self._grab_pulse, publisher.pulse)
+        """Of both threads."""
         self.failures = 0
         """Times that the source failed and was opened again, or is about to be."""
         self.description = ""
@@ -127,6 +131,12 @@ class CameraPipeline:
         join_all(self._workers, STOP_TIMEOUT_S)
 
     def _grab(self) -> None:
+        try:
+            self._grab_until_stopped()
+        finally:
+            self._grab_pulse.rest()
+
+    def _grab_until_stopped(self) -> None:
         pace, publisher = self._pace, self._publisher
         if pace.wait_viewers and not publisher.wait_viewers(
             pace.wait_viewers, stopped=self._stop.is_set
@@ -150,6 +160,7 @@ class CameraPipeline:
                 wait_s = pause_s * random.uniform(0.5, 1.0)
                 pause_s = min(BACKOFF_MAX_S, 2 * pause_s)
                 log.warning("%s: %s; again in %.1f s", publisher.name, exc, wait_s)
+                self._grab_pulse.rest()
                 self._stop.wait(wait_s)
             except RankcastError:
                 self._state = "failed"
@@ -157,9 +168,12 @@ class CameraPipeline:
 
     def _grab_source(self) -> None:
         """Open the source, draw frames from it until it ends, close it."""
+        self._grab_pulse.beat()
         source = self._open_source()
         try:
             self._source = source
+            if isinstance(source, Adjustable):
+                source.adjustments.pulse = self._grab_pulse
             if self._stop.is_set():  # asked before there was a source to interrupt
                 return
             self.description = source.description
@@ -201,7 +215,9 @@ class CameraPipeline:
                         t_capture_mono_ns=time.monotonic_ns(),
                         t_capture_utc_ns=time.time_ns(),
                     )
-                if not self._box.put(frame):
+                with self._grab_pulse.resting():  # in lossless mode viewers set the pace
+                    taken = self._box.put(frame)
+                if not taken:
                     break
                 self._publisher.lose(MAILBOX, self._box.replaced - replaced)
                 replaced = self._box.replaced
@@ -221,13 +237,15 @@ class CameraPipeline:
             # After a stall go on at the pace; a rush of old frames helps nobody.
             since_s, first, due = now, grabbed, now
         self._reference = (since_s, first)
-        return not self._stop.wait(max(0.0, due - now))
+        with self._grab_pulse.resting():
+            return not self._stop.wait(max(0.0, due - now))
 
     def _encode(self) -> None:
         complained = 0.0
         while True:
             try:
-                frame = self._box.get()
+                with self._publisher.pulse.resting():
+                    frame = self._box.get()
             except MailboxClosed:
                 return
             if frame is None:
@@ -249,6 +267,7 @@ class CameraPipeline:
                 self._audit.offer(sequence, frame)
 
     def _encode_ended(self) -> None:
+        self._publisher.pulse.rest()
         # Whatever ended the encoding, the grab thread must not wait for a box nobody empties.
         self._stop.set()
         left = self._box.discard()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,15 +10,18 @@ from typing import Any, Final
 
 from rankcast.clock_quality import clock_quality
 from rankcast.codec import DEFAULT_CODEC
-from rankcast.encoder import Encoder, check_options, replace_options
+from rankcast.encoder import Encoder
 from rankcast.errors import RankcastError
-from rankcast.frame import Frame, Pixels, Scalar, plain_scalar
+from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.ledger import ENCODE, NOBODY_WATCHING, STOPPED, Balance, Ledger
+from rankcast.pulse import Pulse
 from rankcast.status import Status
 from rankcast.topic import check_name
 from rankcast.transport import DEFAULT_ENDPOINT, SocketOptions
 from rankcast.wire import Limits
+from rankcast_sender.codec_settings import CodecSettings
 from rankcast_sender.keyframes import KeyframeBudget
+from rankcast_sender.newest import NewestPicture
 from rankcast_sender.sources.adjustments import Adjustments
 from rankcast_sender.station import DEFAULT_SOCKET, Station
 from rankcast_sender.viewers import ViewerReports
@@ -27,7 +29,6 @@ from rankcast_sender.xpub import Channel
 
 DEFAULT_LIMITS: Final = Limits()
 RATE_INTERVAL_S: Final = 0.5
-PICTURE_POLL_S: Final = 0.1
 
 
 class Publisher:
@@ -106,13 +107,11 @@ class Publisher:
         self._keyframes = KeyframeBudget()
         self._packet_bytes = 0
         self._closed = False
-        self._changed = threading.Condition()
-        self._options = dict(options)
-        self._options_changed = False
-        self._settings: Mapping[str, Scalar] = _plain(self._encoder.options)
-        self._newest: Frame | None = None
-        self._picture_wanted = False
+        self._settings = CodecSettings(codec, options, self._encoder.options)
+        self._newest = NewestPicture()
         self._adjustments: Callable[[], Adjustments | None] = lambda: None
+        self.pulse = Pulse(f"encode of {name}")
+        """Of the thread that calls `send`; at rest while that waits for viewers."""
         self.reports = ViewerReports()
         """What the viewers of this camera say about their losses."""
         self._channel = Channel(
@@ -194,8 +193,7 @@ class Publisher:
     @property
     def settings(self) -> Mapping[str, Scalar]:
         """Options of the codec that count from the next frame on."""
-        with self._changed:
-            return self._settings
+        return self._settings.in_force
 
     def check_settings(self, options: Mapping[str, Scalar]) -> None:
         """Refuse options of the codec that `set` would refuse.
@@ -204,7 +202,7 @@ class Publisher:
         ------
         SettingsError
         """
-        check_options(self.codec, replace_options(self.codec, self._options, options))
+        self._settings.check(options)
 
     def set(self, **options: Any) -> None:
         """Change options of the codec from the next frame on; may be called from any thread.
@@ -214,11 +212,7 @@ class Publisher:
         SettingsError
             If an option is unknown or a value is not allowed; nothing is changed then.
         """
-        with self._changed:
-            merged = replace_options(self.codec, self._options, options)
-            self._settings = _plain(check_options(self.codec, merged).effective())
-            self._options = merged
-            self._options_changed = True
+        self._settings.set(options)
 
     def request_keyframe(self, stream_id: bytes = b"", seen_sequence: int | None = None) -> bool:
         """Want a key frame within the budget of this camera; may be called from any thread.
@@ -245,19 +239,8 @@ class Publisher:
         return self._keyframes.key_sequence
 
     def newest(self, timeout_s: float, stopped: Callable[[], bool]) -> Frame | None:
-        """Return the newest frame that was to be sent, watched or not; None when none came.
-
-        A picture that came as an array is copied when somebody waits for it: its owner may write
-        the next one into the same memory.
-        """
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            self._picture_wanted = self._newest is None
-            while self._newest is None and not stopped() and time.monotonic() < deadline:
-                self._changed.wait(PICTURE_POLL_S)
-            # Until then each picture is kept: the next one may be sent before this thread wakes.
-            self._picture_wanted = False
-            return self._newest
+        """Return the newest frame that was to be sent, watched or not; None when none came."""
+        return self._newest.wait(timeout_s, stopped)
 
     def lose(self, cause: str, count: int = 1) -> None:
         """Count frames that were grabbed and lost before they could be sent."""
@@ -296,11 +279,13 @@ class Publisher:
             If the publisher has ended.
         """
         self._ledger.enter()
-        self._keep(image)
+        self._newest.keep(image)
         if not self._channel.viewers:
             self._ledger.lose(NOBODY_WATCHING)
             return None
-        self._apply_settings()
+        changed = self._settings.take()
+        if changed is not None:
+            self._encoder.set(**changed)
         requested = self._keyframes.due(time.monotonic())
         if requested:
             self._encoder.request_keyframe()
@@ -312,14 +297,15 @@ class Publisher:
             raise
         if self._encoder.key_sequence == sequence:
             # Before it is handed over: who joins after that needs another one.
-            bitrate = self._settings.get("bitrate")
+            bitrate = self.settings.get("bitrate")
             self._keyframes.published(
                 sequence, len(packet), time.monotonic(),
                 bitrate if isinstance(bitrate, float) else None, requested,
             )  # fmt: skip
         sent = False
         try:
-            sent = self._station.xpub.send(self._channel, packet)
+            with self.pulse.resting():
+                sent = self._station.xpub.send(self._channel, packet)
         finally:
             if not sent:
                 self._ledger.lose(STOPPED)
@@ -361,26 +347,6 @@ class Publisher:
     def _joined(self) -> None:
         self._keyframes.ask(time.monotonic())
 
-    def _keep(self, image: Pixels | Frame) -> None:
-        with self._changed:
-            if isinstance(image, Frame):
-                self._newest = image
-            elif self._picture_wanted:
-                self._newest = Frame(
-                    image.copy(), t_capture_mono_ns=time.monotonic_ns(),
-                    t_capture_utc_ns=time.time_ns(),
-                )  # fmt: skip
-            else:
-                self._newest = None
-            self._changed.notify_all()
-
-    def _apply_settings(self) -> None:
-        with self._changed:
-            options = self._options if self._options_changed else None
-            self._options_changed = False
-        if options is not None:
-            self._encoder.set(**options)
-
     def _sent(self) -> None:
         self._ledger.passed()
 
@@ -415,7 +381,3 @@ class Publisher:
     def status(self) -> Status:
         """What the status message says at this moment."""
         return self._status(self._channel.viewers)
-
-
-def _plain(options: Mapping[str, Any]) -> Mapping[str, Scalar]:
-    return {name: plain_scalar(value) for name, value in options.items()}

@@ -13,6 +13,7 @@ import zmq
 from rankcast.errors import SettingsError
 from rankcast.frame import Scalar
 from rankcast.keys import server_keys
+from rankcast.pulse import Pulse
 from rankcast.transport import (
     DEFAULT_ENDPOINT,
     SocketOptions,
@@ -24,7 +25,7 @@ from rankcast.wire import Limits
 from rankcast_sender.authority import Authority
 from rankcast_sender.binding import Context, control_address
 from rankcast_sender.control import ControlThread
-from rankcast_sender.desk import OPERATOR, Desk
+from rankcast_sender.desk import OPERATOR, Client, Desk
 from rankcast_sender.xpub import Channel, XpubThread
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Station:
                 self.control,
                 socket,
                 self._desk,
-                self._role_of,
+                self._identify,
             )
 
     @property
@@ -183,6 +184,12 @@ class Station:
         if self.authority is not None:
             self.authority.check()
 
+    @property
+    def pulses(self) -> tuple[Pulse, ...]:
+        """Of the threads of the sockets; `check` tells of those that have ended."""
+        threads = (self.xpub, self._control, self.authority)
+        return tuple(thread.pulse for thread in threads if thread is not None)
+
     def hurry(self) -> None:
         """Wait for no viewer any more; `close` then takes half a second at most."""
         self.xpub.hurry()
@@ -205,8 +212,9 @@ class Station:
                 finally:
                     self.context.term()
 
-    def _role_of(self, user: str) -> str | None:
-        """Role of who `user` is; without keys everybody may do everything."""
+    def _identify(self, client: bytes, user: str) -> Client:
+        """Who asks on the control channel; without keys everybody may do everything."""
         if self._authorized is None:
-            return OPERATOR
-        return None if self.authority is None else self.authority.role_of(user)
+            return Client(client, OPERATOR)
+        key = None if self.authority is None else self.authority.find(user)
+        return Client(client, None) if key is None else Client(client, key.role, key.name)

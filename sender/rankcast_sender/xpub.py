@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket as sockets
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import zmq
 
 from rankcast.errors import WorkerError
 from rankcast.mailbox import Mailbox, MailboxClosed
+from rankcast.pulse import Pulse
 from rankcast.status import Status, pack_status
 from rankcast.topic import VIEWER_PREFIX, frames_topic, status_topic, viewer_topics
 from rankcast.transport import (
@@ -25,6 +25,7 @@ from rankcast.transport import (
 from rankcast.wire import Kind
 from rankcast.worker import Worker
 from rankcast_sender.binding import Context, bind
+from rankcast_sender.wakeup import Wakeup
 
 log = logging.getLogger(__name__)
 
@@ -109,9 +110,8 @@ class XpubThread:
         self._changed = threading.Condition()
         self._bound = threading.Event()
         self._gone = threading.Event()
-        self._wake_read, self._wake_write = sockets.socketpair()
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
+        self._wakeup = Wakeup()
+        self.pulse = Pulse("publish")
         self._rebind_asked = False
         self._worker = Worker("rankcast-xpub", self._run, self._ended)
 
@@ -133,7 +133,7 @@ class XpubThread:
             try:
                 self._worker.join(START_TIMEOUT_S)
             finally:
-                self._wake_write.close()
+                self._wakeup.close()
 
     def send(self, channel: Channel, packet: bytes) -> bool:
         """Hand over one packet; blocks while the one before still waits.
@@ -151,18 +151,18 @@ class XpubThread:
         taken = channel.packets.put(packet)
         if not taken and not self._hurried:
             raise WorkerError("the publisher has ended") from self._worker.error
-        self._wake()
+        self._wakeup.ring()
         return taken
 
     def end(self, channel: Channel) -> None:
         """Send what waits of `channel`, then its end; the others go on."""
         channel.packets.close()
-        self._wake()
+        self._wakeup.ring()
 
     def rebind(self) -> None:
         """Drop every connection and listen anew: viewers that may, come back by themselves."""
         self._rebind_asked = True
-        self._wake()
+        self._wakeup.ring()
 
     @property
     def error(self) -> BaseException | None:
@@ -176,7 +176,7 @@ class XpubThread:
         self._linger_s = min(self._linger_s, since_s + HURRIED_LINGER_S)
         for channel in self._channels:
             channel.packets.close()
-        self._wake()
+        self._wakeup.ring()
 
     def wait_viewers(
         self, channel: Channel, count: int, stopped: Callable[[], bool], timeout_s: float | None
@@ -206,7 +206,7 @@ class XpubThread:
         self._closed_at = time.monotonic()
         for channel in self._channels:
             channel.packets.close()
-        self._wake()
+        self._wakeup.ring()
         try:
             while self._worker.running and not self._overdue():
                 if not self._hurried and impatient():
@@ -214,16 +214,10 @@ class XpubThread:
                 self._gone.wait(CLOSE_POLL_S)
             self._worker.join(LAST_LINGER_S + START_TIMEOUT_S)
         finally:
-            self._wake_write.close()
-            self._wake_read.close()
-
-    def _wake(self) -> None:
-        try:
-            self._wake_write.send(b"\0")
-        except (BlockingIOError, OSError):
-            return  # full: the thread wakes anyway; closed: it has ended
+            self._wakeup.close()
 
     def _ended(self) -> None:
+        self.pulse.rest()
         self._bound.set()
         self._gone.set()
         for channel in self._channels:
@@ -232,15 +226,14 @@ class XpubThread:
             self._changed.notify_all()
 
     def _run(self) -> None:
-        with self._wake_read:
-            waiting: dict[Channel, bytes] = {}
-            try:
-                first = True
-                while not self._run_socket(waiting, patient=not first):
-                    first = False
-            finally:
-                for channel in waiting:
-                    channel.on_lost(1)
+        waiting: dict[Channel, bytes] = {}
+        try:
+            first = True
+            while not self._run_socket(waiting, patient=not first):
+                first = False
+        finally:
+            for channel in waiting:
+                channel.on_lost(1)
 
     def _run_socket(self, waiting: dict[Channel, bytes], *, patient: bool) -> bool:
         """Serve one socket; True when the end was said, False to bind anew."""
@@ -266,12 +259,13 @@ class XpubThread:
         """Send packets and status until `close`, and then what is left; False to bind anew."""
         poller = zmq.Poller()
         poller.register(xpub, zmq.POLLIN)
-        poller.register(self._wake_read.fileno(), zmq.POLLIN)
+        poller.register(self._wakeup.fileno(), zmq.POLLIN)
         next_status = time.monotonic()
         while True:
+            self.pulse.beat()
             pause_s = RETRY_S if waiting else max(0.0, next_status - time.monotonic())
             poller.poll(0 if self._closed_at and not waiting else round(pause_s * 1000))
-            self._drain_wake()
+            self._wakeup.answer()
             if self._rebind_asked:
                 return False
             joined = self._read_subscriptions(xpub)
@@ -325,7 +319,7 @@ class XpubThread:
             message = frames_topic(channel.name) + packet
         if self._offer(xpub, message):
             channel.on_sent()
-            self._wake()  # another packet may wait behind it
+            self._wakeup.ring()  # another packet may wait behind it
         else:
             waiting[channel] = message
         return True
@@ -348,13 +342,6 @@ class XpubThread:
         except zmq.Again:
             return False
         return True
-
-    def _drain_wake(self) -> None:
-        try:
-            while self._wake_read.recv(4096):
-                pass
-        except BlockingIOError:
-            return
 
     def _read_subscriptions(self, xpub: zmq.Socket[bytes]) -> set[Channel]:
         """Keep track of who watches; return the channels that somebody joined."""

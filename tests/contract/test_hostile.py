@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import logging
 import runpy
 import subprocess
@@ -19,8 +20,12 @@ import zmq
 import packets
 from fakes import free_address
 from intake import Intake, check_line, split_messages
+from rankcast.codec.gan.halves import has_torch
+from rankcast.codec.pca.frames import load_frame_model
 from rankcast.control import parse_reply, parse_request
-from rankcast.errors import WireError
+from rankcast.errors import RankcastError, WireError
+from rankcast.learned.architecture import architecture_from
+from rankcast.modelfile import read_head, read_model
 from rankcast.warm import warm
 from rankcast.wire import Limits
 from rankcast_receiver.subscriber import Subscriber
@@ -31,6 +36,8 @@ MALICIOUS = sorted((CORPUS / "malicious").rglob("*.*"))
 REGRESSIONS = sorted((CORPUS / "regressions").rglob("*.*"))
 MAX_S = 0.050
 MAX_GROWTH_BYTES = 32 << 20
+OTHER_SEEDS = ("desk", "doorkeeper", "model")
+"""What a receiver does not read: test_fuzz_targets.py."""
 ROOMS = ("common", "sender", "receiver")
 
 
@@ -55,19 +62,22 @@ def slowness() -> float:
 
 @lru_cache
 def kernels_ready() -> None:
-    """Compiling or loading machine code is no part of what a bad packet costs."""
+    """Compiling or loading machine code is no part of what a bad packet costs, nor is torch."""
     warm()
+    has_torch()
 
 
-def take(path: Path, limits: Limits) -> Callable[[], tuple[int, int]]:
+def take(path: Path, limits: Limits, models: Path | None = None) -> Callable[[], tuple[int, int]]:
     """Feed a file to what reads it; the result is the number of refusals and of pictures."""
     data = path.read_bytes()
     if path.suffix == ".ctl":
         return lambda: (_refusals_of_control(data), 0)
+    if path.suffix == ".rkm":
+        return lambda: (_refusals_of_model(path), 0)
     messages = [data] if path.suffix == ".msg" else split_messages(data)
 
     def receive() -> tuple[int, int]:
-        intake = Intake(limits)
+        intake = Intake(limits, models)
         shown = sum(intake.take(message) is not None for message in messages)
         intake.check_balance()
         return intake.refused, shown
@@ -84,6 +94,19 @@ def _refusals_of_control(data: bytes) -> int:
             check_line(exc)
             refused += 1
     return refused
+
+
+def _refusals_of_model(path: Path) -> int:
+    try:
+        kind = read_head(path).kind
+        if kind == "pca":
+            load_frame_model(path)
+        else:
+            architecture_from(read_model(path, "gan").head.description)
+    except RankcastError as exc:
+        check_line(exc)
+        return 1
+    return 0
 
 
 @pytest.mark.parametrize("path", MALICIOUS, ids=label)
@@ -156,9 +179,10 @@ def test_every_fuzz_target_has_seeds_that_pass(name: str) -> None:
             parse = parse_request if path.stem.startswith("request") else parse_reply
             parse(message)
         # The second half of a stream is a seed for the parser alone.
-        if target not in ("control", "wire"):
-            refused, _ = take(path, Limits())()
-            assert refused == 0, path.name
+        if target not in ("control", "wire", *OTHER_SEEDS):
+            refused, _ = take(path, Limits(), CORPUS / "models")()
+            if target != "gan" or importlib.util.find_spec("torch") is not None:
+                assert refused == 0, path.name
 
 
 def test_a_flood_of_bad_frames_is_a_trickle_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""Writes the seeds of the fuzz targets: `python tests/corpus/seeds.py`.
+"""Writes the seeds of the fuzz targets, and their models: `python tests/corpus/seeds.py`.
 
 Each is a short sequence of right messages (tests/intake.py) of tiny pictures. They are checked in,
 because factors differ in their last bits between processors and BLAS libraries.
@@ -6,27 +6,40 @@ because factors differ in their last bits between processors and BLAS libraries.
 
 from __future__ import annotations
 
+import itertools
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+from zmq.utils import z85
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
 import packets  # noqa: E402
 import rankcast  # noqa: E402
+from corpus.hostile.control import framed  # noqa: E402
 from intake import join_messages  # noqa: E402
+from rankcast.codec.pca.components import principal_components  # noqa: E402
+from rankcast.codec.pca.frames import write_frame_model  # noqa: E402
 from rankcast.codec.svd_patch.basis import BASIS_BITS_8, make_basis, table_basis  # noqa: E402
 from rankcast.codec.svd_patch.payload import write_bases  # noqa: E402
 from rankcast.control import Reply, Request, pack_reply, pack_request  # noqa: E402
 from rankcast.frame import Frame, Pixels  # noqa: E402
+from rankcast.keys import Role  # noqa: E402
+from rankcast.learned.architecture import Architecture  # noqa: E402
+from rankcast.learned.model import new_model  # noqa: E402
+from rankcast.learned.network import GanNetwork  # noqa: E402
 from rankcast.status import Status, pack_status  # noqa: E402
 from rankcast.wire import Kind, pack, unpack  # noqa: E402
 
 SEEDS = TESTS / "corpus" / "seeds"
+MODELS = TESTS / "corpus" / "models"
 _UTC_NS = 1_795_179_415_123_456_789
 
 
@@ -135,9 +148,96 @@ def _sequences() -> Iterator[tuple[str, str, list[bytes]]]:
         yield "control", f"reply_{name}", [pack_reply(reply)]
 
 
+def write_models() -> None:
+    """Models of pictures so small that interpreted kernels are quick."""
+    pictures = [np.roll(_pictures((6, 7))[0], k, axis=1) for k in range(7)]
+    found = principal_components(np.stack([p.reshape(-1) for p in pictures]))
+    write_frame_model(MODELS / "pca.rkm", found, 4, (6, 7), np.dtype(np.uint8))
+    torch.manual_seed(1)
+    network = GanNetwork(Architecture(("cam",), ((0, 0),), luma=6, chroma=2, width=4))
+    new_model(network).save(MODELS / "gan.rkm", {})
+
+
+def _methods() -> Iterator[tuple[str, str, list[bytes]]]:
+    """Seeds of the decoders that are not svd's."""
+    shapes = {"grey": (9, 12), "colour": (7, 9, 3), "deep": (6, 7)}
+    for name, shape in shapes.items():
+        pictures = _pictures(shape, np.uint16 if name == "deep" else np.uint8)[:2]
+        yield "kmeans", name, _stream("kmeans", pictures, k=5)
+    # The coder of factors takes milliseconds a matrix where it is interpreted.
+    for name, shape in {"grey": (4, 5), "colour": (3, 4, 3), "deep": (3, 4)}.items():
+        pictures = _pictures(shape, np.uint16 if name == "deep" else np.uint8)[:1]
+        yield "pca", f"rows_{name}", _stream("pca", pictures, components=1)
+        patches = {"layout": "patches", "patch": 2, "components": 2}
+        yield "pca", f"patches_{name}", _stream("pca", pictures, **patches)
+    yield "kmeans", "one_colour", _stream("kmeans", [np.full((4, 5), 7, np.uint8)], k=1)
+    yield "kmeans", "two_colours", _stream("kmeans", _pictures((12, 16))[:1], k=2)
+    frames = {"layout": "frames", "model": str(MODELS / "pca.rkm")}
+    yield "pca", "frames", _stream("pca", _pictures((6, 7)), components=4, **frames)
+    yield "pca", "frame_of_none", _stream("pca", _pictures((6, 7))[:1], components=1, **frames)
+    for name, shape in {"grey": (9, 12), "colour": (8, 16, 3)}.items():
+        options = {"model": str(MODELS / "gan.rkm")}
+        yield "gan", name, _stream("gan", _pictures(shape)[:2], step=0.5, **options)
+    yield "gan", "fine", _stream("gan", _pictures((8, 8))[:1], step=0.25, **options)
+
+
+def _stations() -> Iterator[tuple[str, str, list[bytes]]]:
+    """Seeds of what a sender does for its clients, and of model files."""
+    session = (
+        (b"v1", Request(1, "ping", args={"t0": 5})),
+        (b"v1", Request(2, "report", "left", {"delivered": 9, "lost": 1, "latency_p99_ms": 4.5})),
+        (b"o1", Request(3, "set", "left", {"quality": 60, "gain": 1.5})),
+        (b"v1", Request(4, "keyframe", "left", {"stream": packets.STREAM_ID, "sequence": 1})),
+        (b"o1", Request(5, "get", "left", {"name": "gain"})),
+        (b"o2", Request(6, "original", "left")),
+        (b"v2", Request(7, "status", "left")),
+    )
+    yield "desk", "session", [c + b"\0" + pack_request(r) for c, r in session]
+    others = (
+        (b"v1", Request(1, "set", "left", {"quality": 60})),
+        (b"x", Request(2, "status")),
+        (b"o1", Request(3, "set", "left", {"psnr": 38.0, "gop": 5})),
+        (b"o1", Request(4, "set", "left", {"bitrate": "2 Mbit/s"})),
+        (b"o2", Request(5, "set", "left", {"gain": 99})),
+        (b"o2", Request(6, "set", "left", {"gain": 2})),
+        (b"o2", Request(7, "get", "right")),
+    )
+    yield "desk", "roles", [c + b"\0" + pack_request(r) for c, r in others]
+    for client, request in (*session, *others):
+        yield "desk", f"{request.op}_{request.id}", [client + b"\0" + pack_request(request)]
+    keys = [z85.encode(bytes((k,)) * 32).decode() for k in (1, 2)]
+    pub = [f'public = "{key}"\nrole = "{r}"\n' for key, r in zip(keys, Role, strict=True)]
+    known = [b"1.0", b"1", b"rankcast", b"10.0.0.1", b"", b"CURVE", b"\1" * 32]
+    other = [*known[:6], b"\2" * 32]
+    life: list[Any] = [
+        {"file": "anna.pub", "text": pub[0]}, known, other, {"file": "bob.pub", "text": pub[1]},
+        other, {"file": "anna.pub"}, known, other,
+    ]  # fmt: skip
+    yield "doorkeeper", "life", [framed(head) for head in life]
+    bad = [{"file": "anna.pub", "text": pub[0]}, {"file": "bad.pub", "text": "x"},
+           {"file": "anna.pub"}, known, {"file": "bad.pub"}, known]  # fmt: skip
+    yield "doorkeeper", "malformed", [framed(head) for head in bad]
+    loose = [*known[:5], b"PLAIN", b"user", b"password"]
+    yield "doorkeeper", "plain", [framed(life[0]), framed(loose), framed(known)]
+    for name in ("pca", "gan"):
+        yield "model", name, [_model_message(MODELS / f"{name}.rkm")]
+
+
+def _model_message(path: Path) -> bytes:
+    """A model file as the fuzz target `model` has it: its head as a map."""
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    table = json.loads(data[8:end])
+    about = table["__metadata__"]
+    about["description"] = json.loads(about["description"])
+    return framed(table, data[end:])
+
+
 def main() -> None:
     """Write all seeds; files of others are left alone."""
-    for target, name, messages in _sequences():
+    MODELS.mkdir(exist_ok=True)
+    write_models()
+    for target, name, messages in itertools.chain(_sequences(), _methods(), _stations()):
         folder = SEEDS / target
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.seq").write_bytes(join_messages(messages))

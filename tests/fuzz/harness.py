@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 TESTS = Path(__file__).resolve().parents[1]
 SEEDS = TESTS / "corpus" / "seeds"
+MODELS = TESTS / "corpus" / "models"
 CPU_LIMIT_S = 1.0
 """Of one input. In processor time: others may be busy on the machine, too."""
 _SAVE_S = 0.5
@@ -51,9 +52,11 @@ class CodecTarget:
         Of the target.
     decoder : str
         ``module:class`` of the decoder whose calls count as reached.
+    models : Path, optional
+        Folder of the model files of its receiver.
     """
 
-    def __init__(self, name: str, decoder: str) -> None:
+    def __init__(self, name: str, decoder: str, models: Path | None = None) -> None:
         from intake import Intake
         from rankcast.wire import Limits
 
@@ -61,7 +64,7 @@ class CodecTarget:
         self.reached = 0
         self.accepted = 0
         self._reached_now = self._accepted_now = False
-        self._intake = Intake
+        self._intake, self._models = Intake, models
         # Pictures so small that interpreted kernels are quick.
         self._limits = Limits(max_packet_bytes=65_536, max_side=64, max_samples=1200)
         module, _, kind = decoder.partition(":")
@@ -81,7 +84,7 @@ class CodecTarget:
     def run(self, messages: list[bytes]) -> None:
         """Take one sequence in one receiver."""
         self._reached_now = self._accepted_now = False
-        intake = self._intake(self._limits)
+        intake = self._intake(self._limits, self._models)
         for message in messages:
             frame = intake.take(message)
             if frame is not None:
@@ -144,7 +147,8 @@ def main(make: Callable[[], Target]) -> None:
     sys.path.insert(0, str(TESTS))
     # numba reads byte code: what atheris has put counters into does not compile.
     without = _with_kernels() if compiled else []
-    with atheris.instrument_imports(include=["rankcast", "rankcast_receiver"], exclude=without):
+    ours = ["rankcast", "rankcast_receiver", "rankcast_sender"]
+    with atheris.instrument_imports(include=ours, exclude=without):
         target = make()
     from mutator import Mutator
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from rankcast.ledger import NETWORK_GAP
-from viewers import Sender, Viewer, check_all_arrived_or_counted, percentile, sending
+from viewers import finish, joined, percentile, sending
 
 Figure = Callable[[str], None]
 PORT = 5555
@@ -86,17 +86,6 @@ def link() -> Iterator[Link]:
     opened = Link()
     yield opened
     opened.close()
-
-
-def joined(address: str, **options: object) -> Viewer:
-    viewer = Viewer(address, **options)
-    viewer.wait_more(1)
-    return viewer
-
-
-def finish(sender: Sender, viewer: Viewer) -> None:
-    sender.stop()
-    check_all_arrived_or_counted(viewer.finish(), sender.report())
 
 
 def interrupted(

@@ -16,38 +16,26 @@ import pytest
 import zmq
 
 import rankcast
-from faultproxy import NARROW_QUEUE_BYTES, FaultProxy, Faults
+from faultproxy import NARROW_QUEUE_BYTES, FaultProxy
+from faults import Faults
 from processes import rankcast as rankcast_process
 from rankcast.frame import Frame
 from rankcast.framemark import write_frame_mark
 from rankcast.keys import Role, authorize, client_keys, new_key
 from rankcast.ledger import NETWORK_GAP, REFUSED_PACKET
 from viewers import (
+    SETTLE_MB,
     SMALL,
-    Sender,
     Viewer,
     check_all_arrived_or_counted,
     check_received,
+    finish,
+    joined,
     percentile,
     sending,
 )
 
 Figure = Callable[[str], None]
-SETTLE_MB = 12.0
-"""Growth of memory that the allocator may keep; a queue that grew holds more."""
-
-
-def joined(address: str, **options: object) -> Viewer:
-    viewer = Viewer(address, **options)
-    viewer.wait_more(1)
-    return viewer
-
-
-def finish(sender: Sender, viewer: Viewer) -> None:
-    """Stop the sender and compare what both ends counted."""
-    sender.stop()
-    balance = viewer.finish()
-    check_all_arrived_or_counted(balance, sender.report())
 
 
 @pytest.mark.parametrize("stall_s", [4.0, pytest.param(8.0, marks=pytest.mark.slow)])

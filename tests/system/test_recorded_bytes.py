@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from rankcast.errors import NoStreamError
 from rankcast.imagefile import write_image
 from rankcast_receiver import Subscriber
 from rankcast_receiver.state import State
-from viewers import Sender, sending
+from viewers import Sender, port_of, sending
 
 GREETING_BYTES = 64
 """Of ZMTP 3."""
@@ -29,19 +29,32 @@ def station(tmp_path: Path) -> Station:
     return Station(tmp_path)
 
 
-class RecordingProxy:
-    """Passes bytes both ways between one client at a time and a target, and keeps them all."""
+class Listener:
+    """Serves every connection in a thread of its own, until it is left.
 
-    def __init__(self, target: str) -> None:
-        self.data = bytearray()
-        self.from_target = bytearray()
-        self._target = target.removeprefix("tcp://").rpartition(":")
+    Parameters
+    ----------
+    serve : callable
+        Gets the connection; may open others with `open`. An error of a socket ends it.
+    """
+
+    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
+        self._serve = serve
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self._open: list[socket.socket] = []
-        self._targets: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
+
+    def open(self, address: tuple[str, int]) -> socket.socket:
+        """Connect to `address`; closed with everything else."""
+        self._open.append(socket.create_connection(address))
+        return self._open[-1]
+
+    def start(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Run `work` in a thread."""
+        self._threads.append(threading.Thread(target=self._run, args=(work, *arguments)))
+        self._threads[-1].start()
 
     def _accept(self) -> None:
         while True:
@@ -49,28 +62,15 @@ class RecordingProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection((self._target[0], int(self._target[2])))
-            self._open += [client, server]
-            self._targets.append(server)
-            for pair in ((client, server), (server, client)):
-                thread = threading.Thread(target=self._pump, args=pair)
-                self._threads.append(thread)
-                thread.start()
+            self._open.append(client)
+            self.start(self._serve, client)
 
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                self.data += data
-                if source in self._targets:
-                    self.from_target += data
-                target.sendall(data)
-        except OSError:
-            pass
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+    @staticmethod
+    def _run(work: Callable[..., None], *arguments: Any) -> None:
+        with suppress(OSError):
+            work(*arguments)
 
-    def __enter__(self) -> RecordingProxy:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -81,6 +81,7 @@ class RecordingProxy:
     ) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._threads[0].join()  # from here on nothing is opened any more
         for end in self._open:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
@@ -88,6 +89,33 @@ class RecordingProxy:
             thread.join()
         for end in self._open:
             end.close()
+
+
+class RecordingProxy(Listener):
+    """Passes bytes both ways between its clients and a target, and keeps them all."""
+
+    def __init__(self, target: str) -> None:
+        self.data = bytearray()
+        self.from_target = bytearray()
+        self._target = port_of(target)
+        super().__init__(self._relay)
+
+    def _relay(self, client: socket.socket) -> None:
+        server = self.open(self._target)
+        self.start(self._pump, client, server, False)
+        self._pump(server, client, True)
+
+    def _pump(self, source: socket.socket, sink: socket.socket, from_target: bool) -> None:
+        try:
+            while data := source.recv(65536):
+                self.data += data
+                if from_target:
+                    self.from_target += data
+                sink.sendall(data)
+        finally:
+            for end in (source, sink):
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -125,48 +153,19 @@ def test_no_piece_of_a_frame_stands_on_the_wire(station: Station, tmp_path: Path
                 assert secret.encode() not in data
 
 
-class Replayer:
+class Replayer(Listener):
     """Says what was recorded to whoever connects, whatever he says."""
 
     def __init__(self, recorded: bytes) -> None:
         self._recorded = recorded
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._open: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+        super().__init__(self._say)
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self._open.append(client)
-            with suppress(OSError):
-                client.sendall(self._recorded[:GREETING_BYTES])
-                heard = 0
-                while heard <= GREETING_BYTES and (data := client.recv(4096)):
-                    heard += len(data)  # its greeting and the first command: READY or HELLO
-                client.sendall(self._recorded[GREETING_BYTES:])
-
-    def __enter__(self) -> Replayer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for client in self._open:
-            with suppress(OSError):
-                client.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        for client in self._open:
-            client.close()
+    def _say(self, client: socket.socket) -> None:
+        client.sendall(self._recorded[:GREETING_BYTES])
+        heard = 0
+        while heard <= GREETING_BYTES and (data := client.recv(4096)):
+            heard += len(data)  # its greeting and the first command: READY or HELLO
+        client.sendall(self._recorded[GREETING_BYTES:])
 
 
 def replayed(recorded: bytes, options: dict[str, Any]) -> tuple[list[int], State]:

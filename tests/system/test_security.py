@@ -231,6 +231,7 @@ def test_roles_are_kept_on_the_control_channel(station: Station) -> None:
                 with pytest.raises(RequestRefusedError, match="operator"):
                     viewer.call(op, args=args, timeout_s=10)
             assert chief.call("set", args={"quality": 30}, timeout_s=10).ok
+            sender.process.wait_line("cam: chief (operator) set quality = 30")
             for stranger in (eve, plain):
                 with pytest.raises(NoStreamError):
                     stranger.call("get", args={}, timeout_s=1.5)

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from faultproxy import Corruption, Event, FaultProxy, Faults, Flip, random_plan
+from faultproxy import FaultProxy
+from faults import Corruption, Event, Faults, Flip, random_plan
 
 DATA = random.Random(1).randbytes(300_000)
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from rankcast.errors import RankcastError
 from rankcast.frame import Scalar
+from rankcast.pulse import Pulse
 
 MAX_WAITING: Final = 8
 
@@ -34,6 +35,8 @@ class Adjustments:
     """
 
     def __init__(self, values: Mapping[str, Scalar]) -> None:
+        self.pulse = Pulse("grab")
+        """Of the grab thread: a source that waits for a trigger serves changes all the same."""
         self._values: Mapping[str, Scalar] = MappingProxyType(dict(values))
         self._changes: deque[_Change] = deque()
         self._changed = threading.Condition()
@@ -73,6 +76,7 @@ class Adjustments:
             Takes the wanted values, returns all values as read back; raises RankcastError when it
             changed nothing.
         """
+        self.pulse.beat()
         while True:
             with self._changed:
                 if not self._changes:

@@ -111,7 +111,8 @@ def test_random_bytes_are_no_model(tmp_path_factory: Any, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda t: t["weights"].update(shape=[2**20, 2**20, 2**20]), "needs"),
+        (lambda t: t["weights"].update(shape=[2**14, 2**15]), "needs"),
+        (lambda t: t["weights"].update(shape=[2**20, 2**20, 2**20]), "dtype, shape or place"),
         (lambda t: t["weights"].update(shape=[2**40]), "shape"),
         (lambda t: t["weights"].update(shape=[-2, -3]), "shape"),
         (lambda t: t["weights"].update(shape=[True, 6]), "shape"),

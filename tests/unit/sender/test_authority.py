@@ -14,10 +14,21 @@ import pytest
 import zmq
 
 from rankcast.errors import SettingsError, TransportError, WorkerError
-from rankcast.keys import Role, authorize, client_keys, load_secret, new_key, revoke, server_keys
+from rankcast.keys import (
+    AuthorizedKey,
+    Role,
+    authorize,
+    client_keys,
+    load_secret,
+    new_key,
+    revoke,
+    server_keys,
+)
 from rankcast.transport import CurveClient, SocketOptions, configure
 from rankcast_sender import authority as authority_module
+from rankcast_sender import doorkeeper as doorkeeper_module
 from rankcast_sender.authority import Authority
+from rankcast_sender.doorkeeper import Doorkeeper
 
 OPTIONS = SocketOptions(4, 65536, 1024)
 NOTHING_MS = 600
@@ -152,7 +163,7 @@ def test_nobody_gets_frames_once_the_authenticator_crashed_and_its_owner_knows(
     contexts: Contexts, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = keys.make("anna", Role.VIEWER)
-    monkeypatch.setattr(Authority, "_judge", lambda *_: 1 / 0)
+    monkeypatch.setattr(Doorkeeper, "judge", lambda *_: 1 / 0)
     authority = Authority(contexts[0], keys.authorized)
     authority.check()
     pub, endpoint = keys.pub(contexts[0])
@@ -170,14 +181,14 @@ def test_nobody_gets_frames_while_the_authenticator_hangs(
     contexts: Contexts, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = keys.make("anna", Role.VIEWER)
-    asked, release, judge = threading.Event(), threading.Event(), Authority._judge
+    asked, release, judge = threading.Event(), threading.Event(), Doorkeeper.judge
 
-    def hang(self: Authority, request: list[bytes]) -> list[bytes]:
+    def hang(self: Doorkeeper, request: list[bytes]) -> list[bytes]:
         asked.set()
         release.wait(30)
         return judge(self, request)
 
-    monkeypatch.setattr(Authority, "_judge", hang)
+    monkeypatch.setattr(Doorkeeper, "judge", hang)
     authority = Authority(contexts[0], keys.authorized)
     pub, endpoint = keys.pub(contexts[0])
     sub = keys.sub(contexts[1], endpoint, known)
@@ -193,7 +204,7 @@ def test_a_crash_that_nobody_asked_about_is_raised_at_the_end(
 ) -> None:
     started = threading.Event()
     monkeypatch.setattr(authority_module, "RELOAD_S", 0.0)
-    monkeypatch.setattr(Authority, "_reload", lambda _: started.is_set() and 1 / 0)
+    monkeypatch.setattr(Doorkeeper, "reload", lambda _: started.is_set() and 1 / 0)
     authority = Authority(contexts[0], keys.authorized)
     started.set()
     wait_until(lambda: not authority.running)
@@ -215,6 +226,11 @@ def test_a_key_that_is_added_later_is_let_in(contexts: Contexts, keys: Keys) -> 
     authority.close()
 
 
+def role_of(authority: Authority, curve: CurveClient) -> Role | None:
+    key = authority.find(curve.public.decode())
+    return None if key is None else key.role
+
+
 def test_a_revocation_is_told_within_two_seconds_and_roles_follow(
     keys: Keys, guard: Authority
 ) -> None:
@@ -223,19 +239,19 @@ def test_a_revocation_is_told_within_two_seconds_and_roles_follow(
     wait_until(lambda: guard.state.authorized == 2)
     told = threading.Event()
     guard.on_revoked(told.set)
-    assert guard.role_of(anna.public.decode()) is Role.VIEWER
-    assert guard.role_of(bob.public.decode()) is Role.OPERATOR
-    assert guard.name_of(bob.public.decode()) == "bob"
+    assert role_of(guard, anna) is Role.VIEWER
+    assert role_of(guard, bob) is Role.OPERATOR
+    assert guard.find(bob.public.decode()) == AuthorizedKey("bob", bob.public, Role.OPERATOR)
     authorize(keys.folder / "bob.pub", keys.authorized, Role.VIEWER)
-    wait_until(lambda: guard.role_of(bob.public.decode()) is Role.VIEWER)
+    wait_until(lambda: role_of(guard, bob) is Role.VIEWER)
     assert not told.is_set(), "a change of role ends no connection"
     since = time.monotonic()
     revoke(keys.authorized, "bob")
     assert told.wait(5)
     assert time.monotonic() - since < 2
-    assert guard.role_of(bob.public.decode()) is None
-    assert guard.role_of(anna.public.decode()) is Role.VIEWER
-    assert guard.role_of("é" * 40) is None
+    assert guard.find(bob.public.decode()) is None
+    assert role_of(guard, anna) is Role.VIEWER
+    assert guard.find("é" * 40) is None
 
 
 @pytest.mark.usefixtures("fast_reload")
@@ -247,7 +263,7 @@ def test_replacing_a_key_under_its_name_revokes_the_old_one(contexts: Contexts, 
     _, fresh = new_key(keys.folder / "fresh", "anna")
     (keys.authorized / "anna.pub").write_bytes(fresh.read_bytes())
     assert told.wait(5)
-    assert authority.role_of(old.public.decode()) is None
+    assert authority.find(old.public.decode()) is None
     authority.close()
 
 
@@ -256,7 +272,7 @@ def test_a_malformed_file_keeps_the_old_set_and_shouts_until_it_is_repaired(
     contexts: Contexts, keys: Keys, caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(authority_module, "ALARM_INTERVAL_S", 0.0)
+    monkeypatch.setattr(doorkeeper_module, "ALARM_INTERVAL_S", 0.0)
     server, client = contexts
     known = keys.make("anna", Role.VIEWER)
     secret = load_secret(keys.cam_secret).secret.decode()
@@ -284,7 +300,7 @@ def test_a_folder_that_vanishes_keeps_the_old_set(contexts: Contexts, keys: Keys
     authority = Authority(contexts[0], keys.authorized)
     keys.authorized.rename(keys.folder / "elsewhere")
     wait_until(lambda: authority.state.alarm != "")
-    assert authority.role_of(anna.public.decode()) is Role.VIEWER
+    assert role_of(authority, anna) is Role.VIEWER
     authority.close()
 
 

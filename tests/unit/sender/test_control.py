@@ -18,7 +18,7 @@ from rankcast.frame import Frame
 from rankcast.transport import control_endpoint
 from rankcast_receiver import Subscriber
 from rankcast_sender import Publisher
-from rankcast_sender.desk import VIEWER
+from rankcast_sender.desk import VIEWER, Client
 from rankcast_sender.sources.adjustments import Adjustments
 
 WAIT_S = 10.0
@@ -112,10 +112,10 @@ def test_a_role_counts_for_each_request(publisher: Publisher, client: ControlCli
     control = publisher._station._control
     assert control is not None
     assert client.call("set", args={"gop": 9}, timeout_s=WAIT_S).ok
-    control._role_of = lambda _user: VIEWER
+    control._identify = lambda client, _user: Client(client, VIEWER, "anna")
     with pytest.raises(RequestRefusedError, match="set is for operators"):
         client.call("set", args={"gop": 9}, timeout_s=WAIT_S)
-    control._role_of = lambda _user: None
+    control._identify = lambda client, _user: Client(client, None)
     with pytest.raises(RequestRefusedError, match="let in no more"):
         client.call("status", timeout_s=WAIT_S)
 

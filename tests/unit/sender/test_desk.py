@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from queue import Queue
@@ -108,6 +109,29 @@ def test_values_of_codec_and_device_are_set_together_once_the_device_took_its_ow
         assert ask(desk, "set", gop=12).ok
     finally:
         camera.describe("", lambda: "live")
+
+
+def test_the_log_says_who_changed_what(
+    desk: Desk, camera: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An audit trail that says only `a client` is none."""
+    caplog.set_level(logging.INFO, "rankcast_sender.desk")
+    adjustments, late = Adjustments({"gain": 1.0}), Late()
+    camera.describe("fake", lambda: "live", lambda: adjustments)
+    try:
+        for key, args in (("anna", {"gop": 9}), ("", {"gop": 8}), ("bob", {"gain": 2.0})):
+            desk.answer(Request(1, "set", "", args), Client(b"me", OPERATOR, key), T1, late)
+        adjustments.serve(dict)
+        # What changes nothing is nobody's change.
+        desk.answer(Request(1, "set", "", {"gop": 7}), Client(b"me", VIEWER, "eve"), T1, late)
+        desk.answer(Request(1, "set", "", {"gop": 0}), Client(b"me", OPERATOR, "eve"), T1, late)
+    finally:
+        camera.describe("", lambda: "live")
+    assert [record.getMessage() for record in caplog.records] == [
+        "left: anna (operator) set gop = 9",
+        "left: somebody (no keys) set gop = 8",
+        "left: bob (operator) set gain = 2.0",
+    ]
 
 
 def test_a_key_frame_is_asked_for_by_stream_and_sequence(desk: Desk, camera: Publisher) -> None:

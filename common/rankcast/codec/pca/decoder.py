@@ -112,8 +112,8 @@ def decode_scores(
     model: FrameModel, body: memoryview, k: int, step: float, shape: tuple[int, ...]
 ) -> Pixels:
     """Rebuild a whole picture from its scores."""
-    scores = unpack_scores(model, body, k, step)
     with np.errstate(over="ignore", invalid="ignore"):  # hostile steps; NaN becomes 0 below
+        scores = unpack_scores(model, body, k, step)
         values = model.mean + model.deviation * (scores @ model.components[:k])
         values = np.nan_to_num(np.rint(values), nan=0.0)
     peak = float(np.iinfo(model.dtype).max)

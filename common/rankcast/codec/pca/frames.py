@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -185,7 +186,8 @@ def load_frame_model(path: Path) -> FrameModel:
         arrays["deviation"].min() < 0
         or (count and arrays["variances"].min() <= 0)
         or not isinstance(total, int | float)
-        or not held * (1 - 1e-5) <= total < math.inf
+        # JSON has integers that no float can hold.
+        or not held * (1 - 1e-5) <= total <= sys.float_info.max
     ):
         raise ModelError(f"{problem}a deviation or a variance is out of range")
     return FrameModel(

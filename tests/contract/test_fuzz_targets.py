@@ -1,0 +1,96 @@
+"""The fuzz targets that are no decoders, without atheris: seeds and mutations of them pass.
+
+They keep their own promises with every input (one answer each, no key that stands in no file, no
+change by a viewer), so that these few hundred are a test of desk, doorkeeper and model files too.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from intake import join_messages, split_messages
+
+TESTS = Path(__file__).resolve().parents[1]
+SEEDS = TESTS / "corpus" / "seeds"
+MUTATIONS = 300
+
+
+@pytest.fixture(autouse=True)
+def neighbours(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(str(TESTS / "fuzz"))
+    yield
+    for name in [name for name in sys.modules if name.startswith("fuzz_")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[[str], Any]]:
+    made: list[Any] = []
+
+    def target(name: str) -> Any:
+        made.append(getattr(import_module(f"fuzz_{name}"), f"{name.title()}Target")())
+        return made[-1]
+
+    yield target
+    for one in made:
+        if hasattr(one, "close"):
+            one.close()
+
+
+def flipped(data: bytes, most: int, rng: random.Random) -> bytes:
+    """What libFuzzer's own mutation would do, roughly."""
+    changed = bytearray(data[:most])
+    for _ in range(rng.randrange(1, 5)):
+        if changed:
+            changed[rng.randrange(len(changed))] = rng.randrange(256)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("name", ["desk", "doorkeeper", "model"])
+def test_seeds_are_accepted_and_mutations_of_them_mostly_arrive(
+    make: Callable[[str], Any], name: str
+) -> None:
+    target = make(name)
+    files = sorted((SEEDS / name).glob("*.seq"))
+    seeds = [split_messages(path.read_bytes()) for path in files]
+    for path, messages in zip(files, seeds, strict=True):
+        target.run(messages)
+        assert target.reached == files.index(path) + 1, path.name
+    assert target.accepted >= len(seeds) * 2 // 3
+    rng = random.Random(4)
+    mutate = import_module("mutator").Mutator(lambda data, most: flipped(data, most, rng), seeds)
+    target.reached = 0
+    for number in range(MUTATIONS):
+        data = join_messages(rng.choice(seeds))
+        for step in range(rng.randrange(1, 4)):
+            data = mutate(data, 65_536, 10 * number + step)
+        target.run(split_messages(data))
+    assert target.reached >= 0.3 * MUTATIONS
+
+
+def test_the_desk_target_notices_a_viewer_who_changes_something(
+    make: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it can fail."""
+    monkeypatch.setattr("rankcast_sender.desk._OF_OPERATORS", frozenset())
+    messages = split_messages((SEEDS / "desk" / "set_1.seq").read_bytes())
+    with pytest.raises(AssertionError, match="only operators"):
+        make("desk").run(messages)
+
+
+def test_the_doorkeeper_target_notices_a_key_that_nobody_authorised(
+    make: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = make("doorkeeper")
+    messages = split_messages((SEEDS / "doorkeeper" / "life.seq").read_bytes())
+    known = target._doorkeeper.AuthorizedKey("eve", b"", "viewer")
+    monkeypatch.setattr("rankcast.keys.Authorized.find", lambda _self, _public: known)
+    with pytest.raises(AssertionError):
+        target.run(messages)

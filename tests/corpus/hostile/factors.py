@@ -1,0 +1,101 @@
+"""Factors, ranks and slices of `svd` and `svd-patch` that do not hold."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from corpus.hostile.messages import HUGE, Files, changed, frames, seed
+from rankcast.wire import pack
+
+
+def svd() -> Files:
+    """Factors that are none, ranks that do not fit, products without end."""
+    for form, number, item in (("float16", 1, "e"), ("float32", 2, "f"), ("float64", 3, "d")):
+        first = seed("svd", f"deep_{form}")[0]
+        body = bytes(first.body)
+        s_item = "d" if form == "float64" else "f"
+        at_u = first.header.rank[0] * struct.calcsize(s_item)
+        for label, value in {"nan": float("nan"), "inf": float("inf"), "minus": -float("inf"),
+                             "large": 60_000.0}.items():  # fmt: skip
+            vector = struct.pack(f"<{item}", value)
+            yield (
+                f"svd/{form}_u_{label}.msg",
+                changed(first, body[:at_u] + vector + body[at_u + len(vector) :]),
+            )
+            yield f"svd/{form}_v_{label}.msg", changed(first, body[: -len(vector)] + vector)
+        for label, value in {"nan": float("nan"), "inf": float("inf"), "zero": 0.0, "minus": -1.0,
+                             "large": 1e30}.items():  # fmt: skip
+            s = struct.pack(f"<{s_item}", value)
+            yield f"svd/{form}_s_{label}.msg", changed(first, s + body[len(s) :])
+        yield f"svd/{form}_short.msg", changed(first, body[:-1])
+        yield f"svd/{form}_as_another.msg", changed(first, params=(number % 3 + 1, 0))
+    first = seed("svd", "grey_coded")[0]
+    body = bytes(first.body)
+    for number, params in enumerate(
+        ((), (0,), (4, 0), (0, 2), (-1, 0), (0.5, 0), (0, 1), (0, 0, 0))
+    ):
+        yield f"svd/params_{number}.msg", changed(first, params=params)
+    for number, rank in enumerate(((), (1, 1), (10,), (65_535,), (0,))):
+        yield f"svd/rank_{number}.msg", changed(first, rank=rank)
+    for at, label in ((0, "length"), (12, "first_s")):
+        yield f"svd/{label}_2_32.msg", changed(first, body[:at] + b"\xff" * 4 + body[at + 4 :])
+    rank = first.header.rank[0]
+    for label, step in {"zero": 0.0, "minus": -1.0, "nan": float("nan"), "inf": float("inf"),
+                        "huge": 1e39}.items():  # fmt: skip
+        yield (
+            f"svd/step_{label}.msg",
+            changed(first, body[:4] + struct.pack("<d", step) + body[12:]),
+        )
+    at = 12 + 4 * rank
+    yield "svd/u_length.msg", changed(first, body[:at] + b"\xff" * 4 + body[at + 4 :])
+    matrix = at + 4
+    for label, head in {"no_class": struct.pack("<QII", 0, 1 << 15, 1 << 15),
+                        "all_classes": struct.pack("<QII", 2**64 - 1, 1 << 15, 1 << 15),
+                        "state": struct.pack("<QII", 1, 2**31, 1 << 15)}.items():  # fmt: skip
+        yield f"svd/{label}.msg", changed(first, body[:matrix] + head + body[matrix + 16 :])
+    for label, table in {"frequency_0": (0, 0, 1, 0), "frequency_4096": (4096, 0, 1, 0),
+                         "decay_0": (1, 0, 0, 0), "shift_25": (1, 0, 1, 25)}.items():  # fmt: skip
+        bad = body[: matrix + 16] + struct.pack("<HBBB", *table) + body[matrix + 21 :]
+        yield f"svd/table_{label}.msg", changed(first, bad)
+    yield "svd/bomb_of_products.msg", changed(first, rank=(8192,), shape=HUGE)
+    yield "svd/bomb_of_planes.msg", changed(first, rank=(1449,) * 64, shape=(1449, 1447, 64))
+    coded = struct.pack("<d", 1.0) + struct.pack("<f", 1.0) * 100
+    one = struct.pack("<QII", 1, 1 << 15, 1 << 15) + struct.pack("<HBBB", 4095, 0, 255, 0)
+    coded += struct.pack("<I", len(one)) + one + one
+    yield (
+        "svd/bomb_of_zeros.msg",
+        changed(first, struct.pack("<I", len(coded)) + coded, rank=(100,), shape=HUGE),
+    )
+
+
+def svd_patch() -> Files:
+    """Parameters, flags, lengths and slices of one picture."""
+    first, second = seed("svd-patch", "still")[:2]
+    body = bytes(first.body)
+    bases = seed("svd-patch", "own_bases")[0]
+    for number, params in enumerate((
+        (), (0, 64), (5, 64, 8), (-1, 64, 8), (0, 3, 8), (0, 2**20 + 1, 8), (0, 64, 0), (0, 64, 9),
+        (0.0, 64, 8), (1, 64, 8), (2, 64, 8), (4, 64, 8), (0, 64, 8, 0),
+    )):  # fmt: skip
+        yield f"svd-patch/params_{number}.msg", changed(first, params=params)
+    yield "svd-patch/bayer_of_one_row.msg", changed(first, params=(3, 64, 8), shape=(1, 40))
+    yield "svd-patch/flags.msg", changed(first, b"\x04" + body[1:])
+    yield "svd-patch/not_kept.msg", changed(first, b"\0" + body[1:])
+    yield "svd-patch/bases_without_end.msg", changed(first, b"\3" + b"\xff" * 40)
+    yield "svd-patch/bases_too_long.msg", changed(first, b"\3\xff\xff\x7f" + body[1:])
+    yield "svd-patch/bases_cut.msg", changed(bases, bytes(bases.body)[:5])
+    yield "svd-patch/bases_of_ones.msg", changed(bases, b"\3\x20" + b"\xff" * 32)
+    yield "svd-patch/checksum.msg", changed(first, checksum=1)
+    yield "svd-patch/predicted_first.msg", frames(pack(second.header, second.body))
+    for number in range(4):
+        noise = b"".join(
+            zlib.crc32(b"%d %d" % (number, k)).to_bytes(4, "little") for k in range(500)
+        )
+        yield f"svd-patch/noise_{number}.msg", changed(first, b"\1" + noise)
+    yield "svd-patch/ones.msg", changed(first, b"\1" + b"\xff" * 3000)
+    yield "svd-patch/huge.msg", changed(first, body, shape=HUGE)
+    yield "svd-patch/64_channels.msg", changed(first, body, shape=(1024, 2048, 64),
+                                               params=(4, 64, 8))  # fmt: skip
+    for number, lengths in enumerate((b"\xff\xff\x03" * 3, b"\x80" * 9, b"\x05\x05")):
+        yield f"svd-patch/slices_{number}.msg", changed(first, b"\1" + lengths, shape=(2160, 3840))

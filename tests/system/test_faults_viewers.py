@@ -1,0 +1,185 @@
+"""Faults of viewers, which cost the sender and the other viewers nothing.
+
+The numbers in the names are rows of the fault matrix. In every row the ledgers of both ends
+balance, and the number burnt into the pixels of each decoded frame is that of its header.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from processes import rankcast
+from rankcast.frame import Frame
+from rankcast.ledger import NETWORK_GAP, SKIPPED_AS_OLD
+from viewers import (
+    SETTLE_MB,
+    STOP_S,
+    Viewer,
+    check_all_arrived_or_counted,
+    check_received,
+    check_saved,
+    finish,
+    percentile,
+    port_of,
+    sending,
+)
+
+Figure = Callable[[str], None]
+BUSY_MS = 20.0
+"""What a machine with other work may add to a median."""
+
+
+def test_row_4_a_killed_viewer_costs_the_sender_and_the_others_nothing(
+    tmp_path: Path, figure: Figure
+) -> None:
+    with (
+        sending(tmp_path, "--wait-viewers", "1") as sender,
+        Viewer(sender.address, live=False) as viewer,
+    ):
+        viewer.wait_more(30)
+        descriptors, memory = sender.descriptors(), sender.memory_mb()
+        with rankcast("receive", "--connect", sender.address) as other:
+            other.wait_line("fps")
+            assert sender.descriptors() > descriptors
+            other.signal(signal.SIGKILL)
+            assert other.wait() == -signal.SIGKILL
+        for _ in range(60):  # frames are the clock
+            if sender.descriptors() <= descriptors:
+                break
+            viewer.wait_more(1)
+        figure(f"memory {memory:.1f} MB, then {sender.memory_mb():.1f} MB")
+        assert sender.descriptors() <= descriptors
+        assert sender.memory_mb() - memory < SETTLE_MB
+        finish(sender, viewer)
+        assert viewer.subscriber.balance().lost == {}
+
+
+@pytest.mark.parametrize("stop_s", [2.0, pytest.param(60.0, marks=pytest.mark.slow)])
+@pytest.mark.timeout(180)
+def test_row_5_a_viewer_that_stood_still_soon_sees_fresh_frames_again(
+    tmp_path: Path, figure: Figure, stop_s: float
+) -> None:
+    folder, report = tmp_path / "saved", tmp_path / "received.json"
+    with (
+        sending(tmp_path, "--wait-viewers", "2", "--codec", "raw") as sender,
+        rankcast("receive", "--connect", sender.address, "--save", str(folder), "--set",
+                 "stream.mode=live", "--report", str(report)) as stopped,
+        Viewer(sender.address, live=False) as viewer,
+    ):  # fmt: skip
+        stopped.wait_line("fps")
+        viewer.wait_more(15)
+        memory = sender.memory_mb()
+        stopped.signal(signal.SIGSTOP)
+        most = memory
+        until = time.monotonic() + stop_s
+        while time.monotonic() < until:
+            viewer.wait_more(5)
+            most = max(most, sender.memory_mb())
+        stopped.signal(signal.SIGCONT)
+        going_utc = time.time()
+        viewer.wait_more(60)
+        sender.stop()
+        assert stopped.wait() == 0, stopped.lines
+        check_all_arrived_or_counted(viewer.finish(), sender.report())
+        figure(f"sender grew by {most - memory:.1f} MB while a viewer stood for {stop_s:g} s")
+        assert viewer.subscriber.balance().lost == {}
+        assert most - memory < SETTLE_MB
+    received = check_received(report)
+    assert received["lost"].get(NETWORK_GAP, 0) > 0, received
+    assert len(check_saved(folder)) == received["saved"]
+    later = [
+        path for path in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+        if path.stat().st_mtime > going_utc + 1.0
+    ]  # fmt: skip
+    ages = [path.stat().st_mtime - captured_s(path) for path in later]
+    figure(f"oldest frame later than 1 s after SIGCONT: {max(ages) * 1e3:.0f} ms")
+    assert max(ages) < 1.0
+
+
+def captured_s(path: Path) -> float:
+    """Capture time of a saved frame, from its name."""
+    stamp = path.stem.split("_")[-1].rstrip("Z")
+    return datetime.strptime(stamp, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize("others", [3, pytest.param(7, marks=pytest.mark.slow)])
+def test_row_6_a_viewer_at_1_fps_costs_the_others_no_frame(
+    tmp_path: Path, figure: Figure, others: int
+) -> None:
+    release = threading.Event()
+
+    def be_slow(_: Frame) -> None:
+        release.wait(1.0)  # the slowness that is tested
+
+    with ExitStack() as stack:
+        sender = stack.enter_context(sending(tmp_path, "--wait-viewers", str(others)))
+        fast = [stack.enter_context(Viewer(sender.address, live=False)) for _ in range(others)]
+        for viewer in fast:
+            viewer.wait_more(30)
+        before = [seen.age_ms for viewer in fast for seen in viewer.seen[10:]]
+        slow = stack.enter_context(Viewer(sender.address, be_slow))
+        stack.callback(release.set)
+        slow.wait_more(1)
+        marks = [len(viewer.seen) for viewer in fast]
+        slow.wait_more(2)
+        during = [
+            seen.age_ms
+            for viewer, mark in zip(fast, marks, strict=True)
+            for seen in viewer.seen[mark:]
+        ]
+        release.set()
+        p50 = percentile(before, 0.5), percentile(during, 0.5)
+        figure(f"age p50 of the others {p50[0]:.1f} ms without, {p50[1]:.1f} ms with a slow one")
+        assert p50[1] <= 1.1 * p50[0] + BUSY_MS
+        finish(sender, *fast)
+        balance = slow.finish()
+        for viewer in fast:
+            assert viewer.subscriber.balance().lost == {}
+        assert balance.lost.get(SKIPPED_AS_OLD, 0) + balance.lost.get(NETWORK_GAP, 0) > 0
+
+
+def subscribe_raw(address: str) -> socket.socket:
+    """Speak ZMTP 3.0 up to a subscription to everything, and never read again."""
+    peer = socket.create_connection(port_of(address), timeout=10)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    greeting = b"\xff" + bytes(8) + b"\x7f" + bytes((3, 0)) + b"NULL".ljust(20, b"\0")
+    peer.sendall(greeting.ljust(64, b"\0"))
+    kind = b"\x0bSocket-Type" + struct.pack(">I", 3) + b"SUB"
+    ready = b"\x05READY" + kind
+    peer.sendall(bytes((4, len(ready))) + ready)
+    peer.sendall(b"\0\x01\x01")  # one frame: subscribe to the empty prefix
+    return peer
+
+
+def test_row_7_a_peer_that_never_reads_costs_nothing_and_delays_no_end(
+    tmp_path: Path, figure: Figure
+) -> None:
+    source = "synthetic:conveyor?width=640&height=480&fps=30"
+    with (
+        sending(tmp_path, "--wait-viewers", "1", "--codec", "raw", source=source) as sender,
+        Viewer(sender.address, live=False) as viewer,
+    ):
+        viewer.wait_more(15)
+        memory = sender.memory_mb()
+        with closing(subscribe_raw(sender.address)):
+            viewer.wait_more(60)
+            growth = sender.memory_mb() - memory
+            started = time.monotonic()
+            sender.stop()
+            stop_s = time.monotonic() - started
+        check_all_arrived_or_counted(viewer.finish(), sender.report())
+        figure(f"sender grew by {growth:.1f} MB, stopped within {stop_s:.2f} s")
+        # Ten raw frames of 0.92 MB may wait in queue and buffers, beyond what the allocator keeps.
+        assert growth < SETTLE_MB + 10
+        assert stop_s < STOP_S
+        assert viewer.subscriber.balance().lost == {}
