@@ -80,7 +80,7 @@ def svd_patch() -> Files:
     )):  # fmt: skip
         yield f"svd-patch/params_{number}.msg", changed(first, params=params)
     yield "svd-patch/bayer_of_one_row.msg", changed(first, params=(3, 64, 8), shape=(1, 40))
-    yield "svd-patch/flags.msg", changed(first, b"\x04" + body[1:])
+    yield "svd-patch/flags.msg", changed(first, b"\x09" + body[1:])
     yield "svd-patch/not_kept.msg", changed(first, b"\0" + body[1:])
     yield "svd-patch/bases_without_end.msg", changed(first, b"\3" + b"\xff" * 40)
     yield "svd-patch/bases_too_long.msg", changed(first, b"\3\xff\xff\x7f" + body[1:])
@@ -99,3 +99,11 @@ def svd_patch() -> Files:
                                                params=(4, 64, 8))  # fmt: skip
     for number, lengths in enumerate((b"\xff\xff\x03" * 3, b"\x80" * 9, b"\x05\x05")):
         yield f"svd-patch/slices_{number}.msg", changed(first, b"\1" + lengths, shape=(2160, 3840))
+    # Of 68 rows of cells: falling, beyond the last, without end, cut, all at the end.
+    for number, borders in enumerate(
+        (b"\x22\x11\x33", b"\x11\x22\x45", b"\xff" * 9, b"\x11", b"\x44\x44\x44")
+    ):
+        yield (
+            f"svd-patch/borders_{number}.msg",
+            changed(first, b"\5" + borders + b"\1\1\1\xff\xff\xff\xff", shape=(2160, 3840)),
+        )
