@@ -185,7 +185,7 @@ def places(name: str, pixels: Any, bits: float) -> dict[str, Any]:
     def distance(coded: Coded) -> float:
         return math.log(8 * coded.coded_bytes / area / bits)
 
-    methods, _ = methods_for(NAMES, pixels, None)
+    methods, _ = methods_for(NAMES, pixels, {})
     found = {method.name: method.at(method.nearest(distance)) for method in methods}
     return {
         "picture": name,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rankcast.codec.pca.options import DEFAULT_VARIANCE
-from rankcast.commands.matching import Contest, Elbow
+from rankcast.commands.matching import Contest, Elbow, Scree
+from rankcast.commands.methods import PCA_PATCHES
 from rankcast.commands.plot import CEILING_DB, byte_axis, bytes_text, channel_looks
 from rankcast.commands.plotting import DPI, MUTED, STYLE, save
 from rankcast.frame import Pixels
@@ -43,18 +44,21 @@ def draw_methods_plot(path: Path, title: str, contest: Contest) -> None:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    below = ["scree"] * bool(contest.shares) + ["elbow", "png"] * bool(contest.elbow)
-    height = TOP_HEIGHT + BOTTOM_HEIGHT * bool(below)
+    below = [scree.method for scree in contest.screes] + ["elbow", "png"] * bool(contest.elbow)
+    # Four in a row would be too narrow for their labels.
+    columns = 2 if len(below) == 4 else max(1, len(below))
+    lower = [below[first : first + columns] for first in range(0, len(below), columns)]
+    height = TOP_HEIGHT + BOTTOM_HEIGHT * len(lower)
     layout = ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.15, wspace=0.03)
-    rows: Any = [["quality"] * max(1, len(below)), below] if below else [["quality"]]
-    ratios = (TOP_HEIGHT, BOTTOM_HEIGHT) if below else (1,)
+    rows: Any = [["quality"] * columns, *lower]
+    ratios = (TOP_HEIGHT, *[BOTTOM_HEIGHT] * len(lower))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, layout=layout)
         figure.suptitle(title, fontsize=16, fontweight="bold", x=0.012, ha="left")
         axes = figure.subplot_mosaic(rows, height_ratios=ratios)
         _draw_quality(axes["quality"], contest)
-        if contest.shares:
-            _draw_scree(axes["scree"], contest)
+        for scree in contest.screes:
+            _draw_scree(axes[scree.method], scree)
         if contest.elbow is not None:
             _draw_elbow(axes["elbow"], contest.elbow, contest.pixels)
             _draw_png(axes["png"], contest.elbow)
@@ -97,12 +101,13 @@ def _draw_quality(axes: Axes, contest: Contest) -> None:
                 borderaxespad=0.2, columnspacing=1.2, handlelength=1.6)  # fmt: skip
 
 
-def _draw_scree(axes: Axes, contest: Contest) -> None:
-    axes.set_title("Scree: variance by component")
-    count = max(1, min(SCREE_COMPONENTS, max(len(shares) for shares in contest.shares)))
-    looks = channel_looks(len(contest.shares))
+def _draw_scree(axes: Axes, scree: Scree) -> None:
+    kind = "patches" if PCA_PATCHES[scree.method] else "rows"
+    axes.set_title(f"Scree of {kind}: variance by component")
+    count = max(1, min(SCREE_COMPONENTS, max(len(shares) for shares in scree.shares)))
+    looks = channel_looks(len(scree.shares))
     wanted = []
-    for shares, (name, colour) in zip(contest.shares, looks, strict=True):
+    for shares, (name, colour) in zip(scree.shares, looks, strict=True):
         if not shares.size:
             continue
         kept = int(np.searchsorted(np.cumsum(shares), DEFAULT_VARIANCE * (1 - 1e-12))) + 1
