@@ -30,6 +30,9 @@ MARKERS: Final = {
     "jpeg": ".", "webp": ".", "lossless": "X",
 }  # fmt: skip
 SCREE_COMPONENTS: Final = 100
+PAPER: Final = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none",
+                "alpha": 0.85}  # fmt: skip
+"""Behind words that may lie on a curve."""
 
 
 def draw_methods_plot(path: Path, title: str, contest: Contest) -> None:
@@ -83,16 +86,23 @@ def _draw_quality(axes: Axes, contest: Contest) -> None:
         axes.axhline(ceiling_db, color=MUTED, linewidth=0.8, linestyle=":")
         axes.annotate(f"{ceiling_db:g} dB, more, or exact", (0.005, ceiling_db),
                       xycoords=("axes fraction", "data"), xytext=(0, 5),
-                      textcoords="offset points", color=MUTED)  # fmt: skip
+                      textcoords="offset points", color=MUTED, bbox=PAPER)  # fmt: skip
     area = pixels.shape[0] * pixels.shape[1]
+    upright: dict[str, Any] = {
+        "xycoords": ("data", "axes fraction"), "xytext": (6, 8), "textcoords": "offset points",
+        "rotation": 90, "va": "bottom", "color": MUTED, "bbox": PAPER,
+    }  # fmt: skip
     if contest.match == "bytes":
-        axes.axvline(contest.target * area / 8, color=MUTED, linewidth=1)
+        wanted = contest.target * area / 8
+        axes.axvline(wanted, color=MUTED, linewidth=1)
+        axes.annotate(f"target {contest.target:g} bit/pixel", (wanted, 0), **upright)
     else:
         axes.axhline(contest.target, color=MUTED, linewidth=1)
+        axes.annotate(f"target {contest.target:g} dB", (0.005, contest.target),
+                      xycoords=("axes fraction", "data"), xytext=(0, 5),
+                      textcoords="offset points", color=MUTED, bbox=PAPER)  # fmt: skip
     axes.axvline(pixels.nbytes, color=MUTED, linewidth=1, linestyle="--")
-    axes.annotate("raw samples", (pixels.nbytes, 0), xycoords=("data", "axes fraction"),
-                  xytext=(6, 8), textcoords="offset points", rotation=90, va="bottom",
-                  color=MUTED)  # fmt: skip
+    axes.annotate("raw samples", (pixels.nbytes, 0), **upright)
     axes.margins(x=0.04, y=0.1)
     byte_axis(axes)
     axes.set_xlabel("bytes of packet or file; rings: what the table shows")
@@ -103,7 +113,9 @@ def _draw_quality(axes: Axes, contest: Contest) -> None:
 
 def _draw_scree(axes: Axes, scree: Scree) -> None:
     kind = "patches" if PCA_PATCHES[scree.method] else "rows"
-    axes.set_title(f"Scree of {kind}: variance by component")
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_title(f"Scree of {kind}")
     count = max(1, min(SCREE_COMPONENTS, max(len(shares) for shares in scree.shares)))
     looks = channel_looks(len(scree.shares))
     wanted = []
@@ -120,7 +132,10 @@ def _draw_scree(axes: Axes, scree: Scree) -> None:
         axes.text(0, 0.9, "Nothing varies.", transform=axes.transAxes, color=MUTED)
         return
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
+    axes.set_ylim(top=max(150 * float(shares[0]) for shares in scree.shares if shares.size))
+    axes.set_xlim(0.5 if count < 20 else 0, count + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %" if value <= 100 else "")
     axes.set_xlabel(f"component; {100 * DEFAULT_VARIANCE:g} % takes {', '.join(wanted)}")
     axes.set_ylabel("share of the variance")
     if len(wanted) > 1:
