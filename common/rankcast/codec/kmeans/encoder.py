@@ -40,8 +40,9 @@ TRIAL_PER_COLOUR: Final = 64
 """Points a centroid while starts and swaps are tried out: what is found is fitted to all."""
 STARTS: Final = 3
 """Fits of a first frame, of which the best is kept."""
-SWAPS: Final = 96
-"""Of a first frame."""
+MANY: Final = 128
+SWAPS: Final = 64
+"""Of a first frame, and half as many more above `MANY` colours."""
 SWAPS_A_FRAME: Final = 1
 """In a stream, so that it finds its way out of a poor palette within seconds."""
 SWAPPED: Final = 256
@@ -120,7 +121,8 @@ class KMeansEncoder:
     def _swaps(self, wanted: int) -> int:
         if not 2 < wanted <= SWAPPED:
             return 0
-        return SWAPS * min(self.options.max_iter - 1, ITERATIONS - 1) // (ITERATIONS - 1)
+        swaps = SWAPS if wanted <= MANY else SWAPS + SWAPS // 2
+        return swaps * min(self.options.max_iter - 1, ITERATIONS - 1) // (ITERATIONS - 1)
 
 
 def draw_sample(colours: Pixels, k: int, per_colour: int) -> Sample:
