@@ -41,8 +41,9 @@ TRIAL_PER_COLOUR: Final = 64
 STARTS: Final = 3
 """Fits of a first frame, of which the best is kept."""
 MANY: Final = 128
+"""Colours above which a first frame needs more swaps."""
 SWAPS: Final = 64
-"""Of a first frame, and half as many more above `MANY` colours."""
+"""Of a first frame, and half as many more for many colours."""
 SWAPS_A_FRAME: Final = 1
 """In a stream, so that it finds its way out of a poor palette within seconds."""
 SWAPPED: Final = 256
