@@ -1,9 +1,10 @@
 """Claims of pca and kmeans: agreement with scikit-learn, speed, and their place among the codecs.
 
-    python benchmarks/methods.py [--data DIR] [--images N] [--output FILE]
+    python benchmarks/methods.py [--data DIR] [--images N] [--gan FILE.rkm] [--output FILE]
 
 With ``--data`` the pictures are kodak/*.png and the frames those of video/*.mp4; without it both
-are made here. scikit-learn comes with the extra `test`.
+are made here. ``--gan`` adds that codec with a model for pictures of any size, which should not
+have been trained on those here. scikit-learn comes with the extra `test`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from rankcast.commands.methods import methods_for
 from rankcast.opencv import cv2
 from rankcast.wire import unpack
 
-NAMES = ("svd-patch", "webp", "jpeg", "kmeans", "pca-patches", "svd", "pca")
+NAMES = ("svd-patch", "webp", "jpeg", "kmeans", "pca-patches", "svd", "pca", "lossless")
 K = 20
 SLOW_ROWS = 24
 """Rows that the Python loops go through; their time is scaled to the whole picture."""
@@ -179,18 +180,33 @@ def agreement(name: str, pixels: Any) -> dict[str, Any]:
     return {"picture": name, **worst}
 
 
-def places(name: str, pixels: Any, bits: float) -> dict[str, Any]:
+def kept_by_default(name: str, pixels: Any) -> dict[str, Any]:
+    """What `variance=0.98` keeps and costs, by layout."""
+    found: dict[str, Any] = {"picture": name}
+    for layout in ("rows", "patches"):
+        packet = rankcast.Encoder("pca", layout=layout, engine="exact").encode(pixels)
+        header = unpack(packet).header
+        found[layout] = {
+            "components": header.rank, "psnr_db": header.psnr_db,
+            "bits_per_pixel": 8 * len(packet) / (pixels.shape[0] * pixels.shape[1]),
+        }  # fmt: skip
+    return found
+
+
+def places(name: str, pixels: Any, bits: float, gan: Path | None) -> dict[str, Any]:
     area = pixels.shape[0] * pixels.shape[1]
 
     def distance(coded: Coded) -> float:
         return math.log(8 * coded.coded_bytes / area / bits)
 
-    methods, _ = methods_for(NAMES, pixels, None)
+    names = [*NAMES, "gan"] if gan else NAMES
+    methods, left_out = methods_for(names, pixels, {"model": str(gan)} if gan else {})
+    assert not left_out, left_out
     found = {method.name: method.at(method.nearest(distance)) for method in methods}
     return {
         "picture": name,
         "bits_per_pixel": bits,
-        "psnr_db": {each: coded.psnr_db for each, coded in found.items()},
+        "psnr_db": {each: min(coded.psnr_db, 999.0) for each, coded in found.items()},
         "ssim": {each: coded.ssim for each, coded in found.items()},
         "reached": {each: 8 * coded.coded_bytes / area for each, coded in found.items()},
     }
@@ -204,6 +220,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--images", type=int, default=3)
+    parser.add_argument("--gan", type=Path, metavar="FILE.rkm")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     images = list(pictures(arguments.data, arguments.images))
@@ -216,9 +233,10 @@ def main() -> None:
     say("kmeans_real_time", [real_time(*clip) for clip in clips(arguments.data)])
     say("kmeans_speed", speed_against_loops(images[0][1]))
     say("pca_agreement", [agreement(*image) for image in images])
-    say("kmeans_distortion", [distortion(*image, k) for image in images for k in (8, K, 64)])
+    say("kmeans_distortion", [distortion(*image, k) for image in images for k in (8, K, 64, 256)])
+    say("pca_default", [kept_by_default(*image) for image in images])
     for bits in (1.0, 2.0):
-        rows = [places(*image, bits) for image in images]
+        rows = [places(*image, bits, arguments.gan) for image in images]
         say(f"places_{bits:g}", {key: means(rows, key) for key in ("psnr_db", "ssim", "reached")})
     document = json.dumps(report, indent=2, allow_nan=False)
     if arguments.output is None:

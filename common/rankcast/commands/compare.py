@@ -21,6 +21,7 @@ from rankcast.commands.comparison import (
     Coded,
     Comparison,
     RankGroup,
+    coded_json,
     compare_ranks,
     step_count,
     usable_ranks,
@@ -68,6 +69,8 @@ RANK_RULES: Final = ("rank", "energy", "psnr")
               help="With --codecs: bits a pixel, or dB.  [default: 1 or 32]")  # fmt: skip
 @click.option("--model", type=click.Path(path_type=Path), metavar="FILE.rkm",
               help="With --codecs: the model of gan.")  # fmt: skip
+@click.option("--label", metavar="NAME",
+              help="With --codecs: which camera of that model, if it has several.")  # fmt: skip
 @codec_options
 @click.pass_context
 def compare(
@@ -83,6 +86,7 @@ def compare(
     match: Match,
     target: float | None,
     model: Path | None,
+    label: str | None,
     codec: str | None,
     sets: tuple[str, ...],
 ) -> None:
@@ -95,8 +99,9 @@ def compare(
     _check_usage(context)
     if codecs is not None:
         names = parse_codecs(codecs)
-        if model is not None and "gan" not in names:
-            raise SettingsError("got --model, but gan is none of --codecs")
+        if "gan" not in names and (model is not None or label is not None):
+            option = "--label" if model is None else "--model"
+            raise SettingsError(f"got {option}, but gan is none of --codecs")
         if pictures:
             require_matplotlib()
         pixels = read_image(image, grey=grey)
@@ -105,7 +110,7 @@ def compare(
             printable(image.name),
             folder / (image.stem + ("-grey" if grey else "")),
             pixels,
-            MethodsRequest(names, match, target, model),
+            MethodsRequest(names, match, target, model, label),
             json_file=json_file,
             html_file=html_file,
             pictures=pictures,
@@ -143,7 +148,7 @@ def compare(
         click.echo(f"report   {printable(html_file)}")
 
 
-_ONLY_WITH_CODECS: Final = ("match", "target", "model")
+_ONLY_WITH_CODECS: Final = ("match", "target", "model", "label")
 _ONLY_WITH_RANKS: Final = ("ranks", "codec", "sets")
 
 
@@ -317,7 +322,7 @@ def as_json(name: str, comparison: Comparison) -> dict[str, Any]:
         "ranks": [_group_json(group, pixels) for group in comparison.groups],
         "article": _group_json(comparison.article, pixels),
         "curves": [
-            {"label": curve.label, "points": [_coded_json(point, pixels) for point in curve.points]}
+            {"label": curve.label, "points": [coded_json(point, pixels) for point in curve.points]}
             for curve in comparison.curves
         ],
     }
@@ -325,27 +330,8 @@ def as_json(name: str, comparison: Comparison) -> dict[str, Any]:
 
 def _group_json(group: RankGroup, pixels: Pixels) -> dict[str, Any]:
     return {
-        **_coded_json(group.coded, pixels),
+        **coded_json(group.coded, pixels),
         "article_original_bytes": group.article.original_bytes,
         "article_compressed_bytes": group.article.compressed_bytes,
-        "matched_bytes": [_coded_json(reference, pixels) for reference in group.references],
-    }
-
-
-def _coded_json(coded: Coded, pixels: Pixels) -> dict[str, Any]:
-    exact = math.isinf(coded.psnr_db)
-    return {
-        "codec": coded.codec,
-        "at": coded.setting,
-        "rank": coded.rank,
-        "kept": list(coded.kept),
-        "bytes": coded.coded_bytes,
-        "ratio": pixels.nbytes / coded.coded_bytes,
-        "bits_per_pixel": 8 * coded.coded_bytes / (pixels.shape[0] * pixels.shape[1]),
-        "psnr_db": None if exact else coded.psnr_db,
-        "lossless": exact,
-        "ssim": coded.ssim,
-        "energy": coded.energy,
-        "encode_ms": coded.encode_ms,
-        "decode_ms": coded.decode_ms,
+        "matched_bytes": [coded_json(reference, pixels) for reference in group.references],
     }

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from rankcast.commands.comparison import Coded
+from rankcast.commands.comparison import Coded, coded_json
 from rankcast.commands.gallery import Panel, draw_gallery, shown_png
 from rankcast.commands.matching import (
     DEFAULT_BITS_PER_PIXEL,
@@ -52,6 +52,8 @@ class MethodsRequest:
     match: Match
     target: float | None
     model: Path | None
+    label: str | None
+    """Of `gan`, as its model."""
 
 
 def with_progress(total: int, work: Callable[[Callable[[], Any]], Contest]) -> Contest:
@@ -96,13 +98,21 @@ def compare_methods(
         target = DEFAULT_BITS_PER_PIXEL if request.match == "bytes" else DEFAULT_PSNR_DB
     elif not 0 < target <= 1000:
         raise SettingsError(f"got --target {target:g}, want above 0 and at most 1000")
-    methods, notes = methods_for(request.names, pixels, request.model)
-    if not methods:
-        raise UnsupportedImageError("; ".join(notes))
+    gan = {"label": request.label or ""}
+    if request.model is not None:
+        gan["model"] = str(request.model)
+    elif "gan" in request.names:
+        raise SettingsError("got --codecs gan, want its model with --model FILE.rkm")
+    methods, left_out = methods_for(request.names, pixels, gan)
     contest = with_progress(
         step_count(methods),
-        lambda advance: hold(pixels, methods, request.match, target, notes, advance),
+        lambda advance: hold(pixels, methods, request.match, target, left_out, advance),
     )
+    if not contest.results:
+        if len(contest.left_out) == 1:
+            raise contest.left_out[0].error
+        reasons = "; ".join(f"{each.name}: {each.reason}" for each in contest.left_out)
+        raise UnsupportedImageError(f"no method can code the picture: {reasons}")
     about = _about(contest)
     _print_table(name, about, contest)
     if json_file is not None:
@@ -166,6 +176,8 @@ def _print_table(name: str, about: str, contest: Contest) -> None:
     for coded in contest.results:
         table.add_row(*_cells(coded, contest.pixels))
     out.print(table)
+    for each in contest.left_out:
+        out.print(Text(f"{each.name}  left out: {each.reason}"))
     for line in [*(f"note: {note}" for note in contest.notes), *png_lines(contest)]:
         out.print(Text(line))
 
@@ -216,7 +228,13 @@ def _page(name: str, about: str, contest: Contest, plots: list[bytes]) -> Report
     return ReportPage(
         title=name,
         about=about,
-        table=ReportTable(TITLES, [_cells(coded, pixels) for coded in contest.results]),
+        table=ReportTable(
+            TITLES,
+            [
+                *(_cells(coded, pixels) for coded in contest.results),
+                *([each.name, f"left out: {each.reason}"] for each in contest.left_out),
+            ],
+        ),
         notes=[*contest.notes, *png_lines(contest)],
         figures=figures,
         plots=plots,
@@ -234,12 +252,16 @@ def methods_json(name: str, contest: Contest) -> dict[str, Any]:
         "match": contest.match,
         "target": contest.target,
         "notes": list(contest.notes),
-        "results": [_coded_json(coded, pixels) for coded in contest.results],
+        "results": [coded_json(coded, pixels) for coded in contest.results],
         "curves": [
-            {"label": curve.label, "points": [_coded_json(point, pixels) for point in curve.points]}
+            {"label": curve.label, "points": [coded_json(point, pixels) for point in curve.points]}
             for curve in contest.curves
         ],
-        "scree": [[float(share) for share in shares] for shares in contest.shares],
+        "left_out": [{"codec": each.name, "reason": each.reason} for each in contest.left_out],
+        "scree": {
+            scree.method: [[float(share) for share in shares] for shares in scree.shares]
+            for scree in contest.screes
+        },
         "elbow": None
         if elbow is None
         else {
@@ -248,22 +270,4 @@ def methods_json(name: str, contest: Contest) -> dict[str, Any]:
             "png_bytes": list(elbow.png_bytes),
             "original_png_bytes": elbow.original_png_bytes,
         },
-    }
-
-
-def _coded_json(coded: Coded, pixels: Pixels) -> dict[str, Any]:
-    exact = math.isinf(coded.psnr_db)
-    return {
-        "codec": coded.codec,
-        "at": coded.setting,
-        "kept": list(coded.kept),
-        "bytes": coded.coded_bytes,
-        "ratio": pixels.nbytes / coded.coded_bytes,
-        "bits_per_pixel": 8 * coded.coded_bytes / (pixels.shape[0] * pixels.shape[1]),
-        "psnr_db": None if exact else coded.psnr_db,
-        "lossless": exact,
-        "ssim": coded.ssim,
-        "energy": coded.energy,
-        "encode_ms": coded.encode_ms,
-        "decode_ms": coded.decode_ms,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,26 @@ class Coded:
     """Singular values in the packet, of each plane: fewer than `rank` where the rest is zero."""
     energy: float | None = None
     pixels: Pixels | None = None
+
+
+def coded_json(coded: Coded, pixels: Pixels) -> dict[str, Any]:
+    """A row as JSON; an exact picture has ``lossless`` true and ``psnr_db`` null."""
+    exact = math.isinf(coded.psnr_db)
+    return {
+        "codec": coded.codec,
+        "at": coded.setting,
+        "rank": coded.rank,
+        "kept": list(coded.kept),
+        "bytes": coded.coded_bytes,
+        "ratio": pixels.nbytes / coded.coded_bytes,
+        "bits_per_pixel": 8 * coded.coded_bytes / (pixels.shape[0] * pixels.shape[1]),
+        "psnr_db": None if exact else coded.psnr_db,
+        "lossless": exact,
+        "ssim": coded.ssim,
+        "energy": coded.energy,
+        "encode_ms": coded.encode_ms,
+        "decode_ms": coded.decode_ms,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,17 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from rankcast.codec.kmeans.distinct import distinct_colours
+from rankcast.codec.pca.options import DEFAULT_PATCH
 from rankcast.commands.comparison import Coded
 from rankcast.commands.reference import FORMATS, Reference, refusal
 from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder, check_options
-from rankcast.errors import SettingsError, UnsupportedImageError
+from rankcast.errors import RankcastError, SettingsError, UnsupportedImageError
 from rankcast.frame import Pixels, channels_of
 from rankcast.metrics import psnr_db, squared_error, ssim
 from rankcast.opencv import cv2
@@ -25,6 +25,8 @@ from rankcast.wire import OFFLINE, PPB, unpack
 NAMES: Final = (
     "svd", "svd-patch", "pca", "pca-patches", "kmeans", "gan", "jpeg", "webp", "lossless",
 )  # fmt: skip
+PCA_PATCHES: Final = {"pca": 0, "pca-patches": DEFAULT_PATCH}
+"""Side of the patches that are observations; 0 means rows."""
 MOST_COLOURS: Final = 4096
 """Palettes above it take seconds each, and are larger than the picture's JPEG."""
 _COLOURS: Final = tuple(
@@ -112,34 +114,46 @@ def parse_codecs(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A method that cannot code the picture."""
+
+    name: str
+    reason: str
+    """One line."""
+    error: RankcastError
+
+
 def methods_for(
-    names: Sequence[str], pixels: Pixels, gan_model: Path | None
-) -> tuple[list[Method], list[str]]:
+    names: Sequence[str], pixels: Pixels, gan: Mapping[str, str]
+) -> tuple[list[Method], list[LeftOut]]:
     """Set up the methods that can code the picture.
+
+    Parameters
+    ----------
+    names : sequence of str
+    pixels : ndarray, shape (H, W) or (H, W, C), uint8 or uint16
+    gan : mapping
+        Options of `gan`: its model, and its label if the model has several.
 
     Returns
     -------
-    list of Method, list of str
-        And notes on those that cannot.
-
-    Raises
-    ------
-    SettingsError
-        If `gan` has no model.
+    list of Method, list of LeftOut
     """
-    methods, notes = [], []
+    methods, left_out = [], []
     for name in names:
         try:
-            method = _method(name, pixels, gan_model)
-            # On a corner: no setting is timed with the loading of kernels.
+            method = _method(name, pixels, gan)
+            # Once beforehand, so that no setting is timed with the loading of kernels or networks:
+            # on a corner, but gan has a size of its own.
+            probe = method
             if name != "gan":
-                corner = np.ascontiguousarray(pixels[:48, :48])
-                small = _method(name, corner, gan_model)
-                small.at(small.settings[0])
+                probe = _method(name, np.ascontiguousarray(pixels[:48, :48]), gan)
+            probe.code(probe.settings[0])
             methods.append(method)
-        except UnsupportedImageError as exc:
-            notes.append(f"{name} left out: {exc}")
-    return methods, notes
+        except RankcastError as exc:
+            left_out.append(LeftOut(name, str(exc), exc))
+    return methods, left_out
 
 
 def png_size(pixels: Pixels) -> int:
@@ -151,7 +165,7 @@ def png_size(pixels: Pixels) -> int:
     return len(data)
 
 
-def _method(name: str, pixels: Pixels, gan_model: Path | None) -> Method:
+def _method(name: str, pixels: Pixels, gan: Mapping[str, str]) -> Method:
     least = min(pixels.shape[:2])
     if name in ("jpeg", "webp"):
         return _reference(name, pixels)
@@ -175,13 +189,11 @@ def _method(name: str, pixels: Pixels, gan_model: Path | None) -> Method:
         return _codec(name, name, pixels, "k", [k for k in _COLOURS if k <= most] or [1])
     if name == "lossless":
         return _codec(name, name, pixels, "", [0])
-    if gan_model is None:
-        raise SettingsError("got --codecs gan, want its model with --model FILE.rkm")
-    return _codec(name, name, pixels, "step", _GAN_STEPS, model=str(gan_model))
+    return _codec(name, name, pixels, "step", _GAN_STEPS, **gan)
 
 
 def _codec(
-    label: str, codec: str, pixels: Pixels, knob: str, settings: Sequence[Setting], **options: Any
+    name: str, codec: str, pixels: Pixels, knob: str, settings: Sequence[Setting], **options: Any
 ) -> Method:
     def code(setting: Setting) -> Coded:
         chosen: Mapping[str, Any] = {**options, **({knob: setting} if knob else {})}
@@ -193,7 +205,7 @@ def _codec(
         decoded = time.perf_counter()
         header = unpack(packet, OFFLINE).header
         return Coded(
-            codec=label,
+            codec=name,
             setting=setting_text(knob, setting),
             coded_bytes=len(packet),
             psnr_db=psnr_db(pixels, rebuilt),
@@ -206,10 +218,10 @@ def _codec(
         )
 
     if not settings:
-        raise UnsupportedImageError(f"{label} has no setting for a picture of {pixels.shape}")
+        raise UnsupportedImageError(f"{name} has no setting for a picture of {pixels.shape}")
     if codec != "gan":  # its options name a file: opening it is the encoder's affair
         check_options(codec, {**options, **({knob: settings[0]} if knob else {})})
-    return Method(label, pixels, knob, settings, code)
+    return Method(name, pixels, knob, settings, code)
 
 
 def _reference(name: str, pixels: Pixels) -> Method:

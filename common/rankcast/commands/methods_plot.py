@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rankcast.codec.pca.options import DEFAULT_VARIANCE
-from rankcast.commands.matching import Contest, Elbow
+from rankcast.commands.matching import Contest, Elbow, Scree
+from rankcast.commands.methods import PCA_PATCHES
 from rankcast.commands.plot import CEILING_DB, byte_axis, bytes_text, channel_looks
 from rankcast.commands.plotting import DPI, MUTED, STYLE, save
 from rankcast.frame import Pixels
@@ -29,6 +30,9 @@ MARKERS: Final = {
     "jpeg": ".", "webp": ".", "lossless": "X",
 }  # fmt: skip
 SCREE_COMPONENTS: Final = 100
+PAPER: Final = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none",
+                "alpha": 0.85}  # fmt: skip
+"""Behind words that may lie on a curve."""
 
 
 def draw_methods_plot(path: Path, title: str, contest: Contest) -> None:
@@ -43,18 +47,21 @@ def draw_methods_plot(path: Path, title: str, contest: Contest) -> None:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    below = ["scree"] * bool(contest.shares) + ["elbow", "png"] * bool(contest.elbow)
-    height = TOP_HEIGHT + BOTTOM_HEIGHT * bool(below)
+    below = [scree.method for scree in contest.screes] + ["elbow", "png"] * bool(contest.elbow)
+    # Four in a row would be too narrow for their labels.
+    columns = 2 if len(below) == 4 else max(1, len(below))
+    lower = [below[first : first + columns] for first in range(0, len(below), columns)]
+    height = TOP_HEIGHT + BOTTOM_HEIGHT * len(lower)
     layout = ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.15, wspace=0.03)
-    rows: Any = [["quality"] * max(1, len(below)), below] if below else [["quality"]]
-    ratios = (TOP_HEIGHT, BOTTOM_HEIGHT) if below else (1,)
+    rows: Any = [["quality"] * columns, *lower]
+    ratios = (TOP_HEIGHT, *[BOTTOM_HEIGHT] * len(lower))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, layout=layout)
         figure.suptitle(title, fontsize=16, fontweight="bold", x=0.012, ha="left")
         axes = figure.subplot_mosaic(rows, height_ratios=ratios)
         _draw_quality(axes["quality"], contest)
-        if contest.shares:
-            _draw_scree(axes["scree"], contest)
+        for scree in contest.screes:
+            _draw_scree(axes[scree.method], scree)
         if contest.elbow is not None:
             _draw_elbow(axes["elbow"], contest.elbow, contest.pixels)
             _draw_png(axes["png"], contest.elbow)
@@ -79,16 +86,23 @@ def _draw_quality(axes: Axes, contest: Contest) -> None:
         axes.axhline(ceiling_db, color=MUTED, linewidth=0.8, linestyle=":")
         axes.annotate(f"{ceiling_db:g} dB, more, or exact", (0.005, ceiling_db),
                       xycoords=("axes fraction", "data"), xytext=(0, 5),
-                      textcoords="offset points", color=MUTED)  # fmt: skip
+                      textcoords="offset points", color=MUTED, bbox=PAPER)  # fmt: skip
     area = pixels.shape[0] * pixels.shape[1]
+    upright: dict[str, Any] = {
+        "xycoords": ("data", "axes fraction"), "xytext": (6, 8), "textcoords": "offset points",
+        "rotation": 90, "va": "bottom", "color": MUTED, "bbox": PAPER,
+    }  # fmt: skip
     if contest.match == "bytes":
-        axes.axvline(contest.target * area / 8, color=MUTED, linewidth=1)
+        wanted = contest.target * area / 8
+        axes.axvline(wanted, color=MUTED, linewidth=1)
+        axes.annotate(f"target {contest.target:g} bit/pixel", (wanted, 0), **upright)
     else:
         axes.axhline(contest.target, color=MUTED, linewidth=1)
+        axes.annotate(f"target {contest.target:g} dB", (0.005, contest.target),
+                      xycoords=("axes fraction", "data"), xytext=(0, 5),
+                      textcoords="offset points", color=MUTED, bbox=PAPER)  # fmt: skip
     axes.axvline(pixels.nbytes, color=MUTED, linewidth=1, linestyle="--")
-    axes.annotate("raw samples", (pixels.nbytes, 0), xycoords=("data", "axes fraction"),
-                  xytext=(6, 8), textcoords="offset points", rotation=90, va="bottom",
-                  color=MUTED)  # fmt: skip
+    axes.annotate("raw samples", (pixels.nbytes, 0), **upright)
     axes.margins(x=0.04, y=0.1)
     byte_axis(axes)
     axes.set_xlabel("bytes of packet or file; rings: what the table shows")
@@ -97,12 +111,15 @@ def _draw_quality(axes: Axes, contest: Contest) -> None:
                 borderaxespad=0.2, columnspacing=1.2, handlelength=1.6)  # fmt: skip
 
 
-def _draw_scree(axes: Axes, contest: Contest) -> None:
-    axes.set_title("Scree: variance by component")
-    count = max(1, min(SCREE_COMPONENTS, max(len(shares) for shares in contest.shares)))
-    looks = channel_looks(len(contest.shares))
+def _draw_scree(axes: Axes, scree: Scree) -> None:
+    kind = "patches" if PCA_PATCHES[scree.method] else "rows"
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_title(f"Scree of {kind}")
+    count = max(1, min(SCREE_COMPONENTS, max(len(shares) for shares in scree.shares)))
+    looks = channel_looks(len(scree.shares))
     wanted = []
-    for shares, (name, colour) in zip(contest.shares, looks, strict=True):
+    for shares, (name, colour) in zip(scree.shares, looks, strict=True):
         if not shares.size:
             continue
         kept = int(np.searchsorted(np.cumsum(shares), DEFAULT_VARIANCE * (1 - 1e-12))) + 1
@@ -115,7 +132,10 @@ def _draw_scree(axes: Axes, contest: Contest) -> None:
         axes.text(0, 0.9, "Nothing varies.", transform=axes.transAxes, color=MUTED)
         return
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
+    axes.set_ylim(top=max(150 * float(shares[0]) for shares in scree.shares if shares.size))
+    axes.set_xlim(0.5 if count < 20 else 0, count + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %" if value <= 100 else "")
     axes.set_xlabel(f"component; {100 * DEFAULT_VARIANCE:g} % takes {', '.join(wanted)}")
     axes.set_ylabel("share of the variance")
     if len(wanted) > 1:

@@ -25,6 +25,7 @@ th, td { padding: 7px 14px; text-align: right; border-bottom: 1px solid #e3e5e8;
   white-space: nowrap; }
 th { border-bottom: 2px solid #5f6368; }
 th.word, td.word { text-align: left; }
+td.long { white-space: normal; color: #5f6368; }
 tbody tr:hover { background: #f1f5fb; }
 ul { margin: 8px 0; padding-left: 20px; }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr));
@@ -48,7 +49,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """Rows of text; the first columns are words, the others numbers."""
+    """Rows of text; the first columns are words, the others numbers.
+
+    The last cell of a row that is shorter than the titles goes on to the end.
+    """
 
     titles: tuple[str, ...]
     rows: Sequence[Sequence[str]]
@@ -102,6 +106,8 @@ def _table(table: ReportTable) -> str:
         parts = []
         for number, cell in enumerate(cells):
             kind = ' class="word"' if number < table.words else ""
+            if number == len(cells) - 1 and len(cells) < len(table.titles):
+                kind = f' class="word long" colspan="{len(table.titles) - number}"'
             parts.append(f"<{tag}{kind}>{escape(cell)}</{tag}>")
         return f"<tr>{''.join(parts)}</tr>"
 

@@ -68,6 +68,10 @@ def train_pca(
         pictures = read_pictures(data, grey, wanted, lambda: progress.advance(task))
         progress.update(task, description="eigenvectors")
         found = principal_components(np.stack([one.reshape(-1) for one in pictures]))
+    if not found.variances.size:
+        raise SourceError(
+            f"got {len(pictures)} pictures that are all the same: there is no variance to learn"
+        )
     shape, dtype = pictures[0].shape, pictures[0].dtype
     count = min(components, found.variances.size)
     model_id = write_frame_model(out, found, count, shape, dtype)

@@ -4,46 +4,24 @@ from __future__ import annotations
 
 import builtins
 import itertools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
+from comparing import invoke, picture, refused, table_of
 from rankcast.commands import comparison, gallery
 from rankcast.commands.article import article_count
 from rankcast.commands.codec_choice import choose_codec
-from rankcast.commands.compare import article_line, compare, parse_ranks
+from rankcast.commands.compare import article_line, parse_ranks
 from rankcast.commands.comparison import RankGroup
 from rankcast.commands.gallery import Panel, draw_gallery
 from rankcast.commands.plot import draw_plot
 from rankcast.commands.reference import FORMATS, JPEG, WEBP, Reference, refusal
 from rankcast.errors import ImageFileError, RankcastError, SettingsError
-from rankcast.frame import Pixels
 from rankcast.imagefile import read_image, write_image
-from rankcast.opencv import cv2
-
-
-def picture(shape: tuple[int, ...], dtype: type = np.uint8, seed: int = 3) -> Pixels:
-    """Smoothed noise: a spectrum that falls, and detail that every rank adds to."""
-    rng = np.random.default_rng(seed)
-    smooth = cv2.GaussianBlur(rng.normal(0, 1, shape), (0, 0), 2.0).reshape(shape)
-    smooth = (smooth - smooth.min()) / max(float(np.ptp(smooth)), 1e-9)
-    return (smooth * np.iinfo(dtype).max).astype(dtype)
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(compare, [str(argument) for argument in arguments])
-
-
-def refused(*arguments: object) -> RankcastError:
-    error = invoke(*arguments).exception
-    assert isinstance(error, RankcastError), repr(error)
-    assert "\n" not in str(error)
-    return error
 
 
 @pytest.fixture
@@ -51,14 +29,6 @@ def image(tmp_path: Path) -> Path:
     path = tmp_path / "scene.png"
     write_image(path, picture((48, 64, 3)))
     return path
-
-
-def without_pictures(image: Path, *arguments: object) -> tuple[str, Any]:
-    """Run without drawing; return what was printed and the JSON document."""
-    out = image.with_suffix(".json")
-    result = invoke(image, "--no-pictures", "--json", out, *arguments)
-    assert result.exit_code == 0, repr(result.exception)
-    return result.output, json.loads(out.read_text())
 
 
 def test_compare_writes_gallery_plot_and_table(image: Path, tmp_path: Path) -> None:
@@ -78,7 +48,7 @@ def test_compare_writes_gallery_plot_and_table(image: Path, tmp_path: Path) -> N
 
 
 def test_more_rank_means_more_bytes_quality_and_energy(image: Path) -> None:
-    _, document = without_pictures(image, "--ranks", "2,24,8")
+    _, document = table_of(image, "--ranks", "2,24,8")
     rows = document["ranks"]
     assert [row["rank"] for row in rows] == [24, 8, 2]
     for better, worse in itertools.pairwise(rows):
@@ -87,7 +57,7 @@ def test_more_rank_means_more_bytes_quality_and_energy(image: Path) -> None:
 
 
 def test_json_and_table_agree_and_ratios_are_those_of_the_bytes(image: Path) -> None:
-    output, document = without_pictures(image, "--ranks", "8")
+    output, document = table_of(image, "--ranks", "8")
     row = document["ranks"][0]
     assert document["raw_bytes"] == 48 * 64 * 3
     assert row["ratio"] == pytest.approx(document["raw_bytes"] / row["bytes"])
@@ -107,7 +77,7 @@ def test_the_article_line_puts_its_count_beside_the_true_bytes() -> None:
 
 
 def test_the_tenth_of_the_article_is_coded_beside_the_ranks_asked_for(image: Path) -> None:
-    output, document = without_pictures(image, "--ranks", "20")
+    output, document = table_of(image, "--ranks", "20")
     article = document["article"]
     assert article["rank"] == 4
     assert article["article_compressed_bytes"] == 3 * 8 * (48 * 4 + 4 + 4 * 64)
@@ -126,7 +96,7 @@ def test_a_grey_run_has_one_channel_and_names_its_files_so(image: Path, tmp_path
 def test_16_bit_pictures_are_compared_and_the_missing_references_named(tmp_path: Path) -> None:
     path = tmp_path / "deep.png"
     write_image(path, picture((40, 30), np.uint16))
-    output, document = without_pictures(path, "--ranks", "20,5")
+    output, document = table_of(path, "--ranks", "20,5")
     assert document["dtype"] == "uint16"
     assert document["ranks"][0]["matched_bytes"] == []
     assert "JPEG holds 8 bits a sample: left out" in output

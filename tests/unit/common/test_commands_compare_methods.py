@@ -6,41 +6,20 @@ import itertools
 import json
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
-from rankcast.commands.compare import compare
+from comparing import invoke, picture, refused, table_of
+from rankcast.commands.comparison import Coded
 from rankcast.commands.matching import hold, step_count
 from rankcast.commands.methods import NAMES, methods_for, parse_codecs, png_size
 from rankcast.commands.report_page import Figure, ReportPage, ReportTable, write_page
-from rankcast.errors import RankcastError, SettingsError, UnsupportedImageError
-from rankcast.frame import Pixels
+from rankcast.errors import LimitError, SettingsError, UnsupportedImageError
 from rankcast.imagefile import read_image, write_image
 from rankcast.metrics import squared_error
-from rankcast.opencv import cv2
 
 ALL = "svd,svd-patch,pca,pca-patches,kmeans,jpeg,webp,lossless"
-
-
-def picture(shape: tuple[int, ...] = (48, 64, 3), dtype: type = np.uint8, seed: int = 3) -> Pixels:
-    rng = np.random.default_rng(seed)
-    smooth = cv2.GaussianBlur(rng.normal(0, 1, shape), (0, 0), 2.0).reshape(shape)
-    smooth = (smooth - smooth.min()) / max(float(np.ptp(smooth)), 1e-9)
-    return (smooth * np.iinfo(dtype).max).astype(dtype)
-
-
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(compare, [str(argument) for argument in arguments])
-
-
-def refused(*arguments: object) -> RankcastError:
-    error = invoke(*arguments).exception
-    assert isinstance(error, RankcastError), repr(error)
-    assert "\n" not in str(error)
-    return error
 
 
 @pytest.fixture
@@ -48,13 +27,6 @@ def image(tmp_path: Path) -> Path:
     path = tmp_path / "scene.png"
     write_image(path, picture())
     return path
-
-
-def document(image: Path, *arguments: object) -> tuple[str, Any]:
-    out = image.with_suffix(".json")
-    result = invoke(image, "--no-pictures", "--json", out, *arguments)
-    assert result.exit_code == 0, repr(result.exception)
-    return result.output, json.loads(out.read_text())
 
 
 def test_every_method_is_in_table_sheet_plot_page_and_json(image: Path, tmp_path: Path) -> None:
@@ -79,7 +51,7 @@ def test_every_method_is_in_table_sheet_plot_page_and_json(image: Path, tmp_path
 
 
 def test_bytes_are_matched_as_near_as_each_method_comes(image: Path) -> None:
-    _, found = document(image, "--codecs", "svd,kmeans,jpeg", "--target", "4")
+    _, found = table_of(image, "--codecs", "svd,kmeans,jpeg", "--target", "4")
     want = 4 * 48 * 64 / 8
     for row, curve in zip(found["results"], found["curves"], strict=True):
         distances = [abs(np.log(point["bytes"] / want)) for point in curve["points"]]
@@ -88,7 +60,7 @@ def test_bytes_are_matched_as_near_as_each_method_comes(image: Path) -> None:
 
 
 def test_psnr_is_matched_too(image: Path) -> None:
-    _, found = document(
+    _, found = table_of(
         image, "--codecs", "svd,kmeans,jpeg,webp", "--match", "psnr", "--target", "30"
     )
     assert (found["match"], found["target"]) == ("psnr", 30)
@@ -97,31 +69,45 @@ def test_psnr_is_matched_too(image: Path) -> None:
 
 
 def test_what_comes_nowhere_near_is_said(image: Path) -> None:
-    output, found = document(image, "--codecs", "lossless,jpeg", "--target", "0.01")
+    output, found = table_of(image, "--codecs", "lossless,jpeg", "--target", "0.01")
     assert "note: lossless has more bytes than asked for" in output
     assert "note: jpeg has more bytes than asked for at q 1" in output
     assert len(found["notes"]) == 2
 
 
 def test_elbow_and_scree_are_those_of_the_picture(image: Path) -> None:
-    _, found = document(image, "--codecs", "pca,kmeans")
+    _, found = table_of(image, "--codecs", "pca,kmeans")
     elbow = found["elbow"]
     assert elbow["k"] == sorted(elbow["k"])
     assert all(a > b for a, b in itertools.pairwise(elbow["within_cluster_squares"]))
     assert elbow["original_png_bytes"] == png_size(picture())
     assert elbow["png_bytes"][0] < elbow["original_png_bytes"]
-    assert len(found["scree"]) == 3
-    for shares in found["scree"]:
+    assert list(found["scree"]) == ["pca"]
+    assert len(found["scree"]["pca"]) == 3
+    for shares in found["scree"]["pca"]:
         assert sum(shares) == pytest.approx(1)
         assert shares == sorted(shares, reverse=True)
-    _, without = document(image, "--codecs", "svd")
+    _, without = table_of(image, "--codecs", "svd")
     assert without["elbow"] is None
-    assert without["scree"] == []
+    assert without["scree"] == {}
+
+
+def test_the_scree_of_patches_is_that_of_patches(image: Path) -> None:
+    _, found = table_of(image, "--codecs", "pca-patches,pca")
+    patches, rows = (found["scree"][name] for name in ("pca-patches", "pca"))
+    plane = picture()[:, :, 1].astype(np.float64)
+    # Six by eight patches of 64 samples; 48 rows of 64.
+    cut = plane.reshape(6, 8, 8, 8).swapaxes(1, 2).reshape(48, 64)
+    for shares, matrix in ((patches[1], cut), (rows[1], plane)):
+        variances = np.linalg.eigvalsh(np.corrcoef(matrix, rowvar=False))[::-1]
+        want = (variances / variances.sum())[: len(shares)]
+        assert np.allclose(shares, want, atol=1e-9)
+    assert not np.allclose(patches[1][:8], rows[1][:8], atol=1e-3)
 
 
 def test_the_elbow_is_measured_on_what_comes_back() -> None:
     pixels = picture()
-    (method,), _ = methods_for(["kmeans"], pixels, None)
+    (method,), _ = methods_for(["kmeans"], pixels, {})
     rebuilt = method.code(8).pixels
     assert rebuilt is not None
     method.at(8)
@@ -133,10 +119,37 @@ def test_the_elbow_is_measured_on_what_comes_back() -> None:
 def test_methods_that_cannot_code_the_picture_are_left_out_with_a_note(tmp_path: Path) -> None:
     path = tmp_path / "deep.png"
     write_image(path, picture((40, 30), np.uint16))
-    output, found = document(path, "--codecs", "svd,kmeans,jpeg,webp")
+    output, found = table_of(path, "--codecs", "svd,kmeans,jpeg,webp")
     assert [row["codec"] for row in found["results"]] == ["svd", "kmeans"]
-    assert "note: jpeg left out: JPEG holds 8 bits a sample" in output
-    assert isinstance(refused(path, "--codecs", "jpeg,webp"), UnsupportedImageError)
+    assert "jpeg  left out: JPEG holds 8 bits a sample" in output
+    assert [row["codec"] for row in found["left_out"]] == ["jpeg", "webp"]
+    page = tmp_path / "page.html"
+    assert invoke(path, "--no-pictures", "--codecs", "svd,jpeg", "--html", page).exit_code == 0
+    assert '<td class="word long" colspan="8">left out: JPEG holds 8 bits' in page.read_text()
+    error = refused(path, "--codecs", "jpeg,webp")
+    assert isinstance(error, UnsupportedImageError)
+    assert "jpeg: JPEG holds" in str(error)
+    assert "webp: WebP holds" in str(error)
+
+
+def test_a_method_that_fails_on_its_way_leaves_the_others_be() -> None:
+    pixels = picture((24, 32))
+    methods, _ = methods_for(["jpeg", "svd"], pixels, {})
+    real = methods[0].code
+
+    def failing(setting: float) -> Coded:
+        if setting > 50:
+            raise LimitError("a packet of 9 bytes, the limit is 8")
+        return real(setting)
+
+    methods[0].code = failing
+    steps: list[int] = []
+    contest = hold(pixels, methods, "bytes", 1.0, advance=lambda: steps.append(1))
+    assert [coded.codec for coded in contest.results] == ["svd"]
+    assert [(each.name, each.reason) for each in contest.left_out] == [
+        ("jpeg", "a packet of 9 bytes, the limit is 8")
+    ]
+    assert len(steps) == step_count(methods)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +189,8 @@ def test_a_grey_run_names_its_files_so(image: Path, tmp_path: Path) -> None:
         (["--codecs", ","], "no --codecs"),
         (["--codecs", "gan"], "--model"),
         (["--codecs", "svd", "--model", "a.rkm"], "--model"),
+        (["--codecs", "svd", "--label", "belt"], "--label"),
+        (["--label", "belt"], "--label without"),
         (["--codecs", "svd", "--ranks", "5"], "--ranks together"),
         (["--codecs", "svd", "--codec", "svd"], "--codec together"),
         (["--codecs", "svd", "--set", "codec.rank=3"], "--set together"),
@@ -198,10 +213,10 @@ def test_names_are_taken_once_and_in_order() -> None:
 
 def test_the_progress_bar_ends_full() -> None:
     pixels = picture((24, 32))
-    methods, notes = methods_for(["svd", "kmeans", "jpeg", "lossless"], pixels, None)
+    methods, _ = methods_for(["svd", "pca", "kmeans", "jpeg", "lossless"], pixels, {})
     steps: list[int] = []
     want = step_count(methods)
-    hold(pixels, methods, "bytes", 1.0, notes, lambda: steps.append(1))
+    hold(pixels, methods, "bytes", 1.0, (), lambda: steps.append(1))
     assert len(steps) == want
 
 

@@ -108,6 +108,12 @@ def test_what_cannot_be_learnt_from_is_one_line(
         with pytest.raises(SourceError, match=word) as error:
             run("--data", path, "--out", out)
         assert "\n" not in str(error.value)
+    same = tmp_path / "same"
+    same.mkdir()
+    for number in range(3):
+        write_image(same / f"{number}.png", np.full((4, 5), 9, np.uint8))
+    with pytest.raises(SourceError, match="3 pictures that are all the same"):
+        run("--data", same, "--out", out)
     write_image(folder / "zzz.png", np.zeros((5, 5), np.uint8))
     with pytest.raises(SourceError, match="one size"):
         run("--data", folder, "--out", out)

@@ -247,6 +247,11 @@ def test_a_receiver_finds_the_model_in_its_folder_or_says_which_it_needs(
     assert rankcast.Decoder(models=tmp_path / "models").decode(packet).shape == pictures[0].shape
 
 
+def test_a_model_file_that_is_not_there_is_a_wrong_option(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none\.rkm: cannot be read"):
+        rankcast.Encoder("pca", layout="frames", model=str(tmp_path / "none.rkm"))
+
+
 @pytest.mark.parametrize("spoil", ["another model", "another kind", "cut"])
 def test_a_file_that_changed_under_its_id_is_a_refused_packet(tmp_path: Path, spoil: str) -> None:
     file = trained(tmp_path / "m.rkm", frames())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from rankcast.codec.kmeans.clusters import (
     Search,
     fit,
     improve,
+    round_off,
     start_at_random,
     start_spread,
 )
@@ -34,16 +36,24 @@ points that were fitted to flatter themselves by as much again."""
 LARGE_SAMPLE: Final = 131_072
 LEAST_PER_COLOUR: Final = 16
 """Where many colours would take more points than that: seconds rather than minutes."""
+TRIAL_PER_COLOUR: Final = 64
+"""Points a centroid while starts and swaps are tried out: what is found is fitted to all."""
 STARTS: Final = 3
 """Fits of a first frame, of which the best is kept."""
 MANY: Final = 128
-"""Colours above which one start is as good as the best of several."""
+"""Colours above which a first frame needs more swaps."""
 SWAPS: Final = 64
-"""Of a first frame; a quarter of them for many colours."""
+"""Of a first frame, and half as many more for many colours."""
 SWAPS_A_FRAME: Final = 1
 """In a stream, so that it finds its way out of a poor palette within seconds."""
 SWAPPED: Final = 256
-"""Colours above which no centroids are swapped: a first frame would take seconds."""
+"""Colours above which there is one start and no swaps: a first frame would take seconds."""
+WHOLE_MOVES: Final = 2
+"""Iterations in whole numbers, the last of each frame."""
+ITERATIONS: Final = 10
+"""The default of `max_iter`; lower ones cut swaps in proportion, and 1 is one alone."""
+_STRETCH: Final = 1 << 14
+"""Pixels whose distances are held at a time: they stay in the cache of a processor."""
 CUT: Final = 1.25
 """A sample's error that grew by so much since the last frame asks for new starts: another scene."""
 
@@ -80,39 +90,51 @@ class KMeansEncoder:
         return _code(colours, pixels.shape, palette)
 
     def _palette(self, colours: Pixels, wanted: int, peak: int) -> Palette:
-        options = self.options
-        rng = self._rng
-        sample = draw_sample(colours, wanted)
-        start = start_spread if options.start == "kmeans++" else start_at_random
+        max_iter, rng = self.options.max_iter, self._rng
+        sample = draw_sample(colours, wanted, SAMPLE_PER_COLOUR)
         fits: list[Fit] = []
         last = self._last
         if last is not None and last.centroids.shape == (wanted, colours.shape[1]):
-            warm = fit(sample, last.centroids, options.max_iter)
-            if 2 < wanted <= SWAPPED:
-                warm = improve(sample, warm, rng, SWAPS_A_FRAME)
+            warm = fit(sample, last.centroids, max_iter)
+            if self._swaps(wanted):
+                warm = improve(sample, warm, rng, SWAPS_A_FRAME, max_iter)
             fits.append(warm)
         if last is None or not fits or fits[0].inertia > CUT * last.inertia:
-            starts = STARTS if wanted <= MANY else 1
-            fits += [
-                fit(sample, start(sample, wanted, rng), options.max_iter) for _ in range(starts)
-            ]
-            best = min(fits, key=lambda each: each.inertia)
-            if 2 < wanted <= SWAPPED:
-                swaps = SWAPS if wanted <= MANY else SWAPS // 4
-                best = improve(sample, best, rng, swaps)
-                fits.append(fit(sample, best.centroids, options.max_iter))
+            fits.append(fit(sample, self._trial(colours, wanted).centroids, max_iter))
         self._last = min(fits, key=lambda each: each.inertia)
-        rounded = np.clip(np.rint(self._last.centroids), 0, peak).astype(np.int64)
-        return np.unique(rounded, axis=0)
+        moves = min(WHOLE_MOVES, max_iter - 1)
+        rounded = round_off(sample, self._last, peak, moves)
+        return np.unique(rounded.astype(np.int64), axis=0)
+
+    def _trial(self, colours: Pixels, wanted: int) -> Fit:
+        """Try starts and swaps on a smaller sample."""
+        options, rng = self.options, self._rng
+        sample = draw_sample(colours, wanted, TRIAL_PER_COLOUR)
+        start = start_spread if options.start == "kmeans++" else start_at_random
+        starts = [start(sample, wanted, rng) for _ in range(STARTS if wanted <= SWAPPED else 1)]
+        if options.max_iter == 1:
+            # The iteration itself is that on the whole sample.
+            return min((fit(sample, each, 0) for each in starts), key=lambda each: each.inertia)
+        fits = [fit(sample, each, options.max_iter) for each in starts]
+        best = min(fits, key=lambda each: each.inertia)
+        return improve(sample, best, rng, self._swaps(wanted), options.max_iter)
+
+    def _swaps(self, wanted: int) -> int:
+        if not 2 < wanted <= SWAPPED:
+            return 0
+        swaps = SWAPS if wanted <= MANY else SWAPS + SWAPS // 2
+        return swaps * min(self.options.max_iter - 1, ITERATIONS - 1) // (ITERATIONS - 1)
 
 
-def draw_sample(colours: Pixels, k: int) -> Sample:
+def draw_sample(colours: Pixels, k: int, per_colour: int) -> Sample:
     """Choose what the centroids are fitted to.
 
     Parameters
     ----------
     colours : ndarray, shape (N, C)
     k : int
+    per_colour : int
+        Points for each of the `k`, as long as that is no very large number.
 
     Returns
     -------
@@ -125,18 +147,24 @@ def draw_sample(colours: Pixels, k: int) -> Sample:
         histogram = np.bincount(colours[:, 0])
         levels = np.flatnonzero(histogram)
         return Sample(levels[:, None].astype(np.float32), histogram[levels].astype(np.float32))
-    large = min(SAMPLE_PER_COLOUR * k, LARGE_SAMPLE)
+    large = min(per_colour * k, LARGE_SAMPLE)
     size = min(count, max(SAMPLE, large, LEAST_PER_COLOUR * k))
     if size == count:
         points = colours.astype(np.float32)
         return Sample(points, np.ones(count, np.float32))
+    points = colours[_places(count, size)].astype(np.float32)
+    return Sample(points, np.full(size, count / size, np.float32))
+
+
+@lru_cache(maxsize=8)
+def _places(count: int, size: int) -> NDArray[np.int64]:
     # A golden ratio walk: evenly spread, and in step with no width.
     step = int(count * 0.6180339887498949) | 1
     while np.gcd(step, count) != 1:
         step += 2
     places = np.arange(size, dtype=np.int64) * step % count
-    points = colours[places].astype(np.float32)
-    return Sample(points, np.full(size, count / size, np.float32))
+    places.flags.writeable = False
+    return places
 
 
 def _code(colours: Pixels, shape: tuple[int, ...], palette: Palette) -> Coded:
@@ -150,18 +178,14 @@ def _code(colours: Pixels, shape: tuple[int, ...], palette: Palette) -> Coded:
     )
     palette = np.ascontiguousarray(palette[order])
     search = Search(palette.astype(np.float32))
-    # The search may sort in its own way; the plane is in the order of the palette.
-    own_order = search.order.astype(np.uint16)
     width = shape[1]
 
     def task(first: int, last: int) -> Callable[[], tuple[bytes, int]]:
         def code_band() -> tuple[bytes, int]:
             part = colours[first * width : last * width]
-            nearest = np.empty(len(part), np.uint16)
-            search.into(part, nearest, np.empty(len(part), np.float32))
-            labels: NDArray[np.uint16] = own_order[nearest]
+            labels, error = _assign(part, search, palette)
             plane: Plane = labels.reshape(last - first, width)
-            return pack_plane(plane, count), squared_error(part, labels, palette)
+            return pack_plane(plane, count), error
 
         return code_band
 
@@ -173,3 +197,23 @@ def _code(colours: Pixels, shape: tuple[int, ...], palette: Palette) -> Coded:
         params=(count,),
         squared_error=sum(error for _, error in parts),
     )
+
+
+def _assign(colours: Pixels, search: Search, palette: Palette) -> tuple[NDArray[np.uint16], int]:
+    """Labels of (N, C) pixels in the order of the palette, and their squared error, exact."""
+    labels = np.empty(len(colours), np.uint16)
+    distances = np.empty(_STRETCH, np.float32)
+    # The search may sort in its own way; the plane is in the order of the palette.
+    own_order = search.order.astype(np.uint16)
+    error = 0
+    for first in range(0, len(colours), _STRETCH):
+        part, found = colours[first : first + _STRETCH], labels[first : first + _STRETCH]
+        search.into(part, found, distances[: len(part)])
+        if search.sorts:
+            found[:] = own_order[found]
+        if colours.dtype == np.uint8:
+            # Sums of at most 64 squares of 8 bits are whole numbers that a float32 holds.
+            error += int(distances[: len(part)].sum(dtype=np.float64))
+        else:
+            error += squared_error(part, found, palette)
+    return labels, error

@@ -65,13 +65,22 @@ def unpack_palette(body: memoryview, colours: int, channels: int, peak: int) -> 
 
 def pack_plane(plane: Plane, colours: int) -> bytes:
     """Code a band of the index plane."""
-    coder = new_coder(_PLANE_MODELS)
-    # 16 cuts and 3 flags a sample, each of at most 16 bits and a hair.
-    data = np.zeros(40 * plane.size + 64 if colours > 1 else 64, np.uint8)
-    start_encoder(coder, len(data))
-    if colours > 1:
+    if colours == 1:
+        return b""
+    # What a plane of noise takes and two flags more; pages that are not written cost nothing.
+    for capacity in (plane.size * (colours.bit_length() + 2) // 8 + 1024, _most_bytes(plane)):
+        coder = new_coder(_PLANE_MODELS)
+        data = np.empty(capacity, np.uint8)
+        start_encoder(coder, capacity)
         _code_plane(coder, data, plane, colours)
+        if not coder[OVERRUN]:
+            break
     return _finished(coder, data)
+
+
+def _most_bytes(plane: Plane) -> int:
+    # 16 cuts and 3 flags a sample, each of at most 16 bits and a hair.
+    return 40 * plane.size + 64
 
 
 def unpack_plane(body: memoryview, colours: int, plane: Plane) -> bool:

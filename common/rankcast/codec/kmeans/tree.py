@@ -160,15 +160,27 @@ def search_all(
     branches, so that the compiler turns each into vector instructions.
     """
     count, channels = centroids.shape
+    raw = np.zeros(channels * _BLOCK, points.dtype)
     block = np.zeros((channels, _BLOCK), np.float32)
     sums = np.empty(_BLOCK, np.float32)
     best = np.empty(_BLOCK, np.float32)
     which = np.empty(_BLOCK, np.int32)
     for first in range(0, points.shape[0], _BLOCK):
         size: Integer = min(_BLOCK, points.shape[0] - first)
-        for c in range(channels):
-            for p in range(size):
-                block[c, p] = points[first + p, c]
+        # Straight copies first: strided samples of a whole picture would be read one by one,
+        # which took as long as comparing them with 25 centroids.
+        part = points[first : first + size].reshape(-1)
+        for i in range(size * channels):
+            raw[i] = part[i]
+        if channels == 3:
+            for p in range(_BLOCK):
+                block[0, p] = raw[3 * p]
+                block[1, p] = raw[3 * p + 1]
+                block[2, p] = raw[3 * p + 2]
+        else:
+            for c in range(channels):
+                for p in range(_BLOCK):
+                    block[c, p] = raw[channels * p + c]
         for p in range(_BLOCK):
             best[p] = np.float32(np.inf)
             which[p] = 0
@@ -190,6 +202,7 @@ def search_all(
                 closer = sums[p] < best[p]
                 best[p] = sums[p] if closer else best[p]
                 which[p] = k if closer else which[p]
+        found, errors = nearest[first : first + size], distances[first : first + size]
         for p in range(size):
-            nearest[first + p] = which[p]
-            distances[first + p] = best[p]
+            found[p] = which[p]
+            errors[p] = best[p]

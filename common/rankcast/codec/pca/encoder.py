@@ -23,7 +23,7 @@ from rankcast.codec.svd.decoder import check_work, unpack_planes
 from rankcast.codec.svd.factoriser import Engine, Factoriser, Plane
 from rankcast.codec.svd.ranks import ROUNDING_NOISE, EnergyShare, FixedRank, RankRule
 from rankcast.codec.svd.samples import as_channels
-from rankcast.errors import UnsupportedImageError
+from rankcast.errors import RankcastError, SettingsError, UnsupportedImageError
 from rankcast.frame import Frame, Pixels
 from rankcast.linalg import Factors
 from rankcast.metrics import squared_error
@@ -106,7 +106,12 @@ class FramePcaEncoder:
     def __init__(self, options: PcaOptions) -> None:
         assert options.model is not None
         self.options = options
-        self._model: FrameModel = load_frame_model(Path(options.model).expanduser())
+        try:
+            self._model: FrameModel = load_frame_model(Path(options.model).expanduser())
+        except SettingsError:
+            raise
+        except RankcastError as exc:  # a file that is not there is a wrong option
+            raise SettingsError(f"codec pca, model: {exc}") from exc
         self._kept = self._model.kept(options.components, options.variance or DEFAULT_VARIANCE)
 
     def request_keyframe(self) -> None:
