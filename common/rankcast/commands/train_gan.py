@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ from rankcast.codec.gan.halves import INSTALL, has_torch
 from rankcast.commands.contact_sheet import SheetRow, contact_sheet
 from rankcast.commands.plotting import DPI, MUTED, STYLE, require_matplotlib, save
 from rankcast.commands.terminal import psnr_text
-from rankcast.errors import SettingsError
+from rankcast.errors import SettingsError, TrainingError
 from rankcast.imagefile import write_image
 from rankcast.metrics import psnr_db
 from rankcast.modelfile import SUFFIX
@@ -61,10 +62,17 @@ _TERMS: Final = {
 )  # fmt: skip
 @click.option(
     "--label", "labels", multiple=True, metavar="NAME",
-    help="Name of the camera of each --data, in their order [the name of the file or folder].",
+    help="Name of the camera of each --data, in their order, the same for those of one camera "
+    "[the name of the file or folder].",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside MODEL.rkm.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights and crops.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Of weights and crops.",
+)
 @click.option(
     "--pictures/--no-pictures", default=True, show_default=True,
     help="Draw loss plot and samples; needs the extra plots.",
@@ -86,27 +94,35 @@ def train_gan(
     """
     if out.suffix != SUFFIX:
         raise SettingsError(f"got {printable(out)}, want a name that ends in {SUFFIX}")
-    check_writable(out)
+    if not math.isfinite(minutes):
+        raise SettingsError(f"got {minutes} minutes, want a number above 0")
+    checkpoint = out.with_name(f"{out.stem}.checkpoint{SUFFIX}")
+    plot, sheet = (out.with_name(f"{out.stem}.{what}.png") for what in ("loss", "samples"))
+    for path in (out, checkpoint, *((plot, sheet) if pictures else ())):
+        check_writable(path)
+    if resume and not checkpoint.is_file():
+        raise SettingsError(f"got --resume, but there is no {printable(checkpoint)}")
     if not has_torch():
         raise SettingsError(INSTALL)
     if pictures:
         require_matplotlib()
     from rankcast.learned.footage import read_footage
-    from rankcast.learned.training import Training
+    from rankcast.learned.training import Training, check_device
 
-    checkpoint = out.with_name(f"{out.stem}.checkpoint{SUFFIX}")
-    if resume and not checkpoint.is_file():
-        raise SettingsError(f"got --resume, but there is no {printable(checkpoint)}")
+    check_device(device)
     with stop_flag() as flag:
         console = Console(stderr=True, highlight=False)
         footage = read_footage(data, labels)
         training = Training(footage, device=device, seed=seed)
         if resume:
             training.resume(checkpoint)
-        click.echo(_plan(training))
-        if not flag.requested:
-            _train(training, minutes, checkpoint, flag, console)
-        training.save_checkpoint(checkpoint)
+            _require_time_left(training, minutes)
+        for line in _plan(training):
+            click.echo(line)
+        if resume:
+            spent = f"{training.elapsed_s / 60:.1f} of {minutes:g} minutes"
+            click.echo(f"going on from step {training.step}, after {spent}")
+        failure = _train(training, minutes, checkpoint, flag, console, kept=resume)
         model = training.model()
         model_id = model.save(out, training.about())
         click.echo(
@@ -114,23 +130,50 @@ def train_gan(
             f"{training.step} steps in {training.elapsed_s / 60:.1f} minutes"
         )
         if pictures:
-            draw_losses(out.with_name(f"{out.stem}.loss.png"), training)
-            sheet = out.with_name(f"{out.stem}.samples.png")
+            draw_losses(plot, training)
             write_image(sheet, contact_sheet(list(_samples(model, footage))))
-            click.echo(f"{printable(out.stem)}.loss.png and {printable(sheet.name)} beside it")
+            click.echo(f"{printable(plot.name)} and {printable(sheet.name)} beside it")
+        if failure is not None:
+            raise TrainingError(
+                f"{failure}; {printable(out)} is the model of its checkpoint of step "
+                f"{training.step}, after {training.elapsed_s / 60:.1f} minutes"
+            ) from failure
 
 
-def _plan(training: Training) -> str:
-    parts = []
+def _require_time_left(training: Training, minutes: float) -> None:
+    if training.elapsed_s >= 60 * minutes:
+        spent = training.elapsed_s / 60
+        raise SettingsError(
+            f"got --resume with --minutes {minutes:g}, but {spent:.1f} minutes are spent already "
+            "and count: want more, or no --resume to begin anew"
+        )
+
+
+def _plan(training: Training) -> Iterator[str]:
+    """What is trained on, a line for each label: also what was left out, and why."""
     for one, size in zip(training.footage, training.architecture.sizes, strict=True):
-        how = "no common background" if size == (0, 0) else f"background {size[1]} x {size[0]}"
-        parts.append(f"{one.label}: {len(one.frames)} frames, {how}")
-    return "; ".join(parts)
+        frames = f"{len(one.frames):,} frames"
+        if one.found > len(one.frames):
+            frames = f"{len(one.frames):,} of {one.found:,} frames (more does not fit 1 GiB)"
+        how = f"background {size[1]} x {size[0]}"
+        if size == (0, 0):
+            how = "no common background"
+            if one.shape is None:
+                how += ": they differ in size"
+        yield f"{one.label}: {frames}, {how}"
 
 
 def _train(
-    training: Training, minutes: float, checkpoint: Path, flag: StopFlag, console: Console
-) -> None:
+    training: Training, minutes: float, checkpoint: Path, flag: StopFlag, console: Console,
+    *, kept: bool,
+) -> TrainingError | None:  # fmt: skip
+    """Train and keep checkpoints; a training that failed is set back to the last one, if `kept`.
+
+    Raises
+    ------
+    TrainingError
+        If there is none to go back to.
+    """
     columns = (
         TextColumn("training"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
         TimeRemainingColumn(), TextColumn("{task.fields[line]}"),
@@ -140,16 +183,24 @@ def _train(
         task = bar.add_task("", total=60 * minutes, line="")
 
         def show(now: Any) -> None:  # Any: rankcast.learned.training.Progress, torch behind it
-            nonlocal saved
+            nonlocal saved, kept
             line = f"step {now.step}, 1 - MS-SSIM {now.losses['distortion']:.4f}, "
             bar.update(
                 task, completed=now.elapsed_s, line=line + f"{now.losses['bits']:.3f} bit/pixel"
             )
             if time.monotonic() - saved >= CHECKPOINT_INTERVAL_S:
                 training.save_checkpoint(checkpoint)
-                saved = time.monotonic()
+                saved, kept = time.monotonic(), True
 
-        training.run(minutes, show, lambda: flag.requested)
+        try:
+            training.run(minutes, show, lambda: flag.requested)
+            training.save_checkpoint(checkpoint)
+        except TrainingError as failure:
+            if not kept:
+                raise
+            training.resume(checkpoint)
+            return failure
+    return None
 
 
 def _samples(model: GanModel, footage: Sequence[Footage]) -> list[SheetRow]:

@@ -89,7 +89,7 @@ def _label_index(model: GanModel, options: GanOptions) -> int:
     if options.label not in model.labels:
         raise SettingsError(
             f"codec gan, label = {options.label!r:.60}: want one that the model knows: "
-            f"{', '.join(model.labels)}"
+            f"{printable(', '.join(model.labels))}"
         )
     return model.labels.index(options.label)
 
