@@ -152,7 +152,7 @@ def _require_time_left(training: Training, minutes: float) -> None:
 def _plan(training: Training) -> Iterator[str]:
     """What is trained on, a line for each label: also what was left out, and why."""
     for one, size in zip(training.footage, training.architecture.sizes, strict=True):
-        frames = f"{len(one.frames):,} frames"
+        frames = "1 frame" if len(one.frames) == 1 else f"{len(one.frames):,} frames"
         if one.found > len(one.frames):
             frames = f"{len(one.frames):,} of {one.found:,} frames (more does not fit 1 GiB)"
         how = f"background {size[1]} x {size[0]}"
