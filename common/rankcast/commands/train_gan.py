@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -102,6 +103,9 @@ def train_gan(
         check_writable(path)
     if resume and not checkpoint.is_file():
         raise SettingsError(f"got --resume, but there is no {printable(checkpoint)}")
+    # Read when torch loads its OpenMP. Threads that spin while they wait for each other made a step
+    # take five times the processor time on two processors that other programs used as well.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if not has_torch():
         raise SettingsError(INSTALL)
     if pictures:
@@ -236,7 +240,9 @@ def draw_losses(path: Path, training: Training) -> None:
     shown = [name for name in _TERMS if any(name in losses for _, losses in training.history)]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 1.2 + 1.9 * max(1, len(shown))), dpi=DPI, layout="constrained")
-        figure.suptitle(f"Training, {training.step} steps", fontweight="bold", x=0.02, ha="left")
+        steps = "1 step" if training.step == 1 else f"{training.step:,} steps"
+        heading = f"Training, {steps}; each line is a running mean of some 50"
+        figure.suptitle(heading, fontweight="bold", x=0.02, ha="left")
         first = None
         for index, name in enumerate(shown):
             # One axis of time for all: the terms of D begin later than the others.
@@ -244,10 +250,17 @@ def draw_losses(path: Path, training: Training) -> None:
             first = first or axes
             title, colour = _TERMS[name]
             points = [(at / 60, losses[name]) for at, losses in training.history if name in losses]
-            axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.5)
+            dot = "o" if len(points) == 1 else None
+            axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.5, marker=dot)
             axes.set_ylabel(title)
-            axes.margins(x=0.01)
+            axes.set_xlim(0, 1.01 * training.history[-1][0] / 60 or 1)
             axes.set_ylim(0, 1.08 * max(value for _, value in points))
+            if name == "discriminator":
+                # Least squares: what D gets where it answers 1/2 to everything.
+                axes.axhline(0.5, color=MUTED, linewidth=1, linestyle="--")
+                axes.annotate("cannot tell", (0, 0.5), color=MUTED, xytext=(4, 4),
+                              textcoords="offset points", fontsize="small")  # fmt: skip
             axes.yaxis.set_major_formatter("{x:g}")
-        figure.supxlabel("minutes", color=MUTED)
+        figure.align_ylabels()
+        figure.supxlabel("minutes", color=MUTED, fontsize="medium")
         save(figure, path)
