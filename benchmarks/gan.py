@@ -1,11 +1,12 @@
 """Codec `gan` on a fixed camera: trained on the first 80 % of a clip, judged on the rest.
 
-    python benchmarks/gan.py CLIP [--minutes 10] [--device cpu] [--output FILE.json]
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/gan.py CLIP [--minutes 10] [--output FILE.json]
 
 Luma MS-SSIM and bytes of whole packets of held-out frames at several steps, beside JPEG (optimised
 Huffman tables, 4:2:0) at the same bytes, interpolated between its qualities on a logarithmic scale
 of bytes. The model before training, which is a transform codec of the difference to the median
-picture, stands beside it: what training adds is told apart from what the background gives.
+picture, stands beside it: what training adds is told apart from what the background gives. Threads
+that spin while they wait cost training most of its steps where other programs run as well.
 """
 
 from __future__ import annotations

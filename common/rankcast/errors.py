@@ -53,6 +53,10 @@ class ModelError(SettingsError):
     """A model file is none, damaged, of another version or kind: train or copy it again."""
 
 
+class TrainingError(RankcastError):
+    """A training came to what is no number: train with other data, or from its checkpoint."""
+
+
 class WorkerError(RankcastError):
     """A worker thread failed or did not stop: the cause is chained."""
 

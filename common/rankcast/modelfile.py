@@ -60,6 +60,8 @@ class Head:
     """First 16 bytes of the SHA-256 over kind, description and arrays."""
     description: Mapping[str, Any]
     """Architecture and whatever else the kind keeps: plain JSON."""
+    whole_bytes: int
+    """Of the file, unless it is truncated or has grown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +266,8 @@ def _parse_head(path: Path, data: bytes, length: int) -> tuple[Head, dict[str, _
             f"{printable(path)}: names {len(table)} arrays, the limit is {MAX_TENSORS}"
         )
     entries = {name: _entry(path, name, entry) for name, entry in table.items()}
-    return Head(kind, model_id, description), entries, said
+    end = max((entry[3] for entry in entries.values()), default=0)
+    return Head(kind, model_id, description, _LENGTH.size + length + end), entries, said
 
 
 def _entry(path: Path, name: str, entry: object) -> _Entry:

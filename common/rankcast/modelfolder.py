@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from rankcast.errors import RankcastError
-from rankcast.modelfile import SUFFIX, known_file, read_head
+from rankcast.modelfile import SUFFIX, Head, known_file, read_head
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class ModelFolder:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        self._seen: dict[Path, tuple[int, int, bytes]] = {}
+        self._seen: dict[Path, tuple[int, int, Head]] = {}
         self._scanned = float("-inf")
 
     def find(self, model_id: bytes) -> Path | None:
@@ -42,10 +42,16 @@ class ModelFolder:
         if now - self._scanned >= RESCAN_S:
             self._scanned = now
             self._scan(self.path)
-        return next((path for path, seen in self._seen.items() if seen[2] == model_id), None)
+        holders = [path for path, seen in self._seen.items() if seen[2].model_id == model_id]
+        # A copy that broke off says the same of itself as the whole file beside it.
+        return next((path for path in holders if self._is_whole(path)), next(iter(holders), None))
+
+    def _is_whole(self, file: Path) -> bool:
+        _, size, head = self._seen[file]
+        return size == head.whole_bytes
 
     def _scan(self, folder: Path) -> None:
-        found: dict[Path, tuple[int, int, bytes]] = {}
+        found: dict[Path, tuple[int, int, Head]] = {}
         try:
             files = sorted(folder.glob(f"*{SUFFIX}"))[:MAX_FILES]
         except OSError as exc:
@@ -57,8 +63,8 @@ class ModelFolder:
                 stamp = (status.st_mtime_ns, status.st_size)
                 old = self._seen.get(file)
                 # Read again only what has changed: the heads of large files add up.
-                model_id = old[2] if old and old[:2] == stamp else read_head(file).model_id
-                found[file] = (*stamp, model_id)
+                head = old[2] if old and old[:2] == stamp else read_head(file)
+                found[file] = (*stamp, head)
             except (OSError, RankcastError) as exc:
                 log.debug("%s", exc)
         self._seen = found

@@ -96,7 +96,7 @@ def test_ctrl_c_ends_a_training_early_with_everything_written(tmp_path: Path) ->
     with rankcast("train", "gan", "--data", str(GOLDEN / "colour.png"), "--out", str(out),
                   "--minutes", "30", "--no-pictures") as training:  # fmt: skip
         assert training.process.stdout is not None
-        assert "colour: 1 frames, no common background" in training.process.stdout.readline()
+        assert "colour: 1 frame, no common background" in training.process.stdout.readline()
         training.process.send_signal(signal.SIGINT)
         assert training.wait() == 0, training.lines
     assert read_model(out, "gan").head.description["training"]["elapsed_s"] < 600

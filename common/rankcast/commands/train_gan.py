@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +19,7 @@ from rankcast.codec.gan.halves import INSTALL, has_torch
 from rankcast.commands.contact_sheet import SheetRow, contact_sheet
 from rankcast.commands.plotting import DPI, MUTED, STYLE, require_matplotlib, save
 from rankcast.commands.terminal import psnr_text
-from rankcast.errors import SettingsError
+from rankcast.errors import SettingsError, TrainingError
 from rankcast.imagefile import write_image
 from rankcast.metrics import psnr_db
 from rankcast.modelfile import SUFFIX
@@ -61,10 +63,17 @@ _TERMS: Final = {
 )  # fmt: skip
 @click.option(
     "--label", "labels", multiple=True, metavar="NAME",
-    help="Name of the camera of each --data, in their order [the name of the file or folder].",
+    help="Name of the camera of each --data, in their order, the same for those of one camera "
+    "[the name of the file or folder].",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside MODEL.rkm.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights and crops.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Of weights and crops.",
+)
 @click.option(
     "--pictures/--no-pictures", default=True, show_default=True,
     help="Draw loss plot and samples; needs the extra plots.",
@@ -86,27 +95,38 @@ def train_gan(
     """
     if out.suffix != SUFFIX:
         raise SettingsError(f"got {printable(out)}, want a name that ends in {SUFFIX}")
-    check_writable(out)
+    if not math.isfinite(minutes):
+        raise SettingsError(f"got {minutes} minutes, want a number above 0")
+    checkpoint = out.with_name(f"{out.stem}.checkpoint{SUFFIX}")
+    plot, sheet = (out.with_name(f"{out.stem}.{what}.png") for what in ("loss", "samples"))
+    for path in (out, checkpoint, *((plot, sheet) if pictures else ())):
+        check_writable(path)
+    if resume and not checkpoint.is_file():
+        raise SettingsError(f"got --resume, but there is no {printable(checkpoint)}")
+    # Read when torch loads its OpenMP. Threads that spin while they wait for each other made a step
+    # take five times the processor time on two processors that other programs used as well.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if not has_torch():
         raise SettingsError(INSTALL)
     if pictures:
         require_matplotlib()
     from rankcast.learned.footage import read_footage
-    from rankcast.learned.training import Training
+    from rankcast.learned.training import Training, check_device
 
-    checkpoint = out.with_name(f"{out.stem}.checkpoint{SUFFIX}")
-    if resume and not checkpoint.is_file():
-        raise SettingsError(f"got --resume, but there is no {printable(checkpoint)}")
+    check_device(device)
     with stop_flag() as flag:
         console = Console(stderr=True, highlight=False)
         footage = read_footage(data, labels)
         training = Training(footage, device=device, seed=seed)
         if resume:
             training.resume(checkpoint)
-        click.echo(_plan(training))
-        if not flag.requested:
-            _train(training, minutes, checkpoint, flag, console)
-        training.save_checkpoint(checkpoint)
+            _require_time_left(training, minutes)
+        for line in _plan(training):
+            click.echo(line)
+        if resume:
+            spent = f"{training.elapsed_s / 60:.1f} of {minutes:g} minutes"
+            click.echo(f"going on from step {training.step}, after {spent}")
+        failure = _train(training, minutes, checkpoint, flag, console, kept=resume)
         model = training.model()
         model_id = model.save(out, training.about())
         click.echo(
@@ -114,23 +134,50 @@ def train_gan(
             f"{training.step} steps in {training.elapsed_s / 60:.1f} minutes"
         )
         if pictures:
-            draw_losses(out.with_name(f"{out.stem}.loss.png"), training)
-            sheet = out.with_name(f"{out.stem}.samples.png")
+            draw_losses(plot, training)
             write_image(sheet, contact_sheet(list(_samples(model, footage))))
-            click.echo(f"{printable(out.stem)}.loss.png and {printable(sheet.name)} beside it")
+            click.echo(f"{printable(plot.name)} and {printable(sheet.name)} beside it")
+        if failure is not None:
+            raise TrainingError(
+                f"{failure}; {printable(out)} is the model of its checkpoint of step "
+                f"{training.step}, after {training.elapsed_s / 60:.1f} minutes"
+            ) from failure
 
 
-def _plan(training: Training) -> str:
-    parts = []
+def _require_time_left(training: Training, minutes: float) -> None:
+    if training.elapsed_s >= 60 * minutes:
+        spent = training.elapsed_s / 60
+        raise SettingsError(
+            f"got --resume with --minutes {minutes:g}, but {spent:.1f} minutes are spent already "
+            "and count: want more, or no --resume to begin anew"
+        )
+
+
+def _plan(training: Training) -> Iterator[str]:
+    """What is trained on, a line for each label: also what was left out, and why."""
     for one, size in zip(training.footage, training.architecture.sizes, strict=True):
-        how = "no common background" if size == (0, 0) else f"background {size[1]} x {size[0]}"
-        parts.append(f"{one.label}: {len(one.frames)} frames, {how}")
-    return "; ".join(parts)
+        frames = "1 frame" if len(one.frames) == 1 else f"{len(one.frames):,} frames"
+        if one.found > len(one.frames):
+            frames = f"{len(one.frames):,} of {one.found:,} frames (more does not fit 1 GiB)"
+        how = f"background {size[1]} x {size[0]}"
+        if size == (0, 0):
+            how = "no common background"
+            if one.shape is None:
+                how += ": they differ in size"
+        yield f"{one.label}: {frames}, {how}"
 
 
 def _train(
-    training: Training, minutes: float, checkpoint: Path, flag: StopFlag, console: Console
-) -> None:
+    training: Training, minutes: float, checkpoint: Path, flag: StopFlag, console: Console,
+    *, kept: bool,
+) -> TrainingError | None:  # fmt: skip
+    """Train and keep checkpoints; a training that failed is set back to the last one, if `kept`.
+
+    Raises
+    ------
+    TrainingError
+        If there is none to go back to.
+    """
     columns = (
         TextColumn("training"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
         TimeRemainingColumn(), TextColumn("{task.fields[line]}"),
@@ -140,16 +187,24 @@ def _train(
         task = bar.add_task("", total=60 * minutes, line="")
 
         def show(now: Any) -> None:  # Any: rankcast.learned.training.Progress, torch behind it
-            nonlocal saved
+            nonlocal saved, kept
             line = f"step {now.step}, 1 - MS-SSIM {now.losses['distortion']:.4f}, "
             bar.update(
                 task, completed=now.elapsed_s, line=line + f"{now.losses['bits']:.3f} bit/pixel"
             )
             if time.monotonic() - saved >= CHECKPOINT_INTERVAL_S:
                 training.save_checkpoint(checkpoint)
-                saved = time.monotonic()
+                saved, kept = time.monotonic(), True
 
-        training.run(minutes, show, lambda: flag.requested)
+        try:
+            training.run(minutes, show, lambda: flag.requested)
+            training.save_checkpoint(checkpoint)
+        except TrainingError as failure:
+            if not kept:
+                raise
+            training.resume(checkpoint)
+            return failure
+    return None
 
 
 def _samples(model: GanModel, footage: Sequence[Footage]) -> list[SheetRow]:
@@ -185,7 +240,9 @@ def draw_losses(path: Path, training: Training) -> None:
     shown = [name for name in _TERMS if any(name in losses for _, losses in training.history)]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 1.2 + 1.9 * max(1, len(shown))), dpi=DPI, layout="constrained")
-        figure.suptitle(f"Training, {training.step} steps", fontweight="bold", x=0.02, ha="left")
+        steps = "1 step" if training.step == 1 else f"{training.step:,} steps"
+        heading = f"Training, {steps}; each line is a running mean of some 50"
+        figure.suptitle(heading, fontweight="bold", x=0.02, ha="left")
         first = None
         for index, name in enumerate(shown):
             # One axis of time for all: the terms of D begin later than the others.
@@ -193,10 +250,17 @@ def draw_losses(path: Path, training: Training) -> None:
             first = first or axes
             title, colour = _TERMS[name]
             points = [(at / 60, losses[name]) for at, losses in training.history if name in losses]
-            axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.5)
+            dot = "o" if len(points) == 1 else None
+            axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.5, marker=dot)
             axes.set_ylabel(title)
-            axes.margins(x=0.01)
+            axes.set_xlim(0, 1.01 * training.history[-1][0] / 60 or 1)
             axes.set_ylim(0, 1.08 * max(value for _, value in points))
+            if name == "discriminator":
+                # Least squares: what D gets where it answers 1/2 to everything.
+                axes.axhline(0.5, color=MUTED, linewidth=1, linestyle="--")
+                axes.annotate("cannot tell", (0, 0.5), color=MUTED, xytext=(4, 4),
+                              textcoords="offset points", fontsize="small")  # fmt: skip
             axes.yaxis.set_major_formatter("{x:g}")
-        figure.supxlabel("minutes", color=MUTED)
+        figure.align_ylabels()
+        figure.supxlabel("minutes", color=MUTED, fontsize="medium")
         save(figure, path)

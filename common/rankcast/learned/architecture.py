@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rankcast.errors import ModelError
+from rankcast.errors import ModelError, SettingsError
+from rankcast.printable import printable
 
 BLOCK: Final = 8
 """One position of the code stands for 8 x 8 pixels."""
@@ -70,15 +71,39 @@ def architecture_from(description: Mapping[str, Any]) -> Architecture:
         not isinstance(labels, list)
         or not isinstance(sizes, list)
         or not 1 <= len(labels) == len(sizes) <= MAX_LABELS
-        or not all(isinstance(name, str) and 1 <= len(name) <= MAX_LABEL_LENGTH for name in labels)
+        or not all(_is_label(name) for name in labels)
         or len(set(labels)) != len(labels)
         or not all(_is_size(size) for size in sizes)
     ):
         raise ModelError(
-            f"want 1 to {MAX_LABELS} labels of at most {MAX_LABEL_LENGTH} characters, "
+            f"want 1 to {MAX_LABELS} labels of 1 to {MAX_LABEL_LENGTH} printable characters, "
             f"each with a background of at most {MAX_BACKGROUND_SIDE} a side"
         )
     return Architecture(tuple(labels), tuple((h, w) for h, w in sizes), luma, chroma, width)
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """Refuse names of cameras that no model could keep, before anything is trained for them.
+
+    Raises
+    ------
+    SettingsError
+        If there are none or too many, or one is too long, empty, not printable or there twice.
+    """
+    if not 1 <= len(labels) <= MAX_LABELS:
+        raise SettingsError(f"got {len(labels)} labels, a model knows 1 to {MAX_LABELS}")
+    for number, label in enumerate(labels):
+        if not _is_label(label):
+            raise SettingsError(
+                f"got label {printable(label)!r:.80}, want 1 to {MAX_LABEL_LENGTH} printable "
+                "characters: --label NAME gives another"
+            )
+        if label in labels[:number]:
+            raise SettingsError(f"got label {label!r} twice")
+
+
+def _is_label(label: object) -> bool:
+    return isinstance(label, str) and 1 <= len(label) <= MAX_LABEL_LENGTH and label.isprintable()
 
 
 def _is_size(size: object) -> bool:

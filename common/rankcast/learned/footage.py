@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rankcast.errors import SettingsError, SourceError
 from rankcast.frame import Pixels
 from rankcast.imagefile import IMAGE_SUFFIXES, read_image
+from rankcast.learned.architecture import check_labels
 from rankcast.learned.pictures import Planes, measure_exposure, planes_of
 from rankcast.opencv import cv2
 from rankcast.printable import printable
@@ -32,6 +33,8 @@ class Footage:
     label: str
     frames: Sequence[Pixels]
     """uint8, (H, W) or (H, W, 3)."""
+    found: int = 0
+    """Frames that there were: more than `frames` where memory did not hold them all."""
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -72,32 +75,50 @@ def read_footage(paths: Sequence[Path], labels: Sequence[str]) -> list[Footage]:
     paths : sequence of Path
         Each one an image, a folder of images, or a video.
     labels : sequence of str
-        One for each path, or none: then the name of each file or folder without its suffix.
-        Paths with the same label belong to the same camera.
+        One for each path, or none: then the name of each folder, or of each file without its
+        suffix. Paths with the same label belong to the same camera.
 
     Raises
     ------
     SettingsError
-        If the numbers differ.
+        If the numbers differ, a label is none that a model can keep, or two paths have the same
+        name and no labels say whether that is one camera.
     SourceError
         If there is nothing to read, or it is not of 8 bits with 1 or 3 channels.
     """
     if labels and len(labels) != len(paths):
         raise SettingsError(f"got {len(labels)} labels for {len(paths)} paths, want one for each")
-    names = list(labels) or [path.resolve().stem for path in paths]
+    for path in paths:
+        if not path.is_file() and not path.is_dir():
+            raise SourceError(f"{printable(path)}: is no image, video or folder")
+    names = list(labels) or [_name_of(path) for path in paths]
+    if not labels and (twice := {name for name in names if names.count(name) > 1}):
+        raise SettingsError(
+            f"got {names.count(name := min(twice))} paths of the name {printable(name)!r:.80}: "
+            "want --label NAME for each of all paths, the same for those of one camera"
+        )
+    check_labels(list(dict.fromkeys(names)))
     budget = MAX_BYTES // max(1, len(paths))
-    found: dict[str, list[Pixels]] = {}
+    kept: dict[str, list[Pixels]] = {}
+    found: dict[str, int] = {}
     for path, name in zip(paths, names, strict=True):
-        found.setdefault(name, []).extend(_thinned(_frames(path), budget))
-    return [Footage(name, frames) for name, frames in found.items()]
+        frames, number = _thinned(_frames(path), budget)
+        kept.setdefault(name, []).extend(frames)
+        found[name] = found.get(name, 0) + number
+    return [Footage(name, frames, found[name]) for name, frames in kept.items()]
 
 
-def _thinned(frames: Iterator[Pixels], budget: int) -> list[Pixels]:
-    """Every frame, or every second, fourth ... until they fit `budget` bytes."""
+def _name_of(path: Path) -> str:
+    path = path.resolve()
+    return path.name if path.is_dir() else path.stem
+
+
+def _thinned(frames: Iterator[Pixels], budget: int) -> tuple[list[Pixels], int]:
+    """Every frame, or every second, fourth ... until they fit `budget` bytes; and how many came."""
     kept: list[Pixels] = []
-    size, every = 0, 1
-    for number, frame in enumerate(frames):
-        if number % every:
+    size, every, number = 0, 1, 0
+    for number, frame in enumerate(frames, 1):
+        if (number - 1) % every:
             continue
         kept.append(frame)
         size += frame.nbytes
@@ -105,7 +126,7 @@ def _thinned(frames: Iterator[Pixels], budget: int) -> list[Pixels]:
             kept = kept[::2]
             every *= 2
             size = sum(one.nbytes for one in kept)
-    return kept
+    return kept, number
 
 
 def _frames(path: Path) -> Iterator[Pixels]:
@@ -119,8 +140,6 @@ def _frames(path: Path) -> Iterator[Pixels]:
             raise SourceError(f"{printable(path)}: the folder holds no image")
         for file in files:
             yield _checked(file, read_image(file))
-    elif not path.is_file():
-        raise SourceError(f"{printable(path)}: is no image, video or folder")
     elif path.suffix.lower() in IMAGE_SUFFIXES:
         yield _checked(path, read_image(path))
     else:

@@ -16,13 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from rankcast.codec.gan.symbols import (
-    channel_table,
-    coder_from,
-    context_count,
-    decode_code,
-    encode_code,
-)
+from rankcast.codec.gan.layout import channel_table, context_count
+from rankcast.codec.gan.symbols import coder_from, decode_code, encode_code
 from rankcast.entropy.rangecoder import Coder
 from rankcast.errors import ModelError, UnsupportedImageError
 from rankcast.frame import Pixels
@@ -37,6 +32,7 @@ from rankcast.learned.pictures import (
     tensor_of,
     unpack_exposure,
 )
+from rankcast.learned.threads import torch_threads
 from rankcast.modelfile import read_model, write_model
 from rankcast.printable import printable
 
@@ -49,6 +45,8 @@ THREADS: Final = 1
 receiver share two processors, and the order of sums stays the same everywhere."""
 BIT_PRICE: Final = 0.15
 """Squared steps that one bit is worth when levels are chosen, as measured on fixed cameras."""
+LARGEST_WEIGHT: Final = float(np.finfo(np.float16).max)
+"""Weights are kept as float16."""
 _BACKGROUND: Final = "backgrounds."
 _PRIORS: Final = "priors"
 _LOADED_MODELS: Final = 4
@@ -260,10 +258,5 @@ def _model_of(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
 @contextmanager
 def _inference() -> Iterator[None]:
     """No gradients, and one thread, whatever the process uses elsewhere."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with torch_threads(THREADS), torch.inference_mode():
+        yield

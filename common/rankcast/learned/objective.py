@@ -97,10 +97,10 @@ class RateModel(nn.Module):
         cross = torch.tensor([[0.5, 1.0, 0.5], [1.0, 0.0, 1.0], [0.5, 1.0, 0.5]]) / 6
         self.register_buffer("cross", cross.expand(channels, 1, 3, 3).clone(), persistent=False)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, noise: torch.Generator) -> Tensor:
         """Bits of every value of z, shape of z."""
         size = z.detach().abs()
-        noisy = z + torch.rand_like(z) - 0.5
+        noisy = z + torch.rand(z.shape, generator=noise, device=z.device) - 0.5
         near = functional.conv2d(size, self.cross, padding=1, groups=size.shape[1])
         within = size.mean(1, keepdim=True)
         width = (

@@ -16,26 +16,24 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from rankcast import pool
 from rankcast.codec.gan.symbols import coder_from, learned_priors
 from rankcast.entropy.rangecoder import Coder
-from rankcast.errors import ModelError, SettingsError
-from rankcast.learned.architecture import BLOCK, Architecture
+from rankcast.errors import SettingsError, TrainingError
+from rankcast.learned.architecture import Architecture, check_labels
+from rankcast.learned.checkpoint import Parts, broken, read_checkpoint, write_checkpoint
+from rankcast.learned.crops import Crops
 from rankcast.learned.footage import Footage
-from rankcast.learned.model import MAX_PIXELS, GanModel, load_model, new_model
+from rankcast.learned.model import LARGEST_WEIGHT, MAX_PIXELS, GanModel, load_model, new_model
 from rankcast.learned.network import Discriminator, GanNetwork
 from rankcast.learned.objective import TRAINING_STRIDES, RateModel, ms_ssim
-from rankcast.learned.pictures import apply_exposures, measure_exposure, padded, planes_of
-from rankcast.modelfile import read_model, write_model
-from rankcast.printable import printable
+from rankcast.learned.pictures import Planes, apply_exposures
+from rankcast.learned.threads import torch_threads
 
-CHECKPOINT_KIND: Final = "gan-checkpoint"
-CROP: Final = 192
-"""Side of a training crop: the five scales of MS-SSIM need 176."""
+MAX_TRAINED_PIXELS: Final = 28_000_000
+"""Of all backgrounds: a checkpoint keeps 36 bytes of each, and a file has at most 1 GiB."""
 BATCH: Final = {"cpu": 4, "cuda": 16}
 WARM_UP: Final = 0.4
 """Share of the time before D takes part."""
@@ -86,11 +84,17 @@ class Training:
         ``cpu`` or ``cuda``.
     weights : Weights
     seed : int
+        0 or more. The same footage, seed, device, threads and times give the same weights.
+    width : int
+        Channels of the hidden layers.
+    clock : callable
+        Seconds from any start.
 
     Raises
     ------
     SettingsError
-        If there is no such device, or the frames are too large or too few.
+        If there is no such device, or labels or sizes of the frames are none that a model or its
+        checkpoint can have.
     """
 
     def __init__(
@@ -101,35 +105,43 @@ class Training:
         weights: Weights | None = None,
         seed: int = 0,
         width: int = 32,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if device == "cuda" and not torch.cuda.is_available():
-            raise SettingsError(
-                "got device cuda, but torch finds no CUDA device here: want cpu, or a machine and "
-                "a build of torch with CUDA"
-            )
+        check_device(device)
+        check_labels([one.label for one in footage])
         largest = max(frame.shape[0] * frame.shape[1] for one in footage for frame in one.frames)
         if largest > MAX_PIXELS:
             raise SettingsError(f"got frames of {largest} pixels, gan takes at most {MAX_PIXELS}")
-        torch.set_num_threads(pool.threads())
-        torch.manual_seed(seed)
+        backgrounds = [one.background() for one in footage]
+        sizes = tuple((0, 0) if b is None else (b.shape[1], b.shape[2]) for b in backgrounds)
+        if (pixels := sum(h * w for h, w in sizes)) > MAX_TRAINED_PIXELS:
+            raise SettingsError(
+                f"got cameras of {pixels:,} pixels together, training takes at most "
+                f"{MAX_TRAINED_PIXELS:,}: want fewer cameras, or smaller frames"
+            )
         self.device = torch.device(device)
         self.footage = footage
         self.weights = weights or Weights()
         self.elapsed_s = 0.0
         self.step = 0
+        self.judging = False
+        """D takes part; what has begun does not end when a resumed training gets more time."""
         self.history: list[tuple[float, dict[str, float]]] = []
         self._every = 1
-        self._random = np.random.default_rng(seed)
-        backgrounds = [one.background() for one in footage]
-        self.architecture = Architecture(
-            tuple(one.label for one in footage),
-            tuple((0, 0) if b is None else (b.shape[1], b.shape[2]) for b in backgrounds),
-            width=width,
-        )
-        self._make_networks()
-        self._set_backgrounds(backgrounds)
-        self._crop = _crop_side(footage)
         self._recent: dict[str, float] = {}
+        self._clock = clock
+        self._random = np.random.default_rng(seed)
+        self._noise = torch.Generator(self.device).manual_seed(seed)
+        labels = tuple(one.label for one in footage)
+        self.architecture = Architecture(labels, sizes, width=width)
+        with torch.random.fork_rng(devices=[]):  # others' random numbers are not ours to choose
+            torch.default_generator.manual_seed(seed)
+            self._make_networks()
+        pictures = [_grey() if b is None else b for b in backgrounds]
+        with torch.no_grad():
+            for parameter, picture in zip(self.network.backgrounds, pictures, strict=True):
+                parameter.copy_(torch.from_numpy(picture)[None])
+        self._crops = Crops(footage, pictures, self._random)
 
     def _make_networks(self) -> None:
         self.network = GanNetwork(self.architecture).to(self.device)
@@ -149,22 +161,6 @@ class Training:
         )
         self._base_rates = [group["lr"] for group in self._optimiser.param_groups]
 
-    def _set_backgrounds(self, backgrounds: Sequence[NDArray[np.float32] | None]) -> None:
-        self._exposures: list[NDArray[np.int64]] = []
-        for one, background, parameter in zip(
-            self.footage, backgrounds, self.network.backgrounds, strict=True
-        ):
-            picture = np.zeros((3, 1, 1), np.float32) if background is None else background
-            if background is None:
-                picture[0] = 0.5
-            with torch.no_grad():
-                parameter.copy_(torch.from_numpy(picture)[None])
-            exposures = []
-            for frame in one.frames:
-                exposure = measure_exposure(planes_of(frame), picture)
-                exposures.append((exposure.gain, *exposure.offsets))
-            self._exposures.append(np.array(exposures, np.int64))
-
     def run(
         self,
         minutes: float,
@@ -180,30 +176,43 @@ class Training:
             Called after every step.
         stopped : callable
             Asked after every step; True ends the training early.
+
+        Raises
+        ------
+        SettingsError
+            If `minutes` is no time.
+        TrainingError
+            If a step came to no finite number; nothing of that step is kept.
         """
+        if not 0 < minutes < math.inf:
+            raise SettingsError(f"got {minutes} minutes, want more than 0")
         self.network.train()
-        before, started = self.elapsed_s, time.monotonic()
-        while (share := self.elapsed_s / (60 * minutes)) < 1 and not stopped():
-            for group, rate in zip(self._optimiser.param_groups, self._base_rates, strict=True):
-                group["lr"] = rate * (1.03 - share)
-            losses = self._one_step(adversarial=share >= WARM_UP)
-            self.step += 1
-            self.elapsed_s = before + time.monotonic() - started
-            self._note(losses)
-            progress(Progress(self.elapsed_s, self.step, dict(self._recent)))
+        before, started = self.elapsed_s, self._clock()
+        with torch_threads(pool.threads()):
+            while (share := self.elapsed_s / (60 * minutes)) < 1 and not stopped():
+                for group, rate in zip(self._optimiser.param_groups, self._base_rates, strict=True):
+                    group["lr"] = rate * (1.03 - share)
+                self.judging = self.judging or share >= WARM_UP
+                losses = self._one_step(adversarial=self.judging)
+                self.step += 1
+                self.elapsed_s = before + self._clock() - started
+                self._note(losses)
+                progress(Progress(self.elapsed_s, self.step, dict(self._recent)))
 
     def _one_step(self, *, adversarial: bool) -> dict[str, float]:
-        x, background, exposures, label = self._batch()
+        batch = self._crops.draw(BATCH[self.device.type], self.network.backgrounds, self.device)
+        x, label = batch.x, batch.label
         least, most = (math.log(step) for step in STEP_RANGE)
-        step = torch.exp(least + torch.rand(len(x)) * (most - least)).to(self.device)
-        predicted = apply_exposures(background, exposures)
+        drawn = torch.rand(len(x), generator=self._noise, device=self.device)
+        step = torch.exp(least + drawn * (most - least))
+        predicted = apply_exposures(batch.background, batch.exposures)
         scale = self.network.scale(predicted, label, step)
         z = self.network.encode(x, predicted, scale, label, step)
         # Straight through (Bengio et al. 2013, arXiv:1308.3432): rounding has no gradient.
         levels = z.sign() * (z.abs() + 0.5 - DEAD_ZONE).floor()
         w = z + (levels - z).detach()
         pixels = x.shape[2] * x.shape[3]
-        rate = self._rate(z).sum((1, 2, 3)) / pixels
+        rate = self._rate(z, self._noise).sum((1, 2, 3)) / pixels
         y = self.network.generate(w, predicted, scale, label, step)
         distortion = (1 - ms_ssim(x[:, :1], y[:, :1], TRAINING_STRIDES)).mean()
         error = (y - x) ** 2
@@ -220,50 +229,41 @@ class Training:
             losses["adversarial"] = fooled
         self._optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        slope = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        # Before the step, because Adam would carry what is no number on for ever.
+        self._check_finite("the loss", loss)
+        self._check_finite("its gradient", slope)
         self._optimiser.step()
         if adversarial and self.weights.adversarial:
             judged = ((self._discriminator(x, *given) - 1) ** 2).mean()
             judged = judged + (self._discriminator(y.detach(), *given) ** 2).mean()
+            self._check_finite("the loss of D", judged)
             self._judge.zero_grad()
             judged.backward()
             self._judge.step()
             losses["discriminator"] = judged
         return {"loss": loss.item(), **{name: value.item() for name, value in losses.items()}}
 
-    def _batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Crops, their backgrounds, exposures and labels."""
-        crops, backgrounds, exposures, labels = [], [], [], []
-        side = self._crop
-        for _ in range(BATCH[self.device.type]):
-            label = int(self._random.integers(len(self.footage)))
-            one = self.footage[label]
-            index = int(self._random.integers(len(one.frames)))
-            frame = one.frames[index]
-            rows, columns = (math.ceil(n / BLOCK) for n in frame.shape[:2])
-            # On the grid of blocks, as at the other end.
-            top = BLOCK * int(self._random.integers(rows - side // BLOCK + 1))
-            left = BLOCK * int(self._random.integers(columns - side // BLOCK + 1))
-            part = padded(planes_of(frame[top : top + side, left : left + side]))
-            crops.append(torch.from_numpy(part))
-            background = self.network.backgrounds[label]
-            if background.shape[-2:] == (1, 1):
-                backgrounds.append(background.expand(1, 3, side, side))
-            else:
-                full = functional.pad(
-                    background,
-                    (0, -background.shape[3] % BLOCK, 0, -background.shape[2] % BLOCK),
-                    mode="replicate",
-                )
-                backgrounds.append(full[:, :, top : top + side, left : left + side])
-            exposures.append(self._exposures[label][index])
-            labels.append(label)
-        return (
-            torch.stack(crops).to(self.device),
-            torch.cat(backgrounds),
-            torch.from_numpy(np.stack(exposures)).to(self.device),
-            torch.tensor(labels, device=self.device),
-        )
+    def _check_finite(self, what: str, value: Tensor) -> None:
+        if not math.isfinite(value.item()):
+            raise TrainingError(f"training came to no finite number at step {self.step}: {what}")
+
+    def check_weights(self) -> None:
+        """Refuse weights that no model file can hold.
+
+        Raises
+        ------
+        TrainingError
+            If one is no finite number, or one of E or G too large for float16.
+        """
+        for part, module in self._modules().items():
+            limit = LARGEST_WEIGHT if module is self.network else math.inf
+            for name, value in module.state_dict().items():
+                largest = float(value.abs().max())
+                if not math.isfinite(largest) or largest > limit:
+                    raise TrainingError(
+                        f"training came to {largest:g} in {part}.{name} by step {self.step}"
+                    )
 
     def _note(self, losses: Mapping[str, float]) -> None:
         for name, value in losses.items():
@@ -308,23 +308,25 @@ class Training:
         }
 
     def save_checkpoint(self, path: Path) -> None:
-        """Keep everything that `resume` needs, whole or not at all."""
-        arrays: dict[str, NDArray[Any]] = {}
-        for part, module in self._modules().items():
-            for name, value in module.state_dict().items():
-                arrays[f"{part}.{name}"] = value.detach().cpu().numpy()
-        for part, optimiser in self._optimisers().items():
-            for index, values in optimiser.state_dict()["state"].items():
-                for name, value in values.items():
-                    arrays[f"{part}.{index}.{name}"] = value.detach().cpu().numpy()
-        description = self.architecture.described() | {
+        """Keep everything that `resume` needs, whole or not at all.
+
+        Raises
+        ------
+        TrainingError
+            If the weights are none that a model can have: what was kept before stays.
+        RankcastError
+            If the disk or the folder does not take it.
+        """
+        self.check_weights()
+        counted = {
             "elapsed_s": self.elapsed_s,
             "step": self.step,
+            "judging": self.judging,
             "every": self._every,
             "recent": self._recent,
             "history": self.history,
         }
-        write_model(path, CHECKPOINT_KIND, description, arrays)
+        write_checkpoint(path, self._parts(), counted)
 
     def resume(self, path: Path) -> None:
         """Go on where `save_checkpoint` left off.
@@ -334,55 +336,46 @@ class Training:
         ModelError
             If the file is no checkpoint, or one of other labels, sizes or networks.
         """
-        file = read_model(path, CHECKPOINT_KIND)
-        said = file.head.description
-        if {name: said.get(name) for name in self.architecture.described()} != (
-            self.architecture.described()
-        ):
-            raise ModelError(
-                f"{printable(path)}: is a checkpoint of other labels, frame sizes or networks"
-            )
+        said = read_checkpoint(path, self._parts())
         try:
-            for part, module in self._modules().items():
-                module.load_state_dict(_tensors(file.arrays, f"{part}."))
-            for part, optimiser in self._optimisers().items():
-                state: dict[int, dict[str, Tensor]] = {}
-                for name, value in _tensors(file.arrays, f"{part}.").items():
-                    index, _, field = name.partition(".")
-                    state.setdefault(int(index), {})[field] = value
-                groups = optimiser.state_dict()["param_groups"]
-                optimiser.load_state_dict({"state": state, "param_groups": groups})
             self.elapsed_s, self.step = float(said["elapsed_s"]), int(said["step"])
-            self._every = int(said["every"])
+            self.judging, self._every = bool(said["judging"]), int(said["every"])
             self._recent = {str(k): float(v) for k, v in said["recent"].items()}
             self.history = [
                 (float(at), {str(k): float(v) for k, v in losses.items()})
                 for at, losses in said["history"]
             ]
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as exc:
-            reason = str(exc).splitlines()[0]
-            raise ModelError(f"{printable(path)}: is no whole checkpoint: {reason:.200}") from exc
+            if not 0 <= self.elapsed_s < math.inf or self._every < 1:
+                raise ValueError(f"got {self.elapsed_s} s, every {self._every}")
+            self.check_weights()
+        except (KeyError, TypeError, ValueError, AttributeError, TrainingError) as exc:
+            raise broken(path, exc) from exc
+
+    def _parts(self) -> Parts:
+        optimisers = {"adam": self._optimiser, "adam_judge": self._judge}
+        return Parts(self.architecture, self._modules(), optimisers, self._random, self._noise)
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"network": self.network, "rate": self._rate, "judge": self._discriminator}
 
-    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        return {"adam": self._optimiser, "adam_judge": self._judge}
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not here.
+
+    Raises
+    ------
+    SettingsError
+        If it is neither ``cpu`` nor a CUDA device that torch finds.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(
+            "got device cuda, but torch finds no CUDA device here: want cpu, or a machine and "
+            "a build of torch with CUDA"
+        )
+    if device not in BATCH:
+        raise SettingsError(f"got device {device!r:.20}, want one of {', '.join(BATCH)}")
 
 
-def _tensors(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, Tensor]:
-    return {
-        name[len(prefix) :]: torch.from_numpy(array)
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
-
-
-def _crop_side(footage: Sequence[Footage]) -> int:
-    sides = [
-        math.ceil(side / BLOCK) * BLOCK
-        for one in footage
-        for frame in one.frames
-        for side in frame.shape[:2]
-    ]
-    return min(CROP, *sides)
+def _grey() -> Planes:
+    """The background of pictures that have none in common: one colour."""
+    return np.array([0.5, 0, 0], np.float32)[:, None, None]

@@ -12,14 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rankcast.codec.gan.symbols import (
-    channel_table,
-    coder_from,
-    context_count,
-    decode_code,
-    encode_code,
-    learned_priors,
-)
+from rankcast.codec.gan.layout import channel_table, context_count
+from rankcast.codec.gan.symbols import coder_from, decode_code, encode_code, learned_priors
 from rankcast.errors import PayloadError
 
 TABLE = channel_table(15, 6)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from rankcast.wire import Header, Limits
 if TYPE_CHECKING:
     from rankcast.learned.model import GanModel
 
+RETRY_S: Final = 1.0
+"""A stream asks for its model with every frame: a file that is broken is read once a second."""
 INSTALL = "codec gan needs torch: pip install 'rankcast[gan]'"
 
 
@@ -89,7 +92,7 @@ def _label_index(model: GanModel, options: GanOptions) -> int:
     if options.label not in model.labels:
         raise SettingsError(
             f"codec gan, label = {options.label!r:.60}: want one that the model knows: "
-            f"{', '.join(model.labels)}"
+            f"{printable(', '.join(model.labels))}"
         )
     return model.labels.index(options.label)
 
@@ -101,6 +104,7 @@ class GanDecoder:
         self.limits = limits
         self._models = ModelFolder()
         self._model: GanModel | None = None
+        self._failure: tuple[bytes, float, str] | None = None
 
     def use_models(self, models: ModelFolder) -> None:
         """Look for models there from now on."""
@@ -147,6 +151,7 @@ class GanDecoder:
 
         model = loaded_model(model_id)
         if model is None:
+            self._raise_again(model_id)
             file = self._models.find(model_id)
             if file is None:
                 folder = self._models.path
@@ -159,6 +164,7 @@ class GanDecoder:
             try:
                 model = load_model(file)
             except RankcastError as exc:
+                self._failure = (model_id, time.monotonic(), str(exc))
                 raise UnknownModelError(f"needs model {model_id.hex()}: {exc}") from exc
             if model.model_id != model_id:
                 raise UnknownModelError(
@@ -166,3 +172,9 @@ class GanDecoder:
                 )
         self._model = model
         return model
+
+    def _raise_again(self, model_id: bytes) -> None:
+        if self._failure is not None:
+            failed, at, said = self._failure
+            if failed == model_id and time.monotonic() - at < RETRY_S:
+                raise UnknownModelError(f"needs model {model_id.hex()}: {said}")
