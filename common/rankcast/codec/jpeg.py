@@ -36,7 +36,9 @@ class JpegEncoder:
         """Code one frame; see CodecEncoder."""
         pixels = frame.pixels
         if pixels.dtype != np.uint8:
-            raise UnsupportedImageError("jpeg codes 8-bit samples, got uint16: use svd-patch or lossless")
+            raise UnsupportedImageError(
+                "jpeg codes 8-bit samples, got uint16: use svd-patch or lossless"
+            )
         if pixels.ndim == 3 and pixels.shape[2] not in (1, 3):
             raise UnsupportedImageError(f"jpeg codes 1 or 3 channels, got {pixels.shape[2]}")
         if max(pixels.shape[:2]) > MAX_JPEG_SIDE:
