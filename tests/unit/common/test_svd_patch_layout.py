@@ -67,7 +67,7 @@ def whole_pixels(
         return merge_ycc444((parts[0], parts[1], parts[2]), dtype)
     narrow = [part.astype(dtype) for part in parts]
     if geometry.layout is Layout.BAYER:
-        return merge_bayer(narrow, geometry.shape[:2]).reshape(geometry.shape)
+        return merge_bayer(narrow, (geometry.shape[0], geometry.shape[1])).reshape(geometry.shape)
     return np.stack(narrow, axis=2).reshape(geometry.shape)
 
 
