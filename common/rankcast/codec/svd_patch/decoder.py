@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rankcast.codec.svd_patch.basis import table_basis
 from rankcast.codec.svd_patch.encoder import MAX_PLANE_STEP, MIN_PLANE_STEP
 from rankcast.codec.svd_patch.engine import Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
@@ -34,10 +35,14 @@ class SvdPatchDecoder:
             raise PayloadError("a key frame that is no reference")
         if not key and payload.bases:
             raise PayloadError("a predicted frame with factor matrices")
+        if key and payload.table_again:
+            raise PayloadError("a key frame that goes back to the table")
         engine, picture = self._prepare(geometry)
         picture.start_from(reference)
         if key:
             picture.bases = read_bases(payload.bases, len(geometry.planes), geometry.deep)
+        if payload.table_again:
+            picture.bases = [table_basis(geometry.deep)] * len(geometry.planes)
         if not engine.read(payload.slices, payload.borders, picture, reference, step, rank):
             raise PayloadError("a slice ends early or goes on after its last patch")
         if header.checksum is not None and picture.checksum() != header.checksum:

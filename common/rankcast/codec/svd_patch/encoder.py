@@ -13,6 +13,7 @@ from rankcast import pool
 from rankcast.codec.protocol import Coded
 from rankcast.codec.svd_patch.balance import Balance
 from rankcast.codec.svd_patch.basis import Basis, choose_basis, table_basis
+from rankcast.codec.svd_patch.cut import is_cut
 from rankcast.codec.svd_patch.engine import BIT_PRICE, Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
 from rankcast.codec.svd_patch.layout import Canvas, to_pixels, to_planes
@@ -31,11 +32,13 @@ CHECKSUM_EVERY = 16
 """Frames from one checksum of the planes to the next; key frames always have one."""
 MIN_PLANE_STEP = 4
 MAX_PLANE_STEP = 1 << 20
-_CUT_SAMPLING = 4
-_CUT_LEVELS = 0.03
-"""Mean difference, as a share of full scale, below which a frame is never a scene change."""
+_RECONSIDER_EVERY = 8
+"""Frames from one comparison of own factors with the table to the next: what they were made for may
+have left the picture."""
 _DEPTHS = (8, 10, 12, 14, 16)
 """Bits of the cameras that there are."""
+_HOT = 1e-4
+"""Share of samples beyond a depth that are taken for defects of the sensor."""
 _PSNR_PROMISE_DB = 0.3
 """A frame whose PSNR is further below the one asked for is told of."""
 
@@ -55,7 +58,7 @@ class SvdPatchEncoder:
         self._spare: Picture | None = None
         self._since_key = 0
         self._key_ns = 0
-        self._bits = 8
+        self._bits = 0
         self._miss_told = False
 
     def request_keyframe(self) -> None:
@@ -74,7 +77,7 @@ class SvdPatchEncoder:
             self._miss_told = False
         if (old.colour, old.significant_bits) != (options.colour, options.significant_bits):
             self._key_wanted = True
-            self._bits = 8
+            self._bits = 0
 
     def encode(self, frame: Frame, sequence: int) -> Coded:
         """Code one frame; see CodecEncoder."""
@@ -191,7 +194,7 @@ class SvdPatchEncoder:
         self._source = [np.zeros(plane.padded, np.uint16) for plane in geometry.planes]
         self._reference = None
         self._spare = Picture(geometry)
-        self._bits = 8
+        self._bits = 0
 
     def _wants_key(self, frame: Frame, reference: Picture | None) -> bool:
         if self._key_wanted or reference is None or self._since_key >= self.options.gop:
@@ -200,7 +203,7 @@ class SvdPatchEncoder:
         elapsed_ns = frame.t_capture_mono_ns - self._key_ns
         if interval_s and elapsed_ns >= interval_s * 1e9:
             return True
-        return _is_cut(self._source[0], reference.planes[0], reference.geometry.largest)
+        return is_cut(self._source[0], reference.planes[0], reference.geometry.largest)
 
     def _significant_bits(self, frame: Frame) -> int:
         if frame.pixels.dtype == np.uint8:
@@ -211,7 +214,18 @@ class SvdPatchEncoder:
         # A 12-bit camera that does not say so: the largest sample so far tells. A dark picture
         # is no reason for a finer step than that of the bright one before it.
         found = int(frame.pixels.max()).bit_length()
-        return max(self._bits, next(depth for depth in _DEPTHS if depth >= found))
+        for depth in _DEPTHS:
+            if depth < self._bits:
+                continue
+            # Single hot samples are no reason for a coarser step of all others.
+            if (
+                depth >= found
+                or np.count_nonzero(frame.pixels >> depth) <= _HOT * frame.pixels.size
+            ):
+                break
+        if depth > self._bits > 0:
+            log.info("samples of %d bits came: the step counts on that from now on", depth)
+        return depth
 
     def _code(
         self, reference: Picture | None, plane_step: int, kept: bool
@@ -220,10 +234,19 @@ class SvdPatchEncoder:
         engine, picture = self._engine, self._spare
         assert engine is not None
         assert picture is not None
-        if reference is not None:
-            return picture, self._write(picture, reference, reference.bases, plane_step, kept)
         deep = engine.geometry.deep
         table = [table_basis(deep)] * len(self._source)
+        if reference is not None:
+            bases = reference.bases
+            if any(basis.own for basis in bases) and self._since_key % _RECONSIDER_EVERY == 0:
+                costs = []
+                for tried in (table, bases):
+                    body = self._write(picture, reference, tried, plane_step, kept)
+                    costs.append(self._cost(picture, body, plane_step))
+                if costs[1] <= costs[0]:
+                    return picture, body
+                bases = table
+            return picture, self._write(picture, reference, bases, plane_step, kept)
         body = self._write(picture, None, table, plane_step, kept)
         chosen = [choose_basis(plane, plane_step / STEP_ONE, deep) for plane in self._source]
         if not any(basis.own for basis in chosen):
@@ -253,11 +276,12 @@ class SvdPatchEncoder:
         picture.start_from(reference)
         picture.bases = bases
         own = b"" if reference is not None else write_bases(bases, engine.geometry.deep)
+        again = reference is not None and bases is not reference.bases
         slices = engine.write(
             self._source, borders, picture, reference, plane_step, self.options.rank,
             self.options.threads,
         )  # fmt: skip
-        return join_payload(Payload(kept, borders, own, slices), engine.geometry)
+        return join_payload(Payload(kept, borders, own, again, slices), engine.geometry)
 
     def _cost(self, picture: Picture, body: bytes, plane_step: int) -> float:
         """Bits plus squared error at the price of a bit."""
@@ -271,16 +295,6 @@ class SvdPatchEncoder:
 def _plane_step(step: float, geometry: Geometry) -> int:
     wanted = round(step * geometry.scale * STEP_ONE)
     return min(max(wanted, MIN_PLANE_STEP), MAX_PLANE_STEP)
-
-
-def _is_cut(source: NDArray[np.uint16], reference: NDArray[np.uint16], largest: int) -> bool:
-    """Whether the reference predicts the picture worse than its own mean does."""
-    now = np.ascontiguousarray(source[::_CUT_SAMPLING, ::_CUT_SAMPLING])
-    before = np.ascontiguousarray(reference[::_CUT_SAMPLING, ::_CUT_SAMPLING])
-    difference = cv2.norm(now, before, cv2.NORM_L1) / now.size
-    if difference < _CUT_LEVELS * largest:
-        return False
-    return difference > 0.8 * float(np.mean(np.abs(now - now.mean(dtype=np.float32))))
 
 
 def _psnr(error: int, pixels: Pixels) -> float:

@@ -13,7 +13,7 @@ from rankcast.codec.svd_patch.geometry import Geometry, Layout
 from rankcast.codec.svd_patch.tables import UNIT
 from rankcast.frame import Pixels
 from rankcast.planes import (
-    i420_shape,
+    Memory420,
     merge_bayer,
     merge_ycc420,
     merge_ycc444,
@@ -58,17 +58,17 @@ class Canvas:
 
     def __init__(self, geometry: Geometry) -> None:
         self.bands = bands_of(geometry)
-        self._i420: list[NDArray[np.uint8] | None] = [None] * len(self.bands)
+        self._memory: list[Memory420 | None] = [None] * len(self.bands)
         self._pixels: Pixels | None = None
         self._geometry = geometry
 
-    def i420(self, index: int) -> NDArray[np.uint8] | None:
-        """Planes of a band of an 8-bit 4:2:0 picture; None for every other geometry."""
-        geometry, kept = self._geometry, self._i420[index]
+    def memory(self, index: int) -> Memory420 | None:
+        """For a band of an 8-bit 4:2:0 picture; None for every other geometry."""
+        geometry, kept = self._geometry, self._memory[index]
         if kept is None and geometry.layout is Layout.YCC420 and not geometry.deep:
             rows = self.bands[index].rows
-            kept = np.empty(i420_shape(rows.stop - rows.start, geometry.shape[1]), np.uint8)
-            self._i420[index] = kept
+            kept = Memory420(rows.stop - rows.start, geometry.shape[1])
+            self._memory[index] = kept
         return kept
 
     def pixels(self, dtype: np.dtype[np.unsignedinteger]) -> Pixels:
@@ -78,9 +78,9 @@ class Canvas:
         return self._pixels
 
 
-def _split(pixels: Pixels, layout: Layout, i420: NDArray[np.uint8] | None) -> tuple[Pixels, ...]:
+def _split(pixels: Pixels, layout: Layout, memory: Memory420 | None) -> tuple[Pixels, ...]:
     if layout is Layout.YCC420:
-        return split_ycc420(pixels, i420)
+        return split_ycc420(pixels, memory)
     if layout is Layout.YCC444:
         return split_ycc444(pixels)
     if layout is Layout.BAYER:
@@ -102,7 +102,7 @@ def to_planes(
     def task(index: int) -> Callable[[], None]:
         def split_band() -> None:
             band = canvas.bands[index]
-            parts = _split(pixels[band.rows], geometry.layout, canvas.i420(index))
+            parts = _split(pixels[band.rows], geometry.layout, canvas.memory(index))
             for part, target, rows, size in zip(
                 parts, out, band.plane_rows, geometry.planes, strict=True
             ):
@@ -138,7 +138,7 @@ def to_pixels(
                 for plane, rows, size in zip(planes, band.plane_rows, geometry.planes, strict=True)
             ]
             target = out[band.rows]
-            merged = _merge(parts, geometry.layout, dtype, canvas.i420(index), target)
+            merged = _merge(parts, geometry.layout, dtype, canvas.memory(index), target)
             if not np.may_share_memory(merged, target):
                 target[:] = merged.reshape(target.shape)
 
@@ -152,7 +152,7 @@ def _merge(
     parts: list[NDArray[np.uint16]],
     layout: Layout,
     dtype: np.dtype[np.unsignedinteger],
-    i420: NDArray[np.uint8] | None,
+    memory: Memory420 | None,
     out: Pixels,
 ) -> Pixels:
     """Pixels of a band: in `out`, or in memory of their own."""
@@ -160,7 +160,7 @@ def _merge(
         return merge_ycc444((parts[0], parts[1], parts[2]), dtype)
     if layout is Layout.YCC420:
         even = out.shape[0] % 2 == 0 and out.shape[1] % 2 == 0
-        return merge_ycc420((parts[0], parts[1], parts[2]), dtype, i420, out if even else None)
+        return merge_ycc420((parts[0], parts[1], parts[2]), dtype, memory, out if even else None)
     if layout is Layout.BAYER:
         narrow = [np.ascontiguousarray(part).astype(dtype) for part in parts]
         return merge_bayer(narrow, (out.shape[0], out.shape[1]))

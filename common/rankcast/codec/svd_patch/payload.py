@@ -32,6 +32,8 @@ KEPT = 1
 """The picture is a reference of later ones."""
 HAS_BASES = 2
 HAS_BORDERS = 4
+TABLE_AGAIN = 8
+"""A predicted frame, and those predicted from it, have the table in place of their own factors."""
 _MAX_BASES_BYTES = 64 * 512
 
 
@@ -42,6 +44,7 @@ class Payload:
     kept: bool
     borders: Borders
     bases: bytes
+    table_again: bool
     slices: tuple[bytes, ...]
 
 
@@ -61,6 +64,7 @@ def join_payload(payload: Payload, geometry: Geometry) -> bytes:
         (KEPT if payload.kept else 0)
         | (HAS_BASES if payload.bases else 0)
         | (HAS_BORDERS if moved else 0)
+        | (TABLE_AGAIN if payload.table_again else 0)
     )
     parts = [bytes((flags,)), *(_varint(border) for border in moved)]
     if payload.bases:
@@ -80,8 +84,8 @@ def split_payload(body: memoryview, geometry: Geometry) -> Payload:
     if len(body) < 1:
         raise PayloadError("got an empty body")
     flags, position = body[0], 1
-    if flags & ~(KEPT | HAS_BASES | HAS_BORDERS):
-        raise PayloadError(f"got flags {flags:#04x}, want no others than 0x07")
+    if flags & ~(KEPT | HAS_BASES | HAS_BORDERS | TABLE_AGAIN):
+        raise PayloadError(f"got flags {flags:#04x}, want no others than 0x0f")
 
     def number() -> int:
         nonlocal position
@@ -132,7 +136,8 @@ def split_payload(body: memoryview, geometry: Geometry) -> Payload:
     if position > len(body):
         raise PayloadError(f"the parts need {position} bytes, the body has {len(body)}")
     parts.append(bytes(body[position:]))
-    return Payload(bool(flags & KEPT), borders, bases, tuple(parts))
+    again = bool(flags & TABLE_AGAIN)
+    return Payload(bool(flags & KEPT), borders, bases, again, tuple(parts))
 
 
 def write_bases(bases: list[Basis], deep: bool) -> bytes:

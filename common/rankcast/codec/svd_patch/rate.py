@@ -23,6 +23,8 @@ _FINEST_SHARE = 1 / 16
 step, take most of it: 0.26 dB, so that a target at their very limit is still met within 0.3."""
 _SOFT_TRIES = 3
 """Attempts to keep a predicted frame near its share; beyond, it only has to fit the bucket."""
+_UNUSED = 0.4
+"""Of its share, below which a frame that was too large at a finer step is tried between the two."""
 _MAX_TRIES = 10
 _PACKET_OVERHEAD_BYTES = 114
 """Prefix and header of a packet, until one was made."""
@@ -181,6 +183,17 @@ class RateControl:
                 aim = (finer + coarser) / 2
         return self._move_to(aim)
 
+    def _between(self, got: float) -> float | None:
+        """Half way back to the step that was too fine, if this one leaves the rate unused.
+
+        Prediction makes a cliff of it: from one step on hardly anything is worth its bits.
+        """
+        if not 0 < len(self._tries) < _SOFT_TRIES or got > _UNUSED * self._frame_bits:
+            return None
+        finer, bits = self._tries[-1]
+        self._tries.append((finer, bits))
+        return self._move_to((math.log10(finer) + math.log10(self._step)) / 2)
+
     def _move_to(self, log_step: float) -> float | None:
         """Take another step; None if it is the one that is there."""
         step = min(max(10**log_step, MIN_STEP), MAX_STEP)
@@ -222,7 +235,7 @@ class RateControl:
         if not key and len(self._tries) < _SOFT_TRIES:
             limit = min(limit, 2.5 * self._frame_bits)
         if got <= limit or len(self._tries) >= _MAX_TRIES or self._step >= MAX_STEP:
-            return None
+            return None if key else self._between(got)
         self._tries.append((self._step, got))
         ratio = max(got / max(min(self._frame_bits, limit), 1.0), 1.15)
         if len(self._tries) > _SOFT_TRIES:
