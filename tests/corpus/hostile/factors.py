@@ -80,7 +80,8 @@ def svd_patch() -> Files:
     )):  # fmt: skip
         yield f"svd-patch/params_{number}.msg", changed(first, params=params)
     yield "svd-patch/bayer_of_one_row.msg", changed(first, params=(3, 64, 8), shape=(1, 40))
-    yield "svd-patch/flags.msg", changed(first, b"\x09" + body[1:])
+    yield "svd-patch/flags.msg", changed(first, b"\x11" + body[1:])
+    yield "svd-patch/table_again_in_key.msg", changed(first, b"\x09" + body[1:])
     yield "svd-patch/not_kept.msg", changed(first, b"\0" + body[1:])
     yield "svd-patch/bases_without_end.msg", changed(first, b"\3" + b"\xff" * 40)
     yield "svd-patch/bases_too_long.msg", changed(first, b"\3\xff\xff\x7f" + body[1:])
@@ -99,11 +100,16 @@ def svd_patch() -> Files:
                                                params=(4, 64, 8))  # fmt: skip
     for number, lengths in enumerate((b"\xff\xff\x03" * 3, b"\x80" * 9, b"\x05\x05")):
         yield f"svd-patch/slices_{number}.msg", changed(first, b"\1" + lengths, shape=(2160, 3840))
-    # Of 68 rows of cells: falling, beyond the last, without end, cut, all at the end.
+    # Of 68 rows of cells: falling, beyond the last, without end, cut, all at the end (so that bytes
+    # are left for slices without rows), the usual ones.
     for number, borders in enumerate(
-        (b"\x22\x11\x33", b"\x11\x22\x45", b"\xff" * 9, b"\x11", b"\x44\x44\x44")
+        (b"\x22\x11\x33", b"\x11\x22\x45", b"\xff" * 9, b"\x11", b"\x44\x44\x44", b"\x10\x22\x32")
     ):
         yield (
             f"svd-patch/borders_{number}.msg",
             changed(first, b"\5" + borders + b"\1\1\1\xff\xff\xff\xff", shape=(2160, 3840)),
         )
+    # Second bodies of what can be said shorter: borders of one slice, bytes where no rows are (16
+    # rows of samples leave the first of two slices none).
+    yield "svd-patch/borders_of_one_slice.msg", changed(first, bytes((body[0] | 4,)) + body[1:])
+    yield "svd-patch/slice_without_rows.msg", changed(first, b"\1\1\xff", shape=(16, 60_000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -10,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rankcast
+from rankcast import pool
 from rankcast.codec.svd_patch.balance import Balance
 from rankcast.codec.svd_patch.geometry import SLICE_ROWS, Layout, geometry_of
 from rankcast.codec.svd_patch.payload import HAS_BORDERS, split_payload
 from rankcast.codec.svd_patch.picture import new_info
 from rankcast.codec.svd_patch.slice import INTER, KIND, SKIPPED
 from rankcast.errors import PayloadError
-from rankcast.frame import Pixels
+from rankcast.frame import Frame, Pixels
 from rankcast.wire import Packet, pack, unpack
 
 pytestmark = pytest.mark.timeout(300)
@@ -90,7 +92,7 @@ def test_borders_outside_the_picture_are_refused(border: int) -> None:
     packet = unpack(rankcast.Encoder("svd-patch").encode(busy_top(0)))
     number = bytes([border & 127 | 128, border >> 7 & 127 | 128, border >> 14])
     body = bytes([packet.body[0] | HAS_BORDERS]) + number + bytes(packet.body[1:])
-    with pytest.raises(PayloadError, match="want them to rise"):
+    with pytest.raises(PayloadError, match="not falling and at most 23"):
         rankcast.Decoder().decode(pack(packet.header, body))
 
 
@@ -106,3 +108,110 @@ def test_other_borders_than_those_it_was_coded_with_do_no_harm() -> None:
             continue
         assert shown.shape == SHAPE
     assert decoder.decode_packet(packet).shape == SHAPE
+
+
+def _with_borders(body: bytes, *borders: int) -> bytes:
+    return bytes([body[0] | HAS_BORDERS, *borders]) + body[1:]
+
+
+def test_a_picture_has_one_way_to_say_its_borders() -> None:
+    packet = unpack(rankcast.Encoder("svd-patch").encode(busy_top(0)))
+    body = bytes(packet.body)
+    with pytest.raises(PayloadError, match="want the usual ones left out"):
+        rankcast.Decoder().decode(pack(packet.header, _with_borders(body, *GEOMETRY.borders)))
+    small = unpack(rankcast.Encoder("svd-patch").encode(busy_top(0)[:64, :64]))
+    with pytest.raises(PayloadError, match="want the usual ones left out"):
+        rankcast.Decoder().decode(pack(small.header, _with_borders(bytes(small.body))))
+
+
+@pytest.mark.parametrize("extra", [1, 5])
+def test_a_slice_without_rows_has_no_bytes(extra: int) -> None:
+    # Two rows of units: the first of two slices has none.
+    picture = np.resize(np.arange(40, 90, dtype=np.uint8), (15, 61_500))
+    packet = unpack(rankcast.Encoder("svd-patch", step=60.0).encode(picture))
+    body = bytes(packet.body)
+    assert geometry_of(Layout.GREY, picture.shape, 1).borders == (0,)
+    assert body[:2] == b"\x01\x00"
+    shown = rankcast.Decoder().decode_packet(packet)
+    # A decoder of slices alone would read these ahead and never miss them.
+    longer = body[:1] + bytes([extra]) + bytes(extra) + body[2:]
+    with pytest.raises(PayloadError, match=f"got {extra} bytes for a slice without rows"):
+        rankcast.Decoder().decode(pack(packet.header, longer))
+    # And the last one has none where all rows are before it.
+    geometry = geometry_of(Layout.GREY, picture.shape, 1)
+    rows = body[2:]
+    moved = bytes([1 | HAS_BORDERS, geometry.bands]) + _leb128(len(rows)) + rows
+    assert np.array_equal(rankcast.Decoder().decode(pack(packet.header, moved)), shown)
+    with pytest.raises(PayloadError, match=f"got {extra} bytes for a slice without rows"):
+        rankcast.Decoder().decode(pack(packet.header, moved + bytes(extra)))
+
+
+def _leb128(value: int) -> bytes:
+    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + _leb128(value >> 7)
+
+
+def _moving(number: int, shape: tuple[int, ...], dtype: type) -> Pixels:
+    """A picture of waves: they move in a part of it, as does noise."""
+    height, width = shape[:2]
+    y, x = np.arange(height)[:, None], np.arange(width)[None, :]
+    part = slice(width // 3, width // 3 + 600)
+    picture = 0.5 + 0.3 * np.sin(x / 90) * np.cos(y / 17)
+    picture[:, part] += 0.1 * np.sin((x[:, part] + 2.3 * number) / 5)
+    noise = np.random.default_rng(number).normal(0, 0.02, (height, 200))
+    picture[:, part.stop : part.stop + 200] += noise
+    if len(shape) == 3:
+        picture = picture[:, :, None] * np.linspace(0.7, 1.1, shape[2])
+    pixels: Pixels = (np.clip(picture, 0, 1) * np.iinfo(dtype).max).astype(dtype)
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape", "dtype"),
+    [
+        (Layout.GREY, (15, 61_500), np.uint8),
+        (Layout.YCC420, (97, 9510, 3), np.uint8),
+        (Layout.YCC420, (66, 14_001, 3), np.uint16),
+        (Layout.YCC444, (65, 14_200, 3), np.uint8),
+        # The lower planes of these have a row of units less than the upper ones.
+        (Layout.BAYER, (129, 7151), np.uint8),
+        (Layout.BAYER, (65, 14_200), np.uint16),
+        (Layout.CHANNELS, (130, 7100, 2), np.uint8),
+        (Layout.GREY, (129, 64_310), np.uint8),
+    ],
+    ids=str,
+)
+def test_any_borders_are_rebuilt_as_they_were_coded(
+    layout: Layout, shape: tuple[int, ...], dtype: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    geometry = geometry_of(layout, shape, np.dtype(dtype).itemsize)
+    count, bands = geometry.slices - 1, geometry.bands
+    assert count >= 1
+    random = np.random.default_rng(bands)
+    # Nothing above, nothing below, cells of half-size chroma that begin beside multiples of 32.
+    wanted: list[tuple[int, ...]] = [(0,) * count, (bands,) * count, (1,) * count]
+    wanted.append(tuple(sorted(random.integers(0, bands + 1, count).tolist())))
+
+    def learn(balance: Balance, _info: object) -> None:
+        balance.borders = wanted[learnt[balance] % len(wanted)]
+        learnt[balance] += 1
+
+    learnt: Counter[Balance] = Counter()
+    monkeypatch.setattr(Balance, "learn", learn)
+    options = {"colour": "ycc444"} if layout is Layout.YCC444 else {}
+    encoders = [rankcast.Encoder("svd-patch", threads=n, **options) for n in (1, 2)]
+    decoders = [rankcast.Decoder(), rankcast.Decoder()]
+    before, found = pool.threads(), []
+    try:
+        for number in range(len(wanted) + 2):
+            picture = _moving(number, shape, dtype)
+            frame = Frame(picture, cfa="GBRG" if layout is Layout.BAYER else "")
+            packets = [unpack(encoder.encode(frame)) for encoder in encoders]
+            assert packets[0].body == packets[1].body
+            found.append(split_payload(packets[0].body, geometry).borders)
+            for threads, decoder in zip((1, 2), decoders, strict=True):
+                rankcast.set_threads(threads)
+                error = decoder.decode_packet(packets[0]).astype(np.int64) - picture
+                assert int((error * error).sum()) == packets[0].header.squared_error
+    finally:
+        rankcast.set_threads(before)
+    assert found == [geometry.borders, geometry.borders, *wanted]

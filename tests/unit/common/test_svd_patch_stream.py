@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import rankcast
 from rankcast.codec.svd_patch import encoder as svd_patch_encoder
 from rankcast.codec.svd_patch.layout import to_pixels
-from rankcast.codec.svd_patch.payload import KEPT
+from rankcast.codec.svd_patch.payload import HAS_BORDERS, KEPT
 from rankcast.frame import Frame, Pixels
 from rankcast.opencv import cv2
 from rankcast.wire import Kind, unpack
@@ -55,16 +56,13 @@ class Witness:
         return packet
 
 
-@given(
-    fates=st.lists(st.sampled_from("....xd<"), min_size=20, max_size=40),
-    refs=st.sampled_from([1, 2]),
-    latency=st.integers(0, 4),
-)
-@settings(max_examples=25, deadline=None)
-def test_a_lossy_line_shows_only_what_the_encoder_rebuilt_and_recovers(
-    fates: list[str], refs: int, latency: int
-) -> None:
-    """x: lost, d: twice, <: behind the next one; key frames are asked for `latency` later."""
+def check_lossy_line(
+    fates: list[str], refs: int, latency: int, picture: Callable[[int], Pixels]
+) -> bytes:
+    """x: lost, d: twice, <: behind the next one; key frames are asked for `latency` later.
+
+    Returns the last packet.
+    """
     with pytest.MonkeyPatch.context() as patch:
         witness, decoder = Witness(patch, refs=refs, gop=1000), rankcast.Decoder()
         late: list[int] = []
@@ -74,7 +72,7 @@ def test_a_lossy_line_shows_only_what_the_encoder_rebuilt_and_recovers(
             while asked and asked[0] <= number:
                 asked.popleft()
                 witness.encoder.request_keyframe()
-            packets.append(witness.encode(belt(number)))
+            packets.append(witness.encode(picture(number)))
             arrived = [] if fate in "x<" else [number] * (1 + (fate == "d"))
             arrived += late
             late = [number] if fate == "<" else []
@@ -89,8 +87,42 @@ def test_a_lossy_line_shows_only_what_the_encoder_rebuilt_and_recovers(
         # A key frame that arrives, and all that follows it, is shown.
         witness.encoder.request_keyframe()
         for number in range(len(fates), len(fates) + 3):
-            packet = witness.encode(belt(number))
+            packet = witness.encode(picture(number))
             assert np.array_equal(decoder.decode(packet), witness.rebuilt[number])
+    return packet
+
+
+@given(
+    fates=st.lists(st.sampled_from("....xd<"), min_size=20, max_size=40),
+    refs=st.sampled_from([1, 2]),
+    latency=st.integers(0, 4),
+)
+@settings(max_examples=25, deadline=None)
+def test_a_lossy_line_shows_only_what_the_encoder_rebuilt_and_recovers(
+    fates: list[str], refs: int, latency: int
+) -> None:
+    check_lossy_line(fates, refs, latency, belt)
+
+
+@given(
+    fates=st.lists(st.sampled_from("....xd<"), min_size=6, max_size=9),
+    refs=st.sampled_from([1, 2]),
+    latency=st.integers(0, 2),
+)
+# Without shrinking: a failure would take minutes to tell.
+@settings(max_examples=4, deadline=None, phases=[Phase.generate])
+def test_so_does_one_of_pictures_of_two_slices_whose_borders_move(
+    fates: list[str], refs: int, latency: int
+) -> None:
+    still = belt(0, (128, 7200))
+
+    def busy_top(number: int) -> Pixels:
+        picture = still.copy()
+        picture[:32] = np.random.default_rng(number).integers(90, 130, (32, 7200))
+        return picture
+
+    last = check_lossy_line(fates, refs, latency, busy_top)
+    assert unpack(last).body[0] & HAS_BORDERS
 
 
 @pytest.mark.parametrize(

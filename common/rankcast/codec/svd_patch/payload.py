@@ -79,7 +79,7 @@ def split_payload(body: memoryview, geometry: Geometry) -> Payload:
     Raises
     ------
     PayloadError
-        If flags, borders or lengths are not what they must be.
+        If flags, borders or lengths are not what they must be, or say what is left out.
     """
     if len(body) < 1:
         raise PayloadError("got an empty body")
@@ -110,13 +110,25 @@ def split_payload(body: memoryview, geometry: Geometry) -> Payload:
     if flags & HAS_BORDERS:
         borders = tuple(number() for _ in borders)
         if list(borders) != sorted(borders) or max(borders, default=0) > geometry.bands:
-            raise PayloadError(f"got slices from {borders}, want them to rise to {geometry.bands}")
+            raise PayloadError(
+                f"got slices from {borders}, want them not falling and at most {geometry.bands}"
+            )
+        if borders == geometry.borders:
+            raise PayloadError(f"got borders {borders} in full, want the usual ones left out")
     bases = b""
     if flags & HAS_BASES:
         size = length(min(_MAX_BASES_BYTES, len(body)))
         bases = bytes(body[position : position + size])
         position += size
     sizes = [length(len(body)) for _ in borders]
+    # No plane has more rows of units than the first: what is empty there is empty everywhere.
+    for size, (top, bottom) in zip(
+        (*sizes, len(body) - position - sum(sizes)),
+        geometry.planes[0].slices(borders),
+        strict=True,
+    ):
+        if size > 0 and top == bottom:
+            raise PayloadError(f"got {size} bytes for a slice without rows, want none")
     parts = []
     for size in sizes:
         parts.append(bytes(body[position : position + size]))

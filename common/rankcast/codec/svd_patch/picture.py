@@ -14,6 +14,7 @@ from rankcast.entropy.rangecoder import REGISTERS, Coder, new_coder
 from rankcast.jit import Integer, lean_kernel
 
 _CHECK_MASK = (1 << 32) - 1
+_KNUTH = 2654435761
 
 
 class Picture:
@@ -59,11 +60,14 @@ def new_info(geometry: Geometry) -> list[NDArray[np.int16]]:
 @lean_kernel
 def _checksum(samples: NDArray[np.uint16], value: Integer) -> Integer:
     # Blocks of 4096: a weighted sum that vectorises (< 2^16 x 2^13 x 2^12), then one step of
-    # a multiplicative hash (Knuth's 2654435761) over the sums.
+    # a multiplicative hash (Knuth's) over the sums, modulo 2^32. In two halves: 32 bits
+    # times 32 would overflow int64, which interpreted arithmetic warns of.
     for start in range(0, len(samples), 4096):
         end = min(start + 4096, len(samples))
         total = np.int64(0)
         for i in range(start, end):
             total += np.int64(samples[i]) * (2 * (i - start) + 1)
-        value = ((value ^ (total & _CHECK_MASK)) * 2654435761 + (total >> 32)) & _CHECK_MASK
+        mixed = value ^ (total & _CHECK_MASK)
+        upper = ((mixed >> 16) * _KNUTH & 0xFFFF) << 16
+        value = (upper + (mixed & 0xFFFF) * _KNUTH + (total >> 32)) & _CHECK_MASK
     return value
