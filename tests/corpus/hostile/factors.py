@@ -82,7 +82,6 @@ def svd_patch() -> Files:
     yield "svd-patch/bayer_of_one_row.msg", changed(first, params=(3, 64, 8), shape=(1, 40))
     yield "svd-patch/flags.msg", changed(first, b"\x11" + body[1:])
     yield "svd-patch/table_again_in_key.msg", changed(first, b"\x11" + body[1:])
-    yield "svd-patch/table_again_in_a_key_frame.msg", changed(first, b"\x09" + body[1:])
     yield "svd-patch/not_kept.msg", changed(first, b"\0" + body[1:])
     yield "svd-patch/bases_without_end.msg", changed(first, b"\3" + b"\xff" * 40)
     yield "svd-patch/bases_too_long.msg", changed(first, b"\3\xff\xff\x7f" + body[1:])
