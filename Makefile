@@ -46,13 +46,12 @@ bench-codec: warm  ## svd-patch and lossless beside JPEG, WebP, x264, PNG and JP
 	$(BIN)/python benchmarks/codec.py $(if $(DATA),--data $(DATA))
 
 bench-stream: warm  ## latency, and what a stopped viewer costs the others (10 minutes)
-	$(BIN)/python benchmarks/latency.py
-	$(BIN)/python benchmarks/isolation.py
+	$(BIN)/python benchmarks/latency.py; missed=$$?; $(BIN)/python benchmarks/isolation.py && exit $$missed
 
 MINUTES ?= 30
 SEED ?= 0
 
-soak: warm  ## MINUTES=30 of 720p30 through random faults from SEED=0: memory, ledgers, pixels
+soak: warm  ## MINUTES=30 of 720p30 through random faults from SEED=0: memory, descriptors, ledgers, pictures
 	$(BIN)/python benchmarks/soak.py --minutes $(MINUTES) --seed $(SEED)
 
 SECONDS ?= 60
