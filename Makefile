@@ -46,13 +46,12 @@ bench-codec: warm  ## svd-patch and lossless beside JPEG, WebP, x264, PNG and JP
 	$(BIN)/python benchmarks/codec.py $(if $(DATA),--data $(DATA))
 
 bench-stream: warm  ## latency, and what a stopped viewer costs the others (10 minutes)
-	$(BIN)/python benchmarks/latency.py
-	$(BIN)/python benchmarks/isolation.py
+	$(BIN)/python benchmarks/latency.py; missed=$$?; $(BIN)/python benchmarks/isolation.py && exit $$missed
 
 MINUTES ?= 30
 SEED ?= 0
 
-soak: warm  ## MINUTES=30 of 720p30 through random faults from SEED=0: memory, ledgers, pixels
+soak: warm  ## MINUTES=30 of 720p30 through random faults from SEED=0: memory, descriptors, ledgers, pictures
 	$(BIN)/python benchmarks/soak.py --minutes $(MINUTES) --seed $(SEED)
 
 SECONDS ?= 60
@@ -64,7 +63,7 @@ fuzz: $(STAMP)  ## fuzz parsers and decoders, SECONDS=60 each, JOBS=1 at a time;
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
 	$(FUZZ) --seconds $(SECONDS)
 
-fuzz-full: $(STAMP)  ## parsers and dispatch a million times, every decoder 50,000 times (hours)
+fuzz-full: $(STAMP)  ## parsers and dispatch a million times, every decoder 50,000 times, or it fails (hours)
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
 	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status control desk doorkeeper model
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan

@@ -33,8 +33,6 @@ WAIT_S = 30.0
 LOOK_S = 0.05
 SETTLE_MB = 12.0
 """Growth of memory that the allocator may keep; a queue that grew holds more."""
-STOP_S = 4.0
-"""Commands stop within 2 s; the other two are for a machine that is busy with something else."""
 
 
 class WrongPixelsError(AssertionError):

@@ -88,6 +88,7 @@ class Lane:
 
     def run(self) -> None:
         """Open the sink and feed it until the lane is closed."""
+        self.pulse.beat()  # a folder or window that never opens is a silence, too
         try:
             sink = self._open_sink()
             try:

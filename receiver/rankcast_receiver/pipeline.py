@@ -95,6 +95,7 @@ class ReceiverPipeline:
         join_all((self._receiver, *self._sinks), STOP_TIMEOUT_S)
 
     def _receive(self) -> None:
+        self._pulse.beat()
         with self._open_subscriber(self._stopped) as subscriber:
             self._subscriber = subscriber
             try:

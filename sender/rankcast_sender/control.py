@@ -171,6 +171,7 @@ class ControlThread:
                 if not self._read(router):
                     break
             self._finish_late(router)
+            self._desk.tick()
             if not threading.main_thread().is_alive():
                 return
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
@@ -16,13 +15,12 @@ from rankcast.errors import RankcastError, SettingsError
 from rankcast.frame import Scalar
 from rankcast.printable import printable
 from rankcast.wire import STREAM_ID_BYTES, UINT64_MAX
+from rankcast_sender.changes import Changes
 from rankcast_sender.originals import Originals
 from rankcast_sender.viewers import ViewerReport
 
 if TYPE_CHECKING:
     from rankcast_sender.publisher import Publisher
-
-log = logging.getLogger(__name__)
 
 VIEWER: Final = "viewer"
 OPERATOR: Final = "operator"
@@ -64,6 +62,7 @@ class Desk:
     def __init__(self, max_packet_bytes: int) -> None:
         self._cameras: dict[str, Publisher] = {}
         self._originals = Originals(max_packet_bytes)
+        self._changes = Changes()
         self._changing: set[str] = set()
         self._lock = threading.Lock()
 
@@ -83,9 +82,14 @@ class Desk:
         """Be ready for requests that take time."""
         self._originals.start()
 
+    def tick(self) -> None:
+        """Do what is due; to be called about once a second."""
+        self._changes.tick()
+
     def close(self) -> None:
         """End what takes time; nothing is finished after that."""
         self._originals.close()
+        self._changes.close()
 
     def answer(self, request: Request, client: Client, t1_ns: int, finish: Finish) -> Reply | None:
         """Do what `request` asks for.
@@ -180,11 +184,13 @@ class Desk:
             if of_source:
                 self._changing.add(camera.name)
         if not of_source:
+            before = _values(of_codec, camera)
             camera.set(**of_codec)
-            result = _values(request.args, camera)
-            log.info("%s: %s set %s", camera.name, client, _told(result))
+            result = _values(of_codec, camera)
+            self._changes.add(camera.name, str(client), before, result)
             return Reply(request.id, True, result=result)
         assert adjustments is not None
+        of_device = adjustments.values
 
         def done(values: Mapping[str, Scalar], why: str) -> None:
             # In the grab thread. The device first: it alone can still refuse.
@@ -193,13 +199,16 @@ class Desk:
             if why:
                 finish(Reply(request.id, False, why))
                 return
+            before = {**of_device, **_values(of_codec, camera)}
+            result: dict[str, Scalar] = {name: values[name] for name in of_source}
             try:
                 camera.set(**of_codec)
             except RankcastError as exc:  # set otherwise meanwhile, by the program itself
+                self._changes.add(camera.name, str(client), before, result)
                 finish(Reply(request.id, False, str(exc)))
                 return
-            result = {**_values(of_codec, camera), **{name: values[name] for name in of_source}}
-            log.info("%s: %s set %s", camera.name, client, _told(result))
+            result = {**_values(of_codec, camera), **result}
+            self._changes.add(camera.name, str(client), before, result)
             finish(Reply(request.id, True, result=result))
 
         if not adjustments.ask(of_source, done):
@@ -280,7 +289,3 @@ def _milliseconds(args: Mapping[str, Scalar], name: str) -> float | None:
     if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
         raise _RefusedError(f"{name} is {value!r:.40}, want a number")
     return float(value)
-
-
-def _told(values: Mapping[str, Scalar]) -> str:
-    return ", ".join(f"{name} = {printable(value)}" for name, value in values.items())

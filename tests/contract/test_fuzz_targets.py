@@ -26,7 +26,7 @@ MUTATIONS = 300
 def neighbours(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(TESTS / "fuzz"))
     yield
-    for name in [name for name in sys.modules if name.startswith("fuzz_")]:
+    for name in [name for name in sys.modules if name == "run" or name.startswith("fuzz_")]:
         del sys.modules[name]
 
 
@@ -94,3 +94,14 @@ def test_the_doorkeeper_target_notices_a_key_that_nobody_authorised(
     monkeypatch.setattr("rankcast.keys.Authorized.find", lambda _self, _public: known)
     with pytest.raises(AssertionError):
         target.run(messages)
+
+
+def test_a_fuzz_run_that_proves_too_little_fails() -> None:
+    shortfall = import_module("run").shortfall
+    assert shortfall(20_000, 0.5, 0) == ""
+    assert shortfall(20_000, 0.5, 20_000) == ""
+    assert shortfall(19_999, 0.5, 20_000) == "only 19,999 of 20,000 inputs in the time"
+    assert "fewer than 30%" in shortfall(20_000, 0.29, 20_000)
+    assert shortfall(499, 0.1, 0) == ""
+    assert "499 of 500" in shortfall(499, 0.1, 500)
+    assert "nothing" in shortfall(0, 0.0, 0)

@@ -6,13 +6,13 @@ balance, and the number burnt into the pixels of each decoded frame is that of i
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from processes import rankcast
 from rankcast.ledger import MAILBOX
 from rankcast_receiver.state import State
 from viewers import (
-    STOP_S,
+    Seen,
     Viewer,
     check_all_arrived_or_counted,
     check_received,
@@ -34,6 +34,7 @@ from viewers import (
 
 Figure = Callable[[str], None]
 STALE_S = 1.5
+MOST_INTERVALS = 3.0
 
 
 def test_row_1_a_killed_sender_that_comes_back_is_live_within_3_seconds(
@@ -118,6 +119,22 @@ def burners(count: int) -> Iterator[None]:
             process.wait()
 
 
+@dataclass(frozen=True, slots=True)
+class Age:
+    """Medians of some frames in a row."""
+
+    age_ms: float
+    intervals: float
+    """The age in mean times between two frames."""
+
+
+def ages_in_intervals(seen: list[Seen]) -> Age:
+    """How old frames are when they come, and how many are on their way then."""
+    age_ms = percentile([one.age_ms for one in seen], 0.5)
+    interval_ms = (seen[-1].at - seen[0].at) / (len(seen) - 1) * 1e3
+    return Age(age_ms, age_ms / interval_ms)
+
+
 def test_row_32_without_processor_time_frames_are_shed_before_the_encoder_and_stay_fresh(
     tmp_path: Path, figure: Figure
 ) -> None:
@@ -128,15 +145,18 @@ def test_row_32_without_processor_time_frames_are_shed_before_the_encoder_and_st
         Viewer(sender.address) as viewer,
     ):
         viewer.wait_more(40)
-        calm = [seen.age_ms for seen in viewer.wait_more(40)]
+        calm = ages_in_intervals(viewer.wait_more(80))
         with burners(4):
-            viewer.wait_more(10)
-            starved = [seen.age_ms for seen in viewer.wait_more(40)]
-        ages = percentile(calm, 0.5), percentile(starved, 0.5)
-        figure(f"age p50 {ages[0]:.0f} ms calm, {ages[1]:.0f} ms beside 4 burners")
-        # A queue would grow by seconds here; what is allowed is the share of time that is left.
-        processors = os.cpu_count() or 1
-        assert ages[1] <= 2 * ages[0] * (4 + processors) / processors + 100
+            viewer.wait_more(20)
+            starved = ages_in_intervals(viewer.wait_more(80))
+        figure(
+            f"age p50 of {calm.age_ms:.0f} ms, {calm.intervals:.1f} frames, calm; "
+            f"{starved.age_ms:.0f} ms, {starved.intervals:.1f} frames, beside 4 burners"
+        )
+        # What a frame waits for is counted in frames: less processor time makes each of them
+        # slower, and only a queue puts more of them between a picture and its viewer. One may wait
+        # in the mailbox, and one may be under way at each end.
+        assert starved.intervals <= min(2 * calm.intervals, MOST_INTERVALS)
         finish(sender, viewer)
         assert sender.report()["lost"][MAILBOX] > 0
 
@@ -154,10 +174,9 @@ def test_row_35_sigterm_under_load_says_the_totals_and_ends_in_time(
         viewer.wait_more(20)
         receiver.wait_line("fps")
         started = time.monotonic()
-        sender.stop()
-        stop_s = time.monotonic() - started
-        figure(f"ended within {stop_s:.2f} s")
-        assert stop_s < STOP_S
+        # Holds it to 2 s, less the time in which other processes had the processors.
+        assert sender.process.stop(signal.SIGTERM) == 0, sender.process.lines
+        figure(f"ended within {time.monotonic() - started:.2f} s")
         sent = sender.report()
         check_all_arrived_or_counted(viewer.finish(), sent)
         assert receiver.wait() == 0, receiver.lines

@@ -16,7 +16,7 @@ import pytest
 
 from fakes import free_address
 from keyed_station import JPEG, Station
-from processes import rankcast, rankcast_environment, read_report, run
+from processes import rankcast, read_report, run
 from rankcast.config import set_layers, validate
 from rankcast.control_client import ControlClient
 from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError
@@ -25,6 +25,7 @@ from rankcast.transport import control_endpoint
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.state import State
 from rankcast_sender.settings import SenderSettings
+from sabotage import sabotaged
 from viewers import SMALL, Seen, Viewer, check_received, sending
 
 
@@ -317,15 +318,12 @@ def test_the_sender_ends_with_1_when_its_authenticator_dies(
     station: Station, tmp_path: Path
 ) -> None:
     station.make("viewer1")
-    patch = tmp_path / "patch"
-    patch.mkdir()
-    (patch / "sitecustomize.py").write_text(
-        "from rankcast_sender.authority import Authority\n"
-        "def fail(*_):\n    raise OSError('the authenticator is broken')\n"
-        "Authority._judge = fail\n"
+    broken = sabotaged(
+        tmp_path / "broken",
+        "rankcast_sender.doorkeeper:Doorkeeper.judge",
+        "def fail(*_):\n    raise OSError('the authenticator is broken')\nreturn fail",
     )
-    path = os.pathsep.join([str(patch), rankcast_environment()["PYTHONPATH"]])
-    with station.sending(PYTHONPATH=path) as sender:
+    with station.sending(**broken) as sender:
         sender.wait_listening()
         with Viewer(sender.address, curves=station.curves("viewer1")) as viewer:
             assert sender.process.wait(20) == 1, sender.process.lines

@@ -111,11 +111,11 @@ def test_values_of_codec_and_device_are_set_together_once_the_device_took_its_ow
         camera.describe("", lambda: "live")
 
 
-def test_the_log_says_who_changed_what(
-    desk: Desk, camera: Publisher, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_says_who_changed_what(camera: Publisher, caplog: pytest.LogCaptureFixture) -> None:
     """An audit trail that says only `a client` is none."""
-    caplog.set_level(logging.INFO, "rankcast_sender.desk")
+    desk = Desk(2**25)
+    desk.add(camera)
+    caplog.set_level(logging.INFO, "rankcast_sender.changes")
     adjustments, late = Adjustments({"gain": 1.0}), Late()
     camera.describe("fake", lambda: "live", lambda: adjustments)
     try:
@@ -123,6 +123,9 @@ def test_the_log_says_who_changed_what(
             desk.answer(Request(1, "set", "", args), Client(b"me", OPERATOR, key), T1, late)
         adjustments.serve(dict)
         # What changes nothing is nobody's change.
+        desk.answer(Request(1, "set", "", {"gop": 8}), Client(b"me", OPERATOR, "eve"), T1, late)
+        desk.answer(Request(1, "set", "", {"gain": 2.0}), Client(b"me", OPERATOR, "eve"), T1, late)
+        adjustments.serve(dict)
         desk.answer(Request(1, "set", "", {"gop": 7}), Client(b"me", VIEWER, "eve"), T1, late)
         desk.answer(Request(1, "set", "", {"gop": 0}), Client(b"me", OPERATOR, "eve"), T1, late)
     finally:
