@@ -37,9 +37,9 @@ MAX_LATENCIES = 10_000
 DECODE_BUDGET_S: Final = 0.25
 """For all pictures of one turn of the receive thread, in live mode: what waits meanwhile gets old,
 and the longer a turn is, the more waits for the next one."""
-TOO_OLD_S: Final = 0.5
-"""A picture that was captured so long before the newest that had come is not shown as live: what
-the turn took is to be added to its age."""
+TOO_OLD_S: Final = 0.75
+"""Where packets are dropped, a picture of that age is not shown as live. Its age is reckoned from
+the capture of the newest packet: the rest up to what is called stale is for the way."""
 OVERLOADED_S: Final = 10.0
 """After it fell behind a receiver is called overloaded for that long, and says so once in it."""
 KEPT_STREAMS = 64
@@ -213,16 +213,17 @@ class CameraStream:
         newest: Frame | None = None
         packets = deque(self._work())
         last = packets[-1] if packets else None
-        until_s = self._now_s() + budget_s
+        began_s = self._now_s()
         begun = False
         while packets:
             if stopped():
                 self.ledger.lose(STOPPED, len(packets))
                 break
-            if self._live and begun and len(packets) > 1 and self._now_s() >= until_s:
+            if self._live and begun and len(packets) > 1 and self._now_s() - began_s >= budget_s:
                 self._fall_behind(len(packets))
                 assert last is not None
-                if newest is not None and _too_old(newest, last):
+                age_s = self._now_s() - began_s
+                if newest is not None and age_s + _lag_s(newest, last) > TOO_OLD_S:
                     self.ledger.lose(SKIPPED_AS_OLD)
                     newest = None
                 break
@@ -342,8 +343,8 @@ class CameraStream:
         return self._patience.may_say()
 
 
-def _too_old(frame: Frame, last: Packet) -> bool:
-    return last.header.t_capture_mono_ns - frame.t_capture_mono_ns > TOO_OLD_S * 1e9
+def _lag_s(frame: Frame, last: Packet) -> float:
+    return (last.header.t_capture_mono_ns - frame.t_capture_mono_ns) / 1e9
 
 
 def decode_newest(
