@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +31,7 @@ from rankcast_receiver.control_link import ControlLink
 from rankcast_receiver.patience import Patience
 from rankcast_receiver.sender_clock import SenderClock
 from rankcast_receiver.state import CameraState, Evidence, judge
-from rankcast_receiver.stream import CameraStream
+from rankcast_receiver.stream import DECODE_BUDGET_S, CameraStream, decode_newest
 
 log = logging.getLogger(__name__)
 
@@ -141,8 +141,15 @@ class Connection:
         known = set(self.cameras) <= set(self.streams)
         return bool(self.streams) and known and all(s.ended for s in self.streams.values())
 
-    def receive(self) -> list[Frame]:
-        """Read what waits; in live mode one frame a camera comes out, the newest."""
+    def receive(
+        self,
+        budget_s: float = DECODE_BUDGET_S,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> list[Frame]:
+        """Read what waits; in live mode one frame a camera comes out, the newest within budget.
+
+        `stopped` is asked before each picture, and true ends decoding.
+        """
         fresh: dict[str, CameraStream] = {}
         read_bytes = 0
         for _ in range(DRAIN_MESSAGES if self._live else 1):
@@ -158,8 +165,7 @@ class Connection:
             read_bytes += len(message.buffer)
             if read_bytes > DRAIN_BYTES:
                 break
-        frames = (stream.decode() for stream in fresh.values())
-        return [frame for frame in frames if frame is not None]
+        return decode_newest(fresh.values(), budget_s, stopped)
 
     def tick(self) -> bool:
         """Do what is due beside the frames; call it several times a second.
@@ -206,6 +212,7 @@ class Connection:
                 camera_state=status.state if status else "",
                 ended=bool(stream and stream.ended),
                 waiting_for_keyframe=bool(stream and stream.waiting_for_keyframe),
+                overloaded=bool(stream and stream.overloaded),
                 cameras=self._control.cameras if self._control else None,
                 wanted=name,
             )
@@ -384,6 +391,7 @@ class Connection:
                 self.clock,
                 self._patience,
                 self._models,
+                live=self._live,
             )
         return stream
 

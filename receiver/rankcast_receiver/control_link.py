@@ -28,6 +28,8 @@ QUICK_PING_INTERVAL_S: Final = 0.1
 """The first latency shall not wait for a second, nor rest on one ping."""
 REPORT_INTERVAL_S: Final = 1.0
 KEYFRAME_INTERVAL_S: Final = 0.2
+OVERLOADED_INTERVAL_S: Final = 2.0
+"""Each key frame costs every viewer, and one that cannot keep up would want them all the time."""
 CAMERAS_INTERVAL_S: Final = 2.0
 SILENCE_S: Final = 5.0
 """What was asked and not answered for that long: libzmq may have given the connection up."""
@@ -73,7 +75,7 @@ class ControlLink:
         self._sent_pings = 0
         self._next_ping_s = self._next_report_s = now_s()
         self._next_cameras_s = now_s()
-        self._next_keyframe_s: dict[str, float] = {}
+        self._asked_keyframe_s: dict[str, float] = {}
         self._unanswered_s: float | None = None
         self._patience_s = SILENCE_S
         self.answered = False
@@ -133,21 +135,25 @@ class ControlLink:
         self._asked.clear()
         self._sent_pings = 0
         self._next_ping_s = self._next_cameras_s = self._now_s()
-        self._next_keyframe_s.clear()
+        self._asked_keyframe_s.clear()
         self._unanswered_s = None
         self.cameras = None
 
     def ask_keyframe(self, camera: str, stream: CameraStream) -> None:
-        """Ask for a key frame of `camera`, at most five times a second."""
+        """Ask for a key frame of `camera`, at most five times a second.
+
+        Where they are missing because this receiver is too slow, once in two seconds.
+        """
         now = self._now_s()
-        if now < self._next_keyframe_s.get(camera, now):
+        interval_s = OVERLOADED_INTERVAL_S if stream.overloaded else KEYFRAME_INTERVAL_S
+        if now - self._asked_keyframe_s.get(camera, float("-inf")) < interval_s:
             return
         args: dict[str, Any] = {"stream": stream.stream_id}
         if stream.newest_sequence is not None:
             # A key frame up to here was lost on its way, if there was one: only a later one helps.
             args["sequence"] = stream.newest_sequence
         if self._ask("keyframe", camera, args):
-            self._next_keyframe_s[camera] = now + KEYFRAME_INTERVAL_S
+            self._asked_keyframe_s[camera] = now
             stream.keyframe_requests += 1
 
     def ask_cameras(self) -> None:

@@ -72,6 +72,8 @@ class Evidence:
     """The sender's own word in its last status."""
     ended: bool = False
     waiting_for_keyframe: bool = False
+    overloaded: bool = False
+    """Frames were dropped here because decoding took too long."""
     cameras: tuple[str, ...] | None = None
     """What the sender says that it has; None when that is unknown."""
     wanted: str = ""
@@ -90,7 +92,8 @@ def judge(seen: Evidence) -> tuple[State, str]:
             return State.CAMERA_DEAD, "the camera failed, and the sender ended"
         return State.ENDED, ""
     if seen.waiting_for_keyframe and seen.link is Link.UP:
-        return State.STALE, "a frame was lost, waiting for a key frame"
+        why = "decoding is slower than the stream" if seen.overloaded else "a frame was lost"
+        return State.STALE, f"{why}, waiting for a key frame"
     if seen.frame_age_s is not None and seen.frame_age_s <= STALE_S:
         return State.LIVE, ""
     if seen.link is Link.UP:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from rankcast.decoder import Decoder, frame_of
 from rankcast.errors import ChecksumMismatch, NeedKeyframe, WireError
@@ -15,12 +17,14 @@ from rankcast.ledger import (
     NETWORK_GAP,
     REFUSED_PACKET,
     SKIPPED_AS_OLD,
+    STOPPED,
     WAITING_FOR_KEYFRAME,
     WRONG_CHECKSUM,
     Ledger,
 )
 from rankcast.status import Status, parse_status
 from rankcast.wire import Kind, Limits, Packet
+from rankcast_receiver.backlog import Backlog
 from rankcast_receiver.patience import Patience
 from rankcast_receiver.sender_clock import SenderClock
 
@@ -30,6 +34,14 @@ COMPLAINT_INTERVAL_S = 1.0
 """A flood of bad packets must not become a flood of log lines."""
 MAX_LATENCIES = 10_000
 """Kept for one report to the sender, that of a second."""
+DECODE_BUDGET_S: Final = 0.25
+"""For all pictures of one turn of the receive thread, in live mode: what waits meanwhile gets old,
+and the longer a turn is, the more waits for the next one."""
+TOO_OLD_S: Final = 0.75
+"""Where packets are dropped, a picture of that age is not shown as live. Its age is reckoned from
+the capture of the newest packet: the rest up to what is called stale is for the way."""
+OVERLOADED_S: Final = 10.0
+"""After it fell behind a receiver is called overloaded for that long, and says so once in it."""
 KEPT_STREAMS = 64
 """A receiver that runs for years beside a sender that restarts: the last ones suffice."""
 
@@ -58,6 +70,9 @@ class CameraStream:
         Shared by the cameras of a connection.
     models : Path, optional
         Folder of the model files that packets name.
+    live : bool
+        True: what the newest picture does not need is not decoded, and what takes longer than the
+        budget is dropped. False: every packet is decoded.
     """
 
     def __init__(
@@ -68,6 +83,9 @@ class CameraStream:
         clock: SenderClock | None = None,
         patience: Patience | None = None,
         models: Path | None = None,
+        *,
+        live: bool = True,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.camera = camera
         self.ledger = ledger
@@ -87,7 +105,12 @@ class CameraStream:
         self._limits = limits
         self._models = models
         self._decoder = Decoder(limits, models=models)
-        self._waiting: list[Packet] = []
+        self._live = live
+        self._now_s = now_s
+        self._backlog = Backlog()
+        self._behind = False
+        self._behind_s = self._said_behind_s = float("-inf")
+        self._dropped = 0
         self._stream_id = b""
         self._reached: dict[bytes, int] = {}
         self._next_sequence: int | None = None
@@ -103,6 +126,16 @@ class CameraStream:
     def newest_sequence(self) -> int | None:
         """The newest frame that arrived or is known to be lost; None before any."""
         return self._next_sequence - 1 if self._next_sequence else None
+
+    @property
+    def waiting_packets(self) -> int:
+        """Pictures that wait for `decode`."""
+        return len(self._backlog)
+
+    @property
+    def overloaded(self) -> bool:
+        """True when pictures were dropped lately because decoding took too long."""
+        return self._now_s() - self._behind_s < OVERLOADED_S
 
     def take_delays(self) -> Sequence[Delay]:
         """Latencies of the frames since the last call, where the sender's clock is known."""
@@ -155,46 +188,107 @@ class CameraStream:
         self._advance(header.sequence)
         self._next_sequence = header.sequence + 1
         self.ledger.enter()
-        if header.kind is Kind.KEY:
-            # What came before it need not be decoded, and not be held either.
-            self.ledger.lose(SKIPPED_AS_OLD, len(self._waiting))
-            self._waiting.clear()
-        self._waiting.append(packet)
+        self.ledger.lose(SKIPPED_AS_OLD, self._backlog.add(packet))
         self.ended = False
         return True
 
-    def decode(self) -> Frame | None:
+    def decode(
+        self,
+        budget_s: float = DECODE_BUDGET_S,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Frame | None:
         """Decode the accepted packets in order and return the newest picture.
 
         Pictures that were decoded only because newer ones are predicted from them count as
         skipped.
+
+        Parameters
+        ----------
+        budget_s : float
+            In live mode no picture is begun after that but the first, and the last one left: the
+            next may come much later.
+        stopped : callable
+            Asked before every picture; true ends it.
         """
         newest: Frame | None = None
-        packets, self._waiting = self._waiting, []
-        for packet in packets:
-            try:
-                pixels = self._decoder.decode_packet(packet)
-            except NeedKeyframe as exc:
-                if isinstance(exc, ChecksumMismatch):
-                    self.ledger.lose(WRONG_CHECKSUM)
-                    self._complain(exc)
-                else:
-                    log.debug("%s: %s", self.camera, exc)
-                    self.ledger.lose(WAITING_FOR_KEYFRAME)
-                self.waiting_for_keyframe = True
-                continue
-            except WireError as exc:
-                self.ledger.lose(REFUSED_PACKET)
-                self._complain(exc)
-                continue
-            if newest is not None:
-                self.ledger.lose(SKIPPED_AS_OLD)
-            newest = self._placed(frame_of(packet, pixels, self.camera))
-            self.waiting_for_keyframe = False
+        packets = deque(self._work())
+        last = packets[-1] if packets else None
+        began_s = self._now_s()
+        begun = False
+        while packets:
+            if stopped():
+                self.ledger.lose(STOPPED, len(packets))
+                break
+            if self._live and begun and len(packets) > 1 and self._now_s() - began_s >= budget_s:
+                self._fall_behind(len(packets))
+                assert last is not None
+                age_s = self._now_s() - began_s
+                if newest is not None and age_s + _lag_s(newest, last) > TOO_OLD_S:
+                    self.ledger.lose(SKIPPED_AS_OLD)
+                    newest = None
+                break
+            begun = True
+            frame = self._rebuild(packets.popleft())
+            if frame is not None:
+                self.ledger.lose(SKIPPED_AS_OLD, 0 if newest is None else 1)
+                newest = frame
         if newest is not None:
             self.ledger.passed()
-            self.frame_s = time.monotonic()
+            self.frame_s = self._now_s()
         return newest
+
+    def _work(self) -> Sequence[Packet]:
+        """Packets for the decoder; the others are accounted for."""
+        if not self._live:
+            return self._backlog.take_all().needed
+        work = self._backlog.take_newest()
+        self.ledger.lose(SKIPPED_AS_OLD, work.skipped)
+        if not (self._behind and work.unrooted):
+            # It knows best what it can decode, and says no quickly.
+            return [*work.needed, *work.unrooted]
+        self.ledger.lose(WAITING_FOR_KEYFRAME, len(work.unrooted))
+        return work.needed
+
+    def _rebuild(self, packet: Packet) -> Frame | None:
+        """Decode one packet; where that cannot be it is counted as lost."""
+        try:
+            pixels = self._decoder.decode_packet(packet)
+        except NeedKeyframe as exc:
+            if isinstance(exc, ChecksumMismatch):
+                self.ledger.lose(WRONG_CHECKSUM)
+                self._complain(exc)
+                self._backlog.broken()
+            else:
+                log.debug("%s: %s", self.camera, exc)
+                self.ledger.lose(WAITING_FOR_KEYFRAME)
+            self.waiting_for_keyframe = True
+            return None
+        except WireError as exc:
+            self.ledger.lose(REFUSED_PACKET)
+            self._complain(exc)
+            return None
+        self._backlog.decoded(packet.header)
+        self._behind = False
+        self.waiting_for_keyframe = False
+        return self._placed(frame_of(packet, pixels, self.camera))
+
+    def _fall_behind(self, count: int) -> None:
+        """Drop `count` packets, two at least, that would be old before they are decoded.
+
+        All but the last are references, so that only a key frame helps.
+        """
+        self.ledger.lose(SKIPPED_AS_OLD, count)
+        self._dropped += count
+        self._behind = self.waiting_for_keyframe = True
+        now = self._behind_s = self._now_s()
+        if now - self._said_behind_s >= OVERLOADED_S and self._patience.may_say():
+            log.warning(
+                "%s: decoding is slower than the stream, %d frames dropped: "
+                "make the picture smaller, set codec.refs=2, or use a faster machine",
+                self.camera,
+                self._dropped,
+            )
+            self._said_behind_s, self._dropped = now, 0
 
     def _placed(self, frame: Frame) -> Frame:
         """Bring the capture time of `frame` to the clock of this station, where that can be."""
@@ -218,8 +312,9 @@ class CameraStream:
         for old in list(self._reached)[:-KEPT_STREAMS]:
             del self._reached[old]
         self._decoder = Decoder(self._limits, models=self._models)
-        self.ledger.lose(SKIPPED_AS_OLD, len(self._waiting))
-        self._waiting.clear()
+        self.ledger.lose(SKIPPED_AS_OLD, self._backlog.clear())
+        self._backlog = Backlog()
+        self._behind = False
         self._next_sequence = self._reached.pop(stream_id, None)
         self._refused_unnamed = 0
         self.waiting_for_keyframe = False
@@ -246,3 +341,25 @@ class CameraStream:
             return False
         self._complained = now
         return self._patience.may_say()
+
+
+def _lag_s(frame: Frame, last: Packet) -> float:
+    return (last.header.t_capture_mono_ns - frame.t_capture_mono_ns) / 1e9
+
+
+def decode_newest(
+    streams: Collection[CameraStream], budget_s: float, stopped: Callable[[], bool]
+) -> list[Frame]:
+    """Decode what waits in several streams within one budget; each begins one picture at least.
+
+    What one stream leaves is for the others, and the longest backlog comes last: a camera that
+    cannot be followed takes nothing from those that can.
+    """
+    until_s = time.monotonic() + budget_s
+    frames = []
+    for done, stream in enumerate(sorted(streams, key=lambda s: s.waiting_packets)):
+        share_s = (until_s - time.monotonic()) / (len(streams) - done)
+        frame = stream.decode(share_s, stopped)
+        if frame is not None:
+            frames.append(frame)
+    return frames

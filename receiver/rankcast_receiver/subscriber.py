@@ -22,7 +22,7 @@ from rankcast_receiver.connection import Connection
 from rankcast_receiver.endpoints import check_endpoints
 from rankcast_receiver.patience import Patience
 from rankcast_receiver.state import CameraState, State
-from rankcast_receiver.stream import CameraStream
+from rankcast_receiver.stream import DECODE_BUDGET_S, CameraStream
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Subscriber:
     models : Path, optional
         Folder of the model files that packets of learned codecs name.
     stopped : callable
-        Asked ten times a second; iteration ends when it is true.
+        Asked ten times a second and before each picture; iteration ends when it is true.
     curves : sequence of CurveClient
         Keys, one for each that the sender may have; each new connection tries the next.
     control : bool
@@ -180,6 +180,7 @@ class Subscriber:
             If no new frame came within ``timeout_s``.
         """
         last_frame = time.monotonic()
+        budget_s = DECODE_BUDGET_S / len(self._connections)
         while not self._stopped():
             wait_s = POLL_S
             if self._timeout_s is not None:
@@ -189,7 +190,7 @@ class Subscriber:
             if not ready and self._timeout_s is not None and wait_s < POLL_S:
                 raise NoStreamError(self._silence())
             for connection in self._connections:
-                for frame in connection.receive():
+                for frame in connection.receive(budget_s, self._stopped):
                     yield frame
                     last_frame = time.monotonic()  # the caller's time is not the sender's
             # After receiving: what waited while this process stood still is no silence.

@@ -28,7 +28,13 @@ class CodecSettings:
         self._lock = threading.Lock()
         self._options = dict(options)
         self._in_force = _plain(in_force)
-        self._changed = False
+        self._changed = self._touched = False
+
+    @property
+    def touched(self) -> bool:
+        """True once options were set after the start."""
+        with self._lock:
+            return self._touched
 
     @property
     def in_force(self) -> Mapping[str, Scalar]:
@@ -57,7 +63,7 @@ class CodecSettings:
             merged = replace_options(self._codec, self._options, options)
             self._in_force = _plain(check_options(self._codec, merged).effective())
             self._options = merged
-            self._changed = True
+            self._changed = self._touched = True
 
     def take(self) -> Mapping[str, Any] | None:
         """Options for the encoder, when they were set since the last call; else None."""

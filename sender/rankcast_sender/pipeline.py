@@ -256,9 +256,11 @@ class CameraPipeline:
             try:
                 sequence = self._publisher.send(frame)
             except UnsupportedImageError as exc:
-                if not self._publisher.packet_bytes:
+                if not self._publisher.packet_bytes and not self._publisher.settings_touched:
                     self._state = "failed"
-                    raise  # the first frame already: the settings do not fit this camera
+                    # The first frame already: the settings do not fit this camera. What a client
+                    # set meanwhile another can set right, and must not end the station.
+                    raise
                 if time.monotonic() - complained > 1.0:
                     complained = time.monotonic()
                     log.warning("frame %d not encoded: %s", frame.frame, exc)

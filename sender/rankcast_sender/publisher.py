@@ -195,6 +195,11 @@ class Publisher:
         """Options of the codec that count from the next frame on."""
         return self._settings.in_force
 
+    @property
+    def settings_touched(self) -> bool:
+        """True once options of the codec were set after the start."""
+        return self._settings.touched
+
     def check_settings(self, options: Mapping[str, Scalar]) -> None:
         """Refuse options of the codec that `set` would refuse.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 import zmq
@@ -132,6 +132,34 @@ def test_a_key_frame_is_asked_for_with_the_stream_and_its_newest_frame_and_not_t
     assert asked[0].camera == "cam"
     assert dict(asked[0].args) == {"stream": stream.stream_id, "sequence": 2}
     assert stream.keyframe_requests >= 3
+
+
+def test_a_receiver_that_is_too_slow_asks_for_a_key_frame_once_in_two_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each one costs every viewer."""
+    address, clock, now = free_address(), SenderClock(), [100.0]
+    stream = some_stream(clock)
+    too_slow = [True]
+    monkeypatch.setattr(CameraStream, "overloaded", property(lambda _: too_slow[0]))
+    coming = {"keyframe": lambda _: {"coming": True, "sequence": None}}
+    with (
+        Answerer(address, coming) as sender,
+        zmq.Context() as context,
+        closing(ControlLink(context, address, clock, now_s=lambda: now[0])) as link,
+    ):
+        until(link, lambda: (link.ask_keyframe("cam", stream) or True) and link.answered)
+        for now[0] in (100.3, 101.0, 101.9):
+            link.ask_keyframe("cam", stream)
+        assert stream.keyframe_requests == 1
+        now[0] = 102.1
+        link.ask_keyframe("cam", stream)
+        assert stream.keyframe_requests == 2
+        # A frame that was lost on its way is another matter.
+        too_slow[0], now[0] = False, 102.4
+        link.ask_keyframe("cam", stream)
+        assert stream.keyframe_requests == 3
+        sender.wait("keyframe", 3)
 
 
 def test_a_report_says_what_was_delivered_lost_and_how_late_it_was() -> None:
