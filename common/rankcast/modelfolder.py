@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
-from rankcast.errors import RankcastError
+from rankcast.errors import ModelError, RankcastError, UnknownModelError
 from rankcast.modelfile import SUFFIX, Head, known_file, read_head
+from rankcast.printable import printable
 
 log = logging.getLogger(__name__)
 
 RESCAN_S: Final = 1.0
 """A stream without its model asks with every frame: the disk is asked once a second."""
 MAX_FILES: Final = 4096
+
+
+class Model(Protocol):
+    """What a model file was loaded to."""
+
+    @property
+    def model_id(self) -> bytes:
+        """The id that the file states."""
+
+
+M = TypeVar("M", bound=Model)
 
 
 class ModelFolder:
@@ -32,19 +45,43 @@ class ModelFolder:
         self._seen: dict[Path, tuple[int, int, Head]] = {}
         self._scanned = float("-inf")
 
-    def find(self, model_id: bytes) -> Path | None:
-        """Return the file that holds model `model_id`, or None."""
-        if (known := known_file(model_id)) is not None and _holds(known, model_id):
-            return known
-        if self.path is None:
-            return None
-        now = time.monotonic()
-        if now - self._scanned >= RESCAN_S:
-            self._scanned = now
-            self._scan(self.path)
-        holders = [path for path, seen in self._seen.items() if seen[2].model_id == model_id]
-        # A copy that broke off says the same of itself as the whole file beside it.
-        return next((path for path in holders if self._is_whole(path)), next(iter(holders), None))
+    def candidates(self, model_id: bytes) -> list[Path]:
+        """Return the files that say they hold model `model_id`, the likeliest first."""
+        known = known_file(model_id)
+        files = [known] if known is not None and _holds(known, model_id) else []
+        if self.path is not None:
+            now = time.monotonic()
+            if now - self._scanned >= RESCAN_S:
+                self._scanned = now
+                self._scan(self.path)
+            holders = [path for path, seen in self._seen.items() if seen[2].model_id == model_id]
+            # A copy that broke off says the same of itself as the whole file beside it.
+            files += sorted(holders, key=lambda path: not self._is_whole(path))
+        return list(dict.fromkeys(file.absolute() for file in files))
+
+    def load(self, model_id: bytes, load: Callable[[Path], M]) -> M | None:
+        """Load model `model_id` from the first file that has it undamaged; None without any file.
+
+        Raises
+        ------
+        UnknownModelError
+            If there are files and none can be used; it says what is wrong with the first.
+        """
+        wrong = None
+        for file in self.candidates(model_id):
+            try:
+                model = load(file)
+            except RankcastError as exc:
+                # The id came from a peer: what is wrong with the file it names is one refused
+                # packet, unless a copy beside it is good.
+                wrong = wrong or exc
+                continue
+            if model.model_id == model_id:
+                return model
+            wrong = wrong or ModelError(f"{printable(file)}: now holds another model")
+        if wrong is not None:
+            raise UnknownModelError(f"needs model {model_id.hex()}: {wrong}") from wrong
+        return None
 
     def _is_whole(self, file: Path) -> bool:
         _, size, head = self._seen[file]

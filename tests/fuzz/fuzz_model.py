@@ -58,9 +58,9 @@ class ModelTarget:
                 continue
             reached = True
             accepted |= self._use(path, head, message)
-            found = self._folders.ModelFolder(self._folder).find(head.model_id)
-            # Another one may state the same id: whoever reads it learns which it is.
-            assert found is not None
+            found = self._folders.ModelFolder(self._folder).candidates(head.model_id)
+            # Another one may state the same id: all are tried.
+            assert path.absolute() in found
         self.reached += reached
         self.accepted += accepted
 

@@ -81,6 +81,19 @@ def test_a_truncated_model_is_told_of_and_not_read_again_with_every_packet(
     assert decoder.decode(packet).shape == (HEIGHT, WIDTH, 3)
 
 
+def test_a_copy_with_a_flipped_byte_does_not_hide_the_good_one(
+    camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packet, whole = coded(camera), camera.read_bytes()
+    forget_models(monkeypatch)
+    (tmp_path / "a.rkm").write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    decoder = rankcast.Decoder(models=tmp_path)
+    with pytest.raises(UnknownModelError, match=r"needs model .*a\.rkm: .* damaged"):
+        decoder.decode(packet)
+    (tmp_path / "b.rkm").write_bytes(whole)
+    assert rankcast.Decoder(models=tmp_path).decode(packet).shape == (HEIGHT, WIDTH, 3)
+
+
 def test_a_stream_without_its_model_is_counted_and_told_of_once_a_second(
     camera: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

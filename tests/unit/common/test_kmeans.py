@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import rankcast
 from rankcast.codec.kmeans import read_palette
-from rankcast.codec.kmeans.clusters import Sample, Search, fit, improve, round_off, start_spread
-from rankcast.codec.kmeans.distinct import distinct_colours
+from rankcast.codec.kmeans.clusters import Sample, Search, fit, improve, start_spread
+from rankcast.codec.kmeans.distinct import counted_colours, distinct_colours
 from rankcast.codec.kmeans.encoder import draw_sample
 from rankcast.codec.kmeans.indices import pack_palette, pack_plane, unpack_palette, unpack_plane
 from rankcast.errors import SettingsError, UnsupportedImageError
@@ -115,10 +115,19 @@ def test_whole_numbers_are_no_worse_than_rounded_ones() -> None:
     pixels = scene((60, 80, 3)) // 8
     sample = draw_sample(pixels.reshape(-1, 3), 60, 512)
     found = fit(sample, start_spread(sample, 60, np.random.default_rng(0)), 20)
-    rounded, moved = (round_off(sample, found, 255, moves) for moves in (0, 3))
+    found_whole = fit(sample, found.centroids, 3, whole=True)
+    rounded, moved, swapped = (
+        each.centroids
+        for each in (
+            fit(sample, found.centroids, 0, whole=True),
+            fit(sample, found.centroids, 3, whole=True),
+            improve(sample, found_whole, np.random.default_rng(0), 8, 10, whole=True),
+        )
+    )
     assert np.array_equal(moved, np.rint(moved))
-    left = [nearest_by_hand(sample.points, each).sum() for each in (rounded, moved)]
-    assert left[1] < left[0]
+    assert np.array_equal(swapped, np.rint(swapped))
+    left = [nearest_by_hand(sample.points, each).sum() for each in (rounded, moved, swapped)]
+    assert left[2] < left[1] < left[0]
 
 
 def test_iterations_end_when_the_centroids_stay() -> None:
@@ -248,6 +257,10 @@ def test_distinct_colours_are_counted_right(data: st.DataObject) -> None:
     found = distinct_colours(colours, most)
     want = np.unique(colours, axis=0)
     assert len(np.unique(found, axis=0)) == len(found) == min(most, len(want))
+    every, counts = counted_colours(colours, 51)
+    order = np.lexsort(every.T[::-1])
+    assert np.array_equal(every[order], want)
+    assert np.array_equal(counts[order], np.unique(colours, axis=0, return_counts=True)[1])
 
 
 def test_smooth_planes_cost_less_than_their_png() -> None:
@@ -280,5 +293,40 @@ def test_small_pictures_are_within_four_per_cent_of_scikit_learn_too() -> None:
     points = pixels.reshape(-1, 3).astype(np.float32)
     best = cluster.KMeans(20, n_init=3, random_state=0).fit(points).inertia_
     error = coded(pixels, k=20)[0].squared_error
+    assert error is not None
+    assert error <= 1.04 * best
+
+
+def drawing() -> Pixels:
+    """Some 100 colours, nearly all of whose pixels are of a few: a sample misses the others."""
+    rng = np.random.default_rng(2)
+    colours = rng.integers(0, 60, (100, 3)).astype(np.uint8)
+    shares = 0.8 ** np.arange(100)
+    return colours[rng.choice(100, (400, 600), p=shares / shares.sum())]
+
+
+def test_pictures_of_few_colours_are_within_four_per_cent_of_scikit_learn() -> None:
+    cluster = pytest.importorskip("sklearn.cluster")
+    pixels = drawing()
+    colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
+    for k in (20, 40):
+        theirs = cluster.KMeans(k, n_init=10, random_state=0).fit(colours, None, counts)
+        best = nearest_by_hand(colours, np.rint(theirs.cluster_centers_)) @ counts
+        encoder = rankcast.Encoder("kmeans", k=k)
+        first, second = (unpack(encoder.encode(pixels)).header.squared_error for _ in range(2))
+        assert first is not None
+        assert second is not None
+        assert first <= 1.04 * best
+        assert second <= first, "the stream went on from a worse palette"
+
+
+def test_many_colours_are_within_four_per_cent_of_scikit_learn() -> None:
+    cluster = pytest.importorskip("sklearn.cluster")
+    pixels = scene((60, 90, 3))
+    points = pixels.reshape(-1, 3).astype(np.float32)
+    theirs = cluster.KMeans(500, n_init=2, random_state=0).fit(points)
+    # A palette is of whole numbers, and so is theirs that it is compared with.
+    best = nearest_by_hand(points, np.rint(theirs.cluster_centers_)).sum()
+    error = coded(pixels, k=500)[0].squared_error
     assert error is not None
     assert error <= 1.04 * best

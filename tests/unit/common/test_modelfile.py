@@ -181,20 +181,20 @@ def test_a_folder_finds_models_by_id_and_notices_new_ones(
     monkeypatch.setattr(modelfolder, "known_file", lambda _: None)
     (tmp_path / "broken.rkm").write_bytes(b"nothing")
     folder = ModelFolder(tmp_path)
-    assert folder.find(b"\0" * 16) is None
+    assert folder.candidates(b"\0" * 16) == []
     path = written(tmp_path)
-    assert folder.find(read_head(path).model_id) == path
+    assert folder.candidates(read_head(path).model_id) == [path]
     old = read_head(path).model_id
     written(tmp_path, share=0.125)
-    assert folder.find(read_head(path).model_id) == path
-    assert folder.find(old) is None
+    assert folder.candidates(read_head(path).model_id) == [path]
+    assert folder.candidates(old) == []
     path.unlink()
-    assert folder.find(read_head(written(tmp_path, share=0.75)).model_id) == path
+    assert folder.candidates(read_head(written(tmp_path, share=0.75)).model_id) == [path]
 
 
 def test_a_model_that_this_process_has_opened_needs_no_folder(tmp_path: Path) -> None:
     path = written(tmp_path, share=0.0625)
     model_id = read_head(path).model_id
-    assert ModelFolder().find(model_id) == path
+    assert ModelFolder().candidates(model_id) == [path]
     path.unlink()
-    assert ModelFolder().find(model_id) is None
+    assert ModelFolder().candidates(model_id) == []

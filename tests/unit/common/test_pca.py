@@ -247,6 +247,21 @@ def test_a_receiver_finds_the_model_in_its_folder_or_says_which_it_needs(
     assert rankcast.Decoder(models=tmp_path / "models").decode(packet).shape == pictures[0].shape
 
 
+def test_a_copy_with_a_flipped_byte_does_not_hide_the_good_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = frames()
+    model = trained(tmp_path / "b.rkm", pictures)
+    packet = rankcast.Encoder("pca", layout="frames", model=str(model)).encode(pictures[0])
+    monkeypatch.setattr("rankcast.modelfolder.known_file", lambda _: None)
+    whole = model.read_bytes()
+    (tmp_path / "a.rkm").write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    assert rankcast.Decoder(models=tmp_path).decode(packet).shape == pictures[0].shape
+    model.unlink()
+    with pytest.raises(UnknownModelError, match=r"a\.rkm: .* damaged"):
+        rankcast.Decoder(models=tmp_path).decode(packet)
+
+
 def test_a_model_file_that_is_not_there_is_a_wrong_option(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.rkm: cannot be read"):
         rankcast.Encoder("pca", layout="frames", model=str(tmp_path / "none.rkm"))

@@ -152,23 +152,18 @@ class GanDecoder:
         model = loaded_model(model_id)
         if model is None:
             self._raise_again(model_id)
-            file = self._models.find(model_id)
-            if file is None:
+            try:
+                model = self._models.load(model_id, load_model)
+            except UnknownModelError as exc:
+                self._failure = (model_id, time.monotonic(), str(exc))
+                raise
+            if model is None:
                 folder = self._models.path
                 place = "no folder of models is named"
                 if folder is not None:
                     place = f"no file in {printable(folder)} is that one"
                 raise UnknownModelError(
                     f"needs model {model_id.hex()}, but {place}: copy the sender's .rkm file"
-                )
-            try:
-                model = load_model(file)
-            except RankcastError as exc:
-                self._failure = (model_id, time.monotonic(), str(exc))
-                raise UnknownModelError(f"needs model {model_id.hex()}: {exc}") from exc
-            if model.model_id != model_id:
-                raise UnknownModelError(
-                    f"needs model {model_id.hex()}, whose file now holds another one"
                 )
         self._model = model
         return model
@@ -177,4 +172,4 @@ class GanDecoder:
         if self._failure is not None:
             failed, at, said = self._failure
             if failed == model_id and time.monotonic() - at < RETRY_S:
-                raise UnknownModelError(f"needs model {model_id.hex()}: {said}")
+                raise UnknownModelError(said)

@@ -11,13 +11,23 @@ from rankcast.jit import Integer, kernel
 
 def distinct_colours(colours: Pixels, most: int) -> Pixels:
     """Return the first `most` distinct colours of (N, C), or all of them where there are fewer."""
+    return counted_colours(colours, most)[0]
+
+
+def counted_colours(colours: Pixels, most: int) -> tuple[Pixels, NDArray[np.int64]]:
+    """Return distinct colours as `distinct_colours` does, and how many pixels have each.
+
+    The search ends at the last of `most` colours; where there are fewer, the counts are those of
+    the whole picture.
+    """
     size = 1
     while size < 4 * most:
         size *= 2
     slots = np.full(size, -1, np.int64)
     found = np.empty(min(most, len(colours)), np.int64)
-    count = _distinct(colours, slots, found)
-    return colours[found[:count]]
+    counts = np.zeros(len(found), np.int64)
+    count = _distinct(colours, slots, found, counts)
+    return colours[found[:count]], counts[:count]
 
 
 def squared_error(colours: Pixels, labels: NDArray[np.uint16], palette: NDArray[np.int64]) -> int:
@@ -26,9 +36,12 @@ def squared_error(colours: Pixels, labels: NDArray[np.uint16], palette: NDArray[
 
 
 @kernel
-def _distinct(colours: Pixels, slots: NDArray[np.int64], found: NDArray[np.int64]) -> Integer:
+def _distinct(
+    colours: Pixels, slots: NDArray[np.int64], found: NDArray[np.int64], counts: NDArray[np.int64]
+) -> Integer:
     """Fill `found` with the places of distinct colours; `slots` is an open hash table."""
     count = 0
+    last = np.int64(0)
     channels = colours.shape[1]
     mask = slots.size - 1
     for i in range(colours.shape[0]):
@@ -37,6 +50,7 @@ def _distinct(colours: Pixels, slots: NDArray[np.int64], found: NDArray[np.int64
             if not new and colours[i, c] != colours[i - 1, c]:
                 new = True
         if not new:
+            counts[last] += 1
             continue
         code = np.int64(0)
         for c in range(channels):
@@ -44,18 +58,21 @@ def _distinct(colours: Pixels, slots: NDArray[np.int64], found: NDArray[np.int64
             code = ((code ^ np.int64(colours[i, c])) * 2654435761) & 0xFFFFFFFF
         slot = (code ^ (code >> 15)) & mask
         while True:
-            if slots[slot] < 0:
-                slots[slot] = i
-                found[count] = i
+            last = slots[slot]
+            if last < 0:
+                last = np.int64(count)
+                slots[slot] = last
+                found[last] = i
                 count += 1
                 break
             same = True
             for c in range(channels):
-                if colours[slots[slot], c] != colours[i, c]:
+                if colours[found[last], c] != colours[i, c]:
                     same = False
             if same:
                 break
             slot = (slot + 1) & mask
+        counts[last] += 1
         if count == found.size:
             break
     return count

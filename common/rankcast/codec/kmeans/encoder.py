@@ -17,17 +17,16 @@ from rankcast.codec.kmeans.clusters import (
     Search,
     fit,
     improve,
-    round_off,
     start_at_random,
     start_spread,
 )
-from rankcast.codec.kmeans.distinct import distinct_colours, squared_error
+from rankcast.codec.kmeans.distinct import counted_colours, distinct_colours, squared_error
 from rankcast.codec.kmeans.indices import Palette, Plane, pack_palette, pack_plane
 from rankcast.codec.kmeans.options import DEFAULT_K, KMeansOptions
 from rankcast.codec.kmeans.tree import build_tree
 from rankcast.codec.protocol import Coded
 from rankcast.errors import UnsupportedImageError
-from rankcast.frame import Frame, Pixels, channels_of, full_scale
+from rankcast.frame import Frame, Pixels, channels_of
 
 SAMPLE: Final = 16_384
 SAMPLE_PER_COLOUR: Final = 512
@@ -46,8 +45,21 @@ SWAPS: Final = 64
 """Of a first frame, and half as many more for many colours."""
 SWAPS_A_FRAME: Final = 1
 """In a stream, so that it finds its way out of a poor palette within seconds."""
-SWAPPED: Final = 256
-"""Colours above which there is one start and no swaps: a first frame would take seconds."""
+EVERY_START: Final = 256
+"""Colours above which there is one start, and a stream tries no swaps: frames would take seconds.
+"""
+SWAPPED: Final = 2048
+"""Colours above which no swaps are tried at all: their cost is a table of all pairs."""
+SWAPPED_POINTS: Final = 1 << 19
+"""Points of the sample times swaps, above 256 colours and in whole numbers."""
+FEW: Final = 4096
+"""Distinct colours up to which they are all fitted to, each with the number of its pixels."""
+WHOLE_SWAPS: Final = 256
+"""Of a first frame, in whole numbers, where the sample is small."""
+WHOLE_SWAPS_A_FRAME: Final = 2
+ROUNDING: Final = 8.0
+"""Error a sample of a pixel below which palettes are swapped in whole numbers too: rounding adds
+up to 1/12, which is 1 % of that."""
 WHOLE_MOVES: Final = 2
 """Iterations in whole numbers, the last of each frame."""
 ITERATIONS: Final = 10
@@ -64,6 +76,7 @@ class KMeansEncoder:
     def __init__(self, options: KMeansOptions) -> None:
         self.options = options
         self._last: Fit | None = None
+        self._whole: Fit | None = None
         self._rng = np.random.default_rng(options.seed)
 
     def request_keyframe(self) -> None:
@@ -77,53 +90,88 @@ class KMeansEncoder:
         colours.flags.writeable = False
         wanted = DEFAULT_K if options.k is None else options.k
         # One more than wanted tells "as many" from "more".
-        few = distinct_colours(colours, wanted + 1)
-        if options.k is not None and options.fewer_colours == "refuse" and len(few) < wanted:
+        found = distinct_colours(colours, wanted + 1)
+        if options.k is not None and options.fewer_colours == "refuse" and len(found) < wanted:
             raise UnsupportedImageError(
                 f"got k {wanted}, the limit is the number of distinct colours of the picture, "
-                f"{len(few)}: use a lower k, or fewer_colours=code"
+                f"{len(found)}: use a lower k, or fewer_colours=code"
             )
-        if len(few) <= wanted:
-            palette = few.astype(np.int64)
-        else:
-            palette = self._palette(colours, wanted, full_scale(pixels.dtype))
+        few = len(found) <= wanted
+        palette = found.astype(np.int64) if few else self._palette(colours, wanted)
         return _code(colours, pixels.shape, palette)
 
-    def _palette(self, colours: Pixels, wanted: int, peak: int) -> Palette:
+    def _palette(self, colours: Pixels, wanted: int) -> Palette:
         max_iter, rng = self.options.max_iter, self._rng
-        sample = draw_sample(colours, wanted, SAMPLE_PER_COLOUR)
+        every = every_colour(colours)
+        sample = every or draw_sample(colours, wanted, SAMPLE_PER_COLOUR)
         fits: list[Fit] = []
         last = self._last
         if last is not None and last.centroids.shape == (wanted, colours.shape[1]):
             warm = fit(sample, last.centroids, max_iter)
-            if self._swaps(wanted):
+            if wanted <= EVERY_START and self._swaps(sample, wanted):
                 warm = improve(sample, warm, rng, SWAPS_A_FRAME, max_iter)
             fits.append(warm)
-        if last is None or not fits or fits[0].inertia > CUT * last.inertia:
-            fits.append(fit(sample, self._trial(colours, wanted).centroids, max_iter))
+        anew = last is None or not fits or fits[0].inertia > CUT * last.inertia
+        if anew:
+            small = every or draw_sample(colours, wanted, TRIAL_PER_COLOUR)
+            fits.append(fit(sample, self._trial(small, wanted).centroids, max_iter))
         self._last = min(fits, key=lambda each: each.inertia)
-        moves = min(WHOLE_MOVES, max_iter - 1)
-        rounded = round_off(sample, self._last, peak, moves)
-        return np.unique(rounded.astype(np.int64), axis=0)
+        self._whole = self._whole_numbers(sample, self._last, None if anew else self._whole)
+        return np.unique(self._whole.centroids.astype(np.int64), axis=0)
 
-    def _trial(self, colours: Pixels, wanted: int) -> Fit:
-        """Try starts and swaps on a smaller sample."""
+    def _whole_numbers(self, sample: Sample, found: Fit, last: Fit | None) -> Fit:
+        """Fit a palette, as it is sent, beginning with `found` rounded and with the last one."""
+        max_iter, wanted = self.options.max_iter, len(found.centroids)
+        moves = min(WHOLE_MOVES, max_iter - 1)
+        best = fit(sample, found.centroids, moves, whole=True)
+        count, channels = sample.points.shape
+        if best.inertia >= ROUNDING * channels * float(sample.weights.sum()):
+            return best
+        if last is not None:
+            again = fit(sample, last.centroids, moves, whole=True)
+            best = min(best, again, key=lambda each: each.inertia)
+        trials = WHOLE_SWAPS_A_FRAME if last else min(WHOLE_SWAPS, SWAPPED_POINTS // count)
+        return improve(sample, best, self._rng, self._cut(trials, wanted), max_iter, whole=True)
+
+    def _trial(self, sample: Sample, wanted: int) -> Fit:
+        """Try starts and swaps."""
         options, rng = self.options, self._rng
-        sample = draw_sample(colours, wanted, TRIAL_PER_COLOUR)
         start = start_spread if options.start == "kmeans++" else start_at_random
-        starts = [start(sample, wanted, rng) for _ in range(STARTS if wanted <= SWAPPED else 1)]
+        tries = STARTS if wanted <= EVERY_START else 1
+        starts = [start(sample, wanted, rng) for _ in range(tries)]
         if options.max_iter == 1:
             # The iteration itself is that on the whole sample.
             return min((fit(sample, each, 0) for each in starts), key=lambda each: each.inertia)
         fits = [fit(sample, each, options.max_iter) for each in starts]
         best = min(fits, key=lambda each: each.inertia)
-        return improve(sample, best, rng, self._swaps(wanted), options.max_iter)
+        return improve(sample, best, rng, self._swaps(sample, wanted), options.max_iter)
 
-    def _swaps(self, wanted: int) -> int:
+    def _swaps(self, sample: Sample, wanted: int) -> int:
+        swaps = SWAPS if wanted <= MANY else SWAPS + SWAPS // 2
+        if wanted > EVERY_START:
+            swaps = min(swaps, SWAPPED_POINTS // len(sample.points))
+        return self._cut(swaps, wanted)
+
+    def _cut(self, swaps: int, wanted: int) -> int:
         if not 2 < wanted <= SWAPPED:
             return 0
-        swaps = SWAPS if wanted <= MANY else SWAPS + SWAPS // 2
         return swaps * min(self.options.max_iter - 1, ITERATIONS - 1) // (ITERATIONS - 1)
+
+
+def every_colour(colours: Pixels) -> Sample | None:
+    """Return all colours of (N, C) pixels as a sample where they are few, else None."""
+    if colours.shape[1] == 1:
+        return None  # draw_sample has their histogram
+    if len(colours) > FEW:
+        # Cheap for photographs: where so few pixels have so many colours, a sample misses little.
+        spread = colours[_places(len(colours), FEW)]
+        spread.flags.writeable = False
+        if len(distinct_colours(spread, FEW // 4)) == FEW // 4:
+            return None
+    found, counts = counted_colours(colours, FEW + 1)
+    if len(found) > FEW:
+        return None
+    return Sample(found.astype(np.float32), counts.astype(np.float32))
 
 
 def draw_sample(colours: Pixels, k: int, per_colour: int) -> Sample:
@@ -139,7 +187,7 @@ def draw_sample(colours: Pixels, k: int, per_colour: int) -> Sample:
     Returns
     -------
     Sample
-        Of one channel the histogram of all pixels; else 16,384 pixels or more, by the number of
+        Of one channel the histogram of all pixels, else 16,384 pixels or more, by the number of
         colours, spread evenly over the picture.
     """
     count, channels = colours.shape

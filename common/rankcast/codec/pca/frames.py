@@ -27,7 +27,6 @@ from rankcast.entropy.rangecoder import (
 from rankcast.errors import (
     ModelError,
     PayloadError,
-    RankcastError,
     UnknownModelError,
     UnsupportedImageError,
 )
@@ -212,19 +211,12 @@ def find_frame_model(
         raise PayloadError("got a packet of pca frames without a model id")
     if last is not None and last.model_id == model_id:
         return last
-    path = models.find(model_id)
-    if path is None:
+    model = models.load(model_id, load_frame_model)
+    if model is None:
         raise UnknownModelError(
             f"the packet needs model {model_id.hex()}, which is not here: "
             "copy its .rkm file into the folder of models"
         )
-    try:
-        model = load_frame_model(path)
-    except RankcastError as exc:
-        # The id came from a peer: whatever is wrong with the file it names is one refused packet.
-        raise UnknownModelError(f"needs model {model_id.hex()}: {exc}") from exc
-    if model.model_id != model_id:
-        raise UnknownModelError(f"needs model {model_id.hex()}, whose file now holds another one")
     return model
 
 
