@@ -39,6 +39,10 @@ DRAIN_MESSAGES: Final = 256
 """Upper bound of one drain, so that a sender faster than this loop cannot hold it."""
 DRAIN_BYTES: Final = 128 * 1024 * 1024
 """The same in bytes: what was read waits in memory until it is decoded."""
+LONG_TURN_S: Final = 0.05
+REFILL_S: Final = 0.01
+"""After so long a turn libzmq is given so long to take from the kernel what its queue had no room
+for: what stays there gets old, and no budget would notice it."""
 MAX_CAMERAS: Final = 64
 """Names come from the peer: each one costs a decoder."""
 SILENCE_S: Final = 3.0
@@ -117,6 +121,7 @@ class Connection:
         self._token = os.urandom(16)
         self._messages: Counter[str] = Counter()
         self._attempt = 0
+        self._long_turn = False
         self._last_message = time.monotonic()
         self._answered = False
         self._silence_s = SILENCE_S if live else KEEP_SILENCE_S
@@ -152,11 +157,18 @@ class Connection:
         """
         fresh: dict[str, CameraStream] = {}
         read_bytes = 0
-        for _ in range(DRAIN_MESSAGES if self._live else 1):
+        refill_until_s = float("inf")
+        for count in range(DRAIN_MESSAGES if self._live else 1):
             try:
                 message = self._socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
-                break
+                now = time.monotonic()
+                refill_until_s = min(refill_until_s, now + REFILL_S)
+                wait_ms = round(1000 * (refill_until_s - now))
+                full = 2 * count >= self._options.queue_messages
+                if not (self._long_turn and full and wait_ms > 0 and self._socket.poll(wait_ms)):
+                    break
+                continue
             self._last_message = time.monotonic()
             self._answered = True
             self._rebuild_after_s = self._silence_s
@@ -165,7 +177,10 @@ class Connection:
             read_bytes += len(message.buffer)
             if read_bytes > DRAIN_BYTES:
                 break
-        return decode_newest(fresh.values(), budget_s, stopped)
+        began = time.monotonic()
+        frames = decode_newest(fresh.values(), budget_s, stopped)
+        self._long_turn = self._live and time.monotonic() - began > LONG_TURN_S
+        return frames
 
     def tick(self) -> bool:
         """Do what is due beside the frames; call it several times a second.

@@ -9,15 +9,17 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import zmq
 
 import rankcast
-from bare_sender import WAIT_S, in_thread
+from bare_sender import WAIT_S, in_thread, sender
 from fakes import free_address
 from rankcast.decoder import Decoder
 from rankcast.frame import Pixels
 from rankcast.ledger import SKIPPED_AS_OLD, WAITING_FOR_KEYFRAME
 from rankcast.wire import Packet
 from rankcast_receiver import Subscriber
+from rankcast_receiver.connection import LONG_TURN_S
 from rankcast_receiver.control_link import OVERLOADED_INTERVAL_S
 from rankcast_receiver.state import STALE_S, CameraState
 from rankcast_sender import Publisher
@@ -50,6 +52,36 @@ def slow_decoder(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(Decoder, "decode_packet", slow)
     return begun
+
+
+def test_a_drain_after_a_long_turn_takes_what_the_kernel_still_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The queue of libzmq has four places; behind it wait hundreds of small packets."""
+    monkeypatch.setattr("rankcast_receiver.connection.REFILL_S", 1.0)
+    address, sent = free_address(), threading.Event()
+    with sender(address, options={zmq.SNDHWM: 0}) as send:
+
+        def work() -> None:
+            send.wait_viewers()
+            send.frame("cam", 0)
+            assert sent.wait(WAIT_S)
+            send.end()
+
+        with in_thread(work), Subscriber(address, timeout_s=WAIT_S, control=False) as subscriber:
+            inner = Decoder.decode_packet
+
+            def slow(self: Decoder, packet: Packet) -> Pixels:
+                if not sent.is_set():
+                    for value in range(1, 101):
+                        send.frame("cam", value)
+                    sent.set()
+                    time.sleep(2 * LONG_TURN_S)
+                return inner(self, packet)
+
+            monkeypatch.setattr(Decoder, "decode_packet", slow)
+            shown = [frame.sequence for frame in subscriber]
+    assert shown == [0, 100]
 
 
 def test_a_decoder_slower_than_the_stream_shows_less_but_nothing_old(
