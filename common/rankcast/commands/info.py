@@ -1,4 +1,4 @@
-"""``rankcast info FILE``: what the header of a packet file says."""
+"""``rankcast info FILE``: what the header of a packet file says, or a model file of itself."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from rankcast.codec import CODECS
+from rankcast.commands.info_model import model_fields, model_rows
 from rankcast.commands.terminal import console, psnr_text, ratio_text, size_text
-from rankcast.errors import WireError
+from rankcast.errors import ModelError, WireError
 from rankcast.frame import CFA_PATTERNS
+from rankcast.modelfile import SUFFIX
 from rankcast.printable import printable
 from rankcast.wholefile import read_whole
 from rankcast.wire import OFFLINE, PPB, PREFIX, VERSION, Packet, unpack
@@ -26,23 +28,40 @@ from rankcast.wire import OFFLINE, PPB, PREFIX, VERSION, Packet, unpack
 @click.argument("packet_file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(packet_file: Path, as_json: bool) -> None:
-    """Print what the header of the packet in FILE says; the picture is not decoded."""
-    data = read_whole(packet_file, OFFLINE.max_packet_bytes)
-    try:
-        packet = unpack(data, OFFLINE)
-    except WireError as exc:
-        raise type(exc)(f"{printable(packet_file)}: {exc}") from exc
-    fields = header_fields(packet)
+    """Print what the header of the packet in FILE says; the picture is not decoded.
+
+    Of a model file (.rkm): its kind and id, what pictures it is for and how it was trained.
+    """
+    if packet_file.suffix == SUFFIX:
+        fields = _model_fields(packet_file)
+        rows = model_rows(fields)
+    else:
+        data = read_whole(packet_file, OFFLINE.max_packet_bytes)
+        try:
+            packet = unpack(data, OFFLINE)
+        except WireError as exc:
+            raise type(exc)(f"{printable(packet_file)}: {exc}") from exc
+        fields = header_fields(packet)
+        rows = _rows(packet, fields)
     if as_json:
         click.echo(json.dumps(fields, indent=2, allow_nan=False))
         return
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0), title_justify="left")
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
-    for name, value in _rows(packet, fields):
+    for name, value in rows:
         # Text and not markup: metadata come from anybody.
         table.add_row(Text(printable(name)), Text(printable(value)))
     console().print(Text(printable(packet_file), style="bold"), table, sep="\n")
+
+
+def _model_fields(path: Path) -> dict[str, Any]:
+    fields = model_fields(path)
+    try:
+        plain: dict[str, Any] = _plain(fields)
+    except RecursionError as exc:
+        raise ModelError(f"{printable(path)}: its description is nested too deeply") from exc
+    return plain
 
 
 def header_fields(packet: Packet) -> dict[str, Any]:

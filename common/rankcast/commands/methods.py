@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from rankcast.codec.gan.halves import has_torch
 from rankcast.codec.kmeans.distinct import distinct_colours
 from rankcast.codec.pca.options import DEFAULT_PATCH
 from rankcast.commands.comparison import Coded
@@ -32,6 +33,8 @@ MOST_COLOURS: Final = 4096
 _COLOURS: Final = tuple(
     sorted({round(step * 2**octave) for octave in range(1, 13) for step in (1, 1.5)} | {5, 10, 20})
 )
+_FINE: Final = 64
+"""Numbers of colours are searched between those listed down to a 64th: a few palettes more."""
 _GAN_STEPS: Final = tuple(float(4.0 * 2 ** (-k / 4)) for k in range(17))
 
 Setting = int | float
@@ -82,7 +85,22 @@ class Method:
             else:
                 high = middle
         ends = {self.settings[low], self.settings[high]}
+        if self.knob == "k":
+            ends = self._between(min(ends), max(ends), distance)
         return min(sorted(ends), key=lambda setting: abs(distance(self.at(setting))))
+
+    def _between(
+        self, low: Setting, high: Setting, distance: Callable[[Coded], float]
+    ) -> set[Setting]:
+        """Narrow two settings down to neighbours, or nearly: those listed are far apart."""
+        if distance(self.at(low)) < 0 < distance(self.at(high)):
+            while high - low > max(1, low // _FINE):
+                middle = int(low + high) // 2
+                if distance(self.at(middle)) < 0:
+                    low = middle
+                else:
+                    high = middle
+        return {low, high}
 
     def spread(self, count: int) -> list[Setting]:
         """Return `count` settings or fewer for a curve, evenly spread in ratio."""
@@ -139,6 +157,11 @@ def methods_for(
     Returns
     -------
     list of Method, list of LeftOut
+
+    Raises
+    ------
+    SettingsError
+        If the model of `gan` cannot be read, is none of `gan`, or does not know the label.
     """
     methods, left_out = [], []
     for name in names:
@@ -151,6 +174,12 @@ def methods_for(
                 probe = _method(name, np.ascontiguousarray(pixels[:48, :48]), gan)
             probe.code(probe.settings[0])
             methods.append(method)
+        except SettingsError as exc:
+            # A wrong --model or --label is a slip of the user's, as one that is missing is; torch
+            # that is not there, or a picture that a method does not take, is none.
+            if name == "gan" and has_torch():
+                raise
+            left_out.append(LeftOut(name, str(exc), exc))
         except RankcastError as exc:
             left_out.append(LeftOut(name, str(exc), exc))
     return methods, left_out

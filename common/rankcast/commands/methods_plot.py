@@ -89,20 +89,22 @@ def _draw_quality(axes: Axes, contest: Contest) -> None:
                       textcoords="offset points", color=MUTED, bbox=PAPER)  # fmt: skip
     area = pixels.shape[0] * pixels.shape[1]
     upright: dict[str, Any] = {
-        "xycoords": ("data", "axes fraction"), "xytext": (6, 8), "textcoords": "offset points",
-        "rotation": 90, "va": "bottom", "color": MUTED, "bbox": PAPER,
+        "xycoords": ("data", "axes fraction"), "textcoords": "offset points",
+        "rotation": 90, "color": MUTED, "bbox": PAPER,
     }  # fmt: skip
     if contest.match == "bytes":
         wanted = contest.target * area / 8
         axes.axvline(wanted, color=MUTED, linewidth=1)
-        axes.annotate(f"target {contest.target:g} bit/pixel", (wanted, 0), **upright)
+        # At the top: curves and rings of what costs so many bytes lie below.
+        axes.annotate(f"target {contest.target:g} bit/pixel", (wanted, 1), xytext=(6, -8),
+                      va="top", **upright)  # fmt: skip
     else:
         axes.axhline(contest.target, color=MUTED, linewidth=1)
         axes.annotate(f"target {contest.target:g} dB", (0.005, contest.target),
                       xycoords=("axes fraction", "data"), xytext=(0, 5),
                       textcoords="offset points", color=MUTED, bbox=PAPER)  # fmt: skip
     axes.axvline(pixels.nbytes, color=MUTED, linewidth=1, linestyle="--")
-    axes.annotate("raw samples", (pixels.nbytes, 0), **upright)
+    axes.annotate("raw samples", (pixels.nbytes, 0), xytext=(6, 8), va="bottom", **upright)
     axes.margins(x=0.04, y=0.1)
     byte_axis(axes)
     axes.set_xlabel("bytes of packet or file; rings: what the table shows")

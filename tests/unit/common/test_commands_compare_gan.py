@@ -56,16 +56,34 @@ def test_gan_is_compared_at_the_label_that_is_named(image: Path, two_cameras: Pa
     [
         ((), "label = '': want one that the model knows: belt, door"),
         (("--label", "roof"), "label = 'roof': want one that the model knows: belt, door"),
-        (("--label", "door"), "label 'door' was trained on a camera of 40 x 30"),
     ],
 )
-def test_a_label_that_does_not_fit_leaves_gan_out_and_the_others_be(
+def test_a_label_that_the_model_does_not_know_ends_the_command(
     image: Path, two_cameras: Path, arguments: tuple[str, ...], words: str
 ) -> None:
-    output, found = table_of(image, "--codecs", "gan,jpeg", "--model", two_cameras, *arguments)
+    error = refused(image, "--codecs", "gan,jpeg", "--model", two_cameras, *arguments)
+    assert isinstance(error, SettingsError)
+    assert words in str(error)
+
+
+def test_a_camera_of_another_size_leaves_gan_out_and_the_others_be(
+    image: Path, two_cameras: Path
+) -> None:
+    output, found = table_of(
+        image, "--codecs", "gan,jpeg", "--model", two_cameras, "--label", "door"
+    )
     assert [row["codec"] for row in found["results"]] == ["jpeg"]
-    assert words in found["left_out"][0]["reason"]
+    reason = found["left_out"][0]["reason"]
+    assert "label 'door' was trained on a camera of 40 x 30" in reason
     assert "gan  left out: " in output
+
+
+def test_without_torch_gan_is_left_out(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("codec.gan.halves", "commands.methods"):
+        monkeypatch.setattr(f"rankcast.{module}.has_torch", lambda: False)
+    _, found = table_of(image, "--codecs", "gan,jpeg", "--model", MODEL)
+    assert [row["codec"] for row in found["results"]] == ["jpeg"]
+    assert "needs torch" in found["left_out"][0]["reason"]
 
 
 def test_deep_and_odd_pictures_leave_gan_out_and_the_others_be(tmp_path: Path) -> None:
@@ -80,19 +98,14 @@ def test_deep_and_odd_pictures_leave_gan_out_and_the_others_be(tmp_path: Path) -
         assert words in found["left_out"][0]["reason"]
 
 
-def test_files_that_are_no_model_of_gan_leave_it_out_and_the_others_be(
-    image: Path, tmp_path: Path
-) -> None:
+def test_files_that_are_no_model_of_gan_end_the_command(image: Path, tmp_path: Path) -> None:
     other, cut, none = tmp_path / "other.rkm", tmp_path / "cut.rkm", tmp_path / "none.rkm"
     write_model(other, "pca-frames", {}, {"mean": np.zeros(3, np.float32)})
     cut.write_bytes(MODEL.read_bytes()[:5000])
     for model in (other, cut, none):
-        output, found = table_of(image, "--codecs", "jpeg,gan", "--model", model)
-        assert [row["codec"] for row in found["results"]] == ["jpeg"]
-        assert model.name in found["left_out"][0]["reason"]
-        assert "Traceback" not in output
-    # With nothing else to compare it is the error.
-    assert isinstance(refused(image, "--codecs", "gan", "--model", other), SettingsError)
+        error = refused(image, "--codecs", "jpeg,gan", "--model", model)
+        assert isinstance(error, SettingsError)
+        assert model.name in str(error)
 
 
 def test_where_no_method_is_left_every_reason_is_given(tmp_path: Path) -> None:

@@ -11,8 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 import rankcast
+from rankcast.codec.pca.components import principal_components
+from rankcast.codec.pca.frames import write_frame_model
 from rankcast.commands.info import info
-from rankcast.errors import WireError
+from rankcast.errors import ModelError, WireError
+from rankcast.modelfile import read_head, write_model
 from rankcast.wire import FIELD_COUNT, Header, Kind, pack
 
 STREAM = bytes(range(16))
@@ -152,3 +155,63 @@ def test_a_truncated_file_is_one_line_and_exit_1(tmp_path: Path, cut: int) -> No
     assert error.exit_code == 1
     assert str(error).startswith(str(path))
     assert "\n" not in str(error)
+
+
+GAN_MODEL = Path(__file__).resolve().parents[2] / "golden" / "gan" / "model.rkm"
+
+
+def frame_model(path: Path) -> Path:
+    pictures = np.random.default_rng(4).integers(0, 256, (30, 6, 9, 3), np.uint8)
+    found = principal_components(pictures.reshape(30, -1).astype(np.float64))
+    write_frame_model(path, found, 7, (6, 9, 3), np.dtype(np.uint8))
+    return path
+
+
+def test_a_model_of_pca_says_its_shape_and_components(tmp_path: Path) -> None:
+    path = frame_model(tmp_path / "m.rkm")
+    output, fields = run(path), run_json(path)
+    model_id = read_head(path).model_id.hex()
+    for words in ("model of pca", model_id, "9 x 6, colour, uint8", "7, ", f"{fields['bytes']:,}"):
+        assert words in output
+    assert (fields["kind"], fields["model_id"]) == ("pca", model_id)
+    assert (fields["shape"], fields["components"]) == ([6, 9, 3], 7)
+    assert fields["bytes"] == path.stat().st_size
+    assert 0 < fields["variance_held"] < 1
+
+
+def test_a_model_of_gan_says_its_labels_and_training_without_torch() -> None:
+    output, fields = run(GAN_MODEL), run_json(GAN_MODEL)
+    head = read_head(GAN_MODEL)
+    assert fields["model_id"] == head.model_id.hex()
+    assert fields["labels"] == head.description["labels"]
+    assert fields["description"]["training"] == head.description["training"]
+    for label in fields["labels"]:
+        assert f"{label}: " in output
+    for key in head.description["training"]:
+        assert f"training {key}" in output
+
+
+def test_a_model_file_that_is_damaged_or_none_is_one_line(tmp_path: Path) -> None:
+    whole = frame_model(tmp_path / "m.rkm").read_bytes()
+    path = tmp_path / "bad.rkm"
+    for content, said in (
+        (whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], "damaged"),
+        (whole[:-9], "truncated"),
+        (b"nothing at all", "no model file"),
+    ):
+        path.write_bytes(content)
+        error = CliRunner().invoke(info, [str(path)]).exception
+        assert isinstance(error, ModelError)
+        assert said in str(error)
+        assert "\n" not in str(error)
+
+
+def test_what_a_hostile_model_says_is_plain_json_or_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "m.rkm"
+    nested: list[Any] = []
+    for _ in range(400):
+        nested = [nested]
+    write_model(path, "odd\x1b[2J", {"training": {"\x1b[31m": nested}}, {})
+    output = run(path)
+    assert "\x1b" not in output
+    assert run_json(path)["kind"] == "odd\x1b[2J"

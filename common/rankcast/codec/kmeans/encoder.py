@@ -52,6 +52,8 @@ SWAPPED: Final = 2048
 """Colours above which no swaps are tried at all: their cost is a table of all pairs."""
 SWAPPED_POINTS: Final = 1 << 19
 """Points of the sample times swaps, above 256 colours and in whole numbers."""
+PAIRS: Final = 64
+"""Pairs of colours in the time of one point."""
 FEW: Final = 4096
 """Distinct colours up to which they are all fitted to, each with the number of its pixels."""
 WHOLE_SWAPS: Final = 256
@@ -130,7 +132,7 @@ class KMeansEncoder:
         if last is not None:
             again = fit(sample, last.centroids, moves, whole=True)
             best = min(best, again, key=lambda each: each.inertia)
-        trials = WHOLE_SWAPS_A_FRAME if last else min(WHOLE_SWAPS, SWAPPED_POINTS // count)
+        trials = WHOLE_SWAPS_A_FRAME if last else min(WHOLE_SWAPS, _affordable(count, wanted))
         return improve(sample, best, self._rng, self._cut(trials, wanted), max_iter, whole=True)
 
     def _trial(self, sample: Sample, wanted: int) -> Fit:
@@ -149,13 +151,18 @@ class KMeansEncoder:
     def _swaps(self, sample: Sample, wanted: int) -> int:
         swaps = SWAPS if wanted <= MANY else SWAPS + SWAPS // 2
         if wanted > EVERY_START:
-            swaps = min(swaps, SWAPPED_POINTS // len(sample.points))
+            swaps = min(swaps, _affordable(len(sample.points), wanted))
         return self._cut(swaps, wanted)
 
     def _cut(self, swaps: int, wanted: int) -> int:
         if not 2 < wanted <= SWAPPED:
             return 0
         return swaps * min(self.options.max_iter - 1, ITERATIONS - 1) // (ITERATIONS - 1)
+
+
+def _affordable(points: int, wanted: int) -> int:
+    """Swaps in about the same time, whatever the sample: pairs of colours take time as well."""
+    return SWAPPED_POINTS // max(points, wanted * wanted // PAIRS)
 
 
 def every_colour(colours: Pixels) -> Sample | None:
