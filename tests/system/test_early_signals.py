@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fakes import free_address
 from processes import rankcast, read_report
+from rankcast.imagefile import write_image
 
 # With this set, Python says on stderr which module it has just imported.
 SAY_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}
@@ -54,7 +56,10 @@ def test_a_demo_ends_cleanly(tmp_path: Path, moment: str) -> None:
 
 
 def test_an_interrupted_import_of_another_command_is_one_line(tmp_path: Path) -> None:
-    with rankcast("compare", str(tmp_path / "absent.png"), **SAY_IMPORTS) as compare:
+    # A picture that takes longer than a signal on a busy machine.
+    picture = tmp_path / "picture.png"
+    write_image(picture, np.random.default_rng(0).integers(0, 256, (600, 800, 3), np.uint8))
+    with rankcast("compare", str(picture), "--no-pictures", **SAY_IMPORTS) as compare:
         compare.wait_line(" click.core")
         assert compare.stop(signal.SIGINT) == 1
         said = [line for line in compare.lines if not line.startswith("import time:")]

@@ -120,7 +120,13 @@ def test_row_3_a_grab_thread_that_hangs_is_ended_within_10_seconds_with_its_stac
     ("end", "thread", "target", "calls"),
     [
         ("send", "encode of cam", "rankcast_sender.publisher:Publisher.send", 20),
-        ("send", "publish", "rankcast_sender.xpub:XpubThread._forward", 20),
+        pytest.param(
+            "send",
+            "publish",
+            "rankcast_sender.xpub:XpubThread._forward",
+            20,
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             "send", "control", "rankcast_sender.desk:Desk.answer", 3, marks=pytest.mark.slow
         ),
@@ -132,7 +138,13 @@ def test_row_3_a_grab_thread_that_hangs_is_ended_within_10_seconds_with_its_stac
             marks=pytest.mark.slow,
         ),
         ("receive", "receive", "rankcast_receiver.subscriber:Subscriber._tick", 20),
-        ("receive", "sink count", "rankcast_receiver.sinks.count:CountSink.put", 20),
+        pytest.param(
+            "receive",
+            "sink count",
+            "rankcast_receiver.sinks.count:CountSink.put",
+            20,
+            marks=pytest.mark.slow,
+        ),
         # Before its first turn.
         pytest.param(
             "receive",
