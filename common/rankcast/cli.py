@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from rankcast.signals import hold_signals
+from rankcast.signals import hold_signals, interrupted, note_interrupts
 
 # The commands that end cleanly on a signal; the others keep Python's own Ctrl-C.
 _STREAMING = ("demo", "receive", "send")
@@ -24,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = next((word for word in arguments if not word.startswith("-")), "")
     if command in _STREAMING:
         hold_signals()
+    else:
+        note_interrupts()
     return _load_and_run("rankcast.runner", "rankcast", "rankcast", arguments)
 
 
@@ -46,7 +48,9 @@ def _load_and_run(module: str, command: str, name: str, arguments: Sequence[str]
         from rankcast.runner import run
 
         return run(loaded, arguments, name)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Exception) as exc:
+        if not isinstance(exc, KeyboardInterrupt) and not interrupted():
+            raise
         sys.stderr.write(f"{name}: interrupted\n")
         return 1
 

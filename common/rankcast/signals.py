@@ -33,6 +33,29 @@ def hold_signals() -> None:
         signal.signal(number, _hold)
 
 
+_interrupted = StopFlag()
+
+
+def note_interrupts() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt as ever, and note it: see `interrupted`."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _note)
+
+
+def interrupted() -> bool:
+    """True once `note_interrupts` saw one.
+
+    While numba loads a kernel, the exception of a signal is lost in a callback from C, and another
+    one that nobody understands follows.
+    """
+    return _interrupted.requested
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    _interrupted.requested = True
+    signal.default_int_handler(number, frame)
+
+
 def _hold(_number: int, _frame: FrameType | None) -> None:
     _held.requested = True
 
