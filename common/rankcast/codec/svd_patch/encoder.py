@@ -89,12 +89,12 @@ class SvdPatchEncoder:
         assert canvas is not None
         threads = self.options.threads
         to_planes(pixels, geometry, self._source, canvas, threads)
+        self._bits = self._significant_bits(frame)
         key = self._wants_key(frame, reference)
         if key:
             reference = None
             # The old reference may be coded over: after a failure nothing rests on it.
             self._key_wanted = True
-        self._bits = self._significant_bits(frame)
         kept = self.options.refs == 1 or key or self._since_key % 2 == 0
         step = self._rate.propose(
             key=key,
@@ -203,7 +203,9 @@ class SvdPatchEncoder:
         elapsed_ns = frame.t_capture_mono_ns - self._key_ns
         if interval_s and elapsed_ns >= interval_s * 1e9:
             return True
-        return is_cut(self._source[0], reference.planes[0], reference.geometry.largest)
+        geometry = reference.geometry
+        largest = (1 << self._bits) - 1 if geometry.deep else geometry.largest
+        return is_cut(self._source[0], reference.planes[0], largest)
 
     def _significant_bits(self, frame: Frame) -> int:
         if frame.pixels.dtype == np.uint8:
