@@ -191,7 +191,7 @@ class Encoder:
             params=coded.params,
             shape=frame.pixels.shape,
             dtype_bytes=frame.pixels.dtype.itemsize,
-            significant_bits=frame.significant_bits,
+            significant_bits=coded.significant_bits or frame.significant_bits,
             cfa=CFA_PATTERNS.index(frame.cfa),
             t_capture_mono_ns=frame.t_capture_mono_ns,
             t_capture_utc_ns=frame.t_capture_utc_ns,

@@ -67,6 +67,8 @@ class Coded:
     rank: tuple[int, ...] = ()
     model_id: bytes | None = None
     checksum: int | None = None
+    significant_bits: int = 0
+    """Bits that carry the picture, where the codec knows better than the frame; 0: it does not."""
 
 
 class CodecEncoder(Protocol):

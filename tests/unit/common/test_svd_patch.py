@@ -54,6 +54,29 @@ def test_twelve_bits_get_the_step_of_twelve_bits() -> None:
     ):
         header = unpack(rankcast.Encoder("svd-patch", **options).encode(frame)).header
         assert header.params[1] == 8 * 16 * 16
+        assert header.significant_bits == 12, "a viewer spreads as many bits over the screen"
+
+
+@pytest.mark.parametrize(
+    ("picture", "option", "camera", "header"),
+    [
+        (scene(0, (24, 40), "uint16") >> 6, 0, 0, 10),
+        (scene(0, (24, 40), "uint16") >> 6, 12, 0, 12),
+        (scene(0, (24, 40), "uint16") >> 6, 0, 14, 14),
+        (scene(0, (24, 40), "uint16") >> 6, 12, 14, 12),
+        (scene(0, (24, 40), "uint16") >> 9, 0, 7, 7),
+        (scene(0, (24, 40), "uint16") >> 9, 0, 0, 8),
+        (scene(0, (24, 40)), 0, 0, 0),
+        (scene(0, (24, 40)), 8, 0, 0),
+        (scene(0, (24, 40)), 0, 6, 6),
+    ],
+)
+def test_the_header_has_the_bits_that_were_set_else_the_cameras_else_those_found(
+    picture: Pixels, option: int, camera: int, header: int
+) -> None:
+    encoder = rankcast.Encoder("svd-patch", significant_bits=option)
+    packet = unpack(encoder.encode(Frame(picture, significant_bits=camera)))
+    assert packet.header.significant_bits == header
 
 
 def test_a_dark_picture_gets_no_finer_step_than_the_bright_one_before_it() -> None:

@@ -70,8 +70,25 @@ def test_settings_change_in_mid_stream_without_a_key_frame() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"quality": 0}, {"quality": 50, "psnr": 40.0}, {"rank": 9}, {"bitrate": "fast"}, {"refs": 3}],
-)
+    [
+        {"quality": 0}, {"quality": 50, "psnr": 40.0}, {"rank": 9}, {"bitrate": "fast"},
+        {"refs": 3},
+        *({"significant_bits": bits} for bits in (-1, 1, 7, 17)),
+    ],
+)  # fmt: skip
 def test_wrong_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(rankcast.SettingsError):
         rankcast.Encoder("svd-patch", **options)
+
+
+def test_significant_bits_of_16_bit_pictures_are_refused_for_8_bit_ones() -> None:
+    encoder = rankcast.Encoder("svd-patch", significant_bits=12)
+    deep = scene(0, (72, 104), "uint16") >> 4
+    encoder.encode(deep)
+    with pytest.raises(rankcast.UnsupportedImageError, match="significant_bits=12 is for 16-bit"):
+        encoder.encode(scene(0))
+    # The stream goes on, and the options can be set right.
+    assert unpack(encoder.encode(deep)).header.kind is Kind.PREDICTED
+    encoder.set(significant_bits=0)
+    encoder.encode(scene(0))
+    rankcast.Encoder("svd-patch", significant_bits=8).encode(scene(0))

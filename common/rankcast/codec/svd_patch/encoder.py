@@ -22,6 +22,7 @@ from rankcast.codec.svd_patch.payload import Payload, join_payload, write_bases
 from rankcast.codec.svd_patch.picture import Picture
 from rankcast.codec.svd_patch.rate import RateControl
 from rankcast.codec.svd_patch.tables import STEP_ONE
+from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, full_scale
 from rankcast.jit import Integer, lean_kernel
 from rankcast.opencv import cv2
@@ -82,6 +83,11 @@ class SvdPatchEncoder:
     def encode(self, frame: Frame, sequence: int) -> Coded:
         """Code one frame; see CodecEncoder."""
         pixels = frame.pixels
+        bits = self.options.significant_bits
+        if bits not in (0, 8) and pixels.dtype == np.uint8:
+            raise UnsupportedImageError(
+                f"got 8-bit samples, significant_bits={bits} is for 16-bit ones: leave it at 0"
+            )
         geometry = geometry_of(self._layout(frame), pixels.shape, pixels.dtype.itemsize)
         if self._engine is None or self._engine.geometry != geometry:
             self._prepare(geometry)
@@ -98,7 +104,7 @@ class SvdPatchEncoder:
         kept = self.options.refs == 1 or key or self._since_key % 2 == 0
         step = self._rate.propose(
             key=key,
-            bits=self._bits,
+            bits=max(self._bits, 8),
             peak=full_scale(pixels.dtype),
             t_ns=frame.t_capture_mono_ns,
         )
@@ -145,6 +151,7 @@ class SvdPatchEncoder:
             energy=min(max(1 - error / energy, 0.0), 1.0) if energy else float(error == 0),
             rank=(self.options.rank,) * len(geometry.planes),
             checksum=checksum,
+            significant_bits=self._bits if geometry.deep else 0,
         )
 
     def packet_made(self, size_bytes: int) -> None:
@@ -212,7 +219,7 @@ class SvdPatchEncoder:
             return 8
         said = self.options.significant_bits or frame.significant_bits
         if said:
-            return max(said, 8)
+            return said
         # A 12-bit camera that does not say so: the largest sample so far tells. A dark picture
         # is no reason for a finer step than that of the bright one before it.
         found = int(frame.pixels.max()).bit_length()

@@ -57,8 +57,8 @@ class SvdPatchOptions(CodecOptions):
     rank: int = Field(default=8, ge=1, le=8)
     """Leading rows and columns kept of every 8 x 8 core, in proportion of larger ones."""
     significant_bits: int = Field(default=0, ge=0, le=16)
-    """Bits that carry the picture where the camera does not say; 0: 8, 10, 12, 14 or 16, as
-    the largest sample so far needs."""
+    """Bits that carry a 16-bit picture, 8 to 16; 0: what the camera says, else 8, 10, 12, 14 or 16,
+    as the largest sample so far needs."""
     threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)
     """Threads at most; the default is what the process may use."""
 
@@ -76,3 +76,10 @@ class SvdPatchOptions(CodecOptions):
     def bits_per_second(self) -> float | None:
         """`bitrate` as a number."""
         return self.bitrate if isinstance(self.bitrate, float) else None
+    @field_validator("significant_bits")
+    @classmethod
+    def _significant_bits(cls, value: int) -> int:
+        if 0 < value < 8:
+            raise ValueError(f"got {value}, want 0 or 8 to 16")
+        return value
+
