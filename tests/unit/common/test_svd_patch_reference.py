@@ -39,6 +39,16 @@ def test_key_frames_come_by_capture_time() -> None:
     assert keys == [0, 4, 8]
 
 
+def test_a_capture_clock_that_goes_back_makes_one_key_frame_and_counts_on_from_there() -> None:
+    encoder = rankcast.Encoder("svd-patch", keyframe_interval_s=1.0)
+    keys = []
+    for number, time_ms in enumerate((90_000, 90_400, 100, 500, 900, 1100, 1500)):
+        frame = Frame(scene(number), t_capture_mono_ns=time_ms * 1_000_000)
+        if unpack(encoder.encode(frame)).header.kind is Kind.KEY:
+            keys.append(number)
+    assert keys == [0, 2, 5]
+
+
 def test_another_scene_starts_with_a_key_frame() -> None:
     encoder = rankcast.Encoder("svd-patch")
     encoder.encode(scene(0))

@@ -208,7 +208,8 @@ class SvdPatchEncoder:
             return True
         interval_s = self.options.keyframe_interval_s
         elapsed_ns = frame.t_capture_mono_ns - self._key_ns
-        if interval_s and elapsed_ns >= interval_s * 1e9:
+        # A clock that went back says nothing of the time since, and may take hours to come again.
+        if interval_s and not 0 <= elapsed_ns < interval_s * 1e9:
             return True
         geometry = reference.geometry
         largest = (1 << self._bits) - 1 if geometry.deep else geometry.largest
