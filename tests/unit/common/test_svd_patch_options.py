@@ -7,6 +7,7 @@ import pytest
 
 import rankcast
 from moving_scene import scene
+from rankcast import pool
 from rankcast.frame import Frame
 from rankcast.wire import Kind, unpack
 
@@ -92,3 +93,21 @@ def test_significant_bits_of_16_bit_pictures_are_refused_for_8_bit_ones() -> Non
     encoder.set(significant_bits=0)
     encoder.encode(scene(0))
     rankcast.Encoder("svd-patch", significant_bits=8).encode(scene(0))
+
+
+def test_one_thread_is_one_where_a_target_is_missed_too(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse() -> None:
+        raise AssertionError("a thread of the pool was asked for")
+
+    monkeypatch.setattr(pool, "threads", lambda: 2)
+    monkeypatch.setattr(pool, "_executor", refuse)
+    # Large enough for two bands; half-size chroma cannot come near such a target.
+    rng = np.random.default_rng(0)
+    colours = rng.integers(60, 200, (90, 160, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    encoder = rankcast.Encoder("svd-patch", psnr=80.0, threads=1)
+    encoder.encode(colours)
+    assert "use colour=ycc444" in caplog.text
+    with pytest.raises(AssertionError, match="of the pool"):
+        rankcast.Encoder("svd-patch", threads=2).encode(colours)

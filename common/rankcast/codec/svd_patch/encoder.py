@@ -163,8 +163,11 @@ class SvdPatchEncoder:
         if geometry.layout not in (Layout.YCC420, Layout.YCC444):
             return math.inf
         assert self._canvas is not None
-        ideal = to_pixels(self._source, geometry, pixels.dtype, self._canvas, fresh=False)
-        return _psnr(_squares(pixels, ideal, self._canvas)[0], pixels)
+        threads = self.options.threads
+        ideal = to_pixels(
+            self._source, geometry, pixels.dtype, self._canvas, fresh=False, threads=threads
+        )
+        return _psnr(_squares(pixels, ideal, self._canvas, threads)[0], pixels)
 
     def _tell_miss(self, psnr: float, sequence: int, pixels: Pixels, geometry: Geometry) -> None:
         """Say once that frames are below the PSNR that was asked for, and what limits them."""
@@ -315,7 +318,7 @@ def _psnr(error: int, pixels: Pixels) -> float:
 
 
 def _squares(
-    pixels: Pixels, rebuilt: Pixels, canvas: Canvas, threads: int | None = None
+    pixels: Pixels, rebuilt: Pixels, canvas: Canvas, threads: int | None
 ) -> tuple[int, int]:
     """Sums over all samples: of the squared errors, and of the squares."""
     rows = [band.rows for band in canvas.bands]
