@@ -82,6 +82,38 @@ def test_wrong_options_are_refused(options: dict[str, object]) -> None:
         rankcast.Encoder("svd-patch", **options)
 
 
+@pytest.mark.parametrize(
+    ("text", "bits_per_second"),
+    [
+        ("8 Mb/s", 8e6), ("8 mbit/s", 8e6), ("8 MBit/s", 8e6), ("8MBITS/S", 8e6), ("8 Mbps", 8e6),
+        ("8 mb/s", 8e6), ("8 M", 8e6), ("2500 K", 2.5e6), ("2.5kb/s", 2500.0), ("1 Gbit/s", 1e9),
+        (" 64000 ", 64e3), ("64000 b/s", 64e3),
+    ],
+)  # fmt: skip
+def test_a_bit_rate_may_be_written_in_capitals_or_small(text: str, bits_per_second: float) -> None:
+    encoder = rankcast.Encoder("svd-patch", bitrate=text)
+    assert encoder.options["bitrate"] == bits_per_second
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"),
+    [
+        ("8 MB/s", "64 Mbit/s"), ("1.5 MBps", "12 Mbit/s"), ("500 KB/s", "4000 Kbit/s"),
+        ("100000 B/s", "800000 bit/s"), ("2 Mbyte/s", "16 Mbit/s"), ("2 MBytes/s", "16 Mbit/s"),
+        ("8 MB", "64 Mbit/s"),
+    ],
+)  # fmt: skip
+def test_a_rate_in_bytes_is_refused_with_the_same_in_bits(text: str, bits: str) -> None:
+    with pytest.raises(rankcast.SettingsError, match=f"in bytes: want bits, such as '{bits}'"):
+        rankcast.Encoder("svd-patch", bitrate=text)
+
+
+@pytest.mark.parametrize("text", ["8 MiB/s", "8 Mbit", "8 m/s", "8 Tbit/s", "-8 M", "", "8 bs"])
+def test_what_is_no_bit_rate_is_refused_with_one(text: str) -> None:
+    with pytest.raises(rankcast.SettingsError, match="want a number such as '8 Mbit/s'"):
+        rankcast.Encoder("svd-patch", bitrate=text)
+
+
 def test_significant_bits_of_16_bit_pictures_are_refused_for_8_bit_ones() -> None:
     encoder = rankcast.Encoder("svd-patch", significant_bits=12)
     deep = scene(0, (72, 104), "uint16") >> 4

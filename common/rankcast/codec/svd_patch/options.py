@@ -12,8 +12,13 @@ from pydantic import Field, field_validator
 from rankcast.codec.protocol import CodecOptions
 from rankcast.pool import MAX_THREADS
 
-_BITRATE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kMG]?)(?:bit/s|bps)?\s*")
-_FACTOR = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
+_BITRATE = re.compile(
+    r"\s*(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<prefix>[kmg]?)"
+    r"(?:(?P<bytes>(?-i:B)(?:/s|ps)?|bytes?(?:/s)?)|(?:bits?/s|b/s|bps))?\s*",
+    re.ASCII | re.IGNORECASE,
+)
+"""Capitals and small letters are the same, but for B, which stands for bytes, in `MBps` too."""
+_FACTOR = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 DEFAULT_QUALITY = 75
 
 
@@ -23,12 +28,19 @@ def parse_bitrate(text: str) -> float:
     Raises
     ------
     ValueError
-        If it is no number with an optional k, M or G and an optional bit/s.
+        If it is no number with an optional k, M or G and an optional bit/s, b/s or bps, or one of
+        bytes.
     """
     match = _BITRATE.fullmatch(text)
     if match is None:
         raise ValueError(f"got bit rate {text!r:.40}, want a number such as '8 Mbit/s'")
-    return float(match[1]) * _FACTOR[match[2]]
+    number, prefix = float(match["number"]), match["prefix"]
+    if match["bytes"]:
+        raise ValueError(
+            f"got bit rate {text!r:.40}, which is in bytes: "
+            f"want bits, such as '{8 * number:g} {prefix}bit/s'"
+        )
+    return number * _FACTOR[prefix.lower()]
 
 
 class SvdPatchOptions(CodecOptions):
@@ -72,10 +84,6 @@ class SvdPatchOptions(CodecOptions):
             raise ValueError(f"got {bits:g} bit/s, want 1 kbit/s to 1 Tbit/s")
         return bits
 
-    @property
-    def bits_per_second(self) -> float | None:
-        """`bitrate` as a number."""
-        return self.bitrate if isinstance(self.bitrate, float) else None
     @field_validator("significant_bits")
     @classmethod
     def _significant_bits(cls, value: int) -> int:
@@ -83,3 +91,7 @@ class SvdPatchOptions(CodecOptions):
             raise ValueError(f"got {value}, want 0 or 8 to 16")
         return value
 
+    @property
+    def bits_per_second(self) -> float | None:
+        """`bitrate` as a number."""
+        return self.bitrate if isinstance(self.bitrate, float) else None
