@@ -19,18 +19,24 @@ def psnr_db(want: Pixels, got: Pixels) -> float:
     return float("inf") if error == 0 else float(10 * np.log10(peak * peak / error))
 
 
-def check_codec(name: str, images: Sequence[Pixels], least_psnr_db: float, **options: Any) -> None:
+def check_codec(
+    name: str, images: Sequence[Pixels], least_psnr_db: float, **options: Any
+) -> list[bytes]:
     """Code and rebuild a stream of `images` and check what every codec promises.
 
     Shape and dtype come back, PSNR is at least `least_psnr_db` (infinity: exact), the header
     tells the truth, the input is not modified, and a fresh decoder decodes the first packet.
+    Return the bodies of the packets.
     """
+    bodies = []
     encoder, decoder = rankcast.Encoder(name, **options), rankcast.Decoder()
     for number, image in enumerate(images):
         original = image.copy()
         packet = encoder.encode(image, meta={"number": number})
         assert np.array_equal(image, original), "the encoder modified its input"
-        header = unpack(packet).header
+        parsed = unpack(packet)
+        header = parsed.header
+        bodies.append(bytes(parsed.body))
         assert header.sequence == number
         assert header.shape == image.shape
         assert header.stream_id == encoder.stream_id
@@ -44,3 +50,4 @@ def check_codec(name: str, images: Sequence[Pixels], least_psnr_db: float, **opt
         assert reached >= least_psnr_db, f"{reached:.2f} dB for {image.shape} {image.dtype}"
         if header.squared_error == 0:
             assert np.array_equal(image, pixels)
+    return bodies

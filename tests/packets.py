@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -50,3 +51,13 @@ def assemble(
 def packet(body: bytes = b"\1\2\3\4\5\6", **changes: Any) -> bytes:
     """A packet of a raw 2 x 3 grey picture with `changes` to its header."""
     return assemble(header(**changes), body)
+
+
+def packets_of(path: Path) -> list[bytes]:
+    """Packets of a golden stream, each of which lies behind its length."""
+    data, packets, position = path.read_bytes(), [], 0
+    while position < len(data):
+        size = int.from_bytes(data[position : position + 4], "little")
+        packets.append(data[position + 4 : position + 4 + size])
+        position += 4 + size
+    return packets

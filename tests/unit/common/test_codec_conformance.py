@@ -122,44 +122,66 @@ def test_pca_with_all_variance_leaves_rounding(layout: str, dtype: type) -> None
         check_codec("pca", pictures(shape, dtype), 40.0, variance=1.0, layout=layout)
 
 
-TINY = """
-import numpy as np
+_SCRIPT = """
 import sys
-sys.path[:0] = sys.argv[1:]
+import zlib
+import numpy as np
+sys.path[:0] = {paths!r}
+from contextlib import suppress
 from conformance import check_codec
+from rankcast.codec.svd.coded import pack_values, unpack_values
+from rankcast.errors import PayloadError
 rng = np.random.default_rng(0)
+bodies = []
+def code(name, images, **options):
+    bodies.extend(check_codec(name, images, 5.0, **options))
 for dtype in (np.uint8, np.uint16):
     peak = np.iinfo(dtype).max
-    for shape in [(1, 1), (9, 67, 3), (67, 9)]:
-        noise = rng.integers(0, peak + 1, shape).astype(dtype)
-        for options in ({}, {"rank": 1.0}):
-            check_codec("svd", [noise, noise, np.zeros(shape, dtype)], 5.0, **options)
     noise = rng.integers(0, peak + 1, (5, 6, 3)).astype(dtype)
-    check_codec("svd", [noise], 5.0, colour="ycc420", rank=1.0)
-    check_codec("kmeans", [noise, noise], 5.0, k=5)
-    check_codec("kmeans", [np.tile(noise, (6, 6, 1))], 5.0, k=29)
-    many = rng.integers(0, peak + 1, (14, 15)).astype(dtype)
-    check_codec("kmeans", [many], 5.0, k=129, fewer_colours="code")
-    check_codec("pca", [noise], 5.0, variance=0.9)
-    check_codec("pca", [noise], 5.0, layout="patches", patch=3)
-from rankcast.codec.svd.coded import pack_values, unpack_values
+    {code}
+# Values beyond the alphabet, and what is made of them when bytes are wrong.
 values = np.rint(rng.laplace(0, 1e4, (3, 150))).astype(np.int32)
 coded = pack_values(values)
 assert np.array_equal(unpack_values(memoryview(coded), values.shape), values)
-from rankcast.errors import PayloadError
-for at in range(20, len(coded), 7):
-    try:
-        unpack_values(memoryview(coded[:at] + bytes([coded[at] ^ 255]) + coded[at + 1 :]), (3, 150))
-    except PayloadError:
-        pass
-import zlib
-print(zlib.crc32(coded))
+for at in range(20, len(coded), 41):
+    wrong = coded[:at] + bytes([coded[at] ^ 255]) + coded[at + 1 :]
+    with suppress(PayloadError):
+        bodies.append(unpack_values(memoryview(wrong), values.shape).tobytes())
+bodies.append(coded)
+print(len(bodies), zlib.crc32(b"".join(bodies)))
+"""
+
+# Every codec that has kernels, as small as can be.
+QUICK = """
+    ramp = (np.add.outer(np.arange(9), np.arange(11)) * (peak // 20)).astype(dtype)
+    for image in (ramp, noise):
+        code("svd-patch", [image, np.roll(image, 1, axis=1)])
+    code("svd-patch", [noise, noise], colour="ycc444")
+    code("lossless", [noise])
+    code("lossless", [ramp])
+    for shape in [(1, 1), (9, 67, 3), (67, 9)]:
+        image = rng.integers(0, peak + 1, shape).astype(dtype)
+        for options in ({}, {"rank": 1.0}):
+            code("svd", [image, np.zeros(shape, dtype)], **options)
+    code("svd", [noise], colour="ycc420", rank=1.0)
+    code("kmeans", [noise, noise], k=5)
+    code("pca", [noise], variance=0.9)
+    code("pca", [noise], layout="patches", patch=3)
+"""
+
+# With swaps of centroids, and with a tree.
+MANY_COLOURS = """
+    code("kmeans", [np.tile(noise, (6, 6, 1))], k=29)
+    many = rng.integers(0, peak + 1, (14, 15)).astype(dtype)
+    code("kmeans", [many], k=129, fewer_colours="code")
 """
 
 
-def run_tiny(variables: dict[str, str]) -> str:
+def run_tiny(code: str, variables: dict[str, str]) -> str:
+    """Number of the bodies that a process of its own made, and the CRC-32 of all of them."""
+    paths = [str(REPOSITORY / "common"), str(REPOSITORY / "tests")]
     done = subprocess.run(
-        [sys.executable, "-c", TINY, str(REPOSITORY / "common"), str(REPOSITORY / "tests")],
+        [sys.executable, "-c", _SCRIPT.format(paths=paths, code=code.strip())],
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
@@ -170,10 +192,22 @@ def run_tiny(variables: dict[str, str]) -> str:
     return done.stdout
 
 
+def test_kernels_give_the_same_bytes_interpreted() -> None:
+    compiled = run_tiny(QUICK, {})
+    assert int(compiled.split()[0]) > 50
+    assert run_tiny(QUICK, {"NUMBA_DISABLE_JIT": "1"}) == compiled
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_kernels_give_the_same_bytes_interpreted_and_with_checked_bounds(tmp_path: Path) -> None:
-    interpreted = run_tiny({"NUMBA_DISABLE_JIT": "1"})
+def test_kernels_of_many_colours_give_the_same_bytes_interpreted() -> None:
+    assert run_tiny(MANY_COLOURS, {"NUMBA_DISABLE_JIT": "1"}) == run_tiny(MANY_COLOURS, {})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_kernels_give_the_same_bytes_with_checked_bounds(tmp_path: Path) -> None:
     # Its own cache: bounds checks are compiled in.
-    checked = run_tiny({"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)})
-    assert interpreted == checked == run_tiny({})
+    checked = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    for code in (QUICK, MANY_COLOURS):
+        assert run_tiny(code, checked) == run_tiny(code, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import rankcast
+from packets import packets_of
 from rankcast.frame import Frame, Pixels
 from rankcast.wire import Packet, pack, unpack
 
@@ -90,14 +92,16 @@ def broken(parsed: Packet, rng: np.random.Generator, randoms: int) -> Iterator[b
         yield pack(replace(header, params=(*header.params, 1)), body)
 
 
-def assault(index: int, randoms: int) -> int:
-    """Feed a decoder broken packets; each is refused or harmless. Return how many there were."""
-    packets = coded(index)
+def assault(packets: list[bytes], seed: int, randoms: int, step: int = 1) -> int:
+    """Feed a decoder broken packets; each is refused or harmless. Return how many there were.
+
+    Of the packets that can be made so, every one in `step` is.
+    """
     clean = rankcast.Decoder()
     wanted = [clean.decode(packet) for packet in packets]
-    decoder, rng, count = rankcast.Decoder(), np.random.default_rng(index), 0
-    for which in (0, 1):
-        for packet in broken(unpack(packets[which]), rng, randoms):
+    decoder, rng, count = rankcast.Decoder(), np.random.default_rng(seed), 0
+    for which in range(min(len(packets), 2)):
+        for packet in itertools.islice(broken(unpack(packets[which]), rng, randoms), 0, None, step):
             if which and count % 3 == 0:
                 # So that predicted frames are read and not just turned away.
                 decoder.decode(packets[0])
@@ -116,33 +120,57 @@ def assault(index: int, randoms: int) -> int:
 
 @pytest.mark.parametrize("index", range(len(STREAMS)), ids=NAMES)
 def test_a_broken_body_is_refused_or_harmless(index: int) -> None:
-    assert assault(index, 40) > 100
+    assert assault(coded(index), index, 40) > 100
 
 
 _SCRIPT = """
 import sys
 sys.path[:0] = {paths!r}
-from test_codecs_bad_input import STREAMS, assault
-print(sum(assault(index, 200) for index in range(len(STREAMS))))
+from test_codecs_bad_input import STREAMS, assault, coded, golden
+print(sum({attacks}))
 """
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_no_broken_body_makes_a_decoder_leave_its_arrays(tmp_path: Path) -> None:
+def golden(name: str) -> list[bytes]:
+    """First two packets of a golden stream, or the one of a golden file."""
+    path = REPOSITORY / "tests" / "golden" / name
+    return packets_of(path)[:2] if path.suffix == ".rks" else [path.read_bytes()]
+
+
+# One of each decoder, and as small as there are: interpreted, a packet takes 10 to 100 ms.
+SMALLEST = [
+    "svd_patch/tiny_grey8.rks", "svd_patch/tiny_colour8.rks", "svd_patch/tiny_colour16_444.rks",
+    "svd_patch/tiny_lossless8.rks", "svd_coded_grey8.rkc", "kmeans_grey8.rkc",
+    "kmeans_many_colour16.rkc", "pca_rows_grey8.rkc",
+]  # fmt: skip
+
+
+def elsewhere(attacks: str, **environment: str) -> int:
+    """Number of broken packets that decoders of a process of its own withstood."""
     here = Path(__file__).resolve().parent
+    paths = [str(here), *(str(REPOSITORY / p) for p in ("common", "tests"))]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            _SCRIPT.format(paths=[str(here), *(str(REPOSITORY / p) for p in ("common", "tests"))]),
-        ],
-        # Bounds checks are compiled in, so they need a cache of their own.
-        env=os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)},
+        [sys.executable, "-c", _SCRIPT.format(paths=paths, attacks=attacks)],
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=1100,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) > 10_000
+    return int(done.stdout)
+
+
+def test_no_broken_body_makes_an_interpreted_decoder_leave_its_arrays() -> None:
+    # numpy refuses the indices that NUMBA_BOUNDSCHECK would, without anything to compile.
+    attacks = f"assault(golden(name), 0, 4, 29) for name in {SMALLEST!r}"
+    assert elsewhere(attacks, NUMBA_DISABLE_JIT="1") > 100
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_no_broken_body_makes_a_decoder_leave_its_arrays(tmp_path: Path) -> None:
+    attacks = "assault(coded(index), index, 200) for index in range(len(STREAMS))"
+    # Bounds checks are compiled in, so they need a cache of their own.
+    count = elsewhere(attacks, NUMBA_BOUNDSCHECK="1", NUMBA_CACHE_DIR=str(tmp_path))
+    assert count > 10_000

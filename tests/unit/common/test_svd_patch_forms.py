@@ -104,16 +104,20 @@ def test_exact_codecs_take_64_channels(codec: str, dtype: str) -> None:
         assert np.array_equal(decoder.decode(encoder.encode(image)), image)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "sides", [(40, 72), pytest.param((360, 640), marks=pytest.mark.slow)], ids=["tiny", "640x360"]
+)
 @pytest.mark.parametrize("options", [{}, {"bitrate": "2 Mbit/s"}, {"psnr": 38.0, "refs": 2}])
-def test_200_frames_of_640x360_leave_less_than_64_kib(options: dict[str, object]) -> None:
+def test_200_frames_leave_less_than_64_kib(
+    options: dict[str, object], sides: tuple[int, int]
+) -> None:
     encoder, decoder = rankcast.Encoder("svd-patch", gop=50, **options), rankcast.Decoder()
     rng = np.random.default_rng(1)
-    noise = rng.integers(-4, 5, (360, 640, 3))
+    shape = (*sides, 3)
+    noise = rng.integers(-4, 5, shape)
     images = [
-        np.clip(waves(40 * n, (360, 640, 3), "uint8") + noise, 0, 255).astype(np.uint8)
-        for n in range(4)
+        np.clip(waves(40 * n, shape, "uint8") + noise, 0, 255).astype(np.uint8) for n in range(4)
     ]
     tracemalloc.start()
     try:
