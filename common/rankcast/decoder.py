@@ -9,7 +9,7 @@ from rankcast.codec.protocol import CodecDecoder, UsesModels
 from rankcast.errors import NeedKeyframe, WireError
 from rankcast.frame import CFA_PATTERNS, Coding, Frame, Pixels
 from rankcast.modelfolder import ModelFolder
-from rankcast.wire import OFFLINE, PPB, Kind, Limits, Packet, unpack
+from rankcast.wire import OFFLINE, Kind, Limits, Packet, unpack
 
 
 class Decoder:
@@ -92,7 +92,7 @@ def frame_of(packet: Packet, pixels: Pixels, camera: str) -> Frame:
             codec=codec_with_id(header.codec).name,
             packet_bytes=packet.size,
             rank=header.rank,
-            energy=None if header.energy_ppb is None else header.energy_ppb / PPB,
+            energy=header.energy,
             psnr_db=header.psnr_db,
             key=header.kind is Kind.KEY,
         ),

@@ -103,6 +103,7 @@ class Encoder:
         self.stream_id = os.urandom(STREAM_ID_BYTES)
         self._sequence = 0
         self._key_sequence: int | None = None
+        self._header: Header | None = None
         self.max_packet_bytes = OFFLINE.max_packet_bytes
         """Larger packets are an error: whoever reads them would refuse them."""
 
@@ -120,6 +121,11 @@ class Encoder:
     def key_sequence(self) -> int | None:
         """Sequence of the newest key frame; None before the first."""
         return self._key_sequence
+
+    @property
+    def header(self) -> Header | None:
+        """Header of the newest packet, with its rank, energy and error; None before the first."""
+        return self._header
 
     @property
     def options(self) -> dict[str, Any]:
@@ -221,6 +227,7 @@ class Encoder:
             self._encoder.packet_made(len(packet))
         if coded.ref_sequence is None:
             self._key_sequence = self._sequence
+        self._header = header
         self._sequence += 1
         return packet
 

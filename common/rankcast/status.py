@@ -53,6 +53,8 @@ class Status:
     """The worst of their latencies; None where none was measured."""
     keys: Mapping[str, Scalar] = field(default_factory=dict)
     """State of the authorised keys; empty without any."""
+    fidelity: Mapping[str, Scalar] = field(default_factory=dict)
+    """Rank, energy and error of the packets of the last status interval that had any."""
 
     def as_map(self) -> dict[str, Any]:
         """The body of the message: what docs/wire.md lists, under its names."""
@@ -75,6 +77,7 @@ class Status:
                 "latency_p99_ms": self.viewers_latency_p99_ms,
             },
             "keys": _packable_scalars(self.keys),
+            "fidelity": _packable_scalars(self.fidelity),
         }
 
 
@@ -158,6 +161,7 @@ def status_of(body: Mapping[str, Any]) -> Status:
             reports.get("latency_p99_ms"), "reports.latency_p99_ms"
         ),
         keys=_scalars(body.get("keys", {}), "keys"),
+        fidelity=_scalars(body.get("fidelity", {}), "fidelity"),
     )
 
 

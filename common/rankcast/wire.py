@@ -131,6 +131,11 @@ class Header:
         peak = (1 << (8 * self.dtype_bytes)) - 1
         return float(10 * np.log10(peak * peak * self.samples / self.squared_error))
 
+    @property
+    def energy(self) -> float | None:
+        """Share of the sum of squared singular values that was kept, 0..1; None is unknown."""
+        return None if self.energy_ppb is None else self.energy_ppb / PPB
+
 
 FIELD_COUNT: Final = len(fields(Header))
 

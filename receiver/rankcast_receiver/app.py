@@ -13,6 +13,7 @@ from typing import Any
 from rankcast import pool
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.errors import NoStreamError, SettingsError, SinkError
+from rankcast.fidelity import Fidelity
 from rankcast.kernels import prepare_kernels
 from rankcast.keys import client_keys
 from rankcast.ledger import SINK
@@ -98,7 +99,7 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
             finally:
                 outcome, seconds = pipeline.outcome, time.monotonic() - started
                 values = build_report(lanes, pipeline.tally, outcome, seconds)
-                _tell(values, outcome.states)
+                _tell(values, pipeline.tally.fidelity, outcome.states)
                 if report is not None:
                     write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
     delivered, lost = values["delivered"], values["lost"].get(SINK, 0)
@@ -212,12 +213,13 @@ def _troubles(states: Sequence[CameraState]) -> str:
     return "".join(said) + (f"; and {more} more" if more else "")
 
 
-def _tell(values: Mapping[str, Any], states: Sequence[CameraState]) -> None:
+def _tell(values: Mapping[str, Any], fidelity: Fidelity, states: Sequence[CameraState]) -> None:
     log.info(
-        "end: published %s, delivered %d, lost %s%s",
+        "end: published %s, delivered %d, lost %s%s%s",
         "unknown" if values["published"] is None else values["published"],
         values["delivered"],
         _losses(values["lost"]),
+        f"; {fidelity}".removesuffix("; "),
         _troubles(states),
     )
     if not values["balanced"]:

@@ -108,8 +108,7 @@ class ReceiverPipeline:
                         continue
                     arrival = Arrival(frame, time.monotonic_ns())
                     if frame.coding is not None:
-                        coding = frame.coding
-                        self.tally.add(coding.packet_bytes, coding.codec, coding.psnr_db)
+                        self.tally.add(frame.coding)
                     with self._pulse.resting():  # where every frame is kept sinks set the pace
                         for lane in self._lanes:
                             lane.put(arrival)

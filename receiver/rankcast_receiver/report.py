@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rankcast.fidelity import Fidelity
+from rankcast.frame import Coding
 from rankcast.ledger import Balance
 from rankcast_receiver.lane import Lane
 from rankcast_receiver.sender_clock import UNKNOWN
@@ -42,14 +44,14 @@ class Tally:
         self.frames = 0
         self.packet_bytes = 0
         self.codec = ""
-        self._psnr_sum = 0.0
-        self._psnr_count = 0
+        self.fidelity = Fidelity()
+        """Rank, energy and error, as the packets say."""
         self.cpu_start_s = 0.0
         """Processor time of the process when the first frame came: what follows is receiving."""
         self._first_s: float | None = None
         self._last_s = 0.0
 
-    def add(self, packet_bytes: int, codec: str, psnr_db: float | None) -> None:
+    def add(self, coding: Coding) -> None:
         """Count one decoded frame."""
         now = time.monotonic()
         if self._first_s is None:
@@ -57,11 +59,9 @@ class Tally:
             self.cpu_start_s = time.process_time()
         self._last_s = now
         self.frames += 1
-        self.packet_bytes += packet_bytes
-        self.codec = codec
-        if psnr_db is not None and psnr_db != float("inf"):
-            self._psnr_sum += psnr_db
-            self._psnr_count += 1
+        self.packet_bytes += coding.packet_bytes
+        self.codec = coding.codec
+        self.fidelity.add(coding.rank, coding.energy, coding.psnr_db)
 
     @property
     def fps(self) -> float | None:
@@ -69,11 +69,6 @@ class Tally:
         if self._first_s is None or self._last_s <= self._first_s:
             return None
         return (self.frames - 1) / (self._last_s - self._first_s)
-
-    @property
-    def mean_psnr_db(self) -> float | None:
-        """Mean of the encoder's own PSNR; None when it gave none or all were lossless."""
-        return self._psnr_sum / self._psnr_count if self._psnr_count else None
 
 
 def build_report(
@@ -109,7 +104,7 @@ def build_report(
         "fps": tally.fps,
         "bytes_per_frame": tally.packet_bytes / tally.frames if tally.frames else None,
         "codec": tally.codec or None,
-        "psnr_db": tally.mean_psnr_db,
+        **tally.fidelity.values(),
         "latency_ms": {
             "p50": main.latency.percentile_ms(50),
             "p99": main.latency.percentile_ms(99),

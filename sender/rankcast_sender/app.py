@@ -253,9 +253,10 @@ def _finish(cameras: Sequence[_Camera], report: Path | None, started: float) -> 
     for camera in cameras:
         balance = camera.publisher.balance()
         log.info(
-            "%s: grabbed %d, published %d, lost %s",
+            "%s: grabbed %d, published %d, lost %s%s",
             "end" if len(cameras) == 1 else f"end of {camera.name}",
             balance.entered, balance.passed, _losses(balance.lost),
+            f"; {camera.publisher.fidelity}".removesuffix("; "),
         )  # fmt: skip
         if balance.under_way:
             log.error("%s: %d frames are unaccounted for", camera.name, balance.under_way)
@@ -295,6 +296,7 @@ def _entry(camera: _Camera) -> dict[str, Any]:
         "balanced": balance.under_way == 0,
         "bytes_per_frame": publisher.packet_bytes / balance.passed if balance.passed else None,
         "codec": publisher.codec,
+        **publisher.fidelity.values(),
         "source": pipeline.description,
         "stream": publisher.stream_id.hex(),
         "failures": pipeline.failures,

@@ -12,6 +12,7 @@ from rankcast.clock_quality import clock_quality
 from rankcast.codec import DEFAULT_CODEC
 from rankcast.encoder import Encoder
 from rankcast.errors import RankcastError
+from rankcast.fidelity import Fidelity
 from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.ledger import ENCODE, NOBODY_WATCHING, STOPPED, Balance, Ledger
 from rankcast.pulse import Pulse
@@ -104,6 +105,9 @@ class Publisher:
         self._rate_since = time.monotonic()
         self._rate_published = 0
         self._fps = 0.0
+        self.fidelity = Fidelity()
+        """Rank, energy and error of all packets so far."""
+        self._recent, self._recent_values = Fidelity(), dict[str, float | int]()
         self._keyframes = KeyframeBudget()
         self._packet_bytes = 0
         self._closed = False
@@ -317,6 +321,10 @@ class Publisher:
         if not sent:
             return None
         self._packet_bytes += len(packet)
+        header = self._encoder.header
+        assert header is not None
+        for fidelity in (self.fidelity, self._recent):
+            fidelity.add(header.rank, header.energy, header.psnr_db)
         return sequence
 
     def hurry(self) -> None:
@@ -361,6 +369,9 @@ class Publisher:
         elapsed_s = now - self._rate_since
         if elapsed_s >= RATE_INTERVAL_S:  # a viewer that joins makes a status in between
             self._fps = (balance.passed - self._rate_published) / elapsed_s
+            if self._recent.frames:
+                recent, self._recent = self._recent.values(), Fidelity()
+                self._recent_values = {k: v for k, v in recent.items() if v is not None}
             self._rate_since, self._rate_published = now, balance.passed
         clock, reports, adjustments = clock_quality(), self.reports.total(now), self.adjustments
         return Status(
@@ -381,6 +392,7 @@ class Publisher:
             viewers_lost=reports.lost,
             viewers_latency_p99_ms=reports.latency_p99_ms,
             keys=self._station.key_state,
+            fidelity=self._recent_values,
         )
 
     def status(self) -> Status:

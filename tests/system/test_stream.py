@@ -14,6 +14,7 @@ import pytest
 from conformance import psnr_db
 from fakes import free_address
 from processes import rankcast, read_report, run, run_script
+from rankcast.fidelity import Fidelity
 from rankcast.framemark import read_frame_mark
 from rankcast.imagefile import read_image, read_text, write_image
 
@@ -62,7 +63,8 @@ def test_svd_frames_arrive_as_themselves_and_say_that_they_are_lossy(tmp_path: P
         rankcast("receive", "--connect", address, "--save", str(tmp_path / "out"), "--timeout",
                  "30", "--report", str(tmp_path / "r.json")) as receiver,
         rankcast("send", "--source", CONVEYOR, "--bind", address, "--codec", "svd", "--frames",
-                 "12", "--no-realtime", "--wait-viewers", "1",
+                 "12", "--no-realtime", "--wait-viewers", "1", "--report",
+                 str(tmp_path / "sent.json"),
                  "--audit", str(tmp_path / "originals"), "--audit-every", "4") as sender,
     ):  # fmt: skip
         assert sender.wait() == 0, sender.lines
@@ -82,6 +84,19 @@ def test_svd_frames_arrive_as_themselves_and_say_that_they_are_lossy(tmp_path: P
         match = next(s for s in saved if sequence_of(s) == int(path.stem.split("_")[-1]))
         claimed = json.loads(read_text(match) or "")["psnr_db"]
         assert claimed == pytest.approx(psnr_db(original, read_image(match)), abs=0.5)
+    # Both ends say the same of all frames, and so do their last lines.
+    camera = read_report(tmp_path / "sent.json")["cameras"]["cam"]
+    report = read_report(tmp_path / "r.json")
+    tags = [json.loads(read_text(path) or "") for path in saved]
+    assert report["psnr_min_db"] == min(tag["psnr_db"] for tag in tags)
+    assert report["energy_min"] == min(tag["energy"] for tag in tags)
+    assert report["rank_max"] == max(max(tag["rank"]) for tag in tags)
+    for name in Fidelity().values():
+        assert camera[name] == pytest.approx(report[name]), name
+    for process in (sender, receiver):
+        assert f"PSNR {report['psnr_db']:.1f} dB" in next(
+            line for line in process.lines if "end: " in line
+        )
 
 
 def test_receive_stops_after_the_wanted_number_of_frames(tmp_path: Path) -> None:

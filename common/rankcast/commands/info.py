@@ -90,7 +90,7 @@ def header_fields(packet: Packet) -> dict[str, Any]:
         "raw_bytes": raw_bytes,
         "ratio": None if raw_bytes is None else raw_bytes / packet.size,
         "rank": _plain(header.rank),
-        "energy": None if header.energy_ppb is None else header.energy_ppb / PPB,
+        "energy": header.energy,
         "psnr_db": None if psnr is None or math.isinf(psnr) else psnr,
         "lossless": None if psnr is None else math.isinf(psnr),
         "squared_error": header.squared_error,

@@ -89,6 +89,33 @@ def test_a_new_viewer_gets_a_status_at_once_and_then_one_a_second() -> None:
     assert publisher.viewers == 0  # it took no frames
 
 
+def test_the_status_says_how_near_the_last_pictures_were_and_the_totals_all_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rankcast_sender.publisher.RATE_INTERVAL_S", 0.0)
+    address = free_address()
+    with viewer(address) as view, Publisher(address, codec="svd", rank=0.5) as publisher:
+        assert publisher.wait_viewers(1, WAIT_S)
+        assert "psnr_db" not in publisher.status().fidelity
+        rng = np.random.default_rng(0)
+        for _ in range(2):
+            publisher.send(rng.integers(0, 256, (16, 24), np.uint8))
+        first = publisher.status().fidelity
+        assert (first["rank_min"], first["rank_max"], first["exact_frames"]) == (8, 8, 0)
+        publisher.set(rank=1.0)
+        publisher.send(rng.integers(0, 256, (16, 24), np.uint8))
+        second = publisher.status().fidelity
+        assert second == {
+            "exact_frames": 1, "energy": 1.0, "energy_min": 1.0,
+            "rank": 16.0, "rank_min": 16, "rank_max": 16,
+        }  # fmt: skip
+        assert publisher.status().fidelity == second, "no frame since"
+        values = publisher.fidelity.values()
+        assert (values["rank_min"], values["rank_max"], values["exact_frames"]) == (8, 16, 1)
+        packets = view.until(Kind.KEY)
+    assert first["psnr_db"] == pytest.approx(packets[-1].header.psnr_db, abs=1.0)
+
+
 def test_a_viewer_that_leaves_is_no_longer_counted() -> None:
     address = free_address()
     with Publisher(address, codec="raw") as publisher:

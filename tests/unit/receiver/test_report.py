@@ -1,0 +1,25 @@
+"""The receiver's report says of every frame how near it is."""
+
+from __future__ import annotations
+
+import math
+
+from fakes import FakeSink
+from rankcast.frame import Coding
+from rankcast_receiver.lane import Lane
+from rankcast_receiver.report import Outcome, Tally, build_report
+
+
+def test_rank_energy_and_error_of_all_frames_are_in_the_report() -> None:
+    tally = Tally()
+    for coding in (
+        Coding("svd", 1000, rank=(12, 6, 6), energy=0.99, psnr_db=40.0),
+        Coding("svd", 500, rank=(2, 6, 6), energy=0.95, psnr_db=30.0),
+        Coding("svd", 3000, rank=(72, 36, 36), energy=1.0, psnr_db=math.inf),
+    ):
+        tally.add(coding)
+    report = build_report([Lane("count", FakeSink, live=True)], tally, Outcome(), 1.0)
+    assert report["bytes_per_frame"] == 1500
+    assert (report["psnr_db"], report["psnr_min_db"], report["exact_frames"]) == (35.0, 30.0, 1)
+    assert (report["energy"], report["energy_min"]) == (0.98, 0.95)
+    assert (report["rank"], report["rank_min"], report["rank_max"]) == (182 / 9, 2, 72)
