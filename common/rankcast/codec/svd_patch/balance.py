@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.geometry import SLICE_ROWS, Borders, Geometry
-from rankcast.codec.svd_patch.slice import KIND, SKIPPED, VECTOR_X, VECTOR_Y
+from rankcast.codec.svd_patch.work import KIND, SKIPPED, VECTOR_X, VECTOR_Y
 from rankcast.jit import Integer, lean_kernel
 
 STILL_WORK, MOVED_WORK, CODED_WORK = 1, 8, 32

@@ -29,17 +29,32 @@ _END_SEARCH = 2
 """Levels above a position up to which ending the patch there is weighed."""
 
 
+_BEFORE = 2 * STRIDE + 2
+"""Where the first position lies in `near`: room for what is left of and above it."""
+
+
 @lean_kernel
-def _template(magnitudes: NDArray[np.int32], position: Integer) -> Integer:
-    total = (
-        np.int64(magnitudes[position + 1])
-        + np.int64(magnitudes[position + 2])
-        + np.int64(magnitudes[position + STRIDE])
-        + np.int64(magnitudes[position + 2 * STRIDE])
-        + np.int64(magnitudes[position + STRIDE + 1])
-    )
-    index: Integer = min(int(total), 256)
-    return MAGNITUDE_CLASS[index]
+def _magnitude(near: NDArray[np.int32], position: Integer) -> Integer:
+    """Class of the summed levels at the five places to the right of and below a position."""
+    total: Integer = min(int(near[_BEFORE + position]), 256)
+    return MAGNITUDE_CLASS[total]
+
+
+@lean_kernel
+def _tell_near(near: NDArray[np.int32], position: Integer, level: Integer) -> None:
+    """Add a level to the sums of those that have it in their template: most levels are zero."""
+    at = _BEFORE + position
+    near[at - 1] += level
+    near[at - 2] += level
+    near[at - STRIDE] += level
+    near[at - 2 * STRIDE] += level
+    near[at - STRIDE - 1] += level
+
+
+@lean_kernel
+def _clear_near(near: NDArray[np.int32], rows: Integer) -> None:
+    """Forget the levels of the first `rows` rows."""
+    near[: _BEFORE + rows * STRIDE] = 0
 
 
 @lean_kernel
@@ -135,7 +150,7 @@ def code_core(
     coder: Coder,
     data: Bytes,
     levels: NDArray[np.int32],
-    magnitudes: NDArray[np.int32],
+    near: NDArray[np.int32],
     group: Integer,
     size: Integer,
     extent: NDArray[np.int64],
@@ -146,7 +161,7 @@ def code_core(
     ----------
     levels : ndarray, shape (LEVELS,)
         Signed levels at `STRIDE`; not all zero. A decoder fills it: all zero before.
-    magnitudes : ndarray, shape (LEVELS + 2 * STRIDE + 2,)
+    near : ndarray, shape (LEVELS + 2 * STRIDE + 2,)
         Scratch, all zero before and after.
     group, size : int
         Statistics to use, and 0, 1, 2 for sides 8, 16, 32.
@@ -175,7 +190,7 @@ def code_core(
     for n in range(last, -1, -1):
         position = np.int64(scan[n])
         position_class = SCAN_CLASS[larger, n]
-        magnitude = _template(magnitudes, position)
+        magnitude = _magnitude(near, position)
         level = np.int64(levels[position])
         size_of = abs(level)
         if n != last:
@@ -185,14 +200,12 @@ def code_core(
         context = _level_context(group, position_class, magnitude)
         size_of = 1 + _code_level(coder, data, context, size_of - 1)
         negative = code_bits(coder, data, 1, int(level < 0))
-        magnitudes[position] = size_of
+        _tell_near(near, position, size_of)
         if decoding:
             levels[position] = -size_of if negative else size_of
         rows = max(rows, SCAN_Y[larger, n] + 1)
         columns = max(columns, SCAN_X[larger, n] + 1)
-    for i in range(rows):
-        for j in range(columns):
-            magnitudes[i * STRIDE + j] = 0
+    _clear_near(near, rows)
     extent[0] = rows
     extent[1] = columns
 
@@ -203,7 +216,7 @@ def choose_levels(
     scaled: NDArray[np.float32],
     kept: Integer,
     levels: NDArray[np.int32],
-    magnitudes: NDArray[np.int32],
+    near: NDArray[np.int32],
     group: Integer,
     size: Integer,
     bit_price: Real,
@@ -237,7 +250,7 @@ def choose_levels(
     larger = 1 if size > 0 else 0
     scan = SCANS[larger]
     price = np.float32(bit_price)
-    count = 256 if larger else 64
+    count, side = (256, 16) if larger else (64, 8)
     # The highest level of one pays for its position too: never worth its bits below this.
     floor = np.float32(0.7)
     above = np.float32(0)
@@ -257,9 +270,7 @@ def choose_levels(
     path_bits = np.float32(0)
     non_zero = 0
     while n >= 0:
-        y = SCAN_Y[larger, n]
-        x = SCAN_X[larger, n]
-        if y >= kept or x >= kept:
+        if not whole and (SCAN_Y[larger, n] >= kept or SCAN_X[larger, n] >= kept):
             n -= 1
             continue
         position = np.int64(scan[n])
@@ -267,31 +278,41 @@ def choose_levels(
         value = scaled[position]
         size_of = abs(value)
         nearest = np.int64(size_of + np.float32(0.5))
-        lowest: Integer = max(int(nearest) - 1, 1)
         zero_loss = value * value
-        chosen: Integer = np.int64(0)
         if started:
-            magnitude = _template(magnitudes, position)
+            magnitude = _magnitude(near, position)
             context = _significant_context(group, size, position_class, magnitude)
             bits = bit_cost(coder, context, 0)
+        if nearest == 0:
+            # Most of them: zero, and no place to end.
+            if started:
+                path += zero_loss + price * bits
+                path_bits += bits
+            above += zero_loss
+            n -= 1
+            continue
+        lowest: Integer = max(int(nearest) - 1, 1)
+        chosen: Integer = np.int64(0)
+        if started:
             best = zero_loss + price * bits
-            if nearest > 0:
-                sign_bits = bit_cost(coder, context, 1) + np.float32(1)
-                level_context = _level_context(group, position_class, magnitude)
-                for level in range(lowest, nearest + 1):
-                    level_bits = sign_bits + _level_cost(coder, level_context, level - 1)
-                    off = size_of - np.float32(level)
-                    cost = off * off + price * level_bits
-                    if cost < best:
-                        best = cost
-                        bits = level_bits
-                        chosen = level
+            sign_bits = bit_cost(coder, context, 1) + np.float32(1)
+            level_context = _level_context(group, position_class, magnitude)
+            for level in range(lowest, nearest + 1):
+                level_bits = sign_bits + _level_cost(coder, level_context, level - 1)
+                off = size_of - np.float32(level)
+                cost = off * off + price * level_bits
+                if cost < best:
+                    best = cost
+                    bits = level_bits
+                    chosen = level
             path += best
             path_bits += bits
         # Ending here zeroes everything above: worth a look while that is little.
-        if nearest > 0 and non_zero <= _END_SEARCH:
+        if non_zero <= _END_SEARCH:
             level_context = _level_context(group, position_class, 0)
-            last_bits = np.float32(1) + _last_cost(coder, group, size, y, x)
+            last_bits = np.float32(1) + _last_cost(
+                coder, group, size, SCAN_Y[larger, n], SCAN_X[larger, n]
+            )
             for level in range(lowest, nearest + 1):
                 level_bits = last_bits + _level_cost(coder, level_context, level - 1)
                 off = size_of - np.float32(level)
@@ -300,7 +321,7 @@ def choose_levels(
                     if non_zero > 0:
                         for m in range(n + 1, last + 1):
                             levels[scan[m]] = 0
-                            magnitudes[scan[m]] = 0
+                        _clear_near(near, side)
                     started = True
                     non_zero = 0
                     last = np.int64(n)
@@ -310,7 +331,7 @@ def choose_levels(
         above += zero_loss
         if chosen != 0:
             non_zero += 1
-            magnitudes[position] = chosen
+            _tell_near(near, position, chosen)
             levels[position] = -chosen if value < 0 else chosen
         n -= 1
     result[0] = above
@@ -318,8 +339,7 @@ def choose_levels(
     result[2] = above
     if not started:
         return False
-    for m in range(last + 1):
-        magnitudes[scan[m]] = 0
+    _clear_near(near, side)
     result[0] = path - price * path_bits
     result[1] = path_bits
     return True

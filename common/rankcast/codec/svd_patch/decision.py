@@ -6,43 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.coefficients import choose_levels
-from rankcast.codec.svd_patch.intra import gather_edge, predict
+from rankcast.codec.svd_patch.intra import predict
 from rankcast.codec.svd_patch.motion import displaced, search, vector_bits
-from rankcast.codec.svd_patch.search import angle_difference, lay_out_sides, smooth_difference
+from rankcast.codec.svd_patch.search import intra_mode
 from rankcast.codec.svd_patch.slice import (
-    BEST,
-    BOTTOM,
-    D_CODED,
-    D_INDEX,
-    D_KIND,
-    D_MODE,
-    D_VECTOR_X,
-    D_VECTOR_Y,
-    EDGE_SAMPLES,
-    GUIDE_SHIFT,
-    HAS_GUIDE,
-    INTER,
-    INTRA,
-    KEEP,
-    KEPT_PREDICTION,
-    KIND,
-    LARGEST,
-    LEVELS_KEPT,
-    LEVELS_NOW,
-    LINE,
-    MAGNITUDES,
-    MIDDLE_GREY,
-    MODE,
-    OTHER_PLANE,
-    PREDICTED,
-    PREDICTION,
-    RAW_EDGE,
-    ROWS,
-    SKIPPED,
-    STARTS,
-    TOP,
-    TRIAL,
-    Work,
     coded_context,
     intra_context,
     list_candidates,
@@ -50,19 +17,50 @@ from rankcast.codec.svd_patch.slice import (
 )
 from rankcast.codec.svd_patch.tables import (
     CODED_SIDE,
-    FIRST_ANGLE,
-    HORIZONTAL,
-    LAST_ANGLE,
     LEVELS,
     STRIDE,
-    VERTICAL,
 )
 from rankcast.codec.svd_patch.transform import forward
+from rankcast.codec.svd_patch.work import (
+    BEST,
+    BIT_PRICE,
+    D_CODED,
+    D_INDEX,
+    D_KIND,
+    D_MODE,
+    D_VECTOR_X,
+    D_VECTOR_Y,
+    EDGE_SAMPLES,
+    HAS_GUIDE,
+    INTER,
+    INTRA,
+    KEEP,
+    KEPT_PREDICTION,
+    LANES,
+    LARGEST,
+    LEVELS_KEPT,
+    LEVELS_NOW,
+    LINE,
+    MIDDLE_REAL,
+    NEAR,
+    OTHER_PLANE,
+    PREDICTED,
+    PREDICTION,
+    RESIDUAL_REAL,
+    RESULT,
+    ROWS,
+    SAD_PRICE,
+    SCALED,
+    SKIPPED,
+    STARTS,
+    STEP_REAL,
+    TRIAL,
+    Work,
+)
 from rankcast.entropy.rangecoder import bit_cost
+from rankcast.frame import Pixels
 from rankcast.jit import Integer, Real, fused_kernel, lean_kernel
 
-BIT_PRICE, STEP_REAL, SAD_PRICE = range(3)
-PRICES = 3
 _NOISE_ENERGY = 0.16
 """Squared steps a sample that no better prediction is looked for: quantisation leaves as much."""
 _FINE_SEARCH = 0.3
@@ -76,13 +74,6 @@ STILL_BITS = 5.0
 """What a patch must save at least before it is more than skipped."""
 _LEAST_BITS = 2.0
 """The same for key frames, where what is not coded now stays for long."""
-_GOOD_MODE = 0.15
-"""Mean absolute difference in steps below which no other intra mode is looked for."""
-
-# Arrays in `Work.real_blocks`, `Work.real_tiles` and `Work.real_lines`.
-SOURCE_REAL, SOURCE_TURNED = range(2)
-RESIDUAL_REAL, MIDDLE_REAL = range(2)
-SCALED, LANES, TOP_REAL, REFERENCE_TOP, RESULT, REFERENCE_LEFT = range(6)
 
 
 @fused_kernel
@@ -119,11 +110,38 @@ def _transform(w: Work, y: Integer, x: Integer, size: Integer) -> Real:
     return float(energy)
 
 
+@lean_kernel
+def _squared_error_8(source: Pixels, block: NDArray[np.int32], y: Integer, x: Integer) -> Real:
+    """Squared error of a prediction of 8 x 8 samples, in eight sums."""
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.float32(0)
+    for i in range(8):
+        a, b = source[y + i, x : x + 8], block[i, :8]
+        d0 = np.float32(a[0]) - np.float32(b[0])
+        d1 = np.float32(a[1]) - np.float32(b[1])
+        d2 = np.float32(a[2]) - np.float32(b[2])
+        d3 = np.float32(a[3]) - np.float32(b[3])
+        d4 = np.float32(a[4]) - np.float32(b[4])
+        d5 = np.float32(a[5]) - np.float32(b[5])
+        d6 = np.float32(a[6]) - np.float32(b[6])
+        d7 = np.float32(a[7]) - np.float32(b[7])
+        s0 += d0 * d0
+        s1 += d1 * d1
+        s2 += d2 * d2
+        s3 += d3 * d3
+        s4 += d4 * d4
+        s5 += d5 * d5
+        s6 += d6 * d6
+        s7 += d7 * d7
+    return float(((s0 + s4) + (s1 + s5)) + ((s2 + s6) + (s3 + s7)))
+
+
 @fused_kernel
 def squared_error(w: Work, block_index: Integer, y: Integer, x: Integer, side: Integer) -> Real:
     """Squared error of a prediction, in squared steps."""
     lanes = w.real_lines[LANES]
     block = w.blocks[block_index]
+    if side == 8:
+        return _squared_error_8(w.source, block, y, x) / (w.prices[STEP_REAL] * w.prices[STEP_REAL])
     lanes[:side] = np.float32(0)
     for i in range(side):
         source = w.source[y + i, x : x + side]
@@ -138,20 +156,34 @@ def squared_error(w: Work, block_index: Integer, y: Integer, x: Integer, side: I
 
 
 @lean_kernel
+def _saved(value: Real) -> Real:
+    return max(value * value - COST_CONSTANT - COST_SLOPE * abs(value), np.float32(0))
+
+
+@lean_kernel
 def estimated_saving(
     scaled: NDArray[np.float32], coded_side: Integer, lanes: NDArray[np.float32]
 ) -> Real:
     """Squared steps that coding a core would save, estimated from each coefficient alone."""
+    if coded_side == 8:
+        # Eight sums in registers: a loop of so few turns would not fill them.
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.float32(0)
+        for i in range(8):
+            a = scaled[i * STRIDE : i * STRIDE + 8]
+            s0 += _saved(a[0])
+            s1 += _saved(a[1])
+            s2 += _saved(a[2])
+            s3 += _saved(a[3])
+            s4 += _saved(a[4])
+            s5 += _saved(a[5])
+            s6 += _saved(a[6])
+            s7 += _saved(a[7])
+        return float(((s0 + s4) + (s1 + s5)) + ((s2 + s6) + (s3 + s7)))
     lanes[:coded_side] = np.float32(0)
-    zero = np.float32(0)
     for i in range(coded_side):
         row = scaled[i * STRIDE : i * STRIDE + coded_side]
         for j in range(coded_side):
-            value = row[j]
-            saved = value * value - COST_CONSTANT - COST_SLOPE * abs(value)
-            if saved < zero:
-                saved = zero
-            lanes[j] += saved
+            lanes[j] += _saved(row[j])
     total = np.float32(0)
     for j in range(coded_side):
         total += lanes[j]
@@ -169,7 +201,7 @@ def _levels_cost(w: Work, energy: Real, group: Integer, size: Integer, context: 
         w.numbers[D_CODED] = 0
         return energy + price * bit_cost(w.coder, context, 0)
     coded = choose_levels(
-        w.coder, w.real_lines[SCALED], kept, levels, w.lines[MAGNITUDES], group, size, price,
+        w.coder, w.real_lines[SCALED], kept, levels, w.lines[NEAR], group, size, price,
         result,
     )  # fmt: skip
     cost = energy + price * bit_cost(w.coder, context, 0)
@@ -204,96 +236,6 @@ def _copy_block(w: Work, index: Integer, out_index: Integer, side: Integer) -> N
 
 
 @fused_kernel
-def _mode_difference(w: Work, side: Integer, mode: Integer, stride: Integer) -> Real:
-    if mode < FIRST_ANGLE:
-        return smooth_difference(
-            w.lines[EDGE_SAMPLES], mode, side, w.real_blocks[SOURCE_REAL],
-            w.real_lines[TOP_REAL], w.real_lines[LANES], stride,
-        )  # fmt: skip
-    index, along, other = SOURCE_REAL, REFERENCE_TOP, REFERENCE_LEFT
-    if mode < 18:
-        index, along, other = SOURCE_TURNED, REFERENCE_LEFT, REFERENCE_TOP
-    return angle_difference(
-        mode, side, w.real_blocks[index], w.real_lines[along], w.real_lines[other],
-        w.real_lines[LANES], stride,
-    )  # fmt: skip
-
-
-@fused_kernel
-def _intra_mode(w: Work, uy: Integer, ux: Integer, size: Integer) -> Real:
-    """Choose an intra mode by absolute differences; its cost. Sets D_MODE."""
-    p = w.numbers
-    side = 8 << size
-    y, x = uy * 8, ux * 8
-    gather_edge(
-        w.rebuilt, w.info, y, x, side, p[TOP], p[BOTTOM], p[MIDDLE_GREY],
-        w.lines[EDGE_SAMPLES], w.lines[RAW_EDGE],
-    )  # fmt: skip
-    straight, turned = w.real_blocks[SOURCE_REAL], w.real_blocks[SOURCE_TURNED]
-    for i in range(side):
-        source = w.source[y + i, x : x + side]
-        row = straight[i, :side]
-        for j in range(side):
-            row[j] = np.float32(source[j])
-    for i in range(side):
-        for j in range(side):
-            turned[i, j] = straight[j, i]
-    lay_out_sides(
-        w.lines[EDGE_SAMPLES], side, w.real_lines[REFERENCE_TOP], w.real_lines[REFERENCE_LEFT]
-    )
-    bit = w.prices[SAD_PRICE]
-    good = _GOOD_MODE * w.prices[STEP_REAL] * side * side
-    rows = 2 if side == 8 else 4
-    near_a = near_b = near_c = -1
-    if ux > 0 and w.info[uy, ux - 1, KIND] == INTRA:
-        near_a = int(w.info[uy, ux - 1, MODE])
-    if uy > p[TOP] and w.info[uy - 1, ux, KIND] == INTRA:
-        near_b = int(w.info[uy - 1, ux, MODE])
-    if p[HAS_GUIDE] != 0:
-        gy = min(uy << p[GUIDE_SHIFT], w.guide.shape[0] - 1)
-        gx = min(ux << p[GUIDE_SHIFT], w.guide.shape[1] - 1)
-        if w.guide[gy, gx, KIND] == INTRA:
-            near_c = int(w.guide[gy, gx, MODE])
-    best = 1e30
-    best_mode = 0
-    # Planar, mean and the neighbours' modes; a coarse fan of directions; then closer ones.
-    for stage in range(4):
-        first, last, stride = 0, 4, 1
-        if stage == 1:
-            if p[OTHER_PLANE] != 0:
-                first, last, stride = HORIZONTAL, VERTICAL, VERTICAL - HORIZONTAL
-            else:
-                first, last, stride = FIRST_ANGLE, LAST_ANGLE, 4
-        elif stage == 2:
-            first, last, stride = best_mode - 2, best_mode + 2, 4
-        elif stage == 3:
-            first, last, stride = best_mode - 1, best_mode + 1, 2
-        if best < good or (stage >= 2 and (best_mode < FIRST_ANGLE or p[OTHER_PLANE] != 0)):
-            break
-        for step in range(first, last + 1, stride):
-            mode = step
-            if stage == 0 and step >= 2:
-                mode = near_a if step == 2 else near_b if step == 3 else near_c
-                if mode < 2 or (step > 2 and mode == near_a) or (step > 3 and mode == near_b):
-                    continue
-            if stage > 0:
-                if mode < FIRST_ANGLE or mode > LAST_ANGLE:
-                    continue
-                if mode in (near_a, near_b, near_c):
-                    continue
-            cost = _mode_difference(w, side, mode, rows)
-            if mode in (near_a, near_b, near_c):
-                cost += bit * 1.5
-            else:
-                cost += bit * 5.5
-            if cost < best:
-                best = cost
-                best_mode = mode
-    p[D_MODE] = best_mode
-    return best
-
-
-@fused_kernel
 def decide_leaf(w: Work, uy: Integer, ux: Integer, size: Integer, planned_skip: bool) -> None:
     """Choose how to code one patch; leaves prediction, levels and decision in `w`."""
     p, coder = w.numbers, w.coder
@@ -316,7 +258,7 @@ def decide_leaf(w: Work, uy: Integer, ux: Integer, size: Integer, planned_skip: 
         # An intra patch costs its mode and most often more levels.
         if p[D_KIND] == SKIPPED or best < price * (intra_bits + 16.0) + _NOISE_ENERGY * side * side:
             return
-    difference = _intra_mode(w, uy, ux, size)
+    difference = intra_mode(w, uy, ux, size)
     if p[PREDICTED] != 0:
         inter_difference = _absolute_difference(w, PREDICTION, y, x, side)
         if difference > 1.2 * inter_difference:

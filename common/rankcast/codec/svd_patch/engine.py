@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast import pool
-from rankcast.codec.svd_patch.decision import PRICES
 from rankcast.codec.svd_patch.geometry import Borders, Geometry, Layout
 from rankcast.codec.svd_patch.picture import Picture, new_info
 from rankcast.codec.svd_patch.plane import code_plane
-from rankcast.codec.svd_patch.slice import (
+from rankcast.codec.svd_patch.tables import STEP_ONE
+from rankcast.codec.svd_patch.work import (
     BOTTOM,
     DEEP,
     GUIDE_SHIFT,
@@ -24,12 +24,12 @@ from rankcast.codec.svd_patch.slice import (
     NUMBERS,
     OTHER_PLANE,
     PREDICTED,
+    PRICES,
     STEP,
     TOP,
     Work,
     scratch,
 )
-from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.entropy.rangecoder import POSITION, finish_encoder, start_decoder, start_encoder
 
 BIT_PRICE = 0.16

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from rankcast.codec.svd_patch import contexts
 from rankcast.codec.svd_patch.basis import Basis
 from rankcast.codec.svd_patch.geometry import Geometry
-from rankcast.codec.svd_patch.slice import FIELDS
 from rankcast.codec.svd_patch.tables import UNIT
+from rankcast.codec.svd_patch.work import FIELDS
 from rankcast.entropy.rangecoder import REGISTERS, Coder, new_coder
 from rankcast.jit import Integer, lean_kernel
 

@@ -5,34 +5,34 @@ from __future__ import annotations
 import numpy as np
 
 from rankcast.codec.svd_patch.decision import (
-    BIT_PRICE,
     COST_CONSTANT,
     COST_SLOPE,
-    LANES,
-    MIDDLE_REAL,
-    RESIDUAL_REAL,
-    SAD_PRICE,
-    SCALED,
-    SOURCE_REAL,
-    STEP_REAL,
     STILL_BITS,
     estimated_saving,
 )
 from rankcast.codec.svd_patch.motion import absolute_difference, search
-from rankcast.codec.svd_patch.slice import (
+from rankcast.codec.svd_patch.tables import CODED_SIDE, MAX_VECTOR
+from rankcast.codec.svd_patch.transform import forward
+from rankcast.codec.svd_patch.work import (
     BEST,
+    BIT_PRICE,
     BOTTOM,
     GUIDE_SHIFT,
     HAS_GUIDE,
+    LANES,
+    MIDDLE_REAL,
     PREDICTED,
+    RESIDUAL_REAL,
+    SAD_PRICE,
+    SCALED,
+    SOURCE_REAL,
     STARTS,
+    STEP_REAL,
     TOP,
     VECTOR_X,
     VECTOR_Y,
     Work,
 )
-from rankcast.codec.svd_patch.tables import CODED_SIDE, MAX_VECTOR
-from rankcast.codec.svd_patch.transform import forward
 from rankcast.jit import Integer, Real, fused_kernel
 
 SKIP_PLANNED = 4
