@@ -27,6 +27,7 @@ from sklearn.decomposition import PCA
 import rankcast
 from rankcast.codec.pca.components import principal_components, standardise
 from rankcast.commands.comparison import Coded
+from rankcast.commands.matching import choose
 from rankcast.commands.methods import methods_for
 from rankcast.opencv import cv2
 from rankcast.wire import unpack
@@ -202,12 +203,17 @@ def places(name: str, pixels: Any, bits: float, gan: Path | None) -> dict[str, A
     names = [*NAMES, "gan"] if gan else NAMES
     methods, left_out = methods_for(names, pixels, {"model": str(gan)} if gan else {})
     assert not left_out, left_out
-    found = {method.name: method.at(method.nearest(distance)) for method in methods}
+    found = {}
+    for method in methods:
+        for form in method.forms:
+            method.search(form, distance)
+        found[method.name] = method.whole(choose(method.tried, "bytes", distance))
     return {
         "picture": name,
         "bits_per_pixel": bits,
         "psnr_db": {each: min(coded.psnr_db, 999.0) for each, coded in found.items()},
         "ssim": {each: coded.ssim for each, coded in found.items()},
+        "at": {each: coded.setting for each, coded in found.items()},
         "reached": {each: 8 * coded.coded_bytes / area for each, coded in found.items()},
     }
 

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from rankcast.commands.comparison import Coded, coded_json
 from rankcast.commands.gallery import Panel, draw_gallery, shown_png
+from rankcast.commands.info_model import ModelSaid, model_said
 from rankcast.commands.matching import (
     DEFAULT_BITS_PER_PIXEL,
     DEFAULT_PSNR_DB,
@@ -26,7 +27,7 @@ from rankcast.commands.matching import (
     hold,
     step_count,
 )
-from rankcast.commands.methods import methods_for
+from rankcast.commands.methods import ENGINE, WITH_ENGINE, methods_for
 from rankcast.commands.methods_plot import draw_methods_plot
 from rankcast.commands.report_page import Figure, ReportPage, ReportTable, write_page
 from rankcast.commands.terminal import console, psnr_text, ratio_text, size_text
@@ -101,8 +102,8 @@ def compare_methods(
     gan = {"label": request.label or ""}
     if request.model is not None:
         gan["model"] = str(request.model)
-    elif "gan" in request.names:
-        raise SettingsError("got --codecs gan, want its model with --model FILE.rkm")
+    elif request.label is not None:
+        raise SettingsError("got --label without --model: it names a camera of a model")
     methods, left_out = methods_for(request.names, pixels, gan)
     contest = with_progress(
         step_count(methods),
@@ -113,10 +114,14 @@ def compare_methods(
             raise contest.left_out[0].error
         reasons = "; ".join(f"{each.name}: {each.reason}" for each in contest.left_out)
         raise UnsupportedImageError(f"no method can code the picture: {reasons}")
+    model = None
+    if request.model is not None and any(coded.codec == "gan" for coded in contest.results):
+        model = model_said(request.model)
     about = _about(contest)
-    _print_table(name, about, contest)
+    remarks = _remarks(contest, model)
+    _print_table(name, about, contest, remarks)
     if json_file is not None:
-        document = json.dumps(methods_json(name, contest), indent=2, allow_nan=False)
+        document = json.dumps(methods_json(name, contest, model), indent=2, allow_nan=False)
         write_whole(json_file, document.encode() + b"\n")
         click.echo(f"table    {printable(json_file)}")
     plot = stem.with_name(f"{stem.name}-codecs-plot.png")
@@ -129,7 +134,8 @@ def compare_methods(
         draw_methods_plot(plot, title, contest)
         click.echo(f"plot     {printable(plot)}")
     if html_file is not None:
-        write_page(html_file, _page(name, about, contest, [plot.read_bytes()] if pictures else []))
+        plots = [plot.read_bytes()] if pictures else []
+        write_page(html_file, _page(name, about, contest, remarks, plots))
         click.echo(f"report   {printable(html_file)}")
 
 
@@ -141,11 +147,30 @@ def _about(contest: Contest) -> str:
         else f"matched at {contest.target:g} dB"
     )
     words = [size_text(pixels.shape, pixels.dtype), f"raw {pixels.nbytes:,} bytes", goal]
+    if _engine(contest) is not None:
+        words.append(f"engine={_engine(contest)}")
     if pixels.dtype == "uint16":
         words.append("brightness stretched for show")
     if channels_of(pixels.shape) not in (1, 3):
         words.append("first channel shown")
     return "  ·  ".join(words)
+
+
+def _engine(contest: Contest) -> str | None:
+    """How `svd` and `pca` found their factors; None where neither is there."""
+    return ENGINE if any(coded.codec in WITH_ENGINE for coded in contest.results) else None
+
+
+def _remarks(contest: Contest, model: ModelSaid | None) -> list[str]:
+    """What stands below the table: how it is to be read, and what is odd about it."""
+    remarks = [f"note: {note}" for note in contest.notes]
+    if model is not None:
+        trained = f"; its training: {model.training}" if model.training else ""
+        remarks.append(f"gan: plus a model of {model.size_bytes:,} bytes at both ends{trained}")
+    times = "enc ms, dec ms: a first frame, the lesser of two runs"
+    if _engine(contest) is not None:
+        times += "; later frames of a stream, with engine=warm, take less"
+    return [*remarks, *png_lines(contest), times]
 
 
 def _cells(coded: Coded, pixels: Pixels) -> list[str]:
@@ -163,7 +188,7 @@ def _cells(coded: Coded, pixels: Pixels) -> list[str]:
     ]
 
 
-def _print_table(name: str, about: str, contest: Contest) -> None:
+def _print_table(name: str, about: str, contest: Contest, remarks: list[str]) -> None:
     out = console(TABLE_COLUMNS)
     out.print(Text(f"{name}: {about}", style="bold"))
     # On a terminal of 80 columns one space has to do between the columns.
@@ -172,13 +197,14 @@ def _print_table(name: str, about: str, contest: Contest) -> None:
         box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, sides), header_style="bold"
     )
     for number, title in enumerate(TITLES):
-        table.add_column(title, justify="left" if number < 2 else "right", no_wrap=True)
+        # What a method was set to may be long, and can be read in two lines.
+        table.add_column(title, justify="left" if number < 2 else "right", no_wrap=title != "at")
     for coded in contest.results:
         table.add_row(*_cells(coded, contest.pixels))
     out.print(table)
     for each in contest.left_out:
         out.print(Text(f"{each.name}  left out: {each.reason}"))
-    for line in [*(f"note: {note}" for note in contest.notes), *png_lines(contest)]:
+    for line in remarks:
         out.print(Text(line))
 
 
@@ -193,7 +219,7 @@ def png_lines(contest: Contest) -> list[str]:
     for k, after in zip(elbow.colours, elbow.png_bytes, strict=True):
         if k == 20 or f"k {k}" == used:
             lines.append(
-                f"the article's measure, PNG before and after kmeans with k = {k}: "
+                f"the article's measure, PNG (zlib level 9) before and after kmeans with k = {k}: "
                 f"{before:,} -> {after:,} bytes, {before / after:.2f} : 1"
             )
     return lines
@@ -219,7 +245,9 @@ def _lines(coded: Coded, pixels: Pixels) -> tuple[str, str]:
     )
 
 
-def _page(name: str, about: str, contest: Contest, plots: list[bytes]) -> ReportPage:
+def _page(
+    name: str, about: str, contest: Contest, remarks: list[str], plots: list[bytes]
+) -> ReportPage:
     pixels = contest.pixels
     figures = [
         Figure(shown_png(panel.pixels, pixels, SHOWN_SIDE), panel.heading, panel.lines)
@@ -235,13 +263,13 @@ def _page(name: str, about: str, contest: Contest, plots: list[bytes]) -> Report
                 *([each.name, f"left out: {each.reason}"] for each in contest.left_out),
             ],
         ),
-        notes=[*contest.notes, *png_lines(contest)],
+        notes=remarks,
         figures=figures,
         plots=plots,
     )
 
 
-def methods_json(name: str, contest: Contest) -> dict[str, Any]:
+def methods_json(name: str, contest: Contest, model: ModelSaid | None) -> dict[str, Any]:
     """Everything in table and plot; an exact picture has ``lossless`` true, ``psnr_db`` null."""
     pixels, elbow = contest.pixels, contest.elbow
     return {
@@ -251,7 +279,11 @@ def methods_json(name: str, contest: Contest) -> dict[str, Any]:
         "raw_bytes": pixels.nbytes,
         "match": contest.match,
         "target": contest.target,
+        "engine": _engine(contest),
         "notes": list(contest.notes),
+        "gan_model": None
+        if model is None
+        else {"id": model.model_id, "bytes": model.size_bytes, "training": model.training},
         "results": [coded_json(coded, pixels) for coded in contest.results],
         "curves": [
             {"label": curve.label, "points": [coded_json(point, pixels) for point in curve.points]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -14,13 +14,14 @@ from rankcast.codec.pca.components import principal_components
 from rankcast.codec.pca.layout import to_matrix
 from rankcast.codec.svd.samples import as_channels
 from rankcast.commands.comparison import Coded, Curve
-from rankcast.commands.methods import PCA_PATCHES, LeftOut, Method, Setting, png_size
+from rankcast.commands.method import Choice, Method, Setting, png_size
+from rankcast.commands.methods import PCA_PATCHES, LeftOut
 from rankcast.errors import RankcastError
 from rankcast.frame import Pixels, channels_of
+from rankcast.linalg import one_blas_thread
 
 Match = Literal["bytes", "psnr"]
 
-CURVE_POINTS: Final = 9
 DEFAULT_BITS_PER_PIXEL: Final = 1.0
 DEFAULT_PSNR_DB: Final = 32.0
 NEAR_BYTES: Final = 1.1
@@ -69,7 +70,7 @@ class Contest:
 def step_count(methods: Sequence[Method]) -> int:
     """How often `hold` will call `advance`."""
     return sum(
-        len(method.spread(CURVE_POINTS))
+        len(method.curve) * len(method.forms)
         + 1
         + (channels_of(method.pixels.shape) if method.name in PCA_PATCHES else 0)
         for method in methods
@@ -84,7 +85,7 @@ def hold(
     left_out: Iterable[LeftOut] = (),
     advance: Callable[[], Any] = lambda: None,
 ) -> Contest:
-    """Draw the curve of each method and find its setting nearest to the target.
+    """Draw the curves of each method and find what it does best at the target.
 
     Parameters
     ----------
@@ -99,8 +100,8 @@ def hold(
     advance : callable, optional
         Called after every step; `step_count` says how often.
     """
-    results, curves, screes, elbow = [], [], [], None
-    missing, notes = list(left_out), []
+    results, curves, screes, elbow = [], list[Curve](), [], None
+    missing = list(left_out)
     area = pixels.shape[0] * pixels.shape[1]
 
     def distance(coded: Coded) -> float:
@@ -109,47 +110,108 @@ def hold(
         # Exact is better than any target, and yet a number.
         return min(coded.psnr_db, 1e3) - target
 
-    for method in methods:
-        left = step_count([method])
+    # Between two uses of BLAS its threads would wait busily: twice the processor time of all else.
+    with one_blas_thread():
+        for method in methods:
+            left = step_count([method])
 
-        def step() -> None:
-            nonlocal left
-            left -= 1
-            advance()
-
-        try:
-            best = _best(method, distance, step)
-        except RankcastError as exc:
-            missing.append(LeftOut(method.name, str(exc), exc))
-            for _ in range(left):
+            def step() -> None:
+                nonlocal left
+                left -= 1
                 advance()
-            continue
-        results.append(best)
-        off = distance(best)
-        if abs(off) > (math.log(NEAR_BYTES) if match == "bytes" else NEAR_DB):
-            side = "more" if off > 0 else "less"
-            what = "bytes" if match == "bytes" else "PSNR"
-            at = f" at {best.setting}" if best.setting else ""
-            notes.append(f"{method.name} has {side} {what} than asked for{at}: its nearest")
-        points = tuple(sorted(method.tried.values(), key=lambda point: point.coded_bytes))
-        curves.append(Curve(method.name, points))
-        if method.name in PCA_PATCHES:
-            screes.append(_scree(method, step))
-        if method.name == "kmeans":
-            elbow = _elbow(method)
+
+            try:
+                best = _best(method, match, distance, step)
+            except RankcastError as exc:
+                missing.append(LeftOut(method.name, str(exc), exc))
+                for _ in range(left):
+                    advance()
+                continue
+            results.append(best)
+            curves += _curves(method)
+            if method.name in PCA_PATCHES:
+                screes.append(_scree(method, step))
+            if method.name == "kmeans":
+                elbow = _elbow(method)
     return Contest(
         pixels, match, target, tuple(results), tuple(curves), tuple(screes), elbow,
-        tuple(missing), tuple(notes),
+        tuple(missing), tuple(_far_notes(results, pixels, match, distance)),
     )  # fmt: skip
 
 
-def _best(method: Method, distance: Callable[[Coded], float], step: Callable[[], None]) -> Coded:
-    for setting in method.spread(CURVE_POINTS):
-        method.at(setting)
-        step()
-    best = method.code(method.nearest(distance))
+def _best(
+    method: Method, match: Match, distance: Callable[[Coded], float], step: Callable[[], None]
+) -> Coded:
+    for form in method.forms:
+        for setting in method.curve:
+            method.at(Choice(form, setting))
+            step()
+    for form in method.forms:
+        method.search(form, distance)
+    best = method.whole(choose(method.tried, match, distance))
     step()
     return best
+
+
+def choose(
+    tried: Mapping[Choice, Coded], match: Match, distance: Callable[[Coded], float]
+) -> Choice:
+    """Pick what is nearest to the target, or what is better and costs no more.
+
+    More colours or a higher quality can cost fewer bytes, and several settings can give the same
+    packet: so the best picture that fits in the bytes of the nearest is taken, or where PSNR is
+    matched the fewest bytes that reach that of the nearest.
+    """
+    nearest = min(tried.values(), key=lambda coded: (abs(distance(coded)), coded.coded_bytes))
+    if match == "bytes":
+        fits = [choice for choice, c in tried.items() if c.coded_bytes <= nearest.coded_bytes]
+        return min(fits, key=lambda choice: _better(tried[choice], choice))
+    fits = [choice for choice, coded in tried.items() if coded.psnr_db >= nearest.psnr_db]
+    return min(fits, key=lambda choice: (tried[choice].coded_bytes, _better(tried[choice], choice)))
+
+
+def _better(coded: Coded, choice: Choice) -> tuple[float, int, Setting]:
+    """Rank results by PSNR, then bytes; of equal ones the setting that promises least is first."""
+    return -coded.psnr_db, coded.coded_bytes, choice.setting
+
+
+def _curves(method: Method) -> list[Curve]:
+    curves = []
+    for number, form in enumerate(method.forms):
+        points = [coded for choice, coded in method.tried.items() if choice.form == form]
+        label = f"{method.name} {form}" if number else method.name
+        curves.append(Curve(label, tuple(sorted(points, key=lambda point: point.coded_bytes))))
+    return curves
+
+
+_FAR: Final = {
+    "bytes": (
+        "more bytes than asked for, the fewest there are",
+        "fewer bytes than asked for, as nothing nearer to it is better",
+    ),
+    "psnr": (
+        "more PSNR than asked for, as nothing nearer to it has fewer bytes",
+        "less PSNR than asked for, the most there is",
+    ),
+}
+
+
+def _far_notes(
+    results: Sequence[Coded], pixels: Pixels, match: Match, distance: Callable[[Coded], float]
+) -> list[str]:
+    """Say which results are not near the target: a line for each side, whatever their number."""
+    near = math.log(NEAR_BYTES) if match == "bytes" else NEAR_DB
+    above = [coded for coded in results if distance(coded) > near]
+    below = [coded for coded in results if distance(coded) < -near]
+    notes = []
+    for what, those in zip(_FAR[match], (above, below), strict=True):
+        if those:
+            names = [f"{c.codec} at {c.setting}" if c.setting else c.codec for c in those]
+            notes.append(f"{what}: {', '.join(names)}")
+    colour = channels_of(pixels.shape) == 3
+    if match == "psnr" and colour and any(coded.codec == "webp" for coded in below):
+        notes.append("webp knows chroma of half size alone, which limits its PSNR")
+    return notes
 
 
 def _scree(method: Method, step: Callable[[], None]) -> Scree:
@@ -163,7 +225,8 @@ def _scree(method: Method, step: Callable[[], None]) -> Scree:
 
 
 def _elbow(method: Method) -> Elbow:
-    settings: list[Setting] = sorted(method.tried)
+    # The search tries more, all close to each other.
+    settings = sorted(method.png_bytes)
     return Elbow(
         tuple(int(setting) for setting in settings),
         tuple(float(method.errors[setting]) for setting in settings),

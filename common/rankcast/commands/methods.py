@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from rankcast.codec.gan.halves import has_torch
 from rankcast.codec.kmeans.distinct import distinct_colours
+from rankcast.codec.kmeans.options import MAX_K
 from rankcast.codec.pca.options import DEFAULT_PATCH
 from rankcast.commands.comparison import Coded
-from rankcast.commands.reference import FORMATS, Reference, refusal
+from rankcast.commands.method import Method, Setting
+from rankcast.commands.reference import FORMATS, JPEG_444, Format, Reference, refusal
 from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder, check_options
 from rankcast.errors import RankcastError, SettingsError, UnsupportedImageError
 from rankcast.frame import Pixels, channels_of
-from rankcast.metrics import psnr_db, squared_error, ssim
-from rankcast.opencv import cv2
+from rankcast.metrics import psnr_db
 from rankcast.wire import OFFLINE, PPB, unpack
 
 NAMES: Final = (
@@ -28,91 +30,18 @@ NAMES: Final = (
 )  # fmt: skip
 PCA_PATCHES: Final = {"pca": 0, "pca-patches": DEFAULT_PATCH}
 """Side of the patches that are observations; 0 means rows."""
-MOST_COLOURS: Final = 4096
-"""Palettes above it take seconds each, and are larger than the picture's JPEG."""
+ENGINE: Final = "exact"
+"""A single picture has no earlier one to start warm from."""
+WITH_ENGINE: Final = ("svd", "pca", "pca-patches")
 _COLOURS: Final = tuple(
     sorted({round(step * 2**octave) for octave in range(1, 13) for step in (1, 1.5)} | {5, 10, 20})
 )
-_FINE: Final = 64
-"""Numbers of colours are searched between those listed down to a 64th: a few palettes more."""
+_CURVE_COLOURS: Final = (2, 5, 10, 20, 48, 96, 256)
+"""Up to 256 a first frame takes some tenths of a second, beyond up to ten times that."""
+_CURVE_POINTS: Final = 9
 _GAN_STEPS: Final = tuple(float(4.0 * 2 ** (-k / 4)) for k in range(17))
-
-Setting = int | float
-
-
-@dataclass(slots=True)
-class Method:
-    """One way to code a picture, tried at whatever settings were needed, each once."""
-
-    name: str
-    pixels: Pixels
-    knob: str
-    """The option that trades bytes for quality; empty where there is none."""
-    settings: Sequence[Setting]
-    """Its values, in the order of rising bytes."""
-    code: Callable[[Setting], Coded]
-    tried: dict[Setting, Coded] = field(default_factory=dict)
-    """Without the rebuilt pictures: of a large one a dozen would fill the memory."""
-    errors: dict[Setting, int] = field(default_factory=dict)
-    """Sum of squared errors: of `kmeans` the within-cluster sum of squares."""
-    png_bytes: dict[Setting, int] = field(default_factory=dict)
-    """Of the rebuilt picture as PNG, the article's measure; of `kmeans` alone."""
-
-    def at(self, setting: Setting) -> Coded:
-        """Code the picture at one setting."""
-        if setting not in self.tried:
-            coded = self.code(setting)
-            self.tried[setting] = replace(coded, pixels=None)
-            if self.name == "kmeans":
-                assert coded.pixels is not None
-                self.errors[setting] = squared_error(self.pixels, coded.pixels)
-                self.png_bytes[setting] = png_size(coded.pixels)
-        return self.tried[setting]
-
-    def nearest(self, distance: Callable[[Coded], float]) -> Setting:
-        """Find the setting whose result is nearest to a target, by bisection.
-
-        Parameters
-        ----------
-        distance : callable
-            Of a result: rising with bytes and quality, 0 at the target.
-        """
-        low, high = 0, len(self.settings) - 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            if distance(self.at(self.settings[middle])) < 0:
-                low = middle
-            else:
-                high = middle
-        ends = {self.settings[low], self.settings[high]}
-        if self.knob == "k":
-            ends = self._between(min(ends), max(ends), distance)
-        return min(sorted(ends), key=lambda setting: abs(distance(self.at(setting))))
-
-    def _between(
-        self, low: Setting, high: Setting, distance: Callable[[Coded], float]
-    ) -> set[Setting]:
-        """Narrow two settings down to neighbours, or nearly: those listed are far apart."""
-        if distance(self.at(low)) < 0 < distance(self.at(high)):
-            while high - low > max(1, low // _FINE):
-                middle = int(low + high) // 2
-                if distance(self.at(middle)) < 0:
-                    low = middle
-                else:
-                    high = middle
-        return {low, high}
-
-    def spread(self, count: int) -> list[Setting]:
-        """Return `count` settings or fewer for a curve, evenly spread in ratio."""
-        last = len(self.settings) - 1
-        if last < count:
-            return list(self.settings)
-        if self.knob in ("rank", "components"):
-            # Half of all are more bytes than the samples themselves.
-            places = np.geomspace(1, max(1, last // 2), count) - 1
-        else:
-            places = np.linspace(0, last, count)
-        return [self.settings[place] for place in sorted({round(float(p)) for p in places})]
+_CHROMA: Final = {"4:2:0": "ycc420", "4:4:4": "ycc444"}
+_NO_MODEL: Final = "want its model with --model FILE.rkm, which `rankcast train gan` makes"
 
 
 def parse_codecs(text: str) -> list[str]:
@@ -165,6 +94,10 @@ def methods_for(
     """
     methods, left_out = [], []
     for name in names:
+        if name == "gan" and "model" not in gan:
+            error = SettingsError(f"got --codecs gan, {_NO_MODEL}")
+            left_out.append(LeftOut(name, _NO_MODEL, error))
+            continue
         try:
             method = _method(name, pixels, gan)
             # Once beforehand, so that no setting is timed with the loading of kernels or networks:
@@ -172,11 +105,12 @@ def methods_for(
             probe = method
             if name != "gan":
                 probe = _method(name, np.ascontiguousarray(pixels[:48, :48]), gan)
-            probe.code(probe.settings[0])
+            for code in probe.forms.values():
+                code(probe.settings[0])
             methods.append(method)
         except SettingsError as exc:
-            # A wrong --model or --label is a slip of the user's, as one that is missing is; torch
-            # that is not there, or a picture that a method does not take, is none.
+            # A wrong --model or --label is a slip of the user's; torch that is not there, or a
+            # picture that a method does not take, is none.
             if name == "gan" and has_torch():
                 raise
             left_out.append(LeftOut(name, str(exc), exc))
@@ -185,47 +119,53 @@ def methods_for(
     return methods, left_out
 
 
-def png_size(pixels: Pixels) -> int:
-    """Bytes of a PNG file of the picture, as OpenCV writes it by default."""
-    if channels_of(pixels.shape) not in (1, 3, 4):
-        pixels = pixels.reshape(pixels.shape[0], -1)
-    done, data = cv2.imencode(".png", pixels)
-    assert done, f"PNG refused {pixels.shape}"
-    return len(data)
-
-
 def _method(name: str, pixels: Pixels, gan: Mapping[str, str]) -> Method:
     least = min(pixels.shape[:2])
     if name in ("jpeg", "webp"):
         return _reference(name, pixels)
     if name == "svd":
-        return _codec(name, name, pixels, "rank", range(1, least + 1), engine="exact")
+        return _codec(name, name, pixels, "rank", range(1, least + 1), engine=ENGINE)
     if name == "svd-patch":
         return _codec(name, name, pixels, "quality", range(1, 101))
     if name == "pca":
-        return _codec(name, "pca", pixels, "components", range(1, least + 1), engine="exact")
+        return _codec(name, "pca", pixels, "components", range(1, least + 1), engine=ENGINE)
     if name == "pca-patches":
         observations = math.ceil(pixels.shape[0] / 8) * math.ceil(pixels.shape[1] / 8)
         most = min(64, observations)
         return _codec(
             name, "pca", pixels, "components", range(1, most + 1),
-            layout="patches", engine="exact",
+            layout="patches", engine=ENGINE,
         )  # fmt: skip
     if name == "kmeans":
-        flat = np.ascontiguousarray(pixels).reshape(-1, channels_of(pixels.shape))
-        flat.flags.writeable = False
-        most = len(distinct_colours(flat, MOST_COLOURS))
-        return _codec(name, name, pixels, "k", [k for k in _COLOURS if k <= most] or [1])
+        return _palettes(name, pixels)
     if name == "lossless":
         return _codec(name, name, pixels, "", [0])
     return _codec(name, name, pixels, "step", _GAN_STEPS, **gan)
 
 
+def _palettes(name: str, pixels: Pixels) -> Method:
+    flat = np.ascontiguousarray(pixels).reshape(-1, channels_of(pixels.shape))
+    flat.flags.writeable = False
+    count = len(distinct_colours(flat, MAX_K + 1))
+    settings = [k for k in _COLOURS if k < count]
+    if count <= MAX_K:
+        # All colours of the picture: nothing to fit and nothing lost, often fewer bytes than a
+        # palette that is a little smaller.
+        settings.append(count)
+    method = _codec(name, name, pixels, "k", settings)
+    method.curve = [k for k in settings if k in _CURVE_COLOURS or k == count]
+    return method
+
+
 def _codec(
     name: str, codec: str, pixels: Pixels, knob: str, settings: Sequence[Setting], **options: Any
 ) -> Method:
-    def code(setting: Setting) -> Coded:
-        chosen: Mapping[str, Any] = {**options, **({knob: setting} if knob else {})}
+    def code(form: str, setting: Setting) -> Coded:
+        chosen: Mapping[str, Any] = {
+            **options,
+            **({knob: setting} if knob else {}),
+            **({"colour": _CHROMA[form]} if form else {}),
+        }
         encoder, decoder = Encoder(codec, **chosen), Decoder(OFFLINE)
         start = time.perf_counter()
         packet = encoder.encode(pixels)
@@ -235,10 +175,10 @@ def _codec(
         header = unpack(packet, OFFLINE).header
         return Coded(
             codec=name,
-            setting=setting_text(knob, setting),
+            setting=setting_text(knob, setting, form, header.rank),
             coded_bytes=len(packet),
             psnr_db=psnr_db(pixels, rebuilt),
-            ssim=ssim(pixels, rebuilt),
+            ssim=None,
             encode_ms=1e3 * (encoded - start),
             decode_ms=1e3 * (decoded - encoded),
             kept=header.rank,
@@ -250,7 +190,9 @@ def _codec(
         raise UnsupportedImageError(f"{name} has no setting for a picture of {pixels.shape}")
     if codec != "gan":  # its options name a file: opening it is the encoder's affair
         check_options(codec, {**options, **({knob: settings[0]} if knob else {})})
-    return Method(name, pixels, knob, settings, code)
+    names = _CHROMA if codec == "svd-patch" and channels_of(pixels.shape) == 3 else ("",)
+    forms = {form: partial(code, form) for form in names}
+    return Method(name, pixels, knob, settings, spread(knob, settings), forms)
 
 
 def _reference(name: str, pixels: Pixels) -> Method:
@@ -258,28 +200,55 @@ def _reference(name: str, pixels: Pixels) -> Method:
     reason = refusal(kind, pixels)
     if reason is not None:
         raise UnsupportedImageError(f"{kind.label} {reason}")
-    reference = Reference(kind, pixels)
 
-    def code(setting: Setting) -> Coded:
+    def code(form: str, kind: Format, setting: Setting) -> Coded:
+        reference = Reference(kind, pixels)
         file = reference.at_quality(int(setting))
         rebuilt, decode_ms = reference.decode(file)
         return Coded(
             codec=name,
-            setting=setting_text("quality", setting),
+            setting=setting_text("quality", setting, form),
             coded_bytes=len(file.data),
             psnr_db=psnr_db(pixels, rebuilt),
-            ssim=ssim(pixels, rebuilt),
+            ssim=None,
             encode_ms=file.encode_ms,
             decode_ms=decode_ms,
             pixels=rebuilt,
         )
 
-    return Method(name, pixels, "quality", range(1, 101), code)
+    kinds = {"": kind}
+    if name == "jpeg" and channels_of(pixels.shape) == 3:
+        kinds = {"4:2:0": kind, "4:4:4": JPEG_444}
+    forms = {form: partial(code, form, each) for form, each in kinds.items()}
+    qualities = range(1, 101)
+    return Method(name, pixels, "quality", qualities, spread("quality", qualities), forms)
 
 
-def setting_text(knob: str, setting: Setting) -> str:
-    """``rank 50``, ``k 20``, ``q 75``; empty for a method without a knob."""
-    short = {"quality": "q", "components": "n"}.get(knob, knob)
+def spread(knob: str, settings: Sequence[Setting]) -> list[Setting]:
+    """Return a few settings for a curve, evenly spread in ratio."""
+    last = len(settings) - 1
+    if last < _CURVE_POINTS:
+        return list(settings)
+    if knob in ("rank", "components"):
+        # Half of all are more bytes than the samples themselves.
+        places = np.geomspace(1, max(1, last // 2), _CURVE_POINTS) - 1
+    else:
+        places = np.linspace(0, last, _CURVE_POINTS)
+    return [settings[place] for place in sorted({round(float(p)) for p in places})]
+
+
+def setting_text(knob: str, setting: Setting, form: str = "", kept: Sequence[int] = ()) -> str:
+    """``rank 50``, ``k 20``, ``q 75 4:2:0``; empty for a method without a knob.
+
+    Where the packet holds fewer than the knob says, as of a picture without more, it is told:
+    ``rank 2 (kept 1)``, ``n 9 (kept 0/3/3)``.
+    """
     if not knob:
         return ""
-    return f"{short} {setting:.3g}" if isinstance(setting, float) else f"{short} {setting}"
+    short = {"quality": "q", "components": "n"}.get(knob, knob)
+    text = f"{short} {setting:.3g}" if isinstance(setting, float) else f"{short} {setting}"
+    if knob in ("rank", "components") and kept and min(kept) < setting:
+        counts = kept if len(set(kept)) > 1 else kept[:1]
+        shown = "/".join(map(str, counts)) if len(counts) <= 4 else f"{min(kept)} to {max(kept)}"
+        text += f" (kept {shown})"
+    return f"{text} {form}" if form else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ from rankcast.codec.pca.options import DEFAULT_VARIANCE
 from rankcast.commands.matching import Contest, Elbow, Scree
 from rankcast.commands.methods import PCA_PATCHES
 from rankcast.commands.plot import CEILING_DB, byte_axis, bytes_text, channel_looks
-from rankcast.commands.plotting import DPI, MUTED, STYLE, save
+from rankcast.commands.plotting import DPI, MUTED, STYLE, label_decades, number_text, save
 from rankcast.frame import Pixels
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ MARKERS: Final = {
     "jpeg": ".", "webp": ".", "lossless": "X",
 }  # fmt: skip
 SCREE_COMPONENTS: Final = 100
-PAPER: Final = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none",
-                "alpha": 0.85}  # fmt: skip
-"""Behind words that may lie on a curve."""
+LEGEND_COLUMNS: Final = 7
 
 
 def draw_methods_plot(path: Path, title: str, contest: Contest) -> None:
@@ -70,47 +69,41 @@ def draw_methods_plot(path: Path, title: str, contest: Contest) -> None:
 
 def _draw_quality(axes: Axes, contest: Contest) -> None:
     pixels = contest.pixels
-    axes.set_title("Quality against bytes")
     ceiling_db = CEILING_DB[pixels.dtype.itemsize]
-    for curve, result in zip(contest.curves, contest.results, strict=True):
-        colour, marker = COLOURS[curve.label], MARKERS[curve.label]
+    for curve in contest.curves:
+        name = curve.points[0].codec
+        marker = MARKERS[name]
         x = [point.coded_bytes for point in curve.points]
         y = [min(point.psnr_db, ceiling_db) for point in curve.points]
-        axes.plot(x, y, label=curve.label, color=colour, marker=marker,
+        axes.plot(x, y, label=curve.label, color=COLOURS[name], marker=marker,
+                  linestyle="-" if curve.label == name else "--",
                   linewidth=1.4 if marker == "." else 2.0, markersize=6)  # fmt: skip
-        # A ring round the result that table and sheet show.
+    for result in contest.results:
+        # A ring round what table and sheet show.
         axes.plot([result.coded_bytes], [min(result.psnr_db, ceiling_db)], marker="o",
-                  markersize=14, markerfacecolor="none", markeredgecolor=colour,
+                  markersize=14, markerfacecolor="none", markeredgecolor=COLOURS[result.codec],
                   markeredgewidth=1.6)  # fmt: skip
-    if any(point.psnr_db >= ceiling_db for curve in contest.curves for point in curve.points):
-        axes.axhline(ceiling_db, color=MUTED, linewidth=0.8, linestyle=":")
-        axes.annotate(f"{ceiling_db:g} dB, more, or exact", (0.005, ceiling_db),
-                      xycoords=("axes fraction", "data"), xytext=(0, 5),
-                      textcoords="offset points", color=MUTED, bbox=PAPER)  # fmt: skip
-    area = pixels.shape[0] * pixels.shape[1]
-    upright: dict[str, Any] = {
-        "xycoords": ("data", "axes fraction"), "textcoords": "offset points",
-        "rotation": 90, "color": MUTED, "bbox": PAPER,
-    }  # fmt: skip
     if contest.match == "bytes":
-        wanted = contest.target * area / 8
-        axes.axvline(wanted, color=MUTED, linewidth=1)
-        # At the top: curves and rings of what costs so many bytes lie below.
-        axes.annotate(f"target {contest.target:g} bit/pixel", (wanted, 1), xytext=(6, -8),
-                      va="top", **upright)  # fmt: skip
+        area = pixels.shape[0] * pixels.shape[1]
+        axes.axvline(contest.target * area / 8, color=MUTED, linewidth=1,
+                     label=f"target {contest.target:g} bit/pixel")  # fmt: skip
     else:
-        axes.axhline(contest.target, color=MUTED, linewidth=1)
-        axes.annotate(f"target {contest.target:g} dB", (0.005, contest.target),
-                      xycoords=("axes fraction", "data"), xytext=(0, 5),
-                      textcoords="offset points", color=MUTED, bbox=PAPER)  # fmt: skip
-    axes.axvline(pixels.nbytes, color=MUTED, linewidth=1, linestyle="--")
-    axes.annotate("raw samples", (pixels.nbytes, 0), xytext=(6, 8), va="bottom", **upright)
+        axes.axhline(
+            contest.target, color=MUTED, linewidth=1, label=f"target {contest.target:g} dB"
+        )
+    axes.axvline(pixels.nbytes, color=MUTED, linewidth=1, linestyle="--", label="raw samples")
+    if any(point.psnr_db >= ceiling_db for curve in contest.curves for point in curve.points):
+        axes.axhline(ceiling_db, color=MUTED, linewidth=0.8, linestyle=":",
+                     label=f"{ceiling_db:g} dB, more, or exact")  # fmt: skip
     axes.margins(x=0.04, y=0.1)
     byte_axis(axes)
     axes.set_xlabel("bytes of packet or file; rings: what the table shows")
     axes.set_ylabel("PSNR in dB, all samples")
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(contest.curves),
-                borderaxespad=0.2, columnspacing=1.2, handlelength=1.6)  # fmt: skip
+    # Above the axes with every word of it: inside, each place may be a curve's.
+    legend = axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=LEGEND_COLUMNS,
+                         borderaxespad=0.2, columnspacing=1.2, handlelength=1.9)  # fmt: skip
+    rows = math.ceil(len(legend.get_texts()) / LEGEND_COLUMNS)
+    axes.set_title("Quality against bytes", pad=14 + 18 * rows)
 
 
 def _draw_scree(axes: Axes, scree: Scree) -> None:
@@ -137,7 +130,10 @@ def _draw_scree(axes: Axes, scree: Scree) -> None:
     axes.set_ylim(top=max(150 * float(shares[0]) for shares in scree.shares if shares.size))
     axes.set_xlim(0.5 if count < 20 else 0, count + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %" if value <= 100 else "")
+    label_decades(
+        axes.yaxis, axes.get_ylim(),
+        lambda value, _: f"{number_text(value)} %" if value <= 100 else "", most=1.5,
+    )  # fmt: skip
     axes.set_xlabel(f"component; {100 * DEFAULT_VARIANCE:g} % takes {', '.join(wanted)}")
     axes.set_ylabel("share of the variance")
     if len(wanted) > 1:
@@ -147,12 +143,22 @@ def _draw_scree(axes: Axes, scree: Scree) -> None:
 def _draw_elbow(axes: Axes, elbow: Elbow, pixels: Pixels) -> None:
     axes.set_title("Elbow: what k colours leave")
     area = pixels.shape[0] * pixels.shape[1]
-    squares = [error / area for error in elbow.errors]
-    axes.plot(elbow.colours, squares, color=COLOURS["kmeans"], linewidth=2, marker="^")
+    # Logarithmic: the first few colours take most of the error, and all above would lie on 0.
+    left = [
+        (k, error / area) for k, error in zip(elbow.colours, elbow.errors, strict=True) if error
+    ]
+    exact = [k for k, error in zip(elbow.colours, elbow.errors, strict=True) if not error]
+    if not left:
+        axes.set_axis_off()
+        axes.text(0, 0.9, f"Nothing is left at k = {exact[0]}.", transform=axes.transAxes,
+                  color=MUTED)  # fmt: skip
+        return
+    axes.plot(*zip(*left, strict=True), color=COLOURS["kmeans"], linewidth=2, marker="^")
+    axes.set_yscale("log")
+    label_decades(axes.yaxis, axes.get_ylim(), number_text, most=2.5)
     _colour_axis(axes, elbow)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
-    # Where nothing is left at any k, an axis of rounding would only puzzle.
-    axes.set_ylim(bottom=0, top=None if max(squares) > 0 else 1)
+    if exact:
+        axes.set_xlabel(f"{axes.get_xlabel()}; nothing is left at {exact[0]:,}")
     axes.set_ylabel("within-cluster sum of squares / pixels")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.commands.comparison import Comparison, Curve
-from rankcast.commands.plotting import DPI, MUTED, STYLE, save
+from rankcast.commands.plotting import DPI, MUTED, STYLE, label_decades, save
 from rankcast.commands.reference import FORMATS
 
 if TYPE_CHECKING:
@@ -189,16 +189,9 @@ def _name_ranks(axes: Axes, curve: Curve, ceiling_db: float, colour: str) -> Non
 
 def byte_axis(axes: Axes) -> None:
     """Make the horizontal axis one of bytes, logarithmic."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    decades = math.log10(high / low)
     # As many labels as fit side by side.
-    steps = (1.0, 2.0, 5.0) if decades < 3.5 else (1.0,)
-    axes.xaxis.set_major_locator(LogLocator(10, subs=steps))
-    axes.xaxis.set_major_formatter(FuncFormatter(bytes_text))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    label_decades(axes.xaxis, axes.get_xlim(), bytes_text, most=3.5)
 
 
 def bytes_text(value: float, _: object) -> str:

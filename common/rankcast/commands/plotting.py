@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +13,7 @@ from rankcast.errors import RankcastError
 from rankcast.wholefile import write_whole
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 DPI: Final = 100
@@ -76,3 +79,29 @@ def save(figure: Figure, path: Path) -> None:
     # A sheet of photographs: zlib's default takes twice the time for a few per cent.
     figure.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"compress_level": 3})
     write_whole(path, buffer.getvalue())
+
+
+def label_decades(
+    axis: Axis, limits: tuple[float, float], text: Callable[[float, object], str], most: float
+) -> None:
+    """Label a logarithmic axis: 1, 2 and 5 of each decade, or 1 alone above `most` decades."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = sorted(limits)
+    steps = (1.0, 2.0, 5.0) if math.log10(high / low) < most else (1.0,)
+    axis.set_major_locator(LogLocator(10, subs=steps))
+    axis.set_major_formatter(FuncFormatter(text))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def number_text(value: float, _: object = None) -> str:
+    """``0.05``, ``20,000``, ``5·10⁸``; takes what a formatter of ticks is given."""
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return f"{value:,.6g}"
+    mantissa, power = f"{value:.5e}".split("e")
+    shown = f"{float(mantissa):g}"
+    ten = "10" + str(int(power)).translate(_RAISED)
+    return ten if shown == "1" else f"{shown}·{ten}"
+
+
+_RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 import numpy as np
@@ -30,6 +30,13 @@ class Format:
 JPEG: Final = Format(
     "jpeg", "JPEG", ".jpg", cv2.IMWRITE_JPEG_QUALITY, 65_500, (cv2.IMWRITE_JPEG_OPTIMIZE, 1)
 )
+JPEG_444: Final = replace(
+    JPEG,
+    more_flags=(
+        *JPEG.more_flags, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ),
+)  # fmt: skip
+"""With chroma of full size; `JPEG` has it at half, as files mostly have."""
 WEBP: Final = Format("webp", "WebP", ".webp", cv2.IMWRITE_WEBP_QUALITY, 16_383)
 FORMATS: Final = (JPEG, WEBP)
 

@@ -14,7 +14,7 @@ from rankcast.errors import SettingsError, UnsupportedImageError
 from rankcast.imagefile import write_image
 from rankcast.learned.footage import Footage
 from rankcast.learned.training import Training
-from rankcast.modelfile import write_model
+from rankcast.modelfile import read_head, write_model
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "gan"
 MODEL = GOLDEN / "model.rkm"
@@ -49,6 +49,25 @@ def test_gan_is_compared_at_the_label_that_is_named(image: Path, two_cameras: Pa
     assert [row["codec"] for row in found["results"]] == ["gan", "jpeg"]
     assert found["results"][0]["at"].startswith("step ")
     assert found["left_out"] == []
+
+
+def test_the_bytes_of_the_model_and_its_training_stand_beside_those_of_gan(
+    image: Path, two_cameras: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    arguments = ("--codecs", "gan,jpeg", "--model", two_cameras, "--label", "belt")
+    output, found = table_of(image, *arguments, "--html", page)
+    size = two_cameras.stat().st_size
+    words = f"gan: plus a model of {size:,} bytes at both ends; its training: device cpu, elapsed "
+    for text in (output, page.read_text()):
+        assert words in " ".join(text.split())
+    assert (found["gan_model"]["bytes"], found["gan_model"]["id"]) == (
+        size, read_head(two_cameras).model_id.hex(),
+    )  # fmt: skip
+    assert "frames 12, 12, steps 2" in found["gan_model"]["training"]
+    output, found = table_of(image, "--codecs", "jpeg,svd")
+    assert found["gan_model"] is None
+    assert "a model of" not in output
 
 
 @pytest.mark.parametrize(
