@@ -15,13 +15,7 @@ from rankcast.mailbox import Mailbox, MailboxClosed
 from rankcast.pulse import Pulse
 from rankcast.status import Status, pack_status
 from rankcast.topic import VIEWER_PREFIX, frames_topic, status_topic, viewer_topics
-from rankcast.transport import (
-    SUBSCRIPTION_BYTES,
-    UNACKNOWLEDGED_MS,
-    SocketOptions,
-    configure,
-    is_ipv6,
-)
+from rankcast.transport import SUBSCRIPTION_BYTES, SocketOptions, configure, is_ipv6
 from rankcast.wire import Kind
 from rankcast.worker import Worker
 from rankcast_sender.binding import Context, bind
@@ -99,7 +93,6 @@ class XpubThread:
             options,
             max_message_bytes=SUBSCRIPTION_BYTES,
             ipv6=is_ipv6(endpoint),
-            unacknowledged_ms=0 if lossless else UNACKNOWLEDGED_MS,
         )
         self._lossless = lossless
         self._linger_s = linger_s
