@@ -321,7 +321,7 @@ class Publisher:
         return sequence
 
     def hurry(self) -> None:
-        """Wait for no viewer any more; `close` then takes half a second at most."""
+        """Wait for no viewer any more; `close` then takes 0.4 s at most."""
         self._station.hurry()
 
     def close(self, impatient: Callable[[], bool] = lambda: False) -> None:

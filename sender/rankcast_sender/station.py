@@ -195,7 +195,7 @@ class Station:
         return tuple(thread.pulse for thread in threads if thread is not None)
 
     def hurry(self) -> None:
-        """Wait for no viewer any more; `close` then takes half a second at most."""
+        """Wait for no viewer any more; `close` then takes 0.4 s at most."""
         self.xpub.hurry()
 
     def close(self, impatient: Callable[[], bool] = lambda: False) -> None:

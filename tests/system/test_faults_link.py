@@ -1,8 +1,8 @@
 """Faults of a real link: one end in a network namespace of its own behind a pair of veth devices.
 
-Rows 8 to 11 of the fault matrix, and a viewer whose machine vanishes. They need root, `ip` and `nft`
-or `tc`, and are skipped with the reason where one is missing; test_faults_network.py covers the
-ground of the rows with a proxy.
+Rows 8 to 11 of the fault matrix, and a viewer whose machine vanishes. They need root, `ip` and
+`nft` or `tc`, and are skipped with the reason where one is missing; test_faults_network.py covers
+the ground of the rows with a proxy.
 """
 
 from __future__ import annotations

@@ -156,8 +156,22 @@ def subscribe_raw(address: str) -> socket.socket:
     kind = b"\x0bSocket-Type" + struct.pack(">I", 3) + b"SUB"
     ready = b"\x05READY" + kind
     peer.sendall(bytes((4, len(ready))) + ready)
+    # libzmq hangs up on whoever subscribes before it has said that it is ready.
+    received(peer, 64)
+    _, size = received(peer, 2)
+    assert received(peer, size).startswith(b"\x05READY")
     peer.sendall(b"\0\x01\x01")  # one frame: subscribe to the empty prefix
     return peer
+
+
+def received(peer: socket.socket, count: int) -> bytes:
+    """The next bytes, all of them."""
+    data = b""
+    while len(data) < count:
+        more = peer.recv(count - len(data))
+        assert more, f"hung up after {data!r}"
+        data += more
+    return data
 
 
 def test_row_7_a_peer_that_never_reads_costs_nothing_and_delays_no_end(
@@ -174,7 +188,7 @@ def test_row_7_a_peer_that_never_reads_costs_nothing_and_delays_no_end(
             viewer.wait_more(60)
             growth = sender.memory_mb() - memory
             started = time.monotonic()
-            assert sender.process.stop(signal.SIGTERM) == 0, sender.process.lines
+            assert sender.process.stop(signal.SIGTERM, 1.0) == 0, sender.process.lines
             stop_s = time.monotonic() - started
         check_all_arrived_or_counted(viewer.finish(), sender.report())
         figure(f"sender grew by {growth:.1f} MB, stopped within {stop_s:.2f} s")

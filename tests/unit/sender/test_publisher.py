@@ -58,9 +58,7 @@ def test_frames_arrive_with_topic_sequence_and_metadata_and_the_end_carries_tota
     address = free_address()
     with viewer(address) as view:
         # This viewer does not leave: only the time runs out.
-        with Publisher(
-            address, name="cam-1", codec="raw", realtime=False, linger_s=1
-        ) as publisher:
+        with Publisher(address, name="cam-1", codec="raw", realtime=False, linger_s=1) as publisher:
             assert publisher.wait_viewers(1, WAIT_S)
             for value in range(5):
                 assert publisher.send(picture(value), meta={"value": value}) == value
