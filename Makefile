@@ -69,7 +69,7 @@ fuzz: $(STAMP)  ## fuzz parsers and decoders, SECONDS=60 each, JOBS=1 at a time;
 
 fuzz-full: $(STAMP)  ## parsers and dispatch a million times, every decoder 50,000 times, or it fails (hours)
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
-	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status control desk doorkeeper model
+	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control desk doorkeeper model
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
 
 clean:  ## remove what the targets made

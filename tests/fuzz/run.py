@@ -24,7 +24,7 @@ REPOSITORY = HERE.parents[1]
 SEEDS = HERE.parent / "corpus" / "seeds"
 OUT = REPOSITORY / "out" / "fuzz"
 DECODERS = ("raw", "jpeg", "lossless", "svd", "svd-patch", "pca", "kmeans", "gan")
-TARGETS = ("wire", "status", "control", "desk", "doorkeeper", "model", *DECODERS)
+TARGETS = ("wire", "status", "receiver", "control", "desk", "doorkeeper", "model", *DECODERS)
 MIN_REACHED = 0.30
 MIN_EXECUTIONS = 500
 """A share of fewer says nothing."""
