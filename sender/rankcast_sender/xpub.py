@@ -15,7 +15,12 @@ from rankcast.mailbox import Mailbox, MailboxClosed
 from rankcast.pulse import Pulse
 from rankcast.status import Status, pack_status
 from rankcast.topic import VIEWER_PREFIX, frames_topic, status_topic, viewer_topics
-from rankcast.transport import SUBSCRIPTION_BYTES, SocketOptions, configure, is_ipv6
+from rankcast.transport import (
+    SUBSCRIPTION_BYTES,
+    SocketOptions,
+    configure,
+    is_ipv6,
+)
 from rankcast.wire import Kind
 from rankcast.worker import Worker
 from rankcast_sender.binding import Context, bind
