@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup warm demo test test-all lint bench-svd bench-codec wheel-test fuzz fuzz-full bench-stream soak clean help
+.PHONY: setup warm demo test test-all lint bench-svd bench-codec wheel-test fuzz fuzz-full bench-stream bench-flood soak clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,16 +37,20 @@ warm: setup  ## compile kernels whose sources changed
 wheel-test: setup  ## build the wheel and try it where the source folders cannot be seen
 	VENV=$(VENV) sh scripts/wheel_test.sh
 
-bench-svd: setup  ## figures of the svd codec and of the stream, as ratios in one run
+bench-svd: setup  ## figures of the svd codec, as ratios in one run
 	$(BIN)/python benchmarks/svd.py $(if $(DATA),--data $(DATA))
-	$(BIN)/python benchmarks/stream.py
 
 bench-codec: warm  ## svd-patch and lossless beside JPEG, WebP, x264, PNG and JPEG 2000
 	$(BIN)/python -c 'import av, imagecodecs, matplotlib, PIL' || $(BIN)/python -m pip install -q -e '.[bench]'
 	$(BIN)/python benchmarks/codec.py $(if $(DATA),--data $(DATA))
 
-bench-stream: warm  ## latency, and what a stopped viewer costs the others (10 minutes)
-	$(BIN)/python benchmarks/latency.py; missed=$$?; $(BIN)/python benchmarks/isolation.py && exit $$missed
+bench-stream: warm  ## latency, what a stopped viewer costs the others, losses and memory (15 minutes)
+	missed=0; for what in latency isolation stream; do \
+	    $(BIN)/python benchmarks/$$what.py || missed=1; \
+	done; exit $$missed
+
+bench-flood: warm  ## what strangers cost a sender with keys: memory, and frames of its viewers
+	$(BIN)/python benchmarks/flood.py
 
 MINUTES ?= 30
 SEED ?= 0
@@ -65,7 +69,7 @@ fuzz: $(STAMP)  ## fuzz parsers and decoders, SECONDS=60 each, JOBS=1 at a time;
 
 fuzz-full: $(STAMP)  ## parsers and dispatch a million times, every decoder 50,000 times, or it fails (hours)
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
-	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status control desk doorkeeper model
+	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control desk doorkeeper model
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
 
 clean:  ## remove what the targets made

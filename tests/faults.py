@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,18 @@ class Corruption:
         return int(self._rng.expovariate(1.0 / self._every))
 
 
+CALM = "calm"
+FAULTS = ("latency", "narrow", "stall", "reset", "slices", "flips")
+"""Kinds of spells in a random plan."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One step of a plan: at `at_s`, `faults` come into force, or connections are reset."""
 
     at_s: float
     faults: Faults
+    kind: str = CALM
     stalled: bool = False
     reset: bool = False
 
@@ -91,17 +97,19 @@ def random_plan(seed: int, duration_s: float, calm_s: float, fault_s: float) -> 
         Mean length of the spells; each lasts between half and one and a half of it.
     """
     rng = random.Random(seed)
-    kinds: tuple[Callable[[], Event], ...] = (
-        lambda: Event(0, Faults(latency_s=rng.uniform(0.02, 0.2), jitter_s=rng.uniform(0, 0.1))),
-        lambda: Event(0, Faults(bytes_per_s=rng.uniform(2e5, 2e6))),
-        lambda: Event(0, Faults(), stalled=True),
-        lambda: Event(0, Faults(), reset=True),
-        lambda: Event(0, Faults(slice_bytes=rng.randint(1, 1400), slice_gap_s=1e-4)),
-        lambda: Event(0, Faults(corrupt_every_bytes=rng.uniform(2e5, 2e6))),
+    draw: tuple[Callable[[], Faults], ...] = (
+        lambda: Faults(latency_s=rng.uniform(0.02, 0.2), jitter_s=rng.uniform(0, 0.1)),
+        lambda: Faults(bytes_per_s=rng.uniform(2e5, 2e6)),
+        Faults,
+        Faults,
+        lambda: Faults(slice_bytes=rng.randint(1, 1400), slice_gap_s=1e-4),
+        lambda: Faults(corrupt_every_bytes=rng.uniform(2e5, 2e6)),
     )
     plan, at_s = [], calm_s * rng.uniform(0.5, 1.5)
     while at_s < duration_s:
-        plan.append(replace(rng.choice(kinds)(), at_s=at_s))
+        kind = rng.choice(FAULTS)
+        faults = draw[FAULTS.index(kind)]()
+        plan.append(Event(at_s, faults, kind, stalled=kind == "stall", reset=kind == "reset"))
         at_s = min(at_s + fault_s * rng.uniform(0.5, 1.5), duration_s)
         plan.append(Event(at_s, Faults()))
         at_s += calm_s * rng.uniform(0.5, 1.5)

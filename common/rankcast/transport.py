@@ -22,6 +22,9 @@ RECONNECT_MAX_MS: Final = 1000
 CONNECT_TIMEOUT_MS: Final = 3000
 UNACKNOWLEDGED_MS: Final = 5000
 """Of a live sender: a viewer that took nothing for that long is cut off and may come back."""
+LOSSLESS_UNACKNOWLEDGED_MS: Final = 60_000
+"""Where every frame counts: a slow disk passes in that time, and a viewer that has vanished holds
+up all others no longer."""
 CONTROL_PORT_OFFSET: Final = 10
 """The control channel is that far above the port of the frames, unless settings say otherwise."""
 SUBSCRIPTION_BYTES: Final = 1024

@@ -134,7 +134,12 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     started = time.monotonic()
     station = Station(
         network.bind,
-        socket=SocketOptions(network.queue_messages, network.buffer_bytes, 0),
+        socket=SocketOptions(
+            network.queue_messages,
+            network.buffer_bytes,
+            0,
+            unacknowledged_ms=1000 * network.unacknowledged_s,
+        ),
         realtime=realtime,
         linger_s=network.linger_s,
         control=network.control,

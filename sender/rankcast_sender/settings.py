@@ -57,6 +57,8 @@ class NetworkTable(Table):
     """Messages that wait for one viewer; what queues is old."""
     buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
     """Kernel buffer of one connection; smaller bounds the age on slow links."""
+    unacknowledged_s: int = Field(default=0, ge=0, le=86_400)
+    """A viewer that takes nothing for so long is cut off; 0: 5 s in real time, 60 s otherwise."""
     linger_s: float = Field(default=0.0, ge=0.0, le=600.0)
     """How long viewers may take the last messages; 0: 1 s in real time, 30 s otherwise."""
 

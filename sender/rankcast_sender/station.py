@@ -16,6 +16,8 @@ from rankcast.keys import server_keys
 from rankcast.pulse import Pulse
 from rankcast.transport import (
     DEFAULT_ENDPOINT,
+    LOSSLESS_UNACKNOWLEDGED_MS,
+    UNACKNOWLEDGED_MS,
     SocketOptions,
     check_endpoint,
     check_exposure,
@@ -48,7 +50,8 @@ class Station:
     bind : str
         Address of the frames.
     socket : SocketOptions
-        Queue and buffer of one connection.
+        Queue, buffer and patience of one connection; `unacknowledged_ms` 0 is 5 s in real time and
+        60 s otherwise.
     realtime : bool
         One for all cameras, since they share the socket.
     linger_s : float
@@ -107,10 +110,11 @@ class Station:
         """Who checks keys; None without keys, and before `start`."""
         self.context: Context = zmq.Context()
         self._closed = False
+        unacknowledged_ms = UNACKNOWLEDGED_MS if realtime else LOSSLESS_UNACKNOWLEDGED_MS
         self.xpub = XpubThread(
             self.context,
             bind,
-            socket,
+            replace(socket, unacknowledged_ms=socket.unacknowledged_ms or unacknowledged_ms),
             lossless=not realtime,
             linger_s=linger_s or (REALTIME_LINGER_S if realtime else LOSSLESS_LINGER_S),
         )
@@ -191,7 +195,7 @@ class Station:
         return tuple(thread.pulse for thread in threads if thread is not None)
 
     def hurry(self) -> None:
-        """Wait for no viewer any more; `close` then takes half a second at most."""
+        """Wait for no viewer any more; `close` then takes 0.4 s at most."""
         self.xpub.hurry()
 
     def close(self, impatient: Callable[[], bool] = lambda: False) -> None:

@@ -21,6 +21,7 @@ from corpus.hostile.messages import Files  # noqa: E402
 from corpus.hostile.methods import gan, kmeans, pca  # noqa: E402
 from corpus.hostile.models import models  # noqa: E402
 from corpus.hostile.pictures import any_decoder, jpeg, lossless, raw  # noqa: E402
+from corpus.hostile.receptions import receptions  # noqa: E402
 from corpus.hostile.sequences import sequences  # noqa: E402
 from corpus.hostile.wire import status, topics, wire  # noqa: E402
 
@@ -31,7 +32,7 @@ def build() -> dict[str, bytes]:
     """Every file of the malicious corpus by its path below `malicious`."""
     parts: tuple[Callable[[], Files], ...] = (
         topics, wire, status, raw, jpeg, lossless, svd, svd_patch, pca, kmeans, gan, models,
-        sequences, control,
+        sequences, receptions, control,
     )  # fmt: skip
     files: dict[str, bytes] = {}
     for make in parts:

@@ -24,6 +24,7 @@ sys.path.insert(0, str(TESTS))
 import packets  # noqa: E402
 import rankcast  # noqa: E402
 from corpus.hostile.control import framed  # noqa: E402
+from fakelink import FakeClock  # noqa: E402
 from intake import join_messages  # noqa: E402
 from rankcast.codec.pca.components import principal_components  # noqa: E402
 from rankcast.codec.pca.frames import write_frame_model  # noqa: E402
@@ -68,9 +69,14 @@ def _stream(codec: str, pictures: list[Pixels], cfa: str = "", **options: object
     return [b"cam/frames\0" + encoder.encode(frame) for frame in frames]
 
 
-def _status(kind: Kind, **changes: object) -> bytes:
+def _status(
+    kind: Kind,
+    stream_id: bytes = packets.STREAM_ID,
+    times: tuple[int, int] = (5, 6),
+    **changes: Any,
+) -> bytes:
     status = Status(120, 100, {"mailbox": 20}, 2, "live", "synthetic:conveyor", "svd", 19.5)
-    packed = pack_status(kind, packets.STREAM_ID, replace(status, **changes), 5, 6)
+    packed = pack_status(kind, stream_id, replace(status, **changes), *times)
     return b"cam/status\0" + packed
 
 
@@ -223,6 +229,45 @@ def _stations() -> Iterator[tuple[str, str, list[bytes]]]:
         yield "model", name, [_model_message(MODELS / f"{name}.rkm")]
 
 
+def _receptions() -> Iterator[tuple[str, str, list[bytes]]]:
+    """Seeds of what a receiver lives through beside one sender (tests/fuzz/fuzz_receiver.py)."""
+    clock = FakeClock()
+    now = clock.monotonic_ns(), clock.time_ns()
+    raw = _stream("raw", _pictures((4, 6)))
+    predicted = _stream("svd-patch", _pictures((8, 9)), quality=60)
+    waits = [framed({"wait_ms": 1100}), framed({"wait_ms": 300})]
+
+    def reply(number: int, **result: Any) -> bytes:
+        return pack_reply(Reply(number, True, result=result))
+
+    def said(published: int, stream_id: bytes = packets.STREAM_ID, **changes: Any) -> bytes:
+        return _status(Kind.STATUS, stream_id, published=published, **changes)
+
+    pong = reply(0, t0=5, t1=now[1] + 10**6, t2=now[1] + 2 * 10**6)
+    yield "receiver", "life", [said(0), raw[0], pong, said(1), raw[1], waits[0], raw[2],
+                               _status(Kind.END, published=3, state="ended")]  # fmt: skip
+    yield "receiver", "one_machine", [said(0, times=now), raw[0], waits[0], raw[1]]
+    kept = {"clock_synchronised": True, "clock_error_ms": 2.5}
+    yield "receiver", "synchronised", [said(0, **kept), raw[0], waits[1], raw[1], said(2, **kept)]
+    key_frame = _stream("svd-patch", _pictures((8, 9)), quality=60, gop=1)[2]
+    yield "receiver", "lost", [said(0), predicted[0], predicted[2], waits[1],
+                               reply(0, coming=True, sequence=None), key_frame]  # fmt: skip
+    yield "receiver", "kept", [framed({"wait_ms": 0, "live": False}), said(0), *raw, waits[0]]
+    cameras = reply(0, cameras={"left": "live", "right": "opening"})
+    yield "receiver", "no_such", [framed({"wait_ms": 900, "wanted": True}), cameras, waits[0]]
+    yield "receiver", "refused", [said(0), pack_reply(Reply(0, False, "not for viewers")), raw[0]]
+    streams = [bytes((k,)) * 16 for k in range(3)]
+    yield "receiver", "restarts", [said(k, stream) for stream in streams for k in (1, 9)]
+    others = [raw[0].replace(b"cam/", name + b"/", 1) for name in (b"left", b"right")]
+    yield "receiver", "cameras", [*others, waits[0], said(1, state="stalled")]
+    yield "receiver", "link", [raw[0], framed({"wait_ms": 50, "event": 3, "deaf": True}), waits[0],
+                               framed({"wait_ms": 4500, "event": 2}), raw[1]]  # fmt: skip
+    yield "receiver", "waits", [said(0, state=state) for state in ("opening", "waiting")]
+    doors = [framed({"wait_ms": 1200, "event": event, "value": 1}) for event in (3, 1, 6, 1, 7)]
+    yield "receiver", "doors", [said(0), *doors, raw[0]]
+    yield "receiver", "elsewhere", [said(0, control=7000), waits[0], waits[0], pong]
+
+
 def _model_message(path: Path) -> bytes:
     """A model file as the fuzz target `model` has it: its head as a map."""
     data = path.read_bytes()
@@ -237,7 +282,9 @@ def main() -> None:
     """Write all seeds; files of others are left alone."""
     MODELS.mkdir(exist_ok=True)
     write_models()
-    for target, name, messages in itertools.chain(_sequences(), _methods(), _stations()):
+    for target, name, messages in itertools.chain(
+        _sequences(), _methods(), _stations(), _receptions()
+    ):
         folder = SEEDS / target
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.seq").write_bytes(join_messages(messages))

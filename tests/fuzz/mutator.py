@@ -22,6 +22,7 @@ Mutate = Callable[[bytes, int], bytes]
 _PREFIX = struct.Struct("<4sBBHII")
 _MAGICS = (b"RKC\xa5", b"RKT\xa5")
 _MAX_MESSAGES = 8
+_STATUS_KINDS = (2, 3)
 _KIND, _STREAM_ID, _SEQUENCE, _REFERENCE, _CODEC = 0, 1, 2, 4, 6
 _PARAMS, _SHAPE, _DTYPE, _BITS, _CFA, _RANK, _CHECKSUM = 7, 8, 9, 10, 11, 18, 20
 _TELLING = (_PARAMS, _SHAPE, _DTYPE, _RANK, _KIND, _SEQUENCE, _REFERENCE, _CHECKSUM, _BITS, _CFA)
@@ -30,6 +31,7 @@ _NUMBERS = (
     65535, 65536, 2**20, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1,
     -1, -2, -(2**31), -(2**63),
 )  # fmt: skip
+_EXTREMES = (2**64 - 1, 2**63, 2**63 - 1, 2**32, 0)
 _ODD: tuple[Any, ...] = (
     None, True, False, 0.0, 1.0, -0.0, 1e308, float("nan"), float("inf"), float("-inf"), "", "a",
     b"", b"\0" * 16, [], [0], [[]], {}, {"a": 1}, {"a": {"b": [1]}}, "x" * 300,
@@ -121,7 +123,8 @@ class Mutator:
         if choice < 0.18:
             parts = replace(parts, topic=rng.choice(_TOPICS) if parts.topic is not None else None)
         elif choice < 0.55 and parts.body:
-            parts = replace(parts, body=self._new_body(parts.body, rng))
+            body = _new_map(parts, rng) if rng.random() < 0.7 else None
+            parts = replace(parts, body=body or self._new_body(parts.body, rng))
             parts = self._without_checksum(parts, rng)
         else:
             parts = replace(parts, head=_new_head(parts.head, rng))
@@ -166,6 +169,18 @@ class Mutator:
         return parts
 
 
+def _new_map(parts: Parts, rng: random.Random) -> bytes | None:
+    """Another body of a status or end message, which is a map; None of other messages."""
+    kind = parts.head[_KIND] if type(parts.head) is list and parts.head else None
+    if kind not in _STATUS_KINDS:
+        return None
+    try:
+        body = msgpack.unpackb(parts.body, strict_map_key=False)
+        return bytes(msgpack.packb(_new_head(body, rng)))
+    except (ValueError, msgpack.UnpackException, TypeError, OverflowError):
+        return None
+
+
 def _new_head(head: Any, rng: random.Random) -> Any:
     if type(head) is dict and head:
         changed = dict(head)
@@ -192,10 +207,10 @@ def _new_value(value: Any, rng: random.Random) -> Any:
     if rng.random() < 0.06:
         return rng.choice(_ODD)
     if type(value) is int:
-        return rng.choice((value + 1, value - 1, value ^ (1 << rng.randrange(16)),
-                           rng.choice(_NUMBERS), rng.randrange(40)))  # fmt: skip
+        near = (value + 1, value - 1, value ^ (1 << rng.randrange(16)), rng.randrange(40))
+        return rng.choice((*near, rng.choice(_NUMBERS), rng.choice(_EXTREMES)))
     if type(value) is float:
-        return rng.choice((value * 2, -value, rng.random(), float("nan"), 1e300, 5e-324))
+        return rng.choice((value * 2, -value, rng.random(), float("nan"), 1e300, 1e307, 5e-324))
     if type(value) is bytes and value:
         at = rng.randrange(len(value))
         return value[:at] + bytes((rng.randrange(256),)) + value[at + 1 :]

@@ -1,7 +1,8 @@
-"""Faults of a real link: a sender in a network namespace of its own behind a pair of veth devices.
+"""Faults of a real link: one end in a network namespace of its own behind a pair of veth devices.
 
-Rows 8 to 11 of the fault matrix. They need root, `ip` and `nft` or `tc`, and are skipped with the
-reason where one is missing; test_faults_network.py covers the same ground with a proxy.
+Rows 8 to 11 of the fault matrix, and a viewer whose machine vanishes. They need root, `ip` and
+`nft` or `tc`, and are skipped with the reason where one is missing; test_faults_network.py covers
+the ground of the rows with a proxy.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from processes import rankcast
 from rankcast.ledger import NETWORK_GAP
-from viewers import finish, joined, percentile, sending
+from viewers import Viewer, finish, joined, percentile, sending
 
 Figure = Callable[[str], None]
 PORT = 5555
@@ -44,6 +47,7 @@ class Link:
         number = os.getpid() % 250
         self.name, self.near, self.far = f"rk{number}", f"rkn{number}", f"rkf{number}"
         self.address = f"tcp://10.213.{number}.2:{PORT}"
+        self.near_address = f"tcp://10.213.{number}.1:{PORT}"
         self.launcher = ("ip", "netns", "exec", self.name)
         try:
             command("ip", "netns", "add", self.name)
@@ -159,6 +163,34 @@ def test_row_10_lost_packets_cost_time_and_at_2_percent_no_frame(
         assert percentile(ages, 0.99) <= 300
         if percent == 2:
             assert lost.get(NETWORK_GAP, 0) == 0
+
+
+def test_a_lossless_sender_waits_for_a_vanished_viewer_no_longer_than_it_was_told(
+    tmp_path: Path, figure: Figure, link: Link
+) -> None:
+    """Nothing closes the connection of a machine whose power fails: only silence tells."""
+    limit_s = 1
+    # More than queues and kernel take in a second: the sender is held up soon.
+    source = "synthetic:conveyor?width=640&height=480&fps=30"
+    with (
+        sending(tmp_path, "--no-realtime", "--wait-viewers", "2", "--insecure", "--codec", "raw",
+                "--set", f"network.unacknowledged_s={limit_s}",
+                source=source, address=link.near_address) as sender,
+        rankcast("receive", "--connect", link.near_address, "--set", "stream.mode=keep",
+                 launcher=link.launcher) as vanishes,
+        Viewer(link.near_address, live=False) as stays,
+    ):  # fmt: skip
+        vanishes.wait_frames()
+        stays.wait_more(5)
+        cut = time.monotonic()
+        link.inside("ip", "link", "set", link.far, "down")
+        # Held up, and no longer than that: the clock of TCP begins with what was not acknowledged.
+        stays.wait_for(lambda seen: seen[-1].at > cut + limit_s + 1)
+        pause_s = max(after.at - before.at for before, after in pairwise(stays.seen))
+        figure(f"the other viewer paused {pause_s:.2f} s, the limit is {limit_s} s")
+        assert 0.5 * limit_s < pause_s < limit_s + 1.5
+        finish(sender, stays)
+        assert stays.subscriber.balance().lost == {}
 
 
 @pytest.mark.slow

@@ -6,8 +6,10 @@ balance, and the number burnt into the pixels of each decoded frame is that of i
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from rankcast.frame import Frame
 from rankcast.framemark import write_frame_mark
 from rankcast.keys import Role, authorize, client_keys, new_key
 from rankcast.ledger import NETWORK_GAP, REFUSED_PACKET
+from starvation import Starvation
 from viewers import (
     SETTLE_MB,
     SMALL,
@@ -36,6 +39,26 @@ from viewers import (
 )
 
 Figure = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Seconds without a frame, and how many of them the machine had no processor for both ends."""
+
+    s: float
+    starved_s: float
+
+    @property
+    def own_s(self) -> float:
+        """What is left: of the link, the sender and the viewer."""
+        return self.s - self.starved_s
+
+    @staticmethod
+    def told(pauses: list[Pause]) -> str:
+        """All of them, as text."""
+        each = ", ".join(f"{pause.s:.2f}" for pause in pauses)
+        longest_s = max(pause.starved_s for pause in pauses)
+        return f"{each} s, of them up to {longest_s:.2f} s without a processor"
 
 
 @pytest.mark.parametrize("stall_s", [4.0, pytest.param(8.0, marks=pytest.mark.slow)])
@@ -120,8 +143,11 @@ def test_row_12_latency_and_jitter_lose_nothing_and_show_as_age(
         assert percentile(ages, 0.5) >= 100
 
 
+@pytest.mark.parametrize(
+    ("resets", "apart_s"), [(6, 0.2), pytest.param(15, 2.0, marks=pytest.mark.slow)]
+)
 def test_row_13_connections_that_are_reset_come_back_and_gaps_are_counted(
-    tmp_path: Path, figure: Figure
+    tmp_path: Path, figure: Figure, resets: int, apart_s: float
 ) -> None:
     with (
         sending(tmp_path, "--wait-viewers", "1") as sender,
@@ -129,18 +155,20 @@ def test_row_13_connections_that_are_reset_come_back_and_gaps_are_counted(
         joined(proxy.address) as viewer,
     ):
         pauses = []
-        for _ in range(6):
-            viewer.wait_more(5)
-            last = viewer.seen[-1].at
+        for _ in range(resets):
+            until = time.monotonic() + apart_s
+            viewer.wait_for(lambda seen, until=until: seen[-1].at > until)
+            starved = Starvation(sender.pid, os.getpid())
+            before, cut = proxy.counters().connections, time.monotonic()
             assert proxy.reset() == 1
-            cut = time.monotonic()
-            viewer.wait_for(lambda seen, cut=cut: seen[-1].at > cut + 0.03)
-            pauses.append(viewer.seen[-1].at - last)
-        pauses.sort()
-        figure(f"pauses of {pauses[0]:.2f} to {pauses[-1]:.2f} s")
-        # 0.1 s to reconnect and one frame to join; the median leaves out a busy moment.
-        assert pauses[len(pauses) // 2] <= 0.5
-        assert proxy.counters().resets == 6
+            proxy.wait_for(lambda counters, before=before: counters.connections > before)
+            anew = time.monotonic()
+            viewer.wait_for(lambda seen, anew=anew: seen[-1].at > anew)
+            pauses.append(Pause(viewer.seen[-1].at - cut, starved.seconds()))
+        figure(f"pauses of {Pause.told(pauses)}")
+        # 0.1 to 0.2 s to reconnect, the handshake, and a key frame that is asked for.
+        assert all(pause.own_s <= 0.5 for pause in pauses), pauses
+        assert proxy.counters().resets == resets
         viewer.wait_more(5)
         finish(sender, viewer)
 
@@ -239,16 +267,15 @@ def test_a_viewer_that_joins_sees_its_first_frame_within_300_ms(
 ) -> None:
     """Counted from the moment of the subscription; at 30 fps, five times."""
     with sending(tmp_path, source=SMALL) as sender, joined(sender.address) as first:
-        waits_ms = []
+        waits = []
         for _ in range(5):
-            started = time.monotonic()
+            started, starved = time.monotonic(), Starvation(sender.pid, os.getpid())
             with Viewer(sender.address) as viewer:
-                viewer.wait_more(1) if not viewer.seen else None
-                waits_ms.append((viewer.seen[0].at - started) * 1e3)
+                viewer.wait_for(lambda seen: len(seen) > 0)
+                waits.append(Pause(viewer.seen[0].at - started, starved.seconds()))
                 viewer.stop()
-        waits_ms.sort()
-        figure(f"first frame after {waits_ms[0]:.0f} to {waits_ms[-1]:.0f} ms")
-        assert waits_ms[2] <= 300
+        figure(f"first frames after {Pause.told(waits)}")
+        assert all(wait.own_s <= 0.3 for wait in waits), waits
         sender.stop()
         first.finish()
         sender.report()
@@ -276,13 +303,13 @@ def test_row_16_flipped_bits_under_curve_end_the_session_which_is_made_anew(
             proxy.set(Faults(corrupt_every_bytes=2_000, corrupt_after_bytes=4_000))
             proxy.wait_for(lambda counters, count=count: len(counters.flips) >= count)
             proxy.set(Faults())
-            healed = time.monotonic()
+            healed, starved = time.monotonic(), Starvation(sender.pid, os.getpid())
             viewer.wait_for(lambda seen, healed=healed: seen[-1].at > healed + 0.1)
-            pauses.append(viewer.seen[-1].at - healed)
+            pauses.append(Pause(viewer.seen[-1].at - healed, starved.seconds()))
         figure(f"{len(proxy.counters().flips)} flips, rebuilt {viewer.subscriber.reconnects} "
-               f"times, pauses up to {max(pauses):.2f} s")  # fmt: skip
+               f"times, pauses of {Pause.told(pauses)}")  # fmt: skip
         assert viewer.subscriber.reconnects > 0
-        assert percentile(pauses, 0.5) <= 2.0
+        assert all(pause.own_s <= 2.0 for pause in pauses), pauses
         viewer.wait_more(5)
         finish(sender, viewer)
 

@@ -6,6 +6,7 @@ balance, and the number burnt into the pixels of each decoded frame is that of i
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from fakes import free_address
 from processes import rankcast
 from rankcast.ledger import MAILBOX
 from rankcast_receiver.state import State
+from starvation import Starvation
 from viewers import (
     Seen,
     Viewer,
@@ -35,6 +37,9 @@ from viewers import (
 Figure = Callable[[str], None]
 STALE_S = 1.5
 MOST_INTERVALS = 3.0
+STARVED_MS = 400.0
+"""Four burners leave each end of two cores a third of one: frames then take some 130 ms each, and
+three of them may be on their way. A picture is called stale at 1000 ms."""
 
 
 def test_row_1_a_killed_sender_that_comes_back_is_live_within_3_seconds(
@@ -50,28 +55,33 @@ def test_row_1_a_killed_sender_that_comes_back_is_live_within_3_seconds(
             assert first.process.wait() == -signal.SIGKILL
         stale_s = viewer.not_live_after_s()
         viewer.wait_state(State.SENDER_DEAD, killed)
-        old = viewer.seen[-1].stream_id
+        old, before = viewer.seen[-1].stream_id, viewer.subscriber.balance()
         with sending(tmp_path, address=address) as second:
             second.wait_listening()
-            listening = time.monotonic()
+            listening, starved = time.monotonic(), Starvation(second.pid, os.getpid())
             viewer.wait_for(lambda seen: seen[-1].stream_id != old)
-            live_s = viewer.seen[-1].at - listening
+            live_s, starved_s = viewer.seen[-1].at - listening, starved.seconds()
             figure(
-                f"stale {stale_s:.2f} s after the last frame, "
-                f"live {live_s:.2f} s after the restarted sender listens"
+                f"stale {stale_s:.2f} s after the last frame, live {live_s:.2f} s after the "
+                f"restarted sender listens, {starved_s:.2f} s of them without a processor"
             )
             assert stale_s <= STALE_S
-            assert live_s <= 3.0
+            assert live_s - starved_s <= 3.0
             viewer.wait_state(State.LIVE, listening)
             viewer.wait_more(10)
             second.stop()
             report = second.report()
         viewer.wait_for(lambda _: all(s.ended for s in viewer.subscriber.streams.values()))
         balance = viewer.stop()
-    new = [seen for seen in viewer.seen if seen.stream_id != old]
-    assert new[-1].sequence < report["published"]
     assert len({seen.stream_id for seen in viewer.seen}) == 2
-    assert balance.passed == len(viewer.seen)
+    # It watched the first sender from its first frame on, and what it had then it has still.
+    first = [seen for seen in viewer.seen if seen.stream_id == old]
+    assert before.entered == first[-1].sequence + 1
+    # Nothing is published before somebody watches, so that it entered the second with its first
+    # frame as well; what it did not see it counted.
+    seen, lost = len(viewer.seen) - len(first), sum(balance.lost.values())
+    assert balance.entered - before.entered == report["published"]
+    assert seen + lost - sum(before.lost.values()) == report["published"]
 
 
 @pytest.mark.parametrize("stop_s", [3.2, pytest.param(10.0, marks=pytest.mark.slow)])
@@ -157,6 +167,7 @@ def test_row_32_without_processor_time_frames_are_shed_before_the_encoder_and_st
         # slower, and only a queue puts more of them between a picture and its viewer. One may wait
         # in the mailbox, and one may be under way at each end.
         assert starved.intervals <= min(2 * calm.intervals, MOST_INTERVALS)
+        assert starved.age_ms <= max(2 * calm.age_ms, STARVED_MS)
         finish(sender, viewer)
         assert sender.report()["lost"][MAILBOX] > 0
 

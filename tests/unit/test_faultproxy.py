@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from faultproxy import FaultProxy
-from faults import Corruption, Event, Faults, Flip, random_plan
+from faults import CALM, FAULTS, Corruption, Event, Faults, Flip, random_plan
 
 DATA = random.Random(1).randbytes(300_000)
 
@@ -196,6 +196,8 @@ def test_a_plan_is_the_same_from_its_seed_and_ends_calmly() -> None:
     assert [event.at_s for event in plan] == sorted(event.at_s for event in plan)
     assert plan[-1] == Event(plan[-1].at_s, Faults())
     assert plan[-1].at_s <= 600.0
-    assert any(event.reset for event in plan)
-    assert any(event.stalled for event in plan)
-    assert any(event.faults.corrupt_every_bytes for event in plan)
+    assert {event.kind for event in plan} == {CALM, *FAULTS}
+    for event in plan:
+        assert (event.kind == "reset") == event.reset
+        assert (event.kind == "stall") == event.stalled
+        assert (event.kind == "flips") == (event.faults.corrupt_every_bytes > 0)

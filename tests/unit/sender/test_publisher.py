@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from rankcast.errors import SettingsError, TransportError, UnsupportedImageError
 from rankcast.ledger import ENCODE, NOBODY_WATCHING
 from rankcast.status import parse_status
 from rankcast.topic import split_message, viewer_topic
+from rankcast.transport import SocketOptions, configure
 from rankcast.wire import Kind, Packet, unpack
 from rankcast.worker import Worker
 from rankcast_receiver import Subscriber
 from rankcast_sender import Publisher
+from rankcast_sender.station import DEFAULT_SOCKET
 
 WAIT_S = 10.0
 
@@ -54,7 +57,8 @@ def viewer(address: str, topic: bytes = b"", queue_messages: int = 1000) -> Iter
 def test_frames_arrive_with_topic_sequence_and_metadata_and_the_end_carries_totals() -> None:
     address = free_address()
     with viewer(address) as view:
-        with Publisher(address, name="cam-1", codec="raw", realtime=False) as publisher:
+        # This viewer does not leave: only the time runs out.
+        with Publisher(address, name="cam-1", codec="raw", realtime=False, linger_s=1) as publisher:
             assert publisher.wait_viewers(1, WAIT_S)
             for value in range(5):
                 assert publisher.send(picture(value), meta={"value": value}) == value
@@ -65,6 +69,25 @@ def test_frames_arrive_with_topic_sequence_and_metadata_and_the_end_carries_tota
     assert {packet.header.stream_id for packet in packets} == {publisher.stream_id}
     end = parse_status(packets[-1])
     assert (end.grabbed, end.published, dict(end.lost), end.state) == (5, 5, {}, "ended")
+
+
+@pytest.mark.parametrize(
+    ("realtime", "given_ms", "in_force_ms"),
+    [(True, 0, 5_000), (False, 0, 60_000), (True, 700, 700), (False, 7_000, 7_000)],
+)
+def test_a_viewer_that_takes_nothing_is_cut_off_in_time(
+    monkeypatch: pytest.MonkeyPatch, realtime: bool, given_ms: int, in_force_ms: int
+) -> None:
+    found: list[int] = []
+
+    def configured(socket: zmq.Socket[bytes], options: SocketOptions) -> None:
+        configure(socket, options)
+        found.append(socket.getsockopt(zmq.TCP_MAXRT))
+
+    monkeypatch.setattr("rankcast_sender.xpub.configure", configured)
+    options = replace(DEFAULT_SOCKET, unacknowledged_ms=given_ms)
+    with Publisher(free_address(), codec="raw", realtime=realtime, socket=options):
+        assert found == [in_force_ms]
 
 
 def test_nothing_is_encoded_while_nobody_watches_and_that_is_counted() -> None:
@@ -149,7 +172,7 @@ def test_without_real_time_a_viewer_that_stalls_still_gets_every_frame() -> None
     count = 100
     with (
         viewer(address, queue_messages=1) as view,
-        Publisher(address, codec="raw", realtime=False, linger_s=10) as publisher,
+        Publisher(address, codec="raw", realtime=False, linger_s=1) as publisher,
     ):
         assert publisher.wait_viewers(1, WAIT_S)
 

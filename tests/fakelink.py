@@ -1,0 +1,134 @@
+"""Sockets and clocks of a receiver in the hands of a test: no network, no threads, no waiting."""
+
+from __future__ import annotations
+
+import random
+import struct
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from unittest import mock
+
+import zmq
+
+_EVENT = struct.Struct("=hi")
+
+
+class FakeClock:
+    """Moves when it is told to; UTC is another count of the same seconds."""
+
+    def __init__(self, mono_ns: int = 10**13, utc_ns: int = 1_795_179_415 * 10**9) -> None:
+        self.mono_ns = mono_ns
+        self._utc_minus_mono_ns = utc_ns - mono_ns
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.mono_ns += int(seconds * 1e9)
+
+    def monotonic(self) -> float:
+        """As `time.monotonic`."""
+        return self.mono_ns / 1e9
+
+    def monotonic_ns(self) -> int:
+        """As `time.monotonic_ns`."""
+        return self.mono_ns
+
+    def time_ns(self) -> int:
+        """As `time.time_ns`."""
+        return self.mono_ns + self._utc_minus_mono_ns
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Be the time of this process, whose chances are all even; for code that asks `time`."""
+        with ExitStack() as stack:
+            for name in ("monotonic", "monotonic_ns", "time_ns"):
+                stack.enter_context(mock.patch.object(time, name, getattr(self, name)))
+            stack.enter_context(mock.patch.object(random, "uniform", lambda a, b: (a + b) / 2))
+            yield
+
+
+class FakeMessage:
+    """What pyzmq gives for a message that is not copied."""
+
+    def __init__(self, data: bytes) -> None:
+        self.bytes = data
+        self.buffer = memoryview(data)
+
+
+class FakeSocket:
+    """Has what waits in it, keeps what is sent, and may have no room."""
+
+    def __init__(self, context: FakeContext, kind: int) -> None:
+        self.kind = kind
+        self.waiting: deque[bytes] = deque()
+        self.sent: list[bytes] = []
+        self.deaf = False
+        """Nobody takes what is sent."""
+        self.monitor: FakeSocket | None = None
+        self.closed = False
+        self.linger: int | None = None
+        self._context = context
+        context.sockets.append(self)
+
+    def setsockopt(self, _option: int, _value: object) -> None:
+        """Nothing to set."""
+
+    def connect(self, _address: str) -> None:
+        """Nobody to find."""
+
+    def get_monitor_socket(self, _events: int) -> FakeSocket:
+        """As pyzmq; put events into it with `happens`."""
+        self.monitor = FakeSocket(self._context, zmq.PAIR)
+        return self.monitor
+
+    def disable_monitor(self) -> None:
+        """Nothing happens any more."""
+        self.monitor = None
+
+    def happens(self, event: int, value: int = 0) -> None:
+        """Have the monitor tell of an event."""
+        if self.monitor is not None:
+            self.monitor.waiting.append(_EVENT.pack(event, value))
+
+    def poll(self, _timeout_ms: int = 0, _event: int = zmq.POLLIN) -> int:
+        """What waits has come already."""
+        return zmq.POLLIN if self.waiting else 0
+
+    def recv(self, _flags: int = 0, copy: bool = True) -> bytes | FakeMessage:
+        """The next message, or zmq.Again."""
+        assert not self.closed
+        if not self.waiting:
+            raise zmq.Again
+        data = self.waiting.popleft()
+        return data if copy else FakeMessage(data)
+
+    def recv_multipart(self, flags: int = 0) -> list[object]:
+        """Of a monitor: the event and an address."""
+        return [self.recv(flags), b"tcp://192.0.2.1:5555"]
+
+    def send(self, data: bytes, _flags: int = 0) -> None:
+        """Keep `data`, or zmq.Again."""
+        assert not self.closed
+        if self.deaf:
+            raise zmq.Again
+        self.sent.append(data)
+
+    def close(self, linger: int | None = None) -> None:
+        """Be closed; may be called twice."""
+        self.closed, self.linger = True, linger
+
+
+class FakeContext:
+    """Makes sockets and remembers them."""
+
+    def __init__(self) -> None:
+        self.sockets: list[FakeSocket] = []
+
+    def socket(self, kind: int) -> FakeSocket:
+        """A new one."""
+        return FakeSocket(self, kind)
+
+    def open(self, kind: int) -> list[FakeSocket]:
+        """Those of a kind that are not closed."""
+        return [socket for socket in self.sockets if socket.kind == kind and not socket.closed]

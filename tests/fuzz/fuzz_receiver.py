@@ -1,0 +1,204 @@
+"""Fuzz target `receiver`: a connection and its control channel against a sender that lies.
+
+Frames, status and end messages, and replies come in any order and at any time; the clock, the
+connection and whether a request can be sent are the input's, too. Only sockets are left out.
+
+A message is one of the frames (topic, NUL, packet) or one of the control channel. A map with `ok`
+is a reply: an id below 2^31 chooses one of the requests that wait, so that most replies are
+expected. A map with `wait_ms` lets time pass; with `event` and `value` the connection changes, with
+`deaf` no request gets through. In the first message `live` and `wanted` say what is asked for.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from unittest import mock
+
+from harness import main
+
+MAGIC = b"RKT\xa5"
+ENDPOINT = "tcp://192.0.2.1:5555"
+TURN_S = 0.02
+"""Between two messages: those of a stream at 50 Hz."""
+MOST_WAIT_S = 100.0
+EXPECTED_IDS = 2**31
+KEYFRAMES_PER_S = 5
+MAX_WORDS = 400
+
+
+class ReceiverTarget:
+    """Reached: a camera or a reply was taken in. Accepted: it counts for something."""
+
+    name = "receiver"
+
+    def __init__(self) -> None:
+        import zmq
+        from mutator import put_together, take_apart
+
+        import fakelink
+        from rankcast import clock_quality, control, histogram, link, transport, wire
+        from rankcast_receiver import connection, sender_clock, stream
+        from rankcast_receiver.control_link import ControlLink
+        from rankcast_receiver.sinks import tile
+
+        self.reached = self.accepted = 0
+        self.states: set[str] = set()
+        """All that a camera has been in so far."""
+        self._zmq, self._fakelink = zmq, fakelink
+        self._take_apart, self._put_together = take_apart, put_together
+        self._parse_request = control.parse_request
+        self._connection, self._tile, self._histogram = connection, tile, histogram.Histogram
+        self._options = transport.SocketOptions(4, 65_536, 1 << 17)
+        self._limits = wire.Limits(max_packet_bytes=65_536, max_side=64, max_samples=1200)
+        self._kept = clock_quality.ClockQuality(synchronised=True, error_ms=1.0)
+        self._sender_clock = sender_clock
+        self._timed = {"ControlLink": ControlLink, "LinkMonitor": link.LinkMonitor,
+                       "CameraStream": stream.CameraStream}  # fmt: skip
+        self._events = (
+            zmq.EVENT_CONNECT_DELAYED, zmq.EVENT_CONNECTED, zmq.EVENT_HANDSHAKE_SUCCEEDED,
+            zmq.EVENT_DISCONNECTED, zmq.EVENT_CLOSED, zmq.EVENT_CONNECT_RETRIED,
+            zmq.EVENT_HANDSHAKE_FAILED_AUTH, zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+            zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+        )  # fmt: skip
+
+    def run(self, messages: list[bytes]) -> None:
+        """Live through one sender."""
+        clock = self._fakelink.FakeClock()
+        with clock.in_force():
+            patches = [
+                # Their default was taken from the true clock before.
+                mock.patch.object(self._connection, name, partial(kind, now_s=clock.monotonic))
+                for name, kind in self._timed.items()
+            ]
+            patches.append(
+                mock.patch.object(self._sender_clock, "clock_quality", return_value=self._kept)
+            )
+            for patch in patches:
+                patch.start()
+            try:
+                _Session(self, clock, messages).run()
+            finally:
+                for patch in patches:
+                    patch.stop()
+
+
+class _Session:
+    """One connection from its beginning to its end."""
+
+    def __init__(self, target: Any, clock: Any, messages: list[bytes]) -> None:
+        self._target, self._clock, self._messages = target, clock, messages
+        self._begun_s = clock.monotonic()
+        self._frames = self._handshakes = 0
+        self._age = target._histogram()
+        self._context = target._fakelink.FakeContext()
+        first = target._take_apart(messages[0]) if messages else None
+        head = first.head if first is not None and type(first.head) is dict else {}
+        wanted = ("cam",) if head.get("wanted") is True else ()
+        self._connection = target._connection.Connection(
+            self._context, ENDPOINT, wanted, live=head.get("live") is not False,
+            limits=target._limits, options=target._options,
+        )  # fmt: skip
+
+    def run(self) -> None:
+        """Take all messages, then let what is due be done."""
+        for event in self._target._events[:3]:
+            self._happens(event)
+        for message in self._messages:
+            self._turn(self._take(message))
+        for wait_s in (TURN_S, 1.1, 1.1):  # the reports of two seconds
+            self._turn(wait_s)
+        connection = self._connection
+        for stream in connection.streams.values():
+            assert stream.ledger.balance().under_way == 0, stream.ledger.balance()
+        clock = connection.clock
+        told = any(stream.status is not None for stream in connection.streams.values())
+        self._target.reached += bool(connection.streams) or self._answered
+        self._target.accepted += bool(self._frames) or told or clock.known == "measured"
+        connection.close()
+        assert all(socket.closed for socket in self._context.sockets)
+
+    @property
+    def _answered(self) -> bool:
+        control = self._connection._control
+        return control is not None and control.answered
+
+    def _open(self, kind: str) -> Any:
+        (socket,) = self._context.open(getattr(self._target._zmq, kind))
+        return socket
+
+    def _take(self, message: bytes) -> float:
+        """Put a message where it belongs; return the time that passes."""
+        if not message.startswith(MAGIC):
+            self._open("SUB").waiting.append(message)
+            return TURN_S
+        parts = self._target._take_apart(message)
+        if parts is None or type(parts.head) is not dict or "wait_ms" not in parts.head:
+            for dealer in self._context.open(self._target._zmq.DEALER):
+                dealer.waiting.append(self._addressed(dealer, parts, message))
+            return TURN_S
+        self._change(parts.head)
+        wait_ms = parts.head["wait_ms"]
+        return min(MOST_WAIT_S, abs(wait_ms) / 1000) if type(wait_ms) is int else TURN_S
+
+    def _addressed(self, dealer: Any, parts: Any, message: bytes) -> bytes:
+        """The reply with the id of a request that waits."""
+        head = parts.head if parts is not None and type(parts.head) is dict else {}
+        number = head.get("id")
+        if type(number) is not int or not 0 <= number < EXPECTED_IDS or not dealer.sent:
+            return message
+        request = self._target._parse_request(dealer.sent[-1 - number % len(dealer.sent)])
+        head["id"] = request.id
+        again: bytes = self._target._put_together(parts)
+        return again
+
+    def _change(self, head: dict[Any, Any]) -> None:
+        event, value = head.get("event"), head.get("value")
+        if type(event) is int:
+            number = value if type(value) is int and abs(value) < 2**31 else 0
+            self._happens(self._target._events[event % len(self._target._events)], number)
+        for dealer in self._context.open(self._target._zmq.DEALER):
+            dealer.deaf = head.get("deaf") is True
+
+    def _happens(self, event: int, value: int = 0) -> None:
+        # Whoever connects anew may ask at once.
+        self._handshakes += event == self._target._zmq.EVENT_HANDSHAKE_SUCCEEDED
+        self._open("SUB").happens(event, value)
+
+    def _turn(self, wait_s: float) -> None:
+        """What the receive thread does, and what the rest of a receiver does with it."""
+        self._clock.advance(wait_s)
+        connection = self._connection
+        connection.tick()
+        for frame in connection.receive():
+            self._frames += 1
+            self._look_at(frame)
+        open_sockets = [socket for socket in self._context.sockets if not socket.closed]
+        assert {id(socket) for socket in open_sockets} == {
+            id(socket) for socket in connection.sockets
+        }, "a socket was left open"
+        for state in connection.states():
+            said = str(state)
+            self._target.states.add(state.state.value)
+            assert said.isascii(), said
+            assert said.isprintable(), said
+            assert len(said) <= MAX_WORDS, said
+        passed_s = self._clock.monotonic() - self._begun_s
+        for stream in connection.streams.values():
+            assert stream.ledger.balance().under_way >= 0
+            most = self._handshakes + KEYFRAMES_PER_S * passed_s
+            assert stream.keyframe_requests <= most, f"{stream.keyframe_requests} key frames asked"
+
+    def _look_at(self, frame: Any) -> None:
+        """Say how old it is, in the window and in the report."""
+        now_s, now_ns = self._clock.monotonic(), self._clock.monotonic_ns()
+        state = self._connection.states()[0]
+        for line in self._target._tile.Tile(frame, now_s).text(now_s, now_ns, state).lines:
+            assert line.isprintable(), line
+        if frame.t_capture_here_ns is not None:
+            self._age.add((now_ns - frame.t_capture_here_ns) / 1e6)
+            assert self._age.percentile_ms(99) is not None
+
+
+if __name__ == "__main__":
+    main(ReceiverTarget)

@@ -1,0 +1,36 @@
+"""Time in which processes were ready to run and had no processor: the machine's, and not theirs."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+
+class Starvation:
+    """Counts for some processes, from its making on.
+
+    Of each process the thread that waited longest counts. Threads wait side by side, so that the
+    sum over all of them would excuse any delay. Linux only; elsewhere nothing is excused.
+    """
+
+    def __init__(self, *pids: int) -> None:
+        self._pids = pids
+        self._now_ns: dict[tuple[int, str], int] = {}
+        self.look()
+        self._before_ns = dict(self._now_ns)
+
+    def look(self) -> None:
+        """Read the counters, before a thread takes its own with it."""
+        for pid in self._pids:
+            for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+                with suppress(OSError):  # the thread has gone
+                    self._now_ns[pid, file.parent.name] = int(file.read_text().split()[1])
+
+    def seconds(self) -> float:
+        """Longest wait of a thread so far; of several processes the sum."""
+        self.look()
+        longest_ns = dict.fromkeys(self._pids, 0)
+        for (pid, thread), now_ns in self._now_ns.items():
+            waited_ns = now_ns - self._before_ns.get((pid, thread), 0)
+            longest_ns[pid] = max(longest_ns[pid], waited_ns)
+        return sum(longest_ns.values()) / 1e9
