@@ -1,0 +1,32 @@
+"""What the settings of a camera station come to, before anything is opened."""
+
+from __future__ import annotations
+
+import pytest
+
+from rankcast.config import set_layers, validate
+from rankcast.errors import TransportError
+from rankcast.transport import SocketOptions
+from rankcast_sender import app
+from rankcast_sender.settings import SenderSettings
+
+
+def test_queue_buffer_and_patience_of_the_settings_are_those_of_the_sockets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[SocketOptions] = []
+
+    def station(*_: object, socket: SocketOptions, **__: object) -> None:
+        found.append(socket)
+        raise TransportError("that is enough")
+
+    monkeypatch.setattr(app, "Station", station)
+    chosen = [
+        "camera.source=synthetic:conveyor", "network.queue_messages=9",
+        "network.buffer_bytes=65536", "network.unacknowledged_s=7",
+    ]  # fmt: skip
+    with pytest.raises(TransportError, match="enough"):
+        app.run([validate(SenderSettings, set_layers(chosen))])
+    (socket,) = found
+    assert (socket.queue_messages, socket.buffer_bytes) == (9, 65_536)
+    assert socket.unacknowledged_ms == 7000
