@@ -91,9 +91,11 @@ class Intake:
         if camera not in self.streams:
             if len(self.streams) >= MAX_CAMERAS:
                 raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
+            # Not live: how long a machine takes to decode must not decide what is shown.
             self.streams[camera] = CameraStream(
-                camera, self.limits, self.ledger, patience=self._patience, models=self.models
-            )
+                camera, self.limits, self.ledger, patience=self._patience, models=self.models,
+                live=False,
+            )  # fmt: skip
         return self.streams[camera]
 
 

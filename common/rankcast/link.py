@@ -38,6 +38,12 @@ _KEY_ERRORS: Final = (
     zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH,
 )
 
+_CLOSED: Final = "it closed the connection"
+_BROKEN: Final = (
+    "the connection was given up here over a message that was damaged, or longer than "
+    "limits.max_packet_bytes allows"
+)
+
 
 class Link(Enum):
     """How a connection stands."""
@@ -126,6 +132,8 @@ class LinkMonitor:
             and self.link in (Link.CONNECTING, Link.CLOSED, Link.REFUSED, Link.UNREACHABLE)
         ):
             self._become(Link.HANDSHAKING, "")
+        if self.link is Link.CLOSED and self.given_up and self.detail == _CLOSED:
+            self.detail = _BROKEN
         return self.link is not before
 
     def _take(self, event: int, value: int) -> None:
@@ -166,7 +174,7 @@ class LinkMonitor:
                 self._connected_s = None
                 self._ended_s = now
                 if self.link is Link.UP:
-                    self._become(Link.CLOSED, "it closed the connection")
+                    self._become(Link.CLOSED, _CLOSED)
 
     def _dial_failed(self, now: float) -> None:
         slow_s = CONNECT_TIMEOUT_MS / 1000 * SLOW

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import msgpack
-import numpy as np
 
 from rankcast.errors import LimitError, WireError
 from rankcast.frame import Scalar
@@ -19,6 +18,9 @@ MAX_STATUS_BYTES: Final = 64 * 1024
 _ALWAYS: Final = frozenset(
     {"grabbed", "published", "lost", "viewers", "state", "source", "codec", "fps"}
 )
+MAX_MS: Final = 1e9
+"""Twelve days: what is said to be later or more wrong is no measurement."""
+MAX_FPS: Final = 1e9
 MAX_TEXT_CHARS: Final = 1000
 """At most 4 bytes each in UTF-8, which stays within what a reader takes for one text."""
 
@@ -111,7 +113,7 @@ def parse_status(packet: Packet) -> Status:
     Raises
     ------
     WireError
-        If it is no such packet or a known key has the wrong type.
+        If it is no such packet, or a known key has the wrong type or is out of range.
     """
     if packet.header.kind.is_picture:
         raise WireError(f"got a packet of kind {packet.header.kind.name}, want status or end")
@@ -128,12 +130,12 @@ def status_of(body: Mapping[str, Any]) -> Status:
     Raises
     ------
     WireError
-        If a known key has the wrong type.
+        If a known key has the wrong type or is out of range.
     """
     lost = _map(body.get("lost", {}), "lost")
     fps = body.get("fps", 0.0)
-    if type(fps) is not float or not np.isfinite(fps):
-        raise WireError(f"fps is {fps!r:.40}, want a number")
+    if type(fps) is not float or not 0 <= fps <= MAX_FPS:
+        raise WireError(f"fps is {fps!r:.40}, want a number from 0 to {MAX_FPS:g}")
     clock = _map(body.get("clock", {}), "clock")
     synchronised = clock.get("synchronised")
     if synchronised is not None and type(synchronised) is not bool:
@@ -189,8 +191,8 @@ def _scalars(value: object, name: str) -> Mapping[str, Scalar]:
 def _optional_ms(value: object, name: str) -> float | None:
     if value is None:
         return None
-    if type(value) is not float or not np.isfinite(value):
-        raise WireError(f"{name} is {value!r:.40}, want milliseconds or nil")
+    if type(value) is not float or not 0 <= value <= MAX_MS:
+        raise WireError(f"{name} is {value!r:.40}, want 0 to {MAX_MS:g} milliseconds or nil")
     return value
 
 

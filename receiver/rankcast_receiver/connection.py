@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,8 +28,9 @@ from rankcast.transport import (
 from rankcast.wire import Limits, unpack
 from rankcast_receiver.control_link import ControlLink
 from rankcast_receiver.patience import Patience
+from rankcast_receiver.renewal import KEEP_SILENCE_S, SILENCE_S, Renewal
 from rankcast_receiver.sender_clock import SenderClock
-from rankcast_receiver.state import CameraState, Evidence, judge
+from rankcast_receiver.state import ANSWER_S, CameraState, Evidence, judge
 from rankcast_receiver.stream import DECODE_BUDGET_S, CameraStream, decode_newest
 
 log = logging.getLogger(__name__)
@@ -45,18 +45,8 @@ REFILL_S: Final = 0.01
 for: what stays there gets old, and no budget would notice it."""
 MAX_CAMERAS: Final = 64
 """Names come from the peer: each one costs a decoder."""
-SILENCE_S: Final = 3.0
-"""Status comes once a second: after three without any, the socket is rebuilt, because libzmq
-never reconnects after a protocol error."""
-KEEP_SILENCE_S: Final = 30.0
-"""Where every frame counts, another viewer may hold the sender back, status included; what is sent
-while this one connects anew would be lost."""
 CONTROL_S: Final = 1.5
 """A control channel that has not answered for that long may be at another port."""
-GIVEN_UP_FIRST_S: Final = 0.25
-GIVEN_UP_MAX_S: Final = 1.5
-"""Pauses between new sockets where libzmq has given up: a viewer whose key was just let in, or
-whose port got its sender back, shall be live within two seconds."""
 
 
 class Connection:
@@ -122,12 +112,7 @@ class Connection:
         self._messages: Counter[str] = Counter()
         self._attempt = 0
         self._long_turn = False
-        self._last_message = time.monotonic()
-        self._answered = False
-        self._silence_s = SILENCE_S if live else KEEP_SILENCE_S
-        self._rebuild_after_s = self._silence_s
-        self._rebuild_at: float | None = None
-        self._pause_s = GIVEN_UP_FIRST_S
+        self._renewal = Renewal(SILENCE_S if live else KEEP_SILENCE_S, time.monotonic())
         self._control: ControlLink | None = None
         self._monitor = LinkMonitor(keys=bool(curves))
         self._socket = self._open()
@@ -145,6 +130,11 @@ class Connection:
         """True when every wanted camera that is known has said its end."""
         known = set(self.cameras) <= set(self.streams)
         return bool(self.streams) and known and all(s.ended for s in self.streams.values())
+
+    @property
+    def holding(self) -> bool:
+        """True while a picture that came late waits for a fresh one; `receive` gives it out."""
+        return any(stream.holding for stream in self.streams.values())
 
     def receive(
         self,
@@ -169,16 +159,17 @@ class Connection:
                 if not (self._long_turn and full and wait_ms > 0 and self._socket.poll(wait_ms)):
                     break
                 continue
-            self._last_message = time.monotonic()
-            self._answered = True
-            self._rebuild_after_s = self._silence_s
-            self._pause_s = GIVEN_UP_FIRST_S
+            self._renewal.heard(time.monotonic())
             self._take(message.buffer, fresh)
             read_bytes += len(message.buffer)
             if read_bytes > DRAIN_BYTES:
                 break
         began = time.monotonic()
+        # A picture that was held back comes out without a new packet.
+        fresh |= {name: stream for name, stream in self.streams.items() if stream.holding}
         frames = decode_newest(fresh.values(), budget_s, stopped)
+        if frames:
+            self._renewal.showed()
         self._long_turn = self._live and time.monotonic() - began > LONG_TURN_S
         return frames
 
@@ -206,6 +197,11 @@ class Connection:
         names = dict.fromkeys((*self.cameras, *self.streams)) or {"": None}
         return [self._state(name, now) for name in names]
 
+    def abandon(self) -> None:
+        """Account for pictures that `receive` would still have returned."""
+        for stream in self.streams.values():
+            stream.abandon()
+
     def close(self) -> None:
         """Close all sockets; may be called twice."""
         if self._control is not None:
@@ -223,11 +219,13 @@ class Connection:
                 ever_up=self._monitor.ever_up,
                 link_detail=self._monitor.detail,
                 frame_age_s=_age(now, stream.frame_s if stream else None),
-                status_age_s=_age(now, stream.status_s if stream else None),
+                picture_age_s=_age(now, stream.captured_s if stream else None),
+                status_age_s=_age(now, stream.heard_s if stream else None),
                 camera_state=status.state if status else "",
                 ended=bool(stream and stream.ended),
                 waiting_for_keyframe=bool(stream and stream.waiting_for_keyframe),
                 overloaded=bool(stream and stream.overloaded),
+                refusal=stream.refusal if stream else "",
                 cameras=self._control.cameras if self._control else None,
                 wanted=name,
             )
@@ -304,13 +302,18 @@ class Connection:
             for name, stream in self.streams.items():
                 if stream.stream_ids and not stream.ended:
                     control.report(name, stream)
-        if not self._answered and self._monitor.link is Link.UP:
+        if self._monitor.link is Link.UP and any(map(self._silent, self.cameras)):
             control.ask_cameras()
+
+    def _silent(self, camera: str) -> bool:
+        """True when the sender says nothing of `camera`: perhaps it has no such one, or no more."""
+        stream = self.streams.get(camera)
+        age_s = _age(time.monotonic(), stream.heard_s if stream else None)
+        return age_s is None or age_s > ANSWER_S
 
     def _link_changed(self) -> None:
         log.debug("%s: %s %s", self.endpoint, self._monitor.link.name, self._monitor.detail)
-        # Something moves: give it its time before it is made anew.
-        self._last_message = time.monotonic()
+        self._renewal.moved(time.monotonic())
         if self._monitor.link is Link.UP:
             # Perhaps another process on another machine.
             self.clock.restart()
@@ -322,22 +325,14 @@ class Connection:
         now = time.monotonic()
         wrong_key = self._monitor.link is Link.KEY_REFUSED and len(self._curves) > 1
         if self._monitor.given_up or wrong_key:
-            if self._rebuild_at is None:
-                self._rebuild_at = now + self._pause_s * random.uniform(0.7, 1.0)
-            if now < self._rebuild_at:
-                return False
-            self._pause_s = min(GIVEN_UP_MAX_S, 2 * self._pause_s)
+            due = self._renewal.given_up(now)
         else:
-            self._rebuild_at = None
-            silent = now - self._last_message >= self._rebuild_after_s
             # Where nobody listens libzmq knocks once a second, and needs no help.
-            if not silent or self._monitor.link in (Link.REFUSED, Link.UNREACHABLE):
-                return False
-            if self._none_there():
-                return False
-            self._rebuild_after_s = self._silence_s * random.uniform(1.0, 1.5)
-        self._rebuild(now)
-        return True
+            knocking = self._monitor.link in (Link.REFUSED, Link.UNREACHABLE)
+            due = self._renewal.silent(now) and not knocking and not self._none_there()
+        if due:
+            self._rebuild(now)
+        return due
 
     def _none_there(self) -> bool:
         """True when the sender says that it has none of the wanted cameras: silence is right."""
@@ -345,7 +340,6 @@ class Connection:
         return there is not None and bool(self.cameras) and not set(self.cameras) & set(there)
 
     def _rebuild(self, now: float) -> None:
-        self._rebuild_at = None
         self._attempt += 1
         self._monitor.detach()
         self._socket.close(linger=0)
@@ -355,8 +349,7 @@ class Connection:
             self._control = None
             self._open_control(None)
         self.reconnects += 1
-        self._answered = False
-        self._last_message = now
+        self._renewal.made(now)
         log.debug("%s: connected anew", self.endpoint)
 
     def _take(self, message: memoryview, fresh: dict[str, CameraStream]) -> None:

@@ -7,16 +7,18 @@ import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import zmq
 
 from rankcast.control import Reply
 from rankcast.control_client import ControlClient
-from rankcast.errors import SettingsError
+from rankcast.errors import SettingsError, WireError
+from rankcast.status import MAX_MS
 from rankcast.topic import check_name
 from rankcast.transport import CurveClient
-from rankcast.wire import Limits
+from rankcast.wire import Limits, uint
 from rankcast_receiver.sender_clock import SenderClock
 from rankcast_receiver.stream import CameraStream
 
@@ -30,6 +32,11 @@ REPORT_INTERVAL_S: Final = 1.0
 KEYFRAME_INTERVAL_S: Final = 0.2
 OVERLOADED_INTERVAL_S: Final = 2.0
 """Each key frame costs every viewer, and one that cannot keep up would want them all the time."""
+REFUSED_FIRST_S: Final = 2.0
+REFUSED_MAX_S: Final = 60.0
+"""What was refused is likely to be refused again, whoever pays for it: the pauses double."""
+MAX_COUNT: Final = 2**53
+"""Sequences are the sender's word: what is reported of them stays a number that everybody holds."""
 CAMERAS_INTERVAL_S: Final = 2.0
 SILENCE_S: Final = 5.0
 """What was asked and not answered for that long: libzmq may have given the connection up."""
@@ -38,6 +45,20 @@ MAX_OPEN: Final = 64
 """Requests whose replies are waited for; the oldest is forgotten."""
 _NO_PACKETS: Final = Limits(max_packet_bytes=0)
 """Nothing that a viewer asks for is answered with a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The last request for a key frame."""
+
+    at_s: float
+    refused_s: float = 0.0
+    """The pause before it, where what came was refused; else 0."""
+    frame_s: float | None = None
+    """When the last picture before it was handed out."""
+
+
+_NEVER: Final = _Asked(float("-inf"))
 
 
 class ControlLink:
@@ -75,7 +96,7 @@ class ControlLink:
         self._sent_pings = 0
         self._next_ping_s = self._next_report_s = now_s()
         self._next_cameras_s = now_s()
-        self._asked_keyframe_s: dict[str, float] = {}
+        self._keyframes: dict[str, _Asked] = {}
         self._unanswered_s: float | None = None
         self._patience_s = SILENCE_S
         self.answered = False
@@ -135,25 +156,30 @@ class ControlLink:
         self._asked.clear()
         self._sent_pings = 0
         self._next_ping_s = self._next_cameras_s = self._now_s()
-        self._asked_keyframe_s.clear()
+        self._keyframes.clear()
         self._unanswered_s = None
         self.cameras = None
 
     def ask_keyframe(self, camera: str, stream: CameraStream) -> None:
         """Ask for a key frame of `camera`, at most five times a second.
 
-        Where they are missing because this receiver is too slow, once in two seconds.
+        Where they are missing because this receiver is too slow, once in two seconds; where they
+        came and were refused, after pauses of 2, 4, 8 ... 60 s, until a picture was decoded.
         """
         now = self._now_s()
+        asked, refused_s = self._keyframes.get(camera, _NEVER), 0.0
         interval_s = OVERLOADED_INTERVAL_S if stream.overloaded else KEYFRAME_INTERVAL_S
-        if now - self._asked_keyframe_s.get(camera, float("-inf")) < interval_s:
+        if stream.refusal:
+            before_s = asked.refused_s if asked.frame_s == stream.frame_s else 0.0
+            interval_s = refused_s = min(REFUSED_MAX_S, max(REFUSED_FIRST_S, 2 * before_s))
+        if now - asked.at_s < interval_s:
             return
         args: dict[str, Any] = {"stream": stream.stream_id}
         if stream.newest_sequence is not None:
             # A key frame up to here was lost on its way, if there was one: only a later one helps.
             args["sequence"] = stream.newest_sequence
         if self._ask("keyframe", camera, args):
-            self._asked_keyframe_s[camera] = now
+            self._keyframes[camera] = _Asked(now, refused_s, stream.frame_s)
             stream.keyframe_requests += 1
 
     def ask_cameras(self) -> None:
@@ -173,12 +199,16 @@ class ControlLink:
     def report(self, camera: str, stream: CameraStream) -> None:
         """Tell the sender how `camera` fares here: totals, and the latency of the last second."""
         balance = stream.ledger.balance()
-        args: dict[str, Any] = {"delivered": balance.passed, "lost": sum(balance.lost.values())}
+        args: dict[str, Any] = {
+            "delivered": min(balance.passed, MAX_COUNT),
+            "lost": min(sum(balance.lost.values()), MAX_COUNT),
+        }
         delays = stream.take_delays()
         if delays:
             ordered = sorted(delay.latency_ms for delay in delays)
-            args["latency_p99_ms"] = ordered[math.ceil(0.99 * len(ordered)) - 1]
-            args["latency_error_ms"] = max(delay.error_ms for delay in delays)
+            p99_ms = ordered[math.ceil(0.99 * len(ordered)) - 1]
+            args["latency_p99_ms"] = min(max(p99_ms, 0.0), MAX_MS)
+            args["latency_error_ms"] = min(max(delay.error_ms for delay in delays), MAX_MS)
         self._ask("report", camera, args)
 
     def close(self) -> None:
@@ -205,9 +235,12 @@ class ControlLink:
             del waiting[next(iter(waiting))]
 
     def _take_ping(self, t0: int, reply: Reply) -> None:
-        t1, t2 = reply.result.get("t1"), reply.result.get("t2")
-        if type(t1) is int and type(t2) is int:
-            self._clock.answer(t0, t1, t2, time.monotonic_ns())
+        try:
+            t1, t2 = (uint(reply.result.get(name), name) for name in ("t1", "t2"))
+        except WireError as exc:
+            log.debug("%s: %s", self.endpoint, exc)
+            return
+        self._clock.answer(t0, t1, t2, time.monotonic_ns())
 
     def _take_cameras(self, reply: Reply) -> None:
         cameras = reply.result.get("cameras")

@@ -9,7 +9,9 @@ from typing import Final
 from rankcast.link import Link
 
 STALE_S: Final = 1.0
-"""No new frame for longer, and the picture is no longer called live."""
+"""A picture that was taken longer ago is not called live, nor one that has stood for longer."""
+LATE_S: Final = 0.9 * STALE_S
+"""A picture that is older when it is decoded comes late; the rest is for the way to the screen."""
 ANSWER_S: Final = 2.5
 """Status comes once a second: a sender whose last one is older does not answer any more."""
 CONNECT_S: Final = 1.0
@@ -67,13 +69,19 @@ class Evidence:
     """A sender was connected at this address before."""
     link_detail: str = ""
     frame_age_s: float | None = None
+    """Since the last picture was handed out."""
+    picture_age_s: float | None = None
+    """Since that picture was taken."""
     status_age_s: float | None = None
+    """Since the last status, or a frame that came after one: the sender is not silent."""
     camera_state: str = ""
     """The sender's own word in its last status."""
     ended: bool = False
     waiting_for_keyframe: bool = False
     overloaded: bool = False
     """Frames were dropped here because decoding took too long."""
+    refusal: str = ""
+    """Why this receiver cannot take what comes; empty while it can."""
     cameras: tuple[str, ...] | None = None
     """What the sender says that it has; None when that is unknown."""
     wanted: str = ""
@@ -93,9 +101,16 @@ def judge(seen: Evidence) -> tuple[State, str]:
         return State.ENDED, ""
     if seen.waiting_for_keyframe and seen.link is Link.UP:
         why = "decoding is slower than the stream" if seen.overloaded else "a frame was lost"
-        return State.STALE, f"{why}, waiting for a key frame"
+        return State.STALE, f"{_refused(seen) or why}, waiting for a key frame"
     if seen.frame_age_s is not None and seen.frame_age_s <= STALE_S:
-        return State.LIVE, ""
+        if seen.picture_age_s is None or seen.picture_age_s <= STALE_S:
+            return State.LIVE, ""
+        late_s = seen.picture_age_s - seen.frame_age_s
+        if late_s > LATE_S:
+            return State.STALE, (
+                f"frames come {late_s:.1f} s after they were taken: "
+                "the way or this machine is too slow for them"
+            )
     if seen.link is Link.UP:
         return _connected(seen)
     return _disconnected(seen)
@@ -103,6 +118,10 @@ def judge(seen: Evidence) -> tuple[State, str]:
 
 def _connected(seen: Evidence) -> tuple[State, str]:
     """The connection stands, so that the sender's own word counts if it is fresh."""
+    silent = seen.status_age_s is None or seen.status_age_s > ANSWER_S
+    if silent and seen.wanted and seen.cameras is not None and seen.wanted not in seen.cameras:
+        has = ", ".join(seen.cameras) or "none"
+        return State.NO_SUCH_CAMERA, f"the sender has no camera {seen.wanted}; it has {has}"
     if seen.status_age_s is None:
         return _unanswered(seen)
     word = seen.camera_state if seen.camera_state in _WORDS else f"{seen.camera_state!a:.24}"
@@ -122,15 +141,18 @@ def _connected(seen: Evidence) -> tuple[State, str]:
             return State.CAMERA_DEAD, answers
         case "ended":
             return State.ENDED, ""
+    if seen.refusal:
+        return State.STALE, f"{answers}, but {_refused(seen)}"
     if seen.frame_age_s is None:
         return State.STALE, f"{answers}, but no frame has come yet"
     return State.STALE, f"{answers}, but frames stopped coming"
 
 
+def _refused(seen: Evidence) -> str:
+    return f"what comes is refused ({seen.refusal})" if seen.refusal else ""
+
+
 def _unanswered(seen: Evidence) -> tuple[State, str]:
-    if seen.wanted and seen.cameras is not None and seen.wanted not in seen.cameras:
-        has = ", ".join(seen.cameras) or "none"
-        return State.NO_SUCH_CAMERA, f"the sender has no camera {seen.wanted}; it has {has}"
     if seen.link_age_s <= ANSWER_S:
         return State.CONNECTING, "connected, no word from the sender yet"
     if seen.wanted and seen.cameras is None:

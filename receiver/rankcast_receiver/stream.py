@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from rankcast.decoder import Decoder, frame_of
-from rankcast.errors import ChecksumMismatch, NeedKeyframe, WireError
+from rankcast.errors import (
+    ChecksumMismatch,
+    LimitError,
+    NeedKeyframe,
+    UnknownVersionError,
+    WireError,
+)
 from rankcast.frame import Frame
 from rankcast.ledger import (
     NETWORK_GAP,
@@ -23,10 +29,12 @@ from rankcast.ledger import (
     Ledger,
 )
 from rankcast.status import Status, parse_status
-from rankcast.wire import Kind, Limits, Packet
+from rankcast.wire import Header, Kind, Limits, Packet
 from rankcast_receiver.backlog import Backlog
+from rankcast_receiver.latecomer import Latecomer
 from rankcast_receiver.patience import Patience
 from rankcast_receiver.sender_clock import SenderClock
+from rankcast_receiver.state import LATE_S
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +45,10 @@ MAX_LATENCIES = 10_000
 DECODE_BUDGET_S: Final = 0.25
 """For all pictures of one turn of the receive thread, in live mode: what waits meanwhile gets old,
 and the longer a turn is, the more waits for the next one."""
-TOO_OLD_S: Final = 0.75
-"""Where packets are dropped, a picture of that age is not shown as live. Its age is reckoned from
-the capture of the newest packet: the rest up to what is called stale is for the way."""
 OVERLOADED_S: Final = 10.0
 """After it fell behind a receiver is called overloaded for that long, and says so once in it."""
+MAX_GAP: Final = 2**32
+"""Frames that may be missing at once: seven weeks at 1000 a second. More is no gap but a lie."""
 KEPT_STREAMS = 64
 """A receiver that runs for years beside a sender that restarts: the last ones suffice."""
 
@@ -90,14 +97,19 @@ class CameraStream:
         self.camera = camera
         self.ledger = ledger
         self.status: Status | None = None
-        self.status_s: float | None = None
-        """When the last status came, monotonic."""
+        self.heard_s: float | None = None
+        """When the last status came, or a picture after one; monotonic."""
         self.frame_s: float | None = None
-        """When the last picture was decoded, monotonic."""
+        """When the last picture was handed out, monotonic."""
+        self.captured_s: float | None = None
+        """When that picture was taken, on the same clock; None where that is unknown."""
         self.ended = False
         self.stream_ids: list[bytes] = []
         self.waiting_for_keyframe = False
         """True while what comes is predicted from a frame that was lost."""
+        self.refusal = ""
+        """Why this receiver cannot take what comes, until it has decoded a picture again: a limit,
+        a codec or a model, not damage on the way. In ASCII."""
         self.keyframe_requests = 0
         self._clock = clock or SenderClock()
         self._patience = patience or Patience()
@@ -111,6 +123,7 @@ class CameraStream:
         self._behind = False
         self._behind_s = self._said_behind_s = float("-inf")
         self._dropped = 0
+        self._latecomer = Latecomer()
         self._stream_id = b""
         self._reached: dict[bytes, int] = {}
         self._next_sequence: int | None = None
@@ -137,6 +150,15 @@ class CameraStream:
         """True when pictures were dropped lately because decoding took too long."""
         return self._now_s() - self._behind_s < OVERLOADED_S
 
+    @property
+    def holding(self) -> bool:
+        """True while a picture that came late waits for a fresh one; `decode` gives it out."""
+        return self._latecomer.waiting
+
+    def abandon(self) -> None:
+        """Count the picture that waits as stopped: nobody will call `decode` any more."""
+        self.ledger.lose(STOPPED, self._latecomer.clear())
+
     def take_delays(self) -> Sequence[Delay]:
         """Latencies of the frames since the last call, where the sender's clock is known."""
         delays, self._delays = self._delays, []
@@ -148,6 +170,8 @@ class CameraStream:
         It has no sequence: the gap that it leaves is put down to it once the next one shows it.
         """
         self._refused_unnamed += 1
+        if isinstance(error, LimitError | UnknownVersionError):
+            self._note_refusal(error)  # anything else may be damage, and the next one whole
         self._complain(error)
 
     def accept(self, packet: Packet) -> bool:
@@ -161,10 +185,12 @@ class CameraStream:
         Raises
         ------
         WireError
-            If it is a status or end with a broken body.
+            If it is a status or end with a broken body, or nobody publishes as many frames as are
+            missing before it.
         """
         header = packet.header
         status = None if header.kind.is_picture else parse_status(packet)
+        self._check_gap(header, header.sequence if status is None else status.published)
         self._clock.hear(
             header.t_capture_mono_ns, header.t_capture_utc_ns, time.monotonic_ns(), time.time_ns()
         )
@@ -177,7 +203,7 @@ class CameraStream:
             self._begin(header.stream_id)
         if status is not None:
             self.status = status
-            self.status_s = time.monotonic()
+            self.heard_s = time.monotonic()
             self._clock.vouch(status.clock_synchronised, status.clock_error_ms)
             self._advance(status.published)
             self.ended = header.kind is Kind.END
@@ -189,6 +215,8 @@ class CameraStream:
         self._next_sequence = header.sequence + 1
         self.ledger.enter()
         self.ledger.lose(SKIPPED_AS_OLD, self._backlog.add(packet))
+        if self.heard_s is not None:
+            self.heard_s = time.monotonic()
         self.ended = False
         return True
 
@@ -200,7 +228,8 @@ class CameraStream:
         """Decode the accepted packets in order and return the newest picture.
 
         Pictures that were decoded only because newer ones are predicted from them count as
-        skipped.
+        skipped. In live mode one that comes late after fresh ones waits for a second at most: what
+        comes meanwhile takes its place. Call it again while `holding`.
 
         Parameters
         ----------
@@ -212,7 +241,6 @@ class CameraStream:
         """
         newest: Frame | None = None
         packets = deque(self._work())
-        last = packets[-1] if packets else None
         began_s = self._now_s()
         begun = False
         while packets:
@@ -221,21 +249,29 @@ class CameraStream:
                 break
             if self._live and begun and len(packets) > 1 and self._now_s() - began_s >= budget_s:
                 self._fall_behind(len(packets))
-                assert last is not None
-                age_s = self._now_s() - began_s
-                if newest is not None and age_s + _lag_s(newest, last) > TOO_OLD_S:
-                    self.ledger.lose(SKIPPED_AS_OLD)
-                    newest = None
                 break
             begun = True
             frame = self._rebuild(packets.popleft())
             if frame is not None:
                 self.ledger.lose(SKIPPED_AS_OLD, 0 if newest is None else 1)
                 newest = frame
+        now_s = self._now_s()
         if newest is not None:
+            age_s = self._age_s(newest, now_s)
+            late = self._live and age_s is not None and age_s > LATE_S
+            self.ledger.lose(SKIPPED_AS_OLD, self._latecomer.put(newest, now_s, late=late))
+        shown = self._latecomer.take(now_s, last=self.ended)
+        if shown is not None:
+            age_s = self._age_s(shown, now_s)
             self.ledger.passed()
-            self.frame_s = self._now_s()
-        return newest
+            self.frame_s = now_s
+            self.captured_s = None if age_s is None else now_s - age_s
+        return shown
+
+    def _age_s(self, frame: Frame, now_s: float) -> float | None:
+        t_mono_ns, t_utc_ns = frame.t_capture_mono_ns, frame.t_capture_utc_ns
+        age_ns = self._clock.age_ns(t_mono_ns, t_utc_ns, round(now_s * 1e9))
+        return None if age_ns is None else age_ns / 1e9
 
     def _work(self) -> Sequence[Packet]:
         """Packets for the decoder; the others are accounted for."""
@@ -265,8 +301,10 @@ class CameraStream:
             return None
         except WireError as exc:
             self.ledger.lose(REFUSED_PACKET)
+            self._note_refusal(exc)
             self._complain(exc)
             return None
+        self.refusal = ""
         self._backlog.decoded(packet.header)
         self._behind = False
         self.waiting_for_keyframe = False
@@ -313,12 +351,21 @@ class CameraStream:
             del self._reached[old]
         self._decoder = Decoder(self._limits, models=self._models)
         self.ledger.lose(SKIPPED_AS_OLD, self._backlog.clear())
+        self.ledger.lose(SKIPPED_AS_OLD, self._latecomer.clear())
         self._backlog = Backlog()
         self._behind = False
         self._next_sequence = self._reached.pop(stream_id, None)
         self._refused_unnamed = 0
+        self.refusal = ""
         self.waiting_for_keyframe = False
-        self.status = self.status_s = None
+        self.status = self.heard_s = None
+
+    def _check_gap(self, header: Header, sequence: int) -> None:
+        """Refuse what would make the counts absurd, for they are said to people and to senders."""
+        same = header.stream_id == self._stream_id
+        reached = self._next_sequence if same else self._reached.get(header.stream_id)
+        if reached is not None and sequence - reached > MAX_GAP:
+            raise LimitError(f"{sequence - reached} frames are missing, the limit is {MAX_GAP}")
 
     def _advance(self, sequence: int) -> None:
         """Count what is missing before `sequence`; the first one seen is where we joined."""
@@ -331,6 +378,9 @@ class CameraStream:
         self._refused_unnamed = 0
         self._next_sequence = max(sequence, self._next_sequence or 0)
 
+    def _note_refusal(self, error: WireError) -> None:
+        self.refusal = str(error).encode("ascii", "backslashreplace").decode("ascii")
+
     def _complain(self, error: WireError | NeedKeyframe) -> None:
         if self._may_say():
             log.warning("%s: refused a packet: %s", self.camera, error)
@@ -341,10 +391,6 @@ class CameraStream:
             return False
         self._complained = now
         return self._patience.may_say()
-
-
-def _lag_s(frame: Frame, last: Packet) -> float:
-    return (last.header.t_capture_mono_ns - frame.t_capture_mono_ns) / 1e9
 
 
 def decode_newest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -132,6 +133,7 @@ class Subscriber:
                         suffix=f"-{number}" if len(endpoints) > 1 else "",
                     )
                 )
+            self._judged = {c: c.states() for c in self._connections}
             self._poller = self._make_poller()
         except BaseException:
             self.close()
@@ -179,26 +181,11 @@ class Subscriber:
         NoStreamError
             If no new frame came within ``timeout_s``.
         """
-        last_frame = time.monotonic()
-        budget_s = DECODE_BUDGET_S / len(self._connections)
-        while not self._stopped():
-            wait_s = POLL_S
-            if self._timeout_s is not None:
-                wait_s = min(wait_s, max(0.0, last_frame + self._timeout_s - time.monotonic()))
-            ready = dict(self._poller.poll(round(wait_s * 1000)))
-            self._tick()
-            if not ready and self._timeout_s is not None and wait_s < POLL_S:
-                raise NoStreamError(self._silence())
+        try:
+            yield from self._frames()
+        finally:
             for connection in self._connections:
-                for frame in connection.receive(budget_s, self._stopped):
-                    yield frame
-                    last_frame = time.monotonic()  # the caller's time is not the sender's
-            # After receiving: what waited while this process stood still is no silence.
-            if time.monotonic() >= self._next_states_s:
-                self._post_states()
-            if not self._stay and all(connection.ended for connection in self._connections):
-                self._post_states()
-                return
+                connection.abandon()
 
     def close(self) -> None:
         """Close all sockets; may be called twice."""
@@ -217,6 +204,34 @@ class Subscriber:
     ) -> None:
         self.close()
 
+    def _frames(self) -> Iterator[Frame]:
+        budget_s = DECODE_BUDGET_S / len(self._connections)
+        last_frame = time.monotonic()
+        while not self._stopped():
+            self._poller.poll(round(1000 * min(POLL_S, self._remaining_s(last_frame))))
+            self._tick()
+            due = time.monotonic() >= self._next_states_s
+            for connection in self._connections:
+                frames = connection.receive(budget_s, self._stopped)
+                if due:
+                    # After receiving: what waited while this process stood still is no silence.
+                    # Before the frames go out: a late one must not find the word for the last.
+                    self._judge(connection)
+                for frame in frames:
+                    yield frame
+                    last_frame = time.monotonic()  # the caller's time is not the sender's
+            if not self._stay and all(connection.ended for connection in self._connections):
+                self._post_states()
+                return
+            if self._remaining_s(last_frame) == 0 and not any(c.holding for c in self._connections):
+                raise NoStreamError(self._silence())
+
+    def _remaining_s(self, last_frame: float) -> float:
+        """Seconds until the time-out; infinite without one."""
+        if self._timeout_s is None:
+            return math.inf
+        return max(0.0, last_frame + self._timeout_s - time.monotonic())
+
     def _make_poller(self) -> zmq.Poller:
         poller = zmq.Poller()
         for connection in self._connections:
@@ -231,12 +246,18 @@ class Subscriber:
             self._poller = self._make_poller()
 
     def _post_states(self) -> None:
-        states = tuple(state for c in self._connections for state in c.states())
+        for connection in self._connections:
+            self._judge(connection)
+
+    def _judge(self, connection: Connection) -> None:
+        """Judge the cameras of one connection, and tell of them if a state has changed."""
+        self._next_states_s = time.monotonic() + STATES_S
+        self._judged[connection] = connection.states()
+        states = tuple(state for c in self._connections for state in self._judged[c])
         changed = [(s.camera, s.state) for s in states] != [
             (s.camera, s.state) for s in self._states
         ]
         self._states = states
-        self._next_states_s = time.monotonic() + STATES_S
         if changed:
             for state in states:
                 self._log_state(state)

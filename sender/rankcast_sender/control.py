@@ -19,6 +19,7 @@ from rankcast.transport import UNACKNOWLEDGED_MS, SocketOptions, configure, is_i
 from rankcast.worker import Worker
 from rankcast_sender.binding import Context, bind
 from rankcast_sender.desk import Client, Desk
+from rankcast_sender.peer import user_of
 from rankcast_sender.wakeup import Wakeup
 
 log = logging.getLogger(__name__)
@@ -190,7 +191,7 @@ class ControlThread:
         except WireError as exc:
             self._refuse(str(exc))
             return True
-        asked = self._identify(client, _user_of(frames[1]))
+        asked = self._identify(client, user_of(frames[1]))
         self._tickets += 1
         ticket = self._tickets
         if len(self._late) >= MAX_LATE and request.op in ("set", "original"):
@@ -233,11 +234,3 @@ class ControlThread:
         if now - self._complained >= COMPLAINT_INTERVAL_S:
             self._complained = now
             log.warning("refused a control message (%d so far): %s", self.refused, why)
-
-
-def _user_of(frame: zmq.Frame) -> str:
-    """User id that authentication gave to the connection of `frame`; empty without any."""
-    try:
-        return str(frame.get("User-Id"))
-    except zmq.ZMQError:  # no such property: nobody was asked who he is
-        return ""

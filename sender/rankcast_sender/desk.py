@@ -14,6 +14,7 @@ from rankcast.control import OPERATIONS, Reply, Request
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.frame import Scalar
 from rankcast.printable import printable
+from rankcast.status import MAX_MS
 from rankcast.wire import STREAM_ID_BYTES, UINT64_MAX
 from rankcast_sender.changes import Changes
 from rankcast_sender.originals import Originals
@@ -288,4 +289,5 @@ def _milliseconds(args: Mapping[str, Scalar], name: str) -> float | None:
         return None
     if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
         raise _RefusedError(f"{name} is {value!r:.40}, want a number")
-    return float(value)
+    # Small negative ones are errors of a measured clock; others would spoil the status for all.
+    return min(max(float(value), 0.0), MAX_MS)

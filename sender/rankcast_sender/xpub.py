@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import zmq
 
@@ -14,7 +15,7 @@ from rankcast.errors import WorkerError
 from rankcast.mailbox import Mailbox, MailboxClosed
 from rankcast.pulse import Pulse
 from rankcast.status import Status, pack_status
-from rankcast.topic import VIEWER_PREFIX, frames_topic, status_topic, viewer_topics
+from rankcast.topic import frames_topic, status_topic
 from rankcast.transport import (
     SUBSCRIPTION_BYTES,
     SocketOptions,
@@ -23,7 +24,9 @@ from rankcast.transport import (
 )
 from rankcast.wire import Kind
 from rankcast.worker import Worker
+from rankcast_sender.audience import Audience
 from rankcast_sender.binding import Context, bind
+from rankcast_sender.peer import address_of, user_of
 from rankcast_sender.wakeup import Wakeup
 
 log = logging.getLogger(__name__)
@@ -41,8 +44,6 @@ HURRIED_LAST_LINGER_S = 0.15
 takes a quarter of it for its own end."""
 FINISH_POLL_MS = 50
 CLOSE_POLL_S = 0.1
-MAX_TOPICS = 10_000
-"""Topics come from whoever connects: beyond that many they are not looked at."""
 MAX_SUBSCRIPTIONS = 1000
 """Read in one turn at most: a viewer that sends nothing else must not hold the frames up."""
 
@@ -105,8 +106,7 @@ class XpubThread:
         self._linger_s = linger_s
         self._closed_at = 0.0
         self._hurried = False
-        self._topics: set[bytes] = set()
-        self._viewers: set[bytes] = set()
+        self._audience = Audience(())
         self._changed = threading.Condition()
         self._bound = threading.Event()
         self._gone = threading.Event()
@@ -244,8 +244,7 @@ class XpubThread:
             # Each one that joins shall get a key frame, also one without a topic of its own.
             xpub.setsockopt(zmq.XPUB_VERBOSE, 1)
             bind(xpub, self._endpoint, REBIND_S if patient else 0.0)
-            self._topics.clear()
-            self._viewers.clear()
+            self._audience = Audience(channel.name for channel in self._channels)
             self._bound.set()
             if not self._serve(xpub, waiting):
                 return False
@@ -346,42 +345,19 @@ class XpubThread:
 
     def _read_subscriptions(self, xpub: zmq.Socket[bytes]) -> set[Channel]:
         """Keep track of who watches; return the channels that somebody joined."""
-        joined: set[Channel] = set()
+        joined: set[str] = set()
+        # Without keys a peer may call itself what it likes, so that only its address counts.
+        who = address_of if self._options.curve is None else user_of
         for _ in range(MAX_SUBSCRIPTIONS):
             try:
-                message = xpub.recv(zmq.NOBLOCK)
+                frame = xpub.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 break
-            if message[:1] not in (b"\0", b"\1"):
-                continue  # viewers may send anything; only subscriptions mean something
-            here, topic = message[:1] == b"\1", message[1:]
-            known = self._viewers if topic.startswith(VIEWER_PREFIX) else self._topics
-            if not here:
-                known.discard(topic)
-            elif len(known) < MAX_TOPICS:
-                known.add(topic)
-                joined |= self._reached(topic)
+            joined |= self._audience.take(frame.bytes, partial(who, frame))
         for channel in self._channels:
-            # libzmq subscriptions are prefixes: the empty one takes every camera.
-            watched = any(frames_topic(channel.name).startswith(topic) for topic in self._topics)
-            # A plain ZeroMQ subscriber has no token: together they count as one viewer.
-            viewers = sum(topic.startswith(_viewers_of(channel)) for topic in self._viewers)
-            channel.viewers = max(1, viewers) if watched else 0
-            if channel in joined and watched:
+            channel.viewers = self._audience.viewers(channel.name)
+            if channel.name in joined and channel.viewers:
                 channel.on_join()
         with self._changed:
             self._changed.notify_all()
-        return joined
-
-    def _reached(self, topic: bytes) -> set[Channel]:
-        return {
-            channel
-            for channel in self._channels
-            if frames_topic(channel.name).startswith(topic)
-            or status_topic(channel.name).startswith(topic)
-            or topic.startswith(_viewers_of(channel))
-        }
-
-
-def _viewers_of(channel: Channel) -> tuple[bytes, bytes]:
-    return viewer_topics(channel.name), viewer_topics(None)
+        return {channel for channel in self._channels if channel.name in joined}

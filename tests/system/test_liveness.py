@@ -12,8 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from fakes import free_address
+from faultproxy import FaultProxy
+from faults import Faults
 from processes import rankcast, read_report, run
-from viewers import check_received, check_saved, sending
+from rankcast_receiver.state import State
+from viewers import check_received, check_saved, joined, sending
 
 Figure = Callable[[str], None]
 SOURCE = "synthetic:conveyor?width=320&height=240&fps=30"
@@ -171,6 +174,30 @@ def test_two_cameras_of_one_sender_are_taken_and_the_third_is_left(tmp_path: Pat
     received = {name: camera["received"] for name, camera in values["cameras"].items()}
     assert received == {"left": 10, "right": 10}
     assert len(values["streams"]) == 2
+
+
+def test_where_every_frame_comes_late_all_are_shown_and_none_is_called_live(
+    tmp_path: Path, figure: Figure
+) -> None:
+    with (
+        sending(tmp_path, "--codec", "jpeg") as sender,
+        FaultProxy(sender.address) as proxy,
+        joined(proxy.address) as viewer,
+    ):
+        viewer.wait_more(15)
+        proxy.set(Faults(latency_s=1.5))  # a handshake would take too long with it
+        viewer.wait_for(lambda seen: seen[-1].age_ms > 1000)
+        late = viewer.wait_more(30)
+        told = viewer.subscriber.states[0]
+        proxy.set(Faults())
+        live_s = viewer.wait_state(State.LIVE, late[0].at)
+        figure(f"late frames are {late[-1].age_ms:.0f} ms old: {told}")
+        assert min(seen.age_ms for seen in late) > 1000
+        assert told.state is State.STALE
+        assert "after they were taken" in told.detail
+        assert live_s > late[-1].at, "none of them was called live"
+        sender.stop()
+        viewer.finish()
 
 
 def test_after_a_loss_a_key_frame_is_asked_for_and_the_stream_goes_on(

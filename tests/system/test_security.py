@@ -6,13 +6,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
 
 from fakes import free_address
 from keyed_station import JPEG, Station
@@ -21,9 +22,13 @@ from rankcast.config import set_layers, validate
 from rankcast.control_client import ControlClient
 from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError
 from rankcast.keys import Role, authorize, new_key, revoke
-from rankcast.transport import control_endpoint
+from rankcast.status import parse_status
+from rankcast.topic import frames_topic, status_topic, viewer_topic
+from rankcast.transport import SocketOptions, configure, control_endpoint
+from rankcast.wire import unpack
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.state import State
+from rankcast_sender.audience import MAX_VIEWERS_OF_ONE
 from rankcast_sender.settings import SenderSettings
 from sabotage import sabotaged
 from starvation import Starvation
@@ -76,6 +81,55 @@ def test_a_keyed_stream_arrives_whole_and_no_secret_is_ever_told(
     assert "viewer1 (viewer) connected" in said
     for secret in station.secrets():
         assert not any(secret[at : at + 12] in said for at in range(0, 29, 4))
+
+
+def test_no_flood_of_subscriptions_by_an_admitted_key_keeps_a_viewer_out(
+    station: Station, figure: Callable[[str], None]
+) -> None:
+    station.make("viewer1")
+    station.make("mallory")
+    (curve,) = station.curves("mallory")
+    options = SocketOptions(64, 262_144, 1 << 20, curve=curve)
+    with (
+        station.sending() as sender,
+        zmq.Context() as context,
+        context.socket(zmq.SUB) as flood,
+    ):
+        configure(flood, options)
+        flood.setsockopt(zmq.SNDHWM, 0)
+
+        def take(*topics: bytes) -> None:
+            for topic in topics:
+                flood.setsockopt(zmq.SUBSCRIBE, topic)
+
+        def wait_counted(viewers: int) -> None:
+            """Wait until the sender has come so far; subscriptions keep their order."""
+            said = -1
+            while said != viewers:
+                assert flood.poll(30_000), f"the sender says {said} viewers, want {viewers}"
+                packet = unpack(flood.recv().partition(b"\0")[2])
+                if not packet.header.kind.is_picture:
+                    said = parse_status(packet).viewers
+
+        def tokens(start: int, count: int) -> Iterator[bytes]:
+            for number in range(start, start + count):
+                yield viewer_topic(number.to_bytes(16, "big"), "cam")
+
+        take(status_topic("cam"), frames_topic("cam"), *tokens(0, 2))
+        flood.connect(sender.address)
+        wait_counted(2)
+        take(*(b"junk%06d" % number for number in range(10_500)), *tokens(2, 1))
+        wait_counted(3)
+        flood.setsockopt(zmq.UNSUBSCRIBE, frames_topic("cam"))
+        # As many viewers as it likes, of whom none takes frames.
+        take(*(b"more%06d" % number for number in range(500)), *tokens(3, 2 * MAX_VIEWERS_OF_ONE))
+        wait_counted(0)
+        sender.process.wait_line("are not counted")
+        with Viewer(sender.address, curves=station.curves("viewer1")) as viewer:
+            began = time.monotonic()
+            viewer.wait_more(1)
+            figure(f"joined {time.monotonic() - began:.2f} s after 10,500 topics of another key")
+            viewer.wait_more(10)
 
 
 def test_without_the_right_keys_nothing_comes_and_the_reason_is_told(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.frame import Frame
+from rankcast_receiver.sender_clock import MOST_ERROR_NS
 from rankcast_receiver.sinks.overlay import OverlayText, screen_picture
 from rankcast_receiver.state import STALE_S, CameraState, State
 
@@ -63,7 +64,7 @@ class Tile:
         now_s, now_ns : float, int
             Monotonic clock; the second is compared with capture times.
         state : CameraState or None
-            What is known of the camera; without it only the silence is told.
+            What is known of the camera; without it only its age is told.
         """
         frame = self.frame
         return OverlayText(
@@ -71,17 +72,21 @@ class Tile:
                 f"{frame.camera} #{frame.sequence}   {self._rates(now_s)}",
                 f"{describe_coding(frame)}   {_age(frame, now_ns)}",
             ),
-            stale=self._stale(now_s, state),
+            stale=self._stale(now_s, now_ns, state),
         )
 
-    def _stale(self, now_s: float, state: CameraState | None) -> str:
-        silent_s = now_s - self._arrived_s
+    def _stale(self, now_s: float, now_ns: int, state: CameraState | None) -> str:
+        silent_s = old_s = now_s - self._arrived_s
+        captured_ns = self.frame.t_capture_here_ns
+        if captured_ns is not None and self.frame.clock_error_ns <= MOST_ERROR_NS:
+            # It may have been old when it came here, and nobody has judged it since.
+            old_s = max(silent_s, (now_ns - captured_ns) / 1e9)
         if state is not None and state.state not in (State.LIVE, State.CONNECTING):
             if state.state is State.ENDED:
                 return "" if silent_s <= STALE_S else f"ENDED {silent_s:.0f} s ago"
             words = str(state) if state.state is not State.STALE else state.detail
-            return f"STALE {silent_s:.1f} s: {words}"
-        return f"STALE {silent_s:.1f} s" if silent_s > STALE_S else ""
+            return f"STALE {old_s:.1f} s: {words}"
+        return f"STALE {old_s:.1f} s" if old_s > STALE_S else ""
 
     def _forget(self, now_s: float) -> None:
         while self._arrivals and now_s - self._arrivals[0].t_s > RATE_WINDOW_S:

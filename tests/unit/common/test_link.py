@@ -186,6 +186,7 @@ def test_a_message_above_the_limit_ends_the_session_for_good() -> None:
         socket.send(bytes(2 << 20))
         reaches(monitor, Link.CLOSED)
         until(monitor, lambda: monitor.given_up)
+        until(monitor, lambda: "longer than limits.max_packet_bytes" in monitor.detail)
 
 
 def test_a_failure_stands_while_libzmq_tries_again() -> None:

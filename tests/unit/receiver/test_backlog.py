@@ -67,6 +67,11 @@ def packets(references: Sequence[int | None]) -> list[Packet]:
     return made
 
 
+def unclocked(packet: Packet) -> Packet:
+    """The same without the time of capture."""
+    return replace(packet, header=replace(packet.header, t_capture_mono_ns=0, t_capture_utc_ns=0))
+
+
 def all_kept(count: int) -> list[Packet]:
     return packets([None, *range(count - 1)])
 
@@ -193,19 +198,6 @@ def test_the_last_picture_is_not_dropped_where_it_is_the_only_one_left(
     assert not stream.overloaded
 
 
-def test_a_picture_far_behind_what_has_come_is_not_shown_as_live(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    stream, decoder, _ = slowed(monkeypatch, 2 * DECODE_BUDGET_S)
-    made = all_kept(10)
-    accept(stream, made[:1])
-    assert stream.decode() is not None
-    accept(stream, made[1:10])  # 0.27 s apart, and half a second to decode the first
-    assert stream.decode() is None
-    assert decoder.sequences == [0, 1]
-    assert stream.ledger.balance().lost == {SKIPPED_AS_OLD: 9}
-
-
 def test_it_is_said_every_ten_seconds_at_most_that_decoding_is_too_slow(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -295,7 +287,8 @@ def test_pictures_come_out_as_they_were_sent_when_many_wait_and_half_of_them_are
     """With the real codec, whose decoder must never meet a reference that it was not given."""
     encoder = rankcast.Encoder("svd-patch", refs=2)
     ramp = np.add.outer(np.arange(48) * 2, np.arange(64) * 2).astype(np.uint8)
-    made = [unpack(encoder.encode(np.roll(ramp, n % 8, axis=1))) for n in range(16)]
+    # Without the time of capture: compiling takes so long that they would be late.
+    made = [unclocked(unpack(encoder.encode(np.roll(ramp, n % 8, axis=1)))) for n in range(16)]
     every = rankcast.Decoder()
     wanted = [every.decode_packet(packet) for packet in made]
     stream = CameraStream("cam", Limits(), Ledger())

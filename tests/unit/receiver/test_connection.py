@@ -16,9 +16,11 @@ from bare_sender import WAIT_S, in_thread, sender
 from fakes import FakeSink, free_address
 from rankcast.errors import NoStreamError, SettingsError
 from rankcast.transport import CurveClient
+from rankcast.wire import Limits
 from rankcast_receiver import Subscriber
 from rankcast_receiver.lane import Lane
 from rankcast_receiver.pipeline import _outcome
+from rankcast_receiver.renewal import GIVEN_UP_FIRST_S, GIVEN_UP_MAX_S
 from rankcast_receiver.report import Tally, build_report
 from rankcast_receiver.state import CameraState, State
 
@@ -173,6 +175,33 @@ def test_a_session_that_libzmq_gave_up_is_remade_at_once() -> None:
             assert subscriber.reconnects == 1
     assert values == [1, 2]
     assert time.monotonic() - started < 3.0, "long before silence would be noticed"
+
+
+def test_a_session_that_ends_over_every_picture_is_remade_less_and_less_often() -> None:
+    """Each new one is a viewer that joins: all the others pay for its key frame."""
+    address, limits = free_address(), Limits(max_packet_bytes=4096)
+    with (
+        sender(address) as send,
+        Subscriber(address, timeout_s=WAIT_S, limits=limits) as subscriber,
+    ):
+        (connection,) = subscriber._connections
+
+        def work() -> None:
+            for _ in range(3):
+                send.wait_viewers()
+                send.say("cam")
+                send.socket.send(bytes(2 << 20))
+            send.wait_viewers()
+            pauses_s.append(connection._renewal.pause_s)
+            send.frame("cam")
+
+        pauses_s: list[float] = []
+        with in_thread(work):
+            next(iter(subscriber))
+        assert pauses_s[0] > GIVEN_UP_MAX_S
+        assert connection._renewal.pause_s == GIVEN_UP_FIRST_S, (
+            "with a picture everything is well again"
+        )
 
 
 def test_each_new_connection_tries_the_next_key_of_the_sender() -> None:

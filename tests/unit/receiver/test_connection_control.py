@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from rankcast.topic import frames_topic, status_topic
 from rankcast.transport import control_endpoint
 from rankcast.wire import Kind
 from rankcast_receiver import Subscriber
-from rankcast_receiver.state import State
+from rankcast_receiver.state import CameraState, State
 
 
 def test_a_wrong_camera_name_is_told_with_the_names_that_there_are() -> None:
@@ -34,11 +35,48 @@ def test_a_wrong_camera_name_is_told_with_the_names_that_there_are() -> None:
         Subscriber(address, camera="cam", timeout_s=1.5) as subscriber,
     ):
         # Silence is what such a name sounds like: no reason to connect anew again and again.
-        subscriber._connections[0]._rebuild_after_s = 0.5
+        subscriber._connections[0]._renewal._patience_s = 0.5
         with pytest.raises(NoStreamError, match="no camera cam; it has left, right"):
             list(subscriber)
     assert subscriber.states[0].state is State.NO_SUCH_CAMERA
     assert subscriber.reconnects == 0
+
+
+def test_a_wrong_name_beside_a_right_one_is_told_too_also_after_the_sender_restarted() -> None:
+    address = free_address()
+    said = {"status": lambda _: {"cameras": {"left": "live"}}}
+
+    def told(states: Sequence[CameraState]) -> bool:
+        return [state.state for state in states[1:]] == [State.NO_SUCH_CAMERA]
+
+    found, done = threading.Event(), threading.Event()
+    details: list[str] = []
+
+    def listen(states: Sequence[CameraState]) -> None:
+        if told(states):
+            details.append(states[1].detail)
+            found.set()
+
+    def work() -> None:
+        for _ in range(2):
+            with sender(address, "left") as send:
+                send.wait_viewers(2)
+                send.say("left")  # before anything answers on the other channel
+                with Answerer(control_endpoint(address), said):
+                    for _ in range(100):
+                        if found.wait(0.1):
+                            break
+                        send.frame("left")
+                        send.say("left")
+            found.clear()
+        done.set()
+
+    with (
+        in_thread(work),
+        Subscriber(address, camera=["left", "lfet"], stopped=done.is_set, on_state=listen) as sub,
+    ):
+        list(sub)
+    assert details == ["the sender has no camera lfet; it has left"] * 2
 
 
 def test_a_lost_frame_is_followed_by_a_request_and_marked_stale_until_the_key_frame() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import pairwise
 
 import pytest
 import zmq
@@ -12,9 +13,10 @@ import zmq
 import rankcast
 from answerer import Answerer, pong
 from fakes import free_address, picture
-from rankcast.ledger import Ledger
+from rankcast.errors import LimitError
+from rankcast.ledger import NETWORK_GAP, Ledger
 from rankcast.wire import Limits, unpack
-from rankcast_receiver.control_link import ControlLink
+from rankcast_receiver.control_link import MAX_COUNT, ControlLink
 from rankcast_receiver.sender_clock import MEASURED, UNKNOWN, SenderClock
 from rankcast_receiver.stream import CameraStream
 
@@ -160,6 +162,65 @@ def test_a_receiver_that_is_too_slow_asks_for_a_key_frame_once_in_two_seconds(
         link.ask_keyframe("cam", stream)
         assert stream.keyframe_requests == 3
         sender.wait("keyframe", 3)
+
+
+def test_key_frames_that_are_refused_are_asked_for_less_and_less_until_one_is_decoded() -> None:
+    """Every viewer pays for them."""
+    address, now = free_address(), [1000.0]
+    stream = some_stream(SenderClock())
+    coming = {"keyframe": lambda _: {"coming": True, "sequence": None}}
+
+    def asked_after(link: ControlLink) -> list[float]:
+        """Pauses between the next six requests, to the tenth of a second."""
+        moments, until_s = [now[0]], now[0] + 300
+        while len(moments) < 7 and now[0] < until_s:
+            now[0] += 0.1
+            before = stream.keyframe_requests
+            link.ask_keyframe("cam", stream)
+            if stream.keyframe_requests > before:
+                moments.append(now[0])
+        return [round(after - before, 1) for before, after in pairwise(moments)]
+
+    with (
+        Answerer(address, coming) as sender,
+        zmq.Context() as context,
+        closing(ControlLink(context, address, SenderClock(), now_s=lambda: now[0])) as link,
+    ):
+        until(link, lambda: (link.ask_keyframe("cam", stream) or True) and link.answered)
+        stream.refuse(LimitError("got 9 bytes, the limit is 4"))
+        assert asked_after(link) == pytest.approx([2, 4, 8, 16, 32, 60], abs=0.15)
+        stream.accept(unpack(rankcast.Encoder("raw").encode(picture())))
+        assert stream.decode() is not None
+        # A frame that was lost on its way afterwards is another matter, and so is a new refusal.
+        link.ask_keyframe("cam", stream)
+        assert max(asked_after(link)) <= 0.3
+        stream.refuse(LimitError("got 9 bytes, the limit is 4"))
+        assert asked_after(link)[:2] == pytest.approx([2, 4], abs=0.15)
+        sender.wait("keyframe", 3)
+
+
+def test_a_report_stays_within_what_can_be_sent_whatever_the_sender_counts() -> None:
+    address = free_address()
+    stream = some_stream(SenderClock())
+    stream.ledger.enter(2**66)
+    stream.ledger.lose(NETWORK_GAP, 2**66)
+    with (
+        Answerer(address, {"report": lambda _: {}}) as sender,
+        linked(address, SenderClock()) as link,
+    ):
+        until(link, lambda: link.socket.poll(0, zmq.POLLOUT) != 0)
+        link.report("cam", stream)
+        (request,) = sender.wait("report")
+    assert request.args["lost"] == MAX_COUNT
+
+
+@pytest.mark.parametrize("wrong", [-1, 2.0, True, None, "1"])
+def test_a_ping_answered_with_no_time_teaches_nothing(wrong: object) -> None:
+    address, clock = free_address(), SenderClock()
+    lies = {"ping": lambda request: {**pong(request), "t1": wrong, "t2": wrong}}
+    with Answerer(address, lies), linked(address, clock) as link:
+        until(link, lambda: link.answered and not link._pings)
+    assert clock.known == UNKNOWN
 
 
 def test_a_report_says_what_was_delivered_lost_and_how_late_it_was() -> None:

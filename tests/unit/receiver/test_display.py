@@ -208,9 +208,9 @@ def test_rates_forget_what_is_older_than_the_window() -> None:
 def test_a_picture_without_successor_turns_stale_and_its_age_grows() -> None:
     sink, screen, clock = display()
     sink.put(frame())
-    clock.t_s += STALE_S
+    clock.t_s += 0.95 * STALE_S
     assert words(sink).stale == ""
-    clock.t_s += 1.5
+    clock.t_s += 1.55
     assert words(sink) == OverlayText(
         ("cam #0   -- fps   -- Mbit/s", "svd  rank 51  38.2 dB   age 2545 ms"), stale="STALE 2.5 s"
     )
@@ -218,8 +218,17 @@ def test_a_picture_without_successor_turns_stale_and_its_age_grows() -> None:
     assert sink.idle()
     assert len(screen.pictures) == before + 1
     assert tuple(screen.pictures[-1][-1, 5]) == (64, 64, 255)
-    sink.put(frame(1))
+    sink.put(frame(1, age_ms=45 - 2500))
     assert words(sink).stale == ""
+
+
+@pytest.mark.parametrize("state", [State.LIVE, State.STALE])
+def test_a_picture_that_was_old_when_it_came_is_never_shown_as_live(state: State) -> None:
+    sink, _, _ = display(CameraState("cam", "tcp://10.0.0.5:5555", state, "frames come late"))
+    sink.put(frame(age_ms=1400))
+    assert words(sink).stale.startswith("STALE 1.4 s")
+    sink.put(frame(1, age_ms=1400, clock_error_ns=600_000_000))
+    assert words(sink).stale == ("" if state is State.LIVE else "STALE 0.0 s: frames come late")
 
 
 def test_idle_is_cheap_when_called_too_often() -> None:

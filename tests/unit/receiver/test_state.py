@@ -24,6 +24,17 @@ FIRST = Evidence(link=Link.CONNECTING, link_age_s=0.1, ever_up=False, wanted="ca
          "a frame was lost"),
         (replace(ANSWERS, waiting_for_keyframe=True, overloaded=True), State.STALE,
          "decoding is slower"),
+        (replace(ANSWERS, frame_age_s=0.9, picture_age_s=0.95), State.LIVE, ""),
+        (replace(ANSWERS, frame_age_s=0.1, picture_age_s=1.5), State.STALE,
+         "frames come 1.4 s after they were taken"),
+        (replace(ANSWERS, frame_age_s=0.95, picture_age_s=1.05), State.STALE,
+         "frames stopped coming"),
+        (replace(ANSWERS, frame_age_s=0.1, picture_age_s=-3600.0), State.LIVE, ""),
+        (replace(ANSWERS, waiting_for_keyframe=True, refusal="the limit is 9"), State.STALE,
+         "what comes is refused (the limit is 9), waiting for a key frame"),
+        (replace(ANSWERS, frame_age_s=None, refusal="the limit is 9"), State.STALE,
+         "the sender answers, cam is live, but what comes is refused (the limit is 9)"),
+        (replace(ANSWERS, frame_age_s=0.1, refusal="the limit is 9"), State.LIVE, ""),
         (replace(ANSWERS, camera_state="opening"), State.OPENING, "cam is opening"),
         (replace(ANSWERS, camera_state="waiting"), State.WAITING_FOR_TRIGGER, "cam is waiting"),
         (replace(ANSWERS, camera_state="stalled"), State.CAMERA_DEAD, "cam is stalled"),
@@ -36,6 +47,8 @@ FIRST = Evidence(link=Link.CONNECTING, link_age_s=0.1, ever_up=False, wanted="ca
         (replace(UP, link_age_s=0.5), State.CONNECTING, "no word"),
         (replace(UP, link_age_s=3.0), State.NO_SUCH_CAMERA, "is that its name?"),
         (replace(UP, cameras=("left", "right")), State.NO_SUCH_CAMERA, "it has left, right"),
+        (replace(ANSWERS, status_age_s=2.6, cameras=("left",)), State.NO_SUCH_CAMERA, "has left"),
+        (replace(ANSWERS, status_age_s=0.6, cameras=("left",)), State.STALE, "stopped coming"),
         (replace(UP, cameras=("cam",)), State.NETWORK_DEAD, "nothing answered"),
         (replace(UP, wanted=""), State.NETWORK_DEAD, "nothing answered"),
         (FIRST, State.CONNECTING, "nothing answered yet"),
@@ -84,6 +97,13 @@ def test_no_state_is_live_more_than_a_second_after_the_last_frame(link: Link) ->
                 camera_state=camera_state,
             )
             assert judge(seen)[0] is not State.LIVE
+
+
+@pytest.mark.parametrize("link", list(Link))
+def test_no_picture_older_than_a_second_is_live_however_lately_it_came(link: Link) -> None:
+    for late_s in (0.05, 0.9, 5.0):
+        seen = replace(ANSWERS, link=link, frame_age_s=1.01 - late_s, picture_age_s=1.01)
+        assert judge(seen)[0] is not State.LIVE
 
 
 def test_words_of_a_sender_that_are_none_are_quoted_and_cut() -> None:

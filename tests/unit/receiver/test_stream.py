@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import rankcast
 from fakes import picture
-from rankcast.errors import WireError
+from rankcast.errors import LimitError, WireError
 from rankcast.ledger import (
     NETWORK_GAP,
     REFUSED_PACKET,
@@ -23,12 +23,12 @@ from rankcast.ledger import (
 )
 from rankcast.status import Status, pack_status
 from rankcast.wire import Kind, Limits, Packet, pack, unpack
-from rankcast_receiver.stream import CameraStream
+from rankcast_receiver.stream import MAX_GAP, CameraStream
 
 
-def make_stream() -> tuple[CameraStream, Ledger]:
+def make_stream(*, live: bool = True) -> tuple[CameraStream, Ledger]:
     ledger = Ledger()
-    return CameraStream("cam", Limits(), ledger), ledger
+    return CameraStream("cam", Limits(), ledger, live=live), ledger
 
 
 def packets(count: int) -> list[Packet]:
@@ -105,10 +105,63 @@ def test_a_predicted_frame_without_its_reference_waits_for_a_keyframe() -> None:
     assert ledger.balance().lost == {WAITING_FOR_KEYFRAME: 1}
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_why_nothing_can_be_decoded_is_known_until_a_picture_is(named: bool) -> None:
+    stream, _ = make_stream()
+    good = packets(3)
+    if named:
+        stream.accept(replace(good[0], body=memoryview(b"short")))
+        stream.decode()
+        assert "bytes" in stream.refusal
+    else:
+        stream.accept(good[0])
+        stream.refuse(LimitError("got 9 bytes \u2603, the limit is 4"))
+        assert stream.refusal == "got 9 bytes \\u2603, the limit is 4"
+    stream.accept(good[1])
+    assert stream.decode() is not None
+    assert stream.refusal == ""
+
+
+def test_damage_on_the_way_is_no_refusal_that_comes_again() -> None:
+    stream, _ = make_stream()
+    stream.accept(packets(1)[0])
+    stream.refuse(WireError("CRC-32 differs"))
+    assert stream.refusal == ""
+
+
+@pytest.mark.parametrize("start", [0, 5])
+def test_a_gap_that_nobody_can_have_published_is_refused_and_not_counted(start: int) -> None:
+    stream, ledger = make_stream()
+    first = packets(1)[0]
+    stream.accept(status(first.header.stream_id, start))
+    for lie in (2**64 - 1, start + MAX_GAP + 1):
+        with pytest.raises(LimitError, match="frames are missing"):
+            stream.accept(status(first.header.stream_id, lie))
+        with pytest.raises(LimitError, match="frames are missing"):
+            stream.accept(unpack(pack(replace(first.header, sequence=lie), first.body)))
+    assert ledger.balance().entered == 0
+    assert stream.status is not None
+    assert stream.status.published == start
+    stream.accept(status(first.header.stream_id, start + MAX_GAP))
+    assert ledger.balance().lost == {NETWORK_GAP: MAX_GAP}
+
+
+def test_no_gap_hides_behind_another_stream() -> None:
+    stream, ledger = make_stream()
+    old, new = packets(2), packets(2)
+    for packet in (*old, *new):
+        stream.accept(packet)
+    lie = unpack(pack(replace(old[0].header, sequence=2**63), old[0].body))
+    with pytest.raises(LimitError):
+        stream.accept(lie)
+    assert stream.stream_id == new[0].header.stream_id
+    assert ledger.balance().entered == 4
+
+
 def test_a_wrong_checksum_is_a_cause_of_its_own_and_is_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    stream, ledger = make_stream()
+    stream, ledger = make_stream(live=False)  # compiling makes the first picture late
     encoder = rankcast.Encoder("svd-patch")
     key, predicted = (unpack(encoder.encode(picture(number))) for number in range(2))
     forged = replace(predicted, header=replace(predicted.header, checksum=1))

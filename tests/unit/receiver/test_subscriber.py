@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import zmq
 
+import bare_sender
 import rankcast
 from fakes import free_address, picture
 from rankcast.errors import NoStreamError, SettingsError
+from rankcast.frame import Frame
 from rankcast.ledger import NETWORK_GAP, REFUSED_PACKET, SKIPPED_AS_OLD
 from rankcast.status import Status, pack_status
 from rankcast.topic import frames_topic, status_topic
 from rankcast.wire import Kind, Limits
 from rankcast_receiver import Subscriber, connection
+from rankcast_receiver.latecomer import HOLD_S
+from rankcast_receiver.state import CameraState, State
 
 WAIT_S = 10.0
 
@@ -215,6 +221,79 @@ def test_silence_ends_with_no_stream_and_says_what_is_known() -> None:
         list(subscriber)
 
 
+class AlwaysReady(zmq.Poller):
+    """Of a peer that sends and sends."""
+
+    def poll(self, _timeout: int | None = None) -> list[tuple[Any, int]]:
+        return [(None, zmq.POLLIN)]
+
+
+def test_silence_is_no_new_frame_however_much_else_there_is_to_read() -> None:
+    until = time.monotonic() + WAIT_S
+    with Subscriber(
+        free_address(), timeout_s=0.2, control=False, stopped=lambda: time.monotonic() > until
+    ) as subscriber:
+        subscriber._poller = AlwaysReady()
+        with pytest.raises(NoStreamError, match=r"no frame within 0\.2 s"):
+            list(subscriber)
+
+
+def late_message(send: bare_sender.Sender) -> bytes:
+    """A picture that was taken two seconds ago."""
+    frame = Frame(
+        picture(7),
+        t_capture_mono_ns=time.monotonic_ns() - 2 * 10**9,
+        t_capture_utc_ns=time.time_ns() - 2 * 10**9,
+    )
+    return frames_topic("cam") + send.encoders["cam"].encode(frame)
+
+
+def test_a_sender_whose_frames_come_is_not_called_silent_while_they_are_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a standstill of this process there may be frames to read, and no status yet."""
+    monkeypatch.setattr("rankcast_receiver.state.ANSWER_S", 0.15)
+    address, told = free_address(), list[CameraState]()
+
+    with bare_sender.sender(address) as send:
+
+        def work() -> None:
+            send.wait_viewers()
+            send.say("cam")
+            for _ in range(8):
+                send.socket.poll(50)
+                send.socket.send(late_message(send))
+            send.end()
+
+        with (
+            in_thread(work),
+            Subscriber(
+                address, timeout_s=WAIT_S, control=False, on_state=lambda now: told.extend(now)
+            ) as subscriber,
+        ):
+            assert list(subscriber)
+    assert State.STALE in [state.state for state in told]
+    assert State.NETWORK_DEAD not in [state.state for state in told]
+
+
+def test_a_picture_that_comes_late_is_shown_when_nothing_fresher_does_and_is_not_live() -> None:
+    address = free_address()
+    with (
+        bare_sender.sender(address) as send,
+        # Waiting for a fresher one is no silence.
+        Subscriber(address, timeout_s=0.5, control=False) as subscriber,
+    ):
+        send.wait_viewers()
+        send.say("cam")
+        send.socket.send(late_message(send))
+        frames, began = iter(subscriber), time.monotonic()
+        assert int(next(frames).pixels[0, 0]) == 7
+        assert time.monotonic() - began >= HOLD_S
+        assert subscriber.states[0].state is State.STALE
+        with pytest.raises(NoStreamError, match=r"no frame within 0\.5 s"):
+            next(frames)
+
+
 def test_a_sender_without_frames_is_told_from_no_sender() -> None:
     address = free_address()
     with sender(address) as send, Subscriber(address, timeout_s=1.0) as subscriber:
@@ -241,6 +320,21 @@ def test_packets_above_the_limits_are_refused_by_name() -> None:
             Subscriber(address, live=False, timeout_s=WAIT_S, limits=limits) as subscriber,
         ):
             assert list(subscriber) == []
+
+
+def test_why_nothing_of_a_stream_can_be_taken_is_said_when_the_wait_is_over() -> None:
+    address = free_address()
+    with (
+        bare_sender.sender(address) as send,
+        Subscriber(address, timeout_s=1.0, limits=Limits(max_samples=100)) as subscriber,
+    ):
+        send.wait_viewers()
+        send.say("cam")
+        send.frame("cam")
+        with pytest.raises(
+            NoStreamError, match=r"cam is live, but what comes is refused \(got 24 x"
+        ):
+            list(subscriber)
 
 
 @pytest.mark.parametrize(("connect", "camera"), [("x", None), ("tcp://127.0.0.1:1", "No Spaces")])

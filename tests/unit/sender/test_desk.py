@@ -17,6 +17,8 @@ from rankcast.control import OPERATIONS, Reply, Request, pack_reply
 from rankcast.decoder import Decoder
 from rankcast.errors import SettingsError
 from rankcast.frame import Frame
+from rankcast.status import pack_status, parse_status
+from rankcast.wire import Kind, unpack
 from rankcast_sender import Publisher
 from rankcast_sender.desk import OPERATOR, VIEWER, Client, Desk
 from rankcast_sender.originals import Originals
@@ -151,6 +153,15 @@ def test_reports_show_in_the_status(desk: Desk) -> None:
     status = ask(desk, "status").result
     assert status["reports"] == {"viewers": 1, "lost": 2, "latency_p99_ms": 12.0}
     assert (status["name"], status["cameras"]) == ("left", {"left": "live"})
+
+
+@pytest.mark.parametrize(("said_ms", "told_ms"), [(-0.4, 0.0), (1e300, 1e9)])
+def test_no_report_of_a_viewer_makes_a_status_that_others_refuse(
+    desk: Desk, camera: Publisher, said_ms: float, told_ms: float
+) -> None:
+    assert ask(desk, "report", latency_p99_ms=said_ms).ok
+    packet = pack_status(Kind.STATUS, camera.stream_id, camera.status(), 1, 2)
+    assert parse_status(unpack(packet)).viewers_latency_p99_ms == told_ms
 
 
 def test_of_two_cameras_one_must_be_named_and_no_name_comes_twice() -> None:
