@@ -9,8 +9,9 @@ SILENCE_S: Final = 3.0
 """Status comes once a second: after three without any, the socket is rebuilt, because libzmq
 never reconnects after a protocol error."""
 KEEP_SILENCE_S: Final = 90.0
-"""Where every frame counts, another viewer may hold the sender back, status included, for a minute by
-default (`network.unacknowledged_s`); what is sent while this one connects anew would be lost."""
+"""Where every frame counts, another viewer may hold the sender back, status included, for a minute
+unless told otherwise (`network.unacknowledged_s`); what is sent while this one connects anew would
+be lost."""
 GIVEN_UP_FIRST_S: Final = 0.25
 GIVEN_UP_MAX_S: Final = 1.5
 """Pauses between new sockets where libzmq has given up: a viewer whose key was just let in, or
