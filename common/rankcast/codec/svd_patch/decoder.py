@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rankcast.codec.svd_patch.basis import table_basis
-from rankcast.codec.svd_patch.encoder import MAX_PLANE_STEP, MIN_PLANE_STEP
 from rankcast.codec.svd_patch.engine import Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
 from rankcast.codec.svd_patch.layout import Canvas, to_pixels
 from rankcast.codec.svd_patch.payload import read_bases, split_payload
 from rankcast.codec.svd_patch.picture import Picture
+from rankcast.codec.svd_patch.step import MAX_PLANE_STEP, MIN_PLANE_STEP
 from rankcast.errors import ChecksumMismatch, NeedKeyframe, PayloadError
 from rankcast.frame import Pixels
 from rankcast.wire import Header, Kind, Limits

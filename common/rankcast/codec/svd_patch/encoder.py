@@ -17,10 +17,12 @@ from rankcast.codec.svd_patch.cut import is_cut
 from rankcast.codec.svd_patch.engine import BIT_PRICE, Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
 from rankcast.codec.svd_patch.layout import Canvas, to_pixels, to_planes
-from rankcast.codec.svd_patch.options import SvdPatchOptions
+from rankcast.codec.svd_patch.options import FULL_RANK, SvdPatchOptions
 from rankcast.codec.svd_patch.payload import Payload, join_payload, write_bases
 from rankcast.codec.svd_patch.picture import Picture
+from rankcast.codec.svd_patch.psnr import CODING_SHARE
 from rankcast.codec.svd_patch.rate import RateControl
+from rankcast.codec.svd_patch.step import Subject, finest_useful_step
 from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, full_scale
@@ -31,8 +33,6 @@ log = logging.getLogger(__name__)
 
 CHECKSUM_EVERY = 16
 """Frames from one checksum of the planes to the next; key frames always have one."""
-MIN_PLANE_STEP = 4
-MAX_PLANE_STEP = 1 << 20
 _RECONSIDER_EVERY = 8
 """Frames from one comparison of own factors with the table to the next: what they were made for may
 have left the picture."""
@@ -102,14 +102,17 @@ class SvdPatchEncoder:
             # The old reference may be coded over: after a failure nothing rests on it.
             self._key_wanted = True
         kept = self.options.refs == 1 or key or self._since_key % 2 == 0
-        step = self._rate.propose(
+        subject = Subject(
             key=key,
             bits=max(self._bits, 8),
             peak=full_scale(pixels.dtype),
+            samples=sum(plane.height * plane.width for plane in geometry.planes),
+            grain=1 / (geometry.scale * STEP_ONE),
             t_ns=frame.t_capture_mono_ns,
         )
+        step = self._rate.propose(subject)
         while True:
-            plane_step = _plane_step(step, geometry)
+            plane_step = round(step / subject.grain)
             picture, body = self._code(reference, plane_step, kept)
             rebuilt = to_pixels(
                 picture.planes, geometry, pixels.dtype, canvas, fresh=False, threads=threads
@@ -117,16 +120,13 @@ class SvdPatchEncoder:
             error, energy = _squares(pixels, rebuilt, canvas, threads)
             psnr = _psnr(error, pixels)
             better = self._rate.review(
-                key=key,
-                size_bytes=len(body),
-                psnr_db=psnr,
-                ceiling_db=lambda: self._ceiling_db(pixels, geometry),
+                subject, len(body), psnr, lambda: self._ceiling_db(pixels, geometry)
             )
-            if better is None or _plane_step(better, geometry) == plane_step:
+            if better is None:
                 break
             step = better
-        self._rate.sent(key=key, size_bytes=len(body))
-        self._tell_miss(psnr, sequence, pixels, geometry)
+        self._rate.sent(subject, len(body))
+        self._tell_miss(psnr, step, sequence, pixels, geometry)
         ref_sequence = None if reference is None else reference.sequence
         picture.sequence = sequence
         checked = key or self._since_key % CHECKSUM_EVERY == 0
@@ -169,7 +169,9 @@ class SvdPatchEncoder:
         )
         return _psnr(_squares(pixels, ideal, self._canvas, threads)[0], pixels)
 
-    def _tell_miss(self, psnr: float, sequence: int, pixels: Pixels, geometry: Geometry) -> None:
+    def _tell_miss(
+        self, psnr: float, step: float, sequence: int, pixels: Pixels, geometry: Geometry
+    ) -> None:
         """Say once that frames are below the PSNR that was asked for, and what limits them."""
         wanted = self.options.psnr
         if wanted is None or psnr >= wanted - _PSNR_PROMISE_DB or self._miss_told:
@@ -178,7 +180,8 @@ class SvdPatchEncoder:
         ceiling = self._ceiling_db(pixels, geometry)
         if ceiling > wanted + _PSNR_PROMISE_DB:
             reason = "no step that was tried comes nearer"
-            if self.options.rank < 8:
+            error = full_scale(pixels.dtype) ** 2 * float(10 ** (-psnr / 10))
+            if self.options.rank < FULL_RANK and step <= finest_useful_step(error, CODING_SHARE):
                 reason = f"rank={self.options.rank} leaves too little of every core"
         elif geometry.layout is Layout.YCC420:
             reason = f"half-size chroma alone limits it to {ceiling:.1f} dB, use colour=ycc444"
@@ -303,11 +306,6 @@ class SvdPatchEncoder:
             for source, plane in zip(self._source, picture.planes, strict=True)
         )
         return 8 * len(body) + error / (BIT_PRICE * (plane_step / STEP_ONE) ** 2)
-
-
-def _plane_step(step: float, geometry: Geometry) -> int:
-    wanted = round(step * geometry.scale * STEP_ONE)
-    return min(max(wanted, MIN_PLANE_STEP), MAX_PLANE_STEP)
 
 
 def _psnr(error: int, pixels: Pixels) -> float:

@@ -20,6 +20,8 @@ _BITRATE = re.compile(
 """Capitals and small letters are the same, but for B, which stands for bytes, in `MBps` too."""
 _FACTOR = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 DEFAULT_QUALITY = 75
+FULL_RANK = 8
+"""Rows and columns of a core; a lower rank leaves some out."""
 
 
 def parse_bitrate(text: str) -> float:
@@ -66,7 +68,7 @@ class SvdPatchOptions(CodecOptions):
     """Seconds of capture time from one key frame to the next at most; 0 is no limit."""
     refs: Literal[1, 2] = 1
     """2: every second frame is a reference of none, so that it can be dropped."""
-    rank: int = Field(default=8, ge=1, le=8)
+    rank: int = Field(default=FULL_RANK, ge=1, le=FULL_RANK)
     """Leading rows and columns kept of every 8 x 8 core, in proportion of larger ones."""
     significant_bits: int = Field(default=0, ge=0, le=16)
     """Bits that carry a 16-bit picture, 8 to 16; 0: what the camera says, else 8, 10, 12, 14 or 16,

@@ -1,0 +1,181 @@
+"""Steps that keep a stream within a leaky bucket, as evenly as its pictures allow."""
+
+from __future__ import annotations
+
+import math
+
+from rankcast.codec.svd_patch.bitmodel import BitModel
+from rankcast.codec.svd_patch.bucket import Bucket
+from rankcast.codec.svd_patch.step import Subject, finest_useful_step
+
+_KEY_SLOPE, _KEY_SLOPES = 0.85, (0.4, 2.0)
+"""Power of the step that bits of key frames fall with, at first and at all: 0.5 to 1.3 measured
+from steps of 2 to 30 on clips and photographs."""
+_SLOPE, _SLOPES = 2.0, (1.2, 12.0)
+"""The same of predicted frames, near the step of their reference: 1.7 towards coarser and 3.5
+towards finer steps on clips, up to 20 where the step passes the noise of a camera that stands
+still."""
+_USUAL_STEP, _USUAL_BITS = 12.0, 0.65
+"""Bits a sample that the first picture of a stream is expected to have at that step of 8 bits: 0.1
+to 2.1 on clips and photographs; the first try tells."""
+_LEVEL_GAIN = 0.4
+"""Weight of one predicted frame in what is expected of the next."""
+_REFINING = 3.0
+"""A step finer by x in its logarithm than that of the reference codes again what stands still: bits
+of a key frame times this x^2, measured 0.4 to 3."""
+_COARSER_AT_MOST, _FINER_AT_MOST = 0.25, 0.7
+"""Change of the logarithm of the step from one predicted frame to the next."""
+_FILL = 0.4
+"""Share of the bucket, beyond one frame's, that is aimed at: room for a scene that gets busier."""
+_FRAMES_BACK = 8
+"""Frames that coming back to it takes at least."""
+_KEY_SHARE = 0.8
+"""Of what is free of the bucket, that a key frame aims at."""
+_KEY_USED = 0.6
+"""Of what a key frame may take or was expected to, below which it is tried finer or is another
+scene."""
+_KEY_FINER = 1.4
+"""How much finer than the predicted frames before it a key frame of the same scene is at most."""
+_CODING_SHARE = 0.02
+"""Of all squared error, below which that of coding is not worth a finer step: 0.09 dB."""
+_SAFE_ERRORS = 1.0
+"""Usual errors of the model for which the bucket has room."""
+_LEAST_BITS = 8.0
+"""Of a body: what logarithms are taken of."""
+_RECODING_SLOPE = 1.1
+"""Power that bits of a frame that came out too large fall with, on the safe side."""
+_RECODING_FACTORS = (1.15, 2.0, 4.0, 16.0)
+"""How much coarser the tries that follow are at least; one more is as coarse as can be."""
+_MAX_KEY_TRIES = 3
+
+
+class BitRate:
+    """Proposes a step for every picture of a stream with a bit rate, and judges what it gave."""
+
+    def __init__(self) -> None:
+        self.bucket = Bucket()
+        self._key_model = BitModel(_KEY_SLOPE, _KEY_SLOPES)
+        self._model = BitModel(_SLOPE, _SLOPES)
+        self._samples = 0
+        self._tries = self._overflows = 0
+        self._last = (1.0, 1.0)
+        self._wanted_bits = self._most_bits = self._room_bits = 0.0
+        self._after_key = False
+        self._planned = 0.0
+        self._finest = 0.0
+        self._same_scene = True
+
+    def first_step(self, subject: Subject, last_step: float, rate: float, size: float) -> float:
+        """Return the step of the first try.
+
+        Parameters
+        ----------
+        subject : Subject
+        last_step : float
+            Of the picture before; 0 if there was none.
+        rate, size : float
+            Bits a second, and bits that the bucket holds.
+        """
+        if subject.samples != self._samples:
+            self._samples = subject.samples
+            self._planned = 0.0
+            self._key_model.expect(
+                _USUAL_STEP * 2.0 ** (subject.bits - 8), _USUAL_BITS * subject.samples
+            )
+            self._model.expect(1.0, 1.0)
+        bucket = self.bucket
+        bucket.drain(rate, size, subject.t_ns)
+        model = self._key_model if subject.key else self._model
+        share = max(rate * bucket.interval_s, _LEAST_BITS)
+        fill = _FILL * max(size - share, 0.0)
+        back = (fill - bucket.held_bits) / max(_FRAMES_BACK, size / share)
+        self._tries = self._overflows = 0
+        self._room_bits = size - bucket.held_bits - bucket.overhead_bits
+        # The better the model knows, the less of the room is left for its errors.
+        self._most_bits = max(self._room_bits * math.exp(-_SAFE_ERRORS * model.error), _LEAST_BITS)
+        wanted = share + back - bucket.overhead_bits
+        if subject.key and not self._after_key:
+            self._most_bits = wanted = max(_KEY_SHARE * self._room_bits, _LEAST_BITS)
+        self._wanted_bits = min(max(wanted, _LEAST_BITS), self._most_bits)
+        return self._key_step() if subject.key else self._step(last_step)
+
+    def better_step(
+        self, subject: Subject, step: float, size_bytes: int, error: float
+    ) -> float | None:
+        """Return what to try after `step`, or None to send what that gave.
+
+        Parameters
+        ----------
+        subject : Subject
+        step, size_bytes
+            What was tried last, and the size of its body.
+        error : float
+            Its mean squared error, in grey levels.
+        """
+        bits = max(8.0 * size_bytes, _LEAST_BITS)
+        self._tries += 1
+        self._learn(subject.key, step, bits)
+        self._last = step, bits
+        # An exact picture gains nothing from finer steps.
+        self._finest = finest_useful_step(error, _CODING_SHARE) if error > 0 else step
+        if bits > self._room_bits:
+            return self._coarser(step, bits)
+        if subject.key and self._is_unused(bits):
+            finer = max(self._key_model.step(self._wanted_bits), self._finest)
+            return finer if subject.nearest_step(finer) < step else None
+        return None
+
+    def sent(self, subject: Subject, size_bytes: int) -> None:
+        """Count the body that was made."""
+        self.bucket.put(size_bytes)
+        self._after_key = subject.key
+
+    def _key_step(self) -> float:
+        # Far finer than what follows it, it would only empty the bucket.
+        return max(
+            self._key_model.step(self._wanted_bits), self._planned / _KEY_FINER, self._finest
+        )
+
+    def _step(self, last_step: float) -> float:
+        model = self._model
+        safe = model.step(self._most_bits) if model.known else 0.0
+        if self._after_key or not model.known:
+            # What stands still has the step of the key frame; how much moves is to be seen.
+            self._planned = last_step
+            return max(last_step, safe)
+        finest = self._planned
+        unused = self._wanted_bits - model.bits(finest)
+        if unused > 0:
+            finer = math.sqrt(unused / (_REFINING * self._key_model.bits(finest)))
+            finest = max(finest * math.exp(-min(finer, _FINER_AT_MOST)), self._finest)
+        step = max(model.step(self._wanted_bits), finest)
+        self._planned = min(step, self._planned * math.exp(_COARSER_AT_MOST))
+        # A bucket that is nearly full for a moment does not change what the scene needs.
+        return max(self._planned, safe)
+
+    def _learn(self, key: bool, step: float, bits: float) -> None:
+        if key:
+            if self._tries == 1:
+                expected = self._key_model.bits(step)
+                self._same_scene = self._key_model.known and bits > _KEY_USED * expected
+            self._key_model.learn(step, bits, 1.0)
+        elif self._tries > 1:
+            # What a coarser try leaves out comes back in the next frame: the first one counts.
+            self._model.compare(*self._last, step, bits)
+        elif self._after_key or bits > self._room_bits:
+            self._model.anchor(step, bits)
+        else:
+            self._model.learn(step, bits, _LEVEL_GAIN)
+
+    def _coarser(self, step: float, bits: float) -> float:
+        self._overflows += 1
+        if self._overflows > len(_RECODING_FACTORS):
+            return math.inf
+        ratio = math.pow(bits / self._most_bits, 1 / _RECODING_SLOPE)
+        return step * max(ratio, _RECODING_FACTORS[self._overflows - 1])
+
+    def _is_unused(self, bits: float) -> bool:
+        """Whether a key frame leaves much of the bucket that it may take."""
+        if self._overflows or self._tries >= _MAX_KEY_TRIES or (self._same_scene and self._planned):
+            return False
+        return bits < _KEY_USED * self._wanted_bits
