@@ -12,6 +12,7 @@ from typing import Any
 
 from rankcast import pool
 from rankcast.codec import CODECS_BY_NAME
+from rankcast.codec.gan.preload import load_ahead
 from rankcast.errors import NoStreamError, SettingsError, SinkError
 from rankcast.kernels import prepare_kernels
 from rankcast.keys import client_keys
@@ -85,7 +86,9 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
         try:
             manager.starting()
             # Every codec, since any may come.
-            if prepare_kernels(CODECS_BY_NAME, lambda: flag.requested):
+            if prepare_kernels(CODECS_BY_NAME, lambda: flag.requested) and (
+                not models or load_ahead(Path(models), lambda: flag.requested)
+            ):
                 pipeline.start()
                 manager.ready()
                 _watch(pipeline, flag, window, manager)
