@@ -223,5 +223,5 @@ def _tell(values: Mapping[str, Any], states: Sequence[CameraState]) -> None:
         _losses(values["lost"]),
         _troubles(states),
     )
-    if not values["balanced"]:
+    if values["balanced"] is False:
         log.error("some frames are unaccounted for")

@@ -116,6 +116,7 @@ class CameraStream:
         self._next_sequence: int | None = None
         self._refused_unnamed = 0
         self._complained = float("-inf")
+        self._untold_since_s: float | None = None
 
     @property
     def stream_id(self) -> bytes:
@@ -136,6 +137,11 @@ class CameraStream:
     def overloaded(self) -> bool:
         """True when pictures were dropped lately because decoding took too long."""
         return self._now_s() - self._behind_s < OVERLOADED_S
+
+    @property
+    def untold_s(self) -> float | None:
+        """Time since a picture came, in seconds; None where status or end came after the newest."""
+        return None if self._untold_since_s is None else self._now_s() - self._untold_since_s
 
     def take_delays(self) -> Sequence[Delay]:
         """Latencies of the frames since the last call, where the sender's clock is known."""
@@ -181,6 +187,7 @@ class CameraStream:
             self._clock.vouch(status.clock_synchronised, status.clock_error_ms)
             self._advance(status.published)
             self.ended = header.kind is Kind.END
+            self._untold_since_s = None
             return False
         if self._next_sequence is not None and header.sequence < self._next_sequence:
             log.debug("%s: frame %d came again or late", self.camera, header.sequence)
@@ -190,6 +197,7 @@ class CameraStream:
         self.ledger.enter()
         self.ledger.lose(SKIPPED_AS_OLD, self._backlog.add(packet))
         self.ended = False
+        self._untold_since_s = self._now_s()
         return True
 
     def decode(
