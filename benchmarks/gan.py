@@ -1,11 +1,14 @@
 """Codec `gan` on a fixed camera: trained on the first 80 % of a clip, judged on the rest.
 
-    OMP_WAIT_POLICY=PASSIVE python benchmarks/gan.py CLIP [--minutes 10] [--output FILE.json]
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/gan.py CLIP [--minutes 10] [--ablation]
+                                                     [--output FILE.json]
 
 Luma MS-SSIM and bytes of whole packets of held-out frames at several steps, beside JPEG (optimised
 Huffman tables, 4:2:0) at the same bytes, interpolated between its qualities on a logarithmic scale
 of bytes. The model before training, which is a transform codec of the difference to the median
-picture, stands beside it: what training adds is told apart from what the background gives. Threads
+picture, stands beside it: what training adds is told apart from what the background gives.
+``--ablation`` trains another model for the same time from the same seed, at adversarial weight 0:
+what the discriminator gives, and what its share of the time costs, stands between the two. Threads
 that spin while they wait cost training most of its steps where other programs run as well.
 """
 
@@ -27,8 +30,8 @@ import torch
 import rankcast
 from rankcast.frame import Pixels
 from rankcast.learned.footage import Footage, read_footage
-from rankcast.learned.objective import ms_ssim
-from rankcast.learned.training import Training
+from rankcast.learned.objective import luma_ms_ssim
+from rankcast.learned.training import Progress, Training, Weights
 from rankcast.metrics import psnr_db
 from rankcast.opencv import cv2
 
@@ -43,17 +46,6 @@ RATES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 def say(text: str) -> None:
     """Words for the reader."""
     print(text, file=sys.stderr, flush=True)
-
-
-def luma_ms_ssim(a: Pixels, b: Pixels) -> float:
-    """MS-SSIM of BT.601 luma."""
-    weights = np.array([0.114, 0.587, 0.299], np.float32) / 255
-    planes = [
-        torch.from_numpy(one.astype(np.float32) @ weights if one.ndim == 3 else one * weights.sum())
-        for one in (a, b)
-    ]
-    with torch.inference_mode():
-        return float(ms_ssim(planes[0][None, None], planes[1][None, None])[0])
 
 
 def point(frames: Sequence[Pixels], coded: Sequence[tuple[int, Pixels]]) -> dict[str, float]:
@@ -131,6 +123,8 @@ def main() -> int:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--width", type=int, default=0, help="scale frames down to this width")
     parser.add_argument("--frames", type=int, default=TESTED_FRAMES, help="held-out ones judged")
+    parser.add_argument("--ablation", action="store_true",
+                        help="train without the discriminator, too")  # fmt: skip
     parser.add_argument("--output", type=Path)
     parser.add_argument("--models", type=Path, help="keep the models in this folder")
     chosen = parser.parse_args()
@@ -141,22 +135,31 @@ def main() -> int:
     held_out = frames[cut:][:: max(1, len(frames[cut:]) // chosen.frames)][: chosen.frames]
     say(f"{len(frames)} frames of {frames[0].shape}, the first {cut} train")
     jpeg = jpeg_points(held_out)
+    trained = {"trained": Weights()}
+    if chosen.ablation:
+        trained["without_discriminator"] = Weights(adversarial=0.0)
+    runs: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.models or Path(temporary)
-        training = Training([Footage(clip.label, frames[:cut])], device=chosen.device)
-        runs = {}
-        for name in ("untrained", "trained"):
-            if name == "trained":
-                training.run(chosen.minutes, lambda now: report(now))
+
+        def judge(name: str, training: Training) -> None:
             path = folder / f"{clip.label}-{name}.rkm"
             model_id = training.model().save(path, training.about())
             say(f"{name}:")
             runs[name] = {
+                "training": training.about(),
                 "model_bytes": path.stat().st_size,
                 "model_id": model_id.hex(),
                 "points": (points := gan_points(held_out, path)),
                 "against_jpeg": compared(jpeg, points),
             }
+
+        footage = [Footage(clip.label, frames[:cut])]
+        judge("untrained", Training(footage, device=chosen.device))
+        for name, weights in trained.items():
+            training = Training(footage, device=chosen.device, weights=weights)
+            training.run(chosen.minutes, Reporter())
+            judge(name, training)
     result = {
         "clip": chosen.clip.name,
         "shape": list(frames[0].shape),
@@ -164,7 +167,6 @@ def main() -> int:
         "frames_judged": len(held_out),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "training": training.about(),
         "jpeg": jpeg,
         **runs,
     }
@@ -185,16 +187,17 @@ def scaled(frame: Pixels, width: int) -> Pixels:
     return smaller
 
 
-_told = 0.0
+class Reporter:
+    """A line every ten seconds of one training."""
 
+    def __init__(self) -> None:
+        self._told_s = 0.0
 
-def report(now: Any) -> None:
-    """A line every ten seconds."""
-    global _told
-    if now.elapsed_s - _told >= 10:
-        _told = now.elapsed_s
-        terms = ", ".join(f"{name} {value:.5f}" for name, value in now.losses.items())
-        say(f"  {now.elapsed_s:.0f} s, step {now.step}: {terms}")
+    def __call__(self, now: Progress) -> None:
+        if now.elapsed_s - self._told_s >= 10:
+            self._told_s = now.elapsed_s
+            terms = ", ".join(f"{name} {value:.5f}" for name, value in now.losses.items())
+            say(f"  {now.elapsed_s:.0f} s, step {now.step}: {terms}")
 
 
 if __name__ == "__main__":

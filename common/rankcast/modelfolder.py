@@ -59,6 +59,16 @@ class ModelFolder:
             files += sorted(holders, key=lambda path: not self._is_whole(path))
         return list(dict.fromkeys(file.absolute() for file in files))
 
+    def newest(self, kind: str, most: int) -> list[Path]:
+        """Return whole files of a kind, one for each of the `most` newest models, newest first."""
+        if self.path is not None:
+            self._scan(self.path)
+        models: dict[bytes, Path] = {}
+        for path, (_, _, head) in sorted(self._seen.items(), key=lambda one: -one[1][0]):
+            if head.kind == kind and self._is_whole(path):
+                models.setdefault(head.model_id, path)
+        return list(models.values())[:most]
+
     def load(self, model_id: bytes, load: Callable[[Path], M]) -> M | None:
         """Load model `model_id` from the first file that has it undamaged; None without any file.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from rankcast import pool
 from rankcast.codec import CODECS_BY_NAME
+from rankcast.codec.gan.preload import load_ahead
 from rankcast.errors import NoStreamError, SettingsError, SinkError
 from rankcast.fidelity import Fidelity
 from rankcast.kernels import prepare_kernels
@@ -86,7 +87,9 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
         try:
             manager.starting()
             # Every codec, since any may come.
-            if prepare_kernels(CODECS_BY_NAME, lambda: flag.requested):
+            if prepare_kernels(CODECS_BY_NAME, lambda: flag.requested) and (
+                not models or load_ahead(Path(models), lambda: flag.requested)
+            ):
                 pipeline.start()
                 manager.ready()
                 _watch(pipeline, flag, window, manager)
@@ -222,5 +225,5 @@ def _tell(values: Mapping[str, Any], fidelity: Fidelity, states: Sequence[Camera
         f"; {fidelity}".removesuffix("; "),
         _troubles(states),
     )
-    if not values["balanced"]:
+    if values["balanced"] is False:
         log.error("some frames are unaccounted for")

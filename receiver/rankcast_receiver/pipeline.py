@@ -12,7 +12,7 @@ from rankcast.pulse import Pulse
 from rankcast.worker import Worker, join_all
 from rankcast_receiver.lane import Arrival, Lane
 from rankcast_receiver.report import Outcome, Tally
-from rankcast_receiver.state import CameraState, State
+from rankcast_receiver.state import ANSWER_S, CameraState, State
 from rankcast_receiver.subscriber import Subscriber
 
 STOP_TIMEOUT_S = 30.0
@@ -115,7 +115,7 @@ class ReceiverPipeline:
             except NoStreamError as exc:
                 self.silence = exc
             finally:
-                self.outcome = _outcome(subscriber)
+                self.outcome = _outcome(subscriber, silent=self.silence is not None)
                 self._subscriber = None
 
     def _received(self) -> None:
@@ -130,8 +130,11 @@ class ReceiverPipeline:
         return self._stop.is_set() or any(lane.full for lane in self._lanes)
 
 
-def _outcome(subscriber: Subscriber) -> Outcome:
+def _outcome(subscriber: Subscriber, *, silent: bool) -> Outcome:
     streams = subscriber.streams.values()
+    # Who leaves in the middle of a stream knows what was published until then. Where frames stop
+    # without a status or an end, more may have been: nothing came that would tell of a gap.
+    patience_s = 0.0 if silent else ANSWER_S
     return Outcome(
         subscriber.balance(),
         tuple(stream_id for stream in streams for stream_id in stream.stream_ids),
@@ -142,4 +145,5 @@ def _outcome(subscriber: Subscriber) -> Outcome:
         sum(stream.keyframe_requests for stream in streams),
         subscriber.clocks,
         next((s.camera for s in subscriber.states if s.state is State.CAMERA_DEAD), ""),
+        frozenset(s.camera for s in streams if (s.untold_s or 0.0) > patience_s),
     )

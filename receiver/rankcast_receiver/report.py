@@ -35,6 +35,8 @@ class Outcome:
     """How the clock of each sender is known."""
     failed_camera: str = ""
     """Name of a camera that its sender calls dead."""
+    untold: frozenset[str] = frozenset()
+    """Cameras that fell silent without a word on how many frames there were after the last."""
 
 
 class Tally:
@@ -93,14 +95,15 @@ def build_report(
         See docs/operations.md.
     """
     main, stream = lanes[0], outcome.balance
-    sinks = {lane.name: _sink(stream, lane) for lane in lanes}
+    sinks = {lane.name: _sink(outcome, lane) for lane in lanes}
+    verdicts = [sink["balanced"] for sink in sinks.values()]
     return {
         "delivered": sinks[main.name]["delivered"],
         "shown": sum(lane.kept for lane in lanes if lane.name == "display"),
         "saved": sum(lane.kept for lane in lanes if lane.name == "save"),
         "lost": sinks[main.name]["lost"],
         # Sequences say as much as a status does; without any stream nobody can know.
-        "published": stream.entered if outcome.stream_ids else None,
+        "published": stream.entered if outcome.stream_ids and not outcome.untold else None,
         "fps": tally.fps,
         "bytes_per_frame": tally.packet_bytes / tally.frames if tally.frames else None,
         "codec": tally.codec or None,
@@ -120,7 +123,7 @@ def build_report(
         "cameras": {state.camera: _camera(state, outcome) for state in outcome.states},
         "keyframe_requests": outcome.keyframe_requests,
         "streams": [stream_id.hex() for stream_id in outcome.stream_ids],
-        "balanced": all(sink["balanced"] for sink in sinks.values()),
+        "balanced": False if False in verdicts else None if None in verdicts else True,
         "sinks": sinks,
         "foreign_messages": outcome.foreign_messages,
         "reconnects": outcome.reconnects,
@@ -135,7 +138,7 @@ def _camera(state: CameraState, outcome: Outcome) -> dict[str, Any]:
         "sender": state.endpoint,
         "state": state.state.value,
         "detail": state.detail,
-        "published": balance.entered if balance else None,
+        "published": balance.entered if balance and state.camera not in outcome.untold else None,
         "received": balance.passed if balance else 0,
         "lost": dict(sorted(balance.lost.items())) if balance else {},
     }
@@ -145,11 +148,13 @@ def _milliseconds(nanoseconds: int | None) -> float | None:
     return None if nanoseconds is None else nanoseconds / 1e6
 
 
-def _sink(stream: Balance, lane: Lane) -> dict[str, Any]:
-    balance = lane.ledger.balance()
+def _sink(outcome: Outcome, lane: Lane) -> dict[str, Any]:
+    stream, balance = outcome.balance, lane.ledger.balance()
     lost = Counter(stream.lost) + Counter(balance.lost)
     return {
         "delivered": balance.passed,
         "lost": dict(sorted(lost.items())),
-        "balanced": stream.entered == balance.passed + sum(lost.values()),
+        # What is known to be wrong is wrong whatever else was published.
+        "balanced": stream.entered == balance.passed + sum(lost.values())
+        and (None if outcome.untold else True),
     }

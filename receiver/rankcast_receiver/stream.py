@@ -129,6 +129,7 @@ class CameraStream:
         self._next_sequence: int | None = None
         self._refused_unnamed = 0
         self._complained = float("-inf")
+        self._untold_since_s: float | None = None
 
     @property
     def stream_id(self) -> bytes:
@@ -158,6 +159,11 @@ class CameraStream:
     def abandon(self) -> None:
         """Count the picture that waits as stopped: nobody will call `decode` any more."""
         self.ledger.lose(STOPPED, self._latecomer.clear())
+
+    @property
+    def untold_s(self) -> float | None:
+        """Time since a picture came, in seconds; None where status or end came after the newest."""
+        return None if self._untold_since_s is None else self._now_s() - self._untold_since_s
 
     def take_delays(self) -> Sequence[Delay]:
         """Latencies of the frames since the last call, where the sender's clock is known."""
@@ -207,6 +213,7 @@ class CameraStream:
             self._clock.vouch(status.clock_synchronised, status.clock_error_ms)
             self._advance(status.published)
             self.ended = header.kind is Kind.END
+            self._untold_since_s = None
             return False
         if self._next_sequence is not None and header.sequence < self._next_sequence:
             log.debug("%s: frame %d came again or late", self.camera, header.sequence)
@@ -218,6 +225,7 @@ class CameraStream:
         if self.heard_s is not None:
             self.heard_s = time.monotonic()
         self.ended = False
+        self._untold_since_s = self._now_s()
         return True
 
     def decode(

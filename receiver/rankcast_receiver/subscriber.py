@@ -60,7 +60,8 @@ class Subscriber:
     queue_messages, buffer_bytes : int
         Bounds of what waits in libzmq and in the kernel.
     models : Path, optional
-        Folder of the model files that packets of learned codecs name.
+        Folder of the model files that packets of learned codecs name. One that is not in memory
+        holds up the packet that names it: `rankcast.codec.gan.preload.load_ahead` loads them.
     stopped : callable
         Asked ten times a second and before each picture; iteration ends when it is true.
     curves : sequence of CurveClient

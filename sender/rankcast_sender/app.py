@@ -16,6 +16,7 @@ from typing import Any, Final
 from rankcast import pool
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.kernels import prepare_kernels
+from rankcast.printable import printable
 from rankcast.service import ServiceManager
 from rankcast.signals import StopFlag, stop_flag
 from rankcast.transport import SocketOptions
@@ -184,6 +185,8 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
 
 
 def _publisher(settings: SenderSettings, station: Station) -> Publisher:
+    if model := settings.codec.chosen.get("model"):
+        log.info("loading model %s", printable(model))
     return Publisher(
         name=settings.camera.name,
         codec=settings.codec.name,

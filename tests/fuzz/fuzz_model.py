@@ -30,13 +30,13 @@ class ModelTarget:
 
         from intake import check_line
         from rankcast import errors, modelfile, modelfolder
-        from rankcast.codec.pca import decoder, frames
+        from rankcast.codec.pca import frames
         from rankcast.learned import architecture
 
         self.reached = self.accepted = 0
         self._take_apart, self._check_line, self._errors = take_apart, check_line, errors
         self._file, self._folders, self._frames = modelfile, modelfolder, frames
-        self._decode_scores, self._architecture = decoder.decode_scores, architecture
+        self._architecture = architecture
         self._folder = Path(tempfile.mkdtemp(prefix="rankcast-fuzz-"))
 
     def close(self) -> None:
@@ -84,9 +84,9 @@ class ModelTarget:
             return
         for data in (body, b"\0" * 12):
             try:
-                pixels = self._decode_scores(
-                    model, memoryview(data), len(model.variances), 1.0, model.shape
-                )
+                count = len(model.variances)
+                scores = self._frames.unpack_scores(model, memoryview(data), count, 1.0)
+                pixels = model.rebuild(scores)
             except self._errors.PayloadError as exc:
                 self._check_line(exc)
             else:

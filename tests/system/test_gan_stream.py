@@ -13,6 +13,7 @@ from fakes import free_address
 from processes import rankcast, read_report
 from rankcast.imagefile import read_image
 from rankcast.modelfile import read_head, read_model
+from sabotage import sabotaged
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "gan"
 MODEL = GOLDEN / "model.rkm"
@@ -53,6 +54,39 @@ def test_a_receiver_without_the_model_names_it_and_counts_every_frame(tmp_path: 
     said = [line for line in receiver.lines if "needs model" in line]
     assert 1 <= len(said) <= 3
     assert read_head(MODEL).model_id.hex() in said[0]
+
+
+SLOW_S = 5
+SLOW_TORCH = f"""
+import functools, time
+@functools.cache
+def slowly():
+    time.sleep({SLOW_S})
+    return original()
+return slowly
+"""
+
+
+def test_the_first_frame_does_not_wait_until_torch_is_loaded(tmp_path: Path) -> None:
+    address = free_address()
+    # As on a busy machine.
+    slow = sabotaged(tmp_path / "slow", "rankcast.codec.gan.halves:has_torch", SLOW_TORCH)
+    with (
+        rankcast("receive", "--connect", address, "--models", str(GOLDEN), "--timeout", "40",
+                 "--report", str(tmp_path / "r.json"), **slow) as receiver,
+        rankcast("send", "--source", f"synthetic:conveyor?{SIZE}&fps=10", "--bind", address,
+                 "--codec", "gan", "--set", f"codec.model={MODEL}", "--frames", "20",
+                 "--wait-viewers", "1", "--report", str(tmp_path / "s.json"), **slow) as sender,
+    ):  # fmt: skip
+        assert sender.wait() == 0, sender.lines
+        assert receiver.wait() == 0, receiver.lines
+    report = read_report(tmp_path / "r.json")
+    assert report["published"] == read_report(tmp_path / "s.json")["published"]
+    assert report["age_ms"]["max"] < 1000 * SLOW_S / 2, report
+    assert "network_gap" not in report["lost"], report
+    for process in (receiver, sender):
+        (said,) = [line for line in process.lines if "loading model" in line]
+        assert said.endswith(str(MODEL))
 
 
 @pytest.mark.slow

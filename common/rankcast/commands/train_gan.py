@@ -7,7 +7,9 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -20,6 +22,7 @@ from rankcast.commands.contact_sheet import SheetRow, contact_sheet
 from rankcast.commands.plotting import DPI, MUTED, STYLE, require_matplotlib, save
 from rankcast.commands.terminal import psnr_text
 from rankcast.errors import SettingsError, TrainingError
+from rankcast.frame import Pixels
 from rankcast.imagefile import write_image
 from rankcast.metrics import psnr_db
 from rankcast.modelfile import SUFFIX
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 CHECKPOINT_INTERVAL_S: Final = 30.0
 SAMPLES: Final = 4
 SAMPLE_STEPS: Final = (0.7, 1.4)
+JUDGED: Final = 12
+"""Held-out frames of a label that are coded at each of these steps."""
 _TERMS: Final = {
     "distortion": ("1 - MS-SSIM", "#2f6fd0"),
     "mse": ("squared error", "#7b5ea7"),
@@ -66,6 +71,10 @@ _TERMS: Final = {
     help="Name of the camera of each --data, in their order, the same for those of one camera "
     "[the name of the file or folder].",
 )  # fmt: skip
+@click.option(
+    "--hold-out", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True,
+    metavar="SHARE", help="Share of the end of each clip that is not trained on, to judge by.",
+)  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint beside MODEL.rkm.")
 @click.option(
     "--seed",
@@ -84,6 +93,7 @@ def train_gan(
     minutes: float,
     device: str,
     labels: tuple[str, ...],
+    hold_out: float,
     resume: bool,
     seed: int,
     pictures: bool,
@@ -116,7 +126,7 @@ def train_gan(
     check_device(device)
     with stop_flag() as flag:
         console = Console(stderr=True, highlight=False)
-        footage = read_footage(data, labels)
+        footage = read_footage(data, labels, hold_out)
         training = Training(footage, device=device, seed=seed)
         if resume:
             training.resume(checkpoint)
@@ -133,6 +143,8 @@ def train_gan(
             f"{printable(out)}: {out.stat().st_size:,} bytes, model {model_id.hex()}, "
             f"{training.step} steps in {training.elapsed_s / 60:.1f} minutes"
         )
+        for line in _judgement(model, footage):
+            click.echo(line)
         if pictures:
             draw_losses(plot, training)
             write_image(sheet, contact_sheet(list(_samples(model, footage))))
@@ -156,9 +168,12 @@ def _require_time_left(training: Training, minutes: float) -> None:
 def _plan(training: Training) -> Iterator[str]:
     """What is trained on, a line for each label: also what was left out, and why."""
     for one, size in zip(training.footage, training.architecture.sizes, strict=True):
-        frames = "1 frame" if len(one.frames) == 1 else f"{len(one.frames):,} frames"
-        if one.found > len(one.frames):
-            frames = f"{len(one.frames):,} of {one.found:,} frames (more does not fit 1 GiB)"
+        count = len(one.frames) + len(one.held_out)
+        frames = "1 frame" if count == 1 else f"{count:,} frames"
+        if one.found > count:
+            frames = f"{count:,} of {one.found:,} frames (more does not fit 1 GiB)"
+        if one.held_out:
+            frames += f", the last {len(one.held_out):,} held out"
         how = f"background {size[1]} x {size[0]}"
         if size == (0, 0):
             how = "no common background"
@@ -207,23 +222,64 @@ def _train(
     return None
 
 
-def _samples(model: GanModel, footage: Sequence[Footage]) -> list[SheetRow]:
-    """Some frames of every label, at two steps in turn."""
-    rows = []
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """One frame as the model shows it."""
+
+    frame: Pixels
+    rebuilt: Pixels
+    coded_bytes: int
+    ms_ssim: float
+
+    @property
+    def bit_per_pixel(self) -> float:
+        height, width = self.frame.shape[:2]
+        return 8 * self.coded_bytes / float(height * width)
+
+
+def _sample(model: GanModel, frame: Pixels, label: int, step: float) -> _Sample:
+    from rankcast.learned.objective import luma_ms_ssim
+
+    body = model.encode(frame, label, step)
+    rebuilt = model.decode(memoryview(body), frame.shape, label, step)
+    return _Sample(frame, rebuilt, len(body), luma_ms_ssim(frame, rebuilt))
+
+
+def _spread(frames: Sequence[Pixels], most: int) -> list[tuple[int, Pixels]]:
+    """Return `most` frames at most, evenly spread, with their numbers."""
+    return list(enumerate(frames))[:: max(1, len(frames) // most)][:most]
+
+
+def _judgement(model: GanModel, footage: Sequence[Footage]) -> Iterator[str]:
+    """What becomes of frames that were held out, a line for each label."""
     for label, one in enumerate(footage):
-        every = max(1, len(one.frames) // SAMPLES)
-        for number, frame in enumerate(one.frames[::every][:SAMPLES]):
-            step = SAMPLE_STEPS[number % len(SAMPLE_STEPS)]
-            body = model.encode(frame, label, step)
-            rebuilt = model.decode(memoryview(body), frame.shape, label, step)
-            bits = 8 * len(body) / (frame.shape[0] * frame.shape[1])
+        frames = [frame for _, frame in _spread(one.held_out, JUDGED)]
+        if not frames:
+            continue
+        found = []
+        for step in SAMPLE_STEPS:
+            samples = [_sample(model, frame, label, step) for frame in frames]
+            likeness = fmean(sample.ms_ssim for sample in samples)
+            rate = fmean(sample.bit_per_pixel for sample in samples)
+            found.append(f"{likeness:.4f} at {rate:.3f} bit/pixel (step {step})")
+        frames_held = f"{len(frames)} of {len(one.held_out):,} held-out frames"
+        yield f"{one.label}: luma MS-SSIM of {frames_held} {', '.join(found)}"
+
+
+def _samples(model: GanModel, footage: Sequence[Footage]) -> Iterator[SheetRow]:
+    """Some frames of every label, held-out ones where there are any, at two steps in turn."""
+    for label, one in enumerate(footage):
+        kind = "held-out frame" if one.held_out else "trained on, frame"
+        for row, (number, frame) in enumerate(_spread(one.held_out or one.frames, SAMPLES)):
+            step = SAMPLE_STEPS[row % len(SAMPLE_STEPS)]
+            made = _sample(model, frame, label, step)
             captions = (
-                f"{one.label}, frame {number * every}",
-                f"step {step}: {len(body):,} bytes, {bits:.3f} bit/pixel",
-                f"error x 8, {psnr_text(psnr_db(frame, rebuilt))}",
+                f"{one.label}, {kind} {number}",
+                f"step {step}: {made.coded_bytes:,} bytes, {made.bit_per_pixel:.3f} bit/pixel",
+                f"error x 8, {psnr_text(psnr_db(frame, made.rebuilt))}, "
+                f"luma MS-SSIM {made.ms_ssim:.4f}",
             )
-            rows.append(SheetRow(frame, rebuilt, captions))
-    return rows
+            yield SheetRow(frame, made.rebuilt, captions)
 
 
 def draw_losses(path: Path, training: Training) -> None:
@@ -241,7 +297,7 @@ def draw_losses(path: Path, training: Training) -> None:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 1.2 + 1.9 * max(1, len(shown))), dpi=DPI, layout="constrained")
         steps = "1 step" if training.step == 1 else f"{training.step:,} steps"
-        heading = f"Training, {steps}; each line is a running mean of some 50"
+        heading = f"Losses of the frames trained on, {steps}; running means of some 50"
         figure.suptitle(heading, fontweight="bold", x=0.02, ha="left")
         first = None
         for index, name in enumerate(shown):

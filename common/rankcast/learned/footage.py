@@ -34,12 +34,14 @@ class Footage:
     frames: Sequence[Pixels]
     """uint8, (H, W) or (H, W, 3)."""
     found: int = 0
-    """Frames that there were: more than `frames` where memory did not hold them all."""
+    """Frames that there were: more than those here where memory did not hold them all."""
+    held_out: Sequence[Pixels] = ()
+    """Frames that nothing is learned from, to judge by."""
 
     @property
     def shape(self) -> tuple[int, int] | None:
-        """Height and width where every frame has the same, else None."""
-        sizes = {frame.shape[:2] for frame in self.frames}
+        """Height and width where every frame has the same, held-out ones too, else None."""
+        sizes = {frame.shape[:2] for frame in (*self.frames, *self.held_out)}
         return sizes.pop() if len(sizes) == 1 else None
 
     def background(self) -> Planes | None:
@@ -67,7 +69,9 @@ def _detail(planes: NDArray[np.float32]) -> float:
     return float(np.sum((blocks - blocks.mean((1, 3), keepdims=True)) ** 2))
 
 
-def read_footage(paths: Sequence[Path], labels: Sequence[str]) -> list[Footage]:
+def read_footage(
+    paths: Sequence[Path], labels: Sequence[str], hold_out: float = 0.0
+) -> list[Footage]:
     """Read what a model shall learn.
 
     Parameters
@@ -77,12 +81,16 @@ def read_footage(paths: Sequence[Path], labels: Sequence[str]) -> list[Footage]:
     labels : sequence of str
         One for each path, or none: then the name of each folder, or of each file without its
         suffix. Paths with the same label belong to the same camera.
+    hold_out : float
+        Share of the end of each path that is not to be learned from, below 1: what comes last is
+        least like the rest. One frame at least is held out, and one left to learn from.
 
     Raises
     ------
     SettingsError
-        If the numbers differ, a label is none that a model can keep, or two paths have the same
-        name and no labels say whether that is one camera.
+        If the numbers differ, a label is none that a model can keep, two paths have the same
+        name and no labels say whether that is one camera, or a frame of a path of one is to be
+        held out.
     SourceError
         If there is nothing to read, or it is not of 8 bits with 1 or 3 channels.
     """
@@ -99,13 +107,20 @@ def read_footage(paths: Sequence[Path], labels: Sequence[str]) -> list[Footage]:
         )
     check_labels(list(dict.fromkeys(names)))
     budget = MAX_BYTES // max(1, len(paths))
-    kept: dict[str, list[Pixels]] = {}
-    found: dict[str, int] = {}
+    kept: dict[str, Footage] = {}
     for path, name in zip(paths, names, strict=True):
         frames, number = _thinned(_frames(path), budget)
-        kept.setdefault(name, []).extend(frames)
-        found[name] = found.get(name, 0) + number
-    return [Footage(name, frames, found[name]) for name, frames in kept.items()]
+        if hold_out and len(frames) < 2:
+            raise SettingsError(
+                f"{printable(path)}: is one frame, of which a share of {hold_out:g} cannot be held "
+                "out: want clips, or nothing held out"
+            )
+        cut = len(frames) - (max(1, int(hold_out * len(frames))) if hold_out else 0)
+        one = kept.get(name, Footage(name, ()))
+        kept[name] = Footage(
+            name, (*one.frames, *frames[:cut]), one.found + number, (*one.held_out, *frames[cut:])
+        )
+    return list(kept.values())
 
 
 def _name_of(path: Path) -> str:

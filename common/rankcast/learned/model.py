@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rankcast.codec.gan.layout import channel_table, context_count
+from rankcast.codec.gan.options import KIND
 from rankcast.codec.gan.symbols import coder_from, decode_code, encode_code
 from rankcast.entropy.rangecoder import Coder
 from rankcast.errors import ModelError, UnsupportedImageError
@@ -36,7 +37,6 @@ from rankcast.learned.threads import torch_threads
 from rankcast.modelfile import read_model, write_model
 from rankcast.printable import printable
 
-KIND: Final = "gan"
 MAX_PIXELS: Final = 1 << 24
 """Of a picture: the networks hold about 150 bytes a pixel at once."""
 MAX_BACKGROUND_PIXELS: Final = 1 << 26
@@ -148,6 +148,15 @@ class GanModel:
             scale = self.network.scale(predicted, which, steps)
             rebuilt = self.network.generate(code, predicted, scale, which, steps)
         return pixels_of(rebuilt[0].numpy(), shape)
+
+    def try_out(self) -> None:
+        """Send a small picture through: what is loaded at the first use is no frame's to wait for.
+
+        Its size need not be that of the label, whose background is cut to it.
+        """
+        shape = (8 * BLOCK, 8 * BLOCK, 3)
+        body = self.encode(np.zeros(shape, np.uint8), 0, 1.0)
+        self.decode(memoryview(body), shape, 0, 1.0)
 
     def save(self, path: Path, about: Mapping[str, Any]) -> bytes:
         """Write the model file; `about` says how it was trained. Returns the model id."""

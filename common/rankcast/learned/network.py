@@ -78,17 +78,18 @@ class GanNetwork(nn.Module):
         self.architecture = a
         n, channels = a.width, a.channels
         analysis = torch.zeros(channels, 3, BLOCK, BLOCK)
-        steps = torch.zeros(channels)
+        log_steps: list[float] = []
         D = dct_matrix()
         channel = 0
         for plane, count in enumerate((a.luma, a.chroma, a.chroma)):
             for u, v in frequencies(count):
                 analysis[channel, plane] = torch.from_numpy(np.outer(D[u], D[v]))
-                steps[channel] = _FIRST_STEP + _STEP_SLOPE * (u + v)
+                log_steps.append(math.log(_FIRST_STEP + _STEP_SLOPE * (u + v)))
                 channel += 1
         self.analysis = nn.Parameter(analysis)
         self.synthesis = nn.Parameter(analysis.clone())
-        self.log_steps = nn.Parameter(steps.log())
+        # Not torch's logarithm: on the device "meta" it loads the whole compiler, for a second.
+        self.log_steps = nn.Parameter(torch.tensor(log_steps))
         self.shrink = nn.Parameter(torch.full((2, channels), 0.05))
         self.backgrounds = nn.ParameterList(
             nn.Parameter(torch.zeros(1, 3, max(h, 1), max(w, 1))) for h, w in a.sizes

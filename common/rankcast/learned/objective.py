@@ -15,9 +15,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from rankcast.frame import Pixels
 
 SCALE_WEIGHTS: Final = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the scales, finest first: table 1 of Wang, Simoncelli and Bovik (2003)."""
@@ -62,6 +65,17 @@ def ms_ssim(a: Tensor, b: Tensor, strides: Sequence[int] = (1, 1, 1, 1, 1)) -> T
         if scale < scales - 1:
             a, b = functional.avg_pool2d(a, 2), functional.avg_pool2d(b, 2)
     return result
+
+
+def luma_ms_ssim(a: Pixels, b: Pixels) -> float:
+    """MS-SSIM of the luma (BT.601) of two pictures of 8 bits, grey or BGR."""
+    weights = np.array([0.114, 0.587, 0.299], np.float32) / 255
+    planes = [
+        torch.from_numpy(one.astype(np.float32) @ weights if one.ndim == 3 else one * weights.sum())
+        for one in (a, b)
+    ]
+    with torch.inference_mode():
+        return float(ms_ssim(planes[0][None, None], planes[1][None, None])[0])
 
 
 def _ssim(a: Tensor, b: Tensor, stride: int) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from rankcast import pool
 from rankcast.codec.gan.symbols import coder_from, learned_priors
 from rankcast.entropy.rangecoder import Coder
-from rankcast.errors import SettingsError, TrainingError
+from rankcast.errors import ModelError, SettingsError, TrainingError
 from rankcast.learned.architecture import Architecture, check_labels
 from rankcast.learned.checkpoint import Parts, broken, read_checkpoint, write_checkpoint
 from rankcast.learned.crops import Crops
@@ -31,6 +31,7 @@ from rankcast.learned.network import Discriminator, GanNetwork
 from rankcast.learned.objective import TRAINING_STRIDES, RateModel, ms_ssim
 from rankcast.learned.pictures import Planes, apply_exposures
 from rankcast.learned.threads import torch_threads
+from rankcast.printable import printable
 
 MAX_TRAINED_PIXELS: Final = 28_000_000
 """Of all backgrounds: a checkpoint keeps 36 bytes of each, and a file has at most 1 GiB."""
@@ -302,6 +303,7 @@ class Training:
             "elapsed_s": round(self.elapsed_s, 1),
             "steps": self.step,
             "frames": [len(one.frames) for one in self.footage],
+            "held_out": [len(one.held_out) for one in self.footage],
             "device": self.device.type,
             "losses": {name: round(value, 6) for name, value in self._recent.items()},
             "weights": asdict(self.weights),
@@ -323,6 +325,7 @@ class Training:
             "step": self.step,
             "judging": self.judging,
             "every": self._every,
+            "frames": self._frames(),
             "recent": self._recent,
             "history": self.history,
         }
@@ -334,9 +337,15 @@ class Training:
         Raises
         ------
         ModelError
-            If the file is no checkpoint, or one of other labels, sizes or networks.
+            If the file is no checkpoint, or one of other labels, sizes or networks, or may have
+            learned from frames that are held out now.
         """
         said = read_checkpoint(path, self._parts())
+        if any(one.held_out for one in self.footage) and said.get("frames") != self._frames():
+            raise ModelError(
+                f"{printable(path)}: was not trained with these frames held out: want the --data "
+                "and --hold-out that it began with, or no --resume"
+            )
         try:
             self.elapsed_s, self.step = float(said["elapsed_s"]), int(said["step"])
             self.judging, self._every = bool(said["judging"]), int(said["every"])
@@ -350,6 +359,10 @@ class Training:
             self.check_weights()
         except (KeyError, TypeError, ValueError, AttributeError, TrainingError) as exc:
             raise broken(path, exc) from exc
+
+    def _frames(self) -> list[list[int]]:
+        """Frames of each label that are learned from, and that are not."""
+        return [[len(one.frames), len(one.held_out)] for one in self.footage]
 
     def _parts(self) -> Parts:
         optimisers = {"adam": self._optimiser, "adam_judge": self._judge}

@@ -6,12 +6,15 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 pytest.importorskip("torch", reason="codec gan needs torch: pip install 'rankcast[gan]'")
 
 from gan_camera import clip
+from rankcast.commands import train_gan
+from rankcast.commands.contact_sheet import SheetRow
 from rankcast.commands.train import train
 from rankcast.errors import ModelError, SettingsError, TrainingError
 from rankcast.imagefile import read_image, write_image
@@ -59,6 +62,46 @@ def test_the_command_trains_resumes_and_draws(tmp_path: Path) -> None:
     other = run_train("--data", folder, "--out", out, "--label", "roof", "--resume")
     assert isinstance(other.exception, ModelError)
     assert "other labels" in str(other.exception)
+
+
+def test_held_out_frames_are_judged_and_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    drawn: list[SheetRow] = []
+    inner = train_gan.contact_sheet
+    monkeypatch.setattr(
+        train_gan, "contact_sheet", lambda rows: (drawn.extend(rows), inner(rows))[1]
+    )
+    frames = clip(20)
+    folder = frames_in(tmp_path / "belt", len(frames))
+    arguments = ("--data", folder, "--out", tmp_path / "m.rkm", "--minutes", 0.001)
+    done = run_train(*arguments, "--hold-out", 0.2)
+    assert done.exit_code == 0, done.output
+    assert "belt: 20 frames, the last 4 held out, background 60 x 44" in done.output
+    assert "belt: luma MS-SSIM of 4 of 4 held-out frames 0." in done.output
+    assert done.output.count("bit/pixel (step ") == 2
+    assert [row.captions[0] for row in drawn] == [f"belt, held-out frame {n}" for n in range(4)]
+    for row, frame in zip(drawn, frames[16:], strict=True):
+        assert np.array_equal(row.original, frame)
+        assert "luma MS-SSIM 0." in row.captions[2]
+    about = read_model(tmp_path / "m.rkm", "gan").head.description["training"]
+    assert (about["frames"], about["held_out"]) == ([16], [4])
+    drawn.clear()
+    whole = run_train(*arguments)
+    assert "held out" not in whole.output
+    assert "MS-SSIM" not in whole.output
+    assert [row.captions[0] for row in drawn[:2]] == [
+        "belt, trained on, frame 0",
+        "belt, trained on, frame 5",
+    ]
+
+
+@pytest.mark.parametrize("share", ["1", "-0.1", "x"])
+def test_a_share_that_is_none_is_wrong_usage(tmp_path: Path, share: str) -> None:
+    result = run_train("--data", ".", "--out", tmp_path / "m.rkm", "--hold-out", share)
+    assert result.exit_code == 2
+    assert "--hold-out" in result.output
 
 
 @pytest.mark.parametrize(

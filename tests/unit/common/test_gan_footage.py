@@ -69,3 +69,26 @@ def test_a_path_that_is_missing_is_told_of_before_any_is_read(
     monkeypatch.setattr("rankcast.learned.footage.read_image", None)  # a call would fail
     with pytest.raises(SourceError, match=r"none\.mp4: is no image, video or folder"):
         read_footage([write_clip(tmp_path / "cam"), tmp_path / "none.mp4"], [])
+
+
+def test_the_end_of_each_clip_is_held_out(tmp_path: Path) -> None:
+    paths = [write_clip(tmp_path / name, 10) for name in ("a", "b")]
+    whole = [read_footage([path], [])[0].frames for path in paths]
+    (camera,) = read_footage(paths, ["cam", "cam"], 0.3)
+    assert (len(camera.frames), len(camera.held_out), camera.found) == (14, 6, 20)
+    assert all(map(np.array_equal, camera.frames, [*whole[0][:7], *whole[1][:7]]))
+    assert all(map(np.array_equal, camera.held_out, [*whole[0][7:], *whole[1][7:]]))
+    (little,) = read_footage(paths[:1], [], 0.001)
+    assert len(little.held_out) == 1
+
+
+def test_of_one_image_nothing_can_be_held_out(tmp_path: Path) -> None:
+    write_image(tmp_path / "one.png", clip(1)[0])
+    with pytest.raises(SettingsError, match=r"one\.png: is one frame, of which a share of 0\.2"):
+        read_footage([tmp_path / "one.png"], [], 0.2)
+
+
+def test_held_out_frames_of_another_size_leave_no_background() -> None:
+    other = np.zeros((8, 8, 3), np.uint8)
+    assert Footage("belt", clip(20)).background() is not None
+    assert Footage("belt", clip(20), held_out=[other]).background() is None

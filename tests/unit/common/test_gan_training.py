@@ -18,9 +18,10 @@ from gan_camera import HEIGHT, WIDTH, clip, trained
 from rankcast.errors import ModelError, SettingsError, TrainingError
 from rankcast.frame import Pixels
 from rankcast.learned.footage import Footage
-from rankcast.learned.objective import ms_ssim
+from rankcast.learned.objective import luma_ms_ssim, ms_ssim
 from rankcast.learned.training import Training, Weights
 from rankcast.modelfile import read_model, write_model
+from rankcast.opencv import cv2
 
 
 def test_training_beats_the_transform_that_it_starts_from() -> None:
@@ -43,15 +44,27 @@ def test_training_beats_the_transform_that_it_starts_from() -> None:
     assert {"adversarial", "discriminator"} <= trained_terms(frames)
 
 
-def trained_terms(frames: list[Pixels]) -> set[str]:
-    """Terms of the loss once the warm-up is over."""
-    training = Training([Footage("belt", frames)], width=8)
+def trained_terms(frames: list[Pixels], weights: Weights | None = None) -> set[str]:
+    """Terms of the loss once the warm-up is over; D has learned if it has a term."""
+    training = Training([Footage("belt", frames)], width=8, weights=weights)
     training.elapsed_s = 59.0
     judge = {n: p.detach().clone() for n, p in training._discriminator.named_parameters()}
     training.run(1.0, stopped=lambda: training.step >= 2)
     after = dict(training._discriminator.named_parameters())
-    assert any(not p.equal(after[n]) for n, p in judge.items()), "D learned nothing"
+    learned = any(not p.equal(after[n]) for n, p in judge.items())
+    assert learned == ("discriminator" in training.history[-1][1])
     return set(training.history[-1][1])
+
+
+def test_luma_is_what_two_pictures_are_compared_by() -> None:
+    frame = clip(1)[0]
+    grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+    assert luma_ms_ssim(frame, frame) == pytest.approx(1, abs=1e-4)
+    # Blue for red at the same luma, within rounding.
+    tinted = frame.astype(float) + np.array([0.299, 0.0, -0.114]) * 60
+    assert luma_ms_ssim(frame, tinted.clip(0, 255).round().astype(np.uint8)) > 0.98
+    noisy = (grey + np.random.default_rng(1).normal(0, 20, grey.shape)).clip(0, 255)
+    assert luma_ms_ssim(grey, noisy.astype(np.uint8)) < 0.95
 
 
 def test_identical_pictures_have_an_ms_ssim_of_one_and_small_ones_fewer_scales() -> None:
@@ -68,10 +81,10 @@ def test_identical_pictures_have_an_ms_ssim_of_one_and_small_ones_fewer_scales()
         assert ms_ssim(small, small).item() == pytest.approx(1, abs=1e-4)
 
 
-def ticking(footage: list[Footage], **options: Any) -> Training:
+def ticking(footage: list[Footage], width: int = 8, **options: Any) -> Training:
     """A training whose steps take a second each, by its own clock."""
     seconds = itertools.count()
-    return Training(footage, width=8, clock=lambda: float(next(seconds)), **options)
+    return Training(footage, width=width, clock=lambda: float(next(seconds)), **options)
 
 
 def test_a_resumed_training_ends_as_the_one_that_never_stopped(tmp_path: Path) -> None:
@@ -93,6 +106,84 @@ def test_a_resumed_training_ends_as_the_one_that_never_stopped(tmp_path: Path) -
             wanted = whole._modules()[module].state_dict()
             for name, value in again._modules()[module].state_dict().items():
                 assert value.equal(wanted[name]), name
+
+
+def test_nothing_is_learned_from_frames_that_are_held_out() -> None:
+    frames = clip(14)
+    white = [np.full_like(frame, 255) for frame in frames[:4]]
+    models = []
+    for held_out in ((), frames[10:], white):
+        training = ticking([Footage("belt", frames[:10], held_out=held_out)])
+        training.run(3 / 60)
+        models.append(training.model())
+    wanted = models[0].network.state_dict()
+    for other in models[1:]:
+        assert np.array_equal(other.priors, models[0].priors)
+        for name, value in other.network.state_dict().items():
+            assert value.equal(wanted[name]), name
+
+
+def test_a_checkpoint_that_may_have_seen_what_is_held_out_now_is_refused(tmp_path: Path) -> None:
+    frames = clip(14)
+    path = tmp_path / "c.rkm"
+    trained([Footage("belt", frames)], 1).save_checkpoint(path)
+    held_out = [Footage("belt", frames[:10], held_out=frames[10:])]
+    with pytest.raises(ModelError, match="was not trained with these frames held out"):
+        Training(held_out, width=8).resume(path)
+    trained(held_out, 1).save_checkpoint(path)
+    Training(held_out, width=8).resume(path)
+    Training([Footage("belt", frames)], width=8).resume(path)
+
+
+def test_without_an_adversarial_weight_the_discriminator_takes_no_part() -> None:
+    terms = trained_terms(clip(10), Weights(adversarial=0.0))
+    assert terms == {"loss", "distortion", "mse", "bits"}
+
+
+def two_patterns(count: int, sign: int) -> list[Pixels]:
+    """A sensor with a fixed pattern below what it sees, and pictures of two sizes.
+
+    Their sizes have no background in common: only the label can tell what the pattern is.
+    """
+    rng = np.random.default_rng(4 + sign)
+    pattern = np.random.default_rng(1).choice([-24.0, 24.0], (4, 4))
+    pattern = np.tile(pattern - pattern.mean(), (8, 10))
+    pictures = []
+    for number in range(count):
+        coarse = rng.normal(128, 50, (4, 5))
+        picture = cv2.resize(coarse, (40, 32), interpolation=cv2.INTER_CUBIC) + sign * pattern
+        picture = (picture + rng.normal(0, 1, picture.shape)).clip(0, 255).astype(np.uint8)
+        pictures.append(picture[: 32 - 8 * (number % 2)])
+    return pictures
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_label_says_more_than_the_background() -> None:
+    import torch
+
+    cameras = [two_patterns(60, sign) for sign in (1, -1)]
+    footage = [Footage(name, seen[:48]) for name, seen in zip("ab", cameras, strict=True)]
+    training = ticking(footage, width=16, seed=1)
+    assert training.architecture.sizes == ((0, 0), (0, 0))
+    # Long before D takes part.
+    training.run(60.0, stopped=lambda: training.step >= 240)
+    model = training.model()
+    with torch.no_grad():  # the same colour for both: what is left of a label is its embedding
+        first, second = model.network.backgrounds
+        second.copy_(first)
+
+    def cost(label: int, camera: int) -> float:
+        total = 0.0
+        for frame in cameras[camera][48:]:
+            body = model.encode(frame, label, 1.0)
+            rebuilt = model.decode(memoryview(body), frame.shape, label, 1.0)
+            error = np.mean((frame / 255.0 - rebuilt / 255.0) ** 2)
+            total += 8 * error + 0.1 * 8 * len(body) / frame.size
+        return total
+
+    for camera in (0, 1):
+        assert cost(camera, camera) < 0.98 * cost(1 - camera, camera)
 
 
 def test_more_minutes_do_not_send_the_discriminator_away(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rankcast
+from rankcast.codec.kmeans import encoder as kmeans_encoder
 from rankcast.codec.kmeans import read_palette
 from rankcast.codec.kmeans.clusters import Sample, Search, fit, improve, start_spread
 from rankcast.codec.kmeans.distinct import counted_colours, distinct_colours
@@ -182,6 +183,43 @@ def test_a_stream_goes_on_from_the_last_centroids_and_starts_anew_at_a_cut() -> 
     assert cut is not None
     assert fresh is not None
     assert cut <= 1.1 * fresh
+
+
+@pytest.mark.parametrize("seeds", [(2, 1), (3, 4)])
+def test_a_stream_starts_anew_at_a_cut_to_a_plainer_and_darker_scene(
+    seeds: tuple[int, int],
+) -> None:
+    # The error falls, whatever the palette of the scene before is worth for this one.
+    bright, dim = scene(seed=seeds[0]), scene(seed=seeds[1]) // 4
+    encoder = rankcast.Encoder("kmeans", k=40)
+    for _ in range(2):
+        encoder.encode(bright)
+    cut = unpack(encoder.encode(dim)).header.squared_error
+    fresh = coded(dim, k=40)[0].squared_error
+    assert cut is not None
+    assert fresh is not None
+    assert cut <= 1.05 * fresh
+
+
+def test_a_poor_palette_is_left_within_some_frames_though_no_cut_was_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kmeans_encoder, "CUT", np.inf)
+    monkeypatch.setattr(kmeans_encoder, "improve", lambda _, found, *__, **___: found)
+    noise = np.random.default_rng(0).integers(-1, 2, (50, 60, 3))
+
+    def groups(*levels: int) -> Pixels:
+        return (np.resize(levels, (50, 60))[:, :, None] + noise).clip(0, 255).astype(np.uint8)
+
+    encoder = rankcast.Encoder("kmeans", k=10)
+    encoder.encode(groups(1, 9, 40, 60, 80, 100, 120, 140, 160, 200))
+    # Two centroids share the first level now, the last two levels share one.
+    pixels = groups(5, 40, 60, 80, 100, 120, 140, 160, 185, 225)
+    errors = [
+        unpack(encoder.encode(pixels)).header.squared_error or 0
+        for _ in range(kmeans_encoder.GLANCE_EVERY)
+    ]
+    assert min(errors[:-1]) > 10 * errors[-1]
 
 
 def test_grey_pictures_get_levels_from_their_whole_histogram() -> None:

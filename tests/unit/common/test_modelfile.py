@@ -28,6 +28,25 @@ ARRAYS = {
 ABOUT = {"network": 1, "labels": ["Größe"], "share": 0.5}
 
 
+def dated(folder: Path, name: str, kind: str, time_s: int, label: str) -> Path:
+    path = folder / f"{name}.rkm"
+    write_model(path, kind, {"label": label}, ARRAYS)
+    os.utime(path, (time_s, time_s))
+    return path
+
+
+def test_the_newest_models_of_a_kind_are_found_once_each_and_whole(tmp_path: Path) -> None:
+    old, newer, newest = (dated(tmp_path, n, "gan", t, n) for t, n in enumerate("abc", 1))
+    dated(tmp_path, "copy", "gan", 0, "c")
+    dated(tmp_path, "other", "pca", 9, "d")
+    broken = dated(tmp_path, "broken", "gan", 8, "e")
+    broken.write_bytes(broken.read_bytes()[:-1])
+    (tmp_path / "junk.rkm").write_bytes(b"junk")
+    assert ModelFolder(tmp_path).newest("gan", 9) == [newest, newer, old]
+    assert ModelFolder(tmp_path).newest("gan", 2) == [newest, newer]
+    assert ModelFolder().newest("gan", 2) == []
+
+
 def written(folder: Path, **changes: Any) -> Path:
     path = folder / "m.rkm"
     write_model(path, "test", ABOUT | changes, ARRAYS)

@@ -140,18 +140,40 @@ def test_a_sender_that_changes_its_mind_all_the_time_does_not_fill_the_log(
     assert 10 <= len(caplog.records) <= 26, "twenty at once and one a second, of fifty"
 
 
-def test_frames_without_any_status_are_accounted_for_all_the_same() -> None:
-    address = free_address()
-    with sender(address) as send, Subscriber(address, live=False, timeout_s=0.3) as subscriber:
+@pytest.mark.parametrize(
+    ("told", "left", "published"),
+    [(True, False, 3), (False, False, None), (False, True, 3)],
+)
+def test_frames_are_accounted_for_and_no_count_is_claimed_that_nobody_told(
+    told: bool, left: bool, published: int | None
+) -> None:
+    address, timeout_s = free_address(), WAIT_S if left else 1.0
+    with (
+        sender(address) as send,
+        Subscriber(address, live=False, timeout_s=timeout_s) as subscriber,
+    ):
         send.wait_viewers()
         for value in range(3):
             send.frame("cam", value)
-        with pytest.raises(NoStreamError):
-            list(subscriber)
-        outcome = _outcome(subscriber)
-    report = build_report([Lane("fake", FakeSink, live=True)], Tally(), outcome, 0.5)
-    assert report["published"] == 3
-    assert not report["balanced"], "this sink got none of them"
+        if told:
+            send.say("cam")
+        frames = iter(subscriber)
+        assert [next(frames).sequence for _ in range(3)] == [0, 1, 2]
+        if not left:
+            # What was sent after the last frame and lost leaves no gap.
+            with pytest.raises(NoStreamError):
+                next(frames)
+        outcome = _outcome(subscriber, silent=not left)
+    lane = Lane("fake", FakeSink, live=True)
+    report = build_report([lane], Tally(), outcome, 0.5)
+    assert report["published"] == published
+    # Who leaves at a frame may do so before the states are judged.
+    assert left or report["cameras"]["cam"]["published"] == published
+    assert report["balanced"] is False, "this sink got none of them"
+    lane.ledger.passed(3)
+    report = build_report([lane], Tally(), outcome, 0.5)
+    known = None if published is None else True
+    assert report["balanced"] is report["sinks"]["fake"]["balanced"] is known
 
 
 def test_a_session_that_libzmq_gave_up_is_remade_at_once() -> None:

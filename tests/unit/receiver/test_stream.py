@@ -226,6 +226,22 @@ def test_a_status_before_the_first_frame_is_where_the_receiver_joined() -> None:
     assert ledger.balance().entered == 3
 
 
+def test_a_picture_is_untold_until_a_status_or_the_end_comes_after_it() -> None:
+    now_s = 5.0
+    stream = CameraStream("cam", Limits(), Ledger(), now_s=lambda: now_s)
+    assert stream.untold_s is None
+    sent = packets(3)
+    stream_id = sent[0].header.stream_id
+    for packet, kind in zip(sent, (Kind.STATUS, Kind.END, None), strict=True):
+        stream.accept(packet)
+        stream.decode()
+        now_s += 2.0
+        assert stream.untold_s == 2.0
+        if kind is not None:
+            stream.accept(status(stream_id, packet.header.sequence + 1, kind))
+            assert stream.untold_s is None
+
+
 def test_a_broken_status_changes_nothing() -> None:
     stream, ledger = make_stream()
     good = status(os.urandom(16), 5)

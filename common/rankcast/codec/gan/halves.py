@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from functools import cache
@@ -28,6 +29,8 @@ from rankcast.wire import Header, Limits
 if TYPE_CHECKING:
     from rankcast.learned.model import GanModel
 
+log = logging.getLogger(__name__)
+
 RETRY_S: Final = 1.0
 """A stream asks for its model with every frame: a file that is broken is read once a second."""
 INSTALL = "codec gan needs torch: pip install 'rankcast[gan]'"
@@ -43,6 +46,14 @@ def has_torch() -> bool:
             raise
         return False
     return True
+
+
+def load_said(file: Path) -> GanModel:
+    """Load a model file, with a line in the log; torch must be there."""
+    from rankcast.learned.model import load_model
+
+    log.info("loading model %s", printable(file))
+    return load_model(file)
 
 
 class GanEncoder:
@@ -71,6 +82,7 @@ class GanEncoder:
         except RankcastError as exc:  # a file that is not there is a wrong option
             raise SettingsError(f"codec gan, model: {exc}") from exc
         self._label = _label_index(self._model, options)
+        self._model.try_out()
 
     def encode(self, frame: Frame, sequence: int) -> Coded:  # noqa: ARG002 - every frame is a key frame
         """Code one frame; see CodecEncoder."""
@@ -147,13 +159,13 @@ class GanDecoder:
             return self._model
         if not has_torch():
             raise UnknownCodecError(f"got a packet of codec gan: {INSTALL}")
-        from rankcast.learned.model import load_model, loaded_model
+        from rankcast.learned.model import loaded_model
 
         model = loaded_model(model_id)
         if model is None:
             self._raise_again(model_id)
             try:
-                model = self._models.load(model_id, load_model)
+                model = self._models.load(model_id, load_said)
             except UnknownModelError as exc:
                 self._failure = (model_id, time.monotonic(), str(exc))
                 raise

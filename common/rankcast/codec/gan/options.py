@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from rankcast.codec.protocol import CodecOptions
 
+KIND: Final = "gan"
+"""Of the model files, as they say it themselves."""
 LEAST_STEP = 0.25
 MOST_STEP = 4.0
 

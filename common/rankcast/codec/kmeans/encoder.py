@@ -69,7 +69,15 @@ ITERATIONS: Final = 10
 _STRETCH: Final = 1 << 14
 """Pixels whose distances are held at a time: they stay in the cache of a processor."""
 CUT: Final = 1.25
-"""A sample's error that grew by so much since the last frame asks for new starts: another scene."""
+"""A sample's error that grew by so much since the last frame asks for new starts: another scene.
+One that fell by as much does if a glance finds better centroids: a plainer scene hides it that they
+are those of another one."""
+GLANCED: Final = 1024
+GLANCED_PER_COLOUR: Final = 16
+"""Points of a glance, one spread start: its error is 8 % above that of a first frame, 17 % at most
+(photographs, 20 colours, 12 draws), for 1.5 ms."""
+GLANCE_EVERY: Final = 8
+"""Frames of a stream from one glance to the next."""
 
 
 class KMeansEncoder:
@@ -80,6 +88,7 @@ class KMeansEncoder:
         self._last: Fit | None = None
         self._whole: Fit | None = None
         self._rng = np.random.default_rng(options.seed)
+        self._glance_in = GLANCE_EVERY
 
     def request_keyframe(self) -> None:
         """Every frame is a key frame."""
@@ -114,12 +123,33 @@ class KMeansEncoder:
                 warm = improve(sample, warm, rng, SWAPS_A_FRAME, max_iter)
             fits.append(warm)
         anew = last is None or not fits or fits[0].inertia > CUT * last.inertia
+        if last is not None and not anew:
+            fell = CUT * fits[0].inertia < last.inertia
+            better = self._glance(sample, fits[0], due=fell)
+            anew = fell and better is not None
+            if better is not None and not anew:
+                fits.append(fit(sample, better.centroids, max_iter))
         if anew:
             small = every or draw_sample(colours, wanted, TRIAL_PER_COLOUR)
             fits.append(fit(sample, self._trial(small, wanted).centroids, max_iter))
         self._last = min(fits, key=lambda each: each.inertia)
         self._whole = self._whole_numbers(sample, self._last, None if anew else self._whole)
         return np.unique(self._whole.centroids.astype(np.int64), axis=0)
+
+    def _glance(self, sample: Sample, warm: Fit, *, due: bool) -> Fit | None:
+        """Try one start on few points, now and then or when it is due; None if `warm` is better."""
+        wanted = len(warm.centroids)
+        self._glance_in -= 1
+        if not due and (self._glance_in > 0 or wanted > EVERY_START):
+            return None
+        self._glance_in = GLANCE_EVERY
+        every = max(1, len(sample.points) // max(GLANCED, GLANCED_PER_COLOUR * wanted))
+        few = Sample(sample.points[::every].copy(), sample.weights[::every].copy())
+        start = start_spread(few, wanted, self._rng)
+        if len(start) < wanted:
+            return None
+        found = fit(sample, fit(few, start, self.options.max_iter).centroids, 0)
+        return found if found.inertia < warm.inertia else None
 
     def _whole_numbers(self, sample: Sample, found: Fit, last: Fit | None) -> Fit:
         """Fit a palette, as it is sent, beginning with `found` rounded and with the last one."""

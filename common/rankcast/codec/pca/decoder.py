@@ -56,7 +56,7 @@ class PcaDecoder:
             if 0 < step < math.inf:
                 model = self._model = find_frame_model(header.model_id, self._models, self._model)
                 model.check_packet(shape, header.dtype, header.rank[0])
-                return decode_scores(model, body, header.rank[0], step, shape)
+                return model.rebuild(unpack_scores(model, body, header.rank[0], step))
         raise PayloadError(f"got pca parameters {params!r:.60} with {len(header.rank)} ranks")
 
     def _decode_channels(self, header: Header, body: memoryview, patch: int) -> Pixels:
@@ -106,15 +106,3 @@ def assemble(
         out += stat.mean.astype(kind)
         store_plane(from_matrix(out, shape[0], shape[1], patch), pixels, channel)
     return pixels.reshape(shape)
-
-
-def decode_scores(
-    model: FrameModel, body: memoryview, k: int, step: float, shape: tuple[int, ...]
-) -> Pixels:
-    """Rebuild a whole picture from its scores."""
-    with np.errstate(over="ignore", invalid="ignore"):  # hostile steps; NaN becomes 0 below
-        scores = unpack_scores(model, body, k, step)
-        values = model.mean + model.deviation * (scores @ model.components[:k])
-        values = np.nan_to_num(np.rint(values), nan=0.0)
-    peak = float(np.iinfo(model.dtype).max)
-    return np.clip(values, 0.0, peak).astype(model.dtype).reshape(shape)

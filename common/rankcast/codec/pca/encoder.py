@@ -12,8 +12,13 @@ import numpy as np
 from rankcast import pool
 from rankcast.codec.pca import statistics
 from rankcast.codec.pca.components import factors_of
-from rankcast.codec.pca.decoder import assemble, decode_scores
-from rankcast.codec.pca.frames import FrameModel, load_frame_model, pack_scores
+from rankcast.codec.pca.decoder import assemble
+from rankcast.codec.pca.frames import (
+    FrameModel,
+    load_frame_model,
+    pack_scores,
+    unpack_scores,
+)
 from rankcast.codec.pca.layout import matrix_shape, to_matrix
 from rankcast.codec.pca.options import DEFAULT_PATCH, DEFAULT_VARIANCE, LAYOUTS, PcaOptions
 from rankcast.codec.pca.statistics import Statistics, measure
@@ -113,6 +118,10 @@ class FramePcaEncoder:
         except RankcastError as exc:  # a file that is not there is a wrong option
             raise SettingsError(f"codec pca, model: {exc}") from exc
         self._kept = self._model.kept(options.components, options.variance or DEFAULT_VARIANCE)
+        self._scale = self._model.scale()
+        samples = self._scale.size
+        self._rounding = samples * ROUNDING_NOISE / self._model.mean_square_deviation
+        """Squared error of rounding to samples, as an error in standardised variables."""
 
     def request_keyframe(self) -> None:
         """Every frame is a key frame."""
@@ -121,14 +130,13 @@ class FramePcaEncoder:
         """Code one frame; see CodecEncoder."""
         pixels, model, k = frame.pixels, self._model, self._kept
         model.check_picture(pixels.shape, pixels.dtype)
-        z = model.standardised(pixels)
-        scores = model.components[:k].astype(np.float64) @ z
-        left = max(float(z @ z) - float(scores @ scores), 0.0)
-        budget = coded.NOISE_SHARE * (left + z.size * ROUNDING_NOISE / model.mean_square_deviation)
+        scores, whole = model.project(pixels, self._scale, k)
+        energy = float(scores @ scores)
+        left = max(whole - energy, 0.0)
+        budget = coded.NOISE_SHARE * (left + self._rounding)
         step = math.sqrt(12 * budget / max(k, 1))
         body = pack_scores(model, scores, step)
-        rebuilt = decode_scores(model, memoryview(body), k, step, pixels.shape)
-        energy = float(scores @ scores)
+        rebuilt = model.rebuild(unpack_scores(model, memoryview(body), k, step))
         total = energy + left
         return Coded(
             body,

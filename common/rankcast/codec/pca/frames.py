@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast import pool
 from rankcast.codec.pca.components import Components, components_for
 from rankcast.entropy.numbers import NUMBER_MODELS, code_number
 from rankcast.entropy.rangecoder import (
@@ -32,6 +34,7 @@ from rankcast.errors import (
 )
 from rankcast.frame import MAX_CHANNELS, Pixels
 from rankcast.jit import Integer, kernel
+from rankcast.linalg import one_blas_thread
 from rankcast.modelfile import read_model, write_model
 from rankcast.modelfolder import ModelFolder
 from rankcast.printable import printable
@@ -39,6 +42,9 @@ from rankcast.printable import printable
 KIND: Final = "pca"
 MAX_VARIABLES: Final = 1 << 20
 """Samples of a picture that is one observation: a megapixel, and 4 MiB a component."""
+PART: Final = 1 << 20
+"""Values of the components that are float64 at a time, which both ends reckon in: all of a larger
+picture at once would take longer to write to memory than to multiply."""
 _CLASSES: Final = 16
 _MOST = (1 << 40) - 1
 _DTYPES: Final = ("uint8", "uint16")
@@ -117,14 +123,61 @@ class FrameModel:
                 f"{len(self.variances)} of {self.shape} {self.dtype}"
             )
 
-    def standardised(self, pixels: Pixels) -> NDArray[np.float64]:
-        """The samples less their means, over their deviations, (D,)."""
-        z = np.zeros(self.mean.shape)
-        deviation = self.deviation.astype(np.float64)
-        np.divide(
-            pixels.reshape(-1).astype(np.float64) - self.mean, deviation, out=z, where=deviation > 0
-        )
-        return z
+    def project(
+        self, pixels: Pixels, scale: NDArray[np.float64], k: int
+    ) -> tuple[NDArray[np.float64], float]:
+        """Standardise a picture and project it onto the first `k` components.
+
+        Parameters
+        ----------
+        pixels : ndarray
+        scale : ndarray, shape (D,)
+            What `scale` returns.
+        k : int
+
+        Returns
+        -------
+        scores : ndarray, shape (k,)
+        energy : float
+            Squared norm of the standardised picture.
+        """
+        samples, parts = pixels.reshape(-1), self._parts(k)
+        scores, energies = np.zeros((len(parts), k)), np.zeros(len(parts))
+
+        def project_part(number: int, part: slice) -> None:
+            z = (samples[part] - self.mean[part].astype(np.float64)) * scale[part]
+            scores[number] = self.components[:k, part].astype(np.float64) @ z
+            energies[number] = z @ z
+
+        with one_blas_thread():
+            pool.run([partial(project_part, number, part) for number, part in enumerate(parts)])
+        return scores.sum(axis=0), float(energies.sum())
+
+    def scale(self) -> NDArray[np.float64]:
+        """Reciprocals of the deviations, 0 for constant samples, (D,)."""
+        scale = np.zeros(self.deviation.shape)
+        np.divide(1.0, self.deviation.astype(np.float64), out=scale, where=self.deviation > 0)
+        return scale
+
+    def rebuild(self, scores: NDArray[np.float64]) -> Pixels:
+        """Return the picture of (k,) scores, rounded and clipped; what is no number becomes 0."""
+        k = scores.size
+        pixels: Pixels = np.empty(self.mean.shape, self.dtype)
+        peak = float(np.iinfo(self.dtype).max)
+
+        def rebuild_part(part: slice) -> None:
+            with np.errstate(over="ignore", invalid="ignore"):  # scores of hostile steps
+                values = scores @ self.components[:k, part].astype(np.float64)
+                values = self.mean[part] + self.deviation[part] * values
+                pixels[part] = np.nan_to_num(np.rint(values), nan=0.0).clip(0.0, peak)
+
+        with one_blas_thread():
+            pool.run([partial(rebuild_part, part) for part in self._parts(k)])
+        return pixels.reshape(self.shape)
+
+    def _parts(self, k: int) -> list[slice]:
+        length = max(1, PART // max(k, 1))
+        return [slice(first, first + length) for first in range(0, self.mean.size, length)]
 
 
 def write_frame_model(
@@ -248,7 +301,8 @@ def unpack_scores(model: FrameModel, body: memoryview, k: int, step: float) -> N
     _code(coder, data, values, _classes(model, k, step))
     if coder[OVERRUN] or coder[POSITION] < len(body):
         raise PayloadError("the scores end early or go on after the last")
-    return np.asarray(values * step, np.float64)
+    with np.errstate(over="ignore"):  # hostile steps
+        return np.asarray(values * step, np.float64)
 
 
 def compile_scores() -> None:
