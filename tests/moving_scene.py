@@ -26,6 +26,33 @@ def scene(number: int, shape: tuple[int, ...] = (72, 104, 3), dtype: str = "uint
     return (np.clip(picture, 0, 1) * full).astype(dtype)
 
 
+def belt(number: int, shape: tuple[int, ...] = (88, 136, 3), dtype: str = "uint8") -> Pixels:
+    """A larger square of higher contrast, over more noise than in `scene`."""
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(float)
+    picture = 0.45 + 0.2 * np.sin(x / 17) + 0.15 * np.cos(y / 11 + x / 29)
+    left = (5 + 4 * number) % (shape[1] - 30)
+    picture[20:50, left : left + 30] += 0.2 * np.sign(np.sin(np.arange(30) * 1.1))
+    picture = picture + np.random.default_rng(number).normal(0, 0.01, picture.shape)
+    if len(shape) == 3:
+        picture = picture[:, :, None] * np.linspace(0.7, 1.1, shape[2])
+    samples: Pixels = (np.clip(picture, 0, 1) * np.iinfo(dtype).max).astype(dtype)
+    return samples
+
+
+def colourful(number: int) -> Pixels:
+    """Red and blue threads one pixel wide: nothing for half-size chroma."""
+    image = belt(number)
+    image[:, ::2, 2] = 230
+    image[:, 1::2, 0] = 220
+    return image
+
+
+def noisy(number: int, shape: tuple[int, ...] = (120, 160, 3)) -> Pixels:
+    """The belt under noise that no prediction takes away."""
+    noise = np.random.default_rng(number).integers(-20, 21, shape)
+    return np.clip(belt(number, shape).astype(int) + noise, 0, 255).astype(np.uint8)
+
+
 def stream(count: int, **options: object) -> list[bytes]:
     """Packets of a moving scene."""
     encoder = rankcast.Encoder("svd-patch", **options)

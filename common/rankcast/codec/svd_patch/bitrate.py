@@ -11,20 +11,23 @@ from rankcast.codec.svd_patch.step import Subject, finest_useful_step
 _KEY_SLOPE, _KEY_SLOPES = 0.85, (0.4, 2.0)
 """Power of the step that bits of key frames fall with, at first and at all: 0.5 to 1.3 measured
 from steps of 2 to 30 on clips and photographs."""
-_SLOPE, _SLOPES = 2.0, (1.2, 12.0)
+_SLOPE, _SLOPES = 2.0, (0.8, 12.0)
 """The same of predicted frames, near the step of their reference: 1.7 towards coarser and 3.5
 towards finer steps on clips, up to 20 where the step passes the noise of a camera that stands
 still."""
 _USUAL_STEP, _USUAL_BITS = 12.0, 0.65
 """Bits a sample that the first picture of a stream is expected to have at that step of 8 bits: 0.1
 to 2.1 on clips and photographs; the first try tells."""
+_FIRST_FINEST = 2.0
+"""The same: the finest step of a first try, which tells what finer ones would be good for."""
 _LEVEL_GAIN = 0.4
 """Weight of one predicted frame in what is expected of the next."""
 _REFINING = 3.0
 """A step finer by x in its logarithm than that of the reference codes again what stands still: bits
 of a key frame times this x^2, measured 0.4 to 3."""
-_COARSER_AT_MOST, _FINER_AT_MOST = 0.25, 0.7
-"""Change of the logarithm of the step from one predicted frame to the next."""
+_COARSER_AT_MOST, _LEAP = 0.25, 0.7
+"""Change of the logarithm of the step from one predicted frame to the next; a leap is towards finer
+steps, or away from one that the bucket had no room for."""
 _FILL = 0.4
 """Share of the bucket, beyond one frame's, that is aimed at: room for a scene that gets busier."""
 _FRAMES_BACK = 8
@@ -42,7 +45,7 @@ _SAFE_ERRORS = 1.0
 """Usual errors of the model for which the bucket has room."""
 _LEAST_BITS = 8.0
 """Of a body: what logarithms are taken of."""
-_RECODING_SLOPE = 1.1
+_RECODING_SLOPE = 0.9
 """Power that bits of a frame that came out too large fall with, on the safe side."""
 _RECODING_FACTORS = (1.15, 2.0, 4.0, 16.0)
 """How much coarser the tries that follow are at least; one more is as coarse as can be."""
@@ -89,6 +92,7 @@ class BitRate:
         share = max(rate * bucket.interval_s, _LEAST_BITS)
         fill = _FILL * max(size - share, 0.0)
         back = (fill - bucket.held_bits) / max(_FRAMES_BACK, size / share)
+        leaps = self._overflows > 0
         self._tries = self._overflows = 0
         self._room_bits = size - bucket.held_bits - bucket.overhead_bits
         # The better the model knows, the less of the room is left for its errors.
@@ -97,7 +101,9 @@ class BitRate:
         if subject.key and not self._after_key:
             self._most_bits = wanted = max(_KEY_SHARE * self._room_bits, _LEAST_BITS)
         self._wanted_bits = min(max(wanted, _LEAST_BITS), self._most_bits)
-        return self._key_step() if subject.key else self._step(last_step)
+        if subject.key:
+            return self._key_step(subject)
+        return self._step(subject, last_step, _LEAP if leaps else _COARSER_AT_MOST)
 
     def better_step(
         self, subject: Subject, step: float, size_bytes: int, error: float
@@ -119,7 +125,7 @@ class BitRate:
         # An exact picture gains nothing from finer steps.
         self._finest = finest_useful_step(error, _CODING_SHARE) if error > 0 else step
         if bits > self._room_bits:
-            return self._coarser(step, bits)
+            return self._coarser(subject.key, step, bits)
         if subject.key and self._is_unused(bits):
             finer = max(self._key_model.step(self._wanted_bits), self._finest)
             return finer if subject.nearest_step(finer) < step else None
@@ -130,15 +136,16 @@ class BitRate:
         self.bucket.put(size_bytes)
         self._after_key = subject.key
 
-    def _key_step(self) -> float:
-        # Far finer than what follows it, it would only empty the bucket.
-        return max(
-            self._key_model.step(self._wanted_bits), self._planned / _KEY_FINER, self._finest
-        )
+    def _key_step(self, subject: Subject) -> float:
+        step = self._key_model.step(self._wanted_bits)
+        if not self._key_model.known:
+            return max(step, _FIRST_FINEST * 2.0 ** (subject.bits - 8))
+        # Far finer than what follows it, it would only fill the bucket.
+        return max(step, self._planned / _KEY_FINER, self._finest)
 
-    def _step(self, last_step: float) -> float:
+    def _step(self, subject: Subject, last_step: float, coarser: float) -> float:
         model = self._model
-        safe = model.step(self._most_bits) if model.known else 0.0
+        safe = subject.coarser_step(model.step(self._most_bits)) if model.known else 0.0
         if self._after_key or not model.known:
             # What stands still has the step of the key frame; how much moves is to be seen.
             self._planned = last_step
@@ -147,9 +154,9 @@ class BitRate:
         unused = self._wanted_bits - model.bits(finest)
         if unused > 0:
             finer = math.sqrt(unused / (_REFINING * self._key_model.bits(finest)))
-            finest = max(finest * math.exp(-min(finer, _FINER_AT_MOST)), self._finest)
+            finest = max(finest * math.exp(-min(finer, _LEAP)), self._finest)
         step = max(model.step(self._wanted_bits), finest)
-        self._planned = min(step, self._planned * math.exp(_COARSER_AT_MOST))
+        self._planned = min(step, self._planned * math.exp(coarser))
         # A bucket that is nearly full for a moment does not change what the scene needs.
         return max(self._planned, safe)
 
@@ -167,15 +174,17 @@ class BitRate:
         else:
             self._model.learn(step, bits, _LEVEL_GAIN)
 
-    def _coarser(self, step: float, bits: float) -> float:
+    def _coarser(self, key: bool, step: float, bits: float) -> float:
         self._overflows += 1
         if self._overflows > len(_RECODING_FACTORS):
             return math.inf
-        ratio = math.pow(bits / self._most_bits, 1 / _RECODING_SLOPE)
+        # A finer step that was tried before tells how bits of this very picture fall.
+        slope = self._key_model.slope if key and self._tries > 1 else _RECODING_SLOPE
+        ratio = math.pow(bits / self._most_bits, 1 / slope)
         return step * max(ratio, _RECODING_FACTORS[self._overflows - 1])
 
     def _is_unused(self, bits: float) -> bool:
         """Whether a key frame leaves much of the bucket that it may take."""
-        if self._overflows or self._tries >= _MAX_KEY_TRIES or (self._same_scene and self._planned):
+        if self._tries >= _MAX_KEY_TRIES or (self._same_scene and self._planned > 0):
             return False
         return bits < _KEY_USED * self._wanted_bits

@@ -25,8 +25,9 @@ class Bucket:
         if self._last_ns is None:
             self._last_ns = t_ns
             return
+        # A clock that went back, as that of a replayed stream does, goes on from there.
         interval_s = max(t_ns - self._last_ns, 0) / 1e9
-        self._last_ns = max(t_ns, self._last_ns)
+        self._last_ns = t_ns
         self.held_bits = max(self.held_bits - rate * interval_s, 0.0)
         # A pause is no frame rate: beyond an empty bucket it gives nothing.
         self.interval_s += _INTERVAL_GAIN * (min(interval_s, size / rate) - self.interval_s)

@@ -52,15 +52,18 @@ class SvdPatchOptions(CodecOptions):
     exclusive_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"quality": DEFAULT_QUALITY})
 
     quality: int | None = Field(default=None, ge=1, le=100)
-    """1..100 with the habit of JPEG; 75 unless another of the four is given."""
+    """1..100 with the habit of JPEG, 100 is a step of 0.25; 75 unless another of the four is
+    given."""
     step: float | None = Field(default=None, ge=0.25, le=32768)
     """Quantiser step in grey levels."""
     psnr: float | None = Field(default=None, ge=10, le=100)
-    """Wanted PSNR of every frame in dB, on the full scale of the dtype, over all samples."""
+    """Wanted PSNR of every frame in dB, on the full scale of the dtype, over all samples; what
+    chroma or rank do not allow is approached to about 0.2 dB."""
     bitrate: str | float | None = None
     """Wanted bits a second: a number or a text such as ``8 Mbit/s``."""
     buffer_s: float = Field(default=0.2, ge=0.01, le=60)
-    """Seconds of `bitrate` that the leaky bucket holds: how far a burst may run ahead."""
+    """Seconds of `bitrate` that the leaky bucket holds: how far a burst may run ahead. With fewer
+    than three frames in it they cannot use all of the rate."""
     colour: Literal["ycc420", "ycc444"] = "ycc420"
     gop: int = Field(default=250, ge=1, le=1_000_000)
     """Frames from one key frame to the next at most; 1 turns prediction over time off."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from rankcast.codec.svd_patch.step import Subject, finest_useful_step
 
 TOLERANCE_DB = 0.25
-CODING_SHARE = 0.06
-"""Of all squared error, below which that of coding is not worth a finer step: 0.27 dB."""
+CODING_SHARE = 0.05
+"""Of all squared error, below which that of coding is not worth a finer step: 0.22 dB."""
 _CEILING_MARGIN_DB = -10 * math.log10(1 - CODING_SHARE)
 _DB_PER_DECADE = 15.0
 """PSNR over the decade of the step, to begin with: 20 where all coefficients are coded, less where
@@ -22,11 +22,11 @@ _LARGEST_MOVE = 0.7
 """Decades from one try to the next."""
 _LEAST_MOVE = 0.1
 """Decades that a fourth try goes finer where none reached the target; twice that for the next."""
-_FALLING = 0.98
-"""Of the bytes at a finer step, above which coarser ones save none."""
-_SMALL_BYTES, _SMALL_BITS_PER_SAMPLE = 64, 2e-4
-"""Size of a body below which there is nothing to save: half of the header around it, or a frame in
-which nothing moves."""
+_FALLING, _COARSER = 0.98, 1.25
+"""Of the bytes at a step so many times finer, above which coarser ones save none."""
+_SMALL_BYTES, _SMALL_BITS_PER_SAMPLE = 32, 2e-4
+"""Size of a body below which there is nothing to save: a third of the header around it, or a frame
+in which nothing moves."""
 _NEAR = 0.1
 """Natural logarithm of steps that are as good as each other where the planes limit the PSNR."""
 
@@ -102,7 +102,7 @@ class PsnrSearch:
         if last.psnr_db <= self._asked_db + TOLERANCE_DB:
             return True
         small = max(_SMALL_BYTES, _SMALL_BITS_PER_SAMPLE * self._subject.samples / 8)
-        finer = [t.size_bytes for t in self._tries if t.step < last.step and self._reaches(t)]
+        finer = [t.size_bytes for t in self._tries if _COARSER * t.step <= last.step]
         return last.size_bytes <= small or last.size_bytes > _FALLING * min(finer, default=math.inf)
 
     def _settle(self, last: _Try) -> float | None:
@@ -110,7 +110,10 @@ class PsnrSearch:
         self._settled = True
         good = [tried for tried in self._tries if self._reaches(tried)]
         if good:
-            best = min(good, key=lambda tried: (tried.size_bytes, tried.psnr_db))
+            best = min(good, key=lambda tried: tried.psnr_db)
+            smallest = min(good, key=lambda tried: tried.size_bytes)
+            if smallest.size_bytes < _FALLING * best.size_bytes:
+                best = smallest
         else:
             best = max(self._tries, key=lambda tried: tried.psnr_db)
         return None if best.step == last.step else best.step

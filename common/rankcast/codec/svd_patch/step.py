@@ -37,8 +37,17 @@ class Subject:
 
     def nearest_step(self, step: float) -> float:
         """Return the step that the format has and that is nearest to `step`."""
-        in_grains = round(min(max(step, MIN_STEP) / self.grain, MAX_PLANE_STEP))
-        return max(in_grains, MIN_PLANE_STEP) * self.grain
+        return self._in_range(round(min(step / self.grain, MAX_PLANE_STEP)))
+
+    def coarser_step(self, step: float) -> float:
+        """Return the finest step that the format has and that is not below `step`."""
+        return self._in_range(math.ceil(min(step / self.grain, MAX_PLANE_STEP)))
+
+    def _in_range(self, grains: int) -> float:
+        return (
+            min(max(grains, MIN_PLANE_STEP, round(MIN_STEP / self.grain)), MAX_PLANE_STEP)
+            * self.grain
+        )
 
     def squared_error(self, psnr_db: float) -> float:
         """Mean squared error of a sample, in grey levels."""
