@@ -64,7 +64,7 @@ def test_the_bytes_of_the_model_and_its_training_stand_beside_those_of_gan(
     assert (found["gan_model"]["bytes"], found["gan_model"]["id"]) == (
         size, read_head(two_cameras).model_id.hex(),
     )  # fmt: skip
-    assert "frames 12, 12, steps 2" in found["gan_model"]["training"]
+    assert "frames 12, 12, held out 0, 0, steps 2" in found["gan_model"]["training"]
     output, found = table_of(image, "--codecs", "jpeg,svd")
     assert found["gan_model"] is None
     assert "a model of" not in output
