@@ -24,7 +24,6 @@ from rankcast.modelfile import read_model, write_model
 from rankcast.opencv import cv2
 
 
-@pytest.mark.timeout(180)
 def test_training_beats_the_transform_that_it_starts_from() -> None:
     frames = clip(60)
     held_out = frames[-6:]
@@ -88,7 +87,6 @@ def ticking(footage: list[Footage], width: int = 8, **options: Any) -> Training:
     return Training(footage, width=width, clock=lambda: float(next(seconds)), **options)
 
 
-@pytest.mark.timeout(180)  # two dozen steps: a second each where others use the processors
 def test_a_resumed_training_ends_as_the_one_that_never_stopped(tmp_path: Path) -> None:
     footage = [Footage("belt", clip(10)), Footage("door", clip(9, colour=False))]
     whole = ticking(footage, seed=3)
