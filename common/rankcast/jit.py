@@ -18,6 +18,8 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from filelock import FileLock
 
+from rankcast.wholefile import write_whole
+
 log = logging.getLogger(__name__)
 
 Integer: TypeAlias = Any
@@ -106,10 +108,18 @@ def compiled_before() -> bool:
     return CACHED and _marker().exists()
 
 
-def mark_compiled() -> None:
-    """Note that every kernel was compiled and kept; `rankcast.warm` does so at its end."""
+def mark_compiled(kept: bytes = b"") -> None:
+    """Note that every kernel was compiled and kept, and keep `kept` with them.
+
+    `rankcast.warm` does so at its end.
+    """
     if CACHED:
-        _marker().touch()
+        write_whole(_marker(), kept)
+
+
+def kept_with_kernels() -> bytes:
+    """What `mark_compiled` kept; nothing before."""
+    return _marker().read_bytes() if compiled_before() else b""
 
 
 def compile_lock() -> AbstractContextManager[object]:

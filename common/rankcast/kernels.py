@@ -8,14 +8,16 @@ import sys
 from collections.abc import Callable, Iterable
 
 from rankcast.jit import CACHED, compiled_before
-from rankcast.warm import warm
+from rankcast.warm import warm, warm_decoder
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.1
 
 
-def prepare_kernels(names: Iterable[str], stopped: Callable[[], bool]) -> bool:
+def prepare_kernels(
+    names: Iterable[str], stopped: Callable[[], bool], *, decoders_only: bool = False
+) -> bool:
     """Load the kernels of the codecs `names`; compile all of them first where none are kept.
 
     Compiling takes one to two minutes and cannot be interrupted, so a child process does it.
@@ -25,6 +27,8 @@ def prepare_kernels(names: Iterable[str], stopped: Callable[[], bool]) -> bool:
     names : iterable of str
     stopped : callable
         Asked ten times a second; True ends the wait.
+    decoders_only : bool, optional
+        Load what decoding takes, which is half the time.
 
     Returns
     -------
@@ -51,5 +55,8 @@ def prepare_kernels(names: Iterable[str], stopped: Callable[[], bool]) -> bool:
     for name in names:
         if stopped():
             return False
-        warm([name])
+        if decoders_only:
+            warm_decoder(name)
+        else:
+            warm([name])
     return True

@@ -2,7 +2,8 @@
 
 Runs each codec on tiny pictures of every kind, which compiles exactly the signatures that
 streams use. `make setup` calls it, and both ends do before the first frame: loading kept
-machine code would otherwise be part of the age of the first picture.
+machine code would otherwise be part of the age of the first picture. The packets are kept beside
+the machine code, so that a receiver loads the kernels of its decoders alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterable
 
+import msgpack
 import numpy as np
 
 from rankcast.codec import CODECS_BY_NAME
@@ -19,9 +21,9 @@ from rankcast.codec.gan.symbols import compile_kernels
 from rankcast.codec.pca.frames import compile_scores
 from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder
-from rankcast.errors import UnsupportedImageError
+from rankcast.errors import RankcastError, UnsupportedImageError
 from rankcast.frame import Pixels
-from rankcast.jit import CACHED, compile_lock, compiled_before, mark_compiled
+from rankcast.jit import CACHED, compile_lock, compiled_before, kept_with_kernels, mark_compiled
 
 log = logging.getLogger(__name__)
 
@@ -68,30 +70,70 @@ def warm(names: Iterable[str] | None = None) -> int:
     int
         Number of packets that were coded and decoded.
     """
-    packets = 0
+    streams: dict[str, list[list[bytes]]] = {}
     for name in CODECS_BY_NAME if names is None else names:
-        if name == "gan":
-            compile_kernels()  # without a model it has nothing to code pictures with
-            continue
-        if name == "pca":
-            compile_scores()  # the rest of it needs no model
-        for options in _VARIANTS.get(name, ({},)):
-            # Size matters to two: `svd` leaves small pictures to LAPACK, and `svd-patch` weighs
-            # factors of their own for larger ones only.
-            larger = [_striped()] if name in ("svd", "svd-patch") and not options else []
-            for picture in [*_pictures(), *larger]:
-                encoder, decoder = Encoder(name, **options), Decoder()
-                try:
-                    # Three frames: first, second and steady state take different paths, which
-                    # options do not add to.
-                    for _ in range(1 if options and name != "kmeans" else 3):
-                        decoder.decode(encoder.encode(picture))
-                        packets += 1
-                except UnsupportedImageError as exc:
-                    log.debug("%s: %s", name, exc)
+        _warm_models(name)
+        streams[name] = [] if name == "gan" else _streams(name)
+        _decode(streams[name])
     if names is None:
-        mark_compiled()
-    return packets
+        mark_compiled(msgpack.packb(streams))
+    return sum(len(stream) for name in streams for stream in streams[name])
+
+
+def warm_decoder(name: str) -> int:
+    """Decode tiny pictures of one codec, as they were kept when all kernels were compiled.
+
+    Returns
+    -------
+    int
+        Number of packets that were decoded.
+    """
+    kept = kept_with_kernels()
+    try:
+        streams = msgpack.unpackb(kept)[name] if kept else []
+        _decode(streams)
+    except (ValueError, KeyError, RankcastError) as exc:
+        # Packets are of the wire format too, which may change while kernels stay as they are.
+        log.debug("kept packets of %s: %s", name, exc)
+        streams = []
+    if not streams:
+        return warm([name])
+    _warm_models(name)
+    return sum(map(len, streams))
+
+
+def _warm_models(name: str) -> None:
+    """What only runs with a model, which is not at hand."""
+    if name == "gan":
+        compile_kernels()
+    if name == "pca":
+        compile_scores()
+
+
+def _streams(name: str) -> list[list[bytes]]:
+    """Packets of tiny pictures, a list for each encoder."""
+    streams = []
+    for options in _VARIANTS.get(name, ({},)):
+        # Size matters to two: `svd` leaves small pictures to LAPACK, and `svd-patch` weighs
+        # factors of their own for larger ones only.
+        larger = [_striped()] if name in ("svd", "svd-patch") and not options else []
+        for picture in [*_pictures(), *larger]:
+            encoder = Encoder(name, **options)
+            # Three frames: first, second and steady state take different paths, which
+            # options do not add to.
+            frames = 1 if options and name != "kmeans" else 3
+            try:
+                streams.append([encoder.encode(picture) for _ in range(frames)])
+            except UnsupportedImageError as exc:
+                log.debug("%s: %s", name, exc)
+    return streams
+
+
+def _decode(streams: Iterable[Iterable[bytes]]) -> None:
+    for stream in streams:
+        decoder = Decoder()
+        for packet in stream:
+            decoder.decode(packet)
 
 
 def main() -> int:

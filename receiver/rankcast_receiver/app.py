@@ -87,7 +87,7 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
         try:
             manager.starting()
             # Every codec, since any may come.
-            if prepare_kernels(CODECS_BY_NAME, lambda: flag.requested) and (
+            if prepare_kernels(CODECS_BY_NAME, lambda: flag.requested, decoders_only=True) and (
                 not models or load_ahead(Path(models), lambda: flag.requested)
             ):
                 pipeline.start()

@@ -7,7 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgpack
+import numpy as np
 import pytest
+
+import rankcast
+from rankcast.codec import CODECS_BY_NAME
+from rankcast.errors import UnsupportedImageError
+from rankcast.frame import Frame
 
 SCRIPT = """
 import sys
@@ -72,3 +79,58 @@ def test_after_warming_no_stream_compiles_anything(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+LATE_LOADS = """
+import sys
+import msgpack
+from numba.core.dispatcher import Dispatcher
+import rankcast
+from rankcast.warm import warm_decoder
+
+late, load = [], Dispatcher.compile
+
+def compile(dispatcher, signature):
+    late.append(dispatcher.py_func.__name__)
+    return load(dispatcher, signature)
+
+streams = msgpack.unpackb(sys.stdin.buffer.read())
+for name in sorted({name for name, _ in streams}):
+    warm_decoder(name)
+Dispatcher.compile = compile
+for name, packets in streams:
+    decoder = rankcast.Decoder()
+    for packet in packets:
+        decoder.decode(packet)
+print(*late)
+"""
+
+
+def test_a_receiver_that_has_loaded_its_decoders_loads_nothing_with_the_first_pictures() -> None:
+    rng = np.random.default_rng(3)
+    streams = []
+    for name in sorted(CODECS_BY_NAME.keys() - {"gan"}):
+        for shape in ((121, 163), (121, 163, 3), (122, 164, 3)):
+            for dtype in ("uint8", "uint16"):
+                blocks = rng.integers(0, 250, (16, 22, *shape[2:]))
+                base = np.kron(blocks, np.ones((8, 8) + (1,) * (len(shape) - 2)))
+                encoder = rankcast.Encoder(name)
+                try:
+                    packets = [
+                        encoder.encode(
+                            np.roll(base, 3 * number, 1)[: shape[0], : shape[1]].astype(dtype)
+                        )
+                        for number in range(3)
+                    ]
+                except UnsupportedImageError:
+                    continue  # jpeg and uint16
+                streams.append((name, packets))
+    encoder = rankcast.Encoder("svd-patch")
+    mosaic = rng.integers(0, 250, (121, 163)).astype("uint8")
+    streams.append(("svd-patch", [encoder.encode(Frame(mosaic, cfa="RGGB")) for _ in range(2)]))
+    done = subprocess.run(
+        [sys.executable, "-c", LATE_LOADS],
+        input=msgpack.packb(streams), capture_output=True, timeout=50,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().split() == []
