@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Tests start hundreds of processes: a machine that keeps no bytecode would read all sources in each.
+unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.installed
 
 .PHONY: setup warm demo test test-all lint bench-svd bench-codec wheel-test fuzz fuzz-full bench-stream bench-flood soak clean help
