@@ -126,7 +126,7 @@ class SvdPatchEncoder:
                 break
             step = better
         self._rate.sent(subject, len(body))
-        self._tell_miss(psnr, step, sequence, pixels, geometry)
+        self._tell_miss(subject, psnr, step, sequence, pixels, geometry)
         ref_sequence = None if reference is None else reference.sequence
         picture.sequence = sequence
         checked = key or self._since_key % CHECKSUM_EVERY == 0
@@ -170,7 +170,13 @@ class SvdPatchEncoder:
         return _psnr(_squares(pixels, ideal, self._canvas, threads)[0], pixels)
 
     def _tell_miss(
-        self, psnr: float, step: float, sequence: int, pixels: Pixels, geometry: Geometry
+        self,
+        subject: Subject,
+        psnr: float,
+        step: float,
+        sequence: int,
+        pixels: Pixels,
+        geometry: Geometry,
     ) -> None:
         """Say once that frames are below the PSNR that was asked for, and what limits them."""
         wanted = self.options.psnr
@@ -180,8 +186,8 @@ class SvdPatchEncoder:
         ceiling = self._ceiling_db(pixels, geometry)
         if ceiling > wanted + _PSNR_PROMISE_DB:
             reason = "no step that was tried comes nearer"
-            error = full_scale(pixels.dtype) ** 2 * float(10 ** (-psnr / 10))
-            if self.options.rank < FULL_RANK and step <= finest_useful_step(error, CODING_SHARE):
+            useful = finest_useful_step(subject.squared_error(psnr), CODING_SHARE)
+            if self.options.rank < FULL_RANK and step <= useful:
                 reason = f"rank={self.options.rank} leaves too little of every core"
         elif geometry.layout is Layout.YCC420:
             reason = f"half-size chroma alone limits it to {ceiling:.1f} dB, use colour=ycc444"
