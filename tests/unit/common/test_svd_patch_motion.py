@@ -106,3 +106,13 @@ def test_any_motion_is_shown_as_it_was_coded(**stream: Any) -> None:
 @settings(max_examples=2000, deadline=None)
 def test_any_motion_of_many_more_streams_is_shown_as_it_was_coded(**stream: Any) -> None:
     _stream(**stream)
+
+
+def test_a_cell_whose_parts_move_differently_keeps_its_edges() -> None:
+    """On a slope to the lower right three samples up are three to the left; not so at its edge."""
+    slope = np.arange(320)[None] * 100 + np.arange(64)[:, None] * 100
+    encoder, decoder = rankcast.Encoder("svd-patch", step=200), rankcast.Decoder()
+    for number in range(6, 12):
+        picture = np.roll(slope, 3 * number, 1)[:, :64].astype(np.uint16)
+        shown = decoder.decode(encoder.encode(picture))
+        assert np.abs(shown.astype(int) - picture).max() < 200

@@ -240,6 +240,9 @@ def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
     head = price * (_PREDICTED_HEAD_BITS if predicted else _KEY_HEAD_BITS)
     whole = 0.0
     merged = 0 if units_y == 4 and units_x == 4 else -4
+    # One patch has one displacement: parts that moved differently stay apart.
+    first_y = first_x = np.int64(0)
+    as_one = True
     for a in range(0, units_y, 2):
         for b in range(0, units_x, 2):
             high, wide = min(2, units_y - a), min(2, units_x - b)
@@ -248,7 +251,10 @@ def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
                 for c in range(a, a + high):
                     for d in range(b, b + wide):
                         still += np.int64(w.still[uy + c, ux + d])
-                _subtract(w, uy, ux, a, b, high, wide, still == high * wide)
+                moved_y, moved_x = _subtract(w, uy, ux, a, b, high, wide, still == high * wide)
+                if a == 0 and b == 0:
+                    first_y, first_x = moved_y, moved_x
+                as_one = as_one and moved_y == first_y and moved_x == first_x
             if still == 4:
                 for c in range(a, a + 2):
                     for d in range(b, b + 2):
@@ -284,7 +290,7 @@ def plan_cell(w: Work, uy: Integer, ux: Integer) -> None:
                             w.plan[uy + c, ux + d] = 1
             whole += parts
     # A whole cell is one patch only where it is smooth: most of its quarters are.
-    if merged >= 3 and still_units < 8 and whole < _WHOLE_LIMIT:
+    if as_one and merged >= 3 and still_units < 8 and whole < _WHOLE_LIMIT:
         single = head + _residual_cost(w, 0, 0, 32, 2, not predicted)
         if single <= whole:
             for c in range(4):
@@ -375,8 +381,11 @@ def _subtract(
     units_y: Integer,
     units_x: Integer,
     still: bool,
-) -> None:
-    """Subtract the reference, displaced by whole samples where that helps, from a part."""
+) -> tuple[Integer, Integer]:
+    """Subtract the reference, displaced by whole samples where that helps, from a part.
+
+    Returns the displacement, down and right.
+    """
     y, x = (uy + a) * 8, (ux + b) * 8
     v = u = np.int64(0)
     best = w.vectors[BEST]
@@ -427,3 +436,4 @@ def _subtract(
             for j in range(8 * units_x):
                 column = min(max(x + j + u, 0), width - 1)
                 row[8 * b + j] -= np.float32(reference[column]) * inverse_step
+    return v, u
