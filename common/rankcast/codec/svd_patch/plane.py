@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from rankcast.codec.svd_patch.decision import decide_leaf
-from rankcast.codec.svd_patch.plan import SKIP_PLANNED, find_still, plan_cell
+from rankcast.codec.svd_patch.plan import SKIP_PLANNED, plan_cell
 from rankcast.codec.svd_patch.slice import code_leaf
+from rankcast.codec.svd_patch.still import find_still
 from rankcast.codec.svd_patch.work import BOTTOM, D_KIND, NONE, PREDICTED, TOP, Work
 from rankcast.entropy.rangecoder import DECODING, OVERRUN
 from rankcast.jit import Integer, lean_kernel
