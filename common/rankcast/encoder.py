@@ -184,8 +184,8 @@ class Encoder:
             frame = replace(
                 frame, t_capture_mono_ns=time.monotonic_ns(), t_capture_utc_ns=time.time_ns()
             )
-        if meta is not None:
-            frame = replace(frame, meta=meta)
+        given = frame.meta if meta is None else meta
+        frame = replace(frame, meta={key: plain_scalar(value) for key, value in given.items()})
         coded = self._encoder.encode(frame, self._sequence)
         header = Header(
             kind=Kind.KEY if coded.ref_sequence is None else Kind.PREDICTED,
@@ -208,7 +208,7 @@ class Encoder:
             rank=coded.rank,
             model_id=coded.model_id,
             checksum=coded.checksum,
-            meta={key: plain_scalar(value) for key, value in frame.meta.items()},
+            meta=frame.meta,
         )
         try:
             packet = pack(header, coded.body)

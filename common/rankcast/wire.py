@@ -176,9 +176,16 @@ def pack(header: Header, body: bytes | bytearray | memoryview = b"") -> bytes:
     return b"".join((prefix, packed, body))
 
 
-def _packable_meta(meta: Mapping[str, Scalar]) -> dict[str, Scalar] | None:
+def packed_meta_bytes(meta: Mapping[str, Scalar]) -> int:
+    """Bytes that user metadata adds to a packet, at most 4 KiB; none where it is empty.
+
+    Raises
+    ------
+    SettingsError
+        If it is no flat map of scalars or above that.
+    """
     if not meta:
-        return None
+        return 0
     for key, value in meta.items():
         if not isinstance(key, str) or not _is_scalar(value):
             raise SettingsError(
@@ -196,7 +203,11 @@ def _packable_meta(meta: Mapping[str, Scalar]) -> dict[str, Scalar] | None:
             f"got {len(meta)} metadata entries of {size} bytes, the limits are "
             f"{MAX_LIST} and {MAX_META_BYTES}"
         )
-    return dict(meta)
+    return size
+
+
+def _packable_meta(meta: Mapping[str, Scalar]) -> dict[str, Scalar] | None:
+    return dict(meta) if packed_meta_bytes(meta) else None
 
 
 def unpack(buffer: bytes | bytearray | memoryview, limits: Limits = OFFLINE) -> Packet:

@@ -214,3 +214,23 @@ def test_asking_for_more_never_gives_less_on_photographs(data: Path) -> None:
         assert_more_gives_no_less(
             image, [38.0, 40.0, 41.0, 42.0, 43.0, 44.0, 46.0, 50.0, 55.0, 70.0]
         )
+
+
+def test_a_target_that_is_set_after_a_very_coarse_step_is_met_at_once() -> None:
+    encoder = rankcast.Encoder("svd-patch", step=200)
+    for number in range(2):
+        encoder.encode(belt(number, (88, 136, 3)))
+    encoder.set(psnr=48.0, colour="ycc444")
+    assert unpack(encoder.encode(belt(2, (88, 136, 3)))).header.psnr_db == pytest.approx(
+        48, abs=0.3
+    )
+
+
+def test_a_rank_that_is_set_after_a_miss_is_told_of_too(caplog: pytest.LogCaptureFixture) -> None:
+    encoder = rankcast.Encoder("svd-patch", psnr=60.0)
+    encoder.encode(belt(0, (88, 136, 3)))
+    encoder.set(rank=1)
+    encoder.encode(belt(1, (88, 136, 3)))
+    chroma, rank = [record.getMessage() for record in caplog.records]
+    assert "half-size chroma" in chroma
+    assert "rank=1 leaves too little" in rank

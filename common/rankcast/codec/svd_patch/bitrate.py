@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from rankcast.codec.svd_patch.bitmodel import BitModel
 from rankcast.codec.svd_patch.bucket import Bucket
 from rankcast.codec.svd_patch.step import Subject, finest_useful_step
 
-_KEY_SLOPE, _KEY_SLOPES = 0.85, (0.4, 2.0)
+_KEY_SLOPE, _KEY_SLOPES = 0.85, (0.4, 12.0)
 """Power of the step that bits of key frames fall with, at first and at all: 0.5 to 1.3 measured
-from steps of 2 to 30 on clips and photographs."""
+from steps of 2 to 30 on clips and photographs, 6 and more where the step passes strong noise."""
 _SLOPE, _SLOPES = 2.0, (0.8, 12.0)
 """The same of predicted frames, near the step of their reference: 1.7 towards coarser and 3.5
 towards finer steps on clips, up to 20 where the step passes the noise of a camera that stands
@@ -49,7 +50,23 @@ _RECODING_SLOPE = 0.9
 """Power that bits of a frame that came out too large fall with, on the safe side."""
 _RECODING_FACTORS = (1.15, 2.0, 4.0, 16.0)
 """How much coarser the tries that follow are at least; one more is as coarse as can be."""
-_MAX_KEY_TRIES = 3
+_MAX_KEY_TRIES, _MAX_BETWEEN = 3, 3
+"""Codings of a key frame that has room left, and codings more once one was too large."""
+_NEAR = 1.15
+"""Ratio of steps between which nothing is looked for."""
+_USED_BETWEEN = 0.5
+"""The same as `_KEY_USED` once a finer step was too large: one more coding gains less."""
+_SIDE = 0.15
+"""Of the way between two tries, that the next is away from either."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    step: float
+    bits: float
+
+
+_NO_TRY = _Try(0.0, 0.0)
 
 
 class BitRate:
@@ -59,13 +76,16 @@ class BitRate:
         self.bucket = Bucket()
         self._key_model = BitModel(_KEY_SLOPE, _KEY_SLOPES)
         self._model = BitModel(_SLOPE, _SLOPES)
-        self._samples = 0
+        self._kind = (0, 0)
         self._tries = self._overflows = 0
         self._last = (1.0, 1.0)
         self._wanted_bits = self._most_bits = self._room_bits = 0.0
         self._after_key = False
         self._planned = 0.0
         self._finest = 0.0
+        self._too_large = self._fitting = _NO_TRY
+        """Of this picture, the coarsest try that the bucket had no room for, and the finest that it
+        had."""
         self._same_scene = True
 
     def first_step(self, subject: Subject, last_step: float, rate: float, size: float) -> float:
@@ -79,8 +99,8 @@ class BitRate:
         rate, size : float
             Bits a second, and bits that the bucket holds.
         """
-        if subject.samples != self._samples:
-            self._samples = subject.samples
+        if (subject.samples, subject.peak) != self._kind:
+            self._kind = subject.samples, subject.peak
             self._planned = 0.0
             self._key_model.expect(
                 _USUAL_STEP * 2.0 ** (subject.bits - 8), _USUAL_BITS * subject.samples
@@ -94,14 +114,20 @@ class BitRate:
         back = (fill - bucket.held_bits) / max(_FRAMES_BACK, size / share)
         leaps = self._overflows > 0
         self._tries = self._overflows = 0
-        self._room_bits = size - bucket.held_bits - bucket.overhead_bits
+        self._too_large = self._fitting = _NO_TRY
+        overhead_bits = bucket.overhead_bits + 8.0 * subject.meta_bytes
+        self._room_bits = size - bucket.held_bits - overhead_bits
         # The better the model knows, the less of the room is left for its errors.
         self._most_bits = max(self._room_bits * math.exp(-_SAFE_ERRORS * model.error), _LEAST_BITS)
-        wanted = share + back - bucket.overhead_bits
+        wanted = share + back - overhead_bits
         if subject.key and not self._after_key:
             self._most_bits = wanted = max(_KEY_SHARE * self._room_bits, _LEAST_BITS)
         self._wanted_bits = min(max(wanted, _LEAST_BITS), self._most_bits)
+        if self._room_bits <= 0:
+            return math.inf
         if subject.key:
+            if self._after_key:
+                self._planned = 0.0  # nothing is predicted any more that a key frame should be like
             return self._key_step(subject)
         return self._step(subject, last_step, _LEAP if leaps else _COARSER_AT_MOST)
 
@@ -125,15 +151,19 @@ class BitRate:
         # An exact picture gains nothing from finer steps.
         self._finest = finest_useful_step(error, _CODING_SHARE) if error > 0 else step
         if bits > self._room_bits:
+            if step > self._too_large.step:
+                self._too_large = _Try(step, bits)
             return self._coarser(subject.key, step, bits)
+        if self._fitting is _NO_TRY or step < self._fitting.step:
+            self._fitting = _Try(step, bits)
         if subject.key and self._is_unused(bits):
-            finer = max(self._key_model.step(self._wanted_bits), self._finest)
+            between = self._between() if self._too_large is not _NO_TRY else 0.0
+            finer = max(between or self._key_model.step(self._wanted_bits), self._finest)
             return finer if subject.nearest_step(finer) < step else None
         return None
 
-    def sent(self, subject: Subject, size_bytes: int) -> None:
-        """Count the body that was made."""
-        self.bucket.put(size_bytes)
+    def sent(self, subject: Subject) -> None:
+        """Take note of what the next picture follows."""
         self._after_key = subject.key
 
     def _key_step(self, subject: Subject) -> float:
@@ -146,7 +176,7 @@ class BitRate:
     def _step(self, subject: Subject, last_step: float, coarser: float) -> float:
         model = self._model
         safe = subject.coarser_step(model.step(self._most_bits)) if model.known else 0.0
-        if self._after_key or not model.known:
+        if self._after_key or not model.known or not self._planned:
             # What stands still has the step of the key frame; how much moves is to be seen.
             self._planned = last_step
             return max(last_step, safe)
@@ -164,7 +194,8 @@ class BitRate:
         if key:
             if self._tries == 1:
                 expected = self._key_model.bits(step)
-                self._same_scene = self._key_model.known and bits > _KEY_USED * expected
+                change = bits / expected
+                self._same_scene = self._key_model.known and _KEY_USED < change < 1 / _KEY_USED
             self._key_model.learn(step, bits, 1.0)
         elif self._tries > 1:
             # What a coarser try leaves out comes back in the next frame: the first one counts.
@@ -176,15 +207,39 @@ class BitRate:
 
     def _coarser(self, key: bool, step: float, bits: float) -> float:
         self._overflows += 1
+        if self._fitting is not _NO_TRY:
+            # One of those that fit is sent in the end.
+            return self._between() if self._may_try_between() else self._fitting.step
         if self._overflows > len(_RECODING_FACTORS):
             return math.inf
         # A finer step that was tried before tells how bits of this very picture fall.
-        slope = self._key_model.slope if key and self._tries > 1 else _RECODING_SLOPE
+        if key:
+            slope = self._key_model.slope if self._tries > 1 else _RECODING_SLOPE
+        else:
+            # A scene that gets busier has bits like a key frame's, noise falls as it did before.
+            slope = max(_RECODING_SLOPE, self._model.slope / 2)
         ratio = math.pow(bits / self._most_bits, 1 / slope)
         return step * max(ratio, _RECODING_FACTORS[self._overflows - 1])
 
     def _is_unused(self, bits: float) -> bool:
         """Whether a key frame leaves much of the bucket that it may take."""
-        if self._tries >= _MAX_KEY_TRIES or (self._same_scene and self._planned > 0):
+        used = bits / self._wanted_bits
+        if used >= _KEY_USED:
             return False
-        return bits < _KEY_USED * self._wanted_bits
+        if self._too_large is not _NO_TRY:
+            return used < _USED_BETWEEN and self._may_try_between()
+        return self._tries < _MAX_KEY_TRIES and not (self._same_scene and self._planned > 0)
+
+    def _may_try_between(self) -> bool:
+        near = self._fitting.step < _NEAR * self._too_large.step
+        return self._tries < _MAX_KEY_TRIES + _MAX_BETWEEN and not near
+
+    def _between(self) -> float:
+        """Return the step at which a power law through both tries has the bits that are wanted.
+
+        Bits fall so steeply where the step passes strong noise that no model tells it beforehand.
+        """
+        fine, coarse = self._too_large, self._fitting
+        share = math.log(fine.bits / self._wanted_bits) / math.log(fine.bits / coarse.bits)
+        share = min(max(share, _SIDE), 1 - _SIDE)
+        return fine.step * math.pow(coarse.step / fine.step, share)

@@ -28,6 +28,7 @@ from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, full_scale
 from rankcast.jit import Integer, lean_kernel
 from rankcast.opencv import cv2
+from rankcast.wire import packed_meta_bytes
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class SvdPatchEncoder:
         """
         old, self.options = self.options, options
         self._rate.reconfigure(options)
-        if (old.psnr, old.colour) != (options.psnr, options.colour):
+        if (old.psnr, old.colour, old.rank) != (options.psnr, options.colour, options.rank):
             self._miss_told = False
         if (old.colour, old.significant_bits) != (options.colour, options.significant_bits):
             self._key_wanted = True
@@ -108,7 +109,8 @@ class SvdPatchEncoder:
             peak=full_scale(pixels.dtype),
             samples=sum(plane.height * plane.width for plane in geometry.planes),
             grain=1 / (geometry.scale * STEP_ONE),
-            t_ns=frame.t_capture_mono_ns,
+            t_ns=_capture_ns(frame),
+            meta_bytes=packed_meta_bytes(frame.meta),
         )
         step = self._rate.propose(subject)
         while True:
@@ -141,7 +143,7 @@ class SvdPatchEncoder:
         else:
             self._key_wanted = False
             self._since_key = 0
-            self._key_ns = frame.t_capture_mono_ns
+            self._key_ns = subject.t_ns
         self._since_key += 1
         return Coded(
             body,
@@ -184,11 +186,12 @@ class SvdPatchEncoder:
             return
         self._miss_told = True
         ceiling = self._ceiling_db(pixels, geometry)
-        if ceiling > wanted + _PSNR_PROMISE_DB:
+        useful = finest_useful_step(subject.squared_error(psnr), CODING_SHARE)
+        truncated = self.options.rank < FULL_RANK and step <= useful
+        if truncated and psnr < ceiling - _PSNR_PROMISE_DB:
+            reason = f"rank={self.options.rank} leaves too little of every core"
+        elif ceiling > wanted + _PSNR_PROMISE_DB:
             reason = "no step that was tried comes nearer"
-            useful = finest_useful_step(subject.squared_error(psnr), CODING_SHARE)
-            if self.options.rank < FULL_RANK and step <= useful:
-                reason = f"rank={self.options.rank} leaves too little of every core"
         elif geometry.layout is Layout.YCC420:
             reason = f"half-size chroma alone limits it to {ceiling:.1f} dB, use colour=ycc444"
         else:
@@ -219,7 +222,7 @@ class SvdPatchEncoder:
         if self._key_wanted or reference is None or self._since_key >= self.options.gop:
             return True
         interval_s = self.options.keyframe_interval_s
-        elapsed_ns = frame.t_capture_mono_ns - self._key_ns
+        elapsed_ns = _capture_ns(frame) - self._key_ns
         # A clock that went back says nothing of the time since, and may take hours to come again.
         if interval_s and not 0 <= elapsed_ns < interval_s * 1e9:
             return True
@@ -312,6 +315,11 @@ class SvdPatchEncoder:
             for source, plane in zip(self._source, picture.planes, strict=True)
         )
         return 8 * len(body) + error / (BIT_PRICE * (plane_step / STEP_ONE) ** 2)
+
+
+def _capture_ns(frame: Frame) -> int:
+    """Time of capture by the clock that was told; differences of it count."""
+    return frame.t_capture_mono_ns or frame.t_capture_utc_ns
 
 
 def _psnr(error: int, pixels: Pixels) -> float:

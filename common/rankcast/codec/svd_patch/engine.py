@@ -14,6 +14,7 @@ from rankcast.codec.svd_patch.picture import Picture, new_info
 from rankcast.codec.svd_patch.plane import code_plane
 from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.codec.svd_patch.work import (
+    BEST,
     BOTTOM,
     DEEP,
     GUIDE_SHIFT,
@@ -82,6 +83,9 @@ class Engine:
             def write_slice() -> bytes:
                 coder, data = picture.coders[index], buffers[index]
                 start_encoder(coder, len(data))
+                # Not where the try before ended: coding a picture again must give the same.
+                found = self.scratch[index]["vectors"][BEST]
+                found[:] = 0 if reference is None else reference.moved[index]
                 for plane in range(len(source)):
                     if reference is not None:
                         picture.copy_rows(reference, plane, rows[plane][index])
@@ -91,6 +95,7 @@ class Engine:
                     )  # fmt: skip
                     if not code_plane(work):
                         raise AssertionError("the buffer of a slice was too small")
+                picture.moved[index] = found
                 return data[: finish_encoder(coder, data)].tobytes()
 
             return write_slice

@@ -26,6 +26,8 @@ class Picture:
         self.planes = [np.zeros(plane.padded, np.uint16) for plane in geometry.planes]
         self.coders = [new_coder(contexts.CONTEXTS) for _ in range(geometry.slices)]
         self.bases: list[Basis] = []
+        self.moved = np.zeros((geometry.slices, 2), np.int64)
+        """Where the search for displacements ended in each slice; known to encoders alone."""
 
     def start_from(self, reference: Picture | None) -> None:
         """Take over models and bases; without a reference begin afresh."""

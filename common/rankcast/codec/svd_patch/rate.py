@@ -18,6 +18,8 @@ class RateControl:
         self._bit_rate = BitRate()
         self._search: PsnrSearch | None = None
         self._step = 0.0
+        self._peak = 0
+        self._content_bytes = 0
 
     def reconfigure(self, options: SvdPatchOptions) -> None:
         """Go on with other options.
@@ -25,6 +27,8 @@ class RateControl:
         The bucket stays, except that it never holds more than its new size: what was sent
         before there was a bit rate, or at a higher one, is not to be paid back.
         """
+        if options.psnr != self.options.psnr:
+            self._step = 0.0  # of another target or of none: it may be very far off
         before, self.options = self.options.bits_per_second, options
         rate = options.bits_per_second
         if rate is None or before is None:
@@ -35,6 +39,9 @@ class RateControl:
     def propose(self, subject: Subject) -> float:
         """Return the step in grey levels for a picture."""
         options = self.options
+        if self._peak and subject.peak != self._peak:
+            self._step *= subject.peak / self._peak
+        self._peak = subject.peak
         if options.psnr is not None:
             truncated = options.rank < FULL_RANK
             self._search = PsnrSearch(subject, options.psnr, truncated=truncated)
@@ -84,9 +91,10 @@ class RateControl:
         return better
 
     def sent(self, subject: Subject, size_bytes: int) -> None:
-        """Account for the body that was made, with a packet around it like the last one."""
-        self._bit_rate.sent(subject, size_bytes)
+        """Take note of the body that was chosen."""
+        self._content_bytes = size_bytes + subject.meta_bytes
+        self._bit_rate.sent(subject)
 
     def packet_made(self, size_bytes: int) -> None:
-        """Correct the account: the last body became a packet of `size_bytes`."""
-        self._bit_rate.bucket.correct(size_bytes)
+        """Account for the packet of `size_bytes` that the last body became."""
+        self._bit_rate.bucket.put(size_bytes, self._content_bytes)

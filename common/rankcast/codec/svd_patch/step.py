@@ -33,7 +33,9 @@ class Subject:
     grain: float
     """Sixteenth of a plane level, in grey levels: all steps are multiples of it."""
     t_ns: int
-    """Monotonic time of capture."""
+    """Time of capture."""
+    meta_bytes: int = 0
+    """Of metadata that the packet will carry beside the body."""
 
     def nearest_step(self, step: float) -> float:
         """Return the step that the format has and that is nearest to `step`."""
