@@ -4,7 +4,8 @@
 
 Eight `rankcast receive` that only count watch 640x360 at 30 fps. In every second run one of them is
 stopped (SIGSTOP) once all of them watch. Runs with and without alternate, three times each, and a
-run is 60 s long (10 s and once each with --short). Latency is the 99th percentile from capture to
+run is 60 s long (10 s and once each with --short), and 10 s in which the stopped one comes back and
+counts what it missed. Latency is the 99th percentile from capture to
 decoded of each of the seven others. Ends with 1 when a bar is missed or a ledger does not balance.
 """
 
@@ -26,6 +27,8 @@ import psutil
 from stream import child, free_address, say, send
 
 VIEWERS = 8
+BACK_S = 10.0
+"""What the stopped viewer has to come back in: then it must know what it missed."""
 SOURCE = "synthetic:conveyor?width=640&height=360&fps=30"
 BARS = {
     "frames lost by the other seven, all runs with": "0",
@@ -66,6 +69,7 @@ def one_run(seconds: float, stop_one: bool, folder: Path) -> dict[str, Any]:
             time.sleep(0.25)  # the sampling interval
         if stop_one:
             viewers[-1].send_signal(signal.SIGCONT)
+        time.sleep(BACK_S)
         sender.send_signal(signal.SIGTERM)
         for process in (sender, *viewers):
             _end(process)
