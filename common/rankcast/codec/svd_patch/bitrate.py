@@ -153,14 +153,10 @@ class BitRate:
         if bits > self._room_bits:
             if step > self._too_large.step:
                 self._too_large = _Try(step, bits)
-            return self._coarser(subject.key, step, bits)
+            return self._coarser(subject, step, bits)
         if self._fitting is _NO_TRY or step < self._fitting.step:
             self._fitting = _Try(step, bits)
-        if subject.key and self._is_unused(bits):
-            between = self._between() if self._too_large is not _NO_TRY else 0.0
-            finer = max(between or self._key_model.step(self._wanted_bits), self._finest)
-            return finer if subject.nearest_step(finer) < step else None
-        return None
+        return self._finer(subject, step, bits) if subject.key else None
 
     def sent(self, subject: Subject) -> None:
         """Take note of what the next picture follows."""
@@ -205,15 +201,16 @@ class BitRate:
         else:
             self._model.learn(step, bits, _LEVEL_GAIN)
 
-    def _coarser(self, key: bool, step: float, bits: float) -> float:
+    def _coarser(self, subject: Subject, step: float, bits: float) -> float:
+        """Return what to try after a step that the bucket has no room for."""
         self._overflows += 1
         if self._fitting is not _NO_TRY:
             # One of those that fit is sent in the end.
-            return self._between() if self._may_try_between() else self._fitting.step
+            return self._between(subject) or self._fitting.step
         if self._overflows > len(_RECODING_FACTORS):
             return math.inf
         # A finer step that was tried before tells how bits of this very picture fall.
-        if key:
+        if subject.key:
             slope = self._key_model.slope if self._tries > 1 else _RECODING_SLOPE
         else:
             # A scene that gets busier has bits like a key frame's, noise falls as it did before.
@@ -221,25 +218,28 @@ class BitRate:
         ratio = math.pow(bits / self._most_bits, 1 / slope)
         return step * max(ratio, _RECODING_FACTORS[self._overflows - 1])
 
-    def _is_unused(self, bits: float) -> bool:
-        """Whether a key frame leaves much of the bucket that it may take."""
+    def _finer(self, subject: Subject, step: float, bits: float) -> float | None:
+        """Return what to try after a key frame that leaves much of what it may take, or None."""
         used = bits / self._wanted_bits
-        if used >= _KEY_USED:
-            return False
         if self._too_large is not _NO_TRY:
-            return used < _USED_BETWEEN and self._may_try_between()
-        return self._tries < _MAX_KEY_TRIES and not (self._same_scene and self._planned > 0)
+            return (self._between(subject) or None) if used < _USED_BETWEEN else None
+        known = self._same_scene and self._planned > 0
+        if known or used >= _KEY_USED or self._tries >= _MAX_KEY_TRIES:
+            return None
+        finer = max(self._key_model.step(self._wanted_bits), self._finest)
+        return finer if subject.nearest_step(finer) < step else None
 
-    def _may_try_between(self) -> bool:
-        near = self._fitting.step < _NEAR * self._too_large.step
-        return self._tries < _MAX_KEY_TRIES + _MAX_BETWEEN and not near
+    def _between(self, subject: Subject) -> float:
+        """Return a step between the try that was too large and the one that fits, or 0.
 
-    def _between(self) -> float:
-        """Return the step at which a power law through both tries has the bits that are wanted.
-
-        Bits fall so steeply where the step passes strong noise that no model tells it beforehand.
+        It is where a power law through both has the bits that are wanted: they fall so steeply
+        where the step passes strong noise that no model tells it beforehand.
         """
         fine, coarse = self._too_large, self._fitting
+        near = coarse.step < _NEAR * fine.step
+        if near or self._tries >= _MAX_KEY_TRIES + _MAX_BETWEEN:
+            return 0.0
         share = math.log(fine.bits / self._wanted_bits) / math.log(fine.bits / coarse.bits)
         share = min(max(share, _SIDE), 1 - _SIDE)
-        return fine.step * math.pow(coarse.step / fine.step, share)
+        step = subject.nearest_step(fine.step * math.pow(coarse.step / fine.step, share))
+        return step if fine.step < step < coarse.step else 0.0
