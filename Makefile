@@ -7,12 +7,14 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.installed
 
-.PHONY: setup warm demo test test-all lint bench-svd bench-codec wheel-test fuzz fuzz-full bench-stream bench-flood soak clean help
+.PHONY: setup install warm demo test test-all lint bench-svd bench-codec wheel-test fuzz fuzz-full bench-stream bench-flood soak clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP)  ## virtual environment with everything, kernels compiled; nothing when up to date
+setup: warm  ## virtual environment with everything, kernels compiled; nothing when up to date
+
+install: $(STAMP)  ## the virtual environment alone
 
 $(STAMP): pyproject.toml scripts/setup.sh scripts/opencv_fallback.py
 	PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/setup.sh
@@ -21,7 +23,7 @@ $(STAMP): pyproject.toml scripts/setup.sh scripts/opencv_fallback.py
 demo: setup  ## stream a synthetic conveyor through real processes, with a table and a picture
 	$(BIN)/rankcast demo --out out/demo
 
-lint: setup  ## ruff, mypy, import contracts
+lint: install  ## ruff, mypy, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -33,7 +35,7 @@ test: lint warm  ## lint and all quick tests (under 6 minutes)
 test-all: lint warm  ## the slow tests too
 	$(BIN)/python -m pytest --timeout 1200
 
-warm: setup  ## compile kernels whose sources changed
+warm: install  ## compile kernels whose sources changed
 	$(BIN)/python -m rankcast_sender.warm
 
 wheel-test: setup  ## build the wheel and try it where the source folders cannot be seen

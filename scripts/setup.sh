@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make the virtual environment, install everything that comes as a wheel, compile the kernels.
+# Make the virtual environment and install everything that comes as a wheel.
 set -eu
 PYTHON=${PYTHON:-python3}
 VENV=${VENV:-.venv}
@@ -9,5 +9,3 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 echo "installing Rankcast and its tools into $VENV (a few minutes the first time)"
 "$VENV/bin/python" -m pip install --quiet --editable '.[dev]'
 "$VENV/bin/python" scripts/opencv_fallback.py
-echo "compiling kernels"
-"$VENV/bin/python" -m rankcast_sender.warm
