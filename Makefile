@@ -38,7 +38,7 @@ test-all: lint warm  ## the slow tests too
 warm: install  ## compile kernels whose sources changed
 	$(BIN)/python -m rankcast_sender.warm
 
-wheel-test: setup  ## build the wheel and try it where the source folders cannot be seen
+wheel-test: install  ## build the wheel and try it where the source folders cannot be seen
 	VENV=$(VENV) sh scripts/wheel_test.sh
 
 bench-svd: setup  ## figures of the svd codec, as ratios in one run

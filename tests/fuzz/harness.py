@@ -24,6 +24,8 @@ MODELS = TESTS / "corpus" / "models"
 CPU_LIMIT_S = 1.0
 """Of one input. In processor time: others may be busy on the machine, too."""
 _SAVE_S = 0.5
+_SHORT = 1000
+"""Inputs of which every tenth is followed by a save: a run of a hundred may take less than that."""
 
 
 class Target(Protocol):
@@ -109,7 +111,8 @@ class _Progress:
 
     def tick(self) -> None:
         self.executions += 1
-        if self._path and time.monotonic() - self._saved_s > _SAVE_S:
+        soon = self.executions <= _SHORT and self.executions % 10 == 0
+        if self._path and (soon or time.monotonic() - self._saved_s > _SAVE_S):
             self.save()
 
     def save(self) -> None:
