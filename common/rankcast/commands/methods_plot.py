@@ -178,7 +178,7 @@ def _colour_axis(axes: Axes, elbow: Elbow) -> None:
 
     axes.set_xscale("log", base=2)
     low, high = elbow.colours[0], elbow.colours[-1]
-    step = 1 if high <= 64 * low else 2
+    step = 1 if high <= 64 * low else 2 if high <= 2048 * low else 4  # as many as have room
     ticks = [2**power for power in range(0, 17, step) if low <= 2**power <= high]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
