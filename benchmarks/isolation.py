@@ -69,7 +69,7 @@ def one_run(seconds: float, stop_one: bool, folder: Path) -> dict[str, Any]:
             time.sleep(0.25)  # the sampling interval
         if stop_one:
             viewers[-1].send_signal(signal.SIGCONT)
-        time.sleep(BACK_S)
+        time.sleep(BACK_S)  # the span that is given
         sender.send_signal(signal.SIGTERM)
         for process in (sender, *viewers):
             _end(process)
