@@ -29,8 +29,8 @@ except ModuleNotFoundError as exc:
 
 import rankcast
 from rankcast.codec import CODECS_BY_NAME
+from rankcast.kernels.pool import processors
 from rankcast.opencv import cv2
-from rankcast.pool import processors
 
 SECTIONS = ("stills", "clips", "noisy", "deep", "lossless", "speed")
 

@@ -30,9 +30,17 @@ from typing import Any
 import psutil
 import zmq
 
-from rankcast.keys import Role, authorize, client_keys, new_key
-from rankcast.transport import CONTROL_PORT_OFFSET, CurveClient, SocketOptions, configure
-from rankcast.warm import warm
+from rankcast.kernels.warm import warm
+from rankcast.net import (
+    CONTROL_PORT_OFFSET,
+    CurveClient,
+    Role,
+    SocketOptions,
+    authorize,
+    client_keys,
+    configure,
+    new_key,
+)
 from rankcast_receiver import Subscriber
 
 FPS = 30

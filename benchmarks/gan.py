@@ -29,10 +29,10 @@ import torch
 
 import rankcast
 from rankcast.frame import Pixels
-from rankcast.learned.footage import Footage, read_footage
-from rankcast.learned.objective import luma_ms_ssim
-from rankcast.learned.training import Progress, Training, Weights
-from rankcast.metrics import psnr_db
+from rankcast.models.gan.footage import Footage, read_footage
+from rankcast.models.gan.objective import luma_ms_ssim
+from rankcast.models.gan.training import Progress, Training, Weights
+from rankcast.numerics import psnr_db
 from rankcast.opencv import cv2
 
 TRAINED_SHARE = 0.8

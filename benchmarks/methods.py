@@ -26,9 +26,9 @@ from sklearn.decomposition import PCA
 
 import rankcast
 from rankcast.codec.pca.components import principal_components, standardise
-from rankcast.commands.comparison import Coded
-from rankcast.commands.matching import choose
-from rankcast.commands.methods import methods_for
+from rankcast.commands.compare.comparison import Measurement
+from rankcast.commands.compare.matching import choose
+from rankcast.commands.compare.methods import methods_for
 from rankcast.opencv import cv2
 from rankcast.wire import unpack
 
@@ -197,7 +197,7 @@ def kept_by_default(name: str, pixels: Any) -> dict[str, Any]:
 def places(name: str, pixels: Any, bits: float, gan: Path | None) -> dict[str, Any]:
     area = pixels.shape[0] * pixels.shape[1]
 
-    def distance(coded: Coded) -> float:
+    def distance(coded: Measurement) -> float:
         return math.log(8 * coded.coded_bytes / area / bits)
 
     names = [*NAMES, "gan"] if gan else NAMES

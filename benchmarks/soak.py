@@ -36,11 +36,11 @@ from stream import child, free_address, say, send
 # The proxy and the checking viewer are those of the tests.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from faultproxy import FaultProxy
-from faults import FAULTS, random_plan
-from rankcast.signals import stop_flag
-from rankcast.warm import warm
-from viewers import Viewer, WrongPixelsError
+from rankcast.kernels.warm import warm
+from rankcast.runtime import stop_flag
+from support.faultproxy import FaultProxy
+from support.faults import FAULTS, random_plan
+from support.viewers import Viewer, WrongPixelsError
 
 SOURCE = "synthetic:conveyor?width=1280&height=720&fps=30"
 CALM_S, FAULT_S = 8.0, 4.0

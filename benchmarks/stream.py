@@ -30,11 +30,11 @@ import psutil
 import zmq
 
 from rankcast.frame import Frame
-from rankcast.signals import stop_flag
-from rankcast.warm import warm
+from rankcast.kernels.warm import warm
+from rankcast.runtime import stop_flag
 from rankcast_receiver import Subscriber
-from rankcast_receiver.lane import Lane
 from rankcast_receiver.pipeline import ReceiverPipeline
+from rankcast_receiver.sinks import SinkRunner
 
 SOURCE = "synthetic:conveyor?width=1280&height=720&fps=20"
 SLOW_SINK_S = 0.1
@@ -130,28 +130,28 @@ def slow_sink(seconds: float) -> dict[str, Any]:
     address = free_address()
     source = f"synthetic:conveyor?width=320&height=240&fps={FAST_SENDER_FPS}"
     frames = str(round(seconds * FAST_SENDER_FPS))
-    lane = Lane("slow", SlowSink, live=True)
+    runner = SinkRunner("slow", SlowSink, live=True)
     warm()  # as `rankcast receive` does before it connects
 
     def subscribe(stopped: Callable[[], bool]) -> Subscriber:
         return Subscriber(address, timeout_s=30, stopped=stopped)
 
-    pipeline = ReceiverPipeline(subscribe, [lane])
+    pipeline = ReceiverPipeline(subscribe, [runner])
     with child(*send(address, source, "--frames", frames, "--wait-viewers", "1")):
         pipeline.start()
         with stop_flag() as flag:
             while not pipeline.wait(0.1) and not flag.requested:
                 continue
         pipeline.join()
-    balance, shown = pipeline.outcome.balance, lane.ledger.balance()
+    balance, shown = pipeline.outcome.balance, runner.ledger.balance()
     lost = sum(balance.lost.values()) + sum(shown.lost.values())
     return {
         "published": balance.entered,
         "shown": shown.passed,
         "skipped": lost,
         "balanced": balance.entered == shown.passed + lost,
-        "age_max_ms": lane.age.max_ms,
-        "age_p50_ms": lane.age.percentile_ms(50),
+        "age_max_ms": runner.age.max_ms,
+        "age_p50_ms": runner.age.percentile_ms(50),
     }
 
 
@@ -191,7 +191,7 @@ def first_frame(source: str, tries: int) -> list[float]:
         for attempt in range(tries + 1):
             started = time.monotonic()
             subprocess.run(
-                [sys.executable, "-m", "rankcast.cli", "receive", "--connect", address, "--frames",
+                [sys.executable, "-m", "rankcast", "receive", "--connect", address, "--frames",
                  "1", "--timeout", "60"], check=True, stderr=subprocess.DEVNULL,
             )  # fmt: skip
             if attempt:  # the first one may have compiled kernels

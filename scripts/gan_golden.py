@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import rankcast
-from rankcast.imagefile import write_image
-from rankcast.learned.footage import Footage
-from rankcast.learned.training import Training
+from rankcast.images import write_image
+from rankcast.models.gan.footage import Footage
+from rankcast.models.gan.training import Training
 from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "golden" / "gan"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from rankcast.frame import Coding, Frame
-    from rankcast.pool import set_threads
+    from rankcast.kernels import set_threads
 
 __version__ = "0.1.0"
 
@@ -78,7 +78,7 @@ _HOMES = {
     "UnsupportedImageError": "rankcast.errors",
     "WireError": "rankcast.errors",
     "WorkerError": "rankcast.errors",
-    "set_threads": "rankcast.pool",
+    "set_threads": "rankcast.kernels.pool",
 }
 
 if not TYPE_CHECKING:  # type checkers know every name from the imports above

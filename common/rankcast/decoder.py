@@ -8,7 +8,7 @@ from rankcast.codec import codec_with_id
 from rankcast.codec.protocol import CodecDecoder, UsesModels
 from rankcast.errors import NeedKeyframe, WireError
 from rankcast.frame import CFA_PATTERNS, Coding, Frame, Pixels
-from rankcast.modelfolder import ModelFolder
+from rankcast.models import ModelFolder
 from rankcast.wire import OFFLINE, Kind, Limits, Packet, unpack
 
 

@@ -14,7 +14,7 @@ from rankcast.codec import DEFAULT_CODEC, codec_named
 from rankcast.codec.protocol import CodecOptions, CountsPackets, Reconfigurable
 from rankcast.errors import SettingsError, UnsupportedImageError
 from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar, plain_scalar
-from rankcast.mistake import reason_of
+from rankcast.validation_text import reason_of
 from rankcast.wire import OFFLINE, PPB, STREAM_ID_BYTES, Header, Kind, pack
 
 

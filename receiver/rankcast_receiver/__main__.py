@@ -2,6 +2,6 @@
 
 import sys
 
-from rankcast.cli import main_of
+from rankcast.runtime.cli import main_of
 
 sys.exit(main_of("rankcast_receiver.cli", "receive"))

@@ -10,28 +10,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rankcast import pool
+from rankcast.atomic_file import check_writable, make_folder, write_whole
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.codec.gan.preload import load_ahead
 from rankcast.errors import NoStreamError, SettingsError, SinkError
-from rankcast.fidelity import Fidelity
-from rankcast.kernels import prepare_kernels
-from rankcast.keys import client_keys
-from rankcast.ledger import SINK
+from rankcast.kernels import pool
+from rankcast.kernels.prepare import prepare_kernels
+from rankcast.net import CurveClient, client_keys
+from rankcast.numerics import Fidelity
 from rankcast.printable import printable
-from rankcast.service import ServiceManager
-from rankcast.signals import StopFlag, stop_flag
-from rankcast.transport import CurveClient
-from rankcast.wholefile import check_writable, make_folder, write_whole
-from rankcast_receiver.lane import Lane
+from rankcast.runtime import SINK, ServiceManager, StopFlag, stop_flag
 from rankcast_receiver.pipeline import ReceiverPipeline
 from rankcast_receiver.report import build_report
 from rankcast_receiver.settings import ReceiverSettings
-from rankcast_receiver.sinks import Sink
+from rankcast_receiver.sinks import Sink, SinkRunner
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.sinks.display import DisplaySink
 from rankcast_receiver.sinks.save import SaveOptions, SaveSink
-from rankcast_receiver.state import CameraState, State
+from rankcast_receiver.stream import CameraState, State
 from rankcast_receiver.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
@@ -75,12 +71,12 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
     wanted = settings.stream.frames
     pipeline: ReceiverPipeline
     sinks = _sinks(settings, lambda: pipeline.states())
-    lanes = [
-        Lane(name, open_sink, live=settings.live, most_frames=0 if number else wanted)
+    runners = [
+        SinkRunner(name, open_sink, live=settings.live, most_frames=0 if number else wanted)
         for number, (name, open_sink) in enumerate(sinks.items())
     ]
-    window = next((lane for lane in lanes if lane.name == DisplaySink.name), None)
-    pipeline = ReceiverPipeline(partial(_subscriber, settings, curves), lanes, window)
+    window = next((runner for runner in runners if runner.name == DisplaySink.name), None)
+    pipeline = ReceiverPipeline(partial(_subscriber, settings, curves), runners, window)
     network = settings.network
     log.info("%s: %s", ", ".join(network.endpoints), network.camera or "every camera")
     with stop_flag() as flag:
@@ -101,15 +97,15 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
                 pipeline.join()
             finally:
                 outcome, seconds = pipeline.outcome, time.monotonic() - started
-                values = build_report(lanes, pipeline.tally, outcome, seconds)
+                values = build_report(runners, pipeline.tally, outcome, seconds)
                 _tell(values, pipeline.tally.fidelity, outcome.states)
                 if report is not None:
                     write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
     delivered, lost = values["delivered"], values["lost"].get(SINK, 0)
-    if flag.requested or lanes[0].quit:
+    if flag.requested or runners[0].quit:
         return 0
     if lost:
-        raise SinkError(f"{lost} frames could not be taken by sink {lanes[0].name}, see above")
+        raise SinkError(f"{lost} frames could not be taken by sink {runners[0].name}, see above")
     if wanted and delivered >= wanted:
         return 0
     if pipeline.silence is not None:
@@ -172,7 +168,7 @@ def _subscriber(
 
 
 def _watch(
-    pipeline: ReceiverPipeline, flag: StopFlag, window: Lane | None, manager: ServiceManager
+    pipeline: ReceiverPipeline, flag: StopFlag, window: SinkRunner | None, manager: ServiceManager
 ) -> None:
     """Wait for the end, with one line a second; a window needs this thread for itself."""
     if window is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rankcast.config import command_layers, to_toml, validate
+from rankcast.settings import command_layers, to_toml, validate
 from rankcast_receiver.settings import ReceiverSettings
 
 ENVIRONMENT_PREFIX = "RANKCAST_RECEIVE__"

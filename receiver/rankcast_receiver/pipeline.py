@@ -1,4 +1,4 @@
-"""The path through the receiver: receive and decode -> one lane for each sink."""
+"""The path through the receiver: receive and decode -> one runner for each sink."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from rankcast.errors import NoStreamError
-from rankcast.ledger import STOPPED, Balance
-from rankcast.pulse import Pulse
-from rankcast.worker import Worker, join_all
-from rankcast_receiver.lane import Arrival, Lane
+from rankcast.runtime import STOPPED, Balance, Pulse, Worker, join_all
 from rankcast_receiver.report import Outcome, Tally
-from rankcast_receiver.state import ANSWER_S, CameraState, State
+from rankcast_receiver.sinks import Arrival, SinkRunner
+from rankcast_receiver.stream import ANSWER_S, CameraState, State
 from rankcast_receiver.subscriber import Subscriber
 
 STOP_TIMEOUT_S = 30.0
@@ -20,31 +18,31 @@ STOP_TIMEOUT_S = 30.0
 
 
 class ReceiverPipeline:
-    """Receives in one thread, and feeds each lane in a thread of its own.
+    """Receives in one thread, and feeds each runner in a thread of its own.
 
     Parameters
     ----------
     open_subscriber : callable
         Makes the subscriber, in the receive thread; it takes the function that says when to stop.
-    lanes : sequence of Lane
+    runners : sequence of SinkRunner
         The receiver ends when one is full.
-    main_thread : Lane, optional
-        One of `lanes` that must run in the caller's thread, as windows must.
+    main_thread : SinkRunner, optional
+        One of `runners` that must run in the caller's thread, as windows must.
     """
 
     def __init__(
         self,
         open_subscriber: Callable[[Callable[[], bool]], Subscriber],
-        lanes: Sequence[Lane],
-        main_thread: Lane | None = None,
+        runners: Sequence[SinkRunner],
+        main_thread: SinkRunner | None = None,
     ) -> None:
         self._open_subscriber = open_subscriber
-        self._lanes = lanes
+        self._runners = runners
         self._main_thread = main_thread
         self._stop = threading.Event()
         self._done = threading.Event()
         self._pulse = Pulse("receive")
-        self.pulses = (self._pulse, *(lane.pulse for lane in lanes))
+        self.pulses = (self._pulse, *(runner.pulse for runner in runners))
         """Of the receive thread and of the sinks."""
         self.tally = Tally()
         self.outcome = Outcome()
@@ -52,16 +50,16 @@ class ReceiverPipeline:
         self._subscriber: Subscriber | None = None
         self._receiver = Worker("rankcast-receive", self._receive, self._received)
         self._sinks = [
-            Worker(f"rankcast-{lane.name}", lane.run, self._done.set)
-            for lane in lanes
-            if lane is not main_thread
+            Worker(f"rankcast-{runner.name}", runner.run, self._done.set)
+            for runner in runners
+            if runner is not main_thread
         ]
 
     def abandon(self) -> None:
         """End now: what waits for a sink is counted as stopped, not handled."""
         self._stop.set()
-        for lane in self._lanes:
-            lane.abandon()
+        for runner in self._runners:
+            runner.abandon()
 
     def start(self) -> None:
         """Start all threads."""
@@ -70,7 +68,7 @@ class ReceiverPipeline:
         self._receiver.start()
 
     def run_main_thread(self) -> None:
-        """Run the lane that needs this thread; returns at the end of the stream."""
+        """Run the runner that needs this thread; returns at the end of the stream."""
         assert self._main_thread is not None
         self._main_thread.run()
         self._stop.set()
@@ -102,16 +100,16 @@ class ReceiverPipeline:
                 for frame in subscriber:
                     if self._stopped():
                         # Decoded, but too late for the sinks.
-                        for lane in self._lanes:
-                            lane.ledger.enter()
-                            lane.ledger.lose(STOPPED)
+                        for runner in self._runners:
+                            runner.ledger.enter()
+                            runner.ledger.lose(STOPPED)
                         continue
                     arrival = Arrival(frame, time.monotonic_ns())
                     if frame.coding is not None:
                         self.tally.add(frame.coding)
                     with self._pulse.resting():  # where every frame is kept sinks set the pace
-                        for lane in self._lanes:
-                            lane.put(arrival)
+                        for runner in self._runners:
+                            runner.put(arrival)
             except NoStreamError as exc:
                 self.silence = exc
             finally:
@@ -120,14 +118,14 @@ class ReceiverPipeline:
 
     def _received(self) -> None:
         self._pulse.rest()
-        for lane in self._lanes:
-            lane.close()
+        for runner in self._runners:
+            runner.close()
         self._done.set()
 
     def _stopped(self) -> bool:
         """Asked in every turn of the receive thread."""
         self._pulse.beat()
-        return self._stop.is_set() or any(lane.full for lane in self._lanes)
+        return self._stop.is_set() or any(runner.full for runner in self._runners)
 
 
 def _outcome(subscriber: Subscriber, *, silent: bool) -> Outcome:

@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rankcast.fidelity import Fidelity
 from rankcast.frame import Coding
-from rankcast.ledger import Balance
-from rankcast_receiver.lane import Lane
-from rankcast_receiver.sender_clock import UNKNOWN
-from rankcast_receiver.state import CameraState
+from rankcast.numerics import Fidelity
+from rankcast.runtime import Balance
+from rankcast_receiver.sinks import SinkRunner
+from rankcast_receiver.stream import UNKNOWN, CameraState
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Tally:
 
 
 def build_report(
-    lanes: Sequence[Lane],
+    runners: Sequence[SinkRunner],
     tally: Tally,
     outcome: Outcome,
     duration_s: float,
@@ -83,7 +82,7 @@ def build_report(
 
     Parameters
     ----------
-    lanes : sequence of Lane
+    runners : sequence of SinkRunner
         The first one is the main sink: ``delivered`` and ``lost`` are its.
     tally : Tally
     outcome : Outcome
@@ -94,13 +93,13 @@ def build_report(
     dict
         See docs/operations.md.
     """
-    main, stream = lanes[0], outcome.balance
-    sinks = {lane.name: _sink(outcome, lane) for lane in lanes}
+    main, stream = runners[0], outcome.balance
+    sinks = {runner.name: _sink(outcome, runner) for runner in runners}
     verdicts = [sink["balanced"] for sink in sinks.values()]
     return {
         "delivered": sinks[main.name]["delivered"],
-        "shown": sum(lane.kept for lane in lanes if lane.name == "display"),
-        "saved": sum(lane.kept for lane in lanes if lane.name == "save"),
+        "shown": sum(runner.kept for runner in runners if runner.name == "display"),
+        "saved": sum(runner.kept for runner in runners if runner.name == "save"),
         "lost": sinks[main.name]["lost"],
         # Sequences say as much as a status does; without any stream nobody can know.
         "published": stream.entered if outcome.stream_ids and not outcome.untold else None,
@@ -148,8 +147,8 @@ def _milliseconds(nanoseconds: int | None) -> float | None:
     return None if nanoseconds is None else nanoseconds / 1e6
 
 
-def _sink(outcome: Outcome, lane: Lane) -> dict[str, Any]:
-    stream, balance = outcome.balance, lane.ledger.balance()
+def _sink(outcome: Outcome, runner: SinkRunner) -> dict[str, Any]:
+    stream, balance = outcome.balance, runner.ledger.balance()
     lost = Counter(stream.lost) + Counter(balance.lost)
     return {
         "delivered": balance.passed,

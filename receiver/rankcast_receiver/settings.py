@@ -6,13 +6,12 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rankcast.config import Table
 from rankcast.errors import SettingsError
-from rankcast.pool import MAX_THREADS
-from rankcast.topic import check_name
-from rankcast.transport import DEFAULT_ENDPOINT
-from rankcast.wire import Limits
-from rankcast_receiver.endpoints import check_endpoints
+from rankcast.kernels import MAX_THREADS
+from rankcast.net import DEFAULT_ENDPOINT
+from rankcast.settings import Table
+from rankcast.wire import Limits, check_name
+from rankcast_receiver.net import check_endpoints
 
 
 class NetworkTable(Table):

@@ -15,15 +15,11 @@ import zmq
 
 from rankcast.errors import NoStreamError
 from rankcast.frame import Frame
-from rankcast.ledger import Balance
-from rankcast.topic import check_name
-from rankcast.transport import DEFAULT_ENDPOINT, CurveClient, SocketOptions
-from rankcast.wire import Limits
-from rankcast_receiver.connection import Connection
-from rankcast_receiver.endpoints import check_endpoints
-from rankcast_receiver.patience import Patience
-from rankcast_receiver.state import CameraState, State
-from rankcast_receiver.stream import DECODE_BUDGET_S, CameraStream
+from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
+from rankcast.runtime import Balance, LogLimiter
+from rankcast.wire import Limits, check_name
+from rankcast_receiver.net import Connection, check_endpoints
+from rankcast_receiver.stream import DECODE_BUDGET_S, CameraState, CameraStream, State
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +103,7 @@ class Subscriber:
         self._stopped = stopped
         self._on_state = on_state
         self._states: tuple[CameraState, ...] = ()
-        self._patience = Patience()
+        self._patience = LogLimiter()
         self._told: dict[tuple[str, str], tuple[State, float]] = {}
         limits = limits or Limits()
         options = SocketOptions(

@@ -13,24 +13,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from rankcast import pool
+from rankcast.atomic_file import check_writable, write_whole
 from rankcast.errors import RankcastError, SettingsError
-from rankcast.kernels import prepare_kernels
+from rankcast.kernels import pool
+from rankcast.kernels.prepare import prepare_kernels
+from rankcast.net import SocketOptions
 from rankcast.printable import printable
-from rankcast.service import ServiceManager
-from rankcast.signals import StopFlag, stop_flag
-from rankcast.transport import SocketOptions
-from rankcast.wholefile import check_writable, write_whole
+from rankcast.runtime import ServiceManager, StopFlag, stop_flag
 from rankcast_sender.audit import Audit
 from rankcast_sender.pipeline import CameraPipeline, Pace
 from rankcast_sender.publisher import Publisher
+from rankcast_sender.sender_sockets import SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
-from rankcast_sender.sources import Source
-from rankcast_sender.sources.camera import CameraOptions, CameraSource
+from rankcast_sender.sources import Source, check_query, parse_source
+from rankcast_sender.sources.opencv_camera import CameraOptions, CameraSource
 from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
 from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
-from rankcast_sender.sources.uri import check_query, parse_source
-from rankcast_sender.station import Station
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +131,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
         check_writable(report)
     pool.set_threads(shared.process.threads)
     started = time.monotonic()
-    station = Station(
+    station = SenderSockets(
         network.bind,
         socket=SocketOptions(
             network.queue_messages,
@@ -184,7 +182,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     return 1 if failed else 0
 
 
-def _publisher(settings: SenderSettings, station: Station) -> Publisher:
+def _publisher(settings: SenderSettings, station: SenderSockets) -> Publisher:
     if model := settings.codec.chosen.get("model"):
         log.info("loading model %s", printable(model))
     return Publisher(
@@ -210,7 +208,7 @@ def _camera(
 
 
 def _watch(
-    cameras: Sequence[_Camera], station: Station, flag: StopFlag, manager: ServiceManager
+    cameras: Sequence[_Camera], station: SenderSockets, flag: StopFlag, manager: ServiceManager
 ) -> None:
     """One line a second for each camera until all have ended or a signal asks for it."""
     before = time.monotonic()

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from rankcast.errors import ImageFileError, SinkError
 from rankcast.frame import Frame
-from rankcast.imagefile import write_image
-from rankcast.mailbox import Mailbox, MailboxClosed
-from rankcast.worker import Worker
+from rankcast.images import write_image
+from rankcast.runtime import Mailbox, MailboxClosed, Worker
 
 log = logging.getLogger(__name__)
 

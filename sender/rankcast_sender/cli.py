@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from rankcast.config import command_layers
-from rankcast_sender.cameras import camera_settings, cameras_to_toml
+from rankcast.settings import command_layers
+from rankcast_sender.camera_tables import camera_settings, cameras_to_toml
 
 ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
 

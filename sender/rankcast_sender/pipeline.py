@@ -11,14 +11,10 @@ from dataclasses import dataclass, replace
 
 from rankcast.errors import RankcastError, SourceError, UnsupportedImageError
 from rankcast.frame import Frame
-from rankcast.ledger import CAMERA_GAP, MAILBOX
-from rankcast.mailbox import Mailbox, MailboxClosed
-from rankcast.pulse import Pulse
-from rankcast.worker import Worker, join_all
+from rankcast.runtime import CAMERA_GAP, MAILBOX, Mailbox, MailboxClosed, Pulse, Worker, join_all
 from rankcast_sender.audit import Audit
 from rankcast_sender.publisher import Publisher
-from rankcast_sender.sources import Adjustable, Source
-from rankcast_sender.sources.adjustments import Adjustments
+from rankcast_sender.sources import Adjustable, Adjustments, Source
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +101,7 @@ class CameraPipeline:
         return self._state
 
     def adjustments(self) -> Adjustments | None:
-        """Changes to the open source; None where it cannot be changed, or is not open."""
+        """ChangeLog to the open source; None where it cannot be changed, or is not open."""
         source = self._source
         return source.adjustments if isinstance(source, Adjustable) else None
 

@@ -8,25 +8,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from rankcast.clock_quality import clock_quality
 from rankcast.codec import DEFAULT_CODEC
 from rankcast.encoder import Encoder
 from rankcast.errors import RankcastError
-from rankcast.fidelity import Fidelity
 from rankcast.frame import Frame, Pixels, Scalar
-from rankcast.ledger import ENCODE, NOBODY_WATCHING, STOPPED, Balance, Ledger
-from rankcast.pulse import Pulse
-from rankcast.status import Status
-from rankcast.topic import check_name
-from rankcast.transport import DEFAULT_ENDPOINT, SocketOptions
-from rankcast.wire import Limits
-from rankcast_sender.codec_settings import CodecSettings
-from rankcast_sender.keyframes import KeyframeBudget
-from rankcast_sender.newest import NewestPicture
-from rankcast_sender.sources.adjustments import Adjustments
-from rankcast_sender.station import DEFAULT_SOCKET, Station
-from rankcast_sender.viewers import ViewerReports
-from rankcast_sender.xpub import Channel
+from rankcast.net import DEFAULT_ENDPOINT, SocketOptions
+from rankcast.numerics import Fidelity
+from rankcast.runtime import ENCODE, NOBODY_WATCHING, STOPPED, Balance, Ledger, Pulse, clock_quality
+from rankcast.wire import Limits, Status, check_name
+from rankcast_sender.camera import CodecSettings, KeyframeBudget, NewestFrame, ViewerReports
+from rankcast_sender.sender_sockets import DEFAULT_SOCKET, SenderSockets
+from rankcast_sender.sockets import Channel
+from rankcast_sender.sources import Adjustments
 
 DEFAULT_LIMITS: Final = Limits()
 RATE_INTERVAL_S: Final = 0.5
@@ -61,7 +54,7 @@ class Publisher:
         Secret key of the station, and the folder of the public keys that are let in.
     insecure : bool
         Listen without keys where others can reach it.
-    station : Station, optional
+    station : SenderSockets, optional
         Shared by the cameras of one sender, whose address, `socket`, `linger_s`, `control` and
         keys are then those of the station; it is started and closed by its owner, after every
         publisher.
@@ -95,7 +88,7 @@ class Publisher:
         key: Path | str | None = None,
         authorized: Path | str | None = None,
         insecure: bool = False,
-        station: Station | None = None,
+        station: SenderSockets | None = None,
         **options: Any,
     ) -> None:
         self._encoder = Encoder(codec, **options)
@@ -113,7 +106,7 @@ class Publisher:
         self._packet_bytes = 0
         self._closed = False
         self._settings = CodecSettings(codec, options, self._encoder.options)
-        self._newest = NewestPicture()
+        self._newest = NewestFrame()
         self._adjustments: Callable[[], Adjustments | None] = lambda: None
         self.pulse = Pulse(f"encode of {name}")
         """Of the thread that calls `send`; at rest while that waits for viewers."""
@@ -129,7 +122,7 @@ class Publisher:
         )
         self._owns_station = station is None
         if station is None:
-            station = Station(
+            station = SenderSockets(
                 bind, socket=socket, realtime=realtime, linger_s=linger_s, control=control,
                 max_packet_bytes=max_packet_bytes, key=key, authorized=authorized,
                 insecure=insecure,
@@ -192,7 +185,7 @@ class Publisher:
 
     @property
     def adjustments(self) -> Adjustments | None:
-        """Changes to the open source; None where it cannot be changed, or is not open."""
+        """ChangeLog to the open source; None where it cannot be changed, or is not open."""
         return self._adjustments()
 
     @property

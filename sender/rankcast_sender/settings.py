@@ -8,13 +8,12 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from rankcast.codec import DEFAULT_CODEC
-from rankcast.config import CodecTable, Table
 from rankcast.errors import SettingsError
-from rankcast.pool import MAX_THREADS
-from rankcast.topic import check_name
-from rankcast.transport import DEFAULT_ENDPOINT, check_endpoint
-from rankcast.wire import Limits
-from rankcast_sender.binding import control_address
+from rankcast.kernels import MAX_THREADS
+from rankcast.net import DEFAULT_ENDPOINT, check_endpoint
+from rankcast.settings import CodecTable, Table
+from rankcast.wire import Limits, check_name
+from rankcast_sender.sockets import control_address
 
 
 class CameraTable(Table):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from rankcast.warm import main as warm_library
+from rankcast.kernels.warm import main as warm_library
 from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
 

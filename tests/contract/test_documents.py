@@ -15,21 +15,22 @@ import click
 import pytest
 from pydantic import BaseModel
 
-from fakes import free_address, picture
-from processes import read_report, run
-from rankcast import errors, ledger
+from rankcast import errors
 from rankcast.frame import Frame
-from rankcast.transport import DEFAULT_ENDPOINT
-from rankcast_receiver.lane import Lane
+from rankcast.net import DEFAULT_ENDPOINT
+from rankcast.runtime import ledger
 from rankcast_receiver.report import Outcome, Tally, build_report
 from rankcast_receiver.settings import ReceiverSettings
+from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.sinks.save import describe
 from rankcast_sender.settings import SenderSettings
-from rankcast_sender.sources.camera import CameraOptions
+from rankcast_sender.sources.opencv_camera import CameraOptions
 from rankcast_sender.sources.replay import ReplayOptions
 from rankcast_sender.sources.synthetic import ConveyorOptions
 from rankcast_sender.sources.uri import SourceOptions
+from support.fakes import free_address, picture
+from support.processes import read_report, run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
@@ -127,8 +128,8 @@ def fields(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def test_every_field_of_the_receivers_report_is_explained() -> None:
-    lanes = [Lane("count", CountSink, live=True)]
-    report = build_report(lanes, Tally(), Outcome(), 0.0)
+    runners = [SinkRunner("count", CountSink, live=True)]
+    report = build_report(runners, Tally(), Outcome(), 0.0)
     text = section("### Report of receive")
     assert names(text) == set(report)
     explained = set(_CODE.findall(text))
@@ -209,8 +210,8 @@ def test_the_table_of_ports_names_the_default() -> None:
 def test_every_socket_option_has_a_reason() -> None:
     text = (REPOSITORY / "docs" / "adr" / "0003-transport.md").read_text(encoding="utf-8")
     modules = (
-        "common/rankcast/transport.py", "common/rankcast/control_client.py",
-        "sender/rankcast_sender/xpub.py", "sender/rankcast_sender/control.py",
+        "common/rankcast/net/transport.py", "common/rankcast/net/control_client.py",
+        "sender/rankcast_sender/sockets/xpub.py", "sender/rankcast_sender/control/control_thread.py",
     )  # fmt: skip
     options = {
         option

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-import packets
-from intake import join_messages, split_messages
-from rankcast_receiver.state import State
+from rankcast_receiver.stream import State
+from support import packets
+from support.intake import join_messages, split_messages
 
 TESTS = Path(__file__).resolve().parents[1]
 SEEDS = TESTS / "corpus" / "seeds"
@@ -109,7 +109,7 @@ def test_the_receiver_target_notices_a_viewer_that_asks_for_key_frames_all_the_t
     make: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that it can fail."""
-    monkeypatch.setattr("rankcast_receiver.control_link.KEYFRAME_INTERVAL_S", 0.0)
+    monkeypatch.setattr("rankcast_receiver.net.control_link.KEYFRAME_INTERVAL_S", 0.0)
     path = CORPUS / "malicious" / "receiver" / "predicted_for_ever.seq"
     with pytest.raises(AssertionError, match="key frames asked"):
         make("receiver").run(split_messages(path.read_bytes()))
@@ -119,7 +119,7 @@ def test_the_desk_target_notices_a_viewer_who_changes_something(
     make: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that it can fail."""
-    monkeypatch.setattr("rankcast_sender.desk._OF_OPERATORS", frozenset())
+    monkeypatch.setattr("rankcast_sender.control.request_handler._OF_OPERATORS", frozenset())
     messages = split_messages((SEEDS / "desk" / "set_1.seq").read_bytes())
     with pytest.raises(AssertionError, match="only operators"):
         make("desk").run(messages)
@@ -131,7 +131,7 @@ def test_the_doorkeeper_target_notices_a_key_that_nobody_authorised(
     target = make("doorkeeper")
     messages = split_messages((SEEDS / "doorkeeper" / "life.seq").read_bytes())
     known = target._doorkeeper.AuthorizedKey("eve", b"", "viewer")
-    monkeypatch.setattr("rankcast.keys.Authorized.find", lambda _self, _public: known)
+    monkeypatch.setattr("rankcast.net.keys.Authorized.find", lambda _self, _public: known)
     with pytest.raises(AssertionError):
         target.run(messages)
 

@@ -1,6 +1,6 @@
 """Golden packets: bytes that were written once and must be read for ever.
 
-They were put together by hand (tests/packets.py), not by the code they test. A file that
+They were put together by hand (tests/support/packets.py), not by the code they test. A file that
 no longer parses means that old recordings and old stations no longer work.
 """
 
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import packets
 import rankcast
 from rankcast.decoder import frame_of
 from rankcast.errors import (
@@ -24,8 +23,8 @@ from rankcast.errors import (
     WireError,
 )
 from rankcast.opencv import cv2
-from rankcast.status import Status, pack_status, parse_status
-from rankcast.wire import Header, Kind, pack, unpack
+from rankcast.wire import Header, Kind, Status, pack, pack_status, parse_status, unpack
+from support import packets
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 UTC_NS = 1_795_179_415_123_456_789

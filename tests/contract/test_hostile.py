@@ -17,18 +17,17 @@ from pathlib import Path
 import pytest
 import zmq
 
-import packets
-from fakes import free_address
-from intake import Intake, check_line, split_messages
 from rankcast.codec.gan.halves import has_torch
 from rankcast.codec.pca.frames import load_frame_model
-from rankcast.control import parse_reply, parse_request
 from rankcast.errors import RankcastError, WireError
-from rankcast.learned.architecture import architecture_from
-from rankcast.modelfile import read_head, read_model
-from rankcast.warm import warm
-from rankcast.wire import Limits
+from rankcast.kernels.warm import warm
+from rankcast.models import read_head, read_model
+from rankcast.models.gan.architecture import architecture_from
+from rankcast.wire import Limits, parse_reply, parse_request
 from rankcast_receiver.subscriber import Subscriber
+from support import packets
+from support.fakes import free_address
+from support.intake import Intake, check_line, split_messages
 
 TESTS = Path(__file__).resolve().parents[1]
 CORPUS = TESTS / "corpus"

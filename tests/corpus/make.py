@@ -2,8 +2,8 @@
 
 Every file must be refused: by a WireError or, where only a sequence is wrong, by a counted loss.
 They are made of the checked-in seeds and of packets put together by hand, so that they come out
-the same everywhere. `.msg` is one message (topic, NUL, packet), `.seq` several (tests/intake.py),
-`.ctl` one message of the control channel, `.rkm` a model file.
+the same everywhere. `.msg` is one message (topic, NUL, packet), `.seq` several
+(tests/support/intake.py), `.ctl` one message of the control channel, `.rkm` a model file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writes the seeds of the fuzz targets, and their models: `python tests/corpus/seeds.py`.
 
-Each is a short sequence of right messages (tests/intake.py) of tiny pictures. They are checked in,
-because factors differ in their last bits between processors and BLAS libraries.
+Each is a short sequence of right messages (tests/support/intake.py) of tiny pictures. They are
+checked in, because factors differ in their last bits between processors and BLAS libraries.
 """
 
 from __future__ import annotations
@@ -21,23 +21,31 @@ from zmq.utils import z85
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
-import packets  # noqa: E402
 import rankcast  # noqa: E402
 from corpus.hostile.control import framed  # noqa: E402
-from fakelink import FakeClock  # noqa: E402
-from intake import join_messages  # noqa: E402
 from rankcast.codec.pca.components import principal_components  # noqa: E402
 from rankcast.codec.pca.frames import write_frame_model  # noqa: E402
 from rankcast.codec.svd_patch.basis import BASIS_BITS_8, make_basis, table_basis  # noqa: E402
 from rankcast.codec.svd_patch.payload import write_bases  # noqa: E402
-from rankcast.control import Reply, Request, pack_reply, pack_request  # noqa: E402
 from rankcast.frame import Frame, Pixels  # noqa: E402
-from rankcast.keys import Role  # noqa: E402
-from rankcast.learned.architecture import Architecture  # noqa: E402
-from rankcast.learned.model import new_model  # noqa: E402
-from rankcast.learned.network import GanNetwork  # noqa: E402
-from rankcast.status import Status, pack_status  # noqa: E402
-from rankcast.wire import Kind, pack, unpack  # noqa: E402
+from rankcast.models.gan.architecture import Architecture  # noqa: E402
+from rankcast.models.gan.model import new_model  # noqa: E402
+from rankcast.models.gan.network import GanNetwork  # noqa: E402
+from rankcast.net import Role  # noqa: E402
+from rankcast.wire import (  # noqa: E402  # noqa: E402  # noqa: E402
+    Kind,
+    Reply,
+    Request,
+    Status,
+    pack,
+    pack_reply,
+    pack_request,
+    pack_status,
+    unpack,
+)
+from support import packets  # noqa: E402
+from support.fakelink import FakeClock  # noqa: E402
+from support.intake import join_messages  # noqa: E402
 
 SEEDS = TESTS / "corpus" / "seeds"
 MODELS = TESTS / "corpus" / "models"

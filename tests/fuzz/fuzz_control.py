@@ -11,8 +11,10 @@ class ControlTarget:
     name = "control"
 
     def __init__(self) -> None:
-        from intake import check_line
-        from rankcast import control, errors, wire
+        from rankcast import errors
+        from rankcast.wire import control_messages as control
+        from rankcast.wire import packet as wire
+        from support.intake import check_line
 
         self._check_line = check_line
         self.reached = self.accepted = 0

@@ -54,11 +54,13 @@ class DeskTarget:
     name = "desk"
 
     def __init__(self) -> None:
-        from fakecamera import FakeCamera
-        from intake import check_line
-        from rankcast import control, encoder, errors, transport
-        from rankcast_sender import control as control_thread
-        from rankcast_sender import desk
+        from rankcast import encoder, errors
+        from rankcast.net import transport
+        from rankcast.wire import control_messages as control
+        from rankcast_sender.control import control_thread as control_thread
+        from rankcast_sender.control import request_handler as desk
+        from support.fakecamera import FakeCamera
+        from support.intake import check_line
 
         self.reached = self.accepted = 0
         self._camera, self._check_line, self._check_options = (
@@ -71,7 +73,7 @@ class DeskTarget:
     def run(self, messages: list[bytes]) -> None:
         """Serve a whole session."""
         cameras = [self._camera("left", adjustable=True), self._camera("right", "raw")]
-        desk = self._desk.Desk(1 << 20)
+        desk = self._desk.RequestHandler(1 << 20)
         for camera in cameras:
             desk.add(camera)
         thread = self._thread(None, "tcp://127.0.0.1:1", self._options, desk, self._identify)

@@ -25,7 +25,7 @@ class DoorkeeperTarget:
     def __init__(self) -> None:
         from mutator import take_apart
 
-        from rankcast_sender import doorkeeper
+        from rankcast_sender.sockets import key_policy as doorkeeper
 
         self.reached = self.accepted = 0
         self._take_apart, self._doorkeeper = take_apart, doorkeeper
@@ -39,7 +39,7 @@ class DoorkeeperTarget:
         """Serve one life of an authenticator."""
         for path in self._folder.iterdir():
             path.unlink()
-        door = self._doorkeeper.Doorkeeper(self._folder)
+        door = self._doorkeeper.KeyPolicy(self._folder)
         texts: list[bytes] = []
         reached = accepted = False
         for message in messages:

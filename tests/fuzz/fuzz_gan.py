@@ -16,14 +16,14 @@ EXPOSURE_BYTES = 8
 
 
 class SymbolModel:
-    """rankcast.learned.model.GanModel without its network."""
+    """rankcast.models.gan.model.GanModel without its network."""
 
     labels = ("cam",)
 
     def __init__(self, model_id: bytes) -> None:
         from rankcast.codec.gan import symbols
-        from rankcast.learned.architecture import BLOCK, architecture_from
-        from rankcast.modelfile import read_model
+        from rankcast.models import read_model
+        from rankcast.models.gan.architecture import BLOCK, architecture_from
 
         file = read_model(MODELS / "gan.rkm", "gan")
         architecture = architecture_from(file.head.description)
@@ -66,8 +66,8 @@ class GanTarget(CodecTarget):
         from rankcast.codec.gan.halves import GanDecoder, has_torch
 
         if with_torch:
-            from intake import split_messages
             from rankcast.decoder import Decoder
+            from support.intake import split_messages
 
             # Loading torch takes seconds, which are no input's.
             assert has_torch()

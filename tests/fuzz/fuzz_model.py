@@ -28,10 +28,12 @@ class ModelTarget:
     def __init__(self) -> None:
         from mutator import take_apart
 
-        from intake import check_line
-        from rankcast import errors, modelfile, modelfolder
+        from rankcast import errors
         from rankcast.codec.pca import frames
-        from rankcast.learned import architecture
+        from rankcast.models import model_file as modelfile
+        from rankcast.models import model_folder as modelfolder
+        from rankcast.models.gan import architecture
+        from support.intake import check_line
 
         self.reached = self.accepted = 0
         self._take_apart, self._check_line, self._errors = take_apart, check_line, errors

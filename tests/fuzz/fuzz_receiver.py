@@ -36,11 +36,18 @@ class ReceiverTarget:
         import zmq
         from mutator import put_together, take_apart
 
-        import fakelink
-        from rankcast import clock_quality, control, histogram, link, transport, wire
-        from rankcast_receiver import connection, sender_clock, stream
-        from rankcast_receiver.control_link import ControlLink
+        from rankcast.net import link_monitor as link
+        from rankcast.net import transport
+        from rankcast.numerics import histogram
+        from rankcast.runtime import system_clock as clock_quality
+        from rankcast.wire import control_messages as control
+        from rankcast.wire import packet as wire
+        from rankcast_receiver.net import connection
+        from rankcast_receiver.net.control_link import ControlLink
         from rankcast_receiver.sinks import tile
+        from rankcast_receiver.stream import camera_stream as stream
+        from rankcast_receiver.stream import sender_clock
+        from support import fakelink
 
         self.reached = self.accepted = 0
         self.states: set[str] = set()

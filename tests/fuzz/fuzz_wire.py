@@ -11,8 +11,10 @@ class WireTarget:
     name = "wire"
 
     def __init__(self) -> None:
-        from intake import check_line
-        from rankcast import errors, topic, wire
+        from rankcast import errors
+        from rankcast.wire import packet as wire
+        from rankcast.wire import topic
+        from support.intake import check_line
 
         self._check_line = check_line
         self.reached = self.accepted = 0

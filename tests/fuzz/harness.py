@@ -59,8 +59,8 @@ class CodecTarget:
     """
 
     def __init__(self, name: str, decoder: str, models: Path | None = None) -> None:
-        from intake import Intake
         from rankcast.wire import Limits
+        from support.intake import Intake
 
         self.name = name
         self.reached = 0
@@ -155,8 +155,8 @@ def main(make: Callable[[], Target]) -> None:
         target = make()
     from mutator import Mutator
 
-    from intake import split_messages
-    from rankcast import pool
+    from rankcast.kernels import pool
+    from support.intake import split_messages
 
     pool.set_threads(1)  # one order of execution for each input
     warnings.simplefilter("error")

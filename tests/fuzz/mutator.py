@@ -1,7 +1,7 @@
 """Mutations that stay valid where it matters: lengths and CRC are repaired, most get through.
 
-An input is a sequence of messages (tests/intake.py). A message is `TOPIC NUL PACKET` or, for the
-control channel, a frame of its own; both are a prefix of 16 bytes, msgpack and a body.
+An input is a sequence of messages (tests/support/intake.py). A message is `TOPIC NUL PACKET`
+or, for the control channel, a frame of its own; both are a prefix of 16 bytes, msgpack and a body.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import msgpack
 
-from intake import join_messages, split_messages
+from support.intake import join_messages, split_messages
 
 Mutate = Callable[[bytes, int], bytes]
 

@@ -154,7 +154,7 @@ def main() -> int:
     OUT.mkdir(parents=True, exist_ok=True)
     if "compiled" in asked.modes and set(asked.targets) & set(DECODERS):
         print("compiling kernels that check every index", flush=True)
-        warm = [sys.executable, "-m", "rankcast.warm"]
+        warm = [sys.executable, "-m", "rankcast.kernels.warm"]
         subprocess.run(warm, env=environment("compiled"), check=True)
     print("target     mode         executions  reached  accepted  coverage  finds", flush=True)
     runs = [

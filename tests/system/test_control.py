@@ -11,19 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fakes import free_address
-from processes import Rankcast, rankcast, read_report, run
-from rankcast.control import Reply
-from rankcast.control_client import ControlClient
 from rankcast.decoder import Decoder
 from rankcast.errors import RequestRefusedError
 from rankcast.frame import Scalar
-from rankcast.framemark import read_frame_mark
-from rankcast.imagefile import read_image, write_image
-from rankcast.runner import rankcast as command_group
-from rankcast.runner import run as run_command
-from rankcast.transport import control_endpoint
-from rankcast.wire import unpack
+from rankcast.images import read_image, write_image
+from rankcast.images.frame_mark import read_frame_mark
+from rankcast.net import ControlClient, control_endpoint
+from rankcast.runtime.runner import rankcast as command_group
+from rankcast.runtime.runner import run as run_command
+from rankcast.wire import Reply, unpack
+from support.fakes import free_address
+from support.processes import Rankcast, rankcast, read_report, run
 
 CONVEYOR = "synthetic:conveyor?width=320&height=240"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fakes import free_address
-from processes import rankcast, read_report
-from rankcast.imagefile import write_image
+from rankcast.images import write_image
+from support.fakes import free_address
+from support.processes import rankcast, read_report
 
 # With this set, Python says on stderr which module it has just imported.
 SAY_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}

@@ -14,14 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from processes import rankcast
-from rankcast.clock_offset import DRIFT_PPM
 from rankcast.frame import Frame
-from rankcast_receiver.sender_clock import MEASURED, SAME, SenderClock
+from rankcast.runtime.clock_offset import DRIFT_PPM
 from rankcast_receiver.sinks.tile import Tile
-from sabotage import sabotaged
-from starvation import Starvation
-from viewers import (
+from rankcast_receiver.stream import SenderClock
+from rankcast_receiver.stream.sender_clock import MEASURED, SAME
+from support.processes import rankcast
+from support.sabotage import sabotaged
+from support.starvation import Starvation
+from support.viewers import (
     WAIT_S,
     Viewer,
     check_all_arrived_or_counted,

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from processes import rankcast
-from rankcast.ledger import NETWORK_GAP
-from viewers import Viewer, finish, joined, percentile, sending
+from rankcast.runtime import NETWORK_GAP
+from support.processes import rankcast
+from support.viewers import Viewer, finish, joined, percentile, sending
 
 Figure = Callable[[str], None]
 PORT = 5555

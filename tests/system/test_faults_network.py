@@ -18,15 +18,15 @@ import pytest
 import zmq
 
 import rankcast
-from faultproxy import NARROW_QUEUE_BYTES, FaultProxy
-from faults import Faults
-from processes import rankcast as rankcast_process
 from rankcast.frame import Frame
-from rankcast.framemark import write_frame_mark
-from rankcast.keys import Role, authorize, client_keys, new_key
-from rankcast.ledger import NETWORK_GAP, REFUSED_PACKET
-from starvation import Starvation
-from viewers import (
+from rankcast.images import write_frame_mark
+from rankcast.net import Role, authorize, client_keys, new_key
+from rankcast.runtime import NETWORK_GAP, REFUSED_PACKET
+from support.faultproxy import NARROW_QUEUE_BYTES, FaultProxy
+from support.faults import Faults
+from support.processes import rankcast as rankcast_process
+from support.starvation import Starvation
+from support.viewers import (
     SETTLE_MB,
     SMALL,
     Viewer,

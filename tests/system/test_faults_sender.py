@@ -18,12 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from fakes import free_address
-from processes import rankcast
-from rankcast.ledger import MAILBOX
-from rankcast_receiver.state import State
-from starvation import Starvation
-from viewers import (
+from rankcast.runtime import MAILBOX
+from rankcast_receiver.stream import State
+from support.fakes import free_address
+from support.processes import rankcast
+from support.starvation import Starvation
+from support.viewers import (
     Seen,
     Viewer,
     check_all_arrived_or_counted,

@@ -17,9 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fakes import free_address
-from rankcast_receiver.state import State
-from viewers import Seen, Sender, Viewer, finish, joined, port_of, sending
+from rankcast_receiver.stream import State
+from support.fakes import free_address
+from support.viewers import Seen, Sender, Viewer, finish, joined, port_of, sending
 
 Figure = Callable[[str], None]
 FPS = 30

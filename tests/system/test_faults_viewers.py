@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from processes import rankcast
 from rankcast.frame import Frame
-from rankcast.ledger import NETWORK_GAP, SKIPPED_AS_OLD
-from viewers import (
+from rankcast.runtime import NETWORK_GAP, SKIPPED_AS_OLD
+from support.processes import rankcast
+from support.viewers import (
     SETTLE_MB,
     WAIT_S,
     Viewer,

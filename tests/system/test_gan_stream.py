@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("torch", reason="codec gan needs torch: pip install 'rankcast[gan]'")
 
-from fakes import free_address
-from processes import rankcast, read_report
-from rankcast.imagefile import read_image
-from rankcast.modelfile import read_head, read_model
-from sabotage import sabotaged
+from rankcast.images import read_image
+from rankcast.models import read_head, read_model
+from support.fakes import free_address
+from support.processes import rankcast, read_report
+from support.sabotage import sabotaged
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "gan"
 MODEL = GOLDEN / "model.rkm"

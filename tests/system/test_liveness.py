@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from fakes import free_address
-from faultproxy import FaultProxy
-from faults import Faults
-from processes import rankcast, read_report, run
-from rankcast_receiver.state import State
-from viewers import check_received, check_saved, joined, sending
+from rankcast_receiver.stream import State
+from support.fakes import free_address
+from support.faultproxy import FaultProxy
+from support.faults import Faults
+from support.processes import rankcast, read_report, run
+from support.viewers import check_received, check_saved, joined, sending
 
 Figure = Callable[[str], None]
 SOURCE = "synthetic:conveyor?width=320&height=240&fps=30"

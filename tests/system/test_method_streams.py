@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fakes import free_address
-from processes import rankcast, read_report, run
 from rankcast import Decoder, Encoder
 from rankcast.frame import Pixels
-from rankcast.imagefile import read_image, write_image
-from rankcast.metrics import psnr_db
+from rankcast.images import read_image, write_image
+from rankcast.numerics import psnr_db
 from rankcast.opencv import cv2
+from support.fakes import free_address
+from support.processes import rankcast, read_report, run
 
 FRAMES = 5
 

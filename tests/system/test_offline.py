@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rankcast.imagefile import read_image
-from rankcast.metrics import psnr_db
+from rankcast.images import read_image
+from rankcast.numerics import psnr_db
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Without an installation there are no entry points: the command is loaded by its place.
 COMMAND = """
 import importlib, sys
-from rankcast.runner import run
+from rankcast.runtime.runner import run
 name = sys.argv[1]
 module = importlib.import_module(f"rankcast.commands.{name}")
 sys.exit(run(getattr(module, name), sys.argv[2:]))
@@ -27,7 +27,7 @@ sys.exit(run(getattr(module, name), sys.argv[2:]))
 EVERY_FILE = """
 import contextlib, io, json, resource, sys
 from pathlib import Path
-from rankcast.runner import run
+from rankcast.runtime.runner import run
 from rankcast.commands.compress import compress
 from rankcast.commands.decompress import decompress
 limit = 3 << 30

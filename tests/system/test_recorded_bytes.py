@@ -13,20 +13,20 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from keyed_station import JPEG, Station
 from rankcast.errors import NoStreamError
-from rankcast.imagefile import write_image
+from rankcast.images import write_image
 from rankcast_receiver import Subscriber
-from rankcast_receiver.state import State
-from viewers import Sender, port_of, sending
+from rankcast_receiver.stream import State
+from support.keyed_station import JPEG, KeyedStation
+from support.viewers import Sender, port_of, sending
 
 GREETING_BYTES = 64
 """Of ZMTP 3."""
 
 
 @pytest.fixture
-def station(tmp_path: Path) -> Station:
-    return Station(tmp_path)
+def station(tmp_path: Path) -> KeyedStation:
+    return KeyedStation(tmp_path)
 
 
 class Listener:
@@ -129,7 +129,7 @@ def watched(sender: Sender, options: dict[str, Any]) -> Iterator[RecordingProxy]
         yield proxy
 
 
-def test_no_piece_of_a_frame_stands_on_the_wire(station: Station, tmp_path: Path) -> None:
+def test_no_piece_of_a_frame_stands_on_the_wire(station: KeyedStation, tmp_path: Path) -> None:
     pixels = np.random.default_rng(4).integers(0, 256, (64, 64, 3), np.uint8)
     picture = tmp_path / "known.png"
     write_image(picture, pixels)
@@ -183,7 +183,7 @@ def replayed(recorded: bytes, options: dict[str, Any]) -> tuple[list[int], State
 
 
 def test_recorded_bytes_that_are_sent_again_show_nothing_to_a_viewer_with_keys(
-    station: Station, tmp_path: Path
+    station: KeyedStation, tmp_path: Path
 ) -> None:
     station.make("viewer1")
     keys = {"curves": station.curves("viewer1")}

@@ -15,29 +15,34 @@ from typing import Any
 import pytest
 import zmq
 
-from fakes import free_address
-from keyed_station import JPEG, Station
-from processes import rankcast, read_report, run
-from rankcast.config import set_layers, validate
-from rankcast.control_client import ControlClient
 from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError
-from rankcast.keys import Role, authorize, new_key, revoke
-from rankcast.status import parse_status
-from rankcast.topic import frames_topic, status_topic, viewer_topic
-from rankcast.transport import SocketOptions, configure, control_endpoint
-from rankcast.wire import unpack
+from rankcast.net import (
+    ControlClient,
+    Role,
+    SocketOptions,
+    authorize,
+    configure,
+    control_endpoint,
+    new_key,
+    revoke,
+)
+from rankcast.settings import set_layers, validate
+from rankcast.wire import frames_topic, parse_status, status_topic, unpack, viewer_topic
 from rankcast_receiver.settings import ReceiverSettings
-from rankcast_receiver.state import State
-from rankcast_sender.audience import MAX_VIEWERS_OF_ONE
+from rankcast_receiver.stream import State
 from rankcast_sender.settings import SenderSettings
-from sabotage import sabotaged
-from starvation import Starvation
-from viewers import SMALL, Seen, Viewer, check_received, finish, sending
+from rankcast_sender.sockets.audience import MAX_VIEWERS_OF_ONE
+from support.fakes import free_address
+from support.keyed_station import JPEG, KeyedStation
+from support.processes import rankcast, read_report, run
+from support.sabotage import sabotaged
+from support.starvation import Starvation
+from support.viewers import SMALL, Seen, Viewer, check_received, finish, sending
 
 
 @pytest.fixture
-def station(tmp_path: Path) -> Station:
-    return Station(tmp_path)
+def station(tmp_path: Path) -> KeyedStation:
+    return KeyedStation(tmp_path)
 
 
 def wait_until(true: Callable[[], bool], timeout_s: float = 30.0) -> float:
@@ -59,7 +64,7 @@ def state_of(viewer: Viewer) -> State | None:
 
 
 def test_a_keyed_stream_arrives_whole_and_no_secret_is_ever_told(
-    station: Station, tmp_path: Path
+    station: KeyedStation, tmp_path: Path
 ) -> None:
     options = station.make("viewer1")
     report = tmp_path / "received.json"
@@ -84,7 +89,7 @@ def test_a_keyed_stream_arrives_whole_and_no_secret_is_ever_told(
 
 
 def test_no_flood_of_subscriptions_by_an_admitted_key_keeps_a_viewer_out(
-    station: Station, figure: Callable[[str], None]
+    station: KeyedStation, figure: Callable[[str], None]
 ) -> None:
     station.make("viewer1")
     station.make("mallory")
@@ -133,7 +138,7 @@ def test_no_flood_of_subscriptions_by_an_admitted_key_keeps_a_viewer_out(
 
 
 def test_without_the_right_keys_nothing_comes_and_the_reason_is_told(
-    station: Station, tmp_path: Path
+    station: KeyedStation, tmp_path: Path
 ) -> None:
     station.make("viewer1")
     station.make("eve", None)
@@ -164,7 +169,9 @@ def test_without_the_right_keys_nothing_comes_and_the_reason_is_told(
         assert any("refused unknown key" in line for line in sender.process.lines)
 
 
-def test_a_station_with_a_key_never_talks_to_one_without(station: Station, tmp_path: Path) -> None:
+def test_a_station_with_a_key_never_talks_to_one_without(
+    station: KeyedStation, tmp_path: Path
+) -> None:
     options = station.make("viewer1")
     with sending(tmp_path, *JPEG) as sender:
         sender.wait_listening()
@@ -174,7 +181,7 @@ def test_a_station_with_a_key_never_talks_to_one_without(station: Station, tmp_p
 
 
 def test_a_revoked_viewer_is_out_within_three_seconds_and_the_other_goes_on(
-    station: Station, figure: Callable[[str], None]
+    station: KeyedStation, figure: Callable[[str], None]
 ) -> None:
     station.make("viewer1")
     station.make("viewer2")
@@ -203,7 +210,7 @@ def test_a_revoked_viewer_is_out_within_three_seconds_and_the_other_goes_on(
 
 
 def test_row_18_a_key_that_is_authorised_later_is_live_two_seconds_after_it_was_read(
-    station: Station, figure: Callable[[str], None]
+    station: KeyedStation, figure: Callable[[str], None]
 ) -> None:
     """The sender reads its folder once a second: three seconds after it was authorised."""
     station.make("late", None)
@@ -230,7 +237,7 @@ def test_row_18_a_key_that_is_authorised_later_is_live_two_seconds_after_it_was_
 
 
 def test_a_malformed_file_keeps_viewers_in_and_is_told_until_it_is_repaired(
-    station: Station,
+    station: KeyedStation,
 ) -> None:
     station.make("viewer1")
     with station.sending() as sender, Viewer(
@@ -254,7 +261,7 @@ def test_a_malformed_file_keeps_viewers_in_and_is_told_until_it_is_repaired(
 
 
 def test_the_servers_key_is_changed_while_viewers_hold_both(
-    station: Station, figure: Callable[[str], None]
+    station: KeyedStation, figure: Callable[[str], None]
 ) -> None:
     station.make("viewer1")
     new_key(station.folder, "cam-new")
@@ -276,7 +283,7 @@ def test_the_servers_key_is_changed_while_viewers_hold_both(
             viewer.wait_more(5)
 
 
-def test_roles_are_kept_on_the_control_channel(station: Station) -> None:
+def test_roles_are_kept_on_the_control_channel(station: KeyedStation) -> None:
     station.make("viewer1")
     station.make("chief", Role.OPERATOR)
     station.make("eve", None)
@@ -354,7 +361,7 @@ def test_keys_come_in_pairs(settings: Any, option: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_key_without_those_that_it_lets_in_does_not_start(station: Station) -> None:
+def test_a_key_without_those_that_it_lets_in_does_not_start(station: KeyedStation) -> None:
     done = run("send", "--source", SMALL, "--key", str(station.folder / "cam.key"))
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -362,7 +369,7 @@ def test_a_key_without_those_that_it_lets_in_does_not_start(station: Station) ->
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
-def test_loose_keys_let_neither_end_start(station: Station) -> None:
+def test_loose_keys_let_neither_end_start(station: KeyedStation) -> None:
     options = station.make("viewer1")
     for name, arguments in (
         ("cam", ("send", "--source", SMALL, "--key", str(station.folder / "cam.key"),
@@ -377,12 +384,12 @@ def test_loose_keys_let_neither_end_start(station: Station) -> None:
 
 
 def test_the_sender_ends_with_1_when_its_authenticator_dies(
-    station: Station, tmp_path: Path
+    station: KeyedStation, tmp_path: Path
 ) -> None:
     station.make("viewer1")
     broken = sabotaged(
         tmp_path / "broken",
-        "rankcast_sender.doorkeeper:Doorkeeper.judge",
+        "rankcast_sender.sockets.key_policy:KeyPolicy.judge",
         "def fail(*_):\n    raise OSError('the authenticator is broken')\nreturn fail",
     )
     with station.sending(**broken) as sender:
@@ -394,7 +401,7 @@ def test_the_sender_ends_with_1_when_its_authenticator_dies(
 
 
 @pytest.mark.slow
-def test_three_revocations_in_a_row_cost_the_rest_a_counted_gap_each(station: Station) -> None:
+def test_three_revocations_in_a_row_cost_the_rest_a_counted_gap_each(station: KeyedStation) -> None:
     for name in ("viewer1", "viewer2", "viewer3", "viewer4"):
         station.make(name)
     with station.sending() as sender, Viewer(

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from fakes import free_address
-from keyed_station import Station
-from notify import NotifySocket
-from processes import rankcast
-from rankcast.keys import Role
-from sabotage import sabotaged
+from rankcast.net import Role
+from support.fakes import free_address
+from support.keyed_station import KeyedStation
+from support.notify import NotifySocket
+from support.processes import rankcast
+from support.sabotage import sabotaged
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix sockets here")
 
@@ -123,17 +123,21 @@ def test_row_3_a_grab_thread_that_hangs_is_ended_within_10_seconds_with_its_stac
         pytest.param(
             "send",
             "publish",
-            "rankcast_sender.xpub:XpubThread._forward",
+            "rankcast_sender.sockets.xpub:XpubThread._forward",
             20,
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            "send", "control", "rankcast_sender.desk:Desk.answer", 3, marks=pytest.mark.slow
+            "send",
+            "control",
+            "rankcast_sender.control.request_handler:RequestHandler.answer",
+            3,
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             "send",
             "authority",
-            "rankcast_sender.doorkeeper:Doorkeeper.reload",
+            "rankcast_sender.sockets.key_policy:KeyPolicy.reload",
             2,
             marks=pytest.mark.slow,
         ),
@@ -166,7 +170,7 @@ def test_a_thread_that_hangs_is_named_and_the_watchdog_is_fed_no_more(
     notify: NotifySocket, tmp_path: Path, end: str, thread: str, target: str, calls: int
 ) -> None:
     hanging = sabotaged(tmp_path / "hang", target, HANG.format(calls=calls)) | service(notify)
-    station, address = Station(tmp_path), free_address()
+    station, address = KeyedStation(tmp_path), free_address()
     station.make("viewer1", Role.VIEWER)
     send = ["--source", SMALL, "--bind", address, "--key", str(tmp_path / "cam.key"),
             "--authorized", str(station.authorized)]  # fmt: skip

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance import psnr_db
-from fakes import free_address
-from processes import rankcast, read_report, run, run_script
-from rankcast.fidelity import Fidelity
-from rankcast.framemark import read_frame_mark
-from rankcast.imagefile import read_image, read_text, write_image
+from rankcast.images import read_image, read_text, write_image
+from rankcast.images.frame_mark import read_frame_mark
+from rankcast.numerics import Fidelity
+from support.conformance import psnr_db
+from support.fakes import free_address
+from support.processes import rankcast, read_report, run, run_script
 
 CONVEYOR = "synthetic:conveyor?width=320&height=240"
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from faultproxy import FaultProxy
-from faults import CALM, FAULTS, Corruption, Event, Faults, Flip, random_plan
+from support.faultproxy import FaultProxy
+from support.faults import CALM, FAULTS, Corruption, Event, Faults, Flip, random_plan
 
 DATA = random.Random(1).randbytes(300_000)
 

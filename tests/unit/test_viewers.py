@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fakes import picture
 from rankcast.frame import Frame
-from rankcast.framemark import write_frame_mark
-from viewers import FrameCheck, WrongPixelsError, check_mark
+from rankcast.images import write_frame_mark
+from support.fakes import picture
+from support.viewers import FrameCheck, WrongPixelsError, check_mark
 
 
 def marked(number: int, header: int | None = None, sequence: int = 0) -> Frame:

@@ -16,7 +16,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast import pool
 from rankcast.codec.bands import row_bands
 from rankcast.codec.protocol import Codec, CodecOptions, Coded
 from rankcast.entropy.rangecoder import (
@@ -35,7 +34,7 @@ from rankcast.entropy.rangecoder import (
 )
 from rankcast.errors import PayloadError
 from rankcast.frame import Frame, Pixels, channels_of
-from rankcast.jit import Integer, kernel
+from rankcast.kernels import Integer, kernel, pool
 from rankcast.wire import Header, Limits
 
 PLAIN, YCOCG = 0, 1

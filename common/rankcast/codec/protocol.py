@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from rankcast.frame import Frame, Pixels, plain_scalar
-from rankcast.modelfolder import ModelFolder
+from rankcast.models import ModelFolder
 from rankcast.wire import Header, Limits
 
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from rankcast.codec import codec_named
-from rankcast.config import CodecTable, Layer, Table, option_layers, set_layers, validate
 from rankcast.encoder import check_options
+from rankcast.settings import CodecTable, Layer, Table, option_layers, set_layers, validate
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
+from rankcast.atomic_file import write_whole
 from rankcast.commands.codec_choice import choose_codec, codec_options
 from rankcast.commands.terminal import psnr_text, ratio_text, size_text
 from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder
 from rankcast.errors import LimitError, SettingsError
-from rankcast.imagefile import read_image
-from rankcast.metrics import psnr_db
+from rankcast.images import read_image
+from rankcast.numerics import psnr_db
 from rankcast.printable import printable
-from rankcast.wholefile import write_whole
 from rankcast.wire import OFFLINE, unpack
 
 

@@ -11,24 +11,22 @@ from typing import Any, Final
 
 import click
 
-from rankcast.config import parse_set
-from rankcast.control import Reply
-from rankcast.control_client import ControlClient
+from rankcast.atomic_file import check_writable, write_whole
 from rankcast.decoder import Decoder
 from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError
 from rankcast.frame import Scalar
-from rankcast.imagefile import write_image
-from rankcast.keys import client_keys
-from rankcast.printable import printable
-from rankcast.topic import check_name
-from rankcast.transport import (
+from rankcast.images import write_image
+from rankcast.net import (
     CONTROL_PORT_OFFSET,
     DEFAULT_ENDPOINT,
+    ControlClient,
     CurveClient,
     check_endpoint,
+    client_keys,
 )
-from rankcast.wholefile import check_writable, write_whole
-from rankcast.wire import Limits, unpack
+from rankcast.printable import printable
+from rankcast.settings import parse_set
+from rankcast.wire import Limits, Reply, check_name, unpack
 
 DEFAULT_PORT: Final = int(DEFAULT_ENDPOINT.rpartition(":")[2]) + CONTROL_PORT_OFFSET
 _LOSSLESS_SUFFIXES: Final = (".png", ".tif", ".tiff")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
+from rankcast.atomic_file import read_whole
 from rankcast.codec import codec_with_id
 from rankcast.commands.terminal import psnr_text, size_text
 from rankcast.decoder import Decoder
 from rankcast.errors import NeedKeyframe, RankcastError, SettingsError, WireError
-from rankcast.imagefile import WRITTEN_SUFFIXES, write_image
+from rankcast.images import WRITTEN_SUFFIXES, write_image
 from rankcast.printable import printable
-from rankcast.wholefile import read_whole
 from rankcast.wire import OFFLINE, Header, unpack
 
 

@@ -25,9 +25,9 @@ from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder
 from rankcast.errors import RankcastError, UnsupportedImageError
 from rankcast.frame import Pixels
-from rankcast.imagefile import write_image
-from rankcast.metrics import psnr_db, ssim
-from rankcast.signals import StopFlag, stop_flag
+from rankcast.images import write_image
+from rankcast.numerics import psnr_db, ssim
+from rankcast.runtime import StopFlag, stop_flag
 
 DEFAULT_SOURCE = "synthetic:conveyor"
 SHEET = "contact-sheet.png"

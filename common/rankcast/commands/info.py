@@ -13,14 +13,14 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from rankcast.atomic_file import read_whole
 from rankcast.codec import CODECS
 from rankcast.commands.info_model import model_fields, model_rows
 from rankcast.commands.terminal import console, psnr_text, ratio_text, size_text
 from rankcast.errors import ModelError, WireError
 from rankcast.frame import CFA_PATTERNS
-from rankcast.modelfile import SUFFIX
+from rankcast.models import SUFFIX
 from rankcast.printable import printable
-from rankcast.wholefile import read_whole
 from rankcast.wire import OFFLINE, PPB, PREFIX, VERSION, Packet, unpack
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 from rankcast.codec.pca.frames import KIND as PCA
 from rankcast.codec.pca.frames import load_frame_model
 from rankcast.commands.terminal import size_text
-from rankcast.learned.architecture import architecture_from
-from rankcast.modelfile import read_head, read_model
+from rankcast.models import read_head, read_model
+from rankcast.models.gan.architecture import architecture_from
 from rankcast.printable import printable
 
 

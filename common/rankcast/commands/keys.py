@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rankcast.commands.terminal import console
-from rankcast.keys import Role, authorize, load_authorized, new_key, revoke
+from rankcast.net import Role, authorize, load_authorized, new_key, revoke
 from rankcast.printable import printable
 
 

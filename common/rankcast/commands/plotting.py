@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rankcast.atomic_file import write_whole
 from rankcast.errors import RankcastError
-from rankcast.wholefile import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis

@@ -18,7 +18,7 @@ from typing import Any
 
 from rankcast.errors import RankcastError, SettingsError, TransportError
 from rankcast.frame import Pixels
-from rankcast.imagefile import read_image, read_text
+from rankcast.images import read_image, read_text
 
 AUDIT_EVERY = 8
 """Each eighth frame is kept on both sides and compared: PNG files cost time of their own."""

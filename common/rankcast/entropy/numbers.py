@@ -7,7 +7,7 @@ information such as palettes and means, whose size is hardly known beforehand.
 from __future__ import annotations
 
 from rankcast.entropy.rangecoder import Bytes, Coder, code_bit, code_bits
-from rankcast.jit import Integer, lean_kernel
+from rankcast.kernels import Integer, lean_kernel
 
 LENGTHS = 40
 NUMBER_MODELS = 2 + LENGTHS

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.jit import Integer, Real, lean_kernel
+from rankcast.kernels import Integer, Real, lean_kernel
 
 Coder: TypeAlias = NDArray[np.int64]
 Bytes: TypeAlias = NDArray[np.uint8]

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rankcast.errors import ImageFileError, SinkError
 from rankcast.frame import Frame, Scalar
-from rankcast.imagefile import write_image
+from rankcast.images import write_image
 
 log = logging.getLogger(__name__)
 

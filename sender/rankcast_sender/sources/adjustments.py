@@ -11,7 +11,7 @@ from typing import Final
 
 from rankcast.errors import RankcastError
 from rankcast.frame import Scalar
-from rankcast.pulse import Pulse
+from rankcast.runtime import Pulse
 
 MAX_WAITING: Final = 8
 
@@ -26,7 +26,7 @@ class _Change:
 
 
 class Adjustments:
-    """Changes that wait for the grab thread, and the values that are in force.
+    """ChangeLog that wait for the grab thread, and the values that are in force.
 
     Parameters
     ----------

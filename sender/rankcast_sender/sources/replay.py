@@ -15,7 +15,7 @@ from pydantic import Field
 
 from rankcast.errors import ImageFileError, SourceError, UnsupportedImageError
 from rankcast.frame import Frame, Pixels, Scalar
-from rankcast.imagefile import IMAGE_SUFFIXES, read_image
+from rankcast.images import IMAGE_SUFFIXES, read_image
 from rankcast.opencv import cv2
 from rankcast.printable import printable
 from rankcast_sender.sources.mosaic import Cfa, check_mosaic

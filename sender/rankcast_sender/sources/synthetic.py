@@ -13,8 +13,8 @@ from pydantic import Field, model_validator
 
 from rankcast.errors import SettingsError
 from rankcast.frame import Frame, Pixels, Scalar
-from rankcast.framemark import NUMBER_LIMIT, write_frame_mark
-from rankcast.jit import kernel
+from rankcast.images import NUMBER_LIMIT, write_frame_mark
+from rankcast.kernels import kernel
 from rankcast_sender.sources.adjustments import Adjustments
 from rankcast_sender.sources.parts import PART_SHARE, draw_parts
 from rankcast_sender.sources.scenery import (

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rankcast.errors import SettingsError
-from rankcast.mistake import reason_of
+from rankcast.validation_text import reason_of
 
 SCHEMES: Final = ("camera", "replay", "synthetic")
 Fps = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgpack
 
-import packets
-from intake import split_messages
 from rankcast.wire import Header, Kind, Packet, pack, unpack
+from support import packets
+from support.intake import split_messages
 
 CORPUS = Path(__file__).resolve().parents[1]
 HUGE = (8192, 16384)

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgpack
 
-import packets
 from corpus.hostile.control import framed
 from corpus.hostile.messages import Files, frames, seed
-from intake import join_messages
 from rankcast.wire import Header, Kind, pack
+from support import packets
+from support.intake import join_messages
 
 WAIT = framed({"wait_ms": 1100})
 

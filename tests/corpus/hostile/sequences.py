@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgpack
 
 from corpus.hostile.messages import Files, changed, frames, seed, status_message
-from intake import join_messages
 from rankcast.wire import Packet, pack
+from support.intake import join_messages
 
 
 def sequences() -> Files:

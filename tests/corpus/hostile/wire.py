@@ -6,8 +6,8 @@ from typing import Any
 
 import msgpack
 
-import packets
 from corpus.hostile.messages import Files, frames, nested, status_message, with_field
+from support import packets
 
 
 def topics() -> Files:

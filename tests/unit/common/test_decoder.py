@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import packets
 import rankcast
 from rankcast.decoder import frame_of
 from rankcast.errors import LimitError, NeedKeyframe, PayloadError, UnknownCodecError, WireError
 from rankcast.frame import Frame
 from rankcast.wire import Limits, unpack
+from support import packets
 
 PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from fakes import FakeSink
 from rankcast.frame import Coding
-from rankcast_receiver.lane import Lane
 from rankcast_receiver.report import Outcome, Tally, build_report
+from rankcast_receiver.sinks import SinkRunner
+from support.fakes import FakeSink
 
 
 def test_rank_energy_and_error_of_all_frames_are_in_the_report() -> None:
@@ -18,7 +18,7 @@ def test_rank_energy_and_error_of_all_frames_are_in_the_report() -> None:
         Coding("svd", 3000, rank=(72, 36, 36), energy=1.0, psnr_db=math.inf),
     ):
         tally.add(coding)
-    report = build_report([Lane("count", FakeSink, live=True)], tally, Outcome(), 1.0)
+    report = build_report([SinkRunner("count", FakeSink, live=True)], tally, Outcome(), 1.0)
     assert report["bytes_per_frame"] == 1500
     assert (report["psnr_db"], report["psnr_min_db"], report["exact_frames"]) == (35.0, 30.0, 1)
     assert (report["energy"], report["energy_min"]) == (0.98, 0.95)

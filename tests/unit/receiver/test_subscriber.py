@@ -11,18 +11,17 @@ from typing import Any
 import pytest
 import zmq
 
-import bare_sender
 import rankcast
-from fakes import free_address, picture
 from rankcast.errors import NoStreamError, SettingsError
 from rankcast.frame import Frame
-from rankcast.ledger import NETWORK_GAP, REFUSED_PACKET, SKIPPED_AS_OLD
-from rankcast.status import Status, pack_status
-from rankcast.topic import frames_topic, status_topic
-from rankcast.wire import Kind, Limits
-from rankcast_receiver import Subscriber, connection
-from rankcast_receiver.latecomer import HOLD_S
-from rankcast_receiver.state import CameraState, State
+from rankcast.runtime import NETWORK_GAP, REFUSED_PACKET, SKIPPED_AS_OLD
+from rankcast.wire import Kind, Limits, Status, frames_topic, pack_status, status_topic
+from rankcast_receiver import Subscriber
+from rankcast_receiver.net import connection
+from rankcast_receiver.stream import CameraState, State
+from rankcast_receiver.stream.late_frame_hold import HOLD_S
+from support import bare_sender
+from support.fakes import free_address, picture
 
 WAIT_S = 10.0
 
@@ -252,7 +251,7 @@ def test_a_sender_whose_frames_come_is_not_called_silent_while_they_are_late(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After a standstill of this process there may be frames to read, and no status yet."""
-    monkeypatch.setattr("rankcast_receiver.state.ANSWER_S", 0.15)
+    monkeypatch.setattr("rankcast_receiver.stream.camera_state.ANSWER_S", 0.15)
     address, told = free_address(), list[CameraState]()
 
     with bare_sender.sender(address) as send:
@@ -346,7 +345,7 @@ def test_wrong_arguments_are_refused_before_anything_is_opened(
 
 
 def test_a_silent_connection_is_rebuilt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rankcast_receiver.connection.KEEP_SILENCE_S", 0.2)
+    monkeypatch.setattr("rankcast_receiver.net.connection.KEEP_SILENCE_S", 0.2)
     address = free_address()
     arrived = threading.Event()
     with sender(address) as send:
@@ -386,7 +385,7 @@ def test_an_address_that_libzmq_refuses_is_one_clear_error() -> None:
 def test_a_sender_that_died_is_told_from_one_without_frames(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rankcast_receiver.state.ANSWER_S", 0.1)
+    monkeypatch.setattr("rankcast_receiver.stream.camera_state.ANSWER_S", 0.1)
     address = free_address()
     with sender(address) as send, Subscriber(address, timeout_s=0.6) as subscriber:
         send.wait_viewers()

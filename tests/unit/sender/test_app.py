@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rankcast.config import set_layers, validate
 from rankcast.errors import TransportError
-from rankcast.transport import SocketOptions
+from rankcast.net import SocketOptions
+from rankcast.settings import set_layers, validate
 from rankcast_sender import app
 from rankcast_sender.settings import SenderSettings
 
@@ -20,7 +20,7 @@ def test_queue_buffer_and_patience_of_the_settings_are_those_of_the_sockets(
         found.append(socket)
         raise TransportError("that is enough")
 
-    monkeypatch.setattr(app, "Station", station)
+    monkeypatch.setattr(app, "SenderSockets", station)
     chosen = [
         "camera.source=synthetic:conveyor", "network.queue_messages=9",
         "network.buffer_bytes=65536", "network.unacknowledged_s=7",

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from fakes import FakeSource, free_address, picture
 from rankcast.errors import SourceError, UnsupportedImageError
 from rankcast.frame import Frame
-from rankcast.ledger import CAMERA_GAP, ENCODE, MAILBOX, NOBODY_WATCHING
+from rankcast.runtime import CAMERA_GAP, ENCODE, MAILBOX, NOBODY_WATCHING
 from rankcast_receiver import Subscriber
 from rankcast_sender import Publisher
 from rankcast_sender.pipeline import CameraPipeline, Pace
+from support.fakes import FakeSource, free_address, picture
 
 WAIT_S = 10.0
 

@@ -10,18 +10,15 @@ import numpy as np
 import pytest
 import zmq
 
-from fakes import free_address, picture
-from processes import run_script
 from rankcast.errors import SettingsError, TransportError, UnsupportedImageError
-from rankcast.ledger import ENCODE, NOBODY_WATCHING
-from rankcast.status import parse_status
-from rankcast.topic import split_message, viewer_topic
-from rankcast.transport import SocketOptions, configure
-from rankcast.wire import Kind, Packet, unpack
-from rankcast.worker import Worker
+from rankcast.net import SocketOptions, configure
+from rankcast.runtime import ENCODE, NOBODY_WATCHING, Worker
+from rankcast.wire import Kind, Packet, parse_status, split_message, unpack, viewer_topic
 from rankcast_receiver import Subscriber
 from rankcast_sender import Publisher
-from rankcast_sender.station import DEFAULT_SOCKET
+from rankcast_sender.sender_sockets import DEFAULT_SOCKET
+from support.fakes import free_address, picture
+from support.processes import run_script
 
 WAIT_S = 10.0
 
@@ -84,7 +81,7 @@ def test_a_viewer_that_takes_nothing_is_cut_off_in_time(
         configure(socket, options)
         found.append(socket.getsockopt(zmq.TCP_MAXRT))
 
-    monkeypatch.setattr("rankcast_sender.xpub.configure", configured)
+    monkeypatch.setattr("rankcast_sender.sockets.xpub.configure", configured)
     options = replace(DEFAULT_SOCKET, unacknowledged_ms=given_ms)
     with Publisher(free_address(), codec="raw", realtime=realtime, socket=options):
         assert found == [in_force_ms]

@@ -13,7 +13,7 @@ from rankcast.codec.gan.layout import (
     SIGN_MODELS,
     STRIDE,
 )
-from rankcast.jit import Integer, lean_kernel
+from rankcast.kernels import Integer, lean_kernel
 
 
 @lean_kernel

@@ -22,12 +22,12 @@ from rankcast.errors import (
     UnsupportedImageError,
 )
 from rankcast.frame import Frame, Pixels
-from rankcast.modelfolder import ModelFolder
+from rankcast.models import ModelFolder
 from rankcast.printable import printable
 from rankcast.wire import Header, Limits
 
 if TYPE_CHECKING:
-    from rankcast.learned.model import GanModel
+    from rankcast.models.gan.model import GanModel
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ INSTALL = "codec gan needs torch: pip install 'rankcast[gan]'"
 def has_torch() -> bool:
     """Say whether torch can be imported; doing so takes seconds, once."""
     try:
-        import rankcast.learned.model  # noqa: F401
+        import rankcast.models.gan.model  # noqa: F401
     except ImportError as exc:
         if exc.name is None or not exc.name.startswith("torch"):
             raise
@@ -50,7 +50,7 @@ def has_torch() -> bool:
 
 def load_said(file: Path) -> GanModel:
     """Load a model file, with a line in the log; torch must be there."""
-    from rankcast.learned.model import load_model
+    from rankcast.models.gan.model import load_model
 
     log.info("loading model %s", printable(file))
     return load_model(file)
@@ -72,7 +72,7 @@ class GanEncoder:
             )
         if not has_torch():
             raise SettingsError(INSTALL)
-        from rankcast.learned.model import load_model
+        from rankcast.models.gan.model import load_model
 
         self.options = options
         try:
@@ -159,7 +159,7 @@ class GanDecoder:
             return self._model
         if not has_torch():
             raise UnknownCodecError(f"got a packet of codec gan: {INSTALL}")
-        from rankcast.learned.model import loaded_model
+        from rankcast.models.gan.model import loaded_model
 
         model = loaded_model(model_id)
         if model is None:

@@ -10,7 +10,7 @@ from typing import Final
 from rankcast.codec.gan.halves import INSTALL, has_torch, load_said
 from rankcast.codec.gan.options import KIND
 from rankcast.errors import RankcastError
-from rankcast.modelfolder import ModelFolder
+from rankcast.models import ModelFolder
 from rankcast.printable import printable
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from rankcast.codec.gan.contexts import (
 from rankcast.codec.gan.layout import BINS, CHANNEL_MODELS, LEVEL_MODELS, STRIDE
 from rankcast.codec.gan.sizes import size_cost
 from rankcast.entropy.rangecoder import Coder, bit_cost
-from rankcast.jit import Integer, Real, lean_kernel
+from rankcast.kernels import Integer, Real, lean_kernel
 
 _ALMOST_NONE = np.float32(0.5)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from rankcast.codec.gan.layout import BINS
 from rankcast.entropy.rangecoder import DECODING, Bytes, Coder, bit_cost, code_bit, code_bits
-from rankcast.jit import Integer, Real, lean_kernel
+from rankcast.kernels import Integer, Real, lean_kernel
 
 _UNARY = 8
 """Levels minus one below this are unary; from here on classes of doubling width."""

@@ -45,7 +45,7 @@ from rankcast.entropy.rangecoder import (
     start_encoder,
 )
 from rankcast.errors import PayloadError
-from rankcast.jit import Integer, Real, kernel, lean_kernel
+from rankcast.kernels import Integer, Real, kernel, lean_kernel
 
 _PRIOR_COUNT = 24
 """Bits that a model counts as having seen when it starts from a learned probability: it adapts at

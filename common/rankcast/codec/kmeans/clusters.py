@@ -15,9 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast import pool
 from rankcast.codec.kmeans.tree import Centroids, Points, build_tree, search_all, search_tree
-from rankcast.jit import kernel
+from rankcast.kernels import kernel, pool
 
 MAX_SEARCHED_WHOLE: Final = 128
 """Up to so many centroids, comparing with each is faster than a tree."""

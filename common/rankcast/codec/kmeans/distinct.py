@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.frame import Pixels
-from rankcast.jit import Integer, kernel
+from rankcast.kernels import Integer, kernel
 
 
 def distinct_colours(colours: Pixels, most: int) -> Pixels:

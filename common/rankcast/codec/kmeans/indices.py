@@ -23,7 +23,7 @@ from rankcast.entropy.rangecoder import (
     start_encoder,
 )
 from rankcast.errors import PayloadError
-from rankcast.jit import Integer, kernel
+from rankcast.kernels import Integer, kernel
 
 Palette = NDArray[np.int64]
 """(K, C)."""

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.jit import Integer, kernel
+from rankcast.kernels import Integer, kernel
 
 Points: TypeAlias = NDArray[Any]
 """(N, C): float32 samples, or the pixels themselves."""

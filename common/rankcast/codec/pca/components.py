@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.linalg import Factors, Real, one_blas_thread
+from rankcast.numerics import Factors, Real, one_blas_thread
 
 Matrix = NDArray[np.float64]
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from rankcast import pool
 from rankcast.codec.pca import statistics
 from rankcast.codec.pca.frames import FrameModel, find_frame_model, unpack_scores
 from rankcast.codec.pca.layout import from_matrix, matrix_shape
@@ -19,8 +18,9 @@ from rankcast.codec.svd.decoder import check_bounds, check_work, unpack_planes
 from rankcast.codec.svd.samples import store_plane
 from rankcast.errors import LimitError, PayloadError, UnsupportedImageError
 from rankcast.frame import Pixels, channels_of
-from rankcast.linalg import Factors, one_blas_thread, row_products
-from rankcast.modelfolder import ModelFolder
+from rankcast.kernels import pool
+from rankcast.models import ModelFolder
+from rankcast.numerics import Factors, one_blas_thread, row_products
 from rankcast.wire import Header, Limits
 
 STANDARDISED_PEAK = 2

@@ -9,16 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from rankcast import pool
 from rankcast.codec.pca import statistics
 from rankcast.codec.pca.components import factors_of
 from rankcast.codec.pca.decoder import assemble
-from rankcast.codec.pca.frames import (
-    FrameModel,
-    load_frame_model,
-    pack_scores,
-    unpack_scores,
-)
+from rankcast.codec.pca.frames import FrameModel, load_frame_model, pack_scores, unpack_scores
 from rankcast.codec.pca.layout import matrix_shape, to_matrix
 from rankcast.codec.pca.options import DEFAULT_PATCH, DEFAULT_VARIANCE, LAYOUTS, PcaOptions
 from rankcast.codec.pca.statistics import Statistics, measure
@@ -30,8 +24,8 @@ from rankcast.codec.svd.ranks import ROUNDING_NOISE, EnergyShare, FixedRank, Ran
 from rankcast.codec.svd.samples import as_channels
 from rankcast.errors import RankcastError, SettingsError, UnsupportedImageError
 from rankcast.frame import Frame, Pixels
-from rankcast.linalg import Factors
-from rankcast.metrics import squared_error
+from rankcast.kernels import pool
+from rankcast.numerics import Factors, squared_error
 
 COVARIANCE_SIDE: Final = 256
 """With so few variables the covariance is faster than any iteration, and exact."""

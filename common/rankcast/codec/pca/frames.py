@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast import pool
 from rankcast.codec.pca.components import Components, components_for
 from rankcast.entropy.numbers import NUMBER_MODELS, code_number
 from rankcast.entropy.rangecoder import (
@@ -26,17 +25,11 @@ from rankcast.entropy.rangecoder import (
     start_decoder,
     start_encoder,
 )
-from rankcast.errors import (
-    ModelError,
-    PayloadError,
-    UnknownModelError,
-    UnsupportedImageError,
-)
+from rankcast.errors import ModelError, PayloadError, UnknownModelError, UnsupportedImageError
 from rankcast.frame import MAX_CHANNELS, Pixels
-from rankcast.jit import Integer, kernel
-from rankcast.linalg import one_blas_thread
-from rankcast.modelfile import read_model, write_model
-from rankcast.modelfolder import ModelFolder
+from rankcast.kernels import Integer, kernel, pool
+from rankcast.models import ModelFolder, read_model, write_model
+from rankcast.numerics import one_blas_thread
 from rankcast.printable import printable
 
 KIND: Final = "pca"
@@ -306,7 +299,7 @@ def unpack_scores(model: FrameModel, body: memoryview, k: int, step: float) -> N
 
 
 def compile_scores() -> None:
-    """Compile the kernel of scores, or load it: `rankcast.warm` has no model to code with."""
+    """Compile or load the kernel of scores: `rankcast.kernels.warm` has no model to code with."""
     empty = np.zeros(0, np.float32)
     model = FrameModel(b"", (1, 1), np.dtype(np.uint8), empty, empty, empty, empty[None], 0.0)
     unpack_scores(model, memoryview(pack_scores(model, np.zeros(0), 1.0)), 0, 1.0)

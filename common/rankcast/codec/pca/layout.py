@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rankcast.frame import Pixels
-from rankcast.linalg import Real
+from rankcast.numerics import Real
 
 
 def matrix_shape(height: int, width: int, patch: int) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from rankcast.entropy.rangecoder import (
 )
 from rankcast.errors import PayloadError
 from rankcast.frame import full_scale
-from rankcast.jit import Integer, kernel
+from rankcast.kernels import Integer, kernel
 
 Whole = NDArray[np.int64]
 

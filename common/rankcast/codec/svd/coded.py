@@ -17,7 +17,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast import pool
 from rankcast.codec.svd.contexts import (
     BLOCK,
     BORDER,
@@ -31,7 +30,8 @@ from rankcast.codec.svd.contexts import (
 )
 from rankcast.entropy import rans
 from rankcast.errors import PayloadError
-from rankcast.linalg import Factors, Real, one_blas_thread
+from rankcast.kernels import pool
+from rankcast.numerics import Factors, Real, one_blas_thread
 
 NOISE_SHARE: Final = 0.055
 """Squared error that quantising may add, as a share of truncation and rounding: 0.23 dB."""

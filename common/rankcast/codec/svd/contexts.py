@@ -27,8 +27,8 @@ from rankcast.entropy.rans import (
     decode_rare,
     decode_symbol,
 )
-from rankcast.jit import kernel
-from rankcast.linalg import Real
+from rankcast.kernels import kernel
+from rankcast.numerics import Real
 
 BLOCK: Final = 64
 BORDER: Final = (BLOCK + 1) * WORDS_PER_VALUE

@@ -7,14 +7,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from rankcast import pool
 from rankcast.codec.svd import coded, floats
 from rankcast.codec.svd.options import COLOURS, FACTORS
 from rankcast.codec.svd.samples import store_plane
 from rankcast.errors import LimitError, PayloadError, UnsupportedImageError
 from rankcast.frame import Pixels, channels_of
-from rankcast.linalg import Factors, Real, one_blas_thread, row_products
-from rankcast.planes import chroma_shape, merge_ycc420
+from rankcast.kernels import pool
+from rankcast.numerics import (
+    Factors,
+    Real,
+    chroma_shape,
+    merge_ycc420,
+    one_blas_thread,
+    row_products,
+)
 from rankcast.wire import Header, Limits
 
 MAX_PRODUCTS: Final = 2**38
@@ -87,7 +93,7 @@ def read_factors(header: Header, body: memoryview) -> list[Factors]:
     ----------
     header : Header
     body : memoryview
-        Of the same packet, as `rankcast.wire.unpack` returned them.
+        Of the same packet, as `rankcast.wire.packet.unpack` returned them.
 
     Returns
     -------

@@ -9,27 +9,14 @@ import numpy as np
 
 from rankcast.codec.protocol import Coded
 from rankcast.codec.svd import coded, floats
-from rankcast.codec.svd.decoder import (
-    assemble,
-    check_work,
-    plane_shapes,
-    rebuild,
-    unpack_planes,
-)
+from rankcast.codec.svd.decoder import assemble, check_work, plane_shapes, rebuild, unpack_planes
 from rankcast.codec.svd.factoriser import Engine, Factoriser, Plane
 from rankcast.codec.svd.options import COLOURS, DEFAULT_RANK, FACTORS, SvdOptions
-from rankcast.codec.svd.ranks import (
-    ROUNDING_NOISE,
-    EnergyShare,
-    ErrorBudget,
-    FixedRank,
-    RankRule,
-)
+from rankcast.codec.svd.ranks import ROUNDING_NOISE, EnergyShare, ErrorBudget, FixedRank, RankRule
 from rankcast.codec.svd.samples import as_channels, farthest, load_plane, squared_distance
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, channels_of, full_scale
-from rankcast.linalg import Factors, Real
-from rankcast.planes import merge_ycc420, split_ycc420
+from rankcast.numerics import Factors, Real, merge_ycc420, split_ycc420
 
 EXACT_MARGIN: Final = 0.25
 """A rebuilt sample this near to its integer rounds to it also with another BLAS."""
@@ -40,7 +27,7 @@ MAX_REFINEMENTS: Final = 6
 Source: TypeAlias = tuple[Pixels, int]
 """Picture (H, W, C) and channel."""
 # Squared error in B, G and R for a unit in Y, Cb and Cr (BT.601; a chroma sample serves four
-# pixels): limited range for 8 bits, full range for 16, as in `rankcast.planes`.
+# pixels): limited range for 8 bits, full range for 16, as in `rankcast.numerics.planes`.
 _YCC_WEIGHTS: Final = {
     1: (3 * 1.164**2, 4 * (2.018**2 + 0.391**2), 4 * (1.596**2 + 0.813**2)),
     2: (3.0, 4 * (1.772**2 + 0.344**2), 4 * (1.402**2 + 0.714**2)),

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from rankcast.errors import PayloadError
-from rankcast.linalg import Factors
+from rankcast.numerics import Factors
 
 # Type of s and type of U and V; float16 ends at 65504, far below the largest singular value.
 _TYPES: Final = {"float16": ("<f4", "<f2"), "float32": ("<f4", "<f4"), "float64": ("<f8", "<f8")}

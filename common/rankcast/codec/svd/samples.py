@@ -6,10 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from rankcast import pool
 from rankcast.frame import Pixels
-from rankcast.jit import kernel
-from rankcast.linalg import Real, bands
+from rankcast.kernels import kernel, pool
+from rankcast.numerics import Real, bands
 
 
 @kernel

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.geometry import SLICE_ROWS, Borders, Geometry
 from rankcast.codec.svd_patch.work import KIND, SKIPPED, VECTOR_X, VECTOR_Y
-from rankcast.jit import Integer, lean_kernel
+from rankcast.kernels import Integer, lean_kernel
 
 STILL_WORK, MOVED_WORK, CODED_WORK = 1, 8, 32
 """Fitted to the times of 1080p slices of a clip and of a noisy belt: 0.07 us for a unit that stands

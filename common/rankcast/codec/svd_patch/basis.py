@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.tables import BASIS_BITS_8, BASIS_BITS_16, cosine_table
 from rankcast.entropy.rangecoder import Bytes, Coder, code_bit, code_bits
-from rankcast.jit import Integer, lean_kernel
+from rankcast.kernels import Integer, lean_kernel
 
 SIDE = 8
 _WIDTHS = 16

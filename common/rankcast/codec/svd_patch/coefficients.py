@@ -19,7 +19,7 @@ from rankcast.codec.svd_patch.tables import (
     STRIDE,
 )
 from rankcast.entropy.rangecoder import Bytes, Coder, bit_cost, code_bit, code_bits
-from rankcast.jit import Integer, Real, lean_kernel
+from rankcast.kernels import Integer, Real, lean_kernel
 
 _UNARY = 4
 """Levels minus one below this are unary; from here on classes of doubling width."""

@@ -15,11 +15,7 @@ from rankcast.codec.svd_patch.slice import (
     list_candidates,
     skip_context,
 )
-from rankcast.codec.svd_patch.tables import (
-    CODED_SIDE,
-    LEVELS,
-    STRIDE,
-)
+from rankcast.codec.svd_patch.tables import CODED_SIDE, LEVELS, STRIDE
 from rankcast.codec.svd_patch.transform import forward
 from rankcast.codec.svd_patch.work import (
     BEST,
@@ -59,7 +55,7 @@ from rankcast.codec.svd_patch.work import (
 )
 from rankcast.entropy.rangecoder import bit_cost
 from rankcast.frame import Pixels
-from rankcast.jit import Integer, Real, fused_kernel, lean_kernel
+from rankcast.kernels import Integer, Real, fused_kernel, lean_kernel
 
 _NOISE_ENERGY = 0.16
 """Squared steps a sample that no better prediction is looked for: quantisation leaves as much."""

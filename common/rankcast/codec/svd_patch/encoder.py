@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast import pool
 from rankcast.codec.protocol import Coded
 from rankcast.codec.svd_patch.balance import Balance
 from rankcast.codec.svd_patch.basis import Basis, choose_basis, table_basis
@@ -26,7 +25,7 @@ from rankcast.codec.svd_patch.step import Subject, finest_useful_step
 from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, full_scale
-from rankcast.jit import Integer, lean_kernel
+from rankcast.kernels import Integer, lean_kernel, pool
 from rankcast.opencv import cv2
 from rankcast.wire import packed_meta_bytes
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast import pool
 from rankcast.codec.svd_patch.geometry import Borders, Geometry, Layout
 from rankcast.codec.svd_patch.picture import Picture, new_info
 from rankcast.codec.svd_patch.plane import code_plane
@@ -32,6 +31,7 @@ from rankcast.codec.svd_patch.work import (
     scratch,
 )
 from rankcast.entropy.rangecoder import POSITION, finish_encoder, start_decoder, start_encoder
+from rankcast.kernels import pool
 
 BIT_PRICE = 0.16
 """Squared steps that a bit is worth. A uniform quantiser at high rate trades 2 ln 2 / 12 = 0.116;

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.tables import ANGLES, DC, INVERSE_ANGLES, PLANAR
 from rankcast.frame import Pixels
-from rankcast.jit import Integer, lean_kernel
+from rankcast.kernels import Integer, lean_kernel
 
 CORNER = 64
 """Index of the corner sample in an edge: the left side runs down from it, the top side up."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.tables import MAX_VECTOR, TAPS
 from rankcast.frame import Pixels
-from rankcast.jit import Integer, Real, lean_kernel
+from rankcast.kernels import Integer, Real, lean_kernel
 
 
 @lean_kernel

@@ -11,7 +11,7 @@ from rankcast.codec.svd_patch.geometry import Geometry
 from rankcast.codec.svd_patch.tables import UNIT
 from rankcast.codec.svd_patch.work import FIELDS
 from rankcast.entropy.rangecoder import REGISTERS, Coder, new_coder
-from rankcast.jit import Integer, lean_kernel
+from rankcast.kernels import Integer, lean_kernel
 
 _CHECK_MASK = (1 << 32) - 1
 _KNUTH = 2654435761

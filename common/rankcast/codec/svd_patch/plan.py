@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rankcast.codec.svd_patch.decision import (
-    COST_CONSTANT,
-    COST_SLOPE,
-)
+from rankcast.codec.svd_patch.decision import COST_CONSTANT, COST_SLOPE
 from rankcast.codec.svd_patch.motion import absolute_difference, search
 from rankcast.codec.svd_patch.still import residual_gain
 from rankcast.codec.svd_patch.tables import MAX_VECTOR
@@ -30,7 +27,7 @@ from rankcast.codec.svd_patch.work import (
     VECTOR_Y,
     Work,
 )
-from rankcast.jit import Integer, Real, fused_kernel
+from rankcast.kernels import Integer, Real, fused_kernel
 
 SKIP_PLANNED = 4
 """Added to the planned size of a patch that nothing has changed in."""

@@ -8,7 +8,7 @@ from rankcast.codec.svd_patch.slice import code_leaf
 from rankcast.codec.svd_patch.still import find_still
 from rankcast.codec.svd_patch.work import BOTTOM, D_KIND, NONE, PREDICTED, TOP, Work
 from rankcast.entropy.rangecoder import DECODING, OVERRUN
-from rankcast.jit import Integer, lean_kernel
+from rankcast.kernels import Integer, lean_kernel
 
 
 @lean_kernel

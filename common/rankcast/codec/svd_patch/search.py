@@ -42,7 +42,7 @@ from rankcast.codec.svd_patch.work import (
     TOP_REAL,
     Work,
 )
-from rankcast.jit import Integer, Real, fused_kernel, lean_kernel
+from rankcast.kernels import Integer, Real, fused_kernel, lean_kernel
 
 _GOOD_MODE = 0.15
 """Mean absolute difference in steps below which no other intra mode is looked for."""

@@ -55,7 +55,7 @@ from rankcast.codec.svd_patch.work import (
     Work,
 )
 from rankcast.entropy.rangecoder import code_bit, code_bits
-from rankcast.jit import Integer, fused_kernel
+from rankcast.kernels import Integer, fused_kernel
 
 
 @fused_kernel

@@ -16,7 +16,7 @@ from rankcast.codec.svd_patch.work import (
     STEP_REAL,
     Work,
 )
-from rankcast.jit import Integer, Real, fused_kernel
+from rankcast.kernels import Integer, Real, fused_kernel
 
 
 @fused_kernel

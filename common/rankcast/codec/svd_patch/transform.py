@@ -12,7 +12,7 @@ from rankcast.codec.svd_patch.tables import (
     MIDDLE_BITS,
     STRIDE,
 )
-from rankcast.jit import Integer, lean_kernel
+from rankcast.kernels import Integer, lean_kernel
 
 _CLAMP_8 = (1 << 17) - 1
 _CLAMP_MIDDLE_8 = (1 << 18) - 1

@@ -1,0 +1,17 @@
+"""``rankcast train CODEC``: learn a model file from pictures or clips."""
+
+from __future__ import annotations
+
+import click
+
+from rankcast.commands.train.gan import train_gan
+from rankcast.commands.train.pca import train_pca
+
+
+@click.group()
+def train() -> None:
+    """Learn a model file (.rkm) for a codec that needs one."""
+
+
+train.add_command(train_gan, "gan")
+train.add_command(train_pca, "pca")

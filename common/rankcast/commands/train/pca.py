@@ -1,0 +1,175 @@
+"""``rankcast train pca``: the components of whole pictures, for ``pca`` with ``layout=frames``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from rankcast.atomic_file import check_writable
+from rankcast.codec.pca.components import Components, components_for, principal_components
+from rankcast.codec.pca.frames import MAX_VARIABLES, write_frame_model
+from rankcast.errors import SettingsError, SourceError
+from rankcast.frame import Pixels
+from rankcast.images import IMAGE_SUFFIXES, read_image
+from rankcast.models import SUFFIX
+from rankcast.opencv import cv2
+from rankcast.printable import printable
+
+MAX_PICTURES: Final = 2000
+"""Of more, every second, fourth ... is taken: eigenvectors of 2000 pictures take seconds."""
+MAX_SAMPLES: Final = 1 << 27
+"""Of all pictures together: 1 GiB in float64."""
+SHARES: Final = (0.9, 0.95, 0.98, 0.99)
+
+
+@click.command()
+@click.option(
+    "--data", "data", multiple=True, required=True, type=click.Path(path_type=Path), metavar="PATH",
+    help="An image, a folder of images or a video; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="MODEL.rkm",
+    help="The model file.",
+)  # fmt: skip
+@click.option(
+    "--components", type=click.IntRange(1, 4096), default=64, show_default=True, metavar="N",
+    help="Components to keep in the file at most.",
+)  # fmt: skip
+@click.option("--grey", is_flag=True, help="Turn colour into grey.")
+@click.option(
+    "--size", metavar="WIDTHxHEIGHT",
+    help="Scale the pictures to this size.  [default: as they are]",
+)  # fmt: skip
+def train_pca(
+    data: tuple[Path, ...], out: Path, components: int, grey: bool, size: str | None
+) -> None:
+    """Find the principal components of whole pictures.
+
+    Every picture is one observation, every sample of it one variable. Frames that are coded with
+    the model must have the size, channels and dtype that it was trained on.
+    """
+    if out.suffix != SUFFIX:
+        raise SettingsError(f"got {printable(out)}, want a name that ends in {SUFFIX}")
+    check_writable(out)
+    wanted = parse_size(size)
+    terminal = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}"))
+    with Progress(
+        *columns, console=terminal, transient=True, disable=not terminal.is_terminal
+    ) as progress:
+        task = progress.add_task("reading", total=None)
+        pictures = read_pictures(data, grey, wanted, lambda: progress.advance(task))
+        progress.update(task, description="eigenvectors")
+        found = principal_components(np.stack([one.reshape(-1) for one in pictures]))
+    if not found.variances.size:
+        raise SourceError(
+            f"got {len(pictures)} pictures that are all the same: there is no variance to learn"
+        )
+    shape, dtype = pictures[0].shape, pictures[0].dtype
+    count = min(components, found.variances.size)
+    model_id = write_frame_model(out, found, count, shape, dtype)
+    click.echo(
+        f"{printable(out)}: {out.stat().st_size:,} bytes, model {model_id.hex()}, {count} of "
+        f"{found.variances.size} components of {len(pictures)} pictures of shape {shape}"
+    )
+    click.echo(_held(found, count))
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Read ``28x28``, width first; None stays None.
+
+    Raises
+    ------
+    SettingsError
+        If it is no size.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
+    if match is None:
+        raise SettingsError(f"got --size {printable(text)!r:.40}, want WIDTHxHEIGHT, as in 28x28")
+    return int(match[1]), int(match[2])
+
+
+def read_pictures(
+    paths: Sequence[Path],
+    grey: bool,
+    size: tuple[int, int] | None,
+    advance: Callable[[], Any] = lambda: None,
+) -> list[Pixels]:
+    """Read pictures of one shape and dtype, thinned out evenly where there are too many.
+
+    Raises
+    ------
+    SourceError
+        If there are fewer than two, they differ in shape or dtype, or are too large.
+    """
+    kept: list[Pixels] = []
+    every = 1
+    for number, (path, picture) in enumerate(_pictures(paths, grey)):
+        advance()
+        if number % every:
+            continue
+        if size is not None:
+            scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            picture = scaled.reshape(size[1], size[0], *picture.shape[2:])
+        if picture.size > MAX_VARIABLES:
+            raise SourceError(
+                f"{printable(path)}: got {picture.size} samples a picture, "
+                f"the limit is {MAX_VARIABLES}: scale them with --size"
+            )
+        if kept and (picture.shape, picture.dtype) != (kept[0].shape, kept[0].dtype):
+            raise SourceError(
+                f"{printable(path)}: got {picture.shape} {picture.dtype}, the pictures before are "
+                f"{kept[0].shape} {kept[0].dtype}: give them one size with --size, or --grey"
+            )
+        kept.append(picture)
+        if len(kept) > min(MAX_PICTURES, MAX_SAMPLES // picture.size):
+            kept, every = kept[::2], 2 * every
+    if len(kept) < 2:
+        raise SourceError(f"got {len(kept)} pictures, want 2 or more: one has no variance")
+    return kept
+
+
+def _pictures(paths: Sequence[Path], grey: bool) -> Iterator[tuple[Path, Pixels]]:
+    for path in paths:
+        if path.is_dir():
+            files = sorted(
+                file
+                for file in path.iterdir()
+                if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
+            )
+            yield from ((file, read_image(file, grey=grey)) for file in files)
+        elif not path.is_file():
+            raise SourceError(f"{printable(path)}: is no image, video or folder")
+        elif path.suffix.lower() in IMAGE_SUFFIXES:
+            yield path, read_image(path, grey=grey)
+        else:
+            yield from _video(path, grey)
+
+
+def _video(path: Path, grey: bool) -> Iterator[tuple[Path, Pixels]]:
+    video: Any = cv2.VideoCapture(str(path))
+    try:
+        read, frame = video.read()
+        if not read:
+            raise SourceError(f"{printable(path)}: is no video that can be read")
+        while read:
+            yield path, cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if grey else frame
+            read, frame = video.read()
+    finally:
+        video.release()
+
+
+def _held(found: Components, count: int) -> str:
+    """Say how many components hold which share of the variance."""
+    parts = [f"{100 * share:g} % in {components_for(found.variances, share)}" for share in SHARES]
+    held = 100 * float(found.shares[:count].sum())
+    return f"variance: {', '.join(parts)}; {held:.2f} % in the file"

@@ -1,0 +1,20 @@
+"""Image files, and the mark that carries a frame number in its pixels."""
+
+from rankcast.images.frame_mark import NUMBER_LIMIT, write_frame_mark
+from rankcast.images.image_file import (
+    IMAGE_SUFFIXES,
+    WRITTEN_SUFFIXES,
+    read_image,
+    read_text,
+    write_image,
+)
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "NUMBER_LIMIT",
+    "WRITTEN_SUFFIXES",
+    "read_image",
+    "read_text",
+    "write_frame_mark",
+    "write_image",
+]

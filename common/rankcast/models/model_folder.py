@@ -1,0 +1,125 @@
+"""The folder where a receiver keeps its model files, searched by model id."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+from rankcast.errors import ModelError, RankcastError, UnknownModelError
+from rankcast.models.model_file import SUFFIX, Head, known_file, read_head
+from rankcast.printable import printable
+
+log = logging.getLogger(__name__)
+
+RESCAN_S: Final = 1.0
+"""A stream without its model asks with every frame: the disk is asked once a second."""
+MAX_FILES: Final = 4096
+
+
+class Model(Protocol):
+    """What a model file was loaded to."""
+
+    @property
+    def model_id(self) -> bytes:
+        """The id that the file states."""
+
+
+M = TypeVar("M", bound=Model)
+
+
+class ModelFolder:
+    """Finds model files by the id that rides in packets.
+
+    Parameters
+    ----------
+    path : Path, optional
+        Folder of ``.rkm`` files, which may come and go while it is in use. Without one only models
+        that this process has opened before are found.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._seen: dict[Path, tuple[int, int, Head]] = {}
+        self._scanned = float("-inf")
+
+    def candidates(self, model_id: bytes) -> list[Path]:
+        """Return the files that say they hold model `model_id`, the likeliest first."""
+        known = known_file(model_id)
+        files = [known] if known is not None and _holds(known, model_id) else []
+        if self.path is not None:
+            now = time.monotonic()
+            if now - self._scanned >= RESCAN_S:
+                self._scanned = now
+                self._scan(self.path)
+            holders = [path for path, seen in self._seen.items() if seen[2].model_id == model_id]
+            # A copy that broke off says the same of itself as the whole file beside it.
+            files += sorted(holders, key=lambda path: not self._is_whole(path))
+        return list(dict.fromkeys(file.absolute() for file in files))
+
+    def newest(self, kind: str, most: int) -> list[Path]:
+        """Return whole files of a kind, one for each of the `most` newest models, newest first."""
+        if self.path is not None:
+            self._scan(self.path)
+        models: dict[bytes, Path] = {}
+        for path, (_, _, head) in sorted(self._seen.items(), key=lambda one: -one[1][0]):
+            if head.kind == kind and self._is_whole(path):
+                models.setdefault(head.model_id, path)
+        return list(models.values())[:most]
+
+    def load(self, model_id: bytes, load: Callable[[Path], M]) -> M | None:
+        """Load model `model_id` from the first file that has it undamaged; None without any file.
+
+        Raises
+        ------
+        UnknownModelError
+            If there are files and none can be used; it says what is wrong with the first.
+        """
+        wrong = None
+        for file in self.candidates(model_id):
+            try:
+                model = load(file)
+            except RankcastError as exc:
+                # The id came from a peer: what is wrong with the file it names is one refused
+                # packet, unless a copy beside it is good.
+                wrong = wrong or exc
+                continue
+            if model.model_id == model_id:
+                return model
+            wrong = wrong or ModelError(f"{printable(file)}: now holds another model")
+        if wrong is not None:
+            raise UnknownModelError(f"needs model {model_id.hex()}: {wrong}") from wrong
+        return None
+
+    def _is_whole(self, file: Path) -> bool:
+        _, size, head = self._seen[file]
+        return size == head.whole_bytes
+
+    def _scan(self, folder: Path) -> None:
+        found: dict[Path, tuple[int, int, Head]] = {}
+        try:
+            files = sorted(folder.glob(f"*{SUFFIX}"))[:MAX_FILES]
+        except OSError as exc:
+            log.warning("%s: %s", folder, exc)
+            files = []
+        for file in files:
+            try:
+                status = file.stat()
+                stamp = (status.st_mtime_ns, status.st_size)
+                old = self._seen.get(file)
+                # Read again only what has changed: the heads of large files add up.
+                head = old[2] if old and old[:2] == stamp else read_head(file)
+                found[file] = (*stamp, head)
+            except (OSError, RankcastError) as exc:
+                log.debug("%s", exc)
+        self._seen = found
+
+
+def _holds(file: Path, model_id: bytes) -> bool:
+    """Whether a file that held the model once still does: it may have been written again."""
+    try:
+        return read_head(file).model_id == model_id
+    except (OSError, RankcastError):
+        return False

@@ -1,0 +1,58 @@
+"""Sockets: options, keys, the state of a link, and the client of the control channel."""
+
+from rankcast.net.control_client import ControlClient
+from rankcast.net.keys import (
+    AuthorizedKey,
+    Role,
+    authorize,
+    client_keys,
+    load_authorized,
+    new_key,
+    revoke,
+    server_keys,
+)
+from rankcast.net.link_monitor import Link, LinkMonitor
+from rankcast.net.transport import (
+    CONTROL_PORT_OFFSET,
+    DEFAULT_ENDPOINT,
+    LOSSLESS_UNACKNOWLEDGED_MS,
+    SUBSCRIPTION_BYTES,
+    UNACKNOWLEDGED_MS,
+    ZAP_DOMAIN,
+    CurveClient,
+    SocketOptions,
+    check_endpoint,
+    check_exposure,
+    configure,
+    control_endpoint,
+    is_ipv6,
+    is_loopback,
+)
+
+__all__ = [
+    "CONTROL_PORT_OFFSET",
+    "DEFAULT_ENDPOINT",
+    "LOSSLESS_UNACKNOWLEDGED_MS",
+    "SUBSCRIPTION_BYTES",
+    "UNACKNOWLEDGED_MS",
+    "ZAP_DOMAIN",
+    "AuthorizedKey",
+    "ControlClient",
+    "CurveClient",
+    "Link",
+    "LinkMonitor",
+    "Role",
+    "SocketOptions",
+    "authorize",
+    "check_endpoint",
+    "check_exposure",
+    "client_keys",
+    "configure",
+    "control_endpoint",
+    "is_ipv6",
+    "is_loopback",
+    "load_authorized",
+    "new_key",
+    "revoke",
+    "server_keys",
+]

@@ -1,0 +1,230 @@
+"""LinkMonitor: what libzmq knows of a connection and tells only through its monitor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any, Final
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from rankcast.net.transport import CONNECT_TIMEOUT_MS, HANDSHAKE_MS
+
+GIVEN_UP_S: Final = 0.2
+"""A session that libzmq will not make anew ends without the event of a retry, which follows
+within a millisecond otherwise."""
+HANDSHAKE_S: Final = 0.3
+"""A handshake takes two round trips; one that takes longer is worth a word."""
+MAX_EVENTS: Final = 256
+"""Read in one turn: a peer that accepts and hangs up must not hold the frames up."""
+SLOW: Final = 0.8
+"""Of a time-out: what took at least that share of it ran into it."""
+
+_EVENTS: Final = (
+    zmq.EVENT_CONNECTED
+    | zmq.EVENT_CONNECT_DELAYED
+    | zmq.EVENT_CONNECT_RETRIED
+    | zmq.EVENT_CLOSED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+_KEY_ERRORS: Final = (
+    zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC,
+    zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH,
+)
+
+_CLOSED: Final = "it closed the connection"
+_BROKEN: Final = (
+    "the connection was given up here over a message that was damaged, or longer than "
+    "limits.max_packet_bytes allows"
+)
+
+
+class Link(Enum):
+    """How a connection stands."""
+
+    CONNECTING = auto()
+    HANDSHAKING = auto()
+    """Something took the connection and has not said who it is."""
+    UP = auto()
+    CLOSED = auto()
+    """It was up, and the other end closed it."""
+    REFUSED = auto()
+    """The machine answers, and nobody listens at that port."""
+    UNREACHABLE = auto()
+    KEY_REFUSED = auto()
+    PROTOCOL_REFUSED = auto()
+
+
+class LinkMonitor:
+    """Follows the connection of one socket, also across its rebuilding.
+
+    A failure stands until a handshake succeeds: libzmq tries again all the time, and each try
+    begins as if nothing had happened.
+
+    Parameters
+    ----------
+    keys : bool
+        True when the socket uses CURVE.
+    """
+
+    def __init__(self, *, keys: bool, now_s: Callable[[], float] = time.monotonic) -> None:
+        self.link = Link.CONNECTING
+        self.detail = ""
+        self.ever_up = False
+        self.pair: zmq.Socket[Any] | None = None
+        """Readable when something happened; for a poller."""
+        self._keys = keys
+        self._now_s = now_s
+        self._since_s = now_s()
+        self._watched: zmq.Socket[Any] | None = None
+        self._dialled_s: float | None = None
+        self._connected_s: float | None = None
+        self._ended_s: float | None = None
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the link is as it is."""
+        return self._now_s() - self._since_s
+
+    @property
+    def given_up(self) -> bool:
+        """True when libzmq has ended the session for good: only a new socket helps."""
+        return self._ended_s is not None and self._now_s() - self._ended_s > GIVEN_UP_S
+
+    def attach(self, socket: zmq.Socket[Any]) -> None:
+        """Follow `socket`; call it before `connect`."""
+        self.detach()
+        self._watched = socket
+        self.pair = socket.get_monitor_socket(_EVENTS)
+        self._dialled_s = self._connected_s = self._ended_s = None
+        if self.link is Link.UP:
+            self._become(Link.CONNECTING, "")
+
+    def detach(self) -> None:
+        """Let the socket go; call it before the socket is closed. May be called twice."""
+        if self._watched is not None:
+            self._watched.disable_monitor()
+            self._watched = None
+        if self.pair is not None:
+            self.pair.close(linger=0)
+            self.pair = None
+
+    def read(self) -> bool:
+        """Take in what happened; True when the link has changed."""
+        before = self.link
+        for _ in range(MAX_EVENTS):
+            if self.pair is None:
+                break
+            try:
+                event = recv_monitor_message(self.pair, zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            self._take(event["event"], event["value"])
+        if (
+            self._connected_s is not None
+            and self._now_s() - self._connected_s > HANDSHAKE_S
+            and self.link in (Link.CONNECTING, Link.CLOSED, Link.REFUSED, Link.UNREACHABLE)
+        ):
+            self._become(Link.HANDSHAKING, "")
+        if self.link is Link.CLOSED and self.given_up and self.detail == _CLOSED:
+            self.detail = _BROKEN
+        return self.link is not before
+
+    def _take(self, event: int, value: int) -> None:
+        now = self._now_s()
+        match event:
+            case zmq.EVENT_CONNECT_DELAYED:
+                self._dialled_s, self._connected_s, self._ended_s = now, None, None
+            case zmq.EVENT_CONNECTED:
+                self._connected_s, self._ended_s = now, None
+                self._dialled_s = self._dialled_s or now
+            case zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self.ever_up = True
+                self._connected_s = None
+                self._become(Link.UP, "")
+            case zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                self._connected_s = None
+                self._become(Link.KEY_REFUSED, "the sender does not know this key")
+            case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                self._connected_s = None
+                if self.link is Link.UP:
+                    # The cipher does not vouch for a message: libzmq 4.3.5 takes nothing more
+                    # on this connection, and no other event says so.
+                    self._ended_s = now
+                    self._become(Link.CLOSED, "a message was damaged on its way")
+                else:
+                    self._protocol_failed(value)
+            case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+                self._handshake_failed(now)
+                self._connected_s = None
+            case zmq.EVENT_CLOSED:
+                self._dial_failed(now)
+            case zmq.EVENT_CONNECT_RETRIED:
+                self._ended_s = None
+                if self._dialled_s is None:  # there was nothing to dial
+                    self._become(Link.UNREACHABLE, "no route to it, or its name is unknown")
+                self._dialled_s = None
+            case zmq.EVENT_DISCONNECTED:
+                self._connected_s = None
+                self._ended_s = now
+                if self.link is Link.UP:
+                    self._become(Link.CLOSED, _CLOSED)
+
+    def _dial_failed(self, now: float) -> None:
+        slow_s = CONNECT_TIMEOUT_MS / 1000 * SLOW
+        if self._dialled_s is None:
+            self._become(Link.UNREACHABLE, "no route to it")
+        elif now - self._dialled_s >= slow_s:
+            self._become(Link.UNREACHABLE, "connecting timed out")
+        else:
+            self._become(Link.REFUSED, "the connection is refused")
+
+    def _protocol_failed(self, code: int) -> None:
+        if code == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
+            wants = "uses no keys" if self._keys else "wants a key (--key, --server-key)"
+            self._become(Link.KEY_REFUSED, f"the sender {wants}")
+        elif code in _KEY_ERRORS:
+            self._become(Link.KEY_REFUSED, "the sender has another key than --server-key")
+        else:
+            self._become(
+                Link.PROTOCOL_REFUSED, f"it speaks another protocol (libzmq code {code:#x})"
+            )
+
+    def _handshake_failed(self, now: float) -> None:
+        slow_s = HANDSHAKE_MS / 1000 * SLOW
+        if self._connected_s is not None and now - self._connected_s >= slow_s:
+            if self.ever_up:
+                self._become(Link.HANDSHAKING, "")
+            else:
+                self._become(
+                    Link.PROTOCOL_REFUSED,
+                    "something takes the connection and says nothing; another service on that "
+                    "port, or a sender that hangs",
+                )
+        elif self.link is Link.KEY_REFUSED:
+            # Which end finds the other's mechanism wrong first is chance: this one knew why.
+            return
+        elif self._keys:
+            # A server whose key is another one cannot even say so.
+            self._become(
+                Link.KEY_REFUSED,
+                "the connection was closed during the handshake: is --server-key right? And is it "
+                "the right port?",
+            )
+        else:
+            self._become(
+                Link.PROTOCOL_REFUSED,
+                "the connection was closed during the handshake; perhaps the sender wants a key "
+                "(--key, --server-key), or it is another service, or a tunnel to nowhere",
+            )
+
+    def _become(self, link: Link, detail: str) -> None:
+        if link is not self.link:
+            self._since_s = self._now_s()
+        self.link, self.detail = link, detail

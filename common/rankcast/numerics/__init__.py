@@ -1,0 +1,55 @@
+"""Linear algebra, colour planes and measures of quality, on arrays alone."""
+
+from rankcast.numerics.fidelity import Fidelity
+from rankcast.numerics.histogram import Histogram
+from rankcast.numerics.linalg import (
+    EXACT_SHARE,
+    OVERSAMPLING,
+    POWER_ITERATIONS,
+    Factors,
+    Real,
+    Subspace,
+    bands,
+    exact_svd,
+    one_blas_thread,
+    oversampled,
+    row_products,
+)
+from rankcast.numerics.metrics import psnr_db, squared_error, ssim
+from rankcast.numerics.planes import (
+    Memory420,
+    chroma_shape,
+    merge_bayer,
+    merge_ycc420,
+    merge_ycc444,
+    split_bayer,
+    split_ycc420,
+    split_ycc444,
+)
+
+__all__ = [
+    "EXACT_SHARE",
+    "OVERSAMPLING",
+    "POWER_ITERATIONS",
+    "Factors",
+    "Fidelity",
+    "Histogram",
+    "Memory420",
+    "Real",
+    "Subspace",
+    "bands",
+    "chroma_shape",
+    "exact_svd",
+    "merge_bayer",
+    "merge_ycc420",
+    "merge_ycc444",
+    "one_blas_thread",
+    "oversampled",
+    "psnr_db",
+    "row_products",
+    "split_bayer",
+    "split_ycc420",
+    "split_ycc444",
+    "squared_error",
+    "ssim",
+]

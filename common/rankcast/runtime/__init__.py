@@ -1,0 +1,52 @@
+"""What keeps a process running: threads, mailboxes, ledgers, signals, clocks."""
+
+from rankcast.runtime.clock_offset import ClockOffset
+from rankcast.runtime.ledger import (
+    CAMERA_GAP,
+    ENCODE,
+    MAILBOX,
+    NETWORK_GAP,
+    NOBODY_WATCHING,
+    REFUSED_PACKET,
+    SINK,
+    SKIPPED_AS_OLD,
+    STOPPED,
+    WAITING_FOR_KEYFRAME,
+    WRONG_CHECKSUM,
+    Balance,
+    Ledger,
+)
+from rankcast.runtime.log_limiter import LogLimiter
+from rankcast.runtime.mailbox import Mailbox, MailboxClosed
+from rankcast.runtime.pulse import Pulse
+from rankcast.runtime.service import ServiceManager
+from rankcast.runtime.signals import StopFlag, stop_flag
+from rankcast.runtime.system_clock import clock_quality
+from rankcast.runtime.worker import Worker, join_all
+
+__all__ = [
+    "CAMERA_GAP",
+    "ENCODE",
+    "MAILBOX",
+    "NETWORK_GAP",
+    "NOBODY_WATCHING",
+    "REFUSED_PACKET",
+    "SINK",
+    "SKIPPED_AS_OLD",
+    "STOPPED",
+    "WAITING_FOR_KEYFRAME",
+    "WRONG_CHECKSUM",
+    "Balance",
+    "ClockOffset",
+    "Ledger",
+    "LogLimiter",
+    "Mailbox",
+    "MailboxClosed",
+    "Pulse",
+    "ServiceManager",
+    "StopFlag",
+    "Worker",
+    "clock_quality",
+    "join_all",
+    "stop_flag",
+]

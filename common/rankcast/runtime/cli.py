@@ -1,0 +1,55 @@
+"""Entry points of the command line: signals are taken before anything slow is imported."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from rankcast.runtime.signals import hold_signals, interrupted, note_interrupts
+
+# The commands that end cleanly on a signal; the others keep Python's own Ctrl-C.
+_STREAMING = ("demo", "receive", "send")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `rankcast` with the arguments `argv`, by default the process's own.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done, 1 failed, 2 wrong usage or settings, 4 no stream.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    if command in _STREAMING:
+        hold_signals()
+    else:
+        note_interrupts()
+    return _load_and_run("rankcast.runtime.runner", "rankcast", "rankcast", arguments)
+
+
+def main_of(module: str, command: str) -> int:
+    """Run the one streaming command `command` of `module`, also where nothing is installed.
+
+    Returns
+    -------
+    int
+        Exit code, as of `main`.
+    """
+    hold_signals()
+    return _load_and_run(module, command, f"rankcast {command}", sys.argv[1:])
+
+
+def _load_and_run(module: str, command: str, name: str, arguments: Sequence[str]) -> int:
+    try:
+        # Half a second of imports.
+        loaded = getattr(import_module(module), command)
+        from rankcast.runtime.runner import run
+
+        return run(loaded, arguments, name)
+    except (KeyboardInterrupt, Exception) as exc:
+        if not isinstance(exc, KeyboardInterrupt) and not interrupted():
+            raise
+        sys.stderr.write(f"{name}: interrupted\n")
+        return 1

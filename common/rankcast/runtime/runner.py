@@ -1,0 +1,113 @@
+"""The command `rankcast`: its subcommands by entry point, and errors as one line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import EntryPoint, entry_points
+
+import click
+
+from rankcast.atomic_file import os_reason
+from rankcast.errors import RankcastError, SettingsError
+from rankcast.printable import printable
+
+GROUP = "rankcast.commands"
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+# The order in `rankcast --help`: from the first thing a stranger tries on.
+_ORDER = (
+    "demo",
+    "send",
+    "receive",
+    "control",
+    "keys",
+    "compress",
+    "decompress",
+    "info",
+    "compare",
+    "train",
+)
+
+
+class CommandGroup(click.Group):
+    """Loads a subcommand only when it is asked for, so that `receive` starts fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names of all installed subcommands."""
+        found = _entry_points()
+        return [name for name in _ORDER if name in found] + sorted(found.keys() - set(_ORDER))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Load one subcommand."""
+        entry = _entry_points().get(cmd_name)
+        if entry is None:
+            return None
+        command = entry.load()
+        assert isinstance(command, click.Command), f"{entry.value} is no command"
+        return command
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rankcast", prog_name="rankcast")
+def rankcast() -> None:
+    """Stream camera images as truncated SVD factors: sharp, fresh, every frame accounted for."""
+
+
+def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "rankcast") -> int:
+    """Run a command and return its exit code; errors become one line on stderr.
+
+    0 done, 1 failed, 2 wrong usage or settings, 4 no stream.
+    """
+    level = os.environ.get("RANKCAST_LOG_LEVEL", "INFO").upper()
+    if level not in _LEVELS:
+        click.echo(f"{name}: RANKCAST_LOG_LEVEL={level!r:.40}, want {', '.join(_LEVELS)}", err=True)
+        return SettingsError.exit_code
+    logging.basicConfig(
+        level=level,
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stderr,
+    )
+    try:
+        result = command.main(args=argv, prog_name=name, standalone_mode=False)
+        # Here, where a full disk or a closed pipe can still be said and counted.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _give_stdout_up()
+        return 1
+    except OSError as exc:
+        _give_stdout_up()
+        at = f"{printable(exc.filename)}: " if exc.filename else ""
+        click.echo(f"{name}: {at}{os_reason(exc)}", err=True)
+        return 1
+    except RankcastError as exc:
+        click.echo(f"{name}: {exc}", err=True)
+        return exc.exit_code
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(f"{name}: interrupted", err=True)
+        return 1
+    except MemoryError:
+        click.echo(f"{name}: not enough memory for pictures of this size", err=True)
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _give_stdout_up() -> None:
+    """Let the interpreter's own last flush succeed when standard output takes nothing more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -1,0 +1,209 @@
+"""The status message: what a sender says about itself, once a second and at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgpack
+
+from rankcast.errors import LimitError, WireError
+from rankcast.frame import Scalar
+from rankcast.printable import printable
+from rankcast.wire.packet import Header, Kind, Packet, pack, string_map, uint, unpack_msgpack
+
+MAX_STATUS_BYTES: Final = 64 * 1024
+_ALWAYS: Final = frozenset(
+    {"grabbed", "published", "lost", "viewers", "state", "source", "codec", "fps"}
+)
+MAX_MS: Final = 1e9
+"""Twelve days: what is said to be later or more wrong is no measurement."""
+MAX_FPS: Final = 1e9
+MAX_TEXT_CHARS: Final = 1000
+"""At most 4 bytes each in UTF-8, which stays within what a reader takes for one text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The sender's word about itself; also the body of the end message."""
+
+    grabbed: int = 0
+    published: int = 0
+    lost: Mapping[str, int] = field(default_factory=dict)
+    viewers: int = 0
+    state: str = "live"
+    source: str = ""
+    codec: str = ""
+    fps: float = 0.0
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    """Options of the codec that are in force."""
+    camera: Mapping[str, Scalar] = field(default_factory=dict)
+    """What can be changed at the camera, as the device reports it."""
+    control: int = 0
+    """Port of the control channel; 0 where there is none, or an older sender does not say."""
+    clock_synchronised: bool | None = None
+    """Whether the station's UTC clock follows a reference; None is unknown."""
+    clock_error_ms: float | None = None
+    """The largest error of that clock that its keeper vouches for; None is unknown."""
+    reporting: int = 0
+    """Viewers that sent a report within the last seconds."""
+    viewers_lost: int = 0
+    """Sum of the losses that they report."""
+    viewers_latency_p99_ms: float | None = None
+    """The worst of their latencies; None where none was measured."""
+    keys: Mapping[str, Scalar] = field(default_factory=dict)
+    """State of the authorised keys; empty without any."""
+    fidelity: Mapping[str, Scalar] = field(default_factory=dict)
+    """Rank, energy and error of the packets of the last status interval that had any."""
+
+    def as_map(self) -> dict[str, Any]:
+        """The body of the message: what docs/wire.md lists, under its names."""
+        return {
+            "grabbed": self.grabbed,
+            "published": self.published,
+            "lost": dict(self.lost),
+            "viewers": self.viewers,
+            "state": _packable(self.state),
+            "source": _packable(self.source),
+            "codec": _packable(self.codec),
+            "fps": float(self.fps),
+            "settings": _packable_scalars(self.settings),
+            "camera": _packable_scalars(self.camera),
+            "control": self.control,
+            "clock": {"synchronised": self.clock_synchronised, "error_ms": self.clock_error_ms},
+            "reports": {
+                "viewers": self.reporting,
+                "lost": self.viewers_lost,
+                "latency_p99_ms": self.viewers_latency_p99_ms,
+            },
+            "keys": _packable_scalars(self.keys),
+            "fidelity": _packable_scalars(self.fidelity),
+        }
+
+
+def pack_status(
+    kind: Kind, stream_id: bytes, status: Status, t_mono_ns: int, t_utc_ns: int
+) -> bytes:
+    """Serialise a status or end packet with the sender's totals and its two clocks in ns."""
+    # What was added later is left out where it says nothing, as an older sender does.
+    silent = Status().as_map()
+    body = msgpack.packb(
+        {
+            name: value
+            for name, value in status.as_map().items()
+            if name in _ALWAYS or value != silent[name]
+        }
+    )
+    header = Header(
+        kind=kind,
+        stream_id=stream_id,
+        sequence=status.published,
+        frame=status.grabbed,
+        t_capture_mono_ns=t_mono_ns,
+        t_capture_utc_ns=t_utc_ns,
+    )
+    return pack(header, body)
+
+
+def parse_status(packet: Packet) -> Status:
+    """Read the body of a status or end packet.
+
+    Raises
+    ------
+    WireError
+        If it is no such packet, or a known key has the wrong type or is out of range.
+    """
+    if packet.header.kind.is_picture:
+        raise WireError(f"got a packet of kind {packet.header.kind.name}, want status or end")
+    if len(packet.body) > MAX_STATUS_BYTES:
+        raise LimitError(
+            f"got a status of {len(packet.body)} bytes, the limit is {MAX_STATUS_BYTES}"
+        )
+    return status_of(_map(unpack_msgpack(packet.body, "status"), "status"))
+
+
+def status_of(body: Mapping[str, Any]) -> Status:
+    """Read a status from its map; unknown keys are skipped, missing ones take their defaults.
+
+    Raises
+    ------
+    WireError
+        If a known key has the wrong type or is out of range.
+    """
+    lost = _map(body.get("lost", {}), "lost")
+    fps = body.get("fps", 0.0)
+    if type(fps) is not float or not 0 <= fps <= MAX_FPS:
+        raise WireError(f"fps is {fps!r:.40}, want a number from 0 to {MAX_FPS:g}")
+    clock = _map(body.get("clock", {}), "clock")
+    synchronised = clock.get("synchronised")
+    if synchronised is not None and type(synchronised) is not bool:
+        raise WireError(f"clock.synchronised is {synchronised!r:.40}, want true, false or nil")
+    reports = _map(body.get("reports", {}), "reports")
+    return Status(
+        grabbed=uint(body.get("grabbed", 0), "grabbed"),
+        published=uint(body.get("published", 0), "published"),
+        lost=MappingProxyType(
+            {_text(cause, "lost"): uint(count, "lost") for cause, count in lost.items()}
+        ),
+        viewers=uint(body.get("viewers", 0), "viewers"),
+        state=_text(body.get("state", ""), "state"),
+        source=_text(body.get("source", ""), "source"),
+        codec=_text(body.get("codec", ""), "codec"),
+        fps=fps,
+        settings=_scalars(body.get("settings", {}), "settings"),
+        camera=_scalars(body.get("camera", {}), "camera"),
+        control=uint(body.get("control", 0), "control", 65_535),
+        clock_synchronised=synchronised,
+        clock_error_ms=_optional_ms(clock.get("error_ms"), "clock.error_ms"),
+        reporting=uint(reports.get("viewers", 0), "reports.viewers"),
+        viewers_lost=uint(reports.get("lost", 0), "reports.lost"),
+        viewers_latency_p99_ms=_optional_ms(
+            reports.get("latency_p99_ms"), "reports.latency_p99_ms"
+        ),
+        keys=_scalars(body.get("keys", {}), "keys"),
+        fidelity=_scalars(body.get("fidelity", {}), "fidelity"),
+    )
+
+
+def _packable(text: str) -> str:
+    # A path on POSIX may hold bytes that are no text; they must not stop the sender.
+    return text[:MAX_TEXT_CHARS].encode("utf-8", "replace").decode("utf-8")
+
+
+def _packable_scalars(values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    return {
+        _packable(name): _packable(value) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+
+
+def _scalars(value: object, name: str) -> Mapping[str, Scalar]:
+    found: dict[str, Scalar] = {}
+    for key, item in _map(value, name).items():
+        if item is not None and type(item) not in (bool, int, float, str, bytes):
+            raise WireError(f"{name} holds {type(item).__name__}, want scalars")
+        found[printable(key)] = printable(item) if isinstance(item, str) else item
+    return MappingProxyType(found)
+
+
+def _optional_ms(value: object, name: str) -> float | None:
+    if value is None:
+        return None
+    if type(value) is not float or not 0 <= value <= MAX_MS:
+        raise WireError(f"{name} is {value!r:.40}, want 0 to {MAX_MS:g} milliseconds or nil")
+    return value
+
+
+def _map(value: object, name: str) -> Mapping[str, Any]:
+    if value is None:
+        raise WireError(f"{name} is nil, want a map with string keys")
+    return string_map(value, name)
+
+
+def _text(value: object, name: str) -> str:
+    if type(value) is not str:
+        raise WireError(f"{name} is {type(value).__name__}, want text")
+    # Foreign text ends up on terminals and in file tags: control characters have no place there.
+    return printable(value)

@@ -1,0 +1,247 @@
+"""ControlLink: what a receiver asks of a sender beside the frames, without ever waiting."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import zmq
+
+from rankcast.errors import SettingsError, WireError
+from rankcast.net import ControlClient, CurveClient
+from rankcast.wire import MAX_MS, Limits, Reply, check_name, uint
+from rankcast_receiver.stream import CameraStream, SenderClock
+
+log = logging.getLogger(__name__)
+
+PING_INTERVAL_S: Final = 1.0
+QUICK_PINGS: Final = 5
+QUICK_PING_INTERVAL_S: Final = 0.1
+"""The first latency shall not wait for a second, nor rest on one ping."""
+REPORT_INTERVAL_S: Final = 1.0
+KEYFRAME_INTERVAL_S: Final = 0.2
+OVERLOADED_INTERVAL_S: Final = 2.0
+"""Each key frame costs every viewer, and one that cannot keep up would want them all the time."""
+REFUSED_FIRST_S: Final = 2.0
+REFUSED_MAX_S: Final = 60.0
+"""What was refused is likely to be refused again, whoever pays for it: the pauses double."""
+MAX_COUNT: Final = 2**53
+"""Sequences are the sender's word: what is reported of them stays a number that everybody holds."""
+CAMERAS_INTERVAL_S: Final = 2.0
+SILENCE_S: Final = 5.0
+"""What was asked and not answered for that long: libzmq may have given the connection up."""
+REBUILD_MAX_S: Final = 30.0
+MAX_OPEN: Final = 64
+"""Requests whose replies are waited for; the oldest is forgotten."""
+_NO_PACKETS: Final = Limits(max_packet_bytes=0)
+"""Nothing that a viewer asks for is answered with a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The last request for a key frame."""
+
+    at_s: float
+    refused_s: float = 0.0
+    """The pause before it, where what came was refused; else 0."""
+    frame_s: float | None = None
+    """When the last picture before it was handed out."""
+
+
+_NEVER: Final = _Asked(float("-inf"))
+
+
+class ControlLink:
+    """Pings, key-frame requests and reports to one sender, from the receive thread.
+
+    Parameters
+    ----------
+    context : zmq.Context
+    endpoint : str
+        Address of the control channel.
+    clock : SenderClock
+        Takes the pings.
+    curve : CurveClient, optional
+        Keys; the same as for the frames.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        endpoint: str,
+        clock: SenderClock,
+        *,
+        curve: CurveClient | None = None,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.endpoint = endpoint
+        self.cameras: tuple[str, ...] | None = None
+        """Names of the sender's cameras, once asked for; None when unknown."""
+        self._context = context
+        self._clock = clock
+        self._curve = curve
+        self._now_s = now_s
+        self._pings: dict[int, int] = {}
+        self._asked: dict[int, str] = {}
+        self._sent_pings = 0
+        self._next_ping_s = self._next_report_s = now_s()
+        self._next_cameras_s = now_s()
+        self._keyframes: dict[str, _Asked] = {}
+        self._unanswered_s: float | None = None
+        self._patience_s = SILENCE_S
+        self.answered = False
+        """True once anything answered here."""
+        self._opened_s = now_s()
+        self._client = self._open()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since this link was made."""
+        return self._now_s() - self._opened_s
+
+    @property
+    def socket(self) -> zmq.Socket[Any]:
+        """For a poller."""
+        return self._client.socket
+
+    def read(self) -> None:
+        """Take in the replies that have come."""
+        for reply in self._client.replies():
+            self.answered = True
+            self._unanswered_s = None
+            self._patience_s = SILENCE_S
+            t0 = self._pings.pop(reply.id, None)
+            if t0 is not None:
+                self._take_ping(t0, reply)
+                continue
+            asked = self._asked.pop(reply.id, None)
+            if asked == "status":
+                self._take_cameras(reply)
+            elif asked is not None and not reply.ok:
+                log.debug("%s: refused %s: %s", self.endpoint, asked, reply.error)
+
+    def tick(self) -> bool:
+        """Send the pings that are due; True when the socket was replaced."""
+        now = self._now_s()
+        if self._unanswered_s is not None and now - self._unanswered_s > self._patience_s:
+            self._patience_s = min(REBUILD_MAX_S, self._patience_s * random.uniform(1.5, 2.0))
+            self._client.close()
+            self._client = self._open()
+            self.restart()
+            return True
+        if now >= self._next_ping_s:
+            t0 = time.monotonic_ns()
+            request = self._client.send("ping", args={"t0": t0})
+            quick = self._sent_pings < QUICK_PINGS
+            self._next_ping_s = now + (QUICK_PING_INTERVAL_S if quick else PING_INTERVAL_S)
+            if request is not None:
+                self._sent_pings += 1
+                self._pings[request] = t0
+                self._expect(self._pings)
+        return False
+
+    def restart(self) -> None:
+        """Begin anew with quick pings: the sender, or the way to it, is another one."""
+        self._pings.clear()
+        self._asked.clear()
+        self._sent_pings = 0
+        self._next_ping_s = self._next_cameras_s = self._now_s()
+        self._keyframes.clear()
+        self._unanswered_s = None
+        self.cameras = None
+
+    def ask_keyframe(self, camera: str, stream: CameraStream) -> None:
+        """Ask for a key frame of `camera`, at most five times a second.
+
+        Where they are missing because this receiver is too slow, once in two seconds; where they
+        came and were refused, after pauses of 2, 4, 8 ... 60 s, until a picture was decoded.
+        """
+        now = self._now_s()
+        asked, refused_s = self._keyframes.get(camera, _NEVER), 0.0
+        interval_s = OVERLOADED_INTERVAL_S if stream.overloaded else KEYFRAME_INTERVAL_S
+        if stream.refusal:
+            before_s = asked.refused_s if asked.frame_s == stream.frame_s else 0.0
+            interval_s = refused_s = min(REFUSED_MAX_S, max(REFUSED_FIRST_S, 2 * before_s))
+        if now - asked.at_s < interval_s:
+            return
+        args: dict[str, Any] = {"stream": stream.stream_id}
+        if stream.newest_sequence is not None:
+            # A key frame up to here was lost on its way, if there was one: only a later one helps.
+            args["sequence"] = stream.newest_sequence
+        if self._ask("keyframe", camera, args):
+            self._keyframes[camera] = _Asked(now, refused_s, stream.frame_s)
+            stream.keyframe_requests += 1
+
+    def ask_cameras(self) -> None:
+        """Ask which cameras the sender has, now and then; `cameras` holds what it said."""
+        now = self._now_s()
+        if now >= self._next_cameras_s and self._ask("status", "", {}):
+            self._next_cameras_s = now + CAMERAS_INTERVAL_S
+
+    def report_due(self) -> bool:
+        """True once a second."""
+        now = self._now_s()
+        if now < self._next_report_s:
+            return False
+        self._next_report_s = now + REPORT_INTERVAL_S
+        return True
+
+    def report(self, camera: str, stream: CameraStream) -> None:
+        """Tell the sender how `camera` fares here: totals, and the latency of the last second."""
+        balance = stream.ledger.balance()
+        args: dict[str, Any] = {
+            "delivered": min(balance.passed, MAX_COUNT),
+            "lost": min(sum(balance.lost.values()), MAX_COUNT),
+        }
+        delays = stream.take_delays()
+        if delays:
+            ordered = sorted(delay.latency_ms for delay in delays)
+            p99_ms = ordered[math.ceil(0.99 * len(ordered)) - 1]
+            args["latency_p99_ms"] = min(max(p99_ms, 0.0), MAX_MS)
+            args["latency_error_ms"] = min(max(delay.error_ms for delay in delays), MAX_MS)
+        self._ask("report", camera, args)
+
+    def close(self) -> None:
+        """Drop the connection; may be called twice."""
+        self._client.close()
+
+    def _open(self) -> ControlClient:
+        return ControlClient(
+            self.endpoint, limits=_NO_PACKETS, context=self._context, curve=self._curve
+        )
+
+    def _ask(self, op: str, camera: str, args: dict[str, Any]) -> bool:
+        request = self._client.send(op, camera, args)
+        if request is None:
+            return False
+        self._asked[request] = op
+        self._expect(self._asked)
+        return True
+
+    def _expect(self, waiting: dict[int, Any]) -> None:
+        if self._unanswered_s is None:
+            self._unanswered_s = self._now_s()
+        if len(waiting) > MAX_OPEN:
+            del waiting[next(iter(waiting))]
+
+    def _take_ping(self, t0: int, reply: Reply) -> None:
+        try:
+            t1, t2 = (uint(reply.result.get(name), name) for name in ("t1", "t2"))
+        except WireError as exc:
+            log.debug("%s: %s", self.endpoint, exc)
+            return
+        self._clock.answer(t0, t1, t2, time.monotonic_ns())
+
+    def _take_cameras(self, reply: Reply) -> None:
+        cameras = reply.result.get("cameras")
+        if not isinstance(cameras, dict):
+            return
+        try:
+            self.cameras = tuple(check_name(name) for name in cameras)
+        except SettingsError as exc:
+            log.debug("%s: %s", self.endpoint, exc)

@@ -1,0 +1,15 @@
+"""ZeroMQ sockets of a sender, and who may connect to them."""
+
+from rankcast_sender.sockets.binding import Context, bind, control_address
+from rankcast_sender.sockets.peer import user_of
+from rankcast_sender.sockets.wakeup import Wakeup
+from rankcast_sender.sockets.xpub import Channel
+
+__all__ = [
+    "Channel",
+    "Context",
+    "Wakeup",
+    "bind",
+    "control_address",
+    "user_of",
+]

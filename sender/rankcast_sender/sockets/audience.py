@@ -1,0 +1,133 @@
+"""Audience: who watches which camera, told from the subscriptions that viewers send."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from rankcast.wire import frames_topic, status_topic, viewer_topics
+
+log = logging.getLogger(__name__)
+
+MAX_VIEWERS_OF_ONE: Final = 1000
+"""Counted of one key or, without keys, of one address: beyond that its viewers watch uncounted."""
+MAX_VIEWERS: Final = 10_000
+"""The same of all together."""
+
+_TOKEN = re.compile(rb"[0-9a-f]{32}\0")
+_NOBODY: Final[frozenset[str]] = frozenset()
+
+
+class Audience:
+    """Keeps account of the subscriptions on one socket.
+
+    Whoever is let in may subscribe to anything, as often as it likes. Remembered are only the
+    topics that can reach a camera, whose number is finite, and a bounded number of viewers; nobody
+    is ever kept from watching because of what another one subscribed to.
+
+    Parameters
+    ----------
+    cameras : iterable of str
+        Names of all cameras of the socket.
+    """
+
+    def __init__(self, cameras: Iterable[str]) -> None:
+        cameras = tuple(cameras)
+        self._of_frames = _prefixes((name, frames_topic(name)) for name in cameras)
+        of_status = _prefixes((name, status_topic(name)) for name in cameras)
+        self._reached = {
+            topic: self._of_frames.get(topic, _NOBODY) | of_status.get(topic, _NOBODY)
+            for topic in self._of_frames.keys() | of_status.keys()
+        }
+        self._viewed = {viewer_topics(name): frozenset({name}) for name in cameras}
+        self._viewed[viewer_topics(None)] = frozenset(cameras)
+        self._topics: set[bytes] = set()
+        self._watched: Counter[str] = Counter()
+        """Topics with which the frames of a camera are taken."""
+        self._viewers: dict[bytes, str] = {}
+        """Who is behind the topic of each viewer."""
+        self._of_one: Counter[str] = Counter()
+        self._counted: Counter[str] = Counter()
+        """Viewers of each camera."""
+        self._told = False
+
+    def take(self, message: bytes, who: Callable[[], str]) -> frozenset[str]:
+        """Take what a viewer sent.
+
+        Parameters
+        ----------
+        message : bytes
+            Viewers may send anything; only subscriptions mean something.
+        who : callable
+            Names the key or address that a subscription came from.
+
+        Returns
+        -------
+        frozenset of str
+            The cameras that somebody joined with it.
+        """
+        kind, topic = message[:1], message[1:]
+        if kind == b"\1":
+            return self._join(topic, who)
+        if kind == b"\0":
+            self._leave(topic)
+        return _NOBODY
+
+    def viewers(self, camera: str) -> int:
+        """Number of viewers of `camera`; 0 only when nobody takes its frames."""
+        # A plain ZeroMQ subscriber has no topic of its own: together they count as one viewer.
+        return max(1, self._counted[camera]) if self._watched[camera] else 0
+
+    def _join(self, topic: bytes, who: Callable[[], str]) -> frozenset[str]:
+        reached = self._reached.get(topic)
+        if reached is not None:
+            if topic not in self._topics:
+                self._topics.add(topic)
+                # libzmq subscriptions are prefixes: the empty one takes every camera.
+                self._watched.update(self._of_frames.get(topic, _NOBODY))
+            return reached
+        viewed = self._viewed_with(topic)
+        if viewed and topic not in self._viewers:
+            self._count(topic, viewed, who())
+        return viewed
+
+    def _leave(self, topic: bytes) -> None:
+        if topic in self._topics:
+            self._topics.remove(topic)
+            self._watched.subtract(self._of_frames.get(topic, _NOBODY))
+        one = self._viewers.pop(topic, None)
+        if one is not None:
+            self._counted.subtract(self._viewed_with(topic))
+            self._of_one[one] -= 1
+            if not self._of_one[one]:
+                del self._of_one[one]
+
+    def _count(self, topic: bytes, viewed: frozenset[str], one: str) -> None:
+        if len(self._viewers) >= MAX_VIEWERS or self._of_one[one] >= MAX_VIEWERS_OF_ONE:
+            if not self._told:
+                self._told = True
+                log.warning(
+                    "more than %d viewers with one key or address, or %d in all: the others get "
+                    "their frames, but are not counted", MAX_VIEWERS_OF_ONE, MAX_VIEWERS,
+                )  # fmt: skip
+            return
+        self._viewers[topic] = one
+        self._of_one[one] += 1
+        self._counted.update(viewed)
+
+    def _viewed_with(self, topic: bytes) -> frozenset[str]:
+        """Cameras that a viewer with this topic of its own watches."""
+        head, slash, token = topic.rpartition(b"/")
+        return self._viewed.get(head + slash, _NOBODY) if _TOKEN.fullmatch(token) else _NOBODY
+
+
+def _prefixes(topics: Iterable[tuple[str, bytes]]) -> dict[bytes, frozenset[str]]:
+    """Everything that one can subscribe to and get messages of a topic, with its cameras."""
+    found: dict[bytes, frozenset[str]] = {}
+    for camera, topic in topics:
+        for size in range(len(topic) + 1):
+            found[topic[:size]] = found.get(topic[:size], _NOBODY) | {camera}
+    return found

@@ -1,0 +1,93 @@
+"""Folders have one door: other folders import what a folder's `__init__` exports, not its files."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROOTS = {"rankcast": "common", "rankcast_sender": "sender", "rankcast_receiver": "receiver"}
+DOORS = (
+    "rankcast.images",
+    "rankcast.kernels",
+    "rankcast.models",
+    "rankcast.net",
+    "rankcast.numerics",
+    "rankcast.runtime",
+    "rankcast.settings",
+    "rankcast.wire",
+    "rankcast_receiver.net",
+    "rankcast_receiver.sinks",
+    "rankcast_receiver.stream",
+    "rankcast_sender.camera",
+    "rankcast_sender.control",
+    "rankcast_sender.sockets",
+    "rankcast_sender.sources",
+)
+ENTERED_DIRECTLY = {
+    "rankcast.kernels.prepare": "it runs every codec, which a door of kernels must not load",
+    "rankcast.kernels.warm": "the same",
+    "rankcast.kernels.pool": "imported as a module: pool.run(...)",
+    "rankcast.models.gan": "loads torch; codec gan asks for it at its first use",
+    "rankcast.runtime.cli": "takes signals before anything else is imported",
+    "rankcast.runtime.runner": "loads click, which streams without a command line do not need",
+    "rankcast_receiver.sinks.count": "concrete sinks are for app.py alone",
+    "rankcast_receiver.sinks.display": "the same",
+    "rankcast_receiver.sinks.save": "the same",
+    "rankcast_sender.sources.opencv_camera": "concrete sources are for app.py alone",
+    "rankcast_sender.sources.replay": "the same",
+    "rankcast_sender.sources.synthetic": "the same",
+}
+
+
+def _modules() -> dict[str, Path]:
+    found = {}
+    for package, folder in ROOTS.items():
+        root = REPOSITORY / folder
+        for path in (root / package).rglob("*.py"):
+            parts = path.relative_to(root).with_suffix("").parts
+            found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _imported(path: Path) -> set[str]:
+    """Modules of ours that a file imports, or imports something from."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                found.add(name if name in MODULES else node.module)
+    return found & MODULES.keys()
+
+
+def _inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_folder_is_entered_by_its_door(door: str) -> None:
+    around = {
+        f"{module} imports {name}"
+        for module, path in MODULES.items()
+        if not _inside(module, door)
+        for name in _imported(path)
+        if _inside(name, door)
+        and name != door
+        and not any(_inside(name, direct) for direct in ENTERED_DIRECTLY)
+    }
+    assert not around, f"import from {door} instead: {sorted(around)}"
+
+
+def test_every_exception_is_still_needed() -> None:
+    used = {name for path in MODULES.values() for name in _imported(path)}
+    assert {direct for direct in ENTERED_DIRECTLY if direct not in MODULES} == set()
+    for direct in ENTERED_DIRECTLY:
+        assert any(_inside(name, direct) for name in used), f"nobody enters {direct} any more"

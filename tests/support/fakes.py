@@ -1,0 +1,108 @@
+"""Fakes that stand in for hardware, sockets and peers."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from rankcast.errors import SinkError
+from rankcast.frame import Frame, Pixels
+from rankcast.net import CONTROL_PORT_OFFSET
+
+
+def free_address() -> str:
+    """An address on loopback where nobody listens, nor ten ports above it, where control does."""
+    while True:
+        with socket.socket() as frames, socket.socket() as control:
+            frames.bind(("127.0.0.1", 0))
+            port = frames.getsockname()[1]
+            try:
+                control.bind(("127.0.0.1", port + CONTROL_PORT_OFFSET))
+            except (OSError, OverflowError):
+                continue
+            return f"tcp://127.0.0.1:{port}"
+
+
+def picture(value: int = 0, shape: tuple[int, ...] = (24, 32), dtype: type = np.uint8) -> Pixels:
+    """A small picture of one value."""
+    return np.full(shape, value, dtype)
+
+
+class FakeSource:
+    """Yields given frames; can fail, lose frames, or wait for a gate before each frame."""
+
+    description = "fake"
+
+    def __init__(
+        self,
+        frames: Sequence[Frame],
+        *,
+        live: bool = False,
+        fps: float | None = 1000.0,
+        gaps_before: Sequence[int] = (),
+        fails_with: Exception | None = None,
+        gate: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._frames = frames
+        self.live = live
+        self.fps = fps
+        self.gaps = 0
+        self._gaps_before = gaps_before
+        self._fails_with = fails_with
+        self._gate = gate
+        self.opened_in = threading.current_thread()
+        self.closed_in: threading.Thread | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index, frame in enumerate(self._frames):
+            self._gate()
+            if index < len(self._gaps_before):
+                self.gaps += self._gaps_before[index]
+            yield frame
+        if self._fails_with is not None:
+            raise self._fails_with
+
+    def interrupt(self) -> None:
+        """Frames come at once."""
+
+    def close(self) -> None:
+        self.closed_in = threading.current_thread()
+
+
+class FakeSink:
+    """Keeps frames; can be slow, fail on some sequences, or quit after some frames."""
+
+    def __init__(
+        self,
+        name: str = "fake",
+        *,
+        before_put: Callable[[Frame], object] = lambda _: None,
+        fails_on: Sequence[int] = (),
+        quits_after: int | None = None,
+    ) -> None:
+        self.name = name
+        self.frames: list[Frame] = []
+        self.threads: set[threading.Thread] = set()
+        self.closed = 0
+        self._before_put = before_put
+        self._fails_on = fails_on
+        self._quits_after = quits_after
+
+    def put(self, frame: Frame) -> bool:
+        self.threads.add(threading.current_thread())
+        self._before_put(frame)
+        if frame.sequence in self._fails_on:
+            raise SinkError(f"frame {frame.sequence} does not fit")
+        self.frames.append(frame)
+        return True
+
+    def idle(self) -> bool:
+        self.threads.add(threading.current_thread())
+        return self._quits_after is None or len(self.frames) < self._quits_after
+
+    def close(self) -> None:
+        self.threads.add(threading.current_thread())
+        self.closed += 1

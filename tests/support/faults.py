@@ -1,0 +1,116 @@
+"""What bad networks do to a connection, drawn from a seed: for tests/support/faultproxy.py.
+
+Every draw belongs to a place in the byte stream of a connection, not to a moment: the same seed
+and the same bytes give the same faults, however the kernel cuts the stream into reads.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What happens to bytes on their way from the target to the client."""
+
+    latency_s: float = 0.0
+    jitter_s: float = 0.0
+    """Up to that much more or less latency; order is kept, as TCP keeps it."""
+    bytes_per_s: float = 0.0
+    """0 is no limit."""
+    slice_bytes: int = 0
+    """Largest piece that is sent at once; 0 leaves pieces as they come."""
+    slice_gap_s: float = 0.0
+    """Pause after each piece."""
+    corrupt_every_bytes: float = 0.0
+    """Mean distance of single flipped bits; 0 flips none."""
+    corrupt_after_bytes: int = 0
+    """Bytes of each connection that stay whole: the handshake, for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """One bit that was flipped."""
+
+    connection: int
+    offset: int
+    bit: int
+
+
+class Corruption:
+    """Flips bits at distances drawn from a seed."""
+
+    def __init__(self, rng: random.Random, connection: int) -> None:
+        self._rng = rng
+        self._connection = connection
+        self._next: int | None = None
+        self._every = 0.0
+
+    def apply(self, data: bytes, offset: int, faults: Faults) -> tuple[bytes, list[Flip]]:
+        """Return `data`, which starts at `offset` of its connection, with its flips."""
+        if not faults.corrupt_every_bytes:
+            self._next = None
+            return data, []
+        if self._next is None or self._every != faults.corrupt_every_bytes:
+            self._every = faults.corrupt_every_bytes
+            self._next = max(offset, faults.corrupt_after_bytes) + self._distance()
+        flips: list[Flip] = []
+        changed = bytearray(data)
+        while self._next < offset + len(data):
+            flip = Flip(self._connection, self._next, self._rng.randrange(8))
+            changed[flip.offset - offset] ^= 1 << flip.bit
+            flips.append(flip)
+            self._next += 1 + self._distance()
+        return bytes(changed), flips
+
+    def _distance(self) -> int:
+        return int(self._rng.expovariate(1.0 / self._every))
+
+
+CALM = "calm"
+FAULTS = ("latency", "narrow", "stall", "reset", "slices", "flips")
+"""Kinds of spells in a random plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step of a plan: at `at_s`, `faults` come into force, or connections are reset."""
+
+    at_s: float
+    faults: Faults
+    kind: str = CALM
+    stalled: bool = False
+    reset: bool = False
+
+
+def random_plan(seed: int, duration_s: float, calm_s: float, fault_s: float) -> list[Event]:
+    """Calm and faulty spells by turns, drawn from `seed`; the last event is calm again.
+
+    Parameters
+    ----------
+    seed : int
+    duration_s : float
+        Nothing happens after that.
+    calm_s, fault_s : float
+        Mean length of the spells; each lasts between half and one and a half of it.
+    """
+    rng = random.Random(seed)
+    draw: tuple[Callable[[], Faults], ...] = (
+        lambda: Faults(latency_s=rng.uniform(0.02, 0.2), jitter_s=rng.uniform(0, 0.1)),
+        lambda: Faults(bytes_per_s=rng.uniform(2e5, 2e6)),
+        Faults,
+        Faults,
+        lambda: Faults(slice_bytes=rng.randint(1, 1400), slice_gap_s=1e-4),
+        lambda: Faults(corrupt_every_bytes=rng.uniform(2e5, 2e6)),
+    )
+    plan, at_s = [], calm_s * rng.uniform(0.5, 1.5)
+    while at_s < duration_s:
+        kind = rng.choice(FAULTS)
+        faults = draw[FAULTS.index(kind)]()
+        plan.append(Event(at_s, faults, kind, stalled=kind == "stall", reset=kind == "reset"))
+        at_s = min(at_s + fault_s * rng.uniform(0.5, 1.5), duration_s)
+        plan.append(Event(at_s, Faults()))
+        at_s += calm_s * rng.uniform(0.5, 1.5)
+    return plan

@@ -1,0 +1,119 @@
+"""What a viewer is told, from the evidence alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rankcast.net import Link
+from rankcast_receiver.stream import CameraState, Evidence, State, judge
+
+UP = Evidence(link=Link.UP, link_age_s=60.0, ever_up=True, wanted="cam")
+ANSWERS = replace(UP, status_age_s=0.4, camera_state="live", frame_age_s=1.2)
+FIRST = Evidence(link=Link.CONNECTING, link_age_s=0.1, ever_up=False, wanted="cam")
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "word"),
+    [
+        (replace(ANSWERS, frame_age_s=0.9), State.LIVE, ""),
+        (ANSWERS, State.STALE, "frames stopped coming"),
+        (replace(ANSWERS, frame_age_s=None), State.STALE, "no frame has come yet"),
+        (replace(ANSWERS, frame_age_s=0.01, waiting_for_keyframe=True), State.STALE,
+         "a frame was lost"),
+        (replace(ANSWERS, waiting_for_keyframe=True, overloaded=True), State.STALE,
+         "decoding is slower"),
+        (replace(ANSWERS, frame_age_s=0.9, picture_age_s=0.95), State.LIVE, ""),
+        (replace(ANSWERS, frame_age_s=0.1, picture_age_s=1.5), State.STALE,
+         "frames come 1.4 s after they were taken"),
+        (replace(ANSWERS, frame_age_s=0.95, picture_age_s=1.05), State.STALE,
+         "frames stopped coming"),
+        (replace(ANSWERS, frame_age_s=0.1, picture_age_s=-3600.0), State.LIVE, ""),
+        (replace(ANSWERS, waiting_for_keyframe=True, refusal="the limit is 9"), State.STALE,
+         "what comes is refused (the limit is 9), waiting for a key frame"),
+        (replace(ANSWERS, frame_age_s=None, refusal="the limit is 9"), State.STALE,
+         "the sender answers, cam is live, but what comes is refused (the limit is 9)"),
+        (replace(ANSWERS, frame_age_s=0.1, refusal="the limit is 9"), State.LIVE, ""),
+        (replace(ANSWERS, camera_state="opening"), State.OPENING, "cam is opening"),
+        (replace(ANSWERS, camera_state="waiting"), State.WAITING_FOR_TRIGGER, "cam is waiting"),
+        (replace(ANSWERS, camera_state="stalled"), State.CAMERA_DEAD, "cam is stalled"),
+        (replace(ANSWERS, camera_state="failed"), State.CAMERA_DEAD, "cam is failed"),
+        (replace(ANSWERS, camera_state="backoff"), State.CAMERA_DEAD, "cam is backoff"),
+        (replace(ANSWERS, camera_state="stalled", frame_age_s=0.5), State.LIVE, ""),
+        (replace(ANSWERS, ended=True, camera_state="ended"), State.ENDED, ""),
+        (replace(ANSWERS, ended=True, camera_state="failed"), State.CAMERA_DEAD, "failed"),
+        (replace(ANSWERS, status_age_s=2.6), State.NETWORK_DEAD, "silent 2.6 s ago"),
+        (replace(UP, link_age_s=0.5), State.CONNECTING, "no word"),
+        (replace(UP, link_age_s=3.0), State.NO_SUCH_CAMERA, "is that its name?"),
+        (replace(UP, cameras=("left", "right")), State.NO_SUCH_CAMERA, "it has left, right"),
+        (replace(ANSWERS, status_age_s=2.6, cameras=("left",)), State.NO_SUCH_CAMERA, "has left"),
+        (replace(ANSWERS, status_age_s=0.6, cameras=("left",)), State.STALE, "stopped coming"),
+        (replace(UP, cameras=("cam",)), State.NETWORK_DEAD, "nothing answered"),
+        (replace(UP, wanted=""), State.NETWORK_DEAD, "nothing answered"),
+        (FIRST, State.CONNECTING, "nothing answered yet"),
+        (replace(FIRST, link_age_s=1.5), State.NETWORK_DEAD, "no reply to the connection attempt"),
+        (replace(FIRST, ever_up=True), State.NETWORK_DEAD, "made anew"),
+        (replace(FIRST, link=Link.HANDSHAKING, ever_up=True), State.NETWORK_DEAD, "made anew"),
+        (replace(FIRST, link=Link.REFUSED, link_detail="it is refused"), State.SENDER_DEAD,
+         "nothing answered: it is refused; does the sender run"),
+        (replace(FIRST, link=Link.REFUSED, ever_up=True), State.SENDER_DEAD, "is gone"),
+        (replace(FIRST, link=Link.CLOSED, ever_up=True), State.SENDER_DEAD, "is gone"),
+        (replace(FIRST, link=Link.UNREACHABLE, link_detail="no route"), State.NETWORK_DEAD,
+         "no route"),
+        (replace(FIRST, link=Link.KEY_REFUSED, link_detail="unknown"), State.KEY_REFUSED,
+         "unknown"),
+        (replace(FIRST, link=Link.PROTOCOL_REFUSED), State.PROTOCOL_REFUSED, "as a sender does"),
+        (replace(FIRST, link=Link.HANDSHAKING), State.CONNECTING, "nothing answered yet"),
+        (replace(FIRST, link=Link.HANDSHAKING, link_age_s=1.1), State.PROTOCOL_REFUSED,
+         "another service"),
+        (replace(FIRST, link=Link.HANDSHAKING, link_age_s=1.1, ever_up=True), State.NETWORK_DEAD,
+         "hangs"),
+    ],
+)  # fmt: skip
+def test_the_state_follows_from_the_evidence(seen: Evidence, state: State, word: str) -> None:
+    found, detail = judge(seen)
+    assert found is state
+    assert word in detail
+    assert detail.isascii()
+
+
+@pytest.mark.parametrize("link", [link for link in Link if link is not Link.UP])
+def test_a_fresh_frame_is_live_whatever_the_connection_does_just_now(link: Link) -> None:
+    seen = Evidence(link=link, link_age_s=0.0, ever_up=True, frame_age_s=0.3)
+    assert judge(seen) == (State.LIVE, "")
+
+
+@pytest.mark.parametrize("link", list(Link))
+def test_no_state_is_live_more_than_a_second_after_the_last_frame(link: Link) -> None:
+    for camera_state in ("live", "opening", "waiting", "stalled", "ended", "", "sleepy"):
+        for status_age_s in (None, 0.1, 9.0):
+            seen = Evidence(
+                link=link,
+                link_age_s=9.0,
+                ever_up=True,
+                frame_age_s=1.01,
+                status_age_s=status_age_s,
+                camera_state=camera_state,
+            )
+            assert judge(seen)[0] is not State.LIVE
+
+
+@pytest.mark.parametrize("link", list(Link))
+def test_no_picture_older_than_a_second_is_live_however_lately_it_came(link: Link) -> None:
+    for late_s in (0.05, 0.9, 5.0):
+        seen = replace(ANSWERS, link=link, frame_age_s=1.01 - late_s, picture_age_s=1.01)
+        assert judge(seen)[0] is not State.LIVE
+
+
+def test_words_of_a_sender_that_are_none_are_quoted_and_cut() -> None:
+    state, detail = judge(replace(ANSWERS, camera_state="\u2603" * 500))
+    assert state is State.STALE
+    assert detail.isascii()
+    assert len(detail) < 100
+
+
+def test_a_state_reads_as_words() -> None:
+    said = CameraState("cam", "tcp://a:1", State.WAITING_FOR_TRIGGER, "it waits")
+    assert str(said) == "waiting for trigger: it waits"
+    assert str(replace(said, detail="")) == "waiting for trigger"

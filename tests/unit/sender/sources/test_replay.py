@@ -1,0 +1,334 @@
+"""Replays: every file is a frame or a counted, named loss, and nothing else ends the stream."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import rankcast_sender
+from rankcast.errors import SourceError
+from rankcast.frame import Frame
+from rankcast.images import read_image, write_image
+from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
+
+
+@contextmanager
+def replay(path: Path | str, **options: Any) -> Iterator[ReplaySource]:
+    source = ReplaySource(str(path), ReplayOptions(**options))
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def play(path: Path | str, **options: Any) -> list[Frame]:
+    with replay(path, **options) as source:
+        return list(source)
+
+
+def picture(value: int, shape: tuple[int, ...] = (8, 12, 3), dtype: type = np.uint8) -> Any:
+    return np.full(shape, value, dtype)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """img1 .. img12, in an order that only a natural sort gets right."""
+    images = tmp_path / "frames"
+    images.mkdir()
+    for number in range(1, 13):
+        write_image(images / f"img{number}.png", picture(number))
+    return images
+
+
+def first_samples(frames: list[Frame]) -> list[int]:
+    return [int(frame.pixels.flat[0]) for frame in frames]
+
+
+def write_video(path: Path, frames: int, fps: float = 25.0) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (64, 48))
+    assert writer.isOpened()
+    for number in range(frames):
+        writer.write(picture(number * 8, (48, 64, 3)))
+    writer.release()
+
+
+# images
+
+
+def test_a_folder_plays_its_images_in_natural_order(folder: Path) -> None:
+    (folder / "notes.txt").write_text("no image")
+    (folder / "._img1.png").write_bytes(b"left by another system")
+    (folder / "sub.png").mkdir()
+    with replay(folder) as source:
+        frames = list(source)
+        assert source.gaps == 0
+        assert source.description == "replay of 12 images in frames"
+        assert source.live is False
+        assert source.fps == 20.0
+    assert first_samples(frames) == list(range(1, 13))
+    assert [frame.frame for frame in frames] == list(range(12))
+    assert [frame.meta["file"] for frame in frames[:2]] == ["img1.png", "img2.png"]
+
+
+def test_a_glob_plays_what_matches(folder: Path) -> None:
+    assert first_samples(play(folder / "img?.png")) == list(range(1, 10))
+    assert first_samples(play(folder / "img1*.png")) == [1, 10, 11, 12]
+    assert len(play(folder.parent / "**" / "*.png")) == 12
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path: Path) -> None:
+    write_image(tmp_path / "a[1].png", picture(5))
+    write_image(tmp_path / "a1.png", picture(6))
+    assert first_samples(play(tmp_path / "a[1].png")) == [5]
+
+
+def test_loop_counts_on(folder: Path) -> None:
+    with replay(folder, loop=True) as source:
+        frames = list(itertools.islice(source, 30))
+    assert [frame.frame for frame in frames] == list(range(30))
+    assert first_samples(frames) == [i % 12 + 1 for i in range(30)]
+
+
+def test_one_image_in_a_loop_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, picture(7))
+    with replay(path, loop=True, fps=3) as source:
+        frames = source.__iter__()
+        first = next(frames)
+        path.unlink()
+        more = list(itertools.islice(frames, 5))
+        assert source.fps == 3
+    assert first_samples([first, *more]) == [7] * 6
+    assert [frame.frame for frame in more] == [1, 2, 3, 4, 5]
+
+
+def test_images_of_different_sizes_and_depths_come_as_they_are(tmp_path: Path) -> None:
+    write_image(tmp_path / "1.png", picture(1, (4, 6, 3)))
+    write_image(tmp_path / "2.png", picture(300, (5, 7), np.uint16))
+    write_image(tmp_path / "3.jpg", picture(9, (20, 30)))
+    frames = play(tmp_path, bits=12)
+    assert [frame.pixels.shape for frame in frames] == [(4, 6, 3), (5, 7), (20, 30)]
+    assert [frame.significant_bits for frame in frames] == [0, 12, 0]
+    assert frames[1].pixels.dtype == np.uint16
+    assert play(tmp_path / "2.png")[0].significant_bits == 0
+
+
+def test_a_damaged_file_is_a_named_gap(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "img3.png").write_bytes(b"damaged")
+    (folder / "img12.png").write_bytes(b"")
+    with replay(folder) as source:
+        frames = list(source)
+        assert source.gaps == 2
+    assert [frame.frame for frame in frames] == [0, 1, 3, 4, 5, 6, 7, 8, 9, 10]
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == 2
+    assert "img3.png" in warnings[0]
+    assert "img12.png" in warnings[1]
+    assert not any("\n" in warning for warning in warnings)
+
+
+def test_thousands_of_damaged_files_make_a_few_lines(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(1000):
+        (tmp_path / f"{number}.png").write_bytes(b"x")
+    write_image(tmp_path / "z.png", picture(1))
+    with replay(tmp_path) as source:
+        assert [frame.frame for frame in source] == [1000]
+        assert source.gaps == 1000
+    assert 8 < len(caplog.records) < 20
+
+
+def test_a_folder_of_damaged_files_is_an_error_even_in_a_loop(tmp_path: Path) -> None:
+    for name in ("a.png", "b.jpg"):
+        (tmp_path / name).write_bytes(b"damaged")
+    for loop in (False, True):
+        with pytest.raises(SourceError, match="none of the 2 files can be decoded") as caught:
+            play(tmp_path, loop=loop)
+        assert "\n" not in str(caught.value)
+
+
+def test_one_damaged_image_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"damaged")
+    with pytest.raises(SourceError, match=r"a\.png"):
+        play(tmp_path / "a.png")
+
+
+def test_a_file_deleted_meanwhile_is_a_gap(folder: Path) -> None:
+    with replay(folder) as source:
+        frames = source.__iter__()
+        next(frames)
+        (folder / "img5.png").unlink()
+        rest = list(frames)
+        assert source.gaps == 1
+    assert len(rest) == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("nowhere", "does not exist"), ("empty", "holds no image"), ("*.png", "no file matches")],
+)
+def test_nothing_to_play_is_one_line(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("no image")
+    with pytest.raises(SourceError, match=message) as caught:
+        ReplaySource(str(tmp_path / name), ReplayOptions())
+    assert "\n" not in str(caught.value)
+    assert name in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(SourceError, match="neither a file nor a folder"):
+        ReplaySource(str(tmp_path / "a.png"), ReplayOptions())
+    with pytest.raises(SourceError, match="holds no image"):
+        ReplaySource(str(tmp_path), ReplayOptions())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_names_from_disk_are_made_printable(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", picture(1))
+    (tmp_path / "a.png").rename(tmp_path / "\x1b[31mred\n.png")
+    with replay(tmp_path / "\x1b[31mred\n.png") as source:
+        (frame,) = source
+        assert frame.meta["file"] == "?[31mred?.png"
+        assert source.description.isprintable()
+
+
+def test_close_ends_the_stream(folder: Path) -> None:
+    with replay(folder, loop=True) as source:
+        frames = source.__iter__()
+        next(frames)
+        source.close()
+        source.close()
+        assert list(frames) == []
+
+
+# videos
+
+
+def test_a_video_plays_at_its_own_rate(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.avi", 10, fps=25)
+    with replay(tmp_path / "clip.avi") as source:
+        assert source.fps == 25.0
+        assert source.description == "replay of the video clip.avi"
+        frames = list(source)
+        assert source.gaps == 0
+    assert [frame.frame for frame in frames] == list(range(10))
+    for number, frame in enumerate(frames):
+        assert frame.pixels.shape == (48, 64, 3)
+        assert abs(float(frame.pixels.mean()) - number * 8) < 3
+    with replay(tmp_path / "clip.avi", fps=5) as source:
+        assert source.fps == 5.0
+
+
+def test_a_video_in_a_loop_begins_again(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.avi", 4)
+    with replay(tmp_path / "clip.avi", loop=True) as source:
+        frames = list(itertools.islice(source, 10))
+    assert [frame.frame for frame in frames] == list(range(10))
+    assert np.array_equal(frames[1].pixels, frames[9].pixels)
+
+
+def test_a_video_that_breaks_off_plays_to_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_video(tmp_path / "clip.avi", 30)
+    whole = (tmp_path / "clip.avi").read_bytes()
+    (tmp_path / "half.avi").write_bytes(whole[: len(whole) // 2])
+    with replay(tmp_path / "half.avi") as source:
+        frames = list(source)
+        assert 0 < len(frames) < 25
+        assert source.gaps == 30 - len(frames)
+    assert "half.avi" in caplog.text
+    assert f"after {len(frames)} of 30 frames" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"no video at all", b"\0" * 5000])
+def test_what_is_no_video_is_an_error_that_names_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "clip.mp4").write_bytes(content)
+    with pytest.raises(SourceError, match=r"clip\.mp4 is neither a video nor an image") as caught:
+        play(tmp_path / "clip.mp4")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_video_without_a_frame_is_an_error(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.avi", 30)
+    whole = (tmp_path / "clip.avi").read_bytes()
+    # The header alone: cut before the first picture.
+    (tmp_path / "head.avi").write_bytes(whole[: whole.index(b"movi") + 4])
+    with pytest.raises(SourceError, match=r"head\.avi"):
+        play(tmp_path / "head.avi")
+
+
+def test_an_image_under_a_strange_name_is_still_an_image(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", picture(9))
+    (tmp_path / "a.png").rename(tmp_path / "shot01.dat")
+    assert first_samples(play(tmp_path / "shot01.dat")) == [9]
+
+
+# real data
+
+
+def test_orientation_is_applied_and_16_bits_are_kept(data: Path) -> None:
+    (frame,) = play(data / "edge" / "pil_hopper_orientation_6.jpg")
+    assert np.array_equal(frame.pixels, read_image(data / "edge" / "pil_hopper_orientation_6.jpg"))
+    (frame,) = play(data / "edge" / "made_white_641x479_grey16.png")
+    assert frame.pixels.dtype == np.uint16
+
+
+def test_real_clip_and_sequence_play(data: Path) -> None:
+    with replay(data / "video" / "bottle-detection.mp4") as source:
+        assert source.fps == pytest.approx(29.83, abs=0.01)
+        frames = list(itertools.islice(source, 20))
+    assert {frame.pixels.shape for frame in frames} == {(360, 640, 3)}
+    assert len(play(data / "seq" / "bulk_water")) == 30
+
+
+PLAY_EDGE = """
+import logging, resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
+source = ReplaySource(sys.argv[1], ReplayOptions())
+frames = [frame.frame for frame in source]
+source.close()
+print("frames", len(frames), "gaps", source.gaps, "last", frames[-1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS bounds memory on Linux only")
+@pytest.mark.parametrize("pattern", ["", "*"])
+def test_the_hostile_folder_plays_to_its_end_within_3_gib(data: Path, pattern: str) -> None:
+    sender = Path(rankcast_sender.__file__).resolve().parents[1]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(sender), str(sender.parent / "common")]),
+        # Threads of BLAS reserve address space for every processor.
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    folder = data / "edge"
+    done = subprocess.run(
+        [sys.executable, "-c", PLAY_EDGE, str(folder / pattern)],
+        env=environment, capture_output=True, text=True, timeout=55, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *warnings, last = done.stdout.splitlines()
+    _, frames, _, gaps, *_ = last.split()
+    assert int(frames) >= 15
+    assert int(gaps) >= 4
+    if pattern:
+        assert int(frames) + int(gaps) == len(list(folder.iterdir()))
+    assert all(warning.startswith("frame ") for warning in warnings), warnings
+    assert any("made_bomb_png_65535x65535.png" in warning for warning in warnings)
