@@ -25,9 +25,7 @@ from rankcast.net import (
 from rankcast.runtime import Pulse
 from rankcast.wire import Limits
 from rankcast_sender.control import OPERATOR, Client, ControlThread, RequestHandler
-from rankcast_sender.sockets.authenticator import Authenticator
-from rankcast_sender.sockets.binding import Context, control_address
-from rankcast_sender.sockets.xpub import Channel, XpubThread
+from rankcast_sender.sockets import Authenticator, Channel, Context, XpubThread, control_address
 
 if TYPE_CHECKING:
     from rankcast_sender.publisher import Publisher

@@ -210,8 +210,10 @@ def test_the_table_of_ports_names_the_default() -> None:
 def test_every_socket_option_has_a_reason() -> None:
     text = (REPOSITORY / "docs" / "adr" / "0003-transport.md").read_text(encoding="utf-8")
     modules = (
-        "common/rankcast/net/transport.py", "common/rankcast/net/control_client.py",
-        "sender/rankcast_sender/sockets/xpub.py", "sender/rankcast_sender/control/control_thread.py",
+        "common/rankcast/net/transport.py",
+        "common/rankcast/net/control_client.py",
+        "sender/rankcast_sender/sockets/xpub.py",
+        "sender/rankcast_sender/control/control_thread.py",
     )  # fmt: skip
     options = {
         option
