@@ -38,14 +38,15 @@ def check_size(height: int, width: int, channels: int = 1) -> None:
     """
     if not (height and width and channels):
         raise ImageFileError("is damaged: it has a side of 0")
+    if height * width * channels > MAX_FILE_SAMPLES:
+        raise ImageFileError(
+            f"claims {height * width * channels} samples, the limit is {MAX_FILE_SAMPLES} "
+            f"(3 x {PIXEL_LIMIT_VARIABLE})"
+        )
     if height * width > MAX_IMAGE_PIXELS:
         raise ImageFileError(
             f"claims {height * width} pixels, the limit is {MAX_IMAGE_PIXELS} "
             f"({PIXEL_LIMIT_VARIABLE})"
-        )
-    if height * width * channels > MAX_FILE_SAMPLES:
-        raise ImageFileError(
-            f"claims {height * width * channels} samples, the limit is {MAX_FILE_SAMPLES}"
         )
 
 

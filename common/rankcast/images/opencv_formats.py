@@ -17,6 +17,7 @@ _STARTS: Final = (b"BM", _GIF, b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", *_JPEG_
 _AVIF_SEQUENCE: Final = b"ftypavis"
 _AVIF_TYPES: Final = (b"ftypavif", _AVIF_SEQUENCE)
 _RIFF: Final = b"RIFF"
+# Flags of the extended header, and a bit of the lossless one (RFC 9649, 2.7 and 3.4).
 _WEBP_ANIMATION: Final = 0x02
 _WEBP_ALPHA: Final = 0x10
 
@@ -39,12 +40,9 @@ def decode_with_opencv(data: bytes) -> Decoded:
         If it is too large, an animation, or of a depth that is not carried.
     """
     buffer = np.frombuffer(data, np.uint8)
-    omitted = ""
     try:
         if _animated(data, buffer):
             raise ImageFileError("is an animation, want a still picture: extract its frames first")
-        if data.startswith(_RIFF) and data[12:16] == b"VP8X" and data[20] & _WEBP_ALPHA:
-            omitted = "its alpha channel"
         pixels: Pixels | None = cv2.imdecode(buffer, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as exc:
         if "MAX_IMAGE" in str(exc):
@@ -57,7 +55,17 @@ def decode_with_opencv(data: bytes) -> Decoded:
         raise DamagedImageError("is damaged: OpenCV cannot decode it")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ImageFileError(f"holds {pixels.dtype} samples, want 8 or 16 bits unsigned")
-    return Decoded(pixels, omitted)
+    return Decoded(pixels, "its alpha channel" if _webp_alpha(data) else "")
+
+
+def _webp_alpha(data: bytes) -> bool:
+    match data[12:16] if data.startswith(_RIFF) else b"":
+        case b"VP8X":
+            return bool(data[20] & _WEBP_ALPHA)
+        case b"VP8L":
+            return bool(data[24] & _WEBP_ALPHA)
+        case _:
+            return False
 
 
 def _animated(data: bytes, buffer: Pixels) -> bool:
