@@ -9,6 +9,7 @@ import os
 import re
 from typing import Final
 
+from rankcast.atomic_file import os_reason
 from rankcast.errors import RankcastError, SettingsError
 
 PIXEL_LIMIT_VARIABLE: Final = "OPENCV_IO_MAX_IMAGE_PIXELS"
@@ -49,9 +50,9 @@ MAX_IMAGE_PIXELS: Final = _size_in(PIXEL_LIMIT_VARIABLE)
 
 try:
     import cv2
-except ImportError as exc:
+except (ImportError, OSError) as exc:
     raise RankcastError(
-        f"OpenCV does not load ({exc}); on a machine without a screen install "
+        f"OpenCV does not load ({os_reason(exc)}); on a machine without a screen install "
         "opencv-python-headless of the same version over opencv-python"
     ) from exc
 
