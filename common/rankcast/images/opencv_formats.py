@@ -9,7 +9,7 @@ import numpy as np
 from rankcast.errors import DamagedImageError, ImageFileError
 from rankcast.frame import Pixels
 from rankcast.images.decoded import Decoded
-from rankcast.opencv import MAX_IMAGE_PIXELS, PIXEL_LIMIT_VARIABLE, cv2
+from rankcast.opencv import MAX_IMAGE_PIXELS, cv2
 
 _GIF: Final = b"GIF8"
 _JPEG_2000: Final = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")  # JP2, codestream
@@ -47,7 +47,8 @@ def decode_with_opencv(data: bytes) -> Decoded:
     except cv2.error as exc:
         if "MAX_IMAGE" in str(exc):
             raise ImageFileError(
-                f"claims more pixels than the limit of {MAX_IMAGE_PIXELS} ({PIXEL_LIMIT_VARIABLE})"
+                f"claims more pixels than the limit of {MAX_IMAGE_PIXELS} "
+                "(OPENCV_IO_MAX_IMAGE_PIXELS)"
             ) from exc
         reason = " ".join(str(getattr(exc, "err", exc)).split())
         raise DamagedImageError(f"is damaged: OpenCV reports {reason}") from exc

@@ -16,7 +16,7 @@ from rankcast.commands.compress import compress
 from rankcast.errors import ImageFileError
 from rankcast.frame import Pixels
 from rankcast.images import IMAGE_SUFFIXES, read_image, write_image
-from rankcast.images.read_image import MAX_FILE_BYTES
+from rankcast.images.reader import MAX_FILE_BYTES
 from rankcast.opencv import cv2
 from rankcast.runtime.runner import run
 
