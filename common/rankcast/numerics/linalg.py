@@ -38,8 +38,8 @@ MOTION: Final = 2.0
 subspace tracks the picture well: about 1.1 on slow clips, 4 on fast ones."""
 LARGE_PLANE: Final = 640 * 480
 LARGE_MOTION: Final = 7.0
-"""The same for larger planes, which have no time to spare: with 2, a belt that fills the picture took
-two passes per frame, came 0.9 dB closer to the truncation, and lost every eighth frame of
+"""The same for larger planes, which have no time to spare: with 2, a belt that fills the picture
+took two passes per frame, came 0.9 dB closer to the truncation, and lost every eighth frame of
 1280 x 720 at 20 Hz on two cores."""
 WORTH: Final = 10**0.025
 """A second pass that lowers the error by less than 0.25 dB is not worth its time."""
@@ -290,7 +290,7 @@ class Subspace:
         return column_products(self._qt, self._a, self._b)
 
     def solve(self) -> None:
-        """Solve for the eigenvalues of B B^T: squared singular values, and the rotation to the vectors."""
+        """Solve B B^T for its eigenvalues, the squared singular values, and for the rotation."""
         wide = self._b.astype(np.float64, copy=False)
         values, vectors = np.linalg.eigh(wide @ wide.T)
         values, vectors = values[::-1], vectors[:, ::-1]
@@ -337,8 +337,8 @@ class Subspace:
         dtype = self._a.dtype
         w = self._w.astype(dtype)
         over_s = np.ascontiguousarray((self._w / self.s).astype(dtype))
-        # Vectors as rows, because the coder runs along them. New arrays, because V stays here as the
-        # next subspace while U and V are passed on.
+        # Vectors as rows, because the coder runs along them. New arrays, because V stays here as
+        # the next subspace while U and V are passed on.
         ut = np.empty((min(k, have), self._a.shape[0]), dtype)
         vt = np.empty((have, self._a.shape[1]), dtype)
         tasks = column_products(np.ascontiguousarray(w[:, :k].T), self._qt, ut)
