@@ -23,7 +23,7 @@ _WEBP_ALPHA: Final = 0x10
 
 
 def is_opencv_format(data: bytes) -> bool:
-    """Whether `data` starts like one of the formats of this module."""
+    """Return whether `data` starts like one of the formats of this module."""
     if data.startswith(_RIFF):
         return data[8:12] == b"WEBP"
     return data.startswith(_STARTS) or data[4:12] in _AVIF_TYPES

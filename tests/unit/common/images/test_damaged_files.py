@@ -55,9 +55,10 @@ def cut_off(data: bytes) -> bytes:
 
 
 DAMAGES = pytest.mark.parametrize("damage", [zeroed, shuffled, cut_out, cut_off])
+PROGRESSIVE = jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
 JPEGS = pytest.mark.parametrize(
     "whole",
-    [jpeg(), jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1), jpeg(cv2.IMWRITE_JPEG_RST_INTERVAL, 4)],
+    [jpeg(), PROGRESSIVE, jpeg(cv2.IMWRITE_JPEG_RST_INTERVAL, 4)],
     ids=["baseline", "progressive", "restarts"],
 )
 
@@ -84,12 +85,35 @@ def test_a_damaged_jpeg_is_marked_on_request(
 ) -> None:
     path = tmp_path / "torn.jpg"
     path.write_bytes(damage(whole))  # type: ignore[operator]
+    if (whole, damage) == (PROGRESSIVE, shuffled):
+        # A marker that libjpeg cannot skip: nothing decodes, and nothing may be invented.
+        with pytest.raises(DamagedImageError, match="Unsupported marker"):
+            load_image(path, damaged="mark")
+        return
     loaded = load_image(path, damaged="mark")
     assert loaded.damage.startswith("is damaged: libjpeg reports ")
     assert loaded.pixels.shape == SCENE.shape
     # What stands in front of the damage is there (of a progressive file, coarsely).
     assert int(np.abs(loaded.pixels[:16].astype(int) - SCENE[:16]).mean()) < 40
     assert capfd.readouterr() == ("", "")
+
+
+@DAMAGES
+@JPEGS
+def test_what_does_not_decode_is_never_memory_of_this_process(
+    tmp_path: Path, whole: bytes, damage: object
+) -> None:
+    path = tmp_path / "torn.jpg"
+    path.write_bytes(damage(whole))  # type: ignore[operator]
+    seen = []
+    for value in (0, 77, 255):
+        # Freed at once: the next array of this size gets the same memory.
+        np.full(SCENE.shape, value, np.uint8)
+        try:
+            seen.append(load_image(path, damaged="mark").pixels.copy())
+        except DamagedImageError:
+            seen.append(np.zeros_like(SCENE))
+    assert all(np.array_equal(pixels, seen[0]) for pixels in seen)
 
 
 def test_a_whole_file_is_not_marked(tmp_path: Path) -> None:
