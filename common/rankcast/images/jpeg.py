@@ -71,6 +71,8 @@ def decode_jpeg(data: bytes, *, grey: bool = False, lenient: bool = False) -> De
 
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except KeyError as exc:  # simplejpeg's table of colour spaces
+        raise DamagedImageError("is damaged: its number of components has no meaning") from exc
     except ValueError as exc:
         raise DamagedImageError(f"is damaged: libjpeg reports {exc}") from exc
     check_size(height, width)

@@ -12,7 +12,7 @@ import tifffile
 
 from rankcast.errors import DamagedImageError, ImageFileError
 from rankcast.frame import Pixels
-from rankcast.images import load_image, read_image
+from rankcast.images import Damaged, load_image, read_image
 from rankcast.opencv import cv2
 
 RAMP = np.add.outer(np.arange(96), np.arange(128)).astype(np.uint8)
@@ -149,14 +149,39 @@ def test_a_damaged_png_is_never_returned_without_its_mark(
 
 def test_a_png_with_a_wrong_checksum_over_good_data_is_marked_on_request(tmp_path: Path) -> None:
     data = bytearray(png())
-    data[29] ^= 1  # the CRC of IHDR
+    data[data.index(b"IEND") - 5] ^= 1  # the CRC of the last IDAT
     path = tmp_path / "crc.png"
     path.write_bytes(data)
-    with pytest.raises(DamagedImageError, match="the checksum of its IHDR chunk differs"):
+    with pytest.raises(DamagedImageError, match="the checksum of its IDAT chunk differs"):
         read_image(path)
     loaded = load_image(path, damaged="mark")
     assert np.array_equal(loaded.pixels, SCENE)
-    assert "IHDR" in loaded.damage
+    assert "IDAT" in loaded.damage
+
+
+@pytest.mark.parametrize("mode", ["refuse", "mark"])
+@pytest.mark.parametrize("offset", range(16, 33))
+def test_a_png_whose_header_is_damaged_is_refused_without_a_line_of_libpng(
+    tmp_path: Path, offset: int, mode: Damaged, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = bytearray(png())
+    data[offset] ^= 0xFF
+    (tmp_path / "header.png").write_bytes(data)
+    with pytest.raises(DamagedImageError, match=r"the checksum of its IHDR chunk differs"):
+        load_image(tmp_path / "header.png", damaged=mode)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("components", [0, 2, 5, 255])
+def test_a_jpeg_of_an_impossible_number_of_components_is_damaged(
+    tmp_path: Path, components: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = bytearray(jpeg())
+    data[data.index(b"\xff\xc0") + 9] = components
+    (tmp_path / "torn.jpg").write_bytes(data)
+    with pytest.raises(DamagedImageError, match=r"torn\.jpg: is damaged: "):
+        load_image(tmp_path / "torn.jpg", damaged="mark")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_png_whose_checksums_were_made_over_bad_data_is_refused(
