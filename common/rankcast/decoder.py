@@ -70,7 +70,9 @@ class Decoder:
         if self._codec is None or header.codec != self._codec_id:
             codec = codec_with_id(header.codec)
             if header.kind is Kind.PREDICTED:
-                raise NeedKeyframe(f"frame {header.sequence} is predicted and came first")
+                raise NeedKeyframe(
+                    f"frame {header.sequence} is predicted from a frame that has not been decoded"
+                )
             self._codec = codec.make_decoder(self._limits)
             if isinstance(self._codec, UsesModels):
                 self._codec.use_models(self._models)
