@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from rankcast import errors
 from rankcast.frame import Frame
-from rankcast.net import DEFAULT_ENDPOINT
+from rankcast.net import DEFAULT_ENDPOINT, control_endpoint
 from rankcast.runtime import ledger
 from rankcast_receiver.report import Outcome, Tally, build_report
 from rankcast_receiver.settings import ReceiverSettings
@@ -38,7 +38,10 @@ DOCUMENTS = sorted(
     for pattern in ("*.md", "docs/**/*.md", "benchmarks/*.md")
     for path in REPOSITORY.glob(pattern)
 )
-OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+MANUAL = {
+    name: (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
+    for name in ("getting-started.md", "operations.md")
+}
 DEPENDENCIES = (REPOSITORY / "docs" / "adr" / "0002-dependencies.md").read_text(encoding="utf-8")
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -51,11 +54,13 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def section(title: str) -> str:
-    """What stands under a heading of operations.md, up to the next one of its level or above."""
+    """Text under a heading of the manual, up to the next one of its level or above."""
+    pages = [page for page in MANUAL.values() if f"\n{title}\n" in page]
+    assert len(pages) == 1, f"{len(pages)} pages have the heading {title}"
     level = len(title) - len(title.lstrip("#"))
-    start = OPERATIONS.index(f"\n{title}\n") + len(title) + 2
-    end = re.compile(rf"^#{{1,{level}}} ", re.MULTILINE).search(OPERATIONS, start)
-    return OPERATIONS[start : end.start() if end else None]
+    start = pages[0].index(f"\n{title}\n") + len(title) + 2
+    end = re.compile(rf"^#{{1,{level}}} ", re.MULTILINE).search(pages[0], start)
+    return pages[0][start : end.start() if end else None]
 
 
 def first_cells(text: str) -> list[str]:
@@ -98,6 +103,7 @@ def test_every_file_that_is_named_exists(path: Path) -> None:
 def test_the_documents_that_the_others_rest_on_were_found() -> None:
     found = {path.relative_to(REPOSITORY).as_posix() for path in DOCUMENTS}
     assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"} <= found
+    assert {f"docs/{name}" for name in MANUAL} <= found
 
 
 def test_every_record_of_a_decision_has_context_decision_and_consequences() -> None:
@@ -177,7 +183,7 @@ def test_every_environment_variable_is_explained() -> None:
     read = {name for path in modules for name in environment_names(path)}
     assert {"RANKCAST_CACHE_DIR", "RANKCAST_LOG_LEVEL", "RANKCAST_TEST_DATA"} <= read
     read |= {"RANKCAST_SEND__TABLE__KEY", "RANKCAST_RECEIVE__TABLE__KEY"}
-    assert names(section("## Environment variables")) == read
+    assert names(section("### Environment variables")) == read
 
 
 @pytest.mark.parametrize(
@@ -194,17 +200,21 @@ def test_the_setting_beside_an_option_exists(command: str, model: type[BaseModel
 def test_every_key_of_the_tag_in_saved_files_is_explained() -> None:
     tag = json.loads(describe(Frame(picture(), camera="cam"), lossy_file=False))
     formats = {"png", "jpeg", "tiff"}
-    assert names(section("## Saved pictures")) - formats == set(tag)
+    assert names(section("### Saved pictures")) - formats == set(tag)
 
 
 def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
     codes = {error.exit_code for error in vars(errors).values() if isinstance(error, type)}
-    rows = re.findall(r"^\| (\d+) \|", section("## Commands"), re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \|", section("## Exit codes"), re.MULTILINE)
     assert {int(row) for row in rows} == codes | {0}
 
 
-def test_the_table_of_ports_names_the_default() -> None:
-    assert f"| {DEFAULT_ENDPOINT.rpartition(':')[2]}/tcp |" in section("## Ports")
+def test_the_tables_of_ports_name_the_defaults() -> None:
+    frames = int(DEFAULT_ENDPOINT.rpartition(":")[2])
+    control = int(control_endpoint(DEFAULT_ENDPOINT).rpartition(":")[2])
+    for port in (frames, control):
+        assert f"| {port} |" in section("## Ports")
+        assert f"| {port}/tcp |" in section("## Ports and firewalls")
 
 
 def test_every_socket_option_has_a_reason() -> None:
@@ -234,7 +244,9 @@ def commands() -> dict[str, click.Command]:
     """Every command by its name; of a group each one, where each has a section of its own."""
     found = {name: entry.load() for name, entry in COMMANDS.items()}
     for name, command in list(found.items()):
-        if isinstance(command, click.Group) and f"\n### rankcast {name} " in OPERATIONS:
+        if isinstance(command, click.Group) and any(
+            f"\n### rankcast {name} " in page for page in MANUAL.values()
+        ):
             del found[name]
             found |= {f"{name} {sub}": below for sub, below in command.commands.items()}
     return found
