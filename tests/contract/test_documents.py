@@ -42,6 +42,7 @@ MANUAL = {
     name: (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
     for name in ("getting-started.md", "operations.md")
 }
+USER_PAGES = ("README.md", "CHANGELOG.md", *(f"docs/{name}" for name in MANUAL))
 DEPENDENCIES = (REPOSITORY / "docs" / "adr" / "0002-dependencies.md").read_text(encoding="utf-8")
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -98,6 +99,13 @@ def test_every_file_that_is_named_exists(path: Path) -> None:
         # A file that a reader is told to write has NAME for its name.
         if "NAME" not in name:
             assert (REPOSITORY / name).exists(), f"{name} does not exist"
+
+
+@pytest.mark.parametrize("name", USER_PAGES)
+def test_prose_and_code_of_a_users_page_fit_100_columns(name: str) -> None:
+    lines = (REPOSITORY / name).read_text(encoding="utf-8").splitlines()
+    # A row of a table cannot be broken.
+    assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == []
 
 
 def test_the_documents_that_the_others_rest_on_were_found() -> None:
