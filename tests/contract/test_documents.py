@@ -103,8 +103,9 @@ def test_every_file_that_is_named_exists(path: Path) -> None:
 
 @pytest.mark.parametrize("name", USER_PAGES)
 def test_prose_and_code_of_a_users_page_fit_100_columns(name: str) -> None:
-    lines = (REPOSITORY / name).read_text(encoding="utf-8").splitlines()
-    # A row of a table cannot be broken.
+    text = (REPOSITORY / name).read_text(encoding="utf-8")
+    # A row of a table cannot be broken, and the headline figures are generated.
+    lines = re.sub(r"<!-- figures -->.*<!-- /figures -->", "", text, flags=re.DOTALL).splitlines()
     assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == []
 
 
@@ -215,6 +216,38 @@ def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
     codes = {error.exit_code for error in vars(errors).values() if isinstance(error, type)}
     rows = re.findall(r"^\| (\d+) \|", section("## Exit codes"), re.MULTILINE)
     assert {int(row) for row in rows} == codes | {0}
+
+
+def texts_of_the_product() -> Iterator[str]:
+    """Every string of the product's code; an ellipsis stands for what is filled in."""
+    for room in ("common", "sender", "receiver"):
+        for path in REPOSITORY.glob(f"{room}/**/*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+                elif isinstance(node, ast.JoinedStr):
+                    yield "".join(
+                        str(part.value) if isinstance(part, ast.Constant) else "..."
+                        for part in node.values
+                    )
+
+
+@pytest.mark.parametrize(
+    "title", ["## Keys", "## Watch health", "## States of a camera", "## Troubleshooting"]
+)
+def test_a_message_that_an_operator_may_look_up_is_written_as_the_program_writes_it(
+    title: str,
+) -> None:
+    quoted = {
+        text
+        for text in _CODE.findall(re.sub(r"```.*?```", "", section(title), flags=re.DOTALL))
+        # Not commands, settings and file formats.
+        if " " in text and not re.match(r"rankcast |keys |pip |--|\{", text) and " = " not in text
+    }
+    product = list(texts_of_the_product())
+    for text in sorted(quoted):
+        for part in text.split("..."):
+            assert any(part.strip() in known for known in product), f"nothing says {text!r}"
 
 
 def test_the_tables_of_ports_name_the_defaults() -> None:
