@@ -162,8 +162,9 @@ def test_every_field_of_the_senders_report_is_explained(tmp_path: Path) -> None:
 
 
 def environment_names(path: Path) -> Iterator[str]:
-    """Constant names of environment variables that a module reads or sets."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Names of environment variables that a module reads or sets, as text or by a constant."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
         name: ast.expr | None = None
         if isinstance(node, ast.Subscript) and _is_environment(node.value):
             name = node.slice
@@ -174,6 +175,26 @@ def environment_names(path: Path) -> Iterator[str]:
             name = node.left
         if isinstance(name, ast.Constant):
             yield str(name.value)
+        elif isinstance(name, ast.Name):
+            yield from _texts_of(name.id, tree)
+
+
+def _texts_of(name: str, tree: ast.Module) -> Iterator[str]:
+    """Texts that are assigned to `name`, or that a loop runs it through."""
+    for node in ast.walk(tree):
+        values: list[ast.expr] = []
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            values = [node.value] if any(_is_name(target, name) for target in targets) else []
+        elif isinstance(node, ast.For) and _is_name(node.target, name):
+            values = list(node.iter.elts) if isinstance(node.iter, ast.Tuple | ast.List) else []
+        for value in values:
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                yield value.value
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def _is_environment(node: ast.expr) -> bool:
