@@ -38,7 +38,7 @@ INSTALL = "codec gan needs torch: pip install 'rankcast[gan]'"
 
 @cache
 def has_torch() -> bool:
-    """Say whether torch can be imported; doing so takes seconds, once."""
+    """Say whether torch can be imported; the first call takes seconds."""
     try:
         import rankcast.models.gan.model  # noqa: F401
     except ImportError as exc:
@@ -46,6 +46,11 @@ def has_torch() -> bool:
             raise
         return False
     return True
+
+
+def missing_torch() -> str:
+    """Say how to install torch; empty where it can be imported."""
+    return "" if has_torch() else INSTALL
 
 
 def load_said(file: Path) -> GanModel:

@@ -241,6 +241,24 @@ def load_frame_model(path: Path) -> FrameModel:
     )  # fmt: skip
 
 
+def frame_model_facts(path: Path) -> dict[str, Any]:
+    """Say what pictures a model file is for and how much of their variance it holds.
+
+    Raises
+    ------
+    ModelError
+        As `load_frame_model`.
+    """
+    model = load_frame_model(path)
+    held = float(model.variances.astype(float).sum())
+    return {
+        "shape": list(model.shape),
+        "dtype": str(model.dtype),
+        "components": len(model.variances),
+        "variance_held": held / model.total_variance if model.total_variance else 1.0,
+    }
+
+
 def find_frame_model(
     model_id: bytes | None, models: ModelFolder, last: FrameModel | None
 ) -> FrameModel:

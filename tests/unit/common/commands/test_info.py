@@ -106,7 +106,7 @@ def test_table_shows_what_matters_of_a_real_packet(tmp_path: Path) -> None:
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 12)
     packet = rankcast.Encoder("raw").encode(pixels, meta={"serial": "A17"})
     text = run(write(tmp_path / "a.rkc", packet))
-    for words in ("raw (id 0)", "12 x 4, grey, uint8", f"{len(packet):,}", "exact", "'A17'"):
+    for words in ("raw (id 0)", "12 x 4, grey, uint8", f"{len(packet):,}", "exact", '"A17"'):
         assert words in text
 
 
@@ -128,7 +128,7 @@ def test_a_packet_without_a_picture_is_shown_too(tmp_path: Path, kind: Kind) -> 
 def test_a_codec_that_is_not_installed_is_shown_by_its_number(tmp_path: Path) -> None:
     header = Header(kind=Kind.KEY, stream_id=STREAM, sequence=0, codec=4711, shape=(1, 1))
     path = write(tmp_path / "a.rkc", pack(header))
-    assert "unknown to this installation (id 4711)" in run(path)
+    assert "unknown here (id 4711)" in run(path)
     assert run_json(path)["codec"] is None
 
 
