@@ -7,10 +7,11 @@ from rankcast.settings.layers import (
     parse_set,
     set_layers,
 )
-from rankcast.settings.paths import PATH, OptionalPath, SettingsPath
+from rankcast.settings.paths import EXISTING_FOLDER, PATH, OptionalPath, SettingsPath
 from rankcast.settings.schema import CodecTable, Table, to_toml, validate
 
 __all__ = [
+    "EXISTING_FOLDER",
     "PATH",
     "CodecTable",
     "Layer",

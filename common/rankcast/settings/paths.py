@@ -30,6 +30,9 @@ class PathParameter(_ParamType):
 
     name = "path"
 
+    def __init__(self, *, existing_folder: bool = False) -> None:
+        self._existing_folder = existing_folder
+
     def convert(
         self,
         value: str | Path,
@@ -38,9 +41,13 @@ class PathParameter(_ParamType):
     ) -> Path:
         """Expand and check the path."""
         try:
-            return Path(expand_path(str(value)))
+            path = Path(expand_path(str(value)))
         except ValueError as exc:
             self.fail(str(exc), param, ctx)
+        if self._existing_folder and not path.is_dir():
+            self.fail(f"{str(path)!r} is not a folder", param, ctx)
+        return path
 
 
 PATH: Final = PathParameter()
+EXISTING_FOLDER: Final = PathParameter(existing_folder=True)

@@ -126,7 +126,7 @@ def test_constant_pictures_are_drawn_too_and_their_few_singular_values_named(
     write_image(path, np.full((20, 30, 3), colour, np.uint8))
     result = invoke(path, "--ranks", "10,1", "--out", tmp_path)
     assert result.exit_code == 0, repr(result.exception)
-    assert "fewer singular values kept than rank 10" in result.output
+    assert "fewer singular values kept than asked for: rank 10" in result.output
 
 
 def test_a_picture_of_five_channels_shows_its_first_and_says_so(tmp_path: Path) -> None:
