@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from rankcast.settings import PATH, command_layers, to_toml, validate
+from rankcast.path_parameter import PATH
+from rankcast.settings import command_layers, to_toml, validate
 from rankcast_receiver.settings import ReceiverSettings
 
 ENVIRONMENT_PREFIX = "RANKCAST_RECEIVE__"

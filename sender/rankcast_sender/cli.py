@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from rankcast.settings import PATH, command_layers
+from rankcast.path_parameter import PATH
+from rankcast.settings import command_layers
 from rankcast_sender.camera_tables import camera_settings, cameras_to_toml
 
 ENVIRONMENT_PREFIX = "RANKCAST_SEND__"

@@ -16,10 +16,11 @@ from rankcast.codec.jpeg import JPEG
 from rankcast.codec.kmeans import KMEANS
 from rankcast.codec.lossless import LOSSLESS
 from rankcast.codec.pca import PCA
-from rankcast.codec.protocol import Codec
+from rankcast.codec.protocol import Codec, WarmUp
 from rankcast.codec.raw import RAW
 from rankcast.codec.svd import SVD
 from rankcast.codec.svd_patch import SVD_PATCH
+from rankcast.codec.sweep import ScreeSource, Setting, Steps, Sweep, linear_steps
 from rankcast.errors import SettingsError, UnknownCodecError
 
 __all__ = [
@@ -27,8 +28,14 @@ __all__ = [
     "CODECS_BY_NAME",
     "DEFAULT_CODEC",
     "Codec",
+    "ScreeSource",
+    "Setting",
+    "Steps",
+    "Sweep",
+    "WarmUp",
     "codec_named",
     "codec_with_id",
+    "linear_steps",
     "preload_models",
 ]
 

@@ -14,8 +14,8 @@ from rankcast.encoder import Encoder
 from rankcast.errors import LimitError, SettingsError
 from rankcast.images import read_image
 from rankcast.numerics import psnr_db
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
-from rankcast.settings import PATH
 from rankcast.wire import OFFLINE, unpack
 
 

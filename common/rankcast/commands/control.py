@@ -24,8 +24,9 @@ from rankcast.net import (
     check_endpoint,
     client_keys,
 )
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
-from rankcast.settings import PATH, parse_set
+from rankcast.settings import parse_set
 from rankcast.user_path import expand_path
 from rankcast.wire import Limits, Reply, check_name, unpack
 

@@ -12,8 +12,8 @@ from rankcast.commands.terminal import psnr_text, size_text
 from rankcast.decoder import Decoder
 from rankcast.errors import NeedKeyframe, RankcastError, SettingsError, WireError
 from rankcast.images import WRITTEN_SUFFIXES, write_image
+from rankcast.path_parameter import EXISTING_FOLDER, PATH
 from rankcast.printable import printable
-from rankcast.settings import EXISTING_FOLDER, PATH
 from rankcast.wire import OFFLINE, Header, unpack
 
 

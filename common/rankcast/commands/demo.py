@@ -28,8 +28,8 @@ from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Pixels
 from rankcast.images import write_image
 from rankcast.numerics import psnr_db, ssim
+from rankcast.path_parameter import PATH
 from rankcast.runtime import StopFlag, stop_flag
-from rankcast.settings import PATH
 
 DEFAULT_SOURCE: Final = "synthetic:conveyor"
 SHEET: Final = "contact-sheet.png"
@@ -44,8 +44,8 @@ _SHOWN: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
 @click.command()
 @click.option("--source", default=DEFAULT_SOURCE, show_default=True, metavar="URI",
               help="Source, as for `rankcast send`.")  # fmt: skip
-@click.option("--frames", default=45, show_default=True, type=click.IntRange(2, 100_000),
-              help="Number of frames for each codec.")  # fmt: skip
+@click.option("--frames", default=45, show_default=True, metavar="N",
+              type=click.IntRange(2, 100_000), help="Number of frames for each codec.")  # fmt: skip
 @click.option("--out", type=PATH, metavar="DIR",
               default=Path("rankcast-demo"), show_default=True,
               help="Folder for the contact sheet, created if missing.")  # fmt: skip

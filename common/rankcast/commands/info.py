@@ -20,8 +20,8 @@ from rankcast.commands.terminal import console, psnr_text, ratio_text, size_text
 from rankcast.errors import ModelError, WireError
 from rankcast.frame import CFA_PATTERNS
 from rankcast.models import SUFFIX
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
-from rankcast.settings import PATH
 from rankcast.wire import OFFLINE, PPB, PREFIX, VERSION, Packet, unpack
 
 

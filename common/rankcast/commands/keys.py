@@ -11,8 +11,8 @@ from rich.text import Text
 
 from rankcast.commands.terminal import console
 from rankcast.net import Role, authorize, load_authorized, new_key, revoke
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
-from rankcast.settings import PATH
 
 
 @click.group()
@@ -25,7 +25,7 @@ def keys() -> None:
 @click.option("--dir", "folder", type=PATH, default=Path(), metavar="DIR",
               help="Folder for both files.  [default: current folder]")  # fmt: skip
 def new(name: str, folder: Path) -> None:
-    """Create NAME.key, which stays on this machine, and NAME.pub for the other end."""
+    """Create a key pair: NAME.key for this machine, NAME.pub for the other end."""
     secret, public = new_key(folder, name)
     click.echo(f"{printable(secret)}: secret, keep it on this machine")
     click.echo(f"{printable(public)}: public, give it to the other end")
@@ -69,6 +69,6 @@ def list_keys(folder: Path, as_json: bool) -> None:
 @click.option("--dir", "folder", type=PATH, required=True, metavar="DIR",
               help="The sender's folder of authorised keys.")  # fmt: skip
 def revoke_key(name: str, folder: Path) -> None:
-    """Revoke the key NAME; running senders close its connections within 3 s."""
+    """Revoke the key NAME; running senders disconnect it within 3 s."""
     revoke(folder, name)
     click.echo(f"{name}: revoked")

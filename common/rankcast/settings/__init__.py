@@ -7,12 +7,10 @@ from rankcast.settings.layers import (
     parse_set,
     set_layers,
 )
-from rankcast.settings.paths import EXISTING_FOLDER, PATH, OptionalPath, SettingsPath
+from rankcast.settings.paths import OptionalPath, SettingsPath
 from rankcast.settings.schema import CodecTable, Table, to_toml, validate
 
 __all__ = [
-    "EXISTING_FOLDER",
-    "PATH",
     "CodecTable",
     "Layer",
     "OptionalPath",

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.encoder import check_options
 from rankcast.errors import SettingsError
-from rankcast.settings import EXISTING_FOLDER, PATH, Layer, Table, option_layers, to_toml, validate
+from rankcast.path_parameter import EXISTING_FOLDER, PATH
+from rankcast.settings import Layer, Table, option_layers, to_toml, validate
 from rankcast.settings.layers import file_layer
 from rankcast.user_path import expand_optional_path, expand_path
 from rankcast_receiver.settings import ReceiverSettings

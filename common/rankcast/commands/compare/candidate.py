@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from rankcast.codec import Codec
-from rankcast.codec.sweep import Setting, Steps, Sweep, linear_steps
+from rankcast.codec import Codec, Setting, Steps, Sweep, linear_steps
 from rankcast.commands.compare.measurement import Measurement
 from rankcast.commands.compare.reference_format import QUALITIES, Format, Reference, refusal
 from rankcast.decoder import Decoder

@@ -8,8 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from rankcast.codec import CODECS, Codec
-from rankcast.codec.sweep import Sweep
+from rankcast.codec import CODECS, Codec, Sweep
 from rankcast.commands.compare.candidate import Candidate, codec_candidate, format_candidate
 from rankcast.commands.compare.reference_format import FORMATS, Format
 from rankcast.errors import RankcastError, SettingsError

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.codec.sweep import ScreeSource, Setting
+from rankcast.codec import ScreeSource, Setting
 from rankcast.commands.compare.candidate import Candidate, Choice, png_size
 from rankcast.commands.compare.candidate_choice import LeftOut
 from rankcast.commands.compare.measurement import Curve, Measurement, curve_of

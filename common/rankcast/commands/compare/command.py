@@ -21,8 +21,8 @@ from rankcast.commands.compare.report_target import ReportTarget
 from rankcast.commands.plotting import require_matplotlib
 from rankcast.errors import SettingsError
 from rankcast.images import read_image
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
-from rankcast.settings import PATH
 from rankcast.wire import OFFLINE
 
 RANKS: Final = "500,250,100,50,25,10"
@@ -35,7 +35,7 @@ RANK_RULES: Final = ("rank", "energy", "psnr")
 @click.command()
 @click.argument("image", metavar="IMAGE", type=PATH)
 @click.option("--ranks", default=RANKS, show_default=True, metavar="K,K,...",
-              help="Numbers of singular values to keep of each channel.")  # fmt: skip
+              help="Ranks to compare: singular values to keep of each channel.")  # fmt: skip
 @click.option("--grey", is_flag=True, help="Convert the picture to grey, as the first article.")
 @click.option("--out", "folder", default=Path(), type=PATH, metavar="DIR",
               help="Folder for the pictures, created if missing.  [default: current folder]",

@@ -27,9 +27,9 @@ from rankcast.frame import Pixels
 from rankcast.images import write_image
 from rankcast.models import SUFFIX
 from rankcast.numerics import psnr_db
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 from rankcast.runtime import StopFlag, stop_flag
-from rankcast.settings import PATH
 
 if TYPE_CHECKING:
     from rankcast.models.gan.footage import Footage
@@ -82,6 +82,7 @@ _TERMS: Final = {
     type=click.IntRange(0, 2**63 - 1),
     default=0,
     show_default=True,
+    metavar="N",
     help="Random seed of weights and crops.",
 )
 @click.option(

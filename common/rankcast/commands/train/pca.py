@@ -20,8 +20,8 @@ from rankcast.frame import Pixels
 from rankcast.images import IMAGE_SUFFIXES, read_image
 from rankcast.models import SUFFIX
 from rankcast.opencv import cv2
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
-from rankcast.settings import PATH
 
 MAX_PICTURES: Final = 2000
 """Of more pictures only every second, fourth ... is used: 2000 take seconds to decompose."""

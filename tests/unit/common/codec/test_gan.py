@@ -95,8 +95,8 @@ def test_what_gan_cannot_code_is_refused_with_the_reason(camera: Path) -> None:
     [
         ({}, "want the .rkm file"),
         ({"model": "nowhere/none.rkm"}, "none.rkm: cannot be read"),
-        ({"label": "roof"}, "label = 'roof': want one that the model knows: belt, door"),
-        ({"label": ""}, "want one that the model knows: belt, door"),
+        ({"label": "roof"}, "label = 'roof': want a label of the model: belt, door"),
+        ({"label": ""}, "want a label of the model: belt, door"),
         ({"step": 0.1}, "step = 0.1"),
         ({"step": 9.0}, "step = 9.0"),
     ],
