@@ -141,6 +141,15 @@ def test_foreign_text_cannot_drive_the_terminal(tmp_path: Path) -> None:
     assert "[bold red]" in text
 
 
+def test_metadata_is_printed_as_json(tmp_path: Path) -> None:
+    meta = {"on": True, "none": None, "blob": b"\x00\xff", "text": 'a "b"', "half": 0.5}
+    packet = rankcast.Encoder("raw").encode(np.zeros((2, 2), np.uint8), meta=meta)
+    lines = run(write(tmp_path / "a.rkc", packet)).splitlines()
+    shown = dict(line.removeprefix("meta ").split(None, 1) for line in lines if "meta " in line)
+    want = {"on": "true", "none": "null", "blob": '"00ff"', "text": '"a \\"b\\""', "half": "0.5"}
+    assert {name: value.strip() for name, value in shown.items()} == want
+
+
 def test_a_time_past_the_calendar_is_no_crash(tmp_path: Path) -> None:
     header = Header(kind=Kind.END, stream_id=STREAM, sequence=0, t_capture_utc_ns=2**64 - 1)
     fields = run_json(write(tmp_path / "a.rkc", pack(header)))
