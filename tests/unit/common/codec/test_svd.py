@@ -60,7 +60,7 @@ def repacked(
         ({"rank": "ten"}, "rank"),
         ({"energy": 0.0}, r"share in \(0, 1\]"),
         ({"energy": 1.01}, r"share in \(0, 1\]"),
-        ({"psnr": -3.0}, "0 to 200 dB"),
+        ({"psnr": -3.0}, "more than 0 and at most 200 dB"),
         ({"psnr": float("inf")}, "want a finite number"),
         ({"rank": 3, "psnr": 30.0}, "at most one of"),
         ({"energy": 0.9, "psnr": 30.0}, "at most one of"),
