@@ -27,6 +27,10 @@ class ImageFileError(SourceError):
     """An image file cannot be read or written."""
 
 
+class DamagedImageError(ImageFileError):
+    """The data of an image file are damaged: restore the file, or ask for what is left of it."""
+
+
 class SinkError(RankcastError):
     """Frames cannot be displayed or stored: check the disk, the folder or the screen."""
 

@@ -14,7 +14,7 @@ from rankcast.frame import Frame
 from rankcast.runtime import CAMERA_GAP, MAILBOX, Mailbox, MailboxClosed, Pulse, Worker, join_all
 from rankcast_sender.audit import Audit
 from rankcast_sender.publisher import Publisher
-from rankcast_sender.sources import Adjustable, Adjustments, Source
+from rankcast_sender.sources import Adjustable, Adjustments, Source, Timed
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class CameraPipeline:
         self._last_grab = time.monotonic()
         self._grabbed = 0
         self._next_frame = 0
-        self._reference: tuple[float, int] | None = None
+        self._reference: tuple[float, float] | None = None
         self._grab_pulse = Pulse(f"grab of {publisher.name}")
         self.pulses = (self._grab_pulse, publisher.pulse)
         """Of both threads."""
@@ -193,7 +193,8 @@ class CameraPipeline:
         replaced = self._box.replaced
         try:
             for grabbed, frame in enumerate(source):
-                if paced and not self._keep_pace(grabbed, period_s):
+                due_s = source.due_s if isinstance(source, Timed) else grabbed * period_s
+                if paced and not self._keep_pace(due_s, period_s):
                     break
                 if self._stop.is_set():
                     break
@@ -224,15 +225,15 @@ class CameraPipeline:
             self._publisher.lose(CAMERA_GAP, source.gaps - gaps)
             self._next_frame += source.gaps - gaps
 
-    def _keep_pace(self, grabbed: int, period_s: float) -> bool:
-        """Wait until frame `grabbed` of a source without a pace is due; False when stopped."""
+    def _keep_pace(self, due_s: float, period_s: float) -> bool:
+        """Wait until a frame that is `due_s` after the first one is due; False when stopped."""
         now = time.monotonic()
-        since_s, first = self._reference or (now, grabbed)
-        due = since_s + (grabbed - first) * period_s
+        since_s, first_s = self._reference or (now, due_s)
+        due = since_s + due_s - first_s
         if now - due > BEHIND_PERIODS * period_s:
             # After a stall go on at the pace; a rush of old frames helps nobody.
-            since_s, first, due = now, grabbed, now
-        self._reference = (since_s, first)
+            since_s, first_s, due = now, due_s, now
+        self._reference = (since_s, first_s)
         with self._grab_pulse.resting():
             return not self._stop.wait(max(0.0, due - now))
 

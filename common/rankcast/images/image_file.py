@@ -9,13 +9,14 @@ import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
 from rankcast.atomic_file import open_without_waiting, os_reason, write_whole
-from rankcast.errors import ImageFileError, RankcastError
+from rankcast.errors import DamagedImageError, ImageFileError, RankcastError
 from rankcast.frame import MAX_CHANNELS, Pixels, channels_of, check_pixels
 from rankcast.opencv import cv2
 from rankcast.printable import printable
@@ -42,6 +43,29 @@ _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_KEYWORD: Final = b"Description"
 _JPEG_START: Final = b"\xff\xd8"
 _TIFF_STARTS: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+Damaged: TypeAlias = Literal["refuse", "mark"]
+"""What happens to a damaged file: an error, or the pixels that could be rebuilt, marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedImage:
+    """The pixels of an image file and what is to be known of them."""
+
+    pixels: Pixels
+    damage: str = ""
+    """What the decoder reported; empty for a file that decodes without complaint."""
+
+
+def load_image(
+    path: Path,
+    *,
+    grey: bool = False,
+    damaged: Damaged = "refuse",  # noqa: ARG001
+) -> LoadedImage:
+    """Read an image file, damaged ones too where `damaged` is ``"mark"``; see `read_image`."""
+    return LoadedImage(read_image(path, grey=grey))
 
 
 def read_image(path: Path, *, grey: bool = False) -> Pixels:
@@ -79,7 +103,9 @@ def read_image(path: Path, *, grey: bool = False) -> Pixels:
     except MemoryError as exc:
         raise _error(path, "does not fit into memory") from exc
     if pixels is None:
-        raise _error(path, "is damaged or in no image format that OpenCV reads")
+        raise DamagedImageError(
+            f"{printable(path)}: is damaged or in no image format that OpenCV reads"
+        )
     if pixels.dtype not in (np.uint8, np.uint16):
         raise _error(path, f"holds {pixels.dtype} samples, want 8 or 16 bits unsigned")
     return pixels
