@@ -251,8 +251,10 @@ class VideoFile:
     def _video_frame(self, frame: av.VideoFrame) -> VideoFrame:
         if frame.is_corrupt:
             self._set_taint(frame.pts)
-        elif self._taint is not None and frame.key_frame and (
-            frame.pts is None or frame.pts > self._taint
+        elif (
+            self._taint is not None
+            and frame.key_frame
+            and (frame.pts is None or frame.pts > self._taint)
         ):
             self._taint = None
         try:

@@ -1,14 +1,19 @@
-"""State of one camera."""
+"""One camera of a sender: its state, shared by the threads that grab, encode, publish and answer."""
 
+from rankcast_sender.camera.camera import Camera, StreamOptions
 from rankcast_sender.camera.codec_settings import CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
 from rankcast_sender.camera.newest_frame import NewestFrame
+from rankcast_sender.camera.source_state import SourceState
 from rankcast_sender.camera.viewer_reports import ViewerReport, ViewerReports
 
 __all__ = [
+    "Camera",
     "CodecSettings",
     "KeyframeBudget",
     "NewestFrame",
+    "SourceState",
+    "StreamOptions",
     "ViewerReport",
     "ViewerReports",
 ]

@@ -144,6 +144,7 @@ class CameraSource:
         self._capture = self._open(device, open_capture)
         try:
             self._description = self._configure()
+            self._frame_interval_s = None if self.fps is None else 1.0 / self.fps
             self.adjustments = Adjustments(self._values())
         except cv2.error as exc:
             self._capture.release()
@@ -273,6 +274,11 @@ class CameraSource:
             return None
         fps = float(self._capture.get(cv2.CAP_PROP_FPS))
         return fps if math.isfinite(fps) and 0 < fps <= 1000 else None
+
+    @property
+    def frame_interval_s(self) -> float | None:
+        """As read back when the camera was opened."""
+        return self._frame_interval_s
 
     @property
     def gaps(self) -> int:

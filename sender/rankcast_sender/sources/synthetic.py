@@ -249,6 +249,11 @@ class ConveyorSource:
         return self.options.fps
 
     @property
+    def frame_interval_s(self) -> float | None:
+        """As configured."""
+        return 1.0 / self.options.fps
+
+    @property
     def gaps(self) -> int:
         """Always 0."""
         return 0
