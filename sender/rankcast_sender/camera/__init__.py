@@ -1,4 +1,4 @@
-"""One camera of a sender: its state, shared by the threads that grab, encode, publish and answer."""
+"""The state of one camera, shared by all threads of the sender."""
 
 from rankcast_sender.camera.camera import Camera, StreamOptions
 from rankcast_sender.camera.codec_settings import CodecSettings

@@ -64,7 +64,7 @@ class Originals:
     def ask(
         self, camera: ControlledCamera, request_id: int, finish: Callable[[Reply], None]
     ) -> bool:
-        """Call `finish` with the newest frame of `camera`, later; False if too many requests wait."""
+        """Queue a request for the newest frame of `camera`; False if too many wait."""
         if len(self._box) >= MAX_WAITING:
             return False
         return self._box.put(_Request(camera, request_id, finish))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -287,3 +288,43 @@ def test_the_pause_before_the_next_try_ends_when_the_station_stops(address: str)
         assert publisher.status().state == "backoff"
         pipeline.join()
         assert pipeline.failures >= 1
+
+
+class SlowCamera(FakeSource):
+    """A live source whose frames a test releases one by one."""
+
+    def __init__(self, frame_interval_s: float) -> None:
+        self._released = threading.Semaphore(0)
+        super().__init__(
+            frames(100),
+            live=True,
+            frame_interval_s=frame_interval_s,
+            gate=self._released.acquire,
+        )
+
+    def release(self, count: int = 1) -> None:
+        self._released.release(count)
+
+    def interrupt(self) -> None:
+        self.release()
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_between_two_frames_a_slow_camera_is_live_and_its_thread_is_no_hanging_one(
+    address: str, monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    monkeypatch.setattr("rankcast_sender.camera.source_state.STALLED_S", 0.2)
+    source = SlowCamera(4.0 if slow else 1 / 30)
+    with Publisher(address, codec="raw") as publisher:
+        pipeline = CameraPipeline(lambda: source, publisher, GrabOptions())
+        pipeline.start()
+        source.release(2)
+        publisher.wait_viewers(1, WAIT_S, stopped=lambda: publisher.balance().entered == 2)
+        publisher.wait_viewers(1, 0.5)  # a pause after the second frame
+        in_2_s = time.monotonic() + 2.0
+        silent = [pulse.name for pulse in pipeline.pulses if pulse.silent_s(in_2_s) > 1.0]
+        status = publisher.status()
+        pipeline.join()
+    assert status.state == ("live" if slow else "stalled")
+    assert status.frame_interval_s == source.frame_interval_s
+    assert silent == ([] if slow else ["grab of cam"])
