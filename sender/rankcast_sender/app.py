@@ -27,7 +27,7 @@ from rankcast_sender.publisher import Publisher
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
 from rankcast_sender.sources import Source, check_query, parse_source
-from rankcast_sender.sources.opencv_camera import CameraOptions, CameraSource
+from rankcast_sender.sources.opencv_camera import CameraOptions, OpenCVCamera
 from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
 from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 # Scheme of a source URI -> its options and its class.
 _SOURCES: Final[Mapping[str, tuple[Any, Callable[[str, Any], Source]]]] = MappingProxyType(
     {
-        "camera": (CameraOptions, CameraSource),
+        "camera": (CameraOptions, OpenCVCamera),
         "replay": (ReplayOptions, ReplaySource),
         "synthetic": (ConveyorOptions, ConveyorSource),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import math
 import os
 import stat
@@ -21,6 +22,8 @@ from rankcast.errors import SourceError
 from rankcast.frame import Pixels
 from rankcast.video.frame_converter import FrameConverter
 from rankcast.video.sample_layout import layout_of
+
+log = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES: Final = frozenset(
     {
@@ -199,6 +202,30 @@ class VideoFile:
         if missing:
             self.lost += missing
             self.fault = "the file is cut off"
+
+    def undamaged(self) -> Iterator[VideoFrame]:
+        """Decode the frames that no damage has reached, for training; log how many it reached.
+
+        Raises
+        ------
+        SourceError
+            If there is none, or none can be converted.
+        """
+        kept = left_out = 0
+        for frame in self:
+            if frame.corrupt or frame.tainted:
+                left_out += 1
+            else:
+                kept += 1
+                yield frame
+        if not kept:
+            reason = self.fault or "the file ends before the first frame"
+            raise SourceError(f"{self.path}: no frame can be decoded: {reason}")
+        if left_out or self.lost:
+            log.warning(
+                "%s: %d frames lost and %d left out as damaged: %s",
+                self.path, self.lost, left_out, self.fault or "the decoder reports damage",
+            )  # fmt: skip
 
     def _packets(self) -> Iterator[VideoPacket | None]:
         """Packets of the stream, and last None, which flushes the decoder."""

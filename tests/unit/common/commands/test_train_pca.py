@@ -102,7 +102,7 @@ def test_what_cannot_be_learnt_from_is_one_line(
     text = tmp_path / "text.mp4"
     text.write_text("no video")
     for path, word in (
-        (empty, "2 or more"), (tmp_path / "missing", "is no image"), (text, "no video"),
+        (empty, "2 or more"), (tmp_path / "missing", "is no image"), (text, "not a video file"),
         (folder / "000.png", "2 or more"),
     ):  # fmt: skip
         with pytest.raises(SourceError, match=word) as error:
