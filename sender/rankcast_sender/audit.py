@@ -11,7 +11,7 @@ from rankcast.atomic_file import os_reason
 from rankcast.errors import ImageFileError, SinkError
 from rankcast.frame import Frame
 from rankcast.images import write_image
-from rankcast.runtime import Mailbox, MailboxClosed, Worker
+from rankcast.runtime import Mailbox, Worker
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +63,7 @@ class Audit:
         self._worker.join(STOP_TIMEOUT_S)
 
     def _write_all(self) -> None:
-        while True:
-            try:
-                item = self._box.get()
-            except MailboxClosed:
-                return
-            if item is None:
-                continue
-            sequence, frame = item
+        for sequence, frame in self._box:
             path = self._folder / f"{self._camera}_{sequence:09d}.png"
             try:
                 write_image(path, frame.pixels, text=json.dumps({"frame": frame.frame}))

@@ -70,7 +70,7 @@ class CameraPipeline:
         """Processor time of the process at the first frame, where streaming begins."""
         self._camera.source.opening()
         self._workers = (
-            Worker("rankcast-grab", self._grab, self._camera.no_more),
+            Worker("rankcast-grab", self._grab, self._camera.mailbox.close),
             Worker("rankcast-encode", self._encode, self._encode_ended),
         )
 
@@ -160,7 +160,13 @@ class CameraPipeline:
                     break
                 self._count_gaps(source)
                 # A source that was opened again counts from 0; the stream does not.
-                frame = _stamped(replace(frame, frame=first_frame + frame.frame))
+                frame = replace(frame, frame=first_frame + frame.frame)
+                if not frame.t_capture_mono_ns:
+                    frame = replace(
+                        frame,
+                        t_capture_mono_ns=time.monotonic_ns(),
+                        t_capture_utc_ns=time.time_ns(),
+                    )
                 self._next_frame = frame.frame + 1
                 self.cpu_start_s = self.cpu_start_s or time.process_time()
                 # Without real time the slowest viewer sets the pace.
@@ -202,17 +208,19 @@ class CameraPipeline:
 
     def _encode(self) -> None:
         camera, publisher = self._camera, self._publisher
-        for frame in camera.frames():
+        for frame in camera.mailbox:
             if self._stop.is_set():
                 camera.ledger.lose(MAILBOX)
                 continue
+            camera.pulse.beat()
             try:
                 sequence = publisher.publish(publisher.encode(frame))
             except UnsupportedImageError as exc:
+                sequence = None
                 self._check_refusal(frame, exc)
-                continue
             if self._audit is not None and sequence is not None:
                 self._audit.offer(sequence, frame)
+            camera.pulse.rest()
 
     def _check_refusal(self, frame: Frame, refusal: UnsupportedImageError) -> None:
         """Log a frame that the codec refused; raise if the codec cannot encode this camera."""
@@ -230,10 +238,3 @@ class CameraPipeline:
         self._stop.set()
         self._camera.discard()
         self._done.set()
-
-
-def _stamped(frame: Frame) -> Frame:
-    """Stamp a frame whose source knows no capture time with the present time."""
-    if frame.t_capture_mono_ns:
-        return frame
-    return replace(frame, t_capture_mono_ns=time.monotonic_ns(), t_capture_utc_ns=time.time_ns())

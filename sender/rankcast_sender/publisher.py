@@ -196,7 +196,7 @@ class Publisher:
                 camera.ledger.lose(STOPPED)
         if not sent:
             return None
-        camera.figures.add(packet)
+        camera.figures.add(len(packet.data), packet.header)
         return packet.header.sequence
 
     def wait_viewers(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -16,7 +16,6 @@ from rankcast.runtime import (
     Balance,
     Ledger,
     Mailbox,
-    MailboxClosed,
     Pulse,
     clock_quality,
 )
@@ -64,8 +63,8 @@ class SenderFacts(Protocol):
 class Camera:
     """State of one camera, from the grabbed frame to the packet handed to the socket.
 
-    The grab thread calls `put` and `lose`, the encode thread iterates over `frames`, the socket
-    thread counts what it sent through `channel`, and requests read and set the rest.
+    The grab thread calls `put` and `lose`, the encode thread takes frames from `mailbox`, the
+    socket thread counts what it sent through `channel`, and requests read and set the rest.
 
     Parameters
     ----------
@@ -96,7 +95,8 @@ class Camera:
         """True once no more frames will be sent."""
         self._newest = NewestFrame()
         self._reports = ViewerReports()
-        self._mailbox: Mailbox[Frame] = Mailbox(newest_wins=options.realtime)
+        self.mailbox: Mailbox[Frame] = Mailbox(newest_wins=options.realtime)
+        """Grabbed frames for the encode thread."""
         self._replaced = 0
         self.channel = Channel(
             name=self.name,
@@ -136,29 +136,14 @@ class Camera:
         In real time a frame that still waits is replaced and counted; otherwise `put` waits.
         """
         self.grabbed(frame)
-        taken = self._mailbox.put(frame)
-        replaced, self._replaced = self._mailbox.replaced - self._replaced, self._mailbox.replaced
+        taken = self.mailbox.put(frame)
+        replaced, self._replaced = self.mailbox.replaced - self._replaced, self.mailbox.replaced
         self.ledger.lose(MAILBOX, replaced if taken else 1)
         return taken
 
-    def frames(self) -> Iterator[Frame]:
-        """Yield grabbed frames, in the encode thread, until the grab thread calls `no_more`."""
-        while True:
-            try:
-                with self.pulse.resting():
-                    frame = self._mailbox.get()
-            except MailboxClosed:
-                return
-            if frame is not None:
-                yield frame
-
-    def no_more(self) -> None:
-        """End `frames` once the waiting frame was taken."""
-        self._mailbox.close()
-
     def discard(self) -> None:
-        """Take no more frames, and count a frame that still waits as lost."""
-        self.ledger.lose(MAILBOX, self._mailbox.discard())
+        """Close the mailbox, and count a frame that still waits in it as lost."""
+        self.ledger.lose(MAILBOX, self.mailbox.discard())
 
     def lose(self, cause: str, count: int = 1) -> None:
         """Count frames that the source lost before they were grabbed."""

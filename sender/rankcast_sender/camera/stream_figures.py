@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from rankcast.encoder import EncodedPacket
 from rankcast.numerics import Fidelity
+from rankcast.wire import Header
 
 RATE_INTERVAL_S: Final = 0.5
 """Rates are taken over at least this time: a status for a new viewer comes at any moment."""
@@ -43,11 +43,10 @@ class StreamFigures:
         """Size of all packets together."""
         return self._packet_bytes
 
-    def add(self, packet: EncodedPacket) -> None:
+    def add(self, packet_bytes: int, header: Header) -> None:
         """Take in one packet that was handed to the socket."""
-        header = packet.header
         with self._lock:
-            self._packet_bytes += len(packet.data)
+            self._packet_bytes += packet_bytes
             for fidelity in (self.fidelity, self._interval):
                 fidelity.add(header.rank, header.energy, header.psnr_db)
 

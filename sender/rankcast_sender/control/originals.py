@@ -11,7 +11,7 @@ from typing import Final
 
 from rankcast.encoder import Encoder
 from rankcast.errors import RankcastError
-from rankcast.runtime import Mailbox, MailboxClosed, Worker
+from rankcast.runtime import Mailbox, Worker
 from rankcast.wire import STREAM_ID_BYTES, Reply
 from rankcast_sender.control.controlled_camera import ControlledCamera
 
@@ -76,12 +76,8 @@ class Originals:
         self._worker.join(STOP_TIMEOUT_S)
 
     def _run(self) -> None:
-        while True:
-            try:
-                request = self._box.get()
-            except MailboxClosed:
-                return
-            if request is not None and not self._stopped.is_set():
+        for request in self._box:
+            if not self._stopped.is_set():
                 request.finish(self._code(request))
 
     def _left_bytes(self) -> int:
