@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import zmq
-
 from rankcast.errors import SettingsError
 from rankcast.frame import Scalar
 from rankcast.net import (
@@ -20,6 +18,7 @@ from rankcast.net import (
     check_endpoint,
     check_exposure,
     is_loopback,
+    new_context,
     server_keys,
 )
 from rankcast.runtime import Pulse
@@ -110,26 +109,19 @@ class SenderSockets:
         self._control: ControlThread | None = None
         self._closed = False
         default_linger_s = REALTIME_LINGER_S if options.realtime else LOSSLESS_LINGER_S
-        self.context: Context = zmq.Context()
-        try:
-            self.xpub = XpubThread(
-                self.context,
-                options.bind,
-                connection,
-                lossless=not options.realtime,
-                linger_s=options.linger_s or default_linger_s,
+        # Last, and the only thing that the constructor opens.
+        self.context: Context = new_context()
+        self.xpub = XpubThread(
+            self.context,
+            options.bind,
+            connection,
+            lossless=not options.realtime,
+            linger_s=options.linger_s or default_linger_s,
+        )
+        if self.control:
+            self._control = ControlThread(
+                self.context, self.control, connection, self._handler, self._identify
             )
-            try:
-                if self.control:
-                    self._control = ControlThread(
-                        self.context, self.control, connection, self._handler, self._identify
-                    )
-            except BaseException:
-                self.xpub.close()
-                raise
-        except BaseException:
-            self.context.term()
-            raise
 
     @property
     def control_port(self) -> int:
@@ -172,6 +164,7 @@ class SenderSockets:
             # Before any socket is bound: libzmq asks the authenticator about every connection.
             self._authenticator = Authenticator(self.context, self._authorized)
             self._authenticator.on_revoked(self.rebind)
+            self._authenticator.start()
         self.xpub.start()
         if self._control is not None:
             self._control.start()
