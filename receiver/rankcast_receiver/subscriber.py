@@ -103,7 +103,7 @@ class Subscriber:
         self._stopped = stopped
         self._on_state = on_state
         self._states: tuple[CameraState, ...] = ()
-        self._patience = LogLimiter()
+        self._patience = LogLimiter(burst=20)
         self._told: dict[tuple[str, str], tuple[State, float]] = {}
         limits = limits or Limits()
         options = SocketOptions(

@@ -102,7 +102,7 @@ class Connection:
         self.endpoint = endpoint
         self.cameras = tuple(cameras)
         self.streams: dict[str, CameraStream] = {}
-        self._patience = LogLimiter()
+        self._patience = LogLimiter(burst=20)
         """What is known of each camera, by its name at the sender."""
         self.clock = SenderClock()
         self.foreign_messages = 0

@@ -111,7 +111,7 @@ class CameraStream:
         a codec or a model, not damage on the way. In ASCII."""
         self.keyframe_requests = 0
         self._clock = clock or SenderClock()
-        self._patience = patience or LogLimiter()
+        self._patience = patience or LogLimiter(burst=20)
         self._delays: list[Delay] = []
         self._limits = limits
         self._models = models

@@ -22,6 +22,7 @@ from rankcast.models import SUFFIX
 from rankcast.opencv import cv2
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
+from rankcast.video import VideoFile
 
 MAX_PICTURES: Final = 2000
 """Of more pictures only every second, fourth ... is used: 2000 take seconds to decompose."""
@@ -157,16 +158,10 @@ def _pictures(paths: Sequence[Path], grey: bool) -> Iterator[tuple[Path, Pixels]
 
 
 def _video(path: Path, grey: bool) -> Iterator[tuple[Path, Pixels]]:
-    video: Any = cv2.VideoCapture(str(path))
-    try:
-        read, frame = video.read()
-        if not read:
-            raise SourceError(f"{path}: cannot be read as a video")
-        while read:
-            yield path, cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if grey else frame
-            read, frame = video.read()
-    finally:
-        video.release()
+    with VideoFile(path) as video:
+        for frame in video.undamaged():
+            colour = grey and frame.pixels.ndim == 3
+            yield path, cv2.cvtColor(frame.pixels, cv2.COLOR_BGR2GRAY) if colour else frame.pixels
 
 
 def _held(found: Components, count: int) -> str:
