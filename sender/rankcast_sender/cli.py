@@ -32,7 +32,7 @@ ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
               help="Open the source when N viewers have subscribed.")  # fmt: skip
 @click.option("--audit", metavar="DIR", help="Keep originals of some published frames in DIR.")
 @click.option("--audit-every", type=int, metavar="N", help="Keep every N-th original [20].")
-@click.option("--key", metavar="NAME.key", help="Secret key of this station; encrypts all traffic.")
+@click.option("--key", metavar="NAME.key", help="Secret key of this sender; encrypts all traffic.")
 @click.option("--authorized", metavar="DIR", help="Directory of the public keys that may connect.")
 @click.option("--insecure", is_flag=True, default=None,
               help="Let anybody on the network watch and control, without keys.")  # fmt: skip

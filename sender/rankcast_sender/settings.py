@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field, field_validator, model_validator
 
@@ -88,10 +88,10 @@ class AuditTable(Table):
 
 
 class SecurityTable(Table):
-    """``[security]``: the key of this station, and the keys that may connect."""
+    """``[security]``: the key of this sender, and the keys that may connect."""
 
     key: str = ""
-    """Secret key of this station, ``NAME.key``; empty: no encryption, anybody may connect."""
+    """Secret key of this sender, ``NAME.key``; empty: no encryption, anybody may connect."""
     authorized: str = ""
     """Directory of the public keys that may connect; read again every second."""
     insecure: bool = False
@@ -123,7 +123,7 @@ class ProcessTable(Table):
     """Processors for kernels, BLAS and OpenCV; 0 is all that this process may use."""
 
 
-_CODEC_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+_CODEC_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "svd-patch": {"keyframe_interval_s": 10.0},
     "kmeans": {"fewer_colours": "code"},
 }
