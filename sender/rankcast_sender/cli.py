@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rankcast.path_parameter import PATH
 from rankcast.settings import command_layers
 from rankcast_sender.camera_tables import camera_settings, cameras_to_toml
 
@@ -30,15 +31,21 @@ ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
               help="Send the newest frame, or send every frame [realtime].")  # fmt: skip
 @click.option("--wait-viewers", type=int, metavar="N",
               help="Open the source when N viewers have subscribed.")  # fmt: skip
-@click.option("--audit", metavar="DIR", help="Keep originals of some published frames in DIR.")
+@click.option(
+    "--audit", type=PATH, metavar="DIR", help="Keep originals of some published frames in DIR."
+)
 @click.option("--audit-every", type=int, metavar="N", help="Keep every N-th original [20].")
-@click.option("--key", metavar="NAME.key", help="Secret key of this sender; encrypts all traffic.")
-@click.option("--authorized", metavar="DIR", help="Directory of the public keys that may connect.")
+@click.option(
+    "--key", type=PATH, metavar="NAME.key", help="Secret key of this sender; encrypts all traffic."
+)
+@click.option(
+    "--authorized", type=PATH, metavar="DIR", help="Directory of the public keys that may connect."
+)
 @click.option("--insecure", is_flag=True, default=None,
               help="Let anybody on the network watch and control, without keys.")  # fmt: skip
-@click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
+@click.option("--report", type=PATH, metavar="FILE.json",
               help="Write totals at the end.")  # fmt: skip
-@click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--config", "config_file", type=PATH, metavar="FILE",
               help="Settings file; config/sender.toml lists all settings.")  # fmt: skip
 @click.option("--set", "sets", multiple=True, metavar="A.B=C",
               help="Change any setting; repeatable.")  # fmt: skip

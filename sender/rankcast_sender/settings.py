@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from rankcast.codec import DEFAULT_CODEC
+from rankcast.codec import CODECS_BY_NAME, DEFAULT_CODEC
 from rankcast.errors import SettingsError
 from rankcast.kernels import MAX_THREADS
 from rankcast.net import DEFAULT_ENDPOINT, check_endpoint
-from rankcast.settings import CodecTable, LogTable, Table
+from rankcast.settings import CodecTable, LogTable, OptionalPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_sender.sockets import control_address
 
@@ -81,7 +81,7 @@ class NetworkTable(Table):
 class AuditTable(Table):
     """``[audit]``: originals to compare with what viewers received."""
 
-    dir: str = ""
+    dir: OptionalPath = ""
     """Directory for the originals; empty is off."""
     every: int = Field(default=20, ge=1)
     """Keep the original of every published frame whose sequence number is a multiple of this."""
@@ -90,9 +90,9 @@ class AuditTable(Table):
 class SecurityTable(Table):
     """``[security]``: the key of this sender, and the keys that may connect."""
 
-    key: str = ""
+    key: OptionalPath = ""
     """Secret key of this sender, ``NAME.key``; empty: no encryption, anybody may connect."""
-    authorized: str = ""
+    authorized: OptionalPath = ""
     """Directory of the public keys that may connect; read again every second."""
     insecure: bool = False
     """Listen without keys on an address that other machines can reach."""
@@ -123,21 +123,13 @@ class ProcessTable(Table):
     """Processors for kernels, BLAS and OpenCV; 0 is all that this process may use."""
 
 
-_CODEC_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "svd-patch": {"keyframe_interval_s": 10.0},
-    "kmeans": {"fewer_colours": "code"},
-}
-"""Defaults of a sender that differ from those of the Python API. Viewers that lost frames, and
-recordings, find a key frame every 10 s at any frame rate; a frame with few colours is sent."""
-
-
 def _with_codec_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     # `--set codec.quality=60` alone means the default codec.
     table = {"name": DEFAULT_CODEC, **given}
-    for name, options in _CODEC_DEFAULTS.items():
+    for name, codec in CODECS_BY_NAME.items():
         own = given.get(name, {})
-        if isinstance(own, dict):
-            table[name] = {**options, **own}
+        if codec.sender_defaults and isinstance(own, dict):
+            table[name] = {**codec.sender_defaults, **own}
     return table
 
 
