@@ -36,7 +36,7 @@ ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
 )
 @click.option("--audit-every", type=int, metavar="N", help="Keep every N-th original [20].")
 @click.option(
-    "--key", type=PATH, metavar="NAME.key", help="Secret key of this station; encrypts all traffic."
+    "--key", type=PATH, metavar="NAME.key", help="Secret key of this sender; encrypts all traffic."
 )
 @click.option(
     "--authorized", type=PATH, metavar="DIR", help="Directory of the public keys that may connect."

@@ -34,7 +34,7 @@ class Publisher:
         True: a slow viewer loses frames, and no other viewer does. False: `send` waits for the
         slowest viewer.
     source : str
-        What the frames come from, for the status message.
+        Source of the frames, for the status message.
     socket : SocketOptions
         Queue, buffer and timeout of each connection; `unacknowledged_ms` 0 selects 5 s in real
         time and 60 s otherwise.
@@ -46,7 +46,7 @@ class Publisher:
     control : str
         Address of the control channel; empty selects the port of `bind` + 10, ``off`` none.
     key, authorized : path, optional
-        Secret key of this station, and directory of the public keys that may connect.
+        Secret key of this sender, and directory of the public keys that may connect.
     insecure : bool
         Listen without keys on an address that other machines can reach.
     sockets : SenderSockets, optional
@@ -267,7 +267,7 @@ class Publisher:
         return self.camera.state
 
     def status(self) -> Status:
-        """The status message of this moment."""
+        """Return the present status message."""
         return self.camera.status()
 
     def balance(self) -> Balance:

@@ -57,7 +57,7 @@ class SenderOptions:
     max_packet_bytes: int = Limits().max_packet_bytes
     """Largest packet in a reply to an `original` request."""
     key: Path | str | None = None
-    """Secret key of this station."""
+    """Secret key of this sender."""
     authorized: Path | str | None = None
     """Directory of the public keys that may connect."""
     insecure: bool = False

@@ -88,10 +88,10 @@ class AuditTable(Table):
 
 
 class SecurityTable(Table):
-    """``[security]``: the key of this station, and the keys that may connect."""
+    """``[security]``: the key of this sender, and the keys that may connect."""
 
     key: OptionalPath = ""
-    """Secret key of this station, ``NAME.key``; empty: no encryption, anybody may connect."""
+    """Secret key of this sender, ``NAME.key``; empty: no encryption, anybody may connect."""
     authorized: OptionalPath = ""
     """Directory of the public keys that may connect; read again every second."""
     insecure: bool = False

@@ -44,7 +44,7 @@ class StreamOptions:
     realtime: bool = True
     """True: a newer frame replaces one that still waits. False: every frame is sent."""
     source: str = ""
-    """What the frames come from, until the source describes itself."""
+    """Source of the frames, until the source describes itself."""
     max_packet_bytes: int = DEFAULT_MAX_PACKET_BYTES
 
 
@@ -223,7 +223,7 @@ class Camera:
         return self._reports.put(viewer, report, time.monotonic())
 
     def status(self) -> Status:
-        """The status message of this moment."""
+        """Return the present status message."""
         return self._status(self.viewers)
 
     def _status(self, viewers: int) -> Status:

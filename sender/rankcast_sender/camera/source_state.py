@@ -26,7 +26,7 @@ class SourceState:
     Parameters
     ----------
     description : str
-        What the frames come from, until a source describes itself.
+        Source of the frames, until a source describes itself.
     now_s : callable
         Monotonic clock.
     """
@@ -66,7 +66,7 @@ class SourceState:
         self._word = "backoff" if retry else "failed"
 
     def frame_grabbed(self) -> None:
-        """Note that a frame has come."""
+        """Note that a frame has arrived."""
         now_s = self._now_s()
         if self._last_frame_s is not None:
             self._intervals_s = (*self._intervals_s, now_s - self._last_frame_s)

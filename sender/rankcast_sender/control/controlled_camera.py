@@ -30,7 +30,7 @@ class ControlledCamera(Protocol):
         """The state in one word; see docs/wire.md."""
 
     def status(self) -> Status:
-        """The status message of this moment."""
+        """Return the present status message."""
 
     @property
     def settings(self) -> Mapping[str, Scalar]:

@@ -277,7 +277,7 @@ def test_a_camera_that_fails_is_opened_again_and_its_frame_numbers_go_on(
     assert all(source.closed_in is source.opened_in for source in opened)
 
 
-def test_the_pause_before_the_next_try_ends_when_the_station_stops(address: str) -> None:
+def test_the_pause_before_the_next_try_ends_when_the_sender_stops(address: str) -> None:
     def open_source() -> FakeSource:
         raise SourceError("camera:0 cannot be opened")
 
