@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from rankcast.errors import RankcastError
+from rankcast.library_environment import check_library_environment
 
 # A picture file may claim any size; OpenCV allocates it before reading on. 2^28 pixels
 # (16 k x 16 k) is above every industrial sensor and below what a station can hold.
@@ -19,6 +20,8 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # Seconds that a V4L2 read may block (10 by default); the camera source counts its own
 # time-out in such steps.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
+
+check_library_environment("OPENCV_")
 
 try:
     import cv2

@@ -217,7 +217,9 @@ def _watch(
             return
         station.check()
         active = [camera for camera in cameras if not camera.ended]
-        manager.feed([*station.pulses, *(p for camera in active for p in camera.pipeline.pulses)])
+        manager.notify_watchdog(
+            [*station.pulses, *(p for camera in active for p in camera.pipeline.pulses)]
+        )
         active[0].pipeline.wait(POLL_S)
         for camera in cameras:
             if not camera.ended and camera.pipeline.wait(0):
@@ -229,7 +231,7 @@ def _watch(
             for camera in cameras:
                 if not camera.ended:
                     _log_rates(camera, now - before)
-            manager.say(", ".join(f"{c.name} {c.pipeline.state()}" for c in active))
+            manager.show_status(", ".join(f"{c.name} {c.pipeline.state()}" for c in active))
             before = now
 
 

@@ -6,7 +6,6 @@ import json
 import re
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from typing import Any
 from rankcast.errors import RankcastError, SettingsError, TransportError
 from rankcast.frame import Pixels
 from rankcast.images import read_image, read_text
+from rankcast.python_process import python_command
 
 AUDIT_EVERY = 8
 """Each eighth frame is kept on both sides and compared: PNG files cost time of their own."""
@@ -52,7 +52,7 @@ class _Child:
         self.module = module
         self.lines: deque[str] = deque(maxlen=50)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            python_command("-m", module, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
