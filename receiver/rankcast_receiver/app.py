@@ -173,7 +173,7 @@ def _watch(
     if window is not None:
 
         def stopped() -> bool:
-            manager.feed(pipeline.pulses)
+            manager.notify_watchdog(pipeline.pulses)
             return flag.requested
 
         window.stop_when(stopped)
@@ -181,7 +181,7 @@ def _watch(
         return
     before, before_frames, before_bytes = time.monotonic(), 0, 0
     while not pipeline.wait(POLL_S) and not flag.requested:
-        manager.feed(pipeline.pulses)
+        manager.notify_watchdog(pipeline.pulses)
         now = time.monotonic()
         if now - before < STATS_INTERVAL_S:
             continue

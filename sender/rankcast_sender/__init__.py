@@ -4,7 +4,8 @@ with rankcast_sender.Publisher("tcp://127.0.0.1:5555", name="cam") as publisher:
     publisher.send(pixels, meta={"serial": "A17"})
 """
 
-from typing import TYPE_CHECKING
+# Not that of `typing`, which `python -m` would take from the current folder at this point.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from rankcast_sender.publisher import Publisher

@@ -248,7 +248,9 @@ def _watch(
             if flag.requested:
                 return
             sockets.check()
-            manager.feed([*sockets.pulses, *(p for s in active for p in s.pipeline.pulses)])
+            manager.notify_watchdog(
+                [*sockets.pulses, *(p for s in active for p in s.pipeline.pulses)]
+            )
             active[0].pipeline.wait(POLL_S)
             for stream in active:
                 if stream.pipeline.wait(0):
@@ -260,7 +262,7 @@ def _watch(
                 for stream in streams:
                     if not stream.ended:
                         status_log.report(stream.name, *stream.status_line(now_s - reported_s))
-                manager.say(", ".join(f"{s.name} {s.camera.state}" for s in active))
+                manager.show_status(", ".join(f"{s.name} {s.camera.state}" for s in active))
                 reported_s = now_s
     finally:
         status_log.close()

@@ -131,7 +131,9 @@ def test_the_doorkeeper_target_notices_a_key_that_nobody_authorised(
     target = make("doorkeeper")
     messages = split_messages((SEEDS / "doorkeeper" / "life.seq").read_bytes())
     known = target._doorkeeper.AuthorizedKey("eve", b"", "viewer")
-    monkeypatch.setattr("rankcast.net.keys.Authorized.find", lambda _self, _public: known)
+    monkeypatch.setattr(
+        "rankcast.net.authorized_keys.Authorized.find", lambda _self, _public: known
+    )
     with pytest.raises(AssertionError):
         target.run(messages)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rankcast.net import CurveClient, Role, authorize, client_keys, new_key
-from rankcast.net.keys import load_secret
+from rankcast.net.key_file import read_secret
 from support.viewers import sending
 
 JPEG = ("--codec", "jpeg")
@@ -49,4 +49,4 @@ class KeyedStation:
 
     def secrets(self) -> list[str]:
         """Every secret there is."""
-        return [load_secret(path).secret.decode() for path in self.folder.glob("*.key")]
+        return [read_secret(path).secret.decode() for path in self.folder.glob("*.key")]

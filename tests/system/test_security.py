@@ -143,9 +143,9 @@ def test_without_the_right_keys_nothing_comes_and_the_reason_is_told(
     station.make("viewer1")
     station.make("eve", None)
     cases = {
-        "none": ([], "wants a key"),
+        "none": ([], "requires a key"),
         "unknown": (station.options("eve"), "does not know this key"),
-        "wrong_server": (station.options("viewer1", "eve"), "is --server-key right?"),
+        "wrong_server": (station.options("viewer1", "eve"), "check --server-key"),
     }
     with station.sending() as sender, Viewer(
         sender.address, curves=station.curves("viewer1")

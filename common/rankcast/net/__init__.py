@@ -1,16 +1,9 @@
-"""Sockets: options, keys, the state of a link, and the client of the control channel."""
+"""ZeroMQ sockets: options, threads, keys, the state of a link, and the control client."""
 
+from rankcast.net.authorized_keys import AuthorizedKey, authorize, load_authorized, revoke
 from rankcast.net.control_client import ControlClient
-from rankcast.net.keys import (
-    AuthorizedKey,
-    Role,
-    authorize,
-    client_keys,
-    load_authorized,
-    new_key,
-    revoke,
-    server_keys,
-)
+from rankcast.net.key_file import Role
+from rankcast.net.keys import client_keys, new_key, server_keys
 from rankcast.net.link_monitor import Link, LinkMonitor
 from rankcast.net.socket_thread import SocketThread
 from rankcast.net.transport import (

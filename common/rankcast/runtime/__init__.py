@@ -1,4 +1,4 @@
-"""What keeps a process running: threads, mailboxes, ledgers, signals, clocks."""
+"""Parts of a running process: threads, mailboxes, ledgers, signals, logs, clocks."""
 
 from rankcast.runtime.clock_offset import ClockOffset
 from rankcast.runtime.ledger import (

@@ -1,4 +1,4 @@
-"""The command `rankcast`: its subcommands by entry point, and errors as one line."""
+"""The command `rankcast`: subcommands from entry points, errors as one line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rankcast.runtime.logs import configure_logs
 
 GROUP = "rankcast.commands"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-# The order in `rankcast --help`: from the first thing a stranger tries on.
+# The order in `rankcast --help`: first what a newcomer tries first.
 _ORDER = (
     "demo",
     "send",
@@ -34,10 +34,10 @@ _ORDER = (
 
 
 class CommandGroup(click.Group):
-    """Loads a subcommand only when it is asked for, so that `receive` starts fast."""
+    """Loads a subcommand only when it runs, so that `receive` starts fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Names of all installed subcommands."""
+        """Return the names of all installed subcommands."""
         found = _entry_points()
         return [name for name in _ORDER if name in found] + sorted(found.keys() - set(_ORDER))
 
@@ -47,7 +47,7 @@ class CommandGroup(click.Group):
         if entry is None:
             return None
         command = entry.load()
-        assert isinstance(command, click.Command), f"{entry.value} is no command"
+        assert isinstance(command, click.Command), f"{entry.value} is not a command"
         return command
 
 
@@ -79,16 +79,11 @@ def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "
         # Flushed here, where a full disk or a closed pipe can still be reported.
         sys.stdout.flush()
     except BrokenPipeError:
-        _give_stdout_up()
+        _discard_stdout()
         return 1
     except OSError as exc:
-        _give_stdout_up()
-        at = f"{exc.filename}: " if exc.filename else ""
-        _report(name, f"{at}{os_reason(exc)}")
-        return 1
-    except RankcastError as exc:
-        _report(name, exc)
-        return exc.exit_code
+        _discard_stdout()
+        return report_failure(name, exc)
     except click.ClickException as exc:
         # With the usage above the error: several lines, which quote the arguments.
         shown = io.StringIO()
@@ -101,10 +96,27 @@ def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "
     except (click.Abort, KeyboardInterrupt):
         _report(name, "interrupted")
         return 1
-    except MemoryError:
-        _report(name, "not enough memory for images of this size")
-        return 1
+    except (RankcastError, ImportError, MemoryError) as exc:
+        return report_failure(name, exc)
     return result if isinstance(result, int) else 0
+
+
+def report_failure(name: str, error: BaseException) -> int:
+    """Print one line that says why a command failed, and return its exit code."""
+    match error:
+        case RankcastError():
+            _report(name, error)
+            return error.exit_code
+        case OSError():
+            at = f"{error.filename}: " if error.filename is not None else ""
+            _report(name, f"{at}{os_reason(error)}")
+        case ImportError():
+            _report(name, f"{error.name or 'a library'} cannot be imported: {error}")
+        case MemoryError():
+            _report(name, "not enough memory for images of this size")
+        case _:
+            _report(name, f"{type(error).__name__}: {error}")
+    return 1
 
 
 def _report(name: str, error: object) -> None:
@@ -112,8 +124,8 @@ def _report(name: str, error: object) -> None:
     click.echo(f"{name}: {printable(error)}", err=True)
 
 
-def _give_stdout_up() -> None:
-    """Let the interpreter's own last flush succeed when standard output takes nothing more."""
+def _discard_stdout() -> None:
+    """Let the interpreter's own last flush succeed when standard output cannot be written."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -255,7 +255,7 @@ def test_a_refused_key_is_said_when_the_wait_is_over() -> None:
     with (
         sender(address, options=keys),
         Subscriber(address, timeout_s=1.0) as subscriber,
-        pytest.raises(NoStreamError, match="the sender wants a key"),
+        pytest.raises(NoStreamError, match="the sender requires a key"),
     ):
         list(subscriber)
     # Between two libzmq ends nothing decides it: both have the other's mechanism in the same
@@ -296,8 +296,8 @@ def greeted_with(said: bytes) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("said", "state", "words"),
     [
-        pytest.param(GREETING, State.KEY_REFUSED, "the sender wants a key", id="greets"),
-        pytest.param(b"", State.PROTOCOL_REFUSED, "perhaps the sender wants a key", id="leaves"),
+        pytest.param(GREETING, State.KEY_REFUSED, "the sender requires a key", id="greets"),
+        pytest.param(b"", State.PROTOCOL_REFUSED, "the sender may require a key", id="leaves"),
     ],
 )
 def test_what_is_said_follows_from_which_end_finds_the_other_without_keys(

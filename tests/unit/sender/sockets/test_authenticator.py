@@ -26,7 +26,7 @@ from rankcast.net import (
     revoke,
     server_keys,
 )
-from rankcast.net.keys import load_secret
+from rankcast.net.key_file import read_secret
 from rankcast.runtime.logs import TextFormatter
 from rankcast_sender.sockets import authenticator as authenticator_module
 from rankcast_sender.sockets import key_policy as key_policy_module
@@ -287,7 +287,7 @@ def test_a_malformed_file_keeps_the_old_set_and_shouts_until_it_is_repaired(
     monkeypatch.setattr(key_policy_module, "ALARM_INTERVAL_S", 0.001)
     server, client = contexts
     known = keys.make("anna", Role.VIEWER)
-    secret = load_secret(keys.cam_secret).secret.decode()
+    secret = read_secret(keys.cam_secret).secret.decode()
     authenticator = started(server, keys.authorized)
     told = threading.Event()
     authenticator.on_revoked(told.set)
@@ -318,7 +318,7 @@ def test_a_folder_that_vanishes_keeps_the_old_set(contexts: Contexts, keys: Keys
 
 def test_a_malformed_folder_lets_nothing_start(contexts: Contexts, keys: Keys) -> None:
     (keys.authorized / "bad.pub").write_text("nonsense")
-    with pytest.raises(SettingsError, match=r"bad\.pub: is no key file"):
+    with pytest.raises(SettingsError, match=r"bad\.pub: is not a key file"):
         Authenticator(contexts[0], keys.authorized)
 
 
