@@ -19,6 +19,8 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rankcast.errors import ImageFileError, SinkError
+from typing import Final
+
 from rankcast.frame import Frame, Scalar
 from rankcast.images import write_image
 
@@ -78,6 +80,7 @@ class SaveSink:
     """
 
     name = "save"
+    wants: Final = "frames"
 
     def __init__(self, options: SaveOptions) -> None:
         self.options = options
