@@ -44,7 +44,7 @@ class Intake:
         self.models = models
         self.ledger = Ledger()
         self.streams: dict[str, CameraStream] = {}
-        self._patience = LogLimiter()
+        self._patience = LogLimiter(burst=20)
         self.foreign = 0
         """Messages whose topic is none of Rankcast's."""
         self.errors: list[WireError] = []

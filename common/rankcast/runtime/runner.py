@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ import click
 from rankcast.atomic_file import os_reason
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.printable import printable
+from rankcast.runtime.logs import configure_logs
 
 GROUP = "rankcast.commands"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -63,45 +64,52 @@ def rankcast() -> None:
 def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "rankcast") -> int:
     """Run a command and return its exit code; errors become one line on stderr.
 
-    0 done, 1 failed, 2 wrong usage or settings, 4 no stream.
+    Returns
+    -------
+    int
+        0 done, 1 failed, 2 wrong usage or settings, 4 no stream.
     """
     level = os.environ.get("RANKCAST_LOG_LEVEL", "INFO").upper()
     if level not in _LEVELS:
-        click.echo(f"{name}: RANKCAST_LOG_LEVEL={level!r:.40}, want {', '.join(_LEVELS)}", err=True)
+        _report(name, f"got RANKCAST_LOG_LEVEL={level!r:.40}, want one of {', '.join(_LEVELS)}")
         return SettingsError.exit_code
-    logging.basicConfig(
-        level=level,
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        datefmt="%H:%M:%S",
-        stream=sys.stderr,
-    )
+    configure_logs("text", level)
     try:
         result = command.main(args=argv, prog_name=name, standalone_mode=False)
-        # Here, where a full disk or a closed pipe can still be said and counted.
+        # Flushed here, where a full disk or a closed pipe can still be reported.
         sys.stdout.flush()
     except BrokenPipeError:
         _give_stdout_up()
         return 1
     except OSError as exc:
         _give_stdout_up()
-        at = f"{printable(exc.filename)}: " if exc.filename else ""
-        click.echo(f"{name}: {at}{os_reason(exc)}", err=True)
+        at = f"{exc.filename}: " if exc.filename else ""
+        _report(name, f"{at}{os_reason(exc)}")
         return 1
     except RankcastError as exc:
-        click.echo(f"{name}: {exc}", err=True)
+        _report(name, exc)
         return exc.exit_code
     except click.ClickException as exc:
-        exc.show()
+        # With the usage above the error: several lines, which quote the arguments.
+        shown = io.StringIO()
+        exc.show(shown)
+        for line in shown.getvalue().splitlines():
+            click.echo(printable(line), err=True)
         return exc.exit_code
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo(f"{name}: interrupted", err=True)
+        _report(name, "interrupted")
         return 1
     except MemoryError:
-        click.echo(f"{name}: not enough memory for pictures of this size", err=True)
+        _report(name, "not enough memory for images of this size")
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _report(name: str, error: object) -> None:
+    """Print one line about `error`; it may quote peers, files and arguments."""
+    click.echo(f"{name}: {printable(error)}", err=True)
 
 
 def _give_stdout_up() -> None:

@@ -1,5 +1,6 @@
 """Settings: defaults, TOML files, environment variables and `--set`, validated."""
 
+from rankcast.settings.log_table import LogTable
 from rankcast.settings.schema import (
     CodecTable,
     Layer,
@@ -15,6 +16,7 @@ from rankcast.settings.schema import (
 __all__ = [
     "CodecTable",
     "Layer",
+    "LogTable",
     "Table",
     "command_layers",
     "option_layers",

@@ -51,7 +51,7 @@ def test_a_start_and_an_end_are_told(notify: NotifySocket) -> None:
         manager.say("cam live\nREADY=0")
         manager.feed([])
     assert all_of(notify) == [
-        "EXTEND_TIMEOUT_USEC=300000000", "READY=1", "STATUS=cam live?READY=0", "STOPPING=1",
+        "EXTEND_TIMEOUT_USEC=300000000", "READY=1", r"STATUS=cam live\nREADY=0", "STOPPING=1",
     ]  # fmt: skip
 
 

@@ -135,10 +135,10 @@ def test_control_characters_of_a_foreign_sender_reach_no_terminal() -> None:
     status = parse(
         {"source": "a\x1b[2Jb\nc", "state": "\x07", "codec": "\u202e", "lost": {"x\x1b[31m\n": 2}}
     )
-    assert status.source == "a?[2Jb?c"
-    assert status.state == "?"
-    assert status.codec == "?"
-    assert status.lost == {"x?[31m?": 2}
+    assert status.source == r"a\x1b[2Jb\nc"
+    assert status.state == r"\x07"
+    assert status.codec == r"\u202e"
+    assert status.lost == {r"x\x1b[31m\n": 2}
 
 
 def test_a_long_or_broken_source_name_does_not_stop_the_sender() -> None:
