@@ -139,7 +139,9 @@ def _camera(state: CameraState, outcome: Outcome) -> dict[str, Any]:
         "sender": state.endpoint,
         "state": state.state.value,
         "detail": state.detail,
-        "published": balance.entered if balance and state.camera not in outcome.unconfirmed else None,
+        "published": balance.entered
+        if balance and state.camera not in outcome.unconfirmed
+        else None,
         "received": balance.passed if balance else 0,
         "lost": dict(sorted(balance.lost.items())) if balance else {},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -170,7 +170,7 @@ class Subscriber:
         """Return the same for sinks that take packets: every new packet passes."""
         return _sum(stream.packet_ledger.balance() for stream in self.streams.values())
 
-    def packets(self) -> Iterator[PacketBatch]:
+    def packets(self) -> Generator[PacketBatch, None, None]:
         """Yield what was received until the stream ends; often nothing, for `decoder` all the same.
 
         Raises

@@ -251,12 +251,7 @@ class Connection:
         statuses = (stream.status for stream in self._streams.streams.values())
         announced = {status.control for status in statuses if status is not None}
         control = self._control
-        if (
-            control is None
-            or len(announced) != 1
-            or control.answered
-            or control.age_s < CONTROL_S
-        ):
+        if control is None or len(announced) != 1 or control.answered or control.age_s < CONTROL_S:
             return False
         port = announced.pop()
         if port and control.endpoint.endswith(f":{port}"):

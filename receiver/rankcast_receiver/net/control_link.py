@@ -129,7 +129,9 @@ class ControlLink:
         """Send the pings that are due; True when the socket was replaced."""
         now = self._now_s()
         if self._unanswered_s is not None and now - self._unanswered_s > self._silence_limit_s:
-            self._silence_limit_s = min(REBUILD_MAX_S, self._silence_limit_s * random.uniform(1.5, 2.0))
+            self._silence_limit_s = min(
+                REBUILD_MAX_S, self._silence_limit_s * random.uniform(1.5, 2.0)
+            )
             self._client.close()
             self._client = self._open()
             self.restart()

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from rankcast.errors import LimitError, UnknownVersionError, WireError
 from rankcast.frame import Frame
@@ -22,6 +23,10 @@ from rankcast_receiver.stream.sequence_gaps import SequenceGaps
 from rankcast_receiver.stream.stream_options import StreamOptions
 
 log = logging.getLogger(__name__)
+
+LOG_BURST: Final = 20
+"""Lines at once, then one a second, for all cameras of a sender together: a hostile one has 64 names
+to misbehave under, and a line a second each would fill a disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +97,11 @@ class CameraStream:
         self.captured_s: float | None = None
         """When that frame was captured, on the same clock; None where that is unknown."""
         self.ended = False
+        self.refused_packets = 0
+        """Packets that were refused before they were decoded."""
         self.keyframe_requests = 0
         self.delays = Delays()
-        log_limiter = log_limiter or LogLimiter()
+        log_limiter = log_limiter or LogLimiter(burst=LOG_BURST)
         self._clock = clock or SenderClock()
         self._options = options
         self._now_s = now_s
@@ -182,9 +189,7 @@ class CameraStream:
             if self.stream_id != stream_id:
                 begun = len(fresh)
             if packet is not None:
-                fresh.append(
-                    CameraPacket(self.camera, packet, message.data, message.t_received_s)
-                )
+                fresh.append(CameraPacket(self.camera, packet, message.data, message.t_received_s))
         # Pictures of a stream that has ended meanwhile.
         self.ledger.lose(SKIPPED_AS_OLD, begun)
         pictures = [item.packet for item in fresh[begun:]]
@@ -205,6 +210,7 @@ class CameraStream:
         except WireError as exc:
             # It has no trustworthy sequence: the next gap is attributed to it.
             self._gaps.note_lost(REFUSED_PACKET)
+            self.refused_packets += 1
             if isinstance(exc, LimitError | UnknownVersionError):
                 self._refusals.add(exc)
             else:

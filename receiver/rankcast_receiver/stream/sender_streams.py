@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from rankcast.errors import LimitError, WireError
 from rankcast.runtime import LogLimiter
 from rankcast_receiver.stream.camera_state import CameraState, Evidence, judge
-from rankcast_receiver.stream.camera_stream import CameraStream
+from rankcast_receiver.stream.camera_stream import LOG_BURST, CameraStream
 from rankcast_receiver.stream.link_facts import LinkFacts
 from rankcast_receiver.stream.received_packet import ReceivedPacket
 from rankcast_receiver.stream.sender_clock import SenderClock
@@ -17,9 +18,6 @@ from rankcast_receiver.stream.stream_options import StreamOptions
 
 MAX_CAMERAS: Final = 64
 """The names come from the peer, and each one costs a decoder."""
-LOG_BURST: Final = 20
-"""A hostile sender has 64 camera names to misbehave under: a line a second each would fill a
-disk."""
 
 
 class SenderStreams:
@@ -34,6 +32,8 @@ class SenderStreams:
     options : StreamOptions
     suffix : str
         Appended to the names of cameras, where several senders may use the same ones.
+    now_s : callable
+        Monotonic clock.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class SenderStreams:
         options: StreamOptions = StreamOptions(),  # noqa: B008 - frozen
         *,
         suffix: str = "",
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint = endpoint
         self.cameras = tuple(cameras)
@@ -51,6 +52,7 @@ class SenderStreams:
         """Packets with a topic of Rankcast's that belong to no camera."""
         self._options = options
         self._suffix = suffix
+        self._now_s = now_s
         self._streams: dict[str, CameraStream] = {}
         self._accepted: Counter[str] = Counter()
         self._log_limiter = LogLimiter(burst=LOG_BURST)
@@ -116,7 +118,11 @@ class SenderStreams:
             if len(self._streams) >= MAX_CAMERAS:
                 raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
             stream = self._streams[camera] = CameraStream(
-                camera + self._suffix, self._options, self.clock, self._log_limiter
+                camera + self._suffix,
+                self._options,
+                self.clock,
+                self._log_limiter,
+                now_s=self._now_s,
             )
         return stream
 

@@ -29,6 +29,8 @@ class StreamDecoder:
         Asked before each picture; True ends decoding.
     budget_s : float
         Time for all pictures of one turn.
+    now_s : callable
+        Monotonic clock.
     """
 
     def __init__(
@@ -37,11 +39,14 @@ class StreamDecoder:
         states: CameraStates,
         stopped: Callable[[], bool] = lambda: False,
         budget_s: float = DECODE_BUDGET_S,
+        *,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._senders = senders
         self._states = states
         self._stopped = stopped
         self._budget_s = budget_s
+        self._now_s = now_s
         self._next_states_s = float("-inf")
 
     def decode(self, batch: PacketBatch) -> Sequence[Decoded]:
@@ -52,10 +57,10 @@ class StreamDecoder:
         at least one picture.
         """
         waiting, dropped = self._route(batch)
-        until_s = time.monotonic() + self._budget_s
+        until_s = self._now_s() + self._budget_s
         turns = []
         for done, stream in enumerate(sorted(waiting, key=lambda stream: len(waiting[stream]))):
-            share_s = (until_s - time.monotonic()) / (len(waiting) - done)
+            share_s = (until_s - self._now_s()) / (len(waiting) - done)
             turns.append(
                 stream.decode(
                     waiting[stream], share_s, self._stopped, dropped=dropped.get(stream, 0)
@@ -63,7 +68,7 @@ class StreamDecoder:
             )
         # After decoding: packets that waited while this process stood still are no silence. Before
         # the frames are handed out: a late frame must not find the state of the frame before.
-        now_s = time.monotonic()
+        now_s = self._now_s()
         if now_s >= self._next_states_s:
             self._next_states_s = now_s + STATES_INTERVAL_S
             self._states.update(self._senders, batch.links)

@@ -206,7 +206,7 @@ def test_a_session_that_ends_over_every_picture_is_remade_less_and_less_often() 
         sender(address) as send,
         Subscriber(address, timeout_s=WAIT_S, limits=limits) as subscriber,
     ):
-        (connection,) = subscriber._connections
+        (connection,) = subscriber._receiver._connections
 
         def work() -> None:
             for _ in range(3):
@@ -214,14 +214,14 @@ def test_a_session_that_ends_over_every_picture_is_remade_less_and_less_often() 
                 send.say("cam")
                 send.socket.send(bytes(2 << 20))
             send.wait_viewers()
-            pauses_s.append(connection._renewal.pause_s)
+            pauses_s.append(connection._policy.pause_s)
             send.frame("cam")
 
         pauses_s: list[float] = []
         with in_thread(work):
             next(iter(subscriber))
         assert pauses_s[0] > GIVEN_UP_MAX_S
-        assert connection._renewal.pause_s == GIVEN_UP_FIRST_S, (
+        assert connection._policy.pause_s == GIVEN_UP_FIRST_S, (
             "with a picture everything is well again"
         )
 
