@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import zmq
-
 from rankcast.errors import SettingsError
 from rankcast.frame import Scalar
 from rankcast.net import (
@@ -20,6 +18,7 @@ from rankcast.net import (
     check_endpoint,
     check_exposure,
     is_loopback,
+    new_context,
     server_keys,
 )
 from rankcast.runtime import Pulse
@@ -105,7 +104,7 @@ class SenderSockets:
         self._authorized = None if authorized is None else Path(authorized)
         self.authority: Authenticator | None = None
         """Who checks keys; None without keys, and before `start`."""
-        self.context: Context = zmq.Context()
+        self.context: Context = new_context()
         self._closed = False
         unacknowledged_ms = UNACKNOWLEDGED_MS if realtime else LOSSLESS_UNACKNOWLEDGED_MS
         self.xpub = XpubThread(
@@ -166,6 +165,7 @@ class SenderSockets:
             # First: libzmq asks it about every connection.
             self.authority = Authenticator(self.context, self._authorized)
             self.authority.on_revoked(self.rebind)
+            self.authority.start()
         self.xpub.start()
         if self._control is not None:
             self._control.start()

@@ -77,8 +77,7 @@ class DeskTarget:
         for camera in cameras:
             desk.add(camera)
         thread = self._thread(None, "tcp://127.0.0.1:1", self._options, desk, self._identify)
-        with thread._wakeup:
-            self._serve(thread, desk, cameras, messages)
+        self._serve(thread, desk, cameras, messages)
 
     def _identify(self, client: bytes, user: str) -> Any:
         role = ROLES.get(user.encode()[:1])
@@ -108,7 +107,7 @@ class DeskTarget:
                 self._turn(thread, router, desk, cameras)
         for _ in range(2):
             self._turn(thread, router, desk, cameras)
-        assert not thread._late, "every request is answered"
+        assert not thread._pending, "every request is answered"
         accepted = self._check_replies(router.sent, wanted)
         after = [dict(camera.settings) for camera in cameras]
         assert may_change or before == after, "only operators change anything"
@@ -132,7 +131,7 @@ class DeskTarget:
         originals = desk._originals
         while (one := originals._box.get(0)) is not None:
             one.finish(originals._code(one))
-        thread._finish_late(router)
+        thread._send_finished(router)
 
     def _check_replies(self, sent: list[list[bytes]], wanted: list[tuple[bytes, int]]) -> bool:
         told, done = [], False

@@ -136,7 +136,7 @@ def test_row_3_a_grab_thread_that_hangs_is_ended_within_10_seconds_with_its_stac
         ),
         pytest.param(
             "send",
-            "authority",
+            "authenticator",
             "rankcast_sender.sockets.key_policy:KeyPolicy.reload",
             2,
             marks=pytest.mark.slow,

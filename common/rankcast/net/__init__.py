@@ -12,6 +12,7 @@ from rankcast.net.keys import (
     server_keys,
 )
 from rankcast.net.link_monitor import Link, LinkMonitor
+from rankcast.net.socket_thread import SocketThread
 from rankcast.net.transport import (
     CONTROL_PORT_OFFSET,
     DEFAULT_ENDPOINT,
@@ -27,7 +28,10 @@ from rankcast.net.transport import (
     control_endpoint,
     is_ipv6,
     is_loopback,
+    new_context,
+    open_socket,
 )
+from rankcast.net.wakeup import Wakeup
 
 __all__ = [
     "CONTROL_PORT_OFFSET",
@@ -43,6 +47,8 @@ __all__ = [
     "LinkMonitor",
     "Role",
     "SocketOptions",
+    "SocketThread",
+    "Wakeup",
     "authorize",
     "check_endpoint",
     "check_exposure",
@@ -52,7 +58,9 @@ __all__ = [
     "is_ipv6",
     "is_loopback",
     "load_authorized",
+    "new_context",
     "new_key",
+    "open_socket",
     "revoke",
     "server_keys",
 ]

@@ -252,7 +252,7 @@ def test_keys_are_refused_where_the_library_cannot_do_them(
     with pytest.raises(SettingsError, match=r"want 4\.3\.5 or later"):
         server_keys(secret)
     monkeypatch.setattr("zmq.has", lambda _: False)
-    with pytest.raises(SettingsError, match="has no CURVE"):
+    with pytest.raises(SettingsError, match="lacks CURVE"):
         client_keys(secret, [public])
 
 

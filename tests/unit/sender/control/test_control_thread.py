@@ -1,4 +1,4 @@
-"""The control thread over real sockets: answers, junk, late replies, and binding anew."""
+"""ControlThread over real sockets: answers, junk, late replies, and binding again."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_control_address_that_cannot_be_had_is_an_error_at_the_start(address: 
         other.bind(taken)
         with pytest.raises(TransportError, match=f"cannot listen at {taken}"):
             Publisher(address, codec="raw")
-    with pytest.raises(SettingsError, match="which is the address of the frames"):
+    with pytest.raises(SettingsError, match="which is also the frames address"):
         Publisher(address, codec="raw", control=address)
 
 
@@ -104,7 +104,7 @@ def test_a_change_that_the_camera_never_comes_to_is_answered_all_the_same(
 ) -> None:
     adjustments = Adjustments({"gain": 1.0})
     publisher.describe("fake", lambda: "waiting", lambda: adjustments)
-    with pytest.raises(RequestRefusedError, match="did not come to it within 3 s"):
+    with pytest.raises(RequestRefusedError, match="did not confirm within 3 s"):
         client.call("set", args={"gain": 2}, timeout_s=WAIT_S)
 
 
