@@ -18,9 +18,9 @@ def received(packet: Packet, camera: str = "cam", data: bytes = b"") -> Received
         If it is a status with a broken body.
     """
     status = None if packet.header.kind.is_picture else parse_status(packet)
-    return ReceivedPacket(camera, time.monotonic(), packet, status, memoryview(data))
+    return ReceivedPacket(camera, time.monotonic(), packet, memoryview(data), status)
 
 
 def refused(error: WireError, camera: str = "cam") -> ReceivedPacket:
     """Return a packet that could not be parsed."""
-    return ReceivedPacket(camera, time.monotonic(), None, error=error)
+    return ReceivedPacket(camera, time.monotonic(), None, memoryview(b""), error=error)

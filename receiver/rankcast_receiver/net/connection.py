@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import zmq
@@ -49,12 +49,12 @@ CONTROL_S: Final = 1.5
 class ConnectionOptions:
     """How a receiver connects to its senders."""
 
+    socket: SocketOptions
+    """Without keys and address family."""
     live: bool = True
     """False: every frame counts, and a silent connection is kept for longer."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     """Sizes above which a packet is refused."""
-    socket: SocketOptions = SocketOptions(4, 262_144, Limits().max_packet_bytes)
-    """Without keys and address family."""
     curves: Sequence[CurveClient] = ()
     """Keys, one for each key that the sender may have: each new socket tries the next. Empty: no
     encryption."""

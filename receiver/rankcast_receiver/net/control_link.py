@@ -26,10 +26,10 @@ QUICK_PING_INTERVAL_S: Final = 0.1
 REPORT_INTERVAL_S: Final = 1.0
 KEYFRAME_INTERVAL_S: Final = 0.2
 OVERLOADED_INTERVAL_S: Final = 2.0
-"""Each key frame costs every viewer, and one that cannot keep up would request them all the time."""
+"""Each key frame costs every viewer, and one that cannot keep up would request them constantly."""
 REFUSED_FIRST_S: Final = 2.0
 REFUSED_MAX_S: Final = 60.0
-"""A refused stream is likely to be refused again, and each try costs every viewer: pauses double."""
+"""What was refused once is likely to be refused again, at the cost of every viewer: pauses double."""
 MAX_COUNT: Final = 2**53
 """Sequence numbers come from the sender: what is reported of them must fit a double."""
 CAMERAS_INTERVAL_S: Final = 2.0

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import zmq
 
-from rankcast.net import SocketThread
+from rankcast.net import SocketThread, new_context
 from rankcast_receiver.net.connection import READ_MESSAGES, Connection, ConnectionOptions
 from rankcast_receiver.stream import PacketQueue, SenderStreams
 
@@ -81,7 +81,7 @@ class ReceiveThread:
 
     def _run(self) -> None:
         with ExitStack() as stack:
-            context: zmq.Context[Any] = zmq.Context()
+            context: zmq.Context[Any] = new_context()
             stack.callback(context.destroy, linger=0)
             connections = []
             for streams in self._senders:

@@ -19,8 +19,6 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rankcast.errors import ImageFileError, SinkError
-from typing import Final
-
 from rankcast.frame import Frame, Scalar
 from rankcast.images import write_image
 

@@ -25,8 +25,8 @@ from rankcast_receiver.stream.stream_options import StreamOptions
 log = logging.getLogger(__name__)
 
 LOG_BURST: Final = 20
-"""Lines at once, then one a second, for all cameras of a sender together: a hostile one has 64 names
-to misbehave under, and a line a second each would fill a disk."""
+"""Lines at once, then one a second, for all cameras of a sender together: a hostile one has 64
+names to misbehave under, and a line a second each would fill a disk."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,9 @@ class PacketQueue:
         with self._changed:
             return self._live or self._below_bounds()
 
+    def __len__(self) -> int:
+        return self._packets
+
     def put(self, sender: int, received: ReceivedPacket) -> None:
         """Add a packet of the sender with that number."""
         key = CameraKey(sender, received.camera)

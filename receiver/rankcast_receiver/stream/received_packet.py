@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from rankcast.errors import WireError
 from rankcast.wire import Limits, Packet, Status, parse_status, split_message, unpack
+
+_NOTHING: Final = memoryview(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +21,10 @@ class ReceivedPacket:
     """Monotonic."""
     packet: Packet | None
     """None where `error` is set."""
+    data: memoryview
+    """The whole packet as it was received; empty where `error` is set."""
     status: Status | None = None
     """The parsed body of a status or end packet."""
-    data: memoryview = memoryview(b"")
-    """The whole packet as it was received."""
     error: WireError | None = None
 
     @property
@@ -59,5 +62,5 @@ def read_message(message: memoryview, limits: Limits, now_s: float) -> ReceivedP
             raise WireError(f"got kind {packet.header.kind.name} on topic {channel}")
         status = None if packet.header.kind.is_picture else parse_status(packet)
     except WireError as exc:
-        return ReceivedPacket(camera, now_s, None, error=exc)
-    return ReceivedPacket(camera, now_s, packet, status, data)
+        return ReceivedPacket(camera, now_s, None, _NOTHING, error=exc)
+    return ReceivedPacket(camera, now_s, packet, data, status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rankcast.wire import Limits
@@ -15,7 +15,7 @@ class StreamOptions:
     live: bool = True
     """True: what the newest picture does not need is not decoded, and what would take longer than
     the budget is dropped. False: every packet is decoded."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     """Sizes above which a packet is refused."""
     models: Path | None = None
     """Folder of the model files that packets of learned codecs name."""

@@ -380,5 +380,7 @@ def test_a_sender_that_died_is_told_from_one_without_frames(
         send.wait_viewers()
         packet = pack_status(Kind.STATUS, send.encoder.stream_id, Status(state="live"), 1, 2)
         send.socket.send(status_topic("cam") + packet)
-        with pytest.raises(NoStreamError, match=r"silent for 0\.\d s; its last status: cam is live"):
+        with pytest.raises(
+            NoStreamError, match=r"silent for 0\.\d s; its last status: cam is live"
+        ):
             list(subscriber)
