@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
@@ -11,15 +12,15 @@ from typing import Any, Final
 
 import zmq
 
-from rankcast.errors import SettingsError, WireError
+from rankcast.errors import SettingsError, TransportError, WireError
 from rankcast.net import (
     CurveClient,
     Link,
     LinkMonitor,
     SocketOptions,
-    configure,
     control_endpoint,
     is_ipv6,
+    open_socket,
 )
 from rankcast.wire import Limits, frames_topic, status_topic, viewer_topic
 from rankcast_receiver.net.control_link import ControlLink
@@ -77,6 +78,8 @@ class Connection:
     ------
     SettingsError
         If libzmq refuses the address.
+    TransportError
+        If the system has no room for another socket.
 
     Notes
     -----
@@ -186,10 +189,9 @@ class Connection:
 
     def _open(self) -> zmq.Socket[Any]:
         cameras = self._streams.cameras
-        socket: zmq.Socket[Any] = self._context.socket(zmq.SUB)
+        options = replace(self._options.socket, curve=self._curve, ipv6=is_ipv6(self.endpoint))
+        socket = open_socket(self._context, zmq.SUB, options)
         try:
-            curve, ipv6 = self._curve, is_ipv6(self.endpoint)
-            configure(socket, replace(self._options.socket, curve=curve, ipv6=ipv6))
             # The subscriptions below are all that is sent. With the queue of a live viewer, libzmq
             # would silently drop those after the fourth when it connects.
             socket.setsockopt(zmq.SNDHWM, 0)
@@ -204,14 +206,14 @@ class Connection:
                 socket.setsockopt(zmq.SUBSCRIBE, viewer_topic(self._token, viewed))
             self._monitor.attach(socket)
             socket.connect(self.endpoint)
-        except zmq.ZMQError as exc:
+        except BaseException as exc:
             self._monitor.detach()
             socket.close(linger=0)
-            raise SettingsError(f"cannot connect to {self.endpoint}: {exc.strerror}") from exc
-        except BaseException:
-            self._monitor.detach()
-            socket.close(linger=0)
-            raise
+            if not isinstance(exc, zmq.ZMQError):
+                raise
+            reason = f"cannot connect to {self.endpoint}: {exc.strerror}"
+            exhausted = exc.errno in (errno.EMFILE, errno.ENFILE)
+            raise (TransportError if exhausted else SettingsError)(reason) from exc
         return socket
 
     @property

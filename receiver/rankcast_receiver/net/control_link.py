@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import zmq
 
-from rankcast.errors import SettingsError, WireError
+from rankcast.errors import SettingsError, TransportError, WireError
 from rankcast.net import ControlClient, CurveClient
 from rankcast.wire import MAX_MS, Limits, Reply, check_name, uint
 from rankcast_receiver.stream import CameraStream, SenderClock
@@ -29,7 +29,7 @@ OVERLOADED_INTERVAL_S: Final = 2.0
 """Each key frame costs every viewer, and one that cannot keep up would request them constantly."""
 REFUSED_FIRST_S: Final = 2.0
 REFUSED_MAX_S: Final = 60.0
-"""What was refused once is likely to be refused again, at the cost of every viewer: pauses double."""
+"""What was refused once is likely to be refused again, at every viewer's cost: pauses double."""
 MAX_COUNT: Final = 2**53
 """Sequence numbers come from the sender: what is reported of them must fit a double."""
 CAMERAS_INTERVAL_S: Final = 2.0
@@ -213,9 +213,12 @@ class ControlLink:
         self._client.close()
 
     def _open(self) -> ControlClient:
-        return ControlClient(
-            self.endpoint, limits=_NO_PACKETS, context=self._context, curve=self._curve
-        )
+        try:
+            return ControlClient(
+                self.endpoint, limits=_NO_PACKETS, context=self._context, curve=self._curve
+            )
+        except zmq.ZMQError as exc:
+            raise TransportError(f"cannot connect to {self.endpoint}: {exc.strerror}") from exc
 
     def _ask(self, op: str, camera: str, args: dict[str, Any]) -> bool:
         request = self._client.send(op, camera, args)

@@ -61,6 +61,8 @@ class ReceiveThread:
         ------
         SettingsError
             If libzmq refuses an address.
+        TransportError
+            If the process has too few free file descriptors.
         """
         self._thread.start()
 
