@@ -226,7 +226,7 @@ def _log_status(
         status.report(
             "receiver",
             # Changes of state have lines of their own.
-            (frames > 0, frozenset(lost)),
+            (tally.frames > 0, frozenset(lost)),
             f"{frames / seconds:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
             f"{size * 8e-6 / seconds:.2f} Mbit/s, received {tally.frames}, "
             f"lost {_losses(lost)}{_troubled(pipeline.states())}",

@@ -186,7 +186,7 @@ class ControlLink:
             self._next_cameras_s = now + CAMERAS_INTERVAL_S
 
     def report_due(self) -> bool:
-        """True once a second."""
+        """Return True once a second."""
         now = self._now_s()
         if now < self._next_report_s:
             return False

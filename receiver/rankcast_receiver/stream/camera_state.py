@@ -131,7 +131,7 @@ def judge(seen: Evidence) -> tuple[State, str]:
 
 
 def _connected(seen: Evidence) -> tuple[State, str]:
-    """The connection is up: the sender's own status counts if it is fresh."""
+    """Judge by the status of the sender, if it is fresh: the connection is up."""
     silent = seen.status_age_s is None or seen.status_age_s > ANSWER_S
     if silent and seen.wanted and seen.cameras is not None and seen.wanted not in seen.cameras:
         has = ", ".join(seen.cameras) or "none"
