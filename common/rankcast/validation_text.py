@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in the words that an operator reads."""
+"""Validation errors of pydantic, in the words of the settings that an operator writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORDS: Final = {
 
 
 def reason_of(error: Mapping[str, Any]) -> str:
-    """Reason of one entry of ``ValidationError.errors()``, without pydantic's own terms."""
+    """Translate one entry of ``ValidationError.errors()``: ``want an integer``."""
     cause = error.get("ctx", {}).get("error")
     if cause is not None:
         return str(cause)
