@@ -14,16 +14,21 @@ _WORDS: Final = {
     "string_type": "want text",
     "bool_type": "want true or false",
     "missing": "is missing",
+    "greater_than": "want more than {gt:.12g}",
+    "greater_than_equal": "want at least {ge:.12g}",
+    "less_than": "want less than {lt:.12g}",
+    "less_than_equal": "want at most {le:.12g}",
 }
 
 
 def reason_of(error: Mapping[str, Any]) -> str:
-    """Translate one entry of ``ValidationError.errors()``: ``want an integer``."""
-    cause = error.get("ctx", {}).get("error")
+    """Give the reason of one entry of ``ValidationError.errors()`` without pydantic's terms."""
+    context = error.get("ctx", {})
+    cause = context.get("error")
     if cause is not None:
         return str(cause)
     if words := _WORDS.get(error["type"]):
-        return words
+        return words.format(**context)
     message = str(error["msg"]).split(", unable to parse")[0]
     message = message.replace("Input should be ", "want ", 1)
     return message[:1].lower() + message[1:]

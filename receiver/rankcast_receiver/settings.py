@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from rankcast.errors import SettingsError
 from rankcast.kernels import MAX_THREADS
 from rankcast.net import DEFAULT_ENDPOINT
-from rankcast.settings import LogTable, Table
+from rankcast.settings import LogTable, OptionalPath, SettingsPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import check_endpoints
 
@@ -69,14 +69,14 @@ class StreamTable(Table):
     """live: the newest frame wins; keep: every frame; auto: keep when saving without display."""
     frames: int = Field(default=0, ge=0)
     """Stop after that many delivered frames; 0: never."""
-    models: str = ""
+    models: OptionalPath = ""
     """Folder of the model files (.rkm) that packets name by their id; empty: none."""
 
 
 class SaveTable(Table):
     """``[save]``: pictures on disk."""
 
-    dir: str = ""
+    dir: OptionalPath = ""
     """Folder; empty saves nothing."""
     format: Literal["png", "jpeg", "tiff"] = "png"
     every: int = Field(default=1, ge=1)
@@ -99,9 +99,9 @@ class DisplayTable(Table):
 class SecurityTable(Table):
     """``[security]``: the key of this station, and those of the senders it trusts."""
 
-    key: str = ""
+    key: OptionalPath = ""
     """Secret key of this station, ``NAME.key``; empty: no encryption."""
-    server_keys: list[str] = Field(default_factory=list)
+    server_keys: list[SettingsPath] = Field(default_factory=list)
     """Public keys of the sender, ``NAME.pub``; with several, each new connection tries the next."""
 
     @field_validator("server_keys", mode="before")
@@ -113,7 +113,8 @@ class SecurityTable(Table):
     def _keys_come_together(self) -> SecurityTable:
         if bool(self.key) != bool(self.server_keys):
             raise ValueError(
-                "--key and --server-key (security.key, security.server_keys) must be given together"
+                "--key and --server-key (security.key, security.server_keys) belong together: "
+                "give both or neither"
             )
         return self
 

@@ -59,7 +59,7 @@ class Subscriber:
         Bounds of what waits in libzmq and in the kernel.
     models : Path, optional
         Folder of the model files that packets of learned codecs name. A model that is not in memory
-        delays the first packet that names it; `rankcast.codec.gan.preload.load_ahead` loads them.
+        delays the first packet that names it; `rankcast.codec.preload_models` loads them.
     stopped : callable
         Asked ten times a second and before each picture; iteration ends when it returns True.
     curves : sequence of CurveClient

@@ -21,7 +21,7 @@ import rankcast
 from rankcast.codec import CODECS, CODECS_BY_NAME
 from rankcast.numerics import psnr_db
 from rankcast.settings import validate
-from rankcast.settings.schema import file_layer
+from rankcast.settings.layers import file_layer
 from rankcast.wire import unpack
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_sender.settings import SenderSettings

@@ -44,6 +44,7 @@ class FakeSource:
         *,
         live: bool = False,
         fps: float | None = 1000.0,
+        frame_interval_s: float | None = None,
         gaps_before: Sequence[int] = (),
         fails_with: Exception | None = None,
         gate: Callable[[], object] = lambda: None,
@@ -51,6 +52,7 @@ class FakeSource:
         self._frames = frames
         self.live = live
         self.fps = fps
+        self.frame_interval_s = frame_interval_s or (None if fps is None else 1.0 / fps)
         self.gaps = 0
         self._gaps_before = gaps_before
         self._fails_with = fails_with

@@ -207,7 +207,7 @@ def test_after_a_loss_a_key_frame_is_asked_for_and_the_stream_goes_on(
     report = tmp_path / "r.json"
     narrow = ("--set", "network.buffer_bytes=4096", "--set", "network.queue_messages=1")
     never = ("--set", "codec.gop=1000000", "--set", "codec.keyframe_interval_s=0")
-    with sending(tmp_path, *narrow, *never, source=f"{SOURCE}&noise=2") as sender:
+    with sending(tmp_path, "--verbose", *narrow, *never, source=f"{SOURCE}&noise=2") as sender:
         with rankcast("receive", "--connect", sender.address, "--set", "stream.mode=keep", *narrow,
                       "--verbose", "--report", str(report)) as receiver:  # fmt: skip
             receiver.wait_line("received")

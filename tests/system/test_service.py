@@ -119,7 +119,7 @@ def test_row_3_a_grab_thread_that_hangs_is_ended_within_10_seconds_with_its_stac
 @pytest.mark.parametrize(
     ("end", "thread", "target", "calls"),
     [
-        ("send", "encode of cam", "rankcast_sender.publisher:Publisher.send", 20),
+        ("send", "encode of cam", "rankcast_sender.publisher:Publisher.encode", 20),
         pytest.param(
             "send",
             "publish",

@@ -164,7 +164,7 @@ def test_a_signal_ends_a_sender_that_waits_for_a_stalled_viewer(tmp_path: Path) 
     address = free_address()
     with (
         rankcast("send", "--source", "synthetic:conveyor?width=640&height=480", "--bind", address,
-                 "--codec", "raw", "--no-realtime", "--wait-viewers", "1",
+                 "--codec", "raw", "--no-realtime", "--wait-viewers", "1", "--verbose",
                  "--report", str(tmp_path / "s.json")) as sender,
         rankcast("receive", "--connect", address, "--set", "stream.mode=keep") as receiver,
     ):  # fmt: skip
@@ -258,7 +258,7 @@ def test_a_signal_ends_a_lossless_sender_whose_viewer_stalls_at_the_end(tmp_path
                  "--no-realtime", "--frames", "300", "--wait-viewers", "1", "--report",
                  str(tmp_path / "s.json")) as sender,
     ):  # fmt: skip
-        sender.wait_line("viewers")
+        sender.wait_line("1 viewer,")
         receiver.signal(signal.SIGSTOP)
         assert sender.stop(signal.SIGINT) == 0
         receiver.signal(signal.SIGCONT)

@@ -14,13 +14,14 @@ from rankcast.encoder import Encoder
 from rankcast.errors import LimitError, SettingsError
 from rankcast.images import load_image
 from rankcast.numerics import psnr_db
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 from rankcast.wire import OFFLINE, unpack
 
 
 @click.command()
-@click.argument("image", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("out", metavar="OUT.rkc", type=click.Path(path_type=Path))
+@click.argument("image", metavar="IN", type=PATH)
+@click.argument("out", metavar="OUT.rkc", type=PATH)
 @codec_options
 @click.option("--grey", is_flag=True, help="Convert the picture to grey first.")
 def compress(image: Path, out: Path, codec: str | None, sets: tuple[str, ...], grey: bool) -> None:

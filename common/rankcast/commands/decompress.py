@@ -12,16 +12,17 @@ from rankcast.commands.terminal import psnr_text, size_text
 from rankcast.decoder import Decoder
 from rankcast.errors import NeedKeyframe, RankcastError, SettingsError, WireError
 from rankcast.images import WRITTEN_SUFFIXES, write_image
+from rankcast.path_parameter import EXISTING_FOLDER, PATH
 from rankcast.printable import printable
 from rankcast.wire import OFFLINE, Header, unpack
 
 
 @click.command()
-@click.argument("packet_file", metavar="IN.rkc", type=click.Path(path_type=Path))
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("packet_file", metavar="IN.rkc", type=PATH)
+@click.argument("out", metavar="OUT", type=PATH)
 @click.option(
-    "--models", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
-    help="Folder with the model files (.rkm) of learned codecs.",
+    "--models", type=EXISTING_FOLDER, metavar="DIR",
+    help="Folder of model files (.rkm) of learned codecs.",
 )  # fmt: skip
 def decompress(packet_file: Path, out: Path, models: Path | None) -> None:
     """Decode the picture of IN.rkc and write it to OUT, as .png, .tif or .jpg by its suffix."""

@@ -20,7 +20,7 @@ from rankcast.wire import unpack
 from rankcast_receiver.sinks.overlay import screen_picture
 from rankcast_receiver.sinks.save import SaveOptions, SaveSink
 from rankcast_sender.sources import check_query, parse_source
-from rankcast_sender.sources.opencv_camera import CameraOptions, CameraSource
+from rankcast_sender.sources.opencv_camera import CameraOptions, OpenCVCamera
 from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
 
 
@@ -62,9 +62,9 @@ class RawCamera:
         self.pictures.clear()
 
 
-def camera(capture: RawCamera, query: str) -> CameraSource:
+def camera(capture: RawCamera, query: str) -> OpenCVCamera:
     options = check_query(CameraOptions, parse_source(f"camera:0?{query}"))
-    return CameraSource("0", options, open_capture=lambda _device, _backend: capture)
+    return OpenCVCamera("0", options, open_capture=lambda _device, _backend: capture)
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (48, 64, 1)])

@@ -1,4 +1,4 @@
-"""What stands around the parts: the belt that moves, the machine frame that does not, the light."""
+"""Around the parts: the moving belt, the fixed machine frame, the sensor bridge and the lamp."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.opencv import cv2
-from rankcast_sender.sources.parts import Picture
+from rankcast_sender.sources.conveyor.part_canvas import Picture
 
 FULL: Final = 257
-"""8-bit levels to the 16-bit scale in which scenes are composed."""
+"""Factor from 8-bit levels to the 16-bit scale on which scenes are composed."""
 RAIL_SHARE: Final = 0.15
 """Height of the upper and of the lower rail in picture heights."""
 BELT_COLOUR: Final = (0.98, 1.0, 0.90)
 """Blue, green and red of the rubber, times its brightness."""
-_BAND_ROWS = 16
+_BAND_ROWS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Something fixed in front of the belt."""
+    """A fixed object in front of the belt."""
 
     x: int
     colour: NDArray[np.uint16]
@@ -38,7 +38,7 @@ def rail_rows(height: int) -> int:
 
 
 def to_scene(picture: Picture) -> NDArray[np.uint16]:
-    """Levels 0 to 255 to the 16-bit scale."""
+    """Scale levels of 0 to 255 to 16 bits."""
     scene = np.empty(picture.shape, np.uint16)
     for rows in bands(len(picture)):
         levels = np.clip(picture[rows], 0, 255)
@@ -48,13 +48,13 @@ def to_scene(picture: Picture) -> NDArray[np.uint16]:
 
 
 def bands(height: int) -> Iterator[slice]:
-    """Rows of a picture by the few: what comes between two steps stays in the cache."""
+    """Split the rows of a picture into bands small enough for the processor's cache."""
     for top in range(0, height, _BAND_ROWS):
         yield slice(top, min(top + _BAND_ROWS, height))
 
 
 def _stretched(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int]) -> Picture:
-    """Soft noise with `cells` maxima or so in each direction, periodic in x."""
+    """Soft noise with about `cells` maxima in each direction, periodic in x."""
     height, width = shape
     rows, columns = min(cells[0], height), min(cells[1], width)
     coarse = rng.normal(0, 1, (rows, columns)).astype(np.float32)
@@ -65,7 +65,7 @@ def _stretched(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[in
 
 
 def draw_belt(height: int, length: int, scale: float, rng: np.random.Generator) -> Picture:
-    """One turn of the belt: woven rubber with wear, dirt and a seam, periodic in x.
+    """Draw one turn of the belt: woven rubber with wear, dirt and a seam, periodic in x.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def _rail(rows: int, width: int, rng: np.random.Generator) -> Picture:
 
 
 def _drawable(picture: Picture) -> NDArray[np.uint8]:
-    """8 bits: OpenCV draws text and smooth edges on nothing else."""
+    """Round to 8 bits, the only depth at which OpenCV draws text and smooth edges."""
     drawable = np.empty(picture.shape, np.uint8)
     for rows in bands(len(picture)):
         levels = np.clip(picture[rows], 0, 255)
@@ -134,7 +134,7 @@ def _drawable(picture: Picture) -> NDArray[np.uint8]:
 
 
 def _dithered(picture: NDArray[np.uint8], rng: np.random.Generator) -> Picture:
-    """Back from 8 bits, with the roundings hidden: the scene is composed in 16."""
+    """Turn 8-bit levels into floats, with dither that hides their steps at 16 bits."""
     dithered = np.empty(picture.shape, np.float32)
     for rows in bands(len(picture)):
         rng.random(dtype=np.float32, out=dithered[rows])
@@ -144,7 +144,7 @@ def _dithered(picture: NDArray[np.uint8], rng: np.random.Generator) -> Picture:
 
 
 def _skip(rng: np.random.Generator, samples: int) -> None:
-    """Leave out float32 samples: two of them share one step of the generator."""
+    """Skip float32 samples of the generator, two of which share one of its steps."""
     generator = rng.bit_generator
     assert isinstance(generator, np.random.PCG64)
     if samples and generator.state["has_uint32"]:  # the second half of a step is still kept
@@ -173,7 +173,7 @@ def _bolt(picture: NDArray[np.uint8], x: int, y: int, radius: int) -> None:
 
 
 def draw_machine(height: int, width: int, rng: np.random.Generator) -> Picture:
-    """The fixed picture: two rails with bolts, warning stripes and a label; the belt is left black.
+    """Draw the machine frame: rails with bolts, warning stripes, a label; the belt is black.
 
     Returns
     -------
@@ -224,7 +224,7 @@ def draw_machine(height: int, width: int, rng: np.random.Generator) -> Picture:
 
 
 def draw_bridge(height: int, width: int, rng: np.random.Generator) -> Overlay:
-    """The sensor bridge across the belt, and its shadow on what passes below.
+    """Draw the sensor bridge across the belt, and its shadow on what passes below.
 
     Parameters
     ----------
@@ -264,6 +264,6 @@ def draw_bridge(height: int, width: int, rng: np.random.Generator) -> Overlay:
 
 
 def light_field(height: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Brightness of rows and of columns; their product is the fixed unevenness of the lamp."""
+    """Brightness of rows and columns; their product is the uneven light of the lamp."""
     y, x = np.linspace(-1, 1, height), np.linspace(-1, 1, width)
     return 1.0 - 0.10 * (y + 0.15) ** 2, 1.0 - 0.16 * (x + 0.25) ** 2
