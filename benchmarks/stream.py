@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import psutil
@@ -113,6 +113,7 @@ class SlowSink:
     """Takes 100 ms for every frame."""
 
     name = "slow"
+    wants: Final = "frames"
 
     def put(self, frame: Frame) -> bool:
         time.sleep(SLOW_SINK_S)  # the slowness that is measured

@@ -11,6 +11,8 @@ import numpy as np
 from rankcast.errors import SinkError
 from rankcast.frame import Frame, Pixels
 from rankcast.net import CONTROL_PORT_OFFSET
+from rankcast_receiver.sinks import Wants
+from rankcast_receiver.stream import CameraPacket
 
 
 def free_address() -> str:
@@ -77,6 +79,8 @@ class FakeSource:
 class FakeSink:
     """Keeps frames; can be slow, fail on some sequences, or quit after some frames."""
 
+    wants: Wants = "frames"
+
     def __init__(
         self,
         name: str = "fake",
@@ -108,3 +112,26 @@ class FakeSink:
     def close(self) -> None:
         self.threads.add(threading.current_thread())
         self.closed += 1
+
+
+class FakePacketSink:
+    """Keeps packets."""
+
+    wants: Wants = "packets"
+
+    def __init__(self, name: str = "record", *, fails_on: Sequence[int] = ()) -> None:
+        self.name = name
+        self.packets: list[CameraPacket] = []
+        self._fails_on = fails_on
+
+    def put(self, packet: CameraPacket) -> bool:
+        if packet.packet.header.sequence in self._fails_on:
+            raise SinkError(f"packet {packet.packet.header.sequence} does not fit")
+        self.packets.append(packet)
+        return True
+
+    def idle(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing to finish."""

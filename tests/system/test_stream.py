@@ -209,7 +209,7 @@ def test_the_sender_restarts_and_the_viewer_goes_on(tmp_path: Path) -> None:
             with rankcast("send", "--source", CONVEYOR, "--bind", address, "--codec", "raw",
                           "--frames", "10", "--wait-viewers", "1") as sender:  # fmt: skip
                 assert sender.wait() == 0
-        receiver.wait_line("the sender started again")
+        receiver.wait_line("the sender has restarted")
         receiver.signal(signal.SIGTERM)
         assert receiver.wait(5) == 0
     report = read_report(tmp_path / "r.json")

@@ -178,6 +178,7 @@ def _run_at(
         "--connect", address, "--set", "stream.mode=keep", "--timeout", "60",
         "--save", str(folder / "received"), "--save-every", str(AUDIT_EVERY),
         "--report", str(received),
+        "--verbose",  # its status lines are the progress shown here
     ]  # fmt: skip
     if stopped():
         return None
