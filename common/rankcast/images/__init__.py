@@ -1,16 +1,15 @@
 """Image files, and the mark that carries a frame number in its pixels."""
 
 from rankcast.images.frame_mark import NUMBER_LIMIT, write_frame_mark
-from rankcast.images.image_file import (
+from rankcast.images.read_image import (
     IMAGE_SUFFIXES,
-    WRITTEN_SUFFIXES,
     Damaged,
     LoadedImage,
     load_image,
     read_image,
-    read_text,
-    write_image,
 )
+from rankcast.images.text_tag import read_text
+from rankcast.images.write_image import WRITTEN_SUFFIXES, write_image
 
 __all__ = [
     "IMAGE_SUFFIXES",

@@ -380,7 +380,9 @@ def test_a_frame_that_the_decoder_calls_corrupt_is_lost_or_sent_marked(
     tmp_path: Path, damaged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "clip.ts"
-    write_clip(path, gradients(30, 128, 160), "mpeg2video", pixel_format="yuv420p", gop=10)
+    rng = np.random.default_rng(1)
+    noise = [rng.integers(0, 256, (128, 160, 3)).astype(np.uint8) for _ in range(30)]
+    write_clip(path, noise, "mpeg2video", pixel_format="yuv420p", gop=10)
     data = bytearray(path.read_bytes())
     offset, size = packet_places(path)[12]
     assert size > 3 * 188, "the test needs a frame of several transport packets"
