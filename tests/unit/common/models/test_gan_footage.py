@@ -84,9 +84,7 @@ def test_the_end_of_each_clip_is_held_out(tmp_path: Path) -> None:
 
 def test_of_one_image_nothing_can_be_held_out(tmp_path: Path) -> None:
     write_image(tmp_path / "one.png", clip(1)[0])
-    with pytest.raises(
-        SettingsError, match=r"one\.png: has one frame, from which no share"
-    ):
+    with pytest.raises(SettingsError, match=r"one\.png: has one frame, from which no share"):
         read_footage([tmp_path / "one.png"], [], 0.2)
 
 

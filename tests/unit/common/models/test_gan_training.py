@@ -222,7 +222,7 @@ def test_a_step_without_a_finite_result_is_not_taken(part: str) -> None:
     else:
         with torch.no_grad():
             training._discriminator.out.weight.fill_(math.nan)
-    with pytest.raises(TrainingError, match="no finite number at step 2: the loss"):
+    with pytest.raises(TrainingError, match="training diverged: the loss is nan at step 2"):
         training.run(5.0)
     assert training.step == 2
     assert all(p.equal(before[n]) for n, p in training.network.state_dict().items())
@@ -305,7 +305,7 @@ def test_a_time_that_is_none_is_refused(minutes: float) -> None:
 
 def test_a_device_that_is_not_there_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(SettingsError, match="torch finds no CUDA device here"):
+    with pytest.raises(SettingsError, match="torch finds no CUDA device: use cpu"):
         Training([Footage("belt", clip(1))], device="cuda")
 
 
