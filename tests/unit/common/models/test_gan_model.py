@@ -71,7 +71,7 @@ def test_a_truncated_model_is_told_of_and_not_read_again_with_every_packet(
     )
     decoder = rankcast.Decoder(models=tmp_path)
     for _ in range(5):
-        with pytest.raises(UnknownModelError, match=r"needs model .*camera\.rkm: .* truncated"):
+        with pytest.raises(UnknownModelError, match=r"needs model .*camera\.rkm: truncated"):
             decoder.decode(packet)
     assert len(read) == 1
     # Beside it, and by name after it: the whole one counts.
@@ -88,7 +88,7 @@ def test_a_copy_with_a_flipped_byte_does_not_hide_the_good_one(
     forget_models(monkeypatch)
     (tmp_path / "a.rkm").write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
     decoder = rankcast.Decoder(models=tmp_path)
-    with pytest.raises(UnknownModelError, match=r"needs model .*a\.rkm: .* damaged"):
+    with pytest.raises(UnknownModelError, match=r"needs model .*a\.rkm: damaged"):
         decoder.decode(packet)
     (tmp_path / "b.rkm").write_bytes(whole)
     assert rankcast.Decoder(models=tmp_path).decode(packet).shape == (HEIGHT, WIDTH, 3)
