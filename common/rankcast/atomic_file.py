@@ -80,7 +80,7 @@ def write_whole(path: Path, data: bytes, *, exclusive: bool = False) -> None:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether `path` is a device or FIFO, which is written to and never replaced."""
+    """Return whether `path` is a device or FIFO, which is written to and never replaced."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -125,12 +125,12 @@ def make_folder(path: Path) -> None:
 
 
 def open_without_waiting(name: str, flags: int) -> int:
-    """Opener for `open` that a FIFO cannot block."""
+    """Open a file without waiting, as the `opener` of `open`: a FIFO cannot block it."""
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def os_reason(exc: BaseException) -> str:
-    """Reason of an error of the operating system, in one line, without its number and path.
+    """Return the reason of an error of the operating system, in one line, without number and path.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Decoder: wire packets back to pixels, one per stream."""
+"""Decoder: from wire packets back to pixels, one per stream."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class Decoder:
     Parameters
     ----------
     limits : Limits, optional
-        What a packet may ask for; the default is that of files, 128 MiB.
+        Limits of a packet; the default is that of files, 128 MiB.
     models : Path, optional
-        Folder of the model files that packets name by their id. Models that this process has opened
-        before, to encode for example, are found without it.
+        Folder of the model files that packets refer to by id. Models that this process has already
+        opened, to encode for example, are found without it.
     writable : bool
         True: every picture is a copy that may be changed in place. False: it may be read-only or
         shared with the decoder, which predicts the next picture from it.
 
     Notes
     -----
-    Stateful: a new stream id needs a new decoder. Use it from one thread at a time.
+    Stateful: a new stream id needs a new decoder. Not for use by several threads at once.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class Decoder:
         Returns
         -------
         ndarray
-            Shape and dtype of the picture that went in; colour is BGR.
+            Of the shape and dtype of the encoded picture; colour is BGR.
 
         Raises
         ------
         WireError
-            If the packet is damaged, not one of Rankcast, or too large.
+            If the packet is damaged, too large, or not a Rankcast packet.
         NeedKeyframe
-            If it is predicted from a frame that this decoder does not have.
+            If the packet is predicted from a frame that this decoder does not have.
         """
         return self.decode_packet(unpack(packet, self._limits))
 
@@ -70,7 +70,9 @@ class Decoder:
         if self._codec is None or header.codec != self._codec_id:
             codec = codec_with_id(header.codec)
             if header.kind is Kind.PREDICTED:
-                raise NeedKeyframe(f"frame {header.sequence} is predicted and came first")
+                raise NeedKeyframe(
+                    f"frame {header.sequence} is predicted from a frame that has not been decoded"
+                )
             self._codec = codec.make_decoder(self._limits)
             if isinstance(self._codec, UsesModels):
                 self._codec.use_models(self._models)

@@ -26,12 +26,12 @@ _SCALARS: Final = (bool, int, float, str, bytes)
 
 
 def full_scale(dtype: np.dtype[Any]) -> int:
-    """Largest value of `dtype`: 255 or 65535, the peak of every PSNR here."""
+    """Return the largest value of `dtype`: 255 or 65535, the peak of every PSNR here."""
     return int(np.iinfo(dtype).max)
 
 
 def channels_of(shape: tuple[int, ...]) -> int:
-    """Number of channels of an image of `shape` (H, W) or (H, W, C)."""
+    """Return the number of channels of an image of `shape` (H, W) or (H, W, C)."""
     return 1 if len(shape) == 2 else shape[2]
 
 
@@ -61,12 +61,17 @@ def check_count(value: Any, name: str, most: int = _UINT64_MAX) -> int:
     SettingsError
         If it is not an integer, a bool or out of range.
     """
-    # bool is an int to Python; a frame numbered True is a mistake of its author.
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+    number = value
+    # A bool is an int to isinstance; a frame numbered True is a mistake.
+    if (
+        type(value) is not int
+        and isinstance(value, int | np.integer)
+        and not isinstance(value, bool)
+    ):
         number = int(value)
-        if 0 <= number <= most:
-            return number
-    raise SettingsError(f"got {name} = {value!r:.40}, want an integer from 0 to {most}")
+    if type(number) is not int or not 0 <= number <= most:
+        raise SettingsError(f"got {name} = {value!r:.40}, want an integer from 0 to {most}")
+    return number
 
 
 def check_meta(meta: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -12,11 +12,9 @@ from typing import Final
 from rankcast.atomic_file import os_reason
 from rankcast.errors import RankcastError, SettingsError
 
-PIXEL_LIMIT_VARIABLE: Final = "OPENCV_IO_MAX_IMAGE_PIXELS"
-
 # A picture file may claim any size, and OpenCV allocates it before it reads on. 2^28 pixels
 # (16 k x 16 k) is above every industrial sensor and fits into memory.
-os.environ.setdefault(PIXEL_LIMIT_VARIABLE, str(1 << 28))
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
 # OpenCV's camera backends and decoders print to stderr what sources and image files report in
 # one line of their own.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
@@ -45,7 +43,7 @@ for _variable in (
 ):
     if _variable in os.environ:
         _size_in(_variable)
-MAX_IMAGE_PIXELS: Final = _size_in(PIXEL_LIMIT_VARIABLE)
+MAX_IMAGE_PIXELS: Final = _size_in("OPENCV_IO_MAX_IMAGE_PIXELS")
 """Pixels that an image file may claim."""
 
 try:
@@ -56,4 +54,4 @@ except (ImportError, OSError) as exc:
         "opencv-python-headless of the same version over opencv-python"
     ) from exc
 
-__all__ = ["MAX_IMAGE_PIXELS", "PIXEL_LIMIT_VARIABLE", "cv2"]
+__all__ = ["MAX_IMAGE_PIXELS", "cv2"]

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rankcast.atomic_file import check_writable, make_folder, write_whole
-from rankcast.codec import CODECS_BY_NAME
-from rankcast.codec.gan.preload import load_ahead
+from rankcast.codec import CODECS_BY_NAME, preload_models
 from rankcast.errors import NoStreamError, SettingsError, SinkError
 from rankcast.kernels import pool
 from rankcast.kernels.prepare import prepare_kernels
@@ -84,7 +83,7 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
             manager.starting()
             # Every codec, since any may come.
             if prepare_kernels(CODECS_BY_NAME, lambda: flag.requested, decoders_only=True) and (
-                not models or load_ahead(Path(models), lambda: flag.requested)
+                not models or preload_models(Path(models), lambda: flag.requested)
             ):
                 pipeline.start()
                 manager.ready()

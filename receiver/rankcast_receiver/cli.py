@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rankcast.path_parameter import PATH
 from rankcast.settings import command_layers, to_toml, validate
 from rankcast_receiver.settings import ReceiverSettings
 
@@ -19,7 +20,7 @@ ENVIRONMENT_PREFIX = "RANKCAST_RECEIVE__"
     help="The sender [tcp://127.0.0.1:5555]; repeatable.",
 )  # fmt: skip
 @click.option("--camera", metavar="NAME[,NAME]", help="These cameras [every one of the sender].")
-@click.option("--save", metavar="DIR", help="Save pictures into this folder.")
+@click.option("--save", type=PATH, metavar="DIR", help="Save pictures into this folder.")
 @click.option(
     "--format", "picture_format", type=click.Choice(["png", "jpeg", "tiff"]), help="[png]"
 )
@@ -28,24 +29,25 @@ ENVIRONMENT_PREFIX = "RANKCAST_RECEIVE__"
 @click.option("--save-max-bytes", type=int, metavar="N", help="Keep the newest N bytes.")
 @click.option("--display", is_flag=True, default=None, help="Show frames in a window; q quits.")
 @click.option("--frames", type=int, metavar="N", help="Stop after N delivered frames.")
-@click.option("--models", metavar="DIR", help="Folder of model files (.rkm) of learned codecs.")
+@click.option("--models", type=PATH, metavar="DIR",
+              help="Folder of model files (.rkm) of learned codecs.")  # fmt: skip
 @click.option("--timeout", type=float, metavar="S", help="Longest wait without a new frame.")
 @click.option("--stay/--no-stay", default=None, help="Wait for the next stream at the end.")
-@click.option("--key", metavar="NAME.key", help="Secret key of this station.")
+@click.option("--key", type=PATH, metavar="NAME.key", help="Secret key of this station.")
 @click.option(
-    "--server-key", multiple=True, metavar="NAME.pub",
+    "--server-key", type=PATH, multiple=True, metavar="NAME.pub",
     help="Public key of the sender; repeatable: each new connection tries the next.",
 )  # fmt: skip
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.json",
     help="Write totals, losses, rates and latency at the end.",
 )
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Settings file, see config/receiver.toml.",
 )

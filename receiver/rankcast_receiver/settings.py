@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from rankcast.errors import SettingsError
 from rankcast.kernels import MAX_THREADS
 from rankcast.net import DEFAULT_ENDPOINT
-from rankcast.settings import Table
+from rankcast.settings import OptionalPath, SettingsPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import check_endpoints
 
@@ -69,14 +69,14 @@ class StreamTable(Table):
     """live: the newest frame wins; keep: every frame; auto: keep when saving without display."""
     frames: int = Field(default=0, ge=0)
     """Stop after that many delivered frames; 0 is never."""
-    models: str = ""
+    models: OptionalPath = ""
     """Folder of the model files (.rkm) that packets name by their id; empty knows none."""
 
 
 class SaveTable(Table):
     """``[save]``: pictures on disk."""
 
-    dir: str = ""
+    dir: OptionalPath = ""
     """Folder; empty saves nothing."""
     format: Literal["png", "jpeg", "tiff"] = "png"
     every: int = Field(default=1, ge=1)
@@ -99,9 +99,9 @@ class DisplayTable(Table):
 class SecurityTable(Table):
     """``[security]``: who this station is, and whose pictures it believes."""
 
-    key: str = ""
+    key: OptionalPath = ""
     """Secret key of this station, ``NAME.key``; empty: no encryption."""
-    server_keys: list[str] = Field(default_factory=list)
+    server_keys: list[SettingsPath] = Field(default_factory=list)
     """Public keys of the sender, ``NAME.pub``; with several, each new connection tries the next."""
 
     @field_validator("server_keys", mode="before")

@@ -57,7 +57,7 @@ class Subscriber:
         Bounds of what waits in libzmq and in the kernel.
     models : Path, optional
         Folder of the model files that packets of learned codecs name. One that is not in memory
-        holds up the packet that names it: `rankcast.codec.gan.preload.load_ahead` loads them.
+        holds up the packet that names it: `rankcast.codec.preload_models` loads them.
     stopped : callable
         Asked ten times a second and before each picture; iteration ends when it is true.
     curves : sequence of CurveClient

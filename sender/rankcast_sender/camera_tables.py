@@ -27,7 +27,7 @@ def camera_settings(layers: Iterable[Layer]) -> list[SenderSettings]:
     Raises
     ------
     SettingsError
-        As `rankcast.settings.schema.validate`; if two cameras have one name, differ in
+        As `rankcast.settings.validate`; if two cameras have one name, differ in
         what the shared socket can be only once, or an option names one camera where there are
         several.
     """
@@ -62,7 +62,7 @@ def camera_settings(layers: Iterable[Layer]) -> list[SenderSettings]:
 
 
 def cameras_to_toml(cameras: list[SenderSettings]) -> str:
-    """Write the settings as TOML that can be read back; see `rankcast.settings.schema.to_toml`."""
+    """Write the settings as TOML that can be read back; see `rankcast.settings.to_toml`."""
     if len(cameras) == 1:
         return to_toml(cameras[0])
     shared: list[str] = []

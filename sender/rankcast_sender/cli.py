@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rankcast.path_parameter import PATH
 from rankcast.settings import command_layers
 from rankcast_sender.camera_tables import camera_settings, cameras_to_toml
 
@@ -29,15 +30,16 @@ ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
 @click.option("--realtime/--no-realtime", default=None,
               help="Newest frame wins, or every frame is sent [realtime].")  # fmt: skip
 @click.option("--wait-viewers", type=int, metavar="N", help="Start when N viewers subscribed.")
-@click.option("--audit", metavar="DIR", help="Keep originals of some published frames.")
+@click.option("--audit", type=PATH, metavar="DIR", help="Keep originals of some published frames.")
 @click.option("--audit-every", type=int, metavar="N", help="Each N-th of them [20].")
-@click.option("--key", metavar="NAME.key", help="Secret key of this station: encrypts everything.")
-@click.option("--authorized", metavar="DIR", help="Folder of the keys that are let in.")
+@click.option("--key", type=PATH, metavar="NAME.key",
+              help="Secret key of this station: encrypts everything.")  # fmt: skip
+@click.option("--authorized", type=PATH, metavar="DIR", help="Folder of the keys that are let in.")
 @click.option("--insecure", is_flag=True, default=None,
               help="Let everybody watch and control, from other machines too.")  # fmt: skip
-@click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
+@click.option("--report", type=PATH, metavar="FILE.json",
               help="Write totals at the end.")  # fmt: skip
-@click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--config", "config_file", type=PATH, metavar="FILE",
               help="Settings file, see config/sender.toml.")  # fmt: skip
 @click.option("--set", "sets", multiple=True, metavar="A.B=C", help="Any setting; repeatable.")
 @click.option("--check", is_flag=True, help="Print the effective settings and stop.")

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from rankcast.codec import DEFAULT_CODEC
+from rankcast.codec import CODECS_BY_NAME, DEFAULT_CODEC
 from rankcast.errors import SettingsError
 from rankcast.kernels import MAX_THREADS
 from rankcast.net import DEFAULT_ENDPOINT, check_endpoint
-from rankcast.settings import CodecTable, Table
+from rankcast.settings import CodecTable, OptionalPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_sender.sockets import control_address
 
@@ -81,7 +81,7 @@ class NetworkTable(Table):
 class AuditTable(Table):
     """``[audit]``: keep some originals, to compare with what viewers received."""
 
-    dir: str = ""
+    dir: OptionalPath = ""
     """Folder for the originals; empty is off."""
     every: int = Field(default=20, ge=1)
     """Keep the original of each published frame whose sequence is a multiple of this."""
@@ -90,9 +90,9 @@ class AuditTable(Table):
 class SecurityTable(Table):
     """``[security]``: who this station is, and whom it lets in."""
 
-    key: str = ""
+    key: OptionalPath = ""
     """Secret key of this station, ``NAME.key``; empty: no encryption, everybody is let in."""
-    authorized: str = ""
+    authorized: OptionalPath = ""
     """Folder of the public keys that are let in; read again each second."""
     insecure: bool = False
     """Listen without keys where others can reach it."""
@@ -122,21 +122,13 @@ class ProcessTable(Table):
     """Processors for kernels, BLAS and OpenCV; 0 is all that this process may use."""
 
 
-_CODEC_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "svd-patch": {"keyframe_interval_s": 10.0},
-    "kmeans": {"fewer_colours": "code"},
-}
-"""What a camera station wants otherwise than the Python API: whoever lost frames, or writes a
-recording, finds a key frame every 10 s at any frame rate; and a dark frame is no wrong setting."""
-
-
 def _with_codec_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     # `--set codec.quality=60` alone means the default codec.
     table = {"name": DEFAULT_CODEC, **given}
-    for name, options in _CODEC_DEFAULTS.items():
+    for name, codec in CODECS_BY_NAME.items():
         own = given.get(name, {})
-        if isinstance(own, dict):
-            table[name] = {**options, **own}
+        if codec.sender_defaults and isinstance(own, dict):
+            table[name] = {**codec.sender_defaults, **own}
     return table
 
 

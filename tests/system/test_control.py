@@ -93,7 +93,7 @@ def test_a_running_sender_is_read_set_and_asked_for_its_newest_frame(tmp_path: P
         while Decoder().decode_packet(bright).mean() < 1.5 * picture.mean():
             bright = unpack(ask(address, "original").packet)
 
-        assert "want greater than or equal to 1" in refused(address, "set", quality=0)
+        assert "want at least 1" in refused(address, "set", quality=0)
         assert "what can be changed at cam: quality, " in refused(address, "set", gain=3)
         assert "want 0.01 to 1" in refused(address, "set", exposure=7, gop=5)
         assert ask(address, "get", name="gop").result == {"gop": 100000}

@@ -1,7 +1,7 @@
 """Image files, and the mark that carries a frame number in its pixels."""
 
 from rankcast.images.frame_mark import NUMBER_LIMIT, write_frame_mark
-from rankcast.images.read_image import (
+from rankcast.images.reader import (
     IMAGE_SUFFIXES,
     Damaged,
     LoadedImage,
@@ -9,7 +9,7 @@ from rankcast.images.read_image import (
     read_image,
 )
 from rankcast.images.text_tag import read_text
-from rankcast.images.write_image import WRITTEN_SUFFIXES, write_image
+from rankcast.images.writer import WRITTEN_SUFFIXES, write_image
 
 __all__ = [
     "IMAGE_SUFFIXES",

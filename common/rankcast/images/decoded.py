@@ -11,7 +11,7 @@ from typing import Final
 
 from rankcast.errors import ImageFileError
 from rankcast.frame import Pixels
-from rankcast.opencv import MAX_IMAGE_PIXELS, PIXEL_LIMIT_VARIABLE, cv2
+from rankcast.opencv import MAX_IMAGE_PIXELS, cv2
 
 MAX_FILE_SAMPLES: Final = 3 * MAX_IMAGE_PIXELS
 """A colour picture of as many pixels as a file may claim."""
@@ -41,12 +41,12 @@ def check_size(height: int, width: int, channels: int = 1) -> None:
     if height * width * channels > MAX_FILE_SAMPLES:
         raise ImageFileError(
             f"claims {height * width * channels} samples, the limit is {MAX_FILE_SAMPLES} "
-            f"(3 x {PIXEL_LIMIT_VARIABLE})"
+            "(3 x OPENCV_IO_MAX_IMAGE_PIXELS)"
         )
     if height * width > MAX_IMAGE_PIXELS:
         raise ImageFileError(
             f"claims {height * width} pixels, the limit is {MAX_IMAGE_PIXELS} "
-            f"({PIXEL_LIMIT_VARIABLE})"
+            "(OPENCV_IO_MAX_IMAGE_PIXELS)"
         )
 
 

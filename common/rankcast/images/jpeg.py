@@ -71,6 +71,8 @@ def decode_jpeg(data: bytes, *, grey: bool = False, lenient: bool = False) -> De
 
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except KeyError as exc:  # simplejpeg's table of colour spaces
+        raise DamagedImageError("is damaged: its number of components has no meaning") from exc
     except ValueError as exc:
         raise DamagedImageError(f"is damaged: libjpeg reports {exc}") from exc
     check_size(height, width)
@@ -86,10 +88,15 @@ def decode_jpeg(data: bytes, *, grey: bool = False, lenient: bool = False) -> De
         damage = f"is damaged: libjpeg reports {exc}"
         if not lenient:
             raise DamagedImageError(damage) from exc
+        # After a fatal error simplejpeg returns its buffer as it is: what was not decoded must be
+        # black, not memory of this process.
+        black = np.zeros((height, width, 1 if wanted == "GRAY" else 3), np.uint8)
         try:
-            pixels = simplejpeg.decode_jpeg(data, wanted, strict=False)
+            pixels = simplejpeg.decode_jpeg(data, wanted, strict=False, buffer=black)
         except ValueError as fatal:
-            raise DamagedImageError(f"is damaged: libjpeg reports {fatal}") from fatal
+            raise DamagedImageError(damage) from fatal
+        if not pixels.any():
+            raise DamagedImageError(damage) from exc
     pixels = pixels[:, :, 0] if wanted == "GRAY" else pixels
     return Decoded(upright(pixels, _orientation(data)), damage=damage)
 

@@ -9,7 +9,7 @@ import numpy as np
 from rankcast.errors import DamagedImageError, ImageFileError
 from rankcast.frame import Pixels
 from rankcast.images.decoded import Decoded
-from rankcast.opencv import MAX_IMAGE_PIXELS, PIXEL_LIMIT_VARIABLE, cv2
+from rankcast.opencv import MAX_IMAGE_PIXELS, cv2
 
 _GIF: Final = b"GIF8"
 _JPEG_2000: Final = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")  # JP2, codestream
@@ -23,7 +23,7 @@ _WEBP_ALPHA: Final = 0x10
 
 
 def is_opencv_format(data: bytes) -> bool:
-    """Whether `data` starts like one of the formats of this module."""
+    """Return whether `data` starts like one of the formats of this module."""
     if data.startswith(_RIFF):
         return data[8:12] == b"WEBP"
     return data.startswith(_STARTS) or data[4:12] in _AVIF_TYPES
@@ -47,7 +47,8 @@ def decode_with_opencv(data: bytes) -> Decoded:
     except cv2.error as exc:
         if "MAX_IMAGE" in str(exc):
             raise ImageFileError(
-                f"claims more pixels than the limit of {MAX_IMAGE_PIXELS} ({PIXEL_LIMIT_VARIABLE})"
+                f"claims more pixels than the limit of {MAX_IMAGE_PIXELS} "
+                "(OPENCV_IO_MAX_IMAGE_PIXELS)"
             ) from exc
         reason = " ".join(str(getattr(exc, "err", exc)).split())
         raise DamagedImageError(f"is damaged: OpenCV reports {reason}") from exc

@@ -17,12 +17,17 @@ _ENTRY_BYTES: Final = 12
 
 
 def exif_orientation(exif: bytes) -> int:
-    """Orientation of an EXIF block, 1 to 8; 1 (upright) where it holds none or is damaged.
+    r"""Return the orientation in an EXIF block, 1 to 8.
 
     Parameters
     ----------
     exif : bytes
-        A TIFF structure (CIPA DC-008, 4.5.2), without the ``Exif\\0\\0`` of JPEG in front.
+        A TIFF structure (CIPA DC-008, 4.5.2), without the ``Exif\0\0`` of JPEG in front.
+
+    Returns
+    -------
+    int
+        1, upright, where the block holds no orientation or is damaged.
     """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is None:

@@ -80,8 +80,6 @@ def decode_png(data: bytes, *, lenient: bool = False) -> Decoded:
     chunks = [chunk for chunk in every if chunk.kind in _CRITICAL]
     if not chunks or chunks[0].kind != b"IHDR" or len(chunks[0].body) != _IHDR.size:
         raise DamagedImageError("is damaged: this PNG file does not start with an IHDR chunk")
-    width, height, _, colour_type, *_ = _IHDR.unpack(chunks[0].body)
-    check_size(height, width)
     damage = ""
     for chunk in chunks:
         if not chunk.whole:
@@ -89,8 +87,10 @@ def decode_png(data: bytes, *, lenient: bool = False) -> Decoded:
             break
     if not damage and chunks[-1].kind != b"IEND":
         damage = "is damaged: this PNG file ends early"
-    if damage and not lenient:
+    if damage and not (lenient and chunks[0].whole):
         raise DamagedImageError(damage)
+    width, height, _, colour_type, *_ = _IHDR.unpack(chunks[0].body)
+    check_size(height, width)
     # Without the other chunks libpng has nothing to warn of on stderr, and transparency,
     # which is not sent, is not expanded.
     clean = SIGNATURE + b"".join(chunk.packed() for chunk in chunks)

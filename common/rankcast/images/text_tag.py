@@ -7,7 +7,7 @@ from typing import Final
 
 from rankcast.errors import ImageFileError
 from rankcast.images import jpeg, png, tiff
-from rankcast.images.read_image import read_file
+from rankcast.images.reader import read_file
 
 MAX_TEXT_BYTES: Final = 65_533
 """What one JPEG comment segment holds (ITU-T T.81, B.2.4.5); the same for every format."""

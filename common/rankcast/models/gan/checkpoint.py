@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rankcast.codec.gan.model_facts import CHECKPOINT_KIND
 from rankcast.errors import ModelError
 from rankcast.models import read_model, write_model
 from rankcast.models.gan.architecture import Architecture
 
-KIND: Final = "gan-checkpoint"
 _NOISE: Final = "noise"
 
 
@@ -61,7 +61,7 @@ def write_checkpoint(path: Path, parts: Parts, counted: Mapping[str, Any]) -> No
         "random": parts.random.bit_generator.state,
         "device": parts.noise.device.type,
     }
-    write_model(path, KIND, description, arrays)
+    write_model(path, CHECKPOINT_KIND, description, arrays)
 
 
 def read_checkpoint(path: Path, parts: Parts) -> Mapping[str, Any]:
@@ -72,7 +72,7 @@ def read_checkpoint(path: Path, parts: Parts) -> Mapping[str, Any]:
     ModelError
         If the file is not a whole checkpoint of these labels, frame sizes and networks.
     """
-    file = read_model(path, KIND)
+    file = read_model(path, CHECKPOINT_KIND)
     stored = file.head.description
     wanted = parts.architecture.described()
     if {name: stored.get(name) for name in wanted} != wanted:

@@ -79,7 +79,7 @@ class GanModel:
             If the label was not trained for this size and number of channels.
         """
         if len(shape) == 3 and shape[2] not in (1, 3):
-            raise UnsupportedImageError(f"gan codes 1 or 3 channels, got {shape[2]}")
+            raise UnsupportedImageError(f"got {shape[2]} channels, want 1 or 3 for codec gan")
         height, width = shape[:2]
         if height * width > MAX_PIXELS:
             raise UnsupportedImageError(

@@ -12,7 +12,7 @@ import tifffile
 
 from rankcast.errors import DamagedImageError, ImageFileError
 from rankcast.frame import Pixels
-from rankcast.images import load_image, read_image
+from rankcast.images import Damaged, load_image, read_image
 from rankcast.opencv import cv2
 
 RAMP = np.add.outer(np.arange(96), np.arange(128)).astype(np.uint8)
@@ -55,9 +55,10 @@ def cut_off(data: bytes) -> bytes:
 
 
 DAMAGES = pytest.mark.parametrize("damage", [zeroed, shuffled, cut_out, cut_off])
+PROGRESSIVE = jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
 JPEGS = pytest.mark.parametrize(
     "whole",
-    [jpeg(), jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1), jpeg(cv2.IMWRITE_JPEG_RST_INTERVAL, 4)],
+    [jpeg(), PROGRESSIVE, jpeg(cv2.IMWRITE_JPEG_RST_INTERVAL, 4)],
     ids=["baseline", "progressive", "restarts"],
 )
 
@@ -84,12 +85,35 @@ def test_a_damaged_jpeg_is_marked_on_request(
 ) -> None:
     path = tmp_path / "torn.jpg"
     path.write_bytes(damage(whole))  # type: ignore[operator]
+    if (whole, damage) == (PROGRESSIVE, shuffled):
+        # A marker that libjpeg cannot skip: nothing decodes, and nothing may be invented.
+        with pytest.raises(DamagedImageError, match="Unsupported marker"):
+            load_image(path, damaged="mark")
+        return
     loaded = load_image(path, damaged="mark")
     assert loaded.damage.startswith("is damaged: libjpeg reports ")
     assert loaded.pixels.shape == SCENE.shape
     # What stands in front of the damage is there (of a progressive file, coarsely).
     assert int(np.abs(loaded.pixels[:16].astype(int) - SCENE[:16]).mean()) < 40
     assert capfd.readouterr() == ("", "")
+
+
+@DAMAGES
+@JPEGS
+def test_what_does_not_decode_is_never_memory_of_this_process(
+    tmp_path: Path, whole: bytes, damage: object
+) -> None:
+    path = tmp_path / "torn.jpg"
+    path.write_bytes(damage(whole))  # type: ignore[operator]
+    seen = []
+    for value in (0, 77, 255):
+        # Freed at once: the next array of this size gets the same memory.
+        np.full(SCENE.shape, value, np.uint8)
+        try:
+            seen.append(load_image(path, damaged="mark").pixels.copy())
+        except DamagedImageError:
+            seen.append(np.zeros_like(SCENE))
+    assert all(np.array_equal(pixels, seen[0]) for pixels in seen)
 
 
 def test_a_whole_file_is_not_marked(tmp_path: Path) -> None:
@@ -125,14 +149,39 @@ def test_a_damaged_png_is_never_returned_without_its_mark(
 
 def test_a_png_with_a_wrong_checksum_over_good_data_is_marked_on_request(tmp_path: Path) -> None:
     data = bytearray(png())
-    data[29] ^= 1  # the CRC of IHDR
+    data[data.index(b"IEND") - 5] ^= 1  # the CRC of the last IDAT
     path = tmp_path / "crc.png"
     path.write_bytes(data)
-    with pytest.raises(DamagedImageError, match="the checksum of its IHDR chunk differs"):
+    with pytest.raises(DamagedImageError, match="the checksum of its IDAT chunk differs"):
         read_image(path)
     loaded = load_image(path, damaged="mark")
     assert np.array_equal(loaded.pixels, SCENE)
-    assert "IHDR" in loaded.damage
+    assert "IDAT" in loaded.damage
+
+
+@pytest.mark.parametrize("mode", ["refuse", "mark"])
+@pytest.mark.parametrize("offset", range(16, 33))
+def test_a_png_whose_header_is_damaged_is_refused_without_a_line_of_libpng(
+    tmp_path: Path, offset: int, mode: Damaged, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = bytearray(png())
+    data[offset] ^= 0xFF
+    (tmp_path / "header.png").write_bytes(data)
+    with pytest.raises(DamagedImageError, match=r"the checksum of its IHDR chunk differs"):
+        load_image(tmp_path / "header.png", damaged=mode)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("components", [0, 2, 5, 255])
+def test_a_jpeg_of_an_impossible_number_of_components_is_damaged(
+    tmp_path: Path, components: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = bytearray(jpeg())
+    data[data.index(b"\xff\xc0") + 9] = components
+    (tmp_path / "torn.jpg").write_bytes(data)
+    with pytest.raises(DamagedImageError, match=r"torn\.jpg: is damaged: "):
+        load_image(tmp_path / "torn.jpg", damaged="mark")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_png_whose_checksums_were_made_over_bad_data_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,7 +14,7 @@ import pytest
 
 from rankcast.errors import DamagedImageError, ImageFileError
 from rankcast.frame import Pixels
-from rankcast.images import load_image, read_image
+from rankcast.images import Damaged, load_image, read_image
 
 pillow = pytest.importorskip("PIL.Image", reason="Pillow writes the pictures of these tests")
 
@@ -300,3 +301,27 @@ def test_any_name_reaches_the_reader_as_a_path(
     for write in (by_pillow("PNG"), by_pillow("TIFF"), by_pillow("BMP")):
         Path(name).write_bytes(write(RGB))
         assert np.array_equal(read_image(Path(name)), bgr(RGB))
+
+
+def test_random_damage_ends_in_a_picture_or_an_error_of_ours(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(1)
+    files = [write(pixels) for write, pixels, _ in LOSSLESS.values()]
+    files += [by_pillow(kind)(FLAT) for kind in ("JPEG", "TIFF")]
+    files += [by_pillow("TIFF", compression="tiff_lzw")(FLAT)]
+    path = tmp_path / "torn"
+    messages: list[str] = []
+    for index in range(10 * len(files)):
+        data = bytearray(files[index % len(files)])
+        for at in rng.integers(0, len(data) - 4, 4):
+            data[at : at + 4] = rng.bytes(4)
+        path.write_bytes(data[: rng.integers(1, 2 * len(data))])
+        for damaged in typing.get_args(Damaged):
+            try:
+                load_image(path, damaged=damaged)
+            except ImageFileError as exc:
+                messages.append(str(exc))
+    assert len(messages) > 5 * len(files)
+    assert not [message for message in messages if "\n" in message]
+    assert capfd.readouterr() == ("", "")

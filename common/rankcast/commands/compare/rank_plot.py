@@ -1,4 +1,4 @@
-"""The plot of `compare`: singular values, energy, and quality against bytes."""
+"""Plot of the comparison by rank: singular values, energy, and quality against bytes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.commands.compare.comparison import Comparison, Curve
-from rankcast.commands.compare.reference import FORMATS
+from rankcast.commands.compare.measurement import Curve
+from rankcast.commands.compare.rank_comparison import RankComparison
+from rankcast.commands.compare.reference_format import FORMATS
 from rankcast.commands.plotting import DPI, MUTED, STYLE, label_decades, save
 
 if TYPE_CHECKING:
@@ -23,21 +24,21 @@ HEIGHT: Final = 1120
 CHANNEL_COLOURS: Final = {1: ("#1a1a1a",), 3: ("#2f6fd0", "#2a9d5c", "#d1495b")}
 CHANNEL_NAMES: Final = {1: ("grey",), 3: ("blue", "green", "red")}
 CODEC_COLOURS: Final = ("#c2410c", "#f0a868")
-"""Of the codec's own curves; the references stay cool and thin beside them."""
+"""Of the codec's curves; the references are cooler and thinner."""
 REFERENCE_COLOURS: Final = {"JPEG": "#3b6fb6", "WebP": "#3f9b8c"}
 CEILING_DB: Final = {1: 60.0, 2: 110.0}
-"""Top of the PSNR axis by bytes a sample: an error of a quarter level is 60 dB at 8 bits."""
+"""Top of the PSNR axis by bytes per sample: a quarter of a grey level is 60 dB at 8 bits."""
 LEAST_LEFT_OUT: Final = 1e-6
-"""Shares of energy below count as nothing left out: the rounding to 8 bits costs as much."""
+"""Smaller shares of lost energy count as none: rounding to 8 bits loses as much."""
 
 
-def draw_plot(path: Path, title: str, comparison: Comparison) -> None:
+def draw_rank_plot(path: Path, title: str, comparison: RankComparison) -> None:
     """Draw spectrum, energy and quality side by side and write them as PNG.
 
     Raises
     ------
     RankcastError
-        If the disk does not take it.
+        If the file cannot be written.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -65,19 +66,19 @@ def draw_plot(path: Path, title: str, comparison: Comparison) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Spectrum:
-    """Singular values of one channel, without those that are rounding, and how it is drawn."""
+    """Singular values of one channel above rounding error, and how they are drawn."""
 
     values: NDArray[np.float64]
     label: str
     colour: str | None
-    """None leaves it to matplotlib."""
+    """None leaves the choice to matplotlib."""
 
 
 def _spectra(spectra: Sequence[NDArray[np.float64]]) -> list[_Spectrum]:
-    """Name the channels and leave out black ones, which have nothing on a log axis."""
+    """Name the channels; leave out black ones, which a logarithmic axis cannot show."""
     drawn = []
     for values, (name, colour) in zip(spectra, channel_looks(len(spectra)), strict=True):
-        # The rule of numpy.linalg.matrix_rank: below is rounding of the factorisation.
+        # The rule of numpy.linalg.matrix_rank: smaller values are rounding error.
         floor = values[0] * len(values) * np.finfo(np.float64).eps
         above = values[values > floor]
         if len(above):
@@ -86,7 +87,7 @@ def _spectra(spectra: Sequence[NDArray[np.float64]]) -> list[_Spectrum]:
 
 
 def channel_looks(count: int) -> list[tuple[str, str | None]]:
-    """Name and colour of each channel; no colour leaves it to matplotlib."""
+    """Name and colour of each channel; None leaves the colour to matplotlib."""
     names = CHANNEL_NAMES.get(count) or [f"channel {number}" for number in range(count)]
     colours = CHANNEL_COLOURS.get(count) or [None] * count
     return list(zip(names, colours, strict=True))
@@ -140,7 +141,7 @@ def _percent(nines: int) -> str:
     return f"{100 * (1 - 10.0**-nines):.{max(0, nines - 2)}f} %"
 
 
-def _draw_quality(axes: Axes, comparison: Comparison) -> None:
+def _draw_quality(axes: Axes, comparison: RankComparison) -> None:
     pixels, curves = comparison.pixels, comparison.curves
     axes.set_title("Quality against bytes")
     reference_names = {kind.label for kind in FORMATS}
@@ -170,14 +171,14 @@ def _draw_quality(axes: Axes, comparison: Comparison) -> None:
     byte_axis(axes)
     axes.set_xlabel("bytes of packet or file; the numbers on the curve are ranks")
     axes.set_ylabel("PSNR in dB, all samples")
-    # Beside the title, where no point can come to lie.
+    # Beside the title, where it can hide no point.
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(curves), borderaxespad=0.2)
 
 
 def _name_ranks(axes: Axes, curve: Curve, ceiling_db: float, colour: str) -> None:
     last_x = 0.0
     for point in curve.points:
-        # On a log axis of some decades a label is about a twentieth of one wide.
+        # On a logarithmic axis of a few decades a label is about a twentieth of a decade wide.
         if point.rank is None or point.coded_bytes < last_x * 1.12:
             continue
         last_x = point.coded_bytes
@@ -195,7 +196,7 @@ def byte_axis(axes: Axes) -> None:
 
 
 def bytes_text(value: float, _: object) -> str:
-    """``12 kB``; takes what a formatter of ticks is given."""
+    """Write ``12 kB``, as a tick formatter."""
     for unit, size in (("MB", 1e6), ("kB", 1e3)):
         if value >= size:
             return f"{value / size:g} {unit}"

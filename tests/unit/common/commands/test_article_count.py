@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rankcast.commands.compare.article import article_count, article_rank
+from rankcast.commands.compare.article_count import article_count, article_rank
 
 
 def test_the_article_counts_6291456_bytes_before_and_1254600_after() -> None:

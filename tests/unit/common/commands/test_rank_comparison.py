@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 from rankcast.commands.codec_choice import choose_codec
-from rankcast.commands.compare import comparison, gallery
-from rankcast.commands.compare.article import article_count
-from rankcast.commands.compare.command import article_line, parse_ranks
-from rankcast.commands.compare.comparison import RankGroup
+from rankcast.commands.compare import gallery, rank_comparison
+from rankcast.commands.compare.article_count import article_count
+from rankcast.commands.compare.command import parse_ranks
 from rankcast.commands.compare.gallery import Panel, draw_gallery
-from rankcast.commands.compare.plot import draw_plot
-from rankcast.commands.compare.reference import FORMATS, JPEG, WEBP, Reference, refusal
+from rankcast.commands.compare.measurement import Measurement
+from rankcast.commands.compare.rank_comparison import RankGroup
+from rankcast.commands.compare.rank_plot import draw_rank_plot
+from rankcast.commands.compare.rank_report import article_line
+from rankcast.commands.compare.reference_format import FORMATS, JPEG, WEBP, Reference, refusal
 from rankcast.errors import ImageFileError, RankcastError, SettingsError
 from rankcast.images import read_image, write_image
 from support.comparing import invoke, picture, refused, table_of
@@ -69,7 +71,7 @@ def test_json_and_table_agree_and_ratios_are_those_of_the_bytes(image: Path) -> 
 
 def test_the_article_line_puts_its_count_beside_the_true_bytes() -> None:
     pixels = np.zeros((512, 512, 3), np.uint8)
-    coded = comparison.Measurement("svd", "rank 51", 78_643, 30.126, None, 1.0, 1.0, rank=51)
+    coded = Measurement("svd", "rank 51", 78_643, 30.126, None, 1.0, 1.0, rank=51)
     line = article_line(pixels, RankGroup(coded, article_count(512, 512, 3, 51), ()))
     assert "k = 0.1 (51 singular values)" in line
     assert "6,291,456 -> 1,254,600 bytes of float64, 5.01 : 1" in line
@@ -124,7 +126,7 @@ def test_constant_pictures_are_drawn_too_and_their_few_singular_values_named(
     write_image(path, np.full((20, 30, 3), colour, np.uint8))
     result = invoke(path, "--ranks", "10,1", "--out", tmp_path)
     assert result.exit_code == 0, repr(result.exception)
-    assert "fewer singular values kept than rank 10" in result.output
+    assert "fewer singular values kept than asked for: rank 10" in result.output
 
 
 def test_a_picture_of_five_channels_shows_its_first_and_says_so(tmp_path: Path) -> None:
@@ -149,7 +151,7 @@ def test_a_picture_of_five_channels_shows_its_first_and_says_so(tmp_path: Path) 
 def test_ranks_above_the_picture_become_its_full_rank_with_a_note(
     wanted: Sequence[int], want: list[int], words: list[str]
 ) -> None:
-    ranks, notes = comparison.usable_ranks(wanted, 10)
+    ranks, notes = rank_comparison.usable_ranks(wanted, 10)
     assert ranks == want
     assert len(notes) == bool(words)
     assert all(word in notes[0] for word in words)
@@ -213,20 +215,20 @@ def test_the_progress_bar_ends_full(image: Path) -> None:
     pixels = read_image(image)
     choice = choose_codec(None, [])
     steps: list[int] = []
-    comparison.compare_ranks(pixels, choice, [8, 2], advance=lambda: steps.append(1))
-    assert len(steps) == comparison.step_count([8, 2], pixels, choice)
+    rank_comparison.compare_ranks(pixels, choice, [8, 2], advance=lambda: steps.append(1))
+    assert len(steps) == rank_comparison.step_count([8, 2], pixels, choice)
 
 
 def test_the_curves_are_coded_and_float32_factors_and_both_references(image: Path) -> None:
     choice = choose_codec(None, [])
-    result = comparison.compare_ranks(read_image(image), choice, [8, 2])
+    result = rank_comparison.compare_ranks(read_image(image), choice, [8, 2])
     assert [curve.label for curve in result.curves] == [
         "svd, coded factors", "svd, float32 factors", "JPEG", "WebP",
     ]  # fmt: skip
     for curve in result.curves:
         sizes = [point.coded_bytes for point in curve.points]
         assert sizes == sorted(sizes)
-    other = comparison.compare_ranks(
+    other = rank_comparison.compare_ranks(
         read_image(image), choose_codec(None, ["codec.factors=float32"]), [8]
     )
     assert [curve.label for curve in other.curves[:2]] == [
@@ -236,7 +238,7 @@ def test_the_curves_are_coded_and_float32_factors_and_both_references(image: Pat
 
 def test_spectra_hold_all_the_energy_of_each_channel() -> None:
     pixels = picture((20, 30, 3))
-    result = comparison.compare_ranks(pixels, choose_codec(None, []), [2])
+    result = rank_comparison.compare_ranks(pixels, choose_codec(None, []), [2])
     energies = [float((values**2).sum()) for values in result.spectra]
     want = (pixels.astype(np.float64) ** 2).sum(axis=(0, 1))
     assert energies == pytest.approx(list(want), rel=1e-12)
@@ -304,9 +306,9 @@ def test_a_panel_of_any_picture_has_a_sensible_size(height: int, width: int) -> 
 
 
 def test_a_plot_that_cannot_be_written_leaves_nothing(image: Path, tmp_path: Path) -> None:
-    result = comparison.compare_ranks(read_image(image), choose_codec(None, []), [2])
+    result = rank_comparison.compare_ranks(read_image(image), choose_codec(None, []), [2])
     folder = tmp_path / "plot.png"
     folder.mkdir()
     with pytest.raises(RankcastError, match=r"plot\.png: cannot be written"):
-        draw_plot(folder, "title", result)
+        draw_rank_plot(folder, "title", result)
     assert sorted(tmp_path.iterdir()) == sorted([image, folder])

@@ -1,8 +1,9 @@
-"""JPEG and WebP files of a picture at chosen quality or matched bytes: what SVD is held against."""
+"""JPEG and WebP files of a picture, at a chosen quality or size, as references for the codecs."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
@@ -25,18 +26,21 @@ class Format:
     max_side: int
     """The format's own limit."""
     more_flags: tuple[int, ...] = ()
+    full_chroma_flags: tuple[int, ...] = ()
+    """Keep chroma at full size, where files have it at half by default; empty: impossible."""
+
+    def chroma_forms(self, pixels: Pixels) -> Mapping[str, Format]:
+        """Return the format by resolution of chroma; without a name if there is no choice."""
+        if not self.full_chroma_flags or channels_of(pixels.shape) != 3:
+            return {"": self}
+        full = replace(self, more_flags=(*self.more_flags, *self.full_chroma_flags))
+        return {"4:2:0": self, "4:4:4": full}
 
 
 JPEG: Final = Format(
-    "jpeg", "JPEG", ".jpg", cv2.IMWRITE_JPEG_QUALITY, 65_500, (cv2.IMWRITE_JPEG_OPTIMIZE, 1)
-)
-JPEG_444: Final = replace(
-    JPEG,
-    more_flags=(
-        *JPEG.more_flags, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    ),
+    "jpeg", "JPEG", ".jpg", cv2.IMWRITE_JPEG_QUALITY, 65_500, (cv2.IMWRITE_JPEG_OPTIMIZE, 1),
+    (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
 )  # fmt: skip
-"""With chroma of full size; `JPEG` has it at half, as files mostly have."""
 WEBP: Final = Format("webp", "WebP", ".webp", cv2.IMWRITE_WEBP_QUALITY, 16_383)
 FORMATS: Final = (JPEG, WEBP)
 
@@ -52,7 +56,7 @@ class ReferenceFile:
 
 @dataclass(slots=True)
 class Reference:
-    """All files of one picture in one format that were needed so far, each made once."""
+    """One picture in one format: its files by quality, each made once, when first needed."""
 
     format: Format
     pixels: Pixels
@@ -65,7 +69,7 @@ class Reference:
             start = time.perf_counter()
             done, data = cv2.imencode(self.format.suffix, self.pixels, flags)
             encode_ms = 1e3 * (time.perf_counter() - start)
-            # `refusal` kept out what the format cannot hold.
+            # `refusal` has ruled out pictures that the format cannot hold.
             assert done, f"{self.format.name} refused {self.pixels.shape}"
             self.files[quality] = ReferenceFile(quality, data.tobytes(), encode_ms)
         return self.files[quality]
@@ -73,8 +77,8 @@ class Reference:
     def nearest(self, want_bytes: int) -> ReferenceFile:
         """Return the file whose size is nearest to `want_bytes`, found by bisection.
 
-        The size grows with quality but for a few bytes here and there, which costs
-        at most a step of quality.
+        Size grows with quality, give or take a few bytes, which may miss the nearest file by one
+        step of quality.
         """
         low, high = QUALITIES[0], QUALITIES[-1]
         while high - low > 1:
@@ -87,7 +91,7 @@ class Reference:
         return min(ends, key=lambda file: abs(len(file.data) - want_bytes))
 
     def decode(self, file: ReferenceFile) -> tuple[Pixels, float]:
-        """Return the picture of `file` in the shape of the original, and the time in ms."""
+        """Decode `file` to the shape of the original; return the picture and the time in ms."""
         flag = cv2.IMREAD_COLOR if channels_of(self.pixels.shape) == 3 else cv2.IMREAD_GRAYSCALE
         buffer = np.frombuffer(file.data, np.uint8)
         start = time.perf_counter()
@@ -96,7 +100,7 @@ class Reference:
 
 
 def refusal(kind: Format, pixels: Pixels) -> str | None:
-    """Say why the format cannot hold the picture, or None where it can."""
+    """Say why the format cannot hold the picture; None if it can."""
     if pixels.dtype != np.uint8:
         return "holds 8 bits a sample"
     if channels_of(pixels.shape) not in (1, 3):

@@ -1,7 +1,7 @@
-"""The count of bytes in the colour article that Rankcast grew out of, to stand beside the true one.
+"""The byte count of the colour article that Rankcast grew out of, for comparison with the true one.
 
-The article keeps three float64 matrices a channel and counts their ``nbytes``. It compares them
-with the samples as float64 too, eight times the bytes of an 8-bit picture: so what it reports as
+The article stores three float64 matrices per channel and counts their ``nbytes``. It compares them
+with the samples as float64 as well, eight times the bytes of an 8-bit picture: what it reports as
 a fifth is larger than the picture itself.
 """
 
@@ -24,19 +24,19 @@ class ArticleCount:
 
     @property
     def ratio(self) -> float:
-        """How many times smaller the article finds the factors."""
+        """Compression ratio as the article reports it."""
         return self.original_bytes / self.compressed_bytes
 
 
 def article_rank(m: int, n: int, share: float) -> int:
-    """Number of singular values for a share of all of them, cut off as the article does.
+    """Number of singular values for a share of them, rounded down as in the article.
 
     Parameters
     ----------
     m, n : int
         Height and width.
     share : float
-        In (0, 1]; the article's run has 0.1.
+        In (0, 1]; the article uses 0.1.
     """
     return max(1, int(share * min(m, n)))
 
@@ -49,9 +49,9 @@ def article_count(m: int, n: int, channels: int, k: int) -> ArticleCount:
     m, n : int
         Height and width.
     channels : int
-        Factorised one by one.
+        Number of channels, each factorised on its own.
     k : int
-        Kept singular values of each channel.
+        Singular values kept of each channel.
     """
     return ArticleCount(
         rank=k,

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rankcast.commands.compare.comparison import Measurement
-from rankcast.commands.compare.matching import hold, step_count
-from rankcast.commands.compare.method import Choice, png_size
-from rankcast.commands.compare.methods import NAMES, methods_for, parse_codecs
-from rankcast.commands.compare.report_page import Figure, ReportPage, ReportTable, write_page
+from rankcast.commands.compare.candidate import Choice, png_size
+from rankcast.commands.compare.candidate_choice import NAMES, candidates_for, parse_codecs
+from rankcast.commands.compare.codec_comparison import compare_codecs, step_count
+from rankcast.commands.compare.html_page import Figure, HtmlPage, HtmlTable, write_page
+from rankcast.commands.compare.measurement import Measurement
 from rankcast.errors import LimitError, SettingsError, UnsupportedImageError
 from rankcast.images import read_image, write_image
 from rankcast.numerics import squared_error
@@ -73,7 +73,7 @@ def test_psnr_is_matched_too(image: Path) -> None:
 
 def test_what_comes_nowhere_near_is_said_in_one_line(image: Path) -> None:
     output, found = table_of(image, "--codecs", "lossless,jpeg,svd", "--target", "0.01")
-    assert "note: more bytes than asked for, the fewest there are: lossless, jpeg at q 1" in output
+    assert "note: more bytes than the target, the fewest possible: lossless, jpeg at q 1" in output
     assert ", svd at rank 1" in " ".join(output.split())
     assert len(found["notes"]) == 1
 
@@ -82,7 +82,7 @@ def test_few_bytes_are_fewer_not_less(tmp_path: Path) -> None:
     path = tmp_path / "flat.png"
     write_image(path, np.full((48, 64, 3), (10, 200, 30), np.uint8))
     output, found = table_of(path, "--codecs", "kmeans,lossless")
-    assert "fewer bytes than asked for" in output
+    assert "fewer bytes than the target" in output
     assert "kmeans at k 1, lossless" in found["notes"][0]
 
 
@@ -118,13 +118,13 @@ def test_the_scree_of_patches_is_that_of_patches(image: Path) -> None:
 
 def test_the_elbow_is_measured_on_what_comes_back() -> None:
     pixels = picture()
-    (method,), _ = methods_for(["kmeans"], pixels, {})
-    rebuilt = method.forms[""](10).pixels
+    (candidate,), _ = candidates_for(["kmeans"], pixels, {})
+    rebuilt = candidate.coders[""](10).pixels
     assert rebuilt is not None
-    method.at(Choice("", 10))
-    assert method.errors[10] == squared_error(pixels, rebuilt)
-    assert method.png_bytes[10] == png_size(rebuilt)
-    assert method.tried[Choice("", 10)].pixels is None
+    candidate.at(Choice("", 10))
+    assert candidate.squared_errors[10] == squared_error(pixels, rebuilt)
+    assert candidate.png_bytes[10] == png_size(rebuilt)
+    assert candidate.tried[Choice("", 10)].pixels is None
 
 
 def test_methods_that_cannot_code_the_picture_are_left_out_with_a_note(tmp_path: Path) -> None:
@@ -145,22 +145,22 @@ def test_methods_that_cannot_code_the_picture_are_left_out_with_a_note(tmp_path:
 
 def test_a_method_that_fails_on_its_way_leaves_the_others_be() -> None:
     pixels = picture((24, 32))
-    methods, _ = methods_for(["jpeg", "svd"], pixels, {})
-    real = methods[0].forms[""]
+    candidates, _ = candidates_for(["jpeg", "svd"], pixels, {})
+    real = candidates[0].coders[""]
 
     def failing(setting: float) -> Measurement:
         if setting > 50:
             raise LimitError("a packet of 9 bytes, the limit is 8")
         return real(setting)
 
-    methods[0].forms = {"": failing}
+    candidates[0].coders = {"": failing}
     steps: list[int] = []
-    contest = hold(pixels, methods, "bytes", 1.0, advance=lambda: steps.append(1))
-    assert [coded.codec for coded in contest.results] == ["svd"]
-    assert [(each.name, each.reason) for each in contest.left_out] == [
+    comparison = compare_codecs(pixels, candidates, "bytes", 1.0, advance=lambda: steps.append(1))
+    assert [coded.codec for coded in comparison.results] == ["svd"]
+    assert [(each.name, each.reason) for each in comparison.left_out] == [
         ("jpeg", "a packet of 9 bytes, the limit is 8")
     ]
-    assert len(steps) == step_count(methods)
+    assert len(steps) == step_count(candidates)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_wrong_usage_is_refused(image: Path, arguments: list[str], word: str) ->
 def test_gan_without_a_model_is_left_out_and_the_others_be(image: Path) -> None:
     output, found = table_of(image, "--codecs", "svd,gan,jpeg")
     assert [row["codec"] for row in found["results"]] == ["svd", "jpeg"]
-    assert "gan  left out: want its model with --model FILE.rkm" in output
+    assert "gan  left out: no model: name one with --model FILE.rkm" in output
 
 
 def test_names_are_taken_once_and_in_order() -> None:
@@ -231,10 +231,10 @@ def test_names_are_taken_once_and_in_order() -> None:
 
 def test_the_progress_bar_ends_full() -> None:
     pixels = picture((24, 32))
-    methods, _ = methods_for(["svd", "pca", "kmeans", "jpeg", "lossless"], pixels, {})
+    candidates, _ = candidates_for(["svd", "pca", "kmeans", "jpeg", "lossless"], pixels, {})
     steps: list[int] = []
-    want = step_count(methods)
-    hold(pixels, methods, "bytes", 1.0, (), lambda: steps.append(1))
+    want = step_count(candidates)
+    compare_codecs(pixels, candidates, "bytes", 1.0, (), lambda: steps.append(1))
     assert len(steps) == want
 
 
@@ -265,8 +265,8 @@ def test_the_page_loads_nothing_and_shows_hostile_names_as_text(tmp_path: Path) 
     page = tmp_path / "page.html"
     write_page(
         page,
-        ReportPage(
-            name, name, ReportTable(("a", name), [(name, "1")]), [name],
+        HtmlPage(
+            name, name, HtmlTable(("a", name), [(name, "1")]), [name],
             [Figure(b"png", name, (name,))], [b"plot"],
         ),
     )  # fmt: skip

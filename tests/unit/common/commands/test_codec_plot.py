@@ -11,9 +11,9 @@ pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'ra
 
 from matplotlib.figure import Figure
 
-from rankcast.commands.compare import methods_plot
-from rankcast.commands.compare.matching import Elbow, Match, Scree, hold
-from rankcast.commands.compare.methods import methods_for
+from rankcast.commands.compare import codec_plot
+from rankcast.commands.compare.candidate_choice import candidates_for
+from rankcast.commands.compare.codec_comparison import Elbow, Match, Scree, compare_codecs
 from rankcast.commands.plotting import number_text
 from support.comparing import picture
 
@@ -36,9 +36,9 @@ def tick_texts(axis: Any) -> list[str]:
 def test_no_word_lies_where_a_curve_may(match: Match, target: float) -> None:
     pixels = picture((32, 48, 3)) & 0xF0
     names = ["svd", "svd-patch", "pca", "kmeans", "jpeg", "webp", "lossless"]
-    methods, _ = methods_for(names, pixels, {})
-    contest = hold(pixels, methods, match, target)
-    axes = drawn(methods_plot._draw_quality, contest)
+    candidates, _ = candidates_for(names, pixels, {})
+    comparison = compare_codecs(pixels, candidates, match, target)
+    axes = drawn(codec_plot._draw_quality, comparison)
     assert not axes.texts
     legend = axes.get_legend()
     words = [text.get_text() for text in legend.get_texts()]
@@ -61,8 +61,8 @@ def test_numbers_are_written_for_readers(value: float, text: str) -> None:
 
 
 def test_the_elbow_is_logarithmic_and_leaves_out_what_is_exact() -> None:
-    elbow = Elbow((2, 20, 256, 333), (4e12, 3e11, 2e10, 0.0), (10, 20, 30, 40), 50)
-    axes = drawn(methods_plot._draw_elbow, elbow, np.zeros((10, 10), np.uint16))
+    elbow = Elbow("kmeans", 20, (2, 20, 256, 333), (4e12, 3e11, 2e10, 0.0), (10, 20, 30, 40), 50)
+    axes = drawn(codec_plot._draw_elbow, elbow, np.zeros((10, 10), np.uint16))
     assert axes.get_yscale() == "log"
     assert len(axes.lines[0].get_xdata()) == 3
     assert "nothing is left at 333" in axes.get_xlabel()
@@ -71,13 +71,17 @@ def test_the_elbow_is_logarithmic_and_leaves_out_what_is_exact() -> None:
 
 
 def test_an_elbow_without_any_error_says_so() -> None:
-    axes = drawn(methods_plot._draw_elbow, Elbow((1,), (0.0,), (9,), 9), np.zeros((4, 4), np.uint8))
+    axes = drawn(
+        codec_plot._draw_elbow,
+        Elbow("kmeans", 1, (1,), (0.0,), (9,), 9),
+        np.zeros((4, 4), np.uint8),
+    )
     assert axes.texts[0].get_text() == "Nothing is left at k = 1."
 
 
 def test_small_shares_of_variance_can_be_read() -> None:
     shares = 10.0 ** -np.arange(0, 12, 0.5)
-    axes = drawn(methods_plot._draw_scree, Scree("pca", (shares / shares.sum(),)))
+    axes = drawn(codec_plot._draw_scree, Scree("pca", "rows", (shares / shares.sum(),), 0.98))
     texts = tick_texts(axes.yaxis)
     assert "10⁻⁸ %" in texts
     assert not any("e-" in text for text in texts)

@@ -1,8 +1,7 @@
-"""What `rankcast compare` measures: packets of several ranks and image files of their size."""
+"""Several ranks of one codec beside image files of about the same size: what `compare` measures."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.commands.codec_choice import CodecChoice
-from rankcast.commands.compare.article import ArticleCount, article_count, article_rank
-from rankcast.commands.compare.reference import (
+from rankcast.commands.compare.article_count import ArticleCount, article_count, article_rank
+from rankcast.commands.compare.measurement import Curve, Measurement, curve_of
+from rankcast.commands.compare.reference_format import (
     FORMATS,
     QUALITIES,
     Reference,
@@ -28,63 +28,16 @@ from rankcast.numerics import psnr_db, ssim
 from rankcast.wire import OFFLINE, PPB, unpack
 
 SWEEP: Final = (2, 5, 10, 20, 35, 50, 65, 80, 90, 95, 100)
-"""Qualities of the reference curves: dense where PSNR per byte bends."""
+"""Qualities of the reference curves, dense where the curves bend."""
 NEAR: Final = 1.1
 """Files within this factor of a packet count as matched."""
 ARTICLE_SHARE: Final = 0.1
-"""The colour article's run keeps a tenth of the singular values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One coded version of the picture and how good it is."""
-
-    codec: str
-    setting: str
-    coded_bytes: int
-    psnr_db: float
-    ssim: float | None
-    """None where only a point of a curve was wanted."""
-    encode_ms: float
-    decode_ms: float
-    rank: int | None = None
-    kept: tuple[int, ...] = ()
-    """Singular values in the packet, of each plane: fewer than `rank` where the rest is zero."""
-    energy: float | None = None
-    pixels: Pixels | None = None
-
-
-def coded_json(coded: Measurement, pixels: Pixels) -> dict[str, Any]:
-    """A row as JSON; an exact picture has ``lossless`` true and ``psnr_db`` null."""
-    exact = math.isinf(coded.psnr_db)
-    return {
-        "codec": coded.codec,
-        "at": coded.setting,
-        "rank": coded.rank,
-        "kept": list(coded.kept),
-        "bytes": coded.coded_bytes,
-        "ratio": pixels.nbytes / coded.coded_bytes,
-        "bits_per_pixel": 8 * coded.coded_bytes / (pixels.shape[0] * pixels.shape[1]),
-        "psnr_db": None if exact else coded.psnr_db,
-        "lossless": exact,
-        "ssim": coded.ssim,
-        "energy": coded.energy,
-        "encode_ms": coded.encode_ms,
-        "decode_ms": coded.decode_ms,
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Quality against bytes of one way to code, in the order of its bytes."""
-
-    label: str
-    points: tuple[Measurement, ...]
+"""The colour article keeps a tenth of the singular values."""
 
 
 @dataclass(frozen=True, slots=True)
 class RankGroup:
-    """One rank and the reference files nearest to its bytes."""
+    """One rank, and the reference files nearest to it in bytes."""
 
     coded: Measurement
     article: ArticleCount
@@ -92,14 +45,14 @@ class RankGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class RankComparison:
     """Everything that table, gallery, plot and JSON show."""
 
     pixels: Pixels
     codec: CodecChoice
     groups: tuple[RankGroup, ...]
     article: RankGroup
-    """The colour article's own setting: a tenth of the singular values."""
+    """The colour article's own setting."""
     curves: tuple[Curve, ...]
     spectra: tuple[NDArray[np.float64], ...]
     """Singular values of each channel, decreasing."""
@@ -107,15 +60,14 @@ class Comparison:
 
 
 def usable_ranks(wanted: Sequence[int], min_side: int) -> tuple[list[int], list[str]]:
-    """Fit the wanted ranks to a picture and say what was changed.
+    """Fit the wanted ranks to a picture, and say what was changed.
 
-    The largest rank above `min_side` becomes full rank, which is what it would give; any
-    further one would repeat it and is left out.
+    Ranks above `min_side` would all give full rank, which replaces them once.
 
     Returns
     -------
     list of int, list of str
-        Ranks, decreasing and each once; notes for the reader.
+        Ranks in decreasing order, each once; notes for the reader.
     """
     ranks = sorted({min(rank, min_side) for rank in wanted}, reverse=True)
     above = sorted({rank for rank in wanted if rank > min_side}, reverse=True)
@@ -143,8 +95,8 @@ def compare_ranks(
     ranks: Sequence[int],
     notes: Iterable[str] = (),
     advance: Callable[[], Any] = lambda: None,
-) -> Comparison:
-    """Code `pixels` at every rank and as image files of about the same bytes.
+) -> RankComparison:
+    """Code `pixels` at every rank, and as image files of about the same bytes.
 
     Parameters
     ----------
@@ -154,7 +106,7 @@ def compare_ranks(
     ranks : sequence of int
         Each at most min(H, W).
     notes : iterable of str, optional
-        Carried over to the result, before those of the comparison itself.
+        Listed in the result before the comparison's own.
     advance : callable, optional
         Called after every step; `step_count` says how often.
     """
@@ -174,23 +126,23 @@ def compare_ranks(
 
     groups = tuple(group(rank) for rank in ranks)
     tenth = group(article_rank(pixels.shape[0], pixels.shape[1], ARTICLE_SHARE))
-    curves = [_curve(_label(choice), (g.coded for g in groups))]
+    curves = [curve_of(_label(choice), (g.coded for g in groups))]
     second = _other_factors(choice)
     if second is not None:
         points = []
         for rank in ranks:
             points.append(encode_rank(pixels, second, rank, for_curve=True))
             advance()
-        curves.append(_curve(_label(second), points))
+        curves.append(curve_of(_label(second), points))
     for reference in references:
         for quality in SWEEP:
             reference.at_quality(quality)
             advance()
-        # What the bisection made on its way is on the curve too: it costs one decode each.
+        # The files of the bisection are points of the curve too: they cost only a decode each.
         files = reference.files.values()
         points = [_measure(reference, file, for_curve=True) for file in files]
-        curves.append(_curve(reference.format.label, points))
-    return Comparison(
+        curves.append(curve_of(reference.format.label, points))
+    return RankComparison(
         pixels=pixels,
         codec=choice,
         groups=groups,
@@ -204,7 +156,7 @@ def compare_ranks(
 def encode_rank(
     pixels: Pixels, choice: CodecChoice, rank: int, *, for_curve: bool = False
 ) -> Measurement:
-    """Code and rebuild `pixels` at one rank; SSIM and the picture are left out for a curve."""
+    """Code and rebuild `pixels` at one rank; for a curve without SSIM and the rebuilt picture."""
     encoder = Encoder(choice.name, **choice.with_options(rank=rank).options)
     decoder = Decoder(OFFLINE)
     start = time.perf_counter()
@@ -212,8 +164,8 @@ def encode_rank(
     encoded = time.perf_counter()
     if len(packet) > OFFLINE.max_packet_bytes:
         raise LimitError(
-            f"rank {rank} gives a packet of {len(packet)} bytes, the limit of a file is "
-            f"{OFFLINE.max_packet_bytes}: choose lower ranks"
+            f"rank {rank} makes a packet of {len(packet):,} bytes, the limit of a file is "
+            f"{OFFLINE.max_packet_bytes:,}: choose lower ranks"
         )
     rebuilt = decoder.decode(packet)
     decoded = time.perf_counter()
@@ -247,18 +199,18 @@ def _measure(reference: Reference, file: ReferenceFile, *, for_curve: bool = Fal
 
 
 def _kept_note(groups: Sequence[RankGroup]) -> list[str]:
-    """Say where a packet holds fewer singular values than asked for: the picture has no more."""
+    """Name the ranks whose packets hold fewer singular values: the picture has no more."""
     fewer = [
         f"{group.coded.rank} ({'/'.join(map(str, group.coded.kept))})"
         for group in groups
         if group.coded.rank is not None and min(group.coded.kept, default=0) < group.coded.rank
         and group.coded.kept
     ]  # fmt: skip
-    return [f"fewer singular values kept than rank {', '.join(fewer)}"] if fewer else []
+    return [f"fewer singular values kept than asked for: rank {', '.join(fewer)}"] if fewer else []
 
 
 def _ends(references: Sequence[Reference], groups: Sequence[RankGroup]) -> list[str]:
-    """Say where no file of a format comes near a packet: quality ends before the bytes do."""
+    """Name the packets that no file of a format matches: its quality ends before their bytes do."""
     notes = []
     for reference in references:
         largest = len(reference.at_quality(QUALITIES[-1]).data)
@@ -291,7 +243,7 @@ def _references(pixels: Pixels) -> tuple[list[Reference], list[str]]:
 
 
 def _warm_up(pixels: Pixels, choice: CodecChoice) -> None:
-    """Compile or load the kernels on a corner, so that no rank is timed with them."""
+    """Code a corner first, so that no time measured includes loading kernels."""
     corner = np.ascontiguousarray(pixels[:32, :32])
     for each in (choice, _other_factors(choice)):
         if each is not None:
@@ -299,7 +251,7 @@ def _warm_up(pixels: Pixels, choice: CodecChoice) -> None:
 
 
 def _other_factors(choice: CodecChoice) -> CodecChoice | None:
-    """Return the same codec with float32 factors, or coded ones where float32 was asked for."""
+    """Return the same codec with float32 factors, or with coded ones if it has float32 already."""
     if not choice.has_option("factors"):
         return None
     chosen = check_options(choice.name, choice.options).model_dump()["factors"]
@@ -311,10 +263,6 @@ def _label(choice: CodecChoice) -> str:
         return choice.name
     factors = check_options(choice.name, choice.options).model_dump()["factors"]
     return f"{choice.name}, {factors} factors"
-
-
-def _curve(label: str, points: Iterable[Measurement]) -> Curve:
-    return Curve(label, tuple(sorted(points, key=lambda point: point.coded_bytes)))
 
 
 def _spectra(pixels: Pixels, advance: Callable[[], Any]) -> tuple[NDArray[np.float64], ...]:

@@ -1,4 +1,4 @@
-"""What ``rankcast info`` says of a model file."""
+"""What ``rankcast info`` and ``rankcast compare`` print about a model file."""
 
 from __future__ import annotations
 
@@ -8,52 +8,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rankcast.codec.pca.frames import KIND as PCA
-from rankcast.codec.pca.frames import load_frame_model
+from rankcast.codec import CODECS
 from rankcast.commands.terminal import size_text
 from rankcast.models import read_head, read_model
-from rankcast.models.gan.architecture import architecture_from
 from rankcast.printable import printable
+
+_FACTS: Final = {
+    kind: facts for codec in CODECS.values() for kind, facts in codec.model_facts.items()
+}
 
 
 def model_fields(path: Path) -> dict[str, Any]:
-    """Everything that a model file says, after its SHA-256 was found to be good.
+    """Return all that a model file states, once its SHA-256 has been verified.
 
     Raises
     ------
     ModelError
-        If it is no model file, damaged, or its arrays are not those of its kind.
+        If the file is not a model, is damaged, or lacks the arrays of its kind.
     """
     file = read_model(path, read_head(path).kind)
-    head, fields = file.head, dict[str, Any]()
-    if head.kind == PCA:
-        model = load_frame_model(path)
-        held = float(model.variances.astype(float).sum())
-        fields = {
-            "shape": list(model.shape),
-            "dtype": str(model.dtype),
-            "components": len(model.variances),
-            "variance_held": held / model.total_variance if model.total_variance else 1.0,
-        }
-    elif "labels" in head.description:  # of `gan`, and of the checkpoints of its training
-        architecture = architecture_from(head.description)
-        sizes = [None if size == (0, 0) else list(size) for size in architecture.sizes]
-        fields = {"labels": list(architecture.labels), "sizes": sizes}
+    head, facts = file.head, _FACTS.get(file.head.kind)
     return {
         "kind": head.kind,
         "model_id": head.model_id.hex(),
         "bytes": file.size_bytes,
         "arrays": len(file.arrays),
         "samples": sum(array.size for array in file.arrays.values()),
-        **fields,
+        **({} if facts is None else facts(path)),
         "description": head.description,
     }
 
 
 def model_rows(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The same as lines of a table."""
+    """Return the same as rows of a table."""
     rows = [
-        ("kind", f"model of {fields['kind']} (SHA-256 good)"),
+        ("kind", f"model of {fields['kind']} (SHA-256 verified)"),
         ("id", fields["model_id"]),
         (
             "bytes",
@@ -71,27 +60,27 @@ def model_rows(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-_DEEPEST: Final = 3
-"""Lists within lists that are shown: no model of ours has more than one."""
+_MAX_DEPTH: Final = 3
+"""Nesting of lists that is printed; models of Rankcast nest once."""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSaid:
-    """What stands beside figures that were reached with a model."""
+class ModelSummary:
+    """What to state beside results that were reached with a model."""
 
     model_id: str
     size_bytes: int
     training: str
-    """One line; empty where the file does not say."""
+    """One line; empty if the file does not describe its training."""
 
 
-def model_said(path: Path) -> ModelSaid:
-    """Read the size of a model file and how it was trained, without its arrays.
+def summarise_model(path: Path) -> ModelSummary:
+    """Read the size of a model file and how it was trained, but not its arrays.
 
     Raises
     ------
     ModelError
-        If it is no model file, or of another version.
+        If the file is not a model, or is of another version.
     """
     head = read_head(path)
     facts = [
@@ -99,7 +88,7 @@ def model_said(path: Path) -> ModelSaid:
         for key, value in _training(head.description).items()
         if not isinstance(value, Mapping)  # losses and weights, which `rankcast info` lists
     ]
-    return ModelSaid(head.model_id.hex(), head.whole_bytes, printable(", ".join(facts)))
+    return ModelSummary(head.model_id.hex(), head.whole_bytes, printable(", ".join(facts)))
 
 
 def _training(description: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -112,8 +101,8 @@ def _name(key: str) -> str:
 
 
 def _words(key: str, value: Any, depth: int = 0) -> str:
-    """Say a value of plain JSON in words: ``600.3 s``, ``951, 200``, ``mse 8, rate 0.1``."""
-    if depth == _DEEPEST:
+    """Write a JSON value for readers: ``600.3 s``, ``951, 200``, ``mse 8, rate 0.1``."""
+    if depth == _MAX_DEPTH:
         return "..."
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_words(name, one, depth + 1)}" for name, one in value.items())

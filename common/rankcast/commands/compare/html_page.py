@@ -1,4 +1,4 @@
-"""An HTML report in one file: tables, pictures and plots, with nothing to load from elsewhere."""
+"""An HTML report in one self-contained file: table, pictures and plots."""
 
 from __future__ import annotations
 
@@ -48,38 +48,38 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportTable:
-    """Rows of text; the first columns are words, the others numbers.
+class HtmlTable:
+    """Rows of text; the first columns hold words, the others numbers.
 
-    The last cell of a row that is shorter than the titles goes on to the end.
+    The last cell of a row with fewer cells than titles spans the remaining columns.
     """
 
     titles: tuple[str, ...]
     rows: Sequence[Sequence[str]]
     words: int = 2
-    """How many columns are words."""
+    """Number of columns that hold words."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReportPage:
-    """What the page shows, from top to bottom."""
+class HtmlPage:
+    """The content of the page, from top to bottom."""
 
     title: str
     about: str
-    table: ReportTable
+    table: HtmlTable
     notes: Sequence[str]
     figures: Sequence[Figure]
     plots: Sequence[bytes]
     """PNG files."""
 
 
-def write_page(path: Path, page: ReportPage) -> None:
-    """Write the page, whole or not at all.
+def write_page(path: Path, page: HtmlPage) -> None:
+    """Write the page, completely or not at all.
 
     Raises
     ------
     RankcastError
-        If the disk does not take it.
+        If the file cannot be written.
     """
     notes = "".join(f"<li>{escape(note)}</li>" for note in page.notes)
     figures = "".join(map(_figure, page.figures))
@@ -87,7 +87,7 @@ def write_page(path: Path, page: ReportPage) -> None:
     html = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        # Nothing is fetched and nothing runs, whatever a file name tries.
+        # Nothing is fetched and no script runs, whatever a hostile file name contains.
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
         f"<title>{escape(page.title)}</title><style>{_STYLE}</style></head><body><main>"
@@ -101,7 +101,7 @@ def write_page(path: Path, page: ReportPage) -> None:
     write_whole(path, html.encode())
 
 
-def _table(table: ReportTable) -> str:
+def _table(table: HtmlTable) -> str:
     def row(cells: Sequence[str], tag: str) -> str:
         parts = []
         for number, cell in enumerate(cells):

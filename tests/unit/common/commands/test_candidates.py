@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rankcast.commands.compare import method
-from rankcast.commands.compare.comparison import Measurement
-from rankcast.commands.compare.matching import Match, choose, hold
-from rankcast.commands.compare.method import Choice, png_size
-from rankcast.commands.compare.methods import methods_for, setting_text
+from rankcast.codec import CODECS_BY_NAME
+from rankcast.commands.compare import candidate
+from rankcast.commands.compare.candidate import Choice, png_size, setting_text
+from rankcast.commands.compare.candidate_choice import candidates_for
+from rankcast.commands.compare.codec_comparison import Match, choose, compare_codecs
+from rankcast.commands.compare.measurement import Measurement
 from rankcast.frame import Pixels
 from rankcast.images import write_image
 from rankcast.numerics import psnr_db, ssim
@@ -58,8 +59,8 @@ def few_colours(count: int, shape: tuple[int, int] = (48, 64)) -> Pixels:
 @pytest.mark.parametrize("k", [4, 20])
 def test_the_articles_measure_is_what_another_writer_of_png_makes(k: int) -> None:
     pixels = picture((96, 128, 3))
-    (kmeans,), _ = methods_for(["kmeans"], pixels, {})
-    rebuilt = kmeans.forms[""](k).pixels
+    (kmeans,), _ = candidates_for(["kmeans"], pixels, {})
+    rebuilt = kmeans.coders[""](k).pixels
     assert rebuilt is not None
     for each in (pixels, rebuilt):
         # zlib-ng, which OpenCV may use, finds other matches at the same level.
@@ -69,10 +70,10 @@ def test_the_articles_measure_is_what_another_writer_of_png_makes(k: int) -> Non
 @pytest.mark.parametrize("count", [3, 7, 82, 333])
 def test_the_palette_of_all_colours_is_tried(count: int) -> None:
     pixels = few_colours(count)
-    methods, _ = methods_for(["kmeans"], pixels, {})
-    contest = hold(pixels, methods, "bytes", 100.0)
-    assert contest.results[0].setting == f"k {len(np.unique(pixels.reshape(-1, 3), axis=0))}"
-    assert contest.results[0].psnr_db == float("inf")
+    candidates, _ = candidates_for(["kmeans"], pixels, {})
+    comparison = compare_codecs(pixels, candidates, "bytes", 100.0)
+    assert comparison.results[0].setting == f"k {len(np.unique(pixels.reshape(-1, 3), axis=0))}"
+    assert comparison.results[0].psnr_db == float("inf")
 
 
 @pytest.mark.parametrize(("match", "target"), [("bytes", 0.02), ("bytes", 2.0), ("psnr", 60.0)])
@@ -80,22 +81,22 @@ def test_three_colours_are_shown_exactly_and_not_two(match: Match, target: float
     # Two of them alternate where a palette of two would need its index as often.
     pixels = np.zeros((64, 96, 3), np.uint8)
     pixels[:, ::2], pixels[:, 1::2], pixels[:2] = (200, 30, 30), (10, 10, 200), (190, 40, 60)
-    methods, _ = methods_for(["kmeans"], pixels, {})
-    contest = hold(pixels, methods, match, target)
-    two, three = (methods[0].tried[Choice("", k)] for k in (2, 3))
+    candidates, _ = candidates_for(["kmeans"], pixels, {})
+    comparison = compare_codecs(pixels, candidates, match, target)
+    two, three = (candidates[0].tried[Choice("", k)] for k in (2, 3))
     assert three.coded_bytes <= two.coded_bytes, "the picture does not show what it is for"
-    assert contest.results[0].setting == "k 3"
-    assert contest.elbow is not None
-    assert contest.elbow.errors[-1] == 0
+    assert comparison.results[0].setting == "k 3"
+    assert comparison.elbow is not None
+    assert comparison.elbow.squared_errors[-1] == 0
 
 
 def test_no_large_palette_is_fitted_for_a_small_target() -> None:
     pixels = picture((80, 96, 3))
-    methods, _ = methods_for(["kmeans"], pixels, {})
-    hold(pixels, methods, "bytes", 1.0)
+    candidates, _ = candidates_for(["kmeans"], pixels, {})
+    compare_codecs(pixels, candidates, "bytes", 1.0)
     colours = len(np.unique(pixels.reshape(-1, 3), axis=0))
     assert colours > 4096
-    tried = sorted(choice.setting for choice in methods[0].tried)
+    tried = sorted(choice.setting for choice in candidates[0].tried)
     assert tried[-1] == colours
     assert tried[-2] <= 256
 
@@ -112,10 +113,10 @@ def test_nothing_is_shown_that_another_setting_beats(
         "three colours": few_colours(3),
         "deep": picture((20, 16, 3), np.uint16),
     }[kind]
-    methods, _ = methods_for(EVERY, pixels, {})
-    contest = hold(pixels, methods, match, target)
-    assert len(contest.results) == len(methods)
-    for each, row in zip(methods, contest.results, strict=True):
+    candidates, _ = candidates_for(EVERY, pixels, {})
+    comparison = compare_codecs(pixels, candidates, match, target)
+    assert len(comparison.results) == len(candidates)
+    for each, row in zip(candidates, comparison.results, strict=True):
         for other in each.tried.values():
             more, fewer = other.psnr_db > row.psnr_db, other.coded_bytes < row.coded_bytes
             no_worse = other.psnr_db >= row.psnr_db and other.coded_bytes <= row.coded_bytes
@@ -124,8 +125,8 @@ def test_nothing_is_shown_that_another_setting_beats(
 
 def test_a_constant_picture_is_not_shown_at_the_worst_of_equal_files() -> None:
     pixels = np.full((48, 64, 3), (10, 200, 30), np.uint8)
-    methods, _ = methods_for(["jpeg"], pixels, {})
-    row = hold(pixels, methods, "bytes", 1.0).results[0]
+    candidates, _ = candidates_for(["jpeg"], pixels, {})
+    row = compare_codecs(pixels, candidates, "bytes", 1.0).results[0]
     assert row.psnr_db > 40
     assert row.coded_bytes < 310
 
@@ -165,7 +166,7 @@ def test_targets_above_what_half_size_chroma_reaches_take_it_whole(
     half = next(curve for curve in found["curves"] if curve["label"] == "svd-patch")
     assert max(point["psnr_db"] for point in half["points"]) < 43
     if dtype is np.uint8:
-        assert "note: webp knows chroma of half size alone" in output
+        assert "note: webp always halves chroma" in output
 
 
 def test_half_size_chroma_is_shown_where_it_is_better() -> None:
@@ -174,10 +175,10 @@ def test_half_size_chroma_is_shown_where_it_is_better() -> None:
     tint = cv2.resize(coarse, (192, 128), interpolation=cv2.INTER_CUBIC).astype(int)
     texture = picture((128, 192))[:, :, np.newaxis].astype(int) - 128
     pixels = np.clip(tint + texture, 0, 255).astype(np.uint8)
-    methods, _ = methods_for(["jpeg"], pixels, {})
-    contest = hold(pixels, methods, "bytes", 0.5)
-    assert contest.results[0].setting.endswith(" 4:2:0")
-    assert {choice.form for choice in methods[0].tried} == {"4:2:0", "4:4:4"}
+    candidates, _ = candidates_for(["jpeg"], pixels, {})
+    comparison = compare_codecs(pixels, candidates, "bytes", 0.5)
+    assert comparison.results[0].setting.endswith(" 4:2:0")
+    assert {choice.chroma for choice in candidates[0].tried} == {"4:2:0", "4:4:4"}
 
 
 def test_grey_pictures_have_no_choice_of_chroma(tmp_path: Path) -> None:
@@ -195,10 +196,12 @@ def test_what_a_packet_kept_is_told_where_the_knob_says_more(tmp_path: Path) -> 
     assert [row["at"] for row in found["results"]] == [
         "rank 1 (kept 0)", "n 1 (kept 0)", "k 1",
     ]  # fmt: skip
-    assert setting_text("rank", 9, kept=(9, 9, 9)) == "rank 9"
-    assert setting_text("components", 9, kept=(0, 9, 3)) == "n 9 (kept 0/9/3)"
-    assert setting_text("rank", 9, kept=tuple(range(9))) == "rank 9 (kept 0 to 8)"
-    assert setting_text("quality", 75, "4:4:4", kept=(8, 8, 8)) == "q 75 4:4:4"
+    names = ("svd", "pca", "svd-patch")
+    rank, components, quality = (CODECS_BY_NAME[name].sweeps[0] for name in names)
+    assert setting_text(rank, 9, kept=(9, 9, 9)) == "rank 9"
+    assert setting_text(components, 9, kept=(0, 9, 3)) == "n 9 (kept 0/9/3)"
+    assert setting_text(rank, 9, kept=tuple(range(9))) == "rank 9 (kept 0 to 8)"
+    assert setting_text(quality, 75, "4:4:4", kept=(8, 8, 8)) == "q 75 4:4:4"
 
 
 def test_ssim_is_measured_of_what_is_shown_and_of_nothing_else(
@@ -210,12 +213,12 @@ def test_ssim_is_measured_of_what_is_shown_and_of_nothing_else(
         calls.append(b)
         return ssim(a, b)
 
-    monkeypatch.setattr(method, "ssim", counted)
+    monkeypatch.setattr(candidate, "ssim", counted)
     pixels = picture((40, 48, 3))
-    methods, _ = methods_for(EVERY, pixels, {})
-    contest = hold(pixels, methods, "bytes", 2.0)
-    assert len(calls) == len(contest.results) == len(EVERY)
-    for row in contest.results:
+    candidates, _ = candidates_for(EVERY, pixels, {})
+    comparison = compare_codecs(pixels, candidates, "bytes", 2.0)
+    assert len(calls) == len(comparison.results) == len(EVERY)
+    for row in comparison.results:
         assert row.pixels is not None
         assert row.ssim == ssim(pixels, row.pixels)
         assert row.psnr_db == psnr_db(pixels, row.pixels)
