@@ -27,14 +27,14 @@ _MATRICES: Final = {
     7: Colorspace.SMPTE240M,
     9: Colorspace.BT2020,
 }
-# Without these flags swscale truncates: colours are up to two levels of 255 off. Bicubic chroma
-# would take twice the time.
+# Without these flags swscale truncates: colours are up to two levels of 255 off.
 _EXACT: Final = (
-    Interpolation.BILINEAR
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
+    Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
+# Of chroma. Bicubic takes twice the time, but bilinear upsampling of rows is broken where the
+# output has 16 bits (FFmpeg 8: blue and green of flat areas are off by a quarter of the scale).
+_UPSAMPLING: Final = Interpolation.BILINEAR | _EXACT
+_DEEP_UPSAMPLING: Final = Interpolation.BICUBIC | _EXACT
 # swscale scales limited range to 255 << 8, not to 65535, where its output has 16 bits.
 _LIMITED_WHITE: Final = 255 << 8
 
@@ -73,7 +73,7 @@ class FrameConverter:
             dst_colorspace=matrix,
             src_color_range=source_range,
             dst_color_range=ColorRange.JPEG,
-            interpolation=_EXACT,
+            interpolation=_UPSAMPLING if layout.bits == 8 else _DEEP_UPSAMPLING,
             threads=1,
         )
         pixels = _samples(converted, layout)

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeAlias
@@ -288,15 +289,14 @@ class VideoFile:
             pixels, layout = self._converter.convert(frame)
         except SourceError as exc:
             raise SourceError(f"{self.path}: {exc}") from exc
-        duration_s = None
-        if frame.duration and frame.time_base:
-            duration_s = float(frame.duration * frame.time_base)
+        # Of the stream: a frame that flushing brought out has no time base of its own.
+        unit = self._stream.time_base or Fraction(0)
         return VideoFrame(
             pixels,
             layout.significant_bits,
             layout.cfa,
-            frame.time,
-            duration_s,
+            float(frame.pts * unit) if unit and frame.pts is not None else None,
+            float(frame.duration * unit) or None,
             frame.is_corrupt,
             self._taint is not None and not frame.is_corrupt,
         )

@@ -111,7 +111,7 @@ def test_a_copy_with_a_flipped_byte_does_not_hide_the_good_one(
     (tmp_path / "a.rkm").write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
     assert rankcast.Decoder(models=tmp_path).decode(packet).shape == pictures[0].shape
     model.unlink()
-    with pytest.raises(UnknownModelError, match=r"a\.rkm: .* damaged"):
+    with pytest.raises(UnknownModelError, match=r"a\.rkm: damaged"):
         rankcast.Decoder(models=tmp_path).decode(packet)
 
 

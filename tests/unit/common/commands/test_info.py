@@ -212,7 +212,7 @@ def test_a_model_file_that_is_damaged_or_none_is_one_line(tmp_path: Path) -> Non
     for content, said in (
         (whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], "damaged"),
         (whole[:-9], "truncated"),
-        (b"nothing at all", "no model file"),
+        (b"nothing at all", "not a model file"),
     ):
         path.write_bytes(content)
         error = CliRunner().invoke(info, [str(path)]).exception

@@ -138,7 +138,7 @@ def frames_in(folder: Path, count: int = 10) -> Path:
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    """Let a training come to no finite number at step `at`."""
+    """Let a training diverge at step `at`."""
     import torch
 
     whole = Training._one_step
@@ -161,7 +161,7 @@ def test_a_training_that_fails_leaves_the_model_of_its_last_checkpoint(
     assert isinstance(result.exception, TrainingError)
     assert result.exception.exit_code == 1
     said = str(result.exception)
-    assert "no finite number at step 3: the loss" in said
+    assert "training diverged: the loss is nan at step 3" in said
     assert "m.rkm holds the model of the last checkpoint, step 3" in said
     assert "\n" not in said
     assert read_model(out, "gan").head.description["training"]["steps"] == 3

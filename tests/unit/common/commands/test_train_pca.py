@@ -102,8 +102,8 @@ def test_what_cannot_be_learnt_from_is_one_line(
     text = tmp_path / "text.mp4"
     text.write_text("no video")
     for path, word in (
-        (empty, "at least 2"), (tmp_path / "missing", "not an image"), (text, "not a video file"),
-        (folder / "000.png", "at least 2"),
+        (empty, "at least 2"), (tmp_path / "missing", "not an image"),
+        (text, "not a video file"), (folder / "000.png", "at least 2"),
     ):  # fmt: skip
         with pytest.raises(SourceError, match=word) as error:
             run("--data", path, "--out", out)

@@ -117,7 +117,7 @@ def test_replayed_files_of_one_channel_are_mosaics_and_others_are_lost(tmp_path:
 def test_a_folder_of_colour_alone_is_no_mosaic(tmp_path: Path) -> None:
     write_image(tmp_path / "b.png", np.zeros((48, 64, 3), np.uint8))
     source = replay(tmp_path, cfa="RGGB")
-    with pytest.raises(SourceError, match="one sample a pixel"):
+    with pytest.raises(SourceError, match="one sample per pixel"):
         list(source)
     source.close()
 

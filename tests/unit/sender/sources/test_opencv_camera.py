@@ -220,6 +220,50 @@ def test_the_time_that_the_consumer_takes_is_not_the_camera_s(clock: FakeClock) 
     assert next(frames).frame == 1
 
 
+@pytest.mark.parametrize(("fps", "limit_s"), [(30.0, 5), (0.25, 12), (0.0, 5)])
+def test_the_deadline_of_a_silent_camera_follows_its_pace(
+    clock: FakeClock, fps: float, limit_s: float
+) -> None:
+    frames = iter(open_camera(FakeCapture([PICTURE], fixed={cv2.CAP_PROP_FPS: fps})))
+    next(frames)
+    before = clock.now
+    with pytest.raises(SourceError, match=f"timeout_s={limit_s}"):
+        next(frames)
+    assert limit_s < clock.now - before < limit_s + 3 * STEP
+
+
+def test_a_camera_slower_than_the_usual_deadline_is_not_dead(clock: FakeClock) -> None:
+    silence = [None] * round(4.0 / STEP)
+    capture = FakeCapture([PICTURE, *silence, PICTURE, *silence, PICTURE])
+    capture.fixed[cv2.CAP_PROP_FPS] = 0.25
+    frames = list(itertools.islice(open_camera(capture, timeout_s=None), 3))
+    assert len(frames) == 3
+    assert clock.now > 1008
+
+
+def test_the_interval_is_that_of_the_camera_or_else_the_requested_one() -> None:
+    assert open_camera(FakeCapture()).frame_interval_s == pytest.approx(1 / 30)
+    unknown = {cv2.CAP_PROP_FPS: 0.0}
+    assert open_camera(FakeCapture(fixed=unknown)).frame_interval_s is None
+    assert open_camera(FakeCapture(fixed=unknown), fps=0.5).frame_interval_s == 2.0
+    assert open_camera(FakeCapture(), trigger="on").frame_interval_s is None
+
+
+def test_a_relative_device_reaches_opencv_as_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "http:cam").touch()
+    monkeypatch.chdir(tmp_path)
+    devices: list[int | str] = []
+
+    def record(device: int | str, _backend: int) -> FakeCapture:
+        devices.append(device)
+        return FakeCapture()
+
+    OpenCVCamera("http:cam", CameraOptions(), open_capture=record).close()
+    assert devices == [str(tmp_path / "http:cam")]
+
+
 @pytest.mark.usefixtures("clock")
 def test_an_error_of_opencv_is_a_failed_read_and_its_cause_is_told() -> None:
     script = [PICTURE, cv2.error("lost\n  synchronisation"), PICTURE]
