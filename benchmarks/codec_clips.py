@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import codec_frames
 import codec_peers
+import codec_pictures
 from codec_curves import Curve, cover, geometric_mean, mean_ratio
 from codec_rate import (
     JPEG_QUALITIES,
@@ -17,10 +17,10 @@ from codec_rate import (
     at_points,
     described,
     rounded,
-    say,
     versus,
     without_headers,
 )
+from command_line import say
 
 CLIP_WINDOW_DB = (36.0, 46.0)
 NOISY_DB = 38.0
@@ -75,8 +75,8 @@ def clips(
     """Fixed cameras: a stream with prediction against MJPEG and x264, same keyframe interval."""
     results: dict[str, Any] = {}
     sets = {
-        "video": codec_frames.video_clips(data, frames, most),
-        "sequence": codec_frames.sequences(data, frames),
+        "video": codec_pictures.video_clips(data, frames, most),
+        "sequence": codec_pictures.sequences(data, frames),
     }
     for kind, found in sets.items():
         for name, clip in found.items():
@@ -113,7 +113,7 @@ def clips(
 def noisy(tested: Tested, data: Path | None, frames: int, gop: int) -> dict[str, Any]:
     """Streams with the noise of a sensor against one JPEG a frame at one PSNR."""
     results: dict[str, Any] = {}
-    for name, clip in codec_frames.sequences(data, frames).items():
+    for name, clip in codec_pictures.sequences(data, frames).items():
         low, high = NOISY_DB - MARGIN_DB, NOISY_DB + MARGIN_DB
         ours = Curve(
             cover(

@@ -1,9 +1,8 @@
-"""What all comparisons at equal quality share: sweeps, ratios at points, the words for them."""
+"""Comparison at equal quality: sweeps, and byte ratios at points of a curve."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -49,11 +48,6 @@ class Tested:
     def fixed(self, gop: int) -> dict[str, Any]:
         """Options that do not vary within a stream."""
         return {"gop": gop} if self.name == "svd-patch" else {}
-
-
-def say(text: str) -> None:
-    """Words for the reader; files and standard output are for figures."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def described(points: Sequence[Point], unit: float) -> list[dict[str, Any]]:
