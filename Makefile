@@ -81,7 +81,7 @@ fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a tim
 
 fuzz-full: $(STAMP)  ## a million inputs for every parser, 50,000 for every decoder; takes hours
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
-	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key_policy model
+	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key-policy model
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
 
 clean:  ## remove everything that the targets made
