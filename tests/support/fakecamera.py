@@ -1,4 +1,4 @@
-"""A camera for the desk without sockets, threads and pixels that come by themselves."""
+"""A camera for the request handler, without sockets, threads and a source."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from rankcast_sender.sources import Adjustments
 
 
 class FakeCamera:
-    """What rankcast_sender.publisher.Publisher is to a RequestHandler, of the same parts.
+    """A camera as the request handler sees it, made of the same parts as the real one.
 
     Parameters
     ----------
     name : str
     codec : str
     adjustable : bool
-        It then has `gain`, 0 to 16, which is changed when `turn` is called.
+        True: it has `gain`, 0 to 16, which `turn` changes.
     """
 
     def __init__(self, name: str, codec: str = "svd-patch", *, adjustable: bool = False) -> None:
@@ -40,7 +40,7 @@ class FakeCamera:
         self.turn()
 
     def turn(self) -> None:
-        """Grab a frame, publish it, make the changes that were asked for."""
+        """Grab a frame, publish it, make the requested changes."""
         self._newest.keep(Frame(np.full((2, 3), self._frames % 256, np.uint8), frame=self._frames))
         self._settings.take()
         if self._keyframes.due(time.monotonic()) or not self._frames:
@@ -61,7 +61,7 @@ class FakeCamera:
         return self._settings.in_force
 
     def check_settings(self, options: Mapping[str, Scalar]) -> None:
-        """Refuse what `set` would refuse."""
+        """Raise what `set` would raise."""
         self._settings.check(options)
 
     def set(self, **options: Scalar) -> None:
@@ -69,7 +69,7 @@ class FakeCamera:
         self._settings.set(options)
 
     def request_keyframe(self, stream_id: bytes = b"", seen_sequence: int | None = None) -> bool:
-        """Want a key frame."""
+        """Request a key frame."""
         if stream_id and stream_id != self.stream_id:
             return False
         return self._keyframes.ask(time.monotonic(), seen_sequence)
@@ -84,7 +84,7 @@ class FakeCamera:
         return self._newest.wait(timeout_s, stopped)
 
     def status(self) -> Status:
-        """What the status message says."""
+        """Return the content of the status message."""
         reports = self.reports.total(time.monotonic())
         return Status(
             grabbed=self._frames,

@@ -1,4 +1,4 @@
-"""What a receiver does with messages, without its sockets; and sequences of them in one file."""
+"""The way of messages through a receiver, without its sockets; and sequences of them in files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _LENGTH = struct.Struct("<I")
 
 
 def join_messages(messages: Iterable[bytes]) -> bytes:
-    """Several messages as one file: a little-endian uint32 with the length before each."""
+    """Join messages for one file: before each, its length as a little-endian uint32."""
     return b"".join(_LENGTH.pack(len(message)) + message for message in messages)
 
 
 def split_messages(data: bytes) -> list[bytes]:
-    """Inverse of `join_messages`; what does not hold the length it promises is the last one."""
+    """Invert `join_messages`; a message shorter than its length is the last one."""
     messages = []
     at = 0
     while at + _LENGTH.size <= len(data):
@@ -34,7 +34,7 @@ def split_messages(data: bytes) -> list[bytes]:
 
 
 class Intake:
-    """Takes messages as `rankcast_receiver.subscriber.Subscriber` does; never decodes in batches.
+    """Takes messages as `rankcast_receiver.subscriber.Subscriber` does, but decodes one at a time.
 
     Whatever is raised here would end the receive thread.
     """
@@ -46,17 +46,17 @@ class Intake:
         self.streams: dict[str, CameraStream] = {}
         self._patience = LogLimiter()
         self.foreign = 0
-        """Messages whose topic is none of Rankcast's."""
+        """Messages with a topic that is not Rankcast's."""
         self.errors: list[WireError] = []
         """Why packets were refused before they were decoded."""
 
     @property
     def refused(self) -> int:
-        """Everything that was counted and not shown."""
+        """Return the number of frames that were lost, whatever the cause."""
         return self.foreign + len(self.errors) + sum(self.ledger.balance().lost.values())
 
     def take(self, message: bytes) -> Frame | None:
-        """Take one message; return the picture in it, if there is one that can be shown."""
+        """Take one message; return its frame if it has one to show."""
         try:
             camera, channel, data = split_message(memoryview(message))
             stream = self._stream(camera)
@@ -81,7 +81,7 @@ class Intake:
         return frame
 
     def check_balance(self) -> None:
-        """Every frame was shown or lost for a cause."""
+        """Check that every frame was shown or lost for a cause."""
         balance = self.ledger.balance()
         assert balance.under_way == 0, balance
 
@@ -89,7 +89,7 @@ class Intake:
         if camera not in self.streams:
             if len(self.streams) >= MAX_CAMERAS:
                 raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
-            # Not live: how long a machine takes to decode must not decide what is shown.
+            # Not live: what is shown must not depend on how fast the machine decodes.
             self.streams[camera] = CameraStream(
                 camera, self.limits, self.ledger, patience=self._patience, models=self.models,
                 live=False,
@@ -98,6 +98,6 @@ class Intake:
 
 
 def check_line(error: RankcastError) -> None:
-    """A message ends up in a log and on a terminal: one short line without control characters."""
+    """Check a message for log and terminal: one short line without control characters."""
     assert str(error).isprintable(), repr(str(error))
     assert len(str(error)) < 400, str(error)
