@@ -12,7 +12,7 @@ from support.viewers import sending
 JPEG = ("--codec", "jpeg")
 
 
-class SenderSockets:
+class KeyedStation:
     """The key files of a camera station and its viewers."""
 
     def __init__(self, folder: Path) -> None:

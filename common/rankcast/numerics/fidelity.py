@@ -1,4 +1,4 @@
-"""Fidelity: what the packets of a stream say of their rank, energy and error, taken together."""
+"""Fidelity: rank, energy and error over all packets of a stream."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Sequence
 
 
 class Fidelity:
-    """Tally of what encoders measured themselves; one thread may add while others read."""
+    """Statistics of the figures that encoders state; one thread may add while others read."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.frames = 0
-        """Frames that were taken in."""
+        """Frames added so far."""
         self._exact = 0
         self._psnr_db = _Spread()
         self._energy = _Spread()
         self._rank = _Spread()
 
     def add(self, rank: Sequence[int], energy: float | None, psnr_db: float | None) -> None:
-        """Take in one frame.
+        """Add one frame.
 
         Parameters
         ----------
         rank : sequence of int
-            Of each plane; empty where it has no meaning.
+            Rank of each plane; empty if the codec has none.
         energy : float, optional
-            Share of the sum of squared singular values that was kept, 0..1.
+            Kept share of the sum of squared singular values, 0 to 1.
         psnr_db : float, optional
-            Infinite where every sample is exact.
+            Infinite if every sample is exact.
         """
         with self._lock:
             self.frames += 1
@@ -43,10 +43,10 @@ class Fidelity:
                 self._psnr_db.add(psnr_db)
 
     def values(self) -> dict[str, float | int | None]:
-        """Means and extremes under the names that reports and the status have for them.
+        """Return means and extremes under their names in reports and in the status.
 
-        None is what no packet said. Exact frames are counted and are no part of the PSNR, which
-        they would make infinite.
+        None means that no packet stated the value. Exact frames are counted and excluded from
+        the PSNR, which they would make infinite.
         """
         with self._lock:
             ranks = self._rank
@@ -62,11 +62,11 @@ class Fidelity:
             }
 
     def __str__(self) -> str:
-        """One line for a log; empty where packets said nothing."""
+        """Return one line for a log; empty if no packet stated anything."""
         values = self.values()
         words = []
         if values["psnr_db"] is not None:
-            words.append(f"PSNR {values['psnr_db']:.1f} dB, at worst {values['psnr_min_db']:.1f}")
+            words.append(f"PSNR {values['psnr_db']:.1f} dB, minimum {values['psnr_min_db']:.1f}")
         if values["exact_frames"]:
             words.append(f"{values['exact_frames']} exact")
         if values["energy"] is not None:
@@ -78,7 +78,7 @@ class Fidelity:
 
 
 class _Spread:
-    """Mean, least and most of numbers; None without any."""
+    """Mean, minimum and maximum of numbers; None without any."""
 
     def __init__(self) -> None:
         self._sum = 0.0

@@ -1,14 +1,16 @@
-"""Histogram: percentiles of a duration over years of running, in constant memory."""
+"""Histogram: percentiles of durations over years of running, in constant memory."""
 
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 
-# 64 bins an octave halve the error to 0.6 %; 2^-4 ms to 2^24 ms is 60 us to 4.6 hours.
-_BINS_PER_OCTAVE = 64
-_LOWEST, _OCTAVES = -4, 28
+# 64 bins per octave give 1.1 % resolution; 2^-4 ms to 2^24 ms is 60 us to 4.6 hours.
+_BINS_PER_OCTAVE: Final = 64
+_LOWEST: Final = -4
+_OCTAVES: Final = 28
 
 
 class Histogram:
@@ -27,7 +29,7 @@ class Histogram:
         self._max_ms = max(self._max_ms, duration_ms)
 
     def percentile_ms(self, percent: float) -> float | None:
-        """Duration that `percent` of all do not exceed (within 1.1 %), or None without any."""
+        """Return the duration that `percent` of all do not exceed (within 1.1 %), or None."""
         total = int(self._counts.sum())
         if not total:
             return None
@@ -38,5 +40,5 @@ class Histogram:
 
     @property
     def max_ms(self) -> float | None:
-        """Largest duration, exact, or None without any."""
+        """The largest duration, exact; None without any."""
         return self._max_ms if self._counts.any() else None

@@ -21,32 +21,32 @@ from threadpoolctl import ThreadpoolController
 Real: TypeAlias = NDArray[np.floating[Any]]
 
 OVERSAMPLING: Final = 8
-"""Columns carried beyond the rank at least; Halko et al. advise 5 to 10."""
+"""Minimum number of columns beyond the rank; Halko et al. advise 5 to 10."""
 OVERSAMPLING_SHARE: Final = 0.36
-"""And at least this share of the rank: with 0.3 of it, one pass of the warm engine lost up to 0.28
-dB of the exact truncation on video of moving hands, with 0.07 up to 0.5 dB."""
+"""Minimum as a share of the rank: with 0.3, one pass of the warm engine lost up to 0.28 dB against
+the exact truncation on video of moving hands, with 0.07 up to 0.5 dB."""
 BAND: Final = 256
-"""Rows or columns of one product. Enough for a BLAS kernel to run at full speed."""
+"""Rows or columns of one product: enough for a BLAS kernel to run at full speed."""
 EXACT_SHARE: Final = 0.4
 """Above this share of the shorter side LAPACK on the whole matrix is the faster engine."""
 POWER_ITERATIONS: Final = 3
-"""For a subspace that knows nothing of the picture; Halko et al. use 1 to 3."""
+"""For a subspace without prior knowledge of the picture; Halko et al. use 1 to 3."""
 SCENE_CHANGE: Final = 2.0
-"""Growth of the energy outside the subspace, from one frame to the next, that makes it stale."""
+"""Growth of the energy outside the subspace between two frames that makes the subspace stale."""
 MOTION: Final = 2.0
-"""Energy outside the previous subspace over that outside the new one, below which the picture is
-tracked well: on slow clips it is 1.1, on fast ones 4."""
+"""Ratio of the energy outside the previous subspace to that outside the new one, below which the
+subspace tracks the picture well: about 1.1 on slow clips, 4 on fast ones."""
 LARGE_PLANE: Final = 640 * 480
 LARGE_MOTION: Final = 7.0
-"""The same for planes of more samples, which have no time to spare: at 2 a belt that fills the
-picture took two passes a frame, 0.9 dB nearer to the truncation, but lost every eighth frame of
+"""The same for larger planes, which have no time to spare: with 2, a belt that fills the picture
+took two passes per frame, came 0.9 dB closer to the truncation, and lost every eighth frame of
 1280 x 720 at 20 Hz on two cores."""
 WORTH: Final = 10**0.025
 """A second pass that lowers the error by less than 0.25 dB is not worth its time."""
 PATIENCE: Final = 1.25
 MOST_PATIENCE: Final = 8.0
 PATIENCE_DECAY: Final = 0.99
-"""After one that was not, wait for faster motion, or try again after some twenty frames."""
+"""After a pass that was not worth it, wait for faster motion or retry after about twenty frames."""
 _SEED: Final = 20111
 
 
@@ -75,11 +75,11 @@ class Factors:
 
     @property
     def dropped(self) -> float:
-        """Squared error of the truncation, by Eckart and Young: what was not kept."""
+        """Squared error of the truncation (Eckart and Young): the energy that was not kept."""
         return max(self.total - self.kept, 0.0)
 
     def truncated(self, k: int) -> Factors:
-        """The leading `k` triplets."""
+        """Return the leading `k` triplets."""
         return Factors(self.u[:, :k], self.s[:k], self.v[:, :k], self.total)
 
 
@@ -120,17 +120,17 @@ def _multiply(a: Real, b: Real, out: Real) -> None:
 
 
 def row_products(a: Real, b: Real, out: Real) -> list[Callable[[], None]]:
-    """Tasks that write a @ b into `out`, a band of rows each."""
+    """Return tasks that write a @ b into `out`, one band of rows each."""
     return [partial(_multiply, a[band], b, out[band]) for band in bands(a.shape[0])]
 
 
 def column_products(a: Real, b: Real, out: Real) -> list[Callable[[], None]]:
-    """Tasks that write a @ b into `out`, a band of columns each."""
+    """Return tasks that write a @ b into `out`, one band of columns each."""
     return [partial(_multiply, a, b[:, band], out[:, band]) for band in bands(b.shape[1])]
 
 
 def orthonormal_basis(y: Real) -> Real:
-    """Orthonormal basis of the columns of `y`, numerically dependent ones left out.
+    """Return an orthonormal basis of the columns of `y` without numerically dependent ones.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def _basis_by_svd(y: Real) -> Real:
 
 
 def exact_svd(a: Real, total: float) -> Factors:
-    """All singular triplets of `a` above rounding, by LAPACK (gesdd) in float64.
+    """Compute all singular triplets of `a` above rounding, by LAPACK (gesdd) in float64.
 
     Parameters
     ----------
@@ -190,13 +190,13 @@ def exact_svd(a: Real, total: float) -> Factors:
         Squared Frobenius norm of `a`.
     """
     u, s, vt = np.linalg.svd(a.astype(np.float64, copy=False), full_matrices=False)
-    # numpy.linalg.matrix_rank's own tolerance.
+    # The tolerance of numpy.linalg.matrix_rank.
     k = int(np.count_nonzero(s > s[0] * max(a.shape) * np.finfo(np.float64).eps)) if s[0] else 0
     return Factors(u[:, :k], s[:k], vt[:k].T, total)
 
 
 def oversampled(rank: int) -> int:
-    """Columns of a subspace that is to hold `rank` singular vectors."""
+    """Return the number of columns that a subspace for `rank` singular vectors needs."""
     return rank + max(OVERSAMPLING, round(OVERSAMPLING_SHARE * rank))
 
 
@@ -213,17 +213,17 @@ class Subspace:
     Parameters
     ----------
     warm : bool
-        Keep the right subspace for the next plane; else start from seeded random columns.
+        Keep the right subspace for the next plane; otherwise start from seeded random columns.
     """
 
     def __init__(self, *, warm: bool) -> None:
         self._warm = warm
-        self._v = np.zeros((0, 0), np.float32)  # (n, p): where the next plane is projected to
+        self._v = np.zeros((0, 0), np.float32)  # (n, p): the subspace for the next plane
         self._known = 0  # leading columns of _v that come from a picture
         self._outside = 0.0  # energy outside the subspace at the last plane
         self._calm = self._patience = MOTION
         self._tried = False
-        self._pace = self._error = 0.0  # of the pass that was tried
+        self._pace = self._error = 0.0  # of the extra pass
         self._rng = np.random.default_rng(_SEED)
         self._buffers: dict[str, Real] = {}
 
@@ -241,13 +241,13 @@ class Subspace:
         self.widen(width)
 
     def widen(self, width: int) -> None:
-        """Make the subspace `width` columns wide, with random ones where none are known."""
+        """Make the subspace `width` columns wide, filling up with random columns."""
         n, have = self._v.shape
         if have > width:
             self._v = self._v[:, :width]
         elif have < width:
             more = self._rng.standard_normal((n, width - have)).astype(self._v.dtype)
-            # Of the size of an orthonormal column, so that no column outweighs the others.
+            # Scaled like an orthonormal column, so that no column outweighs the others.
             self._v = np.concatenate((self._v, more / np.sqrt(n).astype(more.dtype)), axis=1)
         self._known = min(self._known, width)
 
@@ -262,7 +262,7 @@ class Subspace:
         return self._v.shape[1]
 
     def iterate(self, count: int) -> None:
-        """Turn the subspace towards the picture by `count` power iterations."""
+        """Align the subspace with the picture by `count` power iterations."""
         for _ in range(count):
             q = orthonormal_basis(self._a @ self._v)
             v = orthonormal_basis(self._a.T @ q)
@@ -271,26 +271,26 @@ class Subspace:
             self._v = v
 
     def project(self) -> list[Callable[[], None]]:
-        """Tasks of Y = A V."""
+        """Return the tasks that compute Y = A V."""
         self._y = self._buffer("y", (self._a.shape[0], self.width))
         return row_products(self._a, self._v, self._y)
 
     def orthogonalise(self) -> None:
-        """Q = orth(Y), kept transposed."""
-        # V is orthonormal where all of it comes from a picture: Y then holds what the previous
-        # subspace catches of this plane.
+        """Compute Q = orth(Y), stored transposed."""
+        # V is orthonormal if all of it comes from a picture; Y then contains the part of this plane
+        # that the previous subspace captures.
         whole = self._known == self.width
         self._before = self._total - float(np.vdot(self._y, self._y)) if whole else 0.0
         q = orthonormal_basis(self._y)
         self._qt = np.ascontiguousarray(q.T)
 
     def compress(self) -> list[Callable[[], None]]:
-        """Tasks of B = Q^T A."""
+        """Return the tasks that compute B = Q^T A."""
         self._b = self._buffer("b", (self._qt.shape[0], self._a.shape[1]))
         return column_products(self._qt, self._a, self._b)
 
     def solve(self) -> None:
-        """Eigenvalues of B B^T: the squared singular values and the rotation to the vectors."""
+        """Solve B B^T for its eigenvalues, the squared singular values, and for the rotation."""
         wide = self._b.astype(np.float64, copy=False)
         values, vectors = np.linalg.eigh(wide @ wide.T)
         values, vectors = values[::-1], vectors[:, ::-1]
@@ -302,10 +302,10 @@ class Subspace:
         self.outside = max(self._total - float(np.sum(values[:k])), 0.0)
 
     def lag(self) -> int:
-        """Power iterations that this plane needs beyond the one pass."""
+        """Return the number of power iterations that this plane needs after its first pass."""
         if self.fresh:
             return 0
-        # Rounding of the energies themselves.
+        # Rounding error of the energies themselves.
         noise = 64 * float(np.finfo(self._a.dtype).eps) * self._total
         if self.outside > SCENE_CHANGE * self._outside + noise:
             return POWER_ITERATIONS - 1
@@ -317,28 +317,28 @@ class Subspace:
         return 1
 
     def learn(self) -> None:
-        """After a second pass for motion: note whether it was worth its time."""
+        """Record after a second pass for motion whether it was worth its time."""
         if not self._tried:
             return  # the second pass was for a new scene
         self._tried = False
         worth = self._error >= WORTH * self._beyond()
-        # A pace beyond MOST_PATIENCE is no motion but a new scene: nothing to learn from it.
+        # A pace above MOST_PATIENCE is a new scene rather than motion: nothing to learn from it.
         if not worth and self._pace < MOST_PATIENCE:
             self._patience = min(PATIENCE * self._pace, MOST_PATIENCE)
 
     def _beyond(self) -> float:
-        """Energy outside the leading columns that are not oversampling."""
+        """Return the energy outside the leading columns, oversampling excluded."""
         rank = round(self.width / (1 + OVERSAMPLING_SHARE))
         return self.outside + float(np.sum(self.s[rank:] ** 2))
 
     def rotate(self, k: int) -> tuple[list[Callable[[], None]], Factors]:
-        """Tasks of U = Q W and V = B^T W / s, and the factors that they fill."""
+        """Return the tasks that compute U = Q W and V = B^T W / s, and the factors they fill."""
         have = self.s.size
         dtype = self._a.dtype
         w = self._w.astype(dtype)
         over_s = np.ascontiguousarray((self._w / self.s).astype(dtype))
-        # Vectors as rows: the coder goes along them. Fresh arrays: V stays as the next subspace
-        # while U and V travel on.
+        # Vectors as rows, because the coder runs along them. New arrays, because V stays here as
+        # the next subspace while U and V are passed on.
         ut = np.empty((min(k, have), self._a.shape[0]), dtype)
         vt = np.empty((have, self._a.shape[1]), dtype)
         tasks = column_products(np.ascontiguousarray(w[:, :k].T), self._qt, ut)

@@ -1,8 +1,9 @@
-"""How far one picture is from another: PSNR and SSIM on the full scale of the dtype."""
+"""Distance of one picture from another: PSNR and SSIM on the full scale of the dtype."""
 
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +12,18 @@ from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Pixels, check_pixels, full_scale
 from rankcast.opencv import cv2
 
-WINDOW = 11
-SIGMA = 1.5
-K1 = 0.01
-K2 = 0.03
+WINDOW: Final = 11
+SIGMA: Final = 1.5
+K1: Final = 0.01
+K2: Final = 0.03
 """Window, standard deviation and constants of Wang et al. (2004), section III-C."""
 
-_BAND_SAMPLES = 1 << 22
-"""Samples handled at once: the temporaries stay at some 32 MB whatever the size of the picture."""
+_BAND_SAMPLES: Final = 1 << 22
+"""Samples processed at once: temporaries stay at about 32 MB for any picture."""
 
 
 def squared_error(a: Pixels, b: Pixels) -> int:
-    """Sum of squared differences over all samples, exact.
+    """Compute the sum of squared differences over all samples, exactly.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def squared_error(a: Pixels, b: Pixels) -> int:
     Raises
     ------
     UnsupportedImageError
-        If one is no image, or shape or dtype differ.
+        If one is not an image, or shape or dtype differ.
     """
     _check_pair(a, b)
     rows = max(1, _BAND_SAMPLES // max(1, a[0].size))
@@ -44,7 +45,7 @@ def squared_error(a: Pixels, b: Pixels) -> int:
 
 
 def psnr_db(a: Pixels, b: Pixels) -> float:
-    """Peak signal-to-noise ratio in dB, over all samples.
+    """Compute the peak signal-to-noise ratio in dB over all samples.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def psnr_db(a: Pixels, b: Pixels) -> float:
     Raises
     ------
     UnsupportedImageError
-        If one is no image, or shape or dtype differ.
+        If one is not an image, or shape or dtype differ.
     """
     error = squared_error(a, b)
     if error == 0:
@@ -69,7 +70,7 @@ def psnr_db(a: Pixels, b: Pixels) -> float:
 
 
 def ssim(a: Pixels, b: Pixels) -> float:
-    """Structural similarity, the mean over positions and channels.
+    """Compute the structural similarity, averaged over positions and channels.
 
     Parameters
     ----------
@@ -79,20 +80,20 @@ def ssim(a: Pixels, b: Pixels) -> float:
     Returns
     -------
     float
-        At most 1, which only equal pictures reach.
+        At most 1, reached only by equal pictures.
 
     Raises
     ------
     UnsupportedImageError
-        If one is no image, or shape or dtype differ.
+        If one is not an image, or shape or dtype differ.
 
     Notes
     -----
     11 x 11 Gaussian window with a standard deviation of 1.5, K1 = 0.01, K2 = 0.03, the
     dynamic range is the full scale of the dtype, and only positions count where the whole
-    window lies inside the picture. Where a side is below 11 pixels the window shrinks on that
-    axis to the largest odd number that fits, its weights again normalised to 1: a 1 x 1
-    picture is compared by its mean alone.
+    window lies inside the picture. Where a side is below 11 pixels, the window shrinks on that
+    axis to the largest odd size that fits, with its weights normalised to 1 again: a 1 x 1
+    picture is compared by its mean.
 
     References
     ----------
@@ -107,7 +108,7 @@ def ssim(a: Pixels, b: Pixels) -> float:
 
 
 def window_1d(side: int) -> NDArray[np.float64]:
-    """Weights of the Gaussian window along an axis of `side` pixels; their sum is 1."""
+    """Return the weights of the Gaussian window along an axis of `side` pixels; they sum to 1."""
     taps = min(WINDOW, side if side % 2 else side - 1)
     x = np.arange(taps) - taps // 2
     weights = np.exp(-(x**2) / (2 * SIGMA**2))
@@ -140,11 +141,11 @@ def _ssim_sum(
     c1: float,
     c2: float,
 ) -> float:
-    """Sum of SSIM over the positions where the window lies inside `x` and `y`."""
+    """Sum SSIM over the positions where the window lies inside `x` and `y`."""
     top, left = len(vertical) // 2, len(horizontal) // 2
 
     def weighted_mean(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-        # The border rule is of no consequence: every value that it touches is cut off here.
+        # The border mode has no effect: every value it touches is cropped here.
         blurred = cv2.sepFilter2D(
             samples, cv2.CV_64F, horizontal, vertical, borderType=cv2.BORDER_REPLICATE
         )
@@ -156,7 +157,7 @@ def _ssim_sum(
     mean_x, mean_y = weighted_mean(x), weighted_mean(y)
     mean_xy = mean_x * mean_y
     mean_squares = mean_x * mean_x + mean_y * mean_y
-    # The sum of both variances is all the formula needs: four filters do, not five.
+    # The formula needs only the sum of both variances: four filters suffice, not five.
     variances = weighted_mean(x * x + y * y) - mean_squares
     covariance = weighted_mean(x * y) - mean_xy
     numerator = (2 * mean_xy + c1) * (2 * covariance + c2)
@@ -168,5 +169,5 @@ def _check_pair(a: Pixels, b: Pixels) -> None:
     check_pixels(b)
     if a.shape != b.shape or a.dtype != b.dtype:
         raise UnsupportedImageError(
-            f"got {a.shape} {a.dtype} and {b.shape} {b.dtype}, want two pictures of one kind"
+            f"got {a.shape} {a.dtype} and {b.shape} {b.dtype}, want equal shapes and dtypes"
         )

@@ -12,22 +12,17 @@ from rankcast.wire.control_messages import (
     parse_reply,
     parse_request,
 )
-from rankcast.wire.packet import (
-    OFFLINE,
+from rankcast.wire.fields import UINT64_MAX, uint
+from rankcast.wire.framing import PREFIX
+from rankcast.wire.header import (
     PPB,
-    PREFIX,
     STREAM_ID_BYTES,
-    UINT64_MAX,
-    VERSION,
     Header,
     Kind,
-    Limits,
-    Packet,
-    pack,
     packed_meta_bytes,
-    uint,
-    unpack,
 )
+from rankcast.wire.limits import OFFLINE, Limits
+from rankcast.wire.packet import VERSION, Packet, pack, unpack
 from rankcast.wire.status import MAX_MS, Status, pack_status, parse_status
 from rankcast.wire.topic import (
     check_name,

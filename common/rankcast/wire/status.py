@@ -1,4 +1,4 @@
-"""The status message: what a sender says about itself, once a second and at its end."""
+"""The status message that a sender publishes every second, and the end message."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ import msgpack
 from rankcast.errors import LimitError, WireError
 from rankcast.frame import Scalar
 from rankcast.printable import printable
-from rankcast.wire.packet import Header, Kind, Packet, pack, string_map, uint, unpack_msgpack
+from rankcast.wire.fields import check_scalar, required_map, uint, unpack_msgpack
+from rankcast.wire.header import Header, Kind
+from rankcast.wire.packet import Packet, pack
 
 MAX_STATUS_BYTES: Final = 64 * 1024
 _ALWAYS: Final = frozenset(
     {"grabbed", "published", "lost", "viewers", "state", "source", "codec", "fps"}
 )
 MAX_MS: Final = 1e9
-"""Twelve days: what is said to be later or more wrong is no measurement."""
+"""Twelve days: latencies and clock errors above it are rejected."""
 MAX_FPS: Final = 1e9
 MAX_TEXT_CHARS: Final = 1000
-"""At most 4 bytes each in UTF-8, which stays within what a reader takes for one text."""
+"""At most 4 bytes each in UTF-8, within the 4096 bytes that a reader accepts for one text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The sender's word about itself; also the body of the end message."""
+    """State and totals of one camera; also the body of the end message."""
 
     grabbed: int = 0
     published: int = 0
@@ -38,28 +40,28 @@ class Status:
     codec: str = ""
     fps: float = 0.0
     settings: Mapping[str, Scalar] = field(default_factory=dict)
-    """Options of the codec that are in force."""
+    """Codec options in force."""
     camera: Mapping[str, Scalar] = field(default_factory=dict)
-    """What can be changed at the camera, as the device reports it."""
+    """Adjustable values of the camera, as the device reports them."""
     control: int = 0
-    """Port of the control channel; 0 where there is none, or an older sender does not say."""
+    """Port of the control channel; 0 if there is none or an older sender does not state it."""
     clock_synchronised: bool | None = None
     """Whether the station's UTC clock follows a reference; None is unknown."""
     clock_error_ms: float | None = None
-    """The largest error of that clock that its keeper vouches for; None is unknown."""
+    """Error bound of that clock, as the time service states it; None is unknown."""
     reporting: int = 0
-    """Viewers that sent a report within the last seconds."""
+    """Viewers that have sent a report in the last seconds."""
     viewers_lost: int = 0
-    """Sum of the losses that they report."""
+    """Sum of the losses they report."""
     viewers_latency_p99_ms: float | None = None
-    """The worst of their latencies; None where none was measured."""
+    """The worst of their latencies; None if nobody measured one."""
     keys: Mapping[str, Scalar] = field(default_factory=dict)
-    """State of the authorised keys; empty without any."""
+    """State of the authorised keys; empty without keys."""
     fidelity: Mapping[str, Scalar] = field(default_factory=dict)
-    """Rank, energy and error of the packets of the last status interval that had any."""
+    """Rank, energy and error of the packets of the latest status interval that had any."""
 
     def as_map(self) -> dict[str, Any]:
-        """The body of the message: what docs/wire.md lists, under its names."""
+        """Return the body of the message, with the keys that docs/wire.md lists."""
         return {
             "grabbed": self.grabbed,
             "published": self.published,
@@ -87,7 +89,7 @@ def pack_status(
     kind: Kind, stream_id: bytes, status: Status, t_mono_ns: int, t_utc_ns: int
 ) -> bytes:
     """Serialise a status or end packet with the sender's totals and its two clocks in ns."""
-    # What was added later is left out where it says nothing, as an older sender does.
+    # Keys added later are omitted at their defaults, as an older sender omits them.
     silent = Status().as_map()
     body = msgpack.packb(
         {
@@ -108,12 +110,12 @@ def pack_status(
 
 
 def parse_status(packet: Packet) -> Status:
-    """Read the body of a status or end packet.
+    """Parse the body of a status or end packet.
 
     Raises
     ------
     WireError
-        If it is no such packet, or a known key has the wrong type or is out of range.
+        If it is another kind of packet, or a known key has the wrong type or is out of range.
     """
     if packet.header.kind.is_picture:
         raise WireError(f"got a packet of kind {packet.header.kind.name}, want status or end")
@@ -121,26 +123,26 @@ def parse_status(packet: Packet) -> Status:
         raise LimitError(
             f"got a status of {len(packet.body)} bytes, the limit is {MAX_STATUS_BYTES}"
         )
-    return status_of(_map(unpack_msgpack(packet.body, "status"), "status"))
+    return status_of(required_map(unpack_msgpack(packet.body, "status"), "status"))
 
 
 def status_of(body: Mapping[str, Any]) -> Status:
-    """Read a status from its map; unknown keys are skipped, missing ones take their defaults.
+    """Parse a status map; unknown keys are skipped, missing ones take their defaults.
 
     Raises
     ------
     WireError
         If a known key has the wrong type or is out of range.
     """
-    lost = _map(body.get("lost", {}), "lost")
+    lost = required_map(body.get("lost", {}), "lost")
     fps = body.get("fps", 0.0)
     if type(fps) is not float or not 0 <= fps <= MAX_FPS:
         raise WireError(f"fps is {fps!r:.40}, want a number from 0 to {MAX_FPS:g}")
-    clock = _map(body.get("clock", {}), "clock")
+    clock = required_map(body.get("clock", {}), "clock")
     synchronised = clock.get("synchronised")
     if synchronised is not None and type(synchronised) is not bool:
         raise WireError(f"clock.synchronised is {synchronised!r:.40}, want true, false or nil")
-    reports = _map(body.get("reports", {}), "reports")
+    reports = required_map(body.get("reports", {}), "reports")
     return Status(
         grabbed=uint(body.get("grabbed", 0), "grabbed"),
         published=uint(body.get("published", 0), "published"),
@@ -168,7 +170,7 @@ def status_of(body: Mapping[str, Any]) -> Status:
 
 
 def _packable(text: str) -> str:
-    # A path on POSIX may hold bytes that are no text; they must not stop the sender.
+    # A POSIX path may contain bytes that are not UTF-8; they must not stop the sender.
     return text[:MAX_TEXT_CHARS].encode("utf-8", "replace").decode("utf-8")
 
 
@@ -181,9 +183,8 @@ def _packable_scalars(values: Mapping[str, Scalar]) -> dict[str, Scalar]:
 
 def _scalars(value: object, name: str) -> Mapping[str, Scalar]:
     found: dict[str, Scalar] = {}
-    for key, item in _map(value, name).items():
-        if item is not None and type(item) not in (bool, int, float, str, bytes):
-            raise WireError(f"{name} holds {type(item).__name__}, want scalars")
+    for key, item in required_map(value, name).items():
+        check_scalar(item, f"a value of {name}")
         found[printable(key)] = printable(item) if isinstance(item, str) else item
     return MappingProxyType(found)
 
@@ -196,14 +197,8 @@ def _optional_ms(value: object, name: str) -> float | None:
     return value
 
 
-def _map(value: object, name: str) -> Mapping[str, Any]:
-    if value is None:
-        raise WireError(f"{name} is nil, want a map with string keys")
-    return string_map(value, name)
-
-
 def _text(value: object, name: str) -> str:
     if type(value) is not str:
         raise WireError(f"{name} is {type(value).__name__}, want text")
-    # Foreign text ends up on terminals and in file tags: control characters have no place there.
+    # Text from a peer ends up in file tags and reports, where control characters are dangerous.
     return printable(value)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from rankcast.errors import SettingsError, WireError
 
-VIEWER_PREFIX = b"/viewer/"
-"""No camera name is empty, so that no topic of frames begins like this."""
+VIEWER_PREFIX: Final = b"/viewer/"
+"""No topic of frames begins like this, because camera names are never empty."""
 
 _NAME = re.compile(r"[a-z0-9_-]{1,32}")
 
 
 def check_name(name: str) -> str:
-    """Return `name` if it may name a camera.
+    """Return `name` if it is a valid camera name.
 
     Raises
     ------
@@ -26,33 +27,33 @@ def check_name(name: str) -> str:
 
 
 def frames_topic(name: str) -> bytes:
-    """Topic of the pictures of camera `name`, with its closing NUL."""
+    """Return the topic of the frames of camera `name`, with its closing NUL."""
     return f"{name}/frames\0".encode("ascii")
 
 
 def status_topic(name: str) -> bytes:
-    """Topic of the status and end messages of camera `name`, with its closing NUL."""
+    """Return the topic of the status and end messages of camera `name`, with its closing NUL."""
     return f"{name}/status\0".encode("ascii")
 
 
 def viewer_topic(token: bytes, camera: str | None) -> bytes:
-    """Topic that nothing is ever published on: subscribing to it says that a viewer is there.
+    """Return a viewer's own topic: nothing is published on it, subscribing announces the viewer.
 
-    libzmq reports the first subscription to a topic and the loss of the last; a topic of its own
-    makes each viewer count once, however often it subscribes, and go when its connection goes.
+    libzmq reports the first subscription to a topic and the end of the last. With a topic of its
+    own, each viewer counts once, however often it subscribes, and leaves with its connection.
 
     Parameters
     ----------
     token : bytes
-        16 random bytes of the viewer.
+        16 random bytes that identify the viewer.
     camera : str or None
-        The camera that it watches; None is every camera of the sender.
+        The camera it watches; None is every camera of the sender.
     """
     return viewer_topics(camera) + token.hex().encode("ascii") + b"\0"
 
 
 def viewer_topics(camera: str | None) -> bytes:
-    """What the topics of all viewers of `camera` begin with."""
+    """Return the common prefix of the topics of all viewers of `camera`."""
     return VIEWER_PREFIX + (camera or "*").encode("ascii") + b"/"
 
 
@@ -62,7 +63,7 @@ def split_message(message: memoryview) -> tuple[str, str, memoryview]:
     Raises
     ------
     WireError
-        If the topic is none of Rankcast's.
+        If the topic is not one of Rankcast's.
     """
     # 32 for the name, 11 for "/frames.255", 1 for the NUL.
     head = bytes(message[:44])

@@ -17,7 +17,7 @@ from rankcast.commands.info import info
 from rankcast.errors import ModelError, WireError
 from rankcast.models import read_head, write_model
 from rankcast.wire import Header, Kind, pack
-from rankcast.wire.packet import FIELD_COUNT
+from rankcast.wire.header import FIELD_COUNT
 
 STREAM = bytes(range(16))
 FULL = Header(

@@ -31,7 +31,7 @@ def test_means_and_extremes_are_those_of_all_frames_and_planes() -> None:
         "rank_min": 8,
         "rank_max": 40,
     }
-    assert str(fidelity) == "PSNR 35.0 dB, at worst 32.0, energy 98.00 %, rank 8 to 40"
+    assert str(fidelity) == "PSNR 35.0 dB, minimum 32.0, energy 98.00 %, rank 8 to 40"
 
 
 def test_exact_frames_are_counted_and_leave_the_mean_finite() -> None:
@@ -41,7 +41,7 @@ def test_exact_frames_are_counted_and_leave_the_mean_finite() -> None:
     values = fidelity.values()
     assert (values["psnr_db"], values["psnr_min_db"], values["exact_frames"]) == (30.0, 30.0, 2)
     assert values["rank"] is None
-    assert str(fidelity) == "PSNR 30.0 dB, at worst 30.0, 2 exact, energy 100.00 %"
+    assert str(fidelity) == "PSNR 30.0 dB, minimum 30.0, 2 exact, energy 100.00 %"
 
 
 def test_a_codec_that_measures_nothing_is_not_taken_for_an_exact_one() -> None:

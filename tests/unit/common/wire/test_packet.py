@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rankcast.errors import LimitError, SettingsError, UnknownVersionError, WireError
 from rankcast.wire import OFFLINE, PREFIX, Header, Kind, Limits, pack, unpack
-from rankcast.wire.packet import FIELD_COUNT, MAX_HEADER_BYTES
+from rankcast.wire.header import FIELD_COUNT, MAX_HEADER_BYTES
 from support import packets
 
 UINT64 = 2**64 - 1
@@ -214,7 +214,7 @@ def test_one_byte_too_many_is_refused() -> None:
 
 
 def test_wrong_magic_flags_and_versions_are_named() -> None:
-    with pytest.raises(WireError, match="no Rankcast packet"):
+    with pytest.raises(WireError, match="a Rankcast packet begins with"):
         unpack(packets.assemble(packets.header(), magic=b"\x89PNG"))
     with pytest.raises(WireError, match="flags 0x80"):
         unpack(packets.assemble(packets.header(), flags=0x80))
@@ -342,7 +342,7 @@ def test_a_header_above_its_limit_is_refused() -> None:
     ],
 )
 def test_msgpack_bombs_are_refused(bomb: bytes) -> None:
-    with pytest.raises(WireError, match="no msgpack within the limits"):
+    with pytest.raises(WireError, match="not msgpack within the limits"):
         unpack(packets.assemble(bomb))
     inside = msgpack.packb(packets.header())[:-1] + bomb
     with pytest.raises(WireError):
@@ -356,7 +356,7 @@ def test_msgpack_bombs_are_refused(bomb: bytes) -> None:
 def test_extension_types_are_refused_also_when_empty_and_in_x(extension: bytes) -> None:
     plain = msgpack.packb(packets.header())
     for inside in (b"\x81\xa1a" + extension, b"\x81\xa1a\x91" + extension):
-        with pytest.raises(WireError, match="no msgpack within the limits"):
+        with pytest.raises(WireError, match="not msgpack within the limits"):
             unpack(packets.assemble(plain[:-1] + inside))
 
 
