@@ -37,6 +37,7 @@ figure in bold misses it. Times depend on the machine, which the line above each
 ratios depend on it far less. A synthetic scene flatters every codec.
 """
 
+_WIDTH: Final = 100
 _BEGIN: Final = "<!-- figures -->"
 _END: Final = "<!-- /figures -->"
 _BLOCK: Final = re.compile(rf"(?<={re.escape(_BEGIN)}\n)(.*?)(?={re.escape(_END)})", re.DOTALL)
@@ -53,7 +54,7 @@ class Headline:
     """Name of its row."""
 
     def line(self, records: Sequence[Record]) -> str:
-        """Return the line of README.md.
+        """Return the line of README.md, or two where it is long.
 
         Raises
         ------
@@ -62,7 +63,10 @@ class Headline:
         """
         for record in records:
             if record.name == self.record:
-                return f"- {self.claim}: {measured(record.row(self.what))} (`{record.command}`)"
+                line = f"- {self.claim}: {measured(record.row(self.what))}"
+                command = f"(`{record.command}`)"
+                fits = len(line) + 1 + len(command) <= _WIDTH
+                return f"{line} {command}" if fits else f"{line}\n  {command}"
         raise KeyError(f"no result of {self.record}: run make bench-{self.record}")
 
 
@@ -107,7 +111,7 @@ def figure(value: float | None) -> str:
         return f"{value:.1f}"
     if abs(value) >= 1:
         return f"{value:.2f}"
-    return f"{value:.3f}" if abs(value) >= 0.095 else f"{value:.2g}"
+    return f"{value:.3f}".rstrip("0") if abs(value) >= 0.0995 else f"{value:.2g}"
 
 
 def measured(row: Row) -> str:
@@ -150,7 +154,7 @@ def section(record: Record) -> str:
 
 def _wrapped(text: str) -> str:
     """Wrap a paragraph at 100 columns, without breaking code and paths."""
-    return fill(text, 100, break_long_words=False, break_on_hyphens=False)
+    return fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def document(records: Sequence[Record]) -> str:
@@ -162,10 +166,9 @@ def document(records: Sequence[Record]) -> str:
     return "\n\n".join([HEAD.rstrip("\n"), *sections]) + "\n"
 
 
-def readme_lines(text: str) -> list[str] | None:
-    """Return the lines between the markers of README.md; None if it has no markers."""
-    found = _BLOCK.search(text)
-    return None if found is None else found[0].strip("\n").splitlines()
+def has_figures(text: str) -> bool:
+    """Return True if the text has the markers between which the figures stand."""
+    return _BLOCK.search(text) is not None
 
 
 def readme(text: str, records: Sequence[Record]) -> str:
@@ -179,7 +182,7 @@ def main() -> int:
     records = read_records()
     DOCUMENT.write_text(document(records), "utf-8")
     before = README.read_text("utf-8")
-    if readme_lines(before) is None:
+    if not has_figures(before):
         return 0
     try:
         after = readme(before, records)
