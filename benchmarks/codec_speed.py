@@ -93,7 +93,7 @@ class Clocks:
         self._clocks: dict[str, Clock] = {}
 
     def time(self, call: Callable[[], Any]) -> tuple[Any, float, float]:
-        """Result, wall time and CPU time of one call."""
+        """Return result, wall time and CPU time of one call."""
         wall, cpu = time.perf_counter(), time.process_time()
         result = call()
         return result, time.perf_counter() - wall, time.process_time() - cpu
@@ -124,7 +124,7 @@ def _options(tested: Tested, threads: int) -> dict[str, Any]:
 def _closest(
     settings: Sequence[Any], measure: Callable[[Any], Point], wanted_db: float
 ) -> tuple[Any, Point]:
-    """The coarsest of the settings, coarse to fine, that reaches a PSNR, by bisection."""
+    """Find the coarsest of the settings, coarse to fine, that reaches a PSNR, by bisection."""
     low, high = 0, len(settings) - 1
     while low < high:
         middle = (low + high) // 2
@@ -277,7 +277,7 @@ def memory(tested: Tested, data: Path | None) -> dict[str, Any]:
 
 
 def _child_environment() -> dict[str, str]:
-    """This environment, with the modules where this process found them."""
+    """Return an environment in which a child finds the modules of this process."""
     return os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
 
 

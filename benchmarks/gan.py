@@ -203,6 +203,7 @@ class ProgressReport:
         self._reported_s = 0.0
 
     def __call__(self, now: Progress) -> None:
+        """Report the losses if ten seconds have passed."""
         if now.elapsed_s - self._reported_s >= 10:
             self._reported_s = now.elapsed_s
             terms = ", ".join(f"{name} {value:.5f}" for name, value in now.losses.items())

@@ -17,7 +17,7 @@ def missed(rows: list[Any]) -> list[str]:
 
 
 def changed(result: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
-    """A copy of `result` with one figure replaced."""
+    """Copy `result` with one figure replaced."""
     copy = deepcopy(result)
     inner = copy
     for key in path[:-1]:
@@ -39,7 +39,7 @@ def test_one_descriptor_more_at_the_end_of_a_soak_is_growth(benchmark: Benchmark
 
 
 def quiet_soak(soak: ModuleType) -> dict[str, Any]:
-    """The result of a flawless run."""
+    """Return the result of a flawless run."""
     return {
         "minutes": 30.0,
         "exit_codes": (0, 0),
@@ -82,7 +82,7 @@ def test_each_bar_of_a_flood_can_be_missed_and_an_attack_that_did_nothing_fails(
 
 
 def good_stream() -> dict[str, Any]:
-    """What the stream benchmark measures where everything is just within its bar."""
+    """Return measurements that are just within every bar."""
     received = {
         "delivered": 600,
         "lost": {},
