@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from record import Record
+from record import Record, commit
 from report import figure
 
 
@@ -20,6 +20,7 @@ def option_parser(docstring: str | None, *, data: bool = False) -> argparse.Argu
     data : bool
         True adds ``--data``, for benchmarks that can measure on real pictures.
     """
+    commit()  # of the code that runs, whatever happens to the tree meanwhile
     parser = argparse.ArgumentParser(description=(docstring or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="short run, to see that it works")
     parser.add_argument("--output", type=Path, help="write the JSON to this file, not to stdout")

@@ -144,6 +144,8 @@ def rows(
         ssim = means(measured, "ssim")
         reached = means(measured, "reached")
         for name, psnr_db in means(measured, "psnr_db").items():
+            if name == "lossless":  # at no target, and of infinite PSNR
+                continue
             at = f"{reached[name]:.2f} bit/pixel, SSIM {ssim[name]:.3f}"
             found.append(Row(f"{name} nearest to {bits:g} bit/pixel ({at})", psnr_db, "dB"))
     return found

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -169,8 +170,12 @@ def rounded(rows: Sequence[Row], digits: int = 4) -> tuple[Row, ...]:
     return tuple(replace(row, value=shorter(row.value), ratio=shorter(row.ratio)) for row in rows)
 
 
+@cache
 def commit() -> str:
-    """Return the short hash of the commit; ``+`` marks a tree with uncommitted changes."""
+    """Return the short hash of the commit; ``+`` marks a tree with uncommitted changes.
+
+    The first call decides: the tree may move on while a benchmark runs.
+    """
     changes = ("status", "--porcelain", "--untracked-files=no", "--", ".")
     dirty = _git(*changes, *(f":(exclude){path}" for path in GENERATED))
     return _git("rev-parse", "--short=7", "HEAD") + ("+" if dirty else "")
