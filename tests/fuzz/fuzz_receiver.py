@@ -20,7 +20,7 @@ from harness import main
 MAGIC = b"RKT\xa5"
 ENDPOINT = "tcp://192.0.2.1:5555"
 TURN_S = 0.02
-"""Between two messages: those of a stream at 50 Hz."""
+"""Time between two messages, as of a stream at 50 Hz."""
 MOST_WAIT_S = 100.0
 EXPECTED_IDS = 2**31
 KEYFRAMES_PER_S = 5
@@ -28,7 +28,7 @@ MAX_WORDS = 400
 
 
 class ReceiverTarget:
-    """Reached: a camera or a reply was taken in. Accepted: it counts for something."""
+    """Reached: a camera or a reply was accepted. Accepted: it had an effect."""
 
     name = "receiver"
 
@@ -51,7 +51,7 @@ class ReceiverTarget:
 
         self.reached = self.accepted = 0
         self.states: set[str] = set()
-        """All that a camera has been in so far."""
+        """States of all cameras so far."""
         self._zmq, self._fakelink = zmq, fakelink
         self._take_apart, self._put_together = take_apart, put_together
         self._parse_request = control.parse_request
@@ -70,11 +70,11 @@ class ReceiverTarget:
         )  # fmt: skip
 
     def run(self, messages: list[bytes]) -> None:
-        """Live through one sender."""
+        """Receive everything from one sender."""
         clock = self._fakelink.FakeClock()
         with clock.in_force():
             patches = [
-                # Their default was taken from the true clock before.
+                # Their defaults hold the real clock.
                 mock.patch.object(self._connection, name, partial(kind, now_s=clock.monotonic))
                 for name, kind in self._timed.items()
             ]
@@ -91,7 +91,7 @@ class ReceiverTarget:
 
 
 class _Session:
-    """One connection from its beginning to its end."""
+    """One connection from its start to its end."""
 
     def __init__(self, target: Any, clock: Any, messages: list[bytes]) -> None:
         self._target, self._clock, self._messages = target, clock, messages
@@ -123,7 +123,7 @@ class _Session:
         )
 
     def run(self) -> None:
-        """Take all messages, then let what is due be done."""
+        """Take all messages, then do everything that is due."""
         for event in self._target._events[:3]:
             self._happens(event)
         for message in self._messages:
@@ -151,7 +151,7 @@ class _Session:
         return socket
 
     def _take(self, message: bytes) -> float:
-        """Put a message where it belongs; return the time that passes."""
+        """Put a message into its socket; return the time that passes."""
         if not message.startswith(MAGIC):
             self._open("SUB").waiting.append(message)
             return TURN_S
@@ -165,7 +165,7 @@ class _Session:
         return min(MOST_WAIT_S, abs(wait_ms) / 1000) if type(wait_ms) is int else TURN_S
 
     def _addressed(self, dealer: Any, parts: Any, message: bytes) -> bytes:
-        """The reply with the id of a request that waits."""
+        """Return the reply with the id of a pending request."""
         head = parts.head if parts is not None and type(parts.head) is dict else {}
         number = head.get("id")
         if type(number) is not int or not 0 <= number < EXPECTED_IDS or not dealer.sent:
@@ -184,7 +184,7 @@ class _Session:
             dealer.deaf = head.get("deaf") is True
 
     def _happens(self, event: int, value: int = 0) -> None:
-        # Whoever connects anew may ask at once.
+        # A new connection may ask at once.
         self._handshakes += event == self._target._zmq.EVENT_HANDSHAKE_SUCCEEDED
         self._open("SUB").happens(event, value)
 
@@ -222,7 +222,7 @@ class _Session:
             assert stream.keyframe_requests <= most, f"{stream.keyframe_requests} key frames asked"
 
     def _look_at(self, frame: Any) -> None:
-        """Say how old it is, in the window and in the report."""
+        """Compute the age of a frame for window and report."""
         now_s, now_ns = self._clock.monotonic(), self._clock.monotonic_ns()
         state = self._streams.states(self._connection.facts)[0]
         for line in self._target._tile.Tile(frame, now_s).text(now_s, now_ns, state).lines:

@@ -16,7 +16,7 @@ from rankcast_receiver.stream import CameraPacket
 
 
 def free_address() -> str:
-    """An address on loopback where nobody listens, nor ten ports above it, where control does."""
+    """Return a loopback address whose port and control port, ten above, are free."""
     while True:
         with socket.socket() as frames, socket.socket() as control:
             frames.bind(("127.0.0.1", 0))
@@ -29,12 +29,12 @@ def free_address() -> str:
 
 
 def picture(value: int = 0, shape: tuple[int, ...] = (24, 32), dtype: type = np.uint8) -> Pixels:
-    """A small picture of one value."""
+    """Return a small picture of one value."""
     return np.full(shape, value, dtype)
 
 
 class FakeSource:
-    """Yields given frames; can fail, lose frames, or wait for a gate before each frame."""
+    """A source of given frames, which can fail, lose frames, or wait at a gate before each."""
 
     description = "fake"
 
@@ -70,14 +70,14 @@ class FakeSource:
             raise self._fails_with
 
     def interrupt(self) -> None:
-        """Frames come at once."""
+        """Return 0: frames arrive at once."""
 
     def close(self) -> None:
         self.closed_in = threading.current_thread()
 
 
 class FakeSink:
-    """Keeps frames; can be slow, fail on some sequences, or quit after some frames."""
+    """A sink that keeps frames, and can be slow, fail on some sequences, or quit after some."""
 
     wants: Wants = "frames"
 

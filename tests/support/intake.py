@@ -1,4 +1,4 @@
-"""What a receiver does with messages, without its sockets; and sequences of them in one file."""
+"""The way of messages through a receiver, without its sockets; and sequences of them in files."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LENGTH = struct.Struct("<I")
 
 
 def join_messages(messages: Iterable[bytes]) -> bytes:
-    """Several messages as one file: a little-endian uint32 with the length before each."""
+    """Join messages for one file: before each, its length as a little-endian uint32."""
     return b"".join(_LENGTH.pack(len(message)) + message for message in messages)
 
 
 def split_messages(data: bytes) -> list[bytes]:
-    """Inverse of `join_messages`; what does not hold the length it promises is the last one."""
+    """Invert `join_messages`; a message shorter than its length is the last one."""
     messages = []
     at = 0
     while at + _LENGTH.size <= len(data):
@@ -57,7 +57,7 @@ class Intake:
         return self.foreign + early + sum(self.ledger.balance().lost.values())
 
     def take(self, message: bytes) -> Frame | None:
-        """Take one message; return the picture in it, if there is one that can be shown."""
+        """Take one message; return its frame if it has one to show."""
         try:
             received = read_message(memoryview(message), self.limits, time.monotonic())
             stream = self._stream(received.camera)
@@ -77,7 +77,7 @@ class Intake:
         return frame
 
     def check_balance(self) -> None:
-        """Every frame was shown or lost for a cause."""
+        """Check that every frame was shown or lost for a cause."""
         balance = self.ledger.balance()
         assert balance.under_way == 0, balance
 
@@ -92,6 +92,6 @@ class Intake:
 
 
 def check_line(error: RankcastError) -> None:
-    """A message ends up in a log and on a terminal: one short line without control characters."""
+    """Check a message for log and terminal: one short line without control characters."""
     assert str(error).isprintable(), repr(str(error))
     assert len(str(error)) < 400, str(error)

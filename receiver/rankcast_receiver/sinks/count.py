@@ -1,4 +1,4 @@
-"""Sink `count`: takes frames and keeps nothing, for measurements and for reports alone."""
+"""Sink `count`: counts frames and keeps none, for measurements and reports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rankcast.frame import Frame
 
 
 class CountSink:
-    """Counts frames and the bytes that they took on the wire."""
+    """Counts frames and the bytes of their packets."""
 
     name = "count"
     wants: Final = "frames"
