@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rankcast.decoder import Decoder
     from rankcast.encoder import Encoder
     from rankcast.errors import (
+        DamagedImageError,
         ImageFileError,
         LimitError,
         NeedKeyframe,
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Coding",
+    "DamagedImageError",
     "Decoder",
     "Encoder",
     "Frame",
@@ -65,6 +67,7 @@ _HOMES = {
     "Decoder": "rankcast.decoder",
     "Encoder": "rankcast.encoder",
     "Frame": "rankcast.frame",
+    "DamagedImageError": "rankcast.errors",
     "ImageFileError": "rankcast.errors",
     "LimitError": "rankcast.errors",
     "NeedKeyframe": "rankcast.errors",

@@ -1,4 +1,4 @@
-"""The client station: subscribe, decode, display or save.
+"""The receiver: subscribe, decode, then display, save or count.
 
 with rankcast_receiver.Subscriber("tcp://127.0.0.1:5555") as subscriber:
     for frame in subscriber:

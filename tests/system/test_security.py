@@ -356,7 +356,7 @@ def test_insecure_is_taken_at_its_word(tmp_path: Path) -> None:
     ],
 )
 def test_keys_come_in_pairs(settings: Any, option: str) -> None:
-    with pytest.raises(SettingsError, match="come together") as caught:
+    with pytest.raises(SettingsError, match="together") as caught:
         validate(settings, set_layers([option]))
     assert "\n" not in str(caught.value)
 

@@ -119,7 +119,7 @@ def test_row_3_a_grab_thread_that_hangs_is_ended_within_10_seconds_with_its_stac
 @pytest.mark.parametrize(
     ("end", "thread", "target", "calls"),
     [
-        ("send", "encode of cam", "rankcast_sender.publisher:Publisher.send", 20),
+        ("send", "encode of cam", "rankcast_sender.publisher:Publisher.encode", 20),
         pytest.param(
             "send",
             "publish",
@@ -141,7 +141,13 @@ def test_row_3_a_grab_thread_that_hangs_is_ended_within_10_seconds_with_its_stac
             2,
             marks=pytest.mark.slow,
         ),
-        ("receive", "receive", "rankcast_receiver.subscriber:Subscriber._tick", 20),
+        ("receive", "receive", "rankcast_receiver.net.connection:Connection.tick", 20),
+        (
+            "receive",
+            "decode",
+            "rankcast_receiver.stream.stream_decoder:StreamDecoder.decode",
+            20,
+        ),
         pytest.param(
             "receive",
             "sink count",
@@ -152,7 +158,7 @@ def test_row_3_a_grab_thread_that_hangs_is_ended_within_10_seconds_with_its_stac
         # Before its first turn.
         pytest.param(
             "receive",
-            "receive",
+            "decode",
             "rankcast_receiver.subscriber:Subscriber.__init__",
             1,
             marks=pytest.mark.slow,

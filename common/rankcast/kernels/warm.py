@@ -17,8 +17,6 @@ import msgpack
 import numpy as np
 
 from rankcast.codec import CODECS_BY_NAME
-from rankcast.codec.gan.symbols import compile_kernels
-from rankcast.codec.pca.frames import compile_scores
 from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder
 from rankcast.errors import RankcastError, UnsupportedImageError
@@ -35,14 +33,6 @@ log = logging.getLogger(__name__)
 # Signatures depend on types, hardly on sizes, so the images are as small as possible. Besides the
 # dtype, what matters is one channel or three, and an odd side that 4:2:0 has to pad.
 _SHAPES = ((24, 40), (24, 40, 3), (25, 41, 3))
-# Options that use kernels which the defaults never do.
-_VARIANTS: dict[str, tuple[dict[str, object], ...]] = {
-    "svd-patch": ({}, {"colour": "ycc444"}),
-    "svd": ({}, {"colour": "ycc420"}, {"rank": 1.0}, {"engine": "exact"}),
-    "pca": ({}, {"layout": "patches"}),
-    # One iteration: kernels do not depend on the quality of the palette, the start-up time does.
-    "kmeans": ({"max_iter": 1}, {"k": 150, "max_iter": 1}),
-}
 
 
 def _pictures() -> list[Pixels]:
@@ -77,7 +67,7 @@ def warm(names: Iterable[str] | None = None) -> int:
     streams: dict[str, list[list[bytes]]] = {}
     for name in CODECS_BY_NAME if names is None else names:
         _warm_models(name)
-        streams[name] = [] if name == "gan" else _streams(name)
+        streams[name] = _streams(name)
         _decode(streams[name])
     if names is None:
         mark_compiled(msgpack.packb(streams))
@@ -107,27 +97,21 @@ def warm_decoder(name: str) -> int:
 
 
 def _warm_models(name: str) -> None:
-    """Compile the kernels that otherwise run only with a trained model."""
-    if name == "gan":
-        compile_kernels()
-    if name == "pca":
-        compile_scores()
+    """Compile what runs only with a model; none is at hand."""
+    compile_model_kernels = CODECS_BY_NAME[name].compile_model_kernels
+    if compile_model_kernels is not None:
+        compile_model_kernels()
 
 
 def _streams(name: str) -> list[list[bytes]]:
-    """Return packets of tiny images, one list per encoder."""
+    """Packets of tiny pictures, one list for each encoder."""
     streams = []
-    for options in _VARIANTS.get(name, ({},)):
-        # Two codecs depend on size: `svd` leaves small images to LAPACK, and `svd-patch` tries
-        # factors of its own on larger ones only.
-        larger = [_striped()] if name in ("svd", "svd-patch") and not options else []
+    for warm_up in CODECS_BY_NAME[name].warm_ups:
+        larger = [_striped()] if warm_up.large_picture else []
         for picture in [*_pictures(), *larger]:
-            encoder = Encoder(name, **options)
-            # Three frames: the first, the second and later ones take different paths, to which
-            # options add none.
-            frames = 1 if options and name != "kmeans" else 3
+            encoder = Encoder(name, **warm_up.options)
             try:
-                streams.append([encoder.encode(picture) for _ in range(frames)])
+                streams.append([encoder.encode(picture) for _ in range(warm_up.frames)])
             except UnsupportedImageError as exc:
                 log.debug("%s: %s", name, exc)
     return streams

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -72,6 +72,16 @@ class Mailbox(Generic[T]):
             _, item = self._items.popleft()
             self._changed.notify_all()
             return item
+
+    def __iter__(self) -> Iterator[T]:
+        """Yield the items in turn until the mailbox is closed and empty."""
+        while True:
+            try:
+                item = self.get()
+            except MailboxClosed:
+                return
+            if item is not None:
+                yield item
 
     def close(self) -> None:
         """Refuse further items; waiting ones can still be taken."""

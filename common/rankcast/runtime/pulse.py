@@ -23,6 +23,8 @@ class Pulse:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.allowance_s = 0.0
+        """Time that one turn of the loop may take by design, such as one frame interval."""
         self._beaten_s: float | None = None
 
     def beat(self) -> None:
@@ -43,6 +45,6 @@ class Pulse:
             self.beat()
 
     def silent_s(self, now_s: float) -> float:
-        """Return the seconds at work since the last beat; 0 at rest."""
+        """Return the seconds at work since the last beat, beyond the allowance; 0 at rest."""
         beaten_s = self._beaten_s
-        return 0.0 if beaten_s is None else now_s - beaten_s
+        return 0.0 if beaten_s is None else max(0.0, now_s - beaten_s - self.allowance_s)

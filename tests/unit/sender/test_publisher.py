@@ -113,7 +113,7 @@ def test_a_new_viewer_gets_a_status_at_once_and_then_one_a_second() -> None:
 def test_the_status_says_how_near_the_last_pictures_were_and_the_totals_all_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rankcast_sender.publisher.RATE_INTERVAL_S", 0.0)
+    monkeypatch.setattr("rankcast_sender.camera.stream_figures.RATE_INTERVAL_S", 0.0)
     address = free_address()
     with viewer(address) as view, Publisher(address, codec="svd", rank=0.5) as publisher:
         assert publisher.wait_viewers(1, WAIT_S)
