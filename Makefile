@@ -1,80 +1,88 @@
-# Two commands on a fresh machine: `make demo` and `make test`. Both set themselves up.
+# On a fresh machine: `make demo` or `make test`. Both set up what they need.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Tests start hundreds of processes: a machine that keeps no bytecode would read all sources in each.
+# Tests start hundreds of processes, each of which would compile all sources without bytecode files.
 unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.installed
 
-.PHONY: setup install warm demo test test-all lint bench-svd bench-codec wheel-test fuzz fuzz-full bench-stream bench-flood soak clean help
+.PHONY: setup install warm demo test test-all lint wheel-test bench-all bench-report bench-extras soak \
+    fuzz fuzz-full clean help
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: warm  ## virtual environment with everything, kernels compiled; nothing when up to date
+setup: warm  ## virtual environment with everything in it and compiled kernels; no-op when up to date
 
-install: $(STAMP)  ## the virtual environment alone
+install: $(STAMP)  ## virtual environment without compiled kernels
 
 $(STAMP): pyproject.toml scripts/setup.sh scripts/opencv_fallback.py
 	PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/setup.sh
 	@touch $(STAMP)
 
-demo: setup  ## stream a synthetic conveyor through real processes, with a table and a picture
+demo: setup  ## stream a synthetic conveyor between two processes; print a table, draw a contact sheet
 	$(BIN)/rankcast demo --out out/demo
 
-lint: install  ## ruff, mypy, import contracts
+lint: install  ## ruff, mypy and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint warm  ## lint and all quick tests (under 6 minutes)
+test: lint warm  ## lint and all quick tests, under 6 minutes
 	$(BIN)/python -m pytest -m "not slow" -n 3 --dist worksteal
 
-test-all: lint warm  ## the slow tests too
+test-all: lint warm  ## slow tests, too
 	$(BIN)/python -m pytest --timeout 1200
 
-warm: install  ## compile kernels whose sources changed
+warm: install  ## compile the kernels whose sources changed
 	$(BIN)/python -m rankcast_sender.warm
 
-wheel-test: install  ## build the wheel and try it where the source folders cannot be seen
+wheel-test: install  ## build the wheel and use it in a folder without the sources
 	VENV=$(VENV) sh scripts/wheel_test.sh
 
-bench-svd: setup  ## figures of the svd codec, as ratios in one run
-	$(BIN)/python benchmarks/svd.py $(if $(DATA),--data $(DATA))
-
-bench-codec: warm  ## svd-patch and lossless beside JPEG, WebP, x264, PNG and JPEG 2000
-	$(BIN)/python -c 'import av, imagecodecs, matplotlib, PIL' || $(BIN)/python -m pip install -q -e '.[bench]'
-	$(BIN)/python benchmarks/codec.py $(if $(DATA),--data $(DATA))
-
-bench-stream: warm  ## latency, what a stopped viewer costs the others, losses and memory (15 minutes)
-	missed=0; for what in latency isolation stream; do \
-	    $(BIN)/python benchmarks/$$what.py || missed=1; \
-	done; exit $$missed
-
-bench-flood: warm  ## what strangers cost a sender with keys: memory, and frames of its viewers
-	$(BIN)/python benchmarks/flood.py
-
+# One rule for all benchmarks: `make bench-codec-speed` runs benchmarks/codec_speed.py and writes
+# benchmarks/results/codec-speed.json. DATA=DIR measures on real pictures, QUICK=1 cuts runs short.
+BENCHMARKS := sizing narrow-link latency stream isolation flood codec codec-speed svd methods \
+    kmeans-speed synthetic
+WITH_DATA := sizing codec codec-speed svd methods kmeans-speed
+EXTRAS := import av, imagecodecs, matplotlib, PIL, sklearn
 MINUTES ?= 30
 SEED ?= 0
 
-soak: warm  ## MINUTES=30 of 720p30 through random faults from SEED=0: memory, descriptors, ledgers, pictures
-	$(BIN)/python benchmarks/soak.py --minutes $(MINUTES) --seed $(SEED)
+bench-all: bench-extras  ## every benchmark but soak and gan: 45 minutes, or 10 with QUICK=1
+	missed=0; for name in $(BENCHMARKS); do \
+	    echo "== $$name"; $(MAKE) --no-print-directory bench-$$name || missed=1; \
+	done; exit $$missed
+
+bench-%: bench-extras  ## one benchmark: bench-latency, bench-codec, ...; ends with 2 if a bar is missed
+	$(BIN)/python benchmarks/$(subst -,_,$*).py --output benchmarks/results/$*.json \
+	    $(if $(QUICK),--quick) $(if $(and $(DATA),$(filter $*,$(WITH_DATA))),--data $(DATA)) \
+	    $(if $(filter $*,soak),--minutes $(MINUTES) --seed $(SEED)) \
+	    $(if $(filter $*,gan),$(CLIP))
+
+bench-report: install  ## write docs/benchmarks.md and the figures of README.md from the results
+	$(BIN)/python benchmarks/report.py
+
+bench-extras: warm
+	@$(BIN)/python -c '$(EXTRAS)' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[bench,test]'
+
+soak: bench-soak  ## MINUTES=30 of a stream through random faults drawn from SEED=0
 
 SECONDS ?= 60
 JOBS ?= 1
 MODES ?= interpreted compiled
 FUZZ = $(BIN)/python tests/fuzz/run.py --modes $(MODES) --jobs $(JOBS)
 
-fuzz: $(STAMP)  ## fuzz parsers and decoders, SECONDS=60 each, JOBS=1 at a time; finds are kept in out/fuzz
+fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a time; keep finds in out/fuzz
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
 	$(FUZZ) --seconds $(SECONDS)
 
-fuzz-full: $(STAMP)  ## parsers and dispatch a million times, every decoder 50,000 times, or it fails (hours)
+fuzz-full: $(STAMP)  ## a million inputs for every parser, 50,000 for every decoder; takes hours
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
-	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control desk doorkeeper model
+	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key-policy model
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
 
-clean:  ## remove what the targets made
+clean:  ## remove everything that the targets made
 	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

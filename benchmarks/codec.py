@@ -1,119 +1,154 @@
-"""The codec against its peers: bytes at equal quality, time, memory.
+"""The codecs against their peers: bytes at equal quality.
 
-    python benchmarks/codec.py [--data DIR] [--quick] [--only SECTION]... [--out FOLDER]
+    python benchmarks/codec.py [--data DIR] [--quick] [--only SECTION]... [--output FILE.json]
 
-Needs the extra `bench`. Writes codec.json, codec.md and codec.png to the folder, and shows the
-Markdown on standard error. Without ``--data`` all pictures are made by the synthetic conveyor,
-which is no publication: figures for publication are those of real pictures, see README.md here.
+Needs the extra `bench`. Curves and tables of every picture go to the folder of ``--detail``.
+Without ``--data`` the synthetic conveyor makes all pictures, which flatters every codec.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import time
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 try:
     import codec_clips
-    import codec_report
-    import codec_speed
+    import codec_detail
     import codec_stills
-    from codec_rate import Tested, say
+    from codec_rate import Tested
 except ModuleNotFoundError as exc:
-    raise SystemExit(f"{exc}: the peers come with the extra, pip install -e '.[bench]'") from None
+    raise SystemExit(f"{exc}: install the peers with pip install -e '.[bench]'") from None
 
-import rankcast
+from command_line import data_name, finish, option_parser, say
+from record import Bar, Record, Row, at_most, rounded
+
 from rankcast.codec import CODECS_BY_NAME
-from rankcast.kernels.pool import processors
-from rankcast.opencv import cv2
 
-SECTIONS = ("stills", "clips", "noisy", "deep", "lossless", "speed")
+SECTIONS: Final = ("stills", "clips", "noisy", "deep", "lossless")
 
 
-def _sections(
-    tested: Tested, arguments: argparse.Namespace
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A ratio of bytes that becomes a row."""
+
+    path: str
+    """Where it stands in the results, keys joined by ``/``."""
+    what: str
+    peer: str
+    bar: Bar | None = None
+
+    def row(self, results: Mapping[str, Any]) -> Row | None:
+        """Return the row; None if its section was not measured."""
+        value: Any = results
+        for key in self.path.split("/"):
+            if not isinstance(value, Mapping) or key not in value:
+                return None
+            value = value[key]
+        if value is None:
+            return None
+        return Row(f"{self.what}, of {self.peer}", peer=self.peer, ratio=value, bar=self.bar)
+
+
+_STILLS: Final = "photographs, 0.25 to 2 bit/pixel"
+_VIDEO: Final = "video clips, 36 to 46 dB"
+_ALL: Final = "video clips and noisy sequences, 36 to 46 dB"
+_DEEP: Final = "12- and 16-bit frames, 1 to 6 bit/pixel"
+
+FIGURES: Final = (
+    Figure("stills/mean_ratio/jpeg", _STILLS, "JPEG", at_most(0.75)),
+    Figure("stills/mean_ratio/webp", _STILLS, "WebP", at_most(1.05)),
+    Figure("clips/geometric_mean/video/mjpeg", _VIDEO, "MJPEG", at_most(0.10)),
+    Figure("clips/geometric_mean/all/mjpeg", _ALL, "MJPEG", at_most(0.10)),
+    Figure("clips/geometric_mean/video/x264-ultrafast", _VIDEO, "x264 ultrafast", at_most(1.05)),
+    Figure("clips/geometric_mean/all/x264-ultrafast", _ALL, "x264 ultrafast", at_most(1.05)),
+    Figure("clips/geometric_mean/video/x264-veryfast", _VIDEO, "x264 veryfast"),
+    Figure("clips/geometric_mean/all/x264-veryfast", _ALL, "x264 veryfast"),
+    Figure("noisy/worst_ratio", "noisy sequences at 38 dB, the worst", "JPEG", at_most(0.6)),
+    Figure("deep/geometric_mean/jpeg2000", _DEEP, "JPEG 2000", at_most(1.05)),
+    Figure("lossless/geometric_mean/all", "lossless, all pictures", "PNG", at_most(0.90)),
+    Figure("lossless/geometric_mean/stills", "lossless, photographs", "PNG"),
+    Figure("lossless/geometric_mean/sequences", "lossless, noisy sequences", "PNG"),
+    Figure("lossless/geometric_mean/deep", "lossless, 12- and 16-bit frames", "PNG"),
+    Figure("lossless/geometric_mean/drawings", "lossless, drawings of few levels", "PNG"),
+)
+
+
+def rows(results: Mapping[str, Any]) -> list[Row]:
+    """Return the figures of the sections that were measured."""
+    found = [row for figure in FIGURES if (row := figure.row(results)) is not None]
+    if "stills" in results:
+        versus = results["stills"]["versus"]
+        for peer, name in (("jpeg", "JPEG"), ("webp-m4", "WebP method 4"), ("webp-m6", "WebP")):
+            found += [
+                Row(f"photographs, Bjontegaard delta of luma and chroma to {name}",
+                    versus[peer]["bd_rate_with_chroma_percent"], "%", peer=name),
+                Row(f"photographs, PSNR of chroma over {name}'s where that of luma is equal",
+                    versus[peer]["chroma_gain_db"], "dB", peer=name),
+            ]  # fmt: skip
+    return found
+
+
+def _measures(
+    tested: Tested, options: argparse.Namespace
 ) -> dict[str, Callable[[], dict[str, Any]]]:
-    """What each section runs, by name, in order."""
-    data, gop, quick = arguments.data, arguments.gop, arguments.quick
-    frames = arguments.frames or (12 if quick else 60)
-    most = 2 if quick else None
-    sizes = codec_speed.SIZES[-1:] if quick else codec_speed.SIZES
+    """Return what measures each section, by name, in order."""
+    data, gop = options.data, options.gop
+    frames = options.frames or (12 if options.quick else 60)
+    most = 2 if options.quick else None
     return {
         "stills": lambda: codec_stills.stills(tested, data, most),
         "clips": lambda: codec_clips.clips(tested, data, frames, gop, most),
         "noisy": lambda: codec_clips.noisy(tested, data, frames, gop),
         "deep": lambda: codec_stills.deep(tested, data),
-        "lossless": lambda: codec_stills.lossless(arguments.lossless_codec, data, most),
-        "speed": lambda: codec_speed.speed(
-            tested, data, 15 if quick else 40, sizes, (2,) if quick else (1, 2)
-        ),
+        "lossless": lambda: codec_stills.lossless(options.lossless_codec, data, most),
     }
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder with kodak/, video/, seq/, raw16/")
-    parser.add_argument("--quick", action="store_true", help="few inputs, to see that it works")
+    parser = option_parser(__doc__, data=True)
     parser.add_argument("--only", action="append", choices=SECTIONS, help="may be repeated")
-    parser.add_argument("--out", type=Path, default=Path("out/bench-codec"), help="folder")
+    parser.add_argument("--detail", type=Path, default=Path("out/bench-codec"), help="folder")
     parser.add_argument("--codec", default="svd-patch", help="codec under test")
     parser.add_argument("--lossless-codec", default="lossless")
     parser.add_argument("--frames", type=int, help="frames of a clip, default 60")
     parser.add_argument("--gop", type=int, default=250, help="key frame interval of all streams")
-    arguments = parser.parse_args()
-    if arguments.data and not arguments.data.is_dir():
-        parser.error(f"got --data {arguments.data}, want a folder")
-    wanted = arguments.only or SECTIONS
-    if arguments.codec not in CODECS_BY_NAME:  # argparse does not check defaults
-        parser.error(f"got --codec {arguments.codec}, want one of {', '.join(CODECS_BY_NAME)}")
-    if "lossless" in wanted and arguments.lossless_codec not in CODECS_BY_NAME:
-        parser.error(
-            f"got --lossless-codec {arguments.lossless_codec}, want one of "
-            + ", ".join(sorted(CODECS_BY_NAME))
-        )
-    return arguments
+    options = parser.parse_args()
+    for name in (options.codec, options.lossless_codec):
+        if name not in CODECS_BY_NAME:
+            parser.error(f"codec {name} must be one of {', '.join(sorted(CODECS_BY_NAME))}")
+    return options
 
 
-def main() -> None:
-    """Measure, then write and show the report."""
-    arguments = _parse()
-    tested = Tested(arguments.codec)
-    wanted = arguments.only or SECTIONS
-    results: dict[str, Any] = {
-        "run": {
-            "codec": tested.name,
-            "source": "Pictures of a folder" if arguments.data else "Synthetic pictures",
-            "quick": arguments.quick,
-            "rankcast": rankcast.__version__,
-            "opencv": cv2.__version__,
-            "python": platform.python_version(),
-            "processors": processors(),
-            "load_average": os.getloadavg()[0],
-            "seconds": {},
-        }
-    }
-    for name, measure in _sections(tested, arguments).items():
-        if name in wanted:
-            started = time.perf_counter()
+def main() -> int:
+    """Measure the sections and write details and record."""
+    options = _parse()
+    tested = Tested(options.codec)
+    results: dict[str, Any] = {"run": {"codec": tested.name}}
+    for name, measure in _measures(tested, options).items():
+        if name in (options.only or SECTIONS):
             results[name] = measure()
-            if name == "speed":
-                results["memory"] = codec_speed.memory(tested, arguments.data)
-            results["run"]["seconds"][name] = round(time.perf_counter() - started, 1)
-    codec_report.add_ratios(results)
-    results["bars"] = codec_report.verdicts(results)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    text = codec_report.markdown(results)
-    (arguments.out / "codec.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-    (arguments.out / "codec.md").write_text(text, "utf-8")
-    codec_report.plot(results, arguments.out / "codec.png")
-    say(text)
-    say(f"written: {arguments.out}/codec.json, codec.md, codec.png")
+    options.detail.mkdir(parents=True, exist_ok=True)
+    (options.detail / "codec.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    (options.detail / "codec.md").write_text(codec_detail.markdown(results), "utf-8")
+    codec_detail.plot(results, options.detail / "codec.png")
+    say(f"details: {options.detail}/codec.json, codec.md, codec.png")
+    record = Record(
+        "codec",
+        "Bytes at equal quality",
+        f"Codec {tested.name} and, where the row says so, {options.lossless_codec}: bytes of"
+        " complete packets over those of the peer at equal luma PSNR. Photographs: mean;"
+        " clips, deep and lossless pictures: geometric mean.",
+        rounded(rows(results)),
+        data=data_name(options.data),
+        quick=options.quick,
+    )
+    return finish(record, options.output)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

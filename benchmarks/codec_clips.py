@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import codec_frames
 import codec_peers
+import codec_pictures
 from codec_curves import Curve, cover, geometric_mean, mean_ratio
 from codec_rate import (
     JPEG_QUALITIES,
@@ -17,18 +17,18 @@ from codec_rate import (
     at_points,
     described,
     rounded,
-    say,
     versus,
     without_headers,
 )
+from command_line import say
 
-CLIP_WINDOW_DB = (36.0, 46.0)
-NOISY_DB = 38.0
-_CRF = (45, 41, 37, 33, 29, 26, 23, 20, 17, 14, 11, 8, 5, 2)
+CLIP_WINDOW_DB: Final = (36.0, 46.0)
+NOISY_DB: Final = 38.0
+_CRF: Final = (45, 41, 37, 33, 29, 26, 23, 20, 17, 14, 11, 8, 5, 2)
 
 
 def _clip(tested: Tested, frames: Sequence[Any], gop: int) -> dict[str, Any]:
-    """One clip as a stream of every coder."""
+    """Encode one clip as a stream of every coder."""
     low, high = CLIP_WINDOW_DB
     pixels = len(frames) * frames[0].shape[0] * frames[0].shape[1]
     points = {
@@ -72,11 +72,11 @@ def _clip(tested: Tested, frames: Sequence[Any], gop: int) -> dict[str, Any]:
 def clips(
     tested: Tested, data: Path | None, frames: int, gop: int, most: int | None
 ) -> dict[str, Any]:
-    """Fixed cameras: a stream with prediction against MJPEG and x264, same keyframe interval."""
+    """Compare streams of fixed cameras with MJPEG and x264 at one key frame interval."""
     results: dict[str, Any] = {}
     sets = {
-        "video": codec_frames.video_clips(data, frames, most),
-        "sequence": codec_frames.sequences(data, frames),
+        "video": codec_pictures.video_clips(data, frames, most),
+        "sequence": codec_pictures.sequences(data, frames),
     }
     for kind, found in sets.items():
         for name, clip in found.items():
@@ -111,9 +111,9 @@ def clips(
 
 
 def noisy(tested: Tested, data: Path | None, frames: int, gop: int) -> dict[str, Any]:
-    """Streams with the noise of a sensor against one JPEG a frame at one PSNR."""
+    """Compare streams with the noise of a sensor with one JPEG a frame at one PSNR."""
     results: dict[str, Any] = {}
-    for name, clip in codec_frames.sequences(data, frames).items():
+    for name, clip in codec_pictures.sequences(data, frames).items():
         low, high = NOISY_DB - MARGIN_DB, NOISY_DB + MARGIN_DB
         ours = Curve(
             cover(

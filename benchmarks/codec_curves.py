@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-_SAMPLES = 101
+_SAMPLES: Final = 101
 """Equidistant PSNR points of a mean over a range: more change no figure's third digit."""
 
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import av
 import imagecodecs
@@ -28,10 +28,10 @@ Pixels: TypeAlias = Any
 """(H, W) or (H, W, 3) BGR, uint8 or uint16."""
 
 # Rows: luma, Cb and Cr of full-range BT.601 from blue, green and red.
-_BT601 = np.array(
+_BT601: Final = np.array(
     [[0.114, 0.587, 0.299], [0.5, -0.331264, -0.168736], [-0.081312, -0.418688, 0.5]], np.float32
 )
-FPS = 30
+FPS: Final = 30
 
 
 class Fidelity:
@@ -144,7 +144,7 @@ def webp_pillow_point(image: Pixels, quality: int) -> Point:
 
 
 def svd_float32_points(image: Pixels, ranks: Sequence[int]) -> list[Point]:
-    """The articles' method: U, s and Vt of every channel, cut to rank k, as float32."""
+    """Return points of the articles' method: U, s and Vt of every channel, rank k, as float32."""
     channels = image[:, :, None] if image.ndim == 2 else image
     factors = [
         np.linalg.svd(channels[:, :, c].astype(np.float32), full_matrices=False)
@@ -262,7 +262,7 @@ def jpeg2000_irreversible_point(image: Pixels, level_db: float) -> Point:
     return picture_point(f"9/7 {level_db:g} dB", len(data), image, decoded)
 
 
-_PNG_WAYS = (
+_PNG_WAYS: Final = (
     ("DEFAULT", "ALL"), ("DEFAULT", "FAST"), ("DEFAULT", "SUB"), ("DEFAULT", "PAETH"),
     ("DEFAULT", "NONE"), ("FILTERED", "ALL"), ("FILTERED", "SUB"),
 )  # fmt: skip

@@ -1,12 +1,11 @@
-"""What all comparisons at equal quality share: sweeps, ratios at points, the words for them."""
+"""Comparison at equal quality: sweeps, and byte ratios at points of a curve."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from codec_curves import (
@@ -17,16 +16,16 @@ from codec_curves import (
     with_chroma,
 )
 
-MARGIN_DB = 0.3
-OURS = "rankcast"
+MARGIN_DB: Final = 0.3
+OURS: Final = "rankcast"
 """Name of the tested codec among its peers, some of which are called as codecs of ours."""
 
 # Coarse to fine. `cover` measures only those that the window needs.
-JPEG_QUALITIES = (2, 4, 7, 11, 16, 22, 30, 40, 50, 60, 70, 77, 83, 88, 92, 95, 97, 99, 100)
-_QUALITIES = (3, 6, 10, 16, 24, 34, 46, 57, 67, 75, 81, 86, 90, 93, 95, 97, 98, 99, 100)
-_STEPS = tuple(round(64 / 2 ** (i / 2), 3) for i in range(16))
-_DEEP_STEPS = tuple(round(4096 / 2 ** (i / 3), 3) for i in range(40))
-_SVD_PSNR_DB = tuple(float(db) for db in range(22, 52, 3))
+JPEG_QUALITIES: Final = (2, 4, 7, 11, 16, 22, 30, 40, 50, 60, 70, 77, 83, 88, 92, 95, 97, 99, 100)
+_QUALITIES: Final = (3, 6, 10, 16, 24, 34, 46, 57, 67, 75, 81, 86, 90, 93, 95, 97, 98, 99, 100)
+_STEPS: Final = tuple(round(64 / 2 ** (i / 2), 3) for i in range(16))
+_DEEP_STEPS: Final = tuple(round(4096 / 2 ** (i / 3), 3) for i in range(40))
+_SVD_PSNR_DB: Final = tuple(float(db) for db in range(22, 52, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,6 @@ class Tested:
         return {"gop": gop} if self.name == "svd-patch" else {}
 
 
-def say(text: str) -> None:
-    """Words for the reader; files and standard output are for figures."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def described(points: Sequence[Point], unit: float) -> list[dict[str, Any]]:
     """Points as JSON; `unit` pixels make bit/pixel of bytes."""
     return [
@@ -74,7 +68,7 @@ def described(points: Sequence[Point], unit: float) -> list[dict[str, Any]]:
 
 
 def rounded(value: float | None) -> float | None:
-    """Four digits are more than any of it repeats to."""
+    """Round to four decimals: no figure repeats to more."""
     return None if value is None else round(value, 4)
 
 
@@ -99,7 +93,7 @@ def at_points(
 
 
 def ratios_to(rows: Sequence[dict[str, Any]], peer: str) -> list[float]:
-    """The ratios to one peer where there are any."""
+    """Return the ratios to one peer where there are any."""
     return [row[peer] for row in rows if row[peer] is not None]
 
 
@@ -109,7 +103,7 @@ def without_headers(points: Sequence[Point]) -> Curve:
 
 
 def envelope(*curves: Curve) -> Curve:
-    """The cheapest of several ways of one peer at every PSNR."""
+    """Return the cheapest of several settings of one peer at every PSNR."""
     usable = [c for c in curves if c.usable]
     if not usable:
         return Curve([])
@@ -123,7 +117,7 @@ def envelope(*curves: Curve) -> Curve:
     return Curve(points)
 
 
-VERSUS = ("bd_rate_percent", "bd_rate_with_chroma_percent", "chroma_gain_db")
+VERSUS: Final = ("bd_rate_percent", "bd_rate_with_chroma_percent", "chroma_gain_db")
 
 
 def versus(

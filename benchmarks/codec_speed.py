@@ -1,4 +1,9 @@
-"""Time and memory: each coder in turn on the same frames, pixels in and packets out."""
+"""Time and memory of the codec: each coder in turn on the same frames, pixels in and packets out.
+
+    python benchmarks/codec_speed.py [--data DIR] [--quick] [--output FILE.json]
+
+Needs the extra `bench`. The codec runs at quality 75, its peers at the same PSNR.
+"""
 
 from __future__ import annotations
 
@@ -9,37 +14,39 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import codec_frames
 import codec_peers
+import codec_pictures
 import numpy as np
 from codec_curves import Point
-from codec_rate import Tested, say
+from codec_rate import Tested
+from command_line import data_name, finish, option_parser, say
+from record import Record, Row, at_most, rounded
 
 import rankcast
 from rankcast.wire import Kind, unpack
 
-SIZES = ((640, 360), (1280, 720), (1920, 1080))
-SCENES = ("static", "moving", "noisy")
-QUALITY = 75
-_WARM_FRAMES = 3
-_KEY_EVERY = 6
-_MATCHED_FRAMES = 8
-_MEMORY_FRAMES = 24
+SIZES: Final = ((640, 360), (1280, 720), (1920, 1080))
+SCENES: Final = ("static", "moving", "noisy")
+QUALITY: Final = 75
+_WARM_FRAMES: Final = 3
+_KEY_EVERY: Final = 6
+_MATCHED_FRAMES: Final = 8
+_MEMORY_FRAMES: Final = 24
 
 # What is counted is private memory at its highest: numpy, OpenCV and numba are in both runs.
-_PEAK = """
+_PEAK: Final = """
 def peak():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 """
-_BARE = "import numpy, cv2, numba\n" + _PEAK + "print(peak())\n"
-_ENCODER = (
+_BARE: Final = "import numpy, cv2, numba\n" + _PEAK + "print(peak())\n"
+_ENCODER: Final = (
     """
 import sys
 import cv2, numba
@@ -86,7 +93,7 @@ class Clocks:
         self._clocks: dict[str, Clock] = {}
 
     def time(self, call: Callable[[], Any]) -> tuple[Any, float, float]:
-        """Result, wall time and CPU time of one call."""
+        """Return result, wall time and CPU time of one call."""
         wall, cpu = time.perf_counter(), time.process_time()
         result = call()
         return result, time.perf_counter() - wall, time.process_time() - cpu
@@ -117,7 +124,7 @@ def _options(tested: Tested, threads: int) -> dict[str, Any]:
 def _closest(
     settings: Sequence[Any], measure: Callable[[Any], Point], wanted_db: float
 ) -> tuple[Any, Point]:
-    """The coarsest of the settings, coarse to fine, that reaches a PSNR, by bisection."""
+    """Find the coarsest of the settings, coarse to fine, that reaches a PSNR, by bisection."""
     low, high = 0, len(settings) - 1
     while low < high:
         middle = (low + high) // 2
@@ -223,7 +230,7 @@ def speed(
     gains = [two_threads_gain()]
     for width, height in sizes:
         for scene in SCENES:
-            pictures = codec_frames.scene(scene, data, frames, width, height)
+            pictures = codec_pictures.scene(scene, data, frames, width, height)
             name = f"{width}x{height} {scene}"
             results[name] = _scene(tested, pictures, threads)
             for count, stages in results[name]["threads"].items():
@@ -253,7 +260,7 @@ def memory(tested: Tested, data: Path | None) -> dict[str, Any]:
         )  # fmt: skip
         return int(done.stdout)
 
-    frames = codec_frames.scene("moving", data, _MEMORY_FRAMES, 1920, 1080)
+    frames = codec_pictures.scene("moving", data, _MEMORY_FRAMES, 1920, 1080)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.bgr"
         path.write_bytes(b"".join(np.ascontiguousarray(f).tobytes() for f in frames))
@@ -270,5 +277,74 @@ def memory(tested: Tested, data: Path | None) -> dict[str, Any]:
 
 
 def _child_environment() -> dict[str, str]:
-    """This environment, with the modules where this process found them."""
+    """Return an environment in which a child finds the modules of this process."""
     return os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
+def rows(results: Mapping[str, Any], memory_mb: float) -> list[Row]:
+    """Return times of every scene at the largest size, the ratios to the peers, and the memory."""
+    found = []
+    bars = {
+        ("moving", "encode predicted"): 15.0, ("static", "encode predicted"): 15.0,
+        ("noisy", "encode predicted"): 40.0, ("moving", "encode key"): 60.0,
+        ("moving", "decode predicted"): 12.0, ("moving", "decode key"): 45.0,
+    }  # fmt: skip
+    for name, scene in results["scenes"].items():
+        size, kind = name.split()
+        largest = name.startswith("1920x1080")
+        for threads, clocks in scene["threads"].items():
+            at = f"{size.replace('x', ' x ')}, {kind}, {threads} threads"
+            for stage in ("encode predicted", "encode key", "decode predicted", "decode key"):
+                if clock := clocks.get(stage):
+                    most = bars.get((kind, stage)) if largest and threads == "2" else None
+                    bar = None if most is None else at_most(most)
+                    found.append(Row(f"{at}: {stage}", clock["p50_ms"], "ms", bar))
+            found += _against(at, clocks, bar=largest and threads == "2" and kind != "noisy")
+    found.append(
+        Row("memory of an encoder of 1920 x 1080 over its libraries", memory_mb, "MB", at_most(250))
+    )
+    return found
+
+
+def _against(at: str, clocks: Mapping[str, Any], bar: bool) -> list[Row]:
+    """Return processor time of a predicted frame over that of the peers, all threads together."""
+    ours = clocks.get("encode predicted")
+    found = []
+    for stage, peer in (
+        ("jpeg encode", "JPEG"),
+        ("x264-ultrafast encode", "x264 ultrafast"),
+        ("x264-veryfast encode", "x264 veryfast"),
+    ):
+        if ours and (theirs := clocks.get(stage)):
+            ratio = ours["cpu_p50_ms"] / theirs["cpu_p50_ms"]
+            limit = at_most(1.2) if bar and peer == "x264 veryfast" else None
+            what = f"{at}: processor time, of {peer}"
+            found.append(Row(what, peer=peer, ratio=ratio, bar=limit))
+    return found
+
+
+def main() -> int:
+    """Measure every scene at every size and write the record."""
+    parser = option_parser(__doc__, data=True)
+    parser.add_argument("--codec", default="svd-patch", help="codec under test")
+    options = parser.parse_args()
+    tested = Tested(options.codec)
+    sizes, threads = (SIZES[-1:], (2,)) if options.quick else (SIZES, (1, 2))
+    results = speed(tested, options.data, 15 if options.quick else 40, sizes, threads)
+    before, after = results["two_threads_gain"]
+    record = Record(
+        "codec-speed",
+        "Time and memory of the default codec",
+        f"Codec {tested.name} at quality {QUALITY}, medians; peers at the same PSNR. *static* is"
+        " one frame again and again, *moving* a clip of a fixed camera (with DIR: scaled to the"
+        " size), *noisy* the conveyor with noise of sigma 2. Two threads of plain work were"
+        f" {before:g} (before) and {after:g} times (after) as fast as one.",
+        rounded(rows(results, memory(tested, options.data)["over_mb"])),
+        data=data_name(options.data),
+        quick=options.quick,
+    )
+    return finish(record, options.output)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import codec_frames
 import codec_peers
+import codec_pictures
 import numpy as np
 from codec_curves import Curve, cover, geometric_mean
 from codec_rate import (
@@ -21,25 +21,25 @@ from codec_rate import (
     mean,
     ratios_to,
     rounded,
-    say,
     versus,
 )
+from command_line import say
 
 import rankcast
 from rankcast.errors import UnsupportedImageError
 
-STILL_RATES = tuple(0.25 * 2 ** (i / 2) for i in range(7))
+STILL_RATES: Final = tuple(0.25 * 2 ** (i / 2) for i in range(7))
 """Bit/pixel of JPEG at which stills are compared: 0.25 to 2, evenly on a logarithmic scale."""
-DEEP_RATES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+DEEP_RATES: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 """Bit/pixel of JPEG 2000 at which deep frames are compared."""
-_WEBP_QUALITIES = (0, 3, 8, 15, 25, 36, 48, 60, 70, 78, 84, 89, 93, 96, 98, 100)
-_SVD_RANKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+_WEBP_QUALITIES: Final = (0, 3, 8, 15, 25, 36, 48, 60, 70, 78, 84, 89, 93, 96, 98, 100)
+_SVD_RANKS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
 def stills(tested: Tested, data: Path | None, most: int | None) -> dict[str, Any]:
-    """Single pictures against libjpeg-turbo, WebP and the articles' float32 SVD."""
+    """Compare single pictures with libjpeg-turbo, WebP and the articles' float32 SVD."""
     images: dict[str, Any] = {}
-    for name, image in codec_frames.stills(data, most).items():
+    for name, image in codec_pictures.stills(data, most).items():
         pixels = image.shape[0] * image.shape[1]
         jpeg = [codec_peers.jpeg_point([image], q) for q in JPEG_QUALITIES[:-2]]
         anchor = Curve(jpeg)
@@ -119,9 +119,9 @@ def stills(tested: Tested, data: Path | None, most: int | None) -> dict[str, Any
 
 
 def deep(tested: Tested, data: Path | None) -> dict[str, Any]:
-    """Frames of 12 and 16 bits against JPEG 2000, PSNR on the full 16-bit scale."""
+    """Compare frames of 12 and 16 bits with JPEG 2000, PSNR on the full 16-bit scale."""
     images: dict[str, Any] = {}
-    for name, image in codec_frames.deep_frames(data).items():
+    for name, image in codec_pictures.deep_frames(data).items():
         pixels = image.size
         reversible = [
             codec_peers.jpeg2000_reversible_point(image, rate)
@@ -173,12 +173,12 @@ def deep(tested: Tested, data: Path | None) -> dict[str, Any]:
 
 
 def lossless(codec: str, data: Path | None, most: int | None) -> dict[str, Any]:
-    """The lossless codec against the smallest PNG of each picture."""
+    """Compare the lossless codec with the smallest PNG of each picture."""
     groups = {
-        "stills": codec_frames.stills(data, most),
-        "sequences": {n: clip[0] for n, clip in codec_frames.sequences(data, 1).items()},
-        "deep": codec_frames.deep_frames(data),
-        "drawings": codec_frames.drawings(data),
+        "stills": codec_pictures.stills(data, most),
+        "sequences": {n: clip[0] for n, clip in codec_pictures.sequences(data, 1).items()},
+        "deep": codec_pictures.deep_frames(data),
+        "drawings": codec_pictures.drawings(data),
     }
     results: dict[str, Any] = {}
     for group, pictures in groups.items():

@@ -1,31 +1,29 @@
-"""Codec `gan` on a fixed camera: trained on the first 80 % of a clip, judged on the rest.
+"""Codec gan on a fixed camera: trained on the first 80 % of a clip, tested on the rest.
 
-    OMP_WAIT_POLICY=PASSIVE python benchmarks/gan.py CLIP [--minutes 10] [--ablation]
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/gan.py CLIP [--minutes 10] [--ablation] [--quick]
                                                      [--output FILE.json]
 
-Luma MS-SSIM and bytes of whole packets of held-out frames at several steps, beside JPEG (optimised
-Huffman tables, 4:2:0) at the same bytes, interpolated between its qualities on a logarithmic scale
-of bytes. The model before training, which is a transform codec of the difference to the median
-picture, stands beside it: what training adds is told apart from what the background gives.
-``--ablation`` trains another model for the same time from the same seed, at adversarial weight 0:
-what the discriminator gives, and what its share of the time costs, stands between the two. Threads
-that spin while they wait cost training most of its steps where other programs run as well.
+Luma MS-SSIM and bytes of complete packets of held-out frames at several steps, beside JPEG
+(optimised Huffman tables, 4:2:0) at the same bytes, interpolated on a logarithmic scale of bytes.
+The untrained model, a transform codec of the difference to the median picture, separates what
+training adds from what the background gives. ``--ablation`` trains another model for the same time
+from the same seed without the discriminator. Threads that spin while they wait would cost training
+most of its steps where other programs run as well.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-import torch
+from command_line import finish, option_parser, say
+from record import Record, Row, rounded
 
 import rankcast
 from rankcast.frame import Pixels
@@ -35,21 +33,16 @@ from rankcast.models.gan.training import Progress, Training, Weights
 from rankcast.numerics import psnr_db
 from rankcast.opencv import cv2
 
-TRAINED_SHARE = 0.8
-TESTED_FRAMES = 24
-STEPS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
-QUALITIES = (3, 5, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90)
-RATES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+TRAINED_SHARE: Final = 0.8
+TESTED_FRAMES: Final = 24
+STEPS: Final = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
+QUALITIES: Final = (3, 5, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90)
+RATES: Final = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 """Bit/pixel at which both are compared."""
 
 
-def say(text: str) -> None:
-    """Words for the reader."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def point(frames: Sequence[Pixels], coded: Sequence[tuple[int, Pixels]]) -> dict[str, float]:
-    """Means over `frames` of bit/pixel, MS-SSIM and PSNR."""
+    """Return means over `frames` of bit/pixel, MS-SSIM and PSNR."""
     pixels = frames[0].shape[0] * frames[0].shape[1]
     return {
         "bit_per_pixel": float(np.mean([8 * size / pixels for size, _ in coded])),
@@ -61,7 +54,7 @@ def point(frames: Sequence[Pixels], coded: Sequence[tuple[int, Pixels]]) -> dict
 
 
 def jpeg_points(frames: Sequence[Pixels]) -> list[dict[str, float]]:
-    """The reference, packets of its own codec."""
+    """Measure JPEG, as packets of its own codec."""
     points = []
     for quality in QUALITIES:
         encoder, decoder = rankcast.Encoder("jpeg", quality=quality), rankcast.Decoder()
@@ -74,7 +67,7 @@ def jpeg_points(frames: Sequence[Pixels]) -> list[dict[str, float]]:
 
 
 def gan_points(frames: Sequence[Pixels], model: Path) -> list[dict[str, float]]:
-    """One model at every step, with times."""
+    """Measure one model at every step, with times."""
     points = []
     for step in STEPS:
         encoder, decoder = rankcast.Encoder("gan", model=str(model), step=step), rankcast.Decoder()
@@ -95,7 +88,7 @@ def gan_points(frames: Sequence[Pixels], model: Path) -> list[dict[str, float]]:
 
 
 def at_rate(points: Sequence[dict[str, float]], rate: float) -> float | None:
-    """MS-SSIM at `rate` bit/pixel, or None outside what the points reach."""
+    """Return the MS-SSIM at `rate` bit/pixel; None outside what the points reach."""
     found = sorted((math.log(one["bit_per_pixel"]), one["ms_ssim"]) for one in points)
     x, y = zip(*found, strict=True)
     if not x[0] <= math.log(rate) <= x[-1]:
@@ -103,83 +96,99 @@ def at_rate(points: Sequence[dict[str, float]], rate: float) -> float | None:
     return float(np.interp(math.log(rate), x, y))
 
 
-def compared(jpeg: list[dict[str, float]], gan: list[dict[str, float]]) -> list[dict[str, Any]]:
-    """MS-SSIM of both at equal bytes: at fixed rates, and at the rates of the steps."""
-    rates = sorted({*RATES, *(round(one["bit_per_pixel"], 4) for one in gan)})
-    rows: list[dict[str, Any]] = []
-    for rate in rates:
-        ours, theirs = at_rate(gan, rate), at_rate(jpeg, rate)
-        if ours is not None and theirs is not None:
-            better = {"gan": ours, "jpeg": theirs, "beats": ours > theirs}
-            rows.append({"bit_per_pixel": rate, **better})
-    return rows
+def bytes_ratio(
+    jpeg: Sequence[dict[str, float]], gan: Sequence[dict[str, float]], rate: float
+) -> float | None:
+    """Return gan's bytes over JPEG's at the MS-SSIM that gan has at `rate` bit/pixel."""
+    wanted = at_rate(gan, rate)
+    if wanted is None:
+        return None
+    curve = sorted((one["ms_ssim"], math.log(one["bit_per_pixel"])) for one in jpeg)
+    quality, log_rate = zip(*curve, strict=True)
+    if not quality[0] <= wanted <= quality[-1]:
+        return None
+    return rate / math.exp(float(np.interp(wanted, quality, log_rate)))
+
+
+def rows(jpeg: Sequence[dict[str, float]], runs: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    """Return bytes at equal MS-SSIM, MS-SSIM at equal bytes, times and size of each model."""
+    found = []
+    for name, run in runs.items():
+        points = run["points"]
+        for rate in RATES:
+            if ratio := bytes_ratio(jpeg, points, rate):
+                what = f"{name}: bytes at equal MS-SSIM, at {rate:g} bit/pixel"
+                found.append(Row(what, peer="JPEG", ratio=ratio))
+            ours, theirs = at_rate(points, rate), at_rate(jpeg, rate)
+            if ours is not None and theirs is not None:
+                what = f"{name}: 1 - MS-SSIM at {rate:g} bit/pixel"
+                found.append(Row(what, 1 - ours, peer="JPEG", ratio=(1 - ours) / (1 - theirs)))
+        middle = points[len(points) // 2]
+        found += [
+            Row(f"{name}: encode at step {middle['step']:g}", middle["encode_ms"], "ms"),
+            Row(f"{name}: decode at step {middle['step']:g}", middle["decode_ms"], "ms"),
+            Row(f"{name}: model file", run["model_bytes"] / 1e6, "MB"),
+        ]
+    return found
 
 
 def main() -> int:
-    """Train, evaluate, print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Train, test and write the record."""
+    parser = option_parser(__doc__)
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--minutes", type=float, default=0.0, help="default 10, 1 with --quick")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--width", type=int, default=0, help="scale frames down to this width")
-    parser.add_argument("--frames", type=int, default=TESTED_FRAMES, help="held-out ones judged")
-    parser.add_argument("--ablation", action="store_true",
-                        help="train without the discriminator, too")  # fmt: skip
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--frames", type=int, default=TESTED_FRAMES, help="held-out ones tested")
+    parser.add_argument("--ablation", action="store_true", help="train without discriminator, too")
     parser.add_argument("--models", type=Path, help="keep the models in this folder")
-    chosen = parser.parse_args()
+    options = parser.parse_args()
+    minutes = options.minutes or (1.0 if options.quick else 10.0)
 
-    (clip,) = read_footage([chosen.clip], [])
-    frames = [scaled(frame, chosen.width) for frame in clip.frames]
+    (clip,) = read_footage([options.clip], [])
+    frames = [scaled(frame, options.width) for frame in clip.frames]
     cut = int(len(frames) * TRAINED_SHARE)
-    held_out = frames[cut:][:: max(1, len(frames[cut:]) // chosen.frames)][: chosen.frames]
+    held_out = frames[cut:][:: max(1, len(frames[cut:]) // options.frames)][: options.frames]
     say(f"{len(frames)} frames of {frames[0].shape}, the first {cut} train")
     jpeg = jpeg_points(held_out)
     trained = {"trained": Weights()}
-    if chosen.ablation:
-        trained["without_discriminator"] = Weights(adversarial=0.0)
+    if options.ablation:
+        trained["without discriminator"] = Weights(adversarial=0.0)
     runs: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        folder = chosen.models or Path(temporary)
+        folder = options.models or Path(temporary)
 
-        def judge(name: str, training: Training) -> None:
-            path = folder / f"{clip.label}-{name}.rkm"
-            model_id = training.model().save(path, training.about())
+        def test(name: str, training: Training) -> None:
+            path = folder / f"{clip.label}-{name.replace(' ', '-')}.rkm"
+            training.model().save(path, training.about())
             say(f"{name}:")
             runs[name] = {
-                "training": training.about(),
                 "model_bytes": path.stat().st_size,
-                "model_id": model_id.hex(),
-                "points": (points := gan_points(held_out, path)),
-                "against_jpeg": compared(jpeg, points),
+                "points": gan_points(held_out, path),
             }
 
         footage = [Footage(clip.label, frames[:cut])]
-        judge("untrained", Training(footage, device=chosen.device))
+        test("untrained", Training(footage, device=options.device))
         for name, weights in trained.items():
-            training = Training(footage, device=chosen.device, weights=weights)
-            training.run(chosen.minutes, Reporter())
-            judge(name, training)
-    result = {
-        "clip": chosen.clip.name,
-        "shape": list(frames[0].shape),
-        "frames_trained": cut,
-        "frames_judged": len(held_out),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "jpeg": jpeg,
-        **runs,
-    }
-    text = json.dumps(result, indent=2)
-    if chosen.output:
-        chosen.output.write_text(text + "\n", encoding="utf-8")
-    else:
-        print(text)
-    return 0
+            training = Training(footage, device=options.device, weights=weights)
+            training.run(minutes, ProgressReport())
+            test(name, training)
+    height, width = frames[0].shape[:2]
+    record = Record(
+        "gan",
+        "Codec gan on a fixed camera",
+        f"{width} x {height}, trained for {minutes:g} minutes on the first {cut} frames of"
+        f" {options.clip.name}, tested on {len(held_out)} of the rest. Luma MS-SSIM; the model is"
+        " not in the bytes.",
+        rounded(rows(jpeg, runs)),
+        data="one clip",
+        quick=options.quick,
+    )
+    return finish(record, options.output)
 
 
 def scaled(frame: Pixels, width: int) -> Pixels:
-    """The frame, made smaller where it is wider than `width`."""
+    """Return the frame, scaled down if it is wider than `width`."""
     if not width or frame.shape[1] <= width:
         return frame
     size = (width, round(frame.shape[0] * width / frame.shape[1]))
@@ -187,15 +196,16 @@ def scaled(frame: Pixels, width: int) -> Pixels:
     return smaller
 
 
-class Reporter:
+class ProgressReport:
     """A line every ten seconds of one training."""
 
     def __init__(self) -> None:
-        self._told_s = 0.0
+        self._reported_s = 0.0
 
     def __call__(self, now: Progress) -> None:
-        if now.elapsed_s - self._told_s >= 10:
-            self._told_s = now.elapsed_s
+        """Report the losses if ten seconds have passed."""
+        if now.elapsed_s - self._reported_s >= 10:
+            self._reported_s = now.elapsed_s
             terms = ", ".join(f"{name} {value:.5f}" for name, value in now.losses.items())
             say(f"  {now.elapsed_s:.0f} s, step {now.step}: {terms}")
 

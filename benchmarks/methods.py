@@ -1,26 +1,26 @@
-"""Claims of pca and kmeans: agreement with scikit-learn, speed, and their place among the codecs.
+"""The codecs pca and kmeans: agreement with scikit-learn, and their place among the codecs.
 
-    python benchmarks/methods.py [--data DIR] [--images N] [--gan FILE.rkm] [--output FILE]
+    python benchmarks/methods.py [--data DIR] [--images N] [--gan FILE.rkm] [--quick]
+                                 [--output FILE.json]
 
-With ``--data`` the pictures are kodak/*.png and the frames those of video/*.mp4; without it both
-are made here. ``--gan`` adds that codec with a model for pictures of any size, which should not
-have been trained on those here. scikit-learn comes with the extra `test`.
+With ``--data`` the pictures are kodak/*.png, otherwise synthetic. ``--gan`` adds that codec with a
+model for pictures of any size, which should not have been trained on those here. scikit-learn
+comes with the extra `test`.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import random
 import statistics
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from command_line import data_name, finish, option_parser
+from method_pictures import stills
+from record import Record, Row, at_most, rounded
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
@@ -29,104 +29,15 @@ from rankcast.codec.pca.components import principal_components, standardise
 from rankcast.commands.compare.candidate_choice import candidates_for
 from rankcast.commands.compare.codec_comparison import choose
 from rankcast.commands.compare.measurement import Measurement
-from rankcast.opencv import cv2
 from rankcast.wire import unpack
 
-NAMES = ("svd-patch", "webp", "jpeg", "kmeans", "pca-patches", "svd", "pca", "lossless")
-K = 20
-SLOW_ROWS = 24
-"""Rows that the Python loops go through; their time is scaled to the whole picture."""
-
-
-def made_picture(height: int = 512, width: int = 768, seed: int = 0) -> Any:
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (9, 13, 3)).astype(np.uint8)
-    large = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float64)
-    texture = cv2.GaussianBlur(rng.normal(0, 60, (height, width, 1)), (0, 0), 1.5)[..., None]
-    return np.clip(large + texture + rng.normal(0, 2, large.shape), 0, 255).astype(np.uint8)
-
-
-def pictures(data: Path | None, count: int) -> Iterator[tuple[str, Any]]:
-    if data is None:
-        yield from ((f"made{seed}", made_picture(seed=seed)) for seed in range(count))
-        return
-    for path in sorted((data / "kodak").glob("*.png"))[:count]:
-        yield path.stem, cv2.imread(str(path))
-
-
-def clips(data: Path | None) -> Iterator[tuple[str, list[Any]]]:
-    if data is None:
-        whole = made_picture(720, 1340)
-        yield "made", [np.ascontiguousarray(whole[:, 2 * n : 2 * n + 1280]) for n in range(30)]
-        return
-    for path in sorted((data / "video").glob("*.mp4")):
-        video, frames = cv2.VideoCapture(str(path)), []
-        while len(frames) < 30 and (frame := video.read()[1]) is not None:
-            frames.append(cv2.resize(frame, (1280, 720), interpolation=cv2.INTER_CUBIC))
-        video.release()
-        yield path.stem, frames
-
-
-def article_loops(pixels: Any, k: int) -> tuple[float, float]:
-    """Seconds of one iteration as the article writes it, and with plain Python numbers.
-
-    For every pixel and every centroid a distance, then the mean of every cluster. Timed on
-    `SLOW_ROWS` rows, scaled to the whole picture.
-    """
-    part = pixels[:SLOW_ROWS].reshape(-1, 3).astype(np.float64)
-    scale = pixels.shape[0] / SLOW_ROWS
-    centroids = part[random.Random(0).sample(range(len(part)), k)]
-    start = time.perf_counter()
-    labels = np.zeros(len(part), int)
-    for i in range(len(part)):
-        labels[i] = np.argmin([np.linalg.norm(part[i] - centroids[j]) for j in range(k)])
-    for j in range(k):
-        if np.any(labels == j):
-            part[labels == j].mean(axis=0)
-    article = time.perf_counter() - start
-    points, centres = part.tolist(), centroids.tolist()
-    start = time.perf_counter()
-    sums = [[0.0, 0.0, 0.0, 0] for _ in range(k)]
-    for x, y, z in points:
-        best, which = math.inf, 0
-        for j, (a, b, c) in enumerate(centres):
-            d = (x - a) * (x - a) + (y - b) * (y - b) + (z - c) * (z - c)
-            if d < best:
-                best, which = d, j
-        row = sums[which]
-        row[0] += x
-        row[1] += y
-        row[2] += z
-        row[3] += 1
-    [[total / max(row[3], 1) for total in row[:3]] for row in sums]
-    return article * scale, (time.perf_counter() - start) * scale
-
-
-def speed_against_loops(pixels: Any) -> dict[str, Any]:
-    """Whole encoding against ten iterations of the loops, which code nothing."""
-    article, plain = article_loops(pixels, K)
-    warm = rankcast.Encoder("kmeans", k=K)
-    warm.encode(pixels)
-    firsts, later = [], []
-    for _ in range(5):
-        encoder = rankcast.Encoder("kmeans", k=K)
-        start = time.perf_counter()
-        encoder.encode(pixels)
-        firsts.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        warm.encode(pixels)
-        later.append(time.perf_counter() - start)
-    first, next_ = statistics.median(firsts), statistics.median(later)
-    return {
-        "shape": pixels.shape, "k": K, "iterations": 10, "rows_timed": SLOW_ROWS,
-        "article_loops_s": 10 * article, "plain_loops_s": 10 * plain,
-        "first_frame_s": first, "next_frame_s": next_,
-        "article_over_first": 10 * article / first, "plain_over_first": 10 * plain / first,
-        "article_over_next": 10 * article / next_, "plain_over_next": 10 * plain / next_,
-    }  # fmt: skip
+NAMES: Final = ("svd-patch", "webp", "jpeg", "kmeans", "pca-patches", "svd", "pca", "lossless")
+COLOURS: Final = (8, 20, 64, 256)
+"""Sizes of the palettes whose distortion is compared."""
 
 
 def distortion(name: str, pixels: Any, k: int) -> dict[str, Any]:
+    """Compare the squared error of k colours with scikit-learn's best of three."""
     points = pixels.reshape(-1, 3).astype(np.float32)
     theirs = KMeans(k, n_init=3, random_state=0).fit(points).inertia_
     ours = unpack(rankcast.Encoder("kmeans", k=k).encode(pixels)).header.squared_error
@@ -134,34 +45,8 @@ def distortion(name: str, pixels: Any, k: int) -> dict[str, Any]:
     return {"picture": name, "k": k, "of_scikit_learn": ours / theirs}
 
 
-def real_time(name: str, frames: list[Any]) -> dict[str, Any]:
-    encoder, decoder = rankcast.Encoder("kmeans", k=K), rankcast.Decoder()
-    encoder.encode(frames[0])
-    encode, processor, decode, copy, sizes = [], [], [], [], []
-    for frame in frames:
-        start = time.perf_counter()
-        frame.copy()
-        copy.append(time.perf_counter() - start)
-        start, used = time.perf_counter(), time.process_time()
-        packet = encoder.encode(frame)
-        encode.append(time.perf_counter() - start)
-        processor.append(time.process_time() - used)
-        start = time.perf_counter()
-        decoder.decode(packet)
-        decode.append(time.perf_counter() - start)
-        sizes.append(len(packet))
-    return {
-        "clip": name, "frames": len(frames), "shape": frames[0].shape, "k": K,
-        "encode_ms": 1e3 * statistics.median(encode), "encode_most_ms": 1e3 * max(encode),
-        "encode_processor_ms": 1e3 * statistics.median(processor),
-        "decode_ms": 1e3 * statistics.median(decode),
-        "encode_over_copy": statistics.median(encode) / statistics.median(copy),
-        "bytes": statistics.mean(sizes),
-    }  # fmt: skip
-
-
 def agreement(name: str, pixels: Any) -> dict[str, Any]:
-    """Largest distances to scikit-learn's PCA of the same standardised matrix."""
+    """Return the largest distances to scikit-learn's PCA of the same standardised matrix."""
     worst = {"variances": 0.0, "shares": 0.0, "rebuilt": 0.0}
     for channel in range(3):
         x = pixels[:, :, channel].astype(np.float64)
@@ -182,7 +67,7 @@ def agreement(name: str, pixels: Any) -> dict[str, Any]:
 
 
 def kept_by_default(name: str, pixels: Any) -> dict[str, Any]:
-    """What `variance=0.98` keeps and costs, by layout."""
+    """Return what `variance=0.98` keeps and costs, by layout."""
     found: dict[str, Any] = {"picture": name}
     for layout in ("rows", "patches"):
         packet = rankcast.Encoder("pca", layout=layout, engine="exact").encode(pixels)
@@ -195,6 +80,7 @@ def kept_by_default(name: str, pixels: Any) -> dict[str, Any]:
 
 
 def places(name: str, pixels: Any, bits: float, gan: Path | None) -> dict[str, Any]:
+    """Return the quality of every method at `bits` a pixel."""
     area = pixels.shape[0] * pixels.shape[1]
 
     def distance(coded: Measurement) -> float:
@@ -218,38 +104,76 @@ def places(name: str, pixels: Any, bits: float, gan: Path | None) -> dict[str, A
     }
 
 
-def means(rows: list[dict[str, Any]], key: str) -> dict[str, float]:
+def means(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, float]:
+    """Return the mean over pictures of each method's figure."""
     return {name: statistics.mean(row[key][name] for row in rows) for name in rows[0][key]}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--images", type=int, default=3)
+def rows(
+    agreements: Sequence[Mapping[str, Any]],
+    distortions: Sequence[Mapping[str, Any]],
+    defaults: Sequence[Mapping[str, Any]],
+    ranking: Mapping[float, Sequence[Mapping[str, Any]]],
+) -> list[Row]:
+    """Return the figures, means or worst cases over all pictures."""
+    sklearn = "scikit-learn"
+    found = [
+        Row(f"pca in double precision, largest difference of {what}",
+            max(one[what] for one in agreements), "", at_most(1e-8), sklearn)
+        for what in ("variances", "shares", "rebuilt")
+    ]  # fmt: skip
+    found += [
+        Row(f"kmeans of {k} colours, distortion, the worst", None, "", at_most(1.04), sklearn,
+            max(one["of_scikit_learn"] for one in distortions if one["k"] == k))
+        for k in sorted({one["k"] for one in distortions})
+    ]  # fmt: skip
+    for layout in ("rows", "patches"):
+        components = [one[layout]["components"] for one in defaults]
+        kept = statistics.mean(statistics.mean(counts) for counts in components)
+        found += [
+            Row(f"pca of {layout}, variance=0.98: components a channel", kept),
+            *(
+                Row(f"pca of {layout}, variance=0.98: {what}",
+                    statistics.mean(one[layout][key] for one in defaults), unit)
+                for what, key, unit in (
+                    ("size", "bits_per_pixel", "bit/pixel"), ("PSNR", "psnr_db", "dB")
+                )
+            ),
+        ]  # fmt: skip
+    for bits, measured in ranking.items():
+        ssim = means(measured, "ssim")
+        reached = means(measured, "reached")
+        for name, psnr_db in means(measured, "psnr_db").items():
+            if name == "lossless":  # at no target, and of infinite PSNR
+                continue
+            at = f"{reached[name]:.2f} bit/pixel, SSIM {ssim[name]:.3f}"
+            found.append(Row(f"{name} nearest to {bits:g} bit/pixel ({at})", psnr_db, "dB"))
+    return found
+
+
+def main() -> int:
+    """Measure all pictures and write the record."""
+    parser = option_parser(__doc__, data=True)
+    parser.add_argument("--images", type=int, default=0, help="default 4, 1 with --quick")
     parser.add_argument("--gan", type=Path, metavar="FILE.rkm")
-    parser.add_argument("--output", type=Path)
-    arguments = parser.parse_args()
-    images = list(pictures(arguments.data, arguments.images))
-    report: dict[str, Any] = {"data": "made" if arguments.data is None else "given"}
-
-    def say(key: str, value: Any) -> None:
-        report[key] = value
-        print(key, json.dumps(value), file=sys.stderr, flush=True)
-
-    say("kmeans_real_time", [real_time(*clip) for clip in clips(arguments.data)])
-    say("kmeans_speed", speed_against_loops(images[0][1]))
-    say("pca_agreement", [agreement(*image) for image in images])
-    say("kmeans_distortion", [distortion(*image, k) for image in images for k in (8, K, 64, 256)])
-    say("pca_default", [kept_by_default(*image) for image in images])
-    for bits in (1.0, 2.0):
-        rows = [places(*image, bits, arguments.gan) for image in images]
-        say(f"places_{bits:g}", {key: means(rows, key) for key in ("psnr_db", "ssim", "reached")})
-    document = json.dumps(report, indent=2, allow_nan=False)
-    if arguments.output is None:
-        print(document)
-    else:
-        arguments.output.write_text(document + "\n", encoding="utf-8")
+    options = parser.parse_args()
+    images = list(stills(options.data, options.images or (1 if options.quick else 4)))
+    agreements = [agreement(*image) for image in images]
+    distortions = [distortion(*image, k) for image in images for k in COLOURS]
+    defaults = [kept_by_default(*image) for image in images]
+    ranking = {bits: [places(*image, bits, options.gan) for image in images] for bits in (1.0, 2.0)}
+    record = Record(
+        "methods",
+        "Codecs pca and kmeans, and all methods at equal bytes",
+        f"{len(images)} pictures. Agreement: the same standardised matrix; distortion: squared"
+        " error over scikit-learn's best of three. Quality at equal bytes: means of the setting"
+        " nearest to the target; PSNR over all samples.",
+        rounded(rows(agreements, distortions, defaults, ranking)),
+        data=data_name(options.data),
+        quick=options.quick,
+    )
+    return finish(record, options.output)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,23 +1,20 @@
 """A long stream through random faults: memory, threads, descriptors, ledgers, order of pictures.
 
-    python benchmarks/soak.py [--minutes 30] [--seed N] [--output FILE.json]
+    python benchmarks/soak.py [--minutes 30] [--seed N] [--quick] [--output FILE.json]
 
-A real sender makes 1280x720 at 30 fps. A fault proxy stands before a real receiver and a viewer of
-this process: latency, narrow link, stalls, resets, slices and flipped bits come and go by a plan
-drawn from the seed. The viewer reads the number burnt into the pixels of every frame that it gets
-and compares it with the header, which tells a frame from every other one; other pixels are checked
-by the codec's tests, and the receiver process only counts.
+A real sender streams 1280 x 720 at 30 fps. A fault proxy stands before a real receiver and a viewer
+in this process: latency, a narrow link, stalls, resets, slices and flipped bits come and go by a
+plan drawn from the seed. The viewer compares the number burnt into the pixels of every frame with
+the number in its header, which tells any two frames apart; other pixels are the business of the
+codec's tests, and the receiver process only counts.
 
-Both watch from the first frame on, so that all three must have counted the same frames at the end.
-Resident memory, threads and descriptors are sampled once a second. Ends with 1 when a ledger does
-not balance or two of them differ, a burnt-in number is not that of the header, an end dies, a kind
-of fault never came in a run of 30 minutes, or the median of the last sixth of the run is above that
-of the third sixth (minutes 10 to 15 of 30): by over 4 MB of memory, or by one thread or descriptor.
+Both watch from the first frame, so all three must count the same frames in the end. Resident
+memory, threads and descriptors are sampled once a second; growth is the median of the last sixth of
+the run minus that of the third sixth (minutes 10 to 15 of 30). ``--quick`` runs two minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -26,12 +23,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
-from stream import child, free_address, say, send
+from command_line import finish, option_parser, say
+from processes import child, free_address, receiver, sender
+from record import Record, Row, at_most, exactly, rounded
 
 # The proxy and the checking viewer are those of the tests.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -42,20 +42,21 @@ from support.faultproxy import FaultProxy
 from support.faults import FAULTS, random_plan
 from support.viewers import Viewer, WrongPixelsError
 
-SOURCE = "synthetic:conveyor?width=1280&height=720&fps=30"
-CALM_S, FAULT_S = 8.0, 4.0
-BARS = {"memory_mb": 4.0, "threads": 0.5, "descriptors": 0.5}
-"""Growth that is allowed; medians of counts may differ by a half."""
-JUDGED = ("sender", "receiver")
-"""The viewer of this process keeps what it has seen for the comparison, and grows by that."""
-HEAL_S = 15.0
-WHOLE_MINUTES = 30.0
+SOURCE: Final = "synthetic:conveyor?width=1280&height=720&fps=30"
+CALM_S: Final = 8.0
+FAULT_S: Final = 4.0
+MAX_GROWTH: Final = {"memory_mb": 4.0, "threads": 0.5, "descriptors": 0.5}
+"""Medians of counts may differ by a half."""
+JUDGED: Final = ("sender", "receiver")
+"""The viewer in this process keeps what it has seen for the comparison, and grows by that."""
+HEAL_S: Final = 15.0
+WHOLE_MINUTES: Final = 30.0
 """A run of that length has some 130 spells: each of the six kinds is among them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a process held at a time."""
+    """What a process held at one moment."""
 
     at_s: float
     memory_mb: float
@@ -64,14 +65,14 @@ class Sample:
 
 
 def take(process: psutil.Process, at_s: float) -> Sample:
-    """Look at a process."""
+    """Take a sample of `process`."""
     with process.oneshot():
         memory_mb = process.memory_info().rss / 1e6
         return Sample(at_s, memory_mb, process.num_threads(), process.num_fds())
 
 
 def growth(samples: list[Sample], what: str) -> float:
-    """Median of the last sixth over the median of the third sixth."""
+    """Return the median of the last sixth minus that of the third sixth."""
     span = samples[-1].at_s
 
     def median(start: float, stop: float) -> float:
@@ -85,22 +86,21 @@ def growth(samples: list[Sample], what: str) -> float:
 
 
 def soak(minutes: float, seed: int, folder: Path) -> dict[str, Any]:
-    """Run the plan of `seed`; return what was measured."""
+    """Run the plan of `seed` and return what was measured."""
     address = free_address()
     sent, received = folder / "sent.json", folder / "received.json"
     plan = random_plan(seed, minutes * 60 - HEAL_S, CALM_S, FAULT_S)
     samples: dict[str, list[Sample]] = {}
     kinds = Counter(dict.fromkeys(FAULTS, 0))
     with (
-        child(*send(address, SOURCE, "--wait-viewers", "2", "--report", str(sent))) as sender,
+        child(*sender(address, SOURCE, "--wait-viewers", "2", "--report", str(sent))) as station,
         FaultProxy(address, seed=seed) as proxy,
-        child("rankcast_receiver", "--connect", proxy.address, "--report",
-              str(received)) as receiver,
+        child(*receiver(proxy.address, "--report", str(received))) as watcher,
         Viewer(proxy.address) as viewer,
         stop_flag() as flag,
     ):  # fmt: skip
         viewer.wait_more(1, 120)
-        ends = {"sender": sender.pid, "receiver": receiver.pid, "viewer": os.getpid()}
+        ends = {"sender": station.pid, "receiver": watcher.pid, "viewer": os.getpid()}
         watched = {name: psutil.Process(pid) for name, pid in ends.items()}
         samples = {name: [] for name in ends}
         started = time.monotonic()
@@ -112,14 +112,14 @@ def soak(minutes: float, seed: int, folder: Path) -> dict[str, Any]:
                 kinds[event.kind] += 1
             for name, process in watched.items():
                 samples[name].append(take(process, at_s))
-            if sender.poll() is not None or receiver.poll() is not None:
-                raise RuntimeError("an end died")
+            if station.poll() is not None or watcher.poll() is not None:
+                raise RuntimeError("a process ended before the soak did")
             time.sleep(1.0)  # the sampling interval
         healed = time.monotonic()
         viewer.wait_for(lambda seen: seen[-1].at > healed, 30)
         counters = proxy.counters()
-        sender.send_signal(signal.SIGTERM)
-        codes = sender.wait(30), receiver.wait(60)
+        station.send_signal(signal.SIGTERM)
+        codes = station.wait(30), watcher.wait(60)
         balance = viewer.finish(60)
     totals, report = json.loads(sent.read_text()), json.loads(received.read_text())
     return {
@@ -131,7 +131,8 @@ def soak(minutes: float, seed: int, folder: Path) -> dict[str, Any]:
         "flipped_bits": len(counters.flips),
         "connections": counters.connections,
         "growth": {
-            name: {what: growth(values, what) for what in BARS} for name, values in samples.items()
+            name: {what: growth(values, what) for what in MAX_GROWTH}
+            for name, values in samples.items()
         },
         "last": {name: asdict(values[-1]) for name, values in samples.items()},
         "sent": totals,
@@ -145,55 +146,60 @@ def soak(minutes: float, seed: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def missed(result: dict[str, Any]) -> list[str]:
-    """What speaks against a run, a line for each."""
-    sent, received, viewer = result["sent"], result["received"], result["viewer"]
-    ends = {"sender": sent, "receiver": received, "viewer": viewer}
-    lines = [f"the ledger of the {name} is not balanced" for name, end in ends.items()
-             if not end["balanced"]]  # fmt: skip
-    counts = {name: end["published"] for name, end in ends.items()}
-    if len(set(counts.values())) > 1:
-        lines.append(f"the ends counted different numbers of published frames: {counts}")
-    lines += [
-        f"{what} of the {end} grew by {result['growth'][end][what]:g}, the bar is {bar:g}"
-        for end in JUDGED
-        for what, bar in BARS.items()
-        if result["growth"][end][what] > bar
-    ]
-    never = [kind for kind in FAULTS if not result["events"][kind]]
-    if never and result["minutes"] >= WHOLE_MINUTES:
-        lines.append(f"no spell of {', '.join(never)}: another seed has them all")
-    if any(result["exit_codes"]):
-        lines.append(f"exit codes {result['exit_codes']}, want 0 of both ends")
-    return lines
+def rows(result: Mapping[str, Any]) -> list[Row]:
+    """Return the figures of one soak."""
+    ends = {name: result[name] for name in ("sent", "received", "viewer")}
+    counts = [end["published"] for end in ends.values()]
+    unbalanced = sum(not end["balanced"] for end in ends.values())
+    spells = {kind: result["events"][kind] for kind in FAULTS}
+    units = {"memory_mb": "MB", "threads": "", "descriptors": ""}
+    found = [
+        Row("frames published", result["sent"]["published"]),
+        Row("frames whose pixels and header name different numbers", 0, bar=exactly(0)),
+        Row("ledgers that do not balance", unbalanced, bar=exactly(0)),
+        Row("difference between the counts of published frames", max(counts) - min(counts),
+            bar=exactly(0)),
+        Row("processes that ended with an error", sum(map(bool, result["exit_codes"])),
+            bar=exactly(0)),
+        *(
+            Row(f"growth of the {end}: {what.removesuffix('_mb')}", result["growth"][end][what],
+                units[what], at_most(limit))
+            for end in JUDGED
+            for what, limit in MAX_GROWTH.items()
+        ),
+        Row("spells of faults", sum(spells.values())),
+    ]  # fmt: skip
+    if result["minutes"] >= WHOLE_MINUTES:
+        # Another seed has all kinds.
+        absent = sum(not count for count in spells.values())
+        found.append(Row("kinds of faults that never occurred", absent, bar=exactly(0)))
+    return found
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=30.0)
+    """Soak and write the record."""
+    parser = option_parser(__doc__)
+    parser.add_argument("--minutes", type=float, default=WHOLE_MINUTES)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, help="write the JSON here, not to standard output")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
+    minutes = 2.0 if options.quick else options.minutes
     warm(["svd-patch"])
     try:
         with tempfile.TemporaryDirectory() as folder:
-            result = soak(arguments.minutes, arguments.seed, Path(folder))
+            result = soak(minutes, options.seed, Path(folder))
     except WrongPixelsError as exc:
-        say(f"FAILED: a wrong picture: {exc}")
+        say(f"FAILED: a frame whose pixels belong to another header: {exc}")
         return 1
-    viewer, over = result["viewer"], missed(result)
-    say(f"{result['sent']['published']} published; the viewer got {viewer['checked_frames']}, and "
-        "the number in the pixels of each was that of its header; "
-        f"lost {viewer['lost']}")  # fmt: skip
-    say(f"spells: {result['events']}; growth: {result['growth']}")
-    for line in over:
-        say(f"FAILED: {line}")
-    text = json.dumps(result, indent=2) + "\n"
-    if arguments.output:
-        arguments.output.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
-    return int(bool(over))
+    say(f"spells: {result['events']}; lost by the viewer: {result['viewer']['lost']}")
+    record = Record(
+        "soak",
+        "A long stream through faults",
+        f"{minutes:g} minutes of 1280 x 720 at 30 fps through spells of latency, narrow links,"
+        f" stalls, resets, slices and flipped bits drawn from seed {options.seed}.",
+        rounded(rows(result)),
+        quick=options.quick,
+    )
+    return finish(record, options.output)
 
 
 if __name__ == "__main__":

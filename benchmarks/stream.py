@@ -1,18 +1,15 @@
-"""Figures of the stream: losses, memory, age behind a slow sink, time to the first frame.
+"""The stream: losses, memory, age behind a slow sink, time to the first frame.
 
     python benchmarks/stream.py [--quick] [--source URI] [--output FILE.json]
 
-Every run is a real sender process and a real receiver process over loopback. The slow sink is
-also put behind a plain ZeroMQ subscriber with the library's own queue lengths, in the same run,
-which is what a receiver gets that does nothing about age. Ends with 1 when a bar is missed or a
-ledger does not balance.
+Every run is a real sender process and a real receiver process over loopback. The slow sink is also
+put behind a plain ZeroMQ subscriber with libzmq's own queue lengths, in the same run: a receiver
+that does nothing about age.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import socket
 import statistics
 import struct
 import subprocess
@@ -20,14 +17,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import psutil
 import zmq
+from command_line import finish, option_parser
+from processes import child, free_address, receiver, sender
+from record import Record, Row, at_most, exactly, rounded
 
 from rankcast.frame import Frame
 from rankcast.kernels.warm import warm
@@ -36,41 +35,12 @@ from rankcast_receiver import Subscriber
 from rankcast_receiver.pipeline import ReceiverPipeline
 from rankcast_receiver.sinks import SinkRunner
 
-SOURCE = "synthetic:conveyor?width=1280&height=720&fps=20"
-SLOW_SINK_S = 0.1
-FAST_SENDER_FPS = 50
-DELIVERED = "delivered of {} at 720p, 20 fps, svd rank 0.1"
-MOST = {
-    "network and mailbox losses": 0.0,
-    "sender RSS growth after frame 200 of 2000, MB": 20.0,
-    "receiver RSS growth after frame 200 of 2000, MB": 20.0,
-    "oldest frame shown behind a 100 ms sink at 50 Hz, ms": 250.0,
-    "first frame after the start of `rankcast receive`, s": 2.0,
-}
-
-
-def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-
-
-@contextmanager
-def child(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One end as a process of its own, quiet, gone at the end of the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(30)
-
-
-def send(address: str, source: str, *arguments: str) -> tuple[str, ...]:
-    return ("rankcast_sender", "--bind", address, "--source", source, *arguments)
+SOURCE: Final = "synthetic:conveyor?width=1280&height=720&fps=20"
+SLOW_SINK_S: Final = 0.1
+FAST_SENDER_FPS: Final = 50
+MAX_GROWTH_MB: Final = 20.0
+MAX_AGE_MS: Final = 250.0
+MAX_FIRST_FRAME_S: Final = 2.0
 
 
 def long_stream(source: str, frames: int, folder: Path) -> dict[str, Any]:
@@ -79,14 +49,13 @@ def long_stream(source: str, frames: int, folder: Path) -> dict[str, Any]:
     sent, received = folder / "sent.json", folder / "received.json"
     samples: dict[str, list[tuple[float, float]]] = {"sender": [], "receiver": []}
     with (
-        child("rankcast_receiver", "--connect", address, "--timeout", "60", "--report",
-              str(received)) as receiver,
-        child(*send(address, source, "--codec", "svd", "--set", "codec.rank=0.1", "--frames",
-                    str(frames), "--wait-viewers", "1", "--report", str(sent))) as sender,
+        child(*receiver(address, "--timeout", "60", "--report", str(received))) as viewer,
+        child(*sender(address, source, "--codec", "svd", "--set", "codec.rank=0.1", "--frames",
+                      str(frames), "--wait-viewers", "1", "--report", str(sent))) as station,
     ):  # fmt: skip
-        watched = {"sender": psutil.Process(sender.pid), "receiver": psutil.Process(receiver.pid)}
+        watched = {"sender": psutil.Process(station.pid), "receiver": psutil.Process(viewer.pid)}
         started = time.monotonic()
-        while receiver.poll() is None:
+        while viewer.poll() is None:
             for name, process in watched.items():
                 try:
                     resident = process.memory_info().rss
@@ -95,14 +64,14 @@ def long_stream(source: str, frames: int, folder: Path) -> dict[str, Any]:
                 if resident:
                     samples[name].append((time.monotonic() - started, resident / 1e6))
             time.sleep(0.25)  # the sampling interval
-        sender.wait(30)
+        station.wait(30)
     totals, report = json.loads(sent.read_text()), json.loads(received.read_text())
     growth = {name: growth_mb(values, min(0.5, 200 / frames)) for name, values in samples.items()}
     return {"frames": frames, "sent": totals, "received": report, "rss_growth_mb": growth}
 
 
 def growth_mb(samples: list[tuple[float, float]], skip: float) -> float:
-    """Highest memory after the first share of the run, over the median just after it."""
+    """Return by how much memory exceeds the median just after the first share of the run."""
     end = samples[-1][0]
     later = [resident for at, resident in samples if at > skip * end]
     base = statistics.median(later[: max(1, len(later) // 20)])
@@ -110,15 +79,18 @@ def growth_mb(samples: list[tuple[float, float]], skip: float) -> float:
 
 
 class SlowSink:
-    """Takes 100 ms for every frame."""
+    """A sink that takes 100 ms for every frame."""
 
     name = "slow"
+    wants: Final = "frames"
 
     def put(self, frame: Frame) -> bool:
+        """Take one frame, slowly; see Sink."""
         time.sleep(SLOW_SINK_S)  # the slowness that is measured
         return frame.pixels.size > 0
 
     def idle(self) -> bool:
+        """Nothing is due between frames; see Sink."""
         return True
 
     def close(self) -> None:
@@ -126,7 +98,7 @@ class SlowSink:
 
 
 def slow_sink(seconds: float) -> dict[str, Any]:
-    """The oldest frame that a live receiver shows when its sink is five times too slow."""
+    """Measure the age of frames behind a sink that is five times too slow."""
     address = free_address()
     source = f"synthetic:conveyor?width=320&height=240&fps={FAST_SENDER_FPS}"
     frames = str(round(seconds * FAST_SENDER_FPS))
@@ -137,7 +109,7 @@ def slow_sink(seconds: float) -> dict[str, Any]:
         return Subscriber(address, timeout_s=30, stopped=stopped)
 
     pipeline = ReceiverPipeline(subscribe, [runner])
-    with child(*send(address, source, "--frames", frames, "--wait-viewers", "1")):
+    with child(*sender(address, source, "--frames", frames, "--wait-viewers", "1")):
         pipeline.start()
         with stop_flag() as flag:
             while not pipeline.wait(0.1) and not flag.requested:
@@ -156,7 +128,7 @@ def slow_sink(seconds: float) -> dict[str, Any]:
 
 
 def plain_subscriber(seconds: float) -> dict[str, Any]:
-    """The same with a plain PUB/SUB pair and libzmq's own queues of 1000 messages."""
+    """Measure the same behind a plain PUB/SUB pair with libzmq's own queues of 1000 messages."""
     payload = np.random.default_rng(0).integers(0, 255, 320 * 240 * 3, np.uint8).tobytes()
     ages: list[float] = []
     with zmq.Context() as context, context.socket(zmq.PUB) as pub, context.socket(zmq.SUB) as sub:
@@ -184,10 +156,10 @@ def plain_subscriber(seconds: float) -> dict[str, Any]:
 
 
 def first_frame(source: str, tries: int) -> list[float]:
-    """Seconds from the start of the process to its end after one frame."""
+    """Measure the seconds from the start of the process to its end after one frame."""
     address = free_address()
     seconds = []
-    with child(*send(address, source)):
+    with child(*sender(address, source)):
         for attempt in range(tries + 1):
             started = time.monotonic()
             subprocess.run(
@@ -199,84 +171,64 @@ def first_frame(source: str, tries: int) -> list[float]:
     return seconds
 
 
-def say(text: str) -> None:
-    """Words for the reader; standard output is for JSON."""
-    print(text, file=sys.stderr)
+def rows(measured: Mapping[str, Any]) -> list[Row]:
+    """Return the figures of one run of `measure`."""
+    short, long, slow, plain = (measured[key] for key in ("short", "long", "slow", "plain"))
+    sent, received, frames = short["sent"], short["received"], short["frames"]
+    losses = received["lost"].get("network_gap", 0) + sent["lost"].get("mailbox", 0)
+    ledgers = [run[end]["balanced"] for run in (short, long) for end in ("sent", "received")]
+    ledgers.append(slow["balanced"])
+    return [
+        Row(f"frames delivered of {frames} sent in real time", received["delivered"],
+            bar=exactly(frames)),
+        Row("of these lost in network and mailbox", losses, bar=exactly(0)),
+        Row("latency, median", received["latency_ms"]["p50"], "ms"),
+        Row("latency, 99th percentile", received["latency_ms"]["p99"], "ms"),
+        Row("size of a frame", received["bytes_per_frame"] / 1e3, "kB"),
+        *(
+            Row(f"growth of the {end}'s memory after frame 200 of {long['frames']}",
+                long["rss_growth_mb"][end], "MB", at_most(MAX_GROWTH_MB))
+            for end in ("sender", "receiver")
+        ),
+        Row(f"oldest frame shown behind a sink of 100 ms, sender at {FAST_SENDER_FPS} Hz",
+            slow["age_max_ms"], "ms", at_most(MAX_AGE_MS), "plain PUB/SUB",
+            slow["age_max_ms"] / plain["age_max_ms"]),
+        Row("first frame after the start of `rankcast receive`, median",
+            statistics.median(measured["first_frame_s"]), "s", at_most(MAX_FIRST_FRAME_S)),
+        Row("ledgers that do not balance", ledgers.count(False), bar=exactly(0)),
+    ]  # fmt: skip
 
 
-def missed(figures: dict[str, float], frames: int) -> list[str]:
-    """The figures that are not within their bars: all `frames` delivered, the rest at most."""
-    over = [name for name, most in MOST.items() if figures[name] > most]
-    delivered = DELIVERED.format(frames)
-    return over if figures[delivered] == frames else [delivered, *over]
+def measure(source: str, quick: bool) -> dict[str, Any]:
+    """Run everything once."""
+    with tempfile.TemporaryDirectory() as folder:
+        short = long_stream(source, 60 if quick else 600, Path(folder))
+        long = long_stream(source, 400 if quick else 2000, Path(folder))
+    seconds = 2 if quick else 10
+    return {
+        "short": short,
+        "long": long,
+        "slow": slow_sink(seconds),
+        "plain": plain_subscriber(seconds),
+        "first_frame_s": first_frame(source, 2 if quick else 5),
+    }
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="short runs, to see that it works")
+    """Measure and write the record."""
+    parser = option_parser(__doc__)
     parser.add_argument("--source", default=SOURCE, help="source of the long streams")
-    parser.add_argument("--output", type=Path, help="write the JSON here, not to standard output")
-    arguments = parser.parse_args()
-    quick = arguments.quick
-    frames = 60 if quick else 600
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        short = long_stream(arguments.source, frames, work)
-        long = long_stream(arguments.source, 400 if quick else 2000, work)
-    slow = slow_sink(2 if quick else 10)
-    plain = plain_subscriber(2 if quick else 10)
-    starts = first_frame(arguments.source, 2 if quick else 5)
-    lost = {**short["received"]["lost"]}
-    losses = lost.get("network_gap", 0) + short["sent"]["lost"].get("mailbox", 0)
-    figures = dict(
-        zip(
-            (DELIVERED.format(frames), *MOST),
-            (
-                short["received"]["delivered"],
-                losses,
-                round(long["rss_growth_mb"]["sender"], 1),
-                round(long["rss_growth_mb"]["receiver"], 1),
-                round(slow["age_max_ms"]),
-                round(statistics.median(starts), 2),
-            ),
-            strict=True,
-        )
+    options = parser.parse_args()
+    record = Record(
+        "stream",
+        "The stream of svd: losses, memory, age",
+        "1280 x 720 at 20 fps over loopback, codec svd at rank 0.1. The slow sink takes five times"
+        " as long as the frames are apart; a plain ZeroMQ subscriber with libzmq's own queues"
+        " stands beside it.",
+        rounded(rows(measure(options.source, options.quick))),
+        quick=options.quick,
     )
-    say(f"{'figure':<58}{'measured':>10}{'bar':>10}")
-    bars = {name: f"<= {MOST[name]:g}" if name in MOST else f"{frames}" for name in figures}
-    for name, value in figures.items():
-        say(f"{name:<58}{value:>10}{bars[name]:>10}")
-    report = short["received"]
-    say(
-        f"\nfps {report['fps']:.2f}, {report['bytes_per_frame'] / 1e3:.0f} kB/frame, latency p50 "
-        f"{report['latency_ms']['p50']:.0f} ms, p99 {report['latency_ms']['p99']:.0f} ms"
-    )
-    say(f"losses of the {frames} frames by cause: {short['sent']['lost']} {lost}")
-    ratio = slow["age_max_ms"] / plain["age_max_ms"]
-    say(
-        f"slow sink: {slow['shown']} shown, {slow['skipped']} skipped, balanced {slow['balanced']};"
-        f" plain PUB/SUB shows a frame {plain['age_max_ms']:.0f} ms old: ratio {ratio:.3f}"
-    )
-    balanced = slow["balanced"] and all(
-        run[end]["balanced"] for run in (short, long) for end in ("sent", "received")
-    )
-    over = missed(figures, frames)
-    for name in over:
-        say(f"FAILED: {name}: {figures[name]}, the bar is {bars[name]}")
-    say(f"all ledgers balanced: {balanced}")
-    detail = {
-        "short": short,
-        "long": long,
-        "slow_sink": slow,
-        "plain_subscriber": plain,
-        "first_frame_s": starts,
-    }
-    text = json.dumps({"figures": figures, "bars": bars, "detail": detail}, indent=2) + "\n"
-    if arguments.output:
-        arguments.output.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
-    return 0 if balanced and not over else 1
+    return finish(record, options.output)
 
 
 if __name__ == "__main__":

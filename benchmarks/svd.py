@@ -1,24 +1,24 @@
-"""Claims of the svd codec: speed against numpy.linalg.svd, loss against truncation, bytes.
+"""The svd codec: speed against numpy.linalg.svd, loss against truncation, bytes.
 
-    python benchmarks/svd.py [--data DIR] [--frames N] [--output FILE]
+    python benchmarks/svd.py [--data DIR] [--quick] [--output FILE.json]
 
-All figures are ratios within one run on the same frames. With ``--data`` the frames are those of
-video/03_blocks_720p.mp4 scaled to 1920 x 1080 (``--clip`` takes another) and kodak/*.png is coded
-as well; without it the script makes moving synthetic frames of its own.
+All figures compare within one run on the same frames. With ``--data`` the frames are those of
+video/03_blocks_720p.mp4 scaled to 1920 x 1080 (``--clip`` takes another), and kodak/*.png are coded
+as well; without it the script makes moving synthetic frames.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from command_line import data_name, finish, option_parser
+from record import Record, Row, at_least, at_most, rounded
 from threadpoolctl import threadpool_limits
 
 import rankcast
@@ -30,19 +30,23 @@ from rankcast.kernels import pool
 from rankcast.opencv import cv2
 from rankcast.wire import unpack
 
-WIDTH, HEIGHT, RANK = 1920, 1080, 0.1
+WIDTH: Final = 1920
+HEIGHT: Final = 1080
+RANK: Final = 0.1
 
 
-def psnr_db(squared_error: float, samples: int) -> float:
-    return float(10 * np.log10(255**2 * samples / squared_error))
+def psnr_db(error: float, samples: int) -> float:
+    """Return the PSNR of 8-bit samples."""
+    return float(10 * np.log10(255**2 * samples / error))
 
 
-def squared(a: Any, b: Any) -> float:
+def squared_error(a: Any, b: Any) -> float:
+    """Return the sum of squared differences."""
     return float(np.sum((a.astype(np.float64) - b.astype(np.float64)) ** 2))
 
 
 def synthetic_frames(count: int) -> Iterator[Any]:
-    """Textured discs that move over a textured ground, with sensor noise."""
+    """Yield textured discs that move over a textured ground, with sensor noise."""
     rng = np.random.default_rng(7)
     ground = cv2.GaussianBlur(
         rng.normal(128, 400, (HEIGHT, WIDTH, 3)).astype(np.float32), (0, 0), 6
@@ -60,6 +64,7 @@ def synthetic_frames(count: int) -> Iterator[Any]:
 
 
 def clip_frames(path: Path, count: int) -> Iterator[Any]:
+    """Yield the first frames of a clip, scaled."""
     video = cv2.VideoCapture(str(path))
     try:
         for _ in range(count):
@@ -72,12 +77,13 @@ def clip_frames(path: Path, count: int) -> Iterator[Any]:
 
 
 class Stages:
-    """Wall time of the methods and functions that are put under watch."""
+    """Wall time of the methods and functions that are watched."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = {}
 
     def watch(self, owner: Any, name: str, stage: str) -> None:
+        """Time every call of `owner.name` as part of `stage`."""
         inner: Callable[..., Any] = getattr(owner, name)
 
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -89,11 +95,12 @@ class Stages:
         setattr(owner, name, timed)
 
     def median_ms(self) -> dict[str, float]:
+        """Return the median time of each stage."""
         return {name: 1000 * statistics.median(times) for name, times in self.seconds.items()}
 
 
 def measure_stream(frames: list[Any]) -> dict[str, Any]:
-    """Speed and loss over one stream; the first three frames are the start of the subspace."""
+    """Measure speed and loss of one stream; the first three frames only start the subspace."""
     stages = Stages()
     stages.watch(SvdEncoder, "_load", "load")
     stages.watch(Factoriser, "factorise", "factorise")
@@ -132,8 +139,8 @@ def measure_stream(frames: list[Any]) -> dict[str, Any]:
         kept = float(header.energy_ppb or 0) / 1e9
         total = float(np.sum(frame.astype(np.float64) ** 2))
         before_db.append(10 * np.log10(total * (1 - kept) / dropped))
-        exact_db = psnr_db(squared(frame, rounded), frame.size)
-        true_db = psnr_db(squared(frame, pixels), frame.size)
+        exact_db = psnr_db(squared_error(frame, rounded), frame.size)
+        true_db = psnr_db(squared_error(frame, pixels), frame.size)
         after_db.append(exact_db - true_db)
         header_db.append(abs(true_db - (header.psnr_db or 0.0)))
         ratios.append(4 * sum(header.rank) * (HEIGHT + WIDTH + 1) / len(packet))
@@ -154,78 +161,70 @@ def measure_stream(frames: list[Any]) -> dict[str, Any]:
 
 
 def measure_picture(picture: Any) -> dict[str, float]:
-    """Coded against float32 factors of one picture, same engine."""
+    """Compare coded with float32 factors of one picture, same engine."""
     result = {}
     for factors in ("float32", "coded"):
         packet = rankcast.Encoder("svd", rank=RANK, engine="exact", factors=factors).encode(picture)
         pixels = rankcast.Decoder().decode(packet)
-        result[factors] = (len(packet), psnr_db(squared(picture, pixels), picture.size))
+        result[factors] = (len(packet), psnr_db(squared_error(picture, pixels), picture.size))
     (wide_bytes, wide_db), (coded_bytes, coded_db) = result["float32"], result["coded"]
     return {"float32_over_coded_bytes": wide_bytes / coded_bytes, "loss_db": wide_db - coded_db}
 
 
-def say(text: str) -> None:
-    """Words for the reader; standard output is for JSON."""
-    print(text, file=sys.stderr)
+def rows(stream: Mapping[str, Any], pictures: Mapping[str, Mapping[str, float]]) -> list[Row]:
+    """Return the figures of one stream and of single pictures."""
+    peer = "three numpy.linalg.svd"
+    bytes_ratio = min(picture["float32_over_coded_bytes"] for picture in pictures.values())
+    loss_db = max(picture["loss_db"] for picture in pictures.values())
+    return [
+        Row("encode", stream["encode_ms"], "ms", None, peer,
+            stream["encode_ms"] / stream["three_full_svd_ms"]),
+        Row("decode", stream["decode_ms"], "ms"),
+        *(Row(f"of it: {stage}", ms, "ms") for stage, ms in stream["stage_median_ms"].items()),
+        Row("times as fast, median", stream["times_faster"], "", at_least(30), peer),
+        Row("times as fast, fastest frame of each", stream["times_faster_best"], "", None, peer),
+        Row("PSNR below exact truncation before coding, from frame 4, the worst",
+            stream["loss_before_coding_db_max"], "dB", at_most(0.3)),
+        Row("the same after coding", stream["loss_after_coding_db_max"], "dB", at_most(0.6)),
+        Row("bytes of float32 factors over coded ones, video, the worst",
+            stream["float32_over_coded_bytes_min"], "", at_least(6)),
+        Row("the same, pictures", bytes_ratio, "", at_least(6)),
+        Row("PSNR lost by coding, pictures, the worst", loss_db, "dB", at_most(0.3)),
+        Row("PSNR of the header, difference to the measured one, the worst",
+            stream["header_psnr_off_db_max"], "dB"),
+    ]  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of test data with video/ and kodak/")
+def main() -> int:
+    """Measure one stream and single pictures and write the record."""
+    parser = option_parser(__doc__, data=True)
     parser.add_argument("--clip", default="03_blocks_720p.mp4", help="file in DATA/video")
-    parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--frames", type=int, default=0, help="default 8, 5 with --quick")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, help="write the figures to this file, too")
-    arguments = parser.parse_args()
-    rankcast.set_threads(arguments.threads)
-    if arguments.data:
-        frames = list(clip_frames(arguments.data / "video" / arguments.clip, arguments.frames))
-        pictures = {
-            path.name: cv2.imread(str(path))
-            for path in sorted((arguments.data / "kodak").glob("*.png"))
-        }
+    options = parser.parse_args()
+    rankcast.set_threads(options.threads)
+    count = options.frames or (5 if options.quick else 8)
+    if options.data:
+        frames = list(clip_frames(options.data / "video" / options.clip, count))
+        paths = sorted((options.data / "kodak").glob("*.png"))[: 2 if options.quick else None]
+        pictures = {path.name: cv2.imread(str(path)) for path in paths}
     else:
-        frames = list(synthetic_frames(arguments.frames))
+        frames = list(synthetic_frames(count))
         pictures = {"synthetic": frames[-1]}
     if len(frames) < 4:
-        parser.error(f"got {len(frames)} frames, want at least 4")
-    figures: dict[str, Any] = {
-        "source": arguments.clip if arguments.data else "synthetic",
-        "threads": arguments.threads,
-        "stream": measure_stream(frames),
-        "pictures": {name: measure_picture(picture) for name, picture in pictures.items()},
-    }
-    text = json.dumps(figures, indent=2) + "\n"
-    if arguments.output:
-        arguments.output.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
-    stream = figures["stream"]
-    times = ", ".join(f"{name} {ms:.1f}" for name, ms in stream["stage_median_ms"].items())
-    say(
-        f"encode {stream['encode_ms']:.1f} ms, decode {stream['decode_ms']:.1f} ms, "
-        f"three full SVDs {stream['three_full_svd_ms']:.0f} ms; ms by stage: {times}"
+        parser.error(f"{len(frames)} frames are too few: at least 4 are needed")
+    stream = measure_stream(frames)
+    record = Record(
+        "svd",
+        "Codec svd against LAPACK",
+        f"{WIDTH} x {HEIGHT}, rank {RANK}, {options.threads} threads, {stream['frames']} frames"
+        " after the first three; float32 and coded factors of single pictures by the exact engine.",
+        rounded(rows(stream, {name: measure_picture(one) for name, one in pictures.items()})),
+        data=data_name(options.data),
+        quick=options.quick,
     )
-    say(f"{'claim':42}{'figure':>12}{'wanted':>12}")
-    rows = [
-        ("times faster than three full SVDs", stream["times_faster"], ">= 30"),
-        ("the same, fastest frame of each", stream["times_faster_best"], ">= 30"),
-        ("loss before coding, dB, from frame 4", stream["loss_before_coding_db_max"], "<= 0.3"),
-        ("loss after coding, dB, from frame 4", stream["loss_after_coding_db_max"], "<= 0.6"),
-        ("float32 over coded bytes, video", stream["float32_over_coded_bytes_min"], ">= 6"),
-    ]
-    pictured = figures["pictures"].values()
-    rows += [
-        (
-            "float32 over coded bytes, pictures",
-            min(p["float32_over_coded_bytes"] for p in pictured),
-            ">= 6",
-        ),
-        ("loss of coding, dB, pictures", max(p["loss_db"] for p in pictured), "<= 0.3"),
-    ]
-    for claim, figure, wanted in rows:
-        say(f"{claim:42}{figure:12.3f}{wanted:>12}")
+    return finish(record, options.output)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

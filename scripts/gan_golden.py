@@ -1,8 +1,8 @@
-"""Write the reference of codec `gan` in tests/golden/gan: a small model, two packets, their pixels.
+"""Write the reference of codec gan to tests/golden/gan: a small model, two packets, their pixels.
 
     python scripts/gan_golden.py
 
-Only for a new version of the network: what stands there is what other machines are compared with.
+Run it only for a new version of the network: all machines are compared with these files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STEPS = 150
 
 
 def main() -> None:
-    """Train on the synthetic conveyor and code two of its frames."""
+    """Train on the synthetic conveyor and encode two of its frames."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     source = ConveyorSource("conveyor", ConveyorOptions(width=64, height=48, fps=20.0))
     frames = []

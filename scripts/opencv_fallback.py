@@ -1,8 +1,8 @@
-"""Swap in opencv-python-headless where opencv-python does not load.
+"""Install opencv-python-headless where opencv-python cannot be imported.
 
-A machine without a screen lacks libGL and libxcb, and `import cv2` fails there. The headless
-wheel of the same version holds the same code without windows. Used by `make setup` and by the
-wheel test, so that both see the same OpenCV.
+Machines without a screen lack libGL and libxcb, and `import cv2` fails. The headless wheel of the
+same version is the same code without windows. `make setup` and the wheel test both run this, so
+that they use the same OpenCV.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from importlib.metadata import version
 
 
 def main() -> int:
+    """Import OpenCV; replace it if that fails."""
     probe = subprocess.run([sys.executable, "-c", "import cv2"], capture_output=True, text=True)
     if probe.returncode == 0:
         return 0
     wanted = version("opencv-python")
     reason = (probe.stderr.strip().splitlines() or ["no reason given"])[-1]
-    sys.stdout.write(f"opencv-python {wanted} does not load here ({reason})\n")
-    sys.stdout.write("installing opencv-python-headless over it: everything but windows works\n")
-    # --no-deps and --force-reinstall: the files of both wheels share one folder.
+    sys.stdout.write(f"opencv-python {wanted} cannot be imported here ({reason})\n")
+    sys.stdout.write("installing opencv-python-headless instead: everything works except windows\n")
+    # The files of both wheels share one folder, hence --no-deps and --force-reinstall.
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall"]
     installed = subprocess.run([*command, f"opencv-python-headless=={wanted}"])
     if installed.returncode:

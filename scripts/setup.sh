@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make the virtual environment and install everything that comes as a wheel.
+# Create the virtual environment and install Rankcast with its tools.
 set -eu
 PYTHON=${PYTHON:-python3}
 VENV=${VENV:-.venv}

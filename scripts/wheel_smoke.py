@@ -1,5 +1,7 @@
-"""Use an installed Rankcast as a user would: library, command line, and a stream between two
-processes. Run by scripts/wheel_test.sh from a folder without the sources."""
+"""Use an installed Rankcast as a user would: library, commands, a stream between two processes.
+
+scripts/wheel_test.sh runs this in a folder without the sources.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ import rankcast_sender
 
 
 def main() -> int:
+    """Check every way of use; an exception or 1 is a failure."""
     here = Path.cwd().resolve()
     for module in (rankcast, rankcast_sender, rankcast_receiver):
         place = Path(str(module.__file__)).resolve()
@@ -38,7 +41,7 @@ def main() -> int:
     sent = subprocess.run(
         [command, "send", "--source", "synthetic:conveyor?width=320&height=240", "--bind", address,
          "--codec", "svd", "--frames", "10", "--no-realtime", "--wait-viewers", "1"],
-        timeout=400,  # nothing is compiled yet, and the receiver compiles all codecs
+        timeout=400,  # no kernel is compiled yet, and the receiver compiles those of all codecs
     )  # fmt: skip
     assert sent.returncode == 0, f"send ended with {sent.returncode}"
     assert receiver.wait(60) == 0, "receive failed"

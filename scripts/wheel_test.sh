@@ -1,6 +1,5 @@
 #!/bin/sh
-# Build the wheel, install it into an environment of its own and use it from another folder,
-# where the source folders cannot be seen.
+# Build the wheel, install it into a new environment and use it in a folder without the sources.
 set -eu
 VENV=${VENV:-.venv}
 export PIP_DISABLE_PIP_VERSION_CHECK=1

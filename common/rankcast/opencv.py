@@ -10,7 +10,8 @@ import re
 from typing import Final
 
 from rankcast.atomic_file import os_reason
-from rankcast.errors import RankcastError, SettingsError
+from rankcast.errors import RankcastError
+from rankcast.library_environment import check_library_environment
 
 # A picture file may claim any size, and OpenCV allocates it before it reads on. 2^28 pixels
 # (16 k x 16 k) is above every industrial sensor and fits into memory.
@@ -23,27 +24,11 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # time-out in such steps.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
 
-_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
-
-
-def _size_in(variable: str) -> int:
-    """Value of an environment variable that OpenCV reads as a size, such as 1000000 or 64MB."""
-    text = os.environ[variable]
-    # Anything else ends the process inside OpenCV, with a C++ exception.
-    match = re.fullmatch(r"([0-9]{1,18})(?:(?:([KkMm])b)|(?:([KM])B))?", text)
-    if match is None:
-        raise SettingsError(f"got {variable}={text!r:.40}, want a whole number such as 268435456")
-    return int(match[1]) * _UNITS[(match[2] or match[3] or "").lower()]
-
-
-for _variable in (
-    "OPENCV_IO_MAX_IMAGE_WIDTH",
-    "OPENCV_IO_MAX_IMAGE_HEIGHT",
-    "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT",
-):
-    if _variable in os.environ:
-        _size_in(_variable)
-MAX_IMAGE_PIXELS: Final = _size_in("OPENCV_IO_MAX_IMAGE_PIXELS")
+check_library_environment("OPENCV_")
+_SIZE_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
+_size = re.fullmatch(r"([0-9]+)(?:([KkMm])[Bb])?", os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
+assert _size is not None  # checked above
+MAX_IMAGE_PIXELS: Final = int(_size[1]) * _SIZE_UNITS[(_size[2] or "").lower()]
 """Pixels that an image file may claim."""
 
 try:

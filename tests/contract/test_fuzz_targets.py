@@ -1,7 +1,7 @@
-"""The fuzz targets that are no decoders, without atheris: seeds and mutations of them pass.
+"""The fuzz targets that are not decoders, without atheris: seeds and mutations of them pass.
 
-They keep their own promises with every input (one answer each, no key that stands in no file, no
-change by a viewer), so that these few hundred are a test of desk, doorkeeper and model files too.
+The targets check their own invariants with every input (one reply to each request, no authorised
+key without a file, no change by a viewer), so these few hundred inputs test them, too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from rankcast.net import AuthorizedKey
 from rankcast_receiver.stream import State
 from support import packets
 from support.intake import join_messages, split_messages
@@ -44,7 +45,9 @@ def make() -> Iterator[Callable[[str], Any]]:
     made: list[Any] = []
 
     def target(name: str) -> Any:
-        made.append(getattr(import_module(f"fuzz_{name}"), f"{name.title()}Target")())
+        words = name.split("-")
+        module = import_module(f"fuzz_{'_'.join(words)}")
+        made.append(getattr(module, f"{''.join(map(str.title, words))}Target")())
         return made[-1]
 
     yield target
@@ -54,7 +57,7 @@ def make() -> Iterator[Callable[[str], Any]]:
 
 
 def flipped(data: bytes, most: int, rng: random.Random) -> bytes:
-    """What libFuzzer's own mutation would do, roughly."""
+    """Roughly what libFuzzer's own mutation does."""
     changed = bytearray(data[:most])
     for _ in range(rng.randrange(1, 5)):
         if changed:
@@ -62,7 +65,7 @@ def flipped(data: bytes, most: int, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize("name", ["desk", "doorkeeper", "model", "receiver"])
+@pytest.mark.parametrize("name", ["requests", "key-policy", "model", "receiver"])
 def test_seeds_are_accepted_and_mutations_of_them_mostly_arrive(
     make: Callable[[str], Any], name: str
 ) -> None:
@@ -86,7 +89,7 @@ def test_seeds_are_accepted_and_mutations_of_them_mostly_arrive(
 
 @pytest.mark.parametrize("path", LIVED_THROUGH, ids=lambda path: path.stem)
 def test_a_receiver_lives_through_a_hostile_sender(make: Callable[[str], Any], path: Path) -> None:
-    """And shows what comes after."""
+    """It decodes the frames after the attack."""
     messages = split_messages(path.read_bytes())
     target = make("receiver")
     target.run(messages)
@@ -108,30 +111,32 @@ def test_the_seeds_of_the_receiver_bring_it_into_every_state(
 def test_the_receiver_target_notices_a_viewer_that_asks_for_key_frames_all_the_time(
     make: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that it can fail."""
+    """The target can fail."""
     monkeypatch.setattr("rankcast_receiver.net.control_link.KEYFRAME_INTERVAL_S", 0.0)
     path = CORPUS / "malicious" / "receiver" / "predicted_for_ever.seq"
     with pytest.raises(AssertionError, match="key frames asked"):
         make("receiver").run(split_messages(path.read_bytes()))
 
 
-def test_the_desk_target_notices_a_viewer_who_changes_something(
+def test_the_requests_target_notices_a_viewer_who_changes_something(
     make: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that it can fail."""
+    """The target can fail."""
     monkeypatch.setattr("rankcast_sender.control.request_handler._OF_OPERATORS", frozenset())
-    messages = split_messages((SEEDS / "desk" / "set_1.seq").read_bytes())
+    messages = split_messages((SEEDS / "requests" / "set_1.seq").read_bytes())
     with pytest.raises(AssertionError, match="only operators"):
-        make("desk").run(messages)
+        make("requests").run(messages)
 
 
-def test_the_doorkeeper_target_notices_a_key_that_nobody_authorised(
+def test_the_key_policy_target_notices_a_key_that_nobody_authorised(
     make: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = make("doorkeeper")
-    messages = split_messages((SEEDS / "doorkeeper" / "life.seq").read_bytes())
-    known = target._doorkeeper.AuthorizedKey("eve", b"", "viewer")
-    monkeypatch.setattr("rankcast.net.keys.Authorized.find", lambda _self, _public: known)
+    target = make("key-policy")
+    messages = split_messages((SEEDS / "key-policy" / "life.seq").read_bytes())
+    known = AuthorizedKey("eve", b"", "viewer")
+    monkeypatch.setattr(
+        "rankcast.net.authorized_keys.Authorized.find", lambda _self, _public: known
+    )
     with pytest.raises(AssertionError):
         target.run(messages)
 

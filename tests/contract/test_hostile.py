@@ -35,7 +35,7 @@ MALICIOUS = sorted((CORPUS / "malicious").rglob("*.*"))
 REGRESSIONS = sorted((CORPUS / "regressions").rglob("*.*"))
 MAX_S = 0.050
 MAX_GROWTH_BYTES = 32 << 20
-OTHER_SEEDS = ("desk", "doorkeeper", "model", "receiver")
+OTHER_SEEDS = ("requests", "key-policy", "model", "receiver")
 """What is more than messages of one receiver: test_fuzz_targets.py."""
 ROOMS = ("common", "sender", "receiver")
 

@@ -196,7 +196,7 @@ def _methods() -> Iterator[tuple[str, str, list[bytes]]]:
 
 
 def _stations() -> Iterator[tuple[str, str, list[bytes]]]:
-    """Seeds of what a sender does for its clients, and of model files."""
+    """Yield seeds of control requests, ZAP requests and model files."""
     session = (
         (b"v1", Request(1, "ping", args={"t0": 5})),
         (b"v1", Request(2, "report", "left", {"delivered": 9, "lost": 1, "latency_p99_ms": 4.5})),
@@ -206,7 +206,7 @@ def _stations() -> Iterator[tuple[str, str, list[bytes]]]:
         (b"o2", Request(6, "original", "left")),
         (b"v2", Request(7, "status", "left")),
     )
-    yield "desk", "session", [c + b"\0" + pack_request(r) for c, r in session]
+    yield "requests", "session", [c + b"\0" + pack_request(r) for c, r in session]
     others = (
         (b"v1", Request(1, "set", "left", {"quality": 60})),
         (b"x", Request(2, "status")),
@@ -216,9 +216,9 @@ def _stations() -> Iterator[tuple[str, str, list[bytes]]]:
         (b"o2", Request(6, "set", "left", {"gain": 2})),
         (b"o2", Request(7, "get", "right")),
     )
-    yield "desk", "roles", [c + b"\0" + pack_request(r) for c, r in others]
+    yield "requests", "roles", [c + b"\0" + pack_request(r) for c, r in others]
     for client, request in (*session, *others):
-        yield "desk", f"{request.op}_{request.id}", [client + b"\0" + pack_request(request)]
+        yield "requests", f"{request.op}_{request.id}", [client + b"\0" + pack_request(request)]
     keys = [z85.encode(bytes((k,)) * 32).decode() for k in (1, 2)]
     pub = [f'public = "{key}"\nrole = "{r}"\n' for key, r in zip(keys, Role, strict=True)]
     known = [b"1.0", b"1", b"rankcast", b"10.0.0.1", b"", b"CURVE", b"\1" * 32]
@@ -227,12 +227,12 @@ def _stations() -> Iterator[tuple[str, str, list[bytes]]]:
         {"file": "anna.pub", "text": pub[0]}, known, other, {"file": "bob.pub", "text": pub[1]},
         other, {"file": "anna.pub"}, known, other,
     ]  # fmt: skip
-    yield "doorkeeper", "life", [framed(head) for head in life]
+    yield "key-policy", "life", [framed(head) for head in life]
     bad = [{"file": "anna.pub", "text": pub[0]}, {"file": "bad.pub", "text": "x"},
            {"file": "anna.pub"}, known, {"file": "bad.pub"}, known]  # fmt: skip
-    yield "doorkeeper", "malformed", [framed(head) for head in bad]
+    yield "key-policy", "malformed", [framed(head) for head in bad]
     loose = [*known[:5], b"PLAIN", b"user", b"password"]
-    yield "doorkeeper", "plain", [framed(life[0]), framed(loose), framed(known)]
+    yield "key-policy", "plain", [framed(life[0]), framed(loose), framed(known)]
     for name in ("pca", "gan"):
         yield "model", name, [_model_message(MODELS / f"{name}.rkm")]
 

@@ -1,4 +1,4 @@
-"""Fuzz target `control`: requests as the sender reads them, replies as a client does."""
+"""Fuzz target `control`: the parsers of requests and replies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ControlTarget:
         control.unpack_msgpack = counted
 
     def run(self, messages: list[bytes]) -> None:
-        """Read each message as both; write again what could be read."""
+        """Parse each message as both; write again what could be parsed."""
         self._reached_now = accepted = False
         control = self._control
         for message in messages:
@@ -57,7 +57,7 @@ class ControlTarget:
         try:
             return pack(record)
         except (self._errors.SettingsError, self._errors.LimitError):
-            # A float of 4 bytes is written with 8: too long now, and said so.
+            # A float of 4 bytes is written with 8 and may now be too long.
             return None
 
 

@@ -69,7 +69,7 @@ class GanTarget(CodecTarget):
             from rankcast.decoder import Decoder
             from support.intake import split_messages
 
-            # Loading torch takes seconds, which are no input's.
+            # Loading torch takes seconds, which must not count for the first input.
             assert has_torch()
             seed = (SEEDS / "gan" / "grey.seq").read_bytes()
             Decoder(models=MODELS).decode(split_messages(seed)[0].partition(b"\0")[2])

@@ -1,4 +1,4 @@
-"""Fuzz target `jpeg`: its decoder, libjpeg behind it included."""
+"""Fuzz target `jpeg`: its decoder, including libjpeg."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ MAX_FILES = 8
 
 
 class ModelTarget:
-    """Reached: the head of a file was taken. Accepted: the whole model was."""
+    """Reached: the head of a file was accepted. Accepted: the whole model was."""
 
     name = "model"
 
@@ -46,7 +46,7 @@ class ModelTarget:
         shutil.rmtree(self._folder)
 
     def run(self, messages: list[bytes]) -> None:
-        """Put the files into a folder one by one, and look for each."""
+        """Write the files to a folder one by one and look each up."""
         for path in self._folder.iterdir():
             path.unlink()
         reached = accepted = False
@@ -61,13 +61,13 @@ class ModelTarget:
             reached = True
             accepted |= self._use(path, head, message)
             found = self._folders.ModelFolder(self._folder).candidates(head.model_id)
-            # Another one may state the same id: all are tried.
+            # Another file may state the same id: all are tried.
             assert path.absolute() in found
         self.reached += reached
         self.accepted += accepted
 
     def _use(self, path: Path, head: Any, message: bytes) -> bool:
-        """Read the whole model as the codecs do; false when it is refused."""
+        """Read the whole model as the codecs do; return False if it is refused."""
         try:
             model = self._file.read_model(path, head.kind)
             if head.kind == "gan":
@@ -81,7 +81,7 @@ class ModelTarget:
         return True
 
     def _show(self, model: Any, body: bytes) -> None:
-        """Decode something with a model that was taken."""
+        """Decode something with an accepted model."""
         if len(model.mean) > 4096:
             return
         for data in (body, b"\0" * 12):
@@ -114,11 +114,11 @@ class ModelTarget:
         try:
             return str(self._file._digest(kind, said, table, body).hex())
         except (UnicodeEncodeError, TypeError):
-            return "00" * 32  # no writer can have made one
+            return "00" * 32  # no writer can have written it
 
 
 def _plain(value: Any) -> Any:
-    """msgpack as JSON has it; bytes are characters, lone surrogates among them."""
+    """Write a msgpack value as JSON; bytes are characters, lone surrogates among them."""
     if type(value) is bytes:
         return value.decode("utf-8", "surrogateescape")
     if type(value) is list:

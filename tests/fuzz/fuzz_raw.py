@@ -1,4 +1,4 @@
-"""Fuzz target `raw`: the decoder of `raw`, and what sinks do with any frame that passed."""
+"""Fuzz target `raw`: the decoder of `raw`, and the sinks with every decoded frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness import CodecTarget, main
 
 
 class RawTarget(CodecTarget):
-    """`raw` brings every shape, depth and mosaic to the sinks."""
+    """The codec by which every shape, depth and mosaic reaches the sinks."""
 
     def __init__(self) -> None:
         from rankcast_receiver.sinks import overlay, save
@@ -17,7 +17,7 @@ class RawTarget(CodecTarget):
         self._overlay, self._save = overlay, save
 
     def look_at(self, frame: Any) -> None:
-        """Name it, describe it and make it fit for a screen."""
+        """Name and describe the frame, and convert it for a screen."""
         assert "/" not in self._save.file_name(frame, "png")
         assert self._save.describe(frame, lossy_file=False).isprintable()
         picture = self._overlay.screen_picture(frame, 64, 48)

@@ -20,7 +20,7 @@ from harness import main
 MAGIC = b"RKT\xa5"
 ENDPOINT = "tcp://192.0.2.1:5555"
 TURN_S = 0.02
-"""Between two messages: those of a stream at 50 Hz."""
+"""Time between two messages, as of a stream at 50 Hz."""
 MOST_WAIT_S = 100.0
 EXPECTED_IDS = 2**31
 KEYFRAMES_PER_S = 5
@@ -28,7 +28,7 @@ MAX_WORDS = 400
 
 
 class ReceiverTarget:
-    """Reached: a camera or a reply was taken in. Accepted: it counts for something."""
+    """Reached: a camera or a reply was accepted. Accepted: it had an effect."""
 
     name = "receiver"
 
@@ -42,16 +42,16 @@ class ReceiverTarget:
         from rankcast.runtime import system_clock as clock_quality
         from rankcast.wire import control_messages as control
         from rankcast.wire import packet as wire
+        from rankcast_receiver import stream
         from rankcast_receiver.net import connection
         from rankcast_receiver.net.control_link import ControlLink
         from rankcast_receiver.sinks import tile
-        from rankcast_receiver.stream import camera_stream as stream
         from rankcast_receiver.stream import sender_clock
         from support import fakelink
 
         self.reached = self.accepted = 0
         self.states: set[str] = set()
-        """All that a camera has been in so far."""
+        """States of all cameras so far."""
         self._zmq, self._fakelink = zmq, fakelink
         self._take_apart, self._put_together = take_apart, put_together
         self._parse_request = control.parse_request
@@ -60,8 +60,8 @@ class ReceiverTarget:
         self._limits = wire.Limits(max_packet_bytes=65_536, max_side=64, max_samples=1200)
         self._kept = clock_quality.ClockQuality(synchronised=True, error_ms=1.0)
         self._sender_clock = sender_clock
-        self._timed = {"ControlLink": ControlLink, "LinkMonitor": link.LinkMonitor,
-                       "CameraStream": stream.CameraStream}  # fmt: skip
+        self._timed = {"ControlLink": ControlLink, "LinkMonitor": link.LinkMonitor}
+        self._stream = stream
         self._events = (
             zmq.EVENT_CONNECT_DELAYED, zmq.EVENT_CONNECTED, zmq.EVENT_HANDSHAKE_SUCCEEDED,
             zmq.EVENT_DISCONNECTED, zmq.EVENT_CLOSED, zmq.EVENT_CONNECT_RETRIED,
@@ -70,11 +70,11 @@ class ReceiverTarget:
         )  # fmt: skip
 
     def run(self, messages: list[bytes]) -> None:
-        """Live through one sender."""
+        """Receive everything from one sender."""
         clock = self._fakelink.FakeClock()
         with clock.in_force():
             patches = [
-                # Their default was taken from the true clock before.
+                # Their defaults hold the real clock.
                 mock.patch.object(self._connection, name, partial(kind, now_s=clock.monotonic))
                 for name, kind in self._timed.items()
             ]
@@ -91,7 +91,7 @@ class ReceiverTarget:
 
 
 class _Session:
-    """One connection from its beginning to its end."""
+    """One connection from its start to its end."""
 
     def __init__(self, target: Any, clock: Any, messages: list[bytes]) -> None:
         self._target, self._clock, self._messages = target, clock, messages
@@ -102,27 +102,43 @@ class _Session:
         first = target._take_apart(messages[0]) if messages else None
         head = first.head if first is not None and type(first.head) is dict else {}
         wanted = ("cam",) if head.get("wanted") is True else ()
+        live = head.get("live") is not False
+        self._streams = target._stream.SenderStreams(
+            ENDPOINT,
+            wanted,
+            target._stream.StreamOptions(live=live, limits=target._limits),
+            now_s=clock.monotonic,
+        )
         self._connection = target._connection.Connection(
-            self._context, ENDPOINT, wanted, live=head.get("live") is not False,
-            limits=target._limits, options=target._options,
-        )  # fmt: skip
+            self._context,
+            self._streams,
+            target._connection.ConnectionOptions(
+                live=live, limits=target._limits, socket=target._options
+            ),
+        )
+        self._queue = target._stream.PacketQueue(1, live=live)
+        self._states = target._stream.CameraStates()
+        self._decoder = target._stream.StreamDecoder(
+            [self._streams], self._states, now_s=clock.monotonic
+        )
 
     def run(self) -> None:
-        """Take all messages, then let what is due be done."""
+        """Take all messages, then do everything that is due."""
         for event in self._target._events[:3]:
             self._happens(event)
         for message in self._messages:
             self._turn(self._take(message))
         for wait_s in (TURN_S, 1.1, 1.1):  # the reports of two seconds
             self._turn(wait_s)
-        connection = self._connection
-        for stream in connection.streams.values():
-            assert stream.ledger.balance().under_way == 0, stream.ledger.balance()
-        clock = connection.clock
-        told = any(stream.status is not None for stream in connection.streams.values())
-        self._target.reached += bool(connection.streams) or self._answered
-        self._target.accepted += bool(self._frames) or told or clock.known == "measured"
-        connection.close()
+        streams = self._streams.streams
+        for stream in streams.values():
+            for ledger in (stream.ledger, stream.packet_ledger):
+                assert ledger.balance().under_way == 0, ledger.balance()
+        told = any(stream.status is not None for stream in streams.values())
+        measured = self._streams.clock.known == "measured"
+        self._target.reached += bool(streams) or self._answered
+        self._target.accepted += bool(self._frames) or told or measured
+        self._connection.close()
         assert all(socket.closed for socket in self._context.sockets)
 
     @property
@@ -135,7 +151,7 @@ class _Session:
         return socket
 
     def _take(self, message: bytes) -> float:
-        """Put a message where it belongs; return the time that passes."""
+        """Put a message into its socket; return the time that passes."""
         if not message.startswith(MAGIC):
             self._open("SUB").waiting.append(message)
             return TURN_S
@@ -149,7 +165,7 @@ class _Session:
         return min(MOST_WAIT_S, abs(wait_ms) / 1000) if type(wait_ms) is int else TURN_S
 
     def _addressed(self, dealer: Any, parts: Any, message: bytes) -> bytes:
-        """The reply with the id of a request that waits."""
+        """Return the reply with the id of a pending request."""
         head = parts.head if parts is not None and type(parts.head) is dict else {}
         number = head.get("id")
         if type(number) is not int or not 0 <= number < EXPECTED_IDS or not dealer.sent:
@@ -168,38 +184,47 @@ class _Session:
             dealer.deaf = head.get("deaf") is True
 
     def _happens(self, event: int, value: int = 0) -> None:
-        # Whoever connects anew may ask at once.
+        # A new connection may ask at once.
         self._handshakes += event == self._target._zmq.EVENT_HANDSHAKE_SUCCEEDED
         self._open("SUB").happens(event, value)
 
     def _turn(self, wait_s: float) -> None:
-        """What the receive thread does, and what the rest of a receiver does with it."""
+        """What the threads of a receiver do in one turn, one after the other."""
         self._clock.advance(wait_s)
         connection = self._connection
         connection.tick()
-        for frame in connection.receive():
-            self._frames += 1
-            self._look_at(frame)
+        for received in connection.receive():
+            self._queue.put(0, received)
+            if not self._queue.has_room:
+                break
+        self._queue.note_links([connection.facts])
+        while True:
+            for decoded in self._decoder.decode(self._queue.take(0.0)):
+                if decoded.frame is not None:
+                    self._frames += 1
+                    self._look_at(decoded.frame)
+            if not len(self._queue):
+                break
         open_sockets = [socket for socket in self._context.sockets if not socket.closed]
         assert {id(socket) for socket in open_sockets} == {
             id(socket) for socket in connection.sockets
         }, "a socket was left open"
-        for state in connection.states():
+        for state in self._streams.states(connection.facts):
             said = str(state)
             self._target.states.add(state.state.value)
             assert said.isascii(), said
             assert said.isprintable(), said
             assert len(said) <= MAX_WORDS, said
         passed_s = self._clock.monotonic() - self._begun_s
-        for stream in connection.streams.values():
+        for stream in self._streams.streams.values():
             assert stream.ledger.balance().under_way >= 0
             most = self._handshakes + KEYFRAMES_PER_S * passed_s
             assert stream.keyframe_requests <= most, f"{stream.keyframe_requests} key frames asked"
 
     def _look_at(self, frame: Any) -> None:
-        """Say how old it is, in the window and in the report."""
+        """Compute the age of a frame for window and report."""
         now_s, now_ns = self._clock.monotonic(), self._clock.monotonic_ns()
-        state = self._connection.states()[0]
+        state = self._streams.states(self._connection.facts)[0]
         for line in self._target._tile.Tile(frame, now_s).text(now_s, now_ns, state).lines:
             assert line.isprintable(), line
         if frame.t_capture_here_ns is not None:

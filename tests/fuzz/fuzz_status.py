@@ -6,10 +6,10 @@ from harness import CodecTarget, main
 
 
 class StatusTarget(CodecTarget):
-    """Reached: a status of which the packet was right. Accepted: with a right body."""
+    """Reached: a status in a valid packet. Accepted: with a valid body, too."""
 
     def __init__(self) -> None:
-        from rankcast_receiver.stream import camera_stream as stream
+        from rankcast_receiver.stream import received_packet as stream
 
         super().__init__("status", "rankcast.codec.raw:RawDecoder")
         inner = stream.parse_status
@@ -25,7 +25,7 @@ class StatusTarget(CodecTarget):
         stream.parse_status = counted
 
     def _count(self, decoder: object) -> None:
-        """Frames between do not count."""
+        """Ignore the frames between."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fuzz target `wire`: the parser of packets; what it takes is written and read again."""
+"""Fuzz target `wire`: the parser of packets; accepted packets are written and parsed again."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class WireTarget:
         try:
             once = wire.pack(packet.header, packet.body)
         except self._errors.SettingsError:
-            # A float of 4 bytes is written with 8: too long now, and said so.
+            # A float of 4 bytes is written with 8 and may now be too long.
             return
         again = wire.unpack(once)
-        # By bytes: NaN is never equal to itself.
+        # Compare bytes: NaN is never equal to itself.
         assert wire.pack(again.header, again.body) == once
         assert bytes(again.body) == bytes(packet.body)
 

@@ -1,8 +1,8 @@
-"""Runs one fuzz target: `python tests/fuzz/fuzz_wire.py [FOLDER or FILE ...] [-option=...]`.
+"""Run one fuzz target: `python tests/fuzz/fuzz_wire.py [FOLDER or FILE ...] [-option=...]`.
 
-Kernels are interpreted (NUMBA_DISABLE_JIT=1), so that libFuzzer sees which of their lines were
-reached. With NUMBA_BOUNDSCHECK=1 they are compiled as in production, but check every index;
-coverage then is that of the other modules alone.
+Kernels are interpreted (NUMBA_DISABLE_JIT=1), so that libFuzzer sees which of their lines ran. With
+NUMBA_BOUNDSCHECK=1 they are compiled as in production but check every index; coverage then leaves
+them out.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ TESTS = Path(__file__).resolve().parents[1]
 SEEDS = TESTS / "corpus" / "seeds"
 MODELS = TESTS / "corpus" / "models"
 CPU_LIMIT_S = 1.0
-"""Of one input. In processor time: others may be busy on the machine, too."""
+"""Processor time of one input: wall time depends on what else the machine does."""
 _SAVE_S = 0.5
 _SHORT = 1000
-"""Inputs of which every tenth is followed by a save: a run of a hundred may take less than that."""
+"""Up to here every tenth input saves the counts: a run of a hundred may end before `_SAVE_S`."""
 
 
 class Target(Protocol):
-    """What is fuzzed."""
+    """Code under test, with counts of the inputs that got somewhere."""
 
     name: str
     reached: int
-    """Inputs that came as far as what is meant to be tested."""
+    """Inputs that reached the code under test."""
     accepted: int
-    """Inputs of which it took something."""
+    """Inputs of which it accepted something."""
 
     def run(self, messages: list[bytes]) -> None:
-        """Take a sequence; raises only if something is wrong with the code."""
+        """Process a sequence of messages; an exception is a find."""
 
 
 class TooSlowError(Exception):
-    """An input took more processor time than allowed."""
+    """An input exceeded the limit of processor time."""
 
 
 class CodecTarget:
-    """Sequences of packets, through everything that a receiver does, to the decoder of one codec.
+    """Sequences of packets that pass through a whole receiver to the decoder of one codec.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class CodecTarget:
         self.accepted = 0
         self._reached_now = self._accepted_now = False
         self._intake, self._models = Intake, models
-        # Pictures so small that interpreted kernels are quick.
+        # Small enough for interpreted kernels to be quick.
         self._limits = Limits(max_packet_bytes=65_536, max_side=64, max_samples=1200)
         module, _, kind = decoder.partition(":")
         self._count(getattr(importlib.import_module(module), kind))
@@ -84,7 +84,7 @@ class CodecTarget:
         decoder.decode = counted
 
     def run(self, messages: list[bytes]) -> None:
-        """Take one sequence in one receiver."""
+        """Process one sequence with one receiver."""
         self._reached_now = self._accepted_now = False
         intake = self._intake(self._limits, self._models)
         for message in messages:
@@ -96,11 +96,11 @@ class CodecTarget:
         self.accepted += self._accepted_now
 
     def look_at(self, frame: Any) -> None:
-        """Do with a frame what sinks do."""
+        """Use a frame as sinks do."""
 
 
 class _Progress:
-    """Counts of a run, kept in a file, because libFuzzer ends the process its own way."""
+    """Counts of a run, saved to a file because libFuzzer ends the process without notice."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -127,7 +127,7 @@ class _Progress:
 
 
 def _with_kernels() -> list[str]:
-    """Modules that define or hold kernels, and what they are made of."""
+    """Return the modules that define or use kernels."""
     root = TESTS.parent / "common"
     files = [
         path
@@ -139,7 +139,7 @@ def _with_kernels() -> list[str]:
 
 
 def main(make: Callable[[], Target]) -> None:
-    """Fuzz what `make` makes; it imports rankcast only when called."""
+    """Fuzz the target that `make` returns; `make` imports rankcast only when called."""
     compiled = os.environ.get("NUMBA_BOUNDSCHECK") == "1"
     if not compiled:
         os.environ["NUMBA_DISABLE_JIT"] = "1"
@@ -148,7 +148,7 @@ def main(make: Callable[[], Target]) -> None:
     except ImportError:
         sys.exit("atheris is not installed: pip install 'rankcast[fuzz]' (Linux, CPython to 3.13)")
     sys.path.insert(0, str(TESTS))
-    # numba reads byte code: what atheris has put counters into does not compile.
+    # numba reads byte code and cannot compile functions that atheris has instrumented.
     without = _with_kernels() if compiled else []
     ours = ["rankcast", "rankcast_receiver", "rankcast_sender"]
     with atheris.instrument_imports(include=ours, exclude=without):
@@ -160,7 +160,7 @@ def main(make: Callable[[], Target]) -> None:
 
     pool.set_threads(1)  # one order of execution for each input
     warnings.simplefilter("error")
-    # Interpreted 64-bit numbers warn where compiled ones wrap, which checksums are meant to.
+    # Interpreted integers warn where compiled ones wrap, which checksums rely on.
     warnings.filterwarnings("ignore", message="overflow encountered", category=RuntimeWarning)
     progress = _Progress(target)
 
@@ -172,7 +172,7 @@ def main(make: Callable[[], Target]) -> None:
             raise TooSlowError(f"{took:.2f} s, the limit is {CPU_LIMIT_S}")
 
     seeds = [split_messages(path.read_bytes()) for path in sorted((SEEDS / target.name).iterdir())]
-    # By name each time: Setup puts another function in its place.
+    # Looked up at each call: Setup replaces atheris.Mutate.
     mutator = Mutator(lambda data, size: bytes(atheris.Mutate(data, size)), seeds)
     atheris.Setup(sys.argv, test_one_input, custom_mutator=mutator)
     atheris.Fuzz()

@@ -1,4 +1,4 @@
-"""Mutations that stay valid where it matters: lengths and CRC are repaired, most get through.
+"""Mutations that stay valid where it matters: lengths and CRC are repaired, most pass.
 
 An input is a sequence of messages (tests/support/intake.py). A message is `TOPIC NUL PACKET`
 or, for the control channel, a frame of its own; both are a prefix of 16 bytes, msgpack and a body.
@@ -41,7 +41,7 @@ _TOPICS = (b"cam/frames", b"cam/status", b"cam2/frames", b"../x/frames", b"cam/f
 
 @dataclass(frozen=True)
 class Parts:
-    """A message, taken apart as far as it goes."""
+    """A message, parsed as far as possible."""
 
     topic: bytes | None
     magic: bytes
@@ -52,7 +52,7 @@ class Parts:
 
 
 def take_apart(message: bytes) -> Parts | None:
-    """Parse a message; None if it is not even nearly one."""
+    """Parse a message; None if it does not resemble one."""
     topic: bytes | None = None
     if message[:4] not in _MAGICS:
         head, nul, message = message.partition(b"\0")
@@ -71,7 +71,7 @@ def take_apart(message: bytes) -> Parts | None:
 
 
 def put_together(parts: Parts) -> bytes:
-    """Serialise with right lengths and the right CRC."""
+    """Serialise with valid lengths and a valid CRC."""
     head = msgpack.packb(parts.head)[:65_535]
     crc = zlib.crc32(head + parts.body)
     prefix = _PREFIX.pack(
@@ -82,7 +82,7 @@ def put_together(parts: Parts) -> bytes:
 
 
 class Mutator:
-    """Makes new inputs out of old ones.
+    """Derives new inputs from old ones.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Mutator:
         self._seeds = [messages for messages in seeds if messages]
 
     def __call__(self, data: bytes, max_size: int, seed: int) -> bytes:
-        """Mutate `data`; the same seed makes the same of it."""
+        """Mutate `data`; the same seed gives the same result."""
         rng = random.Random(seed)
         messages = split_messages(data)[:_MAX_MESSAGES]
         if not messages or rng.random() < 0.02:
@@ -117,7 +117,7 @@ class Mutator:
             return
         parts = take_apart(messages[at])
         if parts is None or choice < 0.15:
-            # Lengths and CRC as they fall.
+            # Lengths and CRC are left as they are.
             messages[at] = self._mutate(messages[at], len(messages[at]) + 64)
             return
         if choice < 0.18:
@@ -131,7 +131,7 @@ class Mutator:
         try:
             messages[at] = put_together(parts)
         except (ValueError, OverflowError, TypeError):
-            # msgpack cannot hold what came out.
+            # msgpack cannot hold the result.
             return
 
     def _rearrange(self, messages: list[bytes], at: int, rng: random.Random) -> None:
@@ -161,7 +161,7 @@ class Mutator:
 
     @staticmethod
     def _without_checksum(parts: Parts, rng: random.Random) -> Parts:
-        # Otherwise no decoder keeps a picture that was changed, and none is ever predicted from it.
+        # Otherwise no decoder would keep a changed picture, and none would be predicted from it.
         if type(parts.head) is list and len(parts.head) > _CHECKSUM and rng.random() < 0.7:
             head = list(parts.head)
             head[_CHECKSUM] = None
@@ -170,7 +170,7 @@ class Mutator:
 
 
 def _new_map(parts: Parts, rng: random.Random) -> bytes | None:
-    """Another body of a status or end message, which is a map; None of other messages."""
+    """Return a mutated body of a status or end message, which is a map; None for others."""
     kind = parts.head[_KIND] if type(parts.head) is list and parts.head else None
     if kind not in _STATUS_KINDS:
         return None
@@ -203,7 +203,7 @@ def _new_head(head: Any, rng: random.Random) -> Any:
 
 
 def _new_value(value: Any, rng: random.Random) -> Any:
-    """Another value, mostly of the same type and near."""
+    """Return another value, mostly of the same type and near."""
     if rng.random() < 0.06:
         return rng.choice(_ODD)
     if type(value) is int:

@@ -1,9 +1,9 @@
-"""Runs the fuzz targets, JOBS=1 at a time, and prints a table: `make fuzz SECONDS=60`.
+"""Run the fuzz targets and print a table: `make fuzz SECONDS=60 JOBS=1`.
 
-What was found to be interesting is kept in out/fuzz and is where the next run begins. An input that
-ends in anything but a RankcastError, takes more than a second of processor time or 512 MB is
-left in out/fuzz/finds, and the run fails. So it does when fewer than 30 % of the inputs of a target
-come as far as what it tests, or too few were run to tell, or fewer than --executions asks for.
+The next run starts from the interesting inputs of this one, which stay in out/fuzz. An input that
+raises anything but a RankcastError or takes more than a second of processor time or 512 MB goes to
+out/fuzz/finds, and the run fails. It also fails if fewer than 30 % of the inputs of a target reach
+what it tests, if too few ran to tell, or fewer than --executions asks for.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ REPOSITORY = HERE.parents[1]
 SEEDS = HERE.parent / "corpus" / "seeds"
 OUT = REPOSITORY / "out" / "fuzz"
 DECODERS = ("raw", "jpeg", "lossless", "svd", "svd-patch", "pca", "kmeans", "gan")
-TARGETS = ("wire", "status", "receiver", "control", "desk", "doorkeeper", "model", *DECODERS)
+TARGETS = ("wire", "status", "receiver", "control", "requests", "key-policy", "model", *DECODERS)
 MIN_REACHED = 0.30
 MIN_EXECUTIONS = 100
-"""A share of fewer says nothing: of a hundred it is known to within 9 points."""
+"""A hundred inputs give the share to within 9 points; fewer say nothing."""
 SLOW = ("lossless", "svd", "svd-patch", "pca")
-"""Interpreted, these take some 50 ms an input: a short run of them goes by their number."""
+"""Interpreted, these take some 50 ms an input: a short run counts inputs, not seconds."""
 SLOW_S = 60
 MEMORY_MB = 512
 TORCH_MB = 512
-"""More for the one target that loads it: 490 MB are in use there before the first input."""
+"""Extra for the one target that loads torch: 490 MB are in use before its first input."""
 HANG_S = 30
-"""Of wall time, where libFuzzer ends what does not end by itself."""
+"""Wall time after which libFuzzer aborts an input."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Outcome:
 
 
 def environment(mode: str) -> dict[str, str]:
-    """Variables of a run; machine code that checks bounds is kept apart from the usual."""
+    """Return the environment of a run; kernels that check bounds have a cache of their own."""
     chosen = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
     if mode == "compiled":
         chosen |= {"NUMBA_BOUNDSCHECK": "1", "RANKCAST_CACHE_DIR": str(OUT / "boundscheck")}
@@ -99,9 +99,9 @@ def fuzz(target: str, mode: str, seconds: int, executions: int) -> Outcome:
     counts = json.loads(stats.read_text(encoding="utf-8")) if stats.exists() else {}
     counted = int(counts.get("executions", 0))
     reached, accepted = (counts.get(key, 0) / max(1, counted) for key in ("reached", "accepted"))
-    # libFuzzer ends the process without a word to Python: the last half second is not in the file.
-    told = re.search(r"stat::number_of_executed_units:\s*(\d+)", said)
-    done = max(counted, int(told.group(1)) if told else 0)
+    # libFuzzer ends the process without notice: the counts of the last half second are missing.
+    counted_by_libfuzzer = re.search(r"stat::number_of_executed_units:\s*(\d+)", said)
+    done = max(counted, int(counted_by_libfuzzer.group(1)) if counted_by_libfuzzer else 0)
     coverage = re.findall(r"cov: (\d+)", said)
     found = tuple(sorted(set(finds.iterdir()) - before))
     failed = ""
@@ -115,11 +115,15 @@ def fuzz(target: str, mode: str, seconds: int, executions: int) -> Outcome:
 
 
 def shortfall(done: int, reached: float, executions: int) -> str:
-    """Why a run without a find proves too little; empty when it does not."""
+    """Return why a run without a find proves too little; empty if it proves enough."""
     least = max(executions, MIN_EXECUTIONS)
     if done < least:
         return f"only {done:,} of {least:,} inputs in the time"
-    return f"fewer than {MIN_REACHED:.0%} of the inputs arrive" if reached < MIN_REACHED else ""
+    return (
+        f"fewer than {MIN_REACHED:.0%} of the inputs reach the target"
+        if reached < MIN_REACHED
+        else ""
+    )
 
 
 def _reason(said: str) -> str:
@@ -133,40 +137,40 @@ def _reason(said: str) -> str:
 
 
 def main() -> int:
-    """Run what was asked for; 1 if anything was found."""
+    """Run the targets; return 1 if anything was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=60, help="at most, for each target and mode")
+    parser.add_argument("--seconds", type=int, default=60, help="at most, of each target and mode")
     parser.add_argument(
         "--executions", type=int, default=0,
-        help="of each, or the run fails; 0 is as many as --seconds allow",
+        help="required of each; 0: as many as --seconds allow",
     )  # fmt: skip
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument(
         "--modes", nargs="+", choices=("interpreted", "compiled"),
         default=["interpreted", "compiled"],
-        help="kernels interpreted, for coverage, or compiled with checks of every index",
+        help="kernels interpreted, for coverage, or compiled with index checks",
     )  # fmt: skip
-    parser.add_argument("--jobs", type=int, default=1, help="targets that run at a time")
-    asked = parser.parse_args()
+    parser.add_argument("--jobs", type=int, default=1, help="targets to run at the same time")
+    options = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:
         print("fuzz: atheris is not installed: pip install 'rankcast[fuzz]' (Linux, CPython)")
         return 1
     OUT.mkdir(parents=True, exist_ok=True)
-    if "compiled" in asked.modes and set(asked.targets) & set(DECODERS):
+    if "compiled" in options.modes and set(options.targets) & set(DECODERS):
         print("compiling kernels that check every index", flush=True)
         warm = [sys.executable, "-m", "rankcast.kernels.warm"]
         subprocess.run(warm, env=environment("compiled"), check=True)
     print("target     mode         executions  reached  accepted  coverage  finds", flush=True)
     runs = [
         (target, mode)
-        for target in asked.targets
+        for target in options.targets
         # Only decoders have kernels.
-        for mode in (asked.modes if target in DECODERS else ("interpreted",))
+        for mode in (options.modes if target in DECODERS else ("interpreted",))
     ]
     failed = False
     # Threads that wait for processes, one each.
-    with ThreadPoolExecutor(max(1, asked.jobs)) as pool:
-        for outcome in pool.map(lambda run: fuzz(*run, asked.seconds, asked.executions), runs):
+    with ThreadPoolExecutor(max(1, options.jobs)) as pool:
+        for outcome in pool.map(lambda run: fuzz(*run, options.seconds, options.executions), runs):
             print(outcome.line(), flush=True)
             for path in outcome.finds:
                 print(f"  {path.relative_to(REPOSITORY)}", flush=True)

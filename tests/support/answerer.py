@@ -1,4 +1,4 @@
-"""A stand-in for the control channel of a sender."""
+"""A fake control channel of a sender."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ WAIT_S = 10.0
 
 
 def pong(request: Request) -> Mapping[str, Any]:
-    """What every station answers to a ping."""
+    """Return the reply of every sender to a ping."""
     now = time.time_ns()
     return {"t0": request.args["t0"], "t1": now, "t2": now}
 
 
 class Answerer:
-    """Answers requests at `address` and remembers them.
+    """Answers control requests at `address` and records them.
 
-    `answers` maps operations to functions; an operation without one is not answered.
+    `answers` maps operations to functions; other operations get no reply.
     """
 
     def __init__(
@@ -39,22 +39,22 @@ class Answerer:
         self._thread = threading.Thread(target=self._serve)
 
     def of(self, op: str) -> list[Request]:
-        """Requests of one operation so far."""
+        """Return the requests of one operation so far."""
         with self._changed:
             return [request for request in self.requests if request.op == op]
 
     def wait(self, op: str, count: int = 1) -> list[Request]:
-        """Wait until `count` requests of an operation came."""
+        """Wait for `count` requests of an operation."""
         with self._changed:
             came = self._changed.wait_for(
                 lambda: sum(request.op == op for request in self.requests) >= count, WAIT_S
             )
-        assert came, f"{op} came {len(self.of(op))} times, want {count}"
+        assert came, f"{len(self.of(op))} requests {op} arrived instead of {count}"
         return self.of(op)
 
     def __enter__(self) -> Answerer:
         self._thread.start()
-        assert self._bound.wait(WAIT_S), "the control port is taken"
+        assert self._bound.wait(WAIT_S), "the control port is in use"
         return self
 
     def __exit__(

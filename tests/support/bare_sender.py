@@ -1,4 +1,4 @@
-"""A bare XPUB that says what a test wants it to say."""
+"""A bare XPUB socket that sends what a test wants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WAIT_S = 10.0
 
 
 class Sender:
-    """A bare XPUB with a few cameras."""
+    """An XPUB socket with a few cameras."""
 
     def __init__(self, socket: zmq.Socket[bytes], names: tuple[str, ...], codec: str) -> None:
         self.socket = socket

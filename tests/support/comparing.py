@@ -1,4 +1,4 @@
-"""Runs of `rankcast compare` in the process of the test, on pictures that are made here."""
+"""Runs of `rankcast compare` within the test process, and pictures for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rankcast.opencv import cv2
 
 
 def picture(shape: tuple[int, ...] = (48, 64, 3), dtype: type = np.uint8, seed: int = 3) -> Pixels:
-    """Smoothed noise: a spectrum that falls, and detail that every rank adds to."""
+    """Return smoothed noise: a falling spectrum, with detail that every rank adds to."""
     rng = np.random.default_rng(seed)
     smooth = cv2.GaussianBlur(rng.normal(0, 1, shape), (0, 0), 2.0).reshape(shape)
     smooth = (smooth - smooth.min()) / max(float(np.ptp(smooth)), 1e-9)
@@ -35,7 +35,7 @@ def refused(*arguments: object) -> RankcastError:
 
 
 def table_of(image: Path, *arguments: object) -> tuple[str, Any]:
-    """Run without drawing; return what was printed and the JSON document."""
+    """Run without drawing; return the output and the JSON document."""
     out = image.with_suffix(".json")
     result = invoke(image, "--no-pictures", "--json", out, *arguments)
     assert result.exit_code == 0, repr(result.exception)

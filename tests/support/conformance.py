@@ -1,4 +1,4 @@
-"""What every codec must do, whatever it is: shared checks for the codec tests."""
+"""Checks that every codec must pass, shared by the codec tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rankcast.wire import Kind, unpack
 
 
 def psnr_db(want: Pixels, got: Pixels) -> float:
-    """PSNR on the full scale of the dtype; infinite for equal arrays."""
+    """Return the PSNR on the full scale of the dtype; infinite for equal arrays."""
     error = np.mean((want.astype(np.float64) - got.astype(np.float64)) ** 2)
     peak = float(np.iinfo(want.dtype).max)
     return float("inf") if error == 0 else float(10 * np.log10(peak * peak / error))
@@ -22,10 +22,10 @@ def psnr_db(want: Pixels, got: Pixels) -> float:
 def check_codec(
     name: str, images: Sequence[Pixels], least_psnr_db: float, **options: Any
 ) -> list[bytes]:
-    """Code and rebuild a stream of `images` and check what every codec promises.
+    """Encode and decode a stream of `images` and check the promises of every codec.
 
-    Shape and dtype come back, PSNR is at least `least_psnr_db` (infinity: exact), the header
-    tells the truth, the input is not modified, and a fresh decoder decodes the first packet.
+    Shape and dtype survive, PSNR is at least `least_psnr_db` (infinity: exact), the header is
+    true, the input is not modified, and a fresh decoder decodes the first packet.
     Return the bodies of the packets.
     """
     bodies = []

@@ -1,4 +1,4 @@
-"""Sockets and clocks of a receiver in the hands of a test: no network, no threads, no waiting."""
+"""Fake sockets and clocks of a receiver: no network, no threads, no waiting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EVENT = struct.Struct("=hi")
 
 
 class FakeClock:
-    """Moves when it is told to; UTC is another count of the same seconds."""
+    """A clock that only `advance` moves; its UTC time advances in step."""
 
     def __init__(self, mono_ns: int = 10**13, utc_ns: int = 1_795_179_415 * 10**9) -> None:
         self.mono_ns = mono_ns
@@ -27,20 +27,20 @@ class FakeClock:
         self.mono_ns += int(seconds * 1e9)
 
     def monotonic(self) -> float:
-        """As `time.monotonic`."""
+        """Return seconds, as `time.monotonic`."""
         return self.mono_ns / 1e9
 
     def monotonic_ns(self) -> int:
-        """As `time.monotonic_ns`."""
+        """Return nanoseconds, as `time.monotonic_ns`."""
         return self.mono_ns
 
     def time_ns(self) -> int:
-        """As `time.time_ns`."""
+        """Return nanoseconds since the epoch, as `time.time_ns`."""
         return self.mono_ns + self._utc_minus_mono_ns
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
-        """Be the time of this process, whose chances are all even; for code that asks `time`."""
+        """Replace the clocks of `time`, and every random choice by the mean."""
         with ExitStack() as stack:
             for name in ("monotonic", "monotonic_ns", "time_ns"):
                 stack.enter_context(mock.patch.object(time, name, getattr(self, name)))
@@ -49,7 +49,7 @@ class FakeClock:
 
 
 class FakeMessage:
-    """What pyzmq gives for a message that is not copied."""
+    """A message that was received without copying, as pyzmq returns it."""
 
     def __init__(self, data: bytes) -> None:
         self.bytes = data
@@ -57,14 +57,14 @@ class FakeMessage:
 
 
 class FakeSocket:
-    """Has what waits in it, keeps what is sent, and may have no room."""
+    """A socket with a list of waiting and of sent messages, which may be full."""
 
     def __init__(self, context: FakeContext, kind: int) -> None:
         self.kind = kind
         self.waiting: deque[bytes] = deque()
         self.sent: list[bytes] = []
         self.deaf = False
-        """Nobody takes what is sent."""
+        """True: the queue is full and `send` raises zmq.Again."""
         self.monitor: FakeSocket | None = None
         self.closed = False
         self.linger: int | None = None
@@ -78,25 +78,25 @@ class FakeSocket:
         """Nobody to find."""
 
     def get_monitor_socket(self, _events: int) -> FakeSocket:
-        """As pyzmq; put events into it with `happens`."""
+        """Return a monitor socket; `happens` puts events into it."""
         self.monitor = FakeSocket(self._context, zmq.PAIR)
         return self.monitor
 
     def disable_monitor(self) -> None:
-        """Nothing happens any more."""
+        """Stop reporting events."""
         self.monitor = None
 
     def happens(self, event: int, value: int = 0) -> None:
-        """Have the monitor tell of an event."""
+        """Report an event to the monitor."""
         if self.monitor is not None:
             self.monitor.waiting.append(_EVENT.pack(event, value))
 
     def poll(self, _timeout_ms: int = 0, _event: int = zmq.POLLIN) -> int:
-        """What waits has come already."""
+        """Return at once: waiting messages have arrived already."""
         return zmq.POLLIN if self.waiting else 0
 
     def recv(self, _flags: int = 0, copy: bool = True) -> bytes | FakeMessage:
-        """The next message, or zmq.Again."""
+        """Return the next message or raise zmq.Again."""
         assert not self.closed
         if not self.waiting:
             raise zmq.Again
@@ -104,31 +104,31 @@ class FakeSocket:
         return data if copy else FakeMessage(data)
 
     def recv_multipart(self, flags: int = 0) -> list[object]:
-        """Of a monitor: the event and an address."""
+        """Return event and address, of a monitor."""
         return [self.recv(flags), b"tcp://192.0.2.1:5555"]
 
     def send(self, data: bytes, _flags: int = 0) -> None:
-        """Keep `data`, or zmq.Again."""
+        """Record `data` or raise zmq.Again."""
         assert not self.closed
         if self.deaf:
             raise zmq.Again
         self.sent.append(data)
 
     def close(self, linger: int | None = None) -> None:
-        """Be closed; may be called twice."""
+        """Close; may be called twice."""
         self.closed, self.linger = True, linger
 
 
 class FakeContext:
-    """Makes sockets and remembers them."""
+    """A context that records its sockets."""
 
     def __init__(self) -> None:
         self.sockets: list[FakeSocket] = []
 
     def socket(self, kind: int) -> FakeSocket:
-        """A new one."""
+        """Return a new socket."""
         return FakeSocket(self, kind)
 
     def open(self, kind: int) -> list[FakeSocket]:
-        """Those of a kind that are not closed."""
+        """Return the open sockets of a kind."""
         return [socket for socket in self.sockets if socket.kind == kind and not socket.closed]

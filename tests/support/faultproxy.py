@@ -1,4 +1,4 @@
-"""A TCP proxy that does to a connection what bad networks do: tests/support/faults.py says what."""
+"""A TCP proxy that treats connections as bad networks do; tests/support/faults.py has the plans."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from support.faults import Corruption, Event, Faults, Flip
 
 READ_BYTES: Final = 65_536
 JITTER_BYTES: Final = 4096
-"""Each run of that many bytes has a delay of its own."""
+"""Bytes that share one random delay."""
 SOCKET_BUFFER_BYTES: Final = 65_536
-"""What the kernel holds on either side of the proxy; more would be delay that nobody asked for."""
+"""Kernel buffers on either side of the proxy; larger ones would add delay of their own."""
 NARROW_QUEUE_BYTES: Final = 16_384
 QUEUE_BYTES: Final = 1 << 20
 CONNECT_TIMEOUT_S: Final = 3.0
@@ -29,11 +29,11 @@ WAIT_S: Final = 30.0
 
 @dataclass(slots=True)
 class Counters:
-    """What the proxy did so far."""
+    """Counts of what the proxy has done."""
 
     connections: int = 0
     refused: int = 0
-    """Connections that the target did not take."""
+    """Connections that the target did not accept."""
     resets: int = 0
     bytes_to_client: int = 0
     bytes_to_target: int = 0
@@ -55,7 +55,7 @@ class _Connection:
         self._ended = False
 
     async def serve(self) -> None:
-        """Carry bytes until one end is gone; cancelled, reset both."""
+        """Carry bytes until one end closes; when cancelled, reset both."""
         loop = asyncio.get_running_loop()
         ways: list[asyncio.Task[None]] = []
         reset = True
@@ -71,24 +71,24 @@ class _Connection:
             writing = loop.create_task(self._to_client())
             sending = loop.create_task(self._to_target(self.target))
             ways = [reading, writing, sending]
-            # What the target said before it left still arrives: reading alone ends nothing.
+            # What the target sent before it closed still arrives: the end of reading ends nothing.
             await asyncio.wait((writing, sending), return_when=asyncio.FIRST_COMPLETED)
-            await self.proxy.flowing.wait()  # a dead line does not carry the news either
+            await self.proxy.flowing.wait()  # a dead line does not carry the close either
             reset = False
         finally:
             for way in ways:
                 way.cancel()
             try:
-                # Only then: asyncio may not watch a descriptor that is closed.
+                # Only now: asyncio must not watch a closed descriptor.
                 await asyncio.gather(*ways, return_exceptions=True)
-            finally:  # whoever cancels this wait as well
+            finally:  # even if this wait is cancelled as well
                 self._close(reset)
 
     def _close(self, reset: bool) -> None:
         for end in (self.client, self.target):
             if end is not None:
                 if reset:
-                    # No time to linger makes close() send RST.
+                    # A linger time of zero makes close() send RST.
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 end.close()
 
@@ -115,7 +115,7 @@ class _Connection:
                 delay_s = faults.latency_s + share * faults.jitter_s
                 due = max(due, loop.time() + delay_s)
                 offset += len(data)
-                # A narrow line with a deep queue would be a different fault.
+                # A narrow link with a deep queue would be another fault.
                 most = NARROW_QUEUE_BYTES if faults.bytes_per_s else QUEUE_BYTES
                 async with self._changed:
                     self._queue.append((due, data))
@@ -137,7 +137,7 @@ class _Connection:
                         return
                     due, data = self._queue.popleft()
                 if due > loop.time():
-                    await asyncio.sleep(due - loop.time())  # the latency that is asked for
+                    await asyncio.sleep(due - loop.time())  # the latency of the plan
                 for piece in self._pieces(data):
                     await self.proxy.flowing.wait()
                     await loop.sock_sendall(self.client, piece)
@@ -153,7 +153,7 @@ class _Connection:
                     self._changed.notify_all()
 
     def _read_bytes(self) -> int:
-        # One large read would fill the queue of a narrow line several times over.
+        # One large read would fill the queue of a narrow link several times over.
         return NARROW_QUEUE_BYTES if self.proxy.faults.bytes_per_s else READ_BYTES
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
@@ -292,7 +292,7 @@ class FaultProxy:
             finished.set()
 
         self._loop.call_soon_threadsafe(run)
-        assert finished.wait(WAIT_S), "the proxy does not answer"
+        assert finished.wait(WAIT_S), "the proxy thread does not respond"
         return done.pop()
 
     def _reset(self) -> int:
@@ -323,19 +323,19 @@ class FaultProxy:
             task = loop.create_task(connection.serve())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            # A task that is cancelled before its first step closes nothing itself.
+            # A task cancelled before its first step does not close its socket.
             task.add_done_callback(lambda _, client=client: client.close())
 
 
 def plain_socket(buffer_bytes: int) -> socket.socket:
-    """A socket as both sides of the proxy have it."""
+    """Return a socket as both sides of the proxy use it."""
     opened = socket.socket()
     configure(opened, buffer_bytes)
     return opened
 
 
 def configure(opened: socket.socket, buffer_bytes: int) -> None:
-    """Set what keeps the proxy from adding delay of its own."""
+    """Set options that keep the proxy from adding delay of its own."""
     opened.setblocking(False)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)

@@ -1,7 +1,7 @@
-"""What bad networks do to a connection, drawn from a seed: for tests/support/faultproxy.py.
+"""Faults of bad networks, drawn from a seed, for tests/support/faultproxy.py.
 
-Every draw belongs to a place in the byte stream of a connection, not to a moment: the same seed
-and the same bytes give the same faults, however the kernel cuts the stream into reads.
+Every draw belongs to a position in the byte stream, not to a moment: the same seed and the same
+bytes give the same faults, however the kernel cuts the stream into reads.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What happens to bytes on their way from the target to the client."""
+    """Treatment of bytes on their way from the target to the client."""
 
     latency_s: float = 0.0
     jitter_s: float = 0.0
-    """Up to that much more or less latency; order is kept, as TCP keeps it."""
+    """Largest deviation from the latency; the order of bytes is kept, as by TCP."""
     bytes_per_s: float = 0.0
-    """0 is no limit."""
+    """0: no limit."""
     slice_bytes: int = 0
-    """Largest piece that is sent at once; 0 leaves pieces as they come."""
+    """Largest piece that is sent at once; 0: no limit."""
     slice_gap_s: float = 0.0
     """Pause after each piece."""
     corrupt_every_bytes: float = 0.0
     """Mean distance of single flipped bits; 0 flips none."""
     corrupt_after_bytes: int = 0
-    """Bytes of each connection that stay whole: the handshake, for one."""
+    """Bytes at the start of each connection that stay intact, such as the handshake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """One bit that was flipped."""
+    """One flipped bit."""
 
     connection: int
     offset: int
@@ -49,7 +49,7 @@ class Corruption:
         self._every = 0.0
 
     def apply(self, data: bytes, offset: int, faults: Faults) -> tuple[bytes, list[Flip]]:
-        """Return `data`, which starts at `offset` of its connection, with its flips."""
+        """Flip bits of `data`, which starts at `offset` of its connection."""
         if not faults.corrupt_every_bytes:
             self._next = None
             return data, []
@@ -76,7 +76,7 @@ FAULTS = ("latency", "narrow", "stall", "reset", "slices", "flips")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of a plan: at `at_s`, `faults` come into force, or connections are reset."""
+    """One step of a plan: at `at_s`, `faults` take effect, or connections are reset."""
 
     at_s: float
     faults: Faults
@@ -86,13 +86,13 @@ class Event:
 
 
 def random_plan(seed: int, duration_s: float, calm_s: float, fault_s: float) -> list[Event]:
-    """Calm and faulty spells by turns, drawn from `seed`; the last event is calm again.
+    """Draw a plan of alternating calm and faulty spells from `seed`; it ends calm.
 
     Parameters
     ----------
     seed : int
     duration_s : float
-        Nothing happens after that.
+        Time of the last event at the latest.
     calm_s, fault_s : float
         Mean length of the spells; each lasts between half and one and a half of it.
     """

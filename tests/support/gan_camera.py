@@ -1,4 +1,4 @@
-"""A fixed camera of a few pixels, and models of codec `gan` that are trained on it in a second."""
+"""A fixed camera of a few pixels, and models of codec `gan` trained on it within a second."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEIGHT, WIDTH = 44, 60
 
 
 def clip(count: int, colour: bool = True) -> list[Pixels]:
-    """A fixed camera: texture, a disc that moves before it, drifting exposure, noise."""
+    """Return frames: texture, a disc that moves in front of it, drifting exposure, noise."""
     rng = np.random.default_rng(3)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(float)
     wall = 110 + 40 * np.sin(x / 3) * np.cos(y / 4) + rng.normal(0, 12, (HEIGHT, WIDTH))
@@ -32,14 +32,14 @@ def clip(count: int, colour: bool = True) -> list[Pixels]:
 
 
 def trained(footage: list[Footage], steps: int, **options: Any) -> Training:
-    """A small model after some steps."""
+    """Train a small model for some steps."""
     training = Training(footage, width=8, **options)
     training.run(5.0, stopped=lambda: training.step >= steps)
     return training
 
 
 def two_cameras(folder: Path) -> Path:
-    """The file of a model of two cameras of one size, "belt" in colour and "door" in grey."""
+    """Write a model of two cameras of one size, "belt" in colour and "door" in grey."""
     path = folder / "camera.rkm"
     training = trained([Footage("belt", clip(20)), Footage("door", clip(12, colour=False))], 4)
     training.model().save(path, training.about())
@@ -47,5 +47,5 @@ def two_cameras(folder: Path) -> Path:
 
 
 def coded(model: Path, **options: Any) -> bytes:
-    """A packet of the camera "belt"."""
+    """Return a packet of the camera "belt"."""
     return rankcast.Encoder("gan", model=str(model), label="belt", **options).encode(clip(5)[4])

@@ -1,4 +1,4 @@
-"""Streams with a bit rate, as the link sees them."""
+"""Streams with a bit rate, as a link carries them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rankcast.wire import Kind, unpack
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One frame that was sent, and what the bucket held then."""
+    """One sent frame, and the level of the bucket after it."""
 
     key: bool
     step: int
@@ -23,7 +23,7 @@ class Sent:
     psnr_db: float
     codings: int
     fill: float
-    """Share of the bucket."""
+    """Share of the bucket that is full."""
 
 
 def send(
@@ -34,7 +34,7 @@ def send(
     before: Callable[[int, rankcast.Encoder], None] | None = None,
     **options: object,
 ) -> list[Sent]:
-    """Code a stream; count whole packets in a bucket that drains at `rate`."""
+    """Encode a stream; pour complete packets into a bucket that drains at `rate`."""
     encoder = rankcast.Encoder("svd-patch", bitrate=rate, buffer_s=buffer_s, **options)
     review, codings, bucket, last_s = RateControl.review, 0, 0.0, None
 
@@ -64,12 +64,12 @@ def send(
 
 
 def mean_rate(sent: list[Sent], fps: float) -> float:
-    """Bits a second."""
+    """Return the mean bit rate in bits a second."""
     return 8 * fps * sum(len(frame.packet) for frame in sent) / len(sent)
 
 
 def step_ratios(sent: list[Sent]) -> list[float]:
-    """The larger over the smaller step of each two predicted frames that follow each other."""
+    """Return, for each two consecutive predicted frames, the larger step over the smaller."""
     return [
         max(a.step / b.step, b.step / a.step)
         for a, b in itertools.pairwise(sent)

@@ -11,7 +11,7 @@ from rankcast.frame import Pixels
 
 
 def scene(number: int, shape: tuple[int, ...] = (72, 104, 3), dtype: str = "uint8") -> Pixels:
-    """A smooth background, a textured square that moves, and noise from a fixed seed."""
+    """Return frames of a smooth background, a moving textured square, and noise of a fixed seed."""
     height, width = shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     full = np.iinfo(dtype).max
@@ -27,7 +27,7 @@ def scene(number: int, shape: tuple[int, ...] = (72, 104, 3), dtype: str = "uint
 
 
 def belt(number: int, shape: tuple[int, ...] = (88, 136, 3), dtype: str = "uint8") -> Pixels:
-    """A larger square of higher contrast, over more noise than in `scene`."""
+    """Return frames with a larger square of higher contrast and more noise than in `scene`."""
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(float)
     picture = 0.45 + 0.2 * np.sin(x / 17) + 0.15 * np.cos(y / 11 + x / 29)
     left = (5 + 4 * number) % (shape[1] - 30)
@@ -40,7 +40,7 @@ def belt(number: int, shape: tuple[int, ...] = (88, 136, 3), dtype: str = "uint8
 
 
 def colourful(number: int) -> Pixels:
-    """Red and blue threads one pixel wide: nothing for half-size chroma."""
+    """Return red and blue threads one pixel wide, which half-size chroma cannot show."""
     image = belt(number)
     image[:, ::2, 2] = 230
     image[:, 1::2, 0] = 220
@@ -48,20 +48,20 @@ def colourful(number: int) -> Pixels:
 
 
 def noisy(number: int, shape: tuple[int, ...] = (120, 160, 3)) -> Pixels:
-    """The belt under noise that no prediction takes away."""
+    """Return the belt under noise that no prediction removes."""
     noise = np.random.default_rng(number).integers(-20, 21, shape)
     return np.clip(belt(number, shape).astype(int) + noise, 0, 255).astype(np.uint8)
 
 
 def stream(count: int, **options: object) -> list[bytes]:
-    """Packets of a moving scene."""
+    """Return the packets of a moving scene."""
     encoder = rankcast.Encoder("svd-patch", **options)
     return [encoder.encode(scene(number)) for number in range(count)]
 
 
 @cache
 def reference_sequence() -> tuple[list[bytes], list[Pixels]]:
-    """Forty packets and, from a decoder that misses nothing, what each must show."""
+    """Return forty packets and, from a decoder that gets all of them, their pictures."""
     encoder = rankcast.Encoder("svd-patch", gop=9, refs=2)
     decoder = rankcast.Decoder()
     packets = [encoder.encode(scene(number, (40, 56, 3))) for number in range(40)]

@@ -1,4 +1,4 @@
-"""A service manager's end of the notify socket, for tests."""
+"""The service manager's end of the notify socket."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import TracebackType
 
 
 class NotifySocket:
-    """Keeps what a process tells its service manager, with the time of each message.
+    """Records the messages of a process to its service manager, with their times.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class NotifySocket:
         self.told: list[tuple[float, str]] = []
 
     def read(self, timeout_s: float) -> str | None:
-        """The next message; None when there was none in time."""
+        """Return the next message; None after the timeout."""
         self._socket.settimeout(max(timeout_s, 0.001))
         try:
             message = self._socket.recv(4096).decode()
@@ -34,7 +34,7 @@ class NotifySocket:
         return message
 
     def wait(self, message: str, timeout_s: float = 60.0) -> float:
-        """When `message` came; what comes before it is kept too."""
+        """Wait for `message` and return its time; earlier messages are recorded, too."""
         ends = time.monotonic() + timeout_s
         while self.read(ends - time.monotonic()) != message:
             assert time.monotonic() < ends, f"{message} never came: {self.told}"
@@ -42,7 +42,7 @@ class NotifySocket:
 
     @property
     def messages(self) -> list[str]:
-        """All messages so far."""
+        """Return all messages so far."""
         return [message for _, message in self.told]
 
     def __enter__(self) -> NotifySocket:

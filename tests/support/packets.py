@@ -1,4 +1,4 @@
-"""Packets made by hand for the tests of the wire format: right ones and wrong ones."""
+"""Packets made by hand for the tests of the wire format, valid and malformed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PLAIN: dict[str, Any] = {
 
 
 def header(**changes: Any) -> list[Any]:
-    """Elements of the header of a raw 2 x 3 grey picture, with `changes`."""
+    """Return the header elements of a raw 2 x 3 grey picture, with `changes`."""
     assert set(changes) <= set(FIELDS)
     return [{**_PLAIN, **changes}[name] for name in FIELDS]
 
@@ -41,7 +41,7 @@ def assemble(
     version: int = 1,
     flags: int = 0,
 ) -> bytes:
-    """Put a packet together from header elements (or msgpack bytes) and body; the CRC is right."""
+    """Build a packet from header elements (or msgpack bytes) and body, with a valid CRC."""
     packed = head if isinstance(head, bytes) else msgpack.packb(head)
     crc = zlib.crc32(packed + body)
     prefix = struct.pack("<4sBBHII", magic, version, flags, len(packed), len(body), crc)
@@ -49,12 +49,12 @@ def assemble(
 
 
 def packet(body: bytes = b"\1\2\3\4\5\6", **changes: Any) -> bytes:
-    """A packet of a raw 2 x 3 grey picture with `changes` to its header."""
+    """Build a packet of a raw 2 x 3 grey picture with `changes` to its header."""
     return assemble(header(**changes), body)
 
 
 def packets_of(path: Path) -> list[bytes]:
-    """Packets of a golden stream, each of which lies behind its length."""
+    """Return the packets of a golden stream, each of which follows its length."""
     data, packets, position = path.read_bytes(), [], 0
     while position < len(data):
         size = int.from_bytes(data[position : position + 4], "little")

@@ -20,7 +20,7 @@ from support.starvation import Starvation
 REPOSITORY = Path(__file__).resolve().parents[2]
 WAIT_S = 60.0
 STOP_S = 2.0
-"""A signal ends a command within this, on a machine that has processors for it."""
+"""Time within which a signal ends a command, on a machine with idle processors."""
 
 
 class Rankcast:
@@ -55,11 +55,11 @@ class Rankcast:
         return self.wait_match(re.escape(text), timeout_s)
 
     def wait_frames(self) -> str:
-        """Wait until a receiver tells of at least one frame."""
+        """Wait until a receiver logs at least one frame."""
         return self.wait_match("received [1-9]")
 
     def wait_match(self, pattern: str, timeout_s: float = WAIT_S) -> str:
-        """Wait until a regular expression is found in a line of stderr."""
+        """Wait until a line of stderr matches a regular expression."""
         with self._changed:
             found = self._changed.wait_for(
                 lambda: any(re.search(pattern, line) for line in self.lines), timeout_s
@@ -68,7 +68,7 @@ class Rankcast:
         return next(line for line in self.lines if re.search(pattern, line))
 
     def wait_new_line(self, text: str, after: int, timeout_s: float = WAIT_S) -> str:
-        """Wait until a line of stderr behind the first `after` ones contains `text`."""
+        """Wait until a line of stderr after the first `after` contains `text`."""
         with self._changed:
             found = self._changed.wait_for(
                 lambda: any(text in line for line in self.lines[after:]), timeout_s
@@ -101,7 +101,7 @@ class Rankcast:
         return code
 
     def wait_measured(self) -> tuple[int, float]:
-        """Exit code, and the seconds from now on that a thread waited for a processor."""
+        """Return the exit code and the seconds that a thread waited for a processor meanwhile."""
         starved = Starvation(self.process.pid)
         ends = time.monotonic() + WAIT_S
         while True:
@@ -112,7 +112,7 @@ class Rankcast:
                 starved.look()
 
     def wait(self, timeout_s: float = WAIT_S) -> int:
-        """Exit code."""
+        """Wait for the end and return the exit code."""
         return self.process.wait(timeout_s)
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Rankcast:
 
 
 def rankcast_environment(**changes: str) -> dict[str, str]:
-    """The environment of a child: the sources first, one kernel cache."""
+    """Return the environment of a child: these sources first, one kernel cache."""
     folders = (str(REPOSITORY / name) for name in ("common", "sender", "receiver"))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(folders), **changes}
 
@@ -135,7 +135,7 @@ def rankcast_environment(**changes: str) -> dict[str, str]:
 def rankcast(
     *arguments: str, launcher: Sequence[str] = (), **environment: str
 ) -> Iterator[Rankcast]:
-    """Start a process that is gone at the end of the block, whatever happens."""
+    """Start a process; end it with the block, whatever happens."""
     process = Rankcast(*arguments, launcher=launcher, **environment)
     try:
         yield process
@@ -155,7 +155,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def run_script(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code that uses the library in a process of its own."""
+    """Run Python code that uses the library in its own process."""
     return subprocess.run(
         [sys.executable, "-c", text, *arguments],
         capture_output=True,
@@ -166,7 +166,7 @@ def run_script(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """A report that was written."""
+    """Read a report."""
     report = json.loads(path.read_text())
     assert isinstance(report, dict)
     return report

@@ -1,4 +1,4 @@
-"""Faults put into a real process: one function of the product does something else there."""
+"""Faults injected into a real process: one function of the product is replaced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ try:
 {body}
     setattr(inner, {name!r}, sabotage(getattr(inner, {name!r})))
 except BaseException:
-    # Python itself would say this and go on with what is whole.
+    # Python itself would only print this and go on.
     traceback.print_exc()
     sys.stderr.flush()
     os._exit(97)
@@ -27,7 +27,7 @@ except BaseException:
 
 
 def sabotaged(folder: Path, target: str, body: str) -> dict[str, str]:
-    """Variables for a process in which a function was replaced before anything else ran.
+    """Return variables for a process in which a function is replaced before anything runs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Time in which processes were ready to run and had no processor: the machine's, and not theirs."""
+"""Time in which processes were ready to run but had no processor, which is not their fault."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Starvation:
-    """Counts for some processes, from its making on.
+    """Counts the starvation of some processes from its creation on.
 
     Of each process the thread that waited longest counts. Threads wait side by side, so that the
     sum over all of them would excuse any delay. Linux only; elsewhere nothing is excused.
@@ -20,14 +20,14 @@ class Starvation:
         self._before_ns = dict(self._now_ns)
 
     def look(self) -> None:
-        """Read the counters, before a thread takes its own with it."""
+        """Read the counters before a thread ends and takes its own along."""
         for pid in self._pids:
             for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-                with suppress(OSError):  # the thread has gone
+                with suppress(OSError):  # the thread has ended
                     self._now_ns[pid, file.parent.name] = int(file.read_text().split()[1])
 
     def seconds(self) -> float:
-        """Longest wait of a thread so far; of several processes the sum."""
+        """Return the longest wait of a thread so far; for several processes the sum."""
         self.look()
         longest_ns = dict.fromkeys(self._pids, 0)
         for (pid, thread), now_ns in self._now_ns.items():

@@ -36,7 +36,7 @@ SETTLE_MB = 12.0
 
 
 class WrongPixelsError(AssertionError):
-    """A picture is not the one that its header names."""
+    """A frame has the pixels of another one than its header names."""
 
 
 def check_mark(pixels: Pixels, frame: int) -> None:
@@ -48,14 +48,14 @@ def check_mark(pixels: Pixels, frame: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is remembered of a frame that passed its check."""
+    """Facts about a frame that passed its check."""
 
     stream_id: bytes
     sequence: int
     frame: int
     age_ms: float
     at: float
-    """Monotonic clock when it was handed out."""
+    """Monotonic time at which it was delivered."""
 
 
 class FrameCheck:
@@ -130,7 +130,7 @@ class Viewer:
                         self._check.add(frame)
                         self._changed.notify_all()
                     self._on_frame(frame)
-        except BaseException as exc:  # the owner raises it
+        except BaseException as exc:  # raised again in the thread of the test
             self._error = exc
         finally:
             with self._changed:
@@ -139,13 +139,13 @@ class Viewer:
 
     @property
     def seen(self) -> list[Seen]:
-        """A copy of what was seen so far."""
+        """Return a copy of the frames seen so far."""
         with self._changed:
             return list(self._check.seen)
 
     @property
     def subscriber(self) -> Subscriber:
-        """For counters that may be read from any thread."""
+        """The subscriber, for counters that any thread may read."""
         assert self._subscriber is not None
         return self._subscriber
 
@@ -156,12 +156,12 @@ class Viewer:
 
     @property
     def states(self) -> list[tuple[float, State]]:
-        """When the first camera came into which state."""
+        """Return the states of the first camera and when each began."""
         with self._changed:
             return list(self._states)
 
     def wait_state(self, state: State, since: float, timeout_s: float = WAIT_S) -> float:
-        """Wait until the camera came into `state` after `since`; return when that was."""
+        """Wait until the camera enters `state` after `since`; return the time of that."""
 
         def found() -> list[float]:
             return [at for at, reached in self._states if at > since and reached is state]
@@ -170,7 +170,7 @@ class Viewer:
         return found()[0]
 
     def not_live_after_s(self) -> float:
-        """Seconds from the last frame to the first state after it that is not live."""
+        """Return the seconds from the last frame to the first state that is not live."""
         last = self.seen[-1].at
         self.wait_for(lambda _: any(at > last and s is not State.LIVE for at, s in self._states))
         return next(at for at, state in self.states if at > last and state is not State.LIVE) - last
@@ -182,7 +182,7 @@ class Viewer:
             while not reached(self._check.seen):
                 if self._ended or time.monotonic() > until:
                     break
-                self._changed.wait(LOOK_S)  # counters tell nobody that they changed
+                self._changed.wait(LOOK_S)  # counters do not notify
             else:
                 return
             if self._error is not None:
@@ -208,7 +208,7 @@ class Viewer:
                 self._changed.wait(rest)
 
     def finish(self, timeout_s: float = WAIT_S) -> Balance:
-        """Wait for the end of the stream; return the balance, which must be even."""
+        """Wait for the end of the stream; return the ledger, which must balance."""
         with self._changed:
             ended = self._changed.wait_for(lambda: self._ended, timeout_s)
         if not ended:
@@ -217,7 +217,7 @@ class Viewer:
         return self.stop()
 
     def stop(self) -> Balance:
-        """End the thread; return the balance, which must be even."""
+        """End the thread; return the ledger, which must balance."""
         self.close()
         if self._error is not None:
             raise self._error
@@ -227,7 +227,7 @@ class Viewer:
         return balance
 
     def close(self) -> None:
-        """End the thread and check nothing."""
+        """End the thread without checks."""
         self._stop.set()
         self._thread.join()
 
@@ -255,28 +255,28 @@ class Sender:
         self.pid = process.process.pid
 
     def wait_listening(self) -> None:
-        """Wait until viewers may connect."""
+        """Wait until viewers can connect."""
         self.process.wait_line("listening")
 
     def memory_mb(self) -> float:
-        """Resident memory."""
+        """Return the resident memory."""
         return float(psutil.Process(self.pid).memory_info().rss / 1e6)
 
     def descriptors(self) -> int:
-        """Open files and sockets."""
+        """Return the number of open files and sockets."""
         return int(psutil.Process(self.pid).num_fds())
 
     def threads(self) -> int:
-        """Threads of the process."""
+        """Return the number of threads."""
         return int(psutil.Process(self.pid).num_threads())
 
     def stop(self) -> None:
-        """SIGTERM; the process must end with 0."""
+        """Send SIGTERM; the process must exit with 0."""
         self.process.signal(signal.SIGTERM)
         assert self.process.wait(15) == 0, self.process.lines
 
     def report(self) -> dict[str, Any]:
-        """The report of the ended process, whose ledger must balance."""
+        """Return the report of the ended process, whose ledger must balance."""
         report = read_report(self.report_file)
         assert report["balanced"], report
         assert report["grabbed"] == report["published"] + sum(report["lost"].values())
@@ -292,7 +292,7 @@ def sending(
     launcher: Sequence[str] = (),
     **environment: str,
 ) -> Iterator[Sender]:
-    """Start a sender; it is gone at the end of the block, whatever happens."""
+    """Start a sender; end it with the block, whatever happens."""
     address = address or free_address()
     report = folder / f"sent-{len(list(folder.glob('sent-*')))}.json"
     report.touch()
@@ -302,7 +302,7 @@ def sending(
 
 
 def check_all_arrived_or_counted(balance: Balance, report: dict[str, Any]) -> None:
-    """Both ends of one stream, whose viewer joined before the first frame and saw the end."""
+    """Compare both ends of a stream whose viewer joined before the first frame and saw the end."""
     assert balance.entered == report["published"], (balance, report)
     assert balance.passed + sum(balance.lost.values()) == report["published"]
 
@@ -326,7 +326,7 @@ def check_saved(folder: Path) -> list[int]:
 
 
 def check_received(file: Path) -> dict[str, Any]:
-    """The report of a receiver, whose ledger must balance."""
+    """Return the report of a receiver, whose ledger must balance."""
     report = read_report(file)
     assert report["balanced"], report
     assert report["published"] == report["delivered"] + sum(report["lost"].values()), report
@@ -334,13 +334,13 @@ def check_received(file: Path) -> dict[str, Any]:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value that `share` of all values do not exceed."""
+    """Return the value that `share` of all values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def joined(address: str, **options: object) -> Viewer:
-    """A viewer to whom a frame came."""
+    """Return a viewer that has received a frame."""
     viewer = Viewer(address, **options)
     viewer.wait_more(1)
     return viewer
@@ -355,6 +355,6 @@ def finish(sender: Sender, *viewers: Viewer) -> None:
 
 
 def port_of(address: str) -> tuple[str, int]:
-    """Host and port of a ``tcp://`` address, for plain sockets."""
+    """Return host and port of a ``tcp://`` address, for plain sockets."""
     host, _, port = address.removeprefix("tcp://").rpartition(":")
     return host, int(port)

@@ -6,7 +6,6 @@ import json
 import re
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from typing import Any, Final
 from rankcast.errors import RankcastError, SettingsError, TransportError
 from rankcast.frame import Pixels
 from rankcast.images import read_image, read_text
+from rankcast.python_process import python_command
 
 AUDIT_EVERY: Final = 8
 """Every eighth frame is kept at both ends and compared: writing PNG files takes time."""
@@ -52,7 +52,7 @@ class _Child:
         self.module = module
         self.lines: deque[str] = deque(maxlen=50)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            python_command("-m", module, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -178,6 +178,7 @@ def _run_at(
         "--connect", address, "--set", "stream.mode=keep", "--timeout", "60",
         "--save", str(folder / "received"), "--save-every", str(AUDIT_EVERY),
         "--report", str(received),
+        "--verbose",  # its status lines are the progress shown here
     ]  # fmt: skip
     if stopped():
         return None

@@ -1,9 +1,9 @@
-"""Compile every kernel once and keep the machine code: ``python -m rankcast.kernels.warm``.
+"""Compile every kernel once and cache the machine code: ``python -m rankcast.kernels.warm``.
 
-Runs each codec on tiny pictures of every kind, which compiles exactly the signatures that
-streams use. `make setup` calls it, and both ends do before the first frame: loading kept
-machine code would otherwise be part of the age of the first picture. The packets are kept beside
-the machine code, so that a receiver loads the kernels of its decoders alone.
+It runs each codec on tiny images of every kind, which compiles exactly the signatures that
+streams use. `make setup` runs it, and both ends do before the first frame: otherwise loading
+machine code would add to the age of the first image. The packets are stored beside the machine
+code, so that a receiver can load the kernels of its decoders alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from rankcast.encoder import Encoder
 from rankcast.errors import RankcastError, UnsupportedImageError
 from rankcast.frame import Pixels
 from rankcast.kernels.jit import (
-    CACHED,
     compile_lock,
     compiled_before,
     kept_with_kernels,
@@ -31,9 +30,8 @@ from rankcast.kernels.jit import (
 
 log = logging.getLogger(__name__)
 
-# A signature is a matter of types, hardly of sizes: the pictures are as small as they can be.
-# What counts beside the dtype is whether there are one or three channels and whether 4:2:0 has to
-# pad an odd side.
+# Signatures depend on types, hardly on sizes, so the images are as small as possible. Besides the
+# dtype, what matters is one channel or three, and an odd side that 4:2:0 has to pad.
 _SHAPES = ((24, 40), (24, 40, 3), (25, 41, 3))
 
 
@@ -47,24 +45,24 @@ def _pictures() -> list[Pixels]:
 
 
 def _striped() -> Pixels:
-    """Patches of one vector at random strength, enough that one frame is worth own factors."""
+    """Return patches of one vector at random strength, enough to make `svd-patch` send factors."""
     column = np.array([1, 1, -1, 1, -1, -1, 1, -1])
     strength = np.random.default_rng(5).integers(-60, 61, (20, 26))
     return (128 + np.kron(strength, np.ones((8, 1)) * column)).astype(np.uint8)
 
 
 def warm(names: Iterable[str] | None = None) -> int:
-    """Code and decode tiny pictures.
+    """Encode and decode tiny images.
 
     Parameters
     ----------
     names : iterable of str, optional
-        Codecs; the default is all of them.
+        Codecs; all of them by default.
 
     Returns
     -------
     int
-        Number of packets that were coded and decoded.
+        Number of packets that were encoded and decoded.
     """
     streams: dict[str, list[list[bytes]]] = {}
     for name in CODECS_BY_NAME if names is None else names:
@@ -77,7 +75,7 @@ def warm(names: Iterable[str] | None = None) -> int:
 
 
 def warm_decoder(name: str) -> int:
-    """Decode tiny pictures of one codec, as they were kept when all kernels were compiled.
+    """Decode the tiny images of one codec that were stored when all kernels were compiled.
 
     Returns
     -------
@@ -88,9 +86,9 @@ def warm_decoder(name: str) -> int:
     try:
         streams = msgpack.unpackb(kept)[name] if kept else []
         _decode(streams)
-    except (ValueError, KeyError, RankcastError) as exc:
-        # Packets are of the wire format too, which may change while kernels stay as they are.
-        log.debug("kept packets of %s: %s", name, exc)
+    except (ValueError, KeyError, TypeError, RankcastError) as exc:
+        # Damaged, or of another wire format: that may change while the kernels do not.
+        log.debug("stored packets of %s: %s", name, exc)
         streams = []
     if not streams:
         return warm([name])
@@ -132,10 +130,10 @@ def main() -> int:
         sys.stdout.write("compiling kernels: this takes one to two minutes\n")
         sys.stdout.flush()
     start = time.monotonic()
-    # Sender and receiver that start together for the first time need one compilation, not two.
+    # A sender and a receiver that start together for the first time compile only once.
     with compile_lock():
         packets = warm()
-    kept = "kept" if CACHED else "not kept: no writable folder"
+    kept = "cached" if compiled_before() else "not cached"
     seconds = time.monotonic() - start
     sys.stdout.write(f"kernels ready after {seconds:.1f} s ({packets} packets, {kept})\n")
     return 0

@@ -7,12 +7,14 @@ from rankcast.settings.layers import (
     parse_set,
     set_layers,
 )
+from rankcast.settings.log_table import LogTable
 from rankcast.settings.paths import OptionalPath, SettingsPath
 from rankcast.settings.schema import CodecTable, Table, to_toml, validate
 
 __all__ = [
     "CodecTable",
     "Layer",
+    "LogTable",
     "OptionalPath",
     "SettingsPath",
     "Table",

@@ -1,14 +1,17 @@
-"""Sink `count`: takes frames and keeps nothing, for measurements and for reports alone."""
+"""Sink `count`: counts frames and keeps none, for measurements and reports."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from rankcast.frame import Frame
 
 
 class CountSink:
-    """Counts frames and the bytes that they took on the wire."""
+    """Counts frames and the bytes of their packets."""
 
     name = "count"
+    wants: Final = "frames"
 
     def __init__(self) -> None:
         self.frames = 0

@@ -1,4 +1,4 @@
-"""Sink `display`: the newest frame of each camera, with what an operator wants to know."""
+"""Sink `display`: the newest frame of each camera in one window, with its state over it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from rankcast_receiver.stream import CameraState, State
 
 MAX_WIDTH: Final = 1600
 MAX_HEIGHT: Final = 900
-"""Fits a Full HD screen with the desktop's own bars; OpenCV cannot tell the true size."""
+"""Fit a Full HD screen with a task bar; OpenCV does not report the true size."""
 POLL_S: Final = 0.02
-"""Keys and window events are looked after 50 times a second at most."""
+"""Interval of polling for keys and window events: 50 times a second at most."""
 REDRAW_S: Final = 0.1
-"""Between frames the words are drawn anew, so that the age keeps growing."""
+"""Interval of redrawing the text between frames, so that the age keeps growing."""
 
 
 class Screen(Protocol):
-    """What `display` needs of a window."""
+    """The window that `DisplaySink` draws on."""
 
     def resize(self, width: int, height: int) -> None:
         """Set the size in pixels."""
@@ -37,28 +37,28 @@ class Screen(Protocol):
         """Show a BGR picture."""
 
     def is_open(self) -> bool:
-        """False once it was closed."""
+        """Return False once the window was closed."""
 
     def quit_pressed(self) -> bool:
-        """Handle events; True when the user asked to quit."""
+        """Handle pending events; return True if the user asked to quit."""
 
     def close(self) -> None:
-        """Close; may be called twice."""
+        """Close the window; may be called twice."""
 
 
 class DisplaySink:
-    """Shows frames; q, Esc or closing the window ends the receiver.
+    """Shows frames; q, Esc or closing the window stops the receiver.
 
-    Made, used and closed in the main thread: window toolkits know no other.
+    Create, use and close it in the main thread: window toolkits work in no other.
 
     Parameters
     ----------
     screen : Screen, optional
-        The default opens a window.
+        A window by default.
     states : callable
-        States of all cameras; called in this thread.
+        Returns the states of all cameras; called in the main thread.
     now_s, now_ns : callable
-        Monotonic clock, in seconds and as capture times are compared with it.
+        Monotonic clock, in seconds, and in nanoseconds to compare with capture times.
 
     Raises
     ------
@@ -67,6 +67,7 @@ class DisplaySink:
     """
 
     name = "display"
+    wants: Final = "frames"
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class DisplaySink:
         Raises
         ------
         SinkError
-            If OpenCV cannot draw it.
+            If OpenCV cannot draw the frame.
         """
         now = self._now_s()
         tile = self._tiles.get(frame.camera)
@@ -106,17 +107,17 @@ class DisplaySink:
             self._draw()
         except cv2.error as exc:
             reason = " ".join(str(getattr(exc, "err", exc)).split())
-            raise SinkError(f"frame {frame.sequence} cannot be shown: {reason}") from exc
+            raise SinkError(f"cannot show frame {frame.sequence}: {reason}") from exc
         self.shown += 1
         return True
 
     def idle(self) -> bool:
-        """Look after the window; see Sink.
+        """Handle window events and redraw; see Sink.
 
         Returns
         -------
         bool
-            False when the user pressed q or Esc or closed the window.
+            False if the user pressed q or Esc or closed the window.
         """
         now = self._now_s()
         if now - self._polled_s < POLL_S:
@@ -138,7 +139,7 @@ class DisplaySink:
         if not self._tiles:
             self._screen.show(draw_overlay(self._blank, _waiting(states.values())))
             return
-        # Side by side in the order of their names, so that none moves when another is faster.
+        # In the order of their names, so that no tile moves when another camera is faster.
         names = sorted(self._tiles)
         columns = math.ceil(math.sqrt(len(names)))
         rows = math.ceil(len(names) / columns)
@@ -156,7 +157,7 @@ class DisplaySink:
 
 
 def _waiting(states: Iterable[CameraState]) -> OverlayText:
-    """Before the first frame: what is known of each camera."""
+    """Return the text before the first frame: the state of each camera."""
     known = [f"{s.camera or s.endpoint}: {s}" for s in states if s.state is not State.CONNECTING]
     return OverlayText(("waiting for the first frame", *known))
 

@@ -1,4 +1,4 @@
-"""Overlay: a frame made fit for a screen, and the words drawn over it. No window here."""
+"""Overlay: a frame converted for a screen, and the text drawn over it. No window here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEMOSAIC: Final = {
     "GBRG": cv2.COLOR_BayerGBRG2BGR,
 }
 _LEAST_SHOWN: Final = 480
-"""Pixels of the longer side that the words need."""
+"""Pixels of the longer side that the text needs."""
 _WHITE: Final = (255, 255, 255)
 _RED: Final = (64, 64, 255)
 _MOST_RED_LINES: Final = 3
@@ -28,19 +28,19 @@ _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 
 @dataclass(frozen=True, slots=True)
 class OverlayText:
-    """The words over a picture."""
+    """The text over a picture."""
 
     lines: tuple[str, ...]
-    """ASCII; one line each, from the top."""
+    """In ASCII, from the top."""
     stale: str = ""
-    """Drawn in red, with a red frame around the picture; empty while frames come."""
+    """Warning in red, with a red border around the picture; empty while frames arrive."""
 
 
 def screen_picture(frame: Frame, max_width: int, max_height: int) -> NDArray[np.uint8]:
-    """Make a picture of `frame` that fits a screen.
+    """Convert `frame` to a picture that fits a screen.
 
-    Mosaics become colour, 2 channels show the first and 4 or more the first three as BGR,
-    significant bits are spread over 8, large pictures shrink and tiny ones grow by an integer.
+    Mosaics are demosaiced; of 2 channels the first is shown, of 4 or more the first three as BGR.
+    Significant bits are scaled to 8. Large pictures shrink, tiny ones grow by an integer factor.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def screen_picture(frame: Frame, max_width: int, max_height: int) -> NDArray[np.
     Returns
     -------
     ndarray, shape (H, W, 3), uint8
-        BGR; never shares memory with the frame.
+        BGR; a copy that shares no memory with the frame.
     """
     pixels = _shown_channels(frame)
     height, width = pixels.shape[:2]
@@ -80,14 +80,14 @@ def _shown_channels(frame: Frame) -> Pixels:
             pixels = np.ascontiguousarray(pixels[:, :, 0])
         elif channels > 3:
             pixels = np.ascontiguousarray(pixels[:, :, :3])
-    # Demosaicing looks at neighbours on both sides.
+    # Demosaicing needs neighbours on both sides.
     if frame.cfa and channels == 1 and min(pixels.shape[:2]) >= 3:
         return cast(Pixels, cv2.cvtColor(pixels, _DEMOSAIC[frame.cfa]))
     return pixels
 
 
 def draw_overlay(picture: NDArray[np.uint8], text: OverlayText) -> NDArray[np.uint8]:
-    """Draw `text` over a copy of `picture`.
+    """Draw `text` on a copy of `picture`.
 
     Parameters
     ----------
@@ -101,15 +101,15 @@ def draw_overlay(picture: NDArray[np.uint8], text: OverlayText) -> NDArray[np.ui
     """
     drawn = picture.copy()
     height, width = drawn.shape[:2]
-    # Hershey capitals are 21 units high; 0.5 is small print on a 640-pixel picture.
+    # Hershey capitals are 21 units high: at 0.5 small, but legible, on 640 pixels.
     size = min(0.8, max(0.4, width / 1280))
     step = round(36 * size)
     lines = [(line, _WHITE) for line in text.lines]
-    # A letter is about 20 units wide; what does not fit would be cut off at the edge.
+    # A letter is about 20 units wide; longer lines would be cut off at the edge.
     letters = max(16, int(width / (20 * size)))
     lines += [(line, _RED) for line in wrap(text.stale, letters)[:_MOST_RED_LINES]]
     band = drawn[: min(height, step * len(lines) + step // 2)]
-    band //= 3  # dark enough behind white on any picture
+    band //= 3  # dark enough for white text on any picture
     for number, (line, colour) in enumerate(lines):
         origin = (step // 3, step * (number + 1) - step // 6)
         cv2.putText(drawn, line, origin, _FONT, size, colour, 1 + (size > 0.6), cv2.LINE_AA)

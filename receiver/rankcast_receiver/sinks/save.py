@@ -1,4 +1,4 @@
-"""Sink `save`: one image file a frame, with what is known of the frame inside the file."""
+"""Sink `save`: one image file for each frame, which describes the frame in a text tag."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ _NAME: Final = re.compile(
     r"[a-z0-9_-]{1,35}_(?P<sequence>\d{9,20})_(?P<utc>\d{8}T\d{6}\.\d{6})Z\.(?:png|jpg|tiff)"
 )
 _CAMERA: Final = re.compile(r"[a-z0-9_-]{1,35}")
-"""With several senders a camera's name carries the number of its sender: 32 and "-16"."""
+"""A name has up to 32 characters; with several senders their number follows, up to "-16"."""
 _PART: Final = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{8}}\.part")
 _PART_AGE_S: Final = 3600
-"""A half-written file of that age was left by a killed process; a younger one may be in work."""
+"""An older part file was left by a killed process; a younger one may still be written."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SaveOptions(BaseModel):
-    """What `save` does."""
+    """Options of the save sink."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     folder: Path = Field(strict=False)
-    """Made if it does not exist."""
+    """Created if it does not exist."""
     format: Literal["png", "jpeg", "tiff"] = "png"
-    """JPEG takes 8 bits and 1 or 3 channels, PNG up to 4 channels, TIFF everything."""
+    """JPEG holds 8 bits and 1 or 3 channels, PNG up to 4 channels, TIFF everything."""
     every: int = Field(default=1, ge=1)
-    """Save the frames whose sequence is a multiple of this."""
+    """Save frames whose sequence is a multiple of this."""
     max_files: int = Field(default=0, ge=0)
-    """Keep at most so many files in the folder; 0 is no limit."""
+    """Number of files to keep in the folder; 0: no limit."""
     max_bytes: int = Field(default=0, ge=0)
-    """Keep at most so many bytes in the folder, but always the newest file; 0 is no limit."""
+    """Bytes to keep in the folder, at least the newest file; 0: no limit."""
     jpeg_quality: int = Field(default=95, ge=1, le=100)
     png_compression: int = Field(default=1, ge=0, le=9)
 
@@ -62,10 +62,10 @@ class _Kept:
 
 
 class SaveSink:
-    """Saves frames as ``CAMERA_SEQUENCE_UTC.SUFFIX``, whole or not at all.
+    """Saves each frame as ``CAMERA_SEQUENCE_UTC.SUFFIX``, completely or not at all.
 
-    The limits are those of the folder: they count every file of this naming scheme, also of
-    other cameras and earlier runs, and remove the oldest ones first. No other file is touched.
+    The limits apply to the folder: all files of this naming scheme count, including those of other
+    cameras and earlier runs, and the oldest are removed first. Other files are never touched.
 
     Parameters
     ----------
@@ -74,10 +74,11 @@ class SaveSink:
     Raises
     ------
     SinkError
-        If the folder cannot be made, listed or written.
+        If the folder cannot be created, listed or written to.
     """
 
     name = "save"
+    wants: Final = "frames"
 
     def __init__(self, options: SaveOptions) -> None:
         self.options = options
@@ -94,17 +95,17 @@ class SaveSink:
             probe.unlink()
             self._kept = _found(folder)
         except OSError as exc:
-            raise SinkError(f"{folder}: cannot save there: {exc.strerror or exc}") from exc
+            raise SinkError(f"cannot save to {folder}: {exc.strerror or exc}") from exc
         self._kept_bytes = sum(kept.size for kept in self._kept)
 
     def put(self, frame: Frame) -> bool:
-        """Save one frame if its sequence is due; see Sink.
+        """Save one frame if its sequence is a multiple of `every`; see Sink.
 
         Raises
         ------
         SinkError
-            If the format cannot hold the picture, the disk is full, the folder is gone, the
-            file exists already or an old file that must go cannot be removed.
+            If the format cannot hold the picture, the disk is full, the folder is gone, the file
+            exists already, or an old file over the limit cannot be removed.
         """
         if frame.sequence % self.options.every:
             return False
@@ -122,14 +123,14 @@ class SaveSink:
                 exclusive=True,
             )
         except FileExistsError as exc:
-            raise SinkError(f"{path}: exists already: does another receiver save there?") from exc
+            raise SinkError(f"{path} exists already: does another receiver save there?") from exc
         except ImageFileError as exc:
             raise SinkError(str(exc)) from exc
         self.saved += 1
         self.saved_bytes += size
         self._kept.append(_Kept(path, size))
         self._kept_bytes += size
-        # This frame is saved; what cannot be removed now refuses the next one.
+        # This frame is saved: an old file that cannot be removed fails the next one.
         with suppress(SinkError):
             self._remove_oldest()
         return True
@@ -139,7 +140,7 @@ class SaveSink:
         return True
 
     def close(self) -> None:
-        """Nothing to finish: every file is complete; see Sink."""
+        """Nothing to finish, as every file is complete; see Sink."""
 
     def _remove_oldest(self) -> None:
         while len(self._kept) > 1 and self._too_many():
@@ -147,7 +148,7 @@ class SaveSink:
             try:
                 oldest.path.unlink(missing_ok=True)
             except OSError as exc:
-                raise SinkError(f"{oldest.path}: cannot be removed: {exc.strerror}") from exc
+                raise SinkError(f"cannot remove {oldest.path}: {exc.strerror or exc}") from exc
             self._kept.popleft()
             self._kept_bytes -= oldest.size
 
@@ -157,7 +158,7 @@ class SaveSink:
 
 
 def _found(folder: Path) -> deque[_Kept]:
-    """List the files of earlier runs, oldest first, and remove what a killed run left half."""
+    """List the files of earlier runs, oldest first, and remove part files of killed runs."""
     found: list[tuple[str, int, _Kept]] = []
     now = time.time()
     with os.scandir(folder) as entries:
@@ -172,42 +173,42 @@ def _found(folder: Path) -> deque[_Kept]:
                     found.append((match["utc"], int(match["sequence"]), kept))
                 elif _PART.fullmatch(entry.name) and now - status.st_mtime > _PART_AGE_S:
                     os.unlink(entry.path)
-            except FileNotFoundError:  # removed meanwhile by another receiver
+            except FileNotFoundError:  # another receiver removed it
                 continue
     found.sort(key=lambda item: item[:2])
     return deque(kept for _, _, kept in found)
 
 
 def capture_time(frame: Frame) -> datetime:
-    """UTC time of capture, to the microsecond."""
+    """Return the UTC time of capture, to the microsecond."""
     return _EPOCH + timedelta(microseconds=frame.t_capture_utc_ns // 1000)
 
 
 def file_name(frame: Frame, format: str) -> str:  # noqa: A002 - the option's own name
-    """Name of the file of `frame`, from camera name, sequence and UTC time of capture only.
+    """Return the file name of `frame`: camera name, sequence and UTC time of capture.
 
     Raises
     ------
     SinkError
-        If the camera name is none.
+        If the camera name is not valid.
     """
     if not _CAMERA.fullmatch(frame.camera):
-        raise SinkError(f"got camera name {frame.camera!r:.60}, want 1 to 35 of a-z, 0-9, _ and -")
+        raise SinkError(f"camera name {frame.camera!r:.60} must be 1 to 35 of a-z, 0-9, _ and -")
     utc = capture_time(frame).strftime("%Y%m%dT%H%M%S.%fZ")
     return f"{frame.camera}_{frame.sequence:09d}_{utc}{_SUFFIXES[format]}"
 
 
 def describe(frame: Frame, *, lossy_file: bool) -> str:
-    """Text tag of a saved frame: one line of JSON in ASCII without control characters.
+    """Return the text tag of a saved frame: a line of ASCII JSON without control characters.
 
     Parameters
     ----------
     frame : Frame
     lossy_file : bool
-        True where the file format itself changes samples.
+        True if the file format changes samples.
     """
     coding = frame.coding
-    # Only an encoder that vouches for every bit, in a file that keeps them, is lossless.
+    # Lossless only if the codec kept every sample and the file format does, too.
     lossy = lossy_file or coding is None or coding.lossy
     values: dict[str, Any] = {
         "camera": frame.camera,
@@ -228,7 +229,7 @@ def describe(frame: Frame, *, lossy_file: bool) -> str:
         "meta": {key: _plain(value) for key, value in frame.meta.items()},
     }
     text = json.dumps(values, allow_nan=False)
-    # JSON escapes every control character but DEL.
+    # JSON escapes all control characters except DEL.
     return text.replace("\x7f", "\\u007f")
 
 

@@ -1,4 +1,4 @@
-"""Tile: one camera in the window, its newest frame and the words over it."""
+"""Tile: the newest frame of one camera in the window, and the text over it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rankcast_receiver.sinks.overlay import OverlayText, screen_picture
 from rankcast_receiver.stream import MOST_ERROR_NS, STALE_S, CameraState, State
 
 RATE_WINDOW_S: Final = 3.0
-"""Frame rate and bit rate are those of the last seconds."""
+"""Window over which frame rate and bit rate are averaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ class _Arrival:
 
 
 class Tile:
-    """The newest frame of one camera and how it came.
+    """The newest frame of one camera, and how frames arrived.
 
     Parameters
     ----------
     frame : Frame
     now_s : float
-        When it arrived.
+        Time of arrival.
     """
 
     def __init__(self, frame: Frame, now_s: float) -> None:
@@ -40,7 +40,7 @@ class Tile:
         self.put(frame, now_s)
 
     def put(self, frame: Frame, now_s: float) -> None:
-        """Take a newer frame."""
+        """Replace the frame by a newer one."""
         size = 0 if frame.coding is None else frame.coding.packet_bytes
         self._arrivals.append(_Arrival(now_s, size))
         self._arrived_s = now_s
@@ -49,21 +49,21 @@ class Tile:
         self._picture = None
 
     def picture(self, max_width: int, max_height: int) -> NDArray[np.uint8]:
-        """Return the picture, shape (H, W, 3), BGR, that fits; not to be modified."""
+        """Return the picture that fits, shape (H, W, 3), BGR; do not modify it."""
         if self._picture is None or self._size != (max_width, max_height):
             self._picture = screen_picture(self.frame, max_width, max_height)
             self._size = (max_width, max_height)
         return self._picture
 
     def text(self, now_s: float, now_ns: int, state: CameraState | None) -> OverlayText:
-        """Words over the picture.
+        """Return the text over the picture.
 
         Parameters
         ----------
         now_s, now_ns : float, int
-            Monotonic clock; the second is compared with capture times.
+            Monotonic clock, in seconds, and in nanoseconds to compare with capture times.
         state : CameraState or None
-            What is known of the camera; without it only its age is told.
+            State of the camera; without it the text has only the age.
         """
         frame = self.frame
         return OverlayText(
@@ -78,14 +78,15 @@ class Tile:
         silent_s = old_s = now_s - self._arrived_s
         captured_ns = self.frame.t_capture_here_ns
         if captured_ns is not None and self.frame.clock_error_ns <= MOST_ERROR_NS:
-            # It may have been old when it came here, and nobody has judged it since.
+            # It may have been old on arrival already.
             old_s = max(silent_s, (now_ns - captured_ns) / 1e9)
         if state is not None and state.state not in (State.LIVE, State.CONNECTING):
             if state.state is State.ENDED:
                 return "" if silent_s <= STALE_S else f"ENDED {silent_s:.0f} s ago"
             words = str(state) if state.state is not State.STALE else state.detail
             return f"STALE {old_s:.1f} s: {words}"
-        return f"STALE {old_s:.1f} s" if old_s > STALE_S else ""
+        stale_after_s = STALE_S if state is None else state.stale_after_s
+        return f"STALE {old_s:.1f} s" if old_s > stale_after_s else ""
 
     def _forget(self, now_s: float) -> None:
         while self._arrivals and now_s - self._arrivals[0].t_s > RATE_WINDOW_S:
@@ -93,8 +94,7 @@ class Tile:
 
     def _rates(self, now_s: float) -> str:
         self._forget(now_s)
-        # The oldest arrival starts the clock and counts for nothing else: n arrivals span
-        # n - 1 intervals.
+        # n arrivals span n - 1 intervals: the oldest only starts the clock.
         later = list(self._arrivals)[1:]
         seconds = now_s - self._arrivals[0].t_s if self._arrivals else 0.0
         if not later or seconds <= 0:
@@ -109,20 +109,20 @@ def _age(frame: Frame, now_ns: int) -> str:
         return "age unknown (clock not synchronised)"
     age_ns = now_ns - captured_ns
     if age_ns < -error_ns:
-        # A picture from the future: the sender's clock was stepped since the last pings.
+        # Captured in the future: the sender's clock was stepped since the last ping.
         return "age clock?"
     error = f" +-{error_ns / 1e6:.1f}" if error_ns else ""
     return f"age {max(0, age_ns) / 1e6:.0f}{error} ms"
 
 
 def describe_coding(frame: Frame) -> str:
-    """Codec, rank and quality of `frame` in a few words."""
+    """Return codec, rank and quality of `frame` in a few words."""
     coding = frame.coding
     if coding is None:
         return "not coded"
     words = [coding.codec]
     if coding.rank:
-        # Most pictures have one rank for all channels.
+        # Mostly one rank for all channels.
         ranks = dict.fromkeys(coding.rank)
         words.append("rank " + "/".join(str(rank) for rank in list(ranks)[:4]))
     if not coding.lossy:

@@ -61,6 +61,17 @@ def test_sequences_count_packets_and_a_refused_picture_leaves_no_hole() -> None:
     assert encoder.sequence == 2
 
 
+def test_an_encoded_packet_holds_the_bytes_of_encode_and_the_header_that_readers_unpack() -> None:
+    encoder = rankcast.Encoder("svd-patch", gop=2)
+    twin = rankcast.Encoder("svd-patch", gop=2)
+    twin.stream_id = encoder.stream_id
+    frames = [Frame(PIXELS.repeat(8, 0).repeat(8, 1), frame=n, t_capture_mono_ns=1) for n in (0, 1)]
+    packets = [encoder.encode_packet(frame, meta={"n": 1}) for frame in frames]
+    assert [packet.data for packet in packets] == [twin.encode(f, meta={"n": 1}) for f in frames]
+    assert [unpack(packet.data).header for packet in packets] == [p.header for p in packets]
+    assert [packet.header.kind for packet in packets] == [Kind.KEY, Kind.PREDICTED]
+
+
 def test_an_array_is_stamped_with_the_clocks_of_now() -> None:
     before_mono, before_utc = time.monotonic_ns(), time.time_ns()
     header = unpack(rankcast.Encoder("raw").encode(PIXELS)).header

@@ -1,4 +1,4 @@
-"""The counting sink."""
+"""The count sink."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rankcast_receiver.sinks import Sink
 from rankcast_receiver.sinks.count import CountSink
 
 
-def test_count_counts_frames_and_packet_bytes_and_never_ends_the_receiver() -> None:
+def test_count_counts_frames_and_packet_bytes_and_never_stops_the_receiver() -> None:
     sink: Sink = CountSink()
     pixels = np.zeros((2, 3), np.uint8)
     sink.put(Frame(pixels, coding=Coding("raw", packet_bytes=100)))

@@ -1,4 +1,4 @@
-"""The display: pictures fit for a screen, the words over them, and the window itself."""
+"""The display sink: pictures converted for a screen, the text over them, the window itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def picture(pixels: NDArray[Any], **changes: Any) -> NDArray[np.uint8]:
 
 
 class FakeScreen:
-    """A window that remembers what it was told."""
+    """A window that records what is shown."""
 
     def __init__(self) -> None:
         self.pictures: list[NDArray[np.uint8]] = []
@@ -60,7 +60,7 @@ class FakeScreen:
 
 
 class Clock:
-    """Both clocks of the display, moved by hand."""
+    """Both clocks of the display, set by the test."""
 
     def __init__(self) -> None:
         self.t_s = 100.0
@@ -89,12 +89,12 @@ def frame(sequence: int = 0, age_ms: int = 45, **changes: Any) -> Frame:
     return replace(one, **changes)
 
 
-def words(sink: DisplaySink, camera: str = "cam") -> OverlayText:
+def overlay(sink: DisplaySink, camera: str = "cam") -> OverlayText:
     states = {state.camera: state for state in sink._states()}
     return sink._tiles[camera].text(sink._now_s(), sink._now_ns(), states.get(camera))
 
 
-def test_eight_bit_colour_and_grey_pass_as_they_are() -> None:
+def test_eight_bit_colour_and_grey_are_shown_unchanged() -> None:
     colour = np.random.default_rng(1).integers(0, 256, (500, 600, 3), np.uint8)
     assert np.array_equal(picture(colour), colour)
     grey = np.ascontiguousarray(colour[:, :, 0])
@@ -103,7 +103,7 @@ def test_eight_bit_colour_and_grey_pass_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("bits", [10, 12, 16])
-def test_sixteen_bits_are_spread_by_their_significant_bits(bits: int) -> None:
+def test_sixteen_bits_are_scaled_by_their_significant_bits(bits: int) -> None:
     pixels = np.zeros((500, 600), np.uint16)
     pixels[:, 300:] = (1 << bits) - 1
     shown = picture(pixels, significant_bits=0 if bits == 16 else bits)
@@ -111,7 +111,7 @@ def test_sixteen_bits_are_spread_by_their_significant_bits(bits: int) -> None:
     assert (shown[0, 0, 0], shown[0, -1, 0]) == (0, 255)
 
 
-def test_few_significant_bits_of_eight_are_spread_too() -> None:
+def test_few_significant_bits_of_eight_are_scaled_too() -> None:
     shown = picture(np.full((500, 600), 15, np.uint8), significant_bits=4)
     assert shown[0, 0, 0] == 255
 
@@ -129,7 +129,7 @@ def test_a_red_scene_under_any_mosaic_is_shown_red(
     assert (blue, green, red) == (0, 0, 255)
 
 
-def test_a_mosaic_too_small_to_demosaic_is_shown_as_it_is() -> None:
+def test_a_mosaic_too_small_to_demosaic_is_shown_as_grey() -> None:
     assert picture(np.full((2, 2), 9, np.uint8), cfa="RGGB").max() == 9
 
 
@@ -162,12 +162,12 @@ def test_the_overlay_is_drawn_on_a_copy_and_says_stale_in_red() -> None:
     assert (calm.max(axis=2) - calm.min(axis=2)).max() == 0, "white on grey has no colour"
     assert tuple(alarm[-1, 5]) == (64, 64, 255)
     red = (alarm[:, :, 2] > 200) & (alarm[:, :, 0] < 100)
-    assert red[3:-3, 3:-3].sum() > 50, "the word itself"
-    assert calm[:40].max() > 230, "white words at the top"
+    assert red[3:-3, 3:-3].sum() > 50, "the text itself"
+    assert calm[:40].max() > 230, "white text at the top"
     assert (calm[150:] == 100).all(), "the picture below is untouched"
 
 
-def test_long_words_are_wrapped_and_stay_on_the_picture() -> None:
+def test_long_warnings_are_wrapped_and_stay_on_the_picture() -> None:
     grey = np.full((300, 640, 3), 100, np.uint8)
     short = draw_overlay(grey, OverlayText(("cam",), stale="STALE 2.0 s"))
     long = draw_overlay(grey, OverlayText(("cam",), stale="STALE 2.0 s: " + "many words " * 30))
@@ -177,17 +177,17 @@ def test_long_words_are_wrapped_and_stay_on_the_picture() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 900, 3), (900, 1, 3)])
-def test_the_overlay_survives_pictures_that_hold_no_word(shape: tuple[int, ...]) -> None:
+def test_the_overlay_accepts_pictures_too_small_for_text(shape: tuple[int, ...]) -> None:
     assert draw_overlay(np.zeros(shape, np.uint8), OverlayText(("x",), "y")).shape == shape
 
 
-def test_the_words_name_rates_codec_rank_quality_and_age() -> None:
+def test_the_text_has_rates_codec_rank_quality_and_age() -> None:
     sink, screen, clock = display()
     for sequence in range(21):
         sink.put(frame(sequence, age_ms=45 - sequence * 50))
         clock.t_s += 0.05
     clock.t_s -= 0.05
-    assert words(sink) == OverlayText(
+    assert overlay(sink) == OverlayText(
         ("cam #20   20.0 fps   20.00 Mbit/s", "svd  rank 51  38.2 dB   age 45 ms")
     )
     assert sink.shown == 21
@@ -201,17 +201,17 @@ def test_rates_forget_what_is_older_than_the_window() -> None:
     for sequence in range(1, 12):
         clock.t_s += 1.0
         sink.put(frame(sequence))
-    assert "1.0 fps   1.00 Mbit/s" in words(sink).lines[0]
+    assert "1.0 fps   1.00 Mbit/s" in overlay(sink).lines[0]
     assert len(sink._tiles["cam"]._arrivals) <= 4
 
 
-def test_a_picture_without_successor_turns_stale_and_its_age_grows() -> None:
+def test_a_frame_without_a_successor_turns_stale_and_its_age_grows() -> None:
     sink, screen, clock = display()
     sink.put(frame())
     clock.t_s += 0.95 * STALE_S
-    assert words(sink).stale == ""
+    assert overlay(sink).stale == ""
     clock.t_s += 1.55
-    assert words(sink) == OverlayText(
+    assert overlay(sink) == OverlayText(
         ("cam #0   -- fps   -- Mbit/s", "svd  rank 51  38.2 dB   age 2545 ms"), stale="STALE 2.5 s"
     )
     before = len(screen.pictures)
@@ -219,16 +219,16 @@ def test_a_picture_without_successor_turns_stale_and_its_age_grows() -> None:
     assert len(screen.pictures) == before + 1
     assert tuple(screen.pictures[-1][-1, 5]) == (64, 64, 255)
     sink.put(frame(1, age_ms=45 - 2500))
-    assert words(sink).stale == ""
+    assert overlay(sink).stale == ""
 
 
 @pytest.mark.parametrize("state", [State.LIVE, State.STALE])
-def test_a_picture_that_was_old_when_it_came_is_never_shown_as_live(state: State) -> None:
+def test_a_frame_that_is_old_on_arrival_is_never_shown_as_live(state: State) -> None:
     sink, _, _ = display(CameraState("cam", "tcp://10.0.0.5:5555", state, "frames come late"))
     sink.put(frame(age_ms=1400))
-    assert words(sink).stale.startswith("STALE 1.4 s")
+    assert overlay(sink).stale.startswith("STALE 1.4 s")
     sink.put(frame(1, age_ms=1400, clock_error_ns=600_000_000))
-    assert words(sink).stale == ("" if state is State.LIVE else "STALE 0.0 s: frames come late")
+    assert overlay(sink).stale == ("" if state is State.LIVE else "STALE 0.0 s: frames come late")
 
 
 def test_idle_is_cheap_when_called_too_often() -> None:
@@ -240,20 +240,22 @@ def test_idle_is_cheap_when_called_too_often() -> None:
     assert len(screen.pictures) <= 12
 
 
-def test_a_picture_from_the_future_shows_that_the_clocks_differ() -> None:
+def test_a_frame_from_the_future_shows_that_the_clocks_differ() -> None:
     sink, _, _ = display()
     sink.put(frame(age_ms=-300))
-    assert words(sink).lines[1].endswith("age clock?")
+    assert overlay(sink).lines[1].endswith("age clock?")
     sink.put(frame(1, t_capture_here_ns=None))
-    assert words(sink).lines[1].endswith("age unknown (clock not synchronised)")
+    assert overlay(sink).lines[1].endswith("age unknown (clock not synchronised)")
 
 
 def test_an_age_from_a_measured_clock_has_its_error_bar() -> None:
     sink, _, _ = display()
     sink.put(frame(clock_error_ns=2_300_000))
-    assert words(sink).lines[1].endswith("age 45 +-2.3 ms")
+    assert overlay(sink).lines[1].endswith("age 45 +-2.3 ms")
     sink.put(frame(1, age_ms=-2, clock_error_ns=2_300_000))
-    assert words(sink).lines[1].endswith("age 0 +-2.3 ms"), "within the error it is no wrong clock"
+    assert overlay(sink).lines[1].endswith("age 0 +-2.3 ms"), (
+        "within the error the clock is not wrong"
+    )
 
 
 @pytest.mark.parametrize(
@@ -269,23 +271,23 @@ def test_an_age_from_a_measured_clock_has_its_error_bar() -> None:
         (State.ENDED, "", 5.0, "ENDED 5 s ago"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_stands_in_red_over_the_last_picture(
+def test_a_problem_is_shown_in_red_over_the_last_frame(
     state: State, detail: str, after_s: float, want: str
 ) -> None:
     sink, _, clock = display(CameraState("cam", "tcp://10.0.0.5:5555", state, detail))
     sink.put(frame())
     clock.t_s += after_s
-    assert words(sink).stale == want
+    assert overlay(sink).stale == want
 
 
-def test_before_the_first_frame_the_window_says_what_is_wrong() -> None:
+def test_before_the_first_frame_the_window_shows_the_problem() -> None:
     state = CameraState("", "tcp://10.0.0.5:5555", State.KEY_REFUSED, "unknown key")
     _, plain, _ = display()
     _, told, _ = display(state)
     assert not np.array_equal(plain.pictures[0], told.pictures[0])
 
 
-def test_several_cameras_stand_side_by_side_each_with_its_own_words() -> None:
+def test_several_cameras_are_shown_side_by_side_each_with_its_own_text() -> None:
     dead = CameraState("right", "tcp://10.0.0.5:5555", State.CAMERA_DEAD)
     sink, screen, clock = display(dead)
     sink.put(frame(camera="right"))
@@ -316,7 +318,7 @@ def test_the_coding_in_a_few_words(coding: Coding | None, want: str) -> None:
     assert describe_coding(frame(coding=coding)) == want
 
 
-def test_q_and_closing_the_window_end_the_receiver() -> None:
+def test_q_and_closing_the_window_stop_the_receiver() -> None:
     sink, screen, clock = display()
     assert sink.idle()
     clock.t_s += 1
@@ -327,7 +329,7 @@ def test_q_and_closing_the_window_end_the_receiver() -> None:
     assert not sink.idle()
 
 
-def test_display_is_a_sink_that_closes_twice() -> None:
+def test_display_is_a_sink_that_may_be_closed_twice() -> None:
     sink, screen, _ = display()
     taken: Sink = sink
     assert taken.name == "display"
@@ -420,6 +422,6 @@ def test_the_real_window_opens_shows_and_ends_on_a_key(key: str) -> None:
     assert "600x500" in done.stdout
 
 
-def test_the_window_fits_what_display_needs_of_it() -> None:
+def test_the_window_has_every_method_that_display_calls() -> None:
     wanted = {name for name in vars(FakeScreen) if not name.startswith("_")}
     assert wanted <= set(vars(Window))

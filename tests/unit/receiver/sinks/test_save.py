@@ -1,4 +1,4 @@
-"""The saving sink: names, tags, limits of the folder, and disks that fail."""
+"""The save sink: file names, tags, limits of the folder, and failing disks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_name_is_made_of_camera_sequence_and_utc_time(tmp_path: Path) -> Non
     assert np.array_equal(read_image(next(tmp_path.iterdir())), PIXELS)
 
 
-def test_the_tag_says_what_is_known_of_the_frame(tmp_path: Path) -> None:
+def test_the_tag_describes_the_frame(tmp_path: Path) -> None:
     meta = {"serial": "A17\n\x1b[31m\x7f\x85", "raw": b"\x00\xff", "nan": float("nan"), "n": None}
     sink = SaveSink(SaveOptions(folder=tmp_path))
     sink.put(frame(7, significant_bits=7, cfa="", device_frame_id=9, device_time_ns=10, meta=meta))
@@ -202,7 +202,7 @@ def test_limits_touch_no_file_of_another_naming_scheme(tmp_path: Path) -> None:
     assert len(left) == len(foreign) + 2
 
 
-def test_old_halves_of_a_killed_run_are_removed_and_young_ones_stay(tmp_path: Path) -> None:
+def test_old_part_files_of_a_killed_run_are_removed_and_young_ones_stay(tmp_path: Path) -> None:
     old, young, foreign = (
         tmp_path / ".cam_000000001_20261120T125655.123456Z.png.0123abcd.part",
         tmp_path / ".cam_000000002_20261120T125655.123456Z.png.0123abcd.part",
@@ -235,7 +235,7 @@ def test_a_full_disk_costs_one_frame_and_leaves_nothing_half_written(
     assert len(names(tmp_path)) == 1
 
 
-def test_a_folder_that_vanishes_is_a_sink_error_and_may_come_back(tmp_path: Path) -> None:
+def test_a_folder_that_vanishes_is_a_sink_error_and_may_reappear(tmp_path: Path) -> None:
     folder = tmp_path / "share"
     sink = SaveSink(SaveOptions(folder=folder))
     folder.rename(tmp_path / "gone")
@@ -246,7 +246,7 @@ def test_a_folder_that_vanishes_is_a_sink_error_and_may_come_back(tmp_path: Path
     assert sink.saved == 1
 
 
-def test_an_old_file_that_cannot_go_refuses_the_new_one(
+def test_an_old_file_that_cannot_be_removed_fails_the_next_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sink = SaveSink(SaveOptions(folder=tmp_path, max_files=1))
@@ -261,24 +261,24 @@ def test_an_old_file_that_cannot_go_refuses_the_new_one(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", refuse)
-        sink.put(frame(1))  # this one is saved before the old one is found to be stuck
-        with pytest.raises(SinkError, match="cannot be removed: Permission denied"):
+        sink.put(frame(1))  # saved before the removal of the old one fails
+        with pytest.raises(SinkError, match=r"cannot remove .*: Permission denied"):
             sink.put(frame(2))
     assert sink.saved == 2
     sink.put(frame(3))
     assert [name[:13] for name in names(tmp_path)] == ["cam_000000003"]
 
 
-def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_prevents_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(SinkError, match="cannot save there") as caught:
+    with pytest.raises(SinkError, match="cannot save to") as caught:
         SaveSink(SaveOptions(folder=tmp_path / "file" / "folder"))
     assert caught.value.exit_code == 1
-    with pytest.raises(SinkError, match="cannot save there"):
+    with pytest.raises(SinkError, match="cannot save to"):
         SaveSink(SaveOptions(folder=Path("/proc/rankcast")))
 
 
-def test_a_camera_name_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_camera_name_is_refused(tmp_path: Path) -> None:
     sink = SaveSink(SaveOptions(folder=tmp_path))
     with pytest.raises(SinkError, match="camera name"):
         sink.put(frame(0, camera="../cam"))
@@ -320,7 +320,7 @@ def test_the_folder_may_be_text_as_in_a_settings_file(tmp_path: Path) -> None:
     assert SaveOptions.model_validate({"folder": str(tmp_path)}).folder == tmp_path
 
 
-def test_save_never_ends_the_receiver_and_closes_twice(tmp_path: Path) -> None:
+def test_save_never_stops_the_receiver_and_may_be_closed_twice(tmp_path: Path) -> None:
     sink = SaveSink(SaveOptions(folder=tmp_path))
     assert sink.name == "save"
     assert sink.idle()
@@ -340,7 +340,7 @@ def test_two_receivers_in_one_folder_never_count_a_file_that_the_other_wrote(
         monkeypatch.setattr(os, "link", no_links)
     sinks = [SaveSink(SaveOptions(folder=tmp_path)) for _ in range(2)]
     together = threading.Barrier(2)
-    refused: list[str] = []
+    errors: list[str] = []
 
     def receive(sink: SaveSink) -> None:
         for sequence in range(30):
@@ -348,14 +348,14 @@ def test_two_receivers_in_one_folder_never_count_a_file_that_the_other_wrote(
             try:
                 sink.put(frame(sequence))
             except SinkError as exc:
-                refused.append(str(exc))
+                errors.append(str(exc))
 
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(receive, sink) for sink in sinks]:
             done.result()
     assert len(names(tmp_path)) == 30
     assert sum(sink.saved for sink in sinks) == 30
-    assert len(refused) == 30
-    assert all("exists already: does another receiver save there?" in said for said in refused)
+    assert len(errors) == 30
+    assert all("exists already: does another receiver save there?" in error for error in errors)
     for path in tmp_path.iterdir():
         assert np.array_equal(read_image(path), PIXELS)

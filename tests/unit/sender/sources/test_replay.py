@@ -203,7 +203,7 @@ def test_names_from_disk_are_made_printable(tmp_path: Path) -> None:
     (tmp_path / "a.png").rename(tmp_path / "\x1b[31mred\n.png")
     with replay(tmp_path / "\x1b[31mred\n.png") as source:
         (frame,) = source
-        assert frame.meta["file"] == "?[31mred?.png"
+        assert frame.meta["file"] == r"\x1b[31mred\n.png"
         assert source.description.isprintable()
 
 

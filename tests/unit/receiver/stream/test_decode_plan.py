@@ -13,14 +13,26 @@ from hypothesis import strategies as st
 
 import rankcast
 from rankcast.errors import NeedKeyframe
-from rankcast.frame import Pixels
-from rankcast.runtime import SKIPPED_AS_OLD, STOPPED, WAITING_FOR_KEYFRAME, Ledger
-from rankcast.wire import Kind, Limits, Packet, unpack
-from rankcast_receiver.stream import DECODE_BUDGET_S, CameraStream, decode_newest
-from rankcast_receiver.stream.backlog import Backlog
+from rankcast.frame import Frame, Pixels
+from rankcast.runtime import SKIPPED_AS_OLD, STOPPED, WAITING_FOR_KEYFRAME
+from rankcast.wire import Kind, Packet, unpack
+from rankcast_receiver.stream import (
+    DECODE_BUDGET_S,
+    CameraKey,
+    CameraStates,
+    CameraStream,
+    LinkFacts,
+    PacketBatch,
+    SenderStreams,
+    StreamDecoder,
+    StreamOptions,
+)
+from rankcast_receiver.stream.decode_plan import References
 from support.fakes import picture
+from support.received import received
 
 PERIOD_S = 1 / 30
+DECODER = "rankcast_receiver.stream.picture_decoder.Decoder"
 
 
 class Clock:
@@ -90,13 +102,17 @@ def slowed(
 ) -> tuple[CameraStream, SlowDecoder, Clock]:
     clock = Clock()
     decoder = SlowDecoder(clock, cost_s, kept)
-    monkeypatch.setattr("rankcast_receiver.stream.camera_stream.Decoder", lambda *_, **__: decoder)
-    return CameraStream("cam", Limits(), Ledger(), live=live, now_s=clock), decoder, clock
+    monkeypatch.setattr(DECODER, lambda *_, **__: decoder)
+    return CameraStream("cam", StreamOptions(live=live), now_s=clock), decoder, clock
 
 
-def accept(stream: CameraStream, made: Sequence[Packet]) -> None:
-    for packet in made:
-        assert stream.accept(packet)
+def decode(
+    stream: CameraStream, made: Sequence[Packet], budget_s: float = DECODE_BUDGET_S
+) -> Frame | None:
+    """Return the frame of one turn with these packets, all of which must be new."""
+    decoded = stream.decode([received(packet) for packet in made], budget_s)
+    assert [item.packet for item in decoded.packets] == list(made)
+    return decoded.frame
 
 
 def test_frames_that_no_newer_one_rests_on_are_not_decoded(
@@ -104,10 +120,8 @@ def test_frames_that_no_newer_one_rests_on_are_not_decoded(
 ) -> None:
     stream, decoder, _ = slowed(monkeypatch, 0.001, lambda sequence: sequence % 2 == 0)
     made = every_second_kept(12)
-    accept(stream, made[:2])
-    first = stream.decode()
-    accept(stream, made[2:])
-    second = stream.decode()
+    first = decode(stream, made[:2])
+    second = decode(stream, made[2:])
     assert first is not None
     assert second is not None
     assert (first.sequence, second.sequence) == (1, 11)
@@ -122,10 +136,8 @@ def test_a_chain_that_ends_outside_the_list_is_decoded_where_the_decoder_holds_i
     """Frame 1 was predicted from 0 and not kept: what the decoder holds is still frame 0."""
     stream, decoder, _ = slowed(monkeypatch, 0.001, lambda sequence: sequence != 1)
     made = packets([None, 0, 0, 2])
-    accept(stream, made[:2])
-    assert stream.decode() is not None
-    accept(stream, made[2:])
-    assert stream.decode() is not None
+    assert decode(stream, made[:2]) is not None
+    assert decode(stream, made[2:]) is not None
     assert decoder.sequences == [0, 1, 2, 3]
 
 
@@ -134,10 +146,8 @@ def test_after_a_loss_the_newest_frame_that_can_be_rebuilt_is_shown(
 ) -> None:
     stream, decoder, _ = slowed(monkeypatch, 0.001)
     made = all_kept(8)
-    accept(stream, made[:1])
-    assert stream.decode() is not None
-    accept(stream, [made[1], made[2], *made[4:]])  # frame 3 is lost
-    frame = stream.decode()
+    assert decode(stream, made[:1]) is not None
+    frame = decode(stream, [made[1], made[2], *made[4:]])  # frame 3 is lost
     assert frame is not None
     assert frame.sequence == 2
     assert decoder.sequences == [0, 1, 2]
@@ -150,8 +160,7 @@ def test_where_every_frame_counts_every_frame_is_decoded_however_long_it_takes(
 ) -> None:
     stream, decoder, _ = slowed(monkeypatch, 1.0, lambda sequence: sequence % 2 == 0, live=False)
     for packet in every_second_kept(20):
-        accept(stream, [packet])
-        assert stream.decode() is not None
+        assert decode(stream, [packet]) is not None
     assert decoder.sequences == list(range(20))
     assert stream.ledger.balance().lost == {}
     assert not stream.overloaded
@@ -162,18 +171,15 @@ def test_what_takes_longer_than_the_budget_is_dropped_and_the_next_key_frame_wai
 ) -> None:
     stream, decoder, clock = slowed(monkeypatch, DECODE_BUDGET_S / 4)
     made = packets([None, *range(29), None, 30])
-    accept(stream, made[:12])
-    frame = stream.decode()
+    frame = decode(stream, made[:12])
     assert frame is not None
     assert frame.sequence == 3, "four are the budget"
     assert stream.overloaded
     assert stream.waiting_for_keyframe
     before = clock.now_s
-    accept(stream, made[12:30])
-    assert stream.decode() is None
+    assert decode(stream, made[12:30]) is None
     assert clock.now_s == before, "the decoder is not even asked"
-    accept(stream, made[30:])
-    frame = stream.decode()
+    frame = decode(stream, made[30:])
     assert frame is not None
     assert frame.sequence == 31
     assert not stream.waiting_for_keyframe
@@ -191,8 +197,7 @@ def test_the_last_picture_is_not_dropped_where_it_is_the_only_one_left(
 ) -> None:
     """Of a triggered camera the next may come much later."""
     stream, _, _ = slowed(monkeypatch, 2 * DECODE_BUDGET_S)
-    accept(stream, all_kept(2))
-    frame = stream.decode()
+    frame = decode(stream, all_kept(2))
     assert frame is not None
     assert frame.sequence == 1
     assert not stream.overloaded
@@ -207,8 +212,7 @@ def test_it_is_said_every_ten_seconds_at_most_that_decoding_is_too_slow(
     told = []
     while clock.now_s - began < 24.9:
         begin = 5 * len(told)
-        accept(stream, made[begin : begin + 5])
-        stream.decode()
+        decode(stream, made[begin : begin + 5])
         told.append(len(caplog.records))
     assert told[0] == 1
     assert told[-1] == 3
@@ -226,8 +230,7 @@ def test_a_stop_is_obeyed_before_the_next_picture(monkeypatch: pytest.MonkeyPatc
         asked.append(len(decoder.sequences))
         return len(decoder.sequences) == 3
 
-    accept(stream, all_kept(10))
-    frame = stream.decode(stopped=stopped)
+    frame = stream.decode([received(packet) for packet in all_kept(10)], stopped=stopped).frame
     assert frame is not None
     assert frame.sequence == 2
     assert asked == [0, 1, 2, 3]
@@ -240,22 +243,23 @@ def test_a_camera_that_cannot_be_followed_leaves_the_others_their_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr("rankcast_receiver.stream.camera_stream.time.monotonic", clock)
-    streams, decoders = [], []
-    for cost_s, count in ((4 / 64, 15), (1 / 64, 3), (1 / 64, 2)):
-        decoder = SlowDecoder(clock, cost_s, lambda _: True)
-        monkeypatch.setattr(
-            "rankcast_receiver.stream.camera_stream.Decoder", lambda *_, made=decoder, **__: made
-        )
-        stream = CameraStream("cam", Limits(), Ledger(), now_s=clock)
-        accept(stream, all_kept(count))
-        streams.append(stream)
-        decoders.append(decoder)
+    decoders = [SlowDecoder(clock, cost_s, lambda _: True) for cost_s in (4 / 64, 1 / 64, 1 / 64)]
+    # Each stream makes one, and another when it begins; the shortest backlog begins first.
+    made = iter([*decoders, *reversed(decoders)])
+    monkeypatch.setattr(DECODER, lambda *_, **__: next(made))
+    sender = SenderStreams("tcp://192.0.2.1:5555", now_s=clock)
+    waiting = {
+        CameraKey(0, name): [received(packet, name) for packet in all_kept(count)]
+        for name, count in (("slow", 15), ("left", 3), ("right", 2))
+    }
+    decoder = StreamDecoder([sender], CameraStates(), budget_s=16 / 64, now_s=clock)
     began = clock.now_s
-    frames = decode_newest(streams, 16 / 64, lambda: False)
-    assert [frame.sequence for frame in frames] == [1, 2, 2]
+    turns = decoder.decode(PacketBatch(waiting, {}, [LinkFacts()]))
+    shown = [turn.frame.sequence for turn in turns if turn.frame is not None]
+    assert shown == [1, 2, 2]
     assert clock.now_s - began == 17 / 64
-    assert [stream.overloaded for stream in streams] == [True, False, False]
+    overloaded = {name: stream.overloaded for name, stream in sender.streams.items()}
+    assert overloaded == {"slow": True, "left": False, "right": False}
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=30))
@@ -264,14 +268,10 @@ def test_what_is_needed_is_always_a_chain_from_what_is_held_to_the_newest(
 ) -> None:
     """`steps` back to the reference, and whether the packet arrives."""
     made = packets([None, *(max(0, n + 1 - back) for n, (back, _) in enumerate(steps))])
-    backlog = Backlog()
-    backlog.decoded(made[0].header)
+    references = References()
+    references.note_decoded(made[0].header)
     arrived = [packet for packet, (_, came) in zip(made[1:], steps, strict=True) if came]
-    for packet in arrived:
-        assert backlog.add(packet) == 0
-    assert len(backlog) == len(arrived)
-    work = backlog.take_newest()
-    assert len(backlog) == 0
+    work = references.plan(arrived)
     assert len(work.needed) + work.skipped + len(work.unrooted) == len(arrived)
     before = 0
     for packet in work.needed:
@@ -293,10 +293,9 @@ def test_pictures_come_out_as_they_were_sent_when_many_wait_and_half_of_them_are
     made = [unclocked(unpack(encoder.encode(np.roll(ramp, n % 8, axis=1)))) for n in range(16)]
     every = rankcast.Decoder()
     wanted = [every.decode_packet(packet) for packet in made]
-    stream = CameraStream("cam", Limits(), Ledger())
+    stream = CameraStream("cam")
     for first, last in ((0, 0), (1, 1), (2, 6), (7, 7), (8, 15)):
-        accept(stream, made[first : last + 1])
-        frame = stream.decode(budget_s=60.0)
+        frame = decode(stream, made[first : last + 1], 60.0)
         assert frame is not None
         assert frame.sequence == last
         assert np.array_equal(frame.pixels, wanted[last])

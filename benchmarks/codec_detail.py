@@ -1,12 +1,11 @@
-"""What the benchmark says: figures against the bars of the issue, in Markdown and as a plot."""
+"""The detail behind the figures of `codec.py`: every picture and clip, as tables and curves."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import matplotlib as mpl
 from codec_rate import OURS
@@ -15,87 +14,6 @@ mpl.use("Agg")  # before pyplot: there may be no screen
 
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A figure that the codec is to stay below."""
-
-    path: str
-    """Where the figure lies in the results, keys joined by ``/``."""
-    what: str
-    bar: float | None
-    goal: float
-    unit: str = ""
-
-
-_HD = "speed/scenes/1920x1080 moving/threads/2"
-
-BARS = (
-    Bar("stills/mean_ratio/jpeg", "stills, of libjpeg-turbo, 0.25 to 2 bit/pixel", 0.75, 0.62),
-    Bar("stills/mean_ratio/webp", "the same of WebP", 1.05, 0.90),
-    Bar("clips/geometric_mean/video/mjpeg", "video clips, of MJPEG", 0.10, 0.05),
-    Bar("clips/geometric_mean/all/mjpeg", "video clips and sequences, of MJPEG", 0.10, 0.05),
-    Bar("clips/geometric_mean/video/x264-ultrafast", "video clips, of x264 ultrafast", 1.05, 0.60),
-    Bar("clips/geometric_mean/all/x264-ultrafast", "and sequences, of x264 ultrafast", 1.05, 0.60),
-    Bar("clips/geometric_mean/video/x264-veryfast", "video clips, of x264 veryfast", None, 1.00),
-    Bar("clips/geometric_mean/all/x264-veryfast", "and sequences, of x264 veryfast", None, 1.00),
-    Bar("noisy/worst_ratio", "noisy sequences, of JPEG at 38 dB, the worst", 0.6, 0.4),
-    Bar("deep/geometric_mean/jpeg2000", "deep frames, of JPEG 2000, 1 to 6 bit/pixel", 1.05, 0.90),
-    Bar("lossless/geometric_mean/all", "lossless, of PNG", 0.90, 0.75),
-    Bar(f"{_HD}/encode predicted/p50_ms", "1080p, 2 threads: encode predicted, p50", 15, 6, "ms"),
-    Bar("speed/cpu_of_veryfast", "the same, CPU a frame, of x264 veryfast", 1.2, 0.5),
-    Bar(f"{_HD}/encode key/p50_ms", "the same, encode key frame", 60, 35, "ms"),
-    Bar(f"{_HD}/decode predicted/p50_ms", "the same, decode predicted", 12, 5, "ms"),
-    Bar(f"{_HD}/decode key/p50_ms", "the same, decode key frame", 45, 20, "ms"),
-    Bar(
-        "speed/scenes/1920x1080 noisy/threads/2/encode predicted/p50_ms",
-        "the same with noise of sigma 2: encode predicted", 40, 15, "ms",
-    ),
-    Bar("memory/over_mb", "memory of the 1080p encoder over its libraries", 250, 120, "MB"),
-)  # fmt: skip
-
-
-def figure_at(results: Mapping[str, Any], path: str) -> float | None:
-    """Follow `path` into the results; None where it was not measured."""
-    value: Any = results
-    for key in path.split("/"):
-        if not isinstance(value, Mapping) or key not in value:
-            return None
-        value = value[key]
-    return None if value is None else float(value)
-
-
-def add_ratios(results: dict[str, Any]) -> None:
-    """Fill in the ratio of CPU times, measured in one run on the same frames."""
-    ours = figure_at(results, f"{_HD}/encode predicted/cpu_p50_ms")
-    theirs = figure_at(results, f"{_HD}/x264-veryfast encode/cpu_p50_ms")
-    if ours is not None and theirs:
-        results["speed"]["cpu_of_veryfast"] = round(ours / theirs, 3)
-    ours = figure_at(results, f"{_HD}/encode predicted/cpu_min_ms")
-    theirs = figure_at(results, f"{_HD}/x264-veryfast encode/cpu_min_ms")
-    if ours is not None and theirs:
-        results["speed"]["cpu_of_veryfast_fastest"] = round(ours / theirs, 3)
-
-
-def verdicts(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every bar with what was measured."""
-    rows = []
-    for bar in BARS:
-        value = figure_at(results, bar.path)
-        if value is None:
-            met = "not measured"
-        elif value <= bar.goal:
-            met = "goal"
-        elif bar.bar is None:
-            met = "reported"
-        else:
-            met = "bar" if value <= bar.bar else "missed"
-        rows.append(
-            {"what": bar.what, "path": bar.path, "measured": value, "bar": bar.bar,
-             "goal": bar.goal, "unit": bar.unit, "met": met}
-        )  # fmt: skip
-    return rows
 
 
 def _shown(value: float | None, unit: str = "") -> str:
@@ -112,29 +30,18 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """The report: bars first, then where the figures come from."""
+    """Return the tables of all sections that were measured."""
     run = results["run"]
     parts = [
-        f"# Codec `{run['codec']}`\n\n{run['source']}. Bytes are those of complete packets and"
-        " files at equal luma PSNR; times are medians, each coder in turn on the same frames.\n",
-        _table(
-            ["what", "measured", "bar", "goal", "met"],
-            [
-                [r["what"], _shown(r["measured"], r["unit"]),
-                 "report" if r["bar"] is None else f"{r['bar']:g} {r['unit']}".strip(),
-                 f"{r['goal']:g} {r['unit']}".strip(), r["met"]]
-                for r in results["bars"]
-            ],
-        ),
-    ]  # fmt: skip
+        f"# Codec `{run['codec']}`\n\nBytes are those of complete packets and files at equal luma"
+        " PSNR.\n"
+    ]
     for name, section in (
         ("stills", _stills), ("clips", _clips), ("noisy", _noisy), ("deep", _deep),
-        ("lossless", _lossless), ("speed", _speed),
+        ("lossless", _lossless),
     ):  # fmt: skip
         if name in results:
             parts.append(section(results[name]))
-    if "speed" in results:
-        parts.append(_machine(run, results["speed"]["two_threads_gain"]))
     return "\n".join(parts)
 
 
@@ -146,7 +53,7 @@ def _decibel(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2f} dB"
 
 
-_VERSUS = (
+_VERSUS: Final = (
     ("bd_rate_percent", "BD-rate", _percent),
     ("bd_rate_with_chroma_percent", "with chroma", _percent),
     ("chroma_gain_db", "chroma at equal luma", _decibel),
@@ -154,7 +61,7 @@ _VERSUS = (
 
 
 def _versus(groups: Mapping[str, Mapping[str, Any]], peers: list[str]) -> str:
-    """The table of Bjontegaard deltas."""
+    """Return the table of Bjontegaard deltas."""
     rows = [
         [name, *(show(found[peer][what]) for peer in peers for what, _, show in _VERSUS)]
         for name, found in groups.items()
@@ -282,38 +189,7 @@ def _lossless(found: Mapping[str, Any]) -> str:
     )
 
 
-def _speed(found: Mapping[str, Any]) -> str:
-    stages = ["encode predicted", "encode key", "decode predicted", "decode key", "jpeg encode",
-              "jpeg decode", "x264-ultrafast encode", "x264-veryfast encode",
-              "x264-veryfast decode"]  # fmt: skip
-    rows = []
-    for name, scene in found["scenes"].items():
-        for threads, clocks in scene["threads"].items():
-            cells = [
-                f"{c['p50_ms']:.1f} ({c['min_ms']:.1f}, {c['cpu_p50_ms']:.1f})"
-                if (c := clocks.get(s))
-                else "-"
-                for s in stages
-            ]
-            psnr = scene["psnr_db"]
-            rows.append([name, threads, "exact" if psnr is None else f"{psnr:.1f}", *cells])
-    return (
-        f"## Speed at quality {found['quality']}\n\nWall time p50 in ms; in brackets that of the"
-        " fastest call and the CPU p50 of all threads; peers at the same PSNR; pixels"
-        " in, packets out and back.\n\n" + _table(["scene", "threads", "dB", *stages], rows)
-    )
-
-
-def _machine(run: Mapping[str, Any], gains: list[float]) -> str:
-    before, after = gains
-    return (
-        f"{run['processors']} processors, load average {run['load_average']:.1f} at the start. Two"
-        f" threads of plain work were {before:g} (before) and {after:g} times (after) as fast as"
-        " one: below 2, wall times of several threads say less than CPU and the fastest call.\n"
-    )
-
-
-_STYLES = {
+_STYLES: Final = {
     "jpeg": ("tab:orange", "s"), "mjpeg": ("tab:orange", "s"), "webp-m4": ("tab:green", "^"),
     "webp-m6": ("tab:olive", "v"), "svd-float32": ("tab:gray", "x"),
     "x264-ultrafast": ("tab:green", "^"), "x264-veryfast": ("tab:red", "v"),
@@ -322,7 +198,7 @@ _STYLES = {
 
 
 def plot(results: Mapping[str, Any], path: Path) -> bool:
-    """Rate-distortion curves, one panel an input; False when nothing was swept."""
+    """Draw rate-distortion curves, one panel an input; return False if nothing was swept."""
     panels: list[tuple[str, Mapping[str, Any]]] = []
     for section, key in (("stills", "images"), ("clips", "clips"), ("deep", "images")):
         panels += list(results.get(section, {}).get(key, {}).items())

@@ -1,7 +1,7 @@
-"""Fuzz target `desk`: sequences of requests by several clients, through the control thread's own
-dispatch and the desk, to cameras of real parts; only sockets and threads are left out.
+"""Fuzz target `requests`: control requests of several clients, without sockets and threads.
 
-A message is `CLIENT NUL REQUEST`; the first letter of the client says what its key may do.
+They pass through the dispatch of the control thread and the request handler to cameras that are
+made of real parts. A message is `CLIENT NUL REQUEST`; the first letter of the client is its role.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from harness import main
 
 ROLES = {b"o": "operator", b"v": "viewer"}
 SLOW_TURNS = 3
-"""The cameras come to what was asked of them after that many messages."""
+"""Messages after which the cameras make the changes that were requested."""
 
 
 class FakePart:
-    """What pyzmq gives for one part of a message: zmq.Frame."""
+    """One part of a message as pyzmq returns it, a zmq.Frame."""
 
     def __init__(self, data: bytes, user: str = "") -> None:
         self.bytes = data
@@ -30,7 +30,7 @@ class FakePart:
 
 
 class FakeRouter:
-    """A ROUTER socket with one message waiting, which keeps what is sent."""
+    """A ROUTER socket that has messages waiting and records what is sent."""
 
     def __init__(self) -> None:
         self.waiting: list[list[FakePart]] = []
@@ -48,17 +48,17 @@ class FakeRouter:
         self.sent.append(parts)
 
 
-class DeskTarget:
-    """Reached: a request came to the desk. Accepted: one of them was done."""
+class RequestsTarget:
+    """Reached: a request reached the handler. Accepted: one of them succeeded."""
 
-    name = "desk"
+    name = "requests"
 
     def __init__(self) -> None:
         from rankcast import encoder, errors
         from rankcast.net import transport
         from rankcast.wire import control_messages as control
         from rankcast_sender.control import control_thread as control_thread
-        from rankcast_sender.control import request_handler as desk
+        from rankcast_sender.control import request_handler
         from support.fakecamera import FakeCamera
         from support.intake import check_line
 
@@ -66,25 +66,24 @@ class DeskTarget:
         self._camera, self._check_line, self._check_options = (
             FakeCamera, check_line, encoder.check_options
         )  # fmt: skip
-        self._control, self._errors, self._desk = control, errors, desk
+        self._control, self._errors, self._handler = control, errors, request_handler
         self._thread = control_thread.ControlThread
         self._options = transport.SocketOptions(4, 65536, 1024)
 
     def run(self, messages: list[bytes]) -> None:
         """Serve a whole session."""
         cameras = [self._camera("left", adjustable=True), self._camera("right", "raw")]
-        desk = self._desk.RequestHandler(1 << 20)
+        handler = self._handler.RequestHandler(1 << 20)
         for camera in cameras:
-            desk.add(camera)
-        thread = self._thread(None, "tcp://127.0.0.1:1", self._options, desk, self._identify)
-        with thread._wakeup:
-            self._serve(thread, desk, cameras, messages)
+            handler.add(camera)
+        thread = self._thread(None, "tcp://127.0.0.1:1", self._options, handler, self._identify)
+        self._serve(thread, handler, cameras, messages)
 
     def _identify(self, client: bytes, user: str) -> Any:
         role = ROLES.get(user.encode()[:1])
-        return self._desk.Client(client, role, user if role else "")
+        return self._handler.Client(client, role, user if role else "")
 
-    def _serve(self, thread: Any, desk: Any, cameras: list[Any], messages: list[bytes]) -> None:
+    def _serve(self, thread: Any, handler: Any, cameras: list[Any], messages: list[bytes]) -> None:
         router, wanted = FakeRouter(), []
         may_change = reached = False
         before = [dict(camera.settings) for camera in cameras]
@@ -93,7 +92,7 @@ class DeskTarget:
             user = client[:1].decode("ascii", "replace") + "user"
             junk = [FakePart(part, user) for part in data.split(b"\0\0\0\0", 1)]
             request = self._parsed(data)
-            # What is no request may come in any number of parts.
+            # A malformed request may have any number of parts.
             parts = junk if request is None else [FakePart(data, user)]
             router.waiting.append([FakePart(client), *parts])
             refused = thread.refused
@@ -105,10 +104,10 @@ class DeskTarget:
                 wanted.append((client, request.id))
                 may_change |= ROLES.get(client[:1]) == "operator"
             if number % SLOW_TURNS == SLOW_TURNS - 1:
-                self._turn(thread, router, desk, cameras)
+                self._turn(thread, router, handler, cameras)
         for _ in range(2):
-            self._turn(thread, router, desk, cameras)
-        assert not thread._late, "every request is answered"
+            self._turn(thread, router, handler, cameras)
+        assert not thread._pending, "some requests have no reply"
         accepted = self._check_replies(router.sent, wanted)
         after = [dict(camera.settings) for camera in cameras]
         assert may_change or before == after, "only operators change anything"
@@ -125,24 +124,24 @@ class DeskTarget:
             return None
 
     @staticmethod
-    def _turn(thread: Any, router: FakeRouter, desk: Any, cameras: list[Any]) -> None:
+    def _turn(thread: Any, router: FakeRouter, handler: Any, cameras: list[Any]) -> None:
         for camera in cameras:
             camera.turn()
-        # The originals have a thread of their own, which does this.
-        originals = desk._originals
+        # The thread of the originals does this in a sender.
+        originals = handler._originals
         while (one := originals._box.get(0)) is not None:
             one.finish(originals._code(one))
-        thread._finish_late(router)
+        thread._send_finished(router)
 
     def _check_replies(self, sent: list[list[bytes]], wanted: list[tuple[bytes, int]]) -> bool:
-        told, done = [], False
+        answered, done = [], False
         for client, data in sent:
             reply = self._control.parse_reply(data)
             assert reply.ok != bool(reply.error), reply
             assert reply.error.isprintable()
-            told.append((client, reply.id))
+            answered.append((client, reply.id))
             done |= reply.ok
-        assert sorted(told) == sorted(wanted), "one answer each"
+        assert sorted(answered) == sorted(wanted), "one reply each"
         return done
 
 
@@ -151,4 +150,4 @@ def _settable(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(DeskTarget)
+    main(RequestsTarget)

@@ -1,10 +1,10 @@
-"""Wakeup: ringing ends a poll of another thread, once, whenever it comes."""
+"""Wakeup: a ring ends the poll of another thread, once, whenever it comes."""
 
 from __future__ import annotations
 
 import zmq
 
-from rankcast_sender.sockets import Wakeup
+from rankcast.net import Wakeup
 
 
 def rings(poller: zmq.Poller, timeout_ms: int) -> bool:
@@ -16,7 +16,7 @@ def test_any_number_of_rings_wakes_once() -> None:
         poller = zmq.Poller()
         poller.register(wakeup.fileno(), zmq.POLLIN)
         assert not rings(poller, 0)
-        for _ in range(100_000):  # far more than the socket holds: nobody waits for room
+        for _ in range(100_000):  # far more than the socket holds: none of them blocks
             wakeup.ring()
         assert rings(poller, 10_000)
         wakeup.answer()
@@ -25,7 +25,7 @@ def test_any_number_of_rings_wakes_once() -> None:
         assert rings(poller, 10_000)
 
 
-def test_a_ring_after_the_end_is_nothing() -> None:
+def test_a_ring_after_the_end_does_nothing() -> None:
     wakeup = Wakeup()
     wakeup.close()
     wakeup.close()

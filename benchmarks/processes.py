@@ -1,0 +1,40 @@
+"""Senders and receivers as processes of their own, over loopback."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def free_address() -> str:
+    """Return a loopback address whose port is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@contextmanager
+def child(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Python module as a quiet process; terminate it at the end of the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(30)
+
+
+def sender(address: str, source: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command of a sender."""
+    return ("rankcast_sender", "--bind", address, "--source", source, *arguments)
+
+
+def receiver(address: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command of a receiver."""
+    return ("rankcast_receiver", "--connect", address, *arguments)
