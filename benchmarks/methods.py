@@ -26,9 +26,9 @@ from sklearn.decomposition import PCA
 
 import rankcast
 from rankcast.codec.pca.components import principal_components, standardise
-from rankcast.commands.compare.comparison import Measurement
-from rankcast.commands.compare.matching import choose
-from rankcast.commands.compare.methods import methods_for
+from rankcast.commands.compare.candidate_choice import candidates_for
+from rankcast.commands.compare.codec_comparison import choose
+from rankcast.commands.compare.measurement import Measurement
 from rankcast.wire import unpack
 
 NAMES: Final = ("svd-patch", "webp", "jpeg", "kmeans", "pca-patches", "svd", "pca", "lossless")
@@ -87,13 +87,13 @@ def places(name: str, pixels: Any, bits: float, gan: Path | None) -> dict[str, A
         return math.log(8 * coded.coded_bytes / area / bits)
 
     names = [*NAMES, "gan"] if gan else NAMES
-    methods, left_out = methods_for(names, pixels, {"model": str(gan)} if gan else {})
+    candidates, left_out = candidates_for(names, pixels, {"model": str(gan)} if gan else {})
     assert not left_out, left_out
     found = {}
-    for method in methods:
-        for form in method.forms:
-            method.search(form, distance)
-        found[method.name] = method.whole(choose(method.tried, "bytes", distance))
+    for candidate in candidates:
+        for chroma in candidate.coders:
+            candidate.search(chroma, distance)
+        found[candidate.name] = candidate.whole(choose(candidate.tried, "bytes", distance))
     return {
         "picture": name,
         "bits_per_pixel": bits,

@@ -82,6 +82,7 @@ class SlowSink:
     """A sink that takes 100 ms for every frame."""
 
     name = "slow"
+    wants: Final = "frames"
 
     def put(self, frame: Frame) -> bool:
         """Take one frame, slowly; see Sink."""

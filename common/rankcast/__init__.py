@@ -1,18 +1,21 @@
-"""Rankcast: camera images as truncated SVD factors, coded, sent and rebuilt.
+"""Rankcast: camera images encoded as truncated SVD factors, streamed and decoded.
 
-The public face of the library that both ends share::
+The public API that sender and receiver share::
 
     enc, dec = rankcast.Encoder("svd", rank=0.1), rankcast.Decoder()
     pixels = dec.decode(enc.encode(pixels))
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+# Not that of `typing`, which `python -m` would take from the current folder at this point.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from rankcast.decoder import Decoder
     from rankcast.encoder import Encoder
     from rankcast.errors import (
+        DamagedImageError,
         ImageFileError,
         LimitError,
         NeedKeyframe,
@@ -36,6 +39,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Coding",
+    "DamagedImageError",
     "Decoder",
     "Encoder",
     "Frame",
@@ -63,6 +67,7 @@ _HOMES = {
     "Decoder": "rankcast.decoder",
     "Encoder": "rankcast.encoder",
     "Frame": "rankcast.frame",
+    "DamagedImageError": "rankcast.errors",
     "ImageFileError": "rankcast.errors",
     "LimitError": "rankcast.errors",
     "NeedKeyframe": "rankcast.errors",
@@ -81,10 +86,10 @@ _HOMES = {
     "set_threads": "rankcast.kernels.pool",
 }
 
-if not TYPE_CHECKING:  # type checkers know every name from the imports above
+if not TYPE_CHECKING:  # type checkers know the names from the imports above
 
     def __getattr__(name: str) -> object:
-        """Load what is asked for: the command must take signals before numba is imported."""
+        """Import on first use: the commands handle signals before numba is imported."""
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(_HOMES[name]), name)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import select
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from rankcast.errors import LimitError, RankcastError, SettingsError
-from rankcast.printable import printable
+
+FIFO_TIMEOUT_S: Final = 10.0
+"""How long a FIFO may take no data: its reader may start a little after us, but not never."""
+
+_FIFO_POLL_S: Final = 0.05
+# POSIX lets no file system in use have less where pathconf does not tell.
+_NAME_BYTES: Final = 255
 
 
 def read_whole(path: Path, max_bytes: int) -> bytes:
@@ -18,59 +28,64 @@ def read_whole(path: Path, max_bytes: int) -> bytes:
     Raises
     ------
     RankcastError
-        If it cannot be read, is no regular file or is larger; the size is checked first.
+        If it cannot be read, is not a regular file or is larger; the size is checked first.
     """
     try:
         with open(path, "rb", opener=open_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise RankcastError(f"{printable(path)}: is no regular file")
+                raise RankcastError(f"{path}: is not a regular file")
             if status.st_size > max_bytes:
-                raise LimitError(
-                    f"{printable(path)}: has {status.st_size} bytes, the limit is {max_bytes}"
-                )
+                raise LimitError(f"{path}: has {status.st_size} bytes, the limit is {max_bytes}")
             return file.read(max_bytes)
     except OSError as exc:
-        raise RankcastError(f"{printable(path)}: cannot be read: {os_reason(exc)}") from exc
+        raise RankcastError(f"{path}: cannot be read: {os_reason(exc)}") from exc
+    except ValueError as exc:  # a NUL in the name
+        raise RankcastError(f"{path}: cannot be read: {exc}") from exc
 
 
 def write_whole(path: Path, data: bytes, *, exclusive: bool = False) -> None:
     """Write a file that appears whole under its name or not at all.
+
+    A symbolic link is followed and stays. A device or FIFO is written to and stays.
 
     Parameters
     ----------
     path : Path
     data : bytes
     exclusive : bool, optional
-        Refuse a name that is taken, also when another process takes it at the same moment;
-        otherwise the file there is replaced.
+        Refuse an existing name, also when another process creates it at the same moment;
+        otherwise an existing file is replaced.
 
     Raises
     ------
     RankcastError
-        If the disk or the folder does not take it.
+        If the file cannot be written, or nothing reads a FIFO for 10 s.
     FileExistsError
-        If `exclusive` and the name is taken.
+        If `exclusive` and the name exists.
     """
-    # The temporary name has no suffix of its own, so that a replay of the folder passes it over.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-            if exclusive:
-                _claim(temporary, path)
-            else:
-                os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        if exclusive:
+            _write_beside(path, data, exclusive=True)
+        elif is_stream(path):
+            _write_into(path, data)
+        else:
+            _write_beside(_link_target(path), data, exclusive=False)
     except OSError as exc:
         if exclusive and isinstance(exc, FileExistsError):
             raise
-        raise RankcastError(f"{printable(path)}: cannot be written: {os_reason(exc)}") from exc
+        raise RankcastError(f"{path}: cannot be written: {os_reason(exc)}") from exc
     except ValueError as exc:  # a NUL in the name
-        raise RankcastError(f"{printable(path)}: cannot be written: {exc}") from exc
+        raise RankcastError(f"{path}: cannot be written: {exc}") from exc
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether `path` is a device or FIFO, which is written to and never replaced."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)
 
 
 def check_writable(path: Path) -> None:
@@ -79,38 +94,102 @@ def check_writable(path: Path) -> None:
     Raises
     ------
     SettingsError
-        If it is a folder, or its own folder is missing or not writable.
+        If it is a folder or a socket, a device that cannot be written, or its own folder is
+        missing or not writable.
     """
-    folder = path.parent
-    if path.is_dir():
-        raise SettingsError(f"got {printable(path)}, want a file: this is a folder")
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise SettingsError(f"got {printable(path)}: its folder does not exist or is not writable")
+    if is_stream(path):
+        if not os.access(path, os.W_OK):
+            raise SettingsError(f"got {path}, want a file: this device is not writable")
+        return
+    target = _link_target(path)
+    if target.is_dir():
+        raise SettingsError(f"got {path}, want a file: this is a folder")
+    if target.is_socket():
+        raise SettingsError(f"got {path}, want a file: this is a socket")
+    if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
+        raise SettingsError(f"got {path}: its folder does not exist or is not writable")
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and its parents.
+    """Create a folder and its parents.
 
     Raises
     ------
     RankcastError
-        If something else stands there or the disk does not take it.
+        If it cannot be created or is something else.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise RankcastError(f"{printable(path)}: cannot be made: {os_reason(exc)}") from exc
+        raise RankcastError(f"{path}: cannot be created: {os_reason(exc)}") from exc
 
 
 def open_without_waiting(name: str, flags: int) -> int:
-    """Opener for `open` that a named pipe cannot hold for ever."""
+    """Open a file without waiting, as the `opener` of `open`: a FIFO cannot block it."""
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def os_reason(exc: BaseException) -> str:
+    """Return the reason of an error of the operating system, in one line, without number and path.
+
+    Parameters
+    ----------
+    exc : BaseException
+        As a rule an OSError. One without a message, as a library that does not load may raise,
+        is explained by the error behind it.
+    """
+    if isinstance(exc, OSError):
+        if exc.strerror:
+            return " ".join(str(exc.strerror).split())
+        number = exc.errno
+        if number is None and len(exc.args) == 1 and type(exc.args[0]) is int:
+            number = exc.args[0]  # OSError(28): an argument alone is not taken for the errno
+        if number is not None:
+            return os.strerror(number)
+    message = " ".join(str(exc).split())
+    cause = exc.__cause__ or exc.__context__
+    if not message and cause is not None:
+        return os_reason(cause)
+    return message or type(exc).__name__
+
+
+def _link_target(path: Path) -> Path:
+    # `resolve` would make every path in messages absolute.
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _write_beside(path: Path, data: bytes, *, exclusive: bool) -> None:
+    """Write a temporary file in the folder of `path` and give it that name."""
+    temporary = _temporary_name(path)
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+        if exclusive:
+            _claim(temporary, path)
+        else:
+            os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _temporary_name(path: Path) -> Path:
+    # No suffix of its own, so that a replay of the folder passes it over.
+    end = f".{secrets.token_hex(4)}.part"
+    try:
+        limit = os.pathconf(path.parent, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows; a missing folder
+        limit = _NAME_BYTES
+    name = path.name
+    if len(os.fsencode(name)) + len(end) + 1 > limit:
+        name = os.fsencode(name)[: limit - len(end) - 1].decode("utf-8", "ignore")
+    return path.with_name(f".{name}{end}")
+
+
 def _claim(temporary: Path, path: Path) -> None:
-    """Give `temporary` the name `path`; whoever comes second gets FileExistsError."""
+    """Give `temporary` the name `path`; the second of two claimants gets FileExistsError."""
     if os.name == "nt":
-        os.rename(temporary, path)  # Windows refuses a taken name by itself
+        os.rename(temporary, path)  # Windows refuses an existing name by itself
         return
     try:
         os.link(temporary, path)
@@ -126,11 +205,40 @@ def _claim(temporary: Path, path: Path) -> None:
             path.unlink(missing_ok=True)
             raise
     else:
-        # The file stands; a second name that cannot go is no reason to call it unwritten.
+        # The file is complete; a second name that cannot be removed does not make it unwritten.
         with suppress(OSError):
             temporary.unlink()
 
 
-def os_reason(exc: OSError) -> str:
-    """What the operating system said, without number and path."""
-    return exc.strerror or type(exc).__name__
+def _write_into(path: Path, data: bytes) -> None:
+    """Write to a device or FIFO, without waiting for ever for somebody to read it."""
+    descriptor = _open_stream(path)
+    try:
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(descriptor, rest) :]
+            except BlockingIOError:
+                if not select.select([], [descriptor], [], FIFO_TIMEOUT_S)[1]:
+                    raise TimeoutError(
+                        errno.ETIMEDOUT, f"its reader took nothing for {FIFO_TIMEOUT_S:g} s"
+                    ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _open_stream(path: Path) -> int:
+    flags = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    deadline = time.monotonic() + FIFO_TIMEOUT_S
+    while True:
+        try:
+            return os.open(path, flags)
+        except OSError as exc:
+            # ENXIO: nobody has opened the FIFO for reading yet.
+            if exc.errno != errno.ENXIO or not path.is_fifo():
+                raise
+            if time.monotonic() >= deadline:
+                raise TimeoutError(
+                    errno.ETIMEDOUT, f"nothing reads this FIFO for {FIFO_TIMEOUT_S:g} s"
+                ) from exc
+        time.sleep(_FIFO_POLL_S)

@@ -1,4 +1,4 @@
-"""Decoder: wire packets back to pixels, one per stream."""
+"""Decoder: from wire packets back to pixels, one per stream."""
 
 from __future__ import annotations
 
@@ -18,18 +18,24 @@ class Decoder:
     Parameters
     ----------
     limits : Limits, optional
-        What a packet may ask for; the default is that of files, 128 MiB.
+        Limits of a packet; the default is that of files, 128 MiB.
     models : Path, optional
-        Folder of the model files that packets name by their id. Models that this process has opened
-        before, to encode for example, are found without it.
+        Folder of the model files that packets refer to by id. Models that this process has already
+        opened, to encode for example, are found without it.
+    writable : bool
+        True: every picture is a copy that may be changed in place. False: it may be read-only or
+        shared with the decoder, which predicts the next picture from it.
 
     Notes
     -----
-    Stateful: a new stream id needs a new decoder. Use it from one thread at a time.
+    Stateful: a new stream id needs a new decoder. Not for use by several threads at once.
     """
 
-    def __init__(self, limits: Limits = OFFLINE, *, models: Path | None = None) -> None:
+    def __init__(
+        self, limits: Limits = OFFLINE, *, models: Path | None = None, writable: bool = False
+    ) -> None:
         self._limits = limits
+        self._writable = writable
         self._models = ModelFolder(models)
         self._codec_id: int | None = None
         self._codec: CodecDecoder | None = None
@@ -45,35 +51,48 @@ class Decoder:
         Returns
         -------
         ndarray
-            Shape and dtype of the picture that went in; colour is BGR.
+            Of the shape and dtype of the encoded picture; colour is BGR.
 
         Raises
         ------
         WireError
-            If the packet is damaged, foreign or too large.
+            If the packet is damaged, too large, or not a Rankcast packet.
         NeedKeyframe
-            If it is predicted from a frame that this decoder does not have.
+            If the packet is predicted from a frame that this decoder does not have.
         """
         return self.decode_packet(unpack(packet, self._limits))
 
     def decode_packet(self, packet: Packet) -> Pixels:
-        """Rebuild the picture of a packet that was parsed already; see `decode`."""
+        """Rebuild the picture of a parsed packet; see `decode`."""
         header = packet.header
         if not header.kind.is_picture:
             raise WireError(f"got a packet of kind {header.kind.name}, want a picture")
         if self._codec is None or header.codec != self._codec_id:
             codec = codec_with_id(header.codec)
             if header.kind is Kind.PREDICTED:
-                raise NeedKeyframe(f"frame {header.sequence} is predicted and came first")
+                raise NeedKeyframe(
+                    f"frame {header.sequence} is predicted from a frame that has not been decoded"
+                )
             self._codec = codec.make_decoder(self._limits)
             if isinstance(self._codec, UsesModels):
                 self._codec.use_models(self._models)
             self._codec_id = header.codec
-        return self._codec.decode(header, packet.body)
+        pixels = self._codec.decode(header, packet.body)
+        return pixels.copy() if self._writable else pixels
 
 
-def frame_of(packet: Packet, pixels: Pixels, camera: str) -> Frame:
-    """Put the rebuilt `pixels` of `camera` together with what the packet says of them."""
+def frame_of(packet: Packet, pixels: Pixels, camera: str, *, writable: bool = False) -> Frame:
+    """Make a frame of `camera` from decoded `pixels` and the header of their packet.
+
+    Parameters
+    ----------
+    packet : Packet
+    pixels : ndarray
+        Of a decoder that was made with the same `writable`.
+    camera : str
+    writable : bool
+        Leave the pixels writable.
+    """
     header = packet.header
     return Frame(
         pixels,
@@ -88,6 +107,7 @@ def frame_of(packet: Packet, pixels: Pixels, camera: str) -> Frame:
         camera=camera,
         sequence=header.sequence,
         stream_id=header.stream_id,
+        writable=writable,
         coding=Coding(
             codec=codec_with_id(header.codec).name,
             packet_bytes=packet.size,

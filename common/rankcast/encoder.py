@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,14 +19,17 @@ from rankcast.wire import OFFLINE, PPB, STREAM_ID_BYTES, Header, Kind, pack
 
 
 class OptionError(SettingsError):
-    """One option of a codec is wrong; who knows where it was set can say more than the codec."""
+    """A codec option is wrong.
+
+    Callers that know where the option was set can name that place in their own message.
+    """
 
     def __init__(self, message: str, option: str, reason: str) -> None:
         super().__init__(message)
         self.option = option
-        """Name of the option; empty where several do not go together."""
+        """Name of the option; empty if several options contradict each other."""
         self.reason = reason
-        """What is wrong, without codec and value."""
+        """The fault alone, without the codec and the value."""
 
 
 def check_options(codec: str, options: Mapping[str, Any]) -> CodecOptions:
@@ -37,12 +40,12 @@ def check_options(codec: str, options: Mapping[str, Any]) -> CodecOptions:
     codec : str
         Name of the codec.
     options : mapping
-        Names and values, as keyword arguments and ``--set codec.NAME=VALUE`` give them.
+        Names and values, as in keyword arguments or ``--set codec.NAME=VALUE``.
 
     Raises
     ------
     SettingsError
-        If the codec is unknown; as OptionError if an option is, or a value is not allowed.
+        If the codec is unknown; `OptionError` if an option is unknown or its value is not allowed.
     """
     model = codec_named(codec).options
     try:
@@ -52,15 +55,15 @@ def check_options(codec: str, options: Mapping[str, Any]) -> CodecOptions:
         first = exc.errors()[0]
         name = ".".join(str(part) for part in first["loc"][:1])
         if first["type"] == "extra_forbidden":
-            said = f"codec {codec} has no option {name!r:.60}; its options are: {known}"
-            raise OptionError(said, name, said) from None
+            message = f"codec {codec} has no option {name!r:.60}; its options are: {known}"
+            raise OptionError(message, name, message) from None
         got = f"codec {codec}, {name} = {options.get(name)!r:.60}" if name else f"codec {codec}"
         reason = f"{reason_of(first)} (options of {codec}: {known})"
         raise OptionError(f"{got}: {reason}", name, reason) from None
 
 
 def replace_options(codec: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Put `new` options over `old` ones; where some exclude each other, the new one replaces all.
+    """Merge `new` options into `old` ones; a new option replaces those that it excludes.
 
     Raises
     ------
@@ -75,13 +78,22 @@ def replace_options(codec: str, old: Mapping[str, Any], new: Mapping[str, Any]) 
     return merged
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedPacket:
+    """One coded picture: the bytes to send, and the header that they begin with."""
+
+    data: bytes
+    """The complete wire packet."""
+    header: Header
+
+
 class Encoder:
-    """Turns the frames of one stream into packets.
+    """Encode the frames of one stream into packets.
 
     Parameters
     ----------
     codec : str
-        Name of the codec; the default is the default codec of ``rankcast send``.
+        Name of the codec; the default is that of ``rankcast send``.
     **options
         Options of the codec, see docs/methods.md.
 
@@ -92,8 +104,8 @@ class Encoder:
 
     Notes
     -----
-    Stateful: use one per stream, from one thread at a time. Owns no threads and
-    nothing that must be closed.
+    An encoder is stateful: use one per stream, from one thread at a time. It owns no threads and
+    needs no closing.
     """
 
     def __init__(self, codec: str = DEFAULT_CODEC, **options: Any) -> None:
@@ -102,10 +114,8 @@ class Encoder:
         self._options = dict(options)
         self.stream_id = os.urandom(STREAM_ID_BYTES)
         self._sequence = 0
-        self._key_sequence: int | None = None
-        self._header: Header | None = None
         self.max_packet_bytes = OFFLINE.max_packet_bytes
-        """Larger packets are an error: whoever reads them would refuse them."""
+        """Packets above this size are an error, because every reader would refuse them."""
 
     @property
     def codec(self) -> str:
@@ -114,58 +124,48 @@ class Encoder:
 
     @property
     def sequence(self) -> int:
-        """Sequence that the next packet will carry: the count of packets made so far."""
+        """Sequence number of the next packet: the number of packets made so far."""
         return self._sequence
 
     @property
-    def key_sequence(self) -> int | None:
-        """Sequence of the newest key frame; None before the first."""
-        return self._key_sequence
-
-    @property
-    def header(self) -> Header | None:
-        """Header of the newest packet, with its rank, energy and error; None before the first."""
-        return self._header
-
-    @property
     def options(self) -> dict[str, Any]:
-        """Every option that counts, with the value that it has, defaults included."""
+        """Options in effect, with their values, defaults included."""
         return check_options(self._codec.name, self._options).effective()
 
     def set(self, **options: Any) -> None:
-        """Change options of the codec from the next picture on; the others stay.
+        """Change codec options from the next picture on; options not given keep their values.
 
-        Where options exclude each other (quality, step, psnr and bitrate of `svd-patch`; rank,
-        energy and psnr of `svd`), the new one replaces the old.
+        Among options that exclude each other (quality, step, psnr and bitrate of `svd-patch`;
+        rank, energy and psnr of `svd`) the new one replaces the old.
 
         Raises
         ------
         SettingsError
-            If an option is unknown or a value is not allowed; nothing is changed then.
+            If an option is unknown or a value is not allowed; no option changes in that case.
         """
         merged = replace_options(self._codec.name, self._options, options)
         checked = check_options(self._codec.name, merged)
         if isinstance(self._encoder, Reconfigurable):
             self._encoder.reconfigure(checked)
         else:
-            # Nothing but key frames: a new encoder goes on where the old one stopped.
+            # This codec makes key frames only, so a new encoder has no state to inherit.
             self._encoder = self._codec.make_encoder(checked)
         self._options = merged
 
     def request_keyframe(self) -> None:
-        """Make the next packet decodable without any earlier one."""
+        """Make the next packet a key frame, which decodes without any earlier packet."""
         self._encoder.request_keyframe()
 
     def encode(self, image: Pixels | Frame, *, meta: Mapping[str, Scalar] | None = None) -> bytes:
-        """Code one picture.
+        """Encode one picture.
 
         Parameters
         ----------
         image : ndarray, shape (H, W) or (H, W, C), uint8 or uint16; or Frame
-            Colour is BGR. An array, and a frame whose clocks are both 0, is stamped with the
-            clocks of now; any other frame keeps its own.
+            Colour is BGR. An array, or a frame whose clocks are both 0, is stamped with the
+            current time; any other frame keeps its own time.
         meta : mapping of str to scalar, optional
-            User metadata, at most 4 KiB once packed; in place of the frame's own.
+            User metadata, at most 4 KiB once packed; replaces the metadata of the frame.
 
         Returns
         -------
@@ -175,10 +175,16 @@ class Encoder:
         Raises
         ------
         UnsupportedImageError
-            If the codec cannot code such a picture; the stream goes on with the next one.
+            If the codec cannot encode this picture; the stream continues with the next one.
         SettingsError
             If the metadata is not a flat map of scalars within 4 KiB.
         """
+        return self.encode_packet(image, meta=meta).data
+
+    def encode_packet(
+        self, image: Pixels | Frame, *, meta: Mapping[str, Scalar] | None = None
+    ) -> EncodedPacket:
+        """Encode one picture, as `encode` does, and return its header with the packet."""
         frame = image if isinstance(image, Frame) else Frame(image, frame=self._sequence)
         if not frame.t_capture_mono_ns and not frame.t_capture_utc_ns:
             frame = replace(
@@ -211,27 +217,23 @@ class Encoder:
             meta=frame.meta,
         )
         try:
-            packet = pack(header, coded.body)
+            data = pack(header, coded.body)
         except BaseException:
-            # Metadata that does not fit, say: the decoder will not see what was coded.
+            # No decoder will see this picture (its metadata may not fit): predict nothing from it.
             self._encoder.request_keyframe()
             raise
-        if len(packet) > self.max_packet_bytes:
-            # The decoder will not see it: nothing may be predicted from it.
+        if len(data) > self.max_packet_bytes:
             self._encoder.request_keyframe()
             raise UnsupportedImageError(
-                f"got a packet of {len(packet)} bytes, the limit is {self.max_packet_bytes} "
+                f"got a packet of {len(data)} bytes, the limit is {self.max_packet_bytes} "
                 "(limits.max_packet_bytes): use another codec or a lower quality"
             )
         if isinstance(self._encoder, CountsPackets):
-            self._encoder.packet_made(len(packet))
-        if coded.ref_sequence is None:
-            self._key_sequence = self._sequence
-        self._header = header
+            self._encoder.packet_made(len(data))
         self._sequence += 1
-        return packet
+        return EncodedPacket(data, header)
 
 
 def _ppb(share: float) -> int:
-    # Sums of squares round: a share may come out a little above 1.
+    # Rounding errors in the sums of squares can make the share slightly greater than 1.
     return min(PPB, max(0, round(share * PPB)))

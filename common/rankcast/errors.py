@@ -6,7 +6,7 @@ from __future__ import annotations
 class RankcastError(Exception):
     """Root of all errors that Rankcast raises on purpose.
 
-    The message says what was got, what is wanted and the limit, in one line.
+    The message states in one line what was given, what is allowed and how to fix it.
     ``exit_code`` is what the command line returns when the error ends a command.
     """
 
@@ -24,7 +24,11 @@ class SourceError(RankcastError):
 
 
 class ImageFileError(SourceError):
-    """An image file cannot be read or written."""
+    """An image file cannot be read or written, or not without changing its picture."""
+
+
+class DamagedImageError(ImageFileError):
+    """The data of an image file are damaged: restore the file, or let it be sent as damaged."""
 
 
 class SinkError(RankcastError):
@@ -36,13 +40,13 @@ class TransportError(RankcastError):
 
 
 class NoStreamError(RankcastError):
-    """Nothing came within the time-out: check that the sender runs and can be reached."""
+    """No frame arrived within the time-out: check that the sender runs and can be reached."""
 
     exit_code = 4
 
 
 class RequestRefusedError(RankcastError):
-    """The sender refused a request on its control channel: the message says why."""
+    """The sender refused a request on its control channel: the message states the reason."""
 
 
 class UnsupportedImageError(RankcastError):
@@ -50,11 +54,11 @@ class UnsupportedImageError(RankcastError):
 
 
 class ModelError(SettingsError):
-    """A model file is none, damaged, of another version or kind: train or copy it again."""
+    """A file is not a model, is damaged, or of another version or kind: train or copy it again."""
 
 
 class TrainingError(RankcastError):
-    """A training came to what is no number: train with other data, or from its checkpoint."""
+    """A training diverged: train with other data, or resume from its checkpoint."""
 
 
 class WorkerError(RankcastError):
@@ -62,11 +66,11 @@ class WorkerError(RankcastError):
 
 
 class WireError(RankcastError):
-    """A packet was refused: it costs one frame, and the peer that made it is at fault."""
+    """A packet was refused: it costs one frame, and the peer that sent it is at fault."""
 
 
 class UnknownVersionError(WireError):
-    """The packet was written by another version of the wire format: update the older end."""
+    """The packet has another version of the wire format: update the older end."""
 
 
 class UnknownCodecError(WireError):
@@ -78,16 +82,16 @@ class UnknownModelError(WireError):
 
 
 class LimitError(WireError):
-    """The packet promises more than the settable limits allow."""
+    """The packet asks for more than the configured limits allow."""
 
 
 class PayloadError(WireError):
-    """The body does not hold what the header promises."""
+    """The body of a packet does not match its header."""
 
 
-class NeedKeyframe(RankcastError):  # noqa: N818 - part of the public contract; it asks, it does not blame
-    """The frame cannot be shown before the next keyframe: ask for one and go on."""
+class NeedKeyframe(RankcastError):  # noqa: N818 - part of the public contract; not a failure
+    """The frame cannot be decoded before the next keyframe: request one and continue."""
 
 
 class ChecksumMismatch(NeedKeyframe):
-    """Both ends rebuilt another picture from the same packets: a defect of one of them."""
+    """The decoded picture differs from the encoder's: a defect of one end. Request a keyframe."""

@@ -1,4 +1,4 @@
-"""The one place that imports OpenCV: limits that must be set before, and a clear word if it fails.
+"""The one place that imports OpenCV: environment variables it reads are set and checked first.
 
 Everything else does ``from rankcast.opencv import cv2``.
 """
@@ -6,26 +6,37 @@ Everything else does ``from rankcast.opencv import cv2``.
 from __future__ import annotations
 
 import os
+import re
+from typing import Final
 
+from rankcast.atomic_file import os_reason
 from rankcast.errors import RankcastError
+from rankcast.library_environment import check_library_environment
 
-# A picture file may claim any size; OpenCV allocates it before reading on. 2^28 pixels
-# (16 k x 16 k) is above every industrial sensor and below what a station can hold.
+# A picture file may claim any size, and OpenCV allocates it before it reads on. 2^28 pixels
+# (16 k x 16 k) is above every industrial sensor and fits into memory.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
-# The camera layers and the file decoders print to stderr (hundreds of lines for one damaged
-# TIFF) what sources and image files report in one line of their own.
+# OpenCV's camera backends and decoders print to stderr what sources and image files report in
+# one line of their own.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # Seconds that a V4L2 read may block (10 by default); the camera source counts its own
 # time-out in such steps.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
 
+check_library_environment("OPENCV_")
+_SIZE_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
+_size = re.fullmatch(r"([0-9]+)(?:([KkMm])[Bb])?", os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
+assert _size is not None  # checked above
+MAX_IMAGE_PIXELS: Final = int(_size[1]) * _SIZE_UNITS[(_size[2] or "").lower()]
+"""Pixels that an image file may claim."""
+
 try:
     import cv2
-except ImportError as exc:
+except (ImportError, OSError) as exc:
     raise RankcastError(
-        f"OpenCV does not load ({exc}); on a machine without a screen install "
+        f"OpenCV does not load ({os_reason(exc)}); on a machine without a screen install "
         "opencv-python-headless of the same version over opencv-python"
     ) from exc
 
-__all__ = ["cv2"]
+__all__ = ["MAX_IMAGE_PIXELS", "cv2"]

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in the words that an operator reads."""
+"""Validation errors of pydantic, in the words of the settings that an operator writes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ _WORDS: Final = {
     "string_type": "want text",
     "bool_type": "want true or false",
     "missing": "is missing",
+    "greater_than": "want more than {gt:.12g}",
+    "greater_than_equal": "want at least {ge:.12g}",
+    "less_than": "want less than {lt:.12g}",
+    "less_than_equal": "want at most {le:.12g}",
 }
 
 
 def reason_of(error: Mapping[str, Any]) -> str:
-    """Reason of one entry of ``ValidationError.errors()``, without pydantic's own terms."""
-    cause = error.get("ctx", {}).get("error")
+    """Give the reason of one entry of ``ValidationError.errors()`` without pydantic's terms."""
+    context = error.get("ctx", {})
+    cause = context.get("error")
     if cause is not None:
         return str(cause)
     if words := _WORDS.get(error["type"]):
-        return words
+        return words.format(**context)
     message = str(error["msg"]).split(", unable to parse")[0]
     message = message.replace("Input should be ", "want ", 1)
     return message[:1].lower() + message[1:]

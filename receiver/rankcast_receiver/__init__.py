@@ -1,11 +1,12 @@
-"""The client station: subscribe, decode, display or save.
+"""The receiver: subscribe, decode, then display, save or count.
 
 with rankcast_receiver.Subscriber("tcp://127.0.0.1:5555") as subscriber:
     for frame in subscriber:
         print(frame.sequence, frame.pixels.shape)
 """
 
-from typing import TYPE_CHECKING
+# Not that of `typing`, which `python -m` would take from the current folder at this point.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from rankcast_receiver.subscriber import Subscriber

@@ -8,20 +8,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rankcast.atomic_file import check_writable, make_folder, write_whole
-from rankcast.codec import CODECS_BY_NAME
-from rankcast.codec.gan.preload import load_ahead
+from rankcast.codec import CODECS_BY_NAME, preload_models
 from rankcast.errors import NoStreamError, SettingsError, SinkError
 from rankcast.kernels import pool
 from rankcast.kernels.prepare import prepare_kernels
 from rankcast.net import CurveClient, client_keys
 from rankcast.numerics import Fidelity
-from rankcast.printable import printable
-from rankcast.runtime import SINK, ServiceManager, StopFlag, stop_flag
+from rankcast.runtime import (
+    SINK,
+    ServiceManager,
+    StatusLog,
+    StopFlag,
+    configure_logs,
+    stop_flag,
+)
 from rankcast_receiver.pipeline import ReceiverPipeline
-from rankcast_receiver.report import build_report
+from rankcast_receiver.report import Outcome, build_report
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks import Sink, SinkRunner
 from rankcast_receiver.sinks.count import CountSink
@@ -32,14 +37,15 @@ from rankcast_receiver.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
 
-STATS_INTERVAL_S = 1.0
-POLL_S = 0.1
-MAX_TROUBLES = 8
+RATES_INTERVAL_S: Final = 1.0
+"""Rates are those of the last second, however rarely they are logged."""
+POLL_S: Final = 0.1
+MAX_TROUBLED: Final = 8
 """Cameras named in one line."""
 
 
 def run(settings: ReceiverSettings, report: Path | None = None) -> int:
-    """Receive until the stream ends, enough frames came, or a signal stops it.
+    """Receive until the stream ends, enough frames were delivered, or a signal stops it.
 
     Returns
     -------
@@ -49,10 +55,11 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
     Raises
     ------
     NoStreamError
-        If nothing came within the time-out, or fewer frames than wanted.
+        If no frame arrived within the timeout, or fewer frames than wanted.
     RankcastError
-        If a sink cannot be opened.
+        If a sink or a socket cannot be opened.
     """
+    configure_logs(settings.log.format)
     with ServiceManager() as manager:
         return _run(settings, report, manager)
 
@@ -62,19 +69,14 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
         check_writable(report)
     models = settings.stream.models
     if models and not Path(models).is_dir():
-        raise SettingsError(f"got {printable(models)} as folder of models: it is none")
+        raise SettingsError(f"--models is not a directory: {models}")
     curves = _curves(settings)
     if settings.save.dir:
         make_folder(Path(settings.save.dir))  # before anything is compiled or opened
     pool.set_threads(settings.process.threads)
     started = time.monotonic()
-    wanted = settings.stream.frames
     pipeline: ReceiverPipeline
-    sinks = _sinks(settings, lambda: pipeline.states())
-    runners = [
-        SinkRunner(name, open_sink, live=settings.live, most_frames=0 if number else wanted)
-        for number, (name, open_sink) in enumerate(sinks.items())
-    ]
+    runners = _runners(settings, lambda: pipeline.states())
     window = next((runner for runner in runners if runner.name == DisplaySink.name), None)
     pipeline = ReceiverPipeline(partial(_subscriber, settings, curves), runners, window)
     network = settings.network
@@ -82,13 +84,13 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
     with stop_flag() as flag:
         try:
             manager.starting()
-            # Every codec, since any may come.
+            # Every codec, since the sender chooses.
             if prepare_kernels(CODECS_BY_NAME, lambda: flag.requested, decoders_only=True) and (
-                not models or load_ahead(Path(models), lambda: flag.requested)
+                not models or preload_models(Path(models), lambda: flag.requested)
             ):
                 pipeline.start()
                 manager.ready()
-                _watch(pipeline, flag, window, manager)
+                _watch(pipeline, flag, window, manager, settings.log.status_interval_s)
         finally:
             manager.stopping()
             if flag.requested:
@@ -98,29 +100,40 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
             finally:
                 outcome, seconds = pipeline.outcome, time.monotonic() - started
                 values = build_report(runners, pipeline.tally, outcome, seconds)
-                _tell(values, pipeline.tally.fidelity, outcome.states)
+                _log_end(values, pipeline.tally.fidelity, outcome.states)
                 if report is not None:
                     write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
-    delivered, lost = values["delivered"], values["lost"].get(SINK, 0)
     if flag.requested or runners[0].quit:
         return 0
+    _check_result(values, runners[0], settings.stream.frames, pipeline.silence, outcome)
+    return 0
+
+
+def _check_result(
+    values: Mapping[str, Any],
+    main: SinkRunner,
+    wanted: int,
+    silence: NoStreamError | None,
+    outcome: Outcome,
+) -> None:
+    """Raise where the receiver did not do what it was asked for."""
+    delivered, lost = values["delivered"], values["lost"].get(SINK, 0)
     if lost:
-        raise SinkError(f"{lost} frames could not be taken by sink {runners[0].name}, see above")
+        raise SinkError(f"sink {main.name} failed on {lost} frames, see the log above")
     if wanted and delivered >= wanted:
-        return 0
-    if pipeline.silence is not None:
-        raise pipeline.silence
+        return
+    if silence is not None:
+        raise silence
     if outcome.failed_camera:
         raise NoStreamError(f"camera {outcome.failed_camera} failed at the sender")
     if delivered < wanted:
         raise NoStreamError(f"got {delivered} frames before the stream ended, want {wanted}")
-    return 0
 
 
-def _sinks(
+def _runners(
     settings: ReceiverSettings, states: Callable[[], Sequence[CameraState]]
-) -> dict[str, Callable[[], Sink]]:
-    """The wanted sinks; the first one is the main one."""
+) -> list[SinkRunner]:
+    """Make one runner for each wanted sink; the first one is the main one."""
     sinks: dict[str, Callable[[], Sink]] = {}
     save = settings.save
     if save.dir:
@@ -136,11 +149,17 @@ def _sinks(
         sinks[SaveSink.name] = partial(SaveSink, options)
     if settings.display.enabled:
         sinks[DisplaySink.name] = partial(DisplaySink, states=states)
-    return sinks or {CountSink.name: CountSink}
+    if not sinks:
+        sinks[CountSink.name] = CountSink
+    wanted = settings.stream.frames
+    return [
+        SinkRunner(name, open_sink, live=settings.live, most_frames=0 if number else wanted)
+        for number, (name, open_sink) in enumerate(sinks.items())
+    ]
 
 
 def _curves(settings: ReceiverSettings) -> Sequence[CurveClient]:
-    """Keys of this station, one for each that the sender may have; none without keys."""
+    """Keys of this station, one for each that the sender may have; empty without keys."""
     security = settings.security
     if not security.key:
         return ()
@@ -168,58 +187,71 @@ def _subscriber(
 
 
 def _watch(
-    pipeline: ReceiverPipeline, flag: StopFlag, window: SinkRunner | None, manager: ServiceManager
+    pipeline: ReceiverPipeline,
+    flag: StopFlag,
+    window: SinkRunner | None,
+    manager: ServiceManager,
+    status_interval_s: float,
 ) -> None:
-    """Wait for the end, with one line a second; a window needs this thread for itself."""
+    """Wait for the end and log the status; a window needs this thread for itself."""
     if window is not None:
 
         def stopped() -> bool:
-            manager.feed(pipeline.pulses)
+            manager.notify_watchdog(pipeline.pulses)
             return flag.requested
 
         window.stop_when(stopped)
         pipeline.run_main_thread()
         return
-    before, before_frames, before_bytes = time.monotonic(), 0, 0
+    status = StatusLog(status_interval_s)
+    try:
+        _log_status(pipeline, flag, manager, status)
+    finally:
+        status.close()
+
+
+def _log_status(
+    pipeline: ReceiverPipeline, flag: StopFlag, manager: ServiceManager, status: StatusLog
+) -> None:
+    before_s, before_frames, before_bytes = time.monotonic(), 0, 0
     while not pipeline.wait(POLL_S) and not flag.requested:
-        manager.feed(pipeline.pulses)
-        now = time.monotonic()
-        if now - before < STATS_INTERVAL_S:
+        manager.notify_watchdog(pipeline.pulses)
+        now_s = time.monotonic()
+        if (seconds := now_s - before_s) < RATES_INTERVAL_S:
             continue
-        tally = pipeline.tally
+        tally, lost = pipeline.tally, pipeline.current().lost
         frames, size = tally.frames - before_frames, tally.packet_bytes - before_bytes
-        log.info(
-            "%.1f fps, %.1f kB/frame, %.2f Mbit/s, received %d, lost %s%s",
-            frames / (now - before),
-            size / max(frames, 1) / 1e3,
-            size * 8e-6 / (now - before),
-            tally.frames,
-            _losses(pipeline.current().lost),
-            _troubles(pipeline.states()),
+        before_s, before_frames, before_bytes = now_s, tally.frames, tally.packet_bytes
+        status.report(
+            "receiver",
+            # Changes of state have lines of their own.
+            (tally.frames > 0, frozenset(lost)),
+            f"{frames / seconds:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
+            f"{size * 8e-6 / seconds:.2f} Mbit/s, received {tally.frames}, "
+            f"lost {_losses(lost)}{_troubled(pipeline.states())}",
         )
-        before, before_frames, before_bytes = now, tally.frames, tally.packet_bytes
 
 
 def _losses(lost: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {cause}" for cause, count in sorted(lost.items())) or "none"
 
 
-def _troubles(states: Sequence[CameraState]) -> str:
-    """The cameras that are not simply live."""
+def _troubled(states: Sequence[CameraState]) -> str:
+    """Name the cameras that are not simply live."""
     troubled = [state for state in states if state.state not in (State.LIVE, State.ENDED)]
-    said = [f"; {state.camera or state.endpoint}: {state}" for state in troubled[:MAX_TROUBLES]]
-    more = len(troubled) - len(said)
-    return "".join(said) + (f"; and {more} more" if more else "")
+    named = [f"; {state.camera or state.endpoint}: {state}" for state in troubled[:MAX_TROUBLED]]
+    more = len(troubled) - len(named)
+    return "".join(named) + (f"; and {more} more" if more else "")
 
 
-def _tell(values: Mapping[str, Any], fidelity: Fidelity, states: Sequence[CameraState]) -> None:
+def _log_end(values: Mapping[str, Any], fidelity: Fidelity, states: Sequence[CameraState]) -> None:
     log.info(
         "end: published %s, delivered %d, lost %s%s%s",
         "unknown" if values["published"] is None else values["published"],
         values["delivered"],
         _losses(values["lost"]),
         f"; {fidelity}".removesuffix("; "),
-        _troubles(states),
+        _troubled(states),
     )
     if values["balanced"] is False:
         log.error("some frames are unaccounted for")

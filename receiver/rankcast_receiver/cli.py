@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rankcast.path_parameter import PATH
 from rankcast.settings import command_layers, to_toml, validate
 from rankcast_receiver.settings import ReceiverSettings
 
@@ -16,51 +17,59 @@ ENVIRONMENT_PREFIX = "RANKCAST_RECEIVE__"
 @click.command()
 @click.option(
     "--connect", metavar="ADDRESS", multiple=True,
-    help="The sender [tcp://127.0.0.1:5555]; repeatable.",
+    help="Address of the sender; repeatable [tcp://127.0.0.1:5555].",
 )  # fmt: skip
-@click.option("--camera", metavar="NAME[,NAME]", help="These cameras [every one of the sender].")
-@click.option("--save", metavar="DIR", help="Save pictures into this folder.")
+@click.option("--camera", metavar="NAME[,NAME]", help="Cameras to receive [all].")
+@click.option("--save", type=PATH, metavar="DIR", help="Save frames in this folder.")
 @click.option(
-    "--format", "picture_format", type=click.Choice(["png", "jpeg", "tiff"]), help="[png]"
+    "--format",
+    "picture_format",
+    type=click.Choice(["png", "jpeg", "tiff"]),
+    help="File format of saved frames [png].",
 )
-@click.option("--save-every", type=int, metavar="N", help="Save each N-th frame [1].")
-@click.option("--save-max-files", type=int, metavar="N", help="Keep the newest N files.")
-@click.option("--save-max-bytes", type=int, metavar="N", help="Keep the newest N bytes.")
+@click.option("--save-every", type=int, metavar="N", help="Save every N-th frame [1].")
+@click.option("--save-max-files", type=int, metavar="N", help="Keep only the newest N files.")
+@click.option("--save-max-bytes", type=int, metavar="N", help="Keep only the newest N bytes.")
 @click.option("--display", is_flag=True, default=None, help="Show frames in a window; q quits.")
 @click.option("--frames", type=int, metavar="N", help="Stop after N delivered frames.")
-@click.option("--models", metavar="DIR", help="Folder of model files (.rkm) of learned codecs.")
-@click.option("--timeout", type=float, metavar="S", help="Longest wait without a new frame.")
-@click.option("--stay/--no-stay", default=None, help="Wait for the next stream at the end.")
-@click.option("--key", metavar="NAME.key", help="Secret key of this station.")
+@click.option("--models", type=PATH, metavar="DIR",
+              help="Folder of model files (.rkm) of learned codecs.")  # fmt: skip
 @click.option(
-    "--server-key", multiple=True, metavar="NAME.pub",
-    help="Public key of the sender; repeatable: each new connection tries the next.",
+    "--timeout", type=float, metavar="S", help="Longest wait for a new frame, in seconds."
+)
+@click.option("--stay/--no-stay", default=None, help="Wait for the next stream when one ends.")
+@click.option("--key", type=PATH, metavar="NAME.key", help="Secret key of this station.")
+@click.option(
+    "--server-key", type=PATH, multiple=True, metavar="NAME.pub",
+    help="Public key of the sender; repeatable: each new connection tries the next one.",
 )  # fmt: skip
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.json",
-    help="Write totals, losses, rates and latency at the end.",
+    help="Write totals, losses, rates and latency when it ends.",
 )
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Settings file, see config/receiver.toml.",
 )
 @click.option("--set", "sets", multiple=True, metavar="A.B=C", help="Any setting; repeatable.")
-@click.option("--check", is_flag=True, help="Print the effective settings and stop.")
+@click.option("--verbose", is_flag=True, help="Log the status every second [every 60 s].")
+@click.option("--check", is_flag=True, help="Print the effective settings and exit.")
 def receive(
     config_file: Path | None,
     sets: tuple[str, ...],
+    verbose: bool,
     check: bool,
     report: Path | None,
     **options: Any,
 ) -> int:
-    """Client station: receive frames and display, save or count them.
+    """Receive frames and display, save or count them.
 
-    Exit code 4 when no stream came, or fewer frames than wanted.
+    Exit code 4 if no stream was received, or fewer frames than --frames.
     """
     named = {
         "--connect": ("network.connect", _one_or_several(options["connect"])),
@@ -77,13 +86,14 @@ def receive(
         "--models": ("stream.models", options["models"]),
         "--key": ("security.key", options["key"]),
         "--server-key": ("security.server_keys", list(options["server_key"]) or None),
+        "--verbose": ("log.status_interval_s", 1.0 if verbose else None),
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
     settings = validate(ReceiverSettings, layers)
     if check:
         click.echo(to_toml(settings), nl=False)
         return 0
-    # The composition root loads every sink: only once the settings stand.
+    # The composition root imports every sink: only once the settings are valid.
     from rankcast_receiver import app
 
     return app.run(settings, report)

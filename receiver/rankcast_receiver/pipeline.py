@@ -1,16 +1,15 @@
-"""The path through the receiver: receive and decode -> one runner for each sink."""
+"""The path through the receiver: subscribe -> decode -> one runner for each sink."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 from rankcast.errors import NoStreamError
-from rankcast.runtime import STOPPED, Balance, Pulse, Worker, join_all
+from rankcast.runtime import Balance, Pulse, Worker, join_all
 from rankcast_receiver.report import Outcome, Tally
-from rankcast_receiver.sinks import Arrival, SinkRunner
-from rankcast_receiver.stream import ANSWER_S, CameraState, State
+from rankcast_receiver.sinks import SinkRunner
+from rankcast_receiver.stream import ANSWER_S, CameraState, Decoded, State
 from rankcast_receiver.subscriber import Subscriber
 
 STOP_TIMEOUT_S = 30.0
@@ -18,12 +17,13 @@ STOP_TIMEOUT_S = 30.0
 
 
 class ReceiverPipeline:
-    """Receives in one thread, and feeds each runner in a thread of its own.
+    """Decodes in one thread, and runs each sink in a thread of its own.
 
     Parameters
     ----------
     open_subscriber : callable
-        Makes the subscriber, in the receive thread; it takes the function that says when to stop.
+        Makes the subscriber, in the decode thread; its argument is the function that returns True
+        once the subscriber is to stop.
     runners : sequence of SinkRunner
         The receiver ends when one is full.
     main_thread : SinkRunner, optional
@@ -41,22 +41,27 @@ class ReceiverPipeline:
         self._main_thread = main_thread
         self._stop = threading.Event()
         self._done = threading.Event()
-        self._pulse = Pulse("receive")
-        self.pulses = (self._pulse, *(runner.pulse for runner in runners))
-        """Of the receive thread and of the sinks."""
+        self._pulse = Pulse("decode")
         self.tally = Tally()
         self.outcome = Outcome()
         self.silence: NoStreamError | None = None
         self._subscriber: Subscriber | None = None
-        self._receiver = Worker("rankcast-receive", self._receive, self._received)
+        self._decoder = Worker("rankcast-decode", self._run, self._ended)
         self._sinks = [
             Worker(f"rankcast-{runner.name}", runner.run, self._done.set)
             for runner in runners
             if runner is not main_thread
         ]
 
+    @property
+    def pulses(self) -> Sequence[Pulse]:
+        """Of the threads that receive and decode, and of the sinks."""
+        subscriber = self._subscriber
+        receiving = () if subscriber is None else (subscriber.pulse,)
+        return (*receiving, self._pulse, *(runner.pulse for runner in self._runners))
+
     def abandon(self) -> None:
-        """End now: what waits for a sink is counted as stopped, not handled."""
+        """End now: whatever waits for a sink is counted as stopped, not handled."""
         self._stop.set()
         for runner in self._runners:
             runner.abandon()
@@ -65,7 +70,7 @@ class ReceiverPipeline:
         """Start all threads."""
         for worker in self._sinks:
             worker.start()
-        self._receiver.start()
+        self._decoder.start()
 
     def run_main_thread(self) -> None:
         """Run the runner that needs this thread; returns at the end of the stream."""
@@ -74,74 +79,75 @@ class ReceiverPipeline:
         self._stop.set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until receiving has ended or a sink is done; True when it is time to join."""
+        """Wait until the stream has ended or a sink is done; True when it is time to join."""
         return self._done.wait(timeout_s)
 
     def current(self) -> Balance:
-        """Frames so far: published since joining, handed on, lost by cause."""
+        """Return the frames so far: published since joining, decoded, lost by cause."""
         subscriber = self._subscriber
         return self.outcome.balance if subscriber is None else subscriber.balance()
 
     def states(self) -> Sequence[CameraState]:
-        """The states of all cameras a moment ago; from any thread."""
+        """Return the latest states of all cameras; may be called from any thread."""
         subscriber = self._subscriber
         return self.outcome.states if subscriber is None else subscriber.states
 
     def join(self) -> None:
         """Wait for all threads and raise what the first one died of."""
         self._stop.set()
-        join_all((self._receiver, *self._sinks), STOP_TIMEOUT_S)
+        join_all((self._decoder, *self._sinks), STOP_TIMEOUT_S)
 
-    def _receive(self) -> None:
+    def _run(self) -> None:
         self._pulse.beat()
         with self._open_subscriber(self._stopped) as subscriber:
             self._subscriber = subscriber
+            decoder = subscriber.decoder
             try:
-                for frame in subscriber:
-                    if self._stopped():
-                        # Decoded, but too late for the sinks.
-                        for runner in self._runners:
-                            runner.ledger.enter()
-                            runner.ledger.lose(STOPPED)
-                        continue
-                    arrival = Arrival(frame, time.monotonic_ns())
-                    if frame.coding is not None:
-                        self.tally.add(frame.coding)
-                    with self._pulse.resting():  # where every frame is kept sinks set the pace
-                        for runner in self._runners:
-                            runner.put(arrival)
+                for packets in subscriber.packets():
+                    for decoded in decoder.decode(packets):
+                        self._put(decoded)
             except NoStreamError as exc:
                 self.silence = exc
             finally:
                 self.outcome = _outcome(subscriber, silent=self.silence is not None)
                 self._subscriber = None
 
-    def _received(self) -> None:
+    def _put(self, decoded: Decoded) -> None:
+        if decoded.frame is not None and decoded.frame.coding is not None:
+            self.tally.add(decoded.frame.coding)
+        with self._pulse.resting():  # where every frame is kept, sinks set the pace
+            for runner in self._runners:
+                runner.put(decoded)
+
+    def _ended(self) -> None:
         self._pulse.rest()
         for runner in self._runners:
             runner.close()
         self._done.set()
 
     def _stopped(self) -> bool:
-        """Asked in every turn of the receive thread."""
+        """Asked in every turn of the decode loop and before each picture."""
         self._pulse.beat()
         return self._stop.is_set() or any(runner.full for runner in self._runners)
 
 
 def _outcome(subscriber: Subscriber, *, silent: bool) -> Outcome:
     streams = subscriber.streams.values()
-    # Who leaves in the middle of a stream knows what was published until then. Where frames stop
-    # without a status or an end, more may have been: nothing came that would tell of a gap.
-    patience_s = 0.0 if silent else ANSWER_S
+    # Whoever leaves in the middle of a stream knows what was published until then. Where frames
+    # stop without a status or an end, more may have been: nothing arrived that would show a gap.
+    limit_s = 0.0 if silent else ANSWER_S
     return Outcome(
-        subscriber.balance(),
-        tuple(stream_id for stream in streams for stream_id in stream.stream_ids),
-        subscriber.foreign_messages,
-        subscriber.reconnects,
-        tuple(subscriber.states),
-        {stream.camera: stream.ledger.balance() for stream in streams},
-        sum(stream.keyframe_requests for stream in streams),
-        subscriber.clocks,
-        next((s.camera for s in subscriber.states if s.state is State.CAMERA_DEAD), ""),
-        frozenset(s.camera for s in streams if (s.untold_s or 0.0) > patience_s),
+        balance=subscriber.balance(),
+        packets=subscriber.packet_balance(),
+        stream_ids=tuple(stream_id for stream in streams for stream_id in stream.stream_ids),
+        foreign_messages=subscriber.foreign_messages,
+        reconnects=subscriber.reconnects,
+        states=tuple(subscriber.states),
+        cameras={stream.camera: stream.ledger.balance() for stream in streams},
+        keyframe_requests=sum(stream.keyframe_requests for stream in streams),
+        clocks=subscriber.clocks,
+        failed_camera=next(
+            (s.camera for s in subscriber.states if s.state is State.CAMERA_DEAD), ""
+        ),
+        unconfirmed=frozenset(s.camera for s in streams if (s.unconfirmed_s or 0.0) > limit_s),
     )

@@ -20,35 +20,37 @@ class Outcome:
     """What a subscriber knows at its end."""
 
     balance: Balance = field(default_factory=lambda: Balance(0, 0, {}))
-    """Entered is what was published since it joined."""
+    """Of decoded frames; entered is what was published since it joined."""
+    packets: Balance = field(default_factory=lambda: Balance(0, 0, {}))
+    """The same for sinks that take packets."""
     stream_ids: tuple[bytes, ...] = ()
     foreign_messages: int = 0
-    """Messages that were none of Rankcast's."""
+    """Messages that are not Rankcast's, or belong to no camera."""
     reconnects: int = 0
-    """Times that a connection was made anew after silence or a refusal."""
+    """Connections that were replaced after silence or a refusal."""
     states: tuple[CameraState, ...] = ()
     cameras: Mapping[str, Balance] = field(default_factory=dict)
     """The part of each camera in `balance`."""
     keyframe_requests: int = 0
     clocks: Mapping[str, str] = field(default_factory=dict)
-    """How the clock of each sender is known."""
+    """How the clock of each sender is compared with ours."""
     failed_camera: str = ""
-    """Name of a camera that its sender calls dead."""
-    untold: frozenset[str] = frozenset()
-    """Cameras that fell silent without a word on how many frames there were after the last."""
+    """Name of a camera that is dead at its sender."""
+    unconfirmed: frozenset[str] = frozenset()
+    """Cameras that fell silent: how many frames were published after the last one is unknown."""
 
 
 class Tally:
-    """Counts what the receive thread hands on."""
+    """Counts what the decode thread hands over to the sinks."""
 
     def __init__(self) -> None:
         self.frames = 0
         self.packet_bytes = 0
         self.codec = ""
         self.fidelity = Fidelity()
-        """Rank, energy and error, as the packets say."""
+        """Rank, energy and error, from the headers of the packets."""
         self.cpu_start_s = 0.0
-        """Processor time of the process when the first frame came: what follows is receiving."""
+        """Processor time of the process at the first frame: what follows is receiving."""
         self._first_s: float | None = None
         self._last_s = 0.0
 
@@ -78,12 +80,12 @@ def build_report(
     outcome: Outcome,
     duration_s: float,
 ) -> dict[str, Any]:
-    """Put the report together.
+    """Build the report.
 
     Parameters
     ----------
     runners : sequence of SinkRunner
-        The first one is the main sink: ``delivered`` and ``lost`` are its.
+        The first one is the main sink: ``delivered`` and ``lost`` are taken from it.
     tally : Tally
     outcome : Outcome
     duration_s : float
@@ -101,8 +103,8 @@ def build_report(
         "shown": sum(runner.kept for runner in runners if runner.name == "display"),
         "saved": sum(runner.kept for runner in runners if runner.name == "save"),
         "lost": sinks[main.name]["lost"],
-        # Sequences say as much as a status does; without any stream nobody can know.
-        "published": stream.entered if outcome.stream_ids and not outcome.untold else None,
+        # Sequence numbers are as good as a status; without any stream nobody can know.
+        "published": stream.entered if outcome.stream_ids and not outcome.unconfirmed else None,
         "fps": tally.fps,
         "bytes_per_frame": tally.packet_bytes / tally.frames if tally.frames else None,
         "codec": tally.codec or None,
@@ -137,7 +139,9 @@ def _camera(state: CameraState, outcome: Outcome) -> dict[str, Any]:
         "sender": state.endpoint,
         "state": state.state.value,
         "detail": state.detail,
-        "published": balance.entered if balance and state.camera not in outcome.untold else None,
+        "published": balance.entered
+        if balance and state.camera not in outcome.unconfirmed
+        else None,
         "received": balance.passed if balance else 0,
         "lost": dict(sorted(balance.lost.items())) if balance else {},
     }
@@ -148,12 +152,13 @@ def _milliseconds(nanoseconds: int | None) -> float | None:
 
 
 def _sink(outcome: Outcome, runner: SinkRunner) -> dict[str, Any]:
-    stream, balance = outcome.balance, runner.ledger.balance()
+    stream = outcome.packets if runner.wants == "packets" else outcome.balance
+    balance = runner.ledger.balance()
     lost = Counter(stream.lost) + Counter(balance.lost)
     return {
         "delivered": balance.passed,
         "lost": dict(sorted(lost.items())),
-        # What is known to be wrong is wrong whatever else was published.
+        # A known imbalance is one, whatever else was published.
         "balanced": stream.entered == balance.passed + sum(lost.values())
-        and (None if outcome.untold else True),
+        and (None if outcome.unconfirmed else True),
     }

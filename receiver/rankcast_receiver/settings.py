@@ -1,4 +1,4 @@
-"""Settings of the client station: every default of config/receiver.toml stands here."""
+"""Settings of the receiver, with every default of config/receiver.toml."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from rankcast.errors import SettingsError
 from rankcast.kernels import MAX_THREADS
 from rankcast.net import DEFAULT_ENDPOINT
-from rankcast.settings import Table
+from rankcast.settings import LogTable, OptionalPath, SettingsPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import check_endpoints
 
@@ -20,17 +20,17 @@ class NetworkTable(Table):
     connect: str | list[str] = DEFAULT_ENDPOINT
     """Address of the sender, or a list of them."""
     camera: str = ""
-    """Name of the camera, or several with commas; empty takes every camera of every sender."""
+    """Name of the camera, or several separated by commas; empty: every camera of every sender."""
     control: bool = True
     """Use the control channel: key frames on request, latency, reports to the sender."""
     timeout_s: float = Field(default=0.0, ge=0.0)
-    """Longest wait without a new frame; 0 waits for ever."""
+    """Longest wait for a new frame; 0 waits forever."""
     stay: bool = False
     """Wait for the next stream when one has ended."""
     queue_messages: int = Field(default=0, ge=0, le=10_000)
-    """Messages that wait for this receiver; 0 is 4 when live and 64 when every frame counts."""
+    """Messages that may wait for this receiver; 0: 4 in live mode, 64 when every frame counts."""
     buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
-    """Kernel buffer of the connection; smaller bounds the age on slow links."""
+    """Kernel buffer of the connection; a smaller one bounds the age on slow links."""
 
     @field_validator("connect")
     @classmethod
@@ -58,33 +58,33 @@ class NetworkTable(Table):
 
     @property
     def cameras(self) -> list[str]:
-        """Names of the wanted cameras; none means all."""
+        """Names of the wanted cameras; empty means all."""
         return self.camera.split(",") if self.camera else []
 
 
 class StreamTable(Table):
-    """``[stream]``: what to do when frames come faster than they can be used."""
+    """``[stream]``: what to do when frames arrive faster than they can be used."""
 
     mode: Literal["auto", "live", "keep"] = "auto"
     """live: the newest frame wins; keep: every frame; auto: keep when saving without display."""
     frames: int = Field(default=0, ge=0)
-    """Stop after that many delivered frames; 0 is never."""
-    models: str = ""
-    """Folder of the model files (.rkm) that packets name by their id; empty knows none."""
+    """Stop after that many delivered frames; 0: never."""
+    models: OptionalPath = ""
+    """Folder of the model files (.rkm) that packets name by their id; empty: none."""
 
 
 class SaveTable(Table):
     """``[save]``: pictures on disk."""
 
-    dir: str = ""
+    dir: OptionalPath = ""
     """Folder; empty saves nothing."""
     format: Literal["png", "jpeg", "tiff"] = "png"
     every: int = Field(default=1, ge=1)
     """Save frames whose sequence is a multiple of this."""
     max_files: int = Field(default=0, ge=0)
-    """Remove the oldest beyond that many; 0 is no limit."""
+    """Keep the newest files only, that many; 0: no limit."""
     max_bytes: int = Field(default=0, ge=0)
-    """Remove the oldest beyond that size together; 0 is no limit."""
+    """Keep the newest files only, with that total size; 0: no limit."""
     jpeg_quality: int = Field(default=95, ge=1, le=100)
     png_compression: int = Field(default=1, ge=0, le=9)
 
@@ -97,11 +97,11 @@ class DisplayTable(Table):
 
 
 class SecurityTable(Table):
-    """``[security]``: who this station is, and whose pictures it believes."""
+    """``[security]``: the key of this station, and those of the senders it trusts."""
 
-    key: str = ""
+    key: OptionalPath = ""
     """Secret key of this station, ``NAME.key``; empty: no encryption."""
-    server_keys: list[str] = Field(default_factory=list)
+    server_keys: list[SettingsPath] = Field(default_factory=list)
     """Public keys of the sender, ``NAME.pub``; with several, each new connection tries the next."""
 
     @field_validator("server_keys", mode="before")
@@ -113,28 +113,29 @@ class SecurityTable(Table):
     def _keys_come_together(self) -> SecurityTable:
         if bool(self.key) != bool(self.server_keys):
             raise ValueError(
-                "--key and --server-key (security.key, security.server_keys) come together"
+                "--key and --server-key (security.key, security.server_keys) belong together: "
+                "give both or neither"
             )
         return self
 
 
 class LimitsTable(Table):
-    """``[limits]``: what a packet may ask for before it is refused."""
+    """``[limits]``: sizes above which a packet is refused."""
 
     max_packet_bytes: int = Field(default=Limits().max_packet_bytes, ge=1024, le=2**31)
     max_side: int = Field(default=Limits().max_side, ge=1, le=2**20)
     max_samples: int = Field(default=Limits().max_samples, ge=1, le=2**32)
 
     def limits(self) -> Limits:
-        """The same as the parser takes them."""
+        """Return the limits as the parser takes them."""
         return Limits(self.max_packet_bytes, self.max_side, self.max_samples)
 
 
 class ProcessTable(Table):
-    """``[process]``."""
+    """``[process]``: resources of this process."""
 
     threads: int = Field(default=0, ge=0, le=MAX_THREADS)
-    """Processors for kernels, BLAS and OpenCV; 0 is all that this process may use."""
+    """Processors for kernels, BLAS and OpenCV; 0: all that this process may use."""
 
 
 class ReceiverSettings(Table):
@@ -147,6 +148,7 @@ class ReceiverSettings(Table):
     security: SecurityTable = SecurityTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
+    log: LogTable = LogTable()
 
     @property
     def live(self) -> bool:

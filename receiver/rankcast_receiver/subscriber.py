@@ -1,42 +1,44 @@
-"""Subscriber: the frames of one or several senders, decoded, as an iterator."""
+"""Subscriber: the decoded frames of one or several senders, as an iterator."""
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
-
-import zmq
+from typing import Final
 
 from rankcast.errors import NoStreamError
 from rankcast.frame import Frame
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
-from rankcast.runtime import Balance, LogLimiter
+from rankcast.runtime import Balance, Pulse
 from rankcast.wire import Limits, check_name
-from rankcast_receiver.net import Connection, check_endpoints
-from rankcast_receiver.stream import DECODE_BUDGET_S, CameraState, CameraStream, State
-
-log = logging.getLogger(__name__)
+from rankcast_receiver.net import ConnectionOptions, ReceiveThread, check_endpoints
+from rankcast_receiver.stream import (
+    CameraState,
+    CameraStates,
+    CameraStream,
+    PacketBatch,
+    PacketQueue,
+    SenderStreams,
+    StreamDecoder,
+    StreamOptions,
+)
 
 LIVE_QUEUE_MESSAGES: Final = 4
 KEEP_QUEUE_MESSAGES: Final = 64
 BUFFER_BYTES: Final = 262_144
-POLL_S: Final = 0.1
-STATES_S: Final = 0.05
-"""States are judged that often at most."""
+POLL_S: Final = 0.05
+"""A stop is seen, and states are judged, that often at least."""
 MARGIN_BYTES: Final = 1 << 20
-"""libzmq ends the connection over a longer message; one that is little too long is counted here."""
-FLUTTER_S: Final = 5.0
-"""A stream of less than a frame a second turns stale between any two: one line in that time."""
+"""libzmq closes the connection on a longer message; one slightly above the limit is counted."""
 
 
 class Subscriber:
-    """Receives the pictures of one or several senders.
+    """Receives the frames of one or several senders.
 
     Parameters
     ----------
@@ -45,37 +47,38 @@ class Subscriber:
     camera : str or sequence of str, optional
         Names of cameras at the senders; by default every camera of every sender.
     live : bool
-        True: each frame is the newest there is, and what was skipped is counted. False: every
-        frame is handed out, and a sender in real time drops what does not fit the queue.
+        True: each frame is the newest there is, and skipped ones are counted. False: every frame is
+        returned, and a sender in real time drops those that do not fit its queue.
     timeout_s : float, optional
-        Longest wait without a new frame.
+        Longest wait for a new frame.
     stay : bool
         Wait for the next stream when one has ended.
     limits : Limits
-        What a packet may ask for.
+        Sizes above which a packet is refused.
     queue_messages, buffer_bytes : int
         Bounds of what waits in libzmq and in the kernel.
     models : Path, optional
-        Folder of the model files that packets of learned codecs name. One that is not in memory
-        holds up the packet that names it: `rankcast.codec.gan.preload.load_ahead` loads them.
+        Folder of the model files that packets of learned codecs name. A model that is not in memory
+        delays the first packet that names it; `rankcast.codec.preload_models` loads them.
     stopped : callable
-        Asked ten times a second and before each picture; iteration ends when it is true.
+        Asked ten times a second and before each picture; iteration ends when it returns True.
     curves : sequence of CurveClient
-        Keys, one for each that the sender may have; each new connection tries the next.
+        Keys, one for each key that the sender may have; each new connection tries the next one.
     control : bool
         Use the control channel: key frames on request, latency, reports to the sender.
     on_state : callable
-        Called with the states of all cameras whenever one has changed.
+        Called with the states of all cameras whenever one of them has changed.
 
     Raises
     ------
     SettingsError
-        If an argument is wrong.
+        If an argument is invalid.
 
     Notes
     -----
-    Use it from the thread that made it. Connecting does not wait for the sender. With several
-    senders the names of cameras carry the number of their sender, counted from 1: ``cam-1``.
+    A thread of its own drains the sockets from the start; `close` ends it. Iterate in one thread.
+    Connecting does not wait for the sender. With several senders the names of cameras carry the
+    number of their sender, counted from 1: ``cam-1``.
     """
 
     def __init__(
@@ -98,77 +101,99 @@ class Subscriber:
         endpoints = check_endpoints([connect] if isinstance(connect, str) else connect)
         cameras = [camera] if isinstance(camera, str) else list(camera or ())
         cameras = [check_name(name) for name in dict.fromkeys(cameras)]
+        limits = limits or Limits()
+        queue_messages = queue_messages or (LIVE_QUEUE_MESSAGES if live else KEEP_QUEUE_MESSAGES)
+        options = ConnectionOptions(
+            live=live,
+            limits=limits,
+            socket=SocketOptions(
+                queue_messages, buffer_bytes, limits.max_packet_bytes + MARGIN_BYTES
+            ),
+            curves=tuple(curves),
+            control=control,
+        )
         self._timeout_s = timeout_s
         self._stay = stay
         self._stopped = stopped
-        self._on_state = on_state
-        self._states: tuple[CameraState, ...] = ()
-        self._patience = LogLimiter()
-        self._told: dict[tuple[str, str], tuple[State, float]] = {}
-        limits = limits or Limits()
-        options = SocketOptions(
-            queue_messages or (LIVE_QUEUE_MESSAGES if live else KEEP_QUEUE_MESSAGES),
-            buffer_bytes,
-            limits.max_packet_bytes + MARGIN_BYTES,
-        )
-        self._next_states_s = float("-inf")
-        self._context: zmq.Context[Any] = zmq.Context()
-        self._connections: list[Connection] = []
-        try:
-            for number, endpoint in enumerate(endpoints, 1):
-                self._connections.append(
-                    Connection(
-                        self._context,
-                        endpoint,
-                        cameras,
-                        live=live,
-                        limits=limits,
-                        options=options,
-                        curves=curves,
-                        control=control,
-                        models=models,
-                        suffix=f"-{number}" if len(endpoints) > 1 else "",
-                    )
-                )
-            self._judged = {c: c.states() for c in self._connections}
-            self._poller = self._make_poller()
-        except BaseException:
-            self.close()
-            raise
+        self._states = CameraStates(on_state)
+        self._senders = [
+            SenderStreams(
+                endpoint,
+                cameras,
+                StreamOptions(live=live, limits=limits, models=models),
+                suffix=f"-{number}" if len(endpoints) > 1 else "",
+            )
+            for number, endpoint in enumerate(endpoints, 1)
+        ]
+        self.decoder = StreamDecoder(self._senders, self._states, stopped)
+        """Decodes what `packets` yields."""
+        self._queue = PacketQueue(len(endpoints), live=live)
+        self._receiver = ReceiveThread(self._senders, options, self._queue)
+        self._receiver.start()
 
     @property
     def streams(self) -> dict[str, CameraStream]:
-        """What is known of each camera, by its name here."""
-        return {s.camera: s for c in self._connections for s in list(c.streams.values())}
+        """All known cameras, by their names at this receiver."""
+        return {s.camera: s for sender in self._senders for s in sender.streams.values()}
 
     @property
     def states(self) -> Sequence[CameraState]:
-        """The states of all cameras as they were a moment ago; may be read from any thread."""
-        return self._states
+        """The latest states of all cameras; may be read from any thread."""
+        return self._states.current
 
     @property
     def foreign_messages(self) -> int:
-        """Messages that were none of Rankcast's."""
-        return sum(connection.foreign_messages for connection in self._connections)
+        """Messages that are not Rankcast's, or belong to no camera."""
+        foreign = sum(sender.foreign_packets for sender in self._senders)
+        return self._receiver.foreign_messages + foreign
 
     @property
     def reconnects(self) -> int:
-        """Times that a connection was made anew after silence or a refusal."""
-        return sum(connection.reconnects for connection in self._connections)
+        """Connections that were replaced after silence or a refusal."""
+        return self._receiver.reconnects
 
     @property
     def clocks(self) -> dict[str, str]:
-        """How the clock of each sender is known, by its address."""
-        return {c.endpoint: c.clock.known for c in self._connections}
+        """How the clock of each sender is compared with ours, by its address."""
+        return {sender.endpoint: sender.clock.known for sender in self._senders}
+
+    @property
+    def pulse(self) -> Pulse:
+        """Beats of the thread that drains the sockets."""
+        return self._receiver.pulse
 
     def balance(self) -> Balance:
-        """Frames that were published since joining, handed out, and lost by cause."""
-        entered, passed, lost = 0, 0, Counter[str]()
-        for stream in self.streams.values():
-            balance = stream.ledger.balance()
-            entered, passed = entered + balance.entered, passed + balance.passed
-            lost.update(balance.lost)
-        return Balance(entered, passed, dict(lost))
+        """Return the frames that were published since joining, handed out, and lost by cause."""
+        return _sum(stream.ledger.balance() for stream in self.streams.values())
+
+    def packet_balance(self) -> Balance:
+        """Return the same for sinks that take packets: every new packet passes."""
+        return _sum(stream.packet_ledger.balance() for stream in self.streams.values())
+
+    def packets(self) -> Generator[PacketBatch, None, None]:
+        """Yield what was received until the stream ends; often nothing, for `decoder` all the same.
+
+        Raises
+        ------
+        NoStreamError
+            If no new frame was handed out within ``timeout_s``.
+        """
+        last_frame_s = time.monotonic()
+        try:
+            while not self._stopped():
+                frames_before = self._frame_s
+                yield self._queue.take(POLL_S)
+                self._receiver.check()
+                if self._frame_s != frames_before:
+                    last_frame_s = time.monotonic()  # the caller's own time is not the sender's
+                if not self._stay and all(sender.ended for sender in self._senders):
+                    self._judge()
+                    return
+                holding = any(sender.holding for sender in self._senders)
+                if self._timed_out(last_frame_s) and not holding:
+                    raise NoStreamError(self._silence())
+        finally:
+            self.decoder.stop()
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames until the stream ends.
@@ -176,19 +201,17 @@ class Subscriber:
         Raises
         ------
         NoStreamError
-            If no new frame came within ``timeout_s``.
+            If no new frame was received within ``timeout_s``.
         """
-        try:
-            yield from self._frames()
-        finally:
-            for connection in self._connections:
-                connection.abandon()
+        with closing(self.packets()) as stream:
+            for packets in stream:
+                for decoded in self.decoder.decode(packets):
+                    if decoded.frame is not None:
+                        yield decoded.frame
 
     def close(self) -> None:
-        """Close all sockets; may be called twice."""
-        for connection in self._connections:
-            connection.close()
-        self._context.term()
+        """Close all sockets and end the thread; may be called twice."""
+        self._receiver.stop()
 
     def __enter__(self) -> Subscriber:
         return self
@@ -201,89 +224,36 @@ class Subscriber:
     ) -> None:
         self.close()
 
-    def _frames(self) -> Iterator[Frame]:
-        budget_s = DECODE_BUDGET_S / len(self._connections)
-        last_frame = time.monotonic()
-        while not self._stopped():
-            self._poller.poll(round(1000 * min(POLL_S, self._remaining_s(last_frame))))
-            self._tick()
-            due = time.monotonic() >= self._next_states_s
-            for connection in self._connections:
-                frames = connection.receive(budget_s, self._stopped)
-                if due:
-                    # After receiving: what waited while this process stood still is no silence.
-                    # Before the frames go out: a late one must not find the word for the last.
-                    self._judge(connection)
-                for frame in frames:
-                    yield frame
-                    last_frame = time.monotonic()  # the caller's time is not the sender's
-            if not self._stay and all(connection.ended for connection in self._connections):
-                self._post_states()
-                return
-            if self._remaining_s(last_frame) == 0 and not any(c.holding for c in self._connections):
-                raise NoStreamError(self._silence())
+    @property
+    def _frame_s(self) -> float | None:
+        times = [s.frame_s for s in self._senders if s.frame_s is not None]
+        return max(times, default=None)
 
-    def _remaining_s(self, last_frame: float) -> float:
-        """Seconds until the time-out; infinite without one."""
+    def _timed_out(self, last_frame_s: float) -> bool:
+        """Return True when no frame arrived in time, in all that was there to be read."""
         if self._timeout_s is None:
-            return math.inf
-        return max(0.0, last_frame + self._timeout_s - time.monotonic())
+            return False
+        # Until then: what still waits after this process was suspended is no silence.
+        read_s = min(link.read_s or -math.inf for link in self._queue.links)
+        return read_s - last_frame_s >= self._timeout_s
 
-    def _make_poller(self) -> zmq.Poller:
-        poller = zmq.Poller()
-        for connection in self._connections:
-            for socket in connection.sockets:
-                poller.register(socket, zmq.POLLIN)
-        return poller
-
-    def _tick(self) -> None:
-        # In every turn: what the reply to a ping waits here would count as its way.
-        changed = [connection.tick() for connection in self._connections]
-        if any(changed):
-            self._poller = self._make_poller()
-
-    def _post_states(self) -> None:
-        for connection in self._connections:
-            self._judge(connection)
-
-    def _judge(self, connection: Connection) -> None:
-        """Judge the cameras of one connection, and tell of them if a state has changed."""
-        self._next_states_s = time.monotonic() + STATES_S
-        self._judged[connection] = connection.states()
-        states = tuple(state for c in self._connections for state in self._judged[c])
-        changed = [(s.camera, s.state) for s in states] != [
-            (s.camera, s.state) for s in self._states
-        ]
-        self._states = states
-        if changed:
-            for state in states:
-                self._log_state(state)
-            self._on_state(states)
-
-    def _log_state(self, state: CameraState) -> None:
-        key = (state.endpoint, state.camera)
-        before, then_s = self._told.get(key, (State.CONNECTING, float("-inf")))
-        now = time.monotonic()
-        if state.state is before:
-            return
-        flutter = state.state is State.STALE and before is State.LIVE and now - then_s < FLUTTER_S
-        if flutter or state.state in (State.CONNECTING, State.ENDED):
-            return
-        # What a sender says of itself may change at any pace; what is not said now is said later.
-        if not self._patience.may_say():
-            return
-        self._told[key] = (state.state, now)
-        level = logging.INFO if state.state in _FINE else logging.WARNING
-        log.log(level, "%s: %s", state.camera or state.endpoint, state)
+    def _judge(self) -> None:
+        self._states.update(self._senders, self._queue.links)
 
     def _silence(self) -> str:
-        """What is known when no frame came in time."""
-        self._post_states()
+        """Describe what is known when no frame arrived in time."""
+        self._judge()
         causes = []
-        for state in self._states:
+        for state in self.states:
             where = state.endpoint + (f", camera {state.camera}" if state.camera else "")
             causes.append(f"{where}: {state.detail or state}")
         return f"no frame within {self._timeout_s:g} s from {'; '.join(causes)}"
 
 
-_FINE: Final = (State.LIVE, State.OPENING, State.WAITING_FOR_TRIGGER)
+def _sum(balances: Iterable[Balance]) -> Balance:
+    """Add up the ledgers of several cameras."""
+    entered, passed, lost = 0, 0, Counter[str]()
+    for balance in balances:
+        entered, passed = entered + balance.entered, passed + balance.passed
+        lost.update(balance.lost)
+    return Balance(entered, passed, dict(lost))

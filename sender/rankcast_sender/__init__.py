@@ -1,10 +1,11 @@
-"""The camera station: grab, encode, publish.
+"""The sender: grab, encode and publish the frames of cameras.
 
 with rankcast_sender.Publisher("tcp://127.0.0.1:5555", name="cam") as publisher:
     publisher.send(pixels, meta={"serial": "A17"})
 """
 
-from typing import TYPE_CHECKING
+# Not that of `typing`, which `python -m` would take from the current folder at this point.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from rankcast_sender.publisher import Publisher
@@ -14,7 +15,7 @@ __all__ = ["Publisher"]
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """Load the class when it is asked for, as `rankcast` itself does."""
+        """Import the class on first use, as `rankcast` does with its classes."""
         if name != "Publisher":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from rankcast_sender.publisher import Publisher

@@ -1,4 +1,4 @@
-"""Composition root of the sender: the one place that knows concrete sources."""
+"""Composition root of the sender: the only module that knows concrete sources."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from rankcast.errors import RankcastError, SettingsError
 from rankcast.kernels import pool
 from rankcast.kernels.prepare import prepare_kernels
 from rankcast.net import SocketOptions
-from rankcast.printable import printable
-from rankcast.runtime import ServiceManager, StopFlag, stop_flag
+from rankcast.runtime import ServiceManager, StatusLog, StopFlag, configure_logs, stop_flag
 from rankcast_sender.audit import Audit
-from rankcast_sender.pipeline import CameraPipeline, Pace
+from rankcast_sender.camera import Camera
+from rankcast_sender.pacing import GrabOptions
+from rankcast_sender.pipeline import CameraPipeline
 from rankcast_sender.publisher import Publisher
-from rankcast_sender.sender_sockets import SenderSockets
+from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
 from rankcast_sender.sources import Source, check_query, parse_source
-from rankcast_sender.sources.opencv_camera import CameraOptions, CameraSource
+from rankcast_sender.sources.opencv_camera import CameraOptions, OpenCVCamera
 from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
 from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
@@ -35,24 +36,25 @@ log = logging.getLogger(__name__)
 # Scheme of a source URI -> its options and its class.
 _SOURCES: Final[Mapping[str, tuple[Any, Callable[[str, Any], Source]]]] = MappingProxyType(
     {
-        "camera": (CameraOptions, CameraSource),
+        "camera": (CameraOptions, OpenCVCamera),
         "replay": (ReplayOptions, ReplaySource),
         "synthetic": (ConveyorOptions, ConveyorSource),
     }
 )
 _RETRIED: Final = frozenset({"camera"})
-"""What may come back: a file that cannot be read stays so."""
-STATS_INTERVAL_S = 1.0
-POLL_S = 0.1
+"""Schemes that are opened again after a failure; a file that cannot be read stays unreadable."""
+STATUS_INTERVAL_S: Final = 1.0
+"""Status is computed once a second, whether or not it is logged."""
+POLL_S: Final = 0.1
 
 
 def source_opener(camera: CameraTable) -> Callable[[], Source]:
-    """Check the source URI and its options; return what opens it.
+    """Check the source URI and its options; return a callable that opens the source.
 
     Raises
     ------
     SettingsError
-        If scheme or options are wrong.
+        If the scheme or an option is wrong.
     """
     uri = parse_source(camera.source)
     if uri.scheme not in _SOURCES:
@@ -60,17 +62,16 @@ def source_opener(camera: CameraTable) -> Callable[[], Source]:
     model, make = _SOURCES[uri.scheme]
     loop = camera.loop or None
     if loop and "loop" not in model.model_fields:
-        raise SettingsError(f"--loop is for replays, got source {uri.scheme}")
+        raise SettingsError(f"got --loop with source {uri.scheme!r}: only a replay can loop")
     overrides = {"loop": loop} if loop else {}
     options = check_query(model, uri, fps=camera.fps or None, **overrides)
     return partial(make, uri.path, options)
 
 
 @dataclass(slots=True)
-class _Camera:
-    """One camera while the station runs."""
+class _Stream:
+    """One camera while the sender runs."""
 
-    settings: SenderSettings
     publisher: Publisher
     pipeline: CameraPipeline
     audit: Audit | None
@@ -80,11 +81,15 @@ class _Camera:
     bytes_before: int = 0
 
     @property
+    def camera(self) -> Camera:
+        return self.publisher.camera
+
+    @property
     def name(self) -> str:
-        return self.settings.camera.name
+        return self.camera.name
 
     def finish(self) -> None:
-        """Wait for the threads of an ended camera; keep what it failed of."""
+        """Wait for the threads of a camera that has ended, and keep the error that ended it."""
         if self.ended:
             return
         self.ended = True
@@ -98,184 +103,197 @@ class _Camera:
         except RankcastError as exc:
             self.error = exc
 
+    def status_line(self, elapsed_s: float) -> tuple[Any, str]:
+        """Facts whose change is worth a log line, and the line; rates cover `elapsed_s`."""
+        camera = self.camera
+        balance, packet_bytes, state = camera.balance(), camera.figures.packet_bytes, camera.state
+        frames, size = balance.passed - self.frames_before, packet_bytes - self.bytes_before
+        self.frames_before, self.bytes_before = balance.passed, packet_bytes
+        viewers = camera.viewers
+        text = (
+            f"{self.name}: {state}, {viewers} {'viewer' if viewers == 1 else 'viewers'}, "
+            f"{frames / elapsed_s:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
+            f"{size * 8e-6 / elapsed_s:.2f} Mbit/s, published {balance.passed}, "
+            f"lost {_losses(balance.lost)}"
+        )
+        return (state, viewers, frozenset(balance.lost)), text
+
 
 def run(cameras: Sequence[SenderSettings], report: Path | None = None) -> int:
-    """Run the camera station until its sources end or a signal stops it.
+    """Run the sender until its sources end or a signal stops it.
 
     Parameters
     ----------
     cameras : sequence of SenderSettings
-        One for each camera; they differ in ``camera`` and ``codec`` only.
+        One for each camera; only their tables ``camera`` and ``codec`` may differ.
     report : Path, optional
-        Where the totals go.
+        File for the totals.
 
     Returns
     -------
     int
-        Exit code: 0, or 1 when one of several cameras failed.
+        Exit code: 0, or 1 if one of several cameras failed.
 
     Raises
     ------
     RankcastError
-        If the station cannot start, a socket fails, or its only source fails.
+        If the sender cannot start, a socket fails, or its only source fails.
     """
+    configure_logs(cameras[0].log.format)
     with ServiceManager() as manager:
         return _run(cameras, report, manager)
 
 
 def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: ServiceManager) -> int:
     shared = cameras[0]
-    network, realtime = shared.network, shared.camera.realtime
     openers = [source_opener(settings.camera) for settings in cameras]
     if report is not None:
         check_writable(report)
     pool.set_threads(shared.process.threads)
-    started = time.monotonic()
-    station = SenderSockets(
-        network.bind,
+    started_s = time.monotonic()
+    sockets = SenderSockets(_sender_options(shared))
+    streams: list[_Stream] = []
+    with stop_flag() as flag:
+        try:
+            manager.starting()
+            publishers = [_publisher(settings, sockets) for settings in cameras]
+            sockets.start()
+            for settings, open_source, publisher in zip(cameras, openers, publishers, strict=True):
+                streams.append(_stream(settings, open_source, publisher))
+                log.info("%s: %s, listening at %s", publisher.name, settings.camera.source,
+                         shared.network.bind)  # fmt: skip
+            log.info("control channel: %s", sockets.control or "off")
+            # Only now, so that an address that cannot be bound is reported at once.
+            if prepare_kernels({s.codec.name for s in cameras}, lambda: flag.requested):
+                for stream in streams:
+                    stream.pipeline.start()
+                manager.ready()
+                _watch(streams, sockets, flag, manager, shared.log.status_interval_s)
+        finally:
+            manager.stopping()
+            for stream in streams:
+                stream.pipeline.stop()
+            if flag.requested:
+                sockets.hurry()
+            for stream in streams:
+                stream.finish()
+            try:
+                sockets.close(lambda: flag.requested)
+            finally:
+                _log_totals(streams)
+                if report is not None and streams:
+                    _write_report(report, streams, time.monotonic() - started_s)
+    failed = [stream.error for stream in streams if stream.error is not None]
+    if failed and len(streams) == 1:
+        raise failed[0]
+    return 1 if failed else 0
+
+
+def _sender_options(settings: SenderSettings) -> SenderOptions:
+    network, security = settings.network, settings.security
+    return SenderOptions(
+        bind=network.bind,
+        control=network.control,
         socket=SocketOptions(
             network.queue_messages,
             network.buffer_bytes,
             0,
             unacknowledged_ms=1000 * network.unacknowledged_s,
         ),
-        realtime=realtime,
+        realtime=settings.camera.realtime,
         linger_s=network.linger_s,
-        control=network.control,
-        max_packet_bytes=shared.limits.max_packet_bytes,
-        key=shared.security.key or None,
-        authorized=shared.security.authorized or None,
-        insecure=shared.security.insecure,
+        max_packet_bytes=settings.limits.max_packet_bytes,
+        key=security.key or None,
+        authorized=security.authorized or None,
+        insecure=security.insecure,
     )
-    running: list[_Camera] = []
-    with stop_flag() as flag:
-        try:
-            manager.starting()
-            publishers = [_publisher(settings, station) for settings in cameras]
-            station.start()
-            for settings, open_source, publisher in zip(cameras, openers, publishers, strict=True):
-                running.append(_camera(settings, open_source, publisher))
-                log.info("%s: %s, listening at %s", running[-1].name, settings.camera.source,
-                         network.bind)  # fmt: skip
-            log.info("control at %s", station.control or "no address: it is off")
-            # After the bind, whose errors come first.
-            if prepare_kernels({s.codec.name for s in cameras}, lambda: flag.requested):
-                for camera in running:
-                    camera.pipeline.start()
-                manager.ready()
-                _watch(running, station, flag, manager)
-        finally:
-            manager.stopping()
-            for camera in running:
-                camera.pipeline.stop()
-            if flag.requested:
-                station.hurry()
-            for camera in running:
-                camera.finish()
-            try:
-                station.close(lambda: flag.requested)
-            finally:
-                _finish(running, report, started)
-    failed = [camera.error for camera in running if camera.error is not None]
-    if failed and len(running) == 1:
-        raise failed[0]
-    return 1 if failed else 0
 
 
-def _publisher(settings: SenderSettings, station: SenderSockets) -> Publisher:
+def _publisher(settings: SenderSettings, sockets: SenderSockets) -> Publisher:
     if model := settings.codec.chosen.get("model"):
-        log.info("loading model %s", printable(model))
+        log.info("loading model %s", model)
     return Publisher(
         name=settings.camera.name,
         codec=settings.codec.name,
         realtime=settings.camera.realtime,
-        source=settings.camera.source,
         max_packet_bytes=settings.limits.max_packet_bytes,
-        station=station,
+        sockets=sockets,
         **settings.codec.chosen,
     )
 
 
-def _camera(
+def _stream(
     settings: SenderSettings, open_source: Callable[[], Source], publisher: Publisher
-) -> _Camera:
+) -> _Stream:
     camera, audit = settings.camera, None
     if settings.audit.dir:
         audit = Audit(Path(settings.audit.dir), camera.name, settings.audit.every)
     retry = camera.retry and parse_source(camera.source).scheme in _RETRIED
-    pace = Pace(camera.realtime, camera.fps, camera.frames, settings.network.wait_viewers, retry)
-    return _Camera(settings, publisher, CameraPipeline(open_source, publisher, pace, audit), audit)
+    options = GrabOptions(camera.fps, camera.frames, settings.network.wait_viewers, retry)
+    return _Stream(publisher, CameraPipeline(open_source, publisher, options, audit), audit)
 
 
 def _watch(
-    cameras: Sequence[_Camera], station: SenderSockets, flag: StopFlag, manager: ServiceManager
+    streams: Sequence[_Stream],
+    sockets: SenderSockets,
+    flag: StopFlag,
+    manager: ServiceManager,
+    status_interval_s: float,
 ) -> None:
-    """One line a second for each camera until all have ended or a signal asks for it."""
-    before = time.monotonic()
-    while not all(camera.ended for camera in cameras):
-        if flag.requested:
-            return
-        station.check()
-        active = [camera for camera in cameras if not camera.ended]
-        manager.feed([*station.pulses, *(p for camera in active for p in camera.pipeline.pulses)])
-        active[0].pipeline.wait(POLL_S)
-        for camera in cameras:
-            if not camera.ended and camera.pipeline.wait(0):
-                camera.finish()
-                if camera.error is not None and len(cameras) > 1:
-                    log.error("%s: %s; the other cameras go on", camera.name, camera.error)
-        now = time.monotonic()
-        if now - before >= STATS_INTERVAL_S:
-            for camera in cameras:
-                if not camera.ended:
-                    _log_rates(camera, now - before)
-            manager.say(", ".join(f"{c.name} {c.pipeline.state()}" for c in active))
-            before = now
-
-
-def _log_rates(camera: _Camera, elapsed_s: float) -> None:
-    publisher = camera.publisher
-    balance, packet_bytes = publisher.balance(), publisher.packet_bytes
-    frames, size = balance.passed - camera.frames_before, packet_bytes - camera.bytes_before
-    log.info(
-        "%s: %s, %d viewers, %.1f fps, %.1f kB/frame, %.2f Mbit/s, published %d, lost %s",
-        camera.name,
-        camera.pipeline.state(),
-        publisher.viewers,
-        frames / elapsed_s,
-        size / max(frames, 1) / 1e3,
-        size * 8e-6 / elapsed_s,
-        balance.passed,
-        _losses(balance.lost),
-    )
-    camera.frames_before, camera.bytes_before = balance.passed, packet_bytes
+    """Watch all threads, and report the status, until all cameras have ended or a signal comes."""
+    status_log = StatusLog(status_interval_s)
+    reported_s = time.monotonic()
+    try:
+        while active := [stream for stream in streams if not stream.ended]:
+            if flag.requested:
+                return
+            sockets.check()
+            manager.notify_watchdog(
+                [*sockets.pulses, *(p for s in active for p in s.pipeline.pulses)]
+            )
+            active[0].pipeline.wait(POLL_S)
+            for stream in active:
+                if stream.pipeline.wait(0):
+                    stream.finish()
+                    if stream.error is not None and len(streams) > 1:
+                        log.error("%s: %s; the other cameras go on", stream.name, stream.error)
+            now_s = time.monotonic()
+            if now_s - reported_s >= STATUS_INTERVAL_S:
+                for stream in streams:
+                    if not stream.ended:
+                        status_log.report(stream.name, *stream.status_line(now_s - reported_s))
+                manager.show_status(", ".join(f"{s.name} {s.camera.state}" for s in active))
+                reported_s = now_s
+    finally:
+        status_log.close()
 
 
 def _losses(lost: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {cause}" for cause, count in sorted(lost.items())) or "none"
 
 
-def _finish(cameras: Sequence[_Camera], report: Path | None, started: float) -> None:
-    for camera in cameras:
-        balance = camera.publisher.balance()
+def _log_totals(streams: Sequence[_Stream]) -> None:
+    for stream in streams:
+        balance = stream.camera.balance()
         log.info(
             "%s: grabbed %d, published %d, lost %s%s",
-            "end" if len(cameras) == 1 else f"end of {camera.name}",
+            "end" if len(streams) == 1 else f"end of {stream.name}",
             balance.entered, balance.passed, _losses(balance.lost),
-            f"; {camera.publisher.fidelity}".removesuffix("; "),
+            f"; {stream.camera.figures.fidelity}".removesuffix("; "),
         )  # fmt: skip
         if balance.under_way:
-            log.error("%s: %d frames are unaccounted for", camera.name, balance.under_way)
-    if report is None or not cameras:
-        return
-    entries = {camera.name: _entry(camera) for camera in cameras}
+            log.error("%s: %d frames are unaccounted for", stream.name, balance.under_way)
+
+
+def _write_report(report: Path, streams: Sequence[_Stream], duration_s: float) -> None:
+    entries = {stream.name: _entry(stream) for stream in streams}
     lost: Counter[str] = Counter()
     for entry in entries.values():
         lost.update(entry["lost"])
     published = sum(entry["published"] for entry in entries.values())
-    packet_bytes = sum(camera.publisher.packet_bytes for camera in cameras)
-    only = entries[cameras[0].name] if len(cameras) == 1 else {}
-    cpu_starts = [c.pipeline.cpu_start_s for c in cameras if c.pipeline.cpu_start_s]
+    packet_bytes = sum(stream.camera.figures.packet_bytes for stream in streams)
+    only = entries[streams[0].name] if len(streams) == 1 else {}
+    cpu_starts_s = [s.pipeline.cpu_start_s for s in streams if s.pipeline.cpu_start_s]
     values = {
         "grabbed": sum(entry["grabbed"] for entry in entries.values()),
         "published": published,
@@ -286,25 +304,25 @@ def _finish(cameras: Sequence[_Camera], report: Path | None, started: float) -> 
         "source": only.get("source"),
         "stream": only.get("stream"),
         "cameras": entries,
-        "duration_s": time.monotonic() - started,
-        "cpu_s": time.process_time() - min(cpu_starts, default=0.0),
+        "duration_s": duration_s,
+        "cpu_s": time.process_time() - min(cpu_starts_s, default=0.0),
     }
     write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
 
 
-def _entry(camera: _Camera) -> dict[str, Any]:
-    publisher, pipeline = camera.publisher, camera.pipeline
-    balance = publisher.balance()
+def _entry(stream: _Stream) -> dict[str, Any]:
+    camera, balance = stream.camera, stream.camera.balance()
+    packet_bytes = camera.figures.packet_bytes
     return {
         "grabbed": balance.entered,
         "published": balance.passed,
         "lost": dict(balance.lost),
         "balanced": balance.under_way == 0,
-        "bytes_per_frame": publisher.packet_bytes / balance.passed if balance.passed else None,
-        "codec": publisher.codec,
-        **publisher.fidelity.values(),
-        "source": pipeline.description,
-        "stream": publisher.stream_id.hex(),
-        "failures": pipeline.failures,
-        "error": None if camera.error is None else str(camera.error),
+        "bytes_per_frame": packet_bytes / balance.passed if balance.passed else None,
+        "codec": camera.codec,
+        **camera.figures.fidelity.values(),
+        "source": camera.source.description,
+        "stream": camera.stream_id.hex(),
+        "failures": stream.pipeline.failures,
+        "error": None if stream.error is None else str(stream.error),
     }

@@ -1,72 +1,69 @@
-"""Audit: keeps some originals at the camera station, to compare with what viewers received."""
+"""Audit: keeps originals of some published frames, to compare with what viewers received."""
 
 from __future__ import annotations
 
 import json
 import logging
 from pathlib import Path
+from typing import Final
 
+from rankcast.atomic_file import os_reason
 from rankcast.errors import ImageFileError, SinkError
 from rankcast.frame import Frame
 from rankcast.images import write_image
-from rankcast.runtime import Mailbox, MailboxClosed, Worker
+from rankcast.runtime import Mailbox, Worker
 
 log = logging.getLogger(__name__)
 
-_WAITING = 4
-"""Originals that may wait for the disk; encoding waits beyond that, so that none is missed."""
+MAX_WAITING: Final = 4
+"""Originals that may wait for the disk. Encoding then waits, so that no original is missed."""
+STOP_TIMEOUT_S: Final = 30.0
+"""Time to write the originals that wait to a slow disk."""
 
 
 class Audit:
-    """Writes the original of every n-th published frame, named by its sequence.
+    """Write the original of every n-th published frame, named by its sequence number.
 
     Parameters
     ----------
     folder : Path
-        Made if it does not exist.
+        Created if it does not exist.
     camera : str
         First part of the file names, ``CAMERA_SEQUENCE.png``; the frame number is in the file.
     every : int
-        Keep frames whose sequence is a multiple of this; viewers with ``--save-every`` of the
-        same number keep the same frames.
+        Keep frames whose sequence number is a multiple of this. A viewer with ``--save-every`` of
+        the same number keeps the same frames.
 
     Raises
     ------
     SinkError
-        If the folder cannot be made.
+        If the folder cannot be created.
     """
 
     def __init__(self, folder: Path, camera: str, every: int) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            raise SinkError(f"{folder}: cannot be made: {exc.strerror}") from exc
+            raise SinkError(f"{folder}: cannot create the directory: {os_reason(exc)}") from exc
         self._folder = folder
         self._camera = camera
         self._every = every
-        self._box: Mailbox[tuple[int, Frame]] = Mailbox(_WAITING, newest_wins=False)
+        self._box: Mailbox[tuple[int, Frame]] = Mailbox(MAX_WAITING, newest_wins=False)
         self._worker = Worker("rankcast-audit", self._write_all, self._box.close)
         self._worker.start()
 
     def offer(self, sequence: int, frame: Frame) -> None:
-        """Keep `frame` if its sequence is due."""
+        """Keep `frame` if its sequence number is due."""
         if sequence % self._every == 0:
             self._box.put((sequence, frame))
 
     def close(self) -> None:
-        """Write what waits and stop."""
+        """Write the originals that wait, and stop."""
         self._box.close()
-        self._worker.join(30.0)
+        self._worker.join(STOP_TIMEOUT_S)
 
     def _write_all(self) -> None:
-        while True:
-            try:
-                item = self._box.get()
-            except MailboxClosed:
-                return
-            if item is None:
-                continue
-            sequence, frame = item
+        for sequence, frame in self._box:
             path = self._folder / f"{self._camera}_{sequence:09d}.png"
             try:
                 write_image(path, frame.pixels, text=json.dumps({"frame": frame.frame}))

@@ -14,22 +14,22 @@ from rankcast_sender.settings import SenderSettings
 MAX_CAMERAS: Final = 32
 
 _OF_ONE: Final = ("name", "source")
-_SECTION = re.compile(r"^\[(camera|codec)(.*)\]$", re.MULTILINE)
+"""Settings of `[camera]` that cannot be the same for several cameras."""
+_SECTION: Final = re.compile(r"^\[(camera|codec)(.*)\]$", re.MULTILINE)
 
 
 def camera_settings(layers: Iterable[Layer]) -> list[SenderSettings]:
-    """Validate the settings of every camera; all but ``camera`` and ``codec`` are the same in each.
+    """Validate the settings of every camera; only ``camera`` and ``codec`` differ between them.
 
-    A table ``camera.codec`` counts for its camera, over ``codec`` of the file and under what
-    environment and options say, which is meant for all. With a ``name`` of its own it takes
-    nothing from ``codec`` but the tables of the codecs.
+    A table ``camera.codec`` overrides ``codec`` of the file for its camera. Environment variables
+    and options override both, for all cameras. If ``camera.codec`` has a ``name``, it takes only
+    the tables of the codecs from ``codec``.
 
     Raises
     ------
     SettingsError
-        As `rankcast.settings.schema.validate`; if two cameras have one name, differ in
-        what the shared socket can be only once, or an option names one camera where there are
-        several.
+        As `rankcast.settings.validate`; if two cameras have the same name or differ in a setting
+        of the socket that they share, or an option applies to one camera and there are several.
     """
     layers = list(layers)
     listed = [layer for layer in layers if isinstance(layer.values.get("camera"), list)]
@@ -37,32 +37,36 @@ def camera_settings(layers: Iterable[Layer]) -> list[SenderSettings]:
         return [validate(SenderSettings, _flat(layers, None, {}))]
     origin = listed[0].origin
     if len(listed) > 1:
-        raise SettingsError(f"{listed[1].origin}: [[camera]] is given in {origin} already")
+        raise SettingsError(f"{listed[1].origin}: [[camera]] is already given in {origin}")
     tables = listed[0].values["camera"]
     if not 1 <= len(tables) <= MAX_CAMERAS or not all(isinstance(t, dict) for t in tables):
-        raise SettingsError(f"{origin}: got {len(tables)} [[camera]], want 1 to {MAX_CAMERAS}")
+        raise SettingsError(
+            f"{origin}: got {len(tables)} [[camera]] tables, want 1 to {MAX_CAMERAS}"
+        )
     for layer in layers:
         table = layer.values.get("camera")
         for key in _OF_ONE:
             if len(tables) > 1 and isinstance(table, dict) and key in table:
                 raise SettingsError(
-                    f"{layer.origin}: [camera] {key} is for one camera, {origin} has {len(tables)}"
+                    f"{layer.origin}: [camera] {key} is for one camera, "
+                    f"but {origin} has {len(tables)}"
                 )
     found = [validate(SenderSettings, _flat(layers, number, table))
              for number, table in enumerate(tables)]  # fmt: skip
     names = [settings.camera.name for settings in found]
     for name in names:
         if names.count(name) > 1:
-            raise SettingsError(f"{origin}: two [[camera]] are named {name}, want a name for each")
+            raise SettingsError(f"{origin}: two cameras are named {name}: give each its own name")
     if len({settings.camera.realtime for settings in found}) > 1:
         raise SettingsError(
-            f"{origin}: [[camera]] realtime differs, want one for all: they share the socket"
+            f"{origin}: [[camera]] tables differ in realtime: give all the same value, because "
+            "they share one socket"
         )
     return found
 
 
 def cameras_to_toml(cameras: list[SenderSettings]) -> str:
-    """Write the settings as TOML that can be read back; see `rankcast.settings.schema.to_toml`."""
+    """Write the settings as TOML that can be read back; see `rankcast.settings.to_toml`."""
     if len(cameras) == 1:
         return to_toml(cameras[0])
     shared: list[str] = []
@@ -81,7 +85,7 @@ def cameras_to_toml(cameras: list[SenderSettings]) -> str:
 
 
 def _flat(layers: list[Layer], number: int | None, mine: Mapping[str, Any]) -> list[Layer]:
-    """The layers as they are for one camera: ``camera`` a table, ``camera.codec`` a layer."""
+    """Return the layers for one camera: ``camera`` as a table, ``camera.codec`` as a layer."""
     flat: list[Layer] = []
     for layer in layers:
         table = layer.values.get("camera")
@@ -95,7 +99,7 @@ def _flat(layers: list[Layer], number: int | None, mine: Mapping[str, Any]) -> l
         own = table.get("codec")
         values = {**layer.values, "camera": camera}
         if isinstance(own, Mapping) and "name" in own and isinstance(values.get("codec"), Mapping):
-            # Options beside the name in [codec] are those of the codec that is named there.
+            # Options next to the name in [codec] belong to the codec named there.
             values["codec"] = {k: v for k, v in values["codec"].items() if isinstance(v, Mapping)}
         flat.append(replace(layer, values=values))
         if own is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rankcast.path_parameter import PATH
 from rankcast.settings import command_layers
 from rankcast_sender.camera_tables import camera_settings, cameras_to_toml
 
@@ -14,41 +15,51 @@ ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
 
 
 @click.command()
-@click.option("--source", metavar="URI", help="camera:0, camera:/dev/video0, replay:PATH, "
-              "synthetic:conveyor; options as ?width=1920&height=1080.")  # fmt: skip
-@click.option("--bind", metavar="ADDRESS", help="Where viewers connect [tcp://127.0.0.1:5555].")
+@click.option("--source", metavar="URI", help="camera:0, camera:/dev/video0, replay:PATH or "
+              "synthetic:conveyor; add options as in camera:0?width=1920&height=1080.")  # fmt: skip
+@click.option("--bind", metavar="ADDRESS",
+              help="Address for viewers [tcp://127.0.0.1:5555].")  # fmt: skip
 @click.option("--control", metavar="ADDRESS",
-              help="Where clients ask and set; off for none [port of --bind and 10].")  # fmt: skip
+              help="Address for control requests, or off [--bind port + 10].")  # fmt: skip
 @click.option("--name", metavar="NAME", help="Name of the camera [cam].")
-@click.option(
-    "--codec", metavar="NAME", help="svd-patch, svd, jpeg, ...; options by --set codec.X=Y."
-)
-@click.option("--fps", type=float, metavar="F", help="Frames a second [the source's own].")
+@click.option("--codec", metavar="NAME",
+              help="svd-patch, svd, jpeg, ...; set its options with --set codec.X=Y.")  # fmt: skip
+@click.option("--fps", type=float, metavar="F", help="Frames per second [rate of the source].")
 @click.option("--frames", type=int, metavar="N", help="Stop after N grabbed frames.")
-@click.option("--loop", is_flag=True, default=None, help="Start a replay again at its end.")
+@click.option("--loop", is_flag=True, default=None, help="Restart a replay at its end.")
 @click.option("--realtime/--no-realtime", default=None,
-              help="Newest frame wins, or every frame is sent [realtime].")  # fmt: skip
-@click.option("--wait-viewers", type=int, metavar="N", help="Start when N viewers subscribed.")
-@click.option("--audit", metavar="DIR", help="Keep originals of some published frames.")
-@click.option("--audit-every", type=int, metavar="N", help="Each N-th of them [20].")
-@click.option("--key", metavar="NAME.key", help="Secret key of this station: encrypts everything.")
-@click.option("--authorized", metavar="DIR", help="Folder of the keys that are let in.")
+              help="Send the newest frame, or send every frame [realtime].")  # fmt: skip
+@click.option("--wait-viewers", type=int, metavar="N",
+              help="Open the source when N viewers have subscribed.")  # fmt: skip
+@click.option(
+    "--audit", type=PATH, metavar="DIR", help="Keep originals of some published frames in DIR."
+)
+@click.option("--audit-every", type=int, metavar="N", help="Keep every N-th original [20].")
+@click.option(
+    "--key", type=PATH, metavar="NAME.key", help="Secret key of this sender; encrypts all traffic."
+)
+@click.option(
+    "--authorized", type=PATH, metavar="DIR", help="Directory of the public keys that may connect."
+)
 @click.option("--insecure", is_flag=True, default=None,
-              help="Let everybody watch and control, from other machines too.")  # fmt: skip
-@click.option("--report", type=click.Path(path_type=Path), metavar="FILE.json",
+              help="Let anybody on the network watch and control, without keys.")  # fmt: skip
+@click.option("--report", type=PATH, metavar="FILE.json",
               help="Write totals at the end.")  # fmt: skip
-@click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE",
-              help="Settings file, see config/sender.toml.")  # fmt: skip
-@click.option("--set", "sets", multiple=True, metavar="A.B=C", help="Any setting; repeatable.")
-@click.option("--check", is_flag=True, help="Print the effective settings and stop.")
+@click.option("--config", "config_file", type=PATH, metavar="FILE",
+              help="Settings file; config/sender.toml lists all settings.")  # fmt: skip
+@click.option("--set", "sets", multiple=True, metavar="A.B=C",
+              help="Change any setting; repeatable.")  # fmt: skip
+@click.option("--verbose", is_flag=True, help="Log the status every second [every 60 s].")
+@click.option("--check", is_flag=True, help="Print the effective settings and exit.")
 def send(
     config_file: Path | None,
     sets: tuple[str, ...],
     check: bool,
+    verbose: bool,
     report: Path | None,
     **options: Any,
 ) -> int:
-    """Camera station: grab, encode and publish frames until the source ends or Ctrl-C."""
+    """Send the frames of cameras to viewers until the source ends or Ctrl-C."""
     named = {
         "--source": ("camera.source", options["source"]),
         "--name": ("camera.name", options["name"]),
@@ -65,10 +76,11 @@ def send(
         "--key": ("security.key", options["key"]),
         "--authorized": ("security.authorized", options["authorized"]),
         "--insecure": ("security.insecure", options["insecure"]),
+        "--verbose": ("log.status_interval_s", 1.0 if verbose else None),
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
     cameras = camera_settings(layers)
-    # The composition root loads every source: only once the settings stand.
+    # The composition root imports every source: wrong settings are reported before that.
     from rankcast_sender import app
 
     if check:

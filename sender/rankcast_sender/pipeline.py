@@ -1,4 +1,4 @@
-"""The path of one camera through the sender: grab -> mailbox -> encode and publish."""
+"""CameraPipeline: one thread grabs the frames of a camera, another encodes and publishes them."""
 
 from __future__ import annotations
 
@@ -7,103 +7,72 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Final
 
 from rankcast.errors import RankcastError, SourceError, UnsupportedImageError
 from rankcast.frame import Frame
-from rankcast.runtime import CAMERA_GAP, MAILBOX, Mailbox, MailboxClosed, Pulse, Worker, join_all
+from rankcast.runtime import CAMERA_GAP, MAILBOX, LogLimiter, Pulse, Worker, join_all
 from rankcast_sender.audit import Audit
+from rankcast_sender.pacing import DEFAULT_FPS, FrameClock, GrabOptions
 from rankcast_sender.publisher import Publisher
-from rankcast_sender.sources import Adjustable, Adjustments, Source
+from rankcast_sender.sources import Adjustable, Source, Timed
 
 log = logging.getLogger(__name__)
 
-STALLED_S = 2.0
-"""Without a grabbed frame for that long the status says stalled."""
-DEFAULT_FPS = 20.0
-"""Pace of a replay in real time whose files know none."""
-BEHIND_PERIODS = 5
-BACKOFF_FIRST_S = 0.5
-BACKOFF_MAX_S = 5.0
-HEALTHY_S = 10.0
-"""A camera that gave frames for that long begins at the first pause when it fails again."""
-STOP_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How frames are drawn from a source."""
-
-    realtime: bool = True
-    fps: float = 0.0
-    """0 is the source's own."""
-    frames: int = 0
-    """Stop after that many; 0 is never."""
-    wait_viewers: int = 0
-    retry: bool = False
-    """Open the source again when it cannot be opened or fails; for cameras, not for files."""
+BACKOFF_FIRST_S: Final = 0.5
+BACKOFF_MAX_S: Final = 5.0
+HEALTHY_S: Final = 10.0
+"""After this long without a failure the pause before a retry starts again at the shortest."""
+STOP_TIMEOUT_S: Final = 10.0
+"""Longer than the driver's timeout for one frame and the encoding of a large one."""
 
 
 class CameraPipeline:
-    """Grabs, encodes and publishes one camera, in two threads of its own.
+    """Grab, encode and publish the frames of one camera, in two threads.
 
     Parameters
     ----------
     open_source : callable
-        Opens the source; called in the grab thread, which closes it too.
+        Opens the source. The grab thread calls it, and closes the source.
     publisher : Publisher
-        Stays the caller's to close.
-    pace : Pace
+        Stays open; its owner closes it.
+    options : GrabOptions
     audit : Audit, optional
-        Gets what was published.
+        Keeps originals of some published frames.
     """
 
     def __init__(
         self,
         open_source: Callable[[], Source],
         publisher: Publisher,
-        pace: Pace,
+        options: GrabOptions,
         audit: Audit | None = None,
     ) -> None:
         self._open_source = open_source
         self._publisher = publisher
-        self._pace = pace
+        self._camera = publisher.camera
+        self._options = options
         self._audit = audit
         self._stop = threading.Event()
         self._done = threading.Event()
-        self._box: Mailbox[Frame] = Mailbox(newest_wins=pace.realtime)
         self._source: Source | None = None
-        self._state = "opening"
-        self._last_grab = time.monotonic()
         self._grabbed = 0
         self._next_frame = 0
-        self._reference: tuple[float, int] | None = None
+        self._gaps_counted = 0
         self._grab_pulse = Pulse(f"grab of {publisher.name}")
-        self.pulses = (self._grab_pulse, publisher.pulse)
-        """Of both threads."""
+        self._encode_errors = LogLimiter()
+        self.pulses = (self._grab_pulse, self._camera.pulse)
+        """Pulses of both threads."""
         self.failures = 0
-        """Times that the source failed and was opened again, or is about to be."""
-        self.description = ""
+        """Failures of the source after which it is opened again."""
         self.cpu_start_s = 0.0
-        """Processor time of the process when the first frame came: what follows is streaming."""
-        publisher.describe("", self.state, self.adjustments)
+        """Processor time of the process at the first frame, where streaming begins."""
+        self._camera.source.opening()
         self._workers = (
-            Worker("rankcast-grab", self._grab, self._box.close),
+            Worker("rankcast-grab", self._grab, self._camera.mailbox.close),
             Worker("rankcast-encode", self._encode, self._encode_ended),
         )
-
-    def state(self) -> str:
-        """One word for the status message; see docs/wire.md."""
-        if self._state == "live" and time.monotonic() - self._last_grab > STALLED_S:
-            adjustments = self.adjustments()
-            triggered = adjustments is not None and adjustments.values.get("trigger") == "on"
-            return "waiting" if triggered else "stalled"
-        return self._state
-
-    def adjustments(self) -> Adjustments | None:
-        """ChangeLog to the open source; None where it cannot be changed, or is not open."""
-        source = self._source
-        return source.adjustments if isinstance(source, Adjustable) else None
 
     def start(self) -> None:
         """Start both threads."""
@@ -111,164 +80,161 @@ class CameraPipeline:
             worker.start()
 
     def stop(self) -> None:
-        """Ask both threads to end; returns at once."""
+        """Tell both threads to end; returns at once."""
         self._stop.set()
         source = self._source
         if source is not None:
             source.interrupt()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for the end of the stream; True when it has come."""
+        """Wait for the end of the stream; True once it has ended."""
         return self._done.wait(timeout_s)
 
     def join(self) -> None:
-        """Wait until both threads have ended and raise what the first one died of."""
+        """Wait until both threads have ended; raise the exception that ended the first one."""
         self.stop()
         join_all(self._workers, STOP_TIMEOUT_S)
 
     def _grab(self) -> None:
+        """Open the source and grab its frames, again after each failure if the options say so."""
+        camera, options = self._camera, self._options
         try:
-            self._grab_until_stopped()
+            if options.wait_viewers and not self._publisher.wait_viewers(
+                options.wait_viewers, stopped=self._stop.is_set
+            ):
+                return
+            pause_s = BACKOFF_FIRST_S
+            while not self._stop.is_set():
+                opened_s = time.monotonic()
+                try:
+                    self._grab_source()
+                    return
+                except SourceError as exc:
+                    if not options.retry:
+                        raise
+                    if camera.source.last_frame_s - opened_s > HEALTHY_S:
+                        pause_s = BACKOFF_FIRST_S
+                    self._back_off(exc, pause_s)
+                    pause_s = min(BACKOFF_MAX_S, 2 * pause_s)
+        except RankcastError:
+            camera.source.failed(retry=False)
+            raise
         finally:
             self._grab_pulse.rest()
 
-    def _grab_until_stopped(self) -> None:
-        pace, publisher = self._pace, self._publisher
-        if pace.wait_viewers and not publisher.wait_viewers(
-            pace.wait_viewers, stopped=self._stop.is_set
-        ):
-            return
-        pause_s = BACKOFF_FIRST_S
-        while not self._stop.is_set():
-            opened = time.monotonic()
-            try:
-                self._grab_source()
-                return
-            except SourceError as exc:
-                if not pace.retry:
-                    self._state = "failed"
-                    raise
-                if self._last_grab - opened > HEALTHY_S:
-                    pause_s = BACKOFF_FIRST_S
-                self._state = "backoff"
-                self.failures += 1
-                # Several cameras of one hub fail together: they must not come back together.
-                wait_s = pause_s * random.uniform(0.5, 1.0)
-                pause_s = min(BACKOFF_MAX_S, 2 * pause_s)
-                log.warning("%s: %s; again in %.1f s", publisher.name, exc, wait_s)
-                self._grab_pulse.rest()
-                self._stop.wait(wait_s)
-            except RankcastError:
-                self._state = "failed"
-                raise
+    def _back_off(self, failure: SourceError, pause_s: float) -> None:
+        self._camera.source.failed(retry=True)
+        self.failures += 1
+        # The cameras of one hub fail together: random pauses keep them from retrying together.
+        wait_s = pause_s * random.uniform(0.5, 1.0)
+        log.warning("%s: %s; next try in %.1f s", self._camera.name, failure, wait_s)
+        with self._grab_pulse.resting():
+            self._stop.wait(wait_s)
 
     def _grab_source(self) -> None:
-        """Open the source, draw frames from it until it ends, close it."""
+        """Open the source, grab its frames until it ends, and close it."""
         self._grab_pulse.beat()
         source = self._open_source()
         try:
             self._source = source
             if isinstance(source, Adjustable):
                 source.adjustments.pulse = self._grab_pulse
-            if self._stop.is_set():  # asked before there was a source to interrupt
+            if self._stop.is_set():  # `stop` came before there was a source to interrupt
                 return
-            self.description = source.description
-            self._publisher.describe(source.description, self.state, self.adjustments)
-            self._last_grab = time.monotonic()
-            self._state = "live"
-            self._grab_all(source)
+            self._grab_frames(source)
         finally:
             self._source = None
+            self._camera.source.closed()
             if isinstance(source, Adjustable):
                 source.adjustments.close()
             source.close()
 
-    def _grab_all(self, source: Source) -> None:
-        pace = self._pace
-        paced = pace.realtime and not source.live
-        period_s = 1.0 / (pace.fps or source.fps or DEFAULT_FPS)
-        gaps = 0
-        self._reference = None
+    def _grab_frames(self, source: Source) -> None:
+        camera, options = self._camera, self._options
+        clock = self._opened(source)
         first_frame = self._next_frame
-        replaced = self._box.replaced
+        self._gaps_counted = 0
         try:
-            for grabbed, frame in enumerate(source):
-                if paced and not self._keep_pace(grabbed, period_s):
+            for frame in source:
+                if not self._wait_until_due(source, clock):
                     break
-                if self._stop.is_set():
-                    break
-                if self._grabbed == 0:
-                    self.cpu_start_s = time.process_time()
-                self._publisher.lose(CAMERA_GAP, source.gaps - gaps)
-                gaps = source.gaps
-                self._last_grab = time.monotonic()
-                # A camera that was opened again counts from 0; the stream goes on.
+                self._count_gaps(source)
+                # A source that was opened again counts from 0; the stream does not.
                 frame = replace(frame, frame=first_frame + frame.frame)
-                self._next_frame = frame.frame + 1
                 if not frame.t_capture_mono_ns:
                     frame = replace(
                         frame,
                         t_capture_mono_ns=time.monotonic_ns(),
                         t_capture_utc_ns=time.time_ns(),
                     )
-                with self._grab_pulse.resting():  # in lossless mode viewers set the pace
-                    taken = self._box.put(frame)
-                if not taken:
-                    break
-                self._publisher.lose(MAILBOX, self._box.replaced - replaced)
-                replaced = self._box.replaced
+                self._next_frame = frame.frame + 1
+                self.cpu_start_s = self.cpu_start_s or time.process_time()
+                # Without real time the slowest viewer sets the pace.
+                with self._grab_pulse.resting():
+                    if not camera.put(frame):
+                        break
                 self._grabbed += 1
-                if pace.frames and self._grabbed >= pace.frames:
+                if self._grabbed == options.frames:
                     break
         finally:
-            self._publisher.lose(CAMERA_GAP, source.gaps - gaps)
-            self._next_frame += source.gaps - gaps
+            self._next_frame += self._count_gaps(source)
 
-    def _keep_pace(self, grabbed: int, period_s: float) -> bool:
-        """Wait until frame `grabbed` of a source without a pace is due; False when stopped."""
-        now = time.monotonic()
-        since_s, first = self._reference or (now, grabbed)
-        due = since_s + (grabbed - first) * period_s
-        if now - due > BEHIND_PERIODS * period_s:
-            # After a stall go on at the pace; a rush of old frames helps nobody.
-            since_s, first, due = now, grabbed, now
-        self._reference = (since_s, first)
-        with self._grab_pulse.resting():
-            return not self._stop.wait(max(0.0, due - now))
+    def _opened(self, source: Source) -> FrameClock | None:
+        """Note the pace that `source` announces; return a clock if the pipeline has to keep it."""
+        period_s = 1.0 / (self._options.fps or source.fps or DEFAULT_FPS)
+        state = self._camera.source
+        if source.live:
+            state.opened(source, announces=True)
+            self._grab_pulse.allowance_s = source.frame_interval_s or 0.0
+            return None
+        state.opened(source, announces=self._camera.realtime)
+        # Without real time the viewers set the pace.
+        return FrameClock(period_s) if self._camera.realtime else None
+
+    def _wait_until_due(self, source: Source, clock: FrameClock | None) -> bool:
+        """Wait until the newest frame of `source` is due; False after `stop`."""
+        if clock is not None:
+            due_s = source.due_s if isinstance(source, Timed) else None
+            with self._grab_pulse.resting():
+                self._stop.wait(clock.wait_s(due_s))
+        return not self._stop.is_set()
+
+    def _count_gaps(self, source: Source) -> int:
+        """Count the frames that `source` lost since the last call; return their number."""
+        lost = source.gaps - self._gaps_counted
+        self._gaps_counted = source.gaps
+        self._camera.lose(CAMERA_GAP, lost)
+        return lost
 
     def _encode(self) -> None:
-        complained = 0.0
-        while True:
-            try:
-                with self._publisher.pulse.resting():
-                    frame = self._box.get()
-            except MailboxClosed:
-                return
-            if frame is None:
-                continue
+        camera, publisher = self._camera, self._publisher
+        for frame in camera.mailbox:
             if self._stop.is_set():
-                self._publisher.lose(MAILBOX)
+                camera.ledger.lose(MAILBOX)
                 continue
+            camera.pulse.beat()
             try:
-                sequence = self._publisher.send(frame)
+                sequence = publisher.publish(publisher.encode(frame))
             except UnsupportedImageError as exc:
-                if not self._publisher.packet_bytes and not self._publisher.settings_touched:
-                    self._state = "failed"
-                    # The first frame already: the settings do not fit this camera. What a client
-                    # set meanwhile another can set right, and must not end the station.
-                    raise
-                if time.monotonic() - complained > 1.0:
-                    complained = time.monotonic()
-                    log.warning("frame %d not encoded: %s", frame.frame, exc)
-                continue
+                sequence = None
+                self._check_refusal(frame, exc)
             if self._audit is not None and sequence is not None:
                 self._audit.offer(sequence, frame)
+            camera.pulse.rest()
+
+    def _check_refusal(self, frame: Frame, refusal: UnsupportedImageError) -> None:
+        """Log a frame that the codec refused; raise if the codec cannot encode this camera."""
+        camera = self._camera
+        if not camera.figures.packet_bytes and not camera.codec_settings.touched:
+            camera.source.failed(retry=False)
+            # Options that a client has set do not end the stream: another client can correct them.
+            raise refusal
+        if self._encode_errors.may_log():
+            log.warning("%s: frame %d not encoded: %s", camera.name, frame.frame, refusal)
 
     def _encode_ended(self) -> None:
-        self._publisher.pulse.rest()
-        # Whatever ended the encoding, the grab thread must not wait for a box nobody empties.
+        self._camera.pulse.rest()
+        # The grab thread must not wait for a mailbox that nobody empties.
         self._stop.set()
-        left = self._box.discard()
-        if left:
-            self._publisher.lose(MAILBOX, left)
+        self._camera.discard()
         self._done.set()

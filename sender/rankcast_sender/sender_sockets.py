@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import zmq
+from typing import Final
 
 from rankcast.errors import SettingsError
 from rankcast.frame import Scalar
@@ -20,137 +18,137 @@ from rankcast.net import (
     check_endpoint,
     check_exposure,
     is_loopback,
+    new_context,
     server_keys,
 )
 from rankcast.runtime import Pulse
 from rankcast.wire import Limits
+from rankcast_sender.camera import Camera
 from rankcast_sender.control import OPERATOR, Client, ControlThread, RequestHandler
-from rankcast_sender.sockets import Authenticator, Channel, Context, XpubThread, control_address
-
-if TYPE_CHECKING:
-    from rankcast_sender.publisher import Publisher
+from rankcast_sender.sockets import Authenticator, Context, XpubThread, control_address
 
 log = logging.getLogger(__name__)
 
 DEFAULT_SOCKET: Final = SocketOptions(
     queue_messages=4, buffer_bytes=262_144, max_message_bytes=1024
 )
+"""Small, because frames that queue for a slow viewer are old when it gets them."""
 REALTIME_LINGER_S: Final = 1.0
 LOSSLESS_LINGER_S: Final = 30.0
+"""Long enough for a viewer that writes the last frames to a slow disk."""
 
 
-class SenderSockets:
-    """One address for frames, one for control, any number of cameras.
+@dataclass(frozen=True, slots=True)
+class SenderOptions:
+    """Options of the sockets of one sender."""
 
-    Parameters
-    ----------
-    bind : str
-        Address of the frames.
-    socket : SocketOptions
-        Queue, buffer and patience of one connection; `unacknowledged_ms` 0 is 5 s in real time and
-        60 s otherwise.
-    realtime : bool
-        One for all cameras, since they share the socket.
-    linger_s : float
-        How long `close` lets viewers take the last messages; 0 is one second in real time and
-        thirty otherwise.
-    control : str
-        Address of the control channel; empty is the port of `bind` and 10, ``off`` is none.
-    max_packet_bytes : int
-        Of the packets of `original`.
-    key, authorized : path, optional
-        Secret key of the station, and the folder of the public keys that are let in.
-    insecure : bool
-        Listen without keys where others can reach it.
+    bind: str = DEFAULT_ENDPOINT
+    """Address of the frames."""
+    control: str = ""
+    """Address of the control channel; empty selects the port of `bind` + 10, ``off`` none."""
+    socket: SocketOptions = DEFAULT_SOCKET
+    """Queue, buffer and timeout of each connection; `unacknowledged_ms` 0 selects 5 s in real
+    time and 60 s otherwise."""
+    realtime: bool = True
+    """The same for all cameras, because they share the socket."""
+    linger_s: float = 0.0
+    """How long `close` waits for viewers to take the last messages; 0 selects 1 s in real time
+    and 30 s otherwise."""
+    max_packet_bytes: int = Limits().max_packet_bytes
+    """Largest packet in a reply to an `original` request."""
+    key: Path | str | None = None
+    """Secret key of this sender."""
+    authorized: Path | str | None = None
+    """Directory of the public keys that may connect."""
+    insecure: bool = False
+    """Listen without keys on an address that other machines can reach."""
 
-    Raises
-    ------
-    SettingsError
-        If an address or key is wrong, or others could reach an address and there is no key.
-
-    Notes
-    -----
-    Made, given its publishers, then started: that binds both addresses, once somebody is there
-    to check keys.
-    """
-
-    def __init__(
-        self,
-        bind: str = DEFAULT_ENDPOINT,
-        *,
-        socket: SocketOptions = DEFAULT_SOCKET,
-        realtime: bool = True,
-        linger_s: float = 0.0,
-        control: str = "",
-        max_packet_bytes: int = Limits().max_packet_bytes,
-        key: Path | str | None = None,
-        authorized: Path | str | None = None,
-        insecure: bool = False,
-    ) -> None:
-        check_endpoint(bind, bind=True)
-        self.endpoint = bind
-        self.control = control_address(bind, control)
-        """Address of the control channel; empty where there is none."""
-        if (key is None) != (authorized is None):
-            raise SettingsError("key and authorized come together")
-        for address in filter(None, (bind, self.control)):
-            check_exposure(address, keys=key is not None, insecure=insecure)
-            if key is None and not is_loopback(address):
-                log.warning(
-                    "%s can be reached by others and there are NO KEYS: whoever connects there "
-                    "is let in", address,
-                )  # fmt: skip
-        if key is not None:
-            socket = replace(socket, curve=server_keys(Path(key)))
-        self._authorized = None if authorized is None else Path(authorized)
-        self.authority: Authenticator | None = None
-        """Who checks keys; None without keys, and before `start`."""
-        self.context: Context = zmq.Context()
-        self._closed = False
-        unacknowledged_ms = UNACKNOWLEDGED_MS if realtime else LOSSLESS_UNACKNOWLEDGED_MS
-        self.xpub = XpubThread(
-            self.context,
-            bind,
-            replace(socket, unacknowledged_ms=socket.unacknowledged_ms or unacknowledged_ms),
-            lossless=not realtime,
-            linger_s=linger_s or (REALTIME_LINGER_S if realtime else LOSSLESS_LINGER_S),
-        )
-        self._desk = RequestHandler(max_packet_bytes)
-        self._control: ControlThread | None = None
-        if self.control:
-            self._control = ControlThread(
-                self.context,
-                self.control,
-                socket,
-                self._desk,
-                self._identify,
-            )
-
-    @property
-    def control_port(self) -> int:
-        """Port of the control channel; 0 where there is none."""
-        return int(self.control.rpartition(":")[2]) if self.control else 0
-
-    @property
-    def key_state(self) -> Mapping[str, Scalar]:
-        """What the status says of the keys; empty without any."""
-        if self.authority is None:
-            return {}
-        state = self.authority.state
-        return {
-            "authorized": state.authorized, "refused": state.refused, "alarm": bool(state.alarm)
-        }  # fmt: skip
-
-    def add(self, publisher: Publisher, channel: Channel) -> None:
-        """Take one camera on; only before `start`.
+    def connection(self) -> SocketOptions:
+        """Options of each connection, with its timeout and its keys.
 
         Raises
         ------
         SettingsError
-            If there is one of that name.
+            If the key file cannot be used.
         """
-        self._desk.add(publisher)
-        self.xpub.add(channel)
+        default_ms = UNACKNOWLEDGED_MS if self.realtime else LOSSLESS_UNACKNOWLEDGED_MS
+        unacknowledged_ms = self.socket.unacknowledged_ms or default_ms
+        curve = self.socket.curve if self.key is None else server_keys(Path(self.key))
+        return replace(self.socket, unacknowledged_ms=unacknowledged_ms, curve=curve)
+
+
+class SenderSockets:
+    """One address for frames and one for control requests, for any number of cameras.
+
+    Parameters
+    ----------
+    options : SenderOptions
+
+    Raises
+    ------
+    SettingsError
+        If an address or a key is wrong, or an address without keys can be reached by others.
+
+    Notes
+    -----
+    Add the cameras first, then call `start`, which binds both addresses.
+    """
+
+    def __init__(self, options: SenderOptions) -> None:
+        check_endpoint(options.bind, bind=True)
+        self.control = control_address(options.bind, options.control)
+        """Address of the control channel; empty without one."""
+        if (options.key is None) != (options.authorized is None):
+            raise SettingsError("key and authorized belong together: give both or neither")
+        for address in filter(None, (options.bind, self.control)):
+            _check_exposure(address, options)
+        connection = options.connection()
+        self._authorized = None if options.authorized is None else Path(options.authorized)
+        self._authenticator: Authenticator | None = None
+        self._handler = RequestHandler(options.max_packet_bytes)
+        self._control: ControlThread | None = None
+        self._closed = False
+        default_linger_s = REALTIME_LINGER_S if options.realtime else LOSSLESS_LINGER_S
+        # Last, and the only thing that the constructor opens.
+        self.context: Context = new_context()
+        self.xpub = XpubThread(
+            self.context,
+            options.bind,
+            connection,
+            lossless=not options.realtime,
+            linger_s=options.linger_s or default_linger_s,
+        )
+        if self.control:
+            self._control = ControlThread(
+                self.context, self.control, connection, self._handler, self._identify
+            )
+
+    @property
+    def control_port(self) -> int:
+        """Port of the control channel; 0 without one."""
+        return int(self.control.rpartition(":")[2]) if self.control else 0
+
+    @property
+    def key_state(self) -> Mapping[str, Scalar]:
+        """State of the authorised keys for the status message; empty without keys."""
+        if self._authenticator is None:
+            return {}
+        state = self._authenticator.state
+        return {
+            "authorized": state.authorized, "refused": state.refused, "alarm": bool(state.alarm)
+        }  # fmt: skip
+
+    def add(self, camera: Camera) -> None:
+        """Publish `camera` too; only before `start`.
+
+        Raises
+        ------
+        SettingsError
+            If another camera has its name.
+        """
+        self._handler.add(camera)
+        self.xpub.add(camera.channel)
+        camera.sender = self
 
     def start(self) -> None:
         """Bind both addresses.
@@ -158,45 +156,51 @@ class SenderSockets:
         Raises
         ------
         SettingsError
-            If the folder of authorised keys is not as it should be.
+            If the directory of authorised keys cannot be used.
         TransportError
-            If one of them cannot be bound.
+            If an address cannot be bound.
         """
         if self._authorized is not None:
-            # First: libzmq asks it about every connection.
-            self.authority = Authenticator(self.context, self._authorized)
-            self.authority.on_revoked(self.rebind)
+            # Before any socket is bound: libzmq asks the authenticator about every connection.
+            self._authenticator = Authenticator(self.context, self._authorized)
+            self._authenticator.on_revoked(self.rebind)
+            self._authenticator.start()
         self.xpub.start()
         if self._control is not None:
             self._control.start()
 
     def rebind(self) -> None:
-        """Drop every connection to both addresses; who may, comes back by itself."""
+        """Drop every connection to both addresses; peers with valid keys reconnect."""
         self.xpub.rebind()
         if self._control is not None:
             self._control.rebind()
 
     def check(self) -> None:
-        """Raise what one of the socket threads died of."""
-        failures = [self.xpub.error, None if self._control is None else self._control.error]
-        for failure in failures:
-            if failure is not None:
-                raise failure
-        if self.authority is not None:
-            self.authority.check()
+        """Raise the exception that ended one of the socket threads, if any."""
+        for thread in (self.xpub, self._control):
+            if thread is not None and thread.error is not None:
+                raise thread.error
+        if self._authenticator is not None:
+            self._authenticator.check()
 
     @property
     def pulses(self) -> tuple[Pulse, ...]:
-        """Of the threads of the sockets; `check` tells of those that have ended."""
-        threads = (self.xpub, self._control, self.authority)
+        """Pulses of the socket threads; those that have ended are reported by `check`."""
+        threads = (self.xpub, self._control, self._authenticator)
         return tuple(thread.pulse for thread in threads if thread is not None)
 
     def hurry(self) -> None:
-        """Wait for no viewer any more; `close` then takes 0.4 s at most."""
+        """Stop waiting for viewers: `close` then takes at most 0.4 s."""
         self.xpub.hurry()
 
     def close(self, impatient: Callable[[], bool] = lambda: False) -> None:
-        """Say the end to all viewers, and release both addresses; may be called twice."""
+        """Send the end messages and release both addresses; may be called twice.
+
+        Parameters
+        ----------
+        impatient : callable
+            Called ten times a second while viewers take the last messages; true ends the wait.
+        """
         if self._closed:
             return
         self._closed = True
@@ -208,14 +212,24 @@ class SenderSockets:
                     self._control.close()
             finally:
                 try:
-                    if self.authority is not None:
-                        self.authority.close()
+                    if self._authenticator is not None:
+                        self._authenticator.close()
                 finally:
                     self.context.term()
 
     def _identify(self, client: bytes, user: str) -> Client:
-        """Who asks on the control channel; without keys everybody may do everything."""
+        """Return the client behind a request; without keys every client is an operator."""
         if self._authorized is None:
             return Client(client, OPERATOR)
-        key = None if self.authority is None else self.authority.find(user)
+        key = None if self._authenticator is None else self._authenticator.find(user)
         return Client(client, None) if key is None else Client(client, key.role, key.name)
+
+
+def _check_exposure(address: str, options: SenderOptions) -> None:
+    keys = options.key is not None
+    check_exposure(address, keys=keys, insecure=options.insecure)
+    if not keys and not is_loopback(address):
+        log.warning(
+            "%s can be reached from other machines and uses NO KEYS: "
+            "anybody who connects can watch and control", address,
+        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Settings of the camera station: every default of config/sender.toml stands here."""
+"""Settings of the sender: the defaults that config/sender.toml repeats."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from rankcast.codec import DEFAULT_CODEC
+from rankcast.codec import CODECS_BY_NAME, DEFAULT_CODEC
 from rankcast.errors import SettingsError
 from rankcast.kernels import MAX_THREADS
 from rankcast.net import DEFAULT_ENDPOINT, check_endpoint
-from rankcast.settings import CodecTable, Table
+from rankcast.settings import CodecTable, LogTable, OptionalPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_sender.sockets import control_address
 
 
 class CameraTable(Table):
-    """``[camera]``: where frames come from."""
+    """``[camera]``: the source of the frames."""
 
     name: str = "cam"
     """Name that viewers see: 1 to 32 of a-z, 0-9, _ and -."""
     source: str = "camera:0"
     """``camera:0``, ``camera:/dev/video0``, ``replay:PATH``, ``synthetic:conveyor``."""
     fps: float = Field(default=0.0, ge=0.0, le=1000.0)
-    """Frames a second; 0 is the source's own."""
+    """Frames per second; 0 selects the rate of the source."""
     frames: int = Field(default=0, ge=0)
-    """Stop after that many grabbed frames; 0 is never."""
+    """Stop after this many grabbed frames; 0 is unlimited."""
     loop: bool = False
-    """Start a replay again at its end."""
+    """Restart a replay at its end."""
     realtime: bool = True
-    """True: the newest frame wins. False: every frame is sent, however long it takes."""
+    """True: the newest frame wins. False: every frame is sent, at the slowest viewer's pace."""
     retry: bool = True
-    """Open a camera again when it cannot be opened or fails; False: end then. Not of replays."""
+    """Open a camera again after a failure; False: end. A replay always ends."""
 
     @field_validator("name")
     @classmethod
@@ -44,22 +44,22 @@ class CameraTable(Table):
 
 
 class NetworkTable(Table):
-    """``[network]``: where viewers connect."""
+    """``[network]``: addresses and connections."""
 
     bind: str = DEFAULT_ENDPOINT
-    """Address to listen at; the default is this machine only."""
+    """Address of the frames; the default can be reached from this machine only."""
     control: str = ""
-    """Address of the control channel; empty is the port of `bind` and 10, off is none."""
+    """Address of the control channel; empty selects the port of `bind` + 10, off none."""
     wait_viewers: int = Field(default=0, ge=0, le=1000)
-    """Start the source only when that many viewers subscribed."""
+    """Open the source only when this many viewers have subscribed."""
     queue_messages: int = Field(default=4, ge=1, le=1000)
-    """Messages that wait for one viewer; what queues is old."""
+    """Longest queue of messages for one viewer; queued frames grow old."""
     buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
-    """Kernel buffer of one connection; smaller bounds the age on slow links."""
+    """Kernel buffer of one connection; a smaller one keeps frames fresher on slow links."""
     unacknowledged_s: int = Field(default=0, ge=0, le=86_400)
-    """A viewer that takes nothing for so long is cut off; 0: 5 s in real time, 60 s otherwise."""
+    """Disconnect a viewer that takes no data for this long; 0: 5 s in real time, else 60 s."""
     linger_s: float = Field(default=0.0, ge=0.0, le=600.0)
-    """How long viewers may take the last messages; 0: 1 s in real time, 30 s otherwise."""
+    """Time for viewers to take the last messages; 0: 1 s in real time, else 30 s."""
 
     @field_validator("bind")
     @classmethod
@@ -79,64 +79,57 @@ class NetworkTable(Table):
 
 
 class AuditTable(Table):
-    """``[audit]``: keep some originals, to compare with what viewers received."""
+    """``[audit]``: originals to compare with what viewers received."""
 
-    dir: str = ""
-    """Folder for the originals; empty is off."""
+    dir: OptionalPath = ""
+    """Directory for the originals; empty is off."""
     every: int = Field(default=20, ge=1)
-    """Keep the original of each published frame whose sequence is a multiple of this."""
+    """Keep the original of every published frame whose sequence number is a multiple of this."""
 
 
 class SecurityTable(Table):
-    """``[security]``: who this station is, and whom it lets in."""
+    """``[security]``: the key of this sender, and the keys that may connect."""
 
-    key: str = ""
-    """Secret key of this station, ``NAME.key``; empty: no encryption, everybody is let in."""
-    authorized: str = ""
-    """Folder of the public keys that are let in; read again each second."""
+    key: OptionalPath = ""
+    """Secret key of this sender, ``NAME.key``; empty: no encryption, anybody may connect."""
+    authorized: OptionalPath = ""
+    """Directory of the public keys that may connect; read again every second."""
     insecure: bool = False
-    """Listen without keys where others can reach it."""
+    """Listen without keys on an address that other machines can reach."""
 
     @model_validator(mode="after")
     def _keys_come_together(self) -> SecurityTable:
         if bool(self.key) != bool(self.authorized):
             raise ValueError(
-                "--key and --authorized (security.key, security.authorized) come together"
+                "--key and --authorized (security.key, security.authorized) belong together: "
+                "give both or neither"
             )
         if self.key and self.insecure:
-            raise ValueError("insecure and key contradict each other: give one of them")
+            raise ValueError("insecure and key contradict each other: give only one of them")
         return self
 
 
 class LimitsTable(Table):
-    """``[limits]``."""
+    """``[limits]``: largest sizes."""
 
     max_packet_bytes: int = Field(default=Limits().max_packet_bytes, ge=1024, le=2**31 - 1)
-    """Larger packets are refused; viewers refuse them by a limit of their own."""
+    """Larger packets are refused; viewers have a limit of their own."""
 
 
 class ProcessTable(Table):
-    """``[process]``."""
+    """``[process]``: use of this machine."""
 
     threads: int = Field(default=0, ge=0, le=MAX_THREADS)
     """Processors for kernels, BLAS and OpenCV; 0 is all that this process may use."""
 
 
-_CODEC_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "svd-patch": {"keyframe_interval_s": 10.0},
-    "kmeans": {"fewer_colours": "code"},
-}
-"""What a camera station wants otherwise than the Python API: whoever lost frames, or writes a
-recording, finds a key frame every 10 s at any frame rate; and a dark frame is no wrong setting."""
-
-
 def _with_codec_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     # `--set codec.quality=60` alone means the default codec.
     table = {"name": DEFAULT_CODEC, **given}
-    for name, options in _CODEC_DEFAULTS.items():
+    for name, codec in CODECS_BY_NAME.items():
         own = given.get(name, {})
-        if isinstance(own, dict):
-            table[name] = {**options, **own}
+        if codec.sender_defaults and isinstance(own, dict):
+            table[name] = {**codec.sender_defaults, **own}
     return table
 
 
@@ -150,6 +143,7 @@ class SenderSettings(Table):
     security: SecurityTable = SecurityTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
+    log: LogTable = LogTable()
 
     @field_validator("codec", mode="before")
     @classmethod

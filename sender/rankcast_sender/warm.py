@@ -1,4 +1,4 @@
-"""Compile all kernels, those of the sources too: ``python -m rankcast_sender.warm``."""
+"""Compile all kernels, including those of the sources: ``python -m rankcast_sender.warm``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
 
 def main() -> int:
-    """Entry point of ``python -m rankcast_sender.warm``."""
+    """Compile the kernels of the synthetic source, then those of the library."""
     for options in (
         ConveyorOptions(width=160, height=120),
         ConveyorOptions(width=160, height=120, dtype="uint16"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,14 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from annotated_types import Ge, Le
+from pydantic.fields import FieldInfo
 
 import rankcast
 from rankcast.codec import CODECS, CODECS_BY_NAME
 from rankcast.numerics import psnr_db
 from rankcast.settings import validate
-from rankcast.settings.schema import file_layer
+from rankcast.settings.layers import file_layer
 from rankcast.wire import unpack
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_sender.settings import SenderSettings
@@ -54,6 +58,58 @@ def test_the_settings_file_loads(name: str, model: Any) -> None:
             assert loaded.codec.effective == default.codec.effective
         else:
             assert getattr(loaded, field) == getattr(default, field)
+
+
+def remarks(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Table, key and comment of every setting in a file; a comment may go on in further lines."""
+    table, key, remark = "", "", ""
+    for line in [*path.read_text(encoding="utf-8").splitlines(), ""]:
+        if key and line.startswith("   ") and line.lstrip().startswith("#"):
+            remark += line.lstrip(" #").join(("", " "))
+            continue
+        if key:
+            yield table, key, remark
+        setting = re.match(r"(\w+) = .*?(?:# (.*))?$", line)
+        key, remark = (setting[1], f"{setting[2] or ''} ") if setting else ("", "")
+        if heading := re.match(r"\[([\w.-]+)\]", line):
+            table = heading[1]
+
+
+def bounds(field: FieldInfo) -> tuple[str | None, str | None]:
+    """Least and greatest number that a setting accepts, as the files write them."""
+    of = {type(limit): limit for limit in field.metadata}
+    return (
+        _plain(of[Ge].ge) if Ge in of else None,
+        _plain(of[Le].le) if Le in of else None,
+    )
+
+
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("sender.toml", SenderSettings), ("receiver.toml", ReceiverSettings)]
+)
+def test_the_settings_file_states_the_range_of_every_number(name: str, model: Any) -> None:
+    checked = 0
+    for table, key, remark in remarks(CONFIG / name):
+        codec = table.removeprefix("codec.") if table.startswith("codec.") else ""
+        owner = CODECS_BY_NAME[codec].options if codec else type(getattr(model(), table))
+        low, high = bounds(owner.model_fields[key])
+        if low is not None:
+            wanted = f"{low} to {high}" if high is not None else f"{low} or more"
+            # Or the least value has a meaning of its own, apart from the range.
+            special = f" to {high};" in remark and f" {low}: " in remark
+            assert wanted in remark or special, f"{table}.{key}: the comment lacks {wanted}"
+            checked += 1
+        assert remark.strip(), f"{table}.{key} has no comment"
+    assert checked >= 8
+
+
+@pytest.mark.parametrize("path", sorted(CONFIG.rglob("*.toml")), ids=lambda path: path.name)
+def test_a_settings_file_fits_100_columns(path: Path) -> None:
+    assert [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 100] == []
 
 
 @pytest.mark.parametrize("name", ["watch", "inspection"])

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from rankcast import errors
 from rankcast.frame import Frame
-from rankcast.net import DEFAULT_ENDPOINT
+from rankcast.net import DEFAULT_ENDPOINT, control_endpoint
 from rankcast.runtime import ledger
 from rankcast_receiver.report import Outcome, Tally, build_report
 from rankcast_receiver.settings import ReceiverSettings
@@ -38,7 +38,11 @@ DOCUMENTS = sorted(
     for pattern in ("*.md", "docs/**/*.md", "benchmarks/*.md")
     for path in REPOSITORY.glob(pattern)
 )
-OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+MANUAL = {
+    name: (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
+    for name in ("getting-started.md", "operations.md")
+}
+USER_PAGES = ("README.md", "CHANGELOG.md", *(f"docs/{name}" for name in MANUAL))
 DEPENDENCIES = (REPOSITORY / "docs" / "adr" / "0002-dependencies.md").read_text(encoding="utf-8")
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -51,11 +55,13 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def section(title: str) -> str:
-    """What stands under a heading of operations.md, up to the next one of its level or above."""
+    """Text under a heading of the manual, up to the next one of its level or above."""
+    pages = [page for page in MANUAL.values() if f"\n{title}\n" in page]
+    assert len(pages) == 1, f"{len(pages)} pages have the heading {title}"
     level = len(title) - len(title.lstrip("#"))
-    start = OPERATIONS.index(f"\n{title}\n") + len(title) + 2
-    end = re.compile(rf"^#{{1,{level}}} ", re.MULTILINE).search(OPERATIONS, start)
-    return OPERATIONS[start : end.start() if end else None]
+    start = pages[0].index(f"\n{title}\n") + len(title) + 2
+    end = re.compile(rf"^#{{1,{level}}} ", re.MULTILINE).search(pages[0], start)
+    return pages[0][start : end.start() if end else None]
 
 
 def first_cells(text: str) -> list[str]:
@@ -95,9 +101,18 @@ def test_every_file_that_is_named_exists(path: Path) -> None:
             assert (REPOSITORY / name).exists(), f"{name} does not exist"
 
 
+@pytest.mark.parametrize("name", USER_PAGES)
+def test_prose_and_code_of_a_users_page_fit_100_columns(name: str) -> None:
+    text = (REPOSITORY / name).read_text(encoding="utf-8")
+    # A row of a table cannot be broken, and the headline figures are generated.
+    lines = re.sub(r"<!-- figures -->.*<!-- /figures -->", "", text, flags=re.DOTALL).splitlines()
+    assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == []
+
+
 def test_the_documents_that_the_others_rest_on_were_found() -> None:
     found = {path.relative_to(REPOSITORY).as_posix() for path in DOCUMENTS}
     assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"} <= found
+    assert {f"docs/{name}" for name in MANUAL} <= found
 
 
 def test_every_record_of_a_decision_has_context_decision_and_consequences() -> None:
@@ -147,8 +162,9 @@ def test_every_field_of_the_senders_report_is_explained(tmp_path: Path) -> None:
 
 
 def environment_names(path: Path) -> Iterator[str]:
-    """Constant names of environment variables that a module reads or sets."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Names of environment variables that a module reads or sets, as text or by a constant."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
         name: ast.expr | None = None
         if isinstance(node, ast.Subscript) and _is_environment(node.value):
             name = node.slice
@@ -159,6 +175,26 @@ def environment_names(path: Path) -> Iterator[str]:
             name = node.left
         if isinstance(name, ast.Constant):
             yield str(name.value)
+        elif isinstance(name, ast.Name):
+            yield from _texts_of(name.id, tree)
+
+
+def _texts_of(name: str, tree: ast.Module) -> Iterator[str]:
+    """Texts that are assigned to `name`, or that a loop runs it through."""
+    for node in ast.walk(tree):
+        values: list[ast.expr] = []
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            values = [node.value] if any(_is_name(target, name) for target in targets) else []
+        elif isinstance(node, ast.For) and _is_name(node.target, name):
+            values = list(node.iter.elts) if isinstance(node.iter, ast.Tuple | ast.List) else []
+        for value in values:
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                yield value.value
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def _is_environment(node: ast.expr) -> bool:
@@ -177,7 +213,7 @@ def test_every_environment_variable_is_explained() -> None:
     read = {name for path in modules for name in environment_names(path)}
     assert {"RANKCAST_CACHE_DIR", "RANKCAST_LOG_LEVEL", "RANKCAST_TEST_DATA"} <= read
     read |= {"RANKCAST_SEND__TABLE__KEY", "RANKCAST_RECEIVE__TABLE__KEY"}
-    assert names(section("## Environment variables")) == read
+    assert names(section("### Environment variables")) == read
 
 
 @pytest.mark.parametrize(
@@ -194,17 +230,56 @@ def test_the_setting_beside_an_option_exists(command: str, model: type[BaseModel
 def test_every_key_of_the_tag_in_saved_files_is_explained() -> None:
     tag = json.loads(describe(Frame(picture(), camera="cam"), lossy_file=False))
     formats = {"png", "jpeg", "tiff"}
-    assert names(section("## Saved pictures")) - formats == set(tag)
+    assert names(section("### Saved pictures")) - formats == set(tag)
 
 
 def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
     codes = {error.exit_code for error in vars(errors).values() if isinstance(error, type)}
-    rows = re.findall(r"^\| (\d+) \|", section("## Commands"), re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \|", section("## Exit codes"), re.MULTILINE)
     assert {int(row) for row in rows} == codes | {0}
 
 
-def test_the_table_of_ports_names_the_default() -> None:
-    assert f"| {DEFAULT_ENDPOINT.rpartition(':')[2]}/tcp |" in section("## Ports")
+def texts_of_the_product() -> Iterator[str]:
+    """Every string of the product's code; an ellipsis stands for what is filled in."""
+    for room in ("common", "sender", "receiver"):
+        for path in REPOSITORY.glob(f"{room}/**/*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+                elif isinstance(node, ast.JoinedStr):
+                    yield "".join(
+                        str(part.value) if isinstance(part, ast.Constant) else "..."
+                        for part in node.values
+                    )
+
+
+@pytest.mark.parametrize(
+    "title", ["## Keys", "## Watch health", "## States of a camera", "## Troubleshooting"]
+)
+def test_a_message_that_an_operator_may_look_up_is_written_as_the_program_writes_it(
+    title: str,
+) -> None:
+    quoted = {
+        text
+        for text in _CODE.findall(re.sub(r"```.*?```", "", section(title), flags=re.DOTALL))
+        # Not commands, settings and file formats.
+        if " " in text and not re.match(r"rankcast |keys |pip |--|\{", text) and " = " not in text
+    }
+    # States are words with underscores, and shown without.
+    product = [text.replace("_", " ") for text in texts_of_the_product()]
+    for text in sorted(quoted):
+        for part in text.split("..."):
+            assert any(part.strip().replace("_", " ") in known for known in product), (
+                f"nothing says {text!r}"
+            )
+
+
+def test_the_tables_of_ports_name_the_defaults() -> None:
+    frames = int(DEFAULT_ENDPOINT.rpartition(":")[2])
+    control = int(control_endpoint(DEFAULT_ENDPOINT).rpartition(":")[2])
+    for port in (frames, control):
+        assert f"| {port} |" in section("## Ports")
+        assert f"| {port}/tcp |" in section("## Ports and firewalls")
 
 
 def test_every_socket_option_has_a_reason() -> None:
@@ -234,7 +309,9 @@ def commands() -> dict[str, click.Command]:
     """Every command by its name; of a group each one, where each has a section of its own."""
     found = {name: entry.load() for name, entry in COMMANDS.items()}
     for name, command in list(found.items()):
-        if isinstance(command, click.Group) and f"\n### rankcast {name} " in OPERATIONS:
+        if isinstance(command, click.Group) and any(
+            f"\n### rankcast {name} " in page for page in MANUAL.values()
+        ):
             del found[name]
             found |= {f"{name} {sub}": below for sub, below in command.commands.items()}
     return found

@@ -10,6 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOTS = {"rankcast": "common", "rankcast_sender": "sender", "rankcast_receiver": "receiver"}
 DOORS = (
+    "rankcast.codec",
     "rankcast.images",
     "rankcast.kernels",
     "rankcast.models",
@@ -27,6 +28,9 @@ DOORS = (
     "rankcast_sender.sources",
 )
 ENTERED_DIRECTLY = {
+    "rankcast.codec.protocol": "the contract, for the encoder and decoder of a stream",
+    "rankcast.codec.gan": "its networks and their training",
+    "rankcast.codec.pca": "the training of its models",
     "rankcast.kernels.prepare": "it runs every codec, which a door of kernels must not load",
     "rankcast.kernels.warm": "the same",
     "rankcast.kernels.pool": "imported as a module: pool.run(...)",

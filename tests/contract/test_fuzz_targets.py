@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from rankcast.net import AuthorizedKey
 from rankcast_receiver.stream import State
 from support import packets
 from support.intake import join_messages, split_messages
@@ -132,8 +133,10 @@ def test_the_key_policy_target_notices_a_key_that_nobody_authorised(
 ) -> None:
     target = make("key-policy")
     messages = split_messages((SEEDS / "key-policy" / "life.seq").read_bytes())
-    known = target._key_policy.AuthorizedKey("eve", b"", "viewer")
-    monkeypatch.setattr("rankcast.net.keys.Authorized.find", lambda _self, _public: known)
+    known = AuthorizedKey("eve", b"", "viewer")
+    monkeypatch.setattr(
+        "rankcast.net.authorized_keys.Authorized.find", lambda _self, _public: known
+    )
     with pytest.raises(AssertionError):
         target.run(messages)
 

@@ -39,7 +39,7 @@ class SymbolModel:
         if not self._known:
             raise UnknownModelError("needs another model")
         if len(shape) == 3 and shape[2] not in (1, 3):
-            raise UnsupportedImageError(f"gan codes 1 or 3 channels, got {shape[2]}")
+            raise UnsupportedImageError(f"got {shape[2]} channels, want 1 or 3 for codec gan")
 
     def decode(self, body: memoryview, shape: tuple[int, ...], _label: int, _step: float) -> Any:
         import numpy as np

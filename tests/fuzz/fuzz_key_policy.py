@@ -50,7 +50,6 @@ class KeyPolicyTarget:
                 self._change(head)
                 revoked = policy.reload()
                 reached |= revoked or policy.state.authorized != before
-                assert policy.state.alarm.isprintable()
                 if not policy.state.alarm:
                     texts = [path.read_bytes() for path in self._folder.iterdir()]
                 continue

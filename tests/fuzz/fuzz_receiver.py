@@ -42,10 +42,10 @@ class ReceiverTarget:
         from rankcast.runtime import system_clock as clock_quality
         from rankcast.wire import control_messages as control
         from rankcast.wire import packet as wire
+        from rankcast_receiver import stream
         from rankcast_receiver.net import connection
         from rankcast_receiver.net.control_link import ControlLink
         from rankcast_receiver.sinks import tile
-        from rankcast_receiver.stream import camera_stream as stream
         from rankcast_receiver.stream import sender_clock
         from support import fakelink
 
@@ -60,8 +60,8 @@ class ReceiverTarget:
         self._limits = wire.Limits(max_packet_bytes=65_536, max_side=64, max_samples=1200)
         self._kept = clock_quality.ClockQuality(synchronised=True, error_ms=1.0)
         self._sender_clock = sender_clock
-        self._timed = {"ControlLink": ControlLink, "LinkMonitor": link.LinkMonitor,
-                       "CameraStream": stream.CameraStream}  # fmt: skip
+        self._timed = {"ControlLink": ControlLink, "LinkMonitor": link.LinkMonitor}
+        self._stream = stream
         self._events = (
             zmq.EVENT_CONNECT_DELAYED, zmq.EVENT_CONNECTED, zmq.EVENT_HANDSHAKE_SUCCEEDED,
             zmq.EVENT_DISCONNECTED, zmq.EVENT_CLOSED, zmq.EVENT_CONNECT_RETRIED,
@@ -102,10 +102,25 @@ class _Session:
         first = target._take_apart(messages[0]) if messages else None
         head = first.head if first is not None and type(first.head) is dict else {}
         wanted = ("cam",) if head.get("wanted") is True else ()
+        live = head.get("live") is not False
+        self._streams = target._stream.SenderStreams(
+            ENDPOINT,
+            wanted,
+            target._stream.StreamOptions(live=live, limits=target._limits),
+            now_s=clock.monotonic,
+        )
         self._connection = target._connection.Connection(
-            self._context, ENDPOINT, wanted, live=head.get("live") is not False,
-            limits=target._limits, options=target._options,
-        )  # fmt: skip
+            self._context,
+            self._streams,
+            target._connection.ConnectionOptions(
+                live=live, limits=target._limits, socket=target._options
+            ),
+        )
+        self._queue = target._stream.PacketQueue(1, live=live)
+        self._states = target._stream.CameraStates()
+        self._decoder = target._stream.StreamDecoder(
+            [self._streams], self._states, now_s=clock.monotonic
+        )
 
     def run(self) -> None:
         """Take all messages, then do everything that is due."""
@@ -115,14 +130,15 @@ class _Session:
             self._turn(self._take(message))
         for wait_s in (TURN_S, 1.1, 1.1):  # the reports of two seconds
             self._turn(wait_s)
-        connection = self._connection
-        for stream in connection.streams.values():
-            assert stream.ledger.balance().under_way == 0, stream.ledger.balance()
-        clock = connection.clock
-        told = any(stream.status is not None for stream in connection.streams.values())
-        self._target.reached += bool(connection.streams) or self._answered
-        self._target.accepted += bool(self._frames) or told or clock.known == "measured"
-        connection.close()
+        streams = self._streams.streams
+        for stream in streams.values():
+            for ledger in (stream.ledger, stream.packet_ledger):
+                assert ledger.balance().under_way == 0, ledger.balance()
+        told = any(stream.status is not None for stream in streams.values())
+        measured = self._streams.clock.known == "measured"
+        self._target.reached += bool(streams) or self._answered
+        self._target.accepted += bool(self._frames) or told or measured
+        self._connection.close()
         assert all(socket.closed for socket in self._context.sockets)
 
     @property
@@ -173,25 +189,34 @@ class _Session:
         self._open("SUB").happens(event, value)
 
     def _turn(self, wait_s: float) -> None:
-        """Do what the receive thread and the rest of a receiver do."""
+        """What the threads of a receiver do in one turn, one after the other."""
         self._clock.advance(wait_s)
         connection = self._connection
         connection.tick()
-        for frame in connection.receive():
-            self._frames += 1
-            self._look_at(frame)
+        for received in connection.receive():
+            self._queue.put(0, received)
+            if not self._queue.has_room:
+                break
+        self._queue.note_links([connection.facts])
+        while True:
+            for decoded in self._decoder.decode(self._queue.take(0.0)):
+                if decoded.frame is not None:
+                    self._frames += 1
+                    self._look_at(decoded.frame)
+            if not len(self._queue):
+                break
         open_sockets = [socket for socket in self._context.sockets if not socket.closed]
         assert {id(socket) for socket in open_sockets} == {
             id(socket) for socket in connection.sockets
         }, "a socket was left open"
-        for state in connection.states():
+        for state in self._streams.states(connection.facts):
             said = str(state)
             self._target.states.add(state.state.value)
             assert said.isascii(), said
             assert said.isprintable(), said
             assert len(said) <= MAX_WORDS, said
         passed_s = self._clock.monotonic() - self._begun_s
-        for stream in connection.streams.values():
+        for stream in self._streams.streams.values():
             assert stream.ledger.balance().under_way >= 0
             most = self._handshakes + KEYFRAMES_PER_S * passed_s
             assert stream.keyframe_requests <= most, f"{stream.keyframe_requests} key frames asked"
@@ -199,7 +224,7 @@ class _Session:
     def _look_at(self, frame: Any) -> None:
         """Compute the age of a frame for window and report."""
         now_s, now_ns = self._clock.monotonic(), self._clock.monotonic_ns()
-        state = self._connection.states()[0]
+        state = self._streams.states(self._connection.facts)[0]
         for line in self._target._tile.Tile(frame, now_s).text(now_s, now_ns, state).lines:
             assert line.isprintable(), line
         if frame.t_capture_here_ns is not None:

@@ -77,8 +77,7 @@ class RequestsTarget:
         for camera in cameras:
             handler.add(camera)
         thread = self._thread(None, "tcp://127.0.0.1:1", self._options, handler, self._identify)
-        with thread._wakeup:
-            self._serve(thread, handler, cameras, messages)
+        self._serve(thread, handler, cameras, messages)
 
     def _identify(self, client: bytes, user: str) -> Any:
         role = ROLES.get(user.encode()[:1])
@@ -108,7 +107,7 @@ class RequestsTarget:
                 self._turn(thread, router, handler, cameras)
         for _ in range(2):
             self._turn(thread, router, handler, cameras)
-        assert not thread._late, "some requests have no reply"
+        assert not thread._pending, "some requests have no reply"
         accepted = self._check_replies(router.sent, wanted)
         after = [dict(camera.settings) for camera in cameras]
         assert may_change or before == after, "only operators change anything"
@@ -132,7 +131,7 @@ class RequestsTarget:
         originals = handler._originals
         while (one := originals._box.get(0)) is not None:
             one.finish(originals._code(one))
-        thread._finish_late(router)
+        thread._send_finished(router)
 
     def _check_replies(self, sent: list[list[bytes]], wanted: list[tuple[bytes, int]]) -> bool:
         answered, done = [], False

@@ -9,7 +9,7 @@ class StatusTarget(CodecTarget):
     """Reached: a status in a valid packet. Accepted: with a valid body, too."""
 
     def __init__(self) -> None:
-        from rankcast_receiver.stream import camera_stream as stream
+        from rankcast_receiver.stream import received_packet as stream
 
         super().__init__("status", "rankcast.codec.raw:RawDecoder")
         inner = stream.parse_status

@@ -11,6 +11,8 @@ import numpy as np
 from rankcast.errors import SinkError
 from rankcast.frame import Frame, Pixels
 from rankcast.net import CONTROL_PORT_OFFSET
+from rankcast_receiver.sinks import Wants
+from rankcast_receiver.stream import CameraPacket
 
 
 def free_address() -> str:
@@ -42,6 +44,7 @@ class FakeSource:
         *,
         live: bool = False,
         fps: float | None = 1000.0,
+        frame_interval_s: float | None = None,
         gaps_before: Sequence[int] = (),
         fails_with: Exception | None = None,
         gate: Callable[[], object] = lambda: None,
@@ -49,6 +52,7 @@ class FakeSource:
         self._frames = frames
         self.live = live
         self.fps = fps
+        self.frame_interval_s = frame_interval_s or (None if fps is None else 1.0 / fps)
         self.gaps = 0
         self._gaps_before = gaps_before
         self._fails_with = fails_with
@@ -74,6 +78,8 @@ class FakeSource:
 
 class FakeSink:
     """A sink that keeps frames, and can be slow, fail on some sequences, or quit after some."""
+
+    wants: Wants = "frames"
 
     def __init__(
         self,
@@ -106,3 +112,26 @@ class FakeSink:
     def close(self) -> None:
         self.threads.add(threading.current_thread())
         self.closed += 1
+
+
+class FakePacketSink:
+    """Keeps packets."""
+
+    wants: Wants = "packets"
+
+    def __init__(self, name: str = "record", *, fails_on: Sequence[int] = ()) -> None:
+        self.name = name
+        self.packets: list[CameraPacket] = []
+        self._fails_on = fails_on
+
+    def put(self, packet: CameraPacket) -> bool:
+        if packet.packet.header.sequence in self._fails_on:
+            raise SinkError(f"packet {packet.packet.header.sequence} does not fit")
+        self.packets.append(packet)
+        return True
+
+    def idle(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing to finish."""

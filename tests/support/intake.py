@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from rankcast.errors import LimitError, RankcastError, WireError
 from rankcast.frame import Frame
 from rankcast.runtime import Ledger, LogLimiter
-from rankcast.wire import Limits, split_message, unpack
-from rankcast_receiver.stream import CameraStream
+from rankcast.wire import Limits
+from rankcast_receiver.stream import CameraStream, StreamOptions, read_message
 
 MAX_CAMERAS = 64
 _LENGTH = struct.Struct("<I")
@@ -34,50 +35,45 @@ def split_messages(data: bytes) -> list[bytes]:
 
 
 class Intake:
-    """Takes messages as `rankcast_receiver.subscriber.Subscriber` does, but decodes one at a time.
+    """Takes messages as a receiver does, without its sockets; never decodes in batches.
 
-    Whatever is raised here would end the receive thread.
+    Whatever is raised here would end the receiver.
     """
 
     def __init__(self, limits: Limits | None = None, models: Path | None = None) -> None:
         self.limits = limits or Limits()
-        self.models = models
         self.ledger = Ledger()
         self.streams: dict[str, CameraStream] = {}
-        self._patience = LogLimiter()
         self.foreign = 0
-        """Messages with a topic that is not Rankcast's."""
-        self.errors: list[WireError] = []
-        """Why packets were refused before they were decoded."""
+        """Messages whose topic is not Rankcast's."""
+        # Not live: how long a machine takes to decode must not decide what is shown.
+        self._options = StreamOptions(live=False, limits=self.limits, models=models)
+        self._log_limiter = LogLimiter(burst=20)
 
     @property
     def refused(self) -> int:
-        """Return the number of frames that were lost, whatever the cause."""
-        return self.foreign + len(self.errors) + sum(self.ledger.balance().lost.values())
+        """Everything that was counted and not shown."""
+        early = sum(stream.refused_packets for stream in self.streams.values())
+        return self.foreign + early + sum(self.ledger.balance().lost.values())
 
     def take(self, message: bytes) -> Frame | None:
         """Take one message; return its frame if it has one to show."""
         try:
-            camera, channel, data = split_message(memoryview(message))
-            stream = self._stream(camera)
+            received = read_message(memoryview(message), self.limits, time.monotonic())
+            stream = self._stream(received.camera)
         except WireError as exc:
             self.foreign += 1
             check_line(exc)
             return None
-        try:
-            packet = unpack(data, self.limits)
-            if (channel == "frames") != packet.header.kind.is_picture:
-                raise WireError(f"kind {packet.header.kind.name} came on topic {channel}")
-            fresh = stream.accept(packet)
-        except WireError as exc:
-            check_line(exc)
-            self.errors.append(exc)
-            stream.refuse(exc)
-            return None
-        frame = stream.decode() if fresh else None
+        if received.error is not None:
+            check_line(received.error)
+        decoded = stream.decode([received])
+        frame = decoded.frame
         if frame is not None:
-            assert frame.pixels.shape == packet.header.shape
-            assert frame.pixels.dtype == packet.header.dtype
+            (taken,) = decoded.packets
+            header = taken.packet.header
+            assert frame.pixels.shape == header.shape
+            assert frame.pixels.dtype == header.dtype
         return frame
 
     def check_balance(self) -> None:
@@ -89,11 +85,9 @@ class Intake:
         if camera not in self.streams:
             if len(self.streams) >= MAX_CAMERAS:
                 raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
-            # Not live: what is shown must not depend on how fast the machine decodes.
             self.streams[camera] = CameraStream(
-                camera, self.limits, self.ledger, patience=self._patience, models=self.models,
-                live=False,
-            )  # fmt: skip
+                camera, self._options, log_limiter=self._log_limiter, ledger=self.ledger
+            )
         return self.streams[camera]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rankcast.net import CurveClient, Role, authorize, client_keys, new_key
-from rankcast.net.keys import load_secret
+from rankcast.net.key_file import read_secret
 from support.viewers import sending
 
 JPEG = ("--codec", "jpeg")
@@ -48,5 +48,5 @@ class KeyedStation:
         )  # fmt: skip
 
     def secrets(self) -> list[str]:
-        """Return all secret keys."""
-        return [load_secret(path).secret.decode() for path in self.folder.glob("*.key")]
+        """Every secret there is."""
+        return [read_secret(path).secret.decode() for path in self.folder.glob("*.key")]

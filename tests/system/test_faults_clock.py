@@ -73,7 +73,7 @@ def test_row_29_a_clock_that_is_stepped_costs_no_frame_and_no_connection(
     }
     with (
         sending(
-            tmp_path, "--wait-viewers", "2", **(lie if stepped == "sender" else {})
+            tmp_path, "--verbose", "--wait-viewers", "2", **(lie if stepped == "sender" else {})
         ) as sender,
         rankcast("receive", "--connect", sender.address, "--set", "stream.mode=keep", "--report",
                  str(report), **(lie if stepped == "receiver" else {})) as receiver,

@@ -1,12 +1,14 @@
-"""The one table of all codecs: wire id -> codec, name -> codec.
+"""The codec table: wire id -> codec, name -> codec.
 
-A codec is one file with its encoder and decoder halves side by side. Both are
-stateful: one pair a stream. This is the only place that knows them all.
+A codec is a file or a folder here whose last object is its row, a `Codec`: encoder and decoder,
+options, and whatever sender, receiver and commands need to know of it. A new codec is added to
+`CODECS` and nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from rankcast.codec.gan import GAN
@@ -14,11 +16,28 @@ from rankcast.codec.jpeg import JPEG
 from rankcast.codec.kmeans import KMEANS
 from rankcast.codec.lossless import LOSSLESS
 from rankcast.codec.pca import PCA
-from rankcast.codec.protocol import Codec
+from rankcast.codec.protocol import Codec, WarmUp
 from rankcast.codec.raw import RAW
 from rankcast.codec.svd import SVD
 from rankcast.codec.svd_patch import SVD_PATCH
+from rankcast.codec.sweep import ScreeSource, Setting, Steps, Sweep, linear_steps
 from rankcast.errors import SettingsError, UnknownCodecError
+
+__all__ = [
+    "CODECS",
+    "CODECS_BY_NAME",
+    "DEFAULT_CODEC",
+    "Codec",
+    "ScreeSource",
+    "Setting",
+    "Steps",
+    "Sweep",
+    "WarmUp",
+    "codec_named",
+    "codec_with_id",
+    "linear_steps",
+    "preload_models",
+]
 
 CODECS: Mapping[int, Codec] = MappingProxyType(
     {0: RAW, 1: SVD, 2: JPEG, 3: SVD_PATCH, 4: LOSSLESS, 5: PCA, 6: KMEANS, 7: GAN}
@@ -27,16 +46,16 @@ CODECS_BY_NAME: Mapping[str, Codec] = MappingProxyType(
     {codec.name: codec for codec in CODECS.values()}
 )
 DEFAULT_CODEC = "svd-patch"
-"""Of `rankcast send` and `Encoder()`; the offline commands begin with `svd`, the articles' job."""
+"""Default of `rankcast send` and `Encoder()`."""
 
 
 def codec_named(name: str) -> Codec:
-    """Look a codec up for encoding.
+    """Return the codec of that name.
 
     Raises
     ------
     SettingsError
-        If there is none of that name.
+        If no codec has that name.
     """
     try:
         return CODECS_BY_NAME[name]
@@ -47,12 +66,12 @@ def codec_named(name: str) -> Codec:
 
 
 def codec_with_id(wire_id: int | None) -> Codec:
-    """Look a codec up for decoding.
+    """Return the codec with that id in the packet header.
 
     Raises
     ------
     UnknownCodecError
-        If this installation has none of that id.
+        If this installation does not have it.
     """
     try:
         return CODECS[-1 if wire_id is None else wire_id]
@@ -61,3 +80,22 @@ def codec_with_id(wire_id: int | None) -> Codec:
             f"got codec id {wire_id}, this installation has {', '.join(map(str, CODECS))}: "
             "update the receiver"
         ) from None
+
+
+def preload_models(folder: Path, stopped: Callable[[], bool]) -> bool:
+    """Load the models in `folder` that would otherwise delay the first packet that needs them.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of model files (.rkm).
+    stopped : callable
+        Polled between models; True ends the loading.
+
+    Returns
+    -------
+    bool
+        False if it was stopped.
+    """
+    loaders = (codec.preload_models for codec in CODECS.values())
+    return all(load(folder, stopped) for load in loaders if load is not None)

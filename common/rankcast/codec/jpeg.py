@@ -37,20 +37,22 @@ class JpegEncoder:
         pixels = frame.pixels
         if pixels.dtype != np.uint8:
             raise UnsupportedImageError(
-                "jpeg codes 8-bit samples, got uint16: use svd-patch or lossless"
+                "got uint16, want 8-bit samples for codec jpeg: use svd-patch or lossless"
             )
         if pixels.ndim == 3 and pixels.shape[2] not in (1, 3):
-            raise UnsupportedImageError(f"jpeg codes 1 or 3 channels, got {pixels.shape[2]}")
+            raise UnsupportedImageError(
+                f"got {pixels.shape[2]} channels, want 1 or 3 for codec jpeg: use lossless"
+            )
         if max(pixels.shape[:2]) > MAX_JPEG_SIDE:
             raise UnsupportedImageError(
-                f"got shape {pixels.shape}, jpeg takes {MAX_JPEG_SIDE} a side"
+                f"got shape {pixels.shape}, want sides of at most {MAX_JPEG_SIDE} for codec jpeg"
             )
         parameters = [
             cv2.IMWRITE_JPEG_QUALITY, self.options.quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1,
         ]  # fmt: skip
         done, data = cv2.imencode(".jpg", pixels, parameters)
         if not done:
-            raise UnsupportedImageError(f"libjpeg could not code a picture of shape {pixels.shape}")
+            raise UnsupportedImageError(f"libjpeg failed to code a picture of shape {pixels.shape}")
         return Coded(data.tobytes())
 
     def request_keyframe(self) -> None:

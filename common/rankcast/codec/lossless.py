@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rankcast.codec.bands import row_bands
 from rankcast.codec.protocol import Codec, CodecOptions, Coded
+from rankcast.codec.sweep import ONE_STEP, Sweep
 from rankcast.entropy.rangecoder import (
     DECODING,
     OVERRUN,
@@ -362,4 +363,7 @@ def _bins_of(high: Integer) -> Integer:
     return 11 + extra
 
 
-LOSSLESS = Codec(4, "lossless", LosslessOptions, LosslessEncoder, LosslessDecoder)
+LOSSLESS = Codec(
+    4, "lossless", LosslessOptions, LosslessEncoder, LosslessDecoder,
+    sweeps=(Sweep("lossless", "", lambda _: ONE_STEP),),
+)  # fmt: skip

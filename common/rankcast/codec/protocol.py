@@ -1,17 +1,25 @@
-"""What a codec is: two halves, their options and what one coded frame consists of."""
+"""The codec contract: two halves, their options, one coded frame, one row of the table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
+from rankcast.codec.sweep import Sweep
 from rankcast.frame import Frame, Pixels, plain_scalar
 from rankcast.models import ModelFolder
+from rankcast.user_path import expand_optional_path, expand_path
 from rankcast.wire import Header, Limits
+
+PathOption: TypeAlias = Annotated[str, AfterValidator(expand_path)]
+"""Type of an option that names a file: `rankcast.user_path` has the rule."""
+OptionalPathOption: TypeAlias = Annotated[str, AfterValidator(expand_optional_path)]
+"""The same, for an option that may be empty."""
 
 
 class CodecOptions(BaseModel):
@@ -20,15 +28,15 @@ class CodecOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     exclusive: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    """Groups of options of which at most one may be given."""
+    """Groups of mutually exclusive options."""
     exclusive_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    """The option of each group that counts where none is given, with its value."""
+    """Default of each group: the option that applies where none of the group is given."""
 
     @model_validator(mode="before")
     @classmethod
     def _plain_values(cls, values: Any) -> Any:  # Any: foreign input, before validation
-        # A strict model takes no numpy scalar for an integer, but takes its float for one:
-        # np.int64(1) would become the share 1.0.
+        # A strict model refuses numpy integers but accepts them for a float: np.int64(1) would
+        # become the share 1.0.
         if isinstance(values, Mapping):
             return {name: plain_scalar(value) for name, value in values.items()}
         return values
@@ -44,7 +52,7 @@ class CodecOptions(BaseModel):
         return self
 
     def effective(self) -> dict[str, Any]:
-        """Every option that counts, with the value that it has, defaults included."""
+        """Every option in effect with its value, defaults included."""
         values = self.model_dump(exclude_none=True)
         for group in self.exclusive:
             if not any(name in values for name in group):
@@ -54,65 +62,65 @@ class CodecOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """One coded frame: what the codec contributes to the packet."""
+    """One coded frame: the codec's share of the packet."""
 
     body: bytes
     params: tuple[int | float, ...] = ()
     ref_sequence: int | None = None
-    """Sequence of the frame that this one is predicted from; None makes it a key frame."""
+    """Sequence of the frame that this one is predicted from; None for a key frame."""
     squared_error: int | None = None
-    """Sum of squared errors over all samples, 0 only if every sample is exact; None is unknown."""
+    """Sum of squared errors over all samples; 0 only if every sample is exact, None if unknown."""
     energy: float | None = None
     """Share of the sum of squared singular values that was kept, 0..1."""
     rank: tuple[int, ...] = ()
     model_id: bytes | None = None
     checksum: int | None = None
     significant_bits: int = 0
-    """Bits that carry the picture, where the codec knows better than the frame; 0: it does not."""
+    """Bits that carry the picture, if the codec knows better than the frame; 0 otherwise."""
 
 
 class CodecEncoder(Protocol):
-    """The encoding half; holds whatever the next frame is coded against."""
+    """The encoding half; it keeps the state that the next frame is predicted from."""
 
     def encode(self, frame: Frame, sequence: int) -> Coded:
-        """Code one frame, which the packet will carry as `sequence`.
+        """Code one frame; `sequence` is the number of its packet.
 
         Raises
         ------
         UnsupportedImageError
-            If the codec cannot code such images. The next frame may be another.
+            If the codec cannot code such a picture. The stream may go on with another one.
         """
 
     def request_keyframe(self) -> None:
-        """Make the next frame a key frame; nothing to do where every frame is one."""
+        """Make the next frame a key frame; a codec whose frames all are does nothing."""
 
 
 @runtime_checkable
 class Reconfigurable(Protocol):
-    """An encoder whose options can change without losing what it predicts from."""
+    """An encoder that can change its options and keep its prediction state."""
 
     def reconfigure(self, options: Any) -> None:  # Any: an instance of the codec's options
-        """Go on with other options from the next frame on."""
+        """Apply other options from the next frame on."""
 
 
 @runtime_checkable
 class CountsPackets(Protocol):
-    """An encoder that keeps to a bit rate, and so must know what a packet adds to a body."""
+    """An encoder that controls its bit rate and must know the size of the whole packet."""
 
     def packet_made(self, size_bytes: int) -> None:
-        """Take note of the size of the packet that the last frame became."""
+        """Record the size of the packet of the last frame."""
 
 
 @runtime_checkable
 class UsesModels(Protocol):
-    """A decoder that needs learned models, which packets name by their id."""
+    """A decoder that needs learned models, which packets refer to by id."""
 
     def use_models(self, models: ModelFolder) -> None:
-        """Look for models there from now on."""
+        """Look models up in `models` from now on."""
 
 
 class CodecDecoder(Protocol):
-    """The decoding half; trusts nothing in the body."""
+    """The decoding half; it trusts nothing in the body."""
 
     def decode(self, header: Header, body: memoryview) -> Pixels:
         """Rebuild the picture of a packet whose header was checked against the limits.
@@ -120,28 +128,55 @@ class CodecDecoder(Protocol):
         Returns
         -------
         ndarray
-            Shape and dtype of the header; a new array, or one that nobody writes again.
+            Of the shape and dtype in the header; nobody writes to it afterwards.
 
         Raises
         ------
         PayloadError
-            If the body does not hold what the header promises.
+            If the body does not match the header.
         NeedKeyframe
-            If the reference of a predicted frame is missing or was not rebuilt exactly.
+            If the reference of a predicted frame is missing or was rebuilt differently.
         """
 
 
 @dataclass(frozen=True, slots=True)
+class WarmUp:
+    """A short stream that compiles or loads kernels of a codec before the first real frame."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    frames: int = 1
+    """Frames of each picture. Three reach the first, the second and the steady state."""
+    large_picture: bool = False
+    """Code a larger picture too, for kernels that small pictures never reach."""
+
+
+@dataclass(frozen=True, slots=True)
 class Codec:
-    """One row of the table of codecs."""
+    """One row of the codec table: all that the rest of Rankcast knows of a codec."""
 
     wire_id: int
-    """Number on the wire; names the decoder and is never given to another one."""
+    """Number in the packet header; it selects the decoder and is never reused."""
     name: str
     """Name in settings, commands and reports."""
     options: type[CodecOptions]
-    """The options that the encoder takes."""
+    """Options of the encoder."""
     make_encoder: Callable[[Any], CodecEncoder]  # Any: an instance of `options`
     """Makes the encoder of a new stream."""
     make_decoder: Callable[[Limits], CodecDecoder]
     """Makes the decoder of a new stream."""
+    sender_defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Options whose defaults differ in `rankcast send`."""
+    still_defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Options whose defaults differ for a single picture, which has no earlier one to build on."""
+    sweeps: tuple[Sweep, ...] = ()
+    """How `rankcast compare --codecs` runs it; empty: it does not."""
+    warm_ups: tuple[WarmUp, ...] = (WarmUp(frames=3),)
+    """Streams that reach every kernel; empty where none can be coded without a model."""
+    compile_model_kernels: Callable[[], None] | None = None
+    """Compiles the kernels that run only with a model."""
+    missing: Callable[[], str] = lambda: ""
+    """What this installation lacks to run the codec, in one line; empty where it lacks nothing."""
+    preload_models: Callable[[Path, Callable[[], bool]], bool] | None = None
+    """Loads the models of a folder before a receiver subscribes; False when it was stopped."""
+    model_facts: Mapping[str, Callable[[Path], Mapping[str, Any]]] = field(default_factory=dict)
+    """Facts that `rankcast info` prints about a model file, by the kind of the file."""

@@ -1,1 +1,1 @@
-"""The offline commands and the demo: found by entry point, imported by nothing else."""
+"""The offline commands and the demo, loaded through their entry points."""

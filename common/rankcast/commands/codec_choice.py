@@ -1,10 +1,10 @@
-"""Which codec an offline command uses: ``--codec NAME`` and ``--set codec.NAME=VALUE``."""
+"""The codec of an offline command: ``--codec NAME`` and ``--set codec.NAME=VALUE``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -14,25 +14,25 @@ from rankcast.settings import CodecTable, Layer, Table, option_layers, set_layer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-OFFLINE_CODEC = "svd"
-"""Not the default of streams: single pictures at a chosen rank are what the articles are about."""
+OFFLINE_CODEC: Final = "svd"
+"""Not the default of streams: the articles are about single pictures at a chosen rank."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodecChoice:
-    """A codec and its options, both checked."""
+    """A codec and its options, already checked."""
 
     name: str
     options: Mapping[str, Any]
 
     def with_options(self, **options: Any) -> CodecChoice:
-        """Return the same codec with other options on top, checked again."""
+        """Return the same codec with some options changed, checked again."""
         merged = {**self.options, **options}
         check_options(self.name, merged)
         return CodecChoice(self.name, merged)
 
     def has_option(self, name: str) -> bool:
-        """Say whether the codec knows an option of that name."""
+        """Say whether the codec has an option of that name."""
         return name in codec_named(self.name).options.model_fields
 
 
@@ -41,23 +41,23 @@ class _Offline(Table):
 
 
 def codec_options(command: F) -> F:
-    """Give a command the options ``--codec`` and ``--set``."""
+    """Add the options ``--codec`` and ``--set`` to a command."""
     command = click.option(
         "--set", "sets", multiple=True, metavar="codec.NAME=VALUE",
-        help="An option of the codec, for example codec.rank=0.2. May be repeated.",
+        help="Option of the codec, for example codec.rank=0.2; repeatable.",
     )(command)  # fmt: skip
-    return click.option("--codec", metavar="NAME", help=f"The codec.  [default: {OFFLINE_CODEC}]")(
-        command
-    )
+    return click.option(
+        "--codec", metavar="NAME", help=f"Codec to use.  [default: {OFFLINE_CODEC}]"
+    )(command)
 
 
 def choose_codec(name: str | None, sets: Iterable[str]) -> CodecChoice:
-    """Check what the command line says of the codec.
+    """Check the codec and options of the command line.
 
     Raises
     ------
     SettingsError
-        If codec, option or value is none that exists.
+        If the codec or an option is unknown, or a value is not allowed.
     """
     layers = [
         Layer("default", {"codec": {"name": OFFLINE_CODEC}}),
@@ -66,7 +66,7 @@ def choose_codec(name: str | None, sets: Iterable[str]) -> CodecChoice:
     ]
     codec = validate(_Offline, layers).codec
     choice = CodecChoice(codec.name, codec.chosen)
-    # A single picture has no earlier one to start warm from, and nobody waits for it.
-    if choice.has_option("engine") and "engine" not in choice.options:
-        choice = choice.with_options(engine="exact")
-    return choice
+    defaults = codec_named(choice.name).still_defaults
+    return choice.with_options(
+        **{name: value for name, value in defaults.items() if name not in choice.options}
+    )

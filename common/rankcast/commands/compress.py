@@ -12,27 +12,29 @@ from rankcast.commands.terminal import psnr_text, ratio_text, size_text
 from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder
 from rankcast.errors import LimitError, SettingsError
-from rankcast.images import read_image
+from rankcast.images import load_image
 from rankcast.numerics import psnr_db
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 from rankcast.wire import OFFLINE, unpack
 
 
 @click.command()
-@click.argument("image", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("out", metavar="OUT.rkc", type=click.Path(path_type=Path))
+@click.argument("image", metavar="IN", type=PATH)
+@click.argument("out", metavar="OUT.rkc", type=PATH)
 @codec_options
-@click.option("--grey", is_flag=True, help="Load the picture as grey.")
+@click.option("--grey", is_flag=True, help="Convert the picture to grey first.")
 def compress(image: Path, out: Path, codec: str | None, sets: tuple[str, ...], grey: bool) -> None:
     """Compress the picture IN into the file OUT.rkc.
 
-    Prints bytes, ratio to the raw samples and the PSNR of what `decompress` will give.
-    The svd codec uses its exact engine unless --set codec.engine says otherwise.
+    Prints bytes, ratio to the raw samples and the PSNR of what `decompress` will return.
+    The svd codec uses its exact engine unless --set codec.engine selects another.
     """
     choice = choose_codec(codec, sets)
     if out.exists() and image.exists() and out.samefile(image):
-        raise SettingsError(f"got {printable(out)} as IN and OUT, want two files")
-    pixels = read_image(image, grey=grey)
+        raise SettingsError(f"got {out} as IN and OUT, want two files")
+    loaded = load_image(image, grey=grey)
+    pixels = loaded.pixels
     OFFLINE.check_shape(pixels.shape)
     packet = Encoder(choice.name, **choice.options).encode(pixels)
     if len(packet) > OFFLINE.max_packet_bytes:
@@ -40,13 +42,15 @@ def compress(image: Path, out: Path, codec: str | None, sets: tuple[str, ...], g
             f"got a packet of {len(packet)} bytes, the limit of a file is "
             f"{OFFLINE.max_packet_bytes}: choose a lower rank or quality"
         )
-    # Decoded before it is written: what stands on the disk is known to come back.
+    # Decoded before it is written, so that every file that is written can be decoded.
     psnr = psnr_db(pixels, Decoder(OFFLINE).decode(packet))
     write_whole(out, packet)
     rank = unpack(packet, OFFLINE).header.rank
     how = choice.name + (f" rank {'/'.join(map(str, rank))}" if rank else "")
+    # A PSNR compares with the pixels that were read: what was left out of them is named beside it.
+    omitted = f", without {loaded.omitted}" if loaded.omitted else ""
     click.echo(
-        f"{printable(out)}: {size_text(pixels.shape, pixels.dtype)}, {how}, "
+        f"{printable(out)}: {size_text(pixels.shape, pixels.dtype)}{omitted}, {how}, "
         f"{len(packet):,} bytes, {ratio_text(pixels.nbytes, len(packet))} "
         f"(raw {pixels.nbytes:,}), PSNR {psnr_text(psnr)}"
     )

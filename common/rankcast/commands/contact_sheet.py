@@ -1,9 +1,10 @@
-"""The demo's picture: original, reconstruction and magnified error, one row a codec."""
+"""The demo's picture: original, reconstruction and magnified error, one row per codec."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,13 @@ from numpy.typing import NDArray
 from rankcast.frame import Pixels
 from rankcast.opencv import cv2
 
-PANEL_WIDTH = 640
-MARGIN = 12
-CAPTION = 40
-ERROR_GAIN = 8
-"""The error is shown around mid-grey, eight times as large as it is."""
-_BACKGROUND = (250, 250, 250)
-_INK = (40, 40, 40)
+PANEL_WIDTH: Final = 640
+MARGIN: Final = 12
+CAPTION: Final = 40
+ERROR_GAIN: Final = 8
+"""The error is drawn around mid-grey, magnified eight times."""
+_BACKGROUND: Final = (250, 250, 250)
+_INK: Final = (40, 40, 40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class SheetRow:
     original: Pixels
     received: Pixels
     captions: tuple[str, str, str]
-    """Of the original, the reconstruction and the error."""
+    """Captions of the original, the reconstruction and the error."""
 
 
 def contact_sheet(rows: Sequence[SheetRow]) -> NDArray[np.uint8]:
@@ -54,10 +55,10 @@ def _draw_row(row: SheetRow) -> NDArray[np.uint8]:
         zip((original, received, error), row.captions, strict=True)
     ):
         left = MARGIN + index * (PANEL_WIDTH + MARGIN)
-        # Area averaging for photographs; a magnified small picture keeps its pixels.
-        how = cv2.INTER_AREA if width > PANEL_WIDTH else cv2.INTER_NEAREST
+        # Average when shrinking; keep whole pixels when enlarging.
+        interpolation = cv2.INTER_AREA if width > PANEL_WIDTH else cv2.INTER_NEAREST
         sheet[CAPTION : CAPTION + size[1], left : left + PANEL_WIDTH] = cv2.resize(
-            panel, size, interpolation=how
+            panel, size, interpolation=interpolation
         )
         cv2.putText(
             sheet, caption, (left, CAPTION - 13), cv2.FONT_HERSHEY_SIMPLEX, 0.55, _INK, 1,
@@ -67,10 +68,10 @@ def _draw_row(row: SheetRow) -> NDArray[np.uint8]:
 
 
 def _to_bgr8(pixels: Pixels) -> NDArray[np.uint8]:
-    """Eight bits and three channels, for showing only."""
+    """Convert to eight bits and three channels, for display only."""
     shown: NDArray[np.uint8]
     if pixels.dtype == np.uint16:
-        # 12-bit cameras would be black on the full scale of 16 bits.
+        # On the full scale of 16 bits a 12-bit picture would look black.
         peak = max(int(pixels.max()), 1)
         shown = (pixels.astype(np.float32) * (255.0 / peak)).astype(np.uint8)
     else:

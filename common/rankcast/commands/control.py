@@ -1,4 +1,4 @@
-"""``rankcast control HOST OPERATION``: ask a running sender, or change it."""
+"""The command ``rankcast control HOST OPERATION``: query or change a running sender."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from rankcast.net import (
     check_endpoint,
     client_keys,
 )
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 from rankcast.settings import parse_set
+from rankcast.user_path import expand_path
 from rankcast.wire import Limits, Reply, check_name, unpack
 
 DEFAULT_PORT: Final = int(DEFAULT_ENDPOINT.rpartition(":")[2]) + CONTROL_PORT_OFFSET
@@ -34,18 +36,19 @@ _PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::(\d+))?")
 
 
 def _address(host: str) -> str:
-    """``HOST[:PORT]`` or a whole address, as one that can be connected to."""
+    """Return the endpoint to connect to for ``HOST[:PORT]`` or a whole address."""
     host = host.removeprefix("tcp://")
     match = _PORT.fullmatch(host)
     if match is None or not match[1]:
         raise SettingsError(
-            f"got {host!r:.80}, want HOST or HOST:PORT of the control channel [{DEFAULT_PORT}]"
+            f"got {host!r:.80}, want HOST or HOST:PORT of the control channel "
+            f"(default port {DEFAULT_PORT})"
         )
     return check_endpoint(f"tcp://{match[1]}:{match[2] or DEFAULT_PORT}", bind=False)
 
 
-class _Caller:
-    """Where, how long and in which form: what all operations share."""
+class _Session:
+    """What all operations share: address, keys, time-out and form of the output."""
 
     def __init__(
         self,
@@ -62,7 +65,7 @@ class _Caller:
         self._curves: Sequence[CurveClient | None] = curves or (None,)
 
     def call(self, op: str, args: Mapping[str, Scalar] | None = None) -> Reply:
-        """Ask, with one server key after the other: only the right one gets a connection."""
+        """Send a request, trying the server keys in turn: only the right one connects."""
         for left, curve in zip(range(len(self._curves) - 1, -1, -1), self._curves, strict=True):
             timeout_s = self._timeout_s / len(self._curves)
             with ControlClient(self._address, curve, explain=True) as client:
@@ -71,10 +74,10 @@ class _Caller:
                 except NoStreamError:
                     if not left:
                         raise
-        raise AssertionError("there is always one to try")
+        raise AssertionError("there is always one key, or None, to try")
 
-    def say(self, values: Mapping[str, Any]) -> None:
-        """Print a result, as one JSON object or a line for each value."""
+    def print(self, values: Mapping[str, Any]) -> None:
+        """Print a result as one JSON object, or one line per value."""
         if self._as_json:
             click.echo(json.dumps(_plain(values), indent=2, allow_nan=False))
             return
@@ -84,14 +87,26 @@ class _Caller:
             click.echo(f"{printable(name)} = {_text(value)}")
 
 
-@click.command()
+_HELP: Final = """Query the sender at HOST, or change it while it runs.
+
+\b
+get [NAME]         print one setting, or all of them
+set NAME=VALUE...  change settings: quality, bitrate, gop, exposure, gain, trigger, ...
+status             print the state of the sender
+keyframe           request a key frame
+original OUT       save the newest frame without loss, as a picture (.png, .tiff)
+                   or as a packet (.rkc)
+"""
+
+
+@click.command(help=_HELP)
 @click.argument("host", metavar="HOST[:PORT]")
 @click.argument("operation", type=click.Choice(["get", "set", "status", "keyframe", "original"]))
 @click.argument("words", metavar="[NAME | NAME=VALUE... | OUT]", nargs=-1)
-@click.option("--camera", metavar="NAME", default="", help="Which one, where there are several.")
-@click.option("--key", type=click.Path(path_type=Path), metavar="NAME.key",
-              help="Secret key of this client, where the sender wants one.")  # fmt: skip
-@click.option("--server-key", "server_keys", type=click.Path(path_type=Path), multiple=True,
+@click.option("--camera", metavar="NAME", default="", help="Camera, if the sender has several.")
+@click.option("--key", type=PATH, metavar="NAME.key",
+              help="Secret key of this client, if the sender requires one.")  # fmt: skip
+@click.option("--server-key", "server_keys", type=PATH, multiple=True,
               metavar="NAME.pub", help="Public key of the sender; repeatable.")  # fmt: skip
 @click.option("--timeout", "timeout_s", type=float, default=5.0, show_default=True, metavar="S",
               help="Longest wait for the reply, in seconds.")  # fmt: skip
@@ -106,29 +121,25 @@ def control(
     timeout_s: float,
     as_json: bool,
 ) -> None:
-    """Ask the sender at HOST, or change it while it runs.
-
-    get [NAME] prints values, set NAME=VALUE... changes them (quality, bitrate, gop, exposure, gain,
-    trigger, ...), status says how it is, keyframe asks for one, original OUT writes the newest
-    frame without loss: as a picture (.png, .tiff), or as it is (.rkc).
-    """
+    """Query the sender at HOST, or change it while it runs."""
     if not (math.isfinite(timeout_s) and 0 < timeout_s <= 3600):
-        raise SettingsError(f"got --timeout {timeout_s:g}, want above 0 and at most 3600 s")
+        raise SettingsError(f"got --timeout {timeout_s:g}, want more than 0 and at most 3600 s")
     if camera:
         check_name(camera)
     if (key is None) != (not server_keys):
-        raise SettingsError("--key and --server-key come together")
+        given = "--server-key" if key is None else "--key"
+        raise SettingsError(f"got {given} alone, want --key and --server-key together")
     curves = () if key is None else client_keys(key, server_keys)
-    caller = _Caller(_address(host), camera, timeout_s, curves, as_json)
-    _OPERATIONS[operation](caller, words)
+    session = _Session(_address(host), camera, timeout_s, curves, as_json)
+    _OPERATIONS[operation](session, words)
 
 
-def _get(caller: _Caller, words: tuple[str, ...]) -> None:
+def _get(session: _Session, words: tuple[str, ...]) -> None:
     _at_most(words, 1, "get [NAME]")
-    caller.say(caller.call("get", {"name": words[0]} if words else None).result)
+    session.print(session.call("get", {"name": words[0]} if words else None).result)
 
 
-def _set(caller: _Caller, words: tuple[str, ...]) -> None:
+def _set(session: _Session, words: tuple[str, ...]) -> None:
     values: dict[str, Scalar] = {}
     for word in words:
         name, equals, _ = word.partition("=")
@@ -139,43 +150,44 @@ def _set(caller: _Caller, words: tuple[str, ...]) -> None:
             raise SettingsError(f"got {word!r:.60}, want one value for each name")
         values[name] = value
     if not values:
-        raise SettingsError("got nothing to set, want NAME=VALUE...")
-    caller.say(caller.call("set", values).result)
+        raise SettingsError("got set without a value, want set NAME=VALUE...")
+    session.print(session.call("set", values).result)
 
 
-def _status(caller: _Caller, words: tuple[str, ...]) -> None:
+def _status(session: _Session, words: tuple[str, ...]) -> None:
     _at_most(words, 0, "status")
-    caller.say(caller.call("status").result)
+    session.print(session.call("status").result)
 
 
-def _keyframe(caller: _Caller, words: tuple[str, ...]) -> None:
+def _keyframe(session: _Session, words: tuple[str, ...]) -> None:
     _at_most(words, 0, "keyframe")
-    caller.say(caller.call("keyframe").result)
+    session.print(session.call("keyframe").result)
 
 
-def _original(caller: _Caller, words: tuple[str, ...]) -> None:
+def _original(session: _Session, words: tuple[str, ...]) -> None:
     if len(words) != 1:
-        raise SettingsError("got no file, want original OUT.png, OUT.tiff or OUT.rkc")
-    path = Path(words[0])
+        raise SettingsError(f"got {len(words)} files, want original OUT.png, OUT.tiff or OUT.rkc")
+    try:
+        path = Path(expand_path(words[0]))
+    except ValueError as exc:
+        raise SettingsError(f"got OUT {words[0]!r:.80}: {exc}") from None
     raw = path.suffix.lower() == ".rkc"
     if not raw and path.suffix.lower() not in _LOSSLESS_SUFFIXES:
         wanted = ", ".join(_LOSSLESS_SUFFIXES)
-        raise SettingsError(
-            f"got suffix {printable(path.suffix)!r:.20} of OUT, want {wanted} or .rkc"
-        )
+        raise SettingsError(f"got suffix {path.suffix!r:.20} of OUT, want {wanted} or .rkc")
     check_writable(path)
-    reply = caller.call("original")
+    reply = session.call("original")
     if not reply.packet:
-        raise RequestRefusedError("the sender sent no picture")
+        raise RequestRefusedError("the reply of the sender contains no picture")
     if raw:
         unpack(reply.packet, Limits())
         write_whole(path, reply.packet)
     else:
         write_image(path, Decoder(Limits()).decode(reply.packet))
-    caller.say({**reply.result, "bytes": len(reply.packet), "file": str(path)})
+    session.print({**reply.result, "bytes": len(reply.packet), "file": str(path)})
 
 
-_OPERATIONS: Final[Mapping[str, Callable[[_Caller, tuple[str, ...]], None]]] = {
+_OPERATIONS: Final[Mapping[str, Callable[[_Session, tuple[str, ...]], None]]] = {
     "get": _get, "set": _set, "status": _status, "keyframe": _keyframe, "original": _original,
 }  # fmt: skip
 

@@ -12,33 +12,33 @@ from rankcast.commands.terminal import psnr_text, size_text
 from rankcast.decoder import Decoder
 from rankcast.errors import NeedKeyframe, RankcastError, SettingsError, WireError
 from rankcast.images import WRITTEN_SUFFIXES, write_image
+from rankcast.path_parameter import EXISTING_FOLDER, PATH
 from rankcast.printable import printable
 from rankcast.wire import OFFLINE, Header, unpack
 
 
 @click.command()
-@click.argument("packet_file", metavar="IN.rkc", type=click.Path(path_type=Path))
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("packet_file", metavar="IN.rkc", type=PATH)
+@click.argument("out", metavar="OUT", type=PATH)
 @click.option(
-    "--models", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
+    "--models", type=EXISTING_FOLDER, metavar="DIR",
     help="Folder of model files (.rkm) of learned codecs.",
 )  # fmt: skip
 def decompress(packet_file: Path, out: Path, models: Path | None) -> None:
-    """Rebuild the picture of IN.rkc and write it to OUT (.png, .tif or .jpg by its suffix)."""
+    """Decode the picture of IN.rkc and write it to OUT, as .png, .tif or .jpg by its suffix."""
     if out.suffix.lower() not in WRITTEN_SUFFIXES:
         raise SettingsError(
-            f"got suffix {printable(out.suffix)!r:.20} of OUT, "
-            f"want one of {', '.join(WRITTEN_SUFFIXES)}"
+            f"got suffix {out.suffix!r:.20} of OUT, want one of {', '.join(WRITTEN_SUFFIXES)}"
         )
     data = read_whole(packet_file, OFFLINE.max_packet_bytes)
     try:
         packet = unpack(data, OFFLINE)
         pixels = Decoder(OFFLINE, models=models).decode_packet(packet)
     except WireError as exc:
-        raise type(exc)(f"{printable(packet_file)}: {exc}") from exc
+        raise type(exc)(f"{packet_file}: {exc}") from exc
     except NeedKeyframe as exc:
         raise RankcastError(
-            f"{printable(packet_file)}: holds a predicted frame, which needs frame "
+            f"{packet_file}: holds a predicted frame, which cannot be decoded without frame "
             f"{packet.header.ref_sequence} of its stream"
         ) from exc
     written = write_image(out, pixels, text=_description(packet.header))
@@ -49,7 +49,7 @@ def decompress(packet_file: Path, out: Path, models: Path | None) -> None:
 
 
 def _description(header: Header) -> str:
-    """Say inside the picture where it came from: nobody should take it for an original."""
+    """Text inside the picture that names its codec, so that it is not taken for an original."""
     codec = codec_with_id(header.codec).name
     if header.psnr_db == float("inf"):
         return f"Rankcast, codec {codec}, lossless"

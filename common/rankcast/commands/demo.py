@@ -1,4 +1,4 @@
-"""The command `rankcast demo`: a stream between two real processes, measured and pictured."""
+"""The command `rankcast demo`: a stream between two processes, measured and pictured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import numpy as np
@@ -17,59 +17,61 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from rankcast.atomic_file import make_folder
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.commands.contact_sheet import ERROR_GAIN, SheetRow, contact_sheet
 from rankcast.commands.stream_run import StreamRun, run_stream
 from rankcast.commands.terminal import console as terminal_console
 from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder
-from rankcast.errors import RankcastError, UnsupportedImageError
+from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Pixels
 from rankcast.images import write_image
 from rankcast.numerics import psnr_db, ssim
+from rankcast.path_parameter import PATH
 from rankcast.runtime import StopFlag, stop_flag
 
-DEFAULT_SOURCE = "synthetic:conveyor"
-SHEET = "contact-sheet.png"
-TABLE_COLUMNS = 80
-"""Of the narrowest terminal that shows each row of the table as one line."""
-# What the demo shows, in this order, as far as this installation has it.
-_SHOWN: tuple[tuple[str, Mapping[str, Any]], ...] = (("svd", {"rank": 0.1}), ("svd-patch", {}))
+DEFAULT_SOURCE: Final = "synthetic:conveyor"
+SHEET: Final = "contact-sheet.png"
+TABLE_COLUMNS: Final = 80
+"""The narrowest terminal that shows each row of the table on one line."""
+_SHOWN: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
+    ("svd", {"rank": 0.1}),
+    ("svd-patch", {}),
+)
 
 
 @click.command()
 @click.option("--source", default=DEFAULT_SOURCE, show_default=True, metavar="URI",
-              help="Any source of `rankcast send`.")  # fmt: skip
-@click.option("--frames", default=45, show_default=True, type=click.IntRange(2, 100_000),
-              help="Frames for each codec.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Source, as for `rankcast send`.")  # fmt: skip
+@click.option("--frames", default=45, show_default=True, metavar="N",
+              type=click.IntRange(2, 100_000), help="Number of frames for each codec.")  # fmt: skip
+@click.option("--out", type=PATH, metavar="DIR",
               default=Path("rankcast-demo"), show_default=True,
-              help="Folder for the contact sheet.")  # fmt: skip
+              help="Folder for the contact sheet, created if missing.")  # fmt: skip
 def demo(source: str, frames: int, out: Path) -> int:
-    """Stream frames from a sender to a receiver on this machine and show what arrives.
+    """Stream from a sender to a receiver on this machine, and show what arrives.
 
-    One row for each codec, and JPEG at the same PSNR beside it.
+    Prints one row for each codec, with JPEG at the same PSNR next to it, and writes a contact
+    sheet.
     """
     console = terminal_console(TABLE_COLUMNS)
     if not console.is_terminal:
         console.width = TABLE_COLUMNS
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise RankcastError(f"{out}: cannot be made: {exc.strerror}") from exc
-    console.print(f"sender and receiver on this machine, {frames} frames of {source} a codec")
+    make_folder(out)
+    console.print(f"sender and receiver on this machine, {frames} frames of {source} per codec")
     with stop_flag() as flag, tempfile.TemporaryDirectory(prefix="rankcast-demo-") as work:
         runs = _run_all(source, frames, Path(work), console, flag)
     if not runs:
         console.print("stopped")
         return 0
     console.print(_table(runs))
-    console.print("CPU is for one frame; a frame counts as lost at either end\n")
+    console.print("CPU: processor time per frame; lost: at either end\n")
     shown = [(name, run) for name, run in runs if run.kept]
     for name, run in runs:
         lost = ", ".join(f"{count} {cause}" for cause, count in sorted(_losses(run).items()))
         console.print(
-            f"{name}: PSNR and SSIM over {len(run.kept)} frames that both ends kept; "
+            f"{name}: PSNR and SSIM over {len(run.kept)} frames kept at both ends; "
             f"lost {lost or 'none'}"
         )
     if shown:
@@ -79,18 +81,18 @@ def demo(source: str, frames: int, out: Path) -> int:
         write_image(sheet, contact_sheet([_sheet_row(name, run, wanted) for name, run in shown]))
         console.print(f"contact sheet: {sheet}", soft_wrap=True)
     else:
-        console.print("no contact sheet: too few frames arrived to have kept one on both ends")
+        console.print("no contact sheet: no frame was kept at both ends; use more --frames")
     return 0
 
 
 def _run_all(
     source: str, frames: int, work: Path, console: Console, flag: StopFlag
 ) -> list[tuple[str, StreamRun]]:
-    """Run each codec, and JPEG at the PSNR that it reached; nothing when stopped."""
+    """Run each codec, and JPEG at the PSNR that it reached; return nothing if stopped."""
     runs: list[tuple[str, StreamRun]] = []
     columns = (
         TextColumn("{task.description}"), BarColumn(10),
-        # Cut to the terminal, since a line that wraps cannot be drawn over.
+        # Cut to the width of the terminal: a wrapped line cannot be overwritten.
         TextColumn("{task.fields[line]}", table_column=Column(no_wrap=True, ratio=1)),
         TimeElapsedColumn(),
     )  # fmt: skip
@@ -117,9 +119,11 @@ def _run_all(
             runs.append((f"{codec} {shown}".strip(), run))
             quality = _equal_jpeg_quality(run)
             if quality is None:
-                console.print(f"no JPEG beside {codec}: it codes 8-bit grey and colour only")
+                console.print(
+                    f"no JPEG to compare with {codec}: it codes only 8-bit grey and colour"
+                )
                 continue
-            beside = stream(f"jpeg q{quality} beside {codec}", "jpeg", {"quality": quality})
+            beside = stream(f"jpeg q{quality} for {codec}", "jpeg", {"quality": quality})
             if beside is None:
                 return []
             runs.append((f"jpeg q{quality}", beside))
@@ -127,7 +131,7 @@ def _run_all(
 
 
 def _advance(progress: Progress, task: TaskID, count: int, line: str) -> None:
-    # The log line without its clock and level.
+    # The log line without time and level.
     progress.update(task, completed=count, line=line.partition("INFO")[2].strip() or "starting")
 
 
@@ -137,7 +141,7 @@ def _mean_psnr_db(pairs: Sequence[tuple[Pixels, Pixels]]) -> float:
 
 
 def _equal_jpeg_quality(run: StreamRun) -> int | None:
-    """JPEG quality whose PSNR on the kept originals comes nearest; None where JPEG cannot."""
+    """JPEG quality with the nearest PSNR on the kept originals; None if JPEG cannot code them."""
     originals = [original for original, _ in run.pairs]
     target = _mean_psnr_db(run.pairs)
     if not originals or not math.isfinite(target):
@@ -162,11 +166,11 @@ def _equal_jpeg_quality(run: StreamRun) -> int | None:
 
 
 def _table(runs: Sequence[tuple[str, StreamRun]]) -> Table:
-    """One row for each run, within `TABLE_COLUMNS`."""
-    # No lines between the columns: eleven of them must fit the narrowest terminal.
-    table = Table(title="what arrived", box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
+    """One row for each run, at most `TABLE_COLUMNS` wide."""
+    # No rules between columns: eleven columns must fit the narrowest terminal.
+    table = Table(title="received", box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
     table.add_column("codec", no_wrap=True, overflow="ellipsis", max_width=14)
-    for heading in ("sent", "came", "lost", "fps", "kB a\nframe", "% of\nraw", "PSNR\ndB", "SSIM",
+    for heading in ("sent", "rcvd", "lost", "fps", "kB per\nframe", "% of\nraw", "PSNR\ndB", "SSIM",
                     "latency\nms 50/99", "CPU ms\nsend/recv"):  # fmt: skip
         table.add_column(heading, justify="right", no_wrap=True)
     for name, run in runs:
@@ -193,7 +197,7 @@ def _table(runs: Sequence[tuple[str, StreamRun]]) -> Table:
 
 
 def _losses(run: StreamRun) -> Counter[str]:
-    """Frames lost by cause, at both ends."""
+    """Lost frames by cause, at both ends."""
     return Counter(run.sent["lost"]) + Counter(run.received["lost"])
 
 
@@ -206,7 +210,7 @@ def _per_frame(cpu_s: float, frames: int) -> str:
 
 
 def _sheet_row(name: str, run: StreamRun, wanted: int) -> SheetRow:
-    # The same frame in every row, or the nearest where a busy machine skipped it.
+    # The same frame in every row, or the nearest one if a busy machine skipped it.
     number = min(run.kept, key=lambda kept: abs(kept - wanted))
     original, received = run.kept[number]
     size = run.received["bytes_per_frame"]

@@ -1,4 +1,4 @@
-"""``rankcast info FILE``: what the header of a packet file says, or a model file of itself."""
+"""The command ``rankcast info FILE``: the header of a packet file, or the facts of a model."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from rich.text import Text
 
 from rankcast.atomic_file import read_whole
 from rankcast.codec import CODECS
-from rankcast.commands.info_model import model_fields, model_rows
+from rankcast.commands.model_report import model_fields, model_rows
 from rankcast.commands.terminal import console, psnr_text, ratio_text, size_text
 from rankcast.errors import ModelError, WireError
 from rankcast.frame import CFA_PATTERNS
 from rankcast.models import SUFFIX
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 from rankcast.wire import OFFLINE, PPB, PREFIX, VERSION, Packet, unpack
 
 
 @click.command()
-@click.argument("packet_file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("packet_file", metavar="FILE", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(packet_file: Path, as_json: bool) -> None:
-    """Print what the header of the packet in FILE says; the picture is not decoded.
+    """Print the packet header of FILE (.rkc), without decoding the picture.
 
-    Of a model file (.rkm): its kind and id, what pictures it is for and how it was trained.
+    For a model file (.rkm), print its kind and id, which pictures it is for, and how it was
+    trained.
     """
     if packet_file.suffix == SUFFIX:
         fields = _model_fields(packet_file)
@@ -40,7 +42,7 @@ def info(packet_file: Path, as_json: bool) -> None:
         try:
             packet = unpack(data, OFFLINE)
         except WireError as exc:
-            raise type(exc)(f"{printable(packet_file)}: {exc}") from exc
+            raise type(exc)(f"{packet_file}: {exc}") from exc
         fields = header_fields(packet)
         rows = _rows(packet, fields)
     if as_json:
@@ -50,7 +52,7 @@ def info(packet_file: Path, as_json: bool) -> None:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, value in rows:
-        # Text and not markup: metadata come from anybody.
+        # Text, not markup: metadata is foreign.
         table.add_row(Text(printable(name)), Text(printable(value)))
     console().print(Text(printable(packet_file), style="bold"), table, sep="\n")
 
@@ -60,15 +62,15 @@ def _model_fields(path: Path) -> dict[str, Any]:
     try:
         plain: dict[str, Any] = _plain(fields)
     except RecursionError as exc:
-        raise ModelError(f"{printable(path)}: its description is nested too deeply") from exc
+        raise ModelError(f"{path}: its description is nested too deeply") from exc
     return plain
 
 
 def header_fields(packet: Packet) -> dict[str, Any]:
-    """Everything that the header says, as JSON can hold it.
+    """Return all fields of the header as JSON values.
 
-    bytes become hexadecimal text. JSON has no infinity: an exact picture has ``lossless``
-    true and ``psnr_db`` null, one of unknown quality has both null.
+    Bytes become hexadecimal text. As JSON has no infinity, an exact picture has ``lossless`` true
+    and ``psnr_db`` null; a picture of unknown quality has null in both.
     """
     header = packet.header
     codec = None if header.codec is None else CODECS.get(header.codec)
@@ -112,7 +114,7 @@ def header_fields(packet: Packet) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn msgpack's bytes, tuples, maps and non-finite numbers into what JSON has."""
+    """Turn the bytes, tuples, maps and non-finite numbers of msgpack into JSON values."""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, float) and not math.isfinite(value):
@@ -141,9 +143,9 @@ def _utc_text(utc_ns: int) -> str | None:
 
 def _rows(packet: Packet, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
     header = packet.header
-    rows = [("kind", f"{fields['kind']} (wire version {VERSION}, CRC-32 good)")]
+    rows = [("kind", f"{fields['kind']} (wire version {VERSION}, CRC-32 verified)")]
     if header.codec is not None:
-        name = fields["codec"] or "unknown to this installation"
+        name = fields["codec"] or "unknown here"
         rows.append(("codec", f"{name} (id {header.codec})"))
     if header.shape is not None:
         bits = fields["significant_bits"]
@@ -168,8 +170,8 @@ def _rows(packet: Packet, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("energy kept", f"{100 * fields['energy']:.4f} %"))
     if header.kind.is_picture:
         psnr = header.psnr_db
-        told = "not stated" if psnr is None else f"{psnr_text(psnr)} (encoder's own)"
-        rows.append(("PSNR", told))
+        text = "not stated" if psnr is None else f"{psnr_text(psnr)} (as the encoder states)"
+        rows.append(("PSNR", text))
     if header.params:
         rows.append(("params", ", ".join(map(str, header.params))))
     if header.t_capture_utc_ns:
@@ -189,6 +191,10 @@ def _rows(packet: Packet, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
             rows.append((name, str(fields[key])))
     if header.layer:
         rows.append(("layer", str(header.layer)))
-    rows.extend((f"meta {key}", repr(value)) for key, value in header.meta.items())
-    rows.extend((f"x {key}", repr(value)) for key, value in header.x.items())
+    for name in ("meta", "x"):
+        rows.extend((f"{name} {key}", _json_text(value)) for key, value in fields[name].items())
     return rows
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

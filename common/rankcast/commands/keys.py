@@ -1,4 +1,4 @@
-"""``rankcast keys``: make keys, hand them to senders, take them back."""
+"""The command ``rankcast keys``: create keys, authorise them at a sender, revoke them."""
 
 from __future__ import annotations
 
@@ -11,44 +11,45 @@ from rich.text import Text
 
 from rankcast.commands.terminal import console
 from rankcast.net import Role, authorize, load_authorized, new_key, revoke
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 
 
 @click.group()
 def keys() -> None:
-    """Make the keys of senders and viewers, and say whom a sender lets in."""
+    """Create the keys of senders and viewers, and choose whom a sender admits."""
 
 
 @keys.command()
 @click.argument("name", metavar="NAME")
-@click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path(), metavar="DIR",
-              help="Folder of the two files [the current one].")  # fmt: skip
+@click.option("--dir", "folder", type=PATH, default=Path(), metavar="DIR",
+              help="Folder for both files.  [default: current folder]")  # fmt: skip
 def new(name: str, folder: Path) -> None:
-    """Make NAME.key, which stays on its machine, and NAME.pub, which the other end gets."""
+    """Create a key pair: NAME.key for this machine, NAME.pub for the other end."""
     secret, public = new_key(folder, name)
     click.echo(f"{printable(secret)}: secret, keep it on this machine")
     click.echo(f"{printable(public)}: public, give it to the other end")
 
 
 @keys.command("authorize")
-@click.argument("public_file", metavar="NAME.pub", type=click.Path(path_type=Path))
-@click.option("--dir", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR",
+@click.argument("public_file", metavar="NAME.pub", type=PATH)
+@click.option("--dir", "folder", type=PATH, required=True, metavar="DIR",
               help="The sender's folder of authorised keys.")  # fmt: skip
 @click.option("--role", type=click.Choice([str(role) for role in Role]),
               default=str(Role.VIEWER), metavar="ROLE",
-              help="viewer or operator, who may change settings too [viewer].")  # fmt: skip
+              help="viewer, or operator, who may change settings.  [default: viewer]")  # fmt: skip
 def authorize_key(public_file: Path, folder: Path, role: str) -> None:
-    """Let the owner of NAME.pub in; running senders follow within 3 s."""
+    """Admit the owner of NAME.pub; running senders follow within 3 s."""
     target = authorize(public_file, folder, Role(role))
     click.echo(f"{printable(target)}: {role}")
 
 
 @keys.command("list")
-@click.option("--dir", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR",
+@click.option("--dir", "folder", type=PATH, required=True, metavar="DIR",
               help="The sender's folder of authorised keys.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_keys(folder: Path, as_json: bool) -> None:
-    """Say who is let in, and as what."""
+    """List the authorised keys and their roles."""
     known = sorted(load_authorized(folder).by_public.values(), key=lambda key: key.name)
     if as_json:
         entries = {
@@ -58,16 +59,16 @@ def list_keys(folder: Path, as_json: bool) -> None:
         return
     table = Table("name", "role", "public key", box=None, padding=(0, 2, 0, 0))
     for key in known:
-        # Text and not markup: Z85 has square brackets.
+        # Text, not markup: Z85 contains square brackets.
         table.add_row(key.name, str(key.role), Text(key.public.decode()))
     console().print(table)
 
 
 @keys.command("revoke")
 @click.argument("name", metavar="NAME")
-@click.option("--dir", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR",
+@click.option("--dir", "folder", type=PATH, required=True, metavar="DIR",
               help="The sender's folder of authorised keys.")  # fmt: skip
 def revoke_key(name: str, folder: Path) -> None:
-    """Let NAME in no more; running senders end its connections within 3 s."""
+    """Revoke the key NAME; running senders disconnect it within 3 s."""
     revoke(folder, name)
     click.echo(f"{name}: revoked")

@@ -1,4 +1,4 @@
-"""matplotlib, from the extra `[plots]`: one look and one word where it is missing."""
+"""matplotlib, from the extra `[plots]`: one style, and one error if it is missing."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ DPI: Final = 100
 INK: Final = "#1a1a1a"
 MUTED: Final = "#5f6368"
 GRID: Final = "#e3e5e8"
-STYLE: Final[Any] = {  # matplotlib types its keys as literals, no dict variable fits
+STYLE: Final[Any] = {  # matplotlib types the keys as literals, which no dict variable satisfies
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same picture everywhere
+    "font.sans-serif": ["DejaVu Sans"],  # part of matplotlib: the same picture everywhere
     "font.size": 12,
     "text.color": INK,
     "text.parse_math": False,  # a file name may hold a dollar sign
@@ -48,7 +48,7 @@ STYLE: Final[Any] = {  # matplotlib types its keys as literals, no dict variable
 
 
 def require_matplotlib() -> None:
-    """Import matplotlib now, before minutes of work that would end without a picture.
+    """Import matplotlib now rather than after minutes of work.
 
     Raises
     ------
@@ -58,25 +58,25 @@ def require_matplotlib() -> None:
     try:
         import matplotlib as mpl
 
-        # It tells the reader of the table about its font cache otherwise.
+        # At INFO it logs about its font cache in the middle of the table.
         logging.getLogger(mpl.__name__).setLevel(logging.WARNING)
     except ImportError as exc:
         raise RankcastError(
-            "gallery and plot need matplotlib: pip install 'rankcast[plots]', "
-            "or leave them out with --no-pictures"
+            f"the pictures need matplotlib ({exc}): pip install 'rankcast[plots]', "
+            "or use --no-pictures"
         ) from exc
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all.
+    """Write a figure as PNG, completely or not at all.
 
     Raises
     ------
     RankcastError
-        If the disk does not take it.
+        If the file cannot be written.
     """
     buffer = io.BytesIO()
-    # A sheet of photographs: zlib's default takes twice the time for a few per cent.
+    # For photographs zlib's default level takes twice the time and saves a few per cent.
     figure.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"compress_level": 3})
     write_whole(path, buffer.getvalue())
 
@@ -84,7 +84,7 @@ def save(figure: Figure, path: Path) -> None:
 def label_decades(
     axis: Axis, limits: tuple[float, float], text: Callable[[float, object], str], most: float
 ) -> None:
-    """Label a logarithmic axis: 1, 2 and 5 of each decade, or 1 alone above `most` decades."""
+    """Label a logarithmic axis at 1, 2 and 5 of each decade, or only at 1 above `most` decades."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = sorted(limits)
@@ -95,7 +95,7 @@ def label_decades(
 
 
 def number_text(value: float, _: object = None) -> str:
-    """``0.05``, ``20,000``, ``5·10⁸``; takes what a formatter of ticks is given."""
+    """Write ``0.05``, ``20,000``, ``5·10⁸``, as a tick formatter."""
     if value == 0 or 1e-3 <= abs(value) < 1e6:
         return f"{value:,.6g}"
     mantissa, power = f"{value:.5e}".split("e")

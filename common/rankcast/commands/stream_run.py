@@ -1,4 +1,4 @@
-"""One run of the demo: a real sender process, a real receiver process, and what came of it."""
+"""One run of the demo: a sender process, a receiver process, and their reports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import re
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -14,45 +13,46 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rankcast.errors import RankcastError, SettingsError, TransportError
 from rankcast.frame import Pixels
 from rankcast.images import read_image, read_text
+from rankcast.python_process import python_command
 
-AUDIT_EVERY = 8
-"""Each eighth frame is kept on both sides and compared: PNG files cost time of their own."""
-STOP_TIMEOUT_S = 0.7
-"""For each of the two processes, after which it is killed: the demo ends within 2 s."""
-PORT_TRIES = 5
-"""Between choosing a free port and listening there another process can take it."""
-_RECEIVED = re.compile(r"received (\d+)")
+AUDIT_EVERY: Final = 8
+"""Every eighth frame is kept at both ends and compared: writing PNG files takes time."""
+STOP_TIMEOUT_S: Final = 0.7
+"""A process that has not ended by then is killed: the demo with its two ends within 2 s."""
+PORT_TRIES: Final = 5
+"""Another process can take a free port before the sender binds it."""
+_RECEIVED: Final = re.compile(r"received (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRun:
-    """What a sender and a receiver reported, and the pictures that both kept."""
+    """The reports of a sender and a receiver, and the pictures that both kept."""
 
     codec: str
     sent: Mapping[str, Any]
     received: Mapping[str, Any]
     kept: Mapping[int, tuple[Pixels, Pixels]]
-    """Number of a grabbed frame -> (original, as received), where both sides kept it."""
+    """Number of the grabbed frame -> (original, received), for frames kept at both ends."""
 
     @property
     def pairs(self) -> list[tuple[Pixels, Pixels]]:
-        """Originals and what was received of them, in order."""
+        """Pairs of original and received picture, in order."""
         return list(self.kept.values())
 
 
 class _Child:
-    """A child process whose last lines of stderr are kept."""
+    """A child process, with the last lines of its stderr."""
 
     def __init__(self, module: str, arguments: list[str]) -> None:
         self.module = module
         self.lines: deque[str] = deque(maxlen=50)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            python_command("-m", module, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -69,7 +69,7 @@ class _Child:
             self.lines.append(line.rstrip())
 
     def stop(self) -> None:
-        """End the process, politely first."""
+        """Terminate the process, and kill it if it does not end in time."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -82,12 +82,12 @@ class _Child:
         self.process.stderr.close()
 
     def check(self) -> None:
-        """Raise what the process said last, if it failed."""
+        """Raise the last line of stderr as an error, if the process failed."""
         code = self.process.returncode
         if code:
-            said = self.lines[-1] if self.lines else f"{self.module} ended with {code}"
-            # The child's own line is the clear one; wrong usage stays wrong usage.
-            reason = said.partition(": ")[2] or said
+            line = self.lines[-1] if self.lines else f"{self.module} ended with exit code {code}"
+            # Without the name of the child's command; its exit code for wrong usage is kept.
+            reason = line.partition(": ")[2] or line
             if code == SettingsError.exit_code:
                 raise SettingsError(reason)
             raise (TransportError if "cannot listen at" in reason else RankcastError)(reason)
@@ -117,7 +117,7 @@ def run_stream(
     progress: Callable[[int, str], None],
     stopped: Callable[[], bool],
 ) -> StreamRun | None:
-    """Stream `frames` frames of `source` over loopback and collect both reports.
+    """Stream `frames` frames of `source` over loopback, and collect both reports.
 
     Parameters
     ----------
@@ -129,16 +129,16 @@ def run_stream(
     frames : int
         Frames to grab.
     folder : Path
-        Where reports and kept pictures go.
+        Folder for reports and kept pictures.
     progress : callable
-        Called with the number of received frames and the receiver's last line.
+        Called with the number of received frames and the receiver's last status line.
     stopped : callable
-        Asked ten times a second; True ends the run early.
+        Polled ten times a second; True ends the run early.
 
     Returns
     -------
     StreamRun or None
-        None when it was stopped.
+        None if it was stopped.
 
     Raises
     ------
@@ -178,6 +178,7 @@ def _run_at(
         "--connect", address, "--set", "stream.mode=keep", "--timeout", "60",
         "--save", str(folder / "received"), "--save-every", str(AUDIT_EVERY),
         "--report", str(received),
+        "--verbose",  # its status lines are the progress shown here
     ]  # fmt: skip
     if stopped():
         return None
@@ -185,10 +186,10 @@ def _run_at(
         _child("rankcast_receiver", receive) as receiver,
         _child("rankcast_sender", send) as sender,
     ):
-        # The receiver ends with the stream; a sender that failed leaves it waiting.
+        # The receiver ends with the stream; if the sender fails, it would wait for ever.
         while receiver.process.poll() is None:
             if stopped():
-                sender.process.terminate()  # both at once; each is waited for at its own end
+                sender.process.terminate()  # both at once, before each is waited for
                 receiver.process.terminate()
                 return None
             if sender.process.poll():
@@ -197,9 +198,9 @@ def _run_at(
             last = next((line for line in reversed(receiver.lines) if "received" in line), "")
             match = _RECEIVED.search(last)
             progress(int(match[1]) if match else 0, last)
-            time.sleep(0.1)  # paces the progress line; both children run on their own
+            time.sleep(0.1)  # interval of the progress line
         sender.process.wait(60)
-    sender.check()  # first: a receiver that was left alone is not at fault
+    sender.check()  # first: a receiver without its sender is not at fault
     receiver.check()
     return StreamRun(
         codec,
@@ -210,7 +211,7 @@ def _run_at(
 
 
 def _pairs(originals: Path, received: Path) -> Iterator[tuple[int, tuple[Pixels, Pixels]]]:
-    """Pictures of the same sequence, which both names carry, by number of the grabbed frame."""
+    """Pair pictures by the sequence in their names, and number them by grabbed frame."""
     by_sequence = {path.stem.split("_")[-2]: path for path in received.glob("*.png")}
     for path in sorted(originals.glob("*.png")):
         match = by_sequence.get(path.stem.split("_")[-1])

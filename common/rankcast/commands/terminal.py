@@ -1,19 +1,24 @@
-"""What the offline commands share of the terminal."""
+"""What the offline commands share at the terminal: width, progress, numbers as text."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-PIPE_COLUMNS = 120
-"""Width where the output is no terminal: a table in a log is not cut at 80 columns."""
+T = TypeVar("T")
+
+PIPE_COLUMNS: Final = 120
+"""Width of output that does not go to a terminal, so that a log holds whole tables."""
 
 
 def console(least_columns: int = 0) -> Console:
-    """Standard output, wide enough for a table also where it goes to a file.
+    """Return standard output, wide enough for a table in a file too.
 
-    Below `least_columns` the terminal wraps the lines: cut ones would lose figures.
+    A terminal of fewer than `least_columns` wraps the lines; cutting them would lose figures.
     """
     out = Console(highlight=False)
     if not sys.stdout.isatty():
@@ -22,18 +27,38 @@ def console(least_columns: int = 0) -> Console:
     return out
 
 
+def with_progress(verb: str, total: int, work: Callable[[Callable[[], Any]], T]) -> T:
+    """Show a progress bar on stderr while `work` runs, and remove it afterwards.
+
+    Parameters
+    ----------
+    verb : str
+        What happens, before the bar.
+    total : int
+        How often `work` calls the function that it gets.
+    work : callable
+    """
+    columns = (TextColumn(verb), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    terminal = Console(stderr=True)
+    with Progress(
+        *columns, console=terminal, transient=True, disable=not terminal.is_terminal
+    ) as progress:
+        task = progress.add_task("", total=total)
+        return work(lambda: progress.advance(task))
+
+
 def size_text(shape: tuple[int, ...], dtype: object) -> str:
-    """Width first, as everybody says it: ``768 x 512, 3 channels, uint8``."""
+    """Write shape and dtype, width first: ``768 x 512, colour, uint8``."""
     channels = 1 if len(shape) == 2 else shape[2]
     kind = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
     return f"{shape[1]} x {shape[0]}, {kind}, {dtype}"
 
 
 def ratio_text(raw_bytes: int, coded_bytes: int) -> str:
-    """How many times smaller than the samples themselves: ``19.3 : 1``."""
+    """Write the compression ratio to the raw samples: ``19.30 : 1``."""
     return f"{raw_bytes / coded_bytes:.2f} : 1" if coded_bytes else "-"
 
 
 def psnr_text(psnr_db: float) -> str:
-    """``31.42 dB``, or ``exact`` where nothing was lost."""
+    """Write ``31.42 dB``, or ``exact`` if nothing was lost."""
     return "exact" if psnr_db == float("inf") else f"{psnr_db:.2f} dB"

@@ -1,18 +1,23 @@
 """Image files, and the mark that carries a frame number in its pixels."""
 
 from rankcast.images.frame_mark import NUMBER_LIMIT, write_frame_mark
-from rankcast.images.image_file import (
+from rankcast.images.reader import (
     IMAGE_SUFFIXES,
-    WRITTEN_SUFFIXES,
+    Damaged,
+    LoadedImage,
+    load_image,
     read_image,
-    read_text,
-    write_image,
 )
+from rankcast.images.text_tag import read_text
+from rankcast.images.writer import WRITTEN_SUFFIXES, write_image
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "NUMBER_LIMIT",
     "WRITTEN_SUFFIXES",
+    "Damaged",
+    "LoadedImage",
+    "load_image",
     "read_image",
     "read_text",
     "write_frame_mark",

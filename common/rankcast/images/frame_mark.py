@@ -1,9 +1,9 @@
-"""Frame mark: the number of a frame, burnt into its pixels so that it survives strong coding.
+"""Frame mark: the number of a frame, written into its pixels so that it survives strong coding.
 
-The mark is one line of 64 black and white bars in the upper left corner. Bars of one line, not
-a field of squares: as a matrix the mark then has rank 1, so even a truncated SVD that keeps
-two singular values keeps it. Bars are 8 pixels wide where the picture allows, on the grid of
-JPEG blocks.
+The mark is one line of 64 black and white bars in the upper left corner. One line of bars has
+rank 1 as a matrix, which a field of squares has not, so that even a truncated SVD with two
+singular values preserves it. Bars are 8 pixels wide where the picture is wide enough, on the grid
+of JPEG blocks.
 
     4 guard bars, 56 bars of (number, 32 bits; CRC-24 of it) whitened, 4 guard bars
 """
@@ -19,24 +19,25 @@ from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Pixels, check_pixels, full_scale
 
 NUMBER_LIMIT: Final = 1 << 32
-"""Numbers are below this: 6.8 years at 20 frames a second."""
+"""Frame numbers are below this, which lasts 6.8 years at 20 frames a second."""
 MIN_WIDTH: Final = 64
 MIN_HEIGHT: Final = 16
 
 _BARS: Final = 64
 _CODE_BITS: Final = 56
-# The guards differ from each other and from their mirror images: a flipped picture is refused.
+# The guards differ from each other and from their mirror images, so that a flipped picture is
+# not read.
 _LEFT_GUARD: Final = (1, 0, 1, 0)
 _RIGHT_GUARD: Final = (0, 0, 1, 1)
 _CRC24_POLYNOMIAL: Final = 0x864CFB  # RFC 9580, section 6.1.1
 _CRC24_START: Final = 0xB704CE
-# Golden ratio: makes small numbers as rich in edges as large ones, so that the contrast of the
-# line does not depend on the number.
+# Golden ratio: gives small numbers as many edges as large ones, so that the contrast of the line
+# does not depend on the number.
 _WHITENING: Final = 0x9E3779B97F4A7C
-# A bar nearer than this to the middle between black and white is not guessed: a torn picture
-# of two frames ends here too.
+# A bar nearer than this to the middle between black and white is ambiguous; so are those of a
+# torn picture made of two frames.
 _LEAST_MARGIN: Final = 0.15
-# Black and white may move together under strong coding, but not by more than this.
+# Strong coding may bring black and white together, but must leave this difference.
 _LEAST_CONTRAST: Final = 2.0
 
 
@@ -58,15 +59,15 @@ def _bars_of(number: int) -> NDArray[np.bool_]:
 
 
 def mark_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width in pixels of the mark in a picture of `height` x `width` pixels."""
-    # 8 pixels fill a JPEG block; pictures wider than 2,560 get 16, 24, ... so that
-    # the mark stays readable to the eye.
+    """Height and width of the mark in a picture of `height` x `width` pixels."""
+    # 8 pixels fill a JPEG block; pictures wider than 2,560 get 16, 24, ... so that the mark
+    # stays legible.
     bar = min(width // _BARS, max(8, width // 160 // 8 * 8))
     return min(max(8, 2 * bar), height // 2), bar * _BARS
 
 
 def write_frame_mark(pixels: Pixels, number: int, *, white: int | None = None) -> None:
-    """Burn the number of a frame into its pixels.
+    """Write the number of a frame into its pixels.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def write_frame_mark(pixels: Pixels, number: int, *, white: int | None = None) -
     number : int
         0 to 2^32 - 1.
     white : int, optional
-        Value of white; full scale of the dtype by default, less for 10 or 12 bits in uint16.
+        Value of white; by default the full scale of the dtype. Lower for 10 or 12 bits in uint16.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def write_frame_mark(pixels: Pixels, number: int, *, white: int | None = None) -
     height, width = pixels.shape[:2]
     if height < MIN_HEIGHT or width < MIN_WIDTH:
         raise UnsupportedImageError(
-            f"got {width}x{height} pixels, a frame mark wants {MIN_WIDTH}x{MIN_HEIGHT} or more"
+            f"got {width}x{height} pixels, a frame mark needs at least {MIN_WIDTH}x{MIN_HEIGHT}"
         )
     if not 0 <= number < NUMBER_LIMIT:
         raise ValueError(f"got frame number {number}, want 0 to {NUMBER_LIMIT - 1}")
@@ -101,18 +102,18 @@ def write_frame_mark(pixels: Pixels, number: int, *, white: int | None = None) -
 
 
 def read_frame_mark(pixels: Pixels) -> int | None:
-    """Read the number that `write_frame_mark` burnt in.
+    """Read the number that `write_frame_mark` wrote.
 
     Parameters
     ----------
     pixels : ndarray, shape (H, W) or (H, W, C), uint8 or uint16
-        The picture in its original size; coding noise is tolerated.
+        The picture at its original size; coding noise is tolerated.
 
     Returns
     -------
     int or None
-        None where there is no mark or it cannot be read beyond doubt: guards, a clear margin
-        of every bar and a CRC-24 stand between damage and a wrong number.
+        None where there is no mark or it is ambiguous. Guard bars, a margin around the middle grey
+        and a CRC-24 keep damage from becoming a wrong number.
     """
     check_pixels(pixels)
     height, width = pixels.shape[:2]

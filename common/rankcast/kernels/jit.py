@@ -1,26 +1,42 @@
-"""Compilation of kernels: the one place that imports numba, and where its machine code is kept.
+"""Compilation of kernels: the only module that imports numba, and the cache of its machine code.
 
 A kernel is ``@kernel`` on a function over arrays and integers. Kernels release the
-GIL, never use ``parallel=True`` and check no bounds: clamp what came from the wire first.
+GIL, never use ``parallel=True`` and check no bounds: clamp values from the wire first.
+
+A cache that cannot be used is a matter of time, never of results: whatever fails there is logged
+once, with the path, and the kernels are compiled instead.
 """
+
+# numba is untyped.
+# mypy: disable-error-code="no-untyped-call"
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar, cast
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from rankcast.atomic_file import write_whole
+from rankcast.atomic_file import os_reason, write_whole
+from rankcast.errors import RankcastError, SettingsError
+from rankcast.library_environment import check_library_environment
 
 log = logging.getLogger(__name__)
+
+CACHE_BYTES: Final = 32 << 20
+"""Free space that a new cache needs; all kernels together take about half of it."""
+DIGEST_BYTES: Final = hashlib.sha256().digest_size
+LOCK_TIMEOUT_S: Final = 300.0
+"""Compiling takes one to two minutes; on a slow machine a few."""
 
 Integer: TypeAlias = Any
 """A whole number in a kernel: int when interpreted, int64 when compiled, and either mixed with the
@@ -54,78 +70,187 @@ def _source_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def _writable(folder: Path) -> bool:
+def _objection(folder: Path) -> str:
+    """Return why `folder` cannot hold the cache; empty when it can. Creates the folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
+        status = folder.stat()
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError as exc:
+        return os_reason(exc)
+    # Machine code of strangers would run with the rights of this user.
+    if hasattr(os, "geteuid") and status.st_uid not in (0, os.geteuid()):
+        return "it belongs to another user"
+    if os.name != "nt" and status.st_mode & 0o002:
+        return "other users may write to it"
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < CACHE_BYTES and not any(folder.glob("complete-*")):
+        return f"{free_bytes >> 20} MiB are free, want {CACHE_BYTES >> 20}"
+    return ""
 
 
 def _cache_folder() -> Path | None:
-    """First writable folder for machine code, or None."""
-    home = os.environ.get("RANKCAST_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    candidates = [Path(home)] if home else []
-    try:
-        candidates.append(Path.home() / ".cache")
-    except RuntimeError:  # no home folder at all, as for some service accounts
-        log.debug("no home folder for the kernel cache")
+    """Return the first folder that can hold machine code, or None; log why others cannot."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    candidates = [Path(chosen)] if chosen else []
     name = f"kernels-{_source_hash()}"
-    for base in candidates:
-        folder = base / "rankcast" / name
-        if _writable(folder):
+    home = os.environ.get("RANKCAST_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    if home:
+        candidates.append(Path(home) / "rankcast" / name)
+    # There may be no home folder at all, as for some service accounts.
+    with suppress(RuntimeError):
+        candidates.append(Path.home() / ".cache" / "rankcast" / name)
+    objections: list[str] = []
+    for folder in candidates:
+        objection = _objection(folder)
+        if not objection:
+            if objections:
+                log.warning("kernel cache %s: using %s instead", "; ".join(objections), folder)
             return folder
-        log.warning("%s cannot be written: compiled kernels are kept elsewhere or not", folder)
+        objections.append(f"{folder} cannot be used: {objection}")
+    log.warning(
+        "kernel cache %s: kernels are compiled at every start; set RANKCAST_CACHE_DIR to a "
+        "folder of your own", "; ".join(objections) or "has no folder, HOME is not set",
+    )  # fmt: skip
     return None
 
 
-if "NUMBA_CACHE_DIR" in os.environ:
-    CACHED = True
+_folder = _cache_folder()
+CACHED = _folder is not None
+if _folder is not None:
+    os.environ["NUMBA_CACHE_DIR"] = str(_folder)
 else:
-    _folder = _cache_folder()
-    CACHED = _folder is not None
-    if _folder is not None:
-        os.environ["NUMBA_CACHE_DIR"] = str(_folder)
-    else:
-        log.warning(
-            "no writable folder for compiled kernels: they are compiled at every start "
-            "(set RANKCAST_CACHE_DIR to keep them)"
-        )
+    os.environ.pop("NUMBA_CACHE_DIR", None)
 
 # Off in numba's own defaults. Small patches have no long loops to vectorise, only short
 # unrolled ones: the transforms run three to four times as fast with it.
 os.environ.setdefault("NUMBA_SLP_VECTORIZE", "1")
 
-import numba  # noqa: E402 - the folder must be set before
+check_library_environment("NUMBA_")
+with warnings.catch_warnings(record=True) as _caught:
+    warnings.simplefilter("always")
+    import numba
+    from numba.core.caching import FunctionCache, IndexDataCacheFile
+for _warning in _caught:
+    # numba goes on with its default after ten lines of traceback.
+    _text = str(_warning.message)
+    if "Environment variable 'NUMBA_" in _text:
+        raise SettingsError(_text.partition("\n")[0].rstrip("."))
+    warnings.warn(_warning.message, stacklevel=2)
 
-if "NUMBA_CACHE_DIR" in os.environ:
-    # numba may have been imported, and its settings read, before this module.
-    cast(Any, numba.config).CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
+# numba may have been imported, and its settings read, before this module.
+cast(Any, numba.config).CACHE_DIR = os.environ.get("NUMBA_CACHE_DIR", "")
+
+
+class _CheckedCacheFile(IndexDataCacheFile):
+    """Machine code with a digest behind it: damaged code would crash, or compute nonsense."""
+
+    def _load_data(self, name: str) -> Any:
+        content = Path(self._data_path(name)).read_bytes()
+        data, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+        if digest != hashlib.sha256(data).digest():
+            raise ValueError(f"{name} does not match its digest")
+        return super()._load_data(name)  # which ignores what follows the data
+
+    def _save_data(self, name: str, data: Any) -> None:
+        dumped = self._dump(data)
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(dumped + hashlib.sha256(dumped).digest())
+
+
+class _TolerantCache(FunctionCache):
+    """The cache of one kernel, which compiles the kernel where the cache fails."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        old = self._cache_file
+        self._cache_file = _CheckedCacheFile(
+            self.cache_path, self._impl.filename_base, old._source_stamp
+        )
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the kept machine code, or None when there is none or it cannot be read."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as exc:  # unpickling damaged data may raise anything
+            _report_cache(self.cache_path, exc)
+            # An index that cannot be read would keep new code from being saved.
+            with suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep machine code if possible."""
+        try:
+            super().save_overload(sig, data)
+        except (OSError, ValueError, EOFError) as exc:
+            _report_cache(self.cache_path, exc)
+            self.disable()
+
+
+_reported = False
+
+
+def _report_cache(path: object, error: BaseException) -> None:
+    """Log once per process that the cache fails: one cause concerns hundreds of kernels."""
+    global _reported
+    if not _reported:
+        _reported = True
+        reason = os_reason(error) if isinstance(error, OSError) else f"damaged ({error})"
+        log.warning("kernel cache %s: %s: kernels are compiled again", path, reason)
 
 
 def compiled_before() -> bool:
-    """True when machine code of every kernel of these sources is kept already."""
+    """Return True when machine code of every kernel of these sources is in the cache."""
     return CACHED and _marker().exists()
 
 
 def mark_compiled(kept: bytes = b"") -> None:
-    """Note that every kernel was compiled and kept, and keep `kept` with them.
+    """Mark the cache as complete, and keep `kept` beside it.
 
     `rankcast.kernels.warm` does so at its end.
     """
-    if CACHED:
+    if not CACHED or _reported:
+        return
+    try:
         write_whole(_marker(), kept)
+    except RankcastError as exc:
+        _report_cache(_marker().parent, exc.__cause__ or exc)
 
 
 def kept_with_kernels() -> bytes:
-    """What `mark_compiled` kept; nothing before."""
-    return _marker().read_bytes() if compiled_before() else b""
+    """Return what `mark_compiled` kept; empty before, and where it cannot be read."""
+    try:
+        return _marker().read_bytes() if compiled_before() else b""
+    except OSError as exc:
+        _report_cache(_marker(), exc)
+        return b""
 
 
-def compile_lock() -> AbstractContextManager[object]:
-    """Hold off other processes that would compile the same files; waits for its holder."""
-    return FileLock(f"{_marker()}.lock") if CACHED else nullcontext()
+@contextmanager
+def compile_lock() -> Iterator[None]:
+    """Keep other processes from compiling the same kernels meanwhile.
+
+    Waits for a process that does so already. Where the lock cannot be taken, both compile.
+    """
+    lock = FileLock(f"{_marker()}.lock", timeout=LOCK_TIMEOUT_S) if CACHED else None
+    if lock is not None:
+        try:
+            lock.acquire()
+        except Timeout:
+            log.warning("kernel cache %s: locked for %g s by another process: not waiting for it",
+                        _marker().parent, LOCK_TIMEOUT_S)  # fmt: skip
+            lock = None
+        except (OSError, NotImplementedError) as exc:
+            reason = os_reason(exc) if isinstance(exc, OSError) else exc
+            log.warning("kernel cache %s cannot be locked: %s", _marker().parent, reason)
+            lock = None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 def _marker() -> Path:
@@ -144,34 +269,41 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     ``NUMBA_DISABLE_JIT=1`` leaves it interpreted and ``NUMBA_BOUNDSCHECK=1`` checks
     every index; results are the same to the bit.
     """
-    compile_ = cast(Any, numba.njit)  # numba is untyped
-    return cast(Callable[P, R], compile_(nogil=True, cache=CACHED)(function))
+    return _compile(function)
 
 
 def lean_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a kernel that allocates nothing and calls lean kernels only.
 
-    Without numba's runtime nobody counts references. Otherwise every view of an array costs two
+    Without numba's runtime no references are counted. Otherwise every view of an array costs two
     atomic additions, on counters that all threads share: a third of the time of small patches.
     An allocation, or a slice assigned to a slice, does not compile.
     """
-    compile_ = cast(Any, numba.njit)  # numba is untyped
-    return cast(Callable[P, R], compile_(nogil=True, cache=CACHED, _nrt=False)(function))
+    return _compile(function, _nrt=False)
 
 
 def fused_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a lean kernel as a part of each lean kernel that calls it.
 
-    For kernels that take many arrays: each array is eight words or so, and all of them are
-    copied at every call that remains one.
+    For kernels that take many arrays: each array is eight words or so, and every call that is
+    not inlined copies all of them.
     """
-    compile_ = cast(Any, numba.njit)  # numba is untyped
-    return cast(
-        Callable[P, R], compile_(nogil=True, cache=CACHED, _nrt=False, forceinline=True)(function)
-    )
+    return _compile(function, _nrt=False, forceinline=True)
 
 
 def inline_kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a small helper that is inlined into the kernels that call it."""
-    compile_ = cast(Any, numba.njit)  # numba is untyped
-    return cast(Callable[P, R], compile_(nogil=True, cache=CACHED, inline="always")(function))
+    """Compile a small function that is inlined into the kernels that call it."""
+    return _compile(function, inline="always")
+
+
+def _compile(function: Callable[P, R], **options: Any) -> Callable[P, R]:
+    dispatcher = cast(Any, numba.njit)(nogil=True, **options)(function)  # numba is untyped
+    if CACHED and hasattr(dispatcher, "enable_caching"):  # not where JIT is disabled
+        # numba's own cache raises whatever goes wrong with a file.
+        try:
+            dispatcher._cache = _TolerantCache(function)
+        except RuntimeError as exc:
+            if "NUMBA_" in str(exc):
+                raise SettingsError(f"got a wrong environment variable: {exc}") from exc
+            _report_cache(_folder, exc)
+    return cast(Callable[P, R], dispatcher)

@@ -1,9 +1,9 @@
-"""Compile every kernel once and keep the machine code: ``python -m rankcast.kernels.warm``.
+"""Compile every kernel once and cache the machine code: ``python -m rankcast.kernels.warm``.
 
-Runs each codec on tiny pictures of every kind, which compiles exactly the signatures that
-streams use. `make setup` calls it, and both ends do before the first frame: loading kept
-machine code would otherwise be part of the age of the first picture. The packets are kept beside
-the machine code, so that a receiver loads the kernels of its decoders alone.
+It runs each codec on tiny images of every kind, which compiles exactly the signatures that
+streams use. `make setup` runs it, and both ends do before the first frame: otherwise loading
+machine code would add to the age of the first image. The packets are stored beside the machine
+code, so that a receiver can load the kernels of its decoders alone.
 """
 
 from __future__ import annotations
@@ -17,14 +17,11 @@ import msgpack
 import numpy as np
 
 from rankcast.codec import CODECS_BY_NAME
-from rankcast.codec.gan.symbols import compile_kernels
-from rankcast.codec.pca.frames import compile_scores
 from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder
 from rankcast.errors import RankcastError, UnsupportedImageError
 from rankcast.frame import Pixels
 from rankcast.kernels.jit import (
-    CACHED,
     compile_lock,
     compiled_before,
     kept_with_kernels,
@@ -33,18 +30,9 @@ from rankcast.kernels.jit import (
 
 log = logging.getLogger(__name__)
 
-# A signature is a matter of types, hardly of sizes: the pictures are as small as they can be.
-# What counts beside the dtype is whether there are one or three channels and whether 4:2:0 has to
-# pad an odd side.
+# Signatures depend on types, hardly on sizes, so the images are as small as possible. Besides the
+# dtype, what matters is one channel or three, and an odd side that 4:2:0 has to pad.
 _SHAPES = ((24, 40), (24, 40, 3), (25, 41, 3))
-# Options that lead to kernels which the defaults never touch.
-_VARIANTS: dict[str, tuple[dict[str, object], ...]] = {
-    "svd-patch": ({}, {"colour": "ycc444"}),
-    "svd": ({}, {"colour": "ycc420"}, {"rank": 1.0}, {"engine": "exact"}),
-    "pca": ({}, {"layout": "patches"}),
-    # Palettes are searched as little as can be: kernels do not depend on it, the start does.
-    "kmeans": ({"max_iter": 1}, {"k": 150, "max_iter": 1}),
-}
 
 
 def _pictures() -> list[Pixels]:
@@ -57,29 +45,29 @@ def _pictures() -> list[Pixels]:
 
 
 def _striped() -> Pixels:
-    """Patches of one vector at random strength, enough that one frame is worth own factors."""
+    """Return patches of one vector at random strength, enough to make `svd-patch` send factors."""
     column = np.array([1, 1, -1, 1, -1, -1, 1, -1])
     strength = np.random.default_rng(5).integers(-60, 61, (20, 26))
     return (128 + np.kron(strength, np.ones((8, 1)) * column)).astype(np.uint8)
 
 
 def warm(names: Iterable[str] | None = None) -> int:
-    """Code and decode tiny pictures.
+    """Encode and decode tiny images.
 
     Parameters
     ----------
     names : iterable of str, optional
-        Codecs; the default is all of them.
+        Codecs; all of them by default.
 
     Returns
     -------
     int
-        Number of packets that were coded and decoded.
+        Number of packets that were encoded and decoded.
     """
     streams: dict[str, list[list[bytes]]] = {}
     for name in CODECS_BY_NAME if names is None else names:
         _warm_models(name)
-        streams[name] = [] if name == "gan" else _streams(name)
+        streams[name] = _streams(name)
         _decode(streams[name])
     if names is None:
         mark_compiled(msgpack.packb(streams))
@@ -87,7 +75,7 @@ def warm(names: Iterable[str] | None = None) -> int:
 
 
 def warm_decoder(name: str) -> int:
-    """Decode tiny pictures of one codec, as they were kept when all kernels were compiled.
+    """Decode the tiny images of one codec that were stored when all kernels were compiled.
 
     Returns
     -------
@@ -98,9 +86,9 @@ def warm_decoder(name: str) -> int:
     try:
         streams = msgpack.unpackb(kept)[name] if kept else []
         _decode(streams)
-    except (ValueError, KeyError, RankcastError) as exc:
-        # Packets are of the wire format too, which may change while kernels stay as they are.
-        log.debug("kept packets of %s: %s", name, exc)
+    except (ValueError, KeyError, TypeError, RankcastError) as exc:
+        # Damaged, or of another wire format: that may change while the kernels do not.
+        log.debug("stored packets of %s: %s", name, exc)
         streams = []
     if not streams:
         return warm([name])
@@ -109,27 +97,21 @@ def warm_decoder(name: str) -> int:
 
 
 def _warm_models(name: str) -> None:
-    """What only runs with a model, which is not at hand."""
-    if name == "gan":
-        compile_kernels()
-    if name == "pca":
-        compile_scores()
+    """Compile what runs only with a model; none is at hand."""
+    compile_model_kernels = CODECS_BY_NAME[name].compile_model_kernels
+    if compile_model_kernels is not None:
+        compile_model_kernels()
 
 
 def _streams(name: str) -> list[list[bytes]]:
-    """Packets of tiny pictures, a list for each encoder."""
+    """Packets of tiny pictures, one list for each encoder."""
     streams = []
-    for options in _VARIANTS.get(name, ({},)):
-        # Size matters to two: `svd` leaves small pictures to LAPACK, and `svd-patch` weighs
-        # factors of their own for larger ones only.
-        larger = [_striped()] if name in ("svd", "svd-patch") and not options else []
+    for warm_up in CODECS_BY_NAME[name].warm_ups:
+        larger = [_striped()] if warm_up.large_picture else []
         for picture in [*_pictures(), *larger]:
-            encoder = Encoder(name, **options)
-            # Three frames: first, second and steady state take different paths, which
-            # options do not add to.
-            frames = 1 if options and name != "kmeans" else 3
+            encoder = Encoder(name, **warm_up.options)
             try:
-                streams.append([encoder.encode(picture) for _ in range(frames)])
+                streams.append([encoder.encode(picture) for _ in range(warm_up.frames)])
             except UnsupportedImageError as exc:
                 log.debug("%s: %s", name, exc)
     return streams
@@ -148,10 +130,10 @@ def main() -> int:
         sys.stdout.write("compiling kernels: this takes one to two minutes\n")
         sys.stdout.flush()
     start = time.monotonic()
-    # Sender and receiver that start together for the first time need one compilation, not two.
+    # A sender and a receiver that start together for the first time compile only once.
     with compile_lock():
         packets = warm()
-    kept = "kept" if CACHED else "not kept: no writable folder"
+    kept = "cached" if compiled_before() else "not cached"
     seconds = time.monotonic() - start
     sys.stdout.write(f"kernels ready after {seconds:.1f} s ({packets} packets, {kept})\n")
     return 0

@@ -1,4 +1,4 @@
-"""Model files that `pca` and `gan` need on both ends."""
+"""Model files, which codecs `pca` and `gan` need at both ends."""
 
 from rankcast.models.model_file import SUFFIX, read_head, read_model, write_model
 from rankcast.models.model_folder import ModelFolder

@@ -1,9 +1,9 @@
 """Model files, ``.rkm``: named arrays and a description, in the safetensors format.
 
-The format is a length, JSON and raw samples: nothing in it is code, so that a file from anywhere
-can be opened. Read and written here with numpy alone, because a codec must be able to look at one
-where neither torch nor safetensors is installed, and because every size is checked against the
-length of the file before anything is allocated.
+A file is a length, JSON and raw samples. It holds no code, so that a file from anywhere can be
+opened. It is read and written with numpy alone: codecs must work where neither torch nor
+safetensors is installed, and every size is checked against the length of the file before anything
+is allocated.
 
 References
 ----------
@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 
 from rankcast.atomic_file import open_without_waiting, os_reason, read_whole, write_whole
 from rankcast.errors import ModelError
-from rankcast.printable import printable
 
 SUFFIX: Final = ".rkm"
 VERSION: Final = 1
@@ -52,16 +51,16 @@ _known_lock = Lock()
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a model file says of itself before its arrays."""
+    """The header of a model file."""
 
     kind: str
-    """What the model is for: the name of a codec, with a suffix for its checkpoints."""
+    """Name of the codec that uses the model, with a suffix for its checkpoints."""
     model_id: bytes
     """First 16 bytes of the SHA-256 over kind, description and arrays."""
     description: Mapping[str, Any]
-    """Architecture and whatever else the kind keeps: plain JSON."""
+    """Architecture and whatever else the kind stores; plain JSON."""
     whole_bytes: int
-    """Of the file, unless it is truncated or has grown."""
+    """Size that the header implies; a truncated file is smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +70,13 @@ class ModelFile:
     head: Head
     arrays: Mapping[str, NDArray[Any]]
     size_bytes: int
-    """Of the file."""
+    """Size of the file."""
 
 
 def write_model(
     path: Path, kind: str, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
 ) -> bytes:
-    """Write a model file, whole or not at all.
+    """Write a model file atomically.
 
     Parameters
     ----------
@@ -96,12 +95,12 @@ def write_model(
     Raises
     ------
     RankcastError
-        If the disk or the folder does not take it.
+        If the file cannot be written.
     """
     table: dict[str, Any] = {}
     blocks: list[bytes] = []
     offset = 0
-    # Widest samples first: then every array lies aligned, as the format asks for.
+    # Widest samples first, so that every array is aligned, as the format requires.
     for name in sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name)):
         array = np.asarray(arrays[name], order="C")
         block = array.astype(array.dtype.newbyteorder("<")).tobytes()
@@ -112,14 +111,14 @@ def write_model(
         }
         blocks.append(block)
         offset += len(block)
-    said = json.dumps(dict(description), sort_keys=True, allow_nan=False)
+    description_text = json.dumps(dict(description), sort_keys=True, allow_nan=False)
     data = b"".join(blocks)
-    digest = _digest(kind, said, table, data)
+    digest = _digest(kind, description_text, table, data)
     table["__metadata__"] = {
         "format": _FORMAT,
         "version": str(VERSION),
         "kind": kind,
-        "description": said,
+        "description": description_text,
         "sha256": digest.hex(),
     }
     head = json.dumps(table, separators=(",", ":")).encode()
@@ -131,12 +130,12 @@ def write_model(
 
 
 def read_head(path: Path) -> Head:
-    """Read what a model file says of itself, without its arrays.
+    """Read the header of a model file.
 
     Raises
     ------
     ModelError
-        If it is no model file, or of another version.
+        If it is not a model file, or has another version.
     RankcastError
         If it cannot be read.
     """
@@ -146,7 +145,7 @@ def read_head(path: Path) -> Head:
             length = _head_length(path, start)
             return _parse_head(path, file.read(length), length)[0]
     except OSError as exc:
-        raise ModelError(f"{printable(path)}: cannot be read: {os_reason(exc)}") from exc
+        raise ModelError(f"{path}: cannot be read: {os_reason(exc)}") from exc
 
 
 def read_model(path: Path, kind: str) -> ModelFile:
@@ -155,47 +154,47 @@ def read_model(path: Path, kind: str) -> ModelFile:
     Raises
     ------
     ModelError
-        If it is no such model, of another version, truncated or damaged.
+        If it is not a model of this kind and version, or is truncated or damaged.
     RankcastError
         If it cannot be read, or is larger than 1 GiB.
     """
     content = read_whole(path, MAX_FILE_BYTES)
     length = _head_length(path, content[: _LENGTH.size])
     data_start = _LENGTH.size + length
-    head, table, said = _parse_head(path, content[_LENGTH.size : data_start], length)
+    head, table, description_text = _parse_head(path, content[_LENGTH.size : data_start], length)
     if head.kind != kind:
-        raise ModelError(f"{printable(path)}: is a model of kind {head.kind!r:.40}, want {kind!r}")
+        raise ModelError(f"{path}: holds a model of kind {head.kind!r:.40}, want {kind!r}")
     data = memoryview(content)[data_start:]
     arrays: dict[str, NDArray[Any]] = {}
     offset = 0
     for name, entry in sorted(table.items(), key=lambda item: item[1][2]):
         dtype, shape, begin, end = entry
         size = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
-        # Without holes and overlaps no byte of the file can mean two things.
+        # No holes, no overlaps: every byte of the file belongs to one array.
         if begin != offset or end - begin != size or end > len(data):
             raise ModelError(
-                f"{printable(path)}: array {name!r:.40} lies at {begin}..{end} and needs {size} "
-                f"bytes; the file holds {len(data)}: it is truncated or damaged"
+                f"{path}: truncated or damaged: array {name!r:.40} of {size} bytes lies at "
+                f"{begin}..{end} of {len(data)}"
             )
-        # A copy: what is read from the file's own bytes could never be written.
+        # A copy, because arrays over the bytes of the file would be read-only.
         arrays[name] = np.frombuffer(data[begin:end], _DTYPES[dtype]).reshape(shape).copy()
         offset = end
     if offset != len(data):
         raise ModelError(
-            f"{printable(path)}: holds {len(data)} bytes of arrays, its table names {offset}"
+            f"{path}: damaged: it holds {len(data)} bytes of arrays, its header lists {offset}"
         )
     plain = {
         name: {"dtype": entry[0], "shape": list(entry[1]), "data_offsets": [entry[2], entry[3]]}
         for name, entry in table.items()
     }
-    if _digest(head.kind, said, plain, data)[:MODEL_ID_BYTES] != head.model_id:
-        raise ModelError(f"{printable(path)}: its SHA-256 is not the one it states: it is damaged")
+    if _digest(head.kind, description_text, plain, data)[:MODEL_ID_BYTES] != head.model_id:
+        raise ModelError(f"{path}: damaged: its contents do not match its SHA-256")
     _remember(head.model_id, path)
     return ModelFile(head, arrays, len(content))
 
 
 def known_file(model_id: bytes) -> Path | None:
-    """File that this process has read or written a model from, or None."""
+    """Return the file from or to which this process last read or wrote a model, or None."""
     with _known_lock:
         return _known.get(model_id)
 
@@ -208,10 +207,12 @@ def _remember(model_id: bytes, path: Path) -> None:
             _known.popitem(last=False)
 
 
-def _digest(kind: str, said: str, table: Mapping[str, Any], data: bytes | memoryview) -> bytes:
+def _digest(
+    kind: str, description_text: str, table: Mapping[str, Any], data: bytes | memoryview
+) -> bytes:
     digest = hashlib.sha256()
     shapes = {name: table[name] for name in sorted(table) if name != "__metadata__"}
-    for part in (kind, said, json.dumps(shapes, sort_keys=True)):
+    for part in (kind, description_text, json.dumps(shapes, sort_keys=True)):
         digest.update(part.encode() + b"\0")
     digest.update(data)
     return digest.digest()
@@ -219,11 +220,11 @@ def _digest(kind: str, said: str, table: Mapping[str, Any], data: bytes | memory
 
 def _head_length(path: Path, start: bytes) -> int:
     if len(start) < _LENGTH.size:
-        raise ModelError(f"{printable(path)}: has {len(start)} bytes: it is no model file")
+        raise ModelError(f"{path}: not a model file: it has only {len(start)} bytes")
     length = int(_LENGTH.unpack(start)[0])
     if not 2 <= length <= MAX_HEAD_BYTES:
         raise ModelError(
-            f"{printable(path)}: is no model file: its head would have {length} bytes, "
+            f"{path}: not a model file: its header would have {length} bytes, "
             f"the limit is {MAX_HEAD_BYTES}"
         )
     return length
@@ -234,40 +235,38 @@ _Entry = tuple[str, tuple[int, ...], int, int]
 
 def _parse_head(path: Path, data: bytes, length: int) -> tuple[Head, dict[str, _Entry], str]:
     if len(data) != length:
-        raise ModelError(f"{printable(path)}: is truncated within its head")
+        raise ModelError(f"{path}: truncated within its header")
     try:
         table = json.loads(data)
     except (ValueError, RecursionError) as exc:
-        raise ModelError(f"{printable(path)}: is no model file: its head is no JSON") from exc
+        raise ModelError(f"{path}: not a model file: its header is not JSON") from exc
     about = table.pop("__metadata__", None) if isinstance(table, dict) else None
     if not isinstance(about, dict) or about.get("format") != _FORMAT:
-        raise ModelError(f"{printable(path)}: is no model file of Rankcast")
+        raise ModelError(f"{path}: not a model file of Rankcast")
     if about.get("version") != str(VERSION):
         raise ModelError(
-            f"{printable(path)}: is a model of version {about.get('version')!r:.20}, this is "
-            f"version {VERSION}: train it again, or update Rankcast"
+            f"{path}: got model version {about.get('version')!r:.20}, want {VERSION}: "
+            "retrain the model, or update Rankcast"
         )
-    kind, said, digest = (about.get(key) for key in ("kind", "description", "sha256"))
+    kind, description_text, digest = (about.get(key) for key in ("kind", "description", "sha256"))
     try:
-        description = json.loads(said)  # type: ignore[arg-type]  # TypeError is caught
+        description = json.loads(description_text)  # type: ignore[arg-type]  # TypeError is caught
         model_id = bytes.fromhex(digest)[:MODEL_ID_BYTES]  # type: ignore[arg-type]
-        f"{kind}{said}".encode()  # JSON can hold half a surrogate pair, which is no character
+        f"{kind}{description_text}".encode()  # JSON may hold half a surrogate pair
     except (TypeError, ValueError, RecursionError):
         description, model_id = None, b""
     if (
         not isinstance(kind, str)
-        or not isinstance(said, str)
+        or not isinstance(description_text, str)
         or not isinstance(description, dict)
         or len(model_id) != MODEL_ID_BYTES
     ):
-        raise ModelError(f"{printable(path)}: its kind, description or SHA-256 is missing")
+        raise ModelError(f"{path}: its kind, description or SHA-256 is missing or invalid")
     if len(table) > MAX_TENSORS:
-        raise ModelError(
-            f"{printable(path)}: names {len(table)} arrays, the limit is {MAX_TENSORS}"
-        )
+        raise ModelError(f"{path}: lists {len(table)} arrays, the limit is {MAX_TENSORS}")
     entries = {name: _entry(path, name, entry) for name, entry in table.items()}
     end = max((entry[3] for entry in entries.values()), default=0)
-    return Head(kind, model_id, description, _LENGTH.size + length + end), entries, said
+    return Head(kind, model_id, description, _LENGTH.size + length + end), entries, description_text
 
 
 def _entry(path: Path, name: str, entry: object) -> _Entry:
@@ -279,17 +278,17 @@ def _entry(path: Path, name: str, entry: object) -> _Entry:
             isinstance(dtype, str)
             and dtype in _DTYPES
             and shape is not None
-            # With a side of 0, too: numpy takes no shape whose other sides overflow.
+            # Sides of 0 count as 1: numpy refuses shapes whose other sides overflow.
             and math.prod(max(1, side) for side in shape) <= MAX_FILE_BYTES
             and offsets is not None
             and len(offsets) == 2
         ):
             return dtype, shape, offsets[0], offsets[1]
-    raise ModelError(f"{printable(path)}: dtype, shape or place of array {name!r:.40} is wrong")
+    raise ModelError(f"{path}: array {name!r:.40} has an invalid dtype, shape or offset")
 
 
 def _lengths(values: object, most: int) -> tuple[int, ...] | None:
-    """Return a short list of whole numbers that a file can hold, else None."""
+    """Return a short list of sizes that a file can hold, else None."""
     if (
         not isinstance(values, list)
         or len(values) > most

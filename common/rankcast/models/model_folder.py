@@ -1,4 +1,4 @@
-"""The folder where a receiver keeps its model files, searched by model id."""
+"""Model folder: where a receiver keeps its model files, searched by model id."""
 
 from __future__ import annotations
 
@@ -10,34 +10,33 @@ from typing import Final, Protocol, TypeVar
 
 from rankcast.errors import ModelError, RankcastError, UnknownModelError
 from rankcast.models.model_file import SUFFIX, Head, known_file, read_head
-from rankcast.printable import printable
 
 log = logging.getLogger(__name__)
 
 RESCAN_S: Final = 1.0
-"""A stream without its model asks with every frame: the disk is asked once a second."""
+"""A stream without its model asks at every frame; the disk is scanned once a second."""
 MAX_FILES: Final = 4096
 
 
 class Model(Protocol):
-    """What a model file was loaded to."""
+    """A loaded model."""
 
     @property
     def model_id(self) -> bytes:
-        """The id that the file states."""
+        """Its id."""
 
 
 M = TypeVar("M", bound=Model)
 
 
 class ModelFolder:
-    """Finds model files by the id that rides in packets.
+    """Finds model files by the id in packets.
 
     Parameters
     ----------
     path : Path, optional
-        Folder of ``.rkm`` files, which may come and go while it is in use. Without one only models
-        that this process has opened before are found.
+        Folder of ``.rkm`` files, which may appear and disappear at any time. Without one only
+        models that this process has already opened are found.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -46,7 +45,7 @@ class ModelFolder:
         self._scanned = float("-inf")
 
     def candidates(self, model_id: bytes) -> list[Path]:
-        """Return the files that say they hold model `model_id`, the likeliest first."""
+        """Return the files whose headers state `model_id`, the most promising first."""
         known = known_file(model_id)
         files = [known] if known is not None and _holds(known, model_id) else []
         if self.path is not None:
@@ -55,7 +54,7 @@ class ModelFolder:
                 self._scanned = now
                 self._scan(self.path)
             holders = [path for path, seen in self._seen.items() if seen[2].model_id == model_id]
-            # A copy that broke off says the same of itself as the whole file beside it.
+            # A truncated copy has the same header as the whole file beside it.
             files += sorted(holders, key=lambda path: not self._is_whole(path))
         return list(dict.fromkeys(file.absolute() for file in files))
 
@@ -70,25 +69,25 @@ class ModelFolder:
         return list(models.values())[:most]
 
     def load(self, model_id: bytes, load: Callable[[Path], M]) -> M | None:
-        """Load model `model_id` from the first file that has it undamaged; None without any file.
+        """Load a model from the first undamaged file that has it; None if no file has.
 
         Raises
         ------
         UnknownModelError
-            If there are files and none can be used; it says what is wrong with the first.
+            If files have it and none is usable; the message is about the first.
         """
         wrong = None
         for file in self.candidates(model_id):
             try:
                 model = load(file)
             except RankcastError as exc:
-                # The id came from a peer: what is wrong with the file it names is one refused
-                # packet, unless a copy beside it is good.
+                # The id came from a peer: an unusable file costs one refused packet, unless a
+                # copy beside it is good.
                 wrong = wrong or exc
                 continue
             if model.model_id == model_id:
                 return model
-            wrong = wrong or ModelError(f"{printable(file)}: now holds another model")
+            wrong = wrong or ModelError(f"{file}: now holds another model")
         if wrong is not None:
             raise UnknownModelError(f"needs model {model_id.hex()}: {wrong}") from wrong
         return None
@@ -109,7 +108,7 @@ class ModelFolder:
                 status = file.stat()
                 stamp = (status.st_mtime_ns, status.st_size)
                 old = self._seen.get(file)
-                # Read again only what has changed: the heads of large files add up.
+                # Read changed files only: the headers of large models add up.
                 head = old[2] if old and old[:2] == stamp else read_head(file)
                 found[file] = (*stamp, head)
             except (OSError, RankcastError) as exc:
@@ -118,7 +117,7 @@ class ModelFolder:
 
 
 def _holds(file: Path, model_id: bytes) -> bool:
-    """Whether a file that held the model once still does: it may have been written again."""
+    """Whether a file still holds the model: it may have been rewritten."""
     try:
         return read_head(file).model_id == model_id
     except (OSError, RankcastError):

@@ -1,17 +1,11 @@
-"""Sockets: options, keys, the state of a link, and the client of the control channel."""
+"""ZeroMQ sockets: options, threads, keys, the state of a link, and the control client."""
 
+from rankcast.net.authorized_keys import AuthorizedKey, authorize, load_authorized, revoke
 from rankcast.net.control_client import ControlClient
-from rankcast.net.keys import (
-    AuthorizedKey,
-    Role,
-    authorize,
-    client_keys,
-    load_authorized,
-    new_key,
-    revoke,
-    server_keys,
-)
+from rankcast.net.key_file import Role
+from rankcast.net.keys import client_keys, new_key, server_keys
 from rankcast.net.link_monitor import Link, LinkMonitor
+from rankcast.net.socket_thread import SocketThread
 from rankcast.net.transport import (
     CONTROL_PORT_OFFSET,
     DEFAULT_ENDPOINT,
@@ -27,7 +21,10 @@ from rankcast.net.transport import (
     control_endpoint,
     is_ipv6,
     is_loopback,
+    new_context,
+    open_socket,
 )
+from rankcast.net.wakeup import Wakeup
 
 __all__ = [
     "CONTROL_PORT_OFFSET",
@@ -43,6 +40,8 @@ __all__ = [
     "LinkMonitor",
     "Role",
     "SocketOptions",
+    "SocketThread",
+    "Wakeup",
     "authorize",
     "check_endpoint",
     "check_exposure",
@@ -52,7 +51,9 @@ __all__ = [
     "is_ipv6",
     "is_loopback",
     "load_authorized",
+    "new_context",
     "new_key",
+    "open_socket",
     "revoke",
     "server_keys",
 ]

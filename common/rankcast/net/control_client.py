@@ -1,4 +1,4 @@
-"""ControlClient: asks a sender on its control channel."""
+"""ControlClient: the client of a sender's control channel."""
 
 from __future__ import annotations
 
@@ -13,16 +13,23 @@ import zmq
 from rankcast.errors import NoStreamError, RequestRefusedError, WireError
 from rankcast.frame import Scalar
 from rankcast.net.link_monitor import Link, LinkMonitor
-from rankcast.net.transport import CurveClient, SocketOptions, check_endpoint, configure, is_ipv6
+from rankcast.net.transport import (
+    CurveClient,
+    SocketOptions,
+    check_endpoint,
+    is_ipv6,
+    new_context,
+    open_socket,
+)
 from rankcast.wire import MAX_ID, Limits, Reply, Request, max_reply_bytes, pack_request, parse_reply
 
 QUEUE_MESSAGES: Final = 16
 BUFFER_BYTES: Final = 262_144
 MAX_KEPT: Final = 64
-"""Replies that `call` finds while it waits for its own are kept for `replies`, the newest."""
+"""Replies to earlier requests that `call` keeps for `replies`; the oldest are dropped."""
 MAX_DRAINED: Final = 256
 MONITOR_S: Final = 0.1
-"""libzmq waits for whoever does not read what its monitor says."""
+"""libzmq blocks while nobody reads the events of its monitor."""
 
 _NOTHING: Final[Mapping[str, Scalar]] = MappingProxyType({})
 
@@ -35,25 +42,28 @@ class ControlClient:
     endpoint : str
         Address of the control channel, see `rankcast.net.transport.control_endpoint`.
     curve : CurveClient, optional
-        Keys, where the sender wants some.
+        Keys, if the sender requires them.
     limits : Limits
-        What a reply may hold at most.
+        Limits of a reply.
     context : zmq.Context, optional
-        Stays the caller's; without it the client has one of its own.
+        Belongs to the caller; without it the client makes its own.
     explain : bool
-        Have `call` say why nothing answered. Only for clients that do nothing but `call`.
+        Let the error of `call` name the state of the connection. Only for clients that use
+        nothing but `call`.
 
     Raises
     ------
     SettingsError
-        If the address is wrong.
+        If the address is not valid.
+    TransportError
+        If the system has no room for another socket.
 
     Notes
     -----
-    Use and close it in the thread that made it. `send` and `replies` never wait, and `socket` can
-    be registered with a Poller beside other sockets. libzmq connects anew by itself after a lost
-    connection, but never after a protocol error: whoever hears nothing closes the client and
-    makes another one.
+    Use and close it in the thread that made it. `send` and `replies` never block, and `socket` can
+    be registered with a poller beside other sockets. libzmq reconnects by itself after a lost
+    connection, but never after a protocol error: after silence, close the client and make a new
+    one.
     """
 
     def __init__(
@@ -67,25 +77,29 @@ class ControlClient:
     ) -> None:
         self.endpoint = check_endpoint(endpoint, bind=False)
         self.refused = 0
-        """Messages that were no replies."""
+        """Malformed messages."""
         self.last_refusal = ""
         self._limits = limits
         self._next_id = 0
         self._kept: deque[Reply] = deque(maxlen=MAX_KEPT)
-        self._context = zmq.Context() if context is None else context
+        self._context = new_context() if context is None else context
         self._owns_context = context is None
         self._monitor = LinkMonitor(keys=curve is not None) if explain else None
-        self.socket: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
+        options = SocketOptions(
+            QUEUE_MESSAGES,
+            BUFFER_BYTES,
+            max_reply_bytes(limits),
+            ipv6=is_ipv6(endpoint),
+            curve=curve,
+        )
         try:
-            options = SocketOptions(
-                QUEUE_MESSAGES,
-                BUFFER_BYTES,
-                max_reply_bytes(limits),
-                ipv6=is_ipv6(endpoint),
-                curve=curve,
-            )
-            configure(self.socket, options)
-            # What is asked while nobody is connected would be answered late, when nobody wants it.
+            self.socket = open_socket(self._context, zmq.DEALER, options)
+        except BaseException:
+            if self._owns_context:
+                self._context.term()
+            raise
+        try:
+            # A request sent while nobody is connected would be answered too late.
             self.socket.setsockopt(zmq.IMMEDIATE, 1)
             if self._monitor is not None:
                 self._monitor.attach(self.socket)
@@ -95,18 +109,17 @@ class ControlClient:
             raise
 
     def send(self, op: str, camera: str = "", args: Mapping[str, Scalar] = _NOTHING) -> int | None:
-        """Send one request, without waiting.
+        """Send one request without blocking.
 
         Returns
         -------
         int or None
-            The id that its reply will carry; None when there is no connection that takes it now,
-            and nothing was sent.
+            The id of its reply; None when nothing was sent because no connection accepts it now.
 
         Raises
         ------
         SettingsError
-            If the request is above 8 KiB or holds what cannot be sent.
+            If the request exceeds 8 KiB or holds values that cannot be sent.
         """
         request_id = self._next_id
         data = pack_request(Request(request_id, op, camera, args))
@@ -118,7 +131,7 @@ class ControlClient:
         return request_id
 
     def replies(self) -> list[Reply]:
-        """Return the replies that have come, without waiting; `refused` counts what is none."""
+        """Return the replies so far without blocking; `refused` counts malformed ones."""
         found = list(self._kept)
         self._kept.clear()
         return found + self._drain()
@@ -136,7 +149,7 @@ class ControlClient:
         Raises
         ------
         NoStreamError
-            If none came within `timeout_s`.
+            If no reply arrived within `timeout_s`.
         RequestRefusedError
             If the sender refused it.
         SettingsError
@@ -154,15 +167,15 @@ class ControlClient:
                     return reply
                 else:
                     raise RequestRefusedError(reply.error or f"the sender refused {op}")
-        why = "" if request_id is None else ", the request was sent"
+        why = "" if request_id is None else " to the request that was sent"
         if self._monitor is not None and self._monitor.link is not Link.UP and self._monitor.detail:
             why = f": {self._monitor.detail}"
         if self.last_refusal:
-            why = f"; {self.refused} messages were refused, the last one: {self.last_refusal}"
+            why = f"; {self.refused} messages were malformed, the last one: {self.last_refusal}"
         raise NoStreamError(f"nothing answered at {self.endpoint} within {timeout_s:g} s{why}")
 
     def close(self) -> None:
-        """Drop the connection; may be called twice."""
+        """Close the connection; may be called twice."""
         if self._monitor is not None:
             self._monitor.detach()
         self.socket.close(0)

@@ -1,4 +1,4 @@
-"""LinkMonitor: what libzmq knows of a connection and tells only through its monitor."""
+"""LinkMonitor: the state of a connection, from the monitor events of libzmq."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from zmq.utils.monitor import recv_monitor_message
 from rankcast.net.transport import CONNECT_TIMEOUT_MS, HANDSHAKE_MS
 
 GIVEN_UP_S: Final = 0.2
-"""A session that libzmq will not make anew ends without the event of a retry, which follows
-within a millisecond otherwise."""
+"""If libzmq reconnects, its retry event follows the end of a session within a millisecond; after
+this long it does not."""
 HANDSHAKE_S: Final = 0.3
-"""A handshake takes two round trips; one that takes longer is worth a word."""
+"""A handshake takes two round trips; a longer one is reported."""
 MAX_EVENTS: Final = 256
-"""Read in one turn: a peer that accepts and hangs up must not hold the frames up."""
+"""Events read per turn: a peer that accepts and hangs up must not delay the frames."""
 SLOW: Final = 0.8
-"""Of a time-out: what took at least that share of it ran into it."""
+"""Share of a time-out from which an attempt counts as timed out."""
 
 _EVENTS: Final = (
     zmq.EVENT_CONNECTED
@@ -38,34 +38,34 @@ _KEY_ERRORS: Final = (
     zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH,
 )
 
-_CLOSED: Final = "it closed the connection"
+_CLOSED: Final = "the sender closed the connection"
 _BROKEN: Final = (
-    "the connection was given up here over a message that was damaged, or longer than "
+    "this end closed the connection because a message was damaged, or longer than "
     "limits.max_packet_bytes allows"
 )
 
 
 class Link(Enum):
-    """How a connection stands."""
+    """State of a connection."""
 
     CONNECTING = auto()
     HANDSHAKING = auto()
-    """Something took the connection and has not said who it is."""
+    """The other end accepted the connection, but the handshake is not complete."""
     UP = auto()
     CLOSED = auto()
     """It was up, and the other end closed it."""
     REFUSED = auto()
-    """The machine answers, and nobody listens at that port."""
+    """The machine answers, but nothing listens at that port."""
     UNREACHABLE = auto()
     KEY_REFUSED = auto()
     PROTOCOL_REFUSED = auto()
 
 
 class LinkMonitor:
-    """Follows the connection of one socket, also across its rebuilding.
+    """Follows the connection of one socket, and of the sockets that replace it.
 
-    A failure stands until a handshake succeeds: libzmq tries again all the time, and each try
-    begins as if nothing had happened.
+    A failure lasts until a handshake succeeds: libzmq tries again all the time, and each attempt
+    starts as if nothing had happened.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class LinkMonitor:
         self.detail = ""
         self.ever_up = False
         self.pair: zmq.Socket[Any] | None = None
-        """Readable when something happened; for a poller."""
+        """Readable when there are events; for a poller."""
         self._keys = keys
         self._now_s = now_s
         self._since_s = now_s()
@@ -89,12 +89,12 @@ class LinkMonitor:
 
     @property
     def age_s(self) -> float:
-        """Seconds since the link is as it is."""
+        """Seconds since the state last changed."""
         return self._now_s() - self._since_s
 
     @property
     def given_up(self) -> bool:
-        """True when libzmq has ended the session for good: only a new socket helps."""
+        """True when libzmq will not reconnect: only a new socket helps."""
         return self._ended_s is not None and self._now_s() - self._ended_s > GIVEN_UP_S
 
     def attach(self, socket: zmq.Socket[Any]) -> None:
@@ -107,7 +107,7 @@ class LinkMonitor:
             self._become(Link.CONNECTING, "")
 
     def detach(self) -> None:
-        """Let the socket go; call it before the socket is closed. May be called twice."""
+        """Stop following the socket; call it before the socket is closed. May be called twice."""
         if self._watched is not None:
             self._watched.disable_monitor()
             self._watched = None
@@ -116,7 +116,7 @@ class LinkMonitor:
             self.pair = None
 
     def read(self) -> bool:
-        """Take in what happened; True when the link has changed."""
+        """Process all events; return True when the state has changed."""
         before = self.link
         for _ in range(MAX_EVENTS):
             if self.pair is None:
@@ -154,10 +154,10 @@ class LinkMonitor:
             case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 self._connected_s = None
                 if self.link is Link.UP:
-                    # The cipher does not vouch for a message: libzmq 4.3.5 takes nothing more
-                    # on this connection, and no other event says so.
+                    # A message failed authentication: libzmq 4.3.5 accepts nothing more on this
+                    # connection, and reports that by no other event.
                     self._ended_s = now
-                    self._become(Link.CLOSED, "a message was damaged on its way")
+                    self._become(Link.CLOSED, "a message was damaged in transit")
                 else:
                     self._protocol_failed(value)
             case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
@@ -167,8 +167,8 @@ class LinkMonitor:
                 self._dial_failed(now)
             case zmq.EVENT_CONNECT_RETRIED:
                 self._ended_s = None
-                if self._dialled_s is None:  # there was nothing to dial
-                    self._become(Link.UNREACHABLE, "no route to it, or its name is unknown")
+                if self._dialled_s is None:  # no address to connect to
+                    self._become(Link.UNREACHABLE, "no route to the host, or unknown host name")
                 self._dialled_s = None
             case zmq.EVENT_DISCONNECTED:
                 self._connected_s = None
@@ -179,7 +179,7 @@ class LinkMonitor:
     def _dial_failed(self, now: float) -> None:
         slow_s = CONNECT_TIMEOUT_MS / 1000 * SLOW
         if self._dialled_s is None:
-            self._become(Link.UNREACHABLE, "no route to it")
+            self._become(Link.UNREACHABLE, "no route to the host")
         elif now - self._dialled_s >= slow_s:
             self._become(Link.UNREACHABLE, "connecting timed out")
         else:
@@ -187,13 +187,14 @@ class LinkMonitor:
 
     def _protocol_failed(self, code: int) -> None:
         if code == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
-            wants = "uses no keys" if self._keys else "wants a key (--key, --server-key)"
+            wants = "uses no keys" if self._keys else "requires a key (--key, --server-key)"
             self._become(Link.KEY_REFUSED, f"the sender {wants}")
         elif code in _KEY_ERRORS:
-            self._become(Link.KEY_REFUSED, "the sender has another key than --server-key")
+            self._become(Link.KEY_REFUSED, "the key of the sender is not --server-key")
         else:
             self._become(
-                Link.PROTOCOL_REFUSED, f"it speaks another protocol (libzmq code {code:#x})"
+                Link.PROTOCOL_REFUSED,
+                f"the other end speaks another protocol (libzmq code {code:#x})",
             )
 
     def _handshake_failed(self, now: float) -> None:
@@ -204,24 +205,23 @@ class LinkMonitor:
             else:
                 self._become(
                     Link.PROTOCOL_REFUSED,
-                    "something takes the connection and says nothing; another service on that "
+                    "the connection is accepted, but nothing answers: another service on that "
                     "port, or a sender that hangs",
                 )
         elif self.link is Link.KEY_REFUSED:
-            # Which end finds the other's mechanism wrong first is chance: this one knew why.
+            # Which end detects the mismatch first is chance: keep the more precise reason.
             return
         elif self._keys:
-            # A server whose key is another one cannot even say so.
+            # A server with another key cannot report that.
             self._become(
                 Link.KEY_REFUSED,
-                "the connection was closed during the handshake: is --server-key right? And is it "
-                "the right port?",
+                "the connection was closed during the handshake: check --server-key and the port",
             )
         else:
             self._become(
                 Link.PROTOCOL_REFUSED,
-                "the connection was closed during the handshake; perhaps the sender wants a key "
-                "(--key, --server-key), or it is another service, or a tunnel to nowhere",
+                "the connection was closed during the handshake: the sender may require a key "
+                "(--key, --server-key), or the port belongs to another service or a dead tunnel",
             )
 
     def _become(self, link: Link, detail: str) -> None:

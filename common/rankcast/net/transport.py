@@ -1,4 +1,4 @@
-"""Socket options and CURVE keys that both ends must agree on, and the addresses they take.
+"""Addresses, and the ZeroMQ options and CURVE keys that both ends must agree on.
 
 Every value here answers a measured trap of libzmq 4.3.5: see docs/adr/0003-transport.md.
 """
@@ -6,13 +6,15 @@ Every value here answers a measured trap of libzmq 4.3.5: see docs/adr/0003-tran
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import zmq
 
-from rankcast.errors import SettingsError
+from rankcast.errors import SettingsError, TransportError
 
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5555"
 HANDSHAKE_MS: Final = 3000
@@ -21,25 +23,28 @@ RECONNECT_MS: Final = 100
 RECONNECT_MAX_MS: Final = 1000
 CONNECT_TIMEOUT_MS: Final = 3000
 UNACKNOWLEDGED_MS: Final = 5000
-"""Of a live sender: a viewer that took nothing for that long is cut off and may come back."""
+"""Live sender: a viewer that acknowledged nothing for that long is disconnected; it may return."""
 LOSSLESS_UNACKNOWLEDGED_MS: Final = 60_000
-"""Where every frame counts: a slow disk passes in that time, and a viewer that has vanished holds
-up all others no longer."""
+"""Lossless sender: long enough for a slow disk, short enough that a viewer that has vanished does
+not block the others for long."""
 CONTROL_PORT_OFFSET: Final = 10
-"""The control channel is that far above the port of the frames, unless settings say otherwise."""
+"""Control port minus frames port, unless the settings name a control address."""
 SUBSCRIPTION_BYTES: Final = 1024
-"""Largest message that a sender takes from a viewer."""
+"""Largest message that a sender accepts from a viewer."""
 
 ZAP_DOMAIN: Final = b"rankcast"
-"""Only with a domain that is not empty does libzmq refuse everybody when no authenticator runs."""
+"""libzmq rejects everybody while no authenticator runs only if the domain is not empty."""
 LEAST_LIBZMQ: Final = (4, 3, 5)
+DESCRIPTORS: Final = 32
+"""Free file descriptors that a context needs: libzmq aborts the process where it cannot open one.
+Two threads, the sockets, their listeners and the first connections take about twenty."""
 
 _TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/\s]+):(\d{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
 class CurveServer:
-    """Keys of an end that others connect to and that asks its authenticator for each of them."""
+    """Keys of the end that binds; its authenticator decides on each connection."""
 
     secret: bytes = field(repr=False)
     """40 characters of Z85."""
@@ -48,7 +53,7 @@ class CurveServer:
 
 @dataclass(frozen=True, slots=True)
 class CurveClient:
-    """Keys of an end that connects, with the one key that it takes for the server's."""
+    """Keys of the end that connects, and the only server key that it trusts."""
 
     secret: bytes = field(repr=False)
     public: bytes
@@ -57,23 +62,70 @@ class CurveClient:
 
 @dataclass(frozen=True, slots=True)
 class SocketOptions:
-    """What differs between senders, live viewers and recorders."""
+    """Options that differ between senders, live viewers and recorders."""
 
     queue_messages: int
-    """High-water mark; small, since what queues is old."""
+    """High-water mark; small, because queued frames are old frames."""
     buffer_bytes: int
-    """Kernel buffer a connection: high-water marks alone do not bound latency, this does."""
+    """Kernel buffer of each connection: high-water marks alone do not bound latency."""
     max_message_bytes: int
     ipv6: bool = False
     unacknowledged_ms: int = 0
-    """TCP gives a connection up when data went unacknowledged for that long; 0 is the system's
-    own limit, some fifteen minutes. What a dead link would replay later is dropped with it."""
+    """TCP closes a connection whose data stayed unacknowledged for that long, with all that it
+    would replay later; 0 is the limit of the system, about fifteen minutes."""
     curve: CurveServer | CurveClient | None = None
-    """Keys; without them everything is readable, and whoever connects is taken in."""
+    """Keys; without them traffic is readable, and every connection is accepted."""
+
+
+def new_context() -> zmq.Context[zmq.Socket[bytes]]:
+    """Return a new ZeroMQ context.
+
+    Raises
+    ------
+    TransportError
+        If the process has too few free file descriptors for it.
+    """
+    held: list[int] = []
+    try:
+        held.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(DESCRIPTORS))
+    except OSError as exc:
+        raise TransportError(
+            f"{exc.strerror}: {len(held)} file descriptors are free, "
+            f"want at least {DESCRIPTORS}; raise the limit (ulimit -n, LimitNOFILE=)"
+        ) from exc
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+    return zmq.Context()
+
+
+def open_socket(
+    context: zmq.Context[zmq.Socket[bytes]], kind: int, options: SocketOptions
+) -> zmq.Socket[bytes]:
+    """Open a socket and set all options; the caller closes it, in the same thread.
+
+    Raises
+    ------
+    SettingsError
+        If the ZeroMQ library cannot use keys.
+    TransportError
+        If the system has no room for another socket.
+    """
+    try:
+        socket = context.socket(kind)
+    except zmq.ZMQError as exc:
+        raise TransportError(f"cannot open a socket: {exc.strerror}") from exc
+    try:
+        configure(socket, options)
+    except BaseException:
+        with suppress(zmq.ZMQError):
+            socket.close(0)
+        raise
+    return socket
 
 
 def configure(socket: zmq.Socket[Any], options: SocketOptions) -> None:
-    """Set all options; must come before bind and connect, later they have no effect."""
+    """Set all options; after bind or connect they would have no effect."""
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, options.queue_messages)
     socket.setsockopt(zmq.RCVHWM, options.queue_messages)
@@ -81,8 +133,8 @@ def configure(socket: zmq.Socket[Any], options: SocketOptions) -> None:
     socket.setsockopt(zmq.RCVBUF, options.buffer_bytes)
     socket.setsockopt(zmq.MAXMSGSIZE, options.max_message_bytes)
     # No ZMTP heartbeats: in libzmq 4.3.5 a heartbeat on a connection whose queue is full when
-    # the peer goes ends the process (assertion `!_io_error`). Status once a second and
-    # `Subscriber`, which connects anew after silence, take their place.
+    # the peer disconnects aborts the process (assertion `!_io_error`). The status message once a
+    # second, and `Subscriber`, which reconnects after silence, take their place.
     socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
@@ -92,10 +144,10 @@ def configure(socket: zmq.Socket[Any], options: SocketOptions) -> None:
     if options.ipv6:
         socket.setsockopt(zmq.IPV6, 1)
     if options.curve is not None:
-        _secure(socket, options.curve)
+        _set_keys(socket, options.curve)
 
 
-def _secure(socket: zmq.Socket[Any], keys: CurveServer | CurveClient) -> None:
+def _set_keys(socket: zmq.Socket[Any], keys: CurveServer | CurveClient) -> None:
     check_curve()
     socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
     socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public)
@@ -103,33 +155,33 @@ def _secure(socket: zmq.Socket[Any], keys: CurveServer | CurveClient) -> None:
         socket.setsockopt(zmq.CURVE_SERVERKEY, keys.server_public)
         return
     socket.setsockopt(zmq.CURVE_SERVER, 1)
-    # Without the second, a sender whose authenticator is gone would take every key.
+    # Without enforcement, a sender whose authenticator has ended would accept every key.
     socket.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
     socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
 
 
 def check_curve() -> None:
-    """Refuse to go on where the ZeroMQ of this machine cannot do what keys promise.
+    """Check that the ZeroMQ library of this machine keeps what keys promise.
 
     Raises
     ------
     SettingsError
-        If it has no CURVE, or is older than the version whose faults are known.
+        If it lacks CURVE, or is older than the first version whose faults are known.
     """
     if not zmq.has("curve"):
-        raise SettingsError("the ZeroMQ library of this machine has no CURVE: keys cannot be used")
+        raise SettingsError("the ZeroMQ library of this machine lacks CURVE: keys cannot be used")
     if zmq.zmq_version_info() < LEAST_LIBZMQ:
         least = ".".join(map(str, LEAST_LIBZMQ))
         raise SettingsError(f"got ZeroMQ {zmq.zmq_version()}, want {least} or later to use keys")
 
 
 def check_endpoint(endpoint: str, *, bind: bool) -> str:
-    """Return `endpoint` if it is an address that Rankcast takes.
+    """Return `endpoint` if it is a valid address.
 
     Raises
     ------
     SettingsError
-        If it is not ``tcp://HOST:PORT``; ``*`` as host only for a bind.
+        If it is not ``tcp://HOST:PORT``; ``*`` as host only to bind.
     """
     match = _TCP.fullmatch(endpoint)
     if match is None or not 1 <= int(match[2]) <= 65535 or (match[1] == "*" and not bind):
@@ -139,31 +191,31 @@ def check_endpoint(endpoint: str, *, bind: bool) -> str:
 
 
 def control_endpoint(frames_endpoint: str) -> str:
-    """Address of the control channel of a sender whose frames are at `frames_endpoint`.
+    """Return the control address of the sender whose frames address is `frames_endpoint`.
 
     Raises
     ------
     SettingsError
-        If there is no port that much higher.
+        If its port would be above 65535.
     """
     host, _, port = frames_endpoint.rpartition(":")
     if int(port) + CONTROL_PORT_OFFSET > 65535:
         raise SettingsError(
-            f"got port {port} for frames, and no control port {CONTROL_PORT_OFFSET} above it: "
-            "give its address (--control), or off"
+            f"got port {port} for frames, which leaves no port {CONTROL_PORT_OFFSET} above it "
+            "for control: give --control an address, or off"
         )
     return f"{host}:{int(port) + CONTROL_PORT_OFFSET}"
 
 
 def is_ipv6(endpoint: str) -> bool:
-    """True when `endpoint` holds an IPv6 address."""
+    """Return True when `endpoint` holds an IPv6 address."""
     return endpoint.startswith("tcp://[")
 
 
 def is_loopback(endpoint: str) -> bool:
-    """True when only this machine can reach `endpoint`.
+    """Return True when only this machine can reach `endpoint`.
 
-    A name other than localhost is never taken for one, whatever it resolves to at the moment.
+    No name but localhost counts, whatever it resolves to at the moment.
     """
     host = endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
     try:
@@ -173,16 +225,16 @@ def is_loopback(endpoint: str) -> bool:
 
 
 def check_exposure(endpoint: str, *, keys: bool, insecure: bool) -> None:
-    """Refuse to listen where others can reach it without keys.
+    """Check that an address which others can reach is protected by keys.
 
     Raises
     ------
     SettingsError
-        If there are neither keys nor the word that none are wanted.
+        If there are no keys and `insecure` is False.
     """
     if keys or insecure or is_loopback(endpoint):
         return
     raise SettingsError(
-        f"{endpoint} can be reached by others: make keys with `rankcast keys new` and give "
-        "--key and --authorized, or say --insecure to let everybody watch and control"
+        f"{endpoint} can be reached from other machines: make keys with `rankcast keys new` and "
+        "give --key and --authorized, or give --insecure to let everybody watch and control"
     )

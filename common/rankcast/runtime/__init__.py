@@ -1,4 +1,4 @@
-"""What keeps a process running: threads, mailboxes, ledgers, signals, clocks."""
+"""Parts of a running process: threads, mailboxes, ledgers, signals, logs, clocks."""
 
 from rankcast.runtime.clock_offset import ClockOffset
 from rankcast.runtime.ledger import (
@@ -17,10 +17,12 @@ from rankcast.runtime.ledger import (
     Ledger,
 )
 from rankcast.runtime.log_limiter import LogLimiter
+from rankcast.runtime.logs import LogFormat, configure_logs
 from rankcast.runtime.mailbox import Mailbox, MailboxClosed
 from rankcast.runtime.pulse import Pulse
 from rankcast.runtime.service import ServiceManager
 from rankcast.runtime.signals import StopFlag, stop_flag
+from rankcast.runtime.status_log import StatusLog
 from rankcast.runtime.system_clock import clock_quality
 from rankcast.runtime.worker import Worker, join_all
 
@@ -39,14 +41,17 @@ __all__ = [
     "Balance",
     "ClockOffset",
     "Ledger",
+    "LogFormat",
     "LogLimiter",
     "Mailbox",
     "MailboxClosed",
     "Pulse",
     "ServiceManager",
+    "StatusLog",
     "StopFlag",
     "Worker",
     "clock_quality",
+    "configure_logs",
     "join_all",
     "stop_flag",
 ]

@@ -1,25 +1,29 @@
-"""Entry points of the command line: signals are taken before anything slow is imported."""
+"""Entry points of the command line: signals are handled before anything slow is imported."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Final
 
+from rankcast.errors import RankcastError
 from rankcast.runtime.signals import hold_signals, interrupted, note_interrupts
+from rankcast.runtime.standard_streams import open_standard_streams
 
-# The commands that end cleanly on a signal; the others keep Python's own Ctrl-C.
-_STREAMING = ("demo", "receive", "send")
+_STREAMING: Final = ("demo", "receive", "send")
+"""Commands that end cleanly on a signal; the others keep Python's own Ctrl-C."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `rankcast` with the arguments `argv`, by default the process's own.
+    """Run `rankcast` with the arguments `argv`, by default those of the process.
 
     Returns
     -------
     int
         Exit code: 0 done, 1 failed, 2 wrong usage or settings, 4 no stream.
     """
+    open_standard_streams()
     arguments = sys.argv[1:] if argv is None else list(argv)
     command = next((word for word in arguments if not word.startswith("-")), "")
     if command in _STREAMING:
@@ -30,13 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def main_of(module: str, command: str) -> int:
-    """Run the one streaming command `command` of `module`, also where nothing is installed.
+    """Run the streaming command `command` of `module`, even where nothing is installed.
 
     Returns
     -------
     int
         Exit code, as of `main`.
     """
+    open_standard_streams()
     hold_signals()
     return _load_and_run(module, command, f"rankcast {command}", sys.argv[1:])
 
@@ -44,9 +49,12 @@ def main_of(module: str, command: str) -> int:
 def _load_and_run(module: str, command: str, name: str, arguments: Sequence[str]) -> int:
     try:
         # Half a second of imports.
-        loaded = getattr(import_module(module), command)
-        from rankcast.runtime.runner import run
+        from rankcast.runtime.runner import report_failure, run
 
+        try:
+            loaded = getattr(import_module(module), command)
+        except (RankcastError, OSError, ImportError) as exc:
+            return report_failure(name, exc)
         return run(loaded, arguments, name)
     except (KeyboardInterrupt, Exception) as exc:
         if not isinstance(exc, KeyboardInterrupt) and not interrupted():

@@ -1,4 +1,4 @@
-"""ClockOffset: how far the clock of another station is from ours, from pings, with an error bar."""
+"""ClockOffset: the offset of a remote clock, estimated from pings, with an error bound."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 SAMPLES: Final = 16
 WINDOW_NS: Final = 60 * 10**9
 DRIFT_PPM: Final = 100
-"""Two quartz clocks of 50 ppm each, the usual bound; what they may drift apart since a sample."""
+"""Drift of two quartz clocks against each other: 50 ppm each, the usual bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """An offset and how far from the truth it may be, both in ns."""
+    """An offset and the bound of its error, both in ns."""
 
     offset_ns: int
     error_ns: int
@@ -31,38 +31,38 @@ class _Sample:
 
 
 class ClockOffset:
-    """Estimates the offset of a remote clock as NTP does, from the pings with the least error.
+    """Estimates the offset of a remote clock as NTP does, from the ping with the least error.
 
     Notes
     -----
-    With t0 and t3 on our clock (sent, reply here) and t1 and t2 on the remote one (arrived, reply
-    sent), ``offset = ((t1 - t0) + (t2 - t3)) / 2`` and the round trip is
-    ``(t3 - t0) - (t2 - t1)``; whatever the two ways took, the truth is at most half of the round
-    trip away (RFC 5905, section 8).
+    With t0 and t3 on the local clock (request sent, reply received) and t1 and t2 on the remote
+    one (request received, reply sent), ``offset = ((t1 - t0) + (t2 - t3)) / 2`` and the round
+    trip is ``(t3 - t0) - (t2 - t1)``; however it divides between the two directions, the error is
+    at most half of the round trip (RFC 5905, section 8).
 
-    Two samples whose error bars do not meet cannot both be right: one of the clocks was stepped,
-    and all older samples are dropped. A step smaller than the error bars cannot be seen.
+    Two samples whose error bounds do not overlap cannot both be right: one of the clocks was
+    stepped, and all older samples are dropped. Smaller steps cannot be detected.
     """
 
     def __init__(self) -> None:
         self.steps = 0
-        """Times that a clock was seen to have been stepped."""
+        """Detected steps of one of the clocks."""
         self._samples: deque[_Sample] = deque(maxlen=SAMPLES)
 
     def add(self, t0_ns: int, t1_ns: int, t2_ns: int, t3_ns: int) -> bool:
-        """Take one ping.
+        """Add one ping.
 
         Returns
         -------
         bool
-            False when its times contradict each other, and nothing was learnt.
+            False when its times contradict each other; the ping is ignored then.
         """
         round_trip_ns = (t3_ns - t0_ns) - (t2_ns - t1_ns)
-        # A clock that runs faster counts more between the same two moments.
+        # The faster clock counts more between the same two moments.
         drift_ns = (t3_ns - t0_ns) * DRIFT_PPM // 1_000_000 + 1
         if t3_ns < t0_ns or t2_ns < t1_ns or round_trip_ns < -drift_ns:
             return False
-        # Rounding towards the larger bar: half a nanosecond is the offset's own.
+        # Rounded up; the offset itself is rounded by half a nanosecond.
         error_ns = (max(0, round_trip_ns) + 1) // 2 + drift_ns + 1
         sample = _Sample(t3_ns, ((t1_ns - t0_ns) + (t2_ns - t3_ns)) // 2, error_ns)
         best = self.at(t3_ns)
@@ -75,7 +75,7 @@ class ClockOffset:
         return True
 
     def at(self, now_ns: int) -> Offset | None:
-        """Return remote clock minus ours as it is known at `now_ns` of ours; None when unknown."""
+        """Return remote minus local clock as known at `now_ns`, local time; None when unknown."""
         while self._samples and now_ns - self._samples[0].t_ns > WINDOW_NS:
             self._samples.popleft()
         if not self._samples:
@@ -84,5 +84,5 @@ class ClockOffset:
         return Offset(best.offset_ns, best.error_at(now_ns))
 
     def clear(self) -> None:
-        """Forget everything: another station answers now."""
+        """Drop all samples: another station answers now."""
         self._samples.clear()

@@ -1,4 +1,4 @@
-"""Ledger: counts every frame and every loss by its cause, so that none is unaccounted for."""
+"""Ledger: counts every frame, and every loss by its cause, so that none goes unaccounted."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ WAITING_FOR_KEYFRAME = "waiting_for_keyframe"
 WRONG_CHECKSUM = "wrong_checksum"
 REFUSED_PACKET = "refused_packet"
 SINK = "sink"
-# Frames that were under way when the user stopped the command.
+# Frames in progress when the user stopped the command.
 STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """A ledger at one moment: entered = passed + all lost + still under way."""
+    """A ledger at one moment: entered = passed + all lost + in progress."""
 
     entered: int
     passed: int
@@ -33,12 +33,12 @@ class Balance:
 
     @property
     def under_way(self) -> int:
-        """Frames that neither passed nor were lost yet; 0 once a stream has ended."""
+        """Frames in progress, neither passed nor lost; 0 once a stream has ended."""
         return self.entered - self.passed - sum(self.lost.values())
 
 
 class Ledger:
-    """Counters of one stage, shared by the threads that work on it."""
+    """Counters of one stage, shared by its threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,23 +47,23 @@ class Ledger:
         self._lost: Counter[str] = Counter()
 
     def enter(self, count: int = 1) -> None:
-        """Count frames that came in."""
+        """Count incoming frames."""
         with self._lock:
             self._entered += count
 
     def passed(self, count: int = 1) -> int:
-        """Count frames that went out; return how many have so far."""
+        """Count outgoing frames; return their total so far."""
         with self._lock:
             self._passed += count
             return self._passed
 
     def lose(self, cause: str, count: int = 1) -> None:
-        """Count frames that went no further."""
+        """Count lost frames."""
         if count:
             with self._lock:
                 self._lost[cause] += count
 
     def balance(self) -> Balance:
-        """Return all counters as of one moment."""
+        """Return all counters at one moment."""
         with self._lock:
             return Balance(self._entered, self._passed, dict(self._lost))

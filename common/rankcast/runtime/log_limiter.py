@@ -1,30 +1,52 @@
-"""LogLimiter: how often a peer may make this end write to its log."""
+"""LogLimiter: a bound on how often one kind of log line is written."""
 
 from __future__ import annotations
 
 import time
-from typing import Final
-
-BURST: Final = 20
-INTERVAL_S: Final = 1.0
+from collections.abc import Callable
 
 
 class LogLimiter:
-    """Twenty lines at once and one a second after, for all cameras of a connection together.
+    """Permits one log line per interval.
 
-    A hostile sender has 64 camera names to misbehave under: a line a second each would fill a disk.
+    Parameters
+    ----------
+    interval_s : float
+        Average time between two lines.
+    burst : int
+        Lines that may follow each other at once after a quiet time.
+    now_s : callable
+        Clock, replaceable in tests.
     """
 
-    def __init__(self) -> None:
-        self._lines = float(BURST)
-        self._asked = time.monotonic()
+    def __init__(
+        self,
+        interval_s: float = 1.0,
+        burst: int = 1,
+        *,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.suppressed = 0
+        """Lines withheld between the last permitted line and the one before it."""
+        self._interval_s = interval_s
+        self._burst = float(burst)
+        self._now_s = now_s
+        self._tokens = self._burst
+        self._refilled_s = now_s()
+        self._withheld = 0
 
-    def may_say(self) -> bool:
-        """Whether a line may be written now; it then counts as written."""
-        now = time.monotonic()
-        self._lines = min(float(BURST), self._lines + (now - self._asked) / INTERVAL_S)
-        self._asked = now
-        if self._lines < 1:
+    def may_log(self) -> bool:
+        """Return True when a line may be written now, and count it as written."""
+        now_s = self._now_s()
+        self._tokens += (now_s - self._refilled_s) / self._interval_s
+        self._tokens = min(self._burst, self._tokens)
+        self._refilled_s = now_s
+        if self._tokens < 1:
+            self._withheld += 1
             return False
-        self._lines -= 1
+        self._tokens -= 1
+        self.suppressed, self._withheld = self._withheld, 0
         return True
+
+    # Callers that have not been renamed yet.
+    may_say = may_log

@@ -1,18 +1,18 @@
-"""Mailbox: the bounded hand-over between two threads, which counts what it replaces."""
+"""Mailbox: a bounded queue between two threads that counts the items it replaces."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class MailboxClosed(Exception):  # noqa: N818 - the normal end of a hand-over, not an error
-    """The mailbox was closed and nothing is left in it."""
+    """The mailbox is closed and empty."""
 
 
 class Mailbox(Generic[T]):
@@ -21,10 +21,10 @@ class Mailbox(Generic[T]):
     Parameters
     ----------
     capacity : int
-        Number of items that may wait where `put` blocks.
+        Largest number of waiting items; only without `newest_wins`.
     newest_wins : bool
-        True: one item of each key waits, a newer one replaces it and `replaced` counts; so
-        several cameras can share a box without pushing each other out. False: `put` blocks.
+        True: one item per key waits; a newer one replaces it and is counted in `replaced`, so
+        that cameras that share a mailbox do not displace each other. False: `put` blocks.
     """
 
     def __init__(self, capacity: int = 1, *, newest_wins: bool) -> None:
@@ -36,7 +36,7 @@ class Mailbox(Generic[T]):
         self.replaced = 0
 
     def put(self, item: T, key: Hashable = None) -> bool:
-        """Hand over one item; False when the mailbox is closed and did not take it."""
+        """Add one item; return False when the mailbox is closed."""
         with self._changed:
             if self._newest_wins and not self._closed:
                 for index, (waiting, _) in enumerate(self._items):
@@ -53,7 +53,7 @@ class Mailbox(Generic[T]):
             return True
 
     def get(self, timeout_s: float | None = None) -> T | None:
-        """Take the item that waits longest; None when nothing came within `timeout_s`.
+        """Take the oldest item; None when none arrived within `timeout_s`.
 
         Raises
         ------
@@ -73,14 +73,24 @@ class Mailbox(Generic[T]):
             self._changed.notify_all()
             return item
 
+    def __iter__(self) -> Iterator[T]:
+        """Yield the items in turn until the mailbox is closed and empty."""
+        while True:
+            try:
+                item = self.get()
+            except MailboxClosed:
+                return
+            if item is not None:
+                yield item
+
     def close(self) -> None:
-        """Refuse further items; what waits can still be taken."""
+        """Refuse further items; waiting ones can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def discard(self) -> int:
-        """Close, drop what waits and return how many items that were."""
+        """Close, drop all waiting items and return their number."""
         with self._changed:
             self._closed = True
             dropped = len(self._items)

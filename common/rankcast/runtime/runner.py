@@ -1,8 +1,8 @@
-"""The command `rankcast`: its subcommands by entry point, and errors as one line."""
+"""The command `rankcast`: subcommands from entry points, errors as one line."""
 
 from __future__ import annotations
 
-import logging
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,10 +14,11 @@ import click
 from rankcast.atomic_file import os_reason
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.printable import printable
+from rankcast.runtime.logs import configure_logs
 
 GROUP = "rankcast.commands"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-# The order in `rankcast --help`: from the first thing a stranger tries on.
+# The order in `rankcast --help`: first what a newcomer tries first.
 _ORDER = (
     "demo",
     "send",
@@ -33,10 +34,10 @@ _ORDER = (
 
 
 class CommandGroup(click.Group):
-    """Loads a subcommand only when it is asked for, so that `receive` starts fast."""
+    """Loads a subcommand only when it runs, so that `receive` starts fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Names of all installed subcommands."""
+        """Return the names of all installed subcommands."""
         found = _entry_points()
         return [name for name in _ORDER if name in found] + sorted(found.keys() - set(_ORDER))
 
@@ -46,7 +47,7 @@ class CommandGroup(click.Group):
         if entry is None:
             return None
         command = entry.load()
-        assert isinstance(command, click.Command), f"{entry.value} is no command"
+        assert isinstance(command, click.Command), f"{entry.value} is not a command"
         return command
 
 
@@ -63,49 +64,68 @@ def rankcast() -> None:
 def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "rankcast") -> int:
     """Run a command and return its exit code; errors become one line on stderr.
 
-    0 done, 1 failed, 2 wrong usage or settings, 4 no stream.
+    Returns
+    -------
+    int
+        0 done, 1 failed, 2 wrong usage or settings, 4 no stream.
     """
     level = os.environ.get("RANKCAST_LOG_LEVEL", "INFO").upper()
     if level not in _LEVELS:
-        click.echo(f"{name}: RANKCAST_LOG_LEVEL={level!r:.40}, want {', '.join(_LEVELS)}", err=True)
+        _report(name, f"got RANKCAST_LOG_LEVEL={level!r:.40}, want one of {', '.join(_LEVELS)}")
         return SettingsError.exit_code
-    logging.basicConfig(
-        level=level,
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        datefmt="%H:%M:%S",
-        stream=sys.stderr,
-    )
+    configure_logs("text", level)
     try:
         result = command.main(args=argv, prog_name=name, standalone_mode=False)
-        # Here, where a full disk or a closed pipe can still be said and counted.
+        # Flushed here, where a full disk or a closed pipe can still be reported.
         sys.stdout.flush()
     except BrokenPipeError:
-        _give_stdout_up()
+        _discard_stdout()
         return 1
     except OSError as exc:
-        _give_stdout_up()
-        at = f"{printable(exc.filename)}: " if exc.filename else ""
-        click.echo(f"{name}: {at}{os_reason(exc)}", err=True)
-        return 1
-    except RankcastError as exc:
-        click.echo(f"{name}: {exc}", err=True)
-        return exc.exit_code
+        _discard_stdout()
+        return report_failure(name, exc)
     except click.ClickException as exc:
-        exc.show()
+        # With the usage above the error: several lines, which quote the arguments.
+        shown = io.StringIO()
+        exc.show(shown)
+        for line in shown.getvalue().splitlines():
+            click.echo(printable(line), err=True)
         return exc.exit_code
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo(f"{name}: interrupted", err=True)
+        _report(name, "interrupted")
         return 1
-    except MemoryError:
-        click.echo(f"{name}: not enough memory for pictures of this size", err=True)
-        return 1
+    except (RankcastError, ImportError, MemoryError) as exc:
+        return report_failure(name, exc)
     return result if isinstance(result, int) else 0
 
 
-def _give_stdout_up() -> None:
-    """Let the interpreter's own last flush succeed when standard output takes nothing more."""
+def report_failure(name: str, error: BaseException) -> int:
+    """Print one line that says why a command failed, and return its exit code."""
+    match error:
+        case RankcastError():
+            _report(name, error)
+            return error.exit_code
+        case OSError():
+            at = f"{error.filename}: " if error.filename is not None else ""
+            _report(name, f"{at}{os_reason(error)}")
+        case ImportError():
+            _report(name, f"{error.name or 'a library'} cannot be imported: {error}")
+        case MemoryError():
+            _report(name, "not enough memory for images of this size")
+        case _:
+            _report(name, f"{type(error).__name__}: {error}")
+    return 1
+
+
+def _report(name: str, error: object) -> None:
+    """Print one line about `error`; it may quote peers, files and arguments."""
+    click.echo(f"{name}: {printable(error)}", err=True)
+
+
+def _discard_stdout() -> None:
+    """Let the interpreter's own last flush succeed when standard output cannot be written."""
     try:
         sys.stdout.flush()
     except OSError:

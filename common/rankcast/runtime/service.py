@@ -1,4 +1,4 @@
-"""ServiceManager: what a service manager is told about this process, by the protocol of systemd.
+"""ServiceManager: notifies systemd, or a service manager that speaks its protocol.
 
 References
 ----------
@@ -18,6 +18,7 @@ from typing import Final
 
 from rankcast.errors import SettingsError
 from rankcast.printable import printable
+from rankcast.runtime.log_limiter import LogLimiter
 from rankcast.runtime.pulse import Pulse
 
 log = logging.getLogger(__name__)
@@ -25,36 +26,33 @@ log = logging.getLogger(__name__)
 START_S: Final = 300.0
 """Kernels may have to be compiled at the first start."""
 LEAST_WATCHDOG_S: Final = 4.0
-"""Half of it is the longest silence of a thread, and some poll once a second."""
-COMPLAINT_INTERVAL_S: Final = 1.0
+"""A thread may stall for half of it, and some threads poll once a second."""
 MAX_STATUS_CHARS: Final = 200
 
 
 class ServiceManager:
-    """Tells systemd, or what speaks like it, that this process is ready, well, and stopping.
+    """Notifies the service manager that this process is ready, alive, and stopping.
 
-    Where no ``NOTIFY_SOCKET`` is set nothing is told to anybody. With a watchdog
-    (``WATCHDOG_USEC``) a fatal signal, with which that ends a process, prints the stack of every
-    thread first.
+    Without ``NOTIFY_SOCKET`` every call does nothing. With a watchdog (``WATCHDOG_USEC``), the
+    fatal signal with which it ends a stalled process prints the stack of every thread first.
 
     Raises
     ------
     SettingsError
-        If the environment names a socket or an interval that cannot be used.
+        If the environment names an invalid socket or interval.
     """
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self._watchdog_s = 0.0
-        self._fed_s = self._complained_s = float("-inf")
-        self._lost = False
+        self._notified_s = float("-inf")
+        self._stalled_log = LogLimiter()
+        self._is_lost = False
         self._address = os.environ.get("NOTIFY_SOCKET", "")
         if not self._address:
             return
         if self._address[0] not in "/@" or not hasattr(socket, "AF_UNIX"):
-            raise SettingsError(
-                f"got NOTIFY_SOCKET {printable(self._address)!r:.60}, want a path or @NAME"
-            )
+            raise SettingsError(f"got NOTIFY_SOCKET {self._address!r:.60}, want a path or @NAME")
         self._watchdog_s = _watchdog_s()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -63,41 +61,43 @@ class ServiceManager:
 
     @property
     def watchdog_s(self) -> float:
-        """Seconds after which the manager ends a process that says nothing; 0 is never."""
+        """Seconds without a notification after which the manager ends the process; 0 is never."""
         return self._watchdog_s
 
     def starting(self) -> None:
         """Ask for the time that a first start may take."""
-        self._tell(f"EXTEND_TIMEOUT_USEC={START_S * 1e6:.0f}")
+        self._notify(f"EXTEND_TIMEOUT_USEC={START_S * 1e6:.0f}")
 
     def ready(self) -> None:
-        """Say that the start is over, and that all is well."""
-        self._tell("READY=1")
+        """Report that the start is complete."""
+        self._notify("READY=1")
 
-    def say(self, status: str) -> None:
-        """Say in a few words how it goes; `systemctl status` shows it."""
-        self._tell(f"STATUS={printable(status)[:MAX_STATUS_CHARS]}")
+    def show_status(self, status: str) -> None:
+        """Set the short text that `systemctl status` shows."""
+        self._notify(f"STATUS={printable(status)[:MAX_STATUS_CHARS]}")
 
     def stopping(self) -> None:
-        """Say that the end has begun; the watchdog waits no more."""
-        self._tell("STOPPING=1")
+        """Report that the process is shutting down, which ends the watchdog."""
+        self._notify("STOPPING=1")
 
-    def feed(self, pulses: Iterable[Pulse]) -> None:
-        """Feed the watchdog, unless a thread is silent for half of its interval.
+    def notify_watchdog(self, pulses: Iterable[Pulse]) -> None:
+        """Notify the watchdog, unless a thread has stalled for half of its interval.
 
-        To be called several times in each interval. Who feeds it from a timer hides what it is for.
+        Call it several times per interval, from the main loop: a timer would go on while the
+        main loop hangs.
         """
         now_s = time.monotonic()
-        if not self._watchdog_s or now_s - self._fed_s < self._watchdog_s / 4:
+        if not self._watchdog_s or now_s - self._notified_s < self._watchdog_s / 4:
             return
-        silent = [p for p in pulses if p.silent_s(now_s) > self._watchdog_s / 2]
-        if not silent:
-            self._fed_s = now_s
-            self._tell("WATCHDOG=1")
-        elif now_s - self._complained_s >= COMPLAINT_INTERVAL_S:
-            self._complained_s = now_s
-            told = ", ".join(f"{p.name} for {p.silent_s(now_s):.1f} s" for p in silent)
-            log.error("THREADS DO NOT MOVE (%s): the watchdog is not fed", told)
+        stalled = [p for p in pulses if p.silent_s(now_s) > self._watchdog_s / 2]
+        if not stalled:
+            self._notified_s = now_s
+            self._notify("WATCHDOG=1")
+        elif self._stalled_log.may_log():
+            stalls = ", ".join(
+                f"thread {p.name} has stalled for {p.silent_s(now_s):.1f} s" for p in stalled
+            )
+            log.error("%s: watchdog not notified", stalls)
 
     def close(self) -> None:
         """Release the socket; may be called twice."""
@@ -117,30 +117,30 @@ class ServiceManager:
         self.stopping()
         self.close()
 
-    def _tell(self, message: str) -> None:
+    def _notify(self, message: str) -> None:
         if self._socket is None:
             return
         address = self._address
         try:
-            # A leading @ is a name without a file: NUL in the system's own spelling.
+            # A leading @ stands for NUL: the name of an abstract socket.
             self._socket.sendto(
                 message.encode(), "\0" + address[1:] if address[0] == "@" else address
             )
-            self._lost = False
+            self._is_lost = False
         except OSError as exc:
-            # Its queue is full, or it restarts: what counts is said again soon.
-            if not self._lost:
-                log.warning("the service manager takes no message: %s", exc.strerror)
-            self._lost = True
+            # Its queue is full, or it is restarting; the next notification follows soon.
+            if not self._is_lost:
+                log.warning("cannot notify the service manager: %s", exc.strerror)
+            self._is_lost = True
 
 
 def _watchdog_s() -> float:
-    """Interval of the watchdog; 0 where there is none, or where it is another process's."""
+    """Return the interval of the watchdog; 0 without one, or if it watches another process."""
     text = os.environ.get("WATCHDOG_USEC", "")
     if not text or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0.0
     if not text.isascii() or not text.isdigit() or not 0 < int(text[:18]) < 10**15:
-        raise SettingsError(f"got WATCHDOG_USEC {printable(text)!r:.40}, want microseconds")
+        raise SettingsError(f"got WATCHDOG_USEC {text!r:.40}, want microseconds")
     interval_s = int(text) / 1e6
     if interval_s < LEAST_WATCHDOG_S:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a flag that the main loop looks at."""
+"""SIGINT and SIGTERM as a flag that the main loop checks."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from types import FrameType
 
 
 class StopFlag:
-    """True once a signal asked for the end.
+    """True once a signal asked the command to stop.
 
-    A plain attribute: a handler that took a lock could wait for the very code it interrupted.
+    A plain attribute: a handler that takes a lock could wait for the code that it interrupted.
     """
 
     def __init__(self) -> None:
         self.requested = False
 
 
-# What came before a command was ready to look at a flag of its own.
+# Signals before a command has a flag of its own.
 _held = StopFlag()
 
 
 def hold_signals() -> None:
     """Keep SIGINT and SIGTERM for the first `stop_flag`, while a command still loads.
 
-    The command then ends by its usual path: its modules are loaded, nothing is started, the
-    report is written. An exception in the middle of an import could be lost or leave half a
-    module behind.
+    The command then ends on its usual path: it loads its modules, starts nothing and writes its
+    report. An exception in the middle of an import could get lost, or leave a module half loaded.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _hold)
@@ -37,16 +36,16 @@ _interrupted = StopFlag()
 
 
 def note_interrupts() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt as ever, and note it: see `interrupted`."""
+    """Let Ctrl-C raise KeyboardInterrupt as usual, and record it: see `interrupted`."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _note)
 
 
 def interrupted() -> bool:
-    """True once `note_interrupts` saw one.
+    """Return True once `note_interrupts` recorded one.
 
-    While numba loads a kernel, the exception of a signal is lost in a callback from C, and another
-    one that nobody understands follows.
+    While numba loads a kernel, the KeyboardInterrupt gets lost in a callback from C, and an
+    unrelated exception follows.
     """
     return _interrupted.requested
 
@@ -73,7 +72,7 @@ def stop_flag() -> Iterator[StopFlag]:
         flag.requested = True
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    # After the change of handlers, so that none falls between them.
+    # After the handlers are installed, so that no signal gets lost in between.
     if _held.requested:
         flag.requested = True
     try:

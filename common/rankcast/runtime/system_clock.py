@@ -1,4 +1,4 @@
-"""How well the UTC clock of this machine is kept, as its operating system says."""
+"""Quality of the UTC clock of this machine, as its operating system reports it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _STA_UNSYNC: Final = 0x0040
 
 @dataclass(frozen=True, slots=True)
 class ClockQuality:
-    """Whether the UTC clock follows a reference, and how far off it may be."""
+    """Whether the UTC clock is synchronised, and the bound of its error."""
 
     synchronised: bool | None = None
-    """None where the system does not say."""
+    """None where the system does not report it."""
     error_ms: float | None = None
-    """Largest error that the keeper of the clock vouches for; None where it is not kept."""
+    """Bound of the error; None where the clock is not synchronised."""
 
 
 class _Timex(ctypes.Structure):
-    """``struct timex`` of Linux, <sys/timex.h>: the same on every architecture by its C types."""
+    """``struct timex`` of Linux, <sys/timex.h>; its C types are the same on every architecture."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -45,18 +45,18 @@ class _Timex(ctypes.Structure):
         ("errcnt", ctypes.c_long),
         ("stbcnt", ctypes.c_long),
         ("tai", ctypes.c_int),
-        # The kernel may grow the structure by what is spare in it.
+        # Room in which the kernel may add fields.
         ("spare", ctypes.c_int * 27),
     )
 
 
 def clock_quality() -> ClockQuality:
-    """Ask the operating system; unknown everywhere but on Linux.
+    """Ask the operating system; unknown except on Linux.
 
     Notes
     -----
-    ``ntp_adjtime`` with no modes only reads. It answers for whatever keeps the clock: chrony,
-    ntpd, systemd-timesyncd or a PTP daemon.
+    ``ntp_adjtime`` without modes only reads. It covers chrony, ntpd, systemd-timesyncd and PTP
+    daemons alike.
     """
     if not sys.platform.startswith("linux"):
         return ClockQuality()

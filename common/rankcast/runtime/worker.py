@@ -9,7 +9,7 @@ from rankcast.errors import WorkerError
 
 
 def join_all(workers: Iterable[Worker], timeout_s: float) -> None:
-    """Wait for every worker, each at most `timeout_s`, and raise what the first one died of."""
+    """Join all workers, each for at most `timeout_s`; raise the first failure."""
     failure: BaseException | None = None
     for worker in workers:
         try:
@@ -30,7 +30,7 @@ class Worker:
     target : callable
         Returns when its work is done or its owner asked it to stop.
     on_end : callable, optional
-        Called in the thread after `target` ended, however it ended: wakes the owner.
+        Called in the thread after `target` ended, however it ended, to wake the owner.
     """
 
     def __init__(

@@ -1,20 +1,22 @@
 """Settings: defaults, TOML files, environment variables and `--set`, validated."""
 
-from rankcast.settings.schema import (
-    CodecTable,
+from rankcast.settings.layers import (
     Layer,
-    Table,
     command_layers,
     option_layers,
     parse_set,
     set_layers,
-    to_toml,
-    validate,
 )
+from rankcast.settings.log_table import LogTable
+from rankcast.settings.paths import OptionalPath, SettingsPath
+from rankcast.settings.schema import CodecTable, Table, to_toml, validate
 
 __all__ = [
     "CodecTable",
     "Layer",
+    "LogTable",
+    "OptionalPath",
+    "SettingsPath",
     "Table",
     "command_layers",
     "option_layers",

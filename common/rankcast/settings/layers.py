@@ -5,21 +5,30 @@ Precedence: defaults < file < environment < options of the command < ``--set``.
 
 from __future__ import annotations
 
+import codecs
 import logging
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rankcast.errors import SettingsError
-from rankcast.printable import printable
 
 log = logging.getLogger(__name__)
 
-_PREFIXES = ("RANKCAST_SEND__", "RANKCAST_RECEIVE__")
-_VARIABLES = ("RANKCAST_CACHE_DIR", "RANKCAST_LOG_LEVEL", "RANKCAST_TEST_DATA")
+MAX_FILE_BYTES: Final = 1 << 20
+"""A settings file has a few kilobytes; a larger file was named by mistake."""
+MAX_DEPTH: Final = 8
+"""Parts of a dotted key; ``camera.codec.svd-patch.bitrate`` has four."""
+_PREFIXES: Final = ("RANKCAST_SEND__", "RANKCAST_RECEIVE__")
+_VARIABLES: Final = ("RANKCAST_CACHE_DIR", "RANKCAST_LOG_LEVEL", "RANKCAST_TEST_DATA")
+_OTHER_ENCODINGS: Final = {
+    # UTF-32 first: its mark for little-endian text begins with that of UTF-16.
+    codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +36,20 @@ class Layer:
     """Settings of one origin, as nested tables."""
 
     origin: str
+    """File, variable or option, as errors name it."""
     values: Mapping[str, Any]
     text: str | None = None
-    """The one value as it was written, where what it is follows from the setting: a folder
-    named 123 is text."""
+    """The single value as it was typed: a text setting keeps it, so that a folder may be named
+    123."""
     group: str = ""
-    """Layers of one group have no order between them; each layer is its own otherwise."""
+    """Layers of one group have no order among themselves."""
 
 
 def parse_set(text: str) -> tuple[str, Any]:
     """Split ``a.b=c`` into the dotted key and its value.
 
-    The value is TOML; what is no TOML is a bare string, so that ``codec.engine=exact``
-    needs no quotes.
+    The value is TOML; anything else is taken as a bare string, so that ``codec.engine=exact`` needs
+    no quotes.
 
     Raises
     ------
@@ -53,9 +63,14 @@ def parse_set(text: str) -> tuple[str, Any]:
 def _split_set(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     key = key.strip()
-    if not equals or not key or not all(part for part in key.split(".")):
-        raise SettingsError(f"got --set {text!r}, want table.key=value, as in codec.rank=0.1")
+    if not equals or not _is_key(key):
+        raise SettingsError(f"got --set {text!r:.80}, want table.key=value, as in codec.rank=0.1")
     return key, value.strip()
+
+
+def _is_key(dotted: str) -> bool:
+    parts = dotted.split(".")
+    return all(parts) and len(parts) <= MAX_DEPTH
 
 
 def _toml_value(text: str) -> Any:
@@ -63,7 +78,7 @@ def _toml_value(text: str) -> Any:
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # also a number of thousands of digits, brackets likewise
         return text
 
 
@@ -73,14 +88,36 @@ def file_layer(path: Path) -> Layer:
     Raises
     ------
     SettingsError
-        If it cannot be read or is no TOML.
+        If it cannot be read, or is not TOML in UTF-8.
     """
     try:
-        return Layer(str(path), tomllib.loads(path.read_text(encoding="utf-8")))
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
     except OSError as exc:
-        raise SettingsError(f"{path}: cannot be read: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"{path}: is no TOML: {exc}") from exc
+        raise SettingsError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
+    if len(data) > MAX_FILE_BYTES:
+        raise SettingsError(f"{path}: a settings file has at most {MAX_FILE_BYTES:,} bytes")
+    for mark, encoding in _OTHER_ENCODINGS.items():
+        if data.startswith(mark):
+            raise SettingsError(f"{path}: the file is in {encoding}, want UTF-8: save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")  # editors on Windows begin UTF-8 with a byte-order mark
+        if "\0" in text:
+            raise SettingsError(
+                f"{path}: the file contains NUL characters, want text in UTF-8 "
+                "(UTF-16 without a byte-order mark looks like this)"
+            )
+        return Layer(str(path), tomllib.loads(text))
+    except UnicodeDecodeError as exc:
+        line = data.count(b"\n", 0, exc.start) + 1
+        raise SettingsError(
+            f"{path}: line {line} has a byte that is not UTF-8 (0x{data[exc.start]:02x}): "
+            "save the file as UTF-8"
+        ) from exc
+    except RecursionError:
+        raise SettingsError(f"{path}: values are nested too deeply") from None
+    except ValueError as exc:
+        raise SettingsError(f"{path}: not valid TOML: {exc}") from exc
 
 
 def environment_layer(prefix: str, environment: Mapping[str, str]) -> list[Layer]:
@@ -90,19 +127,40 @@ def environment_layer(prefix: str, environment: Mapping[str, str]) -> list[Layer
     ----------
     prefix : str
         ``RANKCAST_SEND__`` or ``RANKCAST_RECEIVE__``.
+    environment : mapping
+
+    Raises
+    ------
+    SettingsError
+        If a name has no table or key, or a value is not text.
     """
     layers = []
     for name in sorted(environment):
-        if name.startswith(prefix):
-            dotted = name[len(prefix) :].lower().replace("__", ".")
-            text = environment[name]
-            values = _nested(dotted, _toml_value(text))
-            layers.append(Layer(name, values, text, "environment"))
+        if not name.startswith(prefix):
+            continue
+        dotted = name[len(prefix) :].lower().replace("__", ".")
+        if not _is_key(dotted):
+            raise SettingsError(f"got the environment variable {name}, want {prefix}TABLE__KEY")
+        text = environment[name]
+        if not _is_unicode(text):
+            raise SettingsError(
+                f"the environment variable {name} has a byte that is not valid text: set it again"
+            )
+        layers.append(Layer(name, _nested(dotted, _toml_value(text)), text, "environment"))
     return layers
 
 
+def _is_unicode(text: str) -> bool:
+    # Bytes that the locale cannot decode arrive as lone surrogates (PEP 383).
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def set_layers(sets: Iterable[str]) -> list[Layer]:
-    """One layer for each ``--set``, in their order."""
+    """Return one layer for each ``--set``, in order."""
     layers = []
     for text in sets:
         key, value = _split_set(text)
@@ -111,12 +169,22 @@ def set_layers(sets: Iterable[str]) -> list[Layer]:
 
 
 def option_layers(options: Mapping[str, tuple[str, Any]]) -> list[Layer]:
-    """One layer for each command-line option that was given: its name -> (dotted key, value)."""
+    """Return one layer for each option that was given: its name -> (dotted key, value)."""
     return [
-        Layer(name, _nested(key, value))
+        Layer(name, _nested(key, _plain(value)))
         for name, (key, value) in options.items()
         if value is not None
     ]
+
+
+def _plain(value: Any) -> Any:
+    """Turn paths, which were expanded already, into text that expands to itself."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, Path):
+        return value
+    text = str(value)
+    return f"./{text}" if text.startswith("~") else text
 
 
 def command_layers(
@@ -125,7 +193,7 @@ def command_layers(
     options: Mapping[str, tuple[str, Any]],
     sets: Iterable[str],
 ) -> list[Layer]:
-    """Everything that may change the settings of a command, the strongest last."""
+    """Return every layer that may change the settings of a command, the strongest last."""
     _warn_of_unknown(os.environ)
     return [
         *([] if config_file is None else [file_layer(config_file)]),
@@ -136,13 +204,10 @@ def command_layers(
 
 
 def _warn_of_unknown(environment: Mapping[str, str]) -> None:
+    known = ", ".join((*(f"{prefix}TABLE__KEY" for prefix in _PREFIXES), *_VARIABLES))
     for name in sorted(environment):
         if name.startswith("RANKCAST_") and not (name.startswith(_PREFIXES) or name in _VARIABLES):
-            log.warning(
-                "the environment variable %s is unknown and has no effect; known are %s",
-                printable(name), ", ".join((*(f"{prefix}TABLE__KEY" for prefix in _PREFIXES),
-                                            *_VARIABLES)),
-            )  # fmt: skip
+            log.warning("unknown environment variable %s has no effect; known: %s", name, known)
 
 
 def _nested(dotted: str, value: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Settings: layers of tables to one validated, frozen model, and back to TOML.
+"""Settings: from layers of tables to one validated, frozen model, and back to TOML.
 
-Whatever is wrong is said with its origin: file, table, key, value and what is allowed.
+Errors name the origin, table, key and value, and what is allowed.
 """
 
 from __future__ import annotations
@@ -14,30 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.encoder import OptionError, check_options, replace_options
 from rankcast.errors import SettingsError
-from rankcast.settings.layers import (
-    Layer,
-    command_layers,
-    environment_layer,
-    file_layer,
-    option_layers,
-    parse_set,
-    set_layers,
-)
+from rankcast.settings.layers import MAX_DEPTH, Layer
 from rankcast.validation_text import reason_of
-
-__all__ = [
-    "CodecTable",
-    "Layer",
-    "Table",
-    "command_layers",
-    "environment_layer",
-    "file_layer",
-    "option_layers",
-    "parse_set",
-    "set_layers",
-    "to_toml",
-    "validate",
-]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -49,7 +27,7 @@ class Table(BaseModel):
 
 
 class _WrongKeyError(ValueError):
-    """A mistake at a key below the table whose validator found it."""
+    """A wrong value at a key below the table whose validator found it."""
 
     def __init__(self, path: tuple[str, ...], reason: str) -> None:
         super().__init__(reason)
@@ -57,11 +35,12 @@ class _WrongKeyError(ValueError):
 
 
 class CodecTable(BaseModel):
-    """``[codec]``: a name, its options, and one sub-table for each codec to switch between.
+    """``[codec]``: the name of the codec and its options.
 
-    ``[codec.svd]`` and its like count only while that codec is the named one, so that a
-    file can hold the options of all and switch in one line; options directly in ``[codec]``
-    (as ``--set codec.rank=0.2`` puts them) win, also over options that they exclude.
+    A sub-table such as ``[codec.svd]`` applies only while ``name`` is ``svd``, so that a file can
+    hold options of several codecs and switch between them in one line. Options directly in
+    ``[codec]``, where ``--set codec.rank=0.2`` puts them, override those of the sub-table,
+    including options that they exclude.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
@@ -70,7 +49,7 @@ class CodecTable(BaseModel):
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """Options of the named codec."""
+        """Options given for the named codec."""
         extra = self.model_extra or {}
         own = {key: value for key, value in extra.items() if not isinstance(value, dict)}
         table = extra.get(self.name)
@@ -78,7 +57,7 @@ class CodecTable(BaseModel):
 
     @property
     def effective(self) -> dict[str, Any]:
-        """Every option of the named codec that counts, defaults included."""
+        """Every option of the named codec in effect, defaults included."""
         return check_options(self.name, self.chosen).effective()
 
     @model_validator(mode="after")
@@ -86,7 +65,7 @@ class CodecTable(BaseModel):
         extra = self.model_extra or {}
         if self.name not in CODECS_BY_NAME:
             self._check(("name",), self.name, {})
-        # Tables first: what is wrong there is named there, also when the codec is the chosen one.
+        # Tables first, so that an error in the table of the named codec points into that table.
         for key, value in extra.items():
             if isinstance(value, dict):
                 self._check((key,), key, value)
@@ -96,19 +75,19 @@ class CodecTable(BaseModel):
     def _check(self, path: tuple[str, ...], codec: str, options: Mapping[str, Any]) -> None:
         try:
             check_options(codec, options)
-        except OptionError as exc:  # pydantic collects ValueErrors only
+        except OptionError as exc:  # pydantic collects only ValueErrors
             raise _WrongKeyError((*path, exc.option) if exc.option else path, exc.reason) from exc
         except SettingsError as exc:
             raise _WrongKeyError(path, str(exc)) from exc
 
 
 def validate(model: type[M], layers: Iterable[Layer]) -> M:
-    """Merge `layers`, later ones winning, and validate the result.
+    """Merge `layers`, of which later ones override earlier ones, and validate the result.
 
     Raises
     ------
     SettingsError
-        Naming origin, table, key, value and what is allowed.
+        It names origin, table, key and value, and what is allowed.
     """
     merged: dict[str, Any] = {}
     origins: dict[tuple[str, ...], Layer] = {}
@@ -136,6 +115,8 @@ def _merge(
 ) -> None:
     for key, value in values.items():
         here = (*path, key)
+        if len(here) > MAX_DEPTH:
+            raise SettingsError(f"{layer.origin}: tables are nested more than {MAX_DEPTH} deep")
         origins[here] = layer
         if isinstance(value, dict):
             if not isinstance(into.get(key), dict):
@@ -157,28 +138,28 @@ def _make_way(
     merged: dict[str, Any],
     origins: Mapping[tuple[str, ...], Layer],
 ) -> None:
-    """Take out of the codec table what the options of a later layer replace."""
-    came, into = layer.values.get(key), merged.get(key)
-    if not isinstance(came, dict) or not isinstance(into, dict):
+    """Remove from the codec table the options that those of a later layer replace."""
+    new, into = layer.values.get(key), merged.get(key)
+    if not isinstance(new, dict) or not isinstance(into, dict):
         return
 
     def drop(table: dict[str, Any], path: tuple[str, ...], names: Iterable[str]) -> None:
         for name in names:
-            # Two rules from one place are a mistake that its author must hear of.
+            # Two options from one place that exclude each other are an error to report.
             if name in table and not _together(layer, origins[(*path, name)]):
                 del table[name]
 
     name = _codec_name(model, layers, key)
-    direct = {option for option, value in came.items() if not isinstance(value, dict)}
+    direct = {option for option, value in new.items() if not isinstance(value, dict)}
     drop(into, (key,), _excluded(name, direct) - direct)
-    for codec, options in came.items():
+    for codec, options in new.items():
         if not isinstance(options, dict):
             continue
         given = set(options)
         if isinstance(into.get(codec), dict):
             drop(into[codec], (key, codec), _excluded(codec, given) - given)
         if codec == name:
-            # Options directly in the table win, but only over the layers up to their own.
+            # Options directly in [codec] override sub-tables only up to their own layer.
             drop(into, (key,), (_excluded(codec, given) | given) - direct - {"name"})
 
 
@@ -193,7 +174,7 @@ def _codec_name(model: type[BaseModel], layers: Iterable[Layer], key: str) -> st
 
 
 def _excluded(codec: str, names: set[str]) -> set[str]:
-    """Members of every group of options that one of `names` belongs to."""
+    """All members of the groups of exclusive options that `names` belong to."""
     known = CODECS_BY_NAME.get(codec)
     groups = () if known is None else known.options.exclusive
     return {member for group in groups if names & set(group) for member in group}
@@ -214,7 +195,7 @@ def _explain(
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, _WrongKeyError):
         path += cause.path
-    # Union members and the like append their own parts: keep what exists in the input.
+    # pydantic appends parts of its own, such as union members: keep those of the input.
     value: Any = merged
     known: list[str] = []
     for part in path:
@@ -251,9 +232,9 @@ def _table_model(model: type[BaseModel], path: Iterable[str]) -> type[BaseModel]
 
 
 def to_toml(settings: BaseModel) -> str:
-    """Write settings as TOML text that can be read back, for ``--check``.
+    """Write settings as TOML that can be read back, for ``--check``.
 
-    Of the codecs only the named one is written, with every option that counts.
+    Of the codecs only the named one is written, with every option in effect.
     """
     values = settings.model_dump()
     for key in type(settings).model_fields:
@@ -282,5 +263,5 @@ def _toml_text(value: Any) -> str:
         return repr(value)
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml_text(item) for item in value) + "]"
-    # A basic string of TOML escapes as JSON does, and DEL besides (TOML 1.0, "String").
+    # A basic string of TOML uses the escapes of JSON, and escapes DEL too (TOML 1.0, "String").
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

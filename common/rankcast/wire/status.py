@@ -23,6 +23,7 @@ _ALWAYS: Final = frozenset(
 MAX_MS: Final = 1e9
 """Twelve days: latencies and clock errors above it are rejected."""
 MAX_FPS: Final = 1e9
+MAX_INTERVAL_S: Final = 1e9
 MAX_TEXT_CHARS: Final = 1000
 """At most 4 bytes each in UTF-8, within the 4096 bytes that a reader accepts for one text."""
 
@@ -59,6 +60,8 @@ class Status:
     """State of the authorised keys; empty without keys."""
     fidelity: Mapping[str, Scalar] = field(default_factory=dict)
     """Rank, energy and error of the packets of the latest status interval that had any."""
+    frame_interval_s: float = 0.0
+    """Time from one frame of the source to the next, as announced or measured; 0 is unknown."""
 
     def as_map(self) -> dict[str, Any]:
         """Return the body of the message, with the keys that docs/wire.md lists."""
@@ -82,6 +85,7 @@ class Status:
             },
             "keys": _packable_scalars(self.keys),
             "fidelity": _packable_scalars(self.fidelity),
+            "frame_interval_s": float(self.frame_interval_s),
         }
 
 
@@ -138,6 +142,11 @@ def status_of(body: Mapping[str, Any]) -> Status:
     fps = body.get("fps", 0.0)
     if type(fps) is not float or not 0 <= fps <= MAX_FPS:
         raise WireError(f"fps is {fps!r:.40}, want a number from 0 to {MAX_FPS:g}")
+    interval_s = body.get("frame_interval_s", 0.0)
+    if type(interval_s) is not float or not 0 <= interval_s <= MAX_INTERVAL_S:
+        raise WireError(
+            f"frame_interval_s is {interval_s!r:.40}, want 0 to {MAX_INTERVAL_S:g} seconds"
+        )
     clock = required_map(body.get("clock", {}), "clock")
     synchronised = clock.get("synchronised")
     if synchronised is not None and type(synchronised) is not bool:
@@ -166,6 +175,7 @@ def status_of(body: Mapping[str, Any]) -> Status:
         ),
         keys=_scalars(body.get("keys", {}), "keys"),
         fidelity=_scalars(body.get("fidelity", {}), "fidelity"),
+        frame_interval_s=interval_s,
     )
 
 

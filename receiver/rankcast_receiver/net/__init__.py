@@ -1,9 +1,12 @@
-"""The connection from a receiver to one sender."""
+"""The connections from a receiver to its senders, and the thread that drains them."""
 
-from rankcast_receiver.net.connection import Connection
+from rankcast_receiver.net.connection import Connection, ConnectionOptions
 from rankcast_receiver.net.endpoints import check_endpoints
+from rankcast_receiver.net.receive_thread import ReceiveThread
 
 __all__ = [
     "Connection",
+    "ConnectionOptions",
+    "ReceiveThread",
     "check_endpoints",
 ]

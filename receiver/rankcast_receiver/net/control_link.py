@@ -1,4 +1,4 @@
-"""ControlLink: what a receiver asks of a sender beside the frames, without ever waiting."""
+"""ControlLink: pings, requests and reports to one sender, without ever waiting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import zmq
 
-from rankcast.errors import SettingsError, WireError
+from rankcast.errors import SettingsError, TransportError, WireError
 from rankcast.net import ControlClient, CurveClient
 from rankcast.wire import MAX_MS, Limits, Reply, check_name, uint
 from rankcast_receiver.stream import CameraStream, SenderClock
@@ -22,24 +22,24 @@ log = logging.getLogger(__name__)
 PING_INTERVAL_S: Final = 1.0
 QUICK_PINGS: Final = 5
 QUICK_PING_INTERVAL_S: Final = 0.1
-"""The first latency shall not wait for a second, nor rest on one ping."""
+"""The first latency must not take a second, nor depend on a single ping."""
 REPORT_INTERVAL_S: Final = 1.0
 KEYFRAME_INTERVAL_S: Final = 0.2
 OVERLOADED_INTERVAL_S: Final = 2.0
-"""Each key frame costs every viewer, and one that cannot keep up would want them all the time."""
+"""Each key frame costs every viewer, and one that cannot keep up would request them constantly."""
 REFUSED_FIRST_S: Final = 2.0
 REFUSED_MAX_S: Final = 60.0
-"""What was refused is likely to be refused again, whoever pays for it: the pauses double."""
+"""What was refused once is likely to be refused again, at every viewer's cost: pauses double."""
 MAX_COUNT: Final = 2**53
-"""Sequences are the sender's word: what is reported of them stays a number that everybody holds."""
+"""Sequence numbers come from the sender: what is reported of them must fit a double."""
 CAMERAS_INTERVAL_S: Final = 2.0
 SILENCE_S: Final = 5.0
-"""What was asked and not answered for that long: libzmq may have given the connection up."""
+"""If a request is not answered for that long, libzmq may have given up the connection."""
 REBUILD_MAX_S: Final = 30.0
 MAX_OPEN: Final = 64
-"""Requests whose replies are waited for; the oldest is forgotten."""
+"""Requests that wait for a reply; beyond that the oldest is forgotten."""
 _NO_PACKETS: Final = Limits(max_packet_bytes=0)
-"""Nothing that a viewer asks for is answered with a picture."""
+"""No request of a viewer is answered with a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class _Asked:
 
     at_s: float
     refused_s: float = 0.0
-    """The pause before it, where what came was refused; else 0."""
+    """The pause before it, if the stream was refused; else 0."""
     frame_s: float | None = None
-    """When the last picture before it was handed out."""
+    """When the last frame before it was handed out."""
 
 
 _NEVER: Final = _Asked(float("-inf"))
@@ -65,7 +65,7 @@ class ControlLink:
     endpoint : str
         Address of the control channel.
     clock : SenderClock
-        Takes the pings.
+        Takes the results of the pings.
     curve : CurveClient, optional
         Keys; the same as for the frames.
     """
@@ -81,7 +81,7 @@ class ControlLink:
     ) -> None:
         self.endpoint = endpoint
         self.cameras: tuple[str, ...] | None = None
-        """Names of the sender's cameras, once asked for; None when unknown."""
+        """The cameras that the sender lists; None while unknown."""
         self._context = context
         self._clock = clock
         self._curve = curve
@@ -93,9 +93,9 @@ class ControlLink:
         self._next_cameras_s = now_s()
         self._keyframes: dict[str, _Asked] = {}
         self._unanswered_s: float | None = None
-        self._patience_s = SILENCE_S
+        self._silence_limit_s = SILENCE_S
         self.answered = False
-        """True once anything answered here."""
+        """True once anything answered at this address."""
         self._opened_s = now_s()
         self._client = self._open()
 
@@ -110,11 +110,11 @@ class ControlLink:
         return self._client.socket
 
     def read(self) -> None:
-        """Take in the replies that have come."""
+        """Process the replies that have arrived."""
         for reply in self._client.replies():
             self.answered = True
             self._unanswered_s = None
-            self._patience_s = SILENCE_S
+            self._silence_limit_s = SILENCE_S
             t0 = self._pings.pop(reply.id, None)
             if t0 is not None:
                 self._take_ping(t0, reply)
@@ -128,8 +128,10 @@ class ControlLink:
     def tick(self) -> bool:
         """Send the pings that are due; True when the socket was replaced."""
         now = self._now_s()
-        if self._unanswered_s is not None and now - self._unanswered_s > self._patience_s:
-            self._patience_s = min(REBUILD_MAX_S, self._patience_s * random.uniform(1.5, 2.0))
+        if self._unanswered_s is not None and now - self._unanswered_s > self._silence_limit_s:
+            self._silence_limit_s = min(
+                REBUILD_MAX_S, self._silence_limit_s * random.uniform(1.5, 2.0)
+            )
             self._client.close()
             self._client = self._open()
             self.restart()
@@ -146,7 +148,7 @@ class ControlLink:
         return False
 
     def restart(self) -> None:
-        """Begin anew with quick pings: the sender, or the way to it, is another one."""
+        """Start over with quick pings: the sender, or the route to it, has changed."""
         self._pings.clear()
         self._asked.clear()
         self._sent_pings = 0
@@ -156,10 +158,10 @@ class ControlLink:
         self.cameras = None
 
     def ask_keyframe(self, camera: str, stream: CameraStream) -> None:
-        """Ask for a key frame of `camera`, at most five times a second.
+        """Request a key frame of `camera`, at most five times a second.
 
-        Where they are missing because this receiver is too slow, once in two seconds; where they
-        came and were refused, after pauses of 2, 4, 8 ... 60 s, until a picture was decoded.
+        A receiver that is too slow asks at most every two seconds. One that refuses the stream
+        waits 2, 4, 8 ... 60 s between requests, until it has decoded a picture.
         """
         now = self._now_s()
         asked, refused_s = self._keyframes.get(camera, _NEVER), 0.0
@@ -171,20 +173,20 @@ class ControlLink:
             return
         args: dict[str, Any] = {"stream": stream.stream_id}
         if stream.newest_sequence is not None:
-            # A key frame up to here was lost on its way, if there was one: only a later one helps.
+            # A key frame up to here, if there was one, was lost in transit: only a later one helps.
             args["sequence"] = stream.newest_sequence
         if self._ask("keyframe", camera, args):
             self._keyframes[camera] = _Asked(now, refused_s, stream.frame_s)
             stream.keyframe_requests += 1
 
     def ask_cameras(self) -> None:
-        """Ask which cameras the sender has, now and then; `cameras` holds what it said."""
+        """Ask from time to time which cameras the sender has; `cameras` holds the answer."""
         now = self._now_s()
         if now >= self._next_cameras_s and self._ask("status", "", {}):
             self._next_cameras_s = now + CAMERAS_INTERVAL_S
 
     def report_due(self) -> bool:
-        """True once a second."""
+        """Return True once a second."""
         now = self._now_s()
         if now < self._next_report_s:
             return False
@@ -192,13 +194,13 @@ class ControlLink:
         return True
 
     def report(self, camera: str, stream: CameraStream) -> None:
-        """Tell the sender how `camera` fares here: totals, and the latency of the last second."""
+        """Report the totals of `camera` at this receiver, and the latency of the last second."""
         balance = stream.ledger.balance()
         args: dict[str, Any] = {
             "delivered": min(balance.passed, MAX_COUNT),
             "lost": min(sum(balance.lost.values()), MAX_COUNT),
         }
-        delays = stream.take_delays()
+        delays = stream.delays.take()
         if delays:
             ordered = sorted(delay.latency_ms for delay in delays)
             p99_ms = ordered[math.ceil(0.99 * len(ordered)) - 1]
@@ -211,9 +213,12 @@ class ControlLink:
         self._client.close()
 
     def _open(self) -> ControlClient:
-        return ControlClient(
-            self.endpoint, limits=_NO_PACKETS, context=self._context, curve=self._curve
-        )
+        try:
+            return ControlClient(
+                self.endpoint, limits=_NO_PACKETS, context=self._context, curve=self._curve
+            )
+        except zmq.ZMQError as exc:
+            raise TransportError(f"cannot connect to {self.endpoint}: {exc.strerror}") from exc
 
     def _ask(self, op: str, camera: str, args: dict[str, Any]) -> bool:
         request = self._client.send(op, camera, args)

@@ -17,7 +17,7 @@ def check_endpoints(endpoints: Sequence[str]) -> list[str]:
     Raises
     ------
     SettingsError
-        If one is wrong or comes twice, or there are none or too many.
+        If one is invalid or given twice, or there are none or too many.
     """
     if not 1 <= len(endpoints) <= MAX_SENDERS:
         raise SettingsError(f"got {len(endpoints)} senders, want 1 to {MAX_SENDERS}")

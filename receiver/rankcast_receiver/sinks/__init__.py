@@ -1,10 +1,11 @@
-"""Sinks: where decoded frames go."""
+"""Sinks: where decoded frames or packets go."""
 
-from rankcast_receiver.sinks.sink import Sink
-from rankcast_receiver.sinks.sink_runner import Arrival, SinkRunner
+from rankcast_receiver.sinks.sink import PacketSink, Sink, Wants
+from rankcast_receiver.sinks.sink_runner import SinkRunner
 
 __all__ = [
-    "Arrival",
+    "PacketSink",
     "Sink",
     "SinkRunner",
+    "Wants",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rankcast.frame import Frame
 
 
@@ -9,6 +11,7 @@ class CountSink:
     """Counts frames and the bytes of their packets."""
 
     name = "count"
+    wants: Final = "frames"
 
     def __init__(self) -> None:
         self.frames = 0

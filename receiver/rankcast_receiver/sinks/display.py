@@ -67,6 +67,7 @@ class DisplaySink:
     """
 
     name = "display"
+    wants: Final = "frames"
 
     def __init__(
         self,

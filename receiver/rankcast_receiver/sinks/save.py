@@ -78,6 +78,7 @@ class SaveSink:
     """
 
     name = "save"
+    wants: Final = "frames"
 
     def __init__(self, options: SaveOptions) -> None:
         self.options = options

@@ -1,4 +1,4 @@
-"""SinkRunner: one sink with its box and its ledger."""
+"""SinkRunner: delivers to one sink, with a bounded queue and a ledger of its own."""
 
 from __future__ import annotations
 
@@ -6,100 +6,146 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final, cast
 
 from rankcast.errors import SinkError
 from rankcast.frame import Frame
 from rankcast.numerics import Histogram
-from rankcast.runtime import SINK, SKIPPED_AS_OLD, STOPPED, Ledger, Mailbox, MailboxClosed, Pulse
-from rankcast_receiver.sinks.sink import Sink
+from rankcast.runtime import (
+    SINK,
+    SKIPPED_AS_OLD,
+    STOPPED,
+    Ledger,
+    LogLimiter,
+    Mailbox,
+    MailboxClosed,
+    Pulse,
+)
+from rankcast_receiver.sinks.sink import PacketSink, Sink, Wants
+from rankcast_receiver.stream import CameraPacket, Decoded
 
 log = logging.getLogger(__name__)
 
-KEEP_FRAMES = 8
-"""Decoded frames that may wait for a slow sink; packets wait in libzmq, where they are small."""
-IDLE_S = 0.05
-COMPLAINT_INTERVAL_S = 1.0
+KEEP_ITEMS: Final = 8
+"""Where every frame counts: decoded frames that wait for a slow sink. Packets wait in libzmq, where
+they are small."""
+LIVE_PACKETS: Final = 256
+"""In live mode: packets that wait for a slow sink. They depend on each other, so that the newest
+one alone would be useless."""
+IDLE_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """A frame and when it was decoded, monotonic ns."""
+class _Item:
+    """A frame or a packet, and when it was handed over."""
 
-    frame: Frame
-    t_decoded_ns: int
+    content: Frame | CameraPacket
+    t_put_ns: int
+    """Monotonic: a frame was decoded then."""
 
 
 class SinkRunner:
-    """Brings frames to one sink, in the thread that calls `run`.
+    """Delivers frames or packets to one sink, in the thread that calls `run`.
 
     Parameters
     ----------
+    name : str
+        Name of the sink.
     open_sink : callable
         Opens the sink, in that thread.
     live : bool
-        True: one frame a camera waits and a newer one replaces it. False: `put` blocks.
+        True: one frame of each camera waits and a newer one replaces it; of packets a longer queue
+        waits, which drops its oldest. False: `put` blocks while the queue is full.
     most_frames : int
-        `run` ends after that many delivered frames; 0 is never.
+        `run` ends after that many delivered frames or packets; 0 is never.
+    wants : str
+        What the sink takes: ``frames`` or ``packets``.
     """
 
     def __init__(
-        self, name: str, open_sink: Callable[[], Sink], *, live: bool, most_frames: int = 0
+        self,
+        name: str,
+        open_sink: Callable[[], Sink | PacketSink],
+        *,
+        live: bool,
+        most_frames: int = 0,
+        wants: Wants = "frames",
     ) -> None:
         self.name = name
+        self.wants: Wants = wants
         self.ledger = Ledger()
         self.latency = Histogram()
         self.age = Histogram()
         self.clock_error_ns: int | None = None
         """The largest error of the clock in `latency` and `age`; None while they are empty."""
-        self._open_sink = open_sink
-        self._most_frames = most_frames
-        self._replaced = 0
-        self._box: Mailbox[Arrival] = Mailbox(1 if live else KEEP_FRAMES, newest_wins=live)
         self.kept = 0
-        """Frames that the sink saved or showed; it may pass over some on purpose."""
+        """Frames that the sink saved or showed; it may skip some on purpose."""
         self.full = False
         """True once `run` has ended: enough frames, a sink that was quit or failed, or closed."""
         self.quit = False
         """True when the user quit the sink."""
-        self._stopped: Callable[[], bool] = lambda: False
         self.pulse = Pulse(f"sink {name}")
+        self._open_sink = open_sink
+        self._live = live
+        self._most_frames = most_frames
+        self._mailbox: Mailbox[_Item] = Mailbox(KEEP_ITEMS, newest_wins=live)
+        self._put = self._replaced = 0
+        self._log_limiter = LogLimiter()
+        self._stopped: Callable[[], bool] = lambda: False
 
     def stop_when(self, stopped: Callable[[], bool]) -> None:
-        """Make `run` end once `stopped` says so; for the runner of the main thread."""
+        """Make `run` end once `stopped` returns True; for the runner of the main thread."""
         self._stopped = stopped
 
-    def put(self, arrival: Arrival) -> None:
-        """Hand one frame over; called in the receive thread."""
-        self.ledger.enter()
-        if not self._box.put(arrival, arrival.frame.camera):
-            self.ledger.lose(STOPPED)
-        self.ledger.lose(SKIPPED_AS_OLD, self._box.replaced - self._replaced)
-        self._replaced = self._box.replaced
+    def put(self, decoded: Decoded) -> None:
+        """Hand over what the sink wants of one turn of the decode loop; called in its thread."""
+        now_ns = time.monotonic_ns()
+        if self.wants == "packets":
+            for packet in decoded.packets:
+                # One slot for each of the packets that may wait: the oldest one is replaced.
+                self._hand_over(_Item(packet, now_ns), self._put % LIVE_PACKETS)
+        elif decoded.frame is not None:
+            self._hand_over(_Item(decoded.frame, now_ns), decoded.frame.camera)
 
     def abandon(self) -> None:
-        """Make `run` end after the frame that it handles; what waits is counted as stopped."""
-        self.ledger.lose(STOPPED, self._box.discard())
+        """Make `run` end after the current frame; whatever waits is counted as stopped."""
+        self.ledger.lose(STOPPED, self._mailbox.discard())
 
     def close(self) -> None:
         """Let `run` finish what waits, then end."""
-        self._box.close()
+        self._mailbox.close()
 
     def run(self) -> None:
-        """Open the sink and feed it until the runner is closed."""
-        self.pulse.beat()  # a folder or window that never opens is a silence, too
+        """Open the sink and feed it until the runner is closed.
+
+        Raises
+        ------
+        SinkError
+            If the sink cannot be opened, or takes something else than was declared.
+        """
+        self.pulse.beat()  # a folder or window that never opens must be noticed, too
         try:
             sink = self._open_sink()
             try:
+                if sink.wants != self.wants:
+                    raise SinkError(f"sink {self.name} takes {sink.wants}, not {self.wants}")
                 self._feed(sink)
             finally:
                 sink.close()
         finally:
             self.pulse.rest()
             self.full = True
-            self.ledger.lose(STOPPED, self._box.discard())
+            self.ledger.lose(STOPPED, self._mailbox.discard())
 
-    def _feed(self, sink: Sink) -> None:
-        complained = float("-inf")
+    def _hand_over(self, item: _Item, slot: str | int) -> None:
+        self._put += 1
+        self.ledger.enter()
+        if not self._mailbox.put(item, slot):
+            self.ledger.lose(STOPPED)
+        self.ledger.lose(SKIPPED_AS_OLD, self._mailbox.replaced - self._replaced)
+        self._replaced = self._mailbox.replaced
+
+    def _feed(self, sink: Sink | PacketSink) -> None:
         delivered = 0
         while not self._stopped():
             self.pulse.beat()
@@ -107,31 +153,37 @@ class SinkRunner:
                 self.quit = True
                 return
             try:
-                arrival = self._box.get(IDLE_S)
+                item = self._mailbox.get(IDLE_S)
             except MailboxClosed:
                 return
-            if arrival is None:
+            if item is None or not self._deliver(sink, item):
                 continue
-            frame = arrival.frame
-            now_ns = time.monotonic_ns()
-            taken = False
-            try:
-                self.kept += sink.put(frame)
-                taken = True
-            except SinkError as exc:
-                if time.monotonic() - complained >= COMPLAINT_INTERVAL_S:
-                    complained = time.monotonic()
-                    log.error("%s: %s", self.name, exc)
-            finally:
-                # Whatever it failed of, the frame has its place in the account.
-                self.ledger.lose(SINK, 0 if taken else 1)
-            if not taken:
-                continue
-            captured_ns = frame.t_capture_here_ns
-            if captured_ns is not None:  # else the sender's clock is unknown, and so is the age
-                self.age.add((now_ns - captured_ns) / 1e6)
-                self.latency.add((arrival.t_decoded_ns - captured_ns) / 1e6)
-                self.clock_error_ns = max(self.clock_error_ns or 0, frame.clock_error_ns)
             delivered = self.ledger.passed()
             if self._most_frames and delivered >= self._most_frames:
                 return
+
+    def _deliver(self, sink: Sink | PacketSink, item: _Item) -> bool:
+        """Give one item to the sink; return False where it could not take it."""
+        put = cast(Callable[[object], bool], sink.put)  # `run` has compared what it wants
+        now_ns = time.monotonic_ns()
+        taken = False
+        try:
+            self.kept += put(item.content)
+            taken = True
+        except SinkError as exc:
+            if self._log_limiter.may_log():
+                log.error("%s: %s", self.name, exc)
+        finally:
+            # Whatever error it raised, the frame is accounted for.
+            self.ledger.lose(SINK, 0 if taken else 1)
+        if taken and isinstance(item.content, Frame):
+            self._measure(item.content, item.t_put_ns, now_ns)
+        return taken
+
+    def _measure(self, frame: Frame, t_decoded_ns: int, now_ns: int) -> None:
+        captured_ns = frame.t_capture_here_ns
+        if captured_ns is None:  # the clock of the sender is unknown, and so is the age
+            return
+        self.age.add((now_ns - captured_ns) / 1e6)
+        self.latency.add((t_decoded_ns - captured_ns) / 1e6)
+        self.clock_error_ns = max(self.clock_error_ns or 0, frame.clock_error_ns)

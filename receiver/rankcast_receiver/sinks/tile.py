@@ -85,7 +85,8 @@ class Tile:
                 return "" if silent_s <= STALE_S else f"ENDED {silent_s:.0f} s ago"
             words = str(state) if state.state is not State.STALE else state.detail
             return f"STALE {old_s:.1f} s: {words}"
-        return f"STALE {old_s:.1f} s" if old_s > STALE_S else ""
+        stale_after_s = STALE_S if state is None else state.stale_after_s
+        return f"STALE {old_s:.1f} s" if old_s > stale_after_s else ""
 
     def _forget(self, now_s: float) -> None:
         while self._arrivals and now_s - self._arrivals[0].t_s > RATE_WINDOW_S:

@@ -1,10 +1,12 @@
-"""Window: one OpenCV window, and a clear word where none can be opened."""
+"""Window: one OpenCV window, or one clear error where none can be opened."""
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -12,13 +14,16 @@ from numpy.typing import NDArray
 
 from rankcast.errors import SinkError
 from rankcast.opencv import cv2
+from rankcast.python_process import python_command
+
+log = logging.getLogger(__name__)
 
 _ADVICE: Final = "use --save DIR, or a desktop and an OpenCV build with windows (opencv-python)"
 _PROBE_TIMEOUT_S: Final = 20.0
 _KEY_Q: Final = ord("q")
 _KEY_ESC: Final = 27
 
-# The Qt of OpenCV's wheels brings no fonts and says so at every start; nothing here uses them.
+# The Qt of OpenCV's wheels has no fonts and warns of it at every start; nothing here uses them.
 os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
 
 
@@ -85,12 +90,13 @@ def check_screen() -> None:
     if not os.environ.get("DISPLAY"):
         # OpenCV's wheels reach Wayland through its X server only.
         raise SinkError(f"no window can be opened: DISPLAY is not set; {_ADVICE}")
+    _choose_qt_platform()
     # Qt ends the process where the X server does not answer or refuses, and nothing can catch
-    # that: a child tries it first.
+    # that: a child process tries it first.
     probe = "import cv2; cv2.namedWindow('Rankcast'); cv2.destroyAllWindows()"
     try:
         done = subprocess.run(
-            [sys.executable, "-c", probe],
+            python_command("-c", probe),
             capture_output=True,
             text=True,
             errors="replace",
@@ -106,6 +112,27 @@ def check_screen() -> None:
         raise SinkError(f"no window can be opened: {_probe_reason(done.stderr)}; {_ADVICE}")
 
 
+def _choose_qt_platform() -> None:
+    """Replace a Qt platform that this OpenCV lacks, which would end the process, by xcb.
+
+    Desktops set QT_QPA_PLATFORM=wayland for all programs; the wheels of OpenCV have xcb alone.
+    """
+    wanted = os.environ.get("QT_QPA_PLATFORM")
+    plugins = {path.name for path in _qt_platforms().glob("libq*.so")}
+    if not wanted or "libqxcb.so" not in plugins:
+        return
+    # A list of alternatives, each with options of its own: "wayland;xcb:..."
+    names = [name.partition(":")[0].strip() for name in wanted.split(";")]
+    if not any(f"libq{name}.so" in plugins for name in names):
+        log.warning("QT_QPA_PLATFORM=%s is not part of this OpenCV: using xcb", wanted)
+        os.environ["QT_QPA_PLATFORM"] = "xcb"
+
+
+def _qt_platforms() -> Path:
+    """Return the folder of the Qt platforms in a wheel of OpenCV; it may not exist."""
+    return Path(cv2.__file__).parent / "qt" / "plugins" / "platforms"
+
+
 def _probe_reason(stderr: str) -> str:
     if "not implemented" in stderr:
         return "this OpenCV was built without windows"
@@ -113,7 +140,9 @@ def _probe_reason(stderr: str) -> str:
     # Qt names the cause first and its plugins after it.
     named = [line for line in lines if "could not connect" in line or "error" in line.lower()]
     cause = (named or lines or ["the window toolkit gave no reason"])[0]
-    return f"{cause:.200} (DISPLAY {os.environ['DISPLAY']})"
+    platform = os.environ.get("QT_QPA_PLATFORM")
+    with_platform = f", QT_QPA_PLATFORM {platform}" if platform else ""
+    return f"{cause:.200} (DISPLAY {os.environ['DISPLAY']}{with_platform})"
 
 
 def _reason(exc: Exception) -> str:

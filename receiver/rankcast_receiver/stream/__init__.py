@@ -1,4 +1,4 @@
-"""Packets of one camera, ordered and decoded."""
+"""Packets of the cameras, ordered and decoded."""
 
 from rankcast_receiver.stream.camera_state import (
     ANSWER_S,
@@ -8,8 +8,16 @@ from rankcast_receiver.stream.camera_state import (
     State,
     judge,
 )
-from rankcast_receiver.stream.camera_stream import DECODE_BUDGET_S, CameraStream, decode_newest
+from rankcast_receiver.stream.camera_states import CameraStates
+from rankcast_receiver.stream.camera_stream import CameraPacket, CameraStream, Decoded
+from rankcast_receiver.stream.link_facts import LinkFacts
+from rankcast_receiver.stream.packet_queue import CameraKey, PacketBatch, PacketQueue
+from rankcast_receiver.stream.picture_decoder import DECODE_BUDGET_S
+from rankcast_receiver.stream.received_packet import ReceivedPacket, read_message
 from rankcast_receiver.stream.sender_clock import MOST_ERROR_NS, UNKNOWN, SenderClock
+from rankcast_receiver.stream.sender_streams import SenderStreams
+from rankcast_receiver.stream.stream_decoder import StreamDecoder
+from rankcast_receiver.stream.stream_options import StreamOptions
 
 __all__ = [
     "ANSWER_S",
@@ -17,11 +25,22 @@ __all__ = [
     "MOST_ERROR_NS",
     "STALE_S",
     "UNKNOWN",
+    "CameraKey",
+    "CameraPacket",
     "CameraState",
+    "CameraStates",
     "CameraStream",
+    "Decoded",
     "Evidence",
+    "LinkFacts",
+    "PacketBatch",
+    "PacketQueue",
+    "ReceivedPacket",
     "SenderClock",
+    "SenderStreams",
     "State",
-    "decode_newest",
+    "StreamDecoder",
+    "StreamOptions",
     "judge",
+    "read_message",
 ]

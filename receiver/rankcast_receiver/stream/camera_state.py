@@ -1,4 +1,4 @@
-"""State: what a viewer is told of one camera, and why it is not simply live."""
+"""CameraState: what a viewer is told of one camera, and why it is not simply live."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from typing import Final
 from rankcast.net import Link
 
 STALE_S: Final = 1.0
-"""A picture that was taken longer ago is not called live, nor one that has stood for longer."""
+"""A frame captured longer ago is not called live, nor is one that has been shown for longer, unless
+the sender announces a slower pace."""
 LATE_S: Final = 0.9 * STALE_S
-"""A picture that is older when it is decoded comes late; the rest is for the way to the screen."""
+"""A frame that is older than this when it is decoded is late; the rest is for the way to the
+screen."""
+PACE_FACTOR: Final = 1.5
+"""A slow stream is stale once the next frame is late by half of the announced interval."""
 ANSWER_S: Final = 2.5
-"""Status comes once a second: a sender whose last one is older does not answer any more."""
+"""Status is sent once a second, whatever the pace of the frames: a sender whose last one is older
+does not respond."""
 CONNECT_S: Final = 1.0
-"""A connection or handshake that takes longer is a finding, not a beginning."""
+"""A connection or handshake that takes longer is worth reporting."""
 
-_WORDS: Final = ("opening", "live", "waiting", "stalled", "failed", "backoff", "ended")
-"""Of senders; anything else comes from a newer one, or a hostile one."""
+_SENDER_STATES: Final = ("opening", "live", "waiting", "stalled", "failed", "backoff", "ended")
+"""States that senders send; any other comes from a newer release, or from an attacker."""
 
 
 class State(StrEnum):
@@ -39,20 +44,22 @@ class State(StrEnum):
 
     @property
     def words(self) -> str:
-        """The same for people."""
+        """The state as displayed."""
         return self.value.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
 class CameraState:
-    """One camera at one moment."""
+    """The state of one camera at one moment."""
 
     camera: str
-    """Name of the camera here; empty before any is known."""
+    """Name of the camera at this receiver; empty before any is known."""
     endpoint: str
     state: State
     detail: str = ""
-    """Why, in ASCII, one line."""
+    """The reason, in ASCII, one line."""
+    stale_after_s: float = STALE_S
+    """Age from which a frame of this camera is stale."""
 
     def __str__(self) -> str:
         return f"{self.state.words}: {self.detail}" if self.detail else self.state.words
@@ -64,32 +71,39 @@ class Evidence:
 
     link: Link
     link_age_s: float
-    """Since the link is as it is."""
+    """Since the link came into its state."""
     ever_up: bool
     """A sender was connected at this address before."""
     link_detail: str = ""
     frame_age_s: float | None = None
-    """Since the last picture was handed out."""
+    """Since the last frame was handed out."""
     picture_age_s: float | None = None
-    """Since that picture was taken."""
+    """Since that frame was captured."""
     status_age_s: float | None = None
-    """Since the last status, or a frame that came after one: the sender is not silent."""
+    """Since the last status, or a picture after one: the sender is not silent."""
     camera_state: str = ""
-    """The sender's own word in its last status."""
+    """The camera's state in the last status of the sender."""
+    frame_interval_s: float = 0.0
+    """The pace in the last status: time between two frames; 0 where it is not announced."""
     ended: bool = False
     waiting_for_keyframe: bool = False
     overloaded: bool = False
-    """Frames were dropped here because decoding took too long."""
+    """Frames were dropped at this receiver because decoding took too long."""
     refusal: str = ""
-    """Why this receiver cannot take what comes; empty while it can."""
+    """Why this receiver cannot decode the stream; empty while it can."""
     cameras: tuple[str, ...] | None = None
-    """What the sender says that it has; None when that is unknown."""
+    """The cameras that the sender lists; None while unknown."""
     wanted: str = ""
-    """The camera that was asked for by name."""
+    """The camera that was requested by name."""
+
+    @property
+    def stale_after_s(self) -> float:
+        """Age from which a frame is stale, at the announced pace."""
+        return max(STALE_S, PACE_FACTOR * self.frame_interval_s)
 
 
 def judge(seen: Evidence) -> tuple[State, str]:
-    """Tell the state of a camera and why, from the strongest evidence on.
+    """Find the state of a camera and the reason, from the strongest evidence on.
 
     Returns
     -------
@@ -97,7 +111,7 @@ def judge(seen: Evidence) -> tuple[State, str]:
     """
     if seen.ended:
         if seen.camera_state == "failed":
-            return State.CAMERA_DEAD, "the camera failed, and the sender ended"
+            return State.CAMERA_DEAD, "the camera failed and the sender has stopped"
         return State.ENDED, ""
     if seen.waiting_for_keyframe and seen.link is Link.UP:
         why = "decoding is slower than the stream" if seen.overloaded else "a frame was lost"
@@ -108,8 +122,8 @@ def judge(seen: Evidence) -> tuple[State, str]:
         late_s = seen.picture_age_s - seen.frame_age_s
         if late_s > LATE_S:
             return State.STALE, (
-                f"frames come {late_s:.1f} s after they were taken: "
-                "the way or this machine is too slow for them"
+                f"frames arrive {late_s:.1f} s after capture: "
+                "the link or this machine cannot keep up"
             )
     if seen.link is Link.UP:
         return _connected(seen)
@@ -117,21 +131,22 @@ def judge(seen: Evidence) -> tuple[State, str]:
 
 
 def _connected(seen: Evidence) -> tuple[State, str]:
-    """The connection stands, so that the sender's own word counts if it is fresh."""
+    """Judge by the status of the sender, if it is fresh: the connection is up."""
     silent = seen.status_age_s is None or seen.status_age_s > ANSWER_S
     if silent and seen.wanted and seen.cameras is not None and seen.wanted not in seen.cameras:
         has = ", ".join(seen.cameras) or "none"
         return State.NO_SUCH_CAMERA, f"the sender has no camera {seen.wanted}; it has {has}"
     if seen.status_age_s is None:
-        return _unanswered(seen)
-    word = seen.camera_state if seen.camera_state in _WORDS else f"{seen.camera_state!a:.24}"
-    said = f"{seen.wanted or 'it'} is {word}"
+        return _no_status(seen)
+    known = seen.camera_state in _SENDER_STATES
+    word = seen.camera_state if known else f"{seen.camera_state!a:.24}"
+    said = f"{seen.wanted or 'the camera'} is {word}"
     if seen.status_age_s > ANSWER_S:
         return State.NETWORK_DEAD, (
-            f"the sender fell silent {seen.status_age_s:.1f} s ago although the connection stands, "
-            f"before that {said}"
+            f"connected, but the sender has been silent for {seen.status_age_s:.1f} s; "
+            f"its last status: {said}"
         )
-    answers = f"the sender answers, {said}"
+    answers = f"the sender responds, {said}"
     match seen.camera_state:
         case "opening":
             return State.OPENING, answers
@@ -144,22 +159,25 @@ def _connected(seen: Evidence) -> tuple[State, str]:
     if seen.refusal:
         return State.STALE, f"{answers}, but {_refused(seen)}"
     if seen.frame_age_s is None:
-        return State.STALE, f"{answers}, but no frame has come yet"
-    return State.STALE, f"{answers}, but frames stopped coming"
+        return State.STALE, f"{answers}, but no frame has arrived yet"
+    if max(seen.frame_age_s, seen.picture_age_s or 0.0) <= seen.stale_after_s:
+        # Between two frames of a slow stream, while the sender still sends its status.
+        return State.LIVE, ""
+    return State.STALE, f"{answers}, but frames have stopped arriving"
 
 
 def _refused(seen: Evidence) -> str:
-    return f"what comes is refused ({seen.refusal})" if seen.refusal else ""
+    return f"its packets are refused ({seen.refusal})" if seen.refusal else ""
 
 
-def _unanswered(seen: Evidence) -> tuple[State, str]:
+def _no_status(seen: Evidence) -> tuple[State, str]:
     if seen.link_age_s <= ANSWER_S:
-        return State.CONNECTING, "connected, no word from the sender yet"
+        return State.CONNECTING, "connected, waiting for the first status of the sender"
     if seen.wanted and seen.cameras is None:
         return State.NO_SUCH_CAMERA, (
-            f"connected, but nothing comes for camera {seen.wanted}: is that its name?"
+            f"connected, but nothing arrives for camera {seen.wanted}: check its name"
         )
-    return State.NETWORK_DEAD, "nothing answered, although the connection stands"
+    return State.NETWORK_DEAD, "connected, but nothing answered"
 
 
 def _disconnected(seen: Evidence) -> tuple[State, str]:
@@ -168,18 +186,18 @@ def _disconnected(seen: Evidence) -> tuple[State, str]:
         case Link.KEY_REFUSED:
             return State.KEY_REFUSED, detail
         case Link.PROTOCOL_REFUSED:
-            return State.PROTOCOL_REFUSED, f"nothing answered as a sender does: {detail}"
+            return State.PROTOCOL_REFUSED, f"the peer is not a Rankcast sender: {detail}"
         case Link.REFUSED | Link.CLOSED if seen.ever_up:
             return State.SENDER_DEAD, f"the sender is gone: {detail}"
         case Link.REFUSED | Link.CLOSED:
             return State.SENDER_DEAD, (
-                f"nothing answered: {detail}; does the sender run, at that address and port?"
+                f"nothing answered: {detail}; is the sender running at this address and port?"
             )
         case Link.UNREACHABLE:
             return State.NETWORK_DEAD, f"nothing answered: {detail}"
     if seen.link_age_s <= CONNECT_S:
         if seen.ever_up:
-            return State.NETWORK_DEAD, "the connection is made anew after silence"
+            return State.NETWORK_DEAD, "reconnecting after silence"
         return State.CONNECTING, "nothing answered yet"
     if seen.link is Link.CONNECTING:
         return State.NETWORK_DEAD, (
@@ -187,9 +205,9 @@ def _disconnected(seen: Evidence) -> tuple[State, str]:
         )
     if seen.ever_up:
         return State.NETWORK_DEAD, (
-            "something takes the connection and says nothing: the sender hangs, or its machine does"
+            "the peer accepts the connection and sends nothing: the sender or its machine hangs"
         )
     return State.PROTOCOL_REFUSED, (
-        "nothing answered as a sender does: something takes the connection and says nothing; "
-        "another service on that port, or a sender that hangs"
+        "the peer is not a Rankcast sender, or it hangs: it accepts the connection and sends "
+        "nothing; another service on that port?"
     )

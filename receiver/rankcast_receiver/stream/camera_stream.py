@@ -1,418 +1,284 @@
-"""The stream of one camera: puts packets in order, decodes them and accounts for every one."""
+"""CameraStream: puts the packets of one camera in order, decodes them and accounts for each."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
-from rankcast.decoder import Decoder, frame_of
-from rankcast.errors import (
-    ChecksumMismatch,
-    LimitError,
-    NeedKeyframe,
-    UnknownVersionError,
-    WireError,
-)
+from rankcast.errors import LimitError, UnknownVersionError, WireError
 from rankcast.frame import Frame
-from rankcast.runtime import (
-    NETWORK_GAP,
-    REFUSED_PACKET,
-    SKIPPED_AS_OLD,
-    STOPPED,
-    WAITING_FOR_KEYFRAME,
-    WRONG_CHECKSUM,
-    Ledger,
-    LogLimiter,
-)
-from rankcast.wire import Header, Kind, Limits, Packet, Status, parse_status
-from rankcast_receiver.stream.backlog import Backlog
+from rankcast.runtime import REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Ledger, LogLimiter
+from rankcast.wire import Kind, Packet, Status
 from rankcast_receiver.stream.camera_state import LATE_S
+from rankcast_receiver.stream.delays import Delays
 from rankcast_receiver.stream.late_frame_hold import LateFrameHold
+from rankcast_receiver.stream.picture_decoder import DECODE_BUDGET_S, PictureDecoder
+from rankcast_receiver.stream.received_packet import ReceivedPacket
+from rankcast_receiver.stream.refusals import Refusals
 from rankcast_receiver.stream.sender_clock import SenderClock
+from rankcast_receiver.stream.sequence_gaps import SequenceGaps
+from rankcast_receiver.stream.stream_options import StreamOptions
 
 log = logging.getLogger(__name__)
 
-COMPLAINT_INTERVAL_S = 1.0
-"""A flood of bad packets must not become a flood of log lines."""
-MAX_LATENCIES = 10_000
-"""Kept for one report to the sender, that of a second."""
-DECODE_BUDGET_S: Final = 0.25
-"""For all pictures of one turn of the receive thread, in live mode: what waits meanwhile gets old,
-and the longer a turn is, the more waits for the next one."""
-OVERLOADED_S: Final = 10.0
-"""After it fell behind a receiver is called overloaded for that long, and says so once in it."""
-MAX_GAP: Final = 2**32
-"""Frames that may be missing at once: seven weeks at 1000 a second. More is no gap but a lie."""
-KEPT_STREAMS = 64
-"""A receiver that runs for years beside a sender that restarts: the last ones suffice."""
+LOG_BURST: Final = 20
+"""Lines at once, then one a second, for all cameras of a sender together: a hostile one has 64
+names to misbehave under, and a line a second each would fill a disk."""
 
 
 @dataclass(frozen=True, slots=True)
-class Delay:
-    """From capture to decoded, and how far that may be off, in ms."""
+class CameraPacket:
+    """A packet with a picture, as sinks take it that want packets."""
 
-    latency_ms: float
-    error_ms: float
+    camera: str
+    """Name of the camera at this receiver."""
+    packet: Packet
+    data: memoryview
+    """The whole packet as it was received."""
+    t_received_s: float
+    """Monotonic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What one turn of the decode loop made of the packets of one camera."""
+
+    packets: Sequence[CameraPacket]
+    """The new pictures in order, each exactly once, whether they can be decoded or not."""
+    frame: Frame | None
+    """The newest decoded picture; None when there is none to hand out."""
 
 
 class CameraStream:
-    """Everything a receiver knows about one camera.
+    """Everything that a receiver knows of one camera.
 
     Parameters
     ----------
     camera : str
-        Its name here; frames carry it.
-    limits : Limits
-    ledger : Ledger
-        Published frames enter it, frames that were handed on pass, the rest is lost with a cause.
+        Its name at this receiver; frames carry it.
+    options : StreamOptions
     clock : SenderClock, optional
-        Of the sender, shared by its cameras.
-    patience : LogLimiter, optional
-        Shared by the cameras of a connection.
-    models : Path, optional
-        Folder of the model files that packets name.
-    live : bool
-        True: what the newest picture does not need is not decoded, and what takes longer than the
-        budget is dropped. False: every packet is decoded.
+        Clock of the sender, shared by its cameras.
+    log_limiter : LogLimiter, optional
+        Shared by the cameras of a sender.
+    ledger : Ledger, optional
+        Every published frame enters it, decoded frames pass, the others are lost with a cause.
+    now_s : callable
+        Monotonic clock.
+
+    Notes
+    -----
+    `decode` and `stop` belong to the thread that decodes. Everything else may be read from any
+    thread.
     """
 
     def __init__(
         self,
         camera: str,
-        limits: Limits,
-        ledger: Ledger,
+        options: StreamOptions = StreamOptions(),  # noqa: B008 - frozen
         clock: SenderClock | None = None,
-        patience: LogLimiter | None = None,
-        models: Path | None = None,
+        log_limiter: LogLimiter | None = None,
+        ledger: Ledger | None = None,
         *,
-        live: bool = True,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.camera = camera
-        self.ledger = ledger
+        self.ledger = ledger or Ledger()
+        self.packet_ledger = Ledger()
+        """The same for sinks that take packets: every new packet passes, decoded or not."""
         self.status: Status | None = None
         self.heard_s: float | None = None
-        """When the last status came, or a picture after one; monotonic."""
+        """When the last status arrived, or a picture after one; monotonic."""
         self.frame_s: float | None = None
-        """When the last picture was handed out, monotonic."""
+        """When the last frame was handed out, monotonic."""
         self.captured_s: float | None = None
-        """When that picture was taken, on the same clock; None where that is unknown."""
+        """When that frame was captured, on the same clock; None where that is unknown."""
         self.ended = False
-        self.stream_ids: list[bytes] = []
-        self.waiting_for_keyframe = False
-        """True while what comes is predicted from a frame that was lost."""
-        self.refusal = ""
-        """Why this receiver cannot take what comes, until it has decoded a picture again: a limit,
-        a codec or a model, not damage on the way. In ASCII."""
+        self.refused_packets = 0
+        """Packets that were refused before they were decoded."""
         self.keyframe_requests = 0
+        self.delays = Delays()
+        log_limiter = log_limiter or LogLimiter(burst=LOG_BURST)
         self._clock = clock or SenderClock()
-        self._patience = patience or LogLimiter()
-        self._delays: list[Delay] = []
-        self._limits = limits
-        self._models = models
-        self._decoder = Decoder(limits, models=models)
-        self._live = live
+        self._options = options
         self._now_s = now_s
-        self._backlog = Backlog()
-        self._behind = False
-        self._behind_s = self._said_behind_s = float("-inf")
-        self._dropped = 0
-        self._latecomer = LateFrameHold()
-        self._stream_id = b""
-        self._reached: dict[bytes, int] = {}
-        self._next_sequence: int | None = None
-        self._refused_unnamed = 0
-        self._complained = float("-inf")
-        self._untold_since_s: float | None = None
+        self._gaps = SequenceGaps((self.ledger, self.packet_ledger))
+        self._refusals = Refusals(camera, log_limiter, now_s)
+        self._decoder = PictureDecoder(
+            camera, options, self.ledger, self._refusals, log_limiter, now_s
+        )
+        self._hold = LateFrameHold()
+        self._unconfirmed_since_s: float | None = None
 
     @property
     def stream_id(self) -> bytes:
-        """The stream that comes now; empty before any."""
-        return self._stream_id
+        """The current stream; empty before any."""
+        return self._gaps.stream_id
+
+    @property
+    def stream_ids(self) -> Sequence[bytes]:
+        """All streams so far; of a sender that restarts often, the latest ones."""
+        return self._gaps.stream_ids
 
     @property
     def newest_sequence(self) -> int | None:
         """The newest frame that arrived or is known to be lost; None before any."""
-        return self._next_sequence - 1 if self._next_sequence else None
+        return self._gaps.newest_sequence
 
     @property
-    def waiting_packets(self) -> int:
-        """Pictures that wait for `decode`."""
-        return len(self._backlog)
+    def waiting_for_keyframe(self) -> bool:
+        """True while arriving pictures are predicted from a frame that was lost."""
+        return self._decoder.waiting_for_keyframe
 
     @property
     def overloaded(self) -> bool:
-        """True when pictures were dropped lately because decoding took too long."""
-        return self._now_s() - self._behind_s < OVERLOADED_S
+        """True when pictures were dropped recently because decoding took too long."""
+        return self._decoder.overloaded
+
+    @property
+    def refusal(self) -> str:
+        """Why this receiver cannot decode the stream; empty while it can."""
+        return self._refusals.reason
 
     @property
     def holding(self) -> bool:
-        """True while a picture that came late waits for a fresh one; `decode` gives it out."""
-        return self._latecomer.waiting
-
-    def abandon(self) -> None:
-        """Count the picture that waits as stopped: nobody will call `decode` any more."""
-        self.ledger.lose(STOPPED, self._latecomer.clear())
+        """True while a late frame waits for a fresh one; `decode` hands it out."""
+        return self._hold.waiting
 
     @property
-    def untold_s(self) -> float | None:
-        """Time since a picture came, in seconds; None where status or end came after the newest."""
-        return None if self._untold_since_s is None else self._now_s() - self._untold_since_s
+    def unconfirmed_s(self) -> float | None:
+        """Time since the last picture arrived; None where status or end came after it.
 
-    def take_delays(self) -> Sequence[Delay]:
-        """Latencies of the frames since the last call, where the sender's clock is known."""
-        delays, self._delays = self._delays, []
-        return delays
-
-    def refuse(self, error: WireError) -> None:
-        """Count a packet that could not even be parsed.
-
-        It has no sequence: the gap that it leaves is put down to it once the next one shows it.
+        Until then nobody knows how many more the sender has published.
         """
-        self._refused_unnamed += 1
-        if isinstance(error, LimitError | UnknownVersionError):
-            self._note_refusal(error)  # anything else may be damage, and the next one whole
-        self._complain(error)
-
-    def accept(self, packet: Packet) -> bool:
-        """Account for the place of `packet` in the stream; a picture waits for `decode`.
-
-        Returns
-        -------
-        bool
-            True for a picture that is new; False for status, end, duplicates and old ones.
-
-        Raises
-        ------
-        WireError
-            If it is a status or end with a broken body, or nobody publishes as many frames as are
-            missing before it.
-        """
-        header = packet.header
-        status = None if header.kind.is_picture else parse_status(packet)
-        self._check_gap(header, header.sequence if status is None else status.published)
-        self._clock.hear(
-            header.t_capture_mono_ns, header.t_capture_utc_ns, time.monotonic_ns(), time.time_ns()
-        )
-        if header.stream_id != self._stream_id:
-            upto = header.sequence + 1 if status is None else status.published
-            if upto <= self._reached.get(header.stream_id, -1):
-                # What was recorded on its way and is sent again is not the newest picture.
-                log.debug("%s: a message of an earlier stream came again", self.camera)
-                return False
-            self._begin(header.stream_id)
-        if status is not None:
-            self.status = status
-            self.heard_s = time.monotonic()
-            self._clock.vouch(status.clock_synchronised, status.clock_error_ms)
-            self._advance(status.published)
-            self.ended = header.kind is Kind.END
-            self._untold_since_s = None
-            return False
-        if self._next_sequence is not None and header.sequence < self._next_sequence:
-            log.debug("%s: frame %d came again or late", self.camera, header.sequence)
-            return False
-        self._advance(header.sequence)
-        self._next_sequence = header.sequence + 1
-        self.ledger.enter()
-        self.ledger.lose(SKIPPED_AS_OLD, self._backlog.add(packet))
-        if self.heard_s is not None:
-            self.heard_s = time.monotonic()
-        self.ended = False
-        self._untold_since_s = self._now_s()
-        return True
+        since_s = self._unconfirmed_since_s
+        return None if since_s is None else self._now_s() - since_s
 
     def decode(
         self,
+        received: Sequence[ReceivedPacket],
         budget_s: float = DECODE_BUDGET_S,
         stopped: Callable[[], bool] = lambda: False,
-    ) -> Frame | None:
-        """Decode the accepted packets in order and return the newest picture.
+        *,
+        dropped: int = 0,
+    ) -> Decoded:
+        """Put what was received in order and decode the newest picture.
 
-        Pictures that were decoded only because newer ones are predicted from them count as
-        skipped. In live mode one that comes late after fresh ones waits for a second at most: what
-        comes meanwhile takes its place. Call it again while `holding`.
+        In live mode a late frame that follows fresh ones is held for a second at most, and the
+        frames that arrive meanwhile take its place. Call it again while `holding`.
 
         Parameters
         ----------
-        budget_s : float
-            In live mode no picture is begun after that but the first, and the last one left: the
-            next may come much later.
-        stopped : callable
-            Asked before every picture; true ends it.
+        received : sequence of ReceivedPacket
+            In order of arrival.
+        budget_s, stopped
+            See `PictureDecoder.decode`.
+        dropped : int
+            Pictures before these that were dropped unread.
         """
-        newest: Frame | None = None
-        packets = deque(self._work())
-        began_s = self._now_s()
-        begun = False
-        while packets:
-            if stopped():
-                self.ledger.lose(STOPPED, len(packets))
-                break
-            if self._live and begun and len(packets) > 1 and self._now_s() - began_s >= budget_s:
-                self._fall_behind(len(packets))
-                break
-            begun = True
-            frame = self._rebuild(packets.popleft())
-            if frame is not None:
-                self.ledger.lose(SKIPPED_AS_OLD, 0 if newest is None else 1)
-                newest = frame
+        if dropped:
+            self._gaps.note_lost(SKIPPED_AS_OLD, dropped)
+        fresh: list[CameraPacket] = []
+        begun = 0
+        for message in received:
+            stream_id = self.stream_id
+            packet = self._accept(message)
+            if self.stream_id != stream_id:
+                begun = len(fresh)
+            if packet is not None:
+                fresh.append(CameraPacket(self.camera, packet, message.data, message.t_received_s))
+        # Pictures of a stream that has ended meanwhile.
+        self.ledger.lose(SKIPPED_AS_OLD, begun)
+        pictures = [item.packet for item in fresh[begun:]]
+        frame = self._decoder.decode(pictures, budget_s, stopped)
+        return Decoded(fresh, self._hand_out(frame))
+
+    def stop(self) -> None:
+        """Count the held frame as stopped: `decode` will not be called again."""
+        self.ledger.lose(STOPPED, self._hold.clear())
+
+    def _accept(self, received: ReceivedPacket) -> Packet | None:
+        """Account for one packet; return it if it is a new picture."""
+        packet = received.packet
+        try:
+            if packet is None:
+                raise received.error or WireError("no packet")
+            return self._place(packet, received)
+        except WireError as exc:
+            # It has no trustworthy sequence: the next gap is attributed to it.
+            self._gaps.note_lost(REFUSED_PACKET)
+            self.refused_packets += 1
+            if isinstance(exc, LimitError | UnknownVersionError):
+                self._refusals.add(exc)
+            else:
+                self._refusals.warn(exc)  # damage in transit: the next one may be whole
+            return None
+
+    def _place(self, packet: Packet, received: ReceivedPacket) -> Packet | None:
+        header, status = packet.header, received.status
+        published = header.sequence + 1 if status is None else status.published
+        self._gaps.check(header.stream_id, header.sequence if status is None else published)
+        if self._gaps.is_replay(header.stream_id, published):
+            # Recorded on its way and sent again: not the newest picture.
+            log.debug("%s: ignored a message of an earlier stream", self.camera)
+            return None
+        if header.stream_id != self.stream_id:
+            self._begin(header.stream_id)
+        if status is not None:
+            self.status = status
+            self.heard_s = received.t_received_s
+            self._gaps.advance(published)
+            self.ended = header.kind is Kind.END
+            self._unconfirmed_since_s = None
+            return None
+        if not self._gaps.accept(header.sequence):
+            log.debug("%s: ignored frame %d: a duplicate, or late", self.camera, header.sequence)
+            return None
+        self.packet_ledger.passed()
+        if self.heard_s is not None:
+            self.heard_s = received.t_received_s
+        self.ended = False
+        self._unconfirmed_since_s = self._now_s()
+        return packet
+
+    def _begin(self, stream_id: bytes) -> None:
+        if self.stream_id and self._refusals.may_log():
+            log.info("%s: the sender has restarted", self.camera)
+        self._gaps.begin(stream_id)
+        self._decoder.restart()
+        self._refusals.clear()
+        self.ledger.lose(SKIPPED_AS_OLD, self._hold.clear())
+        self.status = self.heard_s = None
+
+    def _hand_out(self, newest: Frame | None) -> Frame | None:
+        """Return the frame that is due: `newest`, or the one that was held for a fresher one."""
         now_s = self._now_s()
         if newest is not None:
             age_s = self._age_s(newest, now_s)
-            late = self._live and age_s is not None and age_s > LATE_S
-            self.ledger.lose(SKIPPED_AS_OLD, self._latecomer.put(newest, now_s, late=late))
-        shown = self._latecomer.take(now_s, last=self.ended)
-        if shown is not None:
-            age_s = self._age_s(shown, now_s)
+            late = self._options.live and age_s is not None and age_s > LATE_S
+            placed = self._place_capture(newest)
+            self.ledger.lose(SKIPPED_AS_OLD, self._hold.put(placed, now_s, late=late))
+        frame = self._hold.take(now_s, last=self.ended)
+        if frame is not None:
+            age_s = self._age_s(frame, now_s)
             self.ledger.passed()
             self.frame_s = now_s
             self.captured_s = None if age_s is None else now_s - age_s
-        return shown
+        return frame
 
     def _age_s(self, frame: Frame, now_s: float) -> float | None:
         t_mono_ns, t_utc_ns = frame.t_capture_mono_ns, frame.t_capture_utc_ns
         age_ns = self._clock.age_ns(t_mono_ns, t_utc_ns, round(now_s * 1e9))
         return None if age_ns is None else age_ns / 1e9
 
-    def _work(self) -> Sequence[Packet]:
-        """Packets for the decoder; the others are accounted for."""
-        if not self._live:
-            return self._backlog.take_all().needed
-        work = self._backlog.take_newest()
-        self.ledger.lose(SKIPPED_AS_OLD, work.skipped)
-        if not (self._behind and work.unrooted):
-            # It knows best what it can decode, and says no quickly.
-            return [*work.needed, *work.unrooted]
-        self.ledger.lose(WAITING_FOR_KEYFRAME, len(work.unrooted))
-        return work.needed
-
-    def _rebuild(self, packet: Packet) -> Frame | None:
-        """Decode one packet; where that cannot be it is counted as lost."""
-        try:
-            pixels = self._decoder.decode_packet(packet)
-        except NeedKeyframe as exc:
-            if isinstance(exc, ChecksumMismatch):
-                self.ledger.lose(WRONG_CHECKSUM)
-                self._complain(exc)
-                self._backlog.broken()
-            else:
-                log.debug("%s: %s", self.camera, exc)
-                self.ledger.lose(WAITING_FOR_KEYFRAME)
-            self.waiting_for_keyframe = True
-            return None
-        except WireError as exc:
-            self.ledger.lose(REFUSED_PACKET)
-            self._note_refusal(exc)
-            self._complain(exc)
-            return None
-        self.refusal = ""
-        self._backlog.decoded(packet.header)
-        self._behind = False
-        self.waiting_for_keyframe = False
-        return self._placed(frame_of(packet, pixels, self.camera))
-
-    def _fall_behind(self, count: int) -> None:
-        """Drop `count` packets, two at least, that would be old before they are decoded.
-
-        All but the last are references, so that only a key frame helps.
-        """
-        self.ledger.lose(SKIPPED_AS_OLD, count)
-        self._dropped += count
-        self._behind = self.waiting_for_keyframe = True
-        now = self._behind_s = self._now_s()
-        if now - self._said_behind_s >= OVERLOADED_S and self._patience.may_say():
-            log.warning(
-                "%s: decoding is slower than the stream, %d frames dropped: "
-                "make the picture smaller, set codec.refs=2, or use a faster machine",
-                self.camera,
-                self._dropped,
-            )
-            self._said_behind_s, self._dropped = now, 0
-
-    def _placed(self, frame: Frame) -> Frame:
-        """Bring the capture time of `frame` to the clock of this station, where that can be."""
-        now = time.monotonic_ns()
-        moment = self._clock.place(frame.t_capture_mono_ns, frame.t_capture_utc_ns, now)
+    def _place_capture(self, frame: Frame) -> Frame:
+        """Convert the capture time of `frame` to the clock of this machine, where it is known."""
+        now_ns = time.monotonic_ns()
+        moment = self._clock.place(frame.t_capture_mono_ns, frame.t_capture_utc_ns, now_ns)
         if moment is None:
             return frame
-        if len(self._delays) < MAX_LATENCIES:
-            self._delays.append(Delay((now - moment.t_mono_ns) / 1e6, moment.error_ns / 1e6))
+        self.delays.add(now_ns - moment.t_mono_ns, moment.error_ns)
         return replace(frame, t_capture_here_ns=moment.t_mono_ns, clock_error_ns=moment.error_ns)
-
-    def _begin(self, stream_id: bytes) -> None:
-        if self._stream_id and self._may_say():
-            log.info("%s: the sender started again", self.camera)
-        if self._next_sequence is not None:
-            self._reached[self._stream_id] = self._next_sequence
-        self._stream_id = stream_id
-        if stream_id not in self.stream_ids:
-            self.stream_ids.append(stream_id)
-        del self.stream_ids[:-KEPT_STREAMS]
-        for old in list(self._reached)[:-KEPT_STREAMS]:
-            del self._reached[old]
-        self._decoder = Decoder(self._limits, models=self._models)
-        self.ledger.lose(SKIPPED_AS_OLD, self._backlog.clear())
-        self.ledger.lose(SKIPPED_AS_OLD, self._latecomer.clear())
-        self._backlog = Backlog()
-        self._behind = False
-        self._next_sequence = self._reached.pop(stream_id, None)
-        self._refused_unnamed = 0
-        self.refusal = ""
-        self.waiting_for_keyframe = False
-        self.status = self.heard_s = None
-
-    def _check_gap(self, header: Header, sequence: int) -> None:
-        """Refuse what would make the counts absurd, for they are said to people and to senders."""
-        same = header.stream_id == self._stream_id
-        reached = self._next_sequence if same else self._reached.get(header.stream_id)
-        if reached is not None and sequence - reached > MAX_GAP:
-            raise LimitError(f"{sequence - reached} frames are missing, the limit is {MAX_GAP}")
-
-    def _advance(self, sequence: int) -> None:
-        """Count what is missing before `sequence`; the first one seen is where we joined."""
-        if self._next_sequence is not None and sequence > self._next_sequence:
-            gap = sequence - self._next_sequence
-            refused = min(gap, self._refused_unnamed)
-            self.ledger.enter(gap)
-            self.ledger.lose(REFUSED_PACKET, refused)
-            self.ledger.lose(NETWORK_GAP, gap - refused)
-        self._refused_unnamed = 0
-        self._next_sequence = max(sequence, self._next_sequence or 0)
-
-    def _note_refusal(self, error: WireError) -> None:
-        self.refusal = str(error).encode("ascii", "backslashreplace").decode("ascii")
-
-    def _complain(self, error: WireError | NeedKeyframe) -> None:
-        if self._may_say():
-            log.warning("%s: refused a packet: %s", self.camera, error)
-
-    def _may_say(self) -> bool:
-        now = time.monotonic()
-        if now - self._complained < COMPLAINT_INTERVAL_S:
-            return False
-        self._complained = now
-        return self._patience.may_say()
-
-
-def decode_newest(
-    streams: Collection[CameraStream], budget_s: float, stopped: Callable[[], bool]
-) -> list[Frame]:
-    """Decode what waits in several streams within one budget; each begins one picture at least.
-
-    What one stream leaves is for the others, and the longest backlog comes last: a camera that
-    cannot be followed takes nothing from those that can.
-    """
-    until_s = time.monotonic() + budget_s
-    frames = []
-    for done, stream in enumerate(sorted(streams, key=lambda s: s.waiting_packets)):
-        share_s = (until_s - time.monotonic()) / (len(streams) - done)
-        frame = stream.decode(share_s, stopped)
-        if frame is not None:
-            frames.append(frame)
-    return frames

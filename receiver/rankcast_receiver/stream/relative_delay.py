@@ -1,4 +1,4 @@
-"""RelativeDelay: how much later than lately a message comes, by the own clocks of both ends."""
+"""RelativeDelay: how much later than usual a message arrives, by the own clocks of both ends."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class RelativeDelay:
 
     Notes
     -----
-    The difference holds the unknown offset of the clocks and the time on the way. What a message
-    has beyond the least one it spent waiting: in a queue, on a slow link, or for a process that
-    stood still. The offset drops out, so that nobody need know it.
+    The difference is the unknown offset of the clocks plus the transit time. Whatever a message has
+    beyond the least one it spent waiting: in a queue, on a slow link, or for a process that was
+    suspended. The offset cancels, so that it need not be known.
     """
 
     def __init__(self) -> None:
@@ -30,14 +30,14 @@ class RelativeDelay:
         self._least_ns.clear()
 
     def hear(self, t_there_ns: int, now_ns: int) -> None:
-        """Take a message that was stamped at the other end and is here now."""
-        way_ns = now_ns - t_there_ns
+        """Take a message that was stamped at the other end and has arrived now."""
+        transit_ns = now_ns - t_there_ns
         if not self._least_ns or now_ns - self._began_ns > WINDOW_NS:
             self._began_ns = now_ns
-            self._least_ns.append(way_ns)
+            self._least_ns.append(transit_ns)
         else:
-            self._least_ns[-1] = min(self._least_ns[-1], way_ns)
+            self._least_ns[-1] = min(self._least_ns[-1], transit_ns)
 
     def late_ns(self, t_there_ns: int, now_ns: int) -> int | None:
-        """How much longer ago a moment of the other end is than the quickest message took."""
+        """Return the age of a moment at the other end, less the transit time of the quickest."""
         return now_ns - t_there_ns - min(self._least_ns) if self._least_ns else None

@@ -1,14 +1,19 @@
-"""State of one camera."""
+"""The state of one camera, shared by all threads of the sender."""
 
+from rankcast_sender.camera.camera import Camera, StreamOptions
 from rankcast_sender.camera.codec_settings import CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
 from rankcast_sender.camera.newest_frame import NewestFrame
+from rankcast_sender.camera.source_state import SourceState
 from rankcast_sender.camera.viewer_reports import ViewerReport, ViewerReports
 
 __all__ = [
+    "Camera",
     "CodecSettings",
     "KeyframeBudget",
     "NewestFrame",
+    "SourceState",
+    "StreamOptions",
     "ViewerReport",
     "ViewerReports",
 ]

@@ -1,4 +1,4 @@
-"""Which requests for a key frame are met, and when: one budget for all viewers of a camera."""
+"""KeyframeBudget: how often viewers can make the encoder insert a key frame."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import threading
 from typing import Final
 
 SPACING_S: Final = 0.2
-"""Least time from a key frame to the next one on request: five a second; joins and requests
-within it share one."""
+"""Shortest time from any key frame to the next requested one: at most five a second. Viewers that
+join or ask within it share one key frame."""
 BITRATE_SHARE: Final = 0.2
-"""Of a bit rate that is set: key frames on request take at most that much of it."""
+"""Requested key frames take at most this share of the bit rate, where one is set."""
 ON_ITS_WAY_S: Final = 1.0
-"""A key frame that was published so long ago and has not arrived is lost."""
+"""A key frame that has not arrived this long after it was published is lost."""
 
 
 class KeyframeBudget:
-    """Remembers that a key frame is wanted until it may be made.
+    """Merge the key-frame requests of all viewers of a camera, and limit how often they are met.
 
-    Times are seconds of one monotonic clock, given by the caller. Viewers ask in the threads of
-    the sockets, the encoding thread grants.
+    Times are seconds of a monotonic clock that the caller reads. Requests come from the socket
+    threads; the encode thread meets them.
     """
 
     def __init__(self) -> None:
@@ -30,17 +30,17 @@ class KeyframeBudget:
 
     @property
     def key_sequence(self) -> int | None:
-        """Sequence of the newest key frame; None before the first."""
+        """Sequence number of the newest key frame; None before the first."""
         return self._key_sequence
 
     def ask(self, now_s: float, seen_sequence: int | None = None) -> bool:
-        """Want a key frame after `seen_sequence`; False when one was published just now.
+        """Request a key frame newer than `seen_sequence`; False if one was published a moment ago.
 
         Parameters
         ----------
         now_s : float
         seen_sequence : int, optional
-            Newest frame that the viewer has got; None wants one in any case.
+            Newest frame that reached the viewer; None requests a key frame in any case.
         """
         with self._lock:
             answered = (
@@ -53,14 +53,14 @@ class KeyframeBudget:
             return not answered
 
     def due(self, now_s: float) -> bool:
-        """True when the next frame shall be a key frame because somebody wants one."""
+        """Return True if the next frame has to be a key frame to meet a request."""
         with self._lock:
             return self._wanted and now_s >= self._not_before_s
 
     def published(
         self, sequence: int, size_bytes: int, now_s: float, bitrate: float | None, requested: bool
     ) -> None:
-        """Note a key frame, whoever wanted it.
+        """Note a key frame, whether it was requested or not.
 
         Parameters
         ----------
@@ -68,9 +68,9 @@ class KeyframeBudget:
         size_bytes : int
         now_s : float
         bitrate : float, optional
-            Wanted bits a second of the stream; None where none is set.
+            Target rate of the stream in bits per second; None if none is set.
         requested : bool
-            False for one that the codec made on its own: it meets all requests, for nothing.
+            False for a key frame of the codec's own schedule: it meets all requests at no cost.
         """
         pause_s = SPACING_S
         if requested and bitrate:

@@ -1,4 +1,4 @@
-"""NewestFrame: what was grabbed last, for who wants an original of it."""
+"""NewestFrame: the newest grabbed frame, kept for `original` requests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ POLL_S: Final = 0.1
 
 
 class NewestFrame:
-    """Keeps the newest picture of one camera, watched or not.
+    """Keep the newest picture of one camera, whether or not it has viewers.
 
-    A picture that came as an array is copied, and only when somebody waits for it: its owner may
-    write the next one into the same memory.
+    A `Frame` is kept as it is. An array is copied, and only while a request waits for it, because
+    its owner may reuse the memory for the next picture.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class NewestFrame:
         self._wanted = False
 
     def keep(self, image: Pixels | Frame) -> None:
-        """Take the next picture."""
+        """Replace the newest picture."""
         with self._changed:
             if isinstance(image, Frame):
                 self._frame = image
@@ -39,12 +39,12 @@ class NewestFrame:
             self._changed.notify_all()
 
     def wait(self, timeout_s: float, stopped: Callable[[], bool]) -> Frame | None:
-        """Return the newest picture; None when none came in time, or `stopped`."""
+        """Return the newest picture; None if none comes in time, or `stopped` is true."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             self._wanted = self._frame is None
             while self._frame is None and not stopped() and time.monotonic() < deadline:
                 self._changed.wait(POLL_S)
-            # Until then each picture is kept: the next one may be sent before this thread wakes.
+            # Only now: another array may arrive before this thread wakes, and must be kept too.
             self._wanted = False
             return self._frame

@@ -1,4 +1,4 @@
-"""ViewerReports: what the viewers of one camera say about their losses and latency."""
+"""ViewerReports: losses and latency that the viewers of one camera report."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 
 MAX_VIEWERS: Final = 1000
 FORGOTTEN_S: Final = 5.0
-"""Reports come once a second; a viewer that sent none for so long is gone."""
+"""Viewers report once a second; one that has not reported for this long is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewerReport:
-    """One viewer's own count since it joined."""
+    """Counts of one viewer since it joined."""
 
     delivered: int
     lost: int
@@ -23,24 +23,24 @@ class ViewerReport:
 
 @dataclass(frozen=True, slots=True)
 class ViewerTotal:
-    """All viewers that report, taken together."""
+    """Summary of all viewers that report."""
 
     viewers: int
     lost: int
-    """The sum."""
+    """Sum over the viewers."""
     latency_p99_ms: float | None
-    """The worst."""
+    """Highest of the viewers; None if none was measured."""
 
 
 class ViewerReports:
-    """The newest report of each connection; old ones are forgotten, their number is bounded."""
+    """The newest report of each connection, for a bounded number of connections."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reports: dict[bytes, tuple[float, ViewerReport]] = {}
 
     def put(self, viewer: bytes, report: ViewerReport, now_s: float) -> bool:
-        """Keep the newest report of `viewer`; False when too many others report."""
+        """Keep the newest report of `viewer`; False if too many others report."""
         with self._lock:
             if viewer not in self._reports and len(self._reports) >= MAX_VIEWERS:
                 self._forget(now_s)
@@ -50,7 +50,7 @@ class ViewerReports:
             return True
 
     def total(self, now_s: float) -> ViewerTotal:
-        """Sum and worst over the viewers that still report."""
+        """Summarise the viewers that still report."""
         with self._lock:
             self._forget(now_s)
             reports = [report for _, report in self._reports.values()]

@@ -1,11 +1,13 @@
-"""The control channel of a sender."""
+"""The control channel of a sender: requests, who may make them, and their replies."""
 
 from rankcast_sender.control.control_thread import ControlThread
+from rankcast_sender.control.controlled_camera import ControlledCamera
 from rankcast_sender.control.request_handler import OPERATOR, Client, RequestHandler
 
 __all__ = [
     "OPERATOR",
     "Client",
     "ControlThread",
+    "ControlledCamera",
     "RequestHandler",
 ]

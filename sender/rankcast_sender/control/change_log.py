@@ -1,4 +1,4 @@
-"""ChangeLog: what the station's log says of them, however often somebody makes one."""
+"""ChangeLog: which client changed which setting, in a bounded number of log lines."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rankcast.frame import Scalar
-from rankcast.printable import printable
 
 log = logging.getLogger(__name__)
 
 LINE_INTERVAL_S: Final = 1.0
+"""At most one line in this time for each client of each camera."""
 
 
 @dataclass(slots=True)
 class _Author:
-    """One client of one camera."""
+    """Changes that one client made at one camera."""
 
-    told_s: float
-    unsaid: int = 0
+    logged_s: float
+    pending: int = 0
+    """Changes since the last line."""
     values: dict[str, Scalar] = field(default_factory=dict)
-    """The last of each that was not said, at most one for every name that can be changed."""
+    """Newest value of each name with a pending change."""
 
 
 class ChangeLog:
-    """Says who changed what at which camera: the first change at once, then one line a second.
+    """Log who changed what at which camera: the first change at once, then one line a second.
 
-    A client that changes something a thousand times a second fills no disk, and the log still
-    ends with the values in force.
+    A client that changes a setting a thousand times a second cannot fill the disk, and the last
+    line still has the values in effect.
 
     Parameters
     ----------
@@ -46,42 +47,46 @@ class ChangeLog:
         self._lock = threading.Lock()
 
     def add(
-        self, camera: str, who: str, before: Mapping[str, Scalar], after: Mapping[str, Scalar]
+        self, camera: str, client: str, before: Mapping[str, Scalar], after: Mapping[str, Scalar]
     ) -> None:
-        """Take in that `who` set `after`; what has its value of `before` is no change."""
+        """Note that `client` set the values `after`; values equal to `before` did not change."""
         changed = {name: value for name, value in after.items() if before.get(name) != value}
         if not changed:
             return
         now = self._now_s()
         with self._lock:
-            author = self._authors.setdefault((camera, who), _Author(float("-inf")))
+            author = self._authors.setdefault((camera, client), _Author(float("-inf")))
             # In the order of the last change.
             author.values = {k: v for k, v in author.values.items() if k not in changed} | changed
-            author.unsaid += 1
-            self._say_if_due(camera, who, author, now)
+            author.pending += 1
+            self._log_if_due(camera, client, author, now)
 
     def tick(self) -> None:
-        """Say what is due; to be called about once a second."""
+        """Log pending changes that are due; call it about once a second."""
         now = self._now_s()
         with self._lock:
-            for (camera, who), author in list(self._authors.items()):
-                self._say_if_due(camera, who, author, now)
-                if not author.unsaid and now - author.told_s >= LINE_INTERVAL_S:
-                    del self._authors[camera, who]
+            for (camera, client), author in list(self._authors.items()):
+                self._log_if_due(camera, client, author, now)
+                if not author.pending and now - author.logged_s >= LINE_INTERVAL_S:
+                    del self._authors[camera, client]
 
     def close(self) -> None:
-        """Say what is left; from then on every change is said at once."""
+        """Log all pending changes; later changes are logged at once."""
         with self._lock:
             self._closed = True
-            for (camera, who), author in self._authors.items():
-                self._say_if_due(camera, who, author, self._now_s())
+            for (camera, client), author in self._authors.items():
+                self._log_if_due(camera, client, author, self._now_s())
             self._authors.clear()
 
-    def _say_if_due(self, camera: str, who: str, author: _Author, now_s: float) -> None:
-        due = self._closed or now_s - author.told_s >= LINE_INTERVAL_S
-        if not due or not author.unsaid:
+    def _log_if_due(self, camera: str, client: str, author: _Author, now_s: float) -> None:
+        due = self._closed or now_s - author.logged_s >= LINE_INTERVAL_S
+        if not due or not author.pending:
             return
-        told = ", ".join(f"{name} = {printable(value)}" for name, value in author.values.items())
-        more = f" ({author.unsaid} changes since the last line)" if author.unsaid > 1 else ""
-        log.info("%s: %s set %s%s", camera, who, told, more)
-        author.told_s, author.unsaid, author.values = now_s, 0, {}
+        values = ", ".join(f"{name} = {_text(value)}" for name, value in author.values.items())
+        more = f" ({author.pending} changes since the last line)" if author.pending > 1 else ""
+        log.info("%s: %s set %s%s", camera, client, values, more)
+        author.logged_s, author.pending, author.values = now_s, 0, {}
+
+
+def _text(value: Scalar) -> str:
+    return value if isinstance(value, str) else repr(value)

@@ -1,4 +1,4 @@
-"""Originals: the newest frame of a camera coded losslessly, in a thread of its own."""
+"""Originals: answers `original` requests, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -7,41 +7,44 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rankcast.encoder import Encoder
 from rankcast.errors import RankcastError
-from rankcast.runtime import Mailbox, MailboxClosed, Worker
+from rankcast.runtime import Mailbox, Worker
 from rankcast.wire import STREAM_ID_BYTES, Reply
-
-if TYPE_CHECKING:
-    from rankcast_sender.publisher import Publisher
+from rankcast_sender.control.controlled_camera import ControlledCamera
 
 MAX_WAITING: Final = 4
+"""Requests beyond this are refused: each takes the time of encoding a whole picture."""
 FRAME_TIMEOUT_S: Final = 2.0
-"""A camera that gives nothing for so long has no newest frame."""
+"""Longest wait for a camera that has no frame yet."""
 WINDOW_S: Final = 10.0
 WINDOW_BYTES: Final = 64 * 1024 * 1024
-"""Handed out within the window. What its client does not read waits in memory, and libzmq does not
-tell: twice the time after which a connection that takes nothing is cut off."""
+"""Limit on the originals sent within the window. Replies that a client does not read stay in the
+memory of libzmq, unseen, until its connection is cut off: the window is twice that time."""
 STOP_TIMEOUT_S: Final = 30.0
-"""A large picture takes seconds, and compiled code cannot be interrupted."""
+"""Encoding a large picture takes seconds, and compiled code cannot be interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    camera: Publisher
+class _Request:
+    camera: ControlledCamera
     request_id: int
     finish: Callable[[Reply], None]
 
 
 class Originals:
-    """Codes one frame at a time: who asks for many waits, and the stream goes on.
+    """Encode the newest frame of a camera losslessly, one request at a time.
+
+    The thread is separate so that the stream goes on while a large picture is encoded.
 
     Parameters
     ----------
     max_packet_bytes : int
-        Larger packets are refused, because clients would refuse them.
+        Larger packets are refused here, because clients would refuse them.
+    now_s : callable
+        Monotonic clock.
     """
 
     def __init__(
@@ -49,8 +52,8 @@ class Originals:
     ) -> None:
         self._max_packet_bytes = max_packet_bytes
         self._now_s = now_s
-        self._handed_out: deque[tuple[float, int]] = deque()
-        self._box: Mailbox[_Wanted] = Mailbox(MAX_WAITING, newest_wins=False)
+        self._sent: deque[tuple[float, int]] = deque()
+        self._box: Mailbox[_Request] = Mailbox(MAX_WAITING, newest_wins=False)
         self._stopped = threading.Event()
         self._worker = Worker("rankcast-original", self._run, self._box.close)
 
@@ -58,49 +61,47 @@ class Originals:
         """Start the thread."""
         self._worker.start()
 
-    def ask(self, camera: Publisher, request_id: int, finish: Callable[[Reply], None]) -> bool:
-        """Have `finish` called with the newest frame of `camera`; False when too many wait."""
+    def ask(
+        self, camera: ControlledCamera, request_id: int, finish: Callable[[Reply], None]
+    ) -> bool:
+        """Queue a request for the newest frame of `camera`; False if too many wait."""
         if len(self._box) >= MAX_WAITING:
             return False
-        return self._box.put(_Wanted(camera, request_id, finish))
+        return self._box.put(_Request(camera, request_id, finish))
 
     def close(self) -> None:
-        """Stop; what waits is not finished."""
+        """Stop the thread; requests that still wait get no reply."""
         self._stopped.set()
         self._box.discard()
         self._worker.join(STOP_TIMEOUT_S)
 
     def _run(self) -> None:
-        while True:
-            try:
-                wanted = self._box.get()
-            except MailboxClosed:
-                return
-            if wanted is not None and not self._stopped.is_set():
-                wanted.finish(self._code(wanted))
+        for request in self._box:
+            if not self._stopped.is_set():
+                request.finish(self._code(request))
 
     def _left_bytes(self) -> int:
-        while self._handed_out and self._now_s() - self._handed_out[0][0] > WINDOW_S:
-            self._handed_out.popleft()
-        return WINDOW_BYTES - sum(size for _, size in self._handed_out)
+        while self._sent and self._now_s() - self._sent[0][0] > WINDOW_S:
+            self._sent.popleft()
+        return WINDOW_BYTES - sum(size for _, size in self._sent)
 
-    def _code(self, wanted: _Wanted) -> Reply:
-        if self._left_bytes() <= 0:  # before the work of coding one
+    def _code(self, request: _Request) -> Reply:
+        if self._left_bytes() <= 0:
             why = (
-                f"{WINDOW_BYTES >> 20} MiB of originals were given out within {WINDOW_S:g} s, "
-                "which is the limit: ask again a little later"
+                f"originals of {WINDOW_BYTES >> 20} MiB were sent within {WINDOW_S:g} s, "
+                "which is the limit: try again in a few seconds"
             )
-            return Reply(wanted.request_id, False, why)
-        frame = wanted.camera.newest(FRAME_TIMEOUT_S, self._stopped.is_set)
+            return Reply(request.request_id, False, why)
+        frame = request.camera.newest_frame(FRAME_TIMEOUT_S, self._stopped.is_set)
         if frame is None:
-            why = f"{wanted.camera.name} gave no frame (it is {wanted.camera.state})"
-            return Reply(wanted.request_id, False, why)
+            why = f"{request.camera.name} has no frame to send: its state is {request.camera.state}"
+            return Reply(request.request_id, False, why)
         encoder = Encoder("lossless")
         encoder.stream_id = bytes(STREAM_ID_BYTES)
         encoder.max_packet_bytes = self._max_packet_bytes
         try:
             packet = encoder.encode(frame)
         except RankcastError as exc:
-            return Reply(wanted.request_id, False, str(exc))
-        self._handed_out.append((self._now_s(), len(packet)))
-        return Reply(wanted.request_id, True, result={"frame": frame.frame}, packet=packet)
+            return Reply(request.request_id, False, str(exc))
+        self._sent.append((self._now_s(), len(packet)))
+        return Reply(request.request_id, True, result={"frame": frame.frame}, packet=packet)

@@ -1,16 +1,16 @@
-"""ZeroMQ sockets of a sender, and who may connect to them."""
+"""ZeroMQ sockets of a sender, and the keys that may connect to them."""
 
 from rankcast_sender.sockets.authenticator import Authenticator
-from rankcast_sender.sockets.binding import Context, bind, control_address
+from rankcast_sender.sockets.binding import REBIND_S, Context, bind, control_address
+from rankcast_sender.sockets.channel import Channel
 from rankcast_sender.sockets.peer import user_of
-from rankcast_sender.sockets.wakeup import Wakeup
-from rankcast_sender.sockets.xpub import Channel, XpubThread
+from rankcast_sender.sockets.xpub import XpubThread
 
 __all__ = [
+    "REBIND_S",
     "Authenticator",
     "Channel",
     "Context",
-    "Wakeup",
     "XpubThread",
     "bind",
     "control_address",

@@ -1,4 +1,4 @@
-"""Binding: which addresses a sender takes, and one line where it cannot."""
+"""Binding: the addresses of a sender."""
 
 from __future__ import annotations
 
@@ -13,42 +13,45 @@ from rankcast.errors import SettingsError, TransportError
 from rankcast.net import check_endpoint, control_endpoint
 
 RETRY_S: Final = 0.02
+REBIND_S: Final = 2.0
+"""libzmq releases an address in a thread of its own, some time after its socket was closed."""
 NO_CONTROL: Final = "off"
 
 Context: TypeAlias = zmq.Context[zmq.Socket[bytes]]
 
 
-def bind(socket: zmq.Socket[Any], endpoint: str, patience_s: float = 0.0) -> None:
-    """Bind `socket`, again while the address is still taken and `patience_s` lasts.
+def bind(socket: zmq.Socket[Any], endpoint: str, timeout_s: float = 0.0) -> None:
+    """Bind `socket`; while the address is in use, try again for `timeout_s`.
 
     Raises
     ------
     TransportError
         If the address cannot be bound.
     """
-    deadline = time.monotonic() + patience_s
+    deadline_s = time.monotonic() + timeout_s
     pause = threading.Event()
     while True:
         try:
             socket.bind(endpoint)
             return
         except zmq.ZMQError as exc:
-            if exc.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+            if exc.errno != errno.EADDRINUSE or time.monotonic() > deadline_s:
                 raise TransportError(f"cannot listen at {endpoint}: {exc.strerror}") from exc
         pause.wait(RETRY_S)
 
 
 def control_address(bind: str, control: str) -> str:
-    """Address to bind for control, by the settings; empty is none.
+    """Return the control address that the settings ask for; empty for none.
 
     Raises
     ------
     SettingsError
-        If it is no address, that of the frames, or there is no port 10 above theirs.
+        If it is not a valid address or is that of the frames, or if there is no port 10 above
+        that of the frames.
     """
     if control == NO_CONTROL:
         return ""
     address = control or control_endpoint(bind)
     if address == bind:
-        raise SettingsError(f"got {control} for control, which is the address of the frames")
+        raise SettingsError(f"got control address {control}, which is also the frames address")
     return check_endpoint(address, bind=True)

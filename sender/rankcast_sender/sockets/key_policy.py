@@ -1,9 +1,8 @@
-"""KeyPolicy: whom a sender lets in, by what lies in a folder; knows ZAP messages, no sockets."""
+"""KeyPolicy: decides which keys may connect, from the files of a folder; owns no sockets."""
 
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,29 +11,28 @@ from zmq.utils import z85
 
 from rankcast.errors import RankcastError
 from rankcast.net import ZAP_DOMAIN, AuthorizedKey, load_authorized
-from rankcast.printable import printable
+from rankcast.runtime import LogLimiter
 
 log = logging.getLogger(__name__)
 
-COMPLAINT_INTERVAL_S: Final = 1.0
 ALARM_INTERVAL_S: Final = 10.0
-GREETING_INTERVAL_S: Final = 10.0
+CONNECTED_INTERVAL_S: Final = 10.0
 CURVE_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """What the status says of the keys."""
+    """Key figures for the status message."""
 
     authorized: int
     refused: int
-    """Handshakes with a key that is not authorised, so far."""
+    """Handshakes so far with a key that is not authorised."""
     alarm: str
-    """Why the folder could not be read and an older set is in force; empty when all is well."""
+    """Why the folder cannot be read while an older set is in force; empty otherwise."""
 
 
 class KeyPolicy:
-    """Judges keys by a folder of authorised ones.
+    """Accepts the keys of a folder.
 
     Parameters
     ----------
@@ -44,85 +42,78 @@ class KeyPolicy:
     Raises
     ------
     SettingsError
-        If the folder cannot be read, or holds anything malformed.
+        If the folder cannot be read, or one of its files is malformed.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._keys = load_authorized(folder)
         self._refused = 0
-        self._complained = float("-inf")
-        self._greeted: dict[bytes, float] = {}
+        self._refusals_log = LogLimiter()
+        self._connected_log: dict[bytes, LogLimiter] = {}
         self._alarm = ""
-        self._alarmed = float("-inf")
+        self._alarm_log = LogLimiter(ALARM_INTERVAL_S)
 
     @property
     def state(self) -> KeyState:
-        """What the status says of the keys."""
+        """Key figures for the status message."""
         return KeyState(len(self._keys), self._refused, self._alarm)
 
     def find(self, public: bytes) -> AuthorizedKey | None:
-        """Whose key it is, if it is let in."""
+        """Return the authorised key with this public half, if there is one."""
         return self._keys.find(public)
 
     def judge(self, request: list[bytes]) -> list[bytes]:
         """Answer one request of libzmq: 200 with the public key as user id, or 400."""
         if len(request) != 7 or request[0] != b"1.0":
             # Other mechanisms have other counts of credentials.
-            return self._refusal(request, "no CURVE")
+            return self._refusal(request, "a connection without CURVE")
         domain, address, mechanism, credential = request[2], request[3], request[5], request[6]
         if domain != ZAP_DOMAIN or mechanism != b"CURVE" or len(credential) != CURVE_KEY_BYTES:
-            return self._refusal(request, "no CURVE")
+            return self._refusal(request, "a connection without CURVE")
         public = z85.encode(credential)
         key = self._keys.find(public)
         if key is None:
             return self._refusal(request, f"unknown key {public.decode()}")
-        self._greet(key, address)
+        # One line for all connections of a viewer, and for its reconnections.
+        limiter = self._connected_log.setdefault(public, LogLimiter(CONNECTED_INTERVAL_S))
+        if limiter.may_log():
+            log.info("%s (%s) connected from %s", key.name, key.role, _text(address))
         return [b"1.0", request[1], b"200", b"OK", public, b""]
 
-    def _greet(self, key: AuthorizedKey, address: bytes) -> None:
-        """One line for all connections of a viewer, and for those that it makes anew."""
-        now = time.monotonic()
-        if now - self._greeted.get(key.public, float("-inf")) < GREETING_INTERVAL_S:
-            return
-        self._greeted[key.public] = now
-        who = printable(address.decode("ascii", "replace"))
-        log.info("%s (%s) connected from %s", key.name, key.role, who)
-
-    def _refusal(self, request: list[bytes], reason: str) -> list[bytes]:
+    def _refusal(self, request: list[bytes], subject: str) -> list[bytes]:
         self._refused += 1
-        now = time.monotonic()
-        if now - self._complained >= COMPLAINT_INTERVAL_S:
-            self._complained = now
-            address = request[3].decode("ascii", "replace") if len(request) > 3 else "?"
-            log.warning("refused %s from %s; %d so far", reason, printable(address), self._refused)
+        if self._refusals_log.may_log():
+            address = _text(request[3]) if len(request) > 3 else "an unknown address"
+            log.warning("refused %s from %s; %d refused so far", subject, address, self._refused)
         number = request[1] if len(request) > 1 else b""
         return [b"1.0", number, b"400", b"not authorised", b"", b""]
 
     def reload(self) -> bool:
-        """Read the folder again; true when somebody is let in no more.
+        """Read the folder again; return True when a key was revoked.
 
-        What cannot be read changes nothing, and is said.
+        A folder that cannot be read changes nothing and is logged as an error.
         """
         try:
             keys = load_authorized(self._folder)
         except RankcastError as exc:
             self._alarm = str(exc)
-            now = time.monotonic()
-            if now - self._alarmed >= ALARM_INTERVAL_S:
-                self._alarmed = now
-                log.error("KEYS ARE NOT UP TO DATE, whoever was let in before still is: %s", exc)
+            if self._alarm_log.may_log():
+                log.error("authorised keys not reloaded, the previous set stays in force: %s", exc)
             return False
         if self._alarm:
-            log.warning("%s can be read again", printable(self._folder))
-        self._alarm, self._alarmed = "", float("-inf")
-        before, self._keys = self._keys, keys
-        for public in keys.by_public.keys() - before.by_public.keys():
-            log.info(
-                "%s is authorised as %s", keys.by_public[public].name, keys.by_public[public].role
-            )
-        self._greeted = {k: at for k, at in self._greeted.items() if k in keys.by_public}
-        revoked = before.by_public.keys() - keys.by_public.keys()
+            log.warning("%s is readable again: its keys are in force", self._folder)
+            self._alarm, self._alarm_log = "", LogLimiter(ALARM_INTERVAL_S)
+        before, self._keys = self._keys.by_public, keys
+        for public in keys.by_public.keys() - before.keys():
+            key = keys.by_public[public]
+            log.info("%s has been authorised as %s", key.name, key.role)
+        revoked = before.keys() - keys.by_public.keys()
         for public in revoked:
-            log.warning("%s is authorised no more", before.by_public[public].name)
+            self._connected_log.pop(public, None)
+            log.warning("the key of %s has been revoked", before[public].name)
         return bool(revoked)
+
+
+def _text(address: bytes) -> str:
+    return address.decode("ascii", "replace")

@@ -1,4 +1,4 @@
-"""Peer: what libzmq knows of the connection that a message came on."""
+"""Peer: what libzmq knows about the connection that a message came from."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import zmq
 
 
 def user_of(frame: zmq.Frame) -> str:
-    """User id that authentication gave to the connection of `frame`; empty without any."""
+    """Return the user id that authentication gave the connection of `frame`; empty without any."""
     return _property(frame, "User-Id")
 
 
 def address_of(frame: zmq.Frame) -> str:
-    """Address of the other end, without its port; empty when it was gone at once."""
+    """Return the address of the peer, without its port; empty when it has disconnected."""
     return _property(frame, "Peer-Address")
 
 

@@ -1,4 +1,4 @@
-"""Adjustments: changes to a source while it runs, handed to the thread that owns it."""
+"""Adjustments: changes to a running source, handed to the thread that owns it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from rankcast.frame import Scalar
 from rankcast.runtime import Pulse
 
 MAX_WAITING: Final = 8
+"""Clients wait for an answer, so that more changes in a queue mean a source that is stuck."""
 
 Done = Callable[[Mapping[str, Scalar], str], None]
-"""Called in the grab thread with the values in force, and why nothing was changed."""
+"""Called in the grab thread with the values in force and, if nothing changed, the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +27,17 @@ class _Change:
 
 
 class Adjustments:
-    """ChangeLog that wait for the grab thread, and the values that are in force.
+    """Changes that wait for the grab thread, and the values in force.
 
     Parameters
     ----------
     values : mapping
-        What can be changed, with its value as the device reports it.
+        The adjustable values, as the device reports them.
     """
 
     def __init__(self, values: Mapping[str, Scalar]) -> None:
         self.pulse = Pulse("grab")
-        """Of the grab thread: a source that waits for a trigger serves changes all the same."""
+        """Of the grab thread, which also beats while it waits for a trigger."""
         self._values: Mapping[str, Scalar] = MappingProxyType(dict(values))
         self._changes: deque[_Change] = deque()
         self._changed = threading.Condition()
@@ -44,11 +45,11 @@ class Adjustments:
 
     @property
     def values(self) -> Mapping[str, Scalar]:
-        """What can be changed, as the device reported it last."""
+        """The adjustable values, as the device last reported them."""
         return self._values
 
     def ask(self, values: Mapping[str, Scalar], done: Done) -> bool:
-        """Want `values`, all or none; False when too many changes wait or the source is closed."""
+        """Queue a change of all `values` or none; False if the queue is full or closed."""
         with self._changed:
             if self._closed or len(self._changes) >= MAX_WAITING:
                 return False
@@ -68,13 +69,13 @@ class Adjustments:
             self._changed.notify_all()
 
     def serve(self, apply: Callable[[Mapping[str, Scalar]], Mapping[str, Scalar]]) -> None:
-        """Make the changes that wait; called in the grab thread, between two frames.
+        """Apply the queued changes; called in the grab thread, between two frames.
 
         Parameters
         ----------
         apply : callable
-            Takes the wanted values, returns all values as read back; raises RankcastError when it
-            changed nothing.
+            Takes the requested values and returns all values as read back; raises RankcastError
+            if it changed nothing.
         """
         self.pulse.beat()
         while True:
@@ -90,11 +91,11 @@ class Adjustments:
             change.done(self._values, why)
 
     def close(self) -> None:
-        """Refuse further changes and those that wait."""
+        """Refuse the queued changes and all further ones."""
         with self._changed:
             self._closed = True
             left = list(self._changes)
             self._changes.clear()
             self._changed.notify_all()
         for change in left:
-            change.done(self._values, "the camera was closed meanwhile")
+            change.done(self._values, "the camera was closed before the change was applied")

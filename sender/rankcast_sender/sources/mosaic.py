@@ -1,4 +1,4 @@
-"""Mosaic: raw frames of a colour sensor, one sample a pixel behind its colour filter array."""
+"""Mosaics: raw frames of a colour sensor, one sample per pixel behind a colour filter array."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def _upper(value: Any) -> Any:  # Any: foreign input, before validation
 
 
 Cfa: TypeAlias = Annotated[Literal["RGGB", "BGGR", "GRBG", "GBRG"], BeforeValidator(_upper)]
-"""Colours of the first two pixels of the first row, then of the second, in either case."""
+"""Colours of the first two pixels of the first row, then of the second; case-insensitive."""
 
 
 def check_mosaic(pixels: Pixels) -> Pixels:
-    """Return a mosaic as (H, W).
+    """Return a mosaic in shape (H, W).
 
     Parameters
     ----------
@@ -28,12 +28,14 @@ def check_mosaic(pixels: Pixels) -> Pixels:
     Raises
     ------
     UnsupportedImageError
-        If there is more than one sample a pixel, or no whole 2 x 2 pattern.
+        If a pixel has several samples, or the picture is smaller than the 2 x 2 pattern.
     """
     if channels_of(pixels.shape) != 1:
         raise UnsupportedImageError(
-            f"got {pixels.shape[2]} channels, a mosaic (cfa) has one sample a pixel"
+            f"got {pixels.shape[2]} channels, a mosaic (cfa) has one sample per pixel"
         )
     if min(pixels.shape[:2]) < 2:
-        raise UnsupportedImageError(f"got shape {pixels.shape}, a mosaic (cfa) is at least 2 x 2")
+        raise UnsupportedImageError(
+            f"got shape {pixels.shape}, a mosaic (cfa) has 2 x 2 pixels or more"
+        )
     return pixels.reshape(pixels.shape[:2])

@@ -1,104 +1,52 @@
-"""``replay:PATH``: one image, a folder of images, a glob, or a video file."""
+"""``replay:PATH``: images and clips from disk."""
 
 from __future__ import annotations
 
-import glob
 import logging
-import math
-import os
-import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from rankcast.errors import ImageFileError, SourceError, UnsupportedImageError
+from rankcast.errors import ImageFileError, RankcastError, SourceError, UnsupportedImageError
 from rankcast.frame import Frame, Pixels, Scalar
-from rankcast.images import IMAGE_SUFFIXES, read_image
-from rankcast.opencv import cv2
+from rankcast.images import load_image
 from rankcast.printable import printable
+from rankcast.video import VideoFile
 from rankcast_sender.sources.mosaic import Cfa, check_mosaic
+from rankcast_sender.sources.replay_clock import IMAGE_FPS, ReplayClock
+from rankcast_sender.sources.replay_files import find_files, is_image, is_video
 from rankcast_sender.sources.uri import SourceOptions
 
 log = logging.getLogger(__name__)
 
-IMAGE_FPS: Final = 20.0
-"""Pace of images, which know none."""
-MAX_FPS: Final = 1000.0
-"""A video that claims more has a broken header."""
-_NAMED_WARNINGS = 8
-_NAME_CHARACTERS = 200
-# Containers count a few frames more than there are: edit lists, a last packet without a picture.
-_COUNT_TOLERANCE = 0.01
-_DIGITS = re.compile(r"(\d+)", re.ASCII)
+_NAMED_WARNINGS: Final = 8
+_NAMED_FILES: Final = 5
+_NAME_CHARACTERS: Final = 200
 
 
 class ReplayOptions(SourceOptions):
-    """Options of ``replay:``; without `fps` a video runs at its own rate and images at 20."""
+    """Options of ``replay:``; without `fps` clips follow their timestamps, images run at 20."""
 
     loop: bool = False
-    """Begin again at the end; frames are counted on."""
+    """Start again at the end; frame numbers continue."""
     bits: Annotated[int, Field(ge=1, le=16)] | None = None
-    """Significant bits of 16-bit pictures; all of them by default."""
+    """Significant bits of 16-bit pictures; by default all of an image, those of a clip's format."""
     cfa: Cfa | None = None
-    """The images are mosaics of a raw colour sensor with this colour filter array."""
-
-
-def natural_key(path: Path) -> tuple[list[str | int], str]:
-    """Sort key under which ``img2`` comes before ``img10``."""
-    parts = _DIGITS.split(str(path).casefold())
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], str(path)
-
-
-def _shown(name: str) -> str:
-    # The name goes to terminals and into file tags at the far end.
-    return printable(name)[:_NAME_CHARACTERS]
-
-
-def _find(text: str) -> list[Path]:
-    """Files that `text` names, in the order in which they are played."""
-    path = Path(os.path.expanduser(text))
-    shown = f"replay:{_shown(text)}"
-    try:
-        if path.is_dir():
-            files = [
-                entry
-                for entry in path.iterdir()
-                # A leading dot marks what macOS and editors leave beside an image.
-                if entry.suffix.lower() in IMAGE_SUFFIXES
-                and not entry.name.startswith(".")
-                and entry.is_file()
-            ]
-            if not files:
-                raise SourceError(
-                    f"{shown}: the folder holds no image, want files that end in "
-                    f"{', '.join(sorted(IMAGE_SUFFIXES))}"
-                )
-        elif path.is_file():
-            files = [path]
-        elif path.exists():
-            raise SourceError(f"{shown} is neither a file nor a folder")
-        elif glob.has_magic(str(path)):
-            files = [Path(name) for name in glob.glob(str(path), recursive=True)]
-            files = [file for file in files if file.is_file()]
-            if not files:
-                raise SourceError(f"{shown}: no file matches")
-        else:
-            raise SourceError(f"{shown} does not exist")
-    except OSError as exc:
-        raise SourceError(f"{shown} cannot be read: {exc.strerror}") from exc
-    return sorted(files, key=natural_key)
+    """The pictures are mosaics of a raw colour sensor with this colour filter array."""
+    damaged: Literal["skip", "send"] = "skip"
+    """A damaged picture counts as lost, or is sent with ``damaged: true`` in its metadata."""
 
 
 class ReplaySource:
-    """Plays images or a video from disk.
+    """Plays images and clips from disk as one stream.
 
     Parameters
     ----------
     path : str
-        An image, a folder (its images in natural order), a glob, or a video file, decoded by
-        OpenCV to 8-bit BGR.
+        An image, a clip, a folder of both (played in natural order of their names), or a glob.
     options : ReplayOptions
 
     Raises
@@ -108,35 +56,61 @@ class ReplaySource:
 
     Notes
     -----
-    A file that cannot be decoded costs one frame, which counts in `gaps`, and is named in the
-    log; the stream goes on with the next one.
+    An image that cannot be decoded, and each frame that the decoder of a clip refuses, counts in
+    `gaps` and is named in the log; the replay continues behind it. Frames of a clip predicted from
+    a lost one carry ``damaged: true`` until the next key frame.
     """
 
     def __init__(self, path: str, options: ReplayOptions) -> None:
         self.options = options
-        self._files = _find(path)
+        found = find_files(path)
+        self._files = found.files
         self._gaps = 0
+        self._marked = 0
         self._number = 0
-        self._damaged = 0
+        self._played = 0
         self._closed = False
-        self._capture: Any = None  # cv2.VideoCapture of a video
-        self._video_fps: float | None = None
-        self._video = (
-            len(self._files) == 1 and self._files[0].suffix.lower() not in IMAGE_SUFFIXES
-        ) and self._open_video()
-        if self._video and options.cfa is not None:
-            self.close()
-            raise SourceError(
-                f"replay:{_shown(path)}: got cfa={options.cfa}, but a video is decoded to colour: "
-                "want images of one channel"
-            )
-        if self._video:
-            self._description = f"replay of the video {_shown(self._files[0].name)}"
-        elif len(self._files) == 1:
-            self._description = f"replay of the image {_shown(self._files[0].name)}"
-        else:
-            folder = _shown(self._files[0].parent.name or str(self._files[0].parent))
-            self._description = f"replay of {len(self._files)} images in {folder}"
+        self._failure: RankcastError | None = None
+        self._clock = ReplayClock(options.fps)
+        self._video: VideoFile | None = None
+        """The clip that is being played; the only clip is opened by the constructor."""
+        if found.passed_over:
+            names = [printable(other.name) for other in found.passed_over[:_NAMED_FILES]]
+            rest = len(found.passed_over) - len(names)
+            log.warning(
+                "replay:%s: passing over %d entries that are neither images nor clips: %s%s",
+                path, len(found.passed_over), ", ".join(names),
+                f" and {rest} more" if rest else "",
+            )  # fmt: skip
+        if len(self._files) == 1 and not is_image(self._files[0]):
+            try:
+                self._video = VideoFile(self._files[0])
+            except SourceError as exc:
+                log.debug("%s", exc)  # the iteration tries it as an image
+        self._single_clip = self._video is not None
+        self._clip_fps = None if self._video is None else self._video.fps
+        if self._video is not None:
+            self._clock.begin_clip(self._clip_fps)
+            try:
+                self._check_channels(self._video)
+            except SourceError:
+                self.close()
+                raise
+        self._description = self._describe()
+
+    def _describe(self) -> str:
+        if len(self._files) == 1:
+            kind = "video" if self._single_clip else "image"
+            return f"replay of the {kind} {_shown(self._files[0].name)}"
+        images, clips = (sum(map(test, self._files)) for test in (is_image, is_video))
+        counts = {
+            "images": images,
+            "clips": clips,
+            "other files": len(self._files) - images - clips,
+        }
+        what = " and ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+        folder = self._files[0].parent
+        return f"replay of {what} in {_shown(folder.name or str(folder))}"
 
     @property
     def description(self) -> str:
@@ -150,143 +124,204 @@ class ReplaySource:
 
     @property
     def fps(self) -> float | None:
-        """As asked for, or the video's own (None if it claims none), or 20 for images."""
-        return self.options.fps or (self._video_fps if self._video else IMAGE_FPS)
+        """As configured, or the average rate of a single clip (None if unknown), or 20."""
+        if self.options.fps is not None or not self._single_clip:
+            return self.options.fps or IMAGE_FPS
+        return self._clip_fps
+
+    @property
+    def frame_interval_s(self) -> float | None:
+        """The longest of the mean interval and the last one."""
+        return self._clock.interval_s
+
+    @property
+    def due_s(self) -> float:
+        """When the frame yielded last is due, in seconds after the first one."""
+        return self._clock.due_s
 
     @property
     def gaps(self) -> int:
-        """Files, or frames of a damaged video, that could not be decoded."""
+        """Images and frames of clips that could not be decoded."""
         return self._gaps
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames, again and again with `loop`.
+        """Yield the frames, over and over with `loop`.
 
         Raises
         ------
         SourceError
-            If nothing at all could be decoded.
+            If none of the files can be decoded.
         """
-        play = self._play_video if self._video else self._play_images
         while not self._closed:
-            yield from play()
+            before = self._played
+            yield from self._play_all()
+            if self._played == before:
+                raise self._nothing_played()
             if not self.options.loop:
                 return
 
+    def _play_all(self) -> Iterator[Frame]:
+        for file in self._files:
+            frame: Frame | None = None
+            try:
+                for frame in self._play(file):
+                    self._played += 1
+                    self._number += 1
+                    yield frame
+                    if self._closed:
+                        return
+            except (ImageFileError, UnsupportedImageError, SourceError) as exc:
+                self._failure = exc
+                if len(self._files) > 1 or frame is not None:
+                    self._lose(1, _reason(file, exc))
+        if self.options.loop and len(self._files) == 1 and not self._single_clip and frame:
+            yield from self._repeat(frame)
+
+    def _repeat(self, frame: Frame) -> Iterator[Frame]:
+        """Yield a single image, which is decoded once, until the source is closed."""
+        while not self._closed:
+            self._clock.place_image()
+            yield replace(frame, frame=self._number)
+            self._number += 1
+
+    def _nothing_played(self) -> SourceError:
+        if len(self._files) > 1:
+            return SourceError(
+                f"{self._description}: none of the {len(self._files)} files can be decoded; "
+                f"the last: {self._failure}"
+            )
+        return SourceError(f"replay: {_reason(self._files[0], self._failure)}")
+
     def interrupt(self) -> None:
-        """Nothing to do: the next frame is never far."""
+        """Do nothing: the next frame is at most one read from disk away."""
 
     def close(self) -> None:
-        """Release the video file."""
+        """Close the clip that is being played; may be called twice."""
         self._closed = True
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
+        self._close_video()
 
-    def _frame(self, pixels: Pixels, meta: dict[str, Scalar]) -> Frame:
-        bits = self.options.bits if self.options.bits and pixels.dtype.itemsize == 2 else 0
-        cfa = self.options.cfa or ""
+    def _close_video(self) -> None:
+        if self._video is not None:
+            self._video.close()
+            self._video = None
+
+    def _play(self, file: Path) -> Iterator[Frame]:
+        if is_image(file):
+            yield self._image(file)
+            return
+        try:
+            if self._video is None:
+                self._video = VideoFile(file)
+        except SourceError as exc:
+            if self._single_clip:
+                raise
+            # An image may stand under any name.
+            try:
+                yield self._image(file)
+            except (ImageFileError, UnsupportedImageError) as image_error:
+                reason = exc if is_video(file) else image_error
+                raise SourceError(
+                    f"{file.name} is neither a video nor an image that can be read ({reason})"
+                ) from image_error
+            return
+        try:
+            self._check_channels(self._video)
+            yield from self._clip(file, self._video)
+        finally:
+            self._close_video()
+
+    def _check_channels(self, video: VideoFile) -> None:
+        """Refuse a clip in colour where the options promise a mosaic."""
+        if self.options.cfa is not None and video.channels == 3:
+            raise SourceError(
+                f"replay:{video.path.name}: cfa={self.options.cfa} needs pictures of one channel, "
+                "but this clip is decoded to colour"
+            )
+
+    def _image(self, file: Path) -> Frame:
+        mode: Literal["mark", "refuse"] = "mark" if self.options.damaged == "send" else "refuse"
+        loaded = load_image(file, damaged=mode)
+        meta: dict[str, Scalar] = {"file": _shown(file.name)}
+        if loaded.damage:
+            meta["damaged"] = True
+            self._mark(1, f"{file.name}: {loaded.damage}")
+        self._clock.place_image()
+        return self._frame(loaded.pixels, meta, 0)
+
+    def _clip(self, file: Path, video: VideoFile) -> Iterator[Frame]:
+        played = skipped = tainted = lost = 0
+        self._clock.begin_clip(video.fps)
+        for picture in video:
+            self._lose(video.lost - lost, f"{file.name}: {video.fault}")
+            lost = video.lost
+            if picture.corrupt:
+                if self.options.damaged == "skip":
+                    skipped += 1
+                    self._lose(1, f"{file.name}: the decoder reports a damaged picture")
+                    continue
+                self._mark(1, f"{file.name}: the decoder reports a damaged picture")
+            tainted += picture.tainted
+            played += 1
+            self._clock.place_clip_frame(picture.time_s, picture.duration_s)
+            meta: dict[str, Scalar] = {}
+            if len(self._files) > 1:
+                meta["file"] = _shown(file.name)
+            if picture.corrupt or picture.tainted:
+                meta["damaged"] = True
+            yield self._frame(picture.pixels, meta, picture.significant_bits, picture.cfa)
+            if self._closed:
+                return
+        if tainted:
+            self._mark(tainted, f"{file.name}: predicted from a lost or damaged frame")
+        if not played:
+            reason = video.fault or "the file ends before the first frame"
+            raise SourceError(f"no frame of the video {file.name} can be decoded ({reason})")
+        if video.lost > lost:
+            total = played + skipped + video.lost
+            self._lose(
+                video.lost - lost,
+                f"the video {file.name} breaks off after {played} of {total} frames: {video.fault}",
+            )
+
+    def _frame(
+        self, pixels: Pixels, meta: dict[str, Scalar], significant_bits: int, cfa: str = ""
+    ) -> Frame:
+        bits = significant_bits
+        if self.options.bits and pixels.dtype.itemsize == 2:
+            bits = self.options.bits
+        cfa = self.options.cfa or cfa
         if cfa:
             pixels = check_mosaic(pixels)
         return Frame(pixels, frame=self._number, significant_bits=bits, cfa=cfa, meta=meta)
 
-    # images
+    def _lose(self, count: int, reason: str) -> None:
+        if not count:
+            return
+        before = self._gaps
+        self._gaps += count
+        if _is_named(before, self._gaps):
+            log.warning("frame %d lost, %d in all: %s", self._number, self._gaps, reason)
+        self._number += count
 
-    def _play_images(self) -> Iterator[Frame]:
-        played = 0
-        failure: ImageFileError | UnsupportedImageError | None = None
-        single: Pixels | None = None
-        for file in self._files:
-            try:
-                pixels = read_image(file)
-                frame = self._frame(pixels, {"file": _shown(file.name)})
-            except (ImageFileError, UnsupportedImageError) as exc:
-                failure = exc
-                self._skip(file, exc)
-                continue
-            if len(self._files) == 1:
-                single = pixels
-            played += 1
-            self._number += 1
-            yield frame
-            if self._closed:
-                return
-        if not played:
-            if len(self._files) == 1 and failure is not None:
-                file = self._files[0]
-                if file.suffix.lower() in IMAGE_SUFFIXES:
-                    raise SourceError(str(failure)) from failure
-                raise SourceError(
-                    f"replay: {_shown(file.name)} is neither a video nor an image that can be "
-                    f"read ({failure})"
-                ) from failure
-            raise SourceError(
-                f"{self._description}: none of the {len(self._files)} files can be decoded; "
-                f"the last: {failure}"
-            ) from failure
-        # One image in a loop is decoded once.
-        while single is not None and self.options.loop and not self._closed:
-            frame = self._frame(single, {"file": _shown(self._files[0].name)})
-            self._number += 1
-            yield frame
-
-    def _skip(self, file: Path, exc: Exception) -> None:
-        self._gaps += 1
-        self._number += 1
-        self._damaged += 1
-        count = self._damaged
-        # A folder of thousands of damaged files must not fill the disk with log lines.
-        if count <= _NAMED_WARNINGS or count & (count - 1) == 0:
-            reason = str(exc) if file.name in str(exc) else f"{_shown(file.name)}: {exc}"
-            log.warning("frame %d lost, %d in all: %s", self._number - 1, count, reason)
-
-    # video
-
-    def _open_video(self) -> bool:
-        """Open the only file as a video; False where FFmpeg takes it for none."""
-        try:
-            # Only FFmpeg: the image-sequence reader would take `shot01.dat` for a pattern.
-            capture = cv2.VideoCapture(str(self._files[0]), cv2.CAP_FFMPEG)
-        except cv2.error:
-            return False
-        if not capture.isOpened():
-            capture.release()
-            return False
-        self._capture = capture
-        fps = float(capture.get(cv2.CAP_PROP_FPS))
-        self._video_fps = fps if math.isfinite(fps) and 0 < fps <= MAX_FPS else None
-        return True
-
-    def _play_video(self) -> Iterator[Frame]:
-        name = _shown(self._files[0].name)
-        if self._capture is None and not self._open_video():
-            raise SourceError(f"replay: the video {name} cannot be opened again")
-        promised = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        played, reason = 0, "its data end or are damaged"
-        try:
-            while True:
-                try:
-                    done, pixels = self._capture.read()
-                except cv2.error as exc:
-                    done, reason = False, " ".join(str(exc).split())
-                if not done:
-                    break
-                frame = self._frame(pixels, {})
-                played += 1
-                self._number += 1
-                yield frame
-                if self._closed:
-                    return
-        finally:
-            if self._capture is not None:
-                self._capture.release()
-                self._capture = None
-        if not played:
-            raise SourceError(f"replay: no frame of the video {name} can be decoded ({reason})")
-        # Damaged headers claim any count, also negative ones.
-        missing = int(promised) - played if 0 < promised < 2**31 else 0
-        if missing > max(2, _COUNT_TOLERANCE * promised):
-            self._gaps += missing
-            self._number += missing
+    def _mark(self, count: int, reason: str) -> None:
+        before = self._marked
+        self._marked += count
+        if _is_named(before, self._marked):
             log.warning(
-                "the video %s breaks off after %d of %d frames: %s", name, played, promised, reason
-            )
+                "frame %d sent with damaged: true, %d in all: %s",
+                self._number, self._marked, reason,
+            )  # fmt: skip
+
+
+def _shown(name: str) -> str:
+    # Names from disk go to terminals and into file tags at the far end.
+    return printable(name)[:_NAME_CHARACTERS]
+
+
+def _is_named(before: int, after: int) -> bool:
+    """Whether a counter passed one of the first values or a power of two: then it is logged."""
+    return before < _NAMED_WARNINGS or before.bit_length() != after.bit_length()
+
+
+def _reason(file: Path, exc: Exception | None) -> str:
+    return str(exc) if file.name in str(exc) else f"{file.name}: {exc}"

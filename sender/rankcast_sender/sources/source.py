@@ -1,4 +1,4 @@
-"""What a source is: where frames come from."""
+"""The protocol of a source: anything that yields the frames of one camera."""
 
 from __future__ import annotations
 
@@ -10,29 +10,37 @@ from rankcast_sender.sources.adjustments import Adjustments
 
 
 class Source(Protocol):
-    """Yields frames; opened by its constructor, closed by `close` in the same thread.
+    """Yields the frames of one camera.
 
-    Frames are numbered from 0 in ``Frame.frame``; what the source knows it lost (a file that
-    cannot be decoded, a jump of the camera's own count) leaves a hole and counts in `gaps`.
-    A source that knows when a frame was exposed sets its clocks; one that leaves them 0
-    gets the time at which the frame was handed over.
+    The constructor opens the device or file; `close` releases it, in the same thread. Frames are
+    numbered from 0 in ``Frame.frame``. Every frame that the source knows to be lost (a file that
+    cannot be decoded, a jump in the camera's own counter) leaves a hole in the numbers and adds 1
+    to `gaps`. A source that knows the exposure time of a frame sets its clocks; where it leaves
+    them at 0, the pipeline stamps the frame on arrival.
     """
 
     @property
     def description(self) -> str:
-        """One line for status and reports, with what was read back; never credentials."""
+        """One line for status and reports, with settings as read back and without credentials."""
 
     @property
     def live(self) -> bool:
-        """True where the device sets the pace; else the pipeline does, in real time."""
+        """Whether the device sets the pace; if not, the pipeline plays in real time."""
 
     @property
     def fps(self) -> float | None:
-        """The source's own rate: of the camera as read back, of a video file, or as asked for."""
+        """The source's own rate: read back from the camera, of the clip, or as configured."""
+
+    @property
+    def frame_interval_s(self) -> float | None:
+        """The longest time to expect between two frames; None where the source cannot tell.
+
+        Deadlines for a silent source follow it. May be read from any thread.
+        """
 
     @property
     def gaps(self) -> int:
-        """Frames that were lost before they could be handed over."""
+        """Frames lost before they could be yielded."""
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames until the source ends.
@@ -44,7 +52,7 @@ class Source(Protocol):
         """
 
     def interrupt(self) -> None:
-        """Make the iteration end within a second; may be called from any thread."""
+        """End the iteration within a second; may be called from any thread."""
 
     def close(self) -> None:
         """Release the device; may be called twice."""
@@ -52,8 +60,17 @@ class Source(Protocol):
 
 @runtime_checkable
 class Adjustable(Protocol):
-    """A source that can be changed while it runs; it serves `adjustments` in its iteration."""
+    """A source whose settings can change while it runs; its iteration applies them."""
 
     @property
     def adjustments(self) -> Adjustments:
-        """ChangeLog that wait, and the values in force."""
+        """The changes that wait, and the values in force."""
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A source that is not live and whose frames have presentation times of their own."""
+
+    @property
+    def due_s(self) -> float:
+        """When the frame yielded last is due, in seconds after the first one."""

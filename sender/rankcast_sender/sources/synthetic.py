@@ -1,4 +1,4 @@
-"""``synthetic:conveyor``: a made inspection scene whose every frame is known without being kept."""
+"""``synthetic:conveyor``: a rendered inspection scene, each frame computed from its number."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.images import NUMBER_LIMIT, write_frame_mark
 from rankcast.kernels import kernel
 from rankcast_sender.sources.adjustments import Adjustments
-from rankcast_sender.sources.parts import PART_SHARE, draw_parts
-from rankcast_sender.sources.scenery import (
+from rankcast_sender.sources.conveyor import (
     BELT_COLOUR,
     FULL,
+    PART_SHARE,
     bands,
     draw_belt,
     draw_bridge,
     draw_machine,
+    draw_parts,
     light_field,
     rail_rows,
     to_scene,
@@ -31,19 +32,20 @@ from rankcast_sender.sources.scenery import (
 from rankcast_sender.sources.uri import Fps, SourceOptions
 
 MAX_PIXELS: Final = 1 << 25
-"""8K is 33.2 million; the textures of a scene take some 20 bytes a pixel."""
+"""8K has 33.2 million; the textures of a scene take about 20 bytes a pixel."""
 SCENES: Final = ("conveyor",)
 
-_GAIN_BITS = 14
-_LANES = 2
-_PITCH = 1.18  # sides of a sprite from slot to slot
-_FILLED, _DAMAGED = 0.86, 0.14  # shares of slots with a part, of parts with a defect
-_BT601 = np.array([0.114, 0.587, 0.299])  # blue, green, red
-_MASK64 = (1 << 64) - 1
-_WAIT_S = 0.1
-_MAX_DUE = 1000
-# Noise is drawn once and read from another place in every row of every frame.
-_BANK_SAMPLES = 1 << 20
+_GAIN_BITS: Final = 14
+_LANES: Final = 2
+_PITCH: Final = 1.18  # sides of a sprite from slot to slot
+_FILLED_SHARE: Final = 0.86  # of slots
+_DEFECT_SHARE: Final = 0.14  # of parts
+_BT601: Final = np.array([0.114, 0.587, 0.299])  # blue, green, red
+_MASK64: Final = (1 << 64) - 1
+_WAIT_S: Final = 0.1
+_MAX_DUE: Final = 1000
+# Noise is drawn once; every row of every frame reads it from another offset.
+_BANK_SAMPLES: Final = 1 << 20
 
 
 class ConveyorOptions(SourceOptions):
@@ -54,18 +56,18 @@ class ConveyorOptions(SourceOptions):
     height: Annotated[int, Field(ge=48, le=16384)] = 720
     channels: Literal["colour", "grey"] = "colour"
     dtype: Literal["uint8", "uint16"] | None = None
-    """By default what `bits` needs, and uint8 without."""
+    """By default the narrowest that holds `bits`, or uint8."""
     bits: int | None = None
     """Significant bits: 8 for uint8; 10, 12 (default) or 16 for uint16."""
     noise: Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)] = 1.0
-    """Standard deviation of the sensor noise in levels of 8 bits."""
+    """Standard deviation of the sensor noise, in 8-bit levels."""
     speed: Annotated[float, Field(ge=0, le=4, allow_inf_nan=False)] = 0.25
     """Speed of the belt in picture widths a second."""
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
     exposure: Annotated[float, Field(ge=0.01, le=1, allow_inf_nan=False)] = 1.0
-    """Share of the full light; can be changed while it runs."""
+    """Share of the full light; adjustable at run time."""
     trigger: Literal["off", "on"] = "off"
-    """on: a frame comes only for each `trigger=once` of the control channel."""
+    """on: one frame for each `trigger=once` from the control channel."""
 
     @model_validator(mode="after")
     def _check(self) -> ConveyorOptions:
@@ -83,7 +85,7 @@ class ConveyorOptions(SourceOptions):
 
     @classmethod
     def check_path(cls, path: str) -> None:
-        """Refuse scenes that there are not."""
+        """Refuse unknown scenes."""
         if path not in SCENES:
             raise SettingsError(
                 f"got source synthetic:{path:.60}, want synthetic:{' or '.join(SCENES)}"
@@ -91,7 +93,7 @@ class ConveyorOptions(SourceOptions):
 
     @property
     def significant_bits(self) -> int:
-        """Bits that the samples use."""
+        """Significant bits of a sample."""
         return self.bits or (12 if self.dtype == "uint16" else 8)
 
 
@@ -99,7 +101,7 @@ class ConveyorOptions(SourceOptions):
 def _paste(
     scene: NDArray[np.uint16], colour: NDArray[np.uint16], cover: NDArray[np.uint16]
 ) -> None:
-    """Lay `colour`, multiplied by its opacity `cover`, over `scene`; all of one size."""
+    """Blend `colour`, premultiplied by its opacity `cover`, over `scene`; all of one size."""
     height, width, channels = scene.shape
     for y in range(height):
         for x in range(width):
@@ -121,7 +123,7 @@ def _expose(
     shift: int,
     out: Pixels,
 ) -> None:
-    """Light the scene, add noise and quantise: what lens and sensor do.
+    """Light the scene, add noise and quantise, as lens and sensor do.
 
     `scene` is (H, W * C) on the 16-bit scale, the gains have `_GAIN_BITS` fractional bits.
     """
@@ -141,7 +143,7 @@ def _expose(
 
 
 def _hash(*words: int) -> int:
-    """SplitMix64 (doi:10.1145/2660193.2660195) over integers: the same bits on every machine."""
+    """Hash integers with SplitMix64 (doi:10.1145/2660193.2660195), alike on every machine."""
     state = 0
     for word in words:
         state = (state + (word & _MASK64) + 0x9E3779B97F4A7C15) & _MASK64
@@ -152,14 +154,14 @@ def _hash(*words: int) -> int:
 
 
 def _share(bits: int, position: int) -> float:
-    """Twelve of the bits of a hash as a number in [0, 1)."""
+    """Twelve bits of a hash as a number in [0, 1)."""
     return (bits >> 12 * position & 0xFFF) / 4096
 
 
 class ConveyorSource:
     """Parts on a moving belt under a fixed machine frame, in drifting light, with sensor noise.
 
-    Frame n is a pure function of n and the options, and bears its number as a frame mark.
+    Frame n is a pure function of n and the options, and carries n as a frame mark.
 
     Parameters
     ----------
@@ -170,11 +172,11 @@ class ConveyorSource:
     Raises
     ------
     SettingsError
-        If there is no such scene.
+        If the scene is unknown.
 
     Notes
     -----
-    Reproducible within one installation: NumPy does not promise its random streams across
+    Frames are reproducible within one installation; NumPy may change its random streams between
     versions.
     """
 
@@ -195,7 +197,7 @@ class ConveyorSource:
 
         self._length = width + width // 4
         belt = draw_belt(belt_rows, self._length, height / 720, rng)
-        # One picture longer than a turn, so that every view of it is one slice.
+        # One picture width longer than a turn, so that every view is one slice.
         channels = 3 if options.channels == "colour" else 1
         self._belt = np.empty((belt_rows, self._length + width, channels), np.uint16)
         for rows in bands(belt_rows):
@@ -210,7 +212,7 @@ class ConveyorSource:
         bridge = draw_bridge(belt_rows, width, rng)
         self._bridge = (self._channels(bridge.colour), bridge.cover)
         self._bridge_x = bridge.x
-        # Every frame is composed here; the rails are never painted over.
+        # Frames are composed in place; only the belt between the rails is redrawn.
         self._scene = np.ascontiguousarray(
             to_scene(self._channels(draw_machine(height, width, rng)))
         )
@@ -223,7 +225,7 @@ class ConveyorSource:
         ).astype(np.int16)
 
     def _channels(self, picture: NDArray[Any]) -> NDArray[Any]:
-        """Colour as it is, or one channel of luma."""
+        """The picture in colour, or its luma as one channel."""
         if self.options.channels == "colour":
             return picture
         luma = picture @ _BT601
@@ -245,12 +247,17 @@ class ConveyorSource:
 
     @property
     def fps(self) -> float | None:
-        """As asked for."""
+        """As configured."""
         return self.options.fps
 
     @property
+    def frame_interval_s(self) -> float | None:
+        """One period; None while a trigger sets the pace."""
+        return None if self._trigger else 1.0 / self.options.fps
+
+    @property
     def gaps(self) -> int:
-        """Always 0."""
+        """Always 0: no frame is ever lost."""
         return 0
 
     def render(self, number: int) -> Pixels:
@@ -268,7 +275,7 @@ class ConveyorSource:
         """
         options, rail, scene = self.options, self._rail, self._scene
         height, width = options.height, options.width
-        # Exact for any number: a product of floats would lose pixels after days.
+        # Integers stay exact for any number; floats would lose pixels after days.
         step = round(options.speed * width / options.fps * (1 << 20))
         moved = number * step >> 20
         start = -moved % self._length
@@ -292,7 +299,7 @@ class ConveyorSource:
         return pixels
 
     def _gain(self, number: int) -> float:
-        """Brightness of the lamp: slow drift, mains hum beating with the frame rate, flicker."""
+        """Brightness of the lamp: slow drift, mains hum aliased by the frame rate, flicker."""
         t_s = number / self.options.fps
         phase = 2 * math.pi * _share(_hash(self.options.seed, 1), 0)
         flicker = _share(_hash(self.options.seed, 2, number), 0) - 0.5
@@ -319,9 +326,9 @@ class ConveyorSource:
             shift = moved - lane * pitch // 2
             for slot in range((shift - width) // pitch - 1, (shift + side) // pitch + 2):
                 bits = _hash(self.options.seed, 4, lane, slot)
-                if _share(bits, 0) >= _FILLED:
+                if _share(bits, 0) >= _FILLED_SHARE:
                     continue
-                bank = self._damaged if _share(bits, 1) < _DAMAGED else self._good
+                bank = self._damaged if _share(bits, 1) < _DEFECT_SHARE else self._good
                 colour, cover = bank[int(_share(bits, 2) * len(bank))]
                 room = (1 - PART_SHARE) * side
                 x = (
@@ -338,7 +345,7 @@ class ConveyorSource:
                     _paste(field[y0:y1, x0:x1], colour[here], cover[here])
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield frames from 0 without end; with `trigger` on one for each trigger."""
+        """Yield frames from 0 without end; with `trigger` on, one for each trigger."""
         number = 0
         significant = 0 if self._bits == 8 * self._dtype.itemsize else self._bits
         while True:
@@ -359,13 +366,13 @@ class ConveyorSource:
         exposure = wanted.get("exposure", self._exposure)
         trigger = wanted.get("trigger", "on" if self._trigger else "off")
         if type(exposure) not in (int, float) or not 0.01 <= float(exposure) <= 1:  # type: ignore[arg-type]
-            raise SettingsError(f"exposure is {exposure!r:.40}, want 0.01 to 1")
+            raise SettingsError(f"got exposure {exposure!r:.40}, want 0.01 to 1")
         if trigger not in ("off", "on", "once"):
-            raise SettingsError(f"trigger is {trigger!r:.40}, want off, on or once")
+            raise SettingsError(f"got trigger {trigger!r:.40}, want off, on or once")
         if trigger == "once":
             if not self._trigger:
                 raise SettingsError(
-                    "trigger is off, so that nothing waits for one: set it on first"
+                    "got trigger once, but the source is not waiting for one: set trigger=on first"
                 )
             self._due = min(self._due + 1, _MAX_DUE)
         else:
@@ -374,9 +381,9 @@ class ConveyorSource:
         return self._values()
 
     def interrupt(self) -> None:
-        """End the wait for a trigger; without one the next frame is never far."""
+        """End the wait for a trigger."""
         self._interrupted.set()
         self.adjustments.wake()
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: the source holds nothing open."""

@@ -1,7 +1,7 @@
-"""Source URIs: which source, where, and with which options.
+"""Source URIs: ``SCHEME:PATH[?OPTION=VALUE[&OPTION=VALUE...]]``.
 
-``SCHEME:PATH[?OPTION=VALUE[&OPTION=VALUE...]]``. The path is taken as it stands, because Windows
-paths and globs are full of signs that a URI would escape; values are percent-decoded.
+The path is taken literally, because Windows paths and globs are full of characters that a URI
+would escape; values are percent-decoded.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from rankcast.validation_text import reason_of
 
 SCHEMES: Final = ("camera", "replay", "synthetic")
 Fps = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
-"""Frames a second; above 1,000 no camera of this kind delivers."""
+"""Frames per second; no camera that OpenCV reads exceeds 1,000."""
 
-# Only what looks like options is a query: `replay:img_?.png` is a glob.
+# A query must look like options: `replay:img_?.png` is a glob.
 _QUERY: Final = re.compile(r"[A-Za-z_][\w-]*=[^&?]*(?:&[A-Za-z_][\w-]*=[^&?]*)*")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 Options = TypeVar("Options", bound="SourceOptions")
 
 
 class SourceOptions(BaseModel):
-    """Options that every source takes; checked once, never changed."""
+    """Options common to all sources."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,7 @@ class SourceOptions(BaseModel):
 
     @classmethod
     def check_path(cls, path: str) -> None:
-        """Refuse a path that can be seen to be wrong without opening it.
+        """Refuse a path that is wrong by its form, without opening it.
 
         Raises
         ------
@@ -47,7 +47,7 @@ class SourceOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SourceUri:
-    """A source URI in its parts, nothing of it opened yet."""
+    """The parts of a source URI; nothing is opened yet."""
 
     scheme: str
     path: str
@@ -59,7 +59,7 @@ class SourceUri:
 
 
 def parse_source(text: str) -> SourceUri:
-    """Take a source URI apart.
+    """Split a source URI into its parts.
 
     Parameters
     ----------
@@ -87,22 +87,22 @@ def parse_source(text: str) -> SourceUri:
     for part in query_text.split("&") if query_text else []:
         name, _, value = part.partition("=")
         if name in query:
-            raise SettingsError(f"got option {name!r} twice in source {text!r:.200}, want it once")
+            raise SettingsError(f"got option {name!r} twice in source {text!r:.200}, give it once")
         query[name] = unquote(value)
     return SourceUri(match[1].lower(), path, MappingProxyType(query))
 
 
 def check_query(model: type[Options], uri: SourceUri, **overrides: Any) -> Options:
-    """Turn the query of a source URI into typed options.
+    """Validate the query of a source URI.
 
     Parameters
     ----------
     model : type
-        Options of the source.
+        Class of the source's options.
     uri : SourceUri
-        Its query holds text.
+        Its query holds the values as text.
     **overrides
-        Values that win over the query, such as ``fps`` of the command line; None is ignored.
+        Values that take precedence over the query, such as ``--fps``; None is ignored.
 
     Raises
     ------

@@ -87,3 +87,22 @@ def test_the_frame_of_a_packet_tells_what_the_packet_said() -> None:
     assert coding.rank == (2, 2, 2)
     assert coding.energy is not None
     assert 0.9 < coding.energy <= 1
+
+
+@pytest.mark.parametrize("codec", ["raw", "jpeg", "svd", "svd-patch"])
+def test_writable_pictures_are_copies_that_the_next_picture_does_not_depend_on(codec: str) -> None:
+    encoder = rankcast.Encoder(codec)
+    decoder, drawing = rankcast.Decoder(), rankcast.Decoder(writable=True)
+    for _ in range(3):
+        packet = unpack(encoder.encode(PIXELS))
+        want = decoder.decode_packet(packet).copy()
+        frame = frame_of(packet, drawing.decode_packet(packet), "cam", writable=True)
+        assert np.array_equal(frame.pixels, want)
+        frame.pixels[:] = 0
+
+
+def test_pixels_of_a_received_frame_are_read_only_by_default() -> None:
+    packet = unpack(rankcast.Encoder("raw").encode(PIXELS))
+    frame = frame_of(packet, rankcast.Decoder().decode_packet(packet), "cam")
+    with pytest.raises(ValueError, match="read-only"):
+        frame.pixels[0, 0] = 1

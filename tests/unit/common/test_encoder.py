@@ -61,6 +61,17 @@ def test_sequences_count_packets_and_a_refused_picture_leaves_no_hole() -> None:
     assert encoder.sequence == 2
 
 
+def test_an_encoded_packet_holds_the_bytes_of_encode_and_the_header_that_readers_unpack() -> None:
+    encoder = rankcast.Encoder("svd-patch", gop=2)
+    twin = rankcast.Encoder("svd-patch", gop=2)
+    twin.stream_id = encoder.stream_id
+    frames = [Frame(PIXELS.repeat(8, 0).repeat(8, 1), frame=n, t_capture_mono_ns=1) for n in (0, 1)]
+    packets = [encoder.encode_packet(frame, meta={"n": 1}) for frame in frames]
+    assert [packet.data for packet in packets] == [twin.encode(f, meta={"n": 1}) for f in frames]
+    assert [unpack(packet.data).header for packet in packets] == [p.header for p in packets]
+    assert [packet.header.kind for packet in packets] == [Kind.KEY, Kind.PREDICTED]
+
+
 def test_an_array_is_stamped_with_the_clocks_of_now() -> None:
     before_mono, before_utc = time.monotonic_ns(), time.time_ns()
     header = unpack(rankcast.Encoder("raw").encode(PIXELS)).header
@@ -179,3 +190,52 @@ def test_an_energy_that_rounding_pushed_out_of_range_is_still_readable(
 def test_what_is_no_image_is_refused(pixels: Any) -> None:
     with pytest.raises(UnsupportedImageError):
         rankcast.Encoder("raw").encode(pixels)
+
+
+ODD_ARRAYS = {
+    "every second column": lambda image: np.repeat(image, 2, axis=1)[:, ::2],
+    "upside down": lambda image: image[::-1][::-1].copy()[::-1][::-1],
+    "mirrored": lambda image: np.ascontiguousarray(image[:, ::-1])[:, ::-1],
+    "column by column": np.asfortranarray,
+    "reversed channels": lambda image: np.ascontiguousarray(image[..., ::-1])[..., ::-1],
+    "read-only": lambda image: np.frombuffer(image.tobytes(), image.dtype).reshape(image.shape),
+    "unaligned": lambda image: np.frombuffer(b"x" + image.tobytes(), image.dtype, offset=1)
+    .reshape(image.shape),
+    "subclass": lambda image: image.view(np.recarray) if image.ndim == 2 else image,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("codec", READY)
+@pytest.mark.parametrize("name", ODD_ARRAYS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_memory_layout_makes_no_difference(codec: str, name: str, channels: int) -> None:
+    ramp = np.add.outer(np.arange(64), np.arange(48)).astype(np.uint8)
+    image = ramp if channels == 1 else np.dstack([ramp, ramp[::-1], ramp // 2])
+    odd = ODD_ARRAYS[name](image)
+    assert np.array_equal(odd, image)
+    plain = unpack(rankcast.Encoder(codec).encode(image)).body
+    assert unpack(rankcast.Encoder(codec).encode(odd)).body == plain
+
+
+@pytest.mark.parametrize("codec", READY)
+def test_a_masked_array_is_refused_by_every_codec(codec: str) -> None:
+    with pytest.raises(UnsupportedImageError, match="got a masked array, want a plain one"):
+        rankcast.Encoder(codec).encode(np.ma.array(PIXELS, mask=PIXELS > 9))
+
+
+def test_raw_takes_a_matrix() -> None:
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.matrix(PIXELS[:, :, 0])
+    assert np.array_equal(
+        rankcast.Decoder().decode(rankcast.Encoder("raw").encode(matrix)), PIXELS[:, :, 0]
+    )
+
+
+def test_times_and_ids_of_numpy_reach_the_packet_as_integers() -> None:
+    frame = Frame(
+        PIXELS, frame=np.int64(7), t_capture_mono_ns=np.uint64(8), t_capture_utc_ns=np.int32(9),
+        device_frame_id=np.uint16(10), device_time_ns=np.int64(11),
+    )  # fmt: skip
+    header = unpack(rankcast.Encoder("raw").encode(frame)).header
+    assert (header.frame, header.t_capture_mono_ns, header.t_capture_utc_ns) == (7, 8, 9)
+    assert (header.device_frame_id, header.device_time_ns) == (10, 11)

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
+import pkgutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
 
 import rankcast
-from rankcast.errors import NoStreamError, SettingsError
+from rankcast.errors import NoStreamError, SettingsError, TransportError, WorkerError
 from rankcast.frame import Frame
 from rankcast.runtime import NETWORK_GAP, REFUSED_PACKET, SKIPPED_AS_OLD
 from rankcast.wire import Kind, Limits, Status, frames_topic, pack_status, status_topic
 from rankcast_receiver import Subscriber
-from rankcast_receiver.net import connection
+from rankcast_receiver.net import ReceiveThread
 from rankcast_receiver.stream import CameraState, State
 from rankcast_receiver.stream.late_frame_hold import HOLD_S
 from support import bare_sender
 from support.fakes import free_address, picture
+from support.processes import run_script
 
 WAIT_S = 10.0
 
@@ -97,19 +103,6 @@ def test_live_mode_skips_to_the_newest_and_counts_what_it_skipped() -> None:
     assert balance.entered == 4
     assert balance.passed == len(seen)
     assert balance.lost.get(SKIPPED_AS_OLD, 0) == 4 - len(seen)
-
-
-def test_what_is_read_at_once_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "DRAIN_BYTES", 1)
-    address = free_address()
-    with sender(address) as send, Subscriber(address, timeout_s=WAIT_S) as subscriber:
-        send.wait_viewers()
-        for value in range(4):
-            send.frame(value)
-        send.end()
-        # One message at a time: nothing is newer than what was read.
-        assert [frame.sequence for frame in subscriber] == [0, 1, 2, 3]
-        assert SKIPPED_AS_OLD not in subscriber.balance().lost
 
 
 def test_rubbish_on_the_wire_is_counted_and_costs_no_good_frame() -> None:
@@ -220,21 +213,25 @@ def test_silence_ends_with_no_stream_and_says_what_is_known() -> None:
         list(subscriber)
 
 
-class AlwaysReady(zmq.Poller):
-    """Of a peer that sends and sends."""
-
-    def poll(self, _timeout: int | None = None) -> list[tuple[Any, int]]:
-        return [(None, zmq.POLLIN)]
-
-
 def test_silence_is_no_new_frame_however_much_else_there_is_to_read() -> None:
-    until = time.monotonic() + WAIT_S
-    with Subscriber(
-        free_address(), timeout_s=0.2, control=False, stopped=lambda: time.monotonic() > until
-    ) as subscriber:
-        subscriber._poller = AlwaysReady()
-        with pytest.raises(NoStreamError, match=r"no frame within 0\.2 s"):
-            list(subscriber)
+    address, done = free_address(), threading.Event()
+    with sender(address) as send:
+
+        def work() -> None:
+            send.wait_viewers()
+            packet = pack_status(Kind.STATUS, send.encoder.stream_id, Status(), 1, 2)
+            while not done.is_set():
+                send.socket.send(status_topic("cam") + packet)
+
+        with in_thread(work):
+            try:
+                with (
+                    Subscriber(address, timeout_s=0.3, control=False) as subscriber,
+                    pytest.raises(NoStreamError, match=r"no frame within 0\.3 s"),
+                ):
+                    list(subscriber)
+            finally:
+                done.set()
 
 
 def late_message(send: bare_sender.Sender) -> bytes:
@@ -300,7 +297,7 @@ def test_a_sender_without_frames_is_told_from_no_sender() -> None:
         status = Status(state="stalled")
         packet = pack_status(Kind.STATUS, send.encoder.stream_id, status, 1, 2)
         send.socket.send(status_topic("cam") + packet)
-        with pytest.raises(NoStreamError, match="the sender answers, cam is stalled"):
+        with pytest.raises(NoStreamError, match="the sender responds, cam is stalled"):
             list(subscriber)
 
 
@@ -331,7 +328,7 @@ def test_why_nothing_of_a_stream_can_be_taken_is_said_when_the_wait_is_over() ->
         send.say("cam")
         send.frame("cam")
         with pytest.raises(
-            NoStreamError, match=r"cam is live, but what comes is refused \(got 24 x"
+            NoStreamError, match=r"cam is live, but its packets are refused \(got 24 x"
         ):
             list(subscriber)
 
@@ -391,5 +388,106 @@ def test_a_sender_that_died_is_told_from_one_without_frames(
         send.wait_viewers()
         packet = pack_status(Kind.STATUS, send.encoder.stream_id, Status(state="live"), 1, 2)
         send.socket.send(status_topic("cam") + packet)
-        with pytest.raises(NoStreamError, match=r"silent 0\.\d s ago .*, before that cam is live"):
+        with pytest.raises(
+            NoStreamError, match=r"silent for 0\.\d s; its last status: cam is live"
+        ):
             list(subscriber)
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc")
+@pytest.mark.parametrize(
+    ("broken", "error", "after"),
+    [
+        ("receive_thread.new_context", TransportError("no context"), 0),
+        ("connection.open_socket", TransportError("no socket"), 0),
+        ("connection.open_socket", TransportError("no socket"), 1),
+        ("connection.LinkMonitor.attach", TransportError("no monitor"), 0),
+        ("connection.LinkMonitor.attach", TransportError("no monitor"), 1),
+        ("control_link.ControlClient", zmq.ZMQError(errno.EMFILE), 0),
+        ("control_link.ControlClient", zmq.ZMQError(errno.EMFILE), 1),
+    ],
+)
+def test_a_start_that_fails_half_way_closes_all_that_it_opened(
+    monkeypatch: pytest.MonkeyPatch, broken: str, error: Exception, after: int
+) -> None:
+    """And ends its thread: see `_nothing_leaks`."""
+    module, _, name = f"rankcast_receiver.net.{broken}".rpartition(".")
+    owner = pkgutil.resolve_name(module)
+    inner, calls = getattr(owner, name), itertools.count()
+
+    def fail(*arguments: Any, **options: Any) -> Any:
+        if next(calls) >= after:
+            raise error
+        return inner(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, fail)
+    before = open_files()
+    with pytest.raises(TransportError):
+        Subscriber([free_address(), free_address()])
+    assert open_files() == before
+
+
+def test_a_receive_thread_that_dies_is_the_exception_of_whoever_iterates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fall_over(_: ReceiveThread) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ReceiveThread, "_turn", fall_over)
+    with Subscriber(free_address()) as subscriber, pytest.raises(WorkerError, match="receive"):
+        list(subscriber)
+
+
+def test_an_address_that_is_refused_after_a_good_one_leaves_nothing_open() -> None:
+    with pytest.raises(SettingsError, match="cannot connect to tcp://a!b:1"):
+        Subscriber([free_address(), "tcp://a!b:1"])
+
+
+def test_a_receiver_that_was_never_closed_does_not_keep_its_program_from_ending() -> None:
+    text = (
+        "import rankcast_receiver\n"
+        f"kept = rankcast_receiver.Subscriber({free_address()!r})\n"
+        "print('ends')"
+    )
+    done = run_script(text)
+    assert (done.returncode, done.stdout) == (0, "ends\n")
+
+
+def test_a_stream_of_a_slow_pace_is_live_between_its_frames_and_stale_once_one_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rankcast_receiver.stream.camera_state.STALE_S", 0.3)
+    address, told = free_address(), list[tuple[float, State]]()
+    interval_s, frames = 0.8, 3
+    last_s = [0.0]
+    with bare_sender.sender(address) as send:
+        status = Status(state="live", frame_interval_s=interval_s)
+
+        def work() -> None:
+            send.wait_viewers()
+            packet = pack_status(Kind.STATUS, send.encoders["cam"].stream_id, status, 1, 2)
+            for number in range(8 * (frames + 2)):
+                if number % 8 == 0 and number < 8 * frames:
+                    send.frame("cam")
+                    last_s[0] = time.monotonic()
+                send.socket.send(status_topic("cam") + packet)
+                send.socket.poll(round(1000 * interval_s / 8))
+            send.end()
+
+        with (
+            in_thread(work),
+            Subscriber(
+                address,
+                timeout_s=WAIT_S,
+                control=False,
+                on_state=lambda now: told.append((time.monotonic(), now[0].state)),
+            ) as subscriber,
+        ):
+            assert len(list(subscriber)) == frames
+    live = [state for _, state in told].index(State.LIVE)
+    assert [state for _, state in told[live:]] == [State.LIVE, State.STALE, State.ENDED]
+    assert told[live + 1][0] - last_s[0] >= 1.4 * interval_s

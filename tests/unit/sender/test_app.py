@@ -1,4 +1,4 @@
-"""What the settings of a camera station come to, before anything is opened."""
+"""What the settings of a sender come to, before anything is opened."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from rankcast.errors import TransportError
 from rankcast.net import SocketOptions
 from rankcast.settings import set_layers, validate
 from rankcast_sender import app
+from rankcast_sender.sender_sockets import SenderOptions
 from rankcast_sender.settings import SenderSettings
 
 
-def test_queue_buffer_and_patience_of_the_settings_are_those_of_the_sockets(
+def test_queue_buffer_and_timeout_of_the_settings_are_those_of_the_sockets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found: list[SocketOptions] = []
 
-    def station(*_: object, socket: SocketOptions, **__: object) -> None:
-        found.append(socket)
+    def sockets(options: SenderOptions) -> None:
+        found.append(options.connection())
         raise TransportError("that is enough")
 
-    monkeypatch.setattr(app, "SenderSockets", station)
+    monkeypatch.setattr(app, "SenderSockets", sockets)
     chosen = [
         "camera.source=synthetic:conveyor", "network.queue_messages=9",
         "network.buffer_bytes=65536", "network.unacknowledged_s=7",

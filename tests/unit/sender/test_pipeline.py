@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,7 +14,8 @@ from rankcast.frame import Frame
 from rankcast.runtime import CAMERA_GAP, ENCODE, MAILBOX, NOBODY_WATCHING
 from rankcast_receiver import Subscriber
 from rankcast_sender import Publisher
-from rankcast_sender.pipeline import CameraPipeline, Pace
+from rankcast_sender.pacing import GrabOptions
+from rankcast_sender.pipeline import CameraPipeline
 from support.fakes import FakeSource, free_address, picture
 
 WAIT_S = 10.0
@@ -60,7 +62,7 @@ def test_without_real_time_every_frame_is_published(address: str, watcher: Watch
             source.append(FakeSource(frames(50)))
             return source[0]
 
-        pipeline = CameraPipeline(open_source, publisher, Pace(realtime=False, wait_viewers=1))
+        pipeline = CameraPipeline(open_source, publisher, GrabOptions(wait_viewers=1))
         pipeline.start()
         assert pipeline.wait(WAIT_S)
         pipeline.join()
@@ -77,7 +79,7 @@ def test_frames_that_the_source_lost_are_camera_gaps(address: str, watcher: Watc
         pipeline = CameraPipeline(
             lambda: FakeSource(frames(4), gaps_before=(0, 2, 0, 1)),
             publisher,
-            Pace(realtime=False, wait_viewers=1),
+            GrabOptions(wait_viewers=1),
         )
         pipeline.start()
         assert pipeline.wait(WAIT_S)
@@ -97,7 +99,7 @@ def test_in_real_time_the_newest_frame_wins_and_replaced_ones_are_counted(
     source = [Frame(noise, frame=n) for n in range(200)]
     with Publisher(address, codec="jpeg", quality=100) as publisher:
         pipeline = CameraPipeline(
-            lambda: FakeSource(source, live=True), publisher, Pace(wait_viewers=1)
+            lambda: FakeSource(source, live=True), publisher, GrabOptions(wait_viewers=1)
         )
         pipeline.start()
         assert pipeline.wait(WAIT_S)
@@ -113,8 +115,8 @@ def test_in_real_time_the_newest_frame_wins_and_replaced_ones_are_counted(
 
 
 def test_nothing_is_encoded_without_viewers_and_the_source_goes_on(address: str) -> None:
-    with Publisher(address, codec="raw") as publisher:
-        pipeline = CameraPipeline(lambda: FakeSource(frames(20)), publisher, Pace(realtime=False))
+    with Publisher(address, codec="raw", realtime=False) as publisher:
+        pipeline = CameraPipeline(lambda: FakeSource(frames(20)), publisher, GrabOptions())
         pipeline.start()
         assert pipeline.wait(WAIT_S)
         pipeline.join()
@@ -124,10 +126,8 @@ def test_nothing_is_encoded_without_viewers_and_the_source_goes_on(address: str)
 
 
 def test_a_frame_limit_ends_the_stream(address: str) -> None:
-    with Publisher(address, codec="raw") as publisher:
-        pipeline = CameraPipeline(
-            lambda: FakeSource(frames(20)), publisher, Pace(realtime=False, frames=7)
-        )
+    with Publisher(address, codec="raw", realtime=False) as publisher:
+        pipeline = CameraPipeline(lambda: FakeSource(frames(20)), publisher, GrabOptions(frames=7))
         pipeline.start()
         assert pipeline.wait(WAIT_S)
         pipeline.join()
@@ -139,12 +139,12 @@ def test_a_source_that_fails_to_open_is_the_owners_exception(address: str) -> No
         raise SourceError("no camera at /dev/video7")
 
     with Publisher(address, codec="raw") as publisher:
-        pipeline = CameraPipeline(open_source, publisher, Pace())
+        pipeline = CameraPipeline(open_source, publisher, GrabOptions())
         pipeline.start()
         assert pipeline.wait(WAIT_S)
         with pytest.raises(SourceError, match="video7"):
             pipeline.join()
-        assert pipeline.state() == "failed"
+        assert publisher.state == "failed"
 
 
 def test_a_source_that_fails_later_delivers_first_and_fails_then(
@@ -154,7 +154,7 @@ def test_a_source_that_fails_later_delivers_first_and_fails_then(
         pipeline = CameraPipeline(
             lambda: FakeSource(frames(5), fails_with=SourceError("unplugged")),
             publisher,
-            Pace(realtime=False, wait_viewers=1),
+            GrabOptions(wait_viewers=1),
         )
         pipeline.start()
         assert pipeline.wait(WAIT_S)
@@ -167,10 +167,8 @@ def test_settings_that_do_not_fit_the_camera_end_the_stream_at_its_first_frame(
     address: str, watcher: Watcher
 ) -> None:
     deep = [Frame(picture(dtype=np.uint16)), Frame(picture(dtype=np.uint16))]
-    with Publisher(address, codec="jpeg") as publisher:
-        pipeline = CameraPipeline(
-            lambda: FakeSource(deep), publisher, Pace(realtime=False, wait_viewers=1)
-        )
+    with Publisher(address, codec="jpeg", realtime=False) as publisher:
+        pipeline = CameraPipeline(lambda: FakeSource(deep), publisher, GrabOptions(wait_viewers=1))
         pipeline.start()
         assert pipeline.wait(WAIT_S)
         with pytest.raises(UnsupportedImageError, match="16"):
@@ -195,7 +193,7 @@ def test_options_that_were_set_before_the_first_viewer_and_do_not_fit_end_nothin
         publisher.set(rank=300)
         source = FakeSource([Frame(picture(n % 256, shape), frame=n) for n in range(2000)],
                             fps=200.0, gate=gate)  # fmt: skip
-        pipeline = CameraPipeline(lambda: source, publisher, Pace(wait_viewers=1))
+        pipeline = CameraPipeline(lambda: source, publisher, GrabOptions(wait_viewers=1))
         with Subscriber(address, timeout_s=WAIT_S) as subscriber:
             pipeline.start()
             assert failed.wait(WAIT_S)
@@ -217,9 +215,7 @@ def test_an_odd_frame_later_costs_itself_only(address: str, watcher: Watcher) ->
         Frame(picture(), frame=2),
     ]
     with Publisher(address, codec="jpeg", realtime=False, linger_s=5) as publisher:
-        pipeline = CameraPipeline(
-            lambda: FakeSource(mixed), publisher, Pace(realtime=False, wait_viewers=1)
-        )
+        pipeline = CameraPipeline(lambda: FakeSource(mixed), publisher, GrabOptions(wait_viewers=1))
         pipeline.start()
         assert pipeline.wait(WAIT_S)
         pipeline.join()
@@ -229,7 +225,9 @@ def test_an_odd_frame_later_costs_itself_only(address: str, watcher: Watcher) ->
 
 def test_stopping_ends_a_pipeline_that_waits_for_viewers(address: str) -> None:
     with Publisher(address, codec="raw") as publisher:
-        pipeline = CameraPipeline(lambda: FakeSource(frames(5)), publisher, Pace(wait_viewers=1))
+        pipeline = CameraPipeline(
+            lambda: FakeSource(frames(5)), publisher, GrabOptions(wait_viewers=1)
+        )
         pipeline.start()
         pipeline.stop()
         assert pipeline.wait(WAIT_S)
@@ -240,7 +238,7 @@ def test_stopping_ends_a_pipeline_that_waits_for_viewers(address: str) -> None:
 def test_a_replay_in_real_time_keeps_its_pace(address: str, watcher: Watcher) -> None:
     with Publisher(address, codec="raw") as publisher:
         pipeline = CameraPipeline(
-            lambda: FakeSource(frames(11), fps=50.0), publisher, Pace(wait_viewers=1)
+            lambda: FakeSource(frames(11), fps=50.0), publisher, GrabOptions(wait_viewers=1)
         )
         pipeline.start()
         assert pipeline.wait(WAIT_S)
@@ -265,8 +263,8 @@ def test_a_camera_that_fails_is_opened_again_and_its_frame_numbers_go_on(
             opened.append(FakeSource(frames(3), live=True, gaps_before=(1,), fails_with=gone))
             return opened[-1]
 
-        pace = Pace(realtime=False, wait_viewers=1, retry=True)
-        pipeline = CameraPipeline(open_source, publisher, pace)
+        options = GrabOptions(wait_viewers=1, retry=True)
+        pipeline = CameraPipeline(open_source, publisher, options)
         pipeline.start()
         assert pipeline.wait(WAIT_S)
         pipeline.join()
@@ -279,14 +277,54 @@ def test_a_camera_that_fails_is_opened_again_and_its_frame_numbers_go_on(
     assert all(source.closed_in is source.opened_in for source in opened)
 
 
-def test_the_pause_before_the_next_try_ends_when_the_station_stops(address: str) -> None:
+def test_the_pause_before_the_next_try_ends_when_the_sender_stops(address: str) -> None:
     def open_source() -> FakeSource:
         raise SourceError("camera:0 cannot be opened")
 
     with Publisher(address, codec="raw") as publisher:
-        pipeline = CameraPipeline(open_source, publisher, Pace(retry=True))
+        pipeline = CameraPipeline(open_source, publisher, GrabOptions(retry=True))
         pipeline.start()
         assert not pipeline.wait(1.5)
         assert publisher.status().state == "backoff"
         pipeline.join()
         assert pipeline.failures >= 1
+
+
+class SlowCamera(FakeSource):
+    """A live source whose frames a test releases one by one."""
+
+    def __init__(self, frame_interval_s: float) -> None:
+        self._released = threading.Semaphore(0)
+        super().__init__(
+            frames(100),
+            live=True,
+            frame_interval_s=frame_interval_s,
+            gate=self._released.acquire,
+        )
+
+    def release(self, count: int = 1) -> None:
+        self._released.release(count)
+
+    def interrupt(self) -> None:
+        self.release()
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_between_two_frames_a_slow_camera_is_live_and_its_thread_is_no_hanging_one(
+    address: str, monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    monkeypatch.setattr("rankcast_sender.camera.source_state.STALLED_S", 0.2)
+    source = SlowCamera(4.0 if slow else 1 / 30)
+    with Publisher(address, codec="raw") as publisher:
+        pipeline = CameraPipeline(lambda: source, publisher, GrabOptions())
+        pipeline.start()
+        source.release(2)
+        publisher.wait_viewers(1, WAIT_S, stopped=lambda: publisher.balance().entered == 2)
+        publisher.wait_viewers(1, 0.5)  # a pause after the second frame
+        in_2_s = time.monotonic() + 2.0
+        silent = [pulse.name for pulse in pipeline.pulses if pulse.silent_s(in_2_s) > 1.0]
+        status = publisher.status()
+        pipeline.join()
+    assert status.state == ("live" if slow else "stalled")
+    assert status.frame_interval_s == source.frame_interval_s
+    assert silent == ([] if slow else ["grab of cam"])

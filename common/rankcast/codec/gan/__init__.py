@@ -1,14 +1,37 @@
-"""Codec `gan`: learned encoder, generator and entropy statistics, given the label of a camera.
+"""Codec `gan`: learned encoder, generator and entropy statistics, conditioned on a camera label.
 
-The table of codecs lists it everywhere; torch (extra ``[gan]``) is imported when it is used.
+The codec table always lists it; torch (extra ``[gan]``) is imported at its first use.
 """
 
 from __future__ import annotations
 
-from rankcast.codec.gan.halves import GanDecoder, GanEncoder
-from rankcast.codec.gan.options import GanOptions
-from rankcast.codec.protocol import Codec
+import math
 
-GAN = Codec(7, "gan", GanOptions, GanEncoder, GanDecoder)
+from rankcast.codec.gan.halves import GanDecoder, GanEncoder, missing_torch
+from rankcast.codec.gan.model_facts import CHECKPOINT_KIND, gan_model_facts
+from rankcast.codec.gan.options import KIND, LEAST_STEP, MOST_STEP, GanOptions
+from rankcast.codec.gan.preload import load_ahead
+from rankcast.codec.gan.symbols import compile_kernels
+from rankcast.codec.protocol import Codec
+from rankcast.codec.sweep import Steps, Sweep, linear_steps
+from rankcast.frame import Pixels
+
+_STEPS_PER_OCTAVE = 4
+
+
+def _steps(_: Pixels) -> Steps:
+    count = round(_STEPS_PER_OCTAVE * math.log2(MOST_STEP / LEAST_STEP)) + 1
+    return linear_steps([MOST_STEP * 2 ** (-k / _STEPS_PER_OCTAVE) for k in range(count)])
+
+
+GAN = Codec(
+    7, "gan", GanOptions, GanEncoder, GanDecoder,
+    sweeps=(Sweep("gan", "step", _steps, needs_model=True),),
+    warm_ups=(),
+    compile_model_kernels=compile_kernels,
+    missing=missing_torch,
+    preload_models=load_ahead,
+    model_facts={KIND: gan_model_facts, CHECKPOINT_KIND: gan_model_facts},
+)  # fmt: skip
 
 __all__ = ["GAN", "GanDecoder", "GanEncoder", "GanOptions"]

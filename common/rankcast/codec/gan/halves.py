@@ -23,7 +23,6 @@ from rankcast.errors import (
 )
 from rankcast.frame import Frame, Pixels
 from rankcast.models import ModelFolder
-from rankcast.printable import printable
 from rankcast.wire import Header, Limits
 
 if TYPE_CHECKING:
@@ -32,13 +31,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_S: Final = 1.0
-"""A stream asks for its model with every frame: a file that is broken is read once a second."""
+"""Every frame asks for its model: a broken file is read again at most once a second."""
 INSTALL = "codec gan needs torch: pip install 'rankcast[gan]'"
 
 
 @cache
 def has_torch() -> bool:
-    """Say whether torch can be imported; doing so takes seconds, once."""
+    """Say whether torch can be imported; the first call takes seconds."""
     try:
         import rankcast.models.gan.model  # noqa: F401
     except ImportError as exc:
@@ -48,11 +47,16 @@ def has_torch() -> bool:
     return True
 
 
+def missing_torch() -> str:
+    """Say how to install torch; empty where it can be imported."""
+    return "" if has_torch() else INSTALL
+
+
 def load_said(file: Path) -> GanModel:
-    """Load a model file, with a line in the log; torch must be there."""
+    """Load a model file and log it; torch must be installed."""
     from rankcast.models.gan.model import load_model
 
-    log.info("loading model %s", printable(file))
+    log.info("loading model %s", file)
     return load_model(file)
 
 
@@ -67,19 +71,17 @@ class GanEncoder:
 
     def __init__(self, options: GanOptions) -> None:
         if not options.model:
-            raise SettingsError(
-                "codec gan, model = '': want the .rkm file that `rankcast train gan` made"
-            )
+            raise SettingsError("codec gan, model = '': want a .rkm file from `rankcast train gan`")
         if not has_torch():
             raise SettingsError(INSTALL)
         from rankcast.models.gan.model import load_model
 
         self.options = options
         try:
-            self._model = load_model(Path(options.model).expanduser())
+            self._model = load_model(Path(options.model))
         except SettingsError:
             raise
-        except RankcastError as exc:  # a file that is not there is a wrong option
+        except RankcastError as exc:  # a missing file is a wrong option
             raise SettingsError(f"codec gan, model: {exc}") from exc
         self._label = _label_index(self._model, options)
         self._model.try_out()
@@ -88,7 +90,9 @@ class GanEncoder:
         """Code one frame; see CodecEncoder."""
         pixels = frame.pixels
         if pixels.dtype != np.uint8:
-            raise UnsupportedImageError("gan codes 8-bit samples, got uint16: use svd-patch or raw")
+            raise UnsupportedImageError(
+                "got uint16, want 8-bit samples for codec gan: use svd-patch or raw"
+            )
         self._model.check_shape(pixels.shape, self._label)
         step = float(self.options.step)
         body = self._model.encode(pixels, self._label, step)
@@ -103,8 +107,8 @@ def _label_index(model: GanModel, options: GanOptions) -> int:
         return 0
     if options.label not in model.labels:
         raise SettingsError(
-            f"codec gan, label = {options.label!r:.60}: want one that the model knows: "
-            f"{printable(', '.join(model.labels))}"
+            f"codec gan, label = {options.label!r:.60}: want a label of the model: "
+            f"{', '.join(model.labels)}"
         )
     return model.labels.index(options.label)
 
@@ -119,7 +123,7 @@ class GanDecoder:
         self._failure: tuple[bytes, float, str] | None = None
 
     def use_models(self, models: ModelFolder) -> None:
-        """Look for models there from now on."""
+        """Look models up in `models` from now on."""
         self._models = models
 
     def decode(self, header: Header, body: memoryview) -> Pixels:
@@ -171,9 +175,9 @@ class GanDecoder:
                 raise
             if model is None:
                 folder = self._models.path
-                place = "no folder of models is named"
+                place = "no folder of models is set"
                 if folder is not None:
-                    place = f"no file in {printable(folder)} is that one"
+                    place = f"{folder} does not have it"
                 raise UnknownModelError(
                     f"needs model {model_id.hex()}, but {place}: copy the sender's .rkm file"
                 )

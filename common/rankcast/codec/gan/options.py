@@ -6,10 +6,10 @@ from typing import Final
 
 from pydantic import Field
 
-from rankcast.codec.protocol import CodecOptions
+from rankcast.codec.protocol import CodecOptions, OptionalPathOption
 
 KIND: Final = "gan"
-"""Of the model files, as they say it themselves."""
+"""Kind of the model files, as they state it."""
 LEAST_STEP = 0.25
 MOST_STEP = 4.0
 
@@ -17,9 +17,9 @@ MOST_STEP = 4.0
 class GanOptions(CodecOptions):
     """Options of the encoder."""
 
-    model: str = ""
-    """Model file, as ``rankcast train gan`` writes it; there is no coding without one."""
+    model: OptionalPathOption = ""
+    """Model file from ``rankcast train gan``; coding needs one."""
     label: str = ""
-    """Which camera of the model the frames come from; may be left out where it knows one alone."""
+    """Camera of the model that the frames come from; not needed if the model knows only one."""
     step: float = Field(default=1.0, ge=LEAST_STEP, le=MOST_STEP)
     """Multiplies the learned quantiser steps: larger is coarser and smaller."""

@@ -1,4 +1,4 @@
-"""Models loaded before a stream names them: its first packet would wait for torch as well."""
+"""Models loaded before a stream needs them: its first packet would have to wait for torch."""
 
 from __future__ import annotations
 
@@ -11,37 +11,36 @@ from rankcast.codec.gan.halves import INSTALL, has_torch, load_said
 from rankcast.codec.gan.options import KIND
 from rankcast.errors import RankcastError
 from rankcast.models import ModelFolder
-from rankcast.printable import printable
 
 log = logging.getLogger(__name__)
 
 LOADED_AHEAD: Final = 4
-"""As many as stay in memory; others are loaded when a packet names them, in some 20 ms."""
+"""As many as stay in memory; others load when a packet needs them, in about 20 ms."""
 
 
 def load_ahead(folder: Path, stopped: Callable[[], bool]) -> bool:
-    """Load the newest models of codec `gan` in a folder, and decode a picture with each.
+    """Load the newest models of codec `gan` in a folder, and decode one picture with each.
 
-    Importing torch takes more than a second of processor time, several on a busy machine; a
-    thread that receives would stand still for as long. Without such a model nothing is imported.
+    Importing torch takes a second or more, in which a receiving thread would lose frames. Without
+    such a model nothing is imported.
 
     Parameters
     ----------
     folder : Path
-        Of ``.rkm`` files. What is wrong with one is said in the log: no stream may need it.
+        Folder of ``.rkm`` files. A bad file is only logged: perhaps no stream needs it.
     stopped : callable
-        Asked before each model; True ends it.
+        Polled before each model; True ends the loading.
 
     Returns
     -------
     bool
-        False when it was stopped.
+        False if it was stopped.
     """
     files = ModelFolder(folder).newest(KIND, LOADED_AHEAD)
     if files:
-        log.info("loading torch for the models of %s", printable(folder))
+        log.info("loading torch for the models in %s", folder)
         if not has_torch():
-            log.warning("%s cannot be used: %s", printable(files[0]), INSTALL)
+            log.warning("%s cannot be used: %s", files[0], INSTALL)
             return True
     for file in files:
         if stopped():

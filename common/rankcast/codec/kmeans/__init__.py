@@ -3,8 +3,15 @@
 from rankcast.codec.kmeans.decoder import KMeansDecoder, read_palette
 from rankcast.codec.kmeans.encoder import KMeansEncoder
 from rankcast.codec.kmeans.options import KMeansOptions
-from rankcast.codec.protocol import Codec
+from rankcast.codec.kmeans.sweep import COLOURS
+from rankcast.codec.protocol import Codec, WarmUp
 
-KMEANS = Codec(6, "kmeans", KMeansOptions, KMeansEncoder, KMeansDecoder)
+KMEANS = Codec(
+    6, "kmeans", KMeansOptions, KMeansEncoder, KMeansDecoder,
+    sender_defaults={"fewer_colours": "code"},  # a dark frame is no wrong setting
+    sweeps=(COLOURS,),
+    # One iteration: kernels do not depend on their number, the time to start does.
+    warm_ups=(WarmUp({"max_iter": 1}, frames=3), WarmUp({"k": 150, "max_iter": 1}, frames=3)),
+)  # fmt: skip
 
 __all__ = ["KMEANS", "KMeansDecoder", "KMeansEncoder", "KMeansOptions", "read_palette"]

@@ -104,8 +104,8 @@ class KMeansEncoder:
         found = distinct_colours(colours, wanted + 1)
         if options.k is not None and options.fewer_colours == "refuse" and len(found) < wanted:
             raise UnsupportedImageError(
-                f"got k {wanted}, the limit is the number of distinct colours of the picture, "
-                f"{len(found)}: use a lower k, or fewer_colours=code"
+                f"got k {wanted}, want at most {len(found)}, the distinct colours of the picture: "
+                "use a lower k, or fewer_colours=code"
             )
         few = len(found) <= wanted
         palette = found.astype(np.int64) if few else self._palette(colours, wanted)

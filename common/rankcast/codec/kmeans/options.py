@@ -22,13 +22,14 @@ class KMeansOptions(CodecOptions):
     exclusive_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"k": DEFAULT_K})
 
     k: int | None = Field(default=None, ge=1, le=MAX_K)
-    """Colours of the palette; without it 20, or as many as the picture has."""
+    """Colours of the palette; if not given 20, or as many as the picture has."""
     max_iter: int = Field(default=10, ge=1, le=1000)
-    """Iterations of each fit at most; they end when no pixel changes its cluster. With 1 that is
-    all; from 2 to 10 on a first frame gets ever more swaps besides."""
+    """Most iterations of a fit, which ends early once no pixel changes its cluster. From 2 to 10
+    the first frame also gets more and more swaps of centroids; with 1 it gets none."""
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
-    """Of the random draws of samples and starts."""
+    """Seed of the random samples and starts."""
     start: Literal["random", "kmeans++"] = "kmeans++"
-    """Where the centroids of the first frame begin."""
+    """How the first frame's centroids are chosen."""
     fewer_colours: Literal["refuse", "code"] = "refuse"
-    """Pictures with fewer colours than a given `k`: refused, or coded exactly with those."""
+    """What to do with a picture that has fewer colours than a given `k`: refuse it, or code it
+    exactly with the colours that it has."""

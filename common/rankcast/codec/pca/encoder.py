@@ -158,7 +158,7 @@ def _rule(options: PcaOptions, m: int, n: int) -> RankRule:
         return EnergyShare(options.variance or DEFAULT_VARIANCE)
     if options.components > min(m, n):
         raise UnsupportedImageError(
-            f"got components {options.components}, the limit is {min(m, n)}: the lesser of "
+            f"got components {options.components}, want at most {min(m, n)}, the lesser of "
             f"{m} observations and {n} variables"
         )
     return FixedRank(options.components)

@@ -79,14 +79,14 @@ class FrameModel:
         if components is not None:
             if components > most:
                 raise UnsupportedImageError(
-                    f"got components {components}, the limit is those of the model, {most}"
+                    f"got components {components}, want at most {most}, those of the model"
                 )
             return components
         held = float(self.variances.astype(np.float64).sum())
         if variance * self.total_variance > held * (1 + 1e-6):
             raise UnsupportedImageError(
-                f"got variance {variance:g}, the limit is what the components of the model hold, "
-                f"{held / self.total_variance:.4f}: use a lower one, or train more components"
+                f"got variance {variance:g}, want at most {held / self.total_variance:.4f}, "
+                "which the components of the model hold: use less, or train more components"
             )
         share = min(1.0, variance * self.total_variance / held) if held else 1.0
         return components_for(self.variances.astype(np.float64), share)
@@ -100,7 +100,8 @@ class FrameModel:
         """
         if shape != self.shape or dtype != self.dtype:
             raise UnsupportedImageError(
-                f"got a picture of shape {shape} {dtype}, the model is of {self.shape} {self.dtype}"
+                f"got a picture of shape {shape} {dtype}, want {self.shape} {self.dtype}, "
+                "on which the model was trained"
             )
 
     def check_packet(self, shape: tuple[int, ...], dtype: np.dtype[Any], k: int) -> None:
@@ -216,7 +217,7 @@ def load_frame_model(path: Path) -> FrameModel:
     if set(arrays) != {"mean", "deviation", "variances", "components"} or any(
         array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()
     ):
-        raise ModelError(f"{problem}its arrays are not four of finite float32")
+        raise ModelError(f"{problem}want four arrays of finite float32")
     size, count = math.prod(shape), arrays["variances"].size
     wanted: dict[str, tuple[int, ...]] = {
         "mean": (size,),
@@ -241,6 +242,24 @@ def load_frame_model(path: Path) -> FrameModel:
     )  # fmt: skip
 
 
+def frame_model_facts(path: Path) -> dict[str, Any]:
+    """Say what pictures a model file is for and how much of their variance it holds.
+
+    Raises
+    ------
+    ModelError
+        As `load_frame_model`.
+    """
+    model = load_frame_model(path)
+    held = float(model.variances.astype(float).sum())
+    return {
+        "shape": list(model.shape),
+        "dtype": str(model.dtype),
+        "components": len(model.variances),
+        "variance_held": held / model.total_variance if model.total_variance else 1.0,
+    }
+
+
 def find_frame_model(
     model_id: bytes | None, models: ModelFolder, last: FrameModel | None
 ) -> FrameModel:
@@ -260,8 +279,8 @@ def find_frame_model(
     model = models.load(model_id, load_frame_model)
     if model is None:
         raise UnknownModelError(
-            f"the packet needs model {model_id.hex()}, which is not here: "
-            "copy its .rkm file into the folder of models"
+            f"needs model {model_id.hex()}, which the folder of models does not have: "
+            "copy the sender's .rkm file into it"
         )
     return model
 

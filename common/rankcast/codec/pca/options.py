@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 
-from rankcast.codec.protocol import CodecOptions
+from rankcast.codec.protocol import CodecOptions, PathOption
 
 LAYOUTS: Final = ("rows", "patches", "frames")
 DEFAULT_VARIANCE: Final = 0.98
@@ -17,7 +17,7 @@ MAX_PATCH: Final = 64
 
 
 class PcaOptions(CodecOptions):
-    """Options of the encoder; at most one of `variance` and `components`."""
+    """Options of the encoder; `variance` and `components` exclude each other."""
 
     exclusive: ClassVar[tuple[tuple[str, ...], ...]] = (("variance", "components"),)
     exclusive_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
@@ -29,21 +29,21 @@ class PcaOptions(CodecOptions):
     components: int | None = Field(default=None, ge=1)
     """Number of components to keep."""
     layout: Literal["rows", "patches", "frames"] = "rows"
-    """What an observation is: a row of a channel, a patch of one, or the whole picture."""
+    """What one observation is: a row of a channel, a patch of it, or the whole picture."""
     patch: int | None = Field(default=None, ge=2, le=MAX_PATCH)
-    """Side of the patches, with ``layout=patches``; 8 without it."""
-    model: str | None = Field(default=None, min_length=1)
+    """Side of the patches with ``layout=patches``; 8 if not given."""
+    model: PathOption | None = None
     """Model file of ``rankcast train pca``, for ``layout=frames``."""
     engine: Literal["exact", "warm"] = "warm"
-    """How components are found: all eigenvectors of the covariance, or from where the last frame
-    ended."""
+    """How components are found: all eigenvectors of the covariance, or starting from those of the
+    last frame."""
 
     @model_validator(mode="after")
     def _options_fit_the_layout(self) -> PcaOptions:
         if (self.layout == "frames") != (self.model is not None):
             raise ValueError(
-                "layout=frames wants a model (rankcast train pca makes one), "
-                "and no other layout takes one"
+                f"got layout={self.layout} {'without' if self.model is None else 'with'} model, "
+                "want layout=frames and a model together (rankcast train pca makes one)"
             )
         if self.patch is not None and self.layout != "patches":
             raise ValueError(f"got patch with layout={self.layout}, want it with layout=patches")

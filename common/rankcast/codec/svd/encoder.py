@@ -89,8 +89,8 @@ class SvdEncoder:
         if subsampling >= allowed:
             reachable = 10 * np.log10(full_scale(pixels.dtype) ** 2 * pixels.size / subsampling)
             raise UnsupportedImageError(
-                f"got psnr {options.psnr} dB, half-size chroma limits this picture to "
-                f"{reachable:.2f} dB: use colour=bgr"
+                f"got psnr {options.psnr} dB, want at most {reachable:.2f} dB, to which half-size "
+                "chroma limits this picture: use less, or colour=bgr"
             )
         share = coded.NOISE_SHARE if options.factors == "coded" else 0.0
         rounding = ROUNDING_NOISE * sum(
@@ -173,7 +173,7 @@ def _split(pixels: Pixels, colour: str) -> tuple[list[Source], int]:
         return [(picture, channel) for channel in range(picture.shape[2])], 0
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise UnsupportedImageError(
-            f"got shape {pixels.shape}, colour=ycc420 wants three channels: use colour=bgr"
+            f"got shape {pixels.shape}, want three channels with colour=ycc420: use colour=bgr"
         )
     planes = split_ycc420(pixels)
     error = squared_distance(as_channels(pixels), as_channels(merge_ycc420(planes)))

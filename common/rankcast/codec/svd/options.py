@@ -17,28 +17,28 @@ DEFAULT_RANK: Final = 0.1
 
 
 class SvdOptions(CodecOptions):
-    """Options of the encoder; at most one of `rank`, `energy` and `psnr`."""
+    """Options of the encoder; `rank`, `energy` and `psnr` exclude each other."""
 
     exclusive: ClassVar[tuple[tuple[str, ...], ...]] = (("rank", "energy", "psnr"),)
     exclusive_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"rank": DEFAULT_RANK})
 
     rank: int | float | None = None
-    """Singular values kept: int is their number, float in (0, 1] a share of min(H, W)."""
+    """Singular values to keep: an int is their number, a float in (0, 1] a share of min(H, W)."""
     energy: float | None = None
     """Share of the sum of squared singular values to keep in every plane, in (0, 1]."""
     psnr: float | None = None
-    """PSNR to reach in dB, on the full scale of the dtype, over all samples."""
+    """PSNR to reach, in dB, on the full scale of the dtype, over all samples."""
     engine: Literal["exact", "randomized", "warm"] = "warm"
-    """How singular vectors are found."""
+    """Algorithm that finds the singular vectors."""
     factors: Literal["coded", "float16", "float32", "float64"] = "coded"
     """How U and V are stored."""
     colour: Literal["bgr", "ycc420"] = "bgr"
-    """Channels as they are, or luma and half-size chroma."""
+    """The channels as they are, or luma and half-size chroma."""
 
     @field_validator("rank", "energy", "psnr", mode="before")
     @classmethod
     def _is_number(cls, value: Any) -> Any:  # Any: foreign input, before validation
-        # Here, because a union of types names only the first of them in what it says.
+        # Checked here because the error of a union names only the first of its types.
         wrong = isinstance(value, bool) or not isinstance(value, int | float | None)
         if wrong or (isinstance(value, float) and not math.isfinite(value)):
             raise ValueError("want a finite number")
@@ -64,5 +64,5 @@ class SvdOptions(CodecOptions):
     @classmethod
     def _psnr_in_range(cls, psnr: float | None) -> float | None:
         if psnr is not None and not 0 < psnr <= 200:
-            raise ValueError("want 0 to 200 dB")
+            raise ValueError("want more than 0 and at most 200 dB")
         return psnr

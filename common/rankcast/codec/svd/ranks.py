@@ -73,7 +73,7 @@ class FixedRank:
         """
         limit = min(height, width)
         if isinstance(self.rank, int) and self.rank > limit:
-            raise UnsupportedImageError(f"got rank {self.rank}, the limit is min(H,W)={limit}")
+            raise UnsupportedImageError(f"got rank {self.rank}, want at most min(H, W) = {limit}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from rankcast.codec.protocol import Codec
+from rankcast.codec.protocol import Codec, WarmUp
 from rankcast.codec.svd_patch.decoder import SvdPatchDecoder
 from rankcast.codec.svd_patch.encoder import SvdPatchEncoder
 from rankcast.codec.svd_patch.options import SvdPatchOptions
+from rankcast.codec.sweep import Sweep, linear_steps
 
-SVD_PATCH = Codec(3, "svd-patch", SvdPatchOptions, SvdPatchEncoder, SvdPatchDecoder)
+SVD_PATCH = Codec(
+    3, "svd-patch", SvdPatchOptions, SvdPatchEncoder, SvdPatchDecoder,
+    # Whoever lost frames, or opens a recording, finds a key frame every 10 s at any frame rate.
+    sender_defaults={"keyframe_interval_s": 10.0},
+    sweeps=(
+        Sweep(
+            "svd-patch", "quality", lambda _: linear_steps(range(1, 101)), symbol="q",
+            chroma={"4:2:0": {"colour": "ycc420"}, "4:4:4": {"colour": "ycc444"}},
+        ),
+    ),
+    warm_ups=(
+        WarmUp(frames=3, large_picture=True),  # factors of their own pay only in larger pictures
+        WarmUp({"colour": "ycc444"}),
+    ),
+)  # fmt: skip

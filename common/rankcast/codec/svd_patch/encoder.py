@@ -86,7 +86,7 @@ class SvdPatchEncoder:
         bits = self.options.significant_bits
         if bits not in (0, 8) and pixels.dtype == np.uint8:
             raise UnsupportedImageError(
-                f"got 8-bit samples, significant_bits={bits} is for 16-bit ones: leave it at 0"
+                f"got 8-bit samples with significant_bits={bits}, want 0: it is for 16-bit samples"
             )
         geometry = geometry_of(self._layout(frame), pixels.shape, pixels.dtype.itemsize)
         if self._engine is None or self._engine.geometry != geometry:
@@ -196,7 +196,7 @@ class SvdPatchEncoder:
         else:
             reason = f"the colour transform alone limits it to {ceiling:.1f} dB"
         log.warning(
-            "frame %d has %.1f dB, psnr=%g was asked for: %s (further frames are not told of)",
+            "frame %d has %.1f dB, psnr=%g was asked for: %s (reported once)",
             sequence, psnr, wanted, reason,
         )  # fmt: skip
 
@@ -248,7 +248,7 @@ class SvdPatchEncoder:
             ):
                 break
         if depth > self._bits > 0:
-            log.info("samples of %d bits came: the step counts on that from now on", depth)
+            log.info("samples use %d bits: the quantiser step assumes that from now on", depth)
         return depth
 
     def _code(

@@ -17,21 +17,21 @@ _BITRATE = re.compile(
     r"(?:(?P<bytes>(?-i:B)(?:/s|ps)?|bytes?(?:/s)?)|(?:bits?/s|b/s|bps))?\s*",
     re.ASCII | re.IGNORECASE,
 )
-"""Capitals and small letters are the same, but for B, which stands for bytes, in `MBps` too."""
+"""Case does not matter except for B, which means bytes, also in `MBps`."""
 _FACTOR = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 DEFAULT_QUALITY = 75
 FULL_RANK = 8
-"""Rows and columns of a core; a lower rank leaves some out."""
+"""Rows and columns of a core; a lower rank drops some of them."""
 
 
 def parse_bitrate(text: str) -> float:
-    """Bits a second of a text like ``8 Mbit/s``.
+    """Parse a text such as ``8 Mbit/s`` to bits a second.
 
     Raises
     ------
     ValueError
-        If it is no number with an optional k, M or G and an optional bit/s, b/s or bps, or one of
-        bytes.
+        If it is not a number with an optional k, M or G and an optional bit/s, b/s or bps, or is
+        a rate in bytes.
     """
     match = _BITRATE.fullmatch(text)
     if match is None:
@@ -46,38 +46,37 @@ def parse_bitrate(text: str) -> float:
 
 
 class SvdPatchOptions(CodecOptions):
-    """One of `quality`, `step`, `psnr` and `bitrate`; the rest is independent."""
+    """Options of the encoder; `quality`, `step`, `psnr` and `bitrate` exclude each other."""
 
     exclusive: ClassVar[tuple[tuple[str, ...], ...]] = (("quality", "step", "psnr", "bitrate"),)
     exclusive_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"quality": DEFAULT_QUALITY})
 
     quality: int | None = Field(default=None, ge=1, le=100)
-    """1..100 with the habit of JPEG, 100 is a step of 0.25; 75 unless another of the four is
-    given."""
+    """1 to 100 as in JPEG; 100 is a step of 0.25. 75 unless one of the other three is given."""
     step: float | None = Field(default=None, ge=0.25, le=32768)
     """Quantiser step in grey levels."""
     psnr: float | None = Field(default=None, ge=10, le=100)
-    """Wanted PSNR of every frame in dB, on the full scale of the dtype, over all samples; what
-    chroma or rank do not allow is approached to about 0.2 dB."""
+    """Target PSNR of every frame in dB, on the full scale of the dtype, over all samples. Where
+    chroma or rank limit it, frames come within about 0.2 dB of that limit."""
     bitrate: str | float | None = None
-    """Wanted bits a second: a number or a text such as ``8 Mbit/s``."""
+    """Target bit rate: bits a second as a number, or a text such as ``8 Mbit/s``."""
     buffer_s: float = Field(default=0.2, ge=0.01, le=60)
-    """Seconds of `bitrate` that the leaky bucket holds: how far a burst may run ahead. With fewer
-    than three frames in it they cannot use all of the rate."""
+    """Size of the leaky bucket in seconds of `bitrate`: how far a burst may run ahead. A bucket of
+    fewer than three frames leaves some of the rate unused."""
     colour: Literal["ycc420", "ycc444"] = "ycc420"
     gop: int = Field(default=250, ge=1, le=1_000_000)
-    """Frames from one key frame to the next at most; 1 turns prediction over time off."""
+    """Most frames from one key frame to the next; 1 turns temporal prediction off."""
     keyframe_interval_s: float = Field(default=0, ge=0, le=86_400)
-    """Seconds of capture time from one key frame to the next at most; 0 is no limit."""
+    """Most seconds of capture time from one key frame to the next; 0 sets no limit."""
     refs: Literal[1, 2] = 1
-    """2: every second frame is a reference of none, so that it can be dropped."""
+    """2: every second frame serves no other as a reference, so that it can be dropped."""
     rank: int = Field(default=FULL_RANK, ge=1, le=FULL_RANK)
-    """Leading rows and columns kept of every 8 x 8 core, in proportion of larger ones."""
+    """Leading rows and columns kept of every 8 x 8 core; of larger cores in proportion."""
     significant_bits: int = Field(default=0, ge=0, le=16)
-    """Bits that carry a 16-bit picture, 8 to 16; 0: what the camera says, else 8, 10, 12, 14 or 16,
-    as the largest sample so far needs."""
+    """Bits that carry a 16-bit picture, 8 to 16. 0: as the camera states, or else the least of
+    8, 10, 12, 14 and 16 that holds the largest sample so far."""
     threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)
-    """Threads at most; the default is what the process may use."""
+    """Most threads; by default those that the process may use."""
 
     @field_validator("bitrate")
     @classmethod

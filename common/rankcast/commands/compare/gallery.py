@@ -1,4 +1,4 @@
-"""A sheet of pictures with captions: the original and what each setting made of it."""
+"""A sheet of pictures with captions: the original and its reconstructions."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from rankcast.frame import Pixels, channels_of, full_scale
 from rankcast.opencv import cv2
 
 PANEL_AREA: Final = 640 * 427
-"""Pixels of one panel: a Kodak picture at 5/6 of its size; nine of them fit a 1080p screen."""
+"""Pixels of one panel: a Kodak picture at 5/6 of its size. Nine panels fit a 1080p screen."""
 MAX_PANEL_SIDE: Final = 900
 MAX_SHEET_WIDTH: Final = 2760
 MIN_PANEL_WIDTH: Final = 390
-"""A caption line needs so much, however narrow the picture is."""
+"""Width that a caption line needs, however narrow the picture is."""
 MARGIN: Final = 32
 GAP: Final = 24
 HEADER: Final = 112
 CAPTION: Final = 112
 LINE: Final = 28
+SHOWN_SIDE: Final = 1200
+"""Longest side of a picture in an HTML page, so that the page of a 12-megapixel picture opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,12 @@ def draw_gallery(path: Path, title: str, subtitle: str, panels: Sequence[Panel])
     title, subtitle : str
         Printable; long ones are cut to the width of the sheet.
     panels : sequence of Panel
-        Of one shape; the first is the original, whose range of values all are shown in.
+        All of one shape; the first is the original, whose range of values scales them all.
 
     Raises
     ------
     RankcastError
-        If the disk does not take it.
+        If the file cannot be written.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -69,7 +71,7 @@ def draw_gallery(path: Path, title: str, subtitle: str, panels: Sequence[Panel])
         figure = Figure(figsize=(sheet_width / DPI, sheet_height / DPI), dpi=DPI)
 
         def write(x: float, y: float, words: str, size: float, **look: Any) -> None:
-            # Pixels from the upper left corner: nothing can overlap that was placed apart.
+            # In pixels from the upper left corner, so that texts cannot overlap.
             figure.text(
                 x / sheet_width, 1 - y / sheet_height, words, fontsize=size, va="baseline", **look
             )
@@ -102,7 +104,7 @@ def draw_gallery(path: Path, title: str, subtitle: str, panels: Sequence[Panel])
 
 
 def shown_png(pixels: Pixels, original: Pixels, most_side: int) -> bytes:
-    """PNG of a picture as a page shows it: 8 bits, in the range of the original, not too large."""
+    """Return a picture as PNG for a page: 8 bits, scaled by the original, of limited size."""
     shown = _displayable(pixels, *_shown_range(original))
     scale = most_side / max(shown.shape[:2])
     if scale < 1:
@@ -116,16 +118,16 @@ def shown_png(pixels: Pixels, original: Pixels, most_side: int) -> bytes:
 
 
 def _picture_size(height: int, width: int) -> tuple[int, int]:
-    """Width and height on the sheet: bounded in area and side, small ones by a whole factor."""
+    """Width and height on the sheet, limited in area and side; enlarged by whole factors only."""
     scale = min(math.sqrt(PANEL_AREA / (height * width)), MAX_PANEL_SIDE / max(height, width))
     if scale > 1:
         scale = math.floor(scale)
-    # A line camera's 8192 x 1 picture still gets some height, and a tall one some width.
+    # The 8192 x 1 picture of a line camera still gets some height, and a tall one some width.
     return max(8, round(width * scale)), max(8, round(height * scale))
 
 
 def _columns(count: int, width: int, height: int) -> int:
-    """Number of columns that leaves few empty cells on a sheet near 16 : 10."""
+    """Number of columns that brings the sheet near 16 : 10 and leaves few cells empty."""
     most = max(1, min(count, (MAX_SHEET_WIDTH - 2 * MARGIN + GAP) // (width + GAP)))
 
     def cost(columns: int) -> float:
@@ -137,7 +139,7 @@ def _columns(count: int, width: int, height: int) -> int:
 
 
 def _shown_range(pixels: Pixels) -> tuple[int, int]:
-    """Values shown as black and white: 8 bits as they are, 16 bits by what the original uses."""
+    """Values shown as black and white: the full scale of 8 bits, the used range of 16 bits."""
     if pixels.dtype == np.uint8:
         return 0, full_scale(pixels.dtype)
     low, high = (int(value) for value in np.percentile(pixels, (0.1, 99.9)))
@@ -145,7 +147,7 @@ def _shown_range(pixels: Pixels) -> tuple[int, int]:
 
 
 def _displayable(pixels: Pixels, low: int, high: int) -> NDArray[np.uint8]:
-    """Return 8-bit grey or RGB; of other numbers of channels the first, as the subtitle says."""
+    """Return 8-bit grey or RGB; with other numbers of channels the first, as the subtitle says."""
     channels = channels_of(pixels.shape)
     if channels == 3:
         pixels = np.ascontiguousarray(pixels[:, :, ::-1])
@@ -158,14 +160,14 @@ def _displayable(pixels: Pixels, low: int, high: int) -> NDArray[np.uint8]:
 
 
 def _resized(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    # Shrunk by area, so that no pattern appears that the picture does not have; enlarged by
-    # whole pixels, so that nothing is smoothed that the codec left rough.
+    # Averaging by area adds no moiré when shrinking; whole pixels keep the codec's artefacts when
+    # enlarging.
     shrinks = width < image.shape[1] or height < image.shape[0]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST
     return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
 
 
 def _fitting(words: str, width: int, size: float) -> str:
-    # 0.62 em is the mean advance of DejaVu Sans Bold at mixed text; a point is DPI / 72 pixels.
+    # DejaVu Sans Bold advances 0.62 em on average in mixed text; a point is DPI / 72 pixels.
     most = max(8, int(width / (0.62 * size * DPI / 72)))
     return words if len(words) <= most else words[: most - 1] + "…"

@@ -1,4 +1,4 @@
-"""``rankcast train CODEC``: learn a model file from pictures or clips."""
+"""The command ``rankcast train CODEC``: learn a model from pictures or videos."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rankcast.commands.train.pca import train_pca
 
 @click.group()
 def train() -> None:
-    """Learn a model file (.rkm) for a codec that needs one."""
+    """Train a model file (.rkm) for a codec that needs one."""
 
 
 train.add_command(train_gan, "gan")

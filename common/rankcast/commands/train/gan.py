@@ -1,4 +1,4 @@
-"""``rankcast train gan``: a model of codec `gan`, with checkpoints, loss plot and samples."""
+"""``rankcast train gan``: train a model of codec `gan`, with checkpoints and pictures."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from rankcast.frame import Pixels
 from rankcast.images import write_image
 from rankcast.models import SUFFIX
 from rankcast.numerics import psnr_db
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 from rankcast.runtime import StopFlag, stop_flag
 
@@ -39,7 +40,7 @@ CHECKPOINT_INTERVAL_S: Final = 30.0
 SAMPLES: Final = 4
 SAMPLE_STEPS: Final = (0.7, 1.4)
 JUDGED: Final = 12
-"""Held-out frames of a label that are coded at each of these steps."""
+"""Held-out frames of each label that are coded at each of `SAMPLE_STEPS`."""
 _TERMS: Final = {
     "distortion": ("1 - MS-SSIM", "#2f6fd0"),
     "mse": ("squared error", "#7b5ea7"),
@@ -51,41 +52,42 @@ _TERMS: Final = {
 
 @click.command()
 @click.option(
-    "--data", "data", multiple=True, required=True, type=click.Path(path_type=Path), metavar="PATH",
-    help="An image, a folder of images or a video; may be repeated, once for each camera.",
+    "--data", "data", multiple=True, required=True, type=PATH, metavar="PATH",
+    help="Image, folder of images, or video; repeatable, once for each camera.",
 )  # fmt: skip
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), metavar="MODEL.rkm",
-    help="The model file.",
+    "--out", required=True, type=PATH, metavar="MODEL.rkm",
+    help="Model file to write.",
 )  # fmt: skip
 @click.option(
     "--minutes", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
-    metavar="M", help="Time to train, earlier runs that --resume takes up included.",
+    metavar="M", help="Training time, including earlier runs that --resume continues.",
 )  # fmt: skip
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
-    help="Where to train.",
+    help="Device to train on.",
 )  # fmt: skip
 @click.option(
     "--label", "labels", multiple=True, metavar="NAME",
-    help="Name of the camera of each --data, in their order, the same for those of one camera "
-    "[the name of the file or folder].",
+    help="Camera name of each --data, in order; repeat it for data of one camera.  "
+    "[default: name of the file or folder]",
 )  # fmt: skip
 @click.option(
     "--hold-out", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True,
-    metavar="SHARE", help="Share of the end of each clip that is not trained on, to judge by.",
+    metavar="SHARE", help="Share at the end of each clip to keep for evaluation.",
 )  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint beside MODEL.rkm.")
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint next to MODEL.rkm.")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
     default=0,
     show_default=True,
-    help="Of weights and crops.",
+    metavar="N",
+    help="Random seed of weights and crops.",
 )
 @click.option(
     "--pictures/--no-pictures", default=True, show_default=True,
-    help="Draw loss plot and samples; needs the extra plots.",
+    help="Draw loss plot and samples (needs matplotlib).",
 )  # fmt: skip
 def train_gan(
     data: tuple[Path, ...],
@@ -101,20 +103,22 @@ def train_gan(
     """Train a model of codec gan for M minutes.
 
     Writes MODEL.rkm, MODEL.checkpoint.rkm (every half minute and at the end), MODEL.loss.png
-    and MODEL.samples.png. Ctrl-C ends the training early, with everything written.
+    and MODEL.samples.png. Ctrl-C ends the training early and still writes all of them.
     """
     if out.suffix != SUFFIX:
-        raise SettingsError(f"got {printable(out)}, want a name that ends in {SUFFIX}")
+        raise SettingsError(f"got --out {out}, want a name that ends in {SUFFIX}")
     if not math.isfinite(minutes):
-        raise SettingsError(f"got {minutes} minutes, want a number above 0")
+        raise SettingsError(f"got --minutes {minutes}, want a finite number above 0")
     checkpoint = out.with_name(f"{out.stem}.checkpoint{SUFFIX}")
     plot, sheet = (out.with_name(f"{out.stem}.{what}.png") for what in ("loss", "samples"))
     for path in (out, checkpoint, *((plot, sheet) if pictures else ())):
         check_writable(path)
     if resume and not checkpoint.is_file():
-        raise SettingsError(f"got --resume, but there is no {printable(checkpoint)}")
-    # Read when torch loads its OpenMP. Threads that spin while they wait for each other made a step
-    # take five times the processor time on two processors that other programs used as well.
+        raise SettingsError(
+            f"got --resume, but {checkpoint} does not exist: train without --resume first"
+        )
+    # OpenMP reads it when torch loads. Spinning threads made a step take five times the processor
+    # time on two processors that other programs used as well.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if not has_torch():
         raise SettingsError(INSTALL)
@@ -135,7 +139,7 @@ def train_gan(
             click.echo(line)
         if resume:
             spent = f"{training.elapsed_s / 60:.1f} of {minutes:g} minutes"
-            click.echo(f"going on from step {training.step}, after {spent}")
+            click.echo(f"continuing from step {training.step}, after {spent}")
         failure = _train(training, minutes, checkpoint, flag, console, kept=resume)
         model = training.model()
         model_id = model.save(out, training.about())
@@ -148,10 +152,10 @@ def train_gan(
         if pictures:
             draw_losses(plot, training)
             write_image(sheet, contact_sheet(list(_samples(model, footage))))
-            click.echo(f"{printable(plot.name)} and {printable(sheet.name)} beside it")
+            click.echo(f"pictures: {printable(plot.name)}, {printable(sheet.name)}")
         if failure is not None:
             raise TrainingError(
-                f"{failure}; {printable(out)} is the model of its checkpoint of step "
+                f"{failure}; {out} holds the model of the last checkpoint, step "
                 f"{training.step}, after {training.elapsed_s / 60:.1f} minutes"
             ) from failure
 
@@ -160,18 +164,18 @@ def _require_time_left(training: Training, minutes: float) -> None:
     if training.elapsed_s >= 60 * minutes:
         spent = training.elapsed_s / 60
         raise SettingsError(
-            f"got --resume with --minutes {minutes:g}, but {spent:.1f} minutes are spent already "
-            "and count: want more, or no --resume to begin anew"
+            f"got --resume with --minutes {minutes:g}, but {spent:.1f} minutes are done: "
+            "want more minutes, or no --resume to start again"
         )
 
 
 def _plan(training: Training) -> Iterator[str]:
-    """What is trained on, a line for each label: also what was left out, and why."""
+    """Describe the training data, one line per label, with what was left out and why."""
     for one, size in zip(training.footage, training.architecture.sizes, strict=True):
         count = len(one.frames) + len(one.held_out)
         frames = "1 frame" if count == 1 else f"{count:,} frames"
         if one.found > count:
-            frames = f"{count:,} of {one.found:,} frames (more does not fit 1 GiB)"
+            frames = f"{count:,} of {one.found:,} frames (1 GiB holds no more)"
         if one.held_out:
             frames += f", the last {len(one.held_out):,} held out"
         how = f"background {size[1]} x {size[0]}"
@@ -186,12 +190,12 @@ def _train(
     training: Training, minutes: float, checkpoint: Path, flag: StopFlag, console: Console,
     *, kept: bool,
 ) -> TrainingError | None:  # fmt: skip
-    """Train and keep checkpoints; a training that failed is set back to the last one, if `kept`.
+    """Train and save checkpoints; if training fails, restore the last one, if `kept`.
 
     Raises
     ------
     TrainingError
-        If there is none to go back to.
+        If training fails and there is no checkpoint.
     """
     columns = (
         TextColumn("training"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
@@ -224,7 +228,7 @@ def _train(
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """One frame as the model shows it."""
+    """One frame, coded with the model."""
 
     frame: Pixels
     rebuilt: Pixels
@@ -246,12 +250,12 @@ def _sample(model: GanModel, frame: Pixels, label: int, step: float) -> _Sample:
 
 
 def _spread(frames: Sequence[Pixels], most: int) -> list[tuple[int, Pixels]]:
-    """Return `most` frames at most, evenly spread, with their numbers."""
+    """Return at most `most` frames, evenly spread, with their numbers."""
     return list(enumerate(frames))[:: max(1, len(frames) // most)][:most]
 
 
 def _judgement(model: GanModel, footage: Sequence[Footage]) -> Iterator[str]:
-    """What becomes of frames that were held out, a line for each label."""
+    """Rate the model on held-out frames, one line per label."""
     for label, one in enumerate(footage):
         frames = [frame for _, frame in _spread(one.held_out, JUDGED)]
         if not frames:
@@ -267,7 +271,7 @@ def _judgement(model: GanModel, footage: Sequence[Footage]) -> Iterator[str]:
 
 
 def _samples(model: GanModel, footage: Sequence[Footage]) -> Iterator[SheetRow]:
-    """Some frames of every label, held-out ones where there are any, at two steps in turn."""
+    """Code a few frames of every label, held out if possible, at two steps in turn."""
     for label, one in enumerate(footage):
         kind = "held-out frame" if one.held_out else "trained on, frame"
         for row, (number, frame) in enumerate(_spread(one.held_out or one.frames, SAMPLES)):
@@ -283,12 +287,12 @@ def _samples(model: GanModel, footage: Sequence[Footage]) -> Iterator[SheetRow]:
 
 
 def draw_losses(path: Path, training: Training) -> None:
-    """Draw every term of the loss over the minutes, each on a scale of its own.
+    """Draw every term of the loss over time, each on its own scale.
 
     Raises
     ------
     RankcastError
-        If the disk does not take it.
+        If the file cannot be written.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -297,11 +301,11 @@ def draw_losses(path: Path, training: Training) -> None:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 1.2 + 1.9 * max(1, len(shown))), dpi=DPI, layout="constrained")
         steps = "1 step" if training.step == 1 else f"{training.step:,} steps"
-        heading = f"Losses of the frames trained on, {steps}; running means of some 50"
+        heading = f"Training losses, {steps}; running means of about 50"
         figure.suptitle(heading, fontweight="bold", x=0.02, ha="left")
         first = None
         for index, name in enumerate(shown):
-            # One axis of time for all: the terms of D begin later than the others.
+            # One time axis for all: the terms of D begin later than the others.
             axes = figure.add_subplot(len(shown), 1, index + 1, sharex=first)
             first = first or axes
             title, colour = _TERMS[name]
@@ -312,9 +316,9 @@ def draw_losses(path: Path, training: Training) -> None:
             axes.set_xlim(0, 1.01 * training.history[-1][0] / 60 or 1)
             axes.set_ylim(0, 1.08 * max(value for _, value in points))
             if name == "discriminator":
-                # Least squares: what D gets where it answers 1/2 to everything.
+                # Least squares: the loss of a D that always answers 1/2.
                 axes.axhline(0.5, color=MUTED, linewidth=1, linestyle="--")
-                axes.annotate("cannot tell", (0, 0.5), color=MUTED, xytext=(4, 4),
+                axes.annotate("undecided", (0, 0.5), color=MUTED, xytext=(4, 4),
                               textcoords="offset points", fontsize="small")  # fmt: skip
             axes.yaxis.set_major_formatter("{x:g}")
         figure.align_ylabels()

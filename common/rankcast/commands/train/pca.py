@@ -1,4 +1,4 @@
-"""``rankcast train pca``: the components of whole pictures, for ``pca`` with ``layout=frames``."""
+"""``rankcast train pca``: components of whole pictures, for codec `pca` with ``layout=frames``."""
 
 from __future__ import annotations
 
@@ -20,43 +20,45 @@ from rankcast.frame import Pixels
 from rankcast.images import IMAGE_SUFFIXES, read_image
 from rankcast.models import SUFFIX
 from rankcast.opencv import cv2
+from rankcast.path_parameter import PATH
 from rankcast.printable import printable
+from rankcast.video import VideoFile
 
 MAX_PICTURES: Final = 2000
-"""Of more, every second, fourth ... is taken: eigenvectors of 2000 pictures take seconds."""
+"""Of more pictures only every second, fourth ... is used: 2000 take seconds to decompose."""
 MAX_SAMPLES: Final = 1 << 27
-"""Of all pictures together: 1 GiB in float64."""
+"""Samples of all pictures together, 1 GiB in float64."""
 SHARES: Final = (0.9, 0.95, 0.98, 0.99)
 
 
 @click.command()
 @click.option(
-    "--data", "data", multiple=True, required=True, type=click.Path(path_type=Path), metavar="PATH",
-    help="An image, a folder of images or a video; may be repeated.",
+    "--data", "data", multiple=True, required=True, type=PATH, metavar="PATH",
+    help="Image, folder of images, or video; repeatable.",
 )  # fmt: skip
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), metavar="MODEL.rkm",
-    help="The model file.",
+    "--out", required=True, type=PATH, metavar="MODEL.rkm",
+    help="Model file to write.",
 )  # fmt: skip
 @click.option(
     "--components", type=click.IntRange(1, 4096), default=64, show_default=True, metavar="N",
-    help="Components to keep in the file at most.",
+    help="Most components to store.",
 )  # fmt: skip
-@click.option("--grey", is_flag=True, help="Turn colour into grey.")
+@click.option("--grey", is_flag=True, help="Convert colour to grey.")
 @click.option(
     "--size", metavar="WIDTHxHEIGHT",
-    help="Scale the pictures to this size.  [default: as they are]",
+    help="Scale the pictures to this size.  [default: original size]",
 )  # fmt: skip
 def train_pca(
     data: tuple[Path, ...], out: Path, components: int, grey: bool, size: str | None
 ) -> None:
     """Find the principal components of whole pictures.
 
-    Every picture is one observation, every sample of it one variable. Frames that are coded with
-    the model must have the size, channels and dtype that it was trained on.
+    Each picture is one observation, each of its samples one variable. The model codes only frames
+    of the size, channels and dtype that it was trained on.
     """
     if out.suffix != SUFFIX:
-        raise SettingsError(f"got {printable(out)}, want a name that ends in {SUFFIX}")
+        raise SettingsError(f"got --out {out}, want a name that ends in {SUFFIX}")
     check_writable(out)
     wanted = parse_size(size)
     terminal = Console(stderr=True)
@@ -70,7 +72,7 @@ def train_pca(
         found = principal_components(np.stack([one.reshape(-1) for one in pictures]))
     if not found.variances.size:
         raise SourceError(
-            f"got {len(pictures)} pictures that are all the same: there is no variance to learn"
+            f"got {len(pictures)} identical pictures, want different ones: they have no variance"
         )
     shape, dtype = pictures[0].shape, pictures[0].dtype
     count = min(components, found.variances.size)
@@ -88,13 +90,13 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     Raises
     ------
     SettingsError
-        If it is no size.
+        If the text is not a size.
     """
     if text is None:
         return None
     match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
     if match is None:
-        raise SettingsError(f"got --size {printable(text)!r:.40}, want WIDTHxHEIGHT, as in 28x28")
+        raise SettingsError(f"got --size {text!r:.40}, want WIDTHxHEIGHT, such as 28x28")
     return int(match[1]), int(match[2])
 
 
@@ -104,7 +106,7 @@ def read_pictures(
     size: tuple[int, int] | None,
     advance: Callable[[], Any] = lambda: None,
 ) -> list[Pixels]:
-    """Read pictures of one shape and dtype, thinned out evenly where there are too many.
+    """Read pictures of one shape and dtype, evenly thinned out if there are too many.
 
     Raises
     ------
@@ -122,19 +124,19 @@ def read_pictures(
             picture = scaled.reshape(size[1], size[0], *picture.shape[2:])
         if picture.size > MAX_VARIABLES:
             raise SourceError(
-                f"{printable(path)}: got {picture.size} samples a picture, "
-                f"the limit is {MAX_VARIABLES}: scale them with --size"
+                f"{path}: got {picture.size:,} samples, want at most {MAX_VARIABLES:,}: "
+                "scale the pictures with --size"
             )
         if kept and (picture.shape, picture.dtype) != (kept[0].shape, kept[0].dtype):
             raise SourceError(
-                f"{printable(path)}: got {picture.shape} {picture.dtype}, the pictures before are "
-                f"{kept[0].shape} {kept[0].dtype}: give them one size with --size, or --grey"
+                f"{path}: got {picture.shape} {picture.dtype}, want {kept[0].shape} "
+                f"{kept[0].dtype} as of the first picture: use --size or --grey"
             )
         kept.append(picture)
         if len(kept) > min(MAX_PICTURES, MAX_SAMPLES // picture.size):
             kept, every = kept[::2], 2 * every
     if len(kept) < 2:
-        raise SourceError(f"got {len(kept)} pictures, want 2 or more: one has no variance")
+        raise SourceError(f"got {len(kept)} pictures, want at least 2: fewer have no variance")
     return kept
 
 
@@ -148,7 +150,7 @@ def _pictures(paths: Sequence[Path], grey: bool) -> Iterator[tuple[Path, Pixels]
             )
             yield from ((file, read_image(file, grey=grey)) for file in files)
         elif not path.is_file():
-            raise SourceError(f"{printable(path)}: is no image, video or folder")
+            raise SourceError(f"{path}: not an image, a video or a folder")
         elif path.suffix.lower() in IMAGE_SUFFIXES:
             yield path, read_image(path, grey=grey)
         else:
@@ -156,20 +158,14 @@ def _pictures(paths: Sequence[Path], grey: bool) -> Iterator[tuple[Path, Pixels]
 
 
 def _video(path: Path, grey: bool) -> Iterator[tuple[Path, Pixels]]:
-    video: Any = cv2.VideoCapture(str(path))
-    try:
-        read, frame = video.read()
-        if not read:
-            raise SourceError(f"{printable(path)}: is no video that can be read")
-        while read:
-            yield path, cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if grey else frame
-            read, frame = video.read()
-    finally:
-        video.release()
+    with VideoFile(path) as video:
+        for frame in video.undamaged():
+            colour = grey and frame.pixels.ndim == 3
+            yield path, cv2.cvtColor(frame.pixels, cv2.COLOR_BGR2GRAY) if colour else frame.pixels
 
 
 def _held(found: Components, count: int) -> str:
-    """Say how many components hold which share of the variance."""
+    """State how many components hold which share of the variance."""
     parts = [f"{100 * share:g} % in {components_for(found.variances, share)}" for share in SHARES]
     held = 100 * float(found.shares[:count].sum())
     return f"variance: {', '.join(parts)}; {held:.2f} % in the file"

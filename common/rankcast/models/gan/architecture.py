@@ -1,4 +1,4 @@
-"""What a network of codec `gan` looks like: sizes and labels, checked before anything is made."""
+"""Architecture of the networks of codec `gan`: sizes and labels, checked before allocation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rankcast.errors import ModelError, SettingsError
-from rankcast.printable import printable
 
 BLOCK: Final = 8
-"""One position of the code stands for 8 x 8 pixels."""
+"""Each position of the code covers 8 x 8 pixels."""
 VERSION: Final = 1
 MAX_WIDTH: Final = 256
 MAX_LABELS: Final = 64
@@ -24,12 +23,11 @@ class Architecture:
 
     labels: tuple[str, ...]
     sizes: tuple[tuple[int, int], ...]
-    """Height and width of each label's background; (0, 0) is one colour, for pictures of any
-    size."""
+    """Height and width of each label's background; (0, 0) is a single colour, for any size."""
     luma: int = 36
-    """Channels of the code that begin as frequencies of Y; 1 to 64."""
+    """Channels of the code initialised as frequencies of Y, 1 to 64."""
     chroma: int = 10
-    """The same of each of Cb and Cr."""
+    """The same for Cb and for Cr."""
     width: int = 32
     """Channels of the hidden layers."""
 
@@ -39,7 +37,7 @@ class Architecture:
         return self.luma + 2 * self.chroma
 
     def described(self) -> dict[str, Any]:
-        """Plain JSON for the model file; `architecture_from` reads it."""
+        """Return plain JSON for the model file, which `architecture_from` reads."""
         return {
             "network": VERSION,
             "labels": list(self.labels),
@@ -51,17 +49,17 @@ class Architecture:
 
 
 def architecture_from(description: Mapping[str, Any]) -> Architecture:
-    """Read what `Architecture.described` wrote.
+    """Read an architecture that `Architecture.described` wrote.
 
     Raises
     ------
     ModelError
-        If it is another version or asks for more than the limits.
+        If its version differs or it exceeds a limit.
     """
     if description.get("network") != VERSION:
         raise ModelError(
-            f"the network is of version {description.get('network')!r:.20}, this is version "
-            f"{VERSION}: train it again, or update Rankcast"
+            f"got network version {description.get('network')!r:.20}, want {VERSION}: retrain the "
+            "model, or update Rankcast"
         )
     luma = _whole(description, "luma", 1, BLOCK * BLOCK)
     chroma = _whole(description, "chroma", 1, BLOCK * BLOCK)
@@ -83,20 +81,20 @@ def architecture_from(description: Mapping[str, Any]) -> Architecture:
 
 
 def check_labels(labels: Sequence[str]) -> None:
-    """Refuse names of cameras that no model could keep, before anything is trained for them.
+    """Refuse labels that a model file cannot hold, before training starts.
 
     Raises
     ------
     SettingsError
-        If there are none or too many, or one is too long, empty, not printable or there twice.
+        If there are none or too many, or one is too long, empty, not printable or a duplicate.
     """
     if not 1 <= len(labels) <= MAX_LABELS:
-        raise SettingsError(f"got {len(labels)} labels, a model knows 1 to {MAX_LABELS}")
+        raise SettingsError(f"got {len(labels)} labels, want 1 to {MAX_LABELS}")
     for number, label in enumerate(labels):
         if not _is_label(label):
             raise SettingsError(
-                f"got label {printable(label)!r:.80}, want 1 to {MAX_LABEL_LENGTH} printable "
-                "characters: --label NAME gives another"
+                f"got label {label!r:.80}, want 1 to {MAX_LABEL_LENGTH} printable characters: "
+                "choose another with --label NAME"
             )
         if label in labels[:number]:
             raise SettingsError(f"got label {label!r} twice")

@@ -1,4 +1,4 @@
-"""Checkpoint of a training: everything that it needs to go on as if it had not stopped."""
+"""Checkpoint: everything that a training needs to continue as if it had not stopped."""
 
 from __future__ import annotations
 
@@ -12,42 +12,41 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rankcast.codec.gan.model_facts import CHECKPOINT_KIND
 from rankcast.errors import ModelError
 from rankcast.models import read_model, write_model
 from rankcast.models.gan.architecture import Architecture
-from rankcast.printable import printable
 
-KIND: Final = "gan-checkpoint"
 _NOISE: Final = "noise"
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What changes while a training runs, beside the numbers that it counts."""
+    """The state of a training, its counters aside."""
 
     architecture: Architecture
     modules: Mapping[str, nn.Module]
     optimisers: Mapping[str, torch.optim.Optimizer]
     random: np.random.Generator
-    """Of crops."""
+    """Draws crops."""
     noise: torch.Generator
-    """Of steps and rounding, on the device."""
+    """Draws steps and rounding noise, on the device."""
 
 
 def write_checkpoint(path: Path, parts: Parts, counted: Mapping[str, Any]) -> None:
-    """Keep a training, whole or not at all.
+    """Save a training atomically.
 
     Parameters
     ----------
     path : Path
     parts : Parts
     counted : mapping
-        Plain JSON that `read_checkpoint` gives back.
+        Counters in plain JSON, which `read_checkpoint` returns.
 
     Raises
     ------
     RankcastError
-        If the disk or the folder does not take it.
+        If the file cannot be written.
     """
     arrays: dict[str, NDArray[Any]] = {_NOISE: parts.noise.get_state().numpy()}
     for part, module in parts.modules.items():
@@ -62,24 +61,22 @@ def write_checkpoint(path: Path, parts: Parts, counted: Mapping[str, Any]) -> No
         "random": parts.random.bit_generator.state,
         "device": parts.noise.device.type,
     }
-    write_model(path, KIND, description, arrays)
+    write_model(path, CHECKPOINT_KIND, description, arrays)
 
 
 def read_checkpoint(path: Path, parts: Parts) -> Mapping[str, Any]:
-    """Set `parts` to what `write_checkpoint` kept; returns what was counted.
+    """Restore `parts` from a checkpoint and return the counters.
 
     Raises
     ------
     ModelError
-        If the file is no whole checkpoint, or one of other labels, sizes or networks.
+        If the file is not a whole checkpoint of these labels, frame sizes and networks.
     """
-    file = read_model(path, KIND)
-    said = file.head.description
+    file = read_model(path, CHECKPOINT_KIND)
+    stored = file.head.description
     wanted = parts.architecture.described()
-    if {name: said.get(name) for name in wanted} != wanted:
-        raise ModelError(
-            f"{printable(path)}: is a checkpoint of other labels, frame sizes or networks"
-        )
+    if {name: stored.get(name) for name in wanted} != wanted:
+        raise ModelError(f"{path}: is a checkpoint of other labels, frame sizes or networks")
     try:
         for part, module in parts.modules.items():
             module.load_state_dict(_tensors(file.arrays, f"{part}."))
@@ -90,11 +87,11 @@ def read_checkpoint(path: Path, parts: Parts) -> Mapping[str, Any]:
                 state.setdefault(int(index), {})[field] = value
             groups = optimiser.state_dict()["param_groups"]
             optimiser.load_state_dict({"state": state, "param_groups": groups})
-        parts.random.bit_generator.state = said["random"]
-        # Noise of a processor cannot go on as that of a CUDA device, nor the other way round.
-        if said["device"] == parts.noise.device.type:
+        parts.random.bit_generator.state = stored["random"]
+        # The states of CPU and CUDA generators are not interchangeable.
+        if stored["device"] == parts.noise.device.type:
             parts.noise.set_state(torch.from_numpy(file.arrays[_NOISE]))
-        return dict(said["counted"])
+        return dict(stored["counted"])
     except (
         KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError
     ) as exc:  # fmt: skip
@@ -102,9 +99,9 @@ def read_checkpoint(path: Path, parts: Parts) -> Mapping[str, Any]:
 
 
 def broken(path: Path, reason: object) -> ModelError:
-    """Return the error of a file that is a checkpoint, but not a whole one."""
+    """Make the error for a damaged checkpoint."""
     lines = str(reason).splitlines() or [""]
-    return ModelError(f"{printable(path)}: is no whole checkpoint: {lines[0]:.200}")
+    return ModelError(f"{path}: damaged checkpoint: {lines[0]:.200}")
 
 
 def _tensors(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, Tensor]:

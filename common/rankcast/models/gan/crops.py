@@ -1,4 +1,4 @@
-"""Crops of footage: what one training step looks at."""
+"""Crops of footage: the input of a training step."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from rankcast.models.gan.footage import Footage
 from rankcast.models.gan.pictures import Planes, measure_exposure, padded, planes_of
 
 CROP: Final = 192
-"""Side of a training crop: the five scales of MS-SSIM need 176."""
+"""Side of a training crop; the five scales of MS-SSIM need 176."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Crops with what both ends know of them beforehand."""
+    """Crops with the side information that both ends have."""
 
     x: Tensor
     """Shape (N, 3, side, side): Y, Cb, Cr."""
     background: Tensor
-    """Of the same shape; gradients flow back into the pictures."""
+    """Shape of `x`; gradients flow back into the backgrounds."""
     exposures: Tensor
     """Shape (N, 4): gain and offsets in 1/4096."""
     label: Tensor
@@ -36,15 +36,15 @@ class Batch:
 
 
 class Crops:
-    """Draws crops from all labels alike, on the grid of blocks that both ends code on.
+    """Draws crops from all labels evenly, on the grid of coded blocks.
 
     Parameters
     ----------
     footage : sequence of Footage
     backgrounds : sequence of ndarray, shape (3, H, W)
-        Of every label; (3, 1, 1) is one colour.
+        One for each label; (3, 1, 1) is a single colour.
     random : numpy.random.Generator
-        Drawn from; a training that goes on later keeps its state.
+        Source of the draws; checkpoints store its state.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Crops:
         ----------
         count : int
         pictures : ParameterList
-            The backgrounds as they stand, each of shape (1, 3, H, W).
+            The current backgrounds, each of shape (1, 3, H, W).
         device : torch.device
         """
         crops, backgrounds, exposures, labels = [], [], [], []
@@ -111,6 +111,6 @@ def _cut(background: Tensor, top: int, left: int, side: int) -> Tensor:
     if background.shape[-2:] == (1, 1):
         return background.expand(1, 3, side, side)
     height, width = background.shape[-2:]
-    # The whole picture is padded before it is cut: its last row is repeated, not the crop's.
+    # Pad before cutting: the last row of the picture is repeated, not that of the crop.
     full = functional.pad(background, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
     return full[:, :, top : top + side, left : left + side]

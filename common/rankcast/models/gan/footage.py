@@ -1,11 +1,11 @@
-"""What a model is trained on: frames of cameras, with their labels."""
+"""Footage: the frames of labelled cameras that a model is trained on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,40 +15,39 @@ from rankcast.frame import Pixels
 from rankcast.images import IMAGE_SUFFIXES, read_image
 from rankcast.models.gan.architecture import check_labels
 from rankcast.models.gan.pictures import Planes, measure_exposure, planes_of
-from rankcast.opencv import cv2
-from rankcast.printable import printable
+from rankcast.video import VideoFile
 
 MAX_BYTES: Final = 1 << 30
-"""Of all frames in memory; longer clips are thinned out evenly."""
+"""Memory for all frames; longer clips are thinned out evenly."""
 _MEDIAN_FRAMES: Final = 48
 _LEAST_FOR_BACKGROUND: Final = 8
-_WORTH: Final = 0.8
-"""A background must leave less than this share of what a frame has within its blocks."""
+_DETAIL_SHARE: Final = 0.8
+"""A background is kept if it leaves less than this share of the detail of a frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """The frames of one label."""
+    """The frames of one camera."""
 
     label: str
     frames: Sequence[Pixels]
     """uint8, (H, W) or (H, W, 3)."""
     found: int = 0
-    """Frames that there were: more than those here where memory did not hold them all."""
+    """Frames read, before thinning."""
     held_out: Sequence[Pixels] = ()
-    """Frames that nothing is learned from, to judge by."""
+    """Frames excluded from training, by which the model is judged."""
 
     @property
     def shape(self) -> tuple[int, int] | None:
-        """Height and width where every frame has the same, held-out ones too, else None."""
+        """Height and width if all frames have the same, held-out ones included, else None."""
         sizes = {frame.shape[:2] for frame in (*self.frames, *self.held_out)}
         return sizes.pop() if len(sizes) == 1 else None
 
     def background(self) -> Planes | None:
-        """Median picture of a fixed camera, or None where frames have nothing in common.
+        """Median picture of a fixed camera, or None if the frames share no background.
 
-        It is worth having if it takes away a fifth of the energy that a frame has beyond the means
-        of its 8 x 8 blocks, which are cheap to code anyway.
+        It is kept if it removes a fifth of the energy of the frames within their 8 x 8 blocks; the
+        means of the blocks are cheap to code without it.
         """
         if self.shape is None or len(self.frames) < _LEAST_FOR_BACKGROUND:
             return None
@@ -56,11 +55,11 @@ class Footage:
         planes = np.stack([planes_of(frame) for frame in self.frames[::every]])
         median: Planes = np.median(planes, axis=0).astype(np.float32)
         left = sum(_detail(one - measure_exposure(one, median).applied(median)) for one in planes)
-        return median if left < _WORTH * sum(_detail(one) for one in planes) else None
+        return median if left < _DETAIL_SHARE * sum(_detail(one) for one in planes) else None
 
 
 def _detail(planes: NDArray[np.float32]) -> float:
-    """Energy of Y beyond the means of its blocks of 8 x 8."""
+    """Energy of Y within its 8 x 8 blocks, means removed."""
     y = planes[0]
     if min(y.shape) < 8:
         return float(np.sum((y - y.mean()) ** 2))
@@ -72,38 +71,37 @@ def _detail(planes: NDArray[np.float32]) -> float:
 def read_footage(
     paths: Sequence[Path], labels: Sequence[str], hold_out: float = 0.0
 ) -> list[Footage]:
-    """Read what a model shall learn.
+    """Read the footage to train on.
 
     Parameters
     ----------
     paths : sequence of Path
-        Each one an image, a folder of images, or a video.
+        Images, folders of images, or clips.
     labels : sequence of str
-        One for each path, or none: then the name of each folder, or of each file without its
-        suffix. Paths with the same label belong to the same camera.
+        One for each path; paths with the same label belong to the same camera. If empty, each path
+        is labelled with its file name, without the suffix of a file.
     hold_out : float
-        Share of the end of each path that is not to be learned from, below 1: what comes last is
-        least like the rest. One frame at least is held out, and one left to learn from.
+        Share at the end of each path, below 1, that is excluded from training: the last frames
+        differ most from the rest. At least one frame is held out, and at least one is kept.
 
     Raises
     ------
     SettingsError
-        If the numbers differ, a label is none that a model can keep, two paths have the same
-        name and no labels say whether that is one camera, or a frame of a path of one is to be
-        held out.
+        If there is not one label for each path, a label is invalid, unlabelled paths share a name,
+        or a path has too few frames to hold any out.
     SourceError
-        If there is nothing to read, or it is not of 8 bits with 1 or 3 channels.
+        If a path cannot be read, or its frames are not 8-bit with 1 or 3 channels.
     """
     if labels and len(labels) != len(paths):
         raise SettingsError(f"got {len(labels)} labels for {len(paths)} paths, want one for each")
     for path in paths:
         if not path.is_file() and not path.is_dir():
-            raise SourceError(f"{printable(path)}: is no image, video or folder")
+            raise SourceError(f"{path}: not an image, a video or a folder")
     names = list(labels) or [_name_of(path) for path in paths]
     if not labels and (twice := {name for name in names if names.count(name) > 1}):
         raise SettingsError(
-            f"got {names.count(name := min(twice))} paths of the name {printable(name)!r:.80}: "
-            "want --label NAME for each of all paths, the same for those of one camera"
+            f"got {names.count(name := min(twice))} paths named {name!r:.80}: "
+            "give --label NAME once for each path, the same for paths of one camera"
         )
     check_labels(list(dict.fromkeys(names)))
     budget = MAX_BYTES // max(1, len(paths))
@@ -112,8 +110,8 @@ def read_footage(
         frames, number = _thinned(_frames(path), budget)
         if hold_out and len(frames) < 2:
             raise SettingsError(
-                f"{printable(path)}: is one frame, of which a share of {hold_out:g} cannot be held "
-                "out: want clips, or nothing held out"
+                f"{path}: has one frame, from which no share of {hold_out:g} can be held out: use "
+                "longer clips, or hold nothing out"
             )
         cut = len(frames) - (max(1, int(hold_out * len(frames))) if hold_out else 0)
         one = kept.get(name, Footage(name, ()))
@@ -129,7 +127,7 @@ def _name_of(path: Path) -> str:
 
 
 def _thinned(frames: Iterator[Pixels], budget: int) -> tuple[list[Pixels], int]:
-    """Every frame, or every second, fourth ... until they fit `budget` bytes; and how many came."""
+    """Keep every frame, or every second, fourth ... to fit `budget` bytes; count all of them."""
     kept: list[Pixels] = []
     size, every, number = 0, 1, 0
     for number, frame in enumerate(frames, 1):
@@ -152,7 +150,7 @@ def _frames(path: Path) -> Iterator[Pixels]:
             if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
         )
         if not files:
-            raise SourceError(f"{printable(path)}: the folder holds no image")
+            raise SourceError(f"{path}: the folder holds no image")
         for file in files:
             yield _checked(file, read_image(file))
     elif path.suffix.lower() in IMAGE_SUFFIXES:
@@ -164,23 +162,12 @@ def _frames(path: Path) -> Iterator[Pixels]:
 def _checked(path: Path, pixels: Pixels) -> Pixels:
     if pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3)):
         raise SourceError(
-            f"{printable(path)}: got shape {pixels.shape} {pixels.dtype}, want 8 bits and "
-            "1 or 3 channels"
+            f"{path}: got shape {pixels.shape} {pixels.dtype}, want 8 bits and 1 or 3 channels"
         )
     return pixels
 
 
 def _video(path: Path) -> Iterator[Pixels]:
-    capture: Any = cv2.VideoCapture(str(path))
-    try:
-        frames = 0
-        while True:
-            done, frame = capture.read()
-            if not done:
-                break
-            frames += 1
-            yield frame
-        if not frames:
-            raise SourceError(f"{printable(path)}: is no video that OpenCV can read")
-    finally:
-        capture.release()
+    with VideoFile(path) as video:
+        for frame in video.undamaged():
+            yield _checked(path, frame.pixels)

@@ -1,4 +1,4 @@
-"""A trained model of codec `gan`: what its file holds, and how one frame goes through it."""
+"""A trained model of codec `gan`: its file, and coding single frames with it."""
 
 from __future__ import annotations
 
@@ -35,18 +35,17 @@ from rankcast.models.gan.pictures import (
     unpack_exposure,
 )
 from rankcast.models.gan.threads import torch_threads
-from rankcast.printable import printable
 
 MAX_PIXELS: Final = 1 << 24
-"""Of a picture: the networks hold about 150 bytes a pixel at once."""
+"""Limit for a picture: the networks hold about 150 bytes a pixel at once."""
 MAX_BACKGROUND_PIXELS: Final = 1 << 26
 THREADS: Final = 1
-"""Of a convolution at work: two that wait for each other take ten times as long where sender and
-receiver share two processors, and the order of sums stays the same everywhere."""
+"""Threads of a convolution. Two that wait for each other take ten times as long where sender and
+receiver share two cores; with one the order of sums is the same everywhere."""
 BIT_PRICE: Final = 0.15
-"""Squared steps that one bit is worth when levels are chosen, as measured on fixed cameras."""
+"""Squared steps that a bit may cost when levels are chosen; measured on fixed cameras."""
 LARGEST_WEIGHT: Final = float(np.finfo(np.float16).max)
-"""Weights are kept as float16."""
+"""Weights are stored as float16."""
 _BACKGROUND: Final = "backgrounds."
 _PRIORS: Final = "priors"
 _LOADED_MODELS: Final = 4
@@ -57,7 +56,7 @@ _loaded_lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class GanModel:
-    """Networks and statistics that both ends share."""
+    """The networks and statistics that both ends share."""
 
     network: GanNetwork
     priors: NDArray[np.uint16]
@@ -68,7 +67,7 @@ class GanModel:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names that a packet may be coded under."""
+        """Labels that a packet may select."""
         return self.network.architecture.labels
 
     def check_shape(self, shape: tuple[int, ...], label: int) -> None:
@@ -77,10 +76,10 @@ class GanModel:
         Raises
         ------
         UnsupportedImageError
-            If channels or size are none that the label was trained for.
+            If the label was not trained for this size and number of channels.
         """
         if len(shape) == 3 and shape[2] not in (1, 3):
-            raise UnsupportedImageError(f"gan codes 1 or 3 channels, got {shape[2]}")
+            raise UnsupportedImageError(f"got {shape[2]} channels, want 1 or 3 for codec gan")
         height, width = shape[:2]
         if height * width > MAX_PIXELS:
             raise UnsupportedImageError(
@@ -94,7 +93,7 @@ class GanModel:
             )
 
     def encode(self, pixels: Pixels, label: int, step: float, coder: Coder | None = None) -> bytes:
-        """Code one picture whose shape was checked.
+        """Code a picture whose shape was checked.
 
         Parameters
         ----------
@@ -103,12 +102,12 @@ class GanModel:
         step : float
             Multiplies every learned step.
         coder : ndarray, optional
-            Models of the entropy coder, which adapt in place; by default fresh ones.
+            Models of the entropy coder, adapted in place; by default fresh ones.
 
         Returns
         -------
         bytes
-            Exposure and code.
+            Exposure, then code.
         """
         planes = padded(planes_of(pixels))
         background = self._background(planes.shape, label, grey=_is_grey(pixels.shape))
@@ -123,12 +122,12 @@ class GanModel:
         return exposure.pack() + encode_code(coder, values, self.table, BIT_PRICE)[0]
 
     def decode(self, body: memoryview, shape: tuple[int, ...], label: int, step: float) -> Pixels:
-        """Rebuild one picture whose shape was checked; the inverse of `encode`.
+        """Decode a picture whose shape was checked; the inverse of `encode`.
 
         Raises
         ------
         PayloadError
-            If the body does not hold the code of such a picture.
+            If the body is not the code of such a picture.
         """
         exposure = unpack_exposure(body)
         rows, columns = -(-shape[0] // BLOCK), -(-shape[1] // BLOCK)
@@ -150,21 +149,21 @@ class GanModel:
         return pixels_of(rebuilt[0].numpy(), shape)
 
     def try_out(self) -> None:
-        """Send a small picture through: what is loaded at the first use is no frame's to wait for.
+        """Code a small picture, so that the first frame need not wait for lazy loading.
 
-        Its size need not be that of the label, whose background is cut to it.
+        The background of the label is cropped to it.
         """
         shape = (8 * BLOCK, 8 * BLOCK, 3)
         body = self.encode(np.zeros(shape, np.uint8), 0, 1.0)
         self.decode(memoryview(body), shape, 0, 1.0)
 
     def save(self, path: Path, about: Mapping[str, Any]) -> bytes:
-        """Write the model file; `about` says how it was trained. Returns the model id."""
+        """Write the model file with the record `about` of its training; return the model id."""
         arrays: dict[str, NDArray[Any]] = {_PRIORS: self.priors}
         for name, value in self.network.state_dict().items():
             array = value.detach().cpu().numpy()
             if name.startswith(_BACKGROUND):
-                # Cb and Cr are centred: all three planes as samples of 8 bits.
+                # Cb and Cr are shifted, so that all planes fit 8 bits without sign.
                 array = array + np.array([0, 0.5, 0.5], np.float32)[None, :, None, None]
                 arrays[name] = np.rint(array * 255).clip(0, 255).astype(np.uint8)
             else:
@@ -191,7 +190,7 @@ def _is_grey(shape: tuple[int, ...]) -> bool:
 
 
 def new_model(network: GanNetwork, priors: NDArray[np.uint16] | None = None) -> GanModel:
-    """Put networks and statistics together; without `priors` the coder starts knowing nothing."""
+    """Combine networks and statistics; without `priors` the entropy coder starts untrained."""
     architecture = network.architecture
     if priors is None:
         priors = np.full(context_count(architecture.channels), 1 << 15, np.uint16)
@@ -204,7 +203,7 @@ def load_model(path: Path) -> GanModel:
     Raises
     ------
     ModelError
-        If it is none, damaged, of another version, or asks for more than the limits.
+        If it is not a model of this version, is damaged, or exceeds a limit.
     RankcastError
         If it cannot be read.
     """
@@ -216,7 +215,7 @@ def load_model(path: Path) -> GanModel:
     try:
         model = _model_of(file.head.description, file.arrays)
     except ModelError as exc:
-        raise ModelError(f"{printable(path)}: {exc}") from None
+        raise ModelError(f"{path}: {exc}") from None
     model = GanModel(model.network, model.priors, model.table, file.head.model_id, file.size_bytes)
     with _loaded_lock:
         _loaded[model.model_id] = model
@@ -226,7 +225,7 @@ def load_model(path: Path) -> GanModel:
 
 
 def loaded_model(model_id: bytes) -> GanModel | None:
-    """A model that is in memory already."""
+    """Return a model that is in memory, or None."""
     with _loaded_lock:
         return _loaded.get(model_id)
 
@@ -234,8 +233,8 @@ def loaded_model(model_id: bytes) -> GanModel | None:
 def _model_of(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> GanModel:
     architecture = architecture_from(description)
     if sum(h * w for h, w in architecture.sizes) > MAX_BACKGROUND_PIXELS:
-        raise ModelError(f"its backgrounds have more than {MAX_BACKGROUND_PIXELS} pixels")
-    with torch.device("meta"):  # shapes alone: nothing is allocated before they are compared
+        raise ModelError(f"its backgrounds have more than {MAX_BACKGROUND_PIXELS} pixels in all")
+    with torch.device("meta"):  # shapes alone, compared before anything is allocated
         expected = {
             name: tuple(value.shape)
             for name, value in GanNetwork(architecture).state_dict().items()
@@ -249,9 +248,9 @@ def _model_of(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     for name, array in arrays.items():
         kind = np.uint8 if name.startswith(_BACKGROUND) else np.float16
         if array.dtype != (np.uint16 if name == _PRIORS else kind):
-            raise ModelError(f"array {name!r:.40} is of dtype {array.dtype}")
+            raise ModelError(f"array {name!r:.40} has the wrong dtype {array.dtype}")
         if not np.isfinite(array).all():
-            raise ModelError(f"array {name!r:.40} holds what is no finite number")
+            raise ModelError(f"array {name!r:.40} holds NaN or infinity")
         if kind is np.uint8:
             planes = array.astype(np.float32) / np.float32(255)
             planes[:, 1:] -= np.float32(0.5)
@@ -266,6 +265,6 @@ def _model_of(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
 
 @contextmanager
 def _inference() -> Iterator[None]:
-    """No gradients, and one thread, whatever the process uses elsewhere."""
+    """Run without gradients and with one thread, whatever the process uses elsewhere."""
     with torch_threads(THREADS), torch.inference_mode():
         yield

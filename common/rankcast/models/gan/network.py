@@ -10,9 +10,9 @@ at the gain and offset of this frame, x and y pictures in Y, Cb, Cr:
     y = P + W_d v + g(P + W_d v, P, v)                          G
 
 W_e and W_d begin as the DCT-II of 8 x 8 blocks and its inverse, the networks e, g and a as zero:
-an untrained model is a transform codec of the difference to the background, and training only
-has to improve on it. s are the learned logarithms of the steps, a(P) says where finer ones are
-worth it, and c shrinks levels towards zero by a learned amount (Laplacian centroids).
+an untrained model is a transform codec of the difference to the background, on which training
+improves. s are the learned logarithms of the steps, a(P) makes them finer where that pays, and c
+shrinks levels towards zero by a learned amount (Laplacian centroids).
 
 References
 ----------
@@ -35,14 +35,14 @@ from torch.nn import functional
 from rankcast.models.gan.architecture import BLOCK, Architecture
 
 MAX_GAIN: Final = 1.0
-"""Bound of the logarithm of the local gain a(P)."""
+"""Limit of the logarithmic local gain a(P)."""
 _FIRST_STEP: Final = 32 / 255
 _STEP_SLOPE: Final = 12 / 255
-"""Steps begin as those of a JPEG of about quality 25: rising with frequency."""
+"""Steps start like those of a JPEG of about quality 25, rising with frequency."""
 
 
 def dct_matrix(n: int = BLOCK) -> np.ndarray:
-    """Orthonormal DCT-II: row k is the k-th cosine."""
+    """Return the orthonormal DCT-II, whose row k is the k-th cosine."""
     k, i = np.mgrid[0:n, 0:n]
     matrix = np.cos(np.pi * k * (2 * i + 1) / (2 * n)) * math.sqrt(2 / n)
     matrix[0] /= math.sqrt(2)
@@ -50,7 +50,7 @@ def dct_matrix(n: int = BLOCK) -> np.ndarray:
 
 
 def frequencies(count: int) -> list[tuple[int, int]]:
-    """The first `count` frequencies (vertical, horizontal) of a block, diagonal by diagonal."""
+    """Return the first `count` frequencies (vertical, horizontal) of a block, by diagonals."""
     every = [(u, v) for u in range(BLOCK) for v in range(BLOCK)]
     return sorted(every, key=lambda f: (f[0] + f[1], f[0]))[:count]
 
@@ -70,7 +70,7 @@ class _Residual(nn.Module):
 
 
 class GanNetwork(nn.Module):
-    """E and G with all that they share; D is `Discriminator`."""
+    """E and G with everything they share; D is `Discriminator`."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class GanNetwork(nn.Module):
                 channel += 1
         self.analysis = nn.Parameter(analysis)
         self.synthesis = nn.Parameter(analysis.clone())
-        # Not torch's logarithm: on the device "meta" it loads the whole compiler, for a second.
+        # math.log, because torch's logarithm on the device "meta" loads its compiler for a second.
         self.log_steps = nn.Parameter(torch.tensor(log_steps))
         self.shrink = nn.Parameter(torch.full((2, channels), 0.05))
         self.backgrounds = nn.ParameterList(
@@ -97,7 +97,7 @@ class GanNetwork(nn.Module):
         labels = len(a.labels)
         self.encoder_label = nn.Parameter(torch.zeros(labels, n))
         self.generator_label = nn.Parameter(torch.zeros(labels, n))
-        # e: at a quarter of the size, then at an eighth
+        # e: at 1/4 of the size, then at 1/8
         self.encoder_in = _conv(6 * 16, n)
         self.encoder_step = nn.Linear(1, n)
         self.encoder_down = _conv(n, n, 3, 2)
@@ -106,7 +106,7 @@ class GanNetwork(nn.Module):
         # a(P)
         self.gain_in = _conv(3 * BLOCK * BLOCK, n, 1)
         self.gain_out = _conv(n, channels)
-        # g: at a quarter of the size, with what v says at an eighth
+        # g: at 1/4 of the size, with v at 1/8
         self.code_in = _conv(channels, n, 1)
         self.code_body = _Residual(n)
         self.generator_in = _conv(6 * 16, n)
@@ -119,20 +119,20 @@ class GanNetwork(nn.Module):
             nn.init.zeros_(last.bias)
 
     def gain(self, predicted: Tensor, label: Tensor) -> Tensor:
-        """a(P), the logarithm of the local gain of each channel."""
+        """Compute a(P), the logarithmic local gain of each channel."""
         hidden = self.gain_in(functional.pixel_unshuffle(predicted, BLOCK))
         hidden = functional.relu(hidden + self.encoder_label[label][:, :, None, None])
         return MAX_GAIN * torch.tanh(self.gain_out(hidden))
 
     def scale(self, predicted: Tensor, label: Tensor, step: Tensor) -> Tensor:
-        """step exp(s - a(P)): what one level is worth."""
+        """Compute step exp(s - a(P)), the value of one level."""
         steps = self.log_steps[None, :, None, None] - self.gain(predicted, label)
         return steps.exp() * step[:, None, None, None]
 
     def encode(
         self, x: Tensor, predicted: Tensor, scale: Tensor, label: Tensor, step: Tensor
     ) -> Tensor:
-        """z, the code before rounding: shape (N, channels, H / 8, W / 8)."""
+        """Compute z, the code before rounding, of shape (N, channels, H / 8, W / 8)."""
         difference = x - predicted
         linear = functional.conv2d(difference, self.analysis, stride=BLOCK)
         hidden = self.encoder_in(
@@ -144,7 +144,7 @@ class GanNetwork(nn.Module):
         return (linear + self.encoder_out(functional.relu(self.encoder_body(hidden)))) / scale
 
     def centres(self, levels: Tensor) -> Tensor:
-        """c(w): levels moved towards zero by a learned part of a step."""
+        """Compute c(w): levels moved towards zero by a learned part of a step."""
         near = (levels.abs() == 1).to(levels.dtype)
         inner, outer = self.shrink[:, None, :, None, None]
         return levels - levels.sign() * (near * inner + (1 - near) * outer)
@@ -152,7 +152,7 @@ class GanNetwork(nn.Module):
     def generate(
         self, levels: Tensor, predicted: Tensor, scale: Tensor, label: Tensor, step: Tensor
     ) -> Tensor:
-        """y, the picture in Y, Cb, Cr, from the levels w."""
+        """Generate y, the picture in Y, Cb, Cr, from the levels w."""
         v = self.centres(levels) * scale
         linear = predicted + functional.conv_transpose2d(v, self.synthesis, stride=BLOCK)
         code = self.code_body(self.code_in(v))
@@ -165,7 +165,7 @@ class GanNetwork(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """D(x | w, label): which pixels look real, given the code, the background and the label."""
+    """D(x | w, label): how real each pixel looks, given code, background and label."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()

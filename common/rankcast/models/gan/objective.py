@@ -1,13 +1,13 @@
-"""What training minimises: distortion, rate and the adversarial losses.
+"""Objective of the training: distortion, rate and adversarial losses.
 
     L_EG = (1 - MS-SSIM(Y)) + k_M (MSE(Y) + 4 MSE(Cb, Cr)) + k_R step^2 R + k_A mean (D(y) - 1)^2
     L_D  = mean (D(x) - 1)^2 + mean D(y)^2
 
 MS-SSIM of luma (Wang, Simoncelli, Bovik 2003) with its five weights, MSE of planes on a
-scale of 0 to 1, R in bits a pixel. Least-squares GAN (Mao et al., arXiv:1611.04076) as in
+scale of 0 to 1, R in bits per pixel. Least-squares GAN (Mao et al., arXiv:1611.04076) as in
 Agustsson et al. (2019), arXiv:1804.02958; distortion and rate beside it as in Mentzer et al.
-(2020), arXiv:2006.09965. The step multiplies R by its square, because the distortion of a quantiser
-grows so.
+(2020), arXiv:2006.09965. R is weighted by the square of the step, with which the distortion of a
+quantiser grows.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _C2: Final = 0.03**2
 
 
 def ms_ssim(a: Tensor, b: Tensor, strides: Sequence[int] = (1, 1, 1, 1, 1)) -> Tensor:
-    """Multi-scale structural similarity of each pair of one-channel pictures, 0 to 1 in value.
+    """Compute the multi-scale structural similarity of pairs of one-channel pictures, 0 to 1.
 
     Parameters
     ----------
     a, b : Tensor, shape (N, 1, H, W)
-        Samples on a scale of 0 to 1. Scales whose side would be below 11 are left out, and the
-        other weights divided by their sum.
+        Samples on a scale of 0 to 1. Scales with a side below 11 are left out, and the other
+        weights are normalised.
     strides : sequence of int
-        Of the window, by scale: the mean over every second or fourth position is near enough to
-        learn from, and at the finest scales half the cost of a training step.
+        Strides of the window by scale. A mean over every second or fourth position is accurate
+        enough for training and halves the cost of a step at the finest scales.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def ms_ssim(a: Tensor, b: Tensor, strides: Sequence[int] = (1, 1, 1, 1, 1)) -> T
     for scale in range(scales):
         full, contrast = _ssim(a, b, strides[scale])
         value = full if scale == scales - 1 else contrast
-        # A negative mean would have no real power; it is far from any picture worth a name.
+        # A negative mean has no real power; only unrelated pictures have one.
         result = result * value.clamp(min=1e-4) ** weights[scale]
         if scale < scales - 1:
             a, b = functional.avg_pool2d(a, 2), functional.avg_pool2d(b, 2)
@@ -68,7 +68,7 @@ def ms_ssim(a: Tensor, b: Tensor, strides: Sequence[int] = (1, 1, 1, 1, 1)) -> T
 
 
 def luma_ms_ssim(a: Pixels, b: Pixels) -> float:
-    """MS-SSIM of the luma (BT.601) of two pictures of 8 bits, grey or BGR."""
+    """Compute the MS-SSIM of the luma (BT.601) of two 8-bit pictures, grey or BGR."""
     weights = np.array([0.114, 0.587, 0.299], np.float32) / 255
     planes = [
         torch.from_numpy(one.astype(np.float32) @ weights if one.ndim == 3 else one * weights.sum())
@@ -79,7 +79,7 @@ def luma_ms_ssim(a: Pixels, b: Pixels) -> float:
 
 
 def _ssim(a: Tensor, b: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-    """Means over the picture of SSIM and of its contrast and structure part."""
+    """Compute the means of SSIM and of its contrast-structure part over the picture."""
     taps = min(_TAPS, *a.shape[-2:])
     x = torch.arange(taps, device=a.device, dtype=a.dtype) - (taps - 1) / 2
     window = torch.exp(-(x * x) / (2 * _SIGMA**2))
@@ -98,8 +98,8 @@ def _ssim(a: Tensor, b: Tensor, stride: int) -> tuple[Tensor, Tensor]:
 class RateModel(nn.Module):
     """Differentiable stand-in for the entropy coder: bits of z under a Laplacian.
 
-    The width follows the magnitudes around a level and at its own position, as the contexts of
-    the real coder do; uniform noise stands for rounding (Ballé, Laparra, Simoncelli 2017,
+    As in the contexts of the real coder, the width follows the magnitudes around a level and at
+    its own position. Uniform noise replaces rounding (Ballé, Laparra, Simoncelli 2017,
     arXiv:1611.01704).
     """
 
@@ -112,7 +112,7 @@ class RateModel(nn.Module):
         self.register_buffer("cross", cross.expand(channels, 1, 3, 3).clone(), persistent=False)
 
     def forward(self, z: Tensor, noise: torch.Generator) -> Tensor:
-        """Bits of every value of z, shape of z."""
+        """Estimate the bits of every value of z, in the shape of z."""
         size = z.detach().abs()
         noisy = z + torch.rand(z.shape, generator=noise, device=z.device) - 0.5
         near = functional.conv2d(size, self.cross, padding=1, groups=size.shape[1])

@@ -1,4 +1,4 @@
-"""Pictures as the networks see them: Y, Cb, Cr on a scale of 1, and the exposure of a frame."""
+"""Pictures as the networks see them: planes of Y, Cb, Cr, and the exposure of a frame."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Planes = NDArray[np.float32]
 _FROM_BGR: Final = np.array(
     [[0.114, 0.587, 0.299], [0.5, -0.331264, -0.168736], [-0.081312, -0.418688, 0.5]], np.float32
 )
-"""BT.601 with the full range, as JPEG has it."""
+"""BT.601 in full range, as in JPEG."""
 _TO_BGR: Final = np.linalg.inv(_FROM_BGR.astype(np.float64)).astype(np.float32)
 
 _EXPOSURE: Final = struct.Struct("<H3h")
@@ -30,32 +30,32 @@ _SAMPLED: Final = 5
 """Exposure is measured at every fifth pixel of every fifth row."""
 _ROUNDS: Final = 3
 _RIDGE: Final = 1e-4
-"""Variance at which a background counts as flat: its gain is then drawn to 1."""
+"""Variance below which a background counts as flat, and its gain is drawn to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """How this frame differs from the background as a whole, in 1/4096.
+    """Global difference between a frame and its background, in 1/4096.
 
-    Automatic exposure and white balance move every pixel; said once they cost 8 bytes a frame.
+    Automatic exposure and white balance move every pixel; as numbers they cost 8 bytes.
     """
 
     gain: int = _ONE
-    """Of Y."""
+    """Gain of Y."""
     offsets: tuple[int, int, int] = (0, 0, 0)
-    """Of Y, Cb and Cr."""
+    """Offsets of Y, Cb and Cr."""
 
     def pack(self) -> bytes:
-        """The 8 bytes of the packet."""
+        """Pack into 8 bytes."""
         return _EXPOSURE.pack(self.gain, *self.offsets)
 
     def applied(self, background: Planes) -> Planes:
-        """The background (3, H, W) at this exposure."""
+        """Return the background (3, H, W) at this exposure."""
         applied: Planes = self.apply(tensor_of(background))[0].numpy()
         return applied
 
     def apply(self, background: Tensor) -> Tensor:
-        """P: the background (1, 3, H, W) at this exposure."""
+        """Return P, the background (1, 3, H, W) at this exposure."""
         return apply_exposures(background, torch.tensor([[self.gain, *self.offsets]]))
 
 
@@ -63,14 +63,14 @@ EXPOSURE_BYTES: Final = _EXPOSURE.size
 
 
 def apply_exposures(background: Tensor, exposures: Tensor) -> Tensor:
-    """Backgrounds (N, 3, H, W) at exposures (N, 4): gain and offsets in 1/4096."""
+    """Apply exposures (N, 4), gain and offsets in 1/4096, to backgrounds (N, 3, H, W)."""
     exposures = (exposures.to(background) / _ONE)[:, :, None, None]
     y = background[:, :1] * exposures[:, :1] + exposures[:, 1:2]
     return torch.cat([y, background[:, 1:] + exposures[:, 2:]], 1)
 
 
 def unpack_exposure(body: memoryview) -> Exposure:
-    """Read what `Exposure.pack` wrote.
+    """Unpack an exposure that `Exposure.pack` wrote.
 
     Raises
     ------
@@ -78,16 +78,16 @@ def unpack_exposure(body: memoryview) -> Exposure:
         If the body is too short.
     """
     if len(body) < EXPOSURE_BYTES:
-        raise PayloadError(f"got {len(body)} bytes, want at least {EXPOSURE_BYTES} of exposure")
+        raise PayloadError(f"got {len(body)} bytes of exposure, want {EXPOSURE_BYTES}")
     gain, *offsets = _EXPOSURE.unpack_from(body)
     return Exposure(gain, (offsets[0], offsets[1], offsets[2]))
 
 
 def measure_exposure(planes: Planes, background: Planes) -> Exposure:
-    """Fit Y = gain Y_b + offset over what the frame shares with its background.
+    """Fit Y = gain Y_b + offset where frame and background agree.
 
-    Least squares, three rounds; after each one only pixels within twice the median error
-    count, so that objects in front of the background do not.
+    Least squares in three rounds. Each round excludes pixels beyond twice the median error of the
+    last one, and with them objects in front of the background.
     """
     every = _SAMPLED if min(planes.shape[1:]) >= 8 * _SAMPLED else 1
     x, b = (
@@ -110,7 +110,7 @@ def measure_exposure(planes: Planes, background: Planes) -> Exposure:
 
 
 def planes_of(pixels: Pixels) -> Planes:
-    """Turn an 8-bit picture (H, W), (H, W, 1) or (H, W, 3; BGR) into planes; grey has no colour."""
+    """Convert an 8-bit picture, grey or BGR, to planes; Cb and Cr of grey are 0."""
     if pixels.ndim == 2 or pixels.shape[2] == 1:
         planes = np.zeros((3, *pixels.shape[:2]), np.float32)
         planes[0] = pixels.reshape(pixels.shape[:2]) * np.float32(1 / 255)
@@ -120,22 +120,22 @@ def planes_of(pixels: Pixels) -> Planes:
 
 
 def pixels_of(planes: Planes, shape: tuple[int, ...]) -> Pixels:
-    """Turn planes, which may be padded, into an 8-bit picture of `shape`."""
+    """Convert planes, which may be padded, to an 8-bit picture of `shape`."""
     planes = planes[:, : shape[0], : shape[1]]
     if len(shape) == 2 or shape[2] == 1:
         samples: NDArray[np.float32] = planes[0].reshape(shape)
     else:
         samples = np.moveaxis(planes, 0, 2) @ _TO_BGR.T
-    # A hostile code may drive the network to infinity: NaN becomes black.
+    # A hostile code may drive the network to infinity; NaN becomes black.
     return np.rint(np.nan_to_num(samples * 255).clip(0, 255)).astype(np.uint8)
 
 
 def padded(planes: Planes) -> Planes:
-    """Repeat the last row and column up to a multiple of 8."""
+    """Pad to multiples of 8 by repeating the last row and column."""
     height, width = planes.shape[1:]
     return np.pad(planes, ((0, 0), (0, -height % BLOCK), (0, -width % BLOCK)), mode="edge")
 
 
 def tensor_of(planes: Planes) -> Tensor:
-    """The planes as a batch of one."""
+    """Return planes as a batch of one."""
     return torch.from_numpy(np.ascontiguousarray(planes))[None]

@@ -1,7 +1,7 @@
-"""Training of codec `gan`: E and G against D, for a time rather than for a number of steps.
+"""Training of codec `gan`: E and G against D, for a time instead of a number of steps.
 
-`rankcast.models.gan.objective` says what is minimised. After a warm-up without D, which only has
-something to judge once pictures come out, D and the other two take turns.
+`rankcast.models.gan.objective` defines the loss. D joins after a warm-up, when E and G produce
+pictures worth judging; from then on D and the other two alternate.
 """
 
 from __future__ import annotations
@@ -31,33 +31,32 @@ from rankcast.models.gan.network import Discriminator, GanNetwork
 from rankcast.models.gan.objective import TRAINING_STRIDES, RateModel, ms_ssim
 from rankcast.models.gan.pictures import Planes, apply_exposures
 from rankcast.models.gan.threads import torch_threads
-from rankcast.printable import printable
 
 MAX_TRAINED_PIXELS: Final = 28_000_000
-"""Of all backgrounds: a checkpoint keeps 36 bytes of each, and a file has at most 1 GiB."""
+"""Limit for all backgrounds: a checkpoint stores 36 bytes a pixel and has at most 1 GiB."""
 BATCH: Final = {"cpu": 4, "cuda": 16}
 WARM_UP: Final = 0.4
-"""Share of the time before D takes part."""
+"""Share of the time before D joins."""
 LEARNING_RATE: Final = 5e-4
 BACKGROUND_RATE: Final = 3e-4
 RATE_MODEL_RATE: Final = 5e-3
 DISCRIMINATOR_RATE: Final = 2e-4
 STEP_RANGE: Final = (0.25, 2.5)
-"""Steps are drawn from here, evenly by their logarithm: one model serves a range of rates."""
+"""Steps are drawn log-uniformly from this range, so that one model serves many rates."""
 CHROMA_WEIGHT: Final = 4.0
-"""Of the squared error of Cb and Cr: MS-SSIM looks at luma alone, and what has left the scene would
-stay behind as a coloured ghost of the background."""
+"""Weight of the squared error of Cb and Cr. MS-SSIM sees luma alone: without this term an object
+that has left the scene stays behind as a coloured ghost."""
 DEAD_ZONE: Final = 0.15
-"""How much less than 1/2 rounds up, as the choice of levels by rate and distortion does."""
+"""Rounding threshold above 1/2, which imitates the encoder's rate-distortion choice of levels."""
 _PRIOR_FRAMES: Final = 12
 _PRIOR_STEPS: Final = (0.5, 0.8, 1.0, 1.4, 2.0)
 _HISTORY: Final = 2000
-"""Points of the loss plot; beyond that many every second one is dropped."""
+"""Points of the loss plot; beyond it every second one is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Factors of the terms of the loss."""
+    """Weights of the terms of the loss."""
 
     mse: float = 8.0
     rate: float = 0.1
@@ -66,17 +65,17 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What training says about itself after each of its steps."""
+    """State of a training after a step."""
 
     elapsed_s: float
     step: int
     losses: Mapping[str, float]
-    """Means over the last steps: loss, distortion (1 - MS-SSIM), mse, bits a pixel; and, once D
-    takes part, adversarial and discriminator."""
+    """Running means of loss, distortion (1 - MS-SSIM), mse and bits per pixel; once D has joined,
+    also of adversarial and discriminator."""
 
 
 class Training:
-    """One training, which can be kept and taken up again.
+    """One training, which can be saved and resumed.
 
     Parameters
     ----------
@@ -85,17 +84,16 @@ class Training:
         ``cpu`` or ``cuda``.
     weights : Weights
     seed : int
-        0 or more. The same footage, seed, device, threads and times give the same weights.
+        0 or more. Equal footage, seed, device, threads and clock give equal weights.
     width : int
         Channels of the hidden layers.
     clock : callable
-        Seconds from any start.
+        Returns seconds since an arbitrary start.
 
     Raises
     ------
     SettingsError
-        If there is no such device, or labels or sizes of the frames are none that a model or its
-        checkpoint can have.
+        If the device is missing, or a model or checkpoint cannot hold the labels or frame sizes.
     """
 
     def __init__(
@@ -117,8 +115,8 @@ class Training:
         sizes = tuple((0, 0) if b is None else (b.shape[1], b.shape[2]) for b in backgrounds)
         if (pixels := sum(h * w for h, w in sizes)) > MAX_TRAINED_PIXELS:
             raise SettingsError(
-                f"got cameras of {pixels:,} pixels together, training takes at most "
-                f"{MAX_TRAINED_PIXELS:,}: want fewer cameras, or smaller frames"
+                f"got cameras of {pixels:,} pixels in all, training takes at most "
+                f"{MAX_TRAINED_PIXELS:,}: use fewer cameras or smaller frames"
             )
         self.device = torch.device(device)
         self.footage = footage
@@ -126,7 +124,7 @@ class Training:
         self.elapsed_s = 0.0
         self.step = 0
         self.judging = False
-        """D takes part; what has begun does not end when a resumed training gets more time."""
+        """Whether D has joined; it stays when a resumed training is given more time."""
         self.history: list[tuple[float, dict[str, float]]] = []
         self._every = 1
         self._recent: dict[str, float] = {}
@@ -135,7 +133,7 @@ class Training:
         self._noise = torch.Generator(self.device).manual_seed(seed)
         labels = tuple(one.label for one in footage)
         self.architecture = Architecture(labels, sizes, width=width)
-        with torch.random.fork_rng(devices=[]):  # others' random numbers are not ours to choose
+        with torch.random.fork_rng(devices=[]):  # leave the caller's random numbers alone
             torch.default_generator.manual_seed(seed)
             self._make_networks()
         pictures = [_grey() if b is None else b for b in backgrounds]
@@ -168,7 +166,7 @@ class Training:
         progress: Callable[[Progress], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Train until `minutes` have been spent altogether, earlier runs included.
+        """Train until `minutes` have been spent in total, earlier runs included.
 
         Parameters
         ----------
@@ -176,14 +174,14 @@ class Training:
         progress : callable
             Called after every step.
         stopped : callable
-            Asked after every step; True ends the training early.
+            Called after every step; True ends the training early.
 
         Raises
         ------
         SettingsError
-            If `minutes` is no time.
+            If `minutes` is not a positive number.
         TrainingError
-            If a step came to no finite number; nothing of that step is kept.
+            If the loss or a gradient diverges; the step is not applied.
         """
         if not 0 < minutes < math.inf:
             raise SettingsError(f"got {minutes} minutes, want more than 0")
@@ -231,7 +229,7 @@ class Training:
         self._optimiser.zero_grad()
         loss.backward()
         slope = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        # Before the step, because Adam would carry what is no number on for ever.
+        # Before the step, because Adam would keep a NaN in its moments for ever.
         self._check_finite("the loss", loss)
         self._check_finite("its gradient", slope)
         self._optimiser.step()
@@ -247,15 +245,15 @@ class Training:
 
     def _check_finite(self, what: str, value: Tensor) -> None:
         if not math.isfinite(value.item()):
-            raise TrainingError(f"training came to no finite number at step {self.step}: {what}")
+            raise TrainingError(f"training diverged: {what} is {value.item()} at step {self.step}")
 
     def check_weights(self) -> None:
-        """Refuse weights that no model file can hold.
+        """Refuse weights that a model file cannot hold.
 
         Raises
         ------
         TrainingError
-            If one is no finite number, or one of E or G too large for float16.
+            If a weight is not finite, or one of E or G exceeds float16.
         """
         for part, module in self._modules().items():
             limit = LARGEST_WEIGHT if module is self.network else math.inf
@@ -263,7 +261,7 @@ class Training:
                 largest = float(value.abs().max())
                 if not math.isfinite(largest) or largest > limit:
                     raise TrainingError(
-                        f"training came to {largest:g} in {part}.{name} by step {self.step}"
+                        f"training diverged: {part}.{name} reaches {largest:g} at step {self.step}"
                     )
 
     def _note(self, losses: Mapping[str, float]) -> None:
@@ -276,10 +274,10 @@ class Training:
                 self._every *= 2
 
     def model(self) -> GanModel:
-        """The model as it stands, in the precision of the file, with statistics of the code.
+        """Return the current model in the precision of the file, with statistics of its code.
 
-        Frames of every label are coded at several steps: the probabilities that the coder ends
-        with are those that every packet starts from.
+        Frames of every label are coded at several steps; each packet starts from the probabilities
+        to which the entropy coder has adapted on them.
         """
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.rkm"
@@ -292,13 +290,13 @@ class Training:
         for label, one in enumerate(self.footage):
             for frame in one.frames[:: max(1, len(one.frames) // _PRIOR_FRAMES)]:
                 for step in _PRIOR_STEPS:
-                    # One coder for all: only what has seen much is worth a prior.
+                    # One coder for all frames: priors need many symbols.
                     rounded.encode(frame, label, step, coder)
                     coders.append(coder.copy())
         return GanModel(rounded.network, learned_priors(coders[len(coders) // 3 :]), rounded.table)
 
     def about(self) -> dict[str, Any]:
-        """What the model file says of its training."""
+        """Return the record of the training for the model file."""
         return {
             "elapsed_s": round(self.elapsed_s, 1),
             "steps": self.step,
@@ -310,14 +308,14 @@ class Training:
         }
 
     def save_checkpoint(self, path: Path) -> None:
-        """Keep everything that `resume` needs, whole or not at all.
+        """Save everything that `resume` needs, atomically.
 
         Raises
         ------
         TrainingError
-            If the weights are none that a model can have: what was kept before stays.
+            If a model file cannot hold the weights; an earlier checkpoint stays.
         RankcastError
-            If the disk or the folder does not take it.
+            If the file cannot be written.
         """
         self.check_weights()
         counted = {
@@ -332,27 +330,27 @@ class Training:
         write_checkpoint(path, self._parts(), counted)
 
     def resume(self, path: Path) -> None:
-        """Go on where `save_checkpoint` left off.
+        """Continue from a checkpoint.
 
         Raises
         ------
         ModelError
-            If the file is no checkpoint, or one of other labels, sizes or networks, or may have
-            learned from frames that are held out now.
+            If the file is not a checkpoint of these labels, frame sizes and networks, or if its
+            training may have used frames that are now held out.
         """
-        said = read_checkpoint(path, self._parts())
-        if any(one.held_out for one in self.footage) and said.get("frames") != self._frames():
+        state = read_checkpoint(path, self._parts())
+        if any(one.held_out for one in self.footage) and state.get("frames") != self._frames():
             raise ModelError(
-                f"{printable(path)}: was not trained with these frames held out: want the --data "
-                "and --hold-out that it began with, or no --resume"
+                f"{path}: was not trained with these frames held out: give the --data and "
+                "--hold-out that it started with, or omit --resume"
             )
         try:
-            self.elapsed_s, self.step = float(said["elapsed_s"]), int(said["step"])
-            self.judging, self._every = bool(said["judging"]), int(said["every"])
-            self._recent = {str(k): float(v) for k, v in said["recent"].items()}
+            self.elapsed_s, self.step = float(state["elapsed_s"]), int(state["step"])
+            self.judging, self._every = bool(state["judging"]), int(state["every"])
+            self._recent = {str(k): float(v) for k, v in state["recent"].items()}
             self.history = [
                 (float(at), {str(k): float(v) for k, v in losses.items()})
-                for at, losses in said["history"]
+                for at, losses in state["history"]
             ]
             if not 0 <= self.elapsed_s < math.inf or self._every < 1:
                 raise ValueError(f"got {self.elapsed_s} s, every {self._every}")
@@ -361,7 +359,7 @@ class Training:
             raise broken(path, exc) from exc
 
     def _frames(self) -> list[list[int]]:
-        """Frames of each label that are learned from, and that are not."""
+        """Number of training frames and of held-out frames of each label."""
         return [[len(one.frames), len(one.held_out)] for one in self.footage]
 
     def _parts(self) -> Parts:
@@ -373,7 +371,7 @@ class Training:
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is not here.
+    """Refuse a device that this machine lacks.
 
     Raises
     ------
@@ -382,13 +380,13 @@ def check_device(device: str) -> None:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise SettingsError(
-            "got device cuda, but torch finds no CUDA device here: want cpu, or a machine and "
-            "a build of torch with CUDA"
+            "got device cuda, but torch finds no CUDA device: use cpu, or install a build of "
+            "torch with CUDA on a machine that has one"
         )
     if device not in BATCH:
         raise SettingsError(f"got device {device!r:.20}, want one of {', '.join(BATCH)}")
 
 
 def _grey() -> Planes:
-    """The background of pictures that have none in common: one colour."""
+    """Return the background of footage without a common one: a single colour."""
     return np.array([0.5, 0, 0], np.float32)[:, None, None]

@@ -81,8 +81,8 @@ def test_the_packet_names_model_label_and_step(camera: Path) -> None:
 def test_what_gan_cannot_code_is_refused_with_the_reason(camera: Path) -> None:
     encoder = rankcast.Encoder("gan", model=str(camera), label="belt")
     for image, said in [
-        (np.zeros((HEIGHT, WIDTH), np.uint16), "8-bit samples, got uint16"),
-        (np.zeros((HEIGHT, WIDTH, 2), np.uint8), "1 or 3 channels, got 2"),
+        (np.zeros((HEIGHT, WIDTH), np.uint16), "got uint16, want 8-bit samples"),
+        (np.zeros((HEIGHT, WIDTH, 2), np.uint8), "got 2 channels, want 1 or 3"),
         (np.zeros((WIDTH, HEIGHT), np.uint8), "44 x 60 pixels, label 'belt' was .* 60 x 44"),
     ]:
         with pytest.raises(UnsupportedImageError, match=said):
@@ -93,10 +93,10 @@ def test_what_gan_cannot_code_is_refused_with_the_reason(camera: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "want the .rkm file"),
+        ({}, "want a .rkm file"),
         ({"model": "nowhere/none.rkm"}, "none.rkm: cannot be read"),
-        ({"label": "roof"}, "label = 'roof': want one that the model knows: belt, door"),
-        ({"label": ""}, "want one that the model knows: belt, door"),
+        ({"label": "roof"}, "label = 'roof': want a label of the model: belt, door"),
+        ({"label": ""}, "want a label of the model: belt, door"),
         ({"step": 0.1}, "step = 0.1"),
         ({"step": 9.0}, "step = 9.0"),
     ],

@@ -63,7 +63,7 @@ def test_a_damaged_model_is_told_of_and_the_others_are_loaded(
     assert load_ahead(tmp_path, lambda: False)
     assert len(tried) == 1
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert "bad.rkm: the network is of version 2" in warning.getMessage()
+    assert "bad.rkm: got network version 2" in warning.getMessage()
 
 
 def test_no_more_models_are_loaded_than_stay_in_memory_and_a_stop_ends_it(

@@ -111,7 +111,7 @@ def test_a_copy_with_a_flipped_byte_does_not_hide_the_good_one(
     (tmp_path / "a.rkm").write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
     assert rankcast.Decoder(models=tmp_path).decode(packet).shape == pictures[0].shape
     model.unlink()
-    with pytest.raises(UnknownModelError, match=r"a\.rkm: .* damaged"):
+    with pytest.raises(UnknownModelError, match=r"a\.rkm: damaged"):
         rankcast.Decoder(models=tmp_path).decode(packet)
 
 
@@ -136,9 +136,9 @@ def test_a_file_that_changed_under_its_id_is_a_refused_packet(tmp_path: Path, sp
 
 def test_frames_of_another_shape_or_too_many_components_are_refused(tmp_path: Path) -> None:
     model = str(trained(tmp_path / "m.rkm", frames()))
-    with pytest.raises(UnsupportedImageError, match="the model is of"):
+    with pytest.raises(UnsupportedImageError, match="on which the model was trained"):
         rankcast.Encoder("pca", layout="frames", model=model).encode(np.zeros((5, 5), np.uint8))
-    with pytest.raises(UnsupportedImageError, match="the limit is those of the model, 10"):
+    with pytest.raises(UnsupportedImageError, match="want at most 10, those of the model"):
         rankcast.Encoder("pca", layout="frames", model=model, components=11)
 
 

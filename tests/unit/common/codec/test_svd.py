@@ -60,7 +60,7 @@ def repacked(
         ({"rank": "ten"}, "rank"),
         ({"energy": 0.0}, r"share in \(0, 1\]"),
         ({"energy": 1.01}, r"share in \(0, 1\]"),
-        ({"psnr": -3.0}, "0 to 200 dB"),
+        ({"psnr": -3.0}, "more than 0 and at most 200 dB"),
         ({"psnr": float("inf")}, "want a finite number"),
         ({"rank": 3, "psnr": 30.0}, "at most one of"),
         ({"energy": 0.9, "psnr": 30.0}, "at most one of"),
@@ -78,7 +78,9 @@ def test_wrong_options_are_refused_in_one_line(options: dict[str, Any], said: st
 
 def test_a_rank_above_the_shorter_side_is_one_clear_line() -> None:
     image = np.zeros((480, 640), np.uint8)
-    with pytest.raises(UnsupportedImageError, match=r"got rank 5000, the limit is min\(H,W\)=480"):
+    with pytest.raises(
+        UnsupportedImageError, match=r"got rank 5000, want at most min\(H, W\) = 480"
+    ):
         coded(image, rank=5000)
 
 
@@ -89,7 +91,9 @@ def test_half_size_chroma_wants_colour() -> None:
 
 def test_a_psnr_beyond_half_size_chroma_is_refused_with_the_reach() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)
-    with pytest.raises(UnsupportedImageError, match="limits this picture to"):
+    with pytest.raises(
+        UnsupportedImageError, match="half-size chroma limits this picture: use less, or colour=bgr"
+    ):
         coded(noise, colour="ycc420", psnr=50.0)
 
 

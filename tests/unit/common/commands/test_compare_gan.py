@@ -73,8 +73,8 @@ def test_the_bytes_of_the_model_and_its_training_stand_beside_those_of_gan(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "label = '': want one that the model knows: belt, door"),
-        (("--label", "roof"), "label = 'roof': want one that the model knows: belt, door"),
+        ((), "label = '': want a label of the model: belt, door"),
+        (("--label", "roof"), "label = 'roof': want a label of the model: belt, door"),
     ],
 )
 def test_a_label_that_the_model_does_not_know_ends_the_command(
@@ -98,8 +98,7 @@ def test_a_camera_of_another_size_leaves_gan_out_and_the_others_be(
 
 
 def test_without_torch_gan_is_left_out(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("codec.gan.halves", "commands.compare.methods"):
-        monkeypatch.setattr(f"rankcast.{module}.has_torch", lambda: False)
+    monkeypatch.setattr("rankcast.codec.gan.halves.has_torch", lambda: False)
     _, found = table_of(image, "--codecs", "gan,jpeg", "--model", MODEL)
     assert [row["codec"] for row in found["results"]] == ["jpeg"]
     assert "needs torch" in found["left_out"][0]["reason"]
@@ -107,8 +106,8 @@ def test_without_torch_gan_is_left_out(image: Path, monkeypatch: pytest.MonkeyPa
 
 def test_deep_and_odd_pictures_leave_gan_out_and_the_others_be(tmp_path: Path) -> None:
     for pixels, words in (
-        (picture((40, 30), np.uint16), "gan codes 8-bit samples, got uint16"),
-        (picture((40, 30, 5)), "gan codes 1 or 3 channels, got 5"),
+        (picture((40, 30), np.uint16), "got uint16, want 8-bit samples for codec gan"),
+        (picture((40, 30, 5)), "got 5 channels, want 1 or 3 for codec gan"),
     ):
         path = tmp_path / "odd.tiff"
         write_image(path, pixels)
@@ -132,5 +131,5 @@ def test_where_no_method_is_left_every_reason_is_given(tmp_path: Path) -> None:
     write_image(path, picture((40, 30), np.uint16))
     error = refused(path, "--codecs", "gan,jpeg", "--model", MODEL)
     assert isinstance(error, UnsupportedImageError)
-    assert "gan: gan codes 8-bit" in str(error)
+    assert "gan: got uint16, want 8-bit" in str(error)
     assert "jpeg: JPEG holds 8 bits" in str(error)

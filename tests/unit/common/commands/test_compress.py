@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from rankcast.commands.compress import compress
 from rankcast.commands.decompress import decompress
 from rankcast.errors import (
+    DamagedImageError,
     ImageFileError,
     LimitError,
     RankcastError,
@@ -135,6 +136,24 @@ def test_a_picture_is_never_compressed_onto_itself(image: Path) -> None:
     before = image.read_bytes()
     assert isinstance(refusal(compress, image, image, "--codec", "raw"), SettingsError)
     assert image.read_bytes() == before
+
+
+def test_an_exact_packet_names_what_the_picture_lost_before(tmp_path: Path) -> None:
+    source = tmp_path / "alpha.png"
+    write_image(source, picture((5, 6, 4)))
+    result = invoke(compress, source, tmp_path / "p.rkc", "--codec", "raw")
+    assert "6 x 5, colour, uint8, without its alpha channel, raw" in result.output
+    assert "PSNR exact" in result.output
+
+
+def test_a_damaged_picture_is_refused_with_its_name(tmp_path: Path) -> None:
+    source = tmp_path / "torn.jpg"
+    write_image(source, picture((64, 64, 3)))
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) // 2] + data[len(data) // 2 + 200 :])
+    error = refusal(compress, source, tmp_path / "p.rkc", "--codec", "raw")
+    assert isinstance(error, DamagedImageError)
+    assert "torn.jpg: is damaged" in str(error)
 
 
 def test_compress_of_what_is_no_picture_fails_in_one_line_and_writes_nothing(

@@ -106,7 +106,7 @@ def test_table_shows_what_matters_of_a_real_packet(tmp_path: Path) -> None:
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 12)
     packet = rankcast.Encoder("raw").encode(pixels, meta={"serial": "A17"})
     text = run(write(tmp_path / "a.rkc", packet))
-    for words in ("raw (id 0)", "12 x 4, grey, uint8", f"{len(packet):,}", "exact", "'A17'"):
+    for words in ("raw (id 0)", "12 x 4, grey, uint8", f"{len(packet):,}", "exact", '"A17"'):
         assert words in text
 
 
@@ -128,7 +128,7 @@ def test_a_packet_without_a_picture_is_shown_too(tmp_path: Path, kind: Kind) -> 
 def test_a_codec_that_is_not_installed_is_shown_by_its_number(tmp_path: Path) -> None:
     header = Header(kind=Kind.KEY, stream_id=STREAM, sequence=0, codec=4711, shape=(1, 1))
     path = write(tmp_path / "a.rkc", pack(header))
-    assert "unknown to this installation (id 4711)" in run(path)
+    assert "unknown here (id 4711)" in run(path)
     assert run_json(path)["codec"] is None
 
 
@@ -139,6 +139,15 @@ def test_foreign_text_cannot_drive_the_terminal(tmp_path: Path) -> None:
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "[bold red]" in text
+
+
+def test_metadata_is_printed_as_json(tmp_path: Path) -> None:
+    meta = {"on": True, "none": None, "blob": b"\x00\xff", "text": 'a "b"', "half": 0.5}
+    packet = rankcast.Encoder("raw").encode(np.zeros((2, 2), np.uint8), meta=meta)
+    lines = run(write(tmp_path / "a.rkc", packet)).splitlines()
+    shown = dict(line.removeprefix("meta ").split(None, 1) for line in lines if "meta " in line)
+    want = {"on": "true", "none": "null", "blob": '"00ff"', "text": '"a \\"b\\""', "half": "0.5"}
+    assert {name: value.strip() for name, value in shown.items()} == want
 
 
 def test_a_time_past_the_calendar_is_no_crash(tmp_path: Path) -> None:
@@ -203,7 +212,7 @@ def test_a_model_file_that_is_damaged_or_none_is_one_line(tmp_path: Path) -> Non
     for content, said in (
         (whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], "damaged"),
         (whole[:-9], "truncated"),
-        (b"nothing at all", "no model file"),
+        (b"nothing at all", "not a model file"),
     ):
         path.write_bytes(content)
         error = CliRunner().invoke(info, [str(path)]).exception

@@ -53,12 +53,12 @@ def test_the_command_trains_resumes_and_draws(tmp_path: Path) -> None:
     about = read_model(out, "gan").head.description["training"]
     assert about["steps"] > steps
     assert about["elapsed_s"] >= 60 * minutes - 0.1
-    assert f"going on from step {steps}, " in again.output
+    assert f"continuing from step {steps}, " in again.output
     spent = run_train(
         "--data", folder, "--out", out, "--minutes", 0.02, "--label", "belt", "--resume"
     )
     assert isinstance(spent.exception, SettingsError)
-    assert "minutes are spent already" in str(spent.exception)
+    assert "minutes are done: want more minutes" in str(spent.exception)
     other = run_train("--data", folder, "--out", out, "--label", "roof", "--resume")
     assert isinstance(other.exception, ModelError)
     assert "other labels" in str(other.exception)
@@ -109,12 +109,12 @@ def test_a_share_that_is_none_is_wrong_usage(tmp_path: Path, share: str) -> None
     [
         (["--out", "m.bin"], "ends in .rkm"),
         (["--out", "nowhere/m.rkm"], "folder does not exist"),
-        (["--out", "m.rkm", "--resume"], "there is no m.checkpoint.rkm"),
+        (["--out", "m.rkm", "--resume"], "there is no m.checkpoint.rkm: train without it"),
         (["--out", "m.rkm", "--label", "a", "--label", "b"], "2 labels for 1 paths"),
         (["--out", "m.rkm", "--label", "a" * 65], "want 1 to 64 printable characters"),
         (["--out", "m.rkm", "--label", ""], "got label ''"),
-        (["--out", "m.rkm", "--minutes", "nan"], "got nan minutes"),
-        (["--out", "m.rkm", "--minutes", "inf"], "got inf minutes"),
+        (["--out", "m.rkm", "--minutes", "nan"], "got --minutes nan"),
+        (["--out", "m.rkm", "--minutes", "inf"], "got --minutes inf"),
         (["--out", "taken.rkm"], "taken.checkpoint.rkm, want a file: this is a folder"),
     ],
 )
@@ -138,7 +138,7 @@ def frames_in(folder: Path, count: int = 10) -> Path:
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    """Let a training come to no finite number at step `at`."""
+    """Let a training diverge at step `at`."""
     import torch
 
     whole = Training._one_step
@@ -161,8 +161,8 @@ def test_a_training_that_fails_leaves_the_model_of_its_last_checkpoint(
     assert isinstance(result.exception, TrainingError)
     assert result.exception.exit_code == 1
     said = str(result.exception)
-    assert "no finite number at step 3: the loss" in said
-    assert "m.rkm is the model of its checkpoint of step 3" in said
+    assert "training diverged: the loss is nan at step 3" in said
+    assert "m.rkm holds the model of the last checkpoint, step 3" in said
     assert "\n" not in said
     assert read_model(out, "gan").head.description["training"]["steps"] == 3
     assert load_model(out).labels == ("belt",)
@@ -187,4 +187,4 @@ def test_frames_that_do_not_fit_are_told_of(
         "--data", folder, "--out", tmp_path / "m.rkm", "--minutes", 0.001, "--no-pictures"
     )
     assert result.exit_code == 0, result.output
-    assert "belt: 10 of 20 frames (more does not fit 1 GiB), background" in result.output
+    assert "belt: 10 of 20 frames (1 GiB holds no more), background" in result.output

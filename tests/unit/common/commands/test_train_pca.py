@@ -102,8 +102,8 @@ def test_what_cannot_be_learnt_from_is_one_line(
     text = tmp_path / "text.mp4"
     text.write_text("no video")
     for path, word in (
-        (empty, "2 or more"), (tmp_path / "missing", "is no image"), (text, "no video"),
-        (folder / "000.png", "2 or more"),
+        (empty, "at least 2"), (tmp_path / "missing", "not an image"),
+        (text, "not a video file"), (folder / "000.png", "at least 2"),
     ):  # fmt: skip
         with pytest.raises(SourceError, match=word) as error:
             run("--data", path, "--out", out)
@@ -112,10 +112,10 @@ def test_what_cannot_be_learnt_from_is_one_line(
     same.mkdir()
     for number in range(3):
         write_image(same / f"{number}.png", np.full((4, 5), 9, np.uint8))
-    with pytest.raises(SourceError, match="3 pictures that are all the same"):
+    with pytest.raises(SourceError, match="3 identical pictures"):
         run("--data", same, "--out", out)
     write_image(folder / "zzz.png", np.zeros((5, 5), np.uint8))
-    with pytest.raises(SourceError, match="one size"):
+    with pytest.raises(SourceError, match="as of the first picture: use --size"):
         run("--data", folder, "--out", out)
     monkeypatch.setattr(module, "MAX_VARIABLES", 100)
     with pytest.raises(SourceError, match="--size"):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rankcast.kernels import jit
@@ -35,17 +39,18 @@ print(mix(np.arange(1000, dtype=np.int64)), CACHED, jit.os.environ.get("NUMBA_CA
 """
 
 
-def run(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(tmp_path: Path, code: str = KERNEL, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
     for key in ("RANKCAST_CACHE_DIR", "XDG_CACHE_HOME"):
         clean.pop(key, None)
     script = tmp_path / "script.py"
-    script.write_text(KERNEL)
+    script.write_text(code)
     return subprocess.run(
         [sys.executable, str(script)],
         env={**clean, "PYTHONPATH": COMMON, **environment},
         capture_output=True,
         text=True,
+        cwd=tmp_path,
         timeout=50,
         check=True,
     )
@@ -106,3 +111,195 @@ def test_any_edit_of_what_kernels_are_made_of_starts_a_new_cache(
     assert second != first
     (tmp_path / "planes.py").write_text("@kernel\ndef c(): return 2")
     assert jit._source_hash() != second
+
+
+# A cache that cannot be used: the same result, exit code 0, one line that names the folder.
+
+
+def flip_a_byte(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize("pattern", ["*.nbi", "*.nbc"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda _: b"", lambda data: data[: len(data) // 2], lambda data: b"\xa8" * len(data),
+     flip_a_byte],
+    ids=["empty", "cut", "garbage", "flipped"],
+)  # fmt: skip
+def test_damaged_files_are_compiled_again_and_replaced(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    pattern: str,
+    damage: Callable[[bytes], bytes],
+) -> None:
+    monkeypatch.setattr(jit.numba.config, "CACHE_DIR", str(tmp_path))
+
+    def result_of_a_new_process() -> int:
+        monkeypatch.setattr(jit, "_reported", False)
+        caplog.clear()
+        return int(jit.kernel(increased)(np.int64(1)))
+
+    assert result_of_a_new_process() == 2
+    (damaged,) = tmp_path.rglob(pattern)
+    damaged.write_bytes(damage(damaged.read_bytes()))
+    assert result_of_a_new_process() == 2
+    # A flipped byte in an index may also make it the index of another key: a plain miss.
+    assert len(caplog.messages) <= 1
+    if damage is not flip_a_byte or pattern == "*.nbc":
+        assert f"kernel cache {damaged.parent}: damaged" in caplog.text
+    assert result_of_a_new_process() == 2
+    assert not caplog.messages, "the files were replaced"
+
+
+def increased(value: int) -> int:
+    return value + 1
+
+
+def in_place_of_a_folder(base: Path) -> dict[str, str]:
+    (base / "cache").write_bytes(b"")
+    return {}
+
+
+def of_nobody(base: Path) -> dict[str, str]:
+    if not hasattr(os, "geteuid") or os.geteuid():
+        pytest.skip("only root can give files away")
+    name = f"kernels-{jit._source_hash()}"
+    (base / "cache" / "rankcast" / name).mkdir(parents=True)
+    os.chown(base / "cache" / "rankcast" / name, 12345, 12345)
+    return {}
+
+
+def open_to_all(base: Path) -> dict[str, str]:
+    if os.name == "nt":
+        pytest.skip("no modes here")
+    name = f"kernels-{jit._source_hash()}"
+    folder = base / "cache" / "rankcast" / name
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(in_place_of_a_folder, "Not a directory|File exists"), (of_nobody, "another user"),
+     (open_to_all, "other users may write")],
+)  # fmt: skip
+def test_a_folder_that_cannot_be_trusted_or_used_is_replaced_by_the_next(
+    tmp_path: Path, spoil: Callable[[Path], dict[str, str]], reason: str
+) -> None:
+    spoil(tmp_path)
+    home = tmp_path / "home"
+    done = run(tmp_path, RANKCAST_CACHE_DIR=str(tmp_path / "cache"), HOME=str(home))
+    (line,) = done.stderr.splitlines()
+    assert re.search(rf"{re.escape(str(tmp_path / 'cache'))}\S* cannot be used: .*({reason})", line)
+    assert line.endswith("instead")
+    assert Path(done.stdout.split()[2]).is_relative_to(home)
+
+
+def test_a_folder_for_numba_that_cannot_be_used_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    done = run(tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "file"), HOME=str(tmp_path))
+    (line,) = done.stderr.splitlines()
+    assert f"kernel cache {tmp_path / 'file'} cannot be used" in line
+
+
+def test_without_a_home_folder_kernels_run(tmp_path: Path) -> None:
+    done = run(tmp_path, HOME="")
+    assert done.stdout.split()[0].isdigit()
+
+
+def test_a_disk_that_is_full_is_found_before_the_first_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(jit.shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
+    assert jit._objection(tmp_path) == "1 MiB are free, want 32"
+    (tmp_path / "complete-0").write_bytes(b"")
+    assert jit._objection(tmp_path) == "", "a complete cache needs no more room"
+
+
+SPOILED = """
+import logging
+logging.basicConfig(level=logging.WARNING)
+import errno, numpy as np
+import rankcast.kernels.jit as jit
+
+def full(self, path):
+    raise OSError(errno.ENOSPC, "No space left on device", path)
+
+jit.IndexDataCacheFile._open_for_write = full
+
+@jit.kernel
+def one(values):
+    return values[0]
+
+@jit.kernel
+def two(values):
+    return one(values) + 1
+
+print(two(np.arange(3, dtype=np.int64)))
+jit.mark_compiled(b"")
+print(jit.compiled_before())
+"""
+
+
+def test_a_disk_that_fills_up_meanwhile_is_one_line_and_the_cache_is_not_complete(
+    tmp_path: Path,
+) -> None:
+    done = run(tmp_path, SPOILED, RANKCAST_CACHE_DIR=str(tmp_path / "cache"))
+    assert done.stdout.split() == ["1", "False"]
+    (line,) = done.stderr.splitlines()
+    assert re.search(r"kernel cache \S+: No space left on device: kernels are compiled again", line)
+    assert str(tmp_path / "cache") in line
+
+
+LOCKED = """
+import logging
+logging.basicConfig(level=logging.WARNING)
+import rankcast.kernels.jit as jit
+from pathlib import Path
+jit.LOCK_TIMEOUT_S = 0.1
+how = Path("how").read_text()
+path = Path(f"{jit._marker()}.lock")
+if how == "folder":
+    path.mkdir()
+elif how == "held":
+    holder = jit.FileLock(path)
+    holder.acquire()
+with jit.compile_lock():
+    print("compiled")
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [("folder", "cannot be locked: Is a directory"), ("held", "locked for 0.1 s")],
+)
+def test_a_lock_that_cannot_be_taken_holds_nobody_up(tmp_path: Path, how: str, reason: str) -> None:
+    (tmp_path / "how").write_text(how)
+    done = run(tmp_path, LOCKED, RANKCAST_CACHE_DIR=str(tmp_path / "cache"))
+    assert done.stdout.split() == ["compiled"]
+    (line,) = done.stderr.splitlines()
+    assert reason in line
+    assert str(tmp_path / "cache") in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("NUMBA_OPT", "many", "'NUMBA_OPT' is defined but its associated value 'many'"),
+     ("NUMBA_CPU_FEATURES", "many", "NUMBA_CPU_FEATURES='many'"),
+     ("NUMBA_CACHE_LOCATOR_CLASSES", "many", "NUMBA_CACHE_LOCATOR_CLASSES")],
+)  # fmt: skip
+def test_a_malformed_variable_of_numba_is_a_wrong_setting(
+    tmp_path: Path, name: str, value: str, said: str
+) -> None:
+    script = (
+        "try:\n    import rankcast.kernels.warm\nexcept Exception as exc:\n    print(repr(exc))"
+    )
+    done = run(tmp_path, script, RANKCAST_CACHE_DIR=str(tmp_path / "cache"), **{name: value})
+    assert done.stdout.startswith("SettingsError(")
+    assert said in done.stdout
+    assert done.stderr == ""

@@ -51,7 +51,7 @@ def test_paths_of_one_name_need_labels_that_say_whether_they_are_one_camera(
     tmp_path: Path,
 ) -> None:
     paths = [write_clip(tmp_path / "a" / "cam"), write_clip(tmp_path / "b" / "cam", 3)]
-    with pytest.raises(SettingsError, match="2 paths of the name 'cam': want --label NAME"):
+    with pytest.raises(SettingsError, match="2 paths named 'cam': give --label NAME"):
         read_footage(paths, [])
     (one,) = read_footage(paths, ["belt", "belt"])
     assert (one.label, len(one.frames), one.found) == ("belt", 5, 5)
@@ -63,11 +63,11 @@ def test_the_whole_name_of_a_folder_is_its_label(tmp_path: Path) -> None:
     assert [one.label for one in read_footage(paths, [])] == ["cam.1", "cam.2"]
 
 
-def test_a_path_that_is_missing_is_told_of_before_any_is_read(
+def test_a_missing_path_is_reported_before_any_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rankcast.models.gan.footage.read_image", None)  # a call would fail
-    with pytest.raises(SourceError, match=r"none\.mp4: is no image, video or folder"):
+    with pytest.raises(SourceError, match=r"none\.mp4: not an image, a video or a folder"):
         read_footage([write_clip(tmp_path / "cam"), tmp_path / "none.mp4"], [])
 
 
@@ -84,7 +84,7 @@ def test_the_end_of_each_clip_is_held_out(tmp_path: Path) -> None:
 
 def test_of_one_image_nothing_can_be_held_out(tmp_path: Path) -> None:
     write_image(tmp_path / "one.png", clip(1)[0])
-    with pytest.raises(SettingsError, match=r"one\.png: is one frame, of which a share of 0\.2"):
+    with pytest.raises(SettingsError, match=r"one\.png: has one frame, from which no share"):
         read_footage([tmp_path / "one.png"], [], 0.2)
 
 

@@ -71,7 +71,7 @@ def test_a_truncated_model_is_told_of_and_not_read_again_with_every_packet(
     )
     decoder = rankcast.Decoder(models=tmp_path)
     for _ in range(5):
-        with pytest.raises(UnknownModelError, match=r"needs model .*camera\.rkm: .* truncated"):
+        with pytest.raises(UnknownModelError, match=r"needs model .*camera\.rkm: truncated"):
             decoder.decode(packet)
     assert len(read) == 1
     # Beside it, and by name after it: the whole one counts.
@@ -88,7 +88,7 @@ def test_a_copy_with_a_flipped_byte_does_not_hide_the_good_one(
     forget_models(monkeypatch)
     (tmp_path / "a.rkm").write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
     decoder = rankcast.Decoder(models=tmp_path)
-    with pytest.raises(UnknownModelError, match=r"needs model .*a\.rkm: .* damaged"):
+    with pytest.raises(UnknownModelError, match=r"needs model .*a\.rkm: damaged"):
         decoder.decode(packet)
     (tmp_path / "b.rkm").write_bytes(whole)
     assert rankcast.Decoder(models=tmp_path).decode(packet).shape == (HEIGHT, WIDTH, 3)
@@ -124,7 +124,7 @@ def damaged(path: Path, folder: Path, change: Any) -> Path:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d, _: d.update(network=2), "network is of version 2"),
+        (lambda d, _: d.update(network=2), "got network version 2"),
         (lambda d, _: d.update(width=100_000), "width of the network is 100000"),
         (lambda d, _: d.update(width=16), "does not fit its architecture"),
         (lambda d, _: d.update(luma=65), "luma"),
@@ -140,8 +140,8 @@ def damaged(path: Path, folder: Path, change: Any) -> Path:
         (lambda _, a: a.update(priors=a["priors"][:-1]), "priors"),
         (lambda _, a: a.update(priors=a["priors"].astype(np.int64)), "dtype int64"),
         (lambda _, a: a.update(log_steps=a["log_steps"].astype(np.float64)), "dtype float64"),
-        (lambda _, a: a["log_steps"].fill(np.nan), "no finite number"),
-        (lambda _, a: a["analysis"].fill(np.inf), "no finite number"),
+        (lambda _, a: a["log_steps"].fill(np.nan), "holds NaN or infinity"),
+        (lambda _, a: a["analysis"].fill(np.inf), "holds NaN or infinity"),
     ],
 )
 def test_a_hostile_model_is_one_clear_error(

@@ -130,8 +130,11 @@ def test_random_bytes_are_no_model(tmp_path_factory: Any, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda t: t["weights"].update(shape=[2**14, 2**15]), "needs"),
-        (lambda t: t["weights"].update(shape=[2**20, 2**20, 2**20]), "dtype, shape or place"),
+        (lambda t: t["weights"].update(shape=[2**14, 2**15]), "of 2147483648 bytes"),
+        (
+            lambda t: t["weights"].update(shape=[2**20, 2**20, 2**20]),
+            "invalid dtype, shape or offset",
+        ),
         (lambda t: t["weights"].update(shape=[2**40]), "shape"),
         (lambda t: t["weights"].update(shape=[-2, -3]), "shape"),
         (lambda t: t["weights"].update(shape=[True, 6]), "shape"),
@@ -141,15 +144,15 @@ def test_random_bytes_are_no_model(tmp_path_factory: Any, data: bytes) -> None:
         (lambda t: t["weights"].update(data_offsets=[0, 24]), "lies at"),
         (lambda t: t["weights"].update(data_offsets=[24, 0]), "lies at"),
         (lambda t: t.update(weights=None), "weights"),
-        (lambda t: t.pop("weights"), "lies at|names"),
+        (lambda t: t.pop("weights"), "lies at|lists"),
         (lambda t: t.update({str(n): t["none"] for n in range(5000)}), "5005 arrays|names 5005"),
-        (lambda t: t["__metadata__"].update(version="2"), "version '2'.*version 1"),
-        (lambda t: t["__metadata__"].update(format="pt"), "no model file of Rankcast"),
+        (lambda t: t["__metadata__"].update(version="2"), "version '2', want 1"),
+        (lambda t: t["__metadata__"].update(format="pt"), "not a model file of Rankcast"),
         (lambda t: t["__metadata__"].update(sha256="00"), "SHA-256"),
         (lambda t: t["__metadata__"].update(sha256="0" * 64), "SHA-256"),
         (lambda t: t["__metadata__"].update(description="[1]"), "description"),
         (lambda t: t["__metadata__"].update(kind="other"), "kind 'other', want 'test'"),
-        (lambda t: t.pop("__metadata__"), "no model file of Rankcast"),
+        (lambda t: t.pop("__metadata__"), "not a model file of Rankcast"),
     ],
 )
 def test_a_hostile_head_is_one_clear_error(tmp_path: Path, change: Any, said: str) -> None:

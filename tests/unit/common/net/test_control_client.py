@@ -122,7 +122,7 @@ def test_a_client_that_explains_says_why_nobody_answered(address: str) -> None:
         router.bind(address)
         with (
             ControlClient(address, explain=True) as client,
-            pytest.raises(NoStreamError, match="the sender wants a key"),
+            pytest.raises(NoStreamError, match="the sender requires a key"),
         ):
             client.call("ping", timeout_s=2)
 
@@ -136,7 +136,7 @@ def test_messages_that_are_no_replies_are_counted_and_named(address: str, statio
     answering = Worker("answering", answer)
     answering.start()
     with ControlClient(address) as client:
-        with pytest.raises(NoStreamError, match="messages were refused, the last one: got"):
+        with pytest.raises(NoStreamError, match="messages were malformed, the last one: got"):
             client.call("status", timeout_s=0.5)
         assert client.refused == 2
     answering.join(5)

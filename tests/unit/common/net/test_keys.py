@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from rankcast.commands.keys import keys
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.net import Role, authorize, client_keys, load_authorized, new_key, revoke, server_keys
-from rankcast.net.keys import MAX_FILE_BYTES, load_public, load_secret
+from rankcast.net.key_file import MAX_FILE_BYTES, read_public, read_secret
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
 
@@ -45,18 +45,18 @@ def test_a_new_secret_is_readable_by_its_owner_alone_whatever_the_umask(tmp_path
 
 def test_what_was_written_is_read_again_and_the_halves_belong_together(tmp_path: Path) -> None:
     secret, public = new_key(tmp_path, "cam")
-    key = load_secret(secret)
-    assert key.public == load_public(public) == zmq.curve_public(key.secret)
+    key = read_secret(secret)
+    assert key.public == read_public(public).public == zmq.curve_public(key.secret)
     assert server_keys(secret).public == key.public
 
 
 def test_a_key_is_never_written_over(tmp_path: Path) -> None:
     secret, public = new_key(tmp_path, "cam")
     before = secret.read_bytes()
-    with pytest.raises(SettingsError, match="is there already"):
+    with pytest.raises(SettingsError, match="exists already"):
         new_key(tmp_path, "cam")
     secret.rename(tmp_path / "kept")
-    with pytest.raises(SettingsError, match="is there already"):
+    with pytest.raises(SettingsError, match="exists already"):
         new_key(tmp_path, "cam")
     assert (tmp_path / "kept").read_bytes() == before
     assert not secret.exists()
@@ -65,7 +65,7 @@ def test_a_key_is_never_written_over(tmp_path: Path) -> None:
 
 def test_a_secret_shows_in_no_text_of_its_records(tmp_path: Path) -> None:
     secret, public = new_key(tmp_path, "cam")
-    key = load_secret(secret)
+    key = read_secret(secret)
     texts = [repr(key), repr(server_keys(secret)), str(client_keys(secret, [public]))]
     assert all(key.public.decode() in text for text in texts)
     assert not any(key.secret.decode() in text for text in texts)
@@ -77,7 +77,7 @@ def test_a_secret_that_others_can_reach_is_refused(tmp_path: Path, mode: int) ->
     secret, _ = new_key(tmp_path, "cam")
     secret.chmod(mode)
     with pytest.raises(SettingsError, match=rf"has mode {mode:04o}.*chmod 600"):
-        load_secret(secret)
+        read_secret(secret)
 
 
 @posix
@@ -85,7 +85,7 @@ def test_public_keys_that_others_can_replace_are_refused(tmp_path: Path) -> None
     _, public = new_key(tmp_path, "cam")
     public.chmod(0o664)
     with pytest.raises(SettingsError, match="others may write it: chmod 644"):
-        load_public(public)
+        read_public(public)
     folder = tmp_path / "authorized"
     folder.mkdir()
     folder.chmod(0o777)
@@ -99,27 +99,27 @@ def test_on_windows_the_mode_of_a_secret_is_warned_about(
     secret, _ = new_key(tmp_path, "cam")
     secret.chmod(0o644)
     with monkeypatch.context() as patch:
-        patch.setattr("rankcast.net.keys.os.name", "nt")
+        patch.setattr("rankcast.net.key_file.os.name", "nt")
         with caplog.at_level(logging.WARNING):
-            load_secret(secret)
-    assert "cannot be checked on Windows" in caplog.text
+            read_secret(secret)
+    assert "cannot check who may read it on Windows" in caplog.text
 
 
 def test_the_wrong_half_is_named_as_such(tmp_path: Path) -> None:
     secret, public = new_key(tmp_path, "cam")
     with pytest.raises(SettingsError, match="is a public key, want the secret one"):
-        load_secret(public)
+        read_secret(public)
     with pytest.raises(SettingsError, match="is a secret key, want the public one"):
-        load_public(secret)
+        read_public(secret)
 
 
 def test_halves_of_two_keys_are_refused(tmp_path: Path) -> None:
     secret, _ = new_key(tmp_path, "cam")
-    other = load_secret(new_key(tmp_path, "other")[0])
-    key = load_secret(secret)
+    other = read_secret(new_key(tmp_path, "other")[0])
+    key = read_secret(secret)
     secret.write_text(secret.read_text().replace(key.public.decode(), other.public.decode()))
     with pytest.raises(SettingsError, match="do not belong together"):
-        load_secret(secret)
+        read_secret(secret)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_what_is_no_key_is_refused_in_one_line_without_its_text(tmp_path: Path, 
     path = tmp_path / "bad.pub"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(SettingsError) as caught:
-        load_public(path)
+        read_public(path)
     message = str(caught.value).removeprefix(f"{path}: ")
     assert "\n" not in message
     assert "#####" not in message
@@ -146,31 +146,31 @@ def test_no_file_does_more_than_be_refused(
     path = tmp_path_factory.getbasetemp() / "any.pub"
     path.write_bytes(data)
     with pytest.raises(SettingsError):
-        load_public(path)
+        read_public(path)
 
 
 @posix
 @pytest.mark.parametrize("cut", range(0, 160, 9))
 def test_a_secret_cut_anywhere_is_refused_without_telling_it(tmp_path: Path, cut: int) -> None:
     secret, _ = new_key(tmp_path, "cam")
-    own = load_secret(secret).secret.decode()
+    own = read_secret(secret).secret.decode()
     data = secret.read_bytes()
     secret.write_bytes(data[: min(cut, len(data) - 3)])
     with pytest.raises(SettingsError) as caught:
-        load_secret(secret)
+        read_secret(secret)
     assert not any(own[at : at + 8] in str(caught.value) for at in range(32))
 
 
 def test_files_that_are_missing_long_or_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
-        load_public(tmp_path / "none.pub")
+        read_public(tmp_path / "none.pub")
     (tmp_path / "long.pub").write_text("#" * (MAX_FILE_BYTES + 1))
-    with pytest.raises(SettingsError, match="is no key file"):
-        load_public(tmp_path / "long.pub")
+    with pytest.raises(SettingsError, match="is not a key file"):
+        read_public(tmp_path / "long.pub")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.pub", 0o600)
-        with pytest.raises(SettingsError, match="is no regular file"):
-            load_public(tmp_path / "pipe.pub")
+        with pytest.raises(SettingsError, match="is not a regular file"):
+            read_public(tmp_path / "pipe.pub")
 
 
 def test_a_bare_public_key_in_the_folder_is_a_viewer(tmp_path: Path) -> None:
@@ -181,19 +181,19 @@ def test_a_bare_public_key_in_the_folder_is_a_viewer(tmp_path: Path) -> None:
     (folder / "README").write_text("who is who")
     (folder / ".anna.pub.part").write_text("being written")
     (key,) = load_authorized(folder).by_public.values()
-    assert (key.name, key.role, key.public) == ("anna", Role.VIEWER, load_public(public))
+    assert (key.name, key.role, key.public) == ("anna", Role.VIEWER, read_public(public).public)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("bob.pub", "nonsense", "is no key file"),
-        ("bob.pub", 'role = "viewer"', "is no public key"),
+        ("bob.pub", "nonsense", "is not a key file"),
+        ("bob.pub", 'role = "viewer"', "is not a public key"),
         ("Bob Smith.pub", None, "want 1 to 32 of a-z"),
-        ("bob.key", "", "a secret key has no place"),
+        ("bob.key", "", "is a secret key among"),
         ("bob.pub", "SAME", "is the same key as anna.pub"),
         ("bob.pub", "SAME\nrole = 'root'", "want viewer or operator"),
-        ("bob.pub", "SAME\nlevel = '3'", "is no public key"),
+        ("bob.pub", "SAME\nlevel = '3'", "is not a public key"),
     ],
 )
 def test_one_malformed_file_refuses_the_whole_folder(
@@ -241,7 +241,7 @@ def test_a_client_needs_a_server_key_and_tries_all_it_has(tmp_path: Path) -> Non
     with pytest.raises(SettingsError, match="--key needs --server-key"):
         client_keys(secret, [])
     found = client_keys(secret, servers)
-    assert [keys.server_public for keys in found] == [load_public(path) for path in servers]
+    assert [keys.server_public for keys in found] == [read_public(path).public for path in servers]
 
 
 def test_keys_are_refused_where_the_library_cannot_do_them(
@@ -252,7 +252,7 @@ def test_keys_are_refused_where_the_library_cannot_do_them(
     with pytest.raises(SettingsError, match=r"want 4\.3\.5 or later"):
         server_keys(secret)
     monkeypatch.setattr("zmq.has", lambda _: False)
-    with pytest.raises(SettingsError, match="has no CURVE"):
+    with pytest.raises(SettingsError, match="lacks CURVE"):
         client_keys(secret, [public])
 
 
@@ -260,7 +260,7 @@ def test_the_commands_make_authorise_list_and_revoke(tmp_path: Path) -> None:
     folder = tmp_path / "authorized"
     made = keys_command("new", "viewer1", "--dir", tmp_path)
     assert made.exit_code == 0
-    secret = load_secret(tmp_path / "viewer1.key")
+    secret = read_secret(tmp_path / "viewer1.key")
     role = ["--role", "operator"]
     allowed = keys_command("authorize", tmp_path / "viewer1.pub", "--dir", folder, *role)
     assert allowed.exit_code == 0
@@ -277,5 +277,5 @@ def test_the_commands_make_authorise_list_and_revoke(tmp_path: Path) -> None:
 
 def test_a_folder_that_takes_nothing_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RankcastError, match="cannot be made"):
+    with pytest.raises(RankcastError, match="cannot be created"):
         new_key(tmp_path / "file" / "keys", "cam")

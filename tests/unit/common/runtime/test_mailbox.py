@@ -84,3 +84,12 @@ def test_discard_says_how_many_it_dropped() -> None:
     assert box.discard() == 3
     with pytest.raises(MailboxClosed):
         box.get(0)
+
+
+def test_iterating_takes_what_waits_and_ends_when_the_mailbox_is_closed() -> None:
+    box: Mailbox[int] = Mailbox(3, newest_wins=False)
+    for item in (1, 2, 3):
+        box.put(item)
+    box.close()
+    assert list(box) == [1, 2, 3]
+    assert list(box) == []

@@ -72,5 +72,5 @@ def test_an_error_of_the_system_names_the_file(
 
     assert run(reader, [], "reader") == 1
     assert capsys.readouterr().err == (
-        f"reader: {tmp_path}/absent?.txt: No such file or directory\n"
+        f"reader: {tmp_path}/absent\\x1b.txt: No such file or directory\n"
     )

@@ -1,4 +1,4 @@
-"""ServiceManager: what is told to systemd, and that it is told nothing that is not so."""
+"""ServiceManager: what systemd is notified of, and that all of it is true."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def all_of(notify: NotifySocket) -> list[str]:
     return notify.messages
 
 
-def test_a_start_and_an_end_are_told(notify: NotifySocket) -> None:
+def test_start_and_end_are_notified(notify: NotifySocket) -> None:
     with ServiceManager() as manager:
         manager.starting()
         manager.ready()
-        manager.say("cam live\nREADY=0")
-        manager.feed([])
+        manager.show_status("cam live\nREADY=0")
+        manager.notify_watchdog([])
     assert all_of(notify) == [
-        "EXTEND_TIMEOUT_USEC=300000000", "READY=1", "STATUS=cam live?READY=0", "STOPPING=1",
+        "EXTEND_TIMEOUT_USEC=300000000", "READY=1", r"STATUS=cam live\nREADY=0", "STOPPING=1",
     ]  # fmt: skip
 
 
-def test_without_a_manager_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.setenv("WATCHDOG_USEC", "10000000")
     with ServiceManager() as manager:
@@ -63,7 +63,7 @@ def test_without_a_manager_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         manager.ready()
 
 
-def test_the_watchdog_is_fed_only_while_everybody_moves(
+def test_the_watchdog_is_notified_only_while_no_thread_stalls(
     notify: NotifySocket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "8000000")
@@ -75,24 +75,24 @@ def test_the_watchdog_is_fed_only_while_everybody_moves(
         assert faulthandler.is_enabled()
         for _ in range(100):  # ten a second, as the commands do
             moving.beat()
-            manager.feed([moving, stuck, waiting])
+            manager.notify_watchdog([moving, stuck, waiting])
             now_s[0] += 0.1
     fed = all_of(notify).count("WATCHDOG=1")
     # Every 2 s, for the first 4: then `grab` was silent for half of the interval.
     assert fed in (2, 3)
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert 5 <= len(lines) <= 7
-    assert "(grab of cam for 4." in lines[0]
+    assert "thread grab of cam has stalled for 4." in lines[0]
     assert "publish" not in lines[0]
 
 
-def test_a_watchdog_of_another_process_is_not_fed(
+def test_the_watchdog_of_another_process_is_not_notified(
     notify: NotifySocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "8000000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid() + 1))
     with ServiceManager() as manager:
-        manager.feed([])
+        manager.notify_watchdog([])
     assert "WATCHDOG=1" not in all_of(notify)
 
 
@@ -107,7 +107,7 @@ def test_a_name_without_a_file_is_understood(monkeypatch: pytest.MonkeyPatch) ->
         assert abstract.recv(100) == b"READY=1"
 
 
-def test_a_manager_that_is_gone_is_said_once(
+def test_a_manager_that_is_gone_is_logged_once(
     notify: NotifySocket, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ServiceManager() as manager:

@@ -177,7 +177,7 @@ def test_a_packet_travels_as_it_is() -> None:
 
 
 def test_control_characters_of_an_error_reach_no_terminal() -> None:
-    assert parse_reply(message(reply(ok=False, error="a\x1b[2Jb\n"))).error == "a?[2Jb?"
+    assert parse_reply(message(reply(ok=False, error="a\x1b[2Jb\n"))).error == r"a\x1b[2Jb\n"
 
 
 @given(st.binary(max_size=200))

@@ -33,6 +33,7 @@ STATUS = Status(
     reporting=2,
     viewers_lost=7,
     viewers_latency_p99_ms=33.0,
+    frame_interval_s=4.0,
 )
 
 
@@ -78,6 +79,11 @@ def test_unknown_keys_are_skipped_and_missing_ones_take_defaults() -> None:
         {"fps": 20},
         {"fps": float("nan")},
         {"fps": float("inf")},
+        {"frame_interval_s": 4},
+        {"frame_interval_s": -1.0},
+        {"frame_interval_s": None},
+        {"frame_interval_s": float("nan")},
+        {"frame_interval_s": float("inf")},
         {"fps": None},
         {"fps": -1.0},
         {"fps": 1e10},
@@ -129,10 +135,10 @@ def test_control_characters_of_a_foreign_sender_reach_no_terminal() -> None:
     status = parse(
         {"source": "a\x1b[2Jb\nc", "state": "\x07", "codec": "\u202e", "lost": {"x\x1b[31m\n": 2}}
     )
-    assert status.source == "a?[2Jb?c"
-    assert status.state == "?"
-    assert status.codec == "?"
-    assert status.lost == {"x?[31m?": 2}
+    assert status.source == r"a\x1b[2Jb\nc"
+    assert status.state == r"\x07"
+    assert status.codec == r"\u202e"
+    assert status.lost == {r"x\x1b[31m\n": 2}
 
 
 def test_a_long_or_broken_source_name_does_not_stop_the_sender() -> None:
@@ -160,3 +166,9 @@ def test_any_status_is_parsed_or_refused(body: dict[str, Any]) -> None:
         return
     assert status.grabbed >= 0
     assert all(count >= 0 for count in status.lost.values())
+
+
+def test_a_status_without_a_frame_interval_keeps_the_bytes_of_older_senders() -> None:
+    unknown = pack_status(Kind.STATUS, packets.STREAM_ID, Status(), 1, 2)
+    assert b"frame_interval_s" not in unknown
+    assert parse_status(unpack(unknown)).frame_interval_s == 0.0

@@ -12,13 +12,14 @@ import zmq
 
 import rankcast
 from rankcast.errors import LimitError
-from rankcast.runtime import NETWORK_GAP, Ledger
-from rankcast.wire import Limits, unpack
+from rankcast.runtime import NETWORK_GAP
+from rankcast.wire import unpack
 from rankcast_receiver.net.control_link import MAX_COUNT, ControlLink
 from rankcast_receiver.stream import UNKNOWN, CameraStream, SenderClock
 from rankcast_receiver.stream.sender_clock import MEASURED
 from support.answerer import Answerer, pong
 from support.fakes import free_address, picture
+from support.received import received, refused
 
 WAIT_S = 10.0
 YEAR_NS = 365 * 86_400 * 10**9
@@ -45,11 +46,10 @@ def until(link: ControlLink, done: Callable[[], bool]) -> None:
 
 
 def some_stream(clock: SenderClock, frames: int = 3) -> CameraStream:
-    stream = CameraStream("cam", Limits(), Ledger(), clock)
+    stream = CameraStream("cam", clock=clock)
     encoder = rankcast.Encoder("raw")
     for number in range(frames):
-        stream.accept(unpack(encoder.encode(picture(number))))
-        stream.decode()
+        stream.decode([received(unpack(encoder.encode(picture(number))))])
     return stream
 
 
@@ -187,14 +187,14 @@ def test_key_frames_that_are_refused_are_asked_for_less_and_less_until_one_is_de
         closing(ControlLink(context, address, SenderClock(), now_s=lambda: now[0])) as link,
     ):
         until(link, lambda: (link.ask_keyframe("cam", stream) or True) and link.answered)
-        stream.refuse(LimitError("got 9 bytes, the limit is 4"))
+        stream.decode([refused(LimitError("got 9 bytes, the limit is 4"))])
         assert asked_after(link) == pytest.approx([2, 4, 8, 16, 32, 60], abs=0.15)
-        stream.accept(unpack(rankcast.Encoder("raw").encode(picture())))
-        assert stream.decode() is not None
+        packet = unpack(rankcast.Encoder("raw").encode(picture()))
+        assert stream.decode([received(packet)]).frame is not None
         # A frame that was lost on its way afterwards is another matter, and so is a new refusal.
         link.ask_keyframe("cam", stream)
         assert max(asked_after(link)) <= 0.3
-        stream.refuse(LimitError("got 9 bytes, the limit is 4"))
+        stream.decode([refused(LimitError("got 9 bytes, the limit is 4"))])
         assert asked_after(link)[:2] == pytest.approx([2, 4], abs=0.15)
         sender.wait("keyframe", 3)
 
@@ -227,7 +227,7 @@ def test_a_report_says_what_was_delivered_lost_and_how_late_it_was() -> None:
     address, clock = free_address(), SenderClock()
     mono, utc = time.monotonic_ns(), time.time_ns()
     clock.hear(mono, utc, mono, utc)
-    stream = CameraStream("cam", Limits(), Ledger(), clock)
+    stream = CameraStream("cam", clock=clock)
     encoder = rankcast.Encoder("raw")
     for number in range(5):
         frame = rankcast.Frame(
@@ -237,8 +237,7 @@ def test_a_report_says_what_was_delivered_lost_and_how_late_it_was() -> None:
         )
         packet = unpack(encoder.encode(frame))
         if number != 2:
-            stream.accept(packet)
-            stream.decode()
+            stream.decode([received(packet)])
     with Answerer(address, {"report": lambda _: {}}) as sender, linked(address, clock) as link:
         until(link, link.report_due)
         until(link, lambda: link.socket.poll(0, zmq.POLLOUT) != 0)

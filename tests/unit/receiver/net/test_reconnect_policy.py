@@ -1,4 +1,4 @@
-"""How soon a connection is made anew, and how much later each time it was in vain."""
+"""How soon a connection is replaced, and how much later each time that did not help."""
 
 from __future__ import annotations
 
@@ -13,42 +13,45 @@ from rankcast_receiver.net.reconnect_policy import (
 )
 
 
-def pauses_s(renewal: ReconnectPolicy, count: int, *, answered: bool) -> list[float]:
-    """What passes each time until a connection that libzmq gives up at once is made anew."""
+def pauses_s(policy: ReconnectPolicy, count: int, *, answered: bool) -> list[float]:
+    """Pauses before each new connection, where libzmq gives up every one at once."""
     now_s, found = 0.0, []
     for _ in range(count):
         began_s = now_s
         if answered:
-            renewal.heard(now_s)
-        while not renewal.given_up(now_s):
+            policy.heard(now_s)
+        while not policy.given_up(now_s):
             now_s += 0.01
-        renewal.made(now_s)
+        policy.made(now_s)
         found.append(now_s - began_s)
     return found
 
 
 @pytest.mark.parametrize(("answered", "most_s"), [(False, GIVEN_UP_MAX_S), (True, BROKEN_MAX_S)])
-def test_pauses_double_to_their_limit_and_begin_anew_with_a_picture(
+def test_pauses_double_to_their_limit_and_are_short_again_after_a_new_frame(
     answered: bool, most_s: float
 ) -> None:
-    renewal = ReconnectPolicy(SILENCE_S, 0.0)
-    found = pauses_s(renewal, 12, answered=answered)
+    policy = ReconnectPolicy(SILENCE_S, 0.0)
+    policy.showed(5.0)
+    found = pauses_s(policy, 12, answered=answered)
     for number, pause_s in enumerate(found):
         longest_s = min(most_s, GIVEN_UP_FIRST_S * 2**number)
         assert 0.7 * longest_s - 0.02 <= pause_s <= longest_s + 0.02
-    renewal.showed()
-    assert pauses_s(renewal, 1, answered=answered)[0] <= GIVEN_UP_FIRST_S + 0.02
+    policy.showed(5.0)
+    assert policy.pause_s == most_s, "the same frame proves nothing"
+    policy.showed(6.0)
+    assert pauses_s(policy, 1, answered=answered)[0] <= GIVEN_UP_FIRST_S + 0.02
 
 
-def test_silence_is_waited_for_longer_after_each_renewal_until_a_message_comes() -> None:
-    renewal = ReconnectPolicy(SILENCE_S, 0.0)
-    assert not renewal.silent(SILENCE_S - 0.01)
-    assert renewal.silent(SILENCE_S)
-    renewal.made(10.0)
-    assert not renewal.silent(10.0 + SILENCE_S - 0.01)
-    assert renewal.silent(10.0 + 1.5 * SILENCE_S)
-    renewal.moved(20.0)
-    assert not renewal.silent(20.0 + SILENCE_S - 0.01)
-    renewal.heard(30.0)
-    assert not renewal.silent(30.0 + SILENCE_S - 0.01)
-    assert renewal.silent(30.0 + SILENCE_S)
+def test_silence_is_tolerated_for_longer_after_a_reconnection_until_a_message_arrives() -> None:
+    policy = ReconnectPolicy(SILENCE_S, 0.0)
+    assert not policy.silent(SILENCE_S - 0.01)
+    assert policy.silent(SILENCE_S)
+    policy.made(10.0)
+    assert not policy.silent(10.0 + SILENCE_S - 0.01)
+    assert policy.silent(10.0 + 1.5 * SILENCE_S)
+    policy.moved(20.0)
+    assert not policy.silent(20.0 + SILENCE_S - 0.01)
+    policy.heard(30.0)
+    assert not policy.silent(30.0 + SILENCE_S - 0.01)
+    assert policy.silent(30.0 + SILENCE_S)

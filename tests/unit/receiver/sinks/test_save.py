@@ -7,7 +7,6 @@ import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +25,16 @@ PIXELS = np.random.default_rng(3).integers(0, 256, (6, 8, 3), np.uint8)
 
 
 def frame(sequence: int, **changes: Any) -> Frame:
-    one = Frame(
-        PIXELS,
-        frame=sequence + 100,
-        t_capture_utc_ns=UTC_NS + sequence * 50_000_000,
-        camera="cam",
-        sequence=sequence,
-        stream_id=bytes(range(16)),
-        coding=Coding("svd", 1234, rank=(2, 3, 4), energy=0.987654321, psnr_db=38.25),
-    )
-    return replace(one, **changes)
+    values: dict[str, Any] = {
+        "pixels": PIXELS,
+        "frame": (sequence + 100) % 2**64,
+        "t_capture_utc_ns": (UTC_NS + sequence * 50_000_000) % 2**64,
+        "camera": "cam",
+        "sequence": sequence,
+        "stream_id": bytes(range(16)),
+        "coding": Coding("svd", 1234, rank=(2, 3, 4), energy=0.987654321, psnr_db=38.25),
+    }
+    return Frame(**{**values, **changes})
 
 
 def names(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Lanes and the receiver's path, with fake sinks."""
+"""Sink runners and the path through the receiver, with fake sinks."""
 
 from __future__ import annotations
 
@@ -7,22 +7,29 @@ from collections.abc import Callable
 
 import pytest
 
+import rankcast
 from rankcast.errors import SinkError
 from rankcast.frame import Frame
 from rankcast.runtime import SINK, SKIPPED_AS_OLD, STOPPED, Worker
+from rankcast.wire import Header, Kind, Packet
 from rankcast_receiver.pipeline import ReceiverPipeline
 from rankcast_receiver.report import Outcome, Tally, build_report
-from rankcast_receiver.sinks import Arrival, SinkRunner
+from rankcast_receiver.sinks import SinkRunner
+from rankcast_receiver.sinks.sink_runner import LIVE_PACKETS
+from rankcast_receiver.stream import CameraPacket, Decoded
 from rankcast_receiver.subscriber import Subscriber
 from rankcast_sender import Publisher
-from support.fakes import FakeSink, free_address, picture
+from support.fakes import FakePacketSink, FakeSink, free_address, picture
 
 WAIT_S = 10.0
 
 
-def arrival(sequence: int, camera: str = "cam") -> Arrival:
+def decoded(sequence: int, camera: str = "cam") -> Decoded:
+    """One turn of the decode loop: a packet and its frame."""
+    header = Header(Kind.KEY, bytes(16), sequence)
+    packet = CameraPacket(camera, Packet(header, memoryview(b""), 3), memoryview(b"abc"), 0.5)
     frame = Frame(picture(), sequence=sequence, camera=camera, t_capture_here_ns=1)
-    return Arrival(frame, 2)
+    return Decoded((packet,), frame)
 
 
 def started(runner: SinkRunner) -> Worker:
@@ -41,10 +48,10 @@ def test_a_slow_live_sink_always_gets_the_newest_frame_and_every_skip_is_counted
     sink = FakeSink(before_put=wait)
     runner = SinkRunner("fake", lambda: sink, live=True)
     worker = started(runner)
-    runner.put(arrival(0))
+    runner.put(decoded(0))
     assert busy.wait(WAIT_S)
     for sequence in range(1, 10):  # all while frame 0 is being handled
-        runner.put(arrival(sequence))
+        runner.put(decoded(sequence))
     go_on.set()
     runner.close()
     worker.join(WAIT_S)
@@ -59,8 +66,8 @@ def test_a_slow_live_sink_keeps_the_newest_frame_of_every_camera() -> None:
     runner = SinkRunner("fake", lambda: sink, live=True)
     worker = started(runner)
     for sequence in range(5):
-        runner.put(arrival(sequence, "left"))
-        runner.put(arrival(sequence, "right"))
+        runner.put(decoded(sequence, "left"))
+        runner.put(decoded(sequence, "right"))
     gate.set()
     runner.close()
     worker.join(WAIT_S)
@@ -74,7 +81,7 @@ def test_keeping_everything_holds_the_receiver_back_and_loses_nothing() -> None:
     runner = SinkRunner("fake", lambda: sink, live=False)
     worker = started(runner)
     for sequence in range(100):
-        runner.put(arrival(sequence))
+        runner.put(decoded(sequence))
     runner.close()
     worker.join(WAIT_S)
     assert [frame.sequence for frame in sink.frames] == list(range(100))
@@ -86,21 +93,21 @@ def test_a_frame_that_the_sink_cannot_take_is_counted_and_the_next_one_comes() -
     runner = SinkRunner("fake", lambda: sink, live=False)
     worker = started(runner)
     for sequence in range(4):
-        runner.put(arrival(sequence))
+        runner.put(decoded(sequence))
     runner.close()
     worker.join(WAIT_S)
     assert [frame.sequence for frame in sink.frames] == [0, 3]
     assert runner.ledger.balance().lost == {SINK: 2}
 
 
-def test_a_lane_is_full_after_the_wanted_number_and_counts_what_came_later() -> None:
+def test_a_runner_is_full_after_the_wanted_number_and_counts_what_came_later() -> None:
     sink = FakeSink()
     runner = SinkRunner("fake", lambda: sink, live=False, most_frames=3)
     worker = started(runner)
     for sequence in range(6):
-        runner.put(arrival(sequence))
+        runner.put(decoded(sequence))
     worker.join(WAIT_S)
-    runner.put(arrival(6))
+    runner.put(decoded(6))
     assert runner.full
     balance = runner.ledger.balance()
     assert (balance.passed, dict(balance.lost)) == (3, {STOPPED: 4})
@@ -111,7 +118,7 @@ def test_the_sink_lives_in_one_thread_and_is_closed_once() -> None:
     sink = FakeSink()
     runner = SinkRunner("fake", lambda: sink, live=True)
     worker = started(runner)
-    runner.put(arrival(0))
+    runner.put(decoded(0))
     runner.close()
     worker.join(WAIT_S)
     assert len(sink.threads) == 1
@@ -195,18 +202,78 @@ def test_a_sink_that_breaks_leaves_no_frame_unaccounted_for() -> None:
         raise ZeroDivisionError
 
     runner = SinkRunner("fake", lambda: FakeSink(before_put=fall_over), live=False)
-    runner.put(arrival(0))
-    runner.put(arrival(1))
+    runner.put(decoded(0))
+    runner.put(decoded(1))
     with pytest.raises(ZeroDivisionError):
         runner.run()
     balance = runner.ledger.balance()
     assert (balance.passed, dict(balance.lost)) == (0, {SINK: 1, STOPPED: 1})
 
 
-def test_an_abandoned_lane_counts_what_waited() -> None:
+def test_an_abandoned_runner_counts_what_waited() -> None:
     runner = SinkRunner("fake", FakeSink, live=False)
     for sequence in range(3):
-        runner.put(arrival(sequence))
+        runner.put(decoded(sequence))
     runner.abandon()
     runner.run()
     assert runner.ledger.balance().lost == {STOPPED: 3}
+
+
+def test_a_sink_that_takes_packets_gets_every_one_of_them_in_order() -> None:
+    sink = FakePacketSink(fails_on=(3,))
+    runner = SinkRunner("record", lambda: sink, live=False, wants="packets")
+    worker = started(runner)
+    for sequence in range(20):
+        runner.put(decoded(sequence, "left" if sequence % 2 else "right"))
+    runner.put(Decoded((), decoded(20).frame))  # held before; its packet was there already
+    runner.close()
+    worker.join(WAIT_S)
+    assert [item.packet.header.sequence for item in sink.packets] == [
+        number for number in range(20) if number != 3
+    ]
+    assert bytes(sink.packets[0].data) == b"abc"
+    balance = runner.ledger.balance()
+    assert (balance.entered, balance.passed, dict(balance.lost)) == (20, 19, {SINK: 1})
+
+
+def test_a_slow_live_sink_of_packets_loses_the_oldest_and_every_loss_is_counted() -> None:
+    sink = FakePacketSink()
+    runner = SinkRunner("record", lambda: sink, live=True, wants="packets")
+    count = LIVE_PACKETS + 44
+    for sequence in range(count):  # the sink is not even open
+        runner.put(decoded(sequence))
+    worker = started(runner)
+    runner.close()
+    worker.join(WAIT_S)
+    assert [item.packet.header.sequence for item in sink.packets] == list(range(44, count))
+    balance = runner.ledger.balance()
+    assert balance.entered == count
+    assert dict(balance.lost) == {SKIPPED_AS_OLD: 44}
+    assert balance.under_way == 0
+
+
+def test_a_sink_that_takes_something_else_than_declared_is_refused_and_closed() -> None:
+    sink = FakeSink()
+    runner = SinkRunner("record", lambda: sink, live=True, wants="packets")
+    runner.put(decoded(0))
+    with pytest.raises(SinkError, match="sink record takes frames, not packets"):
+        runner.run()
+    assert sink.closed == 1
+    assert dict(runner.ledger.balance().lost) == {STOPPED: 1}
+
+
+def test_a_recorder_and_a_window_of_one_receiver_both_account_for_every_packet() -> None:
+    window, recorder = FakeSink("display"), FakePacketSink("record")
+    runners = [
+        SinkRunner("record", lambda: recorder, live=False, wants="packets"),
+        SinkRunner("display", lambda: window, live=False),
+    ]
+    pipeline = receive(runners, 12)
+    report = build_report(runners, pipeline.tally, pipeline.outcome, 1.0)
+    assert [item.packet.header.sequence for item in recorder.packets] == list(range(12))
+    assert {item.camera for item in recorder.packets} == {"cam"}
+    pixels = [rankcast.Decoder().decode(item.data) for item in recorder.packets]
+    assert [int(image[0, 0]) for image in pixels] == list(range(12))
+    assert report["sinks"]["record"] == {"delivered": 12, "lost": {}, "balanced": True}
+    assert report["sinks"]["display"] == {"delivered": 12, "lost": {}, "balanced": True}
+    assert report["delivered"] == report["published"] == 12

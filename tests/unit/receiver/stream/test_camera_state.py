@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,22 +19,22 @@ FIRST = Evidence(link=Link.CONNECTING, link_age_s=0.1, ever_up=False, wanted="ca
     ("seen", "state", "word"),
     [
         (replace(ANSWERS, frame_age_s=0.9), State.LIVE, ""),
-        (ANSWERS, State.STALE, "frames stopped coming"),
-        (replace(ANSWERS, frame_age_s=None), State.STALE, "no frame has come yet"),
+        (ANSWERS, State.STALE, "frames have stopped arriving"),
+        (replace(ANSWERS, frame_age_s=None), State.STALE, "no frame has arrived yet"),
         (replace(ANSWERS, frame_age_s=0.01, waiting_for_keyframe=True), State.STALE,
          "a frame was lost"),
         (replace(ANSWERS, waiting_for_keyframe=True, overloaded=True), State.STALE,
          "decoding is slower"),
         (replace(ANSWERS, frame_age_s=0.9, picture_age_s=0.95), State.LIVE, ""),
         (replace(ANSWERS, frame_age_s=0.1, picture_age_s=1.5), State.STALE,
-         "frames come 1.4 s after they were taken"),
+         "frames arrive 1.4 s after capture: the link or this machine cannot keep up"),
         (replace(ANSWERS, frame_age_s=0.95, picture_age_s=1.05), State.STALE,
-         "frames stopped coming"),
+         "frames have stopped arriving"),
         (replace(ANSWERS, frame_age_s=0.1, picture_age_s=-3600.0), State.LIVE, ""),
         (replace(ANSWERS, waiting_for_keyframe=True, refusal="the limit is 9"), State.STALE,
-         "what comes is refused (the limit is 9), waiting for a key frame"),
+         "its packets are refused (the limit is 9), waiting for a key frame"),
         (replace(ANSWERS, frame_age_s=None, refusal="the limit is 9"), State.STALE,
-         "the sender answers, cam is live, but what comes is refused (the limit is 9)"),
+         "the sender responds, cam is live, but its packets are refused (the limit is 9)"),
         (replace(ANSWERS, frame_age_s=0.1, refusal="the limit is 9"), State.LIVE, ""),
         (replace(ANSWERS, camera_state="opening"), State.OPENING, "cam is opening"),
         (replace(ANSWERS, camera_state="waiting"), State.WAITING_FOR_TRIGGER, "cam is waiting"),
@@ -43,27 +44,30 @@ FIRST = Evidence(link=Link.CONNECTING, link_age_s=0.1, ever_up=False, wanted="ca
         (replace(ANSWERS, camera_state="stalled", frame_age_s=0.5), State.LIVE, ""),
         (replace(ANSWERS, ended=True, camera_state="ended"), State.ENDED, ""),
         (replace(ANSWERS, ended=True, camera_state="failed"), State.CAMERA_DEAD, "failed"),
-        (replace(ANSWERS, status_age_s=2.6), State.NETWORK_DEAD, "silent 2.6 s ago"),
-        (replace(UP, link_age_s=0.5), State.CONNECTING, "no word"),
-        (replace(UP, link_age_s=3.0), State.NO_SUCH_CAMERA, "is that its name?"),
+        (replace(ANSWERS, status_age_s=2.6), State.NETWORK_DEAD,
+         "silent for 2.6 s; its last status: cam is live"),
+        (replace(UP, link_age_s=0.5), State.CONNECTING, "waiting for the first status"),
+        (replace(UP, link_age_s=3.0), State.NO_SUCH_CAMERA, "check its name"),
         (replace(UP, cameras=("left", "right")), State.NO_SUCH_CAMERA, "it has left, right"),
         (replace(ANSWERS, status_age_s=2.6, cameras=("left",)), State.NO_SUCH_CAMERA, "has left"),
-        (replace(ANSWERS, status_age_s=0.6, cameras=("left",)), State.STALE, "stopped coming"),
+        (replace(ANSWERS, status_age_s=0.6, cameras=("left",)), State.STALE, "stopped arriving"),
         (replace(UP, cameras=("cam",)), State.NETWORK_DEAD, "nothing answered"),
         (replace(UP, wanted=""), State.NETWORK_DEAD, "nothing answered"),
         (FIRST, State.CONNECTING, "nothing answered yet"),
         (replace(FIRST, link_age_s=1.5), State.NETWORK_DEAD, "no reply to the connection attempt"),
-        (replace(FIRST, ever_up=True), State.NETWORK_DEAD, "made anew"),
-        (replace(FIRST, link=Link.HANDSHAKING, ever_up=True), State.NETWORK_DEAD, "made anew"),
+        (replace(FIRST, ever_up=True), State.NETWORK_DEAD, "reconnecting after silence"),
+        (replace(FIRST, link=Link.HANDSHAKING, ever_up=True), State.NETWORK_DEAD,
+         "reconnecting after silence"),
         (replace(FIRST, link=Link.REFUSED, link_detail="it is refused"), State.SENDER_DEAD,
-         "nothing answered: it is refused; does the sender run"),
+         "nothing answered: it is refused; is the sender running"),
         (replace(FIRST, link=Link.REFUSED, ever_up=True), State.SENDER_DEAD, "is gone"),
         (replace(FIRST, link=Link.CLOSED, ever_up=True), State.SENDER_DEAD, "is gone"),
         (replace(FIRST, link=Link.UNREACHABLE, link_detail="no route"), State.NETWORK_DEAD,
          "no route"),
         (replace(FIRST, link=Link.KEY_REFUSED, link_detail="unknown"), State.KEY_REFUSED,
          "unknown"),
-        (replace(FIRST, link=Link.PROTOCOL_REFUSED), State.PROTOCOL_REFUSED, "as a sender does"),
+        (replace(FIRST, link=Link.PROTOCOL_REFUSED), State.PROTOCOL_REFUSED,
+         "not a Rankcast sender"),
         (replace(FIRST, link=Link.HANDSHAKING), State.CONNECTING, "nothing answered yet"),
         (replace(FIRST, link=Link.HANDSHAKING, link_age_s=1.1), State.PROTOCOL_REFUSED,
          "another service"),
@@ -76,6 +80,43 @@ def test_the_state_follows_from_the_evidence(seen: Evidence, state: State, word:
     assert found is state
     assert word in detail
     assert detail.isascii()
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "stale_after_s"),
+    [(0.0, 1.0), (1 / 30, 1.0), (0.5, 1.0), (4.0, 6.0), (60.0, 90.0)],
+)
+def test_a_frame_is_live_until_the_announced_pace_is_missed_and_no_longer(
+    interval_s: float, stale_after_s: float
+) -> None:
+    paced = replace(ANSWERS, frame_interval_s=interval_s)
+    assert paced.stale_after_s == stale_after_s
+    for age_s, state in ((stale_after_s - 0.01, State.LIVE), (stale_after_s + 0.01, State.STALE)):
+        assert judge(replace(paced, frame_age_s=age_s))[0] is state
+        assert judge(replace(paced, frame_age_s=age_s, picture_age_s=age_s))[0] is state
+        assert judge(replace(paced, frame_age_s=age_s - 0.05, picture_age_s=age_s))[0] is state
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ({"status_age_s": 2.6}, State.NETWORK_DEAD),
+        ({"link": Link.CLOSED}, State.SENDER_DEAD),
+        ({"link": Link.HANDSHAKING}, State.NETWORK_DEAD),
+        ({"camera_state": "stalled"}, State.CAMERA_DEAD),
+        ({"camera_state": "waiting"}, State.WAITING_FOR_TRIGGER),
+        ({"refusal": "the limit is 9"}, State.STALE),
+        ({"frame_age_s": None}, State.STALE),
+        ({"frame_age_s": 0.1, "picture_age_s": 1.5}, State.STALE),
+        ({"waiting_for_keyframe": True}, State.STALE),
+    ],
+)
+def test_a_slow_pace_hides_nothing_else_between_two_frames(
+    change: dict[str, Any], state: State
+) -> None:
+    between = replace(ANSWERS, frame_interval_s=4.0, frame_age_s=3.0)
+    assert judge(between)[0] is State.LIVE
+    assert judge(replace(between, **change))[0] is state
 
 
 @pytest.mark.parametrize("link", [link for link in Link if link is not Link.UP])

@@ -1,4 +1,4 @@
-"""The account of one camera: every packet in order, every loss with a cause."""
+"""The ledger of one camera: every packet in order, every loss with a cause."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import rankcast
 from rankcast.errors import LimitError, WireError
+from rankcast.frame import Frame
 from rankcast.runtime import (
     NETWORK_GAP,
     REFUSED_PACKET,
@@ -20,15 +21,16 @@ from rankcast.runtime import (
     WRONG_CHECKSUM,
     Ledger,
 )
-from rankcast.wire import Kind, Limits, Packet, Status, pack, pack_status, unpack
-from rankcast_receiver.stream import CameraStream
-from rankcast_receiver.stream.camera_stream import MAX_GAP
+from rankcast.wire import Kind, Limits, Packet, Status, pack, pack_status, status_topic, unpack
+from rankcast_receiver.stream import CameraStream, StreamOptions, read_message
+from rankcast_receiver.stream.sequence_gaps import MAX_GAP
 from support.fakes import picture
+from support.received import received, refused
 
 
 def make_stream(*, live: bool = True) -> tuple[CameraStream, Ledger]:
-    ledger = Ledger()
-    return CameraStream("cam", Limits(), ledger, live=live), ledger
+    stream = CameraStream("cam", StreamOptions(live=live))
+    return stream, stream.ledger
 
 
 def packets(count: int) -> list[Packet]:
@@ -40,11 +42,21 @@ def status(stream_id: bytes, published: int, kind: Kind = Kind.STATUS) -> Packet
     return unpack(pack_status(kind, stream_id, Status(published=published), 1, 2))
 
 
+def take(stream: CameraStream, *arrived: Packet) -> Frame | None:
+    """Return the frame of one turn with these packets."""
+    return stream.decode([received(packet) for packet in arrived]).frame
+
+
+def fresh(stream: CameraStream, *arrived: Packet) -> list[int]:
+    """Return the sequences of the pictures that are new in one turn with these packets."""
+    decoded = stream.decode([received(packet) for packet in arrived])
+    return [item.packet.header.sequence for item in decoded.packets]
+
+
 def test_frames_are_counted_from_the_one_at_which_the_receiver_joined() -> None:
     stream, ledger = make_stream()
     for packet in packets(10)[4:]:
-        assert stream.accept(packet)
-        assert stream.decode() is not None
+        assert take(stream, packet) is not None
     balance = ledger.balance()
     assert (balance.entered, balance.passed, dict(balance.lost)) == (6, 6, {})
 
@@ -53,30 +65,36 @@ def test_missing_frames_are_network_gaps_also_at_the_tail() -> None:
     stream, ledger = make_stream()
     sent = packets(10)
     for index in (0, 1, 5):
-        stream.accept(sent[index])
-        stream.decode()
-    stream.accept(status(sent[0].header.stream_id, 10, Kind.END))
+        take(stream, sent[index])
+    take(stream, status(sent[0].header.stream_id, 10, Kind.END))
     balance = ledger.balance()
     assert (balance.entered, balance.passed, dict(balance.lost)) == (10, 3, {NETWORK_GAP: 7})
     assert stream.ended
 
 
-def test_a_gap_that_a_refused_packet_left_is_put_down_to_it() -> None:
+def test_a_gap_that_a_refused_packet_left_is_attributed_to_it() -> None:
     stream, ledger = make_stream()
     sent = packets(6)
-    stream.accept(sent[0])
-    stream.decode()
-    stream.refuse(WireError("CRC-32 differs"))
-    stream.accept(sent[4])
-    stream.decode()
+    take(stream, sent[0])
+    stream.decode([refused(WireError("CRC-32 differs"))])
+    take(stream, sent[4])
     assert ledger.balance().lost == {REFUSED_PACKET: 1, NETWORK_GAP: 2}
+    assert stream.refused_packets == 1
+
+
+def test_a_gap_that_a_full_queue_left_is_attributed_to_it() -> None:
+    stream, ledger = make_stream()
+    sent = packets(9)
+    take(stream, sent[0])
+    stream.decode([received(sent[7])], dropped=4)
+    assert ledger.balance().lost == {SKIPPED_AS_OLD: 4, NETWORK_GAP: 2}
+    take(stream, sent[8])
+    assert ledger.balance().under_way == 0
 
 
 def test_the_newest_of_several_pictures_is_shown_and_the_others_are_skipped() -> None:
     stream, ledger = make_stream()
-    sent = packets(5)
-    assert all(stream.accept(packet) for packet in sent)
-    frame = stream.decode()
+    frame = take(stream, *packets(5))
     assert frame is not None
     assert frame.sequence == 4
     assert np.array_equal(frame.pixels, picture(4))
@@ -84,13 +102,31 @@ def test_the_newest_of_several_pictures_is_shown_and_the_others_are_skipped() ->
     assert (balance.entered, balance.passed, dict(balance.lost)) == (5, 1, {SKIPPED_AS_OLD: 4})
 
 
+def test_every_new_picture_is_there_for_sinks_that_take_packets_whatever_is_decoded() -> None:
+    stream, ledger = make_stream()
+    sent = packets(6)
+    damaged = replace(sent[3], body=memoryview(b"short"))
+    assert fresh(stream, sent[0], sent[1], sent[1], sent[0]) == [0, 1]
+    assert fresh(stream, damaged, sent[5]) == [3, 5]
+    balance = stream.packet_ledger.balance()
+    assert (balance.entered, balance.passed, dict(balance.lost)) == (6, 4, {NETWORK_GAP: 2})
+    assert ledger.balance().lost == {NETWORK_GAP: 2, SKIPPED_AS_OLD: 2}
+
+
+def test_a_packet_that_is_handed_on_holds_the_bytes_that_were_received() -> None:
+    stream, _ = make_stream()
+    data = rankcast.Encoder("raw").encode(picture(7))
+    message = memoryview(b"cam/frames\0" + data)
+    (item,) = stream.decode([read_message(message, Limits(), 5.0)]).packets
+    assert (item.camera, bytes(item.data), item.t_received_s) == ("cam", data, 5.0)
+
+
 def test_a_body_that_lies_costs_one_frame() -> None:
     stream, ledger = make_stream()
     good = packets(3)
     bad = replace(good[1], body=memoryview(b"short"))
     for packet in (good[0], bad, good[2]):
-        assert stream.accept(packet)
-        stream.decode()
+        assert fresh(stream, packet)
     assert ledger.balance().lost == {REFUSED_PACKET: 1}
     assert ledger.balance().under_way == 0
 
@@ -99,10 +135,11 @@ def test_a_predicted_frame_without_its_reference_waits_for_a_keyframe() -> None:
     stream, ledger = make_stream()
     key = packets(1)[0]
     header = replace(key.header, kind=Kind.PREDICTED, ref_sequence=7)
-    predicted = unpack(pack(header, key.body))
-    assert stream.accept(predicted)
-    assert stream.decode() is None
+    decoded = stream.decode([received(unpack(pack(header, key.body)))])
+    assert len(decoded.packets) == 1
+    assert decoded.frame is None
     assert ledger.balance().lost == {WAITING_FOR_KEYFRAME: 1}
+    assert stream.waiting_for_keyframe
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -110,22 +147,20 @@ def test_why_nothing_can_be_decoded_is_known_until_a_picture_is(named: bool) -> 
     stream, _ = make_stream()
     good = packets(3)
     if named:
-        stream.accept(replace(good[0], body=memoryview(b"short")))
-        stream.decode()
+        take(stream, replace(good[0], body=memoryview(b"short")))
         assert "bytes" in stream.refusal
     else:
-        stream.accept(good[0])
-        stream.refuse(LimitError("got 9 bytes \u2603, the limit is 4"))
+        take(stream, good[0])
+        stream.decode([refused(LimitError("got 9 bytes \u2603, the limit is 4"))])
         assert stream.refusal == "got 9 bytes \\u2603, the limit is 4"
-    stream.accept(good[1])
-    assert stream.decode() is not None
+    assert take(stream, good[1]) is not None
     assert stream.refusal == ""
 
 
-def test_damage_on_the_way_is_no_refusal_that_comes_again() -> None:
+def test_damage_in_transit_is_no_refusal_that_would_be_repeated() -> None:
     stream, _ = make_stream()
-    stream.accept(packets(1)[0])
-    stream.refuse(WireError("CRC-32 differs"))
+    take(stream, packets(1)[0])
+    stream.decode([refused(WireError("CRC-32 differs"))])
     assert stream.refusal == ""
 
 
@@ -133,42 +168,41 @@ def test_damage_on_the_way_is_no_refusal_that_comes_again() -> None:
 def test_a_gap_that_nobody_can_have_published_is_refused_and_not_counted(start: int) -> None:
     stream, ledger = make_stream()
     first = packets(1)[0]
-    stream.accept(status(first.header.stream_id, start))
+    take(stream, status(first.header.stream_id, start))
     for lie in (2**64 - 1, start + MAX_GAP + 1):
-        with pytest.raises(LimitError, match="frames are missing"):
-            stream.accept(status(first.header.stream_id, lie))
-        with pytest.raises(LimitError, match="frames are missing"):
-            stream.accept(unpack(pack(replace(first.header, sequence=lie), first.body)))
+        take(stream, status(first.header.stream_id, lie))
+        assert not fresh(stream, unpack(pack(replace(first.header, sequence=lie), first.body)))
+        assert "frames are missing" in stream.refusal
+    assert stream.refused_packets == 4
     assert ledger.balance().entered == 0
     assert stream.status is not None
     assert stream.status.published == start
-    stream.accept(status(first.header.stream_id, start + MAX_GAP))
-    assert ledger.balance().lost == {NETWORK_GAP: MAX_GAP}
+    take(stream, status(first.header.stream_id, start + MAX_GAP))
+    assert ledger.balance().entered == MAX_GAP
+    assert ledger.balance().lost == {REFUSED_PACKET: 4, NETWORK_GAP: MAX_GAP - 4}
 
 
 def test_no_gap_hides_behind_another_stream() -> None:
     stream, ledger = make_stream()
     old, new = packets(2), packets(2)
     for packet in (*old, *new):
-        stream.accept(packet)
+        take(stream, packet)
     lie = unpack(pack(replace(old[0].header, sequence=2**63), old[0].body))
-    with pytest.raises(LimitError):
-        stream.accept(lie)
+    assert not fresh(stream, lie)
+    assert stream.refused_packets == 1
     assert stream.stream_id == new[0].header.stream_id
     assert ledger.balance().entered == 4
 
 
-def test_a_wrong_checksum_is_a_cause_of_its_own_and_is_said(
+def test_a_wrong_checksum_is_a_cause_of_its_own_and_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stream, ledger = make_stream(live=False)  # compiling makes the first picture late
     encoder = rankcast.Encoder("svd-patch")
     key, predicted = (unpack(encoder.encode(picture(number))) for number in range(2))
     forged = replace(predicted, header=replace(predicted.header, checksum=1))
-    assert stream.accept(key)
-    assert stream.decode() is not None
-    assert stream.accept(forged)
-    assert stream.decode() is None
+    assert take(stream, key) is not None
+    assert take(stream, forged) is None
     assert ledger.balance().lost == {WRONG_CHECKSUM: 1}
     assert stream.waiting_for_keyframe
     (said,) = [record for record in caplog.records if "checksum" in record.getMessage()]
@@ -179,8 +213,7 @@ def test_duplicates_and_late_packets_are_neither_shown_nor_counted_as_published(
     stream, ledger = make_stream()
     sent = packets(3)
     for packet in (*sent, sent[0], sent[2]):
-        if stream.accept(packet):
-            stream.decode()
+        take(stream, packet)
     balance = ledger.balance()
     assert (balance.entered, balance.passed, dict(balance.lost)) == (3, 3, {})
 
@@ -191,15 +224,14 @@ def test_recorded_messages_of_an_earlier_stream_are_not_shown_again() -> None:
     old, new = first[0].header.stream_id, second[0].header.stream_id
     end = status(old, 5, Kind.END)
     for packet in (*first, end, *second):
-        if stream.accept(packet):
-            stream.decode()
-    assert not any(stream.accept(packet) for packet in (*first, status(old, 4), end))
+        take(stream, packet)
+    assert not fresh(stream, *first, status(old, 4), end)
     assert stream.stream_id == new
     assert not stream.ended
     assert ledger.balance().entered == 8
-    # A sender that really goes on is followed: what it published meanwhile is missing.
+    # A sender that really continues is followed: what it published meanwhile is missing.
     header = replace(first[0].header, sequence=6)
-    assert stream.accept(unpack(pack(header, first[0].body)))
+    assert fresh(stream, unpack(pack(header, first[0].body))) == [6]
     assert stream.stream_id == old
     assert ledger.balance().lost == {NETWORK_GAP: 1}
     assert stream.stream_ids == [old, new]
@@ -209,73 +241,89 @@ def test_a_restarted_sender_is_a_new_stream_and_no_gap() -> None:
     stream, ledger = make_stream()
     first, second = packets(5), packets(3)
     for packet in (*first, *second):
-        assert stream.accept(packet)
-        stream.decode()
+        assert fresh(stream, packet)
     assert stream.stream_ids == [first[0].header.stream_id, second[0].header.stream_id]
     assert ledger.balance().lost == {}
     assert ledger.balance().entered == 8
 
 
+def test_pictures_of_a_stream_that_a_status_of_the_next_one_follows_are_accounted_for() -> None:
+    stream, ledger = make_stream()
+    old, new = packets(2), packets(1)
+    assert take(stream, *old, status(new[0].header.stream_id, 0), new[0]) is not None
+    balance = ledger.balance()
+    assert (balance.entered, balance.passed, dict(balance.lost)) == (3, 1, {SKIPPED_AS_OLD: 2})
+    assert take(stream, status(os.urandom(16), 0)) is None
+    assert ledger.balance() == balance
+
+
 def test_a_status_before_the_first_frame_is_where_the_receiver_joined() -> None:
     stream, ledger = make_stream()
     sent = packets(10)
-    stream.accept(status(sent[0].header.stream_id, 4))
-    stream.accept(sent[6])
-    stream.decode()
+    take(stream, status(sent[0].header.stream_id, 4))
+    take(stream, sent[6])
     assert ledger.balance().lost == {NETWORK_GAP: 2}
     assert ledger.balance().entered == 3
 
 
-def test_a_picture_is_untold_until_a_status_or_the_end_comes_after_it() -> None:
+def test_a_picture_is_unconfirmed_until_a_status_or_the_end_follows_it() -> None:
     now_s = 5.0
-    stream = CameraStream("cam", Limits(), Ledger(), now_s=lambda: now_s)
-    assert stream.untold_s is None
+    stream = CameraStream("cam", now_s=lambda: now_s)
+    assert stream.unconfirmed_s is None
     sent = packets(3)
     stream_id = sent[0].header.stream_id
     for packet, kind in zip(sent, (Kind.STATUS, Kind.END, None), strict=True):
-        stream.accept(packet)
-        stream.decode()
+        take(stream, packet)
         now_s += 2.0
-        assert stream.untold_s == 2.0
+        assert stream.unconfirmed_s == 2.0
         if kind is not None:
-            stream.accept(status(stream_id, packet.header.sequence + 1, kind))
-            assert stream.untold_s is None
+            take(stream, status(stream_id, packet.header.sequence + 1, kind))
+            assert stream.unconfirmed_s is None
 
 
 def test_a_broken_status_changes_nothing() -> None:
     stream, ledger = make_stream()
     good = status(os.urandom(16), 5)
-    with pytest.raises(WireError):
-        stream.accept(replace(good, body=memoryview(b"\xc1")))
+    message = status_topic("cam") + pack(good.header, b"\xc1")
+    broken = read_message(memoryview(message), Limits(), 1.0)
+    assert broken.error is not None
+    stream.decode([broken])
     assert stream.status is None
     assert ledger.balance().entered == 0
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["frame", "drop", "damage", "twice"])))
+    st.lists(
+        st.tuples(st.integers(0, 30), st.sampled_from(["frame", "drop", "damage", "full", "twice"]))
+    )
 )
 def test_the_ledger_balances_whatever_the_network_does(events: list[tuple[int, str]]) -> None:
     stream, ledger = make_stream()
     encoder = rankcast.Encoder("raw")
     shown: list[int] = []
     first_seen = None
-    total = 0
+    total = dropped = 0
     for value, fate in events:
         packet = unpack(encoder.encode(picture(value)))
         total += 1
         if fate == "damage":
-            stream.refuse(WireError("damaged"))
+            stream.decode([refused(WireError("damaged"))])
+        dropped += fate == "full"
         if fate in ("frame", "twice"):
             first_seen = packet.header.sequence if first_seen is None else first_seen
-            for _ in range(2 if fate == "twice" else 1):
-                if stream.accept(packet):
-                    frame = stream.decode()
-                    assert frame is not None
-                    assert np.array_equal(frame.pixels, picture(value))
-                    shown.append(frame.sequence)
-    stream.accept(status(encoder.stream_id, total, Kind.END))
-    balance = ledger.balance()
-    assert balance.under_way == 0
-    assert balance.passed == len(shown)
+            for number in range(2 if fate == "twice" else 1):
+                decoded = stream.decode([received(packet)], dropped=dropped)
+                dropped = 0
+                if number == 0:
+                    assert decoded.frame is not None
+                    assert np.array_equal(decoded.frame.pixels, picture(value))
+                    shown.append(decoded.frame.sequence)
+                else:
+                    assert not decoded.packets
+    take(stream, status(encoder.stream_id, total, Kind.END))
+    for each in (ledger, stream.packet_ledger):
+        balance = each.balance()
+        assert balance.under_way == 0
+        assert balance.passed == len(shown)
+        assert balance.entered == (0 if first_seen is None else total - first_seen)
     assert shown == sorted(set(shown))
-    assert balance.entered == (0 if first_seen is None else total - first_seen)

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import rankcast
 from rankcast.frame import Frame
-from rankcast.runtime import SKIPPED_AS_OLD, STOPPED, Ledger
-from rankcast.wire import Kind, Limits, Packet, Status, pack_status, unpack
-from rankcast_receiver.stream import STALE_S, CameraStream, SenderClock
+from rankcast.runtime import SKIPPED_AS_OLD, STOPPED
+from rankcast.wire import Kind, Packet, Status, pack_status, unpack
+from rankcast_receiver.stream import STALE_S, CameraStream, SenderClock, StreamOptions
 from rankcast_receiver.stream.camera_state import LATE_S
 from rankcast_receiver.stream.late_frame_hold import HOLD_S, LateFrameHold
 from support.fakes import picture
+from support.received import received
 
 
 def frame(sequence: int) -> Frame:
@@ -79,16 +80,16 @@ class OneClock(SenderClock):
         return now_mono_ns - t_mono_ns
 
 
-class SenderSockets:
+class AgedStream:
     """A stream whose pictures have the age that the test says, on a clock of its own."""
 
     def __init__(self, *, live: bool = True) -> None:
         self.now_s = 100.0
         self.encoder = rankcast.Encoder("raw")
-        self.ledger = Ledger()
         self.stream = CameraStream(
-            "cam", Limits(), self.ledger, OneClock(), live=live, now_s=lambda: self.now_s
+            "cam", StreamOptions(live=live), OneClock(), now_s=lambda: self.now_s
         )
+        self.ledger = self.stream.ledger
 
     def packet(self, age_s: float) -> Packet:
         taken_ns = round((self.now_s - age_s) * 1e9)
@@ -97,19 +98,20 @@ class SenderSockets:
 
     def arrives(self, *ages_s: float) -> int | None:
         """Take pictures of these ages; return the sequence of the one that is handed out."""
-        for age_s in ages_s:
-            assert self.stream.accept(self.packet(age_s))
-        shown = self.stream.decode()
+        arrived = [received(self.packet(age_s)) for age_s in ages_s]
+        decoded = self.stream.decode(arrived)
+        assert len(decoded.packets) == len(arrived)
+        shown = decoded.frame
         return None if shown is None else shown.sequence
 
-    def end(self) -> None:
+    def end(self) -> Frame | None:
         totals = Status(published=self.encoder.sequence)
         packet = pack_status(Kind.END, self.encoder.stream_id, totals, 1, 2)
-        self.stream.accept(unpack(packet))
+        return self.stream.decode([received(unpack(packet))]).frame
 
 
 def test_what_came_during_a_standstill_is_not_handed_out_and_counted_as_old() -> None:
-    station = SenderSockets()
+    station = AgedStream()
     assert station.arrives(0.02) == 0
     station.now_s += 2.0
     assert station.arrives(1.9, 1.8) is None
@@ -124,7 +126,7 @@ def test_what_came_during_a_standstill_is_not_handed_out_and_counted_as_old() ->
 
 
 def test_on_a_slow_link_late_pictures_are_shown_and_known_to_be_late() -> None:
-    station = SenderSockets()
+    station = AgedStream()
     shown = []
     for _ in range(60):
         station.now_s += 1 / 30
@@ -137,39 +139,36 @@ def test_on_a_slow_link_late_pictures_are_shown_and_known_to_be_late() -> None:
 
 
 def test_where_every_frame_counts_the_old_ones_are_handed_out_too() -> None:
-    station = SenderSockets(live=False)
+    station = AgedStream(live=False)
     for number in range(3):
         assert station.arrives(5.0) == number
     assert station.stream.captured_s == station.now_s - 5.0
 
 
 def test_a_picture_that_is_held_back_comes_out_at_the_end_of_the_stream() -> None:
-    station = SenderSockets()
+    station = AgedStream()
     station.arrives(1.5)
     assert station.stream.holding
-    station.end()
-    shown = station.stream.decode()
-    assert shown is not None
+    assert station.end() is not None
     assert not station.stream.holding
     assert station.ledger.balance().passed == 1
 
 
 def test_a_picture_that_is_held_back_at_a_stop_or_a_restart_has_its_place_in_the_account() -> None:
-    station = SenderSockets()
+    station = AgedStream()
     station.arrives(1.5)
     station.encoder = rankcast.Encoder("raw")
     assert station.arrives(0.0) == 0
     assert dict(station.ledger.balance().lost) == {SKIPPED_AS_OLD: 1}
     station.arrives(1.5)
-    station.stream.abandon()
+    station.stream.stop()
     assert dict(station.ledger.balance().lost) == {SKIPPED_AS_OLD: 1, STOPPED: 1}
     assert station.ledger.balance().under_way == 0
 
 
 def test_a_stream_without_clocks_is_never_called_late() -> None:
-    stream = CameraStream("cam", Limits(), Ledger())
+    stream = CameraStream("cam")
     made = unpack(rankcast.Encoder("raw").encode(picture()))
     header = replace(made.header, t_capture_mono_ns=0, t_capture_utc_ns=0)
-    stream.accept(replace(made, header=header))
-    assert stream.decode() is not None
+    assert stream.decode([received(replace(made, header=header))]).frame is not None
     assert stream.captured_s is None

@@ -15,7 +15,6 @@ from rankcast.wire import (
     UINT64_MAX,
     Header,
     Kind,
-    Limits,
     Packet,
     Status,
     pack,
@@ -24,11 +23,17 @@ from rankcast.wire import (
 )
 from rankcast_receiver.stream import CameraStream
 from support.fakes import picture
+from support.received import received
 from support.viewers import check_mark
 
 
 def stream_of(ledger: Ledger) -> CameraStream:
-    return CameraStream("cam", Limits(), ledger)
+    return CameraStream("cam", ledger=ledger)
+
+
+def take(stream: CameraStream, *packets: Packet) -> Frame | None:
+    """Return the frame of one turn with these packets."""
+    return stream.decode([received(packet) for packet in packets]).frame
 
 
 def numbered(packet: Packet, sequence: int, frame: int) -> Packet:
@@ -52,8 +57,7 @@ def test_counts_cross_the_limits_of_narrower_integers_without_a_false_or_missed_
     for index, packet in enumerate(sent):
         if index == 5:
             continue  # the one true loss
-        assert stream.accept(numbered(packet, start + index, start + index))
-        frame = stream.decode()
+        frame = take(stream, numbered(packet, start + index, start + index))
         assert frame is not None
         assert (frame.sequence, frame.frame) == (start + index, start + index)
         check_mark(frame.pixels, frame.frame)
@@ -65,10 +69,9 @@ def test_totals_beyond_32_bits_count_the_tail() -> None:
     ledger, start = Ledger(), 2**32 - 2
     stream = stream_of(ledger)
     packet = unpack(rankcast.Encoder("raw").encode(picture()))
-    stream.accept(numbered(packet, start, start))
-    stream.decode()
+    take(stream, numbered(packet, start, start))
     totals = Status(grabbed=start + 4, published=start + 4)
-    stream.accept(unpack(pack_status(Kind.END, packet.header.stream_id, totals, 1, 2)))
+    take(stream, unpack(pack_status(Kind.END, packet.header.stream_id, totals, 1, 2)))
     balance = ledger.balance()
     assert (balance.entered, balance.passed, dict(balance.lost)) == (4, 1, {NETWORK_GAP: 3})
 
@@ -82,8 +85,7 @@ def test_the_block_id_of_a_camera_that_wraps_is_carried_and_never_counted_with(
     stream = stream_of(ledger)
     for number, block in enumerate((65_534, device, 1, 2)):
         packet = encoder.encode(Frame(picture(), frame=number, device_frame_id=block))
-        assert stream.accept(unpack(packet))
-        frame = stream.decode()
+        frame = take(stream, unpack(packet))
         assert frame is not None
         assert frame.device_frame_id == block
     assert dict(ledger.balance().lost) == {}
@@ -96,9 +98,7 @@ def test_a_sender_that_restarts_mid_burst_is_neither_a_loss_nor_a_duplicate() ->
     before, after = rankcast.Encoder("raw"), rankcast.Encoder("raw")
     old = [marked(before, number) for number in range(40, 43)]
     new = [marked(after, number) for number in range(3)]
-    for packet in (*old, *new):
-        assert stream.accept(packet)
-    frame = stream.decode()
+    frame = take(stream, *old, *new)
     assert frame is not None
     assert (frame.frame, frame.stream_id) == (2, new[-1].header.stream_id)
     check_mark(frame.pixels, 2)
@@ -114,8 +114,7 @@ def test_a_late_packet_of_the_stream_before_begins_no_count_of_its_own_losses() 
     before, after = rankcast.Encoder("raw"), rankcast.Encoder("raw")
     late = numbered(marked(before, 900), 900, 900)
     for packet in (marked(after, 0), late, marked(after, 1)):
-        stream.accept(packet)
-        stream.decode()
+        take(stream, packet)
     assert NETWORK_GAP not in ledger.balance().lost
     assert ledger.balance().under_way == 0
 

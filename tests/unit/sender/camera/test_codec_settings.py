@@ -1,18 +1,16 @@
-"""CodecSettings: changed whole or not at all, and taken over once."""
+"""CodecSettings: all options change or none, and the encoder takes each change once."""
 
 from __future__ import annotations
 
 import pytest
 
-from rankcast.encoder import Encoder
 from rankcast.errors import SettingsError
 from rankcast_sender.camera import CodecSettings
 
 
 @pytest.fixture
 def settings() -> CodecSettings:
-    given = {"quality": 60}
-    return CodecSettings("svd-patch", given, Encoder("svd-patch", **given).options)
+    return CodecSettings("svd-patch", {"quality": 60})
 
 
 def test_what_is_set_counts_at_once_and_is_taken_once(settings: CodecSettings) -> None:

@@ -58,5 +58,6 @@ def test_what_waits_is_bounded_and_answered_when_the_source_closes() -> None:
     assert not adjustments.ask({"gain": 2}, answers)
     adjustments.close()
     assert len(answers.got) == MAX_WAITING
-    assert {why for _, why in answers.got} == {"the camera was closed meanwhile"}
+    why = "the camera was closed before the change was applied"
+    assert {reason for _, reason in answers.got} == {why}
     assert not adjustments.ask({"gain": 2}, answers)

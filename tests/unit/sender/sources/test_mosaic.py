@@ -20,7 +20,7 @@ from rankcast.wire import unpack
 from rankcast_receiver.sinks.overlay import screen_picture
 from rankcast_receiver.sinks.save import SaveOptions, SaveSink
 from rankcast_sender.sources import check_query, parse_source
-from rankcast_sender.sources.opencv_camera import CameraOptions, CameraSource
+from rankcast_sender.sources.opencv_camera import CameraOptions, OpenCVCamera
 from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
 
 
@@ -62,9 +62,9 @@ class RawCamera:
         self.pictures.clear()
 
 
-def camera(capture: RawCamera, query: str) -> CameraSource:
+def camera(capture: RawCamera, query: str) -> OpenCVCamera:
     options = check_query(CameraOptions, parse_source(f"camera:0?{query}"))
-    return CameraSource("0", options, open_capture=lambda _device, _backend: capture)
+    return OpenCVCamera("0", options, open_capture=lambda _device, _backend: capture)
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (48, 64, 1)])
@@ -117,7 +117,7 @@ def test_replayed_files_of_one_channel_are_mosaics_and_others_are_lost(tmp_path:
 def test_a_folder_of_colour_alone_is_no_mosaic(tmp_path: Path) -> None:
     write_image(tmp_path / "b.png", np.zeros((48, 64, 3), np.uint8))
     source = replay(tmp_path, cfa="RGGB")
-    with pytest.raises(SourceError, match="one sample a pixel"):
+    with pytest.raises(SourceError, match="one sample per pixel"):
         list(source)
     source.close()
 

@@ -19,7 +19,7 @@ import pytest
 import rankcast_sender
 from rankcast.errors import SourceError
 from rankcast_sender.sources import opencv_camera as camera
-from rankcast_sender.sources.opencv_camera import CameraOptions, CameraSource
+from rankcast_sender.sources.opencv_camera import CameraOptions, OpenCVCamera
 
 PICTURE = np.full((48, 64, 3), 90, np.uint8)
 STEP = 0.1
@@ -100,7 +100,7 @@ class FakeCapture:
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     fake = FakeClock()
     monkeypatch.setattr(camera, "time", fake)
-    monkeypatch.setattr(CameraSource, "_pause", lambda _source, duration_s: fake.sleep(duration_s))
+    monkeypatch.setattr(OpenCVCamera, "_pause", lambda _source, duration_s: fake.sleep(duration_s))
     return fake
 
 
@@ -108,8 +108,8 @@ def opener(capture: FakeCapture) -> Callable[[int | str, int], FakeCapture]:
     return lambda _device, _backend: capture
 
 
-def open_camera(capture: FakeCapture, path: str = "0", **options: Any) -> CameraSource:
-    return CameraSource(path, CameraOptions(**options), open_capture=opener(capture))
+def open_camera(capture: FakeCapture, path: str = "0", **options: Any) -> OpenCVCamera:
+    return OpenCVCamera(path, CameraOptions(**options), open_capture=opener(capture))
 
 
 def test_index_and_back_end_are_handed_on() -> None:
@@ -119,9 +119,9 @@ def test_index_and_back_end_are_handed_on() -> None:
         calls.append((device, backend))
         return FakeCapture()
 
-    CameraSource("0", CameraOptions(), open_capture=record).close()
-    CameraSource("12", CameraOptions(backend="msmf"), open_capture=record).close()
-    CameraSource(os.devnull, CameraOptions(backend="v4l2"), open_capture=record).close()
+    OpenCVCamera("0", CameraOptions(), open_capture=record).close()
+    OpenCVCamera("12", CameraOptions(backend="msmf"), open_capture=record).close()
+    OpenCVCamera(os.devnull, CameraOptions(backend="v4l2"), open_capture=record).close()
     assert calls == [(0, cv2.CAP_ANY), (12, cv2.CAP_MSMF), (os.devnull, cv2.CAP_V4L2)]
 
 
@@ -220,6 +220,50 @@ def test_the_time_that_the_consumer_takes_is_not_the_camera_s(clock: FakeClock) 
     assert next(frames).frame == 1
 
 
+@pytest.mark.parametrize(("fps", "limit_s"), [(30.0, 5), (0.25, 12), (0.0, 5)])
+def test_the_deadline_of_a_silent_camera_follows_its_pace(
+    clock: FakeClock, fps: float, limit_s: float
+) -> None:
+    frames = iter(open_camera(FakeCapture([PICTURE], fixed={cv2.CAP_PROP_FPS: fps})))
+    next(frames)
+    before = clock.now
+    with pytest.raises(SourceError, match=f"timeout_s={limit_s}"):
+        next(frames)
+    assert limit_s < clock.now - before < limit_s + 3 * STEP
+
+
+def test_a_camera_slower_than_the_usual_deadline_is_not_dead(clock: FakeClock) -> None:
+    silence = [None] * round(4.0 / STEP)
+    capture = FakeCapture([PICTURE, *silence, PICTURE, *silence, PICTURE])
+    capture.fixed[cv2.CAP_PROP_FPS] = 0.25
+    frames = list(itertools.islice(open_camera(capture, timeout_s=None), 3))
+    assert len(frames) == 3
+    assert clock.now > 1008
+
+
+def test_the_interval_is_that_of_the_camera_or_else_the_requested_one() -> None:
+    assert open_camera(FakeCapture()).frame_interval_s == pytest.approx(1 / 30)
+    unknown = {cv2.CAP_PROP_FPS: 0.0}
+    assert open_camera(FakeCapture(fixed=unknown)).frame_interval_s is None
+    assert open_camera(FakeCapture(fixed=unknown), fps=0.5).frame_interval_s == 2.0
+    assert open_camera(FakeCapture(), trigger="on").frame_interval_s is None
+
+
+def test_a_relative_device_reaches_opencv_as_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "http:cam").touch()
+    monkeypatch.chdir(tmp_path)
+    devices: list[int | str] = []
+
+    def record(device: int | str, _backend: int) -> FakeCapture:
+        devices.append(device)
+        return FakeCapture()
+
+    OpenCVCamera("http:cam", CameraOptions(), open_capture=record).close()
+    assert devices == [str(tmp_path / "http:cam")]
+
+
 @pytest.mark.usefixtures("clock")
 def test_an_error_of_opencv_is_a_failed_read_and_its_cause_is_told() -> None:
     script = [PICTURE, cv2.error("lost\n  synchronisation"), PICTURE]
@@ -268,7 +312,7 @@ def test_errors_of_opencv_at_opening_are_source_errors() -> None:
         raise cv2.error("no\nback-end")
 
     with pytest.raises(SourceError, match="no back-end"):
-        CameraSource("0", CameraOptions(), open_capture=refuse)
+        OpenCVCamera("0", CameraOptions(), open_capture=refuse)
 
     class Broken(FakeCapture):
         def set(self, _prop: int, _value: float) -> bool:
@@ -286,7 +330,7 @@ def test_devices_that_there_are_not_are_refused_unopened(path: str) -> None:
         raise AssertionError("opened")
 
     with pytest.raises(SourceError, match="cannot be opened"):
-        CameraSource(path, CameraOptions(), open_capture=never)
+        OpenCVCamera(path, CameraOptions(), open_capture=never)
 
 
 @pytest.mark.usefixtures("clock")
@@ -308,7 +352,7 @@ def test_opencv_s_own_capture_has_what_is_used_here(tmp_path: Path) -> None:
     for _ in range(3):
         writer.write(PICTURE)
     writer.release()
-    source = CameraSource(str(path), CameraOptions(timeout_s=0.1))
+    source = OpenCVCamera(str(path), CameraOptions(timeout_s=0.1))
     try:
         assert "64x48" in source.description
         frames = iter(source)
@@ -326,8 +370,8 @@ def test_opencv_s_own_capture_has_what_is_used_here(tmp_path: Path) -> None:
 def test_a_camera_that_there_is_not_is_one_line_and_no_noise() -> None:
     program = (
         "from rankcast.errors import SourceError\n"
-        "from rankcast_sender.sources.opencv_camera import CameraOptions, CameraSource\n"
-        "try:\n    CameraSource('63', CameraOptions())\n"
+        "from rankcast_sender.sources.opencv_camera import CameraOptions, OpenCVCamera\n"
+        "try:\n    OpenCVCamera('63', CameraOptions())\n"
         "except SourceError as exc:\n    print(exc)\n"
     )
     sender = Path(rankcast_sender.__file__).resolve().parents[1]
@@ -349,7 +393,7 @@ def test_an_interrupt_ends_the_wait_for_a_camera_that_gives_nothing() -> None:
     source.close()
 
 
-def adjusted(source: CameraSource, **wanted: Any) -> tuple[dict[str, Any], str]:
+def adjusted(source: OpenCVCamera, **wanted: Any) -> tuple[dict[str, Any], str]:
     """What the camera made of `wanted`, in its own thread, between two frames."""
     answers: list[tuple[dict[str, Any], str]] = []
     assert source.adjustments.ask(wanted, lambda values, why: answers.append((dict(values), why)))
@@ -359,7 +403,7 @@ def adjusted(source: CameraSource, **wanted: Any) -> tuple[dict[str, Any], str]:
 
 def test_exposure_and_gain_are_changed_while_it_runs_and_read_back() -> None:
     capture = FakeCapture([PICTURE] * 3)
-    source = CameraSource("0", CameraOptions(), open_capture=lambda *_: capture)
+    source = OpenCVCamera("0", CameraOptions(), open_capture=lambda *_: capture)
     values, why = adjusted(source, exposure=250, gain=4.0)
     assert (values, why) == ({"exposure": 250.0, "gain": 4.0, "trigger": "off"}, "")
     assert source.adjustments.values == values
@@ -371,7 +415,7 @@ def test_exposure_and_gain_are_changed_while_it_runs_and_read_back() -> None:
 def test_what_the_camera_does_not_take_changes_nothing(wanted: dict[str, Any]) -> None:
     capture = FakeCapture([PICTURE] * 3, fixed={cv2.CAP_PROP_GAIN: 2.0})
     capture.values[cv2.CAP_PROP_EXPOSURE] = 100.0
-    source = CameraSource("0", CameraOptions(), open_capture=lambda *_: capture)
+    source = OpenCVCamera("0", CameraOptions(), open_capture=lambda *_: capture)
     values, why = adjusted(source, exposure=250, **wanted)
     assert next(iter(wanted)) in why
     assert (values["exposure"], values["gain"]) == (100.0, 2.0)
@@ -386,7 +430,7 @@ def test_a_camera_that_waits_for_its_trigger_has_not_failed(
     monkeypatch.setattr(camera, "time", clock)
     capture = FakeCapture([None] * 200 + [PICTURE])
     options = CameraOptions(trigger="on", timeout_s=2)
-    source = CameraSource("0", options, open_capture=lambda *_: capture)
+    source = OpenCVCamera("0", options, open_capture=lambda *_: capture)
     monkeypatch.setattr(source, "_pause", clock.sleep)
     assert source.adjustments.values["trigger"] == "on"
     assert next(iter(source)).pixels.shape == PICTURE.shape

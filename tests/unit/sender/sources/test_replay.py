@@ -20,6 +20,7 @@ from rankcast.errors import SourceError
 from rankcast.frame import Frame
 from rankcast.images import read_image, write_image
 from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
+from support.clips import damage_packets, gradients, packet_places, plane_frame, write_clip
 
 
 @contextmanager
@@ -202,7 +203,7 @@ def test_names_from_disk_are_made_printable(tmp_path: Path) -> None:
     (tmp_path / "a.png").rename(tmp_path / "\x1b[31mred\n.png")
     with replay(tmp_path / "\x1b[31mred\n.png") as source:
         (frame,) = source
-        assert frame.meta["file"] == "?[31mred?.png"
+        assert frame.meta["file"] == r"\x1b[31mred\n.png"
         assert source.description.isprintable()
 
 
@@ -276,6 +277,224 @@ def test_an_image_under_a_strange_name_is_still_an_image(tmp_path: Path) -> None
     write_image(tmp_path / "a.png", picture(9))
     (tmp_path / "a.png").rename(tmp_path / "shot01.dat")
     assert first_samples(play(tmp_path / "shot01.dat")) == [9]
+
+
+# clips: pictures, times, losses
+
+
+VARIABLE = [0.0, 0.04, 0.08, 0.5, 1.3, 1.34]
+
+
+def test_an_interlaced_clip_plays_pictures(tmp_path: Path) -> None:
+    pictures = gradients(25, 128, 160)
+    write_clip(tmp_path / "il.mpg", pictures, "mpeg2video", pixel_format="yuv420p", interlaced=True)
+    frames = play(tmp_path / "il.mpg")
+    assert len(frames) == 25
+    for frame, wanted in zip(frames, pictures, strict=True):
+        assert np.abs(frame.pixels.astype(int) - wanted).mean() < 8
+
+
+def test_a_deep_clip_keeps_its_depth_and_a_grey_one_its_channel(tmp_path: Path) -> None:
+    samples = np.random.default_rng(1).integers(0, 1024, (48, 64)).astype(np.uint16)
+    grey = plane_frame([samples], "gray10le")
+    write_clip(tmp_path / "a.nut", [grey], "rawvideo", pixel_format="gray10le")
+    (frame,) = play(tmp_path / "a.nut")
+    assert np.array_equal(frame.pixels, samples)
+    assert frame.significant_bits == 10
+    (frame,) = play(tmp_path / "a.nut", bits=12)
+    assert frame.significant_bits == 12
+
+
+def test_a_grey_clip_may_be_a_mosaic(tmp_path: Path) -> None:
+    samples = np.random.default_rng(1).integers(0, 256, (48, 64)).astype(np.uint8)
+    grey = plane_frame([samples], "gray")
+    write_clip(tmp_path / "a.nut", [grey], "rawvideo", pixel_format="gray")
+    (frame,) = play(tmp_path / "a.nut", cfa="rggb")
+    assert frame.cfa == "RGGB"
+
+
+def due_times(path: Path, **options: Any) -> list[float]:
+    with replay(path, **options) as source:
+        times = [source.due_s for _ in source]
+        assert source.gaps == 0
+    return times
+
+
+def test_a_clip_of_variable_rate_plays_at_its_own_times(tmp_path: Path) -> None:
+    path = tmp_path / "vfr.mkv"
+    write_clip(path, gradients(6), "mpeg4", pixel_format="yuv420p", times=VARIABLE)
+    assert due_times(path) == pytest.approx(VARIABLE, abs=2e-3)
+    assert due_times(path, fps=10) == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
+
+
+def test_the_announced_interval_follows_the_timestamps(tmp_path: Path) -> None:
+    write_clip(tmp_path / "vfr.mp4", gradients(6), "mpeg4", pixel_format="yuv420p", times=VARIABLE)
+    with replay(tmp_path / "vfr.mp4") as source:
+        assert source.frame_interval_s == pytest.approx(1 / source.fps)
+        intervals = [source.frame_interval_s for _ in source]
+        assert intervals[4] == pytest.approx(0.8, abs=2e-3)
+        assert intervals[5] == pytest.approx(1 / source.fps)
+    with replay(tmp_path / "vfr.mp4", fps=0.25) as source:
+        assert source.frame_interval_s == 4.0
+
+
+def test_time_goes_on_in_a_loop_and_from_item_to_item(tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.avi", gradients(3), "mjpeg", rate=10)
+    write_image(tmp_path / "b.png", picture(7, (48, 64, 3)))
+    write_clip(tmp_path / "c.avi", gradients(2), "mjpeg", rate=5)
+    assert due_times(tmp_path) == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.35, 0.55])
+    with replay(tmp_path / "a.avi", loop=True) as source:
+        times = [source.due_s for _ in itertools.islice(source, 7)]
+    assert times == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+
+
+def test_two_damaged_packets_are_two_lost_frames_and_the_rest_is_played(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "clip.mp4"
+    write_clip(path, gradients(44), "mjpeg")
+    damage_packets(path, (0, 1))
+    with replay(path) as source:
+        frames = list(source)
+        assert source.gaps == 2
+    assert [frame.frame for frame in frames] == list(range(2, 44))
+    assert "clip.mp4" in caplog.records[0].getMessage()
+
+
+def test_frames_predicted_from_a_lost_one_are_marked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "clip.mp4"
+    write_clip(path, gradients(40), "mpeg4", pixel_format="yuv420p", gop=10)
+    damage_packets(path, (13,))
+    with replay(path) as source:
+        frames = list(source)
+        assert source.gaps == 1
+    marked = [frame.frame for frame in frames if frame.meta.get("damaged")]
+    assert marked == list(range(14, 20))
+    assert "6 in all: clip.mp4: predicted from a lost or damaged frame" in caplog.text
+
+
+@pytest.mark.parametrize("damaged", ["skip", "send"])
+def test_a_frame_that_the_decoder_calls_corrupt_is_lost_or_sent_marked(
+    tmp_path: Path, damaged: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "clip.ts"
+    rng = np.random.default_rng(1)
+    noise = [rng.integers(0, 256, (128, 160, 3)).astype(np.uint8) for _ in range(30)]
+    write_clip(path, noise, "mpeg2video", pixel_format="yuv420p", gop=10)
+    data = bytearray(path.read_bytes())
+    offset, size = packet_places(path)[12]
+    assert size > 3 * 188, "the test needs a frame of several transport packets"
+    data[offset + 188 : offset + 2 * 188] = bytes(188)
+    path.write_bytes(data)
+    with replay(path, damaged=damaged) as source:
+        frames = list(source)
+        assert source.gaps + len(frames) == 30
+        assert source.gaps == (1 if damaged == "skip" else 0)
+    assert any(frame.meta.get("damaged") for frame in frames)
+    assert not any(frame.meta.get("damaged") for frame in frames[-8:])
+    assert "the decoder reports a damaged picture" in caplog.text
+
+
+def test_every_packet_of_a_clip_damaged_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "clip.avi"
+    write_clip(path, gradients(5), "mjpeg")
+    damage_packets(path, range(5))
+    with pytest.raises(SourceError, match=r"no frame of the video clip\.avi can be decoded"):
+        play(path)
+
+
+def half_a_jpeg(path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    write_image(path, noise)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 60] = bytes(60)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("damaged", "sent"), [("skip", False), ("send", True)])
+def test_a_damaged_jpeg_is_lost_or_sent_marked(
+    tmp_path: Path, damaged: str, sent: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_image(tmp_path / "a.png", picture(1))
+    half_a_jpeg(tmp_path / "b.jpg")
+    write_image(tmp_path / "c.png", picture(2))
+    with replay(tmp_path, damaged=damaged) as source:
+        frames = list(source)
+        assert source.gaps == (0 if sent else 1)
+    marks = [(frame.meta["file"], frame.meta.get("damaged")) for frame in frames]
+    middle = [("b.jpg", True)] if sent else []
+    assert marks == [("a.png", None), *middle, ("c.png", None)]
+    (record,) = caplog.records
+    assert "b.jpg" in record.getMessage()
+
+
+# folders and names
+
+
+def test_clips_stand_beside_images_in_the_order_of_their_names(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_image(tmp_path / "shot1.png", picture(10, (8, 12, 3)))
+    write_clip(tmp_path / "shot2.avi", gradients(3), "mjpeg")
+    write_image(tmp_path / "shot10.png", picture(11, (8, 12, 3)))
+    write_clip(tmp_path / "shot11.mp4", gradients(2), "mpeg4", pixel_format="yuv420p")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / ".hidden.png").write_bytes(b"left by an editor")
+    (tmp_path / "folder.png").mkdir()
+    with replay(tmp_path) as source:
+        assert source.description == f"replay of 2 images and 2 clips in {tmp_path.name}"
+        frames = list(source)
+    assert [frame.frame for frame in frames] == list(range(7))
+    assert [frame.meta["file"] for frame in frames] == [
+        "shot1.png", *["shot2.avi"] * 3, "shot10.png", *["shot11.mp4"] * 2,
+    ]  # fmt: skip
+    assert {frame.pixels.shape for frame in frames} == {(8, 12, 3), (48, 64, 3)}
+    (record,) = caplog.records
+    message = record.getMessage()
+    assert "passing over 3 entries" in message
+    assert all(name in message for name in ("notes.txt", ".hidden.png", "folder.png"))
+
+
+def test_a_glob_of_clips_plays_them(tmp_path: Path) -> None:
+    write_clip(tmp_path / "a1.avi", gradients(3), "mjpeg")
+    write_clip(tmp_path / "a2.avi", gradients(2), "mjpeg")
+    frames = play(tmp_path / "a*.avi")
+    assert [frame.frame for frame in frames] == list(range(5))
+
+
+def test_a_folder_whose_name_looks_like_a_glob_is_that_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "run[1]"
+    folder.mkdir()
+    write_image(folder / "a.png", picture(5))
+    write_image(folder / "b.png", picture(6))
+    assert first_samples(play(folder)) == [5, 6]
+    assert first_samples(play(folder / "[ab].png")) == [5, 6]
+
+
+def test_a_clip_that_is_not_one_is_a_named_gap_among_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_clip(tmp_path / "a.avi", gradients(2), "mjpeg")
+    (tmp_path / "b.avi").write_bytes(b"no clip")
+    write_clip(tmp_path / "c.avi", gradients(2), "mjpeg")
+    with replay(tmp_path) as source:
+        assert [frame.frame for frame in source] == [0, 1, 3, 4]
+        assert source.gaps == 1
+    (record,) = caplog.records
+    assert "b.avi is neither a video nor an image" in record.getMessage()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+@pytest.mark.parametrize("name", ["run:1.avi", "http:a.avi", "-a.avi", "concat:b.avi", "a%d.avi"])
+def test_a_relative_name_is_a_path_and_no_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    write_clip(tmp_path / "clip.avi", gradients(3), "mjpeg")
+    (tmp_path / "clip.avi").rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert len(play(name)) == 3
 
 
 # real data

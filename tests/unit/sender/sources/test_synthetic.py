@@ -193,6 +193,8 @@ def test_description_and_pace() -> None:
     source = conveyor(fps=50, seed=3)
     assert source.description == "synthetic:conveyor 320x180 colour 8 bit at 50 fps, seed 3"
     assert source.fps == 50
+    assert source.frame_interval_s == 0.02
+    assert conveyor(trigger="on").frame_interval_s is None
     assert source.live is False
     source.close()
     source.close()

@@ -1,0 +1,138 @@
+"""Image files to pixels: as the file stores them, or refused with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from rankcast.atomic_file import read_whole
+from rankcast.errors import ImageFileError, RankcastError
+from rankcast.frame import Pixels, channels_of
+from rankcast.images import jpeg, pam, png, tiff
+from rankcast.images.decoded import Decoded
+from rankcast.images.opencv_formats import decode_with_opencv, is_opencv_format
+from rankcast.opencv import cv2
+
+IMAGE_SUFFIXES: Final = frozenset(
+    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp",
+     ".pam", ".pgm", ".ppm", ".pbm", ".pnm"}
+)  # fmt: skip
+"""Files of a folder that are taken for images; `read_image` goes by content, not by name."""
+
+MAX_FILE_BYTES: Final = 1 << 30
+
+Damaged: TypeAlias = Literal["refuse", "mark"]
+"""What to do with a damaged file: raise an error, or return what decodes and mark it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedImage:
+    """The pixels of an image file, and what a user of them has to know."""
+
+    pixels: Pixels
+    omitted: str = ""
+    """What the file holds beyond `pixels`, such as its alpha channel; empty for nothing."""
+    damage: str = ""
+    """What the decoder reported about damaged data; empty for none."""
+
+
+def read_image(path: Path, *, grey: bool = False) -> Pixels:
+    """Read the pixels of an image file.
+
+    Parameters
+    ----------
+    path : Path
+        PNG, JPEG, TIFF, BMP, WebP, Netpbm, GIF, JPEG 2000 or AVIF, recognised by content.
+    grey : bool, optional
+        Convert colour to luma.
+
+    Returns
+    -------
+    ndarray, shape (H, W) or (H, W, C), uint8 or uint16
+        The samples that the file stores. Colour is BGR, EXIF orientation is applied, palettes are
+        resolved, alpha is left out. TIFF samples of 9 to 15 bits stand in the upper bits of 16.
+
+    Raises
+    ------
+    DamagedImageError
+        If the data are damaged.
+    ImageFileError
+        If the file is missing or unreadable, too large, or cannot be read faithfully: floating
+        point, signed samples, CMYK, several pages, an animation.
+    """
+    return load_image(path, grey=grey).pixels
+
+
+def load_image(path: Path, *, grey: bool = False, damaged: Damaged = "refuse") -> LoadedImage:
+    """Read an image file like `read_image`, and tell what was omitted or damaged.
+
+    Parameters
+    ----------
+    path : Path
+    grey : bool, optional
+        Convert colour to luma.
+    damaged : {"refuse", "mark"}
+        ``"mark"`` returns what decodes of a damaged file, with `damage` set, where the format
+        allows it: JPEG, and PNG whose picture data are whole.
+
+    Raises
+    ------
+    DamagedImageError
+        If the data are damaged and are to be refused, or nothing of them decodes.
+    ImageFileError
+        As `read_image`.
+    """
+    data = read_file(path)
+    try:
+        decoded = _decode(data, grey=grey, lenient=damaged == "mark")
+        pixels = _luma(decoded.pixels) if grey else decoded.pixels
+    except ImageFileError as exc:
+        raise type(exc)(f"{path}: {exc}") from exc
+    except MemoryError as exc:
+        raise ImageFileError(f"{path}: does not fit into memory") from exc
+    return LoadedImage(pixels, decoded.omitted, decoded.damage)
+
+
+def read_file(path: Path) -> bytes:
+    """Read the bytes of an image file.
+
+    Raises
+    ------
+    ImageFileError
+        If the file is missing, unreadable, empty or above 1 GiB.
+    """
+    try:
+        data = read_whole(path, MAX_FILE_BYTES)
+    except RankcastError as exc:
+        raise ImageFileError(str(exc)) from exc
+    if not data:
+        raise ImageFileError(f"{path}: is empty")
+    return data
+
+
+def _decode(data: bytes, *, grey: bool, lenient: bool) -> Decoded:
+    if data.startswith(png.SIGNATURE):
+        return png.decode_png(data, lenient=lenient)
+    if data.startswith(jpeg.START):
+        return jpeg.decode_jpeg(data, grey=grey, lenient=lenient)
+    if data.startswith(tiff.SIGNATURES):
+        return tiff.decode_tiff(data)
+    if data.startswith(pam.SIGNATURE):
+        return pam.decode_pam(data)
+    if is_opencv_format(data):
+        return decode_with_opencv(data)
+    raise ImageFileError(
+        "is damaged or in no image format that is read: want PNG, JPEG, TIFF, BMP, WebP, Netpbm, "
+        "GIF, JPEG 2000 or AVIF"
+    )
+
+
+def _luma(pixels: Pixels) -> Pixels:
+    channels = channels_of(pixels.shape)
+    if channels == 1:
+        return pixels
+    if channels != 3:
+        raise ImageFileError(f"has {channels} plain channels, greyscale needs 1 or 3")
+    luma: Pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+    return luma

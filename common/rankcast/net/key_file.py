@@ -1,0 +1,252 @@
+"""Key files: small TOML files with CURVE keys, as 40 characters of Z85.
+
+- ``NAME.key`` holds a secret key and stays on its machine (mode 0600);
+- ``NAME.pub`` holds the public key, for the other end. In a sender's folder of authorised keys it
+  may hold a role too.
+
+No message ever quotes the content of such a file: it may be a secret.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import stat
+import struct
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import zmq
+from zmq.utils import z85
+
+from rankcast.atomic_file import open_without_waiting, os_reason
+from rankcast.errors import RankcastError, SettingsError
+
+log = logging.getLogger(__name__)
+
+SECRET_SUFFIX: Final = ".key"
+PUBLIC_SUFFIX: Final = ".pub"
+MAX_FILE_BYTES: Final = 4096
+Z85_CHARS: Final = 40
+KEY_BYTES: Final = 32
+
+_NAME = re.compile(r"[a-z0-9_-]{1,32}")
+_READABLE_BY_OTHERS: Final = 0o077
+_WRITABLE_BY_OTHERS: Final = 0o022
+
+
+class Role(StrEnum):
+    """What a key may do at a sender."""
+
+    VIEWER = "viewer"
+    """Watch; read status and settings, ping, report, ask for keyframes."""
+    OPERATOR = "operator"
+    """All that, and change settings and fetch originals."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    """Both halves of a key."""
+
+    secret: bytes = field(repr=False)
+    """40 characters of Z85."""
+    public: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """The public half of a key, and the role that its file names."""
+
+    public: bytes
+    role: Role | None
+
+
+def check_key_name(name: str) -> str:
+    """Return `name` if it is a valid name of a key.
+
+    Raises
+    ------
+    SettingsError
+        If it does not match ``[a-z0-9_-]{1,32}``.
+    """
+    if not _NAME.fullmatch(name):
+        raise SettingsError(f"got key name {name!r:.60}, want 1 to 32 of a-z, 0-9, _ and -")
+    return name
+
+
+def read_secret(path: Path) -> SecretKey:
+    """Read ``NAME.key``.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read, can be read by others, or is not a secret key.
+    """
+    values, mode = _read(path)
+    if "secret" not in values and "public" in values:
+        raise SettingsError(f"{path}: is a public key, want the secret one (NAME.key)")
+    _check_mode(path, mode, _READABLE_BY_OTHERS, "read")
+    if values.keys() != {"public", "secret"}:
+        raise SettingsError(f"{path}: is not a secret key, want one of `rankcast keys new`")
+    key = SecretKey(_z85(path, values, "secret"), _z85(path, values, "public"))
+    if zmq.curve_public(key.secret) != key.public:
+        raise SettingsError(f"{path}: its public and secret halves do not belong together")
+    return key
+
+
+def read_public(path: Path) -> PublicKey:
+    """Read ``NAME.pub``.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read, can be written by others, or is not a public key.
+    """
+    values, mode = _read(path)
+    if "secret" in values:
+        raise SettingsError(f"{path}: is a secret key, want the public one (NAME.pub)")
+    _check_mode(path, mode, _WRITABLE_BY_OTHERS, "write")
+    if "public" not in values or values.keys() - {"public", "role"}:
+        raise SettingsError(f"{path}: is not a public key, want one of `rankcast keys new`")
+    role = values.get("role")
+    if role is not None and role not in list(Role):
+        raise SettingsError(f"{path}: got role {role!r:.40}, want {' or '.join(Role)}")
+    return PublicKey(_z85(path, values, "public"), None if role is None else Role(role))
+
+
+def secret_text(name: str, key: SecretKey) -> str:
+    """Return the content of ``NAME.key``."""
+    return (
+        f"# Secret key: keep it on this machine. Anybody who can read it can act as {name}.\n"
+        f'public = "{key.public.decode()}"\nsecret = "{key.secret.decode()}"\n'
+    )
+
+
+def public_text(key: PublicKey) -> str:
+    """Return the content of ``NAME.pub``."""
+    role = "" if key.role is None else f'role = "{key.role}"\n'
+    return f'public = "{key.public.decode()}"\n{role}'
+
+
+def create_file(path: Path, text: str, mode: int) -> None:
+    """Write a new file that was never readable by more users than `mode` allows.
+
+    Raises
+    ------
+    RankcastError
+        If it exists or cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+        try:
+            with open(descriptor, "w", encoding="ascii") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    except OSError as exc:
+        raise RankcastError(f"{path}: cannot be written: {os_reason(exc)}") from exc
+
+
+def replace_file(path: Path, text: str, mode: int) -> None:
+    """Write a file in place of another; a reader sees the old one or the new one, complete.
+
+    Raises
+    ------
+    RankcastError
+        If it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    create_file(temporary, text, mode)
+    try:
+        os.replace(temporary, path)
+    except OSError as exc:
+        temporary.unlink(missing_ok=True)
+        raise RankcastError(f"{path}: cannot be written: {os_reason(exc)}") from exc
+
+
+def make_key_folder(folder: Path) -> None:
+    """Create a folder that only its owner can read.
+
+    Raises
+    ------
+    RankcastError
+        If it cannot be created.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise RankcastError(f"{folder}: cannot be created: {os_reason(exc)}") from exc
+
+
+def list_key_folder(folder: Path) -> list[Path]:
+    """Return the files of a folder of keys, sorted, without hidden ones.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read, or others may write to it.
+    """
+    try:
+        status = folder.stat()
+        if not stat.S_ISDIR(status.st_mode):
+            raise SettingsError(f"{folder}: is not a folder")
+        _check_mode(folder, status.st_mode, _WRITABLE_BY_OTHERS, "write")
+        # Hidden files are being written.
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as exc:
+        raise SettingsError(f"{folder}: cannot be read: {os_reason(exc)}") from exc
+
+
+def _read(path: Path) -> tuple[dict[str, str], int]:
+    """Return the text values of a small TOML file, and the mode of that very file."""
+    try:
+        with open(path, "rb", opener=open_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise SettingsError(f"{path}: is not a regular file")
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as exc:
+        raise SettingsError(f"{path}: cannot be read: {os_reason(exc)}") from exc
+    try:
+        if len(data) > MAX_FILE_BYTES:
+            raise ValueError("too long")
+        values = tomllib.loads(data.decode("ascii"))
+        if not all(isinstance(value, str) for value in values.values()):
+            raise ValueError("not text")
+    except (ValueError, RecursionError):
+        # The error itself would quote the content.
+        raise SettingsError(f"{path}: is not a key file, want one of `rankcast keys new`") from None
+    return values, status.st_mode
+
+
+def _z85(path: Path, values: Mapping[str, str], name: str) -> bytes:
+    text = values[name]
+    try:
+        key = z85.decode(text)
+    except (KeyError, ValueError, struct.error):
+        key = b""
+    # Z85 has several spellings of some keys; only the canonical one can be compared as text.
+    if len(text) != Z85_CHARS or len(key) != KEY_BYTES or z85.encode(key) != text.encode():
+        raise SettingsError(f"{path}: {name} is not a key, want {Z85_CHARS} characters of Z85")
+    return text.encode("ascii")
+
+
+def _check_mode(path: Path, mode: int, forbidden: int, verb: str) -> None:
+    if os.name == "nt":
+        if forbidden == _READABLE_BY_OTHERS:
+            log.warning("%s: cannot check who may read it on Windows", path)
+        return
+    if mode & forbidden:
+        wanted = stat.S_IMODE(mode) & ~forbidden
+        raise SettingsError(
+            f"{path}: has mode {stat.S_IMODE(mode):04o}, others may {verb} it: chmod {wanted:o}"
+        )

@@ -1,0 +1,166 @@
+"""SocketThread: a thread that owns ZeroMQ sockets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import zmq
+
+from rankcast.errors import WorkerError
+from rankcast.net.wakeup import Wakeup
+from rankcast.runtime import Pulse, Worker
+
+START_TIMEOUT_S: Final = 5.0
+STOP_TIMEOUT_S: Final = 5.0
+
+
+class SocketThread:
+    """Runs `target` in a thread that opens, uses and closes its own ZeroMQ sockets.
+
+    Parameters
+    ----------
+    name : str
+        What the thread does; part of its name and the name of its pulse.
+    target : callable
+        Opens its sockets in ``with`` blocks, calls `opened`, serves until `stopping`. It polls
+        with `poller`, so that `wake` and `stop` take effect at once.
+    on_end : callable, optional
+        Called in the thread after `target` ended, however it ended.
+
+    Notes
+    -----
+    The constructor opens nothing: what fails before `start` has nothing to close. The first call
+    that finds the thread dead, `start`, `check` or `join`, raises what it died of; later ones
+    do not raise it again.
+    """
+
+    def __init__(
+        self, name: str, target: Callable[[], None], on_end: Callable[[], None] | None = None
+    ) -> None:
+        self.name = name
+        self.pulse = Pulse(name)
+        self._target = target
+        self._on_end = on_end
+        self._wakeup: Wakeup | None = None
+        self._settled = threading.Event()
+        """Set once the sockets are open, or the thread has ended without them."""
+        self._is_open = False
+        self._stopping = False
+        self._raised = False
+        self._worker = Worker(f"rankcast-{name}", self._run, self._ended)
+
+    def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Start the thread and wait until its sockets are open.
+
+        Raises
+        ------
+        TransportError
+            If an address cannot be bound.
+        WorkerError
+            If the sockets are not open within `timeout_s`.
+        """
+        self._worker.start()
+        self._settled.wait(timeout_s)
+        if self._is_open:
+            return
+        self.stop()
+        if self._settled.is_set():
+            self.join(timeout_s)
+        raise WorkerError(f"thread {self.name} did not open its sockets within {timeout_s:g} s")
+
+    @property
+    def running(self) -> bool:
+        """False before `start`, and once the thread has ended."""
+        return self._worker.running
+
+    @property
+    def stopping(self) -> bool:
+        """True once `stop` was called."""
+        return self._stopping
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the thread died of, if it failed."""
+        return self._worker.error
+
+    def check(self) -> None:
+        """Raise if the thread has ended although nobody stopped it.
+
+        Raises
+        ------
+        WorkerError
+            With what it died of as its cause.
+        """
+        if not self._worker.running and not self._stopping and self._settled.is_set():
+            self._raised = True
+            reason = self._worker.error or "it returned"
+            raise WorkerError(f"thread {self.name} has ended: {reason}") from self._worker.error
+
+    def stop(self) -> None:
+        """Ask the thread to end; does not wait. May be called before `start` and twice."""
+        self._stopping = True
+        self.wake()
+
+    def join(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Wait for the end of the thread, and raise what it died of.
+
+        Raises
+        ------
+        WorkerError
+            If it still runs after `timeout_s`.
+        """
+        try:
+            self._worker.join(timeout_s)
+        except BaseException as exc:
+            if exc is not self._worker.error:
+                raise
+            if not self._raised:
+                self._raised = True
+                raise
+
+    def wake(self) -> None:
+        """End the poll of the thread; may be called from any thread at any time."""
+        wakeup = self._wakeup
+        if wakeup is not None:
+            wakeup.ring()
+
+    # In the thread itself.
+
+    def opened(self) -> None:
+        """Let `start` return: the sockets are open. Called in the thread."""
+        self._is_open = True
+        self._settled.set()
+
+    def poller(self, *sockets: zmq.Socket[Any]) -> zmq.Poller:
+        """Return a poller for incoming messages of `sockets` and for `wake`. In the thread."""
+        assert self._wakeup is not None, "poller() belongs to the thread"
+        poller = zmq.Poller()
+        poller.register(self._wakeup.fileno(), zmq.POLLIN)
+        for socket in sockets:
+            poller.register(socket, zmq.POLLIN)
+        return poller
+
+    def poll(self, poller: zmq.Poller, timeout_s: float) -> set[Any]:
+        """Wait for a message or `wake`, and return the sockets that have messages. In the thread.
+
+        Each call counts as one beat of `pulse`.
+        """
+        assert self._wakeup is not None, "poll() belongs to the thread"
+        self.pulse.beat()
+        ready = {socket for socket, _ in poller.poll(round(timeout_s * 1000))}
+        self._wakeup.answer()
+        return ready
+
+    def _run(self) -> None:
+        with Wakeup() as self._wakeup:
+            self._target()
+
+    def _ended(self) -> None:
+        self.pulse.rest()
+        try:
+            if self._on_end is not None:
+                self._on_end()
+        finally:
+            self._settled.set()

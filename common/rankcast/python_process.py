@@ -1,0 +1,36 @@
+"""Python processes that import installed modules only, never files of the current folder.
+
+``python -m`` and ``python -c`` put the current folder first on the path of imports: a file
+``numpy.py`` beside the pictures of a user would run. A checkout that is not installed is imported
+from the current folder on purpose; there, and only there, it stays on the path.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def python_command(*arguments: str) -> list[str]:
+    """Return the command that runs this Python with `arguments`, ``-m MODULE`` or ``-c CODE``."""
+    return [sys.executable, *([] if _runs_from_current_folder() else ["-P"]), *arguments]
+
+
+def drop_current_folder() -> None:
+    """Take the current folder off the path of imports, where ``python -m`` put it."""
+    if sys.flags.safe_path or not sys.path or _runs_from_current_folder():
+        return
+    if sys.path[0] in ("", _current_folder()):
+        del sys.path[0]
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return ""
+
+
+def _runs_from_current_folder() -> bool:
+    package_folder = os.path.dirname(os.path.abspath(__file__))
+    return os.path.dirname(package_folder) == os.path.realpath(_current_folder() or os.sep)

@@ -1,0 +1,215 @@
+"""Logging of a process: text or JSON on standard error, safe for a terminal.
+
+Log messages carry names and texts of peers, files and users. Both formats escape control
+characters of the whole line, so that no caller has to.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal, TextIO, TypeAlias
+
+from rankcast.printable import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LogFormat: TypeAlias = Literal["text", "json"]
+
+_TRACEBACK_INDENT: Final = "    "
+"""Nothing in a traceback can pass for a line of the log."""
+_SUBJECT_SEPARATOR: Final = "  |  "
+
+
+class TextFormatter(logging.Formatter):
+    """``10:31:07 WARNING message``, one line; the lines of a traceback follow indented."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Format the line without a traceback."""
+        return printable(super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format the line and the traceback, if there is one."""
+        record.message = record.getMessage()
+        record.asctime = self.formatTime(record, self.datefmt)
+        return "\n".join(
+            [
+                self.formatMessage(record),
+                *(_TRACEBACK_INDENT + printable(line) for line in _traceback_lines(record)),
+            ]
+        )
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line: time (UTC, ISO 8601), level, logger, message, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format `record` as one line of ASCII; JSON escapes every control character."""
+        time_utc = datetime.fromtimestamp(record.created, UTC)
+        entry = {
+            "time": time_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if lines := _traceback_lines(record):
+            entry["exception"] = "\n".join(lines)
+        return json.dumps(entry).replace("\x7f", "\\u007f")
+
+
+def _traceback_lines(record: logging.LogRecord) -> list[str]:
+    lines: list[str] = []
+    if record.exc_info and record.exc_info[0] is not None:
+        for text in traceback.format_exception(*record.exc_info):
+            lines += text.rstrip("\n").split("\n")
+    if record.stack_info:
+        lines += record.stack_info.split("\n")
+    return lines
+
+
+class LogHandler(logging.Handler):
+    """Writes log lines to standard error, above one status line that is redrawn in place.
+
+    Parameters
+    ----------
+    log_format : {"text", "json"}
+    stream : callable
+        Returns the stream to write to; None when there is none.
+    """
+
+    def __init__(
+        self,
+        log_format: LogFormat = "text",
+        stream: Callable[[], TextIO | None] = lambda: sys.stderr,
+    ) -> None:
+        super().__init__()
+        self.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+        self._stream = stream
+        self._status: dict[str, str] = {}
+        self._drawn = False
+        self._console = _terminal(stream()) if log_format == "text" else None
+
+    @property
+    def has_status_line(self) -> bool:
+        """True when the stream is a terminal that can redraw a line."""
+        return self._console is not None
+
+    def show_status(self, subject: str, text: str) -> None:
+        """Redraw the status line with `text` as the part of `subject`."""
+        with self._locked():
+            self._status[subject] = printable(text)
+            self._redraw()
+
+    def clear_status(self, subject: str) -> None:
+        """Remove the part of `subject` from the status line."""
+        with self._locked():
+            self._status.pop(subject, None)
+            self._redraw()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; called with the lock held."""
+        stream = self._stream()
+        if stream is None:
+            return
+        try:
+            line = self.format(record)
+            self._erase()
+            stream.write(line + "\n")
+            self._draw()
+            stream.flush()
+        except (OSError, ValueError):
+            # The terminal hung up, the disk is full or the stream is closed: no other place is
+            # left to report that, and a stream must go on without its log.
+            return
+        except Exception:
+            self.handleError(record)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
+
+    def _redraw(self) -> None:
+        try:
+            self._erase()
+            self._draw()
+        except (OSError, ValueError):
+            return
+
+    def _erase(self) -> None:
+        if self._console is None or not self._drawn:
+            return
+        from rich.control import Control
+        from rich.segment import ControlType
+
+        self._console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+        self._drawn = False
+
+    def _draw(self) -> None:
+        if self._console is None or not self._status:
+            return
+        from rich.text import Text
+
+        line = Text(_SUBJECT_SEPARATOR.join(self._status.values()))
+        # Of this very stream: rich asks standard input first. A character in the last column
+        # would wrap on some terminals.
+        columns = os.get_terminal_size(self._console.file.fileno()).columns
+        line.truncate(max(1, columns - 1), overflow="ellipsis")
+        self._console.print(line, end="", no_wrap=True, overflow="ignore", crop=False)
+        self._drawn = True
+
+
+def _terminal(stream: TextIO | None) -> Console | None:
+    """Return a console for `stream`, or None when it cannot redraw a line."""
+    try:
+        if stream is None or not stream.isatty():
+            return None
+    except ValueError:  # closed
+        return None
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return None if console.is_dumb_terminal else console
+
+
+def configure_logs(log_format: LogFormat = "text", level: int | str | None = None) -> None:
+    """Send all log lines to standard error; a later call changes the format.
+
+    Handlers that somebody else attached to the root logger are kept, and nothing is added to
+    them: a program that embeds Rankcast decides on its own logs.
+
+    Parameters
+    ----------
+    log_format : {"text", "json"}
+    level : int or str, optional
+        Least level that is logged; unchanged when omitted.
+    """
+    root = logging.getLogger()
+    ours = [handler for handler in root.handlers if isinstance(handler, LogHandler)]
+    if len(ours) < len(root.handlers):
+        return
+    for handler in ours:
+        root.removeHandler(handler)
+        handler.close()
+    root.addHandler(LogHandler(log_format))
+    if level is not None:
+        root.setLevel(level)
+
+
+def log_handler() -> LogHandler | None:
+    """Return the handler that `configure_logs` installed, if any."""
+    handlers = logging.getLogger().handlers
+    return next((handler for handler in handlers if isinstance(handler, LogHandler)), None)

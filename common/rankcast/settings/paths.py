@@ -1,0 +1,14 @@
+"""Types of the settings fields that hold paths."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator
+
+from rankcast.user_path import expand_optional_path, expand_path
+
+SettingsPath: TypeAlias = Annotated[str, AfterValidator(expand_path)]
+"""A path in a settings table; `rankcast.user_path` has the rule."""
+OptionalPath: TypeAlias = Annotated[str, AfterValidator(expand_optional_path)]
+"""The same, where the empty text turns the feature off."""

@@ -1,0 +1,120 @@
+"""ReceiveThread: drains the sockets of all senders and never decodes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from typing import Any, Final
+
+import zmq
+
+from rankcast.net import SocketThread, new_context
+from rankcast_receiver.net.connection import READ_MESSAGES, Connection, ConnectionOptions
+from rankcast_receiver.stream import PacketQueue, SenderStreams
+
+POLL_S: Final = 0.1
+"""Pings, reconnections and requests are due at that precision."""
+FULL_POLL_S: Final = 0.05
+"""The same while the queue is full and the sockets of the frames are not read."""
+
+
+class ReceiveThread:
+    """Owns all sockets of a receiver.
+
+    Parameters
+    ----------
+    senders : sequence of SenderStreams
+    options : ConnectionOptions
+    queue : PacketQueue
+        Takes the packets. While it has no room, which only happens where every frame counts, the
+        sockets are not read: libzmq and TCP then hold the sender back.
+    """
+
+    def __init__(
+        self,
+        senders: Sequence[SenderStreams],
+        options: ConnectionOptions,
+        queue: PacketQueue,
+    ) -> None:
+        self._senders = senders
+        self._options = options
+        self._queue = queue
+        self._connections: Sequence[Connection] = ()
+        self._thread = SocketThread("receive", self._run, queue.close)
+        self.pulse = self._thread.pulse
+
+    @property
+    def foreign_messages(self) -> int:
+        """Messages that are not Rankcast's; may be read from any thread."""
+        return sum(connection.foreign_messages for connection in self._connections)
+
+    @property
+    def reconnects(self) -> int:
+        """Connections that were replaced after silence or a refusal; for any thread."""
+        return sum(connection.reconnects for connection in self._connections)
+
+    def start(self) -> None:
+        """Open the sockets and start draining them.
+
+        Raises
+        ------
+        SettingsError
+            If libzmq refuses an address.
+        TransportError
+            If the process has too few free file descriptors.
+        """
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise what the thread died of, if it has ended by itself."""
+        self._thread.check()
+
+    def stop(self) -> None:
+        """End the thread, which closes the sockets; may be called twice.
+
+        Raises
+        ------
+        BaseException
+            What the thread died of.
+        """
+        self._thread.stop()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with ExitStack() as stack:
+            context: zmq.Context[Any] = new_context()
+            stack.callback(context.destroy, linger=0)
+            connections = []
+            for streams in self._senders:
+                connection = Connection(context, streams, self._options)
+                connections.append(stack.enter_context(closing(connection)))
+            self._connections = connections
+            self._thread.opened()
+            poller = self._poller()
+            # A program that ends without closing its receiver must not hang on this thread.
+            while not self._thread.stopping and threading.main_thread().is_alive():
+                if self._queue.has_room:
+                    self._thread.poll(poller, POLL_S)
+                else:
+                    self._thread.pulse.beat()
+                    self._queue.wait_for_room(FULL_POLL_S)
+                if self._turn():
+                    poller = self._poller()
+
+    def _turn(self) -> bool:
+        """Read what waits and do what is due; return True when the sockets have changed."""
+        # First: the time for which the reply to a ping waits here would count as transit time.
+        changed = [connection.tick() for connection in self._connections]
+        for number, connection in enumerate(self._connections):
+            if not self._queue.has_room:
+                connection.pause()
+                continue
+            for received in connection.receive(READ_MESSAGES if self._options.live else 1):
+                self._queue.put(number, received)
+        self._queue.note_links([connection.facts for connection in self._connections])
+        return any(changed)
+
+    def _poller(self) -> zmq.Poller:
+        sockets = [socket for connection in self._connections for socket in connection.sockets]
+        return self._thread.poller(*sockets)

@@ -1,0 +1,177 @@
+"""PictureDecoder: decodes the pictures of one stream within a time budget."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from rankcast.decoder import Decoder, frame_of
+from rankcast.errors import ChecksumMismatch, NeedKeyframe, WireError
+from rankcast.frame import Frame
+from rankcast.runtime import (
+    REFUSED_PACKET,
+    SKIPPED_AS_OLD,
+    STOPPED,
+    WAITING_FOR_KEYFRAME,
+    WRONG_CHECKSUM,
+    Ledger,
+    LogLimiter,
+)
+from rankcast.wire import Packet
+from rankcast_receiver.stream.decode_plan import References
+from rankcast_receiver.stream.refusals import Refusals
+from rankcast_receiver.stream.stream_options import StreamOptions
+
+log = logging.getLogger(__name__)
+
+DECODE_BUDGET_S: Final = 0.25
+"""For all pictures of one turn of the decode loop in live mode: whatever arrives meanwhile gets
+older, and the longer a turn takes, the more waits for the next one."""
+OVERLOADED_S: Final = 10.0
+"""A receiver that had to drop pictures is called overloaded for that long, and logs it once in that
+time."""
+
+
+class PictureDecoder:
+    """Decodes pictures in order and keeps the newest one.
+
+    Parameters
+    ----------
+    camera : str
+        Name of the camera at this receiver; frames carry it.
+    options : StreamOptions
+    ledger : Ledger
+        Pictures that are not returned are lost there, each with its cause.
+    refusals : Refusals
+        Takes the packets that this receiver cannot decode.
+    log_limiter : LogLimiter
+        Shared by the cameras of a sender.
+    now_s : callable
+        Monotonic clock.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        options: StreamOptions,
+        ledger: Ledger,
+        refusals: Refusals,
+        log_limiter: LogLimiter,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.waiting_for_keyframe = False
+        """True while arriving pictures are predicted from a frame that was lost."""
+        self._camera = camera
+        self._options = options
+        self._ledger = ledger
+        self._refusals = refusals
+        self._log_limiter = log_limiter
+        self._now_s = now_s
+        self._decoder = Decoder(options.limits, models=options.models)
+        self._references = References()
+        self._behind = False
+        self._behind_s = self._logged_behind_s = float("-inf")
+        self._dropped = 0
+
+    @property
+    def overloaded(self) -> bool:
+        """True when pictures were dropped recently because decoding took too long."""
+        return self._now_s() - self._behind_s < OVERLOADED_S
+
+    def restart(self) -> None:
+        """Forget all references: another stream begins."""
+        self._decoder = Decoder(self._options.limits, models=self._options.models)
+        self._references.clear()
+        self._behind = self.waiting_for_keyframe = False
+
+    def decode(
+        self, packets: Sequence[Packet], budget_s: float, stopped: Callable[[], bool]
+    ) -> Frame | None:
+        """Decode what is needed of `packets` and return the newest picture.
+
+        Pictures that were decoded only because newer ones depend on them count as skipped.
+
+        Parameters
+        ----------
+        packets : sequence of Packet
+            New pictures in the order of their sequences.
+        budget_s : float
+            In live mode no further picture is begun after that time, except the last one: of a
+            triggered camera the next one may arrive much later.
+        stopped : callable
+            Asked before every picture; True ends decoding.
+        """
+        newest: Frame | None = None
+        waiting = deque(self._plan(packets))
+        began_s = self._now_s()
+        begun = False
+        while waiting:
+            if stopped():
+                self._ledger.lose(STOPPED, len(waiting))
+                break
+            late = self._now_s() - began_s >= budget_s
+            if self._options.live and begun and len(waiting) > 1 and late:
+                self._fall_behind(len(waiting))
+                break
+            begun = True
+            frame = self._decode_one(waiting.popleft())
+            if frame is not None:
+                self._ledger.lose(SKIPPED_AS_OLD, 0 if newest is None else 1)
+                newest = frame
+        return newest
+
+    def _plan(self, packets: Sequence[Packet]) -> Sequence[Packet]:
+        """Packets to decode; the others are counted as lost."""
+        if not self._options.live:
+            return packets
+        plan = self._references.plan(packets)
+        self._ledger.lose(SKIPPED_AS_OLD, plan.skipped)
+        if not (self._behind and plan.unrooted):
+            # The decoder knows best what it can predict from, and refuses quickly.
+            return [*plan.needed, *plan.unrooted]
+        self._ledger.lose(WAITING_FOR_KEYFRAME, len(plan.unrooted))
+        return plan.needed
+
+    def _decode_one(self, packet: Packet) -> Frame | None:
+        """Decode one packet; one that cannot be decoded is counted as lost."""
+        try:
+            pixels = self._decoder.decode_packet(packet)
+        except NeedKeyframe as exc:
+            if isinstance(exc, ChecksumMismatch):
+                self._ledger.lose(WRONG_CHECKSUM)
+                self._refusals.warn(exc)
+                self._references.clear()
+            else:
+                log.debug("%s: %s", self._camera, exc)
+                self._ledger.lose(WAITING_FOR_KEYFRAME)
+            self.waiting_for_keyframe = True
+            return None
+        except WireError as exc:
+            self._ledger.lose(REFUSED_PACKET)
+            self._refusals.add(exc)
+            return None
+        self._refusals.clear()
+        self._references.note_decoded(packet.header)
+        self._behind = self.waiting_for_keyframe = False
+        return frame_of(packet, pixels, self._camera)
+
+    def _fall_behind(self, count: int) -> None:
+        """Drop `count` packets, at least two, that would be old before they are decoded.
+
+        All but the last one are references, so that only a key frame helps.
+        """
+        self._ledger.lose(SKIPPED_AS_OLD, count)
+        self._dropped += count
+        self._behind = self.waiting_for_keyframe = True
+        now_s = self._behind_s = self._now_s()
+        if now_s - self._logged_behind_s >= OVERLOADED_S and self._log_limiter.may_log():
+            log.warning(
+                "%s: decoding is slower than the stream, %d frames dropped: "
+                "reduce the picture size, set codec.refs=2 at the sender, or use a faster machine",
+                self._camera,
+                self._dropped,
+            )
+            self._logged_behind_s, self._dropped = now_s, 0

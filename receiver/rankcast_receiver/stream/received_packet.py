@@ -1,0 +1,66 @@
+"""ReceivedPacket: one message from the socket, parsed, with its time of arrival."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from rankcast.errors import WireError
+from rankcast.wire import Limits, Packet, Status, parse_status, split_message, unpack
+
+_NOTHING: Final = memoryview(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedPacket:
+    """A packet of one camera, or the reason why it could not be parsed."""
+
+    camera: str
+    """Name of the camera at its sender."""
+    t_received_s: float
+    """Monotonic."""
+    packet: Packet | None
+    """None where `error` is set."""
+    data: memoryview
+    """The whole packet as it was received; empty where `error` is set."""
+    status: Status | None = None
+    """The parsed body of a status or end packet."""
+    error: WireError | None = None
+
+    @property
+    def is_picture(self) -> bool:
+        """True for a key frame or a predicted frame."""
+        return self.packet is not None and self.status is None
+
+
+def read_message(message: memoryview, limits: Limits, now_s: float) -> ReceivedPacket:
+    """Parse one message of a frames socket.
+
+    Parameters
+    ----------
+    message : memoryview
+        Topic and packet; the result holds a view of it.
+    limits : Limits
+        Sizes above which a packet is refused.
+    now_s : float
+        Time of arrival, monotonic.
+
+    Returns
+    -------
+    ReceivedPacket
+        With `error` set where the topic names a camera but the packet is invalid.
+
+    Raises
+    ------
+    WireError
+        If the topic is not one of Rankcast's.
+    """
+    camera, channel, data = split_message(message)
+    try:
+        packet = unpack(data, limits)
+        if (channel == "frames") != packet.header.kind.is_picture:
+            raise WireError(f"got kind {packet.header.kind.name} on topic {channel}")
+        status = None if packet.header.kind.is_picture else parse_status(packet)
+    except WireError as exc:
+        return ReceivedPacket(camera, now_s, None, _NOTHING, error=exc)
+    return ReceivedPacket(camera, now_s, packet, data, status)

@@ -1,0 +1,66 @@
+"""Refusals: why packets of one camera are refused, for its state and for the log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from rankcast.errors import NeedKeyframe, WireError
+from rankcast.runtime import LogLimiter
+
+log = logging.getLogger(__name__)
+
+WARNING_INTERVAL_S: Final = 1.0
+"""A flood of bad packets must not become a flood of log lines."""
+
+
+class Refusals:
+    """The packets of one camera that this receiver cannot use.
+
+    Parameters
+    ----------
+    camera : str
+        Name of the camera at this receiver.
+    log_limiter : LogLimiter
+        Shared by the cameras of a sender.
+    now_s : callable
+        Monotonic clock.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        log_limiter: LogLimiter,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.reason = ""
+        """Why this receiver cannot decode the stream, until it has decoded a picture: a limit, a
+        codec or a model, not damage in transit. In ASCII."""
+        self._camera = camera
+        self._log_limiter = log_limiter
+        self._now_s = now_s
+        self._warned_s = float("-inf")
+
+    def add(self, error: WireError) -> None:
+        """Note a packet that would be refused again if it were sent again."""
+        self.reason = str(error).encode("ascii", "backslashreplace").decode("ascii")
+        self.warn(error)
+
+    def warn(self, error: WireError | NeedKeyframe) -> None:
+        """Log a refused packet, unless one was logged within the last second."""
+        if self.may_log():
+            log.warning("%s: packet refused: %s", self._camera, error)
+
+    def may_log(self) -> bool:
+        """Return True when this camera may write a line now."""
+        now_s = self._now_s()
+        if now_s - self._warned_s < WARNING_INTERVAL_S:
+            return False
+        self._warned_s = now_s
+        return self._log_limiter.may_log()
+
+    def clear(self) -> None:
+        """Note that a picture was decoded."""
+        self.reason = ""

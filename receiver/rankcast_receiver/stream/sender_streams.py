@@ -1,0 +1,160 @@
+"""SenderStreams: the cameras of one sender, and which of them a packet belongs to."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from rankcast.errors import LimitError, WireError
+from rankcast.runtime import LogLimiter
+from rankcast_receiver.stream.camera_state import CameraState, Evidence, judge
+from rankcast_receiver.stream.camera_stream import LOG_BURST, CameraStream
+from rankcast_receiver.stream.link_facts import LinkFacts
+from rankcast_receiver.stream.received_packet import ReceivedPacket
+from rankcast_receiver.stream.sender_clock import SenderClock
+from rankcast_receiver.stream.stream_options import StreamOptions
+
+MAX_CAMERAS: Final = 64
+"""The names come from the peer, and each one costs a decoder."""
+
+
+class SenderStreams:
+    """All cameras of one sender.
+
+    Parameters
+    ----------
+    endpoint : str
+        Address of the sender.
+    cameras : sequence of str
+        Names of the wanted cameras at the sender; empty for all of them.
+    options : StreamOptions
+    suffix : str
+        Appended to the names of cameras, where several senders may use the same ones.
+    now_s : callable
+        Monotonic clock.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        cameras: Sequence[str] = (),
+        options: StreamOptions = StreamOptions(),  # noqa: B008 - frozen
+        *,
+        suffix: str = "",
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.endpoint = endpoint
+        self.cameras = tuple(cameras)
+        self.clock = SenderClock()
+        self.foreign_packets = 0
+        """Packets with a topic of Rankcast's that belong to no camera."""
+        self._options = options
+        self._suffix = suffix
+        self._now_s = now_s
+        self._streams: dict[str, CameraStream] = {}
+        self._accepted: Counter[str] = Counter()
+        self._log_limiter = LogLimiter(burst=LOG_BURST)
+
+    @property
+    def streams(self) -> dict[str, CameraStream]:
+        """The known cameras by their names at the sender; a copy, for any thread."""
+        return dict(self._streams)
+
+    @property
+    def ended(self) -> bool:
+        """True when every wanted camera is known and has ended."""
+        streams = self.streams
+        known = set(self.cameras) <= set(streams)
+        return bool(streams) and known and all(stream.ended for stream in streams.values())
+
+    @property
+    def holding(self) -> bool:
+        """True while a late frame waits for a fresh one."""
+        return any(stream.holding for stream in self.streams.values())
+
+    @property
+    def frame_s(self) -> float | None:
+        """When the newest frame of any camera was handed out, monotonic; None before any."""
+        times = [s.frame_s for s in self.streams.values() if s.frame_s is not None]
+        return max(times, default=None)
+
+    def route(self, received: ReceivedPacket) -> CameraStream | None:
+        """Return the camera to which a packet belongs; None for a foreign packet, which counts.
+
+        Notes
+        -----
+        The topic is not covered by the checksum of the packet: a bit that was flipped there must
+        not create a second camera that never ends. A stream id belongs to one camera only.
+        """
+        packet = received.packet
+        stream_id = None if packet is None else packet.header.stream_id
+        try:
+            stream = self._find(received.camera, stream_id)
+        except WireError:
+            self.foreign_packets += 1
+            return None
+        if packet is not None:
+            self._accepted[received.camera] += 1
+        return stream
+
+    def states(self, link: LinkFacts) -> list[CameraState]:
+        """Return the state of every wanted camera, and of every other known one."""
+        names = dict.fromkeys((*self.cameras, *self._streams)) or {"": None}
+        return [self._state(name, link) for name in names]
+
+    def _find(self, camera: str, stream_id: bytes | None) -> CameraStream:
+        for name, other in self._streams.items():
+            if name == camera or other.stream_id != stream_id:
+                continue
+            if self._accepted[name] > 1:
+                raise WireError(f"the stream of camera {name} arrived as camera {camera}")
+            other.ended = True  # its only packet was the one with the damaged topic
+        stream = self._streams.get(camera)
+        if stream is None:
+            if stream_id is None and self._streams and camera not in self.cameras:
+                raise WireError(f"a damaged packet arrived as unknown camera {camera}")
+            if len(self._streams) >= MAX_CAMERAS:
+                raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
+            stream = self._streams[camera] = CameraStream(
+                camera + self._suffix,
+                self._options,
+                self.clock,
+                self._log_limiter,
+                now_s=self._now_s,
+            )
+        return stream
+
+    def _state(self, name: str, link: LinkFacts) -> CameraState:
+        stream = self._streams.get(name)
+        status = None if stream is None else stream.status
+        evidence = Evidence(
+            link=link.link,
+            link_age_s=link.age_s,
+            ever_up=link.ever_up,
+            link_detail=link.detail,
+            frame_age_s=_age_s(link.read_s, stream.frame_s if stream else None),
+            picture_age_s=_age_s(link.read_s, stream.captured_s if stream else None),
+            status_age_s=_age_s(link.read_s, stream.heard_s if stream else None),
+            camera_state=status.state if status else "",
+            frame_interval_s=status.frame_interval_s if status else 0.0,
+            ended=bool(stream and stream.ended),
+            waiting_for_keyframe=bool(stream and stream.waiting_for_keyframe),
+            overloaded=bool(stream and stream.overloaded),
+            refusal=stream.refusal if stream else "",
+            cameras=link.cameras,
+            wanted=name,
+        )
+        state, detail = judge(evidence)
+        return CameraState(
+            name + self._suffix if name else "",
+            self.endpoint,
+            state,
+            detail,
+            evidence.stale_after_s,
+        )
+
+
+def _age_s(now_s: float | None, then_s: float | None) -> float | None:
+    return None if now_s is None or then_s is None else now_s - then_s

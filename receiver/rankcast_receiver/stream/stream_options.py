@@ -1,0 +1,21 @@
+"""StreamOptions: how the packets of a camera are ordered and decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rankcast.wire import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """Options of all cameras of a receiver."""
+
+    live: bool = True
+    """True: what the newest picture does not need is not decoded, and what would take longer than
+    the budget is dropped. False: every packet is decoded."""
+    limits: Limits = field(default_factory=Limits)
+    """Sizes above which a packet is refused."""
+    models: Path | None = None
+    """Folder of the model files that packets of learned codecs name."""

@@ -1,0 +1,259 @@
+"""Camera: what every thread of the sender knows of one camera."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from rankcast.codec import DEFAULT_CODEC
+from rankcast.frame import Frame, Pixels, Scalar
+from rankcast.runtime import (
+    MAILBOX,
+    STOPPED,
+    Balance,
+    Ledger,
+    Mailbox,
+    Pulse,
+    clock_quality,
+)
+from rankcast.wire import STREAM_ID_BYTES, Limits, Status, check_name
+from rankcast_sender.camera.codec_settings import CodecSettings
+from rankcast_sender.camera.keyframe_budget import KeyframeBudget
+from rankcast_sender.camera.newest_frame import NewestFrame
+from rankcast_sender.camera.source_state import SourceState
+from rankcast_sender.camera.stream_figures import StreamFigures
+from rankcast_sender.camera.viewer_reports import ViewerReport, ViewerReports
+from rankcast_sender.sockets import Channel
+from rankcast_sender.sources import Adjustments
+
+DEFAULT_MAX_PACKET_BYTES: Final = Limits().max_packet_bytes
+"""Viewers refuse larger packets unless their own limit was raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """Options of the stream of one camera."""
+
+    name: str = "cam"
+    """Name that viewers see: 1 to 32 of a-z, 0-9, _ and -."""
+    codec: str = DEFAULT_CODEC
+    codec_options: Mapping[str, Any] = field(default_factory=dict)
+    realtime: bool = True
+    """True: a newer frame replaces one that still waits. False: every frame is sent."""
+    source: str = ""
+    """Source of the frames, until the source describes itself."""
+    max_packet_bytes: int = DEFAULT_MAX_PACKET_BYTES
+
+
+class SenderFacts(Protocol):
+    """What the status of a camera says of the sockets that publish it."""
+
+    @property
+    def control_port(self) -> int:
+        """Port of the control channel; 0 without one."""
+
+    @property
+    def key_state(self) -> Mapping[str, Scalar]:
+        """State of the authorised keys; empty without keys."""
+
+
+class Camera:
+    """State of one camera, from the grabbed frame to the packet handed to the socket.
+
+    The grab thread calls `put` and `lose`, the encode thread takes frames from `mailbox`, the
+    socket thread counts what it sent through `channel`, and requests read and set the rest.
+
+    Parameters
+    ----------
+    options : StreamOptions
+
+    Raises
+    ------
+    SettingsError
+        If the name, the codec or one of its options is wrong.
+    """
+
+    def __init__(self, options: StreamOptions) -> None:
+        self.name = check_name(options.name)
+        self.codec = options.codec
+        self.codec_settings = CodecSettings(options.codec, options.codec_options)
+        self.realtime = options.realtime
+        self.stream_id = os.urandom(STREAM_ID_BYTES)
+        """128 random bits of this start."""
+        self.source = SourceState(options.source)
+        self.ledger = Ledger()
+        self.figures = StreamFigures()
+        self.keyframes = KeyframeBudget()
+        self.pulse = Pulse(f"encode of {self.name}")
+        """Of the encode thread; at rest while it waits for a frame or for viewers."""
+        self.sender: SenderFacts | None = None
+        """The sockets that publish this camera; None until it is added to them."""
+        self.ended = False
+        """True once no more frames will be sent."""
+        self._newest = NewestFrame()
+        self._reports = ViewerReports()
+        self.mailbox: Mailbox[Frame] = Mailbox(newest_wins=options.realtime)
+        """Grabbed frames for the encode thread."""
+        self._replaced = 0
+        self.channel = Channel(
+            name=self.name,
+            stream_id=self.stream_id,
+            status=self._status,
+            on_sent=self._sent,
+            on_lost=lambda count: self.ledger.lose(STOPPED, count),
+            on_join=self._joined,
+        )
+
+    @property
+    def viewers(self) -> int:
+        """Number of viewers of this camera."""
+        return self.channel.viewers
+
+    @property
+    def state(self) -> str:
+        """The state in one word; see docs/wire.md."""
+        word = self.source.word
+        return "ended" if self.ended and word != "failed" else word
+
+    def balance(self) -> Balance:
+        """Grabbed, published and lost frames so far."""
+        return self.ledger.balance()
+
+    # Frames: from the grab thread to the encode thread.
+
+    def grabbed(self, image: Pixels | Frame) -> None:
+        """Count one grabbed frame, and keep it for `original` requests."""
+        self.ledger.enter()
+        self.source.frame_grabbed()
+        self._newest.keep(image)
+
+    def put(self, frame: Frame) -> bool:
+        """Hand a grabbed frame to the encode thread; False once that takes no more frames.
+
+        In real time a frame that still waits is replaced and counted; otherwise `put` waits.
+        """
+        self.grabbed(frame)
+        taken = self.mailbox.put(frame)
+        replaced, self._replaced = self.mailbox.replaced - self._replaced, self.mailbox.replaced
+        self.ledger.lose(MAILBOX, replaced if taken else 1)
+        return taken
+
+    def discard(self) -> None:
+        """Close the mailbox, and count a frame that still waits in it as lost."""
+        self.ledger.lose(MAILBOX, self.mailbox.discard())
+
+    def lose(self, cause: str, count: int = 1) -> None:
+        """Count frames that the source lost before they were grabbed."""
+        self.ledger.enter(count)
+        self.ledger.lose(cause, count)
+
+    # Requests: from any thread.
+
+    @property
+    def settings(self) -> Mapping[str, Scalar]:
+        """Codec options in effect from the next frame on."""
+        return self.codec_settings.in_force
+
+    def check_settings(self, options: Mapping[str, Scalar]) -> None:
+        """Refuse the codec options that `set` would refuse.
+
+        Raises
+        ------
+        SettingsError
+        """
+        self.codec_settings.check(options)
+
+    def set(self, options: Mapping[str, Any]) -> None:
+        """Change codec options from the next frame on.
+
+        Raises
+        ------
+        SettingsError
+            If an option is unknown or a value is not allowed; no option changes in that case.
+        """
+        self.codec_settings.set(options)
+
+    @property
+    def adjustments(self) -> Adjustments | None:
+        """Changes to the open source; None if it is closed or has no settings to change."""
+        return self.source.adjustments
+
+    @property
+    def key_sequence(self) -> int | None:
+        """Sequence number of the newest key frame; None before the first."""
+        return self.keyframes.key_sequence
+
+    def request_keyframe(self, stream_id: bytes = b"", seen_sequence: int | None = None) -> bool:
+        """Request a key frame within the budget of this camera.
+
+        Parameters
+        ----------
+        stream_id : bytes, optional
+            Stream that the viewer knows. A viewer of another stream must subscribe again, which
+            brings a key frame anyway.
+        seen_sequence : int, optional
+            Newest frame that reached the viewer.
+
+        Returns
+        -------
+        bool
+            False if a newer key frame was published a moment ago.
+        """
+        if stream_id and stream_id != self.stream_id:
+            return False
+        return self.keyframes.ask(time.monotonic(), seen_sequence)
+
+    def newest_frame(self, timeout_s: float, stopped: Callable[[], bool]) -> Frame | None:
+        """Return the newest grabbed frame; None if none comes in time, or `stopped` is true."""
+        return self._newest.wait(timeout_s, stopped)
+
+    def report(
+        self,
+        viewer: bytes,
+        delivered: int,
+        lost: int,
+        latency_p99_ms: float | None,
+        latency_error_ms: float | None,
+    ) -> bool:
+        """Keep the report of one viewer; False if too many viewers report."""
+        report = ViewerReport(delivered, lost, latency_p99_ms, latency_error_ms)
+        return self._reports.put(viewer, report, time.monotonic())
+
+    def status(self) -> Status:
+        """Return the present status message."""
+        return self._status(self.viewers)
+
+    def _status(self, viewers: int) -> Status:
+        balance, now_s = self.balance(), time.monotonic()
+        recent, reports = self.figures.recent(balance.passed), self._reports.total(now_s)
+        clock, adjustments, sender = clock_quality(), self.adjustments, self.sender
+        return Status(
+            grabbed=balance.entered,
+            published=balance.passed,
+            lost=balance.lost,
+            viewers=viewers,
+            state=self.state,
+            source=self.source.description,
+            codec=self.codec,
+            fps=recent.fps,
+            settings=self.settings,
+            camera={} if adjustments is None else adjustments.values,
+            control=0 if sender is None else sender.control_port,
+            clock_synchronised=clock.synchronised,
+            clock_error_ms=clock.error_ms,
+            reporting=reports.viewers,
+            viewers_lost=reports.lost,
+            viewers_latency_p99_ms=reports.latency_p99_ms,
+            keys={} if sender is None else sender.key_state,
+            fidelity=recent.fidelity,
+            frame_interval_s=self.source.frame_interval_s,
+        )
+
+    def _sent(self) -> None:
+        self.ledger.passed()
+
+    def _joined(self) -> None:
+        self.request_keyframe()

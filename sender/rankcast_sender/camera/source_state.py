@@ -1,0 +1,112 @@
+"""SourceState: whether the source of a camera delivers, judged by the pace that it announces."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Final
+
+from rankcast_sender.sources import Adjustable, Adjustments, Source
+
+STALLED_S: Final = 2.0
+"""Shortest silence that counts as a stall: below it, jitter of fast sources would be reported."""
+STALLED_INTERVALS: Final = 2.5
+"""A source stalls when this many frame intervals pass without a frame: one frame may be late."""
+MEASURED_INTERVALS: Final = 5
+"""The median of this many intervals is the measured pace: one pause does not change it."""
+
+
+class SourceState:
+    """State of the source of one camera.
+
+    The grab thread writes it, every other thread only reads it. A camera whose frames come from
+    `Publisher.send` has no source, and stays ``live``.
+
+    Parameters
+    ----------
+    description : str
+        Source of the frames, until a source describes itself.
+    now_s : callable
+        Monotonic clock.
+    """
+
+    def __init__(
+        self, description: str = "", *, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.description = description
+        self._now_s = now_s
+        self._word = "live"
+        self._source: Source | None = None
+        self._announces = False
+        self._measured_s = 0.0
+        self._intervals_s: tuple[float, ...] = ()
+        self._silent_since_s: float | None = None
+        self._last_frame_s: float | None = None
+
+    def opening(self) -> None:
+        """Note that a source will be opened."""
+        self._word = "opening"
+
+    def opened(self, source: Source, *, announces: bool) -> None:
+        """Note that `source` is open, and whether its frames come at the pace that it announces."""
+        self.description = source.description
+        self._announces = announces
+        self._silent_since_s = self._now_s()
+        self._source = source
+        self._word = "live"
+
+    def closed(self) -> None:
+        """Note that the source is closed; the word of the state stays."""
+        self._source = None
+        self._last_frame_s = None
+
+    def failed(self, *, retry: bool) -> None:
+        """Note that the source failed; with `retry` it will be opened again."""
+        self._word = "backoff" if retry else "failed"
+
+    def frame_grabbed(self) -> None:
+        """Note that a frame has arrived."""
+        now_s = self._now_s()
+        if self._last_frame_s is not None:
+            self._intervals_s = (*self._intervals_s, now_s - self._last_frame_s)
+            self._intervals_s = self._intervals_s[-MEASURED_INTERVALS:]
+            self._measured_s = statistics.median(self._intervals_s)
+        self._last_frame_s = now_s
+        if self._silent_since_s is not None:
+            self._silent_since_s = now_s
+
+    @property
+    def frame_interval_s(self) -> float:
+        """Time from one frame to the next, announced or else measured; 0 is unknown."""
+        source = self._source
+        announced_s = source.frame_interval_s if source is not None and self._announces else None
+        return announced_s or self._measured_s
+
+    @property
+    def last_frame_s(self) -> float:
+        """Monotonic time of the newest frame, or of the opening of the source before the first."""
+        return float("-inf") if self._silent_since_s is None else self._silent_since_s
+
+    @property
+    def stalled_after_s(self) -> float:
+        """Silence after which the source counts as stalled."""
+        return max(STALLED_S, STALLED_INTERVALS * self.frame_interval_s)
+
+    @property
+    def word(self) -> str:
+        """The state in one word; see docs/wire.md."""
+        silent_since_s = self._silent_since_s
+        if self._word != "live" or silent_since_s is None:
+            return self._word
+        if self._now_s() - silent_since_s <= self.stalled_after_s:
+            return "live"
+        adjustments = self.adjustments
+        triggered = adjustments is not None and adjustments.values.get("trigger") == "on"
+        return "waiting" if triggered else "stalled"
+
+    @property
+    def adjustments(self) -> Adjustments | None:
+        """Changes to the open source; None if it is closed or has no settings to change."""
+        source = self._source
+        return source.adjustments if isinstance(source, Adjustable) else None

@@ -1,0 +1,78 @@
+"""ControlledCamera: what the control channel needs of a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from rankcast.frame import Frame, Scalar
+from rankcast.wire import Status
+from rankcast_sender.sources import Adjustments
+
+
+class ControlledCamera(Protocol):
+    """A camera as control requests see it; every method may be called from any thread."""
+
+    @property
+    def name(self) -> str:
+        """Name that viewers see."""
+
+    @property
+    def codec(self) -> str:
+        """Name of the codec."""
+
+    @property
+    def stream_id(self) -> bytes:
+        """128 random bits of this start."""
+
+    @property
+    def state(self) -> str:
+        """The state in one word; see docs/wire.md."""
+
+    def status(self) -> Status:
+        """Return the present status message."""
+
+    @property
+    def settings(self) -> Mapping[str, Scalar]:
+        """Codec options in effect from the next frame on."""
+
+    def check_settings(self, options: Mapping[str, Scalar]) -> None:
+        """Refuse the codec options that `set` would refuse.
+
+        Raises
+        ------
+        SettingsError
+        """
+
+    def set(self, options: Mapping[str, Any]) -> None:
+        """Change codec options from the next frame on.
+
+        Raises
+        ------
+        SettingsError
+            If an option is unknown or a value is not allowed; no option changes in that case.
+        """
+
+    @property
+    def adjustments(self) -> Adjustments | None:
+        """Changes to the open source; None if it is closed or has no settings to change."""
+
+    @property
+    def key_sequence(self) -> int | None:
+        """Sequence number of the newest key frame; None before the first."""
+
+    def request_keyframe(self, stream_id: bytes = b"", seen_sequence: int | None = None) -> bool:
+        """Request a key frame; False if a newer one was published a moment ago."""
+
+    def newest_frame(self, timeout_s: float, stopped: Callable[[], bool]) -> Frame | None:
+        """Return the newest grabbed frame; None if none comes in time, or `stopped` is true."""
+
+    def report(
+        self,
+        viewer: bytes,
+        delivered: int,
+        lost: int,
+        latency_p99_ms: float | None,
+        latency_error_ms: float | None,
+    ) -> bool:
+        """Keep the report of one viewer; False if too many viewers report."""

@@ -1,0 +1,64 @@
+"""Pacing: when the frames of a source that is not live are due."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+DEFAULT_FPS: Final = 20.0
+"""Pace of a replay in real time whose files state none."""
+MAX_BEHIND_INTERVALS: Final = 5
+"""A pipeline that is further behind starts a new schedule instead of rushing to catch up."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrabOptions:
+    """How frames are taken from a source."""
+
+    fps: float = 0.0
+    """Frames per second; 0 selects the rate of the source."""
+    frames: int = 0
+    """Stop after this many frames; 0 is unlimited."""
+    wait_viewers: int = 0
+    """Open the source only when this many viewers have subscribed."""
+    retry: bool = False
+    """Open the source again if it fails or cannot be opened: for cameras, not for files."""
+
+
+class FrameClock:
+    """Plays frames at the times at which they are due.
+
+    Parameters
+    ----------
+    interval_s : float
+        Nominal time from one frame to the next.
+    now_s : callable
+        Monotonic clock.
+    """
+
+    def __init__(self, interval_s: float, *, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._interval_s = interval_s
+        self._now_s = now_s
+        self._frames = 0
+        self._origin_s: float | None = None
+        """Time on the monotonic clock of a frame that is due at 0."""
+
+    def wait_s(self, due_s: float | None = None) -> float:
+        """Seconds to wait with the next frame.
+
+        Parameters
+        ----------
+        due_s : float, optional
+            When the frame is due, in seconds on the timeline of the source; by default one
+            interval after the frame before it.
+        """
+        if due_s is None:
+            due_s = self._frames * self._interval_s
+        self._frames += 1
+        now_s = self._now_s()
+        behind_s = 0.0 if self._origin_s is None else now_s - self._origin_s - due_s
+        if self._origin_s is None or behind_s > MAX_BEHIND_INTERVALS * self._interval_s:
+            self._origin_s = now_s - due_s
+        return max(0.0, self._origin_s + due_s - now_s)

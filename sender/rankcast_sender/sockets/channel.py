@@ -1,0 +1,32 @@
+"""Channel: one camera on the XPUB socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rankcast.runtime import Mailbox
+from rankcast.wire import Status
+
+
+@dataclass(eq=False)
+class Channel:
+    """One camera on the socket: its identity, its callbacks, its packets and its viewers.
+
+    The callbacks run in the thread of the socket.
+    """
+
+    name: str
+    stream_id: bytes
+    status: Callable[[int], Status]
+    """Returns the status to publish; called with the number of viewers."""
+    on_sent: Callable[[], None]
+    """Called for each packet that was handed to libzmq."""
+    on_lost: Callable[[int], None]
+    """Called with the number of packets that were given up at the end."""
+    on_join: Callable[[], None]
+    """Called when a viewer subscribes to the frames."""
+    packets: Mailbox[bytes] = field(default_factory=lambda: Mailbox(1, newest_wins=False))
+    viewers: int = 0
+    ended: bool = False
+    """Set once every packet was sent: from then on the channel publishes its end."""

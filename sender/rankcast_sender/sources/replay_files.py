@@ -1,0 +1,103 @@
+"""The files of a replay: one file, a folder, or a glob, in the order in which they are played."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rankcast.errors import SourceError
+from rankcast.images import IMAGE_SUFFIXES
+from rankcast.video import VIDEO_SUFFIXES
+
+_DIGITS: Final = re.compile(r"(\d+)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayFiles:
+    """What a path names."""
+
+    files: tuple[Path, ...]
+    """In natural order."""
+    passed_over: tuple[Path, ...] = ()
+    """What stands beside them and is neither an image nor a clip."""
+
+
+def natural_key(path: Path) -> tuple[list[str | int], str]:
+    """Sort key under which ``img2`` comes before ``img10``."""
+    parts = _DIGITS.split(str(path).casefold())
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], str(path)
+
+
+def is_image(path: Path) -> bool:
+    """Whether the name is that of an image."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_video(path: Path) -> bool:
+    """Whether the name is that of a clip."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def find_files(text: str) -> ReplayFiles:
+    """Find the files that a path of the user names.
+
+    Parameters
+    ----------
+    text : str
+        A file of any name, a folder, whose images and clips are played, or a glob, of which every
+        file is played. A name that exists is taken literally, also where it looks like a glob.
+
+    Raises
+    ------
+    SourceError
+        If there is nothing to play.
+    """
+    path = Path(os.path.expanduser(text))
+    shown = f"replay:{text:.200}"
+    try:
+        if path.is_dir():
+            found = _sorted_out(path.iterdir(), _is_playable)
+            missing = "the folder holds no image or clip with a known suffix, such as .png or .mp4"
+        elif path.is_file():
+            found, missing = ReplayFiles((path,)), ""
+        elif path.exists():
+            raise SourceError(f"{shown} is neither a file nor a folder")
+        elif glob.has_magic(str(path)):
+            found = _sorted_out(_matches(path), Path.is_file)
+            missing = "no file matches"
+        else:
+            raise SourceError(f"{shown} does not exist")
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        raise SourceError(f"{shown} cannot be read: {reason}") from exc
+    if not found.files:
+        raise SourceError(f"{shown}: {missing}")
+    return found
+
+
+def _is_playable(entry: Path) -> bool:
+    # A leading dot marks what macOS and editors leave beside an image.
+    named = (is_image(entry) or is_video(entry)) and not entry.name.startswith(".")
+    return named and entry.is_file()
+
+
+def _sorted_out(entries: Iterable[Path], playable: Callable[[Path], bool]) -> ReplayFiles:
+    files: list[Path] = []
+    others: list[Path] = []
+    for entry in sorted(entries, key=natural_key):
+        (files if playable(entry) else others).append(entry)
+    return ReplayFiles(tuple(files), tuple(others))
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """Paths that match; folders of the pattern that exist are literal, brackets included."""
+    folder = pattern.parent
+    while not folder.is_dir():
+        folder = folder.parent
+    rest = str(pattern.relative_to(folder))
+    return [folder / name for name in glob.glob(rest, root_dir=folder, recursive=True)]
