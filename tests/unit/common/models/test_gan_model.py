@@ -25,6 +25,7 @@ from rankcast.runtime import REFUSED_PACKET, Ledger
 from rankcast.wire import Packet, pack, unpack
 from rankcast_receiver.stream import CameraStream
 from support.gan_camera import HEIGHT, WIDTH, clip, coded, two_cameras
+from support.received import received
 
 GOLDEN = Path(__file__).resolve().parents[3] / "golden" / "gan"
 
@@ -103,8 +104,7 @@ def test_a_stream_without_its_model_is_counted_and_told_of_once_a_second(
     ledger = Ledger()
     stream = CameraStream("cam", ledger=ledger)
     for packet in packets:
-        stream.accept(packet)
-        assert stream.decode() is None
+        assert stream.decode([received(packet)]).frame is None
     assert ledger.balance().lost == {REFUSED_PACKET: 8}
     lines = [record.message for record in caplog.records if "needs model" in record.message]
     assert len(lines) == 1
