@@ -47,6 +47,3 @@ class LogLimiter:
         self._tokens -= 1
         self.suppressed, self._withheld = self._withheld, 0
         return True
-
-    # Callers that have not been renamed yet.
-    may_say = may_log

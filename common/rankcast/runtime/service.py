@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Final
 
@@ -36,17 +36,23 @@ class ServiceManager:
     Without ``NOTIFY_SOCKET`` every call does nothing. With a watchdog (``WATCHDOG_USEC``), the
     fatal signal with which it ends a stalled process prints the stack of every thread first.
 
+    Parameters
+    ----------
+    now_s : callable
+        Clock, replaceable in tests.
+
     Raises
     ------
     SettingsError
         If the environment names an invalid socket or interval.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
         self._socket: socket.socket | None = None
         self._watchdog_s = 0.0
         self._notified_s = float("-inf")
-        self._stalled_log = LogLimiter()
+        self._stalled_log = LogLimiter(now_s=now_s)
         self._is_lost = False
         self._address = os.environ.get("NOTIFY_SOCKET", "")
         if not self._address:
@@ -86,7 +92,7 @@ class ServiceManager:
         Call it several times per interval, from the main loop: a timer would go on while the
         main loop hangs.
         """
-        now_s = time.monotonic()
+        now_s = self._now_s()
         if not self._watchdog_s or now_s - self._notified_s < self._watchdog_s / 4:
             return
         stalled = [p for p in pulses if p.silent_s(now_s) > self._watchdog_s / 2]

@@ -1,4 +1,4 @@
-"""Audience: who watches which camera, told from the subscriptions that viewers send."""
+"""Audience: counts the viewers of each camera from the subscriptions they send."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from rankcast.wire import frames_topic, status_topic, viewer_topics
 log = logging.getLogger(__name__)
 
 MAX_VIEWERS_OF_ONE: Final = 1000
-"""Counted of one key or, without keys, of one address: beyond that its viewers watch uncounted."""
+"""Viewers counted per key or, without keys, per address; further ones are served, not counted."""
 MAX_VIEWERS: Final = 10_000
-"""The same of all together."""
+"""Viewers counted in total."""
 
 _TOKEN = re.compile(rb"[0-9a-f]{32}\0")
 _NOBODY: Final[frozenset[str]] = frozenset()
 
 
 class Audience:
-    """Keeps account of the subscriptions on one socket.
+    """Tracks the subscriptions on one socket.
 
-    Whoever is let in may subscribe to anything, as often as it likes. Remembered are only the
-    topics that can reach a camera, whose number is finite, and a bounded number of viewers; nobody
-    is ever kept from watching because of what another one subscribed to.
+    A connected viewer may subscribe to anything, any number of times. Only topics that reach a
+    camera, of which there are finitely many, and a bounded number of viewers are stored; no
+    subscription ever keeps another viewer from watching.
 
     Parameters
     ----------
@@ -46,28 +46,28 @@ class Audience:
         self._viewed[viewer_topics(None)] = frozenset(cameras)
         self._topics: set[bytes] = set()
         self._watched: Counter[str] = Counter()
-        """Topics with which the frames of a camera are taken."""
+        """Subscribed topics that receive the frames of a camera, counted per camera."""
         self._viewers: dict[bytes, str] = {}
-        """Who is behind the topic of each viewer."""
+        """Key or address behind the topic of each viewer."""
         self._of_one: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()
-        """Viewers of each camera."""
-        self._told = False
+        """Viewers per camera."""
+        self._limit_logged = False
 
     def take(self, message: bytes, who: Callable[[], str]) -> frozenset[str]:
-        """Take what a viewer sent.
+        """Process a message of a viewer.
 
         Parameters
         ----------
         message : bytes
-            Viewers may send anything; only subscriptions mean something.
+            Anything; all but subscriptions is ignored.
         who : callable
-            Names the key or address that a subscription came from.
+            Returns the key or address that the subscription came from.
 
         Returns
         -------
         frozenset of str
-            The cameras that somebody joined with it.
+            The cameras that the viewer joined with it.
         """
         kind, topic = message[:1], message[1:]
         if kind == b"\1":
@@ -77,8 +77,8 @@ class Audience:
         return _NOBODY
 
     def viewers(self, camera: str) -> int:
-        """Number of viewers of `camera`; 0 only when nobody takes its frames."""
-        # A plain ZeroMQ subscriber has no topic of its own: together they count as one viewer.
+        """Return the number of viewers of `camera`; 0 only when nobody receives its frames."""
+        # Plain ZeroMQ subscribers have no topics of their own: together they count as one.
         return max(1, self._counted[camera]) if self._watched[camera] else 0
 
     def _join(self, topic: bytes, who: Callable[[], str]) -> frozenset[str]:
@@ -86,7 +86,7 @@ class Audience:
         if reached is not None:
             if topic not in self._topics:
                 self._topics.add(topic)
-                # libzmq subscriptions are prefixes: the empty one takes every camera.
+                # Subscriptions are prefixes: the empty one receives every camera.
                 self._watched.update(self._of_frames.get(topic, _NOBODY))
             return reached
         viewed = self._viewed_with(topic)
@@ -107,11 +107,11 @@ class Audience:
 
     def _count(self, topic: bytes, viewed: frozenset[str], one: str) -> None:
         if len(self._viewers) >= MAX_VIEWERS or self._of_one[one] >= MAX_VIEWERS_OF_ONE:
-            if not self._told:
-                self._told = True
+            if not self._limit_logged:
+                self._limit_logged = True
                 log.warning(
-                    "more than %d viewers with one key or address, or %d in all: the others get "
-                    "their frames, but are not counted", MAX_VIEWERS_OF_ONE, MAX_VIEWERS,
+                    "more than %d viewers with one key or address, or %d in total: further ones "
+                    "get their frames but are not counted", MAX_VIEWERS_OF_ONE, MAX_VIEWERS,
                 )  # fmt: skip
             return
         self._viewers[topic] = one
@@ -119,13 +119,13 @@ class Audience:
         self._counted.update(viewed)
 
     def _viewed_with(self, topic: bytes) -> frozenset[str]:
-        """Cameras that a viewer with this topic of its own watches."""
+        """Return the cameras that the viewer with this topic of its own watches."""
         head, slash, token = topic.rpartition(b"/")
         return self._viewed.get(head + slash, _NOBODY) if _TOKEN.fullmatch(token) else _NOBODY
 
 
 def _prefixes(topics: Iterable[tuple[str, bytes]]) -> dict[bytes, frozenset[str]]:
-    """Everything that one can subscribe to and get messages of a topic, with its cameras."""
+    """Return every prefix of the topics, with the cameras that a subscription to it reaches."""
     found: dict[bytes, frozenset[str]] = {}
     for camera, topic in topics:
         for size in range(len(topic) + 1):

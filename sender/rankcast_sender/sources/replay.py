@@ -75,7 +75,7 @@ class ReplaySource:
         self._video: VideoFile | None = None
         """The clip that is being played; the only clip is opened by the constructor."""
         if found.passed_over:
-            names = [printable(other.name) for other in found.passed_over[:_NAMED_FILES]]
+            names = [other.name for other in found.passed_over[:_NAMED_FILES]]
             rest = len(found.passed_over) - len(names)
             log.warning(
                 "replay:%s: passing over %d entries that are neither images nor clips: %s%s",

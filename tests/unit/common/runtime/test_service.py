@@ -71,7 +71,7 @@ def test_the_watchdog_is_notified_only_while_no_thread_stalls(
     monkeypatch.setattr("time.monotonic", lambda: now_s[0])
     moving, stuck, waiting = Pulse("publish"), Pulse("grab of cam"), Pulse("control")
     stuck.beat()
-    with ServiceManager() as manager:
+    with ServiceManager(now_s=lambda: now_s[0]) as manager:
         assert faulthandler.is_enabled()
         for _ in range(100):  # ten a second, as the commands do
             moving.beat()
