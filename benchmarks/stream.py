@@ -83,7 +83,6 @@ class SlowSink:
 
     name = "slow"
     wants: Final = "frames"
-    wants: Final = "frames"
 
     def put(self, frame: Frame) -> bool:
         """Take one frame, slowly; see Sink."""
