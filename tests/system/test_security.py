@@ -29,7 +29,7 @@ from rankcast.net import (
 from rankcast.settings import set_layers, validate
 from rankcast.wire import frames_topic, parse_status, status_topic, unpack, viewer_topic
 from rankcast_receiver.settings import ReceiverSettings
-from rankcast_receiver.stream import State
+from rankcast_receiver.state import State
 from rankcast_sender.settings import SenderSettings
 from rankcast_sender.sockets.audience import MAX_VIEWERS_OF_ONE
 from support.fakes import free_address
