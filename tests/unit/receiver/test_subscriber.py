@@ -87,6 +87,26 @@ def test_every_frame_comes_out_in_keep_mode_until_the_end() -> None:
     assert (balance.entered, balance.passed, dict(balance.lost)) == (30, 30, {})
 
 
+@pytest.mark.parametrize("writable", [False, True])
+def test_frames_can_be_drawn_on_when_the_subscriber_is_asked_for_it(writable: bool) -> None:
+    address = free_address()
+    with sender(address) as send:
+
+        def work() -> None:
+            send.wait_viewers()
+            for value in range(2):
+                send.frame(value)
+            send.end()
+
+        options = {"live": False, "timeout_s": WAIT_S, "control": False}
+        with Subscriber(address, writable=writable, **options) as subscriber, in_thread(work):  # type: ignore[arg-type]
+            frames = list(subscriber)
+    assert [frame.pixels.flags.writeable for frame in frames] == [writable] * 2
+    if writable:
+        frames[0].pixels[...] = 200
+        assert (frames[1].pixels == picture(1)).all()
+
+
 def test_live_mode_skips_to_the_newest_and_counts_what_it_skipped() -> None:
     address = free_address()
     with sender(address) as send, Subscriber(address, timeout_s=WAIT_S) as subscriber:
