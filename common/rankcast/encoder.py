@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rankcast.codec import DEFAULT_CODEC, codec_named
 from rankcast.codec.protocol import CodecOptions, CountsPackets, Reconfigurable
 from rankcast.errors import SettingsError, UnsupportedImageError
-from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar, plain_scalar
+from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar
 from rankcast.validation_text import reason_of
 from rankcast.wire import OFFLINE, PPB, STREAM_ID_BYTES, Header, Kind, pack
 
@@ -190,8 +190,8 @@ class Encoder:
             frame = replace(
                 frame, t_capture_mono_ns=time.monotonic_ns(), t_capture_utc_ns=time.time_ns()
             )
-        given = frame.meta if meta is None else meta
-        frame = replace(frame, meta={key: plain_scalar(value) for key, value in given.items()})
+        if meta is not None:
+            frame = replace(frame, meta=meta)
         coded = self._encoder.encode(frame, self._sequence)
         header = Header(
             kind=Kind.KEY if coded.ref_sequence is None else Kind.PREDICTED,

@@ -21,7 +21,7 @@ CFA_PATTERNS: Final = ("", "RGGB", "BGGR", "GRBG", "GBRG")
 _UINT64_MAX: Final = 2**64 - 1
 _INT64_MIN: Final = -(2**63)
 
-_NO_META: Mapping[str, Scalar] = MappingProxyType({})
+_NO_META: Final[Mapping[str, Scalar]] = MappingProxyType({})
 _SCALARS: Final = (bool, int, float, str, bytes)
 
 

@@ -36,9 +36,9 @@ _OPENCV_SWITCHES: Final = (
     "VIDEOIO_V4L_RANGE_NORMALIZED", "VIDEOWRITER_DEBUG",
 )  # fmt: skip
 
-_SIZE = (r"\d{1,18}([KM]B|[KM]b|[km]b)?", "want a whole number, such as 1000 or 64MB")
-_SWITCH = (r"0|1|[Tt]rue|TRUE|[Ff]alse|FALSE", "want 0 or 1")
-_FEATURES = (r"([+-][\w.-]+(,[+-][\w.-]+)*)?", "want +FEATURE,-FEATURE,...")
+_SIZE: Final = (r"\d{1,18}([KM]B|[KM]b|[km]b)?", "want a whole number, such as 1000 or 64MB")
+_SWITCH: Final = (r"0|1|[Tt]rue|TRUE|[Ff]alse|FALSE", "want 0 or 1")
+_FEATURES: Final = (r"([+-][\w.-]+(,[+-][\w.-]+)*)?", "want +FEATURE,-FEATURE,...")
 
 _FORMATS: Final[Mapping[str, tuple[str, str]]] = {
     **{f"OPENCV_{name}": _SIZE for name in _OPENCV_SIZES},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -11,7 +11,7 @@ from rankcast.path_parameter import PATH
 from rankcast.settings import command_layers, to_toml, validate
 from rankcast_receiver.settings import ReceiverSettings
 
-ENVIRONMENT_PREFIX = "RANKCAST_RECEIVE__"
+ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 
 
 @click.command()

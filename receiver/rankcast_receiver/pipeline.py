@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from rankcast.errors import NoStreamError
 from rankcast.runtime import Balance, Pulse, Worker, join_all
 from rankcast_receiver.report import Outcome, Tally
 from rankcast_receiver.sinks import SinkRunner
-from rankcast_receiver.stream import ANSWER_S, CameraState, Decoded, State
+from rankcast_receiver.state import ANSWER_S, CameraState, State
+from rankcast_receiver.stream import Decoded
 from rankcast_receiver.subscriber import Subscriber
 
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S: Final = 30.0
 """A save sink may have a few large frames to finish."""
 
 

@@ -17,8 +17,8 @@ from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.runtime import Balance, Pulse
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import ConnectionOptions, ReceiveThread, check_endpoints
+from rankcast_receiver.state import CameraState
 from rankcast_receiver.stream import (
-    CameraState,
     CameraStates,
     CameraStream,
     PacketBatch,
@@ -60,6 +60,8 @@ class Subscriber:
     models : Path, optional
         Folder of the model files that packets of learned codecs name. A model that is not in memory
         delays the first packet that names it; `rankcast.codec.preload_models` loads them.
+    writable : bool
+        True: the pixels of each frame are a copy that may be changed. False: they are read-only.
     stopped : callable
         Asked ten times a second and before each picture; iteration ends when it returns True.
     curves : sequence of CurveClient
@@ -93,6 +95,7 @@ class Subscriber:
         queue_messages: int | None = None,
         buffer_bytes: int = BUFFER_BYTES,
         models: Path | None = None,
+        writable: bool = False,
         stopped: Callable[[], bool] = lambda: False,
         curves: Sequence[CurveClient] = (),
         control: bool = True,
@@ -120,7 +123,7 @@ class Subscriber:
             SenderStreams(
                 endpoint,
                 cameras,
-                StreamOptions(live=live, limits=limits, models=models),
+                StreamOptions(live=live, limits=limits, models=models, writable=writable),
                 suffix=f"-{number}" if len(endpoints) > 1 else "",
             )
             for number, endpoint in enumerate(endpoints, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -11,7 +11,7 @@ from rankcast.path_parameter import PATH
 from rankcast.settings import command_layers
 from rankcast_sender.camera_tables import camera_settings, cameras_to_toml
 
-ENVIRONMENT_PREFIX = "RANKCAST_SEND__"
+ENVIRONMENT_PREFIX: Final = "RANKCAST_SEND__"
 
 
 @click.command()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from rankcast.codec import DEFAULT_CODEC
 from rankcast.encoder import EncodedPacket, Encoder
+from rankcast.errors import RankcastError
 from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.net import DEFAULT_ENDPOINT, SocketOptions
 from rankcast.numerics import Fidelity
@@ -154,8 +156,17 @@ class Publisher:
         ------
         UnsupportedImageError
             If the codec cannot encode this picture, which counts as a loss.
+        SettingsError
+            If the metadata are not a flat mapping of text to scalars, which counts as a loss.
         """
         camera, encoder = self.camera, self._encoder
+        try:
+            # Checked without viewers too, so that a program learns of its mistake at once.
+            frame = image if isinstance(image, Frame) else Frame(image, frame=encoder.sequence)
+            frame = frame if meta is None else replace(frame, meta=meta)
+        except RankcastError:
+            camera.ledger.lose(ENCODE)
+            raise
         if not camera.viewers:
             camera.ledger.lose(NOBODY_WATCHING)
             return None
@@ -164,7 +175,7 @@ class Publisher:
         if requested := camera.keyframes.due(time.monotonic()):
             encoder.request_keyframe()
         try:
-            packet = encoder.encode_packet(image, meta=meta)
+            packet = encoder.encode_packet(frame)
         except Exception:
             camera.ledger.lose(ENCODE)
             raise

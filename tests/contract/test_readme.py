@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rankcast.net import Role, authorize, new_key
 from support.fakes import free_address
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -56,8 +57,6 @@ def test_the_two_ends_find_each_other(text: str, capsys: pytest.CaptureFixture[s
 def test_the_example_with_keys_and_that_of_control_work_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from rankcast.net.keys import Role, authorize, new_key
-
     monkeypatch.chdir(tmp_path)
     new_key(tmp_path, "line3")
     _, public = new_key(tmp_path, "viewer1")

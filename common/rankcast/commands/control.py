@@ -32,7 +32,7 @@ from rankcast.wire import Limits, Reply, check_name, unpack
 
 DEFAULT_PORT: Final = int(DEFAULT_ENDPOINT.rpartition(":")[2]) + CONTROL_PORT_OFFSET
 _LOSSLESS_SUFFIXES: Final = (".png", ".tif", ".tiff")
-_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::(\d+))?")
+_PORT: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::(\d+))?")
 
 
 def _address(host: str) -> str:

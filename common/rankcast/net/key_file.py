@@ -36,7 +36,7 @@ MAX_FILE_BYTES: Final = 4096
 Z85_CHARS: Final = 40
 KEY_BYTES: Final = 32
 
-_NAME = re.compile(r"[a-z0-9_-]{1,32}")
+_NAME: Final = re.compile(r"[a-z0-9_-]{1,32}")
 _READABLE_BY_OTHERS: Final = 0o077
 _WRITABLE_BY_OTHERS: Final = 0o022
 

@@ -39,7 +39,7 @@ DESCRIPTORS: Final = 32
 """Free file descriptors that a context needs: libzmq aborts the process where it cannot open one.
 Two threads, the sockets, their listeners and the first connections take about twenty."""
 
-_TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/\s]+):(\d{1,5})")
+_TCP: Final = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/\s]+):(\d{1,5})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,22 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 # Causes at the sender.
-CAMERA_GAP = "camera_gap"
-MAILBOX = "mailbox"
-ENCODE = "encode"
-NOBODY_WATCHING = "nobody_watching"
+CAMERA_GAP: Final = "camera_gap"
+MAILBOX: Final = "mailbox"
+ENCODE: Final = "encode"
+NOBODY_WATCHING: Final = "nobody_watching"
 # Causes at a receiver.
-NETWORK_GAP = "network_gap"
-SKIPPED_AS_OLD = "skipped_as_old"
-WAITING_FOR_KEYFRAME = "waiting_for_keyframe"
-WRONG_CHECKSUM = "wrong_checksum"
-REFUSED_PACKET = "refused_packet"
-SINK = "sink"
+NETWORK_GAP: Final = "network_gap"
+SKIPPED_AS_OLD: Final = "skipped_as_old"
+WAITING_FOR_KEYFRAME: Final = "waiting_for_keyframe"
+WRONG_CHECKSUM: Final = "wrong_checksum"
+REFUSED_PACKET: Final = "refused_packet"
+SINK: Final = "sink"
 # Frames in progress when the user stopped the command.
-STOPPED = "stopped"
+STOPPED: Final = "stopped"
 
 
 @dataclass(frozen=True, slots=True)

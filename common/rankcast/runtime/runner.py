@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
+from typing import Final
 
 import click
 
@@ -16,10 +17,10 @@ from rankcast.errors import RankcastError, SettingsError
 from rankcast.printable import printable
 from rankcast.runtime.logs import configure_logs
 
-GROUP = "rankcast.commands"
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+GROUP: Final = "rankcast.commands"
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # The order in `rankcast --help`: first what a newcomer tries first.
-_ORDER = (
+_ORDER: Final = (
     "demo",
     "send",
     "receive",

@@ -31,7 +31,7 @@ OPERATIONS: Final = ("get", "set", "status", "keyframe", "original", "ping", "re
 
 Value: TypeAlias = Scalar | Mapping[str, Scalar]
 
-_OPERATION = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_OPERATION: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)

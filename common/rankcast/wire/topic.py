@@ -10,7 +10,7 @@ from rankcast.errors import SettingsError, WireError
 VIEWER_PREFIX: Final = b"/viewer/"
 """No topic of frames begins like this, because camera names are never empty."""
 
-_NAME = re.compile(r"[a-z0-9_-]{1,32}")
+_NAME: Final = re.compile(r"[a-z0-9_-]{1,32}")
 
 
 def check_name(name: str) -> str:

@@ -62,7 +62,7 @@ class Window:
             cv2.imshow(self._title, picture)
 
     def is_open(self) -> bool:
-        """False once the user or `close` closed it."""
+        """Return False once the user or `close` closed the window."""
         if self._open:
             try:
                 self._open = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) > 0

@@ -70,7 +70,7 @@ class PictureDecoder:
         self._refusals = refusals
         self._log_limiter = log_limiter
         self._now_s = now_s
-        self._decoder = Decoder(options.limits, models=options.models)
+        self._decoder = _new_decoder(options)
         self._references = References()
         self._behind = False
         self._behind_s = self._logged_behind_s = float("-inf")
@@ -83,7 +83,7 @@ class PictureDecoder:
 
     def restart(self) -> None:
         """Forget all references: another stream begins."""
-        self._decoder = Decoder(self._options.limits, models=self._options.models)
+        self._decoder = _new_decoder(self._options)
         self._references.clear()
         self._behind = self.waiting_for_keyframe = False
 
@@ -156,7 +156,7 @@ class PictureDecoder:
         self._refusals.clear()
         self._references.note_decoded(packet.header)
         self._behind = self.waiting_for_keyframe = False
-        return frame_of(packet, pixels, self._camera)
+        return frame_of(packet, pixels, self._camera, writable=self._options.writable)
 
     def _fall_behind(self, count: int) -> None:
         """Drop `count` packets, at least two, that would be old before they are decoded.
@@ -175,3 +175,7 @@ class PictureDecoder:
                 self._dropped,
             )
             self._logged_behind_s, self._dropped = now_s, 0
+
+
+def _new_decoder(options: StreamOptions) -> Decoder:
+    return Decoder(options.limits, models=options.models, writable=options.writable)

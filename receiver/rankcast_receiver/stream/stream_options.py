@@ -19,3 +19,5 @@ class StreamOptions:
     """Sizes above which a packet is refused."""
     models: Path | None = None
     """Folder of the model files that packets of learned codecs name."""
+    writable: bool = False
+    """True: the pixels of every frame are a copy that the program may change."""

@@ -17,7 +17,7 @@ MAX_VIEWERS_OF_ONE: Final = 1000
 MAX_VIEWERS: Final = 10_000
 """Viewers counted in total."""
 
-_TOKEN = re.compile(rb"[0-9a-f]{32}\0")
+_TOKEN: Final = re.compile(rb"[0-9a-f]{32}\0")
 _NOBODY: Final[frozenset[str]] = frozenset()
 
 

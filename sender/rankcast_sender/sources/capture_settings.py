@@ -29,13 +29,26 @@ _MAX_FPS: Final = 1000.0
 class Capture(Protocol):
     """The part of cv2.VideoCapture that is used."""
 
-    def isOpened(self) -> bool: ...  # noqa: N802 - OpenCV's name
-    def set(self, prop: int, value: float) -> bool: ...
-    def get(self, prop: int) -> float: ...
-    def getBackendName(self) -> str: ...  # noqa: N802 - OpenCV's name
-    def grab(self) -> bool: ...
-    def retrieve(self) -> tuple[bool, Any]: ...
-    def release(self) -> None: ...
+    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+        """Return True if the device is open."""
+
+    def set(self, prop: int, value: float) -> bool:
+        """Set a property; return False if the driver refuses it."""
+
+    def get(self, prop: int) -> float:
+        """Return a property."""
+
+    def getBackendName(self) -> str:  # noqa: N802 - OpenCV's name
+        """Return the name of the video API."""
+
+    def grab(self) -> bool:
+        """Take the next frame from the driver; return False if there is none."""
+
+    def retrieve(self) -> tuple[bool, Any]:
+        """Decode the frame that `grab` took."""
+
+    def release(self) -> None:
+        """Close the device."""
 
 
 def _fourcc_text(value: float) -> str:

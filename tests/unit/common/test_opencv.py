@@ -66,7 +66,7 @@ def test_the_pixel_limit_of_opencv_is_ours(value: str, pixels: int) -> None:
 def test_rubbish_in_the_environment_is_one_line_and_exit_2(name: str, value: str) -> None:
     done = python(READ, **{name: value})
     assert done.returncode == 2, done.stderr
-    assert done.stdout.startswith(f"got {name}='{value}', want a whole number")
+    assert done.stdout.startswith(f"got environment variable {name}='{value}', want a whole number")
     assert done.stderr == ""
 
 

@@ -8,8 +8,9 @@ a fifth is larger than the picture itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-FLOAT64_BYTES = 8
+FLOAT64_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class ArticleCount:
 
 
 def article_rank(m: int, n: int, share: float) -> int:
-    """Number of singular values for a share of them, rounded down as in the article.
+    """Return the number of singular values for a share of them, rounded down as in the article.
 
     Parameters
     ----------

@@ -24,7 +24,8 @@ MOST_COLOURS: Final = 4096
 palette of all colours is tried, which needs no fit."""
 _MANY_COLOURS: Final = 256
 """Fitting a larger palette takes seconds."""
-_FINE, _COARSE = 64, 16
+_FINE: Final = 64
+_COARSE: Final = 16
 """Between listed numbers of colours the search narrows to a 64th, above `_MANY_COLOURS` to a 16th:
 at most half a decibel, for two palettes more."""
 _PNG: Final = (

@@ -127,7 +127,7 @@ def _picture_size(height: int, width: int) -> tuple[int, int]:
 
 
 def _columns(count: int, width: int, height: int) -> int:
-    """Number of columns that brings the sheet near 16 : 10 and leaves few cells empty."""
+    """Return how many columns bring the sheet near 16 : 10 and leave few cells empty."""
     most = max(1, min(count, (MAX_SHEET_WIDTH - 2 * MARGIN + GAP) // (width + GAP)))
 
     def cost(columns: int) -> float:

@@ -179,6 +179,7 @@ class Discriminator(nn.Module):
         self.label = nn.Parameter(torch.zeros(len(architecture.labels), 2 * n))
 
     def forward(self, x: Tensor, predicted: Tensor, v: Tensor, label: Tensor) -> Tensor:
+        """Score patches of `x`: 1 for real pictures, 0 for decoded ones."""
         hidden = functional.leaky_relu(self.first(torch.cat([x, predicted], 1)), 0.2)
         hidden = self.second(hidden)
         code = functional.interpolate(self.code(v), scale_factor=2, mode="nearest")

@@ -359,7 +359,7 @@ class Training:
             raise broken(path, exc) from exc
 
     def _frames(self) -> list[list[int]]:
-        """Number of training frames and of held-out frames of each label."""
+        """Return the numbers of training and of held-out frames of each label."""
         return [[len(one.frames), len(one.held_out)] for one in self.footage]
 
     def _parts(self) -> Parts:

@@ -113,7 +113,7 @@ def draw_belt(height: int, length: int, scale: float, rng: np.random.Generator) 
 
 
 def _rail(rows: int, width: int, rng: np.random.Generator) -> Picture:
-    """An aluminium profile: bands of light, two grooves, brushed along its length."""
+    """Draw an aluminium profile: bands of light, two grooves, brushed along its length."""
     # Level across the profile, from its outer to its inner edge.
     stops = [0.0, 0.06, 0.10, 0.42, 0.46, 0.52, 0.56, 0.88, 0.93, 1.0]
     levels = [90, 190, 168, 148, 60, 52, 176, 140, 96, 40]

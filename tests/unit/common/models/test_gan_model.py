@@ -22,9 +22,10 @@ from rankcast.models.gan.architecture import BLOCK
 from rankcast.models.gan.model import GanModel, load_model
 from rankcast.models.gan.pictures import EXPOSURE_BYTES, pixels_of, unpack_exposure
 from rankcast.runtime import REFUSED_PACKET, Ledger
-from rankcast.wire import Limits, Packet, pack, unpack
+from rankcast.wire import Packet, pack, unpack
 from rankcast_receiver.stream import CameraStream
 from support.gan_camera import HEIGHT, WIDTH, clip, coded, two_cameras
+from support.received import received
 
 GOLDEN = Path(__file__).resolve().parents[3] / "golden" / "gan"
 
@@ -47,7 +48,7 @@ def test_a_receiver_without_the_model_says_which_it_needs(
     model_id = load_model(camera).model_id.hex()
     forget_models(monkeypatch)
     for decoder, said in [
-        (rankcast.Decoder(), "no folder of models is named"),
+        (rankcast.Decoder(), "no folder of models is set"),
         (rankcast.Decoder(models=tmp_path), str(tmp_path)),
     ]:
         with pytest.raises(UnknownModelError, match=f"needs model {model_id}.*{said}"):
@@ -101,10 +102,9 @@ def test_a_stream_without_its_model_is_counted_and_told_of_once_a_second(
     packets = [unpack(encoder.encode(frame)) for frame in clip(8)]
     forget_models(monkeypatch)
     ledger = Ledger()
-    stream = CameraStream("cam", Limits(), ledger)
+    stream = CameraStream("cam", ledger=ledger)
     for packet in packets:
-        stream.accept(packet)
-        assert stream.decode() is None
+        assert stream.decode([received(packet)]).frame is None
     assert ledger.balance().lost == {REFUSED_PACKET: 8}
     lines = [record.message for record in caplog.records if "needs model" in record.message]
     assert len(lines) == 1

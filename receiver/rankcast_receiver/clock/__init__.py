@@ -1,0 +1,6 @@
+"""The sender's clock, brought to the clock of this machine."""
+
+from rankcast_receiver.clock.delays import Delays
+from rankcast_receiver.clock.sender_clock import MOST_ERROR_NS, UNKNOWN, SenderClock
+
+__all__ = ["MOST_ERROR_NS", "UNKNOWN", "Delays", "SenderClock"]
