@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -141,32 +140,29 @@ class Publisher:
         UnsupportedImageError
             If the codec cannot encode this picture, which counts as a loss; the next picture can
             be sent.
+        SettingsError
+            If the metadata are not a flat mapping of text to scalars; counts as a loss as well.
         WorkerError
             If the publisher has ended.
         """
+        try:
+            # Checked without viewers too, so that a program learns of its mistake at once.
+            frame = self._encoder.frame_of(image, meta=meta)
+        except RankcastError:
+            self.camera.lose(ENCODE)
+            raise
         self.camera.grabbed(image)
-        return self.publish(self.encode(image, meta))
+        return self.publish(self.encode(frame))
 
-    def encode(
-        self, image: Pixels | Frame, meta: Mapping[str, Scalar] | None = None
-    ) -> EncodedPacket | None:
-        """Encode one picture that the camera has counted; None if it has no viewers.
+    def encode(self, frame: Frame) -> EncodedPacket | None:
+        """Encode one frame that the camera has counted; None if it has no viewers.
 
         Raises
         ------
         UnsupportedImageError
-            If the codec cannot encode this picture, which counts as a loss.
-        SettingsError
-            If the metadata are not a flat mapping of text to scalars, which counts as a loss.
+            If the codec cannot encode this frame, which counts as a loss.
         """
         camera, encoder = self.camera, self._encoder
-        try:
-            # Checked without viewers too, so that a program learns of its mistake at once.
-            frame = image if isinstance(image, Frame) else Frame(image, frame=encoder.sequence)
-            frame = frame if meta is None else replace(frame, meta=meta)
-        except RankcastError:
-            camera.ledger.lose(ENCODE)
-            raise
         if not camera.viewers:
             camera.ledger.lose(NOBODY_WATCHING)
             return None

@@ -111,12 +111,16 @@ def test_nothing_is_encoded_while_nobody_watches_and_that_is_counted() -> None:
         (picture().astype(np.float32), None, UnsupportedImageError),
         (picture(), {"serial": [1]}, SettingsError),
         (picture(), {1: "serial"}, SettingsError),
+        ([1, 2], None, UnsupportedImageError),
+        (None, None, UnsupportedImageError),
     ],
 )
 def test_what_no_viewer_would_take_is_refused_without_viewers_too(
     image: Any, meta: Any, error: type[RankcastError]
 ) -> None:
     with Publisher(free_address(), codec="raw") as publisher:
+        # As while a client waits for an original, which copies the newest picture.
+        publisher.camera._newest._wanted = True
         with pytest.raises(error, match="got"):
             publisher.send(image, meta=meta)
         assert publisher.send(picture(), meta={"count": np.int64(3)}) is None
