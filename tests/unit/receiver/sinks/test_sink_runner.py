@@ -14,8 +14,8 @@ from rankcast.runtime import SINK, SKIPPED_AS_OLD, STOPPED, Worker
 from rankcast.wire import Header, Kind, Packet
 from rankcast_receiver.pipeline import ReceiverPipeline
 from rankcast_receiver.report import Outcome, Tally, build_report
-from rankcast_receiver.sinks import SinkRunner
-from rankcast_receiver.sinks.sink_runner import LIVE_PACKETS
+from rankcast_receiver.sinks import SinkRunner, packet_backlog
+from rankcast_receiver.sinks.packet_backlog import LIVE_PACKETS
 from rankcast_receiver.stream import CameraPacket, Decoded
 from rankcast_receiver.subscriber import Subscriber
 from rankcast_sender import Publisher
@@ -250,6 +250,20 @@ def test_a_slow_live_sink_of_packets_loses_the_oldest_and_every_loss_is_counted(
     assert balance.entered == count
     assert dict(balance.lost) == {SKIPPED_AS_OLD: 44}
     assert balance.under_way == 0
+
+
+def test_packets_that_wait_for_a_slow_live_sink_are_bounded_in_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(packet_backlog, "LIVE_BYTES", 12)
+    sink = FakePacketSink()
+    runner = SinkRunner("record", lambda: sink, live=True, wants="packets")
+    for sequence in range(10):  # three bytes each
+        runner.put(decoded(sequence))
+    runner.close()
+    runner.run()
+    assert [item.packet.header.sequence for item in sink.packets] == [6, 7, 8, 9]
+    assert dict(runner.ledger.balance().lost) == {SKIPPED_AS_OLD: 6}
 
 
 def test_a_sink_that_takes_something_else_than_declared_is_refused_and_closed() -> None:
