@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Final
 
 from rankcast.errors import NoStreamError
@@ -105,9 +106,10 @@ class ReceiverPipeline:
             self._subscriber = subscriber
             decoder = subscriber.decoder
             try:
-                for packets in subscriber.packets():
-                    for decoded in decoder.decode(packets):
-                        self._put(decoded)
+                with closing(subscriber.packets()) as batches:
+                    for packets in batches:
+                        for decoded in decoder.decode(packets):
+                            self._put(decoded)
             except NoStreamError as exc:
                 self.silence = exc
             finally:

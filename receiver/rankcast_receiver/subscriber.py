@@ -180,13 +180,16 @@ class Subscriber:
         ------
         NoStreamError
             If no new frame was handed out within ``timeout_s``.
+        WorkerError
+            If the subscriber is closed, before or meanwhile, or its thread has failed.
         """
         last_frame_s = time.monotonic()
         try:
             while not self._stopped():
+                # A closed queue is empty and no longer waits: the loop must end here.
+                self._receiver.check()
                 frames_before = self._frame_s
                 yield self._queue.take(POLL_S)
-                self._receiver.check()
                 if self._frame_s != frames_before:
                     last_frame_s = time.monotonic()  # the caller's own time is not the sender's
                 if not self._stay and all(sender.ended for sender in self._senders):
@@ -205,6 +208,8 @@ class Subscriber:
         ------
         NoStreamError
             If no new frame was received within ``timeout_s``.
+        WorkerError
+            If the subscriber is closed, before or meanwhile, or its thread has failed.
         """
         with closing(self.packets()) as stream:
             for packets in stream:

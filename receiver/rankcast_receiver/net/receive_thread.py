@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import zmq
 
+from rankcast.errors import WorkerError
 from rankcast.net import SocketThread, new_context
 from rankcast_receiver.net.connection import READ_MESSAGES, Connection, ConnectionOptions
 from rankcast_receiver.stream import PacketQueue, SenderStreams
@@ -67,7 +68,16 @@ class ReceiveThread:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise what the thread died of, if it has ended by itself."""
+        """Raise if nothing will be received any more.
+
+        Raises
+        ------
+        WorkerError
+            If the thread was stopped, or has ended by itself: then with what it died of as its
+            cause.
+        """
+        if self._thread.stopping:
+            raise WorkerError("the receiver is closed: no further packets arrive")
         self._thread.check()
 
     def stop(self) -> None:

@@ -21,6 +21,7 @@ from rankcast.runtime import (
     MailboxClosed,
     Pulse,
 )
+from rankcast_receiver.sinks.packet_backlog import PacketBacklog
 from rankcast_receiver.sinks.sink import PacketSink, Sink, Wants
 from rankcast_receiver.stream import CameraPacket, Decoded
 
@@ -29,9 +30,6 @@ log = logging.getLogger(__name__)
 KEEP_ITEMS: Final = 8
 """Where every frame counts: decoded frames that wait for a slow sink. Packets wait in libzmq, where
 they are small."""
-LIVE_PACKETS: Final = 256
-"""In live mode: packets that wait for a slow sink. They depend on each other, so that the newest
-one alone would be useless."""
 IDLE_S: Final = 0.05
 
 
@@ -88,8 +86,12 @@ class SinkRunner:
         self._open_sink = open_sink
         self._live = live
         self._most_frames = most_frames
-        self._mailbox: Mailbox[_Item] = Mailbox(KEEP_ITEMS, newest_wins=live)
-        self._put = self._replaced = 0
+        self._waiting: Mailbox[_Item] | PacketBacklog[_Item] = (
+            PacketBacklog(_packet_bytes)
+            if live and wants == "packets"
+            else Mailbox(KEEP_ITEMS, newest_wins=live)
+        )
+        self._replaced = 0
         self._log_limiter = LogLimiter()
         self._stopped: Callable[[], bool] = lambda: False
 
@@ -102,18 +104,17 @@ class SinkRunner:
         now_ns = time.monotonic_ns()
         if self.wants == "packets":
             for packet in decoded.packets:
-                # One slot for each of the packets that may wait: the oldest one is replaced.
-                self._hand_over(_Item(packet, now_ns), self._put % LIVE_PACKETS)
+                self._hand_over(_Item(packet, now_ns))
         elif decoded.frame is not None:
-            self._hand_over(_Item(decoded.frame, now_ns), decoded.frame.camera)
+            self._hand_over(_Item(decoded.frame, now_ns))
 
     def abandon(self) -> None:
         """Make `run` end after the current frame; whatever waits is counted as stopped."""
-        self.ledger.lose(STOPPED, self._mailbox.discard())
+        self.ledger.lose(STOPPED, self._waiting.discard())
 
     def close(self) -> None:
         """Let `run` finish what waits, then end."""
-        self._mailbox.close()
+        self._waiting.close()
 
     def run(self) -> None:
         """Open the sink and feed it until the runner is closed.
@@ -135,15 +136,19 @@ class SinkRunner:
         finally:
             self.pulse.rest()
             self.full = True
-            self.ledger.lose(STOPPED, self._mailbox.discard())
+            self.ledger.lose(STOPPED, self._waiting.discard())
 
-    def _hand_over(self, item: _Item, slot: str | int) -> None:
-        self._put += 1
+    def _hand_over(self, item: _Item) -> None:
         self.ledger.enter()
-        if not self._mailbox.put(item, slot):
+        waiting = self._waiting
+        if isinstance(waiting, PacketBacklog):
+            taken = waiting.put(item)
+        else:
+            taken = waiting.put(item, item.content.camera)
+        if not taken:
             self.ledger.lose(STOPPED)
-        self.ledger.lose(SKIPPED_AS_OLD, self._mailbox.replaced - self._replaced)
-        self._replaced = self._mailbox.replaced
+        self.ledger.lose(SKIPPED_AS_OLD, waiting.replaced - self._replaced)
+        self._replaced = waiting.replaced
 
     def _feed(self, sink: Sink | PacketSink) -> None:
         delivered = 0
@@ -153,7 +158,7 @@ class SinkRunner:
                 self.quit = True
                 return
             try:
-                item = self._mailbox.get(IDLE_S)
+                item = self._waiting.get(IDLE_S)
             except MailboxClosed:
                 return
             if item is None or not self._deliver(sink, item):
@@ -187,3 +192,7 @@ class SinkRunner:
         self.age.add((now_ns - captured_ns) / 1e6)
         self.latency.add((t_decoded_ns - captured_ns) / 1e6)
         self.clock_error_ns = max(self.clock_error_ns or 0, frame.clock_error_ns)
+
+
+def _packet_bytes(item: _Item) -> int:
+    return len(item.content.data) if isinstance(item.content, CameraPacket) else 0

@@ -158,6 +158,8 @@ def _connected(seen: Evidence) -> tuple[State, str]:
             return State.ENDED, ""
     if seen.refusal:
         return State.STALE, f"{answers}, but {_refused(seen)}"
+    if seen.frame_age_s is None and seen.link_age_s <= seen.stale_after_s:
+        return State.CONNECTING, f"{answers}, waiting for its first frame"
     if seen.frame_age_s is None:
         return State.STALE, f"{answers}, but no frame has arrived yet"
     if max(seen.frame_age_s, seen.picture_age_s or 0.0) <= seen.stale_after_s:

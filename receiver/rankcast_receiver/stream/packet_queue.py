@@ -48,9 +48,10 @@ class PacketQueue:
     senders : int
         Number of senders.
     live : bool
-        True: `put` always takes a packet, a full queue drops the oldest one of the camera that has
-        most of them, and `take` returns everything. False: nothing is dropped; call `put` only
-        while `has_room`, and `take` returns one packet at a time.
+        True: `put` always takes a packet, a full queue drops the oldest one of the camera that
+        exceeds the bound most, in packets or in bytes, and `take` returns everything. False:
+        nothing is dropped; call `put` only while `has_room`, and `take` returns one packet at a
+        time.
     """
 
     def __init__(self, senders: int, *, live: bool) -> None:
@@ -128,7 +129,8 @@ class PacketQueue:
 
     def _drop_oldest(self) -> None:
         # A camera that floods the queue loses its own packets.
-        key = max(self._waiting, key=lambda key: len(self._waiting[key]))
+        size = _bytes_of if self._bytes >= MAX_BYTES else len
+        key = max(self._waiting, key=lambda key: size(self._waiting[key]))
         oldest = self._waiting[key].popleft()
         self._packets -= 1
         self._bytes -= len(oldest.data)
@@ -152,3 +154,7 @@ class PacketQueue:
         self._packets -= 1
         self._bytes -= len(received.data)
         return {key: (received,)}
+
+
+def _bytes_of(packets: Sequence[ReceivedPacket]) -> int:
+    return sum(len(received.data) for received in packets)

@@ -68,12 +68,13 @@ class PictureDecoder:
         self._options = options
         self._ledger = ledger
         self._refusals = refusals
+        self._own_limiter = LogLimiter(OVERLOADED_S, now_s=now_s)
         self._log_limiter = log_limiter
         self._now_s = now_s
         self._decoder = _new_decoder(options)
         self._references = References()
         self._behind = False
-        self._behind_s = self._logged_behind_s = float("-inf")
+        self._behind_s = float("-inf")
         self._dropped = 0
 
     @property
@@ -166,15 +167,15 @@ class PictureDecoder:
         self._ledger.lose(SKIPPED_AS_OLD, count)
         self._dropped += count
         self._behind = self.waiting_for_keyframe = True
-        now_s = self._behind_s = self._now_s()
-        if now_s - self._logged_behind_s >= OVERLOADED_S and self._log_limiter.may_log():
+        self._behind_s = self._now_s()
+        if self._own_limiter.may_log() and self._log_limiter.may_log():
             log.warning(
                 "%s: decoding is slower than the stream, %d frames dropped: "
                 "reduce the picture size, set codec.refs=2 at the sender, or use a faster machine",
                 self._camera,
                 self._dropped,
             )
-            self._logged_behind_s, self._dropped = now_s, 0
+            self._dropped = 0
 
 
 def _new_decoder(options: StreamOptions) -> Decoder:

@@ -39,9 +39,8 @@ class Refusals:
         """Why this receiver cannot decode the stream, until it has decoded a picture: a limit, a
         codec or a model, not damage in transit. In ASCII."""
         self._camera = camera
+        self._own_limiter = LogLimiter(WARNING_INTERVAL_S, now_s=now_s)
         self._log_limiter = log_limiter
-        self._now_s = now_s
-        self._warned_s = float("-inf")
 
     def add(self, error: WireError) -> None:
         """Note a packet that would be refused again if it were sent again."""
@@ -55,11 +54,7 @@ class Refusals:
 
     def may_log(self) -> bool:
         """Return True when this camera may write a line now."""
-        now_s = self._now_s()
-        if now_s - self._warned_s < WARNING_INTERVAL_S:
-            return False
-        self._warned_s = now_s
-        return self._log_limiter.may_log()
+        return self._own_limiter.may_log() and self._log_limiter.may_log()
 
     def clear(self) -> None:
         """Note that a picture was decoded."""

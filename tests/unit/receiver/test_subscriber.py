@@ -462,6 +462,50 @@ def test_a_receive_thread_that_dies_is_the_exception_of_whoever_iterates(
         list(subscriber)
 
 
+def stopped_after(limit_s: float) -> Callable[[], bool]:
+    """Return a `stopped` that keeps a loop without an end from hanging the tests."""
+    deadline_s = time.monotonic() + limit_s
+    return lambda: time.monotonic() > deadline_s
+
+
+def test_iterating_a_closed_subscriber_raises_at_once() -> None:
+    subscriber = Subscriber(free_address(), stopped=stopped_after(WAIT_S / 2))
+    subscriber.close()
+    with pytest.raises(WorkerError, match="closed"):
+        list(subscriber)
+
+
+def test_closing_a_subscriber_ends_its_iteration_in_another_thread() -> None:
+    iterating = threading.Event()
+    stopped = stopped_after(WAIT_S / 2)
+
+    def asked() -> bool:
+        iterating.set()
+        return stopped()
+
+    def iterate() -> None:
+        with pytest.raises(WorkerError, match="closed"):
+            list(subscriber)
+        ended.set()
+
+    ended = threading.Event()
+    subscriber = Subscriber(free_address(), stopped=asked)
+    with in_thread(iterate):
+        assert iterating.wait(WAIT_S)
+        subscriber.close()
+    assert ended.is_set()
+
+
+def test_a_subscriber_that_is_stopped_and_closed_ends_without_an_error() -> None:
+    stop = threading.Event()
+    with Subscriber(free_address(), stopped=stop.is_set) as subscriber:
+        batches = subscriber.packets()
+        next(batches)
+        stop.set()
+        subscriber.close()
+        assert list(batches) == []
+
+
 def test_an_address_that_is_refused_after_a_good_one_leaves_nothing_open() -> None:
     with pytest.raises(SettingsError, match="cannot connect to tcp://a!b:1"):
         Subscriber([free_address(), "tcp://a!b:1"])

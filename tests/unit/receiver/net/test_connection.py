@@ -7,22 +7,42 @@ import socket as sockets
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 import zmq
 
 from rankcast.errors import NoStreamError, SettingsError
-from rankcast.net import CurveClient
+from rankcast.net import CurveClient, SocketOptions
 from rankcast.wire import Limits
 from rankcast_receiver import Subscriber
+from rankcast_receiver.net import ConnectionOptions
+from rankcast_receiver.net import connection as connection_module
+from rankcast_receiver.net.connection import Connection
 from rankcast_receiver.net.reconnect_policy import GIVEN_UP_FIRST_S, GIVEN_UP_MAX_S
 from rankcast_receiver.pipeline import _outcome
 from rankcast_receiver.report import Tally, build_report
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.state import CameraState, State
-from support.bare_sender import WAIT_S, in_thread, sender
+from rankcast_receiver.stream import SenderStreams
+from rankcast_receiver.subscriber import BUFFER_BYTES
+from support.bare_sender import WAIT_S, Sender, in_thread, sender
 from support.fakes import FakeSink, free_address
+
+
+@contextmanager
+def joined_connection() -> Iterator[tuple[Connection, Sender]]:
+    """A connection in the thread of the test, and the sender that it has joined."""
+    address = free_address()
+    socket = SocketOptions(64, BUFFER_BYTES, 1 << 20)
+    options = ConnectionOptions(socket, live=False, control=False)
+    with (
+        sender(address) as send,
+        zmq.Context() as context,
+        closing(Connection(context, SenderStreams(address), options)) as connection,
+    ):
+        send.wait_viewers()
+        yield connection, send
 
 
 def test_two_senders_with_one_camera_name_are_kept_apart_by_their_number() -> None:
@@ -221,10 +241,36 @@ def test_a_session_that_ends_over_every_picture_is_replaced_less_and_less_often(
         with in_thread(work):
             next(iter(subscriber))
         assert pauses_s[0] > GIVEN_UP_MAX_S
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + 1.0  # ten turns of the receive thread
         while connection._policy.pause_s != GIVEN_UP_FIRST_S:
             assert time.monotonic() < deadline, "with a frame all is well again"
             threading.Event().wait(0.01)
+
+
+def test_one_read_is_bounded_in_bytes_so_that_no_sender_delays_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_module, "READ_BYTES", 1)
+    with joined_connection() as (connection, send):
+        for value in range(3):
+            send.frame("cam", value)
+        reads = []
+        for _ in range(3):
+            assert connection.sockets[0].poll(WAIT_S * 1000)
+            reads.append(len(list(connection.receive())))
+        assert reads == [1, 1, 1]
+        assert list(connection.receive()) == []
+
+
+@pytest.mark.parametrize(("suspended_s", "complete"), [(-1.0, False), (WAIT_S, True)])
+def test_a_read_after_a_suspension_does_not_prove_that_nothing_else_arrived(
+    monkeypatch: pytest.MonkeyPatch, suspended_s: float, complete: bool
+) -> None:
+    """What arrived meanwhile may still be on its way through the kernel."""
+    monkeypatch.setattr(connection_module, "SUSPENDED_S", suspended_s)
+    with joined_connection() as (connection, _):
+        assert list(connection.receive()) == []
+        assert (connection.facts.read_s is not None) is complete
 
 
 def test_each_new_connection_tries_the_next_key_of_the_sender() -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 
 import rankcast
 from rankcast.errors import SinkError
 from rankcast.frame import Frame
-from rankcast.runtime import SINK, SKIPPED_AS_OLD, STOPPED, Worker
+from rankcast.runtime import SINK, SKIPPED_AS_OLD, STOPPED, Balance, Worker
 from rankcast.wire import Header, Kind, Packet
 from rankcast_receiver.pipeline import ReceiverPipeline
 from rankcast_receiver.report import Outcome, Tally, build_report
-from rankcast_receiver.sinks import SinkRunner
-from rankcast_receiver.sinks.sink_runner import LIVE_PACKETS
-from rankcast_receiver.stream import CameraPacket, Decoded
+from rankcast_receiver.sinks import SinkRunner, packet_backlog
+from rankcast_receiver.sinks.packet_backlog import LIVE_PACKETS
+from rankcast_receiver.stream import CameraPacket, Decoded, PacketBatch
 from rankcast_receiver.subscriber import Subscriber
 from rankcast_sender import Publisher
 from support.fakes import FakePacketSink, FakeSink, free_address, picture
@@ -189,6 +190,34 @@ def test_a_sink_that_cannot_be_opened_is_the_owners_exception() -> None:
         pipeline.join()
 
 
+def test_a_decode_thread_that_fails_ends_the_iteration_before_it_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The iteration counts a held frame as stopped when it is closed, not when it is forgotten."""
+    opened: list[Generator[PacketBatch, None, None]] = []
+    at_outcome: list[bool] = []
+
+    def packets(subscriber: Subscriber) -> Generator[PacketBatch, None, None]:
+        opened.append(inner(subscriber))
+        return opened[0]
+
+    def balance(_: Subscriber) -> Balance:
+        at_outcome.append(inspect.getgeneratorstate(opened[0]) == inspect.GEN_CLOSED)
+        return Balance(0, 0, {})
+
+    def fall_over(_: Decoded) -> None:
+        raise ZeroDivisionError
+
+    inner = Subscriber.packets
+    monkeypatch.setattr(Subscriber, "packets", packets)
+    monkeypatch.setattr(Subscriber, "balance", balance)
+    runner = SinkRunner("fake", FakeSink, live=False)
+    monkeypatch.setattr(runner, "put", fall_over)
+    with pytest.raises(ZeroDivisionError):
+        receive([runner], 1)
+    assert at_outcome == [True]
+
+
 def test_a_receiver_that_heard_nothing_reports_what_it_does_not_know_as_null() -> None:
     report = build_report([SinkRunner("count", FakeSink, live=True)], Tally(), Outcome(), 0.5)
     assert report["published"] is None
@@ -250,6 +279,20 @@ def test_a_slow_live_sink_of_packets_loses_the_oldest_and_every_loss_is_counted(
     assert balance.entered == count
     assert dict(balance.lost) == {SKIPPED_AS_OLD: 44}
     assert balance.under_way == 0
+
+
+def test_packets_that_wait_for_a_slow_live_sink_are_bounded_in_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(packet_backlog, "LIVE_BYTES", 12)
+    sink = FakePacketSink()
+    runner = SinkRunner("record", lambda: sink, live=True, wants="packets")
+    for sequence in range(10):  # three bytes each
+        runner.put(decoded(sequence))
+    runner.close()
+    runner.run()
+    assert [item.packet.header.sequence for item in sink.packets] == [6, 7, 8, 9]
+    assert dict(runner.ledger.balance().lost) == {SKIPPED_AS_OLD: 6}
 
 
 def test_a_sink_that_takes_something_else_than_declared_is_refused_and_closed() -> None:

@@ -97,6 +97,22 @@ def test_a_frame_is_live_until_the_announced_pace_is_missed_and_no_longer(
         assert judge(replace(paced, frame_age_s=age_s - 0.05, picture_age_s=age_s))[0] is state
 
 
+@pytest.mark.parametrize(("interval_s", "stale_after_s"), [(0.0, 1.0), (4.0, 6.0)])
+def test_the_first_frame_of_a_new_connection_is_awaited_as_long_as_any_other(
+    interval_s: float, stale_after_s: float
+) -> None:
+    joined = replace(ANSWERS, frame_interval_s=interval_s, frame_age_s=None)
+    for age_s, state, words in (
+        (stale_after_s - 0.01, State.CONNECTING, "cam is live, waiting for its first frame"),
+        (stale_after_s + 0.01, State.STALE, "no frame has arrived yet"),
+    ):
+        found, detail = judge(replace(joined, link_age_s=age_s))
+        assert found is state
+        assert words in detail
+    refused = replace(joined, link_age_s=0.1, refusal="the limit is 9")
+    assert judge(refused)[0] is State.STALE
+
+
 @pytest.mark.parametrize(
     ("change", "state"),
     [

@@ -20,9 +20,11 @@ WAIT_S = 10.0
 LEFT, RIGHT = CameraKey(0, "left"), CameraKey(1, "right")
 
 
-def pictures(count: int, camera: str = "left") -> list[ReceivedPacket]:
+def pictures(
+    count: int, camera: str = "left", shape: tuple[int, ...] = (24, 32)
+) -> list[ReceivedPacket]:
     encoder = rankcast.Encoder("raw")
-    made = [encoder.encode(picture(number)) for number in range(count)]
+    made = [encoder.encode(picture(number, shape)) for number in range(count)]
     return [received(unpack(data), camera, data) for data in made]
 
 
@@ -77,6 +79,36 @@ def test_a_live_queue_is_bounded_in_bytes_and_always_takes_the_newest(
     batch = queue.take(0.0)
     assert sequences(batch) == [3]
     assert dict(batch.dropped) == {LEFT: 3}
+
+
+def test_a_camera_of_few_large_packets_does_not_cost_one_of_many_small_ones_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small, large = pictures(20), pictures(3, "right", shape=(240, 320))
+    monkeypatch.setattr(module, "MAX_BYTES", 2 * len(large[0].data))
+    queue = PacketQueue(2, live=True)
+    for packet in small[:10]:
+        queue.put(0, packet)
+    for packet in large:
+        queue.put(1, packet)
+    for packet in small[10:]:
+        queue.put(0, packet)
+    batch = queue.take(0.0)
+    assert sequences(batch) == list(range(20))
+    assert sequences(batch, RIGHT) == [2]
+    assert dict(batch.dropped) == {RIGHT: 2}
+
+
+def test_a_camera_of_many_small_packets_pays_for_the_bound_in_packets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LIVE_PACKETS", 10)
+    queue = PacketQueue(2, live=True)
+    for packet in (*pictures(3, "right", shape=(240, 320)), *pictures(20)):
+        queue.put(int(packet.camera == "right"), packet)
+    batch = queue.take(0.0)
+    assert sequences(batch, RIGHT) == [0, 1, 2]
+    assert sequences(batch) == list(range(13, 20))
 
 
 def test_a_dropped_status_is_no_dropped_frame(monkeypatch: pytest.MonkeyPatch) -> None:
