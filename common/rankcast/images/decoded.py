@@ -15,6 +15,8 @@ from rankcast.opencv import MAX_IMAGE_PIXELS, cv2
 
 MAX_FILE_SAMPLES: Final = 3 * MAX_IMAGE_PIXELS
 """A colour picture of as many pixels as a file may claim."""
+ANIMATION: Final = "is an animation, want a still picture: extract its frames first"
+"""Why every format refuses one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from rankcast.errors import DamagedImageError, ImageFileError
 from rankcast.frame import Pixels, channels_of
-from rankcast.images.decoded import Decoded, bgr_of, check_size
+from rankcast.images.decoded import ANIMATION, Decoded, bgr_of, check_size
 from rankcast.images.orientation import UPRIGHT, exif_orientation, upright
 from rankcast.opencv import cv2
 
@@ -74,7 +74,7 @@ def decode_png(data: bytes, *, lenient: bool = False) -> Decoded:
     DamagedImageError
         If a checksum differs, a chunk is missing or the data do not decode.
     ImageFileError
-        If the picture is too large.
+        If the picture is too large, or the first frame of an animation.
     """
     every = list(_chunks(data))
     chunks = [chunk for chunk in every if chunk.kind in _CRITICAL]
@@ -91,6 +91,7 @@ def decode_png(data: bytes, *, lenient: bool = False) -> Decoded:
         raise DamagedImageError(damage)
     width, height, _, colour_type, *_ = _IHDR.unpack(chunks[0].body)
     check_size(height, width)
+    animated = _check_animation(every)
     # Without the other chunks libpng has nothing to warn of on stderr, and transparency,
     # which is not sent, is not expanded.
     clean = SIGNATURE + b"".join(chunk.packed() for chunk in chunks)
@@ -108,8 +109,24 @@ def decode_png(data: bytes, *, lenient: bool = False) -> Decoded:
     elif pixels.ndim == 3:
         pixels = np.ascontiguousarray(pixels[:, :, 0])
     transparent = alpha or any(chunk.kind == b"tRNS" for chunk in every)
-    omitted = "its alpha channel" if transparent else ""
-    return Decoded(upright(pixels, _orientation(every)), omitted, damage)
+    omitted = ["its alpha channel"] * transparent + ["its animation"] * animated
+    return Decoded(upright(pixels, _orientation(every)), " and ".join(omitted), damage)
+
+
+def _check_animation(chunks: list[_Chunk]) -> bool:
+    """Return whether an animation stands beside the picture; refuse one that starts with it."""
+    # W3C PNG, 4.9: an animation is declared in front of IDAT, whose picture is its first frame
+    # if a frame control chunk stands there, too.
+    kinds = [chunk.kind for chunk in chunks]
+    ahead = kinds[: kinds.index(b"IDAT")] if b"IDAT" in kinds else kinds
+    if b"acTL" not in ahead:
+        return False
+    if b"fcTL" not in ahead:
+        return True
+    frames = int.from_bytes(chunks[ahead.index(b"acTL")].body[:4], "big")
+    if frames != 1:
+        raise ImageFileError(ANIMATION)
+    return False
 
 
 def _orientation(chunks: list[_Chunk]) -> int:

@@ -9,17 +9,19 @@ from typing import Final, Literal, TypeAlias
 from rankcast.atomic_file import read_whole
 from rankcast.errors import ImageFileError, RankcastError
 from rankcast.frame import Pixels, channels_of
-from rankcast.images import jpeg, pam, png, tiff
+from rankcast.images import jpeg, netpbm, png, tiff
 from rankcast.images.decoded import Decoded
 from rankcast.images.opencv_formats import decode_with_opencv, is_opencv_format
 from rankcast.opencv import cv2
 
 IMAGE_SUFFIXES: Final = frozenset(
-    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp",
+    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".avif",
      ".pam", ".pgm", ".ppm", ".pbm", ".pnm"}
 )  # fmt: skip
 """Files of a folder that are taken for images; `read_image` goes by content, not by name."""
 
+# OpenJPEG and OpenCV decode a file with 100 zeroed bytes in the middle, and report nothing.
+_JPEG_2000: Final = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")  # JP2, codestream
 MAX_FILE_BYTES: Final = 1 << 30
 
 Damaged: TypeAlias = Literal["refuse", "mark"]
@@ -43,7 +45,7 @@ def read_image(path: Path, *, grey: bool = False) -> Pixels:
     Parameters
     ----------
     path : Path
-        PNG, JPEG, TIFF, BMP, WebP, Netpbm, GIF, JPEG 2000 or AVIF, recognised by content.
+        PNG, JPEG, TIFF, BMP, WebP, Netpbm, GIF or AVIF, recognised by content.
     grey : bool, optional
         Convert colour to luma.
 
@@ -59,7 +61,8 @@ def read_image(path: Path, *, grey: bool = False) -> Pixels:
         If the data are damaged.
     ImageFileError
         If the file is missing or unreadable, too large, or cannot be read faithfully: floating
-        point, signed samples, CMYK, several pages, an animation.
+        point, signed samples, CMYK, several pages, an animation, a GIF with transparent pixels,
+        JPEG 2000.
     """
     return load_image(path, grey=grey).pixels
 
@@ -118,13 +121,18 @@ def _decode(data: bytes, *, grey: bool, lenient: bool) -> Decoded:
         return jpeg.decode_jpeg(data, grey=grey, lenient=lenient)
     if data.startswith(tiff.SIGNATURES):
         return tiff.decode_tiff(data)
-    if data.startswith(pam.SIGNATURE):
-        return pam.decode_pam(data)
+    if netpbm.is_netpbm(data):
+        return netpbm.decode_netpbm(data)
+    if data.startswith(_JPEG_2000):
+        raise ImageFileError(
+            "is JPEG 2000, whose decoders return damaged data without an error: convert it to PNG "
+            "or TIFF first"
+        )
     if is_opencv_format(data):
         return decode_with_opencv(data)
     raise ImageFileError(
         "is damaged or in no image format that is read: want PNG, JPEG, TIFF, BMP, WebP, Netpbm, "
-        "GIF, JPEG 2000 or AVIF"
+        "GIF or AVIF"
     )
 
 

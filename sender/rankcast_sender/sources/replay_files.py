@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ class ReplayFiles:
     files: tuple[Path, ...]
     """In natural order."""
     passed_over: tuple[Path, ...] = ()
-    """What stands beside them and is neither an image nor a clip."""
+    """What a folder or a glob names beside them and is neither an image nor a clip."""
 
 
 def natural_key(path: Path) -> tuple[list[str | int], str]:
@@ -49,8 +49,8 @@ def find_files(text: str) -> ReplayFiles:
     Parameters
     ----------
     text : str
-        A file of any name, a folder, whose images and clips are played, or a glob, of which every
-        file is played. A name that exists is taken literally, also where it looks like a glob.
+        A file of any name, or a folder or a glob, of which images and clips are played. A name
+        that exists is taken literally, also where it looks like a glob.
 
     Raises
     ------
@@ -61,15 +61,19 @@ def find_files(text: str) -> ReplayFiles:
     try:
         path = Path(expand_path(text))
         if path.is_dir():
-            found = _sorted_out(path.iterdir(), _is_playable)
+            found = _sorted_out(path.iterdir())
             missing = "the folder holds no image or clip with a known suffix, such as .png or .mp4"
         elif path.is_file():
             found, missing = ReplayFiles((path,)), ""
         elif path.exists():
             raise SourceError(f"{shown} is neither a file nor a folder")
         elif glob.has_magic(str(path)):
-            found = _sorted_out(_matches(path), Path.is_file)
-            missing = "no file matches"
+            found = _sorted_out(_matches(path))
+            missing = (
+                "it matches no image or clip with a known suffix, such as .png or .mp4"
+                if found.passed_over
+                else "no file matches"
+            )
         else:
             raise SourceError(f"{shown} does not exist")
     except (OSError, ValueError) as exc:
@@ -86,11 +90,11 @@ def _is_playable(entry: Path) -> bool:
     return named and entry.is_file()
 
 
-def _sorted_out(entries: Iterable[Path], playable: Callable[[Path], bool]) -> ReplayFiles:
+def _sorted_out(entries: Iterable[Path]) -> ReplayFiles:
     files: list[Path] = []
     others: list[Path] = []
     for entry in sorted(entries, key=natural_key):
-        (files if playable(entry) else others).append(entry)
+        (files if _is_playable(entry) else others).append(entry)
     return ReplayFiles(tuple(files), tuple(others))
 
 

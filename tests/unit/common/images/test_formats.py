@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import typing
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +17,7 @@ import pytest
 from rankcast.errors import DamagedImageError, ImageFileError
 from rankcast.frame import Pixels
 from rankcast.images import Damaged, load_image, read_image
+from rankcast.opencv import cv2
 
 pillow = pytest.importorskip("PIL.Image", reason="Pillow writes the pictures of these tests")
 
@@ -57,22 +60,13 @@ def bgr(rgb: Pixels) -> Pixels:
     return rgb[:, :, ::-1]
 
 
-def netpbm(magic: str, pixels: Pixels, peak: int) -> bytes:
-    """Netpbm by its own definition: pixels, not a library, because none writes every variant."""
-    head = f"{magic}\n# made by hand\n{pixels.shape[1]} {pixels.shape[0]}\n"
-    head += "" if magic in ("P1", "P4") else f"{peak}\n"
-    if magic in ("P1", "P2", "P3"):
-        return head.encode() + " ".join(map(str, pixels.ravel().tolist())).encode() + b"\n"
-    if magic == "P4":
-        return head.encode() + np.packbits(pixels, axis=1).tobytes()
-    return head.encode() + pixels.astype(">u2" if peak > 255 else "u1").tobytes()
+def bgra(rgba: Pixels) -> Pixels:
+    return np.ascontiguousarray(rgba[:, :, [2, 1, 0, 3]])
 
 
-def pam(pixels: Pixels, kind: str, peak: int = 255) -> bytes:
-    height, width, depth = pixels.shape
-    line = f"TUPLTYPE {kind}\n" if kind else ""
-    head = f"P7\nWIDTH {width}\nHEIGHT {height}\n# c\nDEPTH {depth}\nMAXVAL {peak}\n{line}ENDHDR\n"
-    return head.encode() + pixels.astype(">u2" if peak > 255 else "u1").tobytes()
+def by_opencv_bmp(pixels: Pixels) -> bytes:
+    """BMP of 32 bits with channel masks, which Pillow does not write."""
+    return bytes(cv2.imencode(".bmp", pixels)[1])
 
 
 LOSSLESS = {
@@ -106,6 +100,12 @@ LOSSLESS = {
     "bmp grey": (by_pillow("BMP"), GREY, GREY),
     "bmp colour": (by_pillow("BMP"), RGB, bgr(RGB)),
     "bmp colour and alpha": (by_pillow("BMP"), RGBA, bgr(RGBA[:, :, :3])),
+    "bmp colour and alpha by a mask": (by_opencv_bmp, bgra(RGBA), bgr(RGBA[:, :, :3])),
+    "bmp colour and an unused byte": (
+        by_pillow("BMP"),
+        np.dstack([RGB, np.zeros_like(GREY)]),
+        bgr(RGB),
+    ),
     "bmp of 1 bit": (by_pillow("BMP"), pillow.fromarray(BITS * 255).convert("1"), BITS * 255),
     "webp colour": (by_pillow("WEBP", lossless=True), RGB, bgr(RGB)),
     "webp colour and alpha": (
@@ -113,45 +113,16 @@ LOSSLESS = {
         RGBA,
         bgr(RGBA[:, :, :3]),
     ),
-    "jpeg 2000 grey": (
-        lambda p: imagecodecs.jpeg2k_encode(p, level=0, reversible=True),
-        GREY,
-        GREY,
-    ),
-    "jpeg 2000 colour": (
-        lambda p: imagecodecs.jpeg2k_encode(p, level=0, reversible=True),
-        RGB,
-        bgr(RGB),
-    ),
-    "jpeg 2000 colour of 16 bits": (
-        lambda p: imagecodecs.jpeg2k_encode(p, level=0, reversible=True),
-        RGB16,
-        bgr(RGB16),
-    ),
+    "avif grey": (lambda p: imagecodecs.avif_encode(p, level=100), GREY, GREY),
     "avif colour": (lambda p: imagecodecs.avif_encode(p, level=100), RGB, bgr(RGB)),
+    "avif colour and alpha": (
+        lambda p: imagecodecs.avif_encode(p, level=100),
+        RGBA,
+        bgr(RGBA[:, :, :3]),
+    ),
     "pbm by pillow": (by_pillow("PPM"), pillow.fromarray(BITS * 255).convert("1"), BITS * 255),
     "pgm by pillow": (by_pillow("PPM"), GREY, GREY),
     "ppm by pillow": (by_pillow("PPM"), RGB, bgr(RGB)),
-    "P1": (lambda p: netpbm("P1", p, 1), BITS, (1 - BITS) * 255),
-    "P2": (lambda p: netpbm("P2", p, 255), GREY, GREY),
-    "P2 of 16 bits": (lambda p: netpbm("P2", p, 65_535), GREY16, GREY16),
-    "P3": (lambda p: netpbm("P3", p, 255), RGB, bgr(RGB)),
-    "P4": (lambda p: netpbm("P4", p, 1), BITS, (1 - BITS) * 255),
-    "P5 of 12 bits": (lambda p: netpbm("P5", p, 4095), noise((6, 9), 4095), noise((6, 9), 4095)),
-    "P6 of 16 bits": (lambda p: netpbm("P6", p, 65_535), RGB16, bgr(RGB16)),
-    "pam black and white": (
-        lambda p: pam(p[:, :, None], "BLACKANDWHITE", 1),
-        BITS,
-        BITS * 255,
-    ),
-    "pam grey": (lambda p: pam(p[:, :, None], "GRAYSCALE"), GREY, GREY),
-    "pam grey of 16 bits": (lambda p: pam(p[:, :, None], "GRAYSCALE", 65_535), GREY16, GREY16),
-    "pam grey and alpha": (lambda p: pam(p, "GRAYSCALE_ALPHA"), GREY_ALPHA, GREY_ALPHA[:, :, 0]),
-    "pam colour": (lambda p: pam(p, "RGB"), RGB, bgr(RGB)),
-    "pam colour of 16 bits": (lambda p: pam(p, "RGB", 65_535), RGB16, bgr(RGB16)),
-    "pam colour and alpha": (lambda p: pam(p, "RGB_ALPHA"), RGBA, bgr(RGBA[:, :, :3])),
-    "pam without a type": (lambda p: pam(p, ""), RGB, bgr(RGB)),
-    "pam of seven bands": (lambda p: pam(p, "BANDS"), noise((6, 9, 7)), noise((6, 9, 7))),
 }
 
 
@@ -165,9 +136,7 @@ def test_a_lossless_format_gives_the_samples_that_were_written(tmp_path: Path, n
     assert got.flags.c_contiguous
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in LOSSLESS if "alpha" in name and "bmp" not in name]
-)
+@pytest.mark.parametrize("name", [name for name in LOSSLESS if "alpha" in name])
 def test_an_alpha_channel_that_is_left_out_is_reported(tmp_path: Path, name: str) -> None:
     write, pixels, _ = LOSSLESS[name]
     path = tmp_path / "picture"
@@ -252,7 +221,7 @@ def test_a_jpeg_of_12_bits_or_without_loss_is_refused(tmp_path: Path) -> None:
         read(tmp_path, lossless)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_an_animation_is_refused(tmp_path: Path, kind: str) -> None:
     frames = [pillow.fromarray(RGB), pillow.fromarray(255 - RGB)]
     data = by_pillow(kind, save_all=True, append_images=frames[1:])(frames[0])
@@ -260,35 +229,78 @@ def test_an_animation_is_refused(tmp_path: Path, kind: str) -> None:
         read(tmp_path, data)
 
 
-def test_an_animated_png_gives_its_default_image(tmp_path: Path) -> None:
-    frames = [pillow.fromarray(255 - RGB), pillow.fromarray(RGB[::-1].copy())]
-    data = by_pillow("PNG", save_all=True, default_image=True, append_images=frames)(
-        pillow.fromarray(RGB)
+@pytest.mark.parametrize("pixels", [RGB, RGBA])
+def test_an_animated_png_gives_its_default_image_and_reports_the_animation(
+    tmp_path: Path, pixels: Pixels
+) -> None:
+    frames = [pillow.fromarray(255 - pixels), pillow.fromarray(pixels[::-1].copy())]
+    path = tmp_path / "picture"
+    path.write_bytes(
+        by_pillow("PNG", save_all=True, default_image=True, append_images=frames)(
+            pillow.fromarray(pixels)
+        )
     )
-    assert np.array_equal(read(tmp_path, data), bgr(RGB))
+    loaded = load_image(path)
+    assert np.array_equal(loaded.pixels, bgr(pixels[:, :, :3]))
+    alpha = "its alpha channel and " if pixels is RGBA else ""
+    assert loaded.omitted == f"{alpha}its animation"
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n\xff\0",
-        b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\n",
-        b"P7\nWIDTH 1\nHEIGHT 1\nMAXVAL 255\nENDHDR\n\xff\0\0",
-        b"P7\nWIDTH -1\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nENDHDR\n\xff\0\0",
-        b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 3\nMAXVAL 0\nENDHDR\n\xff\0\0",
-        b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nTUPLTYPE GRAYSCALE\nENDHDR\n\xff\0\0",
-    ],
-)
-def test_a_broken_pam_is_damaged(tmp_path: Path, data: bytes) -> None:
+def test_an_animation_of_one_frame_is_a_still_picture(tmp_path: Path) -> None:
+    still = by_pillow("PNG")(RGB)
+    end = 8 + 25  # signature and IHDR
+    chunks = [
+        (b"acTL", struct.pack(">II", 1, 0)),
+        (b"fcTL", struct.pack(">IIIIIHHBB", 0, 9, 6, 0, 0, 1, 10, 0, 0)),
+    ]
+    packed = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+    path = tmp_path / "picture"
+    path.write_bytes(still[:end] + packed + still[end:])
+    loaded = load_image(path)
+    assert np.array_equal(loaded.pixels, bgr(RGB))
+    assert loaded.omitted == ""
+
+
+def test_a_gif_with_transparent_pixels_is_refused(tmp_path: Path) -> None:
+    image = palette_image(8)
+    used = int(np.asarray(image)[0, 0])
+    with pytest.raises(ImageFileError, match="is a GIF with transparent pixels"):
+        read(tmp_path, by_pillow("GIF", transparency=used)(image))
+
+
+def test_a_gif_whose_transparent_colour_no_pixel_has_is_read(tmp_path: Path) -> None:
+    image = palette_image(5)
+    got = read(tmp_path, by_pillow("GIF", transparency=7, optimize=False)(image))
+    assert np.array_equal(got, bgr(np.asarray(image.convert("RGB"))))
+
+
+@pytest.mark.parametrize("codec_format", ["jp2", "j2k"])
+@pytest.mark.parametrize("zeroed", [False, True])
+def test_jpeg_2000_is_refused_because_its_damage_does_not_show(
+    tmp_path: Path, codec_format: str, zeroed: bool
+) -> None:
+    pixels = noise((64, 64))
+    data = bytearray(
+        imagecodecs.jpeg2k_encode(pixels, level=0, reversible=True, codecformat=codec_format)
+    )
+    if zeroed:
+        middle = len(data) // 2
+        data[middle : middle + 100] = bytes(100)
+        # The reason of the refusal: once this raises, the format can be read again.
+        assert not np.array_equal(imagecodecs.jpeg2k_decode(bytes(data)), pixels)
+    with pytest.raises(ImageFileError, match="is JPEG 2000, whose decoders return damaged data"):
+        read(tmp_path, bytes(data))
+
+
+def test_an_avif_that_is_damaged_in_the_middle_is_refused(tmp_path: Path) -> None:
+    data = bytearray(imagecodecs.avif_encode(noise((64, 64, 3)), level=100))
+    middle = len(data) // 2
+    data[middle : middle + 100] = bytes(100)
     with pytest.raises(DamagedImageError):
-        read(tmp_path, data)
-
-
-def test_a_pam_that_claims_too_much_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImageFileError, match="samples, the limit is"):
-        read(tmp_path, b"P7\nWIDTH 99999\nHEIGHT 99999\nDEPTH 3\nMAXVAL 255\nENDHDR\n")
-    with pytest.raises(ImageFileError, match="has 65 channels, the limit is 64"):
-        read(tmp_path, pam(noise((2, 2, 65)), ""))
+        read(tmp_path, bytes(data))
 
 
 @pytest.mark.parametrize(

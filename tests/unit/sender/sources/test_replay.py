@@ -87,6 +87,27 @@ def test_a_glob_plays_what_matches(folder: Path) -> None:
     assert len(play(folder.parent / "**" / "*.png")) == 12
 
 
+def test_a_glob_passes_over_what_a_folder_passes_over(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "notes.txt").write_text("no image")
+    with replay(folder / "*") as source:
+        frames = list(source)
+        assert source.gaps == 0
+    assert first_samples(frames) == list(range(1, 13))
+    (record,) = caplog.records
+    assert "passing over 1 entries" in record.getMessage()
+    assert "notes.txt" in record.getMessage()
+
+
+def test_a_glob_that_matches_no_image_is_refused(folder: Path) -> None:
+    (folder / "notes.txt").write_text("no image")
+    with pytest.raises(SourceError, match="matches no image or clip with a known suffix"):
+        play(folder / "*.txt")
+    with pytest.raises(SourceError, match="no file matches"):
+        play(folder / "*.doc")
+
+
 def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path: Path) -> None:
     write_image(tmp_path / "a[1].png", picture(5))
     write_image(tmp_path / "a1.png", picture(6))
