@@ -5,7 +5,7 @@ with rankcast_receiver.Subscriber("tcp://127.0.0.1:5555") as subscriber:
         print(frame.sequence, frame.pixels.shape)
 """
 
-# Not that of `typing`, which `python -m` would take from the current folder at this point.
+# Defined here: `python -m` would import `typing` from the current folder at this point.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:

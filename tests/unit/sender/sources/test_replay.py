@@ -453,7 +453,7 @@ def test_clips_stand_beside_images_in_the_order_of_their_names(
     assert {frame.pixels.shape for frame in frames} == {(8, 12, 3), (48, 64, 3)}
     (record,) = caplog.records
     message = record.getMessage()
-    assert "passing over 3 entries" in message
+    assert "skipping 3 entries" in message
     assert all(name in message for name in ("notes.txt", ".hidden.png", "folder.png"))
 
 
