@@ -16,7 +16,7 @@ __all__ = ["Subscriber"]
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """Load the class when it is asked for, as `rankcast` itself does."""
+        """Import the class on first use, as `rankcast` does with its classes."""
         if name != "Subscriber":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from rankcast_receiver.subscriber import Subscriber

@@ -48,8 +48,8 @@ def camera_settings(layers: Iterable[Layer]) -> list[SenderSettings]:
         for key in _OF_ONE:
             if len(tables) > 1 and isinstance(table, dict) and key in table:
                 raise SettingsError(
-                    f"{layer.origin}: [camera] {key} is for one camera, "
-                    f"but {origin} has {len(tables)}"
+                    f"{layer.origin}: [camera] {key} applies to a single camera, "
+                    f"but {origin} defines {len(tables)}"
                 )
     found = [validate(SenderSettings, _flat(layers, number, table))
              for number, table in enumerate(tables)]  # fmt: skip

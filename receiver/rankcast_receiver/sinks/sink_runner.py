@@ -1,4 +1,4 @@
-"""SinkRunner: delivers to one sink, with a bounded queue and a ledger of its own."""
+"""SinkRunner: delivers to one sink through a bounded queue and keeps its ledger."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from rankcast_receiver.stream import CameraPacket, Decoded
 log = logging.getLogger(__name__)
 
 KEEP_ITEMS: Final = 8
-"""Where every frame counts: decoded frames that wait for a slow sink. Packets wait in libzmq, where
-they are small."""
+"""Decoded frames queued for a slow sink if every frame is kept. Packets stay in libzmq, where they
+are small."""
 LIVE_PACKETS: Final = 256
-"""In live mode: packets that wait for a slow sink. They depend on each other, so that the newest
-one alone would be useless."""
+"""Packets queued for a slow sink in live mode. They depend on each other, so the newest one alone
+would be useless."""
 IDLE_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A frame or a packet, and when it was handed over."""
+    """A frame or a packet, and when it was queued."""
 
     content: Frame | CameraPacket
     t_put_ns: int
-    """Monotonic: a frame was decoded then."""
+    """Monotonic time at which the frame was decoded."""
 
 
 class SinkRunner:
@@ -52,14 +52,14 @@ class SinkRunner:
     name : str
         Name of the sink.
     open_sink : callable
-        Opens the sink, in that thread.
+        Opens the sink, in the same thread.
     live : bool
-        True: one frame of each camera waits and a newer one replaces it; of packets a longer queue
-        waits, which drops its oldest. False: `put` blocks while the queue is full.
+        True: one frame per camera is queued and a newer one replaces it; packets have a longer
+        queue, which drops the oldest. False: `put` blocks while the queue is full.
     most_frames : int
-        `run` ends after that many delivered frames or packets; 0 is never.
+        `run` ends after this many delivered frames or packets; 0 is unlimited.
     wants : str
-        What the sink takes: ``frames`` or ``packets``.
+        What the sink accepts: ``frames`` or ``packets``.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class SinkRunner:
         self.latency = Histogram()
         self.age = Histogram()
         self.clock_error_ns: int | None = None
-        """The largest error of the clock in `latency` and `age`; None while they are empty."""
+        """Largest clock error in `latency` and `age`; None while they are empty."""
         self.kept = 0
         """Frames that the sink saved or showed; it may skip some on purpose."""
         self.full = False
-        """True once `run` has ended: enough frames, a sink that was quit or failed, or closed."""
+        """True once `run` has ended: at the frame limit, or as the sink quit, failed or closed."""
         self.quit = False
         """True when the user quit the sink."""
         self.pulse = Pulse(f"sink {name}")
@@ -98,21 +98,21 @@ class SinkRunner:
         self._stopped = stopped
 
     def put(self, decoded: Decoded) -> None:
-        """Hand over what the sink wants of one turn of the decode loop; called in its thread."""
+        """Queue what the sink wants from one decoded batch; called in the decode thread."""
         now_ns = time.monotonic_ns()
         if self.wants == "packets":
             for packet in decoded.packets:
-                # One slot for each of the packets that may wait: the oldest one is replaced.
+                # One slot per queued packet: a new packet replaces the oldest.
                 self._hand_over(_Item(packet, now_ns), self._put % LIVE_PACKETS)
         elif decoded.frame is not None:
             self._hand_over(_Item(decoded.frame, now_ns), decoded.frame.camera)
 
     def abandon(self) -> None:
-        """Make `run` end after the current frame; whatever waits is counted as stopped."""
+        """Make `run` end after the current frame; queued frames are counted as stopped."""
         self.ledger.lose(STOPPED, self._mailbox.discard())
 
     def close(self) -> None:
-        """Let `run` finish what waits, then end."""
+        """Let `run` deliver what is queued, then end."""
         self._mailbox.close()
 
     def run(self) -> None:
@@ -121,9 +121,9 @@ class SinkRunner:
         Raises
         ------
         SinkError
-            If the sink cannot be opened, or takes something else than was declared.
+            If the sink cannot be opened, or accepts something other than declared.
         """
-        self.pulse.beat()  # a folder or window that never opens must be noticed, too
+        self.pulse.beat()  # a folder or window that never opens must be detected too
         try:
             sink = self._open_sink()
             try:
@@ -163,8 +163,8 @@ class SinkRunner:
                 return
 
     def _deliver(self, sink: Sink | PacketSink, item: _Item) -> bool:
-        """Give one item to the sink; return False where it could not take it."""
-        put = cast(Callable[[object], bool], sink.put)  # `run` has compared what it wants
+        """Pass one item to the sink; return False if the sink failed on it."""
+        put = cast(Callable[[object], bool], sink.put)  # `run` has checked `wants`
         now_ns = time.monotonic_ns()
         taken = False
         try:
@@ -174,7 +174,7 @@ class SinkRunner:
             if self._log_limiter.may_log():
                 log.error("%s: %s", self.name, exc)
         finally:
-            # Whatever error it raised, the frame is accounted for.
+            # The frame is accounted for even after an unexpected error.
             self.ledger.lose(SINK, 0 if taken else 1)
         if taken and isinstance(item.content, Frame):
             self._measure(item.content, item.t_put_ns, now_ns)

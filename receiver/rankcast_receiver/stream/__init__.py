@@ -1,4 +1,4 @@
-"""Packets of the cameras, ordered and decoded."""
+"""Ordering and decoding of the packets of all cameras."""
 
 from rankcast_receiver.stream.camera_state import (
     ANSWER_S,

@@ -45,6 +45,6 @@ class NewestFrame:
             self._wanted = self._frame is None
             while self._frame is None and not stopped() and time.monotonic() < deadline:
                 self._changed.wait(POLL_S)
-            # Decremented last: an array that arrives before this thread wakes must be kept too.
+            # Cleared last: an array that arrives before this thread wakes must be kept too.
             self._wanted = False
             return self._frame

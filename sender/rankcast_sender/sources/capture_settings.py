@@ -102,14 +102,14 @@ class CaptureSettings:
             capture.set(prop, want)
             got = float(capture.get(prop))
             if not _close_to(got, want):
-                refused.append(f"{name}={want:g} (it has {got:g})")
+                refused.append(f"{name}={want:g} (the camera reports {got:g})")
 
         # The pixel format first: it limits the available sizes, and the size limits the rates.
         if options.fourcc is not None:
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*options.fourcc))
             got = _fourcc_text(capture.get(cv2.CAP_PROP_FOURCC))
             if got != options.fourcc.strip():
-                refused.append(f"fourcc={options.fourcc} (it has {got or 'none'})")
+                refused.append(f"fourcc={options.fourcc} (the camera reports {got or 'none'})")
         if options.cfa is not None:
             # Not every back-end reads this back; the first frame shows whether it was accepted.
             capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)

@@ -154,7 +154,11 @@ def test_what_the_camera_did_not_take_is_one_warning(caplog: pytest.LogCaptureFi
     )
     (record,) = caplog.records
     message = record.getMessage()
-    for part in ("width=1280 (it has 640)", "gain=4 (it has 0)", "fourcc=MJPG (it has YUYV)"):
+    for part in (
+        "width=1280 (the camera reports 640)",
+        "gain=4 (the camera reports 0)",
+        "fourcc=MJPG (the camera reports YUYV)",
+    ):
         assert part in message
     assert "buffers=2" in message
     assert "height" not in message

@@ -177,7 +177,7 @@ def test_a_file_deleted_meanwhile_is_a_gap(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("nowhere", "does not exist"), ("empty", "holds no image"), ("*.png", "no file matches")],
+    [("nowhere", "does not exist"), ("empty", "contains no image"), ("*.png", "no file matches")],
 )
 def test_nothing_to_play_is_one_line(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
@@ -193,7 +193,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     with pytest.raises(SourceError, match="neither a file nor a folder"):
         ReplaySource(str(tmp_path / "a.png"), ReplayOptions())
-    with pytest.raises(SourceError, match="holds no image"):
+    with pytest.raises(SourceError, match="contains no image"):
         ReplaySource(str(tmp_path), ReplayOptions())
 
 
