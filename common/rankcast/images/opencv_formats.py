@@ -1,4 +1,4 @@
-"""Formats whose layout OpenCV reads right: BMP, Netpbm P1 to P6, WebP, GIF, JPEG 2000, AVIF."""
+"""Formats that OpenCV reads correctly: BMP, Netpbm P1 to P6, WebP, GIF, JPEG 2000, AVIF."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WEBP_ALPHA: Final = 0x10
 
 
 def is_opencv_format(data: bytes) -> bool:
-    """Return whether `data` starts like one of the formats of this module."""
+    """Return True if `data` begins with the signature of a format of this module."""
     if data.startswith(_RIFF):
         return data[8:12] == b"WEBP"
     return data.startswith(_STARTS) or data[4:12] in _AVIF_TYPES
@@ -37,7 +37,7 @@ def decode_with_opencv(data: bytes) -> Decoded:
     DamagedImageError
         If OpenCV cannot decode it.
     ImageFileError
-        If it is too large, an animation, or of a depth that is not carried.
+        If it is too large, an animation, or of an unsupported bit depth.
     """
     buffer = np.frombuffer(data, np.uint8)
     try:
@@ -55,7 +55,7 @@ def decode_with_opencv(data: bytes) -> Decoded:
     if pixels is None:
         raise DamagedImageError("is damaged: OpenCV cannot decode it")
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise ImageFileError(f"holds {pixels.dtype} samples, want 8 or 16 bits unsigned")
+        raise ImageFileError(f"contains {pixels.dtype} samples, want 8 or 16 bits unsigned")
     return Decoded(pixels, "its alpha channel" if _webp_alpha(data) else "")
 
 
@@ -73,7 +73,7 @@ def _animated(data: bytes, buffer: Pixels) -> bool:
     if data.startswith(_RIFF):
         return data[12:16] == b"VP8X" and len(data) > 20 and bool(data[20] & _WEBP_ANIMATION)
     if data.startswith(_GIF):
-        # Two frames are enough to know.
+        # Two frames are enough to detect an animation.
         done, animation = cv2.imdecodeanimation(buffer, 0, 2)
         return bool(done) and len(animation.frames) > 1
     return data[4:12] == _AVIF_SEQUENCE

@@ -1,4 +1,4 @@
-"""PAM, the P7 of Netpbm: OpenCV reads it with red and blue swapped."""
+"""PAM, format P7 of Netpbm, which OpenCV reads with red and blue swapped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rankcast.images.decoded import Decoded, bgr_of, check_size
 SIGNATURE: Final = b"P7\n"
 
 _HEADER_END: Final = b"ENDHDR\n"
-# Far above the few lines that a header has.
+# Far longer than the few lines of a real header.
 _MAX_HEADER_BYTES: Final = 65_536
 _ALPHA: Final = "_ALPHA"
 
@@ -40,7 +40,7 @@ def decode_pam(data: bytes) -> Decoded:
         raise DamagedImageError(f"is damaged: the PAM header lacks a number ({exc})") from exc
     kind = fields.get("TUPLTYPE", "")
     if min(width, height, depth) < 0 or not 1 <= peak <= 65_535:
-        raise DamagedImageError("is damaged: the PAM header holds numbers out of range")
+        raise DamagedImageError("is damaged: the PAM header contains numbers out of range")
     check_size(height, width, depth)
     if depth > MAX_CHANNELS + 1:
         raise ImageFileError(f"has {depth} channels, the limit is {MAX_CHANNELS}")
@@ -68,7 +68,7 @@ def _arranged(pixels: Pixels, kind: str) -> Decoded:
     if wanted is not None and channels != wanted:
         raise DamagedImageError(f"is damaged: {kind} with a DEPTH of {pixels.shape[2]}")
     if wanted is None and alpha:
-        channels, alpha = pixels.shape[2], False  # a type of somebody's own: plain channels
+        channels, alpha = pixels.shape[2], False  # a custom tuple type: plain channels
     if channels > MAX_CHANNELS:
         raise ImageFileError(f"has {channels} channels, the limit is {MAX_CHANNELS}")
     pixels = np.ascontiguousarray(pixels[:, :, :channels])
