@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rankcast.codec import DEFAULT_CODEC, codec_named
 from rankcast.codec.protocol import CodecOptions, CountsPackets, Reconfigurable
 from rankcast.errors import SettingsError, UnsupportedImageError
-from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar, plain_scalar
+from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar
 from rankcast.validation_text import reason_of
 from rankcast.wire import OFFLINE, PPB, STREAM_ID_BYTES, Header, Kind, pack
 
@@ -181,17 +181,28 @@ class Encoder:
         """
         return self.encode_packet(image, meta=meta).data
 
-    def encode_packet(
-        self, image: Pixels | Frame, *, meta: Mapping[str, Scalar] | None = None
-    ) -> EncodedPacket:
-        """Encode one picture, as `encode` does, and return its header with the packet."""
+    def frame_of(self, image: Pixels | Frame, *, meta: Mapping[str, Scalar] | None = None) -> Frame:
+        """Check one picture and its metadata, and return them as the frame to encode.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If Rankcast does not carry such pixels.
+        SettingsError
+            If the metadata are not a flat map of scalars.
+        """
         frame = image if isinstance(image, Frame) else Frame(image, frame=self._sequence)
         if not frame.t_capture_mono_ns and not frame.t_capture_utc_ns:
             frame = replace(
                 frame, t_capture_mono_ns=time.monotonic_ns(), t_capture_utc_ns=time.time_ns()
             )
-        given = frame.meta if meta is None else meta
-        frame = replace(frame, meta={key: plain_scalar(value) for key, value in given.items()})
+        return frame if meta is None else replace(frame, meta=meta)
+
+    def encode_packet(
+        self, image: Pixels | Frame, *, meta: Mapping[str, Scalar] | None = None
+    ) -> EncodedPacket:
+        """Encode one picture, as `encode` does, and return its header with the packet."""
+        frame = self.frame_of(image, meta=meta)
         coded = self._encoder.encode(frame, self._sequence)
         header = Header(
             kind=Kind.KEY if coded.ref_sequence is None else Kind.PREDICTED,

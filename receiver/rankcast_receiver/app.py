@@ -32,7 +32,7 @@ from rankcast_receiver.sinks import Sink, SinkRunner
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.sinks.display import DisplaySink
 from rankcast_receiver.sinks.save import SaveOptions, SaveSink
-from rankcast_receiver.stream import CameraState, State
+from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.subscriber import Subscriber
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from rankcast.errors import NoStreamError
 from rankcast.runtime import Balance, Pulse, Worker, join_all
 from rankcast_receiver.report import Outcome, Tally
 from rankcast_receiver.sinks import SinkRunner
-from rankcast_receiver.stream import ANSWER_S, CameraState, Decoded, State
+from rankcast_receiver.state import ANSWER_S, CameraState, State
+from rankcast_receiver.stream import Decoded
 from rankcast_receiver.subscriber import Subscriber
 
 STOP_TIMEOUT_S: Final = 30.0

@@ -11,8 +11,9 @@ from typing import Any
 from rankcast.frame import Coding
 from rankcast.numerics import Fidelity
 from rankcast.runtime import Balance
+from rankcast_receiver.clock import UNKNOWN
 from rankcast_receiver.sinks import SinkRunner
-from rankcast_receiver.stream import UNKNOWN, CameraState
+from rankcast_receiver.state import CameraState
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.runtime import Balance, Pulse
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import ConnectionOptions, ReceiveThread, check_endpoints
+from rankcast_receiver.state import CameraState
 from rankcast_receiver.stream import (
-    CameraState,
     CameraStates,
     CameraStream,
     PacketBatch,

@@ -10,6 +10,7 @@ from typing import Any
 
 from rankcast.codec import DEFAULT_CODEC
 from rankcast.encoder import EncodedPacket, Encoder
+from rankcast.errors import RankcastError
 from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.net import DEFAULT_ENDPOINT, SocketOptions
 from rankcast.numerics import Fidelity
@@ -139,21 +140,27 @@ class Publisher:
         UnsupportedImageError
             If the codec cannot encode this picture, which counts as a loss; the next picture can
             be sent.
+        SettingsError
+            If the metadata are not a flat mapping of text to scalars; counts as a loss as well.
         WorkerError
             If the publisher has ended.
         """
+        try:
+            # Checked even without viewers, so that a program gets the error at once.
+            frame = self._encoder.frame_of(image, meta=meta)
+        except RankcastError:
+            self.camera.lose(ENCODE)
+            raise
         self.camera.grabbed(image)
-        return self.publish(self.encode(image, meta))
+        return self.publish(self.encode(frame))
 
-    def encode(
-        self, image: Pixels | Frame, meta: Mapping[str, Scalar] | None = None
-    ) -> EncodedPacket | None:
-        """Encode one picture already counted as grabbed; None if the camera has no viewers.
+    def encode(self, frame: Frame) -> EncodedPacket | None:
+        """Encode one frame already counted as grabbed; None if the camera has no viewers.
 
         Raises
         ------
         UnsupportedImageError
-            If the codec cannot encode this picture, which counts as a loss.
+            If the codec cannot encode this frame, which counts as a loss.
         """
         camera, encoder = self.camera, self._encoder
         if not camera.viewers:
@@ -164,7 +171,7 @@ class Publisher:
         if requested := camera.keyframes.due(time.monotonic()):
             encoder.request_keyframe()
         try:
-            packet = encoder.encode_packet(image, meta=meta)
+            packet = encoder.encode_packet(frame)
         except Exception:
             camera.ledger.lose(ENCODE)
             raise

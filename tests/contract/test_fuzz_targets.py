@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from rankcast.net import AuthorizedKey
-from rankcast_receiver.stream import State
+from rankcast_receiver.state import State
 from support import packets
 from support.intake import join_messages, split_messages
 

@@ -43,10 +43,10 @@ class ReceiverTarget:
         from rankcast.wire import control_messages as control
         from rankcast.wire import packet as wire
         from rankcast_receiver import stream
+        from rankcast_receiver.clock import sender_clock
         from rankcast_receiver.net import connection
         from rankcast_receiver.net.control_link import ControlLink
         from rankcast_receiver.sinks import tile
-        from rankcast_receiver.stream import sender_clock
         from support import fakelink
 
         self.reached = self.accepted = 0

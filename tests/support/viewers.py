@@ -24,7 +24,7 @@ from rankcast.images import NUMBER_LIMIT, read_image, read_text
 from rankcast.images.frame_mark import read_frame_mark
 from rankcast.runtime import Balance
 from rankcast_receiver import Subscriber
-from rankcast_receiver.stream import CameraState, State
+from rankcast_receiver.state import CameraState, State
 from support.fakes import free_address
 from support.processes import Rankcast, rankcast, read_report
 

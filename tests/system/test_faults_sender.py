@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from rankcast.runtime import MAILBOX
-from rankcast_receiver.stream import State
+from rankcast_receiver.state import State
 from support.fakes import free_address
 from support.processes import rankcast
 from support.starvation import Starvation

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rankcast_receiver.stream import State
+from rankcast_receiver.state import State
 from support.fakes import free_address
 from support.viewers import Seen, Sender, Viewer, finish, joined, port_of, sending
 

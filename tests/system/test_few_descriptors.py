@@ -38,6 +38,7 @@ def test_a_receiver_without_enough_descriptors_ends_with_one_line(files: int, se
     addresses = [word for _ in range(senders) for word in ("--connect", free_address())]
     with rankcast("receive", *addresses, launcher=limited(files)) as receiver:
         assert receiver.wait(END_S) == 1, receiver.lines
+        receiver.wait_line("Too many open files")
     assert "Too many open files" in receiver.lines[-1]
     assert not any("Traceback" in line for line in receiver.lines)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from rankcast_receiver.stream import State
+from rankcast_receiver.state import State
 from support.fakes import free_address
 from support.faultproxy import FaultProxy
 from support.faults import Faults

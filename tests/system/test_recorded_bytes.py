@@ -16,7 +16,7 @@ import pytest
 from rankcast.errors import NoStreamError
 from rankcast.images import write_image
 from rankcast_receiver import Subscriber
-from rankcast_receiver.stream import State
+from rankcast_receiver.state import State
 from support.keyed_station import JPEG, KeyedStation
 from support.viewers import Sender, port_of, sending
 

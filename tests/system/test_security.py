@@ -29,7 +29,7 @@ from rankcast.net import (
 from rankcast.settings import set_layers, validate
 from rankcast.wire import frames_topic, parse_status, status_topic, unpack, viewer_topic
 from rankcast_receiver.settings import ReceiverSettings
-from rankcast_receiver.stream import State
+from rankcast_receiver.state import State
 from rankcast_sender.settings import SenderSettings
 from rankcast_sender.sockets.audience import MAX_VIEWERS_OF_ONE
 from support.fakes import free_address
@@ -247,7 +247,7 @@ def test_a_malformed_file_keeps_viewers_in_and_is_told_until_it_is_repaired(
         (station.authorized / "broken.pub").write_text("no key")
         done = run("keys", "revoke", "viewer1", "--dir", str(station.authorized))
         assert done.returncode == 2
-        assert "keep letting it in" in done.stderr
+        assert "running senders accept it until this is repaired" in done.stderr
         assert "broken.pub" in sender.process.wait_line("authorised keys not reloaded")
         viewer.wait_more(3)
 

@@ -59,7 +59,7 @@ def _entry_points() -> dict[str, EntryPoint]:
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rankcast", prog_name="rankcast")
 def rankcast() -> None:
-    """Stream camera images as truncated SVD factors: sharp, fresh, every frame accounted for."""
+    """Stream camera images: sharp, fresh, every frame accounted for."""
 
 
 def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "rankcast") -> int:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Final
 
+from rankcast.atomic_file import os_reason
 from rankcast.errors import SettingsError
 from rankcast.printable import printable
 from rankcast.runtime.log_limiter import LogLimiter
@@ -136,7 +137,7 @@ class ServiceManager:
         except OSError as exc:
             # The manager's queue is full, or it is restarting; the next notification follows soon.
             if not self._is_lost:
-                log.warning("cannot notify the service manager: %s", exc.strerror)
+                log.warning("cannot notify the service manager: %s", os_reason(exc))
             self._is_lost = True
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from rankcast.atomic_file import os_reason
 from rankcast.errors import SettingsError
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ def file_layer(path: Path) -> Layer:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as exc:
-        raise SettingsError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
+        raise SettingsError(f"{path}: cannot be read: {os_reason(exc)}") from exc
     if len(data) > MAX_FILE_BYTES:
         raise SettingsError(f"{path}: a settings file has at most {MAX_FILE_BYTES:,} bytes")
     for mark, encoding in _OTHER_ENCODINGS.items():

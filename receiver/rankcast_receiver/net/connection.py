@@ -25,13 +25,8 @@ from rankcast.net import (
 from rankcast.wire import Limits, frames_topic, status_topic, viewer_topic
 from rankcast_receiver.net.control_link import ControlLink
 from rankcast_receiver.net.reconnect_policy import KEEP_SILENCE_S, SILENCE_S, ReconnectPolicy
-from rankcast_receiver.stream import (
-    ANSWER_S,
-    LinkFacts,
-    ReceivedPacket,
-    SenderStreams,
-    read_message,
-)
+from rankcast_receiver.state import ANSWER_S, LinkFacts
+from rankcast_receiver.stream import ReceivedPacket, SenderStreams, read_message
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ import zmq
 from rankcast.errors import SettingsError, TransportError, WireError
 from rankcast.net import ControlClient, CurveClient
 from rankcast.wire import MAX_MS, Limits, Reply, check_name, uint
-from rankcast_receiver.stream import CameraStream, SenderClock
+from rankcast_receiver.clock import SenderClock
+from rankcast_receiver.stream import CameraStream
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from rankcast.opencv import cv2
 from rankcast_receiver.sinks.overlay import OverlayText, draw_overlay
 from rankcast_receiver.sinks.tile import Tile
 from rankcast_receiver.sinks.window import Window
-from rankcast_receiver.stream import CameraState, State
+from rankcast_receiver.state import CameraState, State
 
 MAX_WIDTH: Final = 1600
 MAX_HEIGHT: Final = 900

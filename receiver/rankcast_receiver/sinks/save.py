@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rankcast.atomic_file import os_reason
 from rankcast.errors import ImageFileError, SinkError
 from rankcast.frame import Frame, Scalar
 from rankcast.images import write_image
@@ -95,7 +96,7 @@ class SaveSink:
             probe.unlink()
             self._kept = _found(folder)
         except OSError as exc:
-            raise SinkError(f"cannot save to {folder}: {exc.strerror or exc}") from exc
+            raise SinkError(f"cannot save to {folder}: {os_reason(exc)}") from exc
         self._kept_bytes = sum(kept.size for kept in self._kept)
 
     def put(self, frame: Frame) -> bool:
@@ -148,7 +149,7 @@ class SaveSink:
             try:
                 oldest.path.unlink(missing_ok=True)
             except OSError as exc:
-                raise SinkError(f"cannot remove {oldest.path}: {exc.strerror or exc}") from exc
+                raise SinkError(f"cannot remove {oldest.path}: {os_reason(exc)}") from exc
             self._kept.popleft()
             self._kept_bytes -= oldest.size
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.frame import Frame
+from rankcast_receiver.clock import MOST_ERROR_NS
 from rankcast_receiver.sinks.overlay import OverlayText, screen_picture
-from rankcast_receiver.stream import MOST_ERROR_NS, STALE_S, CameraState, State
+from rankcast_receiver.state import STALE_S, CameraState, State
 
 RATE_WINDOW_S: Final = 3.0
 """Window over which frame rate and bit rate are averaged."""

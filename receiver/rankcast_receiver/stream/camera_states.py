@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from rankcast.runtime import LogLimiter
-from rankcast_receiver.stream.camera_state import CameraState, State
-from rankcast_receiver.stream.link_facts import LinkFacts
+from rankcast_receiver.state import CameraState, LinkFacts, State
 from rankcast_receiver.stream.sender_streams import SenderStreams
 
 log = logging.getLogger(__name__)

@@ -12,13 +12,12 @@ from rankcast.errors import LimitError, UnknownVersionError, WireError
 from rankcast.frame import Frame
 from rankcast.runtime import REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Ledger, LogLimiter
 from rankcast.wire import Kind, Packet, Status
-from rankcast_receiver.stream.camera_state import LATE_S
-from rankcast_receiver.stream.delays import Delays
+from rankcast_receiver.clock import Delays, SenderClock
+from rankcast_receiver.state import LATE_S
 from rankcast_receiver.stream.late_frame_hold import LateFrameHold
 from rankcast_receiver.stream.picture_decoder import DECODE_BUDGET_S, PictureDecoder
 from rankcast_receiver.stream.received_packet import ReceivedPacket
 from rankcast_receiver.stream.refusals import Refusals
-from rankcast_receiver.stream.sender_clock import SenderClock
 from rankcast_receiver.stream.sequence_gaps import SequenceGaps
 from rankcast_receiver.stream.stream_options import StreamOptions
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from rankcast_receiver.stream.link_facts import LinkFacts
+from rankcast_receiver.state import LinkFacts
 from rankcast_receiver.stream.received_packet import ReceivedPacket
 
 LIVE_PACKETS: Final = 1024

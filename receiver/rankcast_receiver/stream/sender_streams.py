@@ -9,11 +9,10 @@ from typing import Final
 
 from rankcast.errors import LimitError, WireError
 from rankcast.runtime import LogLimiter
-from rankcast_receiver.stream.camera_state import CameraState, Evidence, judge
+from rankcast_receiver.clock import SenderClock
+from rankcast_receiver.state import CameraState, Evidence, LinkFacts, judge
 from rankcast_receiver.stream.camera_stream import LOG_BURST, CameraStream
-from rankcast_receiver.stream.link_facts import LinkFacts
 from rankcast_receiver.stream.received_packet import ReceivedPacket
-from rankcast_receiver.stream.sender_clock import SenderClock
 from rankcast_receiver.stream.stream_options import StreamOptions
 
 MAX_CAMERAS: Final = 64

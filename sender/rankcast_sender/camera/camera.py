@@ -146,7 +146,7 @@ class Camera:
         self.ledger.lose(MAILBOX, self.mailbox.discard())
 
     def lose(self, cause: str, count: int = 1) -> None:
-        """Count frames that the source lost before they were grabbed."""
+        """Count frames that were lost before they could be encoded."""
         self.ledger.enter(count)
         self.ledger.lose(cause, count)
 

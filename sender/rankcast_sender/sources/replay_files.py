@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Final
 
 from rankcast.errors import SourceError
 from rankcast.images import IMAGE_SUFFIXES
+from rankcast.user_path import expand_path
 from rankcast.video import VIDEO_SUFFIXES
 
 _DIGITS: Final = re.compile(r"(\d+)", re.ASCII)
@@ -57,9 +57,9 @@ def find_files(text: str) -> ReplayFiles:
     SourceError
         If there is nothing to play.
     """
-    path = Path(os.path.expanduser(text))
     shown = f"replay:{text:.200}"
     try:
+        path = Path(expand_path(text))
         if path.is_dir():
             found = _sorted_out(path.iterdir(), _is_playable)
             missing = (

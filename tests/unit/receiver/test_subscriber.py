@@ -23,7 +23,7 @@ from rankcast.runtime import NETWORK_GAP, REFUSED_PACKET, SKIPPED_AS_OLD
 from rankcast.wire import Kind, Limits, Status, frames_topic, pack_status, status_topic
 from rankcast_receiver import Subscriber
 from rankcast_receiver.net import ReceiveThread
-from rankcast_receiver.stream import CameraState, State
+from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.stream.late_frame_hold import HOLD_S
 from support import bare_sender
 from support.fakes import free_address, picture
@@ -268,7 +268,7 @@ def test_a_sender_whose_frames_come_is_not_called_silent_while_they_are_late(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After a standstill of this process there may be frames to read, and no status yet."""
-    monkeypatch.setattr("rankcast_receiver.stream.camera_state.ANSWER_S", 0.15)
+    monkeypatch.setattr("rankcast_receiver.state.camera_state.ANSWER_S", 0.15)
     address, told = free_address(), list[CameraState]()
 
     with bare_sender.sender(address) as send:
@@ -402,7 +402,7 @@ def test_an_address_that_libzmq_refuses_is_one_clear_error() -> None:
 def test_a_sender_that_died_is_told_from_one_without_frames(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rankcast_receiver.stream.camera_state.ANSWER_S", 0.1)
+    monkeypatch.setattr("rankcast_receiver.state.camera_state.ANSWER_S", 0.1)
     address = free_address()
     with sender(address) as send, Subscriber(address, timeout_s=0.6) as subscriber:
         send.wait_viewers()
@@ -480,7 +480,7 @@ def test_a_receiver_that_was_never_closed_does_not_keep_its_program_from_ending(
 def test_a_stream_of_a_slow_pace_is_live_between_its_frames_and_stale_once_one_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rankcast_receiver.stream.camera_state.STALE_S", 0.3)
+    monkeypatch.setattr("rankcast_receiver.state.camera_state.STALE_S", 0.3)
     address, told = free_address(), list[tuple[float, State]]()
     interval_s, frames = 0.8, 3
     last_s = [0.0]

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import zmq
 
-from rankcast.errors import SettingsError, TransportError, UnsupportedImageError
+from rankcast.errors import (
+    RankcastError,
+    SettingsError,
+    TransportError,
+    UnsupportedImageError,
+)
 from rankcast.net import SocketOptions, configure
 from rankcast.runtime import ENCODE, NOBODY_WATCHING, Worker
 from rankcast.wire import Kind, Packet, parse_status, split_message, unpack, viewer_topic
@@ -95,6 +101,31 @@ def test_nothing_is_encoded_while_nobody_watches_and_that_is_counted() -> None:
         assert publisher.packet_bytes == 0
         balance = publisher.balance()
     assert balance.lost == {NOBODY_WATCHING: 3}
+    assert balance.under_way == 0
+
+
+@pytest.mark.parametrize(
+    ("image", "meta", "error"),
+    [
+        (np.ma.masked_equal(picture(), 0), None, UnsupportedImageError),
+        (picture().astype(np.float32), None, UnsupportedImageError),
+        (picture(), {"serial": [1]}, SettingsError),
+        (picture(), {1: "serial"}, SettingsError),
+        ([1, 2], None, UnsupportedImageError),
+        (None, None, UnsupportedImageError),
+    ],
+)
+def test_what_no_viewer_would_take_is_refused_without_viewers_too(
+    image: Any, meta: Any, error: type[RankcastError]
+) -> None:
+    with Publisher(free_address(), codec="raw") as publisher:
+        # As while a client waits for an original, which copies the newest picture.
+        publisher.camera._newest._wanted = True
+        with pytest.raises(error, match="got"):
+            publisher.send(image, meta=meta)
+        assert publisher.send(picture(), meta={"count": np.int64(3)}) is None
+        balance = publisher.balance()
+    assert balance.lost == {ENCODE: 1, NOBODY_WATCHING: 1}
     assert balance.under_way == 0
 
 

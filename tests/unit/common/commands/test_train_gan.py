@@ -109,7 +109,10 @@ def test_a_share_that_is_none_is_wrong_usage(tmp_path: Path, share: str) -> None
     [
         (["--out", "m.bin"], "ends in .rkm"),
         (["--out", "nowhere/m.rkm"], "folder does not exist"),
-        (["--out", "m.rkm", "--resume"], "there is no m.checkpoint.rkm: train without it"),
+        (
+            ["--out", "m.rkm", "--resume"],
+            "m.checkpoint.rkm does not exist: train without",
+        ),
         (["--out", "m.rkm", "--label", "a", "--label", "b"], "2 labels for 1 paths"),
         (["--out", "m.rkm", "--label", "a" * 65], "want 1 to 64 printable characters"),
         (["--out", "m.rkm", "--label", ""], "got label ''"),

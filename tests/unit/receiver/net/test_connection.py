@@ -20,7 +20,7 @@ from rankcast_receiver.net.reconnect_policy import GIVEN_UP_FIRST_S, GIVEN_UP_MA
 from rankcast_receiver.pipeline import _outcome
 from rankcast_receiver.report import Tally, build_report
 from rankcast_receiver.sinks import SinkRunner
-from rankcast_receiver.stream import CameraState, State
+from rankcast_receiver.state import CameraState, State
 from support.bare_sender import WAIT_S, in_thread, sender
 from support.fakes import FakeSink, free_address
 

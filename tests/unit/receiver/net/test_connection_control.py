@@ -17,7 +17,7 @@ from rankcast.net import control_endpoint
 from rankcast.runtime import NETWORK_GAP, WAITING_FOR_KEYFRAME
 from rankcast.wire import Kind, Request, Status, frames_topic, pack_status, status_topic
 from rankcast_receiver import Subscriber
-from rankcast_receiver.stream import CameraState, State
+from rankcast_receiver.state import CameraState, State
 from support.answerer import Answerer
 from support.bare_sender import WAIT_S, in_thread, sender
 from support.fakes import free_address, picture

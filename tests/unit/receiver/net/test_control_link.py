@@ -14,9 +14,10 @@ import rankcast
 from rankcast.errors import LimitError
 from rankcast.runtime import NETWORK_GAP
 from rankcast.wire import unpack
+from rankcast_receiver.clock import UNKNOWN, SenderClock
+from rankcast_receiver.clock.sender_clock import MEASURED
 from rankcast_receiver.net.control_link import MAX_COUNT, ControlLink
-from rankcast_receiver.stream import UNKNOWN, CameraStream, SenderClock
-from rankcast_receiver.stream.sender_clock import MEASURED
+from rankcast_receiver.stream import CameraStream
 from support.answerer import Answerer, pong
 from support.fakes import free_address, picture
 from support.received import received, refused
@@ -99,7 +100,7 @@ def test_clocks_whose_keepers_vouch_for_them_are_compared_without_pings(
     from rankcast.runtime.system_clock import ClockQuality
 
     own = ClockQuality(synchronised=True, error_ms=2.0)
-    monkeypatch.setattr("rankcast_receiver.stream.sender_clock.clock_quality", lambda: own)
+    monkeypatch.setattr("rankcast_receiver.clock.sender_clock.clock_quality", lambda: own)
     clock = SenderClock()
     clock.vouch(True, 3.0)
     now = time.monotonic_ns()

@@ -23,7 +23,7 @@ from rankcast_receiver.sinks.display import DisplaySink
 from rankcast_receiver.sinks.overlay import OverlayText, draw_overlay, screen_picture
 from rankcast_receiver.sinks.tile import describe_coding
 from rankcast_receiver.sinks.window import Window, _probe_reason, check_screen
-from rankcast_receiver.stream import STALE_S, CameraState, State
+from rankcast_receiver.state import STALE_S, CameraState, State
 
 START_NS = 7_000_000_000_000
 

@@ -6,7 +6,7 @@ import pytest
 
 from rankcast.frame import Frame
 from rankcast_receiver.sinks.tile import Tile
-from rankcast_receiver.stream import STALE_S, CameraState, State
+from rankcast_receiver.state import STALE_S, CameraState, State
 from support.fakes import picture
 
 

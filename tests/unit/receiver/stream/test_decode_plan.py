@@ -16,12 +16,12 @@ from rankcast.errors import NeedKeyframe
 from rankcast.frame import Frame, Pixels
 from rankcast.runtime import SKIPPED_AS_OLD, STOPPED, WAITING_FOR_KEYFRAME
 from rankcast.wire import Kind, Packet, unpack
+from rankcast_receiver.state import LinkFacts
 from rankcast_receiver.stream import (
     DECODE_BUDGET_S,
     CameraKey,
     CameraStates,
     CameraStream,
-    LinkFacts,
     PacketBatch,
     SenderStreams,
     StreamDecoder,

@@ -8,8 +8,9 @@ import rankcast
 from rankcast.frame import Frame
 from rankcast.runtime import SKIPPED_AS_OLD, STOPPED
 from rankcast.wire import Kind, Packet, Status, pack_status, unpack
-from rankcast_receiver.stream import STALE_S, CameraStream, SenderClock, StreamOptions
-from rankcast_receiver.stream.camera_state import LATE_S
+from rankcast_receiver.clock import SenderClock
+from rankcast_receiver.state import LATE_S, STALE_S
+from rankcast_receiver.stream import CameraStream, StreamOptions
 from rankcast_receiver.stream.late_frame_hold import HOLD_S, LateFrameHold
 from support.fakes import picture
 from support.received import received

@@ -10,7 +10,8 @@ import pytest
 import rankcast
 from rankcast.net import Link
 from rankcast.wire import Kind, Status, pack_status, unpack
-from rankcast_receiver.stream import CameraKey, LinkFacts, PacketBatch, PacketQueue, ReceivedPacket
+from rankcast_receiver.state import LinkFacts
+from rankcast_receiver.stream import CameraKey, PacketBatch, PacketQueue, ReceivedPacket
 from rankcast_receiver.stream import packet_queue as module
 from support.fakes import picture
 from support.received import received

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rankcast.runtime import ClockOffset, clock_quality
-from rankcast_receiver.stream.relative_delay import RelativeDelay
+from rankcast_receiver.clock.relative_delay import RelativeDelay
 
 SAME_NS: Final = 20_000_000
 """Clocks of one machine, read one after the other, differ by at most this; those of two machines

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from rankcast_receiver.stream import MOST_ERROR_NS, SenderClock
-from rankcast_receiver.stream.relative_delay import WINDOW_NS, RelativeDelay
+from rankcast_receiver.clock import MOST_ERROR_NS, SenderClock
+from rankcast_receiver.clock.relative_delay import WINDOW_NS, RelativeDelay
 
 S = 10**9
 MS = 10**6

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rankcast.net import Link
-from rankcast_receiver.stream import CameraState, Evidence, State, judge
+from rankcast_receiver.state import CameraState, Evidence, State, judge
 
 UP = Evidence(link=Link.UP, link_age_s=60.0, ever_up=True, wanted="cam")
 ANSWERS = replace(UP, status_age_s=0.4, camera_state="live", frame_age_s=1.2)

@@ -1,0 +1,6 @@
+"""Conversion of the sender's clock to the local monotonic clock."""
+
+from rankcast_receiver.clock.delays import Delays
+from rankcast_receiver.clock.sender_clock import MOST_ERROR_NS, UNKNOWN, SenderClock
+
+__all__ = ["MOST_ERROR_NS", "UNKNOWN", "Delays", "SenderClock"]
