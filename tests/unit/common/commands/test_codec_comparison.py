@@ -142,7 +142,7 @@ def test_methods_that_cannot_code_the_picture_are_left_out_with_a_note(tmp_path:
     error = refused(path, "--codecs", "jpeg,webp")
     assert isinstance(error, UnsupportedImageError)
     assert "jpeg: JPEG supports only" in str(error)
-    assert "webp: WebP holds" in str(error)
+    assert "webp: WebP supports only" in str(error)
 
 
 def test_a_method_that_fails_on_its_way_leaves_the_others_be() -> None:

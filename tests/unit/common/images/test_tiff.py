@@ -237,8 +237,8 @@ def test_jpeg_in_tiff_is_bgr(tmp_path: Path, photometric: str) -> None:
 @pytest.mark.parametrize(
     ("pixels", "options", "reason"),
     [
-        (np.ones((4, 5), np.float32), {}, "holds floating-point samples"),
-        (np.ones((4, 5), np.float16), {}, "holds floating-point samples"),
+        (np.ones((4, 5), np.float32), {}, "contains floating-point samples"),
+        (np.ones((4, 5), np.float16), {}, "contains floating-point samples"),
         (np.ones((4, 5), np.complex64), {}, "contains complex samples"),
         (np.ones((4, 5), np.int8), {}, "contains signed samples"),
         (np.ones((4, 5), np.int16), {}, "contains signed samples"),
