@@ -1,4 +1,4 @@
-# On a fresh machine: `make demo` or `make test`. Both set up what they need.
+# On a fresh machine, run `make demo` or `make test`; both install what they need.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,9 +13,9 @@ STAMP := $(VENV)/.installed
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: warm  ## virtual environment with everything in it and compiled kernels; no-op when up to date
+setup: warm  ## create the virtual environment and compile the kernels; no-op if up to date
 
-install: $(STAMP)  ## virtual environment without compiled kernels
+install: $(STAMP)  ## create the virtual environment without compiling the kernels
 
 $(STAMP): pyproject.toml scripts/setup.sh scripts/opencv_fallback.py
 	PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/setup.sh
@@ -24,22 +24,22 @@ $(STAMP): pyproject.toml scripts/setup.sh scripts/opencv_fallback.py
 demo: setup  ## stream a synthetic conveyor between two processes; print a table, draw a contact sheet
 	$(BIN)/rankcast demo --out out/demo
 
-lint: install  ## ruff, mypy and import contracts
+lint: install  ## run ruff, mypy and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint warm  ## lint and all quick tests, under 6 minutes
+test: lint warm  ## run lint and all quick tests, under 6 minutes
 	$(BIN)/python -m pytest -m "not slow" -n 3 --dist worksteal
 
-test-all: lint warm  ## slow tests, too
+test-all: lint warm  ## run lint and all tests, including slow ones
 	$(BIN)/python -m pytest --timeout 1200
 
-warm: install  ## compile the kernels whose sources changed
+warm: install  ## compile the kernels whose sources have changed
 	$(BIN)/python -m rankcast_sender.warm
 
-wheel-test: install  ## build the wheel and use it in a folder without the sources
+wheel-test: install  ## build the wheel and test it in a folder without the sources
 	VENV=$(VENV) sh scripts/wheel_test.sh
 
 # One rule for all benchmarks: `make bench-codec-speed` runs benchmarks/codec_speed.py and writes
@@ -51,12 +51,12 @@ EXTRAS := import av, imagecodecs, matplotlib, PIL, sklearn
 MINUTES ?= 30
 SEED ?= 0
 
-bench-all: bench-extras  ## every benchmark but soak and gan: 45 minutes, or 10 with QUICK=1
+bench-all: bench-extras  ## run every benchmark except soak and gan: 45 minutes, or 10 with QUICK=1
 	missed=0; for name in $(BENCHMARKS); do \
 	    echo "== $$name"; $(MAKE) --no-print-directory bench-$$name || missed=1; \
 	done; exit $$missed
 
-bench-%: bench-extras  ## one benchmark: bench-latency, bench-codec, ...; ends with 2 if a bar is missed
+bench-%: bench-extras  ## run one benchmark: bench-latency, bench-codec, ...; exits with 2 if a bar is missed
 	$(BIN)/python benchmarks/$(subst -,_,$*).py --output benchmarks/results/$*.json \
 	    $(if $(QUICK),--quick) $(if $(and $(DATA),$(filter $*,$(WITH_DATA))),--data $(DATA)) \
 	    $(if $(filter $*,soak),--minutes $(MINUTES) --seed $(SEED)) \
@@ -68,21 +68,21 @@ bench-report: install  ## write docs/benchmarks.md and the figures of README.md 
 bench-extras: warm
 	@$(BIN)/python -c '$(EXTRAS)' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[bench,test]'
 
-soak: bench-soak  ## MINUTES=30 of a stream through random faults drawn from SEED=0
+soak: bench-soak  ## stream for MINUTES=30 through random faults drawn from SEED=0
 
 SECONDS ?= 60
 JOBS ?= 1
 MODES ?= interpreted compiled
 FUZZ = $(BIN)/python tests/fuzz/run.py --modes $(MODES) --jobs $(JOBS)
 
-fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a time; keep finds in out/fuzz
+fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a time; keep findings in out/fuzz
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
 	$(FUZZ) --seconds $(SECONDS)
 
-fuzz-full: $(STAMP)  ## a million inputs for every parser, 50,000 for every decoder; takes hours
+fuzz-full: $(STAMP)  ## fuzz with a million inputs per parser and 50,000 per decoder; takes hours
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
 	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key-policy model
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
 
-clean:  ## remove everything that the targets made
+clean:  ## remove everything that the targets created
 	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,7 +3,7 @@
     python benchmarks/codec.py [--data DIR] [--quick] [--only SECTION]... [--output FILE.json]
 
 Needs the extra `bench`. Curves and tables of every picture go to the folder of ``--detail``.
-Without ``--data`` the synthetic conveyor makes all pictures, which flatters every codec.
+Without ``--data`` all pictures come from the synthetic conveyor, which flatters every codec.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ SECTIONS: Final = ("stills", "clips", "noisy", "deep", "lossless")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A ratio of bytes that becomes a row."""
+    """A byte ratio, reported as a row."""
 
     path: str
-    """Where it stands in the results, keys joined by ``/``."""
+    """Path of the value in the results, keys joined by ``/``."""
     what: str
     peer: str
     bar: Bar | None = None
@@ -96,7 +96,7 @@ def rows(results: Mapping[str, Any]) -> list[Row]:
 def _measures(
     tested: Tested, options: argparse.Namespace
 ) -> dict[str, Callable[[], dict[str, Any]]]:
-    """Return what measures each section, by name, in order."""
+    """Return the function that measures each section, by name, in order."""
     data, gop = options.data, options.gop
     frames = options.frames or (12 if options.quick else 60)
     most = 2 if options.quick else None

@@ -1,4 +1,4 @@
-"""Streams of fixed cameras: against MJPEG and x264, and with the noise of a sensor."""
+"""Streams of fixed cameras, compared with MJPEG and x264, and streams with sensor noise."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def clips(
 
 
 def noisy(tested: Tested, data: Path | None, frames: int, gop: int) -> dict[str, Any]:
-    """Compare streams with the noise of a sensor with one JPEG a frame at one PSNR."""
+    """Compare noisy streams with one JPEG per frame at a fixed PSNR."""
     results: dict[str, Any] = {}
     for name, clip in codec_pictures.sequences(data, frames).items():
         low, high = NOISY_DB - MARGIN_DB, NOISY_DB + MARGIN_DB

@@ -16,21 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SAMPLES: Final = 101
-"""Equidistant PSNR points of a mean over a range: more change no figure's third digit."""
+"""Equidistant PSNR points of a mean over a range; more would not change the third digit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What one setting of one coder gave."""
+    """Result of one coder at one setting."""
 
     setting: str
     size_bytes: float
     psnr_db: float
-    """Of luma."""
+    """PSNR of luma."""
     chroma_db: float | None = None
     header_bytes: float = 0
-    """Of `size_bytes`, what names and dates the frames and codes none: zero for the peers, whose
-    packets leave that to a container."""
+    """Bytes of `size_bytes` that identify and date the frames; zero for peers, which leave that to
+    a container."""
 
 
 def pchip(
@@ -90,8 +90,8 @@ class Curve:
         finite = sorted(
             (p for p in points if math.isfinite(p.psnr_db)), key=lambda p: (p.psnr_db, p.size_bytes)
         )
-        # A setting that costs more bytes for no more quality is one that no user would take, and
-        # knots closer than that make the cubic steep.
+        # No user would choose a setting that costs more bytes for no more quality, and knots closer
+        # than this make the cubic steep.
         kept: list[Point] = []
         for point in finite:
             while kept and kept[-1].size_bytes >= point.size_bytes:
@@ -104,7 +104,7 @@ class Curve:
 
     @property
     def usable(self) -> bool:
-        """True with the two points that an interpolation needs."""
+        """True if there are at least two points, as interpolation requires."""
         return len(self.points) >= 2
 
     @property
@@ -132,7 +132,7 @@ class Curve:
         return float(np.interp(psnr_db, self._db, np.array(chroma, np.float64)))
 
     def psnr_at(self, size_bytes: float) -> float | None:
-        """PSNR that `size_bytes` buy; None beyond the ends."""
+        """PSNR reached with `size_bytes`; None beyond the ends."""
         log = math.log(size_bytes)
         if not self._log[0] <= log <= self._log[-1]:
             return None
@@ -168,7 +168,7 @@ def mean_ratio(
         return None
     at = np.linspace(low, high, _SAMPLES)
     difference = test.log_bytes(at) - anchor.log_bytes(at)
-    # Trapezia: the ends count half.
+    # Trapezoidal rule: the ends count half.
     mean = (difference.sum() - (difference[0] + difference[-1]) / 2) / (_SAMPLES - 1)
     return {"ratio": float(np.exp(mean)), "from_db": low, "to_db": high}
 
@@ -184,7 +184,7 @@ def bd_rate_percent(
 def chroma_gain_db(
     test: Curve, anchor: Curve, low_db: float = -math.inf, high_db: float = math.inf
 ) -> float | None:
-    """How much better than that of `anchor` the chroma of `test` is at equal PSNR of luma."""
+    """Chroma PSNR gain of `test` over `anchor` at equal luma PSNR."""
     found = mean_ratio(test, anchor, low_db, high_db)
     if found is None:
         return None
@@ -211,7 +211,7 @@ def with_chroma(points: Iterable[Point]) -> Curve:
 
 
 def geometric_mean(values: Sequence[float]) -> float | None:
-    """Geometric mean; None of nothing."""
+    """Geometric mean; None for no values."""
     return math.exp(sum(map(math.log, values)) / len(values)) if values else None
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import matplotlib as mpl
 from codec_rate import OURS
 
-mpl.use("Agg")  # before pyplot: there may be no screen
+mpl.use("Agg")  # before importing pyplot, because there may be no screen
 
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -228,7 +228,7 @@ def plot(results: Mapping[str, Any], path: Path) -> bool:
             for p in points
             if p["psnr_db"] is not None
         ]
-        # The articles' method needs so many more bytes that it would squeeze all others.
+        # The articles' method needs so many more bytes that all other curves would be squeezed.
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -1,8 +1,8 @@
-"""The coders that Rankcast is measured against, and Rankcast itself, all with one face.
+"""Rankcast and the coders it is compared with, behind a common interface.
 
-Bytes are complete: a file with its headers, the packets of a stream with parameter sets. Only
-the text in which x264 prints its settings into the first picture is left out, since no decoder
-needs it and it would flatter us on short clips.
+Bytes are complete: a file with its headers, the packets of a stream with parameter sets. Only the
+text with which x264 records its settings in the first picture is excluded, because no decoder needs
+it and it would favour Rankcast on short clips.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ FPS: Final = 30
 class Fidelity:
     """Squared errors of decoded pictures, pooled over a stream.
 
-    Luma and chroma are those of the decoded BGR, unrounded, taken alike from every coder. Bytes
-    are compared at equal luma PSNR; that of chroma stands beside it, so that nobody saves bytes
-    there unseen.
+    Luma and chroma are computed from the decoded BGR, unrounded, in the same way for every coder.
+    Bytes are compared at equal luma PSNR; chroma PSNR is reported too, so that bytes saved there
+    are visible.
     """
 
     def __init__(self, dtype: Any = np.uint8) -> None:
@@ -62,7 +62,7 @@ class Fidelity:
             self._luma += cv2.norm(difference, cv2.NORM_L2SQR)
 
     def point(self, setting: str, size_bytes: float) -> Point:
-        """Put the quality beside what it cost."""
+        """Return the accumulated quality with its cost in bytes."""
         chroma = self._db(self._chroma, 2 * self._pixels) if self._colour else None
         return Point(setting, size_bytes, self._db(self._luma, self._pixels), chroma)
 
@@ -83,7 +83,7 @@ def stream_point(
     encode: Callable[[Pixels], bytes],
     decode: Callable[[bytes], Pixels],
 ) -> Point:
-    """Point of a stream that gives one packet a frame."""
+    """Point of a stream with one packet per frame."""
     size, fidelity = 0, Fidelity(frames[0].dtype)
     for frame in frames:
         packet = encode(frame)
@@ -118,12 +118,12 @@ def jpeg_encode(image: Pixels, quality: int) -> bytes:
 
 
 def decode_file(data: bytes) -> Pixels:
-    """Decode any file that OpenCV knows, grey as grey."""
+    """Decode any file that OpenCV supports, keeping grey as grey."""
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
 def jpeg_point(frames: Sequence[Pixels], quality: int) -> Point:
-    """Single images, and MJPEG when there are several."""
+    """Point of a single JPEG, or of MJPEG for several frames."""
     return stream_point(frames, f"q={quality}", lambda f: jpeg_encode(f, quality), decode_file)
 
 
@@ -177,13 +177,13 @@ class X264:
         context.pix_fmt = "gray" if self._grey else "yuv420p"
         context.time_base, context.framerate = Fraction(1, FPS), Fraction(FPS)
         context.gop_size, context.thread_count = gop, threads
-        # BT.601 limited range, as in the planes that it is given.
+        # BT.601 limited range, as in its input planes.
         context.options = {"preset": preset, "tune": "zerolatency", "crf": f"{crf:g}"}
         self._context = context
         self._count = 0
 
     def encode(self, image: Pixels) -> bytes:
-        """Code one picture; zero latency gives its packet at once."""
+        """Encode one picture; with zero latency its packet is available at once."""
         height, width = self._size
         cut = image[:height, :width]
         if self._grey:
@@ -266,7 +266,7 @@ _PNG_WAYS: Final = (
     ("DEFAULT", "ALL"), ("DEFAULT", "FAST"), ("DEFAULT", "SUB"), ("DEFAULT", "PAETH"),
     ("DEFAULT", "NONE"), ("FILTERED", "ALL"), ("FILTERED", "SUB"),
 )  # fmt: skip
-"""Strategies of zlib and filters of libpng of which one was the best on some picture."""
+"""Combinations of zlib strategy and libpng filter that were each the best on some picture."""
 
 
 def png_bytes(image: Pixels) -> tuple[int, str]:

@@ -1,8 +1,9 @@
-"""Pictures and clips of the benchmark: from a folder, or made by the synthetic conveyor.
+"""Pictures and clips of the benchmark, from a folder or the synthetic conveyor.
 
 The folder has any of ``kodak/*.png`` (colour stills), ``video/*.mp4`` (clips of fixed cameras),
 ``seq/*/`` (sequences of fixed cameras with their noise), ``raw16/*.tif`` (deep frames) and
-``industrial/*`` (drawings of few levels). What is absent is replaced by made frames and named so.
+``industrial/*`` (drawings of few levels). Missing material is replaced by synthetic frames, which
+the results name as such.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ Pixels: TypeAlias = Any
 Pictures: TypeAlias = dict[str, Pixels]
 Clips: TypeAlias = dict[str, list[Pixels]]
 
-# Microscopes write tags that tifffile frowns at; the pixels are fine.
+# tifffile warns about tags written by microscopes, although the pixels are valid.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 def conveyor(count: int, every: int = 1, **options: Any) -> list[Pixels]:
     """Frames of ``synthetic:conveyor`` with `options`, each `every`-th one."""
-    # Only what is made needs the sender.
+    # Imported late, because only synthetic frames need the sender.
     from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
     source = ConveyorSource("conveyor", ConveyorOptions(**options))
@@ -83,7 +84,7 @@ def stills(data: Path | None, most: int | None) -> Pictures:
 
 
 def video_clips(data: Path | None, count: int, most: int | None) -> Clips:
-    """Clips of fixed cameras that were coded before, so that their noise is mostly gone."""
+    """Clips of fixed cameras in which earlier lossy coding has removed most of the noise."""
     found = {p.stem: read_clip(p, count) for p in _files(data, "video/*.mp4")[:most]}
     return found or {
         "conveyor-360p": conveyor(count, width=640, height=360, noise=0.5, fps=30.0),
@@ -102,7 +103,7 @@ def sequences(data: Path | None, count: int) -> Clips:
 
 
 def deep_frames(data: Path | None) -> Pictures:
-    """Grey frames of 12 and 16 bits: real ones where there are any, and always made ones."""
+    """Grey frames of 12 and 16 bits: real ones if available, plus synthetic ones."""
     made = {
         f"conveyor-{bits}bit": conveyor(
             1, width=640, height=480, channels="grey", dtype="uint16", bits=bits, noise=0.5
@@ -118,7 +119,7 @@ def drawings(data: Path | None) -> Pictures:
 
 
 def scaled(frames: Sequence[Pixels], width: int, height: int) -> list[Pixels]:
-    """Frames brought to one size."""
+    """Frames scaled to a common size."""
     mode = cv2.INTER_CUBIC if frames[0].shape[1] < width else cv2.INTER_AREA
     return [
         f if f.shape[:2] == (height, width) else cv2.resize(f, (width, height), interpolation=mode)

@@ -18,7 +18,7 @@ from codec_curves import (
 
 MARGIN_DB: Final = 0.3
 OURS: Final = "rankcast"
-"""Name of the tested codec among its peers, some of which are called as codecs of ours."""
+"""Key of the tested codec, distinct from peers that share names with Rankcast codecs."""
 
 # Coarse to fine. `cover` measures only those that the window needs.
 JPEG_QUALITIES: Final = (2, 4, 7, 11, 16, 22, 30, 40, 50, 60, 70, 77, 83, 88, 92, 95, 97, 99, 100)
@@ -51,7 +51,7 @@ class Tested:
 
 
 def described(points: Sequence[Point], unit: float) -> list[dict[str, Any]]:
-    """Points as JSON; `unit` pixels make bit/pixel of bytes."""
+    """Return points as JSON; `unit` is the number of pixels, for bit/pixel."""
     return [
         {
             "setting": p.setting,
@@ -68,12 +68,12 @@ def described(points: Sequence[Point], unit: float) -> list[dict[str, Any]]:
 
 
 def rounded(value: float | None) -> float | None:
-    """Round to four decimals: no figure repeats to more."""
+    """Round to four decimals; further digits are not reproducible."""
     return None if value is None else round(value, 4)
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """Arithmetic mean; None of nothing."""
+    """Arithmetic mean; None for no values."""
     return rounded(float(np.mean(values))) if values else None
 
 
@@ -93,12 +93,12 @@ def at_points(
 
 
 def ratios_to(rows: Sequence[dict[str, Any]], peer: str) -> list[float]:
-    """Return the ratios to one peer where there are any."""
+    """Return the available ratios to one peer."""
     return [row[peer] for row in rows if row[peer] is not None]
 
 
 def without_headers(points: Sequence[Point]) -> Curve:
-    """Curve of the coded pictures alone."""
+    """Return the curve of the coded pictures without packet headers."""
     return Curve(replace(p, size_bytes=p.size_bytes - p.header_bytes) for p in points)
 
 
@@ -125,8 +125,7 @@ def versus(
 ) -> dict[str, dict[str, float | None]]:
     """Compare the tested codec with each peer over a window of luma PSNR.
 
-    Bjontegaard deltas over luma and over luma and chroma, and how much better its chroma is where
-    luma is equal.
+    Bjontegaard deltas over luma, and over luma and chroma, and the chroma gain at equal luma PSNR.
     """
     ours, ours_all = Curve(points[OURS]), with_chroma(points[OURS])
     found: dict[str, dict[str, float | None]] = {}

@@ -39,7 +39,7 @@ _KEY_EVERY: Final = 6
 _MATCHED_FRAMES: Final = 8
 _MEMORY_FRAMES: Final = 24
 
-# What is counted is private memory at its highest: numpy, OpenCV and numba are in both runs.
+# Peak resident memory. Both runs import numpy, OpenCV and numba, which therefore cancel.
 _PEAK: Final = """
 def peak():
     with open("/proc/self/status") as status:
@@ -72,7 +72,7 @@ class Clock:
     cpu_s: list[float] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any] | None:
-        """Milliseconds: medians, the slowest percentile, the fastest, which holds when busy."""
+        """Return medians, 99th percentile and minimum in ms; the minimum is robust under load."""
         if not self.wall_s:
             return None
         return {
@@ -105,13 +105,13 @@ class Clocks:
         clock.cpu_s.append(cpu_s)
 
     def timed(self, name: str, call: Callable[[], Any]) -> Any:
-        """Run, count and hand on the result."""
+        """Run and time a call; return its result."""
         result, wall_s, cpu_s = self.time(call)
         self.add(name, wall_s, cpu_s)
         return result
 
     def summary(self) -> dict[str, Any]:
-        """All of them."""
+        """Return the summaries of all clocks."""
         return {name: clock.summary() for name, clock in sorted(self._clocks.items())}
 
 
@@ -124,7 +124,7 @@ def _options(tested: Tested, threads: int) -> dict[str, Any]:
 def _closest(
     settings: Sequence[Any], measure: Callable[[Any], Point], wanted_db: float
 ) -> tuple[Any, Point]:
-    """Find the coarsest of the settings, coarse to fine, that reaches a PSNR, by bisection."""
+    """Find the coarsest setting that reaches a PSNR, by bisection."""
     low, high = 0, len(settings) - 1
     while low < high:
         middle = (low + high) // 2
@@ -185,7 +185,7 @@ def _timed(
     }
     clocks, unclocked = Clocks(), Clocks()
     for number, frame in enumerate(frames):
-        # Every coder in turn on every frame, so that a busy moment of the machine hits all.
+        # Every coder in turn on every frame, so that a busy moment affects all of them.
         into = clocks if number >= _WARM_FRAMES else unclocked
         if number % _KEY_EVERY == _WARM_FRAMES:
             encoder.request_keyframe()
@@ -202,9 +202,9 @@ def _timed(
 
 
 def two_threads_gain() -> float:
-    """How much faster two threads run plain work here than one: at most 2, and 1 when busy."""
+    """Return the speed-up of plain work on two threads: at most 2, about 1 on a busy machine."""
     block = bytes(1 << 24)
-    work = [lambda: hashlib.sha256(block).digest()] * 4  # hashing lets go of the GIL
+    work = [lambda: hashlib.sha256(block).digest()] * 4  # hashing releases the GIL
     gains = []
     for _ in range(5):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The command line that all benchmarks share: options, the table for the reader, the JSON."""
+"""Command line of all benchmarks: options, the table on stderr and the JSON."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def option_parser(docstring: str | None, *, data: bool = False) -> argparse.Argu
     Parameters
     ----------
     docstring : str
-        Of the benchmark; its first line is the help text.
+        Docstring of the benchmark; its first line is the help text.
     data : bool
         True adds ``--data``, for benchmarks that can measure on real pictures.
     """
-    commit()  # of the code that runs, whatever happens to the tree meanwhile
+    commit()  # records the commit now, because the tree may change during the run
     parser = argparse.ArgumentParser(description=(docstring or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="short run, to see that it works")
+    parser.add_argument("--quick", action="store_true", help="short run, as a functional check")
     parser.add_argument("--output", type=Path, help="write the JSON to this file, not to stdout")
     if data:
         parser.add_argument(
@@ -45,7 +45,7 @@ def data_name(data: Path | None) -> str:
 
 
 def say(text: str) -> None:
-    """Write a line for the reader; standard output is for JSON."""
+    """Write a line to stderr; stdout is reserved for JSON."""
     print(text, file=sys.stderr, flush=True)
 
 

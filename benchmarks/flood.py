@@ -1,12 +1,12 @@
-"""What strangers cost a sender with keys: memory, and frames of its authorised viewers.
+"""Impact of unauthorised peers on a sender with keys: memory, and frames lost by its viewers.
 
     python benchmarks/flood.py [--quick] [--output FILE.json]
 
-A real sender with keys streams to two admitted viewers over loopback, while a process of its own
-attacks both ports of the sender without an authorised key, one way after the other. Memory is the
-highest resident size during the attack over the median before it; frames are those that the
-viewers got, as a share of those that the source made meanwhile. An attack that achieved nothing
-proves nothing and fails.
+A real sender with keys streams to two authorised viewers over loopback, while a separate process
+without an authorised key attacks both ports of the sender in several ways, one after the other.
+Memory is the peak resident size during the attack over the median before it; frames are those that
+the viewers received, as a share of those produced meanwhile. An attack that achieved nothing proves
+nothing and fails.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ GREETING: Final = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01%s\0" + bytes(31)
 
 
 def greeting(mechanism: bytes) -> bytes:
-    """Return the greeting of a client with that mechanism."""
+    """Return the greeting of a client with this mechanism."""
     return GREETING % mechanism.ljust(20, b"\0")
 
 
@@ -103,7 +103,7 @@ def half_open(ports: list[int], seconds: float, _: CurveClient) -> int:
 
 
 def raw(ports: list[int], seconds: float, mechanism: bytes, block: bytes) -> int:
-    """Greet, then send `block` for ever, reconnecting when cut off; return the bytes accepted."""
+    """Greet, then send `block` endlessly, reconnecting if cut off; return the bytes accepted."""
     sent, connection, turn = 0, None, 0
     hello = greeting(mechanism)
     if mechanism == b"NULL":
@@ -128,13 +128,13 @@ def raw(ports: list[int], seconds: float, mechanism: bytes, block: bytes) -> int
 
 
 def endless_parts(ports: list[int], seconds: float, _: CurveClient) -> int:
-    """Send one message of ever more parts, as a peer without encryption."""
+    """Send one message with endless parts, as a peer without encryption."""
     part = b"\x01\xff" + bytes(255)  # MORE, 255 bytes
     return raw(ports, seconds, b"NULL", part * 256)
 
 
 def endless_commands(ports: list[int], seconds: float, _: CurveClient) -> int:
-    """Send ever more commands within a CURVE handshake."""
+    """Send endless commands within a CURVE handshake."""
     command = b"\x04\xc8\x05HELLO" + bytes(194)  # as long as a real HELLO
     return raw(ports, seconds, b"CURVE", command * 256)
 
@@ -177,7 +177,7 @@ ATTACKS: Final[dict[str, Callable[[list[int], float, CurveClient], int]]] = {
 
 
 class Viewer:
-    """An authorised viewer in a thread, which counts the frames it gets."""
+    """An authorised viewer in a thread, which counts the frames it receives."""
 
     def __init__(self, address: str, keys: CurveClient) -> None:
         self.frames = 0
@@ -201,7 +201,7 @@ class Viewer:
 
 @contextmanager
 def sender(folder: Path, address: str) -> Iterator[psutil.Process]:
-    """Run a sender with keys in a process of its own."""
+    """Run a sender with keys in a separate process."""
     process = subprocess.Popen(
         [sys.executable, "-m", "rankcast_sender", "--bind", address, "--source", SOURCE,
          "--codec", "jpeg", "--key", str(folder / "cam.key"),
@@ -269,7 +269,7 @@ def free_ports() -> list[int]:
 
 
 def run(seconds: float) -> dict[str, dict[str, Any]]:
-    """Make all attacks on one sender."""
+    """Run all attacks on one sender."""
     results = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -315,7 +315,7 @@ def rows(results: Mapping[str, Mapping[str, Any]]) -> list[Row]:
 
 
 def main() -> int:
-    """Attack, or, in the process of the attacker, make one attack."""
+    """Run all attacks or, in the attacker's process, a single one."""
     parser = option_parser(__doc__)
     parser.add_argument("--attack", choices=list(ATTACKS), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

@@ -6,9 +6,9 @@
 Luma MS-SSIM and bytes of complete packets of held-out frames at several steps, beside JPEG
 (optimised Huffman tables, 4:2:0) at the same bytes, interpolated on a logarithmic scale of bytes.
 The untrained model, a transform codec of the difference to the median picture, separates what
-training adds from what the background gives. ``--ablation`` trains another model for the same time
-from the same seed without the discriminator. Threads that spin while they wait would cost training
-most of its steps where other programs run as well.
+training adds from what the background provides. ``--ablation`` trains another model for the same
+time from the same seed without the discriminator. OMP_WAIT_POLICY stops idle threads from spinning,
+which on a shared machine would cost most of the training steps.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def point(frames: Sequence[Pixels], coded: Sequence[tuple[int, Pixels]]) -> dict
 
 
 def jpeg_points(frames: Sequence[Pixels]) -> list[dict[str, float]]:
-    """Measure JPEG, as packets of its own codec."""
+    """Measure JPEG, as packets of codec `jpeg`."""
     points = []
     for quality in QUALITIES:
         encoder, decoder = rankcast.Encoder("jpeg", quality=quality), rankcast.Decoder()
@@ -88,7 +88,7 @@ def gan_points(frames: Sequence[Pixels], model: Path) -> list[dict[str, float]]:
 
 
 def at_rate(points: Sequence[dict[str, float]], rate: float) -> float | None:
-    """Return the MS-SSIM at `rate` bit/pixel; None outside what the points reach."""
+    """Return the MS-SSIM at `rate` bit/pixel; None outside the range of the points."""
     found = sorted((math.log(one["bit_per_pixel"]), one["ms_ssim"]) for one in points)
     x, y = zip(*found, strict=True)
     if not x[0] <= math.log(rate) <= x[-1]:
@@ -197,7 +197,7 @@ def scaled(frame: Pixels, width: int) -> Pixels:
 
 
 class ProgressReport:
-    """A line every ten seconds of one training."""
+    """Prints a line every ten seconds of training."""
 
     def __init__(self) -> None:
         self._reported_s = 0.0

@@ -1,4 +1,4 @@
-"""What a stopped viewer costs the others: frames, latency, and memory of the sender.
+"""Impact of a stopped viewer on the others: frames, latency, and memory of the sender.
 
     python benchmarks/isolation.py [--quick] [--output FILE.json]
 
@@ -29,13 +29,13 @@ from record import Record, Row, at_most, exactly, rounded
 
 VIEWERS: Final = 8
 BACK_S: Final = 10.0
-"""Time for the stopped viewer to come back: it must learn what it missed."""
+"""Time for the stopped viewer to resume and count what it missed."""
 SOURCE: Final = "synthetic:conveyor?width=640&height=360&fps=30"
 MAX_GROWTH_MS: Final = 5.0
 MAX_GROWTH_SHARE: Final = 0.2
-"""The p99 latency may grow by this share, or by `MAX_GROWTH_MS` where that is more."""
+"""The p99 latency may grow by this share, or by `MAX_GROWTH_MS` if that is more."""
 MAX_MEMORY_MB: Final = 12.0
-"""What the allocator may keep; the queue of one stopped viewer holds 4 packets."""
+"""Memory that the allocator may retain; the queue of a stopped viewer holds 4 packets."""
 
 
 def one_run(seconds: float, stop_one: bool, folder: Path) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def one_run(seconds: float, stop_one: bool, folder: Path) -> dict[str, Any]:
             for report in reports
         ]  # fmt: skip
         watched = psutil.Process(station.pid)
-        # The source starts once all viewers watch, and the sender uses processor time from then on.
+        # The source starts once all viewers watch; only then does the sender use CPU time.
         while watched.cpu_times().user < 0.5 or not _connected(watched):
             if station.poll() is not None:
                 raise RuntimeError("the sender ended before all viewers were connected")
@@ -68,7 +68,7 @@ def one_run(seconds: float, stop_one: bool, folder: Path) -> dict[str, Any]:
             time.sleep(0.25)  # the sampling interval
         if stop_one:
             viewers[-1].send_signal(signal.SIGCONT)
-        time.sleep(BACK_S)  # the time it is given
+        time.sleep(BACK_S)  # the time to resume
         station.send_signal(signal.SIGTERM)
         for process in (station, *viewers):
             _wait(process)

@@ -25,7 +25,7 @@ import rankcast
 
 K: Final = 20
 SLOW_ROWS: Final = 24
-"""Rows that the Python loops go through; their time is scaled to the whole picture."""
+"""Rows processed by the Python loops; their time is scaled to the whole picture."""
 
 
 def article_loops(pixels: Any, k: int) -> tuple[float, float]:
@@ -64,7 +64,7 @@ def article_loops(pixels: Any, k: int) -> tuple[float, float]:
 
 
 def speed_against_loops(pixels: Any) -> dict[str, Any]:
-    """Time whole encodings and ten iterations of the loops, which code nothing."""
+    """Time complete encodings, and ten iterations of the loops without entropy coding."""
     article, plain = article_loops(pixels, K)
     warm = rankcast.Encoder("kmeans", k=K)
     warm.encode(pixels)

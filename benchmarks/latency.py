@@ -1,10 +1,10 @@
-"""Latency from capture to decoded picture over loopback, and what the path costs without a codec.
+"""Latency from capture to decoded picture over loopback, with and without a codec.
 
     python benchmarks/latency.py [--quick] [--output FILE.json]
 
 One real sender and one real receiver, 1280 x 720 at 30 fps. The codecs take turns, three times
-each: svd-patch, the default, whose figures have bars; jpeg beside it; and raw, which only grabs,
-copies and sends. A run takes 20 s (5 s, and once each, with ``--quick``).
+each: svd-patch, the default, whose figures have bars; jpeg for comparison; and raw, which only
+grabs, copies and sends. A run takes 20 s (5 s, and once each, with ``--quick``).
 """
 
 from __future__ import annotations

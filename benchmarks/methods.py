@@ -67,7 +67,7 @@ def agreement(name: str, pixels: Any) -> dict[str, Any]:
 
 
 def kept_by_default(name: str, pixels: Any) -> dict[str, Any]:
-    """Return what `variance=0.98` keeps and costs, by layout."""
+    """Return components kept and bytes with `variance=0.98`, by layout."""
     found: dict[str, Any] = {"picture": name}
     for layout in ("rows", "patches"):
         packet = rankcast.Encoder("pca", layout=layout, engine="exact").encode(pixels)

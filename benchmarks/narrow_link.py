@@ -20,7 +20,7 @@ from command_line import finish, option_parser
 from processes import child, free_address, receiver, sender
 from record import REPOSITORY, Record, Row, rounded
 
-# The proxy is that of the tests.
+# The proxy belongs to the tests.
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
 from support.faultproxy import FaultProxy
@@ -29,7 +29,7 @@ from support.faults import Faults
 SOURCE: Final = "synthetic:conveyor?width=200&height=67&fps=30"
 LINK_BYTES_PER_S: Final = 500_000
 PROXY_BUFFER_BYTES: Final = 8192
-"""Small: what the proxy holds adds to the age."""
+"""Small, because data buffered in the proxy add to the age."""
 QUEUES: Final = ((262_144, 4), (65_536, 4), (65_536, 1))
 """Buffer in bytes and queue in messages at both ends; the first pair is the default."""
 

@@ -1,4 +1,4 @@
-"""Senders and receivers as processes of their own, over loopback."""
+"""Senders and receivers as separate processes over loopback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record that every benchmark writes: rows of figures, measured where and when."""
+"""The record that every benchmark writes: rows of figures with machine, commit and date."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from typing import Any, Final, Literal, Self
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = REPOSITORY / "benchmarks" / "results"
 GENERATED: Final = ("benchmarks/results", "docs/benchmarks.md", "README.md")
-"""What a run of the benchmarks rewrites: changes to these do not make a commit dirty."""
+"""Files rewritten by the benchmarks, whose changes do not make a commit dirty."""
 _VARIABLES: Final = {
     "synthetic frames": "",
     "real pictures and clips": " DATA=DIR",
     "one clip": " CLIP=FILE",
 }
-"""What `make` needs to be told for each kind of data."""
+"""Variables to pass to `make` for each kind of data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The limit that a figure must keep."""
+    """The limit that a figure must satisfy."""
 
     relation: Literal["<=", ">=", "=="]
     limit: float
@@ -42,7 +42,7 @@ class Bar:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `str` of a bar gives."""
+        """Parse the text of a bar, as `str` returns it."""
         relation, _, limit = text.partition(" ")
         if relation not in ("<=", ">=", "=="):
             raise ValueError(f"bar {text!r} must be '<= N', '>= N' or '== N'")
@@ -76,15 +76,15 @@ class Row:
     value: float | None = None
     unit: str = ""
     bar: Bar | None = None
-    """Judges `value` or, where a row has none, `ratio`."""
+    """Limit of `value` or, if there is none, of `ratio`."""
     peer: str = ""
-    """What the figure is compared with."""
+    """Name of the reference that the figure is compared with."""
     ratio: float | None = None
-    """Ours over that of the peer."""
+    """Value of Rankcast over that of the peer."""
 
     @property
     def missed(self) -> bool:
-        """True if the figure does not keep its bar."""
+        """True if the figure misses its bar."""
         judged = self.ratio if self.value is None else self.value
         return self.bar is not None and judged is not None and not self.bar.met_by(judged)
 
@@ -103,31 +103,31 @@ class Record:
     """The figures of one run of one benchmark."""
 
     name: str
-    """Of the benchmark: ``codec-speed`` is benchmarks/codec_speed.py."""
+    """Name of the benchmark: ``codec-speed`` is benchmarks/codec_speed.py."""
     title: str
     about: str
     """What was measured and how, in a sentence or two."""
     rows: tuple[Row, ...]
     data: str = "synthetic frames"
     quick: bool = False
-    """True if the run was cut short: its figures only show that the benchmark works."""
+    """True for a shortened run, whose figures only show that the benchmark works."""
     commit: str = ""
     processor: str = ""
     date: str = ""
 
     @property
     def command(self) -> str:
-        """The command that measures this again."""
+        """Command that repeats the measurement."""
         quick = " QUICK=1" if self.quick else ""
         return f"make bench-{self.name}{_VARIABLES[self.data]}{quick}"
 
     @property
     def missed(self) -> list[Row]:
-        """Rows that do not keep their bars."""
+        """Rows that miss their bars."""
         return [row for row in self.rows if row.missed]
 
     def row(self, what: str) -> Row:
-        """Return the row of that name."""
+        """Return the row of this name."""
         for row in self.rows:
             if row.what == what:
                 return row
@@ -147,7 +147,7 @@ class Record:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
+        """Parse the output of `to_json`."""
         found = json.loads(text)
         command = found.pop("command")
         record = cls(**found | {"rows": tuple(Row.from_json(row) for row in found["rows"])})
@@ -162,7 +162,7 @@ def read_records(folder: Path = RESULTS) -> list[Record]:
 
 
 def rounded(rows: Sequence[Row], digits: int = 4) -> tuple[Row, ...]:
-    """Return the rows with figures of so many significant digits: more do not repeat."""
+    """Return the rows with figures rounded to significant digits that are reproducible."""
 
     def shorter(value: float | None) -> float | None:
         return value if value is None or isinstance(value, int) else float(f"{value:.{digits}g}")
@@ -174,7 +174,7 @@ def rounded(rows: Sequence[Row], digits: int = 4) -> tuple[Row, ...]:
 def commit() -> str:
     """Return the short hash of the commit; ``+`` marks a tree with uncommitted changes.
 
-    The first call decides: the tree may move on while a benchmark runs.
+    The result of the first call is kept, because the tree may change while a benchmark runs.
     """
     changes = ("status", "--porcelain", "--untracked-files=no", "--", ".")
     dirty = _git(*changes, *(f":(exclude){path}" for path in GENERATED))
@@ -189,7 +189,7 @@ def _git(*arguments: str) -> str:
 
 
 def processor() -> str:
-    """Return the model of the processor and how many of its CPUs this process may use."""
+    """Return the processor model and the number of CPUs available to this process."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

@@ -23,7 +23,7 @@ ORDER: Final = (
     "sizing", "narrow-link", "latency", "stream", "isolation", "flood", "soak",
     "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "synthetic",
 )  # fmt: skip
-"""Benchmarks in the order of the document: what an operator needs comes first."""
+"""Benchmarks in the order of the document: those that operators need come first."""
 
 HEAD: Final = """\
 # Benchmarks
@@ -54,7 +54,7 @@ class Headline:
     """Name of its row."""
 
     def line(self, records: Sequence[Record]) -> str:
-        """Return the line of README.md, or two where it is long.
+        """Return the line of README.md, or two if it is long.
 
         Raises
         ------
@@ -100,7 +100,7 @@ HEADLINES: Final = (
 
 
 def figure(value: float | None) -> str:
-    """Return a figure with the digits that repeat from run to run."""
+    """Return a figure with only its reproducible digits."""
     if value is None:
         return ""
     if float(value).is_integer() and abs(value) < 1e15:
@@ -115,7 +115,7 @@ def figure(value: float | None) -> str:
 
 
 def measured(row: Row) -> str:
-    """Return value and unit or, where a row has no value, its ratio."""
+    """Return value and unit or, if the row has no value, its ratio."""
     if row.value is None:
         return figure(row.ratio)
     return f"{figure(row.value)} {row.unit}".strip()
@@ -158,7 +158,7 @@ def _wrapped(text: str) -> str:
 
 
 def document(records: Sequence[Record]) -> str:
-    """Return docs/benchmarks.md as it must read."""
+    """Return the content of docs/benchmarks.md."""
     by_name = {record.name: record for record in records}
     if unknown := sorted(set(by_name) - set(ORDER)):
         raise ValueError(f"results without a place in the document: {', '.join(unknown)}")
@@ -167,12 +167,12 @@ def document(records: Sequence[Record]) -> str:
 
 
 def has_figures(text: str) -> bool:
-    """Return True if the text has the markers between which the figures stand."""
+    """Return True if the text contains the markers around the figures."""
     return _BLOCK.search(text) is not None
 
 
 def readme(text: str, records: Sequence[Record]) -> str:
-    """Return README.md with the figures between its markers brought up to date."""
+    """Return README.md with updated figures between its markers."""
     lines = [headline.line(records) for headline in HEADLINES]
     return _BLOCK.sub(lambda _: "\n" + "\n".join(lines) + "\n\n", text)
 

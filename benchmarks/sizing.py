@@ -1,9 +1,9 @@
-"""Bytes of a frame, and what a viewer takes of the link, by codec and size.
+"""Bytes per frame, and bandwidth per viewer, by codec and size.
 
     python benchmarks/sizing.py [--data DIR] [--quick] [--output FILE.json]
 
-With ``--data`` the frames are those of a clip in video/, scaled; otherwise the conveyor with the
-noise of its default. A sender sends every frame once to each viewer: multiply by their number.
+With ``--data`` the frames are those of a clip in video/, scaled; otherwise of the conveyor with its
+default noise. A sender sends every frame to each viewer: multiply by the number of viewers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Stream:
 
     @property
     def name(self) -> str:
-        """Codec and options as they are set."""
+        """Codec and options, as set by the user."""
         return " ".join([self.codec, *(f"{key}={value}" for key, value in self.options.items())])
 
 

@@ -2,11 +2,11 @@
 
     python benchmarks/soak.py [--minutes 30] [--seed N] [--quick] [--output FILE.json]
 
-A real sender streams 1280 x 720 at 30 fps. A fault proxy stands before a real receiver and a viewer
-in this process: latency, a narrow link, stalls, resets, slices and flipped bits come and go by a
-plan drawn from the seed. The viewer compares the number burnt into the pixels of every frame with
-the number in its header, which tells any two frames apart; other pixels are the business of the
-codec's tests, and the receiver process only counts.
+A real sender streams 1280 x 720 at 30 fps through a fault proxy to a real receiver and to a viewer
+in this process. Latency, a narrow link, stalls, resets, slices and flipped bits come and go by a
+plan drawn from the seed. The viewer compares the number in the pixels of every frame with the
+number in its header, which distinguishes any two frames; other pixels are left to the tests of the
+codecs, and the receiver process only counts.
 
 Both watch from the first frame, so all three must count the same frames in the end. Resident
 memory, threads and descriptors are sampled once a second; growth is the median of the last sixth of
@@ -33,7 +33,7 @@ from command_line import finish, option_parser, say
 from processes import child, free_address, receiver, sender
 from record import Record, Row, at_most, exactly, rounded
 
-# The proxy and the checking viewer are those of the tests.
+# The proxy and the checking viewer belong to the tests.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from rankcast.kernels.warm import warm
@@ -46,17 +46,17 @@ SOURCE: Final = "synthetic:conveyor?width=1280&height=720&fps=30"
 CALM_S: Final = 8.0
 FAULT_S: Final = 4.0
 MAX_GROWTH: Final = {"memory_mb": 4.0, "threads": 0.5, "descriptors": 0.5}
-"""Medians of counts may differ by a half."""
+"""Growth allowed for counts, because medians may differ by one half."""
 JUDGED: Final = ("sender", "receiver")
-"""The viewer in this process keeps what it has seen for the comparison, and grows by that."""
+"""The viewer in this process stores frame numbers for the comparison, and grows accordingly."""
 HEAL_S: Final = 15.0
 WHOLE_MINUTES: Final = 30.0
-"""A run of that length has some 130 spells: each of the six kinds is among them."""
+"""A run of this length has about 130 fault periods, among which all six kinds occur."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a process held at one moment."""
+    """Resources of a process at one moment."""
 
     at_s: float
     memory_mb: float
@@ -170,7 +170,7 @@ def rows(result: Mapping[str, Any]) -> list[Row]:
         Row("spells of faults", sum(spells.values())),
     ]  # fmt: skip
     if result["minutes"] >= WHOLE_MINUTES:
-        # Another seed has all kinds.
+        # Only then is every kind certain to occur.
         absent = sum(not count for count in spells.values())
         found.append(Row("kinds of faults that never occurred", absent, bar=exactly(0)))
     return found

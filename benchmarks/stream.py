@@ -3,8 +3,8 @@
     python benchmarks/stream.py [--quick] [--source URI] [--output FILE.json]
 
 Every run is a real sender process and a real receiver process over loopback. The slow sink is also
-put behind a plain ZeroMQ subscriber with libzmq's own queue lengths, in the same run: a receiver
-that does nothing about age.
+put behind a plain ZeroMQ subscriber with libzmq's default queue lengths, in the same run, as a
+receiver that does not limit age.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def long_stream(source: str, frames: int, folder: Path) -> dict[str, Any]:
 
 
 def growth_mb(samples: list[tuple[float, float]], skip: float) -> float:
-    """Return by how much memory exceeds the median just after the first share of the run."""
+    """Return the memory growth over the median just after the share `skip` of the run."""
     end = samples[-1][0]
     later = [resident for at, resident in samples if at > skip * end]
     base = statistics.median(later[: max(1, len(later) // 20)])
@@ -79,22 +79,22 @@ def growth_mb(samples: list[tuple[float, float]], skip: float) -> float:
 
 
 class SlowSink:
-    """A sink that takes 100 ms for every frame."""
+    """A sink that spends 100 ms on every frame."""
 
     name = "slow"
     wants: Final = "frames"
 
     def put(self, frame: Frame) -> bool:
-        """Take one frame, slowly; see Sink."""
+        """Process one frame slowly; see Sink."""
         time.sleep(SLOW_SINK_S)  # the slowness that is measured
         return frame.pixels.size > 0
 
     def idle(self) -> bool:
-        """Nothing is due between frames; see Sink."""
+        """Do nothing between frames; see Sink."""
         return True
 
     def close(self) -> None:
-        """Nothing to finish."""
+        """Do nothing; see Sink."""
 
 
 def slow_sink(seconds: float) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def slow_sink(seconds: float) -> dict[str, Any]:
 
 
 def plain_subscriber(seconds: float) -> dict[str, Any]:
-    """Measure the same behind a plain PUB/SUB pair with libzmq's own queues of 1000 messages."""
+    """Measure the same behind plain PUB/SUB with libzmq's default queues of 1000 messages."""
     payload = np.random.default_rng(0).integers(0, 255, 320 * 240 * 3, np.uint8).tobytes()
     ages: list[float] = []
     with zmq.Context() as context, context.socket(zmq.PUB) as pub, context.socket(zmq.SUB) as sub:

@@ -77,7 +77,7 @@ def clip_frames(path: Path, count: int) -> Iterator[Any]:
 
 
 class Stages:
-    """Wall time of the methods and functions that are watched."""
+    """Wall times of instrumented methods and functions."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = {}
@@ -100,7 +100,7 @@ class Stages:
 
 
 def measure_stream(frames: list[Any]) -> dict[str, Any]:
-    """Measure speed and loss of one stream; the first three frames only start the subspace."""
+    """Measure speed and loss of one stream; the first three frames only warm up the subspace."""
     stages = Stages()
     stages.watch(SvdEncoder, "_load", "load")
     stages.watch(Factoriser, "factorise", "factorise")
@@ -124,9 +124,9 @@ def measure_stream(frames: list[Any]) -> dict[str, Any]:
         decode_s.append(end - middle)
         header = unpack(packet).header
         k = header.rank[0]
-        # The peer: what the article on colour images does, on the same frame.
+        # The reference: the method of the article on colour images, on the same frame.
         start = time.perf_counter()
-        # LAPACK gets all threads: only streams keep BLAS on one.
+        # LAPACK uses all threads, because only streams limit BLAS to one.
         with threadpool_limits(limits=pool.threads(), user_api="blas"):
             exact = [
                 np.linalg.svd(frame[:, :, c].astype(np.float64), full_matrices=True)
@@ -150,7 +150,7 @@ def measure_stream(frames: list[Any]) -> dict[str, Any]:
         "decode_ms": 1000 * statistics.median(decode_s),
         "three_full_svd_ms": 1000 * statistics.median(peer_s),
         "times_faster": statistics.median(peer_s) / statistics.median(encode_s),
-        # The fastest of each: what remains when other programs take the processors now and then.
+        # The minima, which are robust against other programs on the machine.
         "times_faster_best": min(peer_s) / min(encode_s),
         "loss_before_coding_db_max": max(before_db),
         "loss_after_coding_db_max": max(after_db),

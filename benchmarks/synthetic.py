@@ -2,7 +2,7 @@
 
     python benchmarks/synthetic.py [--frames N] [--quick] [--output FILE.json]
 
-The ratio to copying such a frame compares from machine to machine.
+The ratio to copying such a frame is comparable between machines.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIZES: Final[tuple[dict[str, Any], ...]] = (
     {"width": 3840, "height": 2160},
 )
 MAX_720P_MS: Final = 5.0
-"""A source of 1280 x 720 must not be what limits a stream."""
+"""Bar for 1280 x 720: the source must not limit a stream."""
 
 
 def measure(options: dict[str, Any], frames: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Publish numpy arrays: python examples/publish_numpy.py [ADDRESS] [FRAMES].
 
-Every viewer of the address gets them: rankcast receive --display, or subscribe_and_show.py.
+View them with `rankcast receive --display` or subscribe_and_show.py.
 """
 
 import sys

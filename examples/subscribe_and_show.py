@@ -1,6 +1,6 @@
-"""Show what a sender publishes: python examples/subscribe_and_show.py [ADDRESS].
+"""Show the frames of a sender: python examples/subscribe_and_show.py [ADDRESS].
 
-Frames arrive as numpy arrays, oldest ones skipped where the window is slower than the camera.
+Frames arrive as numpy arrays; older ones are skipped if the window is slower than the camera.
 """
 
 import sys

@@ -2,7 +2,7 @@
 
     python scripts/gan_golden.py
 
-Run it only for a new version of the network: all machines are compared with these files.
+Run it only for a new version of the network, because tests compare all machines with these files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Install opencv-python-headless where opencv-python cannot be imported.
+"""Install opencv-python-headless if opencv-python cannot be imported.
 
 Machines without a screen lack libGL and libxcb, and `import cv2` fails. The headless wheel of the
 same version is the same code without windows. `make setup` and the wheel test both run this, so
@@ -21,7 +21,7 @@ def main() -> int:
     reason = (probe.stderr.strip().splitlines() or ["no reason given"])[-1]
     sys.stdout.write(f"opencv-python {wanted} cannot be imported here ({reason})\n")
     sys.stdout.write("installing opencv-python-headless instead: everything works except windows\n")
-    # The files of both wheels share one folder, hence --no-deps and --force-reinstall.
+    # Both wheels install into the same folder, hence --no-deps and --force-reinstall.
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall"]
     installed = subprocess.run([*command, f"opencv-python-headless=={wanted}"])
     if installed.returncode:

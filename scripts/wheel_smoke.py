@@ -19,7 +19,7 @@ import rankcast_sender
 
 
 def main() -> int:
-    """Check every way of use; an exception or 1 is a failure."""
+    """Check every kind of use; an exception or exit code 1 is a failure."""
     here = Path.cwd().resolve()
     for module in (rankcast, rankcast_sender, rankcast_receiver):
         place = Path(str(module.__file__)).resolve()

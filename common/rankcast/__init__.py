@@ -8,7 +8,7 @@ The public API that sender and receiver share::
 
 from importlib import import_module
 
-# Not that of `typing`, which `python -m` would take from the current folder at this point.
+# Defined here: `python -m` would import `typing` from the current folder at this point.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import Final
 from rankcast.errors import LimitError, RankcastError, SettingsError
 
 FIFO_TIMEOUT_S: Final = 10.0
-"""How long a FIFO may take no data: its reader may start a little after us, but not never."""
+"""Longest wait for the reader of a FIFO, which may start a little after the writer."""
 
 _FIFO_POLL_S: Final = 0.05
-# POSIX lets no file system in use have less where pathconf does not tell.
+# Used if pathconf reports nothing: every common file system allows at least this.
 _NAME_BYTES: Final = 255
 
 
@@ -47,7 +47,7 @@ def read_whole(path: Path, max_bytes: int) -> bytes:
 def write_whole(path: Path, data: bytes, *, exclusive: bool = False) -> None:
     """Write a file that appears whole under its name or not at all.
 
-    A symbolic link is followed and stays. A device or FIFO is written to and stays.
+    A symbolic link is followed, not replaced; a device or FIFO is written to, not replaced.
 
     Parameters
     ----------
@@ -89,13 +89,13 @@ def is_stream(path: Path) -> bool:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a file name that cannot be written at the end of a long run.
+    """Check before a long run that a file can be written at its end.
 
     Raises
     ------
     SettingsError
-        If it is a folder or a socket, a device that cannot be written, or its own folder is
-        missing or not writable.
+        If it is a folder, a socket or a read-only device, or its parent folder is missing or
+        not writable.
     """
     if is_stream(path):
         if not os.access(path, os.W_OK):
@@ -116,7 +116,7 @@ def make_folder(path: Path) -> None:
     Raises
     ------
     RankcastError
-        If it cannot be created or is something else.
+        If it cannot be created or exists as something other than a folder.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -130,20 +130,20 @@ def open_without_waiting(name: str, flags: int) -> int:
 
 
 def os_reason(exc: BaseException) -> str:
-    """Return the reason of an error of the operating system, in one line, without number and path.
+    """Return the reason of an operating system error as one line, without number and path.
 
     Parameters
     ----------
     exc : BaseException
-        As a rule an OSError. One without a message, as a library that does not load may raise,
-        is explained by the error behind it.
+        Usually an OSError. If it has no message, as when a library fails to load, the reason is
+        that of its cause.
     """
     if isinstance(exc, OSError):
         if exc.strerror:
             return " ".join(str(exc.strerror).split())
         number = exc.errno
         if number is None and len(exc.args) == 1 and type(exc.args[0]) is int:
-            number = exc.args[0]  # OSError(28): an argument alone is not taken for the errno
+            number = exc.args[0]  # OSError(28): a single argument does not set errno
         if number is not None:
             return os.strerror(number)
     message = " ".join(str(exc).split())
@@ -174,7 +174,7 @@ def _write_beside(path: Path, data: bytes, *, exclusive: bool) -> None:
 
 
 def _temporary_name(path: Path) -> Path:
-    # No suffix of its own, so that a replay of the folder passes it over.
+    # Without an image suffix, so that a replay of the folder skips it.
     end = f".{secrets.token_hex(4)}.part"
     try:
         limit = os.pathconf(path.parent, "PC_NAME_MAX")
@@ -196,8 +196,8 @@ def _claim(temporary: Path, path: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        # FAT and some network file systems have no links: an empty file holds the name for the
-        # moment until the whole one replaces it.
+        # FAT and some network file systems have no links: an empty file reserves the name
+        # until the complete one replaces it.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         try:
             os.replace(temporary, path)
@@ -205,13 +205,13 @@ def _claim(temporary: Path, path: Path) -> None:
             path.unlink(missing_ok=True)
             raise
     else:
-        # The file is complete; a second name that cannot be removed does not make it unwritten.
+        # The file is complete, even if its temporary name cannot be removed.
         with suppress(OSError):
             temporary.unlink()
 
 
 def _write_into(path: Path, data: bytes) -> None:
-    """Write to a device or FIFO, without waiting for ever for somebody to read it."""
+    """Write to a device or FIFO; give up if nothing reads it in time."""
     descriptor = _open_stream(path)
     try:
         rest = memoryview(data)
@@ -221,7 +221,7 @@ def _write_into(path: Path, data: bytes) -> None:
             except BlockingIOError:
                 if not select.select([], [descriptor], [], FIFO_TIMEOUT_S)[1]:
                     raise TimeoutError(
-                        errno.ETIMEDOUT, f"its reader took nothing for {FIFO_TIMEOUT_S:g} s"
+                        errno.ETIMEDOUT, f"its reader accepted no data for {FIFO_TIMEOUT_S:g} s"
                     ) from None
     finally:
         os.close(descriptor)
@@ -239,6 +239,6 @@ def _open_stream(path: Path) -> int:
                 raise
             if time.monotonic() >= deadline:
                 raise TimeoutError(
-                    errno.ETIMEDOUT, f"nothing reads this FIFO for {FIFO_TIMEOUT_S:g} s"
+                    errno.ETIMEDOUT, f"no process read this FIFO within {FIFO_TIMEOUT_S:g} s"
                 ) from exc
         time.sleep(_FIFO_POLL_S)

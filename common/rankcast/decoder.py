@@ -20,10 +20,10 @@ class Decoder:
     limits : Limits, optional
         Limits of a packet; the default is that of files, 128 MiB.
     models : Path, optional
-        Folder of the model files that packets refer to by id. Models that this process has already
-        opened, to encode for example, are found without it.
+        Folder of the model files that packets refer to by id. Models already opened by this
+        process, for example to encode, are found without it.
     writable : bool
-        True: every picture is a copy that may be changed in place. False: it may be read-only or
+        True: every picture is a copy that may be modified in place. False: it may be read-only or
         shared with the decoder, which predicts the next picture from it.
 
     Notes
@@ -88,7 +88,7 @@ def frame_of(packet: Packet, pixels: Pixels, camera: str, *, writable: bool = Fa
     ----------
     packet : Packet
     pixels : ndarray
-        Of a decoder that was made with the same `writable`.
+        Output of a decoder created with the same `writable`.
     camera : str
     writable : bool
         Leave the pixels writable.

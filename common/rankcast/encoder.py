@@ -29,7 +29,7 @@ class OptionError(SettingsError):
         self.option = option
         """Name of the option; empty if several options contradict each other."""
         self.reason = reason
-        """The fault alone, without the codec and the value."""
+        """Reason alone, without the codec and the value."""
 
 
 def check_options(codec: str, options: Mapping[str, Any]) -> CodecOptions:
@@ -129,7 +129,7 @@ class Encoder:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options in effect, with their values, defaults included."""
+        """Options in effect and their values, defaults included."""
         return check_options(self._codec.name, self._options).effective()
 
     def set(self, **options: Any) -> None:
@@ -148,7 +148,7 @@ class Encoder:
         if isinstance(self._encoder, Reconfigurable):
             self._encoder.reconfigure(checked)
         else:
-            # This codec makes key frames only, so a new encoder has no state to inherit.
+            # This codec makes only key frames, so a new encoder has no state to inherit.
             self._encoder = self._codec.make_encoder(checked)
         self._options = merged
 

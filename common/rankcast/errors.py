@@ -1,10 +1,10 @@
-"""Everything Rankcast raises on purpose: one root, one child per thing the operator does next."""
+"""Exceptions of Rankcast: one base class, with one subclass per action the operator can take."""
 
 from __future__ import annotations
 
 
 class RankcastError(Exception):
-    """Root of all errors that Rankcast raises on purpose.
+    """Base class of all errors that Rankcast raises deliberately.
 
     The message states in one line what was given, what is allowed and how to fix it.
     ``exit_code`` is what the command line returns when the error ends a command.
@@ -24,11 +24,11 @@ class SourceError(RankcastError):
 
 
 class ImageFileError(SourceError):
-    """An image file cannot be read or written, or not without changing its picture."""
+    """An image file cannot be read or written without changing its picture."""
 
 
 class DamagedImageError(ImageFileError):
-    """The data of an image file are damaged: restore the file, or let it be sent as damaged."""
+    """An image file contains damaged data: restore it, or allow it to be sent as damaged."""
 
 
 class SinkError(RankcastError):
@@ -82,7 +82,7 @@ class UnknownModelError(WireError):
 
 
 class LimitError(WireError):
-    """The packet asks for more than the configured limits allow."""
+    """The packet exceeds the configured limits."""
 
 
 class PayloadError(WireError):

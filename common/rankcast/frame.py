@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rankcast.errors import SettingsError, UnsupportedImageError
 
 Pixels: TypeAlias = NDArray[np.unsignedinteger[Any]]
-"""uint8 or uint16; a union of the two would need a cast at every arithmetic step."""
+"""Samples, uint8 or uint16; a union of both types would need casts in all arithmetic."""
 Scalar: TypeAlias = bool | int | float | str | bytes | None
 
 MAX_CHANNELS: Final = 64
@@ -36,14 +36,14 @@ def channels_of(shape: tuple[int, ...]) -> int:
 
 
 def plain_scalar(value: Any) -> Any:
-    """Turn a scalar of numpy into Python's; return anything else as it is."""
+    """Convert a numpy scalar to a Python one; return anything else unchanged."""
     if isinstance(value, np.floating):
-        return float(value)  # longdouble has no other way
+        return float(value)  # longdouble has no other conversion
     return value.item() if isinstance(value, np.generic) else value
 
 
 def check_count(value: Any, name: str, most: int = _UINT64_MAX) -> int:
-    """Check a counter, id or time that the wire carries as an unsigned integer.
+    """Check a counter, id or time that is sent as an unsigned integer.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ def check_count(value: Any, name: str, most: int = _UINT64_MAX) -> int:
 
 
 def check_meta(meta: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """Check user metadata for keys and values that the wire carries; see `Frame.meta`.
+    """Check that user metadata can be sent; see `Frame.meta`.
 
     Returns
     -------
     dict
-        A copy, with numpy scalars turned into Python's.
+        A copy, with numpy scalars converted to Python ones.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def check_meta(meta: Mapping[str, Scalar]) -> dict[str, Scalar]:
 
 
 def check_pixels(pixels: Pixels) -> Pixels:
-    """Refuse arrays that are not images, and turn subclasses of ndarray into plain arrays.
+    """Reject arrays that are not images, and convert subclasses of ndarray to plain arrays.
 
     Parameters
     ----------
@@ -117,14 +117,14 @@ def check_pixels(pixels: Pixels) -> Pixels:
     Raises
     ------
     UnsupportedImageError
-        If Rankcast carries no image of this shape, dtype or number of channels, or if the array
-        is masked: nothing says which value stands for what is hidden.
+        If Rankcast does not support this shape, dtype or number of channels, or if the array is
+        masked, because the values of masked samples are undefined.
     """
     if not isinstance(pixels, np.ndarray):
         raise UnsupportedImageError(f"got {type(pixels).__name__}, want a numpy array")
     if isinstance(pixels, np.ma.MaskedArray):
         raise UnsupportedImageError(
-            "got a masked array, want a plain one: choose a value for what is masked, "
+            "got a masked array, want a plain one: choose a value for masked samples, "
             "array.filled(0)"
         )
     if type(pixels) is not np.ndarray:
@@ -151,7 +151,7 @@ class Coding:
     codec: str
     packet_bytes: int
     rank: tuple[int, ...] = ()
-    """Kept singular values (or basis columns) of each channel; empty where it has no meaning."""
+    """Kept singular values (or basis columns) of each channel; empty if not applicable."""
     energy: float | None = None
     """Share of the sum of squared singular values that was kept, 0..1."""
     psnr_db: float | None = None
@@ -160,7 +160,7 @@ class Coding:
 
     @property
     def lossy(self) -> bool:
-        """False only where the encoder guarantees every bit."""
+        """False only if the encoder guarantees that every bit is preserved."""
         return self.psnr_db != float("inf")
 
 
@@ -168,8 +168,8 @@ class Coding:
 class Frame:
     """One picture of one camera, with its identity, clocks and metadata.
 
-    A source makes frames, an encoder turns them into packets, a subscriber hands out frames
-    again. Frames can be pickled and copied.
+    A source creates frames, an encoder turns them into packets, and a subscriber turns these back
+    into frames. Frames can be pickled and copied.
 
     The pixels are read-only, because a frame may wait in several queues at once. To draw on a
     received frame, take a copy, ``image = frame.pixels.copy()``, or let the receiver make one for
@@ -178,7 +178,7 @@ class Frame:
     Raises
     ------
     UnsupportedImageError
-        If Rankcast does not carry such pixels, or as many significant bits.
+        If Rankcast does not support such pixels or that number of significant bits.
     SettingsError
         If a counter, id or time is not an unsigned integer of 64 bits, or the metadata are not
         a flat mapping of text to scalars. Integers of numpy are integers; bools are not.
@@ -187,11 +187,11 @@ class Frame:
     pixels: Pixels
     """(H, W) or (H, W, C), uint8 or uint16; colour is BGR."""
     frame: int = 0
-    """Number of the grabbed frame, from 0; holes are losses before the encoder."""
+    """Number of the grabbed frame, from 0; gaps are losses before the encoder."""
     t_capture_mono_ns: int = 0
-    """Capture on the monotonic clock of the sender."""
+    """Capture time on the monotonic clock of the sender."""
     t_capture_utc_ns: int = 0
-    """Capture on the UTC clock of the sender."""
+    """Capture time on the UTC clock of the sender."""
     significant_bits: int = 0
     """Bits that carry the picture; 0 means all bits of the dtype."""
     cfa: str = ""
@@ -203,18 +203,18 @@ class Frame:
     camera: str = ""
     """Name of the camera at the receiver; empty at the source."""
     sequence: int = 0
-    """Number of the published frame, set by the encoder; has no holes at the sender."""
+    """Number of the published frame, set by the encoder; consecutive at the sender."""
     stream_id: bytes = b""
-    """128 random bits of the sender's start."""
+    """Random 128-bit id of the sender's run."""
     coding: Coding | None = None
     """Set at the receiver."""
     t_capture_here_ns: int | None = None
-    """Capture on the receiver's own monotonic clock, set there; None while the offset of the
-    sender's clock is unknown."""
+    """Capture time on the receiver's monotonic clock, set by the receiver; None while the offset of
+    the sender's clock is unknown."""
     clock_error_ns: int = 0
-    """Error bound of `t_capture_here_ns`; 0 where both ends run on one machine."""
+    """Error bound of `t_capture_here_ns`; 0 if both ends run on one machine."""
     writable: bool = False
-    """True: the pixels belong to this frame alone and may be changed in place."""
+    """True: the pixels belong to this frame alone and may be modified in place."""
 
     def __post_init__(self) -> None:
         pixels = check_pixels(self.pixels)

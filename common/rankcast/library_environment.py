@@ -1,7 +1,7 @@
-"""Environment variables of libraries that end the process when they are malformed.
+"""Environment variables of libraries that abort the process if malformed.
 
-OpenCV parses many of its variables while it is loaded, in C++ code that nothing can catch: one
-that does not parse aborts the process. LLVM does so with a list of processor features.
+OpenCV parses many of its variables while it loads; a malformed one throws a C++ exception that
+nothing can catch. LLVM does the same with its list of processor features.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def check_library_environment(prefix: str, environment: Mapping[str, str] = os.e
     Raises
     ------
     SettingsError
-        If the library would end the process because of one of them.
+        If the library would abort the process because of one of them.
     """
     for name, (pattern, wanted) in _FORMATS.items():
         value = environment.get(name) if name.startswith(prefix) else None

@@ -1,4 +1,4 @@
-"""The one place that imports OpenCV: environment variables it reads are set and checked first.
+"""The only module that imports OpenCV: it first sets and checks the environment variables.
 
 Everything else does ``from rankcast.opencv import cv2``.
 """
@@ -13,15 +13,15 @@ from rankcast.atomic_file import os_reason
 from rankcast.errors import RankcastError
 from rankcast.library_environment import check_library_environment
 
-# A picture file may claim any size, and OpenCV allocates it before it reads on. 2^28 pixels
-# (16 k x 16 k) is above every industrial sensor and fits into memory.
+# A picture file may claim any size, and OpenCV allocates memory for it before reading on.
+# 2^28 pixels (16 k x 16 k) exceeds every industrial sensor and fits into memory.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
-# OpenCV's camera backends and decoders print to stderr what sources and image files report in
-# one line of their own.
+# OpenCV's camera back-ends and decoders print errors to stderr that sources and image files
+# report themselves, in one line.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-# Seconds that a V4L2 read may block (10 by default); the camera source counts its own
-# time-out in such steps.
+# Seconds that a V4L2 read may block (10 by default); the camera source measures its time-out in
+# such steps.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
 
 check_library_environment("OPENCV_")
@@ -29,7 +29,7 @@ _SIZE_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
 _size = re.fullmatch(r"([0-9]+)(?:([KkMm])[Bb])?", os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
 assert _size is not None  # checked above
 MAX_IMAGE_PIXELS: Final = int(_size[1]) * _SIZE_UNITS[(_size[2] or "").lower()]
-"""Pixels that an image file may claim."""
+"""Most pixels that an image file may claim."""
 
 try:
     import cv2

@@ -16,7 +16,7 @@ else:
 
 
 class PathParameter(_ParamType):
-    """A path by the rule of `rankcast.user_path`.
+    """A path, expanded as `rankcast.user_path` defines.
 
     Shells expand ``~`` only at the start of a word, so not in ``--save=~/pictures``.
     """

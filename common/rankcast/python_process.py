@@ -1,8 +1,8 @@
 """Python processes that import installed modules only, never files of the current folder.
 
 ``python -m`` and ``python -c`` put the current folder first on the path of imports: a file
-``numpy.py`` beside the pictures of a user would run. A checkout that is not installed is imported
-from the current folder on purpose; there, and only there, it stays on the path.
+``numpy.py`` next to a user's pictures would run. A checkout that is not installed is imported from
+the current folder on purpose; only then does the folder stay on the path.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def python_command(*arguments: str) -> list[str]:
 
 
 def drop_current_folder() -> None:
-    """Take the current folder off the path of imports, where ``python -m`` put it."""
+    """Remove the current folder, which ``python -m`` added, from the import path."""
     if sys.flags.safe_path or not sys.path or _runs_from_current_folder():
         return
     if sys.path[0] in ("", _current_folder()):

@@ -1,4 +1,4 @@
-"""The one rule for paths in settings and options: what ``~`` means and what is refused."""
+"""How paths in settings and options are expanded and checked."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 def expand_path(text: str) -> str:
     """Expand ``~`` and ``~user`` at the start of a path.
 
-    A relative path stays relative to the current folder, of a settings file too. A file whose name
-    begins with a tilde is written ``./~name``.
+    A relative path, even one in a settings file, stays relative to the current folder. Write
+    ``./~name`` for a file whose name begins with a tilde.
 
     Raises
     ------
@@ -19,7 +19,7 @@ def expand_path(text: str) -> str:
     if not text.strip():
         raise ValueError("the path is empty: name a file or folder, or leave the setting out")
     if "\0" in text:
-        raise ValueError("the path contains a NUL character, which no file name can hold")
+        raise ValueError("the path contains a NUL character, which no file name can contain")
     if not text.startswith("~"):
         return text
     try:
@@ -33,5 +33,5 @@ def expand_path(text: str) -> str:
 
 
 def expand_optional_path(text: str) -> str:
-    """Expand a path whose setting is off while it is empty; see `expand_path`."""
+    """Expand a path that may be empty, which disables its setting; see `expand_path`."""
     return expand_path(text) if text else text

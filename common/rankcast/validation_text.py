@@ -1,4 +1,4 @@
-"""Validation errors of pydantic, in the words of the settings that an operator writes."""
+"""Messages of pydantic validation errors, rephrased for operators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WORDS: Final = {
 
 
 def reason_of(error: Mapping[str, Any]) -> str:
-    """Give the reason of one entry of ``ValidationError.errors()`` without pydantic's terms."""
+    """Return the reason in one entry of ``ValidationError.errors()`` without pydantic's terms."""
     context = error.get("ctx", {})
     cause = context.get("error")
     if cause is not None:

@@ -5,7 +5,7 @@ with rankcast_receiver.Subscriber("tcp://127.0.0.1:5555") as subscriber:
         print(frame.sequence, frame.pixels.shape)
 """
 
-# Not that of `typing`, which `python -m` would take from the current folder at this point.
+# Defined here: `python -m` would import `typing` from the current folder at this point.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ __all__ = ["Subscriber"]
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """Load the class when it is asked for, as `rankcast` itself does."""
+        """Import the class on first use, as `rankcast` does with its classes."""
         if name != "Subscriber":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from rankcast_receiver.subscriber import Subscriber

@@ -1,4 +1,4 @@
-"""Composition root of the receiver: the one place that knows concrete sinks."""
+"""Composition root of the receiver: the only module that knows concrete sinks."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from rankcast_receiver.subscriber import Subscriber
 log = logging.getLogger(__name__)
 
 RATES_INTERVAL_S: Final = 1.0
-"""Rates are those of the last second, however rarely they are logged."""
+"""Rates cover the last second, however rarely they are logged."""
 POLL_S: Final = 0.1
 MAX_TROUBLED: Final = 8
-"""Cameras named in one line."""
+"""Most cameras named in one log line."""
 
 
 def run(settings: ReceiverSettings, report: Path | None = None) -> int:
@@ -116,7 +116,7 @@ def _check_result(
     silence: NoStreamError | None,
     outcome: Outcome,
 ) -> None:
-    """Raise where the receiver did not do what it was asked for."""
+    """Raise an error if the receiver did not deliver what was requested."""
     delivered, lost = values["delivered"], values["lost"].get(SINK, 0)
     if lost:
         raise SinkError(f"sink {main.name} failed on {lost} frames, see the log above")
@@ -133,7 +133,7 @@ def _check_result(
 def _runners(
     settings: ReceiverSettings, states: Callable[[], Sequence[CameraState]]
 ) -> list[SinkRunner]:
-    """Make one runner for each wanted sink; the first one is the main one."""
+    """Create a runner for each requested sink; the first is the main sink."""
     sinks: dict[str, Callable[[], Sink]] = {}
     save = settings.save
     if save.dir:
@@ -159,7 +159,7 @@ def _runners(
 
 
 def _curves(settings: ReceiverSettings) -> Sequence[CurveClient]:
-    """Keys of this station, one for each that the sender may have; empty without keys."""
+    """Return one set of CURVE keys for each possible sender key; empty without keys."""
     security = settings.security
     if not security.key:
         return ()
@@ -193,7 +193,7 @@ def _watch(
     manager: ServiceManager,
     status_interval_s: float,
 ) -> None:
-    """Wait for the end and log the status; a window needs this thread for itself."""
+    """Log the status until the stream ends; a window runs in this thread."""
     if window is not None:
 
         def stopped() -> bool:
@@ -224,7 +224,7 @@ def _log_status(
         before_s, before_frames, before_bytes = now_s, tally.frames, tally.packet_bytes
         status.report(
             "receiver",
-            # Changes of state have lines of their own.
+            # State changes are logged separately.
             (tally.frames > 0, frozenset(lost)),
             f"{frames / seconds:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
             f"{size * 8e-6 / seconds:.2f} Mbit/s, received {tally.frames}, "
@@ -237,7 +237,7 @@ def _losses(lost: Mapping[str, int]) -> str:
 
 
 def _troubled(states: Sequence[CameraState]) -> str:
-    """Name the cameras that are not simply live."""
+    """List the cameras whose state is not live."""
     troubled = [state for state in states if state.state not in (State.LIVE, State.ENDED)]
     named = [f"; {state.camera or state.endpoint}: {state}" for state in troubled[:MAX_TROUBLED]]
     more = len(troubled) - len(named)

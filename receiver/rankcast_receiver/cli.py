@@ -47,7 +47,7 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
     "--report",
     type=PATH,
     metavar="FILE.json",
-    help="Write totals, losses, rates and latency when it ends.",
+    help="Write totals, losses, rates and latency to this file at the end.",
 )
 @click.option(
     "--config",
@@ -93,7 +93,7 @@ def receive(
     if check:
         click.echo(to_toml(settings), nl=False)
         return 0
-    # The composition root imports every sink: only once the settings are valid.
+    # The composition root imports every sink: import it only once the settings are valid.
     from rankcast_receiver import app
 
     return app.run(settings, report)

@@ -1,4 +1,4 @@
-"""The path through the receiver: subscribe -> decode -> one runner for each sink."""
+"""The receiver pipeline: subscribe -> decode -> one runner per sink."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ STOP_TIMEOUT_S: Final = 30.0
 
 
 class ReceiverPipeline:
-    """Decodes in one thread, and runs each sink in a thread of its own.
+    """Decodes in one thread and runs each sink in its own thread.
 
     Parameters
     ----------
     open_subscriber : callable
-        Makes the subscriber, in the decode thread; its argument is the function that returns True
-        once the subscriber is to stop.
+        Creates the subscriber, in the decode thread; its argument is a function that returns True
+        once the subscriber must stop.
     runners : sequence of SinkRunner
-        The receiver ends when one is full.
+        The receiver ends when one of them is full.
     main_thread : SinkRunner, optional
         One of `runners` that must run in the caller's thread, as windows must.
     """
@@ -58,13 +58,13 @@ class ReceiverPipeline:
 
     @property
     def pulses(self) -> Sequence[Pulse]:
-        """Of the threads that receive and decode, and of the sinks."""
+        """Pulses of the receive and decode threads and of the sinks."""
         subscriber = self._subscriber
         receiving = () if subscriber is None else (subscriber.pulse,)
         return (*receiving, self._pulse, *(runner.pulse for runner in self._runners))
 
     def abandon(self) -> None:
-        """End now: whatever waits for a sink is counted as stopped, not handled."""
+        """Stop now: frames queued for a sink are counted as stopped, not delivered."""
         self._stop.set()
         for runner in self._runners:
             runner.abandon()
@@ -76,13 +76,13 @@ class ReceiverPipeline:
         self._decoder.start()
 
     def run_main_thread(self) -> None:
-        """Run the runner that needs this thread; returns at the end of the stream."""
+        """Run the sink that needs this thread; return at the end of the stream."""
         assert self._main_thread is not None
         self._main_thread.run()
         self._stop.set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until the stream has ended or a sink is done; True when it is time to join."""
+        """Wait until the stream has ended or a sink is done; return True if it is time to join."""
         return self._done.wait(timeout_s)
 
     def current(self) -> Balance:
@@ -96,7 +96,7 @@ class ReceiverPipeline:
         return self.outcome.states if subscriber is None else subscriber.states
 
     def join(self) -> None:
-        """Wait for all threads and raise what the first one died of."""
+        """Wait for all threads and raise the exception of the first one that failed."""
         self._stop.set()
         join_all((self._decoder, *self._sinks), STOP_TIMEOUT_S)
 
@@ -130,15 +130,15 @@ class ReceiverPipeline:
         self._done.set()
 
     def _stopped(self) -> bool:
-        """Asked in every turn of the decode loop and before each picture."""
+        """Return True if decoding must stop; called before each batch and each picture."""
         self._pulse.beat()
         return self._stop.is_set() or any(runner.full for runner in self._runners)
 
 
 def _outcome(subscriber: Subscriber, *, silent: bool) -> Outcome:
     streams = subscriber.streams.values()
-    # Whoever leaves in the middle of a stream knows what was published until then. Where frames
-    # stop without a status or an end, more may have been: nothing arrived that would show a gap.
+    # A receiver that leaves in mid-stream knows what was published until then. If frames stop
+    # without a status or an end message, more may have been published without showing as a gap.
     limit_s = 0.0 if silent else ANSWER_S
     return Outcome(
         balance=subscriber.balance(),

@@ -18,31 +18,31 @@ from rankcast_receiver.state import CameraState
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a subscriber knows at its end."""
+    """Final figures of a subscriber."""
 
     balance: Balance = field(default_factory=lambda: Balance(0, 0, {}))
-    """Of decoded frames; entered is what was published since it joined."""
+    """Balance of decoded frames; `entered` counts frames published since the receiver joined."""
     packets: Balance = field(default_factory=lambda: Balance(0, 0, {}))
-    """The same for sinks that take packets."""
+    """The same for sinks that accept packets."""
     stream_ids: tuple[bytes, ...] = ()
     foreign_messages: int = 0
-    """Messages that are not Rankcast's, or belong to no camera."""
+    """Messages that are not Rankcast messages or belong to no camera."""
     reconnects: int = 0
-    """Connections that were replaced after silence or a refusal."""
+    """Connections replaced after silence or a refusal."""
     states: tuple[CameraState, ...] = ()
     cameras: Mapping[str, Balance] = field(default_factory=dict)
-    """The part of each camera in `balance`."""
+    """Share of each camera in `balance`."""
     keyframe_requests: int = 0
     clocks: Mapping[str, str] = field(default_factory=dict)
-    """How the clock of each sender is compared with ours."""
+    """How the clock of each sender is compared with the local one."""
     failed_camera: str = ""
-    """Name of a camera that is dead at its sender."""
+    """Name of a camera that has failed at its sender."""
     unconfirmed: frozenset[str] = frozenset()
     """Cameras that fell silent: how many frames were published after the last one is unknown."""
 
 
 class Tally:
-    """Counts what the decode thread hands over to the sinks."""
+    """Counts the frames that the decode thread hands to the sinks."""
 
     def __init__(self) -> None:
         self.frames = 0
@@ -51,7 +51,7 @@ class Tally:
         self.fidelity = Fidelity()
         """Rank, energy and error, from the headers of the packets."""
         self.cpu_start_s = 0.0
-        """Processor time of the process at the first frame: what follows is receiving."""
+        """CPU time of the process at the first frame, when receiving begins."""
         self._first_s: float | None = None
         self._last_s = 0.0
 
@@ -104,7 +104,7 @@ def build_report(
         "shown": sum(runner.kept for runner in runners if runner.name == "display"),
         "saved": sum(runner.kept for runner in runners if runner.name == "save"),
         "lost": sinks[main.name]["lost"],
-        # Sequence numbers are as good as a status; without any stream nobody can know.
+        # Sequence numbers are as good as a status; without a stream the number is unknown.
         "published": stream.entered if outcome.stream_ids and not outcome.unconfirmed else None,
         "fps": tally.fps,
         "bytes_per_frame": tally.packet_bytes / tally.frames if tally.frames else None,
@@ -159,7 +159,7 @@ def _sink(outcome: Outcome, runner: SinkRunner) -> dict[str, Any]:
     return {
         "delivered": balance.passed,
         "lost": dict(sorted(lost.items())),
-        # A known imbalance is one, whatever else was published.
+        # A known imbalance counts even if the published total is unknown.
         "balanced": stream.entered == balance.passed + sum(lost.values())
         and (None if outcome.unconfirmed else True),
     }

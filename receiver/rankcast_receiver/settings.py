@@ -15,7 +15,7 @@ from rankcast_receiver.net import check_endpoints
 
 
 class NetworkTable(Table):
-    """``[network]``: which senders and cameras."""
+    """``[network]``: senders and cameras to receive from."""
 
     connect: str | list[str] = DEFAULT_ENDPOINT
     """Address of the sender, or a list of them."""
@@ -28,7 +28,7 @@ class NetworkTable(Table):
     stay: bool = False
     """Wait for the next stream when one has ended."""
     queue_messages: int = Field(default=0, ge=0, le=10_000)
-    """Messages that may wait for this receiver; 0: 4 in live mode, 64 when every frame counts."""
+    """Most messages queued for this receiver; 0: 4 in live mode, 64 if every frame is kept."""
     buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
     """Kernel buffer of the connection; a smaller one bounds the age on slow links."""
 
@@ -68,7 +68,7 @@ class StreamTable(Table):
     mode: Literal["auto", "live", "keep"] = "auto"
     """live: the newest frame wins; keep: every frame; auto: keep when saving without display."""
     frames: int = Field(default=0, ge=0)
-    """Stop after that many delivered frames; 0: never."""
+    """Stop after this many delivered frames; 0: never."""
     models: OptionalPath = ""
     """Folder of the model files (.rkm) that packets name by their id; empty: none."""
 
@@ -82,9 +82,9 @@ class SaveTable(Table):
     every: int = Field(default=1, ge=1)
     """Save frames whose sequence is a multiple of this."""
     max_files: int = Field(default=0, ge=0)
-    """Keep the newest files only, that many; 0: no limit."""
+    """Keep only this many of the newest files; 0: no limit."""
     max_bytes: int = Field(default=0, ge=0)
-    """Keep the newest files only, with that total size; 0: no limit."""
+    """Keep only the newest files up to this total size; 0: no limit."""
     jpeg_quality: int = Field(default=95, ge=1, le=100)
     png_compression: int = Field(default=1, ge=0, le=9)
 
@@ -127,7 +127,7 @@ class LimitsTable(Table):
     max_samples: int = Field(default=Limits().max_samples, ge=1, le=2**32)
 
     def limits(self) -> Limits:
-        """Return the limits as the parser takes them."""
+        """Return the limits in the form that the parser expects."""
         return Limits(self.max_packet_bytes, self.max_side, self.max_samples)
 
 

@@ -32,9 +32,10 @@ LIVE_QUEUE_MESSAGES: Final = 4
 KEEP_QUEUE_MESSAGES: Final = 64
 BUFFER_BYTES: Final = 262_144
 POLL_S: Final = 0.05
-"""A stop is seen, and states are judged, that often at least."""
+"""Longest interval between checks for a stop and updates of the states."""
 MARGIN_BYTES: Final = 1 << 20
-"""libzmq closes the connection on a longer message; one slightly above the limit is counted."""
+"""libzmq disconnects on a message longer than its limit; this margin above the packet limit lets
+slightly larger packets arrive and be counted."""
 
 
 class Subscriber:
@@ -47,8 +48,8 @@ class Subscriber:
     camera : str or sequence of str, optional
         Names of cameras at the senders; by default every camera of every sender.
     live : bool
-        True: each frame is the newest there is, and skipped ones are counted. False: every frame is
-        returned, and a sender in real time drops those that do not fit its queue.
+        True: each frame is the newest available, and skipped ones are counted. False: every frame
+        is returned, but a real-time sender drops those that do not fit its queue.
     timeout_s : float, optional
         Longest wait for a new frame.
     stay : bool
@@ -56,16 +57,16 @@ class Subscriber:
     limits : Limits
         Sizes above which a packet is refused.
     queue_messages, buffer_bytes : int
-        Bounds of what waits in libzmq and in the kernel.
+        Limits of the libzmq queue and of the kernel buffer.
     models : Path, optional
-        Folder of the model files that packets of learned codecs name. A model that is not in memory
-        delays the first packet that names it; `rankcast.codec.preload_models` loads them.
+        Folder of the model files that packets of learned codecs refer to. A model that is not in
+        memory delays the first packet that uses it; `rankcast.codec.preload_models` loads them.
     writable : bool
-        True: the pixels of each frame are a copy that may be changed. False: they are read-only.
+        True: the pixels of each frame are a copy that may be modified. False: they are read-only.
     stopped : callable
-        Asked ten times a second and before each picture; iteration ends when it returns True.
+        Called ten times a second and before each picture; iteration ends once it returns True.
     curves : sequence of CurveClient
-        Keys, one for each key that the sender may have; each new connection tries the next one.
+        Client keys, one for each possible sender key; each new connection tries the next one.
     control : bool
         Use the control channel: key frames on request, latency, reports to the sender.
     on_state : callable
@@ -78,9 +79,9 @@ class Subscriber:
 
     Notes
     -----
-    A thread of its own drains the sockets from the start; `close` ends it. Iterate in one thread.
-    Connecting does not wait for the sender. With several senders the names of cameras carry the
-    number of their sender, counted from 1: ``cam-1``.
+    A separate thread drains the sockets from the start; `close` ends it. Iterate in one thread.
+    Connecting does not wait for the sender. With several senders, camera names end in the number
+    of their sender, counted from 1: ``cam-1``.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class Subscriber:
             for number, endpoint in enumerate(endpoints, 1)
         ]
         self.decoder = StreamDecoder(self._senders, self._states, stopped)
-        """Decodes what `packets` yields."""
+        """Decodes the batches that `packets` yields."""
         self._queue = PacketQueue(len(endpoints), live=live)
         self._receiver = ReceiveThread(self._senders, options, self._queue)
         self._receiver.start()
@@ -146,23 +147,23 @@ class Subscriber:
 
     @property
     def foreign_messages(self) -> int:
-        """Messages that are not Rankcast's, or belong to no camera."""
+        """Number of messages that are not Rankcast messages or belong to no camera."""
         foreign = sum(sender.foreign_packets for sender in self._senders)
         return self._receiver.foreign_messages + foreign
 
     @property
     def reconnects(self) -> int:
-        """Connections that were replaced after silence or a refusal."""
+        """Connections replaced after silence or a refusal."""
         return self._receiver.reconnects
 
     @property
     def clocks(self) -> dict[str, str]:
-        """How the clock of each sender is compared with ours, by its address."""
+        """How the clock of each sender, by address, is compared with the local one."""
         return {sender.endpoint: sender.clock.known for sender in self._senders}
 
     @property
     def pulse(self) -> Pulse:
-        """Beats of the thread that drains the sockets."""
+        """Pulse of the thread that drains the sockets."""
         return self._receiver.pulse
 
     def balance(self) -> Balance:
@@ -170,11 +171,11 @@ class Subscriber:
         return _sum(stream.ledger.balance() for stream in self.streams.values())
 
     def packet_balance(self) -> Balance:
-        """Return the same for sinks that take packets: every new packet passes."""
+        """Return the same for sinks that accept packets: every new packet passes."""
         return _sum(stream.packet_ledger.balance() for stream in self.streams.values())
 
     def packets(self) -> Generator[PacketBatch, None, None]:
-        """Yield what was received until the stream ends; often nothing, for `decoder` all the same.
+        """Yield received batches until the stream ends; pass empty ones to `decoder` too.
 
         Raises
         ------
@@ -191,7 +192,7 @@ class Subscriber:
                 frames_before = self._frame_s
                 yield self._queue.take(POLL_S)
                 if self._frame_s != frames_before:
-                    last_frame_s = time.monotonic()  # the caller's own time is not the sender's
+                    last_frame_s = time.monotonic()  # time spent by the caller is not silence
                 if not self._stay and all(sender.ended for sender in self._senders):
                     self._judge()
                     return
@@ -238,10 +239,10 @@ class Subscriber:
         return max(times, default=None)
 
     def _timed_out(self, last_frame_s: float) -> bool:
-        """Return True when no frame arrived in time, in all that was there to be read."""
+        """Return True if no frame arrived in time, after reading everything available."""
         if self._timeout_s is None:
             return False
-        # Until then: what still waits after this process was suspended is no silence.
+        # Packets still queued after this process was suspended do not count as silence.
         read_s = min(link.read_s or -math.inf for link in self._queue.links)
         return read_s - last_frame_s >= self._timeout_s
 
@@ -249,7 +250,7 @@ class Subscriber:
         self._states.update(self._senders, self._queue.links)
 
     def _silence(self) -> str:
-        """Describe what is known when no frame arrived in time."""
+        """Return the error message for a timeout, with the state of each camera."""
         self._judge()
         causes = []
         for state in self.states:

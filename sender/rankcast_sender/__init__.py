@@ -4,7 +4,7 @@ with rankcast_sender.Publisher("tcp://127.0.0.1:5555", name="cam") as publisher:
     publisher.send(pixels, meta={"serial": "A17"})
 """
 
-# Not that of `typing`, which `python -m` would take from the current folder at this point.
+# Defined here: `python -m` would import `typing` from the current folder at this point.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:

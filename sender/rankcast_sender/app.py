@@ -42,7 +42,7 @@ _SOURCES: Final[Mapping[str, tuple[Any, Callable[[str, Any], Source]]]] = Mappin
     }
 )
 _RETRIED: Final = frozenset({"camera"})
-"""Schemes that are opened again after a failure; a file that cannot be read stays unreadable."""
+"""Schemes whose source is reopened after a failure; retrying an unreadable file is pointless."""
 STATUS_INTERVAL_S: Final = 1.0
 """Status is computed once a second, whether or not it is logged."""
 POLL_S: Final = 0.1
@@ -89,7 +89,7 @@ class _Stream:
         return self.camera.name
 
     def finish(self) -> None:
-        """Wait for the threads of a camera that has ended, and keep the error that ended it."""
+        """Join the threads of a camera that has ended, and store the error that ended it."""
         if self.ended:
             return
         self.ended = True
@@ -104,7 +104,7 @@ class _Stream:
             self.error = exc
 
     def status_line(self, elapsed_s: float) -> tuple[Any, str]:
-        """Facts whose change is worth a log line, and the line; rates cover `elapsed_s`."""
+        """Return the state whose changes are logged, and the line; rates cover `elapsed_s`."""
         camera = self.camera
         balance, packet_bytes, state = camera.balance(), camera.figures.packet_bytes, camera.state
         frames, size = balance.passed - self.frames_before, packet_bytes - self.bytes_before
@@ -125,9 +125,9 @@ def run(cameras: Sequence[SenderSettings], report: Path | None = None) -> int:
     Parameters
     ----------
     cameras : sequence of SenderSettings
-        One for each camera; only their tables ``camera`` and ``codec`` may differ.
+        Settings of each camera; only the tables ``camera`` and ``codec`` may differ.
     report : Path, optional
-        File for the totals.
+        JSON file for the totals.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 log.info("%s: %s, listening at %s", publisher.name, settings.camera.source,
                          shared.network.bind)  # fmt: skip
             log.info("control channel: %s", sockets.control or "off")
-            # Only now, so that an address that cannot be bound is reported at once.
+            # After binding, so that an unusable address is reported without waiting for this.
             if prepare_kernels({s.codec.name for s in cameras}, lambda: flag.requested):
                 for stream in streams:
                     stream.pipeline.start()
@@ -240,7 +240,7 @@ def _watch(
     manager: ServiceManager,
     status_interval_s: float,
 ) -> None:
-    """Watch all threads, and report the status, until all cameras have ended or a signal comes."""
+    """Supervise all threads and report the status until every camera has ended or a signal."""
     status_log = StatusLog(status_interval_s)
     reported_s = time.monotonic()
     try:
@@ -256,7 +256,7 @@ def _watch(
                 if stream.pipeline.wait(0):
                     stream.finish()
                     if stream.error is not None and len(streams) > 1:
-                        log.error("%s: %s; the other cameras go on", stream.name, stream.error)
+                        log.error("%s: %s; the other cameras continue", stream.name, stream.error)
             now_s = time.monotonic()
             if now_s - reported_s >= STATUS_INTERVAL_S:
                 for stream in streams:

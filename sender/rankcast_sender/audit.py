@@ -1,4 +1,4 @@
-"""Audit: keeps originals of some published frames, to compare with what viewers received."""
+"""Audit: saves the originals of some published frames for comparison with received frames."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rankcast.runtime import Mailbox, Worker
 log = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 4
-"""Originals that may wait for the disk. Encoding then waits, so that no original is missed."""
+"""Most originals queued for the disk; encoding blocks on a full queue, so none is skipped."""
 STOP_TIMEOUT_S: Final = 30.0
-"""Time to write the originals that wait to a slow disk."""
+"""Longest wait for a slow disk to take the queued originals."""
 
 
 class Audit:
@@ -58,7 +58,7 @@ class Audit:
             self._box.put((sequence, frame))
 
     def close(self) -> None:
-        """Write the originals that wait, and stop."""
+        """Write the queued originals and stop the thread."""
         self._box.close()
         self._worker.join(STOP_TIMEOUT_S)
 

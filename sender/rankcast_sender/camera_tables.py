@@ -1,4 +1,4 @@
-"""Several cameras in one settings file: ``[[camera]]`` tables with codec options of their own."""
+"""Several cameras in one settings file: ``[[camera]]`` tables with separate codec options."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from rankcast_sender.settings import SenderSettings
 MAX_CAMERAS: Final = 32
 
 _OF_ONE: Final = ("name", "source")
-"""Settings of `[camera]` that cannot be the same for several cameras."""
+"""Settings of `[camera]` that must differ between cameras."""
 _SECTION: Final = re.compile(r"^\[(camera|codec)(.*)\]$", re.MULTILINE)
 
 
 def camera_settings(layers: Iterable[Layer]) -> list[SenderSettings]:
     """Validate the settings of every camera; only ``camera`` and ``codec`` differ between them.
 
-    A table ``camera.codec`` overrides ``codec`` of the file for its camera. Environment variables
-    and options override both, for all cameras. If ``camera.codec`` has a ``name``, it takes only
-    the tables of the codecs from ``codec``.
+    A ``camera.codec`` table overrides the file's ``codec`` table for that camera. Environment
+    variables and options override both, for all cameras. If ``camera.codec`` sets ``name``, it
+    inherits only the per-codec subtables of ``codec``.
 
     Raises
     ------
     SettingsError
-        As `rankcast.settings.validate`; if two cameras have the same name or differ in a setting
-        of the socket that they share, or an option applies to one camera and there are several.
+        If `rankcast.settings.validate` rejects a value, two cameras have the same name or differ
+        in a setting of their shared socket, or a single-camera option is given for several.
     """
     layers = list(layers)
     listed = [layer for layer in layers if isinstance(layer.values.get("camera"), list)]
@@ -48,8 +48,8 @@ def camera_settings(layers: Iterable[Layer]) -> list[SenderSettings]:
         for key in _OF_ONE:
             if len(tables) > 1 and isinstance(table, dict) and key in table:
                 raise SettingsError(
-                    f"{layer.origin}: [camera] {key} is for one camera, "
-                    f"but {origin} has {len(tables)}"
+                    f"{layer.origin}: [camera] {key} applies to a single camera, "
+                    f"but {origin} defines {len(tables)}"
                 )
     found = [validate(SenderSettings, _flat(layers, number, table))
              for number, table in enumerate(tables)]  # fmt: skip

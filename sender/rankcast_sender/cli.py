@@ -44,7 +44,7 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_SEND__"
 @click.option("--insecure", is_flag=True, default=None,
               help="Let anybody on the network watch and control, without keys.")  # fmt: skip
 @click.option("--report", type=PATH, metavar="FILE.json",
-              help="Write totals at the end.")  # fmt: skip
+              help="Write totals to this file at the end.")  # fmt: skip
 @click.option("--config", "config_file", type=PATH, metavar="FILE",
               help="Settings file; config/sender.toml lists all settings.")  # fmt: skip
 @click.option("--set", "sets", multiple=True, metavar="A.B=C",
@@ -80,7 +80,7 @@ def send(
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
     cameras = camera_settings(layers)
-    # The composition root imports every source: wrong settings are reported before that.
+    # The composition root imports every source: import it only once the settings are valid.
     from rankcast_sender import app
 
     if check:

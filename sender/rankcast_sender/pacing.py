@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 DEFAULT_FPS: Final = 20.0
-"""Pace of a replay in real time whose files state none."""
+"""Frame rate of a real-time replay whose files state none."""
 MAX_BEHIND_INTERVALS: Final = 5
-"""A pipeline that is further behind starts a new schedule instead of rushing to catch up."""
+"""A pipeline further behind than this restarts its schedule instead of rushing to catch up."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrabOptions:
-    """How frames are taken from a source."""
+    """Options for grabbing the frames of a source."""
 
     fps: float = 0.0
     """Frames per second; 0 selects the rate of the source."""
@@ -24,11 +24,11 @@ class GrabOptions:
     wait_viewers: int = 0
     """Open the source only when this many viewers have subscribed."""
     retry: bool = False
-    """Open the source again if it fails or cannot be opened: for cameras, not for files."""
+    """Reopen the source if it fails or cannot be opened: for cameras, not for files."""
 
 
 class FrameClock:
-    """Plays frames at the times at which they are due.
+    """Computes how long to wait until each frame is due.
 
     Parameters
     ----------
@@ -43,10 +43,10 @@ class FrameClock:
         self._now_s = now_s
         self._frames = 0
         self._origin_s: float | None = None
-        """Time on the monotonic clock of a frame that is due at 0."""
+        """Monotonic time that corresponds to a due time of 0."""
 
     def wait_s(self, due_s: float | None = None) -> float:
-        """Seconds to wait with the next frame.
+        """Return the seconds to wait before the next frame.
 
         Parameters
         ----------

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MAX_S: Final = 5.0
 HEALTHY_S: Final = 10.0
-"""After this long without a failure the pause before a retry starts again at the shortest."""
+"""After this long without a failure, the pause before a retry is reset to the shortest."""
 STOP_TIMEOUT_S: Final = 10.0
 """Longer than the driver's timeout for one frame and the encoding of a large one."""
 
@@ -36,7 +36,7 @@ class CameraPipeline:
     open_source : callable
         Opens the source. The grab thread calls it, and closes the source.
     publisher : Publisher
-        Stays open; its owner closes it.
+        Owned, and closed, by the caller.
     options : GrabOptions
     audit : Audit, optional
         Keeps originals of some published frames.
@@ -65,9 +65,9 @@ class CameraPipeline:
         self.pulses = (self._grab_pulse, self._camera.pulse)
         """Pulses of both threads."""
         self.failures = 0
-        """Failures of the source after which it is opened again."""
+        """Failures of the source after which it was reopened."""
         self.cpu_start_s = 0.0
-        """Processor time of the process at the first frame, where streaming begins."""
+        """CPU time of the process at the first frame, when streaming begins."""
         self._camera.source.opening()
         self._workers = (
             Worker("rankcast-grab", self._grab, self._camera.mailbox.close),
@@ -80,7 +80,7 @@ class CameraPipeline:
             worker.start()
 
     def stop(self) -> None:
-        """Tell both threads to end; returns at once."""
+        """Ask both threads to stop, without waiting for them."""
         self._stop.set()
         source = self._source
         if source is not None:
@@ -96,7 +96,7 @@ class CameraPipeline:
         join_all(self._workers, STOP_TIMEOUT_S)
 
     def _grab(self) -> None:
-        """Open the source and grab its frames, again after each failure if the options say so."""
+        """Open the source and grab its frames; with `options.retry`, again after each failure."""
         camera, options = self._camera, self._options
         try:
             if options.wait_viewers and not self._publisher.wait_viewers(
@@ -139,7 +139,7 @@ class CameraPipeline:
             self._source = source
             if isinstance(source, Adjustable):
                 source.adjustments.pulse = self._grab_pulse
-            if self._stop.is_set():  # `stop` came before there was a source to interrupt
+            if self._stop.is_set():  # `stop` found no source to interrupt
                 return
             self._grab_frames(source)
         finally:
@@ -159,7 +159,7 @@ class CameraPipeline:
                 if not self._wait_until_due(source, clock):
                     break
                 self._count_gaps(source)
-                # A source that was opened again counts from 0; the stream does not.
+                # A reopened source counts from 0 again; the stream does not.
                 frame = replace(frame, frame=first_frame + frame.frame)
                 if not frame.t_capture_mono_ns:
                     frame = replace(
@@ -180,7 +180,7 @@ class CameraPipeline:
             self._next_frame += self._count_gaps(source)
 
     def _opened(self, source: Source) -> FrameClock | None:
-        """Note the pace that `source` announces; return a clock if the pipeline has to keep it."""
+        """Record the rate that `source` announces; return a clock if the pipeline must pace it."""
         period_s = 1.0 / (self._options.fps or source.fps or DEFAULT_FPS)
         state = self._camera.source
         if source.live:
@@ -227,14 +227,14 @@ class CameraPipeline:
         camera = self._camera
         if not camera.figures.packet_bytes and not camera.codec_settings.touched:
             camera.source.failed(retry=False)
-            # Options that a client has set do not end the stream: another client can correct them.
+            # Options set by a client never end the stream, because a client can correct them.
             raise refusal
         if self._encode_errors.may_log():
             log.warning("%s: frame %d not encoded: %s", camera.name, frame.frame, refusal)
 
     def _encode_ended(self) -> None:
         self._camera.pulse.rest()
-        # The grab thread must not wait for a mailbox that nobody empties.
+        # Otherwise the grab thread would block on a mailbox that nobody reads.
         self._stop.set()
         self._camera.discard()
         self._done.set()

@@ -51,9 +51,9 @@ class Publisher:
     insecure : bool
         Listen without keys on an address that other machines can reach.
     sockets : SenderSockets, optional
-        Sockets shared by the cameras of one sender. Their own options then replace `bind`,
-        `socket`, `linger_s`, `control` and the keys; their owner starts them after the last
-        publisher was made, and closes them after the last publisher was closed.
+        Sockets shared by the cameras of one sender. Their options replace `bind`, `socket`,
+        `linger_s`, `control` and the keys; their owner starts them after creating the last
+        publisher, and closes them after closing the last publisher.
     **options
         Options of the codec.
 
@@ -66,7 +66,7 @@ class Publisher:
 
     Notes
     -----
-    Call `send` from one thread at a time. The sockets have threads of their own.
+    Call `send` from one thread at a time. The sockets run in separate threads.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class Publisher:
             If the publisher has ended.
         """
         try:
-            # Checked without viewers too, so that a program learns of its mistake at once.
+            # Checked even without viewers, so that a program gets the error at once.
             frame = self._encoder.frame_of(image, meta=meta)
         except RankcastError:
             self.camera.lose(ENCODE)
@@ -155,7 +155,7 @@ class Publisher:
         return self.publish(self.encode(frame))
 
     def encode(self, frame: Frame) -> EncodedPacket | None:
-        """Encode one frame that the camera has counted; None if it has no viewers.
+        """Encode one frame already counted as grabbed; None if the camera has no viewers.
 
         Raises
         ------
@@ -176,7 +176,7 @@ class Publisher:
             camera.ledger.lose(ENCODE)
             raise
         if packet.header.kind is Kind.KEY:
-            # Noted before it is sent: a viewer that joins from now on needs another one.
+            # Recorded before it is sent: a viewer that joins from now on needs another key frame.
             bitrate = camera.settings.get("bitrate")
             camera.keyframes.published(
                 packet.header.sequence, len(packet.data), time.monotonic(),
@@ -185,7 +185,7 @@ class Publisher:
         return packet
 
     def publish(self, packet: EncodedPacket | None) -> int | None:
-        """Send one packet of `encode`; return its sequence number if it was sent.
+        """Send one packet from `encode`; return its sequence number if it was sent.
 
         Raises
         ------
@@ -246,7 +246,7 @@ class Publisher:
     ) -> None:
         self.close()
 
-    # What programs ask of their publisher, answered by its camera.
+    # Public interface to the camera's state.
 
     @property
     def name(self) -> str:
@@ -260,7 +260,7 @@ class Publisher:
 
     @property
     def stream_id(self) -> bytes:
-        """128 random bits of this start."""
+        """Random 128-bit id of this run."""
         return self.camera.stream_id
 
     @property
@@ -274,7 +274,7 @@ class Publisher:
         return self.camera.state
 
     def status(self) -> Status:
-        """Return the present status message."""
+        """Return the current status message."""
         return self.camera.status()
 
     def balance(self) -> Balance:

@@ -50,7 +50,7 @@ class SenderOptions:
     """Queue, buffer and timeout of each connection; `unacknowledged_ms` 0 selects 5 s in real
     time and 60 s otherwise."""
     realtime: bool = True
-    """The same for all cameras, because they share the socket."""
+    """Real-time mode, the same for all cameras because they share the socket."""
     linger_s: float = 0.0
     """How long `close` waits for viewers to take the last messages; 0 selects 1 s in real time
     and 30 s otherwise."""
@@ -109,7 +109,7 @@ class SenderSockets:
         self._control: ControlThread | None = None
         self._closed = False
         default_linger_s = REALTIME_LINGER_S if options.realtime else LOSSLESS_LINGER_S
-        # Last, and the only thing that the constructor opens.
+        # Created last: the only resource that the constructor opens.
         self.context: Context = new_context()
         self.xpub = XpubThread(
             self.context,
@@ -139,7 +139,7 @@ class SenderSockets:
         }  # fmt: skip
 
     def add(self, camera: Camera) -> None:
-        """Publish `camera` too; only before `start`.
+        """Add a camera to publish; call it before `start`.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class SenderSockets:
 
     @property
     def pulses(self) -> tuple[Pulse, ...]:
-        """Pulses of the socket threads; those that have ended are reported by `check`."""
+        """Pulses of the running socket threads; `check` reports those that have ended."""
         threads = (self.xpub, self._control, self._authenticator)
         return tuple(thread.pulse for thread in threads if thread is not None)
 

@@ -32,7 +32,7 @@ class CameraTable(Table):
     realtime: bool = True
     """True: the newest frame wins. False: every frame is sent, at the slowest viewer's pace."""
     retry: bool = True
-    """Open a camera again after a failure; False: end. A replay always ends."""
+    """Reopen a camera after a failure; False: stop. A failed replay always stops."""
 
     @field_validator("name")
     @classmethod
@@ -113,18 +113,18 @@ class LimitsTable(Table):
     """``[limits]``: largest sizes."""
 
     max_packet_bytes: int = Field(default=Limits().max_packet_bytes, ge=1024, le=2**31 - 1)
-    """Larger packets are refused; viewers have a limit of their own."""
+    """Larger packets are refused; viewers apply their own limit."""
 
 
 class ProcessTable(Table):
-    """``[process]``: use of this machine."""
+    """``[process]``: resources of this machine."""
 
     threads: int = Field(default=0, ge=0, le=MAX_THREADS)
     """Processors for kernels, BLAS and OpenCV; 0 is all that this process may use."""
 
 
 def _with_codec_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
-    # `--set codec.quality=60` alone means the default codec.
+    # `--set codec.quality=60` without a codec name applies to the default codec.
     table = {"name": DEFAULT_CODEC, **given}
     for name, codec in CODECS_BY_NAME.items():
         own = given.get(name, {})

@@ -168,7 +168,7 @@ bind = "{address}"
 quality = 50
 """)  # fmt: skip
     with rankcast("send", "--config", str(settings), "--report", str(report)) as sender:
-        sender.wait_line("the other cameras go on")
+        sender.wait_line("the other cameras continue")
         done = run("receive", "--connect", address, "--camera", "left", "--frames", "5",
                    "--timeout", "30", "--save", str(tmp_path / "left"))  # fmt: skip
         assert done.returncode == 0, done.stderr

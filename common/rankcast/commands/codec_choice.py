@@ -15,24 +15,25 @@ from rankcast.settings import CodecTable, Layer, Table, option_layers, set_layer
 F = TypeVar("F", bound=Callable[..., Any])
 
 OFFLINE_CODEC: Final = "svd"
-"""Not the default of streams: the articles are about single pictures at a chosen rank."""
+"""Default codec of offline commands. Unlike streams, the articles treat single pictures at a chosen
+rank."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodecChoice:
-    """A codec and its options, already checked."""
+    """A codec and its validated options."""
 
     name: str
     options: Mapping[str, Any]
 
     def with_options(self, **options: Any) -> CodecChoice:
-        """Return the same codec with some options changed, checked again."""
+        """Return the same codec with some options changed and validated."""
         merged = {**self.options, **options}
         check_options(self.name, merged)
         return CodecChoice(self.name, merged)
 
     def has_option(self, name: str) -> bool:
-        """Say whether the codec has an option of that name."""
+        """Return True if the codec has an option of this name."""
         return name in codec_named(self.name).options.model_fields
 
 

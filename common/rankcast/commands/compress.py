@@ -42,12 +42,12 @@ def compress(image: Path, out: Path, codec: str | None, sets: tuple[str, ...], g
             f"got a packet of {len(packet)} bytes, the limit of a file is "
             f"{OFFLINE.max_packet_bytes}: choose a lower rank or quality"
         )
-    # Decoded before it is written, so that every file that is written can be decoded.
+    # Decoded first, so that only decodable files are written.
     psnr = psnr_db(pixels, Decoder(OFFLINE).decode(packet))
     write_whole(out, packet)
     rank = unpack(packet, OFFLINE).header.rank
     how = choice.name + (f" rank {'/'.join(map(str, rank))}" if rank else "")
-    # A PSNR compares with the pixels that were read: what was left out of them is named beside it.
+    # The PSNR covers only the pixels that were read, so content omitted from them is listed too.
     omitted = f", without {loaded.omitted}" if loaded.omitted else ""
     click.echo(
         f"{printable(out)}: {size_text(pixels.shape, pixels.dtype)}{omitted}, {how}, "

@@ -16,7 +16,7 @@ PANEL_WIDTH: Final = 640
 MARGIN: Final = 12
 CAPTION: Final = 40
 ERROR_GAIN: Final = 8
-"""The error is drawn around mid-grey, magnified eight times."""
+"""Magnification of the error, which is drawn around mid-grey."""
 _BACKGROUND: Final = (250, 250, 250)
 _INK: Final = (40, 40, 40)
 
@@ -55,7 +55,7 @@ def _draw_row(row: SheetRow) -> NDArray[np.uint8]:
         zip((original, received, error), row.captions, strict=True)
     ):
         left = MARGIN + index * (PANEL_WIDTH + MARGIN)
-        # Average when shrinking; keep whole pixels when enlarging.
+        # Average when reducing; keep whole pixels when enlarging.
         interpolation = cv2.INTER_AREA if width > PANEL_WIDTH else cv2.INTER_NEAREST
         sheet[CAPTION : CAPTION + size[1], left : left + PANEL_WIDTH] = cv2.resize(
             panel, size, interpolation=interpolation
@@ -68,10 +68,10 @@ def _draw_row(row: SheetRow) -> NDArray[np.uint8]:
 
 
 def _to_bgr8(pixels: Pixels) -> NDArray[np.uint8]:
-    """Convert to eight bits and three channels, for display only."""
+    """Convert to 8 bits and 3 channels, for display only."""
     shown: NDArray[np.uint8]
     if pixels.dtype == np.uint16:
-        # On the full scale of 16 bits a 12-bit picture would look black.
+        # On a 16-bit scale a 12-bit picture would look black.
         peak = max(int(pixels.max()), 1)
         shown = (pixels.astype(np.float32) * (255.0 / peak)).astype(np.uint8)
     else:

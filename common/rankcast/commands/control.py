@@ -36,7 +36,7 @@ _PORT: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::(\d+))?")
 
 
 def _address(host: str) -> str:
-    """Return the endpoint to connect to for ``HOST[:PORT]`` or a whole address."""
+    """Return the endpoint to connect to for ``HOST[:PORT]`` or a complete address."""
     host = host.removeprefix("tcp://")
     match = _PORT.fullmatch(host)
     if match is None or not match[1]:
@@ -48,7 +48,7 @@ def _address(host: str) -> str:
 
 
 class _Session:
-    """What all operations share: address, keys, time-out and form of the output."""
+    """Context of all operations: address, keys, time-out and output format."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class _Session:
         self._curves: Sequence[CurveClient | None] = curves or (None,)
 
     def call(self, op: str, args: Mapping[str, Scalar] | None = None) -> Reply:
-        """Send a request, trying the server keys in turn: only the right one connects."""
+        """Send a request, trying the server keys in turn, because only the right one connects."""
         for left, curve in zip(range(len(self._curves) - 1, -1, -1), self._curves, strict=True):
             timeout_s = self._timeout_s / len(self._curves)
             with ControlClient(self._address, curve, explain=True) as client:

@@ -25,7 +25,7 @@ from rankcast.wire import OFFLINE, Header, unpack
     help="Folder of model files (.rkm) of learned codecs.",
 )  # fmt: skip
 def decompress(packet_file: Path, out: Path, models: Path | None) -> None:
-    """Decode the picture of IN.rkc and write it to OUT, as .png, .tif or .jpg by its suffix."""
+    """Decode the picture in IN.rkc and write it to OUT; the suffix selects PNG, TIFF or JPEG."""
     if out.suffix.lower() not in WRITTEN_SUFFIXES:
         raise SettingsError(
             f"got suffix {out.suffix!r:.20} of OUT, want one of {', '.join(WRITTEN_SUFFIXES)}"
@@ -38,7 +38,7 @@ def decompress(packet_file: Path, out: Path, models: Path | None) -> None:
         raise type(exc)(f"{packet_file}: {exc}") from exc
     except NeedKeyframe as exc:
         raise RankcastError(
-            f"{packet_file}: holds a predicted frame, which cannot be decoded without frame "
+            f"{packet_file}: contains a predicted frame, which cannot be decoded without frame "
             f"{packet.header.ref_sequence} of its stream"
         ) from exc
     written = write_image(out, pixels, text=_description(packet.header))
@@ -49,7 +49,7 @@ def decompress(packet_file: Path, out: Path, models: Path | None) -> None:
 
 
 def _description(header: Header) -> str:
-    """Text inside the picture that names its codec, so that it is not taken for an original."""
+    """Return a text tag that names the codec, so that nobody mistakes the file for an original."""
     codec = codec_with_id(header.codec).name
     if header.psnr_db == float("inf"):
         return f"Rankcast, codec {codec}, lossless"

@@ -1,4 +1,4 @@
-"""The command `rankcast demo`: a stream between two processes, measured and pictured."""
+"""The command `rankcast demo`: streams between two processes, with figures and pictures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from rankcast.runtime import StopFlag, stop_flag
 DEFAULT_SOURCE: Final = "synthetic:conveyor"
 SHEET: Final = "contact-sheet.png"
 TABLE_COLUMNS: Final = 80
-"""The narrowest terminal that shows each row of the table on one line."""
+"""Width of the narrowest terminal that shows each table row on one line."""
 _SHOWN: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ("svd", {"rank": 0.1}),
     ("svd-patch", {}),
@@ -50,7 +50,7 @@ _SHOWN: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
               default=Path("rankcast-demo"), show_default=True,
               help="Folder for the contact sheet, created if missing.")  # fmt: skip
 def demo(source: str, frames: int, out: Path) -> int:
-    """Stream from a sender to a receiver on this machine, and show what arrives.
+    """Stream from a sender to a receiver on this machine, and show the results.
 
     Prints one row for each codec, with JPEG at the same PSNR next to it, and writes a contact
     sheet.
@@ -88,11 +88,11 @@ def demo(source: str, frames: int, out: Path) -> int:
 def _run_all(
     source: str, frames: int, work: Path, console: Console, flag: StopFlag
 ) -> list[tuple[str, StreamRun]]:
-    """Run each codec, and JPEG at the PSNR that it reached; return nothing if stopped."""
+    """Run each codec, and JPEG at the PSNR it reached; return an empty list if stopped."""
     runs: list[tuple[str, StreamRun]] = []
     columns = (
         TextColumn("{task.description}"), BarColumn(10),
-        # Cut to the width of the terminal: a wrapped line cannot be overwritten.
+        # Truncated to the terminal's width, because a wrapped line cannot be overwritten.
         TextColumn("{task.fields[line]}", table_column=Column(no_wrap=True, ratio=1)),
         TimeElapsedColumn(),
     )  # fmt: skip
@@ -120,7 +120,7 @@ def _run_all(
             quality = _equal_jpeg_quality(run)
             if quality is None:
                 console.print(
-                    f"no JPEG to compare with {codec}: it codes only 8-bit grey and colour"
+                    f"no JPEG to compare with {codec}: JPEG supports only 8-bit grey and colour"
                 )
                 continue
             beside = stream(f"jpeg q{quality} for {codec}", "jpeg", {"quality": quality})
@@ -131,7 +131,7 @@ def _run_all(
 
 
 def _advance(progress: Progress, task: TaskID, count: int, line: str) -> None:
-    # The log line without time and level.
+    # The log line, without time and level.
     progress.update(task, completed=count, line=line.partition("INFO")[2].strip() or "starting")
 
 
@@ -141,7 +141,7 @@ def _mean_psnr_db(pairs: Sequence[tuple[Pixels, Pixels]]) -> float:
 
 
 def _equal_jpeg_quality(run: StreamRun) -> int | None:
-    """JPEG quality with the nearest PSNR on the kept originals; None if JPEG cannot code them."""
+    """Return the JPEG quality of nearest PSNR on the kept originals; None if unsupported."""
     originals = [original for original, _ in run.pairs]
     target = _mean_psnr_db(run.pairs)
     if not originals or not math.isfinite(target):
@@ -166,8 +166,8 @@ def _equal_jpeg_quality(run: StreamRun) -> int | None:
 
 
 def _table(runs: Sequence[tuple[str, StreamRun]]) -> Table:
-    """One row for each run, at most `TABLE_COLUMNS` wide."""
-    # No rules between columns: eleven columns must fit the narrowest terminal.
+    """Return a table with one row per run, at most `TABLE_COLUMNS` wide."""
+    # Without rules, so that eleven columns fit the narrowest terminal.
     table = Table(title="received", box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
     table.add_column("codec", no_wrap=True, overflow="ellipsis", max_width=14)
     for heading in ("sent", "rcvd", "lost", "fps", "kB per\nframe", "% of\nraw", "PSNR\ndB", "SSIM",
@@ -197,7 +197,7 @@ def _table(runs: Sequence[tuple[str, StreamRun]]) -> Table:
 
 
 def _losses(run: StreamRun) -> Counter[str]:
-    """Lost frames by cause, at both ends."""
+    """Return lost frames by cause, at both ends."""
     return Counter(run.sent["lost"]) + Counter(run.received["lost"])
 
 

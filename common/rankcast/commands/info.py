@@ -52,7 +52,7 @@ def info(packet_file: Path, as_json: bool) -> None:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, value in rows:
-        # Text, not markup: metadata is foreign.
+        # Text, not markup: metadata is untrusted.
         table.add_row(Text(printable(name)), Text(printable(value)))
     console().print(Text(printable(packet_file), style="bold"), table, sep="\n")
 
@@ -69,8 +69,8 @@ def _model_fields(path: Path) -> dict[str, Any]:
 def header_fields(packet: Packet) -> dict[str, Any]:
     """Return all fields of the header as JSON values.
 
-    Bytes become hexadecimal text. As JSON has no infinity, an exact picture has ``lossless`` true
-    and ``psnr_db`` null; a picture of unknown quality has null in both.
+    Bytes become hexadecimal text. Because JSON has no infinity, an exact picture has ``lossless``
+    true and ``psnr_db`` null; a picture of unknown quality has null in both.
     """
     header = packet.header
     codec = None if header.codec is None else CODECS.get(header.codec)
@@ -114,7 +114,7 @@ def header_fields(packet: Packet) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn the bytes, tuples, maps and non-finite numbers of msgpack into JSON values."""
+    """Convert bytes, tuples, maps and non-finite numbers of msgpack to JSON values."""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, float) and not math.isfinite(value):

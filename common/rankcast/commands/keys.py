@@ -17,7 +17,7 @@ from rankcast.printable import printable
 
 @click.group()
 def keys() -> None:
-    """Create the keys of senders and viewers, and choose whom a sender admits."""
+    """Create keys for senders and viewers, and choose which keys a sender accepts."""
 
 
 @keys.command()
@@ -39,7 +39,7 @@ def new(name: str, folder: Path) -> None:
               default=str(Role.VIEWER), metavar="ROLE",
               help="viewer, or operator, who may change settings.  [default: viewer]")  # fmt: skip
 def authorize_key(public_file: Path, folder: Path, role: str) -> None:
-    """Admit the owner of NAME.pub; running senders follow within 3 s."""
+    """Authorise the key NAME.pub; running senders accept it within 3 s."""
     target = authorize(public_file, folder, Role(role))
     click.echo(f"{printable(target)}: {role}")
 

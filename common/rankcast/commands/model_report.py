@@ -19,7 +19,7 @@ _FACTS: Final = {
 
 
 def model_fields(path: Path) -> dict[str, Any]:
-    """Return all that a model file states, once its SHA-256 has been verified.
+    """Return all fields of a model file after verifying its SHA-256.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def model_fields(path: Path) -> dict[str, Any]:
 
 
 def model_rows(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the same as rows of a table."""
+    """Return the fields as rows of a table."""
     rows = [
         ("kind", f"model of {fields['kind']} (SHA-256 verified)"),
         ("id", fields["model_id"]),
@@ -61,17 +61,17 @@ def model_rows(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 _MAX_DEPTH: Final = 3
-"""Nesting of lists that is printed; models of Rankcast nest once."""
+"""Deepest nesting of lists that is printed; Rankcast models nest once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """What to state beside results that were reached with a model."""
+    """Facts about a model to state with results that depend on it."""
 
     model_id: str
     size_bytes: int
     training: str
-    """One line; empty if the file does not describe its training."""
+    """Training in one line; empty if the file does not describe it."""
 
 
 def summarise_model(path: Path) -> ModelSummary:
@@ -101,7 +101,7 @@ def _name(key: str) -> str:
 
 
 def _words(key: str, value: Any, depth: int = 0) -> str:
-    """Write a JSON value for readers: ``600.3 s``, ``951, 200``, ``mse 8, rate 0.1``."""
+    """Format a JSON value for reading: ``600.3 s``, ``951, 200``, ``mse 8, rate 0.1``."""
     if depth == _MAX_DEPTH:
         return "..."
     if isinstance(value, Mapping):

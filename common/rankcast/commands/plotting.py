@@ -22,10 +22,10 @@ MUTED: Final = "#5f6368"
 GRID: Final = "#e3e5e8"
 STYLE: Final[Any] = {  # matplotlib types the keys as literals, which no dict variable satisfies
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # part of matplotlib: the same picture everywhere
+    "font.sans-serif": ["DejaVu Sans"],  # shipped with matplotlib: the same picture everywhere
     "font.size": 12,
     "text.color": INK,
-    "text.parse_math": False,  # a file name may hold a dollar sign
+    "text.parse_math": False,  # a file name may contain a dollar sign
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
     "axes.titlesize": 14,
@@ -48,7 +48,7 @@ STYLE: Final[Any] = {  # matplotlib types the keys as literals, which no dict va
 
 
 def require_matplotlib() -> None:
-    """Import matplotlib now rather than after minutes of work.
+    """Import matplotlib before minutes of work rather than after.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def require_matplotlib() -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, completely or not at all.
+    """Write a figure as PNG atomically.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def save(figure: Figure, path: Path) -> None:
 def label_decades(
     axis: Axis, limits: tuple[float, float], text: Callable[[float, object], str], most: float
 ) -> None:
-    """Label a logarithmic axis at 1, 2 and 5 of each decade, or only at 1 above `most` decades."""
+    """Label a logarithmic axis at 1, 2 and 5 of each decade, or only at 1 beyond `most` decades."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = sorted(limits)
@@ -95,7 +95,7 @@ def label_decades(
 
 
 def number_text(value: float, _: object = None) -> str:
-    """Write ``0.05``, ``20,000``, ``5·10⁸``, as a tick formatter."""
+    """Format ``0.05``, ``20,000``, ``5·10⁸`` for an axis tick."""
     if value == 0 or 1e-3 <= abs(value) < 1e6:
         return f"{value:,.6g}"
     mantissa, power = f"{value:.5e}".split("e")

@@ -21,23 +21,23 @@ from rankcast.images import read_image, read_text
 from rankcast.python_process import python_command
 
 AUDIT_EVERY: Final = 8
-"""Every eighth frame is kept at both ends and compared: writing PNG files takes time."""
+"""Only every eighth frame is kept and compared at both ends, because writing PNG takes time."""
 STOP_TIMEOUT_S: Final = 0.7
-"""A process that has not ended by then is killed: the demo with its two ends within 2 s."""
+"""A process that has not ended by then is killed, so that the demo stops within 2 s."""
 PORT_TRIES: Final = 5
-"""Another process can take a free port before the sender binds it."""
+"""Number of attempts, because another process may take a free port before the sender binds it."""
 _RECEIVED: Final = re.compile(r"received (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRun:
-    """The reports of a sender and a receiver, and the pictures that both kept."""
+    """Reports of a sender and a receiver, and the pictures kept by both."""
 
     codec: str
     sent: Mapping[str, Any]
     received: Mapping[str, Any]
     kept: Mapping[int, tuple[Pixels, Pixels]]
-    """Number of the grabbed frame -> (original, received), for frames kept at both ends."""
+    """Maps the number of each frame kept at both ends to (original, received)."""
 
     @property
     def pairs(self) -> list[tuple[Pixels, Pixels]]:
@@ -82,11 +82,11 @@ class _Child:
         self.process.stderr.close()
 
     def check(self) -> None:
-        """Raise the last line of stderr as an error, if the process failed."""
+        """If the process failed, raise the last line of stderr as an error."""
         code = self.process.returncode
         if code:
             line = self.lines[-1] if self.lines else f"{self.module} ended with exit code {code}"
-            # Without the name of the child's command; its exit code for wrong usage is kept.
+            # Without the child's command name; its exit code for wrong usage is kept.
             reason = line.partition(": ")[2] or line
             if code == SettingsError.exit_code:
                 raise SettingsError(reason)
@@ -186,7 +186,7 @@ def _run_at(
         _child("rankcast_receiver", receive) as receiver,
         _child("rankcast_sender", send) as sender,
     ):
-        # The receiver ends with the stream; if the sender fails, it would wait for ever.
+        # The receiver ends with the stream; if the sender fails, it would wait forever.
         while receiver.process.poll() is None:
             if stopped():
                 sender.process.terminate()  # both at once, before each is waited for
@@ -200,7 +200,7 @@ def _run_at(
             progress(int(match[1]) if match else 0, last)
             time.sleep(0.1)  # interval of the progress line
         sender.process.wait(60)
-    sender.check()  # first: a receiver without its sender is not at fault
+    sender.check()  # checked first, because a receiver whose sender failed is not at fault
     receiver.check()
     return StreamRun(
         codec,

@@ -1,4 +1,4 @@
-"""What the offline commands share at the terminal: width, progress, numbers as text."""
+"""Terminal output of the offline commands: width, progress and number formats."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 T = TypeVar("T")
 
 PIPE_COLUMNS: Final = 120
-"""Width of output that does not go to a terminal, so that a log holds whole tables."""
+"""Width of output that does not go to a terminal, so that logs contain whole tables."""
 
 
 def console(least_columns: int = 0) -> Console:
-    """Return standard output, wide enough for a table in a file too.
+    """Return a console for standard output, wide enough for tables even in a file.
 
-    A terminal of fewer than `least_columns` wraps the lines; cutting them would lose figures.
+    A terminal narrower than `least_columns` wraps lines; truncating them would lose figures.
     """
     out = Console(highlight=False)
     if not sys.stdout.isatty():
@@ -33,9 +33,9 @@ def with_progress(verb: str, total: int, work: Callable[[Callable[[], Any]], T])
     Parameters
     ----------
     verb : str
-        What happens, before the bar.
+        Text in front of the bar.
     total : int
-        How often `work` calls the function that it gets.
+        How often `work` calls its argument.
     work : callable
     """
     columns = (TextColumn(verb), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -48,17 +48,17 @@ def with_progress(verb: str, total: int, work: Callable[[Callable[[], Any]], T])
 
 
 def size_text(shape: tuple[int, ...], dtype: object) -> str:
-    """Write shape and dtype, width first: ``768 x 512, colour, uint8``."""
+    """Format shape and dtype, width first: ``768 x 512, colour, uint8``."""
     channels = 1 if len(shape) == 2 else shape[2]
     kind = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
     return f"{shape[1]} x {shape[0]}, {kind}, {dtype}"
 
 
 def ratio_text(raw_bytes: int, coded_bytes: int) -> str:
-    """Write the compression ratio to the raw samples: ``19.30 : 1``."""
+    """Format the compression ratio to the raw samples: ``19.30 : 1``."""
     return f"{raw_bytes / coded_bytes:.2f} : 1" if coded_bytes else "-"
 
 
 def psnr_text(psnr_db: float) -> str:
-    """Write ``31.42 dB``, or ``exact`` if nothing was lost."""
+    """Format ``31.42 dB``, or ``exact`` for a lossless picture."""
     return "exact" if psnr_db == float("inf") else f"{psnr_db:.2f} dB"

@@ -1,7 +1,7 @@
-"""What a decoder hands back, and the checks that all decoders share.
+"""Result of an image decoder, and the checks common to all decoders.
 
-A decoder takes the bytes of a file and raises ImageFileError or DamagedImageError with the reason
-alone; `load_image` adds the path.
+A decoder receives the bytes of a file and raises ImageFileError or DamagedImageError with only the
+reason; `load_image` adds the path.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from rankcast.frame import Pixels
 from rankcast.opencv import MAX_IMAGE_PIXELS, cv2
 
 MAX_FILE_SAMPLES: Final = 3 * MAX_IMAGE_PIXELS
-"""A colour picture of as many pixels as a file may claim."""
+"""Samples of a colour picture of the largest size that a file may claim."""
 ANIMATION: Final = "is an animation, want a still picture: extract its frames first"
 """Why every format refuses one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Pixels of a file, and what a user of them has to know."""
+    """Pixels of a file, with notes on omitted or damaged content."""
 
     pixels: Pixels
     omitted: str = ""
-    """What the file holds beyond `pixels`, such as its alpha channel; empty for nothing."""
+    """Content of the file omitted from `pixels`, such as its alpha channel; empty if none."""
     damage: str = ""
-    """What the decoder reported about damaged data; empty for none."""
+    """Damage reported by the decoder; empty if none."""
 
 
 def check_size(height: int, width: int, channels: int = 1) -> None:
-    """Refuse a picture that would not fit, before memory is allocated for it.
+    """Reject a picture that is too large, before memory is allocated for it.
 
     Raises
     ------

@@ -1,9 +1,8 @@
-"""Frame mark: the number of a frame, written into its pixels so that it survives strong coding.
+"""Frame mark: a frame number in the pixels themselves, which survives strong compression.
 
-The mark is one line of 64 black and white bars in the upper left corner. One line of bars has
-rank 1 as a matrix, which a field of squares has not, so that even a truncated SVD with two
-singular values preserves it. Bars are 8 pixels wide where the picture is wide enough, on the grid
-of JPEG blocks.
+The mark is one line of 64 black and white bars in the upper left corner. As a matrix, one line of
+bars has rank 1, unlike a grid of squares, so even a truncated SVD with two singular values
+preserves it. In wide pictures the bars are 8 pixels wide and aligned with JPEG blocks.
 
     4 guard bars, 56 bars of (number, 32 bits; CRC-24 of it) whitened, 4 guard bars
 """
@@ -19,25 +18,25 @@ from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Pixels, check_pixels, full_scale
 
 NUMBER_LIMIT: Final = 1 << 32
-"""Frame numbers are below this, which lasts 6.8 years at 20 frames a second."""
+"""Frame numbers are below this limit, reached after 6.8 years at 20 frames a second."""
 MIN_WIDTH: Final = 64
 MIN_HEIGHT: Final = 16
 
 _BARS: Final = 64
 _CODE_BITS: Final = 56
-# The guards differ from each other and from their mirror images, so that a flipped picture is
-# not read.
+# The guards differ from each other and from their mirror images, so that the mark of a flipped
+# picture is rejected.
 _LEFT_GUARD: Final = (1, 0, 1, 0)
 _RIGHT_GUARD: Final = (0, 0, 1, 1)
 _CRC24_POLYNOMIAL: Final = 0x864CFB  # RFC 9580, section 6.1.1
 _CRC24_START: Final = 0xB704CE
-# Golden ratio: gives small numbers as many edges as large ones, so that the contrast of the line
-# does not depend on the number.
+# Golden ratio: whitening gives small numbers as many edges as large ones, so that the contrast of
+# the line does not depend on the number.
 _WHITENING: Final = 0x9E3779B97F4A7C
-# A bar nearer than this to the middle between black and white is ambiguous; so are those of a
-# torn picture made of two frames.
+# A bar nearer than this to the middle between black and white is ambiguous, as happens in a torn
+# picture made of two frames.
 _LEAST_MARGIN: Final = 0.15
-# Strong coding may bring black and white together, but must leave this difference.
+# Strong compression reduces the contrast between black and white, which must not fall below this.
 _LEAST_CONTRAST: Final = 2.0
 
 
@@ -59,7 +58,7 @@ def _bars_of(number: int) -> NDArray[np.bool_]:
 
 
 def mark_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width of the mark in a picture of `height` x `width` pixels."""
+    """Return height and width of the mark in a picture of `height` x `width` pixels."""
     # 8 pixels fill a JPEG block; pictures wider than 2,560 get 16, 24, ... so that the mark
     # stays legible.
     bar = min(width // _BARS, max(8, width // 160 // 8 * 8))
@@ -112,8 +111,8 @@ def read_frame_mark(pixels: Pixels) -> int | None:
     Returns
     -------
     int or None
-        None where there is no mark or it is ambiguous. Guard bars, a margin around the middle grey
-        and a CRC-24 keep damage from becoming a wrong number.
+        None if there is no mark or it is ambiguous. Guard bars, a margin around mid-grey and a
+        CRC-24 prevent a damaged mark from yielding a wrong number.
     """
     check_pixels(pixels)
     height, width = pixels.shape[:2]
@@ -121,7 +120,7 @@ def read_frame_mark(pixels: Pixels) -> int | None:
         return None
     rows, columns = mark_size(height, width)
     bar, rim = columns // _BARS, rows // 4
-    # The middle of every bar: coding blurs the edges.
+    # Sampled in the middle of every bar, because compression blurs the edges.
     area = pixels[rim : rows - rim, :columns].reshape(rows - 2 * rim, _BARS, bar, -1)
     inner = area[:, :, bar // 4 : bar - bar // 4]
     means = inner.mean(axis=(0, 2, 3), dtype=np.float64)

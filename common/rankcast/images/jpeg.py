@@ -28,7 +28,7 @@ _EXIF: Final = b"Exif\0\0"
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield marker and body of the segments in front of the first scan."""
+    """Yield marker and body of the segments before the first scan."""
     offset = len(START)
     while offset + 4 <= len(data):
         if data[offset] != 0xFF:
@@ -52,9 +52,9 @@ def decode_jpeg(data: bytes, *, grey: bool = False, lenient: bool = False) -> De
     ----------
     data : bytes
     grey : bool
-        Return the luma that the file holds instead of colour.
+        Return the luma stored in the file instead of colour.
     lenient : bool
-        Return what libjpeg makes of damaged data, with its report.
+        Return what libjpeg decodes of damaged data, with its report.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def decode_jpeg(data: bytes, *, grey: bool = False, lenient: bool = False) -> De
         if marker in _START_OF_FRAME:
             _check_process(marker, body)
             break
-    import simplejpeg  # as in png.py: loaded at the first file
+    import simplejpeg  # loaded at the first file, as in png.py
 
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
@@ -78,7 +78,7 @@ def decode_jpeg(data: bytes, *, grey: bool = False, lenient: bool = False) -> De
     check_size(height, width)
     if space in ("CMYK", "YCCK"):
         raise ImageFileError(
-            f"holds {space} colour, which has no exact RGB: convert it to RGB or grey first"
+            f"is a {space} JPEG, which has no exact RGB equivalent: convert it to RGB or grey first"
         )
     wanted = "GRAY" if grey or space == "Gray" else "BGR"
     damage = ""
@@ -88,8 +88,8 @@ def decode_jpeg(data: bytes, *, grey: bool = False, lenient: bool = False) -> De
         damage = f"is damaged: libjpeg reports {exc}"
         if not lenient:
             raise DamagedImageError(damage) from exc
-        # After a fatal error simplejpeg returns its buffer as it is: what was not decoded must be
-        # black, not memory of this process.
+        # After a fatal error simplejpeg returns its uninitialised buffer: undecoded pixels must be
+        # black, not leaked memory of this process.
         black = np.zeros((height, width, 1 if wanted == "GRAY" else 3), np.uint8)
         try:
             pixels = simplejpeg.decode_jpeg(data, wanted, strict=False, buffer=black)
@@ -132,19 +132,23 @@ def encode_jpeg(pixels: Pixels, tag: bytes | None, quality: int) -> bytes:
     Raises
     ------
     ImageFileError
-        If JPEG cannot hold the picture.
+        If JPEG does not support the picture.
     """
     if pixels.dtype != np.uint8:
-        raise ImageFileError(f"JPEG holds 8-bit samples, got {pixels.dtype}: use .png or .tiff")
+        raise ImageFileError(
+            f"JPEG supports only 8-bit samples, got {pixels.dtype}: use .png or .tiff"
+        )
     if channels_of(pixels.shape) not in (1, 3):
-        raise ImageFileError(f"JPEG holds 1 or 3 channels, got {pixels.shape[2]}: use .tiff")
+        raise ImageFileError(
+            f"JPEG supports only 1 or 3 channels, got {pixels.shape[2]}: use .tiff"
+        )
     done, array = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise ImageFileError(f"OpenCV cannot write a picture of {pixels.shape} as JPEG")
     data: bytes = array.tobytes()
     if tag is None:
         return data
-    # JFIF requires its APP0 right after the start marker, so the comment goes behind it.
+    # JFIF requires its APP0 right after the start marker, so the comment follows it.
     end = len(START)
     if data[end : end + 2] == bytes((0xFF, _APP0)):
         end += 2 + int.from_bytes(data[end + 2 : end + 4], "big")
@@ -153,5 +157,5 @@ def encode_jpeg(pixels: Pixels, tag: bytes | None, quality: int) -> bytes:
 
 
 def jpeg_text(data: bytes) -> bytes | None:
-    """Read the first comment of a JPEG file; None where it has none."""
+    """Read the first comment of a JPEG file; None if it has none."""
     return next((body for marker, body in _segments(data) if marker == _COMMENT), None)

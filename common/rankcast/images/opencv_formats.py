@@ -1,4 +1,4 @@
-"""Formats that OpenCV decodes: BMP, WebP, GIF and AVIF; their headers tell what it leaves out."""
+"""Formats that OpenCV decodes: BMP, WebP, GIF and AVIF; their headers state what it leaves out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TRANSPARENT: Final = 0
 
 
 def is_opencv_format(data: bytes) -> bool:
-    """Return whether `data` starts like one of the formats of this module."""
+    """Return True if `data` begins with the signature of a format of this module."""
     if data.startswith(_RIFF):
         return data[8:12] == b"WEBP"
     return data.startswith((_BMP, _GIF)) or data[4:12] in _AVIF_TYPES
@@ -70,7 +70,7 @@ def decode_with_opencv(data: bytes) -> Decoded:
     if pixels is None:
         raise DamagedImageError("is damaged: OpenCV cannot decode it")
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise ImageFileError(f"holds {pixels.dtype} samples, want 8 or 16 bits unsigned")
+        raise ImageFileError(f"contains {pixels.dtype} samples, want 8 or 16 bits unsigned")
     return Decoded(pixels, "its alpha channel" if _holds_alpha(data, pixels) else "")
 
 

@@ -1,4 +1,4 @@
-"""EXIF orientation: found in an EXIF block, and undone in the pixels."""
+"""EXIF orientation: read from an EXIF block and undone in the pixels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def exif_orientation(exif: bytes) -> int:
     Returns
     -------
     int
-        1, upright, where the block holds no orientation or is damaged.
+        1, upright, if the block contains no orientation or is damaged.
     """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is None:
@@ -46,9 +46,9 @@ def exif_orientation(exif: bytes) -> int:
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Turn and mirror `pixels` so that the top of the scene is on top.
+    """Rotate and mirror `pixels` so that the scene is upright.
 
-    Values outside 2 to 8 leave the pixels as they are, as other readers do.
+    Like other readers, leave the pixels unchanged for values outside 2 to 8.
     """
     match orientation:
         case 2:

@@ -20,7 +20,7 @@ SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 _TEXT_KEYWORD: Final = b"Description"
 _HEAD: Final = struct.Struct(">I4s")
-# Kind of the IHDR, PLTE, IDAT and IEND chunks: what makes the picture (W3C PNG, 11.2).
+# Types of the critical chunks, which define the picture (W3C PNG, 11.2).
 _CRITICAL: Final = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _IHDR: Final = struct.Struct(">IIBBBBB")
 _ALPHA_TYPES: Final = (4, 6)  # colour types grey and RGB with alpha (W3C PNG, table 11.1)
@@ -67,7 +67,7 @@ def decode_png(data: bytes, *, lenient: bool = False) -> Decoded:
     ----------
     data : bytes
     lenient : bool
-        Decode although checksums of chunks differ, where the compressed data still decode.
+        Ignore wrong chunk checksums if the compressed data still decode.
 
     Raises
     ------
@@ -92,10 +92,10 @@ def decode_png(data: bytes, *, lenient: bool = False) -> Decoded:
     width, height, _, colour_type, *_ = _IHDR.unpack(chunks[0].body)
     check_size(height, width)
     animated = _check_animation(every)
-    # Without the other chunks libpng has nothing to warn of on stderr, and transparency,
-    # which is not sent, is not expanded.
+    # Only critical chunks are passed on: libpng then prints no warnings to stderr and does not
+    # expand transparency, which is not sent.
     clean = SIGNATURE + b"".join(chunk.packed() for chunk in chunks)
-    import imagecodecs  # takes a tenth of a second, which most runs never need
+    import imagecodecs  # takes a tenth of a second, and most runs read no PNG
 
     try:
         pixels: Pixels = imagecodecs.png_decode(clean)
@@ -151,10 +151,12 @@ def encode_png(pixels: Pixels, tag: bytes | None, compression: int) -> bytes:
     Raises
     ------
     ImageFileError
-        If PNG cannot hold the picture.
+        If PNG does not support the picture.
     """
     if channels_of(pixels.shape) not in (1, 3, 4):
-        raise ImageFileError(f"PNG holds 1, 3 or 4 channels, got {pixels.shape[2]}: use .tiff")
+        raise ImageFileError(
+            f"PNG supports only 1, 3 or 4 channels, got {pixels.shape[2]}: use .tiff"
+        )
     done, array = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, compression])
     if not done:
         raise ImageFileError(f"OpenCV cannot write {pixels.dtype} of {pixels.shape} as PNG")
@@ -169,7 +171,7 @@ def encode_png(pixels: Pixels, tag: bytes | None, compression: int) -> bytes:
 
 
 def png_text(data: bytes) -> bytes | None:
-    """Read the ``Description`` of a PNG file as UTF-8; None where it has none."""
+    """Read the ``Description`` of a PNG file as UTF-8; None if it has none."""
     for chunk in _chunks(data):
         if chunk.kind not in (b"tEXt", b"iTXt"):
             continue
@@ -178,7 +180,7 @@ def png_text(data: bytes) -> bytes | None:
             continue
         if chunk.kind == b"tEXt":
             return rest.decode("latin-1").encode("utf-8")
-        # Compressed text is not read: a few bytes could claim gigabytes.
+        # Compressed text is not read: a few bytes could expand to gigabytes.
         if rest[:2] == b"\0\0":
             parts = rest[2:].split(b"\0", 2)
             return parts[2] if len(parts) == 3 else None

@@ -1,4 +1,4 @@
-"""Image files to pixels: as the file stores them, or refused with the reason."""
+"""Reads image files: pixels exactly as stored, or an error with the reason."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ IMAGE_SUFFIXES: Final = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".avif",
      ".pam", ".pgm", ".ppm", ".pbm", ".pnm"}
 )  # fmt: skip
-"""Files of a folder that are taken for images; `read_image` goes by content, not by name."""
+"""Suffixes of files that a folder search treats as images; `read_image` checks the content."""
 
 # OpenJPEG and OpenCV decode a file with 100 zeroed bytes in the middle, and report nothing.
 _JPEG_2000: Final = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")  # JP2, codestream
 MAX_FILE_BYTES: Final = 1 << 30
 
 Damaged: TypeAlias = Literal["refuse", "mark"]
-"""What to do with a damaged file: raise an error, or return what decodes and mark it."""
+"""Treatment of a damaged file: raise an error, or return the decodable part and mark it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """The pixels of an image file, and what a user of them has to know."""
+    """Pixels of an image file, with notes on omitted or damaged content."""
 
     pixels: Pixels
     omitted: str = ""
-    """What the file holds beyond `pixels`, such as its alpha channel; empty for nothing."""
+    """Content of the file omitted from `pixels`, such as its alpha channel; empty if none."""
     damage: str = ""
-    """What the decoder reported about damaged data; empty for none."""
+    """Damage reported by the decoder; empty if none."""
 
 
 def read_image(path: Path, *, grey: bool = False) -> Pixels:
@@ -52,8 +52,8 @@ def read_image(path: Path, *, grey: bool = False) -> Pixels:
     Returns
     -------
     ndarray, shape (H, W) or (H, W, C), uint8 or uint16
-        The samples that the file stores. Colour is BGR, EXIF orientation is applied, palettes are
-        resolved, alpha is left out. TIFF samples of 9 to 15 bits stand in the upper bits of 16.
+        The samples as stored. Colour is BGR, EXIF orientation is applied, palettes are resolved,
+        alpha is dropped. TIFF samples of 9 to 15 bits occupy the upper bits of 16.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def read_image(path: Path, *, grey: bool = False) -> Pixels:
 
 
 def load_image(path: Path, *, grey: bool = False, damaged: Damaged = "refuse") -> LoadedImage:
-    """Read an image file like `read_image`, and tell what was omitted or damaged.
+    """Read an image file like `read_image`, and report omitted or damaged content.
 
     Parameters
     ----------
@@ -76,13 +76,13 @@ def load_image(path: Path, *, grey: bool = False, damaged: Damaged = "refuse") -
     grey : bool, optional
         Convert colour to luma.
     damaged : {"refuse", "mark"}
-        ``"mark"`` returns what decodes of a damaged file, with `damage` set, where the format
-        allows it: JPEG, and PNG whose picture data are whole.
+        ``"mark"`` returns the decodable part of a damaged file, with `damage` set, if the format
+        allows it: JPEG, and PNG with intact picture data.
 
     Raises
     ------
     DamagedImageError
-        If the data are damaged and are to be refused, or nothing of them decodes.
+        If the data are damaged and `damaged` is ``"refuse"``, or if nothing can be decoded.
     ImageFileError
         As `read_image`.
     """
@@ -131,7 +131,7 @@ def _decode(data: bytes, *, grey: bool, lenient: bool) -> Decoded:
     if is_opencv_format(data):
         return decode_with_opencv(data)
     raise ImageFileError(
-        "is damaged or in no image format that is read: want PNG, JPEG, TIFF, BMP, WebP, Netpbm, "
+        "is damaged or not in a supported image format: want PNG, JPEG, TIFF, BMP, WebP, Netpbm, "
         "GIF or AVIF"
     )
 

@@ -10,7 +10,7 @@ from rankcast.images import jpeg, png, tiff
 from rankcast.images.reader import read_file
 
 MAX_TEXT_BYTES: Final = 65_533
-"""What one JPEG comment segment holds (ITU-T T.81, B.2.4.5); the same for every format."""
+"""Capacity of one JPEG comment segment (ITU-T T.81, B.2.4.5); the limit for every format."""
 
 
 def text_tag(text: str) -> bytes:
@@ -19,7 +19,7 @@ def text_tag(text: str) -> bytes:
     Raises
     ------
     ImageFileError
-        If it is longer than 65,533 bytes, holds a NUL or is not valid Unicode.
+        If it is longer than 65,533 bytes, contains a NUL or is not valid Unicode.
     """
     try:
         tag = text.encode("utf-8")
@@ -33,14 +33,14 @@ def text_tag(text: str) -> bytes:
 
 
 def read_text(path: Path) -> str | None:
-    """Read the text that `write_image` put into a file.
+    """Read the text that `write_image` stored in a file.
 
-    Anybody may have written it: escape it before it reaches a terminal.
+    The text is untrusted: escape it before it reaches a terminal.
 
     Returns
     -------
     str or None
-        At most 65,533 bytes of UTF-8, with damaged bytes replaced; None where the file has none.
+        At most 65,533 bytes of UTF-8, with damaged bytes replaced; None if the file has no text.
 
     Raises
     ------

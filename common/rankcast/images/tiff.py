@@ -1,4 +1,4 @@
-"""TIFF: every photometric that has an exact meaning in grey, BGR or plain channels, by tifffile."""
+"""TIFF through tifffile: photometrics that convert exactly to grey, BGR or plain channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rankcast.frame import MAX_CHANNELS, Pixels, channels_of
 from rankcast.images.decoded import Decoded, bgr_of, check_size
 from rankcast.images.orientation import UPRIGHT, upright
 
-# A damaged file makes tifffile log hundreds of lines; DamagedImageError says it in one.
+# A damaged file makes tifffile log hundreds of lines; DamagedImageError needs only one.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 SIGNATURES: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -33,33 +33,33 @@ _NAMES: Final = {4: "mask", 5: "CMYK", 8: "CIE L*a*b*", 9: "ICC L*a*b*", 10: "IT
 _UNSIGNED: Final = (1, 4)
 _FORMATS: Final = {2: "signed", 3: "floating-point", 5: "complex integer", 6: "complex"}
 _ALPHA: Final = (1, 2)
-"""Extra samples: associated and unassociated alpha; 0 is unspecified."""
+"""Kinds of extra samples that are alpha: associated and unassociated; 0 is unspecified."""
 _REDUCED_OR_MASK: Final = 1 | 4
 """Bits of NewSubfileType: a thumbnail, a transparency mask."""
 _JPEG: Final = 7
 _EXPANDED_BITS: Final = (1, 2, 4)
 _ORIENTATION_TAG: Final = 274
-# More pages than a file with thumbnails and masks beside its picture has.
+# More pages than a file with one picture, its thumbnails and its masks contains.
 _EXAMINED_PAGES: Final = 64
 
 
 def decode_tiff(data: bytes) -> Decoded:
     """Decode the picture of a TIFF file.
 
-    Colour becomes BGR, palettes are resolved, WhiteIsZero is inverted. Alpha is left out and the
-    colour of associated alpha is returned as stored, which is the picture over black. Unspecified
-    extra samples stay as channels behind the others. 1, 2 and 4 bits are expanded to the full
-    scale of 8; 9 to 15 bits stand in the upper bits of 16.
+    Colour becomes BGR, palettes are resolved, WhiteIsZero is inverted. Alpha is dropped; colour
+    premultiplied by associated alpha is returned as stored, which is the picture over black.
+    Unspecified extra samples become additional channels. 1, 2 and 4 bits are expanded to the full
+    scale of 8; 9 to 15 bits occupy the upper bits of 16.
 
     Raises
     ------
     DamagedImageError
         If the structure is broken or the data do not decode.
     ImageFileError
-        If the samples have no exact meaning in 8 or 16 unsigned bits, or the file holds several
-        pictures.
+        If the samples cannot be represented exactly in 8 or 16 unsigned bits, or the file contains
+        several pictures.
     """
-    import tifffile  # as in png.py: loaded at the first file
+    import tifffile  # loaded at the first file, as in png.py
 
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
@@ -67,7 +67,7 @@ def decode_tiff(data: bytes) -> Decoded:
     except (ImageFileError, MemoryError):
         raise
     except Exception as exc:
-        # tifffile raises whatever its parser and the decompressors come across.
+        # tifffile passes on any exception of its parser and its decompressors.
         reason = " ".join(str(exc).split()) or type(exc).__name__
         raise DamagedImageError(f"is damaged: tifffile reports {reason}") from exc
 
@@ -96,32 +96,35 @@ def _decode(file: Any) -> Decoded:
 
 
 def _first_page(file: Any) -> Any:
-    # Parts of tifffile are typed, but not what a page holds.
+    # tifffile is only partly typed: the contents of a page are not.
     return file.pages[0]
 
 
 def _check_page(page: Any) -> tuple[int, ...]:
-    """Refuse what has no exact meaning here; return the kinds of the extra samples."""
+    """Reject pages that cannot be represented exactly; return the kinds of the extra samples."""
     photometric, channels = int(page.photometric), page.samplesperpixel
     check_size(page.imagelength, page.imagewidth, channels)
     if page.axes not in ("YX", "YXS", "SYX"):
-        raise ImageFileError(f"holds data of axes {page.axes}, want one picture")
+        raise ImageFileError(f"contains data of axes {page.axes}, want one picture")
     if page.sampleformat not in _UNSIGNED:
         kind = _FORMATS.get(page.sampleformat, "unknown")
-        raise ImageFileError(f"holds {kind} samples, want 8 or 16 bits unsigned")
+        raise ImageFileError(f"contains {kind} samples, want 8 or 16 bits unsigned")
     bits = page.bitspersample
     if not isinstance(bits, int) or (bits not in _EXPANDED_BITS and not 8 <= bits <= 16):
-        raise ImageFileError(f"holds samples of {bits} bits, want 1, 2, 4 or 8 to 16 bits unsigned")
+        raise ImageFileError(
+            f"contains samples of {bits} bits, want 1, 2, 4 or 8 to 16 bits unsigned"
+        )
     base = _BASE_CHANNELS.get(photometric)
     if base is None or (photometric == _YCBCR and page.compression != _JPEG):
         name = "YCbCr" if photometric == _YCBCR else _NAMES.get(photometric, str(photometric))
         raise ImageFileError(
-            f"is a TIFF of photometric {name}, which has no exact RGB: convert it to RGB or grey"
+            f"is a TIFF of photometric {name}, which has no exact RGB equivalent: "
+            "convert it to RGB or grey"
         )
     if channels < base or (channels > 1 and photometric in (_PALETTE, _CFA)):
         raise DamagedImageError(f"is damaged: photometric {photometric} with {channels} channels")
     if bits < 8 and channels > base:
-        raise ImageFileError(f"holds extra samples of {bits} bits, want 8 or 16")
+        raise ImageFileError(f"contains extra samples of {bits} bits, want 8 or 16")
     extras: tuple[int, ...] = tuple(int(extra) for extra in page.extrasamples)[: channels - base]
     extras = (0,) * (channels - base - len(extras)) + extras
     kept = base + sum(extra not in _ALPHA for extra in extras)
@@ -134,7 +137,7 @@ def _check_single(pages: Any) -> None:
     for index in range(1, min(len(pages), _EXAMINED_PAGES)):
         if not int(pages[index].subfiletype) & _REDUCED_OR_MASK:
             raise ImageFileError(
-                f"holds {len(pages)} pages, want one picture a file: split it first"
+                f"contains {len(pages)} pages, want one picture per file: split it first"
             )
 
 
@@ -168,8 +171,8 @@ def _arranged(samples: Pixels, photometric: int, bits: int, extras: tuple[int, .
 
 
 def _through_palette(indices: Pixels, palette: Pixels) -> Pixels:
-    """Resolve a colour map, which TIFF stores in 16 bits, to 8 bits where these hold all of it."""
-    if palette.max(initial=0) < 256:  # some writers store 8 bits as they are
+    """Resolve a 16-bit colour map, to 8 bits if they represent it exactly."""
+    if palette.max(initial=0) < 256:  # some writers store 8-bit values unscaled
         colours = palette.astype(np.uint8)
     elif not (palette % 257).any() or not (palette % 256).any():
         colours = (palette >> 8).astype(np.uint8)
@@ -191,7 +194,7 @@ def encode_tiff(pixels: Pixels, tag: bytes | None) -> bytes:
         Written as ImageDescription.
     """
     colour = channels_of(pixels.shape) == 3
-    import tifffile  # as in png.py: loaded at the first file
+    import tifffile  # loaded at the first file, as in png.py
 
     buffer = io.BytesIO()
     tifffile.imwrite(
@@ -207,7 +210,7 @@ def encode_tiff(pixels: Pixels, tag: bytes | None) -> bytes:
 
 
 def tiff_text(data: bytes) -> bytes | None:
-    """Read the ImageDescription of a TIFF file as UTF-8; None where it has none."""
+    """Read the ImageDescription of a TIFF file as UTF-8; None if it has none."""
     import tifffile
 
     try:

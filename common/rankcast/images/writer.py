@@ -1,4 +1,4 @@
-"""Pixels to image files, with one text tag inside the file."""
+"""Writes image files with an optional text tag."""
 
 from __future__ import annotations
 
@@ -28,24 +28,23 @@ def write_image(
 ) -> int:
     """Write an image file in the format that its suffix names.
 
-    The file appears whole under its name or not at all, and replaces an existing one unless
-    `exclusive`.
+    The file is written atomically and replaces an existing one unless `exclusive`.
 
     Parameters
     ----------
     path : Path
         Ends in .png, .jpg, .jpeg, .tif or .tiff.
     pixels : ndarray, shape (H, W) or (H, W, C), uint8 or uint16
-        Colour is BGR. JPEG takes 8 bits and 1 or 3 channels, PNG 1, 3 or 4 channels (the
+        Colour is BGR. JPEG supports 8 bits and 1 or 3 channels, PNG 1, 3 or 4 channels (the
         fourth becomes alpha), TIFF any number.
     text : str, optional
-        Put inside the file: PNG iTXt ``Description``, JPEG comment, TIFF ImageDescription.
+        Stored in the file: PNG iTXt ``Description``, JPEG comment, TIFF ImageDescription.
     jpeg_quality : int
         1 to 100.
     png_compression : int
         0 to 9, zlib's levels.
     exclusive : bool
-        Refuse an existing file.
+        Fail if the file exists.
 
     Returns
     -------
@@ -55,7 +54,7 @@ def write_image(
     Raises
     ------
     ImageFileError
-        If the format cannot hold the picture or the text, or the file cannot be written.
+        If the format does not support the picture or the text, or the file cannot be written.
     FileExistsError
         If `exclusive` and the file exists.
     """

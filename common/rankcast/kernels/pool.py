@@ -1,4 +1,4 @@
-"""The one pool of kernel threads of a process: the CPU budget that all streams share."""
+"""The process-wide pool of kernel threads: the CPU budget that all streams share."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def threads() -> int:
 
 
 def set_threads(count: int = 0) -> None:
-    """Give kernels and OpenCV `count` threads in this process, and BLAS none of its own.
+    """Let kernels and OpenCV use `count` threads in this process, and limit BLAS to one.
 
-    Results never depend on the count. Call it before streams run: the old pool ends
-    its work first.
+    Results never depend on the count. Call it before streams run, because it waits for the old
+    pool to finish its work.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def set_threads(count: int = 0) -> None:
 
     Notes
     -----
-    The pool cuts matrix products into bands itself. OpenBLAS threads would spin while they wait
-    for each other: with a sender and a receiver on two processors, frames of 24 ms took seconds.
+    The pool itself splits matrix products into bands. OpenBLAS threads would spin while waiting
+    for each other: with sender and receiver on two processors, frames of 24 ms took seconds.
     """
     global _pool, _threads
     if not 0 <= count <= MAX_THREADS:
@@ -70,7 +70,7 @@ def set_threads(count: int = 0) -> None:
 def run(tasks: Sequence[Callable[[], T]], limit: int | None = None) -> list[T]:
     """Run `tasks` on the caller's thread and the pool, on `limit` threads at most.
 
-    Results come in the order of the tasks.
+    Results are returned in the order of the tasks.
 
     The first exception is raised after all tasks have ended, so that no kernel
     still writes into buffers that the caller is about to reuse.
@@ -80,8 +80,8 @@ def run(tasks: Sequence[Callable[[], T]], limit: int | None = None) -> list[T]:
         return [task() for task in tasks]
     results: dict[int, T] = {}
     failures: list[BaseException] = []
-    # next() of a counter is atomic under the GIL: each task is taken exactly once, by
-    # whoever is free, and a busy pool (another camera) only means the caller does more.
+    # next() of a counter is atomic under the GIL, so each task runs exactly once, on any free
+    # thread. If the pool is busy with another camera, the caller simply runs more tasks.
     turns = itertools.count()
 
     def work() -> None:

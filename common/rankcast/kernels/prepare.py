@@ -1,4 +1,4 @@
-"""Prepare kernels before a stream starts, in a way that a signal can interrupt."""
+"""Prepares kernels before a stream starts; a signal can interrupt it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def prepare_kernels(
     ----------
     names : iterable of str
     stopped : callable
-        Asked ten times a second; True ends the wait.
+        Called ten times a second; True ends the wait.
     decoders_only : bool, optional
         Load only what decoding needs, which takes half the time.
 
     Returns
     -------
     bool
-        False when it was stopped.
+        False if it was stopped.
     """
     if not compiled_before():
         log.info("compiling kernels: the first start takes one to two minutes")

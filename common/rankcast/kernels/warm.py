@@ -1,9 +1,9 @@
 """Compile every kernel once and cache the machine code: ``python -m rankcast.kernels.warm``.
 
 It runs each codec on tiny images of every kind, which compiles exactly the signatures that
-streams use. `make setup` runs it, and both ends do before the first frame: otherwise loading
-machine code would add to the age of the first image. The packets are stored beside the machine
-code, so that a receiver can load the kernels of its decoders alone.
+streams use. `make setup` runs it, and so do both ends before the first frame: otherwise loading
+machine code would delay the first image. The packets are stored next to the machine code, so that
+a receiver can load only the kernels of its decoders.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from rankcast.kernels.jit import (
 
 log = logging.getLogger(__name__)
 
-# Signatures depend on types, hardly on sizes, so the images are as small as possible. Besides the
-# dtype, what matters is one channel or three, and an odd side that 4:2:0 has to pad.
+# Signatures depend on types and hardly on sizes, so the images are tiny. Apart from the dtype, only
+# the number of channels (one or three) and an odd side, which 4:2:0 has to pad, matter.
 _SHAPES = ((24, 40), (24, 40, 3), (25, 41, 3))
 
 
@@ -45,7 +45,7 @@ def _pictures() -> list[Pixels]:
 
 
 def _striped() -> Pixels:
-    """Return patches of one vector at random strength, enough to make `svd-patch` send factors."""
+    """Return patches that are random multiples of one vector, so that `svd-patch` sends factors."""
     column = np.array([1, 1, -1, 1, -1, -1, 1, -1])
     strength = np.random.default_rng(5).integers(-60, 61, (20, 26))
     return (128 + np.kron(strength, np.ones((8, 1)) * column)).astype(np.uint8)
@@ -87,7 +87,7 @@ def warm_decoder(name: str) -> int:
         streams = msgpack.unpackb(kept)[name] if kept else []
         _decode(streams)
     except (ValueError, KeyError, TypeError, RankcastError) as exc:
-        # Damaged, or of another wire format: that may change while the kernels do not.
+        # Damaged, or from another wire format, which may change while the kernels do not.
         log.debug("stored packets of %s: %s", name, exc)
         streams = []
     if not streams:
@@ -97,14 +97,14 @@ def warm_decoder(name: str) -> int:
 
 
 def _warm_models(name: str) -> None:
-    """Compile what runs only with a model; none is at hand."""
+    """Compile the kernels that run only with a model, which is not available here."""
     compile_model_kernels = CODECS_BY_NAME[name].compile_model_kernels
     if compile_model_kernels is not None:
         compile_model_kernels()
 
 
 def _streams(name: str) -> list[list[bytes]]:
-    """Packets of tiny pictures, one list for each encoder."""
+    """Return packets of tiny pictures, one list per encoder."""
     streams = []
     for warm_up in CODECS_BY_NAME[name].warm_ups:
         larger = [_striped()] if warm_up.large_picture else []
@@ -125,12 +125,12 @@ def _decode(streams: Iterable[Iterable[bytes]]) -> None:
 
 
 def main() -> int:
-    """Entry point of ``python -m rankcast.kernels.warm``."""
+    """Run ``python -m rankcast.kernels.warm``."""
     if not compiled_before():
         sys.stdout.write("compiling kernels: this takes one to two minutes\n")
         sys.stdout.flush()
     start = time.monotonic()
-    # A sender and a receiver that start together for the first time compile only once.
+    # If sender and receiver start together for the first time, only one of them compiles.
     with compile_lock():
         packets = warm()
     kept = "cached" if compiled_before() else "not cached"

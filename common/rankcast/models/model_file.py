@@ -1,9 +1,9 @@
 """Model files, ``.rkm``: named arrays and a description, in the safetensors format.
 
-A file is a length, JSON and raw samples. It holds no code, so that a file from anywhere can be
-opened. It is read and written with numpy alone: codecs must work where neither torch nor
-safetensors is installed, and every size is checked against the length of the file before anything
-is allocated.
+A file consists of a length, JSON and raw samples. It contains no code, so files from untrusted
+origins can be opened. Only numpy is needed to read and write it, because codecs must work without
+torch and safetensors. Every size is checked against the length of the file before anything is
+allocated.
 
 References
 ----------
@@ -58,19 +58,19 @@ class Head:
     model_id: bytes
     """First 16 bytes of the SHA-256 over kind, description and arrays."""
     description: Mapping[str, Any]
-    """Architecture and whatever else the kind stores; plain JSON."""
+    """Architecture and other data of this kind of model, as plain JSON."""
     whole_bytes: int
-    """Size that the header implies; a truncated file is smaller."""
+    """File size implied by the header; a truncated file is smaller."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A whole model."""
+    """A complete model."""
 
     head: Head
     arrays: Mapping[str, NDArray[Any]]
     size_bytes: int
-    """Size of the file."""
+    """Size of the file in bytes."""
 
 
 def write_model(
@@ -170,13 +170,13 @@ def read_model(path: Path, kind: str) -> ModelFile:
     for name, entry in sorted(table.items(), key=lambda item: item[1][2]):
         dtype, shape, begin, end = entry
         size = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
-        # No holes, no overlaps: every byte of the file belongs to one array.
+        # No gaps, no overlaps: every byte of the file belongs to exactly one array.
         if begin != offset or end - begin != size or end > len(data):
             raise ModelError(
                 f"{path}: truncated or damaged: array {name!r:.40} of {size} bytes lies at "
                 f"{begin}..{end} of {len(data)}"
             )
-        # A copy, because arrays over the bytes of the file would be read-only.
+        # A copy, because arrays backed by the file's bytes would be read-only.
         arrays[name] = np.frombuffer(data[begin:end], _DTYPES[dtype]).reshape(shape).copy()
         offset = end
     if offset != len(data):
@@ -194,7 +194,7 @@ def read_model(path: Path, kind: str) -> ModelFile:
 
 
 def known_file(model_id: bytes) -> Path | None:
-    """Return the file from or to which this process last read or wrote a model, or None."""
+    """Return the file that this process last read or wrote for a model, or None."""
     with _known_lock:
         return _known.get(model_id)
 
@@ -288,7 +288,7 @@ def _entry(path: Path, name: str, entry: object) -> _Entry:
 
 
 def _lengths(values: object, most: int) -> tuple[int, ...] | None:
-    """Return a short list of sizes that a file can hold, else None."""
+    """Return `values` if it is a short list of valid sizes, else None."""
     if (
         not isinstance(values, list)
         or len(values) > most

@@ -14,7 +14,7 @@ from rankcast.models.model_file import SUFFIX, Head, known_file, read_head
 log = logging.getLogger(__name__)
 
 RESCAN_S: Final = 1.0
-"""A stream without its model asks at every frame; the disk is scanned once a second."""
+"""Shortest interval between disk scans: a stream without its model requests one every frame."""
 MAX_FILES: Final = 4096
 
 
@@ -23,20 +23,20 @@ class Model(Protocol):
 
     @property
     def model_id(self) -> bytes:
-        """Its id."""
+        """Id of the model."""
 
 
 M = TypeVar("M", bound=Model)
 
 
 class ModelFolder:
-    """Finds model files by the id in packets.
+    """Finds model files by the model id in packets.
 
     Parameters
     ----------
     path : Path, optional
-        Folder of ``.rkm`` files, which may appear and disappear at any time. Without one only
-        models that this process has already opened are found.
+        Folder of ``.rkm`` files, which may appear and disappear at any time. Without a folder,
+        only models already opened by this process are found.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -54,12 +54,12 @@ class ModelFolder:
                 self._scanned = now
                 self._scan(self.path)
             holders = [path for path, seen in self._seen.items() if seen[2].model_id == model_id]
-            # A truncated copy has the same header as the whole file beside it.
+            # A truncated copy has the same header as the complete file.
             files += sorted(holders, key=lambda path: not self._is_whole(path))
         return list(dict.fromkeys(file.absolute() for file in files))
 
     def newest(self, kind: str, most: int) -> list[Path]:
-        """Return whole files of a kind, one for each of the `most` newest models, newest first."""
+        """Return complete files of a kind, one per model, for the `most` newest models."""
         if self.path is not None:
             self._scan(self.path)
         models: dict[bytes, Path] = {}
@@ -69,20 +69,20 @@ class ModelFolder:
         return list(models.values())[:most]
 
     def load(self, model_id: bytes, load: Callable[[Path], M]) -> M | None:
-        """Load a model from the first undamaged file that has it; None if no file has.
+        """Load a model from the first undamaged file that contains it; None if there is no file.
 
         Raises
         ------
         UnknownModelError
-            If files have it and none is usable; the message is about the first.
+            If files contain it but none is usable; the message describes the first.
         """
         wrong = None
         for file in self.candidates(model_id):
             try:
                 model = load(file)
             except RankcastError as exc:
-                # The id came from a peer: an unusable file costs one refused packet, unless a
-                # copy beside it is good.
+                # The id comes from a peer: an unusable file costs one refused packet, unless
+                # another copy is good.
                 wrong = wrong or exc
                 continue
             if model.model_id == model_id:
@@ -108,7 +108,7 @@ class ModelFolder:
                 status = file.stat()
                 stamp = (status.st_mtime_ns, status.st_size)
                 old = self._seen.get(file)
-                # Read changed files only: the headers of large models add up.
+                # Read only changed files, because headers of large models add up.
                 head = old[2] if old and old[:2] == stamp else read_head(file)
                 found[file] = (*stamp, head)
             except (OSError, RankcastError) as exc:
@@ -117,7 +117,7 @@ class ModelFolder:
 
 
 def _holds(file: Path, model_id: bytes) -> bool:
-    """Whether a file still holds the model: it may have been rewritten."""
+    """Return True if a file still contains the model; it may have been rewritten."""
     try:
         return read_head(file).model_id == model_id
     except (OSError, RankcastError):

@@ -1,4 +1,4 @@
-"""ZeroMQ sockets: options, threads, keys, the state of a link, and the control client."""
+"""ZeroMQ sockets: options, threads, keys, link monitoring and the control client."""
 
 from rankcast.net.authorized_keys import AuthorizedKey, authorize, load_authorized, revoke
 from rankcast.net.control_client import ControlClient

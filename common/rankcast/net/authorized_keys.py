@@ -24,7 +24,7 @@ from rankcast.net.key_file import (
 )
 
 MAX_AUTHORIZED: Final = 10_000
-"""All files are read again each second."""
+"""Most keys in a folder, because all files are read again every second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Authorized:
     by_public: Mapping[bytes, AuthorizedKey] = field(default_factory=lambda: MappingProxyType({}))
 
     def find(self, public: bytes) -> AuthorizedKey | None:
-        """Return the key with this public half, if it is authorised."""
+        """Return the authorised key with this public half, or None."""
         return self.by_public.get(public)
 
     def __len__(self) -> int:
@@ -51,13 +51,13 @@ class Authorized:
 
 
 def load_authorized(folder: Path) -> Authorized:
-    """Read every ``NAME.pub`` of a folder: all of them, or none.
+    """Read every ``NAME.pub`` of a folder; one invalid file rejects them all.
 
     Raises
     ------
     SettingsError
-        If a file is not a public key, has an unknown role, is a secret key, or can be written
-        by others; if two files hold the same key, so that revoking one would change nothing.
+        If a file is not a public key, has an unknown role, is a secret key, or is writable by
+        others; or if two files contain the same key, because revoking one would have no effect.
     """
     found: dict[bytes, AuthorizedKey] = {}
     for path in list_key_folder(folder):
@@ -81,12 +81,12 @@ def load_authorized(folder: Path) -> Authorized:
 
 
 def authorize(public_file: Path, folder: Path, role: Role) -> Path:
-    """Copy a public key into a folder of authorised ones; a second time to change its role.
+    """Copy a public key into a folder of authorised keys; repeat it to change the role.
 
     Raises
     ------
     SettingsError
-        If the file is not a public key, or another key has its name or it another name there.
+        If the file is not a public key, another key has this name, or this key has another name.
     RankcastError
         If the folder cannot be written.
     """
@@ -103,13 +103,13 @@ def authorize(public_file: Path, folder: Path, role: Role) -> Path:
 
 
 def revoke(folder: Path, name: str) -> None:
-    """Remove a key from a folder of authorised ones; running senders follow within 3 s.
+    """Remove a key from a folder of authorised keys; running senders apply it within 3 s.
 
     Raises
     ------
     SettingsError
-        If there is no key of that name; or if another file of the folder is malformed: then the
-        key is removed, but senders keep their previous set until that file is repaired.
+        If no key has this name; or if another file of the folder is malformed, in which case the
+        key is removed, but senders keep the previous set until that file is repaired.
     """
     path = folder / (check_key_name(name) + PUBLIC_SUFFIX)
     try:

@@ -26,10 +26,10 @@ from rankcast.wire import MAX_ID, Limits, Reply, Request, max_reply_bytes, pack_
 QUEUE_MESSAGES: Final = 16
 BUFFER_BYTES: Final = 262_144
 MAX_KEPT: Final = 64
-"""Replies to earlier requests that `call` keeps for `replies`; the oldest are dropped."""
+"""Most replies to earlier requests that `call` keeps for `replies`; the oldest are dropped."""
 MAX_DRAINED: Final = 256
 MONITOR_S: Final = 0.1
-"""libzmq blocks while nobody reads the events of its monitor."""
+"""Queue of monitor events; libzmq blocks when it is full."""
 
 _NOTHING: Final[Mapping[str, Scalar]] = MappingProxyType({})
 
@@ -46,24 +46,24 @@ class ControlClient:
     limits : Limits
         Limits of a reply.
     context : zmq.Context, optional
-        Belongs to the caller; without it the client makes its own.
+        Owned by the caller; by default the client creates its own context.
     explain : bool
-        Let the error of `call` name the state of the connection. Only for clients that use
-        nothing but `call`.
+        Add the state of the connection to the error of `call`. Only for clients that use only
+        `call`.
 
     Raises
     ------
     SettingsError
         If the address is not valid.
     TransportError
-        If the system has no room for another socket.
+        If the system cannot open another socket.
 
     Notes
     -----
-    Use and close it in the thread that made it. `send` and `replies` never block, and `socket` can
-    be registered with a poller beside other sockets. libzmq reconnects by itself after a lost
-    connection, but never after a protocol error: after silence, close the client and make a new
-    one.
+    Use and close it in the thread that created it. `send` and `replies` never block, and `socket`
+    can be registered with a poller together with other sockets. libzmq reconnects automatically
+    after a lost connection, but never after a protocol error: after silence, close the client and
+    create a new one.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class ControlClient:
     ) -> None:
         self.endpoint = check_endpoint(endpoint, bind=False)
         self.refused = 0
-        """Malformed messages."""
+        """Number of malformed messages."""
         self.last_refusal = ""
         self._limits = limits
         self._next_id = 0
@@ -99,7 +99,7 @@ class ControlClient:
                 self._context.term()
             raise
         try:
-            # A request sent while nobody is connected would be answered too late.
+            # A request queued without a connection would be answered too late.
             self.socket.setsockopt(zmq.IMMEDIATE, 1)
             if self._monitor is not None:
                 self._monitor.attach(self.socket)
@@ -114,7 +114,7 @@ class ControlClient:
         Returns
         -------
         int or None
-            The id of its reply; None when nothing was sent because no connection accepts it now.
+            Request id, which the reply repeats; None if there is no connection that accepts it.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class ControlClient:
         return request_id
 
     def replies(self) -> list[Reply]:
-        """Return the replies so far without blocking; `refused` counts malformed ones."""
+        """Return the replies received so far without blocking; `refused` counts malformed ones."""
         found = list(self._kept)
         self._kept.clear()
         return found + self._drain()

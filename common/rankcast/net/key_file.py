@@ -1,8 +1,8 @@
 """Key files: small TOML files with CURVE keys, as 40 characters of Z85.
 
-- ``NAME.key`` holds a secret key and stays on its machine (mode 0600);
-- ``NAME.pub`` holds the public key, for the other end. In a sender's folder of authorised keys it
-  may hold a role too.
+- ``NAME.key`` contains a secret key and stays on its machine (mode 0600);
+- ``NAME.pub`` contains the public key, for the other end. In a sender's folder of authorised keys
+  it may also contain a role.
 
 No message ever quotes the content of such a file: it may be a secret.
 """
@@ -47,12 +47,12 @@ class Role(StrEnum):
     VIEWER = "viewer"
     """Watch; read status and settings, ping, report, ask for keyframes."""
     OPERATOR = "operator"
-    """All that, and change settings and fetch originals."""
+    """The same, plus change settings and fetch originals."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretKey:
-    """Both halves of a key."""
+    """Both halves of a key pair."""
 
     secret: bytes = field(repr=False)
     """40 characters of Z85."""
@@ -61,7 +61,7 @@ class SecretKey:
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """The public half of a key, and the role that its file names."""
+    """The public half of a key pair, and the role stated in its file."""
 
     public: bytes
     role: Role | None
@@ -73,7 +73,7 @@ def check_key_name(name: str) -> str:
     Raises
     ------
     SettingsError
-        If it does not match ``[a-z0-9_-]{1,32}``.
+        If `name` does not match ``[a-z0-9_-]{1,32}``.
     """
     if not _NAME.fullmatch(name):
         raise SettingsError(f"got key name {name!r:.60}, want 1 to 32 of a-z, 0-9, _ and -")
@@ -86,7 +86,7 @@ def read_secret(path: Path) -> SecretKey:
     Raises
     ------
     SettingsError
-        If it cannot be read, can be read by others, or is not a secret key.
+        If the file cannot be read, is readable by others, or is not a secret key.
     """
     values, mode = _read(path)
     if "secret" not in values and "public" in values:
@@ -106,7 +106,7 @@ def read_public(path: Path) -> PublicKey:
     Raises
     ------
     SettingsError
-        If it cannot be read, can be written by others, or is not a public key.
+        If the file cannot be read, is writable by others, or is not a public key.
     """
     values, mode = _read(path)
     if "secret" in values:
@@ -135,7 +135,7 @@ def public_text(key: PublicKey) -> str:
 
 
 def create_file(path: Path, text: str, mode: int) -> None:
-    """Write a new file that was never readable by more users than `mode` allows.
+    """Create a file that is never accessible to more users than `mode` allows.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def create_file(path: Path, text: str, mode: int) -> None:
 
 
 def replace_file(path: Path, text: str, mode: int) -> None:
-    """Write a file in place of another; a reader sees the old one or the new one, complete.
+    """Replace a file atomically: readers see either the old or the new content.
 
     Raises
     ------
@@ -200,14 +200,14 @@ def list_key_folder(folder: Path) -> list[Path]:
         if not stat.S_ISDIR(status.st_mode):
             raise SettingsError(f"{folder}: is not a folder")
         _check_mode(folder, status.st_mode, _WRITABLE_BY_OTHERS, "write")
-        # Hidden files are being written.
+        # Hidden files are still being written.
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as exc:
         raise SettingsError(f"{folder}: cannot be read: {os_reason(exc)}") from exc
 
 
 def _read(path: Path) -> tuple[dict[str, str], int]:
-    """Return the text values of a small TOML file, and the mode of that very file."""
+    """Return the text values of a small TOML file, and the mode of the opened file."""
     try:
         with open(path, "rb", opener=open_without_waiting) as file:
             status = os.fstat(file.fileno())

@@ -1,4 +1,4 @@
-"""Keys of a station: make them, and load them for a socket."""
+"""Keys of a station: create them, and load them for a socket."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from rankcast.net.transport import CurveClient, CurveServer, check_curve
 
 
 def new_key(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a key and write ``NAME.key`` with mode 0600 and ``NAME.pub``.
+    """Create a key pair and write ``NAME.key``, with mode 0600, and ``NAME.pub``.
 
     Raises
     ------
     SettingsError
-        If one of the files exists: a key that is overwritten cannot be restored.
+        If one of the files exists, because an overwritten key cannot be restored.
     RankcastError
         If the files cannot be written.
     """
@@ -62,7 +62,7 @@ def server_keys(key: Path) -> CurveServer:
 
 
 def client_keys(key: Path, servers: Sequence[Path]) -> tuple[CurveClient, ...]:
-    """Load the keys of a receiver, one for each server key that it trusts.
+    """Load the keys of a receiver, one set for each trusted server key.
 
     Raises
     ------
@@ -72,7 +72,8 @@ def client_keys(key: Path, servers: Sequence[Path]) -> tuple[CurveClient, ...]:
     check_curve()
     if not servers:
         raise SettingsError(
-            "--key needs --server-key, the sender's .pub: without it anybody could pose as it"
+            "--key needs --server-key, the sender's .pub: without it anybody could impersonate "
+            "the sender"
         )
     own = read_secret(key)
     return tuple(CurveClient(own.secret, own.public, read_public(path).public) for path in servers)

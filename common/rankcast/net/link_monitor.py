@@ -13,14 +13,14 @@ from zmq.utils.monitor import recv_monitor_message
 from rankcast.net.transport import CONNECT_TIMEOUT_MS, HANDSHAKE_MS
 
 GIVEN_UP_S: Final = 0.2
-"""If libzmq reconnects, its retry event follows the end of a session within a millisecond; after
-this long it does not."""
+"""If libzmq reconnects, its retry event follows the end of a session within a millisecond; if none
+arrives within this time, it has given up."""
 HANDSHAKE_S: Final = 0.3
 """A handshake takes two round trips; a longer one is reported."""
 MAX_EVENTS: Final = 256
-"""Events read per turn: a peer that accepts and hangs up must not delay the frames."""
+"""Most events read at a time: a peer that accepts and hangs up must not delay the frames."""
 SLOW: Final = 0.8
-"""Share of a time-out from which an attempt counts as timed out."""
+"""Share of the time-out after which a failed attempt counts as timed out."""
 
 _EVENTS: Final = (
     zmq.EVENT_CONNECTED
@@ -53,24 +53,24 @@ class Link(Enum):
     """The other end accepted the connection, but the handshake is not complete."""
     UP = auto()
     CLOSED = auto()
-    """It was up, and the other end closed it."""
+    """The connection was up, and the other end closed it."""
     REFUSED = auto()
-    """The machine answers, but nothing listens at that port."""
+    """The machine answers, but nothing listens on that port."""
     UNREACHABLE = auto()
     KEY_REFUSED = auto()
     PROTOCOL_REFUSED = auto()
 
 
 class LinkMonitor:
-    """Follows the connection of one socket, and of the sockets that replace it.
+    """Tracks the connection of one socket, and of the sockets that replace it.
 
-    A failure lasts until a handshake succeeds: libzmq tries again all the time, and each attempt
-    starts as if nothing had happened.
+    A failure is reported until a handshake succeeds, because libzmq retries constantly and each
+    attempt starts from a clean state.
 
     Parameters
     ----------
     keys : bool
-        True when the socket uses CURVE.
+        True if the socket uses CURVE.
     """
 
     def __init__(self, *, keys: bool, now_s: Callable[[], float] = time.monotonic) -> None:
@@ -78,7 +78,7 @@ class LinkMonitor:
         self.detail = ""
         self.ever_up = False
         self.pair: zmq.Socket[Any] | None = None
-        """Readable when there are events; for a poller."""
+        """Socket for a poller, readable when there are events."""
         self._keys = keys
         self._now_s = now_s
         self._since_s = now_s()
@@ -94,11 +94,11 @@ class LinkMonitor:
 
     @property
     def given_up(self) -> bool:
-        """True when libzmq will not reconnect: only a new socket helps."""
+        """True if libzmq will not reconnect, so that a new socket is needed."""
         return self._ended_s is not None and self._now_s() - self._ended_s > GIVEN_UP_S
 
     def attach(self, socket: zmq.Socket[Any]) -> None:
-        """Follow `socket`; call it before `connect`."""
+        """Start tracking `socket`; call it before `connect`."""
         self.detach()
         self._watched = socket
         self.pair = socket.get_monitor_socket(_EVENTS)
@@ -107,7 +107,7 @@ class LinkMonitor:
             self._become(Link.CONNECTING, "")
 
     def detach(self) -> None:
-        """Stop following the socket; call it before the socket is closed. May be called twice."""
+        """Stop tracking the socket; call it before the socket is closed. May be called twice."""
         if self._watched is not None:
             self._watched.disable_monitor()
             self._watched = None
@@ -154,8 +154,8 @@ class LinkMonitor:
             case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 self._connected_s = None
                 if self.link is Link.UP:
-                    # A message failed authentication: libzmq 4.3.5 accepts nothing more on this
-                    # connection, and reports that by no other event.
+                    # A message failed authentication: libzmq 4.3.5 accepts no more messages on this
+                    # connection, and this is the only event that reports it.
                     self._ended_s = now
                     self._become(Link.CLOSED, "a message was damaged in transit")
                 else:
@@ -209,7 +209,7 @@ class LinkMonitor:
                     "port, or a sender that hangs",
                 )
         elif self.link is Link.KEY_REFUSED:
-            # Which end detects the mismatch first is chance: keep the more precise reason.
+            # Either end may detect the mismatch first: keep the more precise reason.
             return
         elif self._keys:
             # A server with another key cannot report that.

@@ -22,18 +22,18 @@ class SocketThread:
     Parameters
     ----------
     name : str
-        What the thread does; part of its name and the name of its pulse.
+        Task of the thread; used in its name and that of its pulse.
     target : callable
-        Opens its sockets in ``with`` blocks, calls `opened`, serves until `stopping`. It polls
-        with `poller`, so that `wake` and `stop` take effect at once.
+        Opens the sockets in ``with`` blocks, calls `opened` and serves them until `stopping`. It
+        must poll with `poller`, so that `wake` and `stop` take effect at once.
     on_end : callable, optional
-        Called in the thread after `target` ended, however it ended.
+        Called in the thread after `target` has returned or failed.
 
     Notes
     -----
-    The constructor opens nothing: what fails before `start` has nothing to close. The first call
-    that finds the thread dead, `start`, `check` or `join`, raises what it died of; later ones
-    do not raise it again.
+    The constructor opens nothing, so a failure before `start` leaves nothing to close. If the
+    thread fails, the first call of `start`, `check` or `join` afterwards raises its exception;
+    later calls do not raise it again.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class SocketThread:
         self._on_end = on_end
         self._wakeup: Wakeup | None = None
         self._settled = threading.Event()
-        """Set once the sockets are open, or the thread has ended without them."""
+        """Set once the sockets are open, or the thread has ended without opening them."""
         self._is_open = False
         self._stopping = False
         self._raised = False
@@ -82,16 +82,16 @@ class SocketThread:
 
     @property
     def error(self) -> BaseException | None:
-        """What the thread died of, if it failed."""
+        """The exception that ended the thread; None unless it failed."""
         return self._worker.error
 
     def check(self) -> None:
-        """Raise if the thread has ended although nobody stopped it.
+        """Raise an error if the thread has ended without being stopped.
 
         Raises
         ------
         WorkerError
-            With what it died of as its cause.
+            With the exception that ended the thread as its cause.
         """
         if not self._worker.running and not self._stopping and self._settled.is_set():
             self._raised = True
@@ -99,17 +99,17 @@ class SocketThread:
             raise WorkerError(f"thread {self.name} has ended: {reason}") from self._worker.error
 
     def stop(self) -> None:
-        """Ask the thread to end; does not wait. May be called before `start` and twice."""
+        """Ask the thread to end, without waiting. May be called before `start`, and twice."""
         self._stopping = True
         self.wake()
 
     def join(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        """Wait for the end of the thread, and raise what it died of.
+        """Wait for the thread to end, and raise the exception that ended it.
 
         Raises
         ------
         WorkerError
-            If it still runs after `timeout_s`.
+            If the thread still runs after `timeout_s`.
         """
         try:
             self._worker.join(timeout_s)
@@ -121,20 +121,20 @@ class SocketThread:
                 raise
 
     def wake(self) -> None:
-        """End the poll of the thread; may be called from any thread at any time."""
+        """Interrupt the poll of the thread; may be called from any thread at any time."""
         wakeup = self._wakeup
         if wakeup is not None:
             wakeup.ring()
 
-    # In the thread itself.
+    # The methods below run in the thread itself.
 
     def opened(self) -> None:
-        """Let `start` return: the sockets are open. Called in the thread."""
+        """Report that the sockets are open, so that `start` returns. Call it in the thread."""
         self._is_open = True
         self._settled.set()
 
     def poller(self, *sockets: zmq.Socket[Any]) -> zmq.Poller:
-        """Return a poller for incoming messages of `sockets` and for `wake`. In the thread."""
+        """Return a poller for messages of `sockets` and for `wake`. Call it in the thread."""
         assert self._wakeup is not None, "poller() belongs to the thread"
         poller = zmq.Poller()
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
@@ -143,7 +143,7 @@ class SocketThread:
         return poller
 
     def poll(self, poller: zmq.Poller, timeout_s: float) -> set[Any]:
-        """Wait for a message or `wake`, and return the sockets that have messages. In the thread.
+        """Wait for a message or `wake`; return the sockets with messages. Call it in the thread.
 
         Each call counts as one beat of `pulse`.
         """

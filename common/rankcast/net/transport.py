@@ -1,6 +1,6 @@
-"""Addresses, and the ZeroMQ options and CURVE keys that both ends must agree on.
+"""Addresses, and the ZeroMQ options and CURVE keys common to both ends.
 
-Every value here answers a measured trap of libzmq 4.3.5: see docs/adr/0003-transport.md.
+Every value avoids a measured pitfall of libzmq 4.3.5: see docs/adr/0003-transport.md.
 """
 
 from __future__ import annotations
@@ -18,33 +18,34 @@ from rankcast.errors import SettingsError, TransportError
 
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5555"
 HANDSHAKE_MS: Final = 3000
-"""Half-open connections hold a descriptor that long; libzmq's own default is 30 s."""
+"""Half-open connections occupy a descriptor for this long; libzmq's own default is 30 s."""
 RECONNECT_MS: Final = 100
 RECONNECT_MAX_MS: Final = 1000
 CONNECT_TIMEOUT_MS: Final = 3000
 UNACKNOWLEDGED_MS: Final = 5000
-"""Live sender: a viewer that acknowledged nothing for that long is disconnected; it may return."""
+"""Live sender: a viewer that acknowledges nothing for this long is disconnected; it may return."""
 LOSSLESS_UNACKNOWLEDGED_MS: Final = 60_000
-"""Lossless sender: long enough for a slow disk, short enough that a viewer that has vanished does
-not block the others for long."""
+"""Lossless sender: long enough for a slow disk, short enough that a vanished viewer does not block
+the others for long."""
 CONTROL_PORT_OFFSET: Final = 10
 """Control port minus frames port, unless the settings name a control address."""
 SUBSCRIPTION_BYTES: Final = 1024
 """Largest message that a sender accepts from a viewer."""
 
 ZAP_DOMAIN: Final = b"rankcast"
-"""libzmq rejects everybody while no authenticator runs only if the domain is not empty."""
+"""A non-empty domain, because otherwise libzmq would accept every key while no authenticator
+runs."""
 LEAST_LIBZMQ: Final = (4, 3, 5)
 DESCRIPTORS: Final = 32
-"""Free file descriptors that a context needs: libzmq aborts the process where it cannot open one.
-Two threads, the sockets, their listeners and the first connections take about twenty."""
+"""Free file descriptors that a context needs: libzmq aborts the process if it cannot open one. Two
+threads, the sockets, their listeners and the first connections need about twenty."""
 
 _TCP: Final = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/\s]+):(\d{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
 class CurveServer:
-    """Keys of the end that binds; its authenticator decides on each connection."""
+    """Keys of the end that binds; its authenticator accepts or rejects each connection."""
 
     secret: bytes = field(repr=False)
     """40 characters of Z85."""
@@ -53,7 +54,7 @@ class CurveServer:
 
 @dataclass(frozen=True, slots=True)
 class CurveClient:
-    """Keys of the end that connects, and the only server key that it trusts."""
+    """Keys of the end that connects, and the only server key it trusts."""
 
     secret: bytes = field(repr=False)
     public: bytes
@@ -71,10 +72,10 @@ class SocketOptions:
     max_message_bytes: int
     ipv6: bool = False
     unacknowledged_ms: int = 0
-    """TCP closes a connection whose data stayed unacknowledged for that long, with all that it
-    would replay later; 0 is the limit of the system, about fifteen minutes."""
+    """TCP closes a connection whose data stay unacknowledged for this long, and discards what it
+    would deliver late; 0 selects the system's limit, about fifteen minutes."""
     curve: CurveServer | CurveClient | None = None
-    """Keys; without them traffic is readable, and every connection is accepted."""
+    """CURVE keys; without them traffic is unencrypted and every connection is accepted."""
 
 
 def new_context() -> zmq.Context[zmq.Socket[bytes]]:
@@ -109,7 +110,7 @@ def open_socket(
     SettingsError
         If the ZeroMQ library cannot use keys.
     TransportError
-        If the system has no room for another socket.
+        If the system cannot open another socket.
     """
     try:
         socket = context.socket(kind)
@@ -125,7 +126,7 @@ def open_socket(
 
 
 def configure(socket: zmq.Socket[Any], options: SocketOptions) -> None:
-    """Set all options; after bind or connect they would have no effect."""
+    """Set all options; call it before bind or connect, after which they have no effect."""
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, options.queue_messages)
     socket.setsockopt(zmq.RCVHWM, options.queue_messages)
@@ -161,12 +162,12 @@ def _set_keys(socket: zmq.Socket[Any], keys: CurveServer | CurveClient) -> None:
 
 
 def check_curve() -> None:
-    """Check that the ZeroMQ library of this machine keeps what keys promise.
+    """Check that the ZeroMQ library of this machine supports keys securely.
 
     Raises
     ------
     SettingsError
-        If it lacks CURVE, or is older than the first version whose faults are known.
+        If it lacks CURVE, or is older than the first acceptable version.
     """
     if not zmq.has("curve"):
         raise SettingsError("the ZeroMQ library of this machine lacks CURVE: keys cannot be used")
@@ -181,7 +182,7 @@ def check_endpoint(endpoint: str, *, bind: bool) -> str:
     Raises
     ------
     SettingsError
-        If it is not ``tcp://HOST:PORT``; ``*`` as host only to bind.
+        If it is not ``tcp://HOST:PORT``; the host ``*`` is allowed only to bind.
     """
     match = _TCP.fullmatch(endpoint)
     if match is None or not 1 <= int(match[2]) <= 65535 or (match[1] == "*" and not bind):
@@ -208,14 +209,14 @@ def control_endpoint(frames_endpoint: str) -> str:
 
 
 def is_ipv6(endpoint: str) -> bool:
-    """Return True when `endpoint` holds an IPv6 address."""
+    """Return True if `endpoint` contains an IPv6 address."""
     return endpoint.startswith("tcp://[")
 
 
 def is_loopback(endpoint: str) -> bool:
-    """Return True when only this machine can reach `endpoint`.
+    """Return True if only this machine can reach `endpoint`.
 
-    No name but localhost counts, whatever it resolves to at the moment.
+    Of host names only localhost counts, whatever other names resolve to.
     """
     host = endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
     try:
@@ -225,7 +226,7 @@ def is_loopback(endpoint: str) -> bool:
 
 
 def check_exposure(endpoint: str, *, keys: bool, insecure: bool) -> None:
-    """Check that an address which others can reach is protected by keys.
+    """Check that an address reachable from other machines is protected by keys.
 
     Raises
     ------
@@ -236,5 +237,5 @@ def check_exposure(endpoint: str, *, keys: bool, insecure: bool) -> None:
         return
     raise SettingsError(
         f"{endpoint} can be reached from other machines: make keys with `rankcast keys new` and "
-        "give --key and --authorized, or give --insecure to let everybody watch and control"
+        "give --key and --authorized, or give --insecure to let anybody watch and control"
     )

@@ -1,4 +1,4 @@
-"""Wakeup: ends the poll of another thread."""
+"""Wakeup: interrupts the poll of another thread."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from types import TracebackType
 
 
 class Wakeup:
-    """A socket pair that a poller watches beside its ZeroMQ sockets.
+    """A socket pair that a poller watches together with its ZeroMQ sockets.
 
     ZeroMQ sockets must not be used from another thread; a poller accepts a plain descriptor too.
-    Any number of rings before the answer count as one.
+    Several calls of `ring` before `answer` count as one.
     """
 
     def __init__(self) -> None:
-        # Without it, a ring could reach a descriptor that was closed and reused meanwhile.
+        # Otherwise a ring could reach a descriptor that was closed and reused meanwhile.
         self._lock = threading.Lock()
         self._read, self._write = socket.socketpair()
         self._read.setblocking(False)
@@ -34,7 +34,7 @@ class Wakeup:
         return self._read.fileno()
 
     def answer(self) -> None:
-        """Clear all rings so far; the polling thread calls it before it looks for work."""
+        """Clear all rings so far; the polling thread calls it before it checks for work."""
         try:
             while self._read.recv(4096):
                 pass

@@ -1,4 +1,4 @@
-"""Linear algebra, colour planes and measures of quality, on arrays alone."""
+"""Linear algebra, colour planes and quality measures, on plain arrays."""
 
 from rankcast.numerics.fidelity import Fidelity
 from rankcast.numerics.histogram import Histogram

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 
 class Fidelity:
-    """Statistics of the figures that encoders state; one thread may add while others read."""
+    """Statistics of the figures stated by encoders; one thread may add while others read."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.frames = 0
-        """Frames added so far."""
+        """Number of frames added so far."""
         self._exact = 0
         self._psnr_db = _Spread()
         self._energy = _Spread()
@@ -43,10 +43,10 @@ class Fidelity:
                 self._psnr_db.add(psnr_db)
 
     def values(self) -> dict[str, float | int | None]:
-        """Return means and extremes under their names in reports and in the status.
+        """Return means and extremes, keyed as in reports and in the status.
 
-        None means that no packet stated the value. Exact frames are counted and excluded from
-        the PSNR, which they would make infinite.
+        None means that no packet stated the value. Exact frames are counted separately, because
+        they would make the mean PSNR infinite.
         """
         with self._lock:
             ranks = self._rank
@@ -78,7 +78,7 @@ class Fidelity:
 
 
 class _Spread:
-    """Mean, minimum and maximum of numbers; None without any."""
+    """Mean, minimum and maximum of numbers; None if there are none."""
 
     def __init__(self) -> None:
         self._sum = 0.0

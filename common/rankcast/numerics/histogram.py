@@ -1,4 +1,4 @@
-"""Histogram: percentiles of durations over years of running, in constant memory."""
+"""Histogram: percentiles of durations over years of operation, in constant memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OCTAVES: Final = 28
 
 
 class Histogram:
-    """Counts durations in logarithmic bins, from one thread at a time."""
+    """Counts durations in logarithmic bins; for one thread at a time."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(_OCTAVES * _BINS_PER_OCTAVE, np.int64)
@@ -29,7 +29,7 @@ class Histogram:
         self._max_ms = max(self._max_ms, duration_ms)
 
     def percentile_ms(self, percent: float) -> float | None:
-        """Return the duration that `percent` of all do not exceed (within 1.1 %), or None."""
+        """Return a percentile of the durations, within 1.1 %; None if there are none."""
         total = int(self._counts.sum())
         if not total:
             return None
@@ -40,5 +40,5 @@ class Histogram:
 
     @property
     def max_ms(self) -> float | None:
-        """The largest duration, exact; None without any."""
+        """Exact longest duration; None if there are none."""
         return self._max_ms if self._counts.any() else None

@@ -1,7 +1,7 @@
-"""Truncated singular value decomposition of planes: three engines and the rules that choose ranks.
+"""Truncated singular value decomposition of planes: three engines, and subspace tracking.
 
-Every engine returns U, s and V of A ~ U diag(s) V^T. BLAS runs on one thread inside; work is cut
-into bands of fixed size for the pool instead, so that results do not depend on the thread count.
+Every engine returns U, s and V of A ~ U diag(s) V^T. BLAS runs on one thread;
+the pool computes bands of fixed size instead, so that results do not depend on the thread count.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ OVERSAMPLING_SHARE: Final = 0.36
 """Minimum as a share of the rank: with 0.3, one pass of the warm engine lost up to 0.28 dB against
 the exact truncation on video of moving hands, with 0.07 up to 0.5 dB."""
 BAND: Final = 256
-"""Rows or columns of one product: enough for a BLAS kernel to run at full speed."""
+"""Rows or columns per product: enough for a BLAS kernel to run at full speed."""
 EXACT_SHARE: Final = 0.4
-"""Above this share of the shorter side LAPACK on the whole matrix is the faster engine."""
+"""Above this share of the shorter side, LAPACK on the whole matrix is faster."""
 POWER_ITERATIONS: Final = 3
-"""For a subspace without prior knowledge of the picture; Halko et al. use 1 to 3."""
+"""Power iterations for a subspace without prior knowledge of the picture; Halko et al. use 1 to
+3."""
 SCENE_CHANGE: Final = 2.0
 """Growth of the energy outside the subspace between two frames that makes the subspace stale."""
 MOTION: Final = 2.0
@@ -38,15 +39,15 @@ MOTION: Final = 2.0
 subspace tracks the picture well: about 1.1 on slow clips, 4 on fast ones."""
 LARGE_PLANE: Final = 640 * 480
 LARGE_MOTION: Final = 7.0
-"""The same for larger planes, which have no time to spare: with 2, a belt that fills the picture
-took two passes per frame, came 0.9 dB closer to the truncation, and lost every eighth frame of
-1280 x 720 at 20 Hz on two cores."""
+"""The same for larger planes, where time is short: with 2, a belt that fills the picture took two
+passes per frame, which gained 0.9 dB but lost every eighth frame of 1280 x 720 at 20 Hz on two
+cores."""
 WORTH: Final = 10**0.025
 """A second pass that lowers the error by less than 0.25 dB is not worth its time."""
 PATIENCE: Final = 1.25
 MOST_PATIENCE: Final = 8.0
 PATIENCE_DECAY: Final = 0.99
-"""After a pass that was not worth it, wait for faster motion or retry after about twenty frames."""
+"""After a useless pass, wait for faster motion, or retry after about twenty frames."""
 _SEED: Final = 20111
 
 
@@ -59,7 +60,7 @@ class Factors:
     s: NDArray[np.float64]
     """(k,), descending, positive."""
     v: Real
-    """(n, k), orthonormal columns; Vt of the literature is its transpose."""
+    """(n, k), orthonormal columns; the transpose of Vt in the literature."""
     total: float
     """Squared Frobenius norm of A: the sum of all its squared singular values."""
 
@@ -75,7 +76,7 @@ class Factors:
 
     @property
     def dropped(self) -> float:
-        """Squared error of the truncation (Eckart and Young): the energy that was not kept."""
+        """Squared error of the truncation (Eckart and Young): the energy not kept."""
         return max(self.total - self.kept, 0.0)
 
     def truncated(self, k: int) -> Factors:
@@ -91,9 +92,9 @@ _blas_limit: Any = None  # threadpoolctl is untyped
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Keep BLAS on the calling thread while any user is inside; nests and is thread-safe."""
-    # Counted, because the setting is global: of two users the first one out must not
-    # restore it under the other, nor the second one restore what it found.
+    """Limit BLAS to the calling thread within the block; may be nested and is thread-safe."""
+    # The setting is global, so users are counted: only the last one to leave restores it, to its
+    # value before the first one.
     global _blas_users, _blas_limit
     with _blas_lock:
         if _blas_users == 0:
@@ -109,7 +110,7 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def bands(length: int) -> list[slice]:
-    """Cut 0..length into slices of about BAND, the same on every machine."""
+    """Split 0..length into slices of about BAND, the same on every machine."""
     count = max(1, round(length / BAND))
     edges = [length * i // count for i in range(count + 1)]
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
@@ -228,7 +229,7 @@ class Subspace:
         self._buffers: dict[str, Real] = {}
 
     def start(self, a: Real, total: float, width: int) -> None:
-        """Take plane `a` (m, n) of squared norm `total`; `width` columns at most min(m, n)."""
+        """Begin plane `a` (m, n) of squared norm `total`; `width` is at most min(m, n)."""
         self._a, self._total = a, total
         n = a.shape[1]
         if not self._warm or self._v.shape[0] != n or self._v.dtype != a.dtype:
@@ -241,7 +242,7 @@ class Subspace:
         self.widen(width)
 
     def widen(self, width: int) -> None:
-        """Make the subspace `width` columns wide, filling up with random columns."""
+        """Widen the subspace to `width` columns with random ones."""
         n, have = self._v.shape
         if have > width:
             self._v = self._v[:, :width]
@@ -253,12 +254,12 @@ class Subspace:
 
     @property
     def fresh(self) -> bool:
-        """Whether no column comes from a picture yet."""
+        """True while no column comes from a picture."""
         return self._known == 0
 
     @property
     def width(self) -> int:
-        """Columns of the subspace."""
+        """Number of columns of the subspace."""
         return self._v.shape[1]
 
     def iterate(self, count: int) -> None:
@@ -305,7 +306,7 @@ class Subspace:
         """Return the number of power iterations that this plane needs after its first pass."""
         if self.fresh:
             return 0
-        # Rounding error of the energies themselves.
+        # Differences within the rounding error of the energies.
         noise = 64 * float(np.finfo(self._a.dtype).eps) * self._total
         if self.outside > SCENE_CHANGE * self._outside + noise:
             return POWER_ITERATIONS - 1

@@ -1,4 +1,4 @@
-"""Distance of one picture from another: PSNR and SSIM on the full scale of the dtype."""
+"""Similarity of two pictures: PSNR and SSIM on the full scale of the dtype."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ K2: Final = 0.03
 """Window, standard deviation and constants of Wang et al. (2004), section III-C."""
 
 _BAND_SAMPLES: Final = 1 << 22
-"""Samples processed at once: temporaries stay at about 32 MB for any picture."""
+"""Samples processed at once, which limits temporaries to about 32 MB for any picture."""
 
 
 def squared_error(a: Pixels, b: Pixels) -> int:
@@ -56,7 +56,7 @@ def psnr_db(a: Pixels, b: Pixels) -> float:
     -------
     float
         10 log10(peak^2 / mean squared error), where peak is the full scale of the dtype
-        (255 or 65535), also when fewer bits carry the picture; infinite for equal pictures.
+        (255 or 65535), even if fewer bits are significant; infinite for equal pictures.
 
     Raises
     ------
@@ -90,10 +90,10 @@ def ssim(a: Pixels, b: Pixels) -> float:
     Notes
     -----
     11 x 11 Gaussian window with a standard deviation of 1.5, K1 = 0.01, K2 = 0.03, the
-    dynamic range is the full scale of the dtype, and only positions count where the whole
-    window lies inside the picture. Where a side is below 11 pixels, the window shrinks on that
-    axis to the largest odd size that fits, with its weights normalised to 1 again: a 1 x 1
-    picture is compared by its mean.
+    dynamic range is the full scale of the dtype, and only positions count at which the whole
+    window lies inside the picture. If a side is below 11 pixels, the window shrinks on that
+    axis to the largest odd size that fits, with renormalised weights: a 1 x 1 picture is
+    compared by its mean.
 
     References
     ----------
@@ -126,7 +126,7 @@ def _ssim_of_channel(a: Pixels, b: Pixels) -> float:
     valid_rows = height - halo
     for top in range(0, valid_rows, rows):
         band = slice(top, min(top + rows, valid_rows) + halo)
-        # float64: the variance of 16-bit samples is a difference of numbers near 2^32.
+        # float64, because the variance of 16-bit samples is a difference of numbers near 2^32.
         total += _ssim_sum(
             a[band].astype(np.float64), b[band].astype(np.float64), vertical, horizontal, c1, c2
         )
@@ -145,7 +145,7 @@ def _ssim_sum(
     top, left = len(vertical) // 2, len(horizontal) // 2
 
     def weighted_mean(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-        # The border mode has no effect: every value it touches is cropped here.
+        # The border mode has no effect, because every affected value is cropped here.
         blurred = cv2.sepFilter2D(
             samples, cv2.CV_64F, horizontal, vertical, borderType=cv2.BORDER_REPLICATE
         )

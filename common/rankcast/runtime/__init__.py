@@ -1,4 +1,4 @@
-"""Parts of a running process: threads, mailboxes, ledgers, signals, logs, clocks."""
+"""Runtime support of both ends: threads, mailboxes, ledgers, signals, logs and clocks."""
 
 from rankcast.runtime.clock_offset import ClockOffset
 from rankcast.runtime.ledger import (

@@ -1,4 +1,4 @@
-"""Entry points of the command line: signals are handled before anything slow is imported."""
+"""Entry points of the command line, which install signal handlers before slow imports."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rankcast.runtime.signals import hold_signals, interrupted, note_interrupts
 from rankcast.runtime.standard_streams import open_standard_streams
 
 _STREAMING: Final = ("demo", "receive", "send")
-"""Commands that end cleanly on a signal; the others keep Python's own Ctrl-C."""
+"""Commands that end cleanly on a signal; the others keep Python's default Ctrl-C."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `rankcast` with the arguments `argv`, by default those of the process.
+    """Run `rankcast` with the arguments `argv`, by default `sys.argv[1:]`.
 
     Returns
     -------
@@ -34,12 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def main_of(module: str, command: str) -> int:
-    """Run the streaming command `command` of `module`, even where nothing is installed.
+    """Run the streaming command `command` of `module`, even if nothing is installed.
 
     Returns
     -------
     int
-        Exit code, as of `main`.
+        Exit code, as in `main`.
     """
     open_standard_streams()
     hold_signals()
@@ -48,7 +48,7 @@ def main_of(module: str, command: str) -> int:
 
 def _load_and_run(module: str, command: str, name: str, arguments: Sequence[str]) -> int:
     try:
-        # Half a second of imports.
+        # Imports take half a second.
         from rankcast.runtime.runner import report_failure, run
 
         try:

@@ -9,12 +9,12 @@ from typing import Final
 SAMPLES: Final = 16
 WINDOW_NS: Final = 60 * 10**9
 DRIFT_PPM: Final = 100
-"""Drift of two quartz clocks against each other: 50 ppm each, the usual bound."""
+"""Relative drift of two quartz clocks: 50 ppm each, the usual bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """An offset and the bound of its error, both in ns."""
+    """An offset and its error bound, both in ns."""
 
     offset_ns: int
     error_ns: int
@@ -31,22 +31,22 @@ class _Sample:
 
 
 class ClockOffset:
-    """Estimates the offset of a remote clock as NTP does, from the ping with the least error.
+    """Estimates the offset of a remote clock as NTP does, from the ping with the smallest error.
 
     Notes
     -----
     With t0 and t3 on the local clock (request sent, reply received) and t1 and t2 on the remote
     one (request received, reply sent), ``offset = ((t1 - t0) + (t2 - t3)) / 2`` and the round
-    trip is ``(t3 - t0) - (t2 - t1)``; however it divides between the two directions, the error is
-    at most half of the round trip (RFC 5905, section 8).
+    trip is ``(t3 - t0) - (t2 - t1)``; however asymmetric the two directions are, the error is at
+    most half the round trip (RFC 5905, section 8).
 
-    Two samples whose error bounds do not overlap cannot both be right: one of the clocks was
-    stepped, and all older samples are dropped. Smaller steps cannot be detected.
+    Two samples whose error bounds do not overlap show that one of the clocks was stepped, and all
+    older samples are dropped. Smaller steps cannot be detected.
     """
 
     def __init__(self) -> None:
         self.steps = 0
-        """Detected steps of one of the clocks."""
+        """Number of detected clock steps."""
         self._samples: deque[_Sample] = deque(maxlen=SAMPLES)
 
     def add(self, t0_ns: int, t1_ns: int, t2_ns: int, t3_ns: int) -> bool:
@@ -55,10 +55,10 @@ class ClockOffset:
         Returns
         -------
         bool
-            False when its times contradict each other; the ping is ignored then.
+            False if the times contradict each other, in which case the ping is ignored.
         """
         round_trip_ns = (t3_ns - t0_ns) - (t2_ns - t1_ns)
-        # The faster clock counts more between the same two moments.
+        # The faster clock measures a longer interval between the same two events.
         drift_ns = (t3_ns - t0_ns) * DRIFT_PPM // 1_000_000 + 1
         if t3_ns < t0_ns or t2_ns < t1_ns or round_trip_ns < -drift_ns:
             return False
@@ -75,7 +75,7 @@ class ClockOffset:
         return True
 
     def at(self, now_ns: int) -> Offset | None:
-        """Return remote minus local clock as known at `now_ns`, local time; None when unknown."""
+        """Return remote minus local clock at local time `now_ns`; None if unknown."""
         while self._samples and now_ns - self._samples[0].t_ns > WINDOW_NS:
             self._samples.popleft()
         if not self._samples:
@@ -84,5 +84,5 @@ class ClockOffset:
         return Offset(best.offset_ns, best.error_at(now_ns))
 
     def clear(self) -> None:
-        """Drop all samples: another station answers now."""
+        """Drop all samples, because another station answers now."""
         self._samples.clear()

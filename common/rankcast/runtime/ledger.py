@@ -1,4 +1,4 @@
-"""Ledger: counts every frame, and every loss by its cause, so that none goes unaccounted."""
+"""Ledger: counts every frame and every loss by cause, so that each frame is accounted for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STOPPED: Final = "stopped"
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """A ledger at one moment: entered = passed + all lost + in progress."""
+    """Snapshot of a ledger: entered = passed + all lost + in progress."""
 
     entered: int
     passed: int
@@ -34,7 +34,7 @@ class Balance:
 
     @property
     def under_way(self) -> int:
-        """Frames in progress, neither passed nor lost; 0 once a stream has ended."""
+        """Frames in progress, neither passed nor lost; 0 after the end of a stream."""
         return self.entered - self.passed - sum(self.lost.values())
 
 
@@ -65,6 +65,6 @@ class Ledger:
                 self._lost[cause] += count
 
     def balance(self) -> Balance:
-        """Return all counters at one moment."""
+        """Return a consistent snapshot of all counters."""
         with self._lock:
             return Balance(self._entered, self._passed, dict(self._lost))

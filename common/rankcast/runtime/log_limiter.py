@@ -1,4 +1,4 @@
-"""LogLimiter: a bound on how often one kind of log line is written."""
+"""LogLimiter: limits the rate of one kind of log line."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class LogLimiter:
     Parameters
     ----------
     interval_s : float
-        Average time between two lines.
+        Shortest average time between two lines.
     burst : int
-        Lines that may follow each other at once after a quiet time.
+        Lines allowed at once after a quiet period.
     now_s : callable
         Clock, replaceable in tests.
     """
@@ -36,7 +36,7 @@ class LogLimiter:
         self._withheld = 0
 
     def may_log(self) -> bool:
-        """Return True when a line may be written now, and count it as written."""
+        """Return True if a line may be logged now, and count it as logged."""
         now_s = self._now_s()
         self._tokens += (now_s - self._refilled_s) / self._interval_s
         self._tokens = min(self._burst, self._tokens)

@@ -1,7 +1,7 @@
 """Logging of a process: text or JSON on standard error, safe for a terminal.
 
-Log messages carry names and texts of peers, files and users. Both formats escape control
-characters of the whole line, so that no caller has to.
+Log messages contain names and text from peers, files and users. Both formats escape control
+characters in the whole line, so that callers need not.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 LogFormat: TypeAlias = Literal["text", "json"]
 
 _TRACEBACK_INDENT: Final = "    "
-"""Nothing in a traceback can pass for a line of the log."""
+"""Indented, so that no traceback line can be mistaken for a log line."""
 _SUBJECT_SEPARATOR: Final = "  |  "
 
 
 class TextFormatter(logging.Formatter):
-    """``10:31:07 WARNING message``, one line; the lines of a traceback follow indented."""
+    """Formats ``10:31:07 WARNING message`` on one line, followed by any indented traceback."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
@@ -51,10 +51,10 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: time (UTC, ISO 8601), level, logger, message, exception."""
+    """Formats a JSON object per line: time (UTC, ISO 8601), level, logger, message, exception."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format `record` as one line of ASCII; JSON escapes every control character."""
+        """Format `record` as one line of ASCII, in which JSON escapes every control character."""
         time_utc = datetime.fromtimestamp(record.created, UTC)
         entry = {
             "time": time_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -78,13 +78,13 @@ def _traceback_lines(record: logging.LogRecord) -> list[str]:
 
 
 class LogHandler(logging.Handler):
-    """Writes log lines to standard error, above one status line that is redrawn in place.
+    """Writes log lines to standard error, above a status line that is redrawn in place.
 
     Parameters
     ----------
     log_format : {"text", "json"}
     stream : callable
-        Returns the stream to write to; None when there is none.
+        Returns the stream to write to, or None.
     """
 
     def __init__(
@@ -101,17 +101,17 @@ class LogHandler(logging.Handler):
 
     @property
     def has_status_line(self) -> bool:
-        """True when the stream is a terminal that can redraw a line."""
+        """True if the stream is a terminal that can redraw a line."""
         return self._console is not None
 
     def show_status(self, subject: str, text: str) -> None:
-        """Redraw the status line with `text` as the part of `subject`."""
+        """Redraw the status line with `text` for `subject`."""
         with self._locked():
             self._status[subject] = printable(text)
             self._redraw()
 
     def clear_status(self, subject: str) -> None:
-        """Remove the part of `subject` from the status line."""
+        """Remove `subject` from the status line."""
         with self._locked():
             self._status.pop(subject, None)
             self._redraw()
@@ -128,8 +128,8 @@ class LogHandler(logging.Handler):
             self._draw()
             stream.flush()
         except (OSError, ValueError):
-            # The terminal hung up, the disk is full or the stream is closed: no other place is
-            # left to report that, and a stream must go on without its log.
+            # The terminal hung up, the disk is full or the stream is closed. There is nowhere left
+            # to report that, and streaming must continue without a log.
             return
         except Exception:
             self.handleError(record)
@@ -164,8 +164,8 @@ class LogHandler(logging.Handler):
         from rich.text import Text
 
         line = Text(_SUBJECT_SEPARATOR.join(self._status.values()))
-        # Of this very stream: rich asks standard input first. A character in the last column
-        # would wrap on some terminals.
+        # Width of this very stream, because rich checks standard input first. A character in the
+        # last column would wrap on some terminals.
         columns = os.get_terminal_size(self._console.file.fileno()).columns
         line.truncate(max(1, columns - 1), overflow="ellipsis")
         self._console.print(line, end="", no_wrap=True, overflow="ignore", crop=False)
@@ -173,7 +173,7 @@ class LogHandler(logging.Handler):
 
 
 def _terminal(stream: TextIO | None) -> Console | None:
-    """Return a console for `stream`, or None when it cannot redraw a line."""
+    """Return a console for `stream`, or None if it cannot redraw a line."""
     try:
         if stream is None or not stream.isatty():
             return None
@@ -188,14 +188,14 @@ def _terminal(stream: TextIO | None) -> Console | None:
 def configure_logs(log_format: LogFormat = "text", level: int | str | None = None) -> None:
     """Send all log lines to standard error; a later call changes the format.
 
-    Handlers that somebody else attached to the root logger are kept, and nothing is added to
-    them: a program that embeds Rankcast decides on its own logs.
+    If a program that embeds Rankcast has attached handlers to the root logger, they are kept and
+    nothing is added: the program controls its own logs.
 
     Parameters
     ----------
     log_format : {"text", "json"}
     level : int or str, optional
-        Least level that is logged; unchanged when omitted.
+        Lowest level that is logged; unchanged if omitted.
     """
     root = logging.getLogger()
     ours = [handler for handler in root.handlers if isinstance(handler, LogHandler)]

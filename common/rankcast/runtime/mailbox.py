@@ -21,10 +21,10 @@ class Mailbox(Generic[T]):
     Parameters
     ----------
     capacity : int
-        Largest number of waiting items; only without `newest_wins`.
+        Most queued items; only without `newest_wins`.
     newest_wins : bool
-        True: one item per key waits; a newer one replaces it and is counted in `replaced`, so
-        that cameras that share a mailbox do not displace each other. False: `put` blocks.
+        True: one item per key is queued; a newer one replaces it, which `replaced` counts, so that
+        cameras that share a mailbox do not displace each other. False: `put` blocks.
     """
 
     def __init__(self, capacity: int = 1, *, newest_wins: bool) -> None:
@@ -36,7 +36,7 @@ class Mailbox(Generic[T]):
         self.replaced = 0
 
     def put(self, item: T, key: Hashable = None) -> bool:
-        """Add one item; return False when the mailbox is closed."""
+        """Add one item; return False if the mailbox is closed."""
         with self._changed:
             if self._newest_wins and not self._closed:
                 for index, (waiting, _) in enumerate(self._items):
@@ -53,7 +53,7 @@ class Mailbox(Generic[T]):
             return True
 
     def get(self, timeout_s: float | None = None) -> T | None:
-        """Take the oldest item; None when none arrived within `timeout_s`.
+        """Take the oldest item; None if none arrives within `timeout_s`.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class Mailbox(Generic[T]):
             return item
 
     def __iter__(self) -> Iterator[T]:
-        """Yield the items in turn until the mailbox is closed and empty."""
+        """Yield items in order until the mailbox is closed and empty."""
         while True:
             try:
                 item = self.get()
@@ -84,13 +84,13 @@ class Mailbox(Generic[T]):
                 yield item
 
     def close(self) -> None:
-        """Refuse further items; waiting ones can still be taken."""
+        """Reject further items; queued ones can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def discard(self) -> int:
-        """Close, drop all waiting items and return their number."""
+        """Close, drop all queued items and return their number."""
         with self._changed:
             self._closed = True
             dropped = len(self._items)

@@ -1,4 +1,4 @@
-"""Pulse: shows other threads whether a thread still makes progress."""
+"""Pulse: lets other threads check whether a thread still makes progress."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ class Pulse:
     Parameters
     ----------
     name : str
-        What the thread does, for log messages.
+        Task of the thread, for log messages.
 
     Notes
     -----
-    A thread rests while it waits for an event that may take any time, such as the next frame of a
-    slow source or a viewer; so does a thread that has not started, or has ended.
+    A thread is at rest while it waits for an event that may take any time, such as the next frame
+    of a slow source or a viewer, and also before it has started and after it has ended.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.allowance_s = 0.0
-        """Time that one turn of the loop may take by design, such as one frame interval."""
+        """Time that one iteration of the loop may take by design, such as one frame interval."""
         self._beaten_s: float | None = None
 
     def beat(self) -> None:
-        """Record progress; until the next beat or rest the thread is at work."""
+        """Record progress; the thread counts as busy until the next beat or rest."""
         self._beaten_s = time.monotonic()
 
     def rest(self) -> None:
@@ -45,6 +45,6 @@ class Pulse:
             self.beat()
 
     def silent_s(self, now_s: float) -> float:
-        """Return the seconds at work since the last beat, beyond the allowance; 0 at rest."""
+        """Return how long the thread has been busy since the last beat, less the allowance."""
         beaten_s = self._beaten_s
         return 0.0 if beaten_s is None else max(0.0, now_s - beaten_s - self.allowance_s)

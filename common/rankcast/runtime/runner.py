@@ -1,4 +1,4 @@
-"""The command `rankcast`: subcommands from entry points, errors as one line."""
+"""The command `rankcast`: subcommands from entry points, and one-line errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rankcast.runtime.logs import configure_logs
 
 GROUP: Final = "rankcast.commands"
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-# The order in `rankcast --help`: first what a newcomer tries first.
+# The order in `rankcast --help`: commands for newcomers first.
 _ORDER: Final = (
     "demo",
     "send",
@@ -77,7 +77,7 @@ def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "
     configure_logs("text", level)
     try:
         result = command.main(args=argv, prog_name=name, standalone_mode=False)
-        # Flushed here, where a full disk or a closed pipe can still be reported.
+        # Flushed here, so that a full disk or a closed pipe is still reported.
         sys.stdout.flush()
     except BrokenPipeError:
         _discard_stdout()
@@ -86,7 +86,7 @@ def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "
         _discard_stdout()
         return report_failure(name, exc)
     except click.ClickException as exc:
-        # With the usage above the error: several lines, which quote the arguments.
+        # The usage precedes the error, in several lines that quote the arguments.
         shown = io.StringIO()
         exc.show(shown)
         for line in shown.getvalue().splitlines():
@@ -103,7 +103,7 @@ def run(command: click.Command, argv: Sequence[str] | None = None, name: str = "
 
 
 def report_failure(name: str, error: BaseException) -> int:
-    """Print one line that says why a command failed, and return its exit code."""
+    """Print why a command failed, in one line, and return its exit code."""
     match error:
         case RankcastError():
             _report(name, error)
@@ -121,12 +121,12 @@ def report_failure(name: str, error: BaseException) -> int:
 
 
 def _report(name: str, error: object) -> None:
-    """Print one line about `error`; it may quote peers, files and arguments."""
+    """Print one line about `error`, which may quote peers, files and arguments."""
     click.echo(f"{name}: {printable(error)}", err=True)
 
 
 def _discard_stdout() -> None:
-    """Let the interpreter's own last flush succeed when standard output cannot be written."""
+    """Let the interpreter's final flush succeed if standard output cannot be written."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,4 +1,4 @@
-"""ServiceManager: notifies systemd, or a service manager that speaks its protocol.
+"""ServiceManager: notifies systemd or a service manager with the same protocol.
 
 References
 ----------
@@ -25,9 +25,9 @@ from rankcast.runtime.pulse import Pulse
 log = logging.getLogger(__name__)
 
 START_S: Final = 300.0
-"""Kernels may have to be compiled at the first start."""
+"""Time requested for the start, because the first one may have to compile kernels."""
 LEAST_WATCHDOG_S: Final = 4.0
-"""A thread may stall for half of it, and some threads poll once a second."""
+"""Shortest watchdog interval: a thread may stall for half of it, and some poll once a second."""
 MAX_STATUS_CHARS: Final = 200
 
 
@@ -35,7 +35,7 @@ class ServiceManager:
     """Notifies the service manager that this process is ready, alive, and stopping.
 
     Without ``NOTIFY_SOCKET`` every call does nothing. With a watchdog (``WATCHDOG_USEC``), the
-    fatal signal with which it ends a stalled process prints the stack of every thread first.
+    fatal signal that ends a stalled process first prints the stack of every thread.
 
     Parameters
     ----------
@@ -68,15 +68,15 @@ class ServiceManager:
 
     @property
     def watchdog_s(self) -> float:
-        """Seconds without a notification after which the manager ends the process; 0 is never."""
+        """Seconds without a notification until the manager kills the process; 0 is never."""
         return self._watchdog_s
 
     def starting(self) -> None:
-        """Ask for the time that a first start may take."""
+        """Request the time that a first start may take."""
         self._notify(f"EXTEND_TIMEOUT_USEC={START_S * 1e6:.0f}")
 
     def ready(self) -> None:
-        """Report that the start is complete."""
+        """Report that start-up is complete."""
         self._notify("READY=1")
 
     def show_status(self, status: str) -> None:
@@ -84,14 +84,14 @@ class ServiceManager:
         self._notify(f"STATUS={printable(status)[:MAX_STATUS_CHARS]}")
 
     def stopping(self) -> None:
-        """Report that the process is shutting down, which ends the watchdog."""
+        """Report that the process is shutting down, which disables the watchdog."""
         self._notify("STOPPING=1")
 
     def notify_watchdog(self, pulses: Iterable[Pulse]) -> None:
         """Notify the watchdog, unless a thread has stalled for half of its interval.
 
-        Call it several times per interval, from the main loop: a timer would go on while the
-        main loop hangs.
+        Call it several times per interval from the main loop; a timer would continue even if the
+        main loop hung.
         """
         now_s = self._now_s()
         if not self._watchdog_s or now_s - self._notified_s < self._watchdog_s / 4:
@@ -135,7 +135,7 @@ class ServiceManager:
             )
             self._is_lost = False
         except OSError as exc:
-            # Its queue is full, or it is restarting; the next notification follows soon.
+            # The manager's queue is full, or it is restarting; the next notification follows soon.
             if not self._is_lost:
                 log.warning("cannot notify the service manager: %s", os_reason(exc))
             self._is_lost = True

@@ -9,24 +9,24 @@ from types import FrameType
 
 
 class StopFlag:
-    """True once a signal asked the command to stop.
+    """True once a signal has requested the command to stop.
 
-    A plain attribute: a handler that takes a lock could wait for the code that it interrupted.
+    A plain attribute, because a handler that acquires a lock could deadlock with interrupted code.
     """
 
     def __init__(self) -> None:
         self.requested = False
 
 
-# Signals before a command has a flag of its own.
+# Signals received before a command has its own flag.
 _held = StopFlag()
 
 
 def hold_signals() -> None:
-    """Keep SIGINT and SIGTERM for the first `stop_flag`, while a command still loads.
+    """Hold SIGINT and SIGTERM for the first `stop_flag` while a command still loads.
 
-    The command then ends on its usual path: it loads its modules, starts nothing and writes its
-    report. An exception in the middle of an import could get lost, or leave a module half loaded.
+    The command then ends normally: it loads its modules, starts nothing and writes its report. An
+    exception during an import could get lost, or leave a module half loaded.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _hold)
@@ -42,10 +42,10 @@ def note_interrupts() -> None:
 
 
 def interrupted() -> bool:
-    """Return True once `note_interrupts` recorded one.
+    """Return True once `note_interrupts` has recorded an interrupt.
 
-    While numba loads a kernel, the KeyboardInterrupt gets lost in a callback from C, and an
-    unrelated exception follows.
+    While numba loads a kernel, a KeyboardInterrupt is lost in a callback from C, and an unrelated
+    exception follows.
     """
     return _interrupted.requested
 
@@ -61,10 +61,10 @@ def _hold(_number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def stop_flag() -> Iterator[StopFlag]:
-    """Turn SIGINT and SIGTERM into a flag while the block runs; only from the main thread.
+    """Turn SIGINT and SIGTERM into a flag within the block; use it only in the main thread.
 
-    Handlers are installed even where a shell started the command in the background with
-    SIGINT ignored.
+    Handlers are installed even if a shell has started the command in the background with SIGINT
+    ignored.
     """
     flag = StopFlag()
 
@@ -72,7 +72,7 @@ def stop_flag() -> Iterator[StopFlag]:
         flag.requested = True
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    # After the handlers are installed, so that no signal gets lost in between.
+    # Read after the handlers are installed, so that no signal is lost in between.
     if _held.requested:
         flag.requested = True
     try:

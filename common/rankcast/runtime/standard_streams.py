@@ -1,4 +1,4 @@
-"""Standard streams that were closed before the process started."""
+"""Replacement of standard streams that were closed before the process started."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import suppress
 
 
 def open_standard_streams() -> None:
-    """Put something harmless in place of closed standard streams.
+    """Replace closed standard streams by harmless ones.
 
-    Python leaves a closed stream as None, which libraries write to all the same; and the next
-    file or socket would get its descriptor, and with it what C libraries print. Writing to a
-    closed standard output still fails, so that the command does not report success; what goes
-    to a closed standard error is discarded.
+    Python sets a closed stream to None, on which libraries that write to it fail; and the next
+    file or socket would get its descriptor, and thereby the output of C libraries. Writing to a
+    closed standard output still fails, so that the command does not report success; output to a
+    closed standard error is discarded.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
@@ -22,7 +22,7 @@ def open_standard_streams() -> None:
 
 
 def _open(number: int, name: str) -> None:
-    # Standard output is opened for reading: each write fails with EBADF, as it did before.
+    # Standard output is opened for reading, so that each write still fails with EBADF.
     flags = os.O_WRONLY if name == "stderr" else os.O_RDONLY
     descriptor = os.open(os.devnull, flags)
     if descriptor != number:

@@ -1,4 +1,4 @@
-"""StatusLog: status lines when something changes, and a summary now and then."""
+"""StatusLog: logs status lines on changes and at intervals."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rankcast.runtime.logs import log_handler
 log = logging.getLogger(__name__)
 
 CHANGE_BURST: Final = 10
-"""Changes logged at once. Facts that flap, such as a viewer that reconnects every second, are
-logged `CHANGE_BURST` times per status interval on average."""
+"""Changes logged at once. Flapping facts, such as a viewer that reconnects every second, are logged
+`CHANGE_BURST` times per status interval on average."""
 
 
 @dataclass(slots=True)
@@ -29,8 +29,8 @@ class _Subject:
 class StatusLog:
     """Logs the status of cameras without flooding the log.
 
-    At a terminal the status replaces one line in place, which all cameras share; elsewhere a
-    line is logged when the facts change, and once per interval.
+    On a terminal all cameras share a status line that is redrawn in place; elsewhere a line is
+    logged when the facts change, and once per interval.
 
     Parameters
     ----------
@@ -50,16 +50,16 @@ class StatusLog:
         self._lock = threading.Lock()
 
     def report(self, subject: str, facts: Hashable, text: str) -> None:
-        """Report the present status; called about once a second for each subject.
+        """Report the current status; call it about once a second for each subject.
 
         Parameters
         ----------
         subject : str
-            The camera.
+            Name of the camera.
         facts : hashable
-            What counts as a change: viewers, state, causes of loss; no running totals.
+            Values whose change is logged: viewers, state, causes of loss, but no running totals.
         text : str
-            The whole line.
+            Complete line.
         """
         if not log.isEnabledFor(logging.INFO):
             return

@@ -13,12 +13,12 @@ _STA_UNSYNC: Final = 0x0040
 
 @dataclass(frozen=True, slots=True)
 class ClockQuality:
-    """Whether the UTC clock is synchronised, and the bound of its error."""
+    """State of the UTC clock: synchronisation and error bound."""
 
     synchronised: bool | None = None
-    """None where the system does not report it."""
+    """True if synchronised; None if the system does not report it."""
     error_ms: float | None = None
-    """Bound of the error; None where the clock is not synchronised."""
+    """Error bound; None if the clock is not synchronised."""
 
 
 class _Timex(ctypes.Structure):
@@ -45,18 +45,18 @@ class _Timex(ctypes.Structure):
         ("errcnt", ctypes.c_long),
         ("stbcnt", ctypes.c_long),
         ("tai", ctypes.c_int),
-        # Room in which the kernel may add fields.
+        # Padding for fields that later kernels may add.
         ("spare", ctypes.c_int * 27),
     )
 
 
 def clock_quality() -> ClockQuality:
-    """Ask the operating system; unknown except on Linux.
+    """Return the clock quality that the operating system reports; unknown except on Linux.
 
     Notes
     -----
-    ``ntp_adjtime`` without modes only reads. It covers chrony, ntpd, systemd-timesyncd and PTP
-    daemons alike.
+    ``ntp_adjtime`` without modes only reads. It works with chrony, ntpd, systemd-timesyncd and PTP
+    daemons.
     """
     if not sys.platform.startswith("linux"):
         return ClockQuality()

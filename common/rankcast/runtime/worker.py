@@ -1,4 +1,4 @@
-"""Worker: a thread whose failure is its owner's exception."""
+"""Worker: a thread whose failure is raised in its owner."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Worker:
     name : str
         Name of the thread.
     target : callable
-        Returns when its work is done or its owner asked it to stop.
+        Returns when its work is done or its owner requests it to stop.
     on_end : callable, optional
-        Called in the thread after `target` ended, however it ended, to wake the owner.
+        Called in the thread after `target` has returned or failed, to wake the owner.
     """
 
     def __init__(
@@ -52,16 +52,16 @@ class Worker:
 
     @property
     def error(self) -> BaseException | None:
-        """What ended the thread, if it failed."""
+        """The exception that ended the thread; None unless it failed."""
         return self._error
 
     def join(self, timeout_s: float) -> None:
-        """Wait for the end of the thread and raise what it died of.
+        """Wait for the thread to end and raise the exception that ended it.
 
         Raises
         ------
         WorkerError
-            If it still runs after `timeout_s`.
+            If the thread still runs after `timeout_s`.
         """
         if self._thread.ident is None:
             return

@@ -20,13 +20,13 @@ from rankcast.errors import SettingsError
 log = logging.getLogger(__name__)
 
 MAX_FILE_BYTES: Final = 1 << 20
-"""A settings file has a few kilobytes; a larger file was named by mistake."""
+"""A settings file has a few kilobytes; a larger file was selected by mistake."""
 MAX_DEPTH: Final = 8
-"""Parts of a dotted key; ``camera.codec.svd-patch.bitrate`` has four."""
+"""Most parts of a dotted key; ``camera.codec.svd-patch.bitrate`` has four."""
 _PREFIXES: Final = ("RANKCAST_SEND__", "RANKCAST_RECEIVE__")
 _VARIABLES: Final = ("RANKCAST_CACHE_DIR", "RANKCAST_LOG_LEVEL", "RANKCAST_TEST_DATA")
 _OTHER_ENCODINGS: Final = {
-    # UTF-32 first: its mark for little-endian text begins with that of UTF-16.
+    # UTF-32 first, because its little-endian byte-order mark begins with that of UTF-16.
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16",
 }  # fmt: skip
@@ -34,23 +34,22 @@ _OTHER_ENCODINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Settings of one origin, as nested tables."""
+    """Settings from one origin, as nested tables."""
 
     origin: str
-    """File, variable or option, as errors name it."""
+    """File, variable or option, as named in errors."""
     values: Mapping[str, Any]
     text: str | None = None
-    """The single value as it was typed: a text setting keeps it, so that a folder may be named
-    123."""
+    """Single value as typed, which text settings keep, so that a folder may be named 123."""
     group: str = ""
-    """Layers of one group have no order among themselves."""
+    """Layers of the same group have no precedence among themselves."""
 
 
 def parse_set(text: str) -> tuple[str, Any]:
     """Split ``a.b=c`` into the dotted key and its value.
 
-    The value is TOML; anything else is taken as a bare string, so that ``codec.engine=exact`` needs
-    no quotes.
+    The value is parsed as TOML; anything else is a bare string, so that ``codec.engine=exact``
+    needs no quotes.
 
     Raises
     ------
@@ -75,11 +74,11 @@ def _is_key(dotted: str) -> bool:
 
 
 def _toml_value(text: str) -> Any:
-    if "\n" in text:  # more than one statement would slip through
+    if "\n" in text:  # would allow more than one statement
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):  # also a number of thousands of digits, brackets likewise
+    except (ValueError, RecursionError):  # also raised for thousands of digits or brackets
         return text
 
 
@@ -102,7 +101,7 @@ def file_layer(path: Path) -> Layer:
         if data.startswith(mark):
             raise SettingsError(f"{path}: the file is in {encoding}, want UTF-8: save it as UTF-8")
     try:
-        text = data.decode("utf-8-sig")  # editors on Windows begin UTF-8 with a byte-order mark
+        text = data.decode("utf-8-sig")  # Windows editors prepend a byte-order mark
         if "\0" in text:
             raise SettingsError(
                 f"{path}: the file contains NUL characters, want text in UTF-8 "
@@ -122,7 +121,7 @@ def file_layer(path: Path) -> Layer:
 
 
 def environment_layer(prefix: str, environment: Mapping[str, str]) -> list[Layer]:
-    """Collect variables such as ``RANKCAST_SEND__CODEC__QUALITY=60``: table and key in capitals.
+    """Read variables such as ``RANKCAST_SEND__CODEC__QUALITY=60``, with table and key in capitals.
 
     Parameters
     ----------
@@ -152,7 +151,7 @@ def environment_layer(prefix: str, environment: Mapping[str, str]) -> list[Layer
 
 
 def _is_unicode(text: str) -> bool:
-    # Bytes that the locale cannot decode arrive as lone surrogates (PEP 383).
+    # Bytes that the locale cannot decode become lone surrogates (PEP 383).
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -170,7 +169,7 @@ def set_layers(sets: Iterable[str]) -> list[Layer]:
 
 
 def option_layers(options: Mapping[str, tuple[str, Any]]) -> list[Layer]:
-    """Return one layer for each option that was given: its name -> (dotted key, value)."""
+    """Return one layer per given option, from its name -> (dotted key, value)."""
     return [
         Layer(name, _nested(key, _plain(value)))
         for name, (key, value) in options.items()
@@ -179,7 +178,7 @@ def option_layers(options: Mapping[str, tuple[str, Any]]) -> list[Layer]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn paths, which were expanded already, into text that expands to itself."""
+    """Convert paths, which are already expanded, to text that expands to itself."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if not isinstance(value, Path):
@@ -194,7 +193,7 @@ def command_layers(
     options: Mapping[str, tuple[str, Any]],
     sets: Iterable[str],
 ) -> list[Layer]:
-    """Return every layer that may change the settings of a command, the strongest last."""
+    """Return all layers of settings for a command, in ascending precedence."""
     _warn_of_unknown(os.environ)
     return [
         *([] if config_file is None else [file_layer(config_file)]),

@@ -9,9 +9,9 @@ from pydantic import Field
 from rankcast.settings.schema import Table
 
 LEAST_STATUS_INTERVAL_S: Final = 1.0
-"""Status is computed once a second."""
+"""Shortest status interval, because the status is computed once a second."""
 MAX_STATUS_INTERVAL_S: Final = 86_400.0
-"""A day: a process that logs less often than that looks dead in its log."""
+"""Longest status interval: a process that logs less than once a day looks dead."""
 
 
 class LogTable(Table):

@@ -9,6 +9,6 @@ from pydantic import AfterValidator
 from rankcast.user_path import expand_optional_path, expand_path
 
 SettingsPath: TypeAlias = Annotated[str, AfterValidator(expand_path)]
-"""A path in a settings table; `rankcast.user_path` has the rule."""
+"""A path in a settings table, expanded as `rankcast.user_path` defines."""
 OptionalPath: TypeAlias = Annotated[str, AfterValidator(expand_optional_path)]
-"""The same, where the empty text turns the feature off."""
+"""The same, but empty text disables the feature."""

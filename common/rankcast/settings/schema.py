@@ -1,6 +1,6 @@
-"""Settings: from layers of tables to one validated, frozen model, and back to TOML.
+"""Settings: merges layers of tables into a validated, frozen model, and writes it as TOML.
 
-Errors name the origin, table, key and value, and what is allowed.
+Errors state the origin, table, key and value, and what is allowed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Table(BaseModel):
-    """One table of a settings file: frozen, and unknown keys are errors."""
+    """A frozen table of a settings file, in which unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class _WrongKeyError(ValueError):
-    """A wrong value at a key below the table whose validator found it."""
+    """An invalid value at a key nested below the table that was validated."""
 
     def __init__(self, path: tuple[str, ...], reason: str) -> None:
         super().__init__(reason)
@@ -37,9 +37,9 @@ class _WrongKeyError(ValueError):
 class CodecTable(BaseModel):
     """``[codec]``: the name of the codec and its options.
 
-    A sub-table such as ``[codec.svd]`` applies only while ``name`` is ``svd``, so that a file can
-    hold options of several codecs and switch between them in one line. Options directly in
-    ``[codec]``, where ``--set codec.rank=0.2`` puts them, override those of the sub-table,
+    A sub-table such as ``[codec.svd]`` applies only if ``name`` is ``svd``, so that a file can
+    contain options of several codecs and switch between them in one line. Options directly in
+    ``[codec]``, where ``--set codec.rank=0.2`` stores them, override those of the sub-table,
     including options that they exclude.
     """
 
@@ -49,7 +49,7 @@ class CodecTable(BaseModel):
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """Options given for the named codec."""
+        """Options explicitly set for the named codec."""
         extra = self.model_extra or {}
         own = {key: value for key, value in extra.items() if not isinstance(value, dict)}
         table = extra.get(self.name)
@@ -65,7 +65,7 @@ class CodecTable(BaseModel):
         extra = self.model_extra or {}
         if self.name not in CODECS_BY_NAME:
             self._check(("name",), self.name, {})
-        # Tables first, so that an error in the table of the named codec points into that table.
+        # Tables first, so that an error in the table of the named codec refers to that table.
         for key, value in extra.items():
             if isinstance(value, dict):
                 self._check((key,), key, value)
@@ -75,19 +75,19 @@ class CodecTable(BaseModel):
     def _check(self, path: tuple[str, ...], codec: str, options: Mapping[str, Any]) -> None:
         try:
             check_options(codec, options)
-        except OptionError as exc:  # pydantic collects only ValueErrors
+        except OptionError as exc:  # pydantic handles only ValueErrors
             raise _WrongKeyError((*path, exc.option) if exc.option else path, exc.reason) from exc
         except SettingsError as exc:
             raise _WrongKeyError(path, str(exc)) from exc
 
 
 def validate(model: type[M], layers: Iterable[Layer]) -> M:
-    """Merge `layers`, of which later ones override earlier ones, and validate the result.
+    """Merge `layers`, in ascending precedence, and validate the result.
 
     Raises
     ------
     SettingsError
-        It names origin, table, key and value, and what is allowed.
+        If a value is invalid; states origin, table, key and value, and what is allowed.
     """
     merged: dict[str, Any] = {}
     origins: dict[tuple[str, ...], Layer] = {}
@@ -97,7 +97,7 @@ def validate(model: type[M], layers: Iterable[Layer]) -> M:
     ]
     for layer in layers:
         for key in codec_keys:
-            _make_way(model, layers, key, layer, merged, origins)
+            _drop_replaced_options(model, layers, key, layer, merged, origins)
         _merge(model, merged, layer.values, layer, origins, ())
     try:
         return model.model_validate(merged)
@@ -130,7 +130,7 @@ def _merge(
         into[key] = value
 
 
-def _make_way(
+def _drop_replaced_options(
     model: type[BaseModel],
     layers: Iterable[Layer],
     key: str,
@@ -138,14 +138,14 @@ def _make_way(
     merged: dict[str, Any],
     origins: Mapping[tuple[str, ...], Layer],
 ) -> None:
-    """Remove from the codec table the options that those of a later layer replace."""
+    """Remove options from the codec table that options of `layer` replace."""
     new, into = layer.values.get(key), merged.get(key)
     if not isinstance(new, dict) or not isinstance(into, dict):
         return
 
     def drop(table: dict[str, Any], path: tuple[str, ...], names: Iterable[str]) -> None:
         for name in names:
-            # Two options from one place that exclude each other are an error to report.
+            # Mutually exclusive options from the same origin are an error.
             if name in table and not _together(layer, origins[(*path, name)]):
                 del table[name]
 
@@ -174,7 +174,7 @@ def _codec_name(model: type[BaseModel], layers: Iterable[Layer], key: str) -> st
 
 
 def _excluded(codec: str, names: set[str]) -> set[str]:
-    """All members of the groups of exclusive options that `names` belong to."""
+    """Return all options that exclude one of `names`, including these."""
     known = CODECS_BY_NAME.get(codec)
     groups = () if known is None else known.options.exclusive
     return {member for group in groups if names & set(group) for member in group}
@@ -195,7 +195,7 @@ def _explain(
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, _WrongKeyError):
         path += cause.path
-    # pydantic appends parts of its own, such as union members: keep those of the input.
+    # pydantic appends parts such as union members: keep only keys of the input.
     value: Any = merged
     known: list[str] = []
     for part in path:
@@ -234,7 +234,7 @@ def _table_model(model: type[BaseModel], path: Iterable[str]) -> type[BaseModel]
 def to_toml(settings: BaseModel) -> str:
     """Write settings as TOML that can be read back, for ``--check``.
 
-    Of the codecs only the named one is written, with every option in effect.
+    Only the named codec is written, with every option in effect.
     """
     values = settings.model_dump()
     for key in type(settings).model_fields:

@@ -1,4 +1,4 @@
-"""Video files: read by FFmpeg (PyAV) with their bit depth, colours, timestamps and damage."""
+"""Video files, read through FFmpeg (PyAV) with bit depth, colour, timestamps and damage."""
 
 from rankcast.video.video_file import VIDEO_SUFFIXES, VideoFile, VideoFrame
 

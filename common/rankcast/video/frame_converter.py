@@ -1,4 +1,4 @@
-"""Frame converter: decoded frames of FFmpeg to arrays, with the clip's own colours and depth."""
+"""Frame converter: FFmpeg frames to arrays, with the clip's own colours and bit depth."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rankcast.errors import SourceError
 from rankcast.frame import Pixels
 from rankcast.video.sample_layout import SampleLayout, layout_of
 
-# Matrix coefficients of ITU-T H.273, table 4. 2 is "unspecified", which FFmpeg, OpenCV and the
-# files that they write mean as BT.601; 0 is RGB and has no matrix.
+# Matrix coefficients of ITU-T H.273, table 4. 2 is "unspecified", which FFmpeg, OpenCV and files
+# written by them use for BT.601; 0 is RGB and has no matrix.
 _MATRICES: Final = {
     0: Colorspace.ITU601,
     1: Colorspace.ITU709,
@@ -31,27 +31,27 @@ _MATRICES: Final = {
 _EXACT: Final = (
     Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
-# Of chroma. Bicubic takes twice the time, but bilinear upsampling of rows is broken where the
-# output has 16 bits (FFmpeg 8: blue and green of flat areas are off by a quarter of the scale).
+# Chroma upsampling. Bicubic takes twice the time, but bilinear upsampling of rows is broken for
+# 16-bit output (FFmpeg 8: blue and green of flat areas are off by a quarter of the scale).
 _UPSAMPLING: Final = Interpolation.BILINEAR | _EXACT
 _DEEP_UPSAMPLING: Final = Interpolation.BICUBIC | _EXACT
-# swscale scales limited range to 255 << 8, not to 65535, where its output has 16 bits.
+# For 16-bit output swscale scales limited range to 255 << 8, not to 65535.
 _LIMITED_WHITE: Final = 255 << 8
 
 
 class FrameConverter:
-    """Turns decoded frames into BGR, grey or mosaic arrays of their own depth."""
+    """Converts decoded frames to BGR, grey or mosaic arrays of their own bit depth."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
     def convert(self, frame: av.VideoFrame) -> tuple[Pixels, SampleLayout]:
-        """Convert a frame to an array of its own, turned upright.
+        """Convert a frame to a new array, rotated upright.
 
         Raises
         ------
         SourceError
-            If pixel format or colour matrix cannot be converted faithfully.
+            If the pixel format or colour matrix cannot be converted exactly.
         """
         layout = layout_of(frame.format)
         limited = self._is_limited(frame)
@@ -64,7 +64,7 @@ class FrameConverter:
                 )
             source_range = ColorRange.MPEG if limited else ColorRange.JPEG
         else:
-            # One range on both sides: samples are copied, never scaled.
+            # The same range on both sides, so that samples are copied, not scaled.
             matrix, source_range = Colorspace.ITU601, ColorRange.JPEG
         converted = self._reformatter.reformat(
             frame,
@@ -82,13 +82,13 @@ class FrameConverter:
             pixels = _narrowing(layout.bits, white)[pixels]
         elif layout.channels == 1 and limited:
             pixels = _expansion(layout.bits)[pixels]
-        # Degrees counterclockwise, as np.rot90 counts; AVI and most MP4 have none.
+        # Degrees counterclockwise, as in np.rot90; AVI and most MP4 have no rotation.
         turns = round(frame.rotation / 90) % 4
         return (np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels), layout
 
     @staticmethod
     def _is_limited(frame: av.VideoFrame) -> bool:
-        """Whether samples run from 16 to 235 (times 2 for each bit above 8)."""
+        """Return True if samples range from 16 to 235 (times 2 for each bit above 8)."""
         tagged = int(frame.color_range)
         if tagged != ColorRange.UNSPECIFIED.value:
             return bool(tagged == ColorRange.MPEG.value)
@@ -108,7 +108,7 @@ def _samples(frame: av.VideoFrame, layout: SampleLayout) -> Pixels:
 
 @lru_cache(maxsize=16)
 def _narrowing(bits: int, white: int | None) -> NDArray[np.uint16]:
-    """Table from 16 bits to `bits`: a shift, or a scale under which `white` is the largest."""
+    """Return a table from 16 bits to `bits`: a shift, or a scale that maps `white` to maximum."""
     values: NDArray[Any] = np.arange(1 << 16)
     if white is None:
         return (values >> (16 - bits)).astype(np.uint16)
@@ -118,7 +118,7 @@ def _narrowing(bits: int, white: int | None) -> NDArray[np.uint16]:
 
 @lru_cache(maxsize=16)
 def _expansion(bits: int) -> Pixels:
-    """Table from limited to full range of grey."""
+    """Return a table from limited to full range of grey."""
     scale, top = 1 << (bits - 8), (1 << bits) - 1
     levels = (np.arange(1 << bits) - 16 * scale) * (top / (219 * scale))
     full: Pixels = np.rint(np.clip(levels, 0, top)).astype(np.uint8 if bits == 8 else np.uint16)

@@ -1,4 +1,4 @@
-"""Sample layout: which array a pixel format of FFmpeg becomes.
+"""Sample layout: the array type for each FFmpeg pixel format.
 
 ========================================  ============  ======  ================
 pixel format                              shape         dtype   significant bits
@@ -11,8 +11,8 @@ RGB and YUV of up to 8 bits, ``pal8``     (H, W, 3)     uint8   8
 RGB and YUV of 9 to 16 bits, ``p010``     (H, W, 3)     uint16  of the format
 ========================================  ============  ======  ================
 
-Samples of 9 to 15 bits lie in the low bits, as cameras deliver them: white of ``yuv420p10le`` is
-1023. Colour is BGR and alpha is dropped. Floating-point formats and CIE XYZ are refused.
+Samples of 9 to 15 bits occupy the low bits, as cameras deliver them: white in ``yuv420p10le`` is
+1023. Colour is BGR and alpha is dropped. Floating-point formats and CIE XYZ are rejected.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from rankcast.errors import SourceError
 
 @dataclass(frozen=True, slots=True)
 class SampleLayout:
-    """What the frames of one pixel format become."""
+    """Array type for the frames of one pixel format."""
 
     channels: int
-    """1 or 3."""
+    """Number of channels, 1 or 3."""
     bits: int
-    """Bits a sample carries; more than 8 become uint16."""
+    """Significant bits per sample; more than 8 become uint16."""
     cfa: str = ""
     """Colour filter array of a mosaic, such as ``RGGB``."""
 
     @property
     def significant_bits(self) -> int:
-        """As `Frame.significant_bits`: 0 where every bit of the dtype is used."""
+        """As `Frame.significant_bits`: 0 if every bit of the dtype is used."""
         return 0 if self.bits in (8, 16) else self.bits
 
     @property
     def target(self) -> str:
-        """Packed format that FFmpeg is asked for: one plane in native byte order."""
+        """Packed format requested from FFmpeg: one plane in native byte order."""
         if self.cfa:
             return f"bayer_{self.cfa.lower()}" + ("8" if self.bits == 8 else "16le")
         if self.channels == 1:
@@ -51,7 +51,7 @@ class SampleLayout:
 
 
 def layout_of(pixel_format: VideoFormat) -> SampleLayout:
-    """Choose the array for a pixel format.
+    """Choose the array type for a pixel format.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def layout_of(pixel_format: VideoFormat) -> SampleLayout:
     """
     name = pixel_format.name
     if pixel_format.is_bayer:
-        # Their components count the bits of a 2 x 2 pattern; the name has the bits of a sample.
+        # Their components count the bits of a 2 x 2 pattern; the name states the bits per sample.
         return SampleLayout(1, 16 if "16" in name else 8, name.removeprefix("bayer_")[:4].upper())
     samples = [one for one in pixel_format.components if not one.is_alpha]
     bits = max(one.bits for one in samples)

@@ -33,15 +33,15 @@ VIDEO_SUFFIXES: Final = frozenset(
         ".dv", ".ivf", ".h264", ".264", ".h265", ".265", ".hevc", ".mjpeg", ".mjpg",
     }
 )  # fmt: skip
-"""What a folder is searched for; `VideoFile` goes by content, not by name."""
+"""Suffixes for which folders are searched; `VideoFile` checks the content, not the name."""
 MAX_FPS: Final = 1000.0
-"""A clip that claims more has a broken header."""
+"""Highest frame rate; a clip that claims more has a broken header."""
 MAX_PIXELS: Final = 1 << 28
-"""Of one frame, as in `rankcast.opencv`: a damaged header may claim any size."""
+"""Most pixels of a frame, as in `rankcast.opencv`: a damaged header may claim any size."""
 _READ_BYTES: Final = 1 << 18
 _MAX_READ_ERRORS: Final = 100
-"""A demuxer that fails more often without a packet in between does not find its way back."""
-# Demuxers that read something else than a clip: still images, text, lists of other files.
+"""A demuxer that fails more often without a packet in between will not recover."""
+# Demuxers that read something other than a clip: still images, text, lists of other files.
 _NO_CLIPS: Final = ("image2", "tty", "concat", "hls", "dash", "sdp", "lavfi")
 
 VideoPacket: TypeAlias = "av.Packet[VideoStream]"
@@ -52,19 +52,19 @@ class VideoFrame:
     """One decoded frame of a clip."""
 
     pixels: Pixels
-    """Of the depth of the clip; see `rankcast.video.sample_layout`."""
+    """Pixels in the bit depth of the clip; see `rankcast.video.sample_layout`."""
     significant_bits: int = 0
-    """0 where every bit of the dtype is used."""
+    """Significant bits; 0 if every bit of the dtype is used."""
     cfa: str = ""
     """Colour filter array of a mosaic; empty for grey and colour."""
     time_s: float | None = None
-    """Presentation time on the clip's own scale; None where the container has none."""
+    """Presentation time on the clip's own scale; None if the container has none."""
     duration_s: float | None = None
-    """As the container says; None where it does not."""
+    """Duration stated by the container; None if it states none."""
     corrupt: bool = False
-    """The decoder concealed damage in this frame."""
+    """True if the decoder concealed damage in this frame."""
     tainted: bool = False
-    """Predicted from a frame that was lost or corrupt: traces of it may show."""
+    """True if predicted from a lost or corrupt frame, traces of which may be visible."""
 
 
 class VideoFile:
@@ -73,34 +73,33 @@ class VideoFile:
     Parameters
     ----------
     path : Path
-        Opened by this process and handed to FFmpeg as a stream of bytes: FFmpeg never takes a
-        name for a protocol, and nothing that the file refers to is opened.
+        Opened by this process and passed to FFmpeg as a byte stream, so that FFmpeg never
+        interprets a name as a protocol and opens nothing that the file refers to.
 
     Raises
     ------
     SourceError
-        If the file cannot be opened or holds no video that FFmpeg decodes.
+        If the file cannot be opened or contains no video that FFmpeg can decode.
 
     Notes
     -----
-    Losses are counted where the decoder refuses a packet, or where the container lists frames
-    whose bytes the file lacks. A frame count or duration of a header proves nothing: many are
-    estimates.
+    A loss is counted if the decoder rejects a packet, or if the container lists frames whose bytes
+    are missing. Frame counts and durations in headers are ignored, because many are estimates.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lost = 0
-        """Frames lost so far; grows before the frame that follows the loss is yielded."""
+        """Frames lost so far; updated before the frame that follows the loss is yielded."""
         self.fault = ""
-        """Why frames were lost last."""
+        """Reason for the latest loss."""
         self._converter = FrameConverter()
         self._pending: list[int] = []
-        """Timestamps of packets whose frames have not come out; a heap."""
+        """Heap of timestamps of packets whose frames are not decoded yet."""
         self._refused = 0
-        """Packets that the decoder refused since the last loss was counted."""
+        """Packets that the decoder has rejected since the last loss was counted."""
         self._refused_untimed = 0
-        """Refused packets without a timestamp."""
+        """Rejected packets without a timestamp."""
         self._taint: float | None = None
         """Timestamp of the last lost or corrupt frame since the last key frame."""
         try:
@@ -126,7 +125,7 @@ class VideoFile:
             return av.open(
                 self._file,
                 "r",
-                # No protocol is on this list: playlists cannot open other files or addresses.
+                # Names no protocol, so that playlists cannot open other files or addresses.
                 options={"protocol_whitelist": "none", "max_pixels": str(MAX_PIXELS)},
                 metadata_errors="replace",
                 buffer_size=_READ_BYTES,
@@ -139,20 +138,20 @@ class VideoFile:
         if name in _NO_CLIPS or name.endswith("_pipe"):
             raise SourceError(f"{self.path}: not a video file: FFmpeg reads it as {name}")
         stream = self._container.streams.best("video")
-        # A music file shows its cover as a video of one picture.
+        # A music file contains its cover as a video of one picture.
         if not isinstance(stream, VideoStream) or (
             stream.disposition & av.stream.Disposition.attached_pic
         ):
-            raise SourceError(f"{self.path}: holds no video stream")
+            raise SourceError(f"{self.path}: contains no video stream")
         if stream.codec_context is None:
             raise SourceError(f"{self.path}: FFmpeg has no decoder for its video stream")
-        # "explode": report errors in a packet in place of a picture that was guessed.
+        # "explode": report errors in a packet instead of concealing them.
         stream.codec_context.options = {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)}
         return stream
 
     @property
     def fps(self) -> float | None:
-        """Average rate; None where the container knows none."""
+        """Average frame rate; None if the container states none."""
         for rate in (self._stream.average_rate, self._stream.guessed_rate):
             if rate and math.isfinite(float(rate)) and 0 < float(rate) <= MAX_FPS:
                 return float(rate)
@@ -160,7 +159,7 @@ class VideoFile:
 
     @property
     def channels(self) -> int | None:
-        """1 for grey and mosaics, 3 for colour; None before FFmpeg knows.
+        """1 for grey and mosaics, 3 for colour; None while unknown to FFmpeg.
 
         Raises
         ------
@@ -189,7 +188,7 @@ class VideoFile:
         Raises
         ------
         SourceError
-            If pixel format or colour matrix of a frame cannot be converted faithfully.
+            If the pixel format or colour matrix of a frame cannot be converted exactly.
         """
         last_dts: int | None = None
         for packet in self._packets():
@@ -205,12 +204,12 @@ class VideoFile:
             self.fault = "the file is cut off"
 
     def undamaged(self) -> Iterator[VideoFrame]:
-        """Decode the frames that no damage has reached, for training; log how many it reached.
+        """Decode only undamaged frames, for training; log the number of damaged ones.
 
         Raises
         ------
         SourceError
-            If there is none, or none can be converted.
+            If there is no such frame, or none can be converted.
         """
         kept = left_out = 0
         for frame in self:
@@ -224,12 +223,12 @@ class VideoFile:
             raise SourceError(f"{self.path}: no frame can be decoded: {reason}")
         if left_out or self.lost:
             log.warning(
-                "%s: %d frames lost and %d left out as damaged: %s",
+                "%s: %d frames lost and %d omitted as damaged: %s",
                 self.path, self.lost, left_out, self.fault or "the decoder reports damage",
             )  # fmt: skip
 
     def _packets(self) -> Iterator[VideoPacket | None]:
-        """Packets of the stream, and last None, which flushes the decoder."""
+        """Yield the packets of the stream, then None, which flushes the decoder."""
         errors, ended = 0, False
         while not ended and errors <= _MAX_READ_ERRORS:
             try:
@@ -239,7 +238,7 @@ class VideoFile:
                         yield packet
                 ended = True
             except (FFmpegError, OSError) as exc:
-                # A demuxer goes on behind most errors; each call starts where the last one ended.
+                # A demuxer continues after most errors; each call resumes where the last one ended.
                 self.fault = _reason(exc)
                 errors += 1
         yield None
@@ -262,8 +261,8 @@ class VideoFile:
     def _count_skipped(self, pts: int | None) -> None:
         """Count the losses before the frame of `pts`, or before the end.
 
-        A packet whose frame did not come out is a loss only where the decoder refused one: two
-        packets may hold the fields of one frame.
+        A packet without a decoded frame is a loss only if the decoder rejected a packet: two
+        packets may contain the fields of one frame.
         """
         skipped = 0
         while self._pending and (pts is None or self._pending[0] < pts):
@@ -289,7 +288,7 @@ class VideoFile:
             pixels, layout = self._converter.convert(frame)
         except SourceError as exc:
             raise SourceError(f"{self.path}: {exc}") from exc
-        # Of the stream: a frame that flushing brought out has no time base of its own.
+        # Time base of the stream, because a frame from flushing has none.
         unit = self._stream.time_base or Fraction(0)
         return VideoFrame(
             pixels,
@@ -306,7 +305,7 @@ class VideoFile:
         self._taint = at if self._taint is None else max(at, self._taint)
 
     def _missing_behind(self, last_dts: int | None) -> int:
-        """Frames that the container lists behind the last packet, which the file lacks."""
+        """Return the number of frames listed by the container after the last packet in the file."""
         container, stream = self._container.format.name, self._stream
         if last_dts is None:
             last_dts = -1 if container == "avi" else -(1 << 62)
@@ -314,12 +313,12 @@ class VideoFile:
             entries = stream.index_entries
             return sum(not one.is_discard and one.timestamp > last_dts for one in entries)
         if container == "avi" and self._shorter_than_riff():
-            # Timestamps of AVI count frames, empty ones too, as the count of its header does.
+            # AVI timestamps count frames, including empty ones, like the count in its header.
             return max(0, stream.frames - last_dts - 1)
         return 0
 
     def _shorter_than_riff(self) -> bool:
-        """Whether bytes are missing at the end: RIFF states the length of its only chunk."""
+        """Return True if bytes are missing at the end: RIFF states the length of its only chunk."""
         self._file.seek(0)
         head = self._file.read(8)
         size = os.fstat(self._file.fileno()).st_size

@@ -1,4 +1,4 @@
-"""Messages of the control channel, as docs/wire.md defines them; no sockets here."""
+"""Messages of the control channel, as docs/wire.md defines them, without sockets."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from rankcast.wire.topic import check_name
 
 MAX_REQUEST_BYTES: Final = 8192
 MAX_MAP_BYTES: Final = 60_000
-"""Largest map: below 65,535, the most its length field can state."""
+"""Largest map; its length field could state up to 65,535."""
 MAX_REPLY_OVERHEAD_BYTES: Final = 65_536
-"""Bytes that a reply may add to the packet it carries."""
+"""Most bytes that a reply adds to the packet it contains."""
 MAX_ID: Final = 2**32 - 1
 MAX_ERROR_CHARS: Final = 500
 _FRAMING: Final = Framing(b"RKT\xa5", 1, "a control message", "map", MAX_MAP_BYTES)
 
 OPERATIONS: Final = ("get", "set", "status", "keyframe", "original", "ping", "report")
-"""Operations a client may request; docs/wire.md says which role each one needs."""
+"""Operations a client may request; docs/wire.md states the role that each one needs."""
 
 Value: TypeAlias = Scalar | Mapping[str, Scalar]
 
@@ -36,7 +36,7 @@ _OPERATION: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A client's request."""
+    """A request of a client."""
 
     id: int
     """0 to 2^32 - 1, chosen by the client; the reply repeats it."""
@@ -86,12 +86,12 @@ def pack_request(request: Request) -> bytes:
 
 
 def parse_request(data: bytes | memoryview) -> Request:
-    """Parse a request; the sender itself answers unknown operations.
+    """Parse a request; unknown operations are accepted here and refused by the sender.
 
     Raises
     ------
     WireError
-        If it is not a valid request. Children: UnknownVersionError, LimitError.
+        If it is not a valid request. Subclasses: UnknownVersionError, LimitError.
     """
     body, packet = _FRAMING.split(memoryview(data).cast("B"), MAX_REQUEST_BYTES)
     if packet:
@@ -110,7 +110,7 @@ def pack_reply(reply: Reply) -> bytes:
     Raises
     ------
     WireError
-        If the result exceeds its limit, which is a fault of the sender.
+        If the result exceeds its limit, which is a defect of the sender.
     """
     body = msgpack.packb(
         {
@@ -129,12 +129,12 @@ def pack_reply(reply: Reply) -> bytes:
 
 
 def parse_reply(data: bytes | memoryview, limits: Limits = Limits()) -> Reply:  # noqa: B008 - frozen
-    """Parse a reply; the packet it carries is not parsed.
+    """Parse a reply, but not the packet it contains.
 
     Raises
     ------
     WireError
-        If it is not a valid reply. Children: UnknownVersionError, LimitError.
+        If it is not a valid reply. Subclasses: UnknownVersionError, LimitError.
     """
     body, packet = _FRAMING.split(memoryview(data).cast("B"), max_reply_bytes(limits))
     values = _exactly(body, "reply", ("id", "ok", "error", "result"))

@@ -1,4 +1,4 @@
-"""Checked reading of msgpack from a peer: limits on every length, type and range of every value."""
+"""Safe parsing of msgpack from a peer: checks all lengths, types and ranges."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def unpack_msgpack(data: memoryview, what: str) -> Any:
             ext_hook=_refuse_extension,
         )
     except (ValueError, msgpack.UnpackException) as exc:
-        # StackError, FormatError, ExtraData, exceeded lengths and invalid UTF-8 all arrive here.
+        # Includes StackError, FormatError, ExtraData, exceeded lengths and invalid UTF-8.
         reason = str(exc) or type(exc).__name__
         raise WireError(f"{what} is not msgpack within the limits: {reason}") from exc
-    # msgpack accepts 1024 levels, more than repr and therefore any error message survives.
+    # msgpack accepts 1024 levels, more than repr, and therefore any error message, can handle.
     level = [value]
     for _ in range(MAX_NESTING + 1):
         level = [
@@ -67,7 +67,7 @@ def uint(value: object, name: str, most: int = UINT64_MAX, *, least: int = 0) ->
     Raises
     ------
     WireError
-        If it is anything else, bool included.
+        If it is anything else, including bool.
     """
     # isinstance would accept bool as an int.
     if type(value) is not int or not least <= value <= most:
@@ -76,17 +76,17 @@ def uint(value: object, name: str, most: int = UINT64_MAX, *, least: int = 0) ->
 
 
 def optional_uint(value: object, name: str, most: int = UINT64_MAX) -> int | None:
-    """Return None for nil, else as `uint`."""
+    """Return None for nil, otherwise the result of `uint`."""
     return None if value is None else uint(value, name, most)
 
 
 def is_scalar(value: object) -> bool:
-    """Whether `value` may stand in metadata, settings, arguments and results."""
+    """Return True if `value` is allowed in metadata, settings, arguments and results."""
     return value is None or type(value) in (bool, int, float, str, bytes)
 
 
 def check_scalar(value: object, name: str) -> None:
-    """Refuse anything but nil, bool, int, float, str and bin.
+    """Reject anything but nil, bool, int, float, str and bin.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def check_scalar(value: object, name: str) -> None:
 
 
 def string_map(value: object, name: str) -> Mapping[str, Any]:
-    """Return `value` if it is a map with string keys; nil is an empty one.
+    """Return `value` if it is a map with string keys; nil counts as an empty map.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def string_map(value: object, name: str) -> Mapping[str, Any]:
 
 
 def required_map(value: object, name: str) -> Mapping[str, Any]:
-    """Return `value` if it is a map with string keys; nil is refused.
+    """Return `value` if it is a map with string keys; nil is rejected.
 
     Raises
     ------

@@ -20,31 +20,31 @@ class Framing:
     magic: bytes
     version: int
     what: str
-    """Name of such a message in errors, with its article."""
+    """Name of the message in errors, with its article."""
     head: str
-    """Name of its head in errors."""
+    """Name of the head in errors."""
     max_head_bytes: int
 
     def frame(self, head: bytes, tail: bytes | bytearray | memoryview = b"") -> bytes:
-        """Put the prefix before `head` and `tail`."""
+        """Return the message with its prefix, `head` and `tail`."""
         crc = zlib.crc32(tail, zlib.crc32(head))
         prefix = PREFIX.pack(self.magic, self.version, 0, len(head), len(tail), crc)
         return b"".join((prefix, head, tail))
 
     def split(self, view: memoryview, max_bytes: int) -> tuple[memoryview, memoryview]:
-        """Check the prefix of a whole message and return its head and its tail.
+        """Check the prefix of a complete message and return its head and tail.
 
         Parameters
         ----------
         view : memoryview
-            The whole message and nothing else, as bytes.
+            The complete message and nothing else, as bytes.
         max_bytes : int
-            Longer messages are refused before anything else is read.
+            Longer messages are rejected before anything else is read.
 
         Raises
         ------
         WireError
-            If it is not such a message. Children: UnknownVersionError, LimitError.
+            If it is not such a message. Subclasses: UnknownVersionError, LimitError.
         """
         if len(view) > max_bytes:
             raise LimitError(f"got {self.what} of {len(view)} bytes, the limit is {max_bytes}")

@@ -42,7 +42,7 @@ class Kind(IntEnum):
 
     @property
     def is_picture(self) -> bool:
-        """Whether the packet carries a picture; status and end do not."""
+        """True if the packet contains a picture, unlike status and end."""
         return self <= Kind.PREDICTED
 
 
@@ -96,7 +96,7 @@ class Header:
 
     @property
     def energy(self) -> float | None:
-        """Kept share of the sum of squared singular values, 0 to 1; None is unknown."""
+        """Kept share of the sum of squared singular values, 0 to 1; None if unknown."""
         return None if self.energy_ppb is None else self.energy_ppb / PPB
 
 
@@ -167,7 +167,7 @@ def parse_header(data: memoryview, limits: Limits) -> Header:
     Raises
     ------
     WireError
-        If a field has the wrong type or is out of range. Child: LimitError.
+        If a field has the wrong type or is out of range. Subclass: LimitError.
     """
     values = unpack_msgpack(data, "header")
     if type(values) is not tuple or len(values) != FIELD_COUNT:

@@ -21,7 +21,7 @@ class Limits:
     """Height x width x channels: 128 million, above a 100-megapixel sensor."""
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
-        """Refuse a picture of `shape` that exceeds the limits.
+        """Reject a picture of `shape` that exceeds the limits.
 
         Raises
         ------

@@ -1,6 +1,6 @@
-"""Packets: bytes to header and body and back, as docs/wire.md defines them.
+"""Packets: packing and parsing of header and body, as docs/wire.md defines them.
 
-This module opens no sockets and allocates nothing before the size that asks for it is checked.
+This module opens no sockets and checks every size before it allocates memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Packet:
     header: Header
     body: memoryview
     size: int
-    """Bytes of the whole packet."""
+    """Size of the complete packet in bytes."""
 
 
 def pack(header: Header, body: bytes | bytearray | memoryview = b"") -> bytes:
@@ -43,13 +43,13 @@ def unpack(buffer: bytes | bytearray | memoryview, limits: Limits = OFFLINE) -> 
     Parameters
     ----------
     buffer : bytes-like
-        The whole packet and nothing else. The body of the result is a view of it.
+        The complete packet and nothing else. The body of the result is a view of it.
     limits : Limits
 
     Raises
     ------
     WireError
-        If it is not a valid packet. Children: UnknownVersionError, LimitError.
+        If it is not a valid packet. Subclasses: UnknownVersionError, LimitError.
     """
     view = memoryview(buffer).cast("B")
     head, body = _FRAMING.split(view, limits.max_packet_bytes)

@@ -21,11 +21,11 @@ _ALWAYS: Final = frozenset(
     {"grabbed", "published", "lost", "viewers", "state", "source", "codec", "fps"}
 )
 MAX_MS: Final = 1e9
-"""Twelve days: latencies and clock errors above it are rejected."""
+"""Twelve days; longer latencies and clock errors are rejected."""
 MAX_FPS: Final = 1e9
 MAX_INTERVAL_S: Final = 1e9
 MAX_TEXT_CHARS: Final = 1000
-"""At most 4 bytes each in UTF-8, within the 4096 bytes that a reader accepts for one text."""
+"""Most characters of a text: at up to 4 bytes each in UTF-8, readers accept 4096 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +41,27 @@ class Status:
     codec: str = ""
     fps: float = 0.0
     settings: Mapping[str, Scalar] = field(default_factory=dict)
-    """Codec options in force."""
+    """Codec options in effect."""
     camera: Mapping[str, Scalar] = field(default_factory=dict)
     """Adjustable values of the camera, as the device reports them."""
     control: int = 0
     """Port of the control channel; 0 if there is none or an older sender does not state it."""
     clock_synchronised: bool | None = None
-    """Whether the station's UTC clock follows a reference; None is unknown."""
+    """True if the station's UTC clock is synchronised to a reference; None if unknown."""
     clock_error_ms: float | None = None
-    """Error bound of that clock, as the time service states it; None is unknown."""
+    """Error bound of that clock, as the time service reports it; None if unknown."""
     reporting: int = 0
-    """Viewers that have sent a report in the last seconds."""
+    """Viewers that have sent a report within the last seconds."""
     viewers_lost: int = 0
-    """Sum of the losses they report."""
+    """Sum of the losses that they report."""
     viewers_latency_p99_ms: float | None = None
-    """The worst of their latencies; None if nobody measured one."""
+    """Highest of their latencies; None if no viewer measured one."""
     keys: Mapping[str, Scalar] = field(default_factory=dict)
     """State of the authorised keys; empty without keys."""
     fidelity: Mapping[str, Scalar] = field(default_factory=dict)
-    """Rank, energy and error of the packets of the latest status interval that had any."""
+    """Rank, energy and error of packets in the latest status interval that contained any."""
     frame_interval_s: float = 0.0
-    """Time from one frame of the source to the next, as announced or measured; 0 is unknown."""
+    """Frame interval of the source, announced or measured; 0 if unknown."""
 
     def as_map(self) -> dict[str, Any]:
         """Return the body of the message, with the keys that docs/wire.md lists."""
@@ -93,7 +93,7 @@ def pack_status(
     kind: Kind, stream_id: bytes, status: Status, t_mono_ns: int, t_utc_ns: int
 ) -> bytes:
     """Serialise a status or end packet with the sender's totals and its two clocks in ns."""
-    # Keys added later are omitted at their defaults, as an older sender omits them.
+    # Keys added in later versions are omitted at their defaults, as by older senders.
     silent = Status().as_map()
     body = msgpack.packb(
         {
@@ -131,7 +131,7 @@ def parse_status(packet: Packet) -> Status:
 
 
 def status_of(body: Mapping[str, Any]) -> Status:
-    """Parse a status map; unknown keys are skipped, missing ones take their defaults.
+    """Parse a status map; unknown keys are ignored, missing ones get their defaults.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def status_of(body: Mapping[str, Any]) -> Status:
 
 
 def _packable(text: str) -> str:
-    # A POSIX path may contain bytes that are not UTF-8; they must not stop the sender.
+    # A POSIX path may contain bytes that are not UTF-8, which must not stop the sender.
     return text[:MAX_TEXT_CHARS].encode("utf-8", "replace").decode("utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Camera names and the topics that carry their messages."""
+"""Camera names, and the topics of their messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from rankcast.errors import SettingsError, WireError
 
 VIEWER_PREFIX: Final = b"/viewer/"
-"""No topic of frames begins like this, because camera names are never empty."""
+"""Prefix that no frames topic has, because camera names are never empty."""
 
 _NAME: Final = re.compile(r"[a-z0-9_-]{1,32}")
 
@@ -37,23 +37,23 @@ def status_topic(name: str) -> bytes:
 
 
 def viewer_topic(token: bytes, camera: str | None) -> bytes:
-    """Return a viewer's own topic: nothing is published on it, subscribing announces the viewer.
+    """Return a viewer's individual topic: subscribing announces the viewer, nothing is published.
 
-    libzmq reports the first subscription to a topic and the end of the last. With a topic of its
-    own, each viewer counts once, however often it subscribes, and leaves with its connection.
+    libzmq reports only the first subscription to a topic and the end of the last. With individual
+    topics, each viewer counts once, however often it subscribes, and leaves with its connection.
 
     Parameters
     ----------
     token : bytes
         16 random bytes that identify the viewer.
     camera : str or None
-        The camera it watches; None is every camera of the sender.
+        Camera that the viewer watches; None is every camera of the sender.
     """
     return viewer_topics(camera) + token.hex().encode("ascii") + b"\0"
 
 
 def viewer_topics(camera: str | None) -> bytes:
-    """Return the common prefix of the topics of all viewers of `camera`."""
+    """Return the common prefix of the individual topics of all viewers of `camera`."""
     return VIEWER_PREFIX + (camera or "*").encode("ascii") + b"/"
 
 
@@ -63,7 +63,7 @@ def split_message(message: memoryview) -> tuple[str, str, memoryview]:
     Raises
     ------
     WireError
-        If the topic is not one of Rankcast's.
+        If the topic is not a Rankcast topic.
     """
     # 32 for the name, 11 for "/frames.255", 1 for the NUL.
     head = bytes(message[:44])

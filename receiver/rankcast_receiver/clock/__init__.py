@@ -1,4 +1,4 @@
-"""The sender's clock, brought to the clock of this machine."""
+"""Conversion of the sender's clock to the local monotonic clock."""
 
 from rankcast_receiver.clock.delays import Delays
 from rankcast_receiver.clock.sender_clock import MOST_ERROR_NS, UNKNOWN, SenderClock

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_DELAYS: Final = 10_000
-"""Kept for one report, which covers a second."""
+"""Most delays kept for one report, which covers a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Time from capture to decoded, and how far it may be off, in ms."""
+    """Time from capture to decoding, and its error bound, in ms."""
 
     latency_ms: float
     error_ms: float
 
 
 class Delays:
-    """Delays that one thread adds and another takes."""
+    """Queue of delays, filled by one thread and drained by another."""
 
     def __init__(self) -> None:
         # Appending and taking from a deque need no lock.
@@ -31,5 +31,5 @@ class Delays:
         self._waiting.append(Delay(latency_ns / 1e6, error_ns / 1e6))
 
     def take(self) -> Sequence[Delay]:
-        """Take everything that was added since the last call."""
+        """Return all delays added since the last call."""
         return [self._waiting.popleft() for _ in range(len(self._waiting))]

@@ -1,4 +1,4 @@
-"""RelativeDelay: how much later than usual a message arrives, by the own clocks of both ends."""
+"""RelativeDelay: how much later than usual a message arrives, without synchronised clocks."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections import deque
 from typing import Final
 
 WINDOW_NS: Final = 30 * 10**9
-"""The quickest message of the last one to two windows counts: two quartz clocks of 50 ppm each
-drift apart by 6 ms in that time."""
+"""Delays are relative to the quickest message of the last one to two windows, in which two quartz
+clocks of 50 ppm each drift apart by 6 ms."""
 
 
 class RelativeDelay:
-    """The least difference of two monotonic clocks, over the messages of the last minute.
+    """Smallest difference of two monotonic clocks over the messages of the last minute.
 
     Notes
     -----
-    The difference is the unknown offset of the clocks plus the transit time. Whatever a message has
-    beyond the least one it spent waiting: in a queue, on a slow link, or for a process that was
-    suspended. The offset cancels, so that it need not be known.
+    The difference is the unknown offset of the clocks plus the transit time. Any excess over the
+    smallest difference is time spent waiting: in a queue, on a slow link, or for a suspended
+    process. The offset cancels, so it need not be known.
     """
 
     def __init__(self) -> None:
         self._least_ns: deque[int] = deque(maxlen=2)
-        """Of the window before, and of this one."""
+        """Smallest differences of the previous and the current window."""
         self._began_ns = 0
 
     def restart(self) -> None:
-        """Forget everything: the next message is the quickest."""
+        """Discard all measurements: the next message becomes the quickest."""
         self._least_ns.clear()
 
     def hear(self, t_there_ns: int, now_ns: int) -> None:
-        """Take a message that was stamped at the other end and has arrived now."""
+        """Record a message stamped at the other end that has just arrived."""
         transit_ns = now_ns - t_there_ns
         if not self._least_ns or now_ns - self._began_ns > WINDOW_NS:
             self._began_ns = now_ns
@@ -39,5 +39,5 @@ class RelativeDelay:
             self._least_ns[-1] = min(self._least_ns[-1], transit_ns)
 
     def late_ns(self, t_there_ns: int, now_ns: int) -> int | None:
-        """Return the age of a moment at the other end, less the transit time of the quickest."""
+        """Return the age of a remote time stamp, less the transit time of the quickest message."""
         return now_ns - t_there_ns - min(self._least_ns) if self._least_ns else None

@@ -11,14 +11,14 @@ from rankcast.runtime import ClockOffset, clock_quality
 from rankcast_receiver.clock.relative_delay import RelativeDelay
 
 SAME_NS: Final = 20_000_000
-"""Both clocks of one machine, read one after the other, differ by at most that; those of two
-machines differ by the time between their starts. Windows counts in steps of 16 ms."""
+"""Clocks of one machine, read one after the other, differ by at most this; those of two machines
+differ by the time between their boots. Windows clocks advance in steps of 16 ms."""
 LONGEST_TRANSIT_NS: Final = 600 * 10**9
 STEP_NS: Final = 100_000_000
-"""If the difference between the two clocks of one machine changes by more, one of them was stepped,
-or the machine was suspended. NTP slews smaller differences."""
+"""If the difference between the UTC and monotonic clocks of a machine changes by more, its clock
+was stepped or it was suspended. NTP slews smaller differences."""
 MOST_ERROR_NS: Final = 500_000_000
-"""Half of the age that is called stale: with a larger error nobody can tell."""
+"""Half the age at which a frame is stale: a larger error makes that undecidable."""
 
 UNKNOWN: Final = "unknown (clock not synchronised)"
 SAME: Final = "same machine"
@@ -29,19 +29,19 @@ QUALITY_INTERVAL_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A moment of the sender on the monotonic clock of this machine, with its error bound."""
+    """A sender time stamp converted to the local monotonic clock, with its error bound."""
 
     t_mono_ns: int
     error_ns: int
 
 
 class SenderClock:
-    """What is known of the clocks of one sender; may be used from several threads.
+    """Estimates the clock of one sender; thread-safe.
 
-    On one machine the monotonic clocks are the same and no error is left. Otherwise pings measure
-    the offset between the sender's UTC clock and the monotonic clock here, so that a step of the
-    clock of this machine changes nothing. Where no ping is answered, two UTC clocks that are both
-    known to be synchronised will do.
+    On one machine both ends share the monotonic clock, without error. Otherwise pings measure the
+    offset between the sender's UTC clock and the local monotonic clock, which a step of the local
+    UTC clock does not affect. Without answered pings, two UTC clocks that are both known to be
+    synchronised are compared.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class SenderClock:
 
     @property
     def known(self) -> str:
-        """How the clocks are compared, as text."""
+        """Text that states how the clocks are compared."""
         if self._same_machine:
             return SAME
         if self._measured:
@@ -64,7 +64,7 @@ class SenderClock:
         return UNKNOWN if self._synchronised_ns is None else SYNCHRONISED
 
     def restart(self) -> None:
-        """Forget everything: another process answers now, perhaps on another machine."""
+        """Discard all measurements: another process answers now, perhaps on another machine."""
         with self._lock:
             self._same_machine = self._measured = self._doubted = False
             self._synchronised_ns = None
@@ -73,7 +73,7 @@ class SenderClock:
             self.offset.clear()
 
     def hear(self, t_mono_ns: int, t_utc_ns: int, now_mono_ns: int, now_utc_ns: int) -> None:
-        """Take both clocks of the sender, read at one moment, from any packet."""
+        """Record both clocks of the sender, read together and sent in a packet."""
         transit_ns = now_mono_ns - t_mono_ns
         with self._lock:
             if (
@@ -81,21 +81,21 @@ class SenderClock:
                 and -SAME_NS < transit_ns < LONGEST_TRANSIT_NS
                 and abs(transit_ns - (now_utc_ns - t_utc_ns)) < SAME_NS
             ):
-                # Agreement is proof; a difference may be a clock that was stepped meanwhile.
+                # Agreement is proof of one machine; a difference may be due to a stepped clock.
                 self._same_machine = True
             if t_mono_ns and t_utc_ns:
                 self._look_for_steps(t_utc_ns - t_mono_ns, now_utc_ns - now_mono_ns)
                 self._delay.hear(t_mono_ns, now_mono_ns)
 
     def answer(self, t0_ns: int, t1_ns: int, t2_ns: int, t3_ns: int) -> None:
-        """Take a ping: t0 and t3 monotonic of this machine, t1 and t2 UTC of the sender."""
+        """Record a ping: t0 and t3 are local monotonic times, t1 and t2 UTC times of the sender."""
         with self._lock:
             if self.offset.add(t0_ns, t1_ns, t2_ns, t3_ns):
                 self._measured = True
                 self._doubted = False
 
     def vouch(self, synchronised: bool | None, error_ms: float | None) -> None:
-        """Take what the status of the sender says of its UTC clock."""
+        """Record the quality of the sender's UTC clock, as its status reports it."""
         now_s = time.monotonic()
         with self._lock:
             if now_s >= self._next_quality_s:
@@ -108,21 +108,21 @@ class SenderClock:
                 self._synchronised_ns = None
 
     def place(self, t_mono_ns: int, t_utc_ns: int, now_mono_ns: int) -> Moment | None:
-        """Convert a moment of the sender; None when its clock is unknown or was not read."""
+        """Convert a sender time stamp; None if the sender's clock is unknown or unset."""
         with self._lock:
             return self._place(t_mono_ns, t_utc_ns, now_mono_ns)
 
     def age_ns(self, t_mono_ns: int, t_utc_ns: int, now_mono_ns: int) -> int | None:
-        """Return how long ago a moment of the sender was, or a lower bound of it.
+        """Return the age of a sender time stamp, or a lower bound of it.
 
-        Where the clocks are not known to within half a second, or one was just stepped, the age is
-        the delay beyond that of the quickest message of the last minute: at most the true age, so
-        that no picture is ever called old because of a clock.
+        If the offset is not known to within half a second, or a clock was just stepped, this is
+        the delay beyond that of the quickest message of the last minute. It never exceeds the true
+        age, so no picture is reported as old because of a clock.
 
         Returns
         -------
         int or None
-            None when the clock of the sender was not read, or nothing was received yet.
+            None if the time stamp is unset, or nothing was received yet.
         """
         with self._lock:
             moment = self._place(t_mono_ns, t_utc_ns, now_mono_ns)
@@ -146,7 +146,7 @@ class SenderClock:
         return Moment(t_utc_ns - offset.offset_ns, offset.error_ns)
 
     def _look_for_steps(self, there_ns: int, here_ns: int) -> None:
-        """Compare the difference of the two clocks at each end with what it was before."""
+        """Compare the difference of UTC and monotonic clock at each end with its previous value."""
         before = self._skews
         if before is None:
             self._skews = there_ns, here_ns

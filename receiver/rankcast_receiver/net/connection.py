@@ -1,4 +1,4 @@
-"""Connection: the sockets between a receiver and one sender, and the packets that they yield."""
+"""Connection: the sockets between a receiver and one sender, and the packets they receive."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from rankcast_receiver.stream import ReceivedPacket, SenderStreams, read_message
 log = logging.getLogger(__name__)
 
 READ_MESSAGES: Final = 256
-"""Upper bound of one `receive`, so that a flood from one sender does not delay the others."""
+"""Most messages per `receive`, so that a flood from one sender does not delay the others."""
 READ_BYTES: Final = 128 * 1024 * 1024
-"""The same bound in bytes."""
+"""Most bytes per `receive`, for the same reason."""
 SUSPENDED_S: Final = 0.5
-"""After a longer pause between two reads this process was suspended: what arrived meanwhile may
-still be on its way from the kernel through libzmq."""
+"""A longer pause between two reads means that this process was suspended: messages that arrived
+meanwhile may still be in transit from the kernel through libzmq."""
 CONTROL_S: Final = 1.5
-"""A control channel that has not answered for that long may be at another port."""
+"""A control channel that has not answered for this long may use another port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class ConnectionOptions:
     """How a receiver connects to its senders."""
 
     socket: SocketOptions
-    """Without keys and address family."""
+    """Socket options, without keys and address family."""
     live: bool = True
     """False: every frame counts, and a silent connection is kept for longer."""
     limits: Limits = field(default_factory=Limits)
     """Sizes above which a packet is refused."""
     curves: Sequence[CurveClient] = ()
-    """Keys, one for each key that the sender may have: each new socket tries the next. Empty: no
+    """Client keys, one for each possible sender key; each new socket tries the next. Empty: no
     encryption."""
     control: bool = True
-    """Use the control channel of the sender too."""
+    """Also connect to the sender's control channel."""
 
 
 class Connection:
@@ -65,8 +65,8 @@ class Connection:
     ----------
     context : zmq.Context
     streams : SenderStreams
-        Address and cameras of the sender; what it needs from it, key frames for example, is asked
-        for over the control channel.
+        Address and cameras of the sender. Key frames they need are requested over the control
+        channel.
     options : ConnectionOptions
 
     Raises
@@ -78,7 +78,7 @@ class Connection:
 
     Notes
     -----
-    It belongs to the thread that made it.
+    Use it only in the thread that created it.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Connection:
     ) -> None:
         self.endpoint = streams.endpoint
         self.foreign_messages = 0
-        """Messages that are not Rankcast's."""
+        """Number of messages that are not Rankcast messages."""
         self.reconnects = 0
         self._context = context
         self._streams = streams
@@ -115,7 +115,7 @@ class Connection:
 
     @property
     def facts(self) -> LinkFacts:
-        """What is known of the connection, for the thread that judges the cameras."""
+        """State of the connection, for the thread that judges the cameras."""
         return LinkFacts(
             self._monitor.link,
             self._monitor.age_s,
@@ -126,7 +126,7 @@ class Connection:
         )
 
     def receive(self, most: int = READ_MESSAGES) -> Iterator[ReceivedPacket]:
-        """Yield the packets that wait, `most` at most, without waiting for more."""
+        """Yield at most `most` packets that have arrived, without waiting for more."""
         began_s = time.monotonic()
         suspended = began_s - self._began_s > SUSPENDED_S
         self._began_s = began_s
@@ -153,12 +153,12 @@ class Connection:
             self._read_s = began_s
 
     def pause(self) -> None:
-        """Note that nothing is read at present, so that silence means nothing."""
+        """Record that reading is paused, so that silence is not mistaken for a lost connection."""
         self._began_s = time.monotonic()
         self._policy.moved(self._began_s)
 
     def tick(self) -> bool:
-        """Do what is due besides reading packets; call it several times a second.
+        """Run periodic work other than reading packets; call it several times a second.
 
         Returns
         -------
@@ -187,8 +187,8 @@ class Connection:
         options = replace(self._options.socket, curve=self._curve, ipv6=is_ipv6(self.endpoint))
         socket = open_socket(self._context, zmq.SUB, options)
         try:
-            # The subscriptions below are all that is sent. With the queue of a live viewer, libzmq
-            # would silently drop those after the fourth when it connects.
+            # Only the subscriptions below are sent. With the short queue of a live viewer, libzmq
+            # would silently drop all but four of them when it connects.
             socket.setsockopt(zmq.SNDHWM, 0)
             # Frames first: a status that arrives then proves that frames would have, too.
             for name in cameras:
@@ -196,7 +196,7 @@ class Connection:
                 socket.setsockopt(zmq.SUBSCRIBE, status_topic(name))
             if not cameras:
                 socket.setsockopt(zmq.SUBSCRIBE, b"")
-            # Last: once the sender counts this viewer, it gets everything.
+            # Last: once the sender counts this viewer, every subscription is in effect.
             for viewed in cameras or (None,):
                 socket.setsockopt(zmq.SUBSCRIBE, viewer_topic(self._token, viewed))
             self._monitor.attach(socket)
@@ -228,7 +228,7 @@ class Connection:
             log.debug("no control channel: %s", exc)
 
     def _note_clock(self, received: ReceivedPacket) -> None:
-        # On arrival: the age of a packet that waits for the decoder is not its transit time.
+        # On arrival: time spent queued for the decoder is not transit time.
         if received.packet is not None:
             header = received.packet.header
             self._streams.clock.hear(
@@ -272,7 +272,7 @@ class Connection:
             control.ask_cameras()
 
     def _silent(self, camera: str) -> bool:
-        """Return True when nothing arrives of `camera`: perhaps the sender does not have it."""
+        """Return True if nothing arrives for `camera`: the sender may not have it."""
         stream = self._streams.streams.get(camera)
         heard_s = None if stream is None else stream.heard_s
         return heard_s is None or time.monotonic() - heard_s > ANSWER_S
@@ -281,13 +281,13 @@ class Connection:
         log.debug("%s: %s %s", self.endpoint, self._monitor.link.name, self._monitor.detail)
         self._policy.moved(time.monotonic())
         if self._monitor.link is Link.UP:
-            # Perhaps another process on another machine.
+            # The new peer may be another process, even on another machine.
             self._streams.clock.restart()
             if self._control is not None:
                 self._control.restart()
 
     def _reconnect_if_due(self) -> bool:
-        """Rebuild the socket if libzmq has given up or nothing arrives; True when it did."""
+        """Rebuild the socket if libzmq has given up or nothing arrives; return True if it was."""
         now_s = time.monotonic()
         if self._streams.frame_s is not None:
             self._policy.showed(self._streams.frame_s)
@@ -295,15 +295,15 @@ class Connection:
         if self._monitor.given_up or wrong_key:
             due = self._policy.given_up(now_s)
         else:
-            # Where nobody listens libzmq tries again once a second, and needs no help.
+            # If nobody listens, libzmq itself retries once a second.
             trying = self._monitor.link in (Link.REFUSED, Link.UNREACHABLE)
-            due = self._policy.silent(now_s) and not trying and not self._has_none()
+            due = self._policy.silent(now_s) and not trying and not self._lacks_wanted_cameras()
         if due:
             self._rebuild(now_s)
         return due
 
-    def _has_none(self) -> bool:
-        """Return True when the sender has none of the wanted cameras: its silence is right."""
+    def _lacks_wanted_cameras(self) -> bool:
+        """Return True if the sender has none of the wanted cameras: its silence is expected."""
         cameras, listed = self._streams.cameras, self.facts.cameras
         return listed is not None and bool(cameras) and not set(cameras) & set(listed)
 

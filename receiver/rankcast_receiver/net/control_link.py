@@ -1,4 +1,4 @@
-"""ControlLink: pings, requests and reports to one sender, without ever waiting."""
+"""ControlLink: pings, requests and reports to one sender, without blocking."""
 
 from __future__ import annotations
 
@@ -23,38 +23,39 @@ log = logging.getLogger(__name__)
 PING_INTERVAL_S: Final = 1.0
 QUICK_PINGS: Final = 5
 QUICK_PING_INTERVAL_S: Final = 0.1
-"""The first latency must not take a second, nor depend on a single ping."""
+"""A quick burst of pings yields the first latency well within a second, and from several pings."""
 REPORT_INTERVAL_S: Final = 1.0
 KEYFRAME_INTERVAL_S: Final = 0.2
 OVERLOADED_INTERVAL_S: Final = 2.0
-"""Each key frame costs every viewer, and one that cannot keep up would request them constantly."""
+"""Key frames cost every viewer bandwidth, and an overloaded one would request them constantly."""
 REFUSED_FIRST_S: Final = 2.0
 REFUSED_MAX_S: Final = 60.0
-"""What was refused once is likely to be refused again, at every viewer's cost: pauses double."""
+"""A stream refused once will likely be refused again, and each key frame costs every viewer:
+pauses double."""
 MAX_COUNT: Final = 2**53
-"""Sequence numbers come from the sender: what is reported of them must fit a double."""
+"""Sequence numbers come from the sender; counts derived from them must fit a double."""
 CAMERAS_INTERVAL_S: Final = 2.0
 SILENCE_S: Final = 5.0
-"""If a request is not answered for that long, libzmq may have given up the connection."""
+"""If a request is unanswered for this long, libzmq may have given up the connection."""
 REBUILD_MAX_S: Final = 30.0
 MAX_OPEN: Final = 64
-"""Requests that wait for a reply; beyond that the oldest is forgotten."""
+"""Most requests awaiting a reply; further requests discard the oldest."""
 _NO_PACKETS: Final = Limits(max_packet_bytes=0)
-"""No request of a viewer is answered with a picture."""
+"""No reply to a viewer contains a picture."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """The last request for a key frame."""
+class _KeyframeRequest:
+    """The latest request for a key frame."""
 
     at_s: float
     refused_s: float = 0.0
-    """The pause before it, if the stream was refused; else 0."""
+    """Pause before this request, if the stream was refused; else 0."""
     frame_s: float | None = None
-    """When the last frame before it was handed out."""
+    """When the last frame before this request was handed out."""
 
 
-_NEVER: Final = _Asked(float("-inf"))
+_NEVER: Final = _KeyframeRequest(float("-inf"))
 
 
 class ControlLink:
@@ -66,9 +67,9 @@ class ControlLink:
     endpoint : str
         Address of the control channel.
     clock : SenderClock
-        Takes the results of the pings.
+        Receives the results of the pings.
     curve : CurveClient, optional
-        Keys; the same as for the frames.
+        Keys, the same as for the frames.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class ControlLink:
     ) -> None:
         self.endpoint = endpoint
         self.cameras: tuple[str, ...] | None = None
-        """The cameras that the sender lists; None while unknown."""
+        """Cameras listed by the sender; None while unknown."""
         self._context = context
         self._clock = clock
         self._curve = curve
@@ -92,22 +93,22 @@ class ControlLink:
         self._sent_pings = 0
         self._next_ping_s = self._next_report_s = now_s()
         self._next_cameras_s = now_s()
-        self._keyframes: dict[str, _Asked] = {}
+        self._keyframes: dict[str, _KeyframeRequest] = {}
         self._unanswered_s: float | None = None
         self._silence_limit_s = SILENCE_S
         self.answered = False
-        """True once anything answered at this address."""
+        """True once any reply has arrived from this address."""
         self._opened_s = now_s()
         self._client = self._open()
 
     @property
     def age_s(self) -> float:
-        """Seconds since this link was made."""
+        """Seconds since this link was created."""
         return self._now_s() - self._opened_s
 
     @property
     def socket(self) -> zmq.Socket[Any]:
-        """For a poller."""
+        """Socket for a poller."""
         return self._client.socket
 
     def read(self) -> None:
@@ -149,7 +150,7 @@ class ControlLink:
         return False
 
     def restart(self) -> None:
-        """Start over with quick pings: the sender, or the route to it, has changed."""
+        """Restart with quick pings, because the sender or the route to it has changed."""
         self._pings.clear()
         self._asked.clear()
         self._sent_pings = 0
@@ -174,20 +175,20 @@ class ControlLink:
             return
         args: dict[str, Any] = {"stream": stream.stream_id}
         if stream.newest_sequence is not None:
-            # A key frame up to here, if there was one, was lost in transit: only a later one helps.
+            # Any key frame up to this sequence was lost in transit: only a later one helps.
             args["sequence"] = stream.newest_sequence
         if self._ask("keyframe", camera, args):
-            self._keyframes[camera] = _Asked(now, refused_s, stream.frame_s)
+            self._keyframes[camera] = _KeyframeRequest(now, refused_s, stream.frame_s)
             stream.keyframe_requests += 1
 
     def ask_cameras(self) -> None:
-        """Ask from time to time which cameras the sender has; `cameras` holds the answer."""
+        """Request the sender's list of cameras at intervals; the reply updates `cameras`."""
         now = self._now_s()
         if now >= self._next_cameras_s and self._ask("status", "", {}):
             self._next_cameras_s = now + CAMERAS_INTERVAL_S
 
     def report_due(self) -> bool:
-        """Return True once a second."""
+        """Return True if a second has passed since the last report."""
         now = self._now_s()
         if now < self._next_report_s:
             return False
@@ -195,7 +196,7 @@ class ControlLink:
         return True
 
     def report(self, camera: str, stream: CameraStream) -> None:
-        """Report the totals of `camera` at this receiver, and the latency of the last second."""
+        """Send the totals of `camera` at this receiver and the latency of the last second."""
         balance = stream.ledger.balance()
         args: dict[str, Any] = {
             "delivered": min(balance.passed, MAX_COUNT),

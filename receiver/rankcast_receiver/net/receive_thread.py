@@ -15,21 +15,21 @@ from rankcast_receiver.net.connection import READ_MESSAGES, Connection, Connecti
 from rankcast_receiver.stream import PacketQueue, SenderStreams
 
 POLL_S: Final = 0.1
-"""Pings, reconnections and requests are due at that precision."""
+"""Longest wait for messages: the precision of pings, reconnections and requests."""
 FULL_POLL_S: Final = 0.05
-"""The same while the queue is full and the sockets of the frames are not read."""
+"""The same while the queue is full and the frame sockets are not read."""
 
 
 class ReceiveThread:
-    """Owns all sockets of a receiver.
+    """Owns and reads all sockets of a receiver.
 
     Parameters
     ----------
     senders : sequence of SenderStreams
     options : ConnectionOptions
     queue : PacketQueue
-        Takes the packets. While it has no room, which only happens where every frame counts, the
-        sockets are not read: libzmq and TCP then hold the sender back.
+        Receives the packets. While it is full, which happens only if every frame is kept, the
+        sockets are not read: libzmq and TCP then throttle the sender.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class ReceiveThread:
 
     @property
     def foreign_messages(self) -> int:
-        """Messages that are not Rankcast's; may be read from any thread."""
+        """Number of messages that are not Rankcast messages; may be read from any thread."""
         return sum(connection.foreign_messages for connection in self._connections)
 
     @property
     def reconnects(self) -> int:
-        """Connections that were replaced after silence or a refusal; for any thread."""
+        """Connections replaced after silence or a refusal; may be read from any thread."""
         return sum(connection.reconnects for connection in self._connections)
 
     def start(self) -> None:
@@ -73,7 +73,7 @@ class ReceiveThread:
         Raises
         ------
         WorkerError
-            If the thread was stopped, or has ended by itself: then with what it died of as its
+            If the thread was stopped, or has failed: then with the exception that ended it as the
             cause.
         """
         if self._thread.stopping:
@@ -86,7 +86,7 @@ class ReceiveThread:
         Raises
         ------
         BaseException
-            What the thread died of.
+            The exception that ended the thread.
         """
         self._thread.stop()
         self._thread.join()
@@ -113,8 +113,8 @@ class ReceiveThread:
                     poller = self._poller()
 
     def _turn(self) -> bool:
-        """Read what waits and do what is due; return True when the sockets have changed."""
-        # First: the time for which the reply to a ping waits here would count as transit time.
+        """Read waiting messages and do periodic work; return True if the sockets have changed."""
+        # First: time that a ping's reply spends waiting here would count as transit time.
         changed = [connection.tick() for connection in self._connections]
         for number, connection in enumerate(self._connections):
             if not self._queue.has_room:

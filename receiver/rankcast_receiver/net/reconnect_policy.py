@@ -1,4 +1,4 @@
-"""ReconnectPolicy: when a connection that is silent, or was given up, is replaced by a new one."""
+"""ReconnectPolicy: when to replace a connection that is silent or that libzmq has given up."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ SILENCE_S: Final = 3.0
 """Status is sent once a second: after three seconds without any the socket is rebuilt, because
 libzmq never reconnects after a protocol error."""
 KEEP_SILENCE_S: Final = 90.0
-"""Where every frame counts, another viewer may block the sender, status included, for a minute
-unless set otherwise (`network.unacknowledged_s`); what is sent while this one reconnects would be
-lost."""
+"""If every frame is kept, a blocked viewer may stall the sender, status included, for a minute by
+default (`network.unacknowledged_s`), and frames sent during a reconnection would be lost."""
 GIVEN_UP_FIRST_S: Final = 0.25
 GIVEN_UP_MAX_S: Final = 1.5
 """Pauses between new sockets after libzmq has given up: a viewer whose key was just authorised, or
-whose port got its sender back, shall be live within two seconds."""
+whose sender has returned to its port, must be live within two seconds."""
 BROKEN_MAX_S: Final = 60.0
-"""The same where messages arrived and no frame: one was too long, and each new connection would
-bring it again, with a key frame at the cost of every viewer."""
+"""Longest pause if messages but no frames arrived: one was too long, and each new connection would
+trigger it again, along with a key frame at every viewer's cost."""
 
 
 class ReconnectPolicy:
-    """The pauses of one connection, with jitter, so that viewers do not all return at once.
+    """Computes the pauses of one connection, with jitter so that viewers do not all return at once.
 
     Parameters
     ----------
     silence_s : float
-        A connection without any message for that long is replaced.
+        A connection without any message for this long is replaced.
     now_s : float
         Monotonic clock, as in all methods.
     """
@@ -42,23 +41,23 @@ class ReconnectPolicy:
         """Pause before the next socket once libzmq has given up."""
 
     def heard(self, now_s: float) -> None:
-        """Note a message."""
+        """Record the arrival of a message."""
         self._heard_s = now_s
         self._answered = True
         self._silence_limit_s = self._silence_s
 
     def showed(self, frame_s: float) -> None:
-        """Note when the newest frame was handed out: a new one proves that all is well."""
+        """Record when the newest frame was handed out: a new one proves the connection works."""
         if frame_s > self._frame_s:
             self._frame_s = frame_s
             self.pause_s = GIVEN_UP_FIRST_S
 
     def moved(self, now_s: float) -> None:
-        """Note that the state of the link changed: silence counts from now on."""
+        """Record that the link changed state: silence is measured from now."""
         self._heard_s = now_s
 
     def given_up(self, now_s: float) -> bool:
-        """Return True when a connection that libzmq has given up is to be replaced now."""
+        """Return True if a connection that libzmq has given up must be replaced now."""
         if self._due_s is None:
             self._due_s = now_s + self.pause_s * random.uniform(0.7, 1.0)
         if now_s < self._due_s:
@@ -68,12 +67,12 @@ class ReconnectPolicy:
         return True
 
     def silent(self, now_s: float) -> bool:
-        """Return True when a connection that is up and silent is to be replaced now."""
+        """Return True if an established but silent connection must be replaced now."""
         self._due_s = None
         return now_s - self._heard_s >= self._silence_limit_s
 
     def made(self, now_s: float) -> None:
-        """Note that the connection was replaced."""
+        """Record that the connection was replaced."""
         self._due_s = None
         self._answered = False
         self._heard_s = now_s

@@ -1,4 +1,4 @@
-"""Sink `count`: counts frames and keeps none, for measurements and reports."""
+"""Sink `count`: counts frames and stores none, for measurements and reports."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class CountSink:
         self.packet_bytes = 0
 
     def put(self, frame: Frame) -> bool:
-        """Take one frame; see Sink."""
+        """Count one frame; see Sink."""
         self.frames += 1
         if frame.coding is not None:
             self.packet_bytes += frame.coding.packet_bytes
         return True
 
     def idle(self) -> bool:
-        """Nothing is due between frames; see Sink."""
+        """Do nothing between frames; see Sink."""
         return True
 
     def close(self) -> None:
-        """Nothing to finish; see Sink."""
+        """Do nothing; see Sink."""

@@ -24,7 +24,7 @@ MAX_HEIGHT: Final = 900
 POLL_S: Final = 0.02
 """Interval of polling for keys and window events: 50 times a second at most."""
 REDRAW_S: Final = 0.1
-"""Interval of redrawing the text between frames, so that the age keeps growing."""
+"""Interval of redrawing the text between frames, so that the displayed age keeps rising."""
 
 
 class Screen(Protocol):
@@ -49,12 +49,12 @@ class Screen(Protocol):
 class DisplaySink:
     """Shows frames; q, Esc or closing the window stops the receiver.
 
-    Create, use and close it in the main thread: window toolkits work in no other.
+    Create, use and close it in the main thread: window toolkits work in no other thread.
 
     Parameters
     ----------
     screen : Screen, optional
-        A window by default.
+        Screen to draw on; by default a window.
     states : callable
         Returns the states of all cameras; called in the main thread.
     now_s, now_ns : callable
@@ -86,7 +86,7 @@ class DisplaySink:
         self._blank: NDArray[np.uint8] = np.zeros((360, 640, 3), np.uint8)
         self._polled_s = self._drawn_s = float("-inf")
         self.shown = 0
-        """Frames shown."""
+        """Number of frames shown."""
         self._draw()
 
     def put(self, frame: Frame) -> bool:
@@ -139,7 +139,7 @@ class DisplaySink:
         if not self._tiles:
             self._screen.show(draw_overlay(self._blank, _waiting(states.values())))
             return
-        # In the order of their names, so that no tile moves when another camera is faster.
+        # Sorted by name, so that no tile moves when another camera is faster.
         names = sorted(self._tiles)
         columns = math.ceil(math.sqrt(len(names)))
         rows = math.ceil(len(names) / columns)

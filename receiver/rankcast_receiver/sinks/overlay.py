@@ -1,4 +1,4 @@
-"""Overlay: a frame converted for a screen, and the text drawn over it. No window here."""
+"""Overlay: converts a frame for a screen and draws text over it, without any window."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEMOSAIC: Final = {
     "GBRG": cv2.COLOR_BayerGBRG2BGR,
 }
 _LEAST_SHOWN: Final = 480
-"""Pixels of the longer side that the text needs."""
+"""Longer side, in pixels, that the text needs."""
 _WHITE: Final = (255, 255, 255)
 _RED: Final = (64, 64, 255)
 _MOST_RED_LINES: Final = 3
@@ -31,7 +31,7 @@ class OverlayText:
     """The text over a picture."""
 
     lines: tuple[str, ...]
-    """In ASCII, from the top."""
+    """Lines of ASCII text, from top to bottom."""
     stale: str = ""
     """Warning in red, with a red border around the picture; empty while frames arrive."""
 
@@ -39,8 +39,8 @@ class OverlayText:
 def screen_picture(frame: Frame, max_width: int, max_height: int) -> NDArray[np.uint8]:
     """Convert `frame` to a picture that fits a screen.
 
-    Mosaics are demosaiced; of 2 channels the first is shown, of 4 or more the first three as BGR.
-    Significant bits are scaled to 8. Large pictures shrink, tiny ones grow by an integer factor.
+    Mosaics are demosaiced. Of 2 channels the first is shown; of 4 or more the first three, as BGR.
+    Significant bits are scaled to 8. Large pictures are reduced, tiny ones enlarged by an integer.
 
     Parameters
     ----------

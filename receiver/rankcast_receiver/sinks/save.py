@@ -1,4 +1,4 @@
-"""Sink `save`: one image file for each frame, which describes the frame in a text tag."""
+"""Sink `save`: one image file per frame, with a text tag that describes the frame."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _NAME: Final = re.compile(
     r"[a-z0-9_-]{1,35}_(?P<sequence>\d{9,20})_(?P<utc>\d{8}T\d{6}\.\d{6})Z\.(?:png|jpg|tiff)"
 )
 _CAMERA: Final = re.compile(r"[a-z0-9_-]{1,35}")
-"""A name has up to 32 characters; with several senders their number follows, up to "-16"."""
+"""A name has up to 32 characters; with several senders a number is appended, up to "-16"."""
 _PART: Final = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{8}}\.part")
 _PART_AGE_S: Final = 3600
-"""An older part file was left by a killed process; a younger one may still be written."""
+"""An older part file was left by a killed process; a newer one may still be in use."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,7 +45,7 @@ class SaveOptions(BaseModel):
     folder: Path = Field(strict=False)
     """Created if it does not exist."""
     format: Literal["png", "jpeg", "tiff"] = "png"
-    """JPEG holds 8 bits and 1 or 3 channels, PNG up to 4 channels, TIFF everything."""
+    """JPEG supports 8 bits and 1 or 3 channels, PNG up to 4 channels, TIFF everything."""
     every: int = Field(default=1, ge=1)
     """Save frames whose sequence is a multiple of this."""
     max_files: int = Field(default=0, ge=0)
@@ -65,7 +65,7 @@ class _Kept:
 class SaveSink:
     """Saves each frame as ``CAMERA_SEQUENCE_UTC.SUFFIX``, completely or not at all.
 
-    The limits apply to the folder: all files of this naming scheme count, including those of other
+    The limits apply to the folder: all files named like this count, including those of other
     cameras and earlier runs, and the oldest are removed first. Other files are never touched.
 
     Parameters
@@ -84,9 +84,9 @@ class SaveSink:
     def __init__(self, options: SaveOptions) -> None:
         self.options = options
         self.saved = 0
-        """Files written."""
+        """Number of files written."""
         self.saved_bytes = 0
-        """Bytes written."""
+        """Number of bytes written."""
         folder = options.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -131,17 +131,17 @@ class SaveSink:
         self.saved_bytes += size
         self._kept.append(_Kept(path, size))
         self._kept_bytes += size
-        # This frame is saved: an old file that cannot be removed fails the next one.
+        # This frame is saved already: a failed removal is raised for the next frame.
         with suppress(SinkError):
             self._remove_oldest()
         return True
 
     def idle(self) -> bool:
-        """Nothing is due between frames; see Sink."""
+        """Do nothing between frames; see Sink."""
         return True
 
     def close(self) -> None:
-        """Nothing to finish, as every file is complete; see Sink."""
+        """Do nothing, because every file is complete; see Sink."""
 
     def _remove_oldest(self) -> None:
         while len(self._kept) > 1 and self._too_many():
@@ -209,7 +209,7 @@ def describe(frame: Frame, *, lossy_file: bool) -> str:
         True if the file format changes samples.
     """
     coding = frame.coding
-    # Lossless only if the codec kept every sample and the file format does, too.
+    # Lossless only if both the codec and the file format preserve every sample.
     lossy = lossy_file or coding is None or coding.lossy
     values: dict[str, Any] = {
         "camera": frame.camera,

@@ -1,4 +1,4 @@
-"""Sink: where decoded frames go, or packets that are not decoded for it."""
+"""Sink: the destination of decoded frames or of undecoded packets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Wants = Literal["frames", "packets"]
 
 
 class AnySink(Protocol):
-    """What all sinks have in common; one thread opens, uses and closes them."""
+    """The interface common to all sinks; one thread opens, uses and closes each."""
 
     @property
     def name(self) -> str:
@@ -19,41 +19,41 @@ class AnySink(Protocol):
 
     @property
     def wants(self) -> Wants:
-        """What `put` takes: decoded frames or packets."""
+        """What `put` accepts: decoded frames or packets."""
 
     def idle(self) -> bool:
-        """Do what is due between frames; called at least ten times a second.
+        """Do periodic work between frames; called at least ten times a second.
 
         Returns
         -------
         bool
-            False when the user asked this sink to end the receiver.
+            False if the user quit the receiver through this sink.
         """
 
     def close(self) -> None:
-        """Finish; may be called twice."""
+        """Finish and release resources; may be called twice."""
 
 
 class Sink(AnySink, Protocol):
-    """Takes decoded frames; `wants` is "frames"."""
+    """Accepts decoded frames; `wants` is "frames"."""
 
     def put(self, frame: Frame, /) -> bool:
-        """Take one frame.
+        """Process one frame.
 
         Returns
         -------
         bool
-            True when it was saved, shown or counted; False when it was skipped on purpose.
+            True if it was saved, shown or counted; False if it was skipped on purpose.
 
         Raises
         ------
         SinkError
-            If this frame could not be taken; the next one may be.
+            If this frame could not be processed; the next one may succeed.
         """
 
 
 class PacketSink(AnySink, Protocol):
-    """Takes every packet with a picture, in order, decoded or not; `wants` is "packets"."""
+    """Accepts every picture packet in order, decoded or not; `wants` is "packets"."""
 
     def put(self, packet: CameraPacket, /) -> bool:
-        """Take one packet; see `Sink.put`."""
+        """Process one packet; see `Sink.put`."""

@@ -1,4 +1,4 @@
-"""SinkRunner: delivers to one sink, with a bounded queue and a ledger of its own."""
+"""SinkRunner: delivers to one sink through a bounded queue and keeps its ledger."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ IDLE_S: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A frame or a packet, and when it was handed over."""
+    """A frame or a packet, and when it was queued."""
 
     content: Frame | CameraPacket
     t_put_ns: int
-    """Monotonic: a frame was decoded then."""
+    """Monotonic time at which the frame was decoded."""
 
 
 class SinkRunner:
@@ -50,14 +50,14 @@ class SinkRunner:
     name : str
         Name of the sink.
     open_sink : callable
-        Opens the sink, in that thread.
+        Opens the sink, in the same thread.
     live : bool
-        True: one frame of each camera waits and a newer one replaces it; of packets a longer queue
-        waits, which drops its oldest. False: `put` blocks while the queue is full.
+        True: one frame per camera is queued and a newer one replaces it; packets have a longer
+        queue, which drops the oldest. False: `put` blocks while the queue is full.
     most_frames : int
-        `run` ends after that many delivered frames or packets; 0 is never.
+        `run` ends after this many delivered frames or packets; 0 is unlimited.
     wants : str
-        What the sink takes: ``frames`` or ``packets``.
+        What the sink accepts: ``frames`` or ``packets``.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class SinkRunner:
         self.latency = Histogram()
         self.age = Histogram()
         self.clock_error_ns: int | None = None
-        """The largest error of the clock in `latency` and `age`; None while they are empty."""
+        """Largest clock error in `latency` and `age`; None while they are empty."""
         self.kept = 0
         """Frames that the sink saved or showed; it may skip some on purpose."""
         self.full = False
-        """True once `run` has ended: enough frames, a sink that was quit or failed, or closed."""
+        """True once `run` has ended: at the frame limit, or as the sink quit, failed or closed."""
         self.quit = False
         """True when the user quit the sink."""
         self.pulse = Pulse(f"sink {name}")
@@ -100,7 +100,7 @@ class SinkRunner:
         self._stopped = stopped
 
     def put(self, decoded: Decoded) -> None:
-        """Hand over what the sink wants of one turn of the decode loop; called in its thread."""
+        """Queue what the sink wants from one decoded batch; called in the decode thread."""
         now_ns = time.monotonic_ns()
         if self.wants == "packets":
             for packet in decoded.packets:
@@ -122,9 +122,9 @@ class SinkRunner:
         Raises
         ------
         SinkError
-            If the sink cannot be opened, or takes something else than was declared.
+            If the sink cannot be opened, or accepts something other than declared.
         """
-        self.pulse.beat()  # a folder or window that never opens must be noticed, too
+        self.pulse.beat()  # a folder or window that never opens must be detected too
         try:
             sink = self._open_sink()
             try:
@@ -168,8 +168,8 @@ class SinkRunner:
                 return
 
     def _deliver(self, sink: Sink | PacketSink, item: _Item) -> bool:
-        """Give one item to the sink; return False where it could not take it."""
-        put = cast(Callable[[object], bool], sink.put)  # `run` has compared what it wants
+        """Pass one item to the sink; return False if the sink failed on it."""
+        put = cast(Callable[[object], bool], sink.put)  # `run` has checked `wants`
         now_ns = time.monotonic_ns()
         taken = False
         try:
@@ -179,7 +179,7 @@ class SinkRunner:
             if self._log_limiter.may_log():
                 log.error("%s: %s", self.name, exc)
         finally:
-            # Whatever error it raised, the frame is accounted for.
+            # The frame is accounted for even after an unexpected error.
             self.ledger.lose(SINK, 0 if taken else 1)
         if taken and isinstance(item.content, Frame):
             self._measure(item.content, item.t_put_ns, now_ns)

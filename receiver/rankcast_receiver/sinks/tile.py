@@ -25,7 +25,7 @@ class _Arrival:
 
 
 class Tile:
-    """The newest frame of one camera, and how frames arrived.
+    """The newest frame of one camera, and the arrival rate of its frames.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Tile:
         now_s, now_ns : float, int
             Monotonic clock, in seconds, and in nanoseconds to compare with capture times.
         state : CameraState or None
-            State of the camera; without it the text has only the age.
+            State of the camera; None limits the text to the age.
         """
         frame = self.frame
         return OverlayText(
@@ -79,7 +79,7 @@ class Tile:
         silent_s = old_s = now_s - self._arrived_s
         captured_ns = self.frame.t_capture_here_ns
         if captured_ns is not None and self.frame.clock_error_ns <= MOST_ERROR_NS:
-            # It may have been old on arrival already.
+            # The frame may already have been old on arrival.
             old_s = max(silent_s, (now_ns - captured_ns) / 1e9)
         if state is not None and state.state not in (State.LIVE, State.CONNECTING):
             if state.state is State.ENDED:
@@ -95,7 +95,7 @@ class Tile:
 
     def _rates(self, now_s: float) -> str:
         self._forget(now_s)
-        # n arrivals span n - 1 intervals: the oldest only starts the clock.
+        # n arrivals span n - 1 intervals: the oldest marks only the start.
         later = list(self._arrivals)[1:]
         seconds = now_s - self._arrivals[0].t_s if self._arrivals else 0.0
         if not later or seconds <= 0:
@@ -110,7 +110,7 @@ def _age(frame: Frame, now_ns: int) -> str:
         return "age unknown (clock not synchronised)"
     age_ns = now_ns - captured_ns
     if age_ns < -error_ns:
-        # Captured in the future: the sender's clock was stepped since the last ping.
+        # A capture time in the future: the sender's clock was stepped since the last ping.
         return "age clock?"
     error = f" +-{error_ns / 1e6:.1f}" if error_ns else ""
     return f"age {max(0, age_ns) / 1e6:.0f}{error} ms"
@@ -123,7 +123,7 @@ def describe_coding(frame: Frame) -> str:
         return "not coded"
     words = [coding.codec]
     if coding.rank:
-        # Mostly one rank for all channels.
+        # Usually all channels have the same rank.
         ranks = dict.fromkeys(coding.rank)
         words.append("rank " + "/".join(str(rank) for rank in list(ranks)[:4]))
     if not coding.lossy:

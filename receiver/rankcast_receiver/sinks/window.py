@@ -1,4 +1,4 @@
-"""Window: one OpenCV window, or one clear error where none can be opened."""
+"""Window: an OpenCV window, or a clear error if none can be opened."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _PROBE_TIMEOUT_S: Final = 20.0
 _KEY_Q: Final = ord("q")
 _KEY_ESC: Final = 27
 
-# The Qt of OpenCV's wheels has no fonts and warns of it at every start; nothing here uses them.
+# The Qt in OpenCV's wheels has no fonts and warns about it at each start; no font is used here.
 os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
 
 
 class Window:
-    """Shows pictures; every call comes from the thread that made it, the main thread.
+    """Shows pictures; create and use it only in the main thread.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Window:
 
     def show(self, picture: NDArray[np.uint8]) -> None:
         """Show `picture`, shape (H, W, 3), BGR."""
-        # imshow of a window that the user closed would open a new one.
+        # imshow would reopen a window that the user has closed.
         if self.is_open():
             cv2.imshow(self._title, picture)
 
@@ -71,7 +71,7 @@ class Window:
         return self._open
 
     def quit_pressed(self) -> bool:
-        """Handle what is due in the window; True when q or Esc was pressed."""
+        """Handle pending window events; return True if q or Esc was pressed."""
         key = cv2.pollKey()
         return key >= 0 and key & 0xFF in (_KEY_Q, _KEY_ESC)
 
@@ -88,11 +88,11 @@ def check_screen() -> None:
     if sys.platform != "linux":
         return
     if not os.environ.get("DISPLAY"):
-        # OpenCV's wheels reach Wayland through its X server only.
+        # OpenCV's wheels support Wayland only through its X server.
         raise SinkError(f"no window can be opened: DISPLAY is not set; {_ADVICE}")
     _choose_qt_platform()
-    # Qt ends the process where the X server does not answer or refuses, and nothing can catch
-    # that: a child process tries it first.
+    # Qt aborts the process if the X server refuses or does not answer, which cannot be caught:
+    # a child process tries it first.
     probe = "import cv2; cv2.namedWindow('Rankcast'); cv2.destroyAllWindows()"
     try:
         done = subprocess.run(
@@ -113,15 +113,15 @@ def check_screen() -> None:
 
 
 def _choose_qt_platform() -> None:
-    """Replace a Qt platform that this OpenCV lacks, which would end the process, by xcb.
+    """Replace a Qt platform that this OpenCV lacks, which would abort the process, by xcb.
 
-    Desktops set QT_QPA_PLATFORM=wayland for all programs; the wheels of OpenCV have xcb alone.
+    Desktops set QT_QPA_PLATFORM=wayland for all programs; OpenCV's wheels contain only xcb.
     """
     wanted = os.environ.get("QT_QPA_PLATFORM")
     plugins = {path.name for path in _qt_platforms().glob("libq*.so")}
     if not wanted or "libqxcb.so" not in plugins:
         return
-    # A list of alternatives, each with options of its own: "wayland;xcb:..."
+    # A list of alternatives, each with its own options: "wayland;xcb:..."
     names = [name.partition(":")[0].strip() for name in wanted.split(";")]
     if not any(f"libq{name}.so" in plugins for name in names):
         log.warning("QT_QPA_PLATFORM=%s is not part of this OpenCV: using xcb", wanted)
@@ -137,9 +137,9 @@ def _probe_reason(stderr: str) -> str:
     if "not implemented" in stderr:
         return "this OpenCV was built without windows"
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    # Qt names the cause first and its plugins after it.
+    # Qt prints the cause first and its plugins after it.
     named = [line for line in lines if "could not connect" in line or "error" in line.lower()]
-    cause = (named or lines or ["the window toolkit gave no reason"])[0]
+    cause = (named or lines or ["the window toolkit reported no reason"])[0]
     platform = os.environ.get("QT_QPA_PLATFORM")
     with_platform = f", QT_QPA_PLATFORM {platform}" if platform else ""
     return f"{cause:.200} (DISPLAY {os.environ['DISPLAY']}{with_platform})"

@@ -1,4 +1,4 @@
-"""The state of a camera as a viewer sees it, judged from the evidence."""
+"""The state of a camera as shown to viewers, derived from evidence."""
 
 from rankcast_receiver.state.camera_state import (
     ANSWER_S,

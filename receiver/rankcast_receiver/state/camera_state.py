@@ -1,4 +1,4 @@
-"""CameraState: what a viewer is told of one camera, and why it is not simply live."""
+"""CameraState: the state of one camera as shown to viewers, and the reason if it is not live."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Final
 from rankcast.net import Link
 
 STALE_S: Final = 1.0
-"""A frame captured longer ago is not called live, nor is one that has been shown for longer, unless
-the sender announces a slower pace."""
+"""A frame captured or shown longer ago than this is stale, unless the sender announces a slower
+frame rate."""
 LATE_S: Final = 0.9 * STALE_S
-"""A frame that is older than this when it is decoded is late; the rest is for the way to the
+"""A frame older than this when decoded is late; the rest of the budget is for the path to the
 screen."""
 PACE_FACTOR: Final = 1.5
-"""A slow stream is stale once the next frame is late by half of the announced interval."""
+"""A slow stream is stale once the next frame is late by half the announced interval."""
 ANSWER_S: Final = 2.5
-"""Status is sent once a second, whatever the pace of the frames: a sender whose last one is older
+"""Status is sent once a second at any frame rate: a sender whose latest status is older than this
 does not respond."""
 CONNECT_S: Final = 1.0
 """A connection or handshake that takes longer is worth reporting."""
 
 _SENDER_STATES: Final = ("opening", "live", "waiting", "stalled", "failed", "backoff", "ended")
-"""States that senders send; any other comes from a newer release, or from an attacker."""
+"""States that senders report; any other comes from a newer release or an attacker."""
 
 
 class State(StrEnum):
@@ -59,7 +59,7 @@ class CameraState:
     detail: str = ""
     """The reason, in ASCII, one line."""
     stale_after_s: float = STALE_S
-    """Age from which a frame of this camera is stale."""
+    """Age at which a frame of this camera becomes stale."""
 
     def __str__(self) -> str:
         return f"{self.state.words}: {self.detail}" if self.detail else self.state.words
@@ -67,43 +67,43 @@ class CameraState:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that `judge` knows; ages in seconds, None for what never happened."""
+    """All inputs of `judge`; ages are in seconds, None for events that never happened."""
 
     link: Link
     link_age_s: float
-    """Since the link came into its state."""
+    """Time since the link entered its state."""
     ever_up: bool
-    """A sender was connected at this address before."""
+    """True if a sender at this address was ever connected."""
     link_detail: str = ""
     frame_age_s: float | None = None
-    """Since the last frame was handed out."""
+    """Time since the last frame was handed out."""
     picture_age_s: float | None = None
-    """Since that frame was captured."""
+    """Time since that frame was captured."""
     status_age_s: float | None = None
-    """Since the last status, or a picture after one: the sender is not silent."""
+    """Time since the last status or a later picture: either shows that the sender is alive."""
     camera_state: str = ""
-    """The camera's state in the last status of the sender."""
+    """State of the camera in the sender's last status."""
     frame_interval_s: float = 0.0
-    """The pace in the last status: time between two frames; 0 where it is not announced."""
+    """Frame interval announced in the last status; 0 if none."""
     ended: bool = False
     waiting_for_keyframe: bool = False
     overloaded: bool = False
-    """Frames were dropped at this receiver because decoding took too long."""
+    """True if this receiver dropped frames because decoding took too long."""
     refusal: str = ""
     """Why this receiver cannot decode the stream; empty while it can."""
     cameras: tuple[str, ...] | None = None
-    """The cameras that the sender lists; None while unknown."""
+    """Cameras listed by the sender; None while unknown."""
     wanted: str = ""
-    """The camera that was requested by name."""
+    """Camera that was requested by name."""
 
     @property
     def stale_after_s(self) -> float:
-        """Age from which a frame is stale, at the announced pace."""
+        """Age at which a frame becomes stale, at the announced frame rate."""
         return max(STALE_S, PACE_FACTOR * self.frame_interval_s)
 
 
 def judge(seen: Evidence) -> tuple[State, str]:
-    """Find the state of a camera and the reason, from the strongest evidence on.
+    """Return the state of a camera and the reason, checking the strongest evidence first.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def judge(seen: Evidence) -> tuple[State, str]:
 
 
 def _connected(seen: Evidence) -> tuple[State, str]:
-    """Judge by the status of the sender, if it is fresh: the connection is up."""
+    """Judge an established connection by the sender's status, if it is fresh."""
     silent = seen.status_age_s is None or seen.status_age_s > ANSWER_S
     if silent and seen.wanted and seen.cameras is not None and seen.wanted not in seen.cameras:
         has = ", ".join(seen.cameras) or "none"
@@ -163,7 +163,7 @@ def _connected(seen: Evidence) -> tuple[State, str]:
     if seen.frame_age_s is None:
         return State.STALE, f"{answers}, but no frame has arrived yet"
     if max(seen.frame_age_s, seen.picture_age_s or 0.0) <= seen.stale_after_s:
-        # Between two frames of a slow stream, while the sender still sends its status.
+        # Between two frames of a slow stream, while status messages still arrive.
         return State.LIVE, ""
     return State.STALE, f"{answers}, but frames have stopped arriving"
 

@@ -1,4 +1,4 @@
-"""LinkFacts: what the receive thread knows of one connection at one moment."""
+"""LinkFacts: a snapshot of one connection, taken by the receive thread."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class LinkFacts:
 
     link: Link = Link.CONNECTING
     age_s: float = 0.0
-    """Time since the link came into this state."""
+    """Time since the link entered this state."""
     ever_up: bool = False
-    """A sender was connected at this address before."""
+    """True if a sender at this address was ever connected."""
     detail: str = ""
     """Why the link is not up, in ASCII, one line."""
     cameras: tuple[str, ...] | None = None
-    """The cameras that the sender lists over the control channel; None while unknown."""
+    """Cameras that the sender lists over the control channel; None while unknown."""
     read_s: float | None = None
-    """All that arrived before this moment, monotonic, has been read; None before the first read."""
+    """Monotonic time up to which all messages have been read; None before the first read."""

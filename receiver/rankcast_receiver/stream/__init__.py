@@ -1,4 +1,4 @@
-"""Packets of the cameras, ordered and decoded."""
+"""Ordering and decoding of the packets of all cameras."""
 
 from rankcast_receiver.stream.camera_states import CameraStates
 from rankcast_receiver.stream.camera_stream import CameraPacket, CameraStream, Decoded

@@ -1,4 +1,4 @@
-"""CameraStates: the current states of all cameras, and who is told when one changes."""
+"""CameraStates: the current states of all cameras, with change notification and logging."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rankcast_receiver.stream.sender_streams import SenderStreams
 log = logging.getLogger(__name__)
 
 FLUTTER_S: Final = 5.0
-"""Where a sender does not announce its pace, a stream of less than one frame a second turns stale
-between any two frames: one line in that time."""
+"""Shortest time between log lines of one camera: without an announced frame rate, a stream slower
+than one frame a second turns stale between any two frames."""
 LOG_BURST: Final = 20
-"""What a sender says of itself may change at any rate."""
+"""Sender-reported states may change at any rate."""
 _NORMAL: Final = (State.LIVE, State.OPENING, State.WAITING_FOR_TRIGGER)
 
 
@@ -65,7 +65,7 @@ class CameraStates:
         flutter = state.state is State.STALE and before is State.LIVE and quickly
         if flutter or state.state in (State.CONNECTING, State.ENDED):
             return
-        # A change that is not logged now is logged with the next one.
+        # A change not logged now is logged with the next one.
         if not self._log_limiter.may_log():
             return
         self._logged[key] = (state.state, now_s)

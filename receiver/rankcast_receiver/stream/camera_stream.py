@@ -24,13 +24,13 @@ from rankcast_receiver.stream.stream_options import StreamOptions
 log = logging.getLogger(__name__)
 
 LOG_BURST: Final = 20
-"""Lines at once, then one a second, for all cameras of a sender together: a hostile one has 64
-names to misbehave under, and a line a second each would fill a disk."""
+"""Log lines allowed at once, then one a second, for all cameras of a sender together: a hostile
+sender can use 64 names, and a line a second for each would fill a disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class CameraPacket:
-    """A packet with a picture, as sinks take it that want packets."""
+    """A picture packet, for sinks that accept packets."""
 
     camera: str
     """Name of the camera at this receiver."""
@@ -43,34 +43,34 @@ class CameraPacket:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What one turn of the decode loop made of the packets of one camera."""
+    """Result of decoding one batch of packets of one camera."""
 
     packets: Sequence[CameraPacket]
-    """The new pictures in order, each exactly once, whether they can be decoded or not."""
+    """The new pictures in order, each exactly once, decodable or not."""
     frame: Frame | None
     """The newest decoded picture; None when there is none to hand out."""
 
 
 class CameraStream:
-    """Everything that a receiver knows of one camera.
+    """State and decoder of one camera at the receiver.
 
     Parameters
     ----------
     camera : str
-        Its name at this receiver; frames carry it.
+        Name at this receiver; stored in its frames.
     options : StreamOptions
     clock : SenderClock, optional
         Clock of the sender, shared by its cameras.
     log_limiter : LogLimiter, optional
         Shared by the cameras of a sender.
     ledger : Ledger, optional
-        Every published frame enters it, decoded frames pass, the others are lost with a cause.
+        Every published frame enters it; decoded frames pass, the others are lost with a cause.
     now_s : callable
         Monotonic clock.
 
     Notes
     -----
-    `decode` and `stop` belong to the thread that decodes. Everything else may be read from any
+    Call `decode` and `stop` only in the decode thread. Everything else may be read from any
     thread.
     """
 
@@ -87,17 +87,17 @@ class CameraStream:
         self.camera = camera
         self.ledger = ledger or Ledger()
         self.packet_ledger = Ledger()
-        """The same for sinks that take packets: every new packet passes, decoded or not."""
+        """Ledger for sinks that accept packets: every new packet passes, decoded or not."""
         self.status: Status | None = None
         self.heard_s: float | None = None
-        """When the last status arrived, or a picture after one; monotonic."""
+        """Monotonic arrival time of the last status, or of a later picture."""
         self.frame_s: float | None = None
-        """When the last frame was handed out, monotonic."""
+        """Monotonic time at which the last frame was handed out."""
         self.captured_s: float | None = None
-        """When that frame was captured, on the same clock; None where that is unknown."""
+        """Capture time of that frame on the same clock; None if unknown."""
         self.ended = False
         self.refused_packets = 0
-        """Packets that were refused before they were decoded."""
+        """Number of packets refused before decoding."""
         self.keyframe_requests = 0
         self.delays = Delays()
         log_limiter = log_limiter or LogLimiter(burst=LOG_BURST)
@@ -119,12 +119,12 @@ class CameraStream:
 
     @property
     def stream_ids(self) -> Sequence[bytes]:
-        """All streams so far; of a sender that restarts often, the latest ones."""
+        """All streams so far; if the sender restarts often, only the latest ones."""
         return self._gaps.stream_ids
 
     @property
     def newest_sequence(self) -> int | None:
-        """The newest frame that arrived or is known to be lost; None before any."""
+        """Newest frame that arrived or is known to be lost; None before any."""
         return self._gaps.newest_sequence
 
     @property
@@ -144,14 +144,14 @@ class CameraStream:
 
     @property
     def holding(self) -> bool:
-        """True while a late frame waits for a fresh one; `decode` hands it out."""
+        """True while a late frame is held in case a fresh one follows; `decode` hands it out."""
         return self._hold.waiting
 
     @property
     def unconfirmed_s(self) -> float | None:
-        """Time since the last picture arrived; None where status or end came after it.
+        """Time since the last picture arrived; None if a status or end message followed it.
 
-        Until then nobody knows how many more the sender has published.
+        Without one, the number of frames published since then is unknown.
         """
         since_s = self._unconfirmed_since_s
         return None if since_s is None else self._now_s() - since_s
@@ -164,10 +164,10 @@ class CameraStream:
         *,
         dropped: int = 0,
     ) -> Decoded:
-        """Put what was received in order and decode the newest picture.
+        """Order the received packets and decode the newest picture.
 
-        In live mode a late frame that follows fresh ones is held for a second at most, and the
-        frames that arrive meanwhile take its place. Call it again while `holding`.
+        In live mode a late frame that follows fresh ones is held for at most a second, and frames
+        that arrive meanwhile replace it. Call `decode` again while `holding`.
 
         Parameters
         ----------
@@ -189,7 +189,7 @@ class CameraStream:
                 begun = len(fresh)
             if packet is not None:
                 fresh.append(CameraPacket(self.camera, packet, message.data, message.t_received_s))
-        # Pictures of a stream that has ended meanwhile.
+        # Pictures of a stream that has since ended.
         self.ledger.lose(SKIPPED_AS_OLD, begun)
         pictures = [item.packet for item in fresh[begun:]]
         frame = self._decoder.decode(pictures, budget_s, stopped)
@@ -207,13 +207,13 @@ class CameraStream:
                 raise received.error or WireError("no packet")
             return self._place(packet, received)
         except WireError as exc:
-            # It has no trustworthy sequence: the next gap is attributed to it.
+            # Its sequence number cannot be trusted: the next gap is attributed to it.
             self._gaps.note_lost(REFUSED_PACKET)
             self.refused_packets += 1
             if isinstance(exc, LimitError | UnknownVersionError):
                 self._refusals.add(exc)
             else:
-                self._refusals.warn(exc)  # damage in transit: the next one may be whole
+                self._refusals.warn(exc)  # damage in transit: the next packet may be intact
             return None
 
     def _place(self, packet: Packet, received: ReceivedPacket) -> Packet | None:
@@ -221,7 +221,7 @@ class CameraStream:
         published = header.sequence + 1 if status is None else status.published
         self._gaps.check(header.stream_id, header.sequence if status is None else published)
         if self._gaps.is_replay(header.stream_id, published):
-            # Recorded on its way and sent again: not the newest picture.
+            # A recorded and replayed message: not the newest picture.
             log.debug("%s: ignored a message of an earlier stream", self.camera)
             return None
         if header.stream_id != self.stream_id:
@@ -253,7 +253,7 @@ class CameraStream:
         self.status = self.heard_s = None
 
     def _hand_out(self, newest: Frame | None) -> Frame | None:
-        """Return the frame that is due: `newest`, or the one that was held for a fresher one."""
+        """Return the frame that is due: `newest`, or a held one that no fresh frame replaced."""
         now_s = self._now_s()
         if newest is not None:
             age_s = self._age_s(newest, now_s)
@@ -274,7 +274,7 @@ class CameraStream:
         return None if age_ns is None else age_ns / 1e9
 
     def _place_capture(self, frame: Frame) -> Frame:
-        """Convert the capture time of `frame` to the clock of this machine, where it is known."""
+        """Convert the capture time of `frame` to the local clock, if the offset is known."""
         now_ns = time.monotonic_ns()
         moment = self._clock.place(frame.t_capture_mono_ns, frame.t_capture_utc_ns, now_ns)
         if moment is None:

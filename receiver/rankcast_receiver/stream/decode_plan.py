@@ -1,4 +1,4 @@
-"""DecodePlan: which of the pictures that wait have to be decoded to show the newest one."""
+"""DecodePlan: which of the waiting pictures must be decoded to show the newest one."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from rankcast.wire import Header, Kind, Packet
 
 @dataclass(frozen=True, slots=True)
 class DecodePlan:
-    """What is to be done with the packets that waited."""
+    """How to treat each of the waiting packets."""
 
     needed: Sequence[Packet]
-    """From the oldest to the newest one that can be decoded; the newest one needs all of them."""
+    """Packets to decode, oldest first; the newest one depends on all others."""
     skipped: int
-    """Packets before the newest needed one on which it does not depend."""
+    """Older packets on which the newest decodable one does not depend."""
     unrooted: Sequence[Packet]
-    """Packets after it that depend on a frame which is neither here nor in the decoder."""
+    """Newer packets that depend on a frame which is neither here nor in the decoder."""
 
 
 class References:
-    """The frames from which the decoder of one stream can predict.
+    """Tracks the frames from which the decoder of one stream can predict.
 
     Notes
     -----
-    Which frame the decoder keeps is written in the body of a packet, not in its header: after a
+    The body of a packet, not its header, determines which frame the decoder keeps: after a
     predicted frame it is either that frame or still the one it was predicted from.
     """
 
@@ -41,7 +41,7 @@ class References:
             In the order of their sequences.
         """
         keys = [n for n, packet in enumerate(packets) if packet.header.kind is Kind.KEY]
-        start = keys[-1] if keys else 0  # nothing after a key frame depends on what is before it
+        start = keys[-1] if keys else 0  # frames after a key frame never depend on earlier ones
         packets = packets[start:]
         rooted = set(self._held)
         target = -1
@@ -53,18 +53,18 @@ class References:
         chain: list[Packet] = []
         wanted = packets[target].header.sequence if target >= 0 else None
         for packet in reversed(packets[: target + 1]):
-            # References are older, so that one pass backwards finds them all.
+            # References are always older, so one backward pass finds them all.
             if packet.header.sequence == wanted:
                 chain.append(packet)
                 wanted = packet.header.ref_sequence
         return DecodePlan(chain[::-1], start + target + 1 - len(chain), packets[target + 1 :])
 
     def note_decoded(self, header: Header) -> None:
-        """Note that this picture was decoded."""
+        """Record that this picture was decoded."""
         self._held = frozenset(
             sequence for sequence in (header.sequence, header.ref_sequence) if sequence is not None
         )
 
     def clear(self) -> None:
-        """Note that the decoder holds nothing to predict from."""
+        """Record that the decoder has no frame to predict from."""
         self._held = frozenset()

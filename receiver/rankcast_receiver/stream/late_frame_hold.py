@@ -1,4 +1,4 @@
-"""LateFrameHold: holds a late frame back for a moment, in case a fresh one follows."""
+"""LateFrameHold: briefly holds back a late frame in case a fresh one follows."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Final
 from rankcast.frame import Frame
 
 HOLD_S: Final = 1.0
-"""After a process was suspended, the frames that waited are read in less time, and fresh ones
-follow directly. If none does, late frames are all there is."""
+"""After a suspension, the queued frames are read in less time than this and fresh ones follow
+directly. If none follows, only late frames are available."""
 
 
 class LateFrameHold:
-    """The newest frame of a camera on its way out.
+    """Holds the newest frame of a camera until it is handed out.
 
-    A fresh frame goes out at once. Late ones are held for a moment, each replacing the one before:
-    after this process was suspended, or the link interrupted, they arrive in a burst before the
-    first fresh one. Once all frames have been late for longer than that, as on a slow link, they go
-    out too, since nothing at all would be worse; `judge` does not call them live.
+    A fresh frame is handed out at once. Late ones are held briefly, each replacing the one before:
+    after a suspension of this process or a link failure they arrive in a burst before the first
+    fresh one. If frames stay late for longer, as on a slow link, they are handed out too, which
+    beats showing nothing; `judge` does not report them as live.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class LateFrameHold:
         return self._frame is not None
 
     def put(self, frame: Frame, now_s: float, *, late: bool) -> int:
-        """Put the newest frame in; return how many it replaced."""
+        """Store the newest frame; return the number of frames it replaced."""
         replaced = 0 if self._frame is None else 1
         self._frame = frame
         if not late:
@@ -40,7 +40,7 @@ class LateFrameHold:
         return replaced
 
     def take(self, now_s: float, *, last: bool) -> Frame | None:
-        """Return the frame that is due now, if there is one; `last`: none will follow."""
+        """Return the frame that is due now, if any; `last` states that none will follow."""
         since_s = self._late_since_s
         if since_s is not None and now_s - since_s < HOLD_S and not last:
             return None
@@ -48,7 +48,7 @@ class LateFrameHold:
         return frame
 
     def clear(self) -> int:
-        """Forget everything; return how many frames were held."""
+        """Discard the held frame; return the number of frames discarded."""
         held = 0 if self._frame is None else 1
         self._frame = self._late_since_s = None
         return held

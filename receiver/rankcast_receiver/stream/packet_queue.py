@@ -12,17 +12,17 @@ from rankcast_receiver.state import LinkFacts
 from rankcast_receiver.stream.received_packet import ReceivedPacket
 
 LIVE_PACKETS: Final = 1024
-"""Packets of all cameras that may wait in live mode: 64 cameras at 30 fps for half a second, twice
-the decoding budget of one turn."""
+"""Most packets of all cameras queued in live mode: 64 cameras at 30 fps for half a second, twice
+the decoding budget of one batch."""
 KEEP_PACKETS: Final = 8
-"""Where every frame counts, packets wait in libzmq and at the sender; these few keep the decoder
+"""If every frame is kept, packets queue in libzmq and at the sender; these few keep the decoder
 busy."""
 MAX_BYTES: Final = 128 * 1024 * 1024
-"""The same bound in bytes."""
+"""Most bytes queued."""
 
 
 class CameraKey(NamedTuple):
-    """A camera of one sender, by the name in its topics."""
+    """A camera of one sender, identified by the name in its topics."""
 
     sender: int
     camera: str
@@ -30,18 +30,18 @@ class CameraKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PacketBatch:
-    """Everything that one turn of the decode loop works on."""
+    """Input of one pass of the decode loop."""
 
     packets: Mapping[CameraKey, Sequence[ReceivedPacket]]
-    """In order of arrival."""
+    """Packets per camera, in order of arrival."""
     dropped: Mapping[CameraKey, int]
-    """Pictures that were dropped from a full queue since the turn before."""
+    """Pictures dropped from a full queue since the previous batch."""
     links: Sequence[LinkFacts]
-    """One for each sender, as of the moment up to which `packets` is complete."""
+    """State of each connection at the time up to which `packets` is complete."""
 
 
 class PacketQueue:
-    """A bounded queue of packets from all senders, which counts what it drops.
+    """A bounded queue of packets from all senders, which counts dropped packets.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class PacketQueue:
         self._changed = threading.Condition()
         self._waiting: dict[CameraKey, deque[ReceivedPacket]] = {}
         self._order: deque[CameraKey] = deque()
-        """Without `live` only: whose packet is next."""
+        """Used only without `live`: the camera whose packet is next."""
         self._packets = self._bytes = 0
         self._dropped: Counter[CameraKey] = Counter()
         self._links: Sequence[LinkFacts] = (LinkFacts(),) * senders
@@ -68,13 +68,13 @@ class PacketQueue:
 
     @property
     def links(self) -> Sequence[LinkFacts]:
-        """What is known of the connections, one for each sender."""
+        """State of the connection to each sender."""
         with self._changed:
             return self._links
 
     @property
     def has_room(self) -> bool:
-        """False while a receiver that keeps every frame must not read its sockets."""
+        """False while a receiver that keeps every frame must stop reading its sockets."""
         with self._changed:
             return self._live or self._below_bounds()
 
@@ -82,7 +82,7 @@ class PacketQueue:
         return self._packets
 
     def put(self, sender: int, received: ReceivedPacket) -> None:
-        """Add a packet of the sender with that number."""
+        """Add a packet of the sender with this number."""
         key = CameraKey(sender, received.camera)
         with self._changed:
             if self._closed:
@@ -98,27 +98,27 @@ class PacketQueue:
             self._changed.notify_all()
 
     def note_links(self, links: Sequence[LinkFacts]) -> None:
-        """Replace what is known of the connections: all that arrived before has been put."""
+        """Replace the connection states; every packet that arrived before must have been put."""
         with self._changed:
             self._links = links
 
     def wait_for_room(self, timeout_s: float) -> bool:
-        """Wait until `has_room`, at most `timeout_s`; return whether it is."""
+        """Wait at most `timeout_s` for room; return True if there is room."""
         with self._changed:
             return self._changed.wait_for(lambda: self._closed or self._below_bounds(), timeout_s)
 
     def take(self, timeout_s: float) -> PacketBatch:
-        """Take what waits; the batch is empty when nothing arrived within `timeout_s`."""
+        """Take the queued packets; the batch is empty if nothing arrived within `timeout_s`."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._packets > 0, timeout_s)
             packets = self._take_all() if self._live else self._take_one()
-            # What was dropped of other cameras is placed once they have a packet again.
+            # Drops of other cameras are reported once they have a packet again.
             dropped = {key: self._dropped.pop(key) for key in packets if key in self._dropped}
             self._changed.notify_all()
             return PacketBatch(packets, dropped, self._links)
 
     def close(self) -> None:
-        """Drop what waits and wake both threads; nothing is taken from now on."""
+        """Discard queued packets and wake both threads; later packets are ignored."""
         with self._changed:
             self._closed = True
             self._take_all()

@@ -28,25 +28,25 @@ from rankcast_receiver.stream.stream_options import StreamOptions
 log = logging.getLogger(__name__)
 
 DECODE_BUDGET_S: Final = 0.25
-"""For all pictures of one turn of the decode loop in live mode: whatever arrives meanwhile gets
-older, and the longer a turn takes, the more waits for the next one."""
+"""Time for all pictures of one batch in live mode: the longer a batch takes, the older and the more
+numerous are the frames of the next one."""
 OVERLOADED_S: Final = 10.0
-"""A receiver that had to drop pictures is called overloaded for that long, and logs it once in that
+"""A receiver that dropped pictures counts as overloaded for this long, and logs it once in that
 time."""
 
 
 class PictureDecoder:
-    """Decodes pictures in order and keeps the newest one.
+    """Decodes pictures in order and returns the newest one.
 
     Parameters
     ----------
     camera : str
-        Name of the camera at this receiver; frames carry it.
+        Name of the camera at this receiver; stored in its frames.
     options : StreamOptions
     ledger : Ledger
-        Pictures that are not returned are lost there, each with its cause.
+        Counts pictures that are not returned as lost, each with its cause.
     refusals : Refusals
-        Takes the packets that this receiver cannot decode.
+        Records the packets that this receiver cannot decode.
     log_limiter : LogLimiter
         Shared by the cameras of a sender.
     now_s : callable
@@ -83,7 +83,7 @@ class PictureDecoder:
         return self._now_s() - self._behind_s < OVERLOADED_S
 
     def restart(self) -> None:
-        """Forget all references: another stream begins."""
+        """Discard all references, because another stream begins."""
         self._decoder = _new_decoder(self._options)
         self._references.clear()
         self._behind = self.waiting_for_keyframe = False
@@ -91,7 +91,7 @@ class PictureDecoder:
     def decode(
         self, packets: Sequence[Packet], budget_s: float, stopped: Callable[[], bool]
     ) -> Frame | None:
-        """Decode what is needed of `packets` and return the newest picture.
+        """Decode the packets needed for the newest picture and return it.
 
         Pictures that were decoded only because newer ones depend on them count as skipped.
 
@@ -100,10 +100,10 @@ class PictureDecoder:
         packets : sequence of Packet
             New pictures in the order of their sequences.
         budget_s : float
-            In live mode no further picture is begun after that time, except the last one: of a
-            triggered camera the next one may arrive much later.
+            In live mode no further picture is started after this time, except the last one: the
+            next frame of a triggered camera may arrive much later.
         stopped : callable
-            Asked before every picture; True ends decoding.
+            Called before every picture; True ends decoding.
         """
         newest: Frame | None = None
         waiting = deque(self._plan(packets))
@@ -125,19 +125,19 @@ class PictureDecoder:
         return newest
 
     def _plan(self, packets: Sequence[Packet]) -> Sequence[Packet]:
-        """Packets to decode; the others are counted as lost."""
+        """Return the packets to decode; count the others as lost."""
         if not self._options.live:
             return packets
         plan = self._references.plan(packets)
         self._ledger.lose(SKIPPED_AS_OLD, plan.skipped)
         if not (self._behind and plan.unrooted):
-            # The decoder knows best what it can predict from, and refuses quickly.
+            # The decoder itself quickly refuses a packet whose reference it lacks.
             return [*plan.needed, *plan.unrooted]
         self._ledger.lose(WAITING_FOR_KEYFRAME, len(plan.unrooted))
         return plan.needed
 
     def _decode_one(self, packet: Packet) -> Frame | None:
-        """Decode one packet; one that cannot be decoded is counted as lost."""
+        """Decode one packet, or count it as lost if that fails."""
         try:
             pixels = self._decoder.decode_packet(packet)
         except NeedKeyframe as exc:
@@ -160,9 +160,9 @@ class PictureDecoder:
         return frame_of(packet, pixels, self._camera, writable=self._options.writable)
 
     def _fall_behind(self, count: int) -> None:
-        """Drop `count` packets, at least two, that would be old before they are decoded.
+        """Drop `count` packets, at least two, that would be stale by the time they are decoded.
 
-        All but the last one are references, so that only a key frame helps.
+        All but the last one are references, so only a key frame helps.
         """
         self._ledger.lose(SKIPPED_AS_OLD, count)
         self._dropped += count

@@ -20,9 +20,9 @@ class ReceivedPacket:
     t_received_s: float
     """Monotonic."""
     packet: Packet | None
-    """None where `error` is set."""
+    """None if `error` is set."""
     data: memoryview
-    """The whole packet as it was received; empty where `error` is set."""
+    """The whole packet as it was received; empty if `error` is set."""
     status: Status | None = None
     """The parsed body of a status or end packet."""
     error: WireError | None = None
@@ -48,7 +48,7 @@ def read_message(message: memoryview, limits: Limits, now_s: float) -> ReceivedP
     Returns
     -------
     ReceivedPacket
-        With `error` set where the topic names a camera but the packet is invalid.
+        `error` is set if the topic names a camera but the packet is invalid.
 
     Raises
     ------

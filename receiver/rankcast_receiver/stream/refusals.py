@@ -1,4 +1,4 @@
-"""Refusals: why packets of one camera are refused, for its state and for the log."""
+"""Refusals: tracks and logs why packets of one camera are refused."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rankcast.runtime import LogLimiter
 log = logging.getLogger(__name__)
 
 WARNING_INTERVAL_S: Final = 1.0
-"""A flood of bad packets must not become a flood of log lines."""
+"""Shortest time between log lines, so that a flood of bad packets does not flood the log."""
 
 
 class Refusals:
-    """The packets of one camera that this receiver cannot use.
+    """Tracks the packets of one camera that this receiver cannot decode.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Refusals:
         self._log_limiter = log_limiter
 
     def add(self, error: WireError) -> None:
-        """Note a packet that would be refused again if it were sent again."""
+        """Record a packet that would be refused again if resent."""
         self.reason = str(error).encode("ascii", "backslashreplace").decode("ascii")
         self.warn(error)
 
@@ -57,5 +57,5 @@ class Refusals:
         return self._own_limiter.may_log() and self._log_limiter.may_log()
 
     def clear(self) -> None:
-        """Note that a picture was decoded."""
+        """Record that a picture was decoded."""
         self.reason = ""

@@ -1,4 +1,4 @@
-"""SenderStreams: the cameras of one sender, and which of them a packet belongs to."""
+"""SenderStreams: the cameras of one sender, and the routing of its packets to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rankcast_receiver.stream.received_packet import ReceivedPacket
 from rankcast_receiver.stream.stream_options import StreamOptions
 
 MAX_CAMERAS: Final = 64
-"""The names come from the peer, and each one costs a decoder."""
+"""Most cameras of one sender: names come from the peer, and each one costs a decoder."""
 
 
 class SenderStreams:
@@ -30,7 +30,7 @@ class SenderStreams:
         Names of the wanted cameras at the sender; empty for all of them.
     options : StreamOptions
     suffix : str
-        Appended to the names of cameras, where several senders may use the same ones.
+        Appended to camera names, because several senders may use the same ones.
     now_s : callable
         Monotonic clock.
     """
@@ -48,7 +48,7 @@ class SenderStreams:
         self.cameras = tuple(cameras)
         self.clock = SenderClock()
         self.foreign_packets = 0
-        """Packets with a topic of Rankcast's that belong to no camera."""
+        """Number of packets with a Rankcast topic that belong to no camera."""
         self._options = options
         self._suffix = suffix
         self._now_s = now_s
@@ -63,29 +63,29 @@ class SenderStreams:
 
     @property
     def ended(self) -> bool:
-        """True when every wanted camera is known and has ended."""
+        """True if every wanted camera is known and has ended."""
         streams = self.streams
         known = set(self.cameras) <= set(streams)
         return bool(streams) and known and all(stream.ended for stream in streams.values())
 
     @property
     def holding(self) -> bool:
-        """True while a late frame waits for a fresh one."""
+        """True while a late frame is held in case a fresh one follows."""
         return any(stream.holding for stream in self.streams.values())
 
     @property
     def frame_s(self) -> float | None:
-        """When the newest frame of any camera was handed out, monotonic; None before any."""
+        """Monotonic time at which the newest frame of any camera was handed out; else None."""
         times = [s.frame_s for s in self.streams.values() if s.frame_s is not None]
         return max(times, default=None)
 
     def route(self, received: ReceivedPacket) -> CameraStream | None:
-        """Return the camera to which a packet belongs; None for a foreign packet, which counts.
+        """Return the camera of a packet; None for a foreign packet, which is counted.
 
         Notes
         -----
-        The topic is not covered by the checksum of the packet: a bit that was flipped there must
-        not create a second camera that never ends. A stream id belongs to one camera only.
+        The packet's checksum does not cover the topic, and a flipped bit there must not create a
+        second camera that never ends. A stream id belongs to one camera only.
         """
         packet = received.packet
         stream_id = None if packet is None else packet.header.stream_id

@@ -1,4 +1,4 @@
-"""SequenceGaps: finds the frames that are missing from a stream, and counts each with its cause."""
+"""SequenceGaps: detects frames missing from a stream and counts each with its cause."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from rankcast.errors import LimitError
 from rankcast.runtime import NETWORK_GAP, Ledger
 
 MAX_GAP: Final = 2**32
-"""Frames that may be missing at once: seven weeks at 1000 fps. A larger gap is a forged count."""
+"""Most frames missing at once: seven weeks at 1000 fps. A larger gap indicates a forged count."""
 KEPT_STREAMS: Final = 64
-"""Streams that are remembered of a sender that restarts again and again."""
+"""Most streams remembered of a sender that keeps restarting."""
 
 
 class SequenceGaps:
-    """Follows the sequence numbers of one camera, also across restarts of its sender.
+    """Tracks the sequence numbers of one camera, even across restarts of its sender.
 
     Parameters
     ----------
     ledgers : sequence of Ledger
-        Every published frame enters each of them; the missing ones are lost there.
+        Each counts every published frame as entered and every missing frame as lost.
     """
 
     def __init__(self, ledgers: Sequence[Ledger]) -> None:
@@ -35,12 +35,12 @@ class SequenceGaps:
 
     @property
     def newest_sequence(self) -> int | None:
-        """The newest frame that arrived or is known to be lost; None before any."""
+        """Newest frame that arrived or is known to be lost; None before any."""
         next_sequence = self._next_sequence
         return next_sequence - 1 if next_sequence else None
 
     def check(self, stream_id: bytes, sequence: int) -> None:
-        """Refuse a sequence that leaves a gap which no sender can have published.
+        """Reject a sequence number whose gap is too large to be genuine.
 
         Raises
         ------
@@ -53,11 +53,11 @@ class SequenceGaps:
             raise LimitError(f"{sequence - reached} frames are missing, the limit is {MAX_GAP}")
 
     def is_replay(self, stream_id: bytes, published: int) -> bool:
-        """Return True for a message of an earlier stream that was received before."""
+        """Return True for a repeated message of an earlier stream."""
         return stream_id != self.stream_id and published <= self._reached.get(stream_id, -1)
 
     def begin(self, stream_id: bytes) -> None:
-        """Follow another stream; one that was left before continues where it was."""
+        """Switch to another stream; an earlier stream resumes where it was left."""
         if self._next_sequence is not None:
             self._reached[self.stream_id] = self._next_sequence
         self.stream_id = stream_id
@@ -70,14 +70,14 @@ class SequenceGaps:
         self._unplaced.clear()
 
     def note_lost(self, cause: str, count: int = 1) -> None:
-        """Note frames that were lost here before their sequence was known.
+        """Record frames lost at this receiver before their sequence numbers were known.
 
         The next gap is attributed to them first.
         """
         self._unplaced[cause] += count
 
     def accept(self, sequence: int) -> bool:
-        """Count a frame and the gap before it; return False for a duplicate or a late one."""
+        """Count a frame and the gap before it; return False for a duplicate or late frame."""
         if self._next_sequence is not None and sequence < self._next_sequence:
             return False
         self.advance(sequence)
@@ -87,9 +87,9 @@ class SequenceGaps:
         return True
 
     def advance(self, published: int) -> None:
-        """Count the frames that are missing of the first `published` ones.
+        """Count the frames missing among the first `published` ones.
 
-        The first call defines where this receiver joined: nothing before it is missing.
+        The first call sets the point where this receiver joined; earlier frames do not count.
         """
         if self._next_sequence is not None and published > self._next_sequence:
             missing = published - self._next_sequence

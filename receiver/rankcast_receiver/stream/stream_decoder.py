@@ -14,21 +14,21 @@ from rankcast_receiver.stream.received_packet import ReceivedPacket
 from rankcast_receiver.stream.sender_streams import SenderStreams
 
 STATES_INTERVAL_S: Final = 0.05
-"""States are judged at most that often."""
+"""Shortest interval between two evaluations of the states."""
 
 
 class StreamDecoder:
-    """Decodes what arrived from all senders.
+    """Decodes the packets of all senders.
 
     Parameters
     ----------
     senders : sequence of SenderStreams
     states : CameraStates
-        Updated after each turn, before its frames are returned.
+        Updated after each batch, before its frames are returned.
     stopped : callable
-        Asked before each picture; True ends decoding.
+        Called before each picture; True ends decoding.
     budget_s : float
-        Time for all pictures of one turn.
+        Time for all pictures of one batch.
     now_s : callable
         Monotonic clock.
     """
@@ -50,11 +50,11 @@ class StreamDecoder:
         self._next_states_s = float("-inf")
 
     def decode(self, batch: PacketBatch) -> Sequence[Decoded]:
-        """Decode the packets of one turn, and the frames that were held before.
+        """Decode one batch of packets, and return frames held back earlier if they are due.
 
-        What one camera leaves of the budget is for the others, and the longest backlog comes last:
-        a camera that cannot be followed takes nothing from those that can. Each camera may begin
-        at least one picture.
+        Cameras share the budget, and the one with the longest backlog is decoded last: a camera
+        that is too fast to decode takes no time from the others. Each camera may start at least
+        one picture.
         """
         waiting, dropped = self._route(batch)
         until_s = self._now_s() + self._budget_s
@@ -66,8 +66,8 @@ class StreamDecoder:
                     waiting[stream], share_s, self._stopped, dropped=dropped.get(stream, 0)
                 )
             )
-        # After decoding: packets that waited while this process stood still are no silence. Before
-        # the frames are handed out: a late frame must not find the state of the frame before.
+        # After decoding, so that packets queued while this process was suspended do not count as
+        # silence; before the frames are handed out, so that a late frame gets its own state.
         now_s = self._now_s()
         if now_s >= self._next_states_s:
             self._next_states_s = now_s + STATES_INTERVAL_S
@@ -75,7 +75,7 @@ class StreamDecoder:
         return turns
 
     def stop(self) -> None:
-        """Account for the frames that are still held: `decode` will not be called again."""
+        """Account for frames still held: `decode` will not be called again."""
         for sender in self._senders:
             for stream in sender.streams.values():
                 stream.stop()

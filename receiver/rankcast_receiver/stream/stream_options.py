@@ -13,11 +13,11 @@ class StreamOptions:
     """Options of all cameras of a receiver."""
 
     live: bool = True
-    """True: what the newest picture does not need is not decoded, and what would take longer than
-    the budget is dropped. False: every packet is decoded."""
+    """True: decode only what the newest picture needs, and drop what would exceed the time budget.
+    False: decode every packet."""
     limits: Limits = field(default_factory=Limits)
     """Sizes above which a packet is refused."""
     models: Path | None = None
-    """Folder of the model files that packets of learned codecs name."""
+    """Folder of the model files that packets of learned codecs refer to."""
     writable: bool = False
-    """True: the pixels of every frame are a copy that the program may change."""
+    """True: the pixels of every frame are a copy that the caller may modify."""

@@ -1,4 +1,4 @@
-"""Camera: what every thread of the sender knows of one camera."""
+"""Camera: the state of one camera, shared by all threads of the sender."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class StreamOptions:
     codec: str = DEFAULT_CODEC
     codec_options: Mapping[str, Any] = field(default_factory=dict)
     realtime: bool = True
-    """True: a newer frame replaces one that still waits. False: every frame is sent."""
+    """True: a newer frame replaces a queued one. False: every frame is sent."""
     source: str = ""
     """Source of the frames, until the source describes itself."""
     max_packet_bytes: int = DEFAULT_MAX_PACKET_BYTES
 
 
 class SenderFacts(Protocol):
-    """What the status of a camera says of the sockets that publish it."""
+    """Facts about the publishing sockets that the status of a camera includes."""
 
     @property
     def control_port(self) -> int:
@@ -82,13 +82,13 @@ class Camera:
         self.codec_settings = CodecSettings(options.codec, options.codec_options)
         self.realtime = options.realtime
         self.stream_id = os.urandom(STREAM_ID_BYTES)
-        """128 random bits of this start."""
+        """Random 128-bit id of this run."""
         self.source = SourceState(options.source)
         self.ledger = Ledger()
         self.figures = StreamFigures()
         self.keyframes = KeyframeBudget()
         self.pulse = Pulse(f"encode of {self.name}")
-        """Of the encode thread; at rest while it waits for a frame or for viewers."""
+        """Pulse of the encode thread, at rest while it waits for a frame or for viewers."""
         self.sender: SenderFacts | None = None
         """The sockets that publish this camera; None until it is added to them."""
         self.ended = False
@@ -125,15 +125,15 @@ class Camera:
     # Frames: from the grab thread to the encode thread.
 
     def grabbed(self, image: Pixels | Frame) -> None:
-        """Count one grabbed frame, and keep it for `original` requests."""
+        """Count one grabbed frame and keep it for `original` requests."""
         self.ledger.enter()
         self.source.frame_grabbed()
         self._newest.keep(image)
 
     def put(self, frame: Frame) -> bool:
-        """Hand a grabbed frame to the encode thread; False once that takes no more frames.
+        """Queue a grabbed frame for the encode thread; return False once the mailbox is closed.
 
-        In real time a frame that still waits is replaced and counted; otherwise `put` waits.
+        In real time the frame replaces a queued one, which counts as lost; otherwise `put` blocks.
         """
         self.grabbed(frame)
         taken = self.mailbox.put(frame)
@@ -142,7 +142,7 @@ class Camera:
         return taken
 
     def discard(self) -> None:
-        """Close the mailbox, and count a frame that still waits in it as lost."""
+        """Close the mailbox and count a frame left in it as lost."""
         self.ledger.lose(MAILBOX, self.mailbox.discard())
 
     def lose(self, cause: str, count: int = 1) -> None:
@@ -158,7 +158,7 @@ class Camera:
         return self.codec_settings.in_force
 
     def check_settings(self, options: Mapping[str, Scalar]) -> None:
-        """Refuse the codec options that `set` would refuse.
+        """Validate codec options for `set` without changing any.
 
         Raises
         ------
@@ -178,7 +178,7 @@ class Camera:
 
     @property
     def adjustments(self) -> Adjustments | None:
-        """Changes to the open source; None if it is closed or has no settings to change."""
+        """Setting changes for the open source; None if it is closed or not adjustable."""
         return self.source.adjustments
 
     @property
@@ -192,8 +192,8 @@ class Camera:
         Parameters
         ----------
         stream_id : bytes, optional
-            Stream that the viewer knows. A viewer of another stream must subscribe again, which
-            brings a key frame anyway.
+            Stream that the viewer is decoding. A viewer of any other stream must resubscribe,
+            which triggers a key frame anyway.
         seen_sequence : int, optional
             Newest frame that reached the viewer.
 
@@ -207,7 +207,7 @@ class Camera:
         return self.keyframes.ask(time.monotonic(), seen_sequence)
 
     def newest_frame(self, timeout_s: float, stopped: Callable[[], bool]) -> Frame | None:
-        """Return the newest grabbed frame; None if none comes in time, or `stopped` is true."""
+        """Return the newest grabbed frame; None on timeout or once `stopped` returns true."""
         return self._newest.wait(timeout_s, stopped)
 
     def report(
@@ -218,12 +218,12 @@ class Camera:
         latency_p99_ms: float | None,
         latency_error_ms: float | None,
     ) -> bool:
-        """Keep the report of one viewer; False if too many viewers report."""
+        """Store the report of one viewer; return False if too many viewers report."""
         report = ViewerReport(delivered, lost, latency_p99_ms, latency_error_ms)
         return self._reports.put(viewer, report, time.monotonic())
 
     def status(self) -> Status:
-        """Return the present status message."""
+        """Return the current status message."""
         return self._status(self.viewers)
 
     def _status(self, viewers: int) -> Status:

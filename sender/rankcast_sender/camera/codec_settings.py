@@ -35,7 +35,7 @@ class CodecSettings:
 
     @property
     def touched(self) -> bool:
-        """True once an option was set after the start."""
+        """True once an option has been changed at run time."""
         with self._lock:
             return self._touched
 
@@ -46,7 +46,7 @@ class CodecSettings:
             return self._in_force
 
     def check(self, options: Mapping[str, Scalar]) -> None:
-        """Refuse the options that `set` would refuse.
+        """Validate options for `set` without changing any.
 
         Raises
         ------

@@ -6,19 +6,19 @@ import threading
 from typing import Final
 
 SPACING_S: Final = 0.2
-"""Shortest time from any key frame to the next requested one: at most five a second. Viewers that
-join or ask within it share one key frame."""
+"""Shortest time from any key frame to the next requested one: at most five a second. All viewers
+that join or request one in between share one key frame."""
 BITRATE_SHARE: Final = 0.2
 """Requested key frames take at most this share of the bit rate, where one is set."""
 ON_ITS_WAY_S: Final = 1.0
-"""A key frame that has not arrived this long after it was published is lost."""
+"""A key frame counts as lost if it has not arrived this long after it was published."""
 
 
 class KeyframeBudget:
-    """Merge the key-frame requests of all viewers of a camera, and limit how often they are met.
+    """Merge the key-frame requests of all viewers of a camera and limit their rate.
 
-    Times are seconds of a monotonic clock that the caller reads. Requests come from the socket
-    threads; the encode thread meets them.
+    The caller passes all times, in monotonic seconds. Socket threads place requests; the encode
+    thread fulfils them.
     """
 
     def __init__(self) -> None:
@@ -53,14 +53,14 @@ class KeyframeBudget:
             return not answered
 
     def due(self, now_s: float) -> bool:
-        """Return True if the next frame has to be a key frame to meet a request."""
+        """Return True if the next frame must be a key frame to fulfil a request."""
         with self._lock:
             return self._wanted and now_s >= self._not_before_s
 
     def published(
         self, sequence: int, size_bytes: int, now_s: float, bitrate: float | None, requested: bool
     ) -> None:
-        """Note a key frame, whether it was requested or not.
+        """Record a published key frame, requested or not.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class KeyframeBudget:
         bitrate : float, optional
             Target rate of the stream in bits per second; None if none is set.
         requested : bool
-            False for a key frame of the codec's own schedule: it meets all requests at no cost.
+            False for a key frame scheduled by the codec: it fulfils all requests at no cost.
         """
         pause_s = SPACING_S
         if requested and bitrate:

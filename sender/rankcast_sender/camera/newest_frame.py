@@ -39,12 +39,12 @@ class NewestFrame:
             self._changed.notify_all()
 
     def wait(self, timeout_s: float, stopped: Callable[[], bool]) -> Frame | None:
-        """Return the newest picture; None if none comes in time, or `stopped` is true."""
+        """Return the newest picture; None on timeout or once `stopped` returns true."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             self._wanted = self._frame is None
             while self._frame is None and not stopped() and time.monotonic() < deadline:
                 self._changed.wait(POLL_S)
-            # Only now: another array may arrive before this thread wakes, and must be kept too.
+            # Cleared last: an array that arrives before this thread wakes must be kept too.
             self._wanted = False
             return self._frame

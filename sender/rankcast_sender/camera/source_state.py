@@ -1,4 +1,4 @@
-"""SourceState: whether the source of a camera delivers, judged by the pace that it announces."""
+"""SourceState: whether the source of a camera delivers frames at the rate it announces."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final
 from rankcast_sender.sources import Adjustable, Adjustments, Source
 
 STALLED_S: Final = 2.0
-"""Shortest silence that counts as a stall: below it, jitter of fast sources would be reported."""
+"""Shortest gap that counts as a stall; a lower limit would report the jitter of fast sources."""
 STALLED_INTERVALS: Final = 2.5
 """A source stalls when this many frame intervals pass without a frame: one frame may be late."""
 MEASURED_INTERVALS: Final = 5
-"""The median of this many intervals is the measured pace: one pause does not change it."""
+"""The measured pace is the median of this many intervals, which a single pause does not shift."""
 
 
 class SourceState:
@@ -45,11 +45,11 @@ class SourceState:
         self._last_frame_s: float | None = None
 
     def opening(self) -> None:
-        """Note that a source will be opened."""
+        """Record that a source is being opened."""
         self._word = "opening"
 
     def opened(self, source: Source, *, announces: bool) -> None:
-        """Note that `source` is open, and whether its frames come at the pace that it announces."""
+        """Record that `source` is open, and whether it delivers frames at its announced rate."""
         self.description = source.description
         self._announces = announces
         self._silent_since_s = self._now_s()
@@ -57,16 +57,16 @@ class SourceState:
         self._word = "live"
 
     def closed(self) -> None:
-        """Note that the source is closed; the word of the state stays."""
+        """Record that the source is closed, without changing the reported state."""
         self._source = None
         self._last_frame_s = None
 
     def failed(self, *, retry: bool) -> None:
-        """Note that the source failed; with `retry` it will be opened again."""
+        """Record that the source failed; with `retry` it will be reopened."""
         self._word = "backoff" if retry else "failed"
 
     def frame_grabbed(self) -> None:
-        """Note that a frame has arrived."""
+        """Record the arrival of a frame."""
         now_s = self._now_s()
         if self._last_frame_s is not None:
             self._intervals_s = (*self._intervals_s, now_s - self._last_frame_s)
@@ -78,7 +78,7 @@ class SourceState:
 
     @property
     def frame_interval_s(self) -> float:
-        """Time from one frame to the next, announced or else measured; 0 is unknown."""
+        """Time between frames, announced or else measured; 0 if unknown."""
         source = self._source
         announced_s = source.frame_interval_s if source is not None and self._announces else None
         return announced_s or self._measured_s
@@ -107,6 +107,6 @@ class SourceState:
 
     @property
     def adjustments(self) -> Adjustments | None:
-        """Changes to the open source; None if it is closed or has no settings to change."""
+        """Setting changes for the open source; None if it is closed or not adjustable."""
         source = self._source
         return source.adjustments if isinstance(source, Adjustable) else None

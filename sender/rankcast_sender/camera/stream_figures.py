@@ -12,7 +12,7 @@ from rankcast.numerics import Fidelity
 from rankcast.wire import Header
 
 RATE_INTERVAL_S: Final = 0.5
-"""Rates are taken over at least this time: a status for a new viewer comes at any moment."""
+"""Shortest interval for a rate: a joining viewer triggers a status at any moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class RecentFigures:
 
     fps: float = 0.0
     fidelity: Mapping[str, float | int] = field(default_factory=dict)
-    """Of the last interval that had any frames."""
+    """Fidelity of the last interval that contained any frames."""
 
 
 class StreamFigures:
@@ -44,14 +44,14 @@ class StreamFigures:
         return self._packet_bytes
 
     def add(self, packet_bytes: int, header: Header) -> None:
-        """Take in one packet that was handed to the socket."""
+        """Count one packet that was handed to the socket."""
         with self._lock:
             self._packet_bytes += packet_bytes
             for fidelity in (self.fidelity, self._interval):
                 fidelity.add(header.rank, header.energy, header.psnr_db)
 
     def recent(self, published: int) -> RecentFigures:
-        """Figures of the last interval, given the number of frames `published` so far."""
+        """Return the figures of the last interval, given the frames `published` so far."""
         with self._lock:
             now_s = self._now_s()
             elapsed_s = now_s - self._since_s

@@ -8,12 +8,12 @@ from typing import Final
 
 MAX_VIEWERS: Final = 1000
 FORGOTTEN_S: Final = 5.0
-"""Viewers report once a second; one that has not reported for this long is gone."""
+"""Viewers report once a second; one that has not reported for this long counts as gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewerReport:
-    """Counts of one viewer since it joined."""
+    """Figures reported by one viewer since it joined."""
 
     delivered: int
     lost: int
@@ -29,18 +29,18 @@ class ViewerTotal:
     lost: int
     """Sum over the viewers."""
     latency_p99_ms: float | None
-    """Highest of the viewers; None if none was measured."""
+    """Highest value that any viewer reported; None if no viewer measured it."""
 
 
 class ViewerReports:
-    """The newest report of each connection, for a bounded number of connections."""
+    """Newest report of each connection, for a bounded number of connections."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reports: dict[bytes, tuple[float, ViewerReport]] = {}
 
     def put(self, viewer: bytes, report: ViewerReport, now_s: float) -> bool:
-        """Keep the newest report of `viewer`; False if too many others report."""
+        """Store the newest report of `viewer`; return False if too many others report."""
         with self._lock:
             if viewer not in self._reports and len(self._reports) >= MAX_VIEWERS:
                 self._forget(now_s)

@@ -19,20 +19,20 @@ LINE_INTERVAL_S: Final = 1.0
 
 @dataclass(slots=True)
 class _Author:
-    """Changes that one client made at one camera."""
+    """Changes that one client made to one camera."""
 
     logged_s: float
     pending: int = 0
-    """Changes since the last line."""
+    """Number of changes since the last line."""
     values: dict[str, Scalar] = field(default_factory=dict)
     """Newest value of each name with a pending change."""
 
 
 class ChangeLog:
-    """Log who changed what at which camera: the first change at once, then one line a second.
+    """Log setting changes by client and camera: the first at once, then at most a line a second.
 
     A client that changes a setting a thousand times a second cannot fill the disk, and the last
-    line still has the values in effect.
+    line still shows the values in effect.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class ChangeLog:
     def add(
         self, camera: str, client: str, before: Mapping[str, Scalar], after: Mapping[str, Scalar]
     ) -> None:
-        """Note that `client` set the values `after`; values equal to `before` did not change."""
+        """Record that `client` set the values `after`; those equal to `before` did not change."""
         changed = {name: value for name, value in after.items() if before.get(name) != value}
         if not changed:
             return

@@ -22,12 +22,13 @@ from rankcast_sender.sockets import REBIND_S, Context, bind, user_of
 log = logging.getLogger(__name__)
 
 QUEUE_MESSAGES: Final = 16
-"""Replies queued for one client; the client loses what it does not read beyond that."""
+"""Most replies queued for one client; further replies to a client that does not read are lost."""
 MAX_READ: Final = 64
-"""Requests per turn: a client that floods the socket must not delay the replies."""
+"""Most requests read at a time, so that a client that floods the socket cannot delay replies."""
 POLL_S: Final = 1.0
 PENDING_TIMEOUT_S: Final = 3.0
-"""A camera that waits for its trigger may never apply a change: then the client is told so."""
+"""A camera waiting for its trigger may never apply a change; after this long the client gets an
+error."""
 MAX_PENDING: Final = 64
 
 Identify = Callable[[bytes, str], Client]
@@ -35,7 +36,7 @@ Identify = Callable[[bytes, str], Client]
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A request that is answered later."""
+    """A request whose reply is still to come."""
 
     client: bytes
     request: Request
@@ -48,7 +49,7 @@ class ControlThread:
     Parameters
     ----------
     context : zmq.Context
-        Belongs to the caller.
+        Owned by the caller.
     endpoint : str
         Address to bind.
     options : SocketOptions
@@ -98,7 +99,7 @@ class ControlThread:
 
     @property
     def error(self) -> BaseException | None:
-        """What the thread died of, if it failed."""
+        """The exception that ended the thread; None unless it failed."""
         return self._thread.error
 
     def start(self) -> None:
@@ -118,7 +119,7 @@ class ControlThread:
         self._thread.wake()
 
     def close(self) -> None:
-        """Stop, and raise what the thread died of unless `start` did; fine before `start`."""
+        """Stop the thread and raise its exception unless `start` did; allowed before `start`."""
         self._thread.stop()
         try:
             self._handler.close()
@@ -130,7 +131,7 @@ class ControlThread:
         while not bind_timeout_s or self._rebind_requested:
             self._rebind_requested = False
             with open_socket(self._context, zmq.ROUTER, self._options) as router:
-                # Without it, libzmq drops a reply to a client that is gone without an error.
+                # Otherwise libzmq silently drops a reply to a client that has disconnected.
                 router.setsockopt(zmq.ROUTER_MANDATORY, 1)
                 bind(router, self._endpoint, bind_timeout_s)
                 bind_timeout_s = REBIND_S
@@ -188,7 +189,7 @@ class ControlThread:
         return True
 
     def _finish(self, ticket: int, reply: Reply) -> None:
-        """Take the reply to a pending request; called in the thread that carried it out."""
+        """Queue the reply to a pending request; called in the thread that carried it out."""
         self._finished.append((ticket, reply))
         self._thread.wake()
 
@@ -211,7 +212,7 @@ class ControlThread:
     def _send(self, router: zmq.Socket[bytes], routing_id: bytes, reply: Reply) -> None:
         try:
             router.send_multipart([routing_id, pack_reply(reply)], zmq.NOBLOCK)
-        except zmq.ZMQError:  # EHOSTUNREACH: it has disconnected; EAGAIN: it does not read
+        except zmq.ZMQError:  # EHOSTUNREACH: client disconnected; EAGAIN: it does not read
             self.lost_replies += 1
 
     def _refuse(self, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""ControlledCamera: what the control channel needs of a camera."""
+"""ControlledCamera: the part of a camera that the control channel uses."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class ControlledCamera(Protocol):
 
     @property
     def stream_id(self) -> bytes:
-        """128 random bits of this start."""
+        """Random 128-bit id of this run."""
 
     @property
     def state(self) -> str:
         """The state in one word; see docs/wire.md."""
 
     def status(self) -> Status:
-        """Return the present status message."""
+        """Return the current status message."""
 
     @property
     def settings(self) -> Mapping[str, Scalar]:
         """Codec options in effect from the next frame on."""
 
     def check_settings(self, options: Mapping[str, Scalar]) -> None:
-        """Refuse the codec options that `set` would refuse.
+        """Validate codec options for `set` without changing any.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class ControlledCamera(Protocol):
 
     @property
     def adjustments(self) -> Adjustments | None:
-        """Changes to the open source; None if it is closed or has no settings to change."""
+        """Setting changes for the open source; None if it is closed or not adjustable."""
 
     @property
     def key_sequence(self) -> int | None:
@@ -65,7 +65,7 @@ class ControlledCamera(Protocol):
         """Request a key frame; False if a newer one was published a moment ago."""
 
     def newest_frame(self, timeout_s: float, stopped: Callable[[], bool]) -> Frame | None:
-        """Return the newest grabbed frame; None if none comes in time, or `stopped` is true."""
+        """Return the newest grabbed frame; None on timeout or once `stopped` returns true."""
 
     def report(
         self,
@@ -75,4 +75,4 @@ class ControlledCamera(Protocol):
         latency_p99_ms: float | None,
         latency_error_ms: float | None,
     ) -> bool:
-        """Keep the report of one viewer; False if too many viewers report."""
+        """Store the report of one viewer; return False if too many viewers report."""

@@ -1,4 +1,4 @@
-"""Originals: answers `original` requests, in a thread of its own."""
+"""Originals: answers `original` requests in a separate thread."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from rankcast.wire import STREAM_ID_BYTES, Reply
 from rankcast_sender.control.controlled_camera import ControlledCamera
 
 MAX_WAITING: Final = 4
-"""Requests beyond this are refused: each takes the time of encoding a whole picture."""
+"""Most queued requests, because each one costs the encoding of a whole picture."""
 FRAME_TIMEOUT_S: Final = 2.0
 """Longest wait for a camera that has no frame yet."""
 WINDOW_S: Final = 10.0
 WINDOW_BYTES: Final = 64 * 1024 * 1024
-"""Limit on the originals sent within the window. Replies that a client does not read stay in the
-memory of libzmq, unseen, until its connection is cut off: the window is twice that time."""
+"""Limit on the originals sent within the window. libzmq keeps unread replies in memory, invisible
+to us, until it drops the client's connection; the window is twice that timeout."""
 STOP_TIMEOUT_S: Final = 30.0
 """Encoding a large picture takes seconds, and compiled code cannot be interrupted."""
 
@@ -37,7 +37,7 @@ class _Request:
 class Originals:
     """Encode the newest frame of a camera losslessly, one request at a time.
 
-    The thread is separate so that the stream goes on while a large picture is encoded.
+    The separate thread keeps the stream running while a large picture is encoded.
 
     Parameters
     ----------
@@ -64,13 +64,13 @@ class Originals:
     def ask(
         self, camera: ControlledCamera, request_id: int, finish: Callable[[Reply], None]
     ) -> bool:
-        """Queue a request for the newest frame of `camera`; False if too many wait."""
+        """Queue a request for the newest frame of `camera`; return False if the queue is full."""
         if len(self._box) >= MAX_WAITING:
             return False
         return self._box.put(_Request(camera, request_id, finish))
 
     def close(self) -> None:
-        """Stop the thread; requests that still wait get no reply."""
+        """Stop the thread; queued requests get no reply."""
         self._stopped.set()
         self._box.discard()
         self._worker.join(STOP_TIMEOUT_S)

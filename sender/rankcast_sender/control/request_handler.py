@@ -1,4 +1,4 @@
-"""RequestHandler: answers control requests; it knows cameras and no sockets."""
+"""RequestHandler: answers control requests about cameras, independent of sockets."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from rankcast_sender.control.originals import Originals
 
 VIEWER: Final = "viewer"
 OPERATOR: Final = "operator"
-_OF_OPERATORS: Final = frozenset({"set", "original"})
+_OPERATOR_ONLY: Final = frozenset({"set", "original"})
 MAX_VALUES: Final = 32
-"""In one `set` request."""
+"""Most values in one `set` request."""
 MAX_FRAMES: Final = 2**53
-"""Largest count taken from a report: JSON readers keep integers exact up to here."""
+"""Largest count accepted in a report: JSON readers keep integers exact up to this value."""
 
 Finish = Callable[[Reply], None]
 
@@ -64,7 +64,7 @@ class RequestHandler:
         self._lock = threading.Lock()
 
     def add(self, camera: ControlledCamera) -> None:
-        """Answer requests about `camera` too.
+        """Add a camera that requests can address.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class RequestHandler:
     def _check_role(self, request: Request, client: Client) -> None:
         if request.op not in OPERATIONS:
             raise _RefusedError(f"got operation {request.op}, want one of {', '.join(OPERATIONS)}")
-        allowed = (OPERATOR,) if request.op in _OF_OPERATORS else (VIEWER, OPERATOR)
+        allowed = (OPERATOR,) if request.op in _OPERATOR_ONLY else (VIEWER, OPERATOR)
         if client.role is None:
             raise _RefusedError("this key has been revoked")
         if client.role not in allowed:
@@ -191,7 +191,7 @@ class RequestHandler:
         of_device = adjustments.values
 
         def done(values: Mapping[str, Scalar], why: str) -> None:
-            # In the grab thread. The device comes first, because only it can still refuse.
+            # Called in the grab thread. The device is set first: only it can still reject a value.
             with self._lock:
                 self._changing.discard(camera.name)
             if why:
@@ -212,7 +212,7 @@ class RequestHandler:
         if not adjustments.ask(of_source, done):
             with self._lock:
                 self._changing.discard(camera.name)
-            raise _RefusedError(f"{camera.name} takes no changes at the moment: try again later")
+            raise _RefusedError(f"{camera.name} accepts no changes at the moment: try again later")
         return None
 
 
@@ -260,7 +260,7 @@ def _report(request: Request, camera: ControlledCamera, client: Client) -> Mappi
         _milliseconds(args, "latency_error_ms"),
     )
     if not taken:
-        raise _RefusedError("too many viewers report: this report is not counted")
+        raise _RefusedError("too many viewers send reports: this one is not counted")
     return {}
 
 
@@ -289,6 +289,6 @@ def _milliseconds(args: Mapping[str, Scalar], name: str) -> float | None:
         return None
     if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
         raise _RefusedError(f"{name} is {value!r:.40}, want a number")
-    # Clock errors make small latencies negative; any other value outside the range of the status
-    # would make every viewer refuse it.
+    # Clock errors make small latencies negative. Every viewer would refuse a status with any
+    # other value outside its range.
     return min(max(float(value), 0.0), MAX_MS)

@@ -49,39 +49,39 @@ class Audience:
         """Subscribed topics that receive the frames of a camera, counted per camera."""
         self._viewers: dict[bytes, str] = {}
         """Key or address behind the topic of each viewer."""
-        self._of_one: Counter[str] = Counter()
+        self._per_peer: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()
         """Viewers per camera."""
         self._limit_logged = False
 
-    def take(self, message: bytes, who: Callable[[], str]) -> frozenset[str]:
+    def take(self, message: bytes, identify: Callable[[], str]) -> frozenset[str]:
         """Process a message of a viewer.
 
         Parameters
         ----------
         message : bytes
-            Anything; all but subscriptions is ignored.
-        who : callable
-            Returns the key or address that the subscription came from.
+            Any message; all but subscriptions are ignored.
+        identify : callable
+            Returns the key or address of the subscriber.
 
         Returns
         -------
         frozenset of str
-            The cameras that the viewer joined with it.
+            Cameras that the viewer joined by this message.
         """
         kind, topic = message[:1], message[1:]
         if kind == b"\1":
-            return self._join(topic, who)
+            return self._join(topic, identify)
         if kind == b"\0":
             self._leave(topic)
         return _NOBODY
 
     def viewers(self, camera: str) -> int:
         """Return the number of viewers of `camera`; 0 only when nobody receives its frames."""
-        # Plain ZeroMQ subscribers have no topics of their own: together they count as one.
+        # Plain ZeroMQ subscribers have no individual topics: together they count as one.
         return max(1, self._counted[camera]) if self._watched[camera] else 0
 
-    def _join(self, topic: bytes, who: Callable[[], str]) -> frozenset[str]:
+    def _join(self, topic: bytes, identify: Callable[[], str]) -> frozenset[str]:
         reached = self._reached.get(topic)
         if reached is not None:
             if topic not in self._topics:
@@ -91,22 +91,22 @@ class Audience:
             return reached
         viewed = self._viewed_with(topic)
         if viewed and topic not in self._viewers:
-            self._count(topic, viewed, who())
+            self._count(topic, viewed, identify())
         return viewed
 
     def _leave(self, topic: bytes) -> None:
         if topic in self._topics:
             self._topics.remove(topic)
             self._watched.subtract(self._of_frames.get(topic, _NOBODY))
-        one = self._viewers.pop(topic, None)
-        if one is not None:
+        peer = self._viewers.pop(topic, None)
+        if peer is not None:
             self._counted.subtract(self._viewed_with(topic))
-            self._of_one[one] -= 1
-            if not self._of_one[one]:
-                del self._of_one[one]
+            self._per_peer[peer] -= 1
+            if not self._per_peer[peer]:
+                del self._per_peer[peer]
 
-    def _count(self, topic: bytes, viewed: frozenset[str], one: str) -> None:
-        if len(self._viewers) >= MAX_VIEWERS or self._of_one[one] >= MAX_VIEWERS_OF_ONE:
+    def _count(self, topic: bytes, viewed: frozenset[str], peer: str) -> None:
+        if len(self._viewers) >= MAX_VIEWERS or self._per_peer[peer] >= MAX_VIEWERS_OF_ONE:
             if not self._limit_logged:
                 self._limit_logged = True
                 log.warning(
@@ -114,12 +114,12 @@ class Audience:
                     "get their frames but are not counted", MAX_VIEWERS_OF_ONE, MAX_VIEWERS,
                 )  # fmt: skip
             return
-        self._viewers[topic] = one
-        self._of_one[one] += 1
+        self._viewers[topic] = peer
+        self._per_peer[peer] += 1
         self._counted.update(viewed)
 
     def _viewed_with(self, topic: bytes) -> frozenset[str]:
-        """Return the cameras that the viewer with this topic of its own watches."""
+        """Return the cameras that the viewer with this individual topic watches."""
         head, slash, token = topic.rpartition(b"/")
         return self._viewed.get(head + slash, _NOBODY) if _TOKEN.fullmatch(token) else _NOBODY
 

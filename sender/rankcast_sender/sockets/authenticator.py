@@ -1,7 +1,7 @@
-"""Authenticator: answers libzmq's question whether a key may connect.
+"""Authenticator: tells libzmq which keys may connect.
 
 It speaks ZAP (https://rfc.zeromq.org/spec/27/) on the context of the sender's sockets; KeyPolicy
-decides. Why not the authenticator of pyzmq: docs/adr/0011-keys.md.
+decides. docs/adr/0011-keys.md explains why pyzmq's authenticator is not used.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 ZAP_ENDPOINT: Final = "inproc://zeromq.zap.01"
 RELOAD_S: Final = 1.0
-"""A revoked key is disconnected within 3 s: this, and the time to close and bind again."""
+"""A revoked key is disconnected within 3 s: this interval plus the time to rebind."""
 
 
 class Authenticator:
-    """Accepts connections whose public key lies in a folder, and rejects all others.
+    """Accepts connections whose public key is in a folder and rejects all others.
 
     Start it before any socket binds: libzmq asks it about each connection, and rejects all of
     them while it does not answer. When it ends, the sender must end too: see `check`.
@@ -35,7 +35,7 @@ class Authenticator:
     Parameters
     ----------
     context : zmq.Context
-        The context of the sockets that it guards.
+        Context of the sockets to protect.
     folder : Path
         Public keys, ``NAME.pub``; read again once a second, all files or none of them.
 
@@ -68,8 +68,8 @@ class Authenticator:
     def on_revoked(self, callback: Callable[[], None]) -> None:
         """Call `callback` in this thread whenever a key was revoked.
 
-        The callback must have the sockets closed and bound again: libzmq asks only once per
-        connection, and has no other way to end one.
+        The callback must rebind the sockets: libzmq authenticates each connection only once and
+        offers no other way to close one.
         """
         self._on_revoked.append(callback)
 
@@ -98,14 +98,14 @@ class Authenticator:
         Raises
         ------
         WorkerError
-            With what it died of as its cause.
+            With the exception that ended the thread as its cause.
         """
         self._thread.check()
 
     def close(self) -> None:
         """End the thread; all later connections are rejected. May be called twice.
 
-        Raises what the thread died of, unless `start` or `check` did.
+        Raises the exception that ended the thread, unless `start` or `check` did.
         """
         self._thread.stop()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""Binding: the addresses of a sender."""
+"""Binding: binds the sockets of a sender and derives its control address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rankcast.net import check_endpoint, control_endpoint
 
 RETRY_S: Final = 0.02
 REBIND_S: Final = 2.0
-"""libzmq releases an address in a thread of its own, some time after its socket was closed."""
+"""libzmq releases an address asynchronously, some time after its socket was closed."""
 NO_CONTROL: Final = "off"
 
 Context: TypeAlias = zmq.Context[zmq.Socket[bytes]]
@@ -46,8 +46,8 @@ def control_address(bind: str, control: str) -> str:
     Raises
     ------
     SettingsError
-        If it is not a valid address or is that of the frames, or if there is no port 10 above
-        that of the frames.
+        If the address is invalid or equals that of the frames, or if the frames port + 10
+        exceeds the highest port.
     """
     if control == NO_CONTROL:
         return ""

@@ -23,10 +23,10 @@ class Channel:
     on_sent: Callable[[], None]
     """Called for each packet that was handed to libzmq."""
     on_lost: Callable[[int], None]
-    """Called with the number of packets that were given up at the end."""
+    """Called with the number of packets left unsent at the end."""
     on_join: Callable[[], None]
     """Called when a viewer subscribes to the frames."""
     packets: Mailbox[bytes] = field(default_factory=lambda: Mailbox(1, newest_wins=False))
     viewers: int = 0
     ended: bool = False
-    """Set once every packet was sent: from then on the channel publishes its end."""
+    """Set once every packet has been sent; the channel then publishes its end message."""

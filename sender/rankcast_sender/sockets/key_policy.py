@@ -28,7 +28,7 @@ class KeyState:
     refused: int
     """Handshakes so far with a key that is not authorised."""
     alarm: str
-    """Why the folder cannot be read while an older set is in force; empty otherwise."""
+    """Why the folder cannot be read, while the previous keys stay in force; empty otherwise."""
 
 
 class KeyPolicy:
@@ -37,7 +37,7 @@ class KeyPolicy:
     Parameters
     ----------
     folder : Path
-        Public keys, ``NAME.pub``; all files count or none of them.
+        Public keys, ``NAME.pub``; one malformed file invalidates the whole set.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class KeyPolicy:
     def judge(self, request: list[bytes]) -> list[bytes]:
         """Answer one request of libzmq: 200 with the public key as user id, or 400."""
         if len(request) != 7 or request[0] != b"1.0":
-            # Other mechanisms have other counts of credentials.
+            # Other mechanisms send a different number of credentials.
             return self._refusal(request, "a connection without CURVE")
         domain, address, mechanism, credential = request[2], request[3], request[5], request[6]
         if domain != ZAP_DOMAIN or mechanism != b"CURVE" or len(credential) != CURVE_KEY_BYTES:
@@ -75,7 +75,7 @@ class KeyPolicy:
         key = self._keys.find(public)
         if key is None:
             return self._refusal(request, f"unknown key {public.decode()}")
-        # One line for all connections of a viewer, and for its reconnections.
+        # A viewer's connections and reconnections share one log line.
         limiter = self._connected_log.setdefault(public, LogLimiter(CONNECTED_INTERVAL_S))
         if limiter.may_log():
             log.info("%s (%s) connected from %s", key.name, key.role, _text(address))

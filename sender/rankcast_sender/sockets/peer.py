@@ -1,4 +1,4 @@
-"""Peer: what libzmq knows about the connection that a message came from."""
+"""Peer: properties that libzmq records for the connection of a message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import zmq
 
 
 def user_of(frame: zmq.Frame) -> str:
-    """Return the user id that authentication gave the connection of `frame`; empty without any."""
+    """Return the authenticated user id of the connection of `frame`; empty if there is none."""
     return _property(frame, "User-Id")
 
 

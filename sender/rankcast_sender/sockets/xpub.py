@@ -25,17 +25,17 @@ log = logging.getLogger(__name__)
 
 STATUS_INTERVAL_S: Final = 1.0
 RETRY_S: Final = 0.001
-"""Lossless mode: libzmq has no event for "every viewer has room again"."""
+"""Retry interval in lossless mode: libzmq has no event for "every viewer has room again"."""
 LAST_LINGER_S: Final = 0.5
 HURRIED_LINGER_S: Final = 0.25
 HURRIED_LAST_LINGER_S: Final = 0.15
-"""After a signal a command ends within a second, even if a viewer never reads; Python takes a
-quarter of that for its own shutdown."""
+"""After a signal a command must end within a second, even if a viewer never reads; Python's own
+shutdown takes a quarter of that."""
 FINISH_POLL_S: Final = 0.05
 CLOSE_POLL_S: Final = 0.1
 STOP_TIMEOUT_S: Final = 5.0
 MAX_SUBSCRIPTIONS: Final = 1000
-"""Messages read per turn: a viewer that floods the socket must not delay the frames."""
+"""Most messages read at a time, so that a viewer that floods the socket cannot delay frames."""
 
 
 class XpubThread:
@@ -44,11 +44,11 @@ class XpubThread:
     Parameters
     ----------
     context : zmq.Context
-        Belongs to the caller.
+        Owned by the caller.
     endpoint : str
         Address to bind.
     options : SocketOptions
-        Its message limit is replaced by that of subscriptions.
+        The message limit is replaced by that for subscriptions.
     lossless : bool
         True: a viewer whose queue is full blocks the sender. False: only that viewer loses frames.
     linger_s : float
@@ -84,7 +84,7 @@ class XpubThread:
         self._thread = SocketThread("publish", self._run, self._ended)
 
     def add(self, channel: Channel) -> None:
-        """Publish `channel` too; only before `start`."""
+        """Add a channel to publish; call it before `start`."""
         self._channels.append(channel)
 
     def start(self) -> None:
@@ -104,11 +104,11 @@ class XpubThread:
 
     @property
     def error(self) -> BaseException | None:
-        """What the thread died of, if it failed."""
+        """The exception that ended the thread; None unless it failed."""
         return self._thread.error
 
     def send(self, channel: Channel, packet: bytes) -> bool:
-        """Hand over one packet; blocks while the previous one is still waiting.
+        """Queue one packet; block while the previous one is still queued.
 
         Returns
         -------
@@ -127,7 +127,7 @@ class XpubThread:
         return accepted
 
     def end(self, channel: Channel) -> None:
-        """Send the last packet of `channel`, then its end; the other channels go on."""
+        """Send the last packet of `channel`, then its end; the other channels continue."""
         channel.packets.close()
         self._thread.wake()
 
@@ -137,7 +137,7 @@ class XpubThread:
         self._thread.wake()
 
     def hurry(self) -> None:
-        """Stop waiting for viewers: the user wants to end now."""
+        """Stop waiting for viewers, because the user wants to quit."""
         self._hurried = True
         since_s = time.monotonic() - self._closed_s if self._closed_s else 0.0
         self._linger_s = min(self._linger_s, since_s + HURRIED_LINGER_S)
@@ -163,14 +163,14 @@ class XpubThread:
         return True
 
     def close(self, impatient: Callable[[], bool] = lambda: False) -> None:
-        """Send what is waiting and the end messages, let viewers receive them, and stop.
+        """Send queued packets and the end messages, let viewers receive them, and stop.
 
-        Raises what the thread died of, unless `start` did. May be called before `start`.
+        Raises the exception that ended the thread, unless `start` did. May precede `start`.
 
         Parameters
         ----------
         impatient : callable
-            Asked ten times a second; once it is True, viewers get 0.4 s more.
+            Called ten times a second; once it returns true, viewers get 0.4 s more.
         """
         self._closed_s = time.monotonic()
         for channel in self._channels:
@@ -182,7 +182,7 @@ class XpubThread:
             self._gone.wait(CLOSE_POLL_S)
         self._thread.join(LAST_LINGER_S + STOP_TIMEOUT_S)
 
-    # In the thread from here on.
+    # The methods below run in the socket thread.
 
     def _ended(self) -> None:
         self._gone.set()
@@ -214,8 +214,8 @@ class XpubThread:
             if not self._serve(xpub, waiting):
                 return False
             self._finish(xpub)
-            # The remaining viewers had their time; this is for messages on their way. A viewer
-            # whose key is revoked from here on has received nothing but the end.
+            # The linger time is over; this flushes messages in transit. A viewer whose key is
+            # revoked from here on receives nothing but the end message.
             last_s = HURRIED_LAST_LINGER_S if self._hurried else LAST_LINGER_S
             xpub.setsockopt(zmq.LINGER, round(last_s * 1000))
             return True
@@ -236,7 +236,7 @@ class XpubThread:
             for channel in self._channels:
                 is_over = channel not in open_channels
                 if is_due or channel in joined or is_over != channel.ended:
-                    # A viewer that joins after the end is told of it like those before.
+                    # A viewer that joins after the end also gets the end message.
                     kind = Kind.END if is_over else Kind.STATUS
                     channel.ended = self._publish_status(xpub, channel, kind) and is_over
             if is_due:
@@ -250,7 +250,7 @@ class XpubThread:
                 return True
 
     def _finish(self, xpub: zmq.Socket[bytes]) -> None:
-        """Send the end and give viewers time to receive it; a viewer that has it disconnects."""
+        """Send the end message and give viewers time to receive it; each then disconnects."""
         for channel in self._channels:
             while not self._publish_status(xpub, channel, Kind.END) and not self._is_overdue():
                 xpub.poll(1, zmq.POLLIN)
@@ -259,7 +259,7 @@ class XpubThread:
             xpub.poll(round(FINISH_POLL_S * 1000), zmq.POLLIN)
             self._read_subscriptions(xpub)
             for channel in self._channels:
-                # A live viewer whose queue was full has lost it; a second end does no harm.
+                # A live viewer with a full queue missed it; a second end message is harmless.
                 self._publish_status(xpub, channel, Kind.END)
 
     def _is_overdue(self) -> bool:
@@ -268,7 +268,7 @@ class XpubThread:
     def _forward(
         self, xpub: zmq.Socket[bytes], channel: Channel, waiting: dict[Channel, bytes]
     ) -> bool:
-        """Send the packet that is waiting; return False when the channel is closed and empty."""
+        """Send the queued packet; return False once the channel is closed and empty."""
         message = waiting.pop(channel, None)
         if message is None:
             try:
@@ -298,14 +298,14 @@ class XpubThread:
     @staticmethod
     def _offer(xpub: zmq.Socket[bytes], message: bytes) -> bool:
         try:
-            # With a copy: without one pyzmq needs a thread of its own, to save 50 us.
+            # Copied: to avoid the copy, which takes 50 us, pyzmq would need another thread.
             xpub.send(message, zmq.NOBLOCK)
         except zmq.Again:
             return False
         return True
 
     def _read_subscriptions(self, xpub: zmq.Socket[bytes]) -> set[Channel]:
-        """Update the viewer counts; return the channels that somebody joined."""
+        """Update the viewer counts; return the channels that gained a viewer."""
         joined: set[str] = set()
         # Without keys a peer may claim any user id: count its address instead.
         who = address_of if self._options.curve is None else user_of

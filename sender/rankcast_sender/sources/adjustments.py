@@ -14,7 +14,7 @@ from rankcast.frame import Scalar
 from rankcast.runtime import Pulse
 
 MAX_WAITING: Final = 8
-"""Clients wait for an answer, so that more changes in a queue mean a source that is stuck."""
+"""Clients wait for each reply, so a longer queue means that the source is stuck."""
 
 Done = Callable[[Mapping[str, Scalar], str], None]
 """Called in the grab thread with the values in force and, if nothing changed, the reason."""
@@ -27,7 +27,7 @@ class _Change:
 
 
 class Adjustments:
-    """Changes that wait for the grab thread, and the values in force.
+    """Changes queued for the grab thread, and the values in force.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Adjustments:
 
     def __init__(self, values: Mapping[str, Scalar]) -> None:
         self.pulse = Pulse("grab")
-        """Of the grab thread, which also beats while it waits for a trigger."""
+        """Pulse of the grab thread, which also beats while it waits for a trigger."""
         self._values: Mapping[str, Scalar] = MappingProxyType(dict(values))
         self._changes: deque[_Change] = deque()
         self._changed = threading.Condition()
@@ -64,7 +64,7 @@ class Adjustments:
                 self._changed.wait(timeout_s)
 
     def wake(self) -> None:
-        """End a `wait`; may be called from any thread."""
+        """Interrupt a `wait`; may be called from any thread."""
         with self._changed:
             self._changed.notify_all()
 
@@ -91,7 +91,7 @@ class Adjustments:
             change.done(self._values, why)
 
     def close(self) -> None:
-        """Refuse the queued changes and all further ones."""
+        """Reject the queued changes and all later ones."""
         with self._changed:
             self._closed = True
             left = list(self._changes)

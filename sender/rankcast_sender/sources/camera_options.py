@@ -11,13 +11,14 @@ from rankcast_sender.sources.uri import SourceOptions
 
 _TIMEOUT_S: Final = 5.0
 _TIMEOUT_INTERVALS: Final = 3
-"""One frame may fail and the next be late before a slow camera counts as failed."""
+"""A slow camera counts as failed only after this many intervals: one frame may fail to decode and
+the next may be late."""
 Side = Annotated[int, Field(ge=1, le=65535)]
 Control = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class CameraOptions(SourceOptions):
-    """Options of ``camera:``; a setting that is not given stays as the camera has it."""
+    """Options of ``camera:``; an omitted setting keeps the camera's current value."""
 
     width: Side | None = None
     height: Side | None = None
@@ -27,7 +28,7 @@ class CameraOptions(SourceOptions):
     """In the driver's units; turns automatic exposure off."""
     gain: Control | None = None
     cfa: Cfa | None = None
-    """Take the raw mosaic of the sensor, which has this colour filter array."""
+    """Capture the raw mosaic of a sensor with this colour filter array."""
     bits: Annotated[int, Field(ge=1, le=16)] | None = None
     """Significant bits of 16-bit frames; all of them by default."""
     trigger: Literal["off", "on"] | None = None
@@ -39,7 +40,7 @@ class CameraOptions(SourceOptions):
     """Longest time without a frame before the camera counts as failed; see `silence_s`."""
 
     def silence_s(self, frame_interval_s: float | None) -> float:
-        """Return `timeout_s` or, if it is not given, 5 s or a few frame intervals of the camera."""
+        """Return `timeout_s` or, by default, the longer of 5 s and three frame intervals."""
         if self.timeout_s is not None:
             return self.timeout_s
         return max(_TIMEOUT_S, _TIMEOUT_INTERVALS * (frame_interval_s or 0.0))

@@ -20,14 +20,14 @@ _ADJUSTABLE: Final = {
     "gain": cv2.CAP_PROP_GAIN,
     "trigger": cv2.CAP_PROP_TRIGGER,
 }
-# V4L2_EXPOSURE_MANUAL of videodev2.h; the other back-ends take 0 for "not automatic".
+# V4L2_EXPOSURE_MANUAL of videodev2.h; the other back-ends use 0 for "not automatic".
 _V4L2_MANUAL_EXPOSURE: Final = 1
 _MAX_FPS: Final = 1000.0
-"""Drivers report nonsense, such as 180000, where they do not know their rate."""
+"""Drivers that have no frame rate report nonsense such as 180000."""
 
 
 class Capture(Protocol):
-    """The part of cv2.VideoCapture that is used."""
+    """The part of cv2.VideoCapture that this package uses."""
 
     def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
         """Return True if the device is open."""
@@ -74,12 +74,12 @@ def _number(name: str, value: Scalar) -> float:
 
 
 class CaptureSettings:
-    """What a camera was asked for, and what it made of it.
+    """Requests settings from a camera and reads back what it accepted.
 
     Parameters
     ----------
     name : str
-        Of the camera, for messages.
+        Name of the camera in messages.
     capture : Capture
     options : CameraOptions
     """
@@ -91,10 +91,10 @@ class CaptureSettings:
         self._apply()
         fps = float(capture.get(cv2.CAP_PROP_FPS))
         self.fps = fps if math.isfinite(fps) and 0 < fps <= _MAX_FPS else None
-        """Rate that the camera reports; None where it knows none."""
+        """Frame rate that the camera reports; None if it reports none."""
 
     def _apply(self) -> None:
-        """Request what the options state, and log what the camera did not accept."""
+        """Request the given options, and log those that the camera did not accept."""
         options, capture = self.options, self._capture
         refused = []
 
@@ -102,14 +102,14 @@ class CaptureSettings:
             capture.set(prop, want)
             got = float(capture.get(prop))
             if not _close_to(got, want):
-                refused.append(f"{name}={want:g} (it has {got:g})")
+                refused.append(f"{name}={want:g} (the camera reports {got:g})")
 
-        # The pixel format first: it decides which sizes there are, and they which rates.
+        # The pixel format first: it limits the available sizes, and the size limits the rates.
         if options.fourcc is not None:
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*options.fourcc))
             got = _fourcc_text(capture.get(cv2.CAP_PROP_FOURCC))
             if got != options.fourcc.strip():
-                refused.append(f"fourcc={options.fourcc} (it has {got or 'none'})")
+                refused.append(f"fourcc={options.fourcc} (the camera reports {got or 'none'})")
         if options.cfa is not None:
             # Not every back-end reads this back; the first frame shows whether it was accepted.
             capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
@@ -181,8 +181,8 @@ class CaptureSettings:
                 capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, self._manual_exposure())
             taken = capture.set(prop, want)
             has = float(capture.get(prop))
-            # Cameras round to their own steps and clip to their range; that is no failure as
-            # long as the value moved.
+            # Cameras round to their own steps and clip to their range, which is not a failure
+            # as long as the value changed.
             if not _close_to(has, want) and (not taken or has == had):
                 for old_prop, old in before:
                     capture.set(old_prop, old)

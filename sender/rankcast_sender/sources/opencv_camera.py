@@ -29,7 +29,7 @@ _BACKENDS: Final = {
     "msmf": cv2.CAP_MSMF,
 }
 _RETRY_S: Final = 0.02
-"""Between failed reads: those of an unplugged camera fail at once and would take a core."""
+"""Pause between failed reads: those of an unplugged camera fail at once and would spin."""
 _MAX_INDEX: Final = 0x7FFFFFFF
 
 OpenCapture: TypeAlias = Callable[[int | str, int], Capture]
@@ -49,7 +49,7 @@ class OpenCVCamera:
         Index of the camera, or path of its device.
     options : CameraOptions
     open_capture : callable, optional
-        Makes the capture from device and back-end.
+        Opens the capture of a device with a back-end.
 
     Raises
     ------
@@ -73,7 +73,7 @@ class OpenCVCamera:
         if isinstance(device, str):
             if not os.path.exists(device):
                 raise SourceError(f"{self._name} cannot be opened: no such device")
-            # OpenCV takes a relative name with a colon for the address of a network stream.
+            # OpenCV would treat a relative name with a colon as the URL of a network stream.
             device = os.path.abspath(device)
         self._gaps = 0
         self._closed = False
@@ -88,7 +88,7 @@ class OpenCVCamera:
             raise SourceError(f"{self._name} cannot be set up: {_one_line(exc)}") from exc
 
     def _open(self, device: int | str, open_capture: OpenCapture) -> Capture:
-        options, reason = self.options, "is it connected, free, and may this user read it?"
+        options, reason = self.options, "check that it is connected, not in use and readable"
         cause: Exception | None = None
         try:
             capture = open_capture(device, _BACKENDS[options.backend])
@@ -113,7 +113,7 @@ class OpenCVCamera:
 
     @property
     def fps(self) -> float | None:
-        """As the camera reports it; None if it does not, or is closed."""
+        """Frame rate that the camera reports; None if it reports none or is closed."""
         return None if self._closed else self._settings.fps
 
     @property
@@ -172,7 +172,7 @@ class OpenCVCamera:
                 if waited_s > limit_s and not self._is_triggered():
                     why = f": {_one_line(failure)}" if failure else ""
                     raise SourceError(
-                        f"{self._name} gave no frame for {waited_s:.1f} s, "
+                        f"{self._name} delivered no frame for {waited_s:.1f} s, "
                         f"the limit is timeout_s={limit_s:g}{why}"
                     ) from failure
                 self._pause(_RETRY_S)
@@ -184,10 +184,10 @@ class OpenCVCamera:
                 )  # fmt: skip
             shape, failure = frame.pixels.shape, None
             yield frame
-            # The time that the consumer took does not count against the camera.
+            # The time that the consumer spends on a frame does not count as silence.
             last = time.monotonic()
 
-    def _checked(self, pixels: Any) -> Any:  # Any: whatever the driver made of a frame
+    def _checked(self, pixels: Any) -> Any:  # Any: any result of the driver
         if self.options.cfa is None:
             return pixels
         get = self._capture.get
@@ -199,8 +199,8 @@ class OpenCVCamera:
                 raise UnsupportedImageError(f"got shape {pixels.shape}, want {size}")
         except UnsupportedImageError as exc:
             raise SourceError(
-                f"{self._name} delivers no mosaic ({exc}): choose a raw pixel format with fourcc=, "
-                "or omit cfa"
+                f"{self._name} does not deliver a mosaic ({exc}): choose a raw pixel format "
+                "with fourcc=, or omit cfa"
             ) from exc
         return pixels
 

@@ -57,7 +57,7 @@ class ReplaySource:
     Notes
     -----
     An image that cannot be decoded, and each frame that the decoder of a clip refuses, counts in
-    `gaps` and is named in the log; the replay continues behind it. Frames of a clip predicted from
+    `gaps` and is named in the log; the replay continues after it. Frames of a clip predicted from
     a lost one carry ``damaged: true`` until the next key frame.
     """
 
@@ -78,7 +78,7 @@ class ReplaySource:
             names = [other.name for other in found.passed_over[:_NAMED_FILES]]
             rest = len(found.passed_over) - len(names)
             log.warning(
-                "replay:%s: passing over %d entries that are neither images nor clips: %s%s",
+                "replay:%s: skipping %d entries that are neither images nor clips: %s%s",
                 path, len(found.passed_over), ", ".join(names),
                 f" and {rest} more" if rest else "",
             )  # fmt: skip
@@ -114,7 +114,7 @@ class ReplaySource:
 
     @property
     def description(self) -> str:
-        """What is played."""
+        """Name and kind of the files."""
         return self._description
 
     @property
@@ -131,12 +131,12 @@ class ReplaySource:
 
     @property
     def frame_interval_s(self) -> float | None:
-        """The longest of the mean interval and the last one."""
+        """The longer of the mean interval and the last one."""
         return self._clock.interval_s
 
     @property
     def due_s(self) -> float:
-        """When the frame yielded last is due, in seconds after the first one."""
+        """Due time of the last yielded frame, in seconds after the first one."""
         return self._clock.due_s
 
     @property
@@ -215,7 +215,7 @@ class ReplaySource:
         except SourceError as exc:
             if self._single_clip:
                 raise
-            # An image may stand under any name.
+            # An image may have any file name.
             try:
                 yield self._image(file)
             except (ImageFileError, UnsupportedImageError) as image_error:
@@ -231,7 +231,7 @@ class ReplaySource:
             self._close_video()
 
     def _check_channels(self, video: VideoFile) -> None:
-        """Refuse a clip in colour where the options promise a mosaic."""
+        """Reject a colour clip if the options declare mosaics."""
         if self.options.cfa is not None and video.channels == 3:
             raise SourceError(
                 f"replay:{video.path.name}: cfa={self.options.cfa} needs pictures of one channel, "
@@ -314,12 +314,12 @@ class ReplaySource:
 
 
 def _shown(name: str) -> str:
-    # Names from disk go to terminals and into file tags at the far end.
+    # File names reach terminals and, at the receiver, the tags of saved files.
     return printable(name)[:_NAME_CHARACTERS]
 
 
 def _is_named(before: int, after: int) -> bool:
-    """Whether a counter passed one of the first values or a power of two: then it is logged."""
+    """Return True if a counter passed one of the first values or a power of two."""
     return before < _NAMED_WARNINGS or before.bit_length() != after.bit_length()
 
 

@@ -7,7 +7,7 @@ from typing import Final
 IMAGE_FPS: Final = 20.0
 """Pace of images, and of clips without timestamps and without a rate."""
 MAX_STEP_S: Final = 3600.0
-"""A longer pause between two timestamps of a clip is a damaged or restarted clock."""
+"""A longer step between two timestamps of a clip indicates a damaged or restarted clock."""
 
 
 class ReplayClock:
@@ -25,17 +25,17 @@ class ReplayClock:
         self._next_s = 0.0
         self._clip_time_s: float | None = None
         self.due_s = 0.0
-        """When the frame placed last is due."""
+        """Due time of the frame placed last."""
         self.interval_s = self._period_s
-        """The longest of the mean interval and the one before the frame placed last."""
+        """The longer of the mean interval and the one before the frame placed last."""
 
     def place_image(self) -> None:
-        """Place an image behind what came before."""
+        """Place an image after the previous frame."""
         self._period_s = 1.0 / (self._fps or IMAGE_FPS)
         self._place(self._next_s, None)
 
     def begin_clip(self, rate: float | None) -> None:
-        """Begin a clip of this average rate behind what came before."""
+        """Begin a clip with this average rate after the previous frame."""
         self._period_s = 1.0 / (self._fps or rate or IMAGE_FPS)
         self.interval_s = self._period_s
         self._clip_time_s = None

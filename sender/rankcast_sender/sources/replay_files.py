@@ -19,10 +19,10 @@ _DIGITS: Final = re.compile(r"(\d+)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ReplayFiles:
-    """What a path names."""
+    """The files selected by a path."""
 
     files: tuple[Path, ...]
-    """In natural order."""
+    """Files to play, in natural order."""
     passed_over: tuple[Path, ...] = ()
     """What a folder or a glob names beside them and is neither an image nor a clip."""
 
@@ -34,17 +34,17 @@ def natural_key(path: Path) -> tuple[list[str | int], str]:
 
 
 def is_image(path: Path) -> bool:
-    """Whether the name is that of an image."""
+    """Return True if the file name has the suffix of an image."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def is_video(path: Path) -> bool:
-    """Whether the name is that of a clip."""
+    """Return True if the file name has the suffix of a clip."""
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def find_files(text: str) -> ReplayFiles:
-    """Find the files that a path of the user names.
+    """Find the files that a user-supplied path selects.
 
     Parameters
     ----------
@@ -62,7 +62,9 @@ def find_files(text: str) -> ReplayFiles:
         path = Path(expand_path(text))
         if path.is_dir():
             found = _sorted_out(path.iterdir())
-            missing = "the folder holds no image or clip with a known suffix, such as .png or .mp4"
+            missing = (
+                "the folder contains no image or clip with a known suffix, such as .png or .mp4"
+            )
         elif path.is_file():
             found, missing = ReplayFiles((path,)), ""
         elif path.exists():
@@ -85,7 +87,7 @@ def find_files(text: str) -> ReplayFiles:
 
 
 def _is_playable(entry: Path) -> bool:
-    # A leading dot marks what macOS and editors leave beside an image.
+    # macOS and editors create files with a leading dot next to images.
     named = (is_image(entry) or is_video(entry)) and not entry.name.startswith(".")
     return named and entry.is_file()
 

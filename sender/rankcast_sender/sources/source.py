@@ -13,10 +13,10 @@ class Source(Protocol):
     """Yields the frames of one camera.
 
     The constructor opens the device or file; `close` releases it, in the same thread. Frames are
-    numbered from 0 in ``Frame.frame``. Every frame that the source knows to be lost (a file that
-    cannot be decoded, a jump in the camera's own counter) leaves a hole in the numbers and adds 1
-    to `gaps`. A source that knows the exposure time of a frame sets its clocks; where it leaves
-    them at 0, the pipeline stamps the frame on arrival.
+    numbered from 0 in ``Frame.frame``. Every frame that the source detects as lost (a file that
+    cannot be decoded, a jump in the camera's own counter) leaves a gap in the numbers and adds 1
+    to `gaps`. A source that can tell when a frame was exposed sets its clocks; if they are 0, the
+    pipeline stamps the frame on arrival.
     """
 
     @property
@@ -29,13 +29,13 @@ class Source(Protocol):
 
     @property
     def fps(self) -> float | None:
-        """The source's own rate: read back from the camera, of the clip, or as configured."""
+        """Frame rate of the source: read back from the camera, of the clip, or as configured."""
 
     @property
     def frame_interval_s(self) -> float | None:
-        """The longest time to expect between two frames; None where the source cannot tell.
+        """Longest time to expect between two frames; None if unknown.
 
-        Deadlines for a silent source follow it. May be read from any thread.
+        Deadlines for a silent source are derived from it. May be read from any thread.
         """
 
     @property
@@ -64,13 +64,13 @@ class Adjustable(Protocol):
 
     @property
     def adjustments(self) -> Adjustments:
-        """The changes that wait, and the values in force."""
+        """Pending changes and the values in force."""
 
 
 @runtime_checkable
 class Timed(Protocol):
-    """A source that is not live and whose frames have presentation times of their own."""
+    """A source that is not live and whose frames carry presentation times."""
 
     @property
     def due_s(self) -> float:
-        """When the frame yielded last is due, in seconds after the first one."""
+        """Due time of the last yielded frame, in seconds after the first one."""

@@ -37,7 +37,7 @@ class SourceOptions(BaseModel):
 
     @classmethod
     def check_path(cls, path: str) -> None:
-        """Refuse a path that is wrong by its form, without opening it.
+        """Reject a malformed path without opening it.
 
         Raises
         ------

@@ -100,7 +100,7 @@ def test_a_fifo_that_nothing_reads_is_an_error_and_not_the_end(
     monkeypatch.setattr(atomic_file, "FIFO_TIMEOUT_S", 0.1)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    with pytest.raises(RankcastError, match=r"fifo: cannot be written: nothing reads this FIFO"):
+    with pytest.raises(RankcastError, match=r"fifo: cannot be written: no process read this FIFO"):
         write_whole(fifo, b"data")
     assert fifo.is_fifo()
 
@@ -114,7 +114,7 @@ def test_a_reader_that_stops_reading_is_an_error_and_not_the_end(
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        with pytest.raises(RankcastError, match="its reader took nothing"):
+        with pytest.raises(RankcastError, match="its reader accepted no data"):
             write_whole(fifo, bytes(1 << 20))
     finally:
         os.close(reader)

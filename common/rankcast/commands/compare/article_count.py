@@ -1,8 +1,8 @@
-"""The byte count of the colour article that Rankcast grew out of, for comparison with the true one.
+"""The byte count of the colour article on which Rankcast is based, to compare with the true one.
 
-The article stores three float64 matrices per channel and counts their ``nbytes``. It compares them
-with the samples as float64 as well, eight times the bytes of an 8-bit picture: what it reports as
-a fifth is larger than the picture itself.
+The article stores three float64 matrices per channel and counts their ``nbytes``. It compares this
+with the samples as float64, which take eight times the bytes of an 8-bit picture, so what it
+reports as a fifth is larger than the picture itself.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def article_count(m: int, n: int, channels: int, k: int) -> ArticleCount:
     m, n : int
         Height and width.
     channels : int
-        Number of channels, each factorised on its own.
+        Number of channels, each factorised separately.
     k : int
         Singular values kept of each channel.
     """

@@ -20,43 +20,43 @@ from rankcast.opencv import cv2
 from rankcast.wire import OFFLINE, PPB, unpack
 
 MOST_COLOURS: Final = 4096
-"""Larger palettes take seconds each and cost more than the picture's JPEG: beyond it only the
+"""Larger palettes take seconds each and cost more than the picture's JPEG: beyond this, only the
 palette of all colours is tried, which needs no fit."""
 _MANY_COLOURS: Final = 256
-"""Fitting a larger palette takes seconds."""
+"""Above this number of colours, fitting a palette takes seconds."""
 _FINE: Final = 64
 _COARSE: Final = 16
-"""Between listed numbers of colours the search narrows to a 64th, above `_MANY_COLOURS` to a 16th:
-at most half a decibel, for two palettes more."""
+"""Between listed numbers of colours the search narrows to a 64th, above `_MANY_COLOURS` to a 16th,
+which differ by at most half a decibel but by two palettes to fit."""
 _PNG: Final = (
     cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT,
 )  # fmt: skip
-"""OpenCV's default strategy looks for runs alone: files of few colours become twice as large."""
+"""OpenCV's default strategy detects only runs, which doubles the size of files with few colours."""
 
 
 class Choice(NamedTuple):
-    """A resolution of chroma and a setting to code the picture with."""
+    """A chroma resolution and a setting to encode the picture with."""
 
     chroma: str
-    """``4:2:0`` or ``4:4:4``; empty where there is no choice."""
+    """``4:2:0`` or ``4:4:4``; empty if there is no choice."""
     setting: Setting
 
 
 @dataclass(slots=True)
 class Candidate:
-    """A codec with fixed options, or a format, on one picture; each setting is coded once."""
+    """A codec with fixed options, or a format, for one picture; each setting is encoded once."""
 
     sweep: Sweep
     pixels: Pixels
     steps: Steps
     coders: Mapping[str, Callable[[Setting], Measurement]]
-    """Codes the picture, by the resolution of chroma."""
+    """Encodes the picture, by chroma resolution."""
     tried: dict[Choice, Measurement] = field(default_factory=dict)
-    """Without SSIM and rebuilt pictures: a dozen of a large picture would fill the memory."""
+    """Measurements without SSIM and rebuilt pictures, a dozen of which could fill the memory."""
     squared_errors: dict[Setting, int] = field(default_factory=dict)
-    """Of a palette codec: the within-cluster sum of squares."""
+    """Within-cluster sum of squares of a palette codec."""
     png_bytes: dict[Setting, int] = field(default_factory=dict)
-    """Of a palette codec: size of the rebuilt picture as PNG, at the settings shown."""
+    """Size as PNG of the picture rebuilt by a palette codec, at the settings shown."""
 
     @property
     def name(self) -> str:
@@ -64,7 +64,7 @@ class Candidate:
         return self.sweep.name
 
     def at(self, choice: Choice) -> Measurement:
-        """Code the picture, unless that choice was tried before."""
+        """Encode the picture, unless this choice was tried before."""
         if choice not in self.tried:
             measured = self.coders[choice.chroma](choice.setting)
             self.tried[choice] = replace(measured, pixels=None)
@@ -73,7 +73,7 @@ class Candidate:
         return self.tried[choice]
 
     def whole(self, choice: Choice) -> Measurement:
-        """Code the picture once more for its SSIM and pixels; keep the shorter times of the two."""
+        """Encode the picture again for SSIM and pixels; keep the shorter times of both runs."""
         before = self.at(choice)
         measured = self.coders[choice.chroma](choice.setting)
         assert measured.pixels is not None
@@ -86,13 +86,13 @@ class Candidate:
         )
 
     def search(self, chroma: str, distance: Callable[[Measurement], float]) -> None:
-        """Try settings around a target, by bisection between those already tried.
+        """Try settings near a target, by bisection between those already tried.
 
         Parameters
         ----------
         chroma : str
         distance : callable
-            Of a measurement: rises with bytes and quality, 0 at the target.
+            Maps a measurement to its distance: 0 at the target, rising with bytes and quality.
         """
         settings = self.steps.settings
 
@@ -117,7 +117,7 @@ class Candidate:
     def _search_between(
         self, chroma: str, low: Setting, high: Setting, distance: Callable[[Measurement], float]
     ) -> None:
-        """Narrow two numbers of colours down almost to neighbours: listed ones are far apart."""
+        """Narrow down the number of colours, because the listed numbers are far apart."""
         while low < MOST_COLOURS:
             if high - low <= max(1, low // (_FINE if low < _MANY_COLOURS else _COARSE)):
                 break
@@ -137,7 +137,7 @@ class Candidate:
 def codec_candidate(
     codec: Codec, sweep: Sweep, pixels: Pixels, options: Mapping[str, Any]
 ) -> Candidate:
-    """Set a codec up for a picture.
+    """Set up a codec for a picture.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def codec_candidate(
         One of the codec's own.
     pixels : ndarray, shape (H, W) or (H, W, C), uint8 or uint16
     options : mapping
-        Options from the user, beside the fixed ones of the sweep.
+        Options from the user, in addition to the fixed ones of the sweep.
 
     Raises
     ------
@@ -186,18 +186,18 @@ def codec_candidate(
         raise UnsupportedImageError(f"{sweep.name} has no setting for a picture of {pixels.shape}")
     names = tuple(sweep.chroma) if channels_of(pixels.shape) == 3 else ()
     names = names or ("",)
-    if not sweep.needs_model:  # the encoder opens the model and reports what is wrong with it
+    if not sweep.needs_model:  # the encoder opens the model and reports its errors
         check_options(codec.name, chosen(names[0], steps.settings[0]))
     return Candidate(sweep, pixels, steps, {chroma: partial(code, chroma) for chroma in names})
 
 
 def format_candidate(kind: Format, pixels: Pixels) -> Candidate:
-    """Set a reference format up for a picture.
+    """Set up a reference format for a picture.
 
     Raises
     ------
     UnsupportedImageError
-        If the format cannot hold the picture.
+        If the format does not support the picture.
     """
     reason = refusal(kind, pixels)
     if reason is not None:
@@ -226,10 +226,10 @@ def format_candidate(kind: Format, pixels: Pixels) -> Candidate:
 
 
 def setting_text(sweep: Sweep, setting: Setting, chroma: str = "", kept: Sequence[int] = ()) -> str:
-    """Write a setting as tables show it: ``rank 50``, ``k 20``, ``q 75 4:2:0``.
+    """Return a setting as tables show it: ``rank 50``, ``k 20``, ``q 75 4:2:0``.
 
-    Where the packet holds fewer values than asked for, as of a picture that has no more, it says
-    so: ``rank 2 (kept 1)``, ``n 9 (kept 0/3/3)``. A codec without an option has no text.
+    If the packet contains fewer values than requested, because the picture has no more, the text
+    says so: ``rank 2 (kept 1)``, ``n 9 (kept 0/3/3)``. A codec without an option has no text.
     """
     if not sweep.option:
         return ""
@@ -243,7 +243,7 @@ def setting_text(sweep: Sweep, setting: Setting, chroma: str = "", kept: Sequenc
 
 
 def png_size(pixels: Pixels) -> int:
-    """Bytes of the picture as a PNG file at zlib's level 9."""
+    """Return the size in bytes of the picture as a PNG file at zlib level 9."""
     if channels_of(pixels.shape) not in (1, 3, 4):
         pixels = pixels.reshape(pixels.shape[0], -1)
     done, data = cv2.imencode(".png", pixels, _PNG)

@@ -1,4 +1,4 @@
-"""Which candidates ``--codecs`` names, and which of them can code the picture."""
+"""Selects the candidates that ``--codecs`` names and that can encode the picture."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _FORMATS: Final[Mapping[str, Format]] = {kind.name: kind for kind in FORMATS}
 CODEC_NAMES: Final = tuple(_SWEEPS)
 FORMAT_NAMES: Final = tuple(_FORMATS)
 NAMES: Final = (*CODEC_NAMES, *FORMAT_NAMES)
-"""Everything that ``--codecs`` may name."""
+"""All names accepted by ``--codecs``."""
 WITH_MODEL: Final = tuple(name for name, (_, sweep) in _SWEEPS.items() if sweep.needs_model)
 WITH_ENGINE: Final[Mapping[str, str]] = {
     name: sweep.options["engine"] for name, (_, sweep) in _SWEEPS.items()
     if "engine" in sweep.options
 }  # fmt: skip
-"""How a candidate finds its factors, where there is a choice."""
+"""Engine with which a candidate computes its factors, if there is a choice."""
 PROBE_SIDE: Final = 48
-"""Side of the corner that loads the kernels of a candidate before anything is timed."""
+"""Side of the corner that is encoded first, to load a candidate's kernels before timing."""
 
 
 def parse_codecs(text: str) -> list[str]:
-    """Read ``svd,kmeans,jpeg``, each name once.
+    """Parse ``svd,kmeans,jpeg``; drop repeated names.
 
     Raises
     ------
@@ -51,18 +51,18 @@ def parse_codecs(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A candidate that cannot code the picture."""
+    """A candidate that cannot encode the picture."""
 
     name: str
     reason: str
-    """One line."""
+    """Reason, in one line."""
     error: RankcastError
 
 
 def candidates_for(
     names: Sequence[str], pixels: Pixels, model: Mapping[str, str]
 ) -> tuple[list[Candidate], list[LeftOut]]:
-    """Set up the candidates that can code the picture.
+    """Set up the candidates that can encode the picture.
 
     Parameters
     ----------
@@ -78,21 +78,21 @@ def candidates_for(
     Raises
     ------
     SettingsError
-        If the model cannot be read, is of another codec, or does not know the label.
+        If the model cannot be read, belongs to another codec, or does not contain the label.
     """
     candidates, left_out = [], []
     for name in names:
         if name in WITH_MODEL and "model" not in model:
             train = f"`rankcast train {_SWEEPS[name][0].name}`"
-            reason = f"no model: name one with --model FILE.rkm, which {train} makes"
+            reason = f"no model: name one with --model FILE.rkm, which {train} creates"
             error = SettingsError(f"got --codecs {name} with {reason}")
             left_out.append(LeftOut(name, reason, error))
             continue
         try:
             candidates.append(_candidate(name, pixels, model))
         except SettingsError as exc:
-            # A wrong --model or --label is the user's mistake and ends the command. A missing
-            # library, or a picture that the codec does not take, only leaves the candidate out.
+            # A wrong --model or --label is a user error and ends the command. A missing library,
+            # or a picture that the codec does not support, only omits the candidate.
             if name in WITH_MODEL and not _SWEEPS[name][0].missing():
                 raise
             left_out.append(LeftOut(name, str(exc), exc))
@@ -102,7 +102,7 @@ def candidates_for(
 
 
 def _candidate(name: str, pixels: Pixels, model: Mapping[str, str]) -> Candidate:
-    """Set one candidate up; code a corner first, so that no time measured includes loading."""
+    """Set up a candidate; encode a corner first, so that no measured time includes loading."""
     corner = np.ascontiguousarray(pixels[:PROBE_SIDE, :PROBE_SIDE])
     if name in _FORMATS:
         candidate = format_candidate(_FORMATS[name], pixels)
@@ -111,7 +111,7 @@ def _candidate(name: str, pixels: Pixels, model: Mapping[str, str]) -> Candidate
         codec, sweep = _SWEEPS[name]
         options = model if sweep.needs_model else {}
         candidate = probe = codec_candidate(codec, sweep, pixels, options)
-        if not sweep.needs_model:  # a model may take only pictures of its own size
+        if not sweep.needs_model:  # a model may accept only pictures of its own size
             probe = codec_candidate(codec, sweep, corner, options)
     for code in probe.coders.values():
         code(probe.steps.settings[0])

@@ -1,4 +1,4 @@
-"""Several codecs and formats at matched bytes or PSNR: what `compare --codecs` measures."""
+"""Measurement for `compare --codecs`: several codecs and formats at equal bytes or PSNR."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NEAR_DB: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Elbow:
-    """What a palette leaves of the picture at each number of colours."""
+    """Remaining error of a palette at each number of colours."""
 
     name: str
     """Name of the candidate."""
@@ -45,12 +45,12 @@ class Elbow:
 
 @dataclass(frozen=True, slots=True)
 class Scree:
-    """How much of the variance each component explains."""
+    """Share of the variance that each component explains."""
 
     name: str
     """Name of the candidate."""
     observations: str
-    """What one observation is: ``rows`` or ``patches``."""
+    """Kind of observation: ``rows`` or ``patches``."""
     shares: tuple[NDArray[np.float64], ...]
     """Share of the variance by component, of each channel."""
     kept_share: float
@@ -59,7 +59,7 @@ class Scree:
 
 @dataclass(frozen=True, slots=True)
 class CodecComparison:
-    """Everything that table, sheet, plot, report and JSON show."""
+    """All data shown in table, sheet, plot, report and JSON."""
 
     pixels: Pixels
     match: Match
@@ -75,7 +75,7 @@ class CodecComparison:
 
 
 def step_count(candidates: Sequence[Candidate]) -> int:
-    """How often `compare_codecs` will call `advance`."""
+    """Return how often `compare_codecs` will call `advance`."""
     return sum(
         len(candidate.steps.curve) * len(candidate.coders) + 1 + (candidate.sweep.scree is not None)
         for candidate in candidates
@@ -90,7 +90,7 @@ def compare_codecs(
     left_out: Iterable[LeftOut] = (),
     advance: Callable[[], Any] = lambda: None,
 ) -> CodecComparison:
-    """Draw the curves of each candidate and find its best result at the target.
+    """Measure the curves of each candidate and find its best result at the target.
 
     Parameters
     ----------
@@ -101,9 +101,9 @@ def compare_codecs(
     target : float
         Bits per pixel, or dB.
     left_out : iterable of LeftOut, optional
-        Listed in the result before candidates that fail on the way.
+        Listed in the result before candidates that fail during the comparison.
     advance : callable, optional
-        Called after every step; `step_count` says how often.
+        Called after every step, `step_count` times.
     """
     results, curves, screes, elbow = [], list[Curve](), [], None
     missing = list(left_out)
@@ -115,7 +115,7 @@ def compare_codecs(
         # An exact picture exceeds any target, but the search needs a finite distance.
         return min(measured.psnr_db, 1e3) - target
 
-    # Between two calls of BLAS its threads would spin: twice the processor time of all the rest.
+    # Spinning BLAS threads between two calls would take twice the CPU time of everything else.
     with one_blas_thread():
         for candidate in candidates:
             left = step_count([candidate])
@@ -167,9 +167,9 @@ def choose(
 ) -> Choice:
     """Pick the choice nearest to the target, or a better one that costs no more.
 
-    More colours or a higher quality can cost fewer bytes, and several settings can give the same
-    packet. So with matched bytes the best picture within the bytes of the nearest is taken, and
-    with matched PSNR the fewest bytes that reach the PSNR of the nearest.
+    More colours or a higher quality can cost fewer bytes, and several settings can produce the same
+    packet. Therefore, with matched bytes this returns the best picture within the bytes of the
+    nearest choice, and with matched PSNR the fewest bytes that reach the PSNR of the nearest one.
     """
     nearest = min(tried.values(), key=lambda one: (abs(distance(one)), one.coded_bytes))
     if match == "bytes":
@@ -180,7 +180,7 @@ def choose(
 
 
 def _order(measured: Measurement, choice: Choice) -> tuple[float, int, Setting]:
-    """Rank by PSNR, then by bytes; of equal results the lowest setting comes first."""
+    """Return a sort key: PSNR, then bytes, then the lowest setting."""
     return -measured.psnr_db, measured.coded_bytes, choice.setting
 
 
@@ -237,7 +237,7 @@ def _scree(candidate: Candidate, source: ScreeSource) -> Scree:
 
 
 def _elbow(candidate: Candidate, best: Choice) -> Elbow:
-    # Only the settings shown: the search tries more, all close to each other.
+    # Only the listed settings: the search tries more, all close to each other.
     settings = sorted(candidate.png_bytes)
     return Elbow(
         candidate.name,

@@ -29,7 +29,7 @@ _REFERENCE_LOOKS: Final = (("#3b6fb6", "."), ("#3f9b8c", "."))
 LOOKS: Final = dict(zip(CODEC_NAMES, cycle(_CODEC_LOOKS))) | dict(
     zip(FORMAT_NAMES, cycle(_REFERENCE_LOOKS))
 )
-"""Colour and marker by name; names beyond the lists begin them again."""
+"""Colour and marker by name; further names reuse the lists from the start."""
 PALETTE_COLOUR: Final = "#d1495b"
 """Colour of the elbow."""
 SCREE_COMPONENTS: Final = 100
@@ -37,7 +37,7 @@ LEGEND_COLUMNS: Final = 7
 
 
 def draw_codec_plot(path: Path, title: str, comparison: CodecComparison) -> None:
-    """Draw the curves, below them scree and elbow where there are any, and write them as PNG.
+    """Draw the curves, with scree and elbow below if available, and write them as PNG.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def _draw_quality(axes: Axes, comparison: CodecComparison) -> None:
                   linestyle="-" if curve.label == name else "--",
                   linewidth=1.4 if marker == "." else 2.0, markersize=6)  # fmt: skip
     for result in comparison.results:
-        # A ring round the result that table and sheet show.
+        # A ring around the result shown in table and sheet.
         colour, _ = LOOKS[result.codec]
         axes.plot([result.coded_bytes], [min(result.psnr_db, ceiling_db)], marker="o",
                   markersize=14, markerfacecolor="none", markeredgecolor=colour,
@@ -102,7 +102,7 @@ def _draw_quality(axes: Axes, comparison: CodecComparison) -> None:
     byte_axis(axes)
     axes.set_xlabel("bytes of packet or file; rings: what the table shows")
     axes.set_ylabel("PSNR in dB, all samples")
-    # Above the axes: anywhere inside, it could hide a curve.
+    # Above the axes, because inside it could hide a curve.
     legend = axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=LEGEND_COLUMNS,
                          borderaxespad=0.2, columnspacing=1.2, handlelength=1.9)  # fmt: skip
     rows = math.ceil(len(legend.get_texts()) / LEGEND_COLUMNS)
@@ -145,7 +145,7 @@ def _draw_scree(axes: Axes, scree: Scree) -> None:
 def _draw_elbow(axes: Axes, elbow: Elbow, pixels: Pixels) -> None:
     axes.set_title("Elbow: what k colours leave")
     area = pixels.shape[0] * pixels.shape[1]
-    # Logarithmic: the first few colours remove most of the error, and the rest would lie on 0.
+    # Logarithmic, because the first few colours remove most of the error.
     pairs = list(zip(elbow.colours, elbow.squared_errors, strict=True))
     left = [(k, error / area) for k, error in pairs if error]
     exact = [k for k, error in pairs if not error]
@@ -179,7 +179,7 @@ def _colour_axis(axes: Axes, elbow: Elbow) -> None:
 
     axes.set_xscale("log", base=2)
     low, high = elbow.colours[0], elbow.colours[-1]
-    step = 1 if high <= 64 * low else 2 if high <= 2048 * low else 4  # as many as have room
+    step = 1 if high <= 64 * low else 2 if high <= 2048 * low else 4  # as many as fit
     ticks = [2**power for power in range(0, 17, step) if low <= 2**power <= high]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())

@@ -45,7 +45,7 @@ ARTICLE_COLOURS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class CodecRequest:
-    """What the command line asks to compare."""
+    """The comparison requested on the command line."""
 
     names: list[str]
     match: Match
@@ -56,7 +56,7 @@ class CodecRequest:
 
 
 def report_codecs(pixels: Pixels, request: CodecRequest, target: ReportTarget) -> None:
-    """Compare, print the table and write the files that `target` asks for.
+    """Compare, print the table and write the files that `target` requests.
 
     Parameters
     ----------
@@ -120,13 +120,13 @@ def _about(comparison: CodecComparison) -> str:
 
 
 def _engine(comparison: CodecComparison) -> str | None:
-    """How factors were found, where there was a choice; None if no result has any."""
+    """Return how factors were computed, if there was a choice; None if no result has any."""
     engines = (WITH_ENGINE.get(measured.codec) for measured in comparison.results)
     return next((engine for engine in engines if engine is not None), None)
 
 
 def _remarks(comparison: CodecComparison, model: ModelSummary | None) -> list[str]:
-    """Lines below the table: how to read it, and what is unusual."""
+    """Return the lines below the table, which explain it and point out anomalies."""
     remarks = [f"note: {note}" for note in comparison.notes]
     if model is not None:
         trained = f"; its training: {model.training}" if model.training else ""
@@ -162,7 +162,7 @@ def _print_table(name: str, about: str, comparison: CodecComparison, remarks: li
         box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, sides), header_style="bold"
     )
     for number, title in enumerate(TITLES):
-        # A setting may be long, and can be read in two lines.
+        # A long setting may wrap to two lines.
         table.add_column(title, justify="left" if number < 2 else "right", no_wrap=title != "at")
     for measured in comparison.results:
         table.add_row(*_cells(measured, comparison.pixels))
@@ -174,7 +174,7 @@ def _print_table(name: str, about: str, comparison: CodecComparison, remarks: li
 
 
 def png_lines(comparison: CodecComparison) -> list[str]:
-    """PNG sizes before and after a palette: at the article's number of colours and the result's."""
+    """Return PNG sizes before and after a palette of the article's and of the result's size."""
     elbow = comparison.elbow
     if elbow is None:
         return []
@@ -236,7 +236,7 @@ def _page(
 def codec_json(
     name: str, comparison: CodecComparison, model: ModelSummary | None
 ) -> dict[str, Any]:
-    """Return all of table and plot; of an exact picture `lossless` is true, `psnr_db` null."""
+    """Return the data of table and plot; exact pictures have `lossless` true and `psnr_db` null."""
     pixels, elbow = comparison.pixels, comparison.elbow
     return {
         "image": name,

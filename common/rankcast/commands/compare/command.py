@@ -1,4 +1,4 @@
-"""The command `rankcast compare`: options, and which of the two comparisons runs."""
+"""The command `rankcast compare`: its options, and the choice between its two comparisons."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ _ONLY_WITH_RANKS: Final = ("ranks", "codec", "sets")
 
 
 def _check_usage(context: click.Context) -> None:
-    """Refuse options of the other comparison: they would have no effect."""
+    """Reject options of the other comparison, which would have no effect."""
     with_codecs = context.params["codecs"] is not None
     for name in _ONLY_WITH_RANKS if with_codecs else _ONLY_WITH_CODECS:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
@@ -124,7 +124,7 @@ def _check_usage(context: click.Context) -> None:
 
 
 def parse_ranks(text: str) -> list[int]:
-    """Read ``500,250,100``.
+    """Parse ``500,250,100``.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def parse_ranks(text: str) -> list[int]:
         If one is not a whole number of at least 1, or there are none or too many.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    # isascii: int() accepts digits of other scripts; 9 digits exceed every side.
+    # isascii: int() accepts digits of other scripts. No side has more than 9 digits.
     if any(not (part.isascii() and part.isdigit() and len(part) <= 9) for part in parts) or not all(
         map(int, parts)
     ):
@@ -147,7 +147,9 @@ def parse_ranks(text: str) -> list[int]:
 def _ranked_codec(name: str | None, sets: tuple[str, ...]) -> CodecChoice:
     choice = choose_codec(name, sets)
     if not choice.has_option("rank"):
-        raise SettingsError(f"codec {choice.name} has no option 'rank', which compare would vary")
+        raise SettingsError(
+            f"codec {choice.name} has no option 'rank', which compare varies: choose another codec"
+        )
     for rule in RANK_RULES:
         if rule in choice.options:
             raise SettingsError(

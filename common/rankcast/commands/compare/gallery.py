@@ -27,7 +27,7 @@ HEADER: Final = 112
 CAPTION: Final = 112
 LINE: Final = 28
 SHOWN_SIDE: Final = 1200
-"""Longest side of a picture in an HTML page, so that the page of a 12-megapixel picture opens."""
+"""Longest side of a picture in an HTML page, so that pages of 12-megapixel pictures still open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ def draw_gallery(path: Path, title: str, subtitle: str, panels: Sequence[Panel])
     ----------
     path : Path
     title, subtitle : str
-        Printable; long ones are cut to the width of the sheet.
+        Printable text, truncated to the width of the sheet.
     panels : sequence of Panel
-        All of one shape; the first is the original, whose range of values scales them all.
+        All of the same shape; the first is the original, whose value range scales them all.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def draw_gallery(path: Path, title: str, subtitle: str, panels: Sequence[Panel])
         figure = Figure(figsize=(sheet_width / DPI, sheet_height / DPI), dpi=DPI)
 
         def write(x: float, y: float, words: str, size: float, **look: Any) -> None:
-            # In pixels from the upper left corner, so that texts cannot overlap.
+            # In pixels from the upper left corner, so that text cannot overlap.
             figure.text(
                 x / sheet_width, 1 - y / sheet_height, words, fontsize=size, va="baseline", **look
             )
@@ -118,16 +118,16 @@ def shown_png(pixels: Pixels, original: Pixels, most_side: int) -> bytes:
 
 
 def _picture_size(height: int, width: int) -> tuple[int, int]:
-    """Width and height on the sheet, limited in area and side; enlarged by whole factors only."""
+    """Return the size on the sheet, limited in area and side; enlarged only by whole factors."""
     scale = min(math.sqrt(PANEL_AREA / (height * width)), MAX_PANEL_SIDE / max(height, width))
     if scale > 1:
         scale = math.floor(scale)
-    # The 8192 x 1 picture of a line camera still gets some height, and a tall one some width.
+    # An 8192 x 1 picture of a line camera still gets some height, and a tall one some width.
     return max(8, round(width * scale)), max(8, round(height * scale))
 
 
 def _columns(count: int, width: int, height: int) -> int:
-    """Return how many columns bring the sheet near 16 : 10 and leave few cells empty."""
+    """Return the number of columns for a sheet of about 16 : 10 with few empty cells."""
     most = max(1, min(count, (MAX_SHEET_WIDTH - 2 * MARGIN + GAP) // (width + GAP)))
 
     def cost(columns: int) -> float:
@@ -139,7 +139,7 @@ def _columns(count: int, width: int, height: int) -> int:
 
 
 def _shown_range(pixels: Pixels) -> tuple[int, int]:
-    """Values shown as black and white: the full scale of 8 bits, the used range of 16 bits."""
+    """Return the values shown as black and white: full scale at 8 bits, used range at 16 bits."""
     if pixels.dtype == np.uint8:
         return 0, full_scale(pixels.dtype)
     low, high = (int(value) for value in np.percentile(pixels, (0.1, 99.9)))
@@ -147,7 +147,7 @@ def _shown_range(pixels: Pixels) -> tuple[int, int]:
 
 
 def _displayable(pixels: Pixels, low: int, high: int) -> NDArray[np.uint8]:
-    """Return 8-bit grey or RGB; with other numbers of channels the first, as the subtitle says."""
+    """Return 8-bit grey or RGB; of other channel counts only the first, as the subtitle says."""
     channels = channels_of(pixels.shape)
     if channels == 3:
         pixels = np.ascontiguousarray(pixels[:, :, ::-1])

@@ -49,7 +49,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class HtmlTable:
-    """Rows of text; the first columns hold words, the others numbers.
+    """Rows of text; the first columns contain words, the others numbers.
 
     The last cell of a row with fewer cells than titles spans the remaining columns.
     """
@@ -57,7 +57,7 @@ class HtmlTable:
     titles: tuple[str, ...]
     rows: Sequence[Sequence[str]]
     words: int = 2
-    """Number of columns that hold words."""
+    """Number of columns that contain words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class HtmlPage:
 
 
 def write_page(path: Path, page: HtmlPage) -> None:
-    """Write the page, completely or not at all.
+    """Write the page atomically.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def write_page(path: Path, page: HtmlPage) -> None:
     html = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        # Nothing is fetched and no script runs, whatever a hostile file name contains.
+        # No fetches and no scripts, whatever a hostile file name contains.
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
         f"<title>{escape(page.title)}</title><style>{_STYLE}</style></head><body><main>"

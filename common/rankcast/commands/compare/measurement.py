@@ -1,4 +1,4 @@
-"""One coded version of a picture: its bytes, its quality, its times."""
+"""Bytes, quality and times of one encoded version of a picture."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from rankcast.frame import Pixels
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One coded version of the picture and how good it is."""
+    """One encoded version of the picture and its quality."""
 
     codec: str
     setting: str
-    """As tables print it: ``rank 50``, ``q 75 4:2:0``."""
+    """Setting as shown in tables: ``rank 50``, ``q 75 4:2:0``."""
     coded_bytes: int
     psnr_db: float
     ssim: float | None
-    """None for a point of a curve, whose SSIM nobody needs."""
+    """SSIM; None for a point of a curve, which does not need it."""
     encode_ms: float
     decode_ms: float
     rank: int | None = None
     kept: tuple[int, ...] = ()
-    """Singular values in the packet, of each plane: fewer than `rank` if the rest is zero."""
+    """Singular values of each plane in the packet; fewer than `rank` if the rest are zero."""
     energy: float | None = None
     pixels: Pixels | None = None
-    """The rebuilt picture; None for a point of a curve."""
+    """Rebuilt picture; None for a point of a curve."""
 
     @property
     def exact(self) -> bool:
-        """True if every sample came back."""
+        """True if every sample was restored exactly."""
         return math.isinf(self.psnr_db)
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Quality against bytes of one way to code, by increasing bytes."""
+    """Quality against bytes of one codec or format, by increasing bytes."""
 
     label: str
     points: tuple[Measurement, ...]
 
 
 def curve_of(label: str, points: Iterable[Measurement]) -> Curve:
-    """Put the points in order."""
+    """Return the curve through the points, sorted by bytes."""
     return Curve(label, tuple(sorted(points, key=lambda point: point.coded_bytes)))
 
 

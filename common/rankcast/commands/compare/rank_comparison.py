@@ -1,4 +1,4 @@
-"""Several ranks of one codec beside image files of about the same size: what `compare` measures."""
+"""Measurement for `compare`: several ranks of one codec and image files of about equal size."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SWEEP: Final = (2, 5, 10, 20, 35, 50, 65, 80, 90, 95, 100)
 NEAR: Final = 1.1
 """Files within this factor of a packet count as matched."""
 ARTICLE_SHARE: Final = 0.1
-"""The colour article keeps a tenth of the singular values."""
+"""Share of the singular values that the colour article keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class RankGroup:
 
 @dataclass(frozen=True, slots=True)
 class RankComparison:
-    """Everything that table, gallery, plot and JSON show."""
+    """All data shown in table, gallery, plot and JSON."""
 
     pixels: Pixels
     codec: CodecChoice
     groups: tuple[RankGroup, ...]
     article: RankGroup
-    """The colour article's own setting."""
+    """Result at the colour article's setting."""
     curves: tuple[Curve, ...]
     spectra: tuple[NDArray[np.float64], ...]
     """Singular values of each channel, decreasing."""
@@ -60,9 +60,9 @@ class RankComparison:
 
 
 def usable_ranks(wanted: Sequence[int], min_side: int) -> tuple[list[int], list[str]]:
-    """Fit the wanted ranks to a picture, and say what was changed.
+    """Limit the requested ranks to those of the picture, and report the changes.
 
-    Ranks above `min_side` would all give full rank, which replaces them once.
+    Ranks above `min_side` would all result in full rank, which replaces them once.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def usable_ranks(wanted: Sequence[int], min_side: int) -> tuple[list[int], list[
 
 
 def step_count(ranks: Sequence[int], pixels: Pixels, choice: CodecChoice) -> int:
-    """How often `compare_ranks` will call `advance`."""
+    """Return how often `compare_ranks` will call `advance`."""
     formats = sum(refusal(kind, pixels) is None for kind in FORMATS)
     coded = (len(ranks) + 1) * (1 + formats)
     second = 0 if _other_factors(choice) is None else len(ranks)
@@ -96,7 +96,7 @@ def compare_ranks(
     notes: Iterable[str] = (),
     advance: Callable[[], Any] = lambda: None,
 ) -> RankComparison:
-    """Code `pixels` at every rank, and as image files of about the same bytes.
+    """Encode `pixels` at every rank, and as image files of about the same size.
 
     Parameters
     ----------
@@ -106,9 +106,9 @@ def compare_ranks(
     ranks : sequence of int
         Each at most min(H, W).
     notes : iterable of str, optional
-        Listed in the result before the comparison's own.
+        Listed in the result before the notes of the comparison.
     advance : callable, optional
-        Called after every step; `step_count` says how often.
+        Called after every step, `step_count` times.
     """
     references, left_out = _references(pixels)
     _warm_up(pixels, choice)
@@ -138,7 +138,7 @@ def compare_ranks(
         for quality in SWEEP:
             reference.at_quality(quality)
             advance()
-        # The files of the bisection are points of the curve too: they cost only a decode each.
+        # The files of the bisection become points of the curve too, at the cost of decoding them.
         files = reference.files.values()
         points = [_measure(reference, file, for_curve=True) for file in files]
         curves.append(curve_of(reference.format.label, points))
@@ -156,7 +156,7 @@ def compare_ranks(
 def encode_rank(
     pixels: Pixels, choice: CodecChoice, rank: int, *, for_curve: bool = False
 ) -> Measurement:
-    """Code and rebuild `pixels` at one rank; for a curve without SSIM and the rebuilt picture."""
+    """Encode and rebuild `pixels` at one rank; `for_curve` omits SSIM and the rebuilt picture."""
     encoder = Encoder(choice.name, **choice.with_options(rank=rank).options)
     decoder = Decoder(OFFLINE)
     start = time.perf_counter()
@@ -164,7 +164,7 @@ def encode_rank(
     encoded = time.perf_counter()
     if len(packet) > OFFLINE.max_packet_bytes:
         raise LimitError(
-            f"rank {rank} makes a packet of {len(packet):,} bytes, the limit of a file is "
+            f"rank {rank} results in a packet of {len(packet):,} bytes, the limit of a file is "
             f"{OFFLINE.max_packet_bytes:,}: choose lower ranks"
         )
     rebuilt = decoder.decode(packet)
@@ -199,18 +199,18 @@ def _measure(reference: Reference, file: ReferenceFile, *, for_curve: bool = Fal
 
 
 def _kept_note(groups: Sequence[RankGroup]) -> list[str]:
-    """Name the ranks whose packets hold fewer singular values: the picture has no more."""
+    """List the ranks whose packets contain fewer singular values, as the picture has no more."""
     fewer = [
         f"{group.coded.rank} ({'/'.join(map(str, group.coded.kept))})"
         for group in groups
         if group.coded.rank is not None and min(group.coded.kept, default=0) < group.coded.rank
         and group.coded.kept
     ]  # fmt: skip
-    return [f"fewer singular values kept than asked for: rank {', '.join(fewer)}"] if fewer else []
+    return [f"fewer singular values kept than requested: rank {', '.join(fewer)}"] if fewer else []
 
 
 def _ends(references: Sequence[Reference], groups: Sequence[RankGroup]) -> list[str]:
-    """Name the packets that no file of a format matches: its quality ends before their bytes do."""
+    """List the packets whose size no file of a format matches at any quality."""
     notes = []
     for reference in references:
         largest = len(reference.at_quality(QUALITIES[-1]).data)
@@ -243,7 +243,7 @@ def _references(pixels: Pixels) -> tuple[list[Reference], list[str]]:
 
 
 def _warm_up(pixels: Pixels, choice: CodecChoice) -> None:
-    """Code a corner first, so that no time measured includes loading kernels."""
+    """Encode a corner first, so that no measured time includes loading kernels."""
     corner = np.ascontiguousarray(pixels[:32, :32])
     for each in (choice, _other_factors(choice)):
         if each is not None:

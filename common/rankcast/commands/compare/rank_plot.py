@@ -24,12 +24,12 @@ HEIGHT: Final = 1120
 CHANNEL_COLOURS: Final = {1: ("#1a1a1a",), 3: ("#2f6fd0", "#2a9d5c", "#d1495b")}
 CHANNEL_NAMES: Final = {1: ("grey",), 3: ("blue", "green", "red")}
 CODEC_COLOURS: Final = ("#c2410c", "#f0a868")
-"""Of the codec's curves; the references are cooler and thinner."""
+"""Colours of the codec's curves; those of the references are cooler and thinner."""
 REFERENCE_COLOURS: Final = {"JPEG": "#3b6fb6", "WebP": "#3f9b8c"}
 CEILING_DB: Final = {1: 60.0, 2: 110.0}
 """Top of the PSNR axis by bytes per sample: a quarter of a grey level is 60 dB at 8 bits."""
 LEAST_LEFT_OUT: Final = 1e-6
-"""Smaller shares of lost energy count as none: rounding to 8 bits loses as much."""
+"""Smaller shares of lost energy count as zero, because rounding to 8 bits loses as much."""
 
 
 def draw_rank_plot(path: Path, title: str, comparison: RankComparison) -> None:
@@ -71,11 +71,11 @@ class _Spectrum:
     values: NDArray[np.float64]
     label: str
     colour: str | None
-    """None leaves the choice to matplotlib."""
+    """Colour; None leaves the choice to matplotlib."""
 
 
 def _spectra(spectra: Sequence[NDArray[np.float64]]) -> list[_Spectrum]:
-    """Name the channels; leave out black ones, which a logarithmic axis cannot show."""
+    """Name the channels; omit black ones, which a logarithmic axis cannot show."""
     drawn = []
     for values, (name, colour) in zip(spectra, channel_looks(len(spectra)), strict=True):
         # The rule of numpy.linalg.matrix_rank: smaller values are rounding error.
@@ -87,7 +87,7 @@ def _spectra(spectra: Sequence[NDArray[np.float64]]) -> list[_Spectrum]:
 
 
 def channel_looks(count: int) -> list[tuple[str, str | None]]:
-    """Name and colour of each channel; None leaves the colour to matplotlib."""
+    """Return name and colour of each channel; None leaves the colour to matplotlib."""
     names = CHANNEL_NAMES.get(count) or [f"channel {number}" for number in range(count)]
     colours = CHANNEL_COLOURS.get(count) or [None] * count
     return list(zip(names, colours, strict=True))
@@ -112,15 +112,15 @@ def _draw_spectrum(axes: Axes, spectra: Sequence[_Spectrum]) -> None:
 
 
 def _draw_energy(axes: Axes, spectra: Sequence[_Spectrum]) -> None:
-    """Kept share on an axis of nines: the first singular value alone often has 90 %."""
+    """Draw the kept share on an axis of nines, as the first singular value often keeps 90 %."""
     axes.set_title("Energy kept")
     left_out = []
     for one in spectra:
         squares = one.values**2
-        # Summed from the small end: 1 - kept would lose its digits.
+        # Summed from the smallest value, because 1 - kept would cancel.
         left_out.append(np.append(np.cumsum(squares[::-1])[::-1][1:], 0.0) / squares.sum())
     parts = [share for shares in left_out for share in shares if share >= LEAST_LEFT_OUT]
-    # A log axis has no zero: 100 % stands one decade above the last share that has a place.
+    # A log axis has no zero: 100 % is drawn one decade above the last share shown.
     whole = 10.0 ** (math.floor(math.log10(min(parts, default=0.1))) - 1)
     for shares, one in zip(left_out, spectra, strict=True):
         axes.plot(np.arange(1, len(shares) + 1), np.where(shares < LEAST_LEFT_OUT, whole, shares),
@@ -137,7 +137,7 @@ def _draw_energy(axes: Axes, spectra: Sequence[_Spectrum]) -> None:
 
 
 def _percent(nines: int) -> str:
-    """``0 %``, ``90 %``, ``99 %``, ``99.9 %`` and on."""
+    """Return ``0 %``, ``90 %``, ``99 %``, ``99.9 %`` and so on."""
     return f"{100 * (1 - 10.0**-nines):.{max(0, nines - 2)}f} %"
 
 
@@ -145,7 +145,7 @@ def _draw_quality(axes: Axes, comparison: RankComparison) -> None:
     pixels, curves = comparison.pixels, comparison.curves
     axes.set_title("Quality against bytes")
     reference_names = {kind.label for kind in FORMATS}
-    # The eye sees no error beyond, and an exact picture has no PSNR to plot.
+    # Errors beyond this are invisible, and an exact picture has no finite PSNR.
     ceiling_db = CEILING_DB[pixels.dtype.itemsize]
     colours = iter(CODEC_COLOURS)
     for number, curve in enumerate(curves):
@@ -171,7 +171,7 @@ def _draw_quality(axes: Axes, comparison: RankComparison) -> None:
     byte_axis(axes)
     axes.set_xlabel("bytes of packet or file; the numbers on the curve are ranks")
     axes.set_ylabel("PSNR in dB, all samples")
-    # Beside the title, where it can hide no point.
+    # Next to the title, where it cannot hide a point.
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(curves), borderaxespad=0.2)
 
 
@@ -189,14 +189,14 @@ def _name_ranks(axes: Axes, curve: Curve, ceiling_db: float, colour: str) -> Non
 
 
 def byte_axis(axes: Axes) -> None:
-    """Make the horizontal axis one of bytes, logarithmic."""
+    """Make the horizontal axis a logarithmic axis of bytes."""
     axes.set_xscale("log")
-    # As many labels as fit side by side.
+    # As many labels as fit next to each other.
     label_decades(axes.xaxis, axes.get_xlim(), bytes_text, most=3.5)
 
 
 def bytes_text(value: float, _: object) -> str:
-    """Write ``12 kB``, as a tick formatter."""
+    """Format ``12 kB`` for an axis tick."""
     for unit, size in (("MB", 1e6), ("kB", 1e3)):
         if value >= size:
             return f"{value / size:g} {unit}"

@@ -40,7 +40,7 @@ TITLES: Final = ("codec", "at", "bytes", "ratio", "PSNR dB", "SSIM", "energy %",
 def report_ranks(
     pixels: Pixels, choice: CodecChoice, ranks: list[int], target: ReportTarget
 ) -> None:
-    """Compare, print the table and write the files that `target` asks for.
+    """Compare, print the table and write the files that `target` requests.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def report_ranks(
     choice : CodecChoice
         A codec with the option `rank`.
     ranks : list of int
-        As the user gave them; those above full rank are replaced.
+        Ranks as requested; those above full rank are replaced.
     target : ReportTarget
     """
     usable, notes = usable_ranks(ranks, min(pixels.shape[:2]))
@@ -158,7 +158,7 @@ def _cells(measured: Measurement, raw_bytes: int) -> list[str]:
 
 
 def article_line(pixels: Pixels, group: RankGroup) -> str:
-    """Set the colour article's count of bytes beside the true one."""
+    """Return a line that compares the colour article's byte count with the true one."""
     count, coded = group.article, group.coded
     return (
         f"the colour article's count at k = {ARTICLE_SHARE:g} ({count.rank} singular values): "
@@ -169,7 +169,7 @@ def article_line(pixels: Pixels, group: RankGroup) -> str:
 
 
 def rank_json(name: str, comparison: RankComparison) -> Mapping[str, Any]:
-    """Return everything in the table; of an exact picture `lossless` is true, `psnr_db` null."""
+    """Return the data of the table; exact pictures have `lossless` true and `psnr_db` null."""
     pixels = comparison.pixels
     return {
         "image": name,

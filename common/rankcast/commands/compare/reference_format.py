@@ -24,13 +24,13 @@ class Format:
     suffix: str
     quality_flag: int
     max_side: int
-    """The format's own limit."""
+    """Longest side that the format supports."""
     more_flags: tuple[int, ...] = ()
     full_chroma_flags: tuple[int, ...] = ()
-    """Keep chroma at full size, where files have it at half by default; empty: impossible."""
+    """Encoder parameters that keep chroma at full instead of half size; empty if impossible."""
 
     def chroma_forms(self, pixels: Pixels) -> Mapping[str, Format]:
-        """Return the format by resolution of chroma; without a name if there is no choice."""
+        """Return the format by chroma resolution; the name is empty if there is no choice."""
         if not self.full_chroma_flags or channels_of(pixels.shape) != 3:
             return {"": self}
         full = replace(self, more_flags=(*self.more_flags, *self.full_chroma_flags))
@@ -56,20 +56,20 @@ class ReferenceFile:
 
 @dataclass(slots=True)
 class Reference:
-    """One picture in one format: its files by quality, each made once, when first needed."""
+    """One picture in one format: files by quality, each created once, on first use."""
 
     format: Format
     pixels: Pixels
     files: dict[int, ReferenceFile] = field(default_factory=dict)
 
     def at_quality(self, quality: int) -> ReferenceFile:
-        """Return the file of that quality."""
+        """Return the file of this quality."""
         if quality not in self.files:
             flags = [self.format.quality_flag, quality, *self.format.more_flags]
             start = time.perf_counter()
             done, data = cv2.imencode(self.format.suffix, self.pixels, flags)
             encode_ms = 1e3 * (time.perf_counter() - start)
-            # `refusal` has ruled out pictures that the format cannot hold.
+            # `refusal` has ruled out pictures that the format does not support.
             assert done, f"{self.format.name} refused {self.pixels.shape}"
             self.files[quality] = ReferenceFile(quality, data.tobytes(), encode_ms)
         return self.files[quality]
@@ -77,8 +77,8 @@ class Reference:
     def nearest(self, want_bytes: int) -> ReferenceFile:
         """Return the file whose size is nearest to `want_bytes`, found by bisection.
 
-        Size grows with quality, give or take a few bytes, which may miss the nearest file by one
-        step of quality.
+        Size grows with quality except for a few bytes, so the result may miss the nearest file by
+        one step of quality.
         """
         low, high = QUALITIES[0], QUALITIES[-1]
         while high - low > 1:
@@ -100,11 +100,11 @@ class Reference:
 
 
 def refusal(kind: Format, pixels: Pixels) -> str | None:
-    """Say why the format cannot hold the picture; None if it can."""
+    """Return why the format does not support the picture; None if it does."""
     if pixels.dtype != np.uint8:
-        return "holds 8 bits a sample"
+        return "supports only 8 bits per sample"
     if channels_of(pixels.shape) not in (1, 3):
-        return "holds 1 or 3 channels"
+        return "supports only 1 or 3 channels"
     if max(pixels.shape[:2]) > kind.max_side:
-        return f"holds {kind.max_side} pixels a side"
+        return f"supports at most {kind.max_side} pixels per side"
     return None

@@ -40,7 +40,7 @@ CHECKPOINT_INTERVAL_S: Final = 30.0
 SAMPLES: Final = 4
 SAMPLE_STEPS: Final = (0.7, 1.4)
 JUDGED: Final = 12
-"""Held-out frames of each label that are coded at each of `SAMPLE_STEPS`."""
+"""Held-out frames per label that are encoded at each of `SAMPLE_STEPS`."""
 _TERMS: Final = {
     "distortion": ("1 - MS-SSIM", "#2f6fd0"),
     "mse": ("squared error", "#7b5ea7"),
@@ -117,8 +117,8 @@ def train_gan(
         raise SettingsError(
             f"got --resume, but {checkpoint} does not exist: train without --resume first"
         )
-    # OpenMP reads it when torch loads. Spinning threads made a step take five times the processor
-    # time on two processors that other programs used as well.
+    # OpenMP reads it when torch loads. On two shared processors, spinning threads made a step take
+    # five times the CPU time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if not has_torch():
         raise SettingsError(INSTALL)
@@ -170,12 +170,12 @@ def _require_time_left(training: Training, minutes: float) -> None:
 
 
 def _plan(training: Training) -> Iterator[str]:
-    """Describe the training data, one line per label, with what was left out and why."""
+    """Describe the training data, one line per label, with omissions and their reasons."""
     for one, size in zip(training.footage, training.architecture.sizes, strict=True):
         count = len(one.frames) + len(one.held_out)
         frames = "1 frame" if count == 1 else f"{count:,} frames"
         if one.found > count:
-            frames = f"{count:,} of {one.found:,} frames (1 GiB holds no more)"
+            frames = f"{count:,} of {one.found:,} frames (as many as fit into 1 GiB)"
         if one.held_out:
             frames += f", the last {len(one.held_out):,} held out"
         how = f"background {size[1]} x {size[0]}"
@@ -190,7 +190,7 @@ def _train(
     training: Training, minutes: float, checkpoint: Path, flag: StopFlag, console: Console,
     *, kept: bool,
 ) -> TrainingError | None:  # fmt: skip
-    """Train and save checkpoints; if training fails, restore the last one, if `kept`.
+    """Train and save checkpoints; if training fails, restore the last one if `kept`.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def _train(
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """One frame, coded with the model."""
+    """One frame, encoded with the model."""
 
     frame: Pixels
     rebuilt: Pixels
@@ -255,7 +255,7 @@ def _spread(frames: Sequence[Pixels], most: int) -> list[tuple[int, Pixels]]:
 
 
 def _judgement(model: GanModel, footage: Sequence[Footage]) -> Iterator[str]:
-    """Rate the model on held-out frames, one line per label."""
+    """Evaluate the model on held-out frames, one line per label."""
     for label, one in enumerate(footage):
         frames = [frame for _, frame in _spread(one.held_out, JUDGED)]
         if not frames:
@@ -271,7 +271,7 @@ def _judgement(model: GanModel, footage: Sequence[Footage]) -> Iterator[str]:
 
 
 def _samples(model: GanModel, footage: Sequence[Footage]) -> Iterator[SheetRow]:
-    """Code a few frames of every label, held out if possible, at two steps in turn."""
+    """Encode a few frames of every label, held out if possible, at alternating steps."""
     for label, one in enumerate(footage):
         kind = "held-out frame" if one.held_out else "trained on, frame"
         for row, (number, frame) in enumerate(_spread(one.held_out or one.frames, SAMPLES)):
@@ -305,7 +305,7 @@ def draw_losses(path: Path, training: Training) -> None:
         figure.suptitle(heading, fontweight="bold", x=0.02, ha="left")
         first = None
         for index, name in enumerate(shown):
-            # One time axis for all: the terms of D begin later than the others.
+            # One time axis for all, because the terms of D begin later.
             axes = figure.add_subplot(len(shown), 1, index + 1, sharex=first)
             first = first or axes
             title, colour = _TERMS[name]
@@ -316,7 +316,7 @@ def draw_losses(path: Path, training: Training) -> None:
             axes.set_xlim(0, 1.01 * training.history[-1][0] / 60 or 1)
             axes.set_ylim(0, 1.08 * max(value for _, value in points))
             if name == "discriminator":
-                # Least squares: the loss of a D that always answers 1/2.
+                # Least-squares loss of a D that always outputs 1/2.
                 axes.axhline(0.5, color=MUTED, linewidth=1, linestyle="--")
                 axes.annotate("undecided", (0, 0.5), color=MUTED, xytext=(4, 4),
                               textcoords="offset points", fontsize="small")  # fmt: skip

@@ -25,9 +25,9 @@ from rankcast.printable import printable
 from rankcast.video import VideoFile
 
 MAX_PICTURES: Final = 2000
-"""Of more pictures only every second, fourth ... is used: 2000 take seconds to decompose."""
+"""Most pictures used; of more, only every second, fourth ... is used. 2000 take seconds."""
 MAX_SAMPLES: Final = 1 << 27
-"""Samples of all pictures together, 1 GiB in float64."""
+"""Most samples of all pictures together, 1 GiB in float64."""
 SHARES: Final = (0.9, 0.95, 0.98, 0.99)
 
 
@@ -54,8 +54,8 @@ def train_pca(
 ) -> None:
     """Find the principal components of whole pictures.
 
-    Each picture is one observation, each of its samples one variable. The model codes only frames
-    of the size, channels and dtype that it was trained on.
+    Each picture is one observation, each of its samples one variable. The model supports only
+    frames of the size, channels and dtype it was trained on.
     """
     if out.suffix != SUFFIX:
         raise SettingsError(f"got --out {out}, want a name that ends in {SUFFIX}")
@@ -85,7 +85,7 @@ def train_pca(
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
-    """Read ``28x28``, width first; None stays None.
+    """Parse ``28x28``, width first; return None for None.
 
     Raises
     ------
@@ -106,12 +106,12 @@ def read_pictures(
     size: tuple[int, int] | None,
     advance: Callable[[], Any] = lambda: None,
 ) -> list[Pixels]:
-    """Read pictures of one shape and dtype, evenly thinned out if there are too many.
+    """Read pictures of one shape and dtype; thin them out evenly if there are too many.
 
     Raises
     ------
     SourceError
-        If there are fewer than two, they differ in shape or dtype, or are too large.
+        If there are fewer than two, or they differ in shape or dtype or are too large.
     """
     kept: list[Pixels] = []
     every = 1
@@ -165,7 +165,7 @@ def _video(path: Path, grey: bool) -> Iterator[tuple[Path, Pixels]]:
 
 
 def _held(found: Components, count: int) -> str:
-    """State how many components hold which share of the variance."""
+    """Return text on how many components explain which share of the variance."""
     parts = [f"{100 * share:g} % in {components_for(found.variances, share)}" for share in SHARES]
     held = 100 * float(found.shares[:count].sum())
     return f"variance: {', '.join(parts)}; {held:.2f} % in the file"

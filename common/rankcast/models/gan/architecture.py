@@ -19,15 +19,15 @@ MAX_BACKGROUND_SIDE: Final = 8192
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """Sizes of the networks, and the labels they know."""
+    """Sizes of the networks, and the labels they were trained for."""
 
     labels: tuple[str, ...]
     sizes: tuple[tuple[int, int], ...]
-    """Height and width of each label's background; (0, 0) is a single colour, for any size."""
+    """Height and width of each label's background; (0, 0) is a single colour for any size."""
     luma: int = 36
     """Channels of the code initialised as frequencies of Y, 1 to 64."""
     chroma: int = 10
-    """The same for Cb and for Cr."""
+    """The same for each of Cb and Cr."""
     width: int = 32
     """Channels of the hidden layers."""
 
@@ -81,7 +81,7 @@ def architecture_from(description: Mapping[str, Any]) -> Architecture:
 
 
 def check_labels(labels: Sequence[str]) -> None:
-    """Refuse labels that a model file cannot hold, before training starts.
+    """Check before training that a model file can store the labels.
 
     Raises
     ------

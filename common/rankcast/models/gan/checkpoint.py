@@ -1,4 +1,4 @@
-"""Checkpoint: everything that a training needs to continue as if it had not stopped."""
+"""Checkpoint: the complete state of a training, from which it resumes seamlessly."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _NOISE: Final = "noise"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The state of a training, its counters aside."""
+    """State of a training, without its counters."""
 
     architecture: Architecture
     modules: Mapping[str, nn.Module]
     optimisers: Mapping[str, torch.optim.Optimizer]
     random: np.random.Generator
-    """Draws crops."""
+    """Random generator for crops."""
     noise: torch.Generator
-    """Draws steps and rounding noise, on the device."""
+    """Random generator for steps and rounding noise, on the device."""
 
 
 def write_checkpoint(path: Path, parts: Parts, counted: Mapping[str, Any]) -> None:
@@ -70,7 +70,7 @@ def read_checkpoint(path: Path, parts: Parts) -> Mapping[str, Any]:
     Raises
     ------
     ModelError
-        If the file is not a whole checkpoint of these labels, frame sizes and networks.
+        If the file is not a complete checkpoint of these labels, frame sizes and networks.
     """
     file = read_model(path, CHECKPOINT_KIND)
     stored = file.head.description
@@ -99,7 +99,7 @@ def read_checkpoint(path: Path, parts: Parts) -> Mapping[str, Any]:
 
 
 def broken(path: Path, reason: object) -> ModelError:
-    """Make the error for a damaged checkpoint."""
+    """Return the error for a damaged checkpoint."""
     lines = str(reason).splitlines() or [""]
     return ModelError(f"{path}: damaged checkpoint: {lines[0]:.200}")
 

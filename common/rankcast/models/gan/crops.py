@@ -23,12 +23,12 @@ CROP: Final = 192
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Crops with the side information that both ends have."""
+    """Crops with the side information available at both ends."""
 
     x: Tensor
     """Shape (N, 3, side, side): Y, Cb, Cr."""
     background: Tensor
-    """Shape of `x`; gradients flow back into the backgrounds."""
+    """Backgrounds in the shape of `x`; gradients flow back into them."""
     exposures: Tensor
     """Shape (N, 4): gain and offsets in 1/4096."""
     label: Tensor
@@ -111,6 +111,6 @@ def _cut(background: Tensor, top: int, left: int, side: int) -> Tensor:
     if background.shape[-2:] == (1, 1):
         return background.expand(1, 3, side, side)
     height, width = background.shape[-2:]
-    # Pad before cutting: the last row of the picture is repeated, not that of the crop.
+    # Pad before cropping, so that the last row of the picture is repeated, not that of the crop.
     full = functional.pad(background, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
     return full[:, :, top : top + side, left : left + side]

@@ -18,7 +18,7 @@ from rankcast.models.gan.pictures import Planes, measure_exposure, planes_of
 from rankcast.video import VideoFile
 
 MAX_BYTES: Final = 1 << 30
-"""Memory for all frames; longer clips are thinned out evenly."""
+"""Most memory for all frames; longer clips are thinned out evenly."""
 _MEDIAN_FRAMES: Final = 48
 _LEAST_FOR_BACKGROUND: Final = 8
 _DETAIL_SHARE: Final = 0.8
@@ -35,19 +35,19 @@ class Footage:
     found: int = 0
     """Frames read, before thinning."""
     held_out: Sequence[Pixels] = ()
-    """Frames excluded from training, by which the model is judged."""
+    """Frames excluded from training, used to evaluate the model."""
 
     @property
     def shape(self) -> tuple[int, int] | None:
-        """Height and width if all frames have the same, held-out ones included, else None."""
+        """Height and width common to all frames, held-out ones included; None if they differ."""
         sizes = {frame.shape[:2] for frame in (*self.frames, *self.held_out)}
         return sizes.pop() if len(sizes) == 1 else None
 
     def background(self) -> Planes | None:
         """Median picture of a fixed camera, or None if the frames share no background.
 
-        It is kept if it removes a fifth of the energy of the frames within their 8 x 8 blocks; the
-        means of the blocks are cheap to code without it.
+        It is kept if it removes a fifth of the frames' energy within 8 x 8 blocks; the means of the
+        blocks are cheap to code even without it.
         """
         if self.shape is None or len(self.frames) < _LEAST_FOR_BACKGROUND:
             return None
@@ -59,7 +59,7 @@ class Footage:
 
 
 def _detail(planes: NDArray[np.float32]) -> float:
-    """Energy of Y within its 8 x 8 blocks, means removed."""
+    """Return the energy of Y within its 8 x 8 blocks, without their means."""
     y = planes[0]
     if min(y.shape) < 8:
         return float(np.sum((y - y.mean()) ** 2))
@@ -150,7 +150,7 @@ def _frames(path: Path) -> Iterator[Pixels]:
             if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
         )
         if not files:
-            raise SourceError(f"{path}: the folder holds no image")
+            raise SourceError(f"{path}: the folder contains no image")
         for file in files:
             yield _checked(file, read_image(file))
     elif path.suffix.lower() in IMAGE_SUFFIXES:

@@ -1,4 +1,4 @@
-"""A trained model of codec `gan`: its file, and coding single frames with it."""
+"""A trained model of codec `gan`: its file, and its encoder and decoder of single frames."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from rankcast.models.gan.pictures import (
 from rankcast.models.gan.threads import torch_threads
 
 MAX_PIXELS: Final = 1 << 24
-"""Limit for a picture: the networks hold about 150 bytes a pixel at once."""
+"""Most pixels of a picture: the networks allocate about 150 bytes per pixel."""
 MAX_BACKGROUND_PIXELS: Final = 1 << 26
 THREADS: Final = 1
-"""Threads of a convolution. Two that wait for each other take ten times as long where sender and
-receiver share two cores; with one the order of sums is the same everywhere."""
+"""Threads per convolution. If sender and receiver share two cores, two threads that wait for each
+other take ten times as long; one thread also fixes the order of sums on every machine."""
 BIT_PRICE: Final = 0.15
 """Squared steps that a bit may cost when levels are chosen; measured on fixed cameras."""
 LARGEST_WEIGHT: Final = float(np.finfo(np.float16).max)
@@ -56,7 +56,7 @@ _loaded_lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class GanModel:
-    """The networks and statistics that both ends share."""
+    """Networks and statistics shared by both ends."""
 
     network: GanNetwork
     priors: NDArray[np.uint16]
@@ -71,7 +71,7 @@ class GanModel:
         return self.network.architecture.labels
 
     def check_shape(self, shape: tuple[int, ...], label: int) -> None:
-        """Refuse pictures that this model cannot code.
+        """Reject pictures that this model cannot code.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class GanModel:
         height, width = shape[:2]
         if height * width > MAX_PIXELS:
             raise UnsupportedImageError(
-                f"got {height} x {width} pixels, gan takes at most {MAX_PIXELS}"
+                f"got {height} x {width} pixels, gan supports at most {MAX_PIXELS}"
             )
         size = self.network.architecture.sizes[label]
         if size not in ((0, 0), (height, width)):
@@ -93,7 +93,7 @@ class GanModel:
             )
 
     def encode(self, pixels: Pixels, label: int, step: float, coder: Coder | None = None) -> bytes:
-        """Code a picture whose shape was checked.
+        """Encode a picture whose shape has been checked.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class GanModel:
         return exposure.pack() + encode_code(coder, values, self.table, BIT_PRICE)[0]
 
     def decode(self, body: memoryview, shape: tuple[int, ...], label: int, step: float) -> Pixels:
-        """Decode a picture whose shape was checked; the inverse of `encode`.
+        """Decode a picture whose shape has been checked; the inverse of `encode`.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class GanModel:
         return pixels_of(rebuilt[0].numpy(), shape)
 
     def try_out(self) -> None:
-        """Code a small picture, so that the first frame need not wait for lazy loading.
+        """Encode a small picture, so that lazy loading does not delay the first frame.
 
         The background of the label is cropped to it.
         """
@@ -158,12 +158,12 @@ class GanModel:
         self.decode(memoryview(body), shape, 0, 1.0)
 
     def save(self, path: Path, about: Mapping[str, Any]) -> bytes:
-        """Write the model file with the record `about` of its training; return the model id."""
+        """Write the model file with the training record `about`; return the model id."""
         arrays: dict[str, NDArray[Any]] = {_PRIORS: self.priors}
         for name, value in self.network.state_dict().items():
             array = value.detach().cpu().numpy()
             if name.startswith(_BACKGROUND):
-                # Cb and Cr are shifted, so that all planes fit 8 bits without sign.
+                # Cb and Cr are shifted, so that all planes fit unsigned 8 bits.
                 array = array + np.array([0, 0.5, 0.5], np.float32)[None, :, None, None]
                 arrays[name] = np.rint(array * 255).clip(0, 255).astype(np.uint8)
             else:
@@ -234,7 +234,7 @@ def _model_of(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     architecture = architecture_from(description)
     if sum(h * w for h, w in architecture.sizes) > MAX_BACKGROUND_PIXELS:
         raise ModelError(f"its backgrounds have more than {MAX_BACKGROUND_PIXELS} pixels in all")
-    with torch.device("meta"):  # shapes alone, compared before anything is allocated
+    with torch.device("meta"):  # shapes only, compared before anything is allocated
         expected = {
             name: tuple(value.shape)
             for name, value in GanNetwork(architecture).state_dict().items()

@@ -1,4 +1,4 @@
-"""Pictures as the networks see them: planes of Y, Cb, Cr, and the exposure of a frame."""
+"""Pictures in the form that the networks process: Y, Cb, Cr planes, and a frame's exposure."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _SAMPLED: Final = 5
 """Exposure is measured at every fifth pixel of every fifth row."""
 _ROUNDS: Final = 3
 _RIDGE: Final = 1e-4
-"""Variance below which a background counts as flat, and its gain is drawn to 1."""
+"""Variance below which a background counts as flat and its gain is pulled towards 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
     """Global difference between a frame and its background, in 1/4096.
 
-    Automatic exposure and white balance move every pixel; as numbers they cost 8 bytes.
+    Automatic exposure and white balance change every pixel; these four numbers cost 8 bytes.
     """
 
     gain: int = _ONE
@@ -87,7 +87,7 @@ def measure_exposure(planes: Planes, background: Planes) -> Exposure:
     """Fit Y = gain Y_b + offset where frame and background agree.
 
     Least squares in three rounds. Each round excludes pixels beyond twice the median error of the
-    last one, and with them objects in front of the background.
+    previous one, and thereby objects in front of the background.
     """
     every = _SAMPLED if min(planes.shape[1:]) >= 8 * _SAMPLED else 1
     x, b = (

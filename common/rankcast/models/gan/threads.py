@@ -1,4 +1,4 @@
-"""Number of threads that torch uses, set for the calling thread and never for the process."""
+"""Limits torch's threads for the calling thread instead of the process."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def _controller() -> ThreadpoolController:
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use `count` threads for the work of the calling thread within the block.
+    """Let torch use `count` threads for the calling thread's work within the block.
 
-    ``torch.set_num_threads`` also sets the default of new threads, so that two concurrent blocks
-    could leave the process with the wrong number for ever. OpenMP keeps one number per thread. A
-    torch built without OpenMP keeps its own number.
+    ``torch.set_num_threads`` also sets the default of new threads, so two concurrent blocks could
+    leave the process with the wrong number for good. OpenMP stores the number per thread. A torch
+    built without OpenMP is left unchanged.
 
     Parameters
     ----------
     count : int
     """
-    # torch sets OpenMP's number when a thread first asks for it; have that done before the block.
+    # torch sets OpenMP's number on a thread's first use: trigger that before the block.
     torch.get_num_threads()
     with _controller().limit(limits=count, user_api="openmp"):
         yield

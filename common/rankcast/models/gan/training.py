@@ -1,4 +1,4 @@
-"""Training of codec `gan`: E and G against D, for a time instead of a number of steps.
+"""Training of codec `gan`: E and G against D, limited by time instead of a number of steps.
 
 `rankcast.models.gan.objective` defines the loss. D joins after a warm-up, when E and G produce
 pictures worth judging; from then on D and the other two alternate.
@@ -44,14 +44,14 @@ DISCRIMINATOR_RATE: Final = 2e-4
 STEP_RANGE: Final = (0.25, 2.5)
 """Steps are drawn log-uniformly from this range, so that one model serves many rates."""
 CHROMA_WEIGHT: Final = 4.0
-"""Weight of the squared error of Cb and Cr. MS-SSIM sees luma alone: without this term an object
-that has left the scene stays behind as a coloured ghost."""
+"""Weight of the squared error of Cb and Cr. MS-SSIM covers only luma: without this term an object
+that has left the scene leaves a coloured ghost behind."""
 DEAD_ZONE: Final = 0.15
 """Rounding threshold above 1/2, which imitates the encoder's rate-distortion choice of levels."""
 _PRIOR_FRAMES: Final = 12
 _PRIOR_STEPS: Final = (0.5, 0.8, 1.0, 1.4, 2.0)
 _HISTORY: Final = 2000
-"""Points of the loss plot; beyond it every second one is dropped."""
+"""Most points of the loss plot; beyond that, every second one is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Progress:
 
 
 class Training:
-    """One training, which can be saved and resumed.
+    """A training run, which can be saved and resumed.
 
     Parameters
     ----------
@@ -110,12 +110,14 @@ class Training:
         check_labels([one.label for one in footage])
         largest = max(frame.shape[0] * frame.shape[1] for one in footage for frame in one.frames)
         if largest > MAX_PIXELS:
-            raise SettingsError(f"got frames of {largest} pixels, gan takes at most {MAX_PIXELS}")
+            raise SettingsError(
+                f"got frames of {largest} pixels, gan supports at most {MAX_PIXELS}"
+            )
         backgrounds = [one.background() for one in footage]
         sizes = tuple((0, 0) if b is None else (b.shape[1], b.shape[2]) for b in backgrounds)
         if (pixels := sum(h * w for h, w in sizes)) > MAX_TRAINED_PIXELS:
             raise SettingsError(
-                f"got cameras of {pixels:,} pixels in all, training takes at most "
+                f"got cameras of {pixels:,} pixels in all, training supports at most "
                 f"{MAX_TRAINED_PIXELS:,}: use fewer cameras or smaller frames"
             )
         self.device = torch.device(device)
@@ -124,7 +126,7 @@ class Training:
         self.elapsed_s = 0.0
         self.step = 0
         self.judging = False
-        """Whether D has joined; it stays when a resumed training is given more time."""
+        """True once D has joined; remains true if a resumed training gets more time."""
         self.history: list[tuple[float, dict[str, float]]] = []
         self._every = 1
         self._recent: dict[str, float] = {}
@@ -229,7 +231,7 @@ class Training:
         self._optimiser.zero_grad()
         loss.backward()
         slope = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        # Before the step, because Adam would keep a NaN in its moments for ever.
+        # Checked before the step, because a NaN would stay in Adam's moments for good.
         self._check_finite("the loss", loss)
         self._check_finite("its gradient", slope)
         self._optimiser.step()
@@ -248,7 +250,7 @@ class Training:
             raise TrainingError(f"training diverged: {what} is {value.item()} at step {self.step}")
 
     def check_weights(self) -> None:
-        """Refuse weights that a model file cannot hold.
+        """Check that a model file can store the weights.
 
         Raises
         ------
@@ -371,7 +373,7 @@ class Training:
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that this machine lacks.
+    """Check that this machine has the device.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Around the parts: the moving belt, the fixed machine frame, the sensor bridge and the lamp."""
+"""The scene around the parts: moving belt, fixed machine frame, sensor bridge and lamp."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _stretched(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[in
 
 
 def draw_belt(height: int, length: int, scale: float, rng: np.random.Generator) -> Picture:
-    """Draw one turn of the belt: woven rubber with wear, dirt and a seam, periodic in x.
+    """Draw one revolution of the belt: woven rubber with wear, dirt and a seam, periodic in x.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def draw_belt(height: int, length: int, scale: float, rng: np.random.Generator) 
     """
     y = np.arange(height, dtype=np.float32)[:, np.newaxis]
     x = np.arange(length, dtype=np.float32)[np.newaxis]
-    # The weave repeats a whole number of times in a turn, about every 7 pixels at 720 lines.
+    # The weave repeats a whole number of times per revolution, about every 7 pixels at 720 lines.
     threads = 2 * np.pi * max(1, round(length / (7 * max(scale, 0.6)))) / length
     across, along = np.sin(y * threads), np.sin(x * threads)
     belt = np.empty((height, length), np.float32)
@@ -189,7 +189,7 @@ def draw_machine(height: int, width: int, rng: np.random.Generator) -> Picture:
     yellow = ((x + y) // max(2, band) % 2 == 0)[:, :, np.newaxis]
     colours = np.where(yellow, np.array([24, 190, 232]), np.array([30, 30, 32])).astype(np.float32)
     picture[height - band :] = colours * (1 + 0.02 * rng.normal(0, 1, (band, width, 1)))
-    # Of the rows between the rails, which are most of a picture, nothing is touched.
+    # The rows between the rails, most of the picture, are left untouched.
     rails = (slice(0, rows), slice(height - rows, height))
     drawing = np.zeros(picture.shape, np.uint8)
     for rail in rails:

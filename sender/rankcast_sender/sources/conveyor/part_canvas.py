@@ -1,4 +1,4 @@
-"""Canvas of one part: what is drawn on it becomes a lit sprite with its shadow."""
+"""Canvas of one part, rendered as a lit sprite with its shadow."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PartCanvas:
     rng : Generator
         Decides the texture.
     angle : float
-        The part is turned by it, in radians.
+        Rotation of the part, in radians.
     """
 
     def __init__(self, side: int, rng: np.random.Generator, angle: float) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 from rankcast.opencv import cv2
 from rankcast_sender.sources.conveyor.part_canvas import PartCanvas, Sprite
 
-# Small pictures are drawn larger and scaled down, so that they are not coarse; the upper limit
-# keeps set-up below a second at 4K.
+# Small parts are drawn larger and scaled down for smooth edges; the upper limit keeps set-up
+# below a second at 4K.
 _LEAST_SIDE: Final = 128
 _MOST_SIDE: Final = 448
 
@@ -179,7 +179,7 @@ _KINDS: Final[tuple[Callable[[PartCanvas, bool], None], ...]] = (
     _gear, _nut, _board, _plate, _cap, _bracket,
 )  # fmt: skip
 ANGLES: Final = 3
-"""Orientations of every good part; each kind has one damaged specimen besides."""
+"""Orientations of every good part; each kind also has one damaged specimen."""
 
 
 def draw_parts(

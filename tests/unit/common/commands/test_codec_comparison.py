@@ -132,15 +132,17 @@ def test_methods_that_cannot_code_the_picture_are_left_out_with_a_note(tmp_path:
     write_image(path, picture((40, 30), np.uint16))
     output, found = table_of(path, "--codecs", "svd,kmeans,jpeg,webp")
     assert [row["codec"] for row in found["results"]] == ["svd", "kmeans"]
-    assert "jpeg  left out: JPEG holds 8 bits a sample" in output
+    assert "jpeg  left out: JPEG supports only 8 bits per sample" in output
     assert [row["codec"] for row in found["left_out"]] == ["jpeg", "webp"]
     page = tmp_path / "page.html"
     assert invoke(path, "--no-pictures", "--codecs", "svd,jpeg", "--html", page).exit_code == 0
-    assert '<td class="word long" colspan="8">left out: JPEG holds 8 bits' in page.read_text()
+    assert (
+        '<td class="word long" colspan="8">left out: JPEG supports only 8 bits' in page.read_text()
+    )
     error = refused(path, "--codecs", "jpeg,webp")
     assert isinstance(error, UnsupportedImageError)
-    assert "jpeg: JPEG holds" in str(error)
-    assert "webp: WebP holds" in str(error)
+    assert "jpeg: JPEG supports only" in str(error)
+    assert "webp: WebP supports only" in str(error)
 
 
 def test_a_method_that_fails_on_its_way_leaves_the_others_be() -> None:

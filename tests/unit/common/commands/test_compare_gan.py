@@ -132,4 +132,4 @@ def test_where_no_method_is_left_every_reason_is_given(tmp_path: Path) -> None:
     error = refused(path, "--codecs", "gan,jpeg", "--model", MODEL)
     assert isinstance(error, UnsupportedImageError)
     assert "gan: got uint16, want 8-bit" in str(error)
-    assert "jpeg: JPEG holds 8 bits" in str(error)
+    assert "jpeg: JPEG supports only 8 bits" in str(error)

@@ -101,8 +101,8 @@ def test_16_bit_pictures_are_compared_and_the_missing_references_named(tmp_path:
     output, document = table_of(path, "--ranks", "20,5")
     assert document["dtype"] == "uint16"
     assert document["ranks"][0]["matched_bytes"] == []
-    assert "JPEG holds 8 bits a sample: left out" in output
-    assert "WebP holds 8 bits a sample: left out" in output
+    assert "JPEG supports only 8 bits per sample: left out" in output
+    assert "WebP supports only 8 bits per sample: left out" in output
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_constant_pictures_are_drawn_too_and_their_few_singular_values_named(
     write_image(path, np.full((20, 30, 3), colour, np.uint8))
     result = invoke(path, "--ranks", "10,1", "--out", tmp_path)
     assert result.exit_code == 0, repr(result.exception)
-    assert "fewer singular values kept than asked for: rank 10" in result.output
+    assert "fewer singular values kept than requested: rank 10" in result.output
 
 
 def test_a_picture_of_five_channels_shows_its_first_and_says_so(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_picture_of_five_channels_shows_its_first_and_says_so(tmp_path: Path) 
     result = invoke(path, "--ranks", "10,2", "--out", tmp_path)
     assert result.exit_code == 0, repr(result.exception)
     assert "first channel shown" in result.output
-    assert "JPEG holds 1 or 3 channels: left out" in result.output
+    assert "JPEG supports only 1 or 3 channels: left out" in result.output
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,9 @@ def test_reference_files_come_back_in_the_shape_of_the_picture(
 
 
 def test_a_picture_wider_than_a_webp_is_left_out() -> None:
-    assert refusal(WEBP, np.zeros((2, 16_384), np.uint8)) == "holds 16383 pixels a side"
+    assert (
+        refusal(WEBP, np.zeros((2, 16_384), np.uint8)) == "supports at most 16383 pixels per side"
+    )
     assert refusal(JPEG, np.zeros((2, 16_384), np.uint8)) is None
 
 

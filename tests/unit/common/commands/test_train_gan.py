@@ -190,4 +190,4 @@ def test_frames_that_do_not_fit_are_told_of(
         "--data", folder, "--out", tmp_path / "m.rkm", "--minutes", 0.001, "--no-pictures"
     )
     assert result.exit_code == 0, result.output
-    assert "belt: 10 of 20 frames (1 GiB holds no more), background" in result.output
+    assert "belt: 10 of 20 frames (as many as fit into 1 GiB), background" in result.output

@@ -208,7 +208,7 @@ def test_a_broken_exif_block_leaves_the_picture_as_it_is(tmp_path: Path, exif: b
 @pytest.mark.parametrize("mode", ["CMYK"])
 def test_cmyk_is_refused(tmp_path: Path, mode: str) -> None:
     data = by_pillow("JPEG")(pillow.fromarray(FLAT).convert(mode))
-    with pytest.raises(ImageFileError, match="holds CMYK colour, which has no exact RGB"):
+    with pytest.raises(ImageFileError, match="is a CMYK JPEG, which has no exact RGB"):
         read(tmp_path, data)
 
 

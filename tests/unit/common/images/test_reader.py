@@ -75,7 +75,7 @@ def test_a_line_break_in_a_name_does_not_break_the_message(
     [
         (None, "No such file"),
         (b"", "is empty"),
-        (b"no picture at all", "is damaged or in no image format"),
+        (b"no picture at all", "is damaged or not in a supported image format"),
     ],
 )
 def test_what_is_no_image_is_one_line(tmp_path: Path, content: bytes | None, wanted: str) -> None:

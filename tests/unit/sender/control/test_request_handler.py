@@ -125,7 +125,7 @@ def test_values_of_codec_and_device_are_set_together_once_the_device_took_its_ow
     assert ask(handler, "get", name="gain").result == {"gain": 4.0}
     assert ask(handler, "get", name="gop").result == {"gop": 11}
     adjustments.close()
-    assert "takes no changes" in ask(handler, "set", gain=2).error
+    assert "accepts no changes" in ask(handler, "set", gain=2).error
     assert ask(handler, "set", gop=12).ok
 
 

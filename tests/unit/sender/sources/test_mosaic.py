@@ -89,7 +89,7 @@ def test_a_camera_without_cfa_is_left_to_convert() -> None:
 @pytest.mark.parametrize("shape", [(48, 64, 3), (48, 64, 2), (1, 5000), (48, 128)])
 def test_a_camera_that_gives_no_mosaic_says_so_at_once(shape: tuple[int, ...]) -> None:
     source = camera(RawCamera(np.zeros(shape, np.uint8)), "cfa=BGGR&timeout_s=60")
-    with pytest.raises(SourceError, match="no mosaic"):
+    with pytest.raises(SourceError, match="does not deliver a mosaic"):
         next(iter(source))
     source.close()
 

@@ -154,7 +154,11 @@ def test_what_the_camera_did_not_take_is_one_warning(caplog: pytest.LogCaptureFi
     )
     (record,) = caplog.records
     message = record.getMessage()
-    for part in ("width=1280 (it has 640)", "gain=4 (it has 0)", "fourcc=MJPG (it has YUYV)"):
+    for part in (
+        "width=1280 (the camera reports 640)",
+        "gain=4 (the camera reports 0)",
+        "fourcc=MJPG (the camera reports YUYV)",
+    ):
         assert part in message
     assert "buffers=2" in message
     assert "height" not in message
@@ -208,7 +212,9 @@ def test_failed_reads_are_tried_again_until_the_time_is_up(clock: FakeClock) -> 
     frames = iter(open_camera(capture, timeout_s=2))
     assert [next(frames).frame, next(frames).frame] == [0, 1]
     before = clock.now
-    with pytest.raises(SourceError, match=r"camera:0 gave no frame for 2\.\d s, .*timeout_s=2"):
+    with pytest.raises(
+        SourceError, match=r"camera:0 delivered no frame for 2\.\d s, .*timeout_s=2"
+    ):
         next(frames)
     assert 2 < clock.now - before < 2 + 3 * STEP
 
@@ -360,7 +366,7 @@ def test_opencv_s_own_capture_has_what_is_used_here(tmp_path: Path) -> None:
         pictures = [next(frames) for _ in range(3)]
         assert all(p.pixels.shape == (48, 64, 3) for p in pictures)
         assert before < pictures[0].t_capture_mono_ns < pictures[2].t_capture_mono_ns
-        with pytest.raises(SourceError, match="gave no frame"):
+        with pytest.raises(SourceError, match="delivered no frame"):
             next(frames)
     finally:
         source.close()

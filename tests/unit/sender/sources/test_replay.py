@@ -198,7 +198,7 @@ def test_a_file_deleted_meanwhile_is_a_gap(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("nowhere", "does not exist"), ("empty", "holds no image"), ("*.png", "no file matches")],
+    [("nowhere", "does not exist"), ("empty", "contains no image"), ("*.png", "no file matches")],
 )
 def test_nothing_to_play_is_one_line(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
@@ -214,7 +214,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     with pytest.raises(SourceError, match="neither a file nor a folder"):
         ReplaySource(str(tmp_path / "a.png"), ReplayOptions())
-    with pytest.raises(SourceError, match="holds no image"):
+    with pytest.raises(SourceError, match="contains no image"):
         ReplaySource(str(tmp_path), ReplayOptions())
 
 
@@ -474,7 +474,7 @@ def test_clips_stand_beside_images_in_the_order_of_their_names(
     assert {frame.pixels.shape for frame in frames} == {(8, 12, 3), (48, 64, 3)}
     (record,) = caplog.records
     message = record.getMessage()
-    assert "passing over 3 entries" in message
+    assert "skipping 3 entries" in message
     assert all(name in message for name in ("notes.txt", ".hidden.png", "folder.png"))
 
 
