@@ -26,6 +26,8 @@ COMMANDS = (
     ("rankcast_sender", "--help"),
     ("rankcast_receiver", "--help"),
 )
+COMPARE = ("rankcast", "compare", "a.png", "--ranks", "1", "--out", "out")
+"""It loads matplotlib."""
 SEND = (
     "rankcast_sender", "--source", "synthetic:conveyor?width=64&height=48", "--codec", "raw",
     "--frames", "3", "--no-realtime", "--bind", "tcp://127.0.0.1:5731",
@@ -101,6 +103,10 @@ def test_a_reader_that_reads_nothing_is_no_traceback(folder: Path) -> None:
         ("OPENCV_FOR_THREADS_NUM", "many", SEND),
         ("NUMBA_OPT", "many", SEND),
         ("NUMBA_CPU_FEATURES", "many", SEND),
+        ("NUMBA_CPU_NAME", "many", COMMANDS[1]),
+        ("NUMBA_NUM_THREADS", "0", COMMANDS[1]),
+        ("NUMBA_NUM_THREADS", "-3", SEND),
+        ("MPLBACKEND", "many", COMPARE),
         ("RANKCAST_LOG_LEVEL", "many", COMMANDS[1]),
     ],
 )
@@ -111,9 +117,9 @@ def test_a_malformed_variable_of_a_library_is_one_line_that_names_it(
 
 
 def test_variables_that_libraries_survive_change_nothing(folder: Path) -> None:
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MPLBACKEND", "QT_QPA_PLATFORM", "TERM",
-             "COLUMNS", "TZ", "LC_ALL", "HOME")  # fmt: skip
-    done = run(folder, *COMMANDS[2], **dict.fromkeys(names, "many"))
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MPLCONFIGDIR", "MATPLOTLIBRC",
+             "QT_QPA_PLATFORM", "TERM", "COLUMNS", "TZ", "LC_ALL", "HOME")  # fmt: skip
+    done = run(folder, *COMPARE, **dict.fromkeys(names, "many"))
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rankcast.atomic_file import write_whole
-from rankcast.errors import RankcastError
+from rankcast.atomic_file import os_reason, write_whole
+from rankcast.errors import RankcastError, SettingsError
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
@@ -54,6 +54,8 @@ def require_matplotlib() -> None:
     ------
     RankcastError
         If it is not installed.
+    SettingsError
+        If one of its own settings keeps it from loading.
     """
     try:
         import matplotlib as mpl
@@ -64,6 +66,11 @@ def require_matplotlib() -> None:
         raise RankcastError(
             f"the pictures need matplotlib ({exc}): pip install 'rankcast[plots]', "
             "or use --no-pictures"
+        ) from exc
+    except ValueError as exc:  # matplotlib lists all that it would accept after a semicolon
+        raise SettingsError(
+            f"matplotlib does not load: {os_reason(exc).partition(';')[0]}; check the environment "
+            "variable MPLBACKEND and the file matplotlibrc, or use --no-pictures"
         ) from exc
 
 

@@ -29,6 +29,7 @@ from filelock import FileLock, Timeout
 from rankcast.atomic_file import os_reason, write_whole
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.library_environment import check_library_environment
+from rankcast.user_path import expand_path
 
 log = logging.getLogger(__name__)
 
@@ -90,19 +91,41 @@ def _objection(folder: Path) -> str:
     return ""
 
 
-def _cache_folder() -> Path | None:
-    """Return the first folder that can hold machine code, or None; log why others cannot."""
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    candidates = [Path(chosen)] if chosen else []
+def _named_folder(variable: str, objections: list[str]) -> Path | None:
+    """Return the folder that a variable names; None if it names none, with an objection if bad."""
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    try:
+        return Path(expand_path(text))
+    except ValueError as exc:
+        objections.append(f"{variable}={text!r:.60} cannot be used: {exc}")
+        return None
+
+
+def _candidates(objections: list[str]) -> Iterator[Path]:
+    """Yield the folders that may hold machine code, best first."""
+    chosen = _named_folder("NUMBA_CACHE_DIR", objections)
+    if chosen is not None:
+        yield chosen
     name = f"kernels-{_source_hash()}"
-    home = os.environ.get("RANKCAST_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    if home:
-        candidates.append(Path(home) / "rankcast" / name)
+    home = _named_folder("RANKCAST_CACHE_DIR", objections)
+    if home is None:
+        home = _named_folder("XDG_CACHE_HOME", objections)
+        # The XDG Base Directory Specification has a relative path ignored.
+        if home is not None and not home.is_absolute():
+            home = None
+    if home is not None:
+        yield home / "rankcast" / name
     # There may be no home folder at all, as for some service accounts.
     with suppress(RuntimeError):
-        candidates.append(Path.home() / ".cache" / "rankcast" / name)
+        yield Path.home() / ".cache" / "rankcast" / name
+
+
+def _cache_folder() -> Path | None:
+    """Return the first folder that can hold machine code, or None; log why others cannot."""
     objections: list[str] = []
-    for folder in candidates:
+    for folder in _candidates(objections):
         objection = _objection(folder)
         if not objection:
             if objections:
@@ -130,8 +153,14 @@ os.environ.setdefault("NUMBA_SLP_VECTORIZE", "1")
 check_library_environment("NUMBA_")
 with warnings.catch_warnings(record=True) as _caught:
     warnings.simplefilter("always")
-    import numba
-    from numba.core.caching import FunctionCache, IndexDataCacheFile
+    try:
+        import numba
+        from numba.core.caching import FunctionCache, IndexDataCacheFile
+    except ValueError as _exc:  # a setting of the right type, but out of range
+        raise SettingsError(
+            f"numba does not load: {os_reason(_exc).rstrip('.')}; check the environment variables "
+            "NUMBA_... and the file .numba_config.yaml"
+        ) from _exc
 for _warning in _caught:
     # numba goes on with its default after ten lines of traceback.
     _text = str(_warning.message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -23,11 +24,31 @@ def test_a_value_that_would_end_the_process_is_a_wrong_setting(name: str, value:
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "unknown"),
+    [("NUMBA_CPU_NAME", "foo", "foo"), ("NUMBA_CPU_NAME", "-c", "-c"),
+     ("NUMBA_CPU_FEATURES", "-a-feature-of-none", "-a-feature-of-none")],
+)  # fmt: skip
+def test_a_processor_that_llvm_would_ignore_at_every_kernel_is_a_wrong_setting(
+    name: str, value: str, unknown: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"{name}='{value}', want.*know '{unknown}'$"):
+        check_library_environment("NUMBA_", {name: value})
+
+
+@pytest.mark.parametrize("value", ["0", "-3", "00", ""])
+def test_numba_wants_at_least_one_thread(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"NUMBA_NUM_THREADS=.*at least 1"):
+        check_library_environment("NUMBA_", {"NUMBA_NUM_THREADS": value})
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [("OPENCV_IO_MAX_IMAGE_PIXELS", "1000"), ("OPENCV_IO_MAX_IMAGE_PIXELS", "64MB"),
      ("OPENCV_IO_MAX_IMAGE_PIXELS", "64kb"), ("OPENCV_TRACE", "1"), ("OPENCV_TRACE", "false"),
-     ("OPENCV_LOG_LEVEL", "anything"), ("NUMBA_CPU_FEATURES", ""),
-     ("NUMBA_CPU_FEATURES", "+avx2,-avx512f")],
+     ("OPENCV_LOG_LEVEL", "anything"), ("NUMBA_CPU_FEATURES", ""), ("NUMBA_CPU_NAME", ""),
+     ("NUMBA_CPU_NAME", "generic"), ("NUMBA_NUM_THREADS", "1"), ("NUMBA_NUM_THREADS", "64"),
+     pytest.param("NUMBA_CPU_FEATURES", "+avx2,-avx512f", marks=pytest.mark.skipif(
+         platform.machine().lower() not in ("x86_64", "amd64"), reason="features of x86"))],
 )  # fmt: skip
 def test_what_the_library_accepts_is_accepted(name: str, value: str) -> None:
     check_library_environment(name.partition("_")[0] + "_", {name: value})

@@ -206,6 +206,42 @@ def test_a_folder_for_numba_that_cannot_be_used_is_replaced(tmp_path: Path) -> N
     assert f"kernel cache {tmp_path / 'file'} cannot be used" in line
 
 
+WHERE = """
+import logging
+logging.basicConfig(level=logging.WARNING)
+import rankcast.kernels.jit as jit
+print(jit.os.environ.get("NUMBA_CACHE_DIR"))
+"""
+
+
+@pytest.mark.parametrize("variable", ["RANKCAST_CACHE_DIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"])
+def test_a_tilde_in_every_variable_is_the_home_folder(tmp_path: Path, variable: str) -> None:
+    home = tmp_path / "home"
+    done = run(tmp_path, WHERE, HOME=str(home), **{variable: "~/c"})
+    assert Path(done.stdout.strip()).is_relative_to(home / "c")
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("variable", ["RANKCAST_CACHE_DIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"])
+@pytest.mark.parametrize("text", [" ", "~a-user-of-no-machine/c"])
+def test_a_variable_that_names_no_folder_is_one_line_and_the_next_folder_is_used(
+    tmp_path: Path, variable: str, text: str
+) -> None:
+    home = tmp_path / "home"
+    done = run(tmp_path, WHERE, HOME=str(home), **{variable: text})
+    assert Path(done.stdout.strip()).is_relative_to(home / ".cache")
+    (line,) = done.stderr.splitlines()
+    assert f"{variable}={text!r} cannot be used" in line
+
+
+def test_a_relative_path_of_xdg_is_ignored(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    done = run(tmp_path, WHERE, HOME=str(home), XDG_CACHE_HOME="c")
+    assert Path(done.stdout.strip()).is_relative_to(home / ".cache")
+    assert not (tmp_path / "c").exists()
+    assert done.stderr == ""
+
+
 def test_without_a_home_folder_kernels_run(tmp_path: Path) -> None:
     done = run(tmp_path, HOME="")
     assert done.stdout.split()[0].isdigit()
@@ -287,19 +323,35 @@ def test_a_lock_that_cannot_be_taken_holds_nobody_up(tmp_path: Path, how: str, r
     assert str(tmp_path / "cache") in line
 
 
+IMPORT = """
+try:
+    import rankcast.kernels.warm
+except Exception as exc:
+    print(repr(exc))
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [("NUMBA_OPT", "many", "'NUMBA_OPT' is defined but its associated value 'many'"),
      ("NUMBA_CPU_FEATURES", "many", "NUMBA_CPU_FEATURES='many'"),
+     ("NUMBA_CPU_NAME", "many", "NUMBA_CPU_NAME='many'"),
+     ("NUMBA_NUM_THREADS", "0", "NUMBA_NUM_THREADS='0'"),
      ("NUMBA_CACHE_LOCATOR_CLASSES", "many", "NUMBA_CACHE_LOCATOR_CLASSES")],
 )  # fmt: skip
 def test_a_malformed_variable_of_numba_is_a_wrong_setting(
     tmp_path: Path, name: str, value: str, said: str
 ) -> None:
-    script = (
-        "try:\n    import rankcast.kernels.warm\nexcept Exception as exc:\n    print(repr(exc))"
-    )
-    done = run(tmp_path, script, RANKCAST_CACHE_DIR=str(tmp_path / "cache"), **{name: value})
+    done = run(tmp_path, IMPORT, RANKCAST_CACHE_DIR=str(tmp_path / "cache"), **{name: value})
     assert done.stdout.startswith("SettingsError(")
     assert said in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_malformed_settings_file_of_numba_is_a_wrong_setting(tmp_path: Path) -> None:
+    pytest.importorskip("yaml")  # without it numba reads no such file
+    (tmp_path / ".numba_config.yaml").write_text("num_threads: 0\n")
+    done = run(tmp_path, IMPORT, RANKCAST_CACHE_DIR=str(tmp_path / "cache"))
+    assert done.stdout.startswith("SettingsError(")
+    assert "numba does not load: Number of threads" in done.stdout
     assert done.stderr == ""
