@@ -180,9 +180,18 @@ def environment_names(path: Path) -> Iterator[str]:
 
 
 def _texts_of(name: str, tree: ast.Module) -> Iterator[str]:
-    """Texts that are assigned to `name`, or that a loop runs it through."""
+    """Texts that `name` is assigned, that a loop runs it through, or that calls pass for it."""
     for node in ast.walk(tree):
         values: list[ast.expr] = []
+        if isinstance(node, ast.FunctionDef) and any(arg.arg == name for arg in node.args.args):
+            place = [arg.arg for arg in node.args.args].index(name)
+            values = [
+                call.args[place]
+                for call in ast.walk(tree)
+                if isinstance(call, ast.Call)
+                and _is_name(call.func, node.name)
+                and len(call.args) > place
+            ]
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             values = [node.value] if any(_is_name(target, name) for target in targets) else []
