@@ -269,6 +269,7 @@ def test_a_sender_whose_frames_come_is_not_called_silent_while_they_are_late(
 ) -> None:
     """After a standstill of this process there may be frames to read, and no status yet."""
     monkeypatch.setattr("rankcast_receiver.state.camera_state.ANSWER_S", 0.15)
+    monkeypatch.setattr("rankcast_receiver.state.camera_state.STALE_S", 0.1)
     address, told = free_address(), list[CameraState]()
 
     with bare_sender.sender(address) as send:

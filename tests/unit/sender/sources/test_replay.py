@@ -96,7 +96,7 @@ def test_a_glob_passes_over_what_a_folder_passes_over(
         assert source.gaps == 0
     assert first_samples(frames) == list(range(1, 13))
     (record,) = caplog.records
-    assert "passing over 1 entries" in record.getMessage()
+    assert "skipping 1 entries" in record.getMessage()
     assert "notes.txt" in record.getMessage()
 
 
