@@ -124,7 +124,8 @@ def test_row_11_on_a_narrow_link_frames_are_lost_and_age_stays_bounded(
         assert viewer.subscriber.balance().lost[NETWORK_GAP] > 0
 
 
-@pytest.mark.parametrize("frames", [60, pytest.param(600, marks=pytest.mark.slow)])
+# The median of fewer frames scatters by more than what the encoder adds to the delay.
+@pytest.mark.parametrize("frames", [240, pytest.param(600, marks=pytest.mark.slow)])
 def test_row_12_latency_and_jitter_lose_nothing_and_show_as_age(
     tmp_path: Path, figure: Figure, frames: int
 ) -> None:
