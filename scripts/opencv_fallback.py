@@ -14,7 +14,9 @@ from importlib.metadata import version
 
 def main() -> int:
     """Import OpenCV; replace it if that fails."""
-    probe = subprocess.run([sys.executable, "-c", "import cv2"], capture_output=True, text=True)
+    probe = subprocess.run(
+        [sys.executable, "-P", "-c", "import cv2"], capture_output=True, text=True
+    )
     if probe.returncode == 0:
         return 0
     wanted = version("opencv-python")
@@ -22,11 +24,20 @@ def main() -> int:
     sys.stdout.write(f"opencv-python {wanted} cannot be imported here ({reason})\n")
     sys.stdout.write("installing opencv-python-headless instead: everything works except windows\n")
     # Both wheels install into the same folder, hence --no-deps and --force-reinstall.
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--force-reinstall",
+    ]
     installed = subprocess.run([*command, f"opencv-python-headless=={wanted}"])
     if installed.returncode:
         return installed.returncode
-    return subprocess.run([sys.executable, "-c", "import cv2"]).returncode
+    return subprocess.run([sys.executable, "-P", "-c", "import cv2"]).returncode
 
 
 if __name__ == "__main__":

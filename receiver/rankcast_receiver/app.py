@@ -23,6 +23,7 @@ from rankcast.runtime import (
     StatusLog,
     StopFlag,
     configure_logs,
+    losses_text,
     stop_flag,
 )
 from rankcast_receiver.pipeline import ReceiverPipeline
@@ -228,12 +229,8 @@ def _log_status(
             (tally.frames > 0, frozenset(lost)),
             f"{frames / seconds:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
             f"{size * 8e-6 / seconds:.2f} Mbit/s, received {tally.frames}, "
-            f"lost {_losses(lost)}{_troubled(pipeline.states())}",
+            f"lost {losses_text(lost)}{_troubled(pipeline.states())}",
         )
-
-
-def _losses(lost: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {cause}" for cause, count in sorted(lost.items())) or "none"
 
 
 def _troubled(states: Sequence[CameraState]) -> str:
@@ -249,7 +246,7 @@ def _log_end(values: Mapping[str, Any], fidelity: Fidelity, states: Sequence[Cam
         "end: published %s, delivered %d, lost %s%s%s",
         "unknown" if values["published"] is None else values["published"],
         values["delivered"],
-        _losses(values["lost"]),
+        losses_text(values["lost"]),
         f"; {fidelity}".removesuffix("; "),
         _troubled(states),
     )

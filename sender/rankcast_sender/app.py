@@ -18,7 +18,14 @@ from rankcast.errors import RankcastError, SettingsError
 from rankcast.kernels import pool
 from rankcast.kernels.prepare import prepare_kernels
 from rankcast.net import SocketOptions
-from rankcast.runtime import ServiceManager, StatusLog, StopFlag, configure_logs, stop_flag
+from rankcast.runtime import (
+    ServiceManager,
+    StatusLog,
+    StopFlag,
+    configure_logs,
+    losses_text,
+    stop_flag,
+)
 from rankcast_sender.audit import Audit
 from rankcast_sender.camera import Camera
 from rankcast_sender.pacing import GrabOptions
@@ -114,7 +121,7 @@ class _Stream:
             f"{self.name}: {state}, {viewers} {'viewer' if viewers == 1 else 'viewers'}, "
             f"{frames / elapsed_s:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
             f"{size * 8e-6 / elapsed_s:.2f} Mbit/s, published {balance.passed}, "
-            f"lost {_losses(balance.lost)}"
+            f"lost {losses_text(balance.lost)}"
         )
         return (state, viewers, frozenset(balance.lost)), text
 
@@ -268,17 +275,13 @@ def _watch(
         status_log.close()
 
 
-def _losses(lost: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {cause}" for cause, count in sorted(lost.items())) or "none"
-
-
 def _log_totals(streams: Sequence[_Stream]) -> None:
     for stream in streams:
         balance = stream.camera.balance()
         log.info(
             "%s: grabbed %d, published %d, lost %s%s",
             "end" if len(streams) == 1 else f"end of {stream.name}",
-            balance.entered, balance.passed, _losses(balance.lost),
+            balance.entered, balance.passed, losses_text(balance.lost),
             f"; {stream.camera.figures.fidelity}".removesuffix("; "),
         )  # fmt: skip
         if balance.under_way:

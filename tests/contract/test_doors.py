@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ DOORS = sorted(
 )
 
 
+@cache
 def _imported(path: Path) -> set[str]:
     """Modules of ours that a file imports, or imports something from."""
     found = set()

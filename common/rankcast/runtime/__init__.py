@@ -15,6 +15,7 @@ from rankcast.runtime.ledger import (
     WRONG_CHECKSUM,
     Balance,
     Ledger,
+    losses_text,
 )
 from rankcast.runtime.log_limiter import LogLimiter
 from rankcast.runtime.logs import LogFormat, configure_logs
@@ -53,5 +54,6 @@ __all__ = [
     "clock_quality",
     "configure_logs",
     "join_all",
+    "losses_text",
     "stop_flag",
 ]

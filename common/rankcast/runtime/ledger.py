@@ -68,3 +68,8 @@ class Ledger:
         """Return a consistent snapshot of all counters."""
         with self._lock:
             return Balance(self._entered, self._passed, dict(self._lost))
+
+
+def losses_text(lost: Mapping[str, int]) -> str:
+    """Return the losses for a log line, such as ``1 encode, 3 mailbox``; ``none`` without any."""
+    return ", ".join(f"{count} {cause}" for cause, count in sorted(lost.items())) or "none"

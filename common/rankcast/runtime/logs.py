@@ -25,6 +25,7 @@ LogFormat: TypeAlias = Literal["text", "json"]
 
 _TRACEBACK_INDENT: Final = "    "
 """Indented, so that no traceback line can be mistaken for a log line."""
+DEFAULT_COLUMNS: Final = 80
 _SUBJECT_SEPARATOR: Final = "  |  "
 
 
@@ -167,6 +168,7 @@ class LogHandler(logging.Handler):
         # Width of this very stream, because rich checks standard input first. A character in the
         # last column would wrap on some terminals.
         columns = os.get_terminal_size(self._console.file.fileno()).columns
+        columns = columns or DEFAULT_COLUMNS  # serial consoles and some containers report 0
         line.truncate(max(1, columns - 1), overflow="ellipsis")
         self._console.print(line, end="", no_wrap=True, overflow="ignore", crop=False)
         self._drawn = True

@@ -111,7 +111,11 @@ class Authenticator:
         self._thread.join()
 
     def _run(self) -> None:
-        with self._context.socket(zmq.REP) as zap:
+        try:
+            zap = self._context.socket(zmq.REP)
+        except zmq.ZMQError as exc:
+            raise TransportError(f"cannot start the authenticator: {exc.strerror}") from exc
+        with zap:
             zap.setsockopt(zmq.LINGER, 0)
             try:
                 zap.bind(ZAP_ENDPOINT)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rankcast.numerics import Histogram
-from rankcast.runtime import ENCODE, MAILBOX, Ledger, Worker
+from rankcast.runtime import ENCODE, MAILBOX, Ledger, Worker, losses_text
 
 
 def test_what_neither_passed_nor_was_lost_is_under_way() -> None:
@@ -69,3 +69,8 @@ def test_durations_from_stepped_clocks_are_counted_not_refused() -> None:
         histogram.add(duration_ms)
     assert histogram.percentile_ms(1) is not None
     assert histogram.max_ms == 1e12
+
+
+def test_losses_are_listed_by_cause_or_named_none() -> None:
+    assert losses_text({"mailbox": 3, "encode": 1}) == "1 encode, 3 mailbox"
+    assert losses_text({}) == "none"

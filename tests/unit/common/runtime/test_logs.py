@@ -192,6 +192,18 @@ def test_cameras_share_the_line_and_it_never_wraps(terminal: Terminal) -> None:
     assert status.endswith("…")
 
 
+def test_a_terminal_that_reports_no_width_shows_80_columns(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A pseudo-terminal of 0 columns, as serial consoles and some containers have.
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((0, 0)))
+    handler = LogHandler(stream=lambda: terminal.stream)
+    handler.show_status("cam", "cam: " + "x" * 100)
+    (status,) = terminal.screen()
+    assert len(status) == 79
+    assert status.startswith("cam: xxx")
+
+
 def test_a_cleared_status_line_leaves_nothing_behind(terminal: Terminal) -> None:
     handler = LogHandler(stream=lambda: terminal.stream)
     handler.show_status("cam", "cam: 10 fps")
