@@ -215,12 +215,13 @@ class LinkMonitor:
             # A server with another key cannot report that.
             self._become(
                 Link.KEY_REFUSED,
-                "the connection was closed during the handshake: check --server-key and the port",
+                "the connection was closed during the handshake: check --server-key and the port; "
+                "perhaps the sender uses no keys",
             )
         else:
             self._become(
                 Link.PROTOCOL_REFUSED,
-                "the connection was closed during the handshake: the sender may require a key "
+                "the connection was closed during the handshake: perhaps the sender requires a key "
                 "(--key, --server-key), or the port belongs to another service or a dead tunnel",
             )
 

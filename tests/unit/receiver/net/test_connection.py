@@ -302,7 +302,7 @@ def test_a_refused_key_is_said_when_the_wait_is_over() -> None:
     with (
         sender(address, options=keys),
         Subscriber(address, timeout_s=1.0) as subscriber,
-        pytest.raises(NoStreamError, match=r"the sender (requires|may require) a key"),
+        pytest.raises(NoStreamError, match="the sender requires a key"),
     ):
         list(subscriber)
     # Between two libzmq ends nothing decides it: both have the other's mechanism in the same
