@@ -344,7 +344,7 @@ def greeted_with(said: bytes) -> Iterator[str]:
     ("said", "state", "words"),
     [
         pytest.param(GREETING, State.KEY_REFUSED, "the sender requires a key", id="greets"),
-        pytest.param(b"", State.PROTOCOL_REFUSED, "the sender may require a key", id="leaves"),
+        pytest.param(b"", State.PROTOCOL_REFUSED, "perhaps the sender requires a key", id="leaves"),
     ],
 )
 def test_what_is_said_follows_from_which_end_finds_the_other_without_keys(
