@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.installed
 
 .PHONY: setup install warm demo test test-all lint wheel-test bench-all bench-report bench-extras soak \
-    fuzz fuzz-full clean help
+    fuzz fuzz-full fuzz-zmtp clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -83,6 +83,12 @@ fuzz-full: $(STAMP)  ## fuzz with a million inputs per parser and 50,000 per dec
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
 	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key-policy model
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
+
+CONNECTIONS ?= 500000
+
+fuzz-zmtp: $(STAMP)  ## attack every socket of a sender and a receiver with CONNECTIONS=500000 each
+	$(BIN)/python -c 'import nacl' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
+	$(BIN)/python tests/fuzz/zmtp/run.py --connections $(CONNECTIONS) --seed $(SEED)
 
 clean:  ## remove everything that the targets created
 	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,7 +9,6 @@ import runpy
 import subprocess
 import sys
 import time
-import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +27,7 @@ from rankcast_receiver.subscriber import Subscriber
 from support import packets
 from support.fakes import free_address
 from support.intake import Intake, check_line, split_messages
+from support.slowness import slowness
 
 TESTS = Path(__file__).resolve().parents[1]
 CORPUS = TESTS / "corpus"
@@ -42,20 +42,6 @@ ROOMS = ("common", "sender", "receiver")
 
 def label(path: Path) -> str:
     return path.relative_to(CORPUS).as_posix()
-
-
-def slowness() -> float:
-    """How much slower this machine is now than the one that the limit was set on, at least 1.
-
-    Asked again beside each attempt: neighbours and clock rates change from second to second.
-    """
-    block = bytes(1 << 20)
-    begun = time.process_time()
-    for _ in range(16):
-        zlib.crc32(block)
-    sum(range(100_000))
-    # 16 MiB of CRC and a sum of 100,000 numbers took 5 ms there.
-    return max(1.0, (time.process_time() - begun) / 0.005)
 
 
 @lru_cache

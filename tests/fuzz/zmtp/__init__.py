@@ -1,0 +1,1 @@
+"""Attacks on the ZMTP layer of running processes: `make fuzz-zmtp`."""

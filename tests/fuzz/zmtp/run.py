@@ -1,0 +1,325 @@
+"""Attack the sockets of a real sender and a real receiver: `make fuzz-zmtp CONNECTIONS=500000`.
+
+Each connection follows a plan drawn from its seed: it breaks off, lies or floods at any byte of the
+greeting, the handshake or the traffic, without keys or as a peer whose key is admitted. A run fails
+if a process under attack dies, if a genuine peer no longer gets frames afterwards, if the process
+grew by more than 100 MB, or if too few connections came as far as their plan.
+
+    python tests/fuzz/zmtp/run.py [--connections N] [--targets NAME ...] [--seed S] [--jobs J]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+REPOSITORY: Final = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(REPOSITORY / "tests"))
+
+from fuzz.zmtp.attack import Keys, strike  # noqa: E402 - needs the path above
+from fuzz.zmtp.plan import draw  # noqa: E402
+from rankcast.errors import NoStreamError  # noqa: E402
+from rankcast.net import Role, authorize, client_keys, new_key, server_keys  # noqa: E402
+from rankcast_receiver import Subscriber  # noqa: E402
+
+BLOCK: Final = 250
+"""Connections between two looks at the process."""
+CONTROL: Final = 10
+MAX_GROWTH_MB: Final = 100.0
+MIN_SENT: Final = 0.3
+"""Share of the plans that must have been carried out to the end; resets cut many short."""
+WAIT_S: Final = 60.0
+RECEIVER_PORTS: Final = 4
+SOURCE: Final = "synthetic:conveyor?width=160&height=120&fps=30"
+FRAME_TOPICS: Final = (b"cam/frames\0", b"cam/status\0", b"", b"x/frames\0")
+SUBSCRIPTIONS: Final = (b"\x01", b"\0", b"\x01cam/frames\0", b"\x01/viewer/cam/", b"\x02", b"")
+REQUESTS: Final = (b"", b"\x84\xa2id\x01\xa2op\xa4ping", b"\x84\xa2id\x01\xa2op\xa6status", b"\xc1")
+TARGETS: Final = tuple(
+    f"{process}-{socket_}{keys}"
+    for process, sockets in (("sender", ("frames", "control")), ("receiver", ("frames", "control")))
+    for socket_ in sockets
+    for keys in ("", "-keyed")
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One kind of socket under attack."""
+
+    process: str
+    socket: str
+    keys: Keys | None
+    ports: tuple[int, ...]
+
+    @property
+    def serving(self) -> bool:
+        """True if the attacker is the end that binds."""
+        return self.process == "receiver"
+
+    @property
+    def expected_type(self) -> bytes:
+        """Socket type that the process accepts."""
+        if self.serving:
+            return b"XPUB" if self.socket == "frames" else b"ROUTER"
+        return b"SUB" if self.socket == "frames" else b"DEALER"
+
+    @property
+    def topics(self) -> tuple[bytes, ...]:
+        """Beginnings of messages that the process understands."""
+        if self.socket == "control":
+            return REQUESTS
+        return FRAME_TOPICS if self.serving else SUBSCRIPTIONS
+
+
+def attack(target: Target, port: int, first_seed: int, count: int) -> tuple[int, int]:
+    """Make `count` connections; return how many there were, and how many went as planned."""
+    made = sent = 0
+    with ExitStack() as stack:
+        listener = stack.enter_context(listening(port)) if target.serving else None
+        for seed in range(first_seed, first_seed + count):
+            plan = draw(seed, target.expected_type, target.topics)
+            try:
+                if listener is not None:
+                    link, _ = listener.accept()
+                else:
+                    link = socket.create_connection(("127.0.0.1", port), WAIT_S)
+            except OSError:
+                break
+            with link:
+                made += 1
+                sent += strike(link, plan, target.keys, serving=target.serving)
+    return made, sent
+
+
+@contextmanager
+def listening(port: int) -> Iterator[socket.socket]:
+    """Listen at a loopback port that a process connects to again and again."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(64)
+        listener.settimeout(WAIT_S)
+        yield listener
+
+
+@contextmanager
+def command(folder: Path, *arguments: str, module: tuple[str, ...] = ()) -> Iterator[psutil.Popen]:
+    """Run one end in a process of its own."""
+    with (folder / f"{arguments[0]}.log").open("w") as log:
+        process = psutil.Popen(
+            [sys.executable, *(module or ("-m", "rankcast", arguments[0])), *arguments[1:]],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(
+                [str(REPOSITORY / name) for name in ("common", "sender", "receiver", "tests")])},
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+@dataclass
+class Station:
+    """A genuine sender, and the keys of a viewer that it admits."""
+
+    folder: Path
+    process: psutil.Popen
+    address: str
+    keyed: bool
+
+    def frames(self, wanted: int = 10) -> int:
+        """Return the frames that a new genuine viewer gets, at most `wanted`."""
+        curves = client_keys(self.folder / "viewer.key", [self.folder / "cam.pub"])
+        got = 0
+        with (
+            Subscriber(
+                self.address, timeout_s=WAIT_S, curves=curves if self.keyed else ()
+            ) as subscriber,
+            suppress(NoStreamError),
+        ):
+            for _ in subscriber:
+                got += 1
+                if got == wanted:
+                    break
+        return got
+
+
+def make_keys(folder: Path) -> None:
+    """Make the keys of a sender and of one viewer that it admits."""
+    new_key(folder, "cam")
+    _, public = new_key(folder, "viewer")
+    (folder / "authorized").mkdir(mode=0o700)
+    authorize(public, folder / "authorized", Role.VIEWER)
+
+
+@contextmanager
+def station(folder: Path, *, keyed: bool) -> Iterator[Station]:
+    """Run a genuine sender."""
+    port = free_ports(1)[0]
+    options = ("--bind", f"tcp://127.0.0.1:{port}", "--source", SOURCE, "--codec", "jpeg")
+    keys = ("--key", str(folder / "cam.key"), "--authorized", str(folder / "authorized"))
+    with command(folder, "send", *options, *(keys if keyed else ())) as process:
+        yield Station(folder, process, f"tcp://127.0.0.1:{port}", keyed)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports whose control ports, ten above, are free too."""
+    found: list[int] = []
+    with ExitStack() as stack:
+        for first in range(20_000 + os.getpid() % 9000, 60_000, 2 * CONTROL + 1):
+            try:
+                for port in (first, first + CONTROL):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found.append(first)
+            if len(found) == count:
+                return found
+    raise OSError("no free ports")
+
+
+def run_target(name: str, connections: int, seed: int, jobs: int) -> dict[str, Any]:
+    """Attack one target; return the figures of its row."""
+    process, socket_, *keys = name.split("-")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        make_keys(folder)
+        sender = stack.enter_context(station(folder, keyed=bool(keys)))
+        failed = "" if sender.frames() else "no frame before the attack"
+        offset = CONTROL if socket_ == "control" else 0
+        victim, report = sender.process, None
+        if process == "sender":
+            ports = (int(sender.address.rpartition(":")[2]) + offset,)
+            secret = client_keys(folder / "viewer.key", [folder / "cam.pub"])[0]
+            admitted = Keys(secret.secret, secret.server_public)
+        else:
+            own = server_keys(folder / "cam.key")
+            admitted = Keys(own.secret, own.public)
+            frames_ports = free_ports(RECEIVER_PORTS)
+            ports = tuple(port + offset for port in frames_ports)
+            report = folder / "report.json"
+            victim = stack.enter_context(receiver(folder, sender, frames_ports, report))
+        target = Target(process, socket_, admitted if keys else None, ports)
+        began_s, peak, sent, made = time.monotonic(), Peak(victim), 0, 0
+        with ProcessPoolExecutor(jobs) as pool:
+            for block_made, block_sent, failed_now in blocks(pool, target, connections, seed, peak):
+                made, sent = made + block_made, sent + block_sent
+                failed = failed or failed_now
+                if failed:
+                    break
+        failed = failed or verdict(sender, victim, report, peak)
+        if not failed and sent < MIN_SENT * made:
+            failed = f"only {sent} of {made} connections went as planned"
+        return {"target": name, "connections": made, "as_planned": sent, "failed": failed,
+                "seconds": round(time.monotonic() - began_s, 1),
+                "growth_mb": round(peak.growth_mb, 1)}  # fmt: skip
+
+
+class Peak:
+    """Growth of the memory of a process."""
+
+    def __init__(self, process: psutil.Popen) -> None:
+        self.process = process
+        self._before = process.memory_info().rss
+        self.growth_mb = 0.0
+
+    def look(self) -> None:
+        """Sample the memory."""
+        self.growth_mb = max(self.growth_mb, (self.process.memory_info().rss - self._before) / 1e6)
+
+
+def blocks(
+    pool: Executor, target: Target, connections: int, seed: int, peak: Peak
+) -> Iterator[tuple[int, int, str]]:
+    """Make the connections in blocks; yield the counts of each round and why to stop."""
+    lanes = target.ports if target.serving else target.ports * 4
+    for first in range(0, connections, BLOCK * len(lanes)):
+        share = min(BLOCK, -(-(connections - first) // len(lanes)))
+        running = [
+            pool.submit(attack, target, port, seed + first + lane * BLOCK, share)
+            for lane, port in enumerate(lanes)
+        ]
+        results = [future.result() for future in running]
+        made, sent = (sum(counts) for counts in zip(*results, strict=True))
+        code = peak.process.poll()
+        if code is not None:
+            seeds = f"{seed + first} to {seed + first + len(lanes) * BLOCK}"
+            yield made, sent, f"the process ended with {code} after seeds {seeds}"
+            return
+        peak.look()
+        yield made, sent, "" if made else "the process makes no connection any more"
+
+
+@contextmanager
+def receiver(
+    folder: Path, sender: Station, ports: list[int], report: Path
+) -> Iterator[psutil.Popen]:
+    """Run a receiver of one genuine sender and of the attacker's ports."""
+    addresses = [sender.address, *(f"tcp://127.0.0.1:{port}" for port in ports)]
+    options = [word for address in addresses for word in ("--connect", address)]
+    if sender.keyed:
+        options += ["--key", str(folder / "viewer.key"), "--server-key", str(folder / "cam.pub")]
+    module = (str(Path(__file__).parent / "hasty_receiver.py"),)
+    with command(folder, "receive", *options, "--report", str(report), module=module) as process:
+        yield process
+
+
+def verdict(sender: Station, victim: psutil.Popen, report: Path | None, peak: Peak) -> str:
+    """Return why the process did not survive the attack whole; empty if it did."""
+    if victim.poll() is not None:
+        return f"the process ended with {victim.poll()}"
+    if peak.growth_mb > MAX_GROWTH_MB:
+        return f"the process grew by {peak.growth_mb:.0f} MB"
+    if report is None:
+        return "" if sender.frames() else "a genuine viewer gets no frames any more"
+    victim.send_signal(signal.SIGTERM)
+    code = victim.wait(WAIT_S)
+    cameras = json.loads(report.read_text())["cameras"] if report.exists() else {}
+    genuine = max((entry.get("passed", 0) for entry in cameras.values()), default=0)
+    if code or not genuine:
+        return f"the receiver ended with {code} after {genuine} frames of the genuine sender"
+    return ""
+
+
+def main() -> int:
+    """Run all targets and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--connections", type=int, default=500_000, help="for each target")
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--output", type=Path, help="write the rows as JSON")
+    options = parser.parse_args()
+    rows = []
+    print(f"{'target':<24} {'connections':>11} {'as planned':>10} {'MB':>6} {'s':>7}  failed")
+    for name in options.targets:
+        row = run_target(name, options.connections, options.seed, options.jobs)
+        rows.append(row)
+        print(
+            f"{name:<24} {row['connections']:>11,} {row['as_planned']:>10,} "
+            f"{row['growth_mb']:>6} {row['seconds']:>7}  {row['failed']}", flush=True
+        )  # fmt: skip
+    if options.output:
+        options.output.write_text(json.dumps(rows, indent=1))
+    return int(any(row["failed"] for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
