@@ -3,7 +3,6 @@
 from rankcast_sender.sockets.authenticator import Authenticator
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind, control_address
 from rankcast_sender.sockets.channel import Channel
-from rankcast_sender.sockets.peer import user_of
 from rankcast_sender.sockets.xpub import XpubThread
 
 __all__ = [
@@ -14,5 +13,4 @@ __all__ = [
     "XpubThread",
     "bind",
     "control_address",
-    "user_of",
 ]

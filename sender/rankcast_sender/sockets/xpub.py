@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 import zmq
@@ -16,16 +16,19 @@ from rankcast.errors import WorkerError
 from rankcast.net import SUBSCRIPTION_BYTES, SocketOptions, SocketThread, is_ipv6, open_socket
 from rankcast.runtime import MailboxClosed, Pulse
 from rankcast.wire import Kind, frames_topic, pack_status, status_topic
-from rankcast_sender.sockets.audience import Audience
+from rankcast_sender.peers import Ban, ConnectionGuard
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind
 from rankcast_sender.sockets.channel import Channel
-from rankcast_sender.sockets.peer import address_of, user_of
+from rankcast_sender.sockets.credit_gate import CreditGate
+from rankcast_sender.sockets.status_schedule import StatusSchedule
+from rankcast_sender.sockets.subscriptions import CONNECTION_BYTES, Subscriptions
 
 log = logging.getLogger(__name__)
 
-STATUS_INTERVAL_S: Final = 1.0
 RETRY_S: Final = 0.001
 """Retry interval in lossless mode: libzmq has no event for "every viewer has room again"."""
+CREDIT_POLL_S: Final = 0.05
+"""New credit wakes the thread; this is how late it notices a keeper that has stopped counting."""
 LAST_LINGER_S: Final = 0.5
 HURRIED_LINGER_S: Final = 0.25
 HURRIED_LAST_LINGER_S: Final = 0.15
@@ -34,8 +37,8 @@ shutdown takes a quarter of that."""
 FINISH_POLL_S: Final = 0.05
 CLOSE_POLL_S: Final = 0.1
 STOP_TIMEOUT_S: Final = 5.0
-MAX_SUBSCRIPTIONS: Final = 1000
-"""Most messages read at a time, so that a viewer that floods the socket cannot delay frames."""
+RECEIVE_BUFFER_BYTES: Final = 4096
+"""Slows a flood on loopback to 60 MB/s; 64 named cameras take four round trips."""
 
 
 class XpubThread:
@@ -53,6 +56,17 @@ class XpubThread:
         True: a viewer whose queue is full blocks the sender. False: only that viewer loses frames.
     linger_s : float
         How long `close` lets viewers receive the last messages.
+    guard : ConnectionGuard
+        Ends connections that flood the socket.
+    max_messages_s : int
+        Most messages a second that one peer may send.
+    ban : callable or None
+        Refuses the key of a peer that sends more; None without keys.
+
+    Notes
+    -----
+    All cameras share one queue for each viewer. Its length is that of the options for each camera,
+    and one status for each (docs/adr/0015).
     """
 
     def __init__(
@@ -63,10 +77,23 @@ class XpubThread:
         *,
         lossless: bool,
         linger_s: float,
+        guard: ConnectionGuard,
+        max_messages_s: int,
+        ban: Ban | None,
     ) -> None:
         self._context = context
         self._endpoint = endpoint
+        self._guard = guard
+        self._port = int(endpoint.rpartition(":")[2])
+        self._max_messages_s = max_messages_s
+        self._ban = ban
         self._channels: list[Channel] = []
+        self._ready: deque[Channel] = deque()
+        """Channels that have a packet, or were closed; a channel may be there twice."""
+        self._over: set[Channel] = set()
+        """Closed channels without packets."""
+        self._held_by_credit = False
+        """Whether all waiting packets wait for credit."""
         self._options = replace(
             options,
             max_message_bytes=SUBSCRIPTION_BYTES,
@@ -77,7 +104,6 @@ class XpubThread:
         self._closed_s = 0.0
         """When `close` was called, or the program ended without it; 0 before."""
         self._hurried = False
-        self._audience = Audience(())
         self._viewers_changed = threading.Condition()
         self._rebind_requested = False
         self._gone = threading.Event()
@@ -85,6 +111,9 @@ class XpubThread:
 
     def add(self, channel: Channel) -> None:
         """Add a channel to publish; call it before `start`."""
+        if self._lossless:
+            patience_s = self._options.unacknowledged_ms / 1000
+            channel.gate = CreditGate(channel.name, patience_s, self._thread.wake)
         self._channels.append(channel)
 
     def start(self) -> None:
@@ -123,12 +152,13 @@ class XpubThread:
         accepted = channel.packets.put(packet)
         if not accepted and not self._hurried:
             raise WorkerError("the publisher has ended") from self._thread.error
+        self._ready.append(channel)
         self._thread.wake()
         return accepted
 
     def end(self, channel: Channel) -> None:
         """Send the last packet of `channel`, then its end; the other channels continue."""
-        channel.packets.close()
+        self._close(channel)
         self._thread.wake()
 
     def rebind(self) -> None:
@@ -142,7 +172,7 @@ class XpubThread:
         since_s = time.monotonic() - self._closed_s if self._closed_s else 0.0
         self._linger_s = min(self._linger_s, since_s + HURRIED_LINGER_S)
         for channel in self._channels:
-            channel.packets.close()
+            self._close(channel)
         self._thread.wake()
 
     def wait_viewers(
@@ -174,13 +204,18 @@ class XpubThread:
         """
         self._closed_s = time.monotonic()
         for channel in self._channels:
-            channel.packets.close()
+            self._close(channel)
         self._thread.stop()
         while self._thread.running and not self._is_overdue():
             if not self._hurried and impatient():
                 self.hurry()
             self._gone.wait(CLOSE_POLL_S)
         self._thread.join(LAST_LINGER_S + STOP_TIMEOUT_S)
+
+    def _close(self, channel: Channel) -> None:
+        channel.closing = True
+        channel.packets.close()
+        self._ready.append(channel)
 
     # The methods below run in the socket thread.
 
@@ -193,6 +228,10 @@ class XpubThread:
 
     def _run(self) -> None:
         waiting: dict[Channel, bytes] = {}
+        names = [channel.name for channel in self._channels]
+        self._subscriptions = Subscriptions(
+            names, self._port, self._max_messages_s, self._ban, self.rebind
+        )
         try:
             bind_timeout_s = 0.0
             while not self._run_socket(waiting, bind_timeout_s):
@@ -204,50 +243,69 @@ class XpubThread:
     def _run_socket(self, waiting: dict[Channel, bytes], bind_timeout_s: float) -> bool:
         """Serve one socket; return True once the end was sent, False to bind again."""
         self._rebind_requested = False
-        with open_socket(self._context, zmq.XPUB, self._options) as xpub:
+        with open_socket(self._context, zmq.XPUB, self._sized()) as xpub:
             xpub.setsockopt(zmq.XPUB_NODROP, int(self._lossless))
             # Every viewer that joins gets a keyframe, even one without a topic of its own.
             xpub.setsockopt(zmq.XPUB_VERBOSE, 1)
-            bind(xpub, self._endpoint, bind_timeout_s)
-            self._audience = Audience(channel.name for channel in self._channels)
-            self._thread.opened()
-            if not self._serve(xpub, waiting):
-                return False
-            self._finish(xpub)
+            # Viewers send little: a small buffer only slows a flood down.
+            xpub.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
+            with self._guard.guarding(
+                xpub, self._port, CONNECTION_BYTES, "subscriptions"
+            ) as self._watch:
+                bind(xpub, self._endpoint, bind_timeout_s)
+                self._subscriptions.restart()
+                self._count_viewers()
+                self._thread.opened()
+                if not self._serve(xpub, waiting):
+                    return False
+                self._finish(xpub)
             # The linger time is over; this flushes messages in transit. A viewer whose key is
             # revoked from here on receives nothing but the end message.
             last_s = HURRIED_LAST_LINGER_S if self._hurried else LAST_LINGER_S
             xpub.setsockopt(zmq.LINGER, round(last_s * 1000))
             return True
 
+    def _sized(self) -> SocketOptions:
+        """Return the options with a queue for all cameras, which share the one of each viewer."""
+        cameras = len(self._channels)
+        frames = self._options.queue_messages * cameras
+        return replace(self._options, queue_messages=frames + (cameras if cameras > 1 else 0))
+
     def _serve(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, bytes]) -> bool:
         """Send packets and status until `close`, then the rest; return False to bind again."""
         poller = self._thread.poller(xpub)
-        next_status_s = time.monotonic()
+        schedule = StatusSchedule(self._channels, time.monotonic())
         while True:
-            pause_s = RETRY_S if waiting else max(0.0, next_status_s - time.monotonic())
-            self._thread.poll(poller, 0 if self._closed_s and not waiting else pause_s)
+            self._thread.poll(poller, self._pause_s(schedule, waiting))
             if self._rebind_requested:
                 return False
-            joined = self._read_subscriptions(xpub)
-            open_channels = [c for c in self._channels if self._forward(xpub, c, waiting)]
             now_s = time.monotonic()
-            is_due = now_s >= next_status_s
-            for channel in self._channels:
-                is_over = channel not in open_channels
-                if is_due or channel in joined or is_over != channel.ended:
-                    # A viewer that joins after the end also gets the end message.
-                    kind = Kind.END if is_over else Kind.STATUS
-                    channel.ended = self._publish_status(xpub, channel, kind) and is_over
-            if is_due:
-                next_status_s = max(next_status_s + STATUS_INTERVAL_S, now_s)
+            for channel in self._read_subscriptions(xpub):
+                schedule.joined(channel, now_s)
+            self._forward_ready(xpub, waiting)
+            due = schedule.take_due(now_s)
+            just_over = [c for c in self._over if not c.ended and c not in due]
+            for channel in due + just_over:
+                # A viewer that joins after the end also gets the end message.
+                is_over = channel in self._over
+                kind = Kind.END if is_over else Kind.STATUS
+                channel.ended = self._publish_status(xpub, channel, kind) and is_over
             if not self._closed_s and not threading.main_thread().is_alive():
                 log.warning("the program ended without closing its publisher")
                 self._closed_s = time.monotonic()
                 for channel in self._channels:
-                    channel.packets.close()
-            if self._closed_s and (not open_channels or self._is_overdue()):
+                    self._close(channel)
+            if self._closed_s and (len(self._over) == len(self._channels) or self._is_overdue()):
                 return True
+
+    def _pause_s(self, schedule: StatusSchedule, waiting: dict[Channel, bytes]) -> float:
+        """Return how long the thread may wait for a message or a packet."""
+        if self._ready:
+            return 0.0
+        pause_s = schedule.pause_s(time.monotonic())
+        if waiting:
+            pause_s = min(pause_s, CREDIT_POLL_S if self._held_by_credit else RETRY_S)
+        return 0.0 if self._closed_s and not waiting else pause_s
 
     def _finish(self, xpub: zmq.Socket[bytes]) -> None:
         """Send the end message and give viewers time to receive it; each then disconnects."""
@@ -265,25 +323,38 @@ class XpubThread:
     def _is_overdue(self) -> bool:
         return time.monotonic() > self._closed_s + self._linger_s
 
+    def _forward_ready(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, bytes]) -> None:
+        """Send what is queued; what cannot be sent yet stays in `waiting`."""
+        ready = list(waiting)
+        while self._ready:
+            ready.append(self._ready.popleft())
+        self._held_by_credit = True
+        for channel in dict.fromkeys(ready):
+            self._forward(xpub, channel, waiting)
+
     def _forward(
         self, xpub: zmq.Socket[bytes], channel: Channel, waiting: dict[Channel, bytes]
-    ) -> bool:
-        """Send the queued packet; return False once the channel is closed and empty."""
+    ) -> None:
         message = waiting.pop(channel, None)
         if message is None:
             try:
                 packet = channel.packets.get(0)
             except MailboxClosed:
-                return False
+                self._over.add(channel)
+                return
             if packet is None:
-                return True
+                return
             message = frames_topic(channel.name) + packet
-        if self._offer(xpub, message):
+        may_send = channel.gate is None or channel.gate.allows(channel.sent)
+        if may_send and self._offer(xpub, message):
+            channel.sent += 1
             channel.on_sent()
-            self._thread.wake()  # another packet may be waiting behind it
+            # Another packet may be waiting behind it, or it was the last one.
+            if channel.closing or len(channel.packets):
+                self._ready.append(channel)
         else:
             waiting[channel] = message
-        return True
+            self._held_by_credit &= not may_send
 
     def _publish_status(self, xpub: zmq.Socket[bytes], channel: Channel, kind: Kind) -> bool:
         packet = pack_status(
@@ -306,19 +377,21 @@ class XpubThread:
 
     def _read_subscriptions(self, xpub: zmq.Socket[bytes]) -> set[Channel]:
         """Update the viewer counts; return the channels that gained a viewer."""
-        joined: set[str] = set()
-        # Without keys a peer may claim any user id: count its address instead.
-        who = address_of if self._options.curve is None else user_of
-        for _ in range(MAX_SUBSCRIPTIONS):
-            try:
-                frame = xpub.recv(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                break
-            joined |= self._audience.take(frame.bytes, partial(who, frame))
-        for channel in self._channels:
-            channel.viewers = self._audience.viewers(channel.name)
-            if channel.name in joined and channel.viewers:
+        joined = self._subscriptions.read(xpub, self._watch)
+        if joined is None:
+            return set()
+        self._count_viewers()
+        channels = {channel for channel in self._channels if channel.name in joined}
+        for channel in channels:
+            if channel.viewers:
                 channel.on_join()
+        return channels
+
+    def _count_viewers(self) -> None:
+        audience = self._subscriptions.audience
+        for channel in self._channels:
+            channel.viewers = audience.viewers(channel.name)
+            if channel.gate is not None:
+                channel.gate.follow(audience.keepers(channel.name), channel.sent)
         with self._viewers_changed:
             self._viewers_changed.notify_all()
-        return {channel for channel in self._channels if channel.name in joined}
