@@ -25,8 +25,11 @@ from rankcast.wire.limits import OFFLINE, Limits
 from rankcast.wire.packet import VERSION, Packet, pack, unpack
 from rankcast.wire.status import MAX_MS, Status, pack_status, parse_status
 from rankcast.wire.topic import (
+    TOKEN_BYTES,
     check_name,
     frames_topic,
+    keeper_topic,
+    keeper_topics,
     split_message,
     status_topic,
     viewer_topic,
@@ -42,6 +45,7 @@ __all__ = [
     "PPB",
     "PREFIX",
     "STREAM_ID_BYTES",
+    "TOKEN_BYTES",
     "UINT64_MAX",
     "VERSION",
     "Header",
@@ -53,6 +57,8 @@ __all__ = [
     "Status",
     "check_name",
     "frames_topic",
+    "keeper_topic",
+    "keeper_topics",
     "max_reply_bytes",
     "pack",
     "pack_reply",

@@ -26,7 +26,7 @@ MAX_ID: Final = 2**32 - 1
 MAX_ERROR_CHARS: Final = 500
 _FRAMING: Final = Framing(b"RKT\xa5", 1, "a control message", "map", MAX_MAP_BYTES)
 
-OPERATIONS: Final = ("get", "set", "status", "keyframe", "original", "ping", "report")
+OPERATIONS: Final = ("get", "set", "status", "keyframe", "original", "ping", "report", "credit")
 """Operations a client may request; docs/wire.md states the role that each one needs."""
 
 Value: TypeAlias = Scalar | Mapping[str, Scalar]

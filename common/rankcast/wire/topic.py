@@ -9,6 +9,10 @@ from rankcast.errors import SettingsError, WireError
 
 VIEWER_PREFIX: Final = b"/viewer/"
 """Prefix that no frames topic has, because camera names are never empty."""
+KEEPER_PREFIX: Final = b"/keeper/"
+"""Prefix of the individual topics of viewers that keep every frame."""
+TOKEN_BYTES: Final = 16
+"""Random bytes that identify a viewer."""
 
 _NAME: Final = re.compile(r"[a-z0-9_-]{1,32}")
 
@@ -55,6 +59,27 @@ def viewer_topic(token: bytes, camera: str | None) -> bytes:
 def viewer_topics(camera: str | None) -> bytes:
     """Return the common prefix of the individual topics of all viewers of `camera`."""
     return VIEWER_PREFIX + (camera or "*").encode("ascii") + b"/"
+
+
+def keeper_topic(token: bytes, camera: str | None) -> bytes:
+    """Return the individual topic of a viewer that keeps every frame.
+
+    It counts like `viewer_topic`, which it replaces. A lossless sender sends its subscriber no
+    more frames than its `credit` requests allow.
+
+    Parameters
+    ----------
+    token : bytes
+        16 random bytes that identify the viewer.
+    camera : str or None
+        Camera that the viewer watches; None is every camera of the sender.
+    """
+    return keeper_topics(camera) + token.hex().encode("ascii") + b"\0"
+
+
+def keeper_topics(camera: str | None) -> bytes:
+    """Return the common prefix of the individual topics of all keepers of `camera`."""
+    return KEEPER_PREFIX + (camera or "*").encode("ascii") + b"/"
 
 
 def split_message(message: memoryview) -> tuple[str, str, memoryview]:

@@ -12,7 +12,15 @@ from typing import Any, Final
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.frame import Scalar
-from rankcast.wire import MAX_MS, OPERATIONS, STREAM_ID_BYTES, UINT64_MAX, Reply, Request
+from rankcast.wire import (
+    MAX_MS,
+    OPERATIONS,
+    STREAM_ID_BYTES,
+    TOKEN_BYTES,
+    UINT64_MAX,
+    Reply,
+    Request,
+)
 from rankcast_sender.control.change_log import ChangeLog
 from rankcast_sender.control.controlled_camera import ControlledCamera
 from rankcast_sender.control.originals import Originals
@@ -119,7 +127,7 @@ class RequestHandler:
                 if not self._originals.ask(camera, request.id, finish):
                     raise _RefusedError("too many original requests are waiting: try again later")
                 return None
-            simple = {"get": _get, "keyframe": _keyframe, "report": _report}
+            simple = {"get": _get, "keyframe": _keyframe, "report": _report, "credit": _credit}
             return Reply(request.id, True, result=simple[request.op](request, camera, client))
         except RankcastError as exc:
             return Reply(request.id, False, str(exc))
@@ -261,6 +269,18 @@ def _report(request: Request, camera: ControlledCamera, client: Client) -> Mappi
     )
     if not taken:
         raise _RefusedError("too many viewers send reports: this one is not counted")
+    return {}
+
+
+def _credit(request: Request, _camera: ControlledCamera, _client: Client) -> Mapping[str, Any]:
+    token, stream = request.args.get("token"), request.args.get("stream")
+    until = _uint(request.args, "until")
+    if set(request.args) != {"token", "stream", "until"} or until is None:
+        raise _RefusedError("credit takes exactly token, stream and until")
+    if not isinstance(token, bytes) or len(token) != TOKEN_BYTES:
+        raise _RefusedError(f"token is {token!r:.60}, want {TOKEN_BYTES} bytes")
+    if not isinstance(stream, bytes) or len(stream) != STREAM_ID_BYTES:
+        raise _RefusedError(f"stream is {stream!r:.60}, want {STREAM_ID_BYTES} bytes")
     return {}
 
 

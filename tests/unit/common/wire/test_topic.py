@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from rankcast.errors import SettingsError, WireError
-from rankcast.wire import check_name, frames_topic, split_message, status_topic
+from rankcast.wire import (
+    check_name,
+    frames_topic,
+    keeper_topic,
+    keeper_topics,
+    split_message,
+    status_topic,
+    viewer_topics,
+)
 
 
 @pytest.mark.parametrize("name", ["a", "cam", "line-3_b", "0", "x" * 32])
@@ -26,6 +34,14 @@ def test_other_names_are_refused_in_one_line(name: str) -> None:
 
 def test_a_subscription_to_cam1_does_not_match_cam10() -> None:
     assert not frames_topic("cam10").startswith(frames_topic("cam1"))
+
+
+@pytest.mark.parametrize("camera", ["cam", None])
+def test_keepers_have_topics_of_their_own(camera: str | None) -> None:
+    topic = keeper_topic(bytes(range(16)), camera)
+    assert topic == f"/keeper/{camera or '*'}/000102030405060708090a0b0c0d0e0f\0".encode()
+    assert topic.startswith(keeper_topics(camera))
+    assert not topic.startswith(viewer_topics(camera))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rankcast.decoder import Decoder
 from rankcast.errors import SettingsError
-from rankcast.frame import Frame
+from rankcast.frame import Frame, Scalar
 from rankcast.wire import (
     OPERATIONS,
     Kind,
@@ -79,11 +79,28 @@ def ask(
     return reply
 
 
+CREDIT: dict[str, Scalar] = {"token": b"t" * 16, "stream": b"s" * 16, "until": 9}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"token": b"t" * 15}, {"token": "t" * 16}, {"token": None}, {"stream": b""},
+        {"stream": 7}, {"until": -1}, {"until": True}, {"until": None}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_credit_takes_a_token_a_stream_and_a_sequence(
+    handler: RequestHandler, wrong: dict[str, Scalar]
+) -> None:
+    assert ask(handler, "credit", **CREDIT).result == {}
+    assert not ask(handler, "credit", **{**CREDIT, **wrong}).ok
+
+
 @pytest.mark.parametrize("op", OPERATIONS)
 def test_a_viewer_may_watch_and_an_operator_may_change(handler: RequestHandler, op: str) -> None:
     late = Late()
     for role, allowed in ((VIEWER, op not in ("set", "original")), (None, False)):
-        args = {"t0": 1} if op == "ping" else {}
+        args = {"ping": {"t0": 1}, "credit": CREDIT}.get(op, {})
         reply = handler.answer(Request(1, op, "", args), Client(b"me", role), T1, late)
         assert reply is not None
         assert reply.ok == allowed, reply.error
