@@ -144,6 +144,7 @@ class SenderStreams:
             refusal=stream.refusal if stream else "",
             cameras=link.cameras,
             wanted=name,
+            shortage=link.shortage,
         )
         state, detail = judge(evidence)
         return CameraState(
