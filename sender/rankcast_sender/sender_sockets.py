@@ -25,7 +25,14 @@ from rankcast.runtime import Pulse
 from rankcast.wire import Limits
 from rankcast_sender.camera import Camera
 from rankcast_sender.control import OPERATOR, Client, ControlThread, RequestHandler
-from rankcast_sender.sockets import Authenticator, Context, XpubThread, control_address
+from rankcast_sender.sockets import (
+    Authenticator,
+    Ban,
+    ConnectionGuard,
+    Context,
+    XpubThread,
+    control_address,
+)
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +43,8 @@ DEFAULT_SOCKET: Final = SocketOptions(
 REALTIME_LINGER_S: Final = 1.0
 LOSSLESS_LINGER_S: Final = 30.0
 """Long enough for a viewer that writes the last frames to a slow disk."""
+MAX_REQUESTS_S: Final = 2000
+"""Most messages a second of one peer; a viewer of 64 cameras that keeps every frame sends 260."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,9 @@ class SenderOptions:
     and 30 s otherwise."""
     max_packet_bytes: int = Limits().max_packet_bytes
     """Largest packet in a reply to an `original` request."""
+    max_requests_s: int = MAX_REQUESTS_S
+    """Most messages a second of one peer, a key or else a connection; its connection is closed
+    beyond it, and its key refused for a while."""
     key: Path | str | None = None
     """Secret key of this sender."""
     authorized: Path | str | None = None
@@ -87,7 +99,8 @@ class SenderSockets:
     Raises
     ------
     SettingsError
-        If an address or a key is wrong, or an address without keys can be reached by others.
+        If an address or a key is wrong, an address without keys can be reached by others, or a
+        sender that is not in real time has no control channel.
 
     Notes
     -----
@@ -100,6 +113,11 @@ class SenderSockets:
         """Address of the control channel; empty without one."""
         if (options.key is None) != (options.authorized is None):
             raise SettingsError("key and authorized belong together: give both or neither")
+        if not options.realtime and not self.control:
+            raise SettingsError(
+                "got realtime = false with control = off: viewers that keep every frame need the "
+                "control channel; give --control an address, or --realtime"
+            )
         for address in filter(None, (options.bind, self.control)):
             _check_exposure(address, options)
         connection = options.connection()
@@ -109,6 +127,8 @@ class SenderSockets:
         self._control: ControlThread | None = None
         self._closed = False
         default_linger_s = REALTIME_LINGER_S if options.realtime else LOSSLESS_LINGER_S
+        self._guard = ConnectionGuard()
+        ban: Ban | None = None if self._authorized is None else self._ban
         # Created last: the only resource that the constructor opens.
         self.context: Context = new_context()
         self.xpub = XpubThread(
@@ -117,10 +137,20 @@ class SenderSockets:
             connection,
             lossless=not options.realtime,
             linger_s=options.linger_s or default_linger_s,
+            guard=self._guard,
+            max_messages_s=options.max_requests_s,
+            ban=ban,
         )
         if self.control:
             self._control = ControlThread(
-                self.context, self.control, connection, self._handler, self._identify
+                self.context,
+                self.control,
+                connection,
+                self._handler,
+                self._identify,
+                guard=self._guard,
+                max_messages_s=options.max_requests_s,
+                ban=ban,
             )
 
     @property
@@ -135,7 +165,8 @@ class SenderSockets:
             return {}
         state = self._authenticator.state
         return {
-            "authorized": state.authorized, "refused": state.refused, "alarm": bool(state.alarm)
+            "authorized": state.authorized, "refused": state.refused,
+            "flooding": state.flooding, "alarm": bool(state.alarm),
         }  # fmt: skip
 
     def add(self, camera: Camera) -> None:
@@ -165,6 +196,7 @@ class SenderSockets:
             self._authenticator = Authenticator(self.context, self._authorized)
             self._authenticator.on_revoked(self.rebind)
             self._authenticator.start()
+        self._guard.start(self.context)
         self.xpub.start()
         if self._control is not None:
             self._control.start()
@@ -177,7 +209,7 @@ class SenderSockets:
 
     def check(self) -> None:
         """Raise the exception that ended one of the socket threads, if any."""
-        for thread in (self.xpub, self._control):
+        for thread in (self.xpub, self._control, self._guard):
             if thread is not None and thread.error is not None:
                 raise thread.error
         if self._authenticator is not None:
@@ -186,7 +218,7 @@ class SenderSockets:
     @property
     def pulses(self) -> tuple[Pulse, ...]:
         """Pulses of the running socket threads; `check` reports those that have ended."""
-        threads = (self.xpub, self._control, self._authenticator)
+        threads = (self.xpub, self._control, self._authenticator, self._guard)
         return tuple(thread.pulse for thread in threads if thread is not None)
 
     def hurry(self) -> None:
@@ -215,7 +247,14 @@ class SenderSockets:
                     if self._authenticator is not None:
                         self._authenticator.close()
                 finally:
-                    self.context.term()
+                    try:
+                        self._guard.close()
+                    finally:
+                        self.context.term()
+
+    def _ban(self, user: str, reason: str) -> None:
+        if self._authenticator is not None:
+            self._authenticator.ban(user, reason)
 
     def _identify(self, client: bytes, user: str) -> Client:
         """Return the client behind a request; without keys every client is an operator."""

@@ -53,7 +53,7 @@ class NetworkTable(Table):
     wait_viewers: int = Field(default=0, ge=0, le=1000)
     """Open the source only when this many viewers have subscribed."""
     queue_messages: int = Field(default=4, ge=1, le=1000)
-    """Longest queue of messages for one viewer; queued frames grow old."""
+    """Longest queue of messages of one camera for one viewer; queued frames grow old."""
     buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
     """Kernel buffer of one connection; a smaller one keeps frames fresher on slow links."""
     unacknowledged_s: int = Field(default=0, ge=0, le=86_400)
@@ -110,10 +110,13 @@ class SecurityTable(Table):
 
 
 class LimitsTable(Table):
-    """``[limits]``: largest sizes."""
+    """``[limits]``: largest sizes and rates."""
 
     max_packet_bytes: int = Field(default=Limits().max_packet_bytes, ge=1024, le=2**31 - 1)
     """Larger packets are refused; viewers apply their own limit."""
+    max_requests_s: int = Field(default=2000, ge=100, le=1_000_000)
+    """Most messages a second of one key or, without keys, one connection, which is closed beyond
+    it; the key is then refused for a minute and more."""
 
 
 class ProcessTable(Table):
@@ -144,6 +147,17 @@ class SenderSettings(Table):
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
     log: LogTable = LogTable()
+
+    @model_validator(mode="after")
+    def _lossless_has_control(self) -> SenderSettings:
+        if not self.camera.realtime and not control_address(
+            self.network.bind, self.network.control
+        ):
+            raise ValueError(
+                "realtime = false needs the control channel, by which viewers that keep every "
+                "frame say how many they can take: give --control an address, or --realtime"
+            )
+        return self
 
     @field_validator("codec", mode="before")
     @classmethod

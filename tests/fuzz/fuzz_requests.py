@@ -16,6 +16,12 @@ SLOW_TURNS = 3
 """Messages after which the cameras make the changes that were requested."""
 
 
+SOURCE = 2
+"""zmq.SRCFD, the descriptor of a connection."""
+UNLIMITED = 10**9
+"""Messages a second: the limits on floods are not what is tested."""
+
+
 class FakePart:
     """One part of a message as pyzmq returns it, a zmq.Frame."""
 
@@ -24,9 +30,14 @@ class FakePart:
         self.buffer = memoryview(data)
         self._user = user
 
-    def get(self, name: str) -> str:
+    def get(self, name: str | int) -> str | int:
+        if name == SOURCE:
+            return -1
         assert name == "User-Id"
         return self._user
+
+    def __len__(self) -> int:
+        return len(self.bytes)
 
 
 class FakeRouter:
@@ -57,6 +68,7 @@ class RequestsTarget:
         from rankcast import encoder, errors
         from rankcast.net import transport
         from rankcast.wire import control_messages as control
+        from rankcast_sender import sockets
         from rankcast_sender.control import control_thread as control_thread
         from rankcast_sender.control import request_handler
         from support.fakecamera import FakeCamera
@@ -68,6 +80,9 @@ class RequestsTarget:
         )  # fmt: skip
         self._control, self._errors, self._handler = control, errors, request_handler
         self._thread = control_thread.ControlThread
+        self._guard, self._watch_type, self._limit = (
+            sockets.ConnectionGuard, sockets.Watch, sockets.RateLimit
+        )  # fmt: skip
         self._options = transport.SocketOptions(4, 65536, 1024)
 
     def run(self, messages: list[bytes]) -> None:
@@ -76,7 +91,14 @@ class RequestsTarget:
         handler = self._handler.RequestHandler(1 << 20)
         for camera in cameras:
             handler.add(camera)
-        thread = self._thread(None, "tcp://127.0.0.1:1", self._options, handler, self._identify)
+        guard = self._guard()
+        thread = self._thread(
+            None, "tcp://127.0.0.1:1", self._options, handler, self._identify, guard=guard,
+            max_messages_s=UNLIMITED, ban=None,
+        )  # fmt: skip
+        self._watch = self._watch_type(1, UNLIMITED, "", "")
+        thread._all = thread._others = self._limit(UNLIMITED, UNLIMITED)
+        thread._budgets = {}
         self._serve(thread, handler, cameras, messages)
 
     def _identify(self, client: bytes, user: str) -> Any:
@@ -96,7 +118,7 @@ class RequestsTarget:
             parts = junk if request is None else [FakePart(data, user)]
             router.waiting.append([FakePart(client), *parts])
             refused = thread.refused
-            assert thread._read(router)
+            assert thread._read(router, self._watch)
             if request is None:
                 assert thread.refused == refused + 1
             else:

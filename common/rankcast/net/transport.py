@@ -67,7 +67,7 @@ class SocketOptions:
     """Options that differ between senders, live viewers and recorders."""
 
     queue_messages: int
-    """Most messages queued for one peer; small, because queued frames are old frames."""
+    """High-water mark for sending; small, because queued frames are old frames."""
     buffer_bytes: int
     """Kernel buffer of each connection: high-water marks alone do not bound latency."""
     max_message_bytes: int
@@ -130,15 +130,16 @@ def configure(socket: zmq.Socket[Any], options: SocketOptions) -> None:
     """Set all options; call it before bind or connect, after which they have no effect."""
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, options.queue_messages)
-    # A bounded receive pipe makes libzmq stop reading, and a peer that is reset meanwhile can then
-    # abort this process: the thread that owns the socket drains it into a bounded queue instead.
+    # Receive pipes are unbounded. libzmq 4.3.5 stops reading behind a full one, and a PING in what
+    # it has read already, followed by a reset, then aborts the process (assertion `!_io_error`):
+    # any peer that may connect can do that. The owner of a socket drains it without pause into a
+    # bounded queue of its own instead; see docs/adr/0014.
     socket.setsockopt(zmq.RCVHWM, 0)
     socket.setsockopt(zmq.SNDBUF, options.buffer_bytes)
     socket.setsockopt(zmq.RCVBUF, options.buffer_bytes)
     socket.setsockopt(zmq.MAXMSGSIZE, options.max_message_bytes)
-    # No ZMTP heartbeats: in libzmq 4.3.5 a heartbeat on a connection whose queue is full when
-    # the peer disconnects aborts the process (assertion `!_io_error`). The status message once a
-    # second, and `Subscriber`, which reconnects after silence, take their place.
+    # No ZMTP heartbeats: the status message once a second, and `Subscriber`, which reconnects
+    # after silence, take their place.
     socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)

@@ -206,6 +206,15 @@ class Camera:
             return False
         return self.keyframes.ask(time.monotonic(), seen_sequence)
 
+    def credit(self, token: bytes, stream_id: bytes, until: int) -> None:
+        """Let a viewer that keeps every frame have those before sequence `until`.
+
+        Nothing happens in real time, for another stream, or for a viewer that is not subscribed.
+        """
+        gate = self.channel.gate
+        if gate is not None and stream_id == self.stream_id:
+            gate.credit(token, until)
+
     def newest_frame(self, timeout_s: float, stopped: Callable[[], bool]) -> Frame | None:
         """Return the newest grabbed frame; None on timeout or once `stopped` returns true."""
         return self._newest.wait(timeout_s, stopped)

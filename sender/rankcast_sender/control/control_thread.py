@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 import zmq
@@ -17,14 +18,32 @@ from rankcast.net import UNACKNOWLEDGED_MS, SocketOptions, SocketThread, is_ipv6
 from rankcast.runtime import LogLimiter, Pulse
 from rankcast.wire import MAX_REQUEST_BYTES, Reply, Request, pack_reply, parse_request
 from rankcast_sender.control.request_handler import Client, RequestHandler
-from rankcast_sender.sockets import REBIND_S, Context, bind, user_of
+from rankcast_sender.sockets import (
+    REBIND_S,
+    Ban,
+    ConnectionGuard,
+    Context,
+    FloodLimit,
+    RateLimit,
+    Watch,
+    bind,
+    descriptor_of,
+    user_of,
+)
 
 log = logging.getLogger(__name__)
 
 QUEUE_MESSAGES: Final = 16
 """Most replies queued for one client; further replies to a client that does not read are lost."""
-MAX_READ: Final = 64
+MAX_READ: Final = 256
 """Most requests read at a time, so that a client that floods the socket cannot delay replies."""
+UNREAD_BYTES: Final = 1_048_576
+"""Most bytes of one connection that may wait to be read."""
+BUDGETS_S: Final[Mapping[str, int]] = MappingProxyType({"ping": 20, "status": 20})
+"""Requests a second of one connection that are answered; a receiver sends 1 and 0.5."""
+OTHERS_S: Final = 1000
+"""The same for all other requests. A receiver that keeps every frame of 64 cameras sends 260."""
+DROPPED_LOG_S: Final = 10.0
 POLL_S: Final = 1.0
 PENDING_TIMEOUT_S: Final = 3.0
 """A camera waiting for its trigger may never apply a change; after this long the client gets an
@@ -59,6 +78,12 @@ class ControlThread:
     identify : callable
         Returns the client behind a routing id and an authenticated user id, which is empty
         without keys. Called for every request, so that a revoked role takes effect at once.
+    guard : ConnectionGuard
+        Ends connections that flood the socket.
+    max_messages_s : int
+        Most messages a second that one peer may send.
+    ban : callable or None
+        Refuses the key of a peer that sends more; None without keys.
     """
 
     def __init__(
@@ -68,6 +93,10 @@ class ControlThread:
         options: SocketOptions,
         handler: RequestHandler,
         identify: Identify,
+        *,
+        guard: ConnectionGuard,
+        max_messages_s: int,
+        ban: Ban | None,
     ) -> None:
         self._context = context
         self._endpoint = endpoint
@@ -81,6 +110,17 @@ class ControlThread:
         )
         self._handler = handler
         self._identify = identify
+        self._guard = guard
+        self._port = int(endpoint.rpartition(":")[2])
+        self._flood = FloodLimit(self._port, max_messages_s, ban, self.rebind)
+        self._budgets = {op: RateLimit[bytes](rate_s, rate_s) for op, rate_s in BUDGETS_S.items()}
+        self._others = RateLimit[bytes](OTHERS_S, OTHERS_S)
+        # Counted before a request is parsed, which takes longer than reading it.
+        total_s = OTHERS_S + sum(BUDGETS_S.values())
+        self._all = RateLimit[bytes](total_s, total_s)
+        self.dropped = 0
+        """Requests beyond the budgets of their connection, which get no reply."""
+        self._dropped_log = LogLimiter(DROPPED_LOG_S)
         self.refused = 0
         """Malformed messages."""
         self.lost_replies = 0
@@ -133,45 +173,57 @@ class ControlThread:
             with open_socket(self._context, zmq.ROUTER, self._options) as router:
                 # Otherwise libzmq silently drops a reply to a client that has disconnected.
                 router.setsockopt(zmq.ROUTER_MANDATORY, 1)
-                bind(router, self._endpoint, bind_timeout_s)
-                bind_timeout_s = REBIND_S
-                # The connections that these requests came from are closed.
-                self._pending.clear()
-                self._thread.opened()
-                self._serve(router)
+                with self._guard.guarding(
+                    router, self._port, UNREAD_BYTES, "requests that wait to be read"
+                ) as watch:
+                    bind(router, self._endpoint, bind_timeout_s)
+                    bind_timeout_s = REBIND_S
+                    # The connections that these requests came from are closed.
+                    self._pending.clear()
+                    self._thread.opened()
+                    self._serve(router, watch)
         if not self._thread.stopping and not threading.main_thread().is_alive():
             # The program ended without closing its publisher, which logs that.
             self._handler.close()
 
-    def _serve(self, router: zmq.Socket[bytes]) -> None:
+    def _serve(self, router: zmq.Socket[bytes], watch: Watch) -> None:
         poller = self._thread.poller(router)
         while not self._thread.stopping and not self._rebind_requested:
             self._thread.poll(poller, POLL_S)
             for _ in range(MAX_READ):
-                if not self._read(router):
+                if not self._read(router, watch):
                     break
             self._send_finished(router)
             self._handler.tick()
             if not threading.main_thread().is_alive():
                 return
 
-    def _read(self, router: zmq.Socket[bytes]) -> bool:
+    def _read(self, router: zmq.Socket[bytes], watch: Watch) -> bool:
         """Handle one request; return False when none is waiting."""
         try:
             frames = router.recv_multipart(zmq.NOBLOCK, copy=False)
         except zmq.Again:
             return False
         t1_ns = time.time_ns()
-        routing_id = frames[0].bytes
+        routing_id, last = frames[0].bytes, frames[-1]
+        watch.took(descriptor_of(last), sum(map(len, frames)))
+        if not self._flood.admits(last, routing_id):
+            return True
+        if not self._all.take(routing_id):
+            self._drop("messages")
+            return True
         if len(frames) != 2:
             self._refuse(f"got a request of {len(frames) - 1} parts, want one")
             return True
         try:
-            request = parse_request(frames[1].buffer)
+            request = parse_request(last.buffer)
         except WireError as exc:
             self._refuse(str(exc))
             return True
-        client = self._identify(routing_id, user_of(frames[1]))
+        if not self._budgets.get(request.op, self._others).take(routing_id):
+            self._drop(request.op)
+            return True
+        client = self._identify(routing_id, user_of(last))
         if len(self._pending) >= MAX_PENDING and request.op in ("set", "original"):
             error = f"{MAX_PENDING} requests are pending already: try again later"
             self._send(router, routing_id, Reply(request.id, False, error))
@@ -214,6 +266,13 @@ class ControlThread:
             router.send_multipart([routing_id, pack_reply(reply)], zmq.NOBLOCK)
         except zmq.ZMQError:  # EHOSTUNREACH: client disconnected; EAGAIN: it does not read
             self.lost_replies += 1
+
+    def _drop(self, what: str) -> None:
+        self.dropped += 1
+        if self._dropped_log.may_log():
+            log.warning(
+                "a client exceeds its budget of %s: %d requests dropped so far", what, self.dropped
+            )
 
     def _refuse(self, reason: str) -> None:
         self.refused += 1

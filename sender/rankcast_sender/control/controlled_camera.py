@@ -64,6 +64,9 @@ class ControlledCamera(Protocol):
     def request_keyframe(self, stream_id: bytes = b"", seen_sequence: int | None = None) -> bool:
         """Request a key frame; False if a newer one was published a moment ago."""
 
+    def credit(self, token: bytes, stream_id: bytes, until: int) -> None:
+        """Let a viewer that keeps every frame have those before sequence `until`."""
+
     def newest_frame(self, timeout_s: float, stopped: Callable[[], bool]) -> Frame | None:
         """Return the newest grabbed frame; None on timeout or once `stopped` returns true."""
 

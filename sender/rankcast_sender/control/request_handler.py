@@ -272,7 +272,7 @@ def _report(request: Request, camera: ControlledCamera, client: Client) -> Mappi
     return {}
 
 
-def _credit(request: Request, _camera: ControlledCamera, _client: Client) -> Mapping[str, Any]:
+def _credit(request: Request, camera: ControlledCamera, _client: Client) -> Mapping[str, Any]:
     token, stream = request.args.get("token"), request.args.get("stream")
     until = _uint(request.args, "until")
     if set(request.args) != {"token", "stream", "until"} or until is None:
@@ -281,6 +281,7 @@ def _credit(request: Request, _camera: ControlledCamera, _client: Client) -> Map
         raise _RefusedError(f"token is {token!r:.60}, want {TOKEN_BYTES} bytes")
     if not isinstance(stream, bytes) or len(stream) != STREAM_ID_BYTES:
         raise _RefusedError(f"stream is {stream!r:.60}, want {STREAM_ID_BYTES} bytes")
+    camera.credit(token, stream, until)
     return {}
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Final
 
-from rankcast.wire import frames_topic, status_topic, viewer_topics
+from rankcast.wire import frames_topic, keeper_topics, status_topic, viewer_topics
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +25,9 @@ class Audience:
     """Tracks the subscriptions on one socket.
 
     A connected viewer may subscribe to anything, any number of times. Only topics that reach a
-    camera, of which there are finitely many, and a bounded number of viewers are stored; no
-    subscription ever keeps another viewer from watching.
+    camera, of which there are finitely many, and a bounded number of viewers are counted; no
+    subscription ever keeps another viewer from watching. The owner ends the connections when
+    `other_bytes` grows too large.
 
     Parameters
     ----------
@@ -42,16 +43,24 @@ class Audience:
             topic: self._of_frames.get(topic, _NOBODY) | of_status.get(topic, _NOBODY)
             for topic in self._of_frames.keys() | of_status.keys()
         }
-        self._viewed = {viewer_topics(name): frozenset({name}) for name in cameras}
+        kept = {keeper_topics(name): frozenset({name}) for name in cameras}
+        kept[keeper_topics(None)] = frozenset(cameras)
+        self._kept: Mapping[bytes, frozenset[str]] = kept
+        self._viewed = {viewer_topics(name): frozenset({name}) for name in cameras} | kept
         self._viewed[viewer_topics(None)] = frozenset(cameras)
         self._topics: set[bytes] = set()
         self._watched: Counter[str] = Counter()
         """Subscribed topics that receive the frames of a camera, counted per camera."""
         self._viewers: dict[bytes, str] = {}
         """Key or address behind the topic of each viewer."""
+        self._keepers: dict[str, set[bytes]] = {name: set() for name in cameras}
+        """Tokens of the counted viewers of each camera that keep every frame."""
         self._per_peer: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()
         """Viewers per camera."""
+        self._others: set[bytes] = set()
+        self.other_bytes = 0
+        """Size of all subscribed topics that count for nothing, of which libzmq keeps copies."""
         self._limit_logged = False
 
     def take(self, message: bytes, identify: Callable[[], str]) -> frozenset[str]:
@@ -81,6 +90,10 @@ class Audience:
         # Plain ZeroMQ subscribers have no individual topics: together they count as one.
         return max(1, self._counted[camera]) if self._watched[camera] else 0
 
+    def keepers(self, camera: str) -> Set[bytes]:
+        """Return the tokens of the viewers of `camera` that keep every frame."""
+        return self._keepers[camera]
+
     def _join(self, topic: bytes, identify: Callable[[], str]) -> frozenset[str]:
         reached = self._reached.get(topic)
         if reached is not None:
@@ -90,22 +103,32 @@ class Audience:
                 self._watched.update(self._of_frames.get(topic, _NOBODY))
             return reached
         viewed = self._viewed_with(topic)
-        if viewed and topic not in self._viewers:
-            self._count(topic, viewed, identify())
+        if topic in self._viewers or (viewed and self._count(topic, viewed, identify())):
+            return viewed
+        if topic not in self._others:
+            self._others.add(topic)
+            self.other_bytes += len(topic)
         return viewed
 
     def _leave(self, topic: bytes) -> None:
+        if topic in self._others:
+            self._others.remove(topic)
+            self.other_bytes -= len(topic)
         if topic in self._topics:
             self._topics.remove(topic)
             self._watched.subtract(self._of_frames.get(topic, _NOBODY))
         peer = self._viewers.pop(topic, None)
         if peer is not None:
             self._counted.subtract(self._viewed_with(topic))
+            head, token = _split(topic)
+            for camera in self._kept.get(head, _NOBODY):
+                self._keepers[camera].discard(token)
             self._per_peer[peer] -= 1
             if not self._per_peer[peer]:
                 del self._per_peer[peer]
 
-    def _count(self, topic: bytes, viewed: frozenset[str], peer: str) -> None:
+    def _count(self, topic: bytes, viewed: frozenset[str], peer: str) -> bool:
+        """Count a viewer; return False if there are too many."""
         if len(self._viewers) >= MAX_VIEWERS or self._per_peer[peer] >= MAX_VIEWERS_OF_ONE:
             if not self._limit_logged:
                 self._limit_logged = True
@@ -113,15 +136,25 @@ class Audience:
                     "more than %d viewers with one key or address, or %d in total: further ones "
                     "get their frames but are not counted", MAX_VIEWERS_OF_ONE, MAX_VIEWERS,
                 )  # fmt: skip
-            return
+            return False
         self._viewers[topic] = peer
         self._per_peer[peer] += 1
         self._counted.update(viewed)
+        head, token = _split(topic)
+        for camera in self._kept.get(head, _NOBODY):
+            self._keepers[camera].add(token)
+        return True
 
     def _viewed_with(self, topic: bytes) -> frozenset[str]:
         """Return the cameras that the viewer with this individual topic watches."""
         head, slash, token = topic.rpartition(b"/")
         return self._viewed.get(head + slash, _NOBODY) if _TOKEN.fullmatch(token) else _NOBODY
+
+
+def _split(topic: bytes) -> tuple[bytes, bytes]:
+    """Split the individual topic of a viewer into its prefix and its token."""
+    head, slash, token = topic.rpartition(b"/")
+    return head + slash, bytes.fromhex(token[:-1].decode("ascii"))
 
 
 def _prefixes(topics: Iterable[tuple[str, bytes]]) -> dict[bytes, frozenset[str]]:

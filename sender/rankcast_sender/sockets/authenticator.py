@@ -77,6 +77,10 @@ class Authenticator:
         """Return the key behind the ``User-Id`` of a message; None once it has been revoked."""
         return self._policy.find(user_id.encode("ascii", "replace"))
 
+    def ban(self, user_id: str, reason: str) -> None:
+        """Refuse new connections of the key behind a ``User-Id`` for a while; from any thread."""
+        self._policy.ban(user_id.encode("ascii", "replace"), reason)
+
     @property
     def state(self) -> KeyState:
         """Key figures for the status message."""

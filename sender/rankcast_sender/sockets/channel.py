@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rankcast.runtime import Mailbox
 from rankcast.wire import Status
+from rankcast_sender.sockets.credit_gate import CreditGate
 
 
 @dataclass(eq=False)
@@ -27,6 +28,12 @@ class Channel:
     on_join: Callable[[], None]
     """Called when a viewer subscribes to the frames."""
     packets: Mailbox[bytes] = field(default_factory=lambda: Mailbox(1, newest_wins=False))
+    gate: CreditGate | None = None
+    """Holds packets back for viewers that keep every frame; None in real time."""
+    sent: int = 0
+    """Packets handed to libzmq: the sequence of the next one."""
     viewers: int = 0
+    closing: bool = False
+    """Set once no more packets will be queued."""
     ended: bool = False
     """Set once every packet has been sent; the channel then publishes its end message."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +21,9 @@ log = logging.getLogger(__name__)
 ALARM_INTERVAL_S: Final = 10.0
 CONNECTED_INTERVAL_S: Final = 10.0
 CURVE_KEY_BYTES: Final = 32
+FIRST_BAN_S: Final = 60.0
+MAX_BAN_S: Final = 3600.0
+"""A key that floods is refused for a minute, then for twice as long each time, up to an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +33,18 @@ class KeyState:
     authorized: int
     refused: int
     """Handshakes so far with a key that is not authorised."""
+    flooding: int
+    """Keys that are refused at present because they flooded the sender."""
     alarm: str
     """Why the folder cannot be read, while the previous keys stay in force; empty otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ban:
+    """A key that is, or was, refused because of a flood."""
+
+    until_s: float
+    length_s: float
 
 
 class KeyPolicy:
@@ -45,8 +61,12 @@ class KeyPolicy:
         If the folder cannot be read, or one of its files is malformed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, now_s: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
+        self._now_s = now_s
+        self._bans: dict[bytes, _Ban] = {}
+        """Only authorised keys, so that their number is bounded."""
+        self._lock = threading.Lock()
         self._keys = load_authorized(folder)
         self._refused = 0
         self._refusals_log = LogLimiter()
@@ -57,11 +77,33 @@ class KeyPolicy:
     @property
     def state(self) -> KeyState:
         """Key figures for the status message."""
-        return KeyState(len(self._keys), self._refused, self._alarm)
+        now_s = self._now_s()
+        with self._lock:
+            flooding = sum(now_s < ban.until_s for ban in self._bans.values())
+        return KeyState(len(self._keys), self._refused, flooding, self._alarm)
 
     def find(self, public: bytes) -> AuthorizedKey | None:
         """Return the authorised key with this public half, if there is one."""
         return self._keys.find(public)
+
+    def ban(self, public: bytes, reason: str) -> None:
+        """Refuse new connections of a key for a while, longer each time; from any thread.
+
+        Nothing happens while it is refused already.
+        """
+        key, now_s = self._keys.find(public), self._now_s()
+        if key is None:
+            return
+        with self._lock:
+            length_s, before = FIRST_BAN_S, self._bans.get(public)
+            if before is not None:
+                if now_s < before.until_s:
+                    return
+                # A key that was quiet for as long as it was refused starts anew.
+                if now_s < before.until_s + before.length_s:
+                    length_s = min(MAX_BAN_S, 2 * before.length_s)
+            self._bans[public] = _Ban(now_s + length_s, length_s)
+        log.warning("the key of %s is refused for %.0f s: %s", key.name, length_s, reason)
 
     def judge(self, request: list[bytes]) -> list[bytes]:
         """Answer one request of libzmq: 200 with the public key as user id, or 400."""
@@ -75,15 +117,23 @@ class KeyPolicy:
         key = self._keys.find(public)
         if key is None:
             return self._refusal(request, f"unknown key {public.decode()}")
+        if self._is_banned(public):
+            return self._refusal(request, "")
         # A viewer's connections and reconnections share one log line.
         limiter = self._connected_log.setdefault(public, LogLimiter(CONNECTED_INTERVAL_S))
         if limiter.may_log():
             log.info("%s (%s) connected from %s", key.name, key.role, _text(address))
         return [b"1.0", request[1], b"200", b"OK", public, b""]
 
+    def _is_banned(self, public: bytes) -> bool:
+        with self._lock:
+            ban = self._bans.get(public)
+        return ban is not None and self._now_s() < ban.until_s
+
     def _refusal(self, request: list[bytes], subject: str) -> list[bytes]:
         self._refused += 1
-        if self._refusals_log.may_log():
+        # A ban has been logged already.
+        if subject and self._refusals_log.may_log():
             address = _text(request[3]) if len(request) > 3 else "an unknown address"
             log.warning("refused %s from %s; %d refused so far", subject, address, self._refused)
         number = request[1] if len(request) > 1 else b""
@@ -110,6 +160,8 @@ class KeyPolicy:
             log.info("%s has been authorised as %s", key.name, key.role)
         revoked = before.keys() - keys.by_public.keys()
         for public in revoked:
+            with self._lock:
+                self._bans.pop(public, None)
             self._connected_log.pop(public, None)
             log.warning("the key of %s has been revoked", before[public].name)
         return bool(revoked)

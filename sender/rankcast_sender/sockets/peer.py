@@ -15,6 +15,14 @@ def address_of(frame: zmq.Frame) -> str:
     return _property(frame, "Peer-Address")
 
 
+def descriptor_of(frame: zmq.Frame) -> int:
+    """Return the descriptor of the connection of `frame`, which may be closed by now, or -1."""
+    try:
+        return int(frame.get(zmq.SRCFD))
+    except zmq.ZMQError:  # a message of libzmq's own, such as the end of a subscription
+        return -1
+
+
 def _property(frame: zmq.Frame, name: str) -> str:
     try:
         return str(frame.get(name))

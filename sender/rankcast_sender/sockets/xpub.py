@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,18 +15,24 @@ import zmq
 
 from rankcast.errors import WorkerError
 from rankcast.net import SUBSCRIPTION_BYTES, SocketOptions, SocketThread, is_ipv6, open_socket
-from rankcast.runtime import MailboxClosed, Pulse
+from rankcast.runtime import LogLimiter, MailboxClosed, Pulse
 from rankcast.wire import Kind, frames_topic, pack_status, status_topic
 from rankcast_sender.sockets.audience import Audience
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind
 from rankcast_sender.sockets.channel import Channel
-from rankcast_sender.sockets.peer import address_of, user_of
+from rankcast_sender.sockets.connection_guard import ConnectionGuard
+from rankcast_sender.sockets.credit_gate import CreditGate
+from rankcast_sender.sockets.flood_limit import Ban, FloodLimit
+from rankcast_sender.sockets.peer import address_of, descriptor_of, user_of
+from rankcast_sender.sockets.peer_limits import RateLimit
+from rankcast_sender.sockets.status_schedule import StatusSchedule
 
 log = logging.getLogger(__name__)
 
-STATUS_INTERVAL_S: Final = 1.0
 RETRY_S: Final = 0.001
 """Retry interval in lossless mode: libzmq has no event for "every viewer has room again"."""
+CREDIT_POLL_S: Final = 0.05
+"""New credit wakes the thread; this is how late it notices a keeper that has stopped counting."""
 LAST_LINGER_S: Final = 0.5
 HURRIED_LINGER_S: Final = 0.25
 HURRIED_LAST_LINGER_S: Final = 0.15
@@ -34,8 +41,18 @@ shutdown takes a quarter of that."""
 FINISH_POLL_S: Final = 0.05
 CLOSE_POLL_S: Final = 0.1
 STOP_TIMEOUT_S: Final = 5.0
-MAX_SUBSCRIPTIONS: Final = 1000
+MAX_READ: Final = 1000
 """Most messages read at a time, so that a viewer that floods the socket cannot delay frames."""
+CONNECTION_BYTES: Final = 131_072
+"""Most bytes that one connection may send. A viewer of 64 named cameras sends 22,000 with keys."""
+RECEIVE_BUFFER_BYTES: Final = 4096
+"""Slows a flood on loopback to 60 MB/s; 64 named cameras take four round trips."""
+SUBSCRIPTIONS_S: Final = 100
+SUBSCRIPTIONS_AT_ONCE: Final = 1000
+"""Budget of one connection; libzmq follows further subscriptions, but they count for nothing."""
+MAX_OTHER_BYTES: Final = 1_000_000
+"""Most bytes of topics that are not ours, for which libzmq needs 50 times as much memory; beyond
+it all connections are closed. A peer that never exceeds its rate reaches it in hours."""
 
 
 class XpubThread:
@@ -53,6 +70,17 @@ class XpubThread:
         True: a viewer whose queue is full blocks the sender. False: only that viewer loses frames.
     linger_s : float
         How long `close` lets viewers receive the last messages.
+    guard : ConnectionGuard
+        Ends connections that flood the socket.
+    max_messages_s : int
+        Most messages a second that one peer may send.
+    ban : callable or None
+        Refuses the key of a peer that sends more; None without keys.
+
+    Notes
+    -----
+    All cameras share one queue for each viewer. Its length is that of the options for each camera,
+    and one status for each (docs/adr/0015).
     """
 
     def __init__(
@@ -63,10 +91,27 @@ class XpubThread:
         *,
         lossless: bool,
         linger_s: float,
+        guard: ConnectionGuard,
+        max_messages_s: int,
+        ban: Ban | None,
     ) -> None:
         self._context = context
         self._endpoint = endpoint
+        self._guard = guard
+        port = int(endpoint.rpartition(":")[2])
+        self._port = port
+        self._flood = FloodLimit(port, max_messages_s, ban, self.rebind)
+        self._subscriptions = RateLimit[int](SUBSCRIPTIONS_S, SUBSCRIPTIONS_AT_ONCE)
+        self._other_log = LogLimiter(REBIND_S)
+        self.dropped = 0
+        """Subscriptions beyond the budget of their connection."""
         self._channels: list[Channel] = []
+        self._ready: deque[Channel] = deque()
+        """Channels that have a packet, or were closed; a channel may be there twice."""
+        self._over: set[Channel] = set()
+        """Closed channels without packets."""
+        self._held_by_credit = False
+        """Whether all waiting packets wait for credit."""
         self._options = replace(
             options,
             max_message_bytes=SUBSCRIPTION_BYTES,
@@ -85,6 +130,9 @@ class XpubThread:
 
     def add(self, channel: Channel) -> None:
         """Add a channel to publish; call it before `start`."""
+        if self._lossless:
+            patience_s = self._options.unacknowledged_ms / 1000
+            channel.gate = CreditGate(channel.name, patience_s, self._thread.wake)
         self._channels.append(channel)
 
     def start(self) -> None:
@@ -123,12 +171,13 @@ class XpubThread:
         accepted = channel.packets.put(packet)
         if not accepted and not self._hurried:
             raise WorkerError("the publisher has ended") from self._thread.error
+        self._ready.append(channel)
         self._thread.wake()
         return accepted
 
     def end(self, channel: Channel) -> None:
         """Send the last packet of `channel`, then its end; the other channels continue."""
-        channel.packets.close()
+        self._close(channel)
         self._thread.wake()
 
     def rebind(self) -> None:
@@ -142,7 +191,7 @@ class XpubThread:
         since_s = time.monotonic() - self._closed_s if self._closed_s else 0.0
         self._linger_s = min(self._linger_s, since_s + HURRIED_LINGER_S)
         for channel in self._channels:
-            channel.packets.close()
+            self._close(channel)
         self._thread.wake()
 
     def wait_viewers(
@@ -174,13 +223,18 @@ class XpubThread:
         """
         self._closed_s = time.monotonic()
         for channel in self._channels:
-            channel.packets.close()
+            self._close(channel)
         self._thread.stop()
         while self._thread.running and not self._is_overdue():
             if not self._hurried and impatient():
                 self.hurry()
             self._gone.wait(CLOSE_POLL_S)
         self._thread.join(LAST_LINGER_S + STOP_TIMEOUT_S)
+
+    def _close(self, channel: Channel) -> None:
+        channel.closing = True
+        channel.packets.close()
+        self._ready.append(channel)
 
     # The methods below run in the socket thread.
 
@@ -204,50 +258,67 @@ class XpubThread:
     def _run_socket(self, waiting: dict[Channel, bytes], bind_timeout_s: float) -> bool:
         """Serve one socket; return True once the end was sent, False to bind again."""
         self._rebind_requested = False
-        with open_socket(self._context, zmq.XPUB, self._options) as xpub:
+        with open_socket(self._context, zmq.XPUB, self._sized()) as xpub:
             xpub.setsockopt(zmq.XPUB_NODROP, int(self._lossless))
             # Every viewer that joins gets a keyframe, even one without a topic of its own.
             xpub.setsockopt(zmq.XPUB_VERBOSE, 1)
-            bind(xpub, self._endpoint, bind_timeout_s)
-            self._audience = Audience(channel.name for channel in self._channels)
-            self._thread.opened()
-            if not self._serve(xpub, waiting):
-                return False
-            self._finish(xpub)
+            # Viewers send little: a small buffer only slows a flood down.
+            xpub.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
+            with self._guard.guarding(xpub, self._port, CONNECTION_BYTES, "subscriptions"):
+                bind(xpub, self._endpoint, bind_timeout_s)
+                self._audience = Audience(channel.name for channel in self._channels)
+                self._count_viewers()
+                self._thread.opened()
+                if not self._serve(xpub, waiting):
+                    return False
+                self._finish(xpub)
             # The linger time is over; this flushes messages in transit. A viewer whose key is
             # revoked from here on receives nothing but the end message.
             last_s = HURRIED_LAST_LINGER_S if self._hurried else LAST_LINGER_S
             xpub.setsockopt(zmq.LINGER, round(last_s * 1000))
             return True
 
+    def _sized(self) -> SocketOptions:
+        """Return the options with a queue for all cameras, which share the one of each viewer."""
+        cameras = len(self._channels)
+        frames = self._options.queue_messages * cameras
+        return replace(self._options, queue_messages=frames + (cameras if cameras > 1 else 0))
+
     def _serve(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, bytes]) -> bool:
         """Send packets and status until `close`, then the rest; return False to bind again."""
         poller = self._thread.poller(xpub)
-        next_status_s = time.monotonic()
+        schedule = StatusSchedule(self._channels, time.monotonic())
         while True:
-            pause_s = RETRY_S if waiting else max(0.0, next_status_s - time.monotonic())
-            self._thread.poll(poller, 0 if self._closed_s and not waiting else pause_s)
+            self._thread.poll(poller, self._pause_s(schedule, waiting))
             if self._rebind_requested:
                 return False
-            joined = self._read_subscriptions(xpub)
-            open_channels = [c for c in self._channels if self._forward(xpub, c, waiting)]
             now_s = time.monotonic()
-            is_due = now_s >= next_status_s
-            for channel in self._channels:
-                is_over = channel not in open_channels
-                if is_due or channel in joined or is_over != channel.ended:
-                    # A viewer that joins after the end also gets the end message.
-                    kind = Kind.END if is_over else Kind.STATUS
-                    channel.ended = self._publish_status(xpub, channel, kind) and is_over
-            if is_due:
-                next_status_s = max(next_status_s + STATUS_INTERVAL_S, now_s)
+            for channel in self._read_subscriptions(xpub):
+                schedule.joined(channel, now_s)
+            self._forward_ready(xpub, waiting)
+            due = schedule.take_due(now_s)
+            just_over = [c for c in self._over if not c.ended and c not in due]
+            for channel in due + just_over:
+                # A viewer that joins after the end also gets the end message.
+                is_over = channel in self._over
+                kind = Kind.END if is_over else Kind.STATUS
+                channel.ended = self._publish_status(xpub, channel, kind) and is_over
             if not self._closed_s and not threading.main_thread().is_alive():
                 log.warning("the program ended without closing its publisher")
                 self._closed_s = time.monotonic()
                 for channel in self._channels:
-                    channel.packets.close()
-            if self._closed_s and (not open_channels or self._is_overdue()):
+                    self._close(channel)
+            if self._closed_s and (len(self._over) == len(self._channels) or self._is_overdue()):
                 return True
+
+    def _pause_s(self, schedule: StatusSchedule, waiting: dict[Channel, bytes]) -> float:
+        """Return how long the thread may wait for a message or a packet."""
+        if self._ready:
+            return 0.0
+        pause_s = schedule.pause_s(time.monotonic())
+        if waiting:
+            pause_s = min(pause_s, CREDIT_POLL_S if self._held_by_credit else RETRY_S)
+        return 0.0 if self._closed_s and not waiting else pause_s
 
     def _finish(self, xpub: zmq.Socket[bytes]) -> None:
         """Send the end message and give viewers time to receive it; each then disconnects."""
@@ -265,25 +336,38 @@ class XpubThread:
     def _is_overdue(self) -> bool:
         return time.monotonic() > self._closed_s + self._linger_s
 
+    def _forward_ready(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, bytes]) -> None:
+        """Send what is queued; what cannot be sent yet stays in `waiting`."""
+        ready = list(waiting)
+        while self._ready:
+            ready.append(self._ready.popleft())
+        self._held_by_credit = True
+        for channel in dict.fromkeys(ready):
+            self._forward(xpub, channel, waiting)
+
     def _forward(
         self, xpub: zmq.Socket[bytes], channel: Channel, waiting: dict[Channel, bytes]
-    ) -> bool:
-        """Send the queued packet; return False once the channel is closed and empty."""
+    ) -> None:
         message = waiting.pop(channel, None)
         if message is None:
             try:
                 packet = channel.packets.get(0)
             except MailboxClosed:
-                return False
+                self._over.add(channel)
+                return
             if packet is None:
-                return True
+                return
             message = frames_topic(channel.name) + packet
-        if self._offer(xpub, message):
+        may_send = channel.gate is None or channel.gate.allows(channel.sent)
+        if may_send and self._offer(xpub, message):
+            channel.sent += 1
             channel.on_sent()
-            self._thread.wake()  # another packet may be waiting behind it
+            # Another packet may be waiting behind it, or it was the last one.
+            if channel.closing or len(channel.packets):
+                self._ready.append(channel)
         else:
             waiting[channel] = message
-        return True
+            self._held_by_credit &= not may_send
 
     def _publish_status(self, xpub: zmq.Socket[bytes], channel: Channel, kind: Kind) -> bool:
         packet = pack_status(
@@ -307,18 +391,46 @@ class XpubThread:
     def _read_subscriptions(self, xpub: zmq.Socket[bytes]) -> set[Channel]:
         """Update the viewer counts; return the channels that gained a viewer."""
         joined: set[str] = set()
-        # Without keys a peer may claim any user id: count its address instead.
-        who = address_of if self._options.curve is None else user_of
-        for _ in range(MAX_SUBSCRIPTIONS):
+        read = 0
+        while read < MAX_READ:
             try:
                 frame = xpub.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 break
-            joined |= self._audience.take(frame.bytes, partial(who, frame))
+            read += 1
+            joined |= self._take(frame)
+        if not read:
+            return set()
+        self._count_viewers()
         for channel in self._channels:
-            channel.viewers = self._audience.viewers(channel.name)
             if channel.name in joined and channel.viewers:
                 channel.on_join()
+        if self._audience.other_bytes > MAX_OTHER_BYTES and self._other_log.may_log():
+            log.warning(
+                "all connections are closed: viewers hold %d bytes of subscriptions that are no "
+                "camera's, want at most %d", self._audience.other_bytes, MAX_OTHER_BYTES,
+            )  # fmt: skip
+            self._rebind_requested = True
+        return {channel for channel in self._channels if channel.name in joined}
+
+    def _take(self, frame: zmq.Frame) -> frozenset[str]:
+        """Process one message; return the cameras that its sender joined."""
+        # Without keys a peer may claim any user id: count its address instead.
+        who = address_of if self._options.curve is None else user_of
+        descriptor = descriptor_of(frame)
+        # libzmq's own messages about viewers that have left do not count.
+        if descriptor >= 0 and not self._flood.admits(frame, descriptor):
+            return frozenset()
+        joined = self._audience.take(frame.bytes, partial(who, frame))
+        if joined and not self._subscriptions.take(descriptor):
+            self.dropped += 1
+            return frozenset()
+        return joined
+
+    def _count_viewers(self) -> None:
+        for channel in self._channels:
+            channel.viewers = self._audience.viewers(channel.name)
+            if channel.gate is not None:
+                channel.gate.follow(self._audience.keepers(channel.name), channel.sent)
         with self._viewers_changed:
             self._viewers_changed.notify_all()
-        return {channel for channel in self._channels if channel.name in joined}

@@ -88,11 +88,11 @@ def test_a_client_with_keys_believes_one_server() -> None:
         assert socket.getsockopt(zmq.MECHANISM) == zmq.CURVE
 
 
-def test_buffers_and_the_queues_to_peers_are_bounded() -> None:
+def test_every_queue_and_buffer_of_a_socket_is_bounded() -> None:
     with zmq.Context() as context, context.socket(zmq.SUB) as socket:
         configure(socket, SocketOptions(4, 65536, 1 << 20))
         assert socket.getsockopt(zmq.SNDHWM) == 4
-        # Unbounded, because a peer may abort a process that stops reading: the owner drains it.
+        # A bounded receive pipe lets a peer abort the process.
         assert socket.getsockopt(zmq.RCVHWM) == 0
         assert socket.getsockopt(zmq.MAXMSGSIZE) == 1 << 20
         assert socket.getsockopt(zmq.RCVBUF) == 65536

@@ -1,0 +1,96 @@
+"""FloodLimit: what a sender does about a peer that sends too many messages."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Hashable
+from typing import Final
+
+import zmq
+
+from rankcast.runtime import LogLimiter
+from rankcast_sender.sockets.connection_guard import CAN_CUT, cut
+from rankcast_sender.sockets.peer import address_of, descriptor_of, user_of
+from rankcast_sender.sockets.peer_limits import RateLimit
+
+log = logging.getLogger(__name__)
+
+BURST_S: Final = 5.0
+"""A peer that was quiet may send at once what the limit allows in this time: many viewers may share
+a key, and all of them connect again after a break."""
+LOG_INTERVAL_S: Final = 10.0
+REBIND_INTERVAL_S: Final = 5.0
+AGAIN_S: Final = 0.05
+
+Ban = Callable[[str, str], None]
+"""Refuses a key; called with its user id and the reason."""
+
+
+class FloodLimit:
+    """Ends the connections of peers that exceed the limit, and refuses their keys.
+
+    A peer is a key or, without keys, one connection.
+
+    Parameters
+    ----------
+    port : int
+        Port of the socket.
+    max_messages_s : int
+        Most messages a second of one peer.
+    ban : callable or None
+        Refuses a key; None without keys.
+    rebind : callable
+        Ends all connections, where the system cannot end a single one.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        max_messages_s: int,
+        ban: Ban | None,
+        rebind: Callable[[], None],
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.dropped = 0
+        """Messages beyond the limit."""
+        self._port = port
+        self._max_messages_s = max_messages_s
+        self._ban = ban
+        self._rebind = rebind
+        self._rebound = LogLimiter(REBIND_INTERVAL_S, now_s=now_s)
+        self._now_s = now_s
+        self._ended, self._ended_s = -1, -AGAIN_S
+        """Descriptor of the latest connection that was ended, and when."""
+        self._log = LogLimiter(LOG_INTERVAL_S, now_s=now_s)
+        self._rates = RateLimit[Hashable](max_messages_s, BURST_S * max_messages_s, now_s)
+
+    def admits(self, frame: zmq.Frame, connection: Hashable) -> bool:
+        """Count a message; if it is one too many, end its connection and return False."""
+        # Without keys a peer may claim any user id.
+        user = user_of(frame) if self._ban is not None else ""
+        if self._rates.take(user or connection):
+            return True
+        self.dropped += 1
+        now_s, descriptor = self._now_s(), descriptor_of(frame)
+        # Behind the message lie others that came before the connection was closed.
+        if descriptor != self._ended or now_s > self._ended_s + AGAIN_S:
+            self._ended, self._ended_s = descriptor, now_s
+            self._end(frame, descriptor, user)
+        return False
+
+    def _end(self, frame: zmq.Frame, descriptor: int, user: str) -> None:
+        reason = f"more than {self._max_messages_s} messages a second to port {self._port}"
+        if self._ban is not None:
+            self._ban(user, reason)
+        if descriptor >= 0 and CAN_CUT:
+            if not cut(descriptor, self._port):
+                return  # it is closed already
+            done = "its connection was closed"
+        elif self._rebound.may_log():
+            self._rebind()
+            done = "all connections were closed, because this one cannot be found"
+        else:
+            return
+        if self._log.may_log():
+            log.warning("%s sent %s: %s", address_of(frame) or "a peer", reason, done)
