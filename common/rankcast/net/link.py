@@ -127,7 +127,7 @@ class Link:
         if self._name.numeric:
             self._open()
         else:
-            self._name.ask()
+            self._ask()
 
     @property
     def sockets(self) -> list[zmq.Socket[Any]]:

@@ -11,7 +11,7 @@ from rankcast.net import LinkState
 class LinkFacts:
     """State of the connection to one sender."""
 
-    link: LinkState = LinkState.CONNECTING
+    state: LinkState = LinkState.CONNECTING
     age_s: float = 0.0
     """Time since the link entered this state."""
     ever_up: bool = False

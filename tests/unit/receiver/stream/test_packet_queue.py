@@ -235,5 +235,5 @@ def test_what_is_known_of_the_links_comes_with_the_packets_that_were_read_before
     queue.put(0, pictures(1)[0])
     queue.note_links([LinkFacts(LinkState.UP, read_s=5.0)])
     batch = queue.take(0.0)
-    assert (batch.links[0].link, batch.links[0].read_s) == (LinkState.UP, 5.0)
+    assert (batch.links[0].state, batch.links[0].read_s) == (LinkState.UP, 5.0)
     assert sequences(batch) == [0]
