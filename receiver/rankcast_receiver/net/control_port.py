@@ -49,20 +49,19 @@ class ControlPort:
         refused : bool
             True if nothing, or another service, listens there.
         """
-        ports = list(dict.fromkeys(p for p in (self._usual, self._announced) if p))
         if current is None:
-            return ports[0] if ports and self._announced != 0 else None
-        limit_s = SILENT_S if answered else NEVER_ANSWERED_S
+            return None if self._announced == 0 else self._usual or self._announced
+        limit_s = SILENT_S if answered and not refused else NEVER_ANSWERED_S
         if silent_s < NEVER_ANSWERED_S and answered:
             self._switches = 0
-        others = [port for port in ports if port != current]
-        if refused and not answered and others and not self._switches:
+        other = self._usual if current == self._announced else self._announced
+        if refused and not answered and other and not self._switches:
             limit_s = 0.0
         if silent_s < min(MAX_S, limit_s * 2**self._switches):
             return current
         if self._announced == 0:
             return None
-        if not others:
+        if other in (None, current):
             return current
         self._switches += 1
-        return others[0]
+        return other
