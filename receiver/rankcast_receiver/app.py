@@ -184,6 +184,7 @@ def _subscriber(
         control=network.control,
         stopped=stopped,
         curves=curves,
+        max_messages_s=settings.limits.max_messages_s,
     )
 
 
@@ -234,8 +235,13 @@ def _log_status(
 
 
 def _troubled(states: Sequence[CameraState]) -> str:
-    """List the cameras whose state is not live."""
-    troubled = [state for state in states if state.state not in (State.LIVE, State.ENDED)]
+    """List the cameras whose state is not live, or live with a remark."""
+    troubled = [
+        state
+        for state in states
+        if state.state not in (State.LIVE, State.ENDED)
+        or (state.state is State.LIVE and state.detail)
+    ]
     named = [f"; {state.camera or state.endpoint}: {state}" for state in troubled[:MAX_TROUBLED]]
     more = len(troubled) - len(named)
     return "".join(named) + (f"; and {more} more" if more else "")

@@ -11,7 +11,7 @@ from rankcast.kernels import MAX_THREADS
 from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.settings import LogTable, OptionalPath, SettingsPath, Table
 from rankcast.wire import Limits, check_name
-from rankcast_receiver.net import check_endpoints
+from rankcast_receiver.net import MAX_MESSAGES_S, check_endpoints
 
 
 class NetworkTable(Table):
@@ -28,7 +28,7 @@ class NetworkTable(Table):
     stay: bool = False
     """Wait for the next stream when one has ended."""
     queue_messages: int = Field(default=0, ge=0, le=10_000)
-    """Most messages queued for this receiver; 0: 4 in live mode, 64 if every frame is kept."""
+    """Most packets that wait to be decoded; 0: 1024 in live mode, 4096 if every frame is kept."""
     buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
     """Kernel buffer of the connection; a smaller one bounds the age on slow links."""
 
@@ -120,11 +120,13 @@ class SecurityTable(Table):
 
 
 class LimitsTable(Table):
-    """``[limits]``: sizes above which a packet is refused."""
+    """``[limits]``: sizes above which a packet is refused, and the rate of a flood."""
 
     max_packet_bytes: int = Field(default=Limits().max_packet_bytes, ge=1024, le=2**31)
     max_side: int = Field(default=Limits().max_side, ge=1, le=2**20)
     max_samples: int = Field(default=Limits().max_samples, ge=1, le=2**32)
+    max_messages_s: int = Field(default=MAX_MESSAGES_S, ge=100, le=1_000_000)
+    """A sender that sends more messages a second is disconnected for a while."""
 
     def limits(self) -> Limits:
         """Return the limits in the form that the parser expects."""

@@ -16,7 +16,12 @@ from rankcast.frame import Frame
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.runtime import Balance, Pulse
 from rankcast.wire import Limits, check_name
-from rankcast_receiver.net import ConnectionOptions, ReceiveThread, check_endpoints
+from rankcast_receiver.net import (
+    MAX_MESSAGES_S,
+    ConnectionOptions,
+    ReceiveThread,
+    check_endpoints,
+)
 from rankcast_receiver.state import CameraState
 from rankcast_receiver.stream import (
     CameraStates,
@@ -28,8 +33,6 @@ from rankcast_receiver.stream import (
     StreamOptions,
 )
 
-LIVE_QUEUE_MESSAGES: Final = 4
-KEEP_QUEUE_MESSAGES: Final = 64
 BUFFER_BYTES: Final = 262_144
 POLL_S: Final = 0.05
 """Longest interval between checks for a stop and updates of the states."""
@@ -49,15 +52,19 @@ class Subscriber:
         Names of cameras at the senders; by default every camera of every sender.
     live : bool
         True: each frame is the newest available, and skipped ones are counted. False: every frame
-        is returned, but a real-time sender drops those that do not fit its queue.
+        is returned; a lossless sender waits for this receiver, while frames of a real-time sender
+        that do not fit the queues are dropped and counted. The sender waits only for receivers
+        that use its control channel.
     timeout_s : float, optional
         Longest wait for a new frame.
     stay : bool
         Wait for the next stream when one has ended.
     limits : Limits
         Sizes above which a packet is refused.
-    queue_messages, buffer_bytes : int
-        Limits of the libzmq queue and of the kernel buffer.
+    queue_messages : int, optional
+        Most packets that wait to be decoded: by default 1024, or 4096 if every frame is kept.
+    buffer_bytes : int
+        Kernel buffer of the connection.
     models : Path, optional
         Folder of the model files that packets of learned codecs refer to. A model that is not in
         memory delays the first packet that uses it; `rankcast.codec.preload_models` loads them.
@@ -71,6 +78,8 @@ class Subscriber:
         Use the control channel: key frames on request, latency, reports to the sender.
     on_state : callable
         Called with the states of all cameras whenever one of them has changed.
+    max_messages_s : int
+        A sender that sends more messages a second is disconnected for a while.
 
     Raises
     ------
@@ -101,20 +110,20 @@ class Subscriber:
         curves: Sequence[CurveClient] = (),
         control: bool = True,
         on_state: Callable[[Sequence[CameraState]], object] = lambda _: None,
+        max_messages_s: int = MAX_MESSAGES_S,
     ) -> None:
         endpoints = check_endpoints([connect] if isinstance(connect, str) else connect)
         cameras = [camera] if isinstance(camera, str) else list(camera or ())
         cameras = [check_name(name) for name in dict.fromkeys(cameras)]
         limits = limits or Limits()
-        queue_messages = queue_messages or (LIVE_QUEUE_MESSAGES if live else KEEP_QUEUE_MESSAGES)
         options = ConnectionOptions(
             live=live,
             limits=limits,
-            socket=SocketOptions(
-                queue_messages, buffer_bytes, limits.max_packet_bytes + MARGIN_BYTES
-            ),
+            # This end sends nothing but its subscriptions.
+            socket=SocketOptions(0, buffer_bytes, limits.max_packet_bytes + MARGIN_BYTES),
             curves=tuple(curves),
             control=control,
+            max_messages_s=max_messages_s,
         )
         self._timeout_s = timeout_s
         self._stay = stay
@@ -131,7 +140,7 @@ class Subscriber:
         ]
         self.decoder = StreamDecoder(self._senders, self._states, stopped)
         """Decodes the batches that `packets` yields."""
-        self._queue = PacketQueue(len(endpoints), live=live)
+        self._queue = PacketQueue(len(endpoints), live=live, most_packets=queue_messages)
         self._receiver = ReceiveThread(self._senders, options, self._queue)
         self._receiver.start()
 

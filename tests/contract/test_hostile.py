@@ -212,7 +212,7 @@ def test_a_real_receiver_outlives_the_whole_corpus() -> None:
         sender.setsockopt(zmq.SNDHWM, 0)
         sender.bind(address)
         # Its subscription to a topic of its own is the last one.
-        while b"/viewer/" not in sender.recv():
+        while b"/keeper/" not in sender.recv():
             pass
         for message in [*messages, good]:
             sender.send(message)

@@ -36,8 +36,7 @@ class ReceiverTarget:
         import zmq
         from mutator import put_together, take_apart
 
-        from rankcast.net import link_monitor as link
-        from rankcast.net import transport
+        from rankcast.net import link, transport
         from rankcast.numerics import histogram
         from rankcast.runtime import system_clock as clock_quality
         from rankcast.wire import control_messages as control
@@ -60,7 +59,7 @@ class ReceiverTarget:
         self._limits = wire.Limits(max_packet_bytes=65_536, max_side=64, max_samples=1200)
         self._kept = clock_quality.ClockQuality(synchronised=True, error_ms=1.0)
         self._sender_clock = sender_clock
-        self._timed = {"ControlLink": ControlLink, "LinkMonitor": link.LinkMonitor}
+        self._timed = {"ControlLink": ControlLink, "Link": link.Link}
         self._stream = stream
         self._events = (
             zmq.EVENT_CONNECT_DELAYED, zmq.EVENT_CONNECTED, zmq.EVENT_HANDSHAKE_SUCCEEDED,
@@ -153,7 +152,7 @@ class _Session:
     def _take(self, message: bytes) -> float:
         """Put a message into its socket; return the time that passes."""
         if not message.startswith(MAGIC):
-            self._open("SUB").waiting.append(message)
+            self._open("XSUB").waiting.append(message)
             return TURN_S
         parts = self._target._take_apart(message)
         if parts is None or type(parts.head) is not dict or "wait_ms" not in parts.head:
@@ -186,7 +185,7 @@ class _Session:
     def _happens(self, event: int, value: int = 0) -> None:
         # A new connection may ask at once.
         self._handshakes += event == self._target._zmq.EVENT_HANDSHAKE_SUCCEEDED
-        self._open("SUB").happens(event, value)
+        self._open("XSUB").happens(event, value)
 
     def _turn(self, wait_s: float) -> None:
         """What the threads of a receiver do in one turn, one after the other."""
@@ -195,8 +194,6 @@ class _Session:
         connection.tick()
         for received in connection.receive():
             self._queue.put(0, received)
-            if not self._queue.has_room:
-                break
         self._queue.note_links([connection.facts])
         while True:
             for decoded in self._decoder.decode(self._queue.take(0.0)):

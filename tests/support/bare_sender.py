@@ -26,7 +26,7 @@ class Sender:
     def wait_viewers(self, count: int = 1) -> None:
         while count:
             assert self.socket.poll(int(WAIT_S * 1000)), "nobody subscribed"
-            count -= self.socket.recv().startswith(b"\1/viewer/")
+            count -= self.socket.recv().startswith((b"\1/viewer/", b"\1/keeper/"))
 
     def packet(self, name: str, value: int = 0) -> bytes:
         return self.encoders[name].encode(picture(value))

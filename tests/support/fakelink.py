@@ -65,31 +65,34 @@ class FakeSocket:
         self.sent: list[bytes] = []
         self.deaf = False
         """True: the queue is full and `send` raises zmq.Again."""
-        self.monitor: FakeSocket | None = None
+        self.peer = ""
+        """Where the socket is connected to."""
         self.closed = False
         self.linger: int | None = None
-        self._context = context
+        self.context = context
+        self._monitored = ""
         context.sockets.append(self)
 
     def setsockopt(self, _option: int, _value: object) -> None:
         """Nothing to set."""
 
-    def connect(self, _address: str) -> None:
+    def connect(self, address: str) -> None:
         """Nobody to find."""
+        self.peer = address
 
-    def get_monitor_socket(self, _events: int) -> FakeSocket:
-        """Return a monitor socket; `happens` puts events into it."""
-        self.monitor = FakeSocket(self._context, zmq.PAIR)
-        return self.monitor
+    def monitor(self, address: str, _events: int) -> None:
+        """Report events to the socket that connects to `address`."""
+        self._monitored = address
 
     def disable_monitor(self) -> None:
         """Stop reporting events."""
-        self.monitor = None
+        self._monitored = ""
 
     def happens(self, event: int, value: int = 0) -> None:
         """Report an event to the monitor."""
-        if self.monitor is not None:
-            self.monitor.waiting.append(_EVENT.pack(event, value))
+        for socket in self.context.open(zmq.PAIR):
+            if socket.peer == self._monitored:
+                socket.waiting.append(_EVENT.pack(event, value))
 
     def poll(self, _timeout_ms: int = 0, _event: int = zmq.POLLIN) -> int:
         """Return at once: waiting messages have arrived already."""

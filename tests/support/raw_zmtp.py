@@ -37,8 +37,7 @@ class RawPeer:
             part = self.socket.recv(len(GREETING) - len(got))
             assert part, "the other end hung up during the greeting"
             got += part
-        ready = b"\x05READY" + _property(b"Socket-Type", kind.encode()) + _property(b"Identity")
-        self.socket.sendall(struct.pack("BB", 4, len(ready)) + ready)
+        self.socket.sendall(ready(kind))
         assert self.socket.recv(1024), "the other end hung up during the handshake"
 
     def send(self, data: bytes) -> None:
@@ -49,6 +48,12 @@ class RawPeer:
         """End the connection with a TCP reset."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
+
+
+def ready(kind: str) -> bytes:
+    """Return the READY command of a socket of this type, without identity."""
+    body = b"\x05READY" + _property(b"Socket-Type", kind.encode()) + _property(b"Identity")
+    return struct.pack("BB", 4, len(body)) + body
 
 
 def _property(name: bytes, value: bytes = b"") -> bytes:

@@ -68,7 +68,7 @@ class _Session:
         """Send a request, trying the server keys in turn, because only the right one connects."""
         for left, curve in zip(range(len(self._curves) - 1, -1, -1), self._curves, strict=True):
             timeout_s = self._timeout_s / len(self._curves)
-            with ControlClient(self._address, curve, explain=True) as client:
+            with ControlClient(self._address, curve) as client:
                 try:
                     return client.call(op, self._camera, args or {}, timeout_s=timeout_s)
                 except NoStreamError:

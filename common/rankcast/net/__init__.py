@@ -2,9 +2,11 @@
 
 from rankcast.net.authorized_keys import AuthorizedKey, authorize, load_authorized, revoke
 from rankcast.net.control_client import ControlClient
+from rankcast.net.host_name import LookUp, look_up
 from rankcast.net.key_file import Role
 from rankcast.net.keys import client_keys, new_key, server_keys
-from rankcast.net.link_monitor import Link, LinkMonitor
+from rankcast.net.link import Link, LinkOptions
+from rankcast.net.link_monitor import LinkMonitor, LinkState
 from rankcast.net.socket_thread import SocketThread
 from rankcast.net.transport import (
     CONTROL_PORT_OFFSET,
@@ -21,8 +23,10 @@ from rankcast.net.transport import (
     control_endpoint,
     is_ipv6,
     is_loopback,
+    join_endpoint,
     new_context,
     open_socket,
+    split_endpoint,
 )
 from rankcast.net.wakeup import Wakeup
 
@@ -38,6 +42,9 @@ __all__ = [
     "CurveClient",
     "Link",
     "LinkMonitor",
+    "LinkOptions",
+    "LinkState",
+    "LookUp",
     "Role",
     "SocketOptions",
     "SocketThread",
@@ -50,10 +57,13 @@ __all__ = [
     "control_endpoint",
     "is_ipv6",
     "is_loopback",
+    "join_endpoint",
     "load_authorized",
+    "look_up",
     "new_context",
     "new_key",
     "open_socket",
     "revoke",
     "server_keys",
+    "split_endpoint",
 ]

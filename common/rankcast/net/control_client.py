@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
-from typing import Final
+from typing import Any, Final
 
 import zmq
 
 from rankcast.errors import NoStreamError, RequestRefusedError, WireError
 from rankcast.frame import Scalar
-from rankcast.net.link_monitor import Link, LinkMonitor
+from rankcast.net.host_name import LookUp, look_up
+from rankcast.net.link import Link, LinkOptions
+from rankcast.net.link_monitor import LinkState
 from rankcast.net.transport import (
     CurveClient,
     SocketOptions,
@@ -28,8 +30,13 @@ BUFFER_BYTES: Final = 262_144
 MAX_KEPT: Final = 64
 """Most replies to earlier requests that `call` keeps for `replies`; the oldest are dropped."""
 MAX_DRAINED: Final = 256
-MONITOR_S: Final = 0.1
-"""Queue of monitor events; libzmq blocks when it is full."""
+TICK_S: Final = 0.1
+SILENCE_S: Final = 5.0
+SILENCE_MAX_S: Final = 20.0
+"""A connection is replaced if nothing is answered for this long: a client asks once a second, as
+`ControlLink` does, or waits for one reply."""
+MAX_MESSAGES_S: Final = 2000
+"""Far more than the replies to all requests of a client."""
 
 _NOTHING: Final[Mapping[str, Scalar]] = MappingProxyType({})
 
@@ -41,15 +48,14 @@ class ControlClient:
     ----------
     endpoint : str
         Address of the control channel, see `rankcast.net.transport.control_endpoint`.
-    curve : CurveClient, optional
-        Keys, if the sender requires them.
+    curves : CurveClient or sequence of CurveClient, optional
+        Keys, if the sender requires them; each new connection tries the next.
     limits : Limits
         Limits of a reply.
     context : zmq.Context, optional
         Owned by the caller; by default the client creates its own context.
-    explain : bool
-        Add the state of the connection to the error of `call`. Only for clients that use only
-        `call`.
+    look_up, wake : callable
+        See `rankcast.net.link.LinkOptions`.
 
     Raises
     ------
@@ -60,53 +66,71 @@ class ControlClient:
 
     Notes
     -----
-    Use and close it in the thread that created it. `send` and `replies` never block, and `socket`
-    can be registered with a poller together with other sockets. libzmq reconnects automatically
-    after a lost connection, but never after a protocol error: after silence, close the client and
-    create a new one.
+    Use and close it in the thread that created it. `send` and `replies` never block, and `sockets`
+    can be registered with a poller together with other sockets. Call `tick` several times a second:
+    it replaces connections that have failed.
     """
 
     def __init__(
         self,
         endpoint: str,
-        curve: CurveClient | None = None,
+        curves: CurveClient | Sequence[CurveClient] | None = None,
         *,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
-        explain: bool = False,
+        look_up: LookUp = look_up,
+        wake: Callable[[], object] = lambda: None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint = check_endpoint(endpoint, bind=False)
         self.refused = 0
         """Number of malformed messages."""
         self.last_refusal = ""
         self._limits = limits
+        self._curves = (curves,) if isinstance(curves, CurveClient) else tuple(curves or ())
         self._next_id = 0
         self._kept: deque[Reply] = deque(maxlen=MAX_KEPT)
         self._context = new_context() if context is None else context
         self._owns_context = context is None
-        self._monitor = LinkMonitor(keys=curve is not None) if explain else None
-        options = SocketOptions(
-            QUEUE_MESSAGES,
-            BUFFER_BYTES,
+        self._now_s = now_s
+        options = LinkOptions(
+            SILENCE_S,
+            SILENCE_MAX_S,
+            MAX_MESSAGES_S,
             max_reply_bytes(limits),
-            ipv6=is_ipv6(endpoint),
-            curve=curve,
+            len(self._curves),
+            look_up,
+            wake,
         )
         try:
-            self.socket = open_socket(self._context, zmq.DEALER, options)
+            self.link = Link(endpoint, self._make, options, now_s=now_s)
+            """State of the connection."""
         except BaseException:
             if self._owns_context:
                 self._context.term()
             raise
-        try:
-            # A request queued without a connection would be answered too late.
-            self.socket.setsockopt(zmq.IMMEDIATE, 1)
-            if self._monitor is not None:
-                self._monitor.attach(self.socket)
-            self.socket.connect(endpoint)
-        except BaseException:
-            self.close()
-            raise
+
+    @property
+    def sockets(self) -> list[zmq.Socket[Any]]:
+        """All sockets, for a poller; they change when `tick` returns True."""
+        return self.link.sockets
+
+    @property
+    def socket(self) -> zmq.Socket[Any]:
+        """The socket of the current connection.
+
+        Raises
+        ------
+        NoStreamError
+            If the name of the host is not resolved yet.
+        """
+        if self.link.socket is None:
+            raise NoStreamError(f"no connection to {self.endpoint}: {self.link.detail or 'wait'}")
+        return self.link.socket
+
+    def tick(self) -> bool:
+        """Replace the connection if that is due; return True when `sockets` has changed."""
+        return self.link.tick()
 
     def send(self, op: str, camera: str = "", args: Mapping[str, Scalar] = _NOTHING) -> int | None:
         """Send one request without blocking.
@@ -123,8 +147,10 @@ class ControlClient:
         """
         request_id = self._next_id
         data = pack_request(Request(request_id, op, camera, args))
+        if self.link.socket is None:
+            return None
         try:
-            self.socket.send(data, zmq.NOBLOCK)
+            self.link.socket.send(data, zmq.NOBLOCK)
         except zmq.Again:
             return None
         self._next_id = (request_id + 1) & MAX_ID
@@ -168,17 +194,15 @@ class ControlClient:
                 else:
                     raise RequestRefusedError(reply.error or f"the sender refused {op}")
         why = "" if request_id is None else " to the request that was sent"
-        if self._monitor is not None and self._monitor.link is not Link.UP and self._monitor.detail:
-            why = f": {self._monitor.detail}"
+        if self.link.state is not LinkState.UP and self.link.detail:
+            why = f": {self.link.detail}"
         if self.last_refusal:
             why = f"; {self.refused} messages were malformed, the last one: {self.last_refusal}"
         raise NoStreamError(f"nothing answered at {self.endpoint} within {timeout_s:g} s{why}")
 
     def close(self) -> None:
         """Close the connection; may be called twice."""
-        if self._monitor is not None:
-            self._monitor.detach()
-        self.socket.close(0)
+        self.link.close()
         if self._owns_context:
             self._context.term()
 
@@ -193,23 +217,45 @@ class ControlClient:
     ) -> None:
         self.close()
 
+    def _make(self, address: str, number: int) -> zmq.Socket[Any]:
+        options = SocketOptions(
+            QUEUE_MESSAGES,
+            BUFFER_BYTES,
+            max_reply_bytes(self._limits),
+            ipv6=is_ipv6(address),
+            curve=self._curves[number % len(self._curves)] if self._curves else None,
+        )
+        socket = open_socket(self._context, zmq.DEALER, options)
+        # A request queued without a connection would be answered too late.
+        socket.setsockopt(zmq.IMMEDIATE, 1)
+        return socket
+
     def _drain(self) -> list[Reply]:
         found: list[Reply] = []
         for _ in range(MAX_DRAINED):
+            if self.link.socket is None:
+                break
             try:
-                found.append(parse_reply(self.socket.recv(zmq.NOBLOCK), self._limits))
+                message = self.link.socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 break
+            self.link.heard(len(message), self._now_s())
+            try:
+                found.append(parse_reply(message, self._limits))
             except WireError as exc:
                 self.refused += 1
                 self.last_refusal = str(exc)
         return found
 
     def _wait(self, event: int, deadline: float) -> bool:
+        """Wait for a reply, or for a connection that takes a request; False when time is up."""
         while (remaining_s := deadline - time.monotonic()) > 0:
-            if self._monitor is not None:
-                self._monitor.read()
-                remaining_s = min(remaining_s, MONITOR_S)
-            if self.socket.poll(max(1, round(remaining_s * 1000)), event):
+            # A connection that has taken the request is kept for as long as the caller waits.
+            self.link.tick(quiet=event == zmq.POLLIN)
+            pause_ms = max(1, round(min(remaining_s, TICK_S) * 1000))
+            poller = zmq.Poller()
+            for socket in self.sockets:
+                poller.register(socket, event if socket is self.link.socket else zmq.POLLIN)
+            if self.link.socket in dict(poller.poll(pause_ms)):
                 return True
         return False

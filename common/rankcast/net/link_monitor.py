@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum, auto
+from itertools import count
 from typing import Any, Final
 
 import zmq
@@ -38,6 +40,9 @@ _KEY_ERRORS: Final = (
     zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH,
 )
 
+_PAIRS: Final = count()
+"""Numbers of the in-process addresses of monitor sockets."""
+
 _CLOSED: Final = "the sender closed the connection"
 _BROKEN: Final = (
     "this end closed the connection because a message was damaged, or longer than "
@@ -45,7 +50,7 @@ _BROKEN: Final = (
 )
 
 
-class Link(Enum):
+class LinkState(Enum):
     """State of a connection."""
 
     CONNECTING = auto()
@@ -59,6 +64,8 @@ class Link(Enum):
     UNREACHABLE = auto()
     KEY_REFUSED = auto()
     PROTOCOL_REFUSED = auto()
+    FLOODED = auto()
+    """This end closed the connection, because the other one sent too much."""
 
 
 class LinkMonitor:
@@ -74,9 +81,14 @@ class LinkMonitor:
     """
 
     def __init__(self, *, keys: bool, now_s: Callable[[], float] = time.monotonic) -> None:
-        self.link = Link.CONNECTING
+        self.state = LinkState.CONNECTING
         self.detail = ""
-        self.ever_up = False
+        self.sessions = 0
+        """Number of completed handshakes."""
+        self.failures = 0
+        """Number of attempts to connect that failed, and of connections that ended."""
+        self.descriptor: int | None = None
+        """File descriptor of the connection; None while there is none."""
         self.pair: zmq.Socket[Any] | None = None
         """Socket for a poller, readable when there are events."""
         self._keys = keys
@@ -86,6 +98,11 @@ class LinkMonitor:
         self._dialled_s: float | None = None
         self._connected_s: float | None = None
         self._ended_s: float | None = None
+
+    @property
+    def ever_up(self) -> bool:
+        """True if a sender at this address was ever connected."""
+        return self.sessions > 0
 
     @property
     def age_s(self) -> float:
@@ -100,24 +117,36 @@ class LinkMonitor:
     def attach(self, socket: zmq.Socket[Any]) -> None:
         """Start tracking `socket`; call it before `connect`."""
         self.detach()
+        address = f"inproc://rankcast-monitor-{next(_PAIRS)}"
+        socket.monitor(address, _EVENTS)
         self._watched = socket
-        self.pair = socket.get_monitor_socket(_EVENTS)
-        self._dialled_s = self._connected_s = self._ended_s = None
-        if self.link is Link.UP:
-            self._become(Link.CONNECTING, "")
+        self.pair = socket.context.socket(zmq.PAIR)
+        # libzmq's only I/O thread, and whoever closes the socket, would wait for room in a full
+        # queue of events; those of `get_monitor_socket` hold a thousand.
+        self.pair.setsockopt(zmq.RCVHWM, 0)
+        self.pair.connect(address)
+        self._dialled_s = self._connected_s = self._ended_s = self.descriptor = None
+        if self.state is LinkState.UP:
+            self._become(LinkState.CONNECTING, "")
 
     def detach(self) -> None:
         """Stop tracking the socket; call it before the socket is closed. May be called twice."""
+        self.descriptor = None
         if self._watched is not None:
-            self._watched.disable_monitor()
+            with suppress(zmq.ZMQError):  # already closed
+                self._watched.disable_monitor()
             self._watched = None
         if self.pair is not None:
             self.pair.close(linger=0)
             self.pair = None
 
+    def fail(self, state: LinkState, detail: str) -> None:
+        """Record a failure that no event of libzmq reports."""
+        self._become(state, detail)
+
     def read(self) -> bool:
         """Process all events; return True when the state has changed."""
-        before = self.link
+        before = self.state
         for _ in range(MAX_EVENTS):
             if self.pair is None:
                 break
@@ -129,12 +158,13 @@ class LinkMonitor:
         if (
             self._connected_s is not None
             and self._now_s() - self._connected_s > HANDSHAKE_S
-            and self.link in (Link.CONNECTING, Link.CLOSED, Link.REFUSED, Link.UNREACHABLE)
+            and self.state
+            in (LinkState.CONNECTING, LinkState.CLOSED, LinkState.REFUSED, LinkState.UNREACHABLE)
         ):
-            self._become(Link.HANDSHAKING, "")
-        if self.link is Link.CLOSED and self.given_up and self.detail == _CLOSED:
+            self._become(LinkState.HANDSHAKING, "")
+        if self.state is LinkState.CLOSED and self.given_up and self.detail == _CLOSED:
             self.detail = _BROKEN
-        return self.link is not before
+        return self.state is not before
 
     def _take(self, event: int, value: int) -> None:
         now = self._now_s()
@@ -144,20 +174,21 @@ class LinkMonitor:
             case zmq.EVENT_CONNECTED:
                 self._connected_s, self._ended_s = now, None
                 self._dialled_s = self._dialled_s or now
+                self.descriptor = value
             case zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                self.ever_up = True
+                self.sessions += 1
                 self._connected_s = None
-                self._become(Link.UP, "")
+                self._become(LinkState.UP, "")
             case zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 self._connected_s = None
-                self._become(Link.KEY_REFUSED, "the sender does not know this key")
+                self._become(LinkState.KEY_REFUSED, "the sender does not know this key")
             case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 self._connected_s = None
-                if self.link is Link.UP:
+                if self.state is LinkState.UP:
                     # A message failed authentication: libzmq 4.3.5 accepts no more messages on this
                     # connection, and this is the only event that reports it.
                     self._ended_s = now
-                    self._become(Link.CLOSED, "a message was damaged in transit")
+                    self._become(LinkState.CLOSED, "a message was damaged in transit")
                 else:
                     self._protocol_failed(value)
             case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
@@ -167,33 +198,45 @@ class LinkMonitor:
                 self._dial_failed(now)
             case zmq.EVENT_CONNECT_RETRIED:
                 self._ended_s = None
-                if self._dialled_s is None:  # no address to connect to
-                    self._become(Link.UNREACHABLE, "no route to the host, or unknown host name")
+                if self._dialled_s is None:
+                    self.failures += 1
+                    self._become(LinkState.UNREACHABLE, "no such interface, or no IPv6")
                 self._dialled_s = None
             case zmq.EVENT_DISCONNECTED:
-                self._connected_s = None
-                self._ended_s = now
-                if self.link is Link.UP:
-                    self._become(Link.CLOSED, _CLOSED)
+                self._disconnected(now)
+
+    def _disconnected(self, now: float) -> None:
+        self.failures += 1
+        self._ended_s, self.descriptor = now, None
+        if self.state is LinkState.UP:
+            self._become(LinkState.CLOSED, _CLOSED)
+        elif self._connected_s is not None:
+            # Neither end reports this one as a failed handshake.
+            self._become(
+                LinkState.PROTOCOL_REFUSED,
+                "another kind of socket; perhaps the ports of frames and control are mixed up",
+            )
+        self._connected_s = None
 
     def _dial_failed(self, now: float) -> None:
+        self.failures += 1
         slow_s = CONNECT_TIMEOUT_MS / 1000 * SLOW
         if self._dialled_s is None:
-            self._become(Link.UNREACHABLE, "no route to the host")
+            self._become(LinkState.UNREACHABLE, "no route to the host")
         elif now - self._dialled_s >= slow_s:
-            self._become(Link.UNREACHABLE, "connecting timed out")
+            self._become(LinkState.UNREACHABLE, "connecting timed out")
         else:
-            self._become(Link.REFUSED, "the connection is refused")
+            self._become(LinkState.REFUSED, "the connection is refused")
 
     def _protocol_failed(self, code: int) -> None:
         if code == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
             wants = "uses no keys" if self._keys else "requires a key (--key, --server-key)"
-            self._become(Link.KEY_REFUSED, f"the sender {wants}")
+            self._become(LinkState.KEY_REFUSED, f"the sender {wants}")
         elif code in _KEY_ERRORS:
-            self._become(Link.KEY_REFUSED, "the key of the sender is not --server-key")
+            self._become(LinkState.KEY_REFUSED, "the key of the sender is not --server-key")
         else:
             self._become(
-                Link.PROTOCOL_REFUSED,
+                LinkState.PROTOCOL_REFUSED,
                 f"the other end speaks another protocol (libzmq code {code:#x})",
             )
 
@@ -201,31 +244,31 @@ class LinkMonitor:
         slow_s = HANDSHAKE_MS / 1000 * SLOW
         if self._connected_s is not None and now - self._connected_s >= slow_s:
             if self.ever_up:
-                self._become(Link.HANDSHAKING, "")
+                self._become(LinkState.HANDSHAKING, "")
             else:
                 self._become(
-                    Link.PROTOCOL_REFUSED,
+                    LinkState.PROTOCOL_REFUSED,
                     "the connection is accepted, but nothing answers: another service on that "
                     "port, or a sender that hangs",
                 )
-        elif self.link is Link.KEY_REFUSED:
+        elif self.state is LinkState.KEY_REFUSED:
             # Either end may detect the mismatch first: keep the more precise reason.
             return
         elif self._keys:
             # A server with another key cannot report that.
             self._become(
-                Link.KEY_REFUSED,
+                LinkState.KEY_REFUSED,
                 "the connection was closed during the handshake: check --server-key and the port; "
                 "perhaps the sender uses no keys",
             )
         else:
             self._become(
-                Link.PROTOCOL_REFUSED,
+                LinkState.PROTOCOL_REFUSED,
                 "the connection was closed during the handshake: perhaps the sender requires a key "
                 "(--key, --server-key), or the port belongs to another service or a dead tunnel",
             )
 
-    def _become(self, link: Link, detail: str) -> None:
-        if link is not self.link:
+    def _become(self, state: LinkState, detail: str) -> None:
+        if state is not self.state:
             self._since_s = self._now_s()
-        self.link, self.detail = link, detail
+        self.state, self.detail = state, detail

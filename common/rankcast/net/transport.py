@@ -42,7 +42,8 @@ threads, the sockets, their listeners and the first connections need about twent
 ZERO_COPY_RECV: Final = 10
 """Option of a context for which pyzmq has no name."""
 
-_TCP: Final = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/\s]+):(\d{1,5})")
+_TCP: Final = re.compile(r"tcp://(\[[0-9a-fA-F:.]+(?:%[\w.-]{1,32})?\]|\*|[\w.-]{1,255}):(\d{1,5})")
+"""IPv6 addresses stand in brackets and may name the interface of a link-local one after a ``%``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +196,26 @@ def check_endpoint(endpoint: str, *, bind: bool) -> str:
         If it is not ``tcp://HOST:PORT``; the host ``*`` is allowed only to bind.
     """
     match = _TCP.fullmatch(endpoint)
-    if match is None or not 1 <= int(match[2]) <= 65535 or (match[1] == "*" and not bind):
+    if (
+        match is None
+        or not 1 <= int(match[2]) <= 65535
+        or (match[1] == "*" and not bind)
+        or (match[1].startswith("[") and not _is_address(match[1].strip("[]")))
+    ):
         wanted = "tcp://ADDRESS:PORT" + (" or tcp://*:PORT" if bind else "")
         raise SettingsError(f"got address {endpoint!r:.80}, want {wanted}, port 1 to 65535")
     return endpoint
+
+
+def split_endpoint(endpoint: str) -> tuple[str, int]:
+    """Return host and port of a valid address; an IPv6 address loses its brackets."""
+    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def join_endpoint(host: str, port: int) -> str:
+    """Return the address of `port` at `host`, which may be an IPv6 address without brackets."""
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
 
 
 def control_endpoint(frames_endpoint: str) -> str:
@@ -228,11 +245,19 @@ def is_loopback(endpoint: str) -> bool:
 
     Of host names only localhost counts, whatever other names resolve to.
     """
-    host = endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    host, _ = split_endpoint(endpoint)
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def check_exposure(endpoint: str, *, keys: bool, insecure: bool) -> None:

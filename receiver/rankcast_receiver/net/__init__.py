@@ -1,10 +1,11 @@
 """The connections from a receiver to its senders, and the thread that drains them."""
 
-from rankcast_receiver.net.connection import Connection, ConnectionOptions
+from rankcast_receiver.net.connection import MAX_MESSAGES_S, Connection, ConnectionOptions
 from rankcast_receiver.net.endpoints import check_endpoints
 from rankcast_receiver.net.receive_thread import ReceiveThread
 
 __all__ = [
+    "MAX_MESSAGES_S",
     "Connection",
     "ConnectionOptions",
     "ReceiveThread",

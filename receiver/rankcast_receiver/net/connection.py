@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import zmq
 
-from rankcast.errors import SettingsError, TransportError, WireError
+from rankcast.errors import SettingsError, WireError
 from rankcast.net import (
     CurveClient,
     Link,
-    LinkMonitor,
+    LinkOptions,
+    LinkState,
+    LookUp,
     SocketOptions,
     control_endpoint,
     is_ipv6,
+    join_endpoint,
+    look_up,
     open_socket,
+    split_endpoint,
 )
-from rankcast.wire import Limits, frames_topic, status_topic, viewer_topic
+from rankcast.runtime import LogLimiter
+from rankcast.wire import Limits, frames_topic, keeper_topic, status_topic, viewer_topic
 from rankcast_receiver.net.control_link import ControlLink
-from rankcast_receiver.net.reconnect_policy import KEEP_SILENCE_S, SILENCE_S, ReconnectPolicy
+from rankcast_receiver.net.control_port import ControlPort
+from rankcast_receiver.net.path_meter import PathMeter
 from rankcast_receiver.state import ANSWER_S, LinkFacts
 from rankcast_receiver.stream import ReceivedPacket, SenderStreams, read_message
 
@@ -37,8 +43,15 @@ READ_BYTES: Final = 128 * 1024 * 1024
 SUSPENDED_S: Final = 0.5
 """A longer pause between two reads means that this process was suspended: messages that arrived
 meanwhile may still be in transit from the kernel through libzmq."""
-CONTROL_S: Final = 1.5
-"""A control channel that has not answered for this long may use another port."""
+SILENCE_S: Final = 3.0
+"""Status is sent once a second: after three seconds without any the connection is replaced."""
+KEEP_SILENCE_S: Final = 90.0
+"""If every frame is kept, frames sent during a reconnection would be lost."""
+OLD_PAUSE_S: Final = 5.0
+OLD_PAUSE_MAX_S: Final = 60.0
+"""Pauses between reconnections because of old pictures double up to this while they do not help."""
+SHORTAGE_LOG_S: Final = 60.0
+MAX_MESSAGES_S: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,12 @@ class ConnectionOptions:
     encryption."""
     control: bool = True
     """Also connect to the sender's control channel."""
+    max_messages_s: int = MAX_MESSAGES_S
+    """A sender that sends more messages a second is disconnected for a while."""
+    look_up: LookUp = field(default=look_up)
+    """Returns the numeric addresses of a name."""
+    wake: Callable[[], object] = lambda: None
+    """Called in another thread when `tick` has something to do."""
 
 
 class Connection:
@@ -86,43 +105,73 @@ class Connection:
     ) -> None:
         self.endpoint = streams.endpoint
         self.foreign_messages = 0
-        """Number of messages that are not Rankcast messages."""
-        self.reconnects = 0
+        """Number of messages that are not Rankcast messages, or of no wanted camera."""
+        self.token = os.urandom(16)
+        """Token in the subscriptions of this receiver."""
         self._context = context
         self._streams = streams
         self._options = options
-        self._token = os.urandom(16)
-        self._attempt = 0
         now_s = time.monotonic()
         self._read_s: float | None = None
         self._began_s = now_s
-        self._policy = ReconnectPolicy(SILENCE_S if options.live else KEEP_SILENCE_S, now_s)
+        self._sessions = 0
+        self._showed_s = float("-inf")
         self._control: ControlLink | None = None
-        self._monitor = LinkMonitor(keys=bool(options.curves))
-        self._socket = self._open()
+        self._control_port = ControlPort(self._usual_control_port())
+        self._path = PathMeter(now_s)
+        self._shortage_log = LogLimiter(SHORTAGE_LOG_S)
+        self._old_pause_s, self._old_s = OLD_PAUSE_S, float("-inf")
+        silence_s = SILENCE_S if options.live else KEEP_SILENCE_S
+        self._link = Link(
+            self.endpoint,
+            self._make,
+            LinkOptions(
+                silence_s,
+                silence_s,
+                options.max_messages_s,
+                options.socket.max_message_bytes,
+                len(options.curves),
+                options.look_up,
+                options.wake,
+            ),
+        )
         try:
-            if options.control:
-                self._open_control(None)
+            self._follow_control()
         except BaseException:
             self.close()
             raise
 
     @property
+    def reconnects(self) -> int:
+        """Number of connections replaced after silence or a refusal."""
+        return self._link.replaced
+
+    @property
     def sockets(self) -> list[zmq.Socket[Any]]:
         """All sockets, for a poller; they change when `tick` returns True."""
-        extra = (self._monitor.pair, self._control.socket if self._control else None)
-        return [self._socket, *(socket for socket in extra if socket is not None)]
+        return self._link.sockets + (self._control.sockets if self._control else [])
+
+    @property
+    def control(self) -> ControlLink | None:
+        """The control channel; None while there is none."""
+        return self._control
+
+    @property
+    def sessions(self) -> int:
+        """Number of times that the connection was established."""
+        return self._link.sessions
 
     @property
     def facts(self) -> LinkFacts:
         """State of the connection, for the thread that judges the cameras."""
         return LinkFacts(
-            self._monitor.link,
-            self._monitor.age_s,
-            self._monitor.ever_up,
-            self._monitor.detail,
+            self._link.state,
+            self._link.age_s,
+            self._link.sessions > 0,
+            self._link.detail,
             self._control.cameras if self._control else None,
             self._read_s,
+            self._path.shortage,
         )
 
     def receive(self, most: int = READ_MESSAGES) -> Iterator[ReceivedPacket]:
@@ -131,31 +180,30 @@ class Connection:
         suspended = began_s - self._began_s > SUSPENDED_S
         self._began_s = began_s
         read_bytes = 0
-        for _ in range(most):
+        cameras, socket = self._streams.cameras, self._link.socket
+        for _ in range(most if socket is not None else 0):
+            assert socket is not None
             try:
-                message = self._socket.recv(zmq.NOBLOCK, copy=False).buffer
+                message = socket.recv(zmq.NOBLOCK, copy=False).buffer
             except zmq.Again:
                 break
-            now_s = time.monotonic()
-            self._policy.heard(now_s)
-            read_bytes += len(message)
+            now_s, size = time.monotonic(), len(message)
+            self._link.heard(size, now_s)
+            read_bytes += size
             try:
                 received = read_message(message, self._options.limits, now_s)
+                if cameras and received.camera not in cameras:
+                    raise WireError(f"got camera {received.camera}, which was not asked for")
             except WireError as exc:
                 self.foreign_messages += 1
                 log.debug("ignored a message: %s", exc)
                 continue
-            self._note_clock(received)
+            self._note(received, size, now_s)
             yield received
             if read_bytes > READ_BYTES:
                 break
         if not suspended:
             self._read_s = began_s
-
-    def pause(self) -> None:
-        """Record that reading is paused, so that silence is not mistaken for a lost connection."""
-        self._began_s = time.monotonic()
-        self._policy.moved(self._began_s)
 
     def tick(self) -> bool:
         """Run periodic work other than reading packets; call it several times a second.
@@ -165,10 +213,18 @@ class Connection:
         bool
             True when `sockets` has changed.
         """
-        if self._monitor.read():
-            self._link_changed()
-        changed = self._reconnect_if_due()
+        now_s = time.monotonic()
+        if self._streams.frame_s is not None and self._streams.frame_s > self._showed_s:
+            self._showed_s = self._streams.frame_s
+            self._link.worked()
+        changed = self._link.tick(quiet=self._lacks_wanted_cameras())
+        if self._link.sessions != self._sessions:
+            self._sessions = self._link.sessions
+            self._begin_session(now_s)
+        changed |= self._drop_old_pictures(now_s)
         changed |= self._follow_control()
+        if self._path.tick(now_s) and self._shortage_log.may_log():
+            log.warning("%s: %s", self.endpoint, self._path.shortage)
         if (control := self._control) is not None:
             control.read()
             changed |= control.tick()
@@ -179,56 +235,33 @@ class Connection:
         """Close all sockets; may be called twice."""
         if self._control is not None:
             self._control.close()
-        self._monitor.detach()
-        self._socket.close(linger=0)
+        self._link.close()
 
-    def _open(self) -> zmq.Socket[Any]:
+    def _make(self, address: str, number: int) -> zmq.Socket[Any]:
+        """Open a socket that subscribes to the wanted cameras once it is connected."""
+        curves = self._options.curves
+        curve = curves[number % len(curves)] if curves else None
+        options = replace(self._options.socket, curve=curve, ipv6=is_ipv6(address))
+        # SUB drops messages of other topics while it looks for one to return, for as long as a
+        # peer sends them; XSUB hands them over, and they are counted.
+        socket = open_socket(self._context, zmq.XSUB, options)
+        # Only the subscriptions below are sent. With a short queue, libzmq would silently drop all
+        # but a few of them when it connects.
+        socket.setsockopt(zmq.SNDHWM, 0)
         cameras = self._streams.cameras
-        options = replace(self._options.socket, curve=self._curve, ipv6=is_ipv6(self.endpoint))
-        socket = open_socket(self._context, zmq.SUB, options)
-        try:
-            # Only the subscriptions below are sent. With the short queue of a live viewer, libzmq
-            # would silently drop all but four of them when it connects.
-            socket.setsockopt(zmq.SNDHWM, 0)
-            # Frames first: a status that arrives then proves that frames would have, too.
-            for name in cameras:
-                socket.setsockopt(zmq.SUBSCRIBE, frames_topic(name))
-                socket.setsockopt(zmq.SUBSCRIBE, status_topic(name))
-            if not cameras:
-                socket.setsockopt(zmq.SUBSCRIBE, b"")
-            # Last: once the sender counts this viewer, every subscription is in effect.
-            for viewed in cameras or (None,):
-                socket.setsockopt(zmq.SUBSCRIBE, viewer_topic(self._token, viewed))
-            self._monitor.attach(socket)
-            socket.connect(self.endpoint)
-        except BaseException as exc:
-            self._monitor.detach()
-            socket.close(linger=0)
-            if not isinstance(exc, zmq.ZMQError):
-                raise
-            reason = f"cannot connect to {self.endpoint}: {exc.strerror}"
-            exhausted = exc.errno in (errno.EMFILE, errno.ENFILE)
-            raise (TransportError if exhausted else SettingsError)(reason) from exc
+        keeps = not self._options.live and self._options.control
+        announce = keeper_topic if keeps else viewer_topic
+        # Frames first: a status that arrives then proves that frames would have, too.
+        topics = [topic(name) for name in cameras for topic in (frames_topic, status_topic)]
+        # Last: once the sender counts this viewer, every subscription is in effect.
+        viewed = [announce(self.token, name) for name in cameras or (None,)]
+        for topic in [*(topics or [b""]), *viewed]:
+            socket.send(b"\1" + topic)
         return socket
 
-    @property
-    def _curve(self) -> CurveClient | None:
-        curves = self._options.curves
-        return curves[self._attempt % len(curves)] if curves else None
-
-    def _open_control(self, port: int | None) -> None:
-        """Open the control channel at `port` of the sender, or at the usual one."""
-        host = self.endpoint.rpartition(":")[0]
-        try:
-            endpoint = control_endpoint(self.endpoint) if port is None else f"{host}:{port}"
-            self._control = ControlLink(
-                self._context, endpoint, self._streams.clock, curve=self._curve
-            )
-        except SettingsError as exc:
-            log.debug("no control channel: %s", exc)
-
-    def _note_clock(self, received: ReceivedPacket) -> None:
+    def _note(self, received: ReceivedPacket, size: int, now_s: float) -> None:
         # On arrival: time spent queued for the decoder is not transit time.
+        self._path.hear(received, size, now_s)
         if received.packet is not None:
             header = received.packet.header
             self._streams.clock.hear(
@@ -239,24 +272,58 @@ class Connection:
             )
         if (status := received.status) is not None:
             self._streams.clock.vouch(status.clock_synchronised, status.clock_error_ms)
+            self._control_port.announce(status.control)
+
+    def _begin_session(self, now_s: float) -> None:
+        # The new peer may be another process, even on another machine.
+        self._streams.clock.restart()
+        self._path.restart(now_s)
+        if self._control is not None:
+            self._control.restart()
+
+    def _drop_old_pictures(self, now_s: float) -> bool:
+        """Reconnect where only old pictures arrive: the queue on the way is discarded."""
+        up = self._link.state is LinkState.UP
+        if not self._options.live or not up or not self._path.only_old(now_s):
+            return False
+        if now_s - self._old_s < self._old_pause_s:
+            return False
+        helped = now_s - self._old_s > 2 * self._old_pause_s + OLD_PAUSE_S
+        self._old_pause_s = OLD_PAUSE_S if helped else min(OLD_PAUSE_MAX_S, 2 * self._old_pause_s)
+        self._old_s = now_s
+        log.debug("%s: reconnecting, because only old pictures arrive", self.endpoint)
+        self._link.replace()
+        return True
+
+    def _usual_control_port(self) -> int | None:
+        try:
+            return split_endpoint(control_endpoint(self.endpoint))[1]
+        except SettingsError as exc:
+            log.debug("no usual control port: %s", exc)
+            return None
 
     def _follow_control(self) -> bool:
-        """Try the port that the sender announces if the usual one does not answer; True when moved.
-
-        The usual one first: behind a forwarded port the sender knows only its own side.
-        """
-        statuses = (stream.status for stream in self._streams.streams.values())
-        announced = {status.control for status in statuses if status is not None}
-        control = self._control
-        if control is None or len(announced) != 1 or control.answered or control.age_s < CONTROL_S:
+        """Open, move or close the control channel; return True if it was."""
+        host, control = self._link.host, self._control
+        if not self._options.control or host is None:
             return False
-        port = announced.pop()
-        if port and control.endpoint.endswith(f":{port}"):
+        current = None if control is None else split_endpoint(control.endpoint)[1]
+        port = self._control_port.choose(
+            current,
+            control.silent_s if control else 0.0,
+            answered=bool(control and control.answered),
+            refused=bool(control and control.refused),
+        )
+        endpoint = None if port is None else join_endpoint(host, port)
+        if (control.endpoint if control else None) == endpoint:
             return False
-        control.close()
-        self._control = None
-        if port:
-            self._open_control(port)
+        if control is not None:
+            control.close()
+            self._control = None
+        if endpoint is not None:
+            self._control = ControlLink(
+                self._context, endpoint, self._streams.clock, curves=self._options.curves
+            )
         return True
 
     def _use_control(self, control: ControlLink) -> None:
@@ -268,8 +335,10 @@ class Connection:
             for name, stream in streams.items():
                 if stream.stream_ids and not stream.ended:
                     control.report(name, stream)
-        if self._monitor.link is Link.UP and any(map(self._silent, self._streams.cameras)):
-            control.ask_cameras()
+        if self._link.state is LinkState.UP:
+            open_cameras = [name for name, stream in streams.items() if not stream.ended]
+            if any(map(self._silent, dict.fromkeys((*self._streams.cameras, *open_cameras)))):
+                control.ask_cameras()
 
     def _silent(self, camera: str) -> bool:
         """Return True if nothing arrives for `camera`: the sender may not have it."""
@@ -277,45 +346,7 @@ class Connection:
         heard_s = None if stream is None else stream.heard_s
         return heard_s is None or time.monotonic() - heard_s > ANSWER_S
 
-    def _link_changed(self) -> None:
-        log.debug("%s: %s %s", self.endpoint, self._monitor.link.name, self._monitor.detail)
-        self._policy.moved(time.monotonic())
-        if self._monitor.link is Link.UP:
-            # The new peer may be another process, even on another machine.
-            self._streams.clock.restart()
-            if self._control is not None:
-                self._control.restart()
-
-    def _reconnect_if_due(self) -> bool:
-        """Rebuild the socket if libzmq has given up or nothing arrives; return True if it was."""
-        now_s = time.monotonic()
-        if self._streams.frame_s is not None:
-            self._policy.showed(self._streams.frame_s)
-        wrong_key = self._monitor.link is Link.KEY_REFUSED and len(self._options.curves) > 1
-        if self._monitor.given_up or wrong_key:
-            due = self._policy.given_up(now_s)
-        else:
-            # If nobody listens, libzmq itself retries once a second.
-            trying = self._monitor.link in (Link.REFUSED, Link.UNREACHABLE)
-            due = self._policy.silent(now_s) and not trying and not self._lacks_wanted_cameras()
-        if due:
-            self._rebuild(now_s)
-        return due
-
     def _lacks_wanted_cameras(self) -> bool:
         """Return True if the sender has none of the wanted cameras: its silence is expected."""
         cameras, listed = self._streams.cameras, self.facts.cameras
         return listed is not None and bool(cameras) and not set(cameras) & set(listed)
-
-    def _rebuild(self, now_s: float) -> None:
-        self._attempt += 1
-        self._monitor.detach()
-        self._socket.close(linger=0)
-        self._socket = self._open()
-        if len(self._options.curves) > 1 and self._control is not None:
-            self._control.close()
-            self._control = None
-            self._open_control(None)
-        self.reconnects += 1
-        self._policy.made(now_s)
-        log.debug("%s: reconnected", self.endpoint)

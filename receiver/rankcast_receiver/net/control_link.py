@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import zmq
 
-from rankcast.errors import SettingsError, TransportError, WireError
-from rankcast.net import ControlClient, CurveClient
-from rankcast.wire import MAX_MS, Limits, Reply, check_name, uint
+from rankcast.errors import SettingsError, WireError
+from rankcast.net import ControlClient, CurveClient, LinkState
+from rankcast.wire import MAX_MS, UINT64_MAX, Limits, Reply, check_name, uint
 from rankcast_receiver.clock import SenderClock
 from rankcast_receiver.stream import CameraStream
 
@@ -35,9 +34,6 @@ pauses double."""
 MAX_COUNT: Final = 2**53
 """Sequence numbers come from the sender; counts derived from them must fit a double."""
 CAMERAS_INTERVAL_S: Final = 2.0
-SILENCE_S: Final = 5.0
-"""If a request is unanswered for this long, libzmq may have given up the connection."""
-REBUILD_MAX_S: Final = 30.0
 MAX_OPEN: Final = 64
 """Most requests awaiting a reply; further requests discard the oldest."""
 _NO_PACKETS: Final = Limits(max_packet_bytes=0)
@@ -59,16 +55,16 @@ _NEVER: Final = _KeyframeRequest(float("-inf"))
 
 
 class ControlLink:
-    """Pings, key-frame requests and reports to one sender, from the receive thread.
+    """Pings, key-frame requests, credit and reports to one sender, from the receive thread.
 
     Parameters
     ----------
     context : zmq.Context
     endpoint : str
-        Address of the control channel.
+        Numeric address of the control channel.
     clock : SenderClock
         Receives the results of the pings.
-    curve : CurveClient, optional
+    curves : sequence of CurveClient, optional
         Keys, the same as for the frames.
     """
 
@@ -78,15 +74,13 @@ class ControlLink:
         endpoint: str,
         clock: SenderClock,
         *,
-        curve: CurveClient | None = None,
+        curves: Sequence[CurveClient] = (),
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint = endpoint
         self.cameras: tuple[str, ...] | None = None
         """Cameras listed by the sender; None while unknown."""
-        self._context = context
         self._clock = clock
-        self._curve = curve
         self._now_s = now_s
         self._pings: dict[int, int] = {}
         self._asked: dict[int, str] = {}
@@ -94,29 +88,37 @@ class ControlLink:
         self._next_ping_s = self._next_report_s = now_s()
         self._next_cameras_s = now_s()
         self._keyframes: dict[str, _KeyframeRequest] = {}
-        self._unanswered_s: float | None = None
-        self._silence_limit_s = SILENCE_S
-        self.answered = False
-        """True once any reply has arrived from this address."""
-        self._opened_s = now_s()
-        self._client = self._open()
+        self._heard_s = now_s()
+        self._sessions = 0
+        self._client = ControlClient(
+            endpoint, curves, limits=_NO_PACKETS, context=context, now_s=now_s
+        )
 
     @property
-    def age_s(self) -> float:
-        """Seconds since this link was created."""
-        return self._now_s() - self._opened_s
+    def silent_s(self) -> float:
+        """Seconds since the last reply, or since this link was created."""
+        return self._now_s() - self._heard_s
 
     @property
-    def socket(self) -> zmq.Socket[Any]:
-        """Socket for a poller."""
-        return self._client.socket
+    def refused(self) -> bool:
+        """True if nothing listens at this address, or nothing that speaks this protocol."""
+        return self._client.link.state in (LinkState.REFUSED, LinkState.PROTOCOL_REFUSED)
+
+    @property
+    def answered(self) -> bool:
+        """True once a reply has arrived through the current connection."""
+        return self._client.link.answered
+
+    @property
+    def sockets(self) -> list[zmq.Socket[Any]]:
+        """All sockets, for a poller; they change when `tick` returns True."""
+        return self._client.sockets
 
     def read(self) -> None:
         """Process the replies that have arrived."""
         for reply in self._client.replies():
-            self.answered = True
-            self._unanswered_s = None
-            self._silence_limit_s = SILENCE_S
+            self._heard_s = self._now_s()
+            self._client.link.worked()
             t0 = self._pings.pop(reply.id, None)
             if t0 is not None:
                 self._take_ping(t0, reply)
@@ -128,16 +130,12 @@ class ControlLink:
                 log.debug("%s: refused %s: %s", self.endpoint, asked, reply.error)
 
     def tick(self) -> bool:
-        """Send the pings that are due; True when the socket was replaced."""
+        """Send the pings that are due; True when `sockets` has changed."""
+        changed = self._client.tick()
+        if self._client.link.sessions != self._sessions:
+            self._sessions = self._client.link.sessions
+            self._measure_anew()
         now = self._now_s()
-        if self._unanswered_s is not None and now - self._unanswered_s > self._silence_limit_s:
-            self._silence_limit_s = min(
-                REBUILD_MAX_S, self._silence_limit_s * random.uniform(1.5, 2.0)
-            )
-            self._client.close()
-            self._client = self._open()
-            self.restart()
-            return True
         if now >= self._next_ping_s:
             t0 = time.monotonic_ns()
             request = self._client.send("ping", args={"t0": t0})
@@ -146,17 +144,13 @@ class ControlLink:
             if request is not None:
                 self._sent_pings += 1
                 self._pings[request] = t0
-                self._expect(self._pings)
-        return False
+                _forget_oldest(self._pings)
+        return changed
 
     def restart(self) -> None:
         """Restart with quick pings, because the sender or the route to it has changed."""
-        self._pings.clear()
-        self._asked.clear()
-        self._sent_pings = 0
-        self._next_ping_s = self._next_cameras_s = self._now_s()
+        self._measure_anew()
         self._keyframes.clear()
-        self._unanswered_s = None
         self.cameras = None
 
     def ask_keyframe(self, camera: str, stream: CameraStream) -> None:
@@ -210,31 +204,28 @@ class ControlLink:
             args["latency_error_ms"] = min(max(delay.error_ms for delay in delays), MAX_MS)
         self._ask("report", camera, args)
 
+    def grant(self, camera: str, token: bytes, stream_id: bytes, until: int) -> bool:
+        """Allow the sender to send frames up to sequence `until`; False without a connection."""
+        args = {"token": token, "stream": stream_id, "until": min(until, UINT64_MAX)}
+        return self._ask("credit", camera, args)
+
     def close(self) -> None:
         """Drop the connection; may be called twice."""
         self._client.close()
 
-    def _open(self) -> ControlClient:
-        try:
-            return ControlClient(
-                self.endpoint, limits=_NO_PACKETS, context=self._context, curve=self._curve
-            )
-        except zmq.ZMQError as exc:
-            raise TransportError(f"cannot connect to {self.endpoint}: {exc.strerror}") from exc
+    def _measure_anew(self) -> None:
+        self._pings.clear()
+        self._asked.clear()
+        self._sent_pings = 0
+        self._next_ping_s = self._next_cameras_s = self._now_s()
 
     def _ask(self, op: str, camera: str, args: dict[str, Any]) -> bool:
         request = self._client.send(op, camera, args)
         if request is None:
             return False
         self._asked[request] = op
-        self._expect(self._asked)
+        _forget_oldest(self._asked)
         return True
-
-    def _expect(self, waiting: dict[int, Any]) -> None:
-        if self._unanswered_s is None:
-            self._unanswered_s = self._now_s()
-        if len(waiting) > MAX_OPEN:
-            del waiting[next(iter(waiting))]
 
     def _take_ping(self, t0: int, reply: Reply) -> None:
         try:
@@ -252,3 +243,8 @@ class ControlLink:
             self.cameras = tuple(check_name(name) for name in cameras)
         except SettingsError as exc:
             log.debug("%s: %s", self.endpoint, exc)
+
+
+def _forget_oldest(waiting: dict[int, Any]) -> None:
+    if len(waiting) > MAX_OPEN:
+        del waiting[next(iter(waiting))]

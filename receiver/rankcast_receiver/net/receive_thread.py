@@ -5,19 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Any, Final
 
 import zmq
 
 from rankcast.errors import WorkerError
 from rankcast.net import SocketThread, new_context
-from rankcast_receiver.net.connection import READ_MESSAGES, Connection, ConnectionOptions
+from rankcast_receiver.net.connection import Connection, ConnectionOptions
+from rankcast_receiver.net.credit import Credit
 from rankcast_receiver.stream import PacketQueue, SenderStreams
 
 POLL_S: Final = 0.1
 """Longest wait for messages: the precision of pings, reconnections and requests."""
-FULL_POLL_S: Final = 0.05
-"""The same while the queue is full and the frame sockets are not read."""
 
 
 class ReceiveThread:
@@ -28,8 +28,8 @@ class ReceiveThread:
     senders : sequence of SenderStreams
     options : ConnectionOptions
     queue : PacketQueue
-        Receives the packets. While it is full, which happens only if every frame is kept, the
-        sockets are not read: libzmq and TCP then throttle the sender.
+        Receives the packets. It drops what does not fit: the sockets are read without a pause,
+        because nothing else bounds the queues of libzmq.
     """
 
     def __init__(
@@ -39,10 +39,12 @@ class ReceiveThread:
         queue: PacketQueue,
     ) -> None:
         self._senders = senders
-        self._options = options
         self._queue = queue
         self._connections: Sequence[Connection] = ()
+        self._credits: Sequence[Credit] = ()
         self._thread = SocketThread("receive", self._run, queue.close)
+        self._options = replace(options, wake=self._thread.wake)
+        queue.wake = self._thread.wake
         self.pulse = self._thread.pulse
 
     @property
@@ -100,15 +102,16 @@ class ReceiveThread:
                 connection = Connection(context, streams, self._options)
                 connections.append(stack.enter_context(closing(connection)))
             self._connections = connections
+            if not self._options.live:
+                self._credits = [
+                    Credit(self._queue, number, connection.token)
+                    for number, connection in enumerate(connections)
+                ]
             self._thread.opened()
             poller = self._poller()
             # A program that ends without closing its receiver must not hang on this thread.
             while not self._thread.stopping and threading.main_thread().is_alive():
-                if self._queue.has_room:
-                    self._thread.poll(poller, POLL_S)
-                else:
-                    self._thread.pulse.beat()
-                    self._queue.wait_for_room(FULL_POLL_S)
+                self._thread.poll(poller, POLL_S)
                 if self._turn():
                     poller = self._poller()
 
@@ -117,11 +120,10 @@ class ReceiveThread:
         # First: time that a ping's reply spends waiting here would count as transit time.
         changed = [connection.tick() for connection in self._connections]
         for number, connection in enumerate(self._connections):
-            if not self._queue.has_room:
-                connection.pause()
-                continue
-            for received in connection.receive(READ_MESSAGES if self._options.live else 1):
+            for received in connection.receive():
                 self._queue.put(number, received)
+        for credit, connection in zip(self._credits, self._connections, strict=False):
+            credit.tick(connection)
         self._queue.note_links([connection.facts for connection in self._connections])
         return any(changed)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from rankcast.net import Link
+from rankcast.net import LinkState
 
 STALE_S: Final = 1.0
 """A frame captured or shown longer ago than this is stale, unless the sender announces a slower
@@ -69,7 +69,7 @@ class CameraState:
 class Evidence:
     """All inputs of `judge`; ages are in seconds, None for events that never happened."""
 
-    link: Link
+    link: LinkState
     link_age_s: float
     """Time since the link entered its state."""
     ever_up: bool
@@ -95,6 +95,8 @@ class Evidence:
     """Cameras listed by the sender; None while unknown."""
     wanted: str = ""
     """Camera that was requested by name."""
+    shortage: str = ""
+    """What the link carries if that is less than the stream; else empty."""
 
     @property
     def stale_after_s(self) -> float:
@@ -113,19 +115,18 @@ def judge(seen: Evidence) -> tuple[State, str]:
         if seen.camera_state == "failed":
             return State.CAMERA_DEAD, "the camera failed and the sender has stopped"
         return State.ENDED, ""
-    if seen.waiting_for_keyframe and seen.link is Link.UP:
+    if seen.waiting_for_keyframe and seen.link is LinkState.UP:
         why = "decoding is slower than the stream" if seen.overloaded else "a frame was lost"
-        return State.STALE, f"{_refused(seen) or why}, waiting for a key frame"
+        why = f"{_refused(seen) or why}, waiting for a key frame"
+        return State.STALE, f"{why}; {seen.shortage}" if seen.shortage else why
     if seen.frame_age_s is not None and seen.frame_age_s <= STALE_S:
         if seen.picture_age_s is None or seen.picture_age_s <= STALE_S:
-            return State.LIVE, ""
+            return State.LIVE, seen.shortage
         late_s = seen.picture_age_s - seen.frame_age_s
         if late_s > LATE_S:
-            return State.STALE, (
-                f"frames arrive {late_s:.1f} s after capture: "
-                "the link or this machine cannot keep up"
-            )
-    if seen.link is Link.UP:
+            cause = seen.shortage or "the link or this machine cannot keep up"
+            return State.STALE, f"frames arrive {late_s:.1f} s after capture: {cause}"
+    if seen.link is LinkState.UP:
         return _connected(seen)
     return _disconnected(seen)
 
@@ -185,23 +186,25 @@ def _no_status(seen: Evidence) -> tuple[State, str]:
 def _disconnected(seen: Evidence) -> tuple[State, str]:
     detail = seen.link_detail
     match seen.link:
-        case Link.KEY_REFUSED:
+        case LinkState.KEY_REFUSED:
             return State.KEY_REFUSED, detail
-        case Link.PROTOCOL_REFUSED:
+        case LinkState.PROTOCOL_REFUSED:
             return State.PROTOCOL_REFUSED, f"the peer is not a Rankcast sender: {detail}"
-        case Link.REFUSED | Link.CLOSED if seen.ever_up:
+        case LinkState.FLOODED:
+            return State.PROTOCOL_REFUSED, detail
+        case LinkState.REFUSED | LinkState.CLOSED if seen.ever_up:
             return State.SENDER_DEAD, f"the sender is gone: {detail}"
-        case Link.REFUSED | Link.CLOSED:
+        case LinkState.REFUSED | LinkState.CLOSED:
             return State.SENDER_DEAD, (
                 f"nothing answered: {detail}; is the sender running at this address and port?"
             )
-        case Link.UNREACHABLE:
+        case LinkState.UNREACHABLE:
             return State.NETWORK_DEAD, f"nothing answered: {detail}"
     if seen.link_age_s <= CONNECT_S:
         if seen.ever_up:
             return State.NETWORK_DEAD, "reconnecting after silence"
         return State.CONNECTING, "nothing answered yet"
-    if seen.link is Link.CONNECTING:
+    if seen.link is LinkState.CONNECTING:
         return State.NETWORK_DEAD, (
             f"nothing answered: no reply to the connection attempt for {seen.link_age_s:.1f} s"
         )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rankcast.net import Link
+from rankcast.net import LinkState
 
 
 @dataclass(frozen=True, slots=True)
 class LinkFacts:
     """State of the connection to one sender."""
 
-    link: Link = Link.CONNECTING
+    state: LinkState = LinkState.CONNECTING
     age_s: float = 0.0
     """Time since the link entered this state."""
     ever_up: bool = False
@@ -22,3 +22,5 @@ class LinkFacts:
     """Cameras that the sender lists over the control channel; None while unknown."""
     read_s: float | None = None
     """Monotonic time up to which all messages have been read; None before the first read."""
+    shortage: str = ""
+    """What the link carries if that is less than the stream, in ASCII, one line."""

@@ -2,7 +2,7 @@
 
 from rankcast_receiver.stream.camera_states import CameraStates
 from rankcast_receiver.stream.camera_stream import CameraPacket, CameraStream, Decoded
-from rankcast_receiver.stream.packet_queue import CameraKey, PacketBatch, PacketQueue
+from rankcast_receiver.stream.packet_queue import CameraKey, PacketBatch, PacketQueue, Taken
 from rankcast_receiver.stream.picture_decoder import DECODE_BUDGET_S
 from rankcast_receiver.stream.received_packet import ReceivedPacket, read_message
 from rankcast_receiver.stream.sender_streams import SenderStreams
@@ -22,5 +22,6 @@ __all__ = [
     "SenderStreams",
     "StreamDecoder",
     "StreamOptions",
+    "Taken",
     "read_message",
 ]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from rankcast.errors import LimitError, WireError
+from rankcast.net import LinkState
 from rankcast.runtime import LogLimiter
 from rankcast_receiver.clock import SenderClock
-from rankcast_receiver.state import CameraState, Evidence, LinkFacts, judge
+from rankcast_receiver.state import ANSWER_S, CameraState, Evidence, LinkFacts, judge
 from rankcast_receiver.stream.camera_stream import LOG_BURST, CameraStream
 from rankcast_receiver.stream.received_packet import ReceivedPacket
 from rankcast_receiver.stream.stream_options import StreamOptions
+
+log = logging.getLogger(__name__)
 
 MAX_CAMERAS: Final = 64
 """Most cameras of one sender: names come from the peer, and each one costs a decoder."""
@@ -98,6 +102,21 @@ class SenderStreams:
             self._accepted[received.camera] += 1
         return stream
 
+    def retire(self, link: LinkFacts) -> None:
+        """Count cameras as ended that their sender no longer has: it was restarted without them.
+
+        A camera that was asked for by name is waited for.
+        """
+        if link.state is not LinkState.UP or link.cameras is None or link.read_s is None:
+            return
+        for name, stream in self._streams.items():
+            if stream.ended or name in self.cameras or name in link.cameras:
+                continue
+            silent_s = _age_s(link.read_s, stream.heard_s)
+            if (silent_s is None or silent_s > ANSWER_S) and len(self._streams) > 1:
+                log.info("%s: the sender no longer has this camera", stream.camera)
+                stream.ended = True
+
     def states(self, link: LinkFacts) -> list[CameraState]:
         """Return the state of every wanted camera, and of every other known one."""
         names = dict.fromkeys((*self.cameras, *self._streams)) or {"": None}
@@ -129,7 +148,7 @@ class SenderStreams:
         stream = self._streams.get(name)
         status = None if stream is None else stream.status
         evidence = Evidence(
-            link=link.link,
+            link=link.state,
             link_age_s=link.age_s,
             ever_up=link.ever_up,
             link_detail=link.detail,
@@ -144,6 +163,7 @@ class SenderStreams:
             refusal=stream.refusal if stream else "",
             cameras=link.cameras,
             wanted=name,
+            shortage=link.shortage,
         )
         state, detail = judge(evidence)
         return CameraState(

@@ -71,6 +71,8 @@ class StreamDecoder:
         now_s = self._now_s()
         if now_s >= self._next_states_s:
             self._next_states_s = now_s + STATES_INTERVAL_S
+            for sender, link in zip(self._senders, batch.links, strict=True):
+                sender.retire(link)
             self._states.update(self._senders, batch.links)
         return turns
 

@@ -111,7 +111,7 @@ def test_nobody_there_is_no_stream_in_time_and_nothing_is_queued(address: str) -
 
 def test_a_client_that_explains_says_why_nobody_answered(address: str) -> None:
     with (
-        ControlClient(address, explain=True) as client,
+        ControlClient(address) as client,
         pytest.raises(NoStreamError, match=r"within 0\.3 s: the connection is refused"),
     ):
         client.call("ping", timeout_s=0.3)
@@ -121,7 +121,7 @@ def test_a_client_that_explains_says_why_nobody_answered(address: str) -> None:
         configure(router, server)
         router.bind(address)
         with (
-            ControlClient(address, explain=True) as client,
+            ControlClient(address) as client,
             pytest.raises(NoStreamError, match="the sender requires a key"),
         ):
             client.call("ping", timeout_s=2)

@@ -18,7 +18,15 @@ from rankcast.net.transport import CurveServer
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["tcp://127.0.0.1:5555", "tcp://camera-1.plant:1", "tcp://[::1]:65535"]
+    "endpoint",
+    [
+        "tcp://127.0.0.1:5555",
+        "tcp://camera-1.plant:1",
+        "tcp://[::1]:65535",
+        "tcp://[fe80::1%eth0]:5555",
+        "tcp://[fe80::1%2]:5555",
+        "tcp://kamera-süd:5555",
+    ],
 )
 def test_host_and_port_are_accepted(endpoint: str) -> None:
     assert check_endpoint(endpoint, bind=False) == endpoint
@@ -33,7 +41,8 @@ def test_the_star_is_for_binding_only() -> None:
 @pytest.mark.parametrize(
     "endpoint",
     ["", "5555", "udp://h:1", "tcp://host", "tcp://host:0", "tcp://host:65536", "tcp://a b:1",
-     "ipc:///tmp/x", "tcp://host:port", "tcp://:5"],
+     "ipc:///tmp/x", "tcp://host:port", "tcp://:5", "tcp://a!b:1", "tcp://[::zz]:1", "tcp://[:::]:1",
+     "tcp://[fe80::1%]:1", "tcp://[fe80::1%a b]:1", "tcp://fe80::1:5555"],
 )  # fmt: skip
 def test_other_addresses_are_refused_in_one_line(endpoint: str) -> None:
     with pytest.raises(SettingsError) as caught:

@@ -14,12 +14,12 @@ import zmq
 
 from rankcast.errors import NoStreamError, SettingsError
 from rankcast.net import CurveClient, SocketOptions
+from rankcast.net.reconnect_policy import GIVEN_UP_FIRST_S, GIVEN_UP_MAX_S
 from rankcast.wire import Limits
 from rankcast_receiver import Subscriber
 from rankcast_receiver.net import ConnectionOptions
 from rankcast_receiver.net import connection as connection_module
 from rankcast_receiver.net.connection import Connection
-from rankcast_receiver.net.reconnect_policy import GIVEN_UP_FIRST_S, GIVEN_UP_MAX_S
 from rankcast_receiver.pipeline import _outcome
 from rankcast_receiver.report import Tally, build_report
 from rankcast_receiver.sinks import SinkRunner
@@ -234,7 +234,7 @@ def test_a_session_that_ends_over_every_picture_is_replaced_less_and_less_often(
                 send.say("cam")
                 send.socket.send(bytes(2 << 20))
             send.wait_viewers()
-            pauses_s.append(connection._policy.pause_s)
+            pauses_s.append(connection._link.pause_s)
             send.frame("cam")
 
         pauses_s: list[float] = []
@@ -242,7 +242,7 @@ def test_a_session_that_ends_over_every_picture_is_replaced_less_and_less_often(
             next(iter(subscriber))
         assert pauses_s[0] > GIVEN_UP_MAX_S
         deadline = time.monotonic() + 1.0  # ten turns of the receive thread
-        while connection._policy.pause_s != GIVEN_UP_FIRST_S:
+        while connection._link.pause_s != GIVEN_UP_FIRST_S:
             assert time.monotonic() < deadline, "with a frame all is well again"
             threading.Event().wait(0.01)
 

@@ -41,7 +41,7 @@ def until(link: ControlLink, done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + WAIT_S
     while not done():
         assert time.monotonic() < deadline
-        link.socket.poll(10)
+        link.sockets[0].poll(10)
         link.read()
         link.tick()
 
@@ -209,7 +209,7 @@ def test_a_report_stays_within_what_can_be_sent_whatever_the_sender_counts() -> 
         Answerer(address, {"report": lambda _: {}}) as sender,
         linked(address, SenderClock()) as link,
     ):
-        until(link, lambda: link.socket.poll(0, zmq.POLLOUT) != 0)
+        until(link, lambda: link.sockets[0].poll(0, zmq.POLLOUT) != 0)
         link.report("cam", stream)
         (request,) = sender.wait("report")
     assert request.args["lost"] == MAX_COUNT
@@ -241,7 +241,7 @@ def test_a_report_says_what_was_delivered_lost_and_how_late_it_was() -> None:
             stream.decode([received(packet)])
     with Answerer(address, {"report": lambda _: {}}) as sender, linked(address, clock) as link:
         until(link, link.report_due)
-        until(link, lambda: link.socket.poll(0, zmq.POLLOUT) != 0)
+        until(link, lambda: link.sockets[0].poll(0, zmq.POLLOUT) != 0)
         link.report("cam", stream)
         (request,) = sender.wait("report")
         assert not link.report_due(), "once a second"
@@ -264,13 +264,13 @@ def test_the_cameras_of_the_sender_are_learnt_and_wrong_names_are_not() -> None:
 
 
 def test_a_channel_that_does_not_answer_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rankcast_receiver.net.control_link.SILENCE_S", 0.2)
+    monkeypatch.setattr("rankcast.net.control_client.SILENCE_S", 0.2)
     address = free_address()
     with Answerer(address, {}) as deaf, linked(address, SenderClock()) as link:
         deadline = time.monotonic() + WAIT_S
         while not link.tick():
             assert time.monotonic() < deadline
-            link.socket.poll(10)
+            link.sockets[0].poll(10)
         assert deaf.of("ping")
         assert not link.answered
 

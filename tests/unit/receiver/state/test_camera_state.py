@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from rankcast.net import Link
+from rankcast.net import LinkState
 from rankcast_receiver.state import CameraState, Evidence, State, judge
 
-UP = Evidence(link=Link.UP, link_age_s=60.0, ever_up=True, wanted="cam")
+UP = Evidence(link=LinkState.UP, link_age_s=60.0, ever_up=True, wanted="cam")
 ANSWERS = replace(UP, status_age_s=0.4, camera_state="live", frame_age_s=1.2)
-FIRST = Evidence(link=Link.CONNECTING, link_age_s=0.1, ever_up=False, wanted="cam")
+FIRST = Evidence(link=LinkState.CONNECTING, link_age_s=0.1, ever_up=False, wanted="cam")
 
 
 @pytest.mark.parametrize(
@@ -56,23 +56,23 @@ FIRST = Evidence(link=Link.CONNECTING, link_age_s=0.1, ever_up=False, wanted="ca
         (FIRST, State.CONNECTING, "nothing answered yet"),
         (replace(FIRST, link_age_s=1.5), State.NETWORK_DEAD, "no reply to the connection attempt"),
         (replace(FIRST, ever_up=True), State.NETWORK_DEAD, "reconnecting after silence"),
-        (replace(FIRST, link=Link.HANDSHAKING, ever_up=True), State.NETWORK_DEAD,
+        (replace(FIRST, link=LinkState.HANDSHAKING, ever_up=True), State.NETWORK_DEAD,
          "reconnecting after silence"),
-        (replace(FIRST, link=Link.REFUSED, link_detail="it is refused"), State.SENDER_DEAD,
+        (replace(FIRST, link=LinkState.REFUSED, link_detail="it is refused"), State.SENDER_DEAD,
          "nothing answered: it is refused; is the sender running"),
-        (replace(FIRST, link=Link.REFUSED, ever_up=True), State.SENDER_DEAD, "is gone"),
-        (replace(FIRST, link=Link.CLOSED, ever_up=True), State.SENDER_DEAD, "is gone"),
-        (replace(FIRST, link=Link.UNREACHABLE, link_detail="no route"), State.NETWORK_DEAD,
+        (replace(FIRST, link=LinkState.REFUSED, ever_up=True), State.SENDER_DEAD, "is gone"),
+        (replace(FIRST, link=LinkState.CLOSED, ever_up=True), State.SENDER_DEAD, "is gone"),
+        (replace(FIRST, link=LinkState.UNREACHABLE, link_detail="no route"), State.NETWORK_DEAD,
          "no route"),
-        (replace(FIRST, link=Link.KEY_REFUSED, link_detail="unknown"), State.KEY_REFUSED,
+        (replace(FIRST, link=LinkState.KEY_REFUSED, link_detail="unknown"), State.KEY_REFUSED,
          "unknown"),
-        (replace(FIRST, link=Link.PROTOCOL_REFUSED), State.PROTOCOL_REFUSED,
+        (replace(FIRST, link=LinkState.PROTOCOL_REFUSED), State.PROTOCOL_REFUSED,
          "not a Rankcast sender"),
-        (replace(FIRST, link=Link.HANDSHAKING), State.CONNECTING, "nothing answered yet"),
-        (replace(FIRST, link=Link.HANDSHAKING, link_age_s=1.1), State.PROTOCOL_REFUSED,
+        (replace(FIRST, link=LinkState.HANDSHAKING), State.CONNECTING, "nothing answered yet"),
+        (replace(FIRST, link=LinkState.HANDSHAKING, link_age_s=1.1), State.PROTOCOL_REFUSED,
          "another service"),
-        (replace(FIRST, link=Link.HANDSHAKING, link_age_s=1.1, ever_up=True), State.NETWORK_DEAD,
-         "hangs"),
+        (replace(FIRST, link=LinkState.HANDSHAKING, link_age_s=1.1, ever_up=True),
+         State.NETWORK_DEAD, "hangs"),
     ],
 )  # fmt: skip
 def test_the_state_follows_from_the_evidence(seen: Evidence, state: State, word: str) -> None:
@@ -117,8 +117,8 @@ def test_the_first_frame_of_a_new_connection_is_awaited_as_long_as_any_other(
     ("change", "state"),
     [
         ({"status_age_s": 2.6}, State.NETWORK_DEAD),
-        ({"link": Link.CLOSED}, State.SENDER_DEAD),
-        ({"link": Link.HANDSHAKING}, State.NETWORK_DEAD),
+        ({"link": LinkState.CLOSED}, State.SENDER_DEAD),
+        ({"link": LinkState.HANDSHAKING}, State.NETWORK_DEAD),
         ({"camera_state": "stalled"}, State.CAMERA_DEAD),
         ({"camera_state": "waiting"}, State.WAITING_FOR_TRIGGER),
         ({"refusal": "the limit is 9"}, State.STALE),
@@ -135,14 +135,14 @@ def test_a_slow_pace_hides_nothing_else_between_two_frames(
     assert judge(replace(between, **change))[0] is state
 
 
-@pytest.mark.parametrize("link", [link for link in Link if link is not Link.UP])
-def test_a_fresh_frame_is_live_whatever_the_connection_does_just_now(link: Link) -> None:
+@pytest.mark.parametrize("link", [link for link in LinkState if link is not LinkState.UP])
+def test_a_fresh_frame_is_live_whatever_the_connection_does_just_now(link: LinkState) -> None:
     seen = Evidence(link=link, link_age_s=0.0, ever_up=True, frame_age_s=0.3)
     assert judge(seen) == (State.LIVE, "")
 
 
-@pytest.mark.parametrize("link", list(Link))
-def test_no_state_is_live_more_than_a_second_after_the_last_frame(link: Link) -> None:
+@pytest.mark.parametrize("link", list(LinkState))
+def test_no_state_is_live_more_than_a_second_after_the_last_frame(link: LinkState) -> None:
     for camera_state in ("live", "opening", "waiting", "stalled", "ended", "", "sleepy"):
         for status_age_s in (None, 0.1, 9.0):
             seen = Evidence(
@@ -156,8 +156,8 @@ def test_no_state_is_live_more_than_a_second_after_the_last_frame(link: Link) ->
             assert judge(seen)[0] is not State.LIVE
 
 
-@pytest.mark.parametrize("link", list(Link))
-def test_no_picture_older_than_a_second_is_live_however_lately_it_came(link: Link) -> None:
+@pytest.mark.parametrize("link", list(LinkState))
+def test_no_picture_older_than_a_second_is_live_however_lately_it_came(link: LinkState) -> None:
     for late_s in (0.05, 0.9, 5.0):
         seen = replace(ANSWERS, link=link, frame_age_s=1.01 - late_s, picture_age_s=1.01)
         assert judge(seen)[0] is not State.LIVE

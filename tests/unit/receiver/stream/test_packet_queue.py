@@ -8,7 +8,7 @@ import time
 import pytest
 
 import rankcast
-from rankcast.net import Link
+from rankcast.net import LinkState
 from rankcast.wire import Kind, Status, pack_status, unpack
 from rankcast_receiver.state import LinkFacts
 from rankcast_receiver.stream import CameraKey, PacketBatch, PacketQueue, ReceivedPacket
@@ -60,7 +60,6 @@ def test_a_full_live_queue_drops_the_oldest_of_the_camera_that_has_most(
     queue = PacketQueue(2, live=True)
     queue.put(1, pictures(1, "right")[0])
     for packet in pictures(30):
-        assert queue.has_room
         queue.put(0, packet)
     batch = queue.take(0.0)
     assert sequences(batch, RIGHT) == [0], "a flood costs the camera that floods"
@@ -72,7 +71,7 @@ def test_a_full_live_queue_drops_the_oldest_of_the_camera_that_has_most(
 def test_a_live_queue_is_bounded_in_bytes_and_always_takes_the_newest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "MAX_BYTES", 1)
+    monkeypatch.setattr(module, "LIVE_BYTES", 1)
     queue = PacketQueue(1, live=True)
     for packet in pictures(4):
         queue.put(0, packet)
@@ -85,7 +84,7 @@ def test_a_camera_of_few_large_packets_does_not_cost_one_of_many_small_ones_anyt
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     small, large = pictures(20), pictures(3, "right", shape=(240, 320))
-    monkeypatch.setattr(module, "MAX_BYTES", 2 * len(large[0].data))
+    monkeypatch.setattr(module, "LIVE_BYTES", 2 * len(large[0].data))
     queue = PacketQueue(2, live=True)
     for packet in small[:10]:
         queue.put(0, packet)
@@ -134,21 +133,81 @@ def test_drops_of_a_camera_are_kept_until_it_has_a_packet_again(
     assert dict(queue.take(0.0).dropped) == {LEFT: 1}
 
 
-def test_without_room_the_reader_waits_until_a_packet_is_taken() -> None:
+def numbered(batch: PacketBatch) -> tuple[int, ...]:
+    """Sequence of the one packet of a batch, and the pictures dropped before it."""
+    (sequence,) = sequences(batch)
+    return sequence, batch.dropped.get(LEFT, 0)
+
+
+def test_where_every_frame_counts_a_full_queue_drops_what_does_not_fit_and_says_where() -> None:
+    queue = PacketQueue(1, live=False, most_packets=3)
+    first, *later = pictures(8)
+    for packet in (first, *later[:4]):  # 3 and 4 do not fit
+        queue.put(0, packet)
+    assert len(queue) == 3
+    assert numbered(queue.take(0.0)) == (0, 0)
+    for packet in later[4:6]:  # 5 fits again, 6 does not
+        queue.put(0, packet)
+    assert [numbered(queue.take(0.0)) for _ in range(3)] == [(1, 0), (2, 0), (5, 2)]
+    queue.put(0, later[6])
+    assert numbered(queue.take(0.0)) == (7, 1)
+
+
+def test_a_full_queue_still_takes_the_end_of_the_stream_and_with_it_what_was_dropped() -> None:
+    queue = PacketQueue(1, live=False, most_packets=2)
+    for packet in pictures(5):
+        queue.put(0, packet)
+    queue.put(0, received(unpack(pack_status(Kind.END, bytes(16), Status(), 1, 2)), "left"))
+    for _ in range(2):
+        queue.take(0.0)
+    assert dict(queue.take(0.0).dropped) == {LEFT: 3}
+
+
+def test_where_every_frame_counts_one_sender_takes_no_place_of_another() -> None:
+    queue = PacketQueue(2, live=False, most_packets=8)
+    for packet in pictures(20):
+        queue.put(0, packet)
+    for packet in pictures(4, "right"):
+        queue.put(1, packet)
+    assert len(queue) == 8
+    taken = [queue.take(0.0) for _ in range(8)]
+    assert sum(len(batch.packets.get(RIGHT, ())) for batch in taken) == 4
+
+
+def test_a_packet_larger_than_the_queue_is_taken_while_there_is_none_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "KEEP_BYTES", 1)
     queue = PacketQueue(1, live=False)
-    sent = iter(pictures(100))
-    for _ in range(module.KEEP_PACKETS):
-        assert queue.has_room
-        queue.put(0, next(sent))
-    assert not queue.has_room
-    assert not queue.wait_for_room(0.0)
-    waited: list[bool] = []
-    reader = threading.Thread(target=lambda: waited.append(queue.wait_for_room(WAIT_S)))
-    reader.start()
-    assert sequences(queue.take(0.0)) == [0]
-    reader.join(WAIT_S)
-    assert waited == [True]
-    assert queue.has_room
+    for packet in pictures(3):
+        queue.put(0, packet)
+    assert numbered(queue.take(0.0)) == (0, 0)
+    queue.put(0, pictures(4)[3])
+    assert numbered(queue.take(0.0)) == (3, 2)
+
+
+def test_how_far_the_decoder_is_is_known_and_the_thread_that_waits_for_it_is_woken() -> None:
+    queue, woken = PacketQueue(1, live=False), []
+    queue.wake = lambda: woken.append(len(queue))
+    packets = pictures(6)
+    for packet in packets:
+        queue.put(0, packet)
+    assert queue.taken(0) == {}
+    queue.take(0.0)
+    assert woken == [5], "at the first packet of a stream"
+    taken = queue.taken(0)["left"]
+    assert (taken.next_sequence, taken.largest_bytes) == (1, max(len(p.data) for p in packets))
+    queue.wake_at(LEFT, 4)
+    for _ in range(4):
+        queue.take(0.0)
+    assert woken == [5, 2], "once, when four were taken"
+    stream_id = taken.stream_id
+    status = pack_status(Kind.STATUS, stream_id, Status(published=9), 1, 2)
+    queue.put(0, received(unpack(status), "left"))
+    queue.take(0.0)
+    queue.take(0.0)
+    assert queue.taken(0)["left"].next_sequence == 9, "whatever was published before it has come"
+    assert queue.taken(1) == {}
 
 
 def test_taking_waits_for_a_packet_and_a_closed_queue_wakes_both_ends() -> None:
@@ -174,7 +233,7 @@ def test_what_is_known_of_the_links_comes_with_the_packets_that_were_read_before
     queue = PacketQueue(1, live=True)
     assert queue.take(0.0).links[0].read_s is None
     queue.put(0, pictures(1)[0])
-    queue.note_links([LinkFacts(Link.UP, read_s=5.0)])
+    queue.note_links([LinkFacts(LinkState.UP, read_s=5.0)])
     batch = queue.take(0.0)
-    assert (batch.links[0].link, batch.links[0].read_s) == (Link.UP, 5.0)
+    assert (batch.links[0].state, batch.links[0].read_s) == (LinkState.UP, 5.0)
     assert sequences(batch) == [0]

@@ -5,19 +5,13 @@ from __future__ import annotations
 import random
 from typing import Final
 
-SILENCE_S: Final = 3.0
-"""Status is sent once a second: after three seconds without any the socket is rebuilt, because
-libzmq never reconnects after a protocol error."""
-KEEP_SILENCE_S: Final = 90.0
-"""If every frame is kept, a blocked viewer may stall the sender, status included, for a minute by
-default (`network.unacknowledged_s`), and frames sent during a reconnection would be lost."""
 GIVEN_UP_FIRST_S: Final = 0.25
 GIVEN_UP_MAX_S: Final = 1.5
 """Pauses between new sockets after libzmq has given up: a viewer whose key was just authorised, or
 whose sender has returned to its port, must be live within two seconds."""
 BROKEN_MAX_S: Final = 60.0
-"""Longest pause if messages but no frames arrived: one was too long, and each new connection would
-trigger it again, along with a key frame at every viewer's cost."""
+"""Longest pause if messages but nothing useful arrived: one was too long, and each new connection
+would trigger it again, along with a key frame at every viewer's cost."""
 
 
 class ReconnectPolicy:
@@ -27,30 +21,36 @@ class ReconnectPolicy:
     ----------
     silence_s : float
         A connection without any message for this long is replaced.
+    silence_max_s : float
+        The limit doubles up to this each time that a new connection stays silent as well.
     now_s : float
         Monotonic clock, as in all methods.
     """
 
-    def __init__(self, silence_s: float, now_s: float) -> None:
-        self._silence_s = self._silence_limit_s = silence_s
+    def __init__(self, silence_s: float, silence_max_s: float, now_s: float) -> None:
+        self._silence_s = silence_s
+        self._silence_max_s = silence_max_s
+        self._doubled_s = self._silence_limit_s = silence_s
         self._heard_s = now_s
-        self._frame_s = float("-inf")
         self._answered = False
         self._due_s: float | None = None
         self.pause_s = GIVEN_UP_FIRST_S
         """Pause before the next socket once libzmq has given up."""
 
+    @property
+    def answered(self) -> bool:
+        """True if a message has arrived since the connection was made."""
+        return self._answered
+
     def heard(self, now_s: float) -> None:
         """Record the arrival of a message."""
         self._heard_s = now_s
         self._answered = True
-        self._silence_limit_s = self._silence_s
+        self._doubled_s = self._silence_limit_s = self._silence_s
 
-    def showed(self, frame_s: float) -> None:
-        """Record when the newest frame was handed out: a new one proves the connection works."""
-        if frame_s > self._frame_s:
-            self._frame_s = frame_s
-            self.pause_s = GIVEN_UP_FIRST_S
+    def worked(self) -> None:
+        """Record that the connection has proved useful."""
+        self.pause_s = GIVEN_UP_FIRST_S
 
     def moved(self, now_s: float) -> None:
         """Record that the link changed state: silence is measured from now."""
@@ -69,11 +69,14 @@ class ReconnectPolicy:
     def silent(self, now_s: float) -> bool:
         """Return True if an established but silent connection must be replaced now."""
         self._due_s = None
-        return now_s - self._heard_s >= self._silence_limit_s
+        if now_s - self._heard_s < self._silence_limit_s:
+            return False
+        self._doubled_s = min(self._silence_max_s, 2 * self._doubled_s)
+        return True
 
     def made(self, now_s: float) -> None:
         """Record that the connection was replaced."""
         self._due_s = None
         self._answered = False
         self._heard_s = now_s
-        self._silence_limit_s = self._silence_s * random.uniform(1.0, 1.5)
+        self._silence_limit_s = self._doubled_s * random.uniform(1.0, 1.5)

@@ -1,0 +1,129 @@
+"""FloodGuard: notices a peer that sends more than this end can take in."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+MAX_UNREAD_BYTES: Final = 32 << 20
+"""Most bytes, beyond one message of the largest size, that may wait unread in libzmq."""
+MESSAGES_IN_BYTES: Final = 32
+"""Bytes a second are limited to this many messages of the largest size: pictures of the largest
+size at the rate of a camera."""
+LEAST_BYTES_S: Final = 256 << 20
+UNREAD_INTERVAL_S: Final = 0.02
+"""Shortest time between two looks at the TCP socket, which take 6 us."""
+_TCP_INFO_BYTES: Final = 136
+_BYTES_RECEIVED: Final = struct.Struct("=Q")
+_BYTES_RECEIVED_AT: Final = 128
+"""Offset of tcpi_bytes_received in struct tcp_info of linux/tcp.h."""
+_SHORT_FRAME_BYTES: Final = 255
+_CURVE_BYTES: Final = 33
+
+
+class FloodGuard:
+    """Counts what one connection delivers.
+
+    Nothing limits the receive queue of libzmq (a limit would let a peer abort the process), so the
+    socket must be read faster than the peer sends. Where that fails, the connection is to be
+    closed, which discards the queue.
+
+    Parameters
+    ----------
+    max_messages_s : int
+        Most messages a second; as many may arrive at once.
+    max_message_bytes : int
+        Largest message that the socket accepts.
+    keys : bool
+        True if the socket uses CURVE.
+    """
+
+    def __init__(
+        self,
+        max_messages_s: int,
+        max_message_bytes: int,
+        *,
+        keys: bool,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_messages_s = max_messages_s
+        self._max_message_bytes = max_message_bytes
+        self._max_bytes_s = max(LEAST_BYTES_S, MESSAGES_IN_BYTES * max_message_bytes)
+        self._keys = keys
+        self._now_s = now_s
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew: the connection has ended."""
+        self._filled_s = self._next_unread_s = self._now_s()
+        self._messages = float(self._max_messages_s)
+        self._bytes = float(self._max_bytes_s)
+        self._wire_bytes = 0
+        self.watch(None)
+
+    def watch(self, descriptor: int | None) -> None:
+        """Compare what is read from now on with the TCP socket behind it."""
+        self._descriptor, self._inode = descriptor, _inode(descriptor)
+
+    def took(self, size: int) -> None:
+        """Record a message that was read from the socket."""
+        self._messages -= 1
+        self._bytes -= size
+        if self._keys:
+            size += _CURVE_BYTES
+        self._wire_bytes += size + (2 if size <= _SHORT_FRAME_BYTES else 9)
+
+    def excess(self) -> str:
+        """Return what exceeds its limit, as the end of "the sender sent"; empty if nothing does."""
+        now_s = self._now_s()
+        passed_s, self._filled_s = now_s - self._filled_s, now_s
+        self._messages = min(self._messages, self._max_messages_s)
+        self._bytes = min(self._bytes, self._max_bytes_s)
+        if self._messages < 0:
+            return f"more than {self._max_messages_s} messages a second (limits.max_messages_s)"
+        if self._bytes < 0:
+            return f"more than {self._max_bytes_s >> 20} MiB a second"
+        self._messages += passed_s * self._max_messages_s
+        self._bytes += passed_s * self._max_bytes_s
+        if now_s < self._next_unread_s:
+            return ""
+        self._next_unread_s = now_s + UNREAD_INTERVAL_S
+        unread = self._unread_bytes()
+        if unread > self._max_message_bytes + MAX_UNREAD_BYTES:
+            return f"{unread >> 20} MiB more than could be read meanwhile"
+        return ""
+
+    def _unread_bytes(self) -> int:
+        """Return the bytes that libzmq has taken from the connection and not handed over."""
+        if self._descriptor is None:
+            return 0
+        if self._inode is None or _inode(self._descriptor) != self._inode:
+            return 0  # closed, and perhaps reused by another file
+        received = _received_bytes(self._descriptor)
+        return 0 if received is None else received - self._wire_bytes
+
+
+def _inode(descriptor: int | None) -> int | None:
+    if descriptor is None or not sys.platform.startswith("linux"):
+        return None
+    try:
+        return os.fstat(descriptor).st_ino
+    except OSError:
+        return None
+
+
+def _received_bytes(descriptor: int) -> int | None:
+    """Return how many bytes a TCP socket has received; None if the system does not tell."""
+    if not sys.platform.startswith("linux"):
+        return None
+    with suppress(OSError, struct.error), socket.socket(fileno=os.dup(descriptor)) as copy:
+        info = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        received: int = _BYTES_RECEIVED.unpack_from(info, _BYTES_RECEIVED_AT)[0]
+        return received
+    return None
