@@ -306,7 +306,7 @@ class XpubThread:
 
     def _read_subscriptions(self, xpub: zmq.Socket[bytes]) -> set[Channel]:
         """Update the viewer counts; return the channels that gained a viewer."""
-        joined: set[str] = set()
+        joined: dict[str, set[bytes]] = {}
         # Without keys a peer may claim any user id: count its address instead.
         who = address_of if self._options.curve is None else user_of
         for _ in range(MAX_SUBSCRIPTIONS):
@@ -314,11 +314,12 @@ class XpubThread:
                 frame = xpub.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 break
-            joined |= self._audience.take(frame.bytes, partial(who, frame))
+            for camera in self._audience.take(frame.bytes, partial(who, frame)):
+                joined.setdefault(camera, set()).add(frame.bytes[1:])
         for channel in self._channels:
             channel.viewers = self._audience.viewers(channel.name)
-            if channel.name in joined and channel.viewers:
-                channel.on_join()
+            for topic in joined.get(channel.name, ()) if channel.viewers else ():
+                channel.on_join(topic)
         with self._viewers_changed:
             self._viewers_changed.notify_all()
         return {channel for channel in self._channels if channel.name in joined}
