@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from rankcast.codec import DEFAULT_CODEC, codec_named
 from rankcast.codec.protocol import CodecEncoder, CodecOptions, CountsPackets, Reconfigurable
-from rankcast.errors import SettingsError, UnsupportedImageError, one_line
+from rankcast.errors import RankcastError, SettingsError, UnsupportedImageError, one_line
 from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar
 from rankcast.validation_text import reason_of
 from rankcast.wire import OFFLINE, PPB, STREAM_ID_BYTES, Header, Kind, pack
@@ -95,12 +95,14 @@ def try_options(codec: str, options: Mapping[str, Any]) -> TrialEncoder:
     ------
     SettingsError
         If the codec is unknown, an option is wrong, or the codec fails to start for any reason.
+    UnsupportedImageError
+        If the model holds too little for the options.
     """
     row = codec_named(codec)
     try:
         checked = check_options(codec, options)
         return TrialEncoder(dict(options), checked, row.make_encoder(checked))
-    except SettingsError:
+    except RankcastError:
         raise
     except Exception as exc:
         # A library may raise anything for a file or a size that it does not like.

@@ -266,6 +266,7 @@ class Camera:
             keys={} if sender is None else sender.key_state,
             fidelity=recent.fidelity,
             frame_interval_s=self.source.frame_interval_s,
+            settings_refused=self.codec_settings.refusal,
         )
 
     def _expects_frame(self) -> bool:

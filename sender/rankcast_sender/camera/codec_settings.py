@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from rankcast.encoder import TrialEncoder, check_options, replace_options, try_options
-from rankcast.errors import SettingsError
+from rankcast.errors import RankcastError, SettingsError
 from rankcast.frame import Scalar, plain_scalar
 
 CONFIRM_S: Final = 0.5
@@ -136,7 +136,13 @@ class CodecSettings:
         with self._lock:
             before = self._options
         merged = replace_options(self._codec, before, options)
-        return CodecChange(try_options(self._codec, merged), before, self)
+        try:
+            trial = try_options(self._codec, merged)
+        except SettingsError:
+            raise
+        except RankcastError as exc:
+            raise SettingsError(f"codec {self._codec}: {exc}") from exc
+        return CodecChange(trial, before, self)
 
     def apply(self, change: CodecChange) -> bool:
         """Use `change` from the next frame on; False if other options have changed meanwhile."""

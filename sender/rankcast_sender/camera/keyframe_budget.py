@@ -7,14 +7,15 @@ import threading
 from collections import OrderedDict
 from typing import Final
 
-from rankcast_sender.camera.recent_bytes import RecentBytes
+from rankcast_sender.camera.recent_bytes import WINDOW_S, RecentBytes
 from rankcast_sender.camera.viewer_backoff import ViewerBackoff
 
 SPACING_S: Final = 0.2
 """Shortest time from any key frame to the next requested one: at most five a second. All viewers
 that join or request one in between share one key frame."""
 SHARE: Final = 0.2
-"""Requested key frames take at most this share of the bytes of the last 10 s."""
+"""Requested key frames take at most this share of the bytes of the last 10 s, unless already the
+guaranteed ones take more."""
 GUARANTEED_S: Final = 2.0
 """One request in this time is met whatever it costs, so that joining never stalls."""
 ON_ITS_WAY_S: Final = 1.0
@@ -37,6 +38,8 @@ class KeyframeBudget:
         self._due_s = math.inf
         """When the first of the open requests may be met, as far as its viewer is concerned."""
         self._recent = RecentBytes()
+        """All packets; marked are requested key frames that were not guaranteed."""
+        self._of_share = False
         self._last_key_s = self._last_requested_s = -math.inf
         self._free = True
         """True until the first key frame for somebody after nobody watched."""
@@ -84,9 +87,13 @@ class KeyframeBudget:
         with self._lock:
             if self._due_s > now_s or now_s < self._last_key_s + SPACING_S:
                 return False
-            if self._free or now_s >= self._last_requested_s + GUARANTEED_S:
+            self._of_share = now_s < self._last_requested_s + GUARANTEED_S
+            if self._free or not self._of_share:
                 return True
-            return self._recent.share_with(self._key_bytes, now_s) <= SHARE
+            total, spent = self._recent.sums(now_s)
+            # Together with the guaranteed key frames it may not exceed the share.
+            guaranteed = WINDOW_S / GUARANTEED_S
+            return spent + (1 + guaranteed) * self._key_bytes <= SHARE * total
 
     def nobody_watches(self) -> None:
         """Make the next key frame free: all who watch by then have joined since."""
@@ -111,7 +118,7 @@ class KeyframeBudget:
         with self._lock:
             requested = requested and not self._free
             self._newest_sequence = sequence
-            self._recent.add(size_bytes, now_s, requested=key and requested)
+            self._recent.add(size_bytes, now_s, marked=key and requested and self._of_share)
             if not key:
                 return
             for backoff in self._viewers.values():

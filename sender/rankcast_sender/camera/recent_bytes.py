@@ -1,4 +1,4 @@
-"""RecentBytes: bytes published within the last seconds, and the share of requested key frames."""
+"""RecentBytes: bytes published within the last seconds, and those of marked packets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ The window is therefore up to this much shorter."""
 class _Bin:
     start_s: float
     total: int = 0
-    requested: int = 0
+    marked: int = 0
 
 
 class RecentBytes:
@@ -24,27 +24,26 @@ class RecentBytes:
 
     def __init__(self) -> None:
         self._bins: deque[_Bin] = deque()
-        self._total = self._requested = 0
+        self._total = self._marked = 0
 
-    def add(self, size_bytes: int, now_s: float, *, requested: bool) -> None:
+    def add(self, size_bytes: int, now_s: float, *, marked: bool) -> None:
         """Count one packet."""
         self._forget(now_s)
         if not self._bins or now_s - self._bins[-1].start_s >= BIN_S:
             self._bins.append(_Bin(now_s))
-        newest, of_requests = self._bins[-1], size_bytes if requested else 0
+        newest, of_marked = self._bins[-1], size_bytes if marked else 0
         newest.total += size_bytes
-        newest.requested += of_requests
+        newest.marked += of_marked
         self._total += size_bytes
-        self._requested += of_requests
+        self._marked += of_marked
 
-    def share_with(self, size_bytes: int, now_s: float) -> float:
-        """Return the share of requested key frames if another one of `size_bytes` came now."""
+    def sums(self, now_s: float) -> tuple[int, int]:
+        """Return the bytes of all packets and those of marked ones."""
         self._forget(now_s)
-        total = self._total + size_bytes
-        return (self._requested + size_bytes) / total if total else 0.0
+        return self._total, self._marked
 
     def _forget(self, now_s: float) -> None:
         while self._bins and now_s - self._bins[0].start_s > WINDOW_S:
             oldest = self._bins.popleft()
             self._total -= oldest.total
-            self._requested -= oldest.requested
+            self._marked -= oldest.marked
