@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-_MAX_CHARS = 300
+from typing import Final
+
+_MAX_CHARS: Final = 300
 
 
 class RankcastError(Exception):

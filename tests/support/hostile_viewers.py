@@ -113,11 +113,6 @@ class WireCounter:
         self.status_bytes = 0
         self._thread = threading.Thread(target=self._run, name="wire counter")
 
-    @property
-    def total_bytes(self) -> int:
-        """Bytes of frames and status so far."""
-        return sum(self.sizes) + self.status_bytes
-
     def __enter__(self) -> WireCounter:
         self._thread.start()
         return self

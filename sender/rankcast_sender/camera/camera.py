@@ -275,6 +275,6 @@ class Camera:
     def _sent(self) -> None:
         self.ledger.passed()
 
-    def _joined(self, topic: bytes) -> None:
+    def _joined(self, topic: bytes = b"") -> None:
         # Only an individual topic names one viewer; plain ones are those of many.
         self.request_keyframe(viewer=topic if topic.startswith(b"/") else b"")
