@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from rankcast.codec import DEFAULT_CODEC, codec_named
-from rankcast.codec.protocol import CodecOptions, CountsPackets, Reconfigurable
-from rankcast.errors import SettingsError, UnsupportedImageError
+from rankcast.codec.protocol import CodecEncoder, CodecOptions, CountsPackets, Reconfigurable
+from rankcast.errors import RankcastError, SettingsError, UnsupportedImageError, one_line
 from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar
 from rankcast.validation_text import reason_of
 from rankcast.wire import OFFLINE, PPB, STREAM_ID_BYTES, Header, Kind, pack
@@ -78,6 +78,37 @@ def replace_options(codec: str, old: Mapping[str, Any], new: Mapping[str, Any]) 
     return merged
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialEncoder:
+    """A codec that has started with certain options, and has coded nothing for a stream yet."""
+
+    options: Mapping[str, Any]
+    """The options as given."""
+    checked: CodecOptions
+    half: CodecEncoder
+
+
+def try_options(codec: str, options: Mapping[str, Any]) -> TrialEncoder:
+    """Start a codec with options: the only way to learn whether its model, say, can be used.
+
+    Raises
+    ------
+    SettingsError
+        If the codec is unknown, an option is wrong, or the codec fails to start for any reason.
+    UnsupportedImageError
+        If the model holds too little for the options.
+    """
+    row = codec_named(codec)
+    try:
+        checked = check_options(codec, options)
+        return TrialEncoder(dict(options), checked, row.make_encoder(checked))
+    except RankcastError:
+        raise
+    except Exception as exc:
+        # A library may raise anything for a file or a size that it does not like.
+        raise SettingsError(f"codec {codec} does not start: {one_line(exc)}") from exc
+
+
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
     """One coded picture: the bytes to send, and the header that they begin with."""
@@ -110,8 +141,8 @@ class Encoder:
 
     def __init__(self, codec: str = DEFAULT_CODEC, **options: Any) -> None:
         self._codec = codec_named(codec)
-        self._encoder = self._codec.make_encoder(check_options(codec, options))
-        self._options = dict(options)
+        self._trial = try_options(codec, options)
+        self._encoder = self._trial.half
         self.stream_id = os.urandom(STREAM_ID_BYTES)
         self._sequence = 0
         self.max_packet_bytes = OFFLINE.max_packet_bytes
@@ -130,7 +161,7 @@ class Encoder:
     @property
     def options(self) -> dict[str, Any]:
         """Options in effect and their values, defaults included."""
-        return check_options(self._codec.name, self._options).effective()
+        return self._trial.checked.effective()
 
     def set(self, **options: Any) -> None:
         """Change codec options from the next picture on; options not given keep their values.
@@ -143,14 +174,25 @@ class Encoder:
         SettingsError
             If an option is unknown or a value is not allowed; no option changes in that case.
         """
-        merged = replace_options(self._codec.name, self._options, options)
-        checked = check_options(self._codec.name, merged)
+        merged = replace_options(self._codec.name, self._trial.options, options)
+        self.use(try_options(self._codec.name, merged))
+
+    def use(self, trial: TrialEncoder) -> TrialEncoder:
+        """Go on with the options of `trial` from the next picture on.
+
+        Returns
+        -------
+        TrialEncoder
+            The options in use until now: `use` goes back to them.
+        """
+        before = replace(self._trial, half=self._encoder)
         if isinstance(self._encoder, Reconfigurable):
-            self._encoder.reconfigure(checked)
+            self._encoder.reconfigure(trial.checked)  # keeps the picture to predict from
         else:
-            # This codec makes only key frames, so a new encoder has no state to inherit.
-            self._encoder = self._codec.make_encoder(checked)
-        self._options = merged
+            # This codec makes only key frames: the other half needs nothing of this one.
+            self._encoder = trial.half
+        self._trial = trial
+        return before
 
     def request_keyframe(self) -> None:
         """Make the next packet a key frame, which decodes without any earlier packet."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+_MAX_CHARS: Final = 300
+
 
 class RankcastError(Exception):
     """Base class of all errors that Rankcast raises deliberately.
@@ -95,3 +99,12 @@ class NeedKeyframe(RankcastError):  # noqa: N818 - part of the public contract; 
 
 class ChecksumMismatch(NeedKeyframe):
     """The decoded picture differs from the encoder's: a defect of one end. Request a keyframe."""
+
+
+def one_line(exc: BaseException) -> str:
+    """Return the text of an exception as one line, after its class if it is no RankcastError."""
+    text = " ".join(str(exc).split())
+    if isinstance(exc, RankcastError):
+        return text
+    # Libraries may quote their whole input.
+    return f"{type(exc).__name__}: {text}".removesuffix(": ")[:_MAX_CHARS]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -14,10 +13,11 @@ from rankcast.errors import RankcastError
 from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.net import DEFAULT_ENDPOINT, SocketOptions
 from rankcast.numerics import Fidelity
-from rankcast.runtime import ENCODE, NOBODY_WATCHING, STOPPED, Balance
-from rankcast.wire import Kind, Limits, Status
+from rankcast.runtime import ENCODE, STOPPED, Balance
+from rankcast.wire import Limits, Status
 from rankcast_sender.camera import Camera, StreamOptions
 from rankcast_sender.sender_sockets import DEFAULT_SOCKET, SenderOptions, SenderSockets
+from rankcast_sender.stream_encoder import StreamEncoder
 
 
 class Publisher:
@@ -93,6 +93,7 @@ class Publisher:
         self._encoder = Encoder(codec, **options)
         self._encoder.stream_id = self.camera.stream_id
         self._encoder.max_packet_bytes = max_packet_bytes
+        self._stream_encoder = StreamEncoder(self.camera, self._encoder)
         self._closed = False
         self._owns_sockets = sockets is None
         if sockets is None:
@@ -162,27 +163,7 @@ class Publisher:
         UnsupportedImageError
             If the codec cannot encode this frame, which counts as a loss.
         """
-        camera, encoder = self.camera, self._encoder
-        if not camera.viewers:
-            camera.ledger.lose(NOBODY_WATCHING)
-            return None
-        if (changed := camera.codec_settings.take()) is not None:
-            encoder.set(**changed)
-        if requested := camera.keyframes.due(time.monotonic()):
-            encoder.request_keyframe()
-        try:
-            packet = encoder.encode_packet(frame)
-        except Exception:
-            camera.ledger.lose(ENCODE)
-            raise
-        if packet.header.kind is Kind.KEY:
-            # Recorded before it is sent: a viewer that joins from now on needs another key frame.
-            bitrate = camera.settings.get("bitrate")
-            camera.keyframes.published(
-                packet.header.sequence, len(packet.data), time.monotonic(),
-                bitrate if isinstance(bitrate, float) else None, requested,
-            )  # fmt: skip
-        return packet
+        return self._stream_encoder.encode(frame)
 
     def publish(self, packet: EncodedPacket | None) -> int | None:
         """Send one packet from `encode`; return its sequence number if it was sent.
@@ -299,10 +280,13 @@ class Publisher:
     def set(self, **options: Any) -> None:
         """Change codec options from the next frame on, from any thread.
 
+        Takes as long as the codec takes to start. If the next frame cannot be coded with the
+        options, it is coded with those before, and `settings` has them again.
+
         Raises
         ------
         SettingsError
-            If an option is unknown or a value is not allowed; no option changes in that case.
+            If the codec cannot start with these options; no option changes in that case.
         """
         self.camera.set(options)
 

@@ -147,9 +147,14 @@ class RequestsTarget:
 
     @staticmethod
     def _turn(thread: Any, router: FakeRouter, handler: Any, cameras: list[Any]) -> None:
+        # The threads of settings and originals do this in a sender.
+        settings = handler._settings
+        while settings.serve_one():
+            pass
         for camera in cameras:
             camera.turn()
-        # The thread of the originals does this in a sender.
+        while settings.serve_one():
+            pass
         originals = handler._originals
         while (one := originals._box.get(0)) is not None:
             one.finish(originals._code(one))

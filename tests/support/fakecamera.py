@@ -49,9 +49,11 @@ class FakeCamera(Camera):
     def turn(self) -> None:
         """Grab a frame, publish it, and make the changes that were requested."""
         self.grabbed(Frame(np.full((2, 3), self._frames % 256, np.uint8), frame=self._frames))
-        self.codec_settings.take()
-        if self.keyframes.due(time.monotonic()) or not self._frames:
-            self.keyframes.published(self._frames, 100, time.monotonic(), None, requested=True)
+        if (change := self.codec_settings.take()) is not None:
+            self.codec_settings.settle(change)
+        now_s = time.monotonic()
+        key = self.keyframes.due(now_s) or not self._frames
+        self.keyframes.published(self._frames, 100, now_s, key=key, requested=True)
         self.ledger.passed()
         self._frames += 1
         if self.adjustments is not None:

@@ -263,20 +263,23 @@ def test_row_15_no_frame_with_flipped_bits_is_ever_shown(
         assert set(viewer.subscriber.streams) == {"cam"}
 
 
-def test_a_viewer_that_joins_sees_its_first_frame_within_300_ms(
+def test_the_first_viewer_of_two_seconds_joins_within_300_ms_and_the_next_within_2_3_s(
     tmp_path: Path, figure: Figure
 ) -> None:
-    """Counted from the moment of the subscription; at 30 fps, five times."""
+    """Counted from the moment of the subscription; at 30 fps, three times."""
     with sending(tmp_path, source=SMALL) as sender, joined(sender.address) as first:
-        waits = []
-        for _ in range(5):
-            started, starved = time.monotonic(), Starvation(sender.pid, os.getpid())
-            with Viewer(sender.address) as viewer:
-                viewer.wait_for(lambda seen: len(seen) > 0)
-                waits.append(Pause(viewer.seen[0].at - started, starved.seconds()))
-                viewer.stop()
-        figure(f"first frames after {Pause.told(waits)}")
-        assert all(wait.own_s <= 0.3 for wait in waits), waits
+        waits: dict[float, list[Pause]] = {0.3: [], 2.3: []}
+        for _ in range(3):
+            first.wait_more(65)  # more than the two seconds for which a key frame is paid
+            for of_these in waits.values():
+                started, starved = time.monotonic(), Starvation(sender.pid, os.getpid())
+                with Viewer(sender.address) as viewer:
+                    viewer.wait_for(lambda seen: len(seen) > 0)
+                    of_these.append(Pause(viewer.seen[0].at - started, starved.seconds()))
+                    viewer.stop()
+        for limit_s, of_these in waits.items():
+            figure(f"first frames after {Pause.told(of_these)}, limit {limit_s:g} s")
+            assert all(wait.own_s <= limit_s for wait in of_these), of_these
         sender.stop()
         first.finish()
         sender.report()

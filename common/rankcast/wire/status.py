@@ -62,6 +62,8 @@ class Status:
     """Rank, energy and error of packets in the latest status interval that contained any."""
     frame_interval_s: float = 0.0
     """Frame interval of the source, announced or measured; 0 if unknown."""
+    settings_refused: str = ""
+    """Why the latest change of codec options was undone; empty if it was not."""
 
     def as_map(self) -> dict[str, Any]:
         """Return the body of the message, with the keys that docs/wire.md lists."""
@@ -86,6 +88,7 @@ class Status:
             "keys": _packable_scalars(self.keys),
             "fidelity": _packable_scalars(self.fidelity),
             "frame_interval_s": float(self.frame_interval_s),
+            "settings_refused": _packable(self.settings_refused),
         }
 
 
@@ -176,6 +179,7 @@ def status_of(body: Mapping[str, Any]) -> Status:
         keys=_scalars(body.get("keys", {}), "keys"),
         fidelity=_scalars(body.get("fidelity", {}), "fidelity"),
         frame_interval_s=interval_s,
+        settings_refused=_text(body.get("settings_refused", ""), "settings_refused"),
     )
 
 

@@ -1,7 +1,7 @@
 """The state of one camera, shared by all threads of the sender."""
 
 from rankcast_sender.camera.camera import Camera, StreamOptions
-from rankcast_sender.camera.codec_settings import CodecSettings
+from rankcast_sender.camera.codec_settings import CodecChange, CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
 from rankcast_sender.camera.newest_frame import NewestFrame
 from rankcast_sender.camera.source_state import SourceState
@@ -9,6 +9,7 @@ from rankcast_sender.camera.viewer_reports import ViewerReport, ViewerReports
 
 __all__ = [
     "Camera",
+    "CodecChange",
     "CodecSettings",
     "KeyframeBudget",
     "NewestFrame",

@@ -20,7 +20,7 @@ from rankcast.runtime import (
     clock_quality,
 )
 from rankcast.wire import STREAM_ID_BYTES, Limits, Status, check_name
-from rankcast_sender.camera.codec_settings import CodecSettings
+from rankcast_sender.camera.codec_settings import CodecChange, CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
 from rankcast_sender.camera.newest_frame import NewestFrame
 from rankcast_sender.camera.source_state import SourceState
@@ -79,7 +79,9 @@ class Camera:
     def __init__(self, options: StreamOptions) -> None:
         self.name = check_name(options.name)
         self.codec = options.codec
-        self.codec_settings = CodecSettings(options.codec, options.codec_options)
+        self.codec_settings = CodecSettings(
+            options.codec, options.codec_options, self._expects_frame
+        )
         self.realtime = options.realtime
         self.stream_id = os.urandom(STREAM_ID_BYTES)
         """Random 128-bit id of this run."""
@@ -158,7 +160,7 @@ class Camera:
         return self.codec_settings.in_force
 
     def check_settings(self, options: Mapping[str, Scalar]) -> None:
-        """Validate codec options for `set` without changing any.
+        """Validate the values of codec options, at once, without trying or changing any.
 
         Raises
         ------
@@ -167,14 +169,24 @@ class Camera:
         self.codec_settings.check(options)
 
     def set(self, options: Mapping[str, Any]) -> None:
-        """Change codec options from the next frame on.
+        """Change codec options from the next frame on; takes as long as the codec to start.
 
         Raises
         ------
         SettingsError
-            If an option is unknown or a value is not allowed; no option changes in that case.
+            If the codec cannot start with these options; no option changes in that case.
         """
         self.codec_settings.set(options)
+
+    def try_settings(self, options: Mapping[str, Any]) -> CodecChange:
+        """Start the codec with other options, beside the running one; may take seconds.
+
+        Raises
+        ------
+        SettingsError
+            If the codec cannot start with these options.
+        """
+        return self.codec_settings.prepare(options)
 
     @property
     def adjustments(self) -> Adjustments | None:
@@ -186,8 +198,10 @@ class Camera:
         """Sequence number of the newest key frame; None before the first."""
         return self.keyframes.key_sequence
 
-    def request_keyframe(self, stream_id: bytes = b"", seen_sequence: int | None = None) -> bool:
-        """Request a key frame within the budget of this camera.
+    def request_keyframe(
+        self, stream_id: bytes = b"", seen_sequence: int | None = None, viewer: bytes = b""
+    ) -> bool:
+        """Request a key frame within the budgets of this camera and of the viewer.
 
         Parameters
         ----------
@@ -196,6 +210,8 @@ class Camera:
             which triggers a key frame anyway.
         seen_sequence : int, optional
             Newest frame that reached the viewer.
+        viewer : bytes, optional
+            Identity of the viewer, whose requests become rarer while its key frames do not arrive.
 
         Returns
         -------
@@ -204,7 +220,7 @@ class Camera:
         """
         if stream_id and stream_id != self.stream_id:
             return False
-        return self.keyframes.ask(time.monotonic(), seen_sequence)
+        return self.keyframes.ask(time.monotonic(), seen_sequence, viewer)
 
     def credit(self, token: bytes, stream_id: bytes, until: int) -> None:
         """Let a viewer that keeps every frame have those before sequence `until`.
@@ -259,10 +275,15 @@ class Camera:
             keys={} if sender is None else sender.key_state,
             fidelity=recent.fidelity,
             frame_interval_s=self.source.frame_interval_s,
+            settings_refused=self.codec_settings.refusal,
         )
+
+    def _expects_frame(self) -> bool:
+        return bool(self.viewers) and self.state == "live" and not self.ended
 
     def _sent(self) -> None:
         self.ledger.passed()
 
-    def _joined(self) -> None:
-        self.request_keyframe()
+    def _joined(self, topic: bytes = b"") -> None:
+        # Only an individual topic names one viewer; plain ones are those of many.
+        self.request_keyframe(viewer=topic if topic.startswith(b"/") else b"")

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from collections import OrderedDict
 from typing import Final
+
+from rankcast_sender.camera.recent_bytes import WINDOW_S, RecentBytes
+from rankcast_sender.camera.viewer_backoff import ViewerBackoff
 
 SPACING_S: Final = 0.2
 """Shortest time from any key frame to the next requested one: at most five a second. All viewers
 that join or request one in between share one key frame."""
-BITRATE_SHARE: Final = 0.2
-"""Requested key frames take at most this share of the bit rate, where one is set."""
+SHARE: Final = 0.2
+"""Requested key frames take at most this share of the bytes of the last 10 s, unless already the
+guaranteed ones take more."""
+GUARANTEED_S: Final = 2.0
+"""One request in this time is met whatever it costs, so that joining never stalls."""
 ON_ITS_WAY_S: Final = 1.0
 """A key frame counts as lost if it has not arrived this long after it was published."""
+MAX_VIEWERS: Final = 1000
+"""Viewers whose requests are remembered; beyond, the one that was silent longest is forgotten."""
 
 
 class KeyframeBudget:
@@ -23,9 +33,18 @@ class KeyframeBudget:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wanted = False
-        self._last_key_s = float("-inf")
-        self._not_before_s = float("-inf")
+        self._viewers: OrderedDict[bytes, ViewerBackoff] = OrderedDict()
+        """In the order of their last requests."""
+        self._due_s = math.inf
+        """When the first of the open requests may be met, as far as its viewer is concerned."""
+        self._recent = RecentBytes()
+        """All packets; marked are requested key frames that were not guaranteed."""
+        self._of_share = False
+        self._last_key_s = self._last_requested_s = -math.inf
+        self._free = True
+        """True until the first key frame for somebody after nobody watched."""
+        self._key_bytes = 0
+        self._newest_sequence = -1
         self._key_sequence: int | None = None
 
     @property
@@ -33,7 +52,7 @@ class KeyframeBudget:
         """Sequence number of the newest key frame; None before the first."""
         return self._key_sequence
 
-    def ask(self, now_s: float, seen_sequence: int | None = None) -> bool:
+    def ask(self, now_s: float, seen_sequence: int | None = None, viewer: bytes = b"") -> bool:
         """Request a key frame newer than `seen_sequence`; False if one was published a moment ago.
 
         Parameters
@@ -41,41 +60,80 @@ class KeyframeBudget:
         now_s : float
         seen_sequence : int, optional
             Newest frame that reached the viewer; None requests a key frame in any case.
+        viewer : bytes, optional
+            Identity of the viewer, which then has to wait longer each time that a key frame does
+            not reach it. Requests without one have only the budget of the camera.
         """
         with self._lock:
-            answered = (
+            if seen_sequence is not None and seen_sequence > self._newest_sequence:
+                seen_sequence = None  # nobody can have seen a frame of the future
+            if (
                 seen_sequence is not None
                 and self._key_sequence is not None
                 and self._key_sequence > seen_sequence
                 and now_s - self._last_key_s < ON_ITS_WAY_S
-            )
-            self._wanted = self._wanted or not answered
-            return not answered
+            ):
+                return False
+            due_s = now_s
+            if viewer:
+                due_s = self._backoff_of(viewer).ask(now_s, seen_sequence)
+            self._due_s = min(self._due_s, due_s)
+            return True
 
     def due(self, now_s: float) -> bool:
         """Return True if the next frame must be a key frame to fulfil a request."""
+        if self._due_s > now_s:  # nearly every frame: without the lock
+            return False
         with self._lock:
-            return self._wanted and now_s >= self._not_before_s
+            if self._due_s > now_s or now_s < self._last_key_s + SPACING_S:
+                return False
+            self._of_share = now_s < self._last_requested_s + GUARANTEED_S
+            if self._free or not self._of_share:
+                return True
+            total, spent = self._recent.sums(now_s)
+            # Together with the guaranteed key frames it may not exceed the share.
+            guaranteed = WINDOW_S / GUARANTEED_S
+            return spent + (1 + guaranteed) * self._key_bytes <= SHARE * total
+
+    def nobody_watches(self) -> None:
+        """Make the next key frame free: all who watch by then have joined since."""
+        self._free = True
 
     def published(
-        self, sequence: int, size_bytes: int, now_s: float, bitrate: float | None, requested: bool
+        self, sequence: int, size_bytes: int, now_s: float, *, key: bool, requested: bool
     ) -> None:
-        """Record a published key frame, requested or not.
+        """Record a packet, before it is sent.
 
         Parameters
         ----------
         sequence : int
         size_bytes : int
         now_s : float
-        bitrate : float, optional
-            Target rate of the stream in bits per second; None if none is set.
+        key : bool
+            True for a key frame.
         requested : bool
-            False for a key frame scheduled by the codec: it fulfils all requests at no cost.
+            False for a key frame that the codec makes in any case: it fulfils all requests at no
+            cost.
         """
-        pause_s = SPACING_S
-        if requested and bitrate:
-            pause_s = max(pause_s, 8 * size_bytes / (BITRATE_SHARE * bitrate))
         with self._lock:
-            self._wanted = False
-            self._key_sequence, self._last_key_s = sequence, now_s
-            self._not_before_s = max(self._not_before_s, now_s + pause_s)
+            requested = requested and not self._free
+            self._newest_sequence = sequence
+            self._recent.add(size_bytes, now_s, marked=key and requested and self._of_share)
+            if not key:
+                return
+            for backoff in self._viewers.values():
+                if backoff.waiting_from_s is not None:
+                    backoff.met(sequence, now_s)
+            self._due_s, self._free = math.inf, False
+            self._key_sequence, self._last_key_s, self._key_bytes = sequence, now_s, size_bytes
+            if requested:
+                self._last_requested_s = now_s
+
+    def _backoff_of(self, viewer: bytes) -> ViewerBackoff:
+        backoff = self._viewers.get(viewer)
+        if backoff is None:
+            if len(self._viewers) >= MAX_VIEWERS:
+                self._viewers.popitem(last=False)
+            backoff = self._viewers[viewer] = ViewerBackoff()
+        self._viewers.move_to_end(viewer)
+        return backoff

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from rankcast.frame import Frame, Scalar
 from rankcast.wire import Status
 from rankcast_sender.sources import Adjustments
+
+
+class TriedSettings(Protocol):
+    """Codec options that the codec has started with, and does not use yet."""
+
+    def apply(self) -> bool:
+        """Use the options from the next frame on; False if others have changed meanwhile."""
+
+    def confirm(self) -> str:
+        """Return why the first frame with the options could not be coded; empty if it was.
+
+        Waits for a moment at most, and only while frames are coded.
+        """
 
 
 class ControlledCamera(Protocol):
@@ -37,20 +50,20 @@ class ControlledCamera(Protocol):
         """Codec options in effect from the next frame on."""
 
     def check_settings(self, options: Mapping[str, Scalar]) -> None:
-        """Validate codec options for `set` without changing any.
+        """Validate the values of codec options, at once, without trying or changing any.
 
         Raises
         ------
         SettingsError
         """
 
-    def set(self, options: Mapping[str, Any]) -> None:
-        """Change codec options from the next frame on.
+    def try_settings(self, options: Mapping[str, Scalar]) -> TriedSettings:
+        """Start the codec with other options, beside the running one; may take seconds.
 
         Raises
         ------
         SettingsError
-            If an option is unknown or a value is not allowed; no option changes in that case.
+            If the codec cannot start with these options.
         """
 
     @property
@@ -61,8 +74,10 @@ class ControlledCamera(Protocol):
     def key_sequence(self) -> int | None:
         """Sequence number of the newest key frame; None before the first."""
 
-    def request_keyframe(self, stream_id: bytes = b"", seen_sequence: int | None = None) -> bool:
-        """Request a key frame; False if a newer one was published a moment ago."""
+    def request_keyframe(
+        self, stream_id: bytes = b"", seen_sequence: int | None = None, viewer: bytes = b""
+    ) -> bool:
+        """Request a key frame for a viewer; False if a newer one was published a moment ago."""
 
     def credit(self, token: bytes, stream_id: bytes, until: int) -> None:
         """Let a viewer that keeps every frame have those before sequence `until`."""

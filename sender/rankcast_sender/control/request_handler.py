@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +23,11 @@ from rankcast.wire import (
 from rankcast_sender.control.change_log import ChangeLog
 from rankcast_sender.control.controlled_camera import ControlledCamera
 from rankcast_sender.control.originals import Originals
+from rankcast_sender.control.settings_changes import (
+    Finish,
+    SettingsChanges,
+    SettingsRequest,
+)
 
 VIEWER: Final = "viewer"
 OPERATOR: Final = "operator"
@@ -32,8 +36,6 @@ MAX_VALUES: Final = 32
 """Most values in one `set` request."""
 MAX_FRAMES: Final = 2**53
 """Largest count accepted in a report: JSON readers keep integers exact up to this value."""
-
-Finish = Callable[[Reply], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,7 @@ class RequestHandler:
         self._cameras: dict[str, ControlledCamera] = {}
         self._originals = Originals(max_packet_bytes)
         self._changes = ChangeLog()
-        self._changing: set[str] = set()
-        self._lock = threading.Lock()
+        self._settings = SettingsChanges(self._changes)
 
     def add(self, camera: ControlledCamera) -> None:
         """Add a camera that requests can address.
@@ -84,17 +85,21 @@ class RequestHandler:
         self._cameras[camera.name] = camera
 
     def start(self) -> None:
-        """Start the thread for requests that take time."""
+        """Start the threads for requests that take time."""
         self._originals.start()
+        self._settings.start()
 
     def tick(self) -> None:
         """Log pending changes; call it about once a second."""
         self._changes.tick()
 
     def close(self) -> None:
-        """Stop the thread; requests that it has not finished get no reply."""
-        self._originals.close()
-        self._changes.close()
+        """Stop the threads; requests that they have not finished get no reply."""
+        try:
+            self._originals.close()
+        finally:
+            self._settings.close()
+            self._changes.close()
 
     def answer(self, request: Request, client: Client, t1_ns: int, finish: Finish) -> Reply | None:
         """Carry out `request`.
@@ -121,7 +126,8 @@ class RequestHandler:
                 return Reply(request.id, True, result=self._status(request))
             camera = self._camera(request.camera)
             if request.op == "set":
-                return self._set(request, camera, client, finish)
+                self._set(request, camera, client, finish)
+                return None
             if request.op == "original":
                 _no_arguments(request)
                 if not self._originals.ask(camera, request.id, finish):
@@ -170,7 +176,7 @@ class RequestHandler:
 
     def _set(
         self, request: Request, camera: ControlledCamera, client: Client, finish: Finish
-    ) -> Reply | None:
+    ) -> None:
         if not 1 <= len(request.args) <= MAX_VALUES:
             raise _RefusedError(f"got {len(request.args)} values to set, want 1 to {MAX_VALUES}")
         options, adjustments = CODECS_BY_NAME[camera.codec].options.model_fields, camera.adjustments
@@ -184,44 +190,11 @@ class RequestHandler:
         of_source = {name: value for name, value in request.args.items() if name in changeable}
         of_codec = {name: value for name, value in request.args.items() if name not in changeable}
         camera.check_settings(of_codec)
-        with self._lock:
-            if camera.name in self._changing:
-                raise _RefusedError(f"another change of {camera.name} is in progress: try again")
-            if of_source:
-                self._changing.add(camera.name)
-        if not of_source:
-            before = _values(of_codec, camera)
-            camera.set(of_codec)
-            result = _values(of_codec, camera)
-            self._changes.add(camera.name, str(client), before, result)
-            return Reply(request.id, True, result=result)
-        assert adjustments is not None
-        of_device = adjustments.values
-
-        def done(values: Mapping[str, Scalar], why: str) -> None:
-            # Called in the grab thread. The device is set first: only it can still reject a value.
-            with self._lock:
-                self._changing.discard(camera.name)
-            if why:
-                finish(Reply(request.id, False, why))
-                return
-            before = {**of_device, **_values(of_codec, camera)}
-            result: dict[str, Scalar] = {name: values[name] for name in of_source}
-            try:
-                camera.set(of_codec)
-            except RankcastError as exc:  # the program changed options in the meantime
-                self._changes.add(camera.name, str(client), before, result)
-                finish(Reply(request.id, False, str(exc)))
-                return
-            result = {**_values(of_codec, camera), **result}
-            self._changes.add(camera.name, str(client), before, result)
-            finish(Reply(request.id, True, result=result))
-
-        if not adjustments.ask(of_source, done):
-            with self._lock:
-                self._changing.discard(camera.name)
-            raise _RefusedError(f"{camera.name} accepts no changes at the moment: try again later")
-        return None
+        why = self._settings.ask(
+            SettingsRequest(request.id, camera, str(client), of_codec, of_source, finish)
+        )
+        if why:
+            raise _RefusedError(why)
 
 
 def _get(request: Request, camera: ControlledCamera, _client: Client) -> Mapping[str, Any]:
@@ -245,13 +218,13 @@ def _get(request: Request, camera: ControlledCamera, _client: Client) -> Mapping
     return {name: values[name]}
 
 
-def _keyframe(request: Request, camera: ControlledCamera, _client: Client) -> Mapping[str, Any]:
+def _keyframe(request: Request, camera: ControlledCamera, client: Client) -> Mapping[str, Any]:
     stream, sequence = request.args.get("stream", b""), _uint(request.args, "sequence")
     if set(request.args) - {"stream", "sequence"} or not isinstance(stream, bytes):
         raise _RefusedError("keyframe takes only stream, 16 bytes, and sequence, an integer")
     if len(stream) not in (0, STREAM_ID_BYTES):
         raise _RefusedError(f"got a stream id of {len(stream)} bytes, want {STREAM_ID_BYTES}")
-    coming = camera.request_keyframe(stream, sequence)
+    coming = camera.request_keyframe(stream, sequence, client.id)
     return {"coming": coming, "sequence": camera.key_sequence}
 
 
@@ -283,11 +256,6 @@ def _credit(request: Request, camera: ControlledCamera, _client: Client) -> Mapp
         raise _RefusedError(f"stream is {stream!r:.60}, want {STREAM_ID_BYTES} bytes")
     camera.credit(token, stream, until)
     return {}
-
-
-def _values(names: Mapping[str, Scalar], camera: ControlledCamera) -> Mapping[str, Scalar]:
-    settings = camera.settings
-    return {name: settings.get(name) for name in names}
 
 
 def _no_arguments(request: Request) -> None:

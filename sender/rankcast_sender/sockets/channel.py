@@ -25,8 +25,8 @@ class Channel:
     """Called for each packet that was handed to libzmq."""
     on_lost: Callable[[int], None]
     """Called with the number of packets left unsent at the end."""
-    on_join: Callable[[], None]
-    """Called when a viewer subscribes to the frames."""
+    on_join: Callable[[bytes], None]
+    """Called with the topic when a viewer subscribes to the frames."""
     packets: Mailbox[bytes] = field(default_factory=lambda: Mailbox(1, newest_wins=False))
     gate: CreditGate | None = None
     """Holds packets back for viewers that keep every frame; None in real time."""

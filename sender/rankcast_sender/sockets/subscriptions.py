@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -74,15 +74,23 @@ class Subscriptions:
         """Forget all viewers, because their connections were closed."""
         self.audience = Audience(self._cameras)
 
-    def read(self, xpub: zmq.Socket[bytes], watch: Watch) -> frozenset[str] | None:
-        """Process all messages; return the cameras that gained a viewer, None without messages."""
-        joined: frozenset[str] | None = None
+    def read(self, xpub: zmq.Socket[bytes], watch: Watch) -> Mapping[str, set[bytes]] | None:
+        """Process all messages; None without any.
+
+        Returns
+        -------
+        mapping of str to set of bytes, or None
+            Cameras that gained a viewer, and the topics by which they did.
+        """
+        joined: dict[str, set[bytes]] | None = None
         for _ in range(MAX_READ):
             try:
                 frame = xpub.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 break
-            joined = (joined or frozenset()) | self._take(frame, watch)
+            joined = {} if joined is None else joined
+            for camera in self._take(frame, watch):
+                joined.setdefault(camera, set()).add(frame.bytes[1:])
         others_bytes = self.audience.others_bytes
         if others_bytes > MAX_OTHER_BYTES and self._others_log.may_log():
             log.warning(

@@ -383,8 +383,8 @@ class XpubThread:
         self._count_viewers()
         channels = {channel for channel in self._channels if channel.name in joined}
         for channel in channels:
-            if channel.viewers:
-                channel.on_join()
+            for topic in joined[channel.name] if channel.viewers else ():
+                channel.on_join(topic)
         return channels
 
     def _count_viewers(self) -> None:

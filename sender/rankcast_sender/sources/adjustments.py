@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from rankcast.errors import RankcastError
+from rankcast.errors import one_line
 from rankcast.frame import Scalar
 from rankcast.runtime import Pulse
 
@@ -74,8 +74,8 @@ class Adjustments:
         Parameters
         ----------
         apply : callable
-            Takes the requested values and returns all values as read back; raises RankcastError
-            if it changed nothing.
+            Takes the requested values and returns all values as read back; raises if it changed
+            nothing.
         """
         self.pulse.beat()
         while True:
@@ -86,8 +86,9 @@ class Adjustments:
             why = ""
             try:
                 self._values = MappingProxyType(dict(apply(change.values)))
-            except RankcastError as exc:
-                why = str(exc)
+            except Exception as exc:
+                # A driver that raises something of its own must not end the stream.
+                why = one_line(exc)
             change.done(self._values, why)
 
     def close(self) -> None:

@@ -141,6 +141,23 @@ def test_each_bar_of_isolation_can_be_missed(benchmark: Benchmark) -> None:
     assert memory.startswith("growth of the sender's memory")
 
 
+def test_each_bar_of_the_hostile_viewer_can_be_missed(benchmark: Benchmark) -> None:
+    hostile = benchmark("hostile_viewer")
+    run = {"frame_bytes": 1e5, "age_p99_ms": [40.0], "lost": 0, "balanced": True}
+    runs = {kind: run | {"kind": kind} for kind in hostile.KINDS}
+    assert missed(hostile.rows(list(runs.values()))) == []
+    for key, kept, broken, what in (
+        ("frame_bytes", 1.3e5, 1.31e5, "bytes of each of the seven"),
+        ("age_p99_ms", [48.0], [48.2], "growth of their p99 age"),
+        ("lost", 0, 1, "frames that the seven lost"),
+        ("balanced", True, False, "runs whose ledgers do not balance"),
+    ):
+        for kind in hostile.ATTACKS:
+            for value, said in ((kept, []), (broken, [what])):
+                found = hostile.rows(list((runs | {kind: runs[kind] | {key: value}}).values()))
+                assert [row[: len(what)] for row in missed(found)] == said
+
+
 def test_each_bar_of_the_latency_can_be_missed(benchmark: Benchmark) -> None:
     latency = benchmark("latency")
     run = {"median_ms": 25.0, "p99_ms": 60.0, "frame_bytes": 1e4, "lost": 0, "balanced": True}

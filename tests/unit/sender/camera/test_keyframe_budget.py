@@ -4,93 +4,246 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rankcast_sender.camera import KeyframeBudget
-from rankcast_sender.camera.keyframe_budget import BITRATE_SHARE, SPACING_S
+from rankcast_sender.camera.keyframe_budget import GUARANTEED_S, MAX_VIEWERS, SHARE, SPACING_S
+from rankcast_sender.camera.recent_bytes import BIN_S, WINDOW_S
+
+KEY_BYTES = 10_000
 
 
-def publish(budget: KeyframeBudget, sequence: int, now_s: float, **changes: object) -> None:
-    given = {"size_bytes": 10_000, "bitrate": None, "requested": True, **changes}
-    budget.published(sequence, now_s=now_s, **given)  # type: ignore[arg-type]
+class Stream:
+    """Frames at 30 fps, predicted ones of a given size; key frames where the budget wants them."""
+
+    def __init__(self, predicted_bytes: int, seconds: float = 0.0) -> None:
+        self.budget = KeyframeBudget()
+        self.now_s = 0.0
+        self.sequence = 0
+        self.keys: list[float] = []
+        self.sizes: list[tuple[float, int]] = []
+        self._predicted_bytes = predicted_bytes
+        self.run(seconds)
+
+    def frame(self) -> None:
+        requested = self.budget.due(self.now_s)
+        key = requested or not self.sequence
+        size = KEY_BYTES if key else self._predicted_bytes
+        self.budget.published(self.sequence, size, self.now_s, key=key, requested=requested)
+        if key:
+            self.keys.append(self.now_s)
+        self.sizes.append((self.now_s, size))
+        self.sequence += 1
+        self.now_s += 1 / 30
+
+    def run(self, seconds: float) -> None:
+        for _ in range(round(30 * seconds)):
+            self.frame()
+
+    def until_key(self) -> float:
+        """Seconds until the next key frame."""
+        since_s, before = self.now_s, len(self.keys)
+        while len(self.keys) == before:
+            self.frame()
+            assert self.now_s - since_s < 200, "no key frame"
+        return self.keys[-1] - since_s
 
 
 def test_the_first_request_is_met_at_once_and_those_within_200_ms_share_the_next() -> None:
-    budget = KeyframeBudget()
-    assert not budget.due(0.0)
-    assert budget.ask(0.0)
-    assert budget.due(0.0)
-    publish(budget, 0, 0.0)
-    assert not budget.due(0.0)
-    for now_s in (0.01, 0.1, 0.15):
-        assert budget.ask(now_s)
-        assert not budget.due(now_s)
-    assert not budget.due(0.19)
-    assert budget.due(0.2)
-    publish(budget, 6, 0.2)
-    assert not budget.due(10.0)
+    stream = Stream(KEY_BYTES, 10)  # key frames cost nothing here
+    budget, now_s = stream.budget, stream.now_s
+    assert not budget.due(now_s)
+    assert budget.ask(now_s)
+    assert stream.until_key() == 0
+    for _ in range(3):
+        assert budget.ask(stream.now_s)
+        stream.frame()
+    stream.until_key()
+    assert stream.keys[-1] - stream.keys[-2] == pytest.approx(SPACING_S, abs=1 / 30)
+    assert not budget.due(stream.now_s + 100)
 
 
 def test_a_request_that_was_answered_already_costs_nothing() -> None:
-    budget = KeyframeBudget()
-    budget.ask(0.0)
-    publish(budget, 7, 0.0)
-    assert not budget.ask(0.3, seen_sequence=5)
-    assert not budget.due(0.5)
-    assert budget.ask(0.5, seen_sequence=7)
-    assert budget.due(0.5)
+    stream = Stream(100, 1)
+    budget = stream.budget
+    seen = stream.sequence - 1
+    budget.ask(stream.now_s)
+    stream.until_key()
+    assert not budget.ask(stream.now_s + 0.3, seen_sequence=seen)
+    assert not budget.due(stream.now_s + 100)
+    assert budget.ask(stream.now_s, seen_sequence=stream.sequence - 1)
+    assert budget.due(stream.now_s + 100)
 
 
 def test_a_key_frame_that_must_have_been_lost_is_made_again() -> None:
-    budget = KeyframeBudget()
-    budget.ask(0.0)
-    publish(budget, 7, 0.0)
-    assert budget.ask(1.5, seen_sequence=5)
-    assert budget.due(1.5)
+    stream = Stream(100, 5)
+    seen = stream.sequence - 1
+    stream.budget.ask(stream.now_s, seen, b"viewer")
+    stream.until_key()
+    stream.run(1.5)
+    assert stream.budget.ask(stream.now_s, seen, b"viewer")
+    assert stream.until_key() < GUARANTEED_S
 
 
 def test_a_key_frame_that_the_codec_makes_on_its_own_meets_all_requests_for_nothing() -> None:
     budget = KeyframeBudget()
-    budget.ask(0.0)
-    publish(budget, 0, 0.0, bitrate=1000.0, requested=False)
-    assert not budget.due(1.0)
-    budget.ask(1.0)
-    assert budget.due(1.0)
+    budget.published(0, KEY_BYTES, 0.0, key=True, requested=False)
+    budget.ask(5.0)
+    budget.published(1, KEY_BYTES, 5.0, key=True, requested=False)
+    assert not budget.due(100.0)
+    budget.ask(5.3)
+    assert budget.due(5.3)
 
 
-def test_with_a_bit_rate_a_fifth_of_it_is_the_limit() -> None:
-    budget = KeyframeBudget()
-    budget.ask(0.0)
-    publish(budget, 0, 0.0, size_bytes=25_000, bitrate=1e6)  # 0.2 Mbit: a second of a fifth
-    budget.ask(0.1)
-    assert not budget.due(0.99)
-    assert budget.due(1.0)
+@pytest.mark.parametrize("predicted_bytes", [10, 300, 5_000])
+def test_the_first_viewer_joins_within_300_ms_and_none_waits_longer_than_2_3_s(
+    predicted_bytes: int,
+) -> None:
+    stream = Stream(predicted_bytes, 12)
+    for _ in range(8):
+        stream.budget.ask(stream.now_s)
+        assert stream.until_key() <= 0.3
+        stream.run(0.25)
+        stream.budget.ask(stream.now_s)
+        assert stream.until_key() <= 2.3
+        stream.run(GUARANTEED_S)
+
+
+def test_the_first_key_frame_after_nobody_watched_is_free() -> None:
+    stream = Stream(10, 12)
+    for _ in range(3):
+        stream.budget.ask(stream.now_s)
+        stream.until_key()
+        stream.run(0.5)
+        stream.budget.nobody_watches()
+        stream.budget.ask(stream.now_s)
+        assert stream.until_key() == 0
+        stream.run(0.5)
+        stream.budget.ask(stream.now_s)
+        assert stream.until_key() <= GUARANTEED_S + 0.1
+
+
+def test_a_viewer_that_floods_gets_one_key_frame_in_two_seconds_or_a_fifth_of_the_bytes() -> None:
+    for predicted_bytes, most in ((10, 11), (1_000, 15), (4_000, 57)):
+        stream = Stream(predicted_bytes, 20)
+        before = len(stream.keys)
+        for number in range(30 * 20):
+            # Another identity each time: only the budget of the camera is left.
+            stream.budget.ask(stream.now_s, viewer=str(number).encode())
+            stream.frame()
+        assert len(stream.keys) - before <= most, predicted_bytes
+
+
+def test_pauses_of_a_viewer_double_while_its_key_frames_do_not_arrive_and_end_once_one_does() -> (
+    None
+):
+    stream = Stream(KEY_BYTES, 10)
+    seen = stream.sequence - 1
+    waits = []
+    for _ in range(12):
+        stream.budget.ask(stream.now_s, seen, b"thin")
+        waits.append(stream.until_key())
+        stream.run(1.1)  # past the time in which it may still arrive
+    assert waits[:4] == [0.0] * 4, "pauses shorter than the time in transit"
+    assert waits[-1] == pytest.approx(60.0 - 1.1, abs=0.2)
+    for before, after in itertools.pairwise(waits[5:9]):
+        assert after == pytest.approx(2 * before + 1.1, abs=0.2)
+    # A key frame that another viewer asked for reaches it, and it loses a frame later.
+    stream.budget.ask(stream.now_s, viewer=b"other")
+    assert stream.until_key() == 0
+    stream.run(1)
+    stream.budget.ask(stream.now_s, stream.sequence - 1, b"thin")
+    assert stream.until_key() == 0
+
+
+def test_a_viewer_that_waits_is_freed_by_the_news_that_its_key_frame_came_after_all() -> None:
+    stream = Stream(KEY_BYTES, 10)
+    seen = stream.sequence - 1
+    for _ in range(8):
+        stream.budget.ask(stream.now_s, seen, b"thin")
+        stream.until_key()
+        stream.run(1.1)
+    stream.budget.ask(stream.now_s, seen, b"thin")
+    assert not stream.budget.due(stream.now_s)
+    assert stream.budget.ask(stream.now_s, stream.sequence - 1, b"thin")
+    assert stream.budget.due(stream.now_s)
+
+
+def test_frames_that_were_never_published_prove_nothing() -> None:
+    stream = Stream(KEY_BYTES, 10)
+    keys = len(stream.keys)
+    for _ in range(30 * 60):
+        stream.budget.ask(stream.now_s, 2**60, b"liar")
+        stream.frame()
+    assert len(stream.keys) - keys < 12
+
+
+def test_a_viewer_that_subscribes_in_a_loop_waits_longer_and_one_that_reconnects_does_not() -> None:
+    stream = Stream(KEY_BYTES, 10)
+    keys = len(stream.keys)
+    for _ in range(30 * 60):
+        stream.budget.ask(stream.now_s, viewer=b"storm")
+        stream.frame()
+    assert len(stream.keys) - keys < 12
+    for _ in range(20):
+        stream.budget.ask(stream.now_s, viewer=b"flapping")
+        assert stream.until_key() <= SPACING_S
+        stream.run(3)
+
+
+def test_one_viewer_that_waits_holds_up_no_other() -> None:
+    stream = Stream(KEY_BYTES, 10)
+    for _ in range(300):
+        stream.budget.ask(stream.now_s, viewer=b"storm")
+        stream.frame()
+    assert not stream.budget.due(stream.now_s)
+    stream.budget.ask(stream.now_s, viewer=b"honest")
+    assert stream.until_key() <= SPACING_S
+
+
+def test_a_flood_of_identities_takes_bounded_memory() -> None:
+    stream = Stream(100)
+    for number in range(5 * MAX_VIEWERS):
+        stream.budget.ask(stream.now_s, viewer=str(number).encode())
+    assert len(stream.budget._viewers) == MAX_VIEWERS
+    stream.run(600)
+    assert len(stream.budget._recent._bins) <= WINDOW_S / BIN_S + 1
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 0.3), st.booleans()), max_size=200),
-    st.none() | st.floats(1e4, 1e7),
+    st.lists(
+        st.tuples(st.floats(0, 0.3), st.booleans(), st.integers(0, 2), st.booleans()), max_size=200
+    ),
+    st.integers(1, 20_000),
 )
 def test_no_sequence_of_requests_gets_more_than_its_budget(
-    steps: list[tuple[float, bool]], bitrate: float | None
+    steps: list[tuple[float, bool, int, bool]], predicted_bytes: int
 ) -> None:
-    budget, now_s, made = KeyframeBudget(), 0.0, []
+    budget, now_s = KeyframeBudget(), 0.0
+    made: list[float] = []
+    sent: list[tuple[float, int]] = []
+    budget.published(0, KEY_BYTES, now_s, key=True, requested=False)
+    sent.append((now_s, KEY_BYTES))
     wanted = False
-    for number, (pause_s, asks) in enumerate(steps):
+    for number, (pause_s, asks, viewer, knows) in enumerate(steps, 1):
         now_s += pause_s
         if asks:
-            wanted = budget.ask(now_s) or wanted
-        if budget.due(now_s):
+            wanted |= budget.ask(now_s, number - 1 if knows else None, b"viewer"[:viewer])
+        key = budget.due(now_s)
+        if key:
             assert wanted
-            publish(budget, number, now_s, bitrate=bitrate)
-            made.append(now_s)
             wanted = False
-    for before, after in itertools.pairwise(made):
-        assert after - before >= SPACING_S - 1e-9
-    if bitrate and len(made) > 1:
-        # The last one is still being paid for.
-        spent = 8 * 10_000 * (len(made) - 1)
-        assert spent <= BITRATE_SHARE * bitrate * (made[-1] - made[0]) * (1 + 1e-9)
+            if made:
+                assert now_s - made[-1] >= SPACING_S - 1e-9
+            made.append(now_s)
+            recent = sum(size for at_s, size in sent if now_s - at_s <= WINDOW_S)
+            of_keys = KEY_BYTES * sum(now_s - at_s < WINDOW_S - BIN_S for at_s in made)
+            most = max(SHARE * recent, KEY_BYTES * (WINDOW_S / GUARANTEED_S + 1))
+            assert of_keys <= most + 1e-6
+        size = KEY_BYTES if key else predicted_bytes
+        budget.published(number, size, now_s, key=key, requested=key)
+        sent.append((now_s, size))
     if wanted:  # remembered, however long the pause
         assert budget.due(now_s + 1e6)

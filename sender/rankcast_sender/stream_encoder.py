@@ -1,0 +1,100 @@
+"""StreamEncoder: encodes the frames of a camera, whatever options clients set meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from rankcast.encoder import EncodedPacket, Encoder, try_options
+from rankcast.errors import RankcastError, one_line
+from rankcast.frame import Frame
+from rankcast.runtime import ENCODE, NOBODY_WATCHING, LogLimiter
+from rankcast.wire import Kind
+from rankcast_sender.camera import Camera, CodecChange
+
+log = logging.getLogger(__name__)
+
+UNDONE: Final = "%s: options undone, frame %d could not be coded with them: %s"
+
+
+class StreamEncoder:
+    """Encode the frames of one camera, within its ledger and its budget of key frames.
+
+    Options that were changed at run time never cost a frame: if the first frame with them cannot
+    be coded, it is coded with the options before.
+
+    Parameters
+    ----------
+    camera : Camera
+    encoder : Encoder
+    """
+
+    def __init__(self, camera: Camera, encoder: Encoder) -> None:
+        self._camera = camera
+        self._encoder = encoder
+        self._undone_log = LogLimiter()
+
+    def encode(self, frame: Frame) -> EncodedPacket | None:
+        """Encode one frame counted as grabbed; None if the camera has no viewers.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If the codec cannot encode this frame, which counts as a loss.
+        """
+        camera, encoder = self._camera, self._encoder
+        if not camera.viewers:
+            camera.keyframes.nobody_watches()
+            camera.ledger.lose(NOBODY_WATCHING)
+            return None
+        if requested := camera.keyframes.due(time.monotonic()):
+            encoder.request_keyframe()
+        try:
+            change = camera.codec_settings.take()
+            packet = self._encode(frame) if change is None else self._try(frame, change)
+        except BaseException:
+            camera.ledger.lose(ENCODE)
+            raise
+        # Recorded before it is sent: a viewer that joins from now on needs another key frame.
+        camera.keyframes.published(
+            packet.header.sequence, len(packet.data), time.monotonic(),
+            key=packet.header.kind is Kind.KEY, requested=requested,
+        )  # fmt: skip
+        return packet
+
+    def _try(self, frame: Frame, change: CodecChange) -> EncodedPacket:
+        """Encode a frame with changed options or, if that fails, with those before."""
+        encoder, settings = self._encoder, self._camera.codec_settings
+        before = encoder.use(change.trial)
+        try:
+            packet = encoder.encode_packet(frame)
+        except Exception as exc:
+            encoder.use(before)
+            # The failure may have damaged the picture that the next one would be predicted from.
+            encoder.request_keyframe()
+            settings.settle(change, one_line(exc))
+            self._log_undone(frame, exc)
+            return encoder.encode_packet(frame)
+        settings.settle(change)
+        return packet
+
+    def _encode(self, frame: Frame) -> EncodedPacket:
+        """Encode a frame; options of a client that break the codec later on are undone as well."""
+        encoder, settings = self._encoder, self._camera.codec_settings
+        try:
+            return encoder.encode_packet(frame)
+        except RankcastError:
+            raise  # this frame does not fit; the next one may
+        except Exception as exc:
+            if not settings.touched:
+                raise
+            encoder.use(try_options(encoder.codec, settings.initial))
+            encoder.request_keyframe()
+            settings.reset(one_line(exc))
+            self._log_undone(frame, exc)
+            return encoder.encode_packet(frame)
+
+    def _log_undone(self, frame: Frame, exc: Exception) -> None:
+        if self._undone_log.may_log():
+            log.warning(UNDONE, self._camera.name, frame.frame, one_line(exc))

@@ -1,0 +1,112 @@
+"""A viewer costs only itself: thin links and viewers in bad faith beside one that just watches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.faultproxy import FaultProxy
+from support.faults import Faults
+from support.hostile_viewers import ATTACKS, WireCounter, attack
+from support.viewers import Viewer, finish, sending
+
+Figure = Callable[[str], None]
+LONG_GOP = ("--set", "codec.gop=1000000", "--set", "codec.keyframe_interval_s=0")
+"""Every key frame after the first is one that somebody asked for."""
+MOST_BYTES = 1.3
+BASE_FRAMES = 100
+JOIN_MS = 300.0
+
+
+class Watch:
+    """Sizes of the frames on the wire while a viewer checks each of them."""
+
+    def __init__(self, viewer: Viewer, counter: WireCounter) -> None:
+        self._viewer = viewer
+        self._counter = counter
+
+    def bytes_per_frame(self, frames: int) -> float:
+        """Return the mean size of the next frames."""
+        before = len(self._counter.sizes)
+        self._viewer.wait_more(frames)
+        sizes = self._counter.sizes[before:]
+        return sum(sizes) / len(sizes)
+
+
+@contextmanager
+def watched(address: str) -> Iterator[tuple[Viewer, Watch]]:
+    """Join with a viewer and a counter; their key frames are over when the block begins."""
+    with Viewer(address, live=False) as viewer, WireCounter(address) as counter:
+        viewer.wait_more(90)
+        yield viewer, Watch(viewer, counter)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind if kind == "everything" else pytest.param(kind, marks=pytest.mark.slow)
+        for kind in ATTACKS
+    ],
+)
+def test_a_hostile_viewer_adds_at_most_30_percent_to_what_the_others_get(
+    tmp_path: Path, figure: Figure, kind: str
+) -> None:
+    with (
+        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP) as sender,
+        watched(sender.address) as (viewer, watch),
+    ):
+        alone = watch.bytes_per_frame(BASE_FRAMES)
+        with attack(sender.address, kind) as hostile:
+            beside = watch.bytes_per_frame(2 * BASE_FRAMES)
+        assert sum(one.sent for one in hostile) > 100
+        finish(sender, viewer)
+        assert viewer.subscriber.balance().lost == {}
+    figure(f"{alone:.0f} bytes a frame, then {beside:.0f}: {beside / alone:.2f}")
+    assert beside < MOST_BYTES * alone
+
+
+def test_a_viewer_on_a_link_too_thin_for_the_stream_adds_at_most_30_percent(
+    tmp_path: Path, figure: Figure
+) -> None:
+    with (
+        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP) as sender,
+        watched(sender.address) as (viewer, watch),
+    ):
+        alone = watch.bytes_per_frame(BASE_FRAMES)
+        narrow = Faults(bytes_per_s=10 * alone)
+        with FaultProxy(sender.address, narrow) as proxy, Viewer(proxy.address) as thin:
+            beside = watch.bytes_per_frame(3 * BASE_FRAMES)
+            thin.stop()
+        finish(sender, viewer)
+        assert viewer.subscriber.balance().lost == {}
+    figure(f"{alone:.0f} bytes a frame, then {beside:.0f}: {beside / alone:.2f}")
+    assert beside < MOST_BYTES * alone
+
+
+def test_beside_a_hostile_viewer_joining_takes_at_most_2_3_s_and_without_one_300_ms(
+    tmp_path: Path, figure: Figure
+) -> None:
+    with (
+        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP) as sender,
+        watched(sender.address) as (viewer, watch),
+    ):
+        quiet_s = joining_s(sender.address)
+        with attack(sender.address, "everything"):
+            watch.bytes_per_frame(BASE_FRAMES)
+            beside_s = joining_s(sender.address)
+        finish(sender, viewer)
+    figure(f"joined after {quiet_s:.2f} s, beside a hostile viewer after {beside_s:.2f} s")
+    assert quiet_s < JOIN_MS / 1e3
+    assert beside_s < 2.3
+
+
+def joining_s(address: str) -> float:
+    """Seconds from the start of a viewer to its first picture."""
+    started_s = time.monotonic()
+    with Viewer(address) as viewer:
+        viewer.wait_more(1)
+        return viewer.seen[0].at - started_s
