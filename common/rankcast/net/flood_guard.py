@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-MAX_UNREAD_BYTES: Final = 32 << 20
+MAX_UNREAD_BYTES: Final = 16 << 20
 """Most bytes, beyond one message of the largest size, that may wait unread in libzmq."""
 MESSAGES_IN_BYTES: Final = 32
 """Bytes a second are limited to this many messages of the largest size: pictures of the largest
@@ -64,7 +64,7 @@ class FloodGuard:
         self._filled_s = self._next_unread_s = self._now_s()
         self._messages = float(self._max_messages_s)
         self._bytes = float(self._max_bytes_s)
-        self._wire_bytes = 0
+        self._wire_bytes = self._count = 0
         self.watch(None)
 
     def watch(self, descriptor: int | None) -> None:
@@ -75,6 +75,7 @@ class FloodGuard:
         """Record a message that was read from the socket."""
         self._messages -= 1
         self._bytes -= size
+        self._count += 1
         if self._keys:
             size += _CURVE_BYTES
         self._wire_bytes += size + (2 if size <= _SHORT_FRAME_BYTES else 9)
@@ -86,7 +87,7 @@ class FloodGuard:
         self._messages = min(self._messages, self._max_messages_s)
         self._bytes = min(self._bytes, self._max_bytes_s)
         if self._messages < 0:
-            return f"more than {self._max_messages_s} messages a second (limits.max_messages_s)"
+            return self._too_many
         if self._bytes < 0:
             return f"more than {self._max_bytes_s >> 20} MiB a second"
         self._messages += passed_s * self._max_messages_s
@@ -95,9 +96,16 @@ class FloodGuard:
             return ""
         self._next_unread_s = now_s + UNREAD_INTERVAL_S
         unread = self._unread_bytes()
+        # A message takes 64 bytes in libzmq, however small it is.
+        if self._count and unread * self._count > self._max_messages_s * self._wire_bytes:
+            return self._too_many
         if unread > self._max_message_bytes + MAX_UNREAD_BYTES:
             return f"{unread >> 20} MiB more than could be read meanwhile"
         return ""
+
+    @property
+    def _too_many(self) -> str:
+        return f"more than {self._max_messages_s} messages a second (limits.max_messages_s)"
 
     def _unread_bytes(self) -> int:
         """Return the bytes that libzmq has taken from the connection and not handed over."""

@@ -16,10 +16,11 @@ LIVE_PACKETS: Final = 1024
 the decoding budget of one batch."""
 KEEP_PACKETS: Final = 4096
 """The same if every frame is kept: a window of credit for each of 64 cameras."""
-LIVE_BYTES: Final = 96 * 1024 * 1024
-KEEP_BYTES: Final = 160 * 1024 * 1024
-"""Most bytes queued; if every frame is kept, the windows of all cameras and what a sender may send
-without credit."""
+LIVE_BYTES: Final = 48 * 1024 * 1024
+"""Most bytes queued in live mode; as many may be with the decoder meanwhile."""
+KEEP_BYTES: Final = 128 * 1024 * 1024
+"""The same if every frame is kept: the windows of all cameras, and what a sender may send without
+credit."""
 MAX_NOTICES: Final = 1024
 """Most status and end packets queued beyond these bounds, if every frame is kept."""
 MAX_CAMERAS: Final = 1024
