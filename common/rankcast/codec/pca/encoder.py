@@ -58,7 +58,7 @@ class PcaEncoder:
             planes.append(_standardised(x, stats[-1], dtype))
         found = self._factorise(planes, rule)
         shapes = [(m, n)] * count
-        check_work(shapes, [factors.rank for factors in found])
+        check_work(shapes, [factors.rank for factors in found], dtype.type)
         budgets = [
             coded.NOISE_SHARE * (factors.dropped + _rounding_noise(stat, m))
             for factors, stat in zip(found, stats, strict=True)
