@@ -102,7 +102,7 @@ def _check_process(marker: int, body: memoryview) -> None:
 
 def _orientation(data: bytes) -> int:
     for marker, body in _head(data):
-        if marker == _APP1 and body[: len(_EXIF)] == _EXIF:
+        if marker == _APP1 and bytes(body[: len(_EXIF)]) == _EXIF:
             return exif_orientation(bytes(body[len(_EXIF) :]))
     return UPRIGHT
 
