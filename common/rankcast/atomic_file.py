@@ -44,7 +44,7 @@ def read_whole(path: Path, max_bytes: int) -> bytes:
         raise RankcastError(f"{path}: cannot be read: {exc}") from exc
 
 
-def write_whole(path: Path, data: bytes, *, exclusive: bool = False) -> None:
+def write_whole(path: Path, data: bytes, *, exclusive: bool = False, fsync: bool = False) -> None:
     """Write a file that appears whole under its name or not at all.
 
     A symbolic link is followed, not replaced; a device or FIFO is written to, not replaced.
@@ -56,6 +56,8 @@ def write_whole(path: Path, data: bytes, *, exclusive: bool = False) -> None:
     exclusive : bool, optional
         Refuse an existing name, also when another process creates it at the same moment;
         otherwise an existing file is replaced.
+    fsync : bool, optional
+        Return only once the disk has the data and the name, so that both survive a power failure.
 
     Raises
     ------
@@ -66,11 +68,11 @@ def write_whole(path: Path, data: bytes, *, exclusive: bool = False) -> None:
     """
     try:
         if exclusive:
-            _write_beside(path, data, exclusive=True)
+            _write_beside(path, data, exclusive=True, fsync=fsync)
         elif is_stream(path):
             _write_into(path, data)
         else:
-            _write_beside(_link_target(path), data, exclusive=False)
+            _write_beside(_link_target(path), data, exclusive=False, fsync=fsync)
     except OSError as exc:
         if exclusive and isinstance(exc, FileExistsError):
             raise
@@ -158,12 +160,15 @@ def _link_target(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
-def _write_beside(path: Path, data: bytes, *, exclusive: bool) -> None:
+def _write_beside(path: Path, data: bytes, *, exclusive: bool, fsync: bool) -> None:
     """Write a temporary file in the folder of `path` and give it that name."""
     temporary = _temporary_name(path)
     try:
         with temporary.open("xb") as file:
             file.write(data)
+            if fsync:
+                file.flush()
+                os.fsync(file.fileno())
         if exclusive:
             _claim(temporary, path)
         else:
@@ -171,6 +176,18 @@ def _write_beside(path: Path, data: bytes, *, exclusive: bool) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if fsync:
+        _fsync_folder(path.parent)
+
+
+def _fsync_folder(folder: Path) -> None:
+    if os.name == "nt":  # opens no folders; NTFS keeps a journal of names
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _temporary_name(path: Path) -> Path:

@@ -104,7 +104,8 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
                 _log_end(values, pipeline.tally.fidelity, outcome.states)
                 if report is not None:
                     write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
-    if flag.requested or runners[0].quit:
+    # q in the window ends the receiver as a signal does, whichever sink is the main one.
+    if flag.requested or any(runner.quit for runner in runners):
         return 0
     _check_result(values, runners[0], settings.stream.frames, pipeline.silence, outcome)
     return 0
@@ -144,6 +145,9 @@ def _runners(
             every=save.every,
             max_files=save.max_files,
             max_bytes=save.max_bytes,
+            max_age_s=save.max_age_s,
+            min_free_bytes=save.min_free_bytes,
+            fsync=save.fsync,
             jpeg_quality=save.jpeg_quality,
             png_compression=save.png_compression,
         )

@@ -30,6 +30,11 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 @click.option("--save-every", type=int, metavar="N", help="Save every N-th frame [1].")
 @click.option("--save-max-files", type=int, metavar="N", help="Keep only the newest N files.")
 @click.option("--save-max-bytes", type=int, metavar="N", help="Keep only the newest N bytes.")
+@click.option("--save-max-age", type=float, metavar="S", help="Remove files older than S seconds.")
+@click.option("--save-min-free", type=int, metavar="N",
+              help="Remove the oldest files while less than N bytes are free.")  # fmt: skip
+@click.option("--save-fsync/--no-save-fsync", default=None,
+              help="Write each file through to the disk before it counts as saved.")  # fmt: skip
 @click.option("--display", is_flag=True, default=None, help="Show frames in a window; q quits.")
 @click.option("--frames", type=int, metavar="N", help="Stop after N delivered frames.")
 @click.option("--models", type=PATH, metavar="DIR",
@@ -81,6 +86,9 @@ def receive(
         "--save-every": ("save.every", options["save_every"]),
         "--save-max-files": ("save.max_files", options["save_max_files"]),
         "--save-max-bytes": ("save.max_bytes", options["save_max_bytes"]),
+        "--save-max-age": ("save.max_age_s", options["save_max_age"]),
+        "--save-min-free": ("save.min_free_bytes", options["save_min_free"]),
+        "--save-fsync": ("save.fsync", options["save_fsync"]),
         "--display": ("display.enabled", options["display"]),
         "--frames": ("stream.frames", options["frames"]),
         "--models": ("stream.models", options["models"]),

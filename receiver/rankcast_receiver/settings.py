@@ -85,6 +85,12 @@ class SaveTable(Table):
     """Keep only this many of the newest files; 0: no limit."""
     max_bytes: int = Field(default=0, ge=0)
     """Keep only the newest files up to this total size; 0: no limit."""
+    max_age_s: float = Field(default=0.0, ge=0.0)
+    """Remove files that were written longer ago; 0: no limit."""
+    min_free_bytes: int = Field(default=0, ge=0)
+    """Remove the oldest files while the file system has less free space; 0: no limit."""
+    fsync: bool = False
+    """Write each file through to the disk before it counts as saved."""
     jpeg_quality: int = Field(default=95, ge=1, le=100)
     png_compression: int = Field(default=1, ge=0, le=9)
 

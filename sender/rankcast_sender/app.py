@@ -235,7 +235,9 @@ def _stream(
 ) -> _Stream:
     camera, audit = settings.camera, None
     if settings.audit.dir:
-        audit = Audit(Path(settings.audit.dir), camera.name, settings.audit.every)
+        audit = Audit(
+            Path(settings.audit.dir), camera.name, publisher.stream_id, settings.audit.every
+        )
     retry = camera.retry and parse_source(camera.source).scheme in _RETRIED
     options = GrabOptions(camera.fps, camera.frames, settings.network.wait_viewers, retry)
     return _Stream(publisher, CameraPipeline(open_source, publisher, options, audit), audit)

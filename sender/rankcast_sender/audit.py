@@ -29,7 +29,10 @@ class Audit:
     folder : Path
         Created if it does not exist.
     camera : str
-        First part of the file names, ``CAMERA_SEQUENCE.png``; the frame number is in the file.
+        First part of the file names, ``CAMERA_SEQUENCE.png``; frame number and stream are in the
+        file. A restarted sender begins at sequence 0 again: where the name is taken, its first 8
+        digits of the stream id follow, ``CAMERA_SEQUENCE_STREAM.png``.
+    stream_id : bytes
     every : int
         Keep frames whose sequence number is a multiple of this. A viewer with ``--save-every`` of
         the same number keeps the same frames.
@@ -40,13 +43,14 @@ class Audit:
         If the folder cannot be created.
     """
 
-    def __init__(self, folder: Path, camera: str, every: int) -> None:
+    def __init__(self, folder: Path, camera: str, stream_id: bytes, every: int) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise SinkError(f"{folder}: cannot create the directory: {os_reason(exc)}") from exc
         self._folder = folder
         self._camera = camera
+        self._stream = stream_id.hex()
         self._every = every
         self._box: Mailbox[tuple[int, Frame]] = Mailbox(MAX_WAITING, newest_wins=False)
         self._worker = Worker("rankcast-audit", self._write_all, self._box.close)
@@ -64,8 +68,20 @@ class Audit:
 
     def _write_all(self) -> None:
         for sequence, frame in self._box:
-            path = self._folder / f"{self._camera}_{sequence:09d}.png"
+            name = f"{self._camera}_{sequence:09d}"
             try:
-                write_image(path, frame.pixels, text=json.dumps({"frame": frame.frame}))
+                if not self._write(name, frame):
+                    name = f"{name}_{self._stream[:8]}"
+                    if not self._write(name, frame):
+                        log.warning("original not kept: %s.png exists already", name)
             except ImageFileError as exc:
                 log.warning("original not kept: %s", exc)
+
+    def _write(self, name: str, frame: Frame) -> bool:
+        """Write one original; return False if the name is taken."""
+        text = json.dumps({"frame": frame.frame, "stream_id": self._stream})
+        try:
+            write_image(self._folder / f"{name}.png", frame.pixels, text=text, exclusive=True)
+        except FileExistsError:
+            return False
+        return True

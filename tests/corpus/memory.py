@@ -13,9 +13,10 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 sys.path.insert(0, str(TESTS / "contract"))
 
-from test_hostile import MALICIOUS, kernels_ready, take  # noqa: E402
+from test_hostile import MALICIOUS, take  # noqa: E402
 
 from rankcast.wire import Limits  # noqa: E402
+from support.decode_time import kernels_ready  # noqa: E402
 
 
 def _field(name: str) -> int:

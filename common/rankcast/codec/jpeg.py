@@ -12,6 +12,7 @@ from pydantic import Field
 from rankcast.codec.protocol import Codec, CodecOptions, Coded
 from rankcast.errors import PayloadError, UnsupportedImageError
 from rankcast.frame import Frame, Pixels
+from rankcast.jpeg_scans import SEQUENTIAL, jpeg_excess
 from rankcast.opencv import cv2
 from rankcast.wire import Header, Limits
 
@@ -74,6 +75,11 @@ class JpegDecoder:
         found = _frame_size(body)
         if found != (shape[0], shape[1], channels):
             raise PayloadError(f"the JPEG is {found}, the header promises {shape}")
+        most = _MOST_BYTES + _MOST_BYTES_A_SAMPLE * header.samples
+        if len(body) > most:
+            raise PayloadError(f"the JPEG has {len(body)} bytes, the limit of {shape} is {most}")
+        if excess := jpeg_excess(body):
+            raise PayloadError(f"the JPEG {excess}")
         flags = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE
         try:
             # Without IGNORE_ORIENTATION an EXIF tag could turn the picture.
@@ -89,9 +95,10 @@ class JpegDecoder:
         return cast(NDArray[np.uint8], pixels).reshape(shape)
 
 
-# ITU-T T.81, table B.1: baseline and extended sequential with Huffman codes. A progressive file of
-# a few bytes a scan makes libjpeg go over the whole picture once for each.
-_SEQUENTIAL = (0xFFC0, 0xFFC1)
+_MOST_BYTES = 1 << 20
+_MOST_BYTES_A_SAMPLE = 4
+"""A sample of noise at quality 100 takes 1.3 bytes. Whatever follows the picture is looked through
+for markers too."""
 # What may stand before the frame header: all have a length. DHT, DQT, DRI, APP0 to APP15, COM.
 _SEGMENTS = frozenset((0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)))
 
@@ -100,14 +107,15 @@ def _frame_size(body: memoryview) -> tuple[int, int, int]:
     """Height, width and components from the first start-of-frame marker (ITU-T T.81, B.2.2).
 
     Fill bytes and markers without a length are legal and skipped by libjpeg, but nobody writes them
-    here: refused, so that libjpeg can find no other frame header than this one.
+    here: refused, so that libjpeg can find no other frame header than this one. So are progressive
+    files: nobody sends them, and their scans cost more than their bytes say.
     """
     if bytes(body[:2]) != b"\xff\xd8":
         raise PayloadError("the body is no JPEG file")
     offset = 2
     while offset + 4 <= len(body):
         marker, length = struct.unpack_from(">HH", body, offset)
-        if marker in _SEQUENTIAL and offset + 10 <= len(body):
+        if marker & 0xFF in SEQUENTIAL and marker >> 8 == 0xFF and offset + 10 <= len(body):
             height, width, components = struct.unpack_from(">HHB", body, offset + 5)
             return height, width, components
         if marker not in _SEGMENTS or length < 2:

@@ -81,7 +81,7 @@ class LosslessEncoder:
                 errors = np.zeros((2, _PREDICTORS + 1, planes.shape[2] + 2), np.int64)
                 bias = np.zeros((3, _ENERGY_CLASSES * _TEXTURES, 2), np.int64)
                 for index, plane in enumerate(planes):
-                    _code_plane(coder, data, plane, min(index, 2), repeats, errors, bias)
+                    _code_plane(coder, data, plane, min(index, 2), repeats, 0, 0, errors, bias)
                 size = finish_encoder(coder, data)
                 if coder[OVERRUN]:
                     raise AssertionError("the buffer of a band was too small")
@@ -116,6 +116,7 @@ class LosslessDecoder:
         ):
             raise PayloadError(f"got parameters {header.params!r:.40} for shape {shape}")
         bands = row_bands(shape)
+        peak = int(np.iinfo(header.dtype).max)
         pixels: Pixels = np.empty(shape, header.dtype)
         starts = 4 * (len(bands) - 1)
         if len(body) < starts:
@@ -137,8 +138,10 @@ class LosslessDecoder:
                 errors = np.zeros((2, _PREDICTORS + 1, shape[1] + 2), np.int64)
                 bias = np.zeros((3, _ENERGY_CLASSES * _TEXTURES, 2), np.int64)
                 for index, plane in enumerate(planes):
+                    least = -peak if transform == YCOCG and index > 0 else 0
+                    kind = min(index, 2)
                     if not _code_plane(
-                        coder, data, plane, min(index, 2), int(repeats), errors, bias
+                        coder, data, plane, kind, int(repeats), least, peak, errors, bias
                     ):
                         return False
                 _to_pixels(planes, int(transform or 0), pixels[first:last])
@@ -150,7 +153,9 @@ class LosslessDecoder:
             task(first, last, body[cuts[k] : cuts[k + 1]]) for k, (first, last) in enumerate(bands)
         ]
         if not all(pool.run(tasks)):
-            raise PayloadError("a band ends early or goes on after its last sample")
+            raise PayloadError(
+                "a band ends early, goes on after its last sample or has one outside its range"
+            )
         return pixels
 
 
@@ -169,7 +174,8 @@ def _to_planes(pixels: Pixels, transform: int) -> NDArray[np.int32]:
 
 
 def _to_pixels(planes: NDArray[np.int32], transform: int, out: Pixels) -> None:
-    # Hostile bytes may lead to values outside the dtype: they wrap, which harms nobody.
+    # Hostile Y, Co and Cg within their ranges may stand for no B, G and R: these wrap, which harms
+    # nobody.
     mask = np.iinfo(out.dtype).max
     if transform == PLAIN:
         out.reshape(*out.shape[:2], channels_of(out.shape))[:] = (planes & mask).transpose(1, 2, 0)
@@ -181,10 +187,6 @@ def _to_pixels(planes: NDArray[np.int32], transform: int, out: Pixels) -> None:
     out[:, :, 2] = (planes[1] + blue) & mask
 
 
-_LIMIT = 1 << 18
-"""Decoded samples are held within this: twice what YCoCg-R of 16 bits needs."""
-
-
 @kernel
 def _code_plane(
     coder: Coder,
@@ -192,15 +194,20 @@ def _code_plane(
     plane: NDArray[np.int32],
     kind: Integer,
     repeats: Integer,
+    least: Integer,
+    most: Integer,
     errors: NDArray[np.int64],
     bias: NDArray[np.int64],
 ) -> bool:
-    """Write the plane, or read it into `plane`; False if the stream ended early.
+    """Write the plane, or read it into `plane`; False if the stream ended early or lies.
 
     Parameters
     ----------
     repeats : int
         1: first whether the sample equals its left, upper or upper right neighbour.
+    least, most : int
+        Samples of the plane when it is read: one outside ends the reading, because only hostile
+        bytes lead there, and they could make every sample take a microsecond.
     errors : ndarray, shape (2, predictors + 1, width + 2)
         Absolute errors of the row above and this one, per predictor and of their mean.
     bias : ndarray, shape (3, contexts, 2)
@@ -271,10 +278,10 @@ def _code_plane(
             else:
                 error = _code_error(coder, data, kind, energy, actual - guess, local)
             if decoding:
-                actual = min(max(guess + error, -_LIMIT), _LIMIT)
+                actual = guess + error
+                if actual < least or actual > most:
+                    return False
                 plane[i, j] = actual
-                # What a hostile stream said beyond the limit must not grow in the sums.
-                error = actual - guess
             cell[0] += error
             cell[1] += 1
             if cell[1] >= 256:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from rankcast.errors import DamagedImageError, ImageFileError
 from rankcast.frame import Pixels, channels_of
 from rankcast.images.decoded import Decoded, check_size
 from rankcast.images.orientation import UPRIGHT, exif_orientation, upright
+from rankcast.jpeg_scans import START_OF_FRAME, START_OF_SCAN, jpeg_excess, jpeg_segments
 from rankcast.opencv import cv2
 
 START: Final = b"\xff\xd8"
@@ -20,29 +22,14 @@ START: Final = b"\xff\xd8"
 _APP0: Final = 0xE0
 _APP1: Final = 0xE1
 _COMMENT: Final = 0xFE
-_START_OF_SCAN: Final = 0xDA
-_START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Baseline, extended and progressive, with Huffman or arithmetic coding.
 _DECODED_FRAMES: Final = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
 _EXIF: Final = b"Exif\0\0"
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _head(data: bytes) -> Iterator[tuple[int, memoryview]]:
     """Yield marker and body of the segments before the first scan."""
-    offset = len(START)
-    while offset + 4 <= len(data):
-        if data[offset] != 0xFF:
-            return
-        marker = data[offset + 1]
-        if marker == 0xFF:  # fill byte
-            offset += 1
-            continue
-        length = int.from_bytes(data[offset + 2 : offset + 4], "big")
-        end = offset + 2 + length
-        if marker == _START_OF_SCAN or length < 2 or end > len(data):
-            return
-        yield marker, data[offset + 4 : end]
-        offset = end
+    return takewhile(lambda segment: segment[0] != START_OF_SCAN, jpeg_segments(data))
 
 
 def decode_jpeg(data: bytes, *, grey: bool = False, lenient: bool = False) -> Decoded:
@@ -61,12 +48,15 @@ def decode_jpeg(data: bytes, *, grey: bool = False, lenient: bool = False) -> De
     DamagedImageError
         If libjpeg reports damage, unless `lenient`; always if no header can be read.
     ImageFileError
-        If the picture is too large, CMYK, lossless or not of 8 bits.
+        If the picture is too large, CMYK, lossless or not of 8 bits, or has so many scans or
+        segments that decoding it would take too long.
     """
-    for marker, body in _segments(data):
-        if marker in _START_OF_FRAME:
+    for marker, body in _head(data):
+        if marker in START_OF_FRAME:
             _check_process(marker, body)
             break
+    if excess := jpeg_excess(data):
+        raise ImageFileError(f"{excess}: save it again with another program")
     import simplejpeg  # loaded at the first file, as in png.py
 
     try:
@@ -101,7 +91,7 @@ def decode_jpeg(data: bytes, *, grey: bool = False, lenient: bool = False) -> De
     return Decoded(upright(pixels, _orientation(data)), damage=damage)
 
 
-def _check_process(marker: int, body: bytes) -> None:
+def _check_process(marker: int, body: memoryview) -> None:
     if marker not in _DECODED_FRAMES:
         raise ImageFileError("is a lossless or hierarchical JPEG: convert it to PNG or TIFF first")
     if body and body[0] != 8:
@@ -111,9 +101,9 @@ def _check_process(marker: int, body: bytes) -> None:
 
 
 def _orientation(data: bytes) -> int:
-    for marker, body in _segments(data):
-        if marker == _APP1 and body.startswith(_EXIF):
-            return exif_orientation(body[len(_EXIF) :])
+    for marker, body in _head(data):
+        if marker == _APP1 and bytes(body[: len(_EXIF)]) == _EXIF:
+            return exif_orientation(bytes(body[len(_EXIF) :]))
     return UPRIGHT
 
 
@@ -158,4 +148,4 @@ def encode_jpeg(pixels: Pixels, tag: bytes | None, quality: int) -> bytes:
 
 def jpeg_text(data: bytes) -> bytes | None:
     """Read the first comment of a JPEG file; None if it has none."""
-    return next((body for marker, body in _segments(data) if marker == _COMMENT), None)
+    return next((bytes(body) for marker, body in _head(data) if marker == _COMMENT), None)

@@ -25,6 +25,7 @@ def write_image(
     jpeg_quality: int = 95,
     png_compression: int = 1,
     exclusive: bool = False,
+    fsync: bool = False,
 ) -> int:
     """Write an image file in the format that its suffix names.
 
@@ -45,6 +46,8 @@ def write_image(
         0 to 9, zlib's levels.
     exclusive : bool
         Fail if the file exists.
+    fsync : bool
+        Write through to the disk.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def write_image(
     except MemoryError as exc:
         raise ImageFileError(f"{path}: does not fit into memory") from exc
     try:
-        write_whole(path, data, exclusive=exclusive)
+        write_whole(path, data, exclusive=exclusive, fsync=fsync)
     except RankcastError as exc:
         raise ImageFileError(str(exc)) from exc
     return len(data)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
@@ -13,18 +13,19 @@ from numpy.typing import NDArray
 from rankcast.errors import SinkError
 from rankcast.frame import Frame
 from rankcast.opencv import cv2
+from rankcast_receiver.sinks.mosaic import Mosaic, largest_tile
 from rankcast_receiver.sinks.overlay import OverlayText, draw_overlay
 from rankcast_receiver.sinks.tile import Tile
 from rankcast_receiver.sinks.window import Window
 from rankcast_receiver.state import CameraState, State
 
-MAX_WIDTH: Final = 1600
-MAX_HEIGHT: Final = 900
-"""Fit a Full HD screen with a task bar; OpenCV does not report the true size."""
 POLL_S: Final = 0.02
 """Interval of polling for keys and window events: 50 times a second at most."""
 REDRAW_S: Final = 0.1
 """Interval of redrawing the text between frames, so that the displayed age keeps rising."""
+SHOW_S: Final = 0.015
+"""Least interval of handing a picture to the window, which copies and converts all of it: what many
+cameras send between two refreshes of a screen is shown together."""
 
 
 class Screen(Protocol):
@@ -44,6 +45,15 @@ class Screen(Protocol):
 
     def close(self) -> None:
         """Close the window; may be called twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What a tile of the mosaic shows, and since when."""
+
+    t_s: float
+    text: OverlayText
+    picture: NDArray[np.uint8]
 
 
 class DisplaySink:
@@ -82,12 +92,16 @@ class DisplaySink:
         self._now_s = now_s
         self._now_ns = now_ns
         self._tiles: dict[str, Tile] = {}
-        self._shape: tuple[int, ...] = ()
+        self._changed: set[str] = set()
+        """Cameras whose newest frame is not in the mosaic yet."""
+        self._drawn: dict[str, _Drawn] = {}
+        self._mosaic: Mosaic | None = None
+        self._size: tuple[int, ...] = ()
         self._blank: NDArray[np.uint8] = np.zeros((360, 640, 3), np.uint8)
-        self._polled_s = self._drawn_s = float("-inf")
+        self._polled_s = self._redrawn_s = self._shown_s = float("-inf")
         self.shown = 0
         """Number of frames shown."""
-        self._draw()
+        self._redraw()
 
     def put(self, frame: Frame) -> bool:
         """Show one frame; see Sink.
@@ -103,8 +117,11 @@ class DisplaySink:
             self._tiles[frame.camera] = Tile(frame, now)
         else:
             tile.put(frame, now)
+        self._changed.add(frame.camera)
         try:
-            self._draw()
+            self._fit()
+            if now - self._shown_s >= SHOW_S:
+                self._show()
         except cv2.error as exc:
             reason = " ".join(str(getattr(exc, "err", exc)).split())
             raise SinkError(f"cannot show frame {frame.sequence}: {reason}") from exc
@@ -125,33 +142,58 @@ class DisplaySink:
         self._polled_s = now
         if self._screen.quit_pressed() or not self._screen.is_open():
             return False
-        if now - self._drawn_s >= REDRAW_S:
-            self._draw()
+        if now - self._redrawn_s >= REDRAW_S:
+            self._redraw()
+        elif self._changed and now - self._shown_s >= SHOW_S:
+            self._show()
         return True
 
     def close(self) -> None:
         """Close the window; see Sink."""
         self._screen.close()
 
-    def _draw(self) -> None:
-        self._drawn_s = now = self._now_s()
-        states = {state.camera: state for state in self._states()}
+    def _redraw(self) -> None:
+        """Bring the text of cameras up to date that sent no frame meanwhile."""
+        self._redrawn_s = now = self._now_s()
         if not self._tiles:
-            self._screen.show(draw_overlay(self._blank, _waiting(states.values())))
+            self._screen.show(draw_overlay(self._blank, _waiting(self._states())))
             return
-        # Sorted by name, so that no tile moves when another camera is faster.
-        names = sorted(self._tiles)
-        columns = math.ceil(math.sqrt(len(names)))
-        rows = math.ceil(len(names) / columns)
+        self._changed.update(
+            name for name, drawn in self._drawn.items() if now - drawn.t_s >= REDRAW_S
+        )
+        if self._changed:
+            self._show()
+
+    def _fit(self) -> None:
+        """Lay the mosaic out anew when a camera joins or sends another size."""
+        size = largest_tile(len(self._tiles))
+        shapes = {name: tile.picture(*size).shape for name, tile in self._tiles.items()}
+        if self._mosaic is None or shapes != self._mosaic.shapes:
+            self._mosaic = Mosaic(shapes)
+            self._drawn.clear()
+            self._changed.update(self._tiles)
+            self._shown_s = float("-inf")
+
+    def _show(self) -> None:
+        """Draw what has changed and hand the picture to the window."""
+        mosaic = self._mosaic
+        assert mosaic is not None
+        self._shown_s = now = self._now_s()
         now_ns = self._now_ns()
-        pictures = []
-        for name in names:
+        states = {state.camera: state for state in self._states()}
+        size = largest_tile(len(self._tiles))
+        for name in self._changed:
             tile = self._tiles[name]
-            picture = tile.picture(MAX_WIDTH // columns, MAX_HEIGHT // rows)
-            pictures.append(draw_overlay(picture, tile.text(now, now_ns, states.get(name))))
-        canvas = _side_by_side(pictures, columns, rows)
-        if canvas.shape != self._shape:
-            self._shape = canvas.shape
+            text = tile.text(now, now_ns, states.get(name))
+            drawn = self._drawn.get(name)
+            picture = tile.picture(*size)
+            if drawn is None or drawn.text != text or drawn.picture is not picture:
+                mosaic.place(name, draw_overlay(picture, text))
+            self._drawn[name] = _Drawn(now, text, picture)
+        self._changed.clear()
+        canvas = mosaic.canvas
+        if canvas.shape != self._size:
+            self._size = canvas.shape
             self._screen.resize(canvas.shape[1], canvas.shape[0])
         self._screen.show(canvas)
 
@@ -160,17 +202,3 @@ def _waiting(states: Iterable[CameraState]) -> OverlayText:
     """Return the text before the first frame: the state of each camera."""
     known = [f"{s.camera or s.endpoint}: {s}" for s in states if s.state is not State.CONNECTING]
     return OverlayText(("waiting for the first frame", *known))
-
-
-def _side_by_side(
-    pictures: Sequence[NDArray[np.uint8]], columns: int, rows: int
-) -> NDArray[np.uint8]:
-    if len(pictures) == 1:
-        return pictures[0]
-    height = max(picture.shape[0] for picture in pictures)
-    width = max(picture.shape[1] for picture in pictures)
-    canvas: NDArray[np.uint8] = np.zeros((rows * height, columns * width, 3), np.uint8)
-    for number, picture in enumerate(pictures):
-        top, left = number // columns * height, number % columns * width
-        canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    return canvas

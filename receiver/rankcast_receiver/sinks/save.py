@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import re
 import secrets
-import time
-from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,21 +15,16 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rankcast.atomic_file import os_reason
-from rankcast.errors import ImageFileError, SinkError
+from rankcast.errors import ImageFileError, RankcastError, SinkError
 from rankcast.frame import Frame, Scalar
-from rankcast.images import write_image
+from rankcast.images import read_text, write_image
+from rankcast_receiver.sinks.saved_files import RetentionLimits, SavedFiles
 
 log = logging.getLogger(__name__)
 
 _SUFFIXES: Final = {"png": ".png", "jpeg": ".jpg", "tiff": ".tiff"}
-_NAME: Final = re.compile(
-    r"[a-z0-9_-]{1,35}_(?P<sequence>\d{9,20})_(?P<utc>\d{8}T\d{6}\.\d{6})Z\.(?:png|jpg|tiff)"
-)
 _CAMERA: Final = re.compile(r"[a-z0-9_-]{1,35}")
 """A name has up to 32 characters; with several senders a number is appended, up to "-16"."""
-_PART: Final = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{8}}\.part")
-_PART_AGE_S: Final = 3600
-"""An older part file was left by a killed process; a newer one may still be in use."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,21 +43,22 @@ class SaveOptions(BaseModel):
     """Number of files to keep in the folder; 0: no limit."""
     max_bytes: int = Field(default=0, ge=0)
     """Bytes to keep in the folder, at least the newest file; 0: no limit."""
+    max_age_s: float = Field(default=0.0, ge=0.0, strict=False)
+    """Remove files that were written longer ago; 0: no limit."""
+    min_free_bytes: int = Field(default=0, ge=0)
+    """Remove the oldest files while the file system has less free space; 0: no limit."""
+    fsync: bool = False
+    """Write each file through to the disk before it counts as saved."""
     jpeg_quality: int = Field(default=95, ge=1, le=100)
     png_compression: int = Field(default=1, ge=0, le=9)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    path: Path
-    size: int
 
 
 class SaveSink:
     """Saves each frame as ``CAMERA_SEQUENCE_UTC.SUFFIX``, completely or not at all.
 
     The limits apply to the folder: all files named like this count, including those of other
-    cameras and earlier runs, and the oldest are removed first. Other files are never touched.
+    cameras and earlier runs, and the oldest are removed first. Other files are never touched. A
+    folder of many files is read in small steps between frames, and its limits hold from then on.
 
     Parameters
     ----------
@@ -94,10 +86,15 @@ class SaveSink:
             with probe.open("xb"):
                 pass
             probe.unlink()
-            self._kept = _found(folder)
+            limits = RetentionLimits(
+                max_files=options.max_files,
+                max_bytes=options.max_bytes,
+                max_age_s=options.max_age_s,
+                min_free_bytes=options.min_free_bytes,
+            )
+            self._files = SavedFiles(folder, limits)
         except OSError as exc:
             raise SinkError(f"cannot save to {folder}: {os_reason(exc)}") from exc
-        self._kept_bytes = sum(kept.size for kept in self._kept)
 
     def put(self, frame: Frame) -> bool:
         """Save one frame if its sequence is a multiple of `every`; see Sink.
@@ -110,10 +107,37 @@ class SaveSink:
         """
         if frame.sequence % self.options.every:
             return False
-        self._remove_oldest()
+        self._files.tidy()
         path = self.options.folder / file_name(frame, self.options.format)
         try:
-            size = write_image(
+            size = self._write(path, frame)
+        except FileExistsError:
+            path = self._other_name(path, frame)
+            try:
+                size = self._write(path, frame)
+            except FileExistsError as exc:
+                raise _exists(path) from exc
+        self.saved += 1
+        self.saved_bytes += size
+        self._files.added(path.name, size)
+        # This frame is saved already: a failed removal is raised for the next frame.
+        with suppress(SinkError):
+            self._files.tidy()
+        return True
+
+    def idle(self) -> bool:
+        """Remove files that have become too old, and read a large folder; see Sink."""
+        with suppress(SinkError):  # raised for the next frame
+            self._files.tidy()
+        return True
+
+    def close(self) -> None:
+        """Stop reading the folder; every file is complete. See Sink."""
+        self._files.close()
+
+    def _write(self, path: Path, frame: Frame) -> int:
+        try:
+            return write_image(
                 path,
                 frame.pixels,
                 text=describe(frame, lossy_file=self.options.format == "jpeg"),
@@ -122,62 +146,28 @@ class SaveSink:
                 # Two receivers that save one camera in one folder must not replace each
                 # other's files.
                 exclusive=True,
+                fsync=self.options.fsync,
             )
-        except FileExistsError as exc:
-            raise SinkError(f"{path} exists already: does another receiver save there?") from exc
         except ImageFileError as exc:
             raise SinkError(str(exc)) from exc
-        self.saved += 1
-        self.saved_bytes += size
-        self._kept.append(_Kept(path, size))
-        self._kept_bytes += size
-        # This frame is saved already: a failed removal is raised for the next frame.
-        with suppress(SinkError):
-            self._remove_oldest()
-        return True
 
-    def idle(self) -> bool:
-        """Do nothing between frames; see Sink."""
-        return True
+    def _other_name(self, path: Path, frame: Frame) -> Path:
+        """Return a name for a frame whose name is taken by a frame of another stream.
 
-    def close(self) -> None:
-        """Do nothing, because every file is complete; see Sink."""
-
-    def _remove_oldest(self) -> None:
-        while len(self._kept) > 1 and self._too_many():
-            oldest = self._kept[0]
-            try:
-                oldest.path.unlink(missing_ok=True)
-            except OSError as exc:
-                raise SinkError(f"cannot remove {oldest.path}: {os_reason(exc)}") from exc
-            self._kept.popleft()
-            self._kept_bytes -= oldest.size
-
-    def _too_many(self) -> bool:
-        files, size = self.options.max_files, self.options.max_bytes
-        return bool((files and len(self._kept) > files) or (size and self._kept_bytes > size))
+        A sender whose clock was set back by a restart uses the same names again.
+        """
+        try:
+            tag = json.loads(read_text(path) or "null")
+        except (RankcastError, ValueError):  # no picture of ours
+            tag = None
+        stream_id = frame.stream_id.hex()
+        if not isinstance(tag, dict) or tag.get("stream_id") == stream_id:
+            raise _exists(path)
+        return path.with_name(f"{path.stem}_{stream_id[:8]}{path.suffix}")
 
 
-def _found(folder: Path) -> deque[_Kept]:
-    """List the files of earlier runs, oldest first, and remove part files of killed runs."""
-    found: list[tuple[str, int, _Kept]] = []
-    now = time.time()
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.is_file(follow_symlinks=False):
-                continue
-            match = _NAME.fullmatch(entry.name)
-            try:
-                status = entry.stat(follow_symlinks=False)
-                if match:
-                    kept = _Kept(folder / entry.name, status.st_size)
-                    found.append((match["utc"], int(match["sequence"]), kept))
-                elif _PART.fullmatch(entry.name) and now - status.st_mtime > _PART_AGE_S:
-                    os.unlink(entry.path)
-            except FileNotFoundError:  # another receiver removed it
-                continue
-    found.sort(key=lambda item: item[:2])
-    return deque(kept for _, _, kept in found)
+def _exists(path: Path) -> SinkError:
+    return SinkError(f"{path} exists already: does another receiver save there?")
 
 
 def capture_time(frame: Frame) -> datetime:

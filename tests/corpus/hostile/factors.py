@@ -60,6 +60,9 @@ def svd() -> Files:
         yield f"svd/table_{label}.msg", changed(first, bad)
     yield "svd/bomb_of_products.msg", changed(first, rank=(8192,), shape=HUGE)
     yield "svd/bomb_of_planes.msg", changed(first, rank=(1449,) * 64, shape=(1449, 1447, 64))
+    # Within 2^38 products, and 3 s of them for half a second's worth of samples.
+    deep = seed("svd", "deep_float64")[0]
+    yield "svd/bomb_of_ranks.msg", changed(deep, rank=(4000,), shape=(4000, 4000))
     coded = struct.pack("<d", 1.0) + struct.pack("<f", 1.0) * 100
     one = struct.pack("<QII", 1, 1 << 15, 1 << 15) + struct.pack("<HBBB", 4095, 0, 255, 0)
     coded += struct.pack("<I", len(one)) + one + one
@@ -95,6 +98,7 @@ def svd_patch() -> Files:
         )
         yield f"svd-patch/noise_{number}.msg", changed(first, b"\1" + noise)
     yield "svd-patch/ones.msg", changed(first, b"\1" + b"\xff" * 3000)
+    yield "svd-patch/zeros.msg", changed(first, b"\1" + bytes(30_000), shape=(160, 160))
     yield "svd-patch/huge.msg", changed(first, body, shape=HUGE)
     yield "svd-patch/64_channels.msg", changed(first, body, shape=(1024, 2048, 64),
                                                params=(4, 64, 8))  # fmt: skip

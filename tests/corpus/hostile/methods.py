@@ -34,6 +34,10 @@ def pca() -> Files:
             changed(first, rank=(1449,) * 64, shape=(1449, 1447, 64)),
         )
     thin = seed("pca", "patches_grey")[0]
+    yield (
+        "pca/bomb_of_ranks.msg",
+        changed(seed("pca", "rows_deep")[0], rank=(4000,), shape=(4000, 4000)),
+    )
     yield "pca/bomb_of_edges.msg", changed(thin, params=(1, 64), shape=(65_535, 1), rank=(1,))
     frames = seed("pca", "frames")[0]
     yield "pca/frames_without_id.msg", changed(frames, model_id=None)
@@ -59,6 +63,9 @@ def kmeans() -> Files:
             changed(first, struct.pack("<I", 40) + noise[:40] + body),
         )
     yield "kmeans/ones.msg", changed(first, struct.pack("<I", 20) + b"\xff" * 3000)
+    # All cuts of the largest palette for each pixel.
+    row = struct.pack("<I", 40) + bytes(40) + b"\xff" * 3000
+    yield "kmeans/row.msg", changed(first, row, shape=(1, 65_535), params=(65_535,))
     yield "kmeans/huge.msg", changed(first, body, shape=HUGE)
     yield "kmeans/wide.msg", changed(first, body, shape=(16, 65_535))
     yield "kmeans/64_channels.msg", changed(first, body, shape=(1024, 2048, 64))

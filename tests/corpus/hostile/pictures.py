@@ -68,6 +68,30 @@ def jpeg() -> Files:
     yield "jpeg/hidden_frame_header.msg", changed(first, hidden)
     for label, filler in {"restart": b"\xff\xd0", "tem": b"\xff\x01", "zero": b"\xff\0"}.items():
         yield f"jpeg/before_it_{label}.msg", changed(first, body[:2] + filler + body[2:])
+    yield from _jpeg_bombs()
+
+
+def _jpeg_bombs() -> Files:
+    """Files that are small, and right to libjpeg, and would take it seconds or for ever."""
+    colour = seed("jpeg", "colour")[0]
+    body = bytes(colour.body)
+    frame, tables = body.index(b"\xff\xc0"), body.index(b"\xff\xda")
+    size = (3000, 4000)
+    head = body[: frame + 5] + struct.pack(">HH", *size) + body[frame + 9 : tables]
+    number, end = body[frame + 10], b"\xff\xd9"
+    scan = b"\xff\xda" + struct.pack(">HBBB", 8, 1, number, 0) + b"\0\x3f\0" + b"\0"
+    shape = (*size, 3)
+    for count in (2, 4000):
+        yield f"jpeg/scans_{count}.msg", changed(colour, head + scan * count + end, shape=shape)
+    # Behind the picture, within what a decoder may look through before it gives up.
+    behind = head + scan + b"\xff\0\xff\1" * 1000 + scan + end
+    yield "jpeg/scan_behind_the_data.msg", changed(colour, behind, shape=shape)
+    twice = b"\xff\xda" + struct.pack(">HBBBBB", 10, 2, number, 0, number, 0) + b"\0\x3f\0"
+    yield "jpeg/component_twice.msg", changed(colour, head + twice + end, shape=shape)
+    table = b"\xff\xc4\0\x13\0" + bytes(16)
+    for label, segment in {"tables": table, "comments": b"\xff\xfe\0\2"}.items():
+        many = body[:2] + segment * 1100 + body[2:]
+        yield f"jpeg/{label}_1100.msg", changed(colour, many)
 
 
 def lossless() -> Files:
@@ -82,6 +106,13 @@ def lossless() -> Files:
     yield "lossless/one_byte.msg", changed(first, bytes(first.body)[:1])
     yield "lossless/huge.msg", changed(first, bytes(first.body), shape=HUGE)
     yield "lossless/wide.msg", changed(first, b"\0" * 12, shape=(16, 65_535))
+    # Bits that are all 1 make the longest errors: a microsecond a sample.
+    yield "lossless/row.msg", changed(first, b"\0" * 12, shape=(1, 65_535))
+    for number in (0, 1):
+        yield f"lossless/zeros_{number}.msg", changed(first, bytes(30_000), shape=(150, 150),
+                                                      params=(0, number))  # fmt: skip
+        yield f"lossless/ones_{number}.msg", changed(first, b"\xff" * 3000, shape=(900, 1000),
+                                                     params=(0, number))  # fmt: skip
     yield "lossless/64_channels.msg", changed(first, b"\0" * 40, shape=(1024, 2048, 64))
     for number, lengths in enumerate(((2**32 - 1,) * 3, (0, 0, 50), (50, 50, 50), (1, 1, 2**31))):
         body = struct.pack("<3I", *lengths) + bytes(100)

@@ -14,7 +14,7 @@ from rankcast.codec.pca.layout import from_matrix, matrix_shape
 from rankcast.codec.pca.options import LAYOUTS, MAX_PATCH
 from rankcast.codec.pca.statistics import Statistics
 from rankcast.codec.svd import coded
-from rankcast.codec.svd.decoder import check_bounds, check_work, unpack_planes
+from rankcast.codec.svd.decoder import arithmetic, check_bounds, check_work, unpack_planes
 from rankcast.codec.svd.samples import store_plane
 from rankcast.errors import LimitError, PayloadError, UnsupportedImageError
 from rankcast.frame import Pixels, channels_of
@@ -72,7 +72,7 @@ class PcaDecoder:
         if len(ranks) != count or any(rank > min(m, n) for rank in ranks):
             raise PayloadError(f"got ranks {ranks!r:.60}, want {count} of at most {min(m, n)}")
         try:
-            check_work([(m, n)] * count, ranks)
+            check_work([(m, n)] * count, ranks, arithmetic(header.dtype_bytes, "coded"))
         except UnsupportedImageError as exc:
             raise LimitError(str(exc)) from None
         size = int.from_bytes(body[:4], "little")

@@ -18,7 +18,7 @@ from rankcast.codec.pca.options import DEFAULT_PATCH, DEFAULT_VARIANCE, LAYOUTS,
 from rankcast.codec.pca.statistics import Statistics, measure
 from rankcast.codec.protocol import CodecEncoder, Coded
 from rankcast.codec.svd import coded
-from rankcast.codec.svd.decoder import check_work, unpack_planes
+from rankcast.codec.svd.decoder import arithmetic, check_work, unpack_planes
 from rankcast.codec.svd.factoriser import Engine, Factoriser, Plane
 from rankcast.codec.svd.ranks import ROUNDING_NOISE, EnergyShare, FixedRank, RankRule
 from rankcast.codec.svd.samples import as_channels
@@ -58,7 +58,9 @@ class PcaEncoder:
             planes.append(_standardised(x, stats[-1], dtype))
         found = self._factorise(planes, rule)
         shapes = [(m, n)] * count
-        check_work(shapes, [factors.rank for factors in found])
+        check_work(
+            shapes, [factors.rank for factors in found], arithmetic(pixels.dtype.itemsize, "coded")
+        )
         budgets = [
             coded.NOISE_SHARE * (factors.dropped + _rounding_noise(stat, m))
             for factors, stat in zip(found, stats, strict=True)

@@ -25,6 +25,10 @@ from rankcast.wire import Header, Limits
 
 MAX_PRODUCTS: Final = 2**38
 """Multiplications m n k of one picture: seconds of work, far above any that a camera needs."""
+MAX_PRODUCTS_A_SAMPLE: Final = 3072
+"""In float32, 50 ns of work. Only a full rank of more than 3072 (1536 in float64) is beyond it."""
+FREE_PRODUCTS: Final = 2**31
+"""In float32, 35 ms: what a picture of any size may take."""
 MAX_ENTRY: Final = 4.0
 """Entries of orthonormal columns are at most 1, quantised at most 2."""
 
@@ -106,7 +110,7 @@ def read_factors(header: Header, body: memoryview) -> list[Factors]:
     PayloadError
         If header and body contradict each other or a number is not finite.
     LimitError
-        If rebuilding would take more than `MAX_PRODUCTS` multiplications.
+        If rebuilding would take too many multiplications, see `check_work`.
     """
     form, colour = _params(header)
     shapes = plane_shapes(header.shape or (), colour)
@@ -117,7 +121,7 @@ def read_factors(header: Header, body: memoryview) -> list[Factors]:
         if rank > min(shape):
             raise PayloadError(f"got rank {rank}, the limit is min(H,W)={min(shape)}")
     try:
-        check_work(shapes, ranks)
+        check_work(shapes, ranks, arithmetic(header.dtype_bytes, form))
     except UnsupportedImageError as exc:
         raise LimitError(str(exc)) from None
     if form == "coded":
@@ -149,17 +153,31 @@ def arithmetic(sample_bytes: int, form: str) -> type[np.float32] | type[np.float
     return np.float32 if sample_bytes == 1 and form != "float64" else np.float64
 
 
-def check_work(shapes: Sequence[tuple[int, int]], ranks: Sequence[int]) -> None:
-    """Refuse a picture that takes more than `MAX_PRODUCTS` multiplications to rebuild.
+def check_work(
+    shapes: Sequence[tuple[int, int]], ranks: Sequence[int], dtype: type[np.floating[Any]]
+) -> None:
+    """Refuse a picture that takes too long to rebuild, by the multiplications it needs.
+
+    Parameters
+    ----------
+    shapes : sequence of (int, int)
+        Of the planes.
+    ranks : sequence of int
+    dtype : type
+        Of the arithmetic; float64 takes twice as long.
 
     Raises
     ------
     UnsupportedImageError
+        Beyond `MAX_PRODUCTS`, or `FREE_PRODUCTS` and `MAX_PRODUCTS_A_SAMPLE` in float32.
     """
     products = sum(m * n * k for (m, n), k in zip(shapes, ranks, strict=True))
-    if products > MAX_PRODUCTS:
+    allowed = FREE_PRODUCTS + MAX_PRODUCTS_A_SAMPLE * sum(m * n for m, n in shapes)
+    limit = min(MAX_PRODUCTS, allowed // (np.dtype(dtype).itemsize // 4))
+    if products > limit:
         raise UnsupportedImageError(
-            f"got {products} multiplications to rebuild the picture, the limit is {MAX_PRODUCTS}"
+            f"got {products} multiplications to rebuild the picture, the limit is {limit}: "
+            "use a lower rank"
         )
 
 

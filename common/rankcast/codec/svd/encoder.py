@@ -9,7 +9,14 @@ import numpy as np
 
 from rankcast.codec.protocol import Coded
 from rankcast.codec.svd import coded, floats
-from rankcast.codec.svd.decoder import assemble, check_work, plane_shapes, rebuild, unpack_planes
+from rankcast.codec.svd.decoder import (
+    arithmetic,
+    assemble,
+    check_work,
+    plane_shapes,
+    rebuild,
+    unpack_planes,
+)
 from rankcast.codec.svd.factoriser import Engine, Factoriser, Plane
 from rankcast.codec.svd.options import COLOURS, DEFAULT_RANK, FACTORS, SvdOptions
 from rankcast.codec.svd.ranks import ROUNDING_NOISE, EnergyShare, ErrorBudget, FixedRank, RankRule
@@ -53,7 +60,11 @@ class SvdEncoder:
         weights = _weights(pixels, options.colour)
         planes = self._load(sources, weights, pixels.dtype.itemsize)
         found = self._factoriser.factorise(planes, rule)
-        check_work(plane_shapes(pixels.shape, options.colour), [f.rank for f in found])
+        check_work(
+            plane_shapes(pixels.shape, options.colour),
+            [f.rank for f in found],
+            arithmetic(pixels.dtype.itemsize, options.factors),
+        )
         bodies, errors = self._pack(sources, planes, found)
         if options.colour == "bgr" or not any(errors):
             error = subsampling + sum(errors)

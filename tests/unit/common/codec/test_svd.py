@@ -235,7 +235,11 @@ def test_a_header_that_contradicts_the_body_is_refused(fields: dict[str, Any]) -
 
 def test_work_beyond_the_limit_is_refused_before_it_is_done() -> None:
     with pytest.raises(UnsupportedImageError, match=str(MAX_PRODUCTS)):
-        check_work([(11_000, 11_000)], [11_000])
+        check_work([(11_000, 11_000)], [11_000], np.float32)
+    # In proportion to the picture, so that a small one is quick; float64 takes twice as long.
+    check_work([(3000, 3000)], [3000], np.float32)
+    with pytest.raises(UnsupportedImageError, match="the limit is 14897741824: use a lower rank"):
+        check_work([(3000, 3000)], [3000], np.float64)
     packet = coded(picture())
     with pytest.raises(LimitError, match=str(MAX_PRODUCTS)):
         rankcast.Decoder().decode(repacked(packet, shape=(11_000, 11_000), rank=(11_000,)))

@@ -425,3 +425,54 @@ def test_the_real_window_opens_shows_and_ends_on_a_key(key: str) -> None:
 def test_the_window_has_every_method_that_display_calls() -> None:
     wanted = {name for name in vars(FakeScreen) if not name.startswith("_")}
     assert wanted <= set(vars(Window))
+
+
+def test_only_the_tile_that_changed_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+
+    def draw(picture: NDArray[np.uint8], text: OverlayText) -> NDArray[np.uint8]:
+        drawn.append(text.lines[0].split()[0])
+        return draw_overlay(picture, text)
+
+    sink, screen, clock = display()
+    names = [f"c{number:02d}" for number in range(16)]
+    for name in names:
+        sink.put(frame(camera=name))
+    monkeypatch.setattr("rankcast_receiver.sinks.display.draw_overlay", draw)
+    clock.t_s += 0.05
+    sink.put(frame(1, camera="c05", pixels=np.full((90, 640, 3), 50, np.uint8)))
+    assert drawn == ["c05"]
+    shown = screen.pictures[-1]
+    # The others are still there, and every tile stays where it was.
+    left = [int(shown[50, 100 + 400 * column, 0]) for column in range(4)]
+    assert left == [200] * 4
+    assert int(shown[shown.shape[0] // 4 + 50, 500, 0]) == 50
+
+
+def test_a_hundred_frames_at_once_are_handed_to_the_window_together() -> None:
+    sink, screen, clock = display()
+    for camera in ("a", "b"):
+        sink.put(frame(camera=camera))
+    before = len(screen.pictures)
+    for sequence in range(1, 101):
+        clock.t_s += 0.001
+        sink.put(frame(sequence, camera="ab"[sequence % 2]))
+    assert 5 <= len(screen.pictures) - before <= 7
+    clock.t_s += 0.021
+    sink.put(frame(101, camera="a", pixels=np.full((90, 640, 3), 60, np.uint8)))
+    clock.t_s += 0.001
+    sink.put(frame(101, camera="b", pixels=np.full((90, 640, 3), 70, np.uint8)))
+    assert int(screen.pictures[-1][85, 900, 0]) == 200
+    clock.t_s += 0.021
+    assert sink.idle()
+    assert int(screen.pictures[-1][85, 900, 0]) == 70, "none is left behind"
+    assert sink.shown == 104
+
+
+def test_a_reduced_picture_keeps_its_mean_and_both_ends() -> None:
+    ramp = np.tile(np.linspace(0, 255, 4000).astype(np.uint8), (3000, 1))
+    shown = picture(ramp)
+    assert shown.shape == (900, 1200, 3)
+    assert abs(float(shown.mean()) - float(ramp.mean())) < 1
+    assert shown[0, 0, 0] <= 1
+    assert shown[0, -1, 0] >= 254

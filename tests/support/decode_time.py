@@ -1,0 +1,40 @@
+"""The limit of what a packet may take to decode or refuse, and how slow this machine is now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from rankcast.codec.gan.halves import has_torch
+from rankcast.kernels.warm import warm
+from support.slowness import slowness
+
+MAX_S: Final = 0.050
+MAX_S_A_SAMPLE: Final = 100e-9
+"""Of the picture that a packet promises, if the parser lets that pass."""
+ATTEMPTS: Final = 20
+
+
+@lru_cache
+def kernels_ready() -> None:
+    """Compiling or loading machine code is no part of what a packet costs, nor is torch."""
+    warm()
+    has_torch()
+
+
+def share_of(limit_s: float, decode: Callable[[], object], enough: float = 1.0) -> float:
+    """Least share of the limit in processor time, of several attempts: others use this machine.
+
+    The first share that is not above `enough` ends the attempts.
+    """
+    kernels_ready()
+    shares: list[float] = []
+    while len(shares) < ATTEMPTS and not (shares and shares[-1] <= enough):
+        before = slowness()
+        begun = time.process_time()
+        decode()
+        took_s = time.process_time() - begun
+        shares.append(took_s / (limit_s * max(before, slowness())))
+    return min(shares)
