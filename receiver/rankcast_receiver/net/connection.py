@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import zmq
 
+from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import SettingsError, TransportError, WireError
 from rankcast.net import (
     CurveClient,
@@ -93,7 +94,7 @@ class Connection:
         self._options = options
         self._token = os.urandom(16)
         self._attempt = 0
-        now_s = time.monotonic()
+        now_s = boot_s()
         self._read_s: float | None = None
         self._began_s = now_s
         self._policy = ReconnectPolicy(SILENCE_S if options.live else KEEP_SILENCE_S, now_s)
@@ -127,7 +128,7 @@ class Connection:
 
     def receive(self, most: int = READ_MESSAGES) -> Iterator[ReceivedPacket]:
         """Yield at most `most` packets that have arrived, without waiting for more."""
-        began_s = time.monotonic()
+        began_s = boot_s()
         suspended = began_s - self._began_s > SUSPENDED_S
         self._began_s = began_s
         read_bytes = 0
@@ -136,7 +137,7 @@ class Connection:
                 message = self._socket.recv(zmq.NOBLOCK, copy=False).buffer
             except zmq.Again:
                 break
-            now_s = time.monotonic()
+            now_s = boot_s()
             self._policy.heard(now_s)
             read_bytes += len(message)
             try:
@@ -154,7 +155,7 @@ class Connection:
 
     def pause(self) -> None:
         """Record that reading is paused, so that silence is not mistaken for a lost connection."""
-        self._began_s = time.monotonic()
+        self._began_s = boot_s()
         self._policy.moved(self._began_s)
 
     def tick(self) -> bool:
@@ -234,7 +235,7 @@ class Connection:
             self._streams.clock.hear(
                 header.t_capture_mono_ns,
                 header.t_capture_utc_ns,
-                time.monotonic_ns(),
+                boot_ns(),
                 time.time_ns(),
             )
         if (status := received.status) is not None:
@@ -275,11 +276,11 @@ class Connection:
         """Return True if nothing arrives for `camera`: the sender may not have it."""
         stream = self._streams.streams.get(camera)
         heard_s = None if stream is None else stream.heard_s
-        return heard_s is None or time.monotonic() - heard_s > ANSWER_S
+        return heard_s is None or boot_s() - heard_s > ANSWER_S
 
     def _link_changed(self) -> None:
         log.debug("%s: %s %s", self.endpoint, self._monitor.link.name, self._monitor.detail)
-        self._policy.moved(time.monotonic())
+        self._policy.moved(boot_s())
         if self._monitor.link is Link.UP:
             # The new peer may be another process, even on another machine.
             self._streams.clock.restart()
@@ -288,7 +289,7 @@ class Connection:
 
     def _reconnect_if_due(self) -> bool:
         """Rebuild the socket if libzmq has given up or nothing arrives; return True if it was."""
-        now_s = time.monotonic()
+        now_s = boot_s()
         if self._streams.frame_s is not None:
             self._policy.showed(self._streams.frame_s)
         wrong_key = self._monitor.link is Link.KEY_REFUSED and len(self._options.curves) > 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import zmq
 
+from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import SettingsError, TransportError, WireError
 from rankcast.net import ControlClient, CurveClient
 from rankcast.wire import MAX_MS, Limits, Reply, check_name, uint
@@ -79,7 +79,7 @@ class ControlLink:
         clock: SenderClock,
         *,
         curve: CurveClient | None = None,
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.endpoint = endpoint
         self.cameras: tuple[str, ...] | None = None
@@ -139,7 +139,7 @@ class ControlLink:
             self.restart()
             return True
         if now >= self._next_ping_s:
-            t0 = time.monotonic_ns()
+            t0 = boot_ns()
             request = self._client.send("ping", args={"t0": t0})
             quick = self._sent_pings < QUICK_PINGS
             self._next_ping_s = now + (QUICK_PING_INTERVAL_S if quick else PING_INTERVAL_S)
@@ -242,7 +242,7 @@ class ControlLink:
         except WireError as exc:
             log.debug("%s: %s", self.endpoint, exc)
             return
-        self._clock.answer(t0, t1, t2, time.monotonic_ns())
+        self._clock.answer(t0, t1, t2, boot_ns())
 
     def _take_cameras(self, reply: Reply) -> None:
         cameras = reply.result.get("cameras")
