@@ -17,6 +17,7 @@ from rankcast.net import (
     SocketOptions,
     check_endpoint,
     check_exposure,
+    end_context,
     is_loopback,
     new_context,
     server_keys,
@@ -215,7 +216,7 @@ class SenderSockets:
                     if self._authenticator is not None:
                         self._authenticator.close()
                 finally:
-                    self.context.term()
+                    end_context(self.context)
 
     def _identify(self, client: bytes, user: str) -> Client:
         """Return the client behind a request; without keys every client is an operator."""
