@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from copy import deepcopy
 from types import ModuleType
@@ -139,6 +140,24 @@ def test_each_bar_of_isolation_can_be_missed(benchmark: Benchmark) -> None:
     assert lost.startswith("frames lost by the other seven")
     (memory,) = missed(rows(10.0, 10.0, grown_mb=12.1))
     assert memory.startswith("growth of the sender's memory")
+
+
+def test_each_bar_of_stopping_can_be_missed(benchmark: Benchmark) -> None:
+    stopping = benchmark("stopping")
+
+    def rows(clean_s: float = 1.9, hung_s: float = 2.9, right: bool = True) -> list[Any]:
+        return stopping.rows(
+            [
+                stopping.Trial("streaming", signal.SIGTERM, clean_s, 0.1, right),
+                stopping.Trial("disk hung", signal.SIGHUP, hung_s, 0.0, True),
+            ]
+        )
+
+    assert missed(rows()) == []
+    assert missed(rows(clean_s=2.1)) == ["nothing stuck, slowest"]
+    assert missed(rows(hung_s=3.1)) == ["of these not ended within 3 s", "disk hung, slowest"]
+    (wrong,) = missed(rows(right=False))
+    assert wrong.startswith("with a wrong exit code")
 
 
 def test_each_bar_of_the_latency_can_be_missed(benchmark: Benchmark) -> None:
