@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from rankcast.boot_clock import boot_ns
 from rankcast.codec import DEFAULT_CODEC, codec_named
 from rankcast.codec.protocol import CodecEncoder, CodecOptions, CountsPackets, Reconfigurable
 from rankcast.errors import RankcastError, SettingsError, UnsupportedImageError, one_line
@@ -235,9 +236,7 @@ class Encoder:
         """
         frame = image if isinstance(image, Frame) else Frame(image, frame=self._sequence)
         if not frame.t_capture_mono_ns and not frame.t_capture_utc_ns:
-            frame = replace(
-                frame, t_capture_mono_ns=time.monotonic_ns(), t_capture_utc_ns=time.time_ns()
-            )
+            frame = replace(frame, t_capture_mono_ns=boot_ns(), t_capture_utc_ns=time.time_ns())
         return frame if meta is None else replace(frame, meta=meta)
 
     def encode_packet(

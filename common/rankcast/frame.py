@@ -189,7 +189,7 @@ class Frame:
     frame: int = 0
     """Number of the grabbed frame, from 0; gaps are losses before the encoder."""
     t_capture_mono_ns: int = 0
-    """Capture time on the monotonic clock of the sender."""
+    """Capture time on the sender's clock since boot, `rankcast.boot_clock.boot_ns`."""
     t_capture_utc_ns: int = 0
     """Capture time on the UTC clock of the sender."""
     significant_bits: int = 0
@@ -209,8 +209,8 @@ class Frame:
     coding: Coding | None = None
     """Set at the receiver."""
     t_capture_here_ns: int | None = None
-    """Capture time on the receiver's monotonic clock, set by the receiver; None while the offset of
-    the sender's clock is unknown."""
+    """Capture time on the receiver's clock since boot (`rankcast.boot_clock.boot_ns`), set by the
+    receiver; None while the offset of the sender's clock is unknown."""
     clock_error_ns: int = 0
     """Error bound of `t_capture_here_ns`; 0 if both ends run on one machine."""
     writable: bool = False

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from rankcast.atomic_file import check_writable, make_folder, write_whole
+from rankcast.boot_clock import boot_s
 from rankcast.codec import CODECS_BY_NAME, preload_models
-from rankcast.errors import NoStreamError, SettingsError, SinkError
+from rankcast.errors import NoStreamError, SettingsError, SinkError, WorkerError
 from rankcast.kernels import pool
 from rankcast.kernels.prepare import prepare_kernels
 from rankcast.net import CurveClient, client_keys
@@ -23,10 +23,13 @@ from rankcast.runtime import (
     StatusLog,
     StopFlag,
     configure_logs,
+    doing,
     losses_text,
     stop_flag,
+    stuck,
+    workers_running,
 )
-from rankcast_receiver.pipeline import ReceiverPipeline
+from rankcast_receiver.pipeline import PIPELINE_STOP_S, ReceiverPipeline
 from rankcast_receiver.report import Outcome, build_report
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks import Sink, SinkRunner
@@ -75,14 +78,31 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
     if settings.save.dir:
         make_folder(Path(settings.save.dir))  # before anything is compiled or opened
     pool.set_threads(settings.process.threads)
-    started = time.monotonic()
+    started = boot_s()
     pipeline: ReceiverPipeline
     runners = _runners(settings, lambda: pipeline.states())
     window = next((runner for runner in runners if runner.name == DisplaySink.name), None)
     pipeline = ReceiverPipeline(partial(_subscriber, settings, curves), runners, window)
     network = settings.network
     log.info("%s: %s", ", ".join(network.endpoints), network.camera or "every camera")
+
+    def report_values(found: Sequence[str]) -> Mapping[str, Any]:
+        seconds = boot_s() - started
+        return build_report(runners, pipeline.tally, pipeline.outcome, seconds, found)
+
+    kept_s = float("-inf")
+
+    def keep_report() -> None:
+        nonlocal kept_s
+        if report is not None and boot_s() - kept_s >= RATES_INTERVAL_S:
+            kept_s = boot_s()
+            # Whatever is still in progress when only the guard process can write a report.
+            flag.keep_report(report, report_values(("unknown",)))
+
     with stop_flag() as flag:
+        if report is not None:
+            flag.last_report = lambda found: _write_report(report, report_values(found))
+        keep_report()
         try:
             manager.starting()
             # Every codec, since the sender chooses.
@@ -91,24 +111,32 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
             ):
                 pipeline.start()
                 manager.ready()
-                _watch(pipeline, flag, window, manager, settings.log.status_interval_s)
+                _watch(pipeline, flag, window, manager, settings.log.status_interval_s, keep_report)
         finally:
             manager.stopping()
             if flag.requested:
                 pipeline.abandon()
             try:
-                pipeline.join()
+                pipeline.join(flag.left_s(PIPELINE_STOP_S))
             finally:
-                outcome, seconds = pipeline.outcome, time.monotonic() - started
-                values = build_report(runners, pipeline.tally, outcome, seconds)
+                found = stuck() if workers_running() else []
+                outcome, values = pipeline.outcome, report_values(found)
                 _log_end(values, pipeline.tally.fidelity, outcome.states)
                 if report is not None:
-                    write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
+                    with doing(f"writing the report {report}"):
+                        _write_report(report, values)
+                flag.drop_report()
+                if found:
+                    raise WorkerError(flag.stuck_line(found))
     # q in the window ends the receiver as a signal does, whichever sink is the main one.
     if flag.requested or any(runner.quit for runner in runners):
         return 0
     _check_result(values, runners[0], settings.stream.frames, pipeline.silence, outcome)
     return 0
+
+
+def _write_report(report: Path, values: Mapping[str, Any]) -> None:
+    write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
 
 
 def _check_result(
@@ -198,12 +226,14 @@ def _watch(
     window: SinkRunner | None,
     manager: ServiceManager,
     status_interval_s: float,
+    keep_report: Callable[[], None],
 ) -> None:
     """Log the status until the stream ends; a window runs in this thread."""
     if window is not None:
 
         def stopped() -> bool:
             manager.notify_watchdog(pipeline.pulses)
+            keep_report()
             return flag.requested
 
         window.stop_when(stopped)
@@ -211,23 +241,28 @@ def _watch(
         return
     status = StatusLog(status_interval_s)
     try:
-        _log_status(pipeline, flag, manager, status)
+        _log_status(pipeline, flag, manager, status, keep_report)
     finally:
         status.close()
 
 
 def _log_status(
-    pipeline: ReceiverPipeline, flag: StopFlag, manager: ServiceManager, status: StatusLog
+    pipeline: ReceiverPipeline,
+    flag: StopFlag,
+    manager: ServiceManager,
+    status: StatusLog,
+    keep_report: Callable[[], None],
 ) -> None:
-    before_s, before_frames, before_bytes = time.monotonic(), 0, 0
+    before_s, before_frames, before_bytes = boot_s(), 0, 0
     while not pipeline.wait(POLL_S) and not flag.requested:
         manager.notify_watchdog(pipeline.pulses)
-        now_s = time.monotonic()
+        now_s = boot_s()
         if (seconds := now_s - before_s) < RATES_INTERVAL_S:
             continue
         tally, lost = pipeline.tally, pipeline.current().lost
         frames, size = tally.frames - before_frames, tally.packet_bytes - before_bytes
         before_s, before_frames, before_bytes = now_s, tally.frames, tally.packet_bytes
+        keep_report()
         status.report(
             "receiver",
             # State changes are logged separately.

@@ -15,7 +15,7 @@ from rankcast_receiver.state import ANSWER_S, CameraState, State
 from rankcast_receiver.stream import Decoded
 from rankcast_receiver.subscriber import Subscriber
 
-STOP_TIMEOUT_S: Final = 30.0
+PIPELINE_STOP_S: Final = 30.0
 """A save sink may have a few large frames to finish."""
 
 
@@ -46,12 +46,14 @@ class ReceiverPipeline:
         self._done = threading.Event()
         self._pulse = Pulse("decode")
         self.tally = Tally()
-        self.outcome = Outcome()
+        self._outcome: Outcome | None = None
         self.silence: NoStreamError | None = None
         self._subscriber: Subscriber | None = None
-        self._decoder = Worker("rankcast-decode", self._run, self._ended)
+        self._decoder = Worker("rankcast-decode", self._run, self._ended, task="decoding")
         self._sinks = [
-            Worker(f"rankcast-{runner.name}", runner.run, self._done.set)
+            Worker(
+                f"rankcast-{runner.name}", runner.run, self._done.set, task=f"sink {runner.name}"
+            )
             for runner in runners
             if runner is not main_thread
         ]
@@ -95,10 +97,18 @@ class ReceiverPipeline:
         subscriber = self._subscriber
         return self.outcome.states if subscriber is None else subscriber.states
 
-    def join(self) -> None:
+    @property
+    def outcome(self) -> Outcome:
+        """Final figures, or those so far while decoding goes on or is stuck."""
+        subscriber = self._subscriber
+        if self._outcome is None and subscriber is not None:
+            return _outcome(subscriber, silent=False)
+        return self._outcome or Outcome()
+
+    def join(self, timeout_s: float = PIPELINE_STOP_S) -> None:
         """Wait for all threads and raise the exception of the first one that failed."""
         self._stop.set()
-        join_all((self._decoder, *self._sinks), STOP_TIMEOUT_S)
+        join_all((self._decoder, *self._sinks), timeout_s)
 
     def _run(self) -> None:
         self._pulse.beat()
@@ -113,7 +123,7 @@ class ReceiverPipeline:
             except NoStreamError as exc:
                 self.silence = exc
             finally:
-                self.outcome = _outcome(subscriber, silent=self.silence is not None)
+                self._outcome = _outcome(subscriber, silent=self.silence is not None)
                 self._subscriber = None
 
     def _put(self, decoded: Decoded) -> None:

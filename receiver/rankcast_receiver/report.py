@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rankcast.boot_clock import boot_s
 from rankcast.frame import Coding
 from rankcast.numerics import Fidelity
-from rankcast.runtime import Balance
+from rankcast.runtime import STOPPED, Balance
 from rankcast_receiver.clock import UNKNOWN
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.state import CameraState
@@ -57,7 +58,7 @@ class Tally:
 
     def add(self, coding: Coding) -> None:
         """Count one decoded frame."""
-        now = time.monotonic()
+        now = boot_s()
         if self._first_s is None:
             self._first_s = now
             self.cpu_start_s = time.process_time()
@@ -80,6 +81,7 @@ def build_report(
     tally: Tally,
     outcome: Outcome,
     duration_s: float,
+    stuck: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Build the report.
 
@@ -90,6 +92,8 @@ def build_report(
     tally : Tally
     outcome : Outcome
     duration_s : float
+    stuck : sequence of str
+        Threads that did not stop; what they have not finished counts as stopped.
 
     Returns
     -------
@@ -97,7 +101,7 @@ def build_report(
         See docs/operations.md.
     """
     main, stream = runners[0], outcome.balance
-    sinks = {runner.name: _sink(outcome, runner) for runner in runners}
+    sinks = {runner.name: _sink(outcome, runner, stopped=bool(stuck)) for runner in runners}
     verdicts = [sink["balanced"] for sink in sinks.values()]
     return {
         "delivered": sinks[main.name]["delivered"],
@@ -129,6 +133,7 @@ def build_report(
         "sinks": sinks,
         "foreign_messages": outcome.foreign_messages,
         "reconnects": outcome.reconnects,
+        "stuck": list(stuck),
         "duration_s": duration_s,
         "cpu_s": time.process_time() - tally.cpu_start_s,
     }
@@ -152,10 +157,14 @@ def _milliseconds(nanoseconds: int | None) -> float | None:
     return None if nanoseconds is None else nanoseconds / 1e6
 
 
-def _sink(outcome: Outcome, runner: SinkRunner) -> dict[str, Any]:
+def _sink(outcome: Outcome, runner: SinkRunner, *, stopped: bool) -> dict[str, Any]:
     stream = outcome.packets if runner.wants == "packets" else outcome.balance
     balance = runner.ledger.balance()
     lost = Counter(stream.lost) + Counter(balance.lost)
+    if stopped:
+        # Frames on their way to the sink, and the one that it never returned from.
+        lost[STOPPED] += max(0, stream.entered - balance.passed - sum(lost.values()))
+        lost = +lost
     return {
         "delivered": balance.passed,
         "lost": dict(sorted(lost.items())),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from rankcast.boot_clock import boot_s, slept_s
 from rankcast.errors import NoStreamError
 from rankcast.frame import Frame
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
@@ -193,15 +193,18 @@ class Subscriber:
         WorkerError
             If the subscriber is closed, before or meanwhile, or its thread has failed.
         """
-        last_frame_s = time.monotonic()
+        last_frame_s, slept_before_s = boot_s(), slept_s()
         try:
             while not self._stopped():
+                # Nobody waited for a frame while the machine was suspended.
+                last_frame_s += (slept := slept_s()) - slept_before_s
+                slept_before_s = slept
                 # A closed queue is empty and no longer waits: the loop must end here.
                 self._receiver.check()
                 frames_before = self._frame_s
                 yield self._queue.take(POLL_S)
                 if self._frame_s != frames_before:
-                    last_frame_s = time.monotonic()  # time spent by the caller is not silence
+                    last_frame_s = boot_s()  # time spent by the caller is not silence
                 if not self._stay and all(sender.ended for sender in self._senders):
                     self._judge()
                     return

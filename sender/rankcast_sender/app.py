@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from rankcast.atomic_file import check_writable, write_whole
-from rankcast.errors import RankcastError, SettingsError
+from rankcast.errors import RankcastError, SettingsError, WorkerError
 from rankcast.kernels import pool
 from rankcast.kernels.prepare import prepare_kernels
 from rankcast.net import SocketOptions
@@ -23,13 +23,16 @@ from rankcast.runtime import (
     StatusLog,
     StopFlag,
     configure_logs,
+    doing,
     losses_text,
     stop_flag,
+    stuck,
+    workers_running,
 )
-from rankcast_sender.audit import Audit
+from rankcast_sender.audit import AUDIT_STOP_S, Audit
 from rankcast_sender.camera import Camera
 from rankcast_sender.pacing import GrabOptions
-from rankcast_sender.pipeline import CameraPipeline
+from rankcast_sender.pipeline import PIPELINE_STOP_S, CameraPipeline
 from rankcast_sender.publisher import Publisher
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
@@ -95,18 +98,20 @@ class _Stream:
     def name(self) -> str:
         return self.camera.name
 
-    def finish(self) -> None:
+    def finish(self, flag: StopFlag) -> None:
         """Join the threads of a camera that has ended, and store the error that ended it."""
         if self.ended:
             return
         self.ended = True
+        if flag.requested and self.audit is not None:
+            self.audit.abandon()  # first: encoding waits for a disk that takes no originals
         try:
             try:
-                self.pipeline.join()
+                self.pipeline.join(flag.left_s(PIPELINE_STOP_S))
             finally:
                 self.publisher.close()
                 if self.audit is not None:
-                    self.audit.close()
+                    self.audit.close(flag.left_s(AUDIT_STOP_S))
         except RankcastError as exc:
             self.error = exc
 
@@ -160,6 +165,12 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     started_s = time.monotonic()
     sockets = SenderSockets(_sender_options(shared))
     streams: list[_Stream] = []
+
+    def keep_report() -> None:
+        if report is not None:
+            # Whatever is still in progress when only the guard process can write a report.
+            flag.keep_report(report, _report(streams, started_s, ("unknown",)))
+
     with stop_flag() as flag:
         try:
             manager.starting()
@@ -170,12 +181,15 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 log.info("%s: %s, listening at %s", publisher.name, settings.camera.source,
                          shared.network.bind)  # fmt: skip
             log.info("control channel: %s", sockets.control or "off")
+            if report is not None:
+                flag.last_report = partial(_write_report, report, streams, started_s)
+                keep_report()
             # After binding, so that an unusable address is reported without waiting for this.
             if prepare_kernels({s.codec.name for s in cameras}, lambda: flag.requested):
                 for stream in streams:
                     stream.pipeline.start()
                 manager.ready()
-                _watch(streams, sockets, flag, manager, shared.log.status_interval_s)
+                _watch(streams, sockets, flag, manager, shared.log.status_interval_s, keep_report)
         finally:
             manager.stopping()
             for stream in streams:
@@ -183,13 +197,19 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             if flag.requested:
                 sockets.hurry()
             for stream in streams:
-                stream.finish()
+                stream.finish(flag)
             try:
-                sockets.close(lambda: flag.requested)
+                with doing("closing the sockets"):
+                    sockets.close(lambda: flag.requested)
             finally:
-                _log_totals(streams)
+                found = stuck() if workers_running() else []
+                _log_totals(streams, found)
                 if report is not None and streams:
-                    _write_report(report, streams, time.monotonic() - started_s)
+                    with doing(f"writing the report {report}"):
+                        _write_report(report, streams, started_s, found)
+                flag.drop_report()
+    if found:
+        raise WorkerError(flag.stuck_line(found))
     failed = [stream.error for stream in streams if stream.error is not None]
     if failed and len(streams) == 1:
         raise failed[0]
@@ -249,6 +269,7 @@ def _watch(
     flag: StopFlag,
     manager: ServiceManager,
     status_interval_s: float,
+    keep_report: Callable[[], None],
 ) -> None:
     """Supervise all threads and report the status until every camera has ended or a signal."""
     status_log = StatusLog(status_interval_s)
@@ -264,7 +285,7 @@ def _watch(
             active[0].pipeline.wait(POLL_S)
             for stream in active:
                 if stream.pipeline.wait(0):
-                    stream.finish()
+                    stream.finish(flag)
                     if stream.error is not None and len(streams) > 1:
                         log.error("%s: %s; the other cameras continue", stream.name, stream.error)
             now_s = time.monotonic()
@@ -272,13 +293,14 @@ def _watch(
                 for stream in streams:
                     if not stream.ended:
                         status_log.report(stream.name, *stream.status_line(now_s - reported_s))
+                keep_report()
                 manager.show_status(", ".join(f"{s.name} {s.camera.state}" for s in active))
                 reported_s = now_s
     finally:
         status_log.close()
 
 
-def _log_totals(streams: Sequence[_Stream]) -> None:
+def _log_totals(streams: Sequence[_Stream], found: Sequence[str]) -> None:
     for stream in streams:
         balance = stream.camera.balance()
         log.info(
@@ -287,12 +309,22 @@ def _log_totals(streams: Sequence[_Stream]) -> None:
             balance.entered, balance.passed, losses_text(balance.lost),
             f"; {stream.camera.figures.fidelity}".removesuffix("; "),
         )  # fmt: skip
-        if balance.under_way:
+        if balance.under_way and not found:
             log.error("%s: %d frames are unaccounted for", stream.name, balance.under_way)
 
 
-def _write_report(report: Path, streams: Sequence[_Stream], duration_s: float) -> None:
-    entries = {stream.name: _entry(stream) for stream in streams}
+def _write_report(
+    report: Path, streams: Sequence[_Stream], started_s: float, found: Sequence[str]
+) -> None:
+    values = _report(streams, started_s, found)
+    write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
+
+
+def _report(
+    streams: Sequence[_Stream], started_s: float, found: Sequence[str]
+) -> Mapping[str, Any]:
+    """Return the report; frames in what is stuck, as `found` names it, count as stopped."""
+    entries = {stream.name: _entry(stream, stopped=bool(found)) for stream in streams}
     lost: Counter[str] = Counter()
     for entry in entries.values():
         lost.update(entry["lost"])
@@ -300,7 +332,7 @@ def _write_report(report: Path, streams: Sequence[_Stream], duration_s: float) -
     packet_bytes = sum(stream.camera.figures.packet_bytes for stream in streams)
     only = entries[streams[0].name] if len(streams) == 1 else {}
     cpu_starts_s = [s.pipeline.cpu_start_s for s in streams if s.pipeline.cpu_start_s]
-    values = {
+    return {
         "grabbed": sum(entry["grabbed"] for entry in entries.values()),
         "published": published,
         "lost": dict(lost),
@@ -310,14 +342,16 @@ def _write_report(report: Path, streams: Sequence[_Stream], duration_s: float) -
         "source": only.get("source"),
         "stream": only.get("stream"),
         "cameras": entries,
-        "duration_s": duration_s,
+        "stuck": list(found),
+        "duration_s": time.monotonic() - started_s,
         "cpu_s": time.process_time() - min(cpu_starts_s, default=0.0),
     }
-    write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
 
 
-def _entry(stream: _Stream) -> dict[str, Any]:
+def _entry(stream: _Stream, *, stopped: bool) -> dict[str, Any]:
     camera, balance = stream.camera, stream.camera.balance()
+    if stopped:
+        balance = balance.with_stopped()
     packet_bytes = camera.figures.packet_bytes
     return {
         "grabbed": balance.entered,

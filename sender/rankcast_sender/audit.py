@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 4
 """Most originals queued for the disk; encoding blocks on a full queue, so none is skipped."""
-STOP_TIMEOUT_S: Final = 30.0
+AUDIT_STOP_S: Final = 30.0
 """Longest wait for a slow disk to take the queued originals."""
 
 
@@ -53,7 +53,12 @@ class Audit:
         self._stream = stream_id.hex()
         self._every = every
         self._box: Mailbox[tuple[int, Frame]] = Mailbox(MAX_WAITING, newest_wins=False)
-        self._worker = Worker("rankcast-audit", self._write_all, self._box.close)
+        self._worker = Worker(
+            "rankcast-audit",
+            self._write_all,
+            self._box.close,
+            task=f"writing originals in {folder}",
+        )
         self._worker.start()
 
     def offer(self, sequence: int, frame: Frame) -> None:
@@ -61,10 +66,15 @@ class Audit:
         if sequence % self._every == 0:
             self._box.put((sequence, frame))
 
-    def close(self) -> None:
+    def abandon(self) -> None:
+        """Drop the queued originals, because the user wants to quit."""
+        if dropped := self._box.discard():
+            log.warning("%d originals not kept: the sender was stopped", dropped)
+
+    def close(self, timeout_s: float = AUDIT_STOP_S) -> None:
         """Write the queued originals and stop the thread."""
         self._box.close()
-        self._worker.join(STOP_TIMEOUT_S)
+        self._worker.join(timeout_s)
 
     def _write_all(self) -> None:
         for sequence, frame in self._box:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import RankcastError, SourceError, UnsupportedImageError
 from rankcast.frame import Frame
-from rankcast.runtime import CAMERA_GAP, MAILBOX, LogLimiter, Pulse, Worker, join_all
+from rankcast.runtime import CAMERA_GAP, MAILBOX, LogLimiter, Pulse, Worker, doing, join_all
 from rankcast_sender.audit import Audit
 from rankcast_sender.pacing import DEFAULT_FPS, FrameClock, GrabOptions
 from rankcast_sender.publisher import Publisher
@@ -24,7 +25,7 @@ BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MAX_S: Final = 5.0
 HEALTHY_S: Final = 10.0
 """After this long without a failure, the pause before a retry is reset to the shortest."""
-STOP_TIMEOUT_S: Final = 10.0
+PIPELINE_STOP_S: Final = 10.0
 """Longer than the driver's timeout for one frame and the encoding of a large one."""
 
 
@@ -70,8 +71,18 @@ class CameraPipeline:
         """CPU time of the process at the first frame, when streaming begins."""
         self._camera.source.opening()
         self._workers = (
-            Worker("rankcast-grab", self._grab, self._camera.mailbox.close),
-            Worker("rankcast-encode", self._encode, self._encode_ended),
+            Worker(
+                "rankcast-grab",
+                self._grab,
+                self._camera.mailbox.close,
+                task=f"source of {publisher.name}",
+            ),
+            Worker(
+                "rankcast-encode",
+                self._encode,
+                self._encode_ended,
+                task=f"encoder of {publisher.name}",
+            ),
         )
 
     def start(self) -> None:
@@ -90,10 +101,10 @@ class CameraPipeline:
         """Wait for the end of the stream; True once it has ended."""
         return self._done.wait(timeout_s)
 
-    def join(self) -> None:
+    def join(self, timeout_s: float = PIPELINE_STOP_S) -> None:
         """Wait until both threads have ended; raise the exception that ended the first one."""
         self.stop()
-        join_all(self._workers, STOP_TIMEOUT_S)
+        join_all(self._workers, timeout_s)
 
     def _grab(self) -> None:
         """Open the source and grab its frames; with `options.retry`, again after each failure."""
@@ -105,7 +116,7 @@ class CameraPipeline:
                 return
             pause_s = BACKOFF_FIRST_S
             while not self._stop.is_set():
-                opened_s = time.monotonic()
+                opened_s = boot_s()
                 try:
                     self._grab_source()
                     return
@@ -134,20 +145,24 @@ class CameraPipeline:
     def _grab_source(self) -> None:
         """Open the source, grab its frames until it ends, and close it."""
         self._grab_pulse.beat()
-        source = self._open_source()
+        camera = self._camera
+        with doing(f"opening source of {camera.name}"):
+            source = self._open_source()
         try:
             self._source = source
             if isinstance(source, Adjustable):
                 source.adjustments.pulse = self._grab_pulse
             if self._stop.is_set():  # `stop` found no source to interrupt
                 return
-            self._grab_frames(source)
+            with doing(f"reading source of {camera.name}"):
+                self._grab_frames(source)
         finally:
             self._source = None
-            self._camera.source.closed()
+            camera.source.closed()
             if isinstance(source, Adjustable):
                 source.adjustments.close()
-            source.close()
+            with doing(f"closing source of {camera.name}"):
+                source.close()
 
     def _grab_frames(self, source: Source) -> None:
         camera, options = self._camera, self._options
@@ -164,7 +179,7 @@ class CameraPipeline:
                 if not frame.t_capture_mono_ns:
                     frame = replace(
                         frame,
-                        t_capture_mono_ns=time.monotonic_ns(),
+                        t_capture_mono_ns=boot_ns(),
                         t_capture_utc_ns=time.time_ns(),
                     )
                 self._next_frame = frame.frame + 1
@@ -176,6 +191,8 @@ class CameraPipeline:
                 self._grabbed += 1
                 if self._grabbed == options.frames:
                     break
+            # Before the source is closed, which may hang: the stream has ended in any case.
+            camera.mailbox.close()
         finally:
             self._next_frame += self._count_gaps(source)
 

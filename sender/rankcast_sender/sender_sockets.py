@@ -17,6 +17,7 @@ from rankcast.net import (
     SocketOptions,
     check_endpoint,
     check_exposure,
+    end_context,
     is_loopback,
     new_context,
     server_keys,
@@ -244,7 +245,7 @@ class SenderSockets:
                     try:
                         self._guard.close()
                     finally:
-                        self.context.term()
+                        end_context(self.context)
 
     def _ban(self, user: str, reason: str) -> None:
         if self._authenticator is not None:

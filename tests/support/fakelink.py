@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from unittest import mock
 
 import zmq
@@ -34,6 +35,14 @@ class FakeClock:
         """Return nanoseconds, as `time.monotonic_ns`."""
         return self.mono_ns
 
+    def clock_gettime(self, _clock: int) -> float:
+        """Return seconds, as `time.clock_gettime` of the clock that counts suspends."""
+        return self.monotonic()
+
+    def clock_gettime_ns(self, _clock: int) -> int:
+        """Return nanoseconds, as `time.clock_gettime_ns`."""
+        return self.mono_ns
+
     def time_ns(self) -> int:
         """Return nanoseconds since the epoch, as `time.time_ns`."""
         return self.mono_ns + self._utc_minus_mono_ns
@@ -42,7 +51,8 @@ class FakeClock:
     def in_force(self) -> Iterator[None]:
         """Replace the clocks of `time`, and every random choice by the mean."""
         with ExitStack() as stack:
-            for name in ("monotonic", "monotonic_ns", "time_ns"):
+            names = ("monotonic", "monotonic_ns", "time_ns", "clock_gettime", "clock_gettime_ns")
+            for name in filter(partial(hasattr, time), names):
                 stack.enter_context(mock.patch.object(time, name, getattr(self, name)))
             stack.enter_context(mock.patch.object(random, "uniform", lambda a, b: (a + b) / 2))
             yield

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from rankcast.boot_clock import boot_ns
 from rankcast.frame import Frame
 from rankcast.runtime.clock_offset import DRIFT_PPM
 from rankcast_receiver.clock import SenderClock
@@ -70,6 +71,12 @@ def test_row_29_a_clock_that_is_stepped_costs_no_frame_and_no_connection(
         # Otherwise it takes the monotonic time-outs of condition variables for times of day. They
         # have passed long ago, so whoever waits spins, and Python never hands its lock on.
         "FAKETIME_FORCE_MONOTONIC_FIX": "0",
+        # It steps the clock since boot too, which nobody can set: the monotonic one is the same.
+        **sabotaged(
+            tmp_path / "clock",
+            "rankcast.boot_clock:boot_ns",
+            "import rankcast.boot_clock as clock\nclock._BOOT_TIME = None\nreturn original",
+        ),
     }
     with (
         sending(
@@ -117,7 +124,7 @@ class Ages:
         if frame.t_capture_here_ns is not None:
             off_ns = frame.t_capture_here_ns - frame.t_capture_mono_ns
             self.off_ns.append((now, off_ns, frame.clock_error_ns))
-            self.words += Tile(frame, now).text(now, time.monotonic_ns(), None).lines[1:]
+            self.words += Tile(frame, now).text(now, boot_ns(), None).lines[1:]
 
     def within(self, since: float) -> float:
         """Share of the frames since then that are as near to the truth as they claim to be."""

@@ -20,7 +20,7 @@ from rich.table import Column, Table
 from rankcast.atomic_file import make_folder
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.commands.contact_sheet import ERROR_GAIN, SheetRow, contact_sheet
-from rankcast.commands.stream_run import StreamRun, run_stream
+from rankcast.commands.stream_run import StreamRun, kill_children, run_stream
 from rankcast.commands.terminal import console as terminal_console
 from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder
@@ -61,6 +61,7 @@ def demo(source: str, frames: int, out: Path) -> int:
     make_folder(out)
     console.print(f"sender and receiver on this machine, {frames} frames of {source} per codec")
     with stop_flag() as flag, tempfile.TemporaryDirectory(prefix="rankcast-demo-") as work:
+        flag.on_abort = kill_children
         runs = _run_all(source, frames, Path(work), console, flag)
     if not runs:
         console.print("stopped")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -19,11 +19,14 @@ from rankcast.errors import RankcastError, SettingsError, TransportError
 from rankcast.frame import Pixels
 from rankcast.images import read_image, read_text
 from rankcast.python_process import python_command
+from rankcast.runtime import Worker
 
 AUDIT_EVERY: Final = 8
 """Only every eighth frame is kept and compared at both ends, because writing PNG takes time."""
-STOP_TIMEOUT_S: Final = 0.7
-"""A process that has not ended by then is killed, so that the demo stops within 2 s."""
+STOP_TIMEOUT_S: Final = 1.9
+"""A process that has not ended by then is killed. One with a part that is stuck needs 1.6 s to say
+which, and the demo itself must end within 3 s."""
+READ_TIMEOUT_S: Final = 1.0
 PORT_TRIES: Final = 5
 """Number of attempts, because another process may take a free port before the sender binds it."""
 _RECEIVED: Final = re.compile(r"received (\d+)")
@@ -45,6 +48,9 @@ class StreamRun:
         return list(self.kept.values())
 
 
+_children: set[_Child] = set()
+
+
 class _Child:
     """A child process, with the last lines of its stderr."""
 
@@ -59,8 +65,14 @@ class _Child:
             text=True,
             encoding="utf-8",
             errors="replace",
+            # Otherwise Ctrl-C at a terminal would reach it beside the signal of `terminate`, and
+            # a second signal ends a process without its report.
+            process_group=0 if os.name == "posix" else None,
         )
-        self._reader = threading.Thread(target=self._read, name=f"rankcast-{module}")
+        _children.add(self)
+        self._stop_s = 0.0
+        """When it was asked to stop; 0 before."""
+        self._reader = Worker(f"rankcast-{module}", self._read)
         self._reader.start()
 
     def _read(self) -> None:
@@ -68,18 +80,32 @@ class _Child:
         for line in self.process.stderr:
             self.lines.append(line.rstrip())
 
-    def stop(self) -> None:
-        """Terminate the process, and kill it if it does not end in time."""
-        if self.process.poll() is None:
+    def terminate(self) -> None:
+        """Ask the process to stop, without waiting."""
+        if not self._stop_s and self.process.poll() is None:
+            self._stop_s = time.monotonic()
             self.process.terminate()
+
+    def stop(self) -> None:
+        """Stop the process, and kill it if it does not end in time."""
+        self.terminate()
+        if self._stop_s:
             try:
-                self.process.wait(STOP_TIMEOUT_S)
+                self.process.wait(max(0.0, self._stop_s + STOP_TIMEOUT_S - time.monotonic()))
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        self._reader.join()
+        _children.discard(self)
+        self._reader.join(READ_TIMEOUT_S)
         assert self.process.stderr is not None
         self.process.stderr.close()
+
+    def check_stopped(self) -> None:
+        """Raise an error if the process was stopped and a part of it was stuck."""
+        if self.process.returncode < 0 and self._stop_s:
+            raise RankcastError(f"{self.module} did not stop within {STOP_TIMEOUT_S:g} s")
+        if self._stop_s:
+            self.check()
 
     def check(self) -> None:
         """If the process failed, raise the last line of stderr as an error."""
@@ -91,6 +117,12 @@ class _Child:
             if code == SettingsError.exit_code:
                 raise SettingsError(reason)
             raise (TransportError if "cannot listen at" in reason else RankcastError)(reason)
+
+
+def kill_children() -> None:
+    """Kill the processes of a run, because this process ends at once."""
+    for child in list(_children):
+        child.process.kill()
 
 
 @contextmanager
@@ -187,19 +219,22 @@ def _run_at(
         _child("rankcast_sender", send) as sender,
     ):
         # The receiver ends with the stream; if the sender fails, it would wait forever.
-        while receiver.process.poll() is None:
+        while receiver.process.poll() is None or sender.process.poll() is None:
             if stopped():
-                sender.process.terminate()  # both at once, before each is waited for
-                receiver.process.terminate()
-                return None
+                sender.terminate()  # both at once, before each is waited for
+                receiver.terminate()
+                break
             if sender.process.poll():
-                receiver.stop()
+                receiver.terminate()
                 break
             last = next((line for line in reversed(receiver.lines) if "received" in line), "")
             match = _RECEIVED.search(last)
             progress(int(match[1]) if match else 0, last)
             time.sleep(0.1)  # interval of the progress line
-        sender.process.wait(60)
+    if stopped():
+        sender.check_stopped()
+        receiver.check_stopped()
+        return None
     sender.check()  # checked first, because a receiver whose sender failed is not at fault
     receiver.check()
     return StreamRun(

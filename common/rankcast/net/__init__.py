@@ -1,6 +1,7 @@
 """ZeroMQ sockets: options, threads, keys, link monitoring and the control client."""
 
 from rankcast.net.authorized_keys import AuthorizedKey, authorize, load_authorized, revoke
+from rankcast.net.context_end import end_context
 from rankcast.net.control_client import ControlClient
 from rankcast.net.host_name import LookUp, look_up
 from rankcast.net.key_file import Role
@@ -55,6 +56,7 @@ __all__ = [
     "client_keys",
     "configure",
     "control_endpoint",
+    "end_context",
     "is_ipv6",
     "is_loopback",
     "join_endpoint",

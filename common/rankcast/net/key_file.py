@@ -86,12 +86,14 @@ def read_secret(path: Path) -> SecretKey:
     Raises
     ------
     SettingsError
-        If the file cannot be read, is readable by others, or is not a secret key.
+        If the file cannot be read, is readable by others, belongs to another user, or is not a
+        secret key.
     """
-    values, mode = _read(path)
+    values, status = _read(path)
     if "secret" not in values and "public" in values:
         raise SettingsError(f"{path}: is a public key, want the secret one (NAME.key)")
-    _check_mode(path, mode, _READABLE_BY_OTHERS, "read")
+    _check_mode(path, status.st_mode, _READABLE_BY_OTHERS, "read")
+    _check_owner(path, status.st_uid)
     if values.keys() != {"public", "secret"}:
         raise SettingsError(f"{path}: is not a secret key, want one of `rankcast keys new`")
     key = SecretKey(_z85(path, values, "secret"), _z85(path, values, "public"))
@@ -108,10 +110,10 @@ def read_public(path: Path) -> PublicKey:
     SettingsError
         If the file cannot be read, is writable by others, or is not a public key.
     """
-    values, mode = _read(path)
+    values, status = _read(path)
     if "secret" in values:
         raise SettingsError(f"{path}: is a secret key, want the public one (NAME.pub)")
-    _check_mode(path, mode, _WRITABLE_BY_OTHERS, "write")
+    _check_mode(path, status.st_mode, _WRITABLE_BY_OTHERS, "write")
     if "public" not in values or values.keys() - {"public", "role"}:
         raise SettingsError(f"{path}: is not a public key, want one of `rankcast keys new`")
     role = values.get("role")
@@ -206,8 +208,8 @@ def list_key_folder(folder: Path) -> list[Path]:
         raise SettingsError(f"{folder}: cannot be read: {os_reason(exc)}") from exc
 
 
-def _read(path: Path) -> tuple[dict[str, str], int]:
-    """Return the text values of a small TOML file, and the mode of the opened file."""
+def _read(path: Path) -> tuple[dict[str, str], os.stat_result]:
+    """Return the text values of a small TOML file, and the status of the opened file."""
     try:
         with open(path, "rb", opener=open_without_waiting) as file:
             status = os.fstat(file.fileno())
@@ -225,7 +227,7 @@ def _read(path: Path) -> tuple[dict[str, str], int]:
     except (ValueError, RecursionError):
         # The error itself would quote the content.
         raise SettingsError(f"{path}: is not a key file, want one of `rankcast keys new`") from None
-    return values, status.st_mode
+    return values, status
 
 
 def _z85(path: Path, values: Mapping[str, str], name: str) -> bytes:
@@ -238,6 +240,27 @@ def _z85(path: Path, values: Mapping[str, str], name: str) -> bytes:
     if len(text) != Z85_CHARS or len(key) != KEY_BYTES or z85.encode(key) != text.encode():
         raise SettingsError(f"{path}: {name} is not a key, want {Z85_CHARS} characters of Z85")
     return text.encode("ascii")
+
+
+def _check_owner(path: Path, owner: int) -> None:
+    """Refuse a secret key of another user, who can read and replace it whatever its mode."""
+    if os.name == "nt":
+        return
+    user = os.geteuid()
+    if owner not in (user, 0):
+        raise SettingsError(
+            f"{path}: belongs to user {_user_name(owner)}, want {_user_name(user)}, who runs this, "
+            f"or root: chown {_user_name(user)}"
+        )
+
+
+def _user_name(user: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
 
 
 def _check_mode(path: Path, mode: int, forbidden: int, verb: str) -> None:

@@ -49,7 +49,7 @@ class SocketThread:
         self._is_open = False
         self._stopping = False
         self._raised = False
-        self._worker = Worker(f"rankcast-{name}", self._run, self._ended)
+        self._worker = Worker(f"rankcast-{name}", self._run, self._ended, task=f"the {name} thread")
 
     def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Start the thread and wait until its sockets are open.

@@ -1,5 +1,6 @@
 """Runtime support of both ends: threads, mailboxes, ledgers, signals, logs and clocks."""
 
+from rankcast.runtime.activity import doing, stuck
 from rankcast.runtime.clock_offset import ClockOffset
 from rankcast.runtime.ledger import (
     CAMERA_GAP,
@@ -25,7 +26,7 @@ from rankcast.runtime.service import ServiceManager
 from rankcast.runtime.signals import StopFlag, stop_flag
 from rankcast.runtime.status_log import StatusLog
 from rankcast.runtime.system_clock import clock_quality
-from rankcast.runtime.worker import Worker, join_all
+from rankcast.runtime.worker import Worker, join_all, workers_running
 
 __all__ = [
     "CAMERA_GAP",
@@ -53,7 +54,10 @@ __all__ = [
     "Worker",
     "clock_quality",
     "configure_logs",
+    "doing",
     "join_all",
     "losses_text",
     "stop_flag",
+    "stuck",
+    "workers_running",
 ]

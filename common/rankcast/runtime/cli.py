@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Final
 
 from rankcast.errors import RankcastError
-from rankcast.runtime.signals import hold_signals, interrupted, note_interrupts
+from rankcast.runtime.activity import doing
+from rankcast.runtime.signals import (
+    hold_signals,
+    interrupted,
+    note_interrupts,
+    release_signals,
+)
 from rankcast.runtime.standard_streams import open_standard_streams
+from rankcast.runtime.stop_watch import StopWatch
+from rankcast.runtime.worker import log_unexpected_ends, workers_running
 
 _STREAMING: Final = ("demo", "receive", "send")
 """Commands that end cleanly on a signal; the others keep Python's default Ctrl-C."""
+_WATCHED: Final = (*_STREAMING, "control")
+"""Commands that end within 3 s of a signal, even if a library is stuck."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,11 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     open_standard_streams()
     arguments = sys.argv[1:] if argv is None else list(argv)
     command = next((word for word in arguments if not word.startswith("-")), "")
-    if command in _STREAMING:
-        hold_signals()
-    else:
-        note_interrupts()
-    return _load_and_run("rankcast.runtime.runner", "rankcast", "rankcast", arguments)
+
+    def work() -> int:
+        return _load_and_run("rankcast.runtime.runner", "rankcast", "rankcast", arguments)
+
+    return _watched(command, work, owns_process=argv is None)
 
 
 def main_of(module: str, command: str) -> int:
@@ -42,8 +55,41 @@ def main_of(module: str, command: str) -> int:
         Exit code, as in `main`.
     """
     open_standard_streams()
-    hold_signals()
-    return _load_and_run(module, command, f"rankcast {command}", sys.argv[1:])
+
+    def work() -> int:
+        return _load_and_run(module, command, f"rankcast {command}", sys.argv[1:])
+
+    return _watched(command, work, owns_process=True)
+
+
+def _watched(command: str, work: Callable[[], int], *, owns_process: bool) -> int:
+    """Run `work` and return its exit code, or end the process with it."""
+    if command not in _WATCHED or threading.current_thread() is not threading.main_thread():
+        note_interrupts()
+        return work()
+    # Made before the handlers are installed, so that it sees every signal that they see.
+    watch = StopWatch(f"rankcast {command}", guarded=owns_process)
+    watch.start(hold_signals() if command in _STREAMING else note_interrupts())
+    if owns_process:
+        log_unexpected_ends()
+    try:
+        with doing("the main thread"):
+            code = work()
+    except BaseException:
+        if not watch.guarded:
+            watch.close()
+            raise
+        code = 1
+        sys.excepthook(*sys.exc_info())
+    if watch.guarded or workers_running():
+        # Python's own end would wait for a thread that is stuck, and for the guard.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    watch.close()
+    release_signals()
+    return code
 
 
 def _load_and_run(module: str, command: str, name: str, arguments: Sequence[str]) -> int:

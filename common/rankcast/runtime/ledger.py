@@ -37,6 +37,12 @@ class Balance:
         """Frames in progress, neither passed nor lost; 0 after the end of a stream."""
         return self.entered - self.passed - sum(self.lost.values())
 
+    def with_stopped(self) -> Balance:
+        """Return the balance of a stage that was stopped by force: what is in progress is lost."""
+        lost = Counter(self.lost)
+        lost[STOPPED] += self.under_way
+        return Balance(self.entered, self.passed, dict(+lost))
+
 
 class Ledger:
     """Counters of one stage, shared by its threads."""

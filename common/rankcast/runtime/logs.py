@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, TextIO, TypeAlias
 
 from rankcast.printable import printable
+from rankcast.runtime.standard_streams import PIECE_BYTES, WRITE_S, is_writable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +27,8 @@ LogFormat: TypeAlias = Literal["text", "json"]
 _TRACEBACK_INDENT: Final = "    "
 """Indented, so that no traceback line can be mistaken for a log line."""
 DEFAULT_COLUMNS: Final = 80
+PIECE_CHARACTERS: Final = PIECE_BYTES // 4
+"""A character takes 4 bytes at most, so that a pipe with room accepts so many."""
 _SUBJECT_SEPARATOR: Final = "  |  "
 
 
@@ -99,6 +102,8 @@ class LogHandler(logging.Handler):
         self._status: dict[str, str] = {}
         self._drawn = False
         self._console = _terminal(stream()) if log_format == "text" else None
+        self.lost = 0
+        """Lines lost since the stream last accepted one."""
 
     @property
     def has_status_line(self) -> bool:
@@ -124,16 +129,40 @@ class LogHandler(logging.Handler):
             return
         try:
             line = self.format(record)
+            if not self._has_room(stream):
+                self.lost += 1
+                return
+            if self.lost:
+                line, self.lost = f"{self._lost_line()}\n{line}", 0
             self._erase()
-            stream.write(line + "\n")
+            self._write(stream, line + "\n")
             self._draw()
-            stream.flush()
         except (OSError, ValueError):
             # The terminal hung up, the disk is full or the stream is closed. There is nowhere left
             # to report that, and streaming must continue without a log.
             return
         except Exception:
             self.handleError(record)
+
+    def _has_room(self, stream: TextIO) -> bool:
+        """Return True if `stream` accepts a line; a full pipe must not stop the frames."""
+        descriptor = _descriptor(stream)
+        # Once it was full, nothing waits for it any more until it has room again.
+        return descriptor is None or is_writable(descriptor, 0.0 if self.lost else WRITE_S)
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        for start in range(0, len(text), PIECE_CHARACTERS):
+            if start and not self._has_room(stream):
+                self.lost += 1
+                return
+            stream.write(text[start : start + PIECE_CHARACTERS])
+            stream.flush()
+
+    def _lost_line(self) -> str:
+        text = f"{self.lost} log lines were lost: standard error accepted no data"
+        return self.format(
+            logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)
+        )
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -144,6 +173,9 @@ class LogHandler(logging.Handler):
             self.release()
 
     def _redraw(self) -> None:
+        stream = self._stream()
+        if stream is None or not self._has_room(stream):
+            return
         try:
             self._erase()
             self._draw()
@@ -172,6 +204,13 @@ class LogHandler(logging.Handler):
         line.truncate(max(1, columns - 1), overflow="ellipsis")
         self._console.print(line, end="", no_wrap=True, overflow="ignore", crop=False)
         self._drawn = True
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError, AttributeError):  # no file, or a closed one
+        return None
 
 
 def _terminal(stream: TextIO | None) -> Console | None:

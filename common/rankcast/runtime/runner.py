@@ -16,6 +16,7 @@ from rankcast.atomic_file import os_reason
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.printable import printable
 from rankcast.runtime.logs import configure_logs
+from rankcast.runtime.standard_streams import WRITE_S, is_writable
 
 GROUP: Final = "rankcast.commands"
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -122,7 +123,12 @@ def report_failure(name: str, error: BaseException) -> int:
 
 def _report(name: str, error: object) -> None:
     """Print one line about `error`, which may quote peers, files and arguments."""
-    click.echo(f"{name}: {printable(error)}", err=True)
+    line = f"{name}: {printable(error)}"
+    with suppress(AttributeError, OSError, ValueError):  # replaced by a program or a test
+        # A reader that reads nothing must not keep the process.
+        if not is_writable(sys.stderr.fileno(), WRITE_S):
+            return
+    click.echo(line, err=True)
 
 
 def _discard_stdout() -> None:

@@ -1,10 +1,17 @@
-"""Replacement of standard streams that were closed before the process started."""
+"""Standard streams that were closed before the process started, or that accept no data."""
 
 from __future__ import annotations
 
 import os
+import select
 import sys
 from contextlib import suppress
+from typing import Final
+
+WRITE_S: Final = 0.1
+"""Longest wait for a stream to accept a line."""
+PIECE_BYTES: Final = getattr(select, "PIPE_BUF", 512)
+"""A pipe that is ready for writing accepts at least this much without blocking."""
 
 
 def open_standard_streams() -> None:
@@ -31,3 +38,29 @@ def _open(number: int, name: str) -> None:
     mode = "r" if name == "stdin" else "w"
     stream = open(number, mode, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     setattr(sys, name, stream)
+
+
+def write_line(descriptor: int, line: str, timeout_s: float = WRITE_S) -> bool:
+    """Write a line to a descriptor that may accept nothing; return False if it was lost.
+
+    A pipe that nobody reads, or a terminal that was stopped with Ctrl-S, would block the writer.
+    """
+    rest = (line + "\n").encode(errors="backslashreplace")
+    try:
+        while rest:
+            if not is_writable(descriptor, timeout_s):
+                return False
+            # A pipe that is writable accepts this much without blocking.
+            rest = rest[os.write(descriptor, rest[:PIECE_BYTES]) :]
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def is_writable(descriptor: int, timeout_s: float) -> bool:
+    """Return True once a descriptor accepts `PIECE_BYTES` without blocking."""
+    if not hasattr(select, "poll"):  # Windows selects sockets only
+        return True
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(round(1000 * timeout_s)))

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.runtime import ClockOffset, clock_quality
 from rankcast_receiver.clock.relative_delay import RelativeDelay
 
@@ -96,7 +97,7 @@ class SenderClock:
 
     def vouch(self, synchronised: bool | None, error_ms: float | None) -> None:
         """Record the quality of the sender's UTC clock, as its status reports it."""
-        now_s = time.monotonic()
+        now_s = boot_s()
         with self._lock:
             if now_s >= self._next_quality_s:
                 self._next_quality_s = now_s + QUALITY_INTERVAL_S
@@ -141,7 +142,7 @@ class SenderClock:
         if offset is None:
             if self._synchronised_ns is None:
                 return None
-            utc_minus_mono_ns = time.time_ns() - time.monotonic_ns()
+            utc_minus_mono_ns = time.time_ns() - boot_ns()
             return Moment(t_utc_ns - utc_minus_mono_ns, self._synchronised_ns)
         return Moment(t_utc_ns - offset.offset_ns, offset.error_ns)
 

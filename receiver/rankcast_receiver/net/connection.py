@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import zmq
 
+from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import SettingsError, WireError
 from rankcast.net import (
     CurveClient,
@@ -111,7 +112,7 @@ class Connection:
         self._context = context
         self._streams = streams
         self._options = options
-        now_s = time.monotonic()
+        now_s = boot_s()
         self._read_s: float | None = None
         self._began_s = now_s
         self._sessions = 0
@@ -134,6 +135,7 @@ class Connection:
                 options.look_up,
                 options.wake,
             ),
+            now_s=boot_s,
         )
         try:
             self._follow_control()
@@ -176,7 +178,7 @@ class Connection:
 
     def receive(self, most: int = READ_MESSAGES) -> Iterator[ReceivedPacket]:
         """Yield at most `most` packets that have arrived, without waiting for more."""
-        began_s = time.monotonic()
+        began_s = boot_s()
         suspended = began_s - self._began_s > SUSPENDED_S
         self._began_s = began_s
         read_bytes = 0
@@ -187,7 +189,7 @@ class Connection:
                 message = socket.recv(zmq.NOBLOCK, copy=False).buffer
             except zmq.Again:
                 break
-            now_s, size = time.monotonic(), len(message)
+            now_s, size = boot_s(), len(message)
             self._link.heard(size, now_s)
             read_bytes += size
             try:
@@ -213,7 +215,7 @@ class Connection:
         bool
             True when `sockets` has changed.
         """
-        now_s = time.monotonic()
+        now_s = boot_s()
         if self._streams.frame_s is not None and self._streams.frame_s > self._showed_s:
             self._showed_s = self._streams.frame_s
             self._link.worked()
@@ -267,7 +269,7 @@ class Connection:
             self._streams.clock.hear(
                 header.t_capture_mono_ns,
                 header.t_capture_utc_ns,
-                time.monotonic_ns(),
+                boot_ns(),
                 time.time_ns(),
             )
         if (status := received.status) is not None:
@@ -344,7 +346,7 @@ class Connection:
         """Return True if nothing arrives for `camera`: the sender may not have it."""
         stream = self._streams.streams.get(camera)
         heard_s = None if stream is None else stream.heard_s
-        return heard_s is None or time.monotonic() - heard_s > ANSWER_S
+        return heard_s is None or boot_s() - heard_s > ANSWER_S
 
     def _lacks_wanted_cameras(self) -> bool:
         """Return True if the sender has none of the wanted cameras: its silence is expected."""

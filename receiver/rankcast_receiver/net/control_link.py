@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import zmq
 
+from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import SettingsError, WireError
 from rankcast.net import ControlClient, CurveClient, LinkState
 from rankcast.wire import MAX_MS, UINT64_MAX, Limits, Reply, check_name, uint
@@ -75,7 +75,7 @@ class ControlLink:
         clock: SenderClock,
         *,
         curves: Sequence[CurveClient] = (),
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.endpoint = endpoint
         self.cameras: tuple[str, ...] | None = None
@@ -137,7 +137,7 @@ class ControlLink:
             self._measure_anew()
         now = self._now_s()
         if now >= self._next_ping_s:
-            t0 = time.monotonic_ns()
+            t0 = boot_ns()
             request = self._client.send("ping", args={"t0": t0})
             quick = self._sent_pings < QUICK_PINGS
             self._next_ping_s = now + (QUICK_PING_INTERVAL_S if quick else PING_INTERVAL_S)
@@ -233,7 +233,7 @@ class ControlLink:
         except WireError as exc:
             log.debug("%s: %s", self.endpoint, exc)
             return
-        self._clock.answer(t0, t1, t2, time.monotonic_ns())
+        self._clock.answer(t0, t1, t2, boot_ns())
 
     def _take_cameras(self, reply: Reply) -> None:
         cameras = reply.result.get("cameras")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from rankcast.boot_clock import boot_s
 from rankcast_receiver.net.connection import Connection
 from rankcast_receiver.stream import CameraKey, PacketQueue, Taken
 
@@ -44,7 +44,7 @@ class Credit:
         sender: int,
         token: bytes,
         *,
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = boot_s,
     ) -> None:
         self._queue = queue
         self._sender = sender

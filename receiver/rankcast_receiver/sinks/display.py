@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -10,6 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import SinkError
 from rankcast.frame import Frame
 from rankcast.opencv import cv2
@@ -84,8 +84,8 @@ class DisplaySink:
         screen: Screen | None = None,
         *,
         states: Callable[[], Sequence[CameraState]] = tuple,
-        now_s: Callable[[], float] = time.monotonic,
-        now_ns: Callable[[], int] = time.monotonic_ns,
+        now_s: Callable[[], float] = boot_s,
+        now_ns: Callable[[], int] = boot_ns,
     ) -> None:
         self._screen = Window("Rankcast") if screen is None else screen
         self._states = states

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from rankcast.atomic_file import os_reason
+from rankcast.boot_clock import boot_s
 from rankcast.errors import SinkError
 
 SAVED_NAME: Final = re.compile(
@@ -101,7 +102,7 @@ class SavedFiles:
         limits: RetentionLimits,
         *,
         now_ns: Callable[[], int] = time.time_ns,
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = boot_s,
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._folder = folder

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
+from rankcast.boot_clock import boot_ns
 from rankcast.errors import SinkError
 from rankcast.frame import Frame
 from rankcast.numerics import Histogram
@@ -20,6 +20,7 @@ from rankcast.runtime import (
     Mailbox,
     MailboxClosed,
     Pulse,
+    doing,
 )
 from rankcast_receiver.sinks.packet_backlog import PacketBacklog
 from rankcast_receiver.sinks.sink import PacketSink, Sink, Wants
@@ -101,7 +102,7 @@ class SinkRunner:
 
     def put(self, decoded: Decoded) -> None:
         """Queue what the sink wants from one decoded batch; called in the decode thread."""
-        now_ns = time.monotonic_ns()
+        now_ns = boot_ns()
         if self.wants == "packets":
             for packet in decoded.packets:
                 self._hand_over(_Item(packet, now_ns))
@@ -126,13 +127,16 @@ class SinkRunner:
         """
         self.pulse.beat()  # a folder or window that never opens must be detected too
         try:
-            sink = self._open_sink()
+            with doing(f"opening sink {self.name}"):
+                sink = self._open_sink()
             try:
                 if sink.wants != self.wants:
                     raise SinkError(f"sink {self.name} takes {sink.wants}, not {self.wants}")
-                self._feed(sink)
+                with doing(f"writing to sink {self.name}"):
+                    self._feed(sink)
             finally:
-                sink.close()
+                with doing(f"closing sink {self.name}"):
+                    sink.close()
         finally:
             self.pulse.rest()
             self.full = True
@@ -170,7 +174,7 @@ class SinkRunner:
     def _deliver(self, sink: Sink | PacketSink, item: _Item) -> bool:
         """Pass one item to the sink; return False if the sink failed on it."""
         put = cast(Callable[[object], bool], sink.put)  # `run` has checked `wants`
-        now_ns = time.monotonic_ns()
+        now_ns = boot_ns()
         taken = False
         try:
             self.kept += put(item.content)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from rankcast.boot_clock import boot_s
 from rankcast.runtime import LogLimiter
 from rankcast_receiver.state import CameraState, LinkFacts, State
 from rankcast_receiver.stream.sender_streams import SenderStreams
@@ -58,7 +58,7 @@ class CameraStates:
     def _log(self, state: CameraState) -> None:
         key = (state.endpoint, state.camera)
         before, logged_s = self._logged.get(key, (State.CONNECTING, float("-inf")))
-        now_s = time.monotonic()
+        now_s = boot_s()
         if state.state is before:
             return
         quickly = now_s - logged_s < FLUTTER_S

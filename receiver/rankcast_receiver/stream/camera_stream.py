@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import LimitError, UnknownVersionError, WireError
 from rankcast.frame import Frame
 from rankcast.runtime import REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Ledger, LogLimiter
@@ -82,7 +82,7 @@ class CameraStream:
         log_limiter: LogLimiter | None = None,
         ledger: Ledger | None = None,
         *,
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.camera = camera
         self.ledger = ledger or Ledger()
@@ -275,7 +275,7 @@ class CameraStream:
 
     def _place_capture(self, frame: Frame) -> Frame:
         """Convert the capture time of `frame` to the local clock, if the offset is known."""
-        now_ns = time.monotonic_ns()
+        now_ns = boot_ns()
         moment = self._clock.place(frame.t_capture_mono_ns, frame.t_capture_utc_ns, now_ns)
         if moment is None:
             return frame

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from rankcast.boot_clock import boot_s
 from rankcast.decoder import Decoder, frame_of
 from rankcast.errors import ChecksumMismatch, NeedKeyframe, WireError
 from rankcast.frame import Frame
@@ -60,7 +60,7 @@ class PictureDecoder:
         ledger: Ledger,
         refusals: Refusals,
         log_limiter: LogLimiter,
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.waiting_for_keyframe = False
         """True while arriving pictures are predicted from a frame that was lost."""

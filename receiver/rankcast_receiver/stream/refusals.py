@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Final
 
+from rankcast.boot_clock import boot_s
 from rankcast.errors import NeedKeyframe, WireError
 from rankcast.runtime import LogLimiter
 
@@ -33,7 +33,7 @@ class Refusals:
         self,
         camera: str,
         log_limiter: LogLimiter,
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.reason = ""
         """Why this receiver cannot decode the stream, until it has decoded a picture: a limit, a

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from rankcast.boot_clock import boot_s
 from rankcast.errors import LimitError, WireError
 from rankcast.net import LinkState
 from rankcast.runtime import LogLimiter
@@ -46,7 +46,7 @@ class SenderStreams:
         options: StreamOptions = StreamOptions(),  # noqa: B008 - frozen
         *,
         suffix: str = "",
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.endpoint = endpoint
         self.cameras = tuple(cameras)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from rankcast.boot_clock import boot_s
 from rankcast_receiver.stream.camera_states import CameraStates
 from rankcast_receiver.stream.camera_stream import CameraStream, Decoded
 from rankcast_receiver.stream.packet_queue import PacketBatch
@@ -40,7 +40,7 @@ class StreamDecoder:
         stopped: Callable[[], bool] = lambda: False,
         budget_s: float = DECODE_BUDGET_S,
         *,
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = boot_s,
     ) -> None:
         self._senders = senders
         self._states = states

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from rankcast.boot_clock import boot_ns
 from rankcast.frame import Frame, Pixels
 
 POLL_S: Final = 0.1
@@ -31,7 +32,7 @@ class NewestFrame:
                 self._frame = image
             elif self._wanted:
                 self._frame = Frame(
-                    image.copy(), t_capture_mono_ns=time.monotonic_ns(),
+                    image.copy(), t_capture_mono_ns=boot_ns(),
                     t_capture_utc_ns=time.time_ns(),
                 )  # fmt: skip
             else:

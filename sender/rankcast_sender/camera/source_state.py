@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from typing import Final
 
+from rankcast.boot_clock import boot_s
 from rankcast_sender.sources import Adjustable, Adjustments, Source
 
 STALLED_S: Final = 2.0
@@ -31,9 +31,7 @@ class SourceState:
         Monotonic clock.
     """
 
-    def __init__(
-        self, description: str = "", *, now_s: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, description: str = "", *, now_s: Callable[[], float] = boot_s) -> None:
         self.description = description
         self._now_s = now_s
         self._word = "live"

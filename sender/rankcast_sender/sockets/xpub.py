@@ -12,6 +12,7 @@ from typing import Final
 
 import zmq
 
+from rankcast.boot_clock import boot_ns
 from rankcast.errors import WorkerError
 from rankcast.net import SUBSCRIPTION_BYTES, SocketOptions, SocketThread, is_ipv6, open_socket
 from rankcast.runtime import MailboxClosed, Pulse
@@ -361,7 +362,7 @@ class XpubThread:
             kind,
             channel.stream_id,
             channel.status(channel.viewers),
-            time.monotonic_ns(),
+            boot_ns(),
             time.time_ns(),
         )
         return self._offer(xpub, status_topic(channel.name) + packet)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
+from rankcast.boot_clock import boot_ns
 from rankcast.errors import SourceError, UnsupportedImageError
 from rankcast.frame import Frame
 from rankcast.opencv import cv2
@@ -148,7 +149,7 @@ class OpenCVCamera:
             self.adjustments.serve(self._settings.adjust)
             try:
                 if self._capture.grab():
-                    t_mono_ns, t_utc_ns = time.monotonic_ns(), time.time_ns()
+                    t_mono_ns, t_utc_ns = boot_ns(), time.time_ns()
                     done, pixels = self._capture.retrieve()
                     if done and pixels is not None:
                         pixels = self._checked(pixels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from copy import deepcopy
 from types import ModuleType
@@ -156,6 +157,24 @@ def test_each_bar_of_the_hostile_viewer_can_be_missed(benchmark: Benchmark) -> N
             for value, said in ((kept, []), (broken, [what])):
                 found = hostile.rows(list((runs | {kind: runs[kind] | {key: value}}).values()))
                 assert [row[: len(what)] for row in missed(found)] == said
+
+
+def test_each_bar_of_stopping_can_be_missed(benchmark: Benchmark) -> None:
+    stopping = benchmark("stopping")
+
+    def rows(clean_s: float = 1.9, hung_s: float = 2.9, right: bool = True) -> list[Any]:
+        return stopping.rows(
+            [
+                stopping.Trial("streaming", signal.SIGTERM, clean_s, 0.1, right),
+                stopping.Trial("disk hung", signal.SIGHUP, hung_s, 0.0, True),
+            ]
+        )
+
+    assert missed(rows()) == []
+    assert missed(rows(clean_s=2.1)) == ["nothing stuck, slowest"]
+    assert missed(rows(hung_s=3.1)) == ["of these not ended within 3 s", "disk hung, slowest"]
+    (wrong,) = missed(rows(right=False))
+    assert wrong.startswith("with a wrong exit code")
 
 
 def test_each_bar_of_the_latency_can_be_missed(benchmark: Benchmark) -> None:

@@ -16,6 +16,7 @@ import pytest
 import zmq
 
 import rankcast
+from rankcast.boot_clock import boot_ns
 from rankcast.errors import NoStreamError, SettingsError, TransportError, WorkerError
 from rankcast.frame import Frame
 from rankcast.runtime import NETWORK_GAP, REFUSED_PACKET, SKIPPED_AS_OLD
@@ -257,7 +258,7 @@ def late_message(send: bare_sender.Sender) -> bytes:
     """A picture that was taken two seconds ago."""
     frame = Frame(
         picture(7),
-        t_capture_mono_ns=time.monotonic_ns() - 2 * 10**9,
+        t_capture_mono_ns=boot_ns() - 2 * 10**9,
         t_capture_utc_ns=time.time_ns() - 2 * 10**9,
     )
     return frames_topic("cam") + send.encoders["cam"].encode(frame)

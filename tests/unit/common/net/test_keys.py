@@ -72,6 +72,29 @@ def test_a_secret_shows_in_no_text_of_its_records(tmp_path: Path) -> None:
 
 
 @posix
+def test_a_secret_of_another_user_is_refused_and_one_of_root_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, _ = new_key(tmp_path, "cam")
+    owner = secret.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    if owner:
+        with pytest.raises(SettingsError, match=r"belongs to user .*, want 54321.*: chown 54321"):
+            read_secret(secret)
+        return
+    read_secret(secret)
+    os.chown(secret, 54322, 54322)
+    with pytest.raises(SettingsError, match="belongs to user 54322, want 54321") as refusal:
+        read_secret(secret)
+    assert "\n" not in str(refusal.value)
+    monkeypatch.setattr(os, "geteuid", lambda: 54322)
+    read_secret(secret)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(SettingsError, match="belongs to user 54322, want root, who runs this"):
+        read_secret(secret)
+
+
+@posix
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644, 0o666, 0o601])
 def test_a_secret_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
     secret, _ = new_key(tmp_path, "cam")

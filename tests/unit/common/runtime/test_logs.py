@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -234,3 +235,33 @@ def test_a_terminal_that_cannot_redraw_gets_log_lines(
 ) -> None:
     monkeypatch.setenv("TERM", "dumb")
     assert not LogHandler(stream=lambda: terminal.stream).has_status_line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot tell")
+def test_a_stream_that_accepts_nothing_costs_lines_that_are_counted_and_no_time() -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    filled = 0
+    for piece in (4096, 1):
+        try:
+            while True:
+                filled += os.write(write, bytes(piece))
+        except BlockingIOError:
+            continue
+    os.set_blocking(write, True)
+    with open(write, "w") as stream:
+        handler = LogHandler("text", lambda: stream)
+        started_s = time.monotonic()
+        for number in range(50):
+            handler.handle(record_of(f"lost {number}"))
+        assert time.monotonic() - started_s < 1
+        while filled:
+            filled -= len(os.read(read, filled))
+        handler.handle(record_of("x" * 20_000 if not filled else ""))
+        handler.handle(record_of("the last one"))
+    with open(read) as reader:
+        lines = reader.read().splitlines()
+    assert lines[0].endswith("50 log lines were lost: standard error accepted no data")
+    assert "xxxx" in lines[1]
+    assert lines[2].endswith("the last one")
+    assert len(lines) == 3

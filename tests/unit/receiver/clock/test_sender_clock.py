@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from rankcast.boot_clock import boot_ns
 from rankcast_receiver.clock import MOST_ERROR_NS, SenderClock
 from rankcast_receiver.clock.relative_delay import WINDOW_NS, RelativeDelay
 
@@ -22,7 +23,7 @@ class Far:
 
     def __init__(self) -> None:
         self.clock = SenderClock()
-        self.now_ns = time.monotonic_ns()
+        self.now_ns = boot_ns()
         self.utc_ns = time.time_ns()
         self.step_ns = 0
         self.slept_ns = 0
@@ -107,7 +108,7 @@ def test_the_sleep_of_a_machine_does_not_make_its_pictures_old_for_ever() -> Non
 
 def test_on_one_machine_no_step_of_the_utc_clock_touches_the_age() -> None:
     clock = SenderClock()
-    mono, utc = time.monotonic_ns(), time.time_ns()
+    mono, utc = boot_ns(), time.time_ns()
     clock.hear(mono, utc, mono, utc)
     clock.hear(mono + 5 * MS, utc + AHEAD_NS, mono + 5 * MS, utc + 5 * MS)
     assert clock.age_ns(mono, utc, mono + 1500 * MS) == 1500 * MS

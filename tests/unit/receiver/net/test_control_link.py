@@ -11,6 +11,7 @@ import pytest
 import zmq
 
 import rankcast
+from rankcast.boot_clock import boot_ns
 from rankcast.errors import LimitError
 from rankcast.runtime import NETWORK_GAP
 from rankcast.wire import unpack
@@ -61,10 +62,10 @@ def test_five_quick_pings_measure_the_clock_of_the_sender() -> None:
     with Answerer(address, {"ping": pong}) as sender, linked(address, clock) as link:
         until(link, lambda: len(sender.of("ping")) >= 5 and clock.known == MEASURED)
         assert link.answered
-        offset = clock.offset.at(time.monotonic_ns())
+        offset = clock.offset.at(boot_ns())
     assert time.monotonic() - started < 3.0
     assert offset is not None
-    truth = time.time_ns() - time.monotonic_ns()
+    truth = time.time_ns() - boot_ns()
     # Besides the error bar only what lies between the two reads of this line.
     assert abs(offset.offset_ns - truth) <= offset.error_ns + 5_000_000
 
@@ -73,7 +74,7 @@ def test_a_moment_of_the_sender_is_placed_here_with_its_error() -> None:
     address, clock = free_address(), SenderClock()
     with Answerer(address, {"ping": pong}), linked(address, clock) as link:
         until(link, lambda: clock.known == MEASURED)
-    now = time.monotonic_ns()
+    now = boot_ns()
     moment = clock.place(YEAR_NS, time.time_ns() - 250_000_000, now)
     assert moment is not None
     assert abs((now - moment.t_mono_ns) - 250_000_000) <= moment.error_ns + 5_000_000
@@ -84,7 +85,7 @@ def test_a_moment_of_the_sender_is_placed_here_with_its_error() -> None:
 
 def test_one_machine_needs_no_pings_and_leaves_no_error() -> None:
     clock = SenderClock()
-    mono, utc = time.monotonic_ns(), time.time_ns()
+    mono, utc = boot_ns(), time.time_ns()
     clock.hear(mono - YEAR_NS, utc - 50, mono, utc)
     assert clock.known == UNKNOWN, "another machine started at another time"
     clock.hear(mono - 50_000_000, utc - 50_000_000 + 1000, mono, utc)
@@ -103,7 +104,7 @@ def test_clocks_whose_keepers_vouch_for_them_are_compared_without_pings(
     monkeypatch.setattr("rankcast_receiver.clock.sender_clock.clock_quality", lambda: own)
     clock = SenderClock()
     clock.vouch(True, 3.0)
-    now = time.monotonic_ns()
+    now = boot_ns()
     moment = clock.place(1, time.time_ns() - 10_000_000, now)
     assert moment is not None
     assert moment.error_ns == 5_000_000
@@ -226,14 +227,14 @@ def test_a_ping_answered_with_no_time_teaches_nothing(wrong: object) -> None:
 
 def test_a_report_says_what_was_delivered_lost_and_how_late_it_was() -> None:
     address, clock = free_address(), SenderClock()
-    mono, utc = time.monotonic_ns(), time.time_ns()
+    mono, utc = boot_ns(), time.time_ns()
     clock.hear(mono, utc, mono, utc)
     stream = CameraStream("cam", clock=clock)
     encoder = rankcast.Encoder("raw")
     for number in range(5):
         frame = rankcast.Frame(
             picture(number),
-            t_capture_mono_ns=time.monotonic_ns() - 20_000_000,
+            t_capture_mono_ns=boot_ns() - 20_000_000,
             t_capture_utc_ns=time.time_ns() - 20_000_000,
         )
         packet = unpack(encoder.encode(frame))

@@ -100,6 +100,7 @@ class FakeCapture:
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     fake = FakeClock()
     monkeypatch.setattr(camera, "time", fake)
+    monkeypatch.setattr(camera, "boot_ns", fake.monotonic_ns)
     monkeypatch.setattr(OpenCVCamera, "_pause", lambda _source, duration_s: fake.sleep(duration_s))
     return fake
 
