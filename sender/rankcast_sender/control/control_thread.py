@@ -18,18 +18,16 @@ from rankcast.net import UNACKNOWLEDGED_MS, SocketOptions, SocketThread, is_ipv6
 from rankcast.runtime import LogLimiter, Pulse
 from rankcast.wire import MAX_REQUEST_BYTES, Reply, Request, pack_reply, parse_request
 from rankcast_sender.control.request_handler import Client, RequestHandler
-from rankcast_sender.sockets import (
-    REBIND_S,
+from rankcast_sender.peers import (
     Ban,
     ConnectionGuard,
-    Context,
     FloodLimit,
     RateLimit,
     Watch,
-    bind,
     descriptor_of,
     user_of,
 )
+from rankcast_sender.sockets import REBIND_S, Context, bind
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +35,7 @@ QUEUE_MESSAGES: Final = 16
 """Most replies queued for one client; further replies to a client that does not read are lost."""
 MAX_READ: Final = 256
 """Most requests read at a time, so that a client that floods the socket cannot delay replies."""
-UNREAD_BYTES: Final = 1_048_576
+UNREAD_BYTES: Final = 262_144
 """Most bytes of one connection that may wait to be read."""
 BUDGETS_S: Final[Mapping[str, int]] = MappingProxyType({"ping": 20, "status": 20})
 """Requests a second of one connection that are answered; a receiver sends 1 and 0.5."""
@@ -111,6 +109,7 @@ class ControlThread:
         self._handler = handler
         self._identify = identify
         self._guard = guard
+        self._ban = ban
         self._port = int(endpoint.rpartition(":")[2])
         self._flood = FloodLimit(self._port, max_messages_s, ban, self.rebind)
         self._budgets = {op: RateLimit[bytes](rate_s, rate_s) for op, rate_s in BUDGETS_S.items()}
@@ -174,7 +173,7 @@ class ControlThread:
                 # Otherwise libzmq silently drops a reply to a client that has disconnected.
                 router.setsockopt(zmq.ROUTER_MANDATORY, 1)
                 with self._guard.guarding(
-                    router, self._port, UNREAD_BYTES, "requests that wait to be read"
+                    router, self._port, UNREAD_BYTES, "unread requests", self._ban
                 ) as watch:
                     bind(router, self._endpoint, bind_timeout_s)
                     bind_timeout_s = REBIND_S
@@ -207,7 +206,7 @@ class ControlThread:
         t1_ns = time.time_ns()
         routing_id, last = frames[0].bytes, frames[-1]
         watch.took(descriptor_of(last), sum(map(len, frames)))
-        if not self._flood.admits(last, routing_id):
+        if not self._flood.admits(last, routing_id, watch):
             return True
         if not self._all.take(routing_id):
             self._drop("messages")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Hashable
 from typing import Final
@@ -10,9 +11,9 @@ from typing import Final
 import zmq
 
 from rankcast.runtime import LogLimiter
-from rankcast_sender.sockets.connection_guard import CAN_CUT, cut
-from rankcast_sender.sockets.peer import address_of, descriptor_of, user_of
-from rankcast_sender.sockets.peer_limits import RateLimit
+from rankcast_sender.peers.connection_guard import CAN_CUT, Ban, Watch, cut
+from rankcast_sender.peers.peer import address_of, descriptor_of, user_of
+from rankcast_sender.peers.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +23,8 @@ a key, and all of them connect again after a break."""
 LOG_INTERVAL_S: Final = 10.0
 REBIND_INTERVAL_S: Final = 5.0
 AGAIN_S: Final = 0.05
-
-Ban = Callable[[str, str], None]
-"""Refuses a key; called with its user id and the reason."""
+SETTLED_S: Final = 0.5
+"""By then, what an older connection with the same descriptor had sent is read."""
 
 
 class FloodLimit:
@@ -65,27 +65,40 @@ class FloodLimit:
         self._log = LogLimiter(LOG_INTERVAL_S, now_s=now_s)
         self._rates = RateLimit[Hashable](max_messages_s, BURST_S * max_messages_s, now_s)
 
-    def admits(self, frame: zmq.Frame, connection: Hashable) -> bool:
-        """Count a message; if it is one too many, end its connection and return False."""
+    def admits(self, frame: zmq.Frame, connection: Hashable, watch: Watch) -> bool:
+        """Count a message; if it is one too many, end its connection and return False.
+
+        Messages of a connection that `watch` has ended are not admitted either.
+        """
         # Without keys a peer may claim any user id.
         user = user_of(frame) if self._ban is not None else ""
+        descriptor = descriptor_of(frame)
+        if user:
+            watch.users[descriptor] = user
+        if descriptor in watch.ended_s and watch.is_ended(descriptor):
+            self.dropped += 1
+            if self._ban is not None:
+                self._ban(user, watch.excess)
+            return False
         if self._rates.take(user or connection):
             return True
         self.dropped += 1
-        now_s, descriptor = self._now_s(), descriptor_of(frame)
+        now_s = self._now_s()
         # Behind the message lie others that came before the connection was closed.
         if descriptor != self._ended or now_s > self._ended_s + AGAIN_S:
             self._ended, self._ended_s = descriptor, now_s
-            self._end(frame, descriptor, user)
+            self._end(frame, descriptor, user, watch)
         return False
 
-    def _end(self, frame: zmq.Frame, descriptor: int, user: str) -> None:
-        reason = f"more than {self._max_messages_s} messages a second to port {self._port}"
+    def _end(self, frame: zmq.Frame, descriptor: int, user: str, watch: Watch) -> None:
+        sent = f"sent more than {self._max_messages_s} messages a second to port {self._port}"
         if self._ban is not None:
-            self._ban(user, reason)
+            self._ban(user, f"it {sent}")
         if descriptor >= 0 and CAN_CUT:
-            if not cut(descriptor, self._port):
-                return  # it is closed already
+            # The message may come from an older connection whose descriptor was used again.
+            age_s = self._now_s() - watch.accepted_s.get(descriptor, -math.inf)
+            if age_s < SETTLED_S or not cut(descriptor, self._port):
+                return
             done = "its connection was closed"
         elif self._rebound.may_log():
             self._rebind()
@@ -93,4 +106,4 @@ class FloodLimit:
         else:
             return
         if self._log.may_log():
-            log.warning("%s sent %s: %s", address_of(frame) or "a peer", reason, done)
+            log.warning("%s %s: %s", address_of(frame) or "a peer", sent, done)

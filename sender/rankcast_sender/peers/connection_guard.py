@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import os
 import select
 import socket
@@ -17,7 +18,7 @@ import struct
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -34,10 +35,16 @@ KEEP_ALIVE_BYTES_S: Final = 64
 """Allowance for the heartbeats of foreign viewers, encrypted ones every second."""
 MESSAGE_BYTES: Final = 64
 """Most bytes that framing and encryption add to a message."""
-CHECK_S: Final = 0.005
-"""Least time between two looks at the counters, so that a flood does not occupy a processor."""
+BUSY_S: Final = 0.005
+"""Time between two looks at the counters while any connection sends much."""
+IDLE_S: Final = 0.1
+"""The same otherwise. Arrivals end it early, unless libzmq takes them before this thread looks."""
+IDLE_MAX_S: Final = 1.0
+BUSY_BYTES: Final = 2048
+"""More than this between two looks is much: a viewer sends a few hundred bytes a second."""
+ENDED_S: Final = 1.0
+"""What a connection sent before it was shut down is read soon, or was lost with it."""
 ATTACH_TIMEOUT_S: Final = 5.0
-POLL_S: Final = 1.0
 
 _TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
 """Missing outside Linux: then nothing is guarded."""
@@ -45,6 +52,8 @@ CAN_CUT: Final = os.name == "posix"
 """Elsewhere a socket is no file descriptor."""
 _BYTES_RECEIVED: Final = slice(128, 136)
 """tcpi_bytes_received of struct tcp_info, Linux 4.1."""
+Ban = Callable[[str, str], None]
+"""Refuses a key; called with its user id and the reason, in any thread."""
 _NUMBERS: Final = itertools.count()
 
 
@@ -59,9 +68,30 @@ class Watch:
     """What the connections should send, for the log."""
     monitor: str
     """Endpoint of the monitor."""
+    ban: Ban | None = None
+    """Refuses the key of a connection that was shut down; None without keys."""
+    users: dict[int, str] = field(default_factory=dict)
+    """User id of the latest message of each descriptor, with keys."""
     attached: threading.Event = field(default_factory=threading.Event)
     taken: Counter[int] = field(default_factory=Counter)
     """Bytes taken out of the socket, by descriptor."""
+    accepted_s: dict[int, float] = field(default_factory=dict)
+    """When the newest connection with a descriptor was accepted."""
+    ended_s: dict[int, float] = field(default_factory=dict)
+    """When the guard shut down a connection, by descriptor; without those used again since."""
+
+    @property
+    def excess(self) -> str:
+        """The reason for refusing the key of a connection that was shut down."""
+        return f"it sent port {self.port} more {self.what} than allowed"
+
+    def is_ended(self, descriptor: int) -> bool:
+        """Return True for a message that a connection sent before the guard shut it down."""
+        if time.monotonic() > self.ended_s.get(descriptor, -math.inf) + ENDED_S:
+            return False
+        # A new connection may have the descriptor already: its key must not be refused for that.
+        received, peer = received_bytes(descriptor, self.port)
+        return not peer or received > self.allowance_bytes
 
     def took(self, descriptor: int, size: int) -> None:
         """Account for a message of `size` bytes that was taken out of the socket."""
@@ -73,6 +103,7 @@ class _Connection:
     watch: Watch
     since_s: float
     taken_before: int
+    received: int = 0
 
 
 class ConnectionGuard:
@@ -85,6 +116,8 @@ class ConnectionGuard:
         self._monitors: dict[zmq.Socket[Any], Watch] = {}
         self._connections: dict[int, _Connection] = {}
         self._context: zmq.Context[Any] | None = None
+        self._pause_s = IDLE_S
+        self._looked_s = 0.0
         self._log = LogLimiter()
         self._thread = SocketThread("guard", self._run)
 
@@ -111,10 +144,16 @@ class ConnectionGuard:
 
     @contextmanager
     def guarding(
-        self, bound: zmq.Socket[Any], port: int, allowance_bytes: int, what: str
+        self,
+        bound: zmq.Socket[Any],
+        port: int,
+        allowance_bytes: int,
+        what: str,
+        ban: Ban | None = None,
     ) -> Iterator[Watch]:
         """Guard the connections of `bound`, which is about to be bound, while the block runs."""
-        watch = Watch(port, allowance_bytes, what, f"inproc://rankcast-guard-{next(_NUMBERS)}")
+        monitor = f"inproc://rankcast-guard-{next(_NUMBERS)}"
+        watch = Watch(port, allowance_bytes, what, monitor, ban)
         if not self._thread.running:
             yield watch
             return
@@ -147,16 +186,20 @@ class ConnectionGuard:
 
     def _look(self, arrivals: select.epoll) -> None:
         poller = self._thread.poller(*self._monitors)
-        poller.register(arrivals.fileno(), zmq.POLLIN)
-        ready = self._thread.poll(poller, POLL_S)
+        busy = self._pause_s == BUSY_S
+        if not busy:
+            poller.register(arrivals.fileno(), zmq.POLLIN)
+        ready = self._thread.poll(poller, self._pause_s if self._connections else IDLE_MAX_S)
         while self._new:
             self._attach(self._new.popleft())
         for monitor in ready & self._monitors.keys():
             self._read_events(monitor, arrivals)
-        if arrivals.fileno() in ready:
-            for descriptor, _ in arrivals.poll(0):
-                self._check(descriptor)
-            self._thread.poll(self._thread.poller(), CHECK_S)
+        now_s = time.monotonic()
+        if arrivals.fileno() in ready or now_s >= self._looked_s + self._pause_s:
+            arrivals.poll(0)
+            self._looked_s = now_s
+            sent = [self._check(descriptor) for descriptor in list(self._connections)]
+            self._pause_s = BUSY_S if max(sent, default=0) > BUSY_BYTES else IDLE_S
 
     def _attach(self, watch: Watch) -> None:
         assert self._context is not None
@@ -179,7 +222,10 @@ class ConnectionGuard:
                 del self._monitors[monitor]
                 monitor.close(0)
                 return
-            descriptor = event["value"]
+            descriptor = int(event["value"])
+            watch.ended_s.pop(descriptor, None)
+            watch.users.pop(descriptor, None)
+            watch.accepted_s[descriptor] = time.monotonic()
             self._connections[descriptor] = _Connection(
                 watch, time.monotonic(), watch.taken[descriptor]
             )
@@ -189,7 +235,8 @@ class ConnectionGuard:
             with suppress(OSError):
                 arrivals.register(descriptor, select.EPOLLIN | select.EPOLLET)
 
-    def _check(self, descriptor: int) -> None:
+    def _check(self, descriptor: int) -> int:
+        """End the connection if it has sent too much; return what it sent since the last look."""
         connection = self._connections[descriptor]
         watch = connection.watch
         allowed = (
@@ -198,13 +245,25 @@ class ConnectionGuard:
             + (time.monotonic() - connection.since_s) * KEEP_ALIVE_BYTES_S
         )  # fmt: skip
         received, peer = received_bytes(descriptor, watch.port)
-        if received > allowed and cut(descriptor, watch.port):
+        if not peer:
+            del self._connections[descriptor]
+            return 0
+        if received > allowed:
+            del self._connections[descriptor]
+            # Before the owner of the socket can see that it has ended.
+            watch.ended_s[descriptor] = time.monotonic()
+            cut(descriptor, watch.port)
             self.cut += 1
+            # Where no message of it was read yet, the one who reads them has the key refused.
+            if watch.ban is not None and (user := watch.users.get(descriptor)):
+                watch.ban(user, watch.excess)
             if self._log.may_log():
                 log.warning(
                     "closed the connection of %s to port %d: it sent %d bytes of %s, want at most "
                     "%d", peer, watch.port, received, watch.what, allowed,
                 )  # fmt: skip
+        sent, connection.received = received - connection.received, received
+        return sent
 
 
 @contextmanager
