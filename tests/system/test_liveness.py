@@ -100,7 +100,11 @@ def test_nobody_at_the_port_is_a_dead_sender_and_an_unknown_host_a_dead_network(
 ) -> None:
     for address, state, word in (
         (free_address(), "sender_dead", "refused"),
-        ("tcp://no-such-host.invalid:5555", "network_dead", "unknown host name"),
+        (
+            "tcp://no-such-host.invalid:5555",
+            "network_dead",
+            "the name no-such-host.invalid does not resolve",
+        ),
     ):
         report = tmp_path / "r.json"
         done = run("receive", "--connect", address, "--timeout", "1", "--report", str(report))

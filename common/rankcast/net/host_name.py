@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-DEADLINE_S: Final = 5.0
+DEADLINE_S: Final = 0.8
 """A look-up that takes longer is reported; its answer is still used when it comes."""
 MAX_ADDRESSES: Final = 8
 """Most addresses of one name that are tried: they come from a name server."""
