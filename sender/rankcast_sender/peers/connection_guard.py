@@ -119,7 +119,7 @@ class ConnectionGuard:
         self._pause_s = IDLE_S
         self._looked_s = 0.0
         self._log = LogLimiter()
-        self._thread = SocketThread("guard", self._run)
+        self._thread = SocketThread("connections", self._run)
 
     def start(self, context: zmq.Context[Any]) -> None:
         """Start the thread; without counters of the kernel, do nothing."""
@@ -152,7 +152,7 @@ class ConnectionGuard:
         ban: Ban | None = None,
     ) -> Iterator[Watch]:
         """Guard the connections of `bound`, which is about to be bound, while the block runs."""
-        monitor = f"inproc://rankcast-guard-{next(_NUMBERS)}"
+        monitor = f"inproc://rankcast-connections-{next(_NUMBERS)}"
         watch = Watch(port, allowance_bytes, what, monitor, ban)
         if not self._thread.running:
             yield watch
