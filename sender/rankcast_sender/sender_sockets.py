@@ -25,14 +25,8 @@ from rankcast.runtime import Pulse
 from rankcast.wire import Limits
 from rankcast_sender.camera import Camera
 from rankcast_sender.control import OPERATOR, Client, ControlThread, RequestHandler
-from rankcast_sender.sockets import (
-    Authenticator,
-    Ban,
-    ConnectionGuard,
-    Context,
-    XpubThread,
-    control_address,
-)
+from rankcast_sender.peers import Ban, ConnectionGuard
+from rankcast_sender.sockets import Authenticator, Context, XpubThread, control_address
 
 log = logging.getLogger(__name__)
 

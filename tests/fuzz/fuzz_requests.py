@@ -68,7 +68,7 @@ class RequestsTarget:
         from rankcast import encoder, errors
         from rankcast.net import transport
         from rankcast.wire import control_messages as control
-        from rankcast_sender import sockets
+        from rankcast_sender import peers
         from rankcast_sender.control import control_thread as control_thread
         from rankcast_sender.control import request_handler
         from support.fakecamera import FakeCamera
@@ -81,7 +81,7 @@ class RequestsTarget:
         self._control, self._errors, self._handler = control, errors, request_handler
         self._thread = control_thread.ControlThread
         self._guard, self._watch_type, self._limit = (
-            sockets.ConnectionGuard, sockets.Watch, sockets.RateLimit
+            peers.ConnectionGuard, peers.Watch, peers.RateLimit
         )  # fmt: skip
         self._options = transport.SocketOptions(4, 65536, 1024)
 

@@ -18,18 +18,16 @@ from rankcast.net import UNACKNOWLEDGED_MS, SocketOptions, SocketThread, is_ipv6
 from rankcast.runtime import LogLimiter, Pulse
 from rankcast.wire import MAX_REQUEST_BYTES, Reply, Request, pack_reply, parse_request
 from rankcast_sender.control.request_handler import Client, RequestHandler
-from rankcast_sender.sockets import (
-    REBIND_S,
+from rankcast_sender.peers import (
     Ban,
     ConnectionGuard,
-    Context,
     FloodLimit,
     RateLimit,
     Watch,
-    bind,
     descriptor_of,
     user_of,
 )
+from rankcast_sender.sockets import REBIND_S, Context, bind
 
 log = logging.getLogger(__name__)
 
@@ -207,7 +205,7 @@ class ControlThread:
         t1_ns = time.time_ns()
         routing_id, last = frames[0].bytes, frames[-1]
         watch.took(descriptor_of(last), sum(map(len, frames)))
-        if not self._flood.admits(last, routing_id):
+        if not self._flood.admits(last, routing_id, watch):
             return True
         if not self._all.take(routing_id):
             self._drop("messages")

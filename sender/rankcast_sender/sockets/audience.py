@@ -27,7 +27,7 @@ class Audience:
     A connected viewer may subscribe to anything, any number of times. Only topics that reach a
     camera, of which there are finitely many, and a bounded number of viewers are counted; no
     subscription ever keeps another viewer from watching. The owner ends the connections when
-    `other_bytes` grows too large.
+    `others_bytes` grows too large.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Audience:
         self._counted: Counter[str] = Counter()
         """Viewers per camera."""
         self._others: set[bytes] = set()
-        self.other_bytes = 0
+        self.others_bytes = 0
         """Size of all subscribed topics that count for nothing, of which libzmq keeps copies."""
         self._limit_logged = False
 
@@ -107,13 +107,13 @@ class Audience:
             return viewed
         if topic not in self._others:
             self._others.add(topic)
-            self.other_bytes += len(topic)
+            self.others_bytes += len(topic)
         return viewed
 
     def _leave(self, topic: bytes) -> None:
         if topic in self._others:
             self._others.remove(topic)
-            self.other_bytes -= len(topic)
+            self.others_bytes -= len(topic)
         if topic in self._topics:
             self._topics.remove(topic)
             self._watched.subtract(self._of_frames.get(topic, _NOBODY))

@@ -8,24 +8,20 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 import zmq
 
 from rankcast.errors import WorkerError
 from rankcast.net import SUBSCRIPTION_BYTES, SocketOptions, SocketThread, is_ipv6, open_socket
-from rankcast.runtime import LogLimiter, MailboxClosed, Pulse
+from rankcast.runtime import MailboxClosed, Pulse
 from rankcast.wire import Kind, frames_topic, pack_status, status_topic
-from rankcast_sender.sockets.audience import Audience
+from rankcast_sender.peers import Ban, ConnectionGuard
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind
 from rankcast_sender.sockets.channel import Channel
-from rankcast_sender.sockets.connection_guard import ConnectionGuard
 from rankcast_sender.sockets.credit_gate import CreditGate
-from rankcast_sender.sockets.flood_limit import Ban, FloodLimit
-from rankcast_sender.sockets.peer import address_of, descriptor_of, user_of
-from rankcast_sender.sockets.peer_limits import RateLimit
 from rankcast_sender.sockets.status_schedule import StatusSchedule
+from rankcast_sender.sockets.subscriptions import CONNECTION_BYTES, Subscriptions
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +37,8 @@ shutdown takes a quarter of that."""
 FINISH_POLL_S: Final = 0.05
 CLOSE_POLL_S: Final = 0.1
 STOP_TIMEOUT_S: Final = 5.0
-MAX_READ: Final = 1000
-"""Most messages read at a time, so that a viewer that floods the socket cannot delay frames."""
-CONNECTION_BYTES: Final = 131_072
-"""Most bytes that one connection may send. A viewer of 64 named cameras sends 22,000 with keys."""
 RECEIVE_BUFFER_BYTES: Final = 4096
 """Slows a flood on loopback to 60 MB/s; 64 named cameras take four round trips."""
-SUBSCRIPTIONS_S: Final = 100
-SUBSCRIPTIONS_AT_ONCE: Final = 1000
-"""Budget of one connection; libzmq follows further subscriptions, but they count for nothing."""
-MAX_OTHER_BYTES: Final = 1_000_000
-"""Most bytes of topics that are not ours, for which libzmq needs 50 times as much memory; beyond
-it all connections are closed. A peer that never exceeds its rate reaches it in hours."""
 
 
 class XpubThread:
@@ -98,13 +84,9 @@ class XpubThread:
         self._context = context
         self._endpoint = endpoint
         self._guard = guard
-        port = int(endpoint.rpartition(":")[2])
-        self._port = port
-        self._flood = FloodLimit(port, max_messages_s, ban, self.rebind)
-        self._subscriptions = RateLimit[int](SUBSCRIPTIONS_S, SUBSCRIPTIONS_AT_ONCE)
-        self._other_log = LogLimiter(REBIND_S)
-        self.dropped = 0
-        """Subscriptions beyond the budget of their connection."""
+        self._port = int(endpoint.rpartition(":")[2])
+        self._max_messages_s = max_messages_s
+        self._ban = ban
         self._channels: list[Channel] = []
         self._ready: deque[Channel] = deque()
         """Channels that have a packet, or were closed; a channel may be there twice."""
@@ -122,7 +104,6 @@ class XpubThread:
         self._closed_s = 0.0
         """When `close` was called, or the program ended without it; 0 before."""
         self._hurried = False
-        self._audience = Audience(())
         self._viewers_changed = threading.Condition()
         self._rebind_requested = False
         self._gone = threading.Event()
@@ -247,6 +228,10 @@ class XpubThread:
 
     def _run(self) -> None:
         waiting: dict[Channel, bytes] = {}
+        names = [channel.name for channel in self._channels]
+        self._subscriptions = Subscriptions(
+            names, self._port, self._max_messages_s, self._ban, self.rebind
+        )
         try:
             bind_timeout_s = 0.0
             while not self._run_socket(waiting, bind_timeout_s):
@@ -264,9 +249,11 @@ class XpubThread:
             xpub.setsockopt(zmq.XPUB_VERBOSE, 1)
             # Viewers send little: a small buffer only slows a flood down.
             xpub.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
-            with self._guard.guarding(xpub, self._port, CONNECTION_BYTES, "subscriptions"):
+            with self._guard.guarding(
+                xpub, self._port, CONNECTION_BYTES, "subscriptions"
+            ) as self._watch:
                 bind(xpub, self._endpoint, bind_timeout_s)
-                self._audience = Audience(channel.name for channel in self._channels)
+                self._subscriptions.restart()
                 self._count_viewers()
                 self._thread.opened()
                 if not self._serve(xpub, waiting):
@@ -390,47 +377,21 @@ class XpubThread:
 
     def _read_subscriptions(self, xpub: zmq.Socket[bytes]) -> set[Channel]:
         """Update the viewer counts; return the channels that gained a viewer."""
-        joined: set[str] = set()
-        read = 0
-        while read < MAX_READ:
-            try:
-                frame = xpub.recv(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                break
-            read += 1
-            joined |= self._take(frame)
-        if not read:
+        joined = self._subscriptions.read(xpub, self._watch)
+        if joined is None:
             return set()
         self._count_viewers()
-        for channel in self._channels:
-            if channel.name in joined and channel.viewers:
+        channels = {channel for channel in self._channels if channel.name in joined}
+        for channel in channels:
+            if channel.viewers:
                 channel.on_join()
-        if self._audience.other_bytes > MAX_OTHER_BYTES and self._other_log.may_log():
-            log.warning(
-                "all connections are closed: viewers hold %d bytes of subscriptions that are no "
-                "camera's, want at most %d", self._audience.other_bytes, MAX_OTHER_BYTES,
-            )  # fmt: skip
-            self._rebind_requested = True
-        return {channel for channel in self._channels if channel.name in joined}
-
-    def _take(self, frame: zmq.Frame) -> frozenset[str]:
-        """Process one message; return the cameras that its sender joined."""
-        # Without keys a peer may claim any user id: count its address instead.
-        who = address_of if self._options.curve is None else user_of
-        descriptor = descriptor_of(frame)
-        # libzmq's own messages about viewers that have left do not count.
-        if descriptor >= 0 and not self._flood.admits(frame, descriptor):
-            return frozenset()
-        joined = self._audience.take(frame.bytes, partial(who, frame))
-        if joined and not self._subscriptions.take(descriptor):
-            self.dropped += 1
-            return frozenset()
-        return joined
+        return channels
 
     def _count_viewers(self) -> None:
+        audience = self._subscriptions.audience
         for channel in self._channels:
-            channel.viewers = self._audience.viewers(channel.name)
+            channel.viewers = audience.viewers(channel.name)
             if channel.gate is not None:
-                channel.gate.follow(self._audience.keepers(channel.name), channel.sent)
+                channel.gate.follow(audience.keepers(channel.name), channel.sent)
         with self._viewers_changed:
             self._viewers_changed.notify_all()

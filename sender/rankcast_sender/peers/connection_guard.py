@@ -36,6 +36,8 @@ MESSAGE_BYTES: Final = 64
 """Most bytes that framing and encryption add to a message."""
 CHECK_S: Final = 0.005
 """Least time between two looks at the counters, so that a flood does not occupy a processor."""
+ENDED_S: Final = 1.0
+"""What a connection sent before it was shut down is read soon, or was lost with it."""
 ATTACH_TIMEOUT_S: Final = 5.0
 POLL_S: Final = 1.0
 
@@ -62,6 +64,13 @@ class Watch:
     attached: threading.Event = field(default_factory=threading.Event)
     taken: Counter[int] = field(default_factory=Counter)
     """Bytes taken out of the socket, by descriptor."""
+    ended: dict[int, tuple[str, float]] = field(default_factory=dict)
+    """Address of each connection that was shut down lately, and when, by descriptor."""
+
+    def is_ended(self, descriptor: int, address: str) -> bool:
+        """Return True for a message of a connection that was shut down a moment ago."""
+        ended, at_s = self.ended.get(descriptor, ("", 0.0))
+        return ended == address and time.monotonic() < at_s + ENDED_S
 
     def took(self, descriptor: int, size: int) -> None:
         """Account for a message of `size` bytes that was taken out of the socket."""
@@ -180,6 +189,7 @@ class ConnectionGuard:
                 monitor.close(0)
                 return
             descriptor = event["value"]
+            watch.ended.pop(descriptor, None)
             self._connections[descriptor] = _Connection(
                 watch, time.monotonic(), watch.taken[descriptor]
             )
@@ -200,6 +210,7 @@ class ConnectionGuard:
         received, peer = received_bytes(descriptor, watch.port)
         if received > allowed and cut(descriptor, watch.port):
             self.cut += 1
+            watch.ended[descriptor] = (peer, time.monotonic())
             if self._log.may_log():
                 log.warning(
                     "closed the connection of %s to port %d: it sent %d bytes of %s, want at most "

@@ -10,9 +10,9 @@ from typing import Final
 import zmq
 
 from rankcast.runtime import LogLimiter
-from rankcast_sender.sockets.connection_guard import CAN_CUT, cut
-from rankcast_sender.sockets.peer import address_of, descriptor_of, user_of
-from rankcast_sender.sockets.peer_limits import RateLimit
+from rankcast_sender.peers.connection_guard import CAN_CUT, Watch, cut
+from rankcast_sender.peers.peer import address_of, descriptor_of, user_of
+from rankcast_sender.peers.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +65,23 @@ class FloodLimit:
         self._log = LogLimiter(LOG_INTERVAL_S, now_s=now_s)
         self._rates = RateLimit[Hashable](max_messages_s, BURST_S * max_messages_s, now_s)
 
-    def admits(self, frame: zmq.Frame, connection: Hashable) -> bool:
-        """Count a message; if it is one too many, end its connection and return False."""
+    def admits(self, frame: zmq.Frame, connection: Hashable, watch: Watch) -> bool:
+        """Count a message; if it is one too many, end its connection and return False.
+
+        Messages of a connection that `watch` has ended are not admitted either.
+        """
         # Without keys a peer may claim any user id.
         user = user_of(frame) if self._ban is not None else ""
+        descriptor = descriptor_of(frame)
+        if descriptor in watch.ended and watch.is_ended(descriptor, address_of(frame)):
+            self.dropped += 1
+            if self._ban is not None:
+                self._ban(user, f"it sent port {self._port} more than can be read")
+            return False
         if self._rates.take(user or connection):
             return True
         self.dropped += 1
-        now_s, descriptor = self._now_s(), descriptor_of(frame)
+        now_s = self._now_s()
         # Behind the message lie others that came before the connection was closed.
         if descriptor != self._ended or now_s > self._ended_s + AGAIN_S:
             self._ended, self._ended_s = descriptor, now_s
@@ -80,9 +89,9 @@ class FloodLimit:
         return False
 
     def _end(self, frame: zmq.Frame, descriptor: int, user: str) -> None:
-        reason = f"more than {self._max_messages_s} messages a second to port {self._port}"
+        sent = f"sent more than {self._max_messages_s} messages a second to port {self._port}"
         if self._ban is not None:
-            self._ban(user, reason)
+            self._ban(user, f"it {sent}")
         if descriptor >= 0 and CAN_CUT:
             if not cut(descriptor, self._port):
                 return  # it is closed already
@@ -93,4 +102,4 @@ class FloodLimit:
         else:
             return
         if self._log.may_log():
-            log.warning("%s sent %s: %s", address_of(frame) or "a peer", reason, done)
+            log.warning("%s %s: %s", address_of(frame) or "a peer", sent, done)

@@ -1,0 +1,156 @@
+"""Floods by a peer that may connect: the sender's memory stays bounded, others keep their frames.
+
+Receive pipes are unbounded, so that libzmq itself no longer holds a flood back.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rankcast.net import CONTROL_PORT_OFFSET
+from support.flooder import KINDS, flooding
+from support.keyed_station import KeyedStation
+from support.processes import rankcast_environment
+from support.raw_zmtp import RawPeer, message
+from support.viewers import Sender, Viewer, port_of, sending
+
+Figure = Callable[[str], None]
+MAX_GROWTH_MB = 200.0
+SECONDS = 5.0
+FPS = 30
+
+
+class Memory:
+    """The largest resident size of a sender, sampled while something goes on."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._process = psutil.Process(sender.process.process.pid)
+        self.before_mb = self.peak_mb = self._process.memory_info().rss / 1e6
+
+    def look(self) -> None:
+        self.peak_mb = max(self.peak_mb, self._process.memory_info().rss / 1e6)
+
+    def watch_until(self, done: Callable[[], bool]) -> None:
+        while not done():
+            self.look()
+            time.sleep(0.02)  # the sampling interval
+
+    @property
+    def growth_mb(self) -> float:
+        return self.peak_mb - self.before_mb
+
+
+def control_port(sender: Sender) -> int:
+    return port_of(sender.address)[1] + CONTROL_PORT_OFFSET
+
+
+def check_flood(
+    sender: Sender, viewer: Viewer, kind: str, keys: tuple[str, ...], figure: Figure
+) -> None:
+    """Flood the sender; check its memory and the frames of its viewer."""
+    port = control_port(sender)
+    if kind == "subscriptions":
+        port -= CONTROL_PORT_OFFSET
+    viewer.wait_more(5)
+    lost_before = sum(viewer.subscriber.balance().lost.values())
+    frames_before, began_s = len(viewer.seen), time.monotonic()
+    memory = Memory(sender)
+    with flooding(port, kind, SECONDS, keys, **rankcast_environment()) as flooder:
+        memory.watch_until(lambda: flooder.poll() is not None)
+        sent = int(flooder.communicate()[0])
+    frames = len(viewer.seen) - frames_before
+    expected = (time.monotonic() - began_s) * FPS
+    lost = sum(viewer.subscriber.balance().lost.values()) - lost_before
+    figure(f"{sent} messages, +{memory.growth_mb:.0f} MB, {frames} of {expected:.0f} frames, "
+           f"{lost} lost")  # fmt: skip
+    assert sent > 5000, "not much of a flood"
+    assert memory.growth_mb < MAX_GROWTH_MB
+    # No connection but the flooder's was closed: what is missing was never grabbed in time.
+    assert viewer.subscriber.reconnects == 0
+    viewer.wait_more(5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flood_without_keys_costs_its_connection(
+    tmp_path: Path, figure: Figure, kind: str
+) -> None:
+    with sending(tmp_path, "--codec", "jpeg") as sender, Viewer(sender.address) as viewer:
+        check_flood(sender, viewer, kind, (), figure)
+        sender.process.wait_match("connection of 127|its connection was closed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flood_by_an_admitted_key_gets_the_key_refused(
+    tmp_path: Path, figure: Figure, kind: str
+) -> None:
+    station = KeyedStation(tmp_path)
+    station.make("viewer")
+    station.make("mallory")
+    (curve,) = station.curves("mallory")
+    keys = (curve.secret.decode(), curve.public.decode(), curve.server_public.decode())
+    with (
+        station.sending() as sender,
+        Viewer(sender.address, curves=station.curves("viewer")) as viewer,
+    ):
+        check_flood(sender, viewer, kind, keys, figure)
+        sender.process.wait_line("the key of mallory is refused for 60 s")
+        told = [line for line in sender.process.lines if "mallory is refused" in line]
+        assert len(told) == 1, "said once"
+        viewer.wait_for(lambda _: flooding_keys(viewer) == 1)
+
+
+def flooding_keys(viewer: Viewer) -> object:
+    """Return how many keys the sender says it refuses."""
+    for stream in viewer.subscriber.streams.values():
+        if stream.status is not None:
+            return stream.status.keys.get("flooding")
+    return None
+
+
+@pytest.mark.parametrize("size", [40, 900])
+def test_subscriptions_faster_than_libzmq_can_store_them_are_cut_off(
+    tmp_path: Path, figure: Figure, size: int
+) -> None:
+    # Without a guard, libzmq stores them for as long as they come, within one call.
+    with sending(tmp_path, "--codec", "jpeg") as sender, Viewer(sender.address) as viewer:
+        viewer.wait_more(5)
+        memory = Memory(sender)
+        for _ in range(5):
+            peer = RawPeer(port_of(sender.address)[1], "SUB")
+            block = b"".join(message(b"\1" + os.urandom(size)) for _ in range(1000))
+            with suppress(OSError):
+                for _ in range(1000):
+                    peer.send(block)
+                    memory.look()
+            peer.socket.close()
+            memory.look()
+            viewer.wait_more(3)
+        figure(f"topics of {size} bytes, +{memory.growth_mb:.0f} MB")
+        assert memory.growth_mb < MAX_GROWTH_MB
+        assert viewer.subscriber.reconnects == 0
+
+
+def test_a_message_without_an_end_is_cut_off(tmp_path: Path, figure: Figure) -> None:
+    with sending(tmp_path, "--codec", "jpeg") as sender, Viewer(sender.address) as viewer:
+        viewer.wait_more(5)
+        memory = Memory(sender)
+        peer = RawPeer(control_port(sender), "DEALER")
+        sent = 0
+        with suppress(OSError):
+            while sent < 100_000_000:
+                peer.send(b"\1\0" * 4096)  # empty parts, with more to come
+                sent += 8192
+                memory.look()
+        peer.socket.close()
+        memory.look()
+        figure(f"{sent / 1e6:.1f} MB of parts, +{memory.growth_mb:.0f} MB")
+        assert sent < 100_000_000
+        assert memory.growth_mb < MAX_GROWTH_MB
+        viewer.wait_more(5)
