@@ -70,7 +70,7 @@ def check_flood(
     lost = sum(viewer.subscriber.balance().lost.values()) - lost_before
     figure(f"{sent} messages, +{memory.growth_mb:.0f} MB, {frames} of {expected:.0f} frames, "
            f"{lost} lost")  # fmt: skip
-    assert sent > 5000, "not much of a flood"
+    assert sent > 1000, "not much of a flood"
     assert memory.growth_mb < MAX_GROWTH_MB
     # No connection but the flooder's was closed: what is missing was never grabbed in time.
     assert viewer.subscriber.reconnects == 0

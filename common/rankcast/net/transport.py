@@ -39,6 +39,8 @@ LEAST_LIBZMQ: Final = (4, 3, 5)
 DESCRIPTORS: Final = 32
 """Free file descriptors that a context needs: libzmq aborts the process if it cannot open one. Two
 threads, the sockets, their listeners and the first connections need about twenty."""
+ZERO_COPY_RECV: Final = 10
+"""Option of a context for which pyzmq has no name."""
 
 _TCP: Final = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/\s]+):(\d{1,5})")
 
@@ -97,7 +99,12 @@ def new_context() -> zmq.Context[zmq.Socket[bytes]]:
     finally:
         for descriptor in held:
             os.close(descriptor)
-    return zmq.Context()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    # With zero copy, each small message that waits to be read keeps the buffer of 8 KiB that it
+    # arrived in: 60,000 pings took 210 MB instead of 18. Large messages have their own either way.
+    with suppress(zmq.ZMQError):
+        context.set(ZERO_COPY_RECV, 0)
+    return context
 
 
 def open_socket(

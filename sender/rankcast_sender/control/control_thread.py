@@ -35,7 +35,7 @@ QUEUE_MESSAGES: Final = 16
 """Most replies queued for one client; further replies to a client that does not read are lost."""
 MAX_READ: Final = 256
 """Most requests read at a time, so that a client that floods the socket cannot delay replies."""
-UNREAD_BYTES: Final = 1_048_576
+UNREAD_BYTES: Final = 262_144
 """Most bytes of one connection that may wait to be read."""
 BUDGETS_S: Final[Mapping[str, int]] = MappingProxyType({"ping": 20, "status": 20})
 """Requests a second of one connection that are answered; a receiver sends 1 and 0.5."""

@@ -34,12 +34,16 @@ KEEP_ALIVE_BYTES_S: Final = 64
 """Allowance for the heartbeats of foreign viewers, encrypted ones every second."""
 MESSAGE_BYTES: Final = 64
 """Most bytes that framing and encryption add to a message."""
-CHECK_S: Final = 0.005
-"""Least time between two looks at the counters, so that a flood does not occupy a processor."""
+BUSY_S: Final = 0.005
+"""Time between two looks at the counters while any connection sends much."""
+IDLE_S: Final = 0.1
+"""The same otherwise. Arrivals end it early, unless libzmq takes them before this thread looks."""
+IDLE_MAX_S: Final = 1.0
+BUSY_BYTES: Final = 2048
+"""More than this between two looks is much: a viewer sends a few hundred bytes a second."""
 ENDED_S: Final = 1.0
 """What a connection sent before it was shut down is read soon, or was lost with it."""
 ATTACH_TIMEOUT_S: Final = 5.0
-POLL_S: Final = 1.0
 
 _TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
 """Missing outside Linux: then nothing is guarded."""
@@ -82,6 +86,7 @@ class _Connection:
     watch: Watch
     since_s: float
     taken_before: int
+    received: int = 0
 
 
 class ConnectionGuard:
@@ -94,6 +99,8 @@ class ConnectionGuard:
         self._monitors: dict[zmq.Socket[Any], Watch] = {}
         self._connections: dict[int, _Connection] = {}
         self._context: zmq.Context[Any] | None = None
+        self._pause_s = IDLE_S
+        self._looked_s = 0.0
         self._log = LogLimiter()
         self._thread = SocketThread("guard", self._run)
 
@@ -156,16 +163,20 @@ class ConnectionGuard:
 
     def _look(self, arrivals: select.epoll) -> None:
         poller = self._thread.poller(*self._monitors)
-        poller.register(arrivals.fileno(), zmq.POLLIN)
-        ready = self._thread.poll(poller, POLL_S)
+        busy = self._pause_s == BUSY_S
+        if not busy:
+            poller.register(arrivals.fileno(), zmq.POLLIN)
+        ready = self._thread.poll(poller, self._pause_s if self._connections else IDLE_MAX_S)
         while self._new:
             self._attach(self._new.popleft())
         for monitor in ready & self._monitors.keys():
             self._read_events(monitor, arrivals)
-        if arrivals.fileno() in ready:
-            for descriptor, _ in arrivals.poll(0):
-                self._check(descriptor)
-            self._thread.poll(self._thread.poller(), CHECK_S)
+        now_s = time.monotonic()
+        if arrivals.fileno() in ready or now_s >= self._looked_s + self._pause_s:
+            arrivals.poll(0)
+            self._looked_s = now_s
+            sent = [self._check(descriptor) for descriptor in list(self._connections)]
+            self._pause_s = BUSY_S if max(sent, default=0) > BUSY_BYTES else IDLE_S
 
     def _attach(self, watch: Watch) -> None:
         assert self._context is not None
@@ -188,7 +199,7 @@ class ConnectionGuard:
                 del self._monitors[monitor]
                 monitor.close(0)
                 return
-            descriptor = event["value"]
+            descriptor = int(event["value"])
             watch.ended.pop(descriptor, None)
             self._connections[descriptor] = _Connection(
                 watch, time.monotonic(), watch.taken[descriptor]
@@ -199,7 +210,8 @@ class ConnectionGuard:
             with suppress(OSError):
                 arrivals.register(descriptor, select.EPOLLIN | select.EPOLLET)
 
-    def _check(self, descriptor: int) -> None:
+    def _check(self, descriptor: int) -> int:
+        """End the connection if it has sent too much; return what it sent since the last look."""
         connection = self._connections[descriptor]
         watch = connection.watch
         allowed = (
@@ -208,14 +220,22 @@ class ConnectionGuard:
             + (time.monotonic() - connection.since_s) * KEEP_ALIVE_BYTES_S
         )  # fmt: skip
         received, peer = received_bytes(descriptor, watch.port)
-        if received > allowed and cut(descriptor, watch.port):
-            self.cut += 1
+        if not peer:
+            del self._connections[descriptor]
+            return 0
+        if received > allowed:
+            del self._connections[descriptor]
+            # Before the owner of the socket can see that it has ended.
             watch.ended[descriptor] = (peer, time.monotonic())
+            cut(descriptor, watch.port)
+            self.cut += 1
             if self._log.may_log():
                 log.warning(
                     "closed the connection of %s to port %d: it sent %d bytes of %s, want at most "
                     "%d", peer, watch.port, received, watch.what, allowed,
                 )  # fmt: skip
+        sent, connection.received = received - connection.received, received
+        return sent
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rankcast.wire import frames_topic, status_topic, viewer_topic
+from rankcast.wire import frames_topic, keeper_topic, status_topic, viewer_topic
 from rankcast_sender.sockets import audience
 from rankcast_sender.sockets.audience import Audience
 
@@ -51,6 +51,34 @@ def test_a_subscription_reaches_the_cameras_whose_messages_it_takes(
     assert (seen.viewers("left"), seen.viewers("right")) == viewers
     leave(seen, topic)
     assert (seen.viewers("left"), seen.viewers("right")) == (0, 0)
+
+
+def test_keepers_count_as_viewers_and_are_known_by_their_tokens() -> None:
+    seen = Audience(("left", "right"))
+    join(seen, frames_topic("left"))
+    assert join(seen, keeper_topic(token(1), "left")) == {"left"}
+    assert join(seen, keeper_topic(token(2), None)) == BOTH
+    join(seen, viewer_topic(token(3), "left"))
+    assert seen.viewers("left") == 3
+    assert seen.keepers("left") == {token(1), token(2)}
+    assert seen.keepers("right") == {token(2)}
+    leave(seen, keeper_topic(token(2), None))
+    leave(seen, viewer_topic(token(3), "left"))
+    assert (seen.viewers("left"), seen.keepers("left")) == (1, {token(1)})
+    assert seen.keepers("right") == set()
+
+
+def test_topics_that_count_for_nothing_are_measured_while_they_last() -> None:
+    seen = Audience(("left",))
+    for topic in (b"junk", b"junk", b"/keeper/left/short\0", b"x" * 900):
+        join(seen, topic)
+    assert seen.others_bytes == 4 + 19 + 900
+    join(seen, frames_topic("left"))
+    join(seen, viewer_topic(token(1), "left"))
+    assert seen.others_bytes == 4 + 19 + 900
+    for topic in (b"junk", b"x" * 900, b"never seen"):
+        leave(seen, topic)
+    assert seen.others_bytes == 19
 
 
 def test_viewers_are_counted_by_topics_of_their_own_and_plain_subscribers_as_one() -> None:
