@@ -94,47 +94,68 @@ def test_no_flood_of_subscriptions_by_an_admitted_key_keeps_a_viewer_out(
     station.make("viewer1")
     station.make("mallory")
     (curve,) = station.curves("mallory")
-    options = SocketOptions(64, 262_144, 1 << 20, curve=curve)
     with (
         station.sending() as sender,
         zmq.Context() as context,
         context.socket(zmq.SUB) as flood,
     ):
-        configure(flood, options)
+        configure(flood, SocketOptions(64, 262_144, 1 << 20, curve=curve))
         flood.setsockopt(zmq.SNDHWM, 0)
-
-        def take(*topics: bytes) -> None:
-            for topic in topics:
-                flood.setsockopt(zmq.SUBSCRIBE, topic)
-
-        def wait_counted(viewers: int) -> None:
-            """Wait until the sender has come so far; subscriptions keep their order."""
-            said = -1
-            while said != viewers:
-                assert flood.poll(30_000), f"the sender says {said} viewers, want {viewers}"
-                packet = unpack(flood.recv().partition(b"\0")[2])
-                if not packet.header.kind.is_picture:
-                    said = parse_status(packet).viewers
-
-        def tokens(start: int, count: int) -> Iterator[bytes]:
-            for number in range(start, start + count):
-                yield viewer_topic(number.to_bytes(16, "big"), "cam")
-
-        take(status_topic("cam"), frames_topic("cam"), *tokens(0, 2))
+        for topic in (status_topic("cam"), frames_topic("cam"), *tokens(0, 2)):
+            flood.setsockopt(zmq.SUBSCRIBE, topic)
         flood.connect(sender.address)
-        wait_counted(2)
-        take(*(b"junk%06d" % number for number in range(10_500)), *tokens(2, 1))
-        wait_counted(3)
-        flood.setsockopt(zmq.UNSUBSCRIBE, frames_topic("cam"))
-        # As many viewers as it likes, of whom none takes frames.
-        take(*(b"more%06d" % number for number in range(500)), *tokens(3, 2 * MAX_VIEWERS_OF_ONE))
-        wait_counted(0)
-        sender.process.wait_line("are not counted")
+        wait_counted(flood, 2)
+        for topic in (b"junk%06d" % number for number in range(10_500)):
+            flood.setsockopt(zmq.SUBSCRIBE, topic)
+        sender.process.wait_line("the key of mallory is refused for 60 s")
         with Viewer(sender.address, curves=station.curves("viewer1")) as viewer:
             began = time.monotonic()
             viewer.wait_more(1)
             figure(f"joined {time.monotonic() - began:.2f} s after 10,500 topics of another key")
             viewer.wait_more(10)
+            viewer.wait_for(lambda _: counted(viewer) == 1)
+
+
+def test_viewers_beyond_the_limit_of_a_key_are_served_but_not_counted(
+    station: KeyedStation,
+) -> None:
+    station.make("many")
+    (curve,) = station.curves("many")
+    with station.sending() as sender, zmq.Context() as context, ExitStack() as stack:
+        # As few bytes as a connection may send: several share the viewers.
+        subs = [stack.enter_context(context.socket(zmq.SUB)) for _ in range(3)]
+        for number, sub in enumerate(subs):
+            configure(sub, SocketOptions(64, 262_144, 1 << 20, curve=curve))
+            sub.setsockopt(zmq.SNDHWM, 0)
+            for topic in (status_topic("cam"), frames_topic("cam"), *tokens(400 * number, 400)):
+                sub.setsockopt(zmq.SUBSCRIBE, topic)
+            sub.connect(sender.address)
+        wait_counted(subs[0], MAX_VIEWERS_OF_ONE)
+        sender.process.wait_line("are not counted")
+
+
+def wait_counted(sub: zmq.Socket[bytes], viewers: int) -> None:
+    """Wait until the sender says that it has so many viewers."""
+    said = -1
+    while said != viewers:
+        assert sub.poll(30_000), f"the sender says {said} viewers, want {viewers}"
+        packet = unpack(sub.recv().partition(b"\0")[2])
+        if not packet.header.kind.is_picture:
+            said = parse_status(packet).viewers
+
+
+def tokens(start: int, count: int) -> Iterator[bytes]:
+    """Return the individual topics of so many viewers."""
+    for number in range(start, start + count):
+        yield viewer_topic(number.to_bytes(16, "big"), "cam")
+
+
+def counted(viewer: Viewer) -> int | None:
+    """Return the viewers that the sender counts, according to its latest status."""
+    for stream in viewer.subscriber.streams.values():
+        if stream.status is not None:
+            return stream.status.viewers
+    return None
 
 
 def test_without_the_right_keys_nothing_comes_and_the_reason_is_told(
