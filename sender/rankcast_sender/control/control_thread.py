@@ -109,6 +109,7 @@ class ControlThread:
         self._handler = handler
         self._identify = identify
         self._guard = guard
+        self._ban = ban
         self._port = int(endpoint.rpartition(":")[2])
         self._flood = FloodLimit(self._port, max_messages_s, ban, self.rebind)
         self._budgets = {op: RateLimit[bytes](rate_s, rate_s) for op, rate_s in BUDGETS_S.items()}
@@ -172,7 +173,7 @@ class ControlThread:
                 # Otherwise libzmq silently drops a reply to a client that has disconnected.
                 router.setsockopt(zmq.ROUTER_MANDATORY, 1)
                 with self._guard.guarding(
-                    router, self._port, UNREAD_BYTES, "requests that wait to be read"
+                    router, self._port, UNREAD_BYTES, "unread requests", self._ban
                 ) as watch:
                     bind(router, self._endpoint, bind_timeout_s)
                     bind_timeout_s = REBIND_S

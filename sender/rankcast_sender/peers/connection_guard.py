@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import os
 import select
 import socket
@@ -17,7 +18,7 @@ import struct
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -51,6 +52,8 @@ CAN_CUT: Final = os.name == "posix"
 """Elsewhere a socket is no file descriptor."""
 _BYTES_RECEIVED: Final = slice(128, 136)
 """tcpi_bytes_received of struct tcp_info, Linux 4.1."""
+Ban = Callable[[str, str], None]
+"""Refuses a key; called with its user id and the reason, in any thread."""
 _NUMBERS: Final = itertools.count()
 
 
@@ -65,16 +68,30 @@ class Watch:
     """What the connections should send, for the log."""
     monitor: str
     """Endpoint of the monitor."""
+    ban: Ban | None = None
+    """Refuses the key of a connection that was shut down; None without keys."""
+    users: dict[int, str] = field(default_factory=dict)
+    """User id of the latest message of each descriptor, with keys."""
     attached: threading.Event = field(default_factory=threading.Event)
     taken: Counter[int] = field(default_factory=Counter)
     """Bytes taken out of the socket, by descriptor."""
-    ended: dict[int, tuple[str, float]] = field(default_factory=dict)
-    """Address of each connection that was shut down lately, and when, by descriptor."""
+    accepted_s: dict[int, float] = field(default_factory=dict)
+    """When the newest connection with a descriptor was accepted."""
+    ended_s: dict[int, float] = field(default_factory=dict)
+    """When the guard shut down a connection, by descriptor; without those used again since."""
 
-    def is_ended(self, descriptor: int, address: str) -> bool:
-        """Return True for a message of a connection that was shut down a moment ago."""
-        ended, at_s = self.ended.get(descriptor, ("", 0.0))
-        return ended == address and time.monotonic() < at_s + ENDED_S
+    @property
+    def excess(self) -> str:
+        """The reason for refusing the key of a connection that was shut down."""
+        return f"it sent port {self.port} more {self.what} than allowed"
+
+    def is_ended(self, descriptor: int) -> bool:
+        """Return True for a message that a connection sent before the guard shut it down."""
+        if time.monotonic() > self.ended_s.get(descriptor, -math.inf) + ENDED_S:
+            return False
+        # A new connection may have the descriptor already: its key must not be refused for that.
+        received, peer = received_bytes(descriptor, self.port)
+        return not peer or received > self.allowance_bytes
 
     def took(self, descriptor: int, size: int) -> None:
         """Account for a message of `size` bytes that was taken out of the socket."""
@@ -127,10 +144,16 @@ class ConnectionGuard:
 
     @contextmanager
     def guarding(
-        self, bound: zmq.Socket[Any], port: int, allowance_bytes: int, what: str
+        self,
+        bound: zmq.Socket[Any],
+        port: int,
+        allowance_bytes: int,
+        what: str,
+        ban: Ban | None = None,
     ) -> Iterator[Watch]:
         """Guard the connections of `bound`, which is about to be bound, while the block runs."""
-        watch = Watch(port, allowance_bytes, what, f"inproc://rankcast-guard-{next(_NUMBERS)}")
+        monitor = f"inproc://rankcast-guard-{next(_NUMBERS)}"
+        watch = Watch(port, allowance_bytes, what, monitor, ban)
         if not self._thread.running:
             yield watch
             return
@@ -200,7 +223,9 @@ class ConnectionGuard:
                 monitor.close(0)
                 return
             descriptor = int(event["value"])
-            watch.ended.pop(descriptor, None)
+            watch.ended_s.pop(descriptor, None)
+            watch.users.pop(descriptor, None)
+            watch.accepted_s[descriptor] = time.monotonic()
             self._connections[descriptor] = _Connection(
                 watch, time.monotonic(), watch.taken[descriptor]
             )
@@ -226,9 +251,12 @@ class ConnectionGuard:
         if received > allowed:
             del self._connections[descriptor]
             # Before the owner of the socket can see that it has ended.
-            watch.ended[descriptor] = (peer, time.monotonic())
+            watch.ended_s[descriptor] = time.monotonic()
             cut(descriptor, watch.port)
             self.cut += 1
+            # Where no message of it was read yet, the one who reads them has the key refused.
+            if watch.ban is not None and (user := watch.users.get(descriptor)):
+                watch.ban(user, watch.excess)
             if self._log.may_log():
                 log.warning(
                     "closed the connection of %s to port %d: it sent %d bytes of %s, want at most "

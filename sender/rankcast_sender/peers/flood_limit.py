@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Hashable
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 import zmq
 
 from rankcast.runtime import LogLimiter
-from rankcast_sender.peers.connection_guard import CAN_CUT, Watch, cut
+from rankcast_sender.peers.connection_guard import CAN_CUT, Ban, Watch, cut
 from rankcast_sender.peers.peer import address_of, descriptor_of, user_of
 from rankcast_sender.peers.rate_limit import RateLimit
 
@@ -22,9 +23,8 @@ a key, and all of them connect again after a break."""
 LOG_INTERVAL_S: Final = 10.0
 REBIND_INTERVAL_S: Final = 5.0
 AGAIN_S: Final = 0.05
-
-Ban = Callable[[str, str], None]
-"""Refuses a key; called with its user id and the reason."""
+SETTLED_S: Final = 0.5
+"""By then, what an older connection with the same descriptor had sent is read."""
 
 
 class FloodLimit:
@@ -73,10 +73,12 @@ class FloodLimit:
         # Without keys a peer may claim any user id.
         user = user_of(frame) if self._ban is not None else ""
         descriptor = descriptor_of(frame)
-        if descriptor in watch.ended and watch.is_ended(descriptor, address_of(frame)):
+        if user:
+            watch.users[descriptor] = user
+        if descriptor in watch.ended_s and watch.is_ended(descriptor):
             self.dropped += 1
             if self._ban is not None:
-                self._ban(user, f"it sent port {self._port} more than can be read")
+                self._ban(user, watch.excess)
             return False
         if self._rates.take(user or connection):
             return True
@@ -85,16 +87,18 @@ class FloodLimit:
         # Behind the message lie others that came before the connection was closed.
         if descriptor != self._ended or now_s > self._ended_s + AGAIN_S:
             self._ended, self._ended_s = descriptor, now_s
-            self._end(frame, descriptor, user)
+            self._end(frame, descriptor, user, watch)
         return False
 
-    def _end(self, frame: zmq.Frame, descriptor: int, user: str) -> None:
+    def _end(self, frame: zmq.Frame, descriptor: int, user: str, watch: Watch) -> None:
         sent = f"sent more than {self._max_messages_s} messages a second to port {self._port}"
         if self._ban is not None:
             self._ban(user, f"it {sent}")
         if descriptor >= 0 and CAN_CUT:
-            if not cut(descriptor, self._port):
-                return  # it is closed already
+            # The message may come from an older connection whose descriptor was used again.
+            age_s = self._now_s() - watch.accepted_s.get(descriptor, -math.inf)
+            if age_s < SETTLED_S or not cut(descriptor, self._port):
+                return
             done = "its connection was closed"
         elif self._rebound.may_log():
             self._rebind()

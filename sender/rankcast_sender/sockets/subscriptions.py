@@ -96,10 +96,10 @@ class Subscriptions:
         """Process one message; return the cameras that its sender joined."""
         descriptor = descriptor_of(frame)
         # What libzmq itself says of viewers that have left does not count.
-        if descriptor >= 0 and not self._flood.admits(frame, descriptor, watch):
-            return frozenset()
+        admitted = descriptor < 0 or self._flood.admits(frame, descriptor, watch)
+        # libzmq follows it in any case, so that it counts in any case.
         joined = self.audience.take(frame.bytes, partial(self._who, frame))
-        if joined and not self._budget.take(descriptor):
+        if joined and not (admitted and self._budget.take(descriptor)):
             self.dropped += 1
             return frozenset()
         return joined

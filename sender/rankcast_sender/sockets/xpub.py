@@ -250,7 +250,7 @@ class XpubThread:
             # Viewers send little: a small buffer only slows a flood down.
             xpub.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
             with self._guard.guarding(
-                xpub, self._port, CONNECTION_BYTES, "subscriptions"
+                xpub, self._port, CONNECTION_BYTES, "subscriptions", self._ban
             ) as self._watch:
                 bind(xpub, self._endpoint, bind_timeout_s)
                 self._subscriptions.restart()

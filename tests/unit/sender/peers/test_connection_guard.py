@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from typing import Any
@@ -52,25 +53,35 @@ def closed(peer: RawPeer) -> bool:
 def test_a_connection_that_sends_more_than_is_read_is_closed_and_no_other(
     context: zmq.Context[Any], router: zmq.Socket[Any], port: int
 ) -> None:
-    guard = ConnectionGuard()
+    guard, bans = ConnectionGuard(), []
     guard.start(context)
-    with closing(guard), guard.guarding(router, port, ALLOWANCE, "requests") as watch:
+
+    def ban(user: str, reason: str) -> None:
+        bans.append((user, reason))
+
+    with closing(guard), guard.guarding(router, port, ALLOWANCE, "requests", ban) as watch:
         router.bind(f"tcp://127.0.0.1:{port}")
         good, bad = RawPeer(port, "DEALER"), RawPeer(port, "DEALER")
         with good.socket, bad.socket:
             with suppress(OSError):
+                bad.send(message(b"first"))
+                first = router.recv_multipart(copy=False)[1]
+                until = time.monotonic() + WAIT_MS / 1000
+                while descriptor_of(first) not in watch.accepted_s:
+                    assert time.monotonic() < until
+                watch.users[descriptor_of(first)] = "bad"
                 for _ in range(30):
                     bad.send(message(b"x" * 1000))
             assert closed(bad)
             # What was sent before is still there, and says whose it is.
             part = router.recv_multipart(copy=False)[1]
-            assert watch.is_ended(descriptor_of(part), "127.0.0.1")
-            assert not watch.is_ended(descriptor_of(part), "127.0.0.2")
+            assert watch.is_ended(descriptor_of(part))
+            assert not watch.is_ended(10_000)
             good.send(message(b"still here"))
             while router.recv_multipart()[1] != b"still here":
                 continue
             assert guard.cut == 1
-    guard.close()
+    assert bans == [("bad", f"it sent port {port} more requests than allowed")]
 
 
 def test_one_that_sends_no_more_than_is_read_stays(
