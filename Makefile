@@ -44,7 +44,7 @@ wheel-test: install  ## build the wheel and test it in a folder without the sour
 
 # One rule for all benchmarks: `make bench-codec-speed` runs benchmarks/codec_speed.py and writes
 # benchmarks/results/codec-speed.json. DATA=DIR measures on real pictures, QUICK=1 cuts runs short.
-BENCHMARKS := sizing narrow-link latency stream isolation flood codec codec-speed svd methods \
+BENCHMARKS := sizing narrow-link latency stream isolation flood cameras codec codec-speed svd methods \
     kmeans-speed synthetic
 WITH_DATA := sizing codec codec-speed svd methods kmeans-speed
 EXTRAS := import av, imagecodecs, matplotlib, PIL, sklearn

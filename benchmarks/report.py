@@ -20,7 +20,8 @@ DOCUMENT: Final = REPOSITORY / "docs" / "benchmarks.md"
 README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
-    "sizing", "narrow-link", "latency", "stream", "isolation", "flood", "soak",
+    "sizing", "narrow-link", "latency", "stream", "isolation", "flood", "cameras",
+    "soak",
     "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "synthetic",
 )  # fmt: skip
 """Benchmarks in the order of the document: those that operators need come first."""
