@@ -44,14 +44,14 @@ wheel-test: install  ## build the wheel and test it in a folder without the sour
 
 # One rule for all benchmarks: `make bench-codec-speed` runs benchmarks/codec_speed.py and writes
 # benchmarks/results/codec-speed.json. DATA=DIR measures on real pictures, QUICK=1 cuts runs short.
-BENCHMARKS := sizing narrow-link latency stream isolation flood cameras codec codec-speed svd methods \
-    kmeans-speed synthetic
+BENCHMARKS := sizing narrow-link latency stream isolation flood cameras codec codec-speed svd \
+    methods kmeans-speed synthetic
 WITH_DATA := sizing codec codec-speed svd methods kmeans-speed
 EXTRAS := import av, imagecodecs, matplotlib, PIL, sklearn
 MINUTES ?= 30
 SEED ?= 0
 
-bench-all: bench-extras  ## run every benchmark except soak and gan: 45 minutes, or 10 with QUICK=1
+bench-all: bench-extras  ## run every benchmark except soak and gan: an hour, or 10 with QUICK=1
 	missed=0; for name in $(BENCHMARKS); do \
 	    echo "== $$name"; $(MAKE) --no-print-directory bench-$$name || missed=1; \
 	done; exit $$missed

@@ -20,8 +20,7 @@ DOCUMENT: Final = REPOSITORY / "docs" / "benchmarks.md"
 README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
-    "sizing", "narrow-link", "latency", "stream", "isolation", "flood", "cameras",
-    "soak",
+    "sizing", "narrow-link", "latency", "stream", "isolation", "flood", "cameras", "soak",
     "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "synthetic",
 )  # fmt: skip
 """Benchmarks in the order of the document: those that operators need come first."""

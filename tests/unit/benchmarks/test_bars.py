@@ -81,6 +81,27 @@ def test_each_bar_of_a_flood_can_be_missed_and_an_attack_that_did_nothing_fails(
         assert missed(flood.rows({"junk": row, "half_open": row | {key: value}})) == [what]
 
 
+def test_a_peer_with_a_key_may_cost_more_memory_than_a_stranger(benchmark: Benchmark) -> None:
+    flood = benchmark("flood")
+    row = {"done": 100, "rss_growth_mb": 200.0, "frames_kept": 0.95, "sender_cores": 0.5}
+    assert missed(flood.rows({"admitted_peer": row})) == []
+    (name,) = missed(flood.rows({"admitted_peer": row | {"rss_growth_mb": 200.1}}))
+    assert name == "admitted peer: growth of the sender"
+
+
+def test_each_bar_of_many_cameras_can_be_missed(benchmark: Benchmark) -> None:
+    cameras = benchmark("cameras")
+    good = {"cameras": 8, "published": 240, "network": 0, "other": 3, "known_s": 2.0,
+            "live_s": 2.0, "age_p99_ms": 500.0}  # fmt: skip
+    assert missed(cameras.rows([good])) == []
+    for key, value, what in (
+        ("network", 1, "8 cameras: lost by the network"),
+        ("known_s", 2.1, "8 cameras: until all states are known, idle"),
+        ("live_s", 2.1, "8 cameras: until all states are live"),
+    ):
+        assert missed(cameras.rows([good, good | {"cameras": 8, key: value}])) == [what]
+
+
 def good_stream() -> dict[str, Any]:
     """Return measurements that are just within every bar."""
     received = {
