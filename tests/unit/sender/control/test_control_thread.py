@@ -100,6 +100,24 @@ def test_a_client_that_does_not_read_loses_its_own_replies_only(
         assert client.call("ping", args={"t0": 1}, timeout_s=WAIT_S).ok
 
 
+def test_each_kind_of_request_of_a_connection_has_a_budget_of_its_own(
+    address: str, publisher: Publisher, client: ControlClient
+) -> None:
+    control = publisher._sockets._control
+    assert control is not None
+    with ControlClient(control_endpoint(address)) as eager:
+        assert eager.call("get", timeout_s=WAIT_S).ok
+        began_s, sent = time.monotonic(), 0
+        while sent < 200:
+            # A full queue of the client's own sends nothing.
+            sent += eager.send("ping", args={"t0": 1}) is not None
+        # In order: when this is answered, the pings were read.
+        assert eager.call("get", timeout_s=WAIT_S).ok
+        answered = sent - control.dropped
+        assert 20 <= answered <= 20 + 20 * (time.monotonic() - began_s)
+        assert client.call("ping", args={"t0": 1}, timeout_s=WAIT_S).ok
+
+
 def test_a_change_that_the_camera_never_comes_to_is_answered_all_the_same(
     publisher: Publisher, client: ControlClient
 ) -> None:

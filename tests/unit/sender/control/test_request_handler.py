@@ -29,6 +29,7 @@ from rankcast_sender.camera import Camera, StreamOptions
 from rankcast_sender.control import OPERATOR, Client, RequestHandler
 from rankcast_sender.control.originals import Originals
 from rankcast_sender.control.request_handler import VIEWER
+from rankcast_sender.sockets.credit_gate import CreditGate
 from rankcast_sender.sources import Adjustments
 from support.fakecamera import open_source
 from support.fakes import picture
@@ -94,6 +95,23 @@ def test_credit_takes_a_token_a_stream_and_a_sequence(
 ) -> None:
     assert ask(handler, "credit", **CREDIT).result == {}
     assert not ask(handler, "credit", **{**CREDIT, **wrong}).ok
+
+
+def test_credit_reaches_the_gate_of_its_stream_and_is_ignored_in_real_time(
+    handler: RequestHandler, camera: Camera
+) -> None:
+    credit = {**CREDIT, "stream": camera.stream_id}
+    assert ask(handler, "credit", **credit).ok, "in real time"
+    camera.channel.gate = gate = CreditGate("left", 60.0, lambda: None)
+    try:
+        gate.follow({b"t" * 16}, 0)
+        assert ask(handler, "credit", **CREDIT).ok, "of another stream"
+        assert not gate.allows(8)
+        assert ask(handler, "credit", **credit).ok
+        assert gate.allows(8)
+        assert not gate.allows(9)
+    finally:
+        camera.channel.gate = None
 
 
 @pytest.mark.parametrize("op", OPERATIONS)

@@ -1,0 +1,78 @@
+"""KeyPolicy: a key that floods is refused for a while, longer each time."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from zmq.utils import z85
+
+from rankcast.net import ZAP_DOMAIN, Role, authorize, new_key, revoke
+from rankcast.net.key_file import read_secret
+from rankcast_sender.sockets.key_policy import FIRST_BAN_S, MAX_BAN_S, KeyPolicy
+from support.clock import Clock
+
+
+class Policy(KeyPolicy):
+    """The policy of one authorised key, with a clock of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        secret, public = new_key(folder, "anna")
+        self.folder = folder / "authorized"
+        authorize(public, self.folder, Role.VIEWER)
+        self.public = read_secret(secret).public
+        super().__init__(self.folder, self.clock)
+
+    def admits(self) -> bool:
+        credential = z85.decode(self.public)
+        request = [b"1.0", b"1", ZAP_DOMAIN, b"10.0.0.9", b"", b"CURVE", credential]
+        return self.judge(request)[2] == b"200"
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Policy:
+    return Policy(tmp_path)
+
+
+def test_a_key_that_floods_is_refused_for_a_minute_which_is_said_once(
+    policy: Policy, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert policy.admits()
+    for _ in range(1000):
+        policy.ban(policy.public, "it sent too much")
+    assert not policy.admits()
+    assert not policy.admits()
+    assert (policy.state.flooding, policy.state.refused) == (1, 2)
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert warnings == ["the key of anna is refused for 60 s: it sent too much"]
+    policy.clock.advance(FIRST_BAN_S)
+    assert policy.admits()
+    assert policy.state.flooding == 0
+
+
+def test_the_pause_doubles_up_to_an_hour_and_begins_anew_after_good_conduct(
+    policy: Policy,
+) -> None:
+    lengths = []
+    for _ in range(9):
+        policy.ban(policy.public, "it sent too much")
+        began_s = policy.clock()
+        while not policy.admits():
+            policy.clock.advance(1.0)
+        lengths.append(policy.clock() - began_s)
+    assert lengths == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    policy.clock.advance(MAX_BAN_S)
+    policy.ban(policy.public, "it sent too much")
+    policy.clock.advance(FIRST_BAN_S)
+    assert policy.admits()
+
+
+def test_only_authorised_keys_are_remembered(policy: Policy) -> None:
+    policy.ban(b"x" * 40, "it sent too much")
+    assert policy.state.flooding == 0
+    policy.ban(policy.public, "it sent too much")
+    revoke(policy.folder, "anna")
+    assert policy.reload()
+    assert policy.state.flooding == 0
