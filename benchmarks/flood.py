@@ -192,7 +192,8 @@ def admitted_peer(ports: list[int], seconds: float, keys: CurveClient) -> int:
                 if subscribes:
                     peer.setsockopt(zmq.SUBSCRIBE, os.urandom(46))
                 elif peer.poll(10, zmq.POLLOUT):
-                    peer.send(message, zmq.NOBLOCK)
+                    with suppress(zmq.Again):  # the connection has ended in the meantime
+                        peer.send(message, zmq.NOBLOCK)
                 done += 1
             peer.close(linger=0)
     return done
