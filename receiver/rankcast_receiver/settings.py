@@ -28,7 +28,7 @@ class NetworkTable(Table):
     stay: bool = False
     """Wait for the next stream when one has ended."""
     queue_messages: int = Field(default=0, ge=0, le=10_000)
-    """Most packets that wait to be decoded; 0: 1024 in live mode, 4096 if every frame is kept."""
+    """Most packets that wait to be decoded, 16 or more; 0: 1024 live, 4096 if all are kept."""
     buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
     """Kernel buffer of the connection; a smaller one bounds the age on slow links."""
 

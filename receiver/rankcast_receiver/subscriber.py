@@ -34,6 +34,8 @@ from rankcast_receiver.stream import (
 )
 
 BUFFER_BYTES: Final = 262_144
+LEAST_PACKETS: Final = 16
+"""A dropped picture costs all those that are predicted from it, up to the next key frame."""
 POLL_S: Final = 0.05
 """Longest interval between checks for a stop and updates of the states."""
 MARGIN_BYTES: Final = 1 << 20
@@ -62,7 +64,8 @@ class Subscriber:
     limits : Limits
         Sizes above which a packet is refused.
     queue_messages : int, optional
-        Most packets that wait to be decoded: by default 1024, or 4096 if every frame is kept.
+        Most packets that wait to be decoded, 16 or more: by default 1024, or 4096 if every frame is
+        kept.
     buffer_bytes : int
         Kernel buffer of the connection.
     models : Path, optional
@@ -140,7 +143,8 @@ class Subscriber:
         ]
         self.decoder = StreamDecoder(self._senders, self._states, stopped)
         """Decodes the batches that `packets` yields."""
-        self._queue = PacketQueue(len(endpoints), live=live, most_packets=queue_messages)
+        most_packets = max(LEAST_PACKETS, queue_messages) if queue_messages else None
+        self._queue = PacketQueue(len(endpoints), live=live, most_packets=most_packets)
         self._receiver = ReceiveThread(self._senders, options, self._queue)
         self._receiver.start()
 

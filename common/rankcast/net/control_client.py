@@ -25,7 +25,9 @@ from rankcast.net.transport import (
 )
 from rankcast.wire import MAX_ID, Limits, Reply, Request, max_reply_bytes, pack_request, parse_reply
 
-QUEUE_MESSAGES: Final = 16
+QUEUE_MESSAGES: Final = 128
+"""Requests that may wait for the connection: a receiver of 64 cameras sends a report and credit
+for each of them once a second."""
 BUFFER_BYTES: Final = 262_144
 MAX_KEPT: Final = 64
 """Most replies to earlier requests that `call` keeps for `replies`; the oldest are dropped."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import socket
 import struct
@@ -19,10 +20,17 @@ size at the rate of a camera."""
 LEAST_BYTES_S: Final = 256 << 20
 UNREAD_INTERVAL_S: Final = 0.02
 """Shortest time between two looks at the TCP socket, which take 6 us."""
+SMALL_UNREAD_BYTES: Final = 1 << 20
+MOST_GROWTH: Final = 8
+GROWTH_BYTES: Final = 128 << 20
+"""A message of many small parts cannot be read before its end, and takes up to 32 times its size.
+While more than 1 MiB waits, the process may grow by 8 times what waits, and by 128 MiB for others
+of its threads."""
 _TCP_INFO_BYTES: Final = 136
 _BYTES_RECEIVED: Final = struct.Struct("=Q")
 _BYTES_RECEIVED_AT: Final = 128
 """Offset of tcpi_bytes_received in struct tcp_info of linux/tcp.h."""
+_PAGE_BYTES: Final = mmap.PAGESIZE
 _SHORT_FRAME_BYTES: Final = 255
 _CURVE_BYTES: Final = 33
 
@@ -64,7 +72,7 @@ class FloodGuard:
         self._filled_s = self._next_unread_s = self._now_s()
         self._messages = float(self._max_messages_s)
         self._bytes = float(self._max_bytes_s)
-        self._wire_bytes = self._count = 0
+        self._wire_bytes = self._count = self._resident = 0
         self.watch(None)
 
     def watch(self, descriptor: int | None) -> None:
@@ -101,6 +109,17 @@ class FloodGuard:
             return self._too_many
         if unread > self._max_message_bytes + MAX_UNREAD_BYTES:
             return f"{unread >> 20} MiB more than could be read meanwhile"
+        return self._parts(unread)
+
+    def _parts(self, unread: int) -> str:
+        """Judge what waits by the memory that it takes."""
+        if self._descriptor is None:
+            return ""
+        resident = _resident_bytes()
+        if unread < SMALL_UNREAD_BYTES or not self._resident:
+            self._resident = resident
+        elif resident - self._resident > MOST_GROWTH * unread + GROWTH_BYTES:
+            return "parts of a message without an end"
         return ""
 
     @property
@@ -124,6 +143,15 @@ def _inode(descriptor: int | None) -> int | None:
         return os.fstat(descriptor).st_ino
     except OSError:
         return None
+
+
+def _resident_bytes() -> int:
+    """Return the memory of this process; 0 if the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def _received_bytes(descriptor: int) -> int | None:
