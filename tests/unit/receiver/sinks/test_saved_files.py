@@ -77,11 +77,12 @@ def test_without_limits_saving_keeps_nothing_in_memory(
 ) -> None:
     monkeypatch.setattr(save, "write_image", lambda *_, **__: 1000)
     sink = SaveSink(SaveOptions(folder=tmp_path))
-    sink.put(frame(0))
     tracemalloc.start()
     try:
+        for sequence in range(1000):  # caches fill
+            sink.put(frame(sequence))
         before = tracemalloc.get_traced_memory()[0]
-        for sequence in range(1, 20_000):
+        for sequence in range(1000, 20_000):
             sink.put(frame(sequence))
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
