@@ -140,8 +140,10 @@ def test_connections_that_are_reset_in_mid_message_end_no_receiver(
     figure(f"{count} resets, received {[camera['received'] for camera in received.values()]}")
 
 
-def forever(block: bytes) -> Talk:
+def forever(block: bytes, begun: threading.Event) -> Talk:
     def talk(connection: RawConnection, _: int) -> None:
+        while not begun.wait(0.1):
+            connection.send(PING)  # fails once the receiver has hung up
         while True:
             connection.send(block)
 
@@ -160,9 +162,10 @@ FLOODS: dict[str, Callable[[], bytes]] = {
     "small": lambda: pictures((24, 32), 200),
     "large": lambda: pictures((2000, 3000, 3), 2),
     "parts": lambda: (b"\1\xff" + bytes(255)) * 1000,
+    "empty parts": lambda: b"\1\0" * 100_000,
 }
 
-QUICK_FLOODS = ("topics", "large")
+QUICK_FLOODS = ("topics", "large", "empty parts")
 
 
 @pytest.mark.parametrize(
@@ -174,14 +177,17 @@ def test_a_flood_costs_little_memory_and_another_sender_no_frames(
 ) -> None:
     report = tmp_path / "r.json"
     with ExitStack() as stack:
-        port = stack.enter_context(raw_sender("XPUB", forever(FLOODS[kind]())))
+        begun = threading.Event()
+        stack.callback(begun.set)
+        port = stack.enter_context(raw_sender("XPUB", forever(FLOODS[kind](), begun)))
         healthy = stack.enter_context(sending(tmp_path, "--codec", "raw"))
         address = f"tcp://127.0.0.1:{port}"
         receiver = stack.enter_context(receiver_of(healthy.address, address, report=report))
         process = psutil.Process(receiver.process.pid)
-        receiver.wait_match("the sender sent|received [1-9]")
+        receiver.wait_frames()
         began_s, peak_mb = time.monotonic(), 0.0
         base_mb = process.memory_info().rss / 1e6
+        begun.set()
         while time.monotonic() < began_s + FLOOD_S:
             peak_mb = max(peak_mb, process.memory_info().rss / 1e6)
             time.sleep(0.02)  # the interval of the measurement

@@ -157,6 +157,11 @@ class Connection:
         return self._control
 
     @property
+    def waits(self) -> bool:
+        """True while much waits unread in libzmq: call `tick` a hundred times a second."""
+        return self._link.waits
+
+    @property
     def sessions(self) -> int:
         """Number of times that the connection was established."""
         return self._link.sessions
