@@ -73,7 +73,7 @@ class FloodGuard:
         self._filled_s = self._next_unread_s = self._now_s()
         self._messages = float(self._max_messages_s)
         self._bytes = float(self._max_bytes_s)
-        self._wire_bytes = self._count = 0
+        self._wire_bytes = self._count = self._looked_count = 0
         self._resident = _resident_bytes()
         self.waits = False
         """True while much waits unread: look again soon."""
@@ -121,8 +121,9 @@ class FloodGuard:
             return ""
         resident = _resident_bytes()
         self.waits = unread >= SMALL_UNREAD_BYTES
-        if not self.waits:
-            self._resident = resident
+        if not self.waits or self._count != self._looked_count:
+            # What waits can be read: it is not the reason why the process grows.
+            self._resident, self._looked_count = resident, self._count
         elif resident - self._resident > MOST_GROWTH * unread + GROWTH_BYTES:
             return "parts of a message without an end"
         return ""
