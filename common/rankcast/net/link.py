@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import zmq
 
 from rankcast.errors import SettingsError, TransportError
-from rankcast.net.flood_guard import FloodGuard
+from rankcast.net.flood_guard import FloodGuard, return_memory
 from rankcast.net.host_name import Answer, HostName, LookUp, look_up
 from rankcast.net.link_monitor import LinkMonitor, LinkState
 from rankcast.net.reconnect_policy import ReconnectPolicy
@@ -169,6 +169,11 @@ class Link:
         """Pause before the next socket once libzmq has given up."""
         return self._policy.pause_s
 
+    @property
+    def waits(self) -> bool:
+        """True while much waits unread in libzmq: call `tick` a hundred times a second."""
+        return self._flood.waits
+
     def heard(self, size: int, now_s: float) -> None:
         """Record a message of `size` bytes that was read from the socket."""
         self._policy.heard(now_s)
@@ -198,6 +203,7 @@ class Link:
             if now_s < self._refused_until_s:
                 return False
             self._refused_until_s = None
+            return_memory()
             self._replace()
             return True
         if self._monitor.failures != self._ended:

@@ -39,8 +39,9 @@ log = logging.getLogger(__name__)
 
 READ_MESSAGES: Final = 256
 """Most messages per `receive`, so that a flood from one sender does not delay the others."""
-READ_BYTES: Final = 128 * 1024 * 1024
-"""Most bytes per `receive`, for the same reason."""
+READ_BYTES: Final = 16 * 1024 * 1024
+"""Most bytes per `receive`, but for its last message: what arrives meanwhile is looked at between
+two of them."""
 SUSPENDED_S: Final = 0.5
 """A longer pause between two reads means that this process was suspended: messages that arrived
 meanwhile may still be in transit from the kernel through libzmq."""
@@ -157,6 +158,11 @@ class Connection:
     def control(self) -> ControlLink | None:
         """The control channel; None while there is none."""
         return self._control
+
+    @property
+    def waits(self) -> bool:
+        """True while much waits unread in libzmq: call `tick` a hundred times a second."""
+        return self._link.waits
 
     @property
     def sessions(self) -> int:

@@ -18,6 +18,8 @@ from rankcast_receiver.stream import PacketQueue, SenderStreams
 
 POLL_S: Final = 0.1
 """Longest wait for messages: the precision of pings, reconnections and requests."""
+HURRIED_POLL_S: Final = 0.01
+"""The same while a sender may be flooding with what cannot be read."""
 
 
 class ReceiveThread:
@@ -111,7 +113,8 @@ class ReceiveThread:
             poller = self._poller()
             # A program that ends without closing its receiver must not hang on this thread.
             while not self._thread.stopping and threading.main_thread().is_alive():
-                self._thread.poll(poller, POLL_S)
+                hurried = any(connection.waits for connection in self._connections)
+                self._thread.poll(poller, HURRIED_POLL_S if hurried else POLL_S)
                 if self._turn():
                     poller = self._poller()
 

@@ -329,7 +329,7 @@ def test_what_arrives_in_one_burst_and_is_read_is_no_flood() -> None:
     def talk(connection: RawConnection, _: int) -> None:
         connection.send(message(b"x" * 1000) * 1900)
         said.set()
-        while connection.socket.recv(4096):  # its subscriptions, until it leaves
+        while connection.socket.recv(4096):
             continue
 
     seen = 0

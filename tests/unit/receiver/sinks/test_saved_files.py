@@ -25,11 +25,15 @@ def name_of(number: int, camera: str = "cam") -> str:
     return f"{camera}_{number:09d}_20261120T125655.{number % 1_000_000:06d}Z.png"
 
 
+STARTED_NS = time.time_ns()
+"""One moment for all files, so that only their numbers decide which is newer."""
+
+
 def write(folder: Path, number: int, size: int = 10, age_s: float = 0.0) -> Path:
     """Write a saved picture; higher numbers are newer."""
     path = folder / name_of(number)
     path.write_bytes(b"x" * size)
-    written_ns = time.time_ns() - round(age_s * 1e9) - 10**12 + number * 10**6
+    written_ns = STARTED_NS - round(age_s * 1e9) - 10**12 + number * 10**6
     os.utime(path, ns=(written_ns, written_ns))
     return path
 
