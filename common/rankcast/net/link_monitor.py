@@ -265,7 +265,8 @@ class LinkMonitor:
             self._become(
                 LinkState.PROTOCOL_REFUSED,
                 "the connection was closed during the handshake: perhaps the sender requires a key "
-                "(--key, --server-key), or the port belongs to another service or a dead tunnel",
+                "(--key, --server-key), the ports of frames and control are mixed up, or the port "
+                "belongs to another service or a dead tunnel",
             )
 
     def _become(self, state: LinkState, detail: str) -> None:
