@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -162,11 +162,15 @@ class Station:
 
 
 def make_keys(folder: Path) -> None:
-    """Make the keys of a sender and of one viewer that it admits."""
+    """Make the keys of a sender and of two viewers that it admits.
+
+    The attacker has a key of its own, because the sender refuses a key that floods for a while.
+    """
     new_key(folder, "cam")
-    _, public = new_key(folder, "viewer")
     (folder / "authorized").mkdir(mode=0o700)
-    authorize(public, folder / "authorized", Role.VIEWER)
+    for name in ("viewer", "attacker"):
+        _, public = new_key(folder, name)
+        authorize(public, folder / "authorized", Role.VIEWER)
 
 
 @contextmanager
@@ -204,22 +208,24 @@ def run_target(name: str, connections: int, seed: int, jobs: int) -> dict[str, A
         sender = stack.enter_context(station(folder, keyed=bool(keys)))
         failed = "" if sender.frames() else "no frame before the attack"
         offset = CONTROL if socket_ == "control" else 0
-        victim, report = sender.process, None
+        victim, report, log = sender.process, None, "send.log"
         if process == "sender":
             ports = (int(sender.address.rpartition(":")[2]) + offset,)
-            secret = client_keys(folder / "viewer.key", [folder / "cam.pub"])[0]
+            secret = client_keys(folder / "attacker.key", [folder / "cam.pub"])[0]
             admitted = Keys(secret.secret, secret.server_public)
         else:
             own = server_keys(folder / "cam.key")
             admitted = Keys(own.secret, own.public)
             frames_ports = free_ports(RECEIVER_PORTS)
             ports = tuple(port + offset for port in frames_ports)
-            report = folder / "report.json"
+            report, log = folder / "report.json", "receive.log"
             victim = stack.enter_context(receiver(folder, sender, frames_ports, report))
         target = Target(process, socket_, admitted if keys else None, ports)
         began_s, peak, sent, made = time.monotonic(), Peak(victim), 0, 0
         with ProcessPoolExecutor(jobs) as pool:
-            for block_made, block_sent, failed_now in blocks(pool, target, connections, seed, peak):
+            for block_made, block_sent, failed_now in blocks(
+                pool, target, connections, seed, peak, lambda: last_line(folder / log)
+            ):
                 made, sent = made + block_made, sent + block_sent
                 failed = failed or failed_now
                 if failed:
@@ -246,7 +252,12 @@ class Peak:
 
 
 def blocks(
-    pool: Executor, target: Target, connections: int, seed: int, peak: Peak
+    pool: Executor,
+    target: Target,
+    connections: int,
+    seed: int,
+    peak: Peak,
+    last_words: Callable[[], str],
 ) -> Iterator[tuple[int, int, str]]:
     """Make the connections in blocks; yield the counts of each round and why to stop."""
     lanes = target.ports if target.serving else target.ports * 4
@@ -261,7 +272,7 @@ def blocks(
         code = peak.process.poll()
         if code is not None:
             seeds = f"{seed + first} to {seed + first + len(lanes) * BLOCK}"
-            yield made, sent, f"the process ended with {code} after seeds {seeds}"
+            yield made, sent, f"the process ended with {code} after seeds {seeds}: {last_words()}"
             return
         peak.look()
         yield made, sent, "" if made else "the process makes no connection any more"
@@ -279,6 +290,11 @@ def receiver(
     module = (str(Path(__file__).parent / "hasty_receiver.py"),)
     with command(folder, "receive", *options, "--report", str(report), module=module) as process:
         yield process
+
+
+def last_line(log: Path) -> str:
+    """Return the last thing that a process said."""
+    return (log.read_text(errors="replace").strip().splitlines() or [""])[-1]
 
 
 def verdict(sender: Station, victim: psutil.Popen, report: Path | None, peak: Peak) -> str:
