@@ -26,7 +26,12 @@ def name_of(number: int, camera: str = "cam") -> str:
 
 
 STARTED_NS = time.time_ns()
-"""One moment for all files, so that only their numbers decide which is newer."""
+"""One moment for all files of a test, so that only their numbers decide which is newer."""
+
+
+@pytest.fixture(autouse=True)
+def one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "STARTED_NS", time.time_ns())
 
 
 def write(folder: Path, number: int, size: int = 10, age_s: float = 0.0) -> Path:
@@ -165,7 +170,7 @@ def test_bytes_are_limited_too_and_the_newest_stays(tmp_path: Path) -> None:
 def test_files_go_at_their_age_also_while_no_frame_arrives(tmp_path: Path) -> None:
     for number in range(30):
         write(tmp_path, number, age_s=10 * 86_400)
-    now_ns = [time.time_ns()]
+    now_ns = [STARTED_NS]
     files = SavedFiles(tmp_path, RetentionLimits(max_age_s=12 * 86_400), now_ns=lambda: now_ns[0])
     tidy(files)
     assert len(numbers(tmp_path)) == 30
