@@ -1,8 +1,8 @@
 """What decoding a JPEG file would cost, from its markers alone: libjpeg itself sets no limit.
 
 Every scan makes libjpeg go over its components from the first block to the last, even if the scan
-holds no data, and every segment between two scans builds its tables anew. A file of 88 kB can hold
-thousands of scans and so keep a processor busy for 20 s.
+holds no data, and the decoder rebuilds its tables for every segment between two scans. A file of
+88 kB can hold thousands of scans and so keep a processor busy for 20 s.
 """
 
 from __future__ import annotations

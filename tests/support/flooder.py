@@ -37,7 +37,7 @@ def open_socket(port: int, kind: str, keys: list[str]) -> zmq.Socket[Any]:
 
 
 def flood(port: int, kind: str, seconds: float, keys: list[str]) -> int:
-    """Send as fast as possible, and connect anew every second, for `seconds`."""
+    """Send as fast as possible, and reconnect every second, for `seconds`."""
     from rankcast.wire import Request, pack_request
 
     ping = pack_request(Request(1, "ping", "", {"t0": 1}))

@@ -7,6 +7,7 @@ reach without one.
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -93,6 +94,7 @@ def test_a_ping_behind_a_burst_of_frames_and_a_reset_end_no_receiver(tmp_path: P
     ):
         rounds.wait(ROUNDS, receiver)
         receiver.wait_frames()
+        assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
         healthy.stop()
 
 
@@ -107,6 +109,7 @@ def test_nor_does_a_control_channel_that_does_it(tmp_path: Path) -> None:
         ):
             receiver.wait_frames()
             rounds.wait(3, receiver)
+            assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
         healthy.stop()
 
 

@@ -71,7 +71,7 @@ def test_a_name_of_an_ipv6_address_alone_and_one_whose_first_addresses_are_dead_
     ):  # fmt: skip
         receiver.wait_line("cam-1: live")
         receiver.wait_line("cam-2: live")
-        receiver.stop(signal.SIGTERM)
+        assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
 
 
 def test_a_link_local_address_is_bound_and_connected_with_its_interface(tmp_path: Path) -> None:

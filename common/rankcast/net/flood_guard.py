@@ -69,7 +69,7 @@ class FloodGuard:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew: the connection has ended."""
+        """Reset all counts, because the connection has ended."""
         self._filled_s = self._next_unread_s = self._now_s()
         self._messages = float(self._max_messages_s)
         self._bytes = float(self._max_bytes_s)

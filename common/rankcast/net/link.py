@@ -64,9 +64,9 @@ class Link:
     """Keeps a connection to one address alive.
 
     libzmq reconnects after most failures, but never after a protocol error, and it resolves names
-    in the thread that serves all connections. A link watches the connection, replaces its socket
-    where libzmq has given up or nothing arrives, resolves the name itself, anew after each failure,
-    and tries its addresses in turn.
+    in the thread that serves all connections. A link watches the connection and replaces its
+    socket where libzmq has given up or nothing arrives. It resolves the name itself, again after
+    each failure, and tries its addresses in turn.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def viewer_topic(token: bytes, camera: str | None) -> bytes:
     camera : str or None
         Camera that the viewer watches; None is every camera of the sender.
     """
-    return viewer_topics(camera) + token.hex().encode("ascii") + b"\0"
+    return viewer_topics(camera) + _token_text(token)
 
 
 def viewer_topics(camera: str | None) -> bytes:
@@ -74,7 +74,7 @@ def keeper_topic(token: bytes, camera: str | None) -> bytes:
     camera : str or None
         Camera that the viewer watches; None is every camera of the sender.
     """
-    return keeper_topics(camera) + token.hex().encode("ascii") + b"\0"
+    return keeper_topics(camera) + _token_text(token)
 
 
 def keeper_topics(camera: str | None) -> bytes:
@@ -97,3 +97,7 @@ def split_message(message: memoryview) -> tuple[str, str, memoryview]:
     if not nul or not slash or not _NAME.fullmatch(name) or channel not in ("frames", "status"):
         raise WireError(f"got topic {topic!r:.60}, want NAME/frames or NAME/status")
     return name, channel, message[len(topic) + 1 :]
+
+
+def _token_text(token: bytes) -> bytes:
+    return token.hex().encode("ascii") + b"\0"

@@ -66,7 +66,7 @@ class PathMeter:
         self.restart(now_s)
 
     def restart(self, now_s: float) -> None:
-        """Begin anew with a new connection."""
+        """Reset all measurements, because the connection is new."""
         self._quickest: dict[tuple[str, bool], _Quickest] = {}
         self._old_since_s: float | None = None
         self._fresh_s = now_s

@@ -165,7 +165,7 @@ class DisplaySink:
             self._show()
 
     def _fit(self) -> None:
-        """Lay the mosaic out anew when a camera joins or sends another size."""
+        """Lay out the mosaic again when a camera joins or sends another size."""
         size = largest_tile(len(self._tiles))
         shapes = {name: tile.picture(*size).shape for name, tile in self._tiles.items()}
         if self._mosaic is None or shapes != self._mosaic.shapes:

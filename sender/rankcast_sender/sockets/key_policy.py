@@ -99,7 +99,7 @@ class KeyPolicy:
             if before is not None:
                 if now_s < before.until_s:
                     return
-                # A key that was quiet for as long as it was refused starts anew.
+                # A key that kept quiet for as long as it was refused gets the first pause again.
                 if now_s < before.until_s + before.length_s:
                     length_s = min(MAX_BAN_S, 2 * before.length_s)
             self._bans[public] = _Ban(now_s + length_s, length_s)
