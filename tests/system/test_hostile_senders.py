@@ -8,6 +8,8 @@ reach without one.
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +38,17 @@ MAX_GROWTH_MB = 200.0
 FLOOD_MB_S = 1500.0
 """What a raw socket pushes through loopback and libzmq."""
 WAIT_S = 60.0
+CLIENT = """
+import select, sys
+from rankcast.net import transport
+transport.RECONNECT_MS = transport.RECONNECT_MAX_MS = 1
+from rankcast.net import ControlClient
+with ControlClient(sys.argv[1]) as client:
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        client.tick()
+        client.replies()
+"""
+"""A client of a control channel that reads without a pause, and connects again at once."""
 
 
 class Rounds:
@@ -54,13 +67,13 @@ class Rounds:
                 self._done += 1
                 self._changed.notify_all()
 
-    def wait(self, count: int, receiver: Rankcast) -> None:
-        """Wait for `count` rounds, in which the receiver must stay alive."""
+    def wait(self, count: int, process: subprocess.Popen[str]) -> None:
+        """Wait for `count` rounds, in which the process must stay alive."""
         until = time.monotonic() + WAIT_S
         with self._changed:
             while self._done < count:
                 self._changed.wait(0.2)
-                assert receiver.process.poll() is None, f"after {self._done} rounds"
+                assert process.poll() is None, f"after {self._done} rounds"
                 assert time.monotonic() < until, f"{self._done} rounds"
 
 
@@ -92,7 +105,7 @@ def test_a_ping_behind_a_burst_of_frames_and_a_reset_end_no_receiver(tmp_path: P
         sending(tmp_path, "--codec", "raw") as healthy,
         receiver_of(f"tcp://127.0.0.1:{port}", healthy.address) as receiver,
     ):
-        rounds.wait(ROUNDS, receiver)
+        rounds.wait(ROUNDS, receiver.process)
         receiver.wait_frames()
         assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
         healthy.stop()
@@ -108,9 +121,35 @@ def test_nor_does_a_control_channel_that_does_it(tmp_path: Path) -> None:
             receiver_of(healthy.address) as receiver,
         ):
             receiver.wait_frames()
-            rounds.wait(3, receiver)
+            rounds.wait(3, receiver.process)
             assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
         healthy.stop()
+
+
+def test_a_reply_of_many_parts_and_a_reset_end_no_client() -> None:
+    """With IMMEDIATE, libzmq ends the pipe between two parts: assertion `!_more` in fq.cpp."""
+    part = b"\x01\x01x"  # flag MORE, one byte
+    burst = (part * 300 + message(b"x")) * 20
+    pauses_s = [0.0005 * number for number in range(8)]
+
+    def talk(connection: RawConnection, number: int) -> None:
+        connection.send(burst)
+        time.sleep(pauses_s[number % 8])  # the delay of the reset is what is varied
+        connection.reset()
+
+    rounds = Rounds(talk)
+    with (
+        raw_sender("ROUTER", rounds) as port,
+        subprocess.Popen(
+            [sys.executable, "-c", CLIENT, f"tcp://127.0.0.1:{port}"],
+            stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as client,
+    ):  # fmt: skip
+        try:
+            rounds.wait(ROUNDS, client)
+        finally:
+            _, said = client.communicate("stop\n", timeout=WAIT_S)
+        assert client.returncode == 0, said
 
 
 def test_connections_that_are_reset_in_mid_message_end_no_receiver(
@@ -137,7 +176,7 @@ def test_connections_that_are_reset_in_mid_message_end_no_receiver(
             f"tcp://127.0.0.1:{port}", healthy.address, report=tmp_path / "r.json"
         ) as receiver,
     ):
-        rounds.wait(count, receiver)
+        rounds.wait(count, receiver.process)
         receiver.wait_frames()
         healthy.stop()
         receiver.process.terminate()

@@ -149,7 +149,8 @@ class ControlClient:
         """
         request_id = self._next_id
         data = pack_request(Request(request_id, op, camera, args))
-        if self.link.socket is None:
+        # A request queued without a connection would be answered too late.
+        if self.link.socket is None or self.link.state is not LinkState.UP:
             return None
         try:
             self.link.socket.send(data, zmq.NOBLOCK)
@@ -185,9 +186,9 @@ class ControlClient:
         """
         deadline = time.monotonic() + timeout_s
         request_id = self.send(op, camera, args)
-        while request_id is None and self._wait(zmq.POLLOUT, deadline):
+        while request_id is None and self._connect(deadline):
             request_id = self.send(op, camera, args)
-        while request_id is not None and self._wait(zmq.POLLIN, deadline):
+        while request_id is not None and self._wait(deadline):
             for reply in self._drain():
                 if reply.id != request_id:
                     self._kept.append(reply)
@@ -227,10 +228,9 @@ class ControlClient:
             ipv6=is_ipv6(address),
             curve=self._curves[number % len(self._curves)] if self._curves else None,
         )
-        socket = open_socket(self._context, zmq.DEALER, options)
-        # A request queued without a connection would be answered too late.
-        socket.setsockopt(zmq.IMMEDIATE, 1)
-        return socket
+        # Never set IMMEDIATE: libzmq then ends a pipe between two parts of a message that is being
+        # read, and its own assertion in fq.cpp ends the process.
+        return open_socket(self._context, zmq.DEALER, options)
 
     def _drain(self) -> list[Reply]:
         found: list[Reply] = []
@@ -249,15 +249,27 @@ class ControlClient:
                 self.last_refusal = str(exc)
         return found
 
-    def _wait(self, event: int, deadline: float) -> bool:
-        """Wait for a reply, or for a connection that takes a request; False when time is up."""
+    def _connect(self, deadline: float) -> bool:
+        """Wait for the connection; False when time is up."""
+        while (remaining_s := deadline - time.monotonic()) > 0:
+            self.link.tick()
+            if self.link.state is LinkState.UP:
+                return True
+            self._poll(remaining_s)
+        return False
+
+    def _wait(self, deadline: float) -> bool:
+        """Wait for a reply; False when time is up."""
         while (remaining_s := deadline - time.monotonic()) > 0:
             # A connection that has taken the request is kept for as long as the caller waits.
-            self.link.tick(quiet=event == zmq.POLLIN)
-            pause_ms = max(1, round(min(remaining_s, TICK_S) * 1000))
-            poller = zmq.Poller()
-            for socket in self.sockets:
-                poller.register(socket, event if socket is self.link.socket else zmq.POLLIN)
-            if self.link.socket in dict(poller.poll(pause_ms)):
+            self.link.tick(quiet=True)
+            if self.link.socket in self._poll(remaining_s):
                 return True
         return False
+
+    def _poll(self, remaining_s: float) -> dict[Any, int]:
+        """Wait for a message of the peer or of the monitor, at most until the next tick."""
+        poller = zmq.Poller()
+        for socket in self.sockets:
+            poller.register(socket, zmq.POLLIN)
+        return dict(poller.poll(max(1, round(min(remaining_s, TICK_S) * 1000))))
