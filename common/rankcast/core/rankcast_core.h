@@ -1,0 +1,67 @@
+/* The native core of Rankcast: every kernel that a codec runs per sample.
+ *
+ * The core uses no libc, allocates nothing and writes no global: every array comes from the caller
+ * and is C-contiguous. It returns the same bytes at every SIMD level and on every platform.
+ *
+ * Python reads this header too (rankcast/core/header.py) and derives the types of arguments and
+ * structs from it. So a prototype ends with a semicolon, starts at the beginning of a line and uses
+ * only: int64_t, int32_t, double, float, pointers to numbers, and pointers to structs declared here.
+ * A pointer to const is an input; any other pointer is written.
+ */
+#ifndef RANKCAST_CORE_H
+#define RANKCAST_CORE_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define RK_API __attribute__((dllexport))
+#else
+#define RK_API __attribute__((visibility("default")))
+#endif
+
+/* Results below zero are errors; what a stream can cause is always one of them, never a trap. */
+enum {
+    RK_OK = 0,
+    RK_ERROR_STREAM = -1, /* the stream is damaged, or not what it must be */
+    RK_ERROR_SPACE = -2,  /* the output does not fit into the buffer of the caller */
+};
+
+/* level.c ------------------------------------------------------------------------------------- */
+
+/* Highest x86-64 level of this processor, 1 to 4; 2 on other architectures. */
+RK_API int64_t rk_level(void);
+
+/* range_coder.c ------------------------------------------------------------------------------- */
+
+/* Begin a stream into a buffer of `capacity_bytes`; the models stay as they are. */
+RK_API int64_t rk_range_start_encoder(int64_t *state, int64_t capacity_bytes);
+
+/* Begin to read data[start..end); the models stay as they are. */
+RK_API int64_t rk_range_start_decoder(int64_t *state, const uint8_t *data, int64_t start,
+                                      int64_t end);
+
+/* End a stream with as few bytes as name the interval; returns its length, or RK_ERROR_SPACE. Up to
+ * seven trailing zero bytes are dropped: the decoder reads zeros behind the end. */
+RK_API int64_t rk_range_finish_encoder(int64_t *state, uint8_t *data);
+
+/* rans.c -------------------------------------------------------------------------------------- */
+
+/* numbers.c ----------------------------------------------------------------------------------- */
+
+/* planes.c ------------------------------------------------------------------------------------ */
+
+/* svd_patch/ ---------------------------------------------------------------------------------- */
+
+/* lossless.c ---------------------------------------------------------------------------------- */
+
+/* svd/ ---------------------------------------------------------------------------------------- */
+
+/* kmeans/ ------------------------------------------------------------------------------------- */
+
+/* pca/ ---------------------------------------------------------------------------------------- */
+
+/* gan/ ---------------------------------------------------------------------------------------- */
+
+/* synthetic.c --------------------------------------------------------------------------------- */
+
+#endif

@@ -1,0 +1,47 @@
+/* Vectors of eight lanes, in the extension that GCC and clang share.
+ *
+ * Eight lanes of 32 bits are one AVX2 register at x86-64-v3 and two SSE registers at v2; the results
+ * are the same, because every operation below works lane by lane and -ffp-contract is off.
+ */
+#ifndef RK_LANES_H
+#define RK_LANES_H
+
+#include "base.h"
+
+typedef i32 i32x8 __attribute__((vector_size(32)));
+typedef i64 i64x8 __attribute__((vector_size(64)));
+typedef f32 f32x8 __attribute__((vector_size(32)));
+typedef u16 u16x8 __attribute__((vector_size(16)));
+typedef i32 i32x8_any __attribute__((vector_size(32), aligned(4), may_alias));
+typedef i64 i64x8_any __attribute__((vector_size(64), aligned(8), may_alias));
+typedef f32 f32x8_any __attribute__((vector_size(32), aligned(4), may_alias));
+typedef u16 u16x8_any __attribute__((vector_size(16), aligned(2), may_alias));
+typedef u8 u8x8_any __attribute__((vector_size(8), aligned(1), may_alias));
+
+INLINE i32x8 load_i32x8(const i32 *from) { return *(const i32x8_any *)from; }
+INLINE void store_i32x8(i32 *to, i32x8 value) { *(i32x8_any *)to = value; }
+INLINE f32x8 load_f32x8(const f32 *from) { return *(const f32x8_any *)from; }
+INLINE void store_f32x8(f32 *to, f32x8 value) { *(f32x8_any *)to = value; }
+INLINE i32x8 load_u16x8(const u16 *from) {
+    return __builtin_convertvector(*(const u16x8_any *)from, i32x8);
+}
+INLINE void store_u16x8(u16 *to, i32x8 value) {
+    *(u16x8_any *)to = __builtin_convertvector(value, u16x8);
+}
+INLINE i32x8 splat_i32x8(i32 value) {
+    return (i32x8){value, value, value, value, value, value, value, value};
+}
+INLINE f32x8 splat_f32x8(f32 value) {
+    return (f32x8){value, value, value, value, value, value, value, value};
+}
+INLINE i32x8 select_i32x8(i32x8 mask, i32x8 yes, i32x8 no) { return (mask & yes) | (~mask & no); }
+INLINE i32x8 clamp_i32x8(i32x8 value, i32x8 low, i32x8 high) {
+    value = select_i32x8(value < low, low, value);
+    return select_i32x8(value > high, high, value);
+}
+INLINE i32x8 abs_i32x8(i32x8 value) {
+    i32x8 sign = value >> 31;
+    return (value ^ sign) - sign;
+}
+
+#endif

@@ -1,0 +1,189 @@
+/* Adaptive binary range coder: the same functions write and read.
+ *
+ * The interval arithmetic is that of LZMA's range coder (carries travel through a counted run of 0xFF
+ * bytes) with a range of 40 bits. The probability of a one is the mean of two estimates that adapt at
+ * two rates, both fast at first: a frame of a still scene has a few hundred bits to learn from.
+ *
+ * Between two calls the state lives in one array of 64-bit numbers, REGISTERS registers and then one
+ * model a context, which Python copies to try a frame twice. During a call the registers are locals.
+ */
+#ifndef RK_RANGE_CODER_H
+#define RK_RANGE_CODER_H
+
+#include "base.h"
+#include "cost_table.h"
+
+/* Places of the registers in the array. */
+enum {
+    REGISTER_LOW,
+    REGISTER_RANGE,
+    REGISTER_CODE,
+    REGISTER_CACHE,
+    REGISTER_PENDING,
+    REGISTER_POSITION,
+    REGISTER_END,
+    REGISTER_DECODING,
+    REGISTER_OVERRUN,
+    REGISTERS = 16,
+};
+
+typedef struct {
+    u64 low;   /* encoder: low end of the interval */
+    u64 range; /* width of the interval */
+    u64 code;  /* decoder: what was read, relative to the low end */
+    i64 cache, pending; /* encoder: bytes not yet written, the cached one and the 0xFF behind it */
+    i64 position, end;  /* end: behind the last byte of the stream, or of the encoder's buffer */
+    i64 decoding;
+    i64 overrun; /* the buffer was too small, or the decoder had to invent too many bytes */
+    i64 *state;
+    u8 *data;
+} RangeCoder;
+
+#define RANGE_TOP (1ull << 40)
+#define RANGE_LEAST (1ull << 32)
+/* The encoder drops fewer trailing zeros than this: a decoder that needs more was fooled. */
+#define MAX_INVENTED_BYTES 8
+#define MODEL_ONE 65536u
+#define LAST_COUNT 95
+
+/* Shifts of the two estimates by the number of bits seen: log2(n + 1.5) rounded, close to the
+ * estimator of Krichevsky and Trofimov, up to the final rates of 1/16 and 1/128. */
+INLINE u32 fast_shift(u32 count) { return count < 2 ? 1 : count < 5 ? 2 : count < 10 ? 3 : 4; }
+INLINE u32 slow_shift(u32 count) {
+    return count < 10 ? fast_shift(count) : count < 22 ? 4 : count < 44 ? 5 : count < 90 ? 6 : 7;
+}
+
+INLINE RangeCoder load_coder(i64 *state, u8 *data) {
+    return (RangeCoder){
+        .low = (u64)state[REGISTER_LOW],
+        .range = (u64)state[REGISTER_RANGE],
+        .code = (u64)state[REGISTER_CODE],
+        .cache = state[REGISTER_CACHE],
+        .pending = state[REGISTER_PENDING],
+        .position = state[REGISTER_POSITION],
+        .end = state[REGISTER_END],
+        .decoding = state[REGISTER_DECODING],
+        .overrun = state[REGISTER_OVERRUN],
+        .state = state,
+        .data = data,
+    };
+}
+
+INLINE void store_coder(const RangeCoder *c) {
+    c->state[REGISTER_LOW] = (i64)c->low;
+    c->state[REGISTER_RANGE] = (i64)c->range;
+    c->state[REGISTER_CODE] = (i64)c->code;
+    c->state[REGISTER_CACHE] = c->cache;
+    c->state[REGISTER_PENDING] = c->pending;
+    c->state[REGISTER_POSITION] = c->position;
+    c->state[REGISTER_END] = c->end;
+    c->state[REGISTER_DECODING] = c->decoding;
+    c->state[REGISTER_OVERRUN] = c->overrun;
+}
+
+INLINE void read_byte(RangeCoder *c) {
+    u64 byte = 0;
+    if (c->position < c->end)
+        byte = c->data[c->position];
+    else if (c->position >= c->end + MAX_INVENTED_BYTES)
+        c->overrun = 1;
+    c->position++;
+    c->code = c->code << 8 | byte;
+}
+
+INLINE void put_byte(RangeCoder *c, i64 byte) {
+    if (c->position < c->end)
+        c->data[c->position++] = (u8)byte;
+    else
+        c->overrun = 1;
+}
+
+OUTLINE void shift_low(RangeCoder *c) {
+    u64 low = c->low;
+    /* No carry can reach the very first byte: it needs no look-ahead. */
+    if (c->pending == 0 || low < 0xFFull << 32 || low >= RANGE_TOP) {
+        i64 carry = (i64)(low >> 40);
+        if (c->pending > 0) {
+            put_byte(c, c->cache + carry);
+            for (i64 i = 0; i < c->pending - 1; i++) put_byte(c, 0xFF + carry);
+        }
+        c->pending = 0;
+        c->cache = (i64)(low >> 32 & 0xFF);
+    }
+    c->pending++;
+    c->low = low << 8 & (RANGE_TOP - 1);
+}
+
+INLINE void renormalise(RangeCoder *c, u64 span, const int decoding) {
+    while (span < RANGE_LEAST) {
+        span <<= 8;
+        if (decoding)
+            read_byte(c);
+        else
+            shift_low(c);
+    }
+    c->range = span;
+}
+
+/* Write `bit` with the model at index `context` of the state, or read and return it. `decoding` is a
+ * constant where the caller is compiled once for each direction. */
+INLINE int code_bit_as(RangeCoder *c, const int decoding, i64 context, int bit) {
+    u64 model = (u64)c->state[context];
+    u32 fast = model & 0xFFFF, slow = model >> 16 & 0xFFFF, count = (u32)(model >> 32);
+    u64 span = c->range;
+    u64 bound = (span >> 16) * ((fast + slow) >> 1);
+    if (decoding) {
+        bit = c->code < bound;
+        if (!bit) c->code -= bound;
+    } else if (!bit) {
+        c->low += bound;
+    }
+    if (bit) {
+        fast += (MODEL_ONE - fast) >> fast_shift(count);
+        slow += (MODEL_ONE - slow) >> slow_shift(count);
+        span = bound;
+    } else {
+        fast -= fast >> fast_shift(count);
+        slow -= slow >> slow_shift(count);
+        span -= bound;
+    }
+    if (count < LAST_COUNT) count++;
+    c->state[context] = (i64)(fast | (u64)slow << 16 | (u64)count << 32);
+    renormalise(c, span, decoding);
+    return bit;
+}
+
+INLINE int code_bit(RangeCoder *c, i64 context, int bit) {
+    return code_bit_as(c, c->decoding != 0, context, bit);
+}
+
+/* Write the `count` low bits of `value` at one bit each, or read and return them. */
+INLINE i64 code_bits_as(RangeCoder *c, const int decoding, i64 count, i64 value) {
+    i64 result = 0;
+    for (i64 i = count - 1; i >= 0; i--) {
+        int bit = (int)(value >> i & 1);
+        u64 span = c->range >> 1;
+        if (decoding) {
+            bit = c->code < span;
+            if (!bit) c->code -= span;
+        } else if (!bit) {
+            c->low += span;
+        }
+        renormalise(c, span, decoding);
+        result = result << 1 | bit;
+    }
+    return result;
+}
+
+INLINE i64 code_bits(RangeCoder *c, i64 count, i64 value) {
+    return code_bits_as(c, c->decoding != 0, count, value);
+}
+
+/* Cost in bits of coding `bit` now with the model at index `context`. */
+INLINE f32 bit_cost(const RangeCoder *c, i64 context, int bit) {
+    u64 model = (u64)c->state[context];
+    u32 one = ((u32)(model & 0xFFFF) + (u32)(model >> 16 & 0xFFFF)) >> 1;
+    return COST_BITS[(bit ? one : MODEL_ONE - one) >> 4];
+}
+
+#endif
