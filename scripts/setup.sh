@@ -7,5 +7,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
 echo "installing Rankcast and its tools into $VENV (a few minutes the first time)"
-"$VENV/bin/python" -m pip install --quiet --editable '.[dev]'
+# The compiler of the native core is one large wheel: an isolated build would unpack it twice.
+requires=$("$VENV/bin/python" -c 'import tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])')
+# shellcheck disable=SC2086 - one word each
+"$VENV/bin/python" -m pip install --quiet $requires editables
+"$VENV/bin/python" -m pip install --quiet --no-build-isolation --editable '.[dev]'
 "$VENV/bin/python" scripts/opencv_fallback.py

@@ -121,19 +121,31 @@ def function(name: str) -> Callable[..., Any]:
         raise RankcastError(f"the native core has no function {name}: reinstall rankcast")
     found.restype = prototype.result
     found.argtypes = [parameter.ctype for parameter in prototype.parameters]
-    parameters = prototype.parameters
+    converters = [_converter(parameter, name) for parameter in prototype.parameters]
 
     def call(*arguments: Any) -> Any:
-        if len(arguments) != len(parameters):
-            raise TypeError(f"{name} takes {len(parameters)} arguments, got {len(arguments)}")
-        return found(*map(_argument, arguments, parameters))
-
-    def _argument(value: Any, parameter: Parameter) -> Any:
-        if parameter.dtype is not None:
-            return None if value is None else _address(value, parameter, name)
-        return ctypes.byref(value) if parameter.struct else value
+        if len(arguments) != len(converters):
+            raise TypeError(f"{name} takes {len(converters)} arguments, got {len(arguments)}")
+        return found(
+            *[
+                argument if convert is None else convert(argument)
+                for convert, argument in zip(converters, arguments, strict=True)
+            ]
+        )
 
     return call
+
+
+def _converter(parameter: Parameter, where: str) -> Callable[[Any], Any] | None:
+    """Return what turns an argument into its ctypes value; None for numbers."""
+    if parameter.struct:
+        return ctypes.byref
+    if parameter.dtype is None:
+        return None
+    return lambda array: None if array is None else _address(array, parameter, where)
+
+
+_NOTHING: Final = ctypes.c_char * 0
 
 
 def _address(array: NDArray[Any], parameter: Parameter, where: str) -> int:
@@ -147,4 +159,7 @@ def _address(array: NDArray[Any], parameter: Parameter, where: str) -> int:
             f"{where}: {parameter.name} is an array of {array.dtype} with strides {array.strides}, "
             f"want {'writeable ' if parameter.written else ''}contiguous {parameter.dtype}"
         )
+    if flags.writeable:
+        # A quarter of the time of `array.ctypes.data`.
+        return ctypes.addressof(_NOTHING.from_buffer(array))
     return int(array.ctypes.data)

@@ -1,0 +1,42 @@
+"""Build hook: the native core as one shared library without any Python ABI.
+
+So there is one wheel a platform for every Python. RANKCAST_TARGET names another platform than this
+machine, see scripts/build_core.py.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+sys.path.insert(0, str(Path(__file__).parent / "scripts"))
+import build_core  # noqa: E402 - needs the path above
+
+
+class NativeCore(BuildHookInterface[Any]):
+    """Compiles the core into the wheel, or beside the sources for an editable install."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and tell hatchling what the wheel runs on."""
+        if self.target_name != "wheel":
+            return
+        if version == "editable":
+            build_core.build_here()
+            return
+        name = os.environ.get("RANKCAST_TARGET") or build_core.this_platform()
+        self._folder = tempfile.TemporaryDirectory()
+        library = build_core.build(name, Path(self._folder.name))
+        # Without these hatchling tags the wheel as one for any machine.
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{build_core.PLATFORMS[name].wheel_tag}"
+        build_data["force_include"][str(library)] = f"rankcast/core/{library.name}"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what was compiled for a wheel."""
+        if hasattr(self, "_folder"):
+            self._folder.cleanup()
