@@ -150,6 +150,38 @@ RK_API int64_t rk_pca_unpack_scores(const uint8_t *data, int64_t size_bytes,
 
 /* gan/ ---------------------------------------------------------------------------------------- */
 
+/* Choose the levels of a code (rows, columns, channels) by rate and distortion, and write them with
+ * the models of `state`, which adapt. `values` are finite; `price` is what a bit costs, in squared
+ * steps; table (channels, 3) says plane, band and the channel of Y at the same frequency; `coded`
+ * (rows, columns) is scratch memory. Returns the bytes, or RK_ERROR_SPACE. */
+RK_API int64_t rk_gan_encode(int64_t *state, uint8_t *data, int64_t capacity_bytes,
+                             const float *values, int32_t *levels, uint16_t *coded, int64_t rows,
+                             int64_t columns, const int64_t *table, int64_t channels, float price);
+
+/* Read the levels of a code; RK_ERROR_STREAM if the bytes are not exactly one. */
+RK_API int64_t rk_gan_decode(int64_t *state, const uint8_t *data, int64_t size_bytes,
+                             int32_t *levels, uint16_t *coded, int64_t rows, int64_t columns,
+                             const int64_t *table, int64_t channels);
+
 /* synthetic.c --------------------------------------------------------------------------------- */
+
+/* Blend a sprite over a scene whose full scale is 65535; what lies beyond its edges is cut off.
+ * `colour` is premultiplied by the opacity `cover` of 0 to 256. Columns are samples, channels side by
+ * side, and `cover` has one for each. */
+RK_API int64_t rk_synthetic_paste(uint16_t *scene, int64_t rows, int64_t columns,
+                                  const uint16_t *colour, const uint16_t *cover,
+                                  int64_t sprite_rows, int64_t sprite_columns, int64_t top,
+                                  int64_t left);
+
+/* Light a scene, add noise and quantise, as lens and sensor do, to 8 bits or to 16 - shift. Gains
+ * have 14 fractional bits; the noise of a row begins at its offset. */
+RK_API int64_t rk_synthetic_expose_u8(const uint16_t *scene, int64_t rows, int64_t columns,
+                                      const int32_t *row_gains, const int32_t *column_gains,
+                                      const int16_t *noise, const int64_t *offsets,
+                                      uint8_t *pixels);
+RK_API int64_t rk_synthetic_expose_u16(const uint16_t *scene, int64_t rows, int64_t columns,
+                                       const int32_t *row_gains, const int32_t *column_gains,
+                                       const int16_t *noise, const int64_t *offsets, int64_t shift,
+                                       uint16_t *pixels);
 
 #endif

@@ -43,6 +43,7 @@ INLINE f32x8 select_f32x8(i32x8 mask, f32x8 yes, f32x8 no) {
 }
 /* Whether a comparison holds in some lane. */
 INLINE int any_lane(i32x8 mask) { return (u64)__builtin_convertvector(mask, i8x8) != 0; }
+INLINE i32x8 min_i32x8(i32x8 a, i32x8 b) { return select_i32x8(a < b, a, b); }
 INLINE i32x8 max_i32x8(i32x8 a, i32x8 b) { return select_i32x8(a > b, a, b); }
 INLINE i32x8 clamp_i32x8(i32x8 value, i32x8 low, i32x8 high) {
     value = select_i32x8(value < low, low, value);
