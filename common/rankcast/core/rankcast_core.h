@@ -150,15 +150,15 @@ RK_API int64_t rk_pca_unpack_scores(const uint8_t *data, int64_t size_bytes,
 
 /* gan/ ---------------------------------------------------------------------------------------- */
 
-/* Choose the levels of a code (rows, columns, channels) by rate and distortion, and write them with
- * the models of `state`, which adapt. `values` are finite; `price` is what a bit costs, in squared
- * steps; table (channels, 3) says plane, band and the channel of Y at the same frequency; `coded`
- * (rows, columns) is scratch memory. Returns the bytes, or RK_ERROR_SPACE. */
+/* Choose the levels of a code (rows, columns, channels), which are zero, by rate and distortion, and
+ * write them with the models of `state`, which adapt. `values` are finite; `price` is what a bit
+ * costs, in squared steps; table (channels, 3) says plane, band and the channel of Y at the same
+ * frequency; `coded` (rows, columns) is scratch memory. Returns the bytes, or RK_ERROR_SPACE. */
 RK_API int64_t rk_gan_encode(int64_t *state, uint8_t *data, int64_t capacity_bytes,
                              const float *values, int32_t *levels, uint16_t *coded, int64_t rows,
                              int64_t columns, const int64_t *table, int64_t channels, float price);
 
-/* Read the levels of a code; RK_ERROR_STREAM if the bytes are not exactly one. */
+/* Read the levels of a code, which are zero; RK_ERROR_STREAM if the bytes are not exactly one. */
 RK_API int64_t rk_gan_decode(int64_t *state, const uint8_t *data, int64_t size_bytes,
                              int32_t *levels, uint16_t *coded, int64_t rows, int64_t columns,
                              const int64_t *table, int64_t channels);

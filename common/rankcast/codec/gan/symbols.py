@@ -62,10 +62,11 @@ def encode_code(
         The levels.
     """
     bounded = np.nan_to_num(values).clip(-1e5, 1e5).astype(np.float32)
-    levels, coded = np.empty(values.shape, np.int32), np.empty(values.shape[:2], np.uint16)
+    coded = np.empty(values.shape[:2], np.uint16)
     fresh = coder.copy()
     capacity = values.size + 64
     while True:
+        levels = np.zeros(values.shape, np.int32)
         data = np.empty(capacity, np.uint8)
         size = _ENCODE(
             coder,
@@ -96,7 +97,7 @@ def decode_code(
     PayloadError
         If the body ends before its last level or goes on after it.
     """
-    levels, coded = np.empty(shape, np.int32), np.empty(shape[:2], np.uint16)
+    levels, coded = np.zeros(shape, np.int32), np.empty(shape[:2], np.uint16)
     data = np.frombuffer(body, np.uint8)
     status = _DECODE(coder, data, data.size, levels, coded, *coded.shape, table, len(table))
     if status < 0:

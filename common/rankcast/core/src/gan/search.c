@@ -62,10 +62,8 @@ INLINE int choose_band(const RangeCoder *c, const Position *at, const f32 *value
 /* Choose the levels of a position, each band and then the whole compared with zeros alone. */
 static void choose_levels(const RangeCoder *c, const Position *at, const f32 *values, f32 price) {
     const Code *code = at->code;
-    i64 bytes = code->channels * (i64)sizeof(i32);
     Costs costs = {0, 0};
     int any_coded = 0, coded_before = 1;
-    CLEAR(at->levels, bytes);
     for (i64 b = 0; b < code->band_count; b++) {
         coded_before = choose_band(c, at, values, &code->bands[b], coded_before, price, &costs);
         any_coded |= coded_before;
@@ -73,5 +71,5 @@ static void choose_levels(const RangeCoder *c, const Position *at, const f32 *va
     i64 context = block_context(at);
     f32 zero = costs.zero + price * bit_cost(c, context, 0);
     if (any_coded && zero <= costs.chosen + price * bit_cost(c, context, 1))
-        CLEAR(at->levels, bytes);
+        CLEAR(at->levels, code->channels * (i64)sizeof(i32));
 }

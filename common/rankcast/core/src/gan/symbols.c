@@ -44,7 +44,6 @@ static void decode_levels(RangeCoder *c, const Code *code) {
     for (i64 row = 0; row < code->rows && !c->overrun; row++) {
         for (i64 column = 0; column < code->columns; column++) {
             enter_position(&at, code, row, column);
-            CLEAR(at.levels, code->channels * (i64)sizeof(i32));
             code_position_as(c, 1, &at, 0);
             /* A stream may call bands coded that are zero. */
             code->coded[row * code->columns + column] = coded_bands(code, at.levels);

@@ -115,26 +115,33 @@ INLINE f32 search_tree(const f32 *point, const i64 channels, const Centroids *se
     return best;
 }
 
+INLINE void search_trees(const Block *b, const i64 channels, const Centroids *set, i64 size,
+                         i64 *which, u16 *nearest, f32 *distances) {
+    for (i64 p = 0; p < size; p++) {
+        f32 point[MOST_CHANNELS];
+        for (i64 c = 0; c < channels; c++) point[c] = b->samples[c][p];
+        distances[p] = search_tree(point, channels, set, which);
+        nearest[p] = set->order[*which];
+    }
+}
+
 INLINE void search(const void *points, const SampleKind kind, i64 count, const i64 channels,
                    const Centroids *set, u16 *nearest, f32 *distances) {
     Block block;
     i64 which = 0;
     for (i64 first = 0; first < count; first += BLOCK_POINTS) {
         i64 size = load_block(&block, points, kind, first, count, channels);
-        u16 found[BLOCK_POINTS];
-        f32 error[BLOCK_POINTS];
         if (set->order) {
-            for (i64 p = 0; p < size; p++) {
-                f32 point[MOST_CHANNELS];
-                for (i64 c = 0; c < channels; c++) point[c] = block.samples[c][p];
-                error[p] = search_tree(point, channels, set, &which);
-                found[p] = set->order[which];
-            }
+            search_trees(&block, channels, set, size, &which, nearest + first, distances + first);
+        } else if (LIKELY(size == BLOCK_POINTS)) {
+            search_all(&block, channels, set, nearest + first, distances + first);
         } else {
-            search_all(&block, channels, set, found, error);
+            u16 last_nearest[BLOCK_POINTS];
+            f32 last_distances[BLOCK_POINTS];
+            search_all(&block, channels, set, last_nearest, last_distances);
+            COPY(nearest + first, last_nearest, size * (i64)sizeof(u16));
+            COPY(distances + first, last_distances, size * (i64)sizeof(f32));
         }
-        COPY(nearest + first, found, (size_t)size * sizeof(found[0]));
-        COPY(distances + first, error, (size_t)size * sizeof(error[0]));
     }
 }
 
