@@ -46,8 +46,6 @@ RK_API int64_t rk_range_finish_encoder(int64_t *state, uint8_t *data);
 
 /* rans.c -------------------------------------------------------------------------------------- */
 
-/* numbers.c ----------------------------------------------------------------------------------- */
-
 /* planes.c ------------------------------------------------------------------------------------ */
 
 /* svd_patch/ ---------------------------------------------------------------------------------- */
@@ -58,10 +56,132 @@ RK_API int64_t rk_range_finish_encoder(int64_t *state, uint8_t *data);
 
 /* kmeans/ ------------------------------------------------------------------------------------- */
 
+/* Centroids to search, `count` of `channels` samples. `order`, `axes` and `cuts` are those of
+ * rk_kmeans_build_tree; without them each point is compared with all centroids. */
+struct rk_kmeans_centroids {
+    int64_t count;
+    int64_t channels;
+    const float *planes; /* (channels, count + 8): in the order of the tree, then eight zeros */
+    const uint16_t *order;
+    const uint8_t *axes;
+    const float *cuts;
+};
+
+/* Sort centroids (count, channels) into a tree: centroids[order] is sorted, axes[i] and cuts[i] are
+ * those of the cut whose upper side begins at i. `scratch` holds 2 * count numbers. */
+RK_API int64_t rk_kmeans_build_tree(const float *centroids, int64_t count, int64_t channels,
+                                    uint16_t *order, uint8_t *axes, float *cuts,
+                                    uint64_t *scratch);
+
+/* Write the index of the nearest centroid of each point (count, channels), and the squared distance
+ * to it. */
+RK_API int64_t rk_kmeans_nearest_u8(const uint8_t *points, int64_t count,
+                                    const struct rk_kmeans_centroids *centroids,
+                                    uint16_t *nearest, float *distances);
+RK_API int64_t rk_kmeans_nearest_u16(const uint16_t *points, int64_t count,
+                                     const struct rk_kmeans_centroids *centroids,
+                                     uint16_t *nearest, float *distances);
+RK_API int64_t rk_kmeans_nearest_f32(const float *points, int64_t count,
+                                     const struct rk_kmeans_centroids *centroids,
+                                     uint16_t *nearest, float *distances);
+
+/* For each centre, write the squared distances of all points to it, or those of `before` where they
+ * are smaller: after is (centre_count, count). */
+RK_API int64_t rk_kmeans_approach(const float *points, int64_t count, int64_t channels,
+                                  const float *centres, int64_t centre_count, const float *before,
+                                  float *after);
+
+/* Add points times their weights, and the weights in the last column, to the rows of their clusters:
+ * sums is (clusters, channels + 1). */
+RK_API int64_t rk_kmeans_accumulate(const float *points, const float *weights,
+                                    const uint16_t *labels, int64_t count, int64_t channels,
+                                    double *sums);
+
+/* Find the first `most` distinct colours of (count, channels); returns how many there are. Writes
+ * their places and adds up how often each is met, until the last one is found. `slots` is a table of
+ * a power of two, more than `most`, filled with -1. */
+RK_API int64_t rk_kmeans_distinct_u8(const uint8_t *colours, int64_t count, int64_t channels,
+                                     int64_t *slots, int64_t slot_count, int64_t *places,
+                                     int64_t *counts, int64_t most);
+RK_API int64_t rk_kmeans_distinct_u16(const uint16_t *colours, int64_t count, int64_t channels,
+                                      int64_t *slots, int64_t slot_count, int64_t *places,
+                                      int64_t *counts, int64_t most);
+
+/* Sum of squared distances of colours (count, channels) to the palette colours of their labels. */
+RK_API int64_t rk_kmeans_squared_error(const uint16_t *colours, const uint16_t *labels,
+                                       const int64_t *palette, int64_t count, int64_t channels);
+
+/* Code a palette (colours, channels); returns the bytes, or RK_ERROR_SPACE. */
+RK_API int64_t rk_kmeans_pack_palette(const int64_t *palette, int64_t colours, int64_t channels,
+                                      uint8_t *data, int64_t capacity_bytes);
+
+/* Read a palette, clamped to 0..peak; RK_ERROR_STREAM if the bytes are not exactly one. */
+RK_API int64_t rk_kmeans_unpack_palette(const uint8_t *data, int64_t size_bytes, int64_t colours,
+                                        int64_t channels, int64_t peak, int64_t *palette);
+
+/* Code a band of indices below `colours`; returns the bytes, or RK_ERROR_SPACE. */
+RK_API int64_t rk_kmeans_pack_plane(const uint16_t *plane, int64_t height, int64_t width,
+                                    int64_t colours, uint8_t *data, int64_t capacity_bytes);
+
+/* Read a band of indices, all below `colours`; RK_ERROR_STREAM if the bytes are not exactly one. */
+RK_API int64_t rk_kmeans_unpack_plane(const uint8_t *data, int64_t size_bytes, int64_t colours,
+                                      uint16_t *plane, int64_t height, int64_t width);
+
 /* pca/ ---------------------------------------------------------------------------------------- */
+
+/* Code the statistics of all planes, one after another: a row of means, a row of deviations, each of
+ * the plane's width. Returns the bytes, or RK_ERROR_SPACE. */
+RK_API int64_t rk_pca_pack_statistics(const int64_t *values, const int64_t *widths, int64_t planes,
+                                      uint8_t *data, int64_t capacity_bytes);
+
+/* Read such statistics, clamped to 0..most; RK_ERROR_STREAM if the bytes are not exactly these. */
+RK_API int64_t rk_pca_unpack_statistics(const uint8_t *data, int64_t size_bytes,
+                                        const int64_t *widths, int64_t planes, int64_t most,
+                                        int64_t *values);
+
+/* Code scores in whole steps, each with the models of its class, 0 to 15; returns the bytes, or
+ * RK_ERROR_SPACE. */
+RK_API int64_t rk_pca_pack_scores(const int64_t *values, const uint8_t *classes, int64_t count,
+                                  uint8_t *data, int64_t capacity_bytes);
+
+/* Read such scores, below 2^40; RK_ERROR_STREAM if the bytes are not exactly these. */
+RK_API int64_t rk_pca_unpack_scores(const uint8_t *data, int64_t size_bytes,
+                                    const uint8_t *classes, int64_t count, int64_t *values);
 
 /* gan/ ---------------------------------------------------------------------------------------- */
 
+/* Choose the levels of a code (rows, columns, channels), which are zero, by rate and distortion, and
+ * write them with the models of `state`, which adapt. `values` are finite; `price` is what a bit
+ * costs, in squared steps; table (channels, 3) says plane, band and the channel of Y at the same
+ * frequency; `coded` (rows, columns) is scratch memory. Returns the bytes, or RK_ERROR_SPACE. */
+RK_API int64_t rk_gan_encode(int64_t *state, uint8_t *data, int64_t capacity_bytes,
+                             const float *values, int32_t *levels, uint16_t *coded, int64_t rows,
+                             int64_t columns, const int64_t *table, int64_t channels, float price);
+
+/* Read the levels of a code, which are zero; RK_ERROR_STREAM if the bytes are not exactly one. */
+RK_API int64_t rk_gan_decode(int64_t *state, const uint8_t *data, int64_t size_bytes,
+                             int32_t *levels, uint16_t *coded, int64_t rows, int64_t columns,
+                             const int64_t *table, int64_t channels);
+
 /* synthetic.c --------------------------------------------------------------------------------- */
+
+/* Blend a sprite over a scene whose full scale is 65535; what lies beyond its edges is cut off.
+ * `colour` is premultiplied by the opacity `cover` of 0 to 256. Columns are samples, channels side by
+ * side, and `cover` has one for each. */
+RK_API int64_t rk_synthetic_paste(uint16_t *scene, int64_t rows, int64_t columns,
+                                  const uint16_t *colour, const uint16_t *cover,
+                                  int64_t sprite_rows, int64_t sprite_columns, int64_t top,
+                                  int64_t left);
+
+/* Light a scene, add noise and quantise, as lens and sensor do, to 8 bits or to 16 - shift. Gains
+ * have 14 fractional bits; the noise of a row begins at its offset. */
+RK_API int64_t rk_synthetic_expose_u8(const uint16_t *scene, int64_t rows, int64_t columns,
+                                      const int32_t *row_gains, const int32_t *column_gains,
+                                      const int16_t *noise, const int64_t *offsets,
+                                      uint8_t *pixels);
+RK_API int64_t rk_synthetic_expose_u16(const uint16_t *scene, int64_t rows, int64_t columns,
+                                       const int32_t *row_gains, const int32_t *column_gains,
+                                       const int16_t *noise, const int64_t *offsets, int64_t shift,
+                                       uint16_t *pixels);
 
 #endif

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from rankcast.core import function
 from rankcast.errors import SettingsError
 from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.images import NUMBER_LIMIT, write_frame_mark
-from rankcast.kernels import kernel
 from rankcast_sender.sources.adjustments import Adjustments
 from rankcast_sender.sources.conveyor import (
     BELT_COLOUR,
@@ -46,6 +46,10 @@ _WAIT_S: Final = 0.1
 _MAX_DUE: Final = 1000
 # Noise is drawn once; every row of every frame reads it from another offset.
 _BANK_SAMPLES: Final = 1 << 20
+
+_PASTE: Final = function("rk_synthetic_paste")
+_EXPOSE_8: Final = function("rk_synthetic_expose_u8")
+_EXPOSE_16: Final = function("rk_synthetic_expose_u16")
 
 
 class ConveyorOptions(SourceOptions):
@@ -97,49 +101,22 @@ class ConveyorOptions(SourceOptions):
         return self.bits or (12 if self.dtype == "uint16" else 8)
 
 
-@kernel
-def _paste(
-    scene: NDArray[np.uint16], colour: NDArray[np.uint16], cover: NDArray[np.uint16]
-) -> None:
-    """Blend `colour`, premultiplied by its opacity `cover`, over `scene`; all of one size."""
-    height, width, channels = scene.shape
-    for y in range(height):
-        for x in range(width):
-            rest = 256 - np.int64(cover[y, x])
-            if rest == 256:
-                continue
-            for c in range(channels):
-                value = np.int64(colour[y, x, c]) + (np.int64(scene[y, x, c]) * rest >> 8)
-                scene[y, x, c] = np.uint16(min(value, np.int64(65535)))
+class _Sprite:
+    """An object that is pasted into the scene: channels side by side, each with its opacity."""
 
+    def __init__(self, colour: NDArray[np.uint16], cover: NDArray[np.uint16]) -> None:
+        self.height, self.width, self.channels = colour.shape
+        # What is rounded to no opacity at all may have kept a colour.
+        self._colour = np.where(cover[:, :, np.newaxis] > 0, colour, np.uint16(0))
+        self._cover = np.repeat(cover, self.channels, axis=1)
 
-@kernel
-def _expose(
-    scene: NDArray[np.uint16],
-    rows: NDArray[np.int32],
-    columns: NDArray[np.int32],
-    noise: NDArray[np.int16],
-    offsets: NDArray[np.int64],
-    shift: int,
-    out: Pixels,
-) -> None:
-    """Light the scene, add noise and quantise, as lens and sensor do.
-
-    `scene` is (H, W * C) on the 16-bit scale, the gains have `_GAIN_BITS` fractional bits.
-    """
-    height, width = scene.shape
-    half = np.int32((1 << shift) >> 1)
-    top = np.int32(65535 >> shift)
-    for y in range(height):
-        # int32 keeps the loop four times wider; 65535 times a gain below 2 fits.
-        gain = rows[y]
-        line = noise[offsets[y] : offsets[y] + width]
-        for x in range(width):
-            lit = np.int32(np.int32(scene[y, x]) * np.int32((gain * columns[x]) >> 14)) >> np.int32(
-                14
-            )
-            value = np.int32(lit + np.int32(line[x]) + half) >> np.int32(shift)
-            out[y, x] = min(max(value, np.int32(0)), top)
+    def paste(self, field: NDArray[np.uint16], y: int, x: int) -> None:
+        """Blend it over a field (H, W, C) with its upper left corner at (y, x)."""
+        rows, width, channels = field.shape
+        _PASTE(
+            field, rows, width * channels, self._colour, self._cover,
+            self.height, self.width * channels, y, x * channels,
+        )  # fmt: skip
 
 
 def _hash(*words: int) -> int:
@@ -207,10 +184,10 @@ class ConveyorSource:
         side = max(4, round(min(belt_rows / _LANES * 0.94, width / 4)))
         self._side, self._pitch = side, round(side * _PITCH)
         good, damaged = draw_parts(side, rng)
-        self._good = [(self._channels(part.colour), part.cover) for part in good]
-        self._damaged = [(self._channels(part.colour), part.cover) for part in damaged]
+        self._good = [_Sprite(self._channels(part.colour), part.cover) for part in good]
+        self._damaged = [_Sprite(self._channels(part.colour), part.cover) for part in damaged]
         bridge = draw_bridge(belt_rows, width, rng)
-        self._bridge = (self._channels(bridge.colour), bridge.cover)
+        self._bridge = _Sprite(self._channels(bridge.colour), bridge.cover)
         self._bridge_x = bridge.x
         # Frames are composed in place; only the belt between the rails is redrawn.
         self._scene = np.ascontiguousarray(
@@ -282,18 +259,17 @@ class ConveyorSource:
         field = scene[rail : height - rail]
         field[:] = self._belt[:, start : start + width]
         self._lay_parts(field, moved)
-        colour, cover = self._bridge
-        right = min(width, self._bridge_x + cover.shape[1])
-        seen = right - self._bridge_x
-        _paste(field[:, self._bridge_x : right], colour[:, :seen], cover[:, :seen])
+        self._bridge.paste(field, 0, self._bridge_x)
 
         gain = self._gain(number) * self._exposure
         columns = np.rint(self._columns * gain * (1 << _GAIN_BITS)).astype(np.int32)
         out = np.empty((height, columns.size), self._dtype)
-        _expose(
-            scene.reshape(height, -1), self._rows, columns, self._noise,
-            self._noise_offsets(number, columns.size), 16 - self._bits, out,
-        )  # fmt: skip
+        offsets = self._noise_offsets(number, columns.size)
+        sensor = (scene, *out.shape, self._rows, columns, self._noise, offsets)
+        if self._bits == 8:
+            _EXPOSE_8(*sensor, out)
+        else:
+            _EXPOSE_16(*sensor, 16 - self._bits, out)
         pixels: Pixels = out.reshape(scene.shape) if options.channels == "colour" else out
         write_frame_mark(pixels, number % NUMBER_LIMIT, white=(1 << self._bits) - 1)
         return pixels
@@ -329,7 +305,7 @@ class ConveyorSource:
                 if _share(bits, 0) >= _FILLED_SHARE:
                     continue
                 bank = self._damaged if _share(bits, 1) < _DEFECT_SHARE else self._good
-                colour, cover = bank[int(_share(bits, 2) * len(bank))]
+                part = bank[int(_share(bits, 2) * len(bank))]
                 room = (1 - PART_SHARE) * side
                 x = (
                     shift
@@ -337,12 +313,7 @@ class ConveyorSource:
                     + round((_share(bits, 3) - 0.5) * (pitch - side + room / 2))
                 )
                 centre = (lane + 0.5) * rows / _LANES + (_share(bits, 4) - 0.5) * room * 0.5
-                y = round(centre - side / 2)
-                x0, x1 = max(x, 0), min(x + side, width)
-                y0, y1 = max(y, 0), min(y + side, rows)
-                if x0 < x1 and y0 < y1:
-                    here = (slice(y0 - y, y1 - y), slice(x0 - x, x1 - x))
-                    _paste(field[y0:y1, x0:x1], colour[here], cover[here])
+                part.paste(field, round(centre - side / 2), x)
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames from 0 without end; with `trigger` on, one for each trigger."""

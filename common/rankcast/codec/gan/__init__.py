@@ -11,7 +11,6 @@ from rankcast.codec.gan.halves import GanDecoder, GanEncoder, missing_torch
 from rankcast.codec.gan.model_facts import CHECKPOINT_KIND, gan_model_facts
 from rankcast.codec.gan.options import KIND, LEAST_STEP, MOST_STEP, GanOptions
 from rankcast.codec.gan.preload import load_ahead
-from rankcast.codec.gan.symbols import compile_kernels
 from rankcast.codec.protocol import Codec
 from rankcast.codec.sweep import Steps, Sweep, linear_steps
 from rankcast.frame import Pixels
@@ -28,7 +27,6 @@ GAN = Codec(
     7, "gan", GanOptions, GanEncoder, GanDecoder,
     sweeps=(Sweep("gan", "step", _steps, needs_model=True),),
     warm_ups=(),
-    compile_model_kernels=compile_kernels,
     missing=missing_torch,
     preload_models=load_ahead,
     model_facts={KIND: gan_model_facts, CHECKPOINT_KIND: gan_model_facts},

@@ -1,4 +1,4 @@
-"""Layout of the code: planes, bands and channels, and where the adaptive models of each lie."""
+"""Layout of the code: planes, bands and channels, and how many adaptive models they take."""
 
 from __future__ import annotations
 
@@ -7,26 +7,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.entropy.rangecoder import REGISTERS
-
-PLANES: Final = 3
 BAND_EDGES: Final = (1, 6, 15, 28, 64)
 """Ends of the bands of a plane, in channels by rising frequency: diagonals of an 8 x 8 DCT."""
-
-BANDS = len(BAND_EDGES)
-BLOCK_MODELS = REGISTERS
-"""[coded blocks among left, up, upper left, upper right 5]"""
-BAND_MODELS = BLOCK_MODELS + 5
-"""[plane 3][band 5][left + up coded 3][the band before coded 2]"""
-CHANNEL_MODELS = BAND_MODELS + PLANES * BANDS * 6
-"""[channel], each with three groups:
-
-[around 6][inside 5] significance, [around + inside 6][bin 12] level, [left 3][up 3] sign."""
-LEVEL_MODELS = 30
-BINS = 12
-SIGN_MODELS = LEVEL_MODELS + 6 * BINS
-STRIDE = SIGN_MODELS + 9
-"""Models of a channel."""
+_PLANES: Final = 3
+_SHARED_MODELS: Final = 5 + _PLANES * len(BAND_EDGES) * 3 * 2
+"""Of positions, and of each band of each plane."""
+_CHANNEL_MODELS: Final = 6 * 5 + 6 * 12 + 3 * 3
+"""Of each channel: significance, level and sign."""
 
 
 def channel_table(luma: int, chroma: int) -> NDArray[np.int64]:
@@ -53,4 +40,4 @@ def channel_table(luma: int, chroma: int) -> NDArray[np.int64]:
 
 def context_count(channels: int) -> int:
     """Adaptive models that a code of `channels` channels takes."""
-    return CHANNEL_MODELS - REGISTERS + channels * STRIDE
+    return _SHARED_MODELS + channels * _CHANNEL_MODELS

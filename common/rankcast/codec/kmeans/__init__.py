@@ -4,14 +4,13 @@ from rankcast.codec.kmeans.decoder import KMeansDecoder, read_palette
 from rankcast.codec.kmeans.encoder import KMeansEncoder
 from rankcast.codec.kmeans.options import KMeansOptions
 from rankcast.codec.kmeans.sweep import COLOURS
-from rankcast.codec.protocol import Codec, WarmUp
+from rankcast.codec.protocol import Codec
 
 KMEANS = Codec(
     6, "kmeans", KMeansOptions, KMeansEncoder, KMeansDecoder,
     sender_defaults={"fewer_colours": "code"},  # a dark frame is no wrong setting
     sweeps=(COLOURS,),
-    # One iteration: kernels do not depend on their number, the time to start does.
-    warm_ups=(WarmUp({"max_iter": 1}, frames=3), WarmUp({"k": 150, "max_iter": 1}, frames=3)),
+    warm_ups=(),
 )  # fmt: skip
 
 __all__ = ["KMEANS", "KMeansDecoder", "KMeansEncoder", "KMeansOptions", "read_palette"]

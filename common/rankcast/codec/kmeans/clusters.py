@@ -15,11 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.codec.kmeans.tree import Centroids, Points, build_tree, search_all, search_tree
-from rankcast.kernels import kernel, pool
+from rankcast.codec.kmeans.tree import Centroids, Points, Search
+from rankcast.core import function
+from rankcast.kernels import pool
 
-MAX_SEARCHED_WHOLE: Final = 128
-"""Up to so many centroids, comparing with each is faster than a tree."""
 DRAWN_SINGLY: Final = 256
 """Centroids of a start that are drawn one by one; from there on their number doubles by rounds."""
 _SWAPPED_SHARE: Final = 16
@@ -27,6 +26,9 @@ _SWAP_ITERATIONS: Final = 4
 """Enough to see whether a swap helps."""
 _PART: Final = 1 << 15
 """Points that one task of the pool handles."""
+
+_APPROACH: Final = function("rk_kmeans_approach")
+_ACCUMULATE: Final = function("rk_kmeans_accumulate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,46 +50,20 @@ class Fit:
     """Within-cluster sum of squares over the sample, weighted."""
 
 
-class Search:
-    """Finds the nearest of a set of centroids.
+def find_nearest(
+    points: Points, centroids: Centroids
+) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+    """Search the nearest centroid of all points on the pool; see `Search.into`."""
+    search = Search(centroids)
+    nearest = np.empty(len(points), np.uint16)
+    distances = np.empty(len(points), np.float32)
 
-    Parameters
-    ----------
-    centroids : ndarray, shape (K, C), float32
-    """
+    def task(first: int) -> Any:
+        part = slice(first, first + _PART)
+        return lambda: search.into(points[part], nearest[part], distances[part])
 
-    def __init__(self, centroids: Centroids) -> None:
-        count = len(centroids)
-        self.sorts = count > MAX_SEARCHED_WHOLE
-        """Whether `order` is another than that of the centroids."""
-        self._axes = np.zeros(count, np.int64)
-        self._cuts = np.zeros((count, 1), np.float32)
-        order = np.arange(count)
-        if self.sorts:
-            build_tree(centroids, order, self._axes, self._cuts)
-        self.order: NDArray[np.int64] = order
-        self._sorted = np.ascontiguousarray(centroids[order])
-
-    def into(
-        self, points: Points, nearest: NDArray[np.uint16], distances: NDArray[np.float32]
-    ) -> None:
-        """Write the index into ``centroids[order]`` and the squared distance for each point."""
-        if self.sorts:
-            search_tree(points, self._sorted, self._axes, self._cuts, nearest, distances)
-        else:
-            search_all(points, self._sorted, nearest, distances)
-
-    def find(self, points: Points) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
-        """Search for all points on the pool; indices are those into ``centroids[order]``."""
-        nearest = np.empty(len(points), np.uint16)
-        distances = np.empty(len(points), np.float32)
-
-        def task(first: int) -> Any:
-            part = slice(first, first + _PART)
-            return lambda: self.into(points[part], nearest[part], distances[part])
-
-        pool.run([task(first) for first in range(0, len(points), _PART)])
-        return nearest, distances
+    pool.run([task(first) for first in range(0, len(points), _PART)])
+    return nearest, distances
 
 
 def start_at_random(sample: Sample, k: int, rng: np.random.Generator) -> Centroids:
@@ -103,21 +79,18 @@ def start_spread(sample: Sample, k: int, rng: np.random.Generator) -> Centroids:
     """
     points, weights = sample.points, sample.weights
     chosen = _draw(weights, 1, rng)
-    distances = np.full(len(points), np.inf, np.float32)
-    _approach(points, points[chosen[0]], distances)
     tries = 2 + int(np.log(k))
     trial = np.empty((tries, len(points)), np.float32)
+    distances = np.full(len(points), np.inf, np.float32)
+    _approach(sample, chosen, distances, trial)
+    distances[:] = trial[0]
     while len(chosen) < min(k, DRAWN_SINGLY):
         mass = distances * weights
         if not mass.any():
             return points[chosen]
         candidates = _draw(mass, tries, rng)
-        left = []
-        for row, candidate in zip(trial, candidates, strict=False):
-            row[:] = distances
-            _approach(points, points[candidate], row)
-            left.append(float(np.dot(row, weights)))
-        best = int(np.argmin(left))
+        _approach(sample, candidates, distances, trial)
+        best = int(np.argmin([np.dot(row, weights) for row in trial[: len(candidates)]]))
         chosen = np.append(chosen, candidates[best])
         distances[:] = trial[best]
     while len(chosen) < k:
@@ -127,8 +100,19 @@ def start_spread(sample: Sample, k: int, rng: np.random.Generator) -> Centroids:
             break
         more = _draw(mass, count, rng)
         chosen = np.append(chosen, more)
-        np.minimum(distances, Search(points[more]).find(points)[1], out=distances)
+        np.minimum(distances, find_nearest(points, points[more])[1], out=distances)
     return points[chosen]
+
+
+def _approach(
+    sample: Sample,
+    centres: NDArray[np.int64],
+    distances: NDArray[np.float32],
+    trial: NDArray[np.float32],
+) -> None:
+    """Write a row for each centre: distances of the points once it is one of the chosen."""
+    points = sample.points
+    _APPROACH(points, *points.shape, points[centres], len(centres), distances, trial)
 
 
 def fit(sample: Sample, start: Centroids, max_iter: int, *, whole: bool = False) -> Fit:
@@ -146,38 +130,30 @@ def fit(sample: Sample, start: Centroids, max_iter: int, *, whole: bool = False)
         at 256 colours and a sum of squares of 6 a pixel, 1 % of 4.
     """
     centroids = np.ascontiguousarray(np.rint(start) if whole else start, np.float32)
-    before: NDArray[np.int64] | None = None
+    before: NDArray[np.uint16] | None = None
     for _ in range(max_iter):
-        labels, distances = _assigned(sample, centroids)
+        labels, distances = find_nearest(sample.points, centroids)
         if before is not None and np.array_equal(labels, before):
             return Fit(centroids, float(np.dot(distances, sample.weights)))
         centroids, filled = _moved(sample, centroids, labels, distances)
         if whole:
             centroids = np.rint(centroids)
         before = labels if filled else None
-    return Fit(centroids, float(np.dot(_assigned(sample, centroids)[1], sample.weights)))
-
-
-def _assigned(
-    sample: Sample, centroids: Centroids
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Nearest centroid of each point, and the squared distance to it."""
-    search = Search(centroids)
-    nearest, distances = search.find(sample.points)
-    return search.order[nearest], distances
+    distances = find_nearest(sample.points, centroids)[1]
+    return Fit(centroids, float(np.dot(distances, sample.weights)))
 
 
 def _moved(
     sample: Sample,
     centroids: Centroids,
-    labels: NDArray[np.int64],
+    labels: NDArray[np.uint16],
     distances: NDArray[np.float32],
 ) -> tuple[Centroids, bool]:
     """Means of the clusters, and whether none was empty."""
     points, weights = sample.points, sample.weights
     k, channels = centroids.shape
     sums = np.zeros((k, channels + 1))
-    _accumulate(points, weights, labels, sums)
+    _ACCUMULATE(points, weights, labels, *points.shape, sums)
     empty = np.flatnonzero(sums[:, channels] == 0)
     if len(empty):
         # The points that are served worst found clusters of their own.
@@ -212,7 +188,7 @@ def improve(
         return found
     swapped = max(1, k // _SWAPPED_SHARE)
     for _ in range(trials):
-        labels, distances = _assigned(sample, found.centroids)
+        labels, distances = find_nearest(sample.points, found.centroids)
         counts = np.bincount(labels, sample.weights, k).astype(np.float64)
         costs = _merge_costs(found.centroids, counts)
         poor = np.argpartition(costs, swapped - 1)[:swapped]
@@ -244,33 +220,3 @@ def _draw(mass: NDArray[np.float32], count: int, rng: np.random.Generator) -> ND
     np.divide(rng.standard_exponential(len(mass)), mass, out=clocks, where=mass > 0)
     count = min(count, int(np.count_nonzero(mass)))
     return np.argpartition(clocks, count - 1)[:count] if count < len(mass) else np.arange(count)
-
-
-@kernel
-def _approach(
-    points: NDArray[np.float32], centre: NDArray[np.float32], distances: NDArray[np.float32]
-) -> None:
-    """Lower squared distances to those to `centre` where it is nearer."""
-    for i in range(points.shape[0]):
-        total = np.float32(0.0)
-        for c in range(points.shape[1]):
-            d = points[i, c] - centre[c]
-            total += d * d
-        distances[i] = min(distances[i], total)
-
-
-@kernel
-def _accumulate(
-    points: NDArray[np.float32],
-    weights: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    sums: NDArray[np.float64],
-) -> None:
-    """Add weighted points, and weights in the last column, to the rows of their clusters."""
-    channels = points.shape[1]
-    for i in range(points.shape[0]):
-        k = labels[i]
-        w = np.float64(weights[i])
-        for c in range(channels):
-            sums[k, c] += w * points[i, c]
-        sums[k, channels] += w

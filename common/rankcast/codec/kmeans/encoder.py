@@ -13,7 +13,6 @@ from rankcast.codec.bands import row_bands
 from rankcast.codec.kmeans.clusters import (
     Fit,
     Sample,
-    Search,
     fit,
     improve,
     start_at_random,
@@ -22,7 +21,7 @@ from rankcast.codec.kmeans.clusters import (
 from rankcast.codec.kmeans.distinct import counted_colours, distinct_colours, squared_error
 from rankcast.codec.kmeans.indices import Palette, Plane, pack_palette, pack_plane
 from rankcast.codec.kmeans.options import DEFAULT_K, KMeansOptions
-from rankcast.codec.kmeans.tree import build_tree
+from rankcast.codec.kmeans.tree import Search, build_tree
 from rankcast.codec.protocol import Coded
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, channels_of
@@ -97,8 +96,6 @@ class KMeansEncoder:
         """Code one frame; see CodecEncoder."""
         pixels, options = frame.pixels, self.options
         colours = np.ascontiguousarray(pixels).reshape(-1, channels_of(pixels.shape))
-        # One mutability: kernels are compiled once for each.
-        colours.flags.writeable = False
         wanted = DEFAULT_K if options.k is None else options.k
         # One more than wanted tells "as many" from "more".
         found = distinct_colours(colours, wanted + 1)
@@ -202,7 +199,6 @@ def every_colour(colours: Pixels) -> Sample | None:
     if len(colours) > FEW:
         # Cheap for photographs: where so few pixels have so many colours, a sample misses little.
         spread = colours[_places(len(colours), FEW)]
-        spread.flags.writeable = False
         if len(distinct_colours(spread, FEW // 4)) == FEW // 4:
             return None
     found, counts = counted_colours(colours, FEW + 1)
@@ -254,14 +250,7 @@ def _places(count: int, size: int) -> NDArray[np.int64]:
 
 def _code(colours: Pixels, shape: tuple[int, ...], palette: Palette) -> Coded:
     count = len(palette)
-    order = np.arange(count)
-    build_tree(
-        palette.astype(np.float32),
-        order,
-        np.zeros(count, np.int64),
-        np.zeros((count, 1), np.float32),
-    )
-    palette = np.ascontiguousarray(palette[order])
+    palette = palette[build_tree(palette.astype(np.float32)).order]
     search = Search(palette.astype(np.float32))
     width = shape[1]
 
@@ -288,14 +277,10 @@ def _assign(colours: Pixels, search: Search, palette: Palette) -> tuple[NDArray[
     """Labels of (N, C) pixels in the order of the palette, and their squared error, exact."""
     labels = np.empty(len(colours), np.uint16)
     distances = np.empty(_STRETCH, np.float32)
-    # The search may sort in its own way; the plane is in the order of the palette.
-    own_order = search.order.astype(np.uint16)
     error = 0
     for first in range(0, len(colours), _STRETCH):
         part, found = colours[first : first + _STRETCH], labels[first : first + _STRETCH]
         search.into(part, found, distances[: len(part)])
-        if search.sorts:
-            found[:] = own_order[found]
         if colours.dtype == np.uint8:
             # Sums of at most 64 squares of 8 bits are whole numbers that a float32 holds.
             error += int(distances[: len(part)].sum(dtype=np.float64))

@@ -20,7 +20,6 @@ _CURVE_COLOURS: Final = (2, 5, 10, 20, 48, 96, 256)
 
 def _steps(pixels: Pixels) -> Steps:
     flat = np.ascontiguousarray(pixels).reshape(-1, channels_of(pixels.shape))
-    flat.flags.writeable = False
     count = len(distinct_colours(flat, MAX_K + 1))
     settings = [k for k in _COLOURS if k < count]
     if count <= MAX_K:

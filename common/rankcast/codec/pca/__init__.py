@@ -2,7 +2,7 @@
 
 from rankcast.codec.pca.decoder import PcaDecoder
 from rankcast.codec.pca.encoder import make_pca_encoder
-from rankcast.codec.pca.frames import KIND, compile_scores, frame_model_facts
+from rankcast.codec.pca.frames import KIND, frame_model_facts
 from rankcast.codec.pca.options import PcaOptions
 from rankcast.codec.pca.sweeps import PATCHES, ROWS
 from rankcast.codec.protocol import Codec, WarmUp
@@ -12,7 +12,6 @@ PCA = Codec(
     still_defaults={"engine": "exact"},
     sweeps=(ROWS, PATCHES),
     warm_ups=(WarmUp(frames=3), WarmUp({"layout": "patches"})),
-    compile_model_kernels=compile_scores,
     model_facts={KIND: frame_model_facts},
 )  # fmt: skip
 

@@ -13,21 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.codec.pca.components import Components, components_for
-from rankcast.entropy.numbers import NUMBER_MODELS, code_number
-from rankcast.entropy.rangecoder import (
-    OVERRUN,
-    POSITION,
-    REGISTERS,
-    Bytes,
-    Coder,
-    finish_encoder,
-    new_coder,
-    start_decoder,
-    start_encoder,
-)
+from rankcast.core import function
 from rankcast.errors import ModelError, PayloadError, UnknownModelError, UnsupportedImageError
 from rankcast.frame import MAX_CHANNELS, Pixels
-from rankcast.kernels import Integer, kernel, pool
+from rankcast.kernels import pool
 from rankcast.models import ModelFolder, read_model, write_model
 from rankcast.numerics import one_blas_thread
 from rankcast.printable import printable
@@ -41,6 +30,9 @@ picture at once would take longer to write to memory than to multiply."""
 _CLASSES: Final = 16
 _MOST = (1 << 40) - 1
 _DTYPES: Final = ("uint8", "uint16")
+
+_PACK: Final = function("rk_pca_pack_scores")
+_UNPACK: Final = function("rk_pca_unpack_scores")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,12 +280,10 @@ def find_frame_model(
 def pack_scores(model: FrameModel, scores: NDArray[np.float64], step: float) -> bytes:
     """Code the scores (k,) of a picture in multiples of `step`."""
     values = np.clip(np.rint(scores / step), -_MOST, _MOST).astype(np.int64)
-    coder = new_coder(_CLASSES * NUMBER_MODELS)
-    data = np.zeros(16 * values.size + 64, np.uint8)
-    start_encoder(coder, len(data))
-    _code(coder, data, values, _classes(model, values.size, step))
-    size = finish_encoder(coder, data)
-    if coder[OVERRUN]:
+    data = np.empty(16 * values.size + 64, np.uint8)
+    classes = _classes(model, values.size, step)
+    size = _PACK(values, classes, values.size, data, data.size)
+    if size < 0:
         raise AssertionError("the buffer was too small")
     return data[:size].tobytes()
 
@@ -307,35 +297,15 @@ def unpack_scores(model: FrameModel, body: memoryview, k: int, step: float) -> N
         If the bytes are not exactly these.
     """
     values = np.zeros(k, np.int64)
-    coder = new_coder(_CLASSES * NUMBER_MODELS)
-    data = np.frombuffer(bytes(body) or b"\0", np.uint8).copy()
-    start_decoder(coder, data, 0, len(body))
-    _code(coder, data, values, _classes(model, k, step))
-    if coder[OVERRUN] or coder[POSITION] < len(body):
+    data = np.frombuffer(body, np.uint8)
+    if _UNPACK(data, data.size, _classes(model, k, step), k, values) < 0:
         raise PayloadError("the scores end early or go on after the last")
     with np.errstate(over="ignore"):  # hostile steps
         return np.asarray(values * step, np.float64)
 
 
-def compile_scores() -> None:
-    """Compile or load the kernel of scores: `rankcast.kernels.warm` has no model to code with."""
-    empty = np.zeros(0, np.float32)
-    model = FrameModel(b"", (1, 1), np.dtype(np.uint8), empty, empty, empty, empty[None], 0.0)
-    unpack_scores(model, memoryview(pack_scores(model, np.zeros(0), 1.0)), 0, 1.0)
-
-
-def _classes(model: FrameModel, k: int, step: float) -> NDArray[np.int64]:
+def _classes(model: FrameModel, k: int, step: float) -> NDArray[np.uint8]:
     """Sets of models by the size that a score of this variance has: its number of bits."""
     sizes = np.sqrt(model.variances[:k].astype(np.float64)) / step
     bits = [min(int(min(size, float(_MOST))).bit_length(), _CLASSES - 1) for size in sizes]
-    return np.array(bits, np.int64)
-
-
-@kernel
-def _code(coder: Coder, data: Bytes, values: NDArray[np.int64], classes: NDArray[np.int64]) -> None:
-    """Write the values, or read them."""
-    for i in range(values.size):
-        if coder[OVERRUN] != 0:
-            return
-        context: Integer = REGISTERS + classes[i] * NUMBER_MODELS
-        values[i] = code_number(coder, data, context, values[i])
+    return np.array(bits, np.uint8)

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.entropy.numbers import NUMBER_MODELS, code_number
-from rankcast.entropy.rangecoder import (
-    DECODING,
-    OVERRUN,
-    POSITION,
-    REGISTERS,
-    Bytes,
-    Coder,
-    finish_encoder,
-    new_coder,
-    start_decoder,
-    start_encoder,
-)
+from rankcast.core import function
 from rankcast.errors import PayloadError
 from rankcast.frame import full_scale
-from rankcast.kernels import Integer, kernel
 
 Whole = NDArray[np.int64]
+
+_PACK: Final = function("rk_pca_pack_statistics")
+_UNPACK: Final = function("rk_pca_unpack_statistics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +59,11 @@ def measure(x: NDArray[Any], dtype: np.dtype[Any]) -> Statistics:
 
 def pack(planes: Sequence[Statistics]) -> bytes:
     """Code the statistics of all planes."""
-    coder = new_coder(2 * NUMBER_MODELS)
-    values = [np.stack([each.means, each.deviations]) for each in planes]
-    data = np.zeros(16 * sum(each.size for each in values) + 64, np.uint8)
-    start_encoder(coder, len(data))
-    fresh = coder[REGISTERS:].copy()
-    for each in values:
-        coder[REGISTERS:] = fresh
-        _code(coder, data, each, 1 << 40)
-    size = finish_encoder(coder, data)
-    if coder[OVERRUN]:
+    values = np.concatenate([row for each in planes for row in (each.means, each.deviations)])
+    widths = np.array([each.means.size for each in planes], np.int64)
+    data = np.empty(16 * values.size + 64, np.uint8)
+    size = _PACK(values, widths, len(planes), data, data.size)
+    if size < 0:
         raise AssertionError("the buffer was too small")
     return data[:size].tobytes()
 
@@ -91,32 +76,15 @@ def unpack(body: memoryview, widths: Sequence[int], dtype: np.dtype[Any]) -> lis
     PayloadError
         If the bytes are not exactly these.
     """
-    coder = new_coder(2 * NUMBER_MODELS)
-    data = np.frombuffer(bytes(body) or b"\0", np.uint8).copy()
-    start_decoder(coder, data, 0, len(body))
-    fresh = coder[REGISTERS:].copy()
-    parts, planes = parts_of(dtype), []
-    for width in widths:
-        coder[REGISTERS:] = fresh
-        values = np.zeros((2, width), np.int64)
-        _code(coder, data, values, parts * full_scale(dtype))
-        planes.append(Statistics(values[0], values[1], parts))
-    if coder[OVERRUN] or coder[POSITION] < len(body):
+    parts = parts_of(dtype)
+    values = np.zeros(2 * sum(widths), np.int64)
+    data = np.frombuffer(body, np.uint8)
+    most = parts * full_scale(dtype)
+    if _UNPACK(data, data.size, np.array(widths, np.int64), len(widths), most, values) < 0:
         raise PayloadError("the means and deviations end early or go on after the last")
+    planes, at = [], 0
+    for width in widths:
+        means, deviations = values[at : at + 2 * width].reshape(2, width)
+        planes.append(Statistics(means, deviations, parts))
+        at += 2 * width
     return planes
-
-
-@kernel
-def _code(coder: Coder, data: Bytes, values: Whole, most: Integer) -> None:
-    """Write rows of values side by side, or read them, clamped to 0..most."""
-    decoding = coder[DECODING] != 0
-    for j in range(values.shape[1]):
-        if coder[OVERRUN] != 0:
-            return
-        for row in range(values.shape[0]):
-            before = values[row, j - 1] if j > 0 else np.int64(0)
-            step = code_number(
-                coder, data, REGISTERS + row * NUMBER_MODELS, values[row, j] - before
-            )
-            if decoding:
-                values[row, j] = min(max(before + step, 0), most)

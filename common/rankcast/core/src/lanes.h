@@ -8,6 +8,8 @@
 
 #include "base.h"
 
+enum { LANES = 8 };
+
 typedef i32 i32x8 __attribute__((vector_size(32)));
 typedef i64 i64x8 __attribute__((vector_size(64)));
 typedef f32 f32x8 __attribute__((vector_size(32)));
@@ -16,6 +18,7 @@ typedef i32 i32x8_any __attribute__((vector_size(32), aligned(4), may_alias));
 typedef i64 i64x8_any __attribute__((vector_size(64), aligned(8), may_alias));
 typedef f32 f32x8_any __attribute__((vector_size(32), aligned(4), may_alias));
 typedef u16 u16x8_any __attribute__((vector_size(16), aligned(2), may_alias));
+typedef i8 i8x8 __attribute__((vector_size(8)));
 typedef u8 u8x8_any __attribute__((vector_size(8), aligned(1), may_alias));
 
 INLINE i32x8 load_i32x8(const i32 *from) { return *(const i32x8_any *)from; }
@@ -35,6 +38,13 @@ INLINE f32x8 splat_f32x8(f32 value) {
     return (f32x8){value, value, value, value, value, value, value, value};
 }
 INLINE i32x8 select_i32x8(i32x8 mask, i32x8 yes, i32x8 no) { return (mask & yes) | (~mask & no); }
+INLINE f32x8 select_f32x8(i32x8 mask, f32x8 yes, f32x8 no) {
+    return (f32x8)select_i32x8(mask, (i32x8)yes, (i32x8)no);
+}
+/* Whether a comparison holds in some lane. */
+INLINE int any_lane(i32x8 mask) { return (u64)__builtin_convertvector(mask, i8x8) != 0; }
+INLINE i32x8 min_i32x8(i32x8 a, i32x8 b) { return select_i32x8(a < b, a, b); }
+INLINE i32x8 max_i32x8(i32x8 a, i32x8 b) { return select_i32x8(a > b, a, b); }
 INLINE i32x8 clamp_i32x8(i32x8 value, i32x8 low, i32x8 high) {
     value = select_i32x8(value < low, low, value);
     return select_i32x8(value > high, high, value);

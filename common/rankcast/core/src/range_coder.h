@@ -47,11 +47,18 @@ typedef struct {
 #define LAST_COUNT 95
 
 /* Shifts of the two estimates by the number of bits seen: log2(n + 1.5) rounded, close to the
- * estimator of Krichevsky and Trofimov, up to the final rates of 1/16 and 1/128. */
-INLINE u32 fast_shift(u32 count) { return count < 2 ? 1 : count < 5 ? 2 : count < 10 ? 3 : 4; }
-INLINE u32 slow_shift(u32 count) {
-    return count < 10 ? fast_shift(count) : count < 22 ? 4 : count < 44 ? 5 : count < 90 ? 6 : 7;
-}
+ * estimator of Krichevsky and Trofimov, up to the final rates of 1/16 and 1/128. Tables, because
+ * comparisons become a chain of jumps that takes longer than the rest of a bit. */
+#define COUNTS 128
+static const u8 FAST_SHIFT[COUNTS] = {
+    [0 ... 1] = 1, [2 ... 4] = 2, [5 ... 9] = 3, [10 ... COUNTS - 1] = 4,
+};
+static const u8 SLOW_SHIFT[COUNTS] = {
+    [0 ... 1] = 1,   [2 ... 4] = 2,   [5 ... 9] = 3,           [10 ... 21] = 4,
+    [22 ... 43] = 5, [44 ... 89] = 6, [90 ... COUNTS - 1] = 7,
+};
+INLINE u32 fast_shift(u32 count) { return FAST_SHIFT[count % COUNTS]; }
+INLINE u32 slow_shift(u32 count) { return SLOW_SHIFT[count % COUNTS]; }
 
 INLINE RangeCoder load_coder(i64 *state, u8 *data) {
     return (RangeCoder){

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import rankcast
 from rankcast.codec.kmeans import encoder as kmeans_encoder
 from rankcast.codec.kmeans import read_palette
-from rankcast.codec.kmeans.clusters import Sample, Search, fit, improve, start_spread
+from rankcast.codec.kmeans.clusters import Sample, find_nearest, fit, improve, start_spread
 from rankcast.codec.kmeans.distinct import counted_colours, distinct_colours
 from rankcast.codec.kmeans.encoder import draw_sample
 from rankcast.codec.kmeans.indices import pack_palette, pack_plane, unpack_palette, unpack_plane
@@ -49,11 +49,10 @@ def test_the_search_finds_the_nearest_of_few_and_of_many(k: int, channels: int) 
     rng = np.random.default_rng(k)
     points = rng.integers(0, 256, (777, channels)).astype(np.uint8)
     centroids = rng.uniform(0, 255, (k, channels)).astype(np.float32)
-    search = Search(centroids)
-    nearest, distances = search.find(points)
+    nearest, distances = find_nearest(points, centroids)
     want = nearest_by_hand(points, centroids)
     assert np.allclose(distances, want, rtol=1e-4, atol=1e-2)
-    chosen = centroids[search.order[nearest]]
+    chosen = centroids[nearest]
     assert np.allclose(((points - chosen) ** 2).sum(axis=1), want, rtol=1e-4, atol=1e-2)
 
 

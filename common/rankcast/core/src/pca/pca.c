@@ -1,0 +1,3 @@
+/* Side information of the codec pca: the numbers that its matrices are rebuilt with. */
+#include "statistics.c"
+#include "scores.c"
