@@ -1,0 +1,148 @@
+/* Choice of the levels of a core by rate and distortion, highest frequency first. */
+#include "encoder.h"
+
+/* Levels above a position up to which ending the patch there is weighed. */
+enum { END_SEARCH = 2 };
+
+/* The highest level of one pays for its position too: never worth its bits below this. */
+static const f32 LEAST_LAST = 0.7f;
+
+/* What a choice of levels came to. */
+typedef struct {
+    int any;        /* whether any level is not zero */
+    f32 distortion; /* in squared steps */
+    f32 bits;       /* without the coded flag */
+    f32 uncoded;    /* the distortion if nothing is coded */
+} Choice;
+
+/* Cost in bits of a level minus one. */
+INLINE f32 level_cost(const RangeCoder *c, i32 context, i64 value) {
+    i32 class = level_class(value);
+    f32 cost = class < UNARY_LEVELS ? 0 : (f32)class_bits(class);
+    for (i32 i = 0; i < class; i++) cost += bit_cost(c, level_bin(context, i), 1);
+    if (class < MAX_CLASS) cost += bit_cost(c, level_bin(context, class), 0);
+    return cost;
+}
+
+INLINE f32 last_axis_cost(const RangeCoder *c, f32 cost, i32 context, i32 groups, i32 target) {
+    for (i32 i = 0; i < target; i++) cost += bit_cost(c, context + i, 1);
+    return target < groups - 1 ? cost + bit_cost(c, context + target, 0) : cost;
+}
+
+/* Cost in bits of a last position. */
+INLINE f32 last_cost(const RangeCoder *c, i32 group, i32 size, ScanPlace place) {
+    i32 group_y = LAST_GROUP[place.y], group_x = LAST_GROUP[place.x], groups = last_groups(size);
+    f32 cost = (f32)(LAST_EXTRA[group_y] + LAST_EXTRA[group_x]);
+    cost = last_axis_cost(c, cost, last_context(group, size, 0), groups, group_y);
+    i32 columns = last_context(group, size, last_column_axis(place.y));
+    return last_axis_cost(c, cost, columns, groups, group_x);
+}
+
+/* One path through the scan: the levels chosen so far, and what they cost. */
+typedef struct {
+    int started;
+    i32 last;     /* where it starts: all levels above are zero */
+    i32 non_zero; /* levels on it */
+    f32 cost, bits;
+    f32 above;    /* cost of having no levels down to here */
+} Path;
+
+/* One coefficient, in steps. */
+typedef struct {
+    ScanPlace place;
+    f32 value, amount;   /* amount: without its sign */
+    i64 lowest, nearest; /* levels worth a look, apart from zero */
+} Coefficient;
+
+INLINE f32 cost_of(f32 price, f32 amount, i64 level, f32 bits) {
+    f32 off = amount - (f32)level;
+    return off * off + price * bits;
+}
+
+/* Take the cheapest of zero and the two nearest levels; return the level. */
+INLINE i64 extend(Encoder *e, Path *path, const Coefficient *x, i32 group, i32 size, f32 price) {
+    const RangeCoder *c = &e->slice.coder;
+    i32 class = x->place.position_class, magnitude = magnitude_class(e->slice.near, x->place.index);
+    i32 significant = significant_context(group, size, class, magnitude);
+    i32 context = level_context(group, class, magnitude);
+    f32 bits = bit_cost(c, significant, 0), best = x->value * x->value + price * bits;
+    i64 chosen = 0;
+    if (x->nearest > 0) {
+        f32 sign_bits = bit_cost(c, significant, 1) + 1.0f;
+        for (i64 level = x->lowest; level <= x->nearest; level++) {
+            f32 level_bits = sign_bits + level_cost(c, context, level - 1);
+            f32 cost = cost_of(price, x->amount, level, level_bits);
+            if (cost < best) {
+                best = cost;
+                bits = level_bits;
+                chosen = level;
+            }
+        }
+    }
+    path->cost += best;
+    path->bits += bits;
+    return chosen;
+}
+
+INLINE void forget_path(Slice *s, Scan scan, i32 side, i32 from, i32 last) {
+    for (i32 n = from; n <= last; n++) s->levels[scan.places[n].index] = 0;
+    clear_near(s->near, side);
+}
+
+/* Start anew at the n-th place where that is cheaper than the path so far; return the level. */
+INLINE i64 restart(Encoder *e, Path *path, const Coefficient *x, i32 n, i32 group, i32 size,
+                   f32 price, i64 chosen) {
+    const RangeCoder *c = &e->slice.coder;
+    i32 context = level_context(group, x->place.position_class, 0);
+    f32 last_bits = 1.0f + last_cost(c, group, size, x->place);
+    for (i64 level = x->lowest; level <= x->nearest; level++) {
+        f32 level_bits = last_bits + level_cost(c, context, level - 1);
+        f32 off = x->amount - (f32)level;
+        f32 cost = path->above + off * off + price * level_bits;
+        if (cost >= path->cost) continue;
+        if (path->non_zero > 0)
+            forget_path(&e->slice, scan_of(size), size == SIZE_8 ? UNIT : CODED_SIDE, n + 1,
+                        path->last);
+        *path = (Path){1, n, 0, cost, level_bits, path->above};
+        chosen = level;
+    }
+    return chosen;
+}
+
+/* Choose the levels of the coefficients in e->core, of which `kept` rows and columns may be coded.
+ * Every coefficient takes the cheapest of its two nearest levels and zero, at the price of the
+ * models as they stand; at each that is not zero the patch may also end there. One path is kept, not
+ * a full trellis. */
+static Choice choose_levels(Encoder *e, i32 kept, i32 group, i32 size) {
+    Slice *s = &e->slice;
+    Scan scan = scan_of(size);
+    i32 side = size == SIZE_8 ? UNIT : CODED_SIDE, n = scan.length - 1;
+    f32 price = (f32)e->bit_price;
+    Path path = {.last = -1, .cost = 1e30f};
+    for (; n >= 0; n--) {
+        ScanPlace place = scan.places[n];
+        if (place.y >= kept || place.x >= kept) continue;
+        f32 value = e->core[place.index];
+        if (value > LEAST_LAST || value < -LEAST_LAST) break;
+        path.above += value * value;
+    }
+    for (; n >= 0; n--) {
+        ScanPlace place = scan.places[n];
+        if (place.y >= kept || place.x >= kept) continue;
+        f32 value = e->core[place.index], amount = __builtin_fabsf(value);
+        i64 nearest = (i64)(amount + 0.5f), chosen = 0;
+        Coefficient x = {place, value, amount, max_i64(nearest - 1, 1), nearest};
+        if (path.started) chosen = extend(e, &path, &x, group, size, price);
+        /* Ending here zeroes everything above: worth a look while that is little. */
+        if (nearest > 0 && path.non_zero <= END_SEARCH)
+            chosen = restart(e, &path, &x, n, group, size, price, chosen);
+        path.above += value * value;
+        if (chosen == 0) continue;
+        path.non_zero++;
+        tell_near(s->near, place.index, (i32)chosen);
+        s->levels[place.index] = (i32)(value < 0 ? -chosen : chosen);
+    }
+    if (!path.started) return (Choice){0, path.above, 0, path.above};
+    clear_near(s->near, side);
+    return (Choice){1, path.cost - price * path.bits, path.bits, path.above};
+}
