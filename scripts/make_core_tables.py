@@ -47,6 +47,8 @@ def cost_table() -> str:
 
 STRIDE: Final = 18
 """Row length of the levels of svd-patch."""
+LEVEL_CLASS: Final = (0, 1, 1, 2, 2, 2)
+"""Of a position class: statistics of levels tell three apart."""
 MAX_MAGNITUDE: Final = 256
 
 
@@ -56,9 +58,10 @@ def scan(side: int, class_ends: Sequence[int]) -> list[str]:
         ((y, x) for y in range(side) for x in range(side)),
         key=lambda yx: (yx[0] + yx[1], yx[0] if (yx[0] + yx[1]) % 2 else yx[1]),
     )
+    classes = [int(np.searchsorted(class_ends, y + x)) for y, x in order]
     return [
-        f"{{{y * STRIDE + x}, {y}, {x}, {int(np.searchsorted(class_ends, y + x))}}}"
-        for y, x in order
+        f"{{{y * STRIDE + x}, {y}, {x}, {kind}, {LEVEL_CLASS[kind]}}}"
+        for (y, x), kind in zip(order, classes, strict=True)
     ]
 
 
@@ -71,7 +74,7 @@ def scan_tables() -> str:
         "Scans of svd-patch by anti-diagonals, lowest frequency first. Position classes are finer\n"
         " * for patches of 8; the spectrum of larger ones is denser.",
         "typedef struct {\n    u16 index; /* in an array of levels */\n"
-        "    u8 y, x, position_class;\n} ScanPlace;\n",
+        "    u8 y, x, position_class, level_class;\n} ScanPlace;\n",
         table("static const ScanPlace SCAN_8[64]", scan(8, [0, 1, 2, 4, 7])),
         table("static const ScanPlace SCAN_16[256]", scan(16, [0, 1, 3, 7, 13])),
         "/* By the sum of the levels to the right of and below a place, at most 256. */\n"

@@ -120,7 +120,7 @@ class Engine:
         def task(index: int) -> Callable[[], bool]:
             def read_slice() -> bool:
                 coder = picture.coders[index]
-                data = np.frombuffer(slices[index] or b"\0", np.uint8).copy()
+                data = np.array(memoryview(slices[index] or b"\0"), np.uint8)
                 _START_DECODER(coder, data, 0, len(slices[index]))
                 work = self._begin(index, picture, data, step)
                 for plane in range(len(picture.planes)):

@@ -17,17 +17,25 @@ static const u8 LAST_GROUP[CODED_SIDE] = {0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 6, 6, 7,
 static const u8 LAST_FIRST[LAST_GROUPS] = {0, 1, 2, 3, 4, 6, 8, 12};
 static const u8 LAST_EXTRA[LAST_GROUPS] = {0, 0, 0, 0, 1, 1, 2, 2};
 
-/* Statistics of levels tell three classes of positions apart. */
-static const u8 LEVEL_POSITION[POSITION_CLASSES] = {0, 1, 1, 2, 2, 2};
-
-/* The scan of a core, lowest frequency first. */
+/* How a core is coded: its scan, lowest frequency first, and where its models begin. */
 typedef struct {
-    const ScanPlace *places;
-    i32 length;
-} Scan;
+    const ScanPlace *scan;
+    i32 length, side;
+    i32 last, significant, level; /* first model of each element */
+    i32 last_groups;
+} CoreSyntax;
 
-INLINE Scan scan_of(i32 size) {
-    return size == SIZE_8 ? (Scan){SCAN_8, SCAN_8_LENGTH} : (Scan){SCAN_16, SCAN_16_LENGTH};
+INLINE CoreSyntax core_syntax(i32 group, i32 size) {
+    i32 statistics = group * SIZES + size;
+    return (CoreSyntax){
+        .scan = size == SIZE_8 ? SCAN_8 : SCAN_16,
+        .length = size == SIZE_8 ? SCAN_8_LENGTH : SCAN_16_LENGTH,
+        .side = size == SIZE_8 ? UNIT : CODED_SIDE,
+        .last = AT_LAST + statistics * LAST_AXES * LAST_BINS,
+        .significant = AT_SIGNIFICANT + statistics * POSITION_CLASSES * MAGNITUDE_CLASSES,
+        .level = AT_LEVEL + group * LEVEL_POSITION_CLASSES * MAGNITUDE_CLASSES * LEVEL_BINS,
+        .last_groups = size == SIZE_8 ? 6 : LAST_GROUPS,
+    };
 }
 
 /* Class of the summed levels at the five places to the right of and below a position. */
@@ -49,24 +57,21 @@ INLINE void clear_near(i32 *near, i32 rows) {
     for (i32 i = 0; i < BEFORE + rows * STRIDE; i++) near[i] = 0;
 }
 
-INLINE i32 significant_context(i32 group, i32 size, i32 position_class, i32 magnitude) {
-    i32 place = (group * SIZES + size) * POSITION_CLASSES + position_class;
-    return AT_SIGNIFICANT + place * MAGNITUDE_CLASSES + magnitude;
+INLINE i32 significant_context(const CoreSyntax *core, ScanPlace place, i32 magnitude) {
+    return core->significant + place.position_class * MAGNITUDE_CLASSES + magnitude;
 }
 
-INLINE i32 level_context(i32 group, i32 position_class, i32 magnitude) {
-    i32 place = group * LEVEL_POSITION_CLASSES + LEVEL_POSITION[position_class];
-    return AT_LEVEL + (place * MAGNITUDE_CLASSES + magnitude) * LEVEL_BINS;
+INLINE i32 level_context(const CoreSyntax *core, ScanPlace place, i32 magnitude) {
+    return core->level + (place.level_class * MAGNITUDE_CLASSES + magnitude) * LEVEL_BINS;
 }
 
 INLINE i32 level_bin(i32 context, i32 index) { return context + min_i32(index, LEVEL_BINS - 1); }
 
-INLINE i32 last_context(i32 group, i32 size, i32 axis) {
-    return AT_LAST + ((group * SIZES + size) * LAST_AXES + axis) * LAST_BINS;
+/* Of the axes of a last position: its row, and its column by the group of the row. */
+INLINE i32 last_row_context(const CoreSyntax *core) { return core->last; }
+INLINE i32 last_column_context(const CoreSyntax *core, i32 row) {
+    return core->last + (1 + LAST_GROUP[row]) * LAST_BINS;
 }
-/* Columns have statistics by the group of the row. */
-INLINE i32 last_column_axis(i32 row) { return 1 + LAST_GROUP[row]; }
-INLINE i32 last_groups(i32 size) { return size == SIZE_8 ? 6 : LAST_GROUPS; }
 
 /* The class of a level minus one: itself, or UNARY_LEVELS plus the number of doublings. */
 INLINE i32 level_class(i64 value) {
@@ -98,40 +103,34 @@ INLINE i32 code_last_axis(RangeCoder *c, const int decoding, i32 context, i32 gr
 }
 
 /* Code where in the scan the last level lies. */
-INLINE i32 code_last(RangeCoder *c, const int decoding, i32 group, i32 size, Scan scan, i32 last) {
-    i32 groups = last_groups(size);
-    ScanPlace place = scan.places[last];
-    i32 y = code_last_axis(c, decoding, last_context(group, size, 0), groups, place.y);
-    i32 x = code_last_axis(c, decoding, last_context(group, size, last_column_axis(y)), groups,
-                           place.x);
+INLINE i32 code_last(RangeCoder *c, const int decoding, const CoreSyntax *core, i32 last) {
+    ScanPlace place = core->scan[last];
+    i32 y = code_last_axis(c, decoding, last_row_context(core), core->last_groups, place.y);
+    i32 x = code_last_axis(c, decoding, last_column_context(core, y), core->last_groups, place.x);
     if (!decoding) return last;
     /* Both lie below the side by construction of the groups, so the scan has the position. */
     last = 0;
-    while (last < scan.length - 1 && scan.places[last].index != y * STRIDE + x) last++;
+    while (last < core->length - 1 && core->scan[last].index != y * STRIDE + x) last++;
     return last;
 }
 
-/* Write the levels of one patch, which are not all zero, or read them into s->levels, which is all
- * zero before. Sets s->rows and s->columns. */
-INLINE void code_core(Slice *s, const int decoding, i32 group, i32 size) {
+INLINE void code_core(Slice *s, const int decoding, const CoreSyntax *core) {
     RangeCoder coder = s->coder; /* a copy, whose registers are locals of the loop */
     i32 *levels = s->levels, *near = s->near;
-    Scan scan = scan_of(size);
-    i32 last = scan.length - 1;
+    i32 last = core->length - 1;
     if (!decoding)
-        while (levels[scan.places[last].index] == 0) last--;
-    last = code_last(&coder, decoding, group, size, scan, last);
+        while (levels[core->scan[last].index] == 0) last--;
+    last = code_last(&coder, decoding, core, last);
     i32 rows = 0, columns = 0;
     for (i32 n = last; n >= 0; n--) {
-        ScanPlace place = scan.places[n];
+        ScanPlace place = core->scan[n];
         i32 magnitude = magnitude_class(near, place.index);
         i64 level = levels[place.index], amount = abs_i64(level);
         if (n != last) {
-            i32 context = significant_context(group, size, place.position_class, magnitude);
+            i32 context = significant_context(core, place, magnitude);
             if (!code_bit_as(&coder, decoding, context, amount != 0)) continue;
         }
-        i32 context = level_context(group, place.position_class, magnitude);
-        amount = 1 + code_level(&coder, decoding, context, amount - 1);
+        amount = 1 + code_level(&coder, decoding, level_context(core, place, magnitude), amount - 1);
         i64 negative = code_bits_as(&coder, decoding, 1, level < 0);
         tell_near(near, place.index, (i32)amount);
         if (decoding) levels[place.index] = (i32)(negative ? -amount : amount);
@@ -143,6 +142,11 @@ INLINE void code_core(Slice *s, const int decoding, i32 group, i32 size) {
     s->columns = columns;
     s->coder = coder;
 }
+
+/* Write the levels of one patch, which are not all zero. Sets s->rows and s->columns. */
+OUTLINE void write_core(Slice *s, const CoreSyntax *core) { code_core(s, 0, core); }
+/* Read them into s->levels, which is all zero before. */
+OUTLINE void read_core(Slice *s, const CoreSyntax *core) { code_core(s, 1, core); }
 
 INLINE void clear_core(Slice *s) {
     for (i32 i = 0; i < s->rows; i++)

@@ -48,7 +48,8 @@ static f64 levels_cost(Encoder *e, f64 energy, const Neighbours *n, int intra, i
     f64 cost = energy + price * bit_cost(&s->coder, context, 0);
     s->decision.coded = 0;
     if (estimated_saving(e->core, kept) < least) return cost;
-    Choice choice = choose_levels(e, kept, group_of(s, intra), size);
+    CoreSyntax core = core_syntax(group_of(s, intra), size);
+    Choice choice = choose_levels(e, &core, kept);
     if (!choice.any) return cost;
     /* What lies outside the kept core is lost either way. */
     f64 rest = energy - choice.uncoded;

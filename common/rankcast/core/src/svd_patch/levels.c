@@ -15,10 +15,21 @@ typedef struct {
     f32 uncoded;    /* the distortion if nothing is coded */
 } Choice;
 
-/* Cost in bits of a level minus one. */
-INLINE f32 level_cost(const RangeCoder *c, i32 context, i64 value) {
+/* The leading ones of levels in unary: a higher level has those of a lower one, and more. */
+typedef struct {
+    i32 count;
+    f32 cost;
+} Ones;
+
+/* Cost in bits of a level minus one. `ones` starts empty and serves levels that do not fall. */
+INLINE f32 level_cost(const RangeCoder *c, i32 context, i64 value, Ones *ones) {
     i32 class = level_class(value);
-    f32 cost = class < UNARY_LEVELS ? 0 : (f32)class_bits(class);
+    if (class < UNARY_LEVELS) {
+        for (; ones->count < class; ones->count++)
+            ones->cost += bit_cost(c, context + ones->count, 1);
+        return ones->cost + bit_cost(c, context + class, 0);
+    }
+    f32 cost = (f32)class_bits(class);
     for (i32 i = 0; i < class; i++) cost += bit_cost(c, level_bin(context, i), 1);
     if (class < MAX_CLASS) cost += bit_cost(c, level_bin(context, class), 0);
     return cost;
@@ -30,12 +41,11 @@ INLINE f32 last_axis_cost(const RangeCoder *c, f32 cost, i32 context, i32 groups
 }
 
 /* Cost in bits of a last position. */
-INLINE f32 last_cost(const RangeCoder *c, i32 group, i32 size, ScanPlace place) {
-    i32 group_y = LAST_GROUP[place.y], group_x = LAST_GROUP[place.x], groups = last_groups(size);
+INLINE f32 last_cost(const RangeCoder *c, const CoreSyntax *core, ScanPlace place) {
+    i32 group_y = LAST_GROUP[place.y], group_x = LAST_GROUP[place.x], groups = core->last_groups;
     f32 cost = (f32)(LAST_EXTRA[group_y] + LAST_EXTRA[group_x]);
-    cost = last_axis_cost(c, cost, last_context(group, size, 0), groups, group_y);
-    i32 columns = last_context(group, size, last_column_axis(place.y));
-    return last_axis_cost(c, cost, columns, groups, group_x);
+    cost = last_axis_cost(c, cost, last_row_context(core), groups, group_y);
+    return last_axis_cost(c, cost, last_column_context(core, place.y), groups, group_x);
 }
 
 /* One path through the scan: the levels chosen so far, and what they cost. */
@@ -47,62 +57,71 @@ typedef struct {
     f32 above;    /* cost of having no levels down to here */
 } Path;
 
-/* One coefficient, in steps. */
+/* One coefficient, in steps, that is not nearest to zero. */
 typedef struct {
     ScanPlace place;
     f32 value, amount;   /* amount: without its sign */
     i64 lowest, nearest; /* levels worth a look, apart from zero */
 } Coefficient;
 
-INLINE f32 cost_of(f32 price, f32 amount, i64 level, f32 bits) {
-    f32 off = amount - (f32)level;
-    return off * off + price * bits;
+INLINE Coefficient coefficient(ScanPlace place, f32 value) {
+    f32 amount = __builtin_fabsf(value);
+    i64 nearest = (i64)(amount + 0.5f);
+    return (Coefficient){place, value, amount, max_i64(nearest - 1, 1), nearest};
 }
 
-/* Take the cheapest of zero and the two nearest levels; return the level. */
-INLINE i64 extend(Encoder *e, Path *path, const Coefficient *x, i32 group, i32 size, f32 price) {
-    const RangeCoder *c = &e->slice.coder;
-    i32 class = x->place.position_class, magnitude = magnitude_class(e->slice.near, x->place.index);
-    i32 significant = significant_context(group, size, class, magnitude);
-    i32 context = level_context(group, class, magnitude);
+/* Go on with a level of zero. */
+INLINE void extend_with_zero(const Slice *s, Path *path, const CoreSyntax *core, ScanPlace place,
+                             f32 loss, f32 price) {
+    i32 magnitude = magnitude_class(s->near, place.index);
+    f32 bits = bit_cost(&s->coder, significant_context(core, place, magnitude), 0);
+    path->cost += loss + price * bits;
+    path->bits += bits;
+}
+
+/* Go on with the cheapest of zero and the two nearest levels; return the level. */
+INLINE i64 extend(const Slice *s, Path *path, const CoreSyntax *core, const Coefficient *x,
+                  f32 price) {
+    const RangeCoder *c = &s->coder;
+    i32 magnitude = magnitude_class(s->near, x->place.index);
+    i32 significant = significant_context(core, x->place, magnitude);
+    i32 context = level_context(core, x->place, magnitude);
     f32 bits = bit_cost(c, significant, 0), best = x->value * x->value + price * bits;
+    f32 sign_bits = bit_cost(c, significant, 1) + 1.0f;
+    Ones ones = {0, 0};
     i64 chosen = 0;
-    if (x->nearest > 0) {
-        f32 sign_bits = bit_cost(c, significant, 1) + 1.0f;
-        for (i64 level = x->lowest; level <= x->nearest; level++) {
-            f32 level_bits = sign_bits + level_cost(c, context, level - 1);
-            f32 cost = cost_of(price, x->amount, level, level_bits);
-            if (cost < best) {
-                best = cost;
-                bits = level_bits;
-                chosen = level;
-            }
-        }
+    for (i64 level = x->lowest; level <= x->nearest; level++) {
+        f32 level_bits = sign_bits + level_cost(c, context, level - 1, &ones);
+        f32 off = x->amount - (f32)level;
+        f32 cost = off * off + price * level_bits;
+        if (cost >= best) continue;
+        best = cost;
+        bits = level_bits;
+        chosen = level;
     }
     path->cost += best;
     path->bits += bits;
     return chosen;
 }
 
-INLINE void forget_path(Slice *s, Scan scan, i32 side, i32 from, i32 last) {
-    for (i32 n = from; n <= last; n++) s->levels[scan.places[n].index] = 0;
-    clear_near(s->near, side);
+INLINE void forget_path(Slice *s, const CoreSyntax *core, i32 from, i32 last) {
+    for (i32 n = from; n <= last; n++) s->levels[core->scan[n].index] = 0;
+    clear_near(s->near, core->side);
 }
 
 /* Start anew at the n-th place where that is cheaper than the path so far; return the level. */
-INLINE i64 restart(Encoder *e, Path *path, const Coefficient *x, i32 n, i32 group, i32 size,
+INLINE i64 restart(Slice *s, Path *path, const CoreSyntax *core, const Coefficient *x, i32 n,
                    f32 price, i64 chosen) {
-    const RangeCoder *c = &e->slice.coder;
-    i32 context = level_context(group, x->place.position_class, 0);
-    f32 last_bits = 1.0f + last_cost(c, group, size, x->place);
+    const RangeCoder *c = &s->coder;
+    i32 context = level_context(core, x->place, 0);
+    f32 last_bits = 1.0f + last_cost(c, core, x->place);
+    Ones ones = {0, 0};
     for (i64 level = x->lowest; level <= x->nearest; level++) {
-        f32 level_bits = last_bits + level_cost(c, context, level - 1);
+        f32 level_bits = last_bits + level_cost(c, context, level - 1, &ones);
         f32 off = x->amount - (f32)level;
         f32 cost = path->above + off * off + price * level_bits;
         if (cost >= path->cost) continue;
-        if (path->non_zero > 0)
-            forget_path(&e->slice, scan_of(size), size == SIZE_8 ? UNIT : CODED_SIDE, n + 1,
-                        path->last);
+        if (path->non_zero > 0) forget_path(s, core, n + 1, path->last);
         *path = (Path){1, n, 0, cost, level_bits, path->above};
         chosen = level;
     }
@@ -113,36 +132,39 @@ INLINE i64 restart(Encoder *e, Path *path, const Coefficient *x, i32 n, i32 grou
  * Every coefficient takes the cheapest of its two nearest levels and zero, at the price of the
  * models as they stand; at each that is not zero the patch may also end there. One path is kept, not
  * a full trellis. */
-static Choice choose_levels(Encoder *e, i32 kept, i32 group, i32 size) {
+OUTLINE Choice choose_levels(Encoder *e, const CoreSyntax *core, i32 kept) {
     Slice *s = &e->slice;
-    Scan scan = scan_of(size);
-    i32 side = size == SIZE_8 ? UNIT : CODED_SIDE, n = scan.length - 1;
+    i32 n = core->length - 1;
     f32 price = (f32)e->bit_price;
     Path path = {.last = -1, .cost = 1e30f};
     for (; n >= 0; n--) {
-        ScanPlace place = scan.places[n];
+        ScanPlace place = core->scan[n];
         if (place.y >= kept || place.x >= kept) continue;
         f32 value = e->core[place.index];
         if (value > LEAST_LAST || value < -LEAST_LAST) break;
         path.above += value * value;
     }
     for (; n >= 0; n--) {
-        ScanPlace place = scan.places[n];
+        ScanPlace place = core->scan[n];
         if (place.y >= kept || place.x >= kept) continue;
-        f32 value = e->core[place.index], amount = __builtin_fabsf(value);
-        i64 nearest = (i64)(amount + 0.5f), chosen = 0;
-        Coefficient x = {place, value, amount, max_i64(nearest - 1, 1), nearest};
-        if (path.started) chosen = extend(e, &path, &x, group, size, price);
+        f32 value = e->core[place.index], loss = value * value;
+        if (__builtin_fabsf(value) + 0.5f < 1.0f) {
+            /* Most of them: zero, and no place to end. */
+            if (path.started) extend_with_zero(s, &path, core, place, loss, price);
+            path.above += loss;
+            continue;
+        }
+        Coefficient x = coefficient(place, value);
+        i64 chosen = path.started ? extend(s, &path, core, &x, price) : 0;
         /* Ending here zeroes everything above: worth a look while that is little. */
-        if (nearest > 0 && path.non_zero <= END_SEARCH)
-            chosen = restart(e, &path, &x, n, group, size, price, chosen);
-        path.above += value * value;
+        if (path.non_zero <= END_SEARCH) chosen = restart(s, &path, core, &x, n, price, chosen);
+        path.above += loss;
         if (chosen == 0) continue;
         path.non_zero++;
         tell_near(s->near, place.index, (i32)chosen);
         s->levels[place.index] = (i32)(value < 0 ? -chosen : chosen);
     }
     if (!path.started) return (Choice){0, path.above, 0, path.above};
-    clear_near(s->near, side);
+    clear_near(s->near, core->side);
     return (Choice){1, path.cost - price * path.bits, path.bits, path.above};
 }

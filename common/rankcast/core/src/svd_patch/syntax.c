@@ -113,7 +113,11 @@ INLINE void code_contents(Slice *s, const int decoding, const Neighbours *n, i32
     u16 *to = s->rebuilt + sample_index(s, y, x);
     unit.coded = (i16)code_flag(s, decoding, coded_context(n, group, size), decision->coded);
     if (unit.coded) {
-        code_core(s, decoding, group, size);
+        CoreSyntax core = core_syntax(group, size);
+        if (decoding)
+            read_core(s, &core);
+        else
+            write_core(s, &core);
         add_residual(s, size, to);
         clear_core(s);
     } else {
