@@ -8,20 +8,19 @@ column-column covariances of all patches; then A_i ~ L M_i R^T.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.codec.svd_patch.tables import BASIS_BITS_8, BASIS_BITS_16, cosine_table
-from rankcast.entropy.rangecoder import Bytes, Coder, code_bit, code_bits
-from rankcast.kernels import Integer, lean_kernel
+from rankcast.core import address_of
 
-SIDE = 8
-_WIDTHS = 16
-_CONTEXTS_PER_BASIS = 2 * _WIDTHS
-BASIS_CONTEXTS = _CONTEXTS_PER_BASIS
-SHRINKAGE = 0.5
+SLICE: Final = "rk_slice"
+"""The struct that the core takes a slice in, with the factors of its plane."""
+SIDE: Final = 8
+SHRINKAGE: Final = 0.5
 """Share of the table's own diagonal covariance: keeps the sparsity of smooth bases."""
 
 
@@ -34,11 +33,18 @@ class Basis:
     left: NDArray[np.int32]
     """(3, 32, 32): L of sizes 8, 16, 32 with basis vectors in columns."""
     right_t: NDArray[np.int32]
-    """(3, 4, 32, 8): R^T in tiles of eight columns, see `transform.forward`."""
+    """(3, 4, 32, 8): R^T in tiles of eight columns."""
     left_t_real: NDArray[np.float32]
     """L^T without fractional bits."""
     right_real: NDArray[np.float32]
     """R without fractional bits, in tiles."""
+    addresses: tuple[int, ...] = field(init=False)
+    """Of the four arrays, as the core takes them."""
+
+    def __post_init__(self) -> None:
+        names = ("left", "right_t", "left_t_real", "right_real")
+        found = tuple(address_of(getattr(self, name), name, SLICE) for name in names)
+        object.__setattr__(self, "addresses", found)
 
     @property
     def factors(self) -> NDArray[np.int32]:
@@ -79,8 +85,8 @@ def _tiles(matrices: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.ascontiguousarray(matrices.reshape(3, 32, 4, 8).transpose(0, 2, 1, 3))
 
 
-TABLE_8 = make_basis(None, None, deep=False)
-TABLE_16 = make_basis(None, None, deep=True)
+TABLE_8: Final = make_basis(None, None, deep=False)
+TABLE_16: Final = make_basis(None, None, deep=True)
 
 
 def table_basis(deep: bool) -> Basis:
@@ -122,14 +128,14 @@ def choose_basis(plane: NDArray[np.uint16], step: float, deep: bool) -> Basis:
     return own if worth else table
 
 
-_MIN_PATCHES = 256
-_SAMPLED_PATCHES = 1024
-_MARGIN = 2
+_MIN_PATCHES: Final = 256
+_SAMPLED_PATCHES: Final = 1024
+_MARGIN: Final = 2
 """Prediction takes much of what the estimate, on patches without it, promises."""
-_PROMISE = 0.08
+_PROMISE: Final = 0.08
 """Each promise costs a key frame a second coding. Of 25 pictures at three qualities six held one:
 planes below this share lost up to 1.1 % when taken, and saved 0.7 % in one scaled-up clip."""
-_BASIS_COST = 0.16 * 8 * 130
+_BASIS_COST: Final = 0.16 * 8 * 130
 """Squared steps that 130 bytes of factor matrices are worth."""
 
 
@@ -157,43 +163,3 @@ def _cost(stack: NDArray[np.float32], basis: Basis, step: float, bits: int) -> f
     cores = np.abs(left.T @ half.transpose(1, 0, 2).reshape(SIDE, -1)) / np.float32(step)
     cost = np.minimum(cores * cores, 0.75 + 0.13 * cores)
     return float(cost.sum(dtype=np.float64))
-
-
-@lean_kernel
-def code_difference(coder: Coder, data: Bytes, first: Integer, value: Integer) -> Integer:
-    """Code one difference to the table: width in adaptive unary, sign and bits plain."""
-    size = abs(value)
-    target = np.int64(0)
-    while size >> target > 0:
-        target += 1
-    width = np.int64(0)
-    while width < _WIDTHS + 1:
-        if code_bit(coder, data, first + min(width, _WIDTHS - 1), int(width < target)) == 0:
-            break
-        width += 1
-    if width == 0:
-        return 0
-    size = (np.int64(1) << (width - 1)) | code_bits(coder, data, width - 1, size)
-    return -size if code_bits(coder, data, 1, int(value < 0)) else size
-
-
-@lean_kernel
-def code_factors(
-    coder: Coder,
-    data: Bytes,
-    first: Integer,
-    table: NDArray[np.int32],
-    factors: NDArray[np.int32],
-    largest: Integer,
-) -> None:
-    """Write, or read into `factors`, two 8 x 8 factor matrices as differences to the table.
-
-    Decoded values are clamped to `largest`: the bounds of the inverse transform rest on it.
-    """
-    for side in range(2):
-        for k in range(8):
-            for i in range(8):
-                difference = np.int64(factors[side, i, k]) - np.int64(table[i, k])
-                difference = code_difference(coder, data, first + side * _WIDTHS, difference)
-                value = np.int64(table[i, k]) + difference
-                factors[side, i, k] = min(max(value, -largest), largest)

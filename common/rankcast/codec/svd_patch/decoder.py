@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rankcast.codec.svd_patch.basis import table_basis
 from rankcast.codec.svd_patch.engine import Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
@@ -13,7 +15,7 @@ from rankcast.errors import ChecksumMismatch, NeedKeyframe, PayloadError
 from rankcast.frame import Pixels
 from rankcast.wire import Header, Kind, Limits
 
-_MOST_BYTES = 1 << 16
+_MOST_BYTES: Final = 1 << 16
 """And a byte a sample more than the samples have. Noise at the finest step takes 1.45 bytes a
 sample of 8 bits and 2.65 of 16; what hostile bytes cost grows with their number."""
 
@@ -31,7 +33,7 @@ class SvdPatchDecoder:
 
     def decode(self, header: Header, body: memoryview) -> Pixels:
         """Rebuild one picture; see CodecDecoder."""
-        geometry, step, rank = _parameters(header)
+        geometry, step = _parameters(header)
         most = _MOST_BYTES + header.samples * (1 + header.dtype_bytes)
         if len(body) > most:
             raise PayloadError(f"got {len(body)} bytes, the limit of {header.shape} is {most}")
@@ -50,7 +52,7 @@ class SvdPatchDecoder:
             picture.bases = read_bases(payload.bases, len(geometry.planes), geometry.deep)
         if payload.table_again:
             picture.bases = [table_basis(geometry.deep)] * len(geometry.planes)
-        if not engine.read(payload.slices, payload.borders, picture, reference, step, rank):
+        if not engine.read(payload.slices, payload.borders, picture, reference, step):
             raise PayloadError("a slice ends early or goes on after its last patch")
         if header.checksum is not None and picture.checksum() != header.checksum:
             if not key:
@@ -94,7 +96,7 @@ class SvdPatchDecoder:
         return self._engine, self._spare
 
 
-def _parameters(header: Header) -> tuple[Geometry, int, int]:
+def _parameters(header: Header) -> tuple[Geometry, int]:
     params = header.params
     if len(params) != 3 or any(type(value) is not int for value in params):
         raise PayloadError(f"got parameters {params!r:.60}, want layout, step and rank")
@@ -105,4 +107,4 @@ def _parameters(header: Header) -> tuple[Geometry, int, int]:
         raise PayloadError(f"got step {step}, want {MIN_PLANE_STEP} to {MAX_PLANE_STEP}")
     if not 1 <= rank <= 8:
         raise PayloadError(f"got rank {rank}, want 1 to 8")
-    return geometry_of(Layout(layout), header.shape or (), header.dtype_bytes), step, rank
+    return geometry_of(Layout(layout), header.shape or (), header.dtype_bytes), step

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,24 +24,28 @@ from rankcast.codec.svd_patch.psnr import CODING_SHARE
 from rankcast.codec.svd_patch.rate import RateControl
 from rankcast.codec.svd_patch.step import Subject, finest_useful_step
 from rankcast.codec.svd_patch.tables import STEP_ONE
+from rankcast.core import function
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, full_scale
-from rankcast.kernels import Integer, lean_kernel, pool
+from rankcast.kernels import pool
 from rankcast.opencv import cv2
 from rankcast.wire import packed_meta_bytes
 
 log = logging.getLogger(__name__)
 
-CHECKSUM_EVERY = 16
+_SQUARED_ERROR: Final = function("rk_svd_patch_squared_error")
+_ENERGY: Final = function("rk_svd_patch_energy")
+
+CHECKSUM_EVERY: Final = 16
 """Frames from one checksum of the planes to the next; key frames always have one."""
-_RECONSIDER_EVERY = 8
+_RECONSIDER_EVERY: Final = 8
 """Frames from one comparison of own factors with the table to the next: what they were made for may
 have left the picture."""
-_DEPTHS = (8, 10, 12, 14, 16)
+_DEPTHS: Final = (8, 10, 12, 14, 16)
 """Bits of the cameras that there are."""
-_HOT = 1e-4
+_HOT: Final = 1e-4
 """Share of samples beyond a depth that are taken for defects of the sensor."""
-_PSNR_PROMISE_DB = 0.3
+_PSNR_PROMISE_DB: Final = 0.3
 """A frame whose PSNR is further below the one asked for is told of."""
 
 
@@ -309,8 +314,8 @@ class SvdPatchEncoder:
 
     def _cost(self, picture: Picture, body: bytes, plane_step: int) -> float:
         """Bits plus squared error at the price of a bit."""
-        error = sum(
-            int(_sum_of_squared_differences(source.reshape(-1), plane.reshape(-1)))
+        error: int = sum(
+            _SQUARED_ERROR(source, plane, source.size)
             for source, plane in zip(self._source, picture.planes, strict=True)
         )
         return 8 * len(body) + error / (BIT_PRICE * (plane_step / STEP_ONE) ** 2)
@@ -343,23 +348,5 @@ def _squares_of_rows(pixels: Pixels, rebuilt: Pixels) -> tuple[int, int]:
         a, b = (part.reshape(part.shape[0], -1) for part in (pixels, rebuilt))
         # The norm is a float: a root that was squared again, so it may lie just below.
         return round(cv2.norm(a, b, cv2.NORM_L2SQR)), round(cv2.norm(a, cv2.NORM_L2SQR))
-    flat = np.ascontiguousarray(pixels).reshape(-1)
-    error = _sum_of_squared_differences(flat, rebuilt.reshape(-1))
-    return int(error), int(_sum_of_squares(flat))
-
-
-@lean_kernel
-def _sum_of_squares(samples: NDArray[np.uint16]) -> Integer:
-    total = np.int64(0)
-    for i in range(len(samples)):
-        total += np.int64(samples[i]) * np.int64(samples[i])
-    return total
-
-
-@lean_kernel
-def _sum_of_squared_differences(a: NDArray[np.uint16], b: NDArray[np.uint16]) -> Integer:
-    total = np.int64(0)
-    for i in range(len(a)):
-        difference = np.int64(a[i]) - np.int64(b[i])
-        total += difference * difference
-    return total
+    a, b = np.ascontiguousarray(pixels), np.ascontiguousarray(rebuilt)
+    return _SQUARED_ERROR(a, b, a.size), _ENERGY(a, a.size)

@@ -4,40 +4,33 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from ctypes import Structure
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast.codec.svd_patch.basis import SLICE
 from rankcast.codec.svd_patch.geometry import Borders, Geometry, Layout
-from rankcast.codec.svd_patch.picture import Picture, new_info
-from rankcast.codec.svd_patch.plane import code_plane
+from rankcast.codec.svd_patch.picture import Picture
 from rankcast.codec.svd_patch.tables import STEP_ONE
-from rankcast.codec.svd_patch.work import (
-    BEST,
-    BOTTOM,
-    DEEP,
-    GUIDE_SHIFT,
-    HAS_GUIDE,
-    KEEP,
-    LARGEST,
-    MIDDLE_GREY,
-    NUMBERS,
-    OTHER_PLANE,
-    PREDICTED,
-    PRICES,
-    STEP,
-    TOP,
-    Work,
-    scratch,
-)
-from rankcast.entropy.rangecoder import POSITION, finish_encoder, start_decoder, start_encoder
+from rankcast.codec.svd_patch.units import new_info
+from rankcast.core import address_of, function, struct
+from rankcast.entropy.rangecoder import POSITION
 from rankcast.kernels import pool
 
-BIT_PRICE = 0.16
+BIT_PRICE: Final = 0.16
 """Squared steps that a bit is worth. A uniform quantiser at high rate trades 2 ln 2 / 12 = 0.116;
 levels chosen by cost make a smaller step with a higher price the better pair."""
-SAD_PER_BIT = 0.8 * BIT_PRICE**0.5
+SAD_PER_BIT: Final = 0.8 * BIT_PRICE**0.5
 """Steps of absolute difference that a bit of a vector or mode is worth."""
+
+_START_ENCODER: Final = function("rk_range_start_encoder")
+_FINISH_ENCODER: Final = function("rk_range_finish_encoder")
+_START_DECODER: Final = function("rk_range_start_decoder")
+_ENCODE_PLANE: Final = function("rk_svd_patch_encode_plane")
+_DECODE_PLANE: Final = function("rk_svd_patch_decode_plane")
+_SCRATCH_BYTES: Final = function("rk_svd_patch_scratch_bytes")()
 
 
 class Engine:
@@ -46,10 +39,19 @@ class Engine:
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
         self.info = new_info(geometry)
-        self.still = [np.zeros((p.units_y, p.units_x), np.uint8) for p in geometry.planes]
-        self.plan = [np.zeros((p.units_y, p.units_x), np.int8) for p in geometry.planes]
-        self.scratch = [scratch() for _ in range(geometry.slices)]
+        self._info_addresses = [address_of(info, "units", SLICE) for info in self.info]
+        self._scratch = [np.zeros(_SCRATCH_BYTES, np.uint8) for _ in range(geometry.slices)]
+        self.slices = [self._new_slice(scratch) for scratch in self._scratch]
         self.buffer = np.zeros(0, np.uint8)
+
+    def _new_slice(self, scratch: NDArray[np.uint8]) -> Structure:
+        """Make the struct of a slice, with what is the same for all planes of all pictures."""
+        made = struct(SLICE)()
+        made.scratch = address_of(scratch, "scratch", SLICE)
+        made.largest = self.geometry.largest
+        made.deep = self.geometry.deep
+        made.bit_price = BIT_PRICE
+        return made
 
     def _buffers(self, borders: Borders) -> list[NDArray[np.uint8]]:
         """Room for each slice, in one buffer, so that borders can move."""
@@ -78,25 +80,24 @@ class Engine:
         rows = [plane.slices(borders) for plane in self.geometry.planes]
         for info in self.info:
             info.fill(0)
+        sources = [address_of(plane, "source", SLICE) for plane in source]
 
         def task(index: int) -> Callable[[], bytes]:
             def write_slice() -> bytes:
                 coder, data = picture.coders[index], buffers[index]
-                start_encoder(coder, len(data))
+                _START_ENCODER(coder, len(data))
+                work = self._begin(index, picture, data, step)
+                work.rank = rank
+                work.bit_difference = step / STEP_ONE * SAD_PER_BIT
                 # Not where the try before ended: coding a picture again must give the same.
-                found = self.scratch[index]["vectors"][BEST]
-                found[:] = 0 if reference is None else reference.moved[index]
-                for plane in range(len(source)):
-                    if reference is not None:
-                        picture.copy_rows(reference, plane, rows[plane][index])
-                    work = self._work(
-                        index, rows[plane][index], plane, data, source[plane], picture, reference,
-                        step, rank,
-                    )  # fmt: skip
-                    if not code_plane(work):
+                work.moved[:] = (0, 0) if reference is None else reference.moved[index]
+                for plane, address in enumerate(sources):
+                    self._enter(work, plane, rows[plane][index], picture, reference)
+                    work.source = address
+                    if _ENCODE_PLANE(work):
                         raise AssertionError("the buffer of a slice was too small")
-                picture.moved[index] = found
-                return data[: finish_encoder(coder, data)].tobytes()
+                picture.moved[index] = work.moved[0], work.moved[1]
+                return data[: _FINISH_ENCODER(coder, data)].tobytes()
 
             return write_slice
 
@@ -110,7 +111,6 @@ class Engine:
         picture: Picture,
         reference: Picture | None,
         step: int,
-        rank: int,
     ) -> bool:
         """Rebuild `picture` from its slices; False if one of them is not what it must be."""
         for info in self.info:
@@ -120,16 +120,12 @@ class Engine:
         def task(index: int) -> Callable[[], bool]:
             def read_slice() -> bool:
                 coder = picture.coders[index]
-                data = np.frombuffer(slices[index] or b"\0", np.uint8).copy()
-                start_decoder(coder, data, 0, len(slices[index]))
+                data = np.array(memoryview(slices[index] or b"\0"), np.uint8)
+                _START_DECODER(coder, data, 0, len(slices[index]))
+                work = self._begin(index, picture, data, step)
                 for plane in range(len(picture.planes)):
-                    if reference is not None:
-                        picture.copy_rows(reference, plane, rows[plane][index])
-                    work = self._work(
-                        index, rows[plane][index], plane, data, picture.planes[plane], picture,
-                        reference, step, rank,
-                    )  # fmt: skip
-                    if not code_plane(work):
+                    self._enter(work, plane, rows[plane][index], picture, reference)
+                    if _DECODE_PLANE(work):
                         return False
                 # A decoder reads ahead, so whatever it has not touched is no part of the slice.
                 return bool(coder[POSITION] >= len(slices[index]))
@@ -139,51 +135,36 @@ class Engine:
         tasks = [task(index) for index in range(self.geometry.slices)]
         return all(pool.run(tasks))
 
-    def _work(
+    def _begin(self, index: int, picture: Picture, data: NDArray[np.uint8], step: int) -> Structure:
+        """Return the struct of a slice, with what all planes of a picture share."""
+        work = self.slices[index]
+        work.coder = picture.coder_addresses[index]
+        work.data = address_of(data, "data", SLICE)
+        work.step = step
+        return work
+
+    def _enter(
         self,
-        index: int,
-        rows: tuple[int, int],
+        work: Structure,
         plane: int,
-        data: NDArray[np.uint8],
-        source: NDArray[np.uint16],
+        rows: tuple[int, int],
         picture: Picture,
         reference: Picture | None,
-        step: int,
-        rank: int,
-    ) -> Work:
+    ) -> None:
+        """Enter what the slice has of a plane; its rows become those of the reference."""
         geometry = self.geometry
-        size = geometry.planes[plane]
-        numbers = np.zeros(NUMBERS, np.int64)
-        other = plane > 0
+        size, first = geometry.planes[plane], geometry.planes[0]
+        if reference is not None:
+            picture.copy_rows(reference, plane, rows)
+        work.reference = None if reference is None else reference.plane_addresses[plane]
+        work.rebuilt = picture.plane_addresses[plane]
+        work.units = self._info_addresses[plane]
+        work.guide = self._info_addresses[0] if plane else None
+        work.units_y, work.units_x = size.units_y, size.units_x
+        work.guide_units_y, work.guide_units_x = first.units_y, first.units_x
+        work.guide_shift = size.guide_shift
+        work.top, work.bottom = rows
         # The planes of a mosaic and of a multispectral frame have the statistics of luma.
-        numbers[OTHER_PLANE] = other and geometry.layout in (Layout.YCC420, Layout.YCC444)
-        numbers[HAS_GUIDE] = other
-        numbers[GUIDE_SHIFT] = size.guide_shift
-        numbers[PREDICTED] = reference is not None
-        numbers[LARGEST] = geometry.largest
-        numbers[STEP] = step
-        numbers[DEEP] = geometry.deep
-        numbers[TOP], numbers[BOTTOM] = rows
-        numbers[KEEP] = rank
-        numbers[MIDDLE_GREY] = (geometry.largest + 1) // 2
-        prices = np.zeros(PRICES, np.float64)
-        prices[:] = (BIT_PRICE, step / STEP_ONE, step / STEP_ONE * SAD_PER_BIT)
+        work.chroma = plane > 0 and geometry.layout in (Layout.YCC420, Layout.YCC444)
         basis = picture.bases[plane]
-        return Work(
-            coder=picture.coders[index],
-            data=data,
-            source=source,
-            rebuilt=picture.planes[plane],
-            reference=picture.planes[plane] if reference is None else reference.planes[plane],
-            info=self.info[plane],
-            guide=self.info[0],
-            numbers=numbers,
-            prices=prices,
-            left=basis.left,
-            right_t=basis.right_t,
-            left_t_real=basis.left_t_real,
-            right_real=basis.right_real,
-            plan=self.plan[plane],
-            still=self.still[plane],
-            **self.scratch[index],
-        )
+        work.left, work.right_t, work.left_t_real, work.right_real = basis.addresses

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from rankcast.codec.svd_patch.basis import (
-    BASIS_CONTEXTS,
-    Basis,
-    basis_bits,
-    code_factors,
-    make_basis,
-    table_basis,
-)
+from rankcast.codec.svd_patch.basis import Basis, basis_bits, make_basis, table_basis
 from rankcast.codec.svd_patch.geometry import Borders, Geometry
-from rankcast.entropy.rangecoder import (
-    OVERRUN,
-    REGISTERS,
-    Bytes,
-    Coder,
-    code_bit,
-    finish_encoder,
-    new_coder,
-    start_decoder,
-    start_encoder,
-)
+from rankcast.core import function
+from rankcast.entropy.rangecoder import OVERRUN, Bytes, Coder, new_coder
 from rankcast.errors import PayloadError
 
-KEPT = 1
+_START_ENCODER: Final = function("rk_range_start_encoder")
+_FINISH_ENCODER: Final = function("rk_range_finish_encoder")
+_START_DECODER: Final = function("rk_range_start_decoder")
+_CODE_BASIS: Final = function("rk_svd_patch_code_basis")
+_BASIS_MODELS: Final = function("rk_svd_patch_basis_models")()
+
+KEPT: Final = 1
 """The picture is a reference of later ones."""
-HAS_BASES = 2
-HAS_BORDERS = 4
-TABLE_AGAIN = 8
+HAS_BASES: Final = 2
+HAS_BORDERS: Final = 4
+TABLE_AGAIN: Final = 8
 """A predicted frame, and those predicted from it, have the table in place of their own factors."""
-_MAX_BASES_BYTES = 64 * 512
+_MAX_BASES_BYTES: Final = 64 * 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +135,11 @@ def write_bases(bases: list[Basis], deep: bool) -> bytes:
     """Code which planes have factors of their own, and these; nothing if none has."""
     if not any(basis.own for basis in bases):
         return b""
-    coder = new_coder(1 + BASIS_CONTEXTS)
+    coder = new_coder(_BASIS_MODELS)
     data = np.zeros(len(bases) * 512, np.uint8)
-    start_encoder(coder, len(data))
+    _START_ENCODER(coder, len(data))
     _code_bases(coder, data, bases, deep)
-    return data[: finish_encoder(coder, data)].tobytes()
+    return data[: _FINISH_ENCODER(coder, data)].tobytes()
 
 
 def read_bases(part: bytes, count: int, deep: bool) -> list[Basis]:
@@ -161,9 +152,9 @@ def read_bases(part: bytes, count: int, deep: bool) -> list[Basis]:
     """
     if not part:
         return [table_basis(deep)] * count
-    coder = new_coder(1 + BASIS_CONTEXTS)
+    coder = new_coder(_BASIS_MODELS)
     data = np.frombuffer(part, np.uint8).copy()
-    start_decoder(coder, data, 0, len(data))
+    _START_DECODER(coder, data, 0, len(data))
     bases = _code_bases(coder, data, [table_basis(deep)] * count, deep)
     if coder[OVERRUN]:
         raise PayloadError("the factor matrices end early")
@@ -172,12 +163,12 @@ def read_bases(part: bytes, count: int, deep: bool) -> list[Basis]:
 
 def _code_bases(coder: Coder, data: Bytes, bases: list[Basis], deep: bool) -> list[Basis]:
     table = table_basis(deep).factors[0]
+    largest = (1 << basis_bits(deep)) - 1
     found = []
     for basis in bases:
-        if not code_bit(coder, data, REGISTERS, int(basis.own)):
-            found.append(table_basis(deep))
-            continue
         factors = basis.factors
-        code_factors(coder, data, REGISTERS + 1, table, factors, (1 << basis_bits(deep)) - 1)
-        found.append(make_basis(factors[0], factors[1], deep))
+        if _CODE_BASIS(coder, data, basis.own, table, factors, largest):
+            found.append(make_basis(factors[0], factors[1], deep))
+        else:
+            found.append(table_basis(deep))
     return found

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
-from rankcast.codec.svd_patch import contexts
-from rankcast.codec.svd_patch.basis import Basis
+import numpy as np
+
+from rankcast.codec.svd_patch.basis import SLICE, Basis
 from rankcast.codec.svd_patch.geometry import Geometry
 from rankcast.codec.svd_patch.tables import UNIT
-from rankcast.codec.svd_patch.work import FIELDS
+from rankcast.core import address_of, function
 from rankcast.entropy.rangecoder import REGISTERS, Coder, new_coder
-from rankcast.kernels import Integer, lean_kernel
 
-_CHECK_MASK = (1 << 32) - 1
-_KNUTH = 2654435761
+_CHECKSUM: Final = function("rk_svd_patch_checksum")
+_MODELS: Final = function("rk_svd_patch_models")()
 
 
 class Picture:
@@ -24,7 +23,9 @@ class Picture:
         self.geometry = geometry
         self.sequence = -1
         self.planes = [np.zeros(plane.padded, np.uint16) for plane in geometry.planes]
-        self.coders = [new_coder(contexts.CONTEXTS) for _ in range(geometry.slices)]
+        self.plane_addresses = [address_of(plane, "rebuilt", SLICE) for plane in self.planes]
+        self.coders = [new_coder(_MODELS) for _ in range(geometry.slices)]
+        self.coder_addresses = [address_of(coder, "coder", SLICE) for coder in self.coders]
         self.bases: list[Basis] = []
         self.moved = np.zeros((geometry.slices, 2), np.int64)
         """Where the search for displacements ended in each slice; known to encoders alone."""
@@ -45,31 +46,10 @@ class Picture:
 
     def checksum(self) -> int:
         """32-bit checksum of all planes."""
-        value = np.int64(0)
+        value = 0
         for plane in self.planes:
-            value = _checksum(plane.reshape(-1), value)
-        return int(value)
+            value = _CHECKSUM(plane, plane.size, value)
+        return value
 
 
-FRESH_MODELS: Coder = new_coder(contexts.CONTEXTS)[REGISTERS:]
-
-
-def new_info(geometry: Geometry) -> list[NDArray[np.int16]]:
-    """Maps of what was coded where, one per plane."""
-    return [np.zeros((p.units_y, p.units_x, FIELDS), np.int16) for p in geometry.planes]
-
-
-@lean_kernel
-def _checksum(samples: NDArray[np.uint16], value: Integer) -> Integer:
-    # Blocks of 4096: a weighted sum that vectorises (< 2^16 x 2^13 x 2^12), then one step of
-    # a multiplicative hash (Knuth's) over the sums, modulo 2^32. In two halves: 32 bits
-    # times 32 would overflow int64, which interpreted arithmetic warns of.
-    for start in range(0, len(samples), 4096):
-        end = min(start + 4096, len(samples))
-        total = np.int64(0)
-        for i in range(start, end):
-            total += np.int64(samples[i]) * (2 * (i - start) + 1)
-        mixed = value ^ (total & _CHECK_MASK)
-        upper = ((mixed >> 16) * _KNUTH & 0xFFFF) << 16
-        value = (upper + (mixed & 0xFFFF) * _KNUTH + (total >> 32)) & _CHECK_MASK
-    return value
+FRESH_MODELS: Final[Coder] = new_coder(_MODELS)[REGISTERS:]

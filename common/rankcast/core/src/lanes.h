@@ -54,4 +54,18 @@ INLINE i32x8 abs_i32x8(i32x8 value) {
     return (value ^ sign) - sign;
 }
 
+INLINE f32x8 to_f32x8(i32x8 value) { return __builtin_convertvector(value, f32x8); }
+INLINE f32x8 abs_f32x8(f32x8 value) { return (f32x8)((i32x8)value & 0x7FFFFFFF); }
+/* Zero where a lane is negative. */
+INLINE f32x8 positive_f32x8(f32x8 value) { return (f32x8)((i32x8)value & (value > 0)); }
+/* Add eight lanes to a total, one after the other. */
+INLINE f32 add_lanes(f32 total, f32x8 value) {
+    for (int i = 0; i < 8; i++) total += value[i];
+    return total;
+}
+/* Sum of eight lanes, in pairs of halves. */
+INLINE f32 fold_f32x8(f32x8 v) {
+    return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
+}
+
 #endif

@@ -45,6 +45,9 @@ typedef struct {
 #define MAX_INVENTED_BYTES 8
 #define MODEL_ONE 65536u
 #define LAST_COUNT 95
+#define FINAL_COUNT 90
+#define FINAL_FAST 4
+#define FINAL_SLOW 7
 
 /* Shifts of the two estimates by the number of bits seen: log2(n + 1.5) rounded, close to the
  * estimator of Krichevsky and Trofimov, up to the final rates of 1/16 and 1/128. Tables, because
@@ -145,13 +148,16 @@ INLINE int code_bit_as(RangeCoder *c, const int decoding, i64 context, int bit) 
     } else if (!bit) {
         c->low += bound;
     }
+    /* Most models have seen enough: their shifts are constants. */
+    u32 fast_rate = LIKELY(count >= FINAL_COUNT) ? FINAL_FAST : fast_shift(count);
+    u32 slow_rate = LIKELY(count >= FINAL_COUNT) ? FINAL_SLOW : slow_shift(count);
     if (bit) {
-        fast += (MODEL_ONE - fast) >> fast_shift(count);
-        slow += (MODEL_ONE - slow) >> slow_shift(count);
+        fast += (MODEL_ONE - fast) >> fast_rate;
+        slow += (MODEL_ONE - slow) >> slow_rate;
         span = bound;
     } else {
-        fast -= fast >> fast_shift(count);
-        slow -= slow >> slow_shift(count);
+        fast -= fast >> fast_rate;
+        slow -= slow >> slow_rate;
         span -= bound;
     }
     if (count < LAST_COUNT) count++;

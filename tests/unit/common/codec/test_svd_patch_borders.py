@@ -14,8 +14,7 @@ import rankcast
 from rankcast.codec.svd_patch.balance import Balance
 from rankcast.codec.svd_patch.geometry import SLICE_ROWS, Layout, geometry_of
 from rankcast.codec.svd_patch.payload import HAS_BORDERS, split_payload
-from rankcast.codec.svd_patch.picture import new_info
-from rankcast.codec.svd_patch.work import INTER, KIND, SKIPPED
+from rankcast.codec.svd_patch.units import INTER, KIND, SKIPPED, new_info
 from rankcast.errors import PayloadError
 from rankcast.frame import Frame, Pixels
 from rankcast.kernels import pool

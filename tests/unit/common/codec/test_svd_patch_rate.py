@@ -9,7 +9,6 @@ import pytest
 
 import rankcast
 from rankcast.codec.svd_patch.rate import RateControl
-from rankcast.codec.svd_patch.work import BEST
 from rankcast.frame import Frame
 from rankcast.opencv import cv2
 from rankcast.wire import Kind, unpack
@@ -64,8 +63,8 @@ def test_coding_a_picture_again_at_a_step_gives_the_same_as_before() -> None:
 
     def other(*_: object) -> float | None:
         # Where the search of a try may end; it would find its way to other displacements from here.
-        for arrays in thrice._encoder._engine.scratch:
-            arrays["vectors"][BEST] = 36, 8
+        for work in thrice._encoder._engine.slices:
+            work.moved[:] = 36, 8
         return tries.pop(0)
 
     for number in range(8):

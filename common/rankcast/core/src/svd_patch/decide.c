@@ -1,0 +1,221 @@
+/* How a patch is coded: its prediction and its levels, by rate and distortion. A decision leaves
+ * s->prediction and s->levels as code_patch needs them. */
+#include "encoder.h"
+
+/* Energy a sample, in squared steps, below which no better prediction is looked for: quantisation
+ * leaves as much. */
+static const f64 NOISE_ENERGY = 0.16;
+/* Mean absolute difference in steps above which fractions of a sample are tried. */
+static const f64 FINE_SEARCH = 0.3;
+/* Bits that another kind of prediction would save at most, beyond its own flags: below that it is not
+ * tried. */
+static const f64 BITS_OF_LEVELS = 16.0, BITS_OF_CORE = 4.0;
+/* Length of an intra mode, in bits, for the choice between intra and inter. */
+static const f64 MODE_COST_BITS = 3.5;
+/* Difference of an intra prediction over that of an inter one, from which on it is not tried. */
+static const f64 WORSE_INTRA = 1.2;
+
+INLINE void swap_blocks(i32 (**a)[CELL], i32 (**b)[CELL]) {
+    i32(*kept)[CELL] = *a;
+    *a = *b;
+    *b = kept;
+}
+
+INLINE void swap_levels(Encoder *e) {
+    i32 *kept = e->kept_levels;
+    e->kept_levels = e->slice.levels;
+    e->slice.levels = kept;
+}
+
+/* Put prediction and levels aside, for a trial or because a trial was better. */
+INLINE void swap_kept(Encoder *e) {
+    swap_blocks(&e->slice.prediction, &e->kept_prediction);
+    swap_levels(e);
+}
+
+INLINE void clear_levels(Encoder *e) { CLEAR(e->slice.levels, LEVELS * sizeof(i32)); }
+
+INLINE i32 coded_flag_context(const Encoder *e, const Neighbours *n, int intra, i32 size) {
+    return coded_context(n, group_of(&e->slice, intra), size);
+}
+
+/* Choose the levels of the core, whose residual has `energy`; return the cost with the coded flag.
+ * Sets the decision's `coded`. */
+static f64 levels_cost(Encoder *e, f64 energy, const Neighbours *n, int intra, i32 size) {
+    Slice *s = &e->slice;
+    f64 price = e->bit_price, least = price * (s->reference ? STILL_BITS : LEAST_KEY_BITS);
+    i32 context = coded_flag_context(e, n, intra, size), kept = kept_side(e, size);
+    f64 cost = energy + price * bit_cost(&s->coder, context, 0);
+    s->decision.coded = 0;
+    if (estimated_saving(e->core, kept) < least) return cost;
+    CoreSyntax core = core_syntax(group_of(s, intra), size);
+    Choice choice = choose_levels(e, &core, kept);
+    if (!choice.any) return cost;
+    /* What lies outside the kept core is lost either way. */
+    f64 rest = energy - choice.uncoded;
+    f64 with_levels = (rest > 0.0 ? rest : 0.0) + choice.distortion +
+                      price * (choice.bits + bit_cost(&s->coder, context, 1));
+    if (with_levels < cost) {
+        s->decision.coded = 1;
+        return with_levels;
+    }
+    clear_levels(e);
+    return cost;
+}
+
+/* A patch, and what its flags cost. */
+typedef struct {
+    i32 uy, ux, y, x, size, side;
+    Neighbours near;
+    f32 skip_bits, inter_bits, intra_bits; /* of the flags up to the kind of prediction */
+} Patch;
+
+static Patch new_patch(const Slice *s, i32 uy, i32 ux, i32 size) {
+    Patch p = {uy, ux, uy * UNIT, ux * UNIT, size, UNIT << size, neighbours_of(s, uy, ux), 0, 0, 0};
+    if (s->reference) {
+        i32 skip = skip_context(s, &p.near, size), intra = intra_context(s, &p.near, size);
+        f32 not_skipped = bit_cost(&s->coder, skip, 0);
+        p.skip_bits = bit_cost(&s->coder, skip, 1);
+        p.inter_bits = not_skipped + bit_cost(&s->coder, intra, 0);
+        p.intra_bits = not_skipped + bit_cost(&s->coder, intra, 1);
+    }
+    return p;
+}
+
+/* Energy of a patch of noise. */
+INLINE f64 noise_energy(const Patch *p) { return NOISE_ENERGY * p->side * p->side; }
+
+/* An inter prediction: its vector, and what it costs. */
+typedef struct {
+    Vector vector;
+    i32 index;  /* of the candidate; below zero for any other vector */
+    f64 error;  /* squared error, in squared steps */
+    f64 bits;   /* of flags and vector */
+    f64 cost;   /* of all, with its levels */
+} Inter;
+
+/* Predict from every candidate; keep the best in s->prediction. */
+static Inter best_candidate(Encoder *e, const Patch *p) {
+    Slice *s = &e->slice;
+    Inter best = {.error = WORST};
+    for (i32 k = 0; k < s->candidate_count; k++) {
+        predict_inter(s, p->y, p->x, p->side, s->candidates[k], e->trial);
+        f64 error = squared_error(e, e->trial, p->y, p->x, p->size) + e->bit_price * k;
+        if (error >= best.error) continue;
+        best = (Inter){.vector = s->candidates[k], .index = k, .error = error};
+        swap_blocks(&s->prediction, &e->trial);
+    }
+    best.bits = p->inter_bits + 1.0 + best.index;
+    return best;
+}
+
+/* Look for a vector that is better than that of the best candidate, whose levels are chosen. */
+static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
+    Slice *s = &e->slice;
+    Vector starts[MAX_CANDIDATES + 1];
+    for (i32 k = 0; k < s->candidate_count; k++) starts[k] = s->candidates[k];
+    /* The plan looked for whole displacements already: its find is a start. */
+    starts[s->candidate_count] = e->found;
+    Search find = {
+        .y = p->y,
+        .x = p->x,
+        .side = p->side,
+        .centre = s->candidates[0],
+        .reach = 1,
+        .good = 0.0,
+        .enough = FINE_SEARCH * e->step * p->side * p->side,
+    };
+    search(e, &find, starts, s->candidate_count + 1);
+    Inter other = {.vector = e->found, .index = -1};
+    if (same_vector(other.vector, best->vector)) return;
+    for (i32 k = 0; k < s->candidate_count; k++)
+        if (same_vector(s->candidates[k], other.vector)) other.index = k;
+    predict_inter(s, p->y, p->x, p->side, other.vector, e->trial);
+    other.error = squared_error(e, e->trial, p->y, p->x, p->size);
+    other.bits = p->inter_bits + component_bits(other.vector.y - s->candidates[0].y) +
+                 component_bits(other.vector.x - s->candidates[0].x);
+    if (other.error + e->bit_price * other.bits >= best->error + e->bit_price * best->bits) return;
+    i32 coded = s->decision.coded;
+    swap_kept(e);
+    swap_blocks(&s->prediction, &e->trial);
+    clear_levels(e);
+    f64 energy = transform(e, p->y, p->x, p->size);
+    other.cost = levels_cost(e, energy, &p->near, 0, p->size) + e->bit_price * other.bits;
+    if (other.cost < best->cost) {
+        *best = other;
+    } else {
+        swap_kept(e);
+        s->decision.coded = coded;
+    }
+}
+
+/* Choose between skipping and displaced prediction; return the cost. */
+static f64 decide_inter(Encoder *e, const Patch *p) {
+    Slice *s = &e->slice;
+    f64 price = e->bit_price;
+    Inter best = best_candidate(e, p);
+    f64 skip_cost = best.error + price * p->skip_bits;
+    s->decision.kind = SKIPPED;
+    s->decision.index = best.index;
+    s->decision.coded = 0;
+    if (best.error < price * (p->inter_bits + BITS_OF_CORE)) return skip_cost;
+    f64 energy = transform(e, p->y, p->x, p->size);
+    best.cost = levels_cost(e, energy, &p->near, 0, p->size) + price * best.bits;
+    if (!s->guide && best.cost > price * (p->inter_bits + BITS_OF_LEVELS) + noise_energy(p))
+        improve_vector(e, p, &best);
+    if (skip_cost <= best.cost) {
+        if (s->decision.coded) clear_levels(e);
+        s->decision.coded = 0;
+        return skip_cost;
+    }
+    s->decision.kind = INTER;
+    s->decision.index = best.index;
+    s->decision.vector = best.vector;
+    return best.cost;
+}
+
+/* Take an intra prediction where that is cheaper than `inter_cost`. */
+static void try_intra(Encoder *e, const Patch *p, f64 inter_cost) {
+    Slice *s = &e->slice;
+    f64 difference = choose_mode(e, p->uy, p->ux, p->size);
+    if (s->reference && difference > WORSE_INTRA * prediction_difference(e, p->y, p->x, p->size))
+        return;
+    i32 inter_coded = s->decision.coded;
+    swap_kept(e);
+    clear_levels(e);
+    predict_intra(s, s->decision.mode, p->size, s->prediction);
+    f64 energy = transform(e, p->y, p->x, p->size);
+    f64 cost = levels_cost(e, energy, &p->near, 1, p->size);
+    cost += e->bit_price * (p->intra_bits + MODE_COST_BITS);
+    if (cost < inter_cost) {
+        s->decision.kind = INTRA;
+    } else {
+        swap_kept(e);
+        s->decision.coded = inter_coded;
+    }
+}
+
+INLINE void decide_to_skip(Slice *s) {
+    s->decision.kind = SKIPPED;
+    for (i32 k = 0; k < s->candidate_count; k++)
+        if (same_vector(s->candidates[k], (Vector){0, 0})) s->decision.index = k;
+}
+
+/* Choose how to code one patch. */
+static void decide_patch(Encoder *e, i32 uy, i32 ux, i32 size, int skip) {
+    Slice *s = &e->slice;
+    Patch p = new_patch(s, uy, ux, size);
+    f64 inter_cost = WORST;
+    if (s->reference) {
+        list_candidates(s, &p.near);
+        if (skip) {
+            decide_to_skip(s);
+            return;
+        }
+        inter_cost = decide_inter(e, &p);
+        /* An intra patch costs its mode and most often more levels. */
+        f64 enough = e->bit_price * (p.intra_bits + BITS_OF_LEVELS) + noise_energy(&p);
+        if (s->decision.kind == SKIPPED || inter_cost < enough) return;
+    }
+    try_intra(e, &p, inter_cost);
+}

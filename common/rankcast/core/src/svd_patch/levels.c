@@ -1,0 +1,170 @@
+/* Choice of the levels of a core by rate and distortion, highest frequency first. */
+#include "encoder.h"
+
+/* Levels above a position up to which ending the patch there is weighed. */
+enum { END_SEARCH = 2 };
+
+/* The highest level of one pays for its position too: never worth its bits below this. */
+static const f32 LEAST_LAST = 0.7f;
+
+/* What a choice of levels came to. */
+typedef struct {
+    int any;        /* whether any level is not zero */
+    f32 distortion; /* in squared steps */
+    f32 bits;       /* without the coded flag */
+    f32 uncoded;    /* the distortion if nothing is coded */
+} Choice;
+
+/* The leading ones of levels in unary: a higher level has those of a lower one, and more. */
+typedef struct {
+    i32 count;
+    f32 cost;
+} Ones;
+
+/* Cost in bits of a level minus one. `ones` starts empty and serves levels that do not fall. */
+INLINE f32 level_cost(const RangeCoder *c, i32 context, i64 value, Ones *ones) {
+    i32 class = level_class(value);
+    if (class < UNARY_LEVELS) {
+        for (; ones->count < class; ones->count++)
+            ones->cost += bit_cost(c, context + ones->count, 1);
+        return ones->cost + bit_cost(c, context + class, 0);
+    }
+    f32 cost = (f32)class_bits(class);
+    for (i32 i = 0; i < class; i++) cost += bit_cost(c, level_bin(context, i), 1);
+    if (class < MAX_CLASS) cost += bit_cost(c, level_bin(context, class), 0);
+    return cost;
+}
+
+INLINE f32 last_axis_cost(const RangeCoder *c, f32 cost, i32 context, i32 groups, i32 target) {
+    for (i32 i = 0; i < target; i++) cost += bit_cost(c, context + i, 1);
+    return target < groups - 1 ? cost + bit_cost(c, context + target, 0) : cost;
+}
+
+/* Cost in bits of a last position. */
+INLINE f32 last_cost(const RangeCoder *c, const CoreSyntax *core, ScanPlace place) {
+    i32 group_y = LAST_GROUP[place.y], group_x = LAST_GROUP[place.x], groups = core->last_groups;
+    f32 cost = (f32)(LAST_EXTRA[group_y] + LAST_EXTRA[group_x]);
+    cost = last_axis_cost(c, cost, last_row_context(core), groups, group_y);
+    return last_axis_cost(c, cost, last_column_context(core, place.y), groups, group_x);
+}
+
+/* One path through the scan: the levels chosen so far, and what they cost. */
+typedef struct {
+    int started;
+    i32 last;     /* where it starts: all levels above are zero */
+    i32 non_zero; /* levels on it */
+    f32 cost, bits;
+    f32 above;    /* cost of having no levels down to here */
+} Path;
+
+/* One coefficient, in steps, that is not nearest to zero. */
+typedef struct {
+    ScanPlace place;
+    f32 value, amount;   /* amount: without its sign */
+    i64 lowest, nearest; /* levels worth a look, apart from zero */
+} Coefficient;
+
+INLINE Coefficient coefficient(ScanPlace place, f32 value) {
+    f32 amount = __builtin_fabsf(value);
+    i64 nearest = (i64)(amount + 0.5f);
+    return (Coefficient){place, value, amount, max_i64(nearest - 1, 1), nearest};
+}
+
+/* Go on with a level of zero. */
+INLINE void extend_with_zero(const Slice *s, Path *path, const CoreSyntax *core, ScanPlace place,
+                             f32 loss, f32 price) {
+    i32 magnitude = magnitude_class(s->near, place.index);
+    f32 bits = bit_cost(&s->coder, significant_context(core, place, magnitude), 0);
+    path->cost += loss + price * bits;
+    path->bits += bits;
+}
+
+/* Go on with the cheapest of zero and the two nearest levels; return the level. */
+INLINE i64 extend(const Slice *s, Path *path, const CoreSyntax *core, const Coefficient *x,
+                  f32 price) {
+    const RangeCoder *c = &s->coder;
+    i32 magnitude = magnitude_class(s->near, x->place.index);
+    i32 significant = significant_context(core, x->place, magnitude);
+    i32 context = level_context(core, x->place, magnitude);
+    f32 bits = bit_cost(c, significant, 0), best = x->value * x->value + price * bits;
+    f32 sign_bits = bit_cost(c, significant, 1) + 1.0f;
+    Ones ones = {0, 0};
+    i64 chosen = 0;
+    for (i64 level = x->lowest; level <= x->nearest; level++) {
+        f32 level_bits = sign_bits + level_cost(c, context, level - 1, &ones);
+        f32 off = x->amount - (f32)level;
+        f32 cost = off * off + price * level_bits;
+        if (cost >= best) continue;
+        best = cost;
+        bits = level_bits;
+        chosen = level;
+    }
+    path->cost += best;
+    path->bits += bits;
+    return chosen;
+}
+
+INLINE void forget_path(Slice *s, const CoreSyntax *core, i32 from, i32 last) {
+    for (i32 n = from; n <= last; n++) s->levels[core->scan[n].index] = 0;
+    clear_near(s->near, core->side);
+}
+
+/* Start anew at the n-th place where that is cheaper than the path so far; return the level. */
+INLINE i64 restart(Slice *s, Path *path, const CoreSyntax *core, const Coefficient *x, i32 n,
+                   f32 price, i64 chosen) {
+    const RangeCoder *c = &s->coder;
+    i32 context = level_context(core, x->place, 0);
+    f32 last_bits = 1.0f + last_cost(c, core, x->place);
+    Ones ones = {0, 0};
+    for (i64 level = x->lowest; level <= x->nearest; level++) {
+        f32 level_bits = last_bits + level_cost(c, context, level - 1, &ones);
+        f32 off = x->amount - (f32)level;
+        f32 cost = path->above + off * off + price * level_bits;
+        if (cost >= path->cost) continue;
+        if (path->non_zero > 0) forget_path(s, core, n + 1, path->last);
+        *path = (Path){1, n, 0, cost, level_bits, path->above};
+        chosen = level;
+    }
+    return chosen;
+}
+
+/* Choose the levels of the coefficients in e->core, of which `kept` rows and columns may be coded.
+ * Every coefficient takes the cheapest of its two nearest levels and zero, at the price of the
+ * models as they stand; at each that is not zero the patch may also end there. One path is kept, not
+ * a full trellis. */
+OUTLINE Choice choose_levels(Encoder *e, const CoreSyntax *core, i32 kept) {
+    Slice *s = &e->slice;
+    i32 n = core->length - 1;
+    f32 price = (f32)e->bit_price;
+    Path path = {.last = -1, .cost = 1e30f};
+    for (; n >= 0; n--) {
+        ScanPlace place = core->scan[n];
+        if (place.y >= kept || place.x >= kept) continue;
+        f32 value = e->core[place.index];
+        if (value > LEAST_LAST || value < -LEAST_LAST) break;
+        path.above += value * value;
+    }
+    for (; n >= 0; n--) {
+        ScanPlace place = core->scan[n];
+        if (place.y >= kept || place.x >= kept) continue;
+        f32 value = e->core[place.index], loss = value * value;
+        if (__builtin_fabsf(value) + 0.5f < 1.0f) {
+            /* Most of them: zero, and no place to end. */
+            if (path.started) extend_with_zero(s, &path, core, place, loss, price);
+            path.above += loss;
+            continue;
+        }
+        Coefficient x = coefficient(place, value);
+        i64 chosen = path.started ? extend(s, &path, core, &x, price) : 0;
+        /* Ending here zeroes everything above: worth a look while that is little. */
+        if (path.non_zero <= END_SEARCH) chosen = restart(s, &path, core, &x, n, price, chosen);
+        path.above += loss;
+        if (chosen == 0) continue;
+        path.non_zero++;
+        tell_near(s->near, place.index, (i32)chosen);
+        s->levels[place.index] = (i32)(value < 0 ? -chosen : chosen);
+    }
+    if (!path.started) return (Choice){0, path.above, 0, path.above};
+    clear_near(s->near, core->side);
+    return (Choice){1, path.cost - price * path.bits, path.bits, path.above};
+}

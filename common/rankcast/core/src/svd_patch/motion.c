@@ -1,0 +1,100 @@
+/* Prediction of a patch from the reference frame, displaced by quarter samples. Exact in 32 bits up
+ * to samples of 16: 65535 x 112 x 112 < 2^30, where 112 is the largest sum of absolute taps. */
+#include "slice.h"
+
+enum { TAPS_BEFORE = 3, TAPS_AFTER = 4, TAP_COUNT = 8, TAP_BITS = 6 };
+
+/* Quarter-sample interpolation (ITU-T H.265, table 8-11). */
+static const i32 TAPS[4][TAP_COUNT] = {
+    {0, 0, 0, 64, 0, 0, 0, 0},
+    {-1, 4, -10, 58, 17, -5, 1, 0},
+    {-1, 4, -11, 40, 40, -11, 4, -1},
+    {0, 1, -5, 17, 58, -10, 4, -1},
+};
+
+/* Samples of the reference from a place on, `stride` from row to row. */
+typedef struct {
+    const u16 *samples;
+    i64 stride;
+} Window;
+
+/* Copy what filters read around a patch at (y, x), where some of that lies outside the plane: there
+ * the border repeats, so that any vector is safe. */
+OUTLINE Window padded_window(Slice *s, i32 y, i32 x, i32 side) {
+    i32 extent = side + TAPS_BEFORE + TAPS_AFTER;
+    for (i32 i = 0; i < extent; i++) {
+        const u16 *row = s->reference + sample_index(s, clamp_i32(y + i, 0, s->height - 1), 0);
+        for (i32 j = 0; j < extent; j++) s->window[i][j] = row[clamp_i32(x + j, 0, s->width - 1)];
+    }
+    return (Window){&s->window[0][0], WINDOW + 8};
+}
+
+/* What filters read for a patch displaced to (y, x): from three samples above and left of it on. */
+INLINE Window window_of(Slice *s, i32 y, i32 x, i32 side) {
+    y -= TAPS_BEFORE;
+    x -= TAPS_BEFORE;
+    i32 extent = side + TAPS_BEFORE + TAPS_AFTER;
+    if (y < 0 || x < 0 || y + extent > s->height || x + extent > s->width)
+        return padded_window(s, y, x, side);
+    return (Window){s->reference + sample_index(s, y, x), s->width};
+}
+
+INLINE i32x8 clip_samples(i32x8 value, i32 largest) {
+    return clamp_i32x8(value, splat_i32x8(0), splat_i32x8(largest));
+}
+
+INLINE i32x8 filter_samples(const u16 *samples, const i64 stride, const i32 *taps) {
+    i32x8 sum = splat_i32x8(0);
+    for (i32 t = 0; t < TAP_COUNT; t++) sum += taps[t] * load_u16x8(samples + t * stride);
+    return sum;
+}
+
+INLINE i32x8 rounded(i32x8 sum, const i32 bits) { return (sum + (1 << (bits - 1))) >> bits; }
+
+/* Along one direction alone: samples lie `step` apart. (64 s + 2048) >> 12 is (s + 32) >> 6, so the
+ * second pass can be left out. */
+INLINE void filter_once(const Slice *s, Window from, i64 step, i32 fraction, i32 side,
+                        i32 (*out)[CELL]) {
+    const i32 *taps = TAPS[fraction];
+    for (i32 i = 0; i < side; i++)
+        for (i32 j = 0; j < side; j += 8) {
+            i32x8 sum = filter_samples(from.samples + i * from.stride + j, step, taps);
+            store_i32x8(&out[i][j], clip_samples(rounded(sum, TAP_BITS), s->largest));
+        }
+}
+
+INLINE void filter_twice(Slice *s, Window from, i32 fraction_y, i32 fraction_x, i32 side,
+                         i32 (*out)[CELL]) {
+    const i32 *taps = TAPS[fraction_x];
+    for (i32 i = 0; i < side + TAPS_BEFORE + TAPS_AFTER; i++)
+        for (i32 j = 0; j < side; j += 8)
+            store_i32x8(&s->filtered[i][j],
+                        filter_samples(from.samples + i * from.stride + j, 1, taps));
+    taps = TAPS[fraction_y];
+    for (i32 i = 0; i < side; i++)
+        for (i32 j = 0; j < side; j += 8) {
+            i32x8 sum = splat_i32x8(0);
+            for (i32 t = 0; t < TAP_COUNT; t++) sum += taps[t] * load_i32x8(&s->filtered[i + t][j]);
+            store_i32x8(&out[i][j], clip_samples(rounded(sum, 2 * TAP_BITS), s->largest));
+        }
+}
+
+/* Fill `out` with the patch at (y, x) of the reference, displaced by `by`. */
+static void predict_inter(Slice *s, i32 y, i32 x, i32 side, Vector by, i32 (*out)[CELL]) {
+    i32 fraction_y = by.y & 3, fraction_x = by.x & 3;
+    Window from = window_of(s, y + (by.y >> 2), x + (by.x >> 2), side);
+    if (fraction_y && fraction_x) {
+        filter_twice(s, from, fraction_y, fraction_x, side, out);
+    } else if (fraction_x) {
+        from.samples += TAPS_BEFORE * from.stride;
+        filter_once(s, from, 1, fraction_x, side, out);
+    } else if (fraction_y) {
+        from.samples += TAPS_BEFORE;
+        filter_once(s, from, from.stride, fraction_y, side, out);
+    } else {
+        from.samples += TAPS_BEFORE * from.stride + TAPS_BEFORE;
+        for (i32 i = 0; i < side; i++)
+            for (i32 j = 0; j < side; j += 8)
+                store_i32x8(&out[i][j], load_u16x8(from.samples + i * from.stride + j));
+    }
+}

@@ -1,0 +1,28 @@
+/* Codec svd-patch: patches of planes, predicted over time, transformed by a 2D-SVD and range-coded.
+ * docs/wire.md has the format. The order of these files is that of what they build on. */
+
+/* The decoder, which needs nothing of the encoder. */
+#include "neighbours.c"
+#include "coefficients.c"
+#include "intra.c"
+#include "inverse.c"
+#include "motion.c"
+#include "syntax.c"
+#include "decode.c"
+
+/* The encoder. */
+#include "forward.c"
+#include "difference.c"
+#include "levels.c"
+#include "modes.c"
+#include "search.c"
+#include "still.c"
+#include "plan.c"
+#include "decide.c"
+#include "encode.c"
+
+/* What surrounds the slices. */
+#include "basis.c"
+#include "picture.c"
+
+int64_t rk_svd_patch_models(void) { return AT_END - REGISTERS; }
