@@ -7,15 +7,19 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.installed
 
-.PHONY: setup install warm demo test test-all lint wheel-test bench-all bench-report bench-extras soak \
-    fuzz fuzz-full fuzz-zmtp clean help
+.PHONY: setup core core-tables demo test test-all lint wheel-test wheels bench-all bench-report \
+    bench-extras soak fuzz fuzz-full fuzz-zmtp clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: warm  ## create the virtual environment and compile the kernels; no-op if up to date
+setup: $(STAMP)  ## create the virtual environment and compile the native core; no-op if up to date
 
-install: $(STAMP)  ## create the virtual environment without compiling the kernels
+core: setup  ## compile the native core; a checkout also does so by itself when a source has changed
+	$(BIN)/python scripts/build_core.py
+
+core-tables: setup  ## write the tables of the core that are results of formulas
+	$(BIN)/python scripts/make_core_tables.py
 
 $(STAMP): pyproject.toml scripts/setup.sh scripts/opencv_fallback.py
 	PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/setup.sh
@@ -24,23 +28,25 @@ $(STAMP): pyproject.toml scripts/setup.sh scripts/opencv_fallback.py
 demo: setup  ## stream a synthetic conveyor between two processes; print a table, draw a contact sheet
 	$(BIN)/rankcast demo --out out/demo
 
-lint: install  ## run ruff, mypy and the import contracts
+lint: setup  ## run ruff, mypy and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint warm  ## run lint and all quick tests, under 6 minutes
+test: lint  ## run lint and all quick tests, under 6 minutes
 	$(BIN)/python -m pytest -m "not slow" -n 3 --dist worksteal
 
-test-all: lint warm  ## run lint and all tests, including slow ones
+test-all: lint  ## run lint and all tests, including slow ones
 	$(BIN)/python -m pytest --timeout 1200
 
-warm: install  ## compile the kernels whose sources have changed
-	$(BIN)/python -m rankcast_sender.warm
-
-wheel-test: install  ## build the wheel and test it in a folder without the sources
+wheel-test: setup  ## build the wheel and test it in a folder without the sources
 	VENV=$(VENV) sh scripts/wheel_test.sh
+
+wheels: setup  ## build the wheels of all six platforms into dist/
+	for platform in x86_64-linux aarch64-linux x86_64-windows aarch64-windows x86_64-macos aarch64-macos; do \
+	    RANKCAST_TARGET=$$platform $(BIN)/python -m build --wheel --no-isolation || exit 1; \
+	done
 
 # One rule for all benchmarks: `make bench-codec-speed` runs benchmarks/codec_speed.py and writes
 # benchmarks/results/codec-speed.json. DATA=DIR measures on real pictures, QUICK=1 cuts runs short.
@@ -62,18 +68,17 @@ bench-%: bench-extras  ## run one benchmark: bench-latency, bench-codec, ...; ex
 	    $(if $(filter $*,soak),--minutes $(MINUTES) --seed $(SEED)) \
 	    $(if $(filter $*,gan),$(CLIP))
 
-bench-report: install  ## write docs/benchmarks.md and the figures of README.md from the results
+bench-report: setup  ## write docs/benchmarks.md and the figures of README.md from the results
 	$(BIN)/python benchmarks/report.py
 
-bench-extras: warm
+bench-extras: setup
 	@$(BIN)/python -c '$(EXTRAS)' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[bench,test]'
 
 soak: bench-soak  ## stream for MINUTES=30 through random faults drawn from SEED=0
 
 SECONDS ?= 60
 JOBS ?= 1
-MODES ?= interpreted compiled
-FUZZ = $(BIN)/python tests/fuzz/run.py --modes $(MODES) --jobs $(JOBS)
+FUZZ = $(BIN)/python tests/fuzz/run.py --jobs $(JOBS)
 
 fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a time; keep findings in out/fuzz
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'

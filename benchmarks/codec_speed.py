@@ -39,17 +39,17 @@ _KEY_EVERY: Final = 6
 _MATCHED_FRAMES: Final = 8
 _MEMORY_FRAMES: Final = 24
 
-# Peak resident memory. Both runs import numpy, OpenCV and numba, which therefore cancel.
+# Peak resident memory. Both runs import numpy and OpenCV, which therefore cancel.
 _PEAK: Final = """
 def peak():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 """
-_BARE: Final = "import numpy, cv2, numba\n" + _PEAK + "print(peak())\n"
+_BARE: Final = "import numpy, cv2\n" + _PEAK + "print(peak())\n"
 _ENCODER: Final = (
     """
 import sys
-import cv2, numba
+import cv2
 import numpy as np
 import rankcast
 path, codec, options = sys.argv[1], sys.argv[2], eval(sys.argv[3])
@@ -265,7 +265,6 @@ def memory(tested: Tested, data: Path | None) -> dict[str, Any]:
         path = Path(folder) / "frames.bgr"
         path.write_bytes(b"".join(np.ascontiguousarray(f).tobytes() for f in frames))
         arguments = (_ENCODER, str(path), tested.name, repr(_options(tested, 2)))
-        run(*arguments)  # fills the cache of compiled kernels
         encoder_kib = run(*arguments)
     bare_kib = run(_BARE)
     say(f"memory: {(encoder_kib - bare_kib) / 1e3:.0f} MB over {bare_kib / 1e3:.0f} MB")

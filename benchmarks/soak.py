@@ -36,7 +36,6 @@ from record import Record, Row, at_most, exactly, rounded
 # The proxy and the checking viewer belong to the tests.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from rankcast.kernels.warm import warm
 from rankcast.runtime import stop_flag
 from support.faultproxy import FaultProxy
 from support.faults import FAULTS, random_plan
@@ -183,7 +182,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     minutes = 2.0 if options.quick else options.minutes
-    warm(["svd-patch"])
     try:
         with tempfile.TemporaryDirectory() as folder:
             result = soak(minutes, options.seed, Path(folder))

@@ -29,7 +29,6 @@ from processes import child, free_address, receiver, sender
 from record import Record, Row, at_most, exactly, rounded
 
 from rankcast.frame import Frame
-from rankcast.kernels.warm import warm
 from rankcast.runtime import stop_flag
 from rankcast_receiver import Subscriber
 from rankcast_receiver.pipeline import ReceiverPipeline
@@ -103,7 +102,6 @@ def slow_sink(seconds: float) -> dict[str, Any]:
     source = f"synthetic:conveyor?width=320&height=240&fps={FAST_SENDER_FPS}"
     frames = str(round(seconds * FAST_SENDER_FPS))
     runner = SinkRunner("slow", SlowSink, live=True)
-    warm()  # as `rankcast receive` does before it connects
 
     def subscribe(stopped: Callable[[], bool]) -> Subscriber:
         return Subscriber(address, timeout_s=30, stopped=stopped)
@@ -166,7 +164,7 @@ def first_frame(source: str, tries: int) -> list[float]:
                 [sys.executable, "-m", "rankcast", "receive", "--connect", address, "--frames",
                  "1", "--timeout", "60"], check=True, stderr=subprocess.DEVNULL,
             )  # fmt: skip
-            if attempt:  # the first one may have compiled kernels
+            if attempt:  # the first one fills the disk cache
                 seconds.append(time.monotonic() - started)
     return seconds
 

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from rankcast.atomic_file import check_writable, make_folder, write_whole
 from rankcast.boot_clock import boot_s
-from rankcast.codec import CODECS_BY_NAME, preload_models
+from rankcast.codec import preload_models
 from rankcast.errors import NoStreamError, SettingsError, SinkError, WorkerError
 from rankcast.kernels import pool
-from rankcast.kernels.prepare import prepare_kernels
 from rankcast.net import CurveClient, client_keys
 from rankcast.numerics import Fidelity
 from rankcast.runtime import (
@@ -105,10 +104,7 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
         keep_report()
         try:
             manager.starting()
-            # Every codec, since the sender chooses.
-            if prepare_kernels(CODECS_BY_NAME, lambda: flag.requested, decoders_only=True) and (
-                not models or preload_models(Path(models), lambda: flag.requested)
-            ):
+            if not models or preload_models(Path(models), lambda: flag.requested):
                 pipeline.start()
                 manager.ready()
                 _watch(pipeline, flag, window, manager, settings.log.status_interval_s, keep_report)

@@ -16,7 +16,6 @@ from typing import Any, Final
 from rankcast.atomic_file import check_writable, write_whole
 from rankcast.errors import RankcastError, SettingsError, WorkerError
 from rankcast.kernels import pool
-from rankcast.kernels.prepare import prepare_kernels
 from rankcast.net import SocketOptions
 from rankcast.runtime import (
     ServiceManager,
@@ -184,12 +183,10 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             if report is not None:
                 flag.last_report = partial(_write_report, report, streams, started_s)
                 keep_report()
-            # After binding, so that an unusable address is reported without waiting for this.
-            if prepare_kernels({s.codec.name for s in cameras}, lambda: flag.requested):
-                for stream in streams:
-                    stream.pipeline.start()
-                manager.ready()
-                _watch(streams, sockets, flag, manager, shared.log.status_interval_s, keep_report)
+            for stream in streams:
+                stream.pipeline.start()
+            manager.ready()
+            _watch(streams, sockets, flag, manager, shared.log.status_interval_s, keep_report)
         finally:
             manager.stopping()
             for stream in streams:

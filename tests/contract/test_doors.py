@@ -16,8 +16,6 @@ ENTERED_DIRECTLY = {
     "rankcast.codec.protocol": "the contract, for the encoder and decoder of a stream",
     "rankcast.codec.gan": "its networks and their training",
     "rankcast.codec.pca": "the training of its models",
-    "rankcast.kernels.prepare": "it runs every codec, which a door of kernels must not load",
-    "rankcast.kernels.warm": "the same",
     "rankcast.kernels.pool": "imported as a module: pool.run(...)",
     "rankcast.models.gan": "loads torch; codec gan asks for it at its first use",
     "rankcast.runtime.cli": "takes signals before anything else is imported",

@@ -13,17 +13,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ROOMS = (
     "common/rankcast", "sender/rankcast_sender", "receiver/rankcast_receiver", "benchmarks",
 )  # fmt: skip
-NATIVE_CORE = tuple(f"common/rankcast/{name}/" for name in ("codec", "entropy", "kernels"))
-"""To be rewritten; until then a change there would recompile every kernel for nothing."""
 PACKAGES = {f"{room}/__init__.py" for room in ROOMS}
 """They import nothing that `python -m` could find in the current folder, `typing` included."""
 MODULES = sorted(
     path
     for room in ROOMS
     for path in (REPOSITORY / room).rglob("*.py")
-    if not (name := path.relative_to(REPOSITORY).as_posix()).startswith(NATIVE_CORE)
-    and name not in PACKAGES
-    and "@kernel" not in path.read_text(encoding="utf-8")
+    if path.relative_to(REPOSITORY).as_posix() not in PACKAGES
 )
 PAGES = sorted(
     path

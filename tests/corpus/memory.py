@@ -16,7 +16,7 @@ sys.path.insert(0, str(TESTS / "contract"))
 from test_hostile import MALICIOUS, take  # noqa: E402
 
 from rankcast.wire import Limits  # noqa: E402
-from support.decode_time import kernels_ready  # noqa: E402
+from support.decode_time import libraries_loaded  # noqa: E402
 
 
 def _field(name: str) -> int:
@@ -28,7 +28,7 @@ def _field(name: str) -> int:
 
 def main() -> None:
     """Take every file once."""
-    kernels_ready()
+    libraries_loaded()
     gc.freeze()
     for path in MALICIOUS:
         if not path.is_file():

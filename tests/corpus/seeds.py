@@ -163,7 +163,7 @@ def _sequences() -> Iterator[tuple[str, str, list[bytes]]]:
 
 
 def write_models() -> None:
-    """Models of pictures so small that interpreted kernels are quick."""
+    """Write models of small pictures."""
     pictures = [np.roll(_pictures((6, 7))[0], k, axis=1) for k in range(7)]
     found = principal_components(np.stack([p.reshape(-1) for p in pictures]))
     write_frame_model(MODELS / "pca.rkm", found, 4, (6, 7), np.dtype(np.uint8))

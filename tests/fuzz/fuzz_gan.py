@@ -1,13 +1,11 @@
-"""Fuzz target `gan`: headers and coded symbols and, with compiled kernels and torch, its networks.
+"""Fuzz target `gan`: headers and coded symbols and, with torch, its networks.
 
-Interpreted, everything but the networks runs, and torch is not needed: a model of which the
-code alone is read. What they make of it are only pictures; what comes from the wire is in the code.
+Without torch everything but the networks runs, with a model of which the code alone is read. What they make of it are only pictures; what comes from the wire is in the code.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
 from typing import Any
 
 from harness import MODELS, SEEDS, CodecTarget, main
@@ -60,8 +58,7 @@ class GanTarget(CodecTarget):
     """The decoder, with its networks or without."""
 
     def __init__(self) -> None:
-        compiled = os.environ.get("NUMBA_BOUNDSCHECK") == "1"
-        with_torch = compiled and importlib.util.find_spec("torch") is not None
+        with_torch = importlib.util.find_spec("torch") is not None
         super().__init__("gan", "rankcast.codec.gan.halves:GanDecoder", MODELS)
         from rankcast.codec.gan.halves import GanDecoder, has_torch
 

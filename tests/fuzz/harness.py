@@ -1,8 +1,7 @@
 """Run one fuzz target: `python tests/fuzz/fuzz_wire.py [FOLDER or FILE ...] [-option=...]`.
 
-Kernels are interpreted (NUMBA_DISABLE_JIT=1), so that libFuzzer sees which of their lines ran. With
-NUMBA_BOUNDSCHECK=1 they are compiled as in production but check every index; coverage then leaves
-them out.
+Coverage counts lines of Python. The native core runs as it is shipped; its own fuzzer, which sees its
+branches and watches its memory, is `make fuzz-core`.
 """
 
 from __future__ import annotations
@@ -67,7 +66,6 @@ class CodecTarget:
         self.accepted = 0
         self._reached_now = self._accepted_now = False
         self._intake, self._models = Intake, models
-        # Small enough for interpreted kernels to be quick.
         self._limits = Limits(max_packet_bytes=65_536, max_side=64, max_samples=1200)
         module, _, kind = decoder.partition(":")
         self._count(getattr(importlib.import_module(module), kind))
@@ -126,32 +124,15 @@ class _Progress:
             Path(self._path).write_text(json.dumps(counts), encoding="utf-8")
 
 
-def _with_kernels() -> list[str]:
-    """Return the modules that define or use kernels."""
-    root = TESTS.parent / "common"
-    files = [
-        path
-        for path in (root / "rankcast").rglob("*.py")
-        if "codec" in path.parts or "entropy" in path.parts or "kernel" in path.read_text("utf-8")
-    ]
-    names = (".".join(path.relative_to(root).with_suffix("").parts) for path in files)
-    return [name.removesuffix(".__init__") for name in names]
-
-
 def main(make: Callable[[], Target]) -> None:
     """Fuzz the target that `make` returns; `make` imports rankcast only when called."""
-    compiled = os.environ.get("NUMBA_BOUNDSCHECK") == "1"
-    if not compiled:
-        os.environ["NUMBA_DISABLE_JIT"] = "1"
     try:
         import atheris
     except ImportError:
         sys.exit("atheris is not installed: pip install 'rankcast[fuzz]' (Linux, CPython to 3.13)")
     sys.path.insert(0, str(TESTS))
-    # numba reads byte code and cannot compile functions that atheris has instrumented.
-    without = _with_kernels() if compiled else []
     ours = ["rankcast", "rankcast_receiver", "rankcast_sender"]
-    with atheris.instrument_imports(include=ours, exclude=without):
+    with atheris.instrument_imports(include=ours):
         target = make()
     from mutator import Mutator
 
@@ -161,8 +142,6 @@ def main(make: Callable[[], Target]) -> None:
 
     pool.set_threads(1)  # one order of execution for each input
     warnings.simplefilter("error")
-    # Interpreted integers warn where compiled ones wrap, which checksums rely on.
-    warnings.filterwarnings("ignore", message="overflow encountered", category=RuntimeWarning)
     progress = _Progress(target)
 
     def test_one_input(data: bytes) -> None:

@@ -28,9 +28,6 @@ TARGETS = ("wire", "status", "receiver", "control", "requests", "key-policy", "m
 MIN_REACHED = 0.30
 MIN_EXECUTIONS = 100
 """A hundred inputs give the share to within 9 points; fewer say nothing."""
-SLOW = ("receiver", "lossless", "svd", "svd-patch", "pca")
-"""Interpreted, these take some 50 ms an input: a short run counts inputs, not seconds."""
-SLOW_S = 60
 MEMORY_MB = 512
 TORCH_MB = 512
 """Extra for the one target that loads torch: 490 MB are in use before its first input."""
@@ -43,7 +40,6 @@ class Outcome:
     """One row of the table."""
 
     target: str
-    mode: str
     executions: int
     reached: float
     accepted: float
@@ -53,45 +49,33 @@ class Outcome:
 
     def line(self) -> str:
         """The row as text."""
-        left = f"{self.target:<10} {self.mode:<12} {self.executions:>10,}"
+        left = f"{self.target:<10} {self.executions:>10,}"
         shares = f"{self.reached:>8.0%} {self.accepted:>9.0%} {self.coverage:>9}"
         return f"{left} {shares} {len(self.finds):>6}  {self.failed}".rstrip()
 
 
-def environment(mode: str) -> dict[str, str]:
-    """Return the environment of a run; kernels that check bounds have a cache of their own."""
-    chosen = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
-    if mode == "compiled":
-        chosen |= {"NUMBA_BOUNDSCHECK": "1", "RANKCAST_CACHE_DIR": str(OUT / "boundscheck")}
-    else:
-        chosen |= {"NUMBA_DISABLE_JIT": "1"}
-    return chosen
-
-
-def fuzz(target: str, mode: str, seconds: int, executions: int) -> Outcome:
+def fuzz(target: str, seconds: int, executions: int) -> Outcome:
     """Run one target in a process of its own."""
     finds = OUT / "finds" / target
     corpus = OUT / "corpus" / target
     for folder in (finds, corpus):
         folder.mkdir(parents=True, exist_ok=True)
     before = set(finds.iterdir())
-    stats = OUT / f"{target}-{mode}.json"
+    stats = OUT / f"{target}.json"
     stats.unlink(missing_ok=True)
-    if mode == "interpreted" and target in SLOW and seconds < SLOW_S and not executions:
-        seconds, executions = SLOW_S, MIN_EXECUTIONS
     command = [
         sys.executable, str(HERE / f"fuzz_{target.replace('-', '_')}.py"),
         str(corpus), str(SEEDS / target), f"-artifact_prefix={finds}/", f"-timeout={HANG_S}",
         f"-rss_limit_mb={MEMORY_MB}", "-max_len=65536", "-print_final_stats=1",
         f"-max_total_time={seconds}", *([f"-runs={executions}"] if executions else []),
     ]  # fmt: skip
-    if (target, mode) == ("gan", "compiled"):
+    if target == "gan":
         command.append(f"-rss_limit_mb={MEMORY_MB + TORCH_MB}")  # the last one counts
-    log = OUT / f"{target}-{mode}.log"
+    log = OUT / f"{target}.log"
     with log.open("wb") as output:
         code = subprocess.run(
             command,
-            env=environment(mode) | {"RANKCAST_FUZZ_STATS": str(stats)},
+            env=os.environ | {"RANKCAST_FUZZ_STATS": str(stats)},
             stdout=output,
             stderr=subprocess.STDOUT,
         ).returncode
@@ -110,7 +94,7 @@ def fuzz(target: str, mode: str, seconds: int, executions: int) -> Outcome:
     elif short := shortfall(done, reached, executions):
         failed = f"FAILED: {short}"
     return Outcome(
-        target, mode, done, reached, accepted, coverage[-1] if coverage else "-", found, failed
+        target, done, reached, accepted, coverage[-1] if coverage else "-", found, failed
     )
 
 
@@ -139,38 +123,25 @@ def _reason(said: str) -> str:
 def main() -> int:
     """Run the targets; return 1 if anything was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=60, help="at most, of each target and mode")
+    parser.add_argument("--seconds", type=int, default=60, help="at most, of each target")
     parser.add_argument(
         "--executions", type=int, default=0,
         help="required of each; 0: as many as --seconds allow",
     )  # fmt: skip
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
-    parser.add_argument(
-        "--modes", nargs="+", choices=("interpreted", "compiled"),
-        default=["interpreted", "compiled"],
-        help="kernels interpreted, for coverage, or compiled with index checks",
-    )  # fmt: skip
     parser.add_argument("--jobs", type=int, default=1, help="targets to run at the same time")
     options = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:
         print("fuzz: atheris is not installed: pip install 'rankcast[fuzz]' (Linux, CPython)")
         return 1
     OUT.mkdir(parents=True, exist_ok=True)
-    if "compiled" in options.modes and set(options.targets) & set(DECODERS):
-        print("compiling kernels that check every index", flush=True)
-        warm = [sys.executable, "-m", "rankcast.kernels.warm"]
-        subprocess.run(warm, env=environment("compiled"), check=True)
-    print("target     mode         executions  reached  accepted  coverage  finds", flush=True)
-    runs = [
-        (target, mode)
-        for target in options.targets
-        # Only decoders have kernels.
-        for mode in (options.modes if target in DECODERS else ("interpreted",))
-    ]
+    print("target     executions  reached  accepted  coverage  finds", flush=True)
     failed = False
     # Threads that wait for processes, one each.
     with ThreadPoolExecutor(max(1, options.jobs)) as pool:
-        for outcome in pool.map(lambda run: fuzz(*run, options.seconds, options.executions), runs):
+        for outcome in pool.map(
+            lambda target: fuzz(target, options.seconds, options.executions), options.targets
+        ):
             print(outcome.line(), flush=True)
             for path in outcome.finds:
                 print(f"  {path.relative_to(REPOSITORY)}", flush=True)

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Final
 
 from rankcast.codec.gan.halves import has_torch
-from rankcast.kernels.warm import warm
 from support.slowness import slowness
 
 MAX_S: Final = 0.050
@@ -18,9 +17,8 @@ ATTEMPTS: Final = 20
 
 
 @lru_cache
-def kernels_ready() -> None:
-    """Compiling or loading machine code is no part of what a packet costs, nor is torch."""
-    warm()
+def libraries_loaded() -> None:
+    """Loading torch is no part of what a packet costs."""
     has_torch()
 
 
@@ -29,7 +27,7 @@ def share_of(limit_s: float, decode: Callable[[], object], enough: float = 1.0) 
 
     The first share that is not above `enough` ends the attempts.
     """
-    kernels_ready()
+    libraries_loaded()
     shares: list[float] = []
     while len(shares) < ATTEMPTS and not (shares and shares[-1] <= enough):
         before = slowness()

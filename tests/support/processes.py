@@ -126,7 +126,7 @@ class Rankcast:
 
 
 def rankcast_environment(**changes: str) -> dict[str, str]:
-    """Return the environment of a child: these sources first, one kernel cache."""
+    """Return the environment of a child: these sources first."""
     folders = (str(REPOSITORY / name) for name in ("common", "sender", "receiver"))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(folders), **changes}
 

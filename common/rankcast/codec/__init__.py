@@ -16,7 +16,7 @@ from rankcast.codec.jpeg import JPEG
 from rankcast.codec.kmeans import KMEANS
 from rankcast.codec.lossless import LOSSLESS
 from rankcast.codec.pca import PCA
-from rankcast.codec.protocol import Codec, WarmUp
+from rankcast.codec.protocol import Codec
 from rankcast.codec.raw import RAW
 from rankcast.codec.svd import SVD
 from rankcast.codec.svd_patch import SVD_PATCH
@@ -32,7 +32,6 @@ __all__ = [
     "Setting",
     "Steps",
     "Sweep",
-    "WarmUp",
     "codec_named",
     "codec_with_id",
     "linear_steps",

@@ -140,17 +140,6 @@ class CodecDecoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class WarmUp:
-    """A short stream that compiles or loads kernels of a codec before the first real frame."""
-
-    options: Mapping[str, Any] = field(default_factory=dict)
-    frames: int = 1
-    """Frames of each picture. Three reach the first, the second and the steady state."""
-    large_picture: bool = False
-    """Code a larger picture too, for kernels that small pictures never reach."""
-
-
-@dataclass(frozen=True, slots=True)
 class Codec:
     """One row of the codec table: all that the rest of Rankcast knows of a codec."""
 
@@ -170,10 +159,6 @@ class Codec:
     """Options whose defaults differ for a single picture, which has no earlier one to build on."""
     sweeps: tuple[Sweep, ...] = ()
     """How `rankcast compare --codecs` runs it; empty: it does not."""
-    warm_ups: tuple[WarmUp, ...] = (WarmUp(frames=3),)
-    """Streams that reach every kernel; empty where none can be coded without a model."""
-    compile_model_kernels: Callable[[], None] | None = None
-    """Compiles the kernels that run only with a model."""
     missing: Callable[[], str] = lambda: ""
     """What this installation lacks to run the codec, in one line; empty where it lacks nothing."""
     preload_models: Callable[[Path, Callable[[], bool]], bool] | None = None

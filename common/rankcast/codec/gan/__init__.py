@@ -26,7 +26,6 @@ def _steps(_: Pixels) -> Steps:
 GAN = Codec(
     7, "gan", GanOptions, GanEncoder, GanDecoder,
     sweeps=(Sweep("gan", "step", _steps, needs_model=True),),
-    warm_ups=(),
     missing=missing_torch,
     preload_models=load_ahead,
     model_facts={KIND: gan_model_facts, CHECKPOINT_KIND: gan_model_facts},

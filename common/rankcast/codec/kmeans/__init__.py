@@ -10,7 +10,6 @@ KMEANS = Codec(
     6, "kmeans", KMeansOptions, KMeansEncoder, KMeansDecoder,
     sender_defaults={"fewer_colours": "code"},  # a dark frame is no wrong setting
     sweeps=(COLOURS,),
-    warm_ups=(),
 )  # fmt: skip
 
 __all__ = ["KMEANS", "KMeansDecoder", "KMeansEncoder", "KMeansOptions", "read_palette"]

@@ -5,13 +5,12 @@ from rankcast.codec.pca.encoder import make_pca_encoder
 from rankcast.codec.pca.frames import KIND, frame_model_facts
 from rankcast.codec.pca.options import PcaOptions
 from rankcast.codec.pca.sweeps import PATCHES, ROWS
-from rankcast.codec.protocol import Codec, WarmUp
+from rankcast.codec.protocol import Codec
 
 PCA = Codec(
     5, "pca", PcaOptions, make_pca_encoder, PcaDecoder,
     still_defaults={"engine": "exact"},
     sweeps=(ROWS, PATCHES),
-    warm_ups=(WarmUp(frames=3), WarmUp({"layout": "patches"})),
     model_facts={KIND: frame_model_facts},
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rankcast.codec.protocol import Codec, WarmUp
+from rankcast.codec.protocol import Codec
 from rankcast.codec.svd_patch.decoder import SvdPatchDecoder
 from rankcast.codec.svd_patch.encoder import SvdPatchEncoder
 from rankcast.codec.svd_patch.options import SvdPatchOptions
@@ -17,9 +17,5 @@ SVD_PATCH = Codec(
             "svd-patch", "quality", lambda _: linear_steps(range(1, 101)), symbol="q",
             chroma={"4:2:0": {"colour": "ycc420"}, "4:4:4": {"colour": "ycc444"}},
         ),
-    ),
-    warm_ups=(
-        WarmUp(frames=3, large_picture=True),  # factors of their own pay only in larger pictures
-        WarmUp({"colour": "ycc444"}),
     ),
 )  # fmt: skip
