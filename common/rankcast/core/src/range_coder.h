@@ -45,9 +45,6 @@ typedef struct {
 #define MAX_INVENTED_BYTES 8
 #define MODEL_ONE 65536u
 #define LAST_COUNT 95
-#define FINAL_COUNT 90
-#define FINAL_FAST 4
-#define FINAL_SLOW 7
 
 /* Shifts of the two estimates by the number of bits seen: log2(n + 1.5) rounded, close to the
  * estimator of Krichevsky and Trofimov, up to the final rates of 1/16 and 1/128. Tables, because
@@ -135,6 +132,10 @@ INLINE void renormalise(RangeCoder *c, u64 span, const int decoding) {
     c->range = span;
 }
 
+/* Whether the next bit is a one. A damaged stream may have a code that is not below the range, and
+ * grows from there on: as a signed number, so that all decoders read the same from it. */
+INLINE int code_is_below(const RangeCoder *c, u64 bound) { return (i64)c->code < (i64)bound; }
+
 /* Write `bit` with the model at index `context` of the state, or read and return it. `decoding` is a
  * constant where the caller is compiled once for each direction. */
 INLINE int code_bit_as(RangeCoder *c, const int decoding, i64 context, int bit) {
@@ -143,21 +144,18 @@ INLINE int code_bit_as(RangeCoder *c, const int decoding, i64 context, int bit) 
     u64 span = c->range;
     u64 bound = (span >> 16) * ((fast + slow) >> 1);
     if (decoding) {
-        bit = c->code < bound;
+        bit = code_is_below(c, bound);
         if (!bit) c->code -= bound;
     } else if (!bit) {
         c->low += bound;
     }
-    /* Most models have seen enough: their shifts are constants. */
-    u32 fast_rate = LIKELY(count >= FINAL_COUNT) ? FINAL_FAST : fast_shift(count);
-    u32 slow_rate = LIKELY(count >= FINAL_COUNT) ? FINAL_SLOW : slow_shift(count);
     if (bit) {
-        fast += (MODEL_ONE - fast) >> fast_rate;
-        slow += (MODEL_ONE - slow) >> slow_rate;
+        fast += (MODEL_ONE - fast) >> fast_shift(count);
+        slow += (MODEL_ONE - slow) >> slow_shift(count);
         span = bound;
     } else {
-        fast -= fast >> fast_rate;
-        slow -= slow >> slow_rate;
+        fast -= fast >> fast_shift(count);
+        slow -= slow >> slow_shift(count);
         span -= bound;
     }
     if (count < LAST_COUNT) count++;
@@ -177,7 +175,7 @@ INLINE i64 code_bits_as(RangeCoder *c, const int decoding, i64 count, i64 value)
         int bit = (int)(value >> i & 1);
         u64 span = c->range >> 1;
         if (decoding) {
-            bit = c->code < span;
+            bit = code_is_below(c, span);
             if (!bit) c->code -= span;
         } else if (!bit) {
             c->low += span;

@@ -76,7 +76,7 @@ INLINE i32 last_column_context(const CoreSyntax *core, i32 row) {
 /* The class of a level minus one: itself, or UNARY_LEVELS plus the number of doublings. */
 INLINE i32 level_class(i64 value) {
     if (value < UNARY_LEVELS) return (i32)value;
-    /* Class UNARY_LEVELS + c starts at UNARY_LEVELS + 2^(c + 1) - 2 and is as wide as that power. */
+    /* Class UNARY_LEVELS + c starts at UNARY_LEVELS + 2^(c + 1) - 2, as wide as that power. */
     return UNARY_LEVELS + 62 - __builtin_clzll((u64)(value - UNARY_LEVELS + 2));
 }
 INLINE i64 class_first(i32 class) {
@@ -130,7 +130,8 @@ INLINE void code_core(Slice *s, const int decoding, const CoreSyntax *core) {
             i32 context = significant_context(core, place, magnitude);
             if (!code_bit_as(&coder, decoding, context, amount != 0)) continue;
         }
-        amount = 1 + code_level(&coder, decoding, level_context(core, place, magnitude), amount - 1);
+        i32 context = level_context(core, place, magnitude);
+        amount = 1 + code_level(&coder, decoding, context, amount - 1);
         i64 negative = code_bits_as(&coder, decoding, 1, level < 0);
         tell_near(near, place.index, (i32)amount);
         if (decoding) levels[place.index] = (i32)(negative ? -amount : amount);

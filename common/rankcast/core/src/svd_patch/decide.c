@@ -7,8 +7,8 @@
 static const f64 NOISE_ENERGY = 0.16;
 /* Mean absolute difference in steps above which fractions of a sample are tried. */
 static const f64 FINE_SEARCH = 0.3;
-/* Bits that another kind of prediction would save at most, beyond its own flags: below that it is not
- * tried. */
+/* Bits that another kind of prediction would save at most, beyond its own flags: below that it is
+ * not tried. */
 static const f64 BITS_OF_LEVELS = 16.0, BITS_OF_CORE = 4.0;
 /* Length of an intra mode, in bits, for the choice between intra and inter. */
 static const f64 MODE_COST_BITS = 3.5;
@@ -35,20 +35,17 @@ INLINE void swap_kept(Encoder *e) {
 
 INLINE void clear_levels(Encoder *e) { CLEAR(e->slice.levels, LEVELS * sizeof(i32)); }
 
-INLINE i32 coded_flag_context(const Encoder *e, const Neighbours *n, int intra, i32 size) {
-    return coded_context(n, group_of(&e->slice, intra), size);
-}
-
 /* Choose the levels of the core, whose residual has `energy`; return the cost with the coded flag.
  * Sets the decision's `coded`. */
 static f64 levels_cost(Encoder *e, f64 energy, const Neighbours *n, int intra, i32 size) {
     Slice *s = &e->slice;
     f64 price = e->bit_price, least = price * (s->reference ? STILL_BITS : LEAST_KEY_BITS);
-    i32 context = coded_flag_context(e, n, intra, size), kept = kept_side(e, size);
+    i32 group = group_of(s, intra), context = coded_context(n, group, size);
+    i32 kept = kept_side(e, size);
     f64 cost = energy + price * bit_cost(&s->coder, context, 0);
     s->decision.coded = 0;
     if (estimated_saving(e->core, kept) < least) return cost;
-    CoreSyntax core = core_syntax(group_of(s, intra), size);
+    CoreSyntax core = core_syntax(group, size);
     Choice choice = choose_levels(e, &core, kept);
     if (!choice.any) return cost;
     /* What lies outside the kept core is lost either way. */

@@ -35,8 +35,8 @@ typedef struct {
     f32 top_line[EDGE], left_line[EDGE];
 } Encoder;
 
-/* A coefficient of x steps costs about min(x^2, a + b |x|): zeroed, or coded with its position, sign
- * and level. Measured on the coder at 1 bit a sample. */
+/* A coefficient of x steps costs about min(x^2, a + b |x|): zeroed, or coded with its position,
+ * sign and level. Measured on the coder at 1 bit a sample. */
 static const f32 COST_CONSTANT = 0.75f, COST_SLOPE = 0.13f;
 /* Bits that a patch must save at least before it is more than skipped; and in a key frame, where
  * what is not coded now stays for long. */

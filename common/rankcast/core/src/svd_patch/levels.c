@@ -130,8 +130,8 @@ INLINE i64 restart(Slice *s, Path *path, const CoreSyntax *core, const Coefficie
 
 /* Choose the levels of the coefficients in e->core, of which `kept` rows and columns may be coded.
  * Every coefficient takes the cheapest of its two nearest levels and zero, at the price of the
- * models as they stand; at each that is not zero the patch may also end there. One path is kept, not
- * a full trellis. */
+ * models as they stand; at each that is not zero the patch may also end there. One path is kept,
+ * not a full trellis. */
 OUTLINE Choice choose_levels(Encoder *e, const CoreSyntax *core, i32 kept) {
     Slice *s = &e->slice;
     i32 n = core->length - 1;

@@ -76,7 +76,7 @@ static f32 mode_difference(Encoder *e, i32 mode, i32 size) {
                              : mode_difference_of(e, mode, 32, 4);
 }
 
-/* Lay out the source, the source transposed, and both sides of the edge outwards from the corner. */
+/* Lay out the source, its transpose, and both sides of the edge outwards from the corner. */
 static void lay_out(Encoder *e, i32 y, i32 x, i32 side) {
     Slice *s = &e->slice;
     for (i32 i = 0; i < side; i++) {

@@ -135,7 +135,8 @@ static Vector quarter_displacement(Encoder *e, const CellPlan *cell, i32 a, i32 
 
 /* Subtract the reference, displaced by whole samples, from the part of the cell in e->samples that
  * begins at unit (a, b). */
-static void subtract(Encoder *e, const CellPlan *cell, i32 a, i32 b, i32 high, i32 wide, Vector by) {
+static void subtract(Encoder *e, const CellPlan *cell, i32 a, i32 b, i32 high, i32 wide,
+                     Vector by) {
     const Slice *s = &e->slice;
     i32 y = (cell->uy + a) * UNIT + by.y, x = (cell->ux + b) * UNIT + by.x, width = wide * UNIT;
     int inside = x >= 0 && x + width <= s->width;
@@ -152,9 +153,9 @@ static void subtract(Encoder *e, const CellPlan *cell, i32 a, i32 b, i32 high, i
     }
 }
 
-/* Estimated cost of a part of the cell in e->samples. In a key frame any sample near the mean, taken
- * off, keeps 32 bits exact enough; the mean itself is predicted from the neighbours and must not
- * count. */
+/* Estimated cost of a part of the cell in e->samples. In a key frame any sample near the mean,
+ * taken off, keeps 32 bits exact enough; the mean itself is predicted from the neighbours and must
+ * not count. */
 INLINE f64 part_cost_of(Encoder *e, i32 y, i32 x, const i32 size) {
     int skip_mean = !e->slice.reference;
     f32 offset = skip_mean ? e->samples[y][x] : 0.0f;
@@ -286,8 +287,8 @@ static void plan_cell(Encoder *e, i32 uy, i32 ux) {
     scale_source(e, &cell);
     for (i32 a = 0; a < cell.units_y; a += QUARTER_UNITS)
         for (i32 b = 0; b < cell.units_x; b += QUARTER_UNITS) plan_quarter(e, &cell, a, b);
-    /* A whole cell is one patch only where it is smooth: most of its quarters are. One patch has one
-     * displacement: parts that moved differently stay apart. */
+    /* A whole cell is one patch only where it is smooth: most of its quarters are. One patch has
+     * one displacement: parts that moved differently stay apart. */
     if (!is_whole(&cell) || !cell.as_one || cell.merged < 3 || !few_still ||
         !(cell.cost < WHOLE_LIMIT))
         return;

@@ -15,7 +15,7 @@ enum {
     CELL = 32,       /* side of the largest patch */
     CODED_SIDE = 16, /* patches of 32 code their 16 x 16 lowest frequencies only */
     CELL_UNITS = CELL / UNIT,
-    TILES = CELL / 8, /* columns of a patch, eight by eight: one vector */
+    TILES = CELL / 8, /* groups of eight columns: one vector a row */
     STRIDE = CODED_SIDE + 2, /* row of levels: two zeros serve the templates of context classes */
     LEVELS = STRIDE * STRIDE,
     /* Where the first position lies in `near`: room for what is left of and above it. */
@@ -35,7 +35,7 @@ enum { SIZE_8, SIZE_16, SIZE_32, SIZES };
 /* How a patch is coded; SPLIT is a decision only, and marks units that are not coded yet. */
 enum { SPLIT, SKIPPED, INTER, INTRA };
 
-/* One entry of the maps; Python has the same fields in work.py. */
+/* One entry of the maps; units.py has those that Python reads. */
 typedef struct {
     i16 kind, size, vector_y, vector_x, mode, coded;
 } Unit;
@@ -79,7 +79,7 @@ typedef struct {
     i32 rows, columns;   /* of the core, that hold its levels */
 
     _Alignas(64) Block blocks[3];
-    /* Core and L M of the inverse transform; element (i, j) of the core lies at [j / 8][i][j % 8]. */
+    /* Core M and L M of the inverse transform; element (i, j) of M lies at [j / 8][i][j % 8]. */
     _Alignas(64) i32 core[CODED_SIDE / 8][CODED_SIDE][8];
     i32 half[CELL][CODED_SIDE];
     i32 level_lines[2][LEVELS];

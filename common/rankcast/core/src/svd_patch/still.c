@@ -1,8 +1,8 @@
 /* Where nothing has changed since the reference. */
 #include "encoder.h"
 
-/* Energies of a unit in squared steps: what uniform quantisation leaves anyway, 1 / 12 a sample; and
- * what is taken for a change at once. */
+/* Energies of a unit in squared steps: what uniform quantisation leaves anyway, 1 / 12 a sample;
+ * and what is taken for a change at once. */
 static const f64 QUANTISED_ENERGY = UNIT * UNIT * 0.083;
 static const f64 CHANGED_ENERGY = UNIT * UNIT * 0.5;
 /* Largest sum over a unit, in steps, and the largest difference of its halves, that is no trend. */

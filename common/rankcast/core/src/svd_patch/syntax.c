@@ -137,7 +137,8 @@ INLINE int code_patch(Slice *s, const int decoding, i32 uy, i32 ux, i32 size) {
             return 1;
         }
     }
-    if (size > SIZE_8 && code_flag(s, decoding, split_context(s, &n, size), kind == SPLIT)) return 0;
+    if (size > SIZE_8 && code_flag(s, decoding, split_context(s, &n, size), kind == SPLIT))
+        return 0;
     code_contents(s, decoding, &n, uy, ux, size);
     return 1;
 }
