@@ -37,7 +37,7 @@ test-all: lint warm  ## run lint and all tests, including slow ones
 	$(BIN)/python -m pytest --timeout 1200
 
 warm: install  ## compile the kernels whose sources have changed
-	$(BIN)/python -m rankcast_sender.warm
+	$(BIN)/python -m rankcast.kernels.warm
 
 wheel-test: install  ## build the wheel and test it in a folder without the sources
 	VENV=$(VENV) sh scripts/wheel_test.sh

@@ -172,8 +172,6 @@ class Codec:
     """How `rankcast compare --codecs` runs it; empty: it does not."""
     warm_ups: tuple[WarmUp, ...] = (WarmUp(frames=3),)
     """Streams that reach every kernel; empty where none can be coded without a model."""
-    compile_model_kernels: Callable[[], None] | None = None
-    """Compiles the kernels that run only with a model."""
     missing: Callable[[], str] = lambda: ""
     """What this installation lacks to run the codec, in one line; empty where it lacks nothing."""
     preload_models: Callable[[Path, Callable[[], bool]], bool] | None = None

@@ -66,7 +66,6 @@ def warm(names: Iterable[str] | None = None) -> int:
     """
     streams: dict[str, list[list[bytes]]] = {}
     for name in CODECS_BY_NAME if names is None else names:
-        _warm_models(name)
         streams[name] = _streams(name)
         _decode(streams[name])
     if names is None:
@@ -92,15 +91,7 @@ def warm_decoder(name: str) -> int:
         streams = []
     if not streams:
         return warm([name])
-    _warm_models(name)
     return sum(map(len, streams))
-
-
-def _warm_models(name: str) -> None:
-    """Compile the kernels that run only with a model, which is not available here."""
-    compile_model_kernels = CODECS_BY_NAME[name].compile_model_kernels
-    if compile_model_kernels is not None:
-        compile_model_kernels()
 
 
 def _streams(name: str) -> list[list[bytes]]:
