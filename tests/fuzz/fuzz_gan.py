@@ -20,6 +20,7 @@ class SymbolModel:
 
     def __init__(self, model_id: bytes) -> None:
         from rankcast.codec.gan import symbols
+        from rankcast.codec.gan.layout import channel_table
         from rankcast.models import read_model
         from rankcast.models.gan.architecture import BLOCK, architecture_from
 
@@ -28,7 +29,7 @@ class SymbolModel:
         self.model_id = model_id
         self._known = file.head.model_id == model_id
         self._symbols, self._block, self._channels = symbols, BLOCK, architecture.channels
-        self._table = symbols.channel_table(architecture.luma, architecture.chroma)
+        self._table = channel_table(architecture.luma, architecture.chroma)
         self._priors = file.arrays["priors"]
 
     def check_shape(self, shape: tuple[int, ...], _label: int) -> None:

@@ -152,15 +152,15 @@ RK_API int64_t rk_kmeans_approach(const float *points, int64_t count, int64_t ch
                                   const float *centres, int64_t centre_count, const float *before,
                                   float *after);
 
-/* Add points times their weights, and the weights in the last column, to the rows of their clusters:
- * sums is (clusters, channels + 1). */
+/* Add points times their weights, and the weights in the last column, to the rows of their
+ * clusters: sums is (clusters, channels + 1). */
 RK_API int64_t rk_kmeans_accumulate(const float *points, const float *weights,
                                     const uint16_t *labels, int64_t count, int64_t channels,
                                     double *sums);
 
 /* Find the first `most` distinct colours of (count, channels); returns how many there are. Writes
- * their places and adds up how often each is met, until the last one is found. `slots` is a table of
- * a power of two, more than `most`, filled with -1. */
+ * their places and adds up how often each is met, until the last one is found. `slots` is a table
+ * of a power of two, more than `most`, filled with -1. */
 RK_API int64_t rk_kmeans_distinct_u8(const uint8_t *colours, int64_t count, int64_t channels,
                                      int64_t *slots, int64_t slot_count, int64_t *places,
                                      int64_t *counts, int64_t most);
@@ -190,8 +190,8 @@ RK_API int64_t rk_kmeans_unpack_plane(const uint8_t *data, int64_t size_bytes, i
 
 /* pca/ ---------------------------------------------------------------------------------------- */
 
-/* Code the statistics of all planes, one after another: a row of means, a row of deviations, each of
- * the plane's width. Returns the bytes, or RK_ERROR_SPACE. */
+/* Code the statistics of all planes, one after another: a row of means, a row of deviations, each
+ * of the plane's width. Returns the bytes, or RK_ERROR_SPACE. */
 RK_API int64_t rk_pca_pack_statistics(const int64_t *values, const int64_t *widths, int64_t planes,
                                       uint8_t *data, int64_t capacity_bytes);
 
@@ -211,15 +211,16 @@ RK_API int64_t rk_pca_unpack_scores(const uint8_t *data, int64_t size_bytes,
 
 /* gan/ ---------------------------------------------------------------------------------------- */
 
-/* Choose the levels of a code (rows, columns, channels), which are zero, by rate and distortion, and
- * write them with the models of `state`, which adapt. `values` are finite; `price` is what a bit
- * costs, in squared steps; table (channels, 3) says plane, band and the channel of Y at the same
- * frequency; `coded` (rows, columns) is scratch memory. Returns the bytes, or RK_ERROR_SPACE. */
+/* Choose the levels of a code (rows, columns, channels), all zero before, by rate and distortion,
+ * and write them with the models of `state`, which adapt. `values` are finite; `price` is what a
+ * bit costs, in squared steps; table (channels, 3) says plane, band and the channel of Y at the
+ * same frequency; `coded` (rows, columns) is scratch memory. Returns the bytes, or
+ * RK_ERROR_SPACE. */
 RK_API int64_t rk_gan_encode(int64_t *state, uint8_t *data, int64_t capacity_bytes,
                              const float *values, int32_t *levels, uint16_t *coded, int64_t rows,
                              int64_t columns, const int64_t *table, int64_t channels, float price);
 
-/* Read the levels of a code, which are zero; RK_ERROR_STREAM if the bytes are not exactly one. */
+/* Read the levels of a code, all zero before; RK_ERROR_STREAM if the bytes are not exactly one. */
 RK_API int64_t rk_gan_decode(int64_t *state, const uint8_t *data, int64_t size_bytes,
                              int32_t *levels, uint16_t *coded, int64_t rows, int64_t columns,
                              const int64_t *table, int64_t channels);
@@ -227,8 +228,8 @@ RK_API int64_t rk_gan_decode(int64_t *state, const uint8_t *data, int64_t size_b
 /* synthetic.c --------------------------------------------------------------------------------- */
 
 /* Blend a sprite over a scene whose full scale is 65535; what lies beyond its edges is cut off.
- * `colour` is premultiplied by the opacity `cover` of 0 to 256. Columns are samples, channels side by
- * side, and `cover` has one for each. */
+ * `colour` is premultiplied by the opacity `cover` of 0 to 256. Columns are samples, channels side
+ * by side, and `cover` has one for each. */
 RK_API int64_t rk_synthetic_paste(uint16_t *scene, int64_t rows, int64_t columns,
                                   const uint16_t *colour, const uint16_t *cover,
                                   int64_t sprite_rows, int64_t sprite_columns, int64_t top,

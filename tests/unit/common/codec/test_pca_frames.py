@@ -11,7 +11,13 @@ import pytest
 import rankcast
 from rankcast.codec.pca import frames as frame_models
 from rankcast.codec.pca.components import principal_components
-from rankcast.codec.pca.frames import load_frame_model, unpack_scores, write_frame_model
+from rankcast.codec.pca.frames import (
+    FrameModel,
+    load_frame_model,
+    pack_scores,
+    unpack_scores,
+    write_frame_model,
+)
 from rankcast.errors import (
     ModelError,
     PayloadError,
@@ -210,6 +216,28 @@ def test_truncated_models_and_those_of_another_kind_are_refused(tmp_path: Path) 
     write_model(path, "other", ABOUT, GOOD)
     with pytest.raises(ModelError, match="other"):
         rankcast.Encoder("pca", layout="frames", model=str(path))
+
+
+def test_scores_of_every_size_come_back() -> None:
+    powers = 2.0 ** np.arange(40)
+    scores = np.concatenate([powers - 1, -powers, powers + 1, 1 - powers])
+    variances = np.linspace(1e12, 1e-3, scores.size).astype(np.float32)
+    empty = np.zeros(0, np.float32)
+    model = FrameModel(
+        b"",
+        (1, 1),
+        np.dtype(np.uint8),
+        empty,
+        empty,
+        variances,
+        empty[None],
+        float(variances.sum()),
+    )
+    for step in (0.5, 1.0, 1e5):
+        body = memoryview(pack_scores(model, scores * step, step))
+        assert np.array_equal(unpack_scores(model, body, scores.size, step), scores * step)
+    beyond = memoryview(pack_scores(model, scores * 1e30, 1.0))
+    assert np.abs(unpack_scores(model, beyond, scores.size, 1.0)).max() == 2**40 - 1
 
 
 def test_broken_scores_are_refused_or_harmless(tmp_path: Path) -> None:

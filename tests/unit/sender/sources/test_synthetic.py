@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rankcast import Decoder, Encoder
+from rankcast.core import function
 from rankcast.errors import SettingsError
 from rankcast.frame import Pixels
 from rankcast.images.frame_mark import mark_size, read_frame_mark
@@ -130,6 +131,46 @@ def test_noise_of_neighbouring_frames_and_rows_is_unrelated() -> None:
     first, second = (levels(noisy.render(n)) - levels(clean.render(n)) for n in (0, 1))
     assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.02
     assert abs(np.corrcoef(first[:-1].ravel(), first[1:].ravel())[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize("columns", [1, 7, 8, 9, 40])
+def test_sprites_are_blended_and_cut_off_at_the_edges(columns: int) -> None:
+    rng = np.random.default_rng(columns)
+    cover = rng.choice([0, 1, 128, 255, 256], (5, 11)).astype(np.uint16)
+    colour = (rng.integers(0, 65_536, cover.shape) * cover // 200).clip(0, 65_535)
+    colour = colour.astype(np.uint16)
+    for top, left in itertools.product(range(-6, 8), (-12, -5, 0, 2, columns - 1, columns)):
+        before = rng.integers(0, 65_536, (7, columns)).astype(np.uint16)
+        wanted = before.astype(np.int64)
+        for y, x in np.ndindex(*cover.shape):
+            if 0 <= top + y < 7 and 0 <= left + x < columns:
+                below = wanted[top + y, left + x] * (256 - int(cover[y, x])) >> 8
+                wanted[top + y, left + x] = min(int(colour[y, x]) + below, 65_535)
+        function("rk_synthetic_paste")(
+            before, *before.shape, colour, cover, *cover.shape, top, left
+        )  # fmt: skip
+        assert np.array_equal(before, wanted)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_the_sensor_lights_adds_noise_and_rounds(bits: int) -> None:
+    rng = np.random.default_rng(bits)
+    scene = rng.integers(0, 65_536, (6, 37)).astype(np.uint16)
+    rows = rng.integers(0, 18_000, 6).astype(np.int32)
+    columns = rng.integers(0, 22_000, 37).astype(np.int32)
+    noise = rng.integers(-9000, 9000, 500).astype(np.int16)
+    offsets = rng.integers(0, 463, 6)
+    shift = 16 - bits
+    gains = rows[:, None].astype(np.int64) * columns >> 14
+    lit = (scene * gains >> 14) + np.stack([noise[o : o + 37] for o in offsets])
+    wanted = (lit + (1 << shift >> 1) >> shift).clip(0, 65_535 >> shift)
+    arguments = (scene, 6, 37, rows, columns, noise, offsets)
+    out = np.empty(scene.shape, np.uint8 if bits == 8 else np.uint16)
+    if bits == 8:
+        function("rk_synthetic_expose_u8")(*arguments, out)
+    else:
+        function("rk_synthetic_expose_u16")(*arguments, shift, out)
+    assert np.array_equal(out, wanted)
 
 
 def test_belt_moves_at_its_speed_and_the_rails_stand_still() -> None:

@@ -14,8 +14,8 @@ enum {
     BLOCK_MODELS = REGISTERS,       /* [coded positions among the four around 5] */
     BAND_MODELS = BLOCK_MODELS + 5, /* [plane][band][coded left and up 3][coded before 2] */
     CHANNEL_MODELS = BAND_MODELS + PLANES * BANDS * 3 * 2,
-    /* Of each channel, three groups: */
-    LEVEL_MODELS = SIZE_CLASSES * INSIDE_CLASSES, /* [around + inside][bin], after [around][inside] */
+    /* Of each channel: significance [around][inside], then */
+    LEVEL_MODELS = SIZE_CLASSES * INSIDE_CLASSES,     /* [around + inside][bin] */
     SIGN_MODELS = LEVEL_MODELS + SIZE_CLASSES * BINS, /* [left 3][up 3] */
     MODELS_A_CHANNEL = SIGN_MODELS + 9,
 };

@@ -7,9 +7,9 @@ typedef struct {
     i32 *levels;
     const i32 *left, *up;
     u16 coded_left, coded_up;
-    i64 coded_around;          /* positions of the four around, 0 to 4 */
-    i32 around[MOST_CHANNELS]; /* of each channel: twice the magnitudes left and up, once those of the
-                                  upper diagonals */
+    i64 coded_around; /* positions of the four around, 0 to 4 */
+    /* Of each channel: twice the magnitudes left and up, once those of the upper diagonals. */
+    i32 around[MOST_CHANNELS];
 } Position;
 
 INLINE void enter_position(Position *at, const Code *code, i64 row, i64 column) {
@@ -69,11 +69,12 @@ INLINE i64 sign_class(i32 level) { return 1 + (level > 0) - (level < 0); }
 
 INLINE LevelContexts level_contexts(const Position *at, i64 channel) {
     i64 base = CHANNEL_MODELS + channel * MODELS_A_CHANNEL;
+    i64 left = sign_class(at->left[channel]), up = sign_class(at->up[channel]);
     i32 around = at->around[channel], inside = inside_of(at, channel);
     i64 inside_class = min_i64(size_class(inside), INSIDE_CLASSES - 1);
     return (LevelContexts){
         .significance = base + size_class(around) * INSIDE_CLASSES + inside_class,
         .size = base + LEVEL_MODELS + size_class((around + inside) >> 1) * BINS,
-        .sign = base + SIGN_MODELS + sign_class(at->left[channel]) * 3 + sign_class(at->up[channel]),
+        .sign = base + SIGN_MODELS + left * 3 + up,
     };
 }

@@ -4,7 +4,8 @@
 #define ALMOST_NONE 0.5f
 
 /* Choose between zero and the two levels nearest to a value; returns the cost of the choice. */
-INLINE f32 choose_level(const RangeCoder *c, const Position *at, i64 channel, f32 value, f32 price) {
+INLINE f32 choose_level(const RangeCoder *c, const Position *at, i64 channel, f32 value,
+                        f32 price) {
     LevelContexts contexts = level_contexts(at, channel);
     f32 size = __builtin_fabsf(value);
     f32 best = size * size + price * bit_cost(c, contexts.significance, 0);

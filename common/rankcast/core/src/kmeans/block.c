@@ -1,7 +1,9 @@
 /* Points side by side: the samples of a channel in neighbouring lanes, as floats. */
 #include "../lanes.h"
 
-enum { BLOCK_POINTS = 64 };
+enum { MOST_CHANNELS = 64, BLOCK_POINTS = 64 };
+
+typedef enum { SAMPLES_8, SAMPLES_16, SAMPLES_FLOAT } SampleKind;
 
 typedef struct {
     f32 samples[MOST_CHANNELS][BLOCK_POINTS];

@@ -1,7 +1,4 @@
 /* Facts of a picture that are counted exactly: its distinct colours, the error of a palette. */
-#include "../base.h"
-
-typedef enum { SAMPLES_8, SAMPLES_16, SAMPLES_FLOAT } SampleKind;
 
 /* Places of distinct colours in the picture, found through an open hash table. */
 typedef struct {
@@ -16,10 +13,11 @@ INLINE i64 sample_of(const void *samples, const SampleKind kind, i64 at) {
 }
 
 INLINE int same_colour(const void *colours, const SampleKind kind, i64 channels, i64 a, i64 b) {
-    for (i64 c = 0; c < channels; c++)
-        if (sample_of(colours, kind, a * channels + c) != sample_of(colours, kind, b * channels + c))
-            return 0;
-    return 1;
+    i64 first = a * channels, second = b * channels, c = 0;
+    while (c < channels &&
+           sample_of(colours, kind, first + c) == sample_of(colours, kind, second + c))
+        c++;
+    return c == channels;
 }
 
 INLINE i64 hash_of(const void *colours, const SampleKind kind, i64 channels, i64 place) {

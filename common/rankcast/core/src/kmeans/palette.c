@@ -1,9 +1,9 @@
-/* Colours of a palette, each as the difference to the one before: a palette in the order of its tree
- * has similar colours side by side. */
+/* Colours of a palette, each as the difference to the one before: a palette in the order of its
+ * tree has similar colours side by side. */
 #include "../numbers.h"
 #include "../whole_stream.h"
 
-enum { MOST_CHANNELS = 64, PALETTE_MODELS = MOST_CHANNELS * NUMBER_MODELS };
+enum { PALETTE_MODELS = MOST_CHANNELS * NUMBER_MODELS };
 
 /* Write the palette, (colours, channels), or read it, clamped to 0..peak. */
 INLINE void code_palette(RangeCoder *c, const int decoding, i64 *palette, i64 colours, i64 channels,

@@ -1,15 +1,15 @@
 /* A band of the index plane: is an index that of a neighbour, and if of none, which one is it?
  *
- * The answers to the second question go down the tree of the palette (see tree.c): each says on which
- * side of a cut the colour lies, and what the neighbours would say is the best hint.
+ * The answers to the second question go down the tree of the palette (see tree.c): each says on
+ * which side of a cut the colour lies, and what the neighbours would say is the best hint.
  */
 #include "../whole_stream.h"
 
 enum {
-    PATTERNS = 64,    /* of equal neighbours: six comparisons */
-    CANDIDATES = 3,   /* west, north and north-east */
-    KNOWN_LEVELS = 6, /* cuts below have a model for each level alone: they say little, and would take
-                         too long to learn */
+    PATTERNS = 64,  /* of equal neighbours: six comparisons */
+    CANDIDATES = 3, /* west, north and north-east */
+    /* Cuts further down say little, and would take too long to learn: one model a level. */
+    KNOWN_LEVELS = 6,
     KNOWN_NODES = 1 << KNOWN_LEVELS,
     NODES = KNOWN_NODES + 16, /* 2^16 colours at most, 16 cuts */
     ANSWERS = 3,              /* of a neighbour at a cut: not in this part, below, or above */

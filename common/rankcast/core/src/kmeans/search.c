@@ -88,8 +88,8 @@ INLINE void compare_with_leaf(const f32 *point, const i64 channels, const Centro
     }
 }
 
-/* Search for the centroid nearest to a point. Neighbours look alike: the last answer, `which`, bounds
- * this search from the start. */
+/* Search for the centroid nearest to a point. Neighbours look alike: the last answer, `which`,
+ * bounds this search from the start. */
 INLINE f32 search_tree(const f32 *point, const i64 channels, const Centroids *set, i64 *which) {
     f32 best = distance_to(point, channels, set, *which);
     Distant waiting[TREE_DEPTH];

@@ -1,10 +1,9 @@
 /* The order of a palette: a k-d tree without pointers, for search and for coding alike.
  *
- * Sorted centroids low..high are cut at low + the largest power of two below their number, across the
- * axis on which they spread widest (Bentley 1975; Friedman, Bentley and Finkel 1977). Therefore the
- * bits of an index, highest first, say on which side of ever closer cuts a colour lies.
+ * Sorted centroids low..high are cut at low + the largest power of two below their number, across
+ * the axis on which they spread widest (Bentley 1975; Friedman, Bentley and Finkel 1977). Therefore
+ * the bits of an index, highest first, say on which side of ever closer cuts a colour lies.
  */
-#include "../base.h"
 
 enum {
     /* Parts that wait while one is cut: each cut halves, and there are 2^16 centroids at most. */
