@@ -6,7 +6,7 @@ values are kept, `factoriser` finds them, `coded` and `floats` store them, `cont
 what `coded` stores, `samples` moves planes in and out of pictures.
 """
 
-from rankcast.codec.protocol import Codec, WarmUp
+from rankcast.codec.protocol import Codec
 from rankcast.codec.svd.decoder import SvdDecoder, read_factors, rebuild
 from rankcast.codec.svd.encoder import SvdEncoder
 from rankcast.codec.svd.options import SvdOptions
@@ -22,12 +22,6 @@ SVD = Codec(
             "svd", "rank", lambda pixels: rank_steps(min(pixels.shape[:2])),
             options=_EXACT, counts_kept=True,
         ),
-    ),
-    warm_ups=(
-        WarmUp(frames=3, large_picture=True),  # small pictures are left to LAPACK
-        WarmUp({"colour": "ycc420"}),
-        WarmUp({"rank": 1.0}),
-        WarmUp({"engine": "exact"}),
     ),
 )  # fmt: skip
 
