@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from rankcast.codec.gan import GAN
 from rankcast.codec.jpeg import JPEG
@@ -38,13 +39,13 @@ __all__ = [
     "preload_models",
 ]
 
-CODECS: Mapping[int, Codec] = MappingProxyType(
+CODECS: Final[Mapping[int, Codec]] = MappingProxyType(
     {0: RAW, 1: SVD, 2: JPEG, 3: SVD_PATCH, 4: LOSSLESS, 5: PCA, 6: KMEANS, 7: GAN}
 )
-CODECS_BY_NAME: Mapping[str, Codec] = MappingProxyType(
+CODECS_BY_NAME: Final[Mapping[str, Codec]] = MappingProxyType(
     {codec.name: codec for codec in CODECS.values()}
 )
-DEFAULT_CODEC = "svd-patch"
+DEFAULT_CODEC: Final = "svd-patch"
 """Default of `rankcast send` and `Encoder()`."""
 
 

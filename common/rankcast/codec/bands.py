@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-_BAND_ROWS = 64
-_TWO_BANDS = 1280 * 720
-_FOUR_BANDS = 3840 * 2160
+from typing import Final
+
+_BAND_ROWS: Final = 64
+_TWO_BANDS: Final = 1280 * 720
+_FOUR_BANDS: Final = 3840 * 2160
 
 
 def row_bands(shape: tuple[int, ...]) -> list[tuple[int, int]]:

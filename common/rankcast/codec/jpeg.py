@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import cast
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from rankcast.jpeg_scans import SEQUENTIAL, jpeg_excess
 from rankcast.opencv import cv2
 from rankcast.wire import Header, Limits
 
-MAX_JPEG_SIDE = 65_500
+MAX_JPEG_SIDE: Final = 65_500
 """libjpeg's own limit, below the 65,535 of the format."""
 
 
@@ -95,12 +95,12 @@ class JpegDecoder:
         return cast(NDArray[np.uint8], pixels).reshape(shape)
 
 
-_MOST_BYTES = 1 << 20
-_MOST_BYTES_A_SAMPLE = 4
+_MOST_BYTES: Final = 1 << 20
+_MOST_BYTES_A_SAMPLE: Final = 4
 """A sample of noise at quality 100 takes 1.3 bytes. Whatever follows the picture is looked through
 for markers too."""
 # What may stand before the frame header: all have a length. DHT, DQT, DRI, APP0 to APP15, COM.
-_SEGMENTS = frozenset((0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)))
+_SEGMENTS: Final = frozenset((0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)))
 
 
 def _frame_size(body: memoryview) -> tuple[int, int, int]:
@@ -124,4 +124,4 @@ def _frame_size(body: memoryview) -> tuple[int, int, int]:
     raise PayloadError("the JPEG has no frame header")
 
 
-JPEG = Codec(2, "jpeg", JpegOptions, JpegEncoder, JpegDecoder)
+JPEG: Final = Codec(2, "jpeg", JpegOptions, JpegEncoder, JpegDecoder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from rankcast.codec.protocol import Codec, CodecOptions, Coded
@@ -44,4 +46,4 @@ class RawDecoder:
         return samples.reshape(header.shape or ())
 
 
-RAW = Codec(0, "raw", RawOptions, RawEncoder, RawDecoder)
+RAW: Final = Codec(0, "raw", RawOptions, RawEncoder, RawDecoder)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from filelock import FileLock
 from numpy.typing import NDArray
@@ -161,5 +161,5 @@ def _address(array: NDArray[Any], parameter: Parameter, where: str) -> int:
         )
     if flags.writeable:
         # A quarter of the time of `array.ctypes.data`.
-        return ctypes.addressof(_NOTHING.from_buffer(array))
+        return ctypes.addressof(_NOTHING.from_buffer(cast(Any, array)))
     return int(array.ctypes.data)

@@ -13,7 +13,7 @@ frame of a still scene has only a few hundred bits to learn from.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,40 +23,40 @@ from rankcast.kernels import Integer, Real, lean_kernel
 Coder: TypeAlias = NDArray[np.int64]
 Bytes: TypeAlias = NDArray[np.uint8]
 
-LOW = 0
-RANGE = 1
-CODE = 2
+LOW: Final = 0
+RANGE: Final = 1
+CODE: Final = 2
 """Decoder: what was read, relative to the low end of the interval."""
-CACHE = 3
-PENDING = 4
+CACHE: Final = 3
+PENDING: Final = 4
 """Bytes not yet written: the cached one and the 0xFF that follow it."""
-POSITION = 5
-END = 6
+POSITION: Final = 5
+END: Final = 6
 """Decoder: one past the last byte; encoder: the size of the buffer."""
-DECODING = 7
-OVERRUN = 8
+DECODING: Final = 7
+OVERRUN: Final = 8
 """Set when the buffer was too small, or a decoder had to invent too many bytes."""
-REGISTERS = 16
+REGISTERS: Final = 16
 
-_TOP = 1 << 40
-_RENORMALISE = 1 << 32
-_MAX_INVENTED_BYTES = 8
+_TOP: Final = 1 << 40
+_RENORMALISE: Final = 1 << 32
+_MAX_INVENTED_BYTES: Final = 8
 """The encoder drops fewer trailing zeros than this, so a decoder that needs more was fooled."""
 
-PROBABILITY_BITS = 16
-_HALF = 1 << (PROBABILITY_BITS - 1)
-_ONE = 1 << PROBABILITY_BITS
-_MASK = _ONE - 1
-FRESH_MODEL = _HALF | (_HALF << 16)
+PROBABILITY_BITS: Final = 16
+_HALF: Final = 1 << (PROBABILITY_BITS - 1)
+_ONE: Final = 1 << PROBABILITY_BITS
+_MASK: Final = _ONE - 1
+FRESH_MODEL: Final = _HALF | (_HALF << 16)
 
 # Shifts of the two estimates by the number of bits seen: close to 1 / (n + 1.5), the
 # estimator of Krichevsky and Trofimov, until the final rate is reached.
-_FINAL_COUNT = 95
-_FAST = np.array([min(4, max(1, int(np.log2(n + 1.5) + 0.5))) for n in range(96)], np.int64)
-_SLOW = np.array([min(7, max(1, int(np.log2(n + 1.5) + 0.5))) for n in range(96)], np.int64)
+_FINAL_COUNT: Final = 95
+_FAST: Final = np.array([min(4, max(1, int(np.log2(n + 1.5) + 0.5))) for n in range(96)], np.int64)
+_SLOW: Final = np.array([min(7, max(1, int(np.log2(n + 1.5) + 0.5))) for n in range(96)], np.int64)
 
-COST_SHIFT = 4
-COST_BITS: NDArray[np.float32] = np.array(
+COST_SHIFT: Final = 4
+COST_BITS: Final[NDArray[np.float32]] = np.array(
     [-np.log2((i + 0.5) / 4096) for i in range(4096)], np.float32
 )
 """Cost in bits of a symbol by its probability >> `COST_SHIFT`."""

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -15,7 +15,7 @@ from rankcast.errors import SettingsError
 from rankcast.opencv import cv2
 
 T = TypeVar("T")
-MAX_THREADS = 64
+MAX_THREADS: Final = 64
 
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
@@ -23,14 +23,14 @@ _threads = 0
 
 
 def processors() -> int:
-    """Number of processors that this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def threads() -> int:
-    """Number of threads that kernels, BLAS and OpenCV may use in this process."""
+    """Return the number of threads that the core, BLAS and OpenCV may use in this process."""
     return _threads or processors()
 
 

@@ -6,6 +6,7 @@ The codec table always lists it; torch (extra ``[gan]``) is imported at its firs
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from rankcast.codec.gan.halves import GanDecoder, GanEncoder, missing_torch
 from rankcast.codec.gan.model_facts import CHECKPOINT_KIND, gan_model_facts
@@ -15,7 +16,7 @@ from rankcast.codec.protocol import Codec
 from rankcast.codec.sweep import Steps, Sweep, linear_steps
 from rankcast.frame import Pixels
 
-_STEPS_PER_OCTAVE = 4
+_STEPS_PER_OCTAVE: Final = 4
 
 
 def _steps(_: Pixels) -> Steps:
@@ -23,7 +24,7 @@ def _steps(_: Pixels) -> Steps:
     return linear_steps([MOST_STEP * 2 ** (-k / _STEPS_PER_OCTAVE) for k in range(count)])
 
 
-GAN = Codec(
+GAN: Final = Codec(
     7, "gan", GanOptions, GanEncoder, GanDecoder,
     sweeps=(Sweep("gan", "step", _steps, needs_model=True),),
     missing=missing_torch,

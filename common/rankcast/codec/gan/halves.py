@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 RETRY_S: Final = 1.0
 """Every frame asks for its model: a broken file is read again at most once a second."""
-INSTALL = "codec gan needs torch: pip install 'rankcast[gan]'"
+INSTALL: Final = "codec gan needs torch: pip install 'rankcast[gan]'"
 
 
 @cache

@@ -10,8 +10,8 @@ from rankcast.codec.protocol import CodecOptions, OptionalPathOption
 
 KIND: Final = "gan"
 """Kind of the model files, as they state it."""
-LEAST_STEP = 0.25
-MOST_STEP = 4.0
+LEAST_STEP: Final = 0.25
+MOST_STEP: Final = 4.0
 
 
 class GanOptions(CodecOptions):

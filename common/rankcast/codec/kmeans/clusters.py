@@ -204,7 +204,7 @@ def improve(
 
 
 def _merge_costs(centroids: Centroids, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What merging each cluster with the one it merges best with adds to the error, (K,)."""
+    """Return what merging each cluster with its best partner adds to the error, (K,)."""
     squares = (centroids.astype(np.float64) ** 2).sum(axis=1)
     apart = squares[:, None] + squares[None, :] - 2.0 * centroids.astype(np.float64) @ centroids.T
     total = counts[:, None] + counts[None, :]

@@ -188,7 +188,7 @@ class KMeansEncoder:
 
 
 def _affordable(points: int, wanted: int) -> int:
-    """Swaps in about the same time, whatever the sample: pairs of colours take time as well."""
+    """Return the swaps that take about the same time for any sample, pairs of colours counted."""
     return SWAPPED_POINTS // max(points, wanted * wanted // PAIRS)
 
 

@@ -29,4 +29,4 @@ def _steps(pixels: Pixels) -> Steps:
     return Steps(settings, [k for k in settings if k in _CURVE_COLOURS or k == count])
 
 
-COLOURS = Sweep("kmeans", "k", _steps, palette=True)
+COLOURS: Final = Sweep("kmeans", "k", _steps, palette=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from rankcast.models import ModelFolder
 from rankcast.numerics import Factors, one_blas_thread, row_products
 from rankcast.wire import Header, Limits
 
-STANDARDISED_PEAK = 2
+STANDARDISED_PEAK: Final = 2
 """The root mean square of a standardised variable is at most that, with rounded statistics."""
 
 

@@ -28,7 +28,7 @@ PART: Final = 1 << 20
 """Values of the components that are float64 at a time, which both ends reckon in: all of a larger
 picture at once would take longer to write to memory than to multiply."""
 _CLASSES: Final = 16
-_MOST = (1 << 40) - 1
+_MOST: Final = (1 << 40) - 1
 _DTYPES: Final = ("uint8", "uint16")
 
 _PACK: Final = function("rk_pca_pack_scores")
@@ -305,7 +305,7 @@ def unpack_scores(model: FrameModel, body: memoryview, k: int, step: float) -> N
 
 
 def _classes(model: FrameModel, k: int, step: float) -> NDArray[np.uint8]:
-    """Sets of models by the size that a score of this variance has: its number of bits."""
+    """Return the set of models of each score, by the bits that its variance needs."""
     sizes = np.sqrt(model.variances[:k].astype(np.float64)) / step
     bits = [min(int(min(size, float(_MOST))).bit_length(), _CLASSES - 1) for size in sizes]
     return np.array(bits, np.uint8)

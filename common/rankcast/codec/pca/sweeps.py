@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +34,12 @@ def _patch_steps(pixels: Pixels) -> Steps:
     return rank_steps(min(DEFAULT_PATCH**2, height * width))
 
 
-ROWS = Sweep(
+ROWS: Final = Sweep(
     "pca", "components", _row_steps, symbol="n", counts_kept=True,
     options={"engine": "exact"},
     scree=ScreeSource("rows", partial(_shares, 0), DEFAULT_VARIANCE),
 )  # fmt: skip
-PATCHES = Sweep(
+PATCHES: Final = Sweep(
     "pca-patches", "components", _patch_steps, symbol="n", counts_kept=True,
     options={"layout": "patches", "engine": "exact"},
     scree=ScreeSource("patches", partial(_shares, DEFAULT_PATCH), DEFAULT_VARIANCE),

@@ -6,15 +6,17 @@ values are kept, `factoriser` finds them, `coded` and `floats` store them, `cont
 what `coded` stores, `samples` moves planes in and out of pictures.
 """
 
+from typing import Final
+
 from rankcast.codec.protocol import Codec
 from rankcast.codec.svd.decoder import SvdDecoder, read_factors, rebuild
 from rankcast.codec.svd.encoder import SvdEncoder
 from rankcast.codec.svd.options import SvdOptions
 from rankcast.codec.sweep import Sweep, rank_steps
 
-_EXACT = {"engine": "exact"}
+_EXACT: Final = {"engine": "exact"}
 
-SVD = Codec(
+SVD: Final = Codec(
     1, "svd", SvdOptions, SvdEncoder, SvdDecoder,
     still_defaults=_EXACT,
     sweeps=(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rankcast.codec.protocol import Codec
 from rankcast.codec.svd_patch.decoder import SvdPatchDecoder
 from rankcast.codec.svd_patch.encoder import SvdPatchEncoder
 from rankcast.codec.svd_patch.options import SvdPatchOptions
 from rankcast.codec.sweep import Sweep, linear_steps
 
-SVD_PATCH = Codec(
+SVD_PATCH: Final = Codec(
     3, "svd-patch", SvdPatchOptions, SvdPatchEncoder, SvdPatchDecoder,
     # Whoever lost frames, or opens a recording, finds a key frame every 10 s at any frame rate.
     sender_defaults={"keyframe_interval_s": 10.0},

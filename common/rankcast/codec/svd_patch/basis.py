@@ -90,7 +90,7 @@ TABLE_16: Final = make_basis(None, None, deep=True)
 
 
 def table_basis(deep: bool) -> Basis:
-    """The integer DCT."""
+    """Return the integer DCT."""
     return TABLE_16 if deep else TABLE_8
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
-_SLOPE_MOVE = 0.2
+_SLOPE_MOVE: Final = 0.2
 """Change of the logarithm of the step that tells half as much of the slope as a large one."""
-_SLOPE_LEAK = 0.03
+_SLOPE_LEAK: Final = 0.03
 """What the slope goes back to its first value in every picture."""
-_ERROR_GAIN = 0.15
-_FIRST_ERROR, _LARGEST_ERROR = 0.3, 1.0
+_ERROR_GAIN: Final = 0.15
+_FIRST_ERROR: Final = 0.3
+_LARGEST_ERROR: Final = 1.0
 
 
 class BitModel:

@@ -4,59 +4,65 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from rankcast.codec.svd_patch.bitmodel import BitModel
 from rankcast.codec.svd_patch.bucket import Bucket
 from rankcast.codec.svd_patch.step import Subject, finest_useful_step
 
-_KEY_SLOPE, _KEY_SLOPES = 0.85, (0.4, 12.0)
+_KEY_SLOPE: Final = 0.85
+_KEY_SLOPES: Final = (0.4, 12.0)
 """Power of the step that bits of key frames fall with, at first and at all: 0.5 to 1.3 measured
 from steps of 2 to 30 on clips and photographs, 6 and more where the step passes strong noise."""
-_SLOPE, _SLOPES = 2.0, (0.8, 12.0)
+_SLOPE: Final = 2.0
+_SLOPES: Final = (0.8, 12.0)
 """The same of predicted frames, near the step of their reference: 1.7 towards coarser and 3.5
 towards finer steps on clips, up to 20 where the step passes the noise of a camera that stands
 still."""
-_USUAL_STEP, _USUAL_BITS = 12.0, 0.65
+_USUAL_STEP: Final = 12.0
+_USUAL_BITS: Final = 0.65
 """Bits a sample that the first picture of a stream is expected to have at that step of 8 bits: 0.1
 to 2.1 on clips and photographs; the first try tells."""
-_FIRST_FINEST = 2.0
+_FIRST_FINEST: Final = 2.0
 """The same: the finest step of a first try, which tells what finer ones would be good for."""
-_LEVEL_GAIN = 0.4
+_LEVEL_GAIN: Final = 0.4
 """Weight of one predicted frame in what is expected of the next."""
-_REFINING = 3.0
+_REFINING: Final = 3.0
 """A step finer by x in its logarithm than that of the reference codes again what stands still: bits
 of a key frame times this x^2, measured 0.4 to 3."""
-_COARSER_AT_MOST, _LEAP = 0.25, 0.7
+_COARSER_AT_MOST: Final = 0.25
+_LEAP: Final = 0.7
 """Change of the logarithm of the step from one predicted frame to the next; a leap is towards finer
 steps, or away from one that the bucket had no room for."""
-_FILL = 0.4
+_FILL: Final = 0.4
 """Share of the bucket, beyond one frame's, that is aimed at: room for a scene that gets busier."""
-_FRAMES_BACK = 8
+_FRAMES_BACK: Final = 8
 """Frames that coming back to it takes at least."""
-_KEY_SHARE = 0.8
+_KEY_SHARE: Final = 0.8
 """Of what is free of the bucket, that a key frame aims at."""
-_KEY_USED = 0.6
+_KEY_USED: Final = 0.6
 """Of what a key frame may take or was expected to, below which it is tried finer or is another
 scene."""
-_KEY_FINER = 1.4
+_KEY_FINER: Final = 1.4
 """How much finer than the predicted frames before it a key frame of the same scene is at most."""
-_CODING_SHARE = 0.02
+_CODING_SHARE: Final = 0.02
 """Of all squared error, below which that of coding is not worth a finer step: 0.09 dB."""
-_SAFE_ERRORS = 1.0
+_SAFE_ERRORS: Final = 1.0
 """Usual errors of the model for which the bucket has room."""
-_LEAST_BITS = 8.0
+_LEAST_BITS: Final = 8.0
 """Of a body: what logarithms are taken of."""
-_RECODING_SLOPE = 0.9
+_RECODING_SLOPE: Final = 0.9
 """Power that bits of a frame that came out too large fall with, on the safe side."""
-_RECODING_FACTORS = (1.15, 2.0, 4.0, 16.0)
+_RECODING_FACTORS: Final = (1.15, 2.0, 4.0, 16.0)
 """How much coarser the tries that follow are at least; one more is as coarse as can be."""
-_MAX_KEY_TRIES, _MAX_BETWEEN = 3, 3
+_MAX_KEY_TRIES: Final = 3
+_MAX_BETWEEN: Final = 3
 """Codings of a key frame that has room left, and codings more once one was too large."""
-_NEAR = 1.15
+_NEAR: Final = 1.15
 """Ratio of steps between which nothing is looked for."""
-_USED_BETWEEN = 0.5
+_USED_BETWEEN: Final = 0.5
 """The same as `_KEY_USED` once a finer step was too large: one more coding gains less."""
-_SIDE = 0.15
+_SIDE: Final = 0.15
 """Of the way between two tries, that the next is away from either."""
 
 
@@ -66,7 +72,7 @@ class _Try:
     bits: float
 
 
-_NO_TRY = _Try(0.0, 0.0)
+_NO_TRY: Final = _Try(0.0, 0.0)
 
 
 class BitRate:

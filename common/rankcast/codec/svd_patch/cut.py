@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.opencv import cv2
 
-_SAMPLING = 4
-_LEVELS = 0.03
+_SAMPLING: Final = 4
+_LEVELS: Final = 0.03
 """Mean difference, as a share of full scale, below which a picture is never a scene change."""
-_SHARE = 0.8
+_SHARE: Final = 0.8
 """Of the mean deviation of a picture from its mean: what a difference must exceed to be a cut."""
-_LIT_SHARE = 0.35
+_LIT_SHARE: Final = 0.35
 """The same at the gain that fits best. Light of 0.3 to 1.6 times the strength over three clips of
 fixed cameras leaves 0.33 or less from one frame to the next; cuts between 12 photographs, also
 mirrored and down to an eighth of their size, leave 0.73 or more."""
-_CELLS, _LARGEST_CELL = 8, 8
+_CELLS: Final = 8
+_LARGEST_CELL: Final = 8
 """Cells along the shorter side at least, and samples of a cell's side at most."""
-_LEAST_SIDE = 8
+_LEAST_SIDE: Final = 8
 """Of a picture, in which a common displacement is looked for."""
 
 

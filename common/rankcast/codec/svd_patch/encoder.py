@@ -336,7 +336,7 @@ def _psnr(error: int, pixels: Pixels) -> float:
 def _squares(
     pixels: Pixels, rebuilt: Pixels, canvas: Canvas, threads: int | None
 ) -> tuple[int, int]:
-    """Sums over all samples: of the squared errors, and of the squares."""
+    """Return two sums over all samples: of the squared errors, and of the squares."""
     rows = [band.rows for band in canvas.bands]
     tasks = [partial(_squares_of_rows, pixels[part], rebuilt[part]) for part in rows]
     errors, energies = zip(*pool.run(tasks, threads), strict=True)

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import Final
 
 from rankcast.codec.svd_patch.tables import CELL, UNIT
 from rankcast.errors import PayloadError
@@ -21,9 +22,9 @@ class Layout(IntEnum):
     CHANNELS = 4
 
 
-TWO_SLICES = 1280 * 720
-FOUR_SLICES = 3840 * 2160
-SLICE_ROWS = CELL // UNIT
+TWO_SLICES: Final = 1280 * 720
+FOUR_SLICES: Final = 3840 * 2160
+SLICE_ROWS: Final = CELL // UNIT
 """Unit rows of the first plane that slices begin at multiples of: its cells."""
 Borders = tuple[int, ...]
 """Where the second and all further slices begin, in multiples of `SLICE_ROWS`."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field, field_validator
 
 from rankcast.codec.protocol import CodecOptions
 from rankcast.kernels import MAX_THREADS
 
-_BITRATE = re.compile(
+_BITRATE: Final = re.compile(
     r"\s*(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<prefix>[kmg]?)"
     r"(?:(?P<bytes>(?-i:B)(?:/s|ps)?|bytes?(?:/s)?)|(?:bits?/s|b/s|bps))?\s*",
     re.ASCII | re.IGNORECASE,
 )
 """Case does not matter except for B, which means bytes, also in `MBps`."""
-_FACTOR = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
-DEFAULT_QUALITY = 75
-FULL_RANK = 8
+_FACTOR: Final = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+DEFAULT_QUALITY: Final = 75
+FULL_RANK: Final = 8
 """Rows and columns of a core; a lower rank drops some of them."""
 
 

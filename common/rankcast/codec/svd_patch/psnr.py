@@ -5,29 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from rankcast.codec.svd_patch.step import Subject, finest_useful_step
 
-TOLERANCE_DB = 0.25
-CODING_SHARE = 0.05
+TOLERANCE_DB: Final = 0.25
+CODING_SHARE: Final = 0.05
 """Of all squared error, below which that of coding is not worth a finer step: 0.22 dB."""
-_CEILING_MARGIN_DB = -10 * math.log10(1 - CODING_SHARE)
-_DB_PER_DECADE = 15.0
+_CEILING_MARGIN_DB: Final = -10 * math.log10(1 - CODING_SHARE)
+_DB_PER_DECADE: Final = 15.0
 """PSNR over the decade of the step, to begin with: 20 where all coefficients are coded, less where
 most are zero."""
-_EXACT_DB = 120.0
+_EXACT_DB: Final = 120.0
 """Stands for the PSNR of a picture without error."""
-_MAX_TRIES = 8
-_LARGEST_MOVE = 0.7
+_MAX_TRIES: Final = 8
+_LARGEST_MOVE: Final = 0.7
 """Decades from one try to the next."""
-_LEAST_MOVE = 0.1
+_LEAST_MOVE: Final = 0.1
 """Decades that a fourth try goes finer where none reached the target; twice that for the next."""
-_FALLING, _COARSER = 0.98, 1.25
+_FALLING: Final = 0.98
+_COARSER: Final = 1.25
 """Of the bytes at a step so many times finer, above which coarser ones save none."""
-_SMALL_BYTES, _SMALL_BITS_PER_SAMPLE = 32, 2e-4
+_SMALL_BYTES: Final = 32
+_SMALL_BITS_PER_SAMPLE: Final = 2e-4
 """Size of a body below which there is nothing to save: a third of the header around it, or a frame
 in which nothing moves."""
-_NEAR = 0.1
+_NEAR: Final = 0.1
 """Natural logarithm of steps that are as good as each other where the planes limit the PSNR."""
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
-MIN_STEP = 0.25
+MIN_STEP: Final = 0.25
 """Grey levels of an 8-bit picture: finer ones code the rounding of colours and planes."""
-MIN_PLANE_STEP = 4
+MIN_PLANE_STEP: Final = 4
 """Least and largest step of the format, in sixteenths of a plane level."""
-MAX_PLANE_STEP = 1 << 20
-_QUALITY_75 = 8.0
-_LIBJPEG = (4, 96)
+MAX_PLANE_STEP: Final = 1 << 20
+_QUALITY_75: Final = 8.0
+_LIBJPEG: Final = (4, 96)
 """Qualities between which libjpeg's scale holds; further out it reaches its limits."""
-_COARSEST = 255.0
-_STEP_ERROR = 0.32
+_COARSEST: Final = 255.0
+_STEP_ERROR: Final = 0.32
 """Squared error of a sample over the squared step where all is coded: 1/12 of a plane, 3.8 times
 that in colours (gains of BT.601 in limited range)."""
 

@@ -18,5 +18,5 @@ INTER: Final = 2
 
 
 def new_info(geometry: Geometry) -> list[NDArray[np.int16]]:
-    """Maps of one picture, one per plane."""
+    """Return empty maps of one picture, one per plane."""
     return [np.zeros((p.units_y, p.units_x, FIELDS), np.int16) for p in geometry.planes]
