@@ -10,6 +10,7 @@ enum {
     SCAN_8_LENGTH = UNIT * UNIT,
     SCAN_16_LENGTH = CODED_SIDE * CODED_SIDE,
     LAST_GROUPS = 8,
+    LAST_GROUPS_8 = 6, /* of patches of 8: positions below 8 */
 };
 
 /* Last position, by axis: group of an index, first index of a group, and its plain bits. */
@@ -34,7 +35,7 @@ INLINE CoreSyntax core_syntax(i32 group, i32 size) {
         .last = AT_LAST + statistics * LAST_AXES * LAST_BINS,
         .significant = AT_SIGNIFICANT + statistics * POSITION_CLASSES * MAGNITUDE_CLASSES,
         .level = AT_LEVEL + group * LEVEL_POSITION_CLASSES * MAGNITUDE_CLASSES * LEVEL_BINS,
-        .last_groups = size == SIZE_8 ? 6 : LAST_GROUPS,
+        .last_groups = size == SIZE_8 ? LAST_GROUPS_8 : LAST_GROUPS,
     };
 }
 
@@ -114,6 +115,7 @@ INLINE i32 code_last(RangeCoder *c, const int decoding, const CoreSyntax *core, 
     return last;
 }
 
+/* See write_core and read_core. */
 INLINE void code_core(Slice *s, const int decoding, const CoreSyntax *core) {
     RangeCoder coder = s->coder; /* a copy, whose registers are locals of the loop */
     i32 *levels = s->levels, *near = s->near;
