@@ -50,6 +50,27 @@ RK_API int64_t rk_range_finish_encoder(int64_t *state, uint8_t *data);
 
 /* planes.c ------------------------------------------------------------------------------------ */
 
+/* Chroma of 8-bit BGR pixels in limited range; luma and what comes back are OpenCV's. */
+RK_API int64_t rk_planes_limited_chroma(const uint8_t *bgr, int64_t pixels, uint8_t *cb,
+                                        uint8_t *cr);
+
+/* Full range, with chroma of half the size: those of the mean of 2 x 2 pixels. Splitting wants even
+ * sides; of odd ones merging takes (side + 1) / 2 samples of chroma. */
+RK_API int64_t rk_planes_split_420(const uint16_t *bgr, int64_t height, int64_t width, uint16_t *y,
+                                   uint16_t *cb, uint16_t *cr);
+RK_API int64_t rk_planes_merge_420(const uint16_t *y, const uint16_t *cb, const uint16_t *cr,
+                                   int64_t height, int64_t width, uint16_t *bgr);
+
+/* Full range and size; planes of 8-bit pictures are in quarter levels, 0 to 1023. */
+RK_API int64_t rk_planes_split_444_u8(const uint8_t *bgr, int64_t pixels, uint16_t *y,
+                                      uint16_t *cb, uint16_t *cr);
+RK_API int64_t rk_planes_split_444_u16(const uint16_t *bgr, int64_t pixels, uint16_t *y,
+                                       uint16_t *cb, uint16_t *cr);
+RK_API int64_t rk_planes_merge_444_u8(const uint16_t *y, const uint16_t *cb, const uint16_t *cr,
+                                      int64_t pixels, uint8_t *bgr);
+RK_API int64_t rk_planes_merge_444_u16(const uint16_t *y, const uint16_t *cb, const uint16_t *cr,
+                                       int64_t pixels, uint16_t *bgr);
+
 /* svd_patch/ ---------------------------------------------------------------------------------- */
 
 /* lossless.c ---------------------------------------------------------------------------------- */
