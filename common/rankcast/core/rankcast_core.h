@@ -75,6 +75,28 @@ RK_API int64_t rk_planes_merge_444_u16(const uint16_t *y, const uint16_t *cb, co
 
 /* lossless.c ---------------------------------------------------------------------------------- */
 
+/* Bands of pixels (H, W, C). The transforms are 0, none, and 1, YCoCg-R of three channels;
+ * `repeats` is 1 where equality with a neighbour is coded first. `scratch` has C H W + 11 (W + 2)
+ * numbers. */
+
+/* Returns the length of the stream, or RK_ERROR_SPACE: 5 bytes a sample and 4096 suffice. */
+RK_API int64_t rk_lossless_encode_u8(const uint8_t *pixels, int64_t height, int64_t width,
+                                     int64_t channels, int64_t transform, int64_t repeats,
+                                     int32_t *scratch, uint8_t *data, int64_t capacity);
+RK_API int64_t rk_lossless_encode_u16(const uint16_t *pixels, int64_t height, int64_t width,
+                                      int64_t channels, int64_t transform, int64_t repeats,
+                                      int32_t *scratch, uint8_t *data, int64_t capacity);
+
+/* Decode data[start..end); RK_ERROR_STREAM if it is not exactly one band. */
+RK_API int64_t rk_lossless_decode_u8(const uint8_t *data, int64_t start, int64_t end,
+                                     int64_t height, int64_t width, int64_t channels,
+                                     int64_t transform, int64_t repeats, int32_t *scratch,
+                                     uint8_t *pixels);
+RK_API int64_t rk_lossless_decode_u16(const uint8_t *data, int64_t start, int64_t end,
+                                      int64_t height, int64_t width, int64_t channels,
+                                      int64_t transform, int64_t repeats, int32_t *scratch,
+                                      uint16_t *pixels);
+
 /* svd/ ---------------------------------------------------------------------------------------- */
 
 /* kmeans/ ------------------------------------------------------------------------------------- */
