@@ -3,13 +3,14 @@
 The formula, its sources and what each option does stand in docs/methods.md, the bytes in
 docs/wire.md. `options`, `encoder` and `decoder` are the codec; `ranks` says how many singular
 values are kept, `factoriser` finds them, `coded` and `floats` store them, `contexts` models
-what `coded` stores, `samples` moves planes in and out of pictures.
+what `coded` stores, `product` multiplies them, `samples` moves planes in and out of pictures.
 """
 
-from rankcast.codec.protocol import Codec, WarmUp
-from rankcast.codec.svd.decoder import SvdDecoder, read_factors, rebuild
+from rankcast.codec.protocol import Codec
+from rankcast.codec.svd.decoder import SvdDecoder, read_factors
 from rankcast.codec.svd.encoder import SvdEncoder
 from rankcast.codec.svd.options import SvdOptions
+from rankcast.codec.svd.product import rebuild
 from rankcast.codec.sweep import Sweep, rank_steps
 
 _EXACT = {"engine": "exact"}
@@ -22,12 +23,6 @@ SVD = Codec(
             "svd", "rank", lambda pixels: rank_steps(min(pixels.shape[:2])),
             options=_EXACT, counts_kept=True,
         ),
-    ),
-    warm_ups=(
-        WarmUp(frames=3, large_picture=True),  # small pictures are left to LAPACK
-        WarmUp({"colour": "ycc420"}),
-        WarmUp({"rank": 1.0}),
-        WarmUp({"engine": "exact"}),
     ),
 )  # fmt: skip
 
