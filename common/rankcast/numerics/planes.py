@@ -1,32 +1,35 @@
 """Colour planes: BGR to luma and half-size chroma and back.
 
-8 bit is BT.601 limited range, as OpenCV's I420. 16 bit is BT.601 full range in integers,
+8 bit is BT.601 limited range, as OpenCV's I420. 16 bit and 4:4:4 are BT.601 full range in integers,
 so that both ends compute the same samples on every machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast.core import function
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Pixels
-from rankcast.kernels import Integer, kernel
 from rankcast.opencv import cv2
 
 Planes: TypeAlias = tuple[Pixels, Pixels, Pixels]
 
-# ITU-R BT.601 luma weights times 2^15; they sum to exactly 2^15.
-_R, _G, _B = 9798, 19235, 3735
-# 1 / (2 (1 - 0.114)) and 1 / (2 (1 - 0.299)), times 2^15.
-_CB, _CR = 18492, 23372
-_SHIFT = 15
-_HALF = 1 << (_SHIFT - 1)
-_MIDDLE = 1 << 15
-_MAX16 = 65535
+_limited_chroma = function("rk_planes_limited_chroma")
+_split_420 = function("rk_planes_split_420")
+_merge_420 = function("rk_planes_merge_420")
+_SPLIT_444: Final = {
+    np.dtype(np.uint8): function("rk_planes_split_444_u8"),
+    np.dtype(np.uint16): function("rk_planes_split_444_u16"),
+}
+_MERGE_444: Final = {
+    np.dtype(np.uint8): function("rk_planes_merge_444_u8"),
+    np.dtype(np.uint16): function("rk_planes_merge_444_u16"),
+}
 
 
 def chroma_shape(height: int, width: int) -> tuple[int, int]:
@@ -42,7 +45,6 @@ class Memory420:
         self.i420 = np.empty(i420_shape(height, width), np.uint8)
         self.half = np.empty((*half, 3), np.uint8)
         """BGR means of 2 x 2 pixels."""
-        self.parts = [np.empty(half, np.uint8) for _ in range(3)]
 
 
 def split_ycc420(pixels: Pixels, memory: Memory420 | None = None) -> Planes:
@@ -86,13 +88,12 @@ def split_ycc420(pixels: Pixels, memory: Memory420 | None = None) -> Planes:
         cv2.resize(
             bgr, (chroma_width, chroma_height), dst=memory.half, interpolation=cv2.INTER_AREA
         )
-        b, g, r = cv2.split(memory.half, memory.parts)
-        _chroma8(b, g, r, cb, cr)
+        _limited_chroma(memory.half, samples, cb, cr)
         return y[:height, :width], cb, cr
     y16 = np.empty(bgr.shape[:2], np.uint16)
     cb16 = np.empty((chroma_height, chroma_width), np.uint16)
     cr16 = np.empty((chroma_height, chroma_width), np.uint16)
-    _split16(bgr, y16, cb16, cr16)
+    _split_420(bgr, *bgr.shape[:2], y16, cb16, cr16)
     return y16[:height, :width], cb16, cr16
 
 
@@ -144,81 +145,8 @@ def merge_ycc420(
             bgr = np.ascontiguousarray(bgr[:height, :width])
         return bgr
     bgr16 = np.empty((height, width, 3), np.uint16)
-    _merge16(y, cb, cr, bgr16)
+    _merge_420(*map(np.ascontiguousarray, planes), height, width, bgr16)
     return bgr16
-
-
-@kernel
-def _chroma8(b: Pixels, g: Pixels, r: Pixels, cb: Pixels, cr: Pixels) -> None:
-    """BT.601 limited range with OpenCV's factors, times 2^20, plus 128 and a half."""
-    middle, shift = np.int32((128 << 20) + (1 << 19)), np.int32(20)
-    for i in range(cb.shape[0]):
-        blue, green, red, cb_row, cr_row = b[i], g[i], r[i], cb[i], cr[i]
-        for j in range(cb.shape[1]):
-            x, y, z = np.int32(blue[j]), np.int32(green[j]), np.int32(red[j])
-            of_blue = np.int32(460324) * x - np.int32(305135) * y - np.int32(155188) * z
-            of_red = np.int32(460324) * z - np.int32(385875) * y - np.int32(74448) * x
-            cb_row[j] = np.int32(of_blue + middle) >> shift
-            cr_row[j] = np.int32(of_red + middle) >> shift
-
-
-@kernel
-def _clip16(value: Integer) -> Integer:
-    if value < 0:
-        return np.int64(0)
-    return value if value < _MAX16 else np.int64(_MAX16)
-
-
-@kernel
-def _split16(
-    bgr: Pixels,
-    y: Pixels,
-    cb: Pixels,
-    cr: Pixels,
-) -> None:
-    for i in range(cb.shape[0]):
-        for j in range(cb.shape[1]):
-            blue = red = luma = np.int64(0)
-            for di in range(2):
-                for dj in range(2):
-                    b = np.int64(bgr[2 * i + di, 2 * j + dj, 0])
-                    g = np.int64(bgr[2 * i + di, 2 * j + dj, 1])
-                    r = np.int64(bgr[2 * i + di, 2 * j + dj, 2])
-                    value = (_R * r + _G * g + _B * b + _HALF) >> _SHIFT
-                    y[2 * i + di, 2 * j + dj] = value
-                    blue += b
-                    red += r
-                    luma += value
-            # The sums are of four pixels: two more bits to shift out.
-            half = np.int64(1) << (_SHIFT + 1)
-            cb[i, j] = _clip16(((_CB * (blue - luma) + half) >> (_SHIFT + 2)) + _MIDDLE)
-            cr[i, j] = _clip16(((_CR * (red - luma) + half) >> (_SHIFT + 2)) + _MIDDLE)
-
-
-@kernel
-def _merge16(
-    y: Pixels,
-    cb: Pixels,
-    cr: Pixels,
-    bgr: Pixels,
-) -> None:
-    # 2 (1 - 0.114), 2 (1 - 0.299) and the two parts of green, times 2^15.
-    to_b, to_r, cb_to_g, cr_to_g = 58065, 45941, 11277, 23401
-    for i in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            luma = np.int64(y[i, j])
-            blue = np.int64(cb[i >> 1, j >> 1]) - _MIDDLE
-            red = np.int64(cr[i >> 1, j >> 1]) - _MIDDLE
-            b = luma + ((to_b * blue + _HALF) >> _SHIFT)
-            g = luma - ((cb_to_g * blue + cr_to_g * red + _HALF) >> _SHIFT)
-            r = luma + ((to_r * red + _HALF) >> _SHIFT)
-            bgr[i, j, 0] = _clip16(b)
-            bgr[i, j, 1] = _clip16(g)
-            bgr[i, j, 2] = _clip16(r)
-
-
-FINE_BITS = 2
-"""Extra bits of 4:4:4 planes of 8-bit pictures: whole levels would cap luma at 54 dB."""
 
 
 def split_ycc444(pixels: Pixels) -> Planes:
@@ -232,22 +160,21 @@ def split_ycc444(pixels: Pixels) -> Planes:
     Returns
     -------
     tuple of ndarray, shape (H, W), uint16
-        In quarter levels for uint8 (0..1023), in levels for uint16.
+        In quarter levels for uint8 (0..1023), in levels for uint16: whole levels of 8 bits would
+        cap luma at 54 dB.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise UnsupportedImageError(f"got shape {pixels.shape}, 4:4:4 wants three channels (BGR)")
-    height, width = pixels.shape[:2]
-    y, cb, cr = (np.empty((height, width), np.uint16) for _ in range(3))
-    fine = FINE_BITS if pixels.dtype == np.uint8 else 0
-    _split444(np.ascontiguousarray(pixels), y, cb, cr, fine)
+    y, cb, cr = (np.empty(pixels.shape[:2], np.uint16) for _ in range(3))
+    _SPLIT_444[pixels.dtype](np.ascontiguousarray(pixels), y.size, y, cb, cr)
     return y, cb, cr
 
 
 def merge_ycc444(planes: Planes, dtype: np.dtype[Any]) -> Pixels:
     """Put luma and chroma of full size together again; the inverse of `split_ycc444`."""
-    y, cb, cr = planes
+    y = planes[0]
     bgr: Pixels = np.empty((*y.shape, 3), dtype)
-    _merge444(y, cb, cr, FINE_BITS if dtype == np.uint8 else 0, bgr)
+    _MERGE_444[dtype](*map(np.ascontiguousarray, planes), y.size, bgr)
     return bgr
 
 
@@ -262,41 +189,3 @@ def merge_bayer(planes: Sequence[Pixels], shape: tuple[int, int]) -> Pixels:
     for index, plane in enumerate(planes):
         pixels[index // 2 :: 2, index % 2 :: 2] = plane
     return pixels
-
-
-@kernel
-def _split444(bgr: Pixels, y: Pixels, cb: Pixels, cr: Pixels, fine: Integer) -> None:
-    largest = (256 << fine) - 1 if fine > 0 else _MAX16
-    middle = (largest + 1) >> 1
-    shift = _SHIFT - fine
-    half = np.int64(1) << (shift - 1)
-    for i in range(bgr.shape[0]):
-        for j in range(bgr.shape[1]):
-            b = np.int64(bgr[i, j, 0])
-            g = np.int64(bgr[i, j, 1])
-            r = np.int64(bgr[i, j, 2])
-            luma = _R * r + _G * g + _B * b
-            y[i, j] = (luma + half) >> shift
-            # The differences carry 15 fractional bits, the factors 15 more.
-            blue = (_CB * ((b << _SHIFT) - luma) + (half << _SHIFT)) >> (shift + _SHIFT)
-            red = (_CR * ((r << _SHIFT) - luma) + (half << _SHIFT)) >> (shift + _SHIFT)
-            cb[i, j] = min(max(blue + middle, 0), largest)
-            cr[i, j] = min(max(red + middle, 0), largest)
-
-
-@kernel
-def _merge444(y: Pixels, cb: Pixels, cr: Pixels, fine: Integer, bgr: Pixels) -> None:
-    largest = 255 if fine > 0 else _MAX16
-    middle = np.int64(1) << (7 + fine) if fine > 0 else np.int64(_MIDDLE)
-    # 2 (1 - 0.114), 2 (1 - 0.299) and the two parts of green, times 2^15.
-    to_b, to_r, cb_to_g, cr_to_g = 58065, 45941, 11277, 23401
-    half = np.int64(1) << (_SHIFT + fine - 1)
-    shift = _SHIFT + fine
-    for i in range(bgr.shape[0]):
-        for j in range(bgr.shape[1]):
-            luma = (np.int64(y[i, j]) << _SHIFT) + half
-            blue = np.int64(cb[i, j]) - middle
-            red = np.int64(cr[i, j]) - middle
-            bgr[i, j, 0] = min(max((luma + to_b * blue) >> shift, 0), largest)
-            bgr[i, j, 1] = min(max((luma - cb_to_g * blue - cr_to_g * red) >> shift, 0), largest)
-            bgr[i, j, 2] = min(max((luma + to_r * red) >> shift, 0), largest)

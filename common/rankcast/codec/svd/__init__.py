@@ -3,15 +3,16 @@
 The formula, its sources and what each option does stand in docs/methods.md, the bytes in
 docs/wire.md. `options`, `encoder` and `decoder` are the codec; `ranks` says how many singular
 values are kept, `factoriser` finds them, `coded` and `floats` store them, `contexts` models
-what `coded` stores, `samples` moves planes in and out of pictures.
+what `coded` stores, `product` multiplies them, `samples` moves planes in and out of pictures.
 """
 
 from typing import Final
 
 from rankcast.codec.protocol import Codec
-from rankcast.codec.svd.decoder import SvdDecoder, read_factors, rebuild
+from rankcast.codec.svd.decoder import SvdDecoder, read_factors
 from rankcast.codec.svd.encoder import SvdEncoder
 from rankcast.codec.svd.options import SvdOptions
+from rankcast.codec.svd.product import rebuild
 from rankcast.codec.sweep import Sweep, rank_steps
 
 _EXACT: Final = {"engine": "exact"}

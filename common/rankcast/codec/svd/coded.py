@@ -17,17 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.codec.svd.contexts import (
-    BLOCK,
-    BORDER,
-    CLASS_OF,
-    DEAD_ZONE,
-    classify,
-    decode,
-    quantise,
-    sample,
-    squared_noise,
-)
+from rankcast.codec.svd.contexts import BLOCK, DEAD_ZONE, classify, decode, quantise, sample
 from rankcast.entropy import rans
 from rankcast.errors import PayloadError
 from rankcast.kernels import pool
@@ -160,49 +150,31 @@ def pack(planes: Sequence[Factors], budgets: Sequence[float]) -> list[tuple[byte
 
 def _step(u: Real, v: Real, s: NDArray[np.float32], budget: float) -> float:
     stride = _SAMPLE_STRIDE if u.size + v.size > _SAMPLES else 1
-    parts = []
-    for side in (u, v):
-        parts.append(np.empty((side.size + stride - 1) // stride, np.float32))
-        sample(side, s, stride, parts[-1])
-    samples = np.concatenate(parts)
+    samples = np.concatenate([sample(side, s, stride) for side in (u, v)])
     return step_for(samples, (u.size + v.size) / samples.size, budget)
 
 
 def _pack_matrix(y: Real, scales: NDArray[np.float64]) -> tuple[bytes, float]:
     """Code one transformed matrix (K, L); returns its noise in squared steps."""
-    values = np.empty(y.shape, np.int32)
-    quantise(y, scales, values)
-    return pack_values(values), squared_noise(y, scales, values)
+    values, noise = quantise(y, scales)
+    return pack_values(values), noise
 
 
 def pack_values(values: NDArray[np.int32]) -> bytes:
     """Code a matrix (K, L) of magnitudes at most `rankcast.entropy.rans.MAX_VALUE`."""
-    classes = np.empty(values.shape, np.uint8)
-    classify(values, CLASS_OF, classes)
-    flat, flat_classes = values.reshape(-1), classes.reshape(-1)
+    classes = classify(values)
     shifts = np.zeros(rans.CLASSES, np.int64)
-    counts = np.zeros((rans.CLASSES, 4), np.int64)
-    rans.count(flat, flat_classes, shifts, counts)
+    counts = rans.count(values, classes, shifts)
     shifts = rans.choose_shifts(counts)
     if shifts.any():
-        counts[:] = 0
-        rans.count(flat, flat_classes, shifts, counts)
+        counts = rans.count(values, classes, shifts)
     parameters = rans.fit(counts, shifts)
     used = (counts[:, :3].sum(axis=1) > 0).astype(np.uint8)
-    frequency = np.zeros((rans.CLASSES, rans.SYMBOLS), np.int64)
-    start = np.zeros_like(frequency)
-    coder = np.zeros((rans.CLASSES, rans.SYMBOLS, 4), np.int64)
-    escapes = np.zeros(rans.CLASSES, np.int64)
-    rans.build_tables(parameters, used, frequency, start)
-    rans.build_coder(frequency, start, coder, escapes)
-    words = np.empty(rans.WORDS_PER_VALUE * flat.size, np.uint16)
-    states = np.zeros(2, np.int64)
-    first = rans.encode(flat, flat_classes, shifts, coder, escapes, words, states)
+    words, states = rans.encode(values, classes, parameters, rans.frequencies(parameters, used))
     in_use = np.flatnonzero(used)
     mask = sum(1 << int(c) for c in in_use)
     tables = b"".join(_CLASS.pack(*(int(p) for p in parameters[c])) for c in in_use)
-    head = _MATRIX.pack(mask, int(states[0]), int(states[1])) + tables
-    return head + words[first:].astype("<u2", copy=False).tobytes()
+    return _MATRIX.pack(mask, *states) + tables + words.astype("<u2", copy=False).tobytes()
 
 
 def split(body: memoryview, count: int) -> list[memoryview]:
@@ -321,22 +293,8 @@ def unpack_values(view: memoryview, shape: tuple[int, int]) -> NDArray[np.int32]
             used[c] = 1
             parameters[c] = _CLASS.unpack_from(view, at)
             at += _CLASS.size
-    if not rans.parameters_allowed(parameters, used):
-        raise PayloadError("got parameters of a table of symbols outside their ranges")
+    table = rans.frequencies(parameters, used)
     if max(first, second) >= rans.STATE_LIMIT or (len(view) - at) % 2:
         raise PayloadError("got a state above its limit or half a word of coded values")
-    frequency = np.zeros((rans.CLASSES, rans.SYMBOLS), np.int64)
-    start = np.zeros_like(frequency)
-    lookup = np.zeros((rans.CLASSES, rans.SLOTS), np.uint8)
-    decoder = np.zeros_like(frequency)
-    shifts = np.ascontiguousarray(parameters[:, 3])
-    rans.build_tables(parameters, used, frequency, start)
-    rans.build_decoder(frequency, start, shifts, lookup, decoder)
-    size = (len(view) - at) // 2
-    words = np.zeros(size + BORDER, np.uint16)
-    words[:size] = np.frombuffer(view, "<u2", offset=at)
-    values = np.empty(shape, np.int32)
-    states = np.array([first, second], np.int64)
-    if not decode(words, size, states, shifts, lookup, decoder, CLASS_OF, values):
-        raise PayloadError("the coded values do not end where their bytes end")
-    return values
+    data = np.frombuffer(view, np.uint8)
+    return decode(data, at, (first, second), rans.decoder_tables(parameters, table), shape)

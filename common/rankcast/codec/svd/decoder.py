@@ -9,26 +9,20 @@ import numpy as np
 
 from rankcast.codec.svd import coded, floats
 from rankcast.codec.svd.options import COLOURS, FACTORS
-from rankcast.codec.svd.samples import store_plane
+from rankcast.codec.svd.product import rebuild_tasks
 from rankcast.errors import LimitError, PayloadError, UnsupportedImageError
 from rankcast.frame import Pixels, channels_of
 from rankcast.kernels import pool
-from rankcast.numerics import (
-    Factors,
-    Real,
-    chroma_shape,
-    merge_ycc420,
-    one_blas_thread,
-    row_products,
-)
+from rankcast.numerics import Factors, chroma_shape, merge_ycc420
 from rankcast.wire import Header, Limits
 
 MAX_PRODUCTS: Final = 2**38
 """Multiplications m n k of one picture: seconds of work, far above any that a camera needs."""
 MAX_PRODUCTS_A_SAMPLE: Final = 3072
-"""In float32, 50 ns of work. Only a full rank of more than 3072 (1536 in float64) is beyond it."""
+"""In float32, 110 ns of work on one core. Only a full rank of more than 3072 (1536 in float64) is
+beyond it."""
 FREE_PRODUCTS: Final = 2**31
-"""In float32, 35 ms: what a picture of any size may take."""
+"""In float32, 80 ms on one core: what a picture of any size may take."""
 MAX_ENTRY: Final = 4.0
 """Entries of orthonormal columns are at most 1, quantised at most 2."""
 
@@ -40,25 +34,6 @@ def plane_shapes(shape: tuple[int, ...], colour: str) -> list[tuple[int, int]]:
         half = chroma_shape(height, width)
         return [(height, width), half, half]
     return [(height, width)] * channels_of(shape)
-
-
-def rebuild(factors: Factors) -> Real:
-    """The matrix sum_k s_k u_k vt_k, not rounded.
-
-    Parameters
-    ----------
-    factors : Factors
-        Of one plane; its dtype is that of the arithmetic.
-
-    Returns
-    -------
-    ndarray, shape (m, n)
-    """
-    us = np.ascontiguousarray(factors.u * factors.s.astype(factors.u.dtype))
-    out = np.empty((factors.u.shape[0], factors.v.shape[0]), factors.u.dtype)
-    with one_blas_thread():
-        pool.run(row_products(us, factors.v.T, out))
-    return out
 
 
 class SvdDecoder:
@@ -79,15 +54,17 @@ def assemble(
     """Rebuild planes, round and clip them, and put them together."""
     if colour == "bgr":
         pixels: Pixels = np.empty((*shape[:2], channels_of(shape)), dtype)
-        for channel, factors in enumerate(planes):
-            store_plane(rebuild(factors), pixels, channel)
+        pool.run(rebuild_tasks(planes, pixels))
         return pixels.reshape(shape)
-    stored = []
-    for factors, plane_shape in zip(planes, plane_shapes(shape, colour), strict=True):
-        plane: Pixels = np.empty((*plane_shape, 1), dtype)
-        store_plane(rebuild(factors), plane, 0)
-        stored.append(plane[..., 0])
-    return merge_ycc420((stored[0], stored[1], stored[2]))
+    y, cb, cr = (np.empty((*size, 1), dtype) for size in plane_shapes(shape, colour))
+    pool.run(
+        [
+            task
+            for factors, plane in zip(planes, (y, cb, cr), strict=True)
+            for task in rebuild_tasks([factors], plane)
+        ]
+    )
+    return merge_ycc420((y[..., 0], cb[..., 0], cr[..., 0]))
 
 
 def read_factors(header: Header, body: memoryview) -> list[Factors]:

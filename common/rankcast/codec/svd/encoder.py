@@ -14,11 +14,11 @@ from rankcast.codec.svd.decoder import (
     assemble,
     check_work,
     plane_shapes,
-    rebuild,
     unpack_planes,
 )
 from rankcast.codec.svd.factoriser import Engine, Factoriser, Plane
 from rankcast.codec.svd.options import COLOURS, DEFAULT_RANK, FACTORS, SvdOptions
+from rankcast.codec.svd.product import rebuild
 from rankcast.codec.svd.ranks import ROUNDING_NOISE, EnergyShare, ErrorBudget, FixedRank, RankRule
 from rankcast.codec.svd.samples import as_channels, farthest, load_plane, squared_distance
 from rankcast.errors import UnsupportedImageError
@@ -26,7 +26,7 @@ from rankcast.frame import Frame, Pixels, channels_of, full_scale
 from rankcast.numerics import Factors, Real, merge_ycc420, split_ycc420
 
 EXACT_MARGIN: Final = 0.25
-"""A rebuilt sample this near to its integer rounds to it also with another BLAS."""
+"""A sample rebuilt this near to its integer rounds to it also with the transform of another BLAS."""
 EXACT_CANDIDATE: Final = 0.01
 """Squared error per sample of truncation below which a plane may be exact after rounding."""
 MAX_REFINEMENTS: Final = 6

@@ -3,59 +3,40 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 import numpy as np
 
+from rankcast.core import function
 from rankcast.frame import Pixels
-from rankcast.kernels import kernel, pool
+from rankcast.kernels import pool
 from rankcast.numerics import Real, bands
 
-
-@kernel
-def _load(pixels: Pixels, channel: int, first: int, last: int, out: Real) -> np.int64:
-    """Copy rows first..last of one channel to `out`; return their sum of squares."""
-    squares = np.int64(0)
-    for i in range(first, last):
-        for j in range(pixels.shape[1]):
-            value = np.int64(pixels[i, j, channel])
-            squares += value * value
-            out[i, j] = value
-    return squares
-
-
-@kernel
-def _store(a: Real, first: int, last: int, peak: float, pixels: Pixels, channel: int) -> None:
-    """Round rows first..last of `a` half to even, clip to 0..peak, put them into one channel."""
-    for i in range(first, last):
-        for j in range(pixels.shape[1]):
-            pixels[i, j, channel] = min(max(np.rint(a[i, j]), 0.0), peak)
-
-
-@kernel
-def _farthest(pixels: Pixels, channel: int, first: int, last: int, a: Real) -> float:
-    """Largest distance between rows first..last of one channel and `a`."""
-    most = 0.0
-    for i in range(first, last):
-        for j in range(pixels.shape[1]):
-            distance = abs(np.float64(a[i, j]) - np.float64(pixels[i, j, channel]))
-            most = max(most, distance)
-    return most
-
-
-@kernel
-def _squared_distance(a: Pixels, b: Pixels, first: int, last: int) -> np.int64:
-    squares = np.int64(0)
-    for i in range(first, last):
-        for j in range(a.shape[1]):
-            for c in range(a.shape[2]):
-                d = np.int64(a[i, j, c]) - np.int64(b[i, j, c])
-                squares += d * d
-    return squares
+_UINT8, _UINT16 = np.dtype(np.uint8), np.dtype(np.uint16)
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_LOAD: Final = {
+    (_UINT8, _FLOAT32): function("rk_svd_load_u8_f32"),
+    (_UINT8, _FLOAT64): function("rk_svd_load_u8_f64"),
+    (_UINT16, _FLOAT64): function("rk_svd_load_u16_f64"),
+}
+_STORE: Final = {
+    (_FLOAT32, _UINT8): function("rk_svd_store_f32_u8"),
+    (_FLOAT64, _UINT8): function("rk_svd_store_f64_u8"),
+    (_FLOAT64, _UINT16): function("rk_svd_store_f64_u16"),
+}
+_FARTHEST: Final = {
+    (_UINT8, _FLOAT32): function("rk_svd_farthest_u8_f32"),
+    (_UINT8, _FLOAT64): function("rk_svd_farthest_u8_f64"),
+    (_UINT16, _FLOAT64): function("rk_svd_farthest_u16_f64"),
+}
+_SQUARED_DISTANCE: Final = {
+    _UINT8: function("rk_svd_squared_distance_u8"),
+    _UINT16: function("rk_svd_squared_distance_u16"),
+}
 
 
 def as_channels(pixels: Pixels) -> Pixels:
     """View or copy of `pixels` as (H, W, C), contiguous and read-only."""
-    # One layout and one mutability: kernels are compiled once for each combination.
     channels = np.ascontiguousarray(pixels)
     channels = channels.reshape(*channels.shape[:2], -1)
     channels.flags.writeable = False
@@ -76,8 +57,9 @@ def load_plane(pixels: Pixels, channel: int, out: Real) -> int:
     int
         Sum of the squared samples, exact.
     """
+    load, channels = _LOAD[pixels.dtype, out.dtype], pixels.shape[2]
     tasks = [
-        partial(_load, pixels, channel, band.start, band.stop, out)
+        partial(load, pixels[band], out[band].size, channels, channel, out[band])
         for band in bands(pixels.shape[0])
     ]
     return sum(int(part) for part in pool.run(tasks))
@@ -85,10 +67,11 @@ def load_plane(pixels: Pixels, channel: int, out: Real) -> int:
 
 def store_plane(a: Real, pixels: Pixels, channel: int) -> None:
     """Round `a` half to even, clip it and put it into one channel of `pixels` (H, W, C)."""
-    peak = float(np.iinfo(pixels.dtype).max)
+    store, channels = _STORE[a.dtype, pixels.dtype], pixels.shape[2]
+    a = np.ascontiguousarray(a)
     pool.run(
         [
-            partial(_store, a, band.start, band.stop, peak, pixels, channel)
+            partial(store, a[band], a[band].size, pixels[band], channels, channel)
             for band in bands(pixels.shape[0])
         ]
     )
@@ -96,10 +79,11 @@ def store_plane(a: Real, pixels: Pixels, channel: int) -> None:
 
 def farthest(pixels: Pixels, channel: int, a: Real) -> float:
     """Largest absolute distance between one channel of `pixels` (H, W, C) and `a` (H, W)."""
-    return float(_farthest(pixels, channel, 0, pixels.shape[0], a))
+    return float(_FARTHEST[pixels.dtype, a.dtype](pixels, a.size, pixels.shape[2], channel, a))
 
 
 def squared_distance(a: Pixels, b: Pixels) -> int:
     """Sum of squared differences of two pictures (H, W, C) of `as_channels`."""
-    tasks = [partial(_squared_distance, a, b, band.start, band.stop) for band in bands(a.shape[0])]
+    distance = _SQUARED_DISTANCE[a.dtype]
+    tasks = [partial(distance, a[band], b[band], a[band].size) for band in bands(a.shape[0])]
     return sum(int(part) for part in pool.run(tasks))

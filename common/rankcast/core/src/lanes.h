@@ -13,10 +13,14 @@ enum { LANES = 8 };
 typedef i32 i32x8 __attribute__((vector_size(32)));
 typedef i64 i64x8 __attribute__((vector_size(64)));
 typedef f32 f32x8 __attribute__((vector_size(32)));
+typedef f64 f64x8 __attribute__((vector_size(64)));
+typedef u32 u32x8 __attribute__((vector_size(32)));
 typedef u16 u16x8 __attribute__((vector_size(16)));
+typedef u8 u8x8 __attribute__((vector_size(8)));
 typedef i32 i32x8_any __attribute__((vector_size(32), aligned(4), may_alias));
 typedef i64 i64x8_any __attribute__((vector_size(64), aligned(8), may_alias));
 typedef f32 f32x8_any __attribute__((vector_size(32), aligned(4), may_alias));
+typedef f64 f64x8_any __attribute__((vector_size(64), aligned(8), may_alias));
 typedef u16 u16x8_any __attribute__((vector_size(16), aligned(2), may_alias));
 typedef i8 i8x8 __attribute__((vector_size(8)));
 typedef u8 u8x8_any __attribute__((vector_size(8), aligned(1), may_alias));
@@ -31,6 +35,14 @@ INLINE i32x8 load_u16x8(const u16 *from) {
 INLINE void store_u16x8(u16 *to, i32x8 value) {
     *(u16x8_any *)to = __builtin_convertvector(value, u16x8);
 }
+INLINE i32x8 load_u8x8(const u8 *from) {
+    return __builtin_convertvector(*(const u8x8_any *)from, i32x8);
+}
+INLINE void store_u8x8(u8 *to, i32x8 value) {
+    *(u8x8_any *)to = __builtin_convertvector(value, u8x8);
+}
+INLINE f64x8 load_f64x8(const f64 *from) { return *(const f64x8_any *)from; }
+INLINE void store_f64x8(f64 *to, f64x8 value) { *(f64x8_any *)to = value; }
 INLINE i32x8 splat_i32x8(i32 value) {
     return (i32x8){value, value, value, value, value, value, value, value};
 }
@@ -52,6 +64,18 @@ INLINE i32x8 clamp_i32x8(i32x8 value, i32x8 low, i32x8 high) {
 INLINE i32x8 abs_i32x8(i32x8 value) {
     i32x8 sign = value >> 31;
     return (value ^ sign) - sign;
+}
+INLINE f32x8 select_f32x8(i32x8 mask, f32x8 yes, f32x8 no) {
+    return (f32x8)select_i32x8(mask, (i32x8)yes, (i32x8)no);
+}
+INLINE f64x8 select_f64x8(i64x8 mask, f64x8 yes, f64x8 no) {
+    return (f64x8)((mask & (i64x8)yes) | (~mask & (i64x8)no));
+}
+INLINE f64x8 abs_f64x8(f64x8 value) { return (f64x8)((i64x8)value & INT64_MAX); }
+INLINE i64 sum_i64x8(i64x8 value) {
+    i64 sum = 0;
+    for (int lane = 0; lane < 8; lane++) sum += value[lane];
+    return sum;
 }
 
 INLINE f32x8 to_f32x8(i32x8 value) { return __builtin_convertvector(value, f32x8); }

@@ -341,9 +341,12 @@ def test_golden_packets_still_decode_to_the_same_picture(name: str) -> None:
     want = cv2.imread(str(GOLDEN / f"{name}.png"), cv2.IMREAD_UNCHANGED)
     assert pixels.shape == shape
     assert pixels.dtype == dtype
-    # Another BLAS may put a sample that lies on the half to the other side.
     difference = np.abs(pixels.astype(np.int64) - want.astype(np.int64))
-    assert difference.max() <= 1
-    assert np.count_nonzero(difference) <= difference.size // 100
+    if name.startswith("svd_coded"):
+        # Another BLAS may turn the coefficients back to slightly other vectors.
+        assert difference.max() <= 1
+        assert np.count_nonzero(difference) <= difference.size // 100
+    else:
+        assert not difference.any(), "the product has one order on every machine"
     if name == "svd_coded_full_rank":
         assert np.array_equal(pixels, picture(shape, dtype))

@@ -19,42 +19,79 @@ def parameters_of(zero: int, one: int, decay: int, shift: int = 0) -> NDArray[np
     return parameters
 
 
-def tables_of(parameters: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def used_alone() -> NDArray[np.uint8]:
     used = np.zeros(rans.CLASSES, np.uint8)
     used[0] = 1
-    frequency = np.zeros((rans.CLASSES, rans.SYMBOLS), np.int64)
-    start = np.zeros_like(frequency)
-    rans.build_tables(parameters, used, frequency, start)
-    return frequency[0], start[0]
+    return used
+
+
+def frequencies_of(zero: int, one: int, decay: int, shift: int = 0) -> NDArray[np.uint16]:
+    return rans.frequencies(parameters_of(zero, one, decay, shift), used_alone())[0]
 
 
 @given(st.integers(1, 4095), st.integers(0, 255), st.integers(1, 255))
 def test_every_table_sums_to_4096_and_ends_in_an_escape(zero: int, one: int, decay: int) -> None:
-    frequency, start = tables_of(parameters_of(zero, one, decay))
-    assert frequency.sum() == 4096
+    frequency = frequencies_of(zero, one, decay)
+    assert frequency.sum() == rans.SLOTS
     in_use = np.flatnonzero(frequency)
     assert in_use.size >= 2
     assert in_use.size % 2 == 0
     assert np.array_equal(in_use, np.arange(in_use.size)), "a hole in the symbols"
-    assert np.array_equal(start, np.cumsum(frequency) - frequency)
 
 
-@given(st.integers(1, 4096), st.integers(0, 2**31 - 1))
-def test_reciprocals_divide_exactly(frequency: int, dividend: int) -> None:
-    table = np.zeros((rans.CLASSES, rans.SYMBOLS), np.int64)
-    table[0, 0] = frequency
-    coder = np.zeros((rans.CLASSES, rans.SYMBOLS, 4), np.int64)
-    rans.build_coder(table, np.zeros_like(table), coder, np.zeros(rans.CLASSES, np.int64))
-    assert (dividend * int(coder[0, 0, 2])) >> int(coder[0, 0, 3]) == dividend // frequency
+def test_classes_out_of_use_have_no_symbols() -> None:
+    table = rans.frequencies(np.zeros((rans.CLASSES, rans.PARAMETERS), np.int64), used_alone() * 0)
+    assert not table.any()
 
 
-def test_parameters_outside_their_ranges_are_not_allowed() -> None:
-    used = np.zeros(rans.CLASSES, np.uint8)
-    used[0] = 1
-    assert rans.parameters_allowed(parameters_of(1, 0, 1), used)
-    for wrong in [(0, 0, 1), (4096, 0, 1), (1, 256, 1), (1, 0, 0), (1, 0, 256)]:
-        assert not rans.parameters_allowed(parameters_of(*wrong), used), wrong
-    assert not rans.parameters_allowed(parameters_of(1, 0, 1, rans.MAX_SHIFT + 1), used)
+def coded_by_division(symbols: list[int], frequency: list[int]) -> tuple[list[int], list[int]]:
+    """Words in the order of the decoder and the states it starts with, by plain division."""
+    states, words = [1 << 15, 1 << 15], []
+    starts = np.cumsum([0, *frequency]).tolist()
+    for i in reversed(range(len(symbols))):
+        symbol, state = symbols[i], states[i % 2]
+        if state >= frequency[symbol] << 19:
+            words.append(state & 0xFFFF)
+            state >>= 16
+        quotient, rest = divmod(state, frequency[symbol])
+        states[i % 2] = (quotient << 12) + rest + starts[symbol]
+    return words[::-1], states
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 4095), st.integers(0, 255), st.integers(1, 255), st.integers(0, 2**32 - 1))
+def test_reciprocals_divide_exactly(zero: int, one: int, decay: int, seed: int) -> None:
+    parameters = parameters_of(zero, one, decay)
+    table = rans.frequencies(parameters, used_alone())
+    frequency = table[0].tolist()
+    pairs = np.count_nonzero(table[0]) // 2 - 1  # the escape has raw bits, which this leaves out
+    values = np.random.default_rng(seed).integers(-pairs, pairs + 1, 400).astype(np.int32)
+    symbols = [2 * abs(v) - (v > 0) for v in values.tolist()]
+    words, states = rans.encode(values, np.zeros(400, np.uint8), parameters, table)
+    assert (words.tolist(), list(states)) == coded_by_division(symbols, frequency)
+
+
+def test_parameters_outside_their_ranges_are_refused() -> None:
+    assert frequencies_of(1, 0, 1)[0] == 1
+    for wrong in [(0, 0, 1), (4096, 0, 1), (1, 256, 1), (1, 0, 0), (1, 0, 256), (1, -1, 1),
+                  (1, 0, 1, rans.MAX_SHIFT + 1), (1, 0, 1, -1)]:  # fmt: skip
+        with pytest.raises(PayloadError, match="outside their ranges"):
+            frequencies_of(*wrong)
+
+
+@given(st.integers(1, 4095), st.integers(0, 255), st.integers(1, 255), st.integers(0, 24))
+def test_every_slot_leads_to_the_symbol_that_holds_it(
+    zero: int, one: int, decay: int, shift: int
+) -> None:
+    parameters = parameters_of(zero, one, decay, shift)
+    table = rans.frequencies(parameters, used_alone())
+    tables = rans.decoder_tables(parameters, table)
+    assert np.array_equal(tables.lookup[0], np.repeat(np.arange(rans.SYMBOLS), table[0]))
+    starts = np.cumsum(table[0]) - table[0]
+    in_use = np.flatnonzero(table[0])
+    assert np.array_equal(tables.entries[0, in_use] & 0xFFF, table[0, in_use])
+    assert np.array_equal(tables.entries[0, in_use] >> 12 & 0xFFF, starts[in_use])
+    assert not tables.lookup[1:].any()
 
 
 def matrices() -> st.SearchStrategy[NDArray[np.int32]]:

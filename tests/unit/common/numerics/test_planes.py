@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rankcast.codec.svd.samples import (
     as_channels,
@@ -13,7 +14,13 @@ from rankcast.codec.svd.samples import (
     store_plane,
 )
 from rankcast.errors import UnsupportedImageError
-from rankcast.numerics import chroma_shape, merge_ycc420, split_ycc420
+from rankcast.numerics import (
+    chroma_shape,
+    merge_ycc420,
+    merge_ycc444,
+    split_ycc420,
+    split_ycc444,
+)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -62,6 +69,80 @@ def test_half_size_chroma_wants_three_channels() -> None:
     for shape in [(4, 4), (4, 4, 1), (4, 4, 4)]:
         with pytest.raises(UnsupportedImageError, match="three channels"):
             split_ycc420(np.zeros(shape, np.uint8))
+
+
+def extremes(shape: tuple[int, int], peak: int, seed: int) -> NDArray[np.int64]:
+    """Samples of which many are at the ends and in the middle of their range."""
+    rng = np.random.default_rng(seed)
+    special = rng.choice([0, 1, peak // 2, peak // 2 + 1, peak - 1, peak], (*shape, 3))
+    return np.where(rng.random((*shape, 3)) < 0.6, special, rng.integers(0, peak + 1, (*shape, 3)))
+
+
+def luma_of(bgr: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Times 2^15."""
+    return 3735 * bgr[..., 0] + 19235 * bgr[..., 1] + 9798 * bgr[..., 2]
+
+
+SIZES = [(1, 1), (2, 5), (3, 8), (4, 17), (7, 31), (6, 64)]
+
+
+@pytest.mark.parametrize("shape", SIZES)
+def test_half_size_chroma_of_16_bits_is_that_of_the_formula(shape: tuple[int, int]) -> None:
+    bgr = extremes(shape, 65535, shape[1])
+    y, cb, cr = split_ycc420(bgr.astype(np.uint16))
+    even = np.pad(bgr, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), mode="edge")
+    luma = (luma_of(even) + 2**14) >> 15
+    height, width = chroma_shape(*shape)
+    means = np.concatenate((even, luma[..., None]), 2).reshape(height, 2, width, 2, 4)
+    four = means.sum(axis=(1, 3))
+    assert np.array_equal(y, luma[: shape[0], : shape[1]])
+    for plane, channel, factor in ((cb, 0, 18492), (cr, 2, 23372)):
+        want = ((factor * (four[..., channel] - four[..., 3]) + 2**16) >> 17) + 2**15
+        assert np.array_equal(plane, np.clip(want, 0, 65535))
+
+
+@pytest.mark.parametrize("shape", SIZES)
+def test_16_bits_come_from_half_size_chroma_by_the_formula(shape: tuple[int, int]) -> None:
+    y, cb, cr = extremes(shape, 65535, shape[0]).transpose(2, 0, 1)
+    half = chroma_shape(*shape)
+    cb, cr = cb[: half[0], : half[1]], cr[: half[0], : half[1]]
+    planes = tuple(plane.astype(np.uint16) for plane in (y, cb, cr))
+    blue, red = (
+        np.kron(plane, np.ones((2, 2), np.int64))[: shape[0], : shape[1]] - 2**15
+        for plane in (cb, cr)
+    )
+    want = np.stack(
+        (
+            y + ((58065 * blue + 2**14) >> 15),
+            y - ((11277 * blue + 23401 * red + 2**14) >> 15),
+            y + ((45941 * red + 2**14) >> 15),
+        ),
+        2,
+    )
+    assert np.array_equal(merge_ycc420(planes), np.clip(want, 0, 65535))
+
+
+@pytest.mark.parametrize(("dtype", "fine"), [(np.uint8, 2), (np.uint16, 0)])
+@pytest.mark.parametrize("shape", SIZES)
+def test_full_size_chroma_is_that_of_the_formula(
+    shape: tuple[int, int], dtype: type, fine: int
+) -> None:
+    peak = int(np.iinfo(dtype).max)
+    most = (peak + 1 << fine) - 1
+    bgr = extremes(shape, peak, shape[1])
+    y, cb, cr = split_ycc444(bgr.astype(dtype))
+    luma, shift = luma_of(bgr), 15 - fine
+    assert np.array_equal(y, (luma + (1 << shift - 1)) >> shift)
+    for plane, channel, factor in ((cb, 0, 18492), (cr, 2, 23372)):
+        difference = factor * ((bgr[..., channel] << 15) - luma)
+        want = ((difference + (1 << shift + 14)) >> shift + 15) + (most + 1) // 2
+        assert np.array_equal(plane, np.clip(want, 0, most))
+    planes = tuple(extremes(shape, most, seed)[..., 0].astype(np.uint16) for seed in range(3))
+    level, blue, red = (plane.astype(np.int64) for plane in planes)
+    level, blue, red = level << 15, blue - (most + 1) // 2, red - (most + 1) // 2
+    sums = (58065 * blue, -11277 * blue - 23401 * red, 45941 * red)
+    want = np.stack([(level + part + (1 << 14 + fine)) >> 15 + fine for part in sums], 2)
+    assert np.array_equal(merge_ycc444(planes, np.dtype(dtype)), np.clip(want, 0, peak))
 
 
 @pytest.mark.parametrize(("dtype", "real"), [(np.uint8, np.float32), (np.uint16, np.float64)])

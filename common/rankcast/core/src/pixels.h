@@ -1,0 +1,90 @@
+/* Samples of one or two bytes, and eight interleaved pixels of three samples as a vector a channel.
+ *
+ * `bytes` of a sample is a constant where these functions are called, so that each caller is
+ * compiled for its type alone.
+ */
+#ifndef RK_PIXELS_H
+#define RK_PIXELS_H
+
+#include "lanes.h"
+
+enum { BLUE, GREEN, RED, COLOURS };
+
+typedef struct {
+    i32x8 channel[COLOURS];
+} Pixels8;
+
+typedef u8 u8x16 __attribute__((vector_size(16)));
+typedef u16 u16x16 __attribute__((vector_size(32)));
+
+#define FIRST_16 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+/* Places of one channel among the 24 samples of eight pixels. */
+#define EVERY_THIRD(c) c, c + 3, c + 6, c + 9, c + 12, c + 15, c + 18, c + 21
+/* Where 24 interleaved samples come from if the channel c begins at 8 c: the first 16, the rest. */
+#define INTERLEAVED_0 0, 8, 16, 1, 9, 17, 2, 10, 18, 3, 11, 19, 4, 12, 20, 5
+#define INTERLEAVED_1 13, 21, 6, 14, 22, 7, 15, 23
+
+#define DEFINE_PIXELS_OF(SAMPLE)                                                                 \
+    INLINE Pixels8 load_pixels_##SAMPLE(const SAMPLE *from) {                                    \
+        SAMPLE##x8 a = *(const SAMPLE##x8_any *)from;                                            \
+        SAMPLE##x8 b = *(const SAMPLE##x8_any *)(from + 8);                                      \
+        SAMPLE##x8 c = *(const SAMPLE##x8_any *)(from + 16);                                     \
+        SAMPLE##x16 ab = __builtin_shufflevector(a, b, FIRST_16);                                \
+        SAMPLE##x16 cc = __builtin_shufflevector(c, c, FIRST_16);                                \
+        SAMPLE##x8 blue = __builtin_shufflevector(ab, cc, EVERY_THIRD(BLUE));                    \
+        SAMPLE##x8 green = __builtin_shufflevector(ab, cc, EVERY_THIRD(GREEN));                  \
+        SAMPLE##x8 red = __builtin_shufflevector(ab, cc, EVERY_THIRD(RED));                      \
+        return (Pixels8){{__builtin_convertvector(blue, i32x8),                                  \
+                          __builtin_convertvector(green, i32x8),                                 \
+                          __builtin_convertvector(red, i32x8)}};                                 \
+    }                                                                                            \
+    INLINE void store_pixels_##SAMPLE(SAMPLE *to, Pixels8 from) {                                \
+        SAMPLE##x8 blue = __builtin_convertvector(from.channel[BLUE], SAMPLE##x8);               \
+        SAMPLE##x8 green = __builtin_convertvector(from.channel[GREEN], SAMPLE##x8);             \
+        SAMPLE##x8 red = __builtin_convertvector(from.channel[RED], SAMPLE##x8);                 \
+        SAMPLE##x16 bg = __builtin_shufflevector(blue, green, FIRST_16);                         \
+        SAMPLE##x16 rr = __builtin_shufflevector(red, red, FIRST_16);                            \
+        SAMPLE##x16 start = __builtin_shufflevector(bg, rr, INTERLEAVED_0);                      \
+        COPY(to, &start, sizeof(start));                                                         \
+        *(SAMPLE##x8_any *)(to + 16) = __builtin_shufflevector(bg, rr, INTERLEAVED_1);           \
+    }
+
+DEFINE_PIXELS_OF(u8)
+DEFINE_PIXELS_OF(u16)
+
+INLINE Pixels8 load_pixels(const void *from, const int bytes) {
+    return bytes == 1 ? load_pixels_u8(from) : load_pixels_u16(from);
+}
+
+INLINE void store_pixels(void *to, Pixels8 from, const int bytes) {
+    if (bytes == 1)
+        store_pixels_u8(to, from);
+    else
+        store_pixels_u16(to, from);
+}
+
+#define PEAK(bytes) ((1 << 8 * (bytes)) - 1)
+
+INLINE i32 sample_at(const void *samples, i64 i, const int bytes) {
+    return bytes == 1 ? ((const u8 *)samples)[i] : ((const u16 *)samples)[i];
+}
+
+INLINE void set_sample(void *samples, i64 i, i32 value, const int bytes) {
+    if (bytes == 1)
+        ((u8 *)samples)[i] = (u8)value;
+    else
+        ((u16 *)samples)[i] = (u16)value;
+}
+
+INLINE i32x8 load_samples(const void *samples, i64 i, const int bytes) {
+    return bytes == 1 ? load_u8x8((const u8 *)samples + i) : load_u16x8((const u16 *)samples + i);
+}
+
+INLINE void store_samples(void *samples, i64 i, i32x8 values, const int bytes) {
+    if (bytes == 1)
+        store_u8x8((u8 *)samples + i, values);
+    else
+        store_u16x8((u16 *)samples + i, values);
+}
+
+#endif

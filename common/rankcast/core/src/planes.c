@@ -1,0 +1,242 @@
+/* BGR to luma and chroma and back: BT.601 in integers, so that both ends compute the same samples.
+ *
+ * Weights are multiples of 2^-15. All of it fits into lanes of 32 bits; where a product would not,
+ * one factor is cut in two, which is exact: floor((256 a + b) / 2^17) is
+ * floor((a + floor(b / 256)) / 2^9).
+ */
+#include "pixels.h"
+
+enum {
+    SHIFT = 15,
+    HALF = 1 << (SHIFT - 1),
+    /* Weights of ITU-R BT.601; they sum to exactly 2^15. */
+    LUMA_R = 9798,
+    LUMA_G = 19235,
+    LUMA_B = 3735,
+    TO_CB = 18492,   /* 1 / (2 (1 - 0.114)) */
+    TO_CR = 23372,   /* 1 / (2 (1 - 0.299)) */
+    CB_TO_B = 58065, /* 2 (1 - 0.114) */
+    CR_TO_R = 45941, /* 2 (1 - 0.299) */
+    CB_TO_G = 11277,
+    CR_TO_G = 23401,
+    MAX_U16 = PEAK(2),
+    MIDDLE_U16 = 1 << 15,
+    FINE_BITS = 2, /* planes in quarter levels: whole ones would cap luma at 54 dB */
+    FINE_MAX = (256 << FINE_BITS) - 1,
+};
+
+INLINE i32x8 clamp_to(i32x8 value, i32 most) {
+    return clamp_i32x8(value, splat_i32x8(0), splat_i32x8(most));
+}
+
+INLINE i32x8 weighted_luma(Pixels8 p) {
+    return LUMA_R * p.channel[RED] + LUMA_G * p.channel[GREEN] + LUMA_B * p.channel[BLUE];
+}
+
+/* 4:2:0 of 8-bit pictures ---------------------------------------------------------------------- */
+
+/* BT.601 limited range with OpenCV's factors, times 2^20; 128 and a half are added. */
+INLINE void limited_chroma(const u8 *bgr, u8 *cb, u8 *cr) {
+    const i32 middle = (128 << 20) + (1 << 19);
+    Pixels8 p = load_pixels_u8(bgr);
+    i32x8 b = p.channel[BLUE], g = p.channel[GREEN], r = p.channel[RED];
+    store_u8x8(cb, (460324 * b - 305135 * g - 155188 * r + middle) >> 20);
+    store_u8x8(cr, (460324 * r - 385875 * g - 74448 * b + middle) >> 20);
+}
+
+int64_t rk_planes_limited_chroma(const uint8_t *bgr, int64_t pixels, uint8_t *cb, uint8_t *cr) {
+    i64 i = 0;
+    for (; i + 8 <= pixels; i += 8) limited_chroma(bgr + 3 * i, cb + i, cr + i);
+    if (i < pixels) {
+        u8 in[24] = {0}, out[2][8];
+        COPY(in, bgr + 3 * i, 3 * (pixels - i));
+        limited_chroma(in, out[0], out[1]);
+        COPY(cb + i, out[0], pixels - i);
+        COPY(cr + i, out[1], pixels - i);
+    }
+    return RK_OK;
+}
+
+/* 4:2:0 of 16-bit pictures --------------------------------------------------------------------- */
+
+/* Chroma of the sums of four pixels: two more bits to shift out. */
+INLINE i32x8 chroma_of_four(i32x8 colour, i32x8 luma, i32 factor) {
+    i32x8 difference = colour - luma; /* of 19 bits; times the factor, of 34 */
+    i32x8 high = factor * (difference >> 8);
+    i32x8 low = factor * (difference & 255) + (HALF << 2);
+    return clamp_to(((high + (low >> 8)) >> (SHIFT + 2 - 8)) + MIDDLE_U16, MAX_U16);
+}
+
+INLINE i32x8 sums_of_pairs(i32x8 left, i32x8 right) {
+    return __builtin_shufflevector(left, right, 0, 2, 4, 6, 8, 10, 12, 14)
+        + __builtin_shufflevector(left, right, 1, 3, 5, 7, 9, 11, 13, 15);
+}
+
+/* Sixteen pixels of two rows each. */
+INLINE void split_420(const u16 *const bgr[2], u16 *const y[2], u16 *cb, u16 *cr) {
+    i32x8 blue[2], red[2], luma[2];
+    for (int half = 0; half < 2; half++) {
+        blue[half] = red[half] = luma[half] = splat_i32x8(0);
+        for (int row = 0; row < 2; row++) {
+            Pixels8 p = load_pixels_u16(bgr[row] + 24 * half);
+            i32x8 luma_of_row = (weighted_luma(p) + HALF) >> SHIFT;
+            store_u16x8(y[row] + 8 * half, luma_of_row);
+            blue[half] += p.channel[BLUE];
+            red[half] += p.channel[RED];
+            luma[half] += luma_of_row;
+        }
+    }
+    i32x8 luma_of_four = sums_of_pairs(luma[0], luma[1]);
+    store_u16x8(cb, chroma_of_four(sums_of_pairs(blue[0], blue[1]), luma_of_four, TO_CB));
+    store_u16x8(cr, chroma_of_four(sums_of_pairs(red[0], red[1]), luma_of_four, TO_CR));
+}
+
+int64_t rk_planes_split_420(const uint16_t *bgr, int64_t height, int64_t width, uint16_t *y,
+                            uint16_t *cb, uint16_t *cr) {
+    for (i64 i = 0; i + 1 < height; i += 2, cb += width / 2, cr += width / 2) {
+        const u16 *pixels[2] = {bgr + 3 * i * width, bgr + 3 * (i + 1) * width};
+        u16 *luma[2] = {y + i * width, y + (i + 1) * width};
+        i64 j = 0;
+        for (; j + 16 <= width; j += 16) {
+            const u16 *from[2] = {pixels[0] + 3 * j, pixels[1] + 3 * j};
+            u16 *to[2] = {luma[0] + j, luma[1] + j};
+            split_420(from, to, cb + j / 2, cr + j / 2);
+        }
+        if (j < width) {
+            u16 in[2][48] = {{0}}, out[2][16], chroma[2][8];
+            const u16 *from[2] = {in[0], in[1]};
+            u16 *to[2] = {out[0], out[1]};
+            for (int row = 0; row < 2; row++) COPY(in[row], pixels[row] + 3 * j, 6 * (width - j));
+            split_420(from, to, chroma[0], chroma[1]);
+            for (int row = 0; row < 2; row++) COPY(luma[row] + j, out[row], 2 * (width - j));
+            COPY(cb + j / 2, chroma[0], width - j);
+            COPY(cr + j / 2, chroma[1], width - j);
+        }
+    }
+    return RK_OK;
+}
+
+INLINE Pixels8 merged(i32x8 luma, i32x8 blue, i32x8 red) {
+    i32x8 green = (CB_TO_G * blue + CR_TO_G * red + HALF) >> SHIFT;
+    return (Pixels8){{clamp_to(luma + ((CB_TO_B * blue + HALF) >> SHIFT), MAX_U16),
+                      clamp_to(luma - green, MAX_U16),
+                      clamp_to(luma + ((CR_TO_R * red + HALF) >> SHIFT), MAX_U16)}};
+}
+
+/* Sixteen pixels of one row. */
+INLINE void merge_420(const u16 *y, const u16 *cb, const u16 *cr, u16 *bgr) {
+    i32x8 blue = load_u16x8(cb) - MIDDLE_U16, red = load_u16x8(cr) - MIDDLE_U16;
+    i32x8 blue_left = __builtin_shufflevector(blue, blue, 0, 0, 1, 1, 2, 2, 3, 3);
+    i32x8 blue_right = __builtin_shufflevector(blue, blue, 4, 4, 5, 5, 6, 6, 7, 7);
+    i32x8 red_left = __builtin_shufflevector(red, red, 0, 0, 1, 1, 2, 2, 3, 3);
+    i32x8 red_right = __builtin_shufflevector(red, red, 4, 4, 5, 5, 6, 6, 7, 7);
+    store_pixels_u16(bgr, merged(load_u16x8(y), blue_left, red_left));
+    store_pixels_u16(bgr + 24, merged(load_u16x8(y + 8), blue_right, red_right));
+}
+
+int64_t rk_planes_merge_420(const uint16_t *y, const uint16_t *cb, const uint16_t *cr,
+                            int64_t height, int64_t width, uint16_t *bgr) {
+    i64 chroma_width = (width + 1) / 2;
+    for (i64 i = 0; i < height; i++, y += width, bgr += 3 * width) {
+        const u16 *cb_row = cb + i / 2 * chroma_width, *cr_row = cr + i / 2 * chroma_width;
+        i64 j = 0;
+        for (; j + 16 <= width; j += 16)
+            merge_420(y + j, cb_row + j / 2, cr_row + j / 2, bgr + 3 * j);
+        if (j < width) {
+            u16 in[16] = {0}, chroma[2][8] = {{0}}, out[48];
+            COPY(in, y + j, 2 * (width - j));
+            COPY(chroma[0], cb_row + j / 2, 2 * (chroma_width - j / 2));
+            COPY(chroma[1], cr_row + j / 2, 2 * (chroma_width - j / 2));
+            merge_420(in, chroma[0], chroma[1], out);
+            COPY(bgr + 3 * j, out, 6 * (width - j));
+        }
+    }
+    return RK_OK;
+}
+
+/* 4:4:4: planes of 8-bit pictures have FINE_BITS more ------------------------------------------ */
+
+INLINE i32 fine_bits(const int bytes) { return bytes == 1 ? FINE_BITS : 0; }
+
+INLINE i32x8 chroma_of_one(i32x8 colour, i32x8 luma, i32 factor, const int bytes) {
+    const i32 fine = fine_bits(bytes), most = bytes == 1 ? FINE_MAX : MAX_U16;
+    i32x8 difference = (colour << SHIFT) - luma; /* of 32 bits; times the factor, of 47 */
+    i32x8 high = factor * (difference >> SHIFT);
+    i32x8 low = factor * (difference & ((1 << SHIFT) - 1));
+    i32x8 chroma = (high + (low >> SHIFT) + (HALF >> fine)) >> (SHIFT - fine);
+    return clamp_to(chroma + (most + 1) / 2, most);
+}
+
+INLINE void split_444(const void *bgr, u16 *y, u16 *cb, u16 *cr, const int bytes) {
+    const i32 fine = fine_bits(bytes);
+    Pixels8 p = load_pixels(bgr, bytes);
+    i32x8 luma = weighted_luma(p);
+    store_u16x8(y, (luma + (HALF >> fine)) >> (SHIFT - fine));
+    store_u16x8(cb, chroma_of_one(p.channel[BLUE], luma, TO_CB, bytes));
+    store_u16x8(cr, chroma_of_one(p.channel[RED], luma, TO_CR, bytes));
+}
+
+INLINE void merge_444(const u16 *y, const u16 *cb, const u16 *cr, void *bgr, const int bytes) {
+    const i32 fine = fine_bits(bytes), half = HALF << fine;
+    const i32 middle = bytes == 1 ? (FINE_MAX + 1) / 2 : MIDDLE_U16;
+    i32x8 luma = load_u16x8(y), blue = load_u16x8(cb) - middle, red = load_u16x8(cr) - middle;
+    i32x8 b = luma + ((half + CB_TO_B * blue) >> SHIFT);
+    i32x8 g = luma + ((half - CB_TO_G * blue - CR_TO_G * red) >> SHIFT);
+    i32x8 r = luma + ((half + CR_TO_R * red) >> SHIFT);
+    Pixels8 p = {{clamp_to(b >> fine, PEAK(bytes)), clamp_to(g >> fine, PEAK(bytes)),
+                  clamp_to(r >> fine, PEAK(bytes))}};
+    store_pixels(bgr, p, bytes);
+}
+
+INLINE void split_all_444(const u8 *bgr, i64 pixels, u16 *y, u16 *cb, u16 *cr, const int bytes) {
+    const i64 step = COLOURS * bytes;
+    i64 i = 0;
+    for (; i + 8 <= pixels; i += 8) split_444(bgr + step * i, y + i, cb + i, cr + i, bytes);
+    if (i < pixels) {
+        u16 in[24] = {0}, out[3][8];
+        COPY(in, bgr + step * i, step * (pixels - i));
+        split_444(in, out[0], out[1], out[2], bytes);
+        COPY(y + i, out[0], 2 * (pixels - i));
+        COPY(cb + i, out[1], 2 * (pixels - i));
+        COPY(cr + i, out[2], 2 * (pixels - i));
+    }
+}
+
+INLINE void merge_all_444(const u16 *y, const u16 *cb, const u16 *cr, i64 pixels, u8 *bgr,
+                          const int bytes) {
+    const i64 step = COLOURS * bytes;
+    i64 i = 0;
+    for (; i + 8 <= pixels; i += 8) merge_444(y + i, cb + i, cr + i, bgr + step * i, bytes);
+    if (i < pixels) {
+        u16 in[3][8] = {{0}}, out[24];
+        COPY(in[0], y + i, 2 * (pixels - i));
+        COPY(in[1], cb + i, 2 * (pixels - i));
+        COPY(in[2], cr + i, 2 * (pixels - i));
+        merge_444(in[0], in[1], in[2], out, bytes);
+        COPY(bgr + step * i, out, step * (pixels - i));
+    }
+}
+
+int64_t rk_planes_split_444_u8(const uint8_t *bgr, int64_t pixels, uint16_t *y, uint16_t *cb,
+                               uint16_t *cr) {
+    split_all_444(bgr, pixels, y, cb, cr, 1);
+    return RK_OK;
+}
+
+int64_t rk_planes_split_444_u16(const uint16_t *bgr, int64_t pixels, uint16_t *y, uint16_t *cb,
+                                uint16_t *cr) {
+    split_all_444((const u8 *)bgr, pixels, y, cb, cr, 2);
+    return RK_OK;
+}
+
+int64_t rk_planes_merge_444_u8(const uint16_t *y, const uint16_t *cb, const uint16_t *cr,
+                               int64_t pixels, uint8_t *bgr) {
+    merge_all_444(y, cb, cr, pixels, bgr, 1);
+    return RK_OK;
+}
+
+int64_t rk_planes_merge_444_u16(const uint16_t *y, const uint16_t *cb, const uint16_t *cr,
+                                int64_t pixels, uint16_t *bgr) {
+    merge_all_444(y, cb, cr, pixels, (u8 *)bgr, 2);
+    return RK_OK;
+}

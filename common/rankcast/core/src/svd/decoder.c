@@ -1,0 +1,70 @@
+/* The decoder of a coded matrix. Time and memory depend on its shape alone, whatever the stream. */
+#include "../rans_decoder.h"
+#include "contexts.h"
+
+/* Classes of the small contexts. */
+typedef struct {
+    u8 of[SMALL];
+} ClassTable;
+
+static void fill_class_table(ClassTable *table) {
+    for (int w = 0; w < EXACT_CLASSES; w++) table->of[w] = (u8)w;
+    int class = EXACT_CLASSES;
+    for (int start = EXACT_CLASSES; start < SMALL; start *= 2)
+        for (int quarter = 0; quarter < 4; quarter++, class++)
+            for (int k = 0; k < start / 4; k++)
+                table->of[start + quarter * (start / 4) + k] = (u8)class;
+}
+
+INLINE i64 class_of(const ClassTable *table, i32 context) {
+    if (LIKELY((u32)context < SMALL)) return table->of[context];
+    int octave = 31 - __builtin_clz((u32)context);
+    return min_i64(FIRST_LARGE + octave - SMALL_BITS, CLASSES - 1);
+}
+
+int64_t rk_svd_decode(const uint8_t *data, int64_t start, int64_t end, const int64_t *states,
+                      const int64_t *parameters, const uint8_t *lookup, const uint32_t *entries,
+                      int64_t columns, int64_t length, int32_t *scratch, int32_t *values) {
+    static const u8 NO_WORDS[2];
+    const ClassParameters *of_class = (const ClassParameters *)parameters;
+    i64 bytes = end - start;
+    RansDecoder d = {
+        .state = (u32)states[0],
+        .other = (u32)states[1],
+        .data = bytes >= 2 ? data + start : NO_WORDS,
+        .last = max_i64(bytes - 2, 0),
+    };
+    ClassTable table;
+    fill_class_table(&table);
+    Columns c = start_columns(scratch, length);
+    for (i64 k = 0; k < columns; k++, next_column(&c)) {
+        for (i64 block = 0; block < c.blocks; block++) {
+            i32 sums[BLOCK];
+            sums_before(&c, block, sums);
+            i64 width = min_i64(BLOCK, length - block * BLOCK);
+            i32 *to = values + k * length + block * BLOCK, *magnitudes = c.now + block_at(block);
+            i32 last = 0, before = 0;
+            for (i64 f = 0; f < width; f++) {
+                i64 class = class_of(&table, sums[f] + 2 * last + before);
+                u32 symbol = lookup[class * SLOTS + (d.state & (SLOTS - 1))];
+                u32 entry = entries[class * SYMBOLS + symbol];
+                drop_symbol(&d, entry);
+                before = last;
+                last = (i32)(symbol + 1) >> 1;
+                i32 value = symbol & 1 ? last : -last;
+                if (UNLIKELY(entry & ENTRY_RARE)) {
+                    RareValue rare = take_rare(d, entry, symbol, of_class[class].shift);
+                    d = rare.decoder;
+                    value = (i32)rare.value;
+                    last = min_i32(abs_i32(value), CAP);
+                }
+                swap_states(&d);
+                to[f] = value;
+                magnitudes[f] = last;
+            }
+            if (d.position > bytes) return RK_ERROR_STREAM;
+        }
+    }
+    int is_whole = d.position == bytes && d.state == STATE_LOW && d.other == STATE_LOW;
+    return is_whole ? RK_OK : RK_ERROR_STREAM;
+}

@@ -1,0 +1,7 @@
+/* Codec svd: coded factors (contexts.h, decoder.c, encoder.c), samples in and out of matrices
+ * (samples.c), and the product of the factors (product.c).
+ */
+#include "decoder.c"
+#include "encoder.c"
+#include "product.c"
+#include "samples.c"
