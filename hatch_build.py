@@ -15,7 +15,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).parent / "scripts"))
-import build_core  # noqa: E402 - needs the path above
+import build_core
 
 
 class NativeCore(BuildHookInterface[Any]):
@@ -36,7 +36,7 @@ class NativeCore(BuildHookInterface[Any]):
         build_data["tag"] = f"py3-none-{build_core.PLATFORMS[name].wheel_tag}"
         build_data["force_include"][str(library)] = f"rankcast/core/{library.name}"
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+    def finalize(self, *_: object) -> None:
         """Remove what was compiled for a wheel."""
         if hasattr(self, "_folder"):
             self._folder.cleanup()

@@ -30,9 +30,9 @@ from typing import Any, Final
 import psutil
 import zmq
 from command_line import finish, option_parser, say
+from rankcast.kernels.warm import warm
 from record import Record, Row, at_least, at_most, rounded
 
-from rankcast.kernels.warm import warm
 from rankcast.net import (
     CONTROL_PORT_OFFSET,
     CurveClient,

@@ -22,11 +22,11 @@ from record import Record, Row, at_least, at_most, rounded
 from threadpoolctl import threadpool_limits
 
 import rankcast
+from rankcast import pool
 from rankcast.codec.svd import coded as svd_coded
 from rankcast.codec.svd import decoder as svd_decoder
 from rankcast.codec.svd.encoder import SvdEncoder
 from rankcast.codec.svd.factoriser import Factoriser
-from rankcast.kernels import pool
 from rankcast.opencv import cv2
 from rankcast.wire import unpack
 

@@ -42,8 +42,8 @@ def _nothing_leaks() -> Iterator[None]:
     left = [
         thread
         for thread in threading.enumerate()
-        # The kernel pool belongs to the process, not to a test.
-        if thread not in before and not thread.name.startswith("rankcast-kernel")
+        # The pool belongs to the process, not to a test.
+        if thread not in before and not thread.name.startswith("rankcast-pool")
     ]
     assert not left, f"threads left running: {left}"
     assert not zmq.Context._instance or zmq.Context._instance.closed, "a global context was used"

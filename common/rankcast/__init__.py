@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from rankcast.frame import Coding, Frame
-    from rankcast.kernels import set_threads
+    from rankcast.pool import set_threads
 
 __version__ = "0.1.0"
 
@@ -83,13 +83,13 @@ _HOMES = {
     "UnsupportedImageError": "rankcast.errors",
     "WireError": "rankcast.errors",
     "WorkerError": "rankcast.errors",
-    "set_threads": "rankcast.kernels.pool",
+    "set_threads": "rankcast.pool",
 }
 
 if not TYPE_CHECKING:  # type checkers know the names from the imports above
 
     def __getattr__(name: str) -> object:
-        """Import on first use: the commands handle signals before numba is imported."""
+        """Import on first use: the commands handle signals before numpy and OpenCV are imported."""
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(_HOMES[name]), name)

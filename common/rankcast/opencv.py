@@ -11,7 +11,7 @@ from typing import Final
 
 from rankcast.atomic_file import os_reason
 from rankcast.errors import RankcastError
-from rankcast.library_environment import check_library_environment
+from rankcast.opencv_environment import check_opencv_environment
 
 # A picture file may claim any size, and OpenCV allocates memory for it before reading on.
 # 2^28 pixels (16 k x 16 k) exceeds every industrial sensor and fits into memory.
@@ -24,7 +24,7 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # such steps.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
 
-check_library_environment("OPENCV_")
+check_opencv_environment()
 _SIZE_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
 _size = re.fullmatch(r"([0-9]+)(?:([KkMm])[Bb])?", os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
 assert _size is not None  # checked above

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from rankcast import pool
 from rankcast.atomic_file import check_writable, make_folder, write_whole
 from rankcast.boot_clock import boot_s
 from rankcast.codec import preload_models
 from rankcast.errors import NoStreamError, SettingsError, SinkError, WorkerError
-from rankcast.kernels import pool
 from rankcast.net import CurveClient, client_keys
 from rankcast.numerics import Fidelity
 from rankcast.runtime import (

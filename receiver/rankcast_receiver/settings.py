@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from rankcast.errors import SettingsError
-from rankcast.kernels import MAX_THREADS
 from rankcast.net import DEFAULT_ENDPOINT
+from rankcast.pool import MAX_THREADS
 from rankcast.settings import LogTable, OptionalPath, SettingsPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import MAX_MESSAGES_S, check_endpoints

@@ -13,9 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from rankcast import pool
 from rankcast.atomic_file import check_writable, write_whole
 from rankcast.errors import RankcastError, SettingsError, WorkerError
-from rankcast.kernels import pool
 from rankcast.net import SocketOptions
 from rankcast.runtime import (
     ServiceManager,

@@ -9,8 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from rankcast.codec import CODECS_BY_NAME, DEFAULT_CODEC
 from rankcast.errors import SettingsError
-from rankcast.kernels import MAX_THREADS
 from rankcast.net import DEFAULT_ENDPOINT, check_endpoint
+from rankcast.pool import MAX_THREADS
 from rankcast.settings import CodecTable, LogTable, OptionalPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_sender.sockets import control_address

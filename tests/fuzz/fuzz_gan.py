@@ -1,6 +1,7 @@
 """Fuzz target `gan`: headers and coded symbols and, with torch, its networks.
 
-Without torch everything but the networks runs, with a model of which the code alone is read. What they make of it are only pictures; what comes from the wire is in the code.
+Without torch everything but the networks runs, with a model of which the code alone is read. What
+they make of it are only pictures; what comes from the wire is in the code.
 """
 
 from __future__ import annotations

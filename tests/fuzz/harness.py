@@ -1,7 +1,7 @@
 """Run one fuzz target: `python tests/fuzz/fuzz_wire.py [FOLDER or FILE ...] [-option=...]`.
 
-Coverage counts lines of Python. The native core runs as it is shipped; its own fuzzer, which sees its
-branches and watches its memory, is `make fuzz-core`.
+Coverage counts lines of Python. The native core runs as it is shipped; its own fuzzer, which sees
+its branches and watches its memory, is `make fuzz-core`.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def main(make: Callable[[], Target]) -> None:
         target = make()
     from mutator import Mutator
 
-    from rankcast.kernels import pool
+    from rankcast import pool
     from support.intake import split_messages
     from support.slowness import slowness
 

@@ -15,7 +15,7 @@ from support.processes import rankcast, read_report
 # With this set, Python says on stderr which module it has just imported.
 SAY_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}
 # Just after the handlers are in place, amid the imports, and near their end.
-MOMENTS = (" click.core", " numba.core.config", " rankcast.codec.svd_patch.encoder")
+MOMENTS = (" click.core", " rankcast.core.library", " rankcast.codec.svd_patch.encoder")
 
 
 @pytest.mark.parametrize(

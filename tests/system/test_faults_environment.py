@@ -69,7 +69,7 @@ def one_line(done: subprocess.CompletedProcess[str], *codes: int) -> str:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words[:2]))
 def test_no_file_of_the_current_folder_is_run(folder: Path, words: tuple[str, ...]) -> None:
-    for name in ("numpy", "click", "cv2", "zmq", "numba", "rich", "typing", "logging", "signal"):
+    for name in ("numpy", "click", "cv2", "zmq", "av", "rich", "typing", "logging", "signal"):
         (folder / f"{name}.py").write_text(f"raise SystemExit('ran {name}.py of the user')")
     done = run(folder, *words)
     assert done.returncode == 0, done.stderr
@@ -101,11 +101,6 @@ def test_a_reader_that_reads_nothing_is_no_traceback(folder: Path) -> None:
         ("OPENCV_IO_MAX_IMAGE_PIXELS", "", COMMANDS[2]),
         ("OPENCV_TRACE", "on", COMMANDS[2]),
         ("OPENCV_FOR_THREADS_NUM", "many", SEND),
-        ("NUMBA_OPT", "many", SEND),
-        ("NUMBA_CPU_FEATURES", "many", SEND),
-        ("NUMBA_CPU_NAME", "many", COMMANDS[1]),
-        ("NUMBA_NUM_THREADS", "0", COMMANDS[1]),
-        ("NUMBA_NUM_THREADS", "-3", SEND),
         ("MPLBACKEND", "many", COMPARE),
         ("RANKCAST_LOG_LEVEL", "many", COMMANDS[1]),
     ],

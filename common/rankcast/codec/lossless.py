@@ -19,13 +19,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast import pool
 from rankcast.codec.bands import row_bands
 from rankcast.codec.protocol import Codec, CodecOptions, Coded
 from rankcast.codec.sweep import ONE_STEP, Sweep
 from rankcast.core import function
 from rankcast.errors import PayloadError
 from rankcast.frame import Frame, Pixels, channels_of
-from rankcast.kernels import pool
 from rankcast.wire import Header, Limits
 
 PLAIN, YCOCG = 0, 1

@@ -40,6 +40,14 @@ RK_API int64_t rk_range_start_encoder(int64_t *state, int64_t capacity_bytes);
 RK_API int64_t rk_range_start_decoder(int64_t *state, const uint8_t *data, int64_t start,
                                       int64_t end);
 
+/* Write `values`, or read them where the coder decodes: one bit with the model `contexts[i]`, or where
+ * that is below zero -contexts[i] bits without a model. For the tests of the coder by itself. */
+RK_API int64_t rk_range_code(int64_t *state, uint8_t *data, const int64_t *contexts,
+                             int64_t *values, int64_t count);
+
+/* Cost in bits of coding `bit` now with the model `context`; for tests too. */
+RK_API int64_t rk_range_cost(const int64_t *state, int64_t context, int64_t bit, float *bits);
+
 /* End a stream with as few bytes as name the interval; returns its length, or RK_ERROR_SPACE. Up to
  * seven trailing zero bytes are dropped: the decoder reads zeros behind the end. */
 RK_API int64_t rk_range_finish_encoder(int64_t *state, uint8_t *data);

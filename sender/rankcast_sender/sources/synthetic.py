@@ -202,7 +202,7 @@ class ConveyorSource:
         ).astype(np.int16)
 
     def _channels(self, picture: NDArray[Any]) -> NDArray[Any]:
-        """The picture in colour, or its luma as one channel."""
+        """Return the picture in colour, or its luma as one channel."""
         if self.options.channels == "colour":
             return picture
         luma = picture @ _BT601

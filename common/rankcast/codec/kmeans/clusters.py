@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast import pool
 from rankcast.codec.kmeans.tree import Centroids, Points, Search
 from rankcast.core import function
-from rankcast.kernels import pool
 
 DRAWN_SINGLY: Final = 256
 """Centroids of a start that are drawn one by one; from there on their number doubles by rounds."""

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from rankcast import pool
 from rankcast.codec.bands import row_bands
 from rankcast.codec.kmeans.indices import Palette, unpack_palette, unpack_plane
 from rankcast.codec.kmeans.options import MAX_K
 from rankcast.errors import PayloadError
 from rankcast.frame import Pixels, channels_of
-from rankcast.kernels import pool
 from rankcast.wire import Header, Limits
 
 

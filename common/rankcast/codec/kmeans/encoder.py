@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast import pool
 from rankcast.codec.bands import row_bands
 from rankcast.codec.kmeans.clusters import (
     Fit,
@@ -25,7 +26,6 @@ from rankcast.codec.kmeans.tree import Search, build_tree
 from rankcast.codec.protocol import Coded
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, channels_of
-from rankcast.kernels import pool
 
 SAMPLE: Final = 16_384
 SAMPLE_PER_COLOUR: Final = 512

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from rankcast import pool
 from rankcast.codec.pca import statistics
 from rankcast.codec.pca.frames import FrameModel, find_frame_model, unpack_scores
 from rankcast.codec.pca.layout import from_matrix, matrix_shape
@@ -18,7 +19,6 @@ from rankcast.codec.svd.decoder import arithmetic, check_bounds, check_work, unp
 from rankcast.codec.svd.samples import store_plane
 from rankcast.errors import LimitError, PayloadError, UnsupportedImageError
 from rankcast.frame import Pixels, channels_of
-from rankcast.kernels import pool
 from rankcast.models import ModelFolder
 from rankcast.numerics import Factors, one_blas_thread, row_products
 from rankcast.wire import Header, Limits

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from rankcast import pool
 from rankcast.codec.pca import statistics
 from rankcast.codec.pca.components import factors_of
 from rankcast.codec.pca.decoder import assemble
@@ -24,7 +25,6 @@ from rankcast.codec.svd.ranks import ROUNDING_NOISE, EnergyShare, FixedRank, Ran
 from rankcast.codec.svd.samples import as_channels
 from rankcast.errors import RankcastError, SettingsError, UnsupportedImageError
 from rankcast.frame import Frame, Pixels
-from rankcast.kernels import pool
 from rankcast.numerics import Factors, squared_error
 
 COVARIANCE_SIDE: Final = 256

@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast import pool
 from rankcast.codec.pca.components import Components, components_for
 from rankcast.core import function
 from rankcast.errors import ModelError, PayloadError, UnknownModelError, UnsupportedImageError
 from rankcast.frame import MAX_CHANNELS, Pixels
-from rankcast.kernels import pool
 from rankcast.models import ModelFolder, read_model, write_model
 from rankcast.numerics import one_blas_thread
 from rankcast.printable import printable

@@ -17,10 +17,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast import pool
 from rankcast.codec.svd.contexts import BLOCK, DEAD_ZONE, classify, decode, quantise, sample
 from rankcast.entropy import rans
 from rankcast.errors import PayloadError
-from rankcast.kernels import pool
 from rankcast.numerics import Factors, Real, one_blas_thread
 
 NOISE_SHARE: Final = 0.055

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from rankcast import pool
 from rankcast.codec.svd import coded, floats
 from rankcast.codec.svd.options import COLOURS, FACTORS
 from rankcast.codec.svd.product import rebuild_tasks
 from rankcast.errors import LimitError, PayloadError, UnsupportedImageError
 from rankcast.frame import Pixels, channels_of
-from rankcast.kernels import pool
 from rankcast.numerics import Factors, chroma_shape, merge_ycc420
 from rankcast.wire import Header, Limits
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from rankcast import pool
 from rankcast.codec.svd.ranks import FixedRank, RankRule, Spectrum
-from rankcast.kernels import pool
 from rankcast.numerics import (
     EXACT_SHARE,
     OVERSAMPLING,

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from rankcast import pool
 from rankcast.core import function
 from rankcast.frame import Pixels
-from rankcast.kernels import pool
 from rankcast.numerics import Factors, Real, bands
 
 _UINT8, _UINT16 = np.dtype(np.uint8), np.dtype(np.uint16)
@@ -31,7 +31,7 @@ _REBUILD: Final = {
 
 
 def rebuild(factors: Factors) -> Real:
-    """The matrix sum_k s_k u_k vt_k, not rounded.
+    """Return the matrix sum_k s_k u_k vt_k, not rounded.
 
     Parameters
     ----------

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from rankcast import pool
 from rankcast.core import function
 from rankcast.frame import Pixels
-from rankcast.kernels import pool
 from rankcast.numerics import Real, bands
 
 _UINT8, _UINT16 = np.dtype(np.uint8), np.dtype(np.uint16)

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast import pool
 from rankcast.codec.protocol import Coded
 from rankcast.codec.svd_patch.balance import Balance
 from rankcast.codec.svd_patch.basis import Basis, choose_basis, table_basis
@@ -27,7 +28,6 @@ from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.core import function
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, full_scale
-from rankcast.kernels import pool
 from rankcast.opencv import cv2
 from rankcast.wire import packed_meta_bytes
 

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast import pool
 from rankcast.codec.svd_patch.basis import SLICE
 from rankcast.codec.svd_patch.geometry import Borders, Geometry, Layout
 from rankcast.codec.svd_patch.picture import Picture
@@ -17,7 +18,6 @@ from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.codec.svd_patch.units import new_info
 from rankcast.core import address_of, function, struct
 from rankcast.entropy.rangecoder import POSITION
-from rankcast.kernels import pool
 
 BIT_PRICE: Final = 0.16
 """Squared steps that a bit is worth. A uniform quantiser at high rate trades 2 ln 2 / 12 = 0.116;

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast import pool
 from rankcast.codec.svd_patch.geometry import Geometry, Layout
 from rankcast.codec.svd_patch.tables import UNIT
 from rankcast.frame import Pixels
-from rankcast.kernels import pool
 from rankcast.numerics import (
     Memory420,
     merge_bayer,

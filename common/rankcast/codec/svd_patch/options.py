@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import Field, field_validator
 
 from rankcast.codec.protocol import CodecOptions
-from rankcast.kernels import MAX_THREADS
+from rankcast.pool import MAX_THREADS
 
 _BITRATE: Final = re.compile(
     r"\s*(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<prefix>[kmg]?)"

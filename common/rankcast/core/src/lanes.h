@@ -65,9 +65,6 @@ INLINE i32x8 abs_i32x8(i32x8 value) {
     i32x8 sign = value >> 31;
     return (value ^ sign) - sign;
 }
-INLINE f32x8 select_f32x8(i32x8 mask, f32x8 yes, f32x8 no) {
-    return (f32x8)select_i32x8(mask, (i32x8)yes, (i32x8)no);
-}
 INLINE f64x8 select_f64x8(i64x8 mask, f64x8 yes, f64x8 no) {
     return (f64x8)((mask & (i64x8)yes) | (~mask & (i64x8)no));
 }

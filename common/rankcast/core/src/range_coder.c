@@ -23,6 +23,22 @@ int64_t rk_range_start_decoder(int64_t *state, const uint8_t *data, int64_t star
     return RK_OK;
 }
 
+int64_t rk_range_code(int64_t *state, uint8_t *data, const int64_t *contexts, int64_t *values,
+                      int64_t count) {
+    RangeCoder c = load_coder(state, data);
+    for (i64 i = 0; i < count; i++)
+        values[i] = contexts[i] < 0 ? code_bits(&c, -contexts[i], values[i])
+                                    : code_bit(&c, REGISTERS + contexts[i], (int)values[i]);
+    store_coder(&c);
+    return c.overrun ? RK_ERROR_SPACE : RK_OK;
+}
+
+int64_t rk_range_cost(const int64_t *state, int64_t context, int64_t bit, float *bits) {
+    RangeCoder c = load_coder((i64 *)state, NULL);
+    *bits = bit_cost(&c, REGISTERS + context, (int)bit);
+    return RK_OK;
+}
+
 int64_t rk_range_finish_encoder(int64_t *state, uint8_t *data) {
     RangeCoder c = load_coder(state, data);
     /* The number with the most trailing zeros inside [low, low + range). */

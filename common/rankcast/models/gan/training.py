@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rankcast import pool
 from rankcast.codec.gan.symbols import coder_from, learned_priors
 from rankcast.entropy.rangecoder import Coder
 from rankcast.errors import ModelError, SettingsError, TrainingError
-from rankcast.kernels import pool
 from rankcast.models.gan.architecture import Architecture, check_labels
 from rankcast.models.gan.checkpoint import Parts, broken, read_checkpoint, write_checkpoint
 from rankcast.models.gan.crops import Crops

@@ -23,7 +23,7 @@ def python(script: str, *arguments: str) -> str:
 
 @pytest.mark.parametrize(
     "module",
-    ["rankcast", "rankcast.codec", "rankcast.encoder", "rankcast.kernels.warm",
+    ["rankcast", "rankcast.codec", "rankcast.encoder",
      "rankcast.commands.train",
      "rankcast_receiver.app", "rankcast_sender.app"],
 )  # fmt: skip

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from rankcast import pool
 from rankcast.codec.svd.contexts import DEAD_ZONE, classify, quantise, sample
 from rankcast.codec.svd.product import rebuild, rebuild_tasks
-from rankcast.kernels import pool
 from rankcast.numerics import Factors
 
 

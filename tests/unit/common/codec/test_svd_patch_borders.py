@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rankcast
+from rankcast import pool
 from rankcast.codec.svd_patch.balance import Balance
 from rankcast.codec.svd_patch.geometry import SLICE_ROWS, Layout, geometry_of
 from rankcast.codec.svd_patch.payload import HAS_BORDERS, split_payload
 from rankcast.codec.svd_patch.units import INTER, KIND, SKIPPED, new_info
 from rankcast.errors import PayloadError
 from rankcast.frame import Frame, Pixels
-from rankcast.kernels import pool
 from rankcast.wire import Packet, pack, unpack
 
 pytestmark = pytest.mark.timeout(300)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import rankcast
+from rankcast import pool
 from rankcast.codec.svd_patch.payload import HAS_BASES, HAS_BORDERS, TABLE_AGAIN
 from rankcast.core import function
-from rankcast.kernels import pool
 from rankcast.wire import unpack
 from support.moving_scene import scene
 from support.packets import packets_of

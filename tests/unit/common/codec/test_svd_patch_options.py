@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import rankcast
+from rankcast import pool
 from rankcast.frame import Frame
-from rankcast.kernels import pool
 from rankcast.wire import Kind, unpack
 from support.moving_scene import scene
 

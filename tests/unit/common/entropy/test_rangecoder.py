@@ -7,43 +7,42 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rankcast.entropy.rangecoder import (
-    OVERRUN,
-    POSITION,
-    REGISTERS,
-    bit_cost,
-    code_bit,
-    code_bits,
-    finish_encoder,
-    new_coder,
-    start_decoder,
-    start_encoder,
-)
+from rankcast.core import function
+from rankcast.entropy.rangecoder import OVERRUN, POSITION, Bytes, Coder, new_coder
 
-pytestmark = pytest.mark.timeout(300)
+_start_encoder = function("rk_range_start_encoder")
+_start_decoder = function("rk_range_start_decoder")
+_finish_encoder = function("rk_range_finish_encoder")
+_code = function("rk_range_code")
+_cost = function("rk_range_cost")
+
+
+def code(coder: Coder, data: Bytes, symbols: list[tuple[int, int]]) -> list[int]:
+    """Write symbols, or read them: a context and a bit, or minus a count and as many bits."""
+    contexts = np.array([context for context, _ in symbols], np.int64)
+    values = np.array([value for _, value in symbols], np.int64)
+    _code(coder, data, contexts, values, len(values))
+    return values.tolist()
+
+
+def cost(coder: Coder, bit: int) -> float:
+    bits = np.zeros(1, np.float32)
+    _cost(coder, 0, bit, bits)
+    return float(bits[0])
 
 
 def _write(symbols: list[tuple[int, int]], contexts: int = 4) -> bytes:
     coder, data = new_coder(contexts), np.zeros(1 << 16, np.uint8)
-    start_encoder(coder, len(data))
-    for context, value in symbols:
-        if context < 0:
-            code_bits(coder, data, -context, value)
-        else:
-            code_bit(coder, data, REGISTERS + context, value)
-    return data[: finish_encoder(coder, data)].tobytes()
+    _start_encoder(coder, len(data))
+    code(coder, data, symbols)
+    return data[: _finish_encoder(coder, data)].tobytes()
 
 
 def _read(part: bytes, symbols: list[tuple[int, int]], contexts: int = 4) -> list[int]:
     coder = new_coder(contexts)
     data = np.frombuffer(part or b"\0", np.uint8).copy()
-    start_decoder(coder, data, 0, len(part))
-    found = []
-    for context, _ in symbols:
-        if context < 0:
-            found.append(int(code_bits(coder, data, -context, 0)))
-        else:
-            found.append(int(code_bit(coder, data, REGISTERS + context, 0)))
+    _start_decoder(coder, data, 0, len(part))
+    found = code(coder, data, [(context, 0) for context, _ in symbols])
     assert coder[OVERRUN] == 0
     assert coder[POSITION] >= len(part)
     return found
@@ -83,26 +82,23 @@ def test_skewed_bits_cost_their_entropy() -> None:
 def test_the_cost_of_a_bit_is_what_it_adds() -> None:
     coder = new_coder(1)
     data = np.zeros(100, np.uint8)
-    start_encoder(coder, len(data))
-    assert bit_cost(coder, REGISTERS, 1) == pytest.approx(1.0, abs=0.01)
-    for _ in range(200):
-        code_bit(coder, data, REGISTERS, 1)
-    assert bit_cost(coder, REGISTERS, 1) < 0.02
-    assert bit_cost(coder, REGISTERS, 0) > 6
+    _start_encoder(coder, len(data))
+    assert cost(coder, 1) == pytest.approx(1.0, abs=0.01)
+    code(coder, data, [(0, 1)] * 200)
+    assert cost(coder, 1) < 0.02
+    assert cost(coder, 0) > 6
 
 
 def test_a_full_buffer_sets_the_flag_and_writes_nothing_beyond() -> None:
     coder, data = new_coder(1), np.zeros(8, np.uint8)
-    start_encoder(coder, 4)
-    for k in range(100):
-        code_bits(coder, data, 8, k * 37 & 0xFF)
+    _start_encoder(coder, 4)
+    code(coder, data, [(-8, k * 37 & 0xFF) for k in range(100)])
     assert coder[OVERRUN] == 1
     assert not data[4:].any()
 
 
 def test_reading_far_past_the_end_sets_the_flag() -> None:
     coder, data = new_coder(1), np.array([1, 2, 3], np.uint8)
-    start_decoder(coder, data, 0, 3)
-    for _ in range(40):
-        code_bits(coder, data, 8, 0)
+    _start_decoder(coder, data, 0, 3)
+    code(coder, data, [(-8, 0)] * 40)
     assert coder[OVERRUN] == 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rankcast import pool
 from rankcast.codec.svd.factoriser import Engine, Factoriser, Plane
 from rankcast.codec.svd.ranks import EnergyShare, ErrorBudget, FixedRank
-from rankcast.kernels import pool
 from rankcast.numerics import Factors, bands, exact_svd, one_blas_thread
 from rankcast.numerics.linalg import orthonormal_basis
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from threadpoolctl import threadpool_info
 
+from rankcast import pool
 from rankcast.errors import SettingsError
-from rankcast.kernels import pool
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_tasks_run_side_by_side_and_the_caller_is_one_of_them() -> None:
 
     names = pool.run([meet] * 3)
     assert threading.current_thread().name in names
-    assert sum(name.startswith("rankcast-kernel") for name in names) == 2
+    assert sum(name.startswith("rankcast-pool") for name in names) == 2
 
 
 @pytest.mark.parametrize("limit", [1, 2])
@@ -111,7 +111,7 @@ def test_shutdown_ends_the_threads_and_the_next_run_starts_them_again() -> None:
     pool.set_threads(3)
     pool.run([lambda: 1] * 3)
     pool.shutdown()
-    assert not [t for t in threading.enumerate() if t.name.startswith("rankcast-kernel")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("rankcast-pool")]
     assert pool.run([lambda: 2] * 3) == [2] * 3
     pool.shutdown()
     pool.shutdown()

@@ -1,4 +1,4 @@
-"""The process-wide pool of kernel threads: the CPU budget that all streams share."""
+"""The threads of this process that compute: the budget of processors that all streams share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def threads() -> int:
 
 
 def set_threads(count: int = 0) -> None:
-    """Let kernels and OpenCV use `count` threads in this process, and limit BLAS to one.
+    """Let the core and OpenCV use `count` threads in this process, and limit BLAS to one.
 
     Results never depend on the count. Call it before streams run, because it waits for the old
     pool to finish its work.
@@ -72,7 +72,7 @@ def run(tasks: Sequence[Callable[[], T]], limit: int | None = None) -> list[T]:
 
     Results are returned in the order of the tasks.
 
-    The first exception is raised after all tasks have ended, so that no kernel
+    The first exception is raised after all tasks have ended, so that no task
     still writes into buffers that the caller is about to reuse.
     """
     workers = min(threads(), len(tasks), limit or MAX_THREADS)
@@ -104,7 +104,7 @@ def _executor() -> ThreadPoolExecutor:
     with _lock:
         if _pool is None:
             # One fewer than the budget: the caller of `run` works too.
-            _pool = ThreadPoolExecutor(max(1, threads() - 1), thread_name_prefix="rankcast-kernel")
+            _pool = ThreadPoolExecutor(max(1, threads() - 1), thread_name_prefix="rankcast-pool")
         return _pool
 
 
