@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from rankcast.errors import SettingsError
-from rankcast.opencv_environment import _FORMATS, check_opencv_environment
 from rankcast.opencv import cv2
+from rankcast.opencv_environment import _FORMATS, check_opencv_environment
 
 
 @pytest.mark.parametrize("name", sorted(_FORMATS))
