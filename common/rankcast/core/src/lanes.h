@@ -8,6 +8,9 @@
 
 #include "base.h"
 
+/* GCC warns that such vectors are passed otherwise at other levels; all functions here are inlined. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+
 typedef i32 i32x8 __attribute__((vector_size(32)));
 typedef i64 i64x8 __attribute__((vector_size(64)));
 typedef f32 f32x8 __attribute__((vector_size(32)));
