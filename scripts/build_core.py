@@ -32,10 +32,7 @@ FLAGS: Final = (
     "-Wall", "-Wextra", "-Werror",
 )  # fmt: skip
 """-ffp-contract=off: a fused multiply-add at one level only would change floats."""
-TRAPS: Final = ("-fsanitize=bounds", "-fsanitize-trap=bounds")
-"""Clang's, and so zig's. GCC before 13 has no traps without its runtime."""
-GCC_ONLY: Final = ("-Wno-psabi",)
-"""GCC notes that wide vectors are passed differently from GCC 4: nothing passes them here."""
+TRAPS: Final = ("-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
 ONCE: Final = "level.c"
 """Compiled once, at the lowest level: what the others have in common."""
 
@@ -107,12 +104,6 @@ def units() -> list[Path]:
     return sorted(files + [path / f"{path.name}.c" for path in SOURCES.iterdir() if path.is_dir()])
 
 
-def extra_flags(command: list[str]) -> tuple[str, ...]:
-    """Return the flags that only this compiler has."""
-    said = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
-    return TRAPS if "clang" in said.stdout else GCC_ONLY
-
-
 def compiler(target: str) -> list[str]:
     """Return the command of the compiler for a target."""
     if own := os.environ.get("RANKCAST_CC"):
@@ -132,7 +123,6 @@ def build(name: str, folder: Path) -> Path:
     wanted = PLATFORMS[name]
     own = bool(os.environ.get("RANKCAST_CC"))
     command = compiler(wanted.target)
-    extra = extra_flags(command)
     pic = [] if "windows" in name else ["-fPIC"]
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -146,7 +136,7 @@ def build(name: str, folder: Path) -> Path:
             where = [march if own else f"-mcpu={processor}"] if suffix or not own else []
             jobs += [
                 (unit, f"{unit.stem}{suffix}.o",
-                 [*where, *FLAGS, *extra, *(["-include", str(renamed)] if suffix else [])])
+                 [*where, *FLAGS, *TRAPS, *(["-include", str(renamed)] if suffix else [])])
                 for unit in units()
             ]  # fmt: skip
         lowest = wanted.levels[0][0]

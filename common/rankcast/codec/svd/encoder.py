@@ -26,7 +26,7 @@ from rankcast.frame import Frame, Pixels, channels_of, full_scale
 from rankcast.numerics import Factors, Real, merge_ycc420, split_ycc420
 
 EXACT_MARGIN: Final = 0.25
-"""A sample rebuilt this near to its integer rounds to it with any BLAS that transforms."""
+"""A rebuilt sample this near to its integer rounds to it also with another BLAS."""
 EXACT_CANDIDATE: Final = 0.01
 """Squared error per sample of truncation below which a plane may be exact after rounding."""
 MAX_REFINEMENTS: Final = 6

@@ -8,6 +8,9 @@
 
 #include "base.h"
 
+/* GCC warns that such vectors are passed otherwise at other levels; all functions here are inlined. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+
 enum { LANES = 8 };
 
 typedef i32 i32x8 __attribute__((vector_size(32)));
