@@ -220,7 +220,7 @@ def test_every_environment_variable_is_explained() -> None:
         REPOSITORY / "tests" / "conftest.py",
     ]
     read = {name for path in modules for name in environment_names(path)}
-    assert {"RANKCAST_CACHE_DIR", "RANKCAST_LOG_LEVEL", "RANKCAST_TEST_DATA"} <= read
+    assert {"RANKCAST_LEVEL", "RANKCAST_LOG_LEVEL", "RANKCAST_TEST_DATA"} <= read
     read |= {"RANKCAST_SEND__TABLE__KEY", "RANKCAST_RECEIVE__TABLE__KEY"}
     assert names(section("### Environment variables")) == read
 

@@ -28,8 +28,9 @@ from rankcast.errors import PayloadError
 from rankcast.frame import Frame, Pixels, channels_of
 from rankcast.wire import Header, Limits
 
-PLAIN, YCOCG = 0, 1
-_REPEATS = 0.5
+PLAIN: Final = 0
+YCOCG: Final = 1
+_REPEATS: Final = 0.5
 """Share of samples that equal their left neighbour from which on equality is coded first."""
 _ENCODE: Final = {
     np.dtype(np.uint8): function("rk_lossless_encode_u8"),
@@ -140,7 +141,7 @@ def _scratch(shape: tuple[int, ...]) -> NDArray[np.int32]:
     return np.empty(channels * height * width + 11 * (width + 2), np.int32)
 
 
-LOSSLESS = Codec(
+LOSSLESS: Final = Codec(
     4, "lossless", LosslessOptions, LosslessEncoder, LosslessDecoder,
     sweeps=(Sweep("lossless", "", lambda _: ONE_STEP),),
 )  # fmt: skip

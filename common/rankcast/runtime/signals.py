@@ -126,8 +126,8 @@ def note_interrupts() -> StopFlag:
 def interrupted() -> bool:
     """Return True once `note_interrupts` has recorded an interrupt.
 
-    While numba loads a kernel, a KeyboardInterrupt is lost in a callback from C, and an unrelated
-    exception follows.
+    A KeyboardInterrupt may be lost in a callback from C of a library that is loading, and an
+    unrelated exception follow.
     """
     return _interrupted.requested
 

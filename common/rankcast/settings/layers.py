@@ -24,7 +24,9 @@ MAX_FILE_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 8
 """Most parts of a dotted key; ``camera.codec.svd-patch.bitrate`` has four."""
 _PREFIXES: Final = ("RANKCAST_SEND__", "RANKCAST_RECEIVE__")
-_VARIABLES: Final = ("RANKCAST_CACHE_DIR", "RANKCAST_LOG_LEVEL", "RANKCAST_TEST_DATA")
+_VARIABLES: Final = (
+    "RANKCAST_CC", "RANKCAST_LEVEL", "RANKCAST_LOG_LEVEL", "RANKCAST_TARGET", "RANKCAST_TEST_DATA",
+)  # fmt: skip
 _OTHER_ENCODINGS: Final = {
     # UTF-32 first, because its little-endian byte-order mark begins with that of UTF-16.
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32",

@@ -24,7 +24,8 @@ DEAD_ZONE: Final = 0.42
 0.42 was the best of 0.5, 0.42 and 0.35 on photographs and video at equal error."""
 
 _BLOCK_ROW: Final = 68  # with two neighbours at both sides
-_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_FLOAT32: Final = np.dtype(np.float32)
+_FLOAT64: Final = np.dtype(np.float64)
 _QUANTISE: Final = {
     _FLOAT32: function("rk_svd_quantise_f32"),
     _FLOAT64: function("rk_svd_quantise_f64"),

@@ -17,8 +17,10 @@ from rankcast.core import function
 from rankcast.frame import Pixels
 from rankcast.numerics import Factors, Real, bands
 
-_UINT8, _UINT16 = np.dtype(np.uint8), np.dtype(np.uint16)
-_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_UINT8: Final = np.dtype(np.uint8)
+_UINT16: Final = np.dtype(np.uint16)
+_FLOAT32: Final = np.dtype(np.float32)
+_FLOAT64: Final = np.dtype(np.float64)
 _PRODUCT: Final = {
     _FLOAT32: function("rk_svd_product_f32"),
     _FLOAT64: function("rk_svd_product_f64"),
