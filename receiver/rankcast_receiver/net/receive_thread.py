@@ -11,7 +11,7 @@ from typing import Any, Final
 import zmq
 
 from rankcast.errors import WorkerError
-from rankcast.net import SocketThread, new_context
+from rankcast.net import SocketThread, end_context, new_context
 from rankcast_receiver.net.connection import Connection, ConnectionOptions
 from rankcast_receiver.net.credit import Credit
 from rankcast_receiver.stream import PacketQueue, SenderStreams
@@ -20,6 +20,8 @@ POLL_S: Final = 0.1
 """Longest wait for messages: the precision of pings, reconnections and requests."""
 HURRIED_POLL_S: Final = 0.01
 """The same while a sender may be flooding with what cannot be read."""
+END_TIMEOUT_S: Final = 2.0
+"""Less than `stop` waits for the thread, so that libzmq is named if it is what is stuck."""
 
 
 class ReceiveThread:
@@ -98,7 +100,7 @@ class ReceiveThread:
     def _run(self) -> None:
         with ExitStack() as stack:
             context: zmq.Context[Any] = new_context()
-            stack.callback(context.destroy, linger=0)
+            stack.callback(end_context, context, END_TIMEOUT_S)
             connections = []
             for streams in self._senders:
                 connection = Connection(context, streams, self._options)
