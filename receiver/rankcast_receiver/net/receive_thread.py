@@ -46,6 +46,7 @@ class ReceiveThread:
         self._queue = queue
         self._connections: Sequence[Connection] = ()
         self._credits: Sequence[Credit] = ()
+        self._sessions = [0] * len(senders)
         self._thread = SocketThread("receive", self._run, queue.close)
         self._options = replace(options, wake=self._thread.wake)
         queue.wake = self._thread.wake
@@ -125,6 +126,9 @@ class ReceiveThread:
         # First: time that a ping's reply spends waiting here would count as transit time.
         changed = [connection.tick() for connection in self._connections]
         for number, connection in enumerate(self._connections):
+            if connection.sessions != self._sessions[number]:
+                self._sessions[number] = connection.sessions
+                self._queue.forget(number, self._senders[number].streams)
             for received in connection.receive():
                 self._queue.put(number, received)
         for credit, connection in zip(self._credits, self._connections, strict=False):
