@@ -2,13 +2,14 @@
 
     python benchmarks/stopping.py [--quick] [--output FILE.json] [--seed N]
 
-Each trial starts a sender, and in most states a receiver, waits for a random moment of the state
-and signals one of them with SIGTERM, SIGINT or SIGHUP, then the other: two processes, each of which
-counts. 200 processes end (16 with ``--quick``). States: before the first frame, streaming, a camera
-that cannot be opened, no viewer, a viewer that is stopped, keys, every frame kept and saved, and a
-report on a disk that hangs, which is a FIFO that takes no data. Time in which a process was ready
-and another one had the processor is the machine's and is not counted. In the last state the process
-must name the report and end with exit code 1; in all others it must end with 0 and a report.
+Each of 200 trials (10 with ``--quick``, one of each state) starts a sender and a receiver, waits
+for a random moment of the state and signals one of them with SIGTERM, SIGINT or SIGHUP, then the
+other. States: before the first frame, streaming, a camera that cannot be opened, no viewer, a
+viewer that is stopped, keys, every frame kept and saved, a source that hangs in its driver, a sink
+that hangs in its library, and reports on a disk that hangs, which is a FIFO that takes no data.
+Time in which a process was ready and another one had the processor is the machine's and is not
+counted. A process with something that hangs must name it and end with exit code 1, and with a
+report unless that is what hangs; all others must end with 0 and a report.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ from command_line import finish, option_parser, say
 from processes import free_address, receiver, sender
 from record import Record, Row, at_most, exactly, rounded
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from support.sabotage import sabotaged
+
 LIMIT_S: Final = 3.0
 CLEAN_S: Final = 2.0
 """Limit where nothing is stuck."""
@@ -41,15 +46,29 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SOURCE: Final = "synthetic:conveyor?width=320&height=240&fps=30"
 NO_CAMERA: Final = "camera:/dev/null"
 TRIALS: Final = 200
-QUICK_TRIALS: Final = 16
 STATES: Final = (
     "before the first frame", "streaming", "camera in back-off", "no viewer", "viewer stopped",
-    "keys", "every frame kept and saved", "disk hung",
+    "keys", "every frame kept and saved", "source hung", "sink hung", "disk hung",
 )  # fmt: skip
+HANGS: Final = "now it hangs"
+_HANG: Final = f"""
+calls = []
+def hang(*args, **kwargs):
+    import os, sys
+    calls.append(1)
+    if len(calls) > 5:
+        print({HANGS!r}, file=sys.stderr, flush=True)
+        os.read(os.pipe()[0], 1)
+    return original(*args, **kwargs)
+return hang
+"""
+"""Waits in C, and cannot be interrupted."""
+_DRIVER: Final = "rankcast_sender.sources.synthetic:ConveyorSource.render"
+_LIBRARY: Final = "rankcast_receiver.sinks.count:CountSink.put"
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class End:
     """How one process ended."""
 
     state: str
@@ -59,25 +78,42 @@ class Trial:
     """From the signal to the end, less `starved_s`; `WAIT_S` if it did not end."""
     starved_s: float
     """How long its main thread was ready meanwhile and had no processor."""
+    stuck: bool
+    """Something in it hung."""
     right: bool
     """Exit code, report and the line about what is stuck are as they must be."""
 
 
 class Station:
-    """A sender or receiver, its log and its report."""
+    """A sender or receiver, its log and its report.
 
-    def __init__(self, command: Sequence[str], folder: Path, name: str, *, hung: bool) -> None:
+    Parameters
+    ----------
+    command : sequence of str
+    folder : Path
+    name : str
+    hung : str
+        What hangs, as the process must name it; ``disk`` is the one of its report, empty nothing.
+    sabotage : str
+        Function that hangs after five calls; empty for none.
+    """
+
+    def __init__(
+        self, command: Sequence[str], folder: Path, name: str, hung: str, sabotage: str
+    ) -> None:
         self._log = folder / f"{name}.log"
         self._report = folder / f"{name}.json"
         self._hung = hung
         self._reader = -1
-        if hung:
+        code = sabotaged(folder / "code", sabotage, _HANG) if sabotage else {}
+        if hung == "disk":
             os.mkfifo(self._report)
             self._reader = os.open(self._report, os.O_RDWR | os.O_NONBLOCK)
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *command, "--report", str(self._report)],
-                stdout=subprocess.DEVNULL, stderr=log,
+                stdout=subprocess.DEVNULL, stderr=log, env={**os.environ, **code},
+                preexec_fn=_restore_signals,
             )  # fmt: skip
 
     def wait_for(self, *texts: str) -> None:
@@ -102,9 +138,9 @@ class Station:
                 raise RuntimeError(f"did not get ready: {self._log.read_text('utf-8')[-500:]}")
             time.sleep(0.01)  # the interval of polling
 
-    def stop(self, state: str, number: int) -> Trial:
+    def stop(self, state: str, number: int) -> End:
         """Signal the process and measure its end."""
-        if self._hung:
+        if self._hung == "disk":
             _fill(self._reader)
         began, before_s = time.monotonic(), self._starved_s()
         self.process.send_signal(number)
@@ -119,7 +155,7 @@ class Station:
         if not right:
             said = self._log.read_text("utf-8")[-300:]
             say(f"{state}, {signal.Signals(number).name}: exit code {code}: {said}")
-        return Trial(state, number, seconds, starved_s, right)
+        return End(state, number, seconds, starved_s, bool(self._hung), right)
 
     def _starved_s(self) -> float:
         try:
@@ -130,10 +166,13 @@ class Station:
 
     def _check(self, code: int | None) -> bool:
         said = self._log.read_text("utf-8")
-        if self._hung:
+        if self._hung == "disk":
             return code == 1 and "stuck after" in said and str(self._report) in said
         with suppress(OSError, ValueError):
             values = json.loads(self._report.read_text("utf-8"))
+            if self._hung:
+                named = any(self._hung in name for name in values["stuck"])
+                return code == 1 and named and self._hung in said.splitlines()[-1]
             return code == 0 and values["balanced"] is not False and values["stuck"] == []
         return False
 
@@ -146,6 +185,12 @@ class Station:
             os.close(self._reader)
 
 
+def _restore_signals() -> None:
+    """Undo what nohup or a shell has ignored for this benchmark: its processes are signalled."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def _fill(pipe: int) -> None:
     for piece in (4096, 1):
         with suppress(BlockingIOError):
@@ -155,10 +200,10 @@ def _fill(pipe: int) -> None:
 
 @contextmanager
 def station(
-    command: Sequence[str], folder: Path, name: str, *, hung: bool = False
+    command: Sequence[str], folder: Path, name: str, hung: str = "", sabotage: str = ""
 ) -> Iterator[Station]:
     """Start a station; end it with the block."""
-    started = Station(command, folder, name, hung=hung)
+    started = Station(command, folder, name, hung, sabotage)
     try:
         yield started
     finally:
@@ -180,7 +225,7 @@ def _key_options(folder: Path) -> tuple[list[str], list[str]]:
     )
 
 
-def one_trial(state: str, numbers: Sequence[int], draw: random.Random, folder: Path) -> list[Trial]:
+def one_trial(state: str, numbers: Sequence[int], draw: random.Random, folder: Path) -> list[End]:
     """Bring a sender and a receiver into a state, and stop both."""
     address = free_address()
     codec = draw.choice(("raw", "jpeg", "svd-patch"))
@@ -196,10 +241,14 @@ def one_trial(state: str, numbers: Sequence[int], draw: random.Random, folder: P
         receive += ["--save", str(folder / "saved")]
     if state == "viewer stopped":
         send += ["--no-realtime"] if draw.random() < 0.5 else []
-    hung = state == "disk hung"
+    of_send = of_receive = ("disk", "") if state == "disk hung" else ("", "")
+    if state == "source hung":
+        of_send = ("reading source of cam", _DRIVER)
+    if state == "sink hung":
+        of_receive = ("writing to sink count", _LIBRARY)
     with ExitStack() as stack:
-        sending = stack.enter_context(station(send, folder, "send", hung=hung))
-        receiving = stack.enter_context(station(receive, folder, "receive", hung=hung))
+        sending = stack.enter_context(station(send, folder, "send", *of_send))
+        receiving = stack.enter_context(station(receive, folder, "receive", *of_receive))
         both = [sending, receiving]
         if state == "before the first frame":
             for process in both:
@@ -215,6 +264,9 @@ def one_trial(state: str, numbers: Sequence[int], draw: random.Random, folder: P
             both[1] = receiving
             sending.wait_for("live, 0 viewers")
             receiving.wait_for("dead")
+        elif state in ("source hung", "sink hung"):
+            (sending if of_send[0] else receiving).wait_for(HANGS)
+            receiving.wait_handlers()
         else:
             receiving.wait_for(*(f"received {digit}" for digit in range(1, 10)))
         if state == "viewer stopped":
@@ -230,25 +282,26 @@ def one_trial(state: str, numbers: Sequence[int], draw: random.Random, folder: P
         return ended
 
 
-def rows(trials: Sequence[Trial]) -> list[Row]:
+def rows(trials: int, ends: Sequence[End]) -> list[Row]:
     """Return the figures of all trials."""
-    clean_s = [trial.seconds for trial in trials if trial.state != "disk hung"]
-    stuck_s = [trial.seconds for trial in trials if trial.state == "disk hung"]
+    clean_s = [end.seconds for end in ends if not end.stuck]
+    stuck_s = [end.seconds for end in ends if end.stuck]
     found = [
-        Row("processes that a signal ended", len(trials)),
+        Row("trials", trials),
+        Row("processes that a signal ended", len(ends)),
         Row(
             f"of these not ended within {LIMIT_S:g} s",
-            sum(trial.seconds > LIMIT_S for trial in trials),
+            sum(end.seconds > LIMIT_S for end in ends),
             bar=exactly(0),
         ),
         Row(
             "with a wrong exit code, or without the report or the line that must be there",
-            sum(not trial.right for trial in trials),
+            sum(not end.right for end in ends),
             bar=exactly(0),
         ),
     ]
     found.append(
-        Row("longest wait for a processor, not counted", max(t.starved_s for t in trials), "s")
+        Row("longest wait for a processor, not counted", max(end.starved_s for end in ends), "s")
     )
     for share in (50, 90, 99):
         found.append(
@@ -256,9 +309,9 @@ def rows(trials: Sequence[Trial]) -> list[Row]:
         )
     found.append(Row("nothing stuck, slowest", max(clean_s), "s", at_most(CLEAN_S)))
     if stuck_s:
-        found.append(Row("disk hung, slowest", max(stuck_s), "s", at_most(LIMIT_S)))
+        found.append(Row("source, sink or disk hung, slowest", max(stuck_s), "s", at_most(LIMIT_S)))
     for number in SIGNALS:
-        times_s = [trial.seconds for trial in trials if trial.number == number]
+        times_s = [end.seconds for end in ends if end.number == number]
         if times_s:
             name = signal.Signals(number).name
             found.append(Row(f"{name}, 99th percentile", float(np.percentile(times_s, 99)), "s"))
@@ -271,24 +324,24 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of states, moments and signals")
     options = parser.parse_args()
     draw = random.Random(options.seed)
-    most = QUICK_TRIALS if options.quick else TRIALS
-    trials: list[Trial] = []
-    while len(trials) < most:
+    most = len(STATES) if options.quick else TRIALS
+    ends: list[End] = []
+    for trial in range(most):
         # Every state equally often, at moments and with signals drawn by chance.
-        state = STATES[len(trials) // 2 % len(STATES)]
+        state = STATES[trial % len(STATES)]
         numbers = [draw.choice(SIGNALS) for _ in range(2)]
         with tempfile.TemporaryDirectory() as folder:
-            trials += one_trial(state, numbers, draw, Path(folder))
-        if len(trials) % (2 * len(STATES)) == 0:
-            slowest = max(trials, key=lambda trial: trial.seconds)
-            say(f"{len(trials)} of {most}: slowest {slowest.seconds:.2f} s ({slowest.state})")
+            ends += one_trial(state, numbers, draw, Path(folder))
+        if (trial + 1) % len(STATES) == 0:
+            slowest = max(ends, key=lambda end: end.seconds)
+            say(f"{trial + 1} of {most}: slowest {slowest.seconds:.2f} s ({slowest.state})")
     record = Record(
         "stopping",
         "From a signal to the end of a process",
-        f"{len(trials)} senders and receivers in random moments of {len(STATES)} states: SIGTERM,"
-        " SIGINT and SIGHUP in turn by chance. Where a disk hangs, exit code 1 and a line that"
-        " names it are right; elsewhere 0 and a complete report.",
-        rounded(rows(trials)),
+        f"{most} trials of a sender and a receiver in random moments of {len(STATES)} states:"
+        " SIGTERM, SIGINT and SIGHUP in turn by chance. Where a source, a sink or a disk hangs,"
+        " exit code 1 and a line that names it are right; elsewhere 0 and a complete report.",
+        rounded(rows(most, ends)),
         quick=options.quick,
     )
     return finish(record, options.output)

@@ -93,8 +93,11 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
 
     def keep_report() -> None:
         nonlocal kept_s
-        if report is not None and boot_s() - kept_s >= RATES_INTERVAL_S:
-            kept_s = boot_s()
+        if boot_s() - kept_s < RATES_INTERVAL_S:
+            return
+        kept_s = boot_s()
+        flag.keep_state(f"received {pipeline.tally.frames}{_troubled(pipeline.states())}")
+        if report is not None:
             # Whatever is still in progress when only the guard process can write a report.
             flag.keep_report(report, report_values(("unknown",)))
 

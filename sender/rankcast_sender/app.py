@@ -166,6 +166,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     streams: list[_Stream] = []
 
     def keep_report() -> None:
+        flag.keep_state(", ".join(f"{stream.name} {stream.camera.state}" for stream in streams))
         if report is not None:
             # Whatever is still in progress when only the guard process can write a report.
             flag.keep_report(report, _report(streams, started_s, ("unknown",)))

@@ -197,7 +197,7 @@ class Publisher:
         return self._sockets.xpub.wait_viewers(self.camera.channel, count, stopped, timeout_s)
 
     def hurry(self) -> None:
-        """Stop waiting for viewers: `close` then takes at most 0.4 s."""
+        """Stop waiting for viewers: `close` then gives them 0.4 s at most."""
         self._sockets.hurry()
 
     def close(self, impatient: Callable[[], bool] = lambda: False) -> None:
@@ -207,6 +207,11 @@ class Publisher:
         ----------
         impatient : callable
             Called ten times a second while viewers take the last messages; true ends the wait.
+
+        Raises
+        ------
+        WorkerError
+            If a thread is stuck; see `SenderSockets.close` for the time that this takes.
         """
         if self._closed:
             return

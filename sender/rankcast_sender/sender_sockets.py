@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +39,12 @@ DEFAULT_SOCKET: Final = SocketOptions(
 REALTIME_LINGER_S: Final = 1.0
 LOSSLESS_LINGER_S: Final = 30.0
 """Long enough for a viewer that writes the last frames to a slow disk."""
+CLOSE_S: Final = 5.0
+"""Time that all threads together have to end, once viewers have had theirs."""
+STOP_S: Final = 1.0
+"""Longest wait for a thread whose work nothing waits for."""
+LEAST_S: Final = 0.1
+"""Wait for each thread where others have used up the time."""
 MAX_REQUESTS_S: Final = 2000
 """Most messages a second of one peer; a viewer of 64 cameras that keeps every frame sends 260."""
 
@@ -207,6 +214,7 @@ class SenderSockets:
         for thread in (self.xpub, self._control, self._guard):
             if thread is not None and thread.error is not None:
                 raise thread.error
+        self._handler.check()
         if self._authenticator is not None:
             self._authenticator.check()
 
@@ -217,7 +225,7 @@ class SenderSockets:
         return tuple(thread.pulse for thread in threads if thread is not None)
 
     def hurry(self) -> None:
-        """Stop waiting for viewers: `close` then takes at most 0.4 s."""
+        """Stop waiting for viewers: `close` then gives them 0.4 s at most."""
         self.xpub.hurry()
 
     def close(self, impatient: Callable[[], bool] = lambda: False) -> None:
@@ -227,25 +235,45 @@ class SenderSockets:
         ----------
         impatient : callable
             Called ten times a second while viewers take the last messages; true ends the wait.
+
+        Raises
+        ------
+        WorkerError
+            If a thread is stuck; the message names it. Viewers have `linger_s` and half a second,
+            then all threads together have 5 s; one that overruns that costs the others at most
+            0.1 s each, and the thread that watches connections 5 s.
         """
         if self._closed:
             return
         self._closed = True
+        failure = self._end(lambda: self.xpub.close(impatient))
+        until_s = self.xpub.overdue_s + CLOSE_S
+
+        def left_s(most_s: float) -> float:
+            return min(most_s, max(LEAST_S, until_s - time.monotonic()))
+
+        control, authenticator = self._control, self._authenticator
+        if control is not None:
+            failure = self._end(lambda: control.close(left_s(STOP_S)), failure)
+        if authenticator is not None:
+            failure = self._end(lambda: authenticator.close(left_s(STOP_S)), failure)
+        failure = self._end(self._guard.close, failure)
+        failure = self._end(lambda: end_context(self.context, left_s(CLOSE_S)), failure)
+        if failure is not None:
+            raise failure
+
+    @staticmethod
+    def _end(
+        close: Callable[[], None], failure: BaseException | None = None
+    ) -> BaseException | None:
+        """Close one part; return the first failure, and log later ones."""
         try:
-            self.xpub.close(impatient)
-        finally:
-            try:
-                if self._control is not None:
-                    self._control.close()
-            finally:
-                try:
-                    if self._authenticator is not None:
-                        self._authenticator.close()
-                finally:
-                    try:
-                        self._guard.close()
-                    finally:
-                        end_context(self.context)
+            close()
+        except BaseException as exc:
+            if failure is None:
+                return exc
+            log.error("%s", exc)
+        return failure
 
     def _ban(self, user: str, reason: str) -> None:
         if self._authenticator is not None:

@@ -7,15 +7,18 @@ key without a file, no change by a viewer), so these few hundred inputs test the
 from __future__ import annotations
 
 import random
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rankcast.net import AuthorizedKey
+from rankcast.runtime import Worker
 from rankcast_receiver.state import State
 from support import packets
 from support.intake import join_messages, split_messages
@@ -154,3 +157,47 @@ def test_a_fuzz_run_that_proves_too_little_fails() -> None:
     assert shortfall(100, 0.3, 0) == ""
     assert shortfall(99, 0.9, 0) == "only 99 of 100 inputs in the time"
     assert "0 of 100" in shortfall(0, 0.0, 0)
+
+
+@pytest.fixture
+def attacks() -> Iterator[Any]:
+    """The script that attacks running processes; its name is that of another one."""
+    spec = spec_from_file_location("zmtp_run", TESTS / "fuzz" / "zmtp" / "run.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["zmtp_run"] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["zmtp_run"]
+
+
+def test_an_attack_whose_connections_were_hardly_admitted_fails(attacks: Any) -> None:
+    tally = attacks.Tally
+    assert tally(1000, 700, 200, 800).shortfall == ""
+    assert tally(1000, 700, 9, 800).shortfall == "only 9 of 700 connections were admitted"
+    assert tally(1000, 700, 600, 200).shortfall == "only 200 of 1000 connections went as planned"
+    assert tally(3, 2, 1, 1) + tally(1, 0, 0, 1) == tally(4, 2, 1, 2)
+
+
+@pytest.mark.parametrize(("said", "admitted"), [(b"READY", True), (b"ERROR", False)])
+def test_only_a_connection_that_is_told_so_counts_as_admitted(
+    attacks: Any, said: bytes, admitted: bool
+) -> None:
+    seeds = (attacks.draw(seed, b"SUB", (b"x",)) for seed in range(100))
+    plan = next(plan for plan in seeds if plan.depth is attacks.Depth.TRAFFIC)
+    ours, theirs = socket.socketpair()
+    answer = bytes(64) + bytes([4, 1 + len(said), len(said)]) + said
+
+    def read() -> None:
+        while theirs.recv(65536):
+            pass
+
+    with ours:
+        theirs.sendall(answer)
+        reading = Worker("reading", read)
+        reading.start()
+        outcome = attacks.strike(ours, plan, None, serving=False)
+    reading.join(10)
+    theirs.close()
+    assert outcome.admitted is admitted
+    assert outcome.sent is admitted

@@ -17,6 +17,7 @@ MAY_START_THREADS = {
     "common/rankcast/runtime/worker.py": "Worker itself",
     "common/rankcast/runtime/stop_watch.py": "ends the process where it cannot go on",
     "common/rankcast/pool.py": "its futures raise in the caller",
+    "common/rankcast/net/context_end.py": "the interpreter must not wait for a stuck libzmq",
     "common/rankcast/net/host_name.py": "nobody waits for a name server, nor is stuck with it",
 }
 AWAKE = {

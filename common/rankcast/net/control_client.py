@@ -12,6 +12,7 @@ import zmq
 
 from rankcast.errors import NoStreamError, RequestRefusedError, WireError
 from rankcast.frame import Scalar
+from rankcast.net.context_end import end_context
 from rankcast.net.host_name import LookUp, look_up
 from rankcast.net.link import Link, LinkOptions
 from rankcast.net.link_monitor import LinkState
@@ -71,6 +72,12 @@ class ControlClient:
     Use and close it in the thread that created it. `send` and `replies` never block, and `sockets`
     can be registered with a poller together with other sockets. Call `tick` several times a second:
     it replaces connections that have failed.
+
+    A request belongs to the session in which it was sent. When that ends, whatever libzmq has not
+    sent yet is dropped with the socket: otherwise it would reach whoever listens at that address
+    next, after `call` has reported it as failed. What remains is a session that ends and a new one
+    that begins between two ticks; `call` ticks ten times a second, and libzmq waits for a tenth of
+    a second before it reconnects.
     """
 
     def __init__(
@@ -92,6 +99,10 @@ class ControlClient:
         self._curves = (curves,) if isinstance(curves, CurveClient) else tuple(curves or ())
         self._next_id = 0
         self._kept: deque[Reply] = deque(maxlen=MAX_KEPT)
+        self._late: list[Reply] = []
+        """Replies that were read before their socket was closed."""
+        self._sent: tuple[int, int] | None = None
+        """Socket and session of the latest request; None once that session has ended."""
         self._context = new_context() if context is None else context
         self._owns_context = context is None
         self._now_s = now_s
@@ -109,7 +120,7 @@ class ControlClient:
             """State of the connection."""
         except BaseException:
             if self._owns_context:
-                self._context.term()
+                end_context(self._context)
             raise
 
     @property
@@ -132,7 +143,7 @@ class ControlClient:
 
     def tick(self) -> bool:
         """Replace the connection if that is due; return True when `sockets` has changed."""
-        return self.link.tick()
+        return self._tick(quiet=False)
 
     def send(self, op: str, camera: str = "", args: Mapping[str, Scalar] = _NOTHING) -> int | None:
         """Send one request without blocking.
@@ -150,12 +161,14 @@ class ControlClient:
         request_id = self._next_id
         data = pack_request(Request(request_id, op, camera, args))
         # A request queued without a connection would be answered too late.
-        if self.link.socket is None or self.link.state is not LinkState.UP:
+        self.link.look()
+        if self.link.socket is None or not self._may_send:
             return None
         try:
             self.link.socket.send(data, zmq.NOBLOCK)
         except zmq.Again:
             return None
+        self._sent = self._session
         self._next_id = (request_id + 1) & MAX_ID
         return request_id
 
@@ -178,7 +191,8 @@ class ControlClient:
         Raises
         ------
         NoStreamError
-            If no reply arrived within `timeout_s`.
+            If no reply arrived within `timeout_s`, or the connection ended before it. The sender
+            may have carried out the request; it will not do so later, unless it has it already.
         RequestRefusedError
             If the sender refused it.
         SettingsError
@@ -186,7 +200,7 @@ class ControlClient:
         """
         deadline = time.monotonic() + timeout_s
         request_id = self.send(op, camera, args)
-        while request_id is None and self._connect(deadline):
+        while request_id is None and self._make_room(deadline):
             request_id = self.send(op, camera, args)
         while request_id is not None and self._wait(deadline):
             for reply in self._drain():
@@ -196,6 +210,11 @@ class ControlClient:
                     return reply
                 else:
                     raise RequestRefusedError(reply.error or f"the sender refused {op}")
+        if request_id is not None and self._sent is None:
+            raise NoStreamError(
+                f"the connection to {self.endpoint} ended before the reply to the request that was "
+                f"sent: {self.link.detail or 'it was replaced'}"
+            )
         why = "" if request_id is None else " to the request that was sent"
         if self.link.state is not LinkState.UP and self.link.detail:
             why = f": {self.link.detail}"
@@ -204,10 +223,16 @@ class ControlClient:
         raise NoStreamError(f"nothing answered at {self.endpoint} within {timeout_s:g} s{why}")
 
     def close(self) -> None:
-        """Close the connection; may be called twice."""
+        """Close the connection; may be called twice.
+
+        Raises
+        ------
+        WorkerError
+            If libzmq does not end; see `end_context`.
+        """
         self.link.close()
-        if self._owns_context:
-            self._context.term()
+        if self._owns_context and not self._context.closed:
+            end_context(self._context)
 
     def __enter__(self) -> ControlClient:
         return self
@@ -232,8 +257,29 @@ class ControlClient:
         # read, and its own assertion in fq.cpp ends the process.
         return open_socket(self._context, zmq.DEALER, options)
 
+    @property
+    def _session(self) -> tuple[int, int]:
+        return self.link.replaced, self.link.sessions
+
+    @property
+    def _may_send(self) -> bool:
+        """True while the connection is up, and nothing of an earlier session is queued."""
+        return self.link.state is LinkState.UP and self._sent in (None, self._session)
+
+    def _tick(self, *, quiet: bool) -> bool:
+        self.link.look()
+        if self._sent is not None and not self._may_send:
+            self._late = self._drain()
+            self._sent = None
+            self.link.drop()
+            return True
+        changed = self.link.tick(quiet=quiet)
+        if self._sent is not None and self._sent[0] != self.link.replaced:
+            self._sent = None
+        return changed
+
     def _drain(self) -> list[Reply]:
-        found: list[Reply] = []
+        found, self._late = self._late, []
         for _ in range(MAX_DRAINED):
             if self.link.socket is None:
                 break
@@ -244,32 +290,38 @@ class ControlClient:
             self.link.heard(len(message), self._now_s())
             try:
                 found.append(parse_reply(message, self._limits))
+                self.link.worked()
             except WireError as exc:
                 self.refused += 1
                 self.last_refusal = str(exc)
         return found
 
-    def _connect(self, deadline: float) -> bool:
-        """Wait for the connection; False when time is up."""
+    def _make_room(self, deadline: float) -> bool:
+        """Wait for a connection that accepts a request; False when time is up."""
         while (remaining_s := deadline - time.monotonic()) > 0:
-            self.link.tick()
-            if self.link.state is LinkState.UP:
+            self.tick()
+            if self.link.state is not LinkState.UP:
+                self._poll(remaining_s)
+            elif self.link.socket in self._poll(remaining_s, zmq.POLLOUT):
                 return True
-            self._poll(remaining_s)
         return False
 
     def _wait(self, deadline: float) -> bool:
         """Wait for a reply; False when time is up."""
         while (remaining_s := deadline - time.monotonic()) > 0:
             # A connection that has taken the request is kept for as long as the caller waits.
-            self.link.tick(quiet=True)
+            self._tick(quiet=True)
+            if self._late:
+                return True
+            if self._sent is None:
+                return False
             if self.link.socket in self._poll(remaining_s):
                 return True
         return False
 
-    def _poll(self, remaining_s: float) -> dict[Any, int]:
-        """Wait for a message of the peer or of the monitor, at most until the next tick."""
+    def _poll(self, remaining_s: float, awaited: int = zmq.POLLIN) -> dict[Any, int]:
+        """Wait for the peer or an event of the monitor, at most until the next tick."""
         poller = zmq.Poller()
         for socket in self.sockets:
-            poller.register(socket, zmq.POLLIN)
+            poller.register(socket, awaited if socket is self.link.socket else zmq.POLLIN)
         return dict(poller.poll(max(1, round(min(remaining_s, TICK_S) * 1000))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
 import socket
 import struct
@@ -13,6 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from rankcast.net.io_memory import RECEIVED, IoMemory
+
 MAX_UNREAD_BYTES: Final = 16 << 20
 """Most bytes, beyond one message of the largest size, that may wait unread in libzmq."""
 MESSAGES_IN_BYTES: Final = 32
@@ -20,18 +21,18 @@ MESSAGES_IN_BYTES: Final = 32
 size at the rate of a camera."""
 LEAST_BYTES_S: Final = 256 << 20
 UNREAD_INTERVAL_S: Final = 0.01
-"""Shortest time between two looks at the TCP socket and the memory, which take 20 us."""
+"""Shortest time between two looks at the TCP socket and the memory, which take 30 us."""
 SMALL_UNREAD_BYTES: Final = 1 << 20
-MOST_GROWTH: Final = 8
-GROWTH_BYTES: Final = 64 << 20
+MOST_GROWTH: Final = 2
+MOST_GROWTH_KEYS: Final = 8
+GROWTH_BYTES: Final = 32 << 20
 """A message of many small parts cannot be read before its end, and takes up to 32 times its size.
-While more than 1 MiB waits, the process may grow by 8 times what waits, and by 64 MiB for others
-of its threads."""
+While more than 1 MiB waits, the I/O threads of libzmq may take twice the bytes that have arrived
+on all connections (8 times with keys, because they decrypt into further copies), and 32 MiB."""
 _TCP_INFO_BYTES: Final = 136
 _BYTES_RECEIVED: Final = struct.Struct("=Q")
 _BYTES_RECEIVED_AT: Final = 128
 """Offset of tcpi_bytes_received in struct tcp_info of linux/tcp.h."""
-_PAGE_BYTES: Final = mmap.PAGESIZE
 _SHORT_FRAME_BYTES: Final = 255
 _CURVE_BYTES: Final = 33
 
@@ -65,6 +66,7 @@ class FloodGuard:
         self._max_message_bytes = max_message_bytes
         self._max_bytes_s = max(LEAST_BYTES_S, MESSAGES_IN_BYTES * max_message_bytes)
         self._keys = keys
+        self._most_growth = MOST_GROWTH_KEYS if keys else MOST_GROWTH
         self._now_s = now_s
         self.restart()
 
@@ -74,7 +76,7 @@ class FloodGuard:
         self._messages = float(self._max_messages_s)
         self._bytes = float(self._max_bytes_s)
         self._wire_bytes = self._count = self._looked_count = 0
-        self._resident = _resident_bytes()
+        self._received = 0
         self.waits = False
         """True while much waits unread: look again soon."""
         self.watch(None)
@@ -82,6 +84,10 @@ class FloodGuard:
     def watch(self, descriptor: int | None) -> None:
         """Compare what is read from now on with the TCP socket behind it."""
         self._descriptor, self._inode = descriptor, _inode(descriptor)
+        self._memory: IoMemory | None = None if descriptor is None else IoMemory()
+        self._taken_before = 0 if self._memory is None else self._memory.taken_bytes()
+        self._received_before = RECEIVED.total
+        self._exceeded = False
 
     def took(self, size: int) -> None:
         """Record a message that was read from the socket."""
@@ -116,17 +122,22 @@ class FloodGuard:
         return self._parts(unread)
 
     def _parts(self, unread: int) -> str:
-        """Judge what waits by the memory that it takes."""
-        if self._descriptor is None:
+        """Judge what waits by the memory that libzmq takes."""
+        memory = self._memory
+        if memory is None or not memory.known:
             return ""
-        resident = _resident_bytes()
+        taken, received = memory.taken_bytes(), RECEIVED.total
         self.waits = unread >= SMALL_UNREAD_BYTES
         if not self.waits or self._count != self._looked_count:
-            # What waits can be read: it is not the reason why the process grows.
-            self._resident, self._looked_count = resident, self._count
-        elif resident - self._resident > MOST_GROWTH * unread + GROWTH_BYTES:
-            return "parts of a message without an end"
-        return ""
+            # What waits can be read: it is not the reason why memory is taken.
+            self._taken_before, self._received_before = taken, received
+            self._looked_count, self._exceeded = self._count, False
+            return ""
+        arrived = received - self._received_before
+        # Twice: other connections may not have said yet what they have received.
+        before = self._exceeded
+        self._exceeded = taken - self._taken_before > self._most_growth * arrived + GROWTH_BYTES
+        return "parts of a message without an end" if before and self._exceeded else ""
 
     @property
     def _too_many(self) -> str:
@@ -139,7 +150,11 @@ class FloodGuard:
         if self._inode is None or _inode(self._descriptor) != self._inode:
             return 0  # closed, and perhaps reused by another file
         received = _received_bytes(self._descriptor)
-        return 0 if received is None else received - self._wire_bytes
+        if received is None:
+            return 0
+        RECEIVED.add(received - self._received)
+        self._received = received
+        return received - self._wire_bytes
 
 
 def return_memory() -> None:
@@ -156,15 +171,6 @@ def _inode(descriptor: int | None) -> int | None:
         return os.fstat(descriptor).st_ino
     except OSError:
         return None
-
-
-def _resident_bytes() -> int:
-    """Return the memory of this process; 0 if the system does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * _PAGE_BYTES
-    except (OSError, IndexError, ValueError):
-        return 0
 
 
 def _received_bytes(descriptor: int) -> int | None:

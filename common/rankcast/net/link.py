@@ -98,7 +98,8 @@ class Link:
     ) -> None:
         self.endpoint = endpoint
         self.socket: zmq.Socket[Any] | None = None
-        """The current socket; None until the name is resolved, and while a flood is sat out."""
+        """The current socket; None until the name is resolved, and while the link pauses after
+        a flood or after `drop`."""
         self.replaced = 0
         """Number of sockets that replaced another one."""
         self._make = make
@@ -122,6 +123,7 @@ class Link:
         self._next_ask_s = now_s()
         self._made = self._failures = self._ended = self._sessions = 0
         self._refused_until_s: float | None = None
+        self._dropped = False
         self._refuse_s = REFUSE_FIRST_S
         self._last_refused_s = float("-inf")
         if self._name.numeric:
@@ -183,9 +185,11 @@ class Link:
         """Record that the connection has proved useful: the next failure gets a short pause."""
         self._policy.worked()
 
-    def pardon(self) -> None:
-        """Record that silence is no failure: it is measured from now."""
-        self._policy.moved(self._now_s())
+    def look(self) -> None:
+        """Bring `state` and `sessions` up to date; never changes `sockets`."""
+        if self._monitor.read():
+            log.debug("%s: %s %s", self.endpoint, self._monitor.state.name, self._monitor.detail)
+            self._policy.moved(self._now_s())
 
     def tick(self, *, quiet: bool = False) -> bool:
         """Do what is due; return True when `sockets` has changed.
@@ -196,15 +200,18 @@ class Link:
             Silence is expected, and no reason to replace the socket.
         """
         now_s = self._now_s()
-        if self._monitor.read():
-            log.debug("%s: %s %s", self.endpoint, self._monitor.state.name, self._monitor.detail)
-            self._policy.moved(now_s)
+        self.look()
         if self._refused_until_s is not None:
             if now_s < self._refused_until_s:
                 return False
             self._refused_until_s = None
             return_memory()
             self._replace()
+            return True
+        if self._dropped:
+            if not self._policy.given_up(now_s):
+                return False
+            self.replace()
             return True
         if self._monitor.failures != self._ended:
             self._ended = self._monitor.failures
@@ -233,6 +240,19 @@ class Link:
         elif not self._name.numeric:
             self._ask()
         self._replace()
+
+    def drop(self) -> None:
+        """Close the socket, whose session has ended, with what is queued in it.
+
+        libzmq itself would reconnect and send that to whoever listens then. `tick` opens another
+        socket after a pause.
+        """
+        if self.socket is None:
+            return
+        self.close()
+        self._dropped = True
+        if self._monitor.state is LinkState.UP:  # another session has begun meanwhile
+            self._monitor.fail(LinkState.CLOSED, "the connection ended")
 
     def close(self) -> None:
         """Close all sockets; may be called twice."""
@@ -324,6 +344,7 @@ class Link:
 
     def _replace(self) -> None:
         self.close()
+        self._dropped = False
         self._flood.restart()
         self.replaced += 1
         self._open()

@@ -1,6 +1,6 @@
 """Runtime support of both ends: threads, mailboxes, ledgers, signals, logs and clocks."""
 
-from rankcast.runtime.activity import doing, stuck
+from rankcast.runtime.activity import describe, doing, stuck
 from rankcast.runtime.clock_offset import ClockOffset
 from rankcast.runtime.ledger import (
     CAMERA_GAP,
@@ -54,6 +54,7 @@ __all__ = [
     "Worker",
     "clock_quality",
     "configure_logs",
+    "describe",
     "doing",
     "join_all",
     "losses_text",

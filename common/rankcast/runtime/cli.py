@@ -69,7 +69,8 @@ def _watched(command: str, work: Callable[[], int], *, owns_process: bool) -> in
         return work()
     # Made before the handlers are installed, so that it sees every signal that they see.
     watch = StopWatch(f"rankcast {command}", guarded=owns_process)
-    watch.start(hold_signals() if command in _STREAMING else note_interrupts())
+    flag = hold_signals() if command in _STREAMING else note_interrupts()
+    watch.start(flag)
     if owns_process:
         log_unexpected_ends()
     try:
@@ -86,6 +87,7 @@ def _watched(command: str, work: Callable[[], int], *, owns_process: bool) -> in
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
+        flag.say_goodbye()
         os._exit(code)
     watch.close()
     release_signals()

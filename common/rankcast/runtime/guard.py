@@ -1,8 +1,9 @@
-"""Guard: ends this process after a signal even if a thread never gives up Python's lock.
+"""Guard: a second process that does what this one cannot do any more.
 
 A driver may hang in a call that keeps the lock of the interpreter. Then no Python code of this
-process runs any more, neither signal handlers nor other threads. A second process sees the signal
-and ends this one from outside; docs/adr/0018-stopping.md explains how.
+process runs any more, neither signal handlers nor other threads. The guard sees the signal and ends
+this process from outside; docs/adr/0018-stopping.md explains how. It also says so if this process
+ends without having said anything itself, because a library has aborted it, for instance.
 """
 
 from __future__ import annotations
@@ -117,13 +118,31 @@ class Guard:
         _name_process("rankcast-guard")
         _keep_only(self._wakeup.fileno(), dump)
         number = self._first_signal()
-        if number and self._outlives(SAME_S):
-            if self._second_signal() and not self._outlives(SECOND_S):
-                return
+        ended = not number or not self._outlives(SAME_S)
+        if not ended and self._second_signal():
+            ended = not self._outlives(SECOND_S)
+        if not ended:
             self._end(dump, parent, number)
+        elif not self.words.goodbye and len(self._signals()) < 2:  # at a second one it ends at once
+            self._tell_end()
+
+    def _tell_end(self) -> None:
+        """Say that the process has ended without saying why."""
+        state, restarts = self.words.state, ""
+        if state:
+            state = f"; last state: {printable(state)}"
+        if os.environ.get("NOTIFY_SOCKET"):
+            restarts = "; the service manager restarts it if it is configured to"
+        write_line(
+            2,
+            f"{self._command}: ended without a report: a library may have aborted, "
+            f"or the process was killed{state}{restarts}",
+        )
 
     def _signals(self) -> list[int]:
-        return stop_signals(self._wakeup.recv(4096, socket.MSG_PEEK))
+        with suppress(ConnectionError):
+            return stop_signals(self._wakeup.recv(4096, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        return []
 
     def _first_signal(self) -> int:
         """Wait for a signal and return its number; 0 if the process ends without one."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 MAX_THREADS: Final = 512
 MAX_TEXT_BYTES: Final = 116
+MAX_STATE_BYTES: Final = 252
 MAX_REPORT_BYTES: Final = 1 << 20
 """A longer report, of thousands of cameras, is not kept."""
 
@@ -19,17 +20,20 @@ _REPORTS_AT: Final = MAX_THREADS * _THREAD.size
 _SLOT_BYTES: Final = _REPORT.size + MAX_REPORT_BYTES
 _NEWEST_AT: Final = _REPORTS_AT + 2 * _SLOT_BYTES
 _BEATS_AT: Final = _NEWEST_AT + 1
+_GOODBYE_AT: Final = _BEATS_AT + 1
+_STATE_AT: Final = _GOODBYE_AT + 1
+_STATE: Final = struct.Struct(f"<I{MAX_STATE_BYTES}s")
 
 
 class LastWords:
-    """What each thread does, and the newest report, in memory that survives a fork.
+    """What each thread does, the newest state and report, in memory that survives a fork.
 
     One process writes and the other reads, at any moment: a report is written beside the previous
     one and then declared to be the newest. Untouched pages take no memory.
     """
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, _BEATS_AT + 1)
+        self._memory = mmap.mmap(-1, _STATE_AT + _STATE.size)
         self._slots: dict[int, int] = {}
         self._free = list(range(MAX_THREADS - 1, -1, -1))
 
@@ -41,6 +45,26 @@ class LastWords:
     def beats(self) -> int:
         """A number that changes with each `beat`."""
         return self._memory[_BEATS_AT]
+
+    def say_goodbye(self) -> None:
+        """Note that the process is about to end in a way of its own."""
+        self._memory[_GOODBYE_AT] = 1
+
+    @property
+    def goodbye(self) -> bool:
+        """True if the process has ended in a way of its own."""
+        return bool(self._memory[_GOODBYE_AT])
+
+    def keep_state(self, text: str) -> None:
+        """Keep one line about the state of the command, instead of the previous one."""
+        data = text.encode(errors="replace")[:MAX_STATE_BYTES]
+        _STATE.pack_into(self._memory, _STATE_AT, len(data), data)
+
+    @property
+    def state(self) -> str:
+        """The newest state; empty if there is none."""
+        size, data = _STATE.unpack_from(self._memory, _STATE_AT)
+        return bytes(data[:size]).decode(errors="replace")
 
     def note_thread(self, ident: int, text: str) -> None:
         """Note what a thread does; an empty text forgets it."""

@@ -69,6 +69,16 @@ class StopFlag:
         if self.words is not None:
             self.words.keep_report(os.path.abspath(path), values)
 
+    def keep_state(self, text: str) -> None:
+        """Let the guard process tell this state if the process ends unexpectedly."""
+        if self.words is not None:
+            self.words.keep_state(text)
+
+    def say_goodbye(self) -> None:
+        """Tell the guard process that this one is about to end in a way of its own."""
+        if self.words is not None:
+            self.words.say_goodbye()
+
     def drop_report(self) -> None:
         """Keep no report, because the final one is written now."""
         self.last_report = None
@@ -84,6 +94,7 @@ class StopFlag:
         if self.on_abort is not None:
             with suppress(Exception):
                 self.on_abort()
+        self.say_goodbye()
         os._exit(128 + number)
 
     def handle(self, number: int, _frame: FrameType | None) -> None:

@@ -139,6 +139,7 @@ class StopWatch:
             if reporting.is_alive():
                 line += "; the report could not be written in time"
         write_line(2, line)
+        self._flag.say_goodbye()
         os._exit(1)
 
     def _report(self, found: list[str]) -> None:

@@ -54,6 +54,9 @@ OLD_PAUSE_MAX_S: Final = 60.0
 """Pauses between reconnections because of old pictures double up to this while they do not help."""
 SHORTAGE_LOG_S: Final = 60.0
 MAX_MESSAGES_S: Final = 20_000
+MAX_NAMES: Final = 128
+"""Most camera names in one session, twice as many as a sender has cameras: names come from the
+peer, and each one is remembered until the next session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ class Connection:
     ) -> None:
         self.endpoint = streams.endpoint
         self.foreign_messages = 0
-        """Number of messages that are not Rankcast messages, or of no wanted camera."""
+        """Number of messages that are not Rankcast messages, of no wanted camera, or of one more
+        than `MAX_NAMES` allows."""
         self.token = os.urandom(16)
         """Token in the subscriptions of this receiver."""
         self._context = context
@@ -117,6 +121,8 @@ class Connection:
         self._read_s: float | None = None
         self._began_s = now_s
         self._sessions = 0
+        self._names: set[str] = set()
+        """Cameras heard of in this session."""
         self._showed_s = float("-inf")
         self._control: ControlLink | None = None
         self._control_port = ControlPort(self._usual_control_port())
@@ -202,6 +208,10 @@ class Connection:
                 received = read_message(message, self._options.limits, now_s)
                 if cameras and received.camera not in cameras:
                     raise WireError(f"got camera {received.camera}, which was not asked for")
+                if received.camera not in self._names:
+                    if len(self._names) >= MAX_NAMES:
+                        raise WireError(f"got camera {received.camera} after {MAX_NAMES} others")
+                    self._names.add(received.camera)
             except WireError as exc:
                 self.foreign_messages += 1
                 log.debug("ignored a message: %s", exc)
@@ -286,6 +296,7 @@ class Connection:
         # The new peer may be another process, even on another machine.
         self._streams.clock.restart()
         self._path.restart(now_s)
+        self._names.clear()
         if self._control is not None:
             self._control.restart()
 

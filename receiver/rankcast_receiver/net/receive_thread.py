@@ -11,7 +11,7 @@ from typing import Any, Final
 import zmq
 
 from rankcast.errors import WorkerError
-from rankcast.net import SocketThread, new_context
+from rankcast.net import SocketThread, end_context, new_context
 from rankcast_receiver.net.connection import Connection, ConnectionOptions
 from rankcast_receiver.net.credit import Credit
 from rankcast_receiver.stream import PacketQueue, SenderStreams
@@ -20,6 +20,8 @@ POLL_S: Final = 0.1
 """Longest wait for messages: the precision of pings, reconnections and requests."""
 HURRIED_POLL_S: Final = 0.01
 """The same while a sender may be flooding with what cannot be read."""
+END_TIMEOUT_S: Final = 2.0
+"""Less than `stop` waits for the thread, so that libzmq is named if it is what is stuck."""
 
 
 class ReceiveThread:
@@ -44,6 +46,7 @@ class ReceiveThread:
         self._queue = queue
         self._connections: Sequence[Connection] = ()
         self._credits: Sequence[Credit] = ()
+        self._sessions = [0] * len(senders)
         self._thread = SocketThread("receive", self._run, queue.close)
         self._options = replace(options, wake=self._thread.wake)
         queue.wake = self._thread.wake
@@ -98,7 +101,7 @@ class ReceiveThread:
     def _run(self) -> None:
         with ExitStack() as stack:
             context: zmq.Context[Any] = new_context()
-            stack.callback(context.destroy, linger=0)
+            stack.callback(end_context, context, END_TIMEOUT_S)
             connections = []
             for streams in self._senders:
                 connection = Connection(context, streams, self._options)
@@ -123,6 +126,9 @@ class ReceiveThread:
         # First: time that a ping's reply spends waiting here would count as transit time.
         changed = [connection.tick() for connection in self._connections]
         for number, connection in enumerate(self._connections):
+            if connection.sessions != self._sessions[number]:
+                self._sessions[number] = connection.sessions
+                self._queue.forget(number, self._senders[number].streams)
             for received in connection.receive():
                 self._queue.put(number, received)
         for credit, connection in zip(self._credits, self._connections, strict=False):

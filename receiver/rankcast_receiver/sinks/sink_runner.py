@@ -29,8 +29,8 @@ from rankcast_receiver.stream import CameraPacket, Decoded
 log = logging.getLogger(__name__)
 
 KEEP_ITEMS: Final = 8
-"""Where every frame counts: decoded frames that wait for a slow sink. Packets wait in libzmq, where
-they are small."""
+"""Where every frame counts: decoded frames that wait for a slow sink. More of them wait as packets,
+which are smaller, in the queue of the receiver and at the sender."""
 IDLE_S: Final = 0.05
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -54,7 +54,7 @@ class Taken:
     next_sequence: int
     """One more than the newest frame that was taken, or that a status counts."""
     largest_bytes: int
-    """Largest packet that has arrived."""
+    """Largest picture that has arrived."""
 
 
 class _Waiting(NamedTuple):
@@ -118,9 +118,10 @@ class PacketQueue:
             if self._closed:
                 return
             if not self._live:
-                self._largest[key] = max(self._largest[key], size)
+                if received.is_picture:
+                    self._largest[key] = max(self._largest[key], size)
                 if not self._fits(sender, received):
-                    self._dropped[key] += received.is_picture
+                    self._note_dropped(key, received)
                     return
                 self._order.append(key)
                 self._by_sender[sender] += 1
@@ -142,6 +143,14 @@ class PacketQueue:
         """Call `wake` once the decoder has come as far as `next_sequence`."""
         with self._changed:
             self._wake_at[key] = next_sequence
+
+    def forget(self, sender: int, known: Collection[str]) -> None:
+        """Forget the cameras of a sender but the known ones: names come from the peer."""
+        with self._changed:
+            for of_camera in (self._dropped, self._largest, self._taken, self._wake_at):
+                for key in [key for key in of_camera if key.sender == sender]:
+                    if key.camera not in known and key not in self._waiting:
+                        del of_camera[key]
 
     def note_links(self, links: Sequence[LinkFacts]) -> None:
         """Replace the connection states; every packet that arrived before must have been put."""
@@ -189,9 +198,13 @@ class PacketQueue:
         oldest = self._waiting[key].popleft().received
         self._packets -= 1
         self._bytes -= len(oldest.data)
-        self._dropped[key] += oldest.is_picture
+        self._note_dropped(key, oldest)
         if not self._waiting[key]:
             del self._waiting[key]
+
+    def _note_dropped(self, key: CameraKey, received: ReceivedPacket) -> None:
+        if received.is_picture:
+            self._dropped[key] += 1
 
     def _take_all(self) -> Mapping[CameraKey, Sequence[ReceivedPacket]]:
         waiting, self._waiting = self._waiting, {}

@@ -17,7 +17,7 @@ from rankcast.errors import WireError
 from rankcast.net import UNACKNOWLEDGED_MS, SocketOptions, SocketThread, is_ipv6, open_socket
 from rankcast.runtime import LogLimiter, Pulse
 from rankcast.wire import MAX_REQUEST_BYTES, Reply, Request, pack_reply, parse_request
-from rankcast_sender.control.request_handler import Client, RequestHandler
+from rankcast_sender.control.request_handler import STOP_TIMEOUT_S, Client, RequestHandler
 from rankcast_sender.peers import (
     Ban,
     ConnectionGuard,
@@ -47,6 +47,8 @@ PENDING_TIMEOUT_S: Final = 3.0
 """A camera waiting for its trigger may never apply a change; after this long the client gets an
 error."""
 MAX_PENDING: Final = 64
+LEAST_JOIN_S: Final = 0.1
+"""What is left for the thread itself if those of the handler have used up the time."""
 
 Identify = Callable[[bytes, str], Client]
 
@@ -157,13 +159,25 @@ class ControlThread:
         self._rebind_requested = True
         self._thread.wake()
 
-    def close(self) -> None:
-        """Stop the thread and raise its exception unless `start` did; allowed before `start`."""
+    def close(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Stop the thread and raise its exception unless `start` did; allowed before `start`.
+
+        Parameters
+        ----------
+        timeout_s : float
+            For this thread and those of the handler together.
+
+        Raises
+        ------
+        WorkerError
+            If one of the threads still runs after `timeout_s`.
+        """
+        until_s = time.monotonic() + timeout_s
         self._thread.stop()
         try:
-            self._handler.close()
+            self._handler.close(timeout_s)
         finally:
-            self._thread.join()
+            self._thread.join(max(LEAST_JOIN_S, until_s - time.monotonic()))
 
     def _run(self) -> None:
         bind_timeout_s = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -11,9 +12,11 @@ from typing import Final
 
 from rankcast.encoder import Encoder
 from rankcast.errors import RankcastError
-from rankcast.runtime import Mailbox, Worker
+from rankcast.runtime import LogLimiter, Mailbox, Worker
 from rankcast.wire import STREAM_ID_BYTES, Reply
 from rankcast_sender.control.controlled_camera import ControlledCamera
+
+log = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 4
 """Most queued requests, because each one costs the encoding of a whole picture."""
@@ -23,8 +26,6 @@ WINDOW_S: Final = 10.0
 WINDOW_BYTES: Final = 64 * 1024 * 1024
 """Limit on the originals sent within the window. libzmq keeps unread replies in memory, invisible
 to us, until it drops the client's connection; the window is twice that timeout."""
-STOP_TIMEOUT_S: Final = 30.0
-"""Encoding a large picture takes seconds, and compiled code cannot be interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,13 @@ class Originals:
         self._sent: deque[tuple[float, int]] = deque()
         self._box: Mailbox[_Request] = Mailbox(MAX_WAITING, newest_wins=False)
         self._stopped = threading.Event()
-        self._worker = Worker("rankcast-original", self._run, self._box.close)
+        self._failures_log = LogLimiter()
+        self.worker = Worker("rankcast-original", self._run, self._box.close)
+        """The thread; it ends after `stop`, once it has encoded the picture that it is at."""
 
     def start(self) -> None:
         """Start the thread."""
-        self._worker.start()
+        self.worker.start()
 
     def ask(
         self, camera: ControlledCamera, request_id: int, finish: Callable[[Reply], None]
@@ -69,16 +72,24 @@ class Originals:
             return False
         return self._box.put(_Request(camera, request_id, finish))
 
-    def close(self) -> None:
-        """Stop the thread; queued requests get no reply."""
+    def stop(self) -> None:
+        """Ask the thread to end, without waiting; queued requests get no reply."""
         self._stopped.set()
         self._box.discard()
-        self._worker.join(STOP_TIMEOUT_S)
 
     def _run(self) -> None:
         for request in self._box:
             if not self._stopped.is_set():
-                request.finish(self._code(request))
+                request.finish(self._answer(request))
+
+    def _answer(self, request: _Request) -> Reply:
+        try:
+            return self._code(request)
+        except Exception as exc:  # such as MemoryError: the next request must find this thread
+            if self._failures_log.may_log():
+                log.exception("%s: cannot encode an original", request.camera.name)
+            why = f"encoding failed with {type(exc).__name__}: the log of the sender has details"
+            return Reply(request.request_id, False, why)
 
     def _left_bytes(self) -> int:
         while self._sent and self._now_s() - self._sent[0][0] > WINDOW_S:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.frame import Scalar
+from rankcast.runtime import join_all
 from rankcast.wire import (
     MAX_MS,
     OPERATIONS,
@@ -32,6 +33,9 @@ from rankcast_sender.control.settings_changes import (
 VIEWER: Final = "viewer"
 OPERATOR: Final = "operator"
 _OPERATOR_ONLY: Final = frozenset({"set", "original"})
+STOP_TIMEOUT_S: Final = 1.0
+"""Encoding a large picture or loading a model takes longer and cannot be interrupted, but nobody
+waits for the result any more."""
 MAX_VALUES: Final = 32
 """Most values in one `set` request."""
 MAX_FRAMES: Final = 2**53
@@ -93,12 +97,25 @@ class RequestHandler:
         """Log pending changes; call it about once a second."""
         self._changes.tick()
 
-    def close(self) -> None:
-        """Stop the threads; requests that they have not finished get no reply."""
+    def check(self) -> None:
+        """Raise the exception that ended one of the threads, if any."""
+        for worker in (self._originals.worker, self._settings.worker):
+            if worker.error is not None:
+                raise worker.error
+
+    def close(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Stop the threads; requests that they have not finished get no reply.
+
+        Raises
+        ------
+        WorkerError
+            If one still works after `timeout_s`; the message says on what.
+        """
+        self._originals.stop()
+        self._settings.stop()
         try:
-            self._originals.close()
+            join_all((self._originals.worker, self._settings.worker), timeout_s)
         finally:
-            self._settings.close()
             self._changes.close()
 
     def answer(self, request: Request, client: Client, t1_ns: int, finish: Finish) -> Reply | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,15 +10,15 @@ from typing import Final
 
 from rankcast.errors import RankcastError
 from rankcast.frame import Scalar
-from rankcast.runtime import Mailbox, Worker
+from rankcast.runtime import LogLimiter, Mailbox, Worker
 from rankcast.wire import Reply
 from rankcast_sender.control.change_log import ChangeLog
 from rankcast_sender.control.controlled_camera import ControlledCamera, TriedSettings
 
+log = logging.getLogger(__name__)
+
 MAX_WAITING: Final = 16
 """Most queued requests: each may load a model."""
-STOP_TIMEOUT_S: Final = 30.0
-"""Loading a large model takes seconds, and cannot be interrupted."""
 
 Finish = Callable[[Reply], None]
 
@@ -64,11 +65,13 @@ class SettingsChanges:
         self._lock = threading.Lock()
         self._box: Mailbox[SettingsRequest | _Applied] = Mailbox(2 * MAX_WAITING, newest_wins=False)
         self._stopped = threading.Event()
-        self._worker = Worker("rankcast-settings", self._run, self._box.close)
+        self._failures_log = LogLimiter()
+        self.worker = Worker("rankcast-settings", self._run, self._box.close)
+        """The thread; it ends after `stop`, once it has carried out the request that it is at."""
 
     def start(self) -> None:
         """Start the thread."""
-        self._worker.start()
+        self.worker.start()
 
     def ask(self, request: SettingsRequest) -> str:
         """Queue a request; return why it was not queued, or an empty text."""
@@ -82,11 +85,10 @@ class SettingsChanges:
                 self._changing.add(name)
         return "" if self._box.put(request) else "the sender is about to end"
 
-    def close(self) -> None:
-        """Stop the thread; queued requests get no reply."""
+    def stop(self) -> None:
+        """Ask the thread to end, without waiting; queued requests get no reply."""
         self._stopped.set()
         self._box.discard()
-        self._worker.join(STOP_TIMEOUT_S)
 
     def serve_one(self) -> bool:
         """Carry out the next request without waiting for one; False if there is none."""
@@ -101,14 +103,22 @@ class SettingsChanges:
                 self._carry_out(item)
 
     def _carry_out(self, item: SettingsRequest | _Applied) -> None:
-        if isinstance(item, _Applied):
-            self._confirm(item)
-            return
+        request = item.request if isinstance(item, _Applied) else item
         try:
-            tried = item.camera.try_settings(item.of_codec) if item.of_codec else None
+            if isinstance(item, _Applied):
+                self._confirm(item)
+            else:
+                self._try(item)
         except RankcastError as exc:
-            self._refuse(item, str(exc))
-            return
+            self._refuse(request, str(exc))
+        except Exception as exc:  # such as MemoryError: the next request must find this thread
+            if self._failures_log.may_log():
+                log.exception("%s: cannot change settings", request.camera.name)
+            self._refuse(request, f"the change failed with {type(exc).__name__}: read the values "
+                                  "back; the log of the sender has details")  # fmt: skip
+
+    def _try(self, item: SettingsRequest) -> None:
+        tried = item.camera.try_settings(item.of_codec) if item.of_codec else None
         if item.of_source:
             self._ask_device(item, tried)
         elif tried is not None:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 ZAP_ENDPOINT: Final = "inproc://zeromq.zap.01"
 RELOAD_S: Final = 1.0
 """A revoked key is disconnected within 3 s: this interval plus the time to rebind."""
+STOP_TIMEOUT_S: Final = 1.0
 
 
 class Authenticator:
@@ -106,13 +107,13 @@ class Authenticator:
         """
         self._thread.check()
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End the thread; all later connections are rejected. May be called twice.
 
         Raises the exception that ended the thread, unless `start` or `check` did.
         """
         self._thread.stop()
-        self._thread.join()
+        self._thread.join(timeout_s)
 
     def _run(self) -> None:
         try:

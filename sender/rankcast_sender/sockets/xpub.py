@@ -321,6 +321,11 @@ class XpubThread:
                 # A live viewer with a full queue missed it; a second end message is harmless.
                 self._publish_status(xpub, channel, Kind.END)
 
+    @property
+    def overdue_s(self) -> float:
+        """When viewers have had their time, after `close`; monotonic."""
+        return self._closed_s + self._linger_s + LAST_LINGER_S
+
     def _is_overdue(self) -> bool:
         return time.monotonic() > self._closed_s + self._linger_s
 

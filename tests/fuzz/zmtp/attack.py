@@ -8,12 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from fuzz.zmtp.curve import HELLO_BYTES, CurveClient, CurveServer
-from fuzz.zmtp.frames import COMMAND, GREETING_BYTES, command, frame, greeting, metadata
+from fuzz.zmtp.curve import CurveClient, CurveServer
+from fuzz.zmtp.frames import COMMAND, GREETING_BYTES, LONG, command, frame, greeting, metadata
 from fuzz.zmtp.plan import Body, Depth, Ending, Plan
 
 TIMEOUT_S = 2.0
-WELCOME_FRAME_BYTES = 170
+MAX_ANSWER_BYTES = 65_536
 
 Seal = Callable[[bytes, int], bytes]
 
@@ -26,12 +26,22 @@ class Keys:
     server_public: bytes
 
 
+@dataclass
+class Outcome:
+    """How far a connection came."""
+
+    admitted: bool = False
+    """The other end completed the handshake, and said so."""
+    sent: bool = False
+    """All of the plan was carried out."""
+
+
 class RejectedError(Exception):
-    """The other end closed the connection before the plan was carried out."""
+    """The other end refused or closed the connection before the plan was carried out."""
 
 
-def strike(link: socket.socket, plan: Plan, keys: Keys | None, *, serving: bool) -> bool:
-    """Carry out `plan` on a connection; return True if all of it was sent.
+def strike(link: socket.socket, plan: Plan, keys: Keys | None, *, serving: bool) -> Outcome:
+    """Carry out `plan` on a connection; return how far it came.
 
     Parameters
     ----------
@@ -44,14 +54,16 @@ def strike(link: socket.socket, plan: Plan, keys: Keys | None, *, serving: bool)
         True for the end that was connected to.
     """
     link.settimeout(TIMEOUT_S)
-    try:
-        _act(link, plan, keys, serving=serving)
-        return True
-    except (OSError, RejectedError):
-        return False
+    outcome = Outcome()
+    with suppress(OSError, RejectedError):
+        _act(link, plan, keys, outcome, serving=serving)
+        outcome.sent = True
+    return outcome
 
 
-def _act(link: socket.socket, plan: Plan, keys: Keys | None, *, serving: bool) -> None:
+def _act(
+    link: socket.socket, plan: Plan, keys: Keys | None, outcome: Outcome, *, serving: bool
+) -> None:
     mechanism = b"NULL" if keys is None else b"CURVE"
     hello = greeting(mechanism, server=serving and keys is not None, version=plan.version)
     if plan.depth is Depth.GREETING:
@@ -65,22 +77,24 @@ def _act(link: socket.socket, plan: Plan, keys: Keys | None, *, serving: bool) -
         last = frame(command(b"READY", properties), COMMAND)
     elif serving:
         server = CurveServer(keys.secret)
-        hello_frame = _receive(link, HELLO_BYTES + 2)
-        link.sendall(server.welcome(hello_frame[8:]))
-        _receive(link, 9)  # INITIATE follows, as long as its metadata: its content is not needed
+        link.sendall(server.welcome(_expect(link, b"HELLO")))
+        _expect(link, b"INITIATE")  # its content is not needed
         last, session = server.ready(properties)
         seal = session.seal
     else:
         client = CurveClient(keys.secret, keys.server_public)
         link.sendall(client.hello())
-        welcome = _receive(link, WELCOME_FRAME_BYTES)
-        last, session = client.initiate(welcome[2:], properties)
+        last, session = client.initiate(_expect(link, b"WELCOME"), properties)
         seal = session.seal
     if plan.depth is Depth.HANDSHAKE:
         _finish(link, plan, _damaged(last, plan))
         return
     link.sendall(last)
-    _receive(link, 1)  # READY of the other end, or what it says instead
+    if serving and keys is not None:
+        _expect(link, b"MESSAGE")  # what the other end sends first, once it has accepted READY
+    else:
+        _expect(link, b"READY")  # a key that is refused gets ERROR instead
+    outcome.admitted = True
     _finish(link, plan, b"".join(_framed(body, seal, plain=keys is None) for body in plan.traffic))
 
 
@@ -113,6 +127,18 @@ def _finish(link: socket.socket, plan: Plan, block: bytes) -> None:
         link.settimeout(0.05)
         with suppress(OSError):
             link.recv(4096)
+
+
+def _expect(link: socket.socket, name: bytes) -> bytes:
+    """Receive one frame, which must be the command `name`; return what follows its name."""
+    flags = _receive(link, 1)[0]
+    size = int.from_bytes(_receive(link, 8 if flags & LONG else 1), "big")
+    if size > MAX_ANSWER_BYTES:
+        raise RejectedError
+    body = _receive(link, size)
+    if not body.startswith(command(name)):
+        raise RejectedError
+    return body[1 + len(name) :]
 
 
 def _receive(link: socket.socket, count: int) -> bytes:

@@ -14,7 +14,6 @@ from zmq.utils import z85
 
 from fuzz.zmtp.frames import COMMAND, MORE, command, frame
 
-HELLO_BYTES, WELCOME_BYTES = 200, 168
 MESSAGE = b"\x07MESSAGE"
 
 
@@ -52,8 +51,8 @@ class CurveClient:
         return frame(command(b"HELLO", body), COMMAND)
 
     def initiate(self, welcome: bytes, properties: bytes) -> tuple[bytes, _Session]:
-        """Return the second frame and the encryption of what follows."""
-        nonce, sealed = welcome[8:24], welcome[24:]
+        """Return the answer to WELCOME, given without its name, and the encryption that follows."""
+        nonce, sealed = welcome[:16], welcome[16:]
         plain = Box(self._short, self._server).decrypt(sealed, b"WELCOME-" + nonce)
         server_short, cookie = PublicKey(plain[:32]), plain[32:]
         vouch_nonce = os.urandom(16)
@@ -75,7 +74,7 @@ class CurveServer:
         self._cookie_key = os.urandom(32)
 
     def welcome(self, hello: bytes) -> bytes:
-        """Return the answer to the client's HELLO, given without the name of the command."""
+        """Return the answer to the client's HELLO, given without its name."""
         client_short = PublicKey(hello[74:106])
         cookie_nonce, nonce = os.urandom(16), os.urandom(16)
         cookie = SecretBox(self._cookie_key).encrypt(

@@ -3,7 +3,7 @@
 Each connection follows a plan drawn from its seed: it breaks off, lies or floods at any byte of the
 greeting, the handshake or the traffic, without keys or as a peer whose key is admitted. A run fails
 if a process under attack dies, if a genuine peer no longer gets frames afterwards, if the process
-grew by more than 100 MB, or if too few connections came as far as their plan.
+grew by more than 100 MB, or if too few connections were admitted or came as far as their plan.
 
     python tests/fuzz/zmtp/run.py [--connections N] [--targets NAME ...] [--seed S] [--jobs J]
 """
@@ -32,7 +32,7 @@ REPOSITORY: Final = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
 from fuzz.zmtp.attack import Keys, strike  # noqa: E402 - needs the path above
-from fuzz.zmtp.plan import draw  # noqa: E402
+from fuzz.zmtp.plan import Depth, draw  # noqa: E402
 from rankcast.errors import NoStreamError  # noqa: E402
 from rankcast.net import Role, authorize, client_keys, new_key, server_keys  # noqa: E402
 from rankcast_receiver import Subscriber  # noqa: E402
@@ -43,6 +43,8 @@ CONTROL: Final = 10
 MAX_GROWTH_MB: Final = 100.0
 MIN_SENT: Final = 0.3
 """Share of the plans that must have been carried out to the end; resets cut many short."""
+MIN_ADMITTED: Final = 0.25
+"""Share of the connections meant to send traffic that the other end must have admitted."""
 WAIT_S: Final = 60.0
 RECEIVER_PORTS: Final = 4
 SOURCE: Final = "synthetic:conveyor?width=160&height=120&fps=30"
@@ -86,9 +88,38 @@ class Target:
         return FRAME_TOPICS if self.serving else SUBSCRIPTIONS
 
 
-def attack(target: Target, port: int, first_seed: int, count: int) -> tuple[int, int]:
-    """Make `count` connections; return how many there were, and how many went as planned."""
-    made = sent = 0
+@dataclass(frozen=True)
+class Tally:
+    """How far the connections of an attack came."""
+
+    made: int = 0
+    meant: int = 0
+    """Those whose plan includes traffic, for which they must be admitted."""
+    admitted: int = 0
+    sent: int = 0
+    """Those whose plan was carried out to the end."""
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.made + other.made,
+            self.meant + other.meant,
+            self.admitted + other.admitted,
+            self.sent + other.sent,
+        )
+
+    @property
+    def shortfall(self) -> str:
+        """Why this attack proves too little; empty if it proves enough."""
+        if self.admitted < MIN_ADMITTED * self.meant:
+            return f"only {self.admitted} of {self.meant} connections were admitted"
+        if self.sent < MIN_SENT * self.made:
+            return f"only {self.sent} of {self.made} connections went as planned"
+        return ""
+
+
+def attack(target: Target, port: int, first_seed: int, count: int) -> Tally:
+    """Make `count` connections; return how far they came."""
+    tally = Tally()
     with ExitStack() as stack:
         listener = stack.enter_context(listening(port)) if target.serving else None
         for seed in range(first_seed, first_seed + count):
@@ -101,9 +132,10 @@ def attack(target: Target, port: int, first_seed: int, count: int) -> tuple[int,
             except OSError:
                 break
             with link:
-                made += 1
-                sent += strike(link, plan, target.keys, serving=target.serving)
-    return made, sent
+                outcome = strike(link, plan, target.keys, serving=target.serving)
+            meant = plan.depth is Depth.TRAFFIC
+            tally += Tally(1, int(meant), int(outcome.admitted), int(outcome.sent))
+    return tally
 
 
 @contextmanager
@@ -162,10 +194,7 @@ class Station:
 
 
 def make_keys(folder: Path) -> None:
-    """Make the keys of a sender and of two viewers that it admits.
-
-    The attacker has a key of its own, because the sender refuses a key that floods for a while.
-    """
+    """Make the keys of a sender and of two viewers that it admits, one of them the attacker."""
     new_key(folder, "cam")
     (folder / "authorized").mkdir(mode=0o700)
     for name in ("viewer", "attacker"):
@@ -179,7 +208,8 @@ def station(folder: Path, *, keyed: bool) -> Iterator[Station]:
     port = free_ports(1)[0]
     options = ("--bind", f"tcp://127.0.0.1:{port}", "--source", SOURCE, "--codec", "jpeg")
     keys = ("--key", str(folder / "cam.key"), "--authorized", str(folder / "authorized"))
-    with command(folder, "send", *options, *(keys if keyed else ())) as process:
+    module = (str(Path(__file__).parent / "hasty_sender.py"),)
+    with command(folder, "send", *options, *(keys if keyed else ()), module=module) as process:
         yield Station(folder, process, f"tcp://127.0.0.1:{port}", keyed)
 
 
@@ -221,19 +251,18 @@ def run_target(name: str, connections: int, seed: int, jobs: int) -> dict[str, A
             report, log = folder / "report.json", "receive.log"
             victim = stack.enter_context(receiver(folder, sender, frames_ports, report))
         target = Target(process, socket_, admitted if keys else None, ports)
-        began_s, peak, sent, made = time.monotonic(), Peak(victim), 0, 0
+        began_s, peak, tally = time.monotonic(), Peak(victim), Tally()
         with ProcessPoolExecutor(jobs) as pool:
-            for block_made, block_sent, failed_now in blocks(
+            for of_block, failed_now in blocks(
                 pool, target, connections, seed, peak, lambda: last_line(folder / log)
             ):
-                made, sent = made + block_made, sent + block_sent
+                tally += of_block
                 failed = failed or failed_now
                 if failed:
                     break
-        failed = failed or verdict(sender, victim, report, peak)
-        if not failed and sent < MIN_SENT * made:
-            failed = f"only {sent} of {made} connections went as planned"
-        return {"target": name, "connections": made, "as_planned": sent, "failed": failed,
+        failed = failed or verdict(sender, victim, report, peak) or tally.shortfall
+        return {"target": name, "connections": tally.made, "admitted": tally.admitted,
+                "as_planned": tally.sent, "failed": failed,
                 "seconds": round(time.monotonic() - began_s, 1),
                 "growth_mb": round(peak.growth_mb, 1)}  # fmt: skip
 
@@ -258,7 +287,7 @@ def blocks(
     seed: int,
     peak: Peak,
     last_words: Callable[[], str],
-) -> Iterator[tuple[int, int, str]]:
+) -> Iterator[tuple[Tally, str]]:
     """Make the connections in blocks; yield the counts of each round and why to stop."""
     lanes = target.ports if target.serving else target.ports * 4
     for first in range(0, connections, BLOCK * len(lanes)):
@@ -267,15 +296,14 @@ def blocks(
             pool.submit(attack, target, port, seed + first + lane * BLOCK, share)
             for lane, port in enumerate(lanes)
         ]
-        results = [future.result() for future in running]
-        made, sent = (sum(counts) for counts in zip(*results, strict=True))
+        tally = sum((future.result() for future in running), Tally())
         code = peak.process.poll()
         if code is not None:
             seeds = f"{seed + first} to {seed + first + len(lanes) * BLOCK}"
-            yield made, sent, f"the process ended with {code} after seeds {seeds}: {last_words()}"
+            yield tally, f"the process ended with {code} after seeds {seeds}: {last_words()}"
             return
         peak.look()
-        yield made, sent, "" if made else "the process makes no connection any more"
+        yield tally, "" if tally.made else "the process makes no connection any more"
 
 
 @contextmanager
@@ -332,12 +360,13 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="write the rows as JSON")
     options = parser.parse_args()
     rows = []
-    print(f"{'target':<24} {'connections':>11} {'as planned':>10} {'MB':>6} {'s':>7}  failed")
+    print(f"{'target':<24} {'connections':>11} {'admitted':>9} {'as planned':>10} {'MB':>6} "
+          f"{'s':>7}  failed")  # fmt: skip
     for name in options.targets:
         row = run_target(name, options.connections, options.seed, options.jobs)
         rows.append(row)
         print(
-            f"{name:<24} {row['connections']:>11,} {row['as_planned']:>10,} "
+            f"{name:<24} {row['connections']:>11,} {row['admitted']:>9,} {row['as_planned']:>10,} "
             f"{row['growth_mb']:>6} {row['seconds']:>7}  {row['failed']}", flush=True
         )  # fmt: skip
     if options.output:

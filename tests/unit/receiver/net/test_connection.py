@@ -15,7 +15,7 @@ import zmq
 from rankcast.errors import NoStreamError, SettingsError
 from rankcast.net import CurveClient, SocketOptions
 from rankcast.net.reconnect_policy import GIVEN_UP_FIRST_S, GIVEN_UP_MAX_S
-from rankcast.wire import Limits
+from rankcast.wire import Limits, frames_topic
 from rankcast_receiver import Subscriber
 from rankcast_receiver.net import ConnectionOptions
 from rankcast_receiver.net import connection as connection_module
@@ -260,6 +260,24 @@ def test_one_read_is_bounded_in_bytes_so_that_no_sender_delays_the_others(
             reads.append(len(list(connection.receive())))
         assert reads == [1, 1, 1]
         assert list(connection.receive()) == []
+
+
+def test_a_session_may_name_a_bounded_number_of_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "MAX_NAMES", 4)
+    with joined_connection() as (connection, send):
+        packet = send.packet("cam")
+        for _ in range(2):
+            for number in range(6):
+                send.socket.send(frames_topic(f"c{number}") + packet)
+        names: list[str] = []
+        deadline = time.monotonic() + WAIT_S
+        while len(names) + connection.foreign_messages < 12:
+            assert time.monotonic() < deadline
+            connection.sockets[0].poll(100)
+            connection.tick()
+            names += [received.camera for received in connection.receive()]
+    assert names == ["c0", "c1", "c2", "c3"] * 2
+    assert connection.foreign_messages == 4
 
 
 @pytest.mark.parametrize(("suspended_s", "complete"), [(-1.0, False), (WAIT_S, True)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 
@@ -237,3 +238,33 @@ def test_what_is_known_of_the_links_comes_with_the_packets_that_were_read_before
     batch = queue.take(0.0)
     assert (batch.links[0].state, batch.links[0].read_s) == (LinkState.UP, 5.0)
     assert sequences(batch) == [0]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_names_of_status_messages_leave_nothing_behind(
+    live: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender may send a status for a new name with each message."""
+    monkeypatch.setattr(module, "LIVE_PACKETS", 10)
+    queue = PacketQueue(1, live=live)
+    status = pack_status(Kind.STATUS, bytes(16), Status(), 1, 2)
+    for number in range(2000):
+        queue.put(0, received(unpack(status), f"c{number}"))
+    while len(queue):
+        queue.take(0.0)
+    assert len(queue._dropped) == len(queue._largest) == 0
+
+
+def test_a_new_session_forgets_all_cameras_but_the_known_ones() -> None:
+    queue = PacketQueue(2, live=False, most_packets=2)
+    [key] = pictures(1)
+    for sender in (0, 1):
+        for camera in ("left", "right"):
+            for _ in range(2):  # the second one does not fit
+                queue.put(sender, dataclasses.replace(key, camera=camera))
+    while len(queue):
+        queue.take(0.0)
+    queue.forget(0, ["left"])
+    assert set(queue.taken(0)) <= {"left"}
+    names = {(key.sender, key.camera) for key in (*queue._dropped, *queue._largest)}
+    assert names == {(0, "left"), (1, "left"), (1, "right")}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from queue import Queue
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -260,6 +261,27 @@ def test_an_original_that_was_sent_as_an_array_is_copied_for_the_request() -> No
     assert (Decoder().decode(reply.packet) == 7).all()
 
 
+def test_an_original_that_fails_unexpectedly_is_refused_and_the_next_one_is_served(
+    camera: Camera, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came = Queue[Reply]()
+    originals = Originals(2**25)
+    originals.start()
+    try:
+        camera.grabbed(Frame(picture(7)))
+        with monkeypatch.context() as patch:
+            patch.setattr("rankcast.encoder.Encoder.encode", Mock(side_effect=MemoryError))
+            originals.ask(camera, 1, came.put)
+            refused = came.get(timeout=10)
+        originals.ask(camera, 2, came.put)
+        assert came.get(timeout=10).ok
+    finally:
+        originals.stop()
+        originals.worker.join(5)
+    assert refused.error == "encoding failed with MemoryError: the log of the sender has details"
+    assert caplog.text.count("Traceback") == 1
+
+
 def test_originals_are_given_out_within_a_budget_of_bytes(
     camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,7 +298,8 @@ def test_originals_are_given_out_within_a_budget_of_bytes(
             assert originals.ask(camera, 1, came.put)
             replies.append(came.get(timeout=10))
     finally:
-        originals.close()
+        originals.stop()
+        originals.worker.join(5)
     assert [reply.ok for reply in replies] == [True, False, True]
     assert "try again in a few seconds" in replies[1].error
 

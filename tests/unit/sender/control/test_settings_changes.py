@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from queue import Queue
+from unittest.mock import Mock
 
 import pytest
 
@@ -156,5 +157,19 @@ def test_the_queue_is_bounded(changes: SettingsChanges) -> None:
     assert "are waiting already" in asker.ask(rank=3)
     for _ in range(MAX_WAITING):
         assert asker.reply().ok
-    changes.close()
+    changes.stop()
     assert "about to end" in asker.ask(rank=3)
+
+
+def test_a_change_that_fails_unexpectedly_is_refused_and_the_next_one_is_carried_out(
+    changes: SettingsChanges, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = Camera(StreamOptions(codec="svd"))
+    asker = Asker(changes, camera)
+    with monkeypatch.context() as patch:
+        patch.setattr(camera, "try_settings", Mock(side_effect=MemoryError))
+        asker.ask(rank=3)
+        assert "the change failed with MemoryError" in asker.reply().error
+    asker.ask(rank=3)
+    assert asker.reply().ok
+    assert caplog.text.count("Traceback") == 1
