@@ -39,9 +39,8 @@ def borrowed(descriptor: int) -> Iterator[socket.socket]:
     OSError
         If it is no socket; EBADF if it is closed.
     """
-    connection = socket.socket(
-        socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=descriptor
-    )
+    # The family is asked of the kernel, which names the other end by it.
+    connection = socket.socket(-1, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=descriptor)
     try:
         yield connection
     finally:
