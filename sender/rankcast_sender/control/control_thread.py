@@ -174,7 +174,7 @@ class ControlThread:
                 # Otherwise libzmq silently drops a reply to a client that has disconnected.
                 router.setsockopt(zmq.ROUTER_MANDATORY, 1)
                 with self._guard.guarding(
-                    router, self._port, UNREAD_BYTES, "unread requests", self._ban
+                    router, self._port, UNREAD_BYTES, "requests", self._ban
                 ) as watch:
                     bind(router, self._endpoint, bind_timeout_s)
                     bind_timeout_s = REBIND_S

@@ -14,7 +14,7 @@ import logging
 import select
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,9 +31,13 @@ from rankcast_sender.peers.watch import MAX_CONNECTIONS, Ban, Ending, Watch
 
 log = logging.getLogger(__name__)
 
-MAX_UNREAD_BYTES: Final = 2 << 20
+MAX_UNREAD_BYTES: Final = 1 << 20
 """Most bytes of all connections together that may wait to be read. libzmq needs some 50 times as
 much for subscriptions, and 32 times as much for messages of empty parts."""
+SMALL_UNREAD_BYTES: Final = 4096
+"""A viewer of twelve named cameras sends less when it joins."""
+REMAINS_S: Final = 1.0
+"""How long libzmq may need for what a connection had sent before it was shut down."""
 BUSY_S: Final = 0.005
 """Time between two looks at the counters while any connection sends much."""
 MOST_SHARE: Final = 0.2
@@ -89,6 +93,8 @@ class ConnectionGuard:
         self._monitors: dict[zmq.Socket[Any], _Monitored] = {}
         self._connections: dict[int, GuardedConnection] = {}
         self._context: zmq.Context[Any] | None = None
+        self._remains: deque[tuple[float, int]] = deque()
+        """When connections were shut down, and what was unread of each."""
         self._pause_s = IDLE_S
         self._is_busy = False
         self._looked_s = 0.0
@@ -249,22 +255,29 @@ class ConnectionGuard:
 
     def _limit_all(self) -> None:
         """End connections while all of them together hold too much, the greatest owner's first."""
-        holding = [one for one in self._connections.values() if not one.ended and one.unread > 0]
-        total = sum(one.unread for one in holding)
-        if total <= MAX_UNREAD_BYTES:
+        now_s = time.monotonic()
+        while self._remains and now_s > self._remains[0][0] + REMAINS_S:
+            self._remains.popleft()
+        live = [one for one in self._connections.values() if not one.ended and one.unread > 0]
+        total = sum(one.unread for one in live)
+        remains = sum(unread for _, unread in self._remains)
+        if total + remains <= MAX_UNREAD_BYTES:
             return
-        now_s, held = time.monotonic(), dict[str, int]()
-        for one in holding:
-            owner = one.owner(now_s) or one.address
-            held[owner] = held.get(owner, 0) + one.unread
-        holding.sort(key=lambda one: (held[one.owner(now_s) or one.address], one.unread))
-        while total > MAX_UNREAD_BYTES:
-            connection = holding.pop()
-            total -= connection.unread
+        held: Counter[str] = Counter()
+        for one in live:
+            held[one.owner(now_s) or one.address] += one.unread
+        live.sort(key=lambda one: (held[one.owner(now_s) or one.address], one.unread))
+        while live and total + remains > MAX_UNREAD_BYTES:
+            one = live.pop()
+            # What is left of others is no reason to end one that holds little.
+            if one.unread <= SMALL_UNREAD_BYTES and total <= MAX_UNREAD_BYTES:
+                continue
+            total -= one.unread
+            remains += one.unread
             self._end(
-                connection,
-                f"{connection.unread} bytes of {connection.watch.what} wait to be read, most of "
-                f"all, and want at most {MAX_UNREAD_BYTES} of all connections",
+                one,
+                f"{one.unread} bytes of {one.watch.what} wait to be read, most of all, and want at "
+                f"most {MAX_UNREAD_BYTES} of all connections",
             )
 
     def _limit_each_owner(self) -> None:
@@ -302,6 +315,7 @@ class ConnectionGuard:
             return  # gone, which the next look notices, or libzmq has not seen it yet
         connection.ended = True
         self.cut += 1
+        self._remains.append((time.monotonic(), max(0, connection.unread)))
         # Where no message of it was read yet, the one who reads them has the key refused.
         if why and watch.ban is not None and connection.user:
             watch.ban(connection.user, why)

@@ -64,7 +64,11 @@ class Audience:
         self._limit_logged = False
 
     def take(
-        self, message: bytes, identify: Callable[[], str], connection: int = -1
+        self,
+        message: bytes,
+        identify: Callable[[], str],
+        connection: int = -1,
+        accepted_s: float = 0.0,
     ) -> frozenset[str]:
         """Process a message of a viewer.
 
@@ -76,6 +80,8 @@ class Audience:
             Returns the key or address of the subscriber.
         connection : int
             Descriptor of its connection.
+        accepted_s : float
+            When that was accepted.
 
         Returns
         -------
@@ -84,7 +90,7 @@ class Audience:
         """
         kind, topic = message[:1], message[1:]
         if kind == b"\1":
-            return self._join(topic, identify, connection)
+            return self._join(topic, identify, connection, accepted_s)
         if kind == b"\0":
             self._leave(topic)
         return _NOBODY
@@ -98,7 +104,9 @@ class Audience:
         """Return the keepers of every frame of `camera`: their keys or addresses by token."""
         return self._keepers[camera]
 
-    def _join(self, topic: bytes, identify: Callable[[], str], connection: int) -> frozenset[str]:
+    def _join(
+        self, topic: bytes, identify: Callable[[], str], connection: int, accepted_s: float
+    ) -> frozenset[str]:
         reached = self._reached.get(topic)
         if reached is not None:
             if topic not in self._topics:
@@ -109,7 +117,7 @@ class Audience:
         viewed = self._viewed_with(topic)
         if topic in self._viewers or (viewed and self._count(topic, viewed, identify())):
             return viewed
-        self.foreign.add(topic, connection, identify)
+        self.foreign.add(topic, connection, identify, accepted_s)
         return viewed
 
     def _leave(self, topic: bytes) -> None:

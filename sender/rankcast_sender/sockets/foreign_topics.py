@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,11 +16,15 @@ class Holder:
     """A connection that holds such topics."""
 
     descriptor: int
+    accepted_s: float
+    """Tells it from an older connection with its descriptor."""
     owner: str
     """Its key or, without keys, its address."""
     topics: set[bytes] = field(default_factory=set)
     sent_bytes: int = 0
     """Size of these topics alone."""
+    ended: bool = False
+    """Shut down; libzmq has not given its topics up yet."""
 
     @property
     def bytes(self) -> int:
@@ -37,22 +42,32 @@ class ForeignTopics:
     def __init__(self) -> None:
         self.bytes = 0
         """What all topics count for, each of them once."""
+        self.live_bytes = 0
+        """What the connections that were not shut down hold together."""
         self._holders: dict[int, Holder] = {}
         self._of: dict[bytes, set[int]] = {}
         """Descriptors of the connections that hold a topic."""
 
-    def add(self, topic: bytes, descriptor: int, identify: Callable[[], str]) -> None:
+    def add(
+        self, topic: bytes, descriptor: int, identify: Callable[[], str], accepted_s: float = 0.0
+    ) -> None:
         """Note that a connection has subscribed to `topic`; `identify` returns its owner."""
         holder = self._holders.get(descriptor)
+        if holder is not None and holder.accepted_s != accepted_s:
+            self.forget(holder)
+            holder = None
         if holder is None:
-            holder = self._holders[descriptor] = Holder(descriptor, identify())
+            holder = self._holders[descriptor] = Holder(descriptor, accepted_s, identify())
         if topic in holder.topics:
             return
         holder.topics.add(topic)
         holder.sent_bytes += len(topic)
+        size = len(topic) + TOPIC_BYTES
+        if not holder.ended:
+            self.live_bytes += size
         if topic not in self._of:
             self._of[topic] = set()
-            self.bytes += len(topic) + TOPIC_BYTES
+            self.bytes += size
         self._of[topic].add(descriptor)
 
     def remove(self, topic: bytes) -> None:
@@ -60,30 +75,39 @@ class ForeignTopics:
         for descriptor in list(self._of.get(topic, ())):
             self._drop(self._holders[descriptor], topic)
 
-    def forget(self, descriptor: int) -> None:
-        """Forget a connection."""
-        holder = self._holders.get(descriptor)
-        for topic in list(holder.topics) if holder is not None else ():
-            self._drop(self._holders[descriptor], topic)
+    def end(self, holder: Holder) -> None:
+        """Note that a connection was shut down: libzmq will give its topics up."""
+        if not holder.ended:
+            holder.ended = True
+            self.live_bytes -= holder.bytes
+
+    def forget(self, holder: Holder) -> None:
+        """Forget what a connection holds."""
+        for topic in list(holder.topics):
+            self._drop(holder, topic)
 
     def of(self, descriptor: int) -> Holder | None:
         """Return what a connection holds; None if it holds nothing."""
         return self._holders.get(descriptor)
 
-    def largest(self) -> Holder | None:
-        """Return the largest connection of the owner that holds most; None if nobody does."""
-        owned: dict[str, int] = {}
-        for holder in self._holders.values():
-            owned[holder.owner] = owned.get(holder.owner, 0) + holder.bytes
-        return max(self._holders.values(), key=lambda h: (owned[h.owner], h.bytes), default=None)
+    def largest(self) -> list[Holder]:
+        """Return the connections that were not shut down, those of the largest owner first."""
+        live = [holder for holder in self._holders.values() if not holder.ended]
+        owned: Counter[str] = Counter()
+        for holder in live:
+            owned[holder.owner] += holder.bytes
+        return sorted(live, key=lambda holder: (-owned[holder.owner], -holder.bytes))
 
     def _drop(self, holder: Holder, topic: bytes) -> None:
+        size = len(topic) + TOPIC_BYTES
         holder.topics.discard(topic)
         holder.sent_bytes -= len(topic)
+        if not holder.ended:
+            self.live_bytes -= size
         if not holder.topics:
             del self._holders[holder.descriptor]
         holders = self._of[topic]
         holders.discard(holder.descriptor)
         if not holders:
             del self._of[topic]
-            self.bytes -= len(topic) + TOPIC_BYTES
+            self.bytes -= size

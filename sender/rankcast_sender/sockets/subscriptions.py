@@ -44,6 +44,8 @@ MAX_FOREIGN_BYTES_OF_ONE: Final = 32_768
 MAX_FOREIGN_BYTES: Final = 1_000_000
 """Most bytes of topics that are not ours which one connection, and all of them, may hold: libzmq
 needs 50 times as much memory. A viewer of 64 named cameras of another sender holds 16,000."""
+SMALL_FOREIGN_BYTES: Final = 4096
+"""A connection with less is not closed for what was left by others that were."""
 
 
 class Subscriptions:
@@ -81,6 +83,7 @@ class Subscriptions:
         self._dropped = DroppedMessages(port)
         self._rebound = LogLimiter(REBIND_INTERVAL_S)
         self._log = LogLimiter()
+        self._is_crowded = False
 
     def restart(self) -> None:
         """Forget all viewers, because their connections were closed."""
@@ -115,7 +118,12 @@ class Subscriptions:
             watch.took(descriptor, size, size)
         admitted = descriptor < 0 or self._flood.admits(frame, descriptor, watch)
         # libzmq follows it in any case, so that it counts in any case.
-        joined = self.audience.take(frame.bytes, partial(self._who, frame), descriptor)
+        joined = self.audience.take(
+            frame.bytes,
+            partial(self._who, frame),
+            descriptor,
+            watch.accepted_s.get(descriptor, 0.0),
+        )
         self._limit_foreign(descriptor, watch)
         if joined and not (admitted and self._budget.take(descriptor)):
             if admitted:
@@ -127,35 +135,44 @@ class Subscriptions:
         """End connections that hold too many topics which are no camera's."""
         foreign = self.audience.foreign
         own = foreign.of(descriptor)
-        if own is not None and own.bytes > MAX_FOREIGN_BYTES_OF_ONE:
+        if own is not None and not own.ended and own.bytes > MAX_FOREIGN_BYTES_OF_ONE:
             self._end(own, watch, f"want at most {MAX_FOREIGN_BYTES_OF_ONE}")
-        while foreign.bytes > MAX_FOREIGN_BYTES:
-            most = foreign.largest()
-            if most is None or not self._end(
-                most, watch, f"most of all, and want at most {MAX_FOREIGN_BYTES} of all connections"
-            ):
-                return
+        if foreign.bytes <= MAX_FOREIGN_BYTES:
+            self._is_crowded = False
+            return
+        # All are looked at when there is too much, and later only who brings more.
+        first, self._is_crowded = not self._is_crowded, True
+        if first or foreign.live_bytes > MAX_FOREIGN_BYTES:
+            candidates = foreign.largest()
+        else:
+            candidates = [own] if own is not None and not own.ended else []
+        for holder in candidates:
+            # What is left of others is no reason to end one that holds little.
+            if holder.bytes > SMALL_FOREIGN_BYTES or foreign.live_bytes > MAX_FOREIGN_BYTES:
+                self._end(
+                    holder, watch, f"want at most {MAX_FOREIGN_BYTES} of all connections together"
+                )
 
-    def _end(self, holder: Holder, watch: Watch, limit: str) -> bool:
-        """End the connection of `holder` and forget it; return False if all are to be ended."""
+    def _end(self, holder: Holder, watch: Watch, limit: str) -> None:
+        """End the connection of `holder`."""
         what = f"{holder.bytes} bytes of subscriptions to topics that are no camera's"
         if watch.scissors is None:
             if self._rebound.may_log():
                 log.warning("all connections are closed: one holds %s, %s", what, limit)
                 self._rebind()
-            return False
-        self.audience.foreign.forget(holder.descriptor)
+            return
         address = "a peer"
         with suppress(OSError):
             connection = connection_of(holder.descriptor, self._port)
-            # The topics may be those of an older connection, whose descriptor was used again.
-            if connection is None or connection.received < holder.sent_bytes:
-                return True
-            address = connection.peer[0]
+            if connection is not None and connection.received < holder.sent_bytes:
+                # They are those of an older connection, whose descriptor was used again.
+                self.audience.foreign.forget(holder)
+                return
+            address = connection.peer[0] if connection is not None else address
+        self.audience.foreign.end(holder)
         if watch.cut(holder.descriptor):
             if self._ban is not None:
                 self._ban(holder.owner, f"it holds {what}")
             if self._log.may_log():
                 log.warning("closed the connection of %s to port %d: it holds %s, %s",
                             address, self._port, what, limit)  # fmt: skip
-        return True
