@@ -165,7 +165,7 @@ def test_what_a_key_piles_up_over_a_long_time_costs_its_connection_only(
     assert guard.cut == 1
 
 
-def test_all_connections_together_are_bounded_and_those_that_hold_most_go_first(
+def test_all_connections_together_are_bounded_and_one_that_holds_little_stays(
     context: zmq.Context[Any],
     router: zmq.Socket[Any],
     port: int,
@@ -177,13 +177,11 @@ def test_all_connections_together_are_bounded_and_those_that_hold_most_go_first(
         good, *greedy = all_of_them
         good.send(message(b"x" * 100))
         for peer in greedy:  # each below its own allowance
-            for _ in range(15):
-                peer.send(message(b"x" * 1000))
-        wait_for(lambda: guard.cut >= 5)
+            with suppress(OSError):
+                for _ in range(15):
+                    peer.send(message(b"x" * 1000))
+        wait_for(lambda: guard.cut == len(greedy))
         assert is_open(good)
-        left = sum(is_open(peer) for peer in greedy)
-        assert 5 <= left <= 6
-        assert guard.cut == 11 - left
     assert "most of all" in caplog.text
 
 
@@ -197,15 +195,16 @@ def test_a_peer_has_a_bounded_number_of_connections_and_those_that_it_has_stay(
     with guarded(context, router, port, guard), peers(port, 3) as first:
         # In the order in which they were accepted.
         wait_for(lambda: len(guard._connections) == 3)
-        with peers(port, 2) as more:
-            assert all(closed(peer) for peer in more)
-            assert all(is_open(peer) for peer in first)
+        with socket.create_connection(("127.0.0.1", port), WAIT_S) as more, suppress(OSError):
+            while more.recv(1000):
+                continue
+        assert all(is_open(peer) for peer in first)
         first[0].socket.close()
         wait_for(lambda: len(guard._connections) == 2)
         with peers(port, 1) as again:
             wait_for(lambda: len(guard._connections) == 3)
             assert is_open(again[0])
-    assert guard.cut == 2
+    assert guard.cut == 1
     assert "3 connections of its address are open already (limits.max_connections)" in caplog.text
 
 
