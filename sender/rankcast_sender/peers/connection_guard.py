@@ -27,6 +27,7 @@ from rankcast.net import HAS_TCP_INFO, SocketThread
 from rankcast.runtime import LogLimiter, Pulse
 from rankcast_sender.peers.guarded_connection import GuardedConnection
 from rankcast_sender.peers.tcp_connection import CAN_CUT, Scissors, TcpConnection, connection_of
+from rankcast_sender.peers.wasted_bytes import WastedBytes
 from rankcast_sender.peers.watch import MAX_CONNECTIONS, Ban, Ending, Watch
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class ConnectionGuard:
         """Connections shut down so far; the log says it."""
         self._max_connections = max_connections
         self._scissors: Scissors | None = None
+        self._wasted = WastedBytes()
         self._new: deque[_Monitored] = deque()
         self._monitors: dict[zmq.Socket[Any], _Monitored] = {}
         self._connections: dict[int, GuardedConnection] = {}
@@ -140,7 +142,7 @@ class ConnectionGuard:
     ) -> Iterator[Watch]:
         """Guard the connections of `bound`, which is about to be bound, while the block runs."""
         watch = Watch(port, allowance_bytes, what, ban, keep_alive_bytes_s,
-                      self._max_connections, self._scissors)  # fmt: skip
+                      self._max_connections, self._scissors, self._wasted)  # fmt: skip
         if not self._thread.running:
             yield watch
             return
@@ -226,7 +228,11 @@ class ConnectionGuard:
             tcp: TcpConnection | None = None
             with suppress(OSError):
                 tcp = connection_of(descriptor, watch.port)
-            self._connections[descriptor] = GuardedConnection(watch, descriptor, tcp, now_s)
+            connection = GuardedConnection(watch, descriptor, tcp, now_s)
+            self._connections[descriptor] = connection
+            if watch.ban is None and self._wasted.is_too_much(connection.address):
+                self._end(connection, "others of its address sent too much a moment ago", 0)
+                continue
             # libzmq may have closed it already. A closed descriptor leaves the set by itself.
             with suppress(OSError):
                 arrivals.unregister(descriptor)
@@ -297,25 +303,38 @@ class ConnectionGuard:
                     one,
                     f"{one.watch.max_connections} connections of its {whose} are open already "
                     f"(limits.max_connections)",
-                    refuses_key=False,
+                    0,
                 )
 
-    def _end(self, connection: GuardedConnection, reason: str, *, refuses_key: bool = True) -> None:
+    def _end(self, connection: GuardedConnection, reason: str, wasted: int | None = None) -> None:
+        """Shut a connection down.
+
+        Parameters
+        ----------
+        connection : GuardedConnection
+        reason : str
+            For the log.
+        wasted : int, optional
+            Bytes that count against its address, and 0 refuses no key either; default: what is
+            unread.
+        """
         if connection.peer is None:  # it is not known yet whose descriptor that is
             return
         watch, descriptor = connection.watch, connection.descriptor
+        size = max(0, connection.unread) if wasted is None else wasted
         why = ""
-        if refuses_key and connection.is_sudden:
+        if size and connection.is_sudden:
             why = f"it sent port {watch.port} more {watch.what} than can be read"
         if not connection.ended:
             # Before the owner of the socket can see that it has ended.
             watch.endings[descriptor] = Ending(time.monotonic(), connection.peer, why)
-        assert self._scissors is not None
-        if not self._scissors.cut(descriptor, watch.port, connection.peer) or connection.ended:
-            return  # gone, which the next look notices, or libzmq has not seen it yet
+        if not watch.cut(descriptor, 0 if connection.ended else size, connection.peer):
+            return  # gone, which the next look notices
+        if connection.ended:
+            return  # libzmq has not noticed it yet
         connection.ended = True
         self.cut += 1
-        self._remains.append((time.monotonic(), max(0, connection.unread)))
+        self._remains.append((time.monotonic(), size))
         # Where no message of it was read yet, the one who reads them has the key refused.
         if why and watch.ban is not None and connection.user:
             watch.ban(connection.user, why)

@@ -22,6 +22,8 @@ BURST_S: Final = 5.0
 a key, and all of them connect again after a break."""
 LOG_INTERVAL_S: Final = 10.0
 REBIND_INTERVAL_S: Final = 5.0
+WASTED_BYTES: Final = 65_536
+"""What a burst counts for, whatever the size of its messages: it costs processor time."""
 AGAIN_S: Final = 0.05
 SETTLED_S: Final = 0.5
 """By then, what an older connection with the same descriptor had sent is read."""
@@ -93,7 +95,7 @@ class FloodLimit:
         if descriptor >= 0 and watch.scissors is not None:
             # The message may come from an older connection whose descriptor was used again.
             age_s = self._now_s() - watch.accepted_s.get(descriptor, -math.inf)
-            if age_s < SETTLED_S or not watch.cut(descriptor):
+            if age_s < SETTLED_S or not watch.cut(descriptor, WASTED_BYTES):
                 return
             done = "its connection was closed"
         elif self._rebound.may_log():

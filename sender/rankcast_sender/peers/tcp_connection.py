@@ -65,7 +65,9 @@ class Scissors:
             raise
         self._closed = False
 
-    def cut(self, descriptor: int, port: int, peer: tuple[str, int] | None = None) -> bool:
+    def cut(
+        self, descriptor: int, port: int, peer: tuple[str, int] | None = None
+    ) -> tuple[str, int] | None:
         """Shut down the connection accepted at `port` with this descriptor.
 
         Parameters
@@ -76,24 +78,25 @@ class Scissors:
 
         Returns
         -------
-        bool
-            False if there is no such connection.
+        tuple of str and int, or None
+            Its other end; None if there is no such connection.
         """
         with self._lock:
             if self._closed:
-                return False
+                return None
             try:
                 os.dup2(descriptor, self._spare, inheritable=False)
                 with borrowed(self._spare) as connection:
                     if not _is_accepted(connection, port):
-                        return False
+                        return None
                     # Fails for the socket that listens.
-                    if connection.getpeername()[:2] != peer and peer is not None:
-                        return False
+                    found: tuple[str, int] = connection.getpeername()[:2]
+                    if peer not in (None, found):
+                        return None
                     connection.shutdown(socket.SHUT_RDWR)
-                    return True
+                    return found
             except OSError:  # closed, or ended
-                return False
+                return None
             finally:
                 os.dup2(self._nothing, self._spare, inheritable=False)
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from rankcast.net import message_bytes
 from rankcast_sender.peers.tcp_connection import Scissors, connection_of
+from rankcast_sender.peers.wasted_bytes import WastedBytes
 
 ENDED_S: Final = 1.0
 """What a connection sent before it was shut down is read soon, or was lost with it."""
@@ -48,6 +49,8 @@ class Watch:
     """Most connections of one key or, without keys, one address."""
     scissors: Scissors | None = None
     """Ends single connections; None where the system cannot."""
+    wasted: WastedBytes = field(default_factory=WastedBytes)
+    """What was cut off of each address."""
     users: dict[int, str] = field(default_factory=dict)
     """User id of the latest message of each descriptor, with keys."""
     taken: Counter[int] = field(default_factory=Counter)
@@ -77,6 +80,21 @@ class Watch:
         keys = self.ban is not None
         self.taken[descriptor] += sum(message_bytes(size, keys=keys) for size in parts)
 
-    def cut(self, descriptor: int) -> bool:
-        """Shut down the connection with this descriptor; False if there is none."""
-        return self.scissors is not None and self.scissors.cut(descriptor, self.port)
+    def cut(self, descriptor: int, wasted: int, peer: tuple[str, int] | None = None) -> bool:
+        """Shut down the connection with this descriptor; False if there is none.
+
+        Parameters
+        ----------
+        descriptor : int
+        wasted : int
+            Bytes that it sent too many, which count against its address.
+        peer : tuple of str and int, optional
+            Its other end; None shuts down whichever has the descriptor.
+        """
+        found = None
+        if self.scissors is not None:
+            found = self.scissors.cut(descriptor, self.port, peer)
+        if found is None:
+            return False
+        self.wasted.add(found[0], wasted)
+        return True

@@ -170,7 +170,7 @@ class Subscriptions:
                 return
             address = connection.peer[0] if connection is not None else address
         self.audience.foreign.end(holder)
-        if watch.cut(holder.descriptor):
+        if watch.cut(holder.descriptor, holder.bytes):
             if self._ban is not None:
                 self._ban(holder.owner, f"it holds {what}")
             if self._log.may_log():

@@ -208,6 +208,28 @@ def test_a_peer_has_a_bounded_number_of_connections_and_those_that_it_has_stay(
     assert "3 connections of its address are open already (limits.max_connections)" in caplog.text
 
 
+def test_an_address_that_is_cut_off_again_and_again_has_to_wait(
+    context: zmq.Context[Any], router: zmq.Socket[Any], port: int
+) -> None:
+    with guarded(context, router, port) as (guard, _), peers(port, 1) as (good,):
+        wait_for(lambda: len(guard._connections) == 1)
+        while not guard._wasted.is_too_much("127.0.0.1"):
+            with suppress(OSError, AssertionError), RawPeer(port, "DEALER").socket as bad:
+                for _ in range(100):
+                    bad.sendall(message(b"x" * 1000))
+        cut = guard.cut
+        with socket.create_connection(("127.0.0.1", port), WAIT_S) as more, suppress(OSError):
+            while more.recv(1000):
+                continue
+        assert is_open(good)
+        wait_for(lambda: guard.cut > cut)
+        guard._wasted._wasted.clear()
+        with peers(port, 1) as (later,):
+            later.send(message(b"let in again"))
+            while router.recv_multipart()[1] != b"let in again":
+                continue
+
+
 @contextmanager
 def without_descriptors() -> Iterator[None]:
     """Use up all descriptors of this process."""

@@ -41,10 +41,10 @@ class Limited:
         ban = (lambda user, why: self.bans.append((user, why))) if keys else None
         self.limit = FloodLimit(5555, RATE, ban, self._rebind, self.clock)
 
-    def cut(self, descriptor: int, port: int) -> bool:
-        assert port == 5555
+    def cut(self, descriptor: int, port: int, peer: object) -> tuple[str, int]:
+        assert (port, peer) == (5555, None)
         self.ended.append(descriptor)
-        return True
+        return "10.0.0.9", 40_000
 
     def _rebind(self) -> None:
         self.rebound += 1
