@@ -184,16 +184,18 @@ def test_each_bar_of_stopping_can_be_missed(benchmark: Benchmark) -> None:
     stopping = benchmark("stopping")
 
     def rows(clean_s: float = 1.9, hung_s: float = 2.9, right: bool = True) -> list[Any]:
-        return stopping.rows(
-            [
-                stopping.Trial("streaming", signal.SIGTERM, clean_s, 0.1, right),
-                stopping.Trial("disk hung", signal.SIGHUP, hung_s, 0.0, True),
-            ]
-        )
+        ends = [
+            stopping.End("streaming", signal.SIGTERM, clean_s, 0.1, stuck=False, right=right),
+            stopping.End("disk hung", signal.SIGHUP, hung_s, 0.0, stuck=True, right=True),
+        ]
+        return stopping.rows(1, ends)
 
     assert missed(rows()) == []
     assert missed(rows(clean_s=2.1)) == ["nothing stuck, slowest"]
-    assert missed(rows(hung_s=3.1)) == ["of these not ended within 3 s", "disk hung, slowest"]
+    assert missed(rows(hung_s=3.1)) == [
+        "of these not ended within 3 s",
+        "source, sink or disk hung, slowest",
+    ]
     (wrong,) = missed(rows(right=False))
     assert wrong.startswith("with a wrong exit code")
 
