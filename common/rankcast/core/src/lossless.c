@@ -32,7 +32,7 @@ enum {
     STATES = MODEL_SAME + KINDS * ASKED * PATTERNS,
 };
 
-/* Errors from here on are rare enough for a division each. */
+/* Sums of errors below it have their weights in a table; larger ones take divisions. */
 enum { WEIGHTS = 1024 };
 
 typedef struct {
@@ -75,7 +75,8 @@ INLINE i32 floor_log2(u32 value) { return 31 - __builtin_clz(value); }
  * that sums are exact. */
 INLINE i64 weight_for(i32 near) {
     f64 error = near + 2;
-    /* Quotients this far from the next integer survive the rounding of a double. */
+    /* A quotient of 2^40 that is no integer lies at least 2^-40 of itself below the next one: the
+     * rounding of a double does not lift it up to there. */
     return (i64)(0x1p40 / (error * error)) + 1;
 }
 
@@ -88,9 +89,10 @@ static void start_band(Band *band) {
 
 /* Neighbours beyond the edge are the nearest ones inside; all are 0 at the first sample. */
 INLINE Neighbours neighbours_of(const Plane *plane, i64 i, i64 j) {
-    const i32 *row = plane->samples + i * plane->width, *above = row - plane->width;
+    const i32 *row = plane->samples + i * plane->width;
     Neighbours at;
     if (i > 0) {
+        const i32 *above = row - plane->width;
         at.n = above[j];
         at.w = j > 0 ? row[j - 1] : at.n;
         at.nw = j > 0 ? above[j - 1] : at.n;
