@@ -96,6 +96,8 @@ class _Session:
         self._target, self._clock, self._messages = target, clock, messages
         self._begun_s = clock.monotonic()
         self._frames = self._handshakes = 0
+        self._connected: list[Any] = []
+        """Sockets of the control channel that have found their sender."""
         self._age = target._histogram()
         self._context = target._fakelink.FakeContext()
         first = target._take_apart(messages[0]) if messages else None
@@ -187,11 +189,23 @@ class _Session:
         self._handshakes += event == self._target._zmq.EVENT_HANDSHAKE_SUCCEEDED
         self._open("XSUB").happens(event, value)
 
+    def _connect_control(self) -> bool:
+        """Let a new socket of the control channel find its sender; True if there is one."""
+        dealers = self._context.open(self._target._zmq.DEALER)
+        new = [dealer for dealer in dealers if dealer not in self._connected]
+        for dealer in new:
+            for event in self._target._events[:3]:
+                dealer.happens(event)
+        self._connected += new
+        return bool(new)
+
     def _turn(self, wait_s: float) -> None:
         """What the threads of a receiver do in one turn, one after the other."""
         self._clock.advance(wait_s)
         connection = self._connection
         connection.tick()
+        if self._connect_control():
+            connection.tick()
         for received in connection.receive():
             self._queue.put(0, received)
         self._queue.note_links([connection.facts])
