@@ -10,6 +10,9 @@ MIN_STEP = 0.25
 MIN_PLANE_STEP = 4
 """Least and largest step of the format, in sixteenths of a plane level."""
 MAX_PLANE_STEP = 1 << 20
+KEY_STEP = 0.71
+"""Step of a key frame over that of the frames predicted from it: what it is finer by, all of them
+inherit."""
 _QUALITY_75 = 8.0
 _LIBJPEG = (4, 96)
 """Qualities between which libjpeg's scale holds; further out it reaches its limits."""

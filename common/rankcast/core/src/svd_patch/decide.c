@@ -10,6 +10,8 @@ static const f64 FINE_SEARCH = 0.3;
 /* Bits that another kind of prediction would save at most, beyond its own flags: below that it is
  * not tried. */
 static const f64 BITS_OF_LEVELS = 16.0, BITS_OF_CORE = 4.0;
+/* The same for a search that takes its time, and the energy a sample beside it. */
+static const f64 SEARCH_BITS = 8.0, SEARCH_ENERGY = 0.04;
 /* Length of an intra mode, in bits, for the choice between intra and inter. */
 static const f64 MODE_COST_BITS = 3.5;
 /* Difference of an intra prediction over that of an inter one, from which on it is not tried. */
@@ -119,18 +121,21 @@ static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
         .side = p->side,
         .centre = s->candidates[0],
         .reach = 1,
-        .good = 0.0,
-        .enough = FINE_SEARCH * e->step * p->side * p->side,
     };
-    search(e, &find, starts, s->candidate_count + 1);
+    f64 whole_cost = search_whole(e, &find, starts, s->candidate_count + 1);
+    if (e->effort > FAST)
+        search_fractions(e, &find);
+    /* Where the whole displacement fits already, fractions only follow the noise. */
+    else if (whole_cost >= FINE_SEARCH * e->step * p->side * p->side)
+        search_mixed(e, &find, whole_cost);
     Inter other = {.vector = e->found, .index = -1};
     if (same_vector(other.vector, best->vector)) return;
     for (i32 k = 0; k < s->candidate_count; k++)
         if (same_vector(s->candidates[k], other.vector)) other.index = k;
     predict_inter(s, p->y, p->x, p->side, other.vector, e->trial);
     other.error = squared_error(e, e->trial, p->y, p->x, p->size);
-    other.bits = p->inter_bits + component_bits(other.vector.y - s->candidates[0].y) +
-                 component_bits(other.vector.x - s->candidates[0].x);
+    other.bits = p->inter_bits + (other.index >= 0 ? 1.0 + other.index
+                                                   : vector_bits(other.vector, s->candidates[0]));
     if (other.error + e->bit_price * other.bits >= best->error + e->bit_price * best->bits) return;
     i32 coded = s->decision.coded;
     swap_kept(e);
@@ -146,6 +151,13 @@ static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
     }
 }
 
+/* Cost of a candidate above which another vector may be better. */
+INLINE f64 worth_searching(const Encoder *e, const Patch *p) {
+    if (e->effort == FAST)
+        return e->bit_price * (p->inter_bits + BITS_OF_LEVELS) + noise_energy(p);
+    return e->bit_price * (p->inter_bits + SEARCH_BITS) + SEARCH_ENERGY * p->side * p->side;
+}
+
 /* Choose between skipping and displaced prediction; return the cost. */
 static f64 decide_inter(Encoder *e, const Patch *p) {
     Slice *s = &e->slice;
@@ -158,8 +170,7 @@ static f64 decide_inter(Encoder *e, const Patch *p) {
     if (best.error < price * (p->inter_bits + BITS_OF_CORE)) return skip_cost;
     f64 energy = transform(e, p->y, p->x, p->size);
     best.cost = levels_cost(e, energy, &p->near, 0, p->size) + price * best.bits;
-    if (!s->guide && best.cost > price * (p->inter_bits + BITS_OF_LEVELS) + noise_energy(p))
-        improve_vector(e, p, &best);
+    if (!s->guide && best.cost > worth_searching(e, p)) improve_vector(e, p, &best);
     if (skip_cost <= best.cost) {
         if (s->decision.coded) clear_levels(e);
         s->decision.coded = 0;

@@ -11,6 +11,7 @@ static void open_encoder(Encoder *e, const struct rk_slice *from) {
     e->bit_difference = from->bit_difference;
     e->step = (f64)s->step / STEP_ONE;
     e->inverse_step = (f32)(1.0 / e->step);
+    e->effort = (i32)from->effort;
     e->rank = (i32)clamp_i64(from->rank, 1, UNIT);
     e->found = (Vector){(i32)from->moved[0], (i32)from->moved[1]};
     e->trial = s->blocks[1];

@@ -16,6 +16,7 @@
 #include "levels.c"
 #include "modes.c"
 #include "search.c"
+#include "fractions.c"
 #include "still.c"
 #include "plan.c"
 #include "decide.c"
