@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rankcast.codec.svd_patch.bitrate import BitRate
 from rankcast.codec.svd_patch.options import DEFAULT_QUALITY, FULL_RANK, SvdPatchOptions
 from rankcast.codec.svd_patch.psnr import PsnrSearch
-from rankcast.codec.svd_patch.step import KEY_STEP, Subject, step_of_quality
+from rankcast.codec.svd_patch.step import Subject, key_step, step_of_quality
 
 
 class RateControl:
@@ -55,7 +55,7 @@ class RateControl:
                 quality = DEFAULT_QUALITY if options.quality is None else options.quality
                 step = step_of_quality(quality, subject.bits)
             if subject.key and options.gop > 1:
-                step *= KEY_STEP
+                step = key_step(step)
         self._step = subject.nearest_step(step)
         return self._step
 

@@ -10,7 +10,7 @@ MIN_STEP = 0.25
 MIN_PLANE_STEP = 4
 """Least and largest step of the format, in sixteenths of a plane level."""
 MAX_PLANE_STEP = 1 << 20
-KEY_STEP = 0.71
+_KEY_STEP = 0.71
 """Step of a key frame over that of the frames predicted from it: what it is finer by, all of them
 inherit."""
 _QUALITY_75 = 8.0
@@ -80,6 +80,11 @@ def step_of_quality(quality: int, bits: int) -> float:
     elif quality < lowest:
         step *= (_COARSEST / step) ** ((lowest - quality) / (lowest - 1))
     return step * float(2 ** (bits - 8))
+
+
+def key_step(step: float) -> float:
+    """Step of a key frame for predicted frames of `step`; the finest step there is stays."""
+    return MIN_STEP + _KEY_STEP * (step - MIN_STEP) if step > MIN_STEP else step
 
 
 def finest_useful_step(squared_error: float, share: float) -> float:

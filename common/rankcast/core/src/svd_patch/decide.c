@@ -182,12 +182,12 @@ static f64 decide_inter(Encoder *e, const Patch *p) {
     return best.cost;
 }
 
-/* Take an intra prediction where that is cheaper than `inter_cost`. */
-static void try_intra(Encoder *e, const Patch *p, f64 inter_cost) {
+/* Take an intra prediction where that is cheaper than `inter_cost`; return the lower cost. */
+static f64 try_intra(Encoder *e, const Patch *p, f64 inter_cost) {
     Slice *s = &e->slice;
     f64 difference = choose_mode(e, p->uy, p->ux, p->size);
     if (s->reference && difference > WORSE_INTRA * prediction_difference(e, p->y, p->x, p->size))
-        return;
+        return inter_cost;
     i32 inter_coded = s->decision.coded;
     swap_kept(e);
     clear_levels(e);
@@ -197,10 +197,11 @@ static void try_intra(Encoder *e, const Patch *p, f64 inter_cost) {
     cost += e->bit_price * (p->intra_bits + MODE_COST_BITS);
     if (cost < inter_cost) {
         s->decision.kind = INTRA;
-    } else {
-        swap_kept(e);
-        s->decision.coded = inter_coded;
+        return cost;
     }
+    swap_kept(e);
+    s->decision.coded = inter_coded;
+    return inter_cost;
 }
 
 INLINE void decide_to_skip(Slice *s) {
@@ -209,8 +210,8 @@ INLINE void decide_to_skip(Slice *s) {
         if (same_vector(s->candidates[k], (Vector){0, 0})) s->decision.index = k;
 }
 
-/* Choose how to code one patch. */
-static void decide_patch(Encoder *e, i32 uy, i32 ux, i32 size, int skip) {
+/* Choose how to code one patch; return the cost, which a planned skip does not know. */
+static f64 decide_patch(Encoder *e, i32 uy, i32 ux, i32 size, int skip) {
     Slice *s = &e->slice;
     Patch p = new_patch(s, uy, ux, size);
     f64 inter_cost = WORST;
@@ -218,12 +219,12 @@ static void decide_patch(Encoder *e, i32 uy, i32 ux, i32 size, int skip) {
         list_candidates(s, &p.near);
         if (skip) {
             decide_to_skip(s);
-            return;
+            return 0.0;
         }
         inter_cost = decide_inter(e, &p);
         /* An intra patch costs its mode and most often more levels. */
         f64 enough = e->bit_price * (p.intra_bits + BITS_OF_LEVELS) + noise_energy(&p);
-        if (s->decision.kind == SKIPPED || inter_cost < enough) return;
+        if (s->decision.kind == SKIPPED || inter_cost < enough) return inter_cost;
     }
-    try_intra(e, &p, inter_cost);
+    return try_intra(e, &p, inter_cost);
 }

@@ -43,6 +43,8 @@ static i64 write_plane(Encoder *e) {
     for (i32 uy = s->top; uy < s->bottom; uy += CELL_UNITS) {
         for (i32 ux = 0; ux < s->units_x; ux += CELL_UNITS) {
             plan_cell(e, uy, ux);
+            if (e->effort >= BEST && fits(s, uy, ux, SIZE_32) && !all_skipped(e))
+                cut_cell(e, uy, ux);
             write_patch(e, uy, ux, uy, ux, SIZE_32);
         }
         if (s->coder.overrun) return RK_ERROR_SPACE;

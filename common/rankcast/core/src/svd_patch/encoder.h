@@ -27,6 +27,13 @@ typedef struct {
     u16 window[GRID_WINDOW][CELL + 16]; /* of the reference, where the plane ends nearby */
 } FractionGrid;
 
+/* A part of what is rebuilt and of its map, to go back to after a trial. */
+typedef struct {
+    u16 samples[CELL][CELL];
+    Unit units[CELL_UNITS][CELL_UNITS];
+    Vector found;
+} Snapshot;
+
 typedef struct {
     Slice slice; /* first, so that both ends find it at the same place */
     const u16 *source;
@@ -49,6 +56,7 @@ typedef struct {
     f32 core[LEVELS];
     f32 top_line[EDGE], left_line[EDGE];
     FractionGrid grid;
+    Snapshot before_cell, before_quarter, single_quarter;
 } Encoder;
 
 /* A coefficient of x steps costs about min(x^2, a + b |x|): zeroed, or coded with its position,

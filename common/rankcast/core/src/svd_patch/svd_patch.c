@@ -20,6 +20,7 @@
 #include "still.c"
 #include "plan.c"
 #include "decide.c"
+#include "partition.c"
 #include "encode.c"
 
 /* What surrounds the slices. */
