@@ -112,29 +112,30 @@ static f64 cut_quarter(Encoder *e, i32 uy, i32 ux, i32 *size) {
     return cost;
 }
 
+/* Whether the plan found some quarter smooth enough for one patch: else the whole is not. */
+INLINE int some_quarter_merged(const Encoder *e) {
+    for (i32 k = 0; k < 4; k++)
+        if (e->plan[QUARTER_UNITS * (k >> 1)][QUARTER_UNITS * (k & 1)].size > SIZE_8) return 1;
+    return 0;
+}
+
 /* Choose the sizes of the patches of a whole cell anew, into e->plan. */
 static void cut_cell(Encoder *e, i32 uy, i32 ux) {
-    Snapshot *before = &e->before_cell;
-    f64 parts = split_cost(e, uy, ux, SIZE_32);
-    keep(e, before, uy, ux, CELL_UNITS);
-    f64 cost = try_patch(e, uy, ux, SIZE_32);
-    if (!is_single(e, cost, SIZE_32)) {
-        put_back(e, before, uy, ux, CELL_UNITS);
-        i32 sizes[4];
-        for (i32 k = 0; k < 4; k++) {
-            i32 a = QUARTER_UNITS * (k >> 1), b = QUARTER_UNITS * (k & 1);
-            parts += cut_quarter(e, uy + a, ux + b, &sizes[k]);
-        }
-        if (parts < cost)
-            for (i32 k = 0; k < 4; k++)
-                set_plan(e, QUARTER_UNITS * (k >> 1), QUARTER_UNITS * (k & 1), QUARTER_UNITS,
-                         (Planned){(i8)sizes[k], 0});
-        else
-            set_plan(e, 0, 0, CELL_UNITS, (Planned){SIZE_32, 0});
-    } else {
-        set_plan(e, 0, 0, CELL_UNITS, (Planned){SIZE_32, 0});
+    f64 parts = split_cost(e, uy, ux, SIZE_32), whole = WORST;
+    int single = 0;
+    keep(e, &e->before_cell, uy, ux, CELL_UNITS);
+    if (some_quarter_merged(e)) {
+        whole = try_patch(e, uy, ux, SIZE_32);
+        single = is_single(e, whole, SIZE_32);
+        put_back(e, &e->before_cell, uy, ux, CELL_UNITS);
     }
-    put_back(e, before, uy, ux, CELL_UNITS);
+    for (i32 k = 0; k < 4 && !single; k++) {
+        i32 a = QUARTER_UNITS * (k >> 1), b = QUARTER_UNITS * (k & 1), size;
+        parts += cut_quarter(e, uy + a, ux + b, &size);
+        set_plan(e, a, b, QUARTER_UNITS, (Planned){(i8)size, 0});
+    }
+    if (single || whole <= parts) set_plan(e, 0, 0, CELL_UNITS, (Planned){SIZE_32, 0});
+    put_back(e, &e->before_cell, uy, ux, CELL_UNITS);
 }
 
 /* Whether the plan leaves the cell at (uy, ux) as it is in the reference. */
