@@ -130,6 +130,7 @@ struct rk_slice {
     int64_t rank;           /* encoder: rows and columns of a core of 8 that may be coded */
     double bit_price;       /* encoder: squared steps that a bit is worth */
     double bit_difference;  /* encoder: levels of absolute difference that a bit is worth */
+    int64_t effort;         /* encoder: 0 fast, 1 usual, 2 best */
     int64_t moved[2];       /* encoder: displacement to search from; where the search ended */
 };
 

@@ -15,10 +15,10 @@ from rankcast.codec.protocol import Coded
 from rankcast.codec.svd_patch.balance import Balance
 from rankcast.codec.svd_patch.basis import Basis, choose_basis, table_basis
 from rankcast.codec.svd_patch.cut import is_cut
-from rankcast.codec.svd_patch.engine import BIT_PRICE, Engine
+from rankcast.codec.svd_patch.engine import Engine, bit_price
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
 from rankcast.codec.svd_patch.layout import Canvas, to_pixels, to_planes
-from rankcast.codec.svd_patch.options import FULL_RANK, SvdPatchOptions
+from rankcast.codec.svd_patch.options import EFFORTS, FULL_RANK, SvdPatchOptions
 from rankcast.codec.svd_patch.payload import Payload, join_payload, write_bases
 from rankcast.codec.svd_patch.picture import Picture
 from rankcast.codec.svd_patch.psnr import CODING_SHARE
@@ -271,7 +271,7 @@ class SvdPatchEncoder:
                 costs = []
                 for tried in (table, bases):
                     body = self._write(picture, reference, tried, plane_step, kept)
-                    costs.append(self._cost(picture, body, plane_step))
+                    costs.append(self._cost(picture, body, plane_step, key=False))
                 if costs[1] <= costs[0]:
                     return picture, body
                 bases = table
@@ -285,7 +285,8 @@ class SvdPatchEncoder:
             self._reference = Picture(engine.geometry)
         other = self._reference
         other_body = self._write(other, None, chosen, plane_step, kept)
-        if self._cost(other, other_body, plane_step) < self._cost(picture, body, plane_step):
+        own_cost = self._cost(other, other_body, plane_step, key=True)
+        if own_cost < self._cost(picture, body, plane_step, key=True):
             return other, other_body
         return picture, body
 
@@ -308,17 +309,17 @@ class SvdPatchEncoder:
         again = reference is not None and bases is not reference.bases
         slices = engine.write(
             self._source, borders, picture, reference, plane_step, self.options.rank,
-            self.options.threads,
+            EFFORTS.index(self.options.effort), self.options.threads,
         )  # fmt: skip
         return join_payload(Payload(kept, borders, own, again, slices), engine.geometry)
 
-    def _cost(self, picture: Picture, body: bytes, plane_step: int) -> float:
+    def _cost(self, picture: Picture, body: bytes, plane_step: int, *, key: bool) -> float:
         """Bits plus squared error at the price of a bit."""
         error: int = sum(
             _SQUARED_ERROR(source, plane, source.size)
             for source, plane in zip(self._source, picture.planes, strict=True)
         )
-        return 8 * len(body) + error / (BIT_PRICE * (plane_step / STEP_ONE) ** 2)
+        return 8 * len(body) + error / (bit_price(key=key) * (plane_step / STEP_ONE) ** 2)
 
 
 def _capture_ns(frame: Frame) -> int:

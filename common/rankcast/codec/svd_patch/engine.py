@@ -19,11 +19,16 @@ from rankcast.codec.svd_patch.units import new_info
 from rankcast.core import address_of, function, struct
 from rankcast.entropy.rangecoder import POSITION
 
-BIT_PRICE: Final = 0.16
-"""Squared steps that a bit is worth. A uniform quantiser at high rate trades 2 ln 2 / 12 = 0.116;
-levels chosen by cost make a smaller step with a higher price the better pair."""
-SAD_PER_BIT: Final = 0.8 * BIT_PRICE**0.5
-"""Steps of absolute difference that a bit of a vector or mode is worth."""
+KEY_BIT_PRICE: Final = 0.14
+"""Squared steps that a bit of a key frame is worth. A uniform quantiser at high rate trades
+2 ln 2 / 12 = 0.116; levels chosen by cost make a smaller step with a higher price the better pair.
+"""
+BIT_PRICE: Final = 0.36
+"""The same of a predicted frame. What moves carries the noise of its reference along: at a low
+price that noise is coded again in every frame."""
+_DIFFERENCE_OF_BIT: Final = 0.8
+"""A bit of a vector or mode is worth this times the root of its price, in steps of absolute
+difference."""
 
 _START_ENCODER: Final = function("rk_range_start_encoder")
 _FINISH_ENCODER: Final = function("rk_range_finish_encoder")
@@ -31,6 +36,11 @@ _START_DECODER: Final = function("rk_range_start_decoder")
 _ENCODE_PLANE: Final = function("rk_svd_patch_encode_plane")
 _DECODE_PLANE: Final = function("rk_svd_patch_decode_plane")
 _SCRATCH_BYTES: Final = function("rk_svd_patch_scratch_bytes")()
+
+
+def bit_price(*, key: bool) -> float:
+    """Squared steps that a bit of a frame is worth."""
+    return KEY_BIT_PRICE if key else BIT_PRICE
 
 
 class Engine:
@@ -50,7 +60,6 @@ class Engine:
         made.scratch = address_of(scratch, "scratch", SLICE)
         made.largest = self.geometry.largest
         made.deep = self.geometry.deep
-        made.bit_price = BIT_PRICE
         return made
 
     def _buffers(self, borders: Borders) -> list[NDArray[np.uint8]]:
@@ -73,6 +82,7 @@ class Engine:
         reference: Picture | None,
         step: int,
         rank: int,
+        effort: int,
         threads: int | None,
     ) -> tuple[bytes, ...]:
         """Code `source` into `picture`, which started from `reference`; return the slices."""
@@ -88,7 +98,9 @@ class Engine:
                 _START_ENCODER(coder, len(data))
                 work = self._begin(index, picture, data, step)
                 work.rank = rank
-                work.bit_difference = step / STEP_ONE * SAD_PER_BIT
+                work.effort = effort
+                work.bit_price = bit_price(key=reference is None)
+                work.bit_difference = step / STEP_ONE * _DIFFERENCE_OF_BIT * work.bit_price**0.5
                 # Not where the try before ended: coding a picture again must give the same.
                 work.moved[:] = (0, 0) if reference is None else reference.moved[index]
                 for plane, address in enumerate(sources):

@@ -23,6 +23,9 @@ DEFAULT_QUALITY: Final = 75
 FULL_RANK: Final = 8
 """Rows and columns of a core; a lower rank drops some of them."""
 
+EFFORTS: Final = ("fast", "default", "best")
+"""In the order of the numbers that the core knows them by."""
+
 
 def parse_bitrate(text: str) -> float:
     """Parse a text such as ``8 Mbit/s`` to bits a second.
@@ -75,6 +78,8 @@ class SvdPatchOptions(CodecOptions):
     significant_bits: int = Field(default=0, ge=0, le=16)
     """Bits that carry a 16-bit picture, 8 to 16. 0: as the camera states, or else the least of
     8, 10, 12, 14 and 16 that holds the largest sample so far."""
+    effort: Literal["fast", "default", "best"] = "default"
+    """Processor time that the encoder takes for fewer bytes; decoders do not notice."""
     threads: int | None = Field(default=None, ge=1, le=MAX_THREADS)
     """Most threads; by default those that the process may use."""
 

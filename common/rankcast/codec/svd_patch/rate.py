@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rankcast.codec.svd_patch.bitrate import BitRate
 from rankcast.codec.svd_patch.options import DEFAULT_QUALITY, FULL_RANK, SvdPatchOptions
 from rankcast.codec.svd_patch.psnr import PsnrSearch
-from rankcast.codec.svd_patch.step import Subject, step_of_quality
+from rankcast.codec.svd_patch.step import Subject, key_step, step_of_quality
 
 
 class RateControl:
@@ -49,11 +49,13 @@ class RateControl:
         elif options.bits_per_second is not None:
             rate = options.bits_per_second
             step = self._bit_rate.first_step(subject, self._step, rate, rate * options.buffer_s)
-        elif options.step is not None:
-            step = options.step
         else:
-            quality = DEFAULT_QUALITY if options.quality is None else options.quality
-            step = step_of_quality(quality, subject.bits)
+            step = options.step
+            if step is None:
+                quality = DEFAULT_QUALITY if options.quality is None else options.quality
+                step = step_of_quality(quality, subject.bits)
+            if subject.key and options.gop > 1:
+                step = key_step(step)
         self._step = subject.nearest_step(step)
         return self._step
 

@@ -11,6 +11,9 @@ MIN_STEP: Final = 0.25
 MIN_PLANE_STEP: Final = 4
 """Least and largest step of the format, in sixteenths of a plane level."""
 MAX_PLANE_STEP: Final = 1 << 20
+_KEY_STEP: Final = 0.71
+"""Step of a key frame over that of the frames predicted from it: what it is finer by, all of them
+inherit."""
 _QUALITY_75: Final = 8.0
 _LIBJPEG: Final = (4, 96)
 """Qualities between which libjpeg's scale holds; further out it reaches its limits."""
@@ -78,6 +81,11 @@ def step_of_quality(quality: int, bits: int) -> float:
     elif quality < lowest:
         step *= (_COARSEST / step) ** ((lowest - quality) / (lowest - 1))
     return step * float(2 ** (bits - 8))
+
+
+def key_step(step: float) -> float:
+    """Step of a key frame for predicted frames of `step`; the finest step there is stays."""
+    return MIN_STEP + _KEY_STEP * (step - MIN_STEP) if step > MIN_STEP else step
 
 
 def finest_useful_step(squared_error: float, share: float) -> float:

@@ -9,12 +9,16 @@ import rankcast
 from rankcast.codec.svd_patch import encoder as svd_patch_encoder
 from rankcast.codec.svd_patch.basis import choose_basis, table_basis
 from rankcast.codec.svd_patch.encoder import SvdPatchEncoder
-from rankcast.codec.svd_patch.engine import BIT_PRICE
+from rankcast.codec.svd_patch.engine import KEY_BIT_PRICE
 from rankcast.codec.svd_patch.payload import HAS_BASES, TABLE_AGAIN
+from rankcast.codec.svd_patch.step import key_step
 from rankcast.frame import Frame, Pixels
 from rankcast.wire import Kind, pack, unpack
 from support.conformance import check_codec, psnr_db
 from support.moving_scene import scene, stream
+
+# Steps of key frames at the usual quality, in sixteenths, of 12 and of 14 bits.
+KEY_STEP_12, KEY_STEP_14 = (round(16 * key_step(8.0 * 2 ** (bits - 8))) for bits in (12, 14))
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -53,7 +57,7 @@ def test_twelve_bits_get_the_step_of_twelve_bits() -> None:
         ({}, picture),
     ):
         header = unpack(rankcast.Encoder("svd-patch", **options).encode(frame)).header
-        assert header.params[1] == 8 * 16 * 16
+        assert header.params[1] == KEY_STEP_12
         assert header.significant_bits == 12, "a viewer spreads as many bits over the screen"
 
 
@@ -86,7 +90,7 @@ def test_a_dark_picture_gets_no_finer_step_than_the_bright_one_before_it() -> No
     for picture in (bright, dark, brighter, bright):
         encoder.request_keyframe()
         steps.append(unpack(encoder.encode(picture)).header.params[1])
-    assert steps == [8 * 16 * 16, 8 * 16 * 16, 8 * 64 * 16, 8 * 64 * 16]
+    assert steps == [KEY_STEP_12, KEY_STEP_12, KEY_STEP_14, KEY_STEP_14]
     encoder = rankcast.Encoder("svd-patch")
     encoder.encode(dark)
     assert unpack(encoder.encode(bright)).header.params[1] == 8 * 16 * 16, "also between key frames"
@@ -98,7 +102,7 @@ def test_a_hot_sample_makes_no_coarser_step(caplog: pytest.LogCaptureFixture) ->
     encoder.encode(picture)
     picture[3, 5] = 65535
     encoder.request_keyframe()
-    assert unpack(encoder.encode(picture)).header.params[1] == 8 * 16 * 16
+    assert unpack(encoder.encode(picture)).header.params[1] == KEY_STEP_12
     picture[:20] <<= 2
     with caplog.at_level("INFO", "rankcast"):
         assert unpack(encoder.encode(picture)).header.params[1] == 8 * 64 * 16
@@ -174,7 +178,9 @@ def test_factors_of_a_frames_own_travel_with_it(
     step = 6.0
     own = choose_basis(image.astype(np.uint16), step, dtype == "uint16")
     assert own.own
-    monkeypatch.setattr(SvdPatchEncoder, "_cost", lambda _self, _picture, body, _step: -len(body))
+    monkeypatch.setattr(
+        SvdPatchEncoder, "_cost", lambda _self, _picture, body, _step, key: -len(body)
+    )
     monkeypatch.setattr(svd_patch_encoder, "choose_basis", lambda *_: own)
     encoder, decoder = rankcast.Encoder("svd-patch", step=step), rankcast.Decoder()
     for number in range(3):
@@ -194,7 +200,7 @@ def test_later_frames_rest_on_the_coding_of_the_key_frame_that_was_sent(
     sign = -1 if own_wins else 1
     monkeypatch.setattr(
         SvdPatchEncoder, "_cost",
-        lambda _self, _picture, body, _step: sign * bool(body[0] & HAS_BASES),
+        lambda _self, _picture, body, _step, key: sign * bool(body[0] & HAS_BASES),
     )  # fmt: skip
     encoder = rankcast.Encoder("svd-patch", step=6.0, gop=3)
     decoder = rankcast.Decoder()
@@ -216,7 +222,7 @@ def test_factors_of_a_picture_that_is_gone_give_way_to_the_table(
     monkeypatch.setattr(svd_patch_encoder, "choose_basis", lambda *_: own)
     monkeypatch.setattr(
         SvdPatchEncoder, "_cost",
-        lambda _self, _picture, body, _step: -(body[0] & (HAS_BASES | TABLE_AGAIN)),
+        lambda _self, _picture, body, _step, key: -(body[0] & (HAS_BASES | TABLE_AGAIN)),
     )  # fmt: skip
     encoder, decoder = rankcast.Encoder("svd-patch", step=6.0, gop=12), rankcast.Decoder()
     flags = []
@@ -248,7 +254,9 @@ def test_factors_of_its_own_are_sent_only_where_the_bytes_say_so() -> None:
     def cost(packet: bytes) -> float:
         parsed = unpack(packet)
         assert parsed.header.squared_error is not None
-        return 8 * len(parsed.body) + parsed.header.squared_error / (BIT_PRICE * 36)
+        return 8 * len(parsed.body) + parsed.header.squared_error / (
+            KEY_BIT_PRICE * key_step(6.0) ** 2
+        )
 
     assert cost(chosen.encode(image)) <= cost(plain)
 

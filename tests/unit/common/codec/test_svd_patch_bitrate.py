@@ -224,7 +224,7 @@ def test_a_still_scene_gets_finer_until_that_shows_no_more() -> None:
     assert sent[-1].psnr_db > ceiling - 0.2
     # Nothing is left to do: neither bits nor codings for steps that only half-size chroma spoils.
     assert len(set(steps[-30:])) == 1
-    assert mean_rate(sent[-30:], 30) < 200_000
+    assert mean_rate(sent[-30:], 30) < 400_000
     assert max(frame.codings for frame in sent[1:]) == 1
 
 
@@ -346,7 +346,7 @@ def test_a_change_of_depth_starts_with_a_step_of_that_depth(rate: int) -> None:
     pictures[10:20] = [picture.astype(np.uint16) * 257 for picture in pictures[10:20]]
     sent = send(pictures, evenly(30, 30), rate)
     assert min(frame.psnr_db or math.inf for frame in sent) > 35
-    assert max(frame.codings for frame in sent[1:]) <= 3
+    assert max(frame.codings for frame in sent[1:]) <= 4
 
 
 def test_headers_above_the_rate_cost_no_codings() -> None:

@@ -109,6 +109,7 @@ sys.path[:0] = {paths!r}
 from rankcast.wire import unpack
 from support.moving_scene import stream
 packets = stream(4, colour="ycc444") + stream(4, quality=95)
+packets += stream(4, effort="fast") + stream(4, effort="best")
 print(zlib.crc32(b"".join(bytes(unpack(packet).body) for packet in packets)))
 """
 

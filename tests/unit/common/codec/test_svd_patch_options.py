@@ -20,7 +20,7 @@ def test_a_psnr_is_met_within_0_3_db(target: float, colour: str) -> None:
     grey = colour == "grey"
     encoder = rankcast.Encoder("svd-patch", psnr=target, colour="ycc444")
     for number in range(5):
-        image = scene(number, (72, 104) if grey else (72, 104, 3))
+        image = scene(number, (144, 208) if grey else (144, 208, 3))
         header = unpack(encoder.encode(image)).header
         assert header.psnr_db == pytest.approx(target, abs=0.3)
 

@@ -118,7 +118,7 @@ def test_so_does_one_of_pictures_of_two_slices_whose_borders_move(
 
     def busy_top(number: int) -> Pixels:
         picture = still.copy()
-        picture[:32] = np.random.default_rng(number).integers(90, 130, (32, 7200))
+        picture[:64] = np.random.default_rng(number).integers(90, 130, (64, 7200))
         return picture
 
     last = check_lossy_line(fates, refs, latency, busy_top)

@@ -10,6 +10,8 @@ static const f64 FINE_SEARCH = 0.3;
 /* Bits that another kind of prediction would save at most, beyond its own flags: below that it is
  * not tried. */
 static const f64 BITS_OF_LEVELS = 16.0, BITS_OF_CORE = 4.0;
+/* The same for a search that takes its time, and the energy a sample beside it. */
+static const f64 SEARCH_BITS = 8.0, SEARCH_ENERGY = 0.04;
 /* Length of an intra mode, in bits, for the choice between intra and inter. */
 static const f64 MODE_COST_BITS = 3.5;
 /* Difference of an intra prediction over that of an inter one, from which on it is not tried. */
@@ -119,18 +121,21 @@ static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
         .side = p->side,
         .centre = s->candidates[0],
         .reach = 1,
-        .good = 0.0,
-        .enough = FINE_SEARCH * e->step * p->side * p->side,
     };
-    search(e, &find, starts, s->candidate_count + 1);
+    f64 whole_cost = search_whole(e, &find, starts, s->candidate_count + 1);
+    if (e->effort > FAST)
+        search_fractions(e, &find);
+    /* Where the whole displacement fits already, fractions only follow the noise. */
+    else if (whole_cost >= FINE_SEARCH * e->step * p->side * p->side)
+        search_mixed(e, &find, whole_cost);
     Inter other = {.vector = e->found, .index = -1};
     if (same_vector(other.vector, best->vector)) return;
     for (i32 k = 0; k < s->candidate_count; k++)
         if (same_vector(s->candidates[k], other.vector)) other.index = k;
     predict_inter(s, p->y, p->x, p->side, other.vector, e->trial);
     other.error = squared_error(e, e->trial, p->y, p->x, p->size);
-    other.bits = p->inter_bits + component_bits(other.vector.y - s->candidates[0].y) +
-                 component_bits(other.vector.x - s->candidates[0].x);
+    other.bits = p->inter_bits + (other.index >= 0 ? 1.0 + other.index
+                                                   : vector_bits(other.vector, s->candidates[0]));
     if (other.error + e->bit_price * other.bits >= best->error + e->bit_price * best->bits) return;
     i32 coded = s->decision.coded;
     swap_kept(e);
@@ -146,6 +151,13 @@ static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
     }
 }
 
+/* Cost of a candidate above which another vector may be better. */
+INLINE f64 worth_searching(const Encoder *e, const Patch *p) {
+    if (e->effort == FAST)
+        return e->bit_price * (p->inter_bits + BITS_OF_LEVELS) + noise_energy(p);
+    return e->bit_price * (p->inter_bits + SEARCH_BITS) + SEARCH_ENERGY * p->side * p->side;
+}
+
 /* Choose between skipping and displaced prediction; return the cost. */
 static f64 decide_inter(Encoder *e, const Patch *p) {
     Slice *s = &e->slice;
@@ -158,8 +170,7 @@ static f64 decide_inter(Encoder *e, const Patch *p) {
     if (best.error < price * (p->inter_bits + BITS_OF_CORE)) return skip_cost;
     f64 energy = transform(e, p->y, p->x, p->size);
     best.cost = levels_cost(e, energy, &p->near, 0, p->size) + price * best.bits;
-    if (!s->guide && best.cost > price * (p->inter_bits + BITS_OF_LEVELS) + noise_energy(p))
-        improve_vector(e, p, &best);
+    if (!s->guide && best.cost > worth_searching(e, p)) improve_vector(e, p, &best);
     if (skip_cost <= best.cost) {
         if (s->decision.coded) clear_levels(e);
         s->decision.coded = 0;
@@ -171,12 +182,12 @@ static f64 decide_inter(Encoder *e, const Patch *p) {
     return best.cost;
 }
 
-/* Take an intra prediction where that is cheaper than `inter_cost`. */
-static void try_intra(Encoder *e, const Patch *p, f64 inter_cost) {
+/* Take an intra prediction where that is cheaper than `inter_cost`; return the lower cost. */
+static f64 try_intra(Encoder *e, const Patch *p, f64 inter_cost) {
     Slice *s = &e->slice;
     f64 difference = choose_mode(e, p->uy, p->ux, p->size);
     if (s->reference && difference > WORSE_INTRA * prediction_difference(e, p->y, p->x, p->size))
-        return;
+        return inter_cost;
     i32 inter_coded = s->decision.coded;
     swap_kept(e);
     clear_levels(e);
@@ -186,10 +197,11 @@ static void try_intra(Encoder *e, const Patch *p, f64 inter_cost) {
     cost += e->bit_price * (p->intra_bits + MODE_COST_BITS);
     if (cost < inter_cost) {
         s->decision.kind = INTRA;
-    } else {
-        swap_kept(e);
-        s->decision.coded = inter_coded;
+        return cost;
     }
+    swap_kept(e);
+    s->decision.coded = inter_coded;
+    return inter_cost;
 }
 
 INLINE void decide_to_skip(Slice *s) {
@@ -198,8 +210,8 @@ INLINE void decide_to_skip(Slice *s) {
         if (same_vector(s->candidates[k], (Vector){0, 0})) s->decision.index = k;
 }
 
-/* Choose how to code one patch. */
-static void decide_patch(Encoder *e, i32 uy, i32 ux, i32 size, int skip) {
+/* Choose how to code one patch; return the cost, which a planned skip does not know. */
+static f64 decide_patch(Encoder *e, i32 uy, i32 ux, i32 size, int skip) {
     Slice *s = &e->slice;
     Patch p = new_patch(s, uy, ux, size);
     f64 inter_cost = WORST;
@@ -207,12 +219,12 @@ static void decide_patch(Encoder *e, i32 uy, i32 ux, i32 size, int skip) {
         list_candidates(s, &p.near);
         if (skip) {
             decide_to_skip(s);
-            return;
+            return 0.0;
         }
         inter_cost = decide_inter(e, &p);
         /* An intra patch costs its mode and most often more levels. */
         f64 enough = e->bit_price * (p.intra_bits + BITS_OF_LEVELS) + noise_energy(&p);
-        if (s->decision.kind == SKIPPED || inter_cost < enough) return;
+        if (s->decision.kind == SKIPPED || inter_cost < enough) return inter_cost;
     }
-    try_intra(e, &p, inter_cost);
+    return try_intra(e, &p, inter_cost);
 }

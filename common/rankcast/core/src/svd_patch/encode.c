@@ -11,6 +11,7 @@ static void open_encoder(Encoder *e, const struct rk_slice *from) {
     e->bit_difference = from->bit_difference;
     e->step = (f64)s->step / STEP_ONE;
     e->inverse_step = (f32)(1.0 / e->step);
+    e->effort = (i32)from->effort;
     e->rank = (i32)clamp_i64(from->rank, 1, UNIT);
     e->found = (Vector){(i32)from->moved[0], (i32)from->moved[1]};
     e->trial = s->blocks[1];
@@ -42,6 +43,8 @@ static i64 write_plane(Encoder *e) {
     for (i32 uy = s->top; uy < s->bottom; uy += CELL_UNITS) {
         for (i32 ux = 0; ux < s->units_x; ux += CELL_UNITS) {
             plan_cell(e, uy, ux);
+            if (e->effort >= BEST && fits(s, uy, ux, SIZE_32) && !all_skipped(e))
+                cut_cell(e, uy, ux);
             write_patch(e, uy, ux, uy, ux, SIZE_32);
         }
         if (s->coder.overrun) return RK_ERROR_SPACE;

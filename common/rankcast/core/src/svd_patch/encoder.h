@@ -7,11 +7,32 @@
 
 enum { QUARTER_UNITS = 2, QUARTER = QUARTER_UNITS * UNIT }; /* of a cell, each way */
 
+/* How much time the encoder takes to decide. */
+enum { FAST, USUAL, BEST };
+
 /* How a unit of a cell is to be coded: the size of its patch, and whether nothing changed there. */
 typedef struct {
     i8 size;
     u8 skip;
 } Planned;
+
+/* The reference around a patch at whole and half samples; fractions.c fills it. The sample that
+ * lies i rows below the corner of the patch is in row i + 1. */
+enum { GRID_ROWS = CELL + 2, GRID_COLUMNS = CELL + 8, GRID_WINDOW = CELL + 9 };
+typedef struct {
+    i32 whole[GRID_ROWS][GRID_COLUMNS];
+    i32 right[GRID_WINDOW][GRID_COLUMNS]; /* half a sample to the right; 3 rows more above */
+    i32 below[GRID_ROWS][GRID_COLUMNS];
+    i32 both[GRID_ROWS][GRID_COLUMNS];
+    u16 window[GRID_WINDOW][CELL + 16]; /* of the reference, where the plane ends nearby */
+} FractionGrid;
+
+/* A part of what is rebuilt and of its map, to go back to after a trial. */
+typedef struct {
+    u16 samples[CELL][CELL];
+    Unit units[CELL_UNITS][CELL_UNITS];
+    Vector found;
+} Snapshot;
 
 typedef struct {
     Slice slice; /* first, so that both ends find it at the same place */
@@ -22,6 +43,7 @@ typedef struct {
     f64 step;           /* in levels of the plane */
     f32 inverse_step;
     i32 rank;           /* rows and columns of a core of 8 that may be coded */
+    i32 effort;
     Vector found;       /* where the last search for a displacement ended */
 
     u8 still[CELL_UNITS][CELL_UNITS];
@@ -33,6 +55,8 @@ typedef struct {
     f32 middle[TILES][CODED_SIDE][8];
     f32 core[LEVELS];
     f32 top_line[EDGE], left_line[EDGE];
+    FractionGrid grid;
+    Snapshot before_cell, before_quarter, single_quarter;
 } Encoder;
 
 /* A coefficient of x steps costs about min(x^2, a + b |x|): zeroed, or coded with its position,

@@ -108,10 +108,9 @@ static Vector search_quarter(Encoder *e, i32 y, i32 x, const Unit *left, i64 zer
         /* Beside a part that moved, the same movement is at most a little off. */
         .reach = difference >= zero ? 8 : 2,
         .good = QUARTER * QUARTER * NOISE_DIFFERENCE * e->step,
-        .enough = WORST,
     };
     Vector starts[2] = {{0, 0}, near};
-    search(e, &find, starts, COUNT_OF(starts));
+    search_whole(e, &find, starts, COUNT_OF(starts));
     return (Vector){e->found.y >> 2, e->found.x >> 2};
 }
 
@@ -257,6 +256,13 @@ static void scale_source(Encoder *e, const CellPlan *cell) {
     }
 }
 
+/* Leave it to the decision whether patches are skipped: beside a change, what looks still is often
+ * better coded. */
+static void decide_later(Encoder *e, const CellPlan *cell) {
+    for (i32 i = 0; i < cell->units_y; i++)
+        for (i32 j = 0; j < cell->units_x; j++) e->plan[i][j].skip = 0;
+}
+
 /* Choose the sizes of the patches of the cell at (uy, ux), into e->plan. */
 static void plan_cell(Encoder *e, i32 uy, i32 ux) {
     const Slice *s = &e->slice;
@@ -287,6 +293,7 @@ static void plan_cell(Encoder *e, i32 uy, i32 ux) {
     scale_source(e, &cell);
     for (i32 a = 0; a < cell.units_y; a += QUARTER_UNITS)
         for (i32 b = 0; b < cell.units_x; b += QUARTER_UNITS) plan_quarter(e, &cell, a, b);
+    if (e->effort > FAST) decide_later(e, &cell);
     /* A whole cell is one patch only where it is smooth: most of its quarters are. One patch has
      * one displacement: parts that moved differently stay apart. */
     if (!is_whole(&cell) || !cell.as_one || cell.merged < 3 || !few_still ||

@@ -1,10 +1,12 @@
-/* Search for the displacement of a patch: from the best of some starts by diamonds, then half and
- * quarter samples. */
+/* Search for the displacement of a patch: from the best of some starts by diamonds, then by half and
+ * quarter samples, mixed linearly where time is short. */
 #include "encoder.h"
 
-enum { MAX_ROUNDS = 24, NEIGHBOURS = 4, MAX_WHOLE_VECTOR = MAX_VECTOR >> 2 };
+enum { MAX_ROUNDS = 24, NEIGHBOURS = 4, ALL_NEIGHBOURS = 8, MAX_WHOLE_VECTOR = MAX_VECTOR >> 2 };
 
-static const Vector DIAMOND[NEIGHBOURS] = {{-1, 0}, {1, 0}, {0, -1}, {0, 1}};
+/* A diamond, then the corners of the square around it. */
+static const Vector AROUND[ALL_NEIGHBOURS] = {{-1, 0},  {1, 0},  {0, -1}, {0, 1},
+                                              {-1, -1}, {-1, 1}, {1, -1}, {1, 1}};
 
 /* Rough length of one component of a coded vector, in bits. */
 INLINE f64 component_bits(i32 difference) {
@@ -23,7 +25,7 @@ INLINE Vector whole_samples(Vector v) {
 }
 INLINE Vector quarter_samples(Vector whole) { return (Vector){4 * whole.y, 4 * whole.x}; }
 INLINE Vector moved(Vector v, i32 k, i32 reach) {
-    return (Vector){v.y + reach * DIAMOND[k].y, v.x + reach * DIAMOND[k].x};
+    return (Vector){v.y + reach * AROUND[k].y, v.x + reach * AROUND[k].x};
 }
 INLINE int within(Vector v, i32 most) { return abs_i32(v.y) <= most && abs_i32(v.x) <= most; }
 
@@ -33,7 +35,6 @@ typedef struct {
     Vector centre; /* vectors cost bits by their distance from here */
     i32 reach;     /* first step in samples */
     f64 good;      /* cost of a start that ends the search */
-    f64 enough;    /* cost below which half and quarter samples are not tried */
 } Search;
 
 INLINE f64 whole_cost(const Encoder *e, const Search *find, Vector whole) {
@@ -43,8 +44,8 @@ INLINE f64 whole_cost(const Encoder *e, const Search *find, Vector whole) {
     return (f64)difference + e->bit_difference * bits;
 }
 
-/* Set e->found to the best displacement. */
-static void search(Encoder *e, const Search *find, const Vector *starts, i32 start_count) {
+/* Set e->found to the best whole displacement; return its cost. */
+static f64 search_whole(Encoder *e, const Search *find, const Vector *starts, i32 start_count) {
     f64 best_cost = WORST;
     for (i32 k = 0; k < start_count; k++) {
         Vector whole = whole_samples(starts[k]);
@@ -54,7 +55,7 @@ static void search(Encoder *e, const Search *find, const Vector *starts, i32 sta
             e->found = quarter_samples(whole);
         }
     }
-    if (best_cost < find->good) return;
+    if (best_cost < find->good) return best_cost;
     /* Large steps first: parts on a belt move many samples between two frames. */
     i32 reach = find->reach;
     for (i32 round = 0; reach >= 1 && round < MAX_ROUNDS; round++) {
@@ -72,8 +73,11 @@ static void search(Encoder *e, const Search *find, const Vector *starts, i32 sta
         }
         if (!better) reach >>= 1;
     }
-    /* Where the whole displacement fits already, fractions only follow the noise. */
-    if (best_cost < find->enough) return;
+    return best_cost;
+}
+
+/* Move e->found to a better fraction among the four nearest ones, twice. */
+static void search_mixed(Encoder *e, const Search *find, f64 best_cost) {
     for (i32 fraction = 2; fraction >= 1; fraction--) {
         Vector from = e->found;
         for (i32 k = 0; k < NEIGHBOURS; k++) {

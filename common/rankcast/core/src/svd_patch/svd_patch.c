@@ -16,9 +16,11 @@
 #include "levels.c"
 #include "modes.c"
 #include "search.c"
+#include "fractions.c"
 #include "still.c"
 #include "plan.c"
 #include "decide.c"
+#include "partition.c"
 #include "encode.c"
 
 /* What surrounds the slices. */

@@ -1,0 +1,75 @@
+"""Efforts of the encoder of `svd-patch`: fewer bytes for more time, and pictures that all decode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rankcast
+from rankcast.codec.svd_patch.step import key_step
+from rankcast.wire import unpack
+from support.moving_scene import belt, scene
+
+pytestmark = pytest.mark.timeout(300)
+
+EFFORTS = ("fast", "default", "best")
+
+
+def cost_of(effort: str, count: int = 6) -> float:
+    """Bits of a moving scene, plus its squared error at a bit for 0.36 squared steps."""
+    encoder = rankcast.Encoder("svd-patch", effort=effort, step=8.0)
+    total = 0.0
+    for number in range(count):
+        packet = unpack(encoder.encode(belt(number, (176, 272))))
+        assert packet.header.squared_error is not None
+        if number:
+            total += 8 * len(packet.body) + packet.header.squared_error / (0.36 * 64)
+    return total
+
+
+def test_more_effort_costs_less() -> None:
+    fast, usual, best = map(cost_of, EFFORTS)
+    assert best < usual < fast
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize(
+    ("shape", "dtype", "options"),
+    [
+        ((41, 75), "uint8", {}),
+        ((96, 128, 3), "uint8", {"refs": 2}),
+        ((70, 134, 3), "uint16", {"colour": "ycc444"}),
+        ((64, 96), "uint8", {"rank": 3}),
+        ((64, 96), "uint8", {"step": 0.25}),
+        ((64, 96), "uint16", {"step": 3000.0}),
+    ],
+)
+def test_what_any_effort_decided_is_what_is_decoded(
+    effort: str, shape: tuple[int, ...], dtype: str, options: dict[str, Any]
+) -> None:
+    encoder, decoder = rankcast.Encoder("svd-patch", effort=effort, **options), rankcast.Decoder()
+    for number in range(5):
+        image = scene(number, shape, dtype)
+        packet = encoder.encode(image)
+        error = image.astype(np.int64) - decoder.decode(packet)
+        assert np.sum(error * error) == unpack(packet).header.squared_error
+
+
+def test_the_effort_changes_in_mid_stream_without_a_key_frame() -> None:
+    encoder, decoder = rankcast.Encoder("svd-patch"), rankcast.Decoder()
+    kinds = []
+    for number, effort in enumerate(EFFORTS * 2):
+        encoder.set(effort=effort)
+        packet = encoder.encode(belt(number))
+        kinds.append(unpack(packet).header.kind.name)
+        decoder.decode(packet)
+    assert kinds == ["KEY"] + ["PREDICTED"] * 5
+
+
+@pytest.mark.parametrize(("gop", "factor"), [(250, key_step(6.0) / 6.0), (1, 1.0)])
+def test_a_key_frame_that_others_rest_on_has_a_finer_step(gop: int, factor: float) -> None:
+    encoder = rankcast.Encoder("svd-patch", step=6.0, gop=gop)
+    steps = [unpack(encoder.encode(belt(number))).header.params[1] for number in range(2)]
+    assert steps == [round(6 * 16 * factor), 6 * 16]
