@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sys
@@ -66,13 +67,14 @@ def test_damaged_streams_end_no_program(
         assert len(replay(programs[target], damaged)) == len(damaged)
 
 
-@pytest.mark.parametrize("find", sorted(FINDS.glob("*-*")), ids=lambda path: path.name)
-def test_a_past_find_ends_no_program(programs: dict[str, Path], find: Path) -> None:
-    assert len(replay(programs[find.name.partition("-")[0]], [find])) == 1
+def test_past_finds_end_no_program(programs: dict[str, Path]) -> None:
+    for find in sorted(FINDS.glob("*-*")):
+        assert len(replay(programs[find.name.partition("-")[0]], [find])) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(QEMU is None, reason="qemu-aarch64 is missing: apt-get install qemu-user")
+@pytest.mark.skipif("RANKCAST_CC" in os.environ, reason="RANKCAST_CC builds for this machine only")
 def test_aarch64_decodes_the_same(
     programs: dict[str, Path], seeds: dict[str, list[Path]], tmp_path: Path
 ) -> None:
