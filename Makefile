@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.installed
 
 .PHONY: setup core core-tables demo test test-all lint wheel-test wheels bench-all bench-report \
-    bench-extras soak fuzz fuzz-full fuzz-zmtp clean help
+    bench-extras soak fuzz fuzz-full fuzz-zmtp fuzz-core test-aarch64 clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -88,6 +88,15 @@ fuzz-full: $(STAMP)  ## fuzz with a million inputs per parser and 50,000 per dec
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
 	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key-policy model
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
+
+EXECUTIONS ?= 0
+
+fuzz-core: setup  ## fuzz the decoders of the native core with sanitizers for SECONDS=60, or to EXECUTIONS=1000000
+	$(BIN)/python tests/native/fuzz_core.py --jobs $(JOBS) --executions $(EXECUTIONS) \
+	    --seconds $(if $(filter 0,$(EXECUTIONS)),$(SECONDS),86400)
+
+test-aarch64: setup  ## decode on an emulated aarch64 (apt-get install qemu-user) and compare bit by bit
+	$(BIN)/python -m pytest -rs tests/contract/test_native_decoders.py -k aarch64
 
 CONNECTIONS ?= 500000
 

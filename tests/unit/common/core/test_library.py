@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -62,6 +63,32 @@ def test_every_function_of_the_header_is_in_the_library() -> None:
     for name in read_prototypes(HEADER.read_text(encoding="utf-8")):
         if name != "rk_level":
             assert callable(function(name))
+
+
+def test_other_threads_run_during_a_call() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2048, 2448, 1)).astype(np.uint8)
+    height, width, channels = noise.shape
+    scratch = np.zeros(noise.size + 11 * (width + 2), np.int32)
+    data = np.zeros(5 * noise.size + 4096, np.uint8)
+    encode = function("rk_lossless_encode_u8")
+    ended, ticks = threading.Event(), 0
+
+    def count() -> None:
+        nonlocal ticks
+        while not ended.wait(0.001):
+            ticks += 1
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    try:
+        # A call of some 300 ms, in which a thread that waits for the GIL never gets it.
+        before = ticks
+        assert encode(noise, height, width, channels, 0, 0, scratch, data, data.size) > 0
+        counted = ticks - before
+    finally:
+        ended.set()
+        counter.join()
+    assert counted >= 10
 
 
 def level_of(**env: str) -> subprocess.CompletedProcess[str]:
