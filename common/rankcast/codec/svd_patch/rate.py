@@ -50,10 +50,8 @@ class RateControl:
             rate = options.bits_per_second
             step = self._bit_rate.first_step(subject, self._step, rate, rate * options.buffer_s)
         else:
-            step = options.step
-            if step is None:
-                quality = DEFAULT_QUALITY if options.quality is None else options.quality
-                step = step_of_quality(quality, subject.bits)
+            quality = DEFAULT_QUALITY if options.quality is None else options.quality
+            step = options.step or step_of_quality(quality, subject.bits)
             if subject.key and options.gop > 1:
                 step = key_step(step)
         self._step = subject.nearest_step(step)
