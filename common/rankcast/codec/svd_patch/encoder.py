@@ -15,7 +15,7 @@ from rankcast.codec.protocol import Coded
 from rankcast.codec.svd_patch.balance import Balance
 from rankcast.codec.svd_patch.basis import Basis, choose_basis, table_basis
 from rankcast.codec.svd_patch.cut import is_cut
-from rankcast.codec.svd_patch.engine import Engine, bit_price
+from rankcast.codec.svd_patch.engine import BIT_PRICE, KEY_BIT_PRICE, Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
 from rankcast.codec.svd_patch.layout import Canvas, to_pixels, to_planes
 from rankcast.codec.svd_patch.options import EFFORTS, FULL_RANK, SvdPatchOptions
@@ -271,7 +271,7 @@ class SvdPatchEncoder:
                 costs = []
                 for tried in (table, bases):
                     body = self._write(picture, reference, tried, plane_step, kept)
-                    costs.append(self._cost(picture, body, plane_step, key=False))
+                    costs.append(self._cost(picture, body, plane_step, BIT_PRICE))
                 if costs[1] <= costs[0]:
                     return picture, body
                 bases = table
@@ -285,8 +285,8 @@ class SvdPatchEncoder:
             self._reference = Picture(engine.geometry)
         other = self._reference
         other_body = self._write(other, None, chosen, plane_step, kept)
-        own_cost = self._cost(other, other_body, plane_step, key=True)
-        if own_cost < self._cost(picture, body, plane_step, key=True):
+        own_cost = self._cost(other, other_body, plane_step, KEY_BIT_PRICE)
+        if own_cost < self._cost(picture, body, plane_step, KEY_BIT_PRICE):
             return other, other_body
         return picture, body
 
@@ -313,13 +313,13 @@ class SvdPatchEncoder:
         )  # fmt: skip
         return join_payload(Payload(kept, borders, own, again, slices), engine.geometry)
 
-    def _cost(self, picture: Picture, body: bytes, plane_step: int, *, key: bool) -> float:
+    def _cost(self, picture: Picture, body: bytes, plane_step: int, price: float) -> float:
         """Bits plus squared error at the price of a bit."""
         error: int = sum(
             _SQUARED_ERROR(source, plane, source.size)
             for source, plane in zip(self._source, picture.planes, strict=True)
         )
-        return 8 * len(body) + error / (bit_price(key=key) * (plane_step / STEP_ONE) ** 2)
+        return 8 * len(body) + error / (price * (plane_step / STEP_ONE) ** 2)
 
 
 def _capture_ns(frame: Frame) -> int:

@@ -38,11 +38,6 @@ _DECODE_PLANE: Final = function("rk_svd_patch_decode_plane")
 _SCRATCH_BYTES: Final = function("rk_svd_patch_scratch_bytes")()
 
 
-def bit_price(*, key: bool) -> float:
-    """Squared steps that a bit of a frame is worth."""
-    return KEY_BIT_PRICE if key else BIT_PRICE
-
-
 class Engine:
     """Arrays for coding pictures of one geometry; one per stream and end."""
 
@@ -99,7 +94,7 @@ class Engine:
                 work = self._begin(index, picture, data, step)
                 work.rank = rank
                 work.effort = effort
-                work.bit_price = bit_price(key=reference is None)
+                work.bit_price = KEY_BIT_PRICE if reference is None else BIT_PRICE
                 work.bit_difference = step / STEP_ONE * _DIFFERENCE_OF_BIT * work.bit_price**0.5
                 # Not where the try before ended: coding a picture again must give the same.
                 work.moved[:] = (0, 0) if reference is None else reference.moved[index]

@@ -50,12 +50,17 @@ class RateControl:
             rate = options.bits_per_second
             step = self._bit_rate.first_step(subject, self._step, rate, rate * options.buffer_s)
         else:
-            quality = DEFAULT_QUALITY if options.quality is None else options.quality
-            step = options.step or step_of_quality(quality, subject.bits)
-            if subject.key and options.gop > 1:
-                step = key_step(step)
+            step = self._fixed_step(subject)
         self._step = subject.nearest_step(step)
         return self._step
+
+    def _fixed_step(self, subject: Subject) -> float:
+        step = self.options.step
+        if step is None:
+            quality = self.options.quality
+            step = step_of_quality(DEFAULT_QUALITY if quality is None else quality, subject.bits)
+        # Nothing rests on a key frame that the next one follows.
+        return key_step(step) if subject.key and self.options.gop > 1 else step
 
     def review(
         self,

@@ -84,7 +84,7 @@ def step_of_quality(quality: int, bits: int) -> float:
 
 
 def key_step(step: float) -> float:
-    """Step of a key frame for predicted frames of `step`; the finest step there is stays."""
+    """Return the step of a key frame before frames of `step`; the finest step there is stays."""
     return MIN_STEP + _KEY_STEP * (step - MIN_STEP) if step > MIN_STEP else step
 
 

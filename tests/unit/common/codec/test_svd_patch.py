@@ -179,7 +179,7 @@ def test_factors_of_a_frames_own_travel_with_it(
     own = choose_basis(image.astype(np.uint16), step, dtype == "uint16")
     assert own.own
     monkeypatch.setattr(
-        SvdPatchEncoder, "_cost", lambda _self, _picture, body, *_, **__: -len(body)
+        SvdPatchEncoder, "_cost", lambda _self, _picture, body, _step, _price: -len(body)
     )
     monkeypatch.setattr(svd_patch_encoder, "choose_basis", lambda *_: own)
     encoder, decoder = rankcast.Encoder("svd-patch", step=step), rankcast.Decoder()
@@ -200,7 +200,7 @@ def test_later_frames_rest_on_the_coding_of_the_key_frame_that_was_sent(
     sign = -1 if own_wins else 1
     monkeypatch.setattr(
         SvdPatchEncoder, "_cost",
-        lambda _self, _picture, body, *_, **__: sign * bool(body[0] & HAS_BASES),
+        lambda _self, _picture, body, _step, _price: sign * bool(body[0] & HAS_BASES),
     )  # fmt: skip
     encoder = rankcast.Encoder("svd-patch", step=6.0, gop=3)
     decoder = rankcast.Decoder()
@@ -222,7 +222,7 @@ def test_factors_of_a_picture_that_is_gone_give_way_to_the_table(
     monkeypatch.setattr(svd_patch_encoder, "choose_basis", lambda *_: own)
     monkeypatch.setattr(
         SvdPatchEncoder, "_cost",
-        lambda _self, _picture, body, *_, **__: -(body[0] & (HAS_BASES | TABLE_AGAIN)),
+        lambda _self, _picture, body, _step, _price: -(body[0] & (HAS_BASES | TABLE_AGAIN)),
     )  # fmt: skip
     encoder, decoder = rankcast.Encoder("svd-patch", step=6.0, gop=12), rankcast.Decoder()
     flags = []
@@ -254,9 +254,8 @@ def test_factors_of_its_own_are_sent_only_where_the_bytes_say_so() -> None:
     def cost(packet: bytes) -> float:
         parsed = unpack(packet)
         assert parsed.header.squared_error is not None
-        return 8 * len(parsed.body) + parsed.header.squared_error / (
-            KEY_BIT_PRICE * key_step(6.0) ** 2
-        )
+        bit = KEY_BIT_PRICE * key_step(6.0) ** 2
+        return 8 * len(parsed.body) + parsed.header.squared_error / bit
 
     assert cost(chosen.encode(image)) <= cost(plain)
 

@@ -1,4 +1,4 @@
-"""Efforts of the encoder of `svd-patch`: fewer bytes for more time, in pictures that decode."""
+"""Efforts of the encoder of `svd-patch`: fewer bytes for more time; every picture decodes."""
 
 from __future__ import annotations
 
