@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
     bench-extras soak fuzz fuzz-full fuzz-zmtp fuzz-core test-aarch64 clean help
 
 help:  ## list the targets
-	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP)  ## create the virtual environment and compile the native core; no-op if up to date
 

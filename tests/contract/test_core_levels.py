@@ -28,10 +28,11 @@ def run_at(level: int) -> subprocess.Popen[str]:
 @pytest.mark.skipif(LEVEL < 3, reason="this processor has one level")
 def test_all_codecs_are_the_same_at_every_level() -> None:
     found = []
-    for child in [run_at(2), run_at(3)]:  # at the same time
-        said, errors = child.communicate(timeout=300)
-        assert child.returncode == 0, errors
-        found.append(json.loads(said))
+    with run_at(2) as first, run_at(3) as second:
+        for child in (first, second):
+            said, errors = child.communicate(timeout=300)
+            assert child.returncode == 0, errors
+            found.append(json.loads(said))
     lowest, highest = found
     assert (lowest.pop("level"), highest.pop("level")) == ("2", "3")
     assert lowest.keys() == highest.keys()

@@ -206,13 +206,13 @@ def svd_patch() -> Iterator[bytes]:
     """A key frame and two that follow, of every layout."""
     for layout, shape, borders in (
         (Layout.GREY, (1, 1), ()),
-        (Layout.GREY, (75, 41), (1, 2)),
-        (Layout.YCC420, (47, 66, 3), (1,)),
+        (Layout.GREY, (70, 41), (1, 2)),
+        (Layout.YCC420, (47, 50, 3), (1,)),
         (Layout.YCC444, (33, 40, 3), ()),
         (Layout.BAYER, (45, 50), ()),
         (Layout.CHANNELS, (40, 32, 2), (1,)),
     ):
-        for dtype, step, own in itertools.product((np.uint8, np.uint16), (6, 90), (0, 1)):
+        for dtype, step, own in itertools.product((np.uint8, np.uint16), (24, 160), (0, 1)):
             steps = step << (8 * (dtype is np.uint16))
             yield _frames(layout, shape, dtype, borders, steps, bool(own))
 
