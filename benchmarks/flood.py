@@ -94,7 +94,7 @@ ATTACKS: Final[Mapping[str, Attack]] = {
         Attack(plain_subscriptions, 1e4),
         Attack(strangers, CONNECTIONS_PER_S / 4),
         # Its key is refused after each burst: four bursts in ten minutes.
-        Attack(admitted_peer, 10, admitted=True),
+        Attack(admitted_peer, 1, admitted=True),
         Attack(polite_peer, 500, admitted=True),
         Attack(open_peer, 1000, keys=False, admitted=True),
         Attack(crowd, 500, keys=False, admitted=True),

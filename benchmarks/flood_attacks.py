@@ -181,7 +181,9 @@ class Peer:
 
     def wait_up(self, seconds: float) -> bool:
         """Wait until it is established."""
-        return self.is_up() or (bool(self._monitor.poll(1000 * seconds)) and self.is_up())
+        return self.is_up() or (
+            bool(self._monitor.poll(round(1000 * max(0.0, seconds)))) and self.is_up()
+        )
 
     def subscribe(self, topic: bytes) -> None:
         """Subscribe; it counts if the connection is up."""

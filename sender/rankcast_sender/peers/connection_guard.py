@@ -190,15 +190,23 @@ class ConnectionGuard:
         for monitor in ready & self._monitors.keys():
             self._read_events(monitor, arrivals)
         began_s = time.monotonic()
-        if arrivals.fileno() in ready or began_s >= self._looked_s + self._pause_s:
+        if began_s >= self._looked_s + self._pause_s:
             arrivals.poll(0)
             self._looked_s = began_s
-            most = max((self._check(one) for one in list(self._connections.values())), default=0)
-            self._limit_all()
-            self._limit_each_owner()
-            self._is_busy = most > BUSY_BYTES
+            self._look_at(list(self._connections.values()), all_of_them=True)
             took_s = time.monotonic() - began_s
             self._pause_s = max(BUSY_S, took_s / MOST_SHARE) if self._is_busy else IDLE_S
+        elif arrivals.fileno() in ready:
+            arrived = [self._connections.get(descriptor) for descriptor, _ in arrivals.poll(0)]
+            self._look_at([one for one in arrived if one is not None], all_of_them=False)
+            self._pause_s = BUSY_S if self._is_busy else IDLE_S
+
+    def _look_at(self, connections: list[GuardedConnection], *, all_of_them: bool) -> None:
+        most = max((self._check(one) for one in connections), default=0)
+        self._is_busy = most > BUSY_BYTES
+        if self._is_busy or all_of_them:
+            self._limit_all()
+            self._limit_each_owner()
 
     def _attach(self, monitored: _Monitored) -> None:
         assert self._context is not None
