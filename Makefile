@@ -72,7 +72,7 @@ bench-report: setup  ## write docs/benchmarks.md and the figures of README.md fr
 	$(BIN)/python benchmarks/report.py
 
 bench-extras: setup
-	@$(BIN)/python -c '$(EXTRAS)' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[bench,test]'
+	@$(BIN)/python -c '$(EXTRAS)' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[bench,test]'
 
 soak: bench-soak  ## stream for MINUTES=30 through random faults drawn from SEED=0
 
@@ -81,11 +81,11 @@ JOBS ?= 1
 FUZZ = $(BIN)/python tests/fuzz/run.py --jobs $(JOBS)
 
 fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a time; keep findings in out/fuzz
-	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[fuzz]'
 	$(FUZZ) --seconds $(SECONDS)
 
 fuzz-full: $(STAMP)  ## fuzz with a million inputs per parser and 50,000 per decoder; takes hours
-	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[fuzz]'
 	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key-policy model
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
 
@@ -101,7 +101,7 @@ test-aarch64: setup  ## decode on an emulated aarch64 (apt-get install qemu-user
 CONNECTIONS ?= 500000
 
 fuzz-zmtp: $(STAMP)  ## attack every socket of a sender and a receiver with CONNECTIONS=500000 each
-	$(BIN)/python -c 'import nacl' 2>/dev/null || $(BIN)/python -m pip install -q -e '.[fuzz]'
+	$(BIN)/python -c 'import nacl' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[fuzz]'
 	$(BIN)/python tests/fuzz/zmtp/run.py --connections $(CONNECTIONS) --seed $(SEED)
 
 clean:  ## remove everything that the targets created
