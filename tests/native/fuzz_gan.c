@@ -1,8 +1,8 @@
 /* Levels of the code of gan.
  *
- * Python makes the table of channels and the models from a model file, which it has checked: 1 to 64
- * channels of luma and of chroma, first probabilities of 64 to 65471. The sides follow from the
- * shape of the picture.
+ * Python makes the table of channels and the models from a model file, which it has checked: 1 to
+ * 64 channels of luma and of chroma, first probabilities of 64 to 65471. The sides follow from
+ * the shape of the picture.
  */
 #include "harness.h"
 

@@ -1,7 +1,8 @@
 /* A band of the codec lossless.
  *
- * Python has checked that the transform is one of two, that YCoCg has three channels, that `repeats`
- * is 0 or 1 and that the cuts of the bands rise within the body; sides are those of a valid header.
+ * Python has checked that the transform is one of two, that YCoCg has three channels, that
+ * `repeats` is 0 or 1 and that the cuts of the bands rise within the body; sides are those of a
+ * valid header.
  */
 #include "harness.h"
 
@@ -10,7 +11,8 @@ enum { MOST_SIDE = 40, MOST_CHANNELS = 5, MOST_BEFORE = 12 };
 TARGET {
     Input in = {bytes, bytes + size};
     begin_run();
-    int64_t deep = take(&in, 0, 1), height = take(&in, 1, MOST_SIDE), width = take(&in, 1, MOST_SIDE);
+    int64_t deep = take(&in, 0, 1);
+    int64_t height = take(&in, 1, MOST_SIDE), width = take(&in, 1, MOST_SIDE);
     int64_t channels = take(&in, 1, MOST_CHANNELS), transform = take(&in, 0, 1);
     int64_t repeats = take(&in, 0, 1);
     /* Bytes of the bands before: the coder must not mistake its place for its count. */

@@ -1,7 +1,7 @@
 /* Statistics and scores of pca; its factors are those of svd.
  *
- * Python derives the widths from the shape and the classes, 0 to 15, from the model, and has checked
- * that there are no more scores than components.
+ * Python derives the widths from the shape and the classes, 0 to 15, from the model, and has
+ * checked that there are no more scores than components.
  */
 #include "harness.h"
 

@@ -20,7 +20,8 @@ TARGET {
     Input in = {bytes, bytes + size};
     begin_run();
     int64_t kind = take(&in, QUARTERS_8, HALF_SIZE_16);
-    int64_t height = take(&in, 1, MOST_SIDE), width = take(&in, 1, MOST_SIDE), count = height * width;
+    int64_t height = take(&in, 1, MOST_SIDE), width = take(&in, 1, MOST_SIDE);
+    int64_t count = height * width;
     uint32_t most = kind == QUARTERS_8 ? FULL_8 : FULL_16;
     int64_t chroma = kind == HALF_SIZE_16 ? ((height + 1) / 2) * ((width + 1) / 2) : count;
     /* Chroma first: it is smaller, and extremes of it are what lies near an overflow. */

@@ -42,7 +42,8 @@ static int read_head(Head *head, const uint8_t *data, int64_t size) {
         head->start += CLASS_BYTES;
     }
     for (int i = 0; i < 2; i++) head->states[i] = (int64_t)little_endian(data + 8 + 4 * i, 4);
-    return head->states[0] >> 31 == 0 && head->states[1] >> 31 == 0 && (size - head->start) % 2 == 0;
+    int whole_words = (size - head->start) % 2 == 0;
+    return whole_words && head->states[0] >> 31 == 0 && head->states[1] >> 31 == 0;
 }
 
 TARGET {

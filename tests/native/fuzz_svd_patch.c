@@ -1,4 +1,4 @@
-/* Frames of svd-patch: a key frame, or a picture that is known already, and those predicted from it.
+/* Frames of svd-patch: a key frame or a known picture, and those that are predicted from it.
  *
  * Python has derived planes, padding and slices from layout, shape and depth alone (geometry.py),
  * and has checked that the step is 4 to 2^20, that borders of slices do not fall or leave the
@@ -41,7 +41,10 @@ static Stream take_stream(Input *in) {
     s.step = take(in, 4, 1 << 20);
     s.slices = take(in, 1, MOST_SLICES);
     s.largest = s.deep ? 65535 : s.layout == YCC444 ? 1023 : 255;
-    s.planes = s.layout == GREY ? 1 : s.layout == BAYER ? 4 : s.layout == MULTISPECTRAL ? channels : 3;
+    s.planes = s.layout == GREY            ? 1
+               : s.layout == BAYER         ? 4
+               : s.layout == MULTISPECTRAL ? channels
+                                           : 3;
     int64_t borders[MOST_SLICES + 1] = {0};
     for (int64_t plane = 0; plane < s.planes; plane++) {
         int64_t rows = height, columns = width;

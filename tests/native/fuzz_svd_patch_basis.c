@@ -1,7 +1,7 @@
 /* Factor matrices of the planes of a key frame.
  *
- * Python has checked how many planes there are, and holds the bounds of the inverse transform by the
- * limit that it hands over.
+ * Python has checked how many planes there are, and holds the bounds of the inverse transform by
+ * the limit that it hands over.
  */
 #include "harness.h"
 #include "svd_patch_tables.h"

@@ -55,10 +55,13 @@ static void store(Input *in) {
     void *reals = take_bytes(in, &size);
     int64_t pixel_bytes = count * channels * (form == FLOAT64_16 ? 2 : 1);
     void *pixels = new_zeros(pixel_bytes);
-    int64_t result = form == FLOAT32_8   ? rk_svd_store_f32_u8(reals, count, pixels, channels, channel)
-                     : form == FLOAT64_8 ? rk_svd_store_f64_u8(reals, count, pixels, channels, channel)
-                                         : rk_svd_store_f64_u16(reals, count, pixels, channels,
-                                                                channel);
+    int64_t result;
+    if (form == FLOAT32_8)
+        result = rk_svd_store_f32_u8(reals, count, pixels, channels, channel);
+    else if (form == FLOAT64_8)
+        result = rk_svd_store_f64_u8(reals, count, pixels, channels, channel);
+    else
+        result = rk_svd_store_f64_u16(reals, count, pixels, channels, channel);
     if (succeeded(result)) observe(pixels, pixel_bytes);
 }
 

@@ -1,9 +1,11 @@
 /* A fuzz target without libFuzzer: runs files through it and prints what became of each.
  *
- *     replay FILE ...      prints "FILE result digest", the result being that of the last failed call
+ *     replay FILE ...
  *
- * Any compiler builds it, so that finds stay mended where clang is absent, and other processors can
- * be compared bit by bit.
+ * A line is "FILE result digest"; the result is that of the last call that failed, or 0.
+ *
+ * Any compiler builds it, so that finds stay mended where clang is absent, and other processors
+ * can be compared bit by bit.
  */
 #include <stdio.h>
 #include <string.h>

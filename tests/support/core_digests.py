@@ -27,7 +27,7 @@ from rankcast.wire import pack, unpack
 from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 from support.moving_scene import scene
 
-SHAPES: tuple[tuple[int, ...], ...] = ((1, 1), (9, 67), (61, 83, 3), (40, 45, 5))
+SHAPES: tuple[tuple[int, ...], ...] = ((1, 1), (9, 67), (45, 58, 3), (33, 38, 5))
 STREAMS: tuple[dict[str, Any], ...] = (
     {}, {"quality": 20}, {"quality": 98}, {"step": 0.25}, {"psnr": 38}, {"bitrate": "300 kbit/s"},
     {"rank": 3}, {"refs": 2}, {"colour": "ycc444"}, {"gop": 2, "quality": 60},
@@ -37,7 +37,7 @@ FACTORS: tuple[dict[str, Any], ...] = (
     {"engine": "exact", "factors": "float32"}, {"factors": "float64"}, {"energy": 0.99},
 )  # fmt: skip
 COLOURS: tuple[dict[str, Any], ...] = (
-    {}, {"k": 3}, {"k": 300, "max_iter": 3}, {"start": "random", "seed": 5},
+    {}, {"k": 3}, {"k": 40, "max_iter": 3}, {"start": "random", "seed": 5},
 )  # fmt: skip
 COMPONENTS: tuple[dict[str, Any], ...] = (
     {}, {"layout": "patches", "patch": 8}, {"components": 1, "engine": "exact"},
