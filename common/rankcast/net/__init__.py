@@ -9,6 +9,7 @@ from rankcast.net.keys import client_keys, new_key, server_keys
 from rankcast.net.link import Link, LinkOptions
 from rankcast.net.link_monitor import LinkMonitor, LinkState
 from rankcast.net.socket_thread import SocketThread
+from rankcast.net.traffic import HAS_TCP_INFO, borrowed, message_bytes, received_bytes
 from rankcast.net.transport import (
     CONTROL_PORT_OFFSET,
     DEFAULT_ENDPOINT,
@@ -34,6 +35,7 @@ from rankcast.net.wakeup import Wakeup
 __all__ = [
     "CONTROL_PORT_OFFSET",
     "DEFAULT_ENDPOINT",
+    "HAS_TCP_INFO",
     "LOSSLESS_UNACKNOWLEDGED_MS",
     "SUBSCRIPTION_BYTES",
     "UNACKNOWLEDGED_MS",
@@ -51,6 +53,7 @@ __all__ = [
     "SocketThread",
     "Wakeup",
     "authorize",
+    "borrowed",
     "check_endpoint",
     "check_exposure",
     "client_keys",
@@ -62,9 +65,11 @@ __all__ = [
     "join_endpoint",
     "load_authorized",
     "look_up",
+    "message_bytes",
     "new_context",
     "new_key",
     "open_socket",
+    "received_bytes",
     "revoke",
     "server_keys",
     "split_endpoint",

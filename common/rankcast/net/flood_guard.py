@@ -5,13 +5,12 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import socket
-import struct
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
+
+from rankcast.net.traffic import HAS_TCP_INFO, borrowed, message_bytes, received_bytes
 
 MAX_UNREAD_BYTES: Final = 16 << 20
 """Most bytes, beyond one message of the largest size, that may wait unread in libzmq."""
@@ -27,13 +26,7 @@ GROWTH_BYTES: Final = 64 << 20
 """A message of many small parts cannot be read before its end, and takes up to 32 times its size.
 While more than 1 MiB waits, the process may grow by 8 times what waits, and by 64 MiB for others
 of its threads."""
-_TCP_INFO_BYTES: Final = 136
-_BYTES_RECEIVED: Final = struct.Struct("=Q")
-_BYTES_RECEIVED_AT: Final = 128
-"""Offset of tcpi_bytes_received in struct tcp_info of linux/tcp.h."""
 _PAGE_BYTES: Final = mmap.PAGESIZE
-_SHORT_FRAME_BYTES: Final = 255
-_CURVE_BYTES: Final = 33
 
 
 class FloodGuard:
@@ -88,9 +81,7 @@ class FloodGuard:
         self._messages -= 1
         self._bytes -= size
         self._count += 1
-        if self._keys:
-            size += _CURVE_BYTES
-        self._wire_bytes += size + (2 if size <= _SHORT_FRAME_BYTES else 9)
+        self._wire_bytes += message_bytes(size, keys=self._keys)
 
     def excess(self) -> str:
         """Return what exceeds its limit, as the end of "the sender sent"; empty if nothing does."""
@@ -144,13 +135,13 @@ class FloodGuard:
 
 def return_memory() -> None:
     """Return freed memory to the system: glibc keeps what a flood has left behind."""
-    if sys.platform.startswith("linux"):
+    if HAS_TCP_INFO:
         with suppress(OSError, AttributeError):  # another C library
             ctypes.CDLL(None).malloc_trim(0)
 
 
 def _inode(descriptor: int | None) -> int | None:
-    if descriptor is None or not sys.platform.startswith("linux"):
+    if descriptor is None or not HAS_TCP_INFO:
         return None
     try:
         return os.fstat(descriptor).st_ino
@@ -169,10 +160,6 @@ def _resident_bytes() -> int:
 
 def _received_bytes(descriptor: int) -> int | None:
     """Return how many bytes a TCP socket has received; None if the system does not tell."""
-    if not sys.platform.startswith("linux"):
-        return None
-    with suppress(OSError, struct.error), socket.socket(fileno=os.dup(descriptor)) as copy:
-        info = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-        received: int = _BYTES_RECEIVED.unpack_from(info, _BYTES_RECEIVED_AT)[0]
-        return received
+    with suppress(OSError), borrowed(descriptor) as connection:
+        return received_bytes(connection)
     return None
