@@ -231,6 +231,7 @@ def _sender_options(settings: SenderSettings) -> SenderOptions:
         linger_s=network.linger_s,
         max_packet_bytes=settings.limits.max_packet_bytes,
         max_requests_s=settings.limits.max_requests_s,
+        max_connections=settings.limits.max_connections,
         key=security.key or None,
         authorized=security.authorized or None,
         insecure=security.insecure,

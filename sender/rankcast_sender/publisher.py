@@ -16,7 +16,13 @@ from rankcast.numerics import Fidelity
 from rankcast.runtime import ENCODE, STOPPED, Balance
 from rankcast.wire import Limits, Status
 from rankcast_sender.camera import Camera, StreamOptions
-from rankcast_sender.sender_sockets import DEFAULT_SOCKET, SenderOptions, SenderSockets
+from rankcast_sender.peers import MAX_CONNECTIONS
+from rankcast_sender.sender_sockets import (
+    DEFAULT_SOCKET,
+    MAX_REQUESTS_S,
+    SenderOptions,
+    SenderSockets,
+)
 from rankcast_sender.stream_encoder import StreamEncoder
 
 
@@ -44,6 +50,11 @@ class Publisher:
         and 30 s otherwise.
     max_packet_bytes : int
         Larger packets are refused here, because viewers would refuse them.
+    max_requests_s : int
+        Most messages a second of one key or, without keys, one connection, which is closed beyond
+        it; the key is then refused for a while.
+    max_connections : int
+        Most connections of one key or, without keys, one address to each of the two ports.
     control : str
         Address of the control channel; empty selects the port of `bind` + 10, ``off`` none.
     key, authorized : path, optional
@@ -52,8 +63,8 @@ class Publisher:
         Listen without keys on an address that other machines can reach.
     sockets : SenderSockets, optional
         Sockets shared by the cameras of one sender. Their options replace `bind`, `socket`,
-        `linger_s`, `control` and the keys; their owner starts them after creating the last
-        publisher, and closes them after closing the last publisher.
+        `linger_s`, the limits of peers, `control` and the keys; their owner starts them after
+        creating the last publisher, and closes them after closing the last publisher.
     **options
         Options of the codec.
 
@@ -80,6 +91,8 @@ class Publisher:
         socket: SocketOptions = DEFAULT_SOCKET,
         linger_s: float = 0.0,
         max_packet_bytes: int = Limits().max_packet_bytes,
+        max_requests_s: int = MAX_REQUESTS_S,
+        max_connections: int = MAX_CONNECTIONS,
         control: str = "",
         key: Path | str | None = None,
         authorized: Path | str | None = None,
@@ -105,6 +118,8 @@ class Publisher:
                     realtime=realtime,
                     linger_s=linger_s,
                     max_packet_bytes=max_packet_bytes,
+                    max_requests_s=max_requests_s,
+                    max_connections=max_connections,
                     key=key,
                     authorized=authorized,
                     insecure=insecure,

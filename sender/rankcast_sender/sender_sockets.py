@@ -26,7 +26,7 @@ from rankcast.runtime import Pulse
 from rankcast.wire import Limits
 from rankcast_sender.camera import Camera
 from rankcast_sender.control import OPERATOR, Client, ControlThread, RequestHandler
-from rankcast_sender.peers import Ban, ConnectionGuard
+from rankcast_sender.peers import MAX_CONNECTIONS, Ban, ConnectionGuard
 from rankcast_sender.sockets import Authenticator, Context, XpubThread, control_address
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,9 @@ class SenderOptions:
     max_requests_s: int = MAX_REQUESTS_S
     """Most messages a second of one peer, a key or else a connection; its connection is closed
     beyond it, and its key refused for a while."""
+    max_connections: int = MAX_CONNECTIONS
+    """Most connections of one key or, without keys, one address to each of the two ports; further
+    ones are closed."""
     key: Path | str | None = None
     """Secret key of this sender."""
     authorized: Path | str | None = None
@@ -122,7 +125,7 @@ class SenderSockets:
         self._control: ControlThread | None = None
         self._closed = False
         default_linger_s = REALTIME_LINGER_S if options.realtime else LOSSLESS_LINGER_S
-        self._guard = ConnectionGuard()
+        self._guard = ConnectionGuard(options.max_connections)
         ban: Ban | None = None if self._authorized is None else self._ban
         # Created last: the only resource that the constructor opens.
         self.context: Context = new_context()

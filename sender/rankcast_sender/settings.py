@@ -117,6 +117,9 @@ class LimitsTable(Table):
     max_requests_s: int = Field(default=2000, ge=100, le=1_000_000)
     """Most messages a second of one key or, without keys, one connection, which is closed beyond
     it; the key is then refused for a minute and more."""
+    max_connections: int = Field(default=64, ge=1, le=10_000)
+    """Most connections of one key or, without keys, one address to each of the two ports; further
+    ones are closed."""
 
 
 class ProcessTable(Table):

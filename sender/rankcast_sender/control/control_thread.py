@@ -21,9 +21,11 @@ from rankcast_sender.control.request_handler import Client, RequestHandler
 from rankcast_sender.peers import (
     Ban,
     ConnectionGuard,
+    DroppedMessages,
     FloodLimit,
     RateLimit,
     Watch,
+    address_of,
     descriptor_of,
     user_of,
 )
@@ -37,11 +39,13 @@ MAX_READ: Final = 256
 """Most requests read at a time, so that a client that floods the socket cannot delay replies."""
 UNREAD_BYTES: Final = 262_144
 """Most bytes of one connection that may wait to be read."""
+RECEIVE_BUFFER_BYTES: Final = 16_384
+"""Two of the largest requests: a small buffer only slows a flood down, as at the frames socket."""
 BUDGETS_S: Final[Mapping[str, int]] = MappingProxyType({"ping": 20, "status": 20})
 """Requests a second of one connection that are answered; a receiver sends 1 and 0.5."""
 OTHERS_S: Final = 1000
 """The same for all other requests. A receiver that keeps every frame of 64 cameras sends 260."""
-DROPPED_LOG_S: Final = 10.0
+LOST_LOG_S: Final = 10.0
 POLL_S: Final = 1.0
 PENDING_TIMEOUT_S: Final = 3.0
 """A camera waiting for its trigger may never apply a change; after this long the client gets an
@@ -117,13 +121,12 @@ class ControlThread:
         # Counted before a request is parsed, which takes longer than reading it.
         total_s = OTHERS_S + sum(BUDGETS_S.values())
         self._all = RateLimit[bytes](total_s, total_s)
-        self.dropped = 0
+        self.dropped = DroppedMessages(self._port)
         """Requests beyond the budgets of their connection, which get no reply."""
-        self._dropped_log = LogLimiter(DROPPED_LOG_S)
         self.refused = 0
         """Malformed messages."""
-        self.lost_replies = 0
-        """Replies to clients that had disconnected or did not read."""
+        self._lost_replies = 0
+        self._lost_log = LogLimiter(LOST_LOG_S)
         self._refusals_log = LogLimiter()
         self._rebind_requested = False
         self._pending: dict[int, _Pending] = {}
@@ -172,8 +175,9 @@ class ControlThread:
             with open_socket(self._context, zmq.ROUTER, self._options) as router:
                 # Otherwise libzmq silently drops a reply to a client that has disconnected.
                 router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+                router.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
                 with self._guard.guarding(
-                    router, self._port, UNREAD_BYTES, "unread requests", self._ban
+                    router, self._port, UNREAD_BYTES, "requests", self._ban
                 ) as watch:
                     bind(router, self._endpoint, bind_timeout_s)
                     bind_timeout_s = REBIND_S
@@ -205,11 +209,12 @@ class ControlThread:
             return False
         t1_ns = time.time_ns()
         routing_id, last = frames[0].bytes, frames[-1]
-        watch.took(descriptor_of(last), sum(map(len, frames)))
+        # Without the routing id, which is no part of what the client sent.
+        watch.took(descriptor_of(last), *map(len, frames[1:]))
         if not self._flood.admits(last, routing_id, watch):
             return True
         if not self._all.take(routing_id):
-            self._drop("messages")
+            self.dropped.add(routing_id, address_of(last), "messages")
             return True
         if len(frames) != 2:
             self._refuse(f"got a request of {len(frames) - 1} parts, want one")
@@ -220,7 +225,8 @@ class ControlThread:
             self._refuse(str(exc))
             return True
         if not self._budgets.get(request.op, self._others).take(routing_id):
-            self._drop(request.op)
+            op = request.op if request.op in BUDGETS_S else "other requests"
+            self.dropped.add(routing_id, address_of(last), op)
             return True
         client = self._identify(routing_id, user_of(last))
         if len(self._pending) >= MAX_PENDING and request.op in ("set", "original"):
@@ -264,14 +270,12 @@ class ControlThread:
         try:
             router.send_multipart([routing_id, pack_reply(reply)], zmq.NOBLOCK)
         except zmq.ZMQError:  # EHOSTUNREACH: client disconnected; EAGAIN: it does not read
-            self.lost_replies += 1
-
-    def _drop(self, what: str) -> None:
-        self.dropped += 1
-        if self._dropped_log.may_log():
-            log.warning(
-                "a client exceeds its budget of %s: %d requests dropped so far", what, self.dropped
-            )
+            self._lost_replies += 1
+            if self._lost_log.may_log():
+                log.warning(
+                    "lost a reply to a client that has left or does not read (%d so far)",
+                    self._lost_replies,
+                )
 
     def _refuse(self, reason: str) -> None:
         self.refused += 1

@@ -2,23 +2,20 @@
 
 The receive pipes are unbounded (docs/adr/0014), and an XPUB socket stores every subscription, about
 50 bytes for each byte of a topic, inside a call that lasts as long as more of them arrive. So a
-thread of its own counts the bytes that the kernel has received for each connection, and shuts down
-the TCP connection that exceeds its allowance. No other connection notices.
+thread of its own compares the bytes that the kernel has received with those that were read, for
+each connection and for all of them, and shuts down TCP connections that exceed it. No other
+connection notices.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-import math
-import os
 import select
-import socket
-import struct
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,104 +23,91 @@ from typing import Any, Final
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from rankcast.net import SocketThread
+from rankcast.net import HAS_TCP_INFO, SocketThread
 from rankcast.runtime import LogLimiter, Pulse
+from rankcast_sender.peers.guarded_connection import GuardedConnection
+from rankcast_sender.peers.tcp_connection import CAN_CUT, Scissors, TcpConnection, connection_of
+from rankcast_sender.peers.wasted_bytes import WastedBytes
+from rankcast_sender.peers.watch import MAX_CONNECTIONS, Ban, Ending, Watch
 
 log = logging.getLogger(__name__)
 
-KEEP_ALIVE_BYTES_S: Final = 64
-"""Allowance for the heartbeats of foreign viewers, encrypted ones every second."""
-MESSAGE_BYTES: Final = 64
-"""Most bytes that framing and encryption add to a message."""
+MAX_UNREAD_BYTES: Final = 1 << 20
+"""Most bytes of all connections together that may wait to be read. libzmq needs some 50 times as
+much for subscriptions, and 32 times as much for messages of empty parts."""
+SMALL_UNREAD_BYTES: Final = 4096
+"""A viewer of twelve named cameras sends less when it joins."""
+REMAINS_S: Final = 1.0
+"""How long libzmq may need for what a connection had sent before it was shut down."""
 BUSY_S: Final = 0.005
 """Time between two looks at the counters while any connection sends much."""
+MOST_SHARE: Final = 0.2
+"""Most of a processor that the looks take while many connections send much."""
 IDLE_S: Final = 0.1
-"""The same otherwise. Arrivals end it early, unless libzmq takes them before this thread looks."""
+"""The time otherwise. Arrivals end it early, unless libzmq takes them before this thread looks."""
 IDLE_MAX_S: Final = 1.0
 BUSY_BYTES: Final = 2048
 """More than this between two looks is much: a viewer sends a few hundred bytes a second."""
-ENDED_S: Final = 1.0
-"""What a connection sent before it was shut down is read soon, or was lost with it."""
 ATTACH_TIMEOUT_S: Final = 5.0
-
-_TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
-"""Missing outside Linux: then nothing is guarded."""
-CAN_CUT: Final = os.name == "posix"
-"""Elsewhere a socket is no file descriptor."""
-_BYTES_RECEIVED: Final = slice(128, 136)
-"""tcpi_bytes_received of struct tcp_info, Linux 4.1."""
-Ban = Callable[[str, str], None]
-"""Refuses a key; called with its user id and the reason, in any thread."""
 _NUMBERS: Final = itertools.count()
 
 
 @dataclass(eq=False)
-class Watch:
-    """One bound socket whose connections are guarded."""
+class _Monitored:
+    """A bound socket and its monitor, which both threads may end, but only one at a time."""
 
-    port: int
-    allowance_bytes: int
-    """Bytes that a connection may send beyond those that `took` has accounted for."""
-    what: str
-    """What the connections should send, for the log."""
-    monitor: str
-    """Endpoint of the monitor."""
-    ban: Ban | None = None
-    """Refuses the key of a connection that was shut down; None without keys."""
-    users: dict[int, str] = field(default_factory=dict)
-    """User id of the latest message of each descriptor, with keys."""
-    attached: threading.Event = field(default_factory=threading.Event)
-    taken: Counter[int] = field(default_factory=Counter)
-    """Bytes taken out of the socket, by descriptor."""
-    accepted_s: dict[int, float] = field(default_factory=dict)
-    """When the newest connection with a descriptor was accepted."""
-    ended_s: dict[int, float] = field(default_factory=dict)
-    """When the guard shut down a connection, by descriptor; without those used again since."""
-
-    @property
-    def excess(self) -> str:
-        """The reason for refusing the key of a connection that was shut down."""
-        return f"it sent port {self.port} more {self.what} than allowed"
-
-    def is_ended(self, descriptor: int) -> bool:
-        """Return True for a message that a connection sent before the guard shut it down."""
-        if time.monotonic() > self.ended_s.get(descriptor, -math.inf) + ENDED_S:
-            return False
-        # A new connection may have the descriptor already: its key must not be refused for that.
-        received, peer = received_bytes(descriptor, self.port)
-        return not peer or received > self.allowance_bytes
-
-    def took(self, descriptor: int, size: int) -> None:
-        """Account for a message of `size` bytes that was taken out of the socket."""
-        self.taken[descriptor] += size + MESSAGE_BYTES
-
-
-@dataclass(slots=True)
-class _Connection:
     watch: Watch
-    since_s: float
-    taken_before: int
-    received: int = 0
+    bound: zmq.Socket[Any]
+    endpoint: str
+    attached: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    is_on: bool = False
+
+    def begin(self) -> None:
+        self.bound.monitor(self.endpoint, zmq.EVENT_ACCEPTED | zmq.EVENT_MONITOR_STOPPED)
+        self.is_on = True
+
+    def end(self) -> None:
+        """End the monitor: without a reader it would block the I/O thread of libzmq."""
+        with self.lock:
+            if self.is_on:
+                self.is_on = False
+                # The one call of a socket for which libzmq itself holds a lock.
+                self.bound.disable_monitor()
 
 
 class ConnectionGuard:
-    """Guards the connections of bound sockets, in a thread of its own."""
+    """Guards the connections of bound sockets, in a thread of its own.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    max_connections : int
+        Most connections of one key or, without keys, one address to each socket.
+    """
+
+    def __init__(self, max_connections: int = MAX_CONNECTIONS) -> None:
         self.cut = 0
-        """Connections shut down so far."""
-        self._new: deque[Watch] = deque()
-        self._monitors: dict[zmq.Socket[Any], Watch] = {}
-        self._connections: dict[int, _Connection] = {}
+        """Connections shut down so far; the log says it."""
+        self._max_connections = max_connections
+        self._scissors: Scissors | None = None
+        self._wasted = WastedBytes()
+        self._new: deque[_Monitored] = deque()
+        self._monitors: dict[zmq.Socket[Any], _Monitored] = {}
+        self._connections: dict[int, GuardedConnection] = {}
         self._context: zmq.Context[Any] | None = None
+        self._remains: deque[tuple[float, int]] = deque()
+        """When connections were shut down, and what was unread of each."""
         self._pause_s = IDLE_S
+        self._is_busy = False
         self._looked_s = 0.0
         self._log = LogLimiter()
         self._thread = SocketThread("connections", self._run)
 
     def start(self, context: zmq.Context[Any]) -> None:
-        """Start the thread; without counters of the kernel, do nothing."""
-        if _TCP_INFO is not None:
+        """Start the thread; without counters of the kernel, there is nothing for it to do."""
+        if CAN_CUT:
+            self._scissors = Scissors()
+        if HAS_TCP_INFO:
             self._context = context
             self._thread.start()
 
@@ -140,7 +124,11 @@ class ConnectionGuard:
     def close(self) -> None:
         """Stop the thread; may be called twice."""
         self._thread.stop()
-        self._thread.join()
+        try:
+            self._thread.join()
+        finally:
+            if self._scissors is not None:
+                self._scissors.close()
 
     @contextmanager
     def guarding(
@@ -150,22 +138,27 @@ class ConnectionGuard:
         allowance_bytes: int,
         what: str,
         ban: Ban | None = None,
+        keep_alive_bytes_s: int = 0,
     ) -> Iterator[Watch]:
         """Guard the connections of `bound`, which is about to be bound, while the block runs."""
-        monitor = f"inproc://rankcast-connections-{next(_NUMBERS)}"
-        watch = Watch(port, allowance_bytes, what, monitor, ban)
+        watch = Watch(port, allowance_bytes, what, ban, keep_alive_bytes_s,
+                      self._max_connections, self._scissors, self._wasted)  # fmt: skip
         if not self._thread.running:
             yield watch
             return
-        bound.monitor(watch.monitor, zmq.EVENT_ACCEPTED | zmq.EVENT_MONITOR_STOPPED)
-        self._new.append(watch)
-        self._thread.wake()
-        # Events before the other end is connected would block the I/O thread of libzmq.
-        watch.attached.wait(ATTACH_TIMEOUT_S)
+        endpoint = f"inproc://rankcast-connections-{next(_NUMBERS)}"
+        monitored = _Monitored(watch, bound, endpoint)
+        monitored.begin()
         try:
+            self._new.append(monitored)
+            self._thread.wake()
+            # Events before the other end is connected would block the I/O thread of libzmq.
+            monitored.attached.wait(ATTACH_TIMEOUT_S)
+            if self._thread.error is not None:
+                monitored.end()
             yield watch
         finally:
-            bound.disable_monitor()
+            monitored.end()
 
     # The methods below run in the thread.
 
@@ -177,6 +170,9 @@ class ConnectionGuard:
                 while not self._thread.stopping and self._is_needed():
                     self._look(arrivals)
             finally:
+                for monitored in (*self._monitors.values(), *self._new):
+                    monitored.end()
+                    monitored.attached.set()
                 for monitor in self._monitors:
                     monitor.close(0)
 
@@ -186,33 +182,44 @@ class ConnectionGuard:
 
     def _look(self, arrivals: select.epoll) -> None:
         poller = self._thread.poller(*self._monitors)
-        busy = self._pause_s == BUSY_S
-        if not busy:
+        if not self._is_busy:
             poller.register(arrivals.fileno(), zmq.POLLIN)
         ready = self._thread.poll(poller, self._pause_s if self._connections else IDLE_MAX_S)
         while self._new:
             self._attach(self._new.popleft())
         for monitor in ready & self._monitors.keys():
             self._read_events(monitor, arrivals)
-        now_s = time.monotonic()
-        if arrivals.fileno() in ready or now_s >= self._looked_s + self._pause_s:
+        began_s = time.monotonic()
+        if began_s >= self._looked_s + self._pause_s:
             arrivals.poll(0)
-            self._looked_s = now_s
-            sent = [self._check(descriptor) for descriptor in list(self._connections)]
-            self._pause_s = BUSY_S if max(sent, default=0) > BUSY_BYTES else IDLE_S
+            self._looked_s = began_s
+            self._look_at(list(self._connections.values()), all_of_them=True)
+            took_s = time.monotonic() - began_s
+            self._pause_s = max(BUSY_S, took_s / MOST_SHARE) if self._is_busy else IDLE_S
+        elif arrivals.fileno() in ready:
+            arrived = [self._connections.get(descriptor) for descriptor, _ in arrivals.poll(0)]
+            self._look_at([one for one in arrived if one is not None], all_of_them=False)
+            self._pause_s = BUSY_S if self._is_busy else IDLE_S
 
-    def _attach(self, watch: Watch) -> None:
+    def _look_at(self, connections: list[GuardedConnection], *, all_of_them: bool) -> None:
+        most = max((self._check(one) for one in connections), default=0)
+        self._is_busy = most > BUSY_BYTES
+        if self._is_busy or all_of_them:
+            self._limit_all()
+            self._limit_each_owner()
+
+    def _attach(self, monitored: _Monitored) -> None:
         assert self._context is not None
         monitor = self._context.socket(zmq.PAIR)
+        self._monitors[monitor] = monitored
         monitor.setsockopt(zmq.LINGER, 0)
         # A full pipe would block the I/O thread of libzmq.
         monitor.setsockopt(zmq.RCVHWM, 0)
-        monitor.connect(watch.monitor)
-        self._monitors[monitor] = watch
-        watch.attached.set()
+        monitor.connect(monitored.endpoint)
+        monitored.attached.set()
 
     def _read_events(self, monitor: zmq.Socket[Any], arrivals: select.epoll) -> None:
-        watch = self._monitors[monitor]
+        watch = self._monitors[monitor].watch
         while True:
             try:
                 event = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))
@@ -222,82 +229,123 @@ class ConnectionGuard:
                 del self._monitors[monitor]
                 monitor.close(0)
                 return
-            descriptor = int(event["value"])
-            watch.ended_s.pop(descriptor, None)
+            descriptor, now_s = int(event["value"]), time.monotonic()
+            watch.endings.pop(descriptor, None)
             watch.users.pop(descriptor, None)
-            watch.accepted_s[descriptor] = time.monotonic()
-            self._connections[descriptor] = _Connection(
-                watch, time.monotonic(), watch.taken[descriptor]
-            )
+            watch.accepted_s[descriptor] = now_s
+            tcp: TcpConnection | None = None
+            with suppress(OSError):
+                tcp = connection_of(descriptor, watch.port)
+            connection = GuardedConnection(watch, descriptor, tcp, now_s)
+            self._connections[descriptor] = connection
+            if watch.ban is None and self._wasted.is_too_much(connection.address):
+                self._end(connection, "others of its address sent too much a moment ago", 0)
+                continue
             # libzmq may have closed it already. A closed descriptor leaves the set by itself.
             with suppress(OSError):
                 arrivals.unregister(descriptor)
             with suppress(OSError):
                 arrivals.register(descriptor, select.EPOLLIN | select.EPOLLET)
 
-    def _check(self, descriptor: int) -> int:
-        """End the connection if it has sent too much; return what it sent since the last look."""
-        connection = self._connections[descriptor]
-        watch = connection.watch
-        allowed = (
-            watch.allowance_bytes
-            + watch.taken[descriptor] - connection.taken_before
-            + (time.monotonic() - connection.since_s) * KEEP_ALIVE_BYTES_S
-        )  # fmt: skip
-        received, peer = received_bytes(descriptor, watch.port)
-        if not peer:
+    def _check(self, connection: GuardedConnection) -> int:
+        """End the connection if too much is unread; return what it sent since the last look."""
+        watch, descriptor, now_s = connection.watch, connection.descriptor, time.monotonic()
+        taken = watch.taken[descriptor]
+        try:
+            tcp = connection_of(descriptor, watch.port)
+        except OSError:  # it may still be there: look again
+            return 0
+        if tcp is None or connection.peer not in (None, tcp.peer):
             del self._connections[descriptor]
             return 0
-        if received > allowed:
-            del self._connections[descriptor]
-            # Before the owner of the socket can see that it has ended.
-            watch.ended_s[descriptor] = time.monotonic()
-            cut(descriptor, watch.port)
-            self.cut += 1
-            # Where no message of it was read yet, the one who reads them has the key refused.
-            if watch.ban is not None and (user := watch.users.get(descriptor)):
-                watch.ban(user, watch.excess)
-            if self._log.may_log():
-                log.warning(
-                    "closed the connection of %s to port %d: it sent %d bytes of %s, want at most "
-                    "%d", peer, watch.port, received, watch.what, allowed,
-                )  # fmt: skip
-        sent, connection.received = received - connection.received, received
+        sent = connection.update(taken, tcp, now_s)
+        if connection.unread > watch.allowance_bytes:
+            self._end(
+                connection,
+                f"{connection.unread} bytes of {watch.what} wait to be read, want at most "
+                f"{watch.allowance_bytes}",
+            )
         return sent
 
+    def _limit_all(self) -> None:
+        """End connections while all of them together hold too much, the greatest owner's first."""
+        now_s = time.monotonic()
+        while self._remains and now_s > self._remains[0][0] + REMAINS_S:
+            self._remains.popleft()
+        live = [one for one in self._connections.values() if not one.ended and one.unread > 0]
+        total = sum(one.unread for one in live)
+        remains = sum(unread for _, unread in self._remains)
+        if total + remains <= MAX_UNREAD_BYTES:
+            return
+        held: Counter[str] = Counter()
+        for one in live:
+            held[one.owner(now_s) or one.address] += one.unread
+        live.sort(key=lambda one: (held[one.owner(now_s) or one.address], one.unread))
+        while live and total + remains > MAX_UNREAD_BYTES:
+            one = live.pop()
+            # What is left of others is no reason to end one that holds little.
+            if one.unread <= SMALL_UNREAD_BYTES and total <= MAX_UNREAD_BYTES:
+                continue
+            total -= one.unread
+            remains += one.unread
+            self._end(
+                one,
+                f"{one.unread} bytes of {one.watch.what} wait to be read, most of all, and want at "
+                f"most {MAX_UNREAD_BYTES} of all connections",
+            )
 
-@contextmanager
-def _connection(descriptor: int, port: int) -> Iterator[socket.socket | None]:
-    """Duplicate `descriptor` if it is a TCP connection accepted at `port`; else yield None.
+    def _limit_each_owner(self) -> None:
+        """End the newest connections of a key or address that has too many."""
+        now_s = time.monotonic()
+        counts: dict[tuple[Watch, str], int] = {}
+        # In the order in which they were accepted.
+        for one in list(self._connections.values()):
+            owner = one.owner(now_s)
+            if one.ended or not owner:
+                continue
+            key = one.watch, owner
+            counts[key] = counts.get(key, 0) + 1
+            if counts[key] > one.watch.max_connections:
+                whose = "key" if one.user else "address"
+                self._end(
+                    one,
+                    f"{one.watch.max_connections} connections of its {whose} are open already "
+                    f"(limits.max_connections)",
+                    0,
+                )
 
-    libzmq may have closed it, and the system may have reused its number. The duplicate stays what
-    it was when it was checked.
-    """
-    number = os.dup(descriptor)
-    try:
-        duplicate = socket.socket(fileno=number)
-    except OSError:  # no socket any more
-        os.close(number)
-        raise
-    with duplicate:
-        is_tcp = duplicate.family in (socket.AF_INET, socket.AF_INET6)
-        yield duplicate if is_tcp and duplicate.getsockname()[1] == port else None
+    def _end(self, connection: GuardedConnection, reason: str, wasted: int | None = None) -> None:
+        """Shut a connection down.
 
-
-def received_bytes(descriptor: int, port: int) -> tuple[int, str]:
-    """Return the bytes that a connection has received, and its peer; 0 if it is gone."""
-    assert _TCP_INFO is not None
-    with suppress(OSError), _connection(descriptor, port) as connection:
-        if connection is not None:
-            info = connection.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES_RECEIVED.stop)
-            return struct.unpack("=Q", info[_BYTES_RECEIVED])[0], connection.getpeername()[0]
-    return 0, ""
-
-
-def cut(descriptor: int, port: int) -> bool:
-    """Shut down the connection accepted at `port` with this descriptor; False if there is none."""
-    with suppress(OSError), _connection(descriptor, port) as connection:
-        if connection is not None:
-            connection.shutdown(socket.SHUT_RDWR)
-            return True
-    return False
+        Parameters
+        ----------
+        connection : GuardedConnection
+        reason : str
+            For the log.
+        wasted : int, optional
+            Bytes that count against its address, and 0 refuses no key either; default: what is
+            unread.
+        """
+        if connection.peer is None:  # it is not known yet whose descriptor that is
+            return
+        watch, descriptor = connection.watch, connection.descriptor
+        size = max(0, connection.unread) if wasted is None else wasted
+        why = ""
+        if size and connection.is_sudden:
+            why = f"it sent port {watch.port} more {watch.what} than can be read"
+        if not connection.ended:
+            # Before the owner of the socket can see that it has ended.
+            watch.endings[descriptor] = Ending(time.monotonic(), connection.peer, why)
+        if not watch.cut(descriptor, 0 if connection.ended else size, connection.peer):
+            return  # gone, which the next look notices
+        if connection.ended:
+            return  # libzmq has not noticed it yet
+        connection.ended = True
+        self.cut += 1
+        self._remains.append((time.monotonic(), size))
+        # Where no message of it was read yet, the one who reads them has the key refused.
+        if why and watch.ban is not None and connection.user:
+            watch.ban(connection.user, why)
+        if self._log.may_log():
+            log.warning("closed the connection of %s to port %d: %s; %d closed so far",
+                        connection.address, watch.port, reason, self.cut)  # fmt: skip

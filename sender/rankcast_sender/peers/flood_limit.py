@@ -11,9 +11,9 @@ from typing import Final
 import zmq
 
 from rankcast.runtime import LogLimiter
-from rankcast_sender.peers.connection_guard import CAN_CUT, Ban, Watch, cut
 from rankcast_sender.peers.peer import address_of, descriptor_of, user_of
 from rankcast_sender.peers.rate_limit import RateLimit
+from rankcast_sender.peers.watch import Ban, Watch
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,8 @@ BURST_S: Final = 5.0
 a key, and all of them connect again after a break."""
 LOG_INTERVAL_S: Final = 10.0
 REBIND_INTERVAL_S: Final = 5.0
+WASTED_BYTES: Final = 65_536
+"""What a burst counts for, whatever the size of its messages: it costs processor time."""
 AGAIN_S: Final = 0.05
 SETTLED_S: Final = 0.5
 """By then, what an older connection with the same descriptor had sent is read."""
@@ -52,8 +54,6 @@ class FloodLimit:
         rebind: Callable[[], None],
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.dropped = 0
-        """Messages beyond the limit."""
         self._port = port
         self._max_messages_s = max_messages_s
         self._ban = ban
@@ -75,14 +75,12 @@ class FloodLimit:
         descriptor = descriptor_of(frame)
         if user:
             watch.users[descriptor] = user
-        if descriptor in watch.ended_s and watch.is_ended(descriptor):
-            self.dropped += 1
-            if self._ban is not None:
-                self._ban(user, watch.excess)
+        if descriptor in watch.endings and (ending := watch.ending_of(descriptor)) is not None:
+            if self._ban is not None and ending.reason:
+                self._ban(user, ending.reason)
             return False
         if self._rates.take(user or connection):
             return True
-        self.dropped += 1
         now_s = self._now_s()
         # Behind the message lie others that came before the connection was closed.
         if descriptor != self._ended or now_s > self._ended_s + AGAIN_S:
@@ -94,10 +92,10 @@ class FloodLimit:
         sent = f"sent more than {self._max_messages_s} messages a second to port {self._port}"
         if self._ban is not None:
             self._ban(user, f"it {sent}")
-        if descriptor >= 0 and CAN_CUT:
+        if descriptor >= 0 and watch.scissors is not None:
             # The message may come from an older connection whose descriptor was used again.
             age_s = self._now_s() - watch.accepted_s.get(descriptor, -math.inf)
-            if age_s < SETTLED_S or not cut(descriptor, self._port):
+            if age_s < SETTLED_S or not watch.cut(descriptor, WASTED_BYTES):
                 return
             done = "its connection was closed"
         elif self._rebound.may_log():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from rankcast.wire import frames_topic, keeper_topics, status_topic, viewer_topics
+from rankcast_sender.sockets.foreign_topics import ForeignTopics
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +27,8 @@ class Audience:
 
     A connected viewer may subscribe to anything, any number of times. Only topics that reach a
     camera, of which there are finitely many, and a bounded number of viewers are counted; no
-    subscription ever keeps another viewer from watching. The owner ends the connections when
-    `others_bytes` grows too large.
+    subscription ever keeps another viewer from watching. The owner ends connections that hold too
+    much of `foreign`.
 
     Parameters
     ----------
@@ -53,17 +54,22 @@ class Audience:
         """Subscribed topics that receive the frames of a camera, counted per camera."""
         self._viewers: dict[bytes, str] = {}
         """Key or address behind the topic of each viewer."""
-        self._keepers: dict[str, set[bytes]] = {name: set() for name in cameras}
-        """Tokens of the counted viewers of each camera that keep every frame."""
+        self._keepers: dict[str, dict[bytes, str]] = {name: {} for name in cameras}
+        """Tokens of the counted viewers of each camera that keep every frame, and their peers."""
         self._per_peer: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()
         """Viewers per camera."""
-        self._others: set[bytes] = set()
-        self.others_bytes = 0
-        """Size of all subscribed topics that count for nothing, of which libzmq keeps copies."""
+        self.foreign = ForeignTopics()
+        """All subscribed topics that count for nothing, of which libzmq keeps copies."""
         self._limit_logged = False
 
-    def take(self, message: bytes, identify: Callable[[], str]) -> frozenset[str]:
+    def take(
+        self,
+        message: bytes,
+        identify: Callable[[], str],
+        connection: int = -1,
+        accepted_s: float = 0.0,
+    ) -> frozenset[str]:
         """Process a message of a viewer.
 
         Parameters
@@ -72,6 +78,10 @@ class Audience:
             Any message; all but subscriptions are ignored.
         identify : callable
             Returns the key or address of the subscriber.
+        connection : int
+            Descriptor of its connection.
+        accepted_s : float
+            When that was accepted.
 
         Returns
         -------
@@ -80,7 +90,7 @@ class Audience:
         """
         kind, topic = message[:1], message[1:]
         if kind == b"\1":
-            return self._join(topic, identify)
+            return self._join(topic, identify, connection, accepted_s)
         if kind == b"\0":
             self._leave(topic)
         return _NOBODY
@@ -90,11 +100,13 @@ class Audience:
         # Plain ZeroMQ subscribers have no individual topics: together they count as one.
         return max(1, self._counted[camera]) if self._watched[camera] else 0
 
-    def keepers(self, camera: str) -> Set[bytes]:
-        """Return the tokens of the viewers of `camera` that keep every frame."""
+    def keepers(self, camera: str) -> Mapping[bytes, str]:
+        """Return the keepers of every frame of `camera`: their keys or addresses by token."""
         return self._keepers[camera]
 
-    def _join(self, topic: bytes, identify: Callable[[], str]) -> frozenset[str]:
+    def _join(
+        self, topic: bytes, identify: Callable[[], str], connection: int, accepted_s: float
+    ) -> frozenset[str]:
         reached = self._reached.get(topic)
         if reached is not None:
             if topic not in self._topics:
@@ -105,15 +117,11 @@ class Audience:
         viewed = self._viewed_with(topic)
         if topic in self._viewers or (viewed and self._count(topic, viewed, identify())):
             return viewed
-        if topic not in self._others:
-            self._others.add(topic)
-            self.others_bytes += len(topic)
+        self.foreign.add(topic, connection, identify, accepted_s)
         return viewed
 
     def _leave(self, topic: bytes) -> None:
-        if topic in self._others:
-            self._others.remove(topic)
-            self.others_bytes -= len(topic)
+        self.foreign.remove(topic)
         if topic in self._topics:
             self._topics.remove(topic)
             self._watched.subtract(self._of_frames.get(topic, _NOBODY))
@@ -122,7 +130,7 @@ class Audience:
             self._counted.subtract(self._viewed_with(topic))
             head, token = _split(topic)
             for camera in self._kept.get(head, _NOBODY):
-                self._keepers[camera].discard(token)
+                self._keepers[camera].pop(token, None)
             self._per_peer[peer] -= 1
             if not self._per_peer[peer]:
                 del self._per_peer[peer]
@@ -142,7 +150,7 @@ class Audience:
         self._counted.update(viewed)
         head, token = _split(topic)
         for camera in self._kept.get(head, _NOBODY):
-            self._keepers[camera].add(token)
+            self._keepers[camera][token] = peer
         return True
 
     def _viewed_with(self, topic: bytes) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -13,27 +14,38 @@ from rankcast.runtime import LogLimiter
 from rankcast_sender.peers import (
     REBIND_INTERVAL_S,
     Ban,
+    DroppedMessages,
     FloodLimit,
     RateLimit,
     Watch,
     address_of,
+    connection_of,
     descriptor_of,
     user_of,
 )
 from rankcast_sender.sockets.audience import Audience
+from rankcast_sender.sockets.foreign_topics import Holder
 
 log = logging.getLogger(__name__)
 
 MAX_READ: Final = 1000
 """Most messages read at a time, so that a viewer that floods the socket cannot delay frames."""
-CONNECTION_BYTES: Final = 131_072
-"""Most bytes that one connection may send. A viewer of 64 named cameras sends 22,000 with keys."""
+CONNECTION_BYTES: Final = 32_768
+"""Most bytes of one connection that may wait to be read. A viewer of 64 named cameras sends 19,000
+at once with keys, if all names are of the greatest length."""
+KEEP_ALIVE_BYTES_S: Final = 64
+"""For the heartbeats of foreign viewers, encrypted ones every second."""
+ENVELOPE_BYTES: Final = 16
+"""Most bytes of a subscription on the wire beside its topic and those of every message."""
 SUBSCRIPTIONS_S: Final = 100
 SUBSCRIPTIONS_AT_ONCE: Final = 1000
 """Budget of one connection; libzmq follows further subscriptions, but nobody joins by them."""
-MAX_OTHER_BYTES: Final = 1_000_000
-"""Most bytes of topics that are not ours, for which libzmq needs 50 times as much memory; beyond
-it all connections are closed. Peers that keep to their rates reach it in hours."""
+MAX_FOREIGN_BYTES_OF_ONE: Final = 32_768
+MAX_FOREIGN_BYTES: Final = 1_000_000
+"""Most bytes of topics that are not ours which one connection, and all of them, may hold: libzmq
+needs 50 times as much memory. A viewer of 64 named cameras of another sender holds 16,000."""
+SMALL_FOREIGN_BYTES: Final = 4096
+"""A connection with less is not closed for what was left by others that were."""
 
 
 class Subscriptions:
@@ -48,7 +60,7 @@ class Subscriptions:
     ban : callable or None
         Refuses the key of a peer that sends more; None without keys.
     rebind : callable
-        Ends all connections.
+        Ends all connections, where the system cannot end a single one.
     """
 
     def __init__(
@@ -59,16 +71,19 @@ class Subscriptions:
         ban: Ban | None,
         rebind: Callable[[], None],
     ) -> None:
-        self.dropped = 0
-        """Subscriptions beyond the budget of their connection."""
         self.audience = Audience(cameras)
         self._cameras = cameras
+        self._port = port
+        self._ban = ban
         # Without keys a peer may claim any user id: count its address instead.
         self._who = address_of if ban is None else user_of
         self._rebind = rebind
         self._flood = FloodLimit(port, max_messages_s, ban, rebind)
         self._budget = RateLimit[int](SUBSCRIPTIONS_S, SUBSCRIPTIONS_AT_ONCE)
-        self._others_log = LogLimiter(REBIND_INTERVAL_S)
+        self._dropped = DroppedMessages(port)
+        self._rebound = LogLimiter(REBIND_INTERVAL_S)
+        self._log = LogLimiter()
+        self._is_crowded = False
 
     def restart(self) -> None:
         """Forget all viewers, because their connections were closed."""
@@ -91,23 +106,73 @@ class Subscriptions:
             joined = {} if joined is None else joined
             for camera in self._take(frame, watch):
                 joined.setdefault(camera, set()).add(frame.bytes[1:])
-        others_bytes = self.audience.others_bytes
-        if others_bytes > MAX_OTHER_BYTES and self._others_log.may_log():
-            log.warning(
-                "all connections are closed: viewers hold %d bytes of subscriptions to topics that "
-                "are no camera's, want at most %d", others_bytes, MAX_OTHER_BYTES,
-            )  # fmt: skip
-            self._rebind()
         return joined
 
     def _take(self, frame: zmq.Frame, watch: Watch) -> frozenset[str]:
         """Process one message; return the cameras that its sender joined."""
         descriptor = descriptor_of(frame)
         # What libzmq itself says of viewers that have left does not count.
+        if descriptor >= 0:
+            size = len(frame) + ENVELOPE_BYTES
+            # Twice: libzmq does not report the end of a subscription that another viewer still has.
+            watch.took(descriptor, size, size)
         admitted = descriptor < 0 or self._flood.admits(frame, descriptor, watch)
         # libzmq follows it in any case, so that it counts in any case.
-        joined = self.audience.take(frame.bytes, partial(self._who, frame))
+        joined = self.audience.take(
+            frame.bytes,
+            partial(self._who, frame),
+            descriptor,
+            watch.accepted_s.get(descriptor, 0.0),
+        )
+        self._limit_foreign(descriptor, watch)
         if joined and not (admitted and self._budget.take(descriptor)):
-            self.dropped += 1
+            if admitted:
+                self._dropped.add(descriptor, address_of(frame), "joins")
             return frozenset()
         return joined
+
+    def _limit_foreign(self, descriptor: int, watch: Watch) -> None:
+        """End connections that hold too many topics which are no camera's."""
+        foreign = self.audience.foreign
+        own = foreign.of(descriptor)
+        if own is not None and not own.ended and own.bytes > MAX_FOREIGN_BYTES_OF_ONE:
+            self._end(own, watch, f"want at most {MAX_FOREIGN_BYTES_OF_ONE}")
+        if foreign.bytes <= MAX_FOREIGN_BYTES:
+            self._is_crowded = False
+            return
+        # All are looked at when there is too much, and later only who brings more.
+        first, self._is_crowded = not self._is_crowded, True
+        if first or foreign.live_bytes > MAX_FOREIGN_BYTES:
+            candidates = foreign.largest()
+        else:
+            candidates = [own] if own is not None and not own.ended else []
+        for holder in candidates:
+            # What is left of others is no reason to end one that holds little.
+            if holder.bytes > SMALL_FOREIGN_BYTES or foreign.live_bytes > MAX_FOREIGN_BYTES:
+                self._end(
+                    holder, watch, f"want at most {MAX_FOREIGN_BYTES} of all connections together"
+                )
+
+    def _end(self, holder: Holder, watch: Watch, limit: str) -> None:
+        """End the connection of `holder`."""
+        what = f"{holder.bytes} bytes of subscriptions to topics that are no camera's"
+        if watch.scissors is None:
+            if self._rebound.may_log():
+                log.warning("all connections are closed: one holds %s, %s", what, limit)
+                self._rebind()
+            return
+        address = "a peer"
+        with suppress(OSError):
+            connection = connection_of(holder.descriptor, self._port)
+            if connection is not None and connection.received < holder.sent_bytes:
+                # They are those of an older connection, whose descriptor was used again.
+                self.audience.foreign.forget(holder)
+                return
+            address = connection.peer[0] if connection is not None else address
+        self.audience.foreign.end(holder)
+        if watch.cut(holder.descriptor, holder.bytes):
+            if self._ban is not None:
+                self._ban(holder.owner, f"it holds {what}")
+            if self._log.may_log():
+                log.warning("closed the connection of %s to port %d: it holds %s, %s",
+                            address, self._port, what, limit)  # fmt: skip

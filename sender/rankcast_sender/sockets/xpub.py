@@ -22,7 +22,11 @@ from rankcast_sender.sockets.binding import REBIND_S, Context, bind
 from rankcast_sender.sockets.channel import Channel
 from rankcast_sender.sockets.credit_gate import CreditGate
 from rankcast_sender.sockets.status_schedule import StatusSchedule
-from rankcast_sender.sockets.subscriptions import CONNECTION_BYTES, Subscriptions
+from rankcast_sender.sockets.subscriptions import (
+    CONNECTION_BYTES,
+    KEEP_ALIVE_BYTES_S,
+    Subscriptions,
+)
 
 log = logging.getLogger(__name__)
 
@@ -251,7 +255,7 @@ class XpubThread:
             # Viewers send little: a small buffer only slows a flood down.
             xpub.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
             with self._guard.guarding(
-                xpub, self._port, CONNECTION_BYTES, "subscriptions", self._ban
+                xpub, self._port, CONNECTION_BYTES, "subscriptions", self._ban, KEEP_ALIVE_BYTES_S
             ) as self._watch:
                 bind(xpub, self._endpoint, bind_timeout_s)
                 self._subscriptions.restart()

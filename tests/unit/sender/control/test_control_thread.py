@@ -101,7 +101,7 @@ def test_a_client_that_does_not_read_loses_its_own_replies_only(
 
 
 def test_each_kind_of_request_of_a_connection_has_a_budget_of_its_own(
-    address: str, publisher: Publisher, client: ControlClient
+    address: str, publisher: Publisher, client: ControlClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     control = publisher._sockets._control
     assert control is not None
@@ -113,9 +113,11 @@ def test_each_kind_of_request_of_a_connection_has_a_budget_of_its_own(
             sent += eager.send("ping", args={"t0": 1}) is not None
         # In order: when this is answered, the pings were read.
         assert eager.call("get", timeout_s=WAIT_S).ok
-        answered = sent - control.dropped
+        answered = sent - control.dropped.count
         assert 20 <= answered <= 20 + 20 * (time.monotonic() - began_s)
         assert client.call("ping", args={"t0": 1}, timeout_s=WAIT_S).ok
+    (said,) = (line for line in caplog.messages if "exceeds" in line)
+    assert said.startswith("127.0.0.1 exceeds the budget of ping of a connection to port ")
 
 
 def test_a_change_that_the_camera_never_comes_to_is_answered_all_the_same(

@@ -107,7 +107,7 @@ def test_credit_reaches_the_gate_of_its_stream_and_is_ignored_in_real_time(
     assert ask(handler, "credit", **credit).ok, "in real time"
     camera.channel.gate = gate = CreditGate("left", 60.0, lambda: None)
     try:
-        gate.follow({b"t" * 16}, 0)
+        gate.follow({b"t" * 16: "anna"}, 0)
         assert ask(handler, "credit", **CREDIT).ok, "of another stream"
         assert not gate.allows(8)
         assert ask(handler, "credit", **credit).ok

@@ -1,25 +1,25 @@
-"""ConnectionGuard over real sockets: only the connection that floods is closed."""
+"""ConnectionGuard over real sockets: only connections that pile up what is not read are closed."""
 
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 import pytest
 import zmq
 
-from rankcast_sender.peers import ConnectionGuard, descriptor_of
-from rankcast_sender.peers.connection_guard import cut, received_bytes
+from rankcast_sender.peers import ConnectionGuard, Watch, connection_guard, descriptor_of
 from support.fakes import free_address
 from support.raw_zmtp import RawPeer, message
 from support.viewers import port_of
 
 ALLOWANCE = 20_000
-WAIT_MS = 10_000
+WAIT_S = 10.0
 
 
 @pytest.fixture
@@ -34,13 +34,45 @@ def context() -> Iterator[zmq.Context[Any]]:
 
 
 @pytest.fixture
-def router(context: zmq.Context[Any], port: int) -> Iterator[zmq.Socket[Any]]:
+def router(context: zmq.Context[Any]) -> Iterator[zmq.Socket[Any]]:
     with context.socket(zmq.ROUTER) as router:
         router.setsockopt(zmq.LINGER, 0)
         router.setsockopt(zmq.RCVHWM, 0)
-        router.setsockopt(zmq.RCVTIMEO, WAIT_MS)
+        router.setsockopt(zmq.RCVTIMEO, round(WAIT_S * 1000))
         yield router
-    del port
+
+
+@contextmanager
+def guarded(
+    context: zmq.Context[Any],
+    router: zmq.Socket[Any],
+    port: int,
+    guard: ConnectionGuard | None = None,
+    ban: Callable[[str, str], None] | None = None,
+) -> Iterator[tuple[ConnectionGuard, Watch]]:
+    """Guard a router that is bound to `port`."""
+    guard = guard or ConnectionGuard()
+    guard.start(context)
+    with closing(guard), guard.guarding(router, port, ALLOWANCE, "requests", ban) as watch:
+        router.bind(f"tcp://127.0.0.1:{port}")
+        yield guard, watch
+
+
+@contextmanager
+def peers(port: int, count: int) -> Iterator[list[RawPeer]]:
+    """Connect so many clients."""
+    with ExitStack() as stack:
+        made = []
+        for _ in range(count):
+            made.append(RawPeer(port, "DEALER"))
+            stack.enter_context(made[-1].socket)
+        yield made
+
+
+def wait_for(reached: Callable[[], object]) -> None:
+    until = time.monotonic() + WAIT_S
+    while not reached():
+        assert time.monotonic() < until
 
 
 def closed(peer: RawPeer) -> bool:
@@ -50,74 +82,228 @@ def closed(peer: RawPeer) -> bool:
     return True
 
 
+def is_open(peer: RawPeer) -> bool:
+    """Return True while the other end has not closed the connection."""
+    peer.socket.setblocking(False)
+    try:
+        return peer.socket.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
+    finally:
+        peer.socket.settimeout(WAIT_S)
+
+
 def test_a_connection_that_sends_more_than_is_read_is_closed_and_no_other(
     context: zmq.Context[Any], router: zmq.Socket[Any], port: int
 ) -> None:
-    guard, bans = ConnectionGuard(), []
-    guard.start(context)
+    bans = []
 
     def ban(user: str, reason: str) -> None:
         bans.append((user, reason))
 
-    with closing(guard), guard.guarding(router, port, ALLOWANCE, "requests", ban) as watch:
-        router.bind(f"tcp://127.0.0.1:{port}")
-        good, bad = RawPeer(port, "DEALER"), RawPeer(port, "DEALER")
-        with good.socket, bad.socket:
-            with suppress(OSError):
-                bad.send(message(b"first"))
-                first = router.recv_multipart(copy=False)[1]
-                until = time.monotonic() + WAIT_MS / 1000
-                while descriptor_of(first) not in watch.accepted_s:
-                    assert time.monotonic() < until
-                watch.users[descriptor_of(first)] = "bad"
-                for _ in range(30):
-                    bad.send(message(b"x" * 1000))
-            assert closed(bad)
-            # What was sent before is still there, and says whose it is.
-            part = router.recv_multipart(copy=False)[1]
-            assert watch.is_ended(descriptor_of(part))
-            assert not watch.is_ended(10_000)
-            good.send(message(b"still here"))
-            while router.recv_multipart()[1] != b"still here":
-                continue
-            assert guard.cut == 1
-    assert bans == [("bad", f"it sent port {port} more requests than allowed")]
+    with guarded(context, router, port, ban=ban) as (guard, watch), peers(port, 2) as (good, bad):
+        with suppress(OSError):
+            bad.send(message(b"first"))
+            first = router.recv_multipart(copy=False)[1]
+            wait_for(lambda: descriptor_of(first) in watch.accepted_s)
+            watch.users[descriptor_of(first)] = "bad"
+            for _ in range(30):
+                bad.send(message(b"x" * 1000))
+        assert closed(bad)
+        # What was sent before is still there, and says whose it is.
+        part = router.recv_multipart(copy=False)[1]
+        ending = watch.ending_of(descriptor_of(part))
+        assert ending is not None
+        assert watch.ending_of(10_000) is None
+        good.send(message(b"still here"))
+        while router.recv_multipart()[1] != b"still here":
+            continue
+        assert guard.cut == 1
+    assert bans == [("bad", f"it sent port {port} more requests than can be read")]
 
 
 def test_one_that_sends_no_more_than_is_read_stays(
     context: zmq.Context[Any], router: zmq.Socket[Any], port: int
 ) -> None:
-    guard = ConnectionGuard()
-    guard.start(context)
-    with closing(guard), guard.guarding(router, port, ALLOWANCE, "requests") as watch:
-        router.bind(f"tcp://127.0.0.1:{port}")
-        peer = RawPeer(port, "DEALER")
-        with peer.socket:
-            for _ in range(200):
-                peer.send(message(b"x" * 1000))
-                part = router.recv_multipart(copy=False)[1]
-                watch.took(descriptor_of(part), len(part))
+    with guarded(context, router, port) as (guard, watch), peers(port, 1) as (peer,):
+        for _ in range(200):
+            peer.send(message(b"x" * 1000))
+            part = router.recv_multipart(copy=False)[1]
+            watch.took(descriptor_of(part), len(part))
         assert guard.cut == 0
 
 
-def test_only_connections_of_the_port_are_ever_closed(tmp_path: Any) -> None:
+def test_what_a_key_piles_up_over_a_long_time_costs_its_connection_only(
+    context: zmq.Context[Any],
+    router: zmq.Socket[Any],
+    port: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rankcast_sender.peers.guarded_connection.SUDDEN_S", 0.2)
+    bans = []
     with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        socket.create_connection(listener.getsockname()) as ours,
-        listener.accept()[0] as theirs,
-        (tmp_path / "file").open("wb") as file,
+        guarded(context, router, port, ban=lambda *ban: bans.append(ban)) as (guard, watch),
+        peers(port, 1) as (slow,),
     ):
-        port = listener.getsockname()[1]
-        assert not cut(file.fileno(), port)
-        assert not cut(10_000, port)
-        assert not cut(ours.fileno(), port), "it was accepted by another process"
-        assert not cut(theirs.fileno(), port + 1)
-        ours.sendall(b"x" * 100)
-        theirs.recv(100)
-        assert received_bytes(theirs.fileno(), port) == (100, "127.0.0.1")
-        assert received_bytes(file.fileno(), port) == (0, "")
-        before = len(os.listdir("/proc/self/fd"))
-        assert cut(theirs.fileno(), port)
-        assert ours.recv(1) == b""
-        assert len(os.listdir("/proc/self/fd")) == before
-        os.write(file.fileno(), b"still open")
+        slow.send(message(b"first"))
+        first = router.recv_multipart(copy=False)[1]
+        wait_for(lambda: descriptor_of(first) in watch.accepted_s)
+        watch.users[descriptor_of(first)] = "slow"
+        looked = connection_guard.time.monotonic()
+        with suppress(OSError):
+            while is_open(slow):
+                slow.send(message(b"x" * 300))
+                looked += 0.02
+                wait_for(lambda: time.monotonic() > looked)  # noqa: B023 - called at once
+        assert closed(slow)
+        ending = watch.ending_of(descriptor_of(first))
+        assert ending is not None
+        assert ending.reason == ""
+    assert bans == []
+    assert guard.cut == 1
+
+
+def test_all_connections_together_are_bounded_and_one_that_holds_little_stays(
+    context: zmq.Context[Any],
+    router: zmq.Socket[Any],
+    port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(connection_guard, "MAX_UNREAD_BYTES", 5 * ALLOWANCE)
+    with guarded(context, router, port) as (guard, _), peers(port, 12) as all_of_them:
+        good, *greedy = all_of_them
+        good.send(message(b"x" * 100))
+        for peer in greedy:  # each below its own allowance
+            with suppress(OSError):
+                for _ in range(15):
+                    peer.send(message(b"x" * 1000))
+        wait_for(lambda: guard.cut == len(greedy))
+        assert is_open(good)
+    assert "most of all" in caplog.text
+
+
+def test_a_peer_has_a_bounded_number_of_connections_and_those_that_it_has_stay(
+    context: zmq.Context[Any],
+    router: zmq.Socket[Any],
+    port: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    guard = ConnectionGuard(max_connections=3)
+    with guarded(context, router, port, guard), peers(port, 3) as first:
+        # In the order in which they were accepted.
+        wait_for(lambda: len(guard._connections) == 3)
+        with socket.create_connection(("127.0.0.1", port), WAIT_S) as more, suppress(OSError):
+            while more.recv(1000):
+                continue
+        assert all(is_open(peer) for peer in first)
+        first[0].socket.close()
+        wait_for(lambda: len(guard._connections) == 2)
+        with peers(port, 1) as again:
+            wait_for(lambda: len(guard._connections) == 3)
+            assert is_open(again[0])
+    assert guard.cut == 1
+    assert "3 connections of its address are open already (limits.max_connections)" in caplog.text
+
+
+def test_an_address_that_is_cut_off_again_and_again_has_to_wait(
+    context: zmq.Context[Any], router: zmq.Socket[Any], port: int
+) -> None:
+    with guarded(context, router, port) as (guard, _), peers(port, 1) as (good,):
+        wait_for(lambda: len(guard._connections) == 1)
+        while not guard._wasted.is_too_much("127.0.0.1"):
+            with suppress(OSError, AssertionError), RawPeer(port, "DEALER").socket as bad:
+                for _ in range(100):
+                    bad.sendall(message(b"x" * 1000))
+        cut = guard.cut
+        with socket.create_connection(("127.0.0.1", port), WAIT_S) as more, suppress(OSError):
+            while more.recv(1000):
+                continue
+        assert is_open(good)
+        wait_for(lambda: guard.cut > cut)
+        guard._wasted._wasted.clear()
+        with peers(port, 1) as (later,):
+            later.send(message(b"let in again"))
+            while router.recv_multipart()[1] != b"let in again":
+                continue
+
+
+@contextmanager
+def without_descriptors() -> Iterator[None]:
+    """Use up all descriptors of this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = [int(name) for name in os.listdir("/proc/self/fd")]
+    held = []
+    # Those that are open stay; the one above the highest is free, so that it can be used up.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(used) + 2, hard))
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.dup(used[0]))
+        yield
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_process_without_descriptors_still_ends_connections_and_forgets_none(
+    context: zmq.Context[Any], router: zmq.Socket[Any], port: int
+) -> None:
+    with guarded(context, router, port) as (guard, _), peers(port, 2) as (first, second):
+        wait_for(lambda: len(guard._connections) == 2)
+        with without_descriptors():
+            looked_s = guard._looked_s
+            wait_for(lambda: guard._looked_s > looked_s + 0.3)
+            assert len(guard._connections) == 2
+            with suppress(OSError):
+                for _ in range(100):
+                    first.send(message(b"x" * 1000))
+            assert closed(first)
+        with suppress(OSError):
+            for _ in range(100):
+                second.send(message(b"x" * 1000))
+        assert closed(second)
+
+
+def test_a_guard_that_fails_blocks_nobody(
+    context: zmq.Context[Any],
+    router: zmq.Socket[Any],
+    port: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guard = ConnectionGuard()
+
+    def fail(_: object) -> int:
+        raise RuntimeError("a fault of the guard")
+
+    monkeypatch.setattr(guard, "_check", fail)
+    guard.start(context)
+    with guard.guarding(router, port, ALLOWANCE, "requests"):
+        router.bind(f"tcp://127.0.0.1:{port}")
+        RawPeer(port, "DEALER").socket.close()
+        wait_for(lambda: guard.error)
+        with peers(port, 3) as later:
+            for peer in later:
+                peer.send(message(b"still here"))
+                while router.recv_multipart()[1] != b"still here":
+                    continue
+    with pytest.raises(RuntimeError, match="fault of the guard"):
+        guard.close()
+
+
+def test_no_descriptor_is_left_behind(
+    context: zmq.Context[Any], router: zmq.Socket[Any], port: int
+) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    guard = ConnectionGuard()
+    guard.start(context)
+    with guard.guarding(router, port, ALLOWANCE, "requests"):
+        pass
+    guard.close()
+    guard.close()
+    # Of libzmq's own threads and monitors some stay until the context ends.
+    with socket.socket() as probe:
+        assert probe.fileno() <= before + 8

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 import zmq
 
 from rankcast_sender.peers import FloodLimit, Watch, flood_limit
+from rankcast_sender.peers.watch import Ending
 from support.clock import Clock
 
 RATE, BURST = 100, 500
@@ -29,20 +31,20 @@ class Message:
 class Limited:
     """A limit, and what it did."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, keys: bool) -> None:
+    def __init__(self, *, keys: bool, can_cut: bool = True) -> None:
         self.clock = Clock()
-        self.cut: list[int] = []
+        self.ended: list[int] = []
         self.bans: list[tuple[str, str]] = []
         self.rebound = 0
-        self.watch = Watch(5555, 1000, "requests", "")
-        monkeypatch.setattr(flood_limit, "cut", self._cut)
+        scissors: Any = self if can_cut else None
+        self.watch = Watch(5555, 1000, "requests", scissors=scissors)
         ban = (lambda user, why: self.bans.append((user, why))) if keys else None
         self.limit = FloodLimit(5555, RATE, ban, self._rebind, self.clock)
 
-    def _cut(self, descriptor: int, port: int) -> bool:
-        assert port == 5555
-        self.cut.append(descriptor)
-        return True
+    def cut(self, descriptor: int, port: int, peer: object) -> tuple[str, int]:
+        assert (port, peer) == (5555, None)
+        self.ended.append(descriptor)
+        return "10.0.0.9", 40_000
 
     def _rebind(self) -> None:
         self.rebound += 1
@@ -54,58 +56,54 @@ class Limited:
 
 
 def test_without_keys_each_connection_has_its_own_limit(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    limited = Limited(monkeypatch, keys=False)
+    limited = Limited(keys=False)
     assert limited.send(1000, 7, "says it is anna") == BURST
     assert limited.send(10, 8, "says it is anna") == 10
-    assert (limited.cut, limited.limit.dropped, limited.rebound) == ([7], 500, 0)
+    assert (limited.ended, limited.rebound) == ([7], 0)
     assert [record.getMessage() for record in caplog.records] == [
         "10.0.0.9 sent more than 100 messages a second to port 5555: its connection was closed"
     ]
 
 
-def test_with_keys_the_connections_of_a_key_share_one_and_the_key_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    limited = Limited(monkeypatch, keys=True)
+def test_with_keys_the_connections_of_a_key_share_one_and_the_key_is_refused() -> None:
+    limited = Limited(keys=True)
     assert limited.send(300, 7, "anna") + limited.send(300, 8, "anna") == BURST
     assert limited.send(300, 9, "bert") == 300
-    assert limited.cut == [8]
+    assert limited.ended == [8]
     assert limited.bans == [("anna", "it sent more than 100 messages a second to port 5555")]
 
 
-def test_messages_of_a_connection_that_the_guard_has_ended_have_the_key_refused(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("reason", ["it sent port 5555 more requests than can be read", ""])
+def test_messages_of_a_connection_that_the_guard_has_ended_have_the_key_refused_if_it_was_sudden(
+    reason: str,
 ) -> None:
-    limited = Limited(monkeypatch, keys=True)
-    limited.watch.ended_s[7] = 0.0
-    monkeypatch.setattr(Watch, "is_ended", lambda _, descriptor: descriptor == 7)
-    assert limited.send(3, 7, "anna") == 0
-    assert limited.bans[0] == ("anna", "it sent port 5555 more requests than allowed")
+    limited = Limited(keys=True)
+    # Nobody has the descriptor by now.
+    limited.watch.endings[10_000] = Ending(time.monotonic(), ("10.0.0.9", 40_000), reason)
+    assert limited.send(3, 10_000, "anna") == 0
+    assert limited.bans[:1] == ([("anna", reason)] if reason else [])
     assert limited.send(3, 8, "bert") == 3
 
 
-def test_a_new_connection_does_not_pay_for_an_older_one_with_its_descriptor(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    limited = Limited(monkeypatch, keys=False)
+def test_a_new_connection_does_not_pay_for_an_older_one_with_its_descriptor() -> None:
+    limited = Limited(keys=False)
     limited.watch.accepted_s[7] = limited.clock()
     assert limited.send(1000, 7) == BURST
-    assert limited.cut == [], "the messages may be the older one's"
+    assert limited.ended == [], "the messages may be the older one's"
     limited.clock.advance(flood_limit.SETTLED_S)
     limited.send(1000, 7)
-    assert limited.cut == [7]
+    assert limited.ended == [7]
 
 
 def test_where_no_single_connection_can_be_closed_all_are_but_not_all_the_time(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    limited = Limited(monkeypatch, keys=False)
-    monkeypatch.setattr(flood_limit, "CAN_CUT", False)
+    limited = Limited(keys=False, can_cut=False)
     for _ in range(100):
         limited.send(1000, 7)
         limited.clock.advance(0.1)
-    assert limited.cut == []
+    assert limited.ended == []
     assert limited.rebound == 2, "in 10 s"
     assert "all connections were closed" in caplog.records[0].getMessage()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rankcast.wire import frames_topic, keeper_topic, status_topic, viewer_topic
 from rankcast_sender.sockets import audience
 from rankcast_sender.sockets.audience import Audience
+from rankcast_sender.sockets.foreign_topics import TOPIC_BYTES
 
 BOTH = frozenset({"left", "right"})
 
@@ -60,25 +61,25 @@ def test_keepers_count_as_viewers_and_are_known_by_their_tokens() -> None:
     assert join(seen, keeper_topic(token(2), None)) == BOTH
     join(seen, viewer_topic(token(3), "left"))
     assert seen.viewers("left") == 3
-    assert seen.keepers("left") == {token(1), token(2)}
-    assert seen.keepers("right") == {token(2)}
+    assert seen.keepers("left") == {token(1): "anna", token(2): "anna"}
+    assert seen.keepers("right") == {token(2): "anna"}
     leave(seen, keeper_topic(token(2), None))
     leave(seen, viewer_topic(token(3), "left"))
-    assert (seen.viewers("left"), seen.keepers("left")) == (1, {token(1)})
-    assert seen.keepers("right") == set()
+    assert (seen.viewers("left"), seen.keepers("left")) == (1, {token(1): "anna"})
+    assert seen.keepers("right") == {}
 
 
 def test_topics_that_count_for_nothing_are_measured_while_they_last() -> None:
     seen = Audience(("left",))
     for topic in (b"junk", b"junk", b"/keeper/left/short\0", b"x" * 900):
         join(seen, topic)
-    assert seen.others_bytes == 4 + 19 + 900
+    assert seen.foreign.bytes == 4 + 19 + 900 + 3 * TOPIC_BYTES
     join(seen, frames_topic("left"))
     join(seen, viewer_topic(token(1), "left"))
-    assert seen.others_bytes == 4 + 19 + 900
+    assert seen.foreign.bytes == 4 + 19 + 900 + 3 * TOPIC_BYTES
     for topic in (b"junk", b"x" * 900, b"never seen"):
         leave(seen, topic)
-    assert seen.others_bytes == 19
+    assert seen.foreign.bytes == 19 + TOPIC_BYTES
 
 
 def test_viewers_are_counted_by_topics_of_their_own_and_plain_subscribers_as_one() -> None:

@@ -1,0 +1,113 @@
+"""ForeignTopics: subscriptions to topics that are no camera's, and who holds them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+TOPIC_BYTES: Final = 32
+"""Each topic counts for so many bytes more than it has: short ones take memory too."""
+
+
+@dataclass(slots=True, eq=False)
+class Holder:
+    """A connection that holds such topics."""
+
+    descriptor: int
+    accepted_s: float
+    """Tells it from an older connection with its descriptor."""
+    owner: str
+    """Its key or, without keys, its address."""
+    topics: set[bytes] = field(default_factory=set)
+    sent_bytes: int = 0
+    """Size of these topics alone."""
+    ended: bool = False
+    """Shut down; libzmq has not given its topics up yet."""
+
+    @property
+    def bytes(self) -> int:
+        """What they count for."""
+        return self.sent_bytes + TOPIC_BYTES * len(self.topics)
+
+
+class ForeignTopics:
+    """Counts the topics of each connection.
+
+    libzmq reports only the last end of a subscription to a topic, so that a connection may be
+    charged for one that it has given up while another still has it.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        """What all topics count for, each of them once."""
+        self.live_bytes = 0
+        """What the connections that were not shut down hold together."""
+        self._holders: dict[int, Holder] = {}
+        self._of: dict[bytes, set[int]] = {}
+        """Descriptors of the connections that hold a topic."""
+
+    def add(
+        self, topic: bytes, descriptor: int, identify: Callable[[], str], accepted_s: float = 0.0
+    ) -> None:
+        """Note that a connection has subscribed to `topic`; `identify` returns its owner."""
+        holder = self._holders.get(descriptor)
+        if holder is not None and holder.accepted_s != accepted_s:
+            self.forget(holder)
+            holder = None
+        if holder is None:
+            holder = self._holders[descriptor] = Holder(descriptor, accepted_s, identify())
+        if topic in holder.topics:
+            return
+        holder.topics.add(topic)
+        holder.sent_bytes += len(topic)
+        size = len(topic) + TOPIC_BYTES
+        if not holder.ended:
+            self.live_bytes += size
+        if topic not in self._of:
+            self._of[topic] = set()
+            self.bytes += size
+        self._of[topic].add(descriptor)
+
+    def remove(self, topic: bytes) -> None:
+        """Note that nobody is subscribed to `topic` any more."""
+        for descriptor in list(self._of.get(topic, ())):
+            self._drop(self._holders[descriptor], topic)
+
+    def end(self, holder: Holder) -> None:
+        """Note that a connection was shut down: libzmq will give its topics up."""
+        if not holder.ended:
+            holder.ended = True
+            self.live_bytes -= holder.bytes
+
+    def forget(self, holder: Holder) -> None:
+        """Forget what a connection holds."""
+        for topic in list(holder.topics):
+            self._drop(holder, topic)
+
+    def of(self, descriptor: int) -> Holder | None:
+        """Return what a connection holds; None if it holds nothing."""
+        return self._holders.get(descriptor)
+
+    def largest(self) -> list[Holder]:
+        """Return the connections that were not shut down, those of the largest owner first."""
+        live = [holder for holder in self._holders.values() if not holder.ended]
+        owned: Counter[str] = Counter()
+        for holder in live:
+            owned[holder.owner] += holder.bytes
+        return sorted(live, key=lambda holder: (-owned[holder.owner], -holder.bytes))
+
+    def _drop(self, holder: Holder, topic: bytes) -> None:
+        size = len(topic) + TOPIC_BYTES
+        holder.topics.discard(topic)
+        holder.sent_bytes -= len(topic)
+        if not holder.ended:
+            self.live_bytes -= size
+        if not holder.topics:
+            del self._holders[holder.descriptor]
+        holders = self._of[topic]
+        holders.discard(holder.descriptor)
+        if not holders:
+            del self._of[topic]
+            self.bytes -= size

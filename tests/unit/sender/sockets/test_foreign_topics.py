@@ -1,0 +1,60 @@
+"""ForeignTopics: who holds topics that are no camera's, and how much of them."""
+
+from __future__ import annotations
+
+from rankcast_sender.sockets.foreign_topics import TOPIC_BYTES, ForeignTopics
+
+
+def test_each_topic_counts_once_and_for_each_connection_that_holds_it() -> None:
+    topics = ForeignTopics()
+    for topic, descriptor, owner in (
+        (b"a" * 100, 7, "anna"),
+        (b"a" * 100, 7, "anna"),
+        (b"b" * 50, 7, "anna"),
+        (b"a" * 100, 8, "bert"),
+    ):
+        topics.add(topic, descriptor, lambda owner=owner: owner)
+    assert topics.bytes == 150 + 2 * TOPIC_BYTES
+    anna, bert = topics.of(7), topics.of(8)
+    assert anna is not None
+    assert bert is not None
+    assert (anna.sent_bytes, anna.bytes) == (150, 150 + 2 * TOPIC_BYTES)
+    assert bert.sent_bytes == 100
+    topics.remove(b"a" * 100)
+    assert (topics.of(8), topics.bytes) == (None, 50 + TOPIC_BYTES)
+    topics.remove(b"never there")
+    assert topics.live_bytes == topics.bytes
+    topics.forget(anna)
+    topics.forget(anna)
+    assert (topics.of(7), topics.bytes, topics.live_bytes, topics.largest()) == (None, 0, 0, [])
+
+
+def test_what_a_connection_holds_that_was_shut_down_counts_until_libzmq_gives_it_up() -> None:
+    topics = ForeignTopics()
+    topics.add(b"a" * 100, 7, lambda: "anna")
+    ended = topics.of(7)
+    assert ended is not None
+    for _ in range(2):
+        topics.end(ended)
+    topics.add(b"b" * 100, 7, lambda: "anna")
+    assert (topics.bytes, topics.live_bytes) == (200 + 2 * TOPIC_BYTES, 0)
+    assert topics.largest() == []
+    topics.remove(b"a" * 100)
+    assert (topics.bytes, topics.live_bytes) == (100 + TOPIC_BYTES, 0)
+
+
+def test_a_new_connection_with_the_descriptor_does_not_hold_what_the_old_one_held() -> None:
+    topics = ForeignTopics()
+    topics.add(b"a" * 100, 7, lambda: "anna", accepted_s=1.0)
+    topics.add(b"b" * 10, 7, lambda: "bert", accepted_s=2.0)
+    holder = topics.of(7)
+    assert holder is not None
+    assert (holder.owner, holder.sent_bytes, topics.bytes) == ("bert", 10, 10 + TOPIC_BYTES)
+
+
+def test_the_owner_that_holds_most_comes_first_and_of_it_the_largest_connection() -> None:
+    topics = ForeignTopics()
+    for descriptor, owner, count in ((1, "anna", 5), (2, "mallory", 3), (3, "mallory", 4)):
+        for number in range(count):
+            topics.add(b"%d %d" % (descriptor, number), descriptor, lambda owner=owner: owner)
+    assert [holder.descriptor for holder in topics.largest()] == [3, 2, 1]
