@@ -1,6 +1,8 @@
 """Flooder: a process that floods a sender, with pyzmq alone, as an admitted viewer could.
 
 python flooder.py PORT KIND SECONDS [SECRET PUBLIC SERVER]
+
+PORT is that of the frames for `subscriptions` and `crowd`, else that of control.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import zmq
@@ -20,9 +22,15 @@ REQUEST_BYTES = 8100
 KINDS = ("subscriptions", "requests", "pings")
 
 
-def open_socket(port: int, kind: str, keys: list[str]) -> zmq.Socket[Any]:
+CROWD = 10
+"""Connections of a crowd."""
+
+
+def open_socket(
+    port: int, kind: str, keys: list[str], context: zmq.Context[Any] | None = None
+) -> zmq.Socket[Any]:
     """Connect a socket with the usual options of pyzmq."""
-    context = zmq.Context.instance()
+    context = context or zmq.Context.instance()
     socket = context.socket(zmq.SUB if kind == "subscriptions" else zmq.DEALER)
     socket.setsockopt(zmq.LINGER, 0)
     if kind == "subscriptions":
@@ -59,6 +67,45 @@ def flood(port: int, kind: str, seconds: float, keys: list[str]) -> int:
     return sent
 
 
+def flood_with_a_crowd(port: int, seconds: float, keys: list[str]) -> int:
+    """Request key frames, ping, join and leave as fast as possible, over ten connections at once.
+
+    libzmq connects them again whenever they are closed.
+    """
+    from rankcast.net import CONTROL_PORT_OFFSET
+    from rankcast.wire import Request, frames_topic, pack_request, viewer_topic
+
+    requests = [
+        pack_request(Request(1, "keyframe", "cam", {})),
+        pack_request(Request(2, "ping", "", {"t0": 1})),
+    ]
+    sent, ends = 0, time.monotonic() + seconds
+    joins = [open_socket(port, "subscriptions", keys) for _ in range(CROWD // 2)]
+    asks = [open_socket(port + CONTROL_PORT_OFFSET, "pings", keys) for _ in range(CROWD // 2)]
+    while time.monotonic() < ends:
+        for join in joins:
+            for topic in (frames_topic("cam"), viewer_topic(os.urandom(16), "cam")):
+                join.setsockopt(zmq.SUBSCRIBE, topic)
+                join.setsockopt(zmq.UNSUBSCRIBE, topic)
+            drain(join)
+        for ask in asks:
+            with suppress(zmq.Again):  # the other end reads no faster, or has hung up
+                for request in requests:
+                    ask.send(request, zmq.NOBLOCK)
+                    sent += 1
+            drain(ask)
+    for socket in joins + asks:
+        socket.close()
+    return sent
+
+
+def drain(socket: zmq.Socket[Any]) -> None:
+    """Take what has come."""
+    with suppress(zmq.Again):
+        while True:
+            socket.recv(zmq.NOBLOCK)
+
+
 @contextmanager
 def flooding(
     port: int, kind: str, seconds: float, keys: tuple[str, ...] = (), **environment: str
@@ -75,5 +122,9 @@ def flooding(
 
 
 if __name__ == "__main__":
-    count = flood(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4:])
+    at, what, lasts, its_keys = int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4:]
+    if what == "crowd":
+        count = flood_with_a_crowd(at, lasts, its_keys)
+    else:
+        count = flood(at, what, lasts, its_keys)
     sys.stdout.write(f"{count}\n")

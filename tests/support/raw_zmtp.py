@@ -30,6 +30,13 @@ class RawPeer:
 
     def __init__(self, port: int, kind: str) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), WAIT_S)
+        try:
+            self._shake_hands(kind)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def _shake_hands(self, kind: str) -> None:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(GREETING)
         got = b""

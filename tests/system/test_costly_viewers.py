@@ -11,8 +11,10 @@ import pytest
 
 from support.faultproxy import FaultProxy
 from support.faults import Faults
+from support.flooder import flooding
 from support.hostile_viewers import ATTACKS, WireCounter, attack
-from support.viewers import Viewer, finish, sending
+from support.processes import rankcast_environment
+from support.viewers import Viewer, finish, port_of, sending
 
 Figure = Callable[[str], None]
 LONG_GOP = ("--set", "codec.gop=1000000", "--set", "codec.keyframe_interval_s=0")
@@ -20,6 +22,8 @@ LONG_GOP = ("--set", "codec.gop=1000000", "--set", "codec.keyframe_interval_s=0"
 MOST_BYTES = 1.3
 BASE_FRAMES = 100
 JOIN_MS = 300.0
+CROWD_S = 8.0
+FPS = 30
 
 
 class Watch:
@@ -67,6 +71,28 @@ def test_a_hostile_viewer_adds_at_most_30_percent_to_what_the_others_get(
         assert viewer.subscriber.balance().lost == {}
     figure(f"{alone:.0f} bytes a frame, then {beside:.0f}: {beside / alone:.2f}")
     assert beside < MOST_BYTES * alone
+
+
+def test_ten_hostile_connections_at_full_speed_add_at_most_30_percent_too(
+    tmp_path: Path, figure: Figure
+) -> None:
+    with (
+        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP) as sender,
+        watched(sender.address) as (viewer, watch),
+    ):
+        alone = watch.bytes_per_frame(BASE_FRAMES)
+        port = port_of(sender.address)[1]
+        with flooding(port, "crowd", CROWD_S, **rankcast_environment()) as flooder:
+            began_s = time.monotonic()
+            beside = watch.bytes_per_frame(2 * BASE_FRAMES)
+            fps = 2 * BASE_FRAMES / (time.monotonic() - began_s)
+            sent = int(flooder.communicate()[0])
+        assert viewer.subscriber.reconnects == 0
+        assert viewer.subscriber.balance().lost.get("network_gap", 0) == 0
+    figure(f"{sent} requests; {alone:.0f} bytes a frame, then {beside:.0f} at {fps:.0f} fps")
+    assert sent > 1000, "not much of a flood"
+    # Of the bytes a second: key frames are one every 2 s, however few frames a busy machine makes.
+    assert (beside - alone) * fps < (MOST_BYTES - 1.0) * alone * FPS
 
 
 def test_a_viewer_on_a_link_too_thin_for_the_stream_adds_at_most_30_percent(
