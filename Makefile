@@ -51,7 +51,7 @@ EXTRAS := import av, imagecodecs, matplotlib, PIL, sklearn
 MINUTES ?= 30
 SEED ?= 0
 
-bench-all: bench-extras  ## run every benchmark except soak and gan: 80 minutes, or 13 with QUICK=1
+bench-all: bench-extras  ## run every benchmark except soak and gan: 2 hours, or 14 minutes with QUICK=1
 	missed=0; for name in $(BENCHMARKS); do \
 	    echo "== $$name"; $(MAKE) --no-print-directory bench-$$name || missed=1; \
 	done; exit $$missed

@@ -68,26 +68,34 @@ def test_a_soak_fails_for_each_of_its_reasons_alone(benchmark: Benchmark) -> Non
     assert missed(soak.rows(short)) == [], "a short run need not have every kind"
 
 
-def test_each_bar_of_a_flood_can_be_missed_and_an_attack_that_did_nothing_fails(
+def test_each_bar_of_a_flood_can_be_missed_and_an_attack_that_did_too_little_fails(
     benchmark: Benchmark,
 ) -> None:
     flood = benchmark("flood")
-    row = {"done": 100, "rss_growth_mb": 16.0, "frames_kept": 0.95, "sender_cores": 0.5}
-    assert missed(flood.rows({"half_open": row})) == []
-    for key, value, what in (
-        ("done", 0, "half open: connections or bytes"),
-        ("rss_growth_mb", 16.1, "half open: growth of the sender"),
-        ("frames_kept", 0.949, "half open: share of frames that the viewers kept"),
-    ):
-        assert missed(flood.rows({"junk": row, "half_open": row | {key: value}})) == [what]
+    row = {"lasts_s": 10.0, "rss_growth_mb": 16.0, "frames_kept": 0.95, "sender_cores": 0.5}
+    good = {name: row | {"done": 10 * attack.least_s} for name, attack in flood.ATTACKS.items()}
+    assert missed(flood.rows(good)) == []
+    for name, attack in flood.ATTACKS.items():
+        title = name.replace("_", " ")
+        for key, value, what in (
+            ("done", 10 * attack.least_s - 1, "connections, messages or bytes a second"),
+            ("rss_growth_mb", 200.1 if attack.admitted else 16.1, "growth of the sender"),
+            ("frames_kept", 0.949, "share of frames that the viewers kept"),
+        ):
+            broken = good | {name: good[name] | {key: value}}
+            assert missed(flood.rows(broken)) == [f"{title}: {what}"]
 
 
-def test_a_peer_with_a_key_may_cost_more_memory_than_a_stranger(benchmark: Benchmark) -> None:
+def test_a_peer_that_may_connect_may_cost_more_memory_than_a_stranger(benchmark: Benchmark) -> None:
     flood = benchmark("flood")
-    row = {"done": 100, "rss_growth_mb": 200.0, "frames_kept": 0.95, "sender_cores": 0.5}
-    assert missed(flood.rows({"admitted_peer": row})) == []
-    (name,) = missed(flood.rows({"admitted_peer": row | {"rss_growth_mb": 200.1}}))
-    assert name == "admitted peer: growth of the sender"
+    row = {"lasts_s": 1.0, "done": 1e9, "rss_growth_mb": 200.0, "frames_kept": 0.95,
+           "sender_cores": 0.5}  # fmt: skip
+    strangers = [name for name, attack in flood.ATTACKS.items() if not attack.admitted]
+    for name in flood.ATTACKS:
+        assert bool(missed(flood.rows({name: row}))) is (name in strangers)
+    assert [name for name in flood.ATTACKS if name not in strangers] == [
+        "admitted_peer", "polite_peer", "open_peer", "crowd",
+    ]  # fmt: skip
 
 
 def test_each_bar_of_many_cameras_can_be_missed(benchmark: Benchmark) -> None:
