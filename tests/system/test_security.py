@@ -123,11 +123,11 @@ def test_viewers_beyond_the_limit_of_a_key_are_served_but_not_counted(
     (curve,) = station.curves("many")
     with station.sending() as sender, zmq.Context() as context, ExitStack() as stack:
         # As few bytes as a connection may send: several share the viewers.
-        subs = [stack.enter_context(context.socket(zmq.SUB)) for _ in range(3)]
+        subs = [stack.enter_context(context.socket(zmq.SUB)) for _ in range(7)]
         for number, sub in enumerate(subs):
             configure(sub, SocketOptions(64, 262_144, 1 << 20, curve=curve))
             sub.setsockopt(zmq.SNDHWM, 0)
-            for topic in (status_topic("cam"), frames_topic("cam"), *tokens(400 * number, 400)):
+            for topic in (status_topic("cam"), frames_topic("cam"), *tokens(160 * number, 160)):
                 sub.setsockopt(zmq.SUBSCRIBE, topic)
             sub.connect(sender.address)
         wait_counted(subs[0], MAX_VIEWERS_OF_ONE)
