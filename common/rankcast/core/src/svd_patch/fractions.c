@@ -1,13 +1,13 @@
 /* Search among the half samples around a whole displacement, then among the quarter samples around
- * the best of these, all eight neighbours each time. Half samples are those of the true filter, made
- * once for all vectors; a quarter sample is taken for the mean of the two half samples beside it, as
- * in ITU-T H.264, which is near enough to choose. */
+ * the best of these, all eight neighbours each time. Half samples are those of the true filter,
+ * made once for all vectors; a quarter sample is taken for the mean of the two half samples beside
+ * it, as in ITU-T H.264, which is near enough to choose. */
 #include "encoder.h"
 
 enum { HALF = 2, GRID_BEFORE = TAPS_BEFORE + 1 };
 
-/* The samples of the reference that the grid is made of; the first is the one GRID_BEFORE rows above
- * and columns left of (y, x). */
+/* The samples of the reference that the grid is made of, from the one that lies GRID_BEFORE rows
+ * above (y, x) and as many columns left of it on. */
 static Window grid_window(Encoder *e, i32 y, i32 x, i32 side) {
     const Slice *s = &e->slice;
     i32 rows = side + 9, columns = side + 16; /* whole vectors are read */

@@ -1,6 +1,6 @@
-/* How a cell is cut into patches, by what they really cost: every size is decided and rebuilt, so that
- * the patches after it see their neighbours as they would be. Then all is put back, and the cheapest
- * cut becomes the plan. */
+/* How a cell is cut into patches, by what they really cost: every size is decided and rebuilt, so
+ * that the patches after it see their neighbours as they would be. Then all is put back, and the
+ * cheapest cut becomes the plan. */
 #include "encoder.h"
 
 /* A patch whose cost is below that of so many bits, and of noise of so much energy a sample, is not
