@@ -306,6 +306,7 @@ def unpack_scores(model: FrameModel, body: memoryview, k: int, step: float) -> N
 
 def _classes(model: FrameModel, k: int, step: float) -> NDArray[np.uint8]:
     """Return the set of models of each score, by the bits that its variance needs."""
-    sizes = np.sqrt(model.variances[:k].astype(np.float64)) / step
+    with np.errstate(over="ignore"):  # hostile steps
+        sizes = np.sqrt(model.variances[:k].astype(np.float64)) / step
     bits = [min(int(min(size, float(_MOST))).bit_length(), _CLASSES - 1) for size in sizes]
     return np.array(bits, np.uint8)
