@@ -1,5 +1,5 @@
-/* Search for the displacement of a patch: from the best of some starts by diamonds, then by half and
- * quarter samples, mixed linearly where time is short. */
+/* Search for the displacement of a patch: from the best of some starts by diamonds, then by half
+ * and quarter samples, mixed linearly where time is short. */
 #include "encoder.h"
 
 enum { MAX_ROUNDS = 24, NEIGHBOURS = 4, ALL_NEIGHBOURS = 8, MAX_WHOLE_VECTOR = MAX_VECTOR >> 2 };
