@@ -40,7 +40,9 @@ class GuardedConnection:
         self.since_s = now_s
         self.ended = False
         """Shut down; libzmq has not noticed yet."""
-        self._taken = watch.taken[descriptor]
+        # What is read of a new connection before the guard learns of it counts for it. So does what
+        # is left of an older one with its descriptor, but never more than it has sent itself.
+        self._taken = watch.seen.get(descriptor, 0)
         self._looked_s = now_s
         self._received = 0
         self._accounted = 0.0
@@ -66,7 +68,8 @@ class GuardedConnection:
         self.peer = tcp.peer
         used = taken - self._taken + (now_s - self._looked_s) * self.watch.keep_alive_bytes_s
         self._accounted = min(self._accounted + used, tcp.received)
-        self._taken, self._looked_s = taken, now_s
+        self._taken = self.watch.seen[self.descriptor] = taken
+        self._looked_s = now_s
         sent, self._received = tcp.received - self._received, tcp.received
         if now_s >= self._marked_s + SUDDEN_S / 2:
             self._marked_s, self._marks = now_s, (tcp.received, self._marks[0])

@@ -55,6 +55,8 @@ class Watch:
     """User id of the latest message of each descriptor, with keys."""
     taken: Counter[int] = field(default_factory=Counter)
     """Bytes taken out of the socket, by descriptor."""
+    seen: dict[int, int] = field(default_factory=dict)
+    """`taken` as of the latest look of the guard."""
     accepted_s: dict[int, float] = field(default_factory=dict)
     """When the newest connection with a descriptor was accepted."""
     endings: dict[int, Ending] = field(default_factory=dict)

@@ -36,6 +36,17 @@ def test_what_was_taken_is_read_and_the_rest_is_not() -> None:
     assert guarded.go(1.0, 100, 3100) == 0
 
 
+def test_what_was_read_before_the_guard_knew_of_the_connection_is_read() -> None:
+    first = Guarded()
+    first.go(1.0, 7000, 7000)
+    second = GuardedConnection(first.watch, 7, TcpConnection(PEER, 0), 2.0)
+    # 5000 bytes of its own were read by now, and 600 that the first one had sent.
+    second.update(7000 + 5600, TcpConnection(PEER, 5000), 3.0)
+    assert second.unread == 0
+    second.update(7000 + 5600, TcpConnection(PEER, 6000), 4.0)
+    assert second.unread == 1000
+
+
 def test_messages_that_count_for_more_than_they_have_save_nothing_up() -> None:
     guarded = Guarded()
     for _ in range(1000):
