@@ -244,7 +244,7 @@ def _frames(
             fields.part(write_bases(picture.bases, geometry.deep))
         else:
             fields.put(0, 0, 1)
-        for part in engine.write(source, borders, picture, reference, step, 8, None):
+        for part in engine.write(source, borders, picture, reference, step, 8, 1, None):
             fields.part(part)
         reference = picture
     return fields.data
