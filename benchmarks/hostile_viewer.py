@@ -31,7 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from support.hostile_viewers import ATTACKS, WireCounter, attack
 
 VIEWERS: Final = 7
-SOURCE: Final = "synthetic:conveyor?width=640&height=360&fps=30"
+SOURCE: Final = "synthetic:conveyor?width=640&height=360&fps=30&speed=1"
+"""One key frame every 2 s, which nobody is refused, is a fifth of this stream."""
 SETTLE_S: Final = 3.0
 """The key frames with which the seven join are over by then."""
 START_S: Final = 60.0

@@ -19,6 +19,8 @@ from support.viewers import Viewer, finish, port_of, sending
 Figure = Callable[[str], None]
 LONG_GOP = ("--set", "codec.gop=1000000", "--set", "codec.keyframe_interval_s=0")
 """Every key frame after the first is one that somebody asked for."""
+BUSY = "synthetic:conveyor?width=320&height=240&fps=30&speed=1"
+"""One key frame every 2 s, which nobody is refused, is a sixth of this stream."""
 MOST_BYTES = 1.3
 BASE_FRAMES = 100
 JOIN_MS = 300.0
@@ -60,7 +62,7 @@ def test_a_hostile_viewer_adds_at_most_30_percent_to_what_the_others_get(
     tmp_path: Path, figure: Figure, kind: str
 ) -> None:
     with (
-        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP) as sender,
+        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP, source=BUSY) as sender,
         watched(sender.address) as (viewer, watch),
     ):
         alone = watch.bytes_per_frame(BASE_FRAMES)
@@ -77,7 +79,7 @@ def test_ten_hostile_connections_at_full_speed_add_at_most_30_percent_too(
     tmp_path: Path, figure: Figure
 ) -> None:
     with (
-        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP) as sender,
+        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP, source=BUSY) as sender,
         watched(sender.address) as (viewer, watch),
     ):
         alone = watch.bytes_per_frame(BASE_FRAMES)
@@ -99,7 +101,7 @@ def test_a_viewer_on_a_link_too_thin_for_the_stream_adds_at_most_30_percent(
     tmp_path: Path, figure: Figure
 ) -> None:
     with (
-        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP) as sender,
+        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP, source=BUSY) as sender,
         watched(sender.address) as (viewer, watch),
     ):
         alone = watch.bytes_per_frame(BASE_FRAMES)
@@ -117,7 +119,7 @@ def test_beside_a_hostile_viewer_joining_takes_at_most_2_3_s_and_without_one_300
     tmp_path: Path, figure: Figure
 ) -> None:
     with (
-        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP) as sender,
+        sending(tmp_path, "--wait-viewers", "1", *LONG_GOP, source=BUSY) as sender,
         watched(sender.address) as (viewer, watch),
     ):
         quiet_s = joining_s(sender.address)
