@@ -166,7 +166,6 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     streams: list[_Stream] = []
 
     def keep_report() -> None:
-        flag.keep_state(", ".join(f"{stream.name} {stream.camera.state}" for stream in streams))
         if report is not None:
             # Whatever is still in progress when only the guard process can write a report.
             flag.keep_report(report, _report(streams, started_s, ("unknown",)))
@@ -282,6 +281,7 @@ def _watch(
                 [*sockets.pulses, *(p for s in active for p in s.pipeline.pulses)]
             )
             active[0].pipeline.wait(POLL_S)
+            flag.keep_state(", ".join(f"{stream.name} {stream.camera.state}" for stream in streams))
             for stream in active:
                 if stream.pipeline.wait(0):
                     stream.finish(flag)
