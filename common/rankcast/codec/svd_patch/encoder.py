@@ -25,7 +25,6 @@ from rankcast.codec.svd_patch.psnr import CODING_SHARE
 from rankcast.codec.svd_patch.rate import RateControl
 from rankcast.codec.svd_patch.step import Subject, finest_useful_step
 from rankcast.codec.svd_patch.tables import STEP_ONE
-from rankcast.codec.svd_patch.units import coded_share
 from rankcast.core import function
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, full_scale
@@ -46,9 +45,6 @@ _DEPTHS: Final = (8, 10, 12, 14, 16)
 """Bits of the cameras that there are."""
 _HOT: Final = 1e-4
 """Share of samples beyond a depth that are taken for defects of the sensor."""
-_QUIET: Final = 0.04
-"""Share of units that a predicted frame codes, up to which the default effort is the best one in
-the next frame: trials on so few hardly add to the time of the whole."""
 _PSNR_PROMISE_DB: Final = 0.3
 """A frame whose PSNR is further below the one asked for is told of."""
 
@@ -69,7 +65,6 @@ class SvdPatchEncoder:
         self._since_key = 0
         self._key_ns = 0
         self._bits = 0
-        self._quiet = False
         self._miss_told = False
 
     def request_keyframe(self) -> None:
@@ -149,7 +144,6 @@ class SvdPatchEncoder:
             assert self._engine is not None
             assert self._balance is not None
             self._balance.learn(self._engine.info)
-            self._quiet = coded_share(self._engine.info[0]) <= _QUIET
         else:
             self._key_wanted = False
             self._since_key = 0
@@ -227,7 +221,6 @@ class SvdPatchEncoder:
         self._reference = None
         self._spare = Picture(geometry)
         self._bits = 0
-        self._quiet = False
 
     def _wants_key(self, frame: Frame, reference: Picture | None) -> bool:
         if self._key_wanted or reference is None or self._since_key >= self.options.gop:
@@ -314,11 +307,9 @@ class SvdPatchEncoder:
         picture.bases = bases
         own = b"" if reference is not None else write_bases(bases, engine.geometry.deep)
         again = reference is not None and bases is not reference.bases
-        quiet = reference is not None and self._quiet and self.options.effort == "default"
-        effort = EFFORTS.index("best" if quiet else self.options.effort)
         slices = engine.write(
-            self._source, borders, picture, reference, plane_step, self.options.rank, effort,
-            self.options.threads,
+            self._source, borders, picture, reference, plane_step, self.options.rank,
+            EFFORTS.index(self.options.effort), self.options.threads,
         )  # fmt: skip
         return join_payload(Payload(kept, borders, own, again, slices), engine.geometry)
 

@@ -20,9 +20,3 @@ INTER: Final = 2
 def new_info(geometry: Geometry) -> list[NDArray[np.int16]]:
     """Return empty maps of one picture, one per plane."""
     return [np.zeros((p.units_y, p.units_x, FIELDS), np.int16) for p in geometry.planes]
-
-
-def coded_share(units: NDArray[np.int16]) -> float:
-    """Return the share of units that are not skipped, of every second one each way."""
-    kinds = units[::2, ::2, KIND]
-    return float(np.count_nonzero(kinds != SKIPPED)) / kinds.size
