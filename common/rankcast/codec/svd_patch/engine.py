@@ -26,6 +26,9 @@ KEY_BIT_PRICE: Final = 0.14
 BIT_PRICE: Final = 0.36
 """The same of a predicted frame. What moves carries the noise of its reference along: at a low
 price that noise is coded again in every frame."""
+FINE_BIT_PRICE: Final = 0.16
+"""The same of both below a step of one level: what is left there is rounding, which a still scene
+would code again in every frame, at twice the bytes."""
 _DIFFERENCE_OF_BIT: Final = 0.8
 """A bit of a vector or mode is worth this times the root of its price, in steps of absolute
 difference."""
@@ -94,7 +97,8 @@ class Engine:
                 work = self._begin(index, picture, data, step)
                 work.rank = rank
                 work.effort = effort
-                work.bit_price = KEY_BIT_PRICE if reference is None else BIT_PRICE
+                price = KEY_BIT_PRICE if reference is None else BIT_PRICE
+                work.bit_price = FINE_BIT_PRICE if step < STEP_ONE else price
                 work.bit_difference = step / STEP_ONE * _DIFFERENCE_OF_BIT * work.bit_price**0.5
                 # Not where the try before ended: coding a picture again must give the same.
                 work.moved[:] = (0, 0) if reference is None else reference.moved[index]

@@ -256,9 +256,6 @@ static void scale_source(Encoder *e, const CellPlan *cell) {
     }
 }
 
-/* Below this step, in levels, what changes is mostly rounding: coded once more it changes again. */
-static const f64 FINEST_DECIDED = 1.0;
-
 /* Leave it to the decision whether patches are skipped: beside a change, what looks still is often
  * better coded. */
 static void decide_later(Encoder *e, const CellPlan *cell) {
@@ -296,7 +293,7 @@ static void plan_cell(Encoder *e, i32 uy, i32 ux) {
     scale_source(e, &cell);
     for (i32 a = 0; a < cell.units_y; a += QUARTER_UNITS)
         for (i32 b = 0; b < cell.units_x; b += QUARTER_UNITS) plan_quarter(e, &cell, a, b);
-    if (e->effort > FAST && e->step >= FINEST_DECIDED) decide_later(e, &cell);
+    if (e->effort > FAST) decide_later(e, &cell);
     /* A whole cell is one patch only where it is smooth: most of its quarters are. One patch has
      * one displacement: parts that moved differently stay apart. */
     if (!is_whole(&cell) || !cell.as_one || cell.merged < 3 || !few_still ||
