@@ -1,7 +1,8 @@
 """Fuzz target `gan`: headers and coded symbols and, with torch, its networks.
 
-Without torch everything but the networks runs, with a model of which the code alone is read. What
-they make of it are only pictures; what comes from the wire is in the code.
+Without torch the target reads the symbols of a packet with the model's statistics and leaves out
+the networks. A hostile packet can only choose symbols, and the networks turn any symbols into a
+picture.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def received_bytes(connection: socket.socket) -> int:
     Raises
     ------
     OSError
-        If it is none, or the system does not tell.
+        If this is no TCP connection, or the kernel does not count its bytes.
     """
     info = connection.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_BYTES)
     if len(info) < _TCP_INFO_BYTES:

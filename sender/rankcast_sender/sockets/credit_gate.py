@@ -52,8 +52,8 @@ class CreditGate:
     patience_s : float
         A keeper that holds the camera up and does not raise its credit for this long stops
         counting, until it does. So do all others of its key or address that have never raised
-        theirs, also those that come later: a peer must not hold the camera up again and again by
-        subscribing anew.
+        theirs, also those that come later: a peer must not hold the camera up by subscribing again
+        and again.
     on_credit : callable
         Called after credit was raised, in the thread that raised it.
     """
