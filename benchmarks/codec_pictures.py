@@ -115,18 +115,23 @@ def synthetic_clips(count: int, most: int | None) -> Clips:
 
 NOISE_SIGMA: Final = 2.0
 """Standard deviation of the noise that is added, in levels: that of a small sensor indoors."""
+_PAN_SIGMA: Final = 1.0
+"""That of a good sensor. Without any, every second frame of a pan by half pixels would repeat
+exactly, which favours an encoder with several references beyond what a camera shows."""
+
+
+def _with_noise(frames: Sequence[Pixels], sigma: float) -> list[Pixels]:
+    rng = np.random.default_rng(5)
+    return [
+        np.clip(np.rint(frame + rng.normal(0, sigma, frame.shape)), 0, 255).astype(np.uint8)
+        for frame in frames
+    ]
 
 
 def noisy_clips(data: Path | None, count: int, most: int | None) -> Clips:
     """Clips of fixed cameras with the noise back that earlier coding has removed, of all pixels."""
-    rng = np.random.default_rng(5)
     return {
-        f"{name}-noise-{NOISE_SIGMA:g}": [
-            np.clip(np.rint(frame + rng.normal(0, NOISE_SIGMA, frame.shape)), 0, 255).astype(
-                np.uint8
-            )
-            for frame in frames
-        ]
+        f"{name}-noise-{NOISE_SIGMA:g}": _with_noise(frames, NOISE_SIGMA)
         for name, frames in video_clips(data, count, most or 2).items()
     }
 
@@ -141,7 +146,8 @@ def moving_clips(data: Path | None, count: int, most: int | None) -> Clips:
     each = most or 2
     for name, still in list(stills(data, None).items())[:each]:
         path = [(_bounced(3 * n, 128), _bounced(n, 96)) for n in range(count)]
-        made[f"pan-{name}"] = [_view(still, x, y, 128, 96) for x, y in path]
+        view = [_view(still, x, y, 128, 96) for x, y in path]
+        made[f"pan-{name}"] = _with_noise(view, _PAN_SIGMA)
     for name, frames in video_clips(data, count, None).items():
         if frames[0].shape[0] < _SHAKEN_HEIGHT or len(made) == 2 * each:
             continue

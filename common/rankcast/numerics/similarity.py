@@ -58,7 +58,7 @@ def ssim_map(x: Plane, y: Plane, peak: float) -> tuple[Plane, Plane]:
     return luminance * contrast, contrast
 
 
-def ms_ssim(x: Plane, y: Plane, peak: float) -> float:
+def ms_ssim(x: Plane, y: Plane, peak: float, finest: tuple[Plane, Plane] | None = None) -> float:
     """Compute the multi-scale structural similarity of two planes, 0 to 1.
 
     Parameters
@@ -67,6 +67,8 @@ def ms_ssim(x: Plane, y: Plane, peak: float) -> float:
         Scales with a side below the window of 11 are left out, and the other weights normalised.
     peak : float
         Largest value that a sample can have.
+    finest : pair of ndarray, optional
+        What `ssim_map` returns for both planes, if it is known already.
 
     References
     ----------
@@ -77,7 +79,8 @@ def ms_ssim(x: Plane, y: Plane, peak: float) -> float:
     weights = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
     found = 1.0
     for scale, weight in enumerate(weights):
-        whole, contrast = ssim_map(x, y, peak)
+        known = finest if scale == 0 else None
+        whole, contrast = ssim_map(x, y, peak) if known is None else known
         mean = float(np.mean(whole if scale == scales - 1 else contrast))
         found *= max(mean, _LEAST) ** float(weight)
         if scale < scales - 1:

@@ -79,9 +79,9 @@ class QualityMeter:
         decoded = luma - difference
         whole = None
         if similar:
-            whole, _ = ssim_map(luma, decoded, self._peak)
+            whole, contrast = ssim_map(luma, decoded, self._peak)
             self._ssim.append(float(np.mean(whole)))
-            self._ms_ssim.append(ms_ssim(luma, decoded, self._peak))
+            self._ms_ssim.append(ms_ssim(luma, decoded, self._peak, (whole, contrast)))
         if not self._moving:
             return
         if self._before is not None:

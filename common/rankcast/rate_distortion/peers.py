@@ -11,9 +11,9 @@ from rankcast.rate_distortion.av_coder import AvCoder, AvEncoder
 from rankcast.rate_distortion.clip_format import ClipFormat
 from rankcast.rate_distortion.coder import Coder, MjpegCoder
 
-_CRF: Final = (38, 33, 28, 23, 18, 13)
-_CRF_AV1: Final = (56, 48, 40, 32, 24, 16)
-"""From about 33 to 46 dB on clips of fixed cameras, measured on those of the benchmark."""
+_CRF: Final = (36, 30, 25, 20, 15)
+_CRF_AV1: Final = (56, 44, 34, 24, 14)
+"""From about 32 to 46 dB on clips of fixed cameras, measured on those of the benchmark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ PEERS: Final[Mapping[str, Peer]] = MappingProxyType({
         Peer("av1-aom", "libaom real time, cpu-used 8", _CRF_AV1, AvEncoder(
             "libaom-av1", "libdav1d",
             {"usage": "realtime", "cpu-used": "8", "lag-in-frames": "0", "b": "0"})),
-        Peer("mjpeg", "one JPEG a frame, libjpeg-turbo", (20, 40, 60, 80, 90, 96), None),
+        Peer("mjpeg", "one JPEG a frame, libjpeg-turbo", (25, 50, 72, 86, 95), None),
     )
 })  # fmt: skip
 """By name. All of them run without a delay, as live pictures need."""

@@ -30,6 +30,12 @@ def test_equal_planes_of_any_size_are_alike() -> None:
         assert ms_ssim(plane, plane, 255) == pytest.approx(1, abs=1e-5)
 
 
+def test_a_known_map_of_the_finest_scale_changes_nothing() -> None:
+    for shape in ((5, 40), (64, 80)):
+        a, b = (picture(shape, seed=seed).astype(np.float32) for seed in (1, 2))
+        assert ms_ssim(a, b, 255, ssim_map(a, b, 255)) == ms_ssim(a, b, 255)
+
+
 def test_several_scales_forgive_fine_noise_that_one_scale_does_not() -> None:
     a = picture((192, 192))
     b = np.clip(a + np.random.default_rng(1).normal(0, 12, a.shape), 0, 255).astype(np.uint8)

@@ -14,9 +14,9 @@ from rankcast.rate_distortion import PEERS, ClipFormat, Coder, Peer, RankcastCod
 
 GOP: Final = 250
 """Most frames from one key frame to the next, of all streams: the default of `svd-patch`."""
-SVD_PATCH_QUALITIES: Final = (15, 35, 55, 75, 88, 95)
-"""From about 33 to 46 dB on clips of fixed cameras, as the settings of the peers."""
-MOST_SETTINGS: Final = 6
+SVD_PATCH_QUALITIES: Final = (20, 45, 65, 82, 93)
+"""From about 32 to 46 dB on clips of fixed cameras, as the settings of the peers."""
+MOST_SETTINGS: Final = 5
 
 _SWEEPS: Final[Mapping[str, tuple[Codec, Sweep]]] = {
     sweep.name: (codec, sweep)
@@ -60,7 +60,7 @@ class ClipCoder:
         if self.sweep[0].name == "svd-patch":
             return list(SVD_PATCH_QUALITIES)
         curve = list(self.sweep[1].steps(pixels).curve)
-        return curve[:: max(1, len(curve) // MOST_SETTINGS)]
+        return curve[:: -(-len(curve) // MOST_SETTINGS)]
 
     def setting_text(self, setting: Setting) -> str:
         """Return a setting as tables show it, such as ``crf 28``; empty if there is only one."""

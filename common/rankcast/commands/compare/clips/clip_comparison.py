@@ -168,6 +168,7 @@ def _trial(clip: Clip, coder: ClipCoder, setting: Setting, advance: Callable[[],
     for _, pixels in zip(range(_WARM_FRAMES), clip, strict=False):
         for packet in warm.encode(pixels):
             warm.decode(packet)
+    warm.finish()  # SVT-AV1 prints an error about a stream that does not end
     meter = QualityMeter(clip.format.peak, similarity_every=SIMILARITY_EVERY)
     return run_trial(
         frames(), coder.start(clip.format, setting), meter, coder.setting_text(setting)

@@ -150,7 +150,7 @@ def _draw_time(axes: Axes, comparison: ClipComparison) -> None:
     _name_rows(axes, comparison.results)
     # Room for the text behind the longest bar.
     axes.set_xlim(0, 1.5 * max(axes.get_xlim()))
-    axes.set_xlabel("ms of processor time, median")
+    axes.set_xlabel("ms of processor time, median; delay: from a frame to its decoded picture")
     # Above the axes, because inside it would hide a figure.
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.2)
 
