@@ -108,6 +108,36 @@ static Inter best_candidate(Encoder *e, const Patch *p) {
     return best;
 }
 
+/* Bits of the flags and of a vector; sets the index of the candidate that it is. */
+static void count_vector(const Encoder *e, const Patch *p, Inter *inter) {
+    const Slice *s = &e->slice;
+    inter->index = -1;
+    for (i32 k = 0; k < s->candidate_count; k++)
+        if (same_vector(s->candidates[k], inter->vector)) inter->index = k;
+    inter->bits = p->inter_bits;
+    if (inter->index >= 0)
+        inter->bits += 1.0 + inter->index;
+    else
+        inter->bits += vector_bits(inter->vector, s->candidates[0]) +
+                       bit_cost(&s->coder, smooth_context(s, p->size), inter->vector.smooth);
+}
+
+/* Predict by a vector as it is and smoothed; keep the better one in e->trial. */
+static Inter sharp_or_smooth(Encoder *e, const Patch *p, Vector vector) {
+    Slice *s = &e->slice;
+    Inter sharp = {.vector = {vector.y, vector.x, 0}}, smooth = {.vector = {vector.y, vector.x, 1}};
+    count_vector(e, p, &sharp);
+    count_vector(e, p, &smooth);
+    predict_inter(s, p->y, p->x, p->side, sharp.vector, e->trial);
+    predict_inter(s, p->y, p->x, p->side, smooth.vector, e->smooth_trial);
+    sharp.error = squared_error(e, e->trial, p->y, p->x, p->size);
+    smooth.error = squared_error(e, e->smooth_trial, p->y, p->x, p->size);
+    if (sharp.error + e->bit_price * sharp.bits <= smooth.error + e->bit_price * smooth.bits)
+        return sharp;
+    swap_blocks(&e->trial, &e->smooth_trial);
+    return smooth;
+}
+
 /* Look for a vector that is better than that of the best candidate, whose levels are chosen. */
 static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
     Slice *s = &e->slice;
@@ -128,14 +158,8 @@ static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
     /* Where the whole displacement fits already, fractions only follow the noise. */
     else if (whole_cost >= FINE_SEARCH * e->step * p->side * p->side)
         search_mixed(e, &find, whole_cost);
-    Inter other = {.vector = e->found, .index = -1};
+    Inter other = sharp_or_smooth(e, p, e->found);
     if (same_vector(other.vector, best->vector)) return;
-    for (i32 k = 0; k < s->candidate_count; k++)
-        if (same_vector(s->candidates[k], other.vector)) other.index = k;
-    predict_inter(s, p->y, p->x, p->side, other.vector, e->trial);
-    other.error = squared_error(e, e->trial, p->y, p->x, p->size);
-    other.bits = p->inter_bits + (other.index >= 0 ? 1.0 + other.index
-                                                   : vector_bits(other.vector, s->candidates[0]));
     if (other.error + e->bit_price * other.bits >= best->error + e->bit_price * best->bits) return;
     i32 coded = s->decision.coded;
     swap_kept(e);
@@ -207,7 +231,7 @@ static f64 try_intra(Encoder *e, const Patch *p, f64 inter_cost) {
 INLINE void decide_to_skip(Slice *s) {
     s->decision.kind = SKIPPED;
     for (i32 k = 0; k < s->candidate_count; k++)
-        if (same_vector(s->candidates[k], (Vector){0, 0})) s->decision.index = k;
+        if (same_vector(s->candidates[k], (Vector){0, 0, 0})) s->decision.index = k;
 }
 
 /* Choose how to code one patch; return the cost, which a planned skip does not know. */

@@ -8,6 +8,7 @@
 #include "inverse.c"
 #include "motion.c"
 #include "syntax.c"
+#include "loop_filter.c"
 #include "decode.c"
 
 /* The encoder. */
