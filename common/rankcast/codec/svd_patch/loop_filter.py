@@ -13,7 +13,7 @@ MAX_INDEX: Final = 51
 MAX_SHIFT: Final = 8
 _LEAST_INDEX: Final = 16
 """Below it the tables of ITU-T H.265 filter nothing."""
-_OFFSET: Final = 3
+_OFFSET: Final = 5
 """Above the index that H.265 takes at the same step: smooth prediction and dear bits leave more
 at the edges."""
 

@@ -34,39 +34,40 @@ static EdgeLimits edge_limits(const Slice *s, i32 strength) {
 /* Across an edge lie p3 p2 p1 p0 | q0 q1 q2 q3; a vector has one of them for eight lines. */
 enum { P3, P2, P1, P0, Q0, Q1, Q2, Q3, ACROSS };
 
-/* Lines are decided about by four, from the first and the last of them. */
-enum { GROUP = 4 };
+/* Masks of what is done to each line. */
 typedef struct {
-    i32x8 on, strong, change_p1, change_q1; /* masks */
+    i32x8 on, strong, change_p1, change_q1;
 } EdgeChoice;
+
+/* Lines are decided about by four, from the first and the last of them: what holds for the first is
+ * said of all four. */
+INLINE i32x8 of_group(i32x8 value) {
+    return __builtin_shufflevector(value, value, 0, 0, 0, 0, 4, 4, 4, 4);
+}
+INLINE i32x8 first_and_last(i32x8 value) {
+    return of_group(value + __builtin_shufflevector(value, value, 3, 2, 1, 0, 7, 6, 5, 4));
+}
 
 INLINE i32x8 second_difference(i32x8 a, i32x8 b, i32x8 c) { return abs_i32x8(a - 2 * b + c); }
 
-INLINE int is_smooth_line(const i32x8 *v, i32 bend, i32 lane, EdgeLimits limits) {
-    i32 spread = abs_i32(v[P3][lane] - v[P0][lane]) + abs_i32(v[Q0][lane] - v[Q3][lane]);
-    i32 step = abs_i32(v[P0][lane] - v[Q0][lane]);
-    return 2 * bend < limits.curvature >> 2 && spread < limits.curvature >> 3 &&
-           step < (5 * limits.change + 1) >> 1;
+/* Lines along which the picture is flat but for a step at the edge. */
+INLINE i32x8 flat_lines(const i32x8 *v, i32x8 bend, EdgeLimits limits) {
+    i32x8 spread = abs_i32x8(v[P3] - v[P0]) + abs_i32x8(v[Q0] - v[Q3]);
+    i32x8 step = abs_i32x8(v[P0] - v[Q0]);
+    return (2 * bend < limits.curvature >> 2) & (spread < limits.curvature >> 3) &
+           (step < (5 * limits.change + 1) >> 1);
 }
 
 INLINE EdgeChoice choose_filter(const i32x8 *v, EdgeLimits limits) {
-    EdgeChoice choice = {{0}, {0}, {0}, {0}};
     i32x8 p = second_difference(v[P2], v[P1], v[P0]), q = second_difference(v[Q0], v[Q1], v[Q2]);
+    i32x8 bend_p = first_and_last(p), bend_q = first_and_last(q);
     i32 side = (limits.curvature + (limits.curvature >> 1)) >> 3;
-    for (i32 first = 0; first < LANES; first += GROUP) {
-        i32 last = first + GROUP - 1;
-        i32 bend_p = p[first] + p[last], bend_q = q[first] + q[last];
-        if (bend_p + bend_q >= limits.curvature) continue;
-        int strong = is_smooth_line(v, p[first] + q[first], first, limits) &&
-                     is_smooth_line(v, p[last] + q[last], last, limits);
-        for (i32 lane = first; lane <= last; lane++) {
-            choice.on[lane] = -1;
-            choice.strong[lane] = -strong;
-            choice.change_p1[lane] = -(bend_p < side);
-            choice.change_q1[lane] = -(bend_q < side);
-        }
-    }
-    return choice;
+    return (EdgeChoice){
+        .on = bend_p + bend_q < limits.curvature,
+        .strong = first_and_last(flat_lines(v, p + q, limits)) == -2,
+        .change_p1 = bend_p < side,
+        .change_q1 = bend_q < side,
+    };
 }
 
 INLINE i32x8 near(i32x8 value, i32x8 to, i32 most) {
@@ -107,8 +108,9 @@ INLINE int filter_lines(i32x8 *v, EdgeLimits limits, i32 largest) {
     i32x8 strong[ACROSS], weak[ACROSS];
     filter_strongly(v, 2 * limits.change, strong);
     filter_weakly(v, choice, limits.change, weak);
+    i32x8 all = choice.strong & choice.on;
     for (i32 k = P2; k <= Q2; k++)
-        v[k] = clip_samples(select_i32x8(choice.strong, strong[k], weak[k]), largest);
+        v[k] = clip_samples(select_i32x8(all, strong[k], weak[k]), largest);
     return 1;
 }
 
@@ -122,12 +124,18 @@ static void filter_above(const Slice *s, u16 *first, EdgeLimits limits) {
 
 /* The edge to the left of it. */
 static void filter_beside(const Slice *s, u16 *first, EdgeLimits limits) {
+    u16x8 rows[UNIT];
     i32x8 v[ACROSS];
+    first -= Q0;
     for (i32 line = 0; line < UNIT; line++)
-        for (i32 k = 0; k < ACROSS; k++) v[k][line] = first[line * (i64)s->width + k - Q0];
+        rows[line] = *(const u16x8_any *)(first + line * (i64)s->width);
+    transpose_u16x8(rows);
+    for (i32 k = 0; k < ACROSS; k++) v[k] = __builtin_convertvector(rows[k], i32x8);
     if (!filter_lines(v, limits, s->largest)) return;
+    for (i32 k = P2; k <= Q2; k++) rows[k] = __builtin_convertvector(v[k], u16x8);
+    transpose_u16x8(rows);
     for (i32 line = 0; line < UNIT; line++)
-        for (i32 k = P2; k <= Q2; k++) first[line * (i64)s->width + k - Q0] = (u16)v[k][line];
+        *(u16x8_any *)(first + line * (i64)s->width) = rows[line];
 }
 
 INLINE int moves_apart(const Unit *p, const Unit *q) {
