@@ -139,6 +139,9 @@ struct rk_slice {
 /* Models of a range coder for slices. */
 RK_API int64_t rk_svd_patch_models(void);
 
+/* Fill models as a key frame begins with them. */
+RK_API void rk_svd_patch_begin_models(int64_t *models);
+
 RK_API int64_t rk_svd_patch_scratch_bytes(void);
 
 /* Write a slice of a plane behind those before; RK_ERROR_SPACE if the buffer is too small. */
