@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -80,6 +81,16 @@ class ClipComparison:
     def kbit_per_s(self, trial: Trial) -> float:
         """Return the bit rate of a trial."""
         return 8e-3 * trial.point.size_bytes / self.seconds
+
+    def shown_kbit_per_s(self, result: CoderResult) -> float | None:
+        """Return the bit rate at `shown_db`; that of its only setting for an exact coder.
+
+        None if the curve does not reach `shown_db`.
+        """
+        if math.isinf(result.shown.point.psnr_db):
+            return self.kbit_per_s(result.shown)
+        size_bytes = result.curve(by_psnr).bytes_at(self.shown_db)
+        return None if size_bytes is None else 8e-3 * size_bytes / self.seconds
 
 
 def step_count(clip: Clip, coders: Sequence[ClipCoder]) -> int:

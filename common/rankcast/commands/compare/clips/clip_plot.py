@@ -139,10 +139,9 @@ def _draw_time(axes: Axes, comparison: ClipComparison) -> None:
     for number, result in enumerate(comparison.results):
         trial = result.shown
         total = trial.encode_cpu_ms + trial.decode_cpu_ms
-        axes.barh(number, trial.encode_cpu_ms, height=0.6, color="#3b6fb6",
-                  label="encode" if number == 0 else None)  # fmt: skip
+        axes.barh(number, trial.encode_cpu_ms, height=0.6, color="#3b6fb6")
         axes.barh(number, trial.decode_cpu_ms, left=trial.encode_cpu_ms, height=0.6,
-                  color="#9dbbe3", label="decode" if number == 0 else None)  # fmt: skip
+                  color="#9dbbe3")  # fmt: skip
         held = f", {trial.delay_frames} frames held" if trial.delay_frames else ""
         axes.annotate(f"{total:.1f} ms, delay {trial.delay_ms(fps):.1f} ms{held}", (total, number),
                       xytext=(4, 0), textcoords="offset points", va="center",
@@ -150,9 +149,7 @@ def _draw_time(axes: Axes, comparison: ClipComparison) -> None:
     _name_rows(axes, comparison.results)
     # Room for the text behind the longest bar.
     axes.set_xlim(0, 1.5 * max(axes.get_xlim()))
-    axes.set_xlabel("ms of processor time, median; delay: from a frame to its decoded picture")
-    # Above the axes, because inside it would hide a figure.
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.2)
+    axes.set_xlabel("ms of processor time, median; dark: encode, pale: decode")
 
 
 def _name_rows(axes: Axes, results: tuple[CoderResult, ...]) -> None:

@@ -27,7 +27,7 @@ from rankcast.rate_distortion import Trial
 
 TABLE_COLUMNS: Final = 96
 TITLES: Final = (
-    "codec", "equal PSNR", "equal SSIM", "at", "kbit/s", "PSNR dB", "SSIM", "enc ms", "dec ms",
+    "codec", "equal PSNR", "equal SSIM", "kbit/s", "at", "PSNR dB", "SSIM", "enc ms", "dec ms",
     "held", "delay ms",
 )  # fmt: skip
 
@@ -97,7 +97,8 @@ def _remarks(comparison: ClipComparison, clip: Clip) -> list[str]:
     remarks += [
         f"equal PSNR, equal SSIM: bytes over those of {comparison.base} where both have the same "
         "quality, mean over all that both reach",
-        f"the other columns: the setting nearest to {comparison.shown_db:g} dB",
+        f"kbit/s: at {comparison.shown_db:g} dB, interpolated; the columns after it: the setting "
+        "nearest to that",
         "enc ms, dec ms: processor time of a frame, median; held: frames that a coder keeps before "
         "it shows one",
         "delay ms: held frames, then the time to encode and decode one on one thread, median",
@@ -119,12 +120,13 @@ def _cells(result: CoderResult, comparison: ClipComparison) -> list[str]:
     trial = result.shown
     point = trial.point
     exact = point.psnr_db == float("inf")
+    rate = comparison.shown_kbit_per_s(result)
     return [
         result.name,
         _ratio(result.equal_psnr, result, comparison),
         _ratio(result.equal_ssim, result, comparison),
+        "-" if rate is None else f"{rate:,.0f}",
         point.setting,
-        f"{comparison.kbit_per_s(trial):,.0f}",
         "exact" if exact else f"{point.psnr_db:.2f}",
         "" if point.ssim is None else f"{point.ssim:.4f}",
         f"{trial.encode_cpu_ms:.1f}",
@@ -175,6 +177,7 @@ def clip_json(name: str, comparison: ClipComparison) -> dict[str, Any]:
                 "label": result.label,
                 "equal_psnr": _equal_json(result.equal_psnr),
                 "equal_ssim": _equal_json(result.equal_ssim),
+                "kbit_per_s_at_shown_db": comparison.shown_kbit_per_s(result),
                 "shown_at": result.shown.point.setting,
                 "trials": [_trial_json(trial, comparison) for trial in result.trials],
             }
