@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rankcast.codec import codec_with_id
@@ -9,7 +10,7 @@ from rankcast.codec.protocol import CodecDecoder, UsesModels
 from rankcast.errors import NeedKeyframe, WireError
 from rankcast.frame import CFA_PATTERNS, Coding, Frame, Pixels
 from rankcast.models import ModelFolder
-from rankcast.wire import OFFLINE, Kind, Limits, Packet, unpack
+from rankcast.wire import OFFLINE, Chain, Kind, Limits, Packet, unpack
 
 
 class Decoder:
@@ -39,6 +40,7 @@ class Decoder:
         self._models = ModelFolder(models)
         self._codec_id: int | None = None
         self._codec: CodecDecoder | None = None
+        self._chain = Chain()
 
     def decode(self, packet: bytes | bytearray | memoryview) -> Pixels:
         """Rebuild the picture of one packet.
@@ -62,9 +64,22 @@ class Decoder:
         """
         return self.decode_packet(unpack(packet, self._limits))
 
+    def complete(self, packet: Packet) -> Packet:
+        """Return a parsed packet with all fields of its header.
+
+        Raises
+        ------
+        NeedKeyframe
+            If the header leaves out what it shares with a key frame that this decoder does not
+            have.
+        """
+        if not packet.header.is_short:
+            return packet
+        return replace(packet, header=self._chain.complete(packet.header))
+
     def decode_packet(self, packet: Packet) -> Pixels:
-        """Rebuild the picture of a parsed packet; see `decode`."""
-        header = packet.header
+        """Rebuild the picture of a parsed packet, completed or not; see `decode`."""
+        header = self.complete(packet).header
         if not header.kind.is_picture:
             raise WireError(f"got a packet of kind {header.kind.name}, want a picture")
         if self._codec is None or header.codec != self._codec_id:
@@ -78,6 +93,7 @@ class Decoder:
                 self._codec.use_models(self._models)
             self._codec_id = header.codec
         pixels = self._codec.decode(header, packet.body)
+        self._chain.add(header)
         return pixels.copy() if self._writable else pixels
 
 
@@ -87,6 +103,7 @@ def frame_of(packet: Packet, pixels: Pixels, camera: str, *, writable: bool = Fa
     Parameters
     ----------
     packet : Packet
+        Completed by that decoder.
     pixels : ndarray
         Output of a decoder created with the same `writable`.
     camera : str

@@ -264,7 +264,7 @@ def _receptions() -> Iterator[tuple[str, str, list[bytes]]]:
     cameras = reply(0, cameras={"left": "live", "right": "opening"})
     yield "receiver", "no_such", [framed({"wait_ms": 900, "wanted": True}), cameras, waits[0]]
     yield "receiver", "refused", [said(0), pack_reply(Reply(0, False, "not for viewers")), raw[0]]
-    streams = [bytes((k,)) * 16 for k in range(3)]
+    streams = [bytes((k,)) * 8 for k in range(3)]
     yield "receiver", "restarts", [said(k, stream) for stream in streams for k in (1, 9)]
     others = [raw[0].replace(b"cam/", name + b"/", 1) for name in (b"left", b"right")]
     yield "receiver", "cameras", [*others, waits[0], said(1, state="stalled")]

@@ -53,12 +53,12 @@ def test_a_wrong_value_is_an_error_that_names_option_and_value(quality: Any) -> 
 def test_sequences_count_packets_and_a_refused_picture_leaves_no_hole() -> None:
     encoder = rankcast.Encoder("jpeg")
     assert encoder.sequence == 0
-    assert unpack(encoder.encode(PIXELS)).header.sequence == 0
+    assert encoder.encode_packet(PIXELS).header.sequence == 0
     with pytest.raises(UnsupportedImageError):
         encoder.encode(PIXELS.astype(np.uint16))
     with pytest.raises(SettingsError):
         encoder.encode(PIXELS, meta={"a": [1]})  # type: ignore[dict-item]
-    assert unpack(encoder.encode(PIXELS)).header.sequence == 1
+    assert encoder.encode_packet(PIXELS).header.sequence == 1
     assert encoder.sequence == 2
 
 
@@ -158,8 +158,8 @@ def test_a_frame_keeps_everything_it_knows() -> None:
 def test_meta_of_the_call_replaces_that_of_the_frame() -> None:
     frame = Frame(PIXELS, meta={"a": 1})
     encoder = rankcast.Encoder("raw")
-    assert unpack(encoder.encode(frame, meta={"b": 2})).header.meta == {"b": 2}
-    assert unpack(encoder.encode(frame, meta={})).header.meta == {}
+    assert encoder.encode_packet(frame, meta={"b": 2}).header.meta == {"b": 2}
+    assert encoder.encode_packet(frame, meta={}).header.meta == {}
     assert frame.meta == {"a": 1}
 
 
@@ -175,7 +175,7 @@ def test_a_requested_key_frame_comes_next() -> None:
         encoder = rankcast.Encoder(codec)
         encoder.encode(PIXELS)
         encoder.request_keyframe()
-        assert unpack(encoder.encode(PIXELS)).header.kind is Kind.KEY
+        assert encoder.encode_packet(PIXELS).header.kind is Kind.KEY
 
 
 @pytest.mark.parametrize(
