@@ -70,8 +70,7 @@ class Decoder:
         Raises
         ------
         NeedKeyframe
-            If the header leaves out what it shares with a key frame that this decoder does not
-            have.
+            If the header leaves out what it shares with a frame that this decoder has not decoded.
         """
         if not packet.header.is_short:
             return packet

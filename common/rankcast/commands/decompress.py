@@ -39,8 +39,7 @@ def decompress(packet_file: Path, out: Path, models: Path | None) -> None:
     except NeedKeyframe as exc:
         raise RankcastError(
             f"{packet_file}: contains a predicted frame, whose picture and header need frame "
-            f"{packet.header.ref_sequence} of its stream and the key frame before it: "
-            "decompress a key frame"
+            f"{packet.header.ref_sequence} of its stream: decompress a key frame"
         ) from exc
     written = write_image(out, pixels, text=_description(packet.header))
     click.echo(

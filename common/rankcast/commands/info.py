@@ -76,7 +76,7 @@ def header_fields(packet: Packet) -> dict[str, Any]:
 
     Bytes become hexadecimal text. Because JSON has no infinity, an exact picture has ``lossless``
     true and ``psnr_db`` null; a picture of unknown quality has null in both. So have all fields
-    that a predicted frame leaves out because earlier ones of its chain have them.
+    that a predicted frame leaves out because its reference has them.
     """
     header = packet.header
     codec = None if header.codec is None else CODECS.get(header.codec)
@@ -121,7 +121,7 @@ def header_fields(packet: Packet) -> dict[str, Any]:
 
 
 def _left_out(header: Header) -> tuple[str, ...]:
-    """Names of the fields that only earlier frames of the chain have."""
+    """Names of the fields that a predicted frame leaves to its reference."""
     if not header.is_short:
         return ()
     picture = () if header.codec is not None else _OF_THE_PICTURE
@@ -161,7 +161,7 @@ def _rows(packet: Packet, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("kind", f"{fields['kind']} (wire version {VERSION}, CRC-32 verified)")]
     if header.is_short:
         missing = ", ".join(_left_out(header))
-        rows.append(("left out", f"{missing}: the frames that it is predicted from have them"))
+        rows.append(("left out", f"{missing}: those of frame {header.ref_sequence}"))
     if header.codec is not None:
         name = fields["codec"] or "unknown here"
         rows.append(("codec", f"{name} (id {header.codec})"))

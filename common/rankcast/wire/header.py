@@ -66,11 +66,11 @@ class Header:
     x: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     utc_drift_ns: int | None = None
     """Of a short header only, in place of `t_capture_utc_ns`: its difference to what the clocks of
-    the key frame promise. Fields that were left out have their defaults."""
+    the reference promise. Fields that were left out have their defaults."""
 
     @property
     def is_short(self) -> bool:
-        """True if the header lacks what it shares with earlier ones of its chain."""
+        """True if the header lacks what it shares with that of its reference."""
         return self.utc_drift_ns is not None
 
     @property

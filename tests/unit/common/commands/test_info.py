@@ -135,7 +135,7 @@ def test_a_predicted_frame_says_what_the_file_lacks(tmp_path: Path) -> None:
         assert fields[name] is None
     text = " ".join(run(path).split())
     assert "left out" in text
-    assert "the frames that it is predicted from have them" in text
+    assert "t_capture_utc_ns: those of frame 1" in text
 
 
 def test_a_codec_that_is_not_installed_is_shown_by_its_number(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Chain: headers of predicted frames are shortened and completed without loss."""
+"""Chain: headers of predicted frames are shortened and completed, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_any_header_of_a_chain_is_completed_to_what_it_was(
         receiver.add(got)
 
 
-def test_what_the_key_frame_has_is_left_out() -> None:
+def test_what_the_reference_has_is_left_out() -> None:
     chain = Chain()
     chain.add(KEY)
     header = sent(chain, NEXT)
@@ -118,6 +118,9 @@ def test_a_picture_of_which_one_element_changed_is_sent_whole() -> None:
     chain.add(KEY)
     header = sent(chain, replace(NEXT, significant_bits=7))
     assert (header.codec, header.shape, header.significant_bits) == (3, (720, 1280, 3), 7)
+    chain.add(replace(NEXT, significant_bits=7))
+    third = replace(NEXT, significant_bits=7, sequence=70_002, ref_sequence=70_001)
+    assert sent(chain, third).codec is None, "from then on it is that of the reference"
 
 
 @pytest.mark.parametrize(
@@ -150,5 +153,5 @@ def test_an_encoder_that_predicts_from_nothing_is_a_defect() -> None:
     chain.add(KEY)
     with pytest.raises(ValueError, match="of no chain"):
         chain.shorten(replace(NEXT, ref_sequence=5))
-    with pytest.raises(ValueError, match="has no params, want 3"):
+    with pytest.raises(ValueError, match="has no params, its reference has"):
         chain.shorten(replace(NEXT, params=()))
