@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rankcast.codec import codec_with_id
-from rankcast.codec.protocol import CodecDecoder, UsesModels
-from rankcast.errors import NeedKeyframe, WireError
+from rankcast.codec.protocol import CodecDecoder, HoldsReference, UsesModels
+from rankcast.errors import NeedKeyframe, PayloadError, WireError
 from rankcast.frame import CFA_PATTERNS, Coding, Frame, Pixels
 from rankcast.models import ModelFolder
 from rankcast.wire import OFFLINE, Chain, Kind, Limits, Packet, unpack
@@ -91,9 +91,29 @@ class Decoder:
             if isinstance(self._codec, UsesModels):
                 self._codec.use_models(self._models)
             self._codec_id = header.codec
+        if header.kind is Kind.REFERENCE and not isinstance(self._codec, HoldsReference):
+            raise PayloadError(
+                f"got a reference of codec id {header.codec}, which predicts nothing"
+            )
         pixels = self._codec.decode(header, packet.body)
         self._chain.add(header)
         return pixels.copy() if self._writable else pixels
+
+    def reference_packet(self) -> bytes:
+        """Return a packet from which another decoder goes on as this one would.
+
+        A relay sends it to a viewer that joins in the middle of a group, before the next packet of
+        the stream: neither the encoder nor 300 frames of the group are needed.
+
+        Raises
+        ------
+        NeedKeyframe
+            If no picture was decoded yet, or the codec predicts none: its next frame is a key
+            frame.
+        """
+        if not isinstance(self._codec, HoldsReference):
+            raise NeedKeyframe("this decoder holds no picture to go on from")
+        return self._codec.reference_packet()
 
 
 def frame_of(packet: Packet, pixels: Pixels, camera: str, *, writable: bool = False) -> Frame:

@@ -43,23 +43,33 @@ def _scenes(count: int, shape: tuple[int, ...], dtype: str = "uint8") -> list[Pi
     return [scene(number, shape, dtype) for number in range(count)]
 
 
-def _wide(top: int) -> list[Pixels]:
-    """Pictures of two slices; `top` rows of noise draw the border between them upwards."""
-    pictures = [scene(0, (736, 1280)) for _ in range(4)]
-    for number, picture in enumerate(pictures):
-        noise = np.random.default_rng(number).integers(60, 120, (top, 1280))
-        picture[:top] = noise
-    return pictures
+def _wide(noisy_rows: int) -> list[Pixels]:
+    """Pictures of two slices; work in the upper rows alone moves the border between them."""
+    made = []
+    for number in range(4):
+        picture = scene(0, (736, 1280)) if not noisy_rows else np.full((736, 1280), 90, np.uint8)
+        noise = np.random.default_rng(number).integers(60, 120, (noisy_rows, 1280))
+        picture[:noisy_rows] = noise
+        made.append(picture)
+    return made
 
 
-def _texture(count: int, shape: tuple[int, int], last: int) -> list[Pixels]:
-    """One texture, for which factors of its own pay, and from frame `last` on another scene."""
-    y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
-    wave = np.sign(np.sin(x * 2.1)) * np.sign(np.sin(y * 1.7))
+def _woven(count: int) -> list[Pixels]:
+    """Patches of three products of the same vectors, which fade into waves and noise.
+
+    For the first ones factors of their own pay, for the last ones those of the table.
+    """
+    rng = np.random.default_rng(5)
+    u, v = (np.linalg.qr(rng.normal(size=(8, 8)))[0][:, :3] for _ in range(2))
+    strengths = rng.normal(0, 120, (16, 16, 3))
+    woven = np.einsum("ijk,ak,bk->iajb", strengths, u, v).reshape(128, 128)
+    y, x = np.mgrid[0:128, 0:128]
     made = []
     for number in range(count):
-        noise = np.random.default_rng(number).normal(0, 2, shape)
-        picture = 120 + 60 * wave + noise if number < last else 255.0 * scene(number, shape) / 255
+        share = 1.0 if number < 2 else max(0.0, 1 - 0.2 * number)
+        waves = 60 * np.sin((x + 5 * number) / 13) * np.cos((y - 3 * number) / 11)
+        waves += np.random.default_rng(number).normal(0, 8, waves.shape)
+        picture = 128 + share * woven + (1 - share) * waves
         made.append(picture.clip(0, 255).astype(np.uint8))
     return made
 
@@ -84,13 +94,15 @@ def streams() -> Iterator[tuple[str, str, list[Frame], dict[str, Any]]]:
         ("tiny_grey8", (16, 24), "uint8", plain),
     ):
         yield name, "svd-patch", frames(_scenes(5, shape, dtype)), options
+    for name, dtype in (("tiny_reference", "uint8"), ("deep_reference", "uint16")):
+        yield name, "svd-patch", frames(_scenes(6, (33, 46, 3), dtype)), plain
     yield "tiny_bayer", "svd-patch", frames(_scenes(3, (33, 46), "uint16"), "RGGB"), plain
     for effort in ("fast", "default", "best"):
         yield f"effort_{effort}", "svd-patch", frames(belts), {"effort": effort}
     yield "two_slices", "svd-patch", frames(_wide(0)), {"step": 40.0}
-    yield "moved_borders", "svd-patch", frames(_wide(160)), {"step": 60.0}
-    yield "own_basis", "svd-patch", frames(_texture(2, (320, 320), 2)), {"step": 6.0}
-    yield "tiny_table_again", "svd-patch", frames(_texture(20, (96, 96), 4)), {"step": 6.0}
+    yield "moved_borders", "svd-patch", frames(_wide(32)), {"step": 30.0}
+    yield "own_basis", "svd-patch", frames(_woven(2)), {"step": 8.0}
+    yield "tiny_table_again", "svd-patch", frames(_woven(12)), {"step": 16.0}
     yield "lossless_channels5", "lossless", frames(_scenes(1, (30, 31, 5), "uint16")), {}
     yield "lossless_two_bands", "lossless", frames([np.full((736, 1280), 90, np.uint8)]), {}
     yield "tiny_lossless16", "lossless", frames(_scenes(1, (12, 15), "uint16")), {}
@@ -104,10 +116,15 @@ def write_streams() -> None:
     for name, codec, pictures, options in streams():
         encoder, decoder = rankcast.Encoder(codec, **options), rankcast.Decoder()
         encoder.stream_id = packets.STREAM_ID
-        data, crc = b"", 0
-        for frame in pictures:
-            packet = encoder.encode(frame)
-            data += len(packet).to_bytes(4, "little") + packet
+        sent = [encoder.encode(frame) for frame in pictures]
+        if name.endswith("_reference"):
+            # A viewer that joins after the third frame begins with a reference.
+            for packet in sent[:3]:
+                decoder.decode(packet)
+            sent = [decoder.reference_packet(), *sent[3:]]
+        data = b"".join(len(packet).to_bytes(4, "little") + packet for packet in sent)
+        decoder, crc = rankcast.Decoder(), 0
+        for packet in sent:
             crc = zlib.crc32(decoder.decode(packet).tobytes(), crc)
         (folder / f"{name}.rks").write_bytes(data)
         (folder / f"{name}.crc").write_text(f"{crc:08x}\n", encoding="ascii")
@@ -179,7 +196,7 @@ def refused() -> Iterator[tuple[str, bytes]]:
         flipped = bytearray(good)
         flipped[at] ^= 1
         yield f"bit_flipped_in_{name}", bytes(flipped)
-    yield "kind_4", packets.assemble(fields, begin=b"\4" + start[1:])
+    yield "kind_5", packets.assemble(fields, begin=b"\5" + start[1:])
     yield "stream_id_cut", packets.assemble(b"", b"", begin=start[:6])
     yield "numbers_cut", packets.assemble(b"", b"", begin=start[:12])
     yield "number_2_64", packets.assemble(fields, begin=start[:9] + packets.leb128(2**64))

@@ -94,10 +94,16 @@ def assemble(
 
 
 def packet(body: bytes = b"\1\2\3\4\5\6", **changes: Any) -> bytes:
-    """Build a packet of a raw 2 x 3 grey picture with `changes` to its header."""
+    """Build a packet of a raw 2 x 3 grey picture with `changes` to its header.
+
+    Fields at the end that are nil are left out.
+    """
     in_start = {"kind", "stream_id", *NUMBERS}
     begin = start(**{name: value for name, value in changes.items() if name in in_start})
-    return assemble(header(**changes), body, begin=begin)
+    fields = header(**changes)
+    while fields and fields[-1] is None:
+        fields.pop()
+    return assemble(fields or b"", body, begin=begin)
 
 
 def packets_of(path: Path) -> list[bytes]:

@@ -119,6 +119,20 @@ class UsesModels(Protocol):
         """Look models up in `models` from now on."""
 
 
+@runtime_checkable
+class HoldsReference(Protocol):
+    """A decoder of predicted frames: it can hand on what it predicts from."""
+
+    def reference_packet(self) -> bytes:
+        """Return a packet from which another decoder goes on as this one would.
+
+        Raises
+        ------
+        NeedKeyframe
+            If no picture is held.
+        """
+
+
 class CodecDecoder(Protocol):
     """The decoding half; it trusts nothing in the body."""
 

@@ -27,11 +27,17 @@ class Kind(IntEnum):
     PREDICTED = 1
     STATUS = 2
     END = 3
+    REFERENCE = 4
 
     @property
     def is_picture(self) -> bool:
         """True if the packet contains a picture, unlike status and end."""
-        return self <= Kind.PREDICTED
+        return self not in (Kind.STATUS, Kind.END)
+
+    @property
+    def is_start(self) -> bool:
+        """True if the packet decodes without any earlier one: a key frame or a reference."""
+        return self in (Kind.KEY, Kind.REFERENCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,8 +115,8 @@ def parse_header(data: memoryview, limits: Limits) -> tuple[Header, int]:
     """
     if len(data) < _START_BYTES:
         raise WireError(f"got a header of {len(data)} bytes, its kind or stream_id is missing")
-    if data[0] > Kind.END:
-        raise WireError(f"kind is {data[0]}, want 0 to {int(Kind.END)}")
+    if data[0] > Kind.REFERENCE:
+        raise WireError(f"kind is {data[0]}, want 0 to {int(Kind.REFERENCE)}")
     kind = Kind(data[0])
     predicted = kind is Kind.PREDICTED
     numbers = NumberReader(data[_START_BYTES:])
@@ -151,8 +151,8 @@ def parse_header(data: memoryview, limits: Limits) -> tuple[Header, int]:
         energy_ppb=PPB + 1 - lost if lost else None,
         **_parse_fields(data[begin:end], limits),
     )
-    if kind is Kind.KEY and header.codec is None:
-        raise WireError("kind KEY without a picture, want one")
+    if kind.is_start and header.codec is None:
+        raise WireError(f"kind {kind.name} without a picture, want one")
     if not kind.is_picture and (header.codec is not None or header.params):
         raise WireError(f"kind {kind.name} with a picture or params, want neither")
     return header, end

@@ -72,6 +72,37 @@ def svd() -> Files:
     )
 
 
+def _references() -> Files:
+    """Reference packets that lie about their parts, models and samples."""
+    first = seed("svd-patch", "reference")[0]
+    body = bytes(first.body)
+    # Lengths of the bases and of the models of the one slice, then those of two planes of three.
+    bases, models, *_ = struct.unpack_from("<4I", body)
+    at = 16 + bases
+
+    def with_models(data: bytes) -> bytes:
+        packed = zlib.compress(data)
+        sizes = body[:4] + struct.pack("<I", len(packed)) + body[8:16]
+        return sizes + body[16:at] + packed + body[at + models :]
+
+    plain = zlib.decompress(body[at : at + models])
+    count = len(plain) // 5
+    for label, changed_body in {
+        "empty": b"", "lengths_cut": body[:15], "cut": body[:-1], "half": body[: len(body) // 2],
+        "longer": body + b"\xa5" * 400, "part_2_32": b"\xff" * 4 + body[4:],
+        "models_cut": with_models(plain[:-1]), "models_longer": with_models(plain + b"\0"),
+        "models_bomb": with_models(bytes(40_000_000)), "models_none": with_models(b""),
+        "models_damaged": body[:at] + b"\0" * models + body[at + models :],
+        "count_96": with_models(plain[:-1] + b"\x60"),
+        "probability_0": with_models(plain[:count] + b"\x80" * count + plain[2 * count :]),
+    }.items():  # fmt: skip
+        yield f"svd-patch/reference_{label}.msg", changed(first, changed_body)
+    yield "svd-patch/reference_checksum.msg", changed(first, checksum=1)
+    for label, codec in (("raw", 0), ("lossless", 4)):
+        yield f"svd-patch/reference_of_{label}.msg", changed(first, codec=codec)
+    yield "svd-patch/reference_huge.msg", changed(first, shape=HUGE)
+
+
 def svd_patch() -> Files:
     """Parameters, flags, lengths and slices of one picture."""
     first, second = seed("svd-patch", "still")[:2]
@@ -113,6 +144,7 @@ def svd_patch() -> Files:
             f"svd-patch/borders_{number}.msg",
             changed(first, b"\5" + borders + b"\1\1\1\xff\xff\xff\xff", shape=(2160, 3840)),
         )
+    yield from _references()
     # Second bodies of what can be said shorter: borders of one slice, bytes where no rows are (16
     # rows of samples leave the first of two slices none).
     yield "svd-patch/borders_of_one_slice.msg", changed(first, bytes((body[0] | 4,)) + body[1:])

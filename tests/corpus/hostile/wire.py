@@ -89,7 +89,7 @@ def wire() -> Files:
 def _numbers() -> Files:
     """Kinds, numbers and lengths that are none."""
     fields, start = packets.header(), packets.start()
-    for kind in (4, 127, 255):
+    for kind in (5, 127, 255):
         wrong = packets.assemble(fields, begin=bytes((kind,)) + start[1:])
         yield f"wire/kind_{kind}.msg", frames(wrong)
     identity = start[:9]

@@ -256,10 +256,10 @@ def test_version_1_is_refused_with_what_to_do() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", [4, 5, 255])
+@pytest.mark.parametrize("kind", [5, 6, 255])
 def test_an_unknown_kind_is_refused(kind: int) -> None:
     begin = bytes((kind,)) + packets.start()[1:]
-    with pytest.raises(WireError, match=f"kind is {kind}, want 0 to 3"):
+    with pytest.raises(WireError, match=f"kind is {kind}, want 0 to 4"):
         unpack(packets.assemble(packets.header(), begin=begin))
 
 
@@ -352,10 +352,12 @@ def test_status_and_end_carry_no_picture(kind: int) -> None:
             unpack(packets.packet(kind=kind, **change))
 
 
-def test_a_key_frame_has_a_picture() -> None:
+def test_a_key_frame_and_a_reference_have_a_picture() -> None:
     for head in (b"", [[1, 2]]):
         with pytest.raises(WireError, match="KEY without a picture"):
             unpack(packets.assemble(head))
+    with pytest.raises(WireError, match="REFERENCE without a picture"):
+        unpack(packets.packet(kind=4, picture=None))
 
 
 @pytest.mark.parametrize(

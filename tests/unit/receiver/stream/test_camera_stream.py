@@ -134,7 +134,7 @@ def test_a_body_that_lies_costs_one_frame() -> None:
 def test_a_predicted_frame_without_its_reference_waits_for_a_keyframe() -> None:
     stream, ledger = make_stream()
     key = packets(1)[0]
-    header = replace(key.header, kind=Kind.PREDICTED, ref_sequence=7)
+    header = replace(key.header, kind=Kind.PREDICTED, ref_sequence=7, utc_drift_ns=0)
     decoded = stream.decode([received(unpack(pack(header, key.body)))])
     assert len(decoded.packets) == 1
     assert decoded.frame is None
