@@ -119,20 +119,6 @@ class UsesModels(Protocol):
         """Look models up in `models` from now on."""
 
 
-@runtime_checkable
-class HoldsReference(Protocol):
-    """A decoder of predicted frames: it can hand on what it predicts from."""
-
-    def reference_packet(self) -> bytes:
-        """Return a packet from which another decoder goes on as this one would.
-
-        Raises
-        ------
-        NeedKeyframe
-            If no picture is held.
-        """
-
-
 class CodecDecoder(Protocol):
     """The decoding half; it trusts nothing in the body."""
 
@@ -150,6 +136,20 @@ class CodecDecoder(Protocol):
             If the body does not match the header.
         NeedKeyframe
             If the reference of a predicted frame is missing or was rebuilt differently.
+        """
+
+
+@runtime_checkable
+class HoldsReference(CodecDecoder, Protocol):
+    """A decoder of predicted frames: it can hand on what it predicts from."""
+
+    def reference_packet(self) -> bytes:
+        """Return a packet from which another decoder goes on as this one would.
+
+        Raises
+        ------
+        NeedKeyframe
+            If no picture is held.
         """
 
 

@@ -164,10 +164,8 @@ def _parse_fields(data: memoryview, limits: Limits) -> dict[str, Any]:
     if type(values) is not tuple or len(values) > FIELD_COUNT:
         got = len(values) if type(values) is tuple else type(values).__name__
         raise WireError(f"got a header of {got} fields, want an array of at most {FIELD_COUNT}")
-    params, picture, checksum, device_frame_id, device_time, meta, x = (
-        *values,
-        *(None,) * (FIELD_COUNT - len(values)),
-    )
+    padded: list[object] = [*values, *[None] * (FIELD_COUNT - len(values))]
+    params, picture, checksum, device_frame_id, device_time, meta, x = padded
     return {
         "params": () if params is None else _numbers(params, "params"),
         "checksum": optional_uint(checksum, "checksum", 2**32 - 1),

@@ -206,9 +206,9 @@ def packet(image: Path, tmp_path: Path) -> bytes:
     [
         (lambda data: data[:0], "0 bytes"),
         (lambda data: b"PK" + data[2:], "magic"),
-        (lambda data: data[:4] + b"\x09" + data[5:], "version 9"),
-        (lambda data: data[:-7], "promises"),
-        (lambda data: data + b"\0", "promises"),
+        (lambda data: data[:3] + b"\x09" + data[4:], "version 9"),
+        (lambda data: data[:-7], "cut or damaged"),
+        (lambda data: data + b"\0", "cut or damaged"),
         (lambda data: data[:60] + bytes([data[60] ^ 1]) + data[61:], "CRC-32"),
     ],
 )
