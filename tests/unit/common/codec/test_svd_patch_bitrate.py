@@ -66,11 +66,11 @@ class Pictures:
             psnr = 48 - 20 * math.log10(step)
             step = self.control.review(subject, body, psnr, lambda: math.inf)
         self.control.sent(subject, body)
-        self.control.packet_made(body + 100)
-        self.fill = max(self.fill - self.rate * interval_s, 0.0) + 8 * (body + 100)
+        self.control.packet_made(body + 70)
+        self.fill = max(self.fill - self.rate * interval_s, 0.0) + 8 * (body + 70)
         self.reference = used
         self.steps.append(used)
-        self.sizes.append(body + 100)
+        self.sizes.append(body + 70)
         self.codings.append(codings)
         return codings
 
