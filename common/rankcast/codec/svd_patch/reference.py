@@ -21,7 +21,6 @@ from rankcast.frame import Frame
 from rankcast.wire import Header, Kind, Limits
 
 _MOST_COUNT: Final = 95
-_EVEN: Final = 1 << 15
 _LENGTH_BYTES: Final = 4
 
 
@@ -86,11 +85,12 @@ def _split(body: memoryview, count: int) -> list[memoryview]:
 
 
 def _model_bytes(coder: Coder) -> bytes:
-    """Differences of all models to fresh ones, byte by byte: most are 0."""
+    """Differences of all models to those of a key frame, byte by byte: most are 0."""
     models = coder[REGISTERS:]
-    fast = (models - _EVEN & 0xFFFF).astype("<u2")
-    slow = ((models >> 16) - _EVEN & 0xFFFF).astype("<u2")
-    counts = (models >> 32).astype(np.uint8)
+    fast, slow = (
+        ((models >> shift) - (FRESH_MODELS >> shift) & 0xFFFF).astype("<u2") for shift in (0, 16)
+    )
+    counts = ((models >> 32) - (FRESH_MODELS >> 32) & 0xFF).astype(np.uint8)
     halves = [estimate.view(np.uint8).reshape(-1, 2).T.tobytes() for estimate in (fast, slow)]
     return b"".join((*halves, counts.tobytes()))
 
@@ -105,9 +105,10 @@ def _read_models(part: memoryview, coder: Coder) -> None:
     if len(data) != 5 * size or not inflater.eof or inflater.unused_data:
         raise PayloadError(f"the models are cut or go on after their end, want {size} of them")
     planes = np.frombuffer(data, np.uint8).reshape(5, size).astype(np.int64)
-    fast = (planes[0] + (planes[1] << 8) + _EVEN) & 0xFFFF
-    slow = (planes[2] + (planes[3] << 8) + _EVEN) & 0xFFFF
+    fast = (planes[0] + (planes[1] << 8) + FRESH_MODELS) & 0xFFFF
+    slow = (planes[2] + (planes[3] << 8) + (FRESH_MODELS >> 16)) & 0xFFFF
+    counts = (planes[4] + (FRESH_MODELS >> 32)) & 0xFF
     # The estimates of the range coder never get to 0, which would leave a bit no width.
-    if not (fast.all() and slow.all()) or planes[4].max() > _MOST_COUNT:
+    if not (fast.all() and slow.all()) or counts.max() > _MOST_COUNT:
         raise PayloadError(f"got a model of probability 0 or a count above {_MOST_COUNT}")
-    coder[REGISTERS:] = fast | slow << 16 | planes[4] << 32
+    coder[REGISTERS:] = fast | slow << 16 | counts << 32
