@@ -109,11 +109,12 @@ def svd_patch() -> Files:
     body = bytes(first.body)
     bases = seed("svd-patch", "own_bases")[0]
     for number, params in enumerate((
-        (), (0, 64), (5, 64, 8), (-1, 64, 8), (0, 3, 8), (0, 2**20 + 1, 8), (0, 64, 0), (0, 64, 9),
-        (0.0, 64, 8), (1, 64, 8), (2, 64, 8), (4, 64, 8), (0, 64, 8, 0),
+        (), (0, 64), (5, 64, 8, 0), (-1, 64, 8, 0), (0, 3, 8, 0), (0, 2**20 + 1, 8, 0),
+        (0, 64, 0, 0), (0, 64, 9, 0), (0.0, 64, 8, 0), (1, 64, 8, 0), (2, 64, 8, 0), (4, 64, 8, 0),
+        (0, 64, 8), (0, 64, 8, 52), (0, 64, 8, -1), (0, 64, 8, 2**63), (0, 64, 8, 0, 0),
     )):  # fmt: skip
         yield f"svd-patch/params_{number}.msg", changed(first, params=params)
-    yield "svd-patch/bayer_of_one_row.msg", changed(first, params=(3, 64, 8), shape=(1, 40))
+    yield "svd-patch/bayer_of_one_row.msg", changed(first, params=(3, 64, 8, 0), shape=(1, 40))
     yield "svd-patch/flags.msg", changed(first, b"\x11" + body[1:])
     yield "svd-patch/table_again_in_key.msg", changed(first, b"\x11" + body[1:])
     yield "svd-patch/not_kept.msg", changed(first, b"\0" + body[1:])
@@ -132,7 +133,7 @@ def svd_patch() -> Files:
     yield "svd-patch/zeros.msg", changed(first, b"\1" + bytes(30_000), shape=(160, 160))
     yield "svd-patch/huge.msg", changed(first, body, shape=HUGE)
     yield "svd-patch/64_channels.msg", changed(first, body, shape=(1024, 2048, 64),
-                                               params=(4, 64, 8))  # fmt: skip
+                                               params=(4, 64, 8, 0))  # fmt: skip
     for number, lengths in enumerate((b"\xff\xff\x03" * 3, b"\x80" * 9, b"\x05\x05")):
         yield f"svd-patch/slices_{number}.msg", changed(first, b"\1" + lengths, shape=(2160, 3840))
     # Of 68 rows of cells: falling, beyond the last, without end, cut, all at the end (so that bytes
