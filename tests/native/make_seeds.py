@@ -250,8 +250,45 @@ def _frames(
     return fields.data
 
 
+def packet() -> Iterator[bytes]:
+    """Packets of every form that the core decodes as a whole."""
+    grey, colour, odd = (40, 33), (33, 40, 3), (17, 24, 4)
+    settings: tuple[tuple[str, dict[str, Any], tuple[tuple[int, ...], ...]], ...] = (
+        ("raw", {}, (grey, colour)),
+        ("lossless", {}, (grey, colour, odd)),
+        *(
+            ("svd", {"factors": form, "rank": 5}, (grey, colour))
+            for form in ("coded", "float16", "float32", "float64")
+        ),
+        ("svd", {"colour": "ycc420", "rank": 4}, (colour,)),
+        ("svd-patch", {"quality": 60}, (grey, colour, odd)),
+        ("svd-patch", {"colour": "ycc444"}, (colour,)),
+    )
+    for (codec, options, shapes), dtype in itertools.product(settings, (np.uint8, np.uint16)):
+        for shape in shapes:
+            yield _packets(rankcast.Encoder(codec, **options), shape, dtype)
+
+
+def _packets(encoder: rankcast.Encoder, shape: tuple[int, ...], dtype: type) -> bytes:
+    fields = Fields().put(3, 1, 3)
+    for number in range(3):
+        found = unpack(encoder.encode(scene(shape, dtype, number)))
+        header = found.header
+        fields.put(header.codec or 0, 0, 4).put(int(header.kind), 0, 1).put(1, 0, 2)
+        fields.put(shape[0], 1, 70).put(shape[1], 1, 70)
+        fields.put(shape[2] if len(shape) == 3 else 1, 1, 4).put(header.dtype_bytes, 1, 2)
+        fields.put(len(header.params), 0, 3).put(len(header.rank), 0, 4)
+        for param in header.params:
+            fields.put(int(param), -1, 1 << 20)
+        for rank in header.rank:
+            fields.put(rank, -1, 65535)
+        fields.part(bytes(found.body))
+    return fields.data
+
+
 TARGETS = (
     range_coder, lossless, svd, svd_rebuild, kmeans, pca, gan, planes, svd_patch_basis, svd_patch,
+    packet,
 )  # fmt: skip
 
 
