@@ -57,21 +57,34 @@ int64_t rk_planes_limited_chroma(const uint8_t *bgr, int64_t pixels, uint8_t *cb
     return RK_OK;
 }
 
-/* Sixteen pixels of one row, back with OpenCV's factors, times 2^20. */
+/* Sixteen pixels of one row, back with OpenCV's factors, times 2^20. Whole vectors of sixteen samples
+ * are interleaved: WebAssembly takes those of eight apart, lane by lane. */
+typedef i32 i32x16 __attribute__((vector_size(64)));
+
+INLINE i32x16 twice_each(i32x8 v) {
+    return __builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+}
+
+INLINE i32x16 join_lanes(i32x8 left, i32x8 right) {
+    return __builtin_shufflevector(left, right, FIRST_16);
+}
+
+INLINE u8x16 limited_sample(i32x16 scaled) {
+    const i32x16 peak = (i32x16){0} + PEAK(1);
+    scaled >>= 20;
+    scaled &= scaled > 0;
+    scaled = (scaled & (scaled < peak)) | (peak & (scaled >= peak));
+    return __builtin_convertvector(scaled, u8x16);
+}
+
 INLINE void merge_limited(const void *y, const void *cb, const void *cr, u8 *bgr, const int bytes) {
-    i32x8 blue = load_samples(cb, 0, bytes) - 128, red = load_samples(cr, 0, bytes) - 128;
-    for (int half = 0; half < 2; half++) {
-        i32x8 u = half ? __builtin_shufflevector(blue, blue, 4, 4, 5, 5, 6, 6, 7, 7)
-                       : __builtin_shufflevector(blue, blue, 0, 0, 1, 1, 2, 2, 3, 3);
-        i32x8 v = half ? __builtin_shufflevector(red, red, 4, 4, 5, 5, 6, 6, 7, 7)
-                       : __builtin_shufflevector(red, red, 0, 0, 1, 1, 2, 2, 3, 3);
-        i32x8 above_black = max_i32x8(load_samples(y, 8 * half, bytes) - 16, splat_i32x8(0));
-        i32x8 luma = 1220542 * above_black + (1 << 19);
-        Pixels8 p = {{clamp_to((luma + 2116026 * u) >> 20, PEAK(1)),
-                      clamp_to((luma - 409993 * u - 852492 * v) >> 20, PEAK(1)),
-                      clamp_to((luma + 1673527 * v) >> 20, PEAK(1))}};
-        store_pixels_u8(bgr + 24 * half, p);
-    }
+    i32x8 u = load_samples(cb, 0, bytes) - 128, v = load_samples(cr, 0, bytes) - 128;
+    i32x16 luma = join_lanes(load_samples(y, 0, bytes), load_samples(y, 8, bytes)) - 16;
+    luma = 1220542 * (luma & (luma > 0)) + (1 << 19);
+    u8x16 b = limited_sample(luma + twice_each(2116026 * u));
+    u8x16 g = limited_sample(luma - twice_each(409993 * u + 852492 * v));
+    u8x16 r = limited_sample(luma + twice_each(1673527 * v));
+    store_sixteen_pixels(bgr, b, g, r);
 }
 
 INLINE void merge_all_limited(const u8 *y, const u8 *cb, const u8 *cr, i64 height, i64 width,
