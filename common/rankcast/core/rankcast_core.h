@@ -139,6 +139,8 @@ struct rk_slice {
     int64_t deep;           /* not zero: samples of 16 bits, with a transform of higher precision */
     int64_t chroma;         /* not zero: models of chroma, else those of luma */
     int64_t step;           /* of the quantiser, in sixteenths of a level */
+    int64_t filter;         /* of edges in the loop: index 0 to 51, 0 for none */
+    int64_t filter_shift;   /* its strength is that of samples of 8 bits times 2^n, n up to 8 */
     int64_t rank;           /* encoder: rows and columns of a core of 8 that may be coded */
     double bit_price;       /* encoder: squared steps that a bit is worth */
     double bit_difference;  /* encoder: levels of absolute difference that a bit is worth */
@@ -148,6 +150,9 @@ struct rk_slice {
 
 /* Models of a range coder for slices. */
 RK_API int64_t rk_svd_patch_models(void);
+
+/* Fill models as a key frame begins with them. */
+RK_API void rk_svd_patch_begin_models(int64_t *models);
 
 RK_API int64_t rk_svd_patch_scratch_bytes(void);
 

@@ -8,6 +8,12 @@ from rankcast.codec.svd_patch.basis import table_basis
 from rankcast.codec.svd_patch.engine import Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
 from rankcast.codec.svd_patch.layout import Canvas, to_pixels
+from rankcast.codec.svd_patch.loop_filter import (
+    FILTER_SCALE,
+    MAX_INDEX,
+    MAX_SHIFT,
+    is_loop_filter,
+)
 from rankcast.codec.svd_patch.payload import read_bases, split_payload
 from rankcast.codec.svd_patch.picture import Picture
 from rankcast.codec.svd_patch.step import MAX_PLANE_STEP, MIN_PLANE_STEP
@@ -33,7 +39,7 @@ class SvdPatchDecoder:
 
     def decode(self, header: Header, body: memoryview) -> Pixels:
         """Rebuild one picture; see CodecDecoder."""
-        geometry, step = _parameters(header)
+        geometry, step, loop_filter = _parameters(header)
         most = _MOST_BYTES + header.samples * (1 + header.dtype_bytes)
         if len(body) > most:
             raise PayloadError(f"got {len(body)} bytes, the limit of {header.shape} is {most}")
@@ -52,7 +58,7 @@ class SvdPatchDecoder:
             picture.bases = read_bases(payload.bases, len(geometry.planes), geometry.deep)
         if payload.table_again:
             picture.bases = [table_basis(geometry.deep)] * len(geometry.planes)
-        if not engine.read(payload.slices, payload.borders, picture, reference, step):
+        if not engine.read(payload.slices, payload.borders, picture, reference, step, loop_filter):
             raise PayloadError("a slice ends early or goes on after its last patch")
         if header.checksum is not None and picture.checksum() != header.checksum:
             if not key:
@@ -96,15 +102,21 @@ class SvdPatchDecoder:
         return self._engine, self._spare
 
 
-def _parameters(header: Header) -> tuple[Geometry, int]:
+def _parameters(header: Header) -> tuple[Geometry, int, int]:
     params = header.params
-    if len(params) != 3 or any(type(value) is not int for value in params):
-        raise PayloadError(f"got parameters {params!r:.60}, want layout, step and rank")
-    layout, step, rank = (int(value) for value in params)
+    if len(params) != 4 or any(type(value) is not int for value in params):
+        raise PayloadError(f"got parameters {params!r:.60}, want layout, step, rank and filter")
+    layout, step, rank, loop_filter = (int(value) for value in params)
     if not 0 <= layout <= max(Layout):
         raise PayloadError(f"got layout {layout}, want 0 to {max(Layout)}")
     if not MIN_PLANE_STEP <= step <= MAX_PLANE_STEP:
         raise PayloadError(f"got step {step}, want {MIN_PLANE_STEP} to {MAX_PLANE_STEP}")
     if not 1 <= rank <= 8:
         raise PayloadError(f"got rank {rank}, want 1 to 8")
-    return geometry_of(Layout(layout), header.shape or (), header.dtype_bytes), step
+    if not is_loop_filter(loop_filter):
+        raise PayloadError(
+            f"got loop filter {loop_filter}, want an index of 0 to {MAX_INDEX} plus "
+            f"{FILTER_SCALE} times a shift of 0 to {MAX_SHIFT}"
+        )
+    geometry = geometry_of(Layout(layout), header.shape or (), header.dtype_bytes)
+    return geometry, step, loop_filter

@@ -18,6 +18,7 @@ from rankcast.codec.svd_patch.cut import is_cut
 from rankcast.codec.svd_patch.engine import BIT_PRICE, KEY_BIT_PRICE, Engine
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
 from rankcast.codec.svd_patch.layout import Canvas, to_pixels, to_planes
+from rankcast.codec.svd_patch.loop_filter import loop_filter_of
 from rankcast.codec.svd_patch.options import EFFORTS, FULL_RANK, SvdPatchOptions
 from rankcast.codec.svd_patch.payload import Payload, join_payload, write_bases
 from rankcast.codec.svd_patch.picture import Picture
@@ -151,7 +152,9 @@ class SvdPatchEncoder:
         self._since_key += 1
         return Coded(
             body,
-            params=(int(geometry.layout), plane_step, self.options.rank),
+            params=(
+                int(geometry.layout), plane_step, self.options.rank, self._loop_filter(plane_step),
+            ),  # fmt: skip
             ref_sequence=ref_sequence,
             squared_error=error,
             energy=min(max(1 - error / energy, 0.0), 1.0) if energy else float(error == 0),
@@ -308,10 +311,18 @@ class SvdPatchEncoder:
         own = b"" if reference is not None else write_bases(bases, engine.geometry.deep)
         again = reference is not None and bases is not reference.bases
         slices = engine.write(
-            self._source, borders, picture, reference, plane_step, self.options.rank,
-            EFFORTS.index(self.options.effort), self.options.threads,
+            self._source, borders, picture, reference, plane_step,
+            self._loop_filter(plane_step), self.options.rank, EFFORTS.index(self.options.effort),
+            self.options.threads,
         )  # fmt: skip
         return join_payload(Payload(kept, borders, own, again, slices), engine.geometry)
+
+    def _loop_filter(self, plane_step: int) -> int:
+        engine = self._engine
+        assert engine is not None
+        geometry = engine.geometry
+        bits = self._bits if geometry.deep else geometry.largest.bit_length()
+        return loop_filter_of(plane_step, bits)
 
     def _cost(self, picture: Picture, body: bytes, plane_step: int, price: float) -> float:
         """Bits plus squared error at the price of a bit."""

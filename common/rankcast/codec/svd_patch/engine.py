@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rankcast import pool
 from rankcast.codec.svd_patch.basis import SLICE
 from rankcast.codec.svd_patch.geometry import Borders, Geometry, Layout
+from rankcast.codec.svd_patch.loop_filter import FILTER_SCALE
 from rankcast.codec.svd_patch.picture import Picture
 from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.codec.svd_patch.units import new_info
@@ -79,6 +80,7 @@ class Engine:
         picture: Picture,
         reference: Picture | None,
         step: int,
+        loop_filter: int,
         rank: int,
         effort: int,
         threads: int | None,
@@ -94,7 +96,7 @@ class Engine:
             def write_slice() -> bytes:
                 coder, data = picture.coders[index], buffers[index]
                 _START_ENCODER(coder, len(data))
-                work = self._begin(index, picture, data, step)
+                work = self._begin(index, picture, data, step, loop_filter)
                 work.rank = rank
                 work.effort = effort
                 price = KEY_BIT_PRICE if reference is None else BIT_PRICE
@@ -122,6 +124,7 @@ class Engine:
         picture: Picture,
         reference: Picture | None,
         step: int,
+        loop_filter: int,
     ) -> bool:
         """Rebuild `picture` from its slices; False if one of them is not what it must be."""
         for info in self.info:
@@ -133,7 +136,7 @@ class Engine:
                 coder = picture.coders[index]
                 data = np.array(memoryview(slices[index] or b"\0"), np.uint8)
                 _START_DECODER(coder, data, 0, len(slices[index]))
-                work = self._begin(index, picture, data, step)
+                work = self._begin(index, picture, data, step, loop_filter)
                 for plane in range(len(picture.planes)):
                     self._enter(work, plane, rows[plane][index], picture, reference)
                     if _DECODE_PLANE(work):
@@ -146,12 +149,21 @@ class Engine:
         tasks = [task(index) for index in range(self.geometry.slices)]
         return all(pool.run(tasks))
 
-    def _begin(self, index: int, picture: Picture, data: NDArray[np.uint8], step: int) -> Structure:
+    def _begin(
+        self,
+        index: int,
+        picture: Picture,
+        data: NDArray[np.uint8],
+        step: int,
+        loop_filter: int,
+    ) -> Structure:
         """Return the struct of a slice, with what all planes of a picture share."""
         work = self.slices[index]
         work.coder = picture.coder_addresses[index]
         work.data = address_of(data, "data", SLICE)
         work.step = step
+        work.filter = loop_filter % FILTER_SCALE
+        work.filter_shift = loop_filter // FILTER_SCALE
         return work
 
     def _enter(

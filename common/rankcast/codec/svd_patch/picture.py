@@ -14,6 +14,7 @@ from rankcast.entropy.rangecoder import REGISTERS, Coder, new_coder
 
 _CHECKSUM: Final = function("rk_svd_patch_checksum")
 _MODELS: Final = function("rk_svd_patch_models")()
+_BEGIN_MODELS: Final = function("rk_svd_patch_begin_models")
 
 
 class Picture:
@@ -52,4 +53,6 @@ class Picture:
         return value
 
 
-FRESH_MODELS: Final[Coder] = new_coder(_MODELS)[REGISTERS:]
+FRESH_MODELS: Final[Coder] = np.zeros(_MODELS, np.int64)
+"""What every chain of frames begins with."""
+_BEGIN_MODELS(FRESH_MODELS)

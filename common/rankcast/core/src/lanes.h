@@ -78,6 +78,19 @@ INLINE i64 sum_i64x8(i64x8 value) {
     return sum;
 }
 
+/* Rows of eight become columns: interleaving each row with the one four below, three times. */
+INLINE void transpose_u16x8(u16x8 *rows) {
+    for (int round = 0; round < 3; round++) {
+        u16x8 out[8];
+        for (int i = 0; i < 4; i++) {
+            u16x8 a = rows[i], b = rows[i + 4];
+            out[2 * i] = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+            out[2 * i + 1] = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+        }
+        for (int i = 0; i < 8; i++) rows[i] = out[i];
+    }
+}
+
 INLINE f32x8 to_f32x8(i32x8 value) { return __builtin_convertvector(value, f32x8); }
 INLINE f32x8 abs_f32x8(f32x8 value) { return (f32x8)((i32x8)value & 0x7FFFFFFF); }
 /* Zero where a lane is negative. */

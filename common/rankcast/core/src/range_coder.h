@@ -164,6 +164,12 @@ INLINE int code_bit_as(RangeCoder *c, const int decoding, i64 context, int bit) 
     return bit;
 }
 
+/* A model whose estimates are `ones` 256ths, as if `count` bits had told so. */
+INLINE i64 new_model(i64 ones, i64 count) {
+    i64 share = ones << 8;
+    return share | share << 16 | count << 32;
+}
+
 INLINE int code_bit(RangeCoder *c, i64 context, int bit) {
     return code_bit_as(c, c->decoding != 0, context, bit);
 }

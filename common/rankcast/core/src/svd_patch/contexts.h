@@ -35,8 +35,10 @@ enum {
     AT_MERGED = AT_INTRA + PLANES * NEAR * GUIDES * SIZES,
     /* [axis][zero, sign, width] */
     AT_VECTOR = AT_MERGED + PLANES * SIZES,
+    /* [plane][size] */
+    AT_SMOOTH = AT_VECTOR + 2 * VECTOR_MODELS,
     /* [plane][guide, left, above] */
-    AT_MODE_SAME = AT_VECTOR + 2 * VECTOR_MODELS,
+    AT_MODE_SAME = AT_SMOOTH + PLANES * SIZES,
     /* [plane][size][node] */
     AT_MODE_TREE = AT_MODE_SAME + PLANES * 3,
     /* [group][size][near][guide] */

@@ -12,6 +12,8 @@ static const f64 FINE_SEARCH = 0.3;
 static const f64 BITS_OF_LEVELS = 16.0, BITS_OF_CORE = 4.0;
 /* The same for a search that takes its time, and the energy a sample beside it. */
 static const f64 SEARCH_BITS = 8.0, SEARCH_ENERGY = 0.04;
+/* Error over the cost from which on a search pays, above which no levels are chosen before it. */
+static const f64 SURE_SEARCH = 1.5;
 /* Length of an intra mode, in bits, for the choice between intra and inter. */
 static const f64 MODE_COST_BITS = 3.5;
 /* Difference of an intra prediction over that of an inter one, from which on it is not tried. */
@@ -108,8 +110,39 @@ static Inter best_candidate(Encoder *e, const Patch *p) {
     return best;
 }
 
-/* Look for a vector that is better than that of the best candidate, whose levels are chosen. */
-static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
+/* Bits of the flags and of a vector; sets the index of the candidate that it is. */
+static void count_vector(const Encoder *e, const Patch *p, Inter *inter) {
+    const Slice *s = &e->slice;
+    inter->index = -1;
+    for (i32 k = 0; k < s->candidate_count; k++)
+        if (same_vector(s->candidates[k], inter->vector)) inter->index = k;
+    inter->bits = p->inter_bits;
+    if (inter->index >= 0)
+        inter->bits += 1.0 + inter->index;
+    else
+        inter->bits += vector_bits(inter->vector, s->candidates[0]) +
+                       bit_cost(&s->coder, smooth_context(s, p->size), inter->vector.smooth);
+}
+
+/* Predict by a vector as it is and smoothed; keep the better one in e->trial. */
+static Inter sharp_or_smooth(Encoder *e, const Patch *p, Vector vector) {
+    Slice *s = &e->slice;
+    Inter sharp = {.vector = {vector.y, vector.x, 0}}, smooth = {.vector = {vector.y, vector.x, 1}};
+    count_vector(e, p, &sharp);
+    count_vector(e, p, &smooth);
+    predict_inter(s, p->y, p->x, p->side, sharp.vector, e->trial);
+    predict_inter(s, p->y, p->x, p->side, smooth.vector, e->smooth_trial);
+    sharp.error = squared_error(e, e->trial, p->y, p->x, p->size);
+    smooth.error = squared_error(e, e->smooth_trial, p->y, p->x, p->size);
+    if (sharp.error + e->bit_price * sharp.bits <= smooth.error + e->bit_price * smooth.bits)
+        return sharp;
+    swap_blocks(&e->trial, &e->smooth_trial);
+    return smooth;
+}
+
+/* Look for a vector that may be better than that of the best candidate; keep its prediction in
+ * e->trial. */
+static Inter search_vector(Encoder *e, const Patch *p) {
     Slice *s = &e->slice;
     Vector starts[MAX_CANDIDATES + 1];
     for (i32 k = 0; k < s->candidate_count; k++) starts[k] = s->candidates[k];
@@ -128,15 +161,26 @@ static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
     /* Where the whole displacement fits already, fractions only follow the noise. */
     else if (whole_cost >= FINE_SEARCH * e->step * p->side * p->side)
         search_mixed(e, &find, whole_cost);
-    Inter other = {.vector = e->found, .index = -1};
-    if (same_vector(other.vector, best->vector)) return;
-    for (i32 k = 0; k < s->candidate_count; k++)
-        if (same_vector(s->candidates[k], other.vector)) other.index = k;
-    predict_inter(s, p->y, p->x, p->side, other.vector, e->trial);
-    other.error = squared_error(e, e->trial, p->y, p->x, p->size);
-    other.bits = p->inter_bits + (other.index >= 0 ? 1.0 + other.index
-                                                   : vector_bits(other.vector, s->candidates[0]));
-    if (other.error + e->bit_price * other.bits >= best->error + e->bit_price * best->bits) return;
+    return sharp_or_smooth(e, p, e->found);
+}
+
+INLINE int costs_less(const Encoder *e, const Inter *a, const Inter *b) {
+    return a->error + e->bit_price * a->bits < b->error + e->bit_price * b->bits;
+}
+
+/* Take a better vector than that of the best candidate, before any levels are chosen. */
+static void replace_vector(Encoder *e, const Patch *p, Inter *best) {
+    Inter other = search_vector(e, p);
+    if (same_vector(other.vector, best->vector) || !costs_less(e, &other, best)) return;
+    swap_blocks(&e->slice.prediction, &e->trial);
+    *best = other;
+}
+
+/* The same where the levels of the best candidate are chosen. */
+static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
+    Slice *s = &e->slice;
+    Inter other = search_vector(e, p);
+    if (same_vector(other.vector, best->vector) || !costs_less(e, &other, best)) return;
     i32 coded = s->decision.coded;
     swap_kept(e);
     swap_blocks(&s->prediction, &e->trial);
@@ -168,9 +212,12 @@ static f64 decide_inter(Encoder *e, const Patch *p) {
     s->decision.index = best.index;
     s->decision.coded = 0;
     if (best.error < price * (p->inter_bits + BITS_OF_CORE)) return skip_cost;
+    f64 worth = s->guide ? WORST : worth_searching(e, p);
+    int searched = e->effort == FAST && best.error > SURE_SEARCH * worth;
+    if (searched) replace_vector(e, p, &best);
     f64 energy = transform(e, p->y, p->x, p->size);
     best.cost = levels_cost(e, energy, &p->near, 0, p->size) + price * best.bits;
-    if (!s->guide && best.cost > worth_searching(e, p)) improve_vector(e, p, &best);
+    if (!searched && best.cost > worth) improve_vector(e, p, &best);
     if (skip_cost <= best.cost) {
         if (s->decision.coded) clear_levels(e);
         s->decision.coded = 0;
@@ -207,7 +254,7 @@ static f64 try_intra(Encoder *e, const Patch *p, f64 inter_cost) {
 INLINE void decide_to_skip(Slice *s) {
     s->decision.kind = SKIPPED;
     for (i32 k = 0; k < s->candidate_count; k++)
-        if (same_vector(s->candidates[k], (Vector){0, 0})) s->decision.index = k;
+        if (same_vector(s->candidates[k], (Vector){0, 0, 0})) s->decision.index = k;
 }
 
 /* Choose how to code one patch; return the cost, which a planned skip does not know. */

@@ -23,6 +23,8 @@ static void open_slice(Slice *s, const struct rk_slice *from) {
     s->guide_shift = (i32)from->guide_shift;
     s->largest = (i32)from->largest;
     s->step = (i32)clamp_i64(from->step, 1, MAX_STEP);
+    s->filter = (i32)clamp_i64(from->filter, 0, MAX_FILTER);
+    s->filter_shift = (i32)clamp_i64(from->filter_shift, 0, 8);
     s->deep = from->deep != 0;
     s->chroma = from->chroma != 0;
     s->decision = (Decision){.kind = SPLIT};
@@ -45,6 +47,7 @@ static i64 read_plane(Slice *s) {
         for (i32 ux = 0; ux < s->units_x; ux += CELL_UNITS) read_patch(s, uy, ux, SIZE_32);
         if (s->coder.overrun) return RK_ERROR_STREAM;
     }
+    filter_slice(s);
     return RK_OK;
 }
 

@@ -13,9 +13,10 @@ static void open_encoder(Encoder *e, const struct rk_slice *from) {
     e->inverse_step = (f32)(1.0 / e->step);
     e->effort = (i32)from->effort;
     e->rank = (i32)clamp_i64(from->rank, 1, UNIT);
-    e->found = (Vector){(i32)from->moved[0], (i32)from->moved[1]};
+    e->found = (Vector){(i32)from->moved[0], (i32)from->moved[1], 0};
     e->trial = s->blocks[1];
     e->kept_prediction = s->blocks[2];
+    e->smooth_trial = s->blocks[3];
     e->kept_levels = s->level_lines[1];
     CLEAR(e->still, sizeof e->still); /* as it stays in key frames */
 }
@@ -49,6 +50,7 @@ static i64 write_plane(Encoder *e) {
         }
         if (s->coder.overrun) return RK_ERROR_SPACE;
     }
+    filter_slice(s);
     return RK_OK;
 }
 

@@ -99,14 +99,14 @@ INLINE f64 grid_error(const Encoder *e, i32 y, i32 x, const i32 side, Vector by)
 INLINE void search_fractions_of(Encoder *e, const Search *find, const i32 side) {
     const Vector whole = e->found;
     fill_grid(e, find->y + (whole.y >> 2), find->x + (whole.x >> 2), side);
-    f64 least = grid_error(e, find->y, find->x, side, (Vector){0, 0}) +
+    f64 least = grid_error(e, find->y, find->x, side, sharp_vector(0, 0)) +
                 e->bit_price * vector_bits(whole, find->centre);
     for (i32 fraction = HALF; fraction >= 1; fraction--) {
         const Vector from = e->found;
         for (i32 k = 0; k < ALL_NEIGHBOURS; k++) {
             Vector vector = moved(from, k, fraction);
             if (!within(vector, MAX_VECTOR)) continue;
-            Vector by = {vector.y - whole.y, vector.x - whole.x};
+            Vector by = sharp_vector(vector.y - whole.y, vector.x - whole.x);
             f64 cost = grid_error(e, find->y, find->x, side, by) +
                        e->bit_price * vector_bits(vector, find->centre);
             if (cost < least) {

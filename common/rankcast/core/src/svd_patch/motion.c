@@ -12,6 +12,15 @@ static const i32 TAPS[4][TAP_COUNT] = {
     {0, 1, -5, 17, 58, -10, 4, -1},
 };
 
+/* The same through a low-pass filter of [1 2 1] / 4, which takes the noise of the reference off. */
+static const i32 SMOOTH_TAPS[4][TAP_COUNT] = {
+    {0, 0, 16, 32, 16, 0, 0, 0},
+    {0, 0, 12, 28, 20, 4, 0, 0},
+    {0, 0, 8, 24, 24, 8, 0, 0},
+    {0, 0, 4, 20, 28, 12, 0, 0},
+};
+enum { SMOOTH_BEFORE = 2, SMOOTH_COUNT = 4 }; /* of these taps, that are not zero */
+
 /* Samples of the reference from a place on, `stride` from row to row. */
 typedef struct {
     const u16 *samples;
@@ -79,11 +88,34 @@ INLINE void filter_twice(Slice *s, Window from, i32 fraction_y, i32 fraction_x, 
         }
 }
 
+INLINE void filter_smoothly(Slice *s, Window from, i32 fraction_y, i32 fraction_x, i32 side,
+                            i32 (*out)[CELL]) {
+    const i32 *taps = SMOOTH_TAPS[fraction_x] + SMOOTH_BEFORE;
+    from.samples += SMOOTH_BEFORE * (from.stride + 1);
+    for (i32 i = 0; i < side + SMOOTH_COUNT - 1; i++)
+        for (i32 j = 0; j < side; j += 8) {
+            const u16 *at = from.samples + i * from.stride + j;
+            i32x8 sum = splat_i32x8(0);
+            for (i32 t = 0; t < SMOOTH_COUNT; t++) sum += taps[t] * load_u16x8(at + t);
+            store_i32x8(&s->filtered[i][j], sum);
+        }
+    taps = SMOOTH_TAPS[fraction_y] + SMOOTH_BEFORE;
+    for (i32 i = 0; i < side; i++)
+        for (i32 j = 0; j < side; j += 8) {
+            i32x8 sum = splat_i32x8(0);
+            for (i32 t = 0; t < SMOOTH_COUNT; t++)
+                sum += taps[t] * load_i32x8(&s->filtered[i + t][j]);
+            store_i32x8(&out[i][j], rounded(sum, 2 * TAP_BITS));
+        }
+}
+
 /* Fill `out` with the patch at (y, x) of the reference, displaced by `by`. */
 static void predict_inter(Slice *s, i32 y, i32 x, i32 side, Vector by, i32 (*out)[CELL]) {
     i32 fraction_y = by.y & 3, fraction_x = by.x & 3;
     Window from = window_of(s, y + (by.y >> 2), x + (by.x >> 2), side);
-    if (fraction_y && fraction_x) {
+    if (by.smooth) {
+        filter_smoothly(s, from, fraction_y, fraction_x, side, out);
+    } else if (fraction_y && fraction_x) {
         filter_twice(s, from, fraction_y, fraction_x, side, out);
     } else if (fraction_x) {
         from.samples += TAPS_BEFORE * from.stride;

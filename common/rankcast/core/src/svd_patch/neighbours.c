@@ -20,12 +20,19 @@ INLINE Neighbours neighbours_of(const Slice *s, i32 uy, i32 ux) {
 
 INLINE int is_kind(const Unit *unit, i32 kind) { return unit && unit->kind == kind; }
 
-/* The displacement of the guide in samples of this plane. */
-INLINE Vector guide_vector(const Slice *s, const Unit *guide) {
-    return (Vector){guide->vector_y >> s->guide_shift, guide->vector_x >> s->guide_shift};
+INLINE Vector vector_of(const Unit *unit) {
+    return (Vector){unit->vector_y, unit->vector_x, unit->mode};
 }
 
-INLINE int same_vector(Vector a, Vector b) { return a.y == b.y && a.x == b.x; }
+/* The displacement of the guide in samples of this plane. */
+INLINE Vector guide_vector(const Slice *s, const Unit *guide) {
+    return (Vector){guide->vector_y >> s->guide_shift, guide->vector_x >> s->guide_shift,
+                    guide->mode};
+}
+
+INLINE int same_vector(Vector a, Vector b) {
+    return a.y == b.y && a.x == b.x && a.smooth == b.smooth;
+}
 
 INLINE void add_candidate(Slice *s, Vector vector) {
     for (i32 k = 0; k < s->candidate_count; k++)
@@ -39,10 +46,10 @@ INLINE void list_candidates(Slice *s, const Neighbours *n) {
     if (is_kind(n->guide, SKIPPED) || is_kind(n->guide, INTER))
         add_candidate(s, guide_vector(s, n->guide));
     if (n->left && n->left->kind != INTRA)
-        add_candidate(s, (Vector){n->left->vector_y, n->left->vector_x});
+        add_candidate(s, vector_of(n->left));
     if (n->above && n->above->kind != INTRA)
-        add_candidate(s, (Vector){n->above->vector_y, n->above->vector_x});
-    add_candidate(s, (Vector){0, 0});
+        add_candidate(s, vector_of(n->above));
+    add_candidate(s, (Vector){0, 0, 0});
 }
 
 INLINE i32 guide_class(const Neighbours *n, int has) { return !n->guide ? 0 : has ? 1 : 2; }
@@ -68,6 +75,9 @@ INLINE i32 intra_context(const Slice *s, const Neighbours *n, i32 size) {
     i32 guide = guide_class(n, is_kind(n->guide, INTRA));
     return AT_INTRA + ((s->chroma * NEAR + near) * GUIDES + guide) * SIZES + size;
 }
+
+/* Of the flag that the prediction by a new vector is smoothed. */
+INLINE i32 smooth_context(const Slice *s, i32 size) { return AT_SMOOTH + s->chroma * SIZES + size; }
 
 /* Of the flag that a core has levels. */
 INLINE i32 coded_context(const Neighbours *n, i32 group, i32 size) {

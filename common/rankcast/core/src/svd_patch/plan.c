@@ -68,14 +68,14 @@ static f64 moved_difference(const Encoder *e, i32 y, i32 x, Vector by) {
 static int moved_whole(Encoder *e, i32 uy, i32 ux) {
     const Slice *s = &e->slice;
     Neighbours n = neighbours_of(s, uy, ux);
-    Vector starts[4] = {{0, 0}}, best = {0, 0};
+    Vector starts[4] = {sharp_vector(0, 0)}, best = sharp_vector(0, 0);
     i32 count = 1;
     if (n.guide) {
         starts[count++] = guide_vector(s, n.guide);
     } else {
         starts[count++] = e->found;
-        if (n.left) starts[count++] = (Vector){n.left->vector_y, n.left->vector_x};
-        if (n.above) starts[count++] = (Vector){n.above->vector_y, n.above->vector_x};
+        if (n.left) starts[count++] = sharp_vector(n.left->vector_y, n.left->vector_x);
+        if (n.above) starts[count++] = sharp_vector(n.above->vector_y, n.above->vector_x);
     }
     f64 least = WORST;
     for (i32 k = 0; k < count; k++) {
@@ -98,7 +98,7 @@ static int moved_whole(Encoder *e, i32 uy, i32 ux) {
 /* Look for the displacement of a quarter of the first plane that differs by `zero` in place. */
 static Vector search_quarter(Encoder *e, i32 y, i32 x, const Unit *left, i64 zero) {
     /* The neighbour's displacement, or that of the quarter before. */
-    Vector near = left ? (Vector){left->vector_y, left->vector_x} : e->found;
+    Vector near = left ? sharp_vector(left->vector_y, left->vector_x) : e->found;
     i64 difference =
         absolute_difference(e, y, x, QUARTER, y + (near.y >> 2), x + (near.x >> 2));
     Search find = {
@@ -109,20 +109,20 @@ static Vector search_quarter(Encoder *e, i32 y, i32 x, const Unit *left, i64 zer
         .reach = difference >= zero ? 8 : 2,
         .good = QUARTER * QUARTER * NOISE_DIFFERENCE * e->step,
     };
-    Vector starts[2] = {{0, 0}, near};
+    Vector starts[2] = {sharp_vector(0, 0), near};
     search_whole(e, &find, starts, COUNT_OF(starts));
-    return (Vector){e->found.y >> 2, e->found.x >> 2};
+    return sharp_vector(e->found.y >> 2, e->found.x >> 2);
 }
 
 /* Displacement, in samples, of the quarter at unit (a, b) of a cell. */
 static Vector quarter_displacement(Encoder *e, const CellPlan *cell, i32 a, i32 b) {
     const Slice *s = &e->slice;
     i32 uy = cell->uy + a, ux = cell->ux + b, y = uy * UNIT, x = ux * UNIT;
-    const Vector none = {0, 0};
+    const Vector none = sharp_vector(0, 0);
     i64 zero = absolute_difference(e, y, x, QUARTER, y, x);
     if (s->guide) {
         Vector v = guide_vector(s, neighbours_of(s, uy, ux).guide);
-        v = (Vector){v.y >> 2, v.x >> 2};
+        v = sharp_vector(v.y >> 2, v.x >> 2);
         return absolute_difference(e, y, x, QUARTER, y + v.y, x + v.x) < zero ? v : none;
     }
     if (!((f64)zero > QUARTER * QUARTER * WORTH_SEARCHING * e->step)) {
@@ -213,7 +213,7 @@ static void plan_quarter(Encoder *e, CellPlan *cell, i32 a, i32 b) {
     int complete = high == QUARTER_UNITS && wide == QUARTER_UNITS;
     i32 still = count_still(e, a, b, high, wide);
     if (e->slice.reference) {
-        Vector by = {0, 0};
+        Vector by = sharp_vector(0, 0);
         if (complete && still < high * wide) by = quarter_displacement(e, cell, a, b);
         subtract(e, cell, a, b, high, wide, by);
         if (a == 0 && b == 0) cell->moved = by;

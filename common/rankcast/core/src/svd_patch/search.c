@@ -5,8 +5,10 @@
 enum { MAX_ROUNDS = 24, NEIGHBOURS = 4, ALL_NEIGHBOURS = 8, MAX_WHOLE_VECTOR = MAX_VECTOR >> 2 };
 
 /* A diamond, then the corners of the square around it. */
-static const Vector AROUND[ALL_NEIGHBOURS] = {{-1, 0},  {1, 0},  {0, -1}, {0, 1},
-                                              {-1, -1}, {-1, 1}, {1, -1}, {1, 1}};
+static const Vector AROUND[ALL_NEIGHBOURS] = {
+    {-1, 0, 0}, {1, 0, 0}, {0, -1, 0}, {0, 1, 0},
+    {-1, -1, 0}, {-1, 1, 0}, {1, -1, 0}, {1, 1, 0},
+};
 
 /* Rough length of one component of a coded vector, in bits. */
 INLINE f64 component_bits(i32 difference) {
@@ -21,11 +23,11 @@ INLINE f64 vector_bits(Vector vector, Vector from) {
 
 /* The whole samples of a vector; rounding down must not leave what can be coded. */
 INLINE Vector whole_samples(Vector v) {
-    return (Vector){max_i32(v.y >> 2, -MAX_WHOLE_VECTOR), max_i32(v.x >> 2, -MAX_WHOLE_VECTOR)};
+    return sharp_vector(max_i32(v.y >> 2, -MAX_WHOLE_VECTOR), max_i32(v.x >> 2, -MAX_WHOLE_VECTOR));
 }
-INLINE Vector quarter_samples(Vector whole) { return (Vector){4 * whole.y, 4 * whole.x}; }
+INLINE Vector quarter_samples(Vector whole) { return sharp_vector(4 * whole.y, 4 * whole.x); }
 INLINE Vector moved(Vector v, i32 k, i32 reach) {
-    return (Vector){v.y + reach * AROUND[k].y, v.x + reach * AROUND[k].x};
+    return sharp_vector(v.y + reach * AROUND[k].y, v.x + reach * AROUND[k].x);
 }
 INLINE int within(Vector v, i32 most) { return abs_i32(v.y) <= most && abs_i32(v.x) <= most; }
 
@@ -59,7 +61,7 @@ static f64 search_whole(Encoder *e, const Search *find, const Vector *starts, i3
     /* Large steps first: parts on a belt move many samples between two frames. */
     i32 reach = find->reach;
     for (i32 round = 0; reach >= 1 && round < MAX_ROUNDS; round++) {
-        Vector from = {e->found.y >> 2, e->found.x >> 2};
+        Vector from = sharp_vector(e->found.y >> 2, e->found.x >> 2);
         int better = 0;
         for (i32 k = 0; k < NEIGHBOURS; k++) {
             Vector whole = moved(from, k, reach);

@@ -37,12 +37,17 @@ enum { SPLIT, SKIPPED, INTER, INTRA };
 
 /* One entry of the maps; units.py has those that Python reads. */
 typedef struct {
-    i16 kind, size, vector_y, vector_x, mode, coded;
+    i16 kind, size, vector_y, vector_x;
+    i16 mode; /* of intra; of all others, whether the prediction is smoothed */
+    i16 coded;
 } Unit;
 
 typedef struct {
-    i32 y, x; /* in quarter samples */
+    i32 y, x;   /* in quarter samples */
+    i32 smooth; /* whether what lies there is smoothed */
 } Vector;
+
+INLINE Vector sharp_vector(i32 y, i32 x) { return (Vector){y, x, 0}; }
 
 /* What an encoder has chosen for a patch. */
 typedef struct {
@@ -68,6 +73,7 @@ typedef struct {
     i32 guide_units_y, guide_units_x, guide_shift;
     i32 largest;         /* full scale */
     i32 step;            /* in sixteenths of a level */
+    i32 filter, filter_shift; /* index of the loop filter, zero for none; its scale */
     int deep;            /* 16-bit samples: a transform of higher precision */
     int chroma;          /* planes that share the statistics of chroma */
 
@@ -78,7 +84,7 @@ typedef struct {
     i32 *levels;         /* of the patch at hand; all zero in between */
     i32 rows, columns;   /* of the core, that hold its levels */
 
-    _Alignas(64) Block blocks[3];
+    _Alignas(64) Block blocks[4];
     /* Core M and L M of the inverse transform; element (i, j) of M lies at [j / 8][i][j % 8]. */
     _Alignas(64) i32 core[CODED_SIDE / 8][CODED_SIDE][8];
     i32 half[CELL][CODED_SIDE];

@@ -8,6 +8,7 @@
 #include "inverse.c"
 #include "motion.c"
 #include "syntax.c"
+#include "loop_filter.c"
 #include "decode.c"
 
 /* The encoder. */
@@ -26,5 +27,14 @@
 /* What surrounds the slices. */
 #include "basis.c"
 #include "picture.c"
+#include "fresh_models.h"
 
 int64_t rk_svd_patch_models(void) { return AT_END - REGISTERS; }
+
+/* Models that the table does not know begin at one half. */
+void rk_svd_patch_begin_models(int64_t *models) {
+    for (i64 k = 0; k < AT_END - REGISTERS; k++) {
+        FreshModel from = k < (i64)COUNT_OF(FRESH_MODELS) ? FRESH_MODELS[k] : (FreshModel){128, 0};
+        models[k] = new_model(from.ones, from.count);
+    }
+}

@@ -32,12 +32,13 @@ INLINE i32 code_component(Slice *s, const int decoding, i32 axis, i32 value) {
     return negative ? -size : size;
 }
 
-INLINE Vector code_vector(Slice *s, const int decoding) {
+INLINE Vector code_vector(Slice *s, const int decoding, i32 size) {
     Vector near = s->candidates[0], vector = s->decision.vector;
     vector.y = near.y + code_component(s, decoding, 0, vector.y - near.y);
     vector.x = near.x + code_component(s, decoding, 1, vector.x - near.x);
+    vector.smooth = code_flag(s, decoding, smooth_context(s, size), vector.smooth);
     return (Vector){clamp_i32(vector.y, -MAX_VECTOR, MAX_VECTOR),
-                    clamp_i32(vector.x, -MAX_VECTOR, MAX_VECTOR)};
+                    clamp_i32(vector.x, -MAX_VECTOR, MAX_VECTOR), vector.smooth};
 }
 
 /* Code an intra mode: that of the guide, left or above, or one of all by a binary tree. */
@@ -71,13 +72,13 @@ INLINE void note(Slice *s, i32 uy, i32 ux, Unit unit) {
 }
 
 INLINE Unit new_unit(i32 kind, i32 size, Vector vector) {
-    return (Unit){(i16)kind, (i16)size, (i16)vector.y, (i16)vector.x, 0, 0};
+    return (Unit){(i16)kind, (i16)size, (i16)vector.y, (i16)vector.x, (i16)vector.smooth, 0};
 }
 
 INLINE void code_skipped(Slice *s, const int decoding, i32 uy, i32 ux, i32 size) {
     Vector vector = code_candidate(s, decoding);
     /* The plane starts as a copy of the reference: nothing to do where nothing moves. */
-    if (vector.y || vector.x) {
+    if (vector.y || vector.x || vector.smooth) {
         i32 y = uy * UNIT, x = ux * UNIT, side = UNIT << size;
         /* A decision may have left another displacement behind, tried and dropped. */
         predict_inter(s, y, x, side, vector, s->prediction);
@@ -94,7 +95,7 @@ INLINE void code_contents(Slice *s, const int decoding, const Neighbours *n, i32
     i32 y = uy * UNIT, x = ux * UNIT, side = UNIT << size;
     int intra = !s->reference ||
                 code_flag(s, decoding, intra_context(s, n, size), decision->kind == INTRA);
-    Unit unit = new_unit(INTRA, size, (Vector){0, 0});
+    Unit unit = new_unit(INTRA, size, (Vector){0, 0, 0});
     if (intra) {
         unit.mode = (i16)code_mode(s, decoding, n, size);
         if (decoding) {
@@ -105,7 +106,7 @@ INLINE void code_contents(Slice *s, const int decoding, const Neighbours *n, i32
         i32 merged = AT_MERGED + s->chroma * SIZES + size;
         Vector vector = code_flag(s, decoding, merged, decision->index >= 0)
                             ? code_candidate(s, decoding)
-                            : code_vector(s, decoding);
+                            : code_vector(s, decoding, size);
         unit = new_unit(INTER, size, vector);
         if (decoding) predict_inter(s, y, x, side, vector, s->prediction);
     }
