@@ -4,7 +4,7 @@
  */
 #include "harness.h"
 
-enum { MOST_SIDE = 70, MOST_CHANNELS = 4, MOST_PACKETS = 3, PARAMS = 3, CODECS = 5 };
+enum { MOST_SIDE = 70, MOST_CHANNELS = 4, MOST_PACKETS = 3, PARAMS = 4, CODECS = 5 };
 enum { MOST_MEMORY_BYTES = 1 << 26 };
 
 static struct rk_packet take_packet(Input *in, int64_t sequence) {

@@ -277,7 +277,7 @@ def _packets(encoder: rankcast.Encoder, shape: tuple[int, ...], dtype: type) -> 
         fields.put(header.codec or 0, 0, 4).put(int(header.kind), 0, 1).put(1, 0, 2)
         fields.put(shape[0], 1, 70).put(shape[1], 1, 70)
         fields.put(shape[2] if len(shape) == 3 else 1, 1, 4).put(header.dtype_bytes, 1, 2)
-        fields.put(len(header.params), 0, 3).put(len(header.rank), 0, 4)
+        fields.put(len(header.params), 0, 4).put(len(header.rank), 0, 4)
         for param in header.params:
             fields.put(int(param), -1, 1 << 20)
         for rank in header.rank:

@@ -6,12 +6,11 @@
 /* Take over models, factors and samples of the reference, or begin afresh. */
 static void start_picture(const Geometry *g, HeldPicture *picture, const HeldPicture *reference) {
     for (i64 slice = 0; slice < g->slices; slice++) {
-        i64 models = rk_svd_patch_models();
         if (reference)
             COPY(picture->coders[slice], reference->coders[slice],
-                 ADAPTIVE_STATE(models) * sizeof(i64));
+                 ADAPTIVE_STATE(rk_svd_patch_models()) * sizeof(i64));
         else
-            begin_models(picture->coders[slice], models);
+            rk_svd_patch_begin_models(picture->coders[slice] + REGISTERS);
     }
     CLEAR(picture->own, g->plane_count);
     if (!reference) return;
@@ -71,6 +70,8 @@ static i64 read_slice(const Stream *s, const Geometry *g, const Payload *payload
             /* The planes of a mosaic and of a multispectral frame have the statistics of luma. */
             .chroma = plane > 0 && (g->layout == YCC420 || g->layout == YCC444),
             .step = g->step,
+            .filter = g->filter,
+            .filter_shift = g->filter_shift,
         };
         i64 result = rk_svd_patch_decode_plane(&slice);
         if (result < 0) return result;

@@ -7,6 +7,8 @@
 enum { GREY, YCC420, YCC444, BAYER, CHANNELS, LAYOUTS };
 enum { UNIT = 8, SLICE_UNITS = 4, UNIT_FIELDS = 6 };
 enum { LEAST_STEP = 4, MOST_STEP = 1 << 20, MOST_RANK = 8 };
+/* The filter in the loop: an index plus this times the binary logarithm of its scale. */
+enum { FILTER_SCALE = 64, MOST_FILTER = 51, MOST_FILTER_SHIFT = 8 };
 
 typedef struct {
     i64 height, width;    /* true size */
@@ -19,6 +21,7 @@ typedef struct {
     i64 deep; /* 16-bit samples */
     i64 largest;
     i64 step;
+    i64 filter, filter_shift;
     i64 slices;
     i64 plane_count;
     PlaneSize planes[MOST_CHANNELS];
@@ -60,15 +63,18 @@ static i64 planes_of(const Packet *p, i64 layout) {
 }
 
 static i64 geometry_of(const Packet *p, Geometry *g) {
-    if (p->param_count != 3) return RK_ERROR_STREAM;
-    i64 layout = p->params[0], step = p->params[1], rank = p->params[2];
+    if (p->param_count != 4) return RK_ERROR_STREAM;
+    i64 layout = p->params[0], step = p->params[1], rank = p->params[2], filter = p->params[3];
     if (layout < GREY || layout >= LAYOUTS || step < LEAST_STEP || step > MOST_STEP || rank < 1
-        || rank > MOST_RANK || planes_of(p, layout) == 0)
+        || rank > MOST_RANK || filter < 0 || filter % FILTER_SCALE > MOST_FILTER
+        || filter / FILTER_SCALE > MOST_FILTER_SHIFT || planes_of(p, layout) == 0)
         return RK_ERROR_STREAM;
     g->layout = layout;
     g->deep = p->sample_bytes == 2;
     g->largest = g->deep ? 65535 : layout == YCC444 ? 1023 : 255;
     g->step = step;
+    g->filter = filter % FILTER_SCALE;
+    g->filter_shift = filter / FILTER_SCALE;
     g->slices = parts_of(p);
     g->plane_count = planes_of(p, layout);
     for (i64 i = 0; i < g->plane_count; i++) g->planes[i] = size_of_plane(p, layout, i);
