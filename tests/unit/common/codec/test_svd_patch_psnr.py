@@ -33,12 +33,12 @@ def reached_db(images: list[Pixels], **options: Any) -> list[float]:
 @pytest.mark.parametrize(
     ("shape", "dtype", "colour", "targets"),
     [
-        ((88, 136), "uint8", "ycc420", (28.0, 36.0, 44.0, 52.0)),
+        ((88, 136), "uint8", "ycc420", (30.0, 36.0, 44.0, 52.0)),
         ((88, 136), "uint16", "ycc420", (32.0, 48.0, 64.0, 76.0)),
         ((88, 136, 3), "uint8", "ycc420", (28.0, 34.0)),
         ((88, 136, 3), "uint8", "ycc444", (28.0, 36.0, 44.0, 50.0)),
         ((88, 136, 3), "uint16", "ycc444", (36.0, 60.0, 80.0)),
-        ((88, 136, 5), "uint8", "ycc420", (36.0, 48.0)),
+        ((88, 136, 5), "uint8", "ycc420", (30.0, 45.0)),
     ],
 )
 def test_a_psnr_that_can_be_reached_is_met_in_every_frame(
@@ -202,7 +202,7 @@ def assert_more_gives_no_less(image: Pixels, targets: list[float]) -> None:
 
 
 def test_asking_for_more_never_gives_less() -> None:
-    assert_more_gives_no_less(colourful(0), [12.0, 14.0, 16.0, 18.0, 25.0, 40.0, 70.0, 100.0])
+    assert_more_gives_no_less(colourful(0), [10.0, 12.0, 14.0, 16.0, 18.0, 25.0, 40.0, 70.0, 100.0])
     assert_more_gives_no_less(belt(0), [float(db) for db in range(30, 60, 2)])
 
 
