@@ -31,7 +31,7 @@ from rankcast.codec.svd_patch.payload import write_bases
 from rankcast.codec.svd_patch.picture import Picture
 from rankcast.core import function
 from rankcast.entropy.rangecoder import new_coder
-from rankcast.wire import unpack
+from rankcast.wire import Chain, unpack
 
 Pixels = NDArray[Any]
 
@@ -270,10 +270,11 @@ def packet() -> Iterator[bytes]:
 
 
 def _packets(encoder: rankcast.Encoder, shape: tuple[int, ...], dtype: type) -> bytes:
-    fields = Fields().put(3, 1, 3)
+    fields, chain = Fields().put(3, 1, 3), Chain()
     for number in range(3):
         found = unpack(encoder.encode(scene(shape, dtype, number)))
-        header = found.header
+        header = chain.complete(found.header)
+        chain.add(header)
         fields.put(header.codec or 0, 0, 4).put(int(header.kind), 0, 1).put(1, 0, 2)
         fields.put(shape[0], 1, 70).put(shape[1], 1, 70)
         fields.put(shape[2] if len(shape) == 3 else 1, 1, 4).put(header.dtype_bytes, 1, 2)

@@ -24,7 +24,7 @@ from rankcast.core import function
 from rankcast.core import struct as core_struct
 from rankcast.errors import NeedKeyframe, RankcastError, WireError
 from rankcast.frame import Pixels
-from rankcast.wire import Header, Kind, Limits, Packet, unpack
+from rankcast.wire import Chain, Header, Kind, Limits, Packet, unpack
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
@@ -122,14 +122,20 @@ def core_results(cases: Iterable[Case]) -> Iterator[Pixels | int]:
 def cases_of(packets: Iterable[Packet]) -> list[Case]:
     """Return the packets of one stream that the core is asked about.
 
-    What parses no header and params that are no integers stay with the caller of the core.
+    Completing headers, params that are no integers and packets of references stay with the caller
+    of the core.
     """
     found: list[Case] = []
+    chain = Chain()
     for packet in packets:
-        header = packet.header
+        try:
+            header = chain.complete(packet.header)
+        except NeedKeyframe:
+            continue
+        chain.add(header)
         numbers = (*header.params, *header.rank)
         if (
-            header.kind.is_picture
+            header.kind in (Kind.KEY, Kind.PREDICTED)
             and header.codec in CODECS
             and max(len(header.params), len(header.rank)) <= MOST_NUMBERS
             and all(type(number) is int and abs(number) < 1 << 63 for number in numbers)

@@ -139,6 +139,20 @@ class CodecDecoder(Protocol):
         """
 
 
+@runtime_checkable
+class HoldsReference(CodecDecoder, Protocol):
+    """A decoder of predicted frames: it can hand on what it predicts from."""
+
+    def reference_packet(self) -> bytes:
+        """Return a packet from which another decoder goes on as this one would.
+
+        Raises
+        ------
+        NeedKeyframe
+            If no picture is held.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
     """One row of the codec table: all that the rest of Rankcast knows of a codec."""
