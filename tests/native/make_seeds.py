@@ -27,6 +27,7 @@ from rankcast.codec.svd_patch.basis import basis_bits, make_basis, table_basis
 from rankcast.codec.svd_patch.engine import Engine
 from rankcast.codec.svd_patch.geometry import Layout, geometry_of
 from rankcast.codec.svd_patch.layout import Canvas, to_planes
+from rankcast.codec.svd_patch.loop_filter import FILTER_SCALE, loop_filter_of
 from rankcast.codec.svd_patch.payload import write_bases
 from rankcast.codec.svd_patch.picture import Picture
 from rankcast.core import function
@@ -226,6 +227,8 @@ def _frames(
     least = 2 if layout is Layout.BAYER else 1
     fields.put(shape[0], least, 80).put(shape[1], least, 80)
     fields.put(shape[2] if layout is Layout.CHANNELS else 2, 2, 4).put(step, 4, 1 << 20)
+    loop_filter = loop_filter_of(step, 8 * np.dtype(dtype).itemsize)
+    fields.put(loop_filter % FILTER_SCALE, 0, 51).put(loop_filter // FILTER_SCALE, 0, 8)
     fields.put(len(borders) + 1, 1, 3)
     for before, border in itertools.pairwise((0, *borders)):
         fields.put(border, before, geometry.bands)
@@ -244,7 +247,8 @@ def _frames(
             fields.part(write_bases(picture.bases, geometry.deep))
         else:
             fields.put(0, 0, 1)
-        for part in engine.write(source, borders, picture, reference, step, 8, 1, None):
+        parts = engine.write(source, borders, picture, reference, step, loop_filter, 8, 1, None)
+        for part in parts:
             fields.part(part)
         reference = picture
     return fields.data
