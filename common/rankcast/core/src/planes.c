@@ -70,7 +70,7 @@ INLINE i32x16 join_lanes(i32x8 left, i32x8 right) {
     return __builtin_shufflevector(left, right, FIRST_16);
 }
 
-/* Unclipped samples are -258 to 535. */
+/* Unclipped samples are -258 to 534. */
 INLINE u8x16 limited_sample(i32x16 scaled) {
     const i16x16 peak = (i16x16){0} + PEAK(1);
     i16x16 sample = __builtin_convertvector(scaled >> 20, i16x16);
