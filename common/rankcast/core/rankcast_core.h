@@ -398,8 +398,9 @@ RK_API int64_t rk_gan_decode(int64_t *state, const uint8_t *data, int64_t size_b
 
 /* packet/ ------------------------------------------------------------------------------------- */
 
-/* What the header of a packet says of its body, in numbers alone. Who parses the header refuses
- * params that are no integers, and begins a new stream with memory of its own. */
+/* What the complete header of a key frame or a predicted one says of its body, in numbers alone. Who
+ * parses the header refuses params that are no integers, and begins a new stream with memory of its
+ * own. Reference packets are not decoded here: their models are zlib's. */
 struct rk_packet {
     int64_t codec;        /* id: 0 raw, 1 svd, 3 svd-patch, 4 lossless */
     int64_t predicted;    /* 0 in a key frame */
