@@ -37,6 +37,8 @@ from support.moving_scene import scene
 from support.packets import packets_of
 from support.replaying import PACKETS, REPOSITORY, build_here, build_static, module_of
 
+pytestmark = pytest.mark.timeout(300)
+"""Whoever comes first compiles a program or the module."""
 WASM_SOURCES = REPOSITORY / "tests" / "wasm"
 MOST_WASM_BYTES = 150_000
 QEMU = shutil.which("qemu-aarch64")
@@ -204,7 +206,6 @@ def run_program(*command: str | Path) -> list[str]:
     return program_lines(done.stdout)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform != "linux", reason="links ELF programs")
 def test_a_program_in_c_gives_the_pixels_of_python(cases_file: Path, tmp_path: Path) -> None:
     program = build_here(tmp_path, [PACKETS])[PACKETS]
@@ -249,7 +250,6 @@ def test_the_module_is_small_and_imports_nothing(wasm: Path) -> None:
         assert name in data
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(NODE is None, reason="Node.js is missing: apt-get install nodejs")
 def test_webassembly_gives_the_pixels_of_python(wasm: Path, cases_file: Path) -> None:
     lines = run_program(str(NODE), WASM_SOURCES / "decode_packets.js", wasm, cases_file)
@@ -257,7 +257,6 @@ def test_webassembly_gives_the_pixels_of_python(wasm: Path, cases_file: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing: apt-get install chromium")
 def test_a_browser_gives_the_pixels_of_python(wasm: Path, tmp_path: Path) -> None:
     streams = golden_streams()
