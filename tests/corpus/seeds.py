@@ -25,6 +25,7 @@ import rankcast  # noqa: E402
 from corpus.hostile.control import framed  # noqa: E402
 from rankcast.codec.pca.components import principal_components  # noqa: E402
 from rankcast.codec.pca.frames import write_frame_model  # noqa: E402
+from rankcast.codec.svd import cut  # noqa: E402
 from rankcast.codec.svd_patch.basis import BASIS_BITS_8, make_basis, table_basis  # noqa: E402
 from rankcast.codec.svd_patch.payload import write_bases  # noqa: E402
 from rankcast.frame import Frame, Pixels  # noqa: E402
@@ -130,6 +131,12 @@ def _sequences() -> Iterator[tuple[str, str, list[bytes]]]:
     repeated = (np.random.default_rng(3).random((8, 10)) > 0.8).astype(np.uint8) * 255
     yield "lossless", "binary", _stream("lossless", [repeated])
     yield "lossless", "flat", _stream("lossless", flat)
+    for factors in ("coded", "float16"):
+        # One packet of two bands, and one that lost the second.
+        bands = _stream("svd", _pictures((18, 20))[:2], rank=16, factors=factors)
+        topic, _, packet = bands[1].partition(b"\0")
+        left = cut(unpack(packet), 1)
+        yield "svd", f"bands_{factors}", [bands[0], topic + b"\0" + pack(left.header, left.body)]
     yield "svd", "ycc420", _stream("svd", _pictures((6, 7, 3))[:1], rank=2, colour="ycc420")
     yield "svd", "zero", _stream("svd", [np.zeros((8, 8), np.uint8)], rank=2)
     bayer = _pictures((10, 12))

@@ -1,8 +1,9 @@
-/* A coded matrix of factors: tables of rANS from parameters of the stream, then the matrix.
+/* A coded matrix of factors: tables of rANS from parameters of the stream, then the columns of two
+ * bands.
  *
  * Python has read the head (classes in use, states, parameters) as unpack_values does, and has
- * checked that the tables are there, that both states are below 2^31 and that words are whole. Rank
- * and length are those of a valid header.
+ * checked that the tables are there, that both states are below 2^31 and that words are whole. Rank,
+ * length and ranks of bands are those of a valid packet.
  */
 #include "harness.h"
 
@@ -50,6 +51,7 @@ TARGET {
     Input in = {bytes, bytes + size};
     begin_run();
     int64_t columns = take(&in, 1, MOST_COLUMNS), length = take(&in, 1, MOST_LENGTH);
+    int64_t end = take(&in, 0, columns), first_bytes = take(&in, 0, 65535);
     int64_t data_size = bytes_left(&in), count = columns * length;
     Head head;
     uint16_t *frequencies = new_block(CLASSES * SYMBOLS * 2);
@@ -65,8 +67,12 @@ TARGET {
     for (int64_t i = 0; i < CLASSES * SLOTS; i++) REQUIRE(lookup[i] < SYMBOLS);
     int32_t *scratch = new_block(3 * BLOCK_ROW * ((length + BLOCK - 1) / BLOCK + 2) * 4);
     int32_t *values = new_zeros(count * 4);
-    if (succeeded(rk_svd_decode(head.data, head.start, head.end, head.states, head.parameters,
-                                lookup, entries, columns, length, scratch, values)))
+    int64_t border = head.end;
+    if (first_bytes / 2 * 2 < head.end - head.start) border = head.start + first_bytes / 2 * 2;
+    if (succeeded(rk_svd_decode(head.data, head.start, border, head.states, head.parameters, lookup,
+                                entries, 0, end, length, scratch, values))
+        && succeeded(rk_svd_decode(head.data, border, head.end, head.states, head.parameters,
+                                   lookup, entries, end, columns, length, scratch, values)))
         observe(values, count * 4);
     for (int64_t i = 0; i < count; i++) REQUIRE(labs(values[i]) <= 1 << 30);
     free_blocks();

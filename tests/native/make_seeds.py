@@ -22,7 +22,7 @@ from rankcast.codec.gan.layout import channel_table, context_count
 from rankcast.codec.gan.symbols import coder_from, encode_code
 from rankcast.codec.kmeans.indices import pack_palette, pack_plane
 from rankcast.codec.pca import statistics
-from rankcast.codec.svd import coded
+from rankcast.codec.svd import cut, matrix, read_bands
 from rankcast.codec.svd_patch.basis import basis_bits, make_basis, table_basis
 from rankcast.codec.svd_patch.engine import Engine
 from rankcast.codec.svd_patch.geometry import Layout, geometry_of
@@ -108,8 +108,12 @@ def svd() -> Iterator[bytes]:
         (0.2, 3.0, 4000.0, 1e7), ((1, 1), (5, 130), (20, 64))
     ):
         values = np.rint(rng.laplace(0, scale, (columns, length))).astype(np.int32)
+        end = columns // 2
+        coded = matrix.pack_values(values, [end, columns])
+        first, second = map(bytes, coded.words)
         fields = Fields().put(columns, 1, 24).put(length, 1, 200)
-        yield fields.data + coded.pack_values(values)
+        fields.put(end, 0, columns).put(len(first), 0, 65535)
+        yield fields.data + bytes(coded.tables) + first + second
 
 
 def svd_rebuild() -> Iterator[bytes]:
@@ -265,6 +269,7 @@ def packet() -> Iterator[bytes]:
             for form in ("coded", "float16", "float32", "float64")
         ),
         ("svd", {"colour": "ycc420", "rank": 4}, (colour,)),
+        ("svd", {"rank": 32}, (grey, colour)),
         ("svd-patch", {"quality": 60}, (grey, colour, odd)),
         ("svd-patch", {"colour": "ycc444"}, (colour,)),
     )
@@ -277,6 +282,9 @@ def _packets(encoder: rankcast.Encoder, shape: tuple[int, ...], dtype: type) -> 
     fields, chain = Fields().put(3, 1, 3), Chain()
     for number in range(3):
         found = unpack(encoder.encode(scene(shape, dtype, number)))
+        if found.header.codec == 1:
+            # The first is whole, later ones lose a band each.
+            found = cut(found, max(1, len(read_bands(found)) - number))
         header = chain.complete(found.header)
         chain.add(header)
         fields.put(header.codec or 0, 0, 4).put(int(header.kind), 0, 1).put(1, 0, 2)

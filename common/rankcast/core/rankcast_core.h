@@ -70,8 +70,9 @@ RK_API int64_t rk_rans_count(const int32_t *values, const uint8_t *classes, int6
                              const int64_t *shifts, int64_t *counts);
 
 /* Code values of magnitudes up to 2^30 backwards into the end of `words`, of which 7 a value
- * always suffice. Returns the index of the first word; writes the two states that a decoder
- * begins with. */
+ * always suffice. Returns the index of the first word. `states` are those that a decoder begins
+ * with: on entry behind these values (32768 twice behind the last one of a stream), on return
+ * before them. */
 RK_API int64_t rk_rans_encode(const int32_t *values, const uint8_t *classes, int64_t size,
                               const int64_t *parameters, const uint16_t *frequencies,
                               uint16_t *words, int64_t capacity, int64_t *states);
@@ -227,11 +228,14 @@ RK_API int64_t rk_svd_sample_f64(const double *y, const float *scales, int64_t l
 RK_API int64_t rk_svd_classify(const int32_t *values, int64_t columns, int64_t length,
                                int32_t *scratch, uint8_t *classes);
 
-/* Decode a matrix; RK_ERROR_STREAM if the words in data[start..end) are not exactly one. */
-RK_API int64_t rk_svd_decode(const uint8_t *data, int64_t start, int64_t end,
-                             const int64_t *states, const int64_t *parameters,
-                             const uint8_t *lookup, const uint32_t *entries, int64_t columns,
-                             int64_t length, int32_t *scratch, int32_t *values);
+/* Decode the columns from `first` to the one before `last` of a matrix; RK_ERROR_STREAM if the words in
+ * data[start..end) are not exactly theirs. A matrix may come in several calls, columns rising from
+ * 0: `states` and `scratch` go from one to the next. Behind the last column of a whole stream both
+ * states are 32768. */
+RK_API int64_t rk_svd_decode(const uint8_t *data, int64_t start, int64_t end, int64_t *states,
+                             const int64_t *parameters, const uint8_t *lookup,
+                             const uint32_t *entries, int64_t first, int64_t last, int64_t length,
+                             int32_t *scratch, int32_t *values);
 
 /* Turn coefficients back: out[k] is the inverse cosine transform of values[k] scales[k], in blocks of
  * 64 and one order of summation. */

@@ -10,6 +10,8 @@ The decoder is part of the codec that knows the contexts: see core/src/rans_deco
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -36,6 +38,8 @@ WORDS_PER_VALUE: Final = 7
 SLOTS: Final = 1 << 12
 """Sum of the frequencies of a class."""
 STATE_LIMIT: Final = 1 << 31
+STATE_LOW: Final = 1 << 15
+"""Both states behind the last value of a stream."""
 
 _frequencies = function("rk_rans_frequencies")
 _count = function("rk_rans_count")
@@ -123,30 +127,40 @@ def fit(counts: Ints, shifts: Ints) -> Ints:
 
 
 def encode(
-    values: NDArray[np.int32], classes: Bytes, parameters: Ints, table: Words
-) -> tuple[Words, tuple[int, int]]:
-    """Code values.
+    values: NDArray[np.int32], classes: Bytes, ends: Sequence[int], parameters: Ints, table: Words
+) -> tuple[list[Words], tuple[int, int]]:
+    """Code values as one stream in parts, of which a decoder reads the first ones alone.
 
     Parameters
     ----------
-    values, classes : ndarray of the same shape
+    values, classes : ndarray, shape (N,)
         Magnitudes at most MAX_VALUE.
+    ends : sequence of int
+        Where each part ends, rising to N.
     parameters : ndarray, shape (CLASSES, PARAMETERS)
     table : ndarray, from `frequencies`
 
     Returns
     -------
-    ndarray
-        Words in the order of the decoder.
+    list of ndarray
+        Words of each part, in the order of the decoder.
     (int, int)
         The two states that the decoder starts with.
     """
     words = np.empty(WORDS_PER_VALUE * values.size, np.uint16)
-    states = np.empty(2, np.int64)
-    first = _encode(values, classes, values.size, parameters, table, words, words.size, states)
-    if first < 0:
-        raise AssertionError("the buffer for coded values was too small")
-    return words[first:], (int(states[0]), int(states[1]))
+    states = np.array([STATE_LOW, STATE_LOW], np.int64)
+    parts: list[Words] = []
+    behind = words.size
+    for start, end in reversed(list(itertools.pairwise((0, *ends)))):
+        size = end - start
+        first = _encode(
+            values[start:end], classes[start:end], size, parameters, table, words, behind, states
+        )
+        if first < 0:
+            raise AssertionError("the buffer for coded values was too small")
+        parts.append(words[first:behind])
+        behind = first
+    return parts[::-1], (int(states[0]), int(states[1]))
 
 
 def decoder_tables(parameters: Ints, table: Words) -> DecoderTables:

@@ -15,7 +15,7 @@ def svd() -> Files:
         first = seed("svd", f"deep_{form}")[0]
         body = bytes(first.body)
         s_item = "d" if form == "float64" else "f"
-        at_u = first.header.rank[0] * struct.calcsize(s_item)
+        at_u = 2 + first.header.rank[0] * struct.calcsize(s_item)
         for label, value in {"nan": float("nan"), "inf": float("inf"), "minus": -float("inf"),
                              "large": 60_000.0}.items():  # fmt: skip
             vector = struct.pack(f"<{item}", value)
@@ -27,7 +27,7 @@ def svd() -> Files:
         for label, value in {"nan": float("nan"), "inf": float("inf"), "zero": 0.0, "minus": -1.0,
                              "large": 1e30}.items():  # fmt: skip
             s = struct.pack(f"<{s_item}", value)
-            yield f"svd/{form}_s_{label}.msg", changed(first, s + body[len(s) :])
+            yield f"svd/{form}_s_{label}.msg", changed(first, body[:2] + s + body[2 + len(s) :])
         yield f"svd/{form}_short.msg", changed(first, body[:-1])
         yield f"svd/{form}_as_another.msg", changed(first, params=(number % 3 + 1, 0))
     first = seed("svd", "grey_coded")[0]
@@ -38,38 +38,75 @@ def svd() -> Files:
         yield f"svd/params_{number}.msg", changed(first, params=params)
     for number, rank in enumerate(((), (1, 1), (10,), (65_535,), (0,))):
         yield f"svd/rank_{number}.msg", changed(first, rank=rank)
-    for at, label in ((0, "length"), (12, "first_s")):
-        yield f"svd/{label}_2_32.msg", changed(first, body[:at] + b"\xff" * 4 + body[at + 4 :])
-    rank = first.header.rank[0]
+    # Two bytes of bands, the step, two tables of a size that their classes tell.
+    tables, second = 10, 10 + _tables_bytes(body, 10)
+    at = second + _tables_bytes(body, second)
+    lengths = at + 4 * first.header.rank[0]
     for label, step in {"zero": 0.0, "minus": -1.0, "nan": float("nan"), "inf": float("inf"),
                         "huge": 1e39}.items():  # fmt: skip
         yield (
             f"svd/step_{label}.msg",
-            changed(first, body[:4] + struct.pack("<d", step) + body[12:]),
+            changed(first, body[:2] + struct.pack("<d", step) + body[10:]),
         )
-    at = 12 + 4 * rank
-    yield "svd/u_length.msg", changed(first, body[:at] + b"\xff" * 4 + body[at + 4 :])
-    matrix = at + 4
+    for label, where in (("first_s", at), ("u_length", lengths), ("v_length", lengths + 4)):
+        yield (
+            f"svd/{label}_2_32.msg",
+            changed(first, body[:where] + b"\xff" * 4 + body[where + 4 :]),
+        )
     for label, head in {"no_class": struct.pack("<QII", 0, 1 << 15, 1 << 15),
                         "all_classes": struct.pack("<QII", 2**64 - 1, 1 << 15, 1 << 15),
-                        "state": struct.pack("<QII", 1, 2**31, 1 << 15)}.items():  # fmt: skip
-        yield f"svd/{label}.msg", changed(first, body[:matrix] + head + body[matrix + 16 :])
+                        "state": body[10:18] + struct.pack("<II", 2**31, 1)}.items():  # fmt: skip
+        yield f"svd/{label}.msg", changed(first, body[:tables] + head + body[tables + 16 :])
     for label, table in {"frequency_0": (0, 0, 1, 0), "frequency_4096": (4096, 0, 1, 0),
                          "decay_0": (1, 0, 0, 0), "shift_25": (1, 0, 1, 25)}.items():  # fmt: skip
-        bad = body[: matrix + 16] + struct.pack("<HBBB", *table) + body[matrix + 21 :]
+        bad = body[: tables + 16] + struct.pack("<HBBB", *table) + body[tables + 21 :]
         yield f"svd/table_{label}.msg", changed(first, bad)
+    for form in ("coded", "float16"):
+        yield from _bands(form)
     yield "svd/bomb_of_products.msg", changed(first, rank=(8192,), shape=HUGE)
     yield "svd/bomb_of_planes.msg", changed(first, rank=(1449,) * 64, shape=(1449, 1447, 64))
     # Within 2^38 products, and 3 s of them for half a second's worth of samples.
     deep = seed("svd", "deep_float64")[0]
     yield "svd/bomb_of_ranks.msg", changed(deep, rank=(4000,), shape=(4000, 4000))
-    coded = struct.pack("<d", 1.0) + struct.pack("<f", 1.0) * 100
     one = struct.pack("<QII", 1, 1 << 15, 1 << 15) + struct.pack("<HBBB", 4095, 0, 255, 0)
-    coded += struct.pack("<I", len(one)) + one + one
-    yield (
-        "svd/bomb_of_zeros.msg",
-        changed(first, struct.pack("<I", len(coded)) + coded, rank=(100,), shape=HUGE),
-    )
+    zeros = b"\1\0" + struct.pack("<d", 1.0) + one + one + struct.pack("<f", 1.0) * 100 + bytes(8)
+    yield "svd/bomb_of_zeros.msg", changed(first, zeros, rank=(100,), shape=HUGE)
+
+
+def _tables_bytes(body: bytes, at: int) -> int:
+    """Size of the tables of a coded matrix."""
+    return 16 + 5 * int.from_bytes(body[at : at + 8], "little").bit_count()
+
+
+def _bands(form: str) -> Files:
+    """Bands that are too many, fall, overlap or end within their columns, of two bands."""
+    whole, cut = seed("svd", f"bands_{form}")
+    body = bytes(whole.body)
+    rank, size, error, energy = struct.unpack_from("<HIQI", body, 2)
+    label = f"svd/bands_{form}"
+
+    def with_entry(*numbers: int) -> bytes:
+        return changed(whole, body[:2] + struct.pack("<HIQI", *numbers) + body[20:])
+
+    for count in (0, 1, 3, 8, 9, 255):
+        yield f"{label}_count_{count}.msg", changed(whole, bytes((count,)) + body[1:])
+    yield f"{label}_mark_2.msg", changed(whole, body[:1] + b"\2" + body[2:])
+    top = whole.header.rank[0]
+    for wrong in (0, rank - 1, rank + 1, top, top + 1, 65_535):
+        yield f"{label}_rank_{wrong}.msg", with_entry(wrong, size, error, energy)
+    for by in (-size, -20, -2, -1, 1, 2, 20, len(body) - 20 - size, 2**32 - 1 - size):
+        yield f"{label}_length_{by}.msg", with_entry(rank, size + by, error, energy)
+    yield f"{label}_energy.msg", with_entry(rank, size, error, 10**9 + 1)
+    for kept in (0, 1, 2, 12, 19, 20, 21, 20 + size // 2, 20 + size):
+        yield f"{label}_ends_at_{kept}.msg", changed(whole, body[:kept])
+    yield f"{label}_second_alone.msg", changed(whole, b"\1\1" + body[20 + size :])
+    yield f"{label}_first_of_more.msg", changed(whole, b"\1\1" + body[20 : 20 + size])
+    yield f"{label}_swapped.msg", with_entry(rank, len(body) - 20 - size, error, energy)
+    left = bytes(cut.body)
+    yield f"{label}_cut_again_within.msg", changed(cut, left[:-2])
+    yield f"{label}_cut_of_lower_rank.msg", changed(cut, rank=(rank - 1,))
+    if form == "coded":
+        yield f"{label}_cut_called_whole.msg", changed(cut, b"\1\0" + left[2:])
 
 
 def _references() -> Files:

@@ -14,7 +14,7 @@ from rankcast.codec.pca.frames import FrameModel, find_frame_model, unpack_score
 from rankcast.codec.pca.layout import from_matrix, matrix_shape
 from rankcast.codec.pca.options import LAYOUTS, MAX_PATCH
 from rankcast.codec.pca.statistics import Statistics
-from rankcast.codec.svd import coded
+from rankcast.codec.svd.bands import band_of, split
 from rankcast.codec.svd.decoder import arithmetic, check_bounds, check_work, unpack_planes
 from rankcast.codec.svd.samples import store_plane
 from rankcast.errors import LimitError, PayloadError, UnsupportedImageError
@@ -79,8 +79,12 @@ class PcaDecoder:
         if len(body) < 4 or size > len(body) - 4:
             raise PayloadError(f"got {len(body)} bytes, the statistics alone promise {size}")
         stats = statistics.unpack(body[4 : 4 + size], [n] * count, header.dtype)
-        views = coded.split(body[4 + size :], count)
-        planes = unpack_planes(views, [(m, n)] * count, ranks, "coded", header.dtype_bytes)
+        factors_in_body = split(body[4 + size :], band_of(header))
+        if len(factors_in_body.bands) > 1 or factors_in_body.is_cut:
+            raise PayloadError(
+                f"got {len(factors_in_body.bands)} bands of components, want one that is whole"
+            )
+        planes = unpack_planes(factors_in_body, [(m, n)] * count, "coded", header.dtype_bytes)
         for factors in planes:
             check_bounds(factors, STANDARDISED_PEAK)
         return assemble(planes, stats, shape, header.dtype, patch)

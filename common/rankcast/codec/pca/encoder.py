@@ -19,6 +19,7 @@ from rankcast.codec.pca.options import DEFAULT_PATCH, DEFAULT_VARIANCE, LAYOUTS,
 from rankcast.codec.pca.statistics import Statistics, measure
 from rankcast.codec.protocol import CodecEncoder, Coded
 from rankcast.codec.svd import coded
+from rankcast.codec.svd.bands import Band, BandedBody, join
 from rankcast.codec.svd.decoder import arithmetic, check_work, unpack_planes
 from rankcast.codec.svd.factoriser import Engine, Factoriser, Plane
 from rankcast.codec.svd.ranks import ROUNDING_NOISE, EnergyShare, FixedRank, RankRule
@@ -65,22 +66,25 @@ class PcaEncoder:
             coded.NOISE_SHARE * (factors.dropped + _rounding_noise(stat, m))
             for factors, stat in zip(found, stats, strict=True)
         ]
-        bodies = [body for body, _ in coded.pack(found, budgets)]
-        # Estimates in standardised variables say little of samples: what comes back is measured.
-        ranks = [factors.rank for factors in found]
-        views = [memoryview(body) for body in bodies]
-        seen = unpack_planes(views, shapes, ranks, "coded", pixels.dtype.itemsize)
+        # Estimates in standardised variables say little of samples: what comes back is measured,
+        # and without measuring every one of them there is nothing to state of bands.
+        ranks = tuple(factors.rank for factors in found)
+        packed = coded.pack(found, [[rank] for rank in ranks], budgets)
+        bands = (Band(ranks),)
+        part = b"".join(plane.parts[0] for plane in packed)
+        in_bands = BandedBody(bands, (memoryview(part),))
+        seen = unpack_planes(in_bands, shapes, "coded", pixels.dtype.itemsize)
         rebuilt = assemble(seen, stats, pixels.shape, pixels.dtype, self._patch)
         total = sum(factors.total for factors in found)
         kept = sum(min(factors.kept, factors.total) for factors in found)
         side = statistics.pack(stats)
         layout = LAYOUTS.index(self.options.layout)
         return Coded(
-            len(side).to_bytes(4, "little") + side + b"".join(bodies),
+            len(side).to_bytes(4, "little") + side + join(bands, [part], is_cut=False),
             params=(layout, self._patch) if self._patch else (layout,),
             squared_error=squared_error(pixels, rebuilt),
             energy=kept / total if total else 1.0,
-            rank=tuple(ranks),
+            rank=ranks,
         )
 
     def _factorise(self, planes: list[Plane], rule: RankRule) -> list[Factors]:

@@ -2,13 +2,15 @@
 
 The formula, its sources and what each option does stand in docs/methods.md, the bytes in
 docs/wire.md. `options`, `encoder` and `decoder` are the codec; `ranks` says how many singular
-values are kept, `factoriser` finds them, `coded` and `floats` store them, `contexts` models
-what `coded` stores, `product` multiplies them, `samples` moves planes in and out of pictures.
+values are kept, `factoriser` finds them, `coded` and `floats` store them, `bands`
+orders what they store by rank, `matrix` and `contexts` are how `coded` does it, `product`
+multiplies them, `samples` moves planes in and out of pictures.
 """
 
 from typing import Final
 
 from rankcast.codec.protocol import Codec
+from rankcast.codec.svd.bands import Band, cut, read_bands
 from rankcast.codec.svd.decoder import SvdDecoder, read_factors
 from rankcast.codec.svd.encoder import SvdEncoder
 from rankcast.codec.svd.options import SvdOptions
@@ -28,4 +30,4 @@ SVD: Final = Codec(
     ),
 )  # fmt: skip
 
-__all__ = ["SVD", "read_factors", "rebuild"]
+__all__ = ["SVD", "Band", "cut", "read_bands", "read_factors", "rebuild"]

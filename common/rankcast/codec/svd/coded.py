@@ -1,4 +1,4 @@
-"""Coded factors of `svd`: quantised in the cosine domain, contexts, rANS.
+"""Coded factors of `svd`: quantised in the cosine domain, contexts, rANS, in bands.
 
 U diag(s) and V diag(s) are quantised with one step per plane: an error in a column of U is
 multiplied by s when the plane is rebuilt, so this spreads the error evenly (reverse
@@ -9,8 +9,10 @@ vectors of pictures are smooth.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -18,24 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast import pool
-from rankcast.codec.svd.contexts import BLOCK, DEAD_ZONE, classify, decode, quantise, sample
+from rankcast.codec.svd.bands import BandedBody, BandReader, PackedPlane
+from rankcast.codec.svd.contexts import BLOCK, DEAD_ZONE, quantise, sample
+from rankcast.codec.svd.matrix import CodedMatrix, pack_values, take_tables, unpack_values
 from rankcast.core import function
-from rankcast.entropy import rans
 from rankcast.errors import PayloadError
 from rankcast.numerics import Factors, Real, one_blas_thread
 
 NOISE_SHARE: Final = 0.055
 """Squared error that quantising may add, as a share of truncation and rounding: 0.23 dB."""
 
-_LENGTH: Final = struct.Struct("<I")
 _STEP: Final = struct.Struct("<d")
-_MATRIX: Final = struct.Struct("<QII")  # classes in use, two states
-_CLASS: Final = struct.Struct("<HBBB")
+_LENGTHS: Final = struct.Struct("<II")  # of the words of U and of V
 # A dead zone of 0.42 leaves errors of -0.42..0.58 steps: (0.42^3 + 0.58^3) / 3.
 _NOISE_OF_STEP: Final = 0.0897
 _SAMPLES: Final = 1 << 16
 _SAMPLE_STRIDE: Final = 15  # shares no factor with BLOCK, so that all frequencies are met
-_EMPTY_LENGTH: Final = _LENGTH.pack(0)
 _TRANSFORM_BACK: Final = {
     np.dtype(np.float32): function("rk_svd_inverse_transform_f32"),
     np.dtype(np.float64): function("rk_svd_inverse_transform_f64"),
@@ -110,19 +110,18 @@ def step_for(samples: NDArray[np.float32], share: float, budget: float) -> float
     return low
 
 
-def pack(planes: Sequence[Factors], budgets: Sequence[float]) -> list[tuple[bytes, float]]:
+def pack(
+    planes: Sequence[Factors], ends: Sequence[Sequence[int]], budgets: Sequence[float]
+) -> list[PackedPlane]:
     """Code the factors of every plane.
 
     Parameters
     ----------
     planes : sequence of Factors
+    ends : sequence of sequence of int
+        Of each plane its ranks at the end of each band, rising to its own.
     budgets : sequence of float
         Squared error that quantising may add to each plane.
-
-    Returns
-    -------
-    list of (bytes, float)
-        Body of each plane with its length before it, and the squared error that it adds.
     """
     kept = [index for index, factors in enumerate(planes) if factors.rank]
     matrices = [(index, side) for index in kept for side in (planes[index].u, planes[index].v)]
@@ -144,17 +143,33 @@ def pack(planes: Sequence[Factors], budgets: Sequence[float]) -> list[tuple[byte
     )
     coded = pool.run(
         [
-            partial(_pack_matrix, row, singular[index].astype(np.float64) / steps[index])
+            partial(
+                _pack_matrix, row, singular[index].astype(np.float64) / steps[index], ends[index]
+            )
             for row, (index, _) in zip(rows, matrices, strict=True)
         ]
     )
-    out = [(_EMPTY_LENGTH, 0.0)] * len(planes)
+    out = [PackedPlane((b"",) * len(bands), (0.0,) * len(bands)) for bands in ends]
     for i, index in enumerate(kept):
         (u, u_noise), (v, v_noise) = coded[2 * i : 2 * i + 2]
-        body = _STEP.pack(steps[index]) + singular[index].tobytes() + _LENGTH.pack(len(u)) + u + v
-        noise = (u_noise + v_noise) * steps[index] ** 2
-        out[index] = (_LENGTH.pack(len(body)) + body, noise)
+        front = _STEP.pack(steps[index]) + bytes(u.tables) + bytes(v.tables)
+        noise = steps[index] ** 2 * (u_noise + v_noise)
+        parts = _parts_of(front, singular[index], u, v, ends[index])
+        out[index] = PackedPlane(parts, tuple(noise.tolist()))
     return out
+
+
+def _parts_of(
+    front: bytes, s: NDArray[np.float32], u: CodedMatrix, v: CodedMatrix, ends: Sequence[int]
+) -> tuple[bytes, ...]:
+    """Share of each band in a plane; bands that add no columns have none."""
+    parts = []
+    for band, (first, last) in enumerate(itertools.pairwise((0, *ends))):
+        words = u.words[band], v.words[band]
+        lengths = _LENGTHS.pack(*map(len, words))
+        added = b"".join((s[first:last].tobytes(), lengths, *words)) if first < last else b""
+        parts.append(added if band else front + added)
+    return tuple(parts)
 
 
 def _step(u: Real, v: Real, s: NDArray[np.float32], budget: float) -> float:
@@ -163,143 +178,94 @@ def _step(u: Real, v: Real, s: NDArray[np.float32], budget: float) -> float:
     return step_for(samples, (u.size + v.size) / samples.size, budget)
 
 
-def _pack_matrix(y: Real, scales: NDArray[np.float64]) -> tuple[bytes, float]:
-    """Code one transformed matrix (K, L); returns its noise in squared steps."""
-    values, noise = quantise(y, scales)
-    return pack_values(values), noise
-
-
-def pack_values(values: NDArray[np.int32]) -> bytes:
-    """Code a matrix (K, L) of magnitudes at most `rankcast.entropy.rans.MAX_VALUE`."""
-    classes = classify(values)
-    shifts = np.zeros(rans.CLASSES, np.int64)
-    counts = rans.count(values, classes, shifts)
-    shifts = rans.choose_shifts(counts)
-    if shifts.any():
-        counts = rans.count(values, classes, shifts)
-    parameters = rans.fit(counts, shifts)
-    used = (counts[:, :3].sum(axis=1) > 0).astype(np.uint8)
-    words, states = rans.encode(values, classes, parameters, rans.frequencies(parameters, used))
-    in_use = np.flatnonzero(used)
-    mask = sum(1 << int(c) for c in in_use)
-    tables = b"".join(_CLASS.pack(*(int(p) for p in parameters[c])) for c in in_use)
-    return _MATRIX.pack(mask, *states) + tables + words.astype("<u2", copy=False).tobytes()
-
-
-def split(body: memoryview, count: int) -> list[memoryview]:
-    """Cut a body into `count` planes, each with its length before it.
-
-    Raises
-    ------
-    PayloadError
-        If the lengths do not add up to the body.
-    """
-    views, at = [], 0
-    for _ in range(count):
-        size = _LENGTH.unpack_from(body, at)[0] if at + _LENGTH.size <= len(body) else len(body)
-        end = at + _LENGTH.size + size
-        if end > len(body):
-            raise PayloadError(f"got {len(body)} bytes, the lengths inside promise {end} or more")
-        views.append(body[at:end])
-        at = end
-    if at != len(body):
-        raise PayloadError(f"got {len(body)} bytes, the lengths inside promise {at}")
-    return views
+def _pack_matrix(
+    y: Real, scales: NDArray[np.float64], ends: Sequence[int]
+) -> tuple[CodedMatrix, NDArray[np.float64]]:
+    """Code one transformed matrix (K, L); returns its noise in squared steps up to each band."""
+    bands = [quantise(y[i:j], scales[i:j]) for i, j in itertools.pairwise((0, *ends))]
+    values = np.concatenate([values for values, _ in bands])
+    return pack_values(values, ends), np.cumsum([noise for _, noise in bands])
 
 
 def unpack(
-    views: Sequence[memoryview],
-    shapes: Sequence[tuple[int, int]],
-    ranks: Sequence[int],
-    dtype: type[np.floating[Any]],
+    body: BandedBody, shapes: Sequence[tuple[int, int]], dtype: type[np.floating[Any]]
 ) -> list[Factors]:
-    """Factors of the planes in `dtype`; `views` as `split` cut them.
+    """Factors of the planes in `dtype`.
 
     Raises
     ------
     PayloadError
-        If a view does not hold factors of the promised shape.
+        If the bands do not hold factors of the promised shapes.
     """
-    heads = [_head(view, k) for view, k in zip(views, ranks, strict=True)]
+    readers = [BandReader(part) for part in body.parts]
+    heads = [_take_plane(readers, body.ranks_of(plane)) for plane in range(len(shapes))]
+    for reader in readers:
+        reader.finish()
     tasks = [
-        partial(_unpack_matrix, view, (k, length), scales, dtype)
-        for (_, matrices), shape, k in zip(heads, shapes, ranks, strict=True)
-        for (view, scales), length in zip(matrices, shape, strict=False)  # none for rank 0
+        partial(_unpack_matrix, matrix, head, body.ranks_of(plane), length, dtype, body.is_cut)
+        for plane, (head, shape) in enumerate(zip(heads, shapes, strict=True))
+        if head is not None
+        for matrix, length in zip(head.matrices, shape, strict=True)
     ]
     rows = iter(pool.run(tasks))
     planes = []
-    for (s, matrices), (m, n) in zip(heads, shapes, strict=True):
-        if matrices:
-            u, v = next(rows).T, next(rows).T
+    for head, (m, n) in zip(heads, shapes, strict=True):
+        if head is None:
+            planes.append(Factors(np.zeros((m, 0), dtype), np.zeros(0), np.zeros((n, 0), dtype), 0))
         else:
-            u, v = np.zeros((m, 0), dtype), np.zeros((n, 0), dtype)
-        planes.append(Factors(u, s, v, float(np.sum(s * s))))
+            total = float(np.sum(head.s * head.s))
+            planes.append(Factors(next(rows).T, head.s, next(rows).T, total))
     return planes
 
 
-def _head(
-    view: memoryview, k: int
-) -> tuple[NDArray[np.float64], list[tuple[memoryview, NDArray[np.float64]]]]:
-    """Singular values, and bytes and steps of U and of V; no matrices for rank 0."""
-    body = view[_LENGTH.size :]
-    if k == 0:
-        if len(body):
-            raise PayloadError(f"got {len(body)} bytes of factors for rank 0")
-        return np.zeros(0), []
-    at = _STEP.size + 4 * k + _LENGTH.size
-    if len(body) < at:
-        raise PayloadError(f"got {len(body)} bytes of factors, rank {k} promises at least {at}")
-    (step,) = _STEP.unpack_from(body)
+@dataclass(frozen=True, slots=True, eq=False)
+class _CodedPlane:
+    """A plane as it lies in the bands."""
+
+    s: NDArray[np.float64]
+    scales: NDArray[np.float64]
+    """Steps of the columns of U and V."""
+    matrices: tuple[CodedMatrix, CodedMatrix]
+    """U and V."""
+
+
+def _take_plane(readers: Sequence[BandReader], ends: Sequence[int]) -> _CodedPlane | None:
+    """Read a plane from its bands; None for rank 0, which has no bytes."""
+    if not ends[-1]:
+        return None
+    (step,) = _STEP.unpack(readers[0].take(_STEP.size))
+    tables = take_tables(readers[0]), take_tables(readers[0])
+    parts: list[memoryview] = []
+    words: list[tuple[memoryview, memoryview]] = []
+    for reader, (first, last) in zip(readers, itertools.pairwise((0, *ends)), strict=True):
+        if first == last:
+            words.append((memoryview(b""), memoryview(b"")))
+            continue
+        parts.append(reader.take(4 * (last - first)))
+        u_bytes, v_bytes = _LENGTHS.unpack(reader.take(_LENGTHS.size))
+        words.append((reader.take(u_bytes), reader.take(v_bytes)))
     with np.errstate(invalid="ignore"):  # a signalling NaN is refused below, and no reason to warn
-        s = np.frombuffer(body, "<f4", k, _STEP.size).astype(np.float64)
+        s = np.frombuffer(b"".join(parts), "<f4").astype(np.float64)
     largest = float(np.finfo(np.float32).max)
     if not (0 < step <= largest and s.min() > 0 and s.max() <= largest):
         raise PayloadError(
             f"got step {step:.3g} and singular values {s.min():.3g} to {s.max():.3g}, "
             "want finite numbers above 0"
         )
-    (size,) = _LENGTH.unpack_from(body, at - _LENGTH.size)
-    if at + size > len(body):
-        raise PayloadError(f"got {len(body) - at} bytes of vectors, U alone promises {size}")
-    scales = step / s
-    return s, [(body[at : at + size], scales), (body[at + size :], scales)]
+    u, v = (CodedMatrix(tables[side], [band[side] for band in words]) for side in (0, 1))
+    return _CodedPlane(s, step / s, (u, v))
 
 
 def _unpack_matrix(
-    view: memoryview,
-    shape: tuple[int, int],
-    scales: NDArray[np.float64],
+    matrix: CodedMatrix,
+    plane: _CodedPlane,
+    ends: Sequence[int],
+    length: int,
     dtype: type[np.floating[Any]],
+    is_cut: bool,
 ) -> Real:
     """Decode one matrix (K, L) and turn its cosine coefficients back."""
-    x = np.empty(shape, dtype)
-    _TRANSFORM_BACK[x.dtype](unpack_values(view, shape), scales, *shape, x)
+    x = np.empty((ends[-1], length), dtype)
+    values = unpack_values(matrix, ends, length, is_cut=is_cut)
+    _TRANSFORM_BACK[x.dtype](values, plane.scales, *x.shape, x)
     return x
-
-
-def unpack_values(view: memoryview, shape: tuple[int, int]) -> NDArray[np.int32]:
-    """Decode a matrix (K, L) of `pack_values`.
-
-    Raises
-    ------
-    PayloadError
-        If the bytes are not exactly one such matrix.
-    """
-    if len(view) < _MATRIX.size:
-        raise PayloadError(f"got {len(view)} bytes of a matrix, want at least {_MATRIX.size}")
-    mask, first, second = _MATRIX.unpack_from(view)
-    at = _MATRIX.size
-    used = np.zeros(rans.CLASSES, np.uint8)
-    parameters = np.zeros((rans.CLASSES, rans.PARAMETERS), np.int64)
-    for c in range(rans.CLASSES):
-        if mask >> c & 1:
-            if at + _CLASS.size > len(view):
-                raise PayloadError(f"got {len(view)} bytes of a matrix, its tables take more")
-            used[c] = 1
-            parameters[c] = _CLASS.unpack_from(view, at)
-            at += _CLASS.size
-    table = rans.frequencies(parameters, used)
-    if max(first, second) >= rans.STATE_LIMIT or (len(view) - at) % 2:
-        raise PayloadError("got a state above its limit or half a word of coded values")
-    data = np.frombuffer(view, np.uint8)
-    return decode(data, at, (first, second), rans.decoder_tables(parameters, table), shape)

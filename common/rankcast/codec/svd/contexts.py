@@ -8,13 +8,14 @@ the block before, and of the two columns before. See core/src/svd.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.core import function
-from rankcast.entropy.rans import Bytes, DecoderTables
+from rankcast.entropy.rans import STATE_LOW, Bytes, DecoderTables
 from rankcast.errors import PayloadError
 from rankcast.numerics import Real
 
@@ -78,26 +79,41 @@ def classify(values: NDArray[np.int32]) -> Bytes:
 
 
 def decode(
-    data: Bytes, start: int, states: tuple[int, int], tables: DecoderTables, shape: tuple[int, int]
+    bands: Sequence[tuple[tuple[int, int], bytes | memoryview]],
+    states: tuple[int, int],
+    tables: DecoderTables,
+    shape: tuple[int, int],
+    *,
+    is_cut: bool,
 ) -> NDArray[np.int32]:
     """Decode a matrix (K, L).
 
     Parameters
     ----------
-    data : ndarray
-        Words from index `start` on. They and the states may be anything: time and memory depend
-        on the shape alone.
+    bands : sequence of ((int, int), bytes-like)
+        First column and the one past the last of each band, and its words. They and the states
+        may be anything: time and memory depend on the shape alone.
+    states : (int, int)
+        Before the first column.
+    is_cut : bool
+        Whether bands behind the last one were dropped.
 
     Raises
     ------
     PayloadError
-        If the words are not exactly one matrix.
+        If the words of a band are not exactly its columns, or those of all of them no whole stream.
     """
     values = np.empty(shape, np.int32)
-    done = _decode(
-        data, start, data.size, np.array(states, np.int64), tables.parameters, tables.lookup,
-        tables.entries, *shape, _scratch(shape[1]), values,
-    )  # fmt: skip
-    if done < 0:
-        raise PayloadError("the coded values do not end where their bytes end")
+    now, scratch = np.array(states, np.int64), _scratch(shape[1])
+    for (first, last), words in bands:
+        if first == last:
+            continue
+        done = _decode(
+            np.frombuffer(words, np.uint8), 0, len(words), now, tables.parameters, tables.lookup,
+            tables.entries, first, last, shape[1], scratch, values,
+        )  # fmt: skip
+        if done < 0:
+            raise PayloadError("the coded values do not end where the bytes of their band end")
+    if not is_cut and not (now == STATE_LOW).all():
+        raise PayloadError("the coded values end before their stream does, want it whole")
     return values

@@ -9,6 +9,7 @@ import numpy as np
 
 from rankcast import pool
 from rankcast.codec.svd import coded, floats
+from rankcast.codec.svd.bands import BandedBody, band_of, split
 from rankcast.codec.svd.options import COLOURS, FACTORS
 from rankcast.codec.svd.product import rebuild_tasks
 from rankcast.errors import LimitError, PayloadError, UnsupportedImageError
@@ -101,28 +102,26 @@ def read_factors(header: Header, body: memoryview) -> list[Factors]:
         check_work(shapes, ranks, arithmetic(header.dtype_bytes, form))
     except UnsupportedImageError as exc:
         raise LimitError(str(exc)) from None
-    if form == "coded":
-        views = coded.split(body, len(shapes))
-    else:
-        views = floats.split(body, shapes, ranks, form)
-    planes = unpack_planes(views, shapes, ranks, form, header.dtype_bytes)
+    planes = unpack_planes(split(body, band_of(header)), shapes, form, header.dtype_bytes)
     for factors in planes:
         check_bounds(factors, (1 << (8 * header.dtype_bytes)) - 1)
     return planes
 
 
 def unpack_planes(
-    views: Sequence[memoryview],
-    shapes: Sequence[tuple[int, int]],
-    ranks: Sequence[int],
-    form: str,
-    sample_bytes: int,
+    body: BandedBody, shapes: Sequence[tuple[int, int]], form: str, sample_bytes: int
 ) -> list[Factors]:
-    """Read the factors of each plane from its part of the body."""
+    """Read the factors of planes whose ranks were checked against their shapes.
+
+    Raises
+    ------
+    PayloadError
+        If the bands do not hold them.
+    """
     dtype = arithmetic(sample_bytes, form)
     if form == "coded":
-        return coded.unpack(views, shapes, ranks, dtype)
-    return floats.unpack(views, shapes, ranks, form, dtype)
+        return coded.unpack(body, shapes, dtype)
+    return floats.unpack(body, shapes, form, dtype)
 
 
 def arithmetic(sample_bytes: int, form: str) -> type[np.float32] | type[np.float64]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from rankcast.codec.protocol import Coded
 from rankcast.codec.svd import coded, floats
+from rankcast.codec.svd.bands import Band, BandedBody, PackedPlane, join, ranks_by_band
 from rankcast.codec.svd.decoder import (
     arithmetic,
     assemble,
@@ -24,6 +25,7 @@ from rankcast.codec.svd.samples import as_channels, farthest, load_plane, square
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, channels_of, full_scale
 from rankcast.numerics import Factors, Real, merge_ycc420, split_ycc420
+from rankcast.wire import PPB
 
 EXACT_MARGIN: Final = 0.25
 """A rebuilt sample this near to its integer rounds to it also with another BLAS."""
@@ -65,27 +67,32 @@ class SvdEncoder:
             [f.rank for f in found],
             arithmetic(pixels.dtype.itemsize, options.factors),
         )
-        bodies, errors = self._pack(sources, planes, found)
-        if options.colour == "bgr" or not any(errors):
-            error = subsampling + sum(errors)
+        ranks = ranks_by_band([factors.rank for factors in found])
+        packed, errors = self._pack(sources, planes, found, ranks)
+        parts = [b"".join(plane.parts[b] for plane in packed) for b in range(len(ranks))]
+        if options.colour == "bgr" or not any(errors[-1]):
+            error = subsampling + sum(errors[-1])
         else:
             # The errors of luma and chroma overlap, so that no sum of estimates is true.
-            views = [memoryview(body) for body in bodies]
-            ranks = [factors.rank for factors in found]
+            body = BandedBody(tuple(map(Band, ranks)), tuple(map(memoryview, parts)))
             shapes = plane_shapes(pixels.shape, options.colour)
-            sample_bytes = pixels.dtype.itemsize
-            seen = unpack_planes(views, shapes, ranks, options.factors, sample_bytes)
+            seen = unpack_planes(body, shapes, options.factors, pixels.dtype.itemsize)
             rebuilt = assemble(seen, pixels.shape, pixels.dtype, options.colour)
             error = max(1, squared_distance(as_channels(pixels), as_channels(rebuilt)))
-        total = sum(factors.total for factors in found)
-        kept = sum(min(factors.kept, factors.total) for factors in found)
+        bands = [
+            Band(
+                rank,
+                _stated(error + _weighted_rise(weights, errors[-1], of_planes)),
+                round(_energy(found, rank) * PPB),
+            )
+            for rank, of_planes in zip(ranks, errors, strict=True)
+        ]
         return Coded(
-            b"".join(bodies),
+            join(bands, parts, is_cut=False),
             params=(FACTORS.index(options.factors), COLOURS.index(options.colour)),
-            # 0 is a promise: any estimate above it is at least 1.
-            squared_error=max(1, round(error)) if error > 0 else 0,
-            energy=kept / total if total else 1.0,
-            rank=tuple(factors.rank for factors in found),
+            squared_error=bands[-1].squared_error,
+            energy=_energy(found, ranks[-1]),
+            rank=ranks[-1],
         )
 
     def _rule(self, pixels: Pixels, subsampling: int) -> RankRule:
@@ -130,44 +137,84 @@ class SvdEncoder:
         ]
 
     def _pack(
-        self, sources: Sequence[Source], planes: Sequence[Plane], found: Sequence[Factors]
-    ) -> tuple[list[bytes], list[float]]:
-        """Bodies of the planes, and their squared errors: estimates, or 0 where proven."""
+        self,
+        sources: Sequence[Source],
+        planes: Sequence[Plane],
+        found: Sequence[Factors],
+        ranks: Sequence[Sequence[int]],
+    ) -> tuple[list[PackedPlane], list[list[float]]]:
+        """Planes in bytes, and for each band their squared errors: estimates, or 0 where proven."""
         form = self.options.factors
+        ends = list(zip(*ranks, strict=True))
         if form == "coded":
             budgets = [
                 coded.NOISE_SHARE * (factors.dropped + ROUNDING_NOISE * plane.a.size)
                 for factors, plane in zip(found, planes, strict=True)
             ]
-            packed = coded.pack(found, budgets)
+            packed = coded.pack(found, ends, budgets)
         else:
-            packed = floats.pack(found, form)
-        bodies, errors = [], []
+            packed = floats.pack(found, ends, form)
+        errors = []
         for index, (plane, factors) in enumerate(zip(planes, found, strict=True)):
-            body, noise = packed[index]
-            error = factors.dropped + noise + ROUNDING_NOISE * plane.a.size
+            exact = False
             if factors.dropped < EXACT_CANDIDATE * plane.a.size:
-                body, exact = self._prove(sources[index], factors, body)
-                error = 0.0 if exact else error
-            bodies.append(body)
-            errors.append(error)
-        return bodies, errors
+                packed[index], exact = self._prove(
+                    sources[index], factors, ends[index], packed[index]
+                )
+            rounding = ROUNDING_NOISE * plane.a.size
+            errors.append(
+                [
+                    0.0
+                    if exact and rank == factors.rank
+                    else factors.truncated(rank).dropped + noise + rounding
+                    for rank, noise in zip(ends[index], packed[index].noise, strict=True)
+                ]
+            )
+        return packed, [list(of_planes) for of_planes in zip(*errors, strict=True)]
 
-    def _prove(self, source: Source, factors: Factors, body: bytes) -> tuple[bytes, bool]:
+    def _prove(
+        self, source: Source, factors: Factors, ends: Sequence[int], packed: PackedPlane
+    ) -> tuple[PackedPlane, bool]:
         """Rebuild a plane that may be exact; refine a coded one until it is."""
         picture, channel = source
         shape, form = (picture.shape[0], picture.shape[1]), self.options.factors
         noise = 0.5 * coded.NOISE_SHARE * ROUNDING_NOISE * shape[0] * shape[1]
+        bands = tuple(Band((rank,)) for rank in ends)
         for _ in range(MAX_REFINEMENTS):
-            views = [memoryview(body)]
-            seen = unpack_planes(views, [shape], [factors.rank], form, picture.dtype.itemsize)
+            body = BandedBody(bands, tuple(map(memoryview, packed.parts)))
+            seen = unpack_planes(body, [shape], form, picture.dtype.itemsize)
             if farthest(picture, channel, rebuild(seen[0])) <= EXACT_MARGIN:
-                return body, True
+                return packed, True
             if form != "coded":
                 break
-            ((body, _),) = coded.pack([factors], [noise])
+            (packed,) = coded.pack([factors], [ends], [noise])
             noise /= 4
-        return body, False
+        return packed, False
+
+
+def _stated(error: float) -> int:
+    """Squared error as a header has it: 0 is a promise, any estimate above it is at least 1."""
+    return max(1, round(error)) if error > 0 else 0
+
+
+def _energy(found: Sequence[Factors], ranks: Sequence[int]) -> float:
+    """Share of the sum of squared singular values that planes of these ranks keep."""
+    total = sum(factors.total for factors in found)
+    kept = sum(
+        min(factors.truncated(rank).kept, factors.total)
+        for factors, rank in zip(found, ranks, strict=True)
+    )
+    return kept / total if total else 1.0
+
+
+def _weighted_rise(
+    weights: Sequence[float], whole: Sequence[float], band: Sequence[float]
+) -> float:
+    """Squared error that the picture gains where its planes end with a band."""
+    return sum(
+        weight * (after - before)
+        for weight, before, after in zip(weights, whole, band, strict=True)
+    )
 
 
 def _weights(pixels: Pixels, colour: str) -> tuple[float, ...]:

@@ -174,7 +174,13 @@ int64_t rk_rans_encode(const int32_t *values, const uint8_t *classes, int64_t si
     const ClassParameters *of_class = (const ClassParameters *)parameters;
     EncoderTables tables;
     build_encoder(frequencies, &tables);
-    RansEncoder e = {.state = STATE_LOW, .other = STATE_LOW, .words = words, .position = capacity};
+    /* The states take turns: the second one is due for the value before those coded so far. */
+    RansEncoder e = {
+        .state = (u32)states[1],
+        .other = (u32)states[0],
+        .words = words,
+        .position = capacity,
+    };
     for (i64 i = size - 1; i >= 0; i--) {
         if (e.position < WORDS_PER_VALUE) return RK_ERROR_SPACE;
         i64 c = classes[i] & (CLASSES - 1), shift = of_class[c].shift, escape = tables.escape[c];

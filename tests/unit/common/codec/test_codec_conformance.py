@@ -129,7 +129,7 @@ import numpy as np
 sys.path[:0] = {paths!r}
 from contextlib import suppress
 from support.conformance import check_codec
-from rankcast.codec.svd.coded import pack_values, unpack_values
+from rankcast.codec.svd.matrix import CodedMatrix, pack_values, unpack_values
 from rankcast.errors import PayloadError
 rng = np.random.default_rng(0)
 bodies = []
@@ -141,13 +141,14 @@ for dtype in (np.uint8, np.uint16):
     {code}
 # Values beyond the alphabet, and what is made of them when bytes are wrong.
 values = np.rint(rng.laplace(0, 1e4, (3, 150))).astype(np.int32)
-coded = pack_values(values)
-assert np.array_equal(unpack_values(memoryview(coded), values.shape), values)
-for at in range(20, len(coded), 41):
-    wrong = coded[:at] + bytes([coded[at] ^ 255]) + coded[at + 1 :]
+coded = pack_values(values, [3])
+(words,) = coded.words
+assert np.array_equal(unpack_values(coded, [3], 150), values)
+for at in range(20, len(words), 41):
+    wrong = words[:at] + bytes([words[at] ^ 255]) + words[at + 1 :]
     with suppress(PayloadError):
-        bodies.append(unpack_values(memoryview(wrong), values.shape).tobytes())
-bodies.append(coded)
+        bodies.append(unpack_values(CodedMatrix(coded.tables, [wrong]), [3], 150).tobytes())
+bodies.append(coded.tables + words)
 print(len(bodies), zlib.crc32(b"".join(bodies)))
 """
 

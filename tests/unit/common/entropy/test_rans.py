@@ -8,9 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rankcast.codec.svd.coded import pack_values, unpack_values
+from rankcast.codec.svd import matrix
+from rankcast.codec.svd.bands import BandReader
 from rankcast.entropy import rans
 from rankcast.errors import PayloadError
+
+
+def pack_values(values: NDArray[np.int32]) -> bytes:
+    """A matrix in one band: tables, then words."""
+    coded = matrix.pack_values(values, [values.shape[0]])
+    return bytes(coded.tables) + bytes(coded.words[0])
+
+
+def unpack_values(data: bytes | bytearray, shape: tuple[int, int]) -> NDArray[np.int32]:
+    tables = matrix.take_tables(BandReader(memoryview(data)))
+    words = memoryview(data)[len(tables) :]
+    return matrix.unpack_values(matrix.CodedMatrix(tables, [words]), [shape[0]], shape[1])
 
 
 def parameters_of(zero: int, one: int, decay: int, shift: int = 0) -> NDArray[np.int64]:
@@ -67,8 +80,10 @@ def test_reciprocals_divide_exactly(zero: int, one: int, decay: int, seed: int) 
     pairs = np.count_nonzero(table[0]) // 2 - 1  # the escape has raw bits, which this leaves out
     values = np.random.default_rng(seed).integers(-pairs, pairs + 1, 400).astype(np.int32)
     symbols = [2 * abs(v) - (v > 0) for v in values.tolist()]
-    words, states = rans.encode(values, np.zeros(400, np.uint8), parameters, table)
-    assert (words.tolist(), list(states)) == coded_by_division(symbols, frequency)
+    ends = sorted(np.random.default_rng(seed).integers(0, 401, 3).tolist())
+    parts, states = rans.encode(values, np.zeros(400, np.uint8), [*ends, 400], parameters, table)
+    words = np.concatenate(parts).tolist()
+    assert (words, list(states)) == coded_by_division(symbols, frequency)
 
 
 def test_parameters_outside_their_ranges_are_refused() -> None:
@@ -113,14 +128,43 @@ def matrices() -> st.SearchStrategy[NDArray[np.int32]]:
 @given(matrices())
 def test_matrices_of_any_scale_come_back(values: NDArray[np.int32]) -> None:
     coded = pack_values(values)
-    assert np.array_equal(unpack_values(memoryview(coded), values.shape), values)
+    assert np.array_equal(unpack_values(coded, values.shape), values)
 
 
 def test_extreme_values_next_to_zeros_come_back() -> None:
     values = np.zeros((3, 130), np.int32)
     values[0, 0], values[1, 64], values[2, 129] = rans.MAX_VALUE, -rans.MAX_VALUE, 1
     coded = pack_values(values)
-    assert np.array_equal(unpack_values(memoryview(coded), values.shape), values)
+    assert np.array_equal(unpack_values(coded, values.shape), values)
+
+
+@settings(max_examples=100, deadline=None)
+@given(matrices(), st.data())
+def test_the_first_bands_of_a_matrix_are_its_first_columns(
+    values: NDArray[np.int32], data: st.DataObject
+) -> None:
+    columns, length = values.shape
+    ends = [*sorted(data.draw(st.lists(st.integers(1, columns), max_size=3))), columns]
+    coded = matrix.pack_values(values, ends)
+    assert b"".join(map(bytes, coded.words)) == pack_values(values)[len(coded.tables) :]
+    for count, end in enumerate(ends, 1):
+        kept = matrix.CodedMatrix(coded.tables, coded.words[:count])
+        found = matrix.unpack_values(kept, ends[:count], length, is_cut=True)
+        assert np.array_equal(found, values[:end])
+
+
+def test_a_band_whose_words_are_those_of_another_is_refused() -> None:
+    values = np.rint(np.random.default_rng(0).laplace(0, 9, (4, 90))).astype(np.int32)
+    coded = matrix.pack_values(values, [2, 4])
+    first, second = map(bytes, coded.words)
+    for words in ([first[:-2], first[-2:] + second], [first + second[:2], second[2:]],
+                  [second, first], [first + second, b""], [first, second + b"\0"]):  # fmt: skip
+        with pytest.raises(PayloadError):
+            matrix.unpack_values(matrix.CodedMatrix(coded.tables, words), [2, 4], 90)
+    cut = matrix.CodedMatrix(coded.tables, [first])
+    assert np.array_equal(matrix.unpack_values(cut, [2], 90, is_cut=True), values[:2])
+    with pytest.raises(PayloadError, match="want it whole"):
+        matrix.unpack_values(cut, [2], 90)
 
 
 def test_the_cost_is_near_the_entropy() -> None:
@@ -138,7 +182,7 @@ def test_random_bytes_end_in_a_payload_error_or_in_values(
     data: bytes, columns: int, length: int
 ) -> None:
     try:
-        values = unpack_values(memoryview(data), (columns, length))
+        values = unpack_values(data, (columns, length))
     except PayloadError:
         return
     assert np.abs(values.astype(np.int64)).max() <= rans.MAX_VALUE
@@ -153,7 +197,7 @@ def test_flipped_bits_end_in_a_payload_error_or_in_values(seed: int, data: st.Da
     bit = data.draw(st.integers(0, 8 * len(coded) - 1))
     coded[bit // 8] ^= 1 << bit % 8
     try:
-        decoded = unpack_values(memoryview(coded), values.shape)
+        decoded = unpack_values(coded, values.shape)
     except PayloadError:
         return
     assert decoded.shape == values.shape
@@ -164,4 +208,4 @@ def test_missing_or_added_words_are_refused() -> None:
     coded = pack_values(np.arange(-50, 50, dtype=np.int32).reshape(1, 100))
     for wrong in (coded[:-2], coded + b"\0\0", coded[:-1], coded[:10], b""):
         with pytest.raises(PayloadError):
-            unpack_values(memoryview(wrong), (1, 100))
+            unpack_values(wrong, (1, 100))

@@ -3,6 +3,7 @@
  */
 #include "header.h"
 
+#include "svd_bands.h"
 #include "svd_factors.h"
 
 #include "svd_coded.c"
@@ -37,10 +38,10 @@ static void scale_rows(const FactorArrays *a, const PlaneFactors *plane, i64 rea
         }
 }
 
-static i64 read_plane(const Factors *f, const FactorArrays *a, i64 index, Bytes *body) {
+static i64 read_plane(const Factors *f, const FactorArrays *a, i64 index, Bands *bands) {
     const PlaneFactors *plane = &f->planes[index];
-    i64 result = f->form == CODED ? read_coded_plane(f, a, plane, body)
-                                  : read_float_plane(f, a, plane, body);
+    i64 result = f->form == CODED ? read_coded_plane(f, a, bands, index)
+                                  : read_float_plane(f, a, bands, index);
     if (result < 0 || plane->rank == 0) return result;
     const void *vt = (const u8 *)a->vt + plane->vt * f->real_bytes;
     if (!are_singular_values(a, plane, f->peak)
@@ -85,11 +86,12 @@ static i64 decode_svd(const Packet *p, Bytes body, u8 *from, u8 *pixels) {
     Memory memory = new_memory(from);
     if (result < 0) return result;
     FactorArrays a = factor_arrays(&f, &memory);
-    for (i64 plane = 0; plane < f.plane_count; plane++) {
-        result = read_plane(&f, &a, plane, &body);
-        if (result < 0) return result;
-    }
-    if (bytes_left(&body) > 0) return RK_ERROR_STREAM;
+    Bands bands;
+    result = read_bands(&f, body, &bands);
+    for (i64 plane = 0; result >= 0 && plane < f.plane_count; plane++)
+        result = read_plane(&f, &a, plane, &bands);
+    if (result < 0) return result;
+    if (!are_bands_read(&bands)) return RK_ERROR_STREAM;
     if (!f.half_chroma) {
         multiply(p, &f, &a, 0, f.plane_count, pixels);
         return RK_OK;

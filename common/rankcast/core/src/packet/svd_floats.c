@@ -1,5 +1,5 @@
 /* Factors as plain floats: s, U by columns, V by columns. */
-#include "svd_factors.h"
+#include "svd_bands.h"
 
 /* A number of 16 bits. What is infinite or none there is finite here and beyond what entries may
  * be. */
@@ -28,15 +28,23 @@ static void read_floats(Bytes from, i64 bytes, i64 real_bytes, void *out) {
     }
 }
 
-static i64 read_float_plane(const Factors *f, const FactorArrays *a, const PlaneFactors *plane,
-                            Bytes *body) {
+static i64 read_float_plane(const Factors *f, const FactorArrays *a, Bands *bands, i64 index) {
+    const PlaneFactors *plane = &f->planes[index];
     i64 bytes = f->form == FLOAT16 ? 2 : f->form == FLOAT32 ? 4 : 8;
     i64 singular_bytes = f->form == FLOAT64 ? 8 : 4;
-    i64 u_bytes = plane->rank * plane->height * bytes, v_bytes = plane->rank * plane->width * bytes;
-    if (bytes_left(body) < plane->rank * singular_bytes + u_bytes + v_bytes) return RK_ERROR_STREAM;
-    read_floats(cut_bytes(body, plane->rank * singular_bytes), singular_bytes, 8, a->singular);
-    read_floats(cut_bytes(body, u_bytes), bytes, f->real_bytes, a->columns);
-    read_floats(cut_bytes(body, v_bytes), bytes, f->real_bytes,
-                (u8 *)a->vt + plane->vt * f->real_bytes);
+    u8 *u = a->columns, *v = (u8 *)a->vt + plane->vt * f->real_bytes;
+    for (i64 b = 0; b < bands->count; b++) {
+        i64 first = bands->ranks[b][index], columns = bands->ranks[b + 1][index] - first;
+        i64 u_bytes = columns * plane->height * bytes, v_bytes = columns * plane->width * bytes;
+        Bytes *from = &bands->left[b];
+        if (bytes_left(from) < columns * singular_bytes + u_bytes + v_bytes)
+            return RK_ERROR_STREAM;
+        read_floats(cut_bytes(from, columns * singular_bytes), singular_bytes, 8,
+                    a->singular + first);
+        read_floats(cut_bytes(from, u_bytes), bytes, f->real_bytes,
+                    u + first * plane->height * f->real_bytes);
+        read_floats(cut_bytes(from, v_bytes), bytes, f->real_bytes,
+                    v + first * plane->width * f->real_bytes);
+    }
     return RK_OK;
 }

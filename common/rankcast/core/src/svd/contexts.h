@@ -29,17 +29,20 @@ typedef struct {
     i64 blocks;
 } Columns;
 
-static Columns start_columns(i32 *scratch, i64 length) {
-    i64 blocks = (length + BLOCK - 1) / BLOCK, size = (blocks + 2) * BLOCK_ROW;
-    CLEAR(scratch, 3 * size * sizeof(i32));
-    return (Columns){scratch, scratch + size, scratch + 2 * size, blocks};
-}
-
 static void next_column(Columns *c) {
     i32 *two = c->two;
     c->two = c->one;
     c->one = c->now;
     c->now = two;
+}
+
+/* Begin with a column; `scratch` holds those before it, and anything before column 0. */
+static Columns start_columns(i32 *scratch, i64 length, i64 first) {
+    i64 blocks = (length + BLOCK - 1) / BLOCK, size = (blocks + 2) * BLOCK_ROW;
+    if (first == 0) CLEAR(scratch, 3 * size * sizeof(i32));
+    Columns c = {scratch, scratch + size, scratch + 2 * size, blocks};
+    for (i64 k = 0; k < first % 3; k++) next_column(&c);
+    return c;
 }
 
 /* Where the magnitudes of a block begin in a column. */

@@ -1,4 +1,4 @@
-/* The decoder of a coded matrix. Time and memory depend on its shape alone, whatever the stream. */
+/* The decoder of coded matrices. Time and memory depend on its shape alone, whatever the stream. */
 #include "../rans_decoder.h"
 #include "contexts.h"
 
@@ -22,9 +22,10 @@ INLINE i64 class_of(const ClassTable *table, i32 context) {
     return min_i64(FIRST_LARGE + octave - SMALL_BITS, CLASSES - 1);
 }
 
-int64_t rk_svd_decode(const uint8_t *data, int64_t start, int64_t end, const int64_t *states,
+int64_t rk_svd_decode(const uint8_t *data, int64_t start, int64_t end, int64_t *states,
                       const int64_t *parameters, const uint8_t *lookup, const uint32_t *entries,
-                      int64_t columns, int64_t length, int32_t *scratch, int32_t *values) {
+                      int64_t first, int64_t last, int64_t length, int32_t *scratch,
+                      int32_t *values) {
     static const u8 NO_WORDS[2];
     const ClassParameters *of_class = (const ClassParameters *)parameters;
     i64 bytes = end - start;
@@ -36,35 +37,36 @@ int64_t rk_svd_decode(const uint8_t *data, int64_t start, int64_t end, const int
     };
     ClassTable table;
     fill_class_table(&table);
-    Columns c = start_columns(scratch, length);
-    for (i64 k = 0; k < columns; k++, next_column(&c)) {
+    Columns c = start_columns(scratch, length, first);
+    for (i64 k = first; k < last; k++, next_column(&c)) {
         for (i64 block = 0; block < c.blocks; block++) {
             i32 sums[BLOCK];
             sums_before(&c, block, sums);
             i64 width = min_i64(BLOCK, length - block * BLOCK);
             i32 *to = values + k * length + block * BLOCK, *magnitudes = c.now + block_at(block);
-            i32 last = 0, before = 0;
+            i32 below = 0, before = 0;
             for (i64 f = 0; f < width; f++) {
-                i64 class = class_of(&table, sums[f] + 2 * last + before);
+                i64 class = class_of(&table, sums[f] + 2 * below + before);
                 u32 symbol = lookup[class * SLOTS + (d.state & (SLOTS - 1))];
                 u32 entry = entries[class * SYMBOLS + symbol];
                 drop_symbol(&d, entry);
-                before = last;
-                last = (i32)(symbol + 1) >> 1;
-                i32 value = symbol & 1 ? last : -last;
+                before = below;
+                below = (i32)(symbol + 1) >> 1;
+                i32 value = symbol & 1 ? below : -below;
                 if (UNLIKELY(entry & ENTRY_RARE)) {
                     RareValue rare = take_rare(d, entry, symbol, of_class[class].shift);
                     d = rare.decoder;
                     value = (i32)rare.value;
-                    last = min_i32(abs_i32(value), CAP);
+                    below = min_i32(abs_i32(value), CAP);
                 }
                 swap_states(&d);
                 to[f] = value;
-                magnitudes[f] = last;
+                magnitudes[f] = below;
             }
             if (d.position > bytes) return RK_ERROR_STREAM;
         }
     }
-    int is_whole = d.position == bytes && d.state == STATE_LOW && d.other == STATE_LOW;
-    return is_whole ? RK_OK : RK_ERROR_STREAM;
+    states[0] = d.state;
+    states[1] = d.other;
+    return d.position == bytes ? RK_OK : RK_ERROR_STREAM;
 }

@@ -18,7 +18,7 @@ INLINE i32x8 class_of_eight(i32x8 context) {
 
 int64_t rk_svd_classify(const int32_t *values, int64_t columns, int64_t length, int32_t *scratch,
                         uint8_t *classes) {
-    Columns c = start_columns(scratch, length);
+    Columns c = start_columns(scratch, length, 0);
     for (i64 k = 0; k < columns; k++, next_column(&c)) {
         for (i64 block = 0; block < c.blocks; block++) {
             i64 first = k * length + block * BLOCK, width = min_i64(BLOCK, length - block * BLOCK);
