@@ -237,6 +237,13 @@ RK_API int64_t rk_svd_decode(const uint8_t *data, int64_t start, int64_t end, in
                              const uint32_t *entries, int64_t first, int64_t last, int64_t length,
                              int32_t *scratch, int32_t *values);
 
+/* Decode all bands of a matrix in one call. Their words lie one after the other; ends[bands][2] are the
+ * columns and the bytes up to the end of each, rising to what there is. */
+RK_API int64_t rk_svd_decode_bands(const uint8_t *data, const int64_t *ends, int64_t bands,
+                                   int64_t *states, const int64_t *parameters,
+                                   const uint8_t *lookup, const uint32_t *entries, int64_t length,
+                                   int32_t *scratch, int32_t *values);
+
 /* Turn coefficients back: out[k] is the inverse cosine transform of values[k] scales[k], in blocks of
  * 64 and one order of summation. */
 RK_API int64_t rk_svd_inverse_transform_f32(const int32_t *values, const double *scales,

@@ -36,7 +36,7 @@ _SAMPLE: Final = {
     _FLOAT64: function("rk_svd_sample_f64"),
 }
 _classify = function("rk_svd_classify")
-_decode = function("rk_svd_decode")
+_decode_bands = function("rk_svd_decode_bands")
 
 
 def _scratch(length: int) -> NDArray[np.int32]:
@@ -79,10 +79,11 @@ def classify(values: NDArray[np.int32]) -> Bytes:
 
 
 def decode(
-    bands: Sequence[tuple[tuple[int, int], bytes | memoryview]],
+    words: Sequence[bytes | memoryview],
+    ends: Sequence[int],
     states: tuple[int, int],
     tables: DecoderTables,
-    shape: tuple[int, int],
+    length: int,
     *,
     is_cut: bool,
 ) -> NDArray[np.int32]:
@@ -90,11 +91,15 @@ def decode(
 
     Parameters
     ----------
-    bands : sequence of ((int, int), bytes-like)
-        First column and the one past the last of each band, and its words. They and the states
-        may be anything: time and memory depend on the shape alone.
+    words : sequence of bytes-like
+        Of each band. They and the states may be anything: time and memory depend on the shape
+        alone.
+    ends : sequence of int
+        Columns at the end of each band, rising to K.
     states : (int, int)
         Before the first column.
+    length : int
+        L, of a column.
     is_cut : bool
         Whether bands behind the last one were dropped.
 
@@ -103,17 +108,16 @@ def decode(
     PayloadError
         If the words of a band are not exactly its columns, or those of all of them no whole stream.
     """
-    values = np.empty(shape, np.int32)
-    now, scratch = np.array(states, np.int64), _scratch(shape[1])
-    for (first, last), words in bands:
-        if first == last:
-            continue
-        done = _decode(
-            np.frombuffer(words, np.uint8), 0, len(words), now, tables.parameters, tables.lookup,
-            tables.entries, first, last, shape[1], scratch, values,
-        )  # fmt: skip
-        if done < 0:
-            raise PayloadError("the coded values do not end where the bytes of their band end")
+    values = np.empty((ends[-1], length), np.int32)
+    now = np.array(states, np.int64)
+    # One call for all bands: each costs as much as a thousand values.
+    borders = np.array([ends, np.cumsum([len(part) for part in words])], np.int64).T.copy()
+    done = _decode_bands(
+        np.frombuffer(b"".join(words), np.uint8), borders, len(borders), now, tables.parameters,
+        tables.lookup, tables.entries, length, _scratch(length), values,
+    )  # fmt: skip
+    if done < 0:
+        raise PayloadError("the coded values do not end where the bytes of their band end")
     if not is_cut and not (now == STATE_LOW).all():
         raise PayloadError("the coded values end before their stream does, want it whole")
     return values

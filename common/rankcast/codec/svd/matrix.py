@@ -6,7 +6,6 @@ and the next one goes on with the states and the contexts of the one before.
 
 from __future__ import annotations
 
-import itertools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,5 +104,4 @@ def unpack_values(
         used[c] = 1
         parameters[c] = _CLASS.unpack_from(matrix.tables, _MATRIX.size + number * _CLASS.size)
     tables = rans.decoder_tables(parameters, rans.frequencies(parameters, used))
-    bands = list(zip(itertools.pairwise((0, *ends)), matrix.words, strict=True))
-    return decode(bands, (states[0], states[1]), tables, (ends[-1], length), is_cut=is_cut)
+    return decode(matrix.words, ends, (states[0], states[1]), tables, length, is_cut=is_cut)

@@ -70,3 +70,19 @@ int64_t rk_svd_decode(const uint8_t *data, int64_t start, int64_t end, int64_t *
     states[1] = d.other;
     return d.position == bytes ? RK_OK : RK_ERROR_STREAM;
 }
+
+int64_t rk_svd_decode_bands(const uint8_t *data, const int64_t *ends, int64_t bands,
+                            int64_t *states, const int64_t *parameters, const uint8_t *lookup,
+                            const uint32_t *entries, int64_t length, int32_t *scratch,
+                            int32_t *values) {
+    i64 result = RK_OK, first = 0, start = 0;
+    for (i64 band = 0; result >= 0 && band < bands; band++, ends += 2) {
+        /* A band that adds no columns has no words. */
+        if (ends[0] > first)
+            result = rk_svd_decode(data, start, ends[1], states, parameters, lookup, entries,
+                                   first, ends[0], length, scratch, values);
+        first = ends[0];
+        start = ends[1];
+    }
+    return result;
+}
