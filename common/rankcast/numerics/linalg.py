@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -84,7 +84,11 @@ class Factors:
         return Factors(self.u[:, :k], self.s[:k], self.v[:, :k], self.total)
 
 
-_blas = ThreadpoolController()
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()  # scans the loaded libraries, which takes milliseconds
+
+
 _blas_lock = threading.Lock()
 _blas_users = 0
 _blas_limit: Any = None  # threadpoolctl is untyped
@@ -98,7 +102,7 @@ def one_blas_thread() -> Iterator[None]:
     global _blas_users, _blas_limit
     with _blas_lock:
         if _blas_users == 0:
-            _blas_limit = _blas.limit(limits=1, user_api="blas")
+            _blas_limit = _blas().limit(limits=1, user_api="blas")
         _blas_users += 1
     try:
         yield
