@@ -21,7 +21,7 @@ README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
     "sizing", "narrow-link", "latency", "stream", "isolation", "hostile-viewer", "flood",
-    "cameras", "stopping", "soak",
+    "cameras", "startup", "stopping", "soak",
     "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "synthetic",
 )  # fmt: skip
 """Benchmarks in the order of the document: those that operators need come first."""

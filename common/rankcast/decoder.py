@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rankcast.codec import codec_with_id
 from rankcast.codec.protocol import CodecDecoder, UsesModels
 from rankcast.errors import NeedKeyframe, WireError
 from rankcast.frame import CFA_PATTERNS, Coding, Frame, Pixels
-from rankcast.models import ModelFolder
 from rankcast.wire import OFFLINE, Kind, Limits, Packet, unpack
+
+if TYPE_CHECKING:
+    from rankcast.models import ModelFolder
 
 
 class Decoder:
@@ -36,7 +39,8 @@ class Decoder:
     ) -> None:
         self._limits = limits
         self._writable = writable
-        self._models = ModelFolder(models)
+        self._folder = models
+        self._models: ModelFolder | None = None
         self._codec_id: int | None = None
         self._codec: CodecDecoder | None = None
 
@@ -75,10 +79,17 @@ class Decoder:
                 )
             self._codec = codec.make_decoder(self._limits)
             if isinstance(self._codec, UsesModels):
-                self._codec.use_models(self._models)
+                self._codec.use_models(self._model_folder())
             self._codec_id = header.codec
         pixels = self._codec.decode(header, packet.body)
         return pixels.copy() if self._writable else pixels
+
+    def _model_folder(self) -> ModelFolder:
+        if self._models is None:
+            from rankcast.models import ModelFolder  # most codecs need no models
+
+            self._models = ModelFolder(self._folder)
+        return self._models
 
 
 def frame_of(packet: Packet, pixels: Pixels, camera: str, *, writable: bool = False) -> Frame:

@@ -94,6 +94,9 @@ def test_names_and_numbers_of_the_rows_are_their_own() -> None:
     sweeps = [sweep.name for codec in CODECS.values() for sweep in codec.sweeps]
     assert len(set(sweeps)) == len(sweeps)
     assert len(CODECS_BY_NAME) == len(CODECS)
+    assert {codec.wire_id: codec.name for codec in CODECS.values()} == dict(
+        zip(CODECS, CODECS_BY_NAME, strict=True)
+    )
     kinds = [kind for codec in CODECS.values() for kind in codec.model_facts]
     assert len(set(kinds)) == len(kinds)
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from rankcast.codec.sweep import Sweep
 from rankcast.frame import Frame, Pixels
-from rankcast.models import ModelFolder
 from rankcast.wire import Header, Limits
 
 if TYPE_CHECKING:
     from rankcast.codec.options import CodecOptions
+    from rankcast.models import ModelFolder
 
 
 @dataclass(frozen=True, slots=True)
