@@ -86,6 +86,16 @@ def test_neither_end_imports_asyncio_or_a_player_of_clips(module: str) -> None:
     assert not found & {"asyncio", "av", "torch"}
 
 
+def test_a_receiver_that_counts_imports_no_other_sink() -> None:
+    script = (
+        "from rankcast_receiver.app import _runners\n"
+        "from rankcast_receiver.settings import ReceiverSettings\n"
+        "assert [runner.name for runner in _runners(ReceiverSettings(), list)] == ['count']"
+    )
+    found = modules_after(script)
+    assert not found & {"rankcast_receiver.sinks.display", "rankcast_receiver.sinks.save", "cv2"}
+
+
 @pytest.mark.parametrize(
     ("source", "player"), [("synthetic:conveyor", False), ("camera:0", False), ("replay:a", True)]
 )
