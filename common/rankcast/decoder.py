@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rankcast.codec import codec_with_id
-from rankcast.codec.protocol import CodecDecoder, UsesModels
-from rankcast.errors import NeedKeyframe, WireError
+from rankcast.codec.protocol import CodecDecoder, HoldsReference, UsesModels
+from rankcast.errors import NeedKeyframe, PayloadError, WireError
 from rankcast.frame import CFA_PATTERNS, Coding, Frame, Pixels
-from rankcast.wire import OFFLINE, Kind, Limits, Packet, unpack
+from rankcast.wire import OFFLINE, Chain, Kind, Limits, Packet, unpack
 
 if TYPE_CHECKING:
     from rankcast.models import ModelFolder
@@ -43,6 +44,7 @@ class Decoder:
         self._models: ModelFolder | None = None
         self._codec_id: int | None = None
         self._codec: CodecDecoder | None = None
+        self._chain = Chain()
 
     def decode(self, packet: bytes | bytearray | memoryview) -> Pixels:
         """Rebuild the picture of one packet.
@@ -66,9 +68,21 @@ class Decoder:
         """
         return self.decode_packet(unpack(packet, self._limits))
 
+    def complete(self, packet: Packet) -> Packet:
+        """Return a parsed packet with all fields of its header.
+
+        Raises
+        ------
+        NeedKeyframe
+            If the header leaves out what it shares with a frame that this decoder has not decoded.
+        """
+        if not packet.header.is_short:
+            return packet
+        return replace(packet, header=self._chain.complete(packet.header))
+
     def decode_packet(self, packet: Packet) -> Pixels:
-        """Rebuild the picture of a parsed packet; see `decode`."""
-        header = packet.header
+        """Rebuild the picture of a parsed packet, completed or not; see `decode`."""
+        header = self.complete(packet).header
         if not header.kind.is_picture:
             raise WireError(f"got a packet of kind {header.kind.name}, want a picture")
         if self._codec is None or header.codec != self._codec_id:
@@ -81,8 +95,29 @@ class Decoder:
             if isinstance(self._codec, UsesModels):
                 self._codec.use_models(self._model_folder())
             self._codec_id = header.codec
+        if header.kind is Kind.REFERENCE and not isinstance(self._codec, HoldsReference):
+            raise PayloadError(
+                f"got a reference of codec id {header.codec}, which predicts nothing"
+            )
         pixels = self._codec.decode(header, packet.body)
+        self._chain.add(header)
         return pixels.copy() if self._writable else pixels
+
+    def reference_packet(self) -> bytes:
+        """Return a packet from which another decoder goes on as this one would.
+
+        A relay sends it to a viewer that joins in the middle of a group, before the next packet of
+        the stream: neither the encoder nor 300 frames of the group are needed.
+
+        Raises
+        ------
+        NeedKeyframe
+            If no picture was decoded yet, or the codec predicts none: its next frame is a key
+            frame.
+        """
+        if not isinstance(self._codec, HoldsReference):
+            raise NeedKeyframe("this decoder holds no picture to go on from")
+        return self._codec.reference_packet()
 
     def _model_folder(self) -> ModelFolder:
         if self._models is None:
@@ -98,6 +133,7 @@ def frame_of(packet: Packet, pixels: Pixels, camera: str, *, writable: bool = Fa
     Parameters
     ----------
     packet : Packet
+        Completed by that decoder.
     pixels : ndarray
         Output of a decoder created with the same `writable`.
     camera : str

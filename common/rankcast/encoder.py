@@ -17,7 +17,7 @@ from rankcast.codec.protocol import CodecEncoder, CountsPackets, Reconfigurable
 from rankcast.errors import RankcastError, SettingsError, UnsupportedImageError, one_line
 from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar
 from rankcast.validation_text import reason_of
-from rankcast.wire import OFFLINE, PPB, STREAM_ID_BYTES, Header, Kind, pack
+from rankcast.wire import OFFLINE, PPB, STREAM_ID_BYTES, Chain, Header, Kind, pack
 
 
 class OptionError(SettingsError):
@@ -113,11 +113,12 @@ def try_options(codec: str, options: Mapping[str, Any]) -> TrialEncoder:
 
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
-    """One coded picture: the bytes to send, and the header that they begin with."""
+    """One coded picture: the bytes to send, and its header."""
 
     data: bytes
     """The complete wire packet."""
     header: Header
+    """Complete; that of a predicted frame is sent short."""
 
 
 class Encoder:
@@ -147,6 +148,7 @@ class Encoder:
         self._encoder = self._trial.half
         self.stream_id = os.urandom(STREAM_ID_BYTES)
         self._sequence = 0
+        self._chain = Chain()
         self.max_packet_bytes = OFFLINE.max_packet_bytes
         """Packets above this size are an error, because every reader would refuse them."""
 
@@ -270,7 +272,7 @@ class Encoder:
             meta=frame.meta,
         )
         try:
-            data = pack(header, coded.body)
+            data = pack(self._chain.shorten(header), coded.body)
         except BaseException:
             # No decoder will see this picture (its metadata may not fit): predict nothing from it.
             self._encoder.request_keyframe()
@@ -283,6 +285,7 @@ class Encoder:
             )
         if isinstance(self._encoder, CountsPackets):
             self._encoder.packet_made(len(data))
+        self._chain.add(header)
         self._sequence += 1
         return EncodedPacket(data, header)
 

@@ -22,7 +22,6 @@ from rankcast.codec import CODECS, CODECS_BY_NAME
 from rankcast.numerics import psnr_db
 from rankcast.settings import validate
 from rankcast.settings.layers import file_layer
-from rankcast.wire import unpack
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_sender.settings import SenderSettings
 
@@ -121,7 +120,8 @@ def test_a_preset_loads_and_codes_a_stream(name: str) -> None:
     noise = np.random.default_rng(1).normal(0, 3, (96, 144, 3))
     for number in range(3):
         image = (ramp + 20 + noise[:, 4 * number : 4 * number + 128]).clip(0, 255).astype(np.uint8)
-        header = unpack(packet := encoder.encode(image)).header
+        coded = encoder.encode_packet(image)
+        packet, header = coded.data, coded.header
         rebuilt = decoder.decode(packet)
         assert header.psnr_db == pytest.approx(psnr_db(image, rebuilt), abs=0.01)
         if name == "inspection":

@@ -121,7 +121,7 @@ def _filled(codec: str, shape: tuple[int, int], dtype: str, fill: bytes, bytes_:
     if codec == "lossless":
         body = struct.pack("<I", bytes_ // 2) + body  # two bands
     elif codec == "svd-patch":
-        params, body = (0, 4, 8), b"\1" + body
+        params, body = (0, 4, 8, 0), b"\1" + body
     return pack(replace(header, shape=shape, params=params, checksum=None), body)
 
 

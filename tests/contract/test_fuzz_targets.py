@@ -98,7 +98,7 @@ def test_a_receiver_lives_through_a_hostile_sender(make: Callable[[str], Any], p
     target.run(messages)
     # Some receivers want the camera cam alone; to others it is known with another stream.
     after = [
-        name + b"/frames\0" + packets.packet(stream_id=number * 16)
+        name + b"/frames\0" + packets.packet(stream_id=number * 8)
         for name, number in ((b"after", b"\7"), (b"cam", b"\6"))
     ]
     accepted = target.accepted

@@ -180,7 +180,7 @@ def test_a_flood_of_bad_frames_is_a_trickle_in_the_log(caplog: pytest.LogCapture
         elif kind == 2:
             message = name + b"/status\0" + good
         elif kind == 3:
-            stream_id = number.to_bytes(16, "little")
+            stream_id = number.to_bytes(8, "little")
             message = name + b"/frames\0" + packets.packet(b"\0", stream_id=stream_id)
         else:
             message = name + b"/frames\0" + packets.packet(b"\0", sequence=number)
@@ -195,7 +195,7 @@ def test_a_real_receiver_outlives_the_whole_corpus() -> None:
     """Over a socket, and then shows the first right frame."""
     messages = [path.read_bytes() for path in MALICIOUS if path.suffix == ".msg"]
     # A stream belongs to one camera: this one needs an id of its own.
-    good = b"good/frames\0" + packets.packet(stream_id=b"\7" * 16)
+    good = b"good/frames\0" + packets.packet(stream_id=b"\7" * 8)
     address = free_address()
     with (
         zmq.Context() as context,

@@ -63,10 +63,12 @@ def test_decoding_a_colour_picture_imports_opencv_and_nothing_else_that_is_slow(
     assert slow_among(modules_after(DECODE, file)) == {"cv2"}
 
 
-def test_decoding_imports_no_codec_but_that_of_the_packet(tmp_path: Path) -> None:
+def test_decoding_imports_no_codec_but_that_of_the_packet_and_of_its_references(
+    tmp_path: Path,
+) -> None:
     found = modules_after(DECODE, packet_file(tmp_path, "svd-patch", GREY))
     codecs = {name.split(".")[2] for name in found if name.startswith("rankcast.codec.")}
-    assert codecs == {"protocol", "svd_patch", "sweep"}
+    assert codecs == {"bands", "lossless", "protocol", "svd_patch", "sweep"}
     assert "rankcast.codec.svd_patch.encoder" not in found
 
 

@@ -88,6 +88,14 @@ def _status(
     return b"cam/status\0" + packed
 
 
+def _joined_late(messages: list[bytes]) -> list[bytes]:
+    """What a viewer gets that joins after two frames: a reference, then the third frame."""
+    decoder = rankcast.Decoder()
+    for message in messages[:2]:
+        decoder.decode(message.partition(b"\0")[2])
+    return [b"cam/frames\0" + decoder.reference_packet(), *messages[2:]]
+
+
 def _with_own_bases(message: bytes) -> bytes:
     """A key frame of `svd-patch` with factor matrices; small pictures never are worth them."""
     packet = unpack(message.partition(b"\0")[2])
@@ -131,6 +139,7 @@ def _sequences() -> Iterator[tuple[str, str, list[bytes]]]:
     yield "svd-patch", "fine", _stream("svd-patch", _pictures((16, 24)), quality=95)
     grey = _stream("svd-patch", _pictures((16, 24)), quality=60)
     yield "svd-patch", "own_bases", [_with_own_bases(grey[0]), *grey[1:]]
+    yield "svd-patch", "reference", _joined_late(_stream("svd-patch", _pictures((9, 12, 3))))
     yield "svd-patch", "still", _stream("svd-patch", [_pictures((24, 32))[0]] * 3, quality=50)
     raw = _stream("raw", _pictures((4, 6)))
     yield "status", "live", [_status(Kind.STATUS)]
@@ -264,7 +273,7 @@ def _receptions() -> Iterator[tuple[str, str, list[bytes]]]:
     cameras = reply(0, cameras={"left": "live", "right": "opening"})
     yield "receiver", "no_such", [framed({"wait_ms": 900, "wanted": True}), cameras, waits[0]]
     yield "receiver", "refused", [said(0), pack_reply(Reply(0, False, "not for viewers")), raw[0]]
-    streams = [bytes((k,)) * 16 for k in range(3)]
+    streams = [bytes((k,)) * 8 for k in range(3)]
     yield "receiver", "restarts", [said(k, stream) for stream in streams for k in (1, 9)]
     others = [raw[0].replace(b"cam/", name + b"/", 1) for name in (b"left", b"right")]
     yield "receiver", "cameras", [*others, waits[0], said(1, state="stalled")]

@@ -1,7 +1,7 @@
 """Mutations that stay valid where it matters: lengths and CRC are repaired, most pass.
 
 An input is a sequence of messages (tests/support/intake.py). A message is `TOPIC NUL PACKET`
-or, for the control channel, a frame of its own; both are a prefix of 16 bytes, msgpack and a body.
+or, for the control channel, a frame of its own: a prefix of 16 bytes, msgpack and a packet.
 """
 
 from __future__ import annotations
@@ -15,17 +15,25 @@ from typing import Any
 
 import msgpack
 
+from support import packets
 from support.intake import join_messages, split_messages
 
 Mutate = Callable[[bytes, int], bytes]
 
-_PREFIX = struct.Struct("<4sBBHII")
-_MAGICS = (b"RKC\xa5", b"RKT\xa5")
+_CONTROL_PREFIX = struct.Struct("<4sBBHII")
+_PACKET_PREFIX = struct.Struct("<3sBI")
+_PACKET, _CONTROL = b"RKC", b"RKT\xa5"
 _MAX_MESSAGES = 8
+_PREDICTED = 1
 _STATUS_KINDS = (2, 3)
-_KIND, _STREAM_ID, _SEQUENCE, _REFERENCE, _CODEC = 0, 1, 2, 4, 6
-_PARAMS, _SHAPE, _DTYPE, _BITS, _CFA, _RANK, _CHECKSUM = 7, 8, 9, 10, 11, 18, 20
-_TELLING = (_PARAMS, _SHAPE, _DTYPE, _RANK, _KIND, _SEQUENCE, _REFERENCE, _CHECKSUM, _BITS, _CFA)
+_KIND, _STREAM_ID, _SEQUENCE, _REFERENCE = 0, 1, 2, 4
+"""The head of a packet is a list: kind, stream, the numbers as they are sent (None without a
+reference), and the fields. The first field is the one after the last number."""
+_FIRST_FIELD = _SEQUENCE + len(packets.NUMBERS)
+_PARAMS, _PICTURE, _CHECKSUM = (
+    _FIRST_FIELD + packets.FIELDS.index(name) for name in ("params", "picture", "checksum")
+)
+_TELLING = (_PARAMS, _PICTURE, _PICTURE, _PICTURE, _KIND, _SEQUENCE, _REFERENCE, _CHECKSUM)
 _NUMBERS = (
     0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 4095, 4096,
     65535, 65536, 2**20, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1,
@@ -46,7 +54,6 @@ class Parts:
     topic: bytes | None
     magic: bytes
     version: int
-    flags: int
     head: Any
     body: bytes
 
@@ -54,31 +61,86 @@ class Parts:
 def take_apart(message: bytes) -> Parts | None:
     """Parse a message; None if it does not resemble one."""
     topic: bytes | None = None
-    if message[:4] not in _MAGICS:
+    if not message.startswith((_PACKET, _CONTROL)):
         head, nul, message = message.partition(b"\0")
         if not nul:
             return None
         topic = head
-    if len(message) < _PREFIX.size or message[:4] not in _MAGICS:
-        return None
-    magic, version, flags, head_bytes, _, _ = _PREFIX.unpack_from(message)
-    end = _PREFIX.size + head_bytes
     try:
-        values = msgpack.unpackb(message[_PREFIX.size : end], strict_map_key=False)
-    except (ValueError, msgpack.UnpackException, TypeError):
+        if message.startswith(_CONTROL):
+            magic, version, _, head_bytes, _, _ = _CONTROL_PREFIX.unpack_from(message)
+            end = _CONTROL_PREFIX.size + head_bytes
+            values = _msgpack(message[_CONTROL_PREFIX.size : end])
+            return Parts(topic, magic, version, values, message[end:])
+        if message.startswith(_PACKET):
+            magic, version, _ = _PACKET_PREFIX.unpack_from(message)
+            values, body = _split_packet(message[_PACKET_PREFIX.size :])
+            return Parts(topic, magic, version, values, body)
+    except (ValueError, IndexError, msgpack.UnpackException, TypeError, struct.error):
         return None
-    return Parts(topic, magic, version, flags, values, message[end:])
+    return None
+
+
+def _msgpack(data: bytes) -> Any:
+    return msgpack.unpackb(data, strict_map_key=False)
+
+
+def _split_packet(content: bytes) -> tuple[list[Any], bytes]:
+    """Return the head of a packet and its body."""
+    at = 1 + len(packets.STREAM_ID)
+    head: list[Any] = [content[0], content[1:at]]
+    for name in (*packets.NUMBERS, "length"):
+        if name == "ref_sequence" and content[0] != _PREDICTED:
+            head.append(None)
+            continue
+        value = shift = 0
+        while True:
+            value |= (content[at] & 127) << shift
+            shift += 7
+            at += 1
+            if content[at - 1] < 128:
+                break
+        head.append(value)
+    length = head.pop()
+    fields = _msgpack(content[at : at + length]) if length else []
+    if type(fields) is not list:
+        raise ValueError("the fields are no array")
+    fields += [None] * (len(packets.FIELDS) - len(fields))
+    return head + fields, content[at + length :]
 
 
 def put_together(parts: Parts) -> bytes:
-    """Serialise with valid lengths and a valid CRC."""
-    head = msgpack.packb(parts.head)[:65_535]
-    crc = zlib.crc32(head + parts.body)
-    prefix = _PREFIX.pack(
-        parts.magic, parts.version & 255, parts.flags & 255, len(head), len(parts.body), crc
-    )
+    """Serialise with valid lengths and a valid CRC.
+
+    Raises
+    ------
+    ValueError, OverflowError, TypeError
+        If an element cannot be written.
+    """
     topic = b"" if parts.topic is None else parts.topic + b"\0"
-    return topic + prefix + head + parts.body
+    if parts.magic == _CONTROL:
+        head = msgpack.packb(parts.head)[:65_535]
+        crc = zlib.crc32(head + parts.body)
+        prefix = _CONTROL_PREFIX.pack(
+            parts.magic, parts.version & 255, 0, len(head), len(parts.body), crc
+        )
+        return topic + prefix + head + parts.body
+    kind, stream_id, *numbers = parts.head[:_FIRST_FIELD]
+    begin = bytes((kind,)) + stream_id
+    for name, number in zip(packets.NUMBERS, numbers, strict=True):
+        if name == "ref_sequence" and kind != _PREDICTED:
+            continue
+        value = 1 if number is None else number
+        if type(value) is not int or value < 0:
+            raise ValueError(f"{name} is {value!r}, which LEB128 does not write")
+        begin += packets.leb128(value)
+    fields = parts.head[_FIRST_FIELD:]
+    while fields and fields[-1] is None:
+        fields.pop()
+    return topic + packets.assemble(
+        fields if fields else b"", parts.body, magic=parts.magic, version=parts.version & 255,
+        begin=begin,
+    )  # fmt: skip
 
 
 class Mutator:
@@ -239,7 +301,7 @@ def _renumber(messages: list[bytes]) -> None:
         if parts is None or type(parts.head) is not list or len(parts.head) <= _CHECKSUM:
             continue
         head = list(parts.head)
-        if head[_KIND] not in (0, 1):
+        if head[_KIND] not in (0, _PREDICTED):
             continue
         stream = (parts.topic, repr(head[_STREAM_ID]))
         before = last.get(stream)
@@ -247,8 +309,8 @@ def _renumber(messages: list[bytes]) -> None:
             last[stream] = head[_SEQUENCE] if type(head[_SEQUENCE]) is int else 0
             continue
         head[_SEQUENCE] = last[stream] = before + 1
-        if head[_KIND] == 1:
-            head[_REFERENCE] = before
+        if head[_KIND] == _PREDICTED:
+            head[_REFERENCE] = 1  # the difference is sent
         try:
             messages[index] = put_together(replace(parts, head=head))
         except (ValueError, OverflowError, TypeError):

@@ -34,7 +34,7 @@ def check_codec(
         original = image.copy()
         packet = encoder.encode(image, meta={"number": number})
         assert np.array_equal(image, original), "the encoder modified its input"
-        parsed = unpack(packet)
+        parsed = decoder.complete(unpack(packet))
         header = parsed.header
         bodies.append(bytes(parsed.body))
         assert header.sequence == number

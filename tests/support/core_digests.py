@@ -53,9 +53,11 @@ def _stream(codec: str, pictures: list[Frame], **options: Any) -> str:
     encoder, decoder = rankcast.Encoder(codec, **options), rankcast.Decoder()
     found: list[bytes] = []
     for picture in pictures:
-        packet = unpack(encoder.encode(picture))
-        header = packet.header
-        found += [bytes(packet.body), repr((header.params, header.rank, header.checksum)).encode()]
+        coded = encoder.encode_packet(picture)
+        packet = unpack(coded.data)
+        header, said = packet.header, coded.header
+        found.append(bytes(packet.body))
+        found.append(repr((said.params, said.rank, said.checksum)).encode())
         found.append(decoder.decode(pack(header, bytes(packet.body))).tobytes())
         body = bytearray(packet.body)
         if body:

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import rankcast
 from rankcast.codec.svd_patch.rate import RateControl
 from rankcast.frame import Frame, Pixels
-from rankcast.wire import Kind, unpack
+from rankcast.wire import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ def send(
             if before is not None:
                 before(number, encoder)
             codings = 0
-            packet = encoder.encode(Frame(image, t_capture_mono_ns=1 + round(time_s * 1e9)))
-            header = unpack(packet).header
+            frame = Frame(image, t_capture_mono_ns=1 + round(time_s * 1e9))
+            coded = encoder.encode_packet(frame)
+            packet, header = coded.data, coded.header
             if last_s is not None:
                 bucket = max(bucket - rate * (time_s - last_s), 0.0)
             bucket, last_s = bucket + 8 * len(packet), time_s

@@ -89,7 +89,7 @@ def test_a_running_sender_is_read_set_and_asked_for_its_newest_frame(tmp_path: P
         assert read_frame_mark(picture) > 0
         ask(address, "set", exposure=1.0)
         bright = unpack(ask(address, "original").packet)
-        assert bright.header.stream_id == bytes(16)
+        assert bright.header.stream_id == bytes(8)
         while Decoder().decode_packet(bright).mean() < 1.5 * picture.mean():
             bright = unpack(ask(address, "original").packet)
 

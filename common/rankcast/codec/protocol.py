@@ -12,7 +12,7 @@ from rankcast.frame import Frame, Pixels
 from rankcast.wire import Header, Limits
 
 if TYPE_CHECKING:
-    from rankcast.codec.options import CodecOptions
+    from rankcast.codec.options import CodecOptions, NoOptions
     from rankcast.models import ModelFolder
 
 
@@ -95,6 +95,20 @@ class CodecDecoder(Protocol):
         """
 
 
+@runtime_checkable
+class HoldsReference(CodecDecoder, Protocol):
+    """A decoder of predicted frames: it can hand on what it predicts from."""
+
+    def reference_packet(self) -> bytes:
+        """Return a packet from which another decoder goes on as this one would.
+
+        Raises
+        ------
+        NeedKeyframe
+            If no picture is held.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
     """One row of the codec table: all that the rest of Rankcast knows of a codec."""
@@ -128,7 +142,7 @@ class Codec:
         return self.load_options()
 
 
-def no_options() -> type[CodecOptions]:
+def no_options() -> type[NoOptions]:
     """Import the options of a codec that has none."""
     from rankcast.codec.options import NoOptions
 

@@ -38,8 +38,8 @@ def decompress(packet_file: Path, out: Path, models: Path | None) -> None:
         raise type(exc)(f"{packet_file}: {exc}") from exc
     except NeedKeyframe as exc:
         raise RankcastError(
-            f"{packet_file}: contains a predicted frame, which cannot be decoded without frame "
-            f"{packet.header.ref_sequence} of its stream"
+            f"{packet_file}: contains a predicted frame, whose picture and header need frame "
+            f"{packet.header.ref_sequence} of its stream: decompress a key frame"
         ) from exc
     written = write_image(out, pixels, text=_description(packet.header))
     click.echo(

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.table import Table
@@ -22,7 +22,12 @@ from rankcast.frame import CFA_PATTERNS
 from rankcast.models import SUFFIX
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
-from rankcast.wire import OFFLINE, PPB, PREFIX, VERSION, Packet, unpack
+from rankcast.wire import OFFLINE, PPB, VERSION, Header, Packet, unpack
+
+_OF_THE_PICTURE: Final = (
+    "codec", "codec_id", "shape", "dtype", "significant_bits", "cfa", "raw_bytes", "ratio", "rank",
+    "psnr_db", "lossless", "layer", "model_id",
+)  # fmt: skip
 
 
 @click.command()
@@ -70,13 +75,14 @@ def header_fields(packet: Packet) -> dict[str, Any]:
     """Return all fields of the header as JSON values.
 
     Bytes become hexadecimal text. Because JSON has no infinity, an exact picture has ``lossless``
-    true and ``psnr_db`` null; a picture of unknown quality has null in both.
+    true and ``psnr_db`` null; a picture of unknown quality has null in both. So have all fields
+    that a predicted frame leaves out because its reference has them.
     """
     header = packet.header
     codec = None if header.codec is None else CODECS.get(header.codec)
     psnr = header.psnr_db
     raw_bytes = header.samples * header.dtype_bytes if header.shape else None
-    return {
+    fields = {
         "wire_version": VERSION,
         "kind": header.kind.name.lower(),
         "codec": None if codec is None else codec.name,
@@ -88,7 +94,7 @@ def header_fields(packet: Packet) -> dict[str, Any]:
         "cfa": CFA_PATTERNS[header.cfa] or None,
         "bytes": packet.size,
         "body_bytes": len(packet.body),
-        "header_bytes": packet.size - len(packet.body) - PREFIX.size,
+        "header_bytes": packet.header_bytes,
         "raw_bytes": raw_bytes,
         "ratio": None if raw_bytes is None else raw_bytes / packet.size,
         "rank": _plain(header.rank),
@@ -111,6 +117,15 @@ def header_fields(packet: Packet) -> dict[str, Any]:
         "meta": _plain(header.meta),
         "x": _plain(header.x),
     }
+    return fields | dict.fromkeys(_left_out(header))
+
+
+def _left_out(header: Header) -> tuple[str, ...]:
+    """Names of the fields that a predicted frame leaves to its reference."""
+    if not header.is_short:
+        return ()
+    picture = () if header.codec is not None else _OF_THE_PICTURE
+    return (*(() if header.params else ("params",)), *picture, "t_capture_utc", "t_capture_utc_ns")
 
 
 def _plain(value: Any) -> Any:
@@ -144,6 +159,9 @@ def _utc_text(utc_ns: int) -> str | None:
 def _rows(packet: Packet, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
     header = packet.header
     rows = [("kind", f"{fields['kind']} (wire version {VERSION}, CRC-32 verified)")]
+    if header.is_short:
+        missing = ", ".join(_left_out(header))
+        rows.append(("left out", f"{missing}: those of frame {header.ref_sequence}"))
     if header.codec is not None:
         name = fields["codec"] or "unknown here"
         rows.append(("codec", f"{name} (id {header.codec})"))
@@ -168,7 +186,7 @@ def _rows(packet: Packet, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("rank", ", ".join(map(str, header.rank))))
     if fields["energy"] is not None:
         rows.append(("energy kept", f"{100 * fields['energy']:.4f} %"))
-    if header.kind.is_picture:
+    if header.shape is not None:
         psnr = header.psnr_db
         text = "not stated" if psnr is None else f"{psnr_text(psnr)} (as the encoder states)"
         rows.append(("PSNR", text))

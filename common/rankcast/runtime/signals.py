@@ -52,6 +52,14 @@ class StopFlag:
             self.requested_s = time.monotonic()
             self.requested = True
 
+    def begin(self) -> None:
+        """Count the time of a signal that came while the command was loading from now on.
+
+        Otherwise a machine that loads slowly would leave its threads no time to stop.
+        """
+        if self.requested:
+            self.requested_s = time.monotonic()
+
     def left_s(self, limit_s: float) -> float:
         """Return how long threads may take to stop: `limit_s`, or less after a signal."""
         if not self.requested:
@@ -180,6 +188,7 @@ def stop_flag() -> Iterator[StopFlag]:
     its handlers stay, so that the end of the process obeys signals too.
     """
     if _held is not None:
+        _held.begin()
         yield _held
         return
     flag = StopFlag()

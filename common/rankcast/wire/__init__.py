@@ -1,5 +1,6 @@
 """Bytes on the wire: packets, topics, status and control messages."""
 
+from rankcast.wire.chain import Chain
 from rankcast.wire.control_messages import (
     MAX_ID,
     MAX_REQUEST_BYTES,
@@ -13,7 +14,6 @@ from rankcast.wire.control_messages import (
     parse_request,
 )
 from rankcast.wire.fields import UINT64_MAX, uint
-from rankcast.wire.framing import PREFIX
 from rankcast.wire.header import (
     PPB,
     STREAM_ID_BYTES,
@@ -43,11 +43,11 @@ __all__ = [
     "OFFLINE",
     "OPERATIONS",
     "PPB",
-    "PREFIX",
     "STREAM_ID_BYTES",
     "TOKEN_BYTES",
     "UINT64_MAX",
     "VERSION",
+    "Chain",
     "Header",
     "Kind",
     "Limits",

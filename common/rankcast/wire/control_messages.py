@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import msgpack
 
-from rankcast.errors import LimitError, SettingsError, WireError
+from rankcast.errors import LimitError, SettingsError, UnknownVersionError, WireError
 from rankcast.frame import Scalar
 from rankcast.printable import printable
 from rankcast.wire.fields import EMPTY, check_scalar, required_map, string_map, uint, unpack_msgpack
-from rankcast.wire.framing import PREFIX, Framing
 from rankcast.wire.limits import Limits
 from rankcast.wire.topic import check_name
 
@@ -24,7 +25,10 @@ MAX_REPLY_OVERHEAD_BYTES: Final = 65_536
 """Most bytes that a reply adds to the packet it contains."""
 MAX_ID: Final = 2**32 - 1
 MAX_ERROR_CHARS: Final = 500
-_FRAMING: Final = Framing(b"RKT\xa5", 1, "a control message", "map", MAX_MAP_BYTES)
+_MAGIC: Final = b"RKT\xa5"
+_VERSION: Final = 1
+_PREFIX: Final = struct.Struct("<4sBBHII")
+"""Magic, version, flags, bytes of the map, bytes of the packet, CRC-32 of both."""
 
 OPERATIONS: Final = ("get", "set", "status", "keyframe", "original", "ping", "report", "credit")
 """Operations a client may request; docs/wire.md states the role that each one needs."""
@@ -78,11 +82,11 @@ def pack_request(request: Request) -> bytes:
         )
     except (TypeError, OverflowError, UnicodeEncodeError) as exc:
         raise SettingsError(f"got a value that cannot be sent: {exc}") from exc
-    if PREFIX.size + len(body) > MAX_REQUEST_BYTES:
+    if _PREFIX.size + len(body) > MAX_REQUEST_BYTES:
         raise SettingsError(
-            f"got a request of {PREFIX.size + len(body)} bytes, the limit is {MAX_REQUEST_BYTES}"
+            f"got a request of {_PREFIX.size + len(body)} bytes, the limit is {MAX_REQUEST_BYTES}"
         )
-    return _FRAMING.frame(body)
+    return _join(body)
 
 
 def parse_request(data: bytes | memoryview) -> Request:
@@ -93,7 +97,7 @@ def parse_request(data: bytes | memoryview) -> Request:
     WireError
         If it is not a valid request. Subclasses: UnknownVersionError, LimitError.
     """
-    body, packet = _FRAMING.split(memoryview(data).cast("B"), MAX_REQUEST_BYTES)
+    body, packet = _split(memoryview(data).cast("B"), MAX_REQUEST_BYTES)
     if packet:
         raise WireError(f"got a request with a packet of {len(packet)} bytes, want none")
     values = _exactly(body, "request", ("id", "op", "camera", "args"))
@@ -125,7 +129,7 @@ def pack_reply(reply: Reply) -> bytes:
     )
     if len(body) > MAX_MAP_BYTES:
         raise LimitError(f"got a result of {len(body)} bytes, the limit is {MAX_MAP_BYTES}")
-    return _FRAMING.frame(body, reply.packet)
+    return _join(body, reply.packet)
 
 
 def parse_reply(data: bytes | memoryview, limits: Limits = Limits()) -> Reply:  # noqa: B008 - frozen
@@ -136,7 +140,7 @@ def parse_reply(data: bytes | memoryview, limits: Limits = Limits()) -> Reply:  
     WireError
         If it is not a valid reply. Subclasses: UnknownVersionError, LimitError.
     """
-    body, packet = _FRAMING.split(memoryview(data).cast("B"), max_reply_bytes(limits))
+    body, packet = _split(memoryview(data).cast("B"), max_reply_bytes(limits))
     values = _exactly(body, "reply", ("id", "ok", "error", "result"))
     ok, error = values["ok"], values["error"]
     if type(ok) is not bool:
@@ -157,6 +161,39 @@ def parse_reply(data: bytes | memoryview, limits: Limits = Limits()) -> Reply:  
 def max_reply_bytes(limits: Limits) -> int:
     """Return the size of the longest reply that a client accepts."""
     return limits.max_packet_bytes + MAX_REPLY_OVERHEAD_BYTES
+
+
+def _join(body: bytes, packet: bytes = b"") -> bytes:
+    crc = zlib.crc32(packet, zlib.crc32(body))
+    prefix = _PREFIX.pack(_MAGIC, _VERSION, 0, len(body), len(packet), crc)
+    return b"".join((prefix, body, packet))
+
+
+def _split(view: memoryview, max_bytes: int) -> tuple[memoryview, memoryview]:
+    """Check the prefix of a complete message and return its map and packet."""
+    if len(view) > max_bytes:
+        raise LimitError(f"got a control message of {len(view)} bytes, the limit is {max_bytes}")
+    if len(view) < _PREFIX.size:
+        raise WireError(f"got {len(view)} bytes, a control message has at least {_PREFIX.size}")
+    magic, version, flags, map_bytes, packet_bytes, crc = _PREFIX.unpack_from(view)
+    if magic != _MAGIC:
+        raise WireError(f"got magic {magic.hex()}, a control message begins with {_MAGIC.hex()}")
+    if version != _VERSION:
+        raise UnknownVersionError(
+            f"got a control message of version {version}, this is version {_VERSION}: "
+            "update the older end"
+        )
+    if flags:
+        raise WireError(f"got flags {flags:#04x}, version {version} defines none")
+    if map_bytes > MAX_MAP_BYTES:
+        raise LimitError(f"got a map of {map_bytes} bytes, the limit is {MAX_MAP_BYTES}")
+    promised_bytes = _PREFIX.size + map_bytes + packet_bytes
+    if len(view) != promised_bytes:
+        raise WireError(f"got {len(view)} bytes, the prefix promises {promised_bytes}")
+    content = view[_PREFIX.size :]
+    if zlib.crc32(content) != crc:
+        raise WireError(f"CRC-32 differs from {crc:08x}: a control message was damaged in transit")
+    return content[:map_bytes], content[map_bytes:]
 
 
 def _exactly(body: memoryview, what: str, keys: tuple[str, ...]) -> Mapping[str, Any]:

@@ -5,15 +5,22 @@ This module opens no sockets and checks every size before it allocates memory.
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from rankcast.wire.framing import Framing
-from rankcast.wire.header import MAX_HEADER_BYTES, Header, pack_header, parse_header
+from rankcast.errors import LimitError, UnknownVersionError, WireError
+from rankcast.wire.header import Header
 from rankcast.wire.limits import OFFLINE, Limits
+from rankcast.wire.packed_header import pack_header, parse_header
 
-VERSION: Final = 1
-_FRAMING: Final = Framing(b"RKC\xa5", VERSION, "a Rankcast packet", "header", MAX_HEADER_BYTES)
+VERSION: Final = 2
+_MAGIC: Final = b"RKC"
+_VERSION_1_MARK: Final = 0xA5
+"""Stood where the version stands now; the version, 1, came after it."""
+_PREFIX: Final = struct.Struct("<3sBI")
+"""Magic, version, CRC-32 of all that follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +28,15 @@ class Packet:
     """A parsed packet; the body is a view into the received buffer."""
 
     header: Header
+    """Short if it is that of a predicted frame."""
     body: memoryview
     size: int
     """Size of the complete packet in bytes."""
+
+    @property
+    def header_bytes(self) -> int:
+        """Size of the header: what stands between the CRC-32 and the body."""
+        return self.size - _PREFIX.size - len(self.body)
 
 
 def pack(header: Header, body: bytes | bytearray | memoryview = b"") -> bytes:
@@ -33,8 +46,11 @@ def pack(header: Header, body: bytes | bytearray | memoryview = b"") -> bytes:
     ------
     SettingsError
         If the user metadata is not a flat map of scalars or exceeds 4 KiB.
+    ValueError
+        If the header is that of a predicted frame and not short.
     """
-    return _FRAMING.frame(pack_header(header), body)
+    head = pack_header(header)
+    return b"".join((_PREFIX.pack(_MAGIC, VERSION, zlib.crc32(body, zlib.crc32(head))), head, body))
 
 
 def unpack(buffer: bytes | bytearray | memoryview, limits: Limits = OFFLINE) -> Packet:
@@ -52,5 +68,26 @@ def unpack(buffer: bytes | bytearray | memoryview, limits: Limits = OFFLINE) -> 
         If it is not a valid packet. Subclasses: UnknownVersionError, LimitError.
     """
     view = memoryview(buffer).cast("B")
-    head, body = _FRAMING.split(view, limits.max_packet_bytes)
-    return Packet(parse_header(head, limits), body.toreadonly(), len(view))
+    if len(view) > limits.max_packet_bytes:
+        raise LimitError(
+            f"got a packet of {len(view)} bytes, the limit is {limits.max_packet_bytes}"
+        )
+    if len(view) < _PREFIX.size:
+        raise WireError(f"got {len(view)} bytes, a Rankcast packet has more than {_PREFIX.size}")
+    magic, version, crc = _PREFIX.unpack_from(view)
+    if magic != _MAGIC:
+        raise WireError(f"got magic {magic.hex()}, a Rankcast packet begins with {_MAGIC.hex()}")
+    if version == _VERSION_1_MARK:
+        raise UnknownVersionError(
+            f"got a packet of version 1, this is version {VERSION}: update the sender, or "
+            "decompress the file with the version that wrote it"
+        )
+    if version != VERSION:
+        raise UnknownVersionError(
+            f"got a packet of version {version}, this is version {VERSION}: update this end"
+        )
+    content = view[_PREFIX.size :].toreadonly()
+    if zlib.crc32(content) != crc:
+        raise WireError(f"CRC-32 differs from {crc:08x}: the packet was cut or damaged in transit")
+    header, header_bytes = parse_header(content, limits)
+    return Packet(header, content[header_bytes:], len(view))

@@ -73,8 +73,16 @@ class SenderClock:
             self._delay.restart()
             self.offset.clear()
 
-    def hear(self, t_mono_ns: int, t_utc_ns: int, now_mono_ns: int, now_utc_ns: int) -> None:
-        """Record both clocks of the sender, read together and sent in a packet."""
+    def hear(self, t_mono_ns: int, t_utc_ns: int | None, now_mono_ns: int, now_utc_ns: int) -> None:
+        """Record both clocks of the sender, read together and sent in a packet.
+
+        The UTC clock of a predicted frame is None: `compare` gets it once the header is completed.
+        """
+        if t_utc_ns is None:
+            if t_mono_ns:
+                with self._lock:
+                    self._delay.hear(t_mono_ns, now_mono_ns)
+            return
         transit_ns = now_mono_ns - t_mono_ns
         with self._lock:
             if (
@@ -87,6 +95,15 @@ class SenderClock:
             if t_mono_ns and t_utc_ns:
                 self._look_for_steps(t_utc_ns - t_mono_ns, now_utc_ns - now_mono_ns)
                 self._delay.hear(t_mono_ns, now_mono_ns)
+
+    def compare(self, t_mono_ns: int, t_utc_ns: int, now_mono_ns: int, now_utc_ns: int) -> None:
+        """Look for a step of a clock, at the sender or here, in both clocks of a frame."""
+        if t_mono_ns and t_utc_ns:
+            with self._lock:
+                self._look_for_steps(t_utc_ns - t_mono_ns, now_utc_ns - now_mono_ns)
+                if self._delay.late_ns(t_mono_ns, now_mono_ns) is None:
+                    # Later than it arrived, which makes ages too low rather than too high.
+                    self._delay.hear(t_mono_ns, now_mono_ns)
 
     def answer(self, t0_ns: int, t1_ns: int, t2_ns: int, t3_ns: int) -> None:
         """Record a ping: t0 and t3 are local monotonic times, t1 and t2 UTC times of the sender."""

@@ -284,7 +284,7 @@ class Connection:
             header = received.packet.header
             self._streams.clock.hear(
                 header.t_capture_mono_ns,
-                header.t_capture_utc_ns,
+                None if header.is_short else header.t_capture_utc_ns,
                 boot_ns(),
                 time.time_ns(),
             )

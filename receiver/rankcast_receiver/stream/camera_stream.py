@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -256,6 +257,10 @@ class CameraStream:
         """Return the frame that is due: `newest`, or a held one that no fresh frame replaced."""
         now_s = self._now_s()
         if newest is not None:
+            # A step must be known before the stepped clock makes the frame old.
+            self._clock.compare(
+                newest.t_capture_mono_ns, newest.t_capture_utc_ns, boot_ns(), time.time_ns()
+            )
             age_s = self._age_s(newest, now_s)
             late = self._options.live and age_s is not None and age_s > LATE_S
             placed = self._place_capture(newest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rankcast.wire import Header, Kind, Packet
+from rankcast.wire import Header, Packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class References:
         packets : sequence of Packet
             In the order of their sequences.
         """
-        keys = [n for n, packet in enumerate(packets) if packet.header.kind is Kind.KEY]
+        keys = [n for n, packet in enumerate(packets) if packet.header.kind.is_start]
         start = keys[-1] if keys else 0  # frames after a key frame never depend on earlier ones
         packets = packets[start:]
         rooted = set(self._held)
         target = -1
         for index, packet in enumerate(packets):
             header = packet.header
-            if header.kind is Kind.KEY or header.ref_sequence in rooted:
+            if header.kind.is_start or header.ref_sequence in rooted:
                 rooted.add(header.sequence)
                 target = index
         chain: list[Packet] = []

@@ -139,6 +139,7 @@ class PictureDecoder:
     def _decode_one(self, packet: Packet) -> Frame | None:
         """Decode one packet, or count it as lost if that fails."""
         try:
+            packet = self._decoder.complete(packet)
             pixels = self._decoder.decode_packet(packet)
         except NeedKeyframe as exc:
             if isinstance(exc, ChecksumMismatch):

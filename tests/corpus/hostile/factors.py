@@ -72,17 +72,49 @@ def svd() -> Files:
     )
 
 
+def _references() -> Files:
+    """Reference packets that lie about their parts, models and samples."""
+    first = seed("svd-patch", "reference")[0]
+    body = bytes(first.body)
+    # Lengths of the bases and of the models of the one slice, then those of two planes of three.
+    bases, models, *_ = struct.unpack_from("<4I", body)
+    at = 16 + bases
+
+    def with_models(data: bytes) -> bytes:
+        packed = zlib.compress(data)
+        sizes = body[:4] + struct.pack("<I", len(packed)) + body[8:16]
+        return sizes + body[16:at] + packed + body[at + models :]
+
+    plain = zlib.decompress(body[at : at + models])
+    count = len(plain) // 5
+    for label, changed_body in {
+        "empty": b"", "lengths_cut": body[:15], "cut": body[:-1], "half": body[: len(body) // 2],
+        "longer": body + b"\xa5" * 400, "part_2_32": b"\xff" * 4 + body[4:],
+        "models_cut": with_models(plain[:-1]), "models_longer": with_models(plain + b"\0"),
+        "models_bomb": with_models(bytes(40_000_000)), "models_none": with_models(b""),
+        "models_damaged": body[:at] + b"\0" * models + body[at + models :],
+        "count_96": with_models(plain[:-1] + b"\x60"),
+        "probability_0": with_models(plain[:count] + b"\x80" * count + plain[2 * count :]),
+    }.items():  # fmt: skip
+        yield f"svd-patch/reference_{label}.msg", changed(first, changed_body)
+    yield "svd-patch/reference_checksum.msg", changed(first, checksum=1)
+    for label, codec in (("raw", 0), ("lossless", 4)):
+        yield f"svd-patch/reference_of_{label}.msg", changed(first, codec=codec)
+    yield "svd-patch/reference_huge.msg", changed(first, shape=HUGE)
+
+
 def svd_patch() -> Files:
     """Parameters, flags, lengths and slices of one picture."""
     first, second = seed("svd-patch", "still")[:2]
     body = bytes(first.body)
     bases = seed("svd-patch", "own_bases")[0]
     for number, params in enumerate((
-        (), (0, 64), (5, 64, 8), (-1, 64, 8), (0, 3, 8), (0, 2**20 + 1, 8), (0, 64, 0), (0, 64, 9),
-        (0.0, 64, 8), (1, 64, 8), (2, 64, 8), (4, 64, 8), (0, 64, 8, 0),
+        (), (0, 64), (5, 64, 8, 0), (-1, 64, 8, 0), (0, 3, 8, 0), (0, 2**20 + 1, 8, 0),
+        (0, 64, 0, 0), (0, 64, 9, 0), (0.0, 64, 8, 0), (1, 64, 8, 0), (2, 64, 8, 0), (4, 64, 8, 0),
+        (0, 64, 8), (0, 64, 8, 52), (0, 64, 8, -1), (0, 64, 8, 2**63), (0, 64, 8, 0, 0),
     )):  # fmt: skip
         yield f"svd-patch/params_{number}.msg", changed(first, params=params)
-    yield "svd-patch/bayer_of_one_row.msg", changed(first, params=(3, 64, 8), shape=(1, 40))
+    yield "svd-patch/bayer_of_one_row.msg", changed(first, params=(3, 64, 8, 0), shape=(1, 40))
     yield "svd-patch/flags.msg", changed(first, b"\x11" + body[1:])
     yield "svd-patch/table_again_in_key.msg", changed(first, b"\x11" + body[1:])
     yield "svd-patch/not_kept.msg", changed(first, b"\0" + body[1:])
@@ -101,7 +133,7 @@ def svd_patch() -> Files:
     yield "svd-patch/zeros.msg", changed(first, b"\1" + bytes(30_000), shape=(160, 160))
     yield "svd-patch/huge.msg", changed(first, body, shape=HUGE)
     yield "svd-patch/64_channels.msg", changed(first, body, shape=(1024, 2048, 64),
-                                               params=(4, 64, 8))  # fmt: skip
+                                               params=(4, 64, 8, 0))  # fmt: skip
     for number, lengths in enumerate((b"\xff\xff\x03" * 3, b"\x80" * 9, b"\x05\x05")):
         yield f"svd-patch/slices_{number}.msg", changed(first, b"\1" + lengths, shape=(2160, 3840))
     # Of 68 rows of cells: falling, beyond the last, without end, cut, all at the end (so that bytes
@@ -113,6 +145,7 @@ def svd_patch() -> Files:
             f"svd-patch/borders_{number}.msg",
             changed(first, b"\5" + borders + b"\1\1\1\xff\xff\xff\xff", shape=(2160, 3840)),
         )
+    yield from _references()
     # Second bodies of what can be said shorter: borders of one slice, bytes where no rows are (16
     # rows of samples leave the first of two slices none).
     yield "svd-patch/borders_of_one_slice.msg", changed(first, bytes((body[0] | 4,)) + body[1:])

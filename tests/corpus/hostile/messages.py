@@ -10,7 +10,7 @@ from typing import Any
 
 import msgpack
 
-from rankcast.wire import Header, Kind, Packet, pack, unpack
+from rankcast.wire import Chain, Header, Kind, Packet, pack, unpack
 from support import packets
 from support.intake import split_messages
 
@@ -28,9 +28,17 @@ def frames(packet: bytes, topic: bytes = b"cam/frames") -> bytes:
 
 
 def seed(target: str, name: str) -> list[Packet]:
-    """Packets of the frames in a seed."""
+    """Packets of the frames in a seed, predicted ones with the picture of their key frame."""
     data = (CORPUS / "seeds" / target / f"{name}.seq").read_bytes()
-    return [unpack(message.partition(b"\0")[2]) for message in split_messages(data)]
+    chain, found = Chain(), []
+    for message in split_messages(data):
+        packet = unpack(message.partition(b"\0")[2])
+        header, drift_ns = chain.complete(packet.header), packet.header.utc_drift_ns
+        chain.add(header)
+        if drift_ns is not None:
+            header = replace(header, t_capture_utc_ns=0, utc_drift_ns=drift_ns)
+        found.append(replace(packet, header=header))
+    return found
 
 
 def changed(packet: Packet, body: bytes | None = None, **changes: Any) -> bytes:
@@ -45,10 +53,19 @@ def nested(depth: int) -> bytes:
 
 
 def with_field(name: str, packed: bytes) -> bytes:
-    """A packet one field of which is this msgpack."""
-    parts = [msgpack.packb(value) for value in packets.header()]
-    parts[packets.FIELDS.index(name)] = packed
-    return packets.assemble(b"\xdc" + struct.pack(">H", len(parts)) + b"".join(parts))
+    """A packet one field of which, or one element of its picture, is this msgpack."""
+    values = packets.header()
+    if name not in packets.FIELDS:
+        at = packets.FIELDS.index("picture")
+        packed = _array(values[at], packets.PICTURE.index(name), packed)
+        name = "picture"
+    return packets.assemble(_array(values, packets.FIELDS.index(name), packed))
+
+
+def _array(values: list[Any], index: int, packed: bytes) -> bytes:
+    parts = [msgpack.packb(value) for value in values]
+    parts[index] = packed
+    return b"\xdc" + struct.pack(">H", len(parts)) + b"".join(parts)
 
 
 def status_message(body: bytes, topic: bytes = b"cam/status") -> bytes:

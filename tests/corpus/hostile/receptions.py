@@ -83,11 +83,11 @@ def receptions() -> Files:
     )
     yield sequence(
         "a_new_stream_each_time",
-        *(_picture(stream_id=bytes((1, k)) * 8, sequence=2**40) for k in range(200)), WAIT,
+        *(_picture(stream_id=bytes((1, k)) * 4, sequence=2**40) for k in range(200)), WAIT,
     )  # fmt: skip
     yield sequence(
         "more_cameras_than_there_may_be",
-        *(_picture(b"cam%d" % k, stream_id=bytes((2, k)) * 8) for k in range(100)), WAIT,
+        *(_picture(b"cam%d" % k, stream_id=bytes((2, k)) * 4) for k in range(100)), WAIT,
     )  # fmt: skip
     yield sequence(
         "stamps_of_any_time",

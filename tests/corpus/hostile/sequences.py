@@ -37,7 +37,7 @@ def sequences() -> Files:
     )
     yield (
         "sequence/predicted_of_another_stream.seq",
-        sequence(plain(first), changed(second, stream_id=b"\7" * 16)),
+        sequence(plain(first), changed(second, stream_id=b"\7" * 8)),
     )
     yield "sequence/predicted_of_another_codec.seq", sequence(plain(raw), plain(second))
     yield (
@@ -59,7 +59,7 @@ def sequences() -> Files:
     )
     yield (
         "sequence/many_streams.seq",
-        sequence(*(changed(raw, bytes(3), stream_id=bytes((k,)) * 16) for k in range(40))),
+        sequence(*(changed(raw, bytes(3), stream_id=bytes((k,)) * 8) for k in range(40))),
     )
     yield (
         "sequence/many_cameras.seq",

@@ -34,18 +34,20 @@ def topics() -> Files:
 def wire() -> Files:
     """Prefix, msgpack and every field of the header."""
     good = packets.packet()
-    for size in (1, 4, 8, 15, 16, 17, 40, len(good) - 1):
+    for size in (1, 3, 4, 7, 8, 9, 16, 17, 24, 30, len(good) - 1):
         yield f"wire/cut_{size}.msg", frames(good[:size])
     yield "wire/longer.msg", frames(good + b"\0" * 1000)
-    for at, label in ((0, "magic"), (4, "version"), (5, "flags"), (6, "header_length"),
-                      (8, "body_length"), (12, "crc"), (20, "header"),
-                      (len(good) - 1, "body")):  # fmt: skip
+    for at, label in ((0, "magic"), (3, "version"), (4, "crc"), (8, "kind"), (10, "stream_id"),
+                      (17, "sequence"), (30, "header"), (len(good) - 1, "body")):  # fmt: skip
         flipped = bytearray(good)
         flipped[at] ^= 0x40
         yield f"wire/flipped_{label}.msg", frames(bytes(flipped))
+    version_1 = b"RKC\xa5\1\0" + bytes(10)
+    yield "wire/version_1.msg", frames(version_1)
+    yield from _numbers()
     for depth in (17, 400, 1000, 1020, 5000):
         yield f"wire/nested_{depth}.msg", frames(packets.assemble(nested(depth)))
-    for name in ("kind", "sequence", "params", "shape", "rank", "meta", "x", "checksum"):
+    for name in ("params", "picture", "shape", "rank", "meta", "x", "checksum"):
         yield f"wire/nested_in_{name}.msg", frames(with_field(name, nested(1000)))
     for label, packed in {
         "array_2_32": b"\xdd\xff\xff\xff\xff", "map_2_32": b"\xdf\xff\xff\xff\xff",
@@ -58,26 +60,18 @@ def wire() -> Files:
     }.items():  # fmt: skip
         yield f"wire/x_{label}.msg", frames(with_field("x", packed))
     wrong: dict[str, list[Any]] = {
-        "kind": [4, -1, True, 1.0, "0", None],
-        "stream_id": [b"", b"\0" * 17, "0" * 16, None, 0],
-        "sequence": [-1, 1.5, True, None, "1", b"1"],
-        "frame": [-1, 0.0, None],
-        "ref_sequence": [0, -1, "1"],
         "layer": [256, -1, None],
+        "picture": [None, [], 5, [0] * 8, [[0] * 8], {}],
         "codec": [None, 65_536, -1, 5, 60_000, 0.0],
-        "params": [None, 5, ["a"], [None], [[1]], [True], {}],
+        "params": [5, ["a"], [None], [[1]], [True], {}],
         "shape": [None, [], [4], [0, 4], [4, 0], [2, 3, 0], [2, 3, 65], [2, 3, 1, 1], [-1, 3],
                   [2.0, 3], ["2", "3"], [True, True], [2**64 - 1] * 2, [65_536, 1], [2**16] * 2,
                   [65_535, 65_535, 64]],
         "dtype": [0, 3, -1, 8, None, 1.0, "u1", True],
         "significant_bits": [-1, 9, 17, None],
         "cfa": [5, -1, None, "RGGB"],
-        "t_capture_mono_ns": [-1, None, 1e18],
-        "t_capture_utc_ns": [-1, None, "now"],
         "device_frame_id": [-1, 0.5],
         "device_time_ns": [-1, b""],
-        "squared_error": [-1, float("nan")],
-        "energy_ppb": [10**9 + 1, -1, 0.5],
         "rank": [None, [-1], [65_536], [1.0], ["1"], [[1]], 3],
         "model_id": [b"", b"x" * 33, "x", 1],
         "checksum": [-1, 2**32, "x"],
@@ -87,9 +81,40 @@ def wire() -> Files:
     for name, values in wrong.items():
         for number, value in enumerate(values):
             yield f"wire/{name}_{number}.msg", frames(packets.packet(**{name: value}))
-    for number, head in enumerate(([], {}, 5, None, "x", packets.header()[:-1],
+    for number, head in enumerate(([], {}, 5, None, "x", packets.header()[:1], b"",
                                    [*packets.header(), None], [packets.header()])):  # fmt: skip
         yield f"wire/header_{number}.msg", frames(packets.assemble(head))
+
+
+def _numbers() -> Files:
+    """Kinds, numbers and lengths that are none."""
+    fields, start = packets.header(), packets.start()
+    for kind in (5, 127, 255):
+        wrong = packets.assemble(fields, begin=bytes((kind,)) + start[1:])
+        yield f"wire/kind_{kind}.msg", frames(wrong)
+    identity = start[:9]
+    for label, numbers in {
+        "none": b"", "without_end": b"\xff" * 100, "ten_bytes_of_ones": b"\xff" * 9 + b"\x7f",
+        "2_64": packets.leb128(2**64), "long_form": b"\x85\0" + start[10:],
+        "only_the_sequence": packets.leb128(2**64 - 1),
+    }.items():  # fmt: skip
+        yield (
+            f"wire/numbers_{label}.msg",
+            frames(packets.assemble(b"", b"", begin=identity + numbers)),
+        )
+    for name, value in {"squared_error": 2**64 - 1, "energy_ppb": -1}.items():
+        yield f"wire/{name}_{value}.msg", frames(packets.packet(**{name: value}))
+    for length in (1, 8192, 8193, 2**32, 2**64 - 1, 2**64):
+        wrong = packets.assemble(fields, head_bytes=length)
+        yield f"wire/fields_of_{length}.msg", frames(wrong)
+    # A key frame has a picture, a status has none, a predicted frame alone cannot be completed.
+    for kind, reference in ((0, None), (1, 4), (2, None), (3, None)):
+        begin = packets.start(kind=kind, ref_sequence=reference)
+        part = packets.header() if kind else b""
+        yield (
+            f"wire/kind_{kind}_with_{'picture' if kind else 'none'}.msg",
+            frames(packets.assemble(part, begin=begin)),
+        )
 
 
 def status() -> Files:

@@ -6,8 +6,8 @@ from typing import Final
 
 _FIRST_INTERVAL_S: Final = 1 / 30
 _INTERVAL_GAIN: Final = 0.2
-_OVERHEAD_BYTES: Final = 114
-"""Prefix and header of a packet, until one was made."""
+_OVERHEAD_BYTES: Final = 80
+"""What stands before the body of a key frame, until a packet was made."""
 _DISORDER_S: Final = 1.0
 """What a time of capture may be before the newest one so far, from several threads say."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from rankcast.codec.svd_patch.basis import table_basis
@@ -16,10 +17,11 @@ from rankcast.codec.svd_patch.loop_filter import (
 )
 from rankcast.codec.svd_patch.payload import read_bases, split_payload
 from rankcast.codec.svd_patch.picture import Picture
+from rankcast.codec.svd_patch.reference import read_reference, write_reference
 from rankcast.codec.svd_patch.step import MAX_PLANE_STEP, MIN_PLANE_STEP
 from rankcast.errors import ChecksumMismatch, NeedKeyframe, PayloadError
 from rankcast.frame import Pixels
-from rankcast.wire import Header, Kind, Limits
+from rankcast.wire import Header, Kind, Limits, pack
 
 _MOST_BYTES: Final = 1 << 16
 """And a byte a sample more than the samples have. Noise at the finest step takes 1.45 bytes a
@@ -35,6 +37,7 @@ class SvdPatchDecoder:
         self._canvas: Canvas | None = None
         self._stream_id = b""
         self._reference: Picture | None = None
+        self._reference_header: Header | None = None
         self._spare: Picture | None = None
 
     def decode(self, header: Header, body: memoryview) -> Pixels:
@@ -43,6 +46,10 @@ class SvdPatchDecoder:
         most = _MOST_BYTES + header.samples * (1 + header.dtype_bytes)
         if len(body) > most:
             raise PayloadError(f"got {len(body)} bytes, the limit of {header.shape} is {most}")
+        if header.kind is Kind.REFERENCE:
+            _, picture = self._prepare(geometry)
+            read_reference(body, picture)
+            return self._finish(header, geometry, picture, kept=True)
         payload = split_payload(body, geometry)
         key = header.kind is Kind.KEY
         reference = None if key else self._reference_of(header, geometry)
@@ -60,17 +67,46 @@ class SvdPatchDecoder:
             picture.bases = [table_basis(geometry.deep)] * len(geometry.planes)
         if not engine.read(payload.slices, payload.borders, picture, reference, step, loop_filter):
             raise PayloadError("a slice ends early or goes on after its last patch")
+        return self._finish(header, geometry, picture, kept=payload.kept)
+
+    def reference_packet(self) -> bytes:
+        """Return a packet from which another decoder goes on as this one would.
+
+        Returns
+        -------
+        bytes
+            A complete packet of kind reference: the latest picture that later ones may be
+            predicted from, under the number of its frame.
+
+        Raises
+        ------
+        NeedKeyframe
+            If no picture is held.
+        """
+        picture, header = self._reference, self._reference_header
+        if picture is None or header is None:
+            raise NeedKeyframe("this decoder holds no picture to go on from")
+        header = replace(
+            header, kind=Kind.REFERENCE, ref_sequence=None, checksum=picture.checksum()
+        )
+        return pack(header, write_reference(picture))
+
+    def _finish(
+        self, header: Header, geometry: Geometry, picture: Picture, *, kept: bool
+    ) -> Pixels:
+        """Check the planes, keep a reference, and return the pixels."""
         if header.checksum is not None and picture.checksum() != header.checksum:
-            if not key:
+            if header.kind is Kind.PREDICTED:
                 # What it was predicted from may be wrong too: begin again.
                 self._reference = None
             raise ChecksumMismatch(
                 f"frame {header.sequence} was rebuilt with another checksum than it was coded with"
             )
         picture.sequence = header.sequence
-        if payload.kept:
+        if kept:
             self._spare, self._reference = self._reference, picture
             self._stream_id = header.stream_id
+            self._reference_header = header
         assert self._canvas is not None
         return to_pixels(picture.planes, geometry, header.dtype, self._canvas, fresh=True)
 

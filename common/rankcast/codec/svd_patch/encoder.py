@@ -153,7 +153,10 @@ class SvdPatchEncoder:
         return Coded(
             body,
             params=(
-                int(geometry.layout), plane_step, self.options.rank, self._loop_filter(plane_step),
+                int(geometry.layout),
+                plane_step,
+                self.options.rank,
+                self._loop_filter(plane_step),
             ),  # fmt: skip
             ref_sequence=ref_sequence,
             squared_error=error,

@@ -211,11 +211,11 @@ def test_a_stream_goes_on_from_the_last_centroids_and_starts_anew_at_a_cut() -> 
     # Darker and with less contrast: a palette that is of little use for what follows.
     first, second = scene(seed=1) // 16, scene(seed=2)
     encoder = rankcast.Encoder("kmeans", k=20, max_iter=3)
-    errors = [unpack(encoder.encode(pixels)).header.squared_error for pixels in [first] * 4]
+    errors = [encoder.encode_packet(pixels).header.squared_error for pixels in [first] * 4]
     assert errors[-1] is not None
     assert errors[0] is not None
     assert errors[-1] <= 1.001 * errors[0]
-    cut = unpack(encoder.encode(second)).header.squared_error
+    cut = encoder.encode_packet(second).header.squared_error
     fresh = coded(second, k=20, max_iter=3)[0].squared_error
     assert cut is not None
     assert fresh is not None
@@ -231,7 +231,7 @@ def test_a_stream_starts_anew_at_a_cut_to_a_plainer_and_darker_scene(
     encoder = rankcast.Encoder("kmeans", k=40)
     for _ in range(2):
         encoder.encode(bright)
-    cut = unpack(encoder.encode(dim)).header.squared_error
+    cut = encoder.encode_packet(dim).header.squared_error
     fresh = coded(dim, k=40)[0].squared_error
     assert cut is not None
     assert fresh is not None
@@ -253,7 +253,7 @@ def test_a_poor_palette_is_left_within_some_frames_though_no_cut_was_seen(
     # Two centroids share the first level now, the last two levels share one.
     pixels = groups(5, 40, 60, 80, 100, 120, 140, 160, 185, 225)
     errors = [
-        unpack(encoder.encode(pixels)).header.squared_error or 0
+        encoder.encode_packet(pixels).header.squared_error or 0
         for _ in range(kmeans_encoder.GLANCE_EVERY)
     ]
     assert min(errors[:-1]) > 10 * errors[-1]
@@ -404,7 +404,7 @@ def test_pictures_of_few_colours_are_within_four_per_cent_of_scikit_learn() -> N
         theirs = cluster.KMeans(k, n_init=10, random_state=0).fit(colours, None, counts)
         best = nearest_by_hand(colours, np.rint(theirs.cluster_centers_)) @ counts
         encoder = rankcast.Encoder("kmeans", k=k)
-        first, second = (unpack(encoder.encode(pixels)).header.squared_error for _ in range(2))
+        first, second = (encoder.encode_packet(pixels).header.squared_error for _ in range(2))
         assert first is not None
         assert second is not None
         assert first <= 1.04 * best

@@ -15,7 +15,7 @@ from rankcast.codec.svd_patch.cut import is_cut
 from rankcast.frame import Frame
 from rankcast.images import read_image
 from rankcast.numerics import split_ycc420
-from rankcast.wire import Kind, unpack
+from rankcast.wire import Kind
 from support.moving_scene import scene
 
 pytestmark = pytest.mark.timeout(300)
@@ -25,7 +25,7 @@ DEPTHS = (8, 10, 12, 14, 16)
 
 def kinds(frames: list[Frame], **options: Any) -> list[Kind]:
     encoder = rankcast.Encoder("svd-patch", **options)
-    return [unpack(encoder.encode(frame)).header.kind for frame in frames]
+    return [encoder.encode_packet(frame).header.kind for frame in frames]
 
 
 @pytest.mark.parametrize("bits", DEPTHS)

@@ -71,7 +71,7 @@ def test_the_effort_changes_in_mid_stream_without_a_key_frame() -> None:
 @pytest.mark.parametrize(("gop", "factor"), [(250, key_step(6.0) / 6.0), (1, 1.0)])
 def test_a_key_frame_that_others_rest_on_has_a_finer_step(gop: int, factor: float) -> None:
     encoder = rankcast.Encoder("svd-patch", step=6.0, gop=gop)
-    steps = [unpack(encoder.encode(belt(number))).header.params[1] for number in range(2)]
+    steps = [encoder.encode_packet(belt(number)).header.params[1] for number in range(2)]
     assert steps == [round(6 * 16 * factor), 6 * 16]
 
 

@@ -34,7 +34,7 @@ def check_stream(frames: list[Frame], **options: object) -> list[int]:
     encoder, decoder = rankcast.Encoder("svd-patch", quality=92, **options), rankcast.Decoder()
     layouts = []
     for number, frame in enumerate(frames):
-        parsed = unpack(encoder.encode(frame))
+        parsed = decoder.complete(unpack(encoder.encode(frame)))
         pixels = decoder.decode_packet(parsed)
         assert pixels.shape == frame.pixels.shape
         assert pixels.dtype == frame.pixels.dtype
@@ -86,7 +86,7 @@ def test_the_header_has_the_rank_of_every_plane(
 ) -> None:
     encoder = rankcast.Encoder("svd-patch", rank=5)
     for number in range(2):
-        header = unpack(encoder.encode(Frame(waves(number, shape, "uint8"), cfa=cfa))).header
+        header = encoder.encode_packet(Frame(waves(number, shape, "uint8"), cfa=cfa)).header
         assert header.rank == (5,) * planes
 
 

@@ -21,7 +21,7 @@ def test_a_psnr_is_met_within_0_3_db(target: float, colour: str) -> None:
     encoder = rankcast.Encoder("svd-patch", psnr=target, colour="ycc444")
     for number in range(5):
         image = scene(number, (144, 208) if grey else (144, 208, 3))
-        header = unpack(encoder.encode(image)).header
+        header = encoder.encode_packet(image).header
         assert header.psnr_db == pytest.approx(target, abs=0.3)
 
 
@@ -62,7 +62,7 @@ def test_settings_change_in_mid_stream_without_a_key_frame() -> None:
     decoder.decode(packet)
     assert unpack(packet).header.kind is Kind.PREDICTED
     encoder.set(colour="ycc444")
-    assert unpack(encoder.encode(scene(3))).header.kind is Kind.KEY
+    assert encoder.encode_packet(scene(3)).header.kind is Kind.KEY
     with pytest.raises(rankcast.SettingsError):
         encoder.set(quality=101)
     with pytest.raises(rankcast.SettingsError):
@@ -121,7 +121,7 @@ def test_significant_bits_of_16_bit_pictures_are_refused_for_8_bit_ones() -> Non
     with pytest.raises(rankcast.UnsupportedImageError, match="significant_bits=12, want 0: it is"):
         encoder.encode(scene(0))
     # The stream goes on, and the options can be set right.
-    assert unpack(encoder.encode(deep)).header.kind is Kind.PREDICTED
+    assert encoder.encode_packet(deep).header.kind is Kind.PREDICTED
     encoder.set(significant_bits=0)
     encoder.encode(scene(0))
     rankcast.Encoder("svd-patch", significant_bits=8).encode(scene(0))

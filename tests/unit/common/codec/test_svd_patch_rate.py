@@ -12,7 +12,7 @@ from rankcast.codec.svd_patch.rate import RateControl
 from rankcast.codec.svd_patch.step import key_step
 from rankcast.frame import Frame
 from rankcast.opencv import cv2
-from rankcast.wire import Kind, unpack
+from rankcast.wire import Header, Kind, unpack
 from support.moving_scene import belt
 
 pytestmark = pytest.mark.timeout(300)
@@ -32,6 +32,7 @@ def test_rate_settings_replace_each_other_in_mid_stream() -> None:
     encoder, decoder = rankcast.Encoder("svd-patch", quality=95), rankcast.Decoder()
     rate, buffer_s = 300_000, 0.3
     packets: list[bytes] = []
+    headers: list[Header] = []
     times_s = [number / 25 for number in range(130)]
     for number, time_s in enumerate(times_s):
         if number == 40:
@@ -41,9 +42,10 @@ def test_rate_settings_replace_each_other_in_mid_stream() -> None:
         elif number == 110:
             encoder.set(step=4.0)
         image = belt(number, (120, 160))
-        packets.append(encoder.encode(Frame(image, t_capture_mono_ns=1 + round(time_s * 1e9))))
+        coded = encoder.encode_packet(Frame(image, t_capture_mono_ns=1 + round(time_s * 1e9)))
+        packets.append(coded.data)
+        headers.append(coded.header)
         decoder.decode(packets[-1])
-    headers = [unpack(packet).header for packet in packets]
     # Nothing of it needs a key frame.
     assert [n for n, header in enumerate(headers) if header.kind is Kind.KEY] == [0]
     assert {header.params[1] for header in headers[1:40]} == {round(1.6 * 16)}

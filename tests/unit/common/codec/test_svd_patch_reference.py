@@ -25,7 +25,7 @@ def test_key_frames_come_at_the_start_by_count_and_on_request() -> None:
     for number in range(10):
         if number == 6:
             encoder.request_keyframe()
-        kinds.append(unpack(encoder.encode(scene(number))).header.kind)
+        kinds.append(encoder.encode_packet(scene(number)).header.kind)
     assert [n for n, kind in enumerate(kinds) if kind is Kind.KEY] == [0, 4, 6]
 
 
@@ -34,7 +34,7 @@ def test_key_frames_come_by_capture_time() -> None:
     keys = []
     for number in range(9):
         frame = Frame(scene(number), t_capture_mono_ns=(number + 1) * 300_000_000)
-        if unpack(encoder.encode(frame)).header.kind is Kind.KEY:
+        if encoder.encode_packet(frame).header.kind is Kind.KEY:
             keys.append(number)
     assert keys == [0, 4, 8]
 
@@ -44,7 +44,7 @@ def test_a_capture_clock_that_goes_back_makes_one_key_frame_and_counts_on_from_t
     keys = []
     for number, time_ms in enumerate((90_000, 90_400, 100, 500, 900, 1100, 1500)):
         frame = Frame(scene(number), t_capture_mono_ns=time_ms * 1_000_000)
-        if unpack(encoder.encode(frame)).header.kind is Kind.KEY:
+        if encoder.encode_packet(frame).header.kind is Kind.KEY:
             keys.append(number)
     assert keys == [0, 2, 5]
 
@@ -54,7 +54,7 @@ def test_another_scene_starts_with_a_key_frame() -> None:
     encoder.encode(scene(0))
     other = np.ascontiguousarray(255 - scene(0)[::-1, ::-1])
     other[::2] = other[::2] // 3
-    assert unpack(encoder.encode(other)).header.kind is Kind.KEY
+    assert encoder.encode_packet(other).header.kind is Kind.KEY
 
 
 def test_another_shape_starts_with_a_key_frame() -> None:

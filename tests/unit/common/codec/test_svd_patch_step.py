@@ -18,7 +18,6 @@ from rankcast.codec.svd_patch.step import (
     finest_useful_step,
     step_of_quality,
 )
-from rankcast.wire import unpack
 from support.moving_scene import scene
 
 QUALITIES = range(1, 101)
@@ -55,7 +54,7 @@ def test_all_hundred_qualities_reach_the_packet(
     steps = []
     for quality in QUALITIES:
         encoder = rankcast.Encoder("svd-patch", quality=quality, colour=colour)
-        steps.append(unpack(encoder.encode(image)).header.params[1])
+        steps.append(encoder.encode_packet(image).header.params[1])
     assert all(b < a for a, b in itertools.pairwise(steps))
 
 

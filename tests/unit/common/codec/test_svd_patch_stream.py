@@ -186,7 +186,7 @@ def test_any_marked_frames_can_be_dropped(dropped: set[int]) -> None:
 
 def kinds(images: list[Pixels], **options: Any) -> list[Kind]:
     encoder = rankcast.Encoder("svd-patch", **options)
-    return [unpack(encoder.encode(image)).header.kind for image in images]
+    return [encoder.encode_packet(image).header.kind for image in images]
 
 
 def test_a_scene_change_is_a_key_frame_and_movement_noise_and_light_are_none() -> None:
@@ -230,5 +230,5 @@ def test_gop_1_and_an_interval_make_key_frames_and_nothing_else_does() -> None:
     # By capture time and not by count: frames come ever faster.
     for time_ms in (100, 400, 650, 700, 900, 1140, 1160, 1170):
         frame = Frame(belt(0), t_capture_mono_ns=time_ms * 1_000_000)
-        found.append(unpack(encoder.encode(frame)).header.kind is Kind.KEY)
+        found.append(encoder.encode_packet(frame).header.kind is Kind.KEY)
     assert found == [True, False, True, False, False, False, True, False]

@@ -206,9 +206,9 @@ def packet(image: Path, tmp_path: Path) -> bytes:
     [
         (lambda data: data[:0], "0 bytes"),
         (lambda data: b"PK" + data[2:], "magic"),
-        (lambda data: data[:4] + b"\x09" + data[5:], "version 9"),
-        (lambda data: data[:-7], "promises"),
-        (lambda data: data + b"\0", "promises"),
+        (lambda data: data[:3] + b"\x09" + data[4:], "version 9"),
+        (lambda data: data[:-7], "cut or damaged"),
+        (lambda data: data + b"\0", "cut or damaged"),
         (lambda data: data[:60] + bytes([data[60] ^ 1]) + data[61:], "CRC-32"),
     ],
 )
@@ -227,14 +227,24 @@ def test_a_damaged_packet_is_one_line_with_the_file_named(
 
 def test_a_predicted_frame_alone_names_the_frame_it_needs(tmp_path: Path) -> None:
     header = Header(
-        kind=Kind.PREDICTED, stream_id=b"x" * 16, sequence=9, ref_sequence=8, codec=2,
-        shape=(4, 4),
+        kind=Kind.PREDICTED, stream_id=b"x" * 8, sequence=9, ref_sequence=8, utc_drift_ns=0
     )  # fmt: skip
     lonely = tmp_path / "lonely.rkc"
     lonely.write_bytes(pack(header, b"body"))
     error = refusal(decompress, lonely, tmp_path / "out.png")
     assert error.exit_code == 1
-    assert "frame 8" in str(error)
+    assert "need frame 8 of its stream: decompress a key frame" in str(error)
+
+
+def test_a_file_of_version_1_says_what_reads_it(tmp_path: Path) -> None:
+    old = tmp_path / "old.rkc"
+    old.write_bytes(b"RKC\xa5\1\0" + bytes(40))
+    error = refusal(decompress, old, tmp_path / "out.png")
+    assert isinstance(error, WireError)
+    assert str(error) == (
+        f"{old}: got a packet of version 1, this is version 2: update the sender, or decompress "
+        "the file with the version that wrote it"
+    )
 
 
 @pytest.mark.parametrize("name", ["out.gif", "out", "out.webp"])

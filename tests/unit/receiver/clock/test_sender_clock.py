@@ -39,6 +39,14 @@ class Far:
         self.utc_ns += 33 * MS
         self.clock.hear(*self.stamps(way_ns), self.now_ns, self.utc_ns)
 
+    def hear_predicted(self, way_ns: int) -> None:
+        """The same, of a frame whose UTC clock is known once its header is completed."""
+        self.now_ns += 33 * MS
+        self.utc_ns += 33 * MS
+        mono_ns, utc_ns = self.stamps(way_ns)
+        self.clock.hear(mono_ns, None, self.now_ns, self.utc_ns)
+        self.clock.compare(mono_ns, utc_ns, self.now_ns, self.utc_ns)
+
     def ping(self, round_trip_ns: int = 2 * MS) -> None:
         there_ns = self.utc_ns + AHEAD_NS + self.step_ns - round_trip_ns // 2
         self.clock.answer(self.now_ns - round_trip_ns, there_ns, there_ns, self.now_ns)
@@ -86,6 +94,33 @@ def test_a_step_of_the_clock_there_never_makes_a_picture_old(step_s: int) -> Non
     assert far.age_ms(1520 * MS) == 1500, "and a standstill is known all the same"
     far.ping()
     assert far.age_ms(20 * MS) == pytest.approx(20, abs=1)
+
+
+@pytest.mark.parametrize("step_s", [-3600, 3600, -2])
+def test_a_step_seen_by_predicted_frames_never_makes_a_picture_old(step_s: int) -> None:
+    far = Far()
+    far.ping()
+    far.hear(20 * MS)
+    far.step_ns = step_s * S
+    for _ in range(30):
+        far.hear_predicted(20 * MS)
+        assert far.age_ms(20 * MS) == 0
+    assert far.age_ms(1520 * MS) == 1500
+
+
+def test_predicted_frames_alone_tell_what_is_late() -> None:
+    far = Far()
+    for way_ms in (30, 20, 25):
+        far.clock.hear(far.stamps(way_ms * MS)[0], None, far.now_ns, far.utc_ns)
+    assert far.age_ms(1520 * MS) == 1500
+
+
+def test_a_sleep_seen_by_predicted_frames_does_not_make_pictures_old_for_ever() -> None:
+    far = Far()
+    far.hear(20 * MS)
+    far.slept_ns = 3600 * S
+    far.hear_predicted(20 * MS)
+    assert far.age_ms(20 * MS) == 0
 
 
 def test_a_step_of_the_clock_here_never_makes_a_picture_old() -> None:

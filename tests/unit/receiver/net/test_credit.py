@@ -26,7 +26,7 @@ class FakeControl:
 
     def grant(self, camera: str, token: bytes, stream_id: bytes, until: int) -> bool:
         assert token == TOKEN
-        assert len(stream_id) == 16
+        assert len(stream_id) == 8
         if self.up:
             self.granted.append((camera, until))
         return self.up

@@ -123,7 +123,7 @@ def test_a_link_that_loses_pictures_and_never_runs_empty_is_told_with_what_would
     bit_s = size * 10 * 8
     assert 60_000 < bit_s < 80_000, "what the numbers below follow from"
     assert path.meter.shortage == (
-        "the link carries about 67 kbit/s: codec.bitrate = 53 kbit/s at the sender would fit"
+        "the link carries about 65 kbit/s: codec.bitrate = 52 kbit/s at the sender would fit"
     ), bit_s
     assert len(path.begun) == 1, "the beginning is told once"
 

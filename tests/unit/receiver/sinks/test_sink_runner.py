@@ -27,7 +27,7 @@ WAIT_S = 10.0
 
 def decoded(sequence: int, camera: str = "cam") -> Decoded:
     """One turn of the decode loop: a packet and its frame."""
-    header = Header(Kind.KEY, bytes(16), sequence)
+    header = Header(Kind.KEY, bytes(8), sequence)
     packet = CameraPacket(camera, Packet(header, memoryview(b""), 3), memoryview(b"abc"), 0.5)
     frame = Frame(picture(), sequence=sequence, camera=camera, t_capture_here_ns=1)
     return Decoded((packet,), frame)

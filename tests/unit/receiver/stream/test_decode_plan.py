@@ -55,6 +55,9 @@ class SlowDecoder:
         self._kept = kept
         self._reference: int | None = None
 
+    def complete(self, packet: Packet) -> Packet:
+        return packet
+
     def decode_packet(self, packet: Packet) -> Pixels:
         header = packet.header
         if header.kind is Kind.PREDICTED and header.ref_sequence != self._reference:
@@ -81,7 +84,10 @@ def packets(references: Sequence[int | None]) -> list[Packet]:
 
 def unclocked(packet: Packet) -> Packet:
     """The same without the time of capture."""
-    return replace(packet, header=replace(packet.header, t_capture_mono_ns=0, t_capture_utc_ns=0))
+    header = replace(packet.header, t_capture_mono_ns=0, t_capture_utc_ns=0)
+    if header.is_short:
+        header = replace(header, utc_drift_ns=0)
+    return replace(packet, header=header)
 
 
 def all_kept(count: int) -> list[Packet]:
@@ -283,6 +289,16 @@ def test_what_is_needed_is_always_a_chain_from_what_is_held_to_the_newest(
         while at in known and at:
             at = made[at].header.ref_sequence
         assert at not in known, "nothing that could be rebuilt is left behind"
+
+
+def test_a_reference_begins_anew_like_a_key_frame() -> None:
+    made = packets([None, 0, 1, 2, 3])
+    joined = replace(
+        made[2], header=replace(made[2].header, kind=Kind.REFERENCE, ref_sequence=None)
+    )
+    plan = References().plan([made[1], joined, *made[3:]])
+    assert [packet.header.sequence for packet in plan.needed] == [2, 3, 4]
+    assert (plan.skipped, plan.unrooted) == (1, [])
 
 
 def test_pictures_come_out_as_they_were_sent_when_many_wait_and_half_of_them_are_skipped() -> None:

@@ -114,7 +114,7 @@ def test_a_camera_of_many_small_packets_pays_for_the_bound_in_packets(
 def test_a_dropped_status_is_no_dropped_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LIVE_PACKETS", 2)
     queue = PacketQueue(1, live=True)
-    status = received(unpack(pack_status(Kind.STATUS, bytes(16), Status(), 1, 2)), "left")
+    status = received(unpack(pack_status(Kind.STATUS, bytes(8), Status(), 1, 2)), "left")
     for packet in (status, *pictures(3)):
         queue.put(0, packet)
     assert dict(queue.take(0.0).dropped) == {LEFT: 1}
@@ -158,7 +158,7 @@ def test_a_full_queue_still_takes_the_end_of_the_stream_and_with_it_what_was_dro
     queue = PacketQueue(1, live=False, most_packets=2)
     for packet in pictures(5):
         queue.put(0, packet)
-    queue.put(0, received(unpack(pack_status(Kind.END, bytes(16), Status(), 1, 2)), "left"))
+    queue.put(0, received(unpack(pack_status(Kind.END, bytes(8), Status(), 1, 2)), "left"))
     for _ in range(2):
         queue.take(0.0)
     assert dict(queue.take(0.0).dropped) == {LEFT: 3}
@@ -247,7 +247,7 @@ def test_names_of_status_messages_leave_nothing_behind(
     """A sender may send a status for a new name with each message."""
     monkeypatch.setattr(module, "LIVE_PACKETS", 10)
     queue = PacketQueue(1, live=live)
-    status = pack_status(Kind.STATUS, bytes(16), Status(), 1, 2)
+    status = pack_status(Kind.STATUS, bytes(8), Status(), 1, 2)
     for number in range(2000):
         queue.put(0, received(unpack(status), f"c{number}"))
     while len(queue):

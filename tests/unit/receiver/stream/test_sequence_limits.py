@@ -120,5 +120,5 @@ def test_a_late_packet_of_the_stream_before_begins_no_count_of_its_own_losses() 
 
 
 def test_a_status_header_holds_the_largest_counts() -> None:
-    header = Header(Kind.STATUS, bytes(16), UINT64_MAX, UINT64_MAX)
+    header = Header(Kind.STATUS, bytes(8), UINT64_MAX, UINT64_MAX)
     assert unpack(pack(header, b"\x80")).header.sequence == UINT64_MAX

@@ -4,8 +4,9 @@
 /* Levels above a position up to which ending the patch there is weighed. */
 enum { END_SEARCH = 2 };
 
-/* The highest level of one pays for its position too: never worth its bits below this. */
-static const f32 LEAST_LAST = 0.7f;
+/* The highest level pays for its position too: 3.4 bits at least, so it saves nothing below this
+ * and so much of the price of a bit. */
+static const f32 LEAST_LAST = 0.5f, LEAST_LAST_BITS = 2.4f;
 
 /* What a choice of levels came to. */
 typedef struct {
@@ -135,20 +136,21 @@ INLINE i64 restart(Slice *s, Path *path, const CoreSyntax *core, const Coefficie
 OUTLINE Choice choose_levels(Encoder *e, const CoreSyntax *core, i32 kept) {
     Slice *s = &e->slice;
     i32 n = core->length - 1;
-    f32 price = (f32)e->bit_price;
+    f32 price = (f32)e->bit_price, least = LEAST_LAST + LEAST_LAST_BITS * price;
+    f32 zero = 0.5f + 0.5f * price;
     Path path = {.last = -1, .cost = 1e30f};
     for (; n >= 0; n--) {
         ScanPlace place = core->scan[n];
         if (place.y >= kept || place.x >= kept) continue;
         f32 value = e->core[place.index];
-        if (value > LEAST_LAST || value < -LEAST_LAST) break;
+        if (value > least || value < -least) break;
         path.above += value * value;
     }
     for (; n >= 0; n--) {
         ScanPlace place = core->scan[n];
         if (place.y >= kept || place.x >= kept) continue;
         f32 value = e->core[place.index], loss = value * value;
-        if (__builtin_fabsf(value) + 0.5f < 1.0f) {
+        if (__builtin_fabsf(value) < zero) {
             /* Most of them: zero, and no place to end. */
             if (path.started) extend_with_zero(s, &path, core, place, loss, price);
             path.above += loss;
