@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.installed
 
-.PHONY: setup core core-tables demo test test-all lint wheel-test wheels bench-all bench-report \
+.PHONY: setup core wasm core-tables demo test test-all lint wheel-test wheels bench-all bench-report \
     bench-extras soak fuzz fuzz-full fuzz-zmtp fuzz-core test-aarch64 clean help
 
 help:  ## list the targets
@@ -17,6 +17,9 @@ setup: $(STAMP)  ## create the virtual environment and compile the native core; 
 
 core: setup  ## compile the native core; a checkout also does so by itself when a source has changed
 	$(BIN)/python scripts/build_core.py
+
+wasm: setup  ## compile the decoders of the core as WebAssembly, into the package
+	$(BIN)/python scripts/build_core.py wasm
 
 core-tables: setup  ## write the tables of the core that are results of formulas
 	$(BIN)/python scripts/make_core_tables.py
@@ -51,8 +54,8 @@ wheels: setup  ## build the wheels of all six platforms into dist/
 # One rule for all benchmarks: `make bench-codec-speed` runs benchmarks/codec_speed.py and writes
 # benchmarks/results/codec-speed.json. DATA=DIR measures on real pictures, QUICK=1 cuts runs short.
 BENCHMARKS := sizing narrow-link latency stream isolation hostile-viewer flood cameras startup \
-    stopping codec codec-speed svd methods kmeans-speed synthetic
-WITH_DATA := sizing codec codec-speed svd methods kmeans-speed
+    stopping codec codec-speed svd methods kmeans-speed wasm-speed synthetic
+WITH_DATA := sizing codec codec-speed svd methods kmeans-speed wasm-speed
 EXTRAS := import av, imagecodecs, matplotlib, PIL, sklearn
 MINUTES ?= 30
 SEED ?= 0
@@ -96,7 +99,8 @@ fuzz-core: setup  ## fuzz the decoders of the native core with sanitizers for SE
 	    --seconds $(if $(filter 0,$(EXECUTIONS)),$(SECONDS),86400)
 
 test-aarch64: setup  ## decode on an emulated aarch64 (apt-get install qemu-user) and compare bit by bit
-	$(BIN)/python -m pytest -rs tests/contract/test_native_decoders.py -k aarch64
+	$(BIN)/python -m pytest -rs tests/contract/test_native_decoders.py \
+	    tests/contract/test_packet_decoders.py -k aarch64
 
 CONNECTIONS ?= 500000
 

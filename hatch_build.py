@@ -1,7 +1,7 @@
-"""Build hook: the native core as one shared library without any Python ABI.
+"""Build hook: the native core as one shared library, and its decoders as WebAssembly.
 
-So there is one wheel a platform for every Python. RANKCAST_TARGET names another platform than this
-machine, see scripts/build_core.py.
+Without any Python ABI there is one wheel a platform for every Python. RANKCAST_TARGET names another
+platform than this machine, see scripts/build_core.py.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ class NativeCore(BuildHookInterface[Any]):
             return
         name = os.environ.get("RANKCAST_TARGET") or build_core.this_platform()
         self._folder = tempfile.TemporaryDirectory()
-        library = build_core.build(name, Path(self._folder.name))
+        folder = Path(self._folder.name)
+        built = [build_core.build(name, folder), build_core.build_wasm(folder)]
         # Without these hatchling tags the wheel as one for any machine.
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{build_core.PLATFORMS[name].wheel_tag}"
-        build_data["force_include"][str(library)] = f"rankcast/core/{library.name}"
+        for file in built:
+            build_data["force_include"][str(file)] = f"rankcast/core/{file.name}"
 
     def finalize(self, *_: object) -> None:
         """Remove what was compiled for a wheel."""

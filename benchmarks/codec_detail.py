@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import matplotlib as mpl
-from codec_rate import OURS
+from codec_rate import EFFORTS, OURS
 
 mpl.use("Agg")  # before importing pyplot, because there may be no screen
 
@@ -107,44 +107,66 @@ def _row_at(rows: list[dict[str, Any]], rate: float, peer: str) -> float | None:
 
 
 def _clips(found: Mapping[str, Any]) -> str:
-    peers = ["mjpeg", "x264-ultrafast", "x264-veryfast"]
     low, high = found["window_db"]
     points = range(int(low), int(high) + 1, 2)
-    rows = []
-    for name, clip in found["clips"].items():
-        at = {row["psnr_db"]: row["x264-ultrafast"] for row in clip["at"]}
-        window = clip["ratio"]["x264-ultrafast"]
-        rows.append(
-            [name, str(clip["frames"]),
-             *(_shown(r["ratio"] if (r := clip["ratio"][p]) else None) for p in peers),
-             *(_shown(clip["ratio_without_headers"][p]) for p in peers[1:]),
-             f"{window['from_db']:.1f} to {window['to_db']:.1f}" if window else "-",
-             *(_shown(at.get(float(db))) for db in points)]
-        )  # fmt: skip
-    for kind, mean in found["geometric_mean"].items():
-        rows.append(
-            [f"**geometric mean, {kind}**", "", *(_shown(mean[p]) for p in peers), "", "", "",
-             *("" for _ in points)]
-        )  # fmt: skip
-    return (
+    clips = found["clips"]
+    peers = list(next(iter(clips.values()))["versus"])
+    parts = [
         f"## Clips\n\nKey frames at most {found['gop']} frames apart for all. Byte ratio over"
-        f" {low:g} to {high:g} dB or the part of it that both reach; what is left of it"
-        " without the headers of our packets (x264 leaves names, dates and check sums to a"
-        " container); last, the ratio to x264 ultrafast at single points.\n\n"
-        + _table(
-            [
-                "clip",
-                "frames",
-                *peers,
-                "ultrafast, bodies",
-                "veryfast, bodies",
-                "dB",
-                *(f"{db} dB" for db in points),
-            ],
-            rows,
+        f" {low:g} to {high:g} dB or the part of it that both reach, by effort.\n"
+    ]
+    parts += [f"\n{peer} left out: {reason}.\n" for peer, reason in found["left_out"].items()]
+    for effort in next(iter(clips.values()))["ratio"]:
+        rows = [
+            [name, clip["kind"], str(clip["frames"]),
+             *(_shown(clip["ratio"][effort][peer]["psnr"]) for peer in peers)]
+            for name, clip in clips.items()
+        ] + [
+            [f"**geometric mean, {kind}**", "", "",
+             *(_shown(mean["ratio"][effort].get(peer, {}).get("psnr")) for peer in peers)]
+            for kind, mean in found["mean"].items()
+        ]  # fmt: skip
+        parts.append(f"\neffort={effort}:\n\n" + _table(["clip", "kind", "frames", *peers], rows))
+    for what, name in (
+        ("SSIM", "ssim"), ("MS-SSIM", "ms_ssim"), ("PSNR of moving blocks", "moving_psnr"),
+        ("SSIM of moving blocks", "moving_ssim"),
+    ):  # fmt: skip
+        rows = [
+            [clip, *(_shown(one["ratio"]["default"][peer][name]) for peer in peers)]
+            for clip, one in clips.items()
+        ]
+        parts.append(
+            f"\nByte ratio at equal {what}, effort=default:\n\n" + _table(["clip", *peers], rows)
         )
-        + _versus({name: clip["versus"] for name, clip in found["clips"].items()}, peers)
+    rows = [
+        [clip,
+         *(_gap(one["moving_gap"][peer][name], digits) for peer in peers
+           for name, digits in (("moving_ssim", 4), ("moving_psnr", 2)))]
+        for clip, one in clips.items()
+    ]  # fmt: skip
+    head = [f"{peer}: {what}" for peer in peers for what in ("SSIM", "dB")]
+    parts.append(
+        "\nQuality of moving blocks at equal bytes, the peer's less ours, effort=default:\n\n"
+        + _table(["clip", *head], rows)
     )
+    rows = [
+        [name, *(_shown(clip["ratio_without_headers"][peer]) for peer in peers),
+         *(_shown({row["psnr_db"]: row["h264"] for row in clip["at"]}.get(float(db)))
+           for db in points)]
+        for name, clip in clips.items()
+    ]  # fmt: skip
+    parts.append(
+        "\nWithout the headers of our packets (peers leave names, dates and check sums to a"
+        " container); then, with them, the ratio to h264 at single points:\n\n"
+        + _table(
+            ["clip", *(f"{peer}, bodies" for peer in peers), *(f"{db} dB" for db in points)], rows
+        )
+    )
+    return "".join(parts) + _versus({name: clip["versus"] for name, clip in clips.items()}, peers)
+
+
+def _gap(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:+.{digits}f}"
 
 
 def _noisy(found: Mapping[str, Any]) -> str:
@@ -192,7 +214,9 @@ def _lossless(found: Mapping[str, Any]) -> str:
 _STYLES: Final = {
     "jpeg": ("tab:orange", "s"), "mjpeg": ("tab:orange", "s"), "webp-m4": ("tab:green", "^"),
     "webp-m6": ("tab:olive", "v"), "svd-float32": ("tab:gray", "x"),
-    "x264-ultrafast": ("tab:green", "^"), "x264-veryfast": ("tab:red", "v"),
+    "h264-ultrafast": ("tab:green", "^"), "h264": ("tab:red", "v"), "h264-psnr": ("tab:pink", "<"),
+    "h264-medium": ("tab:purple", ">"), "av1": ("tab:brown", "D"), "av1-aom": ("tab:gray", "d"),
+    EFFORTS["fast"]: ("tab:cyan", "o"), EFFORTS["best"]: ("navy", "o"),
     "jpeg2000-5/3": ("tab:green", "^"), "jpeg2000-9/7": ("tab:red", "v"),
 }  # fmt: skip
 

@@ -1,120 +1,75 @@
 """Rankcast and the coders it is compared with, behind a common interface.
 
-Bytes are complete: a file with its headers, the packets of a stream with parameter sets. Only the
-text with which x264 records its settings in the first picture is excluded, because no decoder needs
-it and it would favour Rankcast on short clips.
+Bytes are complete: a file with its headers, the packets of a stream with parameter sets. Streams
+and their quality are measured by `rankcast.rate_distortion`, as in `rankcast compare CLIP`.
 """
 
 from __future__ import annotations
 
 import io
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from fractions import Fraction
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
-import av
 import imagecodecs
 import numpy as np
-from codec_curves import Point
 from PIL import Image
 
-import rankcast
+from rankcast.frame import full_scale
 from rankcast.opencv import cv2
-from rankcast.wire import unpack
+from rankcast.rate_distortion import (
+    PEERS,
+    ClipFormat,
+    Coder,
+    MjpegCoder,
+    Point,
+    QualityMeter,
+    RankcastCoder,
+    run_trial,
+)
 
 Pixels: TypeAlias = Any
 """(H, W) or (H, W, 3) BGR, uint8 or uint16."""
 
-# Rows: luma, Cb and Cr of full-range BT.601 from blue, green and red.
-_BT601: Final = np.array(
-    [[0.114, 0.587, 0.299], [0.5, -0.331264, -0.168736], [-0.081312, -0.418688, 0.5]], np.float32
-)
 FPS: Final = 30
-
-
-class Fidelity:
-    """Squared errors of decoded pictures, pooled over a stream.
-
-    Luma and chroma are computed from the decoded BGR, unrounded, in the same way for every coder.
-    Bytes are compared at equal luma PSNR; chroma PSNR is reported too, so that bytes saved there
-    are visible.
-    """
-
-    def __init__(self, dtype: Any = np.uint8) -> None:
-        self._peak = float(np.iinfo(dtype).max)
-        self._pixels = 0
-        self._luma = self._chroma = 0.0
-        self._colour = False
-
-    def add(self, original: Pixels, decoded: Pixels) -> None:
-        """Count one picture."""
-        difference = cv2.subtract(original, decoded, dtype=cv2.CV_32F)
-        self._pixels += original.shape[0] * original.shape[1]
-        if difference.ndim == 3:
-            self._colour = True
-            difference = cv2.transform(difference, _BT601)
-            luma = cv2.norm(cv2.extractChannel(difference, 0), cv2.NORM_L2SQR)
-            self._chroma += cv2.norm(difference, cv2.NORM_L2SQR) - luma
-            self._luma += luma
-        else:
-            self._luma += cv2.norm(difference, cv2.NORM_L2SQR)
-
-    def point(self, setting: str, size_bytes: float) -> Point:
-        """Return the accumulated quality with its cost in bytes."""
-        chroma = self._db(self._chroma, 2 * self._pixels) if self._colour else None
-        return Point(setting, size_bytes, self._db(self._luma, self._pixels), chroma)
-
-    def _db(self, error: float, samples: int) -> float:
-        return 10 * math.log10(self._peak**2 * samples / error) if error else math.inf
+SIMILARITY_EVERY: Final = 3
+"""SSIM and MS-SSIM of every frame would take longer than most coders."""
 
 
 def picture_point(setting: str, size_bytes: float, original: Pixels, decoded: Pixels) -> Point:
     """Point of a single picture."""
-    fidelity = Fidelity(original.dtype)
-    fidelity.add(original, decoded)
-    return fidelity.point(setting, size_bytes)
+    meter = QualityMeter(full_scale(original.dtype))
+    meter.add(original, decoded)
+    return meter.point(setting, size_bytes)
 
 
 def stream_point(
-    frames: Sequence[Pixels],
-    setting: str,
-    encode: Callable[[Pixels], bytes],
-    decode: Callable[[bytes], Pixels],
+    frames: Sequence[Pixels], coder: Coder, setting: str, *, detail: bool = False
 ) -> Point:
-    """Point of a stream with one packet per frame."""
-    size, fidelity = 0, Fidelity(frames[0].dtype)
-    for frame in frames:
-        packet = encode(frame)
-        size += len(packet)
-        fidelity.add(frame, decode(packet))
-    return fidelity.point(setting, size)
+    """Code frames as one stream; `detail` adds similarity and moving blocks."""
+    meter = QualityMeter(
+        full_scale(frames[0].dtype),
+        similarity_every=SIMILARITY_EVERY if detail else 0,
+        moving=detail,
+    )
+    return run_trial(frames, coder, meter, setting).point
 
 
-def rankcast_point(frames: Sequence[Pixels], codec: str, **options: Any) -> Point:
+def rankcast_point(
+    frames: Sequence[Pixels], codec: str, *, detail: bool = False, **options: Any
+) -> Point:
     """Code frames as one stream of Rankcast and decode them again."""
-    encoder, decoder = rankcast.Encoder(codec, **options), rankcast.Decoder()
-    header_bytes = 0
-
-    def decode(data: bytes) -> Pixels:
-        nonlocal header_bytes
-        packet = unpack(data)
-        header_bytes += packet.size - len(packet.body)
-        return decoder.decode_packet(packet)
-
+    coder = RankcastCoder(ClipFormat.of(frames[0], FPS), codec, options)
     setting = " ".join(f"{name}={value}" for name, value in options.items())
-    point = stream_point(frames, setting, encoder.encode, decode)
-    return replace(point, header_bytes=header_bytes)
+    return stream_point(frames, coder, setting, detail=detail)
 
 
-def jpeg_encode(image: Pixels, quality: int) -> bytes:
-    """libjpeg-turbo, optimised Huffman tables, 4:2:0."""
-    parameters = [
-        cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
-    ]  # fmt: skip
-    return bytes(cv2.imencode(".jpg", image, parameters)[1])
+def peer_point(
+    frames: Sequence[Pixels], name: str, setting: float, gop: int, *, detail: bool = False
+) -> Point:
+    """Code frames as one stream of a peer, on one thread."""
+    peer = PEERS[name]
+    coder = peer.start(ClipFormat.of(frames[0], FPS), setting, gop)
+    return stream_point(frames, coder, f"{peer.symbol}={setting:g}", detail=detail)
 
 
 def decode_file(data: bytes) -> Pixels:
@@ -124,7 +79,7 @@ def decode_file(data: bytes) -> Pixels:
 
 def jpeg_point(frames: Sequence[Pixels], quality: int) -> Point:
     """Point of a single JPEG, or of MJPEG for several frames."""
-    return stream_point(frames, f"q={quality}", lambda f: jpeg_encode(f, quality), decode_file)
+    return stream_point(frames, MjpegCoder(quality), f"q={quality}")
 
 
 def webp_opencv_point(image: Pixels, quality: int) -> Point:
@@ -161,89 +116,6 @@ def svd_float32_points(image: Pixels, ranks: Sequence[int]) -> list[Point]:
             )
         )
     return points
-
-
-class X264:
-    """One stream of x264 with zero latency; BGR or grey in, packets out."""
-
-    def __init__(
-        self, shape: tuple[int, ...], preset: str, crf: float, gop: int, threads: int = 1
-    ) -> None:
-        height, width = (side - side % 2 for side in shape[:2])
-        self._size = height, width
-        self._grey = len(shape) == 2
-        context: Any = av.CodecContext.create("libx264", "w")
-        context.width, context.height = width, height
-        context.pix_fmt = "gray" if self._grey else "yuv420p"
-        context.time_base, context.framerate = Fraction(1, FPS), Fraction(FPS)
-        context.gop_size, context.thread_count = gop, threads
-        # BT.601 limited range, as in its input planes.
-        context.options = {"preset": preset, "tune": "zerolatency", "crf": f"{crf:g}"}
-        self._context = context
-        self._count = 0
-
-    def encode(self, image: Pixels) -> bytes:
-        """Encode one picture; with zero latency its packet is available at once."""
-        height, width = self._size
-        cut = image[:height, :width]
-        if self._grey:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(cut), format="gray")
-        else:
-            planes = cv2.cvtColor(cut, cv2.COLOR_BGR2YUV_I420)
-            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        frame.pts, self._count = self._count, self._count + 1
-        packets = self._context.encode(frame)
-        if len(packets) != 1:
-            raise RuntimeError(f"got {len(packets)} packets of x264 for a frame, want 1")
-        return bytes(packets[0])
-
-
-class H264Decoder:
-    """The decoder of libavcodec, one thread; packets in, BGR or grey out."""
-
-    def __init__(self, *, grey: bool, threads: int = 1) -> None:
-        self._grey = grey
-        self._context: Any = av.CodecContext.create("h264", "r")
-        self._context.thread_count = threads
-        self._context.thread_type = "SLICE"
-        self._context.flags |= 1 << 19  # AV_CODEC_FLAG_LOW_DELAY
-
-    def decode(self, data: bytes) -> Pixels:
-        """Decode the packet of one picture."""
-        frames = self._context.decode(av.Packet(data))
-        if len(frames) != 1:
-            raise RuntimeError(f"got {len(frames)} pictures for a packet, want 1")
-        planes = frames[0].to_ndarray()
-        if self._grey:  # libavcodec may add chroma planes of 128 below the luma
-            return planes[: frames[0].height]
-        return cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420)
-
-
-def without_settings_text(packet: bytes) -> int:
-    """Bytes of an H.264 packet less the user-data SEI in which x264 prints its settings."""
-    size = len(packet)
-    start = packet.find(b"\0\0\1")
-    while start >= 0:
-        following = packet.find(b"\0\0\1", start + 3)
-        end = following if following >= 0 else len(packet)
-        # NAL unit type 6 is SEI, payload type 5 unregistered user data (H.264, 7.3.2.3, D.1).
-        if packet[start + 3] & 31 == 6 and packet[start + 4] == 5:
-            size -= end - start
-        start = following
-    return size
-
-
-def x264_point(frames: Sequence[Pixels], preset: str, crf: float, gop: int) -> Point:
-    """Code frames as one x264 stream, one slice a picture."""
-    coder = X264(frames[0].shape, preset, crf, gop)
-    decoder = H264Decoder(grey=frames[0].ndim == 2)
-    height, width = (side - side % 2 for side in frames[0].shape[:2])
-    size, fidelity = 0, Fidelity()
-    for frame in frames:
-        packet = coder.encode(frame)
-        size += without_settings_text(packet)
-        fidelity.add(np.ascontiguousarray(frame[:height, :width]), decoder.decode(packet))
-    return fidelity.point(f"crf={crf:g}", size)
 
 
 def jpeg2000_reversible_point(image: Pixels, bits_per_pixel: float) -> Point:

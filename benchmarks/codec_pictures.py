@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import tifffile
@@ -100,6 +100,89 @@ def sequences(data: Path | None, count: int) -> Clips:
             count, width=640, height=480, channels="grey", noise=1.0, fps=30.0
         ),
     }
+
+
+def synthetic_clips(count: int, most: int | None) -> Clips:
+    """Return the conveyor, which repeats exactly but for its noise."""
+    made = {
+        "conveyor-720p": {"width": 1280, "height": 720, "noise": 0.5, "seed": 1},
+        "conveyor-grey-360p": {"width": 640, "height": 360, "noise": 0.5, "channels": "grey"},
+    }
+    return {
+        name: conveyor(count, fps=30.0, **options) for name, options in list(made.items())[:most]
+    }
+
+
+NOISE_SIGMA: Final = 2.0
+"""Standard deviation of the noise that is added, in levels: that of a small sensor indoors."""
+_PAN_SIGMA: Final = 1.0
+"""That of a good sensor. Without any, every second frame of a pan by half pixels would repeat
+exactly, which favours an encoder with several references beyond what a camera shows."""
+
+
+def _with_noise(frames: Sequence[Pixels], sigma: float) -> list[Pixels]:
+    rng = np.random.default_rng(5)
+    return [
+        np.clip(np.rint(frame + rng.normal(0, sigma, frame.shape)), 0, 255).astype(np.uint8)
+        for frame in frames
+    ]
+
+
+def noisy_clips(data: Path | None, count: int, most: int | None) -> Clips:
+    """Clips of fixed cameras with the noise back that earlier coding has removed, of all pixels."""
+    return {
+        f"{name}-noise-{NOISE_SIGMA:g}": _with_noise(frames, NOISE_SIGMA)
+        for name, frames in video_clips(data, count, most or 2).items()
+    }
+
+
+def moving_clips(data: Path | None, count: int, most: int | None) -> Clips:
+    """Clips of moving cameras: a panned view of stills, and a shaken one of clips, `most` of each.
+
+    The view is cut at whole pixels and halved, so that it moves by half pixels and each pixel is a
+    mean of four, as on a sensor.
+    """
+    made: Clips = {}
+    each = most or 2
+    for name, still in list(stills(data, None).items())[:each]:
+        path = [(_bounced(3 * n, 128), _bounced(n, 96)) for n in range(count)]
+        view = [_view(still, x, y, 128, 96) for x, y in path]
+        made[f"pan-{name}"] = _with_noise(view, _PAN_SIGMA)
+    for name, frames in video_clips(data, count, None).items():
+        if frames[0].shape[0] < _SHAKEN_HEIGHT or len(made) == 2 * each:
+            continue
+        shake = [
+            (round(40 + 24 * np.sin(0.31 * n) + 9 * np.sin(1.7 * n)),
+             round(40 + 20 * np.sin(0.23 * n + 1) + 7 * np.sin(1.3 * n)))
+            for n in range(len(frames))
+        ]  # fmt: skip
+        made[f"shaken-{name}"] = [
+            _view(frame, x, y, 80, 80) for frame, (x, y) in zip(frames, shake, strict=True)
+        ]
+    return made
+
+
+_SHAKEN_HEIGHT: Final = 720
+"""Half the view of a smaller clip would be mostly packet headers."""
+
+
+def _bounced(place: int, most: int) -> int:
+    """Return a place that runs to `most` and back, again and again."""
+    place %= 2 * most
+    return place if place <= most else 2 * most - place
+
+
+def _view(image: Pixels, x: int, y: int, margin_x: int, margin_y: int) -> Pixels:
+    height, width = image.shape[0] - margin_y, image.shape[1] - margin_x
+    height, width = height - height % 4, width - width % 4
+    cut = image[y : y + height, x : x + width]
+    return cv2.resize(cut, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+
+
+def even(frames: Sequence[Pixels]) -> list[Pixels]:
+    """Return the frames without a last odd row or column, which 4:2:0 of the peers lacks."""
+    height, width = (side - side % 2 for side in frames[0].shape[:2])
+    return [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
 
 
 def deep_frames(data: Path | None) -> Pictures:

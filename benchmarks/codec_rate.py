@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from codec_curves import (
+
+from rankcast.rate_distortion import (
     Curve,
     Point,
     bd_rate_percent,
@@ -19,6 +20,8 @@ from codec_curves import (
 MARGIN_DB: Final = 0.3
 OURS: Final = "rankcast"
 """Key of the tested codec, distinct from peers that share names with Rankcast codecs."""
+EFFORTS: Final = {"fast": "rankcast-fast", "default": OURS, "best": "rankcast-best"}
+"""Keys of the tested codec at each effort."""
 
 # Coarse to fine. `cover` measures only those that the window needs.
 JPEG_QUALITIES: Final = (2, 4, 7, 11, 16, 22, 30, 40, 50, 60, 70, 77, 83, 88, 92, 95, 97, 99, 100)
@@ -45,9 +48,14 @@ class Tested:
         offset = 30.0 if kind == "deep" else 0.0
         return [{"psnr": db + offset} for db in _SVD_PSNR_DB]
 
-    def fixed(self, gop: int) -> dict[str, Any]:
+    def fixed(self, gop: int, effort: str = "default") -> dict[str, Any]:
         """Options that do not vary within a stream."""
-        return {"gop": gop} if self.name == "svd-patch" else {}
+        return {"gop": gop, "effort": effort} if self.name == "svd-patch" else {}
+
+    @property
+    def efforts(self) -> dict[str, str]:
+        """Key of the results of each effort; a codec without efforts has the default alone."""
+        return EFFORTS if self.name == "svd-patch" else {"default": OURS}
 
 
 def described(points: Sequence[Point], unit: float) -> list[dict[str, Any]]:
@@ -62,6 +70,11 @@ def described(points: Sequence[Point], unit: float) -> list[dict[str, Any]]:
             "chroma_db": None
             if p.chroma_db is None or not np.isfinite(p.chroma_db)
             else round(p.chroma_db, 3),
+        }
+        | {
+            name: round(value, 5)
+            for name in ("ssim", "ms_ssim", "moving_psnr_db", "moving_ssim")
+            if (value := getattr(p, name)) is not None and np.isfinite(value)
         }
         for p in points
     ]
@@ -135,7 +148,7 @@ def versus(
         theirs, theirs_all = Curve(measured), with_chroma(measured)
         # The same stretch of the peer's curve, on the other scale.
         sizes = [theirs.bytes_at(db) for db in (low_db, high_db)]
-        low, high = (None if size is None else theirs_all.psnr_at(size) for size in sizes)
+        low, high = (None if size is None else theirs_all.db_at(size) for size in sizes)
         found[peer] = {
             "bd_rate_percent": rounded(bd_rate_percent(ours, theirs, low_db, high_db)),
             "bd_rate_with_chroma_percent": rounded(

@@ -8,7 +8,6 @@ from typing import Any, Final
 import codec_peers
 import codec_pictures
 import numpy as np
-from codec_curves import Curve, cover, geometric_mean
 from codec_rate import (
     JPEG_QUALITIES,
     MARGIN_DB,
@@ -27,6 +26,7 @@ from command_line import say
 
 import rankcast
 from rankcast.errors import UnsupportedImageError
+from rankcast.rate_distortion import Curve, cover, geometric_mean
 
 STILL_RATES: Final = tuple(0.25 * 2 ** (i / 2) for i in range(7))
 """Bit/pixel of JPEG at which stills are compared: 0.25 to 2, evenly on a logarithmic scale."""
@@ -46,7 +46,7 @@ def stills(tested: Tested, data: Path | None, most: int | None) -> dict[str, Any
         targets = [
             (rate, db)
             for rate in STILL_RATES
-            if (db := anchor.psnr_at(rate * pixels / 8)) is not None
+            if (db := anchor.db_at(rate * pixels / 8)) is not None
         ]
         low, high = targets[0][1] - MARGIN_DB, targets[-1][1] + MARGIN_DB
         points = {
@@ -134,7 +134,7 @@ def deep(tested: Tested, data: Path | None) -> dict[str, Any]:
         ]
         best = envelope(Curve(reversible), Curve(irreversible))
         targets = [
-            (rate, db) for rate in DEEP_RATES if (db := best.psnr_at(rate * pixels / 8)) is not None
+            (rate, db) for rate in DEEP_RATES if (db := best.db_at(rate * pixels / 8)) is not None
         ]
         points = {
             OURS: cover(

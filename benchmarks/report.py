@@ -22,7 +22,8 @@ README: Final = REPOSITORY / "README.md"
 ORDER: Final = (
     "sizing", "narrow-link", "latency", "stream", "isolation", "hostile-viewer", "flood",
     "cameras", "startup", "stopping", "soak",
-    "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "synthetic",
+    "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "wasm-speed",
+    "synthetic",
 )  # fmt: skip
 """Benchmarks in the order of the document: those that operators need come first."""
 

@@ -2,9 +2,10 @@
 
     python scripts/build_core.py                      this machine, into the package
     python scripts/build_core.py aarch64-linux ...    other platforms, into out/core
+    python scripts/build_core.py wasm                 the decoders as WebAssembly, into the package
 
 The compiler is the `ziglang` wheel, pinned in pyproject.toml; RANKCAST_CC names another, such as
-"gcc", which builds for this machine only.
+"gcc", which builds for this machine only. WebAssembly is always compiled by `ziglang`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ FLAGS: Final = (
 TRAPS: Final = ("-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
 ONCE: Final = "level.c"
 """Compiled once, at the lowest level: what the others have in common."""
+WASM: Final = "rankcast_core.wasm"
+WASM_EXPORTS: Final = ("rk_packet_memory_bytes", "rk_packet_decode")
+"""Decoders of whole packets; the linker drops whatever they do not need, encoders among it."""
+_WASM_TARGET: Final = ("-target", "wasm32-freestanding", "-mcpu=generic+simd128+bulk_memory")
+_WASM_STACK_BYTES: Final = 1 << 18
+"""The deepest call takes 70 kB: models of a band, cosines of a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,11 @@ def compiler(target: str) -> list[str]:
 
     if own := os.environ.get("RANKCAST_CC"):
         return shlex.split(own)
+    return [*zig(), "cc", "-target", target]
+
+
+def zig() -> list[str]:
+    """Return the command of the `ziglang` wheel."""
     try:
         import ziglang  # noqa: F401
     except ImportError:
@@ -115,7 +127,7 @@ def compiler(target: str) -> list[str]:
             "the native core has to be compiled and ziglang is not installed: run `make setup`, or "
             "name another compiler, as in RANKCAST_CC=gcc"
         ) from None
-    return [sys.executable, "-m", "ziglang", "cc", "-target", target]
+    return [sys.executable, "-m", "ziglang"]
 
 
 def build(name: str, folder: Path) -> Path:
@@ -166,6 +178,40 @@ def build(name: str, folder: Path) -> Path:
     return target
 
 
+def build_wasm(folder: Path) -> Path:
+    """Compile the decoders of whole packets as WebAssembly into `folder`; return the module.
+
+    It imports nothing, exports its memory and `__heap_base`, from where on the memory is the
+    caller's, and traps where a check of an index fails.
+    """
+    import tempfile
+    from concurrent.futures import ThreadPoolExecutor
+
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / WASM
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def compile_one(unit: Path) -> str:
+            out = f"{scratch}/{unit.stem}.o"
+            # The calls that compilers insert must not become calls of themselves.
+            once = ["-fno-builtin"] if unit.name == ONCE else []
+            _run([*zig(), "cc", *_WASM_TARGET, *FLAGS, *TRAPS, *once, "-c", "-o", out, str(unit)])
+            return out
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            objects = list(pool.map(compile_one, [*units(), SOURCES / ONCE]))
+        built = Path(scratch) / WASM
+        exports = [f"--export={name}" for name in (*WASM_EXPORTS, "__heap_base")]
+        # The stack lies below everything else, so that an overflow traps and overwrites nothing.
+        stack = ["-z", f"stack-size={_WASM_STACK_BYTES}", "--stack-first"]
+        link = ["wasm-ld", "--no-entry", "--gc-sections", "--strip-all", *exports, *stack]
+        _run([*zig(), *link, "-o", str(built), *objects])
+        part = target.with_name(f".{target.name}.{os.getpid()}")
+        part.write_bytes(built.read_bytes())
+        part.replace(target)
+    return target
+
+
 def build_here() -> Path:
     """Compile the core for this machine into the package, with its digest beside it."""
     sources = digest()
@@ -195,7 +241,7 @@ def main() -> int:
         if not sys.argv[1:]:
             print(build_here())
         for name in sys.argv[1:]:
-            print(build(name, ROOT / "out" / "core" / name))
+            print(build_wasm(CORE) if name == "wasm" else build(name, ROOT / "out" / "core" / name))
     except BuildError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1

@@ -99,7 +99,7 @@ def main() -> None:
             for number, pixels in enumerate(pictures)
         ]
         clips.append([models for step in STEPS for models in models_after(frames, step)])
-        print(argument, file=sys.stderr)
+        sys.stderr.write(f"{argument}\n")
     text = header(
         "fresh_models",
         f"What the models begin with in a key frame, fitted to {len(clips)} clips and pictures.",

@@ -24,6 +24,8 @@ def main() -> int:
     for module in (rankcast, rankcast_sender, rankcast_receiver):
         place = Path(str(module.__file__)).resolve()
         assert "site-packages" in place.parts, f"{module.__name__} comes from {place}"
+    module = Path(str(rankcast.__file__)).with_name("core") / "rankcast_core.wasm"
+    assert module.read_bytes()[:4] == b"\0asm", f"{module} is no WebAssembly"
     command = Path(sys.executable).with_name("rankcast")
 
     image = np.add.outer(np.arange(120), np.arange(160)).astype(np.uint8)

@@ -1,9 +1,9 @@
 /* Frames of svd-patch: a key frame or a known picture, and those that are predicted from it.
  *
  * Python has derived planes, padding and slices from layout, shape and depth alone (geometry.py),
- * and has checked that the step is 4 to 2^20, that borders of slices do not fall or leave the
- * picture, and that a predicted frame has its reference in the same geometry. Models and samples
- * are those of the frame before; factors are what fuzz_svd_patch_basis.c reads.
+ * and has checked that the step is 4 to 2^20, that the filter is a known one, that borders of slices
+ * do not fall or leave the picture, and that a predicted frame has its reference in the same geometry.
+ * Models and samples are those of the frame before; factors are what fuzz_svd_patch_basis.c reads.
  */
 #include "harness.h"
 #include "svd_patch_tables.h"
@@ -21,6 +21,7 @@ typedef struct {
 
 typedef struct {
     int64_t layout, deep, largest, step;
+    int64_t filter, filter_shift;
     int64_t planes, slices;
     PlaneSize size[MOST_PLANES];
 } Stream;
@@ -39,6 +40,8 @@ static Stream take_stream(Input *in) {
     int64_t height = take(in, least, MOST_SIDE), width = take(in, least, MOST_SIDE);
     int64_t channels = take(in, 2, MOST_PLANES);
     s.step = take(in, 4, 1 << 20);
+    s.filter = take(in, 0, 51);
+    s.filter_shift = take(in, 0, 8);
     s.slices = take(in, 1, MOST_SLICES);
     s.largest = s.deep ? 65535 : s.layout == YCC444 ? 1023 : 255;
     s.planes = s.layout == GREY            ? 1
@@ -86,8 +89,7 @@ static void start_picture(const Stream *s, Picture *picture, const Picture *refe
         if (reference) {
             memcpy(picture->coders[i], reference->coders[i], (size_t)bytes);
         } else {
-            for (int64_t k = 0; k < models; k++)
-                picture->coders[i][REGISTERS + k] = 1ll << 15 | 1ll << 31;
+            rk_svd_patch_begin_models(picture->coders[i] + REGISTERS);
         }
     }
     memcpy(picture->bases, reference ? reference->bases : picture->bases, sizeof picture->bases);
@@ -147,6 +149,8 @@ static int read_slice(const Stream *s, Input *in, int64_t index, Picture *pictur
             .deep = s->deep,
             .chroma = plane > 0 && (s->layout == YCC420 || s->layout == YCC444),
             .step = s->step,
+            .filter = s->filter,
+            .filter_shift = s->filter_shift,
         };
         if (rk_svd_patch_decode_plane(&slice) < 0) return 0;
     }

@@ -27,11 +27,12 @@ from rankcast.codec.svd_patch.basis import basis_bits, make_basis, table_basis
 from rankcast.codec.svd_patch.engine import Engine
 from rankcast.codec.svd_patch.geometry import Layout, geometry_of
 from rankcast.codec.svd_patch.layout import Canvas, to_planes
+from rankcast.codec.svd_patch.loop_filter import FILTER_SCALE, loop_filter_of
 from rankcast.codec.svd_patch.payload import write_bases
 from rankcast.codec.svd_patch.picture import Picture
 from rankcast.core import function
 from rankcast.entropy.rangecoder import new_coder
-from rankcast.wire import unpack
+from rankcast.wire import Chain, unpack
 
 Pixels = NDArray[Any]
 
@@ -226,6 +227,8 @@ def _frames(
     least = 2 if layout is Layout.BAYER else 1
     fields.put(shape[0], least, 80).put(shape[1], least, 80)
     fields.put(shape[2] if layout is Layout.CHANNELS else 2, 2, 4).put(step, 4, 1 << 20)
+    loop_filter = loop_filter_of(step, 8 * np.dtype(dtype).itemsize)
+    fields.put(loop_filter % FILTER_SCALE, 0, 51).put(loop_filter // FILTER_SCALE, 0, 8)
     fields.put(len(borders) + 1, 1, 3)
     for before, border in itertools.pairwise((0, *borders)):
         fields.put(border, before, geometry.bands)
@@ -244,14 +247,53 @@ def _frames(
             fields.part(write_bases(picture.bases, geometry.deep))
         else:
             fields.put(0, 0, 1)
-        for part in engine.write(source, borders, picture, reference, step, 8, 1, None):
+        parts = engine.write(source, borders, picture, reference, step, loop_filter, 8, 1, None)
+        for part in parts:
             fields.part(part)
         reference = picture
     return fields.data
 
 
+def packet() -> Iterator[bytes]:
+    """Packets of every form that the core decodes as a whole."""
+    grey, colour, odd = (40, 33), (33, 40, 3), (17, 24, 4)
+    settings: tuple[tuple[str, dict[str, Any], tuple[tuple[int, ...], ...]], ...] = (
+        ("raw", {}, (grey, colour)),
+        ("lossless", {}, (grey, colour, odd)),
+        *(
+            ("svd", {"factors": form, "rank": 5}, (grey, colour))
+            for form in ("coded", "float16", "float32", "float64")
+        ),
+        ("svd", {"colour": "ycc420", "rank": 4}, (colour,)),
+        ("svd-patch", {"quality": 60}, (grey, colour, odd)),
+        ("svd-patch", {"colour": "ycc444"}, (colour,)),
+    )
+    for (codec, options, shapes), dtype in itertools.product(settings, (np.uint8, np.uint16)):
+        for shape in shapes:
+            yield _packets(rankcast.Encoder(codec, **options), shape, dtype)
+
+
+def _packets(encoder: rankcast.Encoder, shape: tuple[int, ...], dtype: type) -> bytes:
+    fields, chain = Fields().put(3, 1, 3), Chain()
+    for number in range(3):
+        found = unpack(encoder.encode(scene(shape, dtype, number)))
+        header = chain.complete(found.header)
+        chain.add(header)
+        fields.put(header.codec or 0, 0, 4).put(int(header.kind), 0, 1).put(1, 0, 2)
+        fields.put(shape[0], 1, 70).put(shape[1], 1, 70)
+        fields.put(shape[2] if len(shape) == 3 else 1, 1, 4).put(header.dtype_bytes, 1, 2)
+        fields.put(len(header.params), 0, 4).put(len(header.rank), 0, 4)
+        for param in header.params:
+            fields.put(int(param), -1, 1 << 20)
+        for rank in header.rank:
+            fields.put(rank, -1, 65535)
+        fields.part(bytes(found.body))
+    return fields.data
+
+
 TARGETS = (
     range_coder, lossless, svd, svd_rebuild, kmeans, pca, gan, planes, svd_patch_basis, svd_patch,
+    packet,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Builds the fuzz targets of the native core as plain programs, and runs inputs through them."""
+"""Builds programs that drive the native core, the fuzz targets among them, and runs them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 NATIVE = REPOSITORY / "tests" / "native"
 FINDS = NATIVE / "finds"
 TARGETS = tuple(sorted(path.stem.removeprefix("fuzz_") for path in NATIVE.glob("fuzz_*.c")))
+PACKETS = "decode_packets"
+"""Program that reads files of support/core_packets.py."""
 FLAGS = ("-std=gnu11", "-O1", "-ffp-contract=off")
 
 
@@ -52,20 +54,20 @@ def compile_with(command: Sequence[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def build_here(folder: Path) -> dict[str, Path]:
-    """Link every target with the library in use, at the level in use."""
+def build_here(folder: Path, names: Sequence[str] = TARGETS) -> dict[str, Path]:
+    """Link programs with the library in use, at the level in use."""
     core = module_of(REPOSITORY / "scripts" / "build_core.py")
     platform = core.PLATFORMS[core.this_platform()]
     suffix = f"_v{LEVEL}" if len(platform.levels) > 1 else ""
-    names = folder / "names.h"
-    names.write_text("".join(f"#define {name} {name}{suffix}\n" for name in core.functions()))
+    renamed = folder / "names.h"
+    renamed.write_text("".join(f"#define {name} {name}{suffix}\n" for name in core.functions()))
     library = core.CORE / platform.file
     tail = [str(library), f"-Wl,-rpath,{library.parent}", "-lm"]
-    return _link(core, platform.target, folder, ["-include", str(names)], tail)
+    return _link(core, platform.target, folder, names, ["-include", str(renamed)], tail)
 
 
-def build_static(folder: Path, target: str) -> dict[str, Path]:
-    """Compile the core and every target for another system, as programs that need no library."""
+def build_static(folder: Path, target: str, names: Sequence[str] = TARGETS) -> dict[str, Path]:
+    """Compile the core and programs for another system; they need no library."""
     core = module_of(REPOSITORY / "scripts" / "build_core.py")
 
     def compile_unit(unit: Path) -> str:
@@ -76,21 +78,28 @@ def build_static(folder: Path, target: str) -> dict[str, Path]:
 
     with ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(compile_unit, core.units()))
-    return _link(core, target, folder, ["-static"], [*objects, "-lm"])
+    return _link(core, target, folder, names, ["-static"], [*objects, "-lm"])
 
 
 def _link(
-    core: ModuleType, target: str, folder: Path, head: list[str], tail: list[str]
+    core: ModuleType,
+    target: str,
+    folder: Path,
+    names: Sequence[str],
+    head: list[str],
+    tail: list[str],
 ) -> dict[str, Path]:
-    programs = {name: folder / name for name in TARGETS}
+    suffix = ".exe" if "windows" in target else ""
+    programs = {name: folder / f"{name}{suffix}" for name in names}
 
     def link(name: str) -> None:
-        sources = [str(NATIVE / "replay.c"), str(NATIVE / f"fuzz_{name}.c")]
+        files = ("replay.c", f"fuzz_{name}.c") if name in TARGETS else (f"{name}.c",)
+        sources = [str(NATIVE / file) for file in files]
         command = [*core.compiler(target), *FLAGS, f"-I{core.CORE}", *head]
         compile_with([*command, "-o", str(programs[name]), *sources, *tail])
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(link, TARGETS))
+        list(pool.map(link, names))
     return programs
 
 

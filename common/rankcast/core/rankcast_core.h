@@ -22,8 +22,12 @@
 /* Results below zero are errors; what a stream can cause is always one of them, never a trap. */
 enum {
     RK_OK = 0,
-    RK_ERROR_STREAM = -1, /* the stream is damaged, or not what it must be */
-    RK_ERROR_SPACE = -2,  /* the output does not fit into the buffer of the caller */
+    RK_ERROR_STREAM = -1,    /* the stream is damaged, or not what it must be */
+    RK_ERROR_SPACE = -2,     /* the output does not fit into the buffer of the caller */
+    RK_ERROR_CODEC = -3,     /* the core has no decoder of whole packets of this codec */
+    RK_ERROR_LIMIT = -4,     /* decoding would take longer than any picture is worth */
+    RK_ERROR_REFERENCE = -5, /* the picture that this one is predicted from is not held */
+    RK_ERROR_CHECKSUM = -6,  /* the picture was rebuilt, and is not the one that was coded */
 };
 
 /* level.c ------------------------------------------------------------------------------------- */
@@ -99,6 +103,14 @@ RK_API int64_t rk_planes_merge_444_u8(const uint16_t *y, const uint16_t *cb, con
                                       int64_t pixels, uint8_t *bgr);
 RK_API int64_t rk_planes_merge_444_u16(const uint16_t *y, const uint16_t *cb, const uint16_t *cr,
                                        int64_t pixels, uint16_t *bgr);
+
+/* 8-bit samples in limited range with chroma of half the size, as OpenCV's I420 to BGR. */
+RK_API int64_t rk_planes_merge_limited_420_u8(const uint8_t *y, const uint8_t *cb,
+                                              const uint8_t *cr, int64_t height, int64_t width,
+                                              uint8_t *bgr);
+RK_API int64_t rk_planes_merge_limited_420_u16(const uint16_t *y, const uint16_t *cb,
+                                               const uint16_t *cr, int64_t height, int64_t width,
+                                               uint8_t *bgr);
 
 /* svd_patch/ ---------------------------------------------------------------------------------- */
 
@@ -220,6 +232,13 @@ RK_API int64_t rk_svd_decode(const uint8_t *data, int64_t start, int64_t end,
                              const int64_t *states, const int64_t *parameters,
                              const uint8_t *lookup, const uint32_t *entries, int64_t columns,
                              int64_t length, int32_t *scratch, int32_t *values);
+
+/* Turn coefficients back: out[k] is the inverse cosine transform of values[k] scales[k], in blocks of
+ * 64 and one order of summation. */
+RK_API int64_t rk_svd_inverse_transform_f32(const int32_t *values, const double *scales,
+                                            int64_t columns, int64_t length, float *out);
+RK_API int64_t rk_svd_inverse_transform_f64(const int32_t *values, const double *scales,
+                                            int64_t columns, int64_t length, double *out);
 
 /* Copy a channel to a matrix; returns the sum of its squares. */
 RK_API int64_t rk_svd_load_u8_f32(const uint8_t *pixels, int64_t count, int64_t channels,
@@ -376,6 +395,39 @@ RK_API int64_t rk_gan_encode(int64_t *state, uint8_t *data, int64_t capacity_byt
 RK_API int64_t rk_gan_decode(int64_t *state, const uint8_t *data, int64_t size_bytes,
                              int32_t *levels, uint16_t *coded, int64_t rows, int64_t columns,
                              const int64_t *table, int64_t channels);
+
+/* packet/ ------------------------------------------------------------------------------------- */
+
+/* What the complete header of a key frame or a predicted one says of its body, in numbers alone. Who
+ * parses the header refuses params that are no integers, and begins a new stream with memory of its
+ * own. Reference packets are not decoded here: their models are zlib's. */
+struct rk_packet {
+    int64_t codec;        /* id: 0 raw, 1 svd, 3 svd-patch, 4 lossless */
+    int64_t predicted;    /* 0 in a key frame */
+    int64_t sequence;
+    int64_t ref_sequence; /* of a predicted frame */
+    int64_t checksum;     /* below zero: the header states none */
+    int64_t height;
+    int64_t width;
+    int64_t channels;     /* 1 where the shape has two sides only */
+    int64_t sample_bytes;
+    int64_t param_count;
+    int64_t params[64];
+    int64_t rank_count;
+    int64_t ranks[64];
+};
+
+/* Bytes of memory that decoding this packet takes, or what its header is refused for. */
+RK_API int64_t rk_packet_memory_bytes(const struct rk_packet *packet);
+
+/* Decode a body to `pixels` (H, W, C), which are aligned like their type. `memory` is all zero before
+ * the first packet of a stream and codec and goes from packet to packet: it holds the reference. What
+ * suffices for one packet does for all of its codec, geometry and ranks. Whatever is returned, pixels of
+ * this call may be written; a reference survives every error but a predicted frame's
+ * RK_ERROR_CHECKSUM. */
+RK_API int64_t rk_packet_decode(const struct rk_packet *packet, const uint8_t *body,
+                                int64_t body_bytes, uint8_t *memory, int64_t memory_bytes,
+                                uint8_t *pixels);
 
 /* synthetic.c --------------------------------------------------------------------------------- */
 

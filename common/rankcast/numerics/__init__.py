@@ -16,6 +16,7 @@ from rankcast.numerics.linalg import (
     row_products,
 )
 from rankcast.numerics.metrics import psnr_db, squared_error, ssim
+from rankcast.numerics.motion import block_means, moving_blocks
 from rankcast.numerics.planes import (
     Memory420,
     chroma_shape,
@@ -26,6 +27,7 @@ from rankcast.numerics.planes import (
     split_ycc420,
     split_ycc444,
 )
+from rankcast.numerics.similarity import ms_ssim, ssim_map
 
 __all__ = [
     "EXACT_SHARE",
@@ -38,11 +40,14 @@ __all__ = [
     "Real",
     "Subspace",
     "bands",
+    "block_means",
     "chroma_shape",
     "exact_svd",
     "merge_bayer",
     "merge_ycc420",
     "merge_ycc444",
+    "moving_blocks",
+    "ms_ssim",
     "one_blas_thread",
     "oversampled",
     "psnr_db",
@@ -52,4 +57,5 @@ __all__ = [
     "split_ycc444",
     "squared_error",
     "ssim",
+    "ssim_map",
 ]

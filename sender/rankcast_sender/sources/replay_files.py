@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import glob
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from rankcast.errors import SourceError
 from rankcast.images import IMAGE_SUFFIXES
+from rankcast.natural_order import natural_key
 from rankcast.user_path import expand_path
 from rankcast.video import VIDEO_SUFFIXES
-
-_DIGITS: Final = re.compile(r"(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +22,6 @@ class ReplayFiles:
     """Files to play, in natural order."""
     passed_over: tuple[Path, ...] = ()
     """What a folder or a glob names beside them and is neither an image nor a clip."""
-
-
-def natural_key(path: Path) -> tuple[list[str | int], str]:
-    """Sort key under which ``img2`` comes before ``img10``."""
-    parts = _DIGITS.split(str(path).casefold())
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], str(path)
 
 
 def is_image(path: Path) -> bool:

@@ -238,3 +238,82 @@ def test_each_bar_of_the_start_can_be_missed(benchmark: Benchmark) -> None:
     ):
         (name,) = missed(startup.rows(changed(measured, path, value)))
         assert name.startswith(what)
+
+
+def good_clips(codec: ModuleType) -> dict[str, Any]:
+    """Return results of clips that are just within every bar."""
+    measures = ("psnr", "ssim", "ms_ssim", "moving_psnr", "moving_ssim")
+    ratios = {
+        "fast": {"h264": 0.95},
+        "default": {"mjpeg": 0.09, "h264-ultrafast": 0.45, "h264": 0.80},
+        "best": {"h264": 0.68, "av1": 0.90, "av1-aom": 1.10},
+    }
+    mean = {
+        "ratio": {
+            effort: {
+                peer: dict.fromkeys(measures, ratios[effort].get(peer, 0.5))
+                for peer in codec.PEER_NAMES
+            }
+            for effort in ratios
+        },
+        "moving_gap": {
+            peer: {"moving_ssim": 0.010, "moving_psnr": 0.3} for peer in codec.PEER_NAMES
+        },
+    }
+    kinds = ("fixed", "all", "video", "sequence", "moving", "synthetic", "noisy")
+    return {"clips": {"mean": {kind: deepcopy(mean) for kind in kinds}, "left_out": {}}}
+
+
+def test_each_bar_of_the_clips_can_be_missed(benchmark: Benchmark) -> None:
+    codec = benchmark("codec")
+    good = good_clips(codec)
+    assert missed(codec.rows(good)) == []
+    fixed = ("clips", "mean", "fixed", "ratio")
+    for path, value, what in (
+        ((*fixed, "fast", "h264", "psnr"), 0.951, "effort=fast, of x264 veryfast"),
+        ((*fixed, "default", "h264", "psnr"), 0.801, "effort=default, of x264 veryfast"),
+        ((*fixed, "best", "h264", "psnr"), 0.681, "effort=best, of x264 veryfast"),
+        ((*fixed, "default", "h264-ultrafast", "psnr"), 0.451, "of x264 ultrafast"),
+        ((*fixed, "default", "mjpeg", "psnr"), 0.091, "fixed cameras, 36 to 46 dB"),
+        (("clips", "mean", "video", "ratio", "default", "mjpeg", "psnr"), 0.091, "video clips"),
+        ((*fixed, "best", "av1", "psnr"), 0.901, "of SVT-AV1 preset 10, low delay"),
+        ((*fixed, "best", "av1-aom", "psnr"), 1.11, "of libaom real time"),
+        (("clips", "mean", "moving", "ratio", "default", "h264", "psnr"), 1.01, "moving cameras"),
+        (("clips", "mean", "all", "moving_gap", "h264", "moving_ssim"), 0.0101, "SSIM of moving"),
+    ):
+        (name,) = missed(codec.rows(changed(good, path, value)))
+        assert what in name
+
+
+def test_a_peer_that_is_not_installed_has_no_row(benchmark: Benchmark) -> None:
+    codec = benchmark("codec")
+    good = good_clips(codec)
+    for kind in good["clips"]["mean"].values():
+        for effort in kind["ratio"].values():
+            del effort["av1-aom"]
+    found = [row.what for row in codec.rows(good)]
+    assert not any("libaom" in what for what in found)
+    assert any("SVT-AV1" in what for what in found)
+
+
+def test_each_bar_of_processor_time_can_be_missed(benchmark: Benchmark) -> None:
+    speed = benchmark("codec_speed")
+
+    def rows(fast: float, default: float, best: float, kind: str = "moving") -> list[str]:
+        clocks = {
+            stage: {"p50_ms": 1.0, "cpu_p50_ms": cpu}
+            for stage, cpu in (
+                ("encode predicted, effort=fast", fast), ("encode predicted", default),
+                ("encode predicted, effort=best", best), ("h264 encode", 10.0),
+                ("h264-ultrafast encode", 5.0), ("jpeg encode", 5.0),
+            )
+        }  # fmt: skip
+        scenes = {f"1920x1080 {kind}": {"threads": {"2": clocks}}}
+        return missed(speed.rows({"scenes": scenes}, 100.0))
+
+    assert rows(10.0, 15.0, 50.0) == []
+    for cpu, effort in (((10.1, 1, 1), "fast"), ((1, 15.1, 1), "default"), ((1, 1, 50.1), "best")):
+        assert rows(*cpu) == [
+            f"1920 x 1080, moving, 2 threads: processor time at effort={effort}, of x264 veryfast"
+        ]
+    assert rows(90.0, 90.0, 90.0, "noisy") == []

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from rankcast import pool
 from rankcast.codec.svd.contexts import BLOCK, DEAD_ZONE, classify, decode, quantise, sample
+from rankcast.core import function
 from rankcast.entropy import rans
 from rankcast.errors import PayloadError
 from rankcast.numerics import Factors, Real, one_blas_thread
@@ -35,6 +36,10 @@ _NOISE_OF_STEP: Final = 0.0897
 _SAMPLES: Final = 1 << 16
 _SAMPLE_STRIDE: Final = 15  # shares no factor with BLOCK, so that all frequencies are met
 _EMPTY_LENGTH: Final = _LENGTH.pack(0)
+_TRANSFORM_BACK: Final = {
+    np.dtype(np.float32): function("rk_svd_inverse_transform_f32"),
+    np.dtype(np.float64): function("rk_svd_inverse_transform_f64"),
+}
 
 
 @lru_cache(maxsize=2 * BLOCK)
@@ -48,8 +53,12 @@ def _cosines(size: int, dtype: str) -> Real:
     return out
 
 
-def _transform(x: Real, out: Real, *, inverse: bool) -> None:
-    """Cosine transform of the rows of `x` (K, L) in blocks, the last one shorter."""
+def _transform(x: Real, out: Real) -> None:
+    """Cosine transform of the rows of `x` (K, L) in blocks, the last one shorter.
+
+    A decoder turns it back in one order of summation, see core/src/svd/transform.c; here BLAS may
+    choose, because what it rounds otherwise only changes which coefficients are coded.
+    """
     columns, length = x.shape
     whole = length // BLOCK * BLOCK
     item = x.itemsize
@@ -62,14 +71,14 @@ def _transform(x: Real, out: Real, *, inverse: bool) -> None:
             np.lib.stride_tricks.as_strided(matrix[:, first:], shape, strides)
             for matrix in (x, out)
         )
-        np.matmul(blocks, cosines if inverse else cosines.T, out=result)
+        np.matmul(blocks, cosines.T, out=result)
 
 
 def _transposed(x: Real) -> Real:
     """Columns of `x` (L, K) transformed, as (K, L)."""
     rows = np.ascontiguousarray(x.T)
     out = np.empty_like(rows)
-    _transform(rows, out, inverse=False)
+    _transform(rows, out)
     return out
 
 
@@ -217,8 +226,7 @@ def unpack(
         for (_, matrices), shape, k in zip(heads, shapes, ranks, strict=True)
         for (view, scales), length in zip(matrices, shape, strict=False)  # none for rank 0
     ]
-    with one_blas_thread():
-        rows = iter(pool.run(tasks))
+    rows = iter(pool.run(tasks))
     planes = []
     for (s, matrices), (m, n) in zip(heads, shapes, strict=True):
         if matrices:
@@ -264,11 +272,8 @@ def _unpack_matrix(
     dtype: type[np.floating[Any]],
 ) -> Real:
     """Decode one matrix (K, L) and turn its cosine coefficients back."""
-    values = unpack_values(view, shape)
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the entries
-        y = (values * scales[:, None]).astype(dtype)
-        x = np.empty_like(y)
-        _transform(y, x, inverse=True)
+    x = np.empty(shape, dtype)
+    _TRANSFORM_BACK[x.dtype](unpack_values(view, shape), scales, *shape, x)
     return x
 
 

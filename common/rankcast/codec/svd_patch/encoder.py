@@ -157,7 +157,7 @@ class SvdPatchEncoder:
                 plane_step,
                 self.options.rank,
                 self._loop_filter(plane_step),
-            ),  # fmt: skip
+            ),
             ref_sequence=ref_sequence,
             squared_error=error,
             energy=min(max(1 - error / energy, 0.0), 1.0) if energy else float(error == 0),

@@ -88,9 +88,19 @@ class PsnrSearch:
         if self._finished(last):
             return self._settle(last)
         following = self._subject.nearest_step(max(10 ** self._aim(last), finest))
-        if any(following == tried.step for tried in self._tries):
-            return self._settle(last)
-        return following
+        if self._was_tried(following):
+            following = self._middle()
+        return self._settle(last) if self._was_tried(following) else following
+
+    def _was_tried(self, step: float) -> bool:
+        return any(step == tried.step for tried in self._tries)
+
+    def _middle(self) -> float:
+        """Return the step between the nearest tries above and below the target, as far as known."""
+        above = [tried.step for tried in self._tries if tried.psnr_db > self._asked_db]
+        below = [tried.step for tried in self._tries if tried.psnr_db <= self._asked_db]
+        middle = (max(above, default=0.0) + min(below, default=0.0)) / 2
+        return self._subject.nearest_step(middle) if above and below else self._tries[-1].step
 
     def _reaches(self, tried: _Try) -> bool:
         return tried.psnr_db >= self._asked_db - TOLERANCE_DB

@@ -1,4 +1,4 @@
-"""The command `rankcast compare`: its options, and the choice between its two comparisons."""
+"""The command `rankcast compare`: its options, and the choice between its three comparisons."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ import click
 from rankcast.atomic_file import make_folder
 from rankcast.commands.codec_choice import CodecChoice, choose_codec, codec_options
 from rankcast.commands.compare.candidate_choice import NAMES, WITH_MODEL, parse_codecs
+from rankcast.commands.compare.clips import (
+    DEFAULT_CODERS,
+    Clip,
+    is_clip,
+    parse_coders,
+    report_clip,
+)
+from rankcast.commands.compare.clips import NAMES as CLIP_NAMES
 from rankcast.commands.compare.codec_comparison import (
     DEFAULT_BITS_PER_PIXEL,
     DEFAULT_PSNR_DB,
@@ -29,11 +37,13 @@ RANKS: Final = "500,250,100,50,25,10"
 """The ranks of the greyscale article."""
 MAX_RANKS: Final = 24
 MAX_TARGET: Final = 1000.0
+DEFAULT_SECONDS: Final = 10.0
+MAX_SECONDS: Final = 86_400.0
 RANK_RULES: Final = ("rank", "energy", "psnr")
 
 
 @click.command()
-@click.argument("image", metavar="IMAGE", type=PATH)
+@click.argument("image", metavar="IMAGE|CLIP", type=PATH)
 @click.option("--ranks", default=RANKS, show_default=True, metavar="K,K,...",
               help="Ranks to compare: singular values to keep of each channel.")  # fmt: skip
 @click.option("--grey", is_flag=True, help="Convert the picture to grey, as the first article.")
@@ -47,7 +57,9 @@ RANK_RULES: Final = ("rank", "energy", "psnr")
 @click.option("--pictures/--no-pictures", default=True, show_default=True,
               help="Draw the gallery and the plot (needs matplotlib).")  # fmt: skip
 @click.option("--codecs", metavar="NAME,NAME,...",
-              help=f"Compare codecs instead of ranks: {', '.join(NAMES)}.")  # fmt: skip
+              help=f"Compare codecs instead of ranks: {', '.join(NAMES)}. With a clip: "
+                   f"{', '.join(CLIP_NAMES)}; NAME:OPTION=VALUE sets an option of a codec.",
+              )  # fmt: skip
 @click.option("--match", type=click.Choice(["bytes", "psnr"]), default="bytes", show_default=True,
               help="With --codecs: the quantity to match.")  # fmt: skip
 @click.option("--target", type=float, metavar="X",
@@ -57,6 +69,11 @@ RANK_RULES: Final = ("rank", "energy", "psnr")
               help=f"With --codecs: model file of {', '.join(WITH_MODEL)}.")  # fmt: skip
 @click.option("--label", metavar="NAME",
               help="With --model: camera of the model, if it has several.")  # fmt: skip
+@click.option("--seconds", type=float, default=DEFAULT_SECONDS, show_default=True, metavar="S",
+              help="With a clip: how much of it to code.")  # fmt: skip
+@click.option("--base", metavar="NAME",
+              help="With a clip: the codec that bytes are divided by.  [default: the first]",
+              )  # fmt: skip
 @codec_options
 @click.pass_context
 def compare(
@@ -73,6 +90,8 @@ def compare(
     target: float | None,
     model: Path | None,
     label: str | None,
+    seconds: float,
+    base: str | None,
     codec: str | None,
     sets: tuple[str, ...],
 ) -> None:
@@ -81,7 +100,21 @@ def compare(
     Prints a table and writes two PNG files: a gallery of all ranks, and a plot of the singular
     values, the energy they hold, and quality against bytes. With --codecs, compare the codecs
     named there at equal bytes or equal PSNR instead.
+
+    Of a CLIP, a video file or a folder of pictures, compare codecs and encoders of video (x264,
+    x265, AV1, MJPEG): bytes at equal quality, processor time and delay.
     """
+    if is_clip(image):
+        _check_clip_usage(context)
+        coders = parse_coders(",".join(DEFAULT_CODERS) if codecs is None else codecs)
+        _check_base(base, [coder.name for coder in coders])
+        if pictures:
+            require_matplotlib()
+        clip = Clip(image, _seconds(seconds), grey=grey)
+        report_clip(
+            clip, coders, base, _report(image, grey, folder, json_file, html_file, pictures)
+        )
+        return
     _check_usage(context)
     if codecs is None:
         wanted, choice = parse_ranks(ranks), _ranked_codec(codec, sets)
@@ -93,34 +126,85 @@ def compare(
         require_matplotlib()
     pixels = read_image(image, grey=grey)
     OFFLINE.check_shape(pixels.shape)
-    if pictures:
-        make_folder(folder)
-    report = ReportTarget(
-        name=printable(image.name),
-        stem=folder / (image.stem + ("-grey" if grey else "")),
-        json_file=json_file,
-        html_file=html_file,
-        pictures=pictures,
-    )
+    report = _report(image, grey, folder, json_file, html_file, pictures)
     if codecs is None:
         report_ranks(pixels, choice, wanted, report)
     else:
         report_codecs(pixels, request, report)
 
 
+def _report(
+    image: Path,
+    grey: bool,
+    folder: Path,
+    json_file: Path | None,
+    html_file: Path | None,
+    pictures: bool,
+) -> ReportTarget:
+    """Create the folder of the pictures, if there will be some, and name all files."""
+    if pictures:
+        make_folder(folder)
+    # The current folder and its parent have a name only as absolute paths.
+    named = image if image.name not in ("", "..") else image.resolve()
+    stem = named.name if named.is_dir() else named.stem
+    return ReportTarget(
+        name=printable(named.name),
+        stem=folder / (stem + ("-grey" if grey else "")),
+        json_file=json_file,
+        html_file=html_file,
+        pictures=pictures,
+    )
+
+
 _ONLY_WITH_CODECS: Final = ("match", "target", "model", "label")
 _ONLY_WITH_RANKS: Final = ("ranks", "codec", "sets")
+_ONLY_WITH_CLIPS: Final = ("seconds", "base")
 
 
 def _check_usage(context: click.Context) -> None:
-    """Reject options of the other comparison, which would have no effect."""
+    """Reject options of the other comparisons, which would have no effect."""
     with_codecs = context.params["codecs"] is not None
     for name in _ONLY_WITH_RANKS if with_codecs else _ONLY_WITH_CODECS:
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            option = {"sets": "--set"}.get(name, f"--{name}")
+        if _is_given(context, name):
             raise SettingsError(
-                f"got {option} {'together with' if with_codecs else 'without'} --codecs"
+                f"got {_option(name)} {'together with' if with_codecs else 'without'} --codecs"
             )
+    for name in _ONLY_WITH_CLIPS:
+        if _is_given(context, name):
+            raise SettingsError(
+                f"got {_option(name)} with a picture: it needs a video file or a folder of pictures"
+            )
+
+
+def _check_clip_usage(context: click.Context) -> None:
+    """Reject options of pictures, which would have no effect on a clip."""
+    for name in (*_ONLY_WITH_RANKS, *_ONLY_WITH_CODECS):
+        if _is_given(context, name):
+            raise SettingsError(
+                f"got {_option(name)} with a clip: it needs a picture; options of a codec follow "
+                "its name, as in --codecs svd-patch:effort=best"
+            )
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _option(name: str) -> str:
+    return {"sets": "--set"}.get(name, f"--{name}")
+
+
+def _check_base(base: str | None, names: list[str]) -> None:
+    if base is not None and base not in names:
+        raise SettingsError(f"got --base {base!r:.60}, want one of the codecs: {','.join(names)}")
+
+
+def _seconds(seconds: float) -> float:
+    if not 0 < seconds <= MAX_SECONDS:
+        raise SettingsError(
+            f"got --seconds {seconds:g}, want more than 0 and at most {MAX_SECONDS:g}"
+        )
+    return seconds
 
 
 def parse_ranks(text: str) -> list[int]:

@@ -52,6 +52,24 @@ typedef u16 u16x16 __attribute__((vector_size(32)));
 DEFINE_PIXELS_OF(u8)
 DEFINE_PIXELS_OF(u16)
 
+/* Sixteen pixels, interleaved: blue and green go to their places, then red between them. */
+INLINE void store_sixteen_pixels(u8 *to, u8x16 b, u8x16 g, u8x16 r) {
+    u8x16 first = __builtin_shufflevector(b, g, 0, 16, 0, 1, 17, 0, 2, 18, 0, 3, 19, 0, 4, 20, 0, 5);
+    u8x16 second =
+        __builtin_shufflevector(b, g, 21, 0, 6, 22, 0, 7, 23, 0, 8, 24, 0, 9, 25, 0, 10, 26);
+    u8x16 third =
+        __builtin_shufflevector(b, g, 0, 11, 27, 0, 12, 28, 0, 13, 29, 0, 14, 30, 0, 15, 31, 0);
+    first = __builtin_shufflevector(first, r, 0, 1, 16, 3, 4, 17, 6, 7, 18, 9, 10, 19, 12, 13, 20,
+                                    15);
+    second = __builtin_shufflevector(second, r, 0, 21, 2, 3, 22, 5, 6, 23, 8, 9, 24, 11, 12, 25, 14,
+                                     15);
+    third = __builtin_shufflevector(third, r, 26, 1, 2, 27, 4, 5, 28, 7, 8, 29, 10, 11, 30, 13, 14,
+                                    31);
+    COPY(to, &first, sizeof(first));
+    COPY(to + 16, &second, sizeof(second));
+    COPY(to + 32, &third, sizeof(third));
+}
+
 INLINE Pixels8 load_pixels(const void *from, const int bytes) {
     return bytes == 1 ? load_pixels_u8(from) : load_pixels_u16(from);
 }

@@ -57,6 +57,72 @@ int64_t rk_planes_limited_chroma(const uint8_t *bgr, int64_t pixels, uint8_t *cb
     return RK_OK;
 }
 
+/* Sixteen pixels of one row, back with OpenCV's factors, times 2^20. Whole vectors of sixteen samples
+ * are interleaved: WebAssembly takes those of eight apart, lane by lane. */
+typedef i32 i32x16 __attribute__((vector_size(64)));
+typedef i16 i16x16 __attribute__((vector_size(32)));
+
+INLINE i32x16 twice_each(i32x8 v) {
+    return __builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+}
+
+INLINE i32x16 join_lanes(i32x8 left, i32x8 right) {
+    return __builtin_shufflevector(left, right, FIRST_16);
+}
+
+/* Unclipped samples are -258 to 534. */
+INLINE u8x16 limited_sample(i32x16 scaled) {
+    const i16x16 peak = (i16x16){0} + PEAK(1);
+    i16x16 sample = __builtin_convertvector(scaled >> 20, i16x16);
+    sample &= sample > 0;
+    sample = (sample & (sample < peak)) | (peak & (sample >= peak));
+    return __builtin_convertvector(sample, u8x16);
+}
+
+INLINE void merge_limited(const void *y, const void *cb, const void *cr, u8 *bgr, const int bytes) {
+    i32x8 u = load_samples(cb, 0, bytes) - 128, v = load_samples(cr, 0, bytes) - 128;
+    i32x16 luma = join_lanes(load_samples(y, 0, bytes), load_samples(y, 8, bytes)) - 16;
+    luma = 1220542 * (luma & (luma > 0)) + (1 << 19);
+    u8x16 b = limited_sample(luma + twice_each(2116026 * u));
+    u8x16 g = limited_sample(luma - twice_each(409993 * u + 852492 * v));
+    u8x16 r = limited_sample(luma + twice_each(1673527 * v));
+    store_sixteen_pixels(bgr, b, g, r);
+}
+
+INLINE void merge_all_limited(const u8 *y, const u8 *cb, const u8 *cr, i64 height, i64 width,
+                              u8 *bgr, const int bytes) {
+    i64 chroma_width = (width + 1) / 2;
+    for (i64 i = 0; i < height; i++, y += width * bytes, bgr += 3 * width) {
+        const u8 *cb_row = cb + i / 2 * chroma_width * bytes;
+        const u8 *cr_row = cr + i / 2 * chroma_width * bytes;
+        i64 j = 0;
+        for (; j + 16 <= width; j += 16)
+            merge_limited(y + j * bytes, cb_row + j / 2 * bytes, cr_row + j / 2 * bytes,
+                          bgr + 3 * j, bytes);
+        if (j < width) {
+            u16 in[16] = {0}, chroma[2][8] = {{0}};
+            u8 out[48];
+            COPY(in, y + j * bytes, (width - j) * bytes);
+            COPY(chroma[0], cb_row + j / 2 * bytes, (chroma_width - j / 2) * bytes);
+            COPY(chroma[1], cr_row + j / 2 * bytes, (chroma_width - j / 2) * bytes);
+            merge_limited(in, chroma[0], chroma[1], out, bytes);
+            COPY(bgr + 3 * j, out, 3 * (width - j));
+        }
+    }
+}
+
+int64_t rk_planes_merge_limited_420_u8(const uint8_t *y, const uint8_t *cb, const uint8_t *cr,
+                                       int64_t height, int64_t width, uint8_t *bgr) {
+    merge_all_limited(y, cb, cr, height, width, bgr, 1);
+    return RK_OK;
+}
+
+int64_t rk_planes_merge_limited_420_u16(const uint16_t *y, const uint16_t *cb, const uint16_t *cr,
+                                        int64_t height, int64_t width, uint8_t *bgr) {
+    merge_all_limited((const u8 *)y, (const u8 *)cb, (const u8 *)cr, height, width, bgr, 2);
+    return RK_OK;
+}
+
 /* 4:2:0 of 16-bit pictures --------------------------------------------------------------------- */
 
 /* Chroma of the sums of four pixels: two more bits to shift out. */

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rankcast import pool
 from rankcast.codec.svd.contexts import DEAD_ZONE, classify, quantise, sample
 from rankcast.codec.svd.product import rebuild, rebuild_tasks
+from rankcast.core import function
 from rankcast.numerics import Factors
 
 
@@ -133,3 +134,50 @@ def test_classes_are_those_of_the_definition(
     spread = np.random.default_rng(seed).laplace(0, scale, (columns, length))
     values = np.clip(np.rint(spread), -(2**30), 2**30).astype(np.int32)
     assert np.array_equal(classify(values), classes_of(values))
+
+
+INVERSE = {
+    np.float32: function("rk_svd_inverse_transform_f32"),
+    np.float64: function("rk_svd_inverse_transform_f64"),
+}
+
+
+def turned_back(
+    values: NDArray[np.int32], scales: NDArray[np.float64], dtype: type
+) -> NDArray[np.floating]:
+    out = np.empty(values.shape, dtype)
+    INVERSE[dtype](values, scales, *values.shape, out)
+    return out
+
+
+def cosines_of(side: int, dtype: type) -> NDArray[np.floating]:
+    """Rows of cosines as the core has them: what single coefficients come to."""
+    return turned_back(np.eye(side, dtype=np.int32), np.ones(side), dtype)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 7, 8, 45, 63, 64])
+def test_cosines_are_those_of_the_formula(side: int) -> None:
+    wide = np.longdouble
+    k, n = np.arange(side, dtype=wide)[:, None], np.arange(side, dtype=wide)[None, :]
+    quarter = 2 * np.arctan(wide(1))
+    want = np.sqrt(wide(2) / side) * np.cos(quarter * (2 * n + 1) * k / side)
+    want[0] = np.sqrt(wide(1) / side)
+    found = cosines_of(side, np.float64)
+    assert np.abs(found - want).max() <= 4 * np.finfo(np.float64).eps * np.abs(want).max()
+    assert np.array_equal(cosines_of(side, np.float32), found.astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("length", [1, 5, 64, 65, 130, 192])
+def test_coefficients_are_turned_back_by_rising_frequency(length: int, dtype: type) -> None:
+    rng = np.random.default_rng(length)
+    values = np.rint(rng.laplace(0, 3, (7, length))).astype(np.int32)
+    scales = rng.uniform(1e-3, 2, 7)
+    want = np.zeros(values.shape, dtype)
+    for start in range(0, length, 64):
+        block = values[:, start : start + 64]
+        cosines = cosines_of(block.shape[1], dtype)
+        y = (block * scales[:, None]).astype(dtype)
+        for f in range(block.shape[1]):
+            want[:, start : start + 64] += y[:, f : f + 1] * cosines[f]
+    assert np.array_equal(turned_back(values, scales, dtype), want)

@@ -79,8 +79,8 @@ def test_the_palette_of_all_colours_is_tried(count: int) -> None:
 @pytest.mark.parametrize(("match", "target"), [("bytes", 0.02), ("bytes", 2.0), ("psnr", 60.0)])
 def test_three_colours_are_shown_exactly_and_not_two(match: Match, target: float) -> None:
     # Two of them alternate where a palette of two would need its index as often.
-    pixels = np.zeros((64, 96, 3), np.uint8)
-    pixels[:, ::2], pixels[:, 1::2], pixels[:2] = (200, 30, 30), (10, 10, 200), (190, 40, 60)
+    pixels = np.zeros((256, 192, 3), np.uint8)
+    pixels[:, ::2], pixels[:, 1::2], pixels[:16] = (200, 30, 30), (10, 10, 200), 255
     candidates, _ = candidates_for(["kmeans"], pixels, {})
     comparison = compare_codecs(pixels, candidates, match, target)
     two, three = (candidates[0].tried[Choice("", k)] for k in (2, 3))

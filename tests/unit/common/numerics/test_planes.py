@@ -13,6 +13,7 @@ from rankcast.codec.svd.samples import (
     squared_distance,
     store_plane,
 )
+from rankcast.core import function
 from rankcast.errors import UnsupportedImageError
 from rankcast.numerics import (
     chroma_shape,
@@ -171,3 +172,37 @@ def test_distances_are_those_of_numpy() -> None:
     near = two[..., 1].astype(np.float64)
     most = np.abs(one[..., 1].astype(np.float64) - near).max()
     assert farthest(as_channels(one), 1, near) == most
+
+
+_MERGE_LIMITED = {
+    np.uint8: function("rk_planes_merge_limited_420_u8"),
+    np.uint16: function("rk_planes_merge_limited_420_u16"),
+}
+
+
+def merged_by_the_core(
+    y: NDArray[np.uint8], cb: NDArray[np.uint8], cr: NDArray[np.uint8], dtype: type
+) -> NDArray[np.uint8]:
+    out = np.empty((*y.shape, 3), np.uint8)
+    planes = [np.ascontiguousarray(plane, dtype) for plane in (y, cb, cr)]
+    _MERGE_LIMITED[dtype](*planes, *y.shape, out)
+    return out
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_core_and_opencv_make_the_same_colour_of_every_luma_and_chroma(dtype: type) -> None:
+    cb, cr = (plane.astype(np.uint8) for plane in np.mgrid[0:256, 0:256])
+    for luma in range(0, 256, 4):
+        y = np.tile(np.array([[luma, luma + 1], [luma + 2, luma + 3]], np.uint8), (256, 256))
+        assert np.array_equal(merged_by_the_core(y, cb, cr, dtype), merge_ycc420((y, cb, cr)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 15), (2, 16), (5, 17), (33, 40)])
+def test_the_core_and_opencv_merge_planes_of_all_sides_alike(
+    shape: tuple[int, int], dtype: type
+) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 256, shape, np.uint8)
+    cb, cr = (rng.integers(0, 256, chroma_shape(*shape), np.uint8) for _ in range(2))
+    assert np.array_equal(merged_by_the_core(y, cb, cr, dtype), merge_ycc420((y, cb, cr)))

@@ -11,6 +11,7 @@ import pytest
 from rankcast.runtime.signals import (
     JOIN_S,
     SHORTEST_JOIN_S,
+    STOP_SIGNALS,
     StopFlag,
     hold_signals,
     release_signals,
@@ -20,9 +21,7 @@ from rankcast.runtime.signals import (
 
 @pytest.fixture
 def held() -> Iterator[StopFlag]:
-    handlers = {
-        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     yield hold_signals()
     release_signals()
     for number, handler in handlers.items():
@@ -43,6 +42,7 @@ def test_a_signal_while_the_command_loads_leaves_its_threads_their_whole_time(
 
 def test_a_command_that_no_signal_stops_gives_its_threads_what_it_wants(held: StopFlag) -> None:
     with stop_flag() as flag:
+        assert flag is held
         assert flag.left_s(5.0) == 5.0
         flag.request(signal.SIGINT)
         assert flag.left_s(5.0) <= JOIN_S

@@ -1,7 +1,7 @@
-"""Rate-distortion curves: monotone interpolation, byte ratios at equal PSNR, Bjontegaard delta.
+"""Rate-distortion curves: monotone interpolation, byte ratios at equal quality, Bjontegaard delta.
 
 A curve is a list of points of one coder on one input. Between its points the logarithm of the
-bytes is a piecewise cubic of the PSNR, which never overshoots; beyond its ends nothing is
+bytes is a piecewise cubic of the quality in dB, which never overshoots; beyond its ends nothing is
 guessed, so a comparison covers only what both curves reach.
 """
 
@@ -9,28 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rankcast.rate_distortion.point import Point, Quality, by_psnr, of_db
+
 _SAMPLES: Final = 101
-"""Equidistant PSNR points of a mean over a range; more would not change the third digit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Result of one coder at one setting."""
-
-    setting: str
-    size_bytes: float
-    psnr_db: float
-    """PSNR of luma."""
-    chroma_db: float | None = None
-    header_bytes: float = 0
-    """Bytes of `size_bytes` that identify and date the frames; zero for peers, which leave that to
-    a container."""
+"""Equidistant points of a mean over a range; more would not change the third digit."""
 
 
 def pchip(
@@ -84,23 +71,32 @@ def _end_slope(h0: float, h1: float, secant0: float, secant1: float) -> float:
 
 
 class Curve:
-    """Bytes of one coder as a function of the PSNR, and the other way round."""
+    """Bytes of one coder as a function of the quality, and the other way round.
 
-    def __init__(self, points: Iterable[Point]) -> None:
+    Parameters
+    ----------
+    points : iterable of Point
+    quality : callable, optional
+        The measure of quality; by default the PSNR of luma.
+    """
+
+    def __init__(self, points: Iterable[Point], quality: Quality = by_psnr) -> None:
+        measured = [(db, p) for p in points if (db := quality(p)) is not None]
         finite = sorted(
-            (p for p in points if math.isfinite(p.psnr_db)), key=lambda p: (p.psnr_db, p.size_bytes)
+            ((db, p) for db, p in measured if math.isfinite(db)),
+            key=lambda pair: (pair[0], pair[1].size_bytes),
         )
         # No user would choose a setting that costs more bytes for no more quality, and knots closer
         # than this make the cubic steep.
-        kept: list[Point] = []
-        for point in finite:
-            while kept and kept[-1].size_bytes >= point.size_bytes:
+        kept: list[tuple[float, Point]] = []
+        for db, point in finite:
+            while kept and kept[-1][1].size_bytes >= point.size_bytes:
                 kept.pop()
-            if not kept or point.psnr_db > kept[-1].psnr_db + 1e-3:
-                kept.append(point)
-        self.points = kept
-        self._db = np.array([p.psnr_db for p in kept], np.float64)
-        self._log = np.log(np.array([p.size_bytes for p in kept], np.float64))
+            if not kept or db > kept[-1][0] + 1e-3:
+                kept.append((db, point))
+        self.points = [point for _, point in kept]
+        self._db = np.array([db for db, _ in kept], np.float64)
+        self._log = np.log(np.array([point.size_bytes for _, point in kept], np.float64))
 
     @property
     def usable(self) -> bool:
@@ -109,19 +105,26 @@ class Curve:
 
     @property
     def range_db(self) -> tuple[float, float]:
-        """Lowest and highest PSNR."""
+        """Lowest and highest quality."""
         return float(self._db[0]), float(self._db[-1])
 
-    def log_bytes(self, psnr_db: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Natural logarithm of the bytes at each PSNR within `range_db`."""
-        return pchip(self._db, self._log, psnr_db)
+    @property
+    def range_bytes(self) -> tuple[float, float]:
+        """Fewest and most bytes."""
+        return self.points[0].size_bytes, self.points[-1].size_bytes
 
-    def bytes_at(self, psnr_db: float) -> float | None:
-        """Bytes for one PSNR; None beyond the ends."""
-        low, high = self.range_db
-        if not low <= psnr_db <= high:
+    def log_bytes(self, db: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Natural logarithm of the bytes at each quality within `range_db`."""
+        return pchip(self._db, self._log, db)
+
+    def bytes_at(self, db: float) -> float | None:
+        """Bytes for one quality; None beyond the ends."""
+        if not self.usable:
             return None
-        return float(np.exp(self.log_bytes(np.array([psnr_db]))[0]))
+        low, high = self.range_db
+        if not low <= db <= high:
+            return None
+        return float(np.exp(self.log_bytes(np.array([db]))[0]))
 
     def chroma_at(self, psnr_db: float) -> float | None:
         """PSNR of chroma where luma has `psnr_db`; None beyond the ends and of grey."""
@@ -131,8 +134,10 @@ class Curve:
             return None
         return float(np.interp(psnr_db, self._db, np.array(chroma, np.float64)))
 
-    def psnr_at(self, size_bytes: float) -> float | None:
-        """PSNR reached with `size_bytes`; None beyond the ends."""
+    def db_at(self, size_bytes: float) -> float | None:
+        """Quality reached with `size_bytes`; None beyond the ends."""
+        if not self.usable:
+            return None
         log = math.log(size_bytes)
         if not self._log[0] <= log <= self._log[-1]:
             return None
@@ -142,11 +147,12 @@ class Curve:
 def mean_ratio(
     test: Curve, anchor: Curve, low_db: float = -math.inf, high_db: float = math.inf
 ) -> dict[str, Any] | None:
-    """Geometric mean of bytes of `test` over bytes of `anchor` over equal PSNR.
+    """Geometric mean of bytes of `test` over bytes of `anchor` at equal quality.
 
     Parameters
     ----------
     test, anchor : Curve
+        Of the same measure of quality.
     low_db, high_db : float
         The window; it shrinks to what both curves reach.
 
@@ -210,6 +216,46 @@ def with_chroma(points: Iterable[Point]) -> Curve:
     )
 
 
+def mean_gain(
+    test: Curve,
+    anchor: Curve,
+    low_bytes: float = 0.0,
+    high_bytes: float = math.inf,
+    *,
+    similarity: bool = False,
+) -> float | None:
+    """Mean of the quality of `test` less that of `anchor` at equal bytes.
+
+    Parameters
+    ----------
+    test, anchor : Curve
+        Of the same measure of quality.
+    low_bytes, high_bytes : float
+        The window; it shrinks to what both curves reach.
+    similarity : bool
+        The measure is a similarity in dB, and the gain is wanted on the scale of SSIM.
+
+    Returns
+    -------
+    float or None
+        Evenly weighted over the logarithm of the bytes; None when the curves share nothing in the
+        window.
+    """
+    if not (test.usable and anchor.usable):
+        return None
+    low = max(low_bytes, test.range_bytes[0], anchor.range_bytes[0])
+    high = min(high_bytes, test.range_bytes[1], anchor.range_bytes[1])
+    if high <= low:
+        return None
+    gains = []
+    # Slightly inside the ends, so that rounding does not leave the curves.
+    for size in np.geomspace(low * (1 + 1e-9), high * (1 - 1e-9), _SAMPLES):
+        mine, theirs = test.db_at(float(size)), anchor.db_at(float(size))
+        if mine is not None and theirs is not None:
+            gains.append(of_db(mine) - of_db(theirs) if similarity else mine - theirs)
+    return float(np.mean(gains)) if gains else None
+
+
 def geometric_mean(values: Sequence[float]) -> float | None:
     """Geometric mean; None for no values."""
     return math.exp(sum(map(math.log, values)) / len(values)) if values else None
@@ -224,10 +270,11 @@ def cover(
     """
     middle = len(settings) // 2
     points = [measure(settings[middle])]
-    for order, beyond in (
+    directions: tuple[tuple[range, Callable[[float], bool]], ...] = (
         (range(middle - 1, -1, -1), lambda db: db <= low_db),
         (range(middle + 1, len(settings)), lambda db: db >= high_db),
-    ):
+    )
+    for order, beyond in directions:
         last = points[0].psnr_db
         for index in order:
             if beyond(last):
