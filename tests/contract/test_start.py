@@ -38,7 +38,7 @@ def packet_file(folder: Path, codec: str, pixels: rankcast.frame.Pixels) -> str:
 
 
 @pytest.mark.parametrize(
-    ("codec", "needed"),
+    ("codec", "allowed"),
     [
         ("raw", set()),
         ("svd-patch", set()),
@@ -49,11 +49,11 @@ def packet_file(folder: Path, codec: str, pixels: rankcast.frame.Pixels) -> str:
         ("pca", {"threadpoolctl"}),
     ],
 )
-def test_decoding_a_grey_picture_imports_what_its_codec_needs(
-    codec: str, needed: set[str], tmp_path: Path
+def test_decoding_a_grey_picture_imports_nothing_slow_but_what_its_codec_needs(
+    codec: str, allowed: set[str], tmp_path: Path
 ) -> None:
     found = modules_after(DECODE, packet_file(tmp_path, codec, GREY))
-    assert slow_among(found) == needed
+    assert slow_among(found) <= allowed
 
 
 def test_decoding_a_colour_picture_imports_opencv_and_nothing_else_that_is_slow(
