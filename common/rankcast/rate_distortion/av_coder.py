@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import av
@@ -124,7 +126,10 @@ class AvCoder:
         """
         frame = self._frame(pixels)
         frame.pts, self._count = self._count, self._count + 1
-        return self._packets(frame)
+        packets = self._packets(frame)
+        if self._count == 1 and self._name == "libsvtav1":
+            _leave_real_time()
+        return packets
 
     def finish(self) -> Sequence[bytes]:
         """Return the packets that the encoder still holds."""
@@ -181,6 +186,19 @@ def _context(name: str, mode: Literal["r", "w"]) -> VideoCodecContext:
     context = av.CodecContext.create(name, mode)
     assert isinstance(context, VideoCodecContext), f"{name} codes no video"
     return context
+
+
+def _leave_real_time() -> None:
+    """Give all threads of this process the usual priority.
+
+    Run by root, SVT-AV1 makes its threads, and the one that opens it, real-time ones, which keep
+    everything else on the machine waiting.
+    """
+    tasks = Path("/proc/self/task")
+    for task in tasks.iterdir() if tasks.is_dir() else ():
+        with suppress(OSError):  # a thread that has ended
+            if os.sched_getscheduler(int(task.name)) in (os.SCHED_FIFO, os.SCHED_RR):
+                os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 def _fill(plane: Any, samples: NDArray[Any]) -> None:
