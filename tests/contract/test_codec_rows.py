@@ -25,6 +25,7 @@ OTHER_MEANINGS = {
     # A key of the report: whether a picture is exact.
     ("common/rankcast/commands/info.py", "lossless"),
     ("common/rankcast/commands/compare/measurement.py", "lossless"),
+    ("common/rankcast/commands/compare/clips/clip_report.py", "lossless"),
 }
 
 

@@ -32,6 +32,8 @@ SVD_PATCH: Final = Codec(
         Sweep(
             "svd-patch", "quality", lambda _: linear_steps(range(1, 101)), symbol="q",
             chroma={"4:2:0": {"colour": "ycc420"}, "4:4:4": {"colour": "ycc444"}},
+            # From about 32 to 46 dB on clips of fixed cameras.
+            clip_settings=(20, 45, 65, 82, 93),
         ),
     ),
 )  # fmt: skip
