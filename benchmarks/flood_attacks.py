@@ -25,6 +25,8 @@ PARTS_BYTES_PER_S: Final = 10_000_000
 TOPICS_BYTES: Final = 5_000_000
 RENEW_S: Final = 1.0
 """How long that peer uses one connection: libzmq gives up where a key is refused."""
+MOST_TOPICS: Final = 20_000
+"""Of one connection of the crowd: 18 MB."""
 CROWD: Final = 60
 """Connections of a crowd; the sender has 64 of one address."""
 POLITE_S: Final = {"keyframe": 900, "ping": 18, "status": 18}
@@ -276,12 +278,18 @@ def crowd(ports: list[int], seconds: float, keys: CurveClient | None) -> int:
     with zmq.Context() as context:
         joins = [Peer(context, ports[0], keys, True) for _ in range(CROWD)]
         asks = [Peer(context, ports[1], keys, False) for _ in range(CROWD)]
-        until = time.monotonic() + seconds
+        until, done = time.monotonic() + seconds, 0
         while time.monotonic() < until:
-            for join, ask in zip(joins, asks, strict=True):
-                join.subscribe(os.urandom(900))
+            for place, (join, ask) in enumerate(zip(joins, asks, strict=True)):
+                if join.is_up():
+                    join.subscribe(os.urandom(900))
+                if join.sent >= MOST_TOPICS:
+                    # A subscriber keeps all its topics: this one would fill the machine itself.
+                    done += join.sent
+                    join.close()
+                    joins[place] = Peer(context, ports[0], keys, True)
                 ask.ask(PING)
-        done = sum(peer.sent for peer in joins + asks)
+        done += sum(peer.sent for peer in joins + asks)
         for peer in joins + asks:
             peer.close()
     return done

@@ -12,13 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import re
-import shlex
-import subprocess
 import sys
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,6 +22,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 CORE: Final = ROOT / "common" / "rankcast" / "core"
 HEADER: Final = CORE / "rankcast_core.h"
 SOURCES: Final = CORE / "src"
+# Every import of the package in a checkout runs `digest`: functions import what only they need.
 FLAGS: Final = (
     "-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-ffreestanding",
     "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-overflow",
@@ -84,6 +80,8 @@ class BuildError(Exception):
 
 def this_platform() -> str:
     """Return the name of the platform that runs this script."""
+    import platform
+
     machine = platform.machine().lower()
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
     system = {"darwin": "macos", "windows": "windows"}.get(platform.system().lower(), "linux")
@@ -113,6 +111,8 @@ def units() -> list[Path]:
 
 def compiler(target: str) -> list[str]:
     """Return the command of the compiler for a target."""
+    import shlex
+
     if own := os.environ.get("RANKCAST_CC"):
         return shlex.split(own)
     return [*zig(), "cc", "-target", target]
@@ -132,6 +132,9 @@ def zig() -> list[str]:
 
 def build(name: str, folder: Path) -> Path:
     """Compile the core for a platform into `folder`; return the shared library."""
+    import tempfile
+    from concurrent.futures import ThreadPoolExecutor
+
     wanted = PLATFORMS[name]
     own = bool(os.environ.get("RANKCAST_CC"))
     command = compiler(wanted.target)
@@ -181,6 +184,9 @@ def build_wasm(folder: Path) -> Path:
     It imports nothing, exports its memory and `__heap_base`, from where on the memory is the
     caller's, and traps where a check of an index fails.
     """
+    import tempfile
+    from concurrent.futures import ThreadPoolExecutor
+
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / WASM
     with tempfile.TemporaryDirectory() as scratch:
@@ -221,6 +227,9 @@ def functions() -> list[str]:
 
 
 def _run(command: list[str]) -> None:
+    import shlex
+    import subprocess
+
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise BuildError(f"{shlex.join(command)} failed:\n{result.stderr.strip()}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rankcast.codec import codec_with_id
 from rankcast.codec.protocol import CodecDecoder, HoldsReference, UsesModels
 from rankcast.errors import NeedKeyframe, PayloadError, WireError
 from rankcast.frame import CFA_PATTERNS, Coding, Frame, Pixels
-from rankcast.models import ModelFolder
 from rankcast.wire import OFFLINE, Chain, Kind, Limits, Packet, unpack
+
+if TYPE_CHECKING:
+    from rankcast.models import ModelFolder
 
 
 class Decoder:
@@ -37,7 +40,8 @@ class Decoder:
     ) -> None:
         self._limits = limits
         self._writable = writable
-        self._models = ModelFolder(models)
+        self._folder = models
+        self._models: ModelFolder | None = None
         self._codec_id: int | None = None
         self._codec: CodecDecoder | None = None
         self._chain = Chain()
@@ -89,7 +93,7 @@ class Decoder:
                 )
             self._codec = codec.make_decoder(self._limits)
             if isinstance(self._codec, UsesModels):
-                self._codec.use_models(self._models)
+                self._codec.use_models(self._model_folder())
             self._codec_id = header.codec
         if header.kind is Kind.REFERENCE and not isinstance(self._codec, HoldsReference):
             raise PayloadError(
@@ -114,6 +118,13 @@ class Decoder:
         if not isinstance(self._codec, HoldsReference):
             raise NeedKeyframe("this decoder holds no picture to go on from")
         return self._codec.reference_packet()
+
+    def _model_folder(self) -> ModelFolder:
+        if self._models is None:
+            from rankcast.models import ModelFolder  # most codecs need no models
+
+            self._models = ModelFolder(self._folder)
+        return self._models
 
 
 def frame_of(packet: Packet, pixels: Pixels, camera: str, *, writable: bool = False) -> Frame:

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from rankcast.boot_clock import boot_ns
 from rankcast.codec import DEFAULT_CODEC, codec_named
-from rankcast.codec.protocol import CodecEncoder, CodecOptions, CountsPackets, Reconfigurable
+from rankcast.codec.options import CodecOptions
+from rankcast.codec.protocol import CodecEncoder, CountsPackets, Reconfigurable
 from rankcast.errors import RankcastError, SettingsError, UnsupportedImageError, one_line
 from rankcast.frame import CFA_PATTERNS, Frame, Pixels, Scalar
 from rankcast.validation_text import reason_of

@@ -122,12 +122,12 @@ def check_pixels(pixels: Pixels) -> Pixels:
     """
     if not isinstance(pixels, np.ndarray):
         raise UnsupportedImageError(f"got {type(pixels).__name__}, want a numpy array")
-    if isinstance(pixels, np.ma.MaskedArray):
-        raise UnsupportedImageError(
-            "got a masked array, want a plain one: choose a value for masked samples, "
-            "array.filled(0)"
-        )
-    if type(pixels) is not np.ndarray:
+    if type(pixels) is not np.ndarray:  # asked first: `np.ma` is loaded by its first use
+        if isinstance(pixels, np.ma.MaskedArray):
+            raise UnsupportedImageError(
+                "got a masked array, want a plain one: choose a value for masked samples, "
+                "array.filled(0)"
+            )
         pixels = np.asarray(pixels)
     if pixels.dtype.kind == "u" and pixels.dtype.itemsize == 2 and not pixels.dtype.isnative:
         raise UnsupportedImageError(

@@ -9,10 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Final, TypeVar
 
-from threadpoolctl import threadpool_limits
-
 from rankcast.errors import SettingsError
-from rankcast.opencv import cv2
 
 T = TypeVar("T")
 MAX_THREADS: Final = 64
@@ -63,6 +60,11 @@ def set_threads(count: int = 0) -> None:
         old, _pool, _threads = _pool, None, count
     if old is not None:
         old.shutdown(wait=True)
+    from threadpoolctl import threadpool_limits
+
+    from rankcast.opencv import cv2  # not before: decoding alone may need neither
+
+    # OpenCV brings a BLAS of its own: it is loaded by now, and limited too.
     threadpool_limits(limits=1, user_api="blas")
     cv2.setNumThreads(count)
 

@@ -33,8 +33,6 @@ from rankcast_receiver.report import Outcome, build_report
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks import Sink, SinkRunner
 from rankcast_receiver.sinks.count import CountSink
-from rankcast_receiver.sinks.display import DisplaySink
-from rankcast_receiver.sinks.save import SaveOptions, SaveSink
 from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.subscriber import Subscriber
 
@@ -80,7 +78,7 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
     started = boot_s()
     pipeline: ReceiverPipeline
     runners = _runners(settings, lambda: pipeline.states())
-    window = next((runner for runner in runners if runner.name == DisplaySink.name), None)
+    window = runners[-1] if settings.display.enabled else None
     pipeline = ReceiverPipeline(partial(_subscriber, settings, curves), runners, window)
     network = settings.network
     log.info("%s: %s", ", ".join(network.endpoints), network.camera or "every camera")
@@ -162,10 +160,15 @@ def _check_result(
 def _runners(
     settings: ReceiverSettings, states: Callable[[], Sequence[CameraState]]
 ) -> list[SinkRunner]:
-    """Create a runner for each requested sink; the first is the main sink."""
+    """Create a runner for each requested sink; the first is the main sink, a window the last.
+
+    A sink is imported only if it is requested: counting needs no picture files and no window.
+    """
     sinks: dict[str, Callable[[], Sink]] = {}
     save = settings.save
     if save.dir:
+        from rankcast_receiver.sinks.save import SaveOptions, SaveSink
+
         options = SaveOptions(
             folder=Path(save.dir),
             format=save.format,
@@ -180,6 +183,8 @@ def _runners(
         )
         sinks[SaveSink.name] = partial(SaveSink, options)
     if settings.display.enabled:
+        from rankcast_receiver.sinks.display import DisplaySink
+
         sinks[DisplaySink.name] = partial(DisplaySink, states=states)
     if not sinks:
         sinks[CountSink.name] = CountSink

@@ -101,7 +101,7 @@ def receive(
     if check:
         click.echo(to_toml(settings), nl=False)
         return 0
-    # The composition root imports every sink: import it only once the settings are valid.
+    # The composition root imports the whole receiver: do so only once the settings are valid.
     from rankcast_receiver import app
 
     return app.run(settings, report)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from rankcast import pool
 from rankcast.atomic_file import check_writable, write_whole
@@ -36,19 +36,35 @@ from rankcast_sender.publisher import Publisher
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
 from rankcast_sender.sources import Source, check_query, parse_source
-from rankcast_sender.sources.opencv_camera import CameraOptions, OpenCVCamera
-from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
-from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
 log = logging.getLogger(__name__)
 
-# Scheme of a source URI -> its options and its class.
-_SOURCES: Final[Mapping[str, tuple[Any, Callable[[str, Any], Source]]]] = MappingProxyType(
-    {
-        "camera": (CameraOptions, OpenCVCamera),
-        "replay": (ReplayOptions, ReplaySource),
-        "synthetic": (ConveyorOptions, ConveyorSource),
-    }
+_Kind: TypeAlias = tuple[Any, Callable[[str, Any], Source]]
+"""Options and class of a source."""
+
+
+def _camera_kind() -> _Kind:
+    from rankcast_sender.sources.opencv_camera import CameraOptions, OpenCVCamera
+
+    return CameraOptions, OpenCVCamera
+
+
+def _replay_kind() -> _Kind:
+    from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
+
+    return ReplayOptions, ReplaySource
+
+
+def _synthetic_kind() -> _Kind:
+    from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
+
+    return ConveyorOptions, ConveyorSource
+
+
+# By scheme of the source URI. Only the kind in use is imported: FFmpeg, which plays clips, takes
+# 16 MB of memory.
+_SOURCES: Final[Mapping[str, Callable[[], _Kind]]] = MappingProxyType(
+    {"camera": _camera_kind, "replay": _replay_kind, "synthetic": _synthetic_kind}
 )
 _RETRIED: Final = frozenset({"camera"})
 """Schemes whose source is reopened after a failure; retrying an unreadable file is pointless."""
@@ -68,7 +84,7 @@ def source_opener(camera: CameraTable) -> Callable[[], Source]:
     uri = parse_source(camera.source)
     if uri.scheme not in _SOURCES:
         raise SettingsError(f"got source {uri.scheme!r}, want one of {', '.join(_SOURCES)}")
-    model, make = _SOURCES[uri.scheme]
+    model, make = _SOURCES[uri.scheme]()
     loop = camera.loop or None
     if loop and "loop" not in model.model_fields:
         raise SettingsError(f"got --loop with source {uri.scheme!r}: only a replay can loop")

@@ -80,7 +80,7 @@ def send(
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
     cameras = camera_settings(layers)
-    # The composition root imports every source: import it only once the settings are valid.
+    # The composition root imports the whole sender: do so only once the settings are valid.
     from rankcast_sender import app
 
     if check:

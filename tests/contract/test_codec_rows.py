@@ -25,6 +25,7 @@ OTHER_MEANINGS = {
     # A key of the report: whether a picture is exact.
     ("common/rankcast/commands/info.py", "lossless"),
     ("common/rankcast/commands/compare/measurement.py", "lossless"),
+    ("common/rankcast/commands/compare/clips/clip_report.py", "lossless"),
 }
 
 
@@ -94,6 +95,9 @@ def test_names_and_numbers_of_the_rows_are_their_own() -> None:
     sweeps = [sweep.name for codec in CODECS.values() for sweep in codec.sweeps]
     assert len(set(sweeps)) == len(sweeps)
     assert len(CODECS_BY_NAME) == len(CODECS)
+    assert {codec.wire_id: codec.name for codec in CODECS.values()} == dict(
+        zip(CODECS, CODECS_BY_NAME, strict=True)
+    )
     kinds = [kind for codec in CODECS.values() for kind in codec.model_facts]
     assert len(set(kinds)) == len(kinds)
 

@@ -13,6 +13,7 @@ ROOTS = {"rankcast": "common", "rankcast_sender": "sender", "rankcast_receiver":
 NATIVE_CORE = ("rankcast.codec.", "rankcast.entropy")
 """The inside of the codecs, which the native core will rewrite."""
 ENTERED_DIRECTLY = {
+    "rankcast.codec.options": "loads pydantic, which decoders do not need",
     "rankcast.codec.protocol": "the contract, for the encoder and decoder of a stream",
     "rankcast.codec.gan": "its networks and their training",
     "rankcast.codec.pca": "the training of its models",

@@ -2,25 +2,18 @@
 
 A codec is a file or a folder here whose last object is its row, a `Codec`: encoder and decoder,
 options, and whatever sender, receiver and commands need to know of it. A new codec is added to
-`CODECS` and nowhere else.
+`_ROWS` and nowhere else. A row is imported when it is first asked for: who decodes `svd-patch`
+waits for no other codec.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
-from rankcast.codec.gan import GAN
-from rankcast.codec.jpeg import JPEG
-from rankcast.codec.kmeans import KMEANS
-from rankcast.codec.lossless import LOSSLESS
-from rankcast.codec.pca import PCA
 from rankcast.codec.protocol import Codec
-from rankcast.codec.raw import RAW
-from rankcast.codec.svd import SVD
-from rankcast.codec.svd_patch import SVD_PATCH
 from rankcast.codec.sweep import ScreeSource, Setting, Steps, Sweep, linear_steps
 from rankcast.errors import SettingsError, UnknownCodecError
 
@@ -39,12 +32,56 @@ __all__ = [
     "preload_models",
 ]
 
-CODECS: Final[Mapping[int, Codec]] = MappingProxyType(
-    {0: RAW, 1: SVD, 2: JPEG, 3: SVD_PATCH, 4: LOSSLESS, 5: PCA, 6: KMEANS, 7: GAN}
+Key = TypeVar("Key")
+
+
+class _Row(NamedTuple):
+    """Where a row of the table is."""
+
+    wire_id: int
+    name: str
+    module: str
+    constant: str
+
+    def load(self) -> Codec:
+        """Import the row."""
+        row: Codec = getattr(import_module(self.module), self.constant)
+        return row
+
+
+_ROWS: Final = (
+    _Row(0, "raw", "rankcast.codec.raw", "RAW"),
+    _Row(1, "svd", "rankcast.codec.svd", "SVD"),
+    _Row(2, "jpeg", "rankcast.codec.jpeg", "JPEG"),
+    _Row(3, "svd-patch", "rankcast.codec.svd_patch", "SVD_PATCH"),
+    _Row(4, "lossless", "rankcast.codec.lossless", "LOSSLESS"),
+    _Row(5, "pca", "rankcast.codec.pca", "PCA"),
+    _Row(6, "kmeans", "rankcast.codec.kmeans", "KMEANS"),
+    _Row(7, "gan", "rankcast.codec.gan", "GAN"),
 )
-CODECS_BY_NAME: Final[Mapping[str, Codec]] = MappingProxyType(
-    {codec.name: codec for codec in CODECS.values()}
-)
+
+
+class _Codecs(Mapping[Key, Codec]):
+    """Codecs by a key; a value is imported by the first look at it, keys and `in` import none."""
+
+    def __init__(self, rows: Mapping[Key, _Row]) -> None:
+        self._rows: Mapping[Key, _Row] = rows
+
+    def __getitem__(self, key: Key) -> Codec:
+        return self._rows[key].load()
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+CODECS: Final[Mapping[int, Codec]] = _Codecs({row.wire_id: row for row in _ROWS})
+CODECS_BY_NAME: Final[Mapping[str, Codec]] = _Codecs({row.name: row for row in _ROWS})
 DEFAULT_CODEC: Final = "svd-patch"
 """Default of `rankcast send` and `Encoder()`."""
 

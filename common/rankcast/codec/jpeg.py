@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import struct
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from rankcast.codec.protocol import Codec, CodecOptions, Coded
+from rankcast.codec.protocol import Codec, Coded
 from rankcast.errors import PayloadError, UnsupportedImageError
 from rankcast.frame import Frame, Pixels
 from rankcast.jpeg_scans import SEQUENTIAL, jpeg_excess
 from rankcast.opencv import cv2
 from rankcast.wire import Header, Limits
 
+if TYPE_CHECKING:
+    from rankcast.codec.jpeg_options import JpegOptions
+
 MAX_JPEG_SIDE: Final = 65_500
 """libjpeg's own limit, below the 65,535 of the format."""
-
-
-class JpegOptions(CodecOptions):
-    """Options of the encoder."""
-
-    quality: int = Field(default=75, ge=1, le=100)
-    """libjpeg's quality, 1..100."""
 
 
 class JpegEncoder:
@@ -124,4 +119,10 @@ def _frame_size(body: memoryview) -> tuple[int, int, int]:
     raise PayloadError("the JPEG has no frame header")
 
 
-JPEG: Final = Codec(2, "jpeg", JpegOptions, JpegEncoder, JpegDecoder)
+def _options() -> type[JpegOptions]:
+    from rankcast.codec.jpeg_options import JpegOptions
+
+    return JpegOptions
+
+
+JPEG: Final = Codec(2, "jpeg", _options, JpegEncoder, JpegDecoder)

@@ -14,19 +14,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rankcast import pool
 from rankcast.codec.bands import row_bands
-from rankcast.codec.protocol import Codec, CodecOptions, Coded
+from rankcast.codec.protocol import Codec, Coded, no_options
 from rankcast.codec.sweep import ONE_STEP, Sweep
 from rankcast.core import function
 from rankcast.errors import PayloadError
 from rankcast.frame import Frame, Pixels, channels_of
 from rankcast.wire import Header, Limits
+
+if TYPE_CHECKING:
+    from rankcast.codec.options import NoOptions
 
 PLAIN: Final = 0
 YCOCG: Final = 1
@@ -42,14 +45,10 @@ _DECODE: Final = {
 }
 
 
-class LosslessOptions(CodecOptions):
-    """`lossless` has no options."""
-
-
 class LosslessEncoder:
     """Codes 8 to 16 bits and any number of channels."""
 
-    def __init__(self, options: LosslessOptions) -> None:
+    def __init__(self, options: NoOptions) -> None:
         self.options = options
 
     def encode(self, frame: Frame, sequence: int) -> Coded:  # noqa: ARG002 - every frame is a key frame
@@ -142,6 +141,6 @@ def _scratch(shape: tuple[int, ...]) -> NDArray[np.int32]:
 
 
 LOSSLESS: Final = Codec(
-    4, "lossless", LosslessOptions, LosslessEncoder, LosslessDecoder,
+    4, "lossless", no_options, LosslessEncoder, LosslessDecoder,
     sweeps=(Sweep("lossless", "", lambda _: ONE_STEP),),
 )  # fmt: skip

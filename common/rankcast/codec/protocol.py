@@ -1,63 +1,19 @@
-"""The codec contract: two halves, their options, one coded frame, one row of the table."""
+"""The codec contract: two halves, one coded frame, one row of the table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from rankcast.codec.sweep import Sweep
-from rankcast.frame import Frame, Pixels, plain_scalar
-from rankcast.models import ModelFolder
-from rankcast.user_path import expand_optional_path, expand_path
+from rankcast.frame import Frame, Pixels
 from rankcast.wire import Header, Limits
 
-PathOption: TypeAlias = Annotated[str, AfterValidator(expand_path)]
-"""Type of an option that names a file: `rankcast.user_path` has the rule."""
-OptionalPathOption: TypeAlias = Annotated[str, AfterValidator(expand_optional_path)]
-"""The same, for an option that may be empty."""
-
-
-class CodecOptions(BaseModel):
-    """Options of a codec: checked at construction, unknown ones refused, never changed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    exclusive: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    """Groups of mutually exclusive options."""
-    exclusive_defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    """Default of each group: the option that applies where none of the group is given."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _plain_values(cls, values: Any) -> Any:  # Any: foreign input, before validation
-        # A strict model refuses numpy integers but accepts them for a float: np.int64(1) would
-        # become the share 1.0.
-        if isinstance(values, Mapping):
-            return {name: plain_scalar(value) for name, value in values.items()}
-        return values
-
-    @model_validator(mode="after")
-    def _at_most_one(self) -> CodecOptions:
-        for group in self.exclusive:
-            given = [name for name in group if getattr(self, name) is not None]
-            if len(given) > 1:
-                raise ValueError(
-                    f"got {' and '.join(given)}, want at most one of {', '.join(group)}"
-                )
-        return self
-
-    def effective(self) -> dict[str, Any]:
-        """Every option in effect with its value, defaults included."""
-        values = self.model_dump(exclude_none=True)
-        for group in self.exclusive:
-            if not any(name in values for name in group):
-                values |= {name: v for name, v in self.exclusive_defaults.items() if name in group}
-        return values
+if TYPE_CHECKING:
+    from rankcast.codec.options import CodecOptions, NoOptions
+    from rankcast.models import ModelFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +117,8 @@ class Codec:
     """Number in the packet header; it selects the decoder and is never reused."""
     name: str
     """Name in settings, commands and reports."""
-    options: type[CodecOptions]
-    """Options of the encoder."""
+    load_options: Callable[[], type[CodecOptions]]
+    """Imports `options`, and pydantic with them, which take longer than all that decodes."""
     make_encoder: Callable[[Any], CodecEncoder]  # Any: an instance of `options`
     """Makes the encoder of a new stream."""
     make_decoder: Callable[[Limits], CodecDecoder]
@@ -179,3 +135,15 @@ class Codec:
     """Loads the models of a folder before a receiver subscribes; False when it was stopped."""
     model_facts: Mapping[str, Callable[[Path], Mapping[str, Any]]] = field(default_factory=dict)
     """Facts that `rankcast info` prints about a model file, by the kind of the file."""
+
+    @property
+    def options(self) -> type[CodecOptions]:
+        """Options of the encoder."""
+        return self.load_options()
+
+
+def no_options() -> type[NoOptions]:
+    """Import the options of a codec that has none."""
+    from rankcast.codec.options import NoOptions
+
+    return NoOptions

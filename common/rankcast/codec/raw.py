@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rankcast.codec.protocol import Codec, CodecOptions, Coded
+from rankcast.codec.protocol import Codec, Coded, no_options
 from rankcast.errors import PayloadError
 from rankcast.frame import Frame, Pixels
 from rankcast.wire import Header, Limits
 
-
-class RawOptions(CodecOptions):
-    """`raw` has no options."""
+if TYPE_CHECKING:
+    from rankcast.codec.options import NoOptions
 
 
 class RawEncoder:
     """Copies the samples."""
 
-    def __init__(self, options: RawOptions) -> None:
+    def __init__(self, options: NoOptions) -> None:
         self.options = options
 
     def encode(self, frame: Frame, sequence: int) -> Coded:  # noqa: ARG002 - every frame is a key frame
@@ -46,4 +45,4 @@ class RawDecoder:
         return samples.reshape(header.shape or ())
 
 
-RAW: Final = Codec(0, "raw", RawOptions, RawEncoder, RawDecoder)
+RAW: Final = Codec(0, "raw", no_options, RawEncoder, RawDecoder)

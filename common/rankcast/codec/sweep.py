@@ -77,6 +77,8 @@ class Sweep:
     palette: bool = False
     """The option counts palette colours: values between the settings are tried as well, and the
     size of the rebuilt picture as PNG is measured."""
+    clip_settings: tuple[Setting, ...] = ()
+    """The values that clips are coded with; empty: some of those that a curve is drawn through."""
     needs_model: bool = False
     """Takes the options `model` and `label`, which the user gives."""
     scree: ScreeSource | None = None

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from rankcast.core.header import HEADER, Parameter, read_prototypes, read_structs
@@ -41,6 +40,8 @@ def _build_if_stale() -> None:
 
     if is_fresh():
         return
+    from filelock import FileLock  # takes as long to import as everything else here
+
     with FileLock(f"{_LIBRARY}.lock"):
         if is_fresh():  # another process has compiled it meanwhile
             return

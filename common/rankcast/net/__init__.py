@@ -8,6 +8,7 @@ from rankcast.net.key_file import Role
 from rankcast.net.keys import client_keys, new_key, server_keys
 from rankcast.net.link import Link, LinkOptions
 from rankcast.net.link_monitor import LinkMonitor, LinkState
+from rankcast.net.monitor_event import next_event
 from rankcast.net.socket_thread import SocketThread
 from rankcast.net.traffic import HAS_TCP_INFO, borrowed, message_bytes, received_bytes
 from rankcast.net.transport import (
@@ -68,6 +69,7 @@ __all__ = [
     "message_bytes",
     "new_context",
     "new_key",
+    "next_event",
     "open_socket",
     "received_bytes",
     "revoke",

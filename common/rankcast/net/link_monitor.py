@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any, Final
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
+from rankcast.net.monitor_event import next_event
 from rankcast.net.transport import CONNECT_TIMEOUT_MS, HANDSHAKE_MS
 
 GIVEN_UP_S: Final = 0.2
@@ -151,10 +151,10 @@ class LinkMonitor:
             if self.pair is None:
                 break
             try:
-                event = recv_monitor_message(self.pair, zmq.NOBLOCK)
+                event = next_event(self.pair)
             except zmq.Again:
                 break
-            self._take(event["event"], event["value"])
+            self._take(event.event, event.value)
         if (
             self._connected_s is not None
             and self._now_s() - self._connected_s > HANDSHAKE_S

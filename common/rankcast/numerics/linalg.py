@@ -11,12 +11,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, TypeAlias
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Real: TypeAlias = NDArray[np.floating[Any]]
 
@@ -84,7 +86,13 @@ class Factors:
         return Factors(self.u[:, :k], self.s[:k], self.v[:, :k], self.total)
 
 
-_blas = ThreadpoolController()
+@cache
+def _blas() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()  # scans the loaded libraries, which takes milliseconds
+
+
 _blas_lock = threading.Lock()
 _blas_users = 0
 _blas_limit: Any = None  # threadpoolctl is untyped
@@ -98,7 +106,7 @@ def one_blas_thread() -> Iterator[None]:
     global _blas_users, _blas_limit
     with _blas_lock:
         if _blas_users == 0:
-            _blas_limit = _blas.limit(limits=1, user_api="blas")
+            _blas_limit = _blas().limit(limits=1, user_api="blas")
         _blas_users += 1
     try:
         yield

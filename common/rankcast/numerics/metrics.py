@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Pixels, check_pixels, full_scale
-from rankcast.opencv import cv2
 
 WINDOW: Final = 11
 SIGMA: Final = 1.5
@@ -142,6 +141,8 @@ def _ssim_sum(
     c2: float,
 ) -> float:
     """Sum SSIM over the positions where the window lies inside `x` and `y`."""
+    from rankcast.opencv import cv2  # here, because who measures only PSNR does not need it
+
     top, left = len(vertical) // 2, len(horizontal) // 2
 
     def weighted_mean(samples: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,8 +7,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.opencv import cv2
-
 BLOCK: Final = 16
 """Side of a block in luma samples: a macroblock of MPEG."""
 LEAST_CHANGE: Final = 2.0 / 255
@@ -47,6 +45,8 @@ def moving_blocks(
     The noise is that of the quietest tenth of the blocks: of their change, or, where a moving
     camera leaves no block at rest, of their finest texture, whichever is less.
     """
+    from rankcast.opencv import cv2  # here, because decoders need no measure of quality
+
     change = np.sqrt(block_means(cv2.subtract(luma, before) ** 2)) / peak
     if not change.size:
         return np.zeros(change.shape, np.bool_)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from rankcast.core import function
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Pixels
-from rankcast.opencv import cv2
 
 Planes: TypeAlias = tuple[Pixels, Pixels, Pixels]
 
@@ -70,6 +69,8 @@ def split_ycc420(pixels: Pixels, memory: Memory420 | None = None) -> Planes:
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise UnsupportedImageError(f"got shape {pixels.shape}, 4:2:0 wants three channels (BGR)")
+    from rankcast.opencv import cv2  # here, because pictures of other layouts never need it
+
     height, width = pixels.shape[:2]
     if height % 2 or width % 2:
         bgr = cv2.copyMakeBorder(pixels, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
@@ -130,6 +131,8 @@ def merge_ycc420(
     y, cb, cr = planes
     height, width = y.shape
     if (dtype or y.dtype) == np.uint8:
+        from rankcast.opencv import cv2  # as above
+
         even_height, even_width = 2 * cb.shape[0], 2 * cb.shape[1]
         i420 = np.empty(i420_shape(height, width), np.uint8) if memory is None else memory.i420
         flat = i420.reshape(-1)

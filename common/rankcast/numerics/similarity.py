@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.numerics.metrics import K1, K2, WINDOW, window_1d
-from rankcast.opencv import cv2
 
 SCALE_WEIGHTS: Final = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the scales, finest first: table 1 of Wang, Simoncelli and Bovik (2003)."""
@@ -39,6 +38,8 @@ def ssim_map(x: Plane, y: Plane, peak: float) -> tuple[Plane, Plane]:
     Window and constants are those of `rankcast.numerics.ssim`. float32 keeps four digits of SSIM
     at 16 bits as well, because the samples are scaled to 0..1 and centred first.
     """
+    from rankcast.opencv import cv2  # here, because decoders need no measure of quality
+
     rows, columns = (window_1d(side).astype(np.float32) for side in x.shape)
 
     def weighted_mean(samples: Plane) -> Plane:
@@ -89,6 +90,8 @@ def ms_ssim(x: Plane, y: Plane, peak: float, finest: tuple[Plane, Plane] | None 
 
 
 def _halved(plane: Plane) -> Plane:
+    from rankcast.opencv import cv2  # as above
+
     height, width = plane.shape[0] // 2, plane.shape[1] // 2
     half: Plane = cv2.resize(
         plane[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA

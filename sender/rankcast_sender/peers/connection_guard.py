@@ -21,9 +21,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
-from rankcast.net import HAS_TCP_INFO, SocketThread
+from rankcast.net import HAS_TCP_INFO, SocketThread, next_event
 from rankcast.runtime import LogLimiter, Pulse
 from rankcast_sender.peers.guarded_connection import GuardedConnection
 from rankcast_sender.peers.tcp_connection import CAN_CUT, Scissors, TcpConnection, connection_of
@@ -222,14 +221,14 @@ class ConnectionGuard:
         watch = self._monitors[monitor].watch
         while True:
             try:
-                event = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))
+                event = next_event(monitor)
             except zmq.Again:
                 return
-            if event["event"] == zmq.EVENT_MONITOR_STOPPED:
+            if event.event == zmq.EVENT_MONITOR_STOPPED:
                 del self._monitors[monitor]
                 monitor.close(0)
                 return
-            descriptor, now_s = int(event["value"]), time.monotonic()
+            descriptor, now_s = event.value, time.monotonic()
             watch.endings.pop(descriptor, None)
             watch.users.pop(descriptor, None)
             watch.accepted_s[descriptor] = now_s

@@ -221,6 +221,25 @@ def test_each_bar_of_the_latency_can_be_missed(benchmark: Benchmark) -> None:
         assert missed(latency.rows([runs[0] | {key: value}, *runs[1:]])) == [what]
 
 
+def test_each_bar_of_the_start_can_be_missed(benchmark: Benchmark) -> None:
+    startup = benchmark("startup")
+    measured = {
+        "numpy": startup.Run(0.1, 0.1),
+        "colour": startup.Run(0.2, 0.2),
+        "grey": startup.Run(0.15, 0.15),
+        "receive": startup.Run(1.0, 0.4),
+        "memory_mb": {"resident": 200.0, "own": 130.0, "libraries": 70.0},
+    }
+    assert missed(startup.rows(measured)) == []
+    for path, value, what in (
+        (("colour",), startup.Run(0.21, 0.2), "`import rankcast` and the first decode"),
+        (("receive",), startup.Run(1.1, 0.4), "`rankcast receive` from its start"),
+        (("memory_mb", "resident"), 201.0, "resident memory of a sender"),
+    ):
+        (name,) = missed(startup.rows(changed(measured, path, value)))
+        assert name.startswith(what)
+
+
 def good_clips(codec: ModuleType) -> dict[str, Any]:
     """Return results of clips that are just within every bar."""
     measures = ("psnr", "ssim", "ms_ssim", "moving_psnr", "moving_ssim")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rankcast.codec.gan.options import LEAST_STEP, MOST_STEP, GanOptions
+from rankcast.codec.gan.layout import LEAST_STEP, MOST_STEP
 from rankcast.codec.protocol import Coded
 from rankcast.errors import (
     PayloadError,
@@ -26,6 +26,7 @@ from rankcast.models import ModelFolder
 from rankcast.wire import Header, Limits
 
 if TYPE_CHECKING:
+    from rankcast.codec.gan.options import GanOptions
     from rankcast.models.gan.model import GanModel
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+KIND: Final = "gan"
+"""Kind of the model files, as they state it."""
+LEAST_STEP: Final = 0.25
+MOST_STEP: Final = 4.0
+"""Range of what multiplies the learned quantiser steps."""
 BAND_EDGES: Final = (1, 6, 15, 28, 64)
 """Ends of the bands of a plane, in channels by rising frequency: diagonals of an 8 x 8 DCT."""
 _PLANES: Final = 3

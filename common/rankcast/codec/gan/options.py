@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from pydantic import Field
 
-from rankcast.codec.protocol import CodecOptions, OptionalPathOption
-
-KIND: Final = "gan"
-"""Kind of the model files, as they state it."""
-LEAST_STEP: Final = 0.25
-MOST_STEP: Final = 4.0
+from rankcast.codec.gan.layout import LEAST_STEP, MOST_STEP
+from rankcast.codec.options import CodecOptions, OptionalPathOption
 
 
 class GanOptions(CodecOptions):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from rankcast.codec.gan.halves import INSTALL, has_torch, load_said
-from rankcast.codec.gan.options import KIND
+from rankcast.codec.gan.layout import KIND
 from rankcast.errors import RankcastError
 from rankcast.models import ModelFolder
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from rankcast import pool
 from rankcast.codec.bands import row_bands
-from rankcast.codec.kmeans.indices import Palette, unpack_palette, unpack_plane
-from rankcast.codec.kmeans.options import MAX_K
+from rankcast.codec.kmeans.indices import MAX_K, Palette, unpack_palette, unpack_plane
 from rankcast.errors import PayloadError
 from rankcast.frame import Pixels, channels_of
 from rankcast.wire import Header, Limits

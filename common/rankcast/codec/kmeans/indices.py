@@ -15,6 +15,9 @@ Palette = NDArray[np.int64]
 Plane = NDArray[np.uint16]
 """(H, W)."""
 
+MAX_K: Final = 65_536
+"""Most colours of a palette: an index has 16 bits."""
+
 _PACK_PALETTE: Final = function("rk_kmeans_pack_palette")
 _UNPACK_PALETTE: Final = function("rk_kmeans_unpack_palette")
 _PACK_PLANE: Final = function("rk_kmeans_pack_plane")

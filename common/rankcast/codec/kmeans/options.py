@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from rankcast.codec.protocol import CodecOptions
+from rankcast.codec.kmeans.indices import MAX_K
+from rankcast.codec.options import CodecOptions
 
 DEFAULT_K: Final = 20
 """As in the article."""
-MAX_K: Final = 65_536
 
 
 class KMeansOptions(CodecOptions):

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from rankcast.codec.kmeans.distinct import distinct_colours
-from rankcast.codec.kmeans.options import MAX_K
+from rankcast.codec.kmeans.indices import MAX_K
 from rankcast.codec.sweep import Steps, Sweep
 from rankcast.frame import Pixels, channels_of
 

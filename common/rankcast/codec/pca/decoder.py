@@ -11,8 +11,7 @@ import numpy as np
 from rankcast import pool
 from rankcast.codec.pca import statistics
 from rankcast.codec.pca.frames import FrameModel, find_frame_model, unpack_scores
-from rankcast.codec.pca.layout import from_matrix, matrix_shape
-from rankcast.codec.pca.options import LAYOUTS, MAX_PATCH
+from rankcast.codec.pca.layout import LAYOUTS, MAX_PATCH, from_matrix, matrix_shape
 from rankcast.codec.pca.statistics import Statistics
 from rankcast.codec.svd.bands import band_of, split
 from rankcast.codec.svd.decoder import arithmetic, check_bounds, check_work, unpack_planes

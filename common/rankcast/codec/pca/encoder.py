@@ -14,8 +14,14 @@ from rankcast.codec.pca import statistics
 from rankcast.codec.pca.components import factors_of
 from rankcast.codec.pca.decoder import assemble
 from rankcast.codec.pca.frames import FrameModel, load_frame_model, pack_scores, unpack_scores
-from rankcast.codec.pca.layout import matrix_shape, to_matrix
-from rankcast.codec.pca.options import DEFAULT_PATCH, DEFAULT_VARIANCE, LAYOUTS, PcaOptions
+from rankcast.codec.pca.layout import (
+    DEFAULT_PATCH,
+    DEFAULT_VARIANCE,
+    LAYOUTS,
+    matrix_shape,
+    to_matrix,
+)
+from rankcast.codec.pca.options import PcaOptions
 from rankcast.codec.pca.statistics import Statistics, measure
 from rankcast.codec.protocol import CodecEncoder, Coded
 from rankcast.codec.svd import coded

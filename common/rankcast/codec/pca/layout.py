@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from rankcast.frame import Pixels
 from rankcast.numerics import Real
+
+LAYOUTS: Final = ("rows", "patches", "frames")
+DEFAULT_VARIANCE: Final = 0.98
+"""Share of the variance that is kept unless an option says otherwise."""
+DEFAULT_PATCH: Final = 8
+MAX_PATCH: Final = 64
 
 
 def matrix_shape(height: int, width: int, patch: int) -> tuple[int, int]:

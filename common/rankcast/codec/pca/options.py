@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rankcast.codec.protocol import CodecOptions, PathOption
-
-LAYOUTS: Final = ("rows", "patches", "frames")
-DEFAULT_VARIANCE: Final = 0.98
-DEFAULT_PATCH: Final = 8
-MAX_PATCH: Final = 64
+from rankcast.codec.options import CodecOptions, PathOption
+from rankcast.codec.pca.layout import DEFAULT_VARIANCE, MAX_PATCH
 
 
 class PcaOptions(CodecOptions):

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.codec.pca.components import principal_components
-from rankcast.codec.pca.layout import to_matrix
-from rankcast.codec.pca.options import DEFAULT_PATCH, DEFAULT_VARIANCE
+from rankcast.codec.pca.layout import DEFAULT_PATCH, DEFAULT_VARIANCE, to_matrix
 from rankcast.codec.svd.samples import as_channels
 from rankcast.codec.sweep import ScreeSource, Steps, Sweep, rank_steps
 from rankcast.frame import Pixels

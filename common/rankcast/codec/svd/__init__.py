@@ -7,20 +7,36 @@ orders what they store by rank, `matrix` and `contexts` are how `coded` does it,
 multiplies them, `samples` moves planes in and out of pictures.
 """
 
-from typing import Final
+from __future__ import annotations
 
-from rankcast.codec.protocol import Codec
+from typing import TYPE_CHECKING, Final
+
+from rankcast.codec.protocol import Codec, CodecEncoder
 from rankcast.codec.svd.bands import Band, cut, read_bands
 from rankcast.codec.svd.decoder import SvdDecoder, read_factors
-from rankcast.codec.svd.encoder import SvdEncoder
-from rankcast.codec.svd.options import SvdOptions
 from rankcast.codec.svd.product import rebuild
 from rankcast.codec.sweep import Sweep, rank_steps
 
+if TYPE_CHECKING:
+    from rankcast.codec.svd.options import SvdOptions
+
 _EXACT: Final = {"engine": "exact"}
 
+
+def _options() -> type[SvdOptions]:
+    from rankcast.codec.svd.options import SvdOptions
+
+    return SvdOptions
+
+
+def _encoder(options: SvdOptions) -> CodecEncoder:
+    from rankcast.codec.svd.encoder import SvdEncoder
+
+    return SvdEncoder(options)
+
+
 SVD: Final = Codec(
-    1, "svd", SvdOptions, SvdEncoder, SvdDecoder,
+    1, "svd", _options, _encoder, SvdDecoder,
     still_defaults=_EXACT,
     sweeps=(
         Sweep(

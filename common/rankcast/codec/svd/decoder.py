@@ -10,13 +10,15 @@ import numpy as np
 from rankcast import pool
 from rankcast.codec.svd import coded, floats
 from rankcast.codec.svd.bands import BandedBody, band_of, split
-from rankcast.codec.svd.options import COLOURS, FACTORS
 from rankcast.codec.svd.product import rebuild_tasks
 from rankcast.errors import LimitError, PayloadError, UnsupportedImageError
 from rankcast.frame import Pixels, channels_of
 from rankcast.numerics import Factors, chroma_shape, merge_ycc420
 from rankcast.wire import Header, Limits
 
+FACTORS: Final = ("coded", "float16", "float32", "float64")
+COLOURS: Final = ("bgr", "ycc420")
+"""Values of the options of these names, in the order of the numbers in the header."""
 MAX_PRODUCTS: Final = 2**38
 """Multiplications m n k of one picture: seconds of work, far above any that a camera needs."""
 MAX_PRODUCTS_A_SAMPLE: Final = 3072

@@ -11,6 +11,8 @@ from rankcast.codec.protocol import Coded
 from rankcast.codec.svd import coded, floats
 from rankcast.codec.svd.bands import Band, BandedBody, PackedPlane, join, ranks_by_band
 from rankcast.codec.svd.decoder import (
+    COLOURS,
+    FACTORS,
     arithmetic,
     assemble,
     check_work,
@@ -18,7 +20,7 @@ from rankcast.codec.svd.decoder import (
     unpack_planes,
 )
 from rankcast.codec.svd.factoriser import Engine, Factoriser, Plane
-from rankcast.codec.svd.options import COLOURS, DEFAULT_RANK, FACTORS, SvdOptions
+from rankcast.codec.svd.options import DEFAULT_RANK, SvdOptions
 from rankcast.codec.svd.product import rebuild
 from rankcast.codec.svd.ranks import ROUNDING_NOISE, EnergyShare, ErrorBudget, FixedRank, RankRule
 from rankcast.codec.svd.samples import as_channels, farthest, load_plane, squared_distance

@@ -9,10 +9,8 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import field_validator
 
-from rankcast.codec.protocol import CodecOptions
+from rankcast.codec.options import CodecOptions
 
-FACTORS: Final = ("coded", "float16", "float32", "float64")
-COLOURS: Final = ("bgr", "ycc420")
 DEFAULT_RANK: Final = 0.1
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field, field_validator
 
-from rankcast.codec.protocol import CodecOptions
+from rankcast.codec.options import CodecOptions
 from rankcast.pool import MAX_THREADS
 
 _BITRATE: Final = re.compile(

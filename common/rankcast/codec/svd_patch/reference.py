@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rankcast.codec.lossless import LosslessDecoder, LosslessEncoder, LosslessOptions
+from rankcast.codec.lossless import LosslessDecoder, LosslessEncoder
+from rankcast.codec.protocol import no_options
 from rankcast.codec.svd_patch.payload import read_bases, write_bases
 from rankcast.codec.svd_patch.picture import FRESH_MODELS, Picture
 from rankcast.entropy.rangecoder import REGISTERS, Coder
@@ -28,8 +29,9 @@ def write_reference(picture: Picture) -> bytes:
     """Serialise planes, models and bases of a picture."""
     parts = [write_bases(picture.bases, picture.geometry.deep)]
     parts += [zlib.compress(_model_bytes(coder), 9) for coder in picture.coders]
+    options = no_options()
     for plane in picture.planes:
-        coded = LosslessEncoder(LosslessOptions()).encode(Frame(_samples(picture, plane)), 0)
+        coded = LosslessEncoder(options()).encode(Frame(_samples(picture, plane)), 0)
         parts.append(bytes((int(coded.params[1]),)) + coded.body)
     lengths = b"".join(len(part).to_bytes(_LENGTH_BYTES, "little") for part in parts[:-1])
     return lengths + b"".join(parts)

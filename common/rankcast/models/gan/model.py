@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from rankcast.codec.gan.layout import channel_table, context_count
-from rankcast.codec.gan.options import KIND
+from rankcast.codec.gan.layout import KIND, channel_table, context_count
 from rankcast.codec.gan.symbols import coder_from, decode_code, encode_code
 from rankcast.entropy.rangecoder import Coder
 from rankcast.errors import ModelError, UnsupportedImageError

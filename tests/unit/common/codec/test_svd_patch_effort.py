@@ -73,14 +73,3 @@ def test_a_key_frame_that_others_rest_on_has_a_finer_step(gop: int, factor: floa
     encoder = rankcast.Encoder("svd-patch", step=6.0, gop=gop)
     steps = [encoder.encode_packet(belt(number)).header.params[1] for number in range(2)]
     assert steps == [round(6 * 16 * factor), 6 * 16]
-
-
-def test_the_default_takes_the_time_of_the_best_where_little_moves() -> None:
-    usual, other = (rankcast.Encoder("svd-patch") for _ in range(2))
-    still = belt(0, (176, 272))
-    for number in range(5):
-        image = still.copy()
-        image[24:48, 24 + 8 * number :][:, :16] = 200
-        if number == 2:  # one predicted frame has shown how little moves
-            other.set(effort="best")
-        assert unpack(usual.encode(image)).body == unpack(other.encode(image)).body

@@ -14,8 +14,6 @@ from rankcast.rate_distortion import PEERS, ClipFormat, Coder, Peer, RankcastCod
 
 GOP: Final = 250
 """Most frames from one key frame to the next, of all streams: the default of `svd-patch`."""
-SVD_PATCH_QUALITIES: Final = (20, 45, 65, 82, 93)
-"""From about 32 to 46 dB on clips of fixed cameras, as the settings of the peers."""
 MOST_SETTINGS: Final = 5
 
 _SWEEPS: Final[Mapping[str, tuple[Codec, Sweep]]] = {
@@ -57,9 +55,10 @@ class ClipCoder:
         if self.peer is not None:
             return list(self.peer.settings)
         assert self.sweep is not None
-        if self.sweep[0].name == "svd-patch":
-            return list(SVD_PATCH_QUALITIES)
-        curve = list(self.sweep[1].steps(pixels).curve)
+        sweep = self.sweep[1]
+        if sweep.clip_settings:
+            return list(sweep.clip_settings)
+        curve = list(sweep.steps(pixels).curve)
         return curve[:: -(-len(curve) // MOST_SETTINGS)]
 
     def setting_text(self, setting: Setting) -> str:
@@ -132,10 +131,8 @@ def _coder(text: str) -> ClipCoder:
                 f"got --codecs {text!r:.60}, want NAME:OPTION=VALUE, such as svd-patch:effort=best"
             )
         options[option] = value
-    if codec.name == "svd-patch":
-        varied = {"quality", "step", "psnr", "bitrate"} & set(options)
-    else:
-        varied = {sweep.option} & set(options)
+    rivals = (group for group in codec.options.exclusive if sweep.option in group)
+    varied = {sweep.option}.union(*rivals) & set(options)
     if varied:
         raise SettingsError(
             f"got --codecs {text!r:.60}, but compare varies the quality itself: leave out "
