@@ -61,7 +61,9 @@ def unpack(
                 for side, length in ((u, m), (v, n)):
                     taken = reader.take((j - i) * length * of_vectors.itemsize)
                     side[i:j] = np.frombuffer(taken, of_vectors).reshape(j - i, length)
-        planes.append(Factors(u.T, s, v.T, float(np.sum(s * s))))
+        with np.errstate(over="ignore", invalid="ignore"):
+            energy = float(np.sum(s * s))
+        planes.append(Factors(u.T, s, v.T, energy))
     for reader in readers:
         reader.finish()
     return planes
