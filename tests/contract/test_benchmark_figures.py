@@ -36,7 +36,7 @@ def test_the_document_of_figures_is_what_the_report_makes_of_the_results(
     assert report.DOCUMENT.read_text("utf-8") == expected, "run make bench-report"
 
 
-def test_the_five_figures_of_the_readme_are_those_of_the_results(report: ModuleType) -> None:
+def test_the_figures_of_the_readme_are_those_of_the_results(report: ModuleType) -> None:
     text = report.README.read_text("utf-8")
     assert report.has_figures(text)
     assert report.readme(text, report.read_records()) == text, "run make bench-report"
