@@ -255,7 +255,7 @@ def test_a_signal_ends_a_lossless_sender_whose_viewer_stalls_at_the_end(tmp_path
     with (
         rankcast("receive", "--connect", address, "--set", "stream.mode=keep") as receiver,
         rankcast("send", "--source", f"{CONVEYOR}&noise=3", "--bind", address, "--codec", "raw",
-                 "--no-realtime", "--frames", "300", "--wait-viewers", "1", "--report",
+                 "--no-realtime", "--frames", "9000", "--wait-viewers", "1", "--report",
                  str(tmp_path / "s.json")) as sender,
     ):  # fmt: skip
         sender.wait_line("1 viewer,")

@@ -103,6 +103,8 @@ def _load_and_run(module: str, command: str, name: str, arguments: Sequence[str]
             loaded = getattr(import_module(module), command)
         except (RankcastError, OSError, ImportError) as exc:
             return report_failure(name, exc)
+        if interrupted():  # and the exception got lost while a library was loading
+            raise KeyboardInterrupt
         return run(loaded, arguments, name)
     except (KeyboardInterrupt, Exception) as exc:
         if not isinstance(exc, KeyboardInterrupt) and not interrupted():
