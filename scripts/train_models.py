@@ -22,8 +22,8 @@ from scipy.special import betaln
 
 from rankcast.codec.svd_patch.encoder import SvdPatchEncoder
 from rankcast.codec.svd_patch.options import SvdPatchOptions
-from rankcast.codec.svd_patch.picture import Picture
-from rankcast.entropy.rangecoder import REGISTERS
+from rankcast.codec.svd_patch.picture import FRESH_MODELS, Picture
+from rankcast.entropy.rangecoder import FRESH_MODEL, REGISTERS
 from rankcast.frame import Frame, Pixels
 from rankcast.images import read_image
 from rankcast.video import VIDEO_SUFFIXES, VideoFile
@@ -34,7 +34,8 @@ DEEP_SCALE: Final = 64
 FRAMES: Final = 6
 PROBABILITIES: Final = np.arange(1, 256) / 256
 STRENGTHS: Final = np.array([1, 2, 3, 4, 6, 8, 11, 16, 23, 32])
-"""Bits that the first estimate counts for; 1 is the estimator of Krichevsky and Trofimov."""
+"""Sums of both parameters of the distribution; a model counts for one bit less. 1 is the estimator
+of Krichevsky and Trofimov."""
 
 
 def pixels_of(path: Path) -> Iterator[Pixels]:
@@ -91,6 +92,7 @@ def fit(clips: list[list[NDArray[np.int64]]]) -> list[str]:
 
 def main() -> None:
     """Code all clips and write the table."""
+    FRESH_MODELS[:] = FRESH_MODEL  # not what the last training came to
     clips = []
     for argument in sys.argv[1:]:
         pictures = list(islice(pixels_of(Path(argument)), FRAMES))

@@ -37,6 +37,8 @@ class StopFlag:
         # Not `requested`: a `StopWatch` may have seen the same signal before this thread.
         self.requested_s = 0.0
         """When it was received, in monotonic seconds."""
+        self.counted_s = 0.0
+        """From when its time counts: `requested_s`, or later if the command was still loading."""
         self.last_report: Callable[[Sequence[str]], None] | None = None
         """Writes the report with what is known, naming what is stuck; called in another thread if
         the command does not end by itself."""
@@ -49,22 +51,22 @@ class StopFlag:
         """Record a signal; only the first one counts."""
         if not self.requested:
             self.number = number
-            self.requested_s = time.monotonic()
+            self.requested_s = self.counted_s = time.monotonic()
             self.requested = True
 
     def begin(self) -> None:
-        """Count the time of a signal that came while the command was loading from now on.
+        """Let a signal that came while the command was loading count from now on.
 
         Otherwise a machine that loads slowly would leave its threads no time to stop.
         """
         if self.requested:
-            self.requested_s = time.monotonic()
+            self.counted_s = time.monotonic()
 
     def left_s(self, limit_s: float) -> float:
         """Return how long threads may take to stop: `limit_s`, or less after a signal."""
         if not self.requested:
             return limit_s
-        left_s = self.requested_s + JOIN_S - time.monotonic()
+        left_s = self.counted_s + JOIN_S - time.monotonic()
         return min(limit_s, max(SHORTEST_JOIN_S, left_s))
 
     def stuck_line(self, found: Sequence[str]) -> str:

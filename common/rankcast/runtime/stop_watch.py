@@ -97,7 +97,7 @@ class StopWatch:
         flag.request(number)
         first = 0
         began_s = _starved_s()
-        while time.monotonic() < flag.requested_s + self._limit_s(began_s):
+        while time.monotonic() < flag.counted_s + self._limit_s(began_s):
             if flag.words is not None:
                 flag.words.beat()
             if select.select([self._closer], [], [], POLL_S)[0]:

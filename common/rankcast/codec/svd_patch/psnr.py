@@ -28,7 +28,7 @@ _COARSER: Final = 1.25
 """Of the bytes at a step so many times finer, above which coarser ones save none."""
 _SMALL_BYTES: Final = 32
 _SMALL_BITS_PER_SAMPLE: Final = 2e-4
-"""Size of a body below which there is nothing to save: a third of the header around it, or a frame
+"""Size of a body below which there is nothing to save: less than the header before it, or a frame
 in which nothing moves."""
 _NEAR: Final = 0.1
 """Natural logarithm of steps that are as good as each other where the planes limit the PSNR."""

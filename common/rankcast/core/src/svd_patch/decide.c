@@ -12,7 +12,8 @@ static const f64 FINE_SEARCH = 0.3;
 static const f64 BITS_OF_LEVELS = 16.0, BITS_OF_CORE = 4.0;
 /* The same for a search that takes its time, and the energy a sample beside it. */
 static const f64 SEARCH_BITS = 8.0, SEARCH_ENERGY = 0.04;
-/* Error over the cost from which on a search pays, above which no levels are chosen before it. */
+/* Ratio of a candidate's error to the cost from which on a search pays. Above it `fast` searches
+ * before it chooses levels. */
 static const f64 SURE_SEARCH = 1.5;
 /* Length of an intra mode, in bits, for the choice between intra and inter. */
 static const f64 MODE_COST_BITS = 3.5;

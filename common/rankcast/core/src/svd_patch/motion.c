@@ -12,7 +12,7 @@ static const i32 TAPS[4][TAP_COUNT] = {
     {0, 1, -5, 17, 58, -10, 4, -1},
 };
 
-/* The same through a low-pass filter of [1 2 1] / 4, which takes the noise of the reference off. */
+/* Linear interpolation through a low-pass filter of [1 2 1] / 4, which takes off noise. */
 static const i32 SMOOTH_TAPS[4][TAP_COUNT] = {
     {0, 0, 16, 32, 16, 0, 0, 0},
     {0, 0, 12, 28, 20, 4, 0, 0},

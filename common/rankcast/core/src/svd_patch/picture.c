@@ -46,9 +46,8 @@ int64_t rk_svd_patch_add_work(const int16_t *info, int64_t units_y, int64_t unit
     for (i64 uy = 0; uy < units_y; uy += 2)
         for (i64 ux = 0; ux < units_x; ux += 2) {
             Unit unit = units[uy * units_x + ux];
-            i64 amount = unit.kind != SKIPPED                 ? CODED_WORK
-                         : unit.vector_y || unit.vector_x     ? MOVED_WORK
-                                                              : STILL_WORK;
+            int is_copied = unit.vector_y || unit.vector_x || unit.mode;
+            i64 amount = unit.kind != SKIPPED ? CODED_WORK : is_copied ? MOVED_WORK : STILL_WORK;
             work[uy / band_rows] += amount;
         }
     return RK_OK;

@@ -31,10 +31,11 @@
 
 int64_t rk_svd_patch_models(void) { return AT_END - REGISTERS; }
 
-/* Models that the table does not know begin at one half. */
+_Static_assert(COUNT_OF(FRESH_MODELS) == AT_END - REGISTERS,
+               "other models than the table has: run scripts/train_models.py");
+
 void rk_svd_patch_begin_models(int64_t *models) {
     for (i64 k = 0; k < AT_END - REGISTERS; k++) {
-        FreshModel from = k < (i64)COUNT_OF(FRESH_MODELS) ? FRESH_MODELS[k] : (FreshModel){128, 0};
-        models[k] = new_model(from.ones, from.count);
+        models[k] = new_model(FRESH_MODELS[k].ones, FRESH_MODELS[k].count);
     }
 }
