@@ -130,8 +130,8 @@ def test_the_report_replaces_what_stands_between_the_markers_of_the_readme(
     after = report.readme(before, records)
     assert after.startswith("# R\n\n<!-- figures -->\n\n- ")
     assert after.endswith("\n\n<!-- /figures -->\n\nend\n")
-    assert after.count("\n- ") == len(report.HEADLINES) == 5
-    assert after.count(": 3 ms") == 5
+    assert after.count("\n- ") == len(report.HEADLINES) == 6
+    assert after.count(": 3 ms") == 6
     assert max(map(len, after.splitlines())) <= 100
     assert report.readme(after, records) == after
     assert not report.has_figures("no markers")
