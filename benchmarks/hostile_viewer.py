@@ -63,7 +63,7 @@ def one_run(seconds: float, kind: str, folder: Path) -> dict[str, Any]:
         ]  # fmt: skip
         with WireCounter(address) as counter:
             _wait_frames(counter, station)
-            time.sleep(SETTLE_S)
+            time.sleep(SETTLE_S)  # the key frames of the viewers that joined
             hostile = stack.enter_context(attack(address, kind)) if kind != ALONE else []
             frames, status_bytes = len(counter.sizes), counter.status_bytes
             time.sleep(seconds)  # the measurement

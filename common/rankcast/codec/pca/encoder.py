@@ -72,8 +72,8 @@ class PcaEncoder:
             coded.NOISE_SHARE * (factors.dropped + _rounding_noise(stat, m))
             for factors, stat in zip(found, stats, strict=True)
         ]
-        # Estimates in standardised variables say little of samples: what comes back is measured,
-        # and without measuring every one of them there is nothing to state of bands.
+        # Errors of standardised variables tell little about those of samples. The encoder measures
+        # the whole picture, not each band, so it states nothing about bands.
         ranks = tuple(factors.rank for factors in found)
         packed = coded.pack(found, [[rank] for rank in ranks], budgets)
         bands = (Band(ranks),)

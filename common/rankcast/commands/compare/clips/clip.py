@@ -1,4 +1,4 @@
-"""The clip that coders are compared on: a video file or a folder, read anew for every trial."""
+"""The clip that coders are compared on: a video file or a folder, which every trial reads from its start."""
 
 from __future__ import annotations
 

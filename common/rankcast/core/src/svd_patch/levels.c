@@ -110,7 +110,7 @@ INLINE void forget_path(Slice *s, const CoreSyntax *core, i32 from, i32 last) {
     clear_near(s->near, core->side);
 }
 
-/* Start anew at the n-th place where that is cheaper than the path so far; return the level. */
+/* Start a new path at the n-th place where that is cheaper than the path so far; return the level. */
 INLINE i64 restart(Slice *s, Path *path, const CoreSyntax *core, const Coefficient *x, i32 n,
                    f32 price, i64 chosen) {
     const RangeCoder *c = &s->coder;

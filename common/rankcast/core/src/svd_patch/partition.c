@@ -119,7 +119,7 @@ INLINE int some_quarter_merged(const Encoder *e) {
     return 0;
 }
 
-/* Choose the sizes of the patches of a whole cell anew, into e->plan. */
+/* Choose the sizes of the patches of a whole cell again, into e->plan, by their true cost. */
 static void cut_cell(Encoder *e, i32 uy, i32 ux) {
     f64 parts = split_cost(e, uy, ux, SIZE_32), whole = WORST;
     int single = 0;
