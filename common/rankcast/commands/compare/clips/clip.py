@@ -1,4 +1,4 @@
-"""The clip that coders are compared on: a video file or a folder, which every trial reads from its start."""
+"""The clip that coders are compared on: a video file or a folder, read again for every trial."""
 
 from __future__ import annotations
 
