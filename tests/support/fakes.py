@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -15,17 +17,41 @@ from rankcast_receiver.sinks import Wants
 from rankcast_receiver.stream import CameraPacket
 
 
+FIRST_PORT = 10_000
+PORTS_OF_WORKER = 2_000
+WORKERS = 11
+"""The highest port is 31,999; Linux gives outgoing connections those from 32,768 on."""
+
+
+def _ports() -> Iterator[int]:
+    """Yield ports below those that Linux gives to outgoing connections, other ones in each worker.
+
+    A port that the system chose is free again before the process under test binds it, and a
+    connection of a test beside it can take it meanwhile.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST_PORT + worker % WORKERS * PORTS_OF_WORKER
+    # The control port of each of ten addresses lies in the ten ports above them.
+    ports = [port for port in range(PORTS_OF_WORKER) if port // CONTROL_PORT_OFFSET % 2 == 0]
+    start = os.getpid() % len(ports)  # the ports of the run before may still be closing
+    for port in itertools.islice(itertools.cycle(ports), start, None):
+        yield first + port
+
+
+_next_ports = _ports()
+
+
 def free_address() -> str:
     """Return a loopback address whose port and control port, ten above, are free."""
-    while True:
+    for port in _next_ports:
         with socket.socket() as frames, socket.socket() as control:
-            frames.bind(("127.0.0.1", 0))
-            port = frames.getsockname()[1]
             try:
+                frames.bind(("127.0.0.1", port))
                 control.bind(("127.0.0.1", port + CONTROL_PORT_OFFSET))
-            except (OSError, OverflowError):
+            except OSError:
                 continue
             return f"tcp://127.0.0.1:{port}"
+    raise AssertionError("unreachable: the ports are endless")
 
 
 def picture(value: int = 0, shape: tuple[int, ...] = (24, 32), dtype: type = np.uint8) -> Pixels:

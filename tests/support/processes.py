@@ -18,7 +18,8 @@ from typing import Any
 from support.starvation import Starvation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-WAIT_S = 60.0
+WAIT_S = 45.0
+"""Less than a test's own limit, so that a failure shows what the process said."""
 STOP_S = 2.0
 """Time within which a signal ends a command, on a machine with idle processors."""
 
@@ -40,6 +41,7 @@ class Rankcast:
         )
         self.lines: list[str] = []
         self._changed = threading.Condition()
+        self._ended = False
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -49,6 +51,9 @@ class Rankcast:
             with self._changed:
                 self.lines.append(line.rstrip())
                 self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
 
     def wait_line(self, text: str, timeout_s: float = WAIT_S) -> str:
         """Wait until a line of stderr contains `text`."""
@@ -60,21 +65,24 @@ class Rankcast:
 
     def wait_match(self, pattern: str, timeout_s: float = WAIT_S) -> str:
         """Wait until a line of stderr matches a regular expression."""
-        with self._changed:
-            found = self._changed.wait_for(
-                lambda: any(re.search(pattern, line) for line in self.lines), timeout_s
-            )
-        assert found, f"{pattern!r} never came; the process said: {self.lines}"
-        return next(line for line in self.lines if re.search(pattern, line))
+        return self._wait(pattern, 0, timeout_s)
 
     def wait_new_line(self, text: str, after: int, timeout_s: float = WAIT_S) -> str:
         """Wait until a line of stderr after the first `after` contains `text`."""
+        return self._wait(re.escape(text), after, timeout_s)
+
+    def _wait(self, pattern: str, after: int, timeout_s: float) -> str:
+        def matching() -> str | None:
+            return next((x for x in self.lines[after:] if re.search(pattern, x)), None)
+
         with self._changed:
-            found = self._changed.wait_for(
-                lambda: any(text in line for line in self.lines[after:]), timeout_s
-            )
-        assert found, f"{text!r} never came; the process said: {self.lines[after:]}"
-        return next(line for line in self.lines[after:] if text in line)
+            self._changed.wait_for(lambda: matching() is not None or self._ended, timeout_s)
+            line = matching()
+        assert line is not None, (
+            f"{pattern!r} never came, exit code {self.process.poll()}; "
+            f"the process said: {self.lines[after:]}"
+        )
+        return line
 
     def wait_lines(self, text: str, count: int) -> None:
         """Wait for `count` more lines of stderr that contain `text`."""

@@ -29,6 +29,7 @@ FPS = 30
 MIN_FRAMES = 0.95
 """Of those of the time in which both ends had a processor."""
 CROWD = 200
+READING_S = 0.25
 
 
 class Memory:
@@ -202,8 +203,9 @@ def test_many_connections_each_within_its_allowance_are_bounded_together(
         assert sent > 1_000_000, "not much of a flood"
         assert memory.growth_mb < MAX_GROWTH_MB
         assert viewer.subscriber.reconnects == 0
-        # The queue of a viewer holds four frames: it overflows where libzmq waits for a processor.
-        assert gap <= FPS * starved.seconds()
+        # The queue of a viewer holds four frames: it overflows where libzmq's one thread waits for a
+        # processor, or reads what the crowd sent.
+        assert gap <= FPS * (starved.seconds() + READING_S)
 
 
 def test_polite_connections_that_fill_the_sender_slowly_make_no_other_reconnect(
