@@ -138,7 +138,7 @@ def to_pixels(
                 for plane, rows, size in zip(planes, band.plane_rows, geometry.planes, strict=True)
             ]
             target = out[band.rows]
-            merged = _merge(parts, geometry.layout, dtype, canvas.memory(index), target)
+            merged = _merge(parts, geometry.layout, dtype, target)
             if not np.may_share_memory(merged, target):
                 target[:] = merged.reshape(target.shape)
 
@@ -152,15 +152,13 @@ def _merge(
     parts: list[NDArray[np.uint16]],
     layout: Layout,
     dtype: np.dtype[np.unsignedinteger],
-    memory: Memory420 | None,
     out: Pixels,
 ) -> Pixels:
     """Pixels of a band: in `out`, or in memory of their own."""
     if layout is Layout.YCC444:
         return merge_ycc444((parts[0], parts[1], parts[2]), dtype)
     if layout is Layout.YCC420:
-        even = out.shape[0] % 2 == 0 and out.shape[1] % 2 == 0
-        return merge_ycc420((parts[0], parts[1], parts[2]), dtype, memory, out if even else None)
+        return merge_ycc420((parts[0], parts[1], parts[2]), dtype, out)
     if layout is Layout.BAYER:
         narrow = [np.ascontiguousarray(part).astype(dtype) for part in parts]
         return merge_bayer(narrow, (out.shape[0], out.shape[1]))

@@ -60,7 +60,6 @@ int64_t rk_planes_limited_chroma(const uint8_t *bgr, int64_t pixels, uint8_t *cb
 /* Sixteen pixels of one row, back with OpenCV's factors, times 2^20. Whole vectors of sixteen samples
  * are interleaved: WebAssembly takes those of eight apart, lane by lane. */
 typedef i32 i32x16 __attribute__((vector_size(64)));
-typedef i16 i16x16 __attribute__((vector_size(32)));
 
 INLINE i32x16 twice_each(i32x8 v) {
     return __builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
@@ -70,13 +69,11 @@ INLINE i32x16 join_lanes(i32x8 left, i32x8 right) {
     return __builtin_shufflevector(left, right, FIRST_16);
 }
 
-/* Unclipped samples are -258 to 534. */
 INLINE u8x16 limited_sample(i32x16 scaled) {
-    const i16x16 peak = (i16x16){0} + PEAK(1);
-    i16x16 sample = __builtin_convertvector(scaled >> 20, i16x16);
-    sample &= sample > 0;
-    sample = (sample & (sample < peak)) | (peak & (sample >= peak));
-    return __builtin_convertvector(sample, u8x16);
+    i32x16 sample = scaled >> 20;
+    return narrow_to_bytes(
+        narrow_i32x8(__builtin_shufflevector(sample, sample, 0, 1, 2, 3, 4, 5, 6, 7)),
+        narrow_i32x8(__builtin_shufflevector(sample, sample, 8, 9, 10, 11, 12, 13, 14, 15)));
 }
 
 INLINE void merge_limited(const void *y, const void *cb, const void *cr, u8 *bgr, const int bytes) {
