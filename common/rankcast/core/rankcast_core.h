@@ -88,6 +88,18 @@ RK_API int64_t rk_rans_build_decoder(const int64_t *parameters, const uint16_t *
 RK_API int64_t rk_planes_limited_chroma(const uint8_t *bgr, int64_t pixels, uint8_t *cb,
                                         uint8_t *cr);
 
+/* Both of them, exactly as OpenCV and the above make them of means of 2 x 2 pixels, into planes with
+ * rows of `y_stride` and `chroma_stride` samples. */
+RK_API int64_t rk_planes_split_limited_420(const uint8_t *bgr, int64_t height, int64_t width,
+                                           uint16_t *y, uint16_t *cb, uint16_t *cr,
+                                           int64_t y_stride, int64_t chroma_stride);
+
+/* sums[2]: squared error of the pixels that such planes give, and squares of `bgr`. */
+RK_API int64_t rk_planes_limited_420_squares(const uint8_t *bgr, int64_t height, int64_t width,
+                                             const uint16_t *y, const uint16_t *cb,
+                                             const uint16_t *cr, int64_t y_stride,
+                                             int64_t chroma_stride, int64_t *sums);
+
 /* Full range, with chroma of half the size: those of the mean of 2 x 2 pixels. Splitting wants even
  * sides; of odd ones merging takes (side + 1) / 2 samples of chroma. */
 RK_API int64_t rk_planes_split_420(const uint16_t *bgr, int64_t height, int64_t width, uint16_t *y,
