@@ -423,12 +423,15 @@ RK_API int64_t rk_gan_decode(int64_t *state, const uint8_t *data, int64_t size_b
 
 /* packet/ ------------------------------------------------------------------------------------- */
 
-/* What the complete header of a key frame or a predicted one says of its body, in numbers alone. Who
- * parses the header refuses params that are no integers, and begins a new stream with memory of its
- * own. Reference packets are not decoded here: their models are zlib's. */
+/* Kinds of packets, as on the wire. */
+enum rk_kind { RK_KIND_KEY = 0, RK_KIND_PREDICTED = 1, RK_KIND_REFERENCE = 4 };
+
+/* What the complete header of a picture says of its body, in numbers alone. Who parses the header
+ * refuses params that are no integers, and references of other codecs than svd-patch, and begins a new
+ * stream with memory of its own. */
 struct rk_packet {
     int64_t codec;        /* id: 0 raw, 1 svd, 3 svd-patch, 4 lossless */
-    int64_t predicted;    /* 0 in a key frame */
+    int64_t kind;         /* see rk_kind */
     int64_t sequence;
     int64_t ref_sequence; /* of a predicted frame */
     int64_t checksum;     /* below zero: the header states none */
