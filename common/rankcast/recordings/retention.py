@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,10 +111,6 @@ class Retention:
             total -= oldest.bytes
             wanted -= oldest.bytes
         return removed
-
-    def forget(self, paths: Collection[Path]) -> None:
-        """Leave these files alone: they are being written."""
-        self._oldest = deque(one for one in self._oldest if one.path not in paths)
 
 
 def _free_bytes(folder: Path) -> int:
