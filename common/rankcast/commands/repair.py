@@ -28,6 +28,9 @@ def repair(context: click.Context, recording: Path, strict: bool) -> None:
     segments = [segment for _, segment in segments_of(recording)] or [recording]
     failed = lost = False
     for segment in segments:
+        if len(segments) > 1 and not segment.stat().st_size:
+            click.echo(f"{printable(segment)}: empty, its recorder was killed as it created it")
+            continue
         try:
             report = _repaired(segment)
         except RecordingError as exc:

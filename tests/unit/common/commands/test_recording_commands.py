@@ -131,6 +131,8 @@ def test_repair_exits_with_1_if_nothing_can_be_read(recorded: Path) -> None:
     assert result.exit_code == 1
     assert f"{last}: nothing in it can be read" in result.stderr
     assert f"{recorded}: sound" in result.stdout
+    last.write_bytes(b"")
+    assert f"{last}: empty, its recorder was killed" in succeed(repair, recorded)
     for content in (b"", b"junk" * 100):
         recorded.with_name("b.mcap").write_bytes(content)
         assert isinstance(refused(repair, recorded.with_name("b.mcap")), RecordingError)
