@@ -67,6 +67,8 @@ class Retention:
         self._path, self._limits, self._now_ns = path, limits, now_ns
         self._free = free or _free_bytes
         self._oldest: deque[_Segment] = deque()
+        self._missing_bytes = 0
+        """Free space that is to be kept and that no removal gives."""
         if limits:
             for _, segment in segments_of(path):
                 self.add(segment)
@@ -91,10 +93,11 @@ class Retention:
         RecordingError
             If a segment cannot be removed.
         """
-        limits, removed = self._limits, []
+        limits = self._limits
+        removed: list[Path] = []
         total = open_bytes + sum(segment.bytes for segment in self._oldest)
         wanted = 0
-        if limits.min_free_bytes and self._oldest:
+        if limits.min_free_bytes:
             with suppress(OSError):  # the next message reports it
                 wanted = limits.min_free_bytes - self._free(self._path.parent)
         while self._oldest:
@@ -110,7 +113,21 @@ class Retention:
             removed.append(oldest.path)
             total -= oldest.bytes
             wanted -= oldest.bytes
+        self._missing_bytes = max(0, wanted)
         return removed
+
+    def check_room(self) -> None:
+        """Refuse to write while less space is free than is to be kept.
+
+        Raises
+        ------
+        RecordingError
+        """
+        if self._missing_bytes:
+            raise RecordingError(
+                f"{self._path.parent}: {self._missing_bytes} bytes of the "
+                f"{self._limits.min_free_bytes} that are to stay free are in use: free some space"
+            )
 
 
 def _free_bytes(folder: Path) -> int:
