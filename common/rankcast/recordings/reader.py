@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Final
 
 from rankcast.errors import RecordingError
-from rankcast.recordings.damage import Damage
-from rankcast.recordings.recorded_message import RecordedMessage
-from rankcast.recordings.segment_names import segments_of
-from rankcast.recordings.segment_reader import SegmentReader
-from rankcast.recordings.start_index import StartIndex
+from rankcast.recordings.segment import (
+    Damage,
+    RecordedMessage,
+    SegmentReader,
+    StartIndex,
+    segments_of,
+)
 from rankcast.wire import OFFLINE, Limits
 
 MAX_INDEXES: Final = 4

@@ -13,12 +13,14 @@ from typing import Final
 
 from rankcast.atomic_file import fsync_folder, os_reason
 from rankcast.errors import RecordingError
-from rankcast.recordings.channels import encoding_of
-from rankcast.recordings.damage import Damage
-from rankcast.recordings.file_lock import is_locked
-from rankcast.recordings.recorded_message import RecordedMessage
-from rankcast.recordings.segment_file import SegmentFile
-from rankcast.recordings.segment_reader import SegmentReader
+from rankcast.recordings.segment import (
+    Damage,
+    RecordedMessage,
+    SegmentFile,
+    SegmentReader,
+    encoding_of,
+    is_locked,
+)
 from rankcast.wire import OFFLINE, Limits
 
 DAMAGED_SUFFIX: Final = ".damaged"

@@ -14,8 +14,8 @@ from typing import Final
 
 from rankcast.atomic_file import fsync_folder, os_reason
 from rankcast.errors import RecordingError
-from rankcast.recordings import mcap_format as mcap
-from rankcast.recordings.file_lock import lock_for_writing
+from rankcast.recordings.segment import mcap_format as mcap
+from rankcast.recordings.segment.file_lock import lock_for_writing
 
 _OPEN: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 _PIECE_ENTRIES: Final = 4096

@@ -12,18 +12,18 @@ from typing import Final
 
 from rankcast.atomic_file import open_without_waiting, os_reason
 from rankcast.errors import RecordingError
-from rankcast.recordings import mcap_format as mcap
-from rankcast.recordings.damage import Damage
-from rankcast.recordings.mcap_format import Opcode
-from rankcast.recordings.mcap_records import (
+from rankcast.recordings.segment import mcap_format as mcap
+from rankcast.recordings.segment.damage import Damage
+from rankcast.recordings.segment.mcap_format import Opcode
+from rankcast.recordings.segment.mcap_records import (
     END_BYTES,
     PLACED,
     is_end,
     is_framed,
 )
-from rankcast.recordings.recorded_message import RecordedMessage
-from rankcast.recordings.rescue import Rescue
-from rankcast.recordings.segment_notes import MIN_PACKET_BYTES, SegmentNotes
+from rankcast.recordings.segment.recorded_message import RecordedMessage
+from rankcast.recordings.segment.rescue import Rescue
+from rankcast.recordings.segment.segment_notes import MIN_PACKET_BYTES, SegmentNotes
 from rankcast.wire import OFFLINE, Limits
 
 MAX_SMALL_BYTES: Final = 1 << 20
