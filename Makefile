@@ -90,7 +90,7 @@ fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a tim
 
 fuzz-full: $(STAMP)  ## fuzz with a million inputs per parser and 50,000 per decoder; takes hours
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[fuzz]'
-	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key-policy model
+	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key-policy model recording
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
 
 EXECUTIONS ?= 0
