@@ -91,7 +91,7 @@ def _rewritten(reader: SegmentReader, progress: Callable[[int], None] | None) ->
     try:
         for message in reader:
             if out is None:
-                out = SegmentFile(temporary, "rankcast repair", reader.facts)
+                out = SegmentFile(temporary, "rankcast repair", reader.facts, buffered=True)
             _copy(message, out)
             frames += message.kind == "frames"
             messages += 1
@@ -100,7 +100,7 @@ def _rewritten(reader: SegmentReader, progress: Callable[[int], None] | None) ->
         if out is None:
             if reader.damage.lost_places or not reader.is_ours:
                 raise RecordingError(f"{path}: nothing in it can be read")
-            out = SegmentFile(temporary, "rankcast repair", reader.facts)
+            out = SegmentFile(temporary, "rankcast repair", reader.facts, buffered=True)
         out.finish()
         if not out.has_index:
             raise RecordingError(f"{path}: the repaired file cannot be written: free some space")
