@@ -104,6 +104,7 @@ def _rewritten(reader: SegmentReader, progress: Callable[[int], None] | None) ->
         out.finish()
         if not out.has_index:
             raise RecordingError(f"{path}: the repaired file cannot be written: free some space")
+        reader.close()  # Windows renames no open file
         kept = _exchange(path, temporary)
     except BaseException:
         if out is not None:

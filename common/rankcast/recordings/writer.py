@@ -80,6 +80,8 @@ class RecordingWriter:
     ) -> None:
         if path.suffix != SUFFIX:
             raise SettingsError(f"got recording {path}, want a name that ends in {SUFFIX}")
+        if not path.parent.is_dir():
+            raise RecordingError(f"{path}: its folder does not exist: create it or name another")
         self.path = path
         self.fault = ""
         """The latest error, also one that cost no frame; empty if there was none."""

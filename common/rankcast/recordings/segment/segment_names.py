@@ -37,7 +37,9 @@ def segments_of(path: Path) -> list[tuple[int, Path]]:
                 number = _number_of(entry.name, path)
                 if number is not None and entry.is_file():
                     found.append((number, path.with_name(entry.name)))
-    except OSError as exc:
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (OSError, ValueError) as exc:
         raise RecordingError(f"{path.parent}: cannot be listed: {os_reason(exc)}") from exc
     return sorted(found)
 
