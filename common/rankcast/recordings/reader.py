@@ -228,11 +228,16 @@ class RecordingReader:
         try:
             return _OpenSegment(path, self._limits, index)
         except RecordingError as exc:
-            if isinstance(exc.__cause__, FileNotFoundError):
-                return None
-            if len(self.segments) > 1 and path.stat().st_size == 0:
+            if isinstance(exc.__cause__, FileNotFoundError) or self._is_empty(path):
                 return None
             raise
+
+    def _is_empty(self, path: Path) -> bool:
+        """Return whether the recorder was killed as it created a segment after the first one."""
+        try:
+            return len(self.segments) > 1 and path.stat().st_size == 0
+        except OSError:
+            return False
 
 
 def _time_of(segment: _OpenSegment) -> int:
