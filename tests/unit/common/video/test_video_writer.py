@@ -38,12 +38,13 @@ def test_times_that_do_not_rise_become_the_next_ticks(tmp_path: Path) -> None:
 
 
 def test_an_error_leaves_no_file(tmp_path: Path) -> None:
-    with (
-        pytest.raises(UnsupportedImageError, match="16 bits a sample"),
-        VideoWriter(tmp_path / "a.mp4", (16, 16)) as clip,
-    ):
-        clip.write(scene(0, (16, 16)), 0.0)
-        clip.write(scene(0, (16, 16), "uint16"), 1.0)
+    def write() -> None:
+        with VideoWriter(tmp_path / "a.mp4", (16, 16)) as clip:
+            clip.write(scene(0, (16, 16)), 0.0)
+            clip.write(scene(0, (16, 16), "uint16"), 1.0)
+
+    with pytest.raises(UnsupportedImageError, match="16 bits a sample"):
+        write()
     assert list(tmp_path.iterdir()) == []
 
 
