@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 HIDDEN: Final = "***"
 # A password may contain an unescaped @ or /: all up to the last @ of the word is left out.
 _USER_INFO: Final = re.compile(r"(?<=://)[^\s\"'<>]*@")
+_SHORT: Final = 3
+"""Values of a query this short are numbers of channels, not secrets."""
 
 
 def without_credentials(text: str) -> str:
@@ -17,29 +19,23 @@ def without_credentials(text: str) -> str:
 
 
 def shown_url(url: str) -> str:
-    """Return a URL without credentials and query, which often holds some as well."""
-    bare = without_credentials(url)
-    return bare.partition("?")[0].partition("#")[0]
+    """Return a URL without credentials and without its query, which may hold some as well."""
+    scheme, _, rest = url.partition("://")
+    before, at, after = rest.rpartition("@")
+    # An @ in a query is no end of credentials, unless they contain the question mark.
+    host = rest if at and "?" in before and ":" not in before.partition("?")[0] else after
+    return f"{scheme}://{host.partition('?')[0].partition('#')[0]}"
 
 
 def secrets_of(url: str) -> tuple[str, ...]:
-    """Return the parts of a URL that a driver must not print."""
-    scheme, _, rest = url.partition("://")
-    if not rest:
-        return ()
-    info, at, _ = rest.rpartition("@")
-    user, _, password = info.partition(":") if at else ("", "", "")
-    found = {info, password, unquote(password), urlsplit(f"{scheme}://host/?{_query(url)}").query}
-    for part in _query(url).split("&"):
+    """Return the parts of a URL that must be left out of what a driver prints."""
+    rest = url.partition("://")[2]
+    info, _, place = rest.rpartition("@")
+    user, _, password = info.partition(":")
+    query = place.partition("?")[2]
+    found = {url, info, password, unquote(password), query}
+    for part in query.split("&"):
         value = part.partition("=")[2]
-        found |= {value, unquote(value)} if len(value) > _SHORT else set()
-    found.add(url)
-    return tuple(sorted(found - {"", user}))
-
-
-_SHORT: Final = 3
-"""Values of a query this short are numbers of channels, not secrets."""
-
-
-def _query(url: str) -> str:
-    return url.partition("?")[2]
+        if len(value) > _SHORT:
+            found |= {value, unquote(value)}
+    return tuple(sorted(found - {"", user}, key=len, reverse=True))
