@@ -9,6 +9,8 @@ from urllib.parse import unquote
 HIDDEN: Final = "***"
 # A password may contain an unescaped @ or /: all up to the last @ of the word is left out.
 _USER_INFO: Final = re.compile(r"(?<=://)[^\s\"'<>]*@")
+_AUTHORITY_END: Final = re.compile(r"[/?#]")
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:@\[\]]+)(:\d{1,5})?")
 _SHORT: Final = 3
 """Values of a query this short are numbers of channels, not secrets."""
 
@@ -21,16 +23,12 @@ def without_credentials(text: str) -> str:
 def shown_url(url: str) -> str:
     """Return a URL without credentials and without its query, which may hold some as well."""
     scheme, _, rest = url.partition("://")
-    before, at, after = rest.rpartition("@")
-    # An @ in a query is no end of credentials, unless they contain the question mark.
-    host = rest if at and "?" in before and ":" not in before.partition("?")[0] else after
-    return f"{scheme}://{host.partition('?')[0].partition('#')[0]}"
+    return f"{scheme}://{_split(rest)[1].partition('?')[0].partition('#')[0]}"
 
 
 def secrets_of(url: str) -> tuple[str, ...]:
     """Return the parts of a URL that must be left out of what a driver prints."""
-    rest = url.partition("://")[2]
-    info, _, place = rest.rpartition("@")
+    info, place = _split(url.partition("://")[2])
     user, _, password = info.partition(":")
     query = place.partition("?")[2]
     found = {url, info, password, unquote(password), query}
@@ -39,3 +37,20 @@ def secrets_of(url: str) -> tuple[str, ...]:
         if len(value) > _SHORT:
             found |= {value, unquote(value)}
     return tuple(sorted(found - {"", user}, key=len, reverse=True))
+
+
+def is_unambiguous(rest: str) -> bool:
+    """Return True if it is clear what of a URL, after ``://``, are credentials, host and query."""
+    authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
+    info, _, host = authority.rpartition("@")
+    path = rest[len(authority) :].partition("?")[0]
+    # In `anna:12?@cam` all but the last word may be meant as credentials.
+    late = not info and ":" in host and "@" in rest
+    return "@" not in info + path and not late and _HOST.fullmatch(host) is not None
+
+
+def _split(rest: str) -> tuple[str, str]:
+    """Return credentials, and all that follows them."""
+    authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
+    info, _, host = authority.rpartition("@")
+    return info, host + rest[len(authority) :]

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rankcast.errors import SettingsError
 from rankcast.validation_text import reason_of
-from rankcast_sender.sources.credentials import shown_url, without_credentials
+from rankcast_sender.sources.credentials import is_unambiguous, shown_url, without_credentials
 
 URL_SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
 SCHEMES: Final = ("camera", "replay", "synthetic", "python", *URL_SCHEMES)
@@ -115,12 +115,12 @@ def parse_source(text: str) -> SourceUri:
 
 
 def _parse_url(scheme: str, path: str) -> SourceUri:
-    host = path.removeprefix("//").partition("?")[0].partition("/")[0].rpartition("@")[2]
-    if not path.startswith("//") or not host or not path.isprintable() or " " in path:
-        shown = shown_url(f"{scheme}:{path}") if path.startswith("//") else f"{scheme}:..."
+    plain = path.isprintable() and " " not in path
+    if not path.startswith("//") or not plain or not is_unambiguous(path[2:]):
+        # Nothing of it is shown: which part is the password is not clear.
         raise SettingsError(
-            f"got source {shown!r:.200}, want {scheme}://[USER:PASSWORD@]HOST[:PORT]/PATH without "
-            "spaces: write special characters of a password as %40"
+            f"got a source {scheme}: that is no URL, want {scheme}://[USER:PASSWORD@]HOST[:PORT]"
+            "/PATH; write special characters of a password as in %40 for @"
         )
     return SourceUri(scheme, path, MappingProxyType({}))
 
