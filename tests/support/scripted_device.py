@@ -32,7 +32,8 @@ class ScriptedDevice:
     """Frames of 8 x 6 grey pixels; every step of the script is one read.
 
     Steps are `frame`, `same`, `none`, `hang`, `deaf` (hangs with the interpreter's lock), `crash`,
-    `exit`, `gone`, `odd` (wrong number of bytes), `big` (a frame of 64 x 48), `lost` (3 frames),
+    `exit`, `gone`, `odd` (wrong number of bytes), `big` (a frame of 64 x 48), `huge` (one of 6 MB),
+    `lost` (3 frames),
     `print`, `forged` (a damaged message) and `wait` (for a file named by option `gate`).
     """
 
@@ -100,6 +101,8 @@ class ScriptedDevice:
             case "big":
                 self._count += 1
                 return self._frame(64, 48)
+            case "huge":
+                return self._frame(3840, 1620)
             case "odd":
                 return replace(self._frame(8, 6), width=9)
             case "lost":
