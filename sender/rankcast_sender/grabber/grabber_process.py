@@ -151,13 +151,16 @@ class GrabberProcess:
             self._wait(lambda: bool(self._written or self._ring_wanted), timeout_s)
             written = self._written.popleft() if self._written else None
             wanted, silent_s = self._ring_wanted, time.monotonic() - self._heard_s
+        for slot in self._ring.given_back():
+            self._give_back(slot)
         if written is not None:
-            pixels = self._ring.copy(written[1])
-            self._give_back(written[1])
+            pixels, copied = self._ring.take(written[1])
+            if copied:
+                self._give_back(written[1].slot)
             return *written, pixels
         self._check_end()
         if wanted:
-            # No slot is in use now: all that were announced have been taken.
+            # All slots that were announced have been taken.
             self._ring_wanted = 0
             self._send("ring", **self._ring.resize(wanted))
         else:
@@ -300,8 +303,8 @@ class GrabberProcess:
             self._process.stdin.write(line)
             self._process.stdin.flush()
 
-    def _give_back(self, written: SlotWritten) -> None:
-        self._send("slot", slot=written.slot, slot_bytes=self._ring.slot_bytes)
+    def _give_back(self, slot: int) -> None:
+        self._send("slot", slot=slot, slot_bytes=self._ring.slot_bytes)
 
     def _read_log(self) -> None:
         assert self._process.stderr is not None
@@ -348,7 +351,7 @@ class GrabberProcess:
                     self._failed = message
             self._changed.notify_all()
         for _, written in replaced:
-            self._give_back(written)
+            self._give_back(written.slot)
 
     def _check_slot(self, message: SlotWritten) -> None:
         if any(written.slot == message.slot for _, written in self._written):
