@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -203,7 +205,7 @@ class GrabberProcess:
         try:
             self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._kill()
             self._process.wait()
         for worker in self._workers:
             worker.join(READERS_S)
@@ -215,8 +217,16 @@ class GrabberProcess:
 
     def kill(self) -> None:
         """End the process at once, because it does not react."""
-        self._process.kill()
+        self._kill()
         self.close()
+
+    def _kill(self) -> None:
+        """Kill the process with all that its driver has started, which would hold its pipes."""
+        if sys.platform == "win32":
+            self._process.kill()
+        elif self._process.poll() is None:  # its number is nobody else's yet
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     # Called with the lock held.
 
@@ -280,7 +290,7 @@ class GrabberProcess:
         if facts.waits_for_trigger:
             now_s = time.monotonic()
             if silent_s > TRIGGER_HANG_S:
-                self._process.kill()
+                self._kill()
                 raise SourceError(
                     f"{name}: the grabber process has not answered for {silent_s:.1f} s and was "
                     "killed"
@@ -289,7 +299,7 @@ class GrabberProcess:
                 self._pinged_s = now_s
                 self._send("ping")
         elif silent_s > facts.longest_read_s + HANG_S:
-            self._process.kill()
+            self._kill()
             raise SourceError(
                 f"{name}: a read has not returned for {silent_s:.1f} s, the limit is "
                 f"{facts.longest_read_s + HANG_S:g} s: the grabber process was killed"
@@ -318,7 +328,7 @@ class GrabberProcess:
                 self._handle(parse_message(line))
         except GrabberProtocolError as exc:
             self._broken = exc
-            self._process.kill()
+            self._kill()
         finally:
             with self._changed:
                 self._ended = True

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.atomic_file import os_reason
-from rankcast.errors import SettingsError
+from rankcast.errors import SettingsError, SourceError
 from rankcast.frame import Pixels
 from rankcast_sender.grabber.frame_memory import FrameMemory, is_unused
 from rankcast_sender.grabber.messages import GrabberProtocolError, SlotWritten
@@ -62,6 +62,8 @@ class FrameRing:
             try:
                 return os.open(self._folder, nameless | os.O_RDWR | os.O_CLOEXEC, 0o600)
             except OSError as exc:
+                if exc.errno in (errno.EMFILE, errno.ENFILE):
+                    raise SourceError(f"no shared memory for a camera: {os_reason(exc)}") from exc
                 if exc.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT):
                     raise SettingsError(
                         f"no shared memory in {self._folder} ({os_reason(exc)}): the sender needs "
