@@ -58,7 +58,7 @@ def test_frames_that_the_device_lost_leave_gaps_in_the_numbers() -> None:
         ("crash", "ended by SIGSEGV"),
         ("exit", "ended with code 7"),
         ("odd", "delivers 48 bytes for a frame of 9x6x1"),
-        ("forged", "sent slot = -1"),
+        ("forged", "sent 'slot' = -1"),
     ],
 )
 def test_a_device_that_fails_is_one_line_after_its_last_frame(step: str, message: str) -> None:
