@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rankcast.errors import SettingsError
+from rankcast_sender.grabber import CameraOptions
 from rankcast_sender.sources import check_query, parse_source
-from rankcast_sender.sources.opencv_camera import CameraOptions
 from rankcast_sender.sources.replay import ReplayOptions
 from rankcast_sender.sources.synthetic import ConveyorOptions
 from rankcast_sender.sources.uri import SCHEMES, SourceOptions
@@ -31,6 +31,9 @@ from rankcast_sender.sources.uri import SCHEMES, SourceOptions
         ("camera:0?fourcc=%4DJPG", "camera", "0", {"fourcc": "MJPG"}),
         ("camera:0?fourcc=Y16%20", "camera", "0", {"fourcc": "Y16 "}),
         ("camera:0?exposure=", "camera", "0", {"exposure": ""}),
+        ("rtsp://cam:554/a?channel=1", "rtsp", "//cam:554/a?channel=1", {}),
+        ("HTTPS://cam/video", "https", "//cam/video", {}),
+        ("python:./my.py:make?a=1", "python", "./my.py:make", {"a": "1"}),
     ],
 )
 def test_parts_of_a_source(text: str, scheme: str, path: str, query: dict[str, str]) -> None:
@@ -45,6 +48,8 @@ def test_parts_of_a_source(text: str, scheme: str, path: str, query: dict[str, s
         ("0", "camera:"),
         ("conveyor", "synthetic:"),
         ("ftp://host/a", "camera:..., replay:..., synthetic:..."),
+        ("rtsp:cam", "want rtsp://"),
+        ("http://", "want http://"),
         ("camera:", "path after the colon"),
         ("camera:?width=3", "path after the colon"),
         ("replay:a\0b", "path after the colon"),
@@ -75,7 +80,7 @@ def test_text_becomes_typed_options() -> None:
     uri = parse_source("camera:0?width=1920&exposure=-6.5&fourcc=MJPG&fps=30&timeout_s=2")
     options = check_query(CameraOptions, uri)
     assert (options.width, options.exposure, options.fourcc) == (1920, -6.5, "MJPG")
-    assert (options.fps, options.timeout_s, options.buffers) == (30.0, 2.0, 1)
+    assert (options.fps, options.timeout_s, options.buffers) == (30.0, 2.0, None)
     assert check_query(ReplayOptions, parse_source("replay:x?loop=true")).loop is True
 
 

@@ -1,0 +1,18 @@
+"""The grabber: cameras are read in a child process, which can be killed."""
+
+from rankcast_sender.grabber.camera_options import CameraOptions, StreamOptions
+from rankcast_sender.grabber.device_options import DeviceOptions, GrabberOptions
+from rankcast_sender.grabber.device_source import DeviceSource
+from rankcast_sender.grabber.device_spec import DeviceSpec
+from rankcast_sender.grabber.opencv_sources import open_camera, open_stream
+
+__all__ = [
+    "CameraOptions",
+    "DeviceOptions",
+    "DeviceSource",
+    "DeviceSpec",
+    "GrabberOptions",
+    "StreamOptions",
+    "open_camera",
+    "open_stream",
+]
