@@ -31,7 +31,7 @@ from rankcast.runtime import (
 from rankcast_receiver.pipeline import PIPELINE_STOP_S, ReceiverPipeline
 from rankcast_receiver.report import Outcome, build_report
 from rankcast_receiver.settings import ReceiverSettings
-from rankcast_receiver.sinks import Sink, SinkRunner
+from rankcast_receiver.sinks import Sink, SinkRunner, parse_levels
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.subscriber import Subscriber
@@ -178,6 +178,7 @@ def _runners(
             max_age_s=save.max_age_s,
             min_free_bytes=save.min_free_bytes,
             fsync=save.fsync,
+            debayer=save.debayer,
             jpeg_quality=save.jpeg_quality,
             png_compression=save.png_compression,
         )
@@ -185,7 +186,13 @@ def _runners(
     if settings.display.enabled:
         from rankcast_receiver.sinks.display import DisplaySink
 
-        sinks[DisplaySink.name] = partial(DisplaySink, states=states)
+        display = settings.display
+        sinks[DisplaySink.name] = partial(
+            DisplaySink,
+            states=states,
+            levels=parse_levels(display.levels),
+            debayer=display.debayer,
+        )
     if not sinks:
         sinks[CountSink.name] = CountSink
     wanted = settings.stream.frames

@@ -35,7 +35,11 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
               help="Remove the oldest files while less than N bytes are free.")  # fmt: skip
 @click.option("--save-fsync/--no-save-fsync", default=None,
               help="Write each file through to the disk before it counts as saved.")  # fmt: skip
+@click.option("--debayer/--no-debayer", default=None,
+              help="Save mosaics of Bayer cameras in colour.")  # fmt: skip
 @click.option("--display", is_flag=True, default=None, help="Show frames in a window; q quits.")
+@click.option("--levels", metavar="LEVELS",
+              help="Window levels: auto, full, minmax, percentile or LOW:HIGH [auto].")  # fmt: skip
 @click.option("--frames", type=int, metavar="N", help="Stop after N delivered frames.")
 @click.option("--models", type=PATH, metavar="DIR",
               help="Folder of model files (.rkm) of learned codecs.")  # fmt: skip
@@ -89,7 +93,9 @@ def receive(
         "--save-max-age": ("save.max_age_s", options["save_max_age"]),
         "--save-min-free": ("save.min_free_bytes", options["save_min_free"]),
         "--save-fsync": ("save.fsync", options["save_fsync"]),
+        "--debayer": ("save.debayer", options["debayer"]),
         "--display": ("display.enabled", options["display"]),
+        "--levels": ("display.levels", options["levels"]),
         "--frames": ("stream.frames", options["frames"]),
         "--models": ("stream.models", options["models"]),
         "--key": ("security.key", options["key"]),

@@ -12,6 +12,7 @@ from rankcast.pool import MAX_THREADS
 from rankcast.settings import LogTable, OptionalPath, SettingsPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import MAX_MESSAGES_S, check_endpoints
+from rankcast_receiver.sinks import parse_levels
 
 
 class NetworkTable(Table):
@@ -91,6 +92,8 @@ class SaveTable(Table):
     """Remove the oldest files while the file system has less free space; 0: no limit."""
     fsync: bool = False
     """Write each file through to the disk before it counts as saved."""
+    debayer: bool = False
+    """Save mosaics in colour, interpolated along edges, instead of as they came."""
     jpeg_quality: int = Field(default=95, ge=1, le=100)
     png_compression: int = Field(default=1, ge=0, le=9)
 
@@ -100,6 +103,19 @@ class DisplayTable(Table):
 
     enabled: bool = False
     """Show frames in a window; q quits."""
+    levels: str = "auto"
+    """Sample values shown as black and as white: auto, full, minmax, percentile or LOW:HIGH."""
+    debayer: Literal["edge-aware", "bilinear", "off"] = "edge-aware"
+    """How the colours of a mosaic (a Bayer camera) are interpolated; off shows the mosaic."""
+
+    @field_validator("levels")
+    @classmethod
+    def _levels_are_known(cls, levels: str) -> str:
+        try:
+            parse_levels(levels)
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+        return levels
 
 
 class SecurityTable(Table):

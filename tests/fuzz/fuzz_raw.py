@@ -20,7 +20,7 @@ class RawTarget(CodecTarget):
         """Name and describe the frame, and convert it for a screen."""
         assert "/" not in self._save.file_name(frame, "png")
         assert self._save.describe(frame, lossy_file=False).isprintable()
-        picture = self._overlay.screen_picture(frame, 64, 48)
+        picture = self._overlay.screen_picture(frame, 64, 48).pixels
         assert picture.shape[2] == 3
 
 

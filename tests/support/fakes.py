@@ -16,7 +16,6 @@ from rankcast.net import CONTROL_PORT_OFFSET
 from rankcast_receiver.sinks import Wants
 from rankcast_receiver.stream import CameraPacket
 
-
 FIRST_PORT = 10_000
 PORTS_OF_WORKER = 2_000
 WORKERS = 11

@@ -203,8 +203,8 @@ def test_many_connections_each_within_its_allowance_are_bounded_together(
         assert sent > 1_000_000, "not much of a flood"
         assert memory.growth_mb < MAX_GROWTH_MB
         assert viewer.subscriber.reconnects == 0
-        # The queue of a viewer holds four frames: it overflows where libzmq's one thread waits for a
-        # processor, or reads what the crowd sent.
+        # The queue of a viewer holds four frames: it overflows where libzmq's one thread waits for
+        # a processor, or reads what the crowd sent.
         assert gap <= FPS * (starved.seconds() + READING_S)
 
 

@@ -1,5 +1,5 @@
 """The native core: kernels in C, called through ctypes."""
 
-from rankcast.core.library import LEVEL, address_of, function, struct
+from rankcast.core.library import HIGHEST, LEVEL, address_of, function, struct
 
-__all__ = ["LEVEL", "address_of", "function", "struct"]
+__all__ = ["HIGHEST", "LEVEL", "address_of", "function", "struct"]

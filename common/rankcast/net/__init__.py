@@ -4,7 +4,7 @@ from rankcast.net.authorized_keys import AuthorizedKey, authorize, load_authoriz
 from rankcast.net.context_end import end_context
 from rankcast.net.control_client import ControlClient
 from rankcast.net.host_name import LookUp, look_up
-from rankcast.net.key_file import Role
+from rankcast.net.key_file import SECRET_SUFFIX, Role, read_public, read_secret
 from rankcast.net.keys import client_keys, new_key, server_keys
 from rankcast.net.link import Link, LinkOptions
 from rankcast.net.link_monitor import LinkMonitor, LinkState
@@ -38,6 +38,7 @@ __all__ = [
     "DEFAULT_ENDPOINT",
     "HAS_TCP_INFO",
     "LOSSLESS_UNACKNOWLEDGED_MS",
+    "SECRET_SUFFIX",
     "SUBSCRIPTION_BYTES",
     "UNACKNOWLEDGED_MS",
     "ZAP_DOMAIN",
@@ -71,6 +72,8 @@ __all__ = [
     "new_key",
     "next_event",
     "open_socket",
+    "read_public",
+    "read_secret",
     "received_bytes",
     "revoke",
     "server_keys",

@@ -13,6 +13,8 @@ from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import SinkError
 from rankcast.frame import Frame
 from rankcast.opencv import cv2
+from rankcast_receiver.sinks.debayer import Debayer
+from rankcast_receiver.sinks.levels import Levels
 from rankcast_receiver.sinks.mosaic import Mosaic, largest_tile
 from rankcast_receiver.sinks.overlay import OverlayText, draw_overlay
 from rankcast_receiver.sinks.tile import Tile
@@ -67,6 +69,10 @@ class DisplaySink:
         Screen to draw on; by default a window.
     states : callable
         Returns the states of all cameras; called in the main thread.
+    levels : Levels, optional
+        Sample values shown as black and as white.
+    debayer : str, optional
+        How the colours of a mosaic are interpolated.
     now_s, now_ns : callable
         Monotonic clock, in seconds, and in nanoseconds to compare with capture times.
 
@@ -84,11 +90,15 @@ class DisplaySink:
         screen: Screen | None = None,
         *,
         states: Callable[[], Sequence[CameraState]] = tuple,
+        levels: Levels = Levels(),  # noqa: B008 - frozen
+        debayer: Debayer = "edge-aware",
         now_s: Callable[[], float] = boot_s,
         now_ns: Callable[[], int] = boot_ns,
     ) -> None:
         self._screen = Window("Rankcast") if screen is None else screen
         self._states = states
+        self._levels = levels
+        self._debayer: Debayer = debayer
         self._now_s = now_s
         self._now_ns = now_ns
         self._tiles: dict[str, Tile] = {}
@@ -114,7 +124,7 @@ class DisplaySink:
         now = self._now_s()
         tile = self._tiles.get(frame.camera)
         if tile is None:
-            self._tiles[frame.camera] = Tile(frame, now)
+            self._tiles[frame.camera] = Tile(frame, now, self._levels, self._debayer)
         else:
             tile.put(frame, now)
         self._changed.add(frame.camera)
@@ -184,9 +194,9 @@ class DisplaySink:
         size = largest_tile(len(self._tiles))
         for name in self._changed:
             tile = self._tiles[name]
+            picture = tile.picture(*size)  # first: its levels are in the text
             text = tile.text(now, now_ns, states.get(name))
             drawn = self._drawn.get(name)
-            picture = tile.picture(*size)
             if drawn is None or drawn.text != text or drawn.picture is not picture:
                 mosaic.place(name, draw_overlay(picture, text))
             self._drawn[name] = _Drawn(now, text, picture)

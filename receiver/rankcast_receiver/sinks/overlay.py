@@ -11,13 +11,9 @@ from numpy.typing import NDArray
 
 from rankcast.frame import Frame, Pixels, channels_of
 from rankcast.opencv import cv2
+from rankcast_receiver.sinks.debayer import Debayer, debayered
+from rankcast_receiver.sinks.levels import Levels
 
-_DEMOSAIC: Final = {
-    "RGGB": cv2.COLOR_BayerRGGB2BGR,
-    "BGGR": cv2.COLOR_BayerBGGR2BGR,
-    "GRBG": cv2.COLOR_BayerGRBG2BGR,
-    "GBRG": cv2.COLOR_BayerGBRG2BGR,
-}
 _LEAST_SHOWN: Final = 480
 """Longer side, in pixels, that the text needs."""
 _WHITE: Final = (255, 255, 255)
@@ -36,24 +32,41 @@ class OverlayText:
     """Warning in red, with a red border around the picture; empty while frames arrive."""
 
 
-def screen_picture(frame: Frame, max_width: int, max_height: int) -> NDArray[np.uint8]:
+@dataclass(frozen=True, slots=True)
+class ScreenPicture:
+    """A frame as a screen shows it."""
+
+    pixels: NDArray[np.uint8]
+    """(H, W, 3), BGR; shares no memory with the frame."""
+    low: float
+    """Sample value shown as black."""
+    high: float
+    """Sample value shown as white."""
+
+
+def screen_picture(
+    frame: Frame,
+    max_width: int,
+    max_height: int,
+    levels: Levels = Levels(),  # noqa: B008 - frozen
+    debayer: Debayer = "edge-aware",
+) -> ScreenPicture:
     """Convert `frame` to a picture that fits a screen.
 
-    Mosaics are demosaiced. Of 2 channels the first is shown; of 4 or more the first three, as BGR.
-    Significant bits are scaled to 8. Large pictures are reduced, tiny ones enlarged by an integer.
+    Of 2 channels the first is shown; of 4 or more the first three, as BGR. Large pictures are
+    reduced, tiny ones enlarged by an integer.
 
     Parameters
     ----------
     frame : Frame
     max_width, max_height : int
         Pixels of the screen.
-
-    Returns
-    -------
-    ndarray, shape (H, W, 3), uint8
-        BGR; a copy that shares no memory with the frame.
+    levels : Levels
+        Sample values shown as black and as white.
+    debayer : str
+        How the colours of a mosaic are interpolated.
     """
-    pixels = _shown_channels(frame)
+    pixels = _shown_channels(debayered(frame, debayer))
     height, width = pixels.shape[:2]
     scale = min(1.0, max_width / width, max_height / height)
     if scale < 1:
@@ -65,11 +78,22 @@ def screen_picture(frame: Frame, max_width: int, max_height: int) -> NDArray[np.
         )
         if times > 1:
             pixels = np.repeat(np.repeat(pixels, times, axis=0), times, axis=1)
-    if frame.bits != 8 or pixels.dtype != np.uint8:
-        pixels = cv2.convertScaleAbs(pixels, alpha=255 / ((1 << frame.bits) - 1))
+    low, high = levels.bounds(pixels, frame.bits)
+    if (low, high) != (0.0, 255.0) or pixels.dtype != np.uint8:
+        pixels = _stretched(pixels, low, high)
     if pixels.ndim == 2:
-        return cast(NDArray[np.uint8], cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR))
-    return cast(NDArray[np.uint8], np.array(pixels, order="C"))
+        shown = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
+    else:
+        shown = np.array(pixels, order="C")
+    return ScreenPicture(cast(NDArray[np.uint8], shown), low, high)
+
+
+def _stretched(pixels: Pixels, low: float, high: float) -> Pixels:
+    """Map `low` to 0 and `high` to 255."""
+    scale = 255 / (high - low)
+    # convertScaleAbs would show values below `low` bright again, by their absolute value.
+    clipped = cv2.max(pixels, low) if low > 0 else pixels
+    return cast(Pixels, cv2.convertScaleAbs(clipped, alpha=scale, beta=-low * scale))
 
 
 def _reduced(pixels: Pixels, size: tuple[int, int]) -> Pixels:
@@ -95,9 +119,6 @@ def _shown_channels(frame: Frame) -> Pixels:
             pixels = np.ascontiguousarray(pixels[:, :, 0])
         elif channels > 3:
             pixels = np.ascontiguousarray(pixels[:, :, :3])
-    # Demosaicing needs neighbours on both sides.
-    if frame.cfa and channels == 1 and min(pixels.shape[:2]) >= 3:
-        return cast(Pixels, cv2.cvtColor(pixels, _DEMOSAIC[frame.cfa]))
     return pixels
 
 

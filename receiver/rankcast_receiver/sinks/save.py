@@ -18,6 +18,7 @@ from rankcast.atomic_file import os_reason
 from rankcast.errors import ImageFileError, RankcastError, SinkError
 from rankcast.frame import Frame, Scalar
 from rankcast.images import read_text, write_image
+from rankcast_receiver.sinks.debayer import debayered
 from rankcast_receiver.sinks.saved_files import RetentionLimits, SavedFiles
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class SaveOptions(BaseModel):
     """Remove the oldest files while the file system has less free space; 0: no limit."""
     fsync: bool = False
     """Write each file through to the disk before it counts as saved."""
+    debayer: bool = False
+    """Save mosaics in colour, interpolated along edges, instead of as they came."""
     jpeg_quality: int = Field(default=95, ge=1, le=100)
     png_compression: int = Field(default=1, ge=0, le=9)
 
@@ -108,6 +111,7 @@ class SaveSink:
         if frame.sequence % self.options.every:
             return False
         self._files.tidy()
+        frame = debayered(frame, "edge-aware" if self.options.debayer else "off")
         path = self.options.folder / file_name(frame, self.options.format)
         try:
             size = self._write(path, frame)

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from rankcast.frame import Frame
 from rankcast_receiver.clock import MOST_ERROR_NS
-from rankcast_receiver.sinks.overlay import OverlayText, screen_picture
+from rankcast_receiver.sinks.debayer import Debayer
+from rankcast_receiver.sinks.levels import Levels
+from rankcast_receiver.sinks.overlay import OverlayText, ScreenPicture, screen_picture
 from rankcast_receiver.state import STALE_S, CameraState, State
 
 RATE_WINDOW_S: Final = 3.0
@@ -32,12 +34,23 @@ class Tile:
     frame : Frame
     now_s : float
         Time of arrival.
+    levels : Levels, optional
+    debayer : str, optional
+        See `screen_picture`.
     """
 
-    def __init__(self, frame: Frame, now_s: float) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        now_s: float,
+        levels: Levels = Levels(),  # noqa: B008 - frozen
+        debayer: Debayer = "edge-aware",
+    ) -> None:
+        self._levels = levels
+        self._debayer = debayer
         self._arrivals: deque[_Arrival] = deque()
         self._size: tuple[int, int] = (0, 0)
-        self._picture: NDArray[np.uint8] | None = None
+        self._picture: ScreenPicture | None = None
         self.put(frame, now_s)
 
     def put(self, frame: Frame, now_s: float) -> None:
@@ -52,9 +65,11 @@ class Tile:
     def picture(self, max_width: int, max_height: int) -> NDArray[np.uint8]:
         """Return the picture that fits, shape (H, W, 3), BGR; do not modify it."""
         if self._picture is None or self._size != (max_width, max_height):
-            self._picture = screen_picture(self.frame, max_width, max_height)
+            self._picture = screen_picture(
+                self.frame, max_width, max_height, self._levels, self._debayer
+            )
             self._size = (max_width, max_height)
-        return self._picture
+        return self._picture.pixels
 
     def text(self, now_s: float, now_ns: int, state: CameraState | None) -> OverlayText:
         """Return the text over the picture.
@@ -70,10 +85,17 @@ class Tile:
         return OverlayText(
             (
                 f"{frame.camera} #{frame.sequence}   {self._rates(now_s)}",
-                f"{describe_coding(frame)}   {_age(frame, now_ns)}",
+                f"{describe_coding(frame)}{self._shown_levels()}   {_age(frame, now_ns)}",
             ),
             stale=self._stale(now_s, now_ns, state),
         )
+
+    def _shown_levels(self) -> str:
+        """Name what is black and white, unless all of 8 bits is shown."""
+        picture, bits = self._picture, self.frame.bits
+        if picture is None or (bits <= 8 and (picture.low, picture.high) == (0, (1 << bits) - 1)):
+            return ""
+        return f"  {bits} bits {picture.low:.0f}:{picture.high:.0f}"
 
     def _stale(self, now_s: float, now_ns: int, state: CameraState | None) -> str:
         silent_s = old_s = now_s - self._arrived_s

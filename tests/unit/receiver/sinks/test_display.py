@@ -29,7 +29,7 @@ START_NS = 7_000_000_000_000
 
 
 def picture(pixels: NDArray[Any], **changes: Any) -> NDArray[np.uint8]:
-    return screen_picture(Frame(pixels, **changes), 1600, 900)
+    return screen_picture(Frame(pixels, **changes), 1600, 900).pixels
 
 
 class FakeScreen:

@@ -144,7 +144,7 @@ def test_a_mosaic_is_shown_in_colour_and_saved_as_it_came(
     if codec == "svd-patch":
         assert packet.header.params[0] == 3  # four planes
     received = frame_of(packet, rankcast.Decoder().decode_packet(packet), "cam")
-    blue, green, red = screen_picture(received, 640, 480)[240, 320].astype(int)
+    blue, green, red = screen_picture(received, 640, 480).pixels[240, 320].astype(int)
     if dtype == "uint8":
         assert red > 150
         assert max(blue, green) < 40
