@@ -5,7 +5,7 @@ from rankcast.recordings.damage import Damage, DamagedPlace
 from rankcast.recordings.reader import RecordingReader, SegmentFacts
 from rankcast.recordings.recorded_message import RecordedMessage
 from rankcast.recordings.recorder_clock import RecorderClock
-from rankcast.recordings.retention import RecordingLimits
+from rankcast.recordings.retention import RecordingLimits, Retention
 from rankcast.recordings.segment_names import SUFFIX, segment_path, segments_of
 from rankcast.recordings.segment_reader import SegmentReader
 from rankcast.recordings.writer import RecordingOptions, RecordingWriter
@@ -21,6 +21,7 @@ __all__ = [
     "RecordingOptions",
     "RecordingReader",
     "RecordingWriter",
+    "Retention",
     "SegmentFacts",
     "SegmentReader",
     "segment_path",

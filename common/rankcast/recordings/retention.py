@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,8 @@ class Retention:
     path : Path
         The recording. Files that are named like its segments but are none are never removed.
     limits : RecordingLimits
+    segments : iterable of Path, optional
+        What is complete already, the oldest first: by default all segments of `path`.
     now_ns : callable
         Clock of the file system: ns since 1970.
     free : callable
@@ -61,6 +63,7 @@ class Retention:
         path: Path,
         limits: RecordingLimits,
         *,
+        segments: Iterable[Path] | None = None,
         now_ns: Callable[[], int] = time.time_ns,
         free: Callable[[Path], int] | None = None,
     ) -> None:
@@ -68,7 +71,9 @@ class Retention:
         self._free = free or _free_bytes
         self._oldest: deque[_Segment] = deque()
         if limits:
-            for _, segment in segments_of(path):
+            if segments is None:
+                segments = [segment for _, segment in segments_of(path)]
+            for segment in segments:
                 self.add(segment)
 
     def add(self, path: Path) -> None:

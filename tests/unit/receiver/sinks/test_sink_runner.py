@@ -11,12 +11,12 @@ import pytest
 import rankcast
 from rankcast.errors import SinkError
 from rankcast.frame import Frame
-from rankcast.runtime import SINK, SKIPPED_AS_OLD, STOPPED, Balance, Worker
+from rankcast.runtime import SINK, SKIPPED_AS_OLD, STOPPED, Balance, Worker, packet_backlog
+from rankcast.runtime.packet_backlog import LIVE_PACKETS
 from rankcast.wire import Header, Kind, Packet
 from rankcast_receiver.pipeline import ReceiverPipeline
 from rankcast_receiver.report import Outcome, Tally, build_report
-from rankcast_receiver.sinks import SinkRunner, packet_backlog
-from rankcast_receiver.sinks.packet_backlog import LIVE_PACKETS
+from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.stream import CameraPacket, Decoded, PacketBatch
 from rankcast_receiver.subscriber import Subscriber
 from rankcast_sender import Publisher
@@ -313,9 +313,11 @@ def test_a_recorder_and_a_window_of_one_receiver_both_account_for_every_packet()
     ]
     pipeline = receive(runners, 12)
     report = build_report(runners, pipeline.tally, pipeline.outcome, 1.0)
-    assert [item.packet.header.sequence for item in recorder.packets] == list(range(12))
+    pictures = [item for item in recorder.packets if item.is_picture]
+    assert [item.packet.header.sequence for item in pictures] == list(range(12))
+    assert recorder.packets[-1].packet.header.kind is Kind.END
     assert {item.camera for item in recorder.packets} == {"cam"}
-    pixels = [rankcast.Decoder().decode(item.data) for item in recorder.packets]
+    pixels = [rankcast.Decoder().decode(item.data) for item in pictures]
     assert [int(image[0, 0]) for image in pixels] == list(range(12))
     assert report["sinks"]["record"] == {"delivered": 12, "lost": {}, "balanced": True}
     assert report["sinks"]["display"] == {"delivered": 12, "lost": {}, "balanced": True}

@@ -6,9 +6,8 @@ import threading
 
 import pytest
 
-from rankcast.runtime import MailboxClosed
-from rankcast_receiver.sinks import packet_backlog as module
-from rankcast_receiver.sinks.packet_backlog import PacketBacklog
+from rankcast.runtime import MailboxClosed, PacketBacklog
+from rankcast.runtime import packet_backlog as module
 
 WAIT_S = 10.0
 
