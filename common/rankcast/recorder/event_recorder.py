@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -110,7 +111,8 @@ class EventRecorder:
         self._chains: dict[str, RecordedChain] = {}
         self._lines: dict[str, bool] = {}
         self._event: _Event | None = None
-        self._closed_recorded = 0
+        self._closed: Counter[str] = Counter()
+        """Frames of each camera in the events that are complete."""
         self._room = DiskRoom(path.parent, now_s, free)
         self._wishes = KeyframeWishes(ask, self.wants_keyframe, now_s)
         self._retention = Retention(path, options.recording.limits, segments=event_files(path))
@@ -121,7 +123,12 @@ class EventRecorder:
     def recorded(self) -> int:
         """Frames of all events in the kernel, which survive the end of this process."""
         writer = self._writer
-        return self._closed_recorded + (0 if writer is None else writer.recorded)
+        return self._closed.total() + (0 if writer is None else writer.recorded)
+
+    def recorded_of(self, camera: str) -> int:
+        """Return those of one camera."""
+        writer = self._writer
+        return self._closed[camera] + (0 if writer is None else writer.recorded_of(camera))
 
     def put(self, camera: str, data: bytes | bytearray | memoryview, packet: Packet) -> None:
         """Keep one packet in memory and, during an event, record it.
@@ -283,7 +290,8 @@ class EventRecorder:
             self._note(exc)
             raise
         finally:
-            self._closed_recorded += writer.recorded
+            for camera in self._chains:
+                self._closed[camera] += writer.recorded_of(camera)
             for _, segment in segments_of(writer.path):
                 self._retention.add(segment)
         log.info("%s: complete, %d frames", writer.path, writer.recorded)

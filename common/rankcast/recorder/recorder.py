@@ -55,6 +55,10 @@ class Recorder:
         """Frames in the kernel, which survive the end of this process."""
         return self._writer.recorded
 
+    def recorded_of(self, camera: str) -> int:
+        """Return those of one camera."""
+        return self._writer.recorded_of(camera)
+
     @property
     def fault(self) -> str:
         """The latest error; empty if there was none."""

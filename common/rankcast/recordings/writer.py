@@ -140,6 +140,11 @@ class RecordingWriter:
         """Frames in the kernel, which survive the end of this process; no references, no status."""
         return sum(track.recorded for track in self._tracks.values())
 
+    def recorded_of(self, camera: str) -> int:
+        """Return the frames of one camera in the kernel."""
+        track = self._tracks.get(camera)
+        return 0 if track is None else track.recorded
+
     @property
     def durable(self) -> int:
         """Frames on the disk, which survive a power cut: at most `recorded`."""

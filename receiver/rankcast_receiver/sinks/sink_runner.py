@@ -187,6 +187,8 @@ class SinkRunner:
         delivered = 0
         while not self._stopped():
             self.pulse.beat()
+            if self.wants == "packets":
+                self.pulse.rest()  # a disk that hangs must not cost the live view its process
             if not sink.idle():
                 self.quit = True
                 return
