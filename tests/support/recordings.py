@@ -6,7 +6,13 @@ from pathlib import Path
 
 import rankcast
 from rankcast.frame import Pixels
-from rankcast.recordings import RecordedMessage, RecordingOptions, RecordingReader, RecordingWriter
+from rankcast.recordings import (
+    RecordedMessage,
+    RecordingOptions,
+    RecordingReader,
+    RecordingWriter,
+    SegmentReader,
+)
 from support.moving_scene import scene
 
 
@@ -50,3 +56,19 @@ def frames_of(path: Path) -> dict[str, list[bytes]]:
         if message.kind == "frames":
             found.setdefault(message.camera, []).append(bytes(message.data))
     return found
+
+
+def frames_in(segment: Path) -> list[tuple[str, bytes]]:
+    """Return the cameras and packets of the frames of one file, in their order."""
+    with SegmentReader(segment) as reader:
+        return [(one.camera, bytes(one.data)) for one in reader if one.kind == "frames"]
+
+
+def overwrite(path: Path, place: int, data: bytes) -> bytes:
+    """Overwrite a place of a file; return what was there."""
+    with path.open("r+b") as file:
+        file.seek(place)
+        before = file.read(len(data))
+        file.seek(place)
+        file.write(data)
+    return before

@@ -27,6 +27,8 @@ class DiskRoom:
         Monotonic clock.
     free : callable
         Returns the free bytes of a folder's file system.
+    reserve_bytes : int
+        Free space that is to stay free.
     """
 
     def __init__(
@@ -34,8 +36,10 @@ class DiskRoom:
         folder: Path,
         now_s: Callable[[], float],
         free: Callable[[Path], int] | None = None,
+        reserve_bytes: int = 0,
     ) -> None:
         self._folder, self._now_s, self._free = folder, now_s, free or _free_bytes
+        self._reserve_bytes = reserve_bytes
         self._largest_bytes = 0
         self._failed = False
         self._pause_s = 0.0
@@ -64,7 +68,7 @@ class DiskRoom:
             return False
         with suppress(OSError):
             wanted = max(LEAST_BYTES, PACKETS * self._largest_bytes)
-            if self._free(self._folder) >= wanted:
+            if self._free(self._folder) >= wanted + self._reserve_bytes:
                 return True
         self._again_s = self._now_s() + FIRST_PAUSE_S
         return False

@@ -27,6 +27,6 @@ def open_recorder(table: RecordTable, triggers: Triggers, ask: AskKeyframe) -> A
     limits = RecordingLimits(table.max_bytes, table.max_age_s, table.min_free_bytes)
     options = RecordingOptions(table.segment_bytes, table.segment_s, table.sync_frames, limits)
     if not table.events:
-        return Recorder(RecordingWriter(path, options), ask)
+        return Recorder(RecordingWriter(path, options), ask, reserve_bytes=limits.min_free_bytes)
     around = EventOptions(table.pre_s, table.post_s, table.ring_bytes, table.trigger_meta, options)
     return EventRecorder(path, around, triggers, ask)

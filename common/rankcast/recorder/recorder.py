@@ -31,6 +31,8 @@ class Recorder:
         Monotonic clock.
     free : callable, optional
         Returns the free bytes of a folder's file system.
+    reserve_bytes : int
+        Free space that `writer` keeps.
 
     Notes
     -----
@@ -44,10 +46,11 @@ class Recorder:
         *,
         now_s: Callable[[], float] = time.monotonic,
         free: Callable[[Path], int] | None = None,
+        reserve_bytes: int = 0,
     ) -> None:
         self._writer = writer
         self._chains: dict[str, RecordedChain] = {}
-        self._room = DiskRoom(writer.path.parent, now_s, free)
+        self._room = DiskRoom(writer.path.parent, now_s, free, reserve_bytes)
         self._wishes = KeyframeWishes(ask, self.wants_keyframe, now_s)
 
     @property

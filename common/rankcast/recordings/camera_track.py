@@ -18,6 +18,8 @@ class CameraTrack:
         self.camera = camera
         self.segment: SegmentFile | None = None
         """Where its predicted frames go; None before a key frame."""
+        self.written_s = float("-inf")
+        """When its last frame was recorded, on the clock of the recorder."""
         self.recorded = 0
         self.lost: Counter[str] = Counter()
         self.ledger: Mapping[str, Any] = {}

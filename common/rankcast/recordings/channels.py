@@ -33,7 +33,8 @@ class ChannelFacts:
     @property
     def is_of_another_version(self) -> bool:
         """True if its packets have another version of the wire format."""
-        return not self.camera and _ANY_VERSION.fullmatch(self.encoding) is not None
+        of_ours = self.encoding == PACKET_ENCODING
+        return not of_ours and _ANY_VERSION.fullmatch(self.encoding) is not None
 
 
 def parse_channel(content: bytes | memoryview) -> ChannelFacts | None:
@@ -49,10 +50,14 @@ def parse_channel(content: bytes | memoryview) -> ChannelFacts | None:
     if at + 4 + map_bytes != len(data):
         return None
     name = _TOPIC.fullmatch(topic)
-    wanted = LEDGER_ENCODING if topic.endswith("/ledger") else PACKET_ENCODING
-    if name is None or encoding != wanted:
+    if name is None or encoding != encoding_of(name[2]):
         return ChannelFacts(channel, topic, encoding)
     return ChannelFacts(channel, topic, encoding, name[1], name[2])
+
+
+def encoding_of(kind: str) -> str:
+    """Return the encoding of the messages of a kind of channel."""
+    return LEDGER_ENCODING if kind == "ledger" else PACKET_ENCODING
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:

@@ -13,7 +13,7 @@ class DamagedPlace(NamedTuple):
     """Bytes of a file that are none of an intact message."""
 
     offset: int
-    bytes: int
+    size: int
     what: str
 
 
@@ -25,6 +25,8 @@ class Damage:
     """The first ones."""
     count: int = 0
     """Number of damaged places; a torn tail is none."""
+    lost_places: int = 0
+    """Of these, how many cost a message."""
     skipped_bytes: int = 0
     rescued: int = 0
     """Intact packets that were found in damaged records."""
@@ -35,9 +37,10 @@ class Damage:
         """Return True if anything was passed over."""
         return bool(self.count or self.torn_bytes)
 
-    def skip(self, offset: int, size: int, what: str) -> None:
-        """Count a damaged place of `size` bytes."""
+    def skip(self, offset: int, size: int, what: str, *, lost: bool = True) -> None:
+        """Count a damaged place of `size` bytes, packets that were found in it apart."""
         self.count += 1
+        self.lost_places += lost
         self.skipped_bytes += size
         if len(self.places) < MAX_PLACES:
             self.places.append(DamagedPlace(offset, size, what))

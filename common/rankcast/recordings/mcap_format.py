@@ -31,6 +31,8 @@ CHUNK_START: Final = RECORD_HEAD.size + CHUNK_HEAD.size + UINT64.size
 """From the start of an uncompressed chunk to its records."""
 MESSAGE_START: Final = RECORD_HEAD.size + MESSAGE_HEAD.size
 """From the start of a message record to the message."""
+CRC_AND_MAGIC_BYTES: Final = 4 + len(MAGIC)
+"""Of the end of a file, which its own CRC-32 does not cover."""
 INDEX_BYTES: Final = RECORD_HEAD.size + MESSAGE_INDEX.size
 
 _CHUNK_INDEX_START: Final = struct.Struct("<QQQQIHQQIQQ")

@@ -48,13 +48,18 @@ def is_framed(opcode: int, content: bytes) -> bool:
 def profile_of(content: bytes) -> str | None:
     """Return the profile that a header record states; None if it is malformed."""
     try:
-        return _text_at(content, 0)[0]
+        profile, at = _text_at(content, 0)
+        _text_at(content, at)  # the name of the program
     except (struct.error, UnicodeDecodeError):
         return None
+    return profile
 
 
-def metadata_of(content: bytes) -> Mapping[str, str]:
-    """Return what the metadata record of a recording says; nothing if it is another one."""
+def metadata_of(content: bytes) -> Mapping[str, str] | None:
+    """Return what the metadata record of a recording says; None if it is malformed.
+
+    Nothing if it is another metadata record.
+    """
     try:
         name, at = _text_at(content, 0)
         end = at + 4 + _uint32(content, at)
@@ -64,18 +69,19 @@ def metadata_of(content: bytes) -> Mapping[str, str]:
             key, at = _text_at(content, at)
             found[key], at = _text_at(content, at)
     except (struct.error, UnicodeDecodeError):
-        return {}
+        return None
     return found if name == mcap.METADATA_NAME else {}
 
 
-def is_end(data: bytes, summary_start: int) -> bool:
+def is_end(data: bytes, summary_start: int, summary_crc: int) -> bool:
     """Return whether `data` is the end of a file whose index begins at `summary_start`."""
     opcode, size = mcap.RECORD_HEAD.unpack_from(data)
-    start, _, _ = mcap.FOOTER.unpack_from(data, mcap.RECORD_HEAD.size)
+    start, _, crc = mcap.FOOTER.unpack_from(data, mcap.RECORD_HEAD.size)
     return (
         (opcode, size) == (Opcode.FOOTER, mcap.FOOTER.size)
-        # 0 in a file without an index.
+        # 0 in a file without an index, and where no CRC was computed.
         and start in (summary_start, 0)
+        and crc in (summary_crc, 0)
         and data.endswith(mcap.MAGIC)
     )
 

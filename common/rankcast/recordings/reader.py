@@ -25,7 +25,7 @@ class SegmentFacts:
     """What was found out about a segment when it was read to its end."""
 
     path: Path
-    bytes: int
+    size_bytes: int
     damage: Damage
     complete: bool
     """False if its recorder was killed, or still writes it."""
@@ -184,7 +184,7 @@ class RecordingReader:
         """Yield the messages of segments, those of one run of the recorder in order of time."""
         first = min((index for index, _ in starts.values()), default=0)
         waiting = iter(range(first, len(self.segments)))
-        active = self._open
+        active: list[_OpenSegment] = []
         upcoming = self._next_segment(waiting, starts)
         while active or upcoming is not None:
             oldest = min(active, key=_time_of, default=None)
@@ -205,6 +205,7 @@ class RecordingReader:
             if oldest.next is None:
                 oldest.close()
                 active.remove(oldest)
+                self._open.remove(oldest)
                 self.finished.append(oldest.facts)
 
     def _next_segment(
@@ -213,6 +214,7 @@ class RecordingReader:
         for index in waiting:
             segment = self._opened(self.segments[index], index)
             if segment is not None:
+                self._open.append(segment)
                 offsets = [offset for start, offset in starts.values() if start == index]
                 if offsets and index == min(start for start, _ in starts.values()):
                     segment.restart(min(offsets))

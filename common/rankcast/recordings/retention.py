@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +70,8 @@ class Retention:
         self._path, self._limits, self._now_ns = path, limits, now_ns
         self._free = free or _free_bytes
         self._oldest: deque[_Segment] = deque()
+        self._missing_bytes = 0
+        """Free space that is to be kept and that no removal gives."""
         if limits:
             if segments is None:
                 segments = [segment for _, segment in segments_of(path)]
@@ -96,10 +98,11 @@ class Retention:
         RecordingError
             If a segment cannot be removed.
         """
-        limits, removed = self._limits, []
+        limits = self._limits
+        removed: list[Path] = []
         total = open_bytes + sum(segment.bytes for segment in self._oldest)
         wanted = 0
-        if limits.min_free_bytes and self._oldest:
+        if limits.min_free_bytes:
             with suppress(OSError):  # the next message reports it
                 wanted = limits.min_free_bytes - self._free(self._path.parent)
         while self._oldest:
@@ -115,11 +118,21 @@ class Retention:
             removed.append(oldest.path)
             total -= oldest.bytes
             wanted -= oldest.bytes
+        self._missing_bytes = max(0, wanted)
         return removed
 
-    def forget(self, paths: Collection[Path]) -> None:
-        """Leave these files alone: they are being written."""
-        self._oldest = deque(one for one in self._oldest if one.path not in paths)
+    def check_room(self) -> None:
+        """Refuse to write while less space is free than is to be kept.
+
+        Raises
+        ------
+        RecordingError
+        """
+        if self._missing_bytes:
+            raise RecordingError(
+                f"{self._path.parent}: {self._missing_bytes} bytes of the "
+                f"{self._limits.min_free_bytes} that are to stay free are in use: free some space"
+            )
 
 
 def _free_bytes(folder: Path) -> int:

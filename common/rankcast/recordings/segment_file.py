@@ -58,6 +58,8 @@ class SegmentFile:
         """Of these, how many the disk has for certain."""
         self.suspect = False
         """True once the disk has failed to keep something."""
+        self.has_index = False
+        """True once the file ends with its index."""
         self._channels: dict[str, tuple[int, bytes]] = {}
         self._counts: dict[int, int] = {}
         self._starts, self._sizes, self._times = array("Q"), array("Q"), array("Q")
@@ -137,7 +139,7 @@ class SegmentFile:
             self.durable = frames
 
     def discard(self) -> None:
-        """Remove a file without messages."""
+        """Close and remove the file."""
         with self._closing:
             if not self._finished:
                 self._finished = True
@@ -163,6 +165,7 @@ class SegmentFile:
                 end = self.bytes
                 try:
                     self._write_summary()
+                    self.has_index = True
                 except OSError:
                     self._cut(end)
                 os.fsync(self._file)

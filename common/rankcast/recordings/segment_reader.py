@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from rankcast.atomic_file import open_without_waiting, os_reason
 from rankcast.errors import RecordingError
-from rankcast.printable import printable
 from rankcast.recordings import mcap_format as mcap
-from rankcast.recordings.channels import PACKET_ENCODING, ChannelFacts, parse_channel
 from rankcast.recordings.damage import Damage
 from rankcast.recordings.mcap_format import Opcode
 from rankcast.recordings.mcap_records import (
@@ -22,19 +20,18 @@ from rankcast.recordings.mcap_records import (
     PLACED,
     is_end,
     is_framed,
-    metadata_of,
-    profile_of,
 )
 from rankcast.recordings.recorded_message import RecordedMessage
-from rankcast.recordings.rescue import Rescue, StreamNames
+from rankcast.recordings.rescue import Rescue
+from rankcast.recordings.segment_notes import MIN_PACKET_BYTES, SegmentNotes
 from rankcast.wire import OFFLINE, Limits
 
-MAX_CHANNELS: Final = 65_536
-"""Ids of channels are 16 bits."""
 MAX_SMALL_BYTES: Final = 1 << 20
 """Longest record that is no chunk and no message."""
 CHUNK_OVERHEAD_BYTES: Final = 1 << 16
-MIN_PACKET_BYTES: Final = 17
+PIECE_BYTES: Final = 1 << 20
+MAX_FRAME_BYTES: Final = 256
+"""Most that stands around a packet in its chunk: where no more was skipped, nothing was lost."""
 _MOST_WRONG: Final = 2
 """Damaged bytes in the first 8 of a file that is still taken for MCAP."""
 
@@ -62,19 +59,13 @@ class SegmentReader:
     def __init__(self, path: Path, limits: Limits = OFFLINE, *, salvage: bool = False) -> None:
         self.path = path
         self.damage = Damage()
-        self.run = ""
-        """Of the recorder, at random: segments of one run overlap. Known with the first message."""
         self.complete = False
         """True once the index at the end of the file was reached: the recorder was not killed."""
-        self.foreign = 0
-        """Messages of other programs so far."""
         self._limits, self._salvage = limits, salvage
-        self._profile = ""
-        self._channels: dict[int, ChannelFacts] = {}
-        self._parsed: dict[bytes, ChannelFacts | None] = {}
-        self._streams = StreamNames()
-        self._found = False
+        self._notes = SegmentNotes(path, limits)
         self._index_start = -1
+        self._index_content = b""
+        """What the index record of the latest chunk has to say; empty if that is unknown."""
         try:
             self._file = open(path, "rb", opener=open_without_waiting)  # noqa: SIM115
         except (OSError, ValueError) as exc:
@@ -85,7 +76,33 @@ class SegmentReader:
         except BaseException:
             self._file.close()
             raise
-        self._rescue = Rescue(self._file, self.size, limits, self._streams, self._channels)
+        self._rescue = Rescue(
+            self._file, self.size, limits, self._notes.streams, self._notes.channels
+        )
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Metadata of the recording, see docs/wire.md; known with the first message."""
+        return self._notes.facts
+
+    @property
+    def run(self) -> str:
+        """Random name of a run of the recorder, of which segments overlap; empty if damaged."""
+        return self.facts.get("run", "")
+
+    @property
+    def is_ours(self) -> bool:
+        """True if the file says that it is a recording, which may be without messages."""
+        return self._notes.profile == mcap.PROFILE
+
+    def fileno(self) -> int:
+        """Return the descriptor of the file."""
+        return self._file.fileno()
+
+    def has_end(self) -> bool:
+        """Return whether the file ends as a complete one does; what stands before is not read."""
+        self._file.seek(max(0, self.size - END_BYTES))
+        return self._file.read(END_BYTES).endswith(mcap.MAGIC)
 
     def __enter__(self) -> SegmentReader:
         return self
@@ -143,13 +160,14 @@ class SegmentReader:
         if self.size < len(mcap.MAGIC):
             self.damage.torn_bytes = self.size
         elif self._magic_is_wrong:
-            self.damage.skip(0, len(mcap.MAGIC), "the magic of MCAP")
+            self.damage.skip(0, len(mcap.MAGIC), "the magic of MCAP", lost=False)
         return len(mcap.MAGIC)
 
     def _messages(self, position: int) -> Iterator[RecordedMessage]:
         while position < self.size:
             self._file.seek(position)
-            framed = self._read_record(position)
+            # Behind the messages stands the index: if it is damaged, only packets are looked for.
+            framed = None if position == self._index_start else self._read_record(position)
             if framed is None:
                 found = self._rescue.next_packet(position, self.size)
                 if found is None:
@@ -157,24 +175,37 @@ class SegmentReader:
                     break
                 message, end = found
                 self.damage.rescued += 1
-                self.damage.skip(position, end - position - len(message.data), "damaged records")
-                yield self._noted(message)
-                position = end
+                skipped = end - position - len(message.data)
+                self.damage.skip(
+                    position, skipped, "damaged records", lost=skipped > MAX_FRAME_BYTES
+                )
+                yield self._notes.noted(message)
+                position, self._index_start = end, -1
                 continue
             opcode, content = framed
             end = position + mcap.RECORD_HEAD.size + len(content)
             if opcode == Opcode.CHUNK:
-                yield from self._chunk(position, end, content)
+                self._index_content = b""
+                only = self._only_message(position, content)
+                if only is not None:
+                    yield only
+                else:
+                    yield from self._chunk(position, end, content)
+            elif opcode == Opcode.MESSAGE_INDEX:
+                if self._index_content not in (b"", content):
+                    self.damage.skip(position, end - position, "an index record", lost=False)
+                self._index_content = b""
             elif opcode == Opcode.DATA_END:
-                if self._is_end(end):
+                if content == bytes(4) and self._is_end(end):
                     self.complete = True
                     break
                 self._index_start = end
             else:
-                yield from self._record(opcode, memoryview(content), position)
+                single = self._record(opcode, memoryview(content), position, trusted=False)
+                if single is not None:
+                    yield single
             position = end
-        if self.foreign and not self._found:
-            raise self._of_another_program()
+        self._notes.check_end()
 
     def _read_record(self, position: int) -> tuple[int, bytes] | None:
         """Return opcode and content of the record here; None if there is none that fits."""
@@ -192,12 +223,43 @@ class SegmentReader:
             return None
         return opcode, content
 
+    def _only_message(self, position: int, content: bytes) -> RecordedMessage | None:
+        """Return the message of an intact chunk as Rankcast writes it; None of any other chunk."""
+        first_ns, last_ns, _, crc, name_bytes = mcap.CHUNK_HEAD.unpack_from(content)
+        view = memoryview(content)[mcap.CHUNK_HEAD.size + mcap.UINT64.size :]
+        if name_bytes or len(view) < mcap.RECORD_HEAD.size or not crc or zlib.crc32(view) != crc:
+            return None
+        opcode, size = mcap.RECORD_HEAD.unpack_from(view)
+        start = mcap.RECORD_HEAD.size + size
+        data_start = start + mcap.MESSAGE_START
+        if opcode != Opcode.CHANNEL or data_start + MIN_PACKET_BYTES > len(view):
+            return None
+        opcode, size = mcap.RECORD_HEAD.unpack_from(view, start)
+        if opcode != Opcode.MESSAGE or start + mcap.RECORD_HEAD.size + size != len(view):
+            return None
+        channel, sequence, t_log_ns, t_publish_ns = mcap.MESSAGE_HEAD.unpack_from(
+            view, start + mcap.RECORD_HEAD.size
+        )
+        facts = self._notes.channel(bytes(view[mcap.RECORD_HEAD.size : start]), trusted=True)
+        if facts is None or facts.id != channel or not facts.camera:
+            return None
+        if not first_ns == last_ns == t_log_ns:
+            self.damage.skip(position, 16, "the times of a chunk", lost=False)
+        self._index_content = mcap.MESSAGE_INDEX.pack(channel, 16, t_log_ns, start)
+        return self._notes.noted(
+            RecordedMessage(
+                facts.camera, facts.kind, sequence, t_log_ns, t_publish_ns,
+                view[data_start:].toreadonly(), position,
+            )
+        )  # fmt: skip
+
     def _chunk(self, position: int, end: int, content: bytes) -> Iterator[RecordedMessage]:
+        """Yield the messages of a chunk that is damaged, or was written by another program."""
         _, _, _, crc, name_bytes = mcap.CHUNK_HEAD.unpack_from(content)
         if name_bytes:
             name = content[mcap.CHUNK_HEAD.size :][:name_bytes]
             raise RecordingError(
-                f"{self.path}: its chunks are compressed with {printable(name.decode('ascii'))}, "
+                f"{self.path}: its chunks are compressed with {name.decode('ascii')}, "
                 "Rankcast reads them uncompressed: convert it with `mcap decompress`"
             )
         view = memoryview(content)[mcap.CHUNK_HEAD.size + mcap.UINT64.size :]
@@ -211,88 +273,63 @@ class SegmentReader:
             at = start + size
             if at > len(view):
                 break
-            yield from self._record(opcode, view[start:at], position)
+            message = self._record(opcode, view[start:at], position, trusted=crc != 0)
+            if message is not None:
+                yield message
         if at != len(view):
             self.damage.skip(position, end - position, "a malformed chunk")
 
     def _damaged_chunk(self, position: int, end: int) -> Iterator[RecordedMessage]:
         """Yield the packets of a chunk with a wrong CRC-32 that are intact themselves."""
-        at, skipped = position, end - position
+        at, skipped, lost = position, end - position, True
         while (found := self._rescue.next_packet(at, end)) is not None:
             message, at = found
-            skipped -= len(message.data)
+            skipped, lost = skipped - len(message.data), False
             self.damage.rescued += 1
-            yield self._noted(message)
-        self.damage.skip(position, skipped, "a damaged chunk")
+            yield self._notes.noted(message)
+        self.damage.skip(position, skipped, "a damaged chunk", lost=lost)
 
-    def _record(self, opcode: int, content: memoryview, position: int) -> Iterator[RecordedMessage]:
-        """Take note of a record, in a chunk or outside; yield it if it is a message."""
+    def _record(
+        self, opcode: int, content: memoryview, position: int, *, trusted: bool
+    ) -> RecordedMessage | None:
+        """Note a record, in a chunk or outside; return it if it is a message."""
+        if opcode == Opcode.MESSAGE:
+            return self._notes.message(content, position, self.damage, trusted=trusted)
         if opcode == Opcode.CHANNEL:
-            self._note_channel(content)
-        elif opcode == Opcode.MESSAGE and len(content) >= mcap.MESSAGE_HEAD.size:
-            channel, sequence, t_log_ns, t_publish_ns = mcap.MESSAGE_HEAD.unpack_from(content)
-            facts = self._channels.get(channel)
-            if facts is None:
-                self.damage.skip(position, len(content), "a message of an unknown channel")
-            elif not facts.camera:
-                self.foreign += 1
-            else:
-                data = content[mcap.MESSAGE_HEAD.size :].toreadonly()
-                if facts.kind == "ledger" or len(data) >= MIN_PACKET_BYTES:
-                    yield self._noted(
-                        RecordedMessage(facts.camera, facts.kind, sequence, t_log_ns, t_publish_ns,
-                                        data, position)
-                    )  # fmt: skip
-                else:
-                    self.damage.skip(position, len(content), "a message without a packet")
-        elif opcode == Opcode.HEADER:
-            self._profile = profile_of(bytes(content)) or ""
-        elif opcode == Opcode.METADATA:
-            self.run = metadata_of(bytes(content)).get("run", self.run)
-
-    def _noted(self, message: RecordedMessage) -> RecordedMessage:
-        self._found = True
-        if message.kind != "ledger":
-            self._streams.learn(message.stream_id, message.camera)
-        return message
-
-    def _note_channel(self, content: memoryview) -> None:
-        key = bytes(content)
-        facts = self._parsed.get(key)
-        if facts is None:
-            facts = parse_channel(content)
-            if facts is None or len(self._parsed) >= MAX_CHANNELS:
-                return
-            if facts.is_of_another_version:
-                raise RecordingError(
-                    f"{self.path}: has packets of {printable(facts.encoding)}, this version reads "
-                    f"{PACKET_ENCODING}: update this end"
-                )
-            self._parsed[key] = facts
-        self._channels[facts.id] = facts
-        if not facts.camera and not self._found and self._profile not in ("", mcap.PROFILE):
-            raise self._of_another_program()
-
-    def _of_another_program(self) -> RecordingError:
-        topics = [printable(facts.topic) for facts in self._channels.values() if not facts.camera]
-        return RecordingError(
-            f"{self.path}: is an MCAP file of another program, with topic {topics[0]:.60}: "
-            "`rankcast receive --record FILE.mcap` writes what Rankcast reads"
-        )
+            self._notes.channel(bytes(content), trusted=trusted)
+        else:
+            self._notes.note(opcode, content, position, self.damage)
+        return None
 
     def _is_end(self, position: int) -> bool:
         """Return whether the index of the file follows, up to its end."""
         if self.size - position < END_BYTES:
             return False
         self._file.seek(self.size - END_BYTES)
-        return is_end(self._file.read(END_BYTES), position)
+        end = self._file.read(END_BYTES)
+        return is_end(end, position, self._crc(position, self.size - mcap.CRC_AND_MAGIC_BYTES))
+
+    def _crc(self, start: int, end: int) -> int:
+        """Return the CRC-32 of a part of the file, read in pieces."""
+        crc = 0
+        self._file.seek(start)
+        while start < end:
+            piece = self._file.read(min(PIECE_BYTES, end - start))
+            if not piece:
+                break
+            crc = zlib.crc32(piece, crc)
+            start += len(piece)
+        return crc
 
     def _end_in_damage(self, position: int) -> None:
         """Count what is left of the file, in which no packet was found."""
         rest = self.size - position
         self._file.seek(position)
         head = self._file.read(mcap.RECORD_HEAD.size)
-        torn = len(head) < mcap.RECORD_HEAD.size or position == self._index_start
+        if 0 <= self._index_start <= position:
+            self.damage.skip(position, rest, "the index at the end", lost=False)
+            return
+        torn = len(head) < mcap.RECORD_HEAD.size
         if not torn:
             opcode, size = mcap.RECORD_HEAD.unpack(head)
             torn = opcode in PLACED and size > rest - mcap.RECORD_HEAD.size

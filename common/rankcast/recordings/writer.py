@@ -61,6 +61,12 @@ class RecordingOptions:
                 f"got segments of {self.segment_bytes} bytes or {self.segment_s:g} s and a sync "
                 f"every {self.sync_frames} frames: want sizes above 0, and 0 frames or more"
             )
+        if 0 < self.limits.max_bytes < 2 * self.segment_bytes:
+            raise SettingsError(
+                f"got segments of {self.segment_bytes} bytes and a limit of "
+                f"{self.limits.max_bytes}: want segments of at most half the limit, because the "
+                "one that is written always stays"
+            )
 
 
 class RecordingWriter:
@@ -201,6 +207,7 @@ class RecordingWriter:
         WireError
             If `data` is no packet.
         """
+        self.idle()
         packet = unpack(data) if packet is None else packet
         track = self._track(camera)
         header = packet.header
@@ -215,12 +222,12 @@ class RecordingWriter:
             t_recorded_ns,
         )  # fmt: skip
         self._enter(track, segment)
+        track.written_s = self._now_s()
         if track.add(header):
             segment.frames += 1
             self._unsynced += 1
             if 0 < self._options.sync_frames <= self._unsynced:
                 self._sync()
-        self.idle()
 
     def lose(self, camera: str, cause: str, count: int = 1) -> None:
         """Count frames of `camera` that were not recorded; the ledger in the recording has them."""
@@ -237,8 +244,10 @@ class RecordingWriter:
             return
         self._idle_s = now_s
         self._write_ledgers()
-        if len(self._open) > 1 and now_s - self._started_s > OVERLAP_S:
-            self._end_segment(self._open[0])
+        for old in self._open[:-1]:
+            within = [track for track in self._tracks.values() if track.segment is old]
+            if all(now_s - track.written_s > OVERLAP_S for track in within):
+                self._end_segment(old)
         self._tidy()
 
     def close(self) -> None:
@@ -366,6 +375,7 @@ class RecordingWriter:
     ) -> None:
         t_log_ns = self._clock.now_ns() if t_log_ns is None else t_log_ns
         try:
+            self._retention.check_room()
             with doing(f"writing {segment.path}"):
                 segment.write(topic, encoding, sequence % _UINT32, t_log_ns,
                               t_log_ns if t_publish_ns is None else t_publish_ns, data)  # fmt: skip

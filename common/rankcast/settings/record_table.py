@@ -62,6 +62,16 @@ class RecordTable(Table):
             )
         return self
 
+    @model_validator(mode="after")
+    def _a_segment_may_go(self) -> RecordTable:
+        if 0 < self.max_bytes < 2 * self.segment_bytes:
+            raise ValueError(
+                f"max_bytes = {self.max_bytes} holds less than two files of segment_bytes = "
+                f"{self.segment_bytes}, and the one that is written always stays: give "
+                f"--record-segment-bytes {max(65_536, self.max_bytes // 4)}, say, or a larger limit"
+            )
+        return self
+
     @property
     def events(self) -> bool:
         """True to record around events only."""

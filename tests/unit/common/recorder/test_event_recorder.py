@@ -179,7 +179,7 @@ def test_a_disk_that_fills_up_during_an_event_costs_frames_up_to_a_key_frame(
 
 
 def test_limits_hold_for_all_events_together(tmp_path: Path, clock: Clock) -> None:
-    recording = RecordingOptions(limits=RecordingLimits(max_bytes=1))
+    recording = RecordingOptions(limits=RecordingLimits(min_free_bytes=1 << 62))
     station = Station(tmp_path, clock, recording=recording)
     other = tmp_path / "a-20200101T000000.000Z-old.txt"
     other.write_text("mine")

@@ -12,7 +12,13 @@ import pytest
 
 import rankcast
 from rankcast.errors import NeedKeyframe, RecordingError, SettingsError, WireError
-from rankcast.recordings import RecordingOptions, RecordingWriter, SegmentReader, segments_of
+from rankcast.recordings import (
+    RecordingLimits,
+    RecordingOptions,
+    RecordingWriter,
+    SegmentReader,
+    segments_of,
+)
 from rankcast.wire import Kind, Status, pack_status, unpack
 from support.recordings import frames_of, messages_of, packets_of, pictures, record
 
@@ -263,8 +269,98 @@ def test_what_cannot_be_recorded_is_refused_in_one_line(tmp_path: Path) -> None:
         RecordingWriter(tmp_path / "none" / "a.mcap")
     with pytest.raises(SettingsError, match="sizes above 0"):
         RecordingOptions(segment_bytes=0)
+    with pytest.raises(SettingsError, match="want segments of at most half the limit"):
+        RecordingOptions(limits=RecordingLimits(max_bytes=10**9))
     with RecordingWriter(tmp_path / "a.mcap") as writer:
         with pytest.raises(WireError):
             writer.write("cam", b"no packet")
         with pytest.raises(SettingsError, match="got camera name 'a/b'"):
             writer.write("a/b", packets_of("raw", pictures(1))[0])
+
+
+def test_a_segment_of_twice_its_age_ends_without_a_key_frame(tmp_path: Path) -> None:
+    clock = Clock()
+    packets = packets_of("svd-patch", pictures(12), group=8)
+    with RecordingWriter(
+        tmp_path / "a.mcap", RecordingOptions(segment_s=10), now_s=clock
+    ) as writer:
+        for packet in packets[:5]:
+            writer.write("cam", packet)
+            clock.now_s += 4.5
+        clock.now_s += 4.5
+        assert writer.wants_start("cam")
+        for packet in packets[5:8]:
+            with pytest.raises(NeedKeyframe):
+                writer.write("cam", packet)
+        for packet in packets[8:]:
+            writer.write("cam", packet)
+        assert writer.segment == tmp_path / "a-0001.mcap"
+    assert frames_of(tmp_path / "a.mcap") == {"cam": packets[:5] + packets[8:]}
+
+
+def test_a_silent_camera_does_not_keep_the_old_segment_open(tmp_path: Path) -> None:
+    clock = Clock()
+    packets = packets_of("svd-patch", pictures(4), group=4)
+    keys = packets_of("raw", pictures(100))
+    with RecordingWriter(
+        tmp_path / "a.mcap", RecordingOptions(segment_s=50), now_s=clock
+    ) as writer:
+        writer.write("silent", packets[0])
+        for key in keys[:51]:
+            writer.write("cam", key)
+            clock.now_s += 1
+        writer.write("silent", packets[1])  # in the old segment, with what it builds on
+        assert len(writer._open) == 2
+        clock.now_s += 30
+        writer.write("cam", keys[51])
+        assert len(writer._open) == 2
+        clock.now_s += 40
+        writer.idle()
+        assert len(writer._open) == 1
+        with pytest.raises(NeedKeyframe):
+            writer.write("silent", packets[2])
+        clock.now_s += 1
+    found = frames_of(tmp_path / "a.mcap")
+    assert found == {"silent": packets[:2], "cam": keys[:52]}
+
+
+def test_a_camera_whose_sender_starts_again_begins_with_a_key_frame(tmp_path: Path) -> None:
+    first = packets_of("svd-patch", pictures(3))
+    second = packets_of("svd-patch", pictures(3))
+    with RecordingWriter(tmp_path / "a.mcap") as writer:
+        for packet in first:
+            writer.write("cam", packet)
+        with pytest.raises(NeedKeyframe):
+            writer.write("cam", second[1])
+        for packet in second:
+            writer.write("cam", packet)
+    assert frames_of(tmp_path / "a.mcap") == {"cam": first + second}
+
+
+def test_the_free_space_to_keep_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.mcap"
+    clock = Clock()
+    free = 10_000
+    monkeypatch.setattr("rankcast.recordings.retention._free_bytes", lambda _: free)
+    limits = RecordingLimits(min_free_bytes=5000)
+    packets = packets_of("raw", pictures(6))
+    with RecordingWriter(path, RecordingOptions(limits=limits), now_s=clock) as writer:
+        writer.write("cam", packets[0])
+        free = 4000
+        clock.now_s += 2
+        with pytest.raises(RecordingError, match="1000 bytes of the 5000 that are to stay free"):
+            writer.write("cam", packets[1])
+        with pytest.raises(RecordingError, match="that are to stay free"):
+            writer.write("cam", packets[2])
+        assert names(path) == ["a.mcap"]
+        clock.now_s += 2
+        writer.write("cam", packets[3])  # the segment that ended gives enough
+        assert names(path) == ["a-0001.mcap"]
+        free = 4900
+        clock.now_s += 2
+        with pytest.raises(RecordingError, match="100 bytes of the 5000"):
+            writer.write("cam", packets[4])
+        free = 5000
+        clock.now_s += 2
+        writer.write("cam", packets[5])
+    assert frames_of(path) == {"cam": [packets[3], packets[5]]}
