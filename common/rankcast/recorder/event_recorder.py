@@ -111,6 +111,8 @@ class EventRecorder:
         self._chains: dict[str, RecordedChain] = {}
         self._lines: dict[str, bool] = {}
         self._event: _Event | None = None
+        self._starved: set[str] = set()
+        """Cameras that wait for a key frame in the file of the event."""
         self._closed: Counter[str] = Counter()
         """Frames of each camera in the events that are complete."""
         self._room = DiskRoom(path.parent, now_s, free)
@@ -256,6 +258,7 @@ class EventRecorder:
             self._ring.held_since_s = trigger.t_s - self._options.pre_s
             return
         event.writer = writer
+        self._starved.clear()
         self._ring.held_since_s = float("inf")
         self.events += 1
         written = 0
@@ -273,15 +276,24 @@ class EventRecorder:
         picture, size = entry.packet.header.kind.is_picture, len(entry.data)
         try:
             writer.write(entry.camera, entry.data, entry.packet, t_recorded_ns=entry.t_recorded_ns)
-        except NeedKeyframe:
+        except NeedKeyframe as exc:
+            starved = entry.camera in self._starved
+            self._starved.add(entry.camera)
+            if writer.segment is None and writer.fault and not starved:
+                # The disk did not take something before it, such as a status.
+                writer.lose(entry.camera, SINK)
+                self._room.refused(size)
+                raise RecordingError(writer.fault) from exc
             writer.lose(entry.camera, WAITING_FOR_KEYFRAME)
             raise
         except RecordingError:
+            self._starved.add(entry.camera)
             if picture:
                 writer.lose(entry.camera, SINK)
             self._room.refused(size)
             raise
         self._room.wrote(size)
+        self._starved.discard(entry.camera)
 
     def _finish(self, writer: RecordingWriter) -> None:
         try:

@@ -88,7 +88,7 @@ class Recorder:
                     f"frame {header.sequence} of {camera} is predicted from one that is not "
                     "recorded: the recording goes on at the next key frame"
                 )
-            self._writer.write(camera, data, packet)
+            self._write(camera, data, packet)
         except NeedKeyframe:
             chain.break_off()
             self._writer.lose(camera, WAITING_FOR_KEYFRAME)
@@ -103,6 +103,15 @@ class Recorder:
             self._room.wrote(len(data))
         finally:
             self._wishes.update((camera,))
+
+    def _write(self, camera: str, data: bytes | bytearray | memoryview, packet: Packet) -> None:
+        try:
+            self._writer.write(camera, data, packet)
+        except NeedKeyframe as exc:
+            if self._writer.segment is None and self._writer.fault:
+                # The disk did not take something before it, such as a status.
+                raise RecordingError(self._writer.fault) from exc
+            raise
 
     def lose(self, camera: str, cause: str, count: int = 1) -> None:
         """Count frames that never came here; the ledger in the recording has them."""

