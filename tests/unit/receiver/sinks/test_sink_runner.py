@@ -5,13 +5,22 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Generator
+from dataclasses import replace
 
 import pytest
 
 import rankcast
-from rankcast.errors import SinkError
+from rankcast.errors import NeedKeyframe, SinkError
 from rankcast.frame import Frame
-from rankcast.runtime import SINK, SKIPPED_AS_OLD, STOPPED, Balance, Worker, packet_backlog
+from rankcast.runtime import (
+    SINK,
+    SKIPPED_AS_OLD,
+    STOPPED,
+    WAITING_FOR_KEYFRAME,
+    Balance,
+    Worker,
+    packet_backlog,
+)
 from rankcast.runtime.packet_backlog import LIVE_PACKETS
 from rankcast.wire import Header, Kind, Packet
 from rankcast_receiver.pipeline import ReceiverPipeline
@@ -293,6 +302,45 @@ def test_packets_that_wait_for_a_slow_live_sink_are_bounded_in_bytes(
     runner.run()
     assert [item.packet.header.sequence for item in sink.packets] == [6, 7, 8, 9]
     assert dict(runner.ledger.balance().lost) == {SKIPPED_AS_OLD: 6}
+
+
+def test_what_a_slow_recorder_never_gets_counts_as_its_own_loss_and_it_is_told() -> None:
+    sink = FakePacketSink()
+    runner = SinkRunner("record", lambda: sink, live=True, wants="packets", replaced_as=SINK)
+    for sequence in range(LIVE_PACKETS + 3):
+        runner.put(decoded(sequence, "left"))
+    runner.close()
+    runner.run()
+    assert sink.lost == {("left", SINK): 3}
+    assert dict(runner.ledger.balance().lost) == {SINK: 3}
+    assert runner.kept == LIVE_PACKETS
+
+
+def test_status_messages_reach_a_recorder_in_their_place_and_count_nowhere() -> None:
+    sink = FakePacketSink()
+    runner = SinkRunner("record", lambda: sink, live=False, wants="packets")
+    one, two = decoded(1).packets[0], replace(decoded(2).packets[0], t_received_s=0.7)
+    status = Packet(Header(Kind.STATUS, bytes(8), 2), memoryview(b""), 3)
+    notice = CameraPacket("cam", status, memoryview(b"abc"), 0.6)
+    runner.put(Decoded((one, two), None, (notice,)))
+    runner.close()
+    runner.run()
+    assert sink.packets == [one, notice, two]
+    balance = runner.ledger.balance()
+    assert (balance.entered, balance.passed, runner.kept) == (2, 2, 2)
+
+
+def test_a_frame_whose_reference_is_not_recorded_waits_for_a_key_frame() -> None:
+    def put(_: CameraPacket) -> None:
+        raise NeedKeyframe("frame 1 is predicted from one that is not recorded")
+
+    sink = FakePacketSink()
+    sink.put = put  # type: ignore[method-assign]
+    runner = SinkRunner("record", lambda: sink, live=False, wants="packets")
+    runner.put(decoded(1))
+    runner.close()
+    runner.run()
+    assert dict(runner.ledger.balance().lost) == {WAITING_FOR_KEYFRAME: 1}
 
 
 def test_a_sink_that_takes_something_else_than_declared_is_refused_and_closed() -> None:
