@@ -12,7 +12,7 @@ import pytest
 
 from rankcast.errors import NeedKeyframe, RecordingError
 from rankcast.recorder import AnyRecorder
-from rankcast.recordings import segment_file
+from rankcast.recordings.segment import segment_file
 from rankcast.wire import unpack
 
 GIGABYTE = 1 << 30

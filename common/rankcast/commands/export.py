@@ -77,7 +77,12 @@ def export(
     for path in done.paths:
         click.echo(printable(path))
     lost = f", {done.lost:,} could not be decoded" if done.lost else ""
-    click.echo(f"{done.frames:,} frames{lost}")
+    damaged = (
+        f", {done.damaged_places:,} damaged places passed over (`rankcast repair`)"
+        if done.damaged_places
+        else ""
+    )
+    click.echo(f"{done.frames:,} frames{lost}{damaged}")
 
 
 def _frames_of(recording: Path, camera: str | None) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rankcast.errors import NeedKeyframe
-from rankcast.recordings.segment_file import SegmentFile
+from rankcast.recordings.segment import SegmentFile
 from rankcast.wire import Chain, Header, Kind
 
 

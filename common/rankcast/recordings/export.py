@@ -24,6 +24,8 @@ class Exported:
     frames: int = 0
     lost: int = 0
     """Frames of the recording that cannot be decoded."""
+    damaged_places: int = 0
+    """Places of the recording that were passed over."""
     paths: list[Path] = field(default_factory=list)
     """The clip of each camera, or the folder of the pictures."""
 
@@ -70,7 +72,7 @@ def export_recording(
             _write_picture(frame, out / f"{_name(frame)}.{to}")
             done.frames += 1
             progress()
-    done.lost = recording.lost
+    done.lost, done.damaged_places = recording.lost, recording.damaged_places
     return done
 
 

@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Final
 
 from rankcast.errors import RecordingError
-from rankcast.recordings.damage import Damage
-from rankcast.recordings.recorded_message import RecordedMessage
-from rankcast.recordings.segment_names import segments_of
-from rankcast.recordings.segment_reader import SegmentReader
-from rankcast.recordings.start_index import StartIndex
+from rankcast.recordings.segment import (
+    Damage,
+    RecordedMessage,
+    SegmentReader,
+    StartIndex,
+    segments_of,
+)
 from rankcast.wire import OFFLINE, Limits
 
 MAX_INDEXES: Final = 4
@@ -226,11 +228,16 @@ class RecordingReader:
         try:
             return _OpenSegment(path, self._limits, index)
         except RecordingError as exc:
-            if isinstance(exc.__cause__, FileNotFoundError):
-                return None
-            if len(self.segments) > 1 and path.stat().st_size == 0:
+            if isinstance(exc.__cause__, FileNotFoundError) or self._is_empty(path):
                 return None
             raise
+
+    def _is_empty(self, path: Path) -> bool:
+        """Return whether the recorder was killed as it created a segment after the first one."""
+        try:
+            return len(self.segments) > 1 and path.stat().st_size == 0
+        except OSError:
+            return False
 
 
 def _time_of(segment: _OpenSegment) -> int:

@@ -21,7 +21,7 @@ from rankcast.errors import (
 )
 from rankcast.frame import Frame
 from rankcast.recordings.reader import RecordingReader
-from rankcast.recordings.recorded_message import RecordedMessage
+from rankcast.recordings.segment import RecordedMessage
 from rankcast.user_path import expand_path
 from rankcast.wire import OFFLINE, Kind, Limits, unpack
 
@@ -93,6 +93,14 @@ class Recording:
     def segments(self) -> list[Path]:
         """The files of the recording when it was opened."""
         return list(self._reader.segments)
+
+    @property
+    def damaged_places(self) -> int:
+        """Damaged places in the segments that the latest iteration read to their end.
+
+        What they held is missing; `rankcast repair` says more.
+        """
+        return sum(segment.damage.count for segment in self._reader.finished)
 
     @property
     def cameras(self) -> tuple[str, ...]:

@@ -13,12 +13,14 @@ from typing import Final
 
 from rankcast.atomic_file import fsync_folder, os_reason
 from rankcast.errors import RecordingError
-from rankcast.recordings.channels import encoding_of
-from rankcast.recordings.damage import Damage
-from rankcast.recordings.file_lock import is_locked
-from rankcast.recordings.recorded_message import RecordedMessage
-from rankcast.recordings.segment_file import SegmentFile
-from rankcast.recordings.segment_reader import SegmentReader
+from rankcast.recordings.segment import (
+    Damage,
+    RecordedMessage,
+    SegmentFile,
+    SegmentReader,
+    encoding_of,
+    is_locked,
+)
 from rankcast.wire import OFFLINE, Limits
 
 DAMAGED_SUFFIX: Final = ".damaged"
@@ -89,7 +91,7 @@ def _rewritten(reader: SegmentReader, progress: Callable[[int], None] | None) ->
     try:
         for message in reader:
             if out is None:
-                out = SegmentFile(temporary, "rankcast repair", reader.facts)
+                out = SegmentFile(temporary, "rankcast repair", reader.facts, buffered=True)
             _copy(message, out)
             frames += message.kind == "frames"
             messages += 1
@@ -98,10 +100,11 @@ def _rewritten(reader: SegmentReader, progress: Callable[[int], None] | None) ->
         if out is None:
             if reader.damage.lost_places or not reader.is_ours:
                 raise RecordingError(f"{path}: nothing in it can be read")
-            out = SegmentFile(temporary, "rankcast repair", reader.facts)
+            out = SegmentFile(temporary, "rankcast repair", reader.facts, buffered=True)
         out.finish()
         if not out.has_index:
             raise RecordingError(f"{path}: the repaired file cannot be written: free some space")
+        reader.close()  # Windows renames no open file
         kept = _exchange(path, temporary)
     except BaseException:
         if out is not None:

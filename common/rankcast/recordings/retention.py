@@ -12,8 +12,7 @@ from pathlib import Path
 
 from rankcast.atomic_file import os_reason
 from rankcast.errors import RecordingError
-from rankcast.recordings import mcap_format as mcap
-from rankcast.recordings.segment_names import segments_of
+from rankcast.recordings.segment import is_segment, segments_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ class Retention:
     def add(self, path: Path) -> None:
         """Note a segment that is complete, the newest one so far."""
         with suppress(OSError):
-            if self._limits and _is_segment(path):
+            if self._limits and is_segment(path):
                 status = path.stat()
                 self._oldest.append(_Segment(path, status.st_size, status.st_mtime_ns))
 
@@ -137,12 +136,3 @@ class Retention:
 
 def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
-
-
-def _is_segment(path: Path) -> bool:
-    start = mcap.file_start("")
-    with path.open("rb") as file:
-        head = file.read(len(start))
-    # The length of the header differs with the name of the program.
-    profile = start[len(mcap.MAGIC) + mcap.RECORD_HEAD.size : -4]
-    return head.startswith(mcap.MAGIC) and head[: len(start) - 4].endswith(profile)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from rankcast.codec import CODECS
 from rankcast.errors import WireError
 from rankcast.recordings.reader import RecordingReader, SegmentFacts
-from rankcast.recordings.recorded_message import RecordedMessage
+from rankcast.recordings.segment import RecordedMessage
 from rankcast.wire import OFFLINE, Kind, Limits, unpack
 
 MAX_GAPS: Final = 100

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +16,17 @@ from typing import Final
 
 from rankcast.errors import NeedKeyframe, RecordingError, SettingsError, one_line
 from rankcast.recordings.camera_track import CameraTrack
-from rankcast.recordings.channels import LEDGER_ENCODING, PACKET_ENCODING
 from rankcast.recordings.recorder_clock import RecorderClock
-from rankcast.recordings.retention import RecordingLimits, Retention
-from rankcast.recordings.segment_file import SegmentFile
-from rankcast.recordings.segment_names import SUFFIX, segment_path, segments_of
+from rankcast.recordings.recording_options import RecordingOptions
+from rankcast.recordings.retention import Retention
+from rankcast.recordings.segment import (
+    LEDGER_ENCODING,
+    PACKET_ENCODING,
+    SUFFIX,
+    SegmentFile,
+    segment_path,
+    segments_of,
+)
 from rankcast.runtime import Worker, doing
 from rankcast.wire import VERSION, Packet, unpack
 
@@ -35,38 +40,6 @@ CLOSE_S: Final = 30.0
 
 _CAMERA: Final = re.compile(r"[a-z0-9_-]{1,35}")
 _UINT32: Final = 2**32
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingOptions:
-    """How a recording is written.
-
-    Raises
-    ------
-    SettingsError
-        If a value is out of range.
-    """
-
-    segment_bytes: int = 512 * 1024 * 1024
-    """A new segment begins with the first key frame after this size."""
-    segment_s: float = 600.0
-    """A new segment begins with the first key frame after this time."""
-    sync_frames: int = 0
-    """Wait for the disk after this many frames; 0: once a second, in another thread."""
-    limits: RecordingLimits = field(default_factory=RecordingLimits)
-
-    def __post_init__(self) -> None:
-        if self.segment_bytes < 1 or not self.segment_s > 0 or self.sync_frames < 0:
-            raise SettingsError(
-                f"got segments of {self.segment_bytes} bytes or {self.segment_s:g} s and a sync "
-                f"every {self.sync_frames} frames: want sizes above 0, and 0 frames or more"
-            )
-        if 0 < self.limits.max_bytes < 2 * self.segment_bytes:
-            raise SettingsError(
-                f"got segments of {self.segment_bytes} bytes and a limit of "
-                f"{self.limits.max_bytes}: want segments of at most half the limit, because the "
-                "one that is written always stays"
-            )
 
 
 class RecordingWriter:
@@ -107,6 +80,8 @@ class RecordingWriter:
     ) -> None:
         if path.suffix != SUFFIX:
             raise SettingsError(f"got recording {path}, want a name that ends in {SUFFIX}")
+        if not path.parent.is_dir():
+            raise RecordingError(f"{path}: its folder does not exist: create it or name another")
         self.path = path
         self.fault = ""
         """The latest error, also one that cost no frame; empty if there was none."""

@@ -11,7 +11,7 @@ import pytest
 
 from rankcast.encoder import EncodedPacket, Encoder
 from rankcast.errors import RankcastError
-from rankcast.recordings import segment_file
+from rankcast.recordings.segment import segment_file
 from rankcast.runtime import SINK, packet_backlog
 from rankcast.settings import RecordTable
 from rankcast.wire import Kind, Status, pack_status

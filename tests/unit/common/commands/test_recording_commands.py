@@ -212,6 +212,12 @@ def test_export_counts_what_it_cannot_decode(tmp_path: Path) -> None:
     assert "7 frames, 2 could not be decoded" in text
 
 
+def test_export_tells_of_damage(recorded: Path, tmp_path: Path) -> None:
+    overwrite(recorded, 3000, bytes(100))
+    text = succeed(export, recorded, "--to", "png", "--out", tmp_path / "out")
+    assert "1 damaged places passed over (`rankcast repair`)" in text
+
+
 def test_export_checks_its_arguments(recorded: Path) -> None:
     assert "has: one, two" in str(refused(export, recorded, "--to", "png", "--camera", "three"))
     error = refused(export, recorded, "--to", "png", "--start", "noon")

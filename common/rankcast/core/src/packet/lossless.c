@@ -11,21 +11,17 @@ INLINE i64 band_row(const Packet *p, i64 band, i64 bands) {
 }
 
 static i64 lossless_memory_bytes(const Packet *p) {
-    i64 bands = parts_of(p), rows = 0;
     if (p->param_count != 2 || p->params[0] < PLAIN || p->params[0] > YCOCG || p->params[1] < 0
         || p->params[1] > 1 || (p->params[0] == YCOCG && p->channels != 3))
         return RK_ERROR_STREAM;
-    for (i64 band = 0; band < bands; band++)
-        rows = max_i64(rows, band_row(p, band + 1, bands) - band_row(p, band, bands));
-    i64 numbers = p->channels * rows * p->width + 11 * (p->width + 2);
-    return numbers * (i64)sizeof(i32) + ALIGNMENT;
+    return rk_lossless_decoder_bytes(p->width, p->channels) + ALIGNMENT;
 }
 
 static i64 decode_lossless(const Packet *p, Bytes body, u8 *memory, u8 *pixels) {
     i64 bands = parts_of(p), row_bytes = p->width * p->channels * p->sample_bytes;
     if (bytes_left(&body) < LENGTH_BYTES * (bands - 1)) return RK_ERROR_STREAM;
     Memory arrays = new_memory(memory);
-    i32 *scratch = TAKE(&arrays, i32, 0);
+    i64 *numbers = TAKE(&arrays, i64, 0);
     Bytes lengths = cut_bytes(&body, LENGTH_BYTES * (bands - 1));
     for (i64 band = 0; band < bands; band++) {
         i64 length = bytes_left(&body);
@@ -37,9 +33,9 @@ static i64 decode_lossless(const Packet *p, Bytes body, u8 *memory, u8 *pixels) 
         u8 *to = pixels + top * row_bytes;
         i64 result = p->sample_bytes == 1
             ? rk_lossless_decode_u8(part.at, 0, length, rows, p->width, p->channels, p->params[0],
-                                    p->params[1], scratch, to)
+                                    p->params[1], numbers, to)
             : rk_lossless_decode_u16(part.at, 0, length, rows, p->width, p->channels, p->params[0],
-                                     p->params[1], scratch, (u16 *)to);
+                                     p->params[1], numbers, (u16 *)to);
         if (result < 0) return result;
     }
     return RK_OK;

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from rankcast.recordings.recorded_message import RecordedMessage
+from rankcast.recordings.segment.recorded_message import RecordedMessage
 
 
 class StartIndex:

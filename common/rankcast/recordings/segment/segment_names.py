@@ -9,8 +9,11 @@ from typing import Final
 
 from rankcast.atomic_file import os_reason
 from rankcast.errors import RecordingError
+from rankcast.recordings.segment import mcap_format as mcap
 
 SUFFIX: Final = ".mcap"
+_NO_PROGRAM: Final = bytes(4)
+"""The empty name of a program in a header."""
 _NUMBER: Final = re.compile(r"-(\d{4,12})")
 
 
@@ -34,9 +37,27 @@ def segments_of(path: Path) -> list[tuple[int, Path]]:
                 number = _number_of(entry.name, path)
                 if number is not None and entry.is_file():
                     found.append((number, path.with_name(entry.name)))
-    except OSError as exc:
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (OSError, ValueError) as exc:
         raise RecordingError(f"{path.parent}: cannot be listed: {os_reason(exc)}") from exc
     return sorted(found)
+
+
+def is_segment(path: Path) -> bool:
+    """Return whether a file says that it is a recording of Rankcast.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    start = mcap.file_start("")[: -len(_NO_PROGRAM)]
+    with path.open("rb") as file:
+        head = file.read(len(start))
+    # The length of the header differs with the name of the program.
+    profile = start[len(mcap.MAGIC) + mcap.RECORD_HEAD.size :]
+    return head.startswith(mcap.MAGIC) and len(head) == len(start) and head.endswith(profile)
 
 
 def _number_of(name: str, path: Path) -> int | None:

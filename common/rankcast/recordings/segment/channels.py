@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from rankcast.recordings import mcap_format as mcap
+from rankcast.recordings.segment import mcap_format as mcap
 from rankcast.wire import VERSION
 
 PACKET_ENCODING: Final = f"rankcast/{VERSION}"

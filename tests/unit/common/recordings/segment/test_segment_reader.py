@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import rankcast
 from rankcast.errors import NeedKeyframe, RecordingError, WireError
 from rankcast.frame import Pixels
 from rankcast.recordings import SegmentReader
+from rankcast.recordings.segment import mcap_format as mcap
 from rankcast.wire import OFFLINE, Limits
 from support.recordings import frames_in, overwrite, packets_of, pictures, record
 
@@ -133,6 +135,24 @@ def test_a_length_is_checked_before_anything_is_allocated(tmp_path: Path, opcode
         found = frames_in(path)
         assert found == sent[-len(found) :]
         assert len(found) >= 1
+
+
+def test_lengths_that_are_wrong_again_and_again_do_not_take_for_ever(tmp_path: Path) -> None:
+    """After every packet stands a record that claims what is left of the file."""
+    packet = packets_of("raw", pictures(1, (4, 6)))[0]
+    message = mcap.record(mcap.Opcode.MESSAGE, mcap.MESSAGE_HEAD.pack(1, 0, 0, 0) + packet)
+    record(tmp_path / "a.mcap", {"cam": [packet]})
+    with (tmp_path / "a.mcap").open("r+b") as file:
+        file.seek(0, os.SEEK_END)
+        for left in range(20_000, 0, -1):
+            size = left * (len(message) + 9) - 9
+            file.write(struct.pack("<BQ", mcap.Opcode.ATTACHMENT, size) + message)
+    start_s = time.process_time()
+    with SegmentReader(tmp_path / "a.mcap") as reader:
+        found = sum(1 for _ in reader)
+    assert time.process_time() - start_s < 10
+    assert reader.damage.lost_places
+    assert 0 < found < 20_000
 
 
 def test_packets_beyond_the_limits_are_passed_over(tmp_path: Path) -> None:

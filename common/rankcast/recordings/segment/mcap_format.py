@@ -23,6 +23,8 @@ MESSAGE_HEAD: Final = struct.Struct("<HIQQ")
 CHUNK_HEAD: Final = struct.Struct("<QQQII")
 """Start and end time, size and CRC-32 of the records, length of the name of their compression."""
 UINT64: Final = struct.Struct("<Q")
+PLAIN_CHUNK_HEAD: Final = struct.Struct("<QQQIIQ")
+"""The same without compression, with the size of the records again."""
 MESSAGE_INDEX: Final = struct.Struct("<HIQQ")
 """Of one message: channel, length of the array, log_time, offset in the records of the chunk."""
 CHANNEL_HEAD: Final = struct.Struct("<HH")

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from rankcast.errors import RecordingError, WireError
-from rankcast.recordings import mcap_format as mcap
-from rankcast.recordings.channels import PACKET_ENCODING, ChannelFacts, parse_channel
-from rankcast.recordings.damage import Damage
-from rankcast.recordings.mcap_format import Opcode
-from rankcast.recordings.mcap_records import metadata_of, profile_of
-from rankcast.recordings.recorded_message import RecordedMessage
-from rankcast.recordings.rescue import StreamNames
+from rankcast.recordings.segment import mcap_format as mcap
+from rankcast.recordings.segment.channels import PACKET_ENCODING, ChannelFacts, parse_channel
+from rankcast.recordings.segment.damage import Damage
+from rankcast.recordings.segment.mcap_format import Opcode
+from rankcast.recordings.segment.mcap_records import metadata_of, profile_of
+from rankcast.recordings.segment.recorded_message import RecordedMessage
+from rankcast.recordings.segment.rescue import StreamNames
 from rankcast.wire import Limits, unpack
 
 MAX_CHANNELS: Final = 65_536

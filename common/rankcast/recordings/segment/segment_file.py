@@ -14,10 +14,11 @@ from typing import Final
 
 from rankcast.atomic_file import fsync_folder, os_reason
 from rankcast.errors import RecordingError
-from rankcast.recordings import mcap_format as mcap
-from rankcast.recordings.file_lock import lock_for_writing
+from rankcast.recordings.segment import mcap_format as mcap
+from rankcast.recordings.segment.file_lock import lock_for_writing
 
 _OPEN: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+BUFFER_BYTES: Final = 1 << 20
 _PIECE_ENTRIES: Final = 4096
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -35,6 +36,8 @@ class SegmentFile:
         Name and version of the program, for other readers of MCAP.
     facts : mapping of str to str
         Metadata of the recording.
+    buffered : bool, optional
+        Hand over many messages at once, for a copy of a file that exists.
 
     Raises
     ------
@@ -48,7 +51,9 @@ class SegmentFile:
     Holds 26 bytes for each message, for the index at the end of the file.
     """
 
-    def __init__(self, path: Path, library: str, facts: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: Path, library: str, facts: Mapping[str, str], *, buffered: bool = False
+    ) -> None:
         self.path = path
         self.bytes = 0
         """Size of the file."""
@@ -67,6 +72,9 @@ class SegmentFile:
         self._closing = threading.Lock()
         """Held while the disk is waited for, and while the file is closed."""
         self._finished = False
+        self._buffer: list[bytes | bytearray | memoryview] = []
+        self._buffer_bytes = BUFFER_BYTES if buffered else 0
+        self._waiting_bytes = 0
         start, metadata = mcap.file_start(library), mcap.metadata(facts)
         self._metadata_start, self._metadata_bytes = len(start), len(metadata)
         try:
@@ -165,6 +173,8 @@ class SegmentFile:
                 end = self.bytes
                 try:
                     self._write_summary()
+                    self._buffer_bytes = 0
+                    self._append(())
                     self.has_index = True
                 except OSError:
                     self._cut(end)
@@ -185,8 +195,19 @@ class SegmentFile:
         return known
 
     def _append(self, parts: tuple[bytes | bytearray | memoryview, ...]) -> None:
-        """Write all of `parts`, or none of them."""
+        """Write all of `parts`, or none of them; later, if this file is buffered."""
         total = sum(map(len, parts))
+        if self._waiting_bytes + total < self._buffer_bytes:
+            self._buffer += parts
+            self._waiting_bytes += total
+            self.bytes += total
+            return
+        if self._buffer:
+            parts = (*self._buffer, *parts)
+            self._buffer = []
+            self.bytes -= self._waiting_bytes
+            total, self._waiting_bytes = total + self._waiting_bytes, 0
+            parts = (b"".join(parts),)
         try:
             written = _write(self._file, parts)
             if written < total:  # the disk became full within, or a signal came

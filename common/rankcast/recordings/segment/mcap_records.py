@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Final
 
-from rankcast.recordings import mcap_format as mcap
-from rankcast.recordings.mcap_format import Opcode
+from rankcast.recordings.segment import mcap_format as mcap
+from rankcast.recordings.segment.mcap_format import Opcode
 
 PLACED: Final = frozenset(
     {

@@ -12,24 +12,25 @@ from typing import Final
 
 from rankcast.atomic_file import open_without_waiting, os_reason
 from rankcast.errors import RecordingError
-from rankcast.recordings import mcap_format as mcap
-from rankcast.recordings.damage import Damage
-from rankcast.recordings.mcap_format import Opcode
-from rankcast.recordings.mcap_records import (
+from rankcast.recordings.segment import mcap_format as mcap
+from rankcast.recordings.segment.damage import Damage
+from rankcast.recordings.segment.mcap_format import Opcode
+from rankcast.recordings.segment.mcap_records import (
     END_BYTES,
     PLACED,
     is_end,
     is_framed,
 )
-from rankcast.recordings.recorded_message import RecordedMessage
-from rankcast.recordings.rescue import Rescue
-from rankcast.recordings.segment_notes import MIN_PACKET_BYTES, SegmentNotes
+from rankcast.recordings.segment.recorded_message import RecordedMessage
+from rankcast.recordings.segment.rescue import MAX_SEARCH, Rescue
+from rankcast.recordings.segment.segment_notes import MIN_PACKET_BYTES, SegmentNotes
 from rankcast.wire import OFFLINE, Limits
 
 MAX_SMALL_BYTES: Final = 1 << 20
 """Longest record that is no chunk and no message."""
 CHUNK_OVERHEAD_BYTES: Final = 1 << 16
 PIECE_BYTES: Final = 1 << 20
+CHUNK_HEAD_BYTES: Final = mcap.PLAIN_CHUNK_HEAD.size
 MAX_FRAME_BYTES: Final = 256
 """Most that stands around a packet in its chunk: where no more was skipped, nothing was lost."""
 _MOST_WRONG: Final = 2
@@ -63,6 +64,8 @@ class SegmentReader:
         """True once the index at the end of the file was reached: the recorder was not killed."""
         self._limits, self._salvage = limits, salvage
         self._notes = SegmentNotes(path, limits)
+        self._budget = 0
+        """Bytes that may still be read for records that turn out to be none."""
         self._index_start = -1
         self._index_content = b""
         """What the index record of the latest chunk has to say; empty if that is unknown."""
@@ -134,6 +137,7 @@ class SegmentReader:
             If the disk fails, or the file is of another program or version.
         """
         self.damage = Damage()
+        self._budget = MAX_SEARCH * self.size
         position = offset or self._after_magic()
         try:
             yield from self._messages(position)
@@ -164,13 +168,20 @@ class SegmentReader:
         return len(mcap.MAGIC)
 
     def _messages(self, position: int) -> Iterator[RecordedMessage]:
+        self._file.seek(position)
         while position < self.size:
-            self._file.seek(position)
             # Behind the messages stands the index: if it is damaged, only packets are looked for.
             framed = None if position == self._index_start else self._read_record(position)
-            if framed is None:
+            if framed is not None and framed[0] == Opcode.CHUNK:  # nearly always
+                message = self._only_message(position, framed[1])
+                if message is not None:
+                    position += mcap.RECORD_HEAD.size + len(framed[1])
+                    yield message
+                    continue
+            if framed is None or not self._is_framed(*framed):
+                self._budget -= 0 if framed is None else len(framed[1])
                 found = self._rescue.next_packet(position, self.size)
-                if found is None:
+                if found is None or self._budget < 0:
                     self._end_in_damage(position)
                     break
                 message, end = found
@@ -181,16 +192,14 @@ class SegmentReader:
                 )
                 yield self._notes.noted(message)
                 position, self._index_start = end, -1
+                self._file.seek(position)
                 continue
             opcode, content = framed
             end = position + mcap.RECORD_HEAD.size + len(content)
             if opcode == Opcode.CHUNK:
                 self._index_content = b""
-                only = self._only_message(position, content)
-                if only is not None:
-                    yield only
-                else:
-                    yield from self._chunk(position, end, content)
+                yield from self._chunk(position, end, content)
+                self._file.seek(end)
             elif opcode == Opcode.MESSAGE_INDEX:
                 if self._index_content not in (b"", content):
                     self.damage.skip(position, end - position, "an index record", lost=False)
@@ -200,6 +209,7 @@ class SegmentReader:
                     self.complete = True
                     break
                 self._index_start = end
+                self._file.seek(end)
             else:
                 single = self._record(opcode, memoryview(content), position, trusted=False)
                 if single is not None:
@@ -208,7 +218,7 @@ class SegmentReader:
         self._notes.check_end()
 
     def _read_record(self, position: int) -> tuple[int, bytes] | None:
-        """Return opcode and content of the record here; None if there is none that fits."""
+        """Return opcode and content of the record here; None if its length is impossible."""
         head = self._file.read(mcap.RECORD_HEAD.size)
         if len(head) < mcap.RECORD_HEAD.size:
             return None
@@ -219,15 +229,23 @@ class SegmentReader:
         if size > min(most, self.size - position - mcap.RECORD_HEAD.size):
             return None
         content = self._file.read(size)
-        if len(content) < size or not is_framed(opcode, content):
-            return None
-        return opcode, content
+        return (opcode, content) if len(content) == size else None
+
+    def _is_framed(self, opcode: int, content: bytes) -> bool:
+        """Return whether the lengths within a record agree with its own."""
+        expected = opcode == Opcode.MESSAGE_INDEX and content == self._index_content
+        return expected or is_framed(opcode, content)
 
     def _only_message(self, position: int, content: bytes) -> RecordedMessage | None:
         """Return the message of an intact chunk as Rankcast writes it; None of any other chunk."""
-        first_ns, last_ns, _, crc, name_bytes = mcap.CHUNK_HEAD.unpack_from(content)
-        view = memoryview(content)[mcap.CHUNK_HEAD.size + mcap.UINT64.size :]
-        if name_bytes or len(view) < mcap.RECORD_HEAD.size or not crc or zlib.crc32(view) != crc:
+        records_bytes = len(content) - CHUNK_HEAD_BYTES
+        if records_bytes < mcap.RECORD_HEAD.size:
+            return None
+        first_ns, last_ns, size, crc, name_bytes, again = mcap.PLAIN_CHUNK_HEAD.unpack_from(content)
+        if name_bytes or not size == again == records_bytes:
+            return None
+        view = memoryview(content).toreadonly()[CHUNK_HEAD_BYTES:]
+        if not crc or zlib.crc32(view) != crc:
             return None
         opcode, size = mcap.RECORD_HEAD.unpack_from(view)
         start = mcap.RECORD_HEAD.size + size
@@ -249,7 +267,7 @@ class SegmentReader:
         return self._notes.noted(
             RecordedMessage(
                 facts.camera, facts.kind, sequence, t_log_ns, t_publish_ns,
-                view[data_start:].toreadonly(), position,
+                view[data_start:], position,
             )
         )  # fmt: skip
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import BinaryIO, Final
 
 from rankcast.errors import WireError
-from rankcast.recordings import mcap_format as mcap
-from rankcast.recordings.channels import ChannelFacts, parse_channel
-from rankcast.recordings.mcap_format import Opcode
-from rankcast.recordings.recorded_message import RecordedMessage
+from rankcast.recordings.segment import mcap_format as mcap
+from rankcast.recordings.segment.channels import ChannelFacts, parse_channel
+from rankcast.recordings.segment.mcap_format import Opcode
+from rankcast.recordings.segment.recorded_message import RecordedMessage
 from rankcast.wire import VERSION, Limits, Packet, unpack
 
 WINDOW_BYTES: Final = 1 << 20
