@@ -77,14 +77,19 @@ def check_cause(cause: str) -> str:
 
 @contextmanager
 def signals_as_triggers(triggers: Triggers | None, cause: str = "signal") -> Iterator[None]:
-    """Let SIGUSR1 pull within the block, where the system has it; only in the main thread."""
+    """Let SIGUSR1 pull within the block, where the system has it; only in the main thread.
+
+    Without triggers the signal is ignored: sent to a command that records no events, it must not
+    end that.
+    """
     number = getattr(signal, "SIGUSR1", None)
-    if triggers is None or number is None:
+    if number is None:
         yield
         return
 
     def pull(_number: int, _frame: FrameType | None) -> None:
-        triggers.pull(cause)
+        if triggers is not None:
+            triggers.pull(cause)
 
     before = signal.signal(number, pull)
     try:
