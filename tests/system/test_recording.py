@@ -47,6 +47,12 @@ def acknowledged(receiver: Rankcast) -> int:
     return max(map(recorded_in, receiver.lines), default=0)
 
 
+def received(receiver: Rankcast) -> int:
+    """Return the largest number of received frames that a process has named."""
+    found = [re.search(r"received (\d+)", line) for line in receiver.lines]
+    return max((int(match[1]) for match in found if match), default=0)
+
+
 def test_a_recording_has_the_very_pictures_that_a_saving_receiver_has(tmp_path: Path) -> None:
     address, path, folder = free_address(), tmp_path / "a.mcap", tmp_path / "saved"
     with (
@@ -172,8 +178,10 @@ def test_a_disk_that_is_full_costs_the_live_view_nothing_and_recording_goes_on(
         fill(filler)
         receiver.wait_line("No space left on device: free some space")
         receiver.wait_match("not recorded .*waiting_for_keyframe")
-        receiver.wait_lines("fps", 2)
-        stuck = acknowledged(receiver)
+        stuck, seen = acknowledged(receiver), received(receiver)
+        while received(receiver) < seen + 10:  # the pictures go on
+            receiver.wait_new_line("fps", len(receiver.lines))
+        assert acknowledged(receiver) == stuck
         filler.unlink()
         while acknowledged(receiver) <= stuck:
             receiver.wait_new_line("fps", len(receiver.lines))
@@ -186,14 +194,14 @@ def test_a_disk_that_is_full_costs_the_live_view_nothing_and_recording_goes_on(
     assert values["recorded"] == values["sinks"]["record"]["delivered"]
     assert len(segments_of(path)) >= 2
     assert len(decoded(path)) == values["recorded"]
-    # Of what was decoded meanwhile, nothing was lost.
-    assert values["cameras"]["cam"]["received"] >= values["published"] - 2
+    # The live view skips frames on a busy machine, and misses none.
+    assert set(values["cameras"]["cam"]["lost"]) <= {"skipped_as_old", "stopped"}
 
 
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("absent/a.mcap", "No such file or directory"),
+        ("absent/a.mcap", "its folder does not exist"),
         ("a.mkv", "want a name that ends in .mcap"),
     ],
 )
