@@ -17,6 +17,7 @@ from rankcast import pool
 from rankcast.atomic_file import check_writable, write_whole
 from rankcast.errors import RankcastError, SettingsError, WorkerError
 from rankcast.net import SocketOptions
+from rankcast.recorder import signals_as_triggers
 from rankcast.runtime import (
     ServiceManager,
     StatusLog,
@@ -29,6 +30,7 @@ from rankcast.runtime import (
     workers_running,
 )
 from rankcast_sender.audit import AUDIT_STOP_S, Audit
+from rankcast_sender.black_box import BLACK_BOX_STOP_S, BlackBox
 from rankcast_sender.camera import Camera
 from rankcast_sender.pacing import GrabOptions
 from rankcast_sender.pipeline import PIPELINE_STOP_S, CameraPipeline
@@ -153,20 +155,30 @@ class _Stream:
         except RankcastError as exc:
             self.error = exc
 
+    @property
+    def recorded_text(self) -> str:
+        """How many frames are recorded, and how many were published and are not."""
+        tape = self.camera.tape
+        if tape is None:
+            return ""
+        lost = tape.lost
+        text = f", recorded {tape.recorded}"
+        return text + (f", not recorded {losses_text(lost)}" if lost else "")
+
     def status_line(self, elapsed_s: float) -> tuple[Any, str]:
         """Return the state whose changes are logged, and the line; rates cover `elapsed_s`."""
         camera = self.camera
         balance, packet_bytes, state = camera.balance(), camera.figures.packet_bytes, camera.state
         frames, size = balance.passed - self.frames_before, packet_bytes - self.bytes_before
         self.frames_before, self.bytes_before = balance.passed, packet_bytes
-        viewers = camera.viewers
+        viewers, recorded = camera.viewers, self.recorded_text
         text = (
             f"{self.name}: {state}, {viewers} {'viewer' if viewers == 1 else 'viewers'}, "
             f"{frames / elapsed_s:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
             f"{size * 8e-6 / elapsed_s:.2f} Mbit/s, published {balance.passed}, "
-            f"lost {losses_text(balance.lost)}"
+            f"lost {losses_text(balance.lost)}{recorded}"
         )
-        return (state, viewers, frozenset(balance.lost)), text
+        return (state, viewers, frozenset(balance.lost), "not" in recorded), text
 
 
 def run(cameras: Sequence[SenderSettings], report: Path | None = None) -> int:
@@ -203,6 +215,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     started_s = time.monotonic()
     sockets = SenderSockets(_sender_options(shared))
     streams: list[_Stream] = []
+    black_box = BlackBox(shared.record) if shared.record.file else None
 
     def keep_report() -> None:
         if report is not None:
@@ -213,6 +226,11 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
         try:
             manager.starting()
             publishers = [_publisher(settings, sockets) for settings in cameras]
+            if black_box is not None:
+                for publisher in publishers:
+                    black_box.add(publisher.camera)
+                black_box.start()
+                sockets.record_on(black_box.triggers)
             sockets.start()
             for settings, open_source, publisher in zip(cameras, openers, publishers, strict=True):
                 streams.append(_stream(settings, open_source, publisher))
@@ -225,7 +243,8 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             for stream in streams:
                 stream.pipeline.start()
             manager.ready()
-            _watch(streams, sockets, flag, manager, shared.log.status_interval_s, keep_report)
+            with signals_as_triggers(None if black_box is None else black_box.triggers):
+                _watch(streams, sockets, flag, manager, shared.log.status_interval_s, keep_report)
         finally:
             manager.stopping()
             for stream in streams:
@@ -235,8 +254,12 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             for stream in streams:
                 stream.finish(flag)
             try:
-                with doing("closing the sockets"):
-                    sockets.close(lambda: flag.requested)
+                try:
+                    with doing("closing the sockets"):
+                        sockets.close(lambda: flag.requested)
+                finally:
+                    if black_box is not None:
+                        black_box.close(flag.left_s(BLACK_BOX_STOP_S))
             finally:
                 found = stuck() if workers_running() else []
                 _log_totals(streams, found)
@@ -342,9 +365,10 @@ def _log_totals(streams: Sequence[_Stream], found: Sequence[str]) -> None:
     for stream in streams:
         balance = stream.camera.balance()
         log.info(
-            "%s: grabbed %d, published %d, lost %s%s",
+            "%s: grabbed %d, published %d, lost %s%s%s",
             "end" if len(streams) == 1 else f"end of {stream.name}",
             balance.entered, balance.passed, losses_text(balance.lost),
+            stream.recorded_text,
             f"; {stream.camera.figures.fidelity}".removesuffix("; "),
         )  # fmt: skip
         if balance.under_way and not found:
@@ -373,6 +397,7 @@ def _report(
     return {
         "grabbed": sum(entry["grabbed"] for entry in entries.values()),
         "published": published,
+        "recorded": sum(entry["recorded"] for entry in entries.values()),
         "lost": dict(lost),
         "balanced": all(entry["balanced"] for entry in entries.values()),
         "bytes_per_frame": packet_bytes / published if published else None,
@@ -394,6 +419,8 @@ def _entry(stream: _Stream, *, stopped: bool) -> dict[str, Any]:
     return {
         "grabbed": balance.entered,
         "published": balance.passed,
+        "recorded": 0 if camera.tape is None else camera.tape.recorded,
+        "not_recorded": {} if camera.tape is None else dict(camera.tape.lost),
         "lost": dict(balance.lost),
         "balanced": balance.under_way == 0,
         "bytes_per_frame": packet_bytes / balance.passed if balance.passed else None,

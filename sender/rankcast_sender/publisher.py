@@ -200,6 +200,8 @@ class Publisher:
         if not sent:
             return None
         camera.figures.add(len(packet.data), packet.header)
+        if camera.tape is not None:
+            camera.tape.offer(packet)
         return packet.header.sequence
 
     def wait_viewers(

@@ -7,7 +7,7 @@ from rankcast.recordings.recorder_clock import RecorderClock
 from rankcast.recordings.recording import Recording, time_of
 from rankcast.recordings.recording_options import RecordingOptions
 from rankcast.recordings.repair import RepairReport, repair_segment
-from rankcast.recordings.retention import RecordingLimits
+from rankcast.recordings.retention import RecordingLimits, Retention
 from rankcast.recordings.segment import (
     PACKET_ENCODING,
     SUFFIX,
@@ -39,6 +39,7 @@ __all__ = [
     "RecordingReader",
     "RecordingWriter",
     "RepairReport",
+    "Retention",
     "SegmentFacts",
     "SegmentReader",
     "Survey",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,8 @@ class Retention:
     path : Path
         The recording. Files that are named like its segments but are none are never removed.
     limits : RecordingLimits
+    segments : iterable of Path, optional
+        What is complete already, the oldest first: by default all segments of `path`.
     now_ns : callable
         Clock of the file system: ns since 1970.
     free : callable
@@ -60,6 +62,7 @@ class Retention:
         path: Path,
         limits: RecordingLimits,
         *,
+        segments: Iterable[Path] | None = None,
         now_ns: Callable[[], int] = time.time_ns,
         free: Callable[[Path], int] | None = None,
     ) -> None:
@@ -69,7 +72,9 @@ class Retention:
         self._missing_bytes = 0
         """Free space that is to be kept and that no removal gives."""
         if limits:
-            for _, segment in segments_of(path):
+            if segments is None:
+                segments = [segment for _, segment in segments_of(path)]
+            for segment in segments:
                 self.add(segment)
 
     def add(self, path: Path) -> None:

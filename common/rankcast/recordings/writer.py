@@ -121,6 +121,11 @@ class RecordingWriter:
         """Frames in the kernel, which survive the end of this process; no references, no status."""
         return sum(track.recorded for track in self._tracks.values())
 
+    def recorded_of(self, camera: str) -> int:
+        """Return the frames of one camera in the kernel."""
+        track = self._tracks.get(camera)
+        return 0 if track is None else track.recorded
+
     @property
     def durable(self) -> int:
         """Frames on the disk, which survive a power cut: at most `recorded`."""
@@ -148,7 +153,12 @@ class RecordingWriter:
         return track.segment is not self._open[-1] or self._is_due()
 
     def write(
-        self, camera: str, data: bytes | bytearray | memoryview, packet: Packet | None = None
+        self,
+        camera: str,
+        data: bytes | bytearray | memoryview,
+        packet: Packet | None = None,
+        *,
+        t_recorded_ns: int | None = None,
     ) -> None:
         """Record one packet; it survives the end of this process when this returns.
 
@@ -159,6 +169,8 @@ class RecordingWriter:
             The packet, as it was sent.
         packet : Packet, optional
             The same, parsed; completed or not.
+        t_recorded_ns : int, optional
+            Time of the clock of this writer at which the packet came; now by default.
 
         Raises
         ------
@@ -176,13 +188,14 @@ class RecordingWriter:
         header = packet.header
         if not header.kind.is_picture:
             self._append(self._newest(), f"{camera}/status", PACKET_ENCODING, data,
-                         header.sequence, header.t_capture_utc_ns)  # fmt: skip
+                         header.sequence, header.t_capture_utc_ns, t_recorded_ns)  # fmt: skip
             return
         segment = self._segment_for(track, packet)
         t_capture_ns = track.capture_utc_ns(header)
         self._append(
-            segment, f"{camera}/frames", PACKET_ENCODING, data, header.sequence, t_capture_ns
-        )
+            segment, f"{camera}/frames", PACKET_ENCODING, data, header.sequence, t_capture_ns,
+            t_recorded_ns,
+        )  # fmt: skip
         self._enter(track, segment)
         track.written_s = self._now_s()
         if track.add(header):
@@ -333,8 +346,9 @@ class RecordingWriter:
         data: bytes | bytearray | memoryview,
         sequence: int,
         t_publish_ns: int | None,
+        t_log_ns: int | None = None,
     ) -> None:
-        t_log_ns = self._clock.now_ns()
+        t_log_ns = self._clock.now_ns() if t_log_ns is None else t_log_ns
         try:
             self._retention.check_room()
             with doing(f"writing {segment.path}"):

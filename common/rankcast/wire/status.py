@@ -64,6 +64,8 @@ class Status:
     """Frame interval of the source, announced or measured; 0 if unknown."""
     settings_refused: str = ""
     """Why the latest change of codec options was undone; empty if it was not."""
+    recorded: int = 0
+    """Frames in the sender's own recording."""
 
     def as_map(self) -> dict[str, Any]:
         """Return the body of the message, with the keys that docs/wire.md lists."""
@@ -89,6 +91,7 @@ class Status:
             "fidelity": _packable_scalars(self.fidelity),
             "frame_interval_s": float(self.frame_interval_s),
             "settings_refused": _packable(self.settings_refused),
+            "recorded": self.recorded,
         }
 
 
@@ -180,6 +183,7 @@ def status_of(body: Mapping[str, Any]) -> Status:
         fidelity=_scalars(body.get("fidelity", {}), "fidelity"),
         frame_interval_s=interval_s,
         settings_refused=_text(body.get("settings_refused", ""), "settings_refused"),
+        recorded=uint(body.get("recorded", 0), "recorded"),
     )
 
 

@@ -348,7 +348,7 @@ class Connection:
     def _use_control(self, control: ControlLink) -> None:
         streams = self._streams.streams
         for name, stream in streams.items():
-            if stream.waiting_for_keyframe and not stream.ended:
+            if stream.needs_keyframe and not stream.ended:
                 control.ask_keyframe(name, stream)
         if control.report_due():
             for name, stream in streams.items():

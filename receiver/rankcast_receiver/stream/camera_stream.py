@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -31,7 +32,7 @@ sender can use 64 names, and a line a second for each would fill a disk."""
 
 @dataclass(frozen=True, slots=True)
 class CameraPacket:
-    """A picture packet, for sinks that accept packets."""
+    """A packet, for sinks that accept packets."""
 
     camera: str
     """Name of the camera at this receiver."""
@@ -40,6 +41,11 @@ class CameraPacket:
     """The whole packet as it was received."""
     t_received_s: float
     """Monotonic."""
+
+    @property
+    def is_picture(self) -> bool:
+        """False for a status or an end."""
+        return self.packet.header.kind.is_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,15 @@ class Decoded:
     """The new pictures in order, each exactly once, decodable or not."""
     frame: Frame | None
     """The newest decoded picture; None when there is none to hand out."""
+    notices: Sequence[CameraPacket] = ()
+    """The status and end messages that came among the packets."""
+
+    @property
+    def messages(self) -> Iterable[CameraPacket]:
+        """Packets and notices in the order of their arrival."""
+        if not self.notices:
+            return self.packets
+        return heapq.merge(self.packets, self.notices, key=lambda item: item.t_received_s)
 
 
 class CameraStream:
@@ -100,6 +115,8 @@ class CameraStream:
         self.refused_packets = 0
         """Number of packets refused before decoding."""
         self.keyframe_requests = 0
+        self.sink_waits = False
+        """True while a sink, which sets it, needs a key frame."""
         self.delays = Delays()
         log_limiter = log_limiter or LogLimiter(burst=LOG_BURST)
         self._clock = clock or SenderClock()
@@ -132,6 +149,11 @@ class CameraStream:
     def waiting_for_keyframe(self) -> bool:
         """True while arriving pictures are predicted from a frame that was lost."""
         return self._decoder.waiting_for_keyframe
+
+    @property
+    def needs_keyframe(self) -> bool:
+        """True while the decoder or a sink waits for a key frame."""
+        return self._decoder.waiting_for_keyframe or self.sink_waits
 
     @property
     def overloaded(self) -> bool:
@@ -182,6 +204,7 @@ class CameraStream:
         if dropped:
             self._gaps.note_lost(SKIPPED_AS_OLD, dropped)
         fresh: list[CameraPacket] = []
+        notices: list[CameraPacket] = []
         begun = 0
         for message in received:
             stream_id = self.stream_id
@@ -190,11 +213,15 @@ class CameraStream:
                 begun = len(fresh)
             if packet is not None:
                 fresh.append(CameraPacket(self.camera, packet, message.data, message.t_received_s))
+            elif message.packet is not None and message.status is self.status is not None:
+                notices.append(
+                    CameraPacket(self.camera, message.packet, message.data, message.t_received_s)
+                )
         # Pictures of a stream that has since ended.
         self.ledger.lose(SKIPPED_AS_OLD, begun)
         pictures = [item.packet for item in fresh[begun:]]
         frame = self._decoder.decode(pictures, budget_s, stopped)
-        return Decoded(fresh, self._hand_out(frame))
+        return Decoded(fresh, self._hand_out(frame), notices)
 
     def stop(self) -> None:
         """Count the held frame as stopped: `decode` will not be called again."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from rankcast.codec import DEFAULT_CODEC
+from rankcast.encoder import EncodedPacket
 from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.runtime import (
     MAILBOX,
@@ -60,6 +61,24 @@ class SenderFacts(Protocol):
         """State of the authorised keys; empty without keys."""
 
 
+class Tape(Protocol):
+    """The recording of one camera at its sender."""
+
+    @property
+    def recorded(self) -> int:
+        """Frames in the kernel, which survive the end of this process."""
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """Frames that are not recorded although they were published, by cause."""
+
+    def offer(self, packet: EncodedPacket) -> None:
+        """Record a picture that was published, without waiting."""
+
+    def note(self, data: bytes) -> None:
+        """Record a status or an end, without waiting."""
+
+
 class Camera:
     """State of one camera, from the grabbed frame to the packet handed to the socket.
 
@@ -93,6 +112,8 @@ class Camera:
         """Pulse of the encode thread, at rest while it waits for a frame or for viewers."""
         self.sender: SenderFacts | None = None
         """The sockets that publish this camera; None until it is added to them."""
+        self.tape: Tape | None = None
+        """The recording of this camera; None without one."""
         self.ended = False
         """True once no more frames will be sent."""
         self._newest = NewestFrame()
@@ -107,12 +128,18 @@ class Camera:
             on_sent=self._sent,
             on_lost=lambda count: self.ledger.lose(STOPPED, count),
             on_join=self._joined,
+            on_status=self._status_sent,
         )
 
     @property
     def viewers(self) -> int:
         """Number of viewers of this camera."""
         return self.channel.viewers
+
+    @property
+    def watched(self) -> bool:
+        """True if frames must be encoded: a recorder counts as a viewer."""
+        return self.viewers > 0 or self.tape is not None
 
     @property
     def state(self) -> str:
@@ -276,13 +303,18 @@ class Camera:
             fidelity=recent.fidelity,
             frame_interval_s=self.source.frame_interval_s,
             settings_refused=self.codec_settings.refusal,
+            recorded=0 if self.tape is None else self.tape.recorded,
         )
 
     def _expects_frame(self) -> bool:
-        return bool(self.viewers) and self.state in ("live", "frozen") and not self.ended
+        return self.watched and self.state in ("live", "frozen") and not self.ended
 
     def _sent(self) -> None:
         self.ledger.passed()
+
+    def _status_sent(self, packet: bytes) -> None:
+        if self.tape is not None:
+            self.tape.note(packet)
 
     def _joined(self, topic: bytes = b"") -> None:
         # Only an individual topic names one viewer; plain ones are those of many.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any, Final
 from rankcast.codec import CODECS_BY_NAME
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.frame import Scalar
+from rankcast.recorder import Triggers
 from rankcast.runtime import join_all
 from rankcast.wire import (
     MAX_MS,
@@ -30,9 +32,12 @@ from rankcast_sender.control.settings_changes import (
     SettingsRequest,
 )
 
+log = logging.getLogger(__name__)
+
 VIEWER: Final = "viewer"
 OPERATOR: Final = "operator"
-_OPERATOR_ONLY: Final = frozenset({"set", "original"})
+_OPERATOR_ONLY: Final = frozenset({"set", "original", "record"})
+DEFAULT_CAUSE: Final = "control"
 STOP_TIMEOUT_S: Final = 1.0
 """Encoding a large picture or loading a model takes longer and cannot be interrupted, but nobody
 waits for the result any more."""
@@ -71,6 +76,8 @@ class RequestHandler:
     """
 
     def __init__(self, max_packet_bytes: int) -> None:
+        self.triggers: Triggers | None = None
+        """Of the recorder of this sender; None unless it records events."""
         self._cameras: dict[str, ControlledCamera] = {}
         self._originals = Originals(max_packet_bytes)
         self._changes = ChangeLog()
@@ -141,6 +148,8 @@ class RequestHandler:
                 return self._ping(request, t1_ns)
             if request.op == "status":
                 return Reply(request.id, True, result=self._status(request))
+            if request.op == "record":
+                return Reply(request.id, True, result=self._record(request, client))
             camera = self._camera(request.camera)
             if request.op == "set":
                 self._set(request, camera, client, finish)
@@ -190,6 +199,20 @@ class RequestHandler:
             result |= {"name": camera.name, "stream": camera.stream_id}
             result |= camera.status().as_map()
         return result
+
+    def _record(self, request: Request, client: Client) -> Mapping[str, Any]:
+        """Start or prolong the recording of an event, of all cameras of this sender."""
+        cause = request.args.get("cause", DEFAULT_CAUSE)
+        if set(request.args) - {"cause"} or not isinstance(cause, str):
+            raise _RefusedError("record takes at most one argument, cause, which is text")
+        if self.triggers is None:
+            raise _RefusedError(
+                "this sender records no events: start it with --record FILE.mcap and "
+                "--pre-trigger S or --post-trigger S"
+            )
+        self.triggers.pull(cause)
+        log.info("%s triggers the recording of an event: %s", client, cause)
+        return {"cause": cause}
 
     def _set(
         self, request: Request, camera: ControlledCamera, client: Client, finish: Finish

@@ -27,6 +27,8 @@ class Channel:
     """Called with the number of packets left unsent at the end."""
     on_join: Callable[[bytes], None]
     """Called with the topic when a viewer subscribes to the frames."""
+    on_status: Callable[[bytes], None] = lambda _: None
+    """Called with each status and end that is published."""
     packets: Mailbox[bytes] = field(default_factory=lambda: Mailbox(1, newest_wins=False))
     gate: CreditGate | None = None
     """Holds packets back for viewers that keep every frame; None in real time."""

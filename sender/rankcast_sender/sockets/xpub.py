@@ -374,6 +374,7 @@ class XpubThread:
             boot_ns(),
             time.time_ns(),
         )
+        channel.on_status(packet)
         return self._offer(xpub, status_topic(channel.name) + packet)
 
     @staticmethod
