@@ -1,0 +1,229 @@
+"""Pixel formats of industrial cameras, by their names in GenICam's PFNC, and how to unpack them.
+
+Names, order of components and layout of bits: GenICam Pixel Format Naming Convention 2.4; the
+formats that end in ``Packed``: GigE Vision 1.2, section 24.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankcast.core import function
+from rankcast.errors import SettingsError, UnsupportedImageError
+from rankcast.frame import Pixels
+from rankcast.opencv import cv2
+from rankcast.printable import printable
+
+_unpack_lsb_first = function("rk_unpack_lsb_first")
+_unpack_gige = function("rk_unpack_gige")
+_Bytes = NDArray[np.uint8]
+
+
+class Layout(enum.Enum):
+    """How the samples of a format lie in memory."""
+
+    WHOLE = "one or two whole bytes for each sample, little-endian"
+    LSB_FIRST = "samples without gaps, least significant bits first"
+    GIGE = "two samples in three bytes, as in GigE Vision"
+    YUYV = "4:2:2 of 8 bits in full range: Y, Cb, Y, Cr"
+    UYVY = "4:2:2 of 8 bits in full range: Cb, Y, Cr, Y"
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFormat:
+    """A pixel format that can be unpacked."""
+
+    name: str
+    significant_bits: int
+    """Bits of one sample of the unpacked picture."""
+    layout: Layout = Layout.WHOLE
+    components: str = "M"
+    """Samples of one pixel in the order of memory: M (grey or a mosaic), B, G, R, a (not used)."""
+    cfa: str = ""
+    """Colour filter array of a mosaic, one of ``CFA_PATTERNS``."""
+
+    @property
+    def pixel_bits(self) -> int:
+        """Bits of one pixel in memory."""
+        if self.layout in (Layout.YUYV, Layout.UYVY):
+            return 16
+        if self.layout is Layout.GIGE:
+            return 12
+        if self.layout is Layout.LSB_FIRST:
+            return self.significant_bits
+        return 8 * len(self.components) * self.sample_bytes
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample of the unpacked picture."""
+        return 1 if self.significant_bits <= 8 else 2
+
+    @property
+    def channels(self) -> int:
+        """Channels of the unpacked picture: 1, or 3 for blue, green and red."""
+        return 1 if self.components == "M" else 3
+
+    def frame_bytes(self, height: int, width: int, line_padding: int = 0) -> int:
+        """Return the least bytes of a frame whose lines are followed by `line_padding` bytes.
+
+        The padding behind the last line is not counted, because some cameras do not send it.
+        """
+        if not line_padding:
+            # Lines of packed formats follow one another without gaps, even within a byte.
+            return -(-height * width * self.pixel_bits // 8)
+        line_bytes = self._line_bytes(width)
+        return height * line_bytes + (height - 1) * line_padding
+
+    def _line_bytes(self, width: int) -> int:
+        return -(-width * self.pixel_bits // 8)
+
+    def unpack(self, buffer: Any, height: int, width: int, line_padding: int = 0) -> Pixels:
+        """Unpack one frame; the result shares no memory with `buffer`.
+
+        Parameters
+        ----------
+        buffer : object with the buffer protocol
+            The frame as the camera sent it; bytes behind it are ignored.
+        height, width : int
+            In pixels.
+        line_padding : int
+            Bytes behind each line that hold no pixels (PaddingX).
+
+        Returns
+        -------
+        ndarray, shape (H, W) or (H, W, 3), uint8 or uint16
+            Grey, a mosaic, or BGR; samples are right-aligned.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If the buffer is too short, or the width is odd in a format that shares chroma.
+        """
+        raw: _Bytes = np.frombuffer(buffer, np.uint8)
+        wanted = self.frame_bytes(height, width, line_padding)
+        if min(height, width) < 1 or line_padding < 0 or raw.size < wanted:
+            raise UnsupportedImageError(
+                f"the camera delivers {raw.size} bytes for {width}x{height} pixels of "
+                f"{self.name}, want {wanted}"
+            )
+        if self.layout in (Layout.YUYV, Layout.UYVY) and width % 2:
+            raise UnsupportedImageError(
+                f"got {width} columns of {self.name}, want an even number: set width"
+            )
+        raw = raw[:wanted]
+        if line_padding:
+            raw = _without_padding(raw, height, self._line_bytes(width), line_padding)
+        if self.layout in (Layout.LSB_FIRST, Layout.GIGE):
+            # Only lines that end within a byte are apart once the padding is gone.
+            apart = bool(line_padding) and bool(width * self.pixel_bits % 8)
+            return self._unpack_bits(raw, height if apart else 1, height, width)
+        return self._unpack_bytes(raw, height, width)
+
+    def _unpack_bits(self, raw: _Bytes, lines: int, height: int, width: int) -> Pixels:
+        kernel = _unpack_lsb_first if self.layout is Layout.LSB_FIRST else _unpack_gige
+        pixels: Pixels = np.empty((height, width), np.uint16)
+        flat = pixels.reshape(lines, -1)
+        for line, packed in zip(flat, raw.reshape(lines, -1), strict=True):
+            code = kernel(packed, packed.size, self.significant_bits, line.size, line)
+            if code != 0:
+                raise UnsupportedImageError(f"{self.name} does not unpack: error {code}")
+        return pixels
+
+    def _unpack_bytes(self, raw: _Bytes, height: int, width: int) -> Pixels:
+        dtype = np.dtype(np.uint8 if self.sample_bytes == 1 else "<u2")
+        if self.layout is Layout.WHOLE:
+            shape = (height, width) if self.channels == 1 else (height, width, -1)
+            samples: Pixels = raw.view(dtype).reshape(shape)
+            convert = _TO_BGR.get(self.components)
+            if convert is not None:
+                return np.asarray(cv2.cvtColor(samples, convert), samples.dtype)
+            return samples.astype(dtype.newbyteorder("="))
+        # cv2 has 4:2:2 in limited range alone, and the cameras' is in full range.
+        first, second = (0, 1) if self.layout is Layout.YUYV else (1, 0)
+        pairs = raw.reshape(height, width, 2)
+        planes = [pairs[:, :, first], *(np.repeat(pairs[:, at::2, second], 2, 1) for at in (1, 0))]
+        return np.asarray(cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2BGR), np.uint8)
+
+
+def _without_padding(raw: _Bytes, height: int, line_bytes: int, padding: int) -> _Bytes:
+    stride = line_bytes + padding
+    lines: _Bytes = np.lib.stride_tricks.as_strided(
+        raw, (height, line_bytes), (stride, 1), writeable=False
+    )
+    return np.ascontiguousarray(lines).reshape(-1)
+
+
+_TO_BGR: Final[Mapping[str, Any]] = {
+    "RGB": cv2.COLOR_RGB2BGR,
+    "RGBa": cv2.COLOR_RGBA2BGR,
+    "BGRa": cv2.COLOR_BGRA2BGR,
+}
+
+
+def _formats() -> Mapping[str, PixelFormat]:
+    found = []
+    for kind, cfa in (
+        ("Mono", ""), ("BayerRG", "RGGB"), ("BayerGB", "GBRG"), ("BayerGR", "GRBG"),
+        ("BayerBG", "BGGR"),
+    ):  # fmt: skip
+        found += [PixelFormat(f"{kind}{bits}", bits, cfa=cfa) for bits in (8, 10, 12, 14, 16)]
+        found += [
+            PixelFormat(f"{kind}{bits}p", bits, Layout.LSB_FIRST, cfa=cfa) for bits in (10, 12, 14)
+        ]
+        found += [
+            PixelFormat(f"{kind}{bits}Packed", bits, Layout.GIGE, cfa=cfa) for bits in (10, 12)
+        ]
+    for components in ("BGR", "RGB", "BGRa", "RGBa"):
+        found += [
+            PixelFormat(f"{components}{bits}", bits, components=components)
+            for bits in (8, 10, 12, 14, 16)
+        ]
+    for name, layout in (
+        ("YCbCr422_8", Layout.YUYV), ("YUV422_8", Layout.YUYV), ("YUV422_8_UYVY", Layout.UYVY),
+        ("YCbCr422_8_CbYCrY", Layout.UYVY),
+    ):  # fmt: skip
+        found.append(PixelFormat(name, 8, layout, components="YUV"))
+    return MappingProxyType({found_one.name: found_one for found_one in found})
+
+
+PIXEL_FORMATS: Final = _formats()
+"""Every supported format, by the name that PFNC gives it."""
+
+# Names that GigE Vision 1.x and the cameras of its time use for formats that PFNC has renamed.
+_OLD_NAMES: Final[Mapping[str, str]] = {
+    **{f"{name}8Packed": f"{name}8" for name in ("BGR", "RGB")},
+    **{f"{name}A8Packed": f"{name}a8" for name in ("BGR", "RGB")},
+    **{f"{name}{bits}Packed": f"{name}{bits}"
+       for name in ("BGR", "RGB") for bits in (10, 12, 16)},
+    "YUV422Packed": "YUV422_8_UYVY",
+    "YUV422_YUYV_Packed": "YUV422_8",
+    "YCbCr422_8_YCbYCr": "YCbCr422_8",
+}  # fmt: skip
+
+
+def pixel_format(name: str) -> PixelFormat:
+    """Return the format with that name, which may be the one of GigE Vision 1.x.
+
+    Raises
+    ------
+    SettingsError
+        If the format is not supported.
+    """
+    found = PIXEL_FORMATS.get(_OLD_NAMES.get(name, name))
+    if found is None:
+        raise SettingsError(
+            f"got pixel format {printable(name)[:60]}, want one of {', '.join(PIXEL_FORMATS)}"
+        )
+    return found
+
+
+def supported_names() -> tuple[str, ...]:
+    """Return all names that `pixel_format` knows."""
+    return (*PIXEL_FORMATS, *_OLD_NAMES)
