@@ -39,14 +39,14 @@ from rankcast_sender.sources import Source, check_query, parse_source
 
 log = logging.getLogger(__name__)
 
-_Kind: TypeAlias = tuple[Any, Callable[[str, Any], Source]]
+_Kind: TypeAlias = tuple[Any, Callable[..., Source]]
 """Options and class of a source."""
 
 
 def _camera_kind() -> _Kind:
-    from rankcast_sender.sources.opencv_camera import CameraOptions, OpenCVCamera
+    from rankcast_sender.grabber import CameraOptions, open_camera
 
-    return CameraOptions, OpenCVCamera
+    return CameraOptions, open_camera
 
 
 def _replay_kind() -> _Kind:
@@ -90,6 +90,8 @@ def source_opener(camera: CameraTable) -> Callable[[], Source]:
         raise SettingsError(f"got --loop with source {uri.scheme!r}: only a replay can loop")
     overrides = {"loop": loop} if loop else {}
     options = check_query(model, uri, fps=camera.fps or None, **overrides)
+    if uri.scheme in _RETRIED:
+        return partial(make, uri.path, options, newest_wins=camera.realtime)
     return partial(make, uri.path, options)
 
 

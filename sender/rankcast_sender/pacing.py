@@ -1,7 +1,8 @@
-"""Pacing: when the frames of a source that is not live are due."""
+"""Pacing: when frames of a source that is not live are due, and when a failed one is reopened."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,18 @@ DEFAULT_FPS: Final = 20.0
 """Frame rate of a real-time replay whose files state none."""
 MAX_BEHIND_INTERVALS: Final = 5
 """A pipeline further behind than this restarts its schedule instead of rushing to catch up."""
+BACKOFF_FIRST_S: Final = 0.25
+BACKOFF_MAX_S: Final = 5.0
+
+
+def backoff_s(tries: int, draw: Callable[[float, float], float] = random.uniform) -> float:
+    """Return the pause before a source is opened again, after `tries` pauses before this one.
+
+    Full jitter: any time up to a limit that doubles with each try. The cameras of one hub fail
+    together, and pauses that are random throughout spread their retries best (Brooker, "Exponential
+    backoff and jitter", AWS Architecture Blog, 2015).
+    """
+    return draw(0.0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(tries, 30)))
 
 
 @dataclass(frozen=True, slots=True)

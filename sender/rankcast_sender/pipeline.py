@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -15,14 +14,12 @@ from rankcast.errors import RankcastError, SourceError, UnsupportedImageError
 from rankcast.frame import Frame
 from rankcast.runtime import CAMERA_GAP, MAILBOX, LogLimiter, Pulse, Worker, doing, join_all
 from rankcast_sender.audit import Audit
-from rankcast_sender.pacing import DEFAULT_FPS, FrameClock, GrabOptions
+from rankcast_sender.pacing import DEFAULT_FPS, FrameClock, GrabOptions, backoff_s
 from rankcast_sender.publisher import Publisher
-from rankcast_sender.sources import Adjustable, Source, Timed
+from rankcast_sender.sources import Adjustable, Remote, Source, Timed
 
 log = logging.getLogger(__name__)
 
-BACKOFF_FIRST_S: Final = 0.5
-BACKOFF_MAX_S: Final = 5.0
 HEALTHY_S: Final = 10.0
 """After this long without a failure, the pause before a retry is reset to the shortest."""
 PIPELINE_STOP_S: Final = 10.0
@@ -61,6 +58,7 @@ class CameraPipeline:
         self._grabbed = 0
         self._next_frame = 0
         self._gaps_counted = 0
+        self._replaced_counted = 0
         self._grab_pulse = Pulse(f"grab of {publisher.name}")
         self._encode_errors = LogLimiter()
         self.pulses = (self._grab_pulse, self._camera.pulse)
@@ -114,7 +112,7 @@ class CameraPipeline:
                 options.wait_viewers, stopped=self._stop.is_set
             ):
                 return
-            pause_s = BACKOFF_FIRST_S
+            tries = 0
             while not self._stop.is_set():
                 opened_s = boot_s()
                 try:
@@ -124,20 +122,18 @@ class CameraPipeline:
                     if not options.retry:
                         raise
                     if camera.source.last_frame_s - opened_s > HEALTHY_S:
-                        pause_s = BACKOFF_FIRST_S
-                    self._back_off(exc, pause_s)
-                    pause_s = min(BACKOFF_MAX_S, 2 * pause_s)
+                        tries = 0
+                    self._back_off(exc, backoff_s(tries))
+                    tries += 1
         except RankcastError:
             camera.source.failed(retry=False)
             raise
         finally:
             self._grab_pulse.rest()
 
-    def _back_off(self, failure: SourceError, pause_s: float) -> None:
+    def _back_off(self, failure: SourceError, wait_s: float) -> None:
         self._camera.source.failed(retry=True)
         self.failures += 1
-        # The cameras of one hub fail together: random pauses keep them from retrying together.
-        wait_s = pause_s * random.uniform(0.5, 1.0)
         log.warning("%s: %s; next try in %.1f s", self._camera.name, failure, wait_s)
         with self._grab_pulse.resting():
             self._stop.wait(wait_s)
@@ -154,6 +150,11 @@ class CameraPipeline:
                 source.adjustments.pulse = self._grab_pulse
             if self._stop.is_set():  # `stop` found no source to interrupt
                 return
+            if isinstance(source, Remote):
+                with doing(f"opening source of {camera.name}"):
+                    source.open()
+                if self._stop.is_set():
+                    return
             with doing(f"reading source of {camera.name}"):
                 self._grab_frames(source)
         finally:
@@ -168,7 +169,7 @@ class CameraPipeline:
         camera, options = self._camera, self._options
         clock = self._opened(source)
         first_frame = self._next_frame
-        self._gaps_counted = 0
+        self._gaps_counted = self._replaced_counted = 0
         try:
             for frame in source:
                 if not self._wait_until_due(source, clock):
@@ -221,7 +222,12 @@ class CameraPipeline:
         lost = source.gaps - self._gaps_counted
         self._gaps_counted = source.gaps
         self._camera.lose(CAMERA_GAP, lost)
-        return lost
+        if not isinstance(source, Remote):
+            return lost
+        replaced = source.replaced - self._replaced_counted
+        self._replaced_counted = source.replaced
+        self._camera.lose(MAILBOX, replaced)
+        return lost + replaced
 
     def _encode(self) -> None:
         camera, publisher = self._camera, self._publisher

@@ -24,8 +24,8 @@ from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.sinks.save import describe
+from rankcast_sender.grabber import CameraOptions
 from rankcast_sender.settings import SenderSettings
-from rankcast_sender.sources.opencv_camera import CameraOptions
 from rankcast_sender.sources.replay import ReplayOptions
 from rankcast_sender.sources.synthetic import ConveyorOptions
 from rankcast_sender.sources.uri import SourceOptions

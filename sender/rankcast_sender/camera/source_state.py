@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from rankcast.boot_clock import boot_s
-from rankcast_sender.sources import Adjustable, Adjustments, Source
+from rankcast_sender.sources import Adjustable, Adjustments, Remote, Source
 
 STALLED_S: Final = 2.0
 """Shortest gap that counts as a stall; a lower limit would report the jitter of fast sources."""
@@ -98,10 +98,15 @@ class SourceState:
         if self._word != "live" or silent_since_s is None:
             return self._word
         if self._now_s() - silent_since_s <= self.stalled_after_s:
-            return "live"
+            return "frozen" if self._frozen else "live"
         adjustments = self.adjustments
         triggered = adjustments is not None and adjustments.values.get("trigger") == "on"
         return "waiting" if triggered else "stalled"
+
+    @property
+    def _frozen(self) -> bool:
+        source = self._source
+        return source.frozen if isinstance(source, Remote) else False
 
     @property
     def adjustments(self) -> Adjustments | None:

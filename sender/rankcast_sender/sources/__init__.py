@@ -1,14 +1,22 @@
 """Sources of frames: cameras, replays and synthetic scenes."""
 
 from rankcast_sender.sources.adjustments import Adjustments
-from rankcast_sender.sources.source import Adjustable, Source, Timed
-from rankcast_sender.sources.uri import check_query, parse_source
+from rankcast_sender.sources.credentials import secrets_of, shown_url, without_credentials
+from rankcast_sender.sources.mosaic import Cfa
+from rankcast_sender.sources.source import Adjustable, Remote, Source, Timed
+from rankcast_sender.sources.uri import SourceOptions, check_query, parse_source
 
 __all__ = [
     "Adjustable",
     "Adjustments",
+    "Cfa",
+    "Remote",
     "Source",
+    "SourceOptions",
     "Timed",
     "check_query",
     "parse_source",
+    "secrets_of",
+    "shown_url",
+    "without_credentials",
 ]

@@ -33,9 +33,14 @@ class Adjustments:
     ----------
     values : mapping
         The adjustable values, as the device reports them.
+    on_ask : callable, optional
+        Called after a change was queued, by a source whose thread waits elsewhere than in `wait`.
     """
 
-    def __init__(self, values: Mapping[str, Scalar]) -> None:
+    def __init__(
+        self, values: Mapping[str, Scalar], *, on_ask: Callable[[], None] = lambda: None
+    ) -> None:
+        self._on_ask = on_ask
         self.pulse = Pulse("grab")
         """Pulse of the grab thread, which also beats while it waits for a trigger."""
         self._values: Mapping[str, Scalar] = MappingProxyType(dict(values))
@@ -48,6 +53,10 @@ class Adjustments:
         """The adjustable values, as the device last reported them."""
         return self._values
 
+    def opened(self, values: Mapping[str, Scalar]) -> None:
+        """Set the values of a device that has been opened."""
+        self._values = MappingProxyType(dict(values))
+
     def ask(self, values: Mapping[str, Scalar], done: Done) -> bool:
         """Queue a change of all `values` or none; False if the queue is full or closed."""
         with self._changed:
@@ -55,7 +64,8 @@ class Adjustments:
                 return False
             self._changes.append(_Change(values, done))
             self._changed.notify_all()
-            return True
+        self._on_ask()
+        return True
 
     def wait(self, timeout_s: float) -> None:
         """Wait for a change or `wake`, at most `timeout_s`."""

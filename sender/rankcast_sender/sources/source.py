@@ -68,6 +68,33 @@ class Adjustable(Protocol):
 
 
 @runtime_checkable
+class Remote(Protocol):
+    """A source whose device another process reads."""
+
+    def open(self) -> None:
+        """Wait until the device is open; `interrupt` ends the wait.
+
+        Raises
+        ------
+        SourceError
+            If it cannot be opened.
+        SettingsError
+            If an option is impossible for it.
+        """
+
+    @property
+    def replaced(self) -> int:
+        """Frames that were replaced by newer ones before they could be yielded.
+
+        Like lost ones they leave gaps in the numbers.
+        """
+
+    @property
+    def frozen(self) -> bool:
+        """True while the device repeats one frame; may be read from any thread."""
+
+
+@runtime_checkable
 class Timed(Protocol):
     """A source that is not live and whose frames carry presentation times."""
 

@@ -19,8 +19,10 @@ from rankcast.images import read_image, read_text, write_image
 from rankcast.wire import unpack
 from rankcast_receiver.sinks.overlay import screen_picture
 from rankcast_receiver.sinks.save import SaveOptions, SaveSink
+from rankcast_sender.devices.device import DeviceError, DeviceState
+from rankcast_sender.devices.opencv_device import OpenCVDevice
+from rankcast_sender.grabber import CameraOptions
 from rankcast_sender.sources import check_query, parse_source
-from rankcast_sender.sources.opencv_camera import CameraOptions, OpenCVCamera
 from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
 
 
@@ -62,36 +64,40 @@ class RawCamera:
         self.pictures.clear()
 
 
-def camera(capture: RawCamera, query: str) -> OpenCVCamera:
+def camera(capture: RawCamera, query: str) -> tuple[OpenCVDevice, DeviceState]:
     options = check_query(CameraOptions, parse_source(f"camera:0?{query}"))
-    return OpenCVCamera("0", options, open_capture=lambda _device, _backend: capture)
+    device = OpenCVDevice(lambda *_: capture)
+    return device, device.open({**options.model_dump(), "path": "0", "name": "camera:0"})
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (48, 64, 1)])
 def test_a_camera_gives_its_mosaic_with_its_array(shape: tuple[int, ...]) -> None:
     capture = RawCamera(red_mosaic("uint16").reshape(shape))
-    source = camera(capture, "cfa=rggb&bits=12&timeout_s=0.1")
-    frame = next(iter(source))
+    device, state = camera(capture, "cfa=rggb&bits=12")
+    frame = device.read(1)
+    assert frame is not None
     assert capture.asked[cv2.CAP_PROP_CONVERT_RGB] == 0
-    assert (frame.cfa, frame.significant_bits, frame.pixels.shape) == ("RGGB", 12, (48, 64))
-    assert "mosaic RGGB" in source.description
-    source.close()
+    assert (frame.cfa, frame.significant_bits, frame.data.shape) == ("RGGB", 12, (48, 64))
+    assert "mosaic RGGB" in state.description
+    device.close()
 
 
 def test_a_camera_without_cfa_is_left_to_convert() -> None:
     capture = RawCamera(np.zeros((48, 64, 3), np.uint8))
-    source = camera(capture, "timeout_s=0.1")
-    assert next(iter(source)).cfa == ""
+    device, _ = camera(capture, "timeout_s=0.1")
+    frame = device.read(1)
+    assert frame is not None
+    assert frame.cfa == ""
     assert cv2.CAP_PROP_CONVERT_RGB not in capture.asked
-    source.close()
+    device.close()
 
 
 @pytest.mark.parametrize("shape", [(48, 64, 3), (48, 64, 2), (1, 5000), (48, 128)])
 def test_a_camera_that_gives_no_mosaic_says_so_at_once(shape: tuple[int, ...]) -> None:
-    source = camera(RawCamera(np.zeros(shape, np.uint8)), "cfa=BGGR&timeout_s=60")
-    with pytest.raises(SourceError, match="does not deliver a mosaic"):
-        next(iter(source))
-    source.close()
+    device, _ = camera(RawCamera(np.zeros(shape, np.uint8)), "cfa=BGGR&timeout_s=60")
+    with pytest.raises(DeviceError, match="does not deliver a mosaic"):
+        device.read(1)
+    device.close()
 
 
 def test_another_array_is_refused_with_the_known_ones() -> None:

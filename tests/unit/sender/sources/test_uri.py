@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rankcast.errors import SettingsError
+from rankcast_sender.grabber import CameraOptions
 from rankcast_sender.sources import check_query, parse_source
-from rankcast_sender.sources.opencv_camera import CameraOptions
 from rankcast_sender.sources.replay import ReplayOptions
 from rankcast_sender.sources.synthetic import ConveyorOptions
 from rankcast_sender.sources.uri import SCHEMES, SourceOptions
@@ -75,7 +75,7 @@ def test_text_becomes_typed_options() -> None:
     uri = parse_source("camera:0?width=1920&exposure=-6.5&fourcc=MJPG&fps=30&timeout_s=2")
     options = check_query(CameraOptions, uri)
     assert (options.width, options.exposure, options.fourcc) == (1920, -6.5, "MJPG")
-    assert (options.fps, options.timeout_s, options.buffers) == (30.0, 2.0, 1)
+    assert (options.fps, options.timeout_s, options.buffers) == (30.0, 2.0, None)
     assert check_query(ReplayOptions, parse_source("replay:x?loop=true")).loop is True
 
 

@@ -1,0 +1,339 @@
+"""GrabberProcess: one process that reads a device, with deadlines for all it does."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from rankcast.atomic_file import os_reason
+from rankcast.errors import SettingsError, SourceError
+from rankcast.frame import Pixels, Scalar
+from rankcast.runtime import Worker
+from rankcast_sender.grabber.device_spec import DeviceSpec
+from rankcast_sender.grabber.driver_log import DriverLog
+from rankcast_sender.grabber.messages import (
+    MAX_LINE_BYTES,
+    Applied,
+    DeviceFacts,
+    Failed,
+    GrabberProtocolError,
+    Idle,
+    Message,
+    Opened,
+    RingWanted,
+    SlotWritten,
+    parse_message,
+)
+from rankcast_sender.grabber.ring import FrameRing
+
+log = logging.getLogger(__name__)
+
+HANG_S: Final = 1.0
+"""A read that takes this much longer than it may by design never returns."""
+TRIGGER_HANG_S: Final = 5.0
+"""While a trigger is awaited, only a process that does not even answer a ping is ended."""
+PING_S: Final = 1.0
+APPLY_S: Final = 4.0
+"""Longest time to change settings; clients of the control channel wait for 5 s."""
+CLOSE_S: Final = 0.7
+"""Time to close the device; a signal leaves threads 1.2 s in all."""
+READERS_S: Final = 2.0
+
+
+class GrabberProcess:
+    """Starts a process that opens a device, and takes its frames.
+
+    All methods but `wake` are called in the grab thread of the camera.
+
+    Parameters
+    ----------
+    spec : DeviceSpec
+    newest_wins : bool
+        True: a frame that was not taken in time is replaced by a newer one. False: frames wait
+        while there are slots.
+    """
+
+    def __init__(self, spec: DeviceSpec, *, newest_wins: bool = True) -> None:
+        self._spec = spec
+        self._newest_wins = newest_wins
+        self._changed = threading.Condition()
+        self._sending = threading.Lock()
+        self._written: deque[SlotWritten] = deque()
+        self._applied: Applied | None = None
+        self._failed: Failed | None = None
+        self._broken: GrabberProtocolError | None = None
+        self._ring_wanted = 0
+        self._ended = False
+        self._woken = False
+        self._closed = False
+        self._heard_s = time.monotonic()
+        self._pinged_s = 0.0
+        self._requests = 0
+        self.facts: DeviceFacts | None = None
+        """What the device says about itself; None until it is open."""
+        self.lost = 0
+        """Frames that the device has lost."""
+        self.replaced = 0
+        """Frames that were not taken before a newer one came."""
+        self._driver_log = DriverLog(spec.name, spec.secrets)
+        self._ring = FrameRing()
+        try:
+            self._process = spec.start(self._ring.inherited)
+        except OSError as exc:
+            self._ring.close()
+            raise SourceError(
+                f"{spec.name}: the grabber process cannot be started ({os_reason(exc)}): check "
+                f"{spec.python or 'the Python of the sender'} and the limits of this machine"
+            ) from exc
+        self._workers = (
+            Worker("rankcast-grabber", self._read_messages, task=f"messages of {spec.name}"),
+            Worker("rankcast-driver", self._read_log, task=f"driver messages of {spec.name}"),
+        )
+        for worker in self._workers:
+            worker.start()
+        self._send("open", module=spec.module, path=list(spec.import_path),
+                   options=dict(spec.options))  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def wake(self) -> None:
+        """End a wait at once; may be called from any thread."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
+
+    def wait_open(self, timeout_s: float) -> bool:
+        """Wait until the device is open; False if it is not within `timeout_s` or after `wake`.
+
+        Raises
+        ------
+        SourceError
+            If it cannot be opened.
+        SettingsError
+            If an option is impossible for it.
+        """
+        with self._changed:
+            self._wait(lambda: self.facts is not None, timeout_s)
+            if self.facts is not None:
+                return True
+            self._check_end()
+            return False
+
+    def take(self, timeout_s: float) -> tuple[SlotWritten, Pixels] | None:
+        """Return the next frame; None if there is none within `timeout_s` or after `wake`.
+
+        Raises
+        ------
+        SourceError
+            If the device has failed, or the process hangs or has ended.
+        SettingsError
+            If there is not enough shared memory.
+        """
+        with self._changed:
+            self._wait(lambda: bool(self._written or self._ring_wanted), timeout_s)
+            written = self._written.popleft() if self._written else None
+            wanted, hung = self._ring_wanted, self._silent_s()
+            if written is None and not wanted:
+                self._check_end()
+        if written is not None:
+            pixels = self._ring.copy(written)
+            self._give_back(written)
+            return written, pixels
+        if wanted:
+            # No slot is in use now: all that were announced have been taken.
+            self._ring_wanted = 0
+            self._send("ring", **self._ring.resize(wanted))
+        else:
+            self._check_progress(hung)
+        return None
+
+    def apply(self, values: Mapping[str, Scalar]) -> DeviceFacts:
+        """Change settings of the device, all or none.
+
+        Raises
+        ------
+        SettingsError
+            If the device refuses them or does not answer.
+        """
+        self._requests += 1
+        self._send("apply", id=self._requests, values=dict(values))
+        ends_s = time.monotonic() + APPLY_S
+        with self._changed:
+            while (left_s := ends_s - time.monotonic()) > 0:
+                self._wait(self._has_answer, left_s)
+                if self._has_answer() or self._ended or self._failed is not None:
+                    break
+            self._heard_s = time.monotonic()
+            answer = self._applied if self._has_answer() else None
+        if answer is None:
+            raise SettingsError(
+                f"{self._spec.name} has not answered within {APPLY_S:g} s: read the values back"
+            )
+        if answer.facts is None:
+            raise SettingsError(f"{self._spec.name}: {self._driver_log.redact(answer.why)}")
+        self.facts = answer.facts
+        return answer.facts
+
+    def close(self, grace_s: float = CLOSE_S) -> None:
+        """Close the device and end the process, by force if it takes longer than `grace_s`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._send("close")
+        try:
+            self._process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for worker in self._workers:
+            worker.join(READERS_S)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert stream is not None
+            with suppress(OSError):  # what could not be written any more
+                stream.close()
+        self._ring.close()
+
+    def kill(self) -> None:
+        """End the process at once, because it does not react."""
+        self._process.kill()
+        self.close()
+
+    # Called with the lock held.
+
+    def _wait(self, happened: Any, timeout_s: float) -> None:  # Any: a predicate
+        self._changed.wait_for(
+            lambda: (
+                happened()
+                or self._woken
+                or self._ended
+                or self._failed is not None
+                or self._broken is not None
+            ),
+            timeout_s,
+        )
+        self._woken = False
+
+    def _has_answer(self) -> bool:
+        return self._applied is not None and self._applied.id == self._requests
+
+    def _silent_s(self) -> float:
+        return time.monotonic() - self._heard_s
+
+    def _check_end(self) -> None:
+        """Raise the reason why no frame will come any more, if there is one."""
+        name, failed = self._spec.name, self._failed
+        if self._broken is not None:
+            raise SourceError(f"{name}: {self._broken}") from self._broken
+        if failed is not None:
+            why = self._driver_log.redact(failed.why)
+            line = why if why.startswith(name) else f"{name}: {why}"
+            raise SettingsError(line) if failed.refused else SourceError(line)
+        if self._ended:
+            raise SourceError(f"{name}: the grabber process {self._how_it_ended()}")
+
+    # Called without the lock.
+
+    def _how_it_ended(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(READERS_S)
+            said = f"; its last words: {self._driver_log.last}" if self._driver_log.last else ""
+            if code < 0:
+                with suppress(ValueError):
+                    return f"was ended by {signal.Signals(-code).name}: a driver crashed it, or " \
+                           f"the system killed it{said}"  # fmt: skip
+            return f"ended with code {code}{said}"
+        return "closed its output"
+
+    def _check_progress(self, silent_s: float) -> None:
+        """Raise if the process does not come back from its device."""
+        facts, name = self.facts, self._spec.name
+        assert facts is not None
+        if facts.waits_for_trigger:
+            now_s = time.monotonic()
+            if silent_s > TRIGGER_HANG_S:
+                self._process.kill()
+                raise SourceError(
+                    f"{name}: the grabber process has not answered for {silent_s:.1f} s and was "
+                    "killed"
+                )
+            if silent_s > PING_S and now_s - self._pinged_s > PING_S:
+                self._pinged_s = now_s
+                self._send("ping")
+        elif silent_s > facts.longest_read_s + HANG_S:
+            self._process.kill()
+            raise SourceError(
+                f"{name}: a read has not returned for {silent_s:.1f} s, the limit is "
+                f"{facts.longest_read_s + HANG_S:g} s: the grabber process was killed"
+            )
+
+    def _send(self, operation: str, **values: Any) -> None:
+        line = json.dumps({"op": operation, **values}).encode() + b"\n"
+        assert self._process.stdin is not None
+        # If it has ended, its end is noticed where its messages are read.
+        with self._sending, suppress(OSError, ValueError):
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+
+    def _give_back(self, written: SlotWritten) -> None:
+        self._send("slot", slot=written.slot, slot_bytes=self._ring.slot_bytes)
+
+    def _read_log(self) -> None:
+        assert self._process.stderr is not None
+        self._driver_log.read(self._process.stderr)
+
+    def _read_messages(self) -> None:
+        stream = self._process.stdout
+        assert stream is not None
+        try:
+            while line := stream.readline(MAX_LINE_BYTES):
+                self._handle(parse_message(line))
+        except GrabberProtocolError as exc:
+            self._broken = exc
+            self._process.kill()
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _handle(self, message: Message) -> None:
+        replaced: list[SlotWritten] = []
+        with self._changed:
+            self._heard_s = time.monotonic()
+            match message:
+                case SlotWritten():
+                    self._check_slot(message)
+                    if self._newest_wins:
+                        replaced = list(self._written)
+                        self._written.clear()
+                    self._written.append(message)
+                case Opened():
+                    self.facts = message.facts
+                case Applied():
+                    self._applied = message
+                case RingWanted():
+                    self._ring_wanted = message.frame_bytes
+                case Failed():
+                    self._failed = message
+            if isinstance(message, SlotWritten | Idle | Failed):
+                self.lost += message.lost
+                self.replaced += message.dropped + len(replaced)
+            self._changed.notify_all()
+        for written in replaced:
+            self._give_back(written)
+
+    def _check_slot(self, message: SlotWritten) -> None:
+        if any(written.slot == message.slot for written in self._written):
+            raise GrabberProtocolError(
+                f"the grabber process announced slot {message.slot} twice: a driver has damaged it"
+            )
