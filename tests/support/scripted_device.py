@@ -32,8 +32,9 @@ class ScriptedDevice:
     """Frames of 8 x 6 grey pixels; every step of the script is one read.
 
     Steps are `frame`, `same`, `none`, `hang`, `deaf` (hangs with the interpreter's lock), `crash`,
-    `exit`, `gone`, `odd` (wrong number of bytes), `big` (a frame of 64 x 48), `lost` (3 frames),
-    `print`, `forged` (a damaged message) and `wait` (for a file named by option `gate`).
+    `exit`, `gone`, `odd` (wrong number of bytes), `packed`, `unknown` and `short` (pixel formats),
+    `big` (a frame of 64 x 48), `lost` (3 frames), `print`, `forged` (a damaged message)
+    and `wait` (for a file named by option `gate`).
     """
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
@@ -100,6 +101,13 @@ class ScriptedDevice:
             case "big":
                 self._count += 1
                 return self._frame(64, 48)
+            case "packed":  # two lines of two samples of 12 bits, and a byte behind each line
+                return Grabbed(bytes.fromhex("bcfade ff 563412 ff".replace(" ", "")), height=2,
+                               width=2, pixel_format="BayerRG12p", line_padding=1)  # fmt: skip
+            case "unknown":
+                return Grabbed(bytes(4), height=2, width=2, pixel_format="Coord3D_C8")
+            case "short":
+                return Grabbed(bytes(5), height=2, width=2, pixel_format="Mono12p")
             case "odd":
                 return replace(self._frame(8, 6), width=9)
             case "lost":

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
-from rankcast.errors import SourceError
+from rankcast.errors import SettingsError, SourceError, UnsupportedImageError
 from rankcast.frame import CFA_PATTERNS, MAX_CHANNELS, Scalar
 from rankcast.printable import printable
+from rankcast_sender.sources import PixelFormat, pixel_format
 
 MAX_LINE_BYTES: Final = 64 * 1024
 MAX_FRAME_BYTES: Final = 1 << 31
 """No sensor is larger, and a ring of four such frames would be 8 GiB."""
 _MAX_SIDE: Final = 65535
+_MAX_PADDING: Final = 65535
 _MAX_TEXT: Final = 2000
 _MAX_VALUES: Final = 64
 _MAX_COUNT: Final = 2**32
@@ -60,6 +62,7 @@ class SlotWritten:
     """A frame in a slot of the ring, which belongs to this process until it is given back."""
 
     slot: int
+    frame_bytes: int
     height: int
     width: int
     channels: int
@@ -72,11 +75,9 @@ class SlotWritten:
     utc_ns: int
     lost: int
     dropped: int
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of the frame."""
-        return self.height * self.width * self.channels * self.sample_bytes
+    pixel_format: PixelFormat | None = None
+    """How the samples are packed; None: not at all."""
+    line_padding: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,7 @@ def _message(values: Mapping[str, Any]) -> Message:
 def _slot_written(values: Mapping[str, Any]) -> SlotWritten:
     message = SlotWritten(
         slot=_integer(values, "slot", 0, 255),
+        frame_bytes=_integer(values, "bytes", 1, MAX_FRAME_BYTES),
         height=_integer(values, "height", 1, _MAX_SIDE),
         width=_integer(values, "width", 1, _MAX_SIDE),
         channels=_integer(values, "channels", 1, MAX_CHANNELS),
@@ -172,13 +174,30 @@ def _slot_written(values: Mapping[str, Any]) -> SlotWritten:
         raise _wrong("significant_bits", message.significant_bits)
     if message.cfa not in CFA_PATTERNS or (message.cfa and message.channels != 1):
         raise _wrong("cfa", message.cfa)
-    if values.get("bytes") != message.frame_bytes:
+    if name := _text(values, "pixel_format"):
+        return _packed(message, name, _integer(values, "line_padding", 0, _MAX_PADDING))
+    if message.frame_bytes != (
+        message.height * message.width * message.channels * message.sample_bytes
+    ):
         raise GrabberProtocolError(
-            f"the device delivers {values.get('bytes')!r:.40} bytes for a frame of "
+            f"the device delivers {message.frame_bytes} bytes for a frame of "
             f"{message.width}x{message.height}x{message.channels} samples of "
             f"{message.sample_bytes} bytes: its pixel format is not what it states"
         )
     return message
+
+
+def _packed(message: SlotWritten, name: str, line_padding: int) -> SlotWritten:
+    try:
+        found = pixel_format(name)
+        found.check_size(message.frame_bytes, message.height, message.width, line_padding)
+    except (SettingsError, UnsupportedImageError) as exc:
+        raise GrabberProtocolError(str(exc)) from exc
+    return replace(
+        message, channels=found.channels, sample_bytes=found.sample_bytes,
+        significant_bits=found.significant_bits, cfa=found.cfa,
+        pixel_format=found, line_padding=line_padding,
+    )  # fmt: skip
 
 
 def _facts(values: Mapping[str, Any]) -> DeviceFacts:

@@ -107,7 +107,7 @@ class FrameRing:
             ) from exc
 
     def copy(self, written: SlotWritten) -> Pixels:
-        """Copy a frame out of its slot.
+        """Copy a frame out of its slot, unpacked.
 
         Returns
         -------
@@ -118,11 +118,19 @@ class FrameRing:
                 f"the grabber process announced {written.frame_bytes} bytes in slot "
                 f"{written.slot}, want {self.slot_bytes} bytes at most in slots 0 to {SLOTS - 1}"
             )
+        start = written.slot * self.slot_bytes
+        if written.pixel_format is not None:
+            # The message was refused unless the size suits, so that this cannot raise and keep a
+            # view of the memory in its traceback.
+            packed = np.ndarray(written.frame_bytes, np.uint8, self._map, start)
+            return written.pixel_format.unpack(
+                packed, written.height, written.width, written.line_padding
+            )
         shape: tuple[int, ...] = (written.height, written.width)
         if written.channels > 1:
             shape = (*shape, written.channels)
         dtype = np.uint8 if written.sample_bytes == 1 else np.uint16
-        slot: Pixels = np.ndarray(shape, dtype, self._map, written.slot * self.slot_bytes)
+        slot: Pixels = np.ndarray(shape, dtype, self._map, start)
         return slot.copy()
 
     def close(self) -> None:

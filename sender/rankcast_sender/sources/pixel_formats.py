@@ -84,6 +84,26 @@ class PixelFormat:
     def _line_bytes(self, width: int) -> int:
         return -(-width * self.pixel_bits // 8)
 
+    def check_size(self, buffer_bytes: int, height: int, width: int, line_padding: int) -> int:
+        """Return the bytes of a frame of this size, after a check that the buffer has them.
+
+        Raises
+        ------
+        UnsupportedImageError
+            If the buffer is too short, or the width is odd in a format that shares chroma.
+        """
+        wanted = self.frame_bytes(height, width, line_padding)
+        if min(height, width) < 1 or line_padding < 0 or buffer_bytes < wanted:
+            raise UnsupportedImageError(
+                f"the camera delivers {buffer_bytes} bytes for {width}x{height} pixels of "
+                f"{self.name}, want {wanted}"
+            )
+        if self.layout in (Layout.YUYV, Layout.UYVY) and width % 2:
+            raise UnsupportedImageError(
+                f"got {width} columns of {self.name}, want an even number: set width"
+            )
+        return wanted
+
     def unpack(self, buffer: Any, height: int, width: int, line_padding: int = 0) -> Pixels:
         """Unpack one frame; the result shares no memory with `buffer`.
 
@@ -104,20 +124,10 @@ class PixelFormat:
         Raises
         ------
         UnsupportedImageError
-            If the buffer is too short, or the width is odd in a format that shares chroma.
+            See `check_size`.
         """
         raw: _Bytes = np.frombuffer(buffer, np.uint8)
-        wanted = self.frame_bytes(height, width, line_padding)
-        if min(height, width) < 1 or line_padding < 0 or raw.size < wanted:
-            raise UnsupportedImageError(
-                f"the camera delivers {raw.size} bytes for {width}x{height} pixels of "
-                f"{self.name}, want {wanted}"
-            )
-        if self.layout in (Layout.YUYV, Layout.UYVY) and width % 2:
-            raise UnsupportedImageError(
-                f"got {width} columns of {self.name}, want an even number: set width"
-            )
-        raw = raw[:wanted]
+        raw = raw[: self.check_size(raw.size, height, width, line_padding)]
         if line_padding:
             raw = _without_padding(raw, height, self._line_bytes(width), line_padding)
         if self.layout in (Layout.LSB_FIRST, Layout.GIGE):
