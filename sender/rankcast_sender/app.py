@@ -49,6 +49,13 @@ def _camera_kind() -> _Kind:
     return CameraOptions, open_camera
 
 
+def _basler_kind() -> _Kind:
+    from rankcast_sender.grabber import BaslerOptions, open_basler, require_pypylon
+
+    require_pypylon()
+    return BaslerOptions, open_basler
+
+
 def _replay_kind() -> _Kind:
     from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
 
@@ -64,9 +71,14 @@ def _synthetic_kind() -> _Kind:
 # By scheme of the source URI. Only the kind in use is imported: FFmpeg, which plays clips, takes
 # 16 MB of memory.
 _SOURCES: Final[Mapping[str, Callable[[], _Kind]]] = MappingProxyType(
-    {"camera": _camera_kind, "replay": _replay_kind, "synthetic": _synthetic_kind}
+    {
+        "camera": _camera_kind,
+        "basler": _basler_kind,
+        "replay": _replay_kind,
+        "synthetic": _synthetic_kind,
+    }
 )
-_RETRIED: Final = frozenset({"camera"})
+_RETRIED: Final = frozenset({"camera", "basler"})
 """Schemes whose source is reopened after a failure; retrying an unreadable file is pointless."""
 STATUS_INTERVAL_S: Final = 1.0
 """Status is computed once a second, whether or not it is logged."""

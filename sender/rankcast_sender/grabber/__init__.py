@@ -1,9 +1,19 @@
 """The grabber: cameras are read in a child process, which can be killed."""
 
+from rankcast_sender.grabber.basler_sources import BaslerOptions, open_basler, require_pypylon
 from rankcast_sender.grabber.camera_options import CameraOptions
 from rankcast_sender.grabber.device_options import DeviceOptions
 from rankcast_sender.grabber.device_source import DeviceSource
 from rankcast_sender.grabber.device_spec import DeviceSpec
 from rankcast_sender.grabber.opencv_sources import open_camera
 
-__all__ = ["CameraOptions", "DeviceOptions", "DeviceSource", "DeviceSpec", "open_camera"]
+__all__ = [
+    "BaslerOptions",
+    "CameraOptions",
+    "DeviceOptions",
+    "DeviceSource",
+    "DeviceSpec",
+    "open_basler",
+    "open_camera",
+    "require_pypylon",
+]

@@ -1,0 +1,186 @@
+"""The device behind ``basler:``: GigE and USB3 cameras through pylon, and pylon's emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rankcast_sender.devices.device import (
+    DeviceError,
+    DeviceState,
+    Grabbed,
+    RefusedValueError,
+    Value,
+)
+from rankcast_sender.devices.genicam_settings import GenicamSettings
+from rankcast_sender.devices.pylon import CameraInfo, Grab, PylonCamera, find_cameras
+
+TRIGGER_READY_S: Final = 2.0
+"""Longest wait until the camera is ready for a software trigger; clients wait for 5 s."""
+_SHORT_IDS: Final = 65535
+"""Block ids of GigE Vision 1.x: 1 to 65535, then 1 again."""
+
+
+def make_device() -> BaslerDevice:
+    """Return the device, not open yet."""
+    return BaslerDevice()
+
+
+def choose_camera(path: str, found: Sequence[CameraInfo]) -> CameraInfo:
+    """Return the camera with a serial number, a user-defined name, or a place in `found`.
+
+    Raises
+    ------
+    DeviceError
+        If there is none, or if several have this name.
+    """
+    if not found:
+        raise DeviceError(
+            "no Basler camera was found: check cable and power, and of a GigE camera that its "
+            "address is in the network of this machine"
+        )
+    matching = [camera for camera in found if path in (camera.serial, camera.user_name)]
+    if len(matching) == 1:
+        return matching[0]
+    listed = ", ".join(_text(camera) for camera in found)
+    if matching:
+        raise DeviceError(f"{len(matching)} Basler cameras are named {path}, want a serial number "
+                          f"of {listed}")  # fmt: skip
+    # A serial number has eight digits or more.
+    if path.isascii() and path.isdigit() and len(path) <= 2 and int(path) < len(found):
+        return found[int(path)]
+    raise DeviceError(f"no Basler camera has the serial number or name {path}; found: {listed}")
+
+
+def _text(camera: CameraInfo) -> str:
+    named = f" named {camera.user_name}" if camera.user_name else ""
+    return f"{camera.serial} ({camera.model}{named})"
+
+
+class FrameGaps:
+    """Counts the frames that are missing between block ids."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+
+    def before(self, block_id: int | None) -> int:
+        """Return how many frames were lost between the last block and this one."""
+        last, self._last = self._last, block_id
+        if last is None or block_id is None:
+            return 0
+        if block_id > last:
+            return block_id - last - 1
+        if last <= _SHORT_IDS and last - block_id > _SHORT_IDS // 2:
+            return max(0, block_id + _SHORT_IDS - last - 1)
+        return 0  # the camera has started to count again
+
+    def restart(self) -> None:
+        """Expect that the camera counts from the beginning."""
+        self._last = None
+
+
+class BaslerDevice:
+    """One Basler camera."""
+
+    def __init__(self) -> None:
+        self._camera: PylonCamera | None = None
+        self._settings: GenicamSettings
+        self._pixel_format = ""
+        self._gaps = FrameGaps()
+        self._lost = 0
+
+    def open(self, options: Mapping[str, Value]) -> DeviceState:
+        """Open the camera, apply the options and start to stream."""
+        info = choose_camera(str(options["path"]), find_cameras())
+        camera = self._camera = PylonCamera(info)
+        formats = tuple(str(options.get("formats") or "").split())
+        self._settings = GenicamSettings(camera, formats)
+        self._settings.start(options)
+        self._pixel_format = self._settings.pixel_format
+        camera.start()
+        return self._state()
+
+    def read(self, timeout_s: float) -> Grabbed | None:
+        """Return the next frame, or the frames that were lost."""
+        camera = self._opened()
+        grab = camera.read(timeout_s)
+        if grab is None:
+            # Also while a trigger is awaited, when silence says nothing.
+            if camera.removed:
+                raise DeviceError(f"Basler camera {camera.info.serial} is gone: check its cable "
+                                  "and its power")  # fmt: skip
+            return None
+        return self._frame(grab)
+
+    def _frame(self, grab: Grab) -> Grabbed:
+        lost = self._lost + self._gaps.before(grab.block_id)
+        self._lost = 0
+        if grab.data is None:
+            return Grabbed(None, lost=lost + 1)
+        return Grabbed(
+            grab.data,
+            height=grab.height,
+            width=grab.width,
+            pixel_format=self._pixel_format,
+            line_padding=grab.line_padding,
+            device_frame_id=grab.block_id,
+            device_time_ns=grab.time_ns,
+            lost=lost,
+        )
+
+    def apply(self, values: Mapping[str, Value]) -> DeviceState:
+        """Change settings; a new size stops and starts the stream."""
+        camera, settings = self._opened(), self._settings
+        once = values.get("trigger") == "once"
+        changes = {name: value for name, value in values.items()
+                   if not (name == "trigger" and once)}  # fmt: skip
+        if once and changes:
+            raise RefusedValueError(
+                f"got trigger = once together with {', '.join(changes)}: trigger by itself"
+            )
+        if once:
+            settings.check_software_trigger()
+            camera.trigger(TRIGGER_READY_S)
+            return self._state()
+        plan = settings.plan(changes)
+        if plan.resizes:
+            self._pause()
+        try:
+            settings.carry_out(plan)
+        finally:
+            if plan.resizes:
+                camera.start()
+        return self._state()
+
+    def _pause(self) -> None:
+        """Stop the stream; frames that wait are lost, and counted."""
+        camera = self._opened()
+        while (grab := camera.read(0)) is not None:
+            self._lost += self._gaps.before(grab.block_id) + 1
+        camera.stop()
+        self._gaps.restart()
+
+    def close(self) -> None:
+        """Stop the stream and release the camera."""
+        camera, self._camera = self._camera, None
+        if camera is not None:
+            camera.close()
+
+    def _opened(self) -> PylonCamera:
+        if self._camera is None:
+            raise DeviceError("the Basler camera is not open")
+        return self._camera
+
+    def _state(self) -> DeviceState:
+        camera, settings = self._opened(), self._settings
+        info = camera.info
+        named = f" {info.user_name}" if info.user_name else ""
+        return DeviceState(
+            description=f"basler:{info.serial} {info.model}{named}, {settings.describe()}",
+            frame_interval_s=settings.frame_interval_s,
+            values=settings.values(),
+            waits_for_trigger=settings.waits_for_trigger,
+        )
+
+
+__all__ = ["BaslerDevice", "FrameGaps", "choose_camera", "make_device"]

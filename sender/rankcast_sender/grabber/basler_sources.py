@@ -1,0 +1,60 @@
+"""Sources that pylon serves: ``basler:`` with a serial number, a name or a place."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field
+
+from rankcast.errors import SettingsError
+from rankcast.printable import printable
+from rankcast_sender.grabber.device_options import DeviceOptions
+from rankcast_sender.grabber.device_source import DeviceSource
+from rankcast_sender.grabber.device_spec import DeviceSpec
+from rankcast_sender.sources import pixel_format, supported_names
+
+_MODULE: Final = "rankcast_sender.devices.basler_device"
+INSTALL_PYPYLON: Final = "pip install 'rankcast[basler]'"
+
+
+def _supported(name: str) -> str:
+    try:
+        pixel_format(name)
+    except SettingsError as exc:
+        raise ValueError(str(exc)) from exc
+    return name
+
+
+class BaslerOptions(DeviceOptions):
+    """Options of ``basler:``; an omitted one keeps what the camera is set to.
+
+    Exposure is in microseconds, gain in the units of the camera.
+    """
+
+    pixel_format: Annotated[str, AfterValidator(_supported)] | None = None
+    offset_x: Annotated[int, Field(ge=0, le=65535)] | None = None
+    offset_y: Annotated[int, Field(ge=0, le=65535)] | None = None
+    trigger_source: Annotated[str, Field(pattern=r"^\w{1,40}$")] | None = None
+    """What triggers a frame: Software, Line1, ..."""
+
+
+def require_pypylon() -> None:
+    """Check that pylon is installed, without loading it.
+
+    Raises
+    ------
+    SettingsError
+    """
+    if importlib.util.find_spec("pypylon") is None:
+        raise SettingsError(f"source basler: needs pypylon: {INSTALL_PYPYLON}")
+
+
+def open_basler(path: str, options: BaslerOptions, *, newest_wins: bool) -> DeviceSource:
+    """Start to open a Basler camera."""
+    spec = DeviceSpec(
+        module=_MODULE,
+        name=f"basler:{printable(path)}",
+        options={**options.model_dump(), "path": path, "formats": " ".join(supported_names())},
+    )
+    return DeviceSource(spec, options, newest_wins=newest_wins)
