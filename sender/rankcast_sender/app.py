@@ -56,6 +56,13 @@ def _basler_kind() -> _Kind:
     return BaslerOptions, open_basler
 
 
+def _aravis_kind() -> _Kind:
+    from rankcast_sender.grabber import AravisOptions, open_aravis, require_linux
+
+    require_linux()
+    return AravisOptions, open_aravis
+
+
 def _replay_kind() -> _Kind:
     from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
 
@@ -74,11 +81,12 @@ _SOURCES: Final[Mapping[str, Callable[[], _Kind]]] = MappingProxyType(
     {
         "camera": _camera_kind,
         "basler": _basler_kind,
+        "aravis": _aravis_kind,
         "replay": _replay_kind,
         "synthetic": _synthetic_kind,
     }
 )
-_RETRIED: Final = frozenset({"camera", "basler"})
+_RETRIED: Final = frozenset({"camera", "basler", "aravis"})
 """Schemes whose source is reopened after a failure; retrying an unreadable file is pointless."""
 STATUS_INTERVAL_S: Final = 1.0
 """Status is computed once a second, whether or not it is logged."""

@@ -12,13 +12,12 @@ from rankcast_sender.devices.device import (
     RefusedValueError,
     Value,
 )
+from rankcast_sender.devices.frame_gaps import FrameGaps
 from rankcast_sender.devices.genicam_settings import GenicamSettings
 from rankcast_sender.devices.pylon import CameraInfo, Grab, PylonCamera, find_cameras
 
 TRIGGER_READY_S: Final = 2.0
 """Longest wait until the camera is ready for a software trigger; clients wait for 5 s."""
-_SHORT_IDS: Final = 65535
-"""Block ids of GigE Vision 1.x: 1 to 65535, then 1 again."""
 
 
 def make_device() -> BaslerDevice:
@@ -55,28 +54,6 @@ def choose_camera(path: str, found: Sequence[CameraInfo]) -> CameraInfo:
 def _text(camera: CameraInfo) -> str:
     named = f" named {camera.user_name}" if camera.user_name else ""
     return f"{camera.serial} ({camera.model}{named})"
-
-
-class FrameGaps:
-    """Counts the frames that are missing between block ids."""
-
-    def __init__(self) -> None:
-        self._last: int | None = None
-
-    def before(self, block_id: int | None) -> int:
-        """Return how many frames were lost between the last block and this one."""
-        last, self._last = self._last, block_id
-        if last is None or block_id is None:
-            return 0
-        if block_id > last:
-            return block_id - last - 1
-        if last <= _SHORT_IDS and last - block_id > _SHORT_IDS // 2:
-            return max(0, block_id + _SHORT_IDS - last - 1)
-        return 0  # the camera has started to count again
-
-    def restart(self) -> None:
-        """Expect that the camera counts from the beginning."""
-        self._last = None
 
 
 class BaslerDevice:

@@ -165,8 +165,10 @@ class GenicamSettings:
 
     def _sensor_side(self, most: str, size: str, offset: str) -> int:
         features = self._features
-        if features.readable(most):
-            return int(self._number(most))
+        # Not every camera has the first, and the second counts pixels that may be binned.
+        for name in (most, f"Sensor{size}"):
+            if features.readable(name):
+                return int(self._number(name))
         taken = int(self._number(offset)) if features.readable(offset) else 0
         return int(features.limits(size).most) + taken
 

@@ -1,5 +1,6 @@
 """The grabber: cameras are read in a child process, which can be killed."""
 
+from rankcast_sender.grabber.aravis_source import AravisOptions, open_aravis, require_linux
 from rankcast_sender.grabber.basler_sources import BaslerOptions, open_basler, require_pypylon
 from rankcast_sender.grabber.camera_options import CameraOptions
 from rankcast_sender.grabber.device_options import DeviceOptions
@@ -8,12 +9,15 @@ from rankcast_sender.grabber.device_spec import DeviceSpec
 from rankcast_sender.grabber.opencv_sources import open_camera
 
 __all__ = [
+    "AravisOptions",
     "BaslerOptions",
     "CameraOptions",
     "DeviceOptions",
     "DeviceSource",
     "DeviceSpec",
+    "open_aravis",
     "open_basler",
     "open_camera",
+    "require_linux",
     "require_pypylon",
 ]

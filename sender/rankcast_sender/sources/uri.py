@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rankcast.errors import SettingsError
 from rankcast.validation_text import reason_of
 
-SCHEMES: Final = ("camera", "basler", "replay", "synthetic")
+SCHEMES: Final = ("camera", "basler", "aravis", "replay", "synthetic")
 Fps = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 """Frames per second; no camera that OpenCV reads exceeds 1,000."""
 
