@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -12,13 +13,13 @@ from rankcast_sender.devices.device import (
     RefusedValueError,
     Value,
 )
+from rankcast_sender.devices.frame_gaps import FrameGaps
 from rankcast_sender.devices.genicam_settings import GenicamSettings
 from rankcast_sender.devices.pylon import CameraInfo, Grab, PylonCamera, find_cameras
 
+MOST_TOLD: Final = 10
 TRIGGER_READY_S: Final = 2.0
 """Longest wait until the camera is ready for a software trigger; clients wait for 5 s."""
-_SHORT_IDS: Final = 65535
-"""Block ids of GigE Vision 1.x: 1 to 65535, then 1 again."""
 
 
 def make_device() -> BaslerDevice:
@@ -57,28 +58,6 @@ def _text(camera: CameraInfo) -> str:
     return f"{camera.serial} ({camera.model}{named})"
 
 
-class FrameGaps:
-    """Counts the frames that are missing between block ids."""
-
-    def __init__(self) -> None:
-        self._last: int | None = None
-
-    def before(self, block_id: int | None) -> int:
-        """Return how many frames were lost between the last block and this one."""
-        last, self._last = self._last, block_id
-        if last is None or block_id is None:
-            return 0
-        if block_id > last:
-            return block_id - last - 1
-        if last <= _SHORT_IDS and last - block_id > _SHORT_IDS // 2:
-            return max(0, block_id + _SHORT_IDS - last - 1)
-        return 0  # the camera has started to count again
-
-    def restart(self) -> None:
-        """Expect that the camera counts from the beginning."""
-        self._last = None
-
-
 class BaslerDevice:
     """One Basler camera."""
 
@@ -88,6 +67,7 @@ class BaslerDevice:
         self._pixel_format = ""
         self._gaps = FrameGaps()
         self._lost = 0
+        self._told: set[str] = set()
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
         """Open the camera, apply the options and start to stream."""
@@ -104,18 +84,15 @@ class BaslerDevice:
         """Return the next frame, or the frames that were lost."""
         camera = self._opened()
         grab = camera.read(timeout_s)
-        if grab is None:
-            # Also while a trigger is awaited, when silence says nothing.
-            if camera.removed:
-                raise DeviceError(f"Basler camera {camera.info.serial} is gone: check its cable "
-                                  "and its power")  # fmt: skip
-            return None
-        return self._frame(grab)
+        # Asked every time: while a trigger is awaited, silence says nothing.
+        camera.check_present()
+        return None if grab is None else self._frame(grab)
 
     def _frame(self, grab: Grab) -> Grabbed:
         lost = self._lost + self._gaps.before(grab.block_id)
         self._lost = 0
         if grab.data is None:
+            self._tell(grab.failure)
             return Grabbed(None, lost=lost + 1)
         return Grabbed(
             grab.data,
@@ -127,6 +104,12 @@ class BaslerDevice:
             device_time_ns=grab.time_ns,
             lost=lost,
         )
+
+    def _tell(self, failure: str) -> None:
+        """Say once why a buffer failed: the sender logs what this process prints."""
+        if failure not in self._told and len(self._told) < MOST_TOLD:
+            self._told.add(failure)
+            sys.stderr.write(f"frames are lost: {failure or 'a buffer failed'}\n")
 
     def apply(self, values: Mapping[str, Value]) -> DeviceState:
         """Change settings; a new size stops and starts the stream."""
@@ -181,6 +164,3 @@ class BaslerDevice:
             values=settings.values(),
             waits_for_trigger=settings.waits_for_trigger,
         )
-
-
-__all__ = ["BaslerDevice", "FrameGaps", "choose_camera", "make_device"]

@@ -1,6 +1,11 @@
 """The grabber: cameras are read in a child process, which can be killed."""
 
-from rankcast_sender.grabber.basler_sources import BaslerOptions, open_basler, require_pypylon
+from rankcast_sender.grabber.basler_sources import (
+    BaslerOptions,
+    basler_spec,
+    open_basler,
+    require_pypylon,
+)
 from rankcast_sender.grabber.camera_options import CameraOptions
 from rankcast_sender.grabber.device_options import DeviceOptions
 from rankcast_sender.grabber.device_source import DeviceSource
@@ -13,6 +18,7 @@ __all__ = [
     "DeviceOptions",
     "DeviceSource",
     "DeviceSpec",
+    "basler_spec",
     "open_basler",
     "open_camera",
     "require_pypylon",
