@@ -35,7 +35,7 @@ from rankcast_sender.pipeline import PIPELINE_STOP_S, CameraPipeline
 from rankcast_sender.publisher import Publisher
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
-from rankcast_sender.sources import Source, check_query, parse_source
+from rankcast_sender.sources import URL_SCHEMES, Source, check_query, parse_source
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,18 @@ def _basler_kind() -> _Kind:
     return BaslerOptions, open_basler
 
 
+def _stream_kind() -> _Kind:
+    from rankcast_sender.grabber import StreamOptions, open_stream
+
+    return StreamOptions, open_stream
+
+
+def _python_kind() -> _Kind:
+    from rankcast_sender.sources.python_source import PythonOptions, PythonSource
+
+    return PythonOptions, PythonSource
+
+
 def _replay_kind() -> _Kind:
     from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
 
@@ -74,11 +86,15 @@ _SOURCES: Final[Mapping[str, Callable[[], _Kind]]] = MappingProxyType(
     {
         "camera": _camera_kind,
         "basler": _basler_kind,
+        **dict.fromkeys(URL_SCHEMES, _stream_kind),
+        "python": _python_kind,
         "replay": _replay_kind,
         "synthetic": _synthetic_kind,
     }
 )
-_RETRIED: Final = frozenset({"camera", "basler"})
+_GRABBED: Final = frozenset({"camera", "basler", *URL_SCHEMES})
+"""Schemes whose source a grabber process reads."""
+_RETRIED: Final = _GRABBED | {"python"}
 """Schemes whose source is reopened after a failure; retrying an unreadable file is pointless."""
 STATUS_INTERVAL_S: Final = 1.0
 """Status is computed once a second, whether or not it is logged."""
@@ -94,17 +110,18 @@ def source_opener(camera: CameraTable) -> Callable[[], Source]:
         If the scheme or an option is wrong.
     """
     uri = parse_source(camera.source)
-    if uri.scheme not in _SOURCES:
-        raise SettingsError(f"got source {uri.scheme!r}, want one of {', '.join(_SOURCES)}")
     model, make = _SOURCES[uri.scheme]()
+    # The rate of a network camera is a matter of its own query.
+    uri = uri.with_options(model.model_fields.keys() - {"fps"})
     loop = camera.loop or None
     if loop and "loop" not in model.model_fields:
         raise SettingsError(f"got --loop with source {uri.scheme!r}: only a replay can loop")
     overrides = {"loop": loop} if loop else {}
     options = check_query(model, uri, fps=camera.fps or None, **overrides)
-    if uri.scheme in _RETRIED:
-        return partial(make, uri.path, options, newest_wins=camera.realtime)
-    return partial(make, uri.path, options)
+    path = f"{uri.scheme}:{uri.path}" if uri.is_url else uri.path
+    if uri.scheme in _GRABBED:
+        return partial(make, path, options, newest_wins=camera.realtime)
+    return partial(make, path, options)
 
 
 @dataclass(slots=True)
@@ -207,8 +224,8 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             sockets.start()
             for settings, open_source, publisher in zip(cameras, openers, publishers, strict=True):
                 streams.append(_stream(settings, open_source, publisher))
-                log.info("%s: %s, listening at %s", publisher.name, settings.camera.source,
-                         shared.network.bind)  # fmt: skip
+                log.info("%s: %s, listening at %s", publisher.name,
+                         parse_source(settings.camera.source), shared.network.bind)  # fmt: skip
             log.info("control channel: %s", sockets.control or "off")
             if report is not None:
                 flag.last_report = partial(_write_report, report, streams, started_s)
@@ -392,6 +409,7 @@ def _entry(stream: _Stream, *, stopped: bool) -> dict[str, Any]:
         **camera.figures.fidelity.values(),
         "source": camera.source.description,
         "stream": camera.stream_id.hex(),
+        "state": camera.state,
         "failures": stream.pipeline.failures,
         "error": None if stream.error is None else str(stream.error),
     }

@@ -157,6 +157,7 @@ class SenderStreams:
             status_age_s=_age_s(link.read_s, stream.heard_s if stream else None),
             camera_state=status.state if status else "",
             frame_interval_s=status.frame_interval_s if status else 0.0,
+            triggered=status is not None and status.camera.get("trigger") == "on",
             ended=bool(stream and stream.ended),
             waiting_for_keyframe=bool(stream and stream.waiting_for_keyframe),
             overloaded=bool(stream and stream.overloaded),
@@ -171,7 +172,7 @@ class SenderStreams:
             self.endpoint,
             state,
             detail,
-            evidence.stale_after_s,
+            evidence.shown_stale_after_s,
         )
 
 

@@ -279,7 +279,7 @@ class Camera:
         )
 
     def _expects_frame(self) -> bool:
-        return bool(self.viewers) and self.state == "live" and not self.ended
+        return bool(self.viewers) and self.state in ("live", "frozen") and not self.ended
 
     def _sent(self) -> None:
         self.ledger.passed()

@@ -13,6 +13,9 @@ STALLED_S: Final = 2.0
 """Shortest gap that counts as a stall; a lower limit would report the jitter of fast sources."""
 STALLED_INTERVALS: Final = 2.5
 """A source stalls when this many frame intervals pass without a frame: one frame may be late."""
+WAITING_S: Final = 0.5
+"""A source that waits for triggers says so after this long without a frame, before a viewer could
+take its last picture for stale."""
 MEASURED_INTERVALS: Final = 5
 """The measured pace is the median of this many intervals, which a single pause does not shift."""
 
@@ -97,11 +100,16 @@ class SourceState:
         silent_since_s = self._silent_since_s
         if self._word != "live" or silent_since_s is None:
             return self._word
-        if self._now_s() - silent_since_s <= self.stalled_after_s:
+        triggered = self._triggered
+        limit_s = WAITING_S if triggered else self.stalled_after_s
+        if self._now_s() - silent_since_s <= limit_s:
             return "frozen" if self._frozen else "live"
-        adjustments = self.adjustments
-        triggered = adjustments is not None and adjustments.values.get("trigger") == "on"
         return "waiting" if triggered else "stalled"
+
+    @property
+    def _triggered(self) -> bool:
+        adjustments = self.adjustments
+        return adjustments is not None and adjustments.values.get("trigger") == "on"
 
     @property
     def _frozen(self) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 IDLE_S: Final = 0.2
 """Least time between two messages that say nothing but that the device was read."""
 PR_SET_PDEATHSIG: Final = 1
+IOLBF: Final = 1
 MAX_TEXT: Final = 2000
 
 
@@ -58,6 +59,14 @@ def _end_with(parent: int) -> None:
         os._exit(0)
 
 
+def _print_whole_lines() -> None:
+    """Have drivers in C print line by line: what is left in a buffer is lost in a crash."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError, ValueError):
+            libc = ctypes.CDLL(None)
+            libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, IOLBF, 0)
+
+
 def _find_package() -> None:
     """Make the folder importable, without the package around it: another Python could not."""
     package = types.ModuleType("rankcast_sender")
@@ -73,6 +82,7 @@ class Channel:
         self._out = os.fdopen(os.dup(1), "wb", buffering=0)
         os.dup2(2, 1)
         sys.stdout = sys.stderr
+        _print_whole_lines()
         self._lock = threading.Lock()
         self._commands: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()

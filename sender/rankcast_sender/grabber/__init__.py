@@ -6,11 +6,11 @@ from rankcast_sender.grabber.basler_sources import (
     open_basler,
     require_pypylon,
 )
-from rankcast_sender.grabber.camera_options import CameraOptions
-from rankcast_sender.grabber.device_options import DeviceOptions
+from rankcast_sender.grabber.camera_options import CameraOptions, StreamOptions
+from rankcast_sender.grabber.device_options import DeviceOptions, GrabberOptions
 from rankcast_sender.grabber.device_source import DeviceSource
 from rankcast_sender.grabber.device_spec import DeviceSpec
-from rankcast_sender.grabber.opencv_sources import open_camera
+from rankcast_sender.grabber.opencv_sources import open_camera, open_stream
 
 __all__ = [
     "BaslerOptions",
@@ -18,8 +18,11 @@ __all__ = [
     "DeviceOptions",
     "DeviceSource",
     "DeviceSpec",
+    "GrabberOptions",
+    "StreamOptions",
     "basler_spec",
     "open_basler",
     "open_camera",
+    "open_stream",
     "require_pypylon",
 ]

@@ -11,7 +11,7 @@ from typing import Final
 from rankcast.errors import SettingsError, SourceError, UnsupportedImageError
 from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.runtime import LogLimiter
-from rankcast_sender.grabber.device_options import DeviceOptions
+from rankcast_sender.grabber.device_options import GrabberOptions
 from rankcast_sender.grabber.device_spec import DeviceSpec
 from rankcast_sender.grabber.freeze_detector import FreezeDetector
 from rankcast_sender.grabber.grabber_process import GrabberProcess
@@ -31,13 +31,13 @@ class DeviceSource:
     Parameters
     ----------
     spec : DeviceSpec
-    options : DeviceOptions
+    options : GrabberOptions
     newest_wins : bool
         See `GrabberProcess`.
     """
 
     def __init__(
-        self, spec: DeviceSpec, options: DeviceOptions, *, newest_wins: bool = True
+        self, spec: DeviceSpec, options: GrabberOptions, *, newest_wins: bool = True
     ) -> None:
         self._spec = spec
         self._options = options

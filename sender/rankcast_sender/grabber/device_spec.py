@@ -31,6 +31,8 @@ class DeviceSpec:
     """Python that runs the process; empty: the one of the sender, with its import path."""
     open_s: float = OPEN_S
     """Longest time from the start of the process until the device is open."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables for drivers."""
     secrets: tuple[str, ...] = ()
     """Texts that must not be logged if a driver prints them."""
 
@@ -43,8 +45,9 @@ class DeviceSpec:
 
     def start(self, inherited: tuple[int, ...]) -> subprocess.Popen[bytes]:
         """Start the process: a new interpreter, because forking copies locks of drivers."""
+        variables = {**os.environ, **self.environment}
         environment = {
-            name: value for name, value in os.environ.items() if name not in _PYTHON_VARIABLES
+            name: value for name, value in variables.items() if name not in _PYTHON_VARIABLES
         }
         return subprocess.Popen(
             [self.python or sys.executable, "-I", CHILD_SCRIPT, str(os.getpid())],
@@ -53,4 +56,6 @@ class DeviceSpec:
             stderr=subprocess.PIPE,
             env=environment,
             pass_fds=inherited,
+            # Ctrl-C is for the sender, which closes the device in its own time.
+            process_group=0 if sys.platform != "win32" else None,
         )

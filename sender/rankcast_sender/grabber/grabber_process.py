@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from rankcast.atomic_file import os_reason
-from rankcast.errors import SettingsError, SourceError
+from rankcast.errors import SettingsError, SourceError, WorkerError
 from rankcast.frame import Pixels, Scalar
 from rankcast.runtime import Worker
 from rankcast_sender.grabber.device_spec import DeviceSpec
@@ -46,6 +46,7 @@ APPLY_S: Final = 4.0
 CLOSE_S: Final = 0.7
 """Time to close the device; a signal leaves threads 1.2 s in all."""
 READERS_S: Final = 2.0
+LAST_WORDS_S: Final = 0.3
 
 
 class GrabberProcess:
@@ -125,10 +126,10 @@ class GrabberProcess:
         """
         with self._changed:
             self._wait(lambda: self.facts is not None, timeout_s)
-            if self.facts is not None:
-                return True
-            self._check_end()
-            return False
+        if self.facts is not None:
+            return True
+        self._check_end()
+        return False
 
     def take(self, timeout_s: float) -> tuple[SlotWritten, Pixels] | None:
         """Return the next frame; None if there is none within `timeout_s` or after `wake`.
@@ -143,19 +144,18 @@ class GrabberProcess:
         with self._changed:
             self._wait(lambda: bool(self._written or self._ring_wanted), timeout_s)
             written = self._written.popleft() if self._written else None
-            wanted, hung = self._ring_wanted, self._silent_s()
-            if written is None and not wanted:
-                self._check_end()
+            wanted, silent_s = self._ring_wanted, time.monotonic() - self._heard_s
         if written is not None:
             pixels = self._ring.copy(written)
             self._give_back(written)
             return written, pixels
+        self._check_end()
         if wanted:
             # No slot is in use now: all that were announced have been taken.
             self._ring_wanted = 0
             self._send("ring", **self._ring.resize(wanted))
         else:
-            self._check_progress(hung)
+            self._check_progress(silent_s)
         return None
 
     def apply(self, values: Mapping[str, Scalar]) -> DeviceFacts:
@@ -227,8 +227,7 @@ class GrabberProcess:
     def _has_answer(self) -> bool:
         return self._applied is not None and self._applied.id == self._requests
 
-    def _silent_s(self) -> float:
-        return time.monotonic() - self._heard_s
+    # Called without the lock.
 
     def _check_end(self) -> None:
         """Raise the reason why no frame will come any more, if there is one."""
@@ -238,22 +237,32 @@ class GrabberProcess:
         if failed is not None:
             why = self._driver_log.redact(failed.why)
             line = why if why.startswith(name) else f"{name}: {why}"
-            raise SettingsError(line) if failed.refused else SourceError(line)
+            if failed.refused:
+                raise SettingsError(line)
+            raise SourceError(f"{line}{self._last_words()}")
         if self._ended:
             raise SourceError(f"{name}: the grabber process {self._how_it_ended()}")
 
-    # Called without the lock.
-
     def _how_it_ended(self) -> str:
-        with suppress(subprocess.TimeoutExpired):
+        try:
             code = self._process.wait(READERS_S)
-            said = f"; its last words: {self._driver_log.last}" if self._driver_log.last else ""
-            if code < 0:
-                with suppress(ValueError):
-                    return f"was ended by {signal.Signals(-code).name}: a driver crashed it, or " \
-                           f"the system killed it{said}"  # fmt: skip
-            return f"ended with code {code}{said}"
-        return "closed its output"
+        except subprocess.TimeoutExpired:
+            return "closed its output"
+        words = self._last_words()
+        if code < 0:
+            with suppress(ValueError):
+                return (
+                    f"was ended by {signal.Signals(-code).name}: a driver crashed it, or the "
+                    f"system killed it{words}"
+                )
+        return f"ended with code {code}{words}"
+
+    def _last_words(self) -> str:
+        """Wait for the end of the process and return what its driver printed last."""
+        with suppress(subprocess.TimeoutExpired, WorkerError):
+            self._process.wait(LAST_WORDS_S)
+            self._workers[1].join(LAST_WORDS_S)
+        return f"; the driver says: {self._driver_log.last}" if self._driver_log.last else ""
 
     def _check_progress(self, silent_s: float) -> None:
         """Raise if the process does not come back from its device."""

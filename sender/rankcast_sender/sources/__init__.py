@@ -5,9 +5,10 @@ from rankcast_sender.sources.credentials import secrets_of, shown_url, without_c
 from rankcast_sender.sources.mosaic import Cfa
 from rankcast_sender.sources.pixel_formats import PixelFormat, pixel_format, supported_names
 from rankcast_sender.sources.source import Adjustable, Remote, Source, Timed
-from rankcast_sender.sources.uri import SourceOptions, check_query, parse_source
+from rankcast_sender.sources.uri import URL_SCHEMES, SourceOptions, check_query, parse_source
 
 __all__ = [
+    "URL_SCHEMES",
     "Adjustable",
     "Adjustments",
     "Cfa",
