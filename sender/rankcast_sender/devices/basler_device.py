@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -16,6 +17,7 @@ from rankcast_sender.devices.frame_gaps import FrameGaps
 from rankcast_sender.devices.genicam_settings import GenicamSettings
 from rankcast_sender.devices.pylon import CameraInfo, Grab, PylonCamera, find_cameras
 
+MOST_TOLD: Final = 10
 TRIGGER_READY_S: Final = 2.0
 """Longest wait until the camera is ready for a software trigger; clients wait for 5 s."""
 
@@ -65,6 +67,7 @@ class BaslerDevice:
         self._pixel_format = ""
         self._gaps = FrameGaps()
         self._lost = 0
+        self._told: set[str] = set()
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
         """Open the camera, apply the options and start to stream."""
@@ -81,18 +84,15 @@ class BaslerDevice:
         """Return the next frame, or the frames that were lost."""
         camera = self._opened()
         grab = camera.read(timeout_s)
-        if grab is None:
-            # Also while a trigger is awaited, when silence says nothing.
-            if camera.removed:
-                raise DeviceError(f"Basler camera {camera.info.serial} is gone: check its cable "
-                                  "and its power")  # fmt: skip
-            return None
-        return self._frame(grab)
+        # Asked every time: while a trigger is awaited, silence says nothing.
+        camera.check_present()
+        return None if grab is None else self._frame(grab)
 
     def _frame(self, grab: Grab) -> Grabbed:
         lost = self._lost + self._gaps.before(grab.block_id)
         self._lost = 0
         if grab.data is None:
+            self._tell(grab.failure)
             return Grabbed(None, lost=lost + 1)
         return Grabbed(
             grab.data,
@@ -104,6 +104,12 @@ class BaslerDevice:
             device_time_ns=grab.time_ns,
             lost=lost,
         )
+
+    def _tell(self, failure: str) -> None:
+        """Say once why a buffer failed: the sender logs what this process prints."""
+        if failure not in self._told and len(self._told) < MOST_TOLD:
+            self._told.add(failure)
+            sys.stderr.write(f"frames are lost: {failure or 'a buffer failed'}\n")
 
     def apply(self, values: Mapping[str, Value]) -> DeviceState:
         """Change settings; a new size stops and starts the stream."""
@@ -158,6 +164,3 @@ class BaslerDevice:
             values=settings.values(),
             waits_for_trigger=settings.waits_for_trigger,
         )
-
-
-__all__ = ["BaslerDevice", "FrameGaps", "choose_camera", "make_device"]

@@ -1,8 +1,10 @@
-"""FrameGaps: how many frames a camera took between two that arrived."""
+"""FrameGaps: frames that are missing between the block ids of an industrial camera."""
 
 from __future__ import annotations
 
-_SHORT_IDS = 65535
+from typing import Final
+
+_SHORT_IDS: Final = 65535
 """Block ids of GigE Vision 1.x: 1 to 65535, then 1 again."""
 
 

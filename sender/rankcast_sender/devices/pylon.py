@@ -21,6 +21,7 @@ _BUFFERS: Final = WAITING_FRAMES + 4
 """With one that is read, and one that the camera fills, while others wait."""
 _NO_BLOCK_ID: Final = 2**64 - 1
 _HELD: Final = ("another application", "another client", "exclusively opened")
+_GONE: Final = "the camera is gone: check its cable and its power"
 _NANOSECONDS: Final = 1_000_000_000
 _TICKS: Final = ("GevTimestampTickFrequency", "BslTimestampTickFrequency")
 
@@ -124,7 +125,7 @@ class PylonCamera:
             why = reason(exc)
             if any(words in why for words in _HELD):
                 why = "another program holds it: end that program, such as the pylon Viewer"
-            raise DeviceError(f"Basler camera {info.serial} cannot be opened: {why}") from exc
+            raise DeviceError(f"the camera cannot be opened: {why}") from exc
 
     def _ticks_per_second(self) -> float:
         for name in _TICKS:
@@ -155,7 +156,7 @@ class PylonCamera:
         try:
             value: Value = self._nodes.GetNode(name).GetValue()
         except genicam.GenericException as exc:
-            raise self._gone(f"cannot read {name}", exc) from exc
+            raise self._gone(f"does not say its {name}", exc) from exc
         return value
 
     def set_value(self, name: str, value: Value) -> None:
@@ -163,8 +164,8 @@ class PylonCamera:
         try:
             self._nodes.GetNode(name).SetValue(value)
         except genicam.GenericException as exc:
-            if self.removed:
-                raise self._gone(f"cannot set {name}", exc) from exc
+            if self._removed():
+                raise self._gone(f"does not accept {name}", exc) from exc
             raise RefusedValueError(
                 f"the camera does not accept {name} = {value}: {reason(exc)}"
             ) from exc
@@ -179,7 +180,7 @@ class PylonCamera:
             except genicam.GenericException:  # any value
                 step = 0
         except genicam.GenericException as exc:
-            raise self._gone(f"cannot read the limits of {name}", exc) from exc
+            raise self._gone(f"does not say the limits of {name}", exc) from exc
         return Limits(least, most, step)
 
     def choices(self, name: str) -> Sequence[str]:
@@ -190,14 +191,14 @@ class PylonCamera:
             # `GetSymbolics` lists those that can be chosen, and those alone.
             return tuple(map(str, self._nodes.GetNode(name).GetSymbolics()))
         except genicam.GenericException as exc:
-            raise self._gone(f"cannot read the choices of {name}", exc) from exc
+            raise self._gone(f"does not say the choices of {name}", exc) from exc
 
     def execute(self, name: str) -> None:
         """Execute a command."""
         try:
             self._nodes.GetNode(name).Execute()
         except genicam.GenericException as exc:
-            raise self._gone(f"cannot execute {name}", exc) from exc
+            raise self._gone(f"does not carry out {name}", exc) from exc
 
     # Frames.
 
@@ -266,16 +267,16 @@ class PylonCamera:
         except genicam.GenericException as exc:
             raise self._gone("does not take a trigger", exc) from exc
 
-    @property
-    def removed(self) -> bool:
-        """True once the camera has been unplugged or has lost its link."""
+    def check_present(self) -> None:
+        """Raise if the camera has been unplugged or has lost its link."""
+        if self._removed():
+            raise DeviceError(_GONE)
+
+    def _removed(self) -> bool:
         return bool(self._camera.IsCameraDeviceRemoved())
 
     def _gone(self, what: str, exc: BaseException) -> DeviceError:
-        name = f"Basler camera {self.info.serial}"
-        if self.removed:
-            return DeviceError(f"{name} is gone: check its cable and its power")
-        return DeviceError(f"{name} {what}: {reason(exc)}")
+        return DeviceError(_GONE if self._removed() else f"the camera {what}: {reason(exc)}")
 
     def close(self) -> None:
         """Release the camera."""

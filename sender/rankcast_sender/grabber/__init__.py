@@ -1,7 +1,12 @@
 """The grabber: cameras are read in a child process, which can be killed."""
 
 from rankcast_sender.grabber.aravis_source import AravisOptions, open_aravis, require_linux
-from rankcast_sender.grabber.basler_sources import BaslerOptions, open_basler, require_pypylon
+from rankcast_sender.grabber.basler_sources import (
+    BaslerOptions,
+    basler_spec,
+    open_basler,
+    require_pypylon,
+)
 from rankcast_sender.grabber.camera_options import CameraOptions, StreamOptions
 from rankcast_sender.grabber.device_options import DeviceOptions, GrabberOptions
 from rankcast_sender.grabber.device_source import DeviceSource
@@ -17,6 +22,7 @@ __all__ = [
     "DeviceSpec",
     "GrabberOptions",
     "StreamOptions",
+    "basler_spec",
     "open_aravis",
     "open_basler",
     "open_camera",

@@ -31,11 +31,15 @@ def require_pypylon() -> None:
         raise SettingsError(f"source basler: needs pypylon: {INSTALL_PYPYLON}")
 
 
-def open_basler(path: str, options: BaslerOptions, *, newest_wins: bool) -> DeviceSource:
-    """Start to open a Basler camera."""
-    spec = DeviceSpec(
+def basler_spec(path: str, options: BaslerOptions) -> DeviceSpec:
+    """Return what serves a Basler camera."""
+    return DeviceSpec(
         module=_MODULE,
         name=f"basler:{printable(path)}",
         options={**options.model_dump(), "path": path, "formats": " ".join(supported_names())},
     )
-    return DeviceSource(spec, options, newest_wins=newest_wins)
+
+
+def open_basler(path: str, options: BaslerOptions, *, newest_wins: bool) -> DeviceSource:
+    """Start to open a Basler camera."""
+    return DeviceSource(basler_spec(path, options), options, newest_wins=newest_wins)
