@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,8 @@ from support.own_loopback import own_loopback
 PROGRAM: Final = "arv-fake-gv-camera-0.8"
 SERIAL: Final = "RC01"
 CAMERA_ID: Final = f"Aravis-Fake-{SERIAL}"
+REQUIRED: Final = "REQUIRE_ARAVIS"
+"""Set by `make test-aravis`: what is missing fails."""
 WAIT_S: Final = 20.0
 GVCP_PORT: Final = 3956
 # GVCP: key, flags (acknowledge), command 2 (discovery), no payload, request 1.
@@ -81,6 +84,8 @@ class FakeGige:
 def fake_gige(lost_per_thousand: int = 0) -> Iterator[FakeGige]:
     """Start a fake camera in a network of its own, in which the test runs as well."""
     if why := missing():
+        if os.environ.get(REQUIRED):
+            pytest.fail(why)
         pytest.skip(why)
     with own_loopback():
         camera = FakeGige(lost_per_thousand)

@@ -19,7 +19,9 @@ from rankcast_receiver import Subscriber
 from support.fake_gige import SERIAL, fake_gige
 from support.fakes import free_address
 from support.processes import run
-from support.viewers import sending
+from support.viewers import Sender, sending
+
+pytestmark = pytest.mark.slow
 
 SOURCE = f"aravis:{SERIAL}"
 WAIT_S = 40.0
@@ -59,7 +61,7 @@ class Frames:
 
 
 def check_pattern(frame: Frame) -> None:
-    """The fake camera sends diagonals, as they are at 10 ms without gain."""
+    """Compare with the diagonals that the fake camera sends at 10 ms without gain."""
     lines, columns = np.indices(frame.pixels.shape)
     assert (frame.pixels == (int(frame.pixels[0, 0]) + lines + columns) % 255).all()
 
@@ -70,7 +72,7 @@ def test_frames_arrive_with_ids_and_times_and_settings_change_while_they_do(
     with (
         fake_gige(),
         sending(tmp_path, "--wait-viewers", "1", "--codec", "lossless",
-                source=f"{SOURCE}?exposure=10000&gain=0&fps=50") as sender,
+                source=f"{SOURCE}?exposure=10000&gain=0&fps=20") as sender,
         Subscriber(sender.address, live=False, timeout_s=WAIT_S) as subscriber,
     ):  # fmt: skip
         frames = Frames(subscriber)
@@ -88,7 +90,7 @@ def test_frames_arrive_with_ids_and_times_and_settings_change_while_they_do(
         assert control(sender.address, "get")["exposure"] == 10000.0
         done = run("control", control_endpoint(sender.address), "set", "exposure=5000", "--json")
         assert json.loads(done.stdout) == {"exposure": 5000.0}, done.stderr
-        assert control(sender.address, "set", gain=3, fps=40) == {"gain": 3, "fps": 40.0}
+        assert control(sender.address, "set", gain=3, fps=25) == {"gain": 3, "fps": 25.0}
         while frames.next().pixels.mean() < 200:  # brighter by the gain
             pass
         control(sender.address, "set", gain=0, exposure=10000)
@@ -96,30 +98,58 @@ def test_frames_arrive_with_ids_and_times_and_settings_change_while_they_do(
         assert said.endswith("got exposure = 1 microseconds, want 10 to 10000000")
         assert "the sensor has 2048 columns" in refusal(sender.address, offset_x=1900)
 
-        # Another size is a key frame, and no fault.
-        wanted = {"width": 320, "height": 240, "offset_x": 64, "offset_y": 32}
-        assert control(sender.address, "set", **wanted) == wanted
-        resized = frames.wait_for((240, 320))
-        check_pattern(resized)
+        while frames.next().pixels.mean() > 200:
+            pass
         check_pattern(frames.next())
-
-        # A software trigger: one frame each.
-        control(sender.address, "set", trigger="on", trigger_source="Software")
-        sender.process.wait_line("cam: waiting")
-        control(sender.address, "set", trigger="once")
-        assert "trigger by itself" in refusal(sender.address, trigger="once", gain=1)
-        control(sender.address, "set", trigger="off")
-        last = frames.next().sequence
-        while frames.next().sequence < last + 5:
-            pass
-        sender.stop()
-        for _ in frames:
-            pass
-        assert subscriber.balance().under_way == 0
-        assert not subscriber.balance().lost
+        finish(sender, frames, subscriber)
     report = sender.report()
     assert f"{SOURCE} Aravis Fake {SERIAL}, " in report["source"]
     assert report["cameras"]["cam"]["failures"] == 0
+
+
+def finish(sender: Sender, frames: Frames, subscriber: Subscriber) -> None:
+    """End the sender; nothing was lost on the way, and both ledgers balance."""
+    sender.stop()
+    for _ in frames:
+        pass
+    assert subscriber.balance().under_way == 0
+    assert not subscriber.balance().lost
+    sender.report()
+
+
+def test_another_size_is_a_key_frame_and_a_trigger_sets_the_pace(tmp_path: Path) -> None:
+    with (
+        fake_gige(),
+        sending(tmp_path, "--wait-viewers", "1", "--codec", "svd-patch",
+                "--set", "codec.gop=100000", "--set", "codec.keyframe_interval_s=0",
+                source=f"{SOURCE}?width=320&height=240&fps=20") as sender,
+        Subscriber(sender.address, live=False, timeout_s=WAIT_S) as subscriber,
+    ):  # fmt: skip
+        frames = Frames(subscriber)
+        while (frame := frames.next()).coding.key:
+            assert frame.pixels.shape == (240, 320)
+        wanted = {"width": 256, "height": 192, "offset_x": 64, "offset_y": 32}
+        assert control(sender.address, "set", **wanted) == wanted
+        assert frames.wait_for((192, 256)).coding.key
+        assert not frames.next().coding.key
+
+        control(sender.address, "set", trigger="on", trigger_source="Software")
+        sender.process.wait_line("cam: waiting")
+        assert "trigger by itself" in refusal(sender.address, trigger="once", gain=1)
+        before = published(sender.address)
+        for _ in range(3):
+            control(sender.address, "set", trigger="once")
+        while published(sender.address) < before + 3:
+            pass
+        control(sender.address, "set", trigger="off")
+        while frames.next().sequence < before + 8:
+            pass
+        finish(sender, frames, subscriber)
+
+
+def published(address: str) -> int:
+    """How many frames the sender has published."""
+    return int(control(address, "status")["published"])
 
 
 def test_frames_that_arrive_without_all_packets_are_counted_and_the_others_are_whole(
@@ -134,15 +164,17 @@ def test_frames_that_arrive_without_all_packets_are_counted_and_the_others_are_w
         frames = Frames(subscriber)
         first = last = frames.next()
         check_pattern(first)
-        while last.frame - first.frame < 40:
-            before, last = last, frames.next()
+        received = 1
+        while last.device_frame_id - first.device_frame_id < 40:
+            last = frames.next()
             check_pattern(last)
-            # The number leaves out what was lost, as the camera's own number does.
-            assert last.frame - before.frame == last.device_frame_id - before.device_frame_id
+            received += 1
         sender.stop()
     report = sender.report()
     # About 187 packets of 1400 bytes a frame, one in two hundred of which is lost: six frames of
     # ten are not whole.
+    missing = last.device_frame_id - first.device_frame_id + 1 - received
+    assert 10 <= missing <= sum(report["lost"].values())
     assert report["lost"][CAMERA_GAP] >= 10
     assert report["cameras"]["cam"]["failures"] == 0
 
@@ -180,16 +212,6 @@ def test_a_camera_that_was_switched_off_and_on_again_goes_on(tmp_path: Path) -> 
             2,
             "aravis:RC01: got exposure = 1 microseconds, want 10 to 10000000",
         ),
-        (
-            "aravis:RC01?pixel_format=Mono12p",
-            2,
-            "aravis:RC01: got pixel format Mono12p, want one of those that this camera has and",
-        ),
-        (
-            "aravis:RC01?width=640&offset_x=1500",
-            2,
-            "aravis:RC01: got width = 640 from offset_x = 1500 on, the sensor has 2048 columns",
-        ),
     ],
 )
 def test_what_the_camera_does_not_allow_ends_the_sender_with_one_line(
@@ -202,10 +224,10 @@ def test_what_the_camera_does_not_allow_ends_the_sender_with_one_line(
 def assert_ends(source: str, code: int, line: str) -> None:
     """A sender with this source ends, and says why in one line."""
     done = run("send", "--source", source, "--set", "camera.retry=false", "--bind", free_address())
-    said = [text for text in done.stderr.splitlines() if "rankcast send" in text or "rror" in text]
     assert done.returncode == code, done.stderr
+    said = [text for text in done.stderr.splitlines() if " INFO " not in text]
     assert len(said) == 1, done.stderr
-    assert line in said[0]
+    assert said[0].startswith(f"rankcast: {line}")
 
 
 def test_a_camera_that_another_program_holds_is_named_as_such(tmp_path: Path) -> None:

@@ -317,7 +317,7 @@ def test_a_software_trigger_is_one_command(opened: Callable[..., Opened]) -> Non
 def test_a_camera_that_does_not_answer_a_change_is_gone(opened: Callable[..., Opened]) -> None:
     camera = opened()
     camera.camera.device.broken["Gain"] = device_error("TIMEOUT", "write timeout")
-    with pytest.raises(DeviceError, match="Gain = 1.0: write timeout"):
+    with pytest.raises(DeviceError, match=r"Gain = 1\.0: write timeout"):
         camera.device.apply({"gain": 1.0})
 
 

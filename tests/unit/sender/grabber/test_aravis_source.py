@@ -93,6 +93,29 @@ def test_the_system_s_python_grabs_without_numpy_and_without_rankcast(
     assert [frame.pixels.shape for frame in frames] == [(512, 512)] * 3
 
 
+def test_what_this_camera_does_not_have_is_refused_with_what_it_has() -> None:
+    """Settings of a real camera that opens; the fake one keeps them for the next program."""
+    with fake_gige():
+        for query, message in (
+            ("pixel_format=Mono12p",
+             "got pixel format Mono12p, want one of those that this camera has and Rankcast "
+             "unpacks: pixel_format=BayerBG8, BayerGB8, BayerGR8, BayerRG8, Mono8, RGB8 or Mono16"),
+            ("width=640&offset_x=1500",
+             "got width = 640 from offset_x = 1500 on, the sensor has 2048 columns: want width + "
+             "offset_x of 2048 at most"),
+            ("trigger=on&trigger_source=Line7",
+             "got trigger_source = 'Line7', want Line0 or Software"),
+        ):  # fmt: skip
+            options = check_query(AravisOptions, parse_source(f"aravis:RC01?{query}"))
+            source = open_aravis("RC01", options, newest_wins=True)
+            try:
+                with pytest.raises(SettingsError) as caught:
+                    source.open()
+            finally:
+                source.close()
+            assert str(caught.value) == f"aravis:RC01: {message}"
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
