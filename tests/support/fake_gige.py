@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from rankcast_sender.devices.aravis_bindings import PACKAGES
+from rankcast_sender.devices.aravis import PACKAGES
 from rankcast_sender.grabber.bindings_python import bindings_python
 from support.own_loopback import own_loopback
 

@@ -15,7 +15,7 @@ from rankcast_sender.grabber.device_spec import DeviceSpec
 from rankcast_sender.grabber.genicam_options import GenicamOptions
 from rankcast_sender.sources import supported_names
 
-_MODULE: Final = "rankcast_sender.devices.aravis_device"
+_MODULE: Final = "rankcast_sender.devices.aravis"
 _OPEN_S: Final = 20.0
 """Discovery takes 1 s, and a camera that somebody else holds is given up after 7 s."""
 
@@ -44,16 +44,19 @@ def require_linux() -> None:
         raise SettingsError("source aravis: runs on Linux alone, use basler: or camera: here")
 
 
-def open_aravis(path: str, options: AravisOptions, *, newest_wins: bool) -> DeviceSource:
-    """Start to open a camera by id, serial number, address or the name that a user gave it."""
-    name = f"aravis:{printable(path)}"
+def aravis_spec(path: str, options: AravisOptions) -> DeviceSpec:
+    """Return what serves a camera: by id, serial number, address or the name that a user gave."""
     chosen = bindings_python()
-    spec = DeviceSpec(
+    return DeviceSpec(
         _MODULE,
-        name,
+        f"aravis:{printable(path)}",
         {**options.model_dump(), "path": path, "formats": " ".join(supported_names())},
         python=chosen.python,
         packages=chosen.packages,
         open_s=_OPEN_S,
     )
-    return DeviceSource(spec, options, newest_wins=newest_wins)
+
+
+def open_aravis(path: str, options: AravisOptions, *, newest_wins: bool) -> DeviceSource:
+    """Start to open a camera."""
+    return DeviceSource(aravis_spec(path, options), options, newest_wins=newest_wins)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rankcast_sender.devices.aravis_bindings import load_aravis, open_camera, reported
-from rankcast_sender.devices.aravis_features import AravisFeatures
-from rankcast_sender.devices.aravis_stream import AravisStream, too_little_room
+from rankcast_sender.devices.aravis.bindings import load_aravis, open_camera, reported
+from rankcast_sender.devices.aravis.features import AravisFeatures
+from rankcast_sender.devices.aravis.stream import AravisStream, too_little_room
 from rankcast_sender.devices.device import (
     DeviceError,
     DeviceState,

@@ -60,7 +60,7 @@ class FoundCamera:
         return name.casefold() in {known.casefold() for known in names if known}
 
 
-def list_cameras(aravis: Any) -> list[FoundCamera]:
+def find_cameras(aravis: Any) -> list[FoundCamera]:
     """Ask all networks and USB buses; takes a second."""
     aravis.update_device_list()
     cameras = []
@@ -98,28 +98,50 @@ def open_camera(aravis: Any, name: str) -> Any:
     RefusedValueError
         If several cameras have this name.
     """
-    found = list_cameras(aravis)
+    found = find_cameras(aravis)
     named = [camera.id for camera in found if camera.has_name(name)]
     if len(named) > 1:
         raise RefusedValueError(
             f"aravis:{name} names {len(named)} cameras, want the id of one: {', '.join(named)}"
         )
+    if named:
+        return open_found(aravis, named[0], f"aravis:{name}")
     try:
         # A camera that no broadcast reaches answers at its address, and Aravis knows user's names.
-        camera = aravis.Camera.new(named[0] if named else name)
+        return open_found(aravis, name, f"aravis:{name}")
+    except DeviceError as exc:
+        if error_word(aravis, exc.__cause__) != "NOT_FOUND":
+            raise
+        raise DeviceError(f"aravis:{name} is not there: {_those_there(found)}") from exc
+
+
+def open_found(aravis: Any, camera_id: str, title: str) -> Any:
+    """Open a camera that was found, and take control of it.
+
+    Parameters
+    ----------
+    aravis : module
+    camera_id : str
+    title : str
+        Names the camera in messages.
+
+    Raises
+    ------
+    DeviceError
+        If it does not answer, or another program holds it.
+    """
+    try:
+        camera = aravis.Camera.new(camera_id)
     except Exception as exc:
         if error_word(aravis, exc) is None:
             raise
-        if named:
-            raise DeviceError(
-                f"aravis:{name} does not open ({one_line(exc)}): check its cable and its power"
-            ) from exc
-        raise DeviceError(f"aravis:{name} is not there: {_those_there(found)}") from exc
-    device = camera.get_device()
-    if camera.is_gv_device() and not device.is_controller():
         raise DeviceError(
-            f"aravis:{name} is held by another program (control access denied): close it there; "
-            "after a crash the camera is free within seconds"
+            f"{title} does not open ({one_line(exc)}): check its cable and its power"
+        ) from exc
+    if camera.is_gv_device() and not camera.get_device().is_controller():
+        raise DeviceError(
+            f"{title} is held by another program (control access denied): close it there; after a "
+            "crash the camera is free within seconds"
         )
     return camera
 
@@ -134,7 +156,7 @@ def _those_there(found: list[FoundCamera]) -> str:
     return f"want one of {', '.join(known)}"
 
 
-def error_word(aravis: Any, exc: Exception) -> str | None:
+def error_word(aravis: Any, exc: BaseException | None) -> str | None:
     """Return Aravis's word for an error, such as ``TIMEOUT``; None if it is not Aravis's."""
     domain, code = getattr(exc, "domain", ""), getattr(exc, "code", None)
     kinds = {"arv-device-error-quark": "DeviceError", "arv-gc-error-quark": "GcError"}

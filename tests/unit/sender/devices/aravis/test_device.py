@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rankcast_sender.devices.aravis_device import AravisDevice
-from rankcast_sender.devices.aravis_stream import too_little_room
+from rankcast_sender.devices.aravis.device import AravisDevice
+from rankcast_sender.devices.aravis.stream import too_little_room
 from rankcast_sender.devices.device import DeviceError, RefusedValueError, Value
 from support.fake_aravis import (
     MULTIPART,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rankcast_sender.devices.aravis_bindings import reported
+from rankcast_sender.devices.aravis.bindings import reported
 from rankcast_sender.devices.device import RefusedValueError, Value
 from rankcast_sender.devices.genicam_features import Limits
 
