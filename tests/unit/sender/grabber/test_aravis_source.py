@@ -8,6 +8,7 @@ import itertools
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rankcast.errors import SettingsError
@@ -91,6 +92,29 @@ def test_the_system_s_python_grabs_without_numpy_and_without_rankcast(
         finally:
             source.close()
     assert [frame.pixels.shape for frame in frames] == [(512, 512)] * 3
+
+
+def test_every_kind_of_format_arrives_with_its_bits_and_colours() -> None:
+    with fake_gige():
+        for name, shape, dtype, cfa in (
+            ("Mono16", (48, 64), "uint16", ""),
+            ("BayerGB8", (48, 64), "uint8", "GBRG"),
+            ("RGB8", (48, 64, 3), "uint8", ""),
+        ):
+            query = f"aravis:RC01?pixel_format={name}&width=64&height=48&exposure=10000&gain=0"
+            options = check_query(AravisOptions, parse_source(query))
+            source = open_aravis("RC01", options, newest_wins=True)
+            try:
+                source.open()
+                assert f"64x48 {name}" in source.description
+                frame = next(iter(source))
+            finally:
+                source.close()
+            assert (frame.pixels.shape, frame.pixels.dtype, frame.cfa) == (shape, dtype, cfa)
+            if name == "Mono16":
+                # The low byte of the fake camera is 255, the high one goes on by 1.
+                steps = np.diff(frame.pixels.astype(int), axis=1)
+                assert set(np.unique(steps)) <= {256, 256 - 255 * 256}
 
 
 def test_what_this_camera_does_not_have_is_refused_with_what_it_has() -> None:
