@@ -1,17 +1,12 @@
 """A real RTSP server for the system's Python: GStreamer's, with a password. Argument: the port.
 
-Needs, on Debian: gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-base, -good, -ugly and python3-gi.
+Needs, on Debian: gir1.2-gst-rtsp-server-1.0, python3-gi, gstreamer1.0-plugins-base, -good and
+-ugly.
 """
 
 from __future__ import annotations
 
 import sys
-
-import gi
-
-gi.require_version("Gst", "1.0")
-gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402 - as gi wants it
 
 USER, PASSWORD = "anna", "s3cr3t-word"
 PIPELINE = (
@@ -21,6 +16,13 @@ PIPELINE = (
 
 
 def main() -> None:
+    """Serve /cam for ever."""
+    import gi
+
+    gi.require_version("Gst", "1.0")
+    gi.require_version("GstRtspServer", "1.0")
+    from gi.repository import GLib, Gst, GstRtspServer
+
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")

@@ -33,8 +33,8 @@ class ScriptedDevice:
 
     Steps are `frame`, `same`, `none`, `hang`, `deaf` (hangs with the interpreter's lock), `crash`,
     `exit`, `gone`, `odd` (wrong number of bytes), `packed`, `unknown` and `short` (pixel formats),
-    `big` (a frame of 64 x 48), `lost` (3 frames), `print`, `forged` (a damaged message)
-    and `wait` (for a file named by option `gate`).
+    `big` (a frame of 64 x 48), `huge` (one of 6 MB), `lost` (3 frames), `print`, `forged` (a
+    damaged message) and `wait` (for a file named by option `gate`).
     """
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
@@ -108,6 +108,8 @@ class ScriptedDevice:
                 return Grabbed(bytes(4), height=2, width=2, pixel_format="Coord3D_C8")
             case "short":
                 return Grabbed(bytes(5), height=2, width=2, pixel_format="Mono12p")
+            case "huge":
+                return self._frame(3840, 1620)
             case "odd":
                 return replace(self._frame(8, 6), width=9)
             case "lost":

@@ -53,6 +53,11 @@ class DeviceSource:
         self._replaced = 0
         self._frozen = False
 
+    @property
+    def pid(self) -> int:
+        """Number of the grabber process."""
+        return self._process.pid
+
     def open(self) -> None:
         """Wait until the device is open; returns early after `interrupt`.
 
