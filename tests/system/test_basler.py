@@ -186,9 +186,9 @@ def test_settings_triggers_and_regions_change_from_the_command_line(tmp_path: Pa
             changed = control(address, "set", "width=160", "height=120", "offset_x=64")
             assert changed == {"width": 160, "height": 120, "offset_x": 64}
             frame = next(frame for frame in frames if frame.pixels.shape == (120, 160))
-            assert frame.coding is not None
-            assert frame.coding.key, "a change of size is a key frame"
+            # It begins with a key frame, which this viewer may have skipped: nothing is damaged.
             assert frame.stream_id == first.stream_id
+            assert set(subscriber.balance().lost) <= {"skipped_as_old"}
             done = run("control", control_endpoint(address), "set", "exposure=-5")
             assert (done.returncode, done.stderr.count("\n")) == (1, 1)
             assert "got exposure = -5 microseconds, want 1 to 10000000" in done.stderr
