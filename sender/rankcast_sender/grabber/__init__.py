@@ -7,6 +7,7 @@ from rankcast_sender.grabber.basler_sources import (
     require_pypylon,
 )
 from rankcast_sender.grabber.camera_options import CameraOptions, StreamOptions
+from rankcast_sender.grabber.device_list import ListedDevice, list_devices
 from rankcast_sender.grabber.device_options import DeviceOptions, GrabberOptions
 from rankcast_sender.grabber.device_source import DeviceSource
 from rankcast_sender.grabber.device_spec import DeviceSpec
@@ -19,8 +20,10 @@ __all__ = [
     "DeviceSource",
     "DeviceSpec",
     "GrabberOptions",
+    "ListedDevice",
     "StreamOptions",
     "basler_spec",
+    "list_devices",
     "open_basler",
     "open_camera",
     "open_stream",

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Annotated, Final
-
-from pydantic import AfterValidator, Field
+from typing import Final
 
 from rankcast.errors import SettingsError
 from rankcast.printable import printable
-from rankcast_sender.grabber.device_options import DeviceOptions
 from rankcast_sender.grabber.device_source import DeviceSource
 from rankcast_sender.grabber.device_spec import DeviceSpec
-from rankcast_sender.sources import pixel_format, supported_names
+from rankcast_sender.grabber.genicam_options import GenicamOptions
+from rankcast_sender.sources import supported_names
 
 _MODULE: Final = "rankcast_sender.devices.basler_device"
 INSTALL_PYPYLON: Final = "pip install 'rankcast[basler]'"
 
 
-def _supported(name: str) -> str:
-    try:
-        pixel_format(name)
-    except SettingsError as exc:
-        raise ValueError(str(exc)) from exc
-    return name
-
-
-class BaslerOptions(DeviceOptions):
-    """Options of ``basler:``; an omitted one keeps what the camera is set to.
-
-    Exposure is in microseconds, gain in the units of the camera.
-    """
-
-    pixel_format: Annotated[str, AfterValidator(_supported)] | None = None
-    offset_x: Annotated[int, Field(ge=0, le=65535)] | None = None
-    offset_y: Annotated[int, Field(ge=0, le=65535)] | None = None
-    trigger_source: Annotated[str, Field(pattern=r"^\w{1,40}$")] | None = None
-    """What triggers a frame: Software, Line1, ..."""
+class BaslerOptions(GenicamOptions):
+    """Options of ``basler:``."""
 
 
 def require_pypylon() -> None:
