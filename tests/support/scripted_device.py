@@ -81,12 +81,11 @@ class ScriptedDevice:
 
     def read(self, timeout_s: float) -> Grabbed | None:
         """Play the next step."""
-        if self._values["trigger"] == "on" and not self._due:
-            time.sleep(min(timeout_s, 0.02))
-            if not self._steps[0].startswith("frame"):
-                return self._special(self._next())
-            return None
-        self._due = max(0, self._due - 1)
+        if self._values["trigger"] == "on" and self._steps[0] == "frame":
+            if not self._due:
+                time.sleep(min(timeout_s, 0.02))
+                return None
+            self._due -= 1
         return self._special(self._next())
 
     def _next(self) -> str:

@@ -58,6 +58,29 @@ def _text(camera: CameraInfo) -> str:
     return f"{camera.serial} ({camera.model}{named})"
 
 
+def list_devices() -> list[dict[str, str | list[str]]]:
+    """Return the cameras that can be opened, and what is known of those that another holds."""
+    listed: list[dict[str, str | list[str]]] = []
+    for info in find_cameras():
+        formats: list[str] = []
+        problem = ""
+        try:
+            camera = PylonCamera(info)
+            try:
+                formats = list(camera.choices("PixelFormat"))
+            finally:
+                camera.close()
+        except DeviceError as exc:
+            problem = str(exc)
+        listed.append(
+            {
+                "path": info.serial, "model": info.model, "serial": info.serial,
+                "name": info.user_name, "link": info.link, "formats": formats, "problem": problem,
+            }
+        )  # fmt: skip
+    return listed
+
+
 class BaslerDevice:
     """One Basler camera."""
 

@@ -136,9 +136,11 @@ class Grabber:
         self._slots: Slots
 
     def run(self) -> None:
-        """Open the device, grab until the end, and close it."""
+        """Open the device, grab until the end, and close it; or list the devices that there are."""
         command = self._channel.next()
         assert command is not None
+        if command["op"] == "list":
+            self._list(command)
         if command["op"] != "open":
             return
         try:
@@ -150,6 +152,12 @@ class Grabber:
                     self._grab()
             finally:
                 self._device.close()
+        except BaseException as exc:
+            self._failed(exc)
+
+    def _list(self, command: Mapping[str, Any]) -> None:
+        try:
+            self._channel.send("listed", devices=_import(command).list_devices())
         except BaseException as exc:
             self._failed(exc)
 
@@ -165,10 +173,8 @@ class Grabber:
     def _prepare(self, command: Mapping[str, Any]) -> None:
         from rankcast_sender.devices.slots import Slots
 
-        sys.path[:0] = [path for path in command["path"] if path not in sys.path]
         self._slots = Slots()
-        module = importlib.import_module(command["module"])
-        self._device = module.make_device()
+        self._device = _import(command).make_device()
 
     def _opened(self, state: DeviceState) -> None:
         self._channel.send("opened", **_state_values(state))
@@ -241,6 +247,12 @@ class Grabber:
         while self._slots.slot_bytes < frame_bytes and not self._closing:
             self._serve(None)
         return not self._closing
+
+
+def _import(command: Mapping[str, Any]) -> Any:
+    """Return the module of the device."""
+    sys.path[:0] = [path for path in command["path"] if path not in sys.path]
+    return importlib.import_module(command["module"])
 
 
 def _state_values(state: DeviceState) -> dict[str, Any]:

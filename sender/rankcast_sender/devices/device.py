@@ -83,7 +83,13 @@ class Grabbed:
 
 
 class Device(Protocol):
-    """One camera. Every method is called in the main thread of the grabber process."""
+    """One camera. Every method is called in the main thread of the grabber process.
+
+    The module of a device has a function ``make_device()``, which returns one that is not open. It
+    may have ``list_devices()``, for `rankcast cameras`: a list of mappings with the texts ``path``
+    (of the source), ``model``, ``serial``, ``name``, ``link`` and ``problem`` (why it cannot be
+    opened now), and the list ``formats``.
+    """
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
         """Open the device and start it.

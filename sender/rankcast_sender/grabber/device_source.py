@@ -48,7 +48,6 @@ class DeviceSource:
         self._refused_frames = LogLimiter()
         self._facts: DeviceFacts | None = None
         self._invalid = 0
-        self._taken = 0
         self._lost = 0
         self._replaced = 0
         self._frozen = False
@@ -160,13 +159,12 @@ class DeviceSource:
             # The time that the consumer spends on a frame does not count as silence.
             last_s = time.monotonic()
 
-    def _frame(self, written: SlotWritten, pixels: Pixels) -> Frame | None:
-        """Return the frame with its number; None if it is no picture."""
+    def _frame(self, number: int, written: SlotWritten, pixels: Pixels) -> Frame | None:
+        """Return a frame; None if it is no picture."""
         self._lost = self._process.lost + self._invalid
         self._replaced = self._process.replaced
-        number = self._taken + self._lost + self._replaced
         try:
-            frame = Frame(
+            return Frame(
                 pixels,
                 frame=number,
                 t_capture_mono_ns=written.boot_ns,
@@ -181,8 +179,6 @@ class DeviceSource:
             if self._refused_frames.may_log():
                 log.warning("%s: frame %d is no picture: %s", self._spec.name, number, exc)
             return None
-        self._taken += 1
-        return frame
 
     def _look_for_freeze(self, frame: Frame) -> None:
         frozen = self._freeze.look(frame)

@@ -67,7 +67,8 @@ class GrabberProcess:
         self._newest_wins = newest_wins
         self._changed = threading.Condition()
         self._sending = threading.Lock()
-        self._written: deque[SlotWritten] = deque()
+        self._written: deque[tuple[int, SlotWritten]] = deque()
+        self._numbered = 0
         self._applied: Applied | None = None
         self._failed: Failed | None = None
         self._broken: GrabberProtocolError | None = None
@@ -131,8 +132,13 @@ class GrabberProcess:
         self._check_end()
         return False
 
-    def take(self, timeout_s: float) -> tuple[SlotWritten, Pixels] | None:
+    def take(self, timeout_s: float) -> tuple[int, SlotWritten, Pixels] | None:
         """Return the next frame; None if there is none within `timeout_s` or after `wake`.
+
+        Returns
+        -------
+        int, SlotWritten, ndarray
+            The number of the frame, from 0; lost and replaced ones have numbers too.
 
         Raises
         ------
@@ -146,9 +152,9 @@ class GrabberProcess:
             written = self._written.popleft() if self._written else None
             wanted, silent_s = self._ring_wanted, time.monotonic() - self._heard_s
         if written is not None:
-            pixels = self._ring.copy(written)
-            self._give_back(written)
-            return written, pixels
+            pixels = self._ring.copy(written[1])
+            self._give_back(written[1])
+            return *written, pixels
         self._check_end()
         if wanted:
             # No slot is in use now: all that were announced have been taken.
@@ -316,16 +322,22 @@ class GrabberProcess:
                 self._changed.notify_all()
 
     def _handle(self, message: Message) -> None:
-        replaced: list[SlotWritten] = []
+        replaced: list[tuple[int, SlotWritten]] = []
         with self._changed:
             self._heard_s = time.monotonic()
+            if isinstance(message, SlotWritten | Idle | Failed):
+                self.lost += message.lost
+                self.replaced += message.dropped
+                self._numbered += message.lost + message.dropped
             match message:
                 case SlotWritten():
                     self._check_slot(message)
                     if self._newest_wins:
                         replaced = list(self._written)
                         self._written.clear()
-                    self._written.append(message)
+                        self.replaced += len(replaced)
+                    self._written.append((self._numbered, message))
+                    self._numbered += 1
                 case Opened():
                     self.facts = message.facts
                 case Applied():
@@ -334,15 +346,12 @@ class GrabberProcess:
                     self._ring_wanted = message.frame_bytes
                 case Failed():
                     self._failed = message
-            if isinstance(message, SlotWritten | Idle | Failed):
-                self.lost += message.lost
-                self.replaced += message.dropped + len(replaced)
             self._changed.notify_all()
-        for written in replaced:
+        for _, written in replaced:
             self._give_back(written)
 
     def _check_slot(self, message: SlotWritten) -> None:
-        if any(written.slot == message.slot for written in self._written):
+        if any(written.slot == message.slot for _, written in self._written):
             raise GrabberProtocolError(
                 f"the grabber process announced slot {message.slot} twice: a driver has damaged it"
             )

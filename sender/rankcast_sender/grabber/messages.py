@@ -62,7 +62,6 @@ class SlotWritten:
     """A frame in a slot of the ring, which belongs to this process until it is given back."""
 
     slot: int
-    frame_bytes: int
     height: int
     width: int
     channels: int
@@ -78,6 +77,14 @@ class SlotWritten:
     pixel_format: PixelFormat | None = None
     """How the samples are packed; None: not at all."""
     line_padding: int = 0
+    packed_bytes: int = 0
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of the frame in its slot."""
+        if self.pixel_format is not None:
+            return self.packed_bytes
+        return self.height * self.width * self.channels * self.sample_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +163,6 @@ def _message(values: Mapping[str, Any]) -> Message:
 def _slot_written(values: Mapping[str, Any]) -> SlotWritten:
     message = SlotWritten(
         slot=_integer(values, "slot", 0, 255),
-        frame_bytes=_integer(values, "bytes", 1, MAX_FRAME_BYTES),
         height=_integer(values, "height", 1, _MAX_SIDE),
         width=_integer(values, "width", 1, _MAX_SIDE),
         channels=_integer(values, "channels", 1, MAX_CHANNELS),
@@ -174,29 +180,30 @@ def _slot_written(values: Mapping[str, Any]) -> SlotWritten:
         raise _wrong("significant_bits", message.significant_bits)
     if message.cfa not in CFA_PATTERNS or (message.cfa and message.channels != 1):
         raise _wrong("cfa", message.cfa)
-    if name := _text(values, "pixel_format"):
-        return _packed(message, name, _integer(values, "line_padding", 0, _MAX_PADDING))
-    if message.frame_bytes != (
-        message.height * message.width * message.channels * message.sample_bytes
-    ):
+    if values.get("pixel_format"):
+        return _packed(message, values)
+    if values.get("bytes") != message.frame_bytes:
         raise GrabberProtocolError(
-            f"the device delivers {message.frame_bytes} bytes for a frame of "
+            f"the device delivers {values.get('bytes')!r:.40} bytes for a frame of "
             f"{message.width}x{message.height}x{message.channels} samples of "
             f"{message.sample_bytes} bytes: its pixel format is not what it states"
         )
     return message
 
 
-def _packed(message: SlotWritten, name: str, line_padding: int) -> SlotWritten:
+def _packed(message: SlotWritten, values: Mapping[str, Any]) -> SlotWritten:
+    name = _text(values, "pixel_format")
+    packed_bytes = _integer(values, "bytes", 1, MAX_FRAME_BYTES)
+    line_padding = _integer(values, "line_padding", 0, _MAX_PADDING)
     try:
         found = pixel_format(name)
-        found.check_size(message.frame_bytes, message.height, message.width, line_padding)
+        found.check_size(packed_bytes, message.height, message.width, line_padding)
     except (SettingsError, UnsupportedImageError) as exc:
         raise GrabberProtocolError(str(exc)) from exc
     return replace(
         message, channels=found.channels, sample_bytes=found.sample_bytes,
         significant_bits=found.significant_bits, cfa=found.cfa,
-        pixel_format=found, line_padding=line_padding,
+        pixel_format=found, line_padding=line_padding, packed_bytes=packed_bytes,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from rankcast.atomic_file import os_reason
 from rankcast.errors import SettingsError
 from rankcast.frame import Pixels
+from rankcast_sender.grabber.frame_memory import FrameMemory
 from rankcast_sender.grabber.messages import GrabberProtocolError, SlotWritten
 
 SLOTS: Final = 4
@@ -39,6 +40,7 @@ class FrameRing:
         self._fd = -1
         self._map: mmap.mmap | None = None
         self._tag = ""
+        self._memory = FrameMemory()
         self.slot_bytes = 0
         if sys.platform != "win32":
             self._fd = self._open_file()
@@ -123,15 +125,16 @@ class FrameRing:
             # The message was refused unless the size suits, so that this cannot raise and keep a
             # view of the memory in its traceback.
             packed = np.ndarray(written.frame_bytes, np.uint8, self._map, start)
-            return written.pixel_format.unpack(
-                packed, written.height, written.width, written.line_padding
-            )
+            height, width = written.height, written.width
+            memory = self._memory.get(written.pixel_format.picture_bytes(height, width))
+            return written.pixel_format.unpack(packed, height, width, written.line_padding, memory)
         shape: tuple[int, ...] = (written.height, written.width)
         if written.channels > 1:
             shape = (*shape, written.channels)
-        dtype = np.uint8 if written.sample_bytes == 1 else np.uint16
-        slot: Pixels = np.ndarray(shape, dtype, self._map, start)
-        return slot.copy()
+        copied = self._memory.get(written.frame_bytes)
+        copied[:] = np.ndarray(copied.shape, np.uint8, self._map, start)
+        samples: Pixels = copied if written.sample_bytes == 1 else copied.view(np.uint16)
+        return samples.reshape(shape)
 
     def close(self) -> None:
         """Release the memory; may be called twice."""

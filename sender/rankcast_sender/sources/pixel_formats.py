@@ -70,6 +70,10 @@ class PixelFormat:
         """Channels of the unpacked picture: 1, or 3 for blue, green and red."""
         return 1 if self.components == "M" else 3
 
+    def picture_bytes(self, height: int, width: int) -> int:
+        """Return the bytes of the unpacked picture."""
+        return height * width * self.channels * self.sample_bytes
+
     def frame_bytes(self, height: int, width: int, line_padding: int = 0) -> int:
         """Return the least bytes of a frame whose lines are followed by `line_padding` bytes.
 
@@ -104,7 +108,14 @@ class PixelFormat:
             )
         return wanted
 
-    def unpack(self, buffer: Any, height: int, width: int, line_padding: int = 0) -> Pixels:
+    def unpack(
+        self,
+        buffer: Any,
+        height: int,
+        width: int,
+        line_padding: int = 0,
+        memory: NDArray[np.uint8] | None = None,
+    ) -> Pixels:
         """Unpack one frame; the result shares no memory with `buffer`.
 
         Parameters
@@ -115,6 +126,8 @@ class PixelFormat:
             In pixels.
         line_padding : int
             Bytes behind each line that hold no pixels (PaddingX).
+        memory : ndarray, shape (picture_bytes,), uint8, optional
+            Where the picture goes; by default new memory.
 
         Returns
         -------
@@ -128,38 +141,44 @@ class PixelFormat:
         """
         raw: _Bytes = np.frombuffer(buffer, np.uint8)
         raw = raw[: self.check_size(raw.size, height, width, line_padding)]
+        if memory is None:
+            memory = np.empty(self.picture_bytes(height, width), np.uint8)
+        shape = (height, width) if self.channels == 1 else (height, width, 3)
+        pixels: Pixels = memory.view(np.uint8 if self.sample_bytes == 1 else np.uint16)
+        pixels = pixels.reshape(shape)
         if line_padding:
             raw = _without_padding(raw, height, self._line_bytes(width), line_padding)
         if self.layout in (Layout.LSB_FIRST, Layout.GIGE):
             # Only lines that end within a byte are apart once the padding is gone.
             apart = bool(line_padding) and bool(width * self.pixel_bits % 8)
-            return self._unpack_bits(raw, height if apart else 1, height, width)
-        return self._unpack_bytes(raw, height, width)
+            self._unpack_bits(raw, pixels.reshape(height if apart else 1, -1))
+        elif self.layout is Layout.WHOLE:
+            self._unpack_bytes(raw, pixels)
+        else:
+            self._unpack_shared_chroma(raw, pixels)
+        return pixels
 
-    def _unpack_bits(self, raw: _Bytes, lines: int, height: int, width: int) -> Pixels:
+    def _unpack_bits(self, raw: _Bytes, lines: Pixels) -> None:
         kernel = _unpack_lsb_first if self.layout is Layout.LSB_FIRST else _unpack_gige
-        pixels: Pixels = np.empty((height, width), np.uint16)
-        flat = pixels.reshape(lines, -1)
-        for line, packed in zip(flat, raw.reshape(lines, -1), strict=True):
+        for packed, line in zip(raw.reshape(len(lines), -1), lines, strict=True):
             code = kernel(packed, packed.size, self.significant_bits, line.size, line)
             if code != 0:
                 raise UnsupportedImageError(f"{self.name} does not unpack: error {code}")
-        return pixels
 
-    def _unpack_bytes(self, raw: _Bytes, height: int, width: int) -> Pixels:
-        dtype = np.dtype(np.uint8 if self.sample_bytes == 1 else "<u2")
-        if self.layout is Layout.WHOLE:
-            shape = (height, width) if self.channels == 1 else (height, width, -1)
-            samples: Pixels = raw.view(dtype).reshape(shape)
-            convert = _TO_BGR.get(self.components)
-            if convert is not None:
-                return np.asarray(cv2.cvtColor(samples, convert), samples.dtype)
-            return samples.astype(dtype.newbyteorder("="))
+    def _unpack_bytes(self, raw: _Bytes, pixels: Pixels) -> None:
+        samples: Pixels = raw.view(np.uint8 if self.sample_bytes == 1 else "<u2")
+        convert = _TO_BGR.get(self.components)
+        if convert is None:
+            pixels[:] = samples.reshape(pixels.shape)
+        else:
+            cv2.cvtColor(samples.reshape(*pixels.shape[:2], -1), convert, dst=pixels)
+
+    def _unpack_shared_chroma(self, raw: _Bytes, pixels: Pixels) -> None:
         # cv2 has 4:2:2 in limited range alone, and the cameras' is in full range.
         first, second = (0, 1) if self.layout is Layout.YUYV else (1, 0)
-        pairs = raw.reshape(height, width, 2)
+        pairs = raw.reshape(*pixels.shape[:2], 2)
         planes = [pairs[:, :, first], *(np.repeat(pairs[:, at::2, second], 2, 1) for at in (1, 0))]
-        return np.asarray(cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2BGR), np.uint8)
+        cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2BGR, dst=pixels)
 
 
 def _without_padding(raw: _Bytes, height: int, line_bytes: int, padding: int) -> _Bytes:

