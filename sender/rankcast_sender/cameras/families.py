@@ -13,8 +13,10 @@ from rankcast_sender.cameras.found import FoundCamera, Search
 from rankcast_sender.cameras.v4l2 import KIND as V4L2
 from rankcast_sender.cameras.v4l2 import find_v4l2
 from rankcast_sender.grabber import (
+    AravisOptions,
     BaslerOptions,
     DeviceSpec,
+    aravis_spec,
     basler_spec,
     list_devices,
     require_pypylon,
@@ -60,10 +62,12 @@ def find_basler() -> Search:
 
 
 def find_aravis(root: Path = Path("/usr")) -> Search:
-    """Say how to get the bindings of Aravis, where they are missing."""
-    if sys.platform != "linux" or any(root.glob(_TYPELIB_FOLDERS)):
+    """Return the cameras that Aravis finds, or how to get its bindings."""
+    if sys.platform != "linux":
         return Search()
-    return Search(missing=INSTALL_ARAVIS)
+    if not any(root.glob(_TYPELIB_FOLDERS)):
+        return Search(missing=INSTALL_ARAVIS)
+    return find_listed("Aravis", "aravis", aravis_spec("", AravisOptions()))
 
 
 FAMILIES: Final = (

@@ -20,6 +20,7 @@ from rankcast_sender.cameras.families import (
     find_basler,
 )
 from support.basler import needs_pypylon
+from support.fake_gige import CAMERA_ID, SERIAL, fake_gige
 
 WEBCAM = FoundCamera("camera:/dev/video0", "V4L2", "HD Webcam", "A1", link="uvcvideo",
                      formats=("MJPG", "YUYV"))  # fmt: skip
@@ -93,10 +94,15 @@ def test_without_pypylon_the_install_command_is_named(monkeypatch: pytest.Monkey
 
 def test_without_the_bindings_of_aravis_the_packages_are_named(tmp_path: Path) -> None:
     assert find_aravis(tmp_path).missing == INSTALL_ARAVIS
-    folder = tmp_path / "lib" / "x86_64-linux-gnu" / "girepository-1.0"
-    folder.mkdir(parents=True)
-    (folder / "Aravis-0.8.typelib").touch()
-    assert find_aravis(tmp_path) == Search()
+
+
+def test_the_fake_camera_of_aravis_is_listed_with_the_source_that_opens_it() -> None:
+    with fake_gige():
+        (camera,) = find_aravis().cameras
+    assert camera == FoundCamera(
+        f"aravis:{CAMERA_ID}", "Aravis", "Aravis Fake", SERIAL, link="GigE 127.0.0.1",
+        formats=("BayerBG8", "BayerGB8", "BayerGR8", "BayerRG8", "Mono8", "RGB8", "Mono16"),
+    )  # fmt: skip
 
 
 @needs_pypylon
