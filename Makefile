@@ -96,7 +96,7 @@ ARAVIS_PACKAGES := aravis-tools gir1.2-aravis-0.8 python3-gi
 
 test-aravis: setup  ## test aravis: against Aravis's fake GigE camera; installs the packages when root
 	sh scripts/install_packages.sh $(ARAVIS_PACKAGES)
-	REQUIRE_ARAVIS=1 $(BIN)/python -m pytest -n 2 tests/system/test_aravis.py \
+	REQUIRE_ARAVIS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/system/test_aravis.py \
 	    tests/unit/sender/devices/aravis tests/unit/sender/grabber/test_aravis_source.py
 
 EXECUTIONS ?= 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rankcast.errors import SettingsError
+from rankcast.errors import SettingsError, SourceError
 from rankcast_sender.grabber import AravisOptions, aravis_source, open_aravis, require_linux
 from rankcast_sender.grabber.bindings_python import (
     SYSTEM_PYTHON,
@@ -92,6 +92,24 @@ def test_the_system_s_python_grabs_without_numpy_and_without_rankcast(
         finally:
             source.close()
     assert [frame.pixels.shape for frame in frames] == [(512, 512)] * 3
+
+
+def test_a_camera_that_another_program_holds_is_named_as_such() -> None:
+    with fake_gige():
+        holder = open_aravis("RC01", AravisOptions(), newest_wins=True)
+        late = open_aravis("RC01", AravisOptions(), newest_wins=True)
+        try:
+            holder.open()
+            next(iter(holder))
+            with pytest.raises(SourceError) as caught:
+                late.open()
+        finally:
+            late.close()
+            holder.close()
+    assert str(caught.value) == (
+        "aravis:RC01 is held by another program (control access denied): close it there; after a "
+        "crash the camera is free within seconds"
+    )
 
 
 def test_every_kind_of_format_arrives_with_its_bits_and_colours() -> None:
