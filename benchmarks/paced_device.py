@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rankcast_sender.devices.device import DeviceState, Grabbed, Value
 
-PATTERNS = 4
+PATTERNS: Final = 4
 """Frames differ from the one before, as those of a camera do."""
 
 

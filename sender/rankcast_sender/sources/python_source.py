@@ -165,12 +165,13 @@ def _factory(module: str, name: str, source: str) -> Callable[..., Any]:
 
 def _from_file(path: str) -> ModuleType:
     file = os.path.abspath(expand_path(path))
-    name = os.path.splitext(os.path.basename(file))[0]
+    # Under another name than an installed module could have.
+    name = f"rankcast_source_{os.path.splitext(os.path.basename(file))[0]}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(name, module)
+    sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
