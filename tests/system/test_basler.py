@@ -248,7 +248,7 @@ def test_a_camera_that_goes_away_is_opened_again_and_the_stream_goes_on(tmp_path
          f"basler:{SERIAL}: got width = 5000 from offset_x = 0 on, the sensor has 4096 columns: "
          "want width + offset_x of 4096 at most"),
         (f"basler:{SERIAL}?pixel_format=Coord3D_C16", 2,
-         "got pixel format Coord3D_C16, want one of Mono8, "),
+         "got pixel format 'Coord3D_C16', want one of Mono8, "),
     ],
 )  # fmt: skip
 def test_what_cannot_be_opened_is_one_line_and_the_right_exit_code(

@@ -117,6 +117,8 @@ class Channel:
                 self.send("pong")
             else:
                 self._commands.put(command)
+            if command["op"] == "list":  # whoever asked may close the pipe, and waits
+                return
         # The sender is gone. The main thread may be stuck in a driver, or may close the device.
         self._commands.put({"op": "close"})
         time.sleep(1)

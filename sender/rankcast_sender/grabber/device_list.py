@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +12,6 @@ from rankcast.atomic_file import os_reason
 from rankcast.errors import SourceError
 from rankcast.printable import printable
 from rankcast_sender.grabber.device_spec import DeviceSpec
-from rankcast_sender.grabber.messages import MAX_LINE_BYTES
 
 LIST_S: Final = 20.0
 """Longest time to look for devices: opening each to ask for its formats takes a second."""
@@ -48,54 +45,32 @@ def list_devices(spec: DeviceSpec, limit_s: float = LIST_S) -> Sequence[ListedDe
     SourceError
         If it cannot look for them, or takes longer than `limit_s`.
     """
+    question = {"op": "list", "module": spec.module, "path": list(spec.import_path)}
     try:
         process = spec.start(())
     except OSError as exc:
         raise SourceError(f"{spec.name}: no process can be started ({os_reason(exc)})") from exc
-    late = threading.Timer(limit_s, process.kill)
-    late.start()
-    try:
-        answer = _ask(process, spec)
-    finally:
-        late.cancel()
-        process.kill()
-        process.wait()
-        late.join()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            assert stream is not None
-            with suppress(OSError):
-                stream.close()
-    return _devices(answer, spec.name, limit_s)
+    with process:
+        try:
+            answer, _ = process.communicate(json.dumps(question).encode() + b"\n", limit_s)
+        except subprocess.TimeoutExpired as exc:
+            process.kill()
+            raise SourceError(
+                f"{spec.name}: the search took more than {limit_s:g} s and was ended"
+            ) from exc
+    return _devices(answer, spec.name)
 
 
-def _ask(process: subprocess.Popen[bytes], spec: DeviceSpec) -> bytes:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    # A driver that prints much must not wait for somebody to read it.
-    drain = threading.Thread(target=process.stderr.read)
-    drain.start()
-    question = {"op": "list", "module": spec.module, "path": list(spec.import_path)}
-    try:
-        with suppress(OSError):  # it has ended: its answer is empty
-            process.stdin.write(json.dumps(question).encode() + b"\n")
-            process.stdin.flush()
-        return process.stdout.readline(16 * MAX_LINE_BYTES)
-    finally:
-        process.kill()
-        drain.join()
-
-
-def _devices(answer: bytes, name: str, limit_s: float) -> Sequence[ListedDevice]:
+def _devices(answer: bytes, name: str) -> Sequence[ListedDevice]:
     if not answer:
-        raise SourceError(f"{name}: the search ended without an answer, or took {limit_s:g} s")
+        raise SourceError(f"{name}: the search ended without an answer")
     try:
         values = json.loads(answer)
         if values["msg"] == "failed":
-            raise SourceError(printable(str(values["why"])[:_MAX_TEXT]))
+            raise SourceError(str(values["why"])[:_MAX_TEXT])
         return [_device(device) for device in values["devices"][:_MAX_DEVICES]]
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
-        raise SourceError(f"{name}: the search answered {printable(repr(answer[:60]))}") from exc
+        raise SourceError(f"{name}: the search answered {answer[:60]!r}") from exc
 
 
 def _device(values: Mapping[str, Any]) -> ListedDevice:

@@ -19,7 +19,6 @@ from rankcast.core import function
 from rankcast.errors import SettingsError, UnsupportedImageError
 from rankcast.frame import Pixels
 from rankcast.opencv import cv2
-from rankcast.printable import printable
 
 _unpack_lsb_first = function("rk_unpack_lsb_first")
 _unpack_gige = function("rk_unpack_gige")
@@ -248,7 +247,7 @@ def pixel_format(name: str) -> PixelFormat:
     found = PIXEL_FORMATS.get(_OLD_NAMES.get(name, name))
     if found is None:
         raise SettingsError(
-            f"got pixel format {printable(name)[:60]}, want one of {', '.join(PIXEL_FORMATS)}"
+            f"got pixel format {name!r:.60}, want one of {', '.join(PIXEL_FORMATS)}"
         )
     return found
 

@@ -140,7 +140,7 @@ def open_found(aravis: Any, camera_id: str, title: str) -> Any:
         ) from exc
     if camera.is_gv_device() and not camera.get_device().is_controller():
         raise DeviceError(
-            f"{title} is held by another program (control access denied): close it there; after a "
+            f"{title}: another program holds it (control access denied): end that program; after a "
             "crash the camera is free within seconds"
         )
     return camera

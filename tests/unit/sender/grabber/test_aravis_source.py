@@ -107,7 +107,7 @@ def test_a_camera_that_another_program_holds_is_named_as_such() -> None:
             late.close()
             holder.close()
     assert str(caught.value) == (
-        "aravis:RC01 is held by another program (control access denied): close it there; after a "
+        "aravis:RC01: another program holds it (control access denied): end that program; after a "
         "crash the camera is free within seconds"
     )
 

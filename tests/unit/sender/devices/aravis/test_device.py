@@ -89,7 +89,7 @@ def test_a_serial_number_of_two_vendors_is_refused_with_both_ids() -> None:
 def test_a_camera_without_control_or_without_an_answer_is_not_opened() -> None:
     camera = FakeCamera(sensor())
     camera.device.controller = False
-    assert "held by another program (control access denied)" in refusal(FakeAravis(camera), "12345")
+    assert "another program holds it (control access denied)" in refusal(FakeAravis(camera), "12345")
     aravis = FakeAravis(FakeCamera(sensor()))
     aravis.failure = device_error("TIMEOUT", "no answer\nat all")
     assert refusal(aravis, "12345") == (

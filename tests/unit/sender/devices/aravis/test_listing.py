@@ -31,7 +31,7 @@ def test_a_camera_that_cannot_be_opened_is_listed_with_its_problem() -> None:
     camera.device.controller = False
     (listed,) = list_devices(lambda: FakeAravis(camera))
     assert listed["formats"] == []
-    assert str(listed["problem"]).startswith(f"aravis:{CAMERA_ID} is held by another program")
+    assert str(listed["problem"]).startswith(f"aravis:{CAMERA_ID}: another program holds it")
     aravis = FakeAravis(FakeCamera(sensor()))
     aravis.failure = device_error("TIMEOUT", "no answer")
     (listed,) = list_devices(lambda: aravis)
