@@ -203,12 +203,13 @@ class FakeStream:
     def start_thread(self) -> None:
         self._device.steps.append("started")
 
-    def send(self, data: bytes, frame_id: int, **facts: Any) -> None:
-        """Have the camera send a frame; by default 64 x 4 pixels of Mono8."""
+    def send(self, data: bytes, frame_id: int, status: str = "", **facts: Any) -> None:
+        """Have the camera send a frame; by default a whole one of 64 x 4 pixels of Mono8."""
         buffer = self.empty.popleft()
         ctypes.memmove(buffer.address, data, min(len(data), buffer.size))
         buffer.facts = {
-            "status": "success", "frame_id": frame_id, "payload_type": IMAGE, "width": 64,
+            "status": SimpleNamespace(value_nick=status) if status else SUCCESS,
+            "frame_id": frame_id, "payload_type": IMAGE, "width": 64,
             "height": 4, "padding": SimpleNamespace(x_padding=0, y_padding=0),
             "pixel_format": 0x01080001, "timestamp": 1000 * frame_id, "system_timestamp": 0,
             **facts,
@@ -216,6 +217,7 @@ class FakeStream:
         self.full.append(buffer)
 
 
+SUCCESS = SimpleNamespace(value_nick="success")
 IMAGE = SimpleNamespace(value_nick="image")
 MULTIPART = SimpleNamespace(value_nick="multipart")
 
@@ -272,7 +274,7 @@ class FakeAravis:
     DeviceError, GcError = DeviceError, GcError
     GcEnumeration, GcBoolean, GcInteger, GcFloat = GcEnumeration, GcBoolean, GcInteger, GcFloat
     GcAccessMode = SimpleNamespace(RO="RO", WO="WO", RW="RW")
-    BufferStatus = SimpleNamespace(SUCCESS="success")
+    BufferStatus = SimpleNamespace(SUCCESS=SUCCESS)
     BufferPayloadType = SimpleNamespace(IMAGE=IMAGE, EXTENDED_CHUNK_DATA=object())
     GvStreamOption = SimpleNamespace(PACKET_SOCKET_DISABLED="no packet socket")
     GvPacketSizeAdjustment = SimpleNamespace(NEVER="never")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from rankcast_sender.devices.device import DeviceError, RefusedValueError
 
-PACKAGES = "gir1.2-aravis-0.8 python3-gi"
+PACKAGES: Final = "gir1.2-aravis-0.8 python3-gi"
 """Debian's and Ubuntu's packages of the bindings."""
-_REFUSING = frozenset(
+_REFUSING: Final = frozenset(
     {"INVALID_PARAMETER", "FEATURE_NOT_FOUND", "WRONG_FEATURE", "PROTOCOL_ERROR_INVALID_PARAMETER",
      "PROTOCOL_ERROR_WRITE_PROTECT"}
 )  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from rankcast_sender.devices.aravis.bindings import load_aravis, open_camera, reported
 from rankcast_sender.devices.aravis.features import AravisFeatures
@@ -19,7 +20,13 @@ from rankcast_sender.devices.device import (
 from rankcast_sender.devices.frame_gaps import FrameGaps
 from rankcast_sender.devices.genicam_settings import GenicamSettings
 
-DEFAULT_BUFFERS = 4
+DEFAULT_BUFFERS: Final = 4
+_REASONS: Final = {
+    "missing-packets": "packets did not arrive (missing-packets)",
+    "timeout": "the end of a frame did not arrive in time (timeout)",
+    "size-mismatch": "a frame has another size than the camera stated (size-mismatch)",
+}
+"""What the statuses of a buffer mean, by the names that Aravis gives them."""
 
 
 class AravisDevice:
@@ -43,6 +50,7 @@ class AravisDevice:
         self._lost = 0
         self._held: Any = None
         """The buffer of the frame that `read` returned last."""
+        self._told: set[str] = set()
         self._gone = False
         self._format = ""
 
@@ -111,11 +119,18 @@ class AravisDevice:
         lost = self._lost + self._gaps.before(_frame_id(buffer))
         self._lost = 0
         if buffer.get_status() != self._aravis.BufferStatus.SUCCESS:
+            self._tell(buffer.get_status().value_nick)
             self._stream.give_back(buffer)
             self._check_control()
             return Grabbed(None, lost=lost + 1)
         self._held = buffer
         return self._grabbed(buffer, lost)
+
+    def _tell(self, status: str) -> None:
+        """Say once why frames are not whole: the sender logs what this process prints."""
+        if status not in self._told:
+            self._told.add(status)
+            sys.stderr.write(f"frames are lost: {_REASONS.get(status, status)}\n")
 
     def _grabbed(self, buffer: Any, lost: int) -> Grabbed:
         assert self._stream is not None

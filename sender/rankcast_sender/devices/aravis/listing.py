@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from rankcast_sender.devices.aravis.bindings import (
     FoundCamera,
@@ -16,9 +16,9 @@ from rankcast_sender.devices.aravis.bindings import (
 from rankcast_sender.devices.aravis.features import AravisFeatures
 from rankcast_sender.devices.device import DeviceError, RefusedValueError, Value
 
-OPENING_S = 10.0
+OPENING_S: Final = 10.0
 """A camera that somebody holds takes 4 s; after this long the formats of the rest are not asked."""
-LINKS = {"GigEVision": "GigE", "USB3Vision": "USB3"}
+LINKS: Final = {"GigEVision": "GigE", "USB3Vision": "USB3"}
 
 
 def list_devices(load: Callable[[], Any] = load_aravis) -> list[dict[str, Value | list[str]]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-from typing import Any
+from typing import Any, Final
 
-_SOCKET_FRAMES = 4
+_SOCKET_FRAMES: Final = 4
 """Frames of room in the socket: the kernel counts up to twice the bytes of a small packet."""
-_MAX_SOCKET_BYTES = 64 << 20
-RMEM_MAX = "/proc/sys/net/core/rmem_max"
+_MAX_SOCKET_BYTES: Final = 64 << 20
+RMEM_MAX: Final = "/proc/sys/net/core/rmem_max"
 
 
 class AravisStream:

@@ -6,13 +6,21 @@ import importlib.machinery
 import importlib.util
 import itertools
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rankcast.errors import SettingsError, SourceError
-from rankcast_sender.grabber import AravisOptions, aravis_source, open_aravis, require_linux
+from rankcast_sender.grabber import (
+    AravisOptions,
+    DeviceSource,
+    aravis_source,
+    open_aravis,
+    require_linux,
+)
 from rankcast_sender.grabber.bindings_python import (
     SYSTEM_PYTHON,
     BindingsPython,
@@ -20,6 +28,18 @@ from rankcast_sender.grabber.bindings_python import (
 )
 from rankcast_sender.sources import check_query, parse_source
 from support.fake_gige import fake_gige
+
+
+@contextmanager
+def opened(query: str) -> Iterator[DeviceSource]:
+    """Open a source, which starts its process, and close it."""
+    uri = parse_source(query)
+    source = open_aravis(uri.path, check_query(AravisOptions, uri), newest_wins=True)
+    try:
+        source.open()
+        yield source
+    finally:
+        source.close()
 
 
 @pytest.fixture
@@ -66,12 +86,8 @@ def test_missing_bindings_are_one_line_with_the_packages_to_install(
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     python.chmod(0o755)
     monkeypatch.setattr(aravis_source, "bindings_python", lambda: BindingsPython(str(python)))
-    source = open_aravis("RC01", AravisOptions(), newest_wins=True)
-    try:
-        with pytest.raises(SettingsError) as caught:
-            source.open()
-    finally:
-        source.close()
+    with pytest.raises(SettingsError) as caught, opened("aravis:RC01"):
+        pass
     said = str(caught.value)
     assert said.startswith("aravis:RC01: needs the bindings of Aravis 0.8 (No module named 'gi')")
     assert "run apt-get install gir1.2-aravis-0.8 python3-gi" in said
@@ -85,27 +101,16 @@ def test_the_system_s_python_grabs_without_numpy_and_without_rankcast(
         if importlib.util.find_spec("gi") is None and not Path(SYSTEM_PYTHON).exists():
             pytest.skip(f"no {SYSTEM_PYTHON} here")
         monkeypatch.setattr(aravis_source, "bindings_python", lambda: BindingsPython(SYSTEM_PYTHON))
-        source = open_aravis("RC01", AravisOptions(), newest_wins=True)
-        try:
-            source.open()
+        with opened("aravis:RC01") as source:
             frames = list(itertools.islice(source, 3))
-        finally:
-            source.close()
     assert [frame.pixels.shape for frame in frames] == [(512, 512)] * 3
 
 
 def test_a_camera_that_another_program_holds_is_named_as_such() -> None:
-    with fake_gige():
-        holder = open_aravis("RC01", AravisOptions(), newest_wins=True)
-        late = open_aravis("RC01", AravisOptions(), newest_wins=True)
-        try:
-            holder.open()
-            next(iter(holder))
-            with pytest.raises(SourceError) as caught:
-                late.open()
-        finally:
-            late.close()
-            holder.close()
+    with fake_gige(), opened("aravis:RC01") as holder:
+        next(iter(holder))
+        with pytest.raises(SourceError) as caught, opened("aravis:RC01"):
+            pass
     assert str(caught.value) == (
         "aravis:RC01: another program holds it (control access denied): end that program; after a "
         "crash the camera is free within seconds"
@@ -120,14 +125,9 @@ def test_every_kind_of_format_arrives_with_its_bits_and_colours() -> None:
             ("RGB8", (48, 64, 3), "uint8", ""),
         ):
             query = f"aravis:RC01?pixel_format={name}&width=64&height=48&exposure=10000&gain=0"
-            options = check_query(AravisOptions, parse_source(query))
-            source = open_aravis("RC01", options, newest_wins=True)
-            try:
-                source.open()
+            with opened(query) as source:
                 assert f"64x48 {name}" in source.description
                 frame = next(iter(source))
-            finally:
-                source.close()
             assert (frame.pixels.shape, frame.pixels.dtype, frame.cfa) == (shape, dtype, cfa)
             if name == "Mono16":
                 # The low byte of the fake camera is 255, the high one goes on by 1.
@@ -148,20 +148,15 @@ def test_what_this_camera_does_not_have_is_refused_with_what_it_has() -> None:
             ("trigger=on&trigger_source=Line7",
              "got trigger_source = 'Line7', want Line0 or Software"),
         ):  # fmt: skip
-            options = check_query(AravisOptions, parse_source(f"aravis:RC01?{query}"))
-            source = open_aravis("RC01", options, newest_wins=True)
-            try:
-                with pytest.raises(SettingsError) as caught:
-                    source.open()
-            finally:
-                source.close()
+            with pytest.raises(SettingsError) as caught, opened(f"aravis:RC01?{query}"):
+                pass
             assert str(caught.value) == f"aravis:RC01: {message}"
 
 
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("pixel_format=Mono13", "got pixel format Mono13, want one of Mono8, "),
+        ("pixel_format=Mono13", "got pixel format 'Mono13', want one of Mono8, "),
         ("buffers=1", "want at least 2"),
         ("packet_bytes=100", "want at least 576"),
         ("resend=maybe", "'on' or 'off'"),

@@ -89,7 +89,9 @@ def test_a_serial_number_of_two_vendors_is_refused_with_both_ids() -> None:
 def test_a_camera_without_control_or_without_an_answer_is_not_opened() -> None:
     camera = FakeCamera(sensor())
     camera.device.controller = False
-    assert "another program holds it (control access denied)" in refusal(FakeAravis(camera), "12345")
+    assert "another program holds it (control access denied)" in refusal(
+        FakeAravis(camera), "12345"
+    )
     aravis = FakeAravis(FakeCamera(sensor()))
     aravis.failure = device_error("TIMEOUT", "no answer\nat all")
     assert refusal(aravis, "12345") == (
@@ -185,24 +187,29 @@ def test_a_frame_has_the_bytes_of_its_pixel_format(
 
 @pytest.mark.parametrize("status", ["timeout", "missing-packets", "size-mismatch", "aborted"])
 def test_a_frame_that_is_not_complete_is_counted_and_its_buffer_filled_again(
-    opened: Callable[..., Opened], status: str
+    opened: Callable[..., Opened], status: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     camera = opened()
     camera.send(1)
     camera.send(2, status=status)
     camera.send(3)
+    camera.send(4, status=status)
     assert camera.read().lost == 0
     broken = camera.read()
     assert (broken.data, broken.lost) == (None, 1)
     assert camera.read().lost == 0
-    assert len(camera.camera.stream.empty) == 3
+    assert camera.read().lost == 1
+    assert len(camera.camera.stream.empty) == 4
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("frames are lost: ")
+    assert status in line
 
 
 def test_ids_that_are_missing_are_frames_that_were_lost(opened: Callable[..., Opened]) -> None:
     camera = opened()
     lost = []
-    for frame_id, status in ((65530, "success"), (65533, "success"), (65535, "timeout"),
-                             (1, "success"), (4, "success"), (2, "success")):  # fmt: skip
+    for frame_id, status in ((65530, ""), (65533, ""), (65535, "timeout"),
+                             (1, ""), (4, ""), (2, "")):  # fmt: skip
         camera.send(frame_id, status=status)
         lost.append(camera.read().lost)
     # Two are missing, then one and the incomplete one; after 65535 comes 1; then two; and a camera
