@@ -99,7 +99,8 @@ test-basler: setup  ## test basler: against Basler's emulator; installs pypylon 
 	$(BIN)/python -m pytest -n 2 --timeout 300 $(BASLER_TESTS)
 
 BASLER_TESTS := tests/system/test_basler.py tests/unit/sender/devices/test_basler_device.py \
-    tests/unit/sender/devices/test_genicam_settings.py tests/unit/sender/devices/test_frame_gaps.py \
+    tests/unit/sender/devices/test_pylon.py tests/unit/sender/devices/test_genicam_settings.py \
+    tests/unit/sender/devices/test_frame_gaps.py tests/unit/sender/grabber/test_basler_sources.py \
     tests/unit/sender/sources/test_pixel_formats.py tests/unit/sender/cameras
 
 ARAVIS_PACKAGES := aravis-tools gir1.2-aravis-0.8 python3-gi

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -31,10 +32,11 @@ def make_device() -> ScriptedDevice:
 class ScriptedDevice:
     """Frames of 8 x 6 grey pixels; every step of the script is one read.
 
-    Steps are `frame`, `same`, `none`, `hang`, `deaf` (hangs with the interpreter's lock), `crash`,
-    `exit`, `gone`, `odd` (wrong number of bytes), `packed`, `unknown` and `short` (pixel formats),
-    `big` (a frame of 64 x 48), `huge` (one of 6 MB), `lost` (3 frames), `print`, `forged` (a
-    damaged message) and `wait` (for a file named by option `gate`).
+    Steps are `frame`, `same`, `none`, `hang`, `deaf` (hangs with the interpreter's lock), `spawn`
+    (starts another process and hangs), `crash`, `exit`, `gone`, `odd` (wrong number of bytes),
+    `packed`, `unknown` and `short` (pixel formats), `big` (a frame of 64 x 48), `huge` (one of
+    6 MB), `lost` (3 frames), `print`, `forged` (a damaged message) and `wait` (for a file named by
+    option `gate`).
     """
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
@@ -119,6 +121,9 @@ class ScriptedDevice:
                 while not os.path.exists(str(self._options["gate"])):
                     time.sleep(0.01)
             case "hang":
+                threading.Event().wait()
+            case "spawn":
+                subprocess.Popen(["sleep", "600"])  # holds the pipes of this process
                 threading.Event().wait()
             case "deaf":
                 ctypes.PyDLL(None).sleep(3600)

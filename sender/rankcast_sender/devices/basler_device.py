@@ -153,6 +153,8 @@ class BaslerDevice:
             self._pause()
         try:
             settings.carry_out(plan)
+            # Of some cameras the offset decides which colour comes first.
+            self._pixel_format = settings.pixel_format
         finally:
             if plan.resizes:
                 camera.start()

@@ -79,7 +79,7 @@ class Channel:
 
     def __init__(self) -> None:
         # Whatever a driver prints must not get among the messages.
-        self._out = os.fdopen(os.dup(1), "wb", buffering=0)
+        self._out = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)
         sys.stdout = sys.stderr
         _print_whole_lines()
@@ -93,6 +93,7 @@ class Channel:
         with self._lock:
             try:
                 self._out.write(line)
+                self._out.flush()
             except OSError:  # the sender is gone
                 os._exit(0)
 

@@ -7,6 +7,7 @@ its option; those of other back-ends may never return, which ends the process.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -30,8 +31,6 @@ _BACKENDS: Final = {
     "dshow": cv2.CAP_DSHOW,
     "msmf": cv2.CAP_MSMF,
 }
-V4L2_SELECT_S: Final = 1.0
-"""What `rankcast.opencv` sets, unless the environment already had another value."""
 _RETRY_S: Final = 0.02
 """Pause between failed reads: those of an unplugged camera fail at once and would spin."""
 _MAX_INDEX: Final = 0x7FFFFFFF
@@ -39,6 +38,12 @@ _CHECK_DEVICE: Final = "check that it is connected, not in use and readable"
 _CHECK_STREAM: Final = "check address, path, user name and password"
 
 OpenCapture = Callable[[Any, int, list[int]], Capture]
+
+
+def v4l2_select_s() -> float:
+    """Return how long a read of V4L2 may take: what `rankcast.opencv` or the user has set."""
+    digits = re.match(r"\d{1,4}", os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"])
+    return float(digits[0]) if digits else 1.0
 
 
 def make_device() -> OpenCVDevice:
@@ -122,9 +127,7 @@ class OpenCVDevice:
     def _parameters(self, options: Mapping[str, Any]) -> list[int]:
         """Time-outs, which FFmpeg takes only while it opens."""
         if options["backend"] != "ffmpeg":
-            self._longest_read_s = float(
-                os.environ.get("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", V4L2_SELECT_S)
-            )
+            self._longest_read_s = v4l2_select_s()
             return []
         if self._is_stream:
             os.environ.setdefault(

@@ -234,7 +234,7 @@ class PylonCamera:
             raise self._gone("cannot be read", exc) from exc
 
     def _grab(self, result: Any) -> Grab:
-        block_id, time = int(result.GetBlockID()), int(result.GetTimeStamp())
+        block_id, ticks = int(result.GetBlockID()), int(result.GetTimeStamp())
         succeeded = bool(result.GrabSucceeded())
         return Grab(
             data=memoryview(result.GetMemoryView()) if succeeded else None,
@@ -242,7 +242,7 @@ class PylonCamera:
             width=int(result.GetWidth()),
             line_padding=int(result.GetPaddingX()),
             block_id=None if block_id == _NO_BLOCK_ID else block_id,
-            time_ns=int(time * _NANOSECONDS / self._tick_hz) if time else None,
+            time_ns=int(ticks * _NANOSECONDS / self._tick_hz) if ticks else None,
             failure="" if succeeded else " ".join(str(result.GetErrorDescription()).split()),
         )
 

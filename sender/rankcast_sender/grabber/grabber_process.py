@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -151,13 +153,16 @@ class GrabberProcess:
             self._wait(lambda: bool(self._written or self._ring_wanted), timeout_s)
             written = self._written.popleft() if self._written else None
             wanted, silent_s = self._ring_wanted, time.monotonic() - self._heard_s
+        for slot in self._ring.given_back():
+            self._give_back(slot)
         if written is not None:
-            pixels = self._ring.copy(written[1])
-            self._give_back(written[1])
+            pixels, copied = self._ring.take(written[1])
+            if copied:
+                self._give_back(written[1].slot)
             return *written, pixels
         self._check_end()
         if wanted:
-            # No slot is in use now: all that were announced have been taken.
+            # All slots that were announced have been taken.
             self._ring_wanted = 0
             self._send("ring", **self._ring.resize(wanted))
         else:
@@ -200,7 +205,7 @@ class GrabberProcess:
         try:
             self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._kill()
             self._process.wait()
         for worker in self._workers:
             worker.join(READERS_S)
@@ -212,8 +217,16 @@ class GrabberProcess:
 
     def kill(self) -> None:
         """End the process at once, because it does not react."""
-        self._process.kill()
+        self._kill()
         self.close()
+
+    def _kill(self) -> None:
+        """Kill the process with all that its driver has started, which would hold its pipes."""
+        if sys.platform == "win32":
+            self._process.kill()
+        elif self._process.poll() is None:  # its number is nobody else's yet
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     # Called with the lock held.
 
@@ -277,7 +290,7 @@ class GrabberProcess:
         if facts.waits_for_trigger:
             now_s = time.monotonic()
             if silent_s > TRIGGER_HANG_S:
-                self._process.kill()
+                self._kill()
                 raise SourceError(
                     f"{name}: the grabber process has not answered for {silent_s:.1f} s and was "
                     "killed"
@@ -286,7 +299,7 @@ class GrabberProcess:
                 self._pinged_s = now_s
                 self._send("ping")
         elif silent_s > facts.longest_read_s + HANG_S:
-            self._process.kill()
+            self._kill()
             raise SourceError(
                 f"{name}: a read has not returned for {silent_s:.1f} s, the limit is "
                 f"{facts.longest_read_s + HANG_S:g} s: the grabber process was killed"
@@ -300,8 +313,8 @@ class GrabberProcess:
             self._process.stdin.write(line)
             self._process.stdin.flush()
 
-    def _give_back(self, written: SlotWritten) -> None:
-        self._send("slot", slot=written.slot, slot_bytes=self._ring.slot_bytes)
+    def _give_back(self, slot: int) -> None:
+        self._send("slot", slot=slot, slot_bytes=self._ring.slot_bytes)
 
     def _read_log(self) -> None:
         assert self._process.stderr is not None
@@ -315,7 +328,7 @@ class GrabberProcess:
                 self._handle(parse_message(line))
         except GrabberProtocolError as exc:
             self._broken = exc
-            self._process.kill()
+            self._kill()
         finally:
             with self._changed:
                 self._ended = True
@@ -348,7 +361,7 @@ class GrabberProcess:
                     self._failed = message
             self._changed.notify_all()
         for _, written in replaced:
-            self._give_back(written)
+            self._give_back(written.slot)
 
     def _check_slot(self, message: SlotWritten) -> None:
         if any(written.slot == message.slot for _, written in self._written):

@@ -7,6 +7,7 @@ formats that end in ``Packed``: GigE Vision 1.2, section 24.
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -68,6 +69,15 @@ class PixelFormat:
     def channels(self) -> int:
         """Channels of the unpacked picture: 1, or 3 for blue, green and red."""
         return 1 if self.components == "M" else 3
+
+    def is_plain(self, line_padding: int = 0) -> bool:
+        """Return True if a frame has the samples of its picture, in their order, and no gaps."""
+        return (
+            self.layout is Layout.WHOLE
+            and self.components in ("M", "BGR")
+            and not line_padding
+            and (self.sample_bytes == 1 or sys.byteorder == "little")
+        )
 
     def picture_bytes(self, height: int, width: int) -> int:
         """Return the bytes of the unpacked picture."""

@@ -80,7 +80,7 @@ def test_a_device_that_fails_is_one_line_after_its_last_frame(step: str, message
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("step", ["hang", "deaf"])
+@pytest.mark.parametrize("step", ["hang", "deaf", "spawn"])
 def test_a_read_that_never_returns_ends_its_process_within_two_seconds(step: str) -> None:
     with grabbing(f"frame*3 {step}") as source:
         frames = iter(source)

@@ -15,7 +15,7 @@ from rankcast.errors import SettingsError
 from rankcast_sender.devices.slots import Slots
 from rankcast_sender.grabber import ring as ring_module
 from rankcast_sender.grabber.messages import GrabberProtocolError, SlotWritten
-from rankcast_sender.grabber.ring import SHARED_MEMORY, SLOTS, FrameRing
+from rankcast_sender.grabber.ring import LENT, SHARED_MEMORY, SLOTS, FrameRing
 
 WRITTEN = SlotWritten(
     slot=0, height=48, width=64, channels=3, sample_bytes=1, significant_bits=0, cfa="",
@@ -35,11 +35,10 @@ def test_a_frame_comes_out_as_it_went_in(shape: tuple[int, ...], dtype: Any) -> 
         WRITTEN, slot=slot, height=shape[0], width=shape[1],
         channels=shape[2] if len(shape) == 3 else 1, sample_bytes=picture.itemsize,
     )  # fmt: skip
-    copy = ring.copy(written)
-    assert np.array_equal(copy, picture)
-    assert copy.dtype == dtype
-    slots.write(memoryview(np.zeros_like(picture)).cast("B"))
-    assert np.array_equal(copy, picture), "a copy shares no memory with the ring"
+    pixels, copied = ring.take(written)
+    assert np.array_equal(pixels, picture)
+    assert pixels.dtype == dtype
+    assert not copied
     slots.detach()
     ring.close()
     ring.close()
@@ -60,14 +59,68 @@ def test_a_slot_is_written_again_only_after_it_was_given_back() -> None:
     ring.close()
 
 
+def announced(slots: Slots, value: int) -> SlotWritten:
+    """Write a frame of one value."""
+    slot = slots.write(memoryview(bytes([value]) * WRITTEN.frame_bytes))
+    assert slot is not None
+    return replace(WRITTEN, slot=slot)
+
+
+def test_a_slot_comes_back_when_its_frame_is_gone_and_others_are_copied_meanwhile() -> None:
+    ring, slots = FrameRing(), Slots()
+    slots.attach(ring.resize(WRITTEN.frame_bytes))
+    taken = [ring.take(announced(slots, value)) for value in range(3)]
+    assert [copied for _, copied in taken] == [False] * LENT + [True]
+    assert ring.given_back() == []
+    corner = taken[0][0][:1, :1]
+    del taken[0]
+    assert ring.given_back() == [], "a part of it is still in use"
+    del corner
+    assert len(ring.given_back()) == 1
+    assert ring.given_back() == []
+    assert (taken[0][0] == 1).all()
+    assert not ring.take(announced(slots, 9))[1]
+    slots.detach()
+    ring.close()
+
+
+def test_a_larger_ring_leaves_the_frames_of_the_one_before_alone() -> None:
+    ring, slots = FrameRing(), Slots()
+    slots.attach(ring.resize(WRITTEN.frame_bytes))
+    held = [ring.take(announced(slots, value))[0] for value in (1, 2)]
+    slots.attach(ring.resize(4 * WRITTEN.frame_bytes))
+    larger = replace(WRITTEN, height=4 * WRITTEN.height)
+    for _ in range(SLOTS):
+        slot = slots.write(memoryview(bytes([7]) * larger.frame_bytes))
+        assert slot is not None
+        assert (ring.take(replace(larger, slot=slot))[0] == 7).all()
+    assert [int(frame.min()) for frame in held] == [1, 2]
+    assert [int(frame.max()) for frame in held] == [1, 2]
+    slots.detach()
+    ring.close()
+    assert [int(frame.max()) for frame in held] == [1, 2]
+
+
+def test_a_slot_that_the_other_end_does_not_own_is_refused() -> None:
+    ring, slots = FrameRing(), Slots()
+    slots.attach(ring.resize(WRITTEN.frame_bytes))
+    written = announced(slots, 1)
+    pixels, _ = ring.take(written)
+    with pytest.raises(GrabberProtocolError, match="which it does not own"):
+        ring.take(written)
+    assert pixels.max() == 1
+    slots.detach()
+    ring.close()
+
+
 @pytest.mark.parametrize("change", [{"slot": SLOTS}, {"slot": 255}, {"height": 1000}])
 def test_what_lies_outside_of_the_ring_is_not_read(change: dict[str, int]) -> None:
     ring = FrameRing()
     with pytest.raises(GrabberProtocolError, match="announced"):
-        ring.copy(WRITTEN)
+        ring.take(WRITTEN)
     ring.resize(WRITTEN.frame_bytes)
     with pytest.raises(GrabberProtocolError, match="announced"):
-        ring.copy(replace(WRITTEN, **change))
+        ring.take(replace(WRITTEN, **change))
     ring.close()
 
 

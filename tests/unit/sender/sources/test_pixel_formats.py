@@ -143,6 +143,23 @@ def test_a_buffer_one_byte_short_is_refused_with_both_sizes(
         format_.unpack(data[: wanted - 1], height, width, padding)
 
 
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_plain_frame_is_the_picture_itself(name: str) -> None:
+    packed, samples = GOLDEN[name]
+    found, data = pixel_format(name), bytes.fromhex(packed)
+    pixels = found.unpack(data, 1, len(samples))
+    assert found.picture_bytes(1, len(samples)) == pixels.nbytes
+    assert found.is_plain() == (pixels.tobytes() == data)
+    assert not found.is_plain(line_padding=1)
+
+
+def test_a_picture_goes_where_it_is_wanted() -> None:
+    memory = np.zeros(4, np.uint8)
+    pixels = pixel_format("Mono12p").unpack(bytes.fromhex("bc fa de"), 1, 2, 0, memory)
+    assert np.shares_memory(pixels, memory)
+    assert pixels.tolist() == [[0xABC, 0xDEF]]
+
+
 def test_lines_of_colour_may_be_padded() -> None:
     data = bytes([1, 2, 3, 9, 9, 4, 5, 6])
     pixels = pixel_format("RGB8").unpack(data, 2, 1, 2)
