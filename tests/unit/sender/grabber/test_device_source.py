@@ -68,7 +68,7 @@ def test_frames_that_the_device_lost_leave_gaps_in_the_numbers() -> None:
         ("odd", "delivers 48 bytes for a frame of 9x6x1"),
         ("unknown", "got pixel format 'Coord3D_C8', want one of Mono8, "),
         ("short", "delivers 5 bytes for 2x2 pixels of Mono12p, want 6"),
-        ("forged", "sent slot = -1"),
+        ("forged", "sent 'slot' = -1"),
     ],
 )
 def test_a_device_that_fails_is_one_line_after_its_last_frame(step: str, message: str) -> None:
