@@ -152,7 +152,7 @@ def test_a_camera_that_repeats_a_picture_is_frozen_in_the_log_the_status_and_for
         ("exit", "the grabber process ended with code 7"),
         ("gone", "scripted camera is gone: check its cable"),
         ("odd", "its pixel format is not what it states"),
-        ("forged", "sent slot = -1"),
+        ("forged", "sent 'slot' = -1"),
     ],
 )
 def test_a_camera_that_fails_is_opened_again_and_its_numbers_go_on(

@@ -131,7 +131,7 @@ def parse_message(line: bytes) -> Message:
         return _message(values)
     except (ValueError, RecursionError) as exc:
         raise GrabberProtocolError(
-            f"the grabber process sent {printable(repr(line[:60]))}, want a line of JSON"
+            f"the grabber process sent {line[:60]!r}, want a line of JSON"
         ) from exc
 
 
@@ -263,6 +263,6 @@ def _text(values: Mapping[str, Any], name: str) -> str:
 
 def _wrong(name: str, value: object) -> GrabberProtocolError:
     return GrabberProtocolError(
-        f"the grabber process sent {printable(name)[:40]} = {printable(repr(value))[:60]}: "
+        f"the grabber process sent {name!a:.40} = {value!a:.60}: "
         "its device module or a driver is defective"
     )

@@ -94,7 +94,9 @@ class FrameRing:
             If the system does not have that much shared memory.
         """
         page = mmap.ALLOCATIONGRANULARITY
-        slot_bytes = -(-frame_bytes // page) * page
+        # A quarter more than before at least: rings of many regions set in turn are few.
+        wanted = max(frame_bytes, self.slot_bytes + self.slot_bytes // 4)
+        slot_bytes = -(-wanted // page) * page
         size = SLOTS * slot_bytes
         # Frames of the ring before may still be in use: nothing is written over them.
         self.given_back()

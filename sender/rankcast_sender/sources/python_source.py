@@ -159,7 +159,7 @@ def _factory(module: str, name: str, source: str) -> Callable[..., Any]:
         raise SettingsError(f"{source} cannot be imported ({one_line(exc)}){hint}") from exc
     factory: Any = getattr(loaded, name, None)
     if not callable(factory):
-        raise SettingsError(f"{source}: {printable(module)} has no function or class {name}")
+        raise SettingsError(f"{source}: {module} has no function or class {name}")
     return factory  # type: ignore[no-any-return]
 
 

@@ -68,7 +68,7 @@ def test_frames_that_the_device_lost_leave_gaps_in_the_numbers() -> None:
         ("odd", "delivers 48 bytes for a frame of 9x6x1"),
         ("unknown", "got pixel format 'Coord3D_C8', want one of Mono8, "),
         ("short", "delivers 5 bytes for 2x2 pixels of Mono12p, want 6"),
-        ("forged", "sent slot = -1"),
+        ("forged", "sent 'slot' = -1"),
     ],
 )
 def test_a_device_that_fails_is_one_line_after_its_last_frame(step: str, message: str) -> None:
@@ -217,6 +217,17 @@ def test_in_real_time_the_newest_frame_is_taken_and_the_rest_is_counted() -> Non
         assert frame.frame >= 20
         assert frame.pixels[0, 0] == frame.frame + 1
         assert boot_ns() - frame.t_capture_mono_ns < 300_000_000
+
+
+@pytest.mark.parametrize("script", ["frame", "frame big"])
+def test_a_consumer_that_takes_its_time_is_not_taken_for_a_device_that_hangs(script: str) -> None:
+    with grabbing(script, newest_wins=False) as source:
+        frames = iter(source)
+        next(frames)
+        threading.Event().wait(1.5)  # longer than a read may take
+        numbers = [next(frames).frame for _ in range(8)]
+        assert numbers == sorted(set(numbers))
+        assert source.replaced > 0
 
 
 def test_what_a_driver_prints_is_logged_without_credentials_and_harms_nothing(

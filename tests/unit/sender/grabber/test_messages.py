@@ -57,19 +57,19 @@ def test_each_message_is_parsed() -> None:
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        ({"slot": -1}, "slot = -1"),
-        ({"slot": 1.0}, "slot = 1.0"),
-        ({"slot": True}, "slot = True"),
+        ({"slot": -1}, "'slot' = -1"),
+        ({"slot": 1.0}, "'slot' = 1.0"),
+        ({"slot": True}, "'slot' = True"),
         ({"bytes": 47}, "47 bytes for a frame of 8x6x1 samples of 1 bytes"),
         ({"width": 1 << 40, "bytes": 6 << 40}, "width"),
-        ({"sample_bytes": 4, "bytes": 192}, "sample_bytes = 4"),
-        ({"significant_bits": 12}, "significant_bits = 12"),
+        ({"sample_bytes": 4, "bytes": 192}, "'sample_bytes' = 4"),
+        ({"significant_bits": 12}, "'significant_bits' = 12"),
         ({"cfa": "RGBW"}, "cfa"),
         ({"cfa": "RGGB", "channels": 3, "bytes": 144}, "cfa"),
-        ({"lost": -5}, "lost = -5"),
+        ({"lost": -5}, "'lost' = -5"),
         ({"device_frame_id": "a"}, "device_frame_id"),
         ({"boot_ns": 1 << 64}, "boot_ns"),
-        ({"msg": "explode"}, "msg = 'explode'"),
+        ({"msg": "explode"}, "'msg' = 'explode'"),
     ],
 )
 def test_a_frame_that_cannot_be_is_refused(change: dict[str, Any], part: str) -> None:
