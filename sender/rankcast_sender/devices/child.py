@@ -214,8 +214,7 @@ class Grabber:
         now_s = time.monotonic()
         if grabbed is not None:
             self._lost += grabbed.lost
-            if grabbed.data is not None:
-                self._hand_over(grabbed)
+            if grabbed.data is not None and self._hand_over(grabbed):
                 self._heard_s = now_s
                 return
         if now_s - self._heard_s >= IDLE_S:
@@ -226,15 +225,16 @@ class Grabber:
         lost, dropped, self._lost, self._dropped = self._lost, self._dropped, 0, 0
         return {"lost": lost, "dropped": dropped}
 
-    def _hand_over(self, grabbed: Grabbed) -> None:
+    def _hand_over(self, grabbed: Grabbed) -> bool:
+        """Announce a frame; False if there was no slot for it."""
         boot_ns, utc_ns = grabbed.boot_ns or _boot_ns(), grabbed.utc_ns or time.time_ns()
         data = memoryview(grabbed.data).cast("B")
         if data.nbytes > self._slots.slot_bytes and not self._get_ring(data.nbytes):
-            return
+            return False
         slot = self._slots.write(data)
         if slot is None:
             self._dropped += 1
-            return
+            return False
         self._channel.send(
             "frame", slot=slot, bytes=data.nbytes, height=grabbed.height, width=grabbed.width,
             channels=grabbed.channels, sample_bytes=grabbed.sample_bytes,
@@ -243,6 +243,7 @@ class Grabber:
             device_frame_id=grabbed.device_frame_id, device_time_ns=grabbed.device_time_ns,
             boot_ns=boot_ns, utc_ns=utc_ns, **self._losses(),
         )  # fmt: skip
+        return True
 
     def _get_ring(self, frame_bytes: int) -> bool:
         """Have the sender make a ring of larger slots; False if the device is to be closed."""

@@ -163,7 +163,7 @@ class GrabberProcess:
         self._check_end()
         if wanted:
             # All slots that were announced have been taken.
-            self._ring_wanted = 0
+            self._ring_wanted, self._heard_s = 0, time.monotonic()
             self._send("ring", **self._ring.resize(wanted))
         else:
             self._check_progress(silent_s)

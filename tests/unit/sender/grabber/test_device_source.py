@@ -219,6 +219,17 @@ def test_in_real_time_the_newest_frame_is_taken_and_the_rest_is_counted() -> Non
         assert boot_ns() - frame.t_capture_mono_ns < 300_000_000
 
 
+@pytest.mark.parametrize("script", ["frame", "frame big"])
+def test_a_consumer_that_takes_its_time_is_not_taken_for_a_device_that_hangs(script: str) -> None:
+    with grabbing(script, newest_wins=False) as source:
+        frames = iter(source)
+        next(frames)
+        threading.Event().wait(1.5)  # longer than a read may take
+        numbers = [next(frames).frame for _ in range(8)]
+        assert numbers == sorted(set(numbers))
+        assert source.replaced > 0
+
+
 def test_what_a_driver_prints_is_logged_without_credentials_and_harms_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
