@@ -16,7 +16,9 @@ from typing import Final
 import pytest
 
 from rankcast_sender.devices.aravis import PACKAGES
+from rankcast_sender.grabber import AravisOptions, DeviceSource, open_aravis
 from rankcast_sender.grabber.bindings_python import bindings_python
+from rankcast_sender.sources import check_query, parse_source
 from support.own_loopback import own_loopback
 
 PROGRAM: Final = "arv-fake-gv-camera-0.8"
@@ -94,3 +96,15 @@ def fake_gige(lost_per_thousand: int = 0) -> Iterator[FakeGige]:
             yield camera
         finally:
             camera.kill()
+
+
+@contextmanager
+def opened(query: str) -> Iterator[DeviceSource]:
+    """Open a source, which starts its process, and close it."""
+    uri = parse_source(query)
+    source = open_aravis(uri.path, check_query(AravisOptions, uri), newest_wins=True)
+    try:
+        source.open()
+        yield source
+    finally:
+        source.close()

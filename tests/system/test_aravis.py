@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from rankcast.errors import RequestRefusedError
+from rankcast.errors import RequestRefusedError, SourceError
 from rankcast.frame import Frame, Scalar
 from rankcast.net import ControlClient, control_endpoint
 from rankcast.runtime import CAMERA_GAP
 from rankcast_receiver import Subscriber
-from support.fake_gige import SERIAL, fake_gige
+from support.fake_gige import SERIAL, fake_gige, opened
 from support.fakes import free_address
 from support.processes import run
 from support.viewers import Sender, sending
@@ -201,6 +204,31 @@ def test_a_camera_that_was_switched_off_and_on_again_goes_on(tmp_path: Path) -> 
             pass
         assert subscriber.balance().under_way == 0
     assert sender.report()["cameras"]["cam"]["failures"] >= 2
+
+
+def test_a_camera_that_vanishes_while_a_trigger_is_awaited_is_missed_by_its_heartbeat() -> None:
+    with fake_gige() as camera, opened(f"{SOURCE}?trigger=on&trigger_source=Line0") as source:
+        assert source.frame_interval_s is None
+        camera.kill()
+        with pytest.raises(SourceError, match=r"aravis:RC01 is gone, or another program has taken"):
+            next(iter(source))
+
+
+def test_a_grabber_process_that_was_killed_gets_its_camera_back() -> None:
+    with fake_gige():
+        with opened(SOURCE) as source:
+            frames = iter(source)
+            next(frames)
+            os.kill(source._process.pid, signal.SIGKILL)
+            killed_s = time.monotonic()
+            with pytest.raises(SourceError, match="was ended by SIGKILL"):
+                list(frames)
+        # The camera keeps to the dead process until it has missed its heartbeat for 3 s.
+        reopened = False
+        while not reopened:
+            assert time.monotonic() - killed_s < WAIT_S
+            with suppress(SourceError), opened(SOURCE) as source:
+                reopened = next(iter(source)).pixels.shape == (512, 512)
 
 
 @pytest.mark.parametrize(

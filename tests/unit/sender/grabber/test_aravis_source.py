@@ -6,8 +6,6 @@ import importlib.machinery
 import importlib.util
 import itertools
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +14,7 @@ import pytest
 from rankcast.errors import SettingsError, SourceError
 from rankcast_sender.grabber import (
     AravisOptions,
-    DeviceSource,
     aravis_source,
-    open_aravis,
     require_linux,
 )
 from rankcast_sender.grabber.bindings_python import (
@@ -27,19 +23,7 @@ from rankcast_sender.grabber.bindings_python import (
     bindings_python,
 )
 from rankcast_sender.sources import check_query, parse_source
-from support.fake_gige import fake_gige
-
-
-@contextmanager
-def opened(query: str) -> Iterator[DeviceSource]:
-    """Open a source, which starts its process, and close it."""
-    uri = parse_source(query)
-    source = open_aravis(uri.path, check_query(AravisOptions, uri), newest_wins=True)
-    try:
-        source.open()
-        yield source
-    finally:
-        source.close()
+from support.fake_gige import fake_gige, opened
 
 
 @pytest.fixture
