@@ -7,14 +7,17 @@ with the value null, set while the camera does not stream. It then counts blocks
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 
 from rankcast_sender.devices.basler_device import BaslerDevice
 from rankcast_sender.devices.device import DeviceState, Value
 
-LIVE = ("ForceFailedBuffer", "FirePnPCallback")
-"""Commands that are executed while the camera streams."""
+HOLD = "hold_s"
+"""Not a feature: for so long frames are not read, while the camera goes on."""
+LIVE = ("ForceFailedBuffer", "FirePnPCallback", HOLD)
+"""What is carried out while the camera streams."""
 
 
 def make_device() -> EmulatedBasler:
@@ -43,7 +46,9 @@ class EmulatedBasler(BaslerDevice):
             camera.stop()
             self._gaps.restart()
         for name, value in features.items():
-            if value is None:
+            if name == HOLD:
+                threading.Event().wait(float(str(value)))
+            elif value is None:
                 camera.execute(name)
             else:
                 camera.set_value(name, value)
