@@ -51,6 +51,20 @@ def _camera_kind() -> _Kind:
     return CameraOptions, open_camera
 
 
+def _basler_kind() -> _Kind:
+    from rankcast_sender.grabber import BaslerOptions, open_basler, require_pypylon
+
+    require_pypylon()
+    return BaslerOptions, open_basler
+
+
+def _aravis_kind() -> _Kind:
+    from rankcast_sender.grabber import AravisOptions, open_aravis, require_linux
+
+    require_linux()
+    return AravisOptions, open_aravis
+
+
 def _stream_kind() -> _Kind:
     from rankcast_sender.grabber import StreamOptions, open_stream
 
@@ -80,13 +94,15 @@ def _synthetic_kind() -> _Kind:
 _SOURCES: Final[Mapping[str, Callable[[], _Kind]]] = MappingProxyType(
     {
         "camera": _camera_kind,
+        "basler": _basler_kind,
+        "aravis": _aravis_kind,
         **dict.fromkeys(URL_SCHEMES, _stream_kind),
         "python": _python_kind,
         "replay": _replay_kind,
         "synthetic": _synthetic_kind,
     }
 )
-_GRABBED: Final = frozenset({"camera", *URL_SCHEMES})
+_GRABBED: Final = frozenset({"camera", "basler", "aravis", *URL_SCHEMES})
 """Schemes whose source a grabber process reads."""
 _RETRIED: Final = _GRABBED | {"python"}
 """Schemes whose source is reopened after a failure; retrying an unreadable file is pointless."""

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import rankcast
 from rankcast.codec.svd import cut, read_bands
 from rankcast.core import function
-from rankcast.wire import Kind, unpack
+from rankcast.wire import unpack
 from support.core_packets import (
     CORPUS,
     GOLDEN,

@@ -33,10 +33,10 @@ class ScriptedDevice:
     """Frames of 8 x 6 grey pixels; every step of the script is one read.
 
     Steps are `frame`, `same`, `none`, `hang`, `deaf` (hangs with the interpreter's lock), `spawn`
-    (starts another process and hangs), `crash`,
-    `exit`, `gone`, `odd` (wrong number of bytes), `big` (a frame of 64 x 48), `huge` (one of 6 MB),
-    `lost` (3 frames),
-    `print`, `forged` (a damaged message) and `wait` (for a file named by option `gate`).
+    (starts another process and hangs), `crash`, `exit`, `gone`, `odd` (wrong number of bytes),
+    `packed`, `unknown` and `short` (pixel formats), `big` (a frame of 64 x 48), `huge` (one of
+    6 MB), `lost` (3 frames), `print`, `forged` (a damaged message) and `wait` (for a file named by
+    option `gate`).
     """
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
@@ -102,6 +102,13 @@ class ScriptedDevice:
             case "big":
                 self._count += 1
                 return self._frame(64, 48)
+            case "packed":  # two lines of two samples of 12 bits, and a byte behind each line
+                return Grabbed(bytes.fromhex("bcfade ff 563412 ff".replace(" ", "")), height=2,
+                               width=2, pixel_format="BayerRG12p", line_padding=1)  # fmt: skip
+            case "unknown":
+                return Grabbed(bytes(4), height=2, width=2, pixel_format="Coord3D_C8")
+            case "short":
+                return Grabbed(bytes(5), height=2, width=2, pixel_format="Mono12p")
             case "huge":
                 return self._frame(3840, 1620)
             case "odd":

@@ -125,6 +125,18 @@ RK_API int64_t rk_planes_merge_limited_420_u16(const uint16_t *y, const uint16_t
                                                const uint16_t *cr, int64_t height, int64_t width,
                                                uint8_t *bgr);
 
+/* packed_samples.c ---------------------------------------------------------------------------- */
+
+/* Samples of 10, 12 or 14 bits, least significant bits first and without gaps, as in the formats of
+ * PFNC that end in p (Mono12p). RK_ERROR_SPACE if `packed` has too few bytes. */
+RK_API int64_t rk_unpack_lsb_first(const uint8_t *packed, int64_t packed_bytes, int64_t bits,
+                                   int64_t samples, uint16_t *unpacked);
+
+/* Samples of 10 or 12 bits, two in three bytes, as in the formats of GigE Vision that end in Packed
+ * (Mono12Packed): of an odd number, the last sample has two bytes. */
+RK_API int64_t rk_unpack_gige(const uint8_t *packed, int64_t packed_bytes, int64_t bits,
+                              int64_t samples, uint16_t *unpacked);
+
 /* svd_patch/ ---------------------------------------------------------------------------------- */
 
 /* A slice of one plane, and what it is coded from and into. Units are 8 x 8 samples. */

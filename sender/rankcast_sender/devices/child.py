@@ -118,6 +118,8 @@ class Channel:
                 self.send("pong")
             else:
                 self._commands.put(command)
+            if command["op"] == "list":  # whoever asked may close the pipe, and waits
+                return
         # The sender is gone. The main thread may be stuck in a driver, or may close the device.
         self._commands.put({"op": "close"})
         time.sleep(1)
@@ -137,9 +139,11 @@ class Grabber:
         self._slots: Slots
 
     def run(self) -> None:
-        """Open the device, grab until the end, and close it."""
+        """Open the device, grab until the end, and close it; or list the devices that there are."""
         command = self._channel.next()
         assert command is not None
+        if command["op"] == "list":
+            self._list(command)
         if command["op"] != "open":
             return
         try:
@@ -151,6 +155,12 @@ class Grabber:
                     self._grab()
             finally:
                 self._device.close()
+        except BaseException as exc:
+            self._failed(exc)
+
+    def _list(self, command: Mapping[str, Any]) -> None:
+        try:
+            self._channel.send("listed", devices=_import(command).list_devices())
         except BaseException as exc:
             self._failed(exc)
 
@@ -166,10 +176,8 @@ class Grabber:
     def _prepare(self, command: Mapping[str, Any]) -> None:
         from rankcast_sender.devices.slots import Slots
 
-        sys.path[:0] = [path for path in command["path"] if path not in sys.path]
         self._slots = Slots()
-        module = importlib.import_module(command["module"])
-        self._device = module.make_device()
+        self._device = _import(command).make_device()
 
     def _opened(self, state: DeviceState) -> None:
         self._channel.send("opened", **_state_values(state))
@@ -231,6 +239,7 @@ class Grabber:
             "frame", slot=slot, bytes=data.nbytes, height=grabbed.height, width=grabbed.width,
             channels=grabbed.channels, sample_bytes=grabbed.sample_bytes,
             significant_bits=grabbed.significant_bits, cfa=grabbed.cfa,
+            pixel_format=grabbed.pixel_format, line_padding=grabbed.line_padding,
             device_frame_id=grabbed.device_frame_id, device_time_ns=grabbed.device_time_ns,
             boot_ns=boot_ns, utc_ns=utc_ns, **self._losses(),
         )  # fmt: skip
@@ -242,6 +251,12 @@ class Grabber:
         while self._slots.slot_bytes < frame_bytes and not self._closing:
             self._serve(None)
         return not self._closing
+
+
+def _import(command: Mapping[str, Any]) -> Any:
+    """Return the module of the device."""
+    sys.path[:0] = [path for path in command["path"] if path not in sys.path]
+    return importlib.import_module(command["module"])
 
 
 def _state_values(state: DeviceState) -> dict[str, Any]:

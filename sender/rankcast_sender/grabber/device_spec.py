@@ -29,6 +29,8 @@ class DeviceSpec:
     """Of `Device.open`; they go through a pipe, because everybody may read a command line."""
     python: str = ""
     """Python that runs the process; empty: the one of the sender, with its import path."""
+    packages: tuple[str, ...] = ()
+    """Folders from which the process imports what its own Python does not have."""
     open_s: float = OPEN_S
     """Longest time from the start of the process until the device is open."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -39,9 +41,8 @@ class DeviceSpec:
     @property
     def import_path(self) -> Sequence[str]:
         """Folders that the process imports from, besides its own Python's."""
-        if self.python:
-            return ()
-        return [os.path.abspath(path) for path in sys.path if path]
+        own = [] if self.python else [os.path.abspath(path) for path in sys.path if path]
+        return [*own, *self.packages]
 
     def start(self, inherited: tuple[int, ...]) -> subprocess.Popen[bytes]:
         """Start the process: a new interpreter, because forking copies locks of drivers."""

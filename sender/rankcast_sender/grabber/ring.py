@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import mmap
 import os
 import sys
@@ -19,6 +20,7 @@ from rankcast.errors import SettingsError, SourceError
 from rankcast.frame import Pixels
 from rankcast_sender.grabber.frame_memory import FrameMemory, is_unused
 from rankcast_sender.grabber.messages import GrabberProtocolError, SlotWritten
+from rankcast_sender.sources import PixelFormat
 
 SLOTS: Final = 4
 """One that is written, one on its way, and those in use."""
@@ -154,19 +156,30 @@ class FrameRing:
             raise GrabberProtocolError(
                 f"the grabber process announced slot {written.slot}, which it does not own"
             )
+        packed = written.pixel_format
+        if packed is not None and not packed.is_plain(written.line_padding):
+            return self._unpack(packed, written), True
         shape: tuple[int, ...] = (written.height, written.width)
         if written.channels > 1:
             shape = (*shape, written.channels)
-        data = self._slots[written.slot][: written.frame_bytes]
+        # A camera may send more than the picture, behind it.
+        data = self._slots[written.slot][: math.prod(shape) * written.sample_bytes]
         copied = len(self._lent) >= LENT
         if copied:
-            memory = self._memory.get(written.frame_bytes)
+            memory = self._memory.get(data.size)
             memory[:] = data
             data = memory
         else:
             self._lent.add(written.slot)
         samples: Pixels = data if written.sample_bytes == 1 else data.view(np.uint16)
         return samples.reshape(shape), copied
+
+    def _unpack(self, packed: PixelFormat, written: SlotWritten) -> Pixels:
+        # Whoever parsed the message has refused it unless the sizes suit.
+        height, width = written.height, written.width
+        memory = self._memory.get(packed.picture_bytes(height, width))
+        data = self._slots[written.slot][: written.frame_bytes]
+        return packed.unpack(data, height, width, written.line_padding, memory)
 
     def given_back(self) -> Sequence[int]:
         """Return the slots whose frames nobody holds any more."""

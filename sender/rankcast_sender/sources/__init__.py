@@ -3,6 +3,7 @@
 from rankcast_sender.sources.adjustments import Adjustments
 from rankcast_sender.sources.credentials import secrets_of, shown_url, without_credentials
 from rankcast_sender.sources.mosaic import Cfa
+from rankcast_sender.sources.pixel_formats import PixelFormat, pixel_format, supported_names
 from rankcast_sender.sources.source import Adjustable, Remote, Source, Timed
 from rankcast_sender.sources.uri import URL_SCHEMES, SourceOptions, check_query, parse_source
 
@@ -11,13 +12,16 @@ __all__ = [
     "Adjustable",
     "Adjustments",
     "Cfa",
+    "PixelFormat",
     "Remote",
     "Source",
     "SourceOptions",
     "Timed",
     "check_query",
     "parse_source",
+    "pixel_format",
     "secrets_of",
     "shown_url",
+    "supported_names",
     "without_credentials",
 ]

@@ -21,7 +21,7 @@ from rankcast.validation_text import reason_of
 from rankcast_sender.sources.credentials import is_unambiguous, shown_url, without_credentials
 
 URL_SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
-SCHEMES: Final = ("camera", "replay", "synthetic", "python", *URL_SCHEMES)
+SCHEMES: Final = ("camera", "replay", "synthetic", "basler", "aravis", "python", *URL_SCHEMES)
 Fps = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 """Frames per second; no camera that OpenCV reads exceeds 1,000."""
 

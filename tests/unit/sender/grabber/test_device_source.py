@@ -44,6 +44,14 @@ def test_a_larger_frame_gets_a_larger_ring_and_every_frame_keeps_its_number() ->
         assert (frame.pixels == frame.frame + 1).all()
 
 
+def test_a_packed_frame_is_unpacked_with_its_bits_and_its_colour_filter_array() -> None:
+    with grabbing("packed") as source:
+        (frame,) = take(source, 1)
+    assert frame.pixels.tolist() == [[0xABC, 0xDEF], [0x456, 0x123]]
+    assert frame.pixels.dtype == "uint16"
+    assert (frame.significant_bits, frame.cfa) == (12, "RGGB")
+
+
 def test_frames_that_the_device_lost_leave_gaps_in_the_numbers() -> None:
     with grabbing("frame lost*2 frame") as source:
         frames = take(source, 2)
@@ -58,6 +66,8 @@ def test_frames_that_the_device_lost_leave_gaps_in_the_numbers() -> None:
         ("crash", "ended by SIGSEGV"),
         ("exit", "ended with code 7"),
         ("odd", "delivers 48 bytes for a frame of 9x6x1"),
+        ("unknown", "got pixel format 'Coord3D_C8', want one of Mono8, "),
+        ("short", "delivers 5 bytes for 2x2 pixels of Mono12p, want 6"),
         ("forged", "sent 'slot' = -1"),
     ],
 )
