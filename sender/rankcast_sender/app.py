@@ -17,6 +17,7 @@ from rankcast import pool
 from rankcast.atomic_file import check_writable, write_whole
 from rankcast.errors import RankcastError, SettingsError, WorkerError
 from rankcast.net import SocketOptions
+from rankcast.recordings import SUFFIX
 from rankcast.runtime import (
     ServiceManager,
     StatusLog,
@@ -33,13 +34,14 @@ from rankcast_sender.camera import Camera
 from rankcast_sender.pacing import GrabOptions
 from rankcast_sender.pipeline import PIPELINE_STOP_S, CameraPipeline
 from rankcast_sender.publisher import Publisher
+from rankcast_sender.replay_pipeline import ReplayPipeline
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
-from rankcast_sender.sources import Source, check_query, parse_source
+from rankcast_sender.sources import Source, SourceUri, check_query, parse_source
 
 log = logging.getLogger(__name__)
 
-_Kind: TypeAlias = tuple[Any, Callable[..., Source]]
+_Kind: TypeAlias = tuple[Any, Callable[..., Any]]
 """Options and class of a source."""
 
 
@@ -55,16 +57,30 @@ def _replay_kind() -> _Kind:
     return ReplayOptions, ReplaySource
 
 
+def _recording_kind() -> _Kind:
+    from rankcast_sender.sources.recording import RecordingOptions, RecordingSource
+
+    return RecordingOptions, RecordingSource
+
+
 def _synthetic_kind() -> _Kind:
     from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
     return ConveyorOptions, ConveyorSource
 
 
+_RECORDING: Final = "replay of a recording"
+"""Kind of ``replay:FILE.mcap``: a source of packets, which need no encoder."""
+
 # By scheme of the source URI. Only the kind in use is imported: FFmpeg, which plays clips, takes
 # 16 MB of memory.
 _SOURCES: Final[Mapping[str, Callable[[], _Kind]]] = MappingProxyType(
-    {"camera": _camera_kind, "replay": _replay_kind, "synthetic": _synthetic_kind}
+    {
+        "camera": _camera_kind,
+        "replay": _replay_kind,
+        _RECORDING: _recording_kind,
+        "synthetic": _synthetic_kind,
+    }
 )
 _RETRIED: Final = frozenset({"camera"})
 """Schemes whose source is reopened after a failure; retrying an unreadable file is pointless."""
@@ -82,9 +98,7 @@ def source_opener(camera: CameraTable) -> Callable[[], Source]:
         If the scheme or an option is wrong.
     """
     uri = parse_source(camera.source)
-    if uri.scheme not in _SOURCES:
-        raise SettingsError(f"got source {uri.scheme!r}, want one of {', '.join(_SOURCES)}")
-    model, make = _SOURCES[uri.scheme]()
+    model, make = _SOURCES[_kind_of(uri)]()
     loop = camera.loop or None
     if loop and "loop" not in model.model_fields:
         raise SettingsError(f"got --loop with source {uri.scheme!r}: only a replay can loop")
@@ -95,12 +109,19 @@ def source_opener(camera: CameraTable) -> Callable[[], Source]:
     return partial(make, uri.path, options)
 
 
+def _kind_of(uri: SourceUri) -> str:
+    """Return the key of a source in `_SOURCES`."""
+    if uri.scheme == "replay" and uri.path.lower().endswith(SUFFIX):
+        return _RECORDING
+    return uri.scheme
+
+
 @dataclass(slots=True)
 class _Stream:
     """One camera while the sender runs."""
 
     publisher: Publisher
-    pipeline: CameraPipeline
+    pipeline: CameraPipeline | ReplayPipeline
     audit: Audit | None
     ended: bool = False
     error: RankcastError | None = None
@@ -267,15 +288,23 @@ def _publisher(settings: SenderSettings, sockets: SenderSockets) -> Publisher:
 
 
 def _stream(
-    settings: SenderSettings, open_source: Callable[[], Source], publisher: Publisher
+    settings: SenderSettings, open_source: Callable[[], Any], publisher: Publisher
 ) -> _Stream:
-    camera, audit = settings.camera, None
+    camera, audit, uri = settings.camera, None, parse_source(settings.camera.source)
+    recorded = _kind_of(uri) == _RECORDING
+    if recorded and settings.audit.dir:
+        raise SettingsError(
+            "got audit.dir with a recording: its pictures are as they were coded, no originals; "
+            "leave it out"
+        )
     if settings.audit.dir:
         audit = Audit(
             Path(settings.audit.dir), camera.name, publisher.stream_id, settings.audit.every
         )
-    retry = camera.retry and parse_source(camera.source).scheme in _RETRIED
+    retry = camera.retry and uri.scheme in _RETRIED
     options = GrabOptions(camera.fps, camera.frames, settings.network.wait_viewers, retry)
+    if recorded:
+        return _Stream(publisher, ReplayPipeline(open_source, publisher, options), None)
     return _Stream(publisher, CameraPipeline(open_source, publisher, options, audit), audit)
 
 
