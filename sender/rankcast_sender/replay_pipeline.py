@@ -122,8 +122,11 @@ class ReplayPipeline:
                 with self._pulse.resting():
                     stepped = source.wait_for_step()
                 if replay is None or packet.loop != loop or header.stream_id != replay.stream:
+                    # Nobody has heard of a frame yet where the first one has number 0.
+                    is_first = replay is None and header.sequence == 0
                     loop = packet.loop
-                    replay = self._begin(header, loop, source.speed)
+                    same_id = self._camera.stream_id if is_first else None
+                    replay = self._begin(header, loop, source.speed, same_id)
                 elif stepped or self._is_off(replay, header):
                     replay = self._begin(header, loop, replay.speed, self._camera.stream_id)
                 if following is not None and following.loop == loop:

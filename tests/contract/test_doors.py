@@ -23,6 +23,7 @@ ENTERED_DIRECTLY = {
     "rankcast_receiver.sinks.count": "concrete sinks are for app.py alone",
     "rankcast_receiver.sinks.display": "the same",
     "rankcast_receiver.sinks.save": "the same",
+    "rankcast_sender.sources.recording": "concrete sources are for app.py alone",
     "rankcast_sender.sources.replay": "concrete sources are for app.py alone",
     "rankcast_sender.sources.synthetic": "the same",
 }

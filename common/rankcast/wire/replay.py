@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from rankcast.errors import WireError
 from rankcast.wire.fields import required_map, uint
 from rankcast.wire.header import STREAM_ID_BYTES
 
-MAX_SPEED = 1000.0
-_UINT64 = 2**64 - 1
+MAX_SPEED: Final = 1000.0
+_UINT64: Final = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)

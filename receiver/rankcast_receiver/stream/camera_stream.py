@@ -249,8 +249,10 @@ class CameraStream:
 
     def _begin(self, stream_id: bytes, replay: Replay | None) -> None:
         if self.stream_id and self._refusals.may_log():
-            again = "replays another stream" if replay else "has restarted"
-            log.info("%s: the sender %s", self.camera, again)
+            if replay is None:
+                log.info("%s: the sender has restarted", self.camera)
+            else:
+                log.info("%s: a recording is replayed, loop %d", self.camera, replay.loop)
         self._gaps.begin(stream_id)
         self._decoder.restart()
         self._refusals.clear()
