@@ -26,6 +26,7 @@ ENTERED_DIRECTLY = {
     "rankcast_receiver.sinks.record": "the same",
     "rankcast_receiver.sinks.save": "the same",
     "rankcast_sender.sources.python_source": "the same",
+    "rankcast_sender.sources.recording": "the same",
     "rankcast_sender.sources.replay": "concrete sources are for app.py alone",
     "rankcast_sender.sources.synthetic": "the same",
 }
