@@ -19,6 +19,7 @@ from typing import Any, Final
 try:
     import codec_clips
     import codec_detail
+    import codec_lossless
     import codec_stills
     from codec_rate import Tested
 except ModuleNotFoundError as exc:
@@ -75,6 +76,10 @@ _CLIP_KINDS: Final[Mapping[str, str]] = {
 _STILLS: Final = "photographs, 0.25 to 2 bit/pixel"
 _DEEP: Final = "12- and 16-bit frames, 1 to 6 bit/pixel"
 _DB: Final = "36 to 46 dB"
+_LOSSLESS_KINDS: Final[Mapping[str, str]] = {
+    "colour": "colour pictures", "grey": "grey pictures of 8 bits",
+    "deep": "grey pictures of 12 and 16 bits", "drawings": "drawings",
+}  # fmt: skip
 
 
 def _clip_figure(kind: str, effort: str, peer: str, most: float | None = None) -> Figure:
@@ -135,6 +140,23 @@ FIGURES: Final = (
     Figure("lossless/geometric_mean/sequences", "lossless, noisy sequences", "PNG"),
     Figure("lossless/geometric_mean/deep", "lossless, 12- and 16-bit frames", "PNG"),
     Figure("lossless/geometric_mean/drawings", "lossless, drawings of few levels", "PNG"),
+    *(
+        Figure(f"lossless/jpegls/{kind}", f"lossless, {what}", "JPEG-LS", at_most(1.0))
+        for kind, what in _LOSSLESS_KINDS.items()
+    ),
+    *(
+        Figure(f"lossless/jpegls_time/{kind}", f"lossless, time of encoding {what}, 2 threads",
+               "JPEG-LS", at_most(1.5))
+        for kind, what in _LOSSLESS_KINDS.items() if kind != "drawings"
+    ),
+    Figure("lossless/jpegls_time/drawings", "lossless, time of encoding drawings, 2 threads",
+           "JPEG-LS"),
+    Figure("lossless/sensor_ms/sensor-8bit",
+           "lossless, encoding 2448 x 2048 of 8 bits with sensor noise, 2 threads", "",
+           at_most(80), "ms"),
+    Figure("lossless/sensor_ms/sensor-12bit",
+           "lossless, encoding 2448 x 2048 of 12 bits with sensor noise, 2 threads", "",
+           at_most(120), "ms"),
 )  # fmt: skip
 
 
@@ -165,7 +187,7 @@ def _measures(
         "clips": lambda: codec_clips.clips(tested, data, frames, gop, quick=options.quick),
         "noisy": lambda: codec_clips.noisy(tested, data, frames, gop),
         "deep": lambda: codec_stills.deep(tested, data),
-        "lossless": lambda: codec_stills.lossless(options.lossless_codec, data, most),
+        "lossless": lambda: codec_lossless.lossless(options.lossless_codec, data, most),
     }
 
 
@@ -209,8 +231,8 @@ def main() -> int:
         f"Codec {tested.name} and, where the row says so, {options.lossless_codec}: bytes of"
         " complete packets over those of the peer at equal luma PSNR. Photographs: mean;"
         " clips, deep and lossless pictures: geometric mean. Moving blocks: 16 x 16 luma samples"
-        " that changed by more than noise; their figures are those of effort=default."
-        + _left_out(results),
+        " that changed by more than noise; their figures are those of effort=default. JPEG-LS is"
+        " CharLS on one thread." + _left_out(results),
         rounded(rows(results)),
         data=data_name(options.data),
         quick=options.quick,

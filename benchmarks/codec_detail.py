@@ -199,15 +199,21 @@ def _deep(found: Mapping[str, Any]) -> str:
 def _lossless(found: Mapping[str, Any]) -> str:
     rows = [
         [name, r["group"], str(r.get("bytes", r.get("refused"))), str(r.get("png_bytes", "")),
-         _shown(r.get("ratio"))]
+         _shown(r.get("ratio")), str(r.get("jpegls_bytes", "")), _shown(r.get("jpegls_ratio")),
+         _shown(r.get("jpegls_time_ratio"))]
         for name, r in found["images"].items()
     ]  # fmt: skip
     rows += [
-        [f"**geometric mean, {group}**", "", "", "", _shown(value)]
+        [f"**geometric mean, {group}**", "", "", "", _shown(value), "", "", ""]
         for group, value in found["geometric_mean"].items()
     ]
-    return "## Lossless against PNG at level 9\n\n" + _table(
-        ["picture", "group", "bytes", "PNG", "ratio"], rows
+    rows += [
+        [f"**geometric mean, {kind}**", "", "", "", "", "", _shown(value),
+         _shown(found["jpegls_time"].get(kind))]
+        for kind, value in found["jpegls"].items()
+    ]  # fmt: skip
+    return "## Lossless against PNG at level 9 and JPEG-LS\n\n" + _table(
+        ["picture", "group", "bytes", "PNG", "ratio", "JPEG-LS", "ratio", "of its time"], rows
     )
 
 

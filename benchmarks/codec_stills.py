@@ -1,4 +1,4 @@
-"""Single pictures: colour, deep, lossless."""
+"""Single pictures: colour and deep ones."""
 
 from __future__ import annotations
 
@@ -24,8 +24,6 @@ from codec_rate import (
 )
 from command_line import say
 
-import rankcast
-from rankcast.errors import UnsupportedImageError
 from rankcast.rate_distortion import Curve, cover, geometric_mean
 
 STILL_RATES: Final = tuple(0.25 * 2 ** (i / 2) for i in range(7))
@@ -169,49 +167,4 @@ def deep(tested: Tested, data: Path | None) -> dict[str, Any]:
             )
             for peer in ("jpeg2000", "jpeg2000-5/3", "jpeg2000-9/7")
         },
-    }
-
-
-def lossless(codec: str, data: Path | None, most: int | None) -> dict[str, Any]:
-    """Compare the lossless codec with the smallest PNG of each picture."""
-    groups = {
-        "stills": codec_pictures.stills(data, most),
-        "sequences": {n: clip[0] for n, clip in codec_pictures.sequences(data, 1).items()},
-        "deep": codec_pictures.deep_frames(data),
-        "drawings": codec_pictures.drawings(data),
-    }
-    results: dict[str, Any] = {}
-    for group, pictures in groups.items():
-        for name, image in pictures.items():
-            try:
-                packet = rankcast.Encoder(codec).encode(image)
-            except UnsupportedImageError as exc:
-                results[name] = {"group": group, "refused": str(exc)}
-                continue
-            if not np.array_equal(rankcast.Decoder().decode(packet), image):
-                raise RuntimeError(f"codec {codec} changed picture {name}")
-            png, how = codec_peers.png_bytes(image)
-            results[name] = {
-                "group": group,
-                "bytes": len(packet),
-                "png_bytes": png,
-                "png": how,
-                "ratio": round(len(packet) / png, 4),
-            }
-            say(f"lossless {name}: of PNG {results[name]['ratio']}")
-
-    def over(wanted: str | None) -> float | None:
-        return rounded(
-            geometric_mean(
-                [
-                    r["ratio"]
-                    for r in results.values()
-                    if "ratio" in r and wanted in (None, r["group"])
-                ]
-            )
-        )
-
-    return {
-        "images": results,
-        "geometric_mean": {group: over(group) for group in groups} | {"all": over(None)},
     }

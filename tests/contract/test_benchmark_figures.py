@@ -14,7 +14,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 BENCHMARKS = REPOSITORY / "benchmarks"
 SHARED = {
-    "codec_clips", "codec_detail", "codec_peers", "codec_pictures", "codec_rate",
+    "codec_clips", "codec_detail", "codec_lossless", "codec_peers", "codec_pictures", "codec_rate",
     "codec_stills", "command_line", "flood_attacks", "method_pictures", "paced_device", "processes",
     "record", "report",
 }  # fmt: skip

@@ -21,12 +21,12 @@ TARGET {
     if (channels != 3) transform = 0;
     uint8_t *data = take_bytes(&in, &end);
     int64_t samples = height * width * channels;
-    int32_t *scratch = new_block((samples + 11 * (width + 2)) * 4);
+    int64_t *memory = new_block(rk_lossless_decoder_bytes(width, channels));
     void *pixels = new_block(samples << deep);
     int64_t result = deep ? rk_lossless_decode_u16(data, start, end, height, width, channels,
-                                                   transform, repeats, scratch, pixels)
+                                                   transform, repeats, memory, pixels)
                           : rk_lossless_decode_u8(data, start, end, height, width, channels,
-                                                  transform, repeats, scratch, pixels);
+                                                  transform, repeats, memory, pixels);
     if (succeeded(result)) observe(pixels, samples << deep);
     free_blocks();
     return 0;

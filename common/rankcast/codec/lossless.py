@@ -1,4 +1,4 @@
-"""Codec `lossless`: every sample comes back, by prediction from its neighbours and range coding.
+"""Codec `lossless`: every sample comes back, by prediction from its neighbours and rANS.
 
 Colour goes through the reversible integer transform YCoCg-R (Malvar and Sullivan 2003). Every
 sample is predicted by a mean of four predictors, each weighted by how well it did around here,
@@ -43,6 +43,8 @@ _DECODE: Final = {
     np.dtype(np.uint8): function("rk_lossless_decode_u8"),
     np.dtype(np.uint16): function("rk_lossless_decode_u16"),
 }
+_ENCODER_BYTES: Final = function("rk_lossless_encoder_bytes")
+_DECODER_BYTES: Final = function("rk_lossless_decoder_bytes")
 
 
 class LosslessEncoder:
@@ -58,15 +60,16 @@ class LosslessEncoder:
         # Binarised and drawn pictures: a sample is the one beside it or it is far off.
         repeats = 0
         if pixels.shape[1] > 1:
-            repeats = int(np.mean(pixels[:, 1:] == pixels[:, :-1]) > _REPEATS)
+            equal = np.count_nonzero(pixels[:, 1:] == pixels[:, :-1])
+            repeats = int(equal > _REPEATS * pixels[:, 1:].size)
 
         def task(first: int, last: int) -> Callable[[], bytes]:
             def code_band() -> bytes:
                 band = np.ascontiguousarray(pixels[first:last])
                 data = np.empty(5 * band.size + 4096, np.uint8)
                 size = _ENCODE[band.dtype](
-                    band, *_sizes(band.shape), transform, repeats, _scratch(band.shape),
-                    data, data.size,
+                    band, *_sizes(band.shape), transform, repeats,
+                    _memory(_ENCODER_BYTES, band.shape), data, data.size,
                 )  # fmt: skip
                 if size < 0:
                     raise AssertionError("the buffer of a band was too small")
@@ -118,7 +121,7 @@ class LosslessDecoder:
             band = pixels[first:last]
             return partial(
                 _DECODE[band.dtype], data, start, end, *_sizes(band.shape), *form,
-                _scratch(band.shape), band,
+                _memory(_DECODER_BYTES, band.shape), band,
             )  # fmt: skip
 
         tasks = [task(*band, *cut) for band, cut in zip(bands, pairwise(cuts), strict=True)]
@@ -134,10 +137,10 @@ def _sizes(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return shape[0], shape[1], channels_of(shape)
 
 
-def _scratch(shape: tuple[int, ...]) -> NDArray[np.int32]:
-    """Memory for the planes of a band, and for rows of predictions and their errors."""
-    height, width, channels = _sizes(shape)
-    return np.empty(channels * height * width + 11 * (width + 2), np.int32)
+def _memory(bytes_of: Callable[[int, int], int], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Memory for what a band learns, and for its rows."""
+    _, width, channels = _sizes(shape)
+    return np.empty(-(-bytes_of(width, channels) // 8), np.int64)
 
 
 LOSSLESS: Final = Codec(

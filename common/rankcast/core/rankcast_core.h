@@ -88,6 +88,18 @@ RK_API int64_t rk_rans_build_decoder(const int64_t *parameters, const uint16_t *
 RK_API int64_t rk_planes_limited_chroma(const uint8_t *bgr, int64_t pixels, uint8_t *cb,
                                         uint8_t *cr);
 
+/* Both of them, exactly as OpenCV and the above make them of means of 2 x 2 pixels, into planes with
+ * rows of `y_stride` and `chroma_stride` samples. */
+RK_API int64_t rk_planes_split_limited_420(const uint8_t *bgr, int64_t height, int64_t width,
+                                           uint16_t *y, uint16_t *cb, uint16_t *cr,
+                                           int64_t y_stride, int64_t chroma_stride);
+
+/* sums[2]: squared error of the pixels that such planes give, and squares of `bgr`. */
+RK_API int64_t rk_planes_limited_420_squares(const uint8_t *bgr, int64_t height, int64_t width,
+                                             const uint16_t *y, const uint16_t *cb,
+                                             const uint16_t *cr, int64_t y_stride,
+                                             int64_t chroma_stride, int64_t *sums);
+
 /* Full range, with chroma of half the size: those of the mean of 2 x 2 pixels. Splitting wants even
  * sides; of odd ones merging takes (side + 1) / 2 samples of chroma. */
 RK_API int64_t rk_planes_split_420(const uint16_t *bgr, int64_t height, int64_t width, uint16_t *y,
@@ -194,28 +206,30 @@ RK_API int64_t rk_svd_patch_energy(const uint16_t *samples, int64_t count);
 RK_API int64_t rk_svd_patch_add_work(const int16_t *units, int64_t units_y, int64_t units_x,
                                      int64_t band_rows, int64_t *work);
 
-/* lossless.c ---------------------------------------------------------------------------------- */
+/* lossless/ ----------------------------------------------------------------------------------- */
 
 /* Bands of pixels (H, W, C). The transforms are 0, none, and 1, YCoCg-R of three channels;
- * `repeats` is 1 where equality with a neighbour is coded first. `scratch` has C H W + 11 (W + 2)
- * numbers. */
+ * `repeats` is 1 where equality with a neighbour is coded first. `memory` has as many bytes as one
+ * of these says, rounded up. */
+RK_API int64_t rk_lossless_encoder_bytes(int64_t width, int64_t channels);
+RK_API int64_t rk_lossless_decoder_bytes(int64_t width, int64_t channels);
 
 /* Returns the length of the stream, or RK_ERROR_SPACE: 5 bytes a sample and 4096 suffice. */
 RK_API int64_t rk_lossless_encode_u8(const uint8_t *pixels, int64_t height, int64_t width,
                                      int64_t channels, int64_t transform, int64_t repeats,
-                                     int32_t *scratch, uint8_t *data, int64_t capacity);
+                                     int64_t *memory, uint8_t *data, int64_t capacity);
 RK_API int64_t rk_lossless_encode_u16(const uint16_t *pixels, int64_t height, int64_t width,
                                       int64_t channels, int64_t transform, int64_t repeats,
-                                      int32_t *scratch, uint8_t *data, int64_t capacity);
+                                      int64_t *memory, uint8_t *data, int64_t capacity);
 
 /* Decode data[start..end); RK_ERROR_STREAM if it is not exactly one band. */
 RK_API int64_t rk_lossless_decode_u8(const uint8_t *data, int64_t start, int64_t end,
                                      int64_t height, int64_t width, int64_t channels,
-                                     int64_t transform, int64_t repeats, int32_t *scratch,
+                                     int64_t transform, int64_t repeats, int64_t *memory,
                                      uint8_t *pixels);
 RK_API int64_t rk_lossless_decode_u16(const uint8_t *data, int64_t start, int64_t end,
                                       int64_t height, int64_t width, int64_t channels,
-                                      int64_t transform, int64_t repeats, int32_t *scratch,
+                                      int64_t transform, int64_t repeats, int64_t *memory,
                                       uint16_t *pixels);
 
 /* svd/ ---------------------------------------------------------------------------------------- */
@@ -421,12 +435,15 @@ RK_API int64_t rk_gan_decode(int64_t *state, const uint8_t *data, int64_t size_b
 
 /* packet/ ------------------------------------------------------------------------------------- */
 
-/* What the complete header of a key frame or a predicted one says of its body, in numbers alone. Who
- * parses the header refuses params that are no integers, and begins a new stream with memory of its
- * own. Reference packets are not decoded here: their models are zlib's. */
+/* Kinds of packets, as on the wire. */
+enum rk_kind { RK_KIND_KEY = 0, RK_KIND_PREDICTED = 1, RK_KIND_REFERENCE = 4 };
+
+/* What the complete header of a picture says of its body, in numbers alone. Who parses the header
+ * refuses params that are no integers, and references of other codecs than svd-patch, and begins a new
+ * stream with memory of its own. */
 struct rk_packet {
     int64_t codec;        /* id: 0 raw, 1 svd, 3 svd-patch, 4 lossless */
-    int64_t predicted;    /* 0 in a key frame */
+    int64_t kind;         /* see rk_kind */
     int64_t sequence;
     int64_t ref_sequence; /* of a predicted frame */
     int64_t checksum;     /* below zero: the header states none */

@@ -21,6 +21,7 @@ Planes: TypeAlias = tuple[Pixels, Pixels, Pixels]
 _limited_chroma = function("rk_planes_limited_chroma")
 _split_420 = function("rk_planes_split_420")
 _merge_420 = function("rk_planes_merge_420")
+_merge_limited_420 = function("rk_planes_merge_limited_420_u16")
 _SPLIT_444: Final = {
     np.dtype(np.uint8): function("rk_planes_split_444_u8"),
     np.dtype(np.uint16): function("rk_planes_split_444_u16"),
@@ -107,7 +108,6 @@ def i420_shape(height: int, width: int) -> tuple[int, int]:
 def merge_ycc420(
     planes: Planes,
     dtype: np.dtype[np.unsignedinteger] | None = None,
-    memory: Memory420 | None = None,
     out: Pixels | None = None,
 ) -> Pixels:
     """Put luma and half-size chroma planes together again; the inverse of `split_ycc420`.
@@ -118,10 +118,8 @@ def merge_ycc420(
         Y of shape (H, W), Cb and Cr of shape (ceil(H / 2), ceil(W / 2)), uint8 or uint16.
     dtype : dtype, optional
         That of the pixels, if the planes hold 8-bit samples in 16 bits.
-    memory : Memory420, optional
-        Kept by the caller for 8-bit pixels.
-    out : ndarray, shape (2 ceil(H / 2), 2 ceil(W / 2), 3), uint8, optional
-        Kept by the caller for 8-bit pixels: the result is a view or a copy of it.
+    out : ndarray, shape (H, W, 3), uint8, contiguous, optional
+        Takes the pixels of planes that hold 8-bit samples in 16 bits.
 
     Returns
     -------
@@ -130,11 +128,15 @@ def merge_ycc420(
     """
     y, cb, cr = planes
     height, width = y.shape
-    if (dtype or y.dtype) == np.uint8:
+    if y.dtype == np.uint16 and dtype == np.uint8:
+        bgr8 = np.empty((height, width, 3), np.uint8) if out is None else out
+        _merge_limited_420(*map(np.ascontiguousarray, planes), height, width, bgr8)
+        return bgr8
+    if y.dtype == np.uint8:
         from rankcast.opencv import cv2  # as above
 
         even_height, even_width = 2 * cb.shape[0], 2 * cb.shape[1]
-        i420 = np.empty(i420_shape(height, width), np.uint8) if memory is None else memory.i420
+        i420 = np.empty(i420_shape(height, width), np.uint8)
         flat = i420.reshape(-1)
         luma = flat[: even_height * even_width].reshape(even_height, even_width)
         luma[:height, :width] = y
@@ -143,7 +145,7 @@ def merge_ycc420(
         # Assigned row by row of the plane, which may be a part of a wider one.
         flat[luma.size : luma.size + cb.size].reshape(cb.shape)[:] = cb
         flat[luma.size + cb.size :].reshape(cr.shape)[:] = cr
-        bgr: NDArray[np.uint8] = cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420, dst=out)
+        bgr: NDArray[np.uint8] = cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)
         if (even_height, even_width) != (height, width):
             bgr = np.ascontiguousarray(bgr[:height, :width])
         return bgr

@@ -296,6 +296,34 @@ def test_a_peer_that_is_not_installed_has_no_row(benchmark: Benchmark) -> None:
     assert any("SVT-AV1" in what for what in found)
 
 
+def test_each_bar_of_the_lossless_codec_can_be_missed(benchmark: Benchmark) -> None:
+    codec = benchmark("codec")
+    kinds = ("colour", "grey", "deep", "drawings")
+    good = {
+        "lossless": {
+            "geometric_mean": {"all": 0.9},
+            "jpegls": dict.fromkeys(kinds, 1.0),
+            "jpegls_time": dict.fromkeys(kinds, 1.5) | {"drawings": 9.0},
+            "sensor_ms": {"sensor-8bit": 80.0, "sensor-12bit": 120.0},
+        }
+    }
+    assert missed(codec.rows(good)) == []
+    for path, value, what in (
+        (("geometric_mean", "all"), 0.901, "all pictures, of PNG"),
+        (("jpegls", "colour"), 1.001, "lossless, colour pictures, of JPEG-LS"),
+        (("jpegls", "grey"), 1.001, "lossless, grey pictures of 8 bits, of JPEG-LS"),
+        (("jpegls", "deep"), 1.001, "lossless, grey pictures of 12 and 16 bits, of JPEG-LS"),
+        (("jpegls", "drawings"), 1.001, "lossless, drawings, of JPEG-LS"),
+        (("jpegls_time", "colour"), 1.501, "time of encoding colour"),
+        (("jpegls_time", "grey"), 1.501, "time of encoding grey pictures of 8"),
+        (("jpegls_time", "deep"), 1.501, "time of encoding grey pictures of 12"),
+        (("sensor_ms", "sensor-8bit"), 80.1, "2448 x 2048 of 8 bits"),
+        (("sensor_ms", "sensor-12bit"), 120.1, "2448 x 2048 of 12 bits"),
+    ):
+        (name,) = missed(codec.rows(changed(good, ("lossless", *path), value)))
+        assert what in name
+
+
 def test_each_bar_of_processor_time_can_be_missed(benchmark: Benchmark) -> None:
     speed = benchmark("codec_speed")
 

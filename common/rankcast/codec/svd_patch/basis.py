@@ -119,13 +119,12 @@ def choose_basis(plane: NDArray[np.uint16], step: float, deep: bool) -> Basis:
     # Rows of all patches beside each other, then columns: one product gives a covariance.
     down = stack.transpose(1, 0, 2).reshape(SIDE, -1)
     across = stack.reshape(-1, SIDE)
-    factors = [_factor(down @ down.T, bits), _factor(across.T @ across, bits)]
-    own = make_basis(factors[0], factors[1], deep)
-    spent = _cost(stack, table, step, bits)
-    saved = spent - _cost(stack, own, step, bits)
+    left, right = _factor(down @ down.T, bits), _factor(across.T @ across, bits)
+    spent = _cost(down, table.factors, step, bits)
+    saved = spent - _cost(down, np.stack([left, right]), step, bits)
     patches_each = rows * columns / len(stack)
     worth = saved * patches_each > _MARGIN * _BASIS_COST and saved > _PROMISE * spent
-    return own if worth else table
+    return make_basis(left, right, deep) if worth else table
 
 
 _MIN_PATCHES: Final = 256
@@ -155,11 +154,12 @@ def _factor(covariance: NDArray[np.float32], bits: int) -> NDArray[np.int32]:
     return np.clip(rounded, -most, most)
 
 
-def _cost(stack: NDArray[np.float32], basis: Basis, step: float, bits: int) -> float:
-    """Estimated cost of a stack of patches in squared steps; the rule of `plan`."""
-    left, right = (factor.astype(np.float32) / (1 << bits) for factor in basis.factors)
+def _cost(down: NDArray[np.float32], factors: NDArray[np.int32], step: float, bits: int) -> float:
+    """Estimated cost in squared steps of patches beside each other; the rule of `plan`."""
+    left, right = factors.astype(np.float32) / np.float32((1 << bits) * math.sqrt(step))
     # Two large products in place of many of 8 x 8.
-    half = (stack.reshape(-1, SIDE) @ right).reshape(-1, SIDE, SIDE)
-    cores = np.abs(left.T @ half.transpose(1, 0, 2).reshape(SIDE, -1)) / np.float32(step)
+    half = (left.T @ down).reshape(-1, SIDE)
+    cores = half @ right
+    np.abs(cores, out=cores)
     cost = np.minimum(cores * cores, 0.75 + 0.13 * cores)
     return float(cost.sum(dtype=np.float64))

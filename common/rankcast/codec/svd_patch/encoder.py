@@ -16,8 +16,9 @@ from rankcast.codec.svd_patch.balance import Balance
 from rankcast.codec.svd_patch.basis import Basis, choose_basis, table_basis
 from rankcast.codec.svd_patch.cut import is_cut
 from rankcast.codec.svd_patch.engine import BIT_PRICE, KEY_BIT_PRICE, Engine
+from rankcast.codec.svd_patch.fidelity import squares
 from rankcast.codec.svd_patch.geometry import Geometry, Layout, geometry_of
-from rankcast.codec.svd_patch.layout import Canvas, to_pixels, to_planes
+from rankcast.codec.svd_patch.layout import Canvas, to_planes
 from rankcast.codec.svd_patch.loop_filter import loop_filter_of
 from rankcast.codec.svd_patch.options import EFFORTS, FULL_RANK, SvdPatchOptions
 from rankcast.codec.svd_patch.payload import Payload, join_payload, write_bases
@@ -29,13 +30,11 @@ from rankcast.codec.svd_patch.tables import STEP_ONE
 from rankcast.core import function
 from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, full_scale
-from rankcast.opencv import cv2
 from rankcast.wire import packed_meta_bytes
 
 log = logging.getLogger(__name__)
 
 _SQUARED_ERROR: Final = function("rk_svd_patch_squared_error")
-_ENERGY: Final = function("rk_svd_patch_energy")
 
 CHECKSUM_EVERY: Final = 16
 """Frames from one checksum of the planes to the next; key frames always have one."""
@@ -121,10 +120,7 @@ class SvdPatchEncoder:
         while True:
             plane_step = round(step / subject.grain)
             picture, body = self._code(reference, plane_step, kept)
-            rebuilt = to_pixels(
-                picture.planes, geometry, pixels.dtype, canvas, fresh=False, threads=threads
-            )
-            error, energy = _squares(pixels, rebuilt, canvas, threads)
+            error, energy = squares(pixels, picture.planes, geometry, canvas, threads)
             psnr = _psnr(error, pixels)
             better = self._rate.review(
                 subject, len(body), psnr, lambda: self._ceiling_db(pixels, geometry)
@@ -176,10 +172,7 @@ class SvdPatchEncoder:
             return math.inf
         assert self._canvas is not None
         threads = self.options.threads
-        ideal = to_pixels(
-            self._source, geometry, pixels.dtype, self._canvas, fresh=False, threads=threads
-        )
-        return _psnr(_squares(pixels, ideal, self._canvas, threads)[0], pixels)
+        return _psnr(squares(pixels, self._source, geometry, self._canvas, threads)[0], pixels)
 
     def _tell_miss(
         self,
@@ -283,7 +276,9 @@ class SvdPatchEncoder:
                 bases = table
             return picture, self._write(picture, reference, bases, plane_step, kept)
         body = self._write(picture, None, table, plane_step, kept)
-        chosen = [choose_basis(plane, plane_step / STEP_ONE, deep) for plane in self._source]
+        step = plane_step / STEP_ONE
+        tasks = [partial(choose_basis, plane, step, deep) for plane in self._source]
+        chosen = pool.run(tasks, self.options.threads)
         if not any(basis.own for basis in chosen):
             return picture, body
         # The estimate is made on patches that nothing has predicted yet: only the bytes tell.
@@ -346,22 +341,3 @@ def _psnr(error: int, pixels: Pixels) -> float:
         return math.inf
     peak = full_scale(pixels.dtype)
     return 10 * math.log10(peak * peak * pixels.size / error)
-
-
-def _squares(
-    pixels: Pixels, rebuilt: Pixels, canvas: Canvas, threads: int | None
-) -> tuple[int, int]:
-    """Return two sums over all samples: of the squared errors, and of the squares."""
-    rows = [band.rows for band in canvas.bands]
-    tasks = [partial(_squares_of_rows, pixels[part], rebuilt[part]) for part in rows]
-    errors, energies = zip(*pool.run(tasks, threads), strict=True)
-    return sum(errors), sum(energies)
-
-
-def _squares_of_rows(pixels: Pixels, rebuilt: Pixels) -> tuple[int, int]:
-    if pixels.dtype == np.uint8:
-        a, b = (part.reshape(part.shape[0], -1) for part in (pixels, rebuilt))
-        # The norm is a float: a root that was squared again, so it may lie just below.
-        return round(cv2.norm(a, b, cv2.NORM_L2SQR)), round(cv2.norm(a, cv2.NORM_L2SQR))
-    a, b = np.ascontiguousarray(pixels), np.ascontiguousarray(rebuilt)
-    return _SQUARED_ERROR(a, b, a.size), _ENERGY(a, a.size)

@@ -6,7 +6,6 @@ the next predicted frame. docs/wire.md has the bytes.
 
 from __future__ import annotations
 
-import zlib
 from typing import Final
 
 import numpy as np
@@ -22,13 +21,15 @@ from rankcast.frame import Frame
 from rankcast.wire import Header, Kind, Limits
 
 _MOST_COUNT: Final = 95
+_MODEL_BYTES: Final = 5
+"""Two estimates of two bytes, and a count."""
 _LENGTH_BYTES: Final = 4
 
 
 def write_reference(picture: Picture) -> bytes:
     """Serialise planes, models and bases of a picture."""
     parts = [write_bases(picture.bases, picture.geometry.deep)]
-    parts += [zlib.compress(_model_bytes(coder), 9) for coder in picture.coders]
+    parts += [_model_bytes(coder) for coder in picture.coders]
     options = no_options()
     for plane in picture.planes:
         coded = LosslessEncoder(options()).encode(Frame(_samples(picture, plane)), 0)
@@ -87,30 +88,29 @@ def _split(body: memoryview, count: int) -> list[memoryview]:
 
 
 def _model_bytes(coder: Coder) -> bytes:
-    """Differences of all models to those of a key frame, byte by byte: most are 0."""
+    """Serialise the models that differ from those of a key frame, about half of them."""
     models = coder[REGISTERS:]
-    fast, slow = (
-        ((models >> shift) - (FRESH_MODELS >> shift) & 0xFFFF).astype("<u2") for shift in (0, 16)
-    )
-    counts = ((models >> 32) - (FRESH_MODELS >> 32) & 0xFF).astype(np.uint8)
-    halves = [estimate.view(np.uint8).reshape(-1, 2).T.tobytes() for estimate in (fast, slow)]
-    return b"".join((*halves, counts.tobytes()))
+    changed = models != FRESH_MODELS
+    left = models[changed]
+    estimates = (((left >> shift) & 0xFFFF).astype("<u2").tobytes() for shift in (0, 16))
+    bitmap = np.packbits(changed, bitorder="little").tobytes()
+    return b"".join((bitmap, *estimates, (left >> 32).astype(np.uint8).tobytes()))
 
 
 def _read_models(part: memoryview, coder: Coder) -> None:
     size = len(FRESH_MODELS)
-    inflater = zlib.decompressobj()
-    try:
-        data = inflater.decompress(part, 5 * size + 1)
-    except zlib.error as exc:
-        raise PayloadError(f"the models are not compressed by zlib: {exc}") from exc
-    if len(data) != 5 * size or not inflater.eof or inflater.unused_data:
-        raise PayloadError(f"the models are cut or go on after their end, want {size} of them")
-    planes = np.frombuffer(data, np.uint8).reshape(5, size).astype(np.int64)
-    fast = (planes[0] + (planes[1] << 8) + FRESH_MODELS) & 0xFFFF
-    slow = (planes[2] + (planes[3] << 8) + (FRESH_MODELS >> 16)) & 0xFFFF
-    counts = (planes[4] + (FRESH_MODELS >> 32)) & 0xFF
+    bitmap_bytes = -(-size // 8)
+    bits = np.unpackbits(np.frombuffer(part[:bitmap_bytes], np.uint8), bitorder="little")
+    count = int(bits.sum())
+    if len(part) != bitmap_bytes + _MODEL_BYTES * count or bits[size:].any():
+        raise PayloadError(f"got models of {len(part)} bytes, want {size} or what differs in them")
+    values = part[bitmap_bytes:]
+    fast = np.frombuffer(values[: 2 * count], "<u2").astype(np.int64)
+    slow = np.frombuffer(values[2 * count : 4 * count], "<u2").astype(np.int64)
+    counts = np.frombuffer(values[4 * count :], np.uint8).astype(np.int64)
     # The estimates of the range coder never get to 0, which would leave a bit no width.
-    if not (fast.all() and slow.all()) or counts.max() > _MOST_COUNT:
+    if not (fast.all() and slow.all()) or (counts > _MOST_COUNT).any():
         raise PayloadError(f"got a model of probability 0 or a count above {_MOST_COUNT}")
-    coder[REGISTERS:] = fast | slow << 16 | counts << 32
+    models = FRESH_MODELS.copy()
+    models[bits[:size].astype(bool)] = fast | slow << 16 | counts << 32
+    coder[REGISTERS:] = models

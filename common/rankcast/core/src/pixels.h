@@ -52,6 +52,47 @@ typedef u16 u16x16 __attribute__((vector_size(32)));
 DEFINE_PIXELS_OF(u8)
 DEFINE_PIXELS_OF(u16)
 
+/* Sixteen samples of the nearest value from 0 to 255. */
+INLINE u8x16 narrow_to_bytes(i16x8 left, i16x8 right) {
+#if defined(__wasm_simd128__)
+    return (u8x16)__builtin_wasm_narrow_u_i8x16_i16x8(left, right);
+#else
+    i16x16 value = __builtin_shufflevector(left, right, FIRST_16);
+    value &= value > 0;
+    i16x16 above = value > 255;
+    return __builtin_convertvector((value & ~above) | (above & 255), u8x16);
+#endif
+}
+
+#if defined(__wasm_simd128__)
+typedef i8 i8x16 __attribute__((vector_size(16)));
+enum { NO = 128 };
+/* Which sample of each channel a byte of sixteen pixels takes, for each of three vectors. */
+static const i8x16 PLACES[COLOURS][3] = {
+    {(i8x16)(u8x16){0, NO, NO, 1, NO, NO, 2, NO, NO, 3, NO, NO, 4, NO, NO, 5},
+     (i8x16)(u8x16){NO, NO, 6, NO, NO, 7, NO, NO, 8, NO, NO, 9, NO, NO, 10, NO},
+     (i8x16)(u8x16){NO, 11, NO, NO, 12, NO, NO, 13, NO, NO, 14, NO, NO, 15, NO, NO}},
+    {(i8x16)(u8x16){NO, 0, NO, NO, 1, NO, NO, 2, NO, NO, 3, NO, NO, 4, NO, NO},
+     (i8x16)(u8x16){5, NO, NO, 6, NO, NO, 7, NO, NO, 8, NO, NO, 9, NO, NO, 10},
+     (i8x16)(u8x16){NO, NO, 11, NO, NO, 12, NO, NO, 13, NO, NO, 14, NO, NO, 15, NO}},
+    {(i8x16)(u8x16){NO, NO, 0, NO, NO, 1, NO, NO, 2, NO, NO, 3, NO, NO, 4, NO},
+     (i8x16)(u8x16){NO, 5, NO, NO, 6, NO, NO, 7, NO, NO, 8, NO, NO, 9, NO, NO},
+     (i8x16)(u8x16){10, NO, NO, 11, NO, NO, 12, NO, NO, 13, NO, NO, 14, NO, NO, 15}},
+};
+
+/* Sixteen pixels, interleaved. V8 builds a constant anew at each use, in four instructions: these are
+ * hidden from the compiler, so that they are loaded. */
+INLINE void store_sixteen_pixels(u8 *to, u8x16 b, u8x16 g, u8x16 r) {
+    const i8x16 (*places)[3] = PLACES;
+    __asm__("" : "+r"(places));
+    for (int k = 0; k < 3; k++) {
+        i8x16 bytes = __builtin_wasm_swizzle_i8x16((i8x16)b, places[BLUE][k])
+                    | __builtin_wasm_swizzle_i8x16((i8x16)g, places[GREEN][k])
+                    | __builtin_wasm_swizzle_i8x16((i8x16)r, places[RED][k]);
+        COPY(to + 16 * k, &bytes, sizeof(bytes));
+    }
+}
+#else
 /* Sixteen pixels, interleaved: blue and green go to their places, then red between them. */
 INLINE void store_sixteen_pixels(u8 *to, u8x16 b, u8x16 g, u8x16 r) {
     u8x16 first = __builtin_shufflevector(b, g, 0, 16, 0, 1, 17, 0, 2, 18, 0, 3, 19, 0, 4, 20, 0, 5);
@@ -69,6 +110,7 @@ INLINE void store_sixteen_pixels(u8 *to, u8x16 b, u8x16 g, u8x16 r) {
     COPY(to + 16, &second, sizeof(second));
     COPY(to + 32, &third, sizeof(third));
 }
+#endif
 
 INLINE Pixels8 load_pixels(const void *from, const int bytes) {
     return bytes == 1 ? load_pixels_u8(from) : load_pixels_u16(from);

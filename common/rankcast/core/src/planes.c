@@ -57,10 +57,80 @@ int64_t rk_planes_limited_chroma(const uint8_t *bgr, int64_t pixels, uint8_t *cb
     return RK_OK;
 }
 
+/* Luma of eight pixels with OpenCV's factors, times 2^20; 16 and a half are added. */
+INLINE i32x8 limited_luma(Pixels8 p) {
+    i32x8 weighted =
+        269484 * p.channel[RED] + 528482 * p.channel[GREEN] + 102760 * p.channel[BLUE];
+    return (weighted + (16 << 20) + (1 << 19)) >> 20;
+}
+
+INLINE i32x8 sums_of_pairs(i32x8 left, i32x8 right) {
+    return __builtin_shufflevector(left, right, 0, 2, 4, 6, 8, 10, 12, 14)
+        + __builtin_shufflevector(left, right, 1, 3, 5, 7, 9, 11, 13, 15);
+}
+
+/* Sixteen pixels of two rows each. Chroma is that of rounded means of 2 x 2 pixels. */
+INLINE void split_limited(const u8 *const bgr[2], u16 *const y[2], u16 *cb, u16 *cr) {
+    const i32 middle = (128 << 20) + (1 << 19);
+    i32x8 sums[2][COLOURS], mean[COLOURS];
+    for (int half = 0; half < 2; half++) {
+        Pixels8 upper = load_pixels_u8(bgr[0] + 24 * half);
+        Pixels8 lower = load_pixels_u8(bgr[1] + 24 * half);
+        store_u16x8(y[0] + 8 * half, limited_luma(upper));
+        store_u16x8(y[1] + 8 * half, limited_luma(lower));
+        for (int c = 0; c < COLOURS; c++)
+            sums[half][c] = upper.channel[c] + lower.channel[c];
+    }
+    for (int c = 0; c < COLOURS; c++)
+        mean[c] = (sums_of_pairs(sums[0][c], sums[1][c]) + 2) >> 2;
+    i32x8 b = mean[BLUE], g = mean[GREEN], r = mean[RED];
+    store_u16x8(cb, (460324 * b - 305135 * g - 155188 * r + middle) >> 20);
+    store_u16x8(cr, (460324 * r - 385875 * g - 74448 * b + middle) >> 20);
+}
+
+/* The last pixels of two rows, fewer than sixteen; the last one repeats where the width is odd. */
+INLINE void split_limited_rest(const u8 *const bgr[2], i64 count, u16 *const y[2], u16 *cb,
+                               u16 *cr) {
+    u8 in[2][48] = {{0}};
+    u16 luma[2][16], chroma[2][8];
+    const u8 *from[2] = {in[0], in[1]};
+    u16 *to[2] = {luma[0], luma[1]};
+    for (int row = 0; row < 2; row++) {
+        COPY(in[row], bgr[row], 3 * count);
+        COPY(in[row] + 3 * count, bgr[row] + 3 * (count - 1), 3);
+    }
+    split_limited(from, to, chroma[0], chroma[1]);
+    for (int row = 0; row < 2; row++) COPY(y[row], luma[row], 2 * count);
+    COPY(cb, chroma[0], 2 * ((count + 1) / 2));
+    COPY(cr, chroma[1], 2 * ((count + 1) / 2));
+}
+
+int64_t rk_planes_split_limited_420(const uint8_t *bgr, int64_t height, int64_t width, uint16_t *y,
+                                    uint16_t *cb, uint16_t *cr, int64_t y_stride,
+                                    int64_t chroma_stride) {
+    for (i64 i = 0; i < height; i += 2, cb += chroma_stride, cr += chroma_stride) {
+        /* The last row repeats where their number is odd; it is split twice then. */
+        i64 below = min_i64(i + 1, height - 1);
+        const u8 *pixels[2] = {bgr + 3 * i * width, bgr + 3 * below * width};
+        u16 *luma[2] = {y + i * y_stride, y + below * y_stride};
+        i64 j = 0;
+        for (; j + 16 <= width; j += 16) {
+            const u8 *from[2] = {pixels[0] + 3 * j, pixels[1] + 3 * j};
+            u16 *to[2] = {luma[0] + j, luma[1] + j};
+            split_limited(from, to, cb + j / 2, cr + j / 2);
+        }
+        if (j < width) {
+            const u8 *from[2] = {pixels[0] + 3 * j, pixels[1] + 3 * j};
+            u16 *to[2] = {luma[0] + j, luma[1] + j};
+            split_limited_rest(from, width - j, to, cb + j / 2, cr + j / 2);
+        }
+    }
+    return RK_OK;
+}
+
 /* Sixteen pixels of one row, back with OpenCV's factors, times 2^20. Whole vectors of sixteen samples
  * are interleaved: WebAssembly takes those of eight apart, lane by lane. */
 typedef i32 i32x16 __attribute__((vector_size(64)));
-typedef i16 i16x16 __attribute__((vector_size(32)));
 
 INLINE i32x16 twice_each(i32x8 v) {
     return __builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
@@ -70,13 +140,11 @@ INLINE i32x16 join_lanes(i32x8 left, i32x8 right) {
     return __builtin_shufflevector(left, right, FIRST_16);
 }
 
-/* Unclipped samples are -258 to 534. */
 INLINE u8x16 limited_sample(i32x16 scaled) {
-    const i16x16 peak = (i16x16){0} + PEAK(1);
-    i16x16 sample = __builtin_convertvector(scaled >> 20, i16x16);
-    sample &= sample > 0;
-    sample = (sample & (sample < peak)) | (peak & (sample >= peak));
-    return __builtin_convertvector(sample, u8x16);
+    i32x16 sample = scaled >> 20;
+    return narrow_to_bytes(
+        narrow_i32x8(__builtin_shufflevector(sample, sample, 0, 1, 2, 3, 4, 5, 6, 7)),
+        narrow_i32x8(__builtin_shufflevector(sample, sample, 8, 9, 10, 11, 12, 13, 14, 15)));
 }
 
 INLINE void merge_limited(const void *y, const void *cb, const void *cr, u8 *bgr, const int bytes) {
@@ -123,6 +191,81 @@ int64_t rk_planes_merge_limited_420_u16(const uint16_t *y, const uint16_t *cb, c
     return RK_OK;
 }
 
+/* Add the squares of sixteen samples, in pairs: at most 2^17 to each lane. */
+INLINE i32x8 add_squares(i32x8 sum, i16x16 samples) {
+    i32x16 wide = __builtin_convertvector(samples, i32x16), squares = wide * wide;
+    return sum + __builtin_shufflevector(squares, squares, 0, 2, 4, 6, 8, 10, 12, 14) +
+           __builtin_shufflevector(squares, squares, 1, 3, 5, 7, 9, 11, 13, 15);
+}
+
+INLINE i16x16 load_i16x16_u8(const u8 *from) {
+    u8x16 samples;
+    COPY(&samples, from, sizeof(samples));
+    return __builtin_convertvector(samples, i16x16);
+}
+
+/* Sums of squares in 32-bit lanes: for 2^13 x 16 pixels at most. */
+typedef struct {
+    i32x8 error, energy;
+} SquareLanes;
+
+/* Add those of sixteen pixels of one row. */
+INLINE void add_limited_squares(const u8 *bgr, const u16 *y, const u16 *cb, const u16 *cr,
+                                SquareLanes *lanes) {
+    u8 rebuilt[48];
+    merge_limited(y, cb, cr, rebuilt, 2);
+    for (int k = 0; k < 48; k += 16) {
+        i16x16 sample = load_i16x16_u8(bgr + k);
+        lanes->error = add_squares(lanes->error, sample - load_i16x16_u8(rebuilt + k));
+        lanes->energy = add_squares(lanes->energy, sample);
+    }
+}
+
+/* The same of the last pixels of a row, fewer than sixteen. */
+INLINE void add_limited_squares_rest(const u8 *bgr, i64 count, const u16 *y, const u16 *cb,
+                                     const u16 *cr, SquareLanes *lanes) {
+    u16 luma[16] = {0}, chroma[2][8] = {{0}};
+    u8 rebuilt[48];
+    COPY(luma, y, 2 * count);
+    COPY(chroma[0], cb, 2 * ((count + 1) / 2));
+    COPY(chroma[1], cr, 2 * ((count + 1) / 2));
+    merge_limited(luma, chroma[0], chroma[1], rebuilt, 2);
+    for (i64 k = 0; k < 3 * count; k++) {
+        i32 error = bgr[k] - rebuilt[k];
+        lanes->error[0] += error * error;
+        lanes->energy[0] += bgr[k] * bgr[k];
+    }
+}
+
+INLINE void flush_lanes(SquareLanes *lanes, i64 *sums) {
+    for (int lane = 0; lane < 8; lane++) {
+        sums[0] += lanes->error[lane];
+        sums[1] += lanes->energy[lane];
+    }
+    *lanes = (SquareLanes){{0}, {0}};
+}
+
+int64_t rk_planes_limited_420_squares(const uint8_t *bgr, int64_t height, int64_t width,
+                                      const uint16_t *y, const uint16_t *cb, const uint16_t *cr,
+                                      int64_t y_stride, int64_t chroma_stride, int64_t *sums) {
+    const i64 flushed_every = 1 << 12; /* of 16 pixels, of which each adds up to 3 x 2^17 */
+    sums[0] = sums[1] = 0;
+    SquareLanes lanes = {{0}, {0}};
+    for (i64 i = 0; i < height; i++, bgr += 3 * width, y += y_stride) {
+        const u16 *cb_row = cb + i / 2 * chroma_stride, *cr_row = cr + i / 2 * chroma_stride;
+        i64 j = 0;
+        for (; j + 16 <= width; j += 16) {
+            add_limited_squares(bgr + 3 * j, y + j, cb_row + j / 2, cr_row + j / 2, &lanes);
+            if (j / 16 % flushed_every == flushed_every - 1) flush_lanes(&lanes, sums);
+        }
+        if (j < width)
+            add_limited_squares_rest(bgr + 3 * j, width - j, y + j, cb_row + j / 2,
+                                     cr_row + j / 2, &lanes);
+        flush_lanes(&lanes, sums);
+    }
+    return RK_OK;
+}
+
 /* 4:2:0 of 16-bit pictures --------------------------------------------------------------------- */
 
 /* Chroma of the sums of four pixels: two more bits to shift out. */
@@ -131,11 +274,6 @@ INLINE i32x8 chroma_of_four(i32x8 colour, i32x8 luma, i32 factor) {
     i32x8 high = factor * (difference >> 8);
     i32x8 low = factor * (difference & 255) + (HALF << 2);
     return clamp_to(((high + (low >> 8)) >> (SHIFT + 2 - 8)) + MIDDLE_U16, MAX_U16);
-}
-
-INLINE i32x8 sums_of_pairs(i32x8 left, i32x8 right) {
-    return __builtin_shufflevector(left, right, 0, 2, 4, 6, 8, 10, 12, 14)
-        + __builtin_shufflevector(left, right, 1, 3, 5, 7, 9, 11, 13, 15);
 }
 
 /* Sixteen pixels of two rows each. */

@@ -46,19 +46,25 @@ typedef struct {
 #define MODEL_ONE 65536u
 #define LAST_COUNT 95
 
-/* Shifts of the two estimates by the number of bits seen: log2(n + 1.5) rounded, close to the
- * estimator of Krichevsky and Trofimov, up to the final rates of 1/16 and 1/128. Tables, because
- * comparisons become a chain of jumps that takes longer than the rest of a bit. */
-#define COUNTS 128
-static const u8 FAST_SHIFT[COUNTS] = {
-    [0 ... 1] = 1, [2 ... 4] = 2, [5 ... 9] = 3, [10 ... COUNTS - 1] = 4,
+/* How a model adapts, by the number of bits seen: the shift of the fast estimate, 2^8 times that of
+ * the slow one, and COUNT_UP where the number still grows. The shifts are log2(n + 1.5) rounded, close
+ * to the estimator of Krichevsky and Trofimov, up to the final rates of 1/16 and 1/128. A table,
+ * because comparisons become a chain of jumps that takes longer than the rest of a bit. */
+enum { COUNTS = 128, COUNT_UP = 1 << 16 };
+#define ADAPTING(fast, slow) ((fast) | (slow) << 8 | COUNT_UP)
+static const u32 ADAPTATION[COUNTS] = {
+    [0 ... 1] = ADAPTING(1, 1),
+    [2 ... 4] = ADAPTING(2, 2),
+    [5 ... 9] = ADAPTING(3, 3),
+    [10 ... 21] = ADAPTING(4, 4),
+    [22 ... 43] = ADAPTING(4, 5),
+    [44 ... 89] = ADAPTING(4, 6),
+    [90 ... LAST_COUNT - 1] = ADAPTING(4, 7),
+    [LAST_COUNT ... COUNTS - 1] = ADAPTING(4, 7) & ~COUNT_UP,
 };
-static const u8 SLOW_SHIFT[COUNTS] = {
-    [0 ... 1] = 1,   [2 ... 4] = 2,   [5 ... 9] = 3,           [10 ... 21] = 4,
-    [22 ... 43] = 5, [44 ... 89] = 6, [90 ... COUNTS - 1] = 7,
-};
-INLINE u32 fast_shift(u32 count) { return FAST_SHIFT[count % COUNTS]; }
-INLINE u32 slow_shift(u32 count) { return SLOW_SHIFT[count % COUNTS]; }
+INLINE u32 adaptation(u32 count) { return ADAPTATION[count % COUNTS]; }
+INLINE u32 fast_shift(u32 adaptation) { return adaptation & 31; }
+INLINE u32 slow_shift(u32 adaptation) { return adaptation >> 8 & 31; }
 
 INLINE RangeCoder load_coder(i64 *state, u8 *data) {
     return (RangeCoder){
@@ -122,7 +128,7 @@ OUTLINE void shift_low(RangeCoder *c) {
 }
 
 INLINE void renormalise(RangeCoder *c, u64 span, const int decoding) {
-    while (span < RANGE_LEAST) {
+    while (UNLIKELY(span < RANGE_LEAST)) {
         span <<= 8;
         if (decoding)
             read_byte(c);
@@ -136,32 +142,40 @@ INLINE void renormalise(RangeCoder *c, u64 span, const int decoding) {
  * grows from there on: as a signed number, so that all decoders read the same from it. */
 INLINE int code_is_below(const RangeCoder *c, u64 bound) { return (i64)c->code < (i64)bound; }
 
+/* Adapt the model at index `context`, and narrow the interval to that of `bit`, which is a constant:
+ * each bit has a path of its own through its caller, without a second jump. `bound` parts the
+ * interval. No estimate carries into the one above it: all three change by one sum. */
+INLINE void take_bit(RangeCoder *c, const int decoding, i64 context, u64 bound, const int bit) {
+    u64 model = (u64)c->state[context];
+    u32 fast = model & 0xFFFF, slow = model >> 16 & 0xFFFF, how = adaptation((u32)(model >> 32));
+    u64 span = bit ? bound : c->range - bound;
+    if (bit) {
+        model += (MODEL_ONE - fast) >> fast_shift(how);
+        model += (u64)((MODEL_ONE - slow) >> slow_shift(how)) << 16;
+    } else {
+        model -= fast >> fast_shift(how);
+        model -= (u64)(slow >> slow_shift(how)) << 16;
+        if (decoding)
+            c->code -= bound;
+        else
+            c->low += bound;
+    }
+    c->state[context] = (i64)(model + ((u64)(how & COUNT_UP) << 16));
+    renormalise(c, span, decoding);
+}
+
 /* Write `bit` with the model at index `context` of the state, or read and return it. `decoding` is a
  * constant where the caller is compiled once for each direction. */
 INLINE int code_bit_as(RangeCoder *c, const int decoding, i64 context, int bit) {
     u64 model = (u64)c->state[context];
-    u32 fast = model & 0xFFFF, slow = model >> 16 & 0xFFFF, count = (u32)(model >> 32);
-    u64 span = c->range;
-    u64 bound = (span >> 16) * ((fast + slow) >> 1);
-    if (decoding) {
-        bit = code_is_below(c, bound);
-        if (!bit) c->code -= bound;
-    } else if (!bit) {
-        c->low += bound;
+    u32 both = (u32)(model & 0xFFFF) + (u32)(model >> 16 & 0xFFFF);
+    u64 bound = (c->range >> 16) * (both >> 1);
+    if (decoding ? code_is_below(c, bound) : bit) {
+        take_bit(c, decoding, context, bound, 1);
+        return 1;
     }
-    if (bit) {
-        fast += (MODEL_ONE - fast) >> fast_shift(count);
-        slow += (MODEL_ONE - slow) >> slow_shift(count);
-        span = bound;
-    } else {
-        fast -= fast >> fast_shift(count);
-        slow -= slow >> slow_shift(count);
-        span -= bound;
-    }
-    if (count < LAST_COUNT) count++;
-    c->state[context] = (i64)(fast | (u64)slow << 16 | (u64)count << 32);
-    renormalise(c, span, decoding);
-    return bit;
+    take_bit(c, decoding, context, bound, 0);
+    return 0;
 }
 
 /* A model whose estimates are `ones` 256ths, as if `count` bits had told so. */
@@ -181,8 +195,9 @@ INLINE i64 code_bits_as(RangeCoder *c, const int decoding, i64 count, i64 value)
         int bit = (int)(value >> i & 1);
         u64 span = c->range >> 1;
         if (decoding) {
+            /* Nobody can guess a plain bit: no jump depends on it. */
             bit = code_is_below(c, span);
-            if (!bit) c->code -= span;
+            c->code -= span & ((u64)bit - 1);
         } else if (!bit) {
             c->low += span;
         }

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 import rankcast
 from rankcast.codec.svd_patch import encoder as svd_patch_encoder
-from rankcast.codec.svd_patch.layout import to_pixels
+from rankcast.codec.svd_patch.fidelity import squares
+from rankcast.codec.svd_patch.geometry import Geometry
+from rankcast.codec.svd_patch.layout import Canvas, to_pixels
 from rankcast.codec.svd_patch.payload import HAS_BORDERS, KEPT
 from rankcast.frame import Frame, Pixels
 from rankcast.opencv import cv2
@@ -43,12 +45,13 @@ class Witness:
         self.rebuilt: list[Pixels] = []
         self._last: Pixels = np.zeros(0, np.uint8)
 
-        def seen(*arguments: Any, **how: Any) -> Pixels:
-            pixels = to_pixels(*arguments, **how)
-            self._last = pixels.copy()  # the encoder uses its memory again
-            return pixels
+        def seen(
+            pixels: Pixels, planes: list[Any], geometry: Geometry, canvas: Canvas, threads: Any
+        ) -> tuple[int, int]:
+            self._last = to_pixels(planes, geometry, pixels.dtype, canvas, fresh=True)
+            return squares(pixels, planes, geometry, canvas, threads)
 
-        patch.setattr(svd_patch_encoder, "to_pixels", seen)
+        patch.setattr(svd_patch_encoder, "squares", seen)
 
     def encode(self, image: Pixels | Frame) -> bytes:
         packet = self.encoder.encode(image)

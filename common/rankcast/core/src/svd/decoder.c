@@ -2,6 +2,30 @@
 #include "../rans_decoder.h"
 #include "contexts.h"
 
+typedef struct {
+    RansDecoder decoder;
+    i64 value;
+} RareValue;
+
+/* Take the raw bits behind a symbol with ENTRY_RARE. The decoder goes in and out by value: its
+ * address would keep it out of registers for all the symbols that are not rare. */
+OUTLINE RareValue take_rare(RansDecoder decoder, u32 entry, u32 symbol, i64 shift) {
+    i64 magnitude = (symbol + 1) >> 1;
+    int negative = !(symbol & 1);
+    if (entry & ENTRY_ESCAPE) {
+        i64 head = take_bits(&decoder, LENGTH_AND_SIGN_BITS);
+        i64 length = head >> 1;
+        magnitude = (symbol >> 1) + (1ll << length) + take_bits(&decoder, length);
+        negative = head & 1;
+    }
+    i64 value = negative ? -magnitude : magnitude;
+    if (shift > 0) {
+        i64 low = take_bits(&decoder, shift);
+        value = value * (1ll << shift) + low - (1ll << shift >> 1);
+    }
+    return (RareValue){decoder, clamp_i64(value, -MAX_VALUE, MAX_VALUE)};
+}
+
 /* Classes of the small contexts. */
 typedef struct {
     u8 of[SMALL];

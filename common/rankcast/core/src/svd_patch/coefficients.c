@@ -103,16 +103,20 @@ INLINE i32 code_last_axis(RangeCoder *c, const int decoding, i32 context, i32 gr
     return first + (i32)code_bits_as(c, decoding, LAST_EXTRA[group], value - first);
 }
 
+/* Where the scan of a square has a position: odd diagonals run down, even ones up. */
+INLINE i32 scan_position(i32 side, i32 y, i32 x) {
+    i32 diagonal = y + x, past = max_i32(diagonal - side + 1, 0); /* rows that end before it */
+    i32 before = diagonal * (diagonal + 1) / 2 - past * (past - 1);
+    return before + (diagonal & 1 ? y : x) - past;
+}
+
 /* Code where in the scan the last level lies. */
 INLINE i32 code_last(RangeCoder *c, const int decoding, const CoreSyntax *core, i32 last) {
     ScanPlace place = core->scan[last];
     i32 y = code_last_axis(c, decoding, last_row_context(core), core->last_groups, place.y);
     i32 x = code_last_axis(c, decoding, last_column_context(core, y), core->last_groups, place.x);
-    if (!decoding) return last;
-    /* Both lie below the side by construction of the groups, so the scan has the position. */
-    last = 0;
-    while (last < core->length - 1 && core->scan[last].index != y * STRIDE + x) last++;
-    return last;
+    /* Both lie below the side by construction of the groups. */
+    return decoding ? scan_position(core->side, y, x) : last;
 }
 
 /* See write_core and read_core. */
@@ -123,7 +127,7 @@ INLINE void code_core(Slice *s, const int decoding, const CoreSyntax *core) {
     if (!decoding)
         while (levels[core->scan[last].index] == 0) last--;
     last = code_last(&coder, decoding, core, last);
-    i32 rows = 0, columns = 0;
+    u32 rows = 0, columns = 0; /* a bit each, of those that have levels */
     for (i32 n = last; n >= 0; n--) {
         ScanPlace place = core->scan[n];
         i32 magnitude = magnitude_class(near, place.index);
@@ -137,12 +141,12 @@ INLINE void code_core(Slice *s, const int decoding, const CoreSyntax *core) {
         i64 negative = code_bits_as(&coder, decoding, 1, level < 0);
         tell_near(near, place.index, (i32)amount);
         if (decoding) levels[place.index] = (i32)(negative ? -amount : amount);
-        rows = max_i32(rows, place.y + 1);
-        columns = max_i32(columns, place.x + 1);
+        rows |= 1u << place.y;
+        columns |= 1u << place.x;
     }
-    clear_near(near, rows);
-    s->rows = rows;
-    s->columns = columns;
+    s->rows = 32 - __builtin_clz(rows);
+    s->columns = 32 - __builtin_clz(columns);
+    clear_near(near, s->rows);
     s->coder = coder;
 }
 
@@ -153,5 +157,6 @@ OUTLINE void read_core(Slice *s, const CoreSyntax *core) { code_core(s, 1, core)
 
 INLINE void clear_core(Slice *s) {
     for (i32 i = 0; i < s->rows; i++)
-        for (i32 j = 0; j < s->columns; j++) s->levels[i * STRIDE + j] = 0;
+        for (i32 j = 0; j < s->columns; j += 8)
+            store_i32x8(s->levels + i * STRIDE + j, splat_i32x8(0));
 }

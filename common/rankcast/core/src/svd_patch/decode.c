@@ -32,6 +32,7 @@ static void open_slice(Slice *s, const struct rk_slice *from) {
     s->levels = s->level_lines[0];
     CLEAR(s->level_lines, sizeof s->level_lines);
     CLEAR(s->near, sizeof s->near);
+    if (!s->deep) pair_factors(s);
 }
 
 static void read_patch(Slice *s, i32 uy, i32 ux, i32 size) {

@@ -13,7 +13,7 @@ INLINE f64 squared_error_of(const Encoder *e, i32 (*block)[CELL], i32 y, i32 x, 
     const u16 *row = e->source + sample_index(&e->slice, y, x);
     for (i32 i = 0; i < side; i++, row += e->slice.width)
         for (i32 g = 0; g < side / 8; g++) {
-            f32x8 d = real_samples(row + 8 * g) - to_f32x8(load_i32x8(&block[i][8 * g]));
+            f32x8 d = to_f32x8(load_u16x8(row + 8 * g) - load_i32x8(&block[i][8 * g]));
             lanes[g] += d * d;
         }
     f32 total = side == UNIT ? fold_f32x8(lanes[0]) : sum_tiles(lanes, side / 8);
@@ -34,8 +34,8 @@ static f64 prediction_difference(const Encoder *e, i32 y, i32 x, i32 size) {
     for (i32 i = 0; i < UNIT << size; i++) {
         const u16 *row = e->source + sample_index(s, y + i, x);
         for (i32 g = 0; g < 1 << size; g++) {
-            f32x8 predicted = to_f32x8(load_i32x8(&s->prediction[i][8 * g]));
-            lanes[g] += abs_f32x8(real_samples(row + 8 * g) - predicted);
+            i32x8 d = load_u16x8(row + 8 * g) - load_i32x8(&s->prediction[i][8 * g]);
+            lanes[g] += to_f32x8(abs_i32x8(d));
         }
     }
     return sum_tiles(lanes, 1 << size);
@@ -45,12 +45,39 @@ static f64 prediction_difference(const Encoder *e, i32 y, i32 x, i32 size) {
 static const i64 OUTSIDE = 1ll << 40;
 static const f64 MIXED_OUTSIDE = 1e12;
 
+INLINE i16x16 load_i16x16(const u16 *from) { return *(const i16x16_any *)from; }
+
+/* Eight samples of two rows each. */
+INLINE i16x16 load_two_rows(const u16 *from, i64 stride) {
+    u16x8 upper = *(const u16x8_any *)from, lower = *(const u16x8_any *)(from + stride);
+    return (i16x16)__builtin_shufflevector(upper, lower, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+                                           13, 14, 15);
+}
+
+/* Samples of eight bits leave room in lanes of sixteen for a whole patch: each lane adds up 64
+ * differences at most. */
+INLINE i64 difference_of_bytes(const u16 *a, const u16 *b, i64 stride, const i32 side) {
+    i16x16 lanes = {0};
+    for (i32 i = 0; i < side; i += side == UNIT ? 2 : 1) {
+        const u16 *from = a + i * stride, *to = b + i * stride;
+        for (i32 j = 0; j < side; j += 16) {
+            i16x16 d = side == UNIT ? load_two_rows(from, stride) - load_two_rows(to, stride)
+                                    : load_i16x16(from + j) - load_i16x16(to + j);
+            lanes += (d ^ (d >> 15)) - (d >> 15);
+        }
+    }
+    i32 total = 0;
+    for (i32 j = 0; j < 16; j++) total += lanes[j];
+    return total;
+}
+
 INLINE i64 difference_of(const Encoder *e, i32 y, i32 x, const i32 side, i32 y_from, i32 x_from) {
     const Slice *s = &e->slice;
     if (y_from < 0 || x_from < 0 || y_from + side > s->height || x_from + side > s->width)
         return OUTSIDE;
     const u16 *a = e->source + sample_index(s, y, x);
     const u16 *b = s->reference + sample_index(s, y_from, x_from);
+    if (LIKELY(s->largest <= UINT8_MAX)) return difference_of_bytes(a, b, s->width, side);
     i32x8 lanes = splat_i32x8(0);
     for (i32 i = 0; i < side; i++, a += s->width, b += s->width)
         for (i32 j = 0; j < side; j += 8)

@@ -54,6 +54,7 @@ typedef struct {
     f32 residual[TILES][CELL][8]; /* in steps; element (i, j) lies at [j / 8][i][j % 8] */
     f32 middle[TILES][CODED_SIDE][8];
     f32 core[LEVELS];
+    u8 places_8[UNIT][CODED_SIDE], places_16[CODED_SIDE][CODED_SIDE]; /* in the scan, by position */
     f32 top_line[EDGE], left_line[EDGE];
     FractionGrid grid;
     Snapshot before_cell, before_quarter, single_quarter;

@@ -80,26 +80,44 @@ INLINE void extend_with_zero(const Slice *s, Path *path, const CoreSyntax *core,
     path->bits += bits;
 }
 
-/* Go on with the cheapest of zero and the two nearest levels; return the level. */
+/* Bits of the two levels worth a look, lower one first, beside those of what goes before. They are
+ * priced together: most models are theirs both. */
+INLINE void price_levels(const RangeCoder *c, i32 context, const Coefficient *x, f32 before,
+                         f32 *bits) {
+    if (UNLIKELY(x->nearest > UNARY_LEVELS)) {
+        Ones ones = {0, 0};
+        bits[0] = before + level_cost(c, context, x->lowest - 1, &ones);
+        bits[1] = before + level_cost(c, context, x->nearest - 1, &ones);
+        return;
+    }
+    i32 last = context + (i32)x->lowest - 1;
+    f32 ones = 0;
+    for (i32 model = context; model < last; model++) ones += bit_cost(c, model, 1);
+    bits[0] = before + (ones + bit_cost(c, last, 0));
+    bits[1] = before + (ones + bit_cost(c, last, 1) + bit_cost(c, last + 1, 0));
+    if (x->nearest == x->lowest) bits[1] = bits[0];
+}
+
+INLINE f32 squared(f32 value) { return value * value; }
+
+/* Go on with the cheapest of zero and the two nearest levels; return the level. No jump depends on
+ * which it is: half of them are close calls. */
 INLINE i64 extend(const Slice *s, Path *path, const CoreSyntax *core, const Coefficient *x,
                   f32 price) {
     const RangeCoder *c = &s->coder;
     i32 magnitude = magnitude_class(s->near, x->place.index);
     i32 significant = significant_context(core, x->place, magnitude);
-    i32 context = level_context(core, x->place, magnitude);
-    f32 bits = bit_cost(c, significant, 0), best = x->value * x->value + price * bits;
-    f32 sign_bits = bit_cost(c, significant, 1) + 1.0f;
-    Ones ones = {0, 0};
-    i64 chosen = 0;
-    for (i64 level = x->lowest; level <= x->nearest; level++) {
-        f32 level_bits = sign_bits + level_cost(c, context, level - 1, &ones);
-        f32 off = x->amount - (f32)level;
-        f32 cost = off * off + price * level_bits;
-        if (cost >= best) continue;
-        best = cost;
-        bits = level_bits;
-        chosen = level;
-    }
+    f32 bits = bit_cost(c, significant, 0), best = x->value * x->value + price * bits, level[2];
+    price_levels(c, level_context(core, x->place, magnitude), x, bit_cost(c, significant, 1) + 1.0f,
+                 level);
+    f32 lower = squared(x->amount - (f32)x->lowest) + price * level[0];
+    f32 upper = squared(x->amount - (f32)x->nearest) + price * level[1];
+    i64 chosen = lower < best ? x->lowest : 0;
+    bits = lower < best ? level[0] : bits;
+    best = lower < best ? lower : best;
+    chosen = upper < best ? x->nearest : chosen;
+    bits = upper < best ? level[1] : bits;
+    best = upper < best ? upper : best;
     path->cost += best;
     path->bits += bits;
     return chosen;
@@ -114,19 +132,54 @@ INLINE void forget_path(Slice *s, const CoreSyntax *core, i32 from, i32 last) {
 INLINE i64 restart(Slice *s, Path *path, const CoreSyntax *core, const Coefficient *x, i32 n,
                    f32 price, i64 chosen) {
     const RangeCoder *c = &s->coder;
-    i32 context = level_context(core, x->place, 0);
-    f32 last_bits = 1.0f + last_cost(c, core, x->place);
-    Ones ones = {0, 0};
-    for (i64 level = x->lowest; level <= x->nearest; level++) {
-        f32 level_bits = last_bits + level_cost(c, context, level - 1, &ones);
-        f32 off = x->amount - (f32)level;
-        f32 cost = path->above + off * off + price * level_bits;
+    /* The sign alone costs a bit: where even that is too much, nothing else need be priced. */
+    if (path->above + price >= path->cost) return chosen;
+    i64 levels[2] = {x->lowest, x->nearest};
+    f32 bits[2];
+    price_levels(c, level_context(core, x->place, 0), x, 1.0f + last_cost(c, core, x->place), bits);
+    for (i32 k = 0; k < 2; k++) {
+        f32 cost = path->above + squared(x->amount - (f32)levels[k]) + price * bits[k];
         if (cost >= path->cost) continue;
         if (path->non_zero > 0) forget_path(s, core, n + 1, path->last);
-        *path = (Path){1, n, 0, cost, level_bits, path->above};
-        chosen = level;
+        *path = (Path){1, n, 0, cost, bits[k], path->above};
+        chosen = levels[k];
     }
     return chosen;
+}
+
+/* What lies above the first coefficient of the scan that may be the last one coded. */
+typedef struct {
+    i32 last;     /* its place, below zero where there is none */
+    f32 squares;  /* of all above it, within the kept part */
+} Top;
+
+/* Find the highest place whose value exceeds `least`: two passes over vectors, since most of a core
+ * lies above it. */
+INLINE Top find_top_of(const Encoder *e, i32 kept, f32 least, const i32 side,
+                       const u8 (*places)[CODED_SIDE]) {
+    i32x8 last = splat_i32x8(-1);
+    for (i32 i = 0; i < kept; i++)
+        for (i32 g = 0; 8 * g < side; g++) {
+            i32x8 place = load_u8x8(places[i] + 8 * g);
+            i32x8 seen = (abs_f32x8(load_f32x8(e->core + i * STRIDE + 8 * g)) > least) &
+                         (ramp_from(8 * g) < kept);
+            last = max_i32x8(last, select_i32x8(seen, place, last));
+        }
+    i32 top = -1;
+    for (i32 lane = 0; lane < 8; lane++) top = max_i32(top, last[lane]);
+    f32x8 squares = splat_f32x8(0);
+    for (i32 i = 0; i < kept; i++)
+        for (i32 g = 0; 8 * g < side; g++) {
+            f32x8 value = load_f32x8(e->core + i * STRIDE + 8 * g);
+            i32x8 above = (load_u8x8(places[i] + 8 * g) > top) & (ramp_from(8 * g) < kept);
+            squares += (f32x8)((i32x8)(value * value) & above);
+        }
+    return (Top){top, fold_f32x8(squares)};
+}
+
+static Top find_top(const Encoder *e, const CoreSyntax *core, i32 kept, f32 least) {
+    return core->side == UNIT ? find_top_of(e, kept, least, UNIT, e->places_8)
+                              : find_top_of(e, kept, least, CODED_SIDE, e->places_16);
 }
 
 /* Choose the levels of the coefficients in e->core, of which `kept` rows and columns may be coded.
@@ -135,18 +188,10 @@ INLINE i64 restart(Slice *s, Path *path, const CoreSyntax *core, const Coefficie
  * not a full trellis. */
 OUTLINE Choice choose_levels(Encoder *e, const CoreSyntax *core, i32 kept) {
     Slice *s = &e->slice;
-    i32 n = core->length - 1;
-    f32 price = (f32)e->bit_price, least = LEAST_LAST + LEAST_LAST_BITS * price;
-    f32 zero = 0.5f + 0.5f * price;
-    Path path = {.last = -1, .cost = 1e30f};
-    for (; n >= 0; n--) {
-        ScanPlace place = core->scan[n];
-        if (place.y >= kept || place.x >= kept) continue;
-        f32 value = e->core[place.index];
-        if (value > least || value < -least) break;
-        path.above += value * value;
-    }
-    for (; n >= 0; n--) {
+    f32 price = (f32)e->bit_price, zero = 0.5f + 0.5f * price;
+    Top top = find_top(e, core, kept, LEAST_LAST + LEAST_LAST_BITS * price);
+    Path path = {.last = -1, .cost = 1e30f, .above = top.squares};
+    for (i32 n = top.last; n >= 0; n--) {
         ScanPlace place = core->scan[n];
         if (place.y >= kept || place.x >= kept) continue;
         f32 value = e->core[place.index], loss = value * value;

@@ -21,17 +21,20 @@ INLINE Neighbours neighbours_of(const Slice *s, i32 uy, i32 ux) {
 INLINE int is_kind(const Unit *unit, i32 kind) { return unit && unit->kind == kind; }
 
 INLINE Vector vector_of(const Unit *unit) {
-    return (Vector){unit->vector_y, unit->vector_x, unit->mode};
+    return new_vector(unit->vector_y, unit->vector_x, unit->mode);
 }
 
 /* The displacement of the guide in samples of this plane. */
 INLINE Vector guide_vector(const Slice *s, const Unit *guide) {
-    return (Vector){guide->vector_y >> s->guide_shift, guide->vector_x >> s->guide_shift,
-                    guide->mode};
+    return new_vector(guide->vector_y >> s->guide_shift, guide->vector_x >> s->guide_shift,
+                      guide->mode);
 }
 
 INLINE int same_vector(Vector a, Vector b) {
-    return a.y == b.y && a.x == b.x && a.smooth == b.smooth;
+    u64 all_of_a, all_of_b;
+    COPY(&all_of_a, &a, sizeof(a));
+    COPY(&all_of_b, &b, sizeof(b));
+    return all_of_a == all_of_b;
 }
 
 INLINE void add_candidate(Slice *s, Vector vector) {

@@ -43,11 +43,12 @@ typedef struct {
 } Unit;
 
 typedef struct {
-    i32 y, x;   /* in quarter samples */
+    i16 y, x;   /* in quarter samples */
     i32 smooth; /* whether what lies there is smoothed */
 } Vector;
 
-INLINE Vector sharp_vector(i32 y, i32 x) { return (Vector){y, x, 0}; }
+INLINE Vector new_vector(i32 y, i32 x, i32 smooth) { return (Vector){(i16)y, (i16)x, smooth}; }
+INLINE Vector sharp_vector(i32 y, i32 x) { return new_vector(y, x, 0); }
 
 /* What an encoder has chosen for a patch. */
 typedef struct {
@@ -88,10 +89,21 @@ typedef struct {
     /* Core M and L M of the inverse transform; element (i, j) of M lies at [j / 8][i][j % 8]. */
     _Alignas(64) i32 core[CODED_SIDE / 8][CODED_SIDE][8];
     i32 half[CELL][CODED_SIDE];
+    /* The same for products of 16 bits: a core of two rows side by side, L, two rows of R^T side by
+     * side, and the largest sum of a column of the core. */
+    i16x16 core_pairs[CODED_SIDE / 8][CODED_SIDE / 2];
+    i16 left_pairs[SIZES][CELL][CODED_SIDE];
+    i16x16 right_pairs[SIZES][CELL / 8][CODED_SIDE / 2];
+    i32 pair_limits[SIZES];
     i32 level_lines[2][LEVELS];
     i32 near[BEFORE + LEVELS]; /* sums of levels by template; all zero in between */
     i32 edge[EDGE], line[EDGE];
-    _Alignas(64) i32 filtered[WINDOW][CELL];
+    /* Between the passes of a filter: sums, or two rows of them side by side in 16 bits. */
+    _Alignas(64) union {
+        i32 filtered[WINDOW][CELL];
+        i16x16 filtered_pairs[WINDOW];
+    };
+    u16 moved[CELL][CELL]; /* what a search predicts */
     u16 window[WINDOW][WINDOW + 8];
 } Slice;
 
