@@ -13,6 +13,8 @@ from rankcast.commands.compare.candidate_choice import NAMES, WITH_MODEL, parse_
 from rankcast.commands.compare.clips import (
     DEFAULT_CODERS,
     Clip,
+    clip_file,
+    find_capture,
     is_clip,
     parse_coders,
     report_clip,
@@ -101,19 +103,24 @@ def compare(
     values, the energy they hold, and quality against bytes. With --codecs, compare the codecs
     named there at equal bytes or equal PSNR instead.
 
-    Of a CLIP, a video file or a folder of pictures, compare codecs and encoders of video (x264,
-    x265, AV1, MJPEG): bytes at equal quality, processor time and delay.
+    Of a CLIP, a video file, a recording, a folder of pictures, or some --seconds of a camera
+    (camera:0, basler:SERIAL, aravis:NAME), compare codecs and encoders of video (x264, x265, AV1,
+    MJPEG): bytes at equal quality, processor time and delay.
     """
-    if is_clip(image):
+    capture = find_capture(str(image))
+    if capture is not None or is_clip(image):
         _check_clip_usage(context)
         coders = parse_coders(",".join(DEFAULT_CODERS) if codecs is None else codecs)
         _check_base(base, [coder.name for coder in coders])
         if pictures:
             require_matplotlib()
-        clip = Clip(image, _seconds(seconds), grey=grey)
-        report_clip(
-            clip, coders, base, _report(image, grey, folder, json_file, html_file, pictures)
-        )
+        with clip_file(capture, image, _seconds(seconds)) as file:
+            report_clip(
+                Clip(file, _seconds(seconds), grey=grey),
+                coders,
+                base,
+                _report(file, grey, folder, json_file, html_file, pictures),
+            )
         return
     _check_usage(context)
     if codecs is None:
