@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.installed
 
 .PHONY: setup core wasm core-tables demo test test-all lint wheel-test wheels bench-all bench-report \
-    bench-extras soak fuzz fuzz-full fuzz-zmtp fuzz-core test-aarch64 clean help
+    bench-extras soak fuzz fuzz-full fuzz-zmtp fuzz-core test-aarch64 test-aravis test-basler clean help
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,8 +53,8 @@ wheels: setup  ## build the wheels of all six platforms into dist/
 
 # One rule for all benchmarks: `make bench-codec-speed` runs benchmarks/codec_speed.py and writes
 # benchmarks/results/codec-speed.json. DATA=DIR measures on real pictures, QUICK=1 cuts runs short.
-BENCHMARKS := sizing narrow-link latency stream isolation hostile-viewer flood cameras startup \
-    stopping codec codec-speed svd methods kmeans-speed wasm-speed recording recorder \
+BENCHMARKS := sizing narrow-link latency stream isolation hostile-viewer flood cameras grabber \
+    startup stopping codec codec-speed svd methods kmeans-speed wasm-speed recording recorder \
     synthetic
 WITH_DATA := sizing codec codec-speed svd methods kmeans-speed wasm-speed
 EXTRAS := import av, imagecodecs, matplotlib, PIL, sklearn
@@ -92,6 +92,24 @@ fuzz-full: $(STAMP)  ## fuzz with a million inputs per parser and 50,000 per dec
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[fuzz]'
 	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key-policy model recording
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
+
+test-basler: setup  ## test basler: against Basler's emulator; installs pypylon with pip
+	@$(BIN)/python -c 'import pypylon' 2>/dev/null || \
+	    $(BIN)/python -m pip install -q --no-build-isolation -e '.[basler]' || \
+	    { echo "missing: pypylon; it has wheels for Linux and Windows: pip install 'rankcast[basler]'"; exit 1; }
+	$(BIN)/python -m pytest -n 2 --timeout 300 $(BASLER_TESTS)
+
+BASLER_TESTS := tests/system/test_basler.py tests/unit/sender/devices/test_basler_device.py \
+    tests/unit/sender/devices/test_pylon.py tests/unit/sender/devices/test_genicam_settings.py \
+    tests/unit/sender/devices/test_frame_gaps.py tests/unit/sender/grabber/test_basler_sources.py \
+    tests/unit/sender/sources/test_pixel_formats.py tests/unit/sender/cameras
+
+ARAVIS_PACKAGES := aravis-tools gir1.2-aravis-0.8 python3-gi
+
+test-aravis: setup  ## test aravis: against Aravis's fake GigE camera; installs the packages when root
+	sh scripts/install_packages.sh $(ARAVIS_PACKAGES)
+	REQUIRE_ARAVIS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/system/test_aravis.py \
+	    tests/unit/sender/devices/aravis tests/unit/sender/grabber/test_aravis_source.py
 
 EXECUTIONS ?= 0
 

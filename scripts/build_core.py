@@ -36,6 +36,12 @@ WASM: Final = "rankcast_core.wasm"
 WASM_EXPORTS: Final = ("rk_packet_memory_bytes", "rk_packet_decode")
 """Decoders of whole packets; the linker drops whatever they do not need, encoders among it."""
 _WASM_TARGET: Final = ("-target", "wasm32-freestanding", "-mcpu=generic+simd128+bulk_memory")
+_WASM_OWN_FLAGS: Final = {
+    # The calls that compilers insert must not become calls of themselves.
+    ONCE: ("-fno-builtin",),
+    # It reads lengths and calls the kernels: its speed matters less than its size.
+    "packet.c": ("-Os",),
+}
 _WASM_STACK_BYTES: Final = 1 << 18
 """The deepest call takes 70 kB: models of a band, cosines of a block."""
 
@@ -193,9 +199,8 @@ def build_wasm(folder: Path) -> Path:
 
         def compile_one(unit: Path) -> str:
             out = f"{scratch}/{unit.stem}.o"
-            # The calls that compilers insert must not become calls of themselves.
-            once = ["-fno-builtin"] if unit.name == ONCE else []
-            _run([*zig(), "cc", *_WASM_TARGET, *FLAGS, *TRAPS, *once, "-c", "-o", out, str(unit)])
+            own = _WASM_OWN_FLAGS.get(unit.name, ())
+            _run([*zig(), "cc", *_WASM_TARGET, *FLAGS, *TRAPS, *own, "-c", "-o", out, str(unit)])
             return out
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

@@ -11,7 +11,7 @@ from typing import Final
 
 from rankcast.atomic_file import os_reason
 from rankcast.errors import RankcastError
-from rankcast.opencv_environment import check_opencv_environment
+from rankcast.opencv_environment import FFMPEG_QUIET, check_opencv_environment
 
 # A picture file may claim any size, and OpenCV allocates memory for it before reading on.
 # 2^28 pixels (16 k x 16 k) exceeds every industrial sensor and fits into memory.
@@ -19,7 +19,7 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
 # OpenCV's camera back-ends and decoders print errors to stderr that sources and image files
 # report themselves, in one line.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", FFMPEG_QUIET)
 # Seconds that a V4L2 read may block (10 by default); the camera source measures its time-out in
 # such steps.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")

@@ -13,6 +13,9 @@ from typing import Final
 
 from rankcast.errors import SettingsError
 
+FFMPEG_QUIET: Final = "-8"
+"""What `rankcast.opencv` sets OPENCV_FFMPEG_LOGLEVEL to where it is not set."""
+
 # Found by setting every variable that is named in the library of OpenCV 5.0 to a word. Those that
 # it reads as text, and those of dnn, which is not used here, accept everything.
 _OPENCV_SIZES: Final = (

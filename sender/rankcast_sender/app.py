@@ -18,6 +18,7 @@ from rankcast.atomic_file import check_writable, write_whole
 from rankcast.errors import RankcastError, SettingsError, WorkerError
 from rankcast.net import SocketOptions
 from rankcast.recorder import signals_as_triggers
+from rankcast.recordings import SUFFIX
 from rankcast.runtime import (
     ServiceManager,
     StatusLog,
@@ -35,13 +36,14 @@ from rankcast_sender.camera import Camera
 from rankcast_sender.pacing import GrabOptions
 from rankcast_sender.pipeline import PIPELINE_STOP_S, CameraPipeline
 from rankcast_sender.publisher import Publisher
+from rankcast_sender.replay_pipeline import ReplayPipeline
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
-from rankcast_sender.sources import Source, check_query, parse_source
+from rankcast_sender.sources import URL_SCHEMES, Source, SourceUri, check_query, parse_source
 
 log = logging.getLogger(__name__)
 
-_Kind: TypeAlias = tuple[Any, Callable[..., Source]]
+_Kind: TypeAlias = tuple[Any, Callable[..., Any]]
 """Options and class of a source."""
 
 
@@ -51,10 +53,42 @@ def _camera_kind() -> _Kind:
     return CameraOptions, open_camera
 
 
+def _basler_kind() -> _Kind:
+    from rankcast_sender.grabber import BaslerOptions, open_basler, require_pypylon
+
+    require_pypylon()
+    return BaslerOptions, open_basler
+
+
+def _aravis_kind() -> _Kind:
+    from rankcast_sender.grabber import AravisOptions, open_aravis, require_linux
+
+    require_linux()
+    return AravisOptions, open_aravis
+
+
+def _stream_kind() -> _Kind:
+    from rankcast_sender.grabber import StreamOptions, open_stream
+
+    return StreamOptions, open_stream
+
+
+def _python_kind() -> _Kind:
+    from rankcast_sender.sources.python_source import PythonOptions, PythonSource
+
+    return PythonOptions, PythonSource
+
+
 def _replay_kind() -> _Kind:
     from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
 
     return ReplayOptions, ReplaySource
+
+
+def _recording_kind() -> _Kind:
+    from rankcast_sender.sources.recording import RecordingOptions, RecordingSource
+
+    return RecordingOptions, RecordingSource
 
 
 def _synthetic_kind() -> _Kind:
@@ -63,12 +97,26 @@ def _synthetic_kind() -> _Kind:
     return ConveyorOptions, ConveyorSource
 
 
+_RECORDING: Final = "replay of a recording"
+"""Kind of ``replay:FILE.mcap``: a source of packets, which need no encoder."""
+
 # By scheme of the source URI. Only the kind in use is imported: FFmpeg, which plays clips, takes
 # 16 MB of memory.
 _SOURCES: Final[Mapping[str, Callable[[], _Kind]]] = MappingProxyType(
-    {"camera": _camera_kind, "replay": _replay_kind, "synthetic": _synthetic_kind}
+    {
+        "camera": _camera_kind,
+        "basler": _basler_kind,
+        "aravis": _aravis_kind,
+        **dict.fromkeys(URL_SCHEMES, _stream_kind),
+        "python": _python_kind,
+        "replay": _replay_kind,
+        _RECORDING: _recording_kind,
+        "synthetic": _synthetic_kind,
+    }
 )
-_RETRIED: Final = frozenset({"camera"})
+_GRABBED: Final = frozenset({"camera", "basler", "aravis", *URL_SCHEMES})
+"""Schemes whose source a grabber process reads."""
+_RETRIED: Final = _GRABBED | {"python"}
 """Schemes whose source is reopened after a failure; retrying an unreadable file is pointless."""
 STATUS_INTERVAL_S: Final = 1.0
 """Status is computed once a second, whether or not it is logged."""
@@ -84,17 +132,42 @@ def source_opener(camera: CameraTable) -> Callable[[], Source]:
         If the scheme or an option is wrong.
     """
     uri = parse_source(camera.source)
-    if uri.scheme not in _SOURCES:
-        raise SettingsError(f"got source {uri.scheme!r}, want one of {', '.join(_SOURCES)}")
-    model, make = _SOURCES[uri.scheme]()
+    model, make = _SOURCES[_kind_of(uri)]()
+    # The rate of a network camera is a matter of its own query.
+    uri = uri.with_options(model.model_fields.keys() - {"fps"})
     loop = camera.loop or None
     if loop and "loop" not in model.model_fields:
         raise SettingsError(f"got --loop with source {uri.scheme!r}: only a replay can loop")
     overrides = {"loop": loop} if loop else {}
     options = check_query(model, uri, fps=camera.fps or None, **overrides)
-    if uri.scheme in _RETRIED:
-        return partial(make, uri.path, options, newest_wins=camera.realtime)
-    return partial(make, uri.path, options)
+    path = f"{uri.scheme}:{uri.path}" if uri.is_url else uri.path
+    if uri.scheme in _GRABBED:
+        return partial(make, path, options, newest_wins=camera.realtime)
+    return partial(make, path, options)
+
+
+def _check_outputs(settings: SenderSettings) -> None:
+    """Refuse what a sender of a recording has nothing for.
+
+    Raises
+    ------
+    SettingsError
+    """
+    if _kind_of(parse_source(settings.camera.source)) != _RECORDING:
+        return
+    for name, value, why in (
+        ("audit.dir", settings.audit.dir, "it has no originals"),
+        ("record.file", settings.record.file, "its packets are in a file already"),
+    ):
+        if value:
+            raise SettingsError(f"got {name} with a recording as the source: {why}; leave it out")
+
+
+def _kind_of(uri: SourceUri) -> str:
+    """Return the key of a source in `_SOURCES`."""
+    if uri.scheme == "replay" and uri.path.lower().endswith(SUFFIX):
+        return _RECORDING
+    return uri.scheme
 
 
 @dataclass(slots=True)
@@ -102,7 +175,7 @@ class _Stream:
     """One camera while the sender runs."""
 
     publisher: Publisher
-    pipeline: CameraPipeline
+    pipeline: CameraPipeline | ReplayPipeline
     audit: Audit | None
     ended: bool = False
     error: RankcastError | None = None
@@ -188,6 +261,8 @@ def run(cameras: Sequence[SenderSettings], report: Path | None = None) -> int:
 def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: ServiceManager) -> int:
     shared = cameras[0]
     openers = [source_opener(settings.camera) for settings in cameras]
+    for settings in cameras:
+        _check_outputs(settings)
     if report is not None:
         check_writable(report)
     pool.set_threads(shared.process.threads)
@@ -213,8 +288,8 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             sockets.start()
             for settings, open_source, publisher in zip(cameras, openers, publishers, strict=True):
                 streams.append(_stream(settings, open_source, publisher))
-                log.info("%s: %s, listening at %s", publisher.name, settings.camera.source,
-                         shared.network.bind)  # fmt: skip
+                log.info("%s: %s, listening at %s", publisher.name,
+                         parse_source(settings.camera.source), shared.network.bind)  # fmt: skip
             log.info("control channel: %s", sockets.control or "off")
             if report is not None:
                 flag.last_report = partial(_write_report, report, streams, started_s)
@@ -290,15 +365,18 @@ def _publisher(settings: SenderSettings, sockets: SenderSockets) -> Publisher:
 
 
 def _stream(
-    settings: SenderSettings, open_source: Callable[[], Source], publisher: Publisher
+    settings: SenderSettings, open_source: Callable[[], Any], publisher: Publisher
 ) -> _Stream:
-    camera, audit = settings.camera, None
+    camera, audit, uri = settings.camera, None, parse_source(settings.camera.source)
+    recorded = _kind_of(uri) == _RECORDING
     if settings.audit.dir:
         audit = Audit(
             Path(settings.audit.dir), camera.name, publisher.stream_id, settings.audit.every
         )
-    retry = camera.retry and parse_source(camera.source).scheme in _RETRIED
+    retry = camera.retry and uri.scheme in _RETRIED
     options = GrabOptions(camera.fps, camera.frames, settings.network.wait_viewers, retry)
+    if recorded:
+        return _Stream(publisher, ReplayPipeline(open_source, publisher, options), None)
     return _Stream(publisher, CameraPipeline(open_source, publisher, options, audit), audit)
 
 
@@ -407,6 +485,7 @@ def _entry(stream: _Stream, *, stopped: bool) -> dict[str, Any]:
         **camera.figures.fidelity.values(),
         "source": camera.source.description,
         "stream": camera.stream_id.hex(),
+        "state": camera.state,
         "failures": stream.pipeline.failures,
         "error": None if stream.error is None else str(stream.error),
     }

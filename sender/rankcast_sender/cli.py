@@ -15,8 +15,9 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_SEND__"
 
 
 @click.command()
-@click.option("--source", metavar="URI", help="camera:0, camera:/dev/video0, replay:PATH or "
-              "synthetic:conveyor; add options as in camera:0?width=1920&height=1080.")  # fmt: skip
+@click.option("--source", metavar="URI", help="camera:0, rtsp://..., http://..., "
+              "replay:PATH, synthetic:conveyor or python:MODULE:FACTORY; add options as in "
+              "camera:0?width=1920&height=1080.")  # fmt: skip
 @click.option("--bind", metavar="ADDRESS",
               help="Address for viewers [tcp://127.0.0.1:5555].")  # fmt: skip
 @click.option("--control", metavar="ADDRESS",

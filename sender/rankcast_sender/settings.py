@@ -22,7 +22,7 @@ class CameraTable(Table):
     name: str = "cam"
     """Name that viewers see: 1 to 32 of a-z, 0-9, _ and -."""
     source: str = "camera:0"
-    """``camera:0``, ``camera:/dev/video0``, ``replay:PATH``, ``synthetic:conveyor``."""
+    """``camera:0``, ``rtsp://...``, ``replay:PATH``, ``synthetic:conveyor``, ..."""
     fps: float = Field(default=0.0, ge=0.0, le=1000.0)
     """Frames per second; 0 selects the rate of the source."""
     frames: int = Field(default=0, ge=0)

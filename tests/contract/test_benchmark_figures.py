@@ -15,8 +15,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BENCHMARKS = REPOSITORY / "benchmarks"
 SHARED = {
     "codec_clips", "codec_detail", "codec_lossless", "codec_peers", "codec_pictures", "codec_rate",
-    "codec_stills", "command_line", "flood_attacks", "method_pictures", "processes", "record",
-    "report",
+    "codec_stills", "command_line", "flood_attacks", "method_pictures", "paced_device", "processes",
+    "record", "report",
 }  # fmt: skip
 """Modules that are not benchmarks themselves."""
 

@@ -17,6 +17,7 @@ ENTERED_DIRECTLY = {
     "rankcast.codec.protocol": "the contract, for the encoder and decoder of a stream",
     "rankcast.codec.gan": "its networks and their training",
     "rankcast.codec.pca": "the training of its models",
+    "rankcast.commands.terminal": "tables of commands, also of the sender's",
     "rankcast.models.gan": "loads torch; codec gan asks for it at its first use",
     "rankcast.runtime.cli": "takes signals before anything else is imported",
     "rankcast.runtime.runner": "loads click, which streams without a command line do not need",
@@ -24,6 +25,8 @@ ENTERED_DIRECTLY = {
     "rankcast_receiver.sinks.display": "the same",
     "rankcast_receiver.sinks.record": "the same",
     "rankcast_receiver.sinks.save": "the same",
+    "rankcast_sender.sources.python_source": "the same",
+    "rankcast_sender.sources.recording": "the same",
     "rankcast_sender.sources.replay": "concrete sources are for app.py alone",
     "rankcast_sender.sources.synthetic": "the same",
 }

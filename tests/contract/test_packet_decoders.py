@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import rankcast
 from rankcast.codec.svd import cut, read_bands
 from rankcast.core import function
-from rankcast.wire import Kind, unpack
+from rankcast.wire import unpack
 from support.core_packets import (
     CORPUS,
     GOLDEN,
@@ -59,9 +59,6 @@ def golden_streams() -> dict[str, list[Case]]:
     streams = {}
     for name, data in found.items():
         packets = parsed(data)
-        # A reference is lossless planes and models: what only Python reads.
-        if any(packet.header.kind is Kind.REFERENCE for packet in packets):
-            continue
         if cases := cases_of(packets):
             streams[name] = cases
     return streams

@@ -107,7 +107,7 @@ def test_a_sender_imports_the_source_that_it_is_given(source: str, player: bool)
         f"source_opener(CameraTable(source={json.dumps(source)}))"
     )
     found = modules_after(script)
-    kinds = {"grabber", "sources.replay", "sources.synthetic"}
+    kinds = {"grabber", "sources.recording", "sources.replay", "sources.synthetic"}
     imported = {kind for kind in kinds if f"rankcast_sender.{kind}" in found}
     assert len(imported) == 1
     assert ("av" in found) is player

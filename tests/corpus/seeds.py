@@ -289,7 +289,7 @@ def _receptions() -> Iterator[tuple[str, str, list[bytes]]]:
     yield "receiver", "cameras", [*others, waits[0], said(1, state="stalled")]
     yield "receiver", "link", [raw[0], framed({"wait_ms": 50, "event": 3, "deaf": True}), waits[0],
                                framed({"wait_ms": 4500, "event": 2}), raw[1]]  # fmt: skip
-    yield "receiver", "waits", [said(0, state=state) for state in ("opening", "waiting")]
+    yield "receiver", "waits", [said(0, state=state) for state in ("opening", "waiting", "frozen")]
     doors = [framed({"wait_ms": 1200, "event": event, "value": 1}) for event in (3, 1, 6, 1, 7)]
     yield "receiver", "doors", [said(0), *doors, raw[0]]
     yield "receiver", "elsewhere", [said(0, control=7000), waits[0], waits[0], pong]

@@ -7,10 +7,12 @@
 enum { MOST_SIDE = 70, MOST_CHANNELS = 4, MOST_PACKETS = 3, PARAMS = 4, CODECS = 5 };
 enum { MOST_MEMORY_BYTES = 1 << 26 };
 
+static const int64_t KINDS[] = {RK_KIND_KEY, RK_KIND_PREDICTED, RK_KIND_REFERENCE};
+
 static struct rk_packet take_packet(Input *in, int64_t sequence) {
     struct rk_packet packet = {
         .codec = take(in, 0, CODECS - 1),
-        .predicted = take(in, 0, 1),
+        .kind = KINDS[take(in, 0, 2)],
         .sequence = sequence,
         .ref_sequence = sequence - take(in, 0, 2),
         .checksum = -1,

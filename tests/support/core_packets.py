@@ -30,6 +30,7 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 CODECS = (0, 1, 3, 4)
 """Ids of raw, svd, svd-patch and lossless: those that the core decodes alone."""
+SVD_PATCH = 3
 MOST_NUMBERS = 64
 MOST_MEMORY_BYTES = 1 << 30
 """What a program grants a stream; hostile headers ask for more."""
@@ -52,7 +53,7 @@ class Case:
         header = self.header
         made = core_struct("rk_packet")()
         made.codec = header.codec
-        made.predicted = header.kind is Kind.PREDICTED
+        made.kind = int(header.kind)
         made.sequence = header.sequence
         made.ref_sequence = header.ref_sequence or 0
         made.checksum = -1 if header.checksum is None else header.checksum
@@ -122,8 +123,8 @@ def core_results(cases: Iterable[Case]) -> Iterator[Pixels | int]:
 def cases_of(packets: Iterable[Packet]) -> list[Case]:
     """Return the packets of one stream that the core is asked about.
 
-    Completing headers, params that are no integers and packets of references stay with the caller
-    of the core.
+    Completing headers, params that are no integers and references of codecs without any stay with
+    the caller of the core.
     """
     found: list[Case] = []
     chain = Chain()
@@ -135,7 +136,8 @@ def cases_of(packets: Iterable[Packet]) -> list[Case]:
         chain.add(header)
         numbers = (*header.params, *header.rank)
         if (
-            header.kind in (Kind.KEY, Kind.PREDICTED)
+            header.kind.is_picture
+            and (header.kind is not Kind.REFERENCE or header.codec == SVD_PATCH)
             and header.codec in CODECS
             and max(len(header.params), len(header.rank)) <= MOST_NUMBERS
             and all(type(number) is int and abs(number) < 1 << 63 for number in numbers)

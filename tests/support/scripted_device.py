@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -31,9 +32,11 @@ def make_device() -> ScriptedDevice:
 class ScriptedDevice:
     """Frames of 8 x 6 grey pixels; every step of the script is one read.
 
-    Steps are `frame`, `same`, `none`, `hang`, `deaf` (hangs with the interpreter's lock), `crash`,
-    `exit`, `gone`, `odd` (wrong number of bytes), `big` (a frame of 64 x 48), `lost` (3 frames),
-    `print`, `forged` (a damaged message) and `wait` (for a file named by option `gate`).
+    Steps are `frame`, `same`, `none`, `hang`, `deaf` (hangs with the interpreter's lock), `spawn`
+    (starts another process and hangs), `crash`, `exit`, `gone`, `odd` (wrong number of bytes),
+    `packed`, `unknown` and `short` (pixel formats), `big` (a frame of 64 x 48), `huge` (one of
+    6 MB), `lost` (3 frames), `print`, `forged` (a damaged message) and `wait` (for a file named by
+    option `gate`).
     """
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
@@ -80,12 +83,11 @@ class ScriptedDevice:
 
     def read(self, timeout_s: float) -> Grabbed | None:
         """Play the next step."""
-        if self._values["trigger"] == "on" and not self._due:
-            time.sleep(min(timeout_s, 0.02))
-            if not self._steps[0].startswith("frame"):
-                return self._special(self._next())
-            return None
-        self._due = max(0, self._due - 1)
+        if self._values["trigger"] == "on" and self._steps[0] == "frame":
+            if not self._due:
+                time.sleep(min(timeout_s, 0.02))
+                return None
+            self._due -= 1
         return self._special(self._next())
 
     def _next(self) -> str:
@@ -100,6 +102,15 @@ class ScriptedDevice:
             case "big":
                 self._count += 1
                 return self._frame(64, 48)
+            case "packed":  # two lines of two samples of 12 bits, and a byte behind each line
+                return Grabbed(bytes.fromhex("bcfade ff 563412 ff".replace(" ", "")), height=2,
+                               width=2, pixel_format="BayerRG12p", line_padding=1)  # fmt: skip
+            case "unknown":
+                return Grabbed(bytes(4), height=2, width=2, pixel_format="Coord3D_C8")
+            case "short":
+                return Grabbed(bytes(5), height=2, width=2, pixel_format="Mono12p")
+            case "huge":
+                return self._frame(3840, 1620)
             case "odd":
                 return replace(self._frame(8, 6), width=9)
             case "lost":
@@ -110,6 +121,9 @@ class ScriptedDevice:
                 while not os.path.exists(str(self._options["gate"])):
                     time.sleep(0.01)
             case "hang":
+                threading.Event().wait()
+            case "spawn":
+                subprocess.Popen(["sleep", "600"])  # holds the pipes of this process
                 threading.Event().wait()
             case "deaf":
                 ctypes.PyDLL(None).sleep(3600)

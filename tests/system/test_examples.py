@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ import pytest
 from rankcast.images import read_image, write_image
 from rankcast_receiver import Subscriber
 from support.fakes import free_address
-from support.processes import rankcast_environment
+from support.processes import rankcast, rankcast_environment
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 MAX_LINES = 30
@@ -64,7 +65,7 @@ def pictures(folder: Path, count: int) -> list[Path]:
 
 def test_every_example_fits_on_a_screen_and_has_a_test_here() -> None:
     examples = sorted(EXAMPLES.glob("*.py"))
-    assert len(examples) == 4
+    assert len(examples) == 5
     source = Path(__file__).read_text("utf-8")
     for path in examples:
         assert len(path.read_text("utf-8").splitlines()) <= MAX_LINES, path.name
@@ -98,6 +99,22 @@ def test_publishing_ends_after_the_frames_that_were_asked_for() -> None:
     with Subscriber(address, timeout_s=WAIT_S) as subscriber:
         next(iter(subscriber))
         finish(process)
+
+
+def test_a_source_of_the_users_own_is_sent_with_its_options_and_closed() -> None:
+    address = free_address()
+    example = EXAMPLES / "own_source.py"
+    source = f"python:{example}:waves?width=160&height=120"
+    with (
+        rankcast("send", "--source", source, "--bind", address) as sender,
+        Subscriber(address, timeout_s=WAIT_S) as subscriber,
+    ):
+        frames = list(islice(subscriber, 3))
+        sender.signal(signal.SIGTERM)
+        assert sender.wait() == 0, sender.lines
+        assert sender.process.stdout is not None
+        assert sender.process.stdout.read() == "closed\n"
+    assert all(frame.pixels.shape == (120, 160, 3) for frame in frames)
 
 
 def shows(launcher: Sequence[str] = (), **environment: str) -> list[str]:

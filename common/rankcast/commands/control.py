@@ -91,7 +91,8 @@ _HELP: Final = """Query the sender at HOST, or change it while it runs.
 
 \b
 get [NAME]         print one setting, or all of them
-set NAME=VALUE...  change settings: quality, bitrate, gop, exposure, gain, trigger, ...
+set NAME=VALUE...  change settings: quality, bitrate, gop, exposure, gain, fps, width, ...
+trigger            trigger one frame, of a camera with trigger=on
 status             print the state of the sender
 keyframe           request a key frame
 original OUT       save the newest frame without loss, as a picture (.png, .tiff)
@@ -103,7 +104,8 @@ record [cause=C]   record an event, if the sender records with --pre-trigger or 
 @click.command(help=_HELP)
 @click.argument("host", metavar="HOST[:PORT]")
 @click.argument(
-    "operation", type=click.Choice(["get", "set", "status", "keyframe", "original", "record"])
+    "operation",
+    type=click.Choice(["get", "set", "trigger", "status", "keyframe", "original", "record"]),
 )
 @click.argument("words", metavar="[NAME | NAME=VALUE... | OUT | cause=C]", nargs=-1)
 @click.option("--camera", metavar="NAME", default="", help="Camera, if the sender has several.")
@@ -157,6 +159,11 @@ def _set(session: _Session, words: tuple[str, ...]) -> None:
     session.print(session.call("set", values).result)
 
 
+def _trigger(session: _Session, words: tuple[str, ...]) -> None:
+    _at_most(words, 0, "trigger")
+    session.print(session.call("set", {"trigger": "once"}).result)
+
+
 def _status(session: _Session, words: tuple[str, ...]) -> None:
     _at_most(words, 0, "status")
     session.print(session.call("status").result)
@@ -202,8 +209,8 @@ def _record(session: _Session, words: tuple[str, ...]) -> None:
 
 
 _OPERATIONS: Final[Mapping[str, Callable[[_Session, tuple[str, ...]], None]]] = {
-    "get": _get, "set": _set, "status": _status, "keyframe": _keyframe, "original": _original,
-    "record": _record,
+    "get": _get, "set": _set, "trigger": _trigger, "status": _status, "keyframe": _keyframe,
+    "original": _original, "record": _record,
 }  # fmt: skip
 
 

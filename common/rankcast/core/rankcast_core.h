@@ -125,6 +125,18 @@ RK_API int64_t rk_planes_merge_limited_420_u16(const uint16_t *y, const uint16_t
                                                const uint16_t *cr, int64_t height, int64_t width,
                                                uint8_t *bgr);
 
+/* packed_samples.c ---------------------------------------------------------------------------- */
+
+/* Samples of 10, 12 or 14 bits, least significant bits first and without gaps, as in the formats of
+ * PFNC that end in p (Mono12p). RK_ERROR_SPACE if `packed` has too few bytes. */
+RK_API int64_t rk_unpack_lsb_first(const uint8_t *packed, int64_t packed_bytes, int64_t bits,
+                                   int64_t samples, uint16_t *unpacked);
+
+/* Samples of 10 or 12 bits, two in three bytes, as in the formats of GigE Vision that end in Packed
+ * (Mono12Packed): of an odd number, the last sample has two bytes. */
+RK_API int64_t rk_unpack_gige(const uint8_t *packed, int64_t packed_bytes, int64_t bits,
+                              int64_t samples, uint16_t *unpacked);
+
 /* svd_patch/ ---------------------------------------------------------------------------------- */
 
 /* A slice of one plane, and what it is coded from and into. Units are 8 x 8 samples. */
@@ -423,12 +435,15 @@ RK_API int64_t rk_gan_decode(int64_t *state, const uint8_t *data, int64_t size_b
 
 /* packet/ ------------------------------------------------------------------------------------- */
 
-/* What the complete header of a key frame or a predicted one says of its body, in numbers alone. Who
- * parses the header refuses params that are no integers, and begins a new stream with memory of its
- * own. Reference packets are not decoded here: their models are zlib's. */
+/* Kinds of packets, as on the wire. */
+enum rk_kind { RK_KIND_KEY = 0, RK_KIND_PREDICTED = 1, RK_KIND_REFERENCE = 4 };
+
+/* What the complete header of a picture says of its body, in numbers alone. Who parses the header
+ * refuses params that are no integers, and references of other codecs than svd-patch, and begins a new
+ * stream with memory of its own. */
 struct rk_packet {
     int64_t codec;        /* id: 0 raw, 1 svd, 3 svd-patch, 4 lossless */
-    int64_t predicted;    /* 0 in a key frame */
+    int64_t kind;         /* see rk_kind */
     int64_t sequence;
     int64_t ref_sequence; /* of a predicted frame */
     int64_t checksum;     /* below zero: the header states none */

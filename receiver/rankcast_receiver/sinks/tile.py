@@ -82,13 +82,15 @@ class Tile:
             State of the camera; None limits the text to the age.
         """
         frame = self.frame
-        return OverlayText(
-            (
-                f"{frame.camera} #{frame.sequence}   {self._rates(now_s)}",
-                f"{describe_coding(frame)}{self._shown_levels()}   {_age(frame, now_ns)}",
-            ),
-            stale=self._stale(now_s, now_ns, state),
+        lines = (
+            f"{frame.camera} #{frame.sequence}   {self._rates(now_s)}",
+            f"{describe_coding(frame)}{self._shown_levels()}   {_age(frame, now_ns)}",
         )
+        if state is not None and state.state is State.WAITING_FOR_TRIGGER:
+            # Nothing is wrong: this is the newest picture, however old.
+            waited_s = now_s - self._arrived_s
+            return OverlayText((*lines, f"{state.state.words}, {waited_s:.1f} s so far"))
+        return OverlayText(lines, stale=self._stale(now_s, now_ns, state))
 
     def _shown_levels(self) -> str:
         """Name what is black and white, unless all of 8 bits is shown."""
@@ -106,6 +108,8 @@ class Tile:
         if state is not None and state.state not in (State.LIVE, State.CONNECTING):
             if state.state is State.ENDED:
                 return "" if silent_s <= STALE_S else f"ENDED {silent_s:.0f} s ago"
+            if state.state is State.FROZEN:
+                return f"FROZEN: {state.detail}"
             words = str(state) if state.state is not State.STALE else state.detail
             return f"STALE {old_s:.1f} s: {words}"
         stale_after_s = STALE_S if state is None else state.stale_after_s

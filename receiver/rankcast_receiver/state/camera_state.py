@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -22,7 +23,9 @@ does not respond."""
 CONNECT_S: Final = 1.0
 """A connection or handshake that takes longer is worth reporting."""
 
-_SENDER_STATES: Final = ("opening", "live", "waiting", "stalled", "failed", "backoff", "ended")
+_SENDER_STATES: Final = (
+    "opening", "live", "waiting", "stalled", "frozen", "failed", "backoff", "ended",
+)  # fmt: skip
 """States that senders report; any other comes from a newer release or an attacker."""
 
 
@@ -34,6 +37,7 @@ class State(StrEnum):
     LIVE = "live"
     STALE = "stale"
     WAITING_FOR_TRIGGER = "waiting_for_trigger"
+    FROZEN = "frozen"
     CAMERA_DEAD = "camera_dead"
     SENDER_DEAD = "sender_dead"
     NETWORK_DEAD = "network_dead"
@@ -85,6 +89,8 @@ class Evidence:
     """State of the camera in the sender's last status."""
     frame_interval_s: float = 0.0
     """Frame interval announced in the last status; 0 if none."""
+    triggered: bool = False
+    """True if the camera waits for triggers, according to the last status."""
     ended: bool = False
     waiting_for_keyframe: bool = False
     overloaded: bool = False
@@ -103,6 +109,11 @@ class Evidence:
         """Age at which a frame becomes stale, at the announced frame rate."""
         return max(STALE_S, PACE_FACTOR * self.frame_interval_s)
 
+    @property
+    def shown_stale_after_s(self) -> float:
+        """Age at which a picture is marked stale: never because no trigger came."""
+        return math.inf if self.triggered else self.stale_after_s
+
 
 def judge(seen: Evidence) -> tuple[State, str]:
     """Return the state of a camera and the reason, checking the strongest evidence first.
@@ -119,6 +130,8 @@ def judge(seen: Evidence) -> tuple[State, str]:
         why = "decoding is slower than the stream" if seen.overloaded else "a frame was lost"
         why = f"{_refused(seen) or why}, waiting for a key frame"
         return State.STALE, f"{why}; {seen.shortage}" if seen.shortage else why
+    if seen.camera_state == "frozen" and seen.link is LinkState.UP and _answers(seen):
+        return State.FROZEN, f"{seen.wanted or 'the camera'} repeats one picture"
     if seen.frame_age_s is not None and seen.frame_age_s <= STALE_S:
         if seen.picture_age_s is None or seen.picture_age_s <= STALE_S:
             return State.LIVE, seen.shortage
@@ -131,10 +144,18 @@ def judge(seen: Evidence) -> tuple[State, str]:
     return _disconnected(seen)
 
 
+def _answers(seen: Evidence) -> bool:
+    return seen.status_age_s is not None and seen.status_age_s <= ANSWER_S
+
+
 def _connected(seen: Evidence) -> tuple[State, str]:
     """Judge an established connection by the sender's status, if it is fresh."""
-    silent = seen.status_age_s is None or seen.status_age_s > ANSWER_S
-    if silent and seen.wanted and seen.cameras is not None and seen.wanted not in seen.cameras:
+    if (
+        not _answers(seen)
+        and seen.wanted
+        and seen.cameras is not None
+        and seen.wanted not in seen.cameras
+    ):
         has = ", ".join(seen.cameras) or "none"
         return State.NO_SUCH_CAMERA, f"the sender has no camera {seen.wanted}; it has {has}"
     if seen.status_age_s is None:
@@ -159,6 +180,10 @@ def _connected(seen: Evidence) -> tuple[State, str]:
             return State.ENDED, ""
     if seen.refusal:
         return State.STALE, f"{answers}, but {_refused(seen)}"
+    if seen.triggered:
+        # Its frame was a moment ago when the sender said that the camera is live.
+        return State.WAITING_FOR_TRIGGER, f"the sender responds, {seen.wanted or 'the camera'} " \
+                                          "is waiting"  # fmt: skip
     if seen.frame_age_s is None and seen.link_age_s <= seen.stale_after_s:
         return State.CONNECTING, f"{answers}, waiting for its first frame"
     if seen.frame_age_s is None:

@@ -13,7 +13,7 @@ from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import LimitError, UnknownVersionError, WireError
 from rankcast.frame import Frame
 from rankcast.runtime import REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Ledger, LogLimiter
-from rankcast.wire import Kind, Packet, Status
+from rankcast.wire import Kind, Packet, Replay, Status
 from rankcast_receiver.clock import Delays, SenderClock
 from rankcast_receiver.state import LATE_S
 from rankcast_receiver.stream.late_frame_hold import LateFrameHold
@@ -129,6 +129,8 @@ class CameraStream:
         )
         self._hold = LateFrameHold()
         self._unconfirmed_since_s: float | None = None
+        self._replay: Replay | None = None
+        """How times of the latest picture are to be read, if it is one of a recording."""
 
     @property
     def stream_id(self) -> bytes:
@@ -253,7 +255,7 @@ class CameraStream:
             log.debug("%s: ignored a message of an earlier stream", self.camera)
             return None
         if header.stream_id != self.stream_id:
-            self._begin(header.stream_id)
+            self._begin(header.stream_id, status.replay if status else received.replay)
         if status is not None:
             self.status = status
             self.heard_s = received.t_received_s
@@ -269,11 +271,15 @@ class CameraStream:
             self.heard_s = received.t_received_s
         self.ended = False
         self._unconfirmed_since_s = self._now_s()
+        self._replay = received.replay
         return packet
 
-    def _begin(self, stream_id: bytes) -> None:
+    def _begin(self, stream_id: bytes, replay: Replay | None) -> None:
         if self.stream_id and self._refusals.may_log():
-            log.info("%s: the sender has restarted", self.camera)
+            if replay is None:
+                log.info("%s: the sender has restarted", self.camera)
+            else:
+                log.info("%s: a recording is replayed, loop %d", self.camera, replay.loop)
         self._gaps.begin(stream_id)
         self._decoder.restart()
         self._refusals.clear()
@@ -285,9 +291,7 @@ class CameraStream:
         now_s = self._now_s()
         if newest is not None:
             # A step must be known before the stepped clock makes the frame old.
-            self._clock.compare(
-                newest.t_capture_mono_ns, newest.t_capture_utc_ns, boot_ns(), time.time_ns()
-            )
+            self._clock.compare(*self._times(newest), boot_ns(), time.time_ns())
             age_s = self._age_s(newest, now_s)
             late = self._options.live and age_s is not None and age_s > LATE_S
             placed = self._place_capture(newest)
@@ -301,14 +305,19 @@ class CameraStream:
         return frame
 
     def _age_s(self, frame: Frame, now_s: float) -> float | None:
-        t_mono_ns, t_utc_ns = frame.t_capture_mono_ns, frame.t_capture_utc_ns
-        age_ns = self._clock.age_ns(t_mono_ns, t_utc_ns, round(now_s * 1e9))
+        age_ns = self._clock.age_ns(*self._times(frame), round(now_s * 1e9))
         return None if age_ns is None else age_ns / 1e9
+
+    def _times(self, frame: Frame) -> tuple[int, int]:
+        """When `frame` was captured, or shown from a recording, on both clocks of the sender."""
+        if self._replay is not None:
+            return self._replay.shown_ns(frame.t_capture_mono_ns)
+        return frame.t_capture_mono_ns, frame.t_capture_utc_ns
 
     def _place_capture(self, frame: Frame) -> Frame:
         """Convert the capture time of `frame` to the local clock, if the offset is known."""
         now_ns = boot_ns()
-        moment = self._clock.place(frame.t_capture_mono_ns, frame.t_capture_utc_ns, now_ns)
+        moment = self._clock.place(*self._times(frame), now_ns)
         if moment is None:
             return frame
         self.delays.add(now_ns - moment.t_mono_ns, moment.error_ns)

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import Final
 
 from rankcast.boot_clock import boot_s
-from rankcast_sender.sources import Adjustable, Adjustments, Remote, Source
+from rankcast_sender.sources import Adjustable, Adjustments, Described, Remote
 
 STALLED_S: Final = 2.0
 """Shortest gap that counts as a stall; a lower limit would report the jitter of fast sources."""
 STALLED_INTERVALS: Final = 2.5
 """A source stalls when this many frame intervals pass without a frame: one frame may be late."""
+WAITING_S: Final = 0.5
+"""A source that waits for triggers says so after this long without a frame, before a viewer could
+take its last picture for stale."""
 MEASURED_INTERVALS: Final = 5
 """The measured pace is the median of this many intervals, which a single pause does not shift."""
 
@@ -35,7 +38,7 @@ class SourceState:
         self.description = description
         self._now_s = now_s
         self._word = "live"
-        self._source: Source | None = None
+        self._source: Described | None = None
         self._announces = False
         self._measured_s = 0.0
         self._intervals_s: tuple[float, ...] = ()
@@ -46,7 +49,7 @@ class SourceState:
         """Record that a source is being opened."""
         self._word = "opening"
 
-    def opened(self, source: Source, *, announces: bool) -> None:
+    def opened(self, source: Described, *, announces: bool) -> None:
         """Record that `source` is open, and whether it delivers frames at its announced rate."""
         self.description = source.description
         self._announces = announces
@@ -97,11 +100,16 @@ class SourceState:
         silent_since_s = self._silent_since_s
         if self._word != "live" or silent_since_s is None:
             return self._word
-        if self._now_s() - silent_since_s <= self.stalled_after_s:
+        triggered = self._triggered
+        limit_s = WAITING_S if triggered else self.stalled_after_s
+        if self._now_s() - silent_since_s <= limit_s:
             return "frozen" if self._frozen else "live"
-        adjustments = self.adjustments
-        triggered = adjustments is not None and adjustments.values.get("trigger") == "on"
         return "waiting" if triggered else "stalled"
+
+    @property
+    def _triggered(self) -> bool:
+        adjustments = self.adjustments
+        return adjustments is not None and adjustments.values.get("trigger") == "on"
 
     @property
     def _frozen(self) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rankcast.codec import CODECS_BY_NAME
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.frame import Scalar
 from rankcast.recorder import Triggers
@@ -219,7 +218,7 @@ class RequestHandler:
     ) -> None:
         if not 1 <= len(request.args) <= MAX_VALUES:
             raise _RefusedError(f"got {len(request.args)} values to set, want 1 to {MAX_VALUES}")
-        options, adjustments = CODECS_BY_NAME[camera.codec].options.model_fields, camera.adjustments
+        options, adjustments = camera.option_names, camera.adjustments
         changeable = {} if adjustments is None else adjustments.values
         for name in request.args:
             if name not in options and name not in changeable:
@@ -250,7 +249,7 @@ def _get(request: Request, camera: ControlledCamera, _client: Client) -> Mapping
     if set(request.args) != {"name"} or not isinstance(name, str):
         raise _RefusedError("get takes at most one argument, name, which is text")
     if name not in values:
-        if name in CODECS_BY_NAME[camera.codec].options.model_fields:
+        if name in camera.option_names:
             return {name: None}  # an option that another one excludes
         raise _RefusedError(
             f"got setting {name!r:.60}, settings of {camera.name} are: {', '.join(values)}"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 IDLE_S: Final = 0.2
 """Least time between two messages that say nothing but that the device was read."""
 PR_SET_PDEATHSIG: Final = 1
+IOLBF: Final = 1
 MAX_TEXT: Final = 2000
 
 
@@ -58,6 +59,14 @@ def _end_with(parent: int) -> None:
         os._exit(0)
 
 
+def _print_whole_lines() -> None:
+    """Have drivers in C print line by line: what is left in a buffer is lost in a crash."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError, ValueError):
+            libc = ctypes.CDLL(None)
+            libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, IOLBF, 0)
+
+
 def _find_package() -> None:
     """Make the folder importable, without the package around it: another Python could not."""
     package = types.ModuleType("rankcast_sender")
@@ -70,9 +79,10 @@ class Channel:
 
     def __init__(self) -> None:
         # Whatever a driver prints must not get among the messages.
-        self._out = os.fdopen(os.dup(1), "wb", buffering=0)
+        self._out = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)
         sys.stdout = sys.stderr
+        _print_whole_lines()
         self._lock = threading.Lock()
         self._commands: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -83,6 +93,7 @@ class Channel:
         with self._lock:
             try:
                 self._out.write(line)
+                self._out.flush()
             except OSError:  # the sender is gone
                 os._exit(0)
 
@@ -107,6 +118,8 @@ class Channel:
                 self.send("pong")
             else:
                 self._commands.put(command)
+            if command["op"] == "list":  # whoever asked may close the pipe, and waits
+                return
         # The sender is gone. The main thread may be stuck in a driver, or may close the device.
         self._commands.put({"op": "close"})
         time.sleep(1)
@@ -126,9 +139,11 @@ class Grabber:
         self._slots: Slots
 
     def run(self) -> None:
-        """Open the device, grab until the end, and close it."""
+        """Open the device, grab until the end, and close it; or list the devices that there are."""
         command = self._channel.next()
         assert command is not None
+        if command["op"] == "list":
+            self._list(command)
         if command["op"] != "open":
             return
         try:
@@ -140,6 +155,12 @@ class Grabber:
                     self._grab()
             finally:
                 self._device.close()
+        except BaseException as exc:
+            self._failed(exc)
+
+    def _list(self, command: Mapping[str, Any]) -> None:
+        try:
+            self._channel.send("listed", devices=_import(command).list_devices())
         except BaseException as exc:
             self._failed(exc)
 
@@ -155,10 +176,8 @@ class Grabber:
     def _prepare(self, command: Mapping[str, Any]) -> None:
         from rankcast_sender.devices.slots import Slots
 
-        sys.path[:0] = [path for path in command["path"] if path not in sys.path]
         self._slots = Slots()
-        module = importlib.import_module(command["module"])
-        self._device = module.make_device()
+        self._device = _import(command).make_device()
 
     def _opened(self, state: DeviceState) -> None:
         self._channel.send("opened", **_state_values(state))
@@ -195,8 +214,7 @@ class Grabber:
         now_s = time.monotonic()
         if grabbed is not None:
             self._lost += grabbed.lost
-            if grabbed.data is not None:
-                self._hand_over(grabbed)
+            if grabbed.data is not None and self._hand_over(grabbed):
                 self._heard_s = now_s
                 return
         if now_s - self._heard_s >= IDLE_S:
@@ -207,22 +225,25 @@ class Grabber:
         lost, dropped, self._lost, self._dropped = self._lost, self._dropped, 0, 0
         return {"lost": lost, "dropped": dropped}
 
-    def _hand_over(self, grabbed: Grabbed) -> None:
+    def _hand_over(self, grabbed: Grabbed) -> bool:
+        """Announce a frame; False if there was no slot for it."""
         boot_ns, utc_ns = grabbed.boot_ns or _boot_ns(), grabbed.utc_ns or time.time_ns()
         data = memoryview(grabbed.data).cast("B")
         if data.nbytes > self._slots.slot_bytes and not self._get_ring(data.nbytes):
-            return
+            return False
         slot = self._slots.write(data)
         if slot is None:
             self._dropped += 1
-            return
+            return False
         self._channel.send(
             "frame", slot=slot, bytes=data.nbytes, height=grabbed.height, width=grabbed.width,
             channels=grabbed.channels, sample_bytes=grabbed.sample_bytes,
             significant_bits=grabbed.significant_bits, cfa=grabbed.cfa,
+            pixel_format=grabbed.pixel_format, line_padding=grabbed.line_padding,
             device_frame_id=grabbed.device_frame_id, device_time_ns=grabbed.device_time_ns,
             boot_ns=boot_ns, utc_ns=utc_ns, **self._losses(),
         )  # fmt: skip
+        return True
 
     def _get_ring(self, frame_bytes: int) -> bool:
         """Have the sender make a ring of larger slots; False if the device is to be closed."""
@@ -230,6 +251,12 @@ class Grabber:
         while self._slots.slot_bytes < frame_bytes and not self._closing:
             self._serve(None)
         return not self._closing
+
+
+def _import(command: Mapping[str, Any]) -> Any:
+    """Return the module of the device."""
+    sys.path[:0] = [path for path in command["path"] if path not in sys.path]
+    return importlib.import_module(command["module"])
 
 
 def _state_values(state: DeviceState) -> dict[str, Any]:

@@ -56,7 +56,8 @@ class Grabbed:
 
     data: Any
     """An object with the buffer protocol, C-contiguous, of height x width x channels samples in
-    the byte order of this machine; None if there are only losses to report."""
+    the byte order of this machine, or as `pixel_format` says; None if there are only losses to
+    report."""
     height: int = 0
     width: int = 0
     channels: int = 1
@@ -67,6 +68,11 @@ class Grabbed:
     """0: all bits of a sample."""
     cfa: str = ""
     """Colour filter array of a mosaic: RGGB, BGGR, GRBG or GBRG; empty for none."""
+    pixel_format: str = ""
+    """Name of the format in GenICam's PFNC, such as Mono12p: the sender unpacks the buffer, and
+    `channels`, `sample_bytes`, `significant_bits` and `cfa` follow from it. Empty: not packed."""
+    line_padding: int = 0
+    """Bytes behind each line of a `pixel_format` that hold no pixels (PaddingX)."""
     device_frame_id: int | None = None
     device_time_ns: int | None = None
     lost: int = 0
@@ -77,7 +83,13 @@ class Grabbed:
 
 
 class Device(Protocol):
-    """One camera. Every method is called in the main thread of the grabber process."""
+    """One camera. Every method is called in the main thread of the grabber process.
+
+    The module of a device has a function ``make_device()``, which returns one that is not open. It
+    may have ``list_devices()``, for `rankcast cameras`: a list of mappings with the texts ``path``
+    (of the source), ``model``, ``serial``, ``name``, ``link`` and ``problem`` (why it cannot be
+    opened now), and the list ``formats``.
+    """
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
         """Open the device and start it.

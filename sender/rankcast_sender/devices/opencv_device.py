@@ -7,6 +7,7 @@ its option; those of other back-ends may never return, which ends the process.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -30,13 +31,19 @@ _BACKENDS: Final = {
     "dshow": cv2.CAP_DSHOW,
     "msmf": cv2.CAP_MSMF,
 }
-V4L2_SELECT_S: Final = 1.0
-"""What `rankcast.opencv` sets, unless the environment already had another value."""
 _RETRY_S: Final = 0.02
 """Pause between failed reads: those of an unplugged camera fail at once and would spin."""
 _MAX_INDEX: Final = 0x7FFFFFFF
+_CHECK_DEVICE: Final = "check that it is connected, not in use and readable"
+_CHECK_STREAM: Final = "check address, path, user name and password"
 
 OpenCapture = Callable[[Any, int, list[int]], Capture]
+
+
+def v4l2_select_s() -> float:
+    """Return how long a read of V4L2 may take: what `rankcast.opencv` or the user has set."""
+    digits = re.match(r"\d{1,4}", os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"])
+    return float(digits[0]) if digits else 1.0
 
 
 def make_device() -> OpenCVDevice:
@@ -77,6 +84,7 @@ class OpenCVDevice:
         """Open the camera and request its settings."""
         self._options = options
         self._name = str(options["name"])
+        self._check_backend(str(options["backend"]))
         source = self._source(str(options["path"]))
         parameters = self._parameters(options)
         self._capture = self._opened(source, parameters)
@@ -85,6 +93,18 @@ class OpenCVDevice:
             return self._state()
         except cv2.error as exc:
             raise DeviceError(f"{self._name} cannot be set up: {_one_line(exc)}") from exc
+
+    def _check_backend(self, backend: str) -> None:
+        if backend != "any" and not cv2.videoio_registry.hasBackend(_BACKENDS[backend]):
+            has = [
+                name
+                for name, number in _BACKENDS.items()
+                if name == "any" or cv2.videoio_registry.hasBackend(number)
+            ]
+            raise RefusedValueError(
+                f"got backend={backend}, which this OpenCV does not have: want one of "
+                f"{', '.join(has)}"
+            )
 
     def _source(self, path: str) -> int | str:
         if "://" in path:
@@ -100,13 +120,19 @@ class OpenCVDevice:
         self._file = os.path.abspath(path)
         return self._file
 
+    @property
+    def _is_stream(self) -> bool:
+        return "transport" in self._options
+
     def _parameters(self, options: Mapping[str, Any]) -> list[int]:
         """Time-outs, which FFmpeg takes only while it opens."""
         if options["backend"] != "ffmpeg":
-            self._longest_read_s = float(
-                os.environ.get("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", V4L2_SELECT_S)
-            )
+            self._longest_read_s = v4l2_select_s()
             return []
+        if self._is_stream:
+            os.environ.setdefault(
+                "OPENCV_FFMPEG_CAPTURE_OPTIONS", f"rtsp_transport;{options['transport']}"
+            )
         read_s, open_s = float(options["read_s"]), float(options["open_s"])
         self._longest_read_s = read_s
         return [
@@ -115,8 +141,9 @@ class OpenCVDevice:
         ]  # fmt: skip
 
     def _opened(self, source: int | str, parameters: list[int]) -> Capture:
-        backend, reason = self._options["backend"], "check that it is connected, not in use and " \
-            "readable"  # fmt: skip
+        backend, reason = self._options["backend"], _CHECK_DEVICE
+        if self._is_stream:
+            reason = _CHECK_STREAM
         cause: Exception | None = None
         try:
             capture = self._open_capture(source, _BACKENDS[backend], parameters)
@@ -130,8 +157,9 @@ class OpenCVDevice:
         ) from cause
 
     def _state(self) -> DeviceState:
-        values = self._settings.values()
-        triggered = values["trigger"] == "on"
+        # A network camera is set at the camera.
+        values = {} if self._is_stream else self._settings.values()
+        triggered = values.get("trigger") == "on"
         fps = self._settings.fps
         return DeviceState(
             description=self._settings.describe(),

@@ -26,7 +26,7 @@ class Slots:
         if sys.platform == "win32":
             self._map = mmap.mmap(-1, size, tagname=str(ring["tag"]))
         else:
-            self._map = mmap.mmap(int(ring["fd"]), size)
+            self._map = mmap.mmap(int(ring["fd"]), size, offset=int(ring["offset"]))
         self._memory = memoryview(self._map)
         self._free = list(range(count))
 

@@ -1,4 +1,4 @@
-"""Options of ``camera:``."""
+"""Options of ``camera:`` and of network cameras."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rankcast_sender.grabber.device_options import DeviceOptions
+from rankcast_sender.grabber.device_options import DeviceOptions, GrabberOptions
 from rankcast_sender.sources import Cfa
 
 
@@ -22,3 +22,14 @@ class CameraOptions(DeviceOptions):
     buffers: Annotated[int, Field(ge=1, le=64)] | None = None
     """Frames that the driver may queue, 1 by default; OpenCV returns the oldest of them."""
     backend: Literal["any", "v4l2", "ffmpeg", "gstreamer", "dshow", "msmf"] = "any"
+
+
+class StreamOptions(GrabberOptions):
+    """Options of ``rtsp://``, ``rtsps://``, ``http://`` and ``https://``.
+
+    What a camera sends over the network is set at the camera.
+    """
+
+    transport: Literal["tcp", "udp"] = "tcp"
+    """How RTSP carries the pictures; with udp a lost packet damages them."""
+    backend: Literal["ffmpeg", "gstreamer"] = "ffmpeg"

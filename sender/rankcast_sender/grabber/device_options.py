@@ -18,15 +18,9 @@ Side = Annotated[int, Field(ge=1, le=65535)]
 Control = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class DeviceOptions(SourceOptions):
-    """Options of the sources that a grabber process reads; an omitted one keeps what is set."""
+class GrabberOptions(SourceOptions):
+    """Options of all sources that a grabber process reads."""
 
-    width: Side | None = None
-    height: Side | None = None
-    exposure: Control | None = None
-    gain: Control | None = None
-    trigger: Literal["off", "on"] | None = None
-    """on: the camera waits for its trigger, and silence is not a failure."""
     timeout_s: Seconds | None = None
     """Longest time without a frame before the camera counts as failed; see `silence_s`."""
     freeze_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = FREEZE_S
@@ -37,3 +31,14 @@ class DeviceOptions(SourceOptions):
         if self.timeout_s is not None:
             return self.timeout_s
         return max(_TIMEOUT_S, _TIMEOUT_INTERVALS * (frame_interval_s or 0.0))
+
+
+class DeviceOptions(GrabberOptions):
+    """Options of cameras whose settings Rankcast changes; an omitted one keeps what is set."""
+
+    width: Side | None = None
+    height: Side | None = None
+    exposure: Control | None = None
+    gain: Control | None = None
+    trigger: Literal["off", "on"] | None = None
+    """on: the camera waits for its trigger, and silence is not a failure."""

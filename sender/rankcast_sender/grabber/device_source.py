@@ -11,7 +11,7 @@ from typing import Final
 from rankcast.errors import SettingsError, SourceError, UnsupportedImageError
 from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.runtime import LogLimiter
-from rankcast_sender.grabber.device_options import DeviceOptions
+from rankcast_sender.grabber.device_options import GrabberOptions
 from rankcast_sender.grabber.device_spec import DeviceSpec
 from rankcast_sender.grabber.freeze_detector import FreezeDetector
 from rankcast_sender.grabber.grabber_process import GrabberProcess
@@ -31,13 +31,13 @@ class DeviceSource:
     Parameters
     ----------
     spec : DeviceSpec
-    options : DeviceOptions
+    options : GrabberOptions
     newest_wins : bool
         See `GrabberProcess`.
     """
 
     def __init__(
-        self, spec: DeviceSpec, options: DeviceOptions, *, newest_wins: bool = True
+        self, spec: DeviceSpec, options: GrabberOptions, *, newest_wins: bool = True
     ) -> None:
         self._spec = spec
         self._options = options
@@ -48,10 +48,14 @@ class DeviceSource:
         self._refused_frames = LogLimiter()
         self._facts: DeviceFacts | None = None
         self._invalid = 0
-        self._taken = 0
         self._lost = 0
         self._replaced = 0
         self._frozen = False
+
+    @property
+    def pid(self) -> int:
+        """Number of the grabber process."""
+        return self._process.pid
 
     def open(self) -> None:
         """Wait until the device is open; returns early after `interrupt`.
@@ -155,13 +159,12 @@ class DeviceSource:
             # The time that the consumer spends on a frame does not count as silence.
             last_s = time.monotonic()
 
-    def _frame(self, written: SlotWritten, pixels: Pixels) -> Frame | None:
-        """Return the frame with its number; None if it is no picture."""
+    def _frame(self, number: int, written: SlotWritten, pixels: Pixels) -> Frame | None:
+        """Return a frame; None if it is no picture."""
         self._lost = self._process.lost + self._invalid
         self._replaced = self._process.replaced
-        number = self._taken + self._lost + self._replaced
         try:
-            frame = Frame(
+            return Frame(
                 pixels,
                 frame=number,
                 t_capture_mono_ns=written.boot_ns,
@@ -176,8 +179,6 @@ class DeviceSource:
             if self._refused_frames.may_log():
                 log.warning("%s: frame %d is no picture: %s", self._spec.name, number, exc)
             return None
-        self._taken += 1
-        return frame
 
     def _look_for_freeze(self, frame: Frame) -> None:
         frozen = self._freeze.look(frame)

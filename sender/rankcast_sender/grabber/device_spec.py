@@ -29,22 +29,26 @@ class DeviceSpec:
     """Of `Device.open`; they go through a pipe, because everybody may read a command line."""
     python: str = ""
     """Python that runs the process; empty: the one of the sender, with its import path."""
+    packages: tuple[str, ...] = ()
+    """Folders from which the process imports what its own Python does not have."""
     open_s: float = OPEN_S
     """Longest time from the start of the process until the device is open."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables for drivers."""
     secrets: tuple[str, ...] = ()
     """Texts that must not be logged if a driver prints them."""
 
     @property
     def import_path(self) -> Sequence[str]:
         """Folders that the process imports from, besides its own Python's."""
-        if self.python:
-            return ()
-        return [os.path.abspath(path) for path in sys.path if path]
+        own = [] if self.python else [os.path.abspath(path) for path in sys.path if path]
+        return [*own, *self.packages]
 
     def start(self, inherited: tuple[int, ...]) -> subprocess.Popen[bytes]:
         """Start the process: a new interpreter, because forking copies locks of drivers."""
+        variables = {**os.environ, **self.environment}
         environment = {
-            name: value for name, value in os.environ.items() if name not in _PYTHON_VARIABLES
+            name: value for name, value in variables.items() if name not in _PYTHON_VARIABLES
         }
         return subprocess.Popen(
             [self.python or sys.executable, "-I", CHILD_SCRIPT, str(os.getpid())],
@@ -53,4 +57,6 @@ class DeviceSpec:
             stderr=subprocess.PIPE,
             env=environment,
             pass_fds=inherited,
+            # Ctrl-C is for the sender, which closes the device in its own time.
+            process_group=0 if sys.platform != "win32" else None,
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -14,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from rankcast.atomic_file import os_reason
-from rankcast.errors import SettingsError, SourceError
+from rankcast.errors import SettingsError, SourceError, WorkerError
 from rankcast.frame import Pixels, Scalar
 from rankcast.runtime import Worker
 from rankcast_sender.grabber.device_spec import DeviceSpec
@@ -46,6 +48,7 @@ APPLY_S: Final = 4.0
 CLOSE_S: Final = 0.7
 """Time to close the device; a signal leaves threads 1.2 s in all."""
 READERS_S: Final = 2.0
+LAST_WORDS_S: Final = 0.3
 
 
 class GrabberProcess:
@@ -66,7 +69,8 @@ class GrabberProcess:
         self._newest_wins = newest_wins
         self._changed = threading.Condition()
         self._sending = threading.Lock()
-        self._written: deque[SlotWritten] = deque()
+        self._written: deque[tuple[int, SlotWritten]] = deque()
+        self._numbered = 0
         self._applied: Applied | None = None
         self._failed: Failed | None = None
         self._broken: GrabberProtocolError | None = None
@@ -125,13 +129,18 @@ class GrabberProcess:
         """
         with self._changed:
             self._wait(lambda: self.facts is not None, timeout_s)
-            if self.facts is not None:
-                return True
-            self._check_end()
-            return False
+        if self.facts is not None:
+            return True
+        self._check_end()
+        return False
 
-    def take(self, timeout_s: float) -> tuple[SlotWritten, Pixels] | None:
+    def take(self, timeout_s: float) -> tuple[int, SlotWritten, Pixels] | None:
         """Return the next frame; None if there is none within `timeout_s` or after `wake`.
+
+        Returns
+        -------
+        int, SlotWritten, ndarray
+            The number of the frame, from 0; lost and replaced ones have numbers too.
 
         Raises
         ------
@@ -143,19 +152,21 @@ class GrabberProcess:
         with self._changed:
             self._wait(lambda: bool(self._written or self._ring_wanted), timeout_s)
             written = self._written.popleft() if self._written else None
-            wanted, hung = self._ring_wanted, self._silent_s()
-            if written is None and not wanted:
-                self._check_end()
+            wanted, silent_s = self._ring_wanted, time.monotonic() - self._heard_s
+        for slot in self._ring.given_back():
+            self._give_back(slot)
         if written is not None:
-            pixels = self._ring.copy(written)
-            self._give_back(written)
-            return written, pixels
+            pixels, copied = self._ring.take(written[1])
+            if copied:
+                self._give_back(written[1].slot)
+            return *written, pixels
+        self._check_end()
         if wanted:
-            # No slot is in use now: all that were announced have been taken.
-            self._ring_wanted = 0
+            # All slots that were announced have been taken.
+            self._ring_wanted, self._heard_s = 0, time.monotonic()
             self._send("ring", **self._ring.resize(wanted))
         else:
-            self._check_progress(hung)
+            self._check_progress(silent_s)
         return None
 
     def apply(self, values: Mapping[str, Scalar]) -> DeviceFacts:
@@ -194,7 +205,7 @@ class GrabberProcess:
         try:
             self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._kill()
             self._process.wait()
         for worker in self._workers:
             worker.join(READERS_S)
@@ -206,8 +217,16 @@ class GrabberProcess:
 
     def kill(self) -> None:
         """End the process at once, because it does not react."""
-        self._process.kill()
+        self._kill()
         self.close()
+
+    def _kill(self) -> None:
+        """Kill the process with all that its driver has started, which would hold its pipes."""
+        if sys.platform == "win32":
+            self._process.kill()
+        elif self._process.poll() is None:  # its number is nobody else's yet
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     # Called with the lock held.
 
@@ -227,8 +246,7 @@ class GrabberProcess:
     def _has_answer(self) -> bool:
         return self._applied is not None and self._applied.id == self._requests
 
-    def _silent_s(self) -> float:
-        return time.monotonic() - self._heard_s
+    # Called without the lock.
 
     def _check_end(self) -> None:
         """Raise the reason why no frame will come any more, if there is one."""
@@ -238,22 +256,32 @@ class GrabberProcess:
         if failed is not None:
             why = self._driver_log.redact(failed.why)
             line = why if why.startswith(name) else f"{name}: {why}"
-            raise SettingsError(line) if failed.refused else SourceError(line)
+            if failed.refused:
+                raise SettingsError(line)
+            raise SourceError(f"{line}{self._last_words()}")
         if self._ended:
             raise SourceError(f"{name}: the grabber process {self._how_it_ended()}")
 
-    # Called without the lock.
-
     def _how_it_ended(self) -> str:
-        with suppress(subprocess.TimeoutExpired):
+        try:
             code = self._process.wait(READERS_S)
-            said = f"; its last words: {self._driver_log.last}" if self._driver_log.last else ""
-            if code < 0:
-                with suppress(ValueError):
-                    return f"was ended by {signal.Signals(-code).name}: a driver crashed it, or " \
-                           f"the system killed it{said}"  # fmt: skip
-            return f"ended with code {code}{said}"
-        return "closed its output"
+        except subprocess.TimeoutExpired:
+            return "closed its output"
+        words = self._last_words()
+        if code < 0:
+            with suppress(ValueError):
+                return (
+                    f"was ended by {signal.Signals(-code).name}: a driver crashed it, or the "
+                    f"system killed it{words}"
+                )
+        return f"ended with code {code}{words}"
+
+    def _last_words(self) -> str:
+        """Wait for the end of the process and return what its driver printed last."""
+        with suppress(subprocess.TimeoutExpired, WorkerError):
+            self._process.wait(LAST_WORDS_S)
+            self._workers[1].join(LAST_WORDS_S)
+        return f"; the driver says: {self._driver_log.last}" if self._driver_log.last else ""
 
     def _check_progress(self, silent_s: float) -> None:
         """Raise if the process does not come back from its device."""
@@ -262,7 +290,7 @@ class GrabberProcess:
         if facts.waits_for_trigger:
             now_s = time.monotonic()
             if silent_s > TRIGGER_HANG_S:
-                self._process.kill()
+                self._kill()
                 raise SourceError(
                     f"{name}: the grabber process has not answered for {silent_s:.1f} s and was "
                     "killed"
@@ -271,7 +299,7 @@ class GrabberProcess:
                 self._pinged_s = now_s
                 self._send("ping")
         elif silent_s > facts.longest_read_s + HANG_S:
-            self._process.kill()
+            self._kill()
             raise SourceError(
                 f"{name}: a read has not returned for {silent_s:.1f} s, the limit is "
                 f"{facts.longest_read_s + HANG_S:g} s: the grabber process was killed"
@@ -285,8 +313,8 @@ class GrabberProcess:
             self._process.stdin.write(line)
             self._process.stdin.flush()
 
-    def _give_back(self, written: SlotWritten) -> None:
-        self._send("slot", slot=written.slot, slot_bytes=self._ring.slot_bytes)
+    def _give_back(self, slot: int) -> None:
+        self._send("slot", slot=slot, slot_bytes=self._ring.slot_bytes)
 
     def _read_log(self) -> None:
         assert self._process.stderr is not None
@@ -300,23 +328,29 @@ class GrabberProcess:
                 self._handle(parse_message(line))
         except GrabberProtocolError as exc:
             self._broken = exc
-            self._process.kill()
+            self._kill()
         finally:
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
 
     def _handle(self, message: Message) -> None:
-        replaced: list[SlotWritten] = []
+        replaced: list[tuple[int, SlotWritten]] = []
         with self._changed:
             self._heard_s = time.monotonic()
+            if isinstance(message, SlotWritten | Idle | Failed):
+                self.lost += message.lost
+                self.replaced += message.dropped
+                self._numbered += message.lost + message.dropped
             match message:
                 case SlotWritten():
                     self._check_slot(message)
                     if self._newest_wins:
                         replaced = list(self._written)
                         self._written.clear()
-                    self._written.append(message)
+                        self.replaced += len(replaced)
+                    self._written.append((self._numbered, message))
+                    self._numbered += 1
                 case Opened():
                     self.facts = message.facts
                 case Applied():
@@ -325,15 +359,12 @@ class GrabberProcess:
                     self._ring_wanted = message.frame_bytes
                 case Failed():
                     self._failed = message
-            if isinstance(message, SlotWritten | Idle | Failed):
-                self.lost += message.lost
-                self.replaced += message.dropped + len(replaced)
             self._changed.notify_all()
-        for written in replaced:
-            self._give_back(written)
+        for _, written in replaced:
+            self._give_back(written.slot)
 
     def _check_slot(self, message: SlotWritten) -> None:
-        if any(written.slot == message.slot for written in self._written):
+        if any(written.slot == message.slot for _, written in self._written):
             raise GrabberProtocolError(
                 f"the grabber process announced slot {message.slot} twice: a driver has damaged it"
             )

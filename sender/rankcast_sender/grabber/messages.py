@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
-from rankcast.errors import SourceError
+from rankcast.errors import SettingsError, SourceError, UnsupportedImageError
 from rankcast.frame import CFA_PATTERNS, MAX_CHANNELS, Scalar
 from rankcast.printable import printable
+from rankcast_sender.sources import PixelFormat, pixel_format
 
 MAX_LINE_BYTES: Final = 64 * 1024
 MAX_FRAME_BYTES: Final = 1 << 31
 """No sensor is larger, and a ring of four such frames would be 8 GiB."""
 _MAX_SIDE: Final = 65535
+_MAX_PADDING: Final = 65535
 _MAX_TEXT: Final = 2000
 _MAX_VALUES: Final = 64
 _MAX_COUNT: Final = 2**32
@@ -72,10 +74,16 @@ class SlotWritten:
     utc_ns: int
     lost: int
     dropped: int
+    pixel_format: PixelFormat | None = None
+    """How the samples are packed; None: not at all."""
+    line_padding: int = 0
+    packed_bytes: int = 0
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of the frame."""
+        """Bytes of the frame in its slot."""
+        if self.pixel_format is not None:
+            return self.packed_bytes
         return self.height * self.width * self.channels * self.sample_bytes
 
 
@@ -123,7 +131,7 @@ def parse_message(line: bytes) -> Message:
         return _message(values)
     except (ValueError, RecursionError) as exc:
         raise GrabberProtocolError(
-            f"the grabber process sent {printable(repr(line[:60]))}, want a line of JSON"
+            f"the grabber process sent {line[:60]!r}, want a line of JSON"
         ) from exc
 
 
@@ -172,6 +180,8 @@ def _slot_written(values: Mapping[str, Any]) -> SlotWritten:
         raise _wrong("significant_bits", message.significant_bits)
     if message.cfa not in CFA_PATTERNS or (message.cfa and message.channels != 1):
         raise _wrong("cfa", message.cfa)
+    if values.get("pixel_format"):
+        return _packed(message, values)
     if values.get("bytes") != message.frame_bytes:
         raise GrabberProtocolError(
             f"the device delivers {values.get('bytes')!r:.40} bytes for a frame of "
@@ -179,6 +189,22 @@ def _slot_written(values: Mapping[str, Any]) -> SlotWritten:
             f"{message.sample_bytes} bytes: its pixel format is not what it states"
         )
     return message
+
+
+def _packed(message: SlotWritten, values: Mapping[str, Any]) -> SlotWritten:
+    name = _text(values, "pixel_format")
+    packed_bytes = _integer(values, "bytes", 1, MAX_FRAME_BYTES)
+    line_padding = _integer(values, "line_padding", 0, _MAX_PADDING)
+    try:
+        found = pixel_format(name)
+        found.check_size(packed_bytes, message.height, message.width, line_padding)
+    except (SettingsError, UnsupportedImageError) as exc:
+        raise GrabberProtocolError(str(exc)) from exc
+    return replace(
+        message, channels=found.channels, sample_bytes=found.sample_bytes,
+        significant_bits=found.significant_bits, cfa=found.cfa,
+        pixel_format=found, line_padding=line_padding, packed_bytes=packed_bytes,
+    )  # fmt: skip
 
 
 def _facts(values: Mapping[str, Any]) -> DeviceFacts:
@@ -237,6 +263,6 @@ def _text(values: Mapping[str, Any], name: str) -> str:
 
 def _wrong(name: str, value: object) -> GrabberProtocolError:
     return GrabberProtocolError(
-        f"the grabber process sent {printable(name)[:40]} = {printable(repr(value))[:60]}: "
+        f"the grabber process sent {name!a:.40} = {value!a:.60}: "
         "its device module or a driver is defective"
     )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 HIDDEN: Final = "***"
 # A password may contain an unescaped @ or /: all up to the last @ of the word is left out.
 _USER_INFO: Final = re.compile(r"(?<=://)[^\s\"'<>]*@")
+_AUTHORITY_END: Final = re.compile(r"[/?#]")
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:@\[\]]+)(:\d{1,5})?")
+_SHORT: Final = 3
+"""Values of a query this short are numbers of channels, not secrets."""
 
 
 def without_credentials(text: str) -> str:
@@ -17,29 +21,36 @@ def without_credentials(text: str) -> str:
 
 
 def shown_url(url: str) -> str:
-    """Return a URL without credentials and query, which often holds some as well."""
-    bare = without_credentials(url)
-    return bare.partition("?")[0].partition("#")[0]
+    """Return a URL without credentials and without its query, which may hold some as well."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{_split(rest)[1].partition('?')[0].partition('#')[0]}"
 
 
 def secrets_of(url: str) -> tuple[str, ...]:
-    """Return the parts of a URL that a driver must not print."""
-    scheme, _, rest = url.partition("://")
-    if not rest:
-        return ()
-    info, at, _ = rest.rpartition("@")
-    user, _, password = info.partition(":") if at else ("", "", "")
-    found = {info, password, unquote(password), urlsplit(f"{scheme}://host/?{_query(url)}").query}
-    for part in _query(url).split("&"):
+    """Return the parts of a URL that must be left out of what a driver prints."""
+    info, place = _split(url.partition("://")[2])
+    user, _, password = info.partition(":")
+    query = place.partition("?")[2]
+    found = {url, info, password, unquote(password), query}
+    for part in query.split("&"):
         value = part.partition("=")[2]
-        found |= {value, unquote(value)} if len(value) > _SHORT else set()
-    found.add(url)
-    return tuple(sorted(found - {"", user}))
+        if len(value) > _SHORT:
+            found |= {value, unquote(value)}
+    return tuple(sorted(found - {"", user}, key=len, reverse=True))
 
 
-_SHORT: Final = 3
-"""Values of a query this short are numbers of channels, not secrets."""
+def is_unambiguous(rest: str) -> bool:
+    """Return True if it is clear what of a URL, after ``://``, are credentials, host and query."""
+    authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
+    info, _, host = authority.rpartition("@")
+    path = rest[len(authority) :].partition("?")[0]
+    # In `anna:12?@cam` all but the last word may be meant as credentials.
+    late = not info and ":" in host and "@" in rest
+    return "@" not in info + path and not late and _HOST.fullmatch(host) is not None
 
 
-def _query(url: str) -> str:
-    return url.partition("?")[2]
+def _split(rest: str) -> tuple[str, str]:
+    """Return credentials, and all that follows them."""
+    authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
+    info, _, host = authority.rpartition("@")
+    return info, host + rest[len(authority) :]

@@ -1,10 +1,16 @@
-"""FrameClock: frames play at the times at which they are due, without a rush after a stall."""
+"""Frames play when they are due, without a rush after a stall; retries are spread at random."""
 
 from __future__ import annotations
 
 import pytest
 
-from rankcast_sender.pacing import MAX_BEHIND_INTERVALS, FrameClock
+from rankcast_sender.pacing import (
+    BACKOFF_FIRST_S,
+    BACKOFF_MAX_S,
+    MAX_BEHIND_INTERVALS,
+    FrameClock,
+    backoff_s,
+)
 from support.clock import Clock
 
 
@@ -38,3 +44,16 @@ def test_a_short_delay_is_caught_up_and_a_long_one_is_not() -> None:
     now.advance(MAX_BEHIND_INTERVALS + 20.0)
     assert clock.wait_s() == 0.0
     assert clock.wait_s() == pytest.approx(1.0), "on a new schedule"
+
+
+def test_a_retry_may_come_at_any_time_up_to_a_limit_that_doubles_to_its_cap() -> None:
+    limits = [backoff_s(tries, lambda least, most: most + 1000 * least) for tries in range(40)]
+    assert limits[:4] == [BACKOFF_FIRST_S * factor for factor in (1, 2, 4, 8)]
+    assert limits[-1] == BACKOFF_MAX_S
+    assert limits == sorted(limits)
+
+
+def test_retries_of_cameras_that_failed_together_are_spread() -> None:
+    waits = [backoff_s(10) for _ in range(200)]
+    assert 0 <= min(waits) < 0.1 * BACKOFF_MAX_S
+    assert 0.9 * BACKOFF_MAX_S < max(waits) <= BACKOFF_MAX_S

@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from rankcast.commands.doctor.finding import Finding, note, ok, stops
@@ -29,6 +30,8 @@ def check_libraries() -> Iterator[Finding]:
     yield _video()
     for module, purpose, install in _EXTRAS:
         yield _extra(module, purpose, install)
+    if sys.platform.startswith("linux"):
+        yield _aravis()
 
 
 def _core() -> Finding:
@@ -112,3 +115,26 @@ def _extra(module: str, purpose: str, install: str) -> Finding:
     if importlib.util.find_spec(module) is None:
         return note(purpose, f"{module} is not installed", f"{install}, if you want them")
     return ok(purpose, f"{module} {importlib.metadata.version(module)}")
+
+
+def _aravis(root: Path = Path("/usr")) -> Finding:
+    """Check that the system's bindings of Aravis are installed, for any Python.
+
+    Parameters
+    ----------
+    root : Path
+        Where the system installs packages.
+    """
+    subject = "GigE and USB3 Vision"
+    parts = {
+        "gir1.2-aravis-0.8": "lib/*/girepository-1.0/Aravis-0.8.typelib",
+        "python3-gi": "lib/python3/dist-packages/gi/__init__.py",
+    }
+    missing = [package for package, pattern in parts.items() if not any(root.glob(pattern))]
+    if missing:
+        return note(
+            subject,
+            f"no {' and '.join(missing)}",
+            f"sudo apt-get install {' '.join(missing)}, for source aravis:",
+        )
+    return ok(subject, "Aravis 0.8")

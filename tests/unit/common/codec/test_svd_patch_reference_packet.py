@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 import rankcast
 from rankcast.codec.svd_patch.geometry import Layout, geometry_of
-from rankcast.codec.svd_patch.picture import Picture
+from rankcast.codec.svd_patch.picture import FRESH_MODELS, Picture
 from rankcast.codec.svd_patch.reference import read_reference, write_reference
 from rankcast.entropy.rangecoder import REGISTERS
 from rankcast.errors import ChecksumMismatch, NeedKeyframe, PayloadError, WireError
@@ -23,6 +22,7 @@ from rankcast.wire import Kind, pack, unpack
 from support.intake import Intake
 from support.moving_scene import scene
 
+BITMAP_BYTES = -(-len(FRESH_MODELS) // 8)
 FORMS: tuple[tuple[tuple[int, ...], str, str, dict[str, Any]], ...] = (
     ((40, 56), "uint8", "", {}),
     ((33, 46, 3), "uint8", "", {"refs": 2}),
@@ -206,12 +206,35 @@ def test_a_sample_above_full_scale_is_refused() -> None:
         read_reference(memoryview(write_reference(picture)), _picture())
 
 
-def test_models_that_inflate_without_end_are_refused() -> None:
+def _forged_models(models: bytes) -> bytes:
+    """A reference whose first slice has these models."""
     body = _body_of_444()
-    bomb = zlib.compress(bytes(30_000_000), 9)
     size = int.from_bytes(body[4:8], "little")
-    forged = body[:4] + len(bomb).to_bytes(4, "little") + body[8:16] + bomb + body[16 + size :]
-    with pytest.raises(PayloadError, match="the models are cut or go on after their end"):
+    return body[:4] + len(models).to_bytes(4, "little") + body[8:16] + models + body[16 + size :]
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        b"",
+        bytes(BITMAP_BYTES - 1),
+        bytes(BITMAP_BYTES + 1),
+        b"\1" + bytes(BITMAP_BYTES - 1) + b"\1\0\1\0",
+        b"\1" + bytes(BITMAP_BYTES - 1) + b"\1\0\1\0\7\7",
+        bytes(BITMAP_BYTES - 1) + b"\x80" + b"\1\0\1\0\7",
+        bytes(30_000_000),
+    ],
+    ids=["none", "cut", "longer", "a value cut", "a value too many", "behind the last", "huge"],
+)
+def test_models_that_are_cut_or_too_many_are_refused(models: bytes) -> None:
+    with pytest.raises(PayloadError, match="got models of"):
+        read_reference(memoryview(_forged_models(models)), _picture())
+
+
+@pytest.mark.parametrize("value", [b"\0\0\1\0\7", b"\1\0\0\0\7", b"\1\0\1\0\x60"])
+def test_models_that_no_coder_comes_to_are_refused(value: bytes) -> None:
+    forged = _forged_models(b"\1" + bytes(BITMAP_BYTES - 1) + value)
+    with pytest.raises(PayloadError, match="probability 0 or a count above 95"):
         read_reference(memoryview(forged), _picture())
 
 

@@ -193,3 +193,19 @@ def test_an_extra_that_is_missing_comes_with_its_install_command() -> None:
     finding = libraries._extra("no_such_module_here", "cameras", "pip install it")
     assert finding.verdict is Verdict.NOTE
     assert "pip install it" in finding.advice
+
+
+def test_missing_bindings_of_aravis_come_with_the_packages_to_install(tmp_path: Path) -> None:
+    finding = libraries._aravis(tmp_path)
+    assert finding.verdict is Verdict.NOTE
+    assert "apt-get install gir1.2-aravis-0.8 python3-gi" in finding.advice
+    typelib = tmp_path / "lib" / "x86_64-linux-gnu" / "girepository-1.0" / "Aravis-0.8.typelib"
+    typelib.parent.mkdir(parents=True)
+    typelib.touch()
+    finding = libraries._aravis(tmp_path)
+    assert "gir1.2" not in finding.found
+    assert "apt-get install python3-gi," in finding.advice
+    gi = tmp_path / "lib" / "python3" / "dist-packages" / "gi"
+    gi.mkdir(parents=True)
+    (gi / "__init__.py").touch()
+    assert libraries._aravis(tmp_path).verdict is Verdict.OK

@@ -267,6 +267,8 @@ def test_an_age_from_a_measured_clock_has_its_error_bar() -> None:
         (State.SENDER_DEAD, "the sender is gone", 1.2,
          "STALE 1.2 s: sender dead: the sender is gone"),
         (State.CAMERA_DEAD, "", 3.0, "STALE 3.0 s: camera dead"),
+        (State.FROZEN, "cam repeats one picture", 0.1, "FROZEN: cam repeats one picture"),
+        (State.WAITING_FOR_TRIGGER, "the sender responds, cam is waiting", 30.0, ""),
         (State.ENDED, "", 0.5, ""),
         (State.ENDED, "", 5.0, "ENDED 5 s ago"),
     ],
@@ -278,6 +280,19 @@ def test_a_problem_is_shown_in_red_over_the_last_frame(
     sink.put(frame())
     clock.t_s += after_s
     assert overlay(sink).stale == want
+
+
+def test_a_wait_for_a_trigger_is_shown_and_nothing_is_stale() -> None:
+    waiting = CameraState("cam", "tcp://10.0.0.5:5555", State.WAITING_FOR_TRIGGER)
+    sink, _, clock = display(waiting)
+    sink.put(frame())
+    clock.t_s += 42.5
+    assert overlay(sink).lines[-1] == "waiting for trigger, 42.5 s so far"
+    live = CameraState("cam", "tcp://10.0.0.5:5555", State.LIVE, stale_after_s=float("inf"))
+    sink, _, clock = display(live)
+    sink.put(frame())
+    clock.t_s += 42.5
+    assert overlay(sink).stale == "", "the state is a moment older than the text"
 
 
 def test_before_the_first_frame_the_window_shows_the_problem() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rankcast_sender.camera import SourceState
-from rankcast_sender.camera.source_state import STALLED_INTERVALS, STALLED_S
+from rankcast_sender.camera.source_state import STALLED_INTERVALS, STALLED_S, WAITING_S
 from rankcast_sender.sources import Adjustments
 from support.clock import Clock
 from support.fakecamera import AdjustableSource
@@ -97,8 +97,31 @@ def test_a_camera_that_waits_for_its_trigger_is_not_stalled(
     state: SourceState, clock: Clock
 ) -> None:
     state.opened(AdjustableSource(Adjustments({"trigger": "on"})), announces=True)
+    assert state.word == "live"
+    clock.advance(WAITING_S + 0.1)
+    assert state.word == "waiting", "before a viewer takes its picture for stale"
     clock.advance(100.0)
     assert state.word == "waiting"
+
+
+def test_a_camera_that_repeats_a_frame_is_frozen_while_frames_arrive(
+    state: SourceState, clock: Clock
+) -> None:
+    class Frozen(FakeSource):
+        replaced, frozen = 0, True
+
+        def open(self) -> None:
+            """It is open."""
+
+    camera = Frozen([], fps=None, frame_interval_s=0.1)
+    state.opened(camera, announces=True)
+    state.frame_grabbed()
+    assert state.word == "frozen"
+    clock.advance(10.0)
+    assert state.word == "stalled"
+    state.frame_grabbed()
+    camera.frozen = False
+    assert state.word == "live"
 
 
 def test_frames_of_a_program_never_stall_but_their_pace_is_measured(

@@ -114,7 +114,8 @@ def opened(
     return device, device.open(options(path, **given))
 
 
-def test_source_and_back_end_are_handed_on() -> None:
+def test_source_and_back_end_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2.videoio_registry, "hasBackend", lambda _: True)
     calls: list[tuple[Any, int, list[int]]] = []
 
     def record(source: Any, backend: int, parameters: list[int]) -> FakeCapture:
@@ -131,6 +132,11 @@ def test_source_and_back_end_are_handed_on() -> None:
         (os.devnull, cv2.CAP_V4L2, []),
         ("rtsp://host/a", cv2.CAP_GSTREAMER, []),
     ]
+
+
+def test_a_back_end_that_opencv_lacks_is_refused_with_those_that_it_has() -> None:
+    with pytest.raises(RefusedValueError, match=r"backend=msmf, which .* want one of any, v4l2"):
+        OpenCVDevice().open(options("0", backend="msmf"))
 
 
 def test_ffmpeg_gets_its_time_outs_while_it_opens() -> None:

@@ -31,6 +31,9 @@ from rankcast_sender.sources.uri import SCHEMES, SourceOptions
         ("camera:0?fourcc=%4DJPG", "camera", "0", {"fourcc": "MJPG"}),
         ("camera:0?fourcc=Y16%20", "camera", "0", {"fourcc": "Y16 "}),
         ("camera:0?exposure=", "camera", "0", {"exposure": ""}),
+        ("rtsp://cam:554/a?channel=1", "rtsp", "//cam:554/a?channel=1", {}),
+        ("HTTPS://cam/video", "https", "//cam/video", {}),
+        ("python:./my.py:make?a=1", "python", "./my.py:make", {"a": "1"}),
     ],
 )
 def test_parts_of_a_source(text: str, scheme: str, path: str, query: dict[str, str]) -> None:
@@ -45,6 +48,8 @@ def test_parts_of_a_source(text: str, scheme: str, path: str, query: dict[str, s
         ("0", "camera:"),
         ("conveyor", "synthetic:"),
         ("ftp://host/a", "camera:..., replay:..., synthetic:..."),
+        ("rtsp:cam", "want rtsp://"),
+        ("http://", "want http://"),
         ("camera:", "path after the colon"),
         ("camera:?width=3", "path after the colon"),
         ("replay:a\0b", "path after the colon"),

@@ -23,8 +23,8 @@ static int has_picture(const Packet *p) {
         && p->param_count <= MOST_NUMBERS && p->rank_count >= 0 && p->rank_count <= MOST_NUMBERS;
 }
 
-INLINE i64 parts_of(const Packet *p) {
-    i64 pixels = p->height * p->width;
+INLINE i64 parts_of(i64 height, i64 width) {
+    i64 pixels = height * width;
     return pixels < TWO_PARTS ? 1 : pixels < FOUR_PARTS ? 2 : MOST_PARTS;
 }
 

@@ -1,6 +1,7 @@
 /* Packets of svd-patch: the slices of a picture one after the other, its checksum, its pixels. */
 #include "svd_patch_payload.h"
 #include "svd_patch_pixels.h"
+#include "svd_patch_reference.h"
 #include "svd_patch_stream.h"
 
 /* Take over models, factors and samples of the reference, or begin afresh. */
@@ -19,24 +20,6 @@ static void start_picture(const Geometry *g, HeldPicture *picture, const HeldPic
     for (i64 plane = 0; plane < g->plane_count; plane++)
         COPY(picture->planes[plane], reference->planes[plane],
              padded_samples(&g->planes[plane]) * sizeof(u16));
-}
-
-/* Read which planes have factors of their own, and these. */
-static i64 read_bases(const Stream *s, const Geometry *g, Bytes from, HeldPicture *picture) {
-    i64 largest = (1 << (g->deep ? BASIS_BITS_16 : BASIS_BITS_8)) - 1;
-    i32 table[UNIT * UNIT];
-    for (i64 i = 0; i < UNIT * UNIT; i++)
-        table[i] = s->table.left[i / UNIT * CELL + i % UNIT];
-    begin_models(s->basis_coder, rk_svd_patch_basis_models());
-    rk_range_start_decoder(s->basis_coder, from.at, 0, bytes_left(&from));
-    for (i64 plane = 0; plane < g->plane_count; plane++) {
-        i32 *factors = picture->factors + plane * FACTORS;
-        COPY(factors, table, sizeof(table));
-        COPY(factors + UNIT * UNIT, table, sizeof(table));
-        picture->own[plane] = (u8)rk_svd_patch_code_basis(s->basis_coder, (u8 *)from.at, 0, table,
-                                                          factors, largest);
-    }
-    return s->basis_coder[REGISTER_OVERRUN] ? RK_ERROR_STREAM : RK_OK;
 }
 
 static i64 read_slice(const Stream *s, const Geometry *g, const Payload *payload, i64 index,
@@ -109,7 +92,7 @@ static i64 checksum_of(const Geometry *g, const HeldPicture *picture) {
 
 /* Whether flags and factors are those of such a frame. */
 static int is_payload_of(const Packet *p, const Payload *payload) {
-    if (p->predicted) return bytes_left(&payload->bases) == 0;
+    if (p->kind == RK_KIND_PREDICTED) return bytes_left(&payload->bases) == 0;
     return payload->flags & IS_KEPT && !(payload->flags & TABLE_AGAIN);
 }
 
@@ -122,36 +105,47 @@ static i64 patch_memory_bytes(const Packet *p) {
     return memory_for(&memory);
 }
 
+/* Read the slices of a key frame or a predicted one into the spare picture. */
+static i64 read_frame(const Stream *s, const Packet *p, const Geometry *g, Bytes body,
+                      HeldPicture *picture, i64 *is_kept) {
+    Payload payload;
+    i64 predicted = p->kind == RK_KIND_PREDICTED;
+    i64 result = read_payload(g, body, &payload);
+    if (result < 0) return result;
+    if (!is_payload_of(p, &payload)) return RK_ERROR_STREAM;
+    *is_kept = payload.flags & IS_KEPT;
+    const HeldPicture *reference = predicted ? &s->pictures[s->state->reference] : NULL;
+    return read_picture(s, g, &payload, picture, reference);
+}
+
 static i64 decode_patches(const Packet *p, Bytes body, u8 *from, u8 *pixels) {
     Geometry g;
-    Payload payload;
+    i64 predicted = p->kind == RK_KIND_PREDICTED, is_kept = 1;
     i64 result = geometry_of(p, &g);
     if (result < 0) return result;
     /* Noise at the finest step takes 1.45 bytes a sample of 8 bits and 2.65 of 16; what hostile
      * bytes cost grows with their number. */
     if (bytes_left(&body) > MOST_BODY_BYTES + samples_of(p) * (1 + p->sample_bytes))
         return RK_ERROR_STREAM;
-    result = read_payload(&g, body, &payload);
-    if (result < 0) return result;
     Memory memory = new_memory(from);
     Stream s = stream_arrays(&g, &memory);
     StreamState *state = s.state;
     int is_known = is_stream_of(state, p, &g);
-    if (p->predicted && (!state->has_reference || state->sequence != p->ref_sequence))
+    if (predicted && (!state->has_reference || state->sequence != p->ref_sequence))
         return RK_ERROR_REFERENCE;
-    if (!is_payload_of(p, &payload) || (p->predicted && !is_known)) return RK_ERROR_STREAM;
+    if (predicted && !is_known) return RK_ERROR_STREAM;
     if (!is_known) begin_stream(&s, p, &g);
     i64 spare = state->has_reference ? 1 - state->reference : 0;
     HeldPicture *picture = &s.pictures[spare];
-    const HeldPicture *reference = p->predicted ? &s.pictures[state->reference] : NULL;
-    result = read_picture(&s, &g, &payload, picture, reference);
+    result = p->kind == RK_KIND_REFERENCE ? read_reference(&s, &g, body, picture)
+                                          : read_frame(&s, p, &g, body, picture, &is_kept);
     if (result < 0) return result;
     if (p->checksum >= 0 && checksum_of(&g, picture) != p->checksum) {
         /* What it was predicted from may be wrong too: begin again. */
-        if (p->predicted) state->has_reference = 0;
+        if (predicted) state->has_reference = 0;
         return RK_ERROR_CHECKSUM;
     }
-    if (payload.flags & IS_KEPT) {
+    if (is_kept) {
         state->has_reference = 1;
         state->reference = spare;
         state->sequence = p->sequence;

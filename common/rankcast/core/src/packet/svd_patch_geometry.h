@@ -75,7 +75,7 @@ static i64 geometry_of(const Packet *p, Geometry *g) {
     g->step = step;
     g->filter = filter % FILTER_SCALE;
     g->filter_shift = filter / FILTER_SCALE;
-    g->slices = parts_of(p);
+    g->slices = parts_of(p->height, p->width);
     g->plane_count = planes_of(p, layout);
     for (i64 i = 0; i < g->plane_count; i++) g->planes[i] = size_of_plane(p, layout, i);
     return RK_OK;

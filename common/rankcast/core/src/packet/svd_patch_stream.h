@@ -37,6 +37,7 @@ typedef struct {
     BasisArrays table, own;
     i16 *units[MOST_CHANNELS];
     i64 *basis_coder;
+    i64 *lossless; /* rows of a plane of a reference */
     u8 *scratch;
 } Stream;
 
@@ -59,6 +60,12 @@ static Stream stream_arrays(const Geometry *g, Memory *memory) {
         s.units[plane] = TAKE(memory, i16, size->units_y * size->units_x * UNIT_FIELDS);
     }
     s.basis_coder = TAKE(memory, i64, ADAPTIVE_STATE(rk_svd_patch_basis_models()));
+    i64 lossless_bytes = 0;
+    for (i64 plane = 0; plane < g->plane_count; plane++) {
+        i64 bytes = rk_lossless_decoder_bytes(g->planes[plane].units_x * UNIT, 1);
+        lossless_bytes = max_i64(lossless_bytes, bytes);
+    }
+    s.lossless = (i64 *)TAKE(memory, u8, lossless_bytes);
     s.scratch = TAKE(memory, u8, rk_svd_patch_scratch_bytes());
     return s;
 }
@@ -116,6 +123,24 @@ static void begin_stream(const Stream *s, const Packet *p, const Geometry *g) {
         .channels = p->channels,
     };
     fill_table(s->table, g->deep);
+}
+
+/* Read which planes have factors of their own, and these. */
+static i64 read_bases(const Stream *s, const Geometry *g, Bytes from, HeldPicture *picture) {
+    i64 largest = (1 << (g->deep ? BASIS_BITS_16 : BASIS_BITS_8)) - 1;
+    i32 table[UNIT * UNIT];
+    for (i64 i = 0; i < UNIT * UNIT; i++)
+        table[i] = s->table.left[i / UNIT * CELL + i % UNIT];
+    begin_models(s->basis_coder, rk_svd_patch_basis_models());
+    rk_range_start_decoder(s->basis_coder, from.at, 0, bytes_left(&from));
+    for (i64 plane = 0; plane < g->plane_count; plane++) {
+        i32 *factors = picture->factors + plane * FACTORS;
+        COPY(factors, table, sizeof(table));
+        COPY(factors + UNIT * UNIT, table, sizeof(table));
+        picture->own[plane] = (u8)rk_svd_patch_code_basis(s->basis_coder, (u8 *)from.at, 0, table,
+                                                          factors, largest);
+    }
+    return s->basis_coder[REGISTER_OVERRUN] ? RK_ERROR_STREAM : RK_OK;
 }
 
 #endif

@@ -1,9 +1,6 @@
 /* Differences between the source and predictions of a patch. */
 #include "encoder.h"
 
-typedef i16 i16x16 __attribute__((vector_size(32)));
-typedef i16 i16x16_any __attribute__((vector_size(32), aligned(2), may_alias));
-
 /* Lanes of the columns of a patch, added up in order of the columns. */
 INLINE f32 sum_tiles(const f32x8 *lanes, const i32 count) {
     f32 total = 0;

@@ -1,0 +1,93 @@
+"""Credentials of a camera's URL appear nowhere."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rankcast.errors import SettingsError
+from rankcast_sender.grabber import StreamOptions
+from rankcast_sender.grabber.driver_log import DriverLog
+from rankcast_sender.sources import (
+    check_query,
+    parse_source,
+    secrets_of,
+    shown_url,
+    without_credentials,
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://anna:s3cret@cam:554/stream", "rtsp://cam:554/stream"),
+        ("rtsp://cam/stream?channel=1", "rtsp://cam/stream"),
+        ("http://cam/video?user=anna&pwd=s3cret", "http://cam/video"),
+        ("http://cam/video?mail=a@b", "http://cam/video"),
+        ("rtsp://anna:p%40ss%2Fw%3Frd@cam/stream", "rtsp://cam/stream"),
+        ("http://anna:s3cret@cam/video?token=a@b", "http://cam/video"),
+        ("rtsp://anna@cam/stream#part", "rtsp://cam/stream"),
+        ("http://[::1]:80/video", "http://[::1]:80/video"),
+    ],
+)
+def test_a_url_is_shown_without_credentials_and_query(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
+    assert str(parse_source(url)) == shown
+
+
+def test_every_url_in_a_text_loses_its_credentials() -> None:
+    text = "cannot open rtsp://anna:s3cret@cam/a, then 'http://bob:hunter2@cam/b': refused"
+    assert without_credentials(text) == (
+        "cannot open rtsp://***@cam/a, then 'http://***@cam/b': refused"
+    )
+
+
+PASSWORD = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=5, max_size=12)
+
+
+@given(PASSWORD)
+def test_no_password_survives_in_what_is_shown_or_what_a_driver_prints(password: str) -> None:
+    url = f"rtsp://anna:{password}@station-7/stream?token={password}"
+    try:
+        shown = str(parse_source(url))
+    except SettingsError as exc:
+        shown = str(exc)
+    else:
+        log = DriverLog("cam", secrets_of(url))
+        printed = log.redact(f"open {url} failed, password {password} is wrong")
+        assert password not in printed.replace("***", "")
+    assert password not in shown
+
+
+def checked(source: str) -> StreamOptions:
+    uri = parse_source(source)
+    return check_query(StreamOptions, uri.with_options(StreamOptions.model_fields))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "ftp://anna:s3cret@cam/a",
+        "rtsp:anna:s3cret",
+        "rtsp://anna:s3cret@",
+        "rtsp://anna:s3cret@cam/a b",
+        "rtsp://anna:s3cret/@cam/a",
+        "rtsp://anna:s3cret@x@cam/a",
+        "rtsp://anna:s3cret@cam/a?freeze_s=s",
+        "rtsp://anna:s3cret@cam/a?transport=udp&transport=tcp",
+    ],
+)
+def test_no_error_about_a_source_shows_them(source: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        checked(source)
+    assert "s3cret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_options_of_ours_are_taken_from_the_query_and_the_rest_is_the_cameras() -> None:
+    uri = parse_source("rtsp://cam/live?channel=1&timeout_s=3&subtype=0&transport=udp")
+    uri = uri.with_options(StreamOptions.model_fields)
+    assert uri.path == "//cam/live?channel=1&subtype=0"
+    options = check_query(StreamOptions, uri)
+    assert (options.timeout_s, options.transport) == (3.0, "udp")
