@@ -10,6 +10,7 @@ import pytest
 from rankcast.images import read_text
 from support.fakes import free_address
 from support.processes import rankcast, read_report
+from support.recordings import frames_of
 from support.sabotage import sabotaged
 
 CONVEYOR = "synthetic:conveyor?width=96&height=64"
@@ -69,6 +70,22 @@ def test_enough_saved_frames_end_with_0_also_with_a_window(tmp_path: Path) -> No
     report = read_report(tmp_path / "r.json")
     assert report["saved"] == report["delivered"] == 10
     assert report["balanced"]
+
+
+def test_a_recorder_beside_a_window_records_what_the_window_may_skip(tmp_path: Path) -> None:
+    address, path = free_address(), tmp_path / "a.mcap"
+    with (
+        rankcast("send", "--source", CONVEYOR, "--bind", address, "--fps", "20"),
+        rankcast("receive", "--connect", address, "--record", str(path), "--display",
+                 "--frames", "20", "--report", str(tmp_path / "r.json"), "--timeout", "30",
+                 **fake_window(tmp_path)) as receiver,
+    ):  # fmt: skip
+        assert receiver.wait() == 0, receiver.lines
+    report = read_report(tmp_path / "r.json")
+    assert report["balanced"]
+    assert report["recorded"] == report["delivered"] == 20
+    assert 0 < report["shown"] <= 21
+    assert len(frames_of(path)["cam"]) == 20
 
 
 @pytest.mark.slow  # four processes, one after another

@@ -15,7 +15,7 @@ class AnySink(Protocol):
 
     @property
     def name(self) -> str:
-        """Name in the ledger: ``save``, ``display``, ``count``."""
+        """Name in the ledger: ``save``, ``record``, ``display``, ``count``."""
 
     @property
     def wants(self) -> Wants:
