@@ -53,8 +53,9 @@ wheels: setup  ## build the wheels of all six platforms into dist/
 
 # One rule for all benchmarks: `make bench-codec-speed` runs benchmarks/codec_speed.py and writes
 # benchmarks/results/codec-speed.json. DATA=DIR measures on real pictures, QUICK=1 cuts runs short.
-BENCHMARKS := sizing narrow-link latency stream isolation hostile-viewer flood cameras grabber startup \
-    stopping codec codec-speed svd methods kmeans-speed wasm-speed synthetic
+BENCHMARKS := sizing narrow-link latency stream isolation hostile-viewer flood cameras grabber \
+    startup stopping codec codec-speed svd methods kmeans-speed wasm-speed recording recorder \
+    synthetic
 WITH_DATA := sizing codec codec-speed svd methods kmeans-speed wasm-speed
 EXTRAS := import av, imagecodecs, matplotlib, PIL, sklearn
 MINUTES ?= 30
@@ -89,7 +90,7 @@ fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a tim
 
 fuzz-full: $(STAMP)  ## fuzz with a million inputs per parser and 50,000 per decoder; takes hours
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[fuzz]'
-	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key-policy model
+	$(FUZZ) --seconds 14400 --executions 1000000 --targets wire status receiver control requests key-policy model recording
 	$(FUZZ) --seconds 14400 --executions 50000 --targets raw jpeg lossless svd svd-patch pca kmeans gan
 
 test-basler: setup  ## test basler: against Basler's emulator; installs pypylon with pip

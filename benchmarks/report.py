@@ -21,9 +21,9 @@ README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
     "sizing", "narrow-link", "latency", "stream", "isolation", "hostile-viewer", "flood",
-    "cameras", "grabber", "startup", "stopping", "soak",
+    "cameras", "grabber", "recorder", "startup", "stopping", "soak",
     "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "wasm-speed",
-    "synthetic",
+    "recording", "synthetic",
 )  # fmt: skip
 """Benchmarks in the order of the document: those that operators need come first."""
 

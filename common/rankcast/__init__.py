@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         NoStreamError,
         PayloadError,
         RankcastError,
+        RecordingError,
         SettingsError,
         SinkError,
         SourceError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     )
     from rankcast.frame import Coding, Frame
     from rankcast.pool import set_threads
+    from rankcast.recordings import Recording
 
 __version__ = "0.1.0"
 
@@ -49,6 +51,8 @@ __all__ = [
     "NoStreamError",
     "PayloadError",
     "RankcastError",
+    "Recording",
+    "RecordingError",
     "SettingsError",
     "SinkError",
     "SourceError",
@@ -74,6 +78,8 @@ _HOMES = {
     "NoStreamError": "rankcast.errors",
     "PayloadError": "rankcast.errors",
     "RankcastError": "rankcast.errors",
+    "Recording": "rankcast.recordings",
+    "RecordingError": "rankcast.errors",
     "SettingsError": "rankcast.errors",
     "SinkError": "rankcast.errors",
     "SourceError": "rankcast.errors",

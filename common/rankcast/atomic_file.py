@@ -126,6 +126,22 @@ def make_folder(path: Path) -> None:
         raise RankcastError(f"{path}: cannot be created: {os_reason(exc)}") from exc
 
 
+def fsync_folder(folder: Path) -> None:
+    """Wait until the disk has the names of the files of a folder.
+
+    Raises
+    ------
+    OSError
+    """
+    if os.name == "nt":  # opens no folders; NTFS keeps a journal of names
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def open_without_waiting(name: str, flags: int) -> int:
     """Open a file without waiting, as the `opener` of `open`: a FIFO cannot block it."""
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
@@ -177,17 +193,7 @@ def _write_beside(path: Path, data: bytes, *, exclusive: bool, fsync: bool) -> N
         temporary.unlink(missing_ok=True)
         raise
     if fsync:
-        _fsync_folder(path.parent)
-
-
-def _fsync_folder(folder: Path) -> None:
-    if os.name == "nt":  # opens no folders; NTFS keeps a journal of names
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        fsync_folder(path.parent)
 
 
 def _temporary_name(path: Path) -> Path:

@@ -39,6 +39,10 @@ class SinkError(RankcastError):
     """Frames cannot be displayed or stored: check the disk, the folder or the screen."""
 
 
+class RecordingError(RankcastError):
+    """A recording cannot be written or read: check the disk and the file, or repair the file."""
+
+
 class TransportError(RankcastError):
     """A socket cannot be opened: check address, port and network."""
 

@@ -16,8 +16,10 @@ from rankcast.codec import preload_models
 from rankcast.errors import NoStreamError, SettingsError, SinkError, WorkerError
 from rankcast.net import CurveClient, client_keys
 from rankcast.numerics import Fidelity
+from rankcast.recorder import Triggers, open_recorder, signals_as_triggers
 from rankcast.runtime import (
     SINK,
+    SKIPPED_AS_OLD,
     ServiceManager,
     StatusLog,
     StopFlag,
@@ -31,7 +33,7 @@ from rankcast.runtime import (
 from rankcast_receiver.pipeline import PIPELINE_STOP_S, ReceiverPipeline
 from rankcast_receiver.report import Outcome, build_report
 from rankcast_receiver.settings import ReceiverSettings
-from rankcast_receiver.sinks import Sink, SinkRunner, parse_levels
+from rankcast_receiver.sinks import PacketSink, Sink, SinkRunner, parse_levels
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.subscriber import Subscriber
@@ -41,6 +43,8 @@ log = logging.getLogger(__name__)
 RATES_INTERVAL_S: Final = 1.0
 """Rates cover the last second, however rarely they are logged."""
 POLL_S: Final = 0.1
+RECORD: Final = "record"
+"""Name of the sink that takes packets."""
 MAX_TROUBLED: Final = 8
 """Most cameras named in one log line."""
 
@@ -77,7 +81,9 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
     pool.set_threads(settings.process.threads)
     started = boot_s()
     pipeline: ReceiverPipeline
-    runners = _runners(settings, lambda: pipeline.states())
+    triggers = Triggers() if settings.record.events else None
+    runners = _runners(settings, triggers, lambda: pipeline)
+    recorder = _recorder_of(runners)
     window = runners[-1] if settings.display.enabled else None
     pipeline = ReceiverPipeline(partial(_subscriber, settings, curves), runners, window)
     network = settings.network
@@ -94,7 +100,9 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
         if boot_s() - kept_s < RATES_INTERVAL_S:
             return
         kept_s = boot_s()
-        flag.keep_state(f"received {pipeline.tally.frames}{_troubled(pipeline.states())}")
+        flag.keep_state(
+            f"received {pipeline.tally.frames}{_recorded(recorder)}{_troubled(pipeline.states())}"
+        )
         if report is not None:
             # Whatever is still in progress when only the guard process can write a report.
             flag.keep_report(report, report_values(("unknown",)))
@@ -108,7 +116,11 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
             if not models or preload_models(Path(models), lambda: flag.requested):
                 pipeline.start()
                 manager.ready()
-                _watch(pipeline, flag, window, manager, settings.log.status_interval_s, keep_report)
+                with signals_as_triggers(triggers):
+                    _watch(
+                        pipeline, flag, runners, window, manager,
+                        settings.log.status_interval_s, keep_report,
+                    )  # fmt: skip
         finally:
             manager.stopping()
             if flag.requested:
@@ -118,7 +130,7 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
             finally:
                 found = stuck() if workers_running() else []
                 outcome, values = pipeline.outcome, report_values(found)
-                _log_end(values, pipeline.tally.fidelity, outcome.states)
+                _log_end(values, pipeline.tally.fidelity, outcome.states, _recorded(recorder))
                 if report is not None:
                     with doing(f"writing the report {report}"):
                         _write_report(report, values)
@@ -158,13 +170,15 @@ def _check_result(
 
 
 def _runners(
-    settings: ReceiverSettings, states: Callable[[], Sequence[CameraState]]
+    settings: ReceiverSettings,
+    triggers: Triggers | None,
+    pipeline: Callable[[], ReceiverPipeline],
 ) -> list[SinkRunner]:
     """Create a runner for each requested sink; the first is the main sink, a window the last.
 
     A sink is imported only if it is requested: counting needs no picture files and no window.
     """
-    sinks: dict[str, Callable[[], Sink]] = {}
+    sinks: dict[str, Callable[[], Sink | PacketSink]] = {}
     save = settings.save
     if save.dir:
         from rankcast_receiver.sinks.save import SaveOptions, SaveSink
@@ -183,13 +197,25 @@ def _runners(
             png_compression=save.png_compression,
         )
         sinks[SaveSink.name] = partial(SaveSink, options)
+    if settings.record.file:
+        from rankcast_receiver.sinks.record import RecordSink
+
+        def record() -> RecordSink:
+            recorder = open_recorder(
+                settings.record,
+                triggers or Triggers(),
+                lambda camera, wanted: pipeline().want_keyframe(camera, wanted),
+            )
+            return RecordSink(recorder, lambda: pipeline().packet_losses())
+
+        sinks[RecordSink.name] = record
     if settings.display.enabled:
         from rankcast_receiver.sinks.display import DisplaySink
 
         display = settings.display
         sinks[DisplaySink.name] = partial(
             DisplaySink,
-            states=states,
+            states=lambda: pipeline().states(),
             levels=parse_levels(display.levels),
             debayer=display.debayer,
         )
@@ -197,7 +223,14 @@ def _runners(
         sinks[CountSink.name] = CountSink
     wanted = settings.stream.frames
     return [
-        SinkRunner(name, open_sink, live=settings.live, most_frames=0 if number else wanted)
+        SinkRunner(
+            name,
+            open_sink,
+            live=settings.live,
+            most_frames=0 if number else wanted,
+            wants="packets" if name == RECORD else "frames",
+            replaced_as=SINK if name == RECORD else SKIPPED_AS_OLD,
+        )
         for number, (name, open_sink) in enumerate(sinks.items())
     ]
 
@@ -234,6 +267,7 @@ def _subscriber(
 def _watch(
     pipeline: ReceiverPipeline,
     flag: StopFlag,
+    runners: Sequence[SinkRunner],
     window: SinkRunner | None,
     manager: ServiceManager,
     status_interval_s: float,
@@ -252,7 +286,7 @@ def _watch(
         return
     status = StatusLog(status_interval_s)
     try:
-        _log_status(pipeline, flag, manager, status, keep_report)
+        _log_status(pipeline, flag, _recorder_of(runners), manager, status, keep_report)
     finally:
         status.close()
 
@@ -260,6 +294,7 @@ def _watch(
 def _log_status(
     pipeline: ReceiverPipeline,
     flag: StopFlag,
+    recorder: SinkRunner | None,
     manager: ServiceManager,
     status: StatusLog,
     keep_report: Callable[[], None],
@@ -277,11 +312,27 @@ def _log_status(
         status.report(
             "receiver",
             # State changes are logged separately.
-            (tally.frames > 0, frozenset(lost)),
+            (tally.frames > 0, frozenset(lost), frozenset(_not_recorded(recorder))),
             f"{frames / seconds:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
             f"{size * 8e-6 / seconds:.2f} Mbit/s, received {tally.frames}, "
-            f"lost {losses_text(lost)}{_troubled(pipeline.states())}",
+            f"lost {losses_text(lost)}{_recorded(recorder)}{_troubled(pipeline.states())}",
         )
+
+
+def _recorder_of(runners: Sequence[SinkRunner]) -> SinkRunner | None:
+    return next((runner for runner in runners if runner.name == RECORD), None)
+
+
+def _not_recorded(recorder: SinkRunner | None) -> Mapping[str, int]:
+    return {} if recorder is None else recorder.ledger.balance().lost
+
+
+def _recorded(recorder: SinkRunner | None) -> str:
+    """Return how many frames are recorded, and how many came and are not."""
+    if recorder is None:
+        return ""
+    lost = _not_recorded(recorder)
+    return f", recorded {recorder.kept}" + (f", not recorded {losses_text(lost)}" if lost else "")
 
 
 def _troubled(states: Sequence[CameraState]) -> str:
@@ -297,12 +348,18 @@ def _troubled(states: Sequence[CameraState]) -> str:
     return "".join(named) + (f"; and {more} more" if more else "")
 
 
-def _log_end(values: Mapping[str, Any], fidelity: Fidelity, states: Sequence[CameraState]) -> None:
+def _log_end(
+    values: Mapping[str, Any],
+    fidelity: Fidelity,
+    states: Sequence[CameraState],
+    recorded: str,
+) -> None:
     log.info(
-        "end: published %s, delivered %d, lost %s%s%s",
+        "end: published %s, delivered %d, lost %s%s%s%s",
         "unknown" if values["published"] is None else values["published"],
         values["delivered"],
         losses_text(values["lost"]),
+        recorded,
         f"; {fidelity}".removesuffix("; "),
         _troubled(states),
     )

@@ -8,7 +8,13 @@ from typing import Any, Final
 import click
 
 from rankcast.path_parameter import PATH
-from rankcast.settings import command_layers, to_toml, validate
+from rankcast.settings import (
+    command_layers,
+    record_options,
+    record_settings,
+    to_toml,
+    validate,
+)
 from rankcast_receiver.settings import ReceiverSettings
 
 ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
@@ -37,6 +43,7 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
               help="Write each file through to the disk before it counts as saved.")  # fmt: skip
 @click.option("--debayer/--no-debayer", default=None,
               help="Save mosaics of Bayer cameras in colour.")  # fmt: skip
+@record_options
 @click.option("--display", is_flag=True, default=None, help="Show frames in a window; q quits.")
 @click.option("--levels", metavar="LEVELS",
               help="Window levels: auto, full, minmax, percentile or LOW:HIGH [auto].")  # fmt: skip
@@ -76,7 +83,7 @@ def receive(
     report: Path | None,
     **options: Any,
 ) -> int:
-    """Receive frames and display, save or count them.
+    """Receive frames and display, save, record or count them.
 
     Exit code 4 if no stream was received, or fewer frames than --frames.
     """
@@ -94,6 +101,7 @@ def receive(
         "--save-min-free": ("save.min_free_bytes", options["save_min_free"]),
         "--save-fsync": ("save.fsync", options["save_fsync"]),
         "--debayer": ("save.debayer", options["debayer"]),
+        **record_settings(options),
         "--display": ("display.enabled", options["display"]),
         "--levels": ("display.levels", options["levels"]),
         "--frames": ("stream.frames", options["frames"]),

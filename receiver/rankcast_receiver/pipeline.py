@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Final
 
@@ -49,6 +49,7 @@ class ReceiverPipeline:
         self._outcome: Outcome | None = None
         self.silence: NoStreamError | None = None
         self._subscriber: Subscriber | None = None
+        self._packet_losses: Mapping[str, Mapping[str, int]] = {}
         self._decoder = Worker("rankcast-decode", self._run, self._ended, task="decoding")
         self._sinks = [
             Worker(
@@ -97,6 +98,23 @@ class ReceiverPipeline:
         subscriber = self._subscriber
         return self.outcome.states if subscriber is None else subscriber.states
 
+    def want_keyframe(self, camera: str, wanted: bool) -> None:
+        """Ask for a key frame of `camera`, or no longer; for a sink, from any thread."""
+        subscriber = self._subscriber
+        stream = None if subscriber is None else subscriber.streams.get(camera)
+        if stream is not None:
+            stream.sink_waits = wanted
+
+    def packet_losses(self) -> Mapping[str, Mapping[str, int]]:
+        """Return the packets of each camera that never came to a sink, by cause; any thread."""
+        subscriber = self._subscriber
+        if subscriber is not None:
+            self._packet_losses = {
+                name: stream.packet_ledger.balance().lost
+                for name, stream in subscriber.streams.items()
+            }
+        return self._packet_losses
+
     @property
     def outcome(self) -> Outcome:
         """Final figures, or those so far while decoding goes on or is stuck."""
@@ -124,6 +142,7 @@ class ReceiverPipeline:
                 self.silence = exc
             finally:
                 self._outcome = _outcome(subscriber, silent=self.silence is not None)
+                self.packet_losses()
                 self._subscriber = None
 
     def _put(self, decoded: Decoded) -> None:

@@ -106,6 +106,7 @@ def build_report(
     return {
         "delivered": sinks[main.name]["delivered"],
         "shown": sum(runner.kept for runner in runners if runner.name == "display"),
+        "recorded": sum(runner.kept for runner in runners if runner.name == "record"),
         "saved": sum(runner.kept for runner in runners if runner.name == "save"),
         "lost": sinks[main.name]["lost"],
         # Sequence numbers are as good as a status; without a stream the number is unknown.

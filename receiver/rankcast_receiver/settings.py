@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from rankcast.errors import SettingsError
 from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.pool import MAX_THREADS
-from rankcast.settings import LogTable, OptionalPath, SettingsPath, Table
+from rankcast.settings import LogTable, OptionalPath, RecordTable, SettingsPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import MAX_MESSAGES_S, check_endpoints
 from rankcast_receiver.sinks import parse_levels
@@ -67,7 +67,8 @@ class StreamTable(Table):
     """``[stream]``: what to do when frames arrive faster than they can be used."""
 
     mode: Literal["auto", "live", "keep"] = "auto"
-    """live: the newest frame wins; keep: every frame; auto: keep when saving without display."""
+    """live: the newest frame wins; keep: every frame; auto: keep when saving or recording
+    without display."""
     frames: int = Field(default=0, ge=0)
     """Stop after this many delivered frames; 0: never."""
     models: OptionalPath = ""
@@ -168,6 +169,7 @@ class ReceiverSettings(Table):
     network: NetworkTable = NetworkTable()
     stream: StreamTable = StreamTable()
     save: SaveTable = SaveTable()
+    record: RecordTable = RecordTable()
     display: DisplayTable = DisplayTable()
     security: SecurityTable = SecurityTable()
     limits: LimitsTable = LimitsTable()
@@ -178,5 +180,5 @@ class ReceiverSettings(Table):
     def live(self) -> bool:
         """True when the newest frame wins."""
         if self.stream.mode == "auto":
-            return not self.save.dir or self.display.enabled
+            return not (self.save.dir or self.record.file) or self.display.enabled
         return self.stream.mode == "live"

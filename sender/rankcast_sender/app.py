@@ -17,6 +17,8 @@ from rankcast import pool
 from rankcast.atomic_file import check_writable, write_whole
 from rankcast.errors import RankcastError, SettingsError, WorkerError
 from rankcast.net import SocketOptions
+from rankcast.recorder import signals_as_triggers
+from rankcast.recordings import SUFFIX
 from rankcast.runtime import (
     ServiceManager,
     StatusLog,
@@ -29,17 +31,19 @@ from rankcast.runtime import (
     workers_running,
 )
 from rankcast_sender.audit import AUDIT_STOP_S, Audit
+from rankcast_sender.black_box import BLACK_BOX_STOP_S, BlackBox
 from rankcast_sender.camera import Camera
 from rankcast_sender.pacing import GrabOptions
 from rankcast_sender.pipeline import PIPELINE_STOP_S, CameraPipeline
 from rankcast_sender.publisher import Publisher
+from rankcast_sender.replay_pipeline import ReplayPipeline
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
-from rankcast_sender.sources import URL_SCHEMES, Source, check_query, parse_source
+from rankcast_sender.sources import URL_SCHEMES, Source, SourceUri, check_query, parse_source
 
 log = logging.getLogger(__name__)
 
-_Kind: TypeAlias = tuple[Any, Callable[..., Source]]
+_Kind: TypeAlias = tuple[Any, Callable[..., Any]]
 """Options and class of a source."""
 
 
@@ -81,11 +85,20 @@ def _replay_kind() -> _Kind:
     return ReplayOptions, ReplaySource
 
 
+def _recording_kind() -> _Kind:
+    from rankcast_sender.sources.recording import RecordingOptions, RecordingSource
+
+    return RecordingOptions, RecordingSource
+
+
 def _synthetic_kind() -> _Kind:
     from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
     return ConveyorOptions, ConveyorSource
 
+
+_RECORDING: Final = "replay of a recording"
+"""Kind of ``replay:FILE.mcap``: a source of packets, which need no encoder."""
 
 # By scheme of the source URI. Only the kind in use is imported: FFmpeg, which plays clips, takes
 # 16 MB of memory.
@@ -97,6 +110,7 @@ _SOURCES: Final[Mapping[str, Callable[[], _Kind]]] = MappingProxyType(
         **dict.fromkeys(URL_SCHEMES, _stream_kind),
         "python": _python_kind,
         "replay": _replay_kind,
+        _RECORDING: _recording_kind,
         "synthetic": _synthetic_kind,
     }
 )
@@ -118,7 +132,7 @@ def source_opener(camera: CameraTable) -> Callable[[], Source]:
         If the scheme or an option is wrong.
     """
     uri = parse_source(camera.source)
-    model, make = _SOURCES[uri.scheme]()
+    model, make = _SOURCES[_kind_of(uri)]()
     # The rate of a network camera is a matter of its own query.
     uri = uri.with_options(model.model_fields.keys() - {"fps"})
     loop = camera.loop or None
@@ -132,12 +146,36 @@ def source_opener(camera: CameraTable) -> Callable[[], Source]:
     return partial(make, path, options)
 
 
+def _check_outputs(settings: SenderSettings) -> None:
+    """Refuse what a sender of a recording has nothing for.
+
+    Raises
+    ------
+    SettingsError
+    """
+    if _kind_of(parse_source(settings.camera.source)) != _RECORDING:
+        return
+    for name, value, why in (
+        ("audit.dir", settings.audit.dir, "it has no originals"),
+        ("record.file", settings.record.file, "its packets are in a file already"),
+    ):
+        if value:
+            raise SettingsError(f"got {name} with a recording as the source: {why}; leave it out")
+
+
+def _kind_of(uri: SourceUri) -> str:
+    """Return the key of a source in `_SOURCES`."""
+    if uri.scheme == "replay" and uri.path.lower().endswith(SUFFIX):
+        return _RECORDING
+    return uri.scheme
+
+
 @dataclass(slots=True)
 class _Stream:
     """One camera while the sender runs."""
 
     publisher: Publisher
-    pipeline: CameraPipeline
+    pipeline: CameraPipeline | ReplayPipeline
     audit: Audit | None
     ended: bool = False
     error: RankcastError | None = None
@@ -169,20 +207,30 @@ class _Stream:
         except RankcastError as exc:
             self.error = exc
 
+    @property
+    def recorded_text(self) -> str:
+        """How many frames are recorded, and how many were published and are not."""
+        tape = self.camera.tape
+        if tape is None:
+            return ""
+        lost = tape.lost
+        text = f", recorded {tape.recorded}"
+        return text + (f", not recorded {losses_text(lost)}" if lost else "")
+
     def status_line(self, elapsed_s: float) -> tuple[Any, str]:
         """Return the state whose changes are logged, and the line; rates cover `elapsed_s`."""
         camera = self.camera
         balance, packet_bytes, state = camera.balance(), camera.figures.packet_bytes, camera.state
         frames, size = balance.passed - self.frames_before, packet_bytes - self.bytes_before
         self.frames_before, self.bytes_before = balance.passed, packet_bytes
-        viewers = camera.viewers
+        viewers, recorded = camera.viewers, self.recorded_text
         text = (
             f"{self.name}: {state}, {viewers} {'viewer' if viewers == 1 else 'viewers'}, "
             f"{frames / elapsed_s:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
             f"{size * 8e-6 / elapsed_s:.2f} Mbit/s, published {balance.passed}, "
-            f"lost {losses_text(balance.lost)}"
+            f"lost {losses_text(balance.lost)}{recorded}"
         )
-        return (state, viewers, frozenset(balance.lost)), text
+        return (state, viewers, frozenset(balance.lost), "not" in recorded), text
 
 
 def run(cameras: Sequence[SenderSettings], report: Path | None = None) -> int:
@@ -213,12 +261,15 @@ def run(cameras: Sequence[SenderSettings], report: Path | None = None) -> int:
 def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: ServiceManager) -> int:
     shared = cameras[0]
     openers = [source_opener(settings.camera) for settings in cameras]
+    for settings in cameras:
+        _check_outputs(settings)
     if report is not None:
         check_writable(report)
     pool.set_threads(shared.process.threads)
     started_s = time.monotonic()
     sockets = SenderSockets(_sender_options(shared))
     streams: list[_Stream] = []
+    black_box = BlackBox(shared.record) if shared.record.file else None
 
     def keep_report() -> None:
         if report is not None:
@@ -229,6 +280,11 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
         try:
             manager.starting()
             publishers = [_publisher(settings, sockets) for settings in cameras]
+            if black_box is not None:
+                for publisher in publishers:
+                    black_box.add(publisher.camera)
+                black_box.start()
+                sockets.record_on(black_box.triggers)
             sockets.start()
             for settings, open_source, publisher in zip(cameras, openers, publishers, strict=True):
                 streams.append(_stream(settings, open_source, publisher))
@@ -241,7 +297,8 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             for stream in streams:
                 stream.pipeline.start()
             manager.ready()
-            _watch(streams, sockets, flag, manager, shared.log.status_interval_s, keep_report)
+            with signals_as_triggers(None if black_box is None else black_box.triggers):
+                _watch(streams, sockets, flag, manager, shared.log.status_interval_s, keep_report)
         finally:
             manager.stopping()
             for stream in streams:
@@ -251,8 +308,12 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             for stream in streams:
                 stream.finish(flag)
             try:
-                with doing("closing the sockets"):
-                    sockets.close(lambda: flag.requested)
+                try:
+                    with doing("closing the sockets"):
+                        sockets.close(lambda: flag.requested)
+                finally:
+                    if black_box is not None:
+                        black_box.close(flag.left_s(BLACK_BOX_STOP_S))
             finally:
                 found = stuck() if workers_running() else []
                 _log_totals(streams, found)
@@ -304,15 +365,18 @@ def _publisher(settings: SenderSettings, sockets: SenderSockets) -> Publisher:
 
 
 def _stream(
-    settings: SenderSettings, open_source: Callable[[], Source], publisher: Publisher
+    settings: SenderSettings, open_source: Callable[[], Any], publisher: Publisher
 ) -> _Stream:
-    camera, audit = settings.camera, None
+    camera, audit, uri = settings.camera, None, parse_source(settings.camera.source)
+    recorded = _kind_of(uri) == _RECORDING
     if settings.audit.dir:
         audit = Audit(
             Path(settings.audit.dir), camera.name, publisher.stream_id, settings.audit.every
         )
-    retry = camera.retry and parse_source(camera.source).scheme in _RETRIED
+    retry = camera.retry and uri.scheme in _RETRIED
     options = GrabOptions(camera.fps, camera.frames, settings.network.wait_viewers, retry)
+    if recorded:
+        return _Stream(publisher, ReplayPipeline(open_source, publisher, options), None)
     return _Stream(publisher, CameraPipeline(open_source, publisher, options, audit), audit)
 
 
@@ -358,9 +422,10 @@ def _log_totals(streams: Sequence[_Stream], found: Sequence[str]) -> None:
     for stream in streams:
         balance = stream.camera.balance()
         log.info(
-            "%s: grabbed %d, published %d, lost %s%s",
+            "%s: grabbed %d, published %d, lost %s%s%s",
             "end" if len(streams) == 1 else f"end of {stream.name}",
             balance.entered, balance.passed, losses_text(balance.lost),
+            stream.recorded_text,
             f"; {stream.camera.figures.fidelity}".removesuffix("; "),
         )  # fmt: skip
         if balance.under_way and not found:
@@ -389,6 +454,7 @@ def _report(
     return {
         "grabbed": sum(entry["grabbed"] for entry in entries.values()),
         "published": published,
+        "recorded": sum(entry["recorded"] for entry in entries.values()),
         "lost": dict(lost),
         "balanced": all(entry["balanced"] for entry in entries.values()),
         "bytes_per_frame": packet_bytes / published if published else None,
@@ -410,6 +476,8 @@ def _entry(stream: _Stream, *, stopped: bool) -> dict[str, Any]:
     return {
         "grabbed": balance.entered,
         "published": balance.passed,
+        "recorded": 0 if camera.tape is None else camera.tape.recorded,
+        "not_recorded": {} if camera.tape is None else dict(camera.tape.lost),
         "lost": dict(balance.lost),
         "balanced": balance.under_way == 0,
         "bytes_per_frame": packet_bytes / balance.passed if balance.passed else None,

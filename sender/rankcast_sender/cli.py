@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from rankcast.path_parameter import PATH
-from rankcast.settings import command_layers
+from rankcast.settings import command_layers, record_options, record_settings
 from rankcast_sender.camera_tables import camera_settings, cameras_to_toml
 
 ENVIRONMENT_PREFIX: Final = "RANKCAST_SEND__"
@@ -36,6 +36,7 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_SEND__"
     "--audit", type=PATH, metavar="DIR", help="Keep originals of some published frames in DIR."
 )
 @click.option("--audit-every", type=int, metavar="N", help="Keep every N-th original [20].")
+@record_options
 @click.option(
     "--key", type=PATH, metavar="NAME.key", help="Secret key of this sender; encrypts all traffic."
 )
@@ -74,6 +75,7 @@ def send(
         "--codec": ("codec.name", options["codec"]),
         "--audit": ("audit.dir", options["audit"]),
         "--audit-every": ("audit.every", options["audit_every"]),
+        **record_settings(options),
         "--key": ("security.key", options["key"]),
         "--authorized": ("security.authorized", options["authorized"]),
         "--insecure": ("security.insecure", options["insecure"]),

@@ -14,7 +14,7 @@ from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.net import DEFAULT_ENDPOINT, SocketOptions
 from rankcast.numerics import Fidelity
 from rankcast.runtime import ENCODE, STOPPED, Balance
-from rankcast.wire import Limits, Status
+from rankcast.wire import Header, Limits, Replay, Status
 from rankcast_sender.camera import Camera, StreamOptions
 from rankcast_sender.peers import MAX_CONNECTIONS
 from rankcast_sender.sender_sockets import (
@@ -23,6 +23,7 @@ from rankcast_sender.sender_sockets import (
     SenderOptions,
     SenderSockets,
 )
+from rankcast_sender.sockets import NewStream, NumberedPacket
 from rankcast_sender.stream_encoder import StreamEncoder
 
 
@@ -200,7 +201,47 @@ class Publisher:
         if not sent:
             return None
         camera.figures.add(len(packet.data), packet.header)
+        if camera.tape is not None:
+            camera.tape.offer(packet)
         return packet.header.sequence
+
+    def begin_replay(self, replay: Replay, stream_id: bytes, next_sequence: int) -> None:
+        """Begin a stream of packets of a recording, under an id of its own.
+
+        The status says so before the first of them.
+
+        Raises
+        ------
+        WorkerError
+            If the publisher has ended.
+        """
+        stream = NewStream(stream_id, next_sequence, replay)
+        self._sockets.xpub.send(self.camera.channel, stream)
+
+    def publish_recorded(self, data: bytes, header: Header) -> None:
+        """Send one packet of a recording, already counted as entered.
+
+        Parameters
+        ----------
+        data : bytes
+            The packet; empty if nobody watches.
+        header : Header
+
+        Raises
+        ------
+        WorkerError
+            If the publisher has ended.
+        """
+        camera, sent = self.camera, False
+        try:
+            with camera.pulse.resting():
+                packet = NumberedPacket(data, header.sequence)
+                sent = self._sockets.xpub.send(camera.channel, packet)
+        finally:
+            if not sent and data:
+                camera.ledger.lose(STOPPED)
+        if sent and data:
+            camera.figures.add(len(data), header)
 
     def wait_viewers(
         self,

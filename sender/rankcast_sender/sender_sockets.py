@@ -23,6 +23,7 @@ from rankcast.net import (
     new_context,
     server_keys,
 )
+from rankcast.recorder import Triggers
 from rankcast.runtime import Pulse
 from rankcast.wire import Limits
 from rankcast_sender.camera import Camera
@@ -157,6 +158,10 @@ class SenderSockets:
                 max_messages_s=options.max_requests_s,
                 ban=ban,
             )
+
+    def record_on(self, triggers: Triggers | None) -> None:
+        """Let clients with the role of an operator pull these triggers."""
+        self._handler.triggers = triggers
 
     @property
     def control_port(self) -> int:

@@ -11,7 +11,7 @@ from rankcast.codec import CODECS_BY_NAME, DEFAULT_CODEC
 from rankcast.errors import SettingsError
 from rankcast.net import DEFAULT_ENDPOINT, check_endpoint
 from rankcast.pool import MAX_THREADS
-from rankcast.settings import CodecTable, LogTable, OptionalPath, Table
+from rankcast.settings import CodecTable, LogTable, OptionalPath, RecordTable, Table
 from rankcast.wire import Limits, check_name
 from rankcast_sender.sockets import control_address
 
@@ -146,6 +146,7 @@ class SenderSettings(Table):
     network: NetworkTable = NetworkTable()
     codec: CodecTable = CodecTable.model_validate(_with_codec_defaults({}))
     audit: AuditTable = AuditTable()
+    record: RecordTable = RecordTable()
     security: SecurityTable = SecurityTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()

@@ -36,7 +36,7 @@ class StreamEncoder:
         self._undone_log = LogLimiter()
 
     def encode(self, frame: Frame) -> EncodedPacket | None:
-        """Encode one frame counted as grabbed; None if the camera has no viewers.
+        """Encode one frame counted as grabbed; None if nobody watches or records the camera.
 
         Raises
         ------
@@ -44,7 +44,7 @@ class StreamEncoder:
             If the codec cannot encode this frame, which counts as a loss.
         """
         camera, encoder = self._camera, self._encoder
-        if not camera.viewers:
+        if not camera.watched:
             camera.keyframes.nobody_watches()
             camera.ledger.lose(NOBODY_WATCHING)
             return None

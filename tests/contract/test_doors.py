@@ -23,8 +23,10 @@ ENTERED_DIRECTLY = {
     "rankcast.runtime.runner": "loads click, which streams without a command line do not need",
     "rankcast_receiver.sinks.count": "concrete sinks are for app.py alone",
     "rankcast_receiver.sinks.display": "the same",
+    "rankcast_receiver.sinks.record": "the same",
     "rankcast_receiver.sinks.save": "the same",
     "rankcast_sender.sources.python_source": "the same",
+    "rankcast_sender.sources.recording": "the same",
     "rankcast_sender.sources.replay": "concrete sources are for app.py alone",
     "rankcast_sender.sources.synthetic": "the same",
 }

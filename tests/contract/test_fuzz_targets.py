@@ -68,7 +68,7 @@ def flipped(data: bytes, most: int, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize("name", ["requests", "key-policy", "model", "receiver"])
+@pytest.mark.parametrize("name", ["requests", "key-policy", "model", "recording", "receiver"])
 def test_seeds_are_accepted_and_mutations_of_them_mostly_arrive(
     make: Callable[[str], Any], name: str
 ) -> None:

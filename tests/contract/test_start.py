@@ -90,10 +90,11 @@ def test_a_receiver_that_counts_imports_no_other_sink() -> None:
     script = (
         "from rankcast_receiver.app import _runners\n"
         "from rankcast_receiver.settings import ReceiverSettings\n"
-        "assert [runner.name for runner in _runners(ReceiverSettings(), list)] == ['count']"
+        "assert [runner.name for runner in _runners(ReceiverSettings(), None, list)] == ['count']"
     )
     found = modules_after(script)
-    assert not found & {"rankcast_receiver.sinks.display", "rankcast_receiver.sinks.save", "cv2"}
+    others = {f"rankcast_receiver.sinks.{name}" for name in ("display", "record", "save")}
+    assert not found & {*others, "cv2"}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_a_sender_imports_the_source_that_it_is_given(source: str, player: bool)
         f"source_opener(CameraTable(source={json.dumps(source)}))"
     )
     found = modules_after(script)
-    kinds = {"grabber", "sources.replay", "sources.synthetic"}
+    kinds = {"grabber", "sources.recording", "sources.replay", "sources.synthetic"}
     imported = {kind for kind in kinds if f"rankcast_sender.{kind}" in found}
     assert len(imported) == 1
     assert ("av" in found) is player

@@ -33,7 +33,8 @@ from rankcast.models.gan.architecture import Architecture  # noqa: E402
 from rankcast.models.gan.model import new_model  # noqa: E402
 from rankcast.models.gan.network import GanNetwork  # noqa: E402
 from rankcast.net import Role  # noqa: E402
-from rankcast.wire import (  # noqa: E402  # noqa: E402  # noqa: E402
+from rankcast.recordings import SegmentReader  # noqa: E402
+from rankcast.wire import (  # noqa: E402
     Kind,
     Reply,
     Request,
@@ -212,7 +213,7 @@ def _methods() -> Iterator[tuple[str, str, list[bytes]]]:
 
 
 def _stations() -> Iterator[tuple[str, str, list[bytes]]]:
-    """Yield seeds of control requests, ZAP requests and model files."""
+    """Yield seeds of control requests, ZAP requests, model files and recordings."""
     session = (
         (b"v1", Request(1, "ping", args={"t0": 5})),
         (b"v1", Request(2, "report", "left", {"delivered": 9, "lost": 1, "latency_p99_ms": 4.5})),
@@ -251,6 +252,8 @@ def _stations() -> Iterator[tuple[str, str, list[bytes]]]:
     yield "key-policy", "plain", [framed(life[0]), framed(loose), framed(known)]
     for name in ("pca", "gan"):
         yield "model", name, [_model_message(MODELS / f"{name}.rkm")]
+    for path in sorted((TESTS / "golden" / "recordings").glob("*.mcap")):
+        yield "recording", path.stem, _parts_of(path)
 
 
 def _receptions() -> Iterator[tuple[str, str, list[bytes]]]:
@@ -300,6 +303,14 @@ def _model_message(path: Path) -> bytes:
     about = table["__metadata__"]
     about["description"] = json.loads(about["description"])
     return framed(table, data[end:])
+
+
+def _parts_of(path: Path) -> list[bytes]:
+    """The file of a recording, cut before each of its messages."""
+    data = path.read_bytes()
+    with SegmentReader(path) as reader:
+        cuts = [0, *(message.offset for message in reader), len(data)]
+    return [data[start:end] for start, end in itertools.pairwise(cuts)]
 
 
 def main() -> None:

@@ -24,7 +24,17 @@ REPOSITORY = HERE.parents[1]
 SEEDS = HERE.parent / "corpus" / "seeds"
 OUT = REPOSITORY / "out" / "fuzz"
 DECODERS = ("raw", "jpeg", "lossless", "svd", "svd-patch", "pca", "kmeans", "gan")
-TARGETS = ("wire", "status", "receiver", "control", "requests", "key-policy", "model", *DECODERS)
+TARGETS = (
+    "wire",
+    "status",
+    "receiver",
+    "control",
+    "requests",
+    "key-policy",
+    "model",
+    "recording",
+    *DECODERS,
+)
 MIN_REACHED = 0.30
 MIN_EXECUTIONS = 100
 """A hundred inputs give the share to within 9 points; fewer say nothing."""

@@ -40,7 +40,7 @@ class FakeCamera(Camera):
 
     def __init__(self, name: str, codec: str = "svd-patch", *, adjustable: bool = False) -> None:
         super().__init__(StreamOptions(name, codec))
-        self.stream_id = bytes(range(8))
+        self.channel.stream_id = bytes(range(8))
         if adjustable:
             open_source(self, Adjustments({"gain": 1.0}))
         self._frames = 0

@@ -6,6 +6,7 @@ import itertools
 import os
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -147,13 +148,20 @@ class FakePacketSink:
     def __init__(self, name: str = "record", *, fails_on: Sequence[int] = ()) -> None:
         self.name = name
         self.packets: list[CameraPacket] = []
+        self.lost: Counter[tuple[str, str]] = Counter()
         self._fails_on = fails_on
 
-    def put(self, packet: CameraPacket) -> bool:
+    @property
+    def kept(self) -> int:
+        return sum(packet.is_picture for packet in self.packets)
+
+    def lose(self, camera: str, cause: str, count: int) -> None:
+        self.lost[camera, cause] += count
+
+    def put(self, packet: CameraPacket) -> None:
         if packet.packet.header.sequence in self._fails_on:
             raise SinkError(f"packet {packet.packet.header.sequence} does not fit")
         self.packets.append(packet)
-        return True
 
     def idle(self) -> bool:
         return True

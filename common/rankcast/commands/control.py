@@ -97,15 +97,17 @@ status             print the state of the sender
 keyframe           request a key frame
 original OUT       save the newest frame without loss, as a picture (.png, .tiff)
                    or as a packet (.rkc)
+record [cause=C]   record an event, if the sender records with --pre-trigger or --post-trigger
 """
 
 
 @click.command(help=_HELP)
 @click.argument("host", metavar="HOST[:PORT]")
 @click.argument(
-    "operation", type=click.Choice(["get", "set", "trigger", "status", "keyframe", "original"])
+    "operation",
+    type=click.Choice(["get", "set", "trigger", "status", "keyframe", "original", "record"]),
 )
-@click.argument("words", metavar="[NAME | NAME=VALUE... | OUT]", nargs=-1)
+@click.argument("words", metavar="[NAME | NAME=VALUE... | OUT | cause=C]", nargs=-1)
 @click.option("--camera", metavar="NAME", default="", help="Camera, if the sender has several.")
 @click.option("--key", type=PATH, metavar="NAME.key",
               help="Secret key of this client, if the sender requires one.")  # fmt: skip
@@ -195,9 +197,20 @@ def _original(session: _Session, words: tuple[str, ...]) -> None:
     session.print({**reply.result, "bytes": len(reply.packet), "file": str(path)})
 
 
+def _record(session: _Session, words: tuple[str, ...]) -> None:
+    _at_most(words, 1, "record [cause=C]")
+    args: dict[str, Scalar] = {}
+    if words:
+        name, equals, cause = words[0].partition("=")
+        if name != "cause" or not equals:
+            raise SettingsError(f"got {words[0]!r:.60}, want record [cause=C], as in cause=ejector")
+        args["cause"] = cause
+    session.print(session.call("record", args).result)
+
+
 _OPERATIONS: Final[Mapping[str, Callable[[_Session, tuple[str, ...]], None]]] = {
     "get": _get, "set": _set, "trigger": _trigger, "status": _status, "keyframe": _keyframe,
-    "original": _original,
+    "original": _original, "record": _record,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The command ``rankcast info FILE``: the header of a packet file, or the facts of a model."""
+"""The command ``rankcast info FILE``: the facts of a packet file, a recording or a model."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from rich.text import Text
 from rankcast.atomic_file import read_whole
 from rankcast.codec import CODECS
 from rankcast.commands.model_report import model_fields, model_rows
+from rankcast.commands.recording_report import recording_fields, recording_rows
 from rankcast.commands.terminal import console, psnr_text, ratio_text, size_text
 from rankcast.errors import ModelError, WireError
 from rankcast.frame import CFA_PATTERNS
 from rankcast.models import SUFFIX
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
+from rankcast.recordings import SUFFIX as RECORDING_SUFFIX
 from rankcast.wire import OFFLINE, PPB, VERSION, Header, Packet, unpack
 
 _OF_THE_PICTURE: Final = (
@@ -36,12 +38,16 @@ _OF_THE_PICTURE: Final = (
 def info(packet_file: Path, as_json: bool) -> None:
     """Print the packet header of FILE (.rkc), without decoding the picture.
 
-    For a model file (.rkm), print its kind and id, which pictures it is for, and how it was
-    trained.
+    For a recording (.mcap), read all its segments and print its cameras, frames, span, gaps, sizes
+    and damage. For a model file (.rkm), print its kind and id, which pictures it is for, and how it
+    was trained.
     """
     if packet_file.suffix == SUFFIX:
         fields = _model_fields(packet_file)
         rows = model_rows(fields)
+    elif packet_file.suffix == RECORDING_SUFFIX:
+        fields = recording_fields(packet_file)
+        rows = recording_rows(fields)
     else:
         data = read_whole(packet_file, OFFLINE.max_packet_bytes)
         try:

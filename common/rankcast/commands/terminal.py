@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 T = TypeVar("T")
 
@@ -45,6 +54,32 @@ def with_progress(verb: str, total: int, work: Callable[[Callable[[], Any]], T])
     ) as progress:
         task = progress.add_task("", total=total)
         return work(lambda: progress.advance(task))
+
+
+@contextmanager
+def bytes_progress(verb: str, path: Path) -> Iterator[Callable[[int], None]]:
+    """Show on stderr how far a file was read, and remove it afterwards.
+
+    Yields
+    ------
+    callable
+        Call it with the place in the file, as often as is convenient.
+    """
+    columns = (TextColumn(verb), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    terminal = Console(stderr=True)
+    shown = terminal.is_terminal
+    with Progress(*columns, console=terminal, transient=True, disable=not shown) as progress:
+        task = progress.add_task("", total=path.stat().st_size if shown and path.exists() else None)
+        every = 1 << 22
+        last = 0
+
+        def advance_to(place: int) -> None:
+            nonlocal last
+            if shown and place >= last + every:
+                last = place
+                progress.update(task, completed=place)
+
+        yield advance_to
 
 
 def size_text(shape: tuple[int, ...], dtype: object) -> str:

@@ -21,6 +21,7 @@ from rankcast.runtime.ledger import (
 from rankcast.runtime.log_limiter import LogLimiter
 from rankcast.runtime.logs import LogFormat, configure_logs
 from rankcast.runtime.mailbox import Mailbox, MailboxClosed
+from rankcast.runtime.packet_backlog import PacketBacklog
 from rankcast.runtime.pulse import Pulse
 from rankcast.runtime.service import ServiceManager
 from rankcast.runtime.signals import StopFlag, stop_flag
@@ -47,6 +48,7 @@ __all__ = [
     "LogLimiter",
     "Mailbox",
     "MailboxClosed",
+    "PacketBacklog",
     "Pulse",
     "ServiceManager",
     "StatusLog",

@@ -91,12 +91,16 @@ class Mailbox(Generic[T]):
 
     def discard(self) -> int:
         """Close, drop all queued items and return their number."""
+        return len(self.drain())
+
+    def drain(self) -> list[T]:
+        """Close, and take all queued items."""
         with self._changed:
             self._closed = True
-            dropped = len(self._items)
+            left = [item for _, item in self._items]
             self._items.clear()
             self._changed.notify_all()
-            return dropped
+            return left
 
     def __len__(self) -> int:
         return len(self._items)

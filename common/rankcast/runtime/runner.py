@@ -30,6 +30,8 @@ _ORDER: Final = (
     "compress",
     "decompress",
     "info",
+    "repair",
+    "export",
     "compare",
     "train",
 )

@@ -9,6 +9,7 @@ from rankcast.settings.layers import (
 )
 from rankcast.settings.log_table import LogTable
 from rankcast.settings.paths import OptionalPath, SettingsPath
+from rankcast.settings.record_table import RecordTable, record_options, record_settings
 from rankcast.settings.schema import CodecTable, Table, to_toml, validate
 
 __all__ = [
@@ -16,11 +17,14 @@ __all__ = [
     "Layer",
     "LogTable",
     "OptionalPath",
+    "RecordTable",
     "SettingsPath",
     "Table",
     "command_layers",
     "option_layers",
     "parse_set",
+    "record_options",
+    "record_settings",
     "set_layers",
     "to_toml",
     "validate",

@@ -23,6 +23,7 @@ from rankcast.wire.header import (
 )
 from rankcast.wire.limits import OFFLINE, Limits
 from rankcast.wire.packet import VERSION, Packet, pack, unpack
+from rankcast.wire.replay import Replay
 from rankcast.wire.status import MAX_MS, Status, pack_status, parse_status
 from rankcast.wire.topic import (
     TOKEN_BYTES,
@@ -52,6 +53,7 @@ __all__ = [
     "Kind",
     "Limits",
     "Packet",
+    "Replay",
     "Reply",
     "Request",
     "Status",

@@ -30,7 +30,9 @@ _VERSION: Final = 1
 _PREFIX: Final = struct.Struct("<4sBBHII")
 """Magic, version, flags, bytes of the map, bytes of the packet, CRC-32 of both."""
 
-OPERATIONS: Final = ("get", "set", "status", "keyframe", "original", "ping", "report", "credit")
+OPERATIONS: Final = (
+    "get", "set", "status", "keyframe", "original", "record", "ping", "report", "credit",
+)  # fmt: skip
 """Operations a client may request; docs/wire.md states the role that each one needs."""
 
 Value: TypeAlias = Scalar | Mapping[str, Scalar]

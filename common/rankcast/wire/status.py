@@ -15,6 +15,7 @@ from rankcast.printable import printable
 from rankcast.wire.fields import check_scalar, required_map, uint, unpack_msgpack
 from rankcast.wire.header import Header, Kind
 from rankcast.wire.packet import Packet, pack
+from rankcast.wire.replay import Replay, replay_of
 
 MAX_STATUS_BYTES: Final = 64 * 1024
 _ALWAYS: Final = frozenset(
@@ -64,6 +65,10 @@ class Status:
     """Frame interval of the source, announced or measured; 0 if unknown."""
     settings_refused: str = ""
     """Why the latest change of codec options was undone; empty if it was not."""
+    recorded: int = 0
+    """Frames in the sender's own recording."""
+    replay: Replay | None = None
+    """What is played, if the packets are those of a recording."""
 
     def as_map(self) -> dict[str, Any]:
         """Return the body of the message, with the keys that docs/wire.md lists."""
@@ -89,6 +94,8 @@ class Status:
             "fidelity": _packable_scalars(self.fidelity),
             "frame_interval_s": float(self.frame_interval_s),
             "settings_refused": _packable(self.settings_refused),
+            "recorded": self.recorded,
+            "replay": {} if self.replay is None else self.replay.as_map(),
         }
 
 
@@ -180,6 +187,8 @@ def status_of(body: Mapping[str, Any]) -> Status:
         fidelity=_scalars(body.get("fidelity", {}), "fidelity"),
         frame_interval_s=interval_s,
         settings_refused=_text(body.get("settings_refused", ""), "settings_refused"),
+        recorded=uint(body.get("recorded", 0), "recorded"),
+        replay=replay_of(body.get("replay", {})),
     )
 
 

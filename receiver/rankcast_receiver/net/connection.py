@@ -216,6 +216,7 @@ class Connection:
                 self.foreign_messages += 1
                 log.debug("ignored a message: %s", exc)
                 continue
+            received = self._streams.place(received)
             self._note(received, size, now_s)
             yield received
             if read_bytes > READ_BYTES:
@@ -281,13 +282,8 @@ class Connection:
         # On arrival: time spent queued for the decoder is not transit time.
         self._path.hear(received, size, now_s)
         if received.packet is not None:
-            header = received.packet.header
-            self._streams.clock.hear(
-                header.t_capture_mono_ns,
-                None if header.is_short else header.t_capture_utc_ns,
-                boot_ns(),
-                time.time_ns(),
-            )
+            t_mono_ns, t_utc_ns = received.sender_times()
+            self._streams.clock.hear(t_mono_ns, t_utc_ns, boot_ns(), time.time_ns())
         if (status := received.status) is not None:
             self._streams.clock.vouch(status.clock_synchronised, status.clock_error_ms)
             self._control_port.announce(status.control)
@@ -348,7 +344,7 @@ class Connection:
     def _use_control(self, control: ControlLink) -> None:
         streams = self._streams.streams
         for name, stream in streams.items():
-            if stream.waiting_for_keyframe and not stream.ended:
+            if stream.needs_keyframe and not stream.ended:
                 control.ask_keyframe(name, stream)
         if control.report_due():
             for name, stream in streams.items():

@@ -77,10 +77,11 @@ class PathMeter:
         """Record a message of `size` bytes that has just arrived."""
         self._bytes += size
         packet = received.packet
-        if packet is None or not packet.header.t_capture_mono_ns:
+        t_mono_ns = 0 if packet is None else received.sender_times()[0]
+        if packet is None or not t_mono_ns:
             return
         key = received.camera, received.is_picture
-        transit_s = now_s - packet.header.t_capture_mono_ns / 1e9
+        transit_s = now_s - t_mono_ns / 1e9
         quickest = self._quickest.get(key)
         if quickest is None:
             if len(self._quickest) >= MAX_CAMERAS:

@@ -53,7 +53,25 @@ class Sink(AnySink, Protocol):
 
 
 class PacketSink(AnySink, Protocol):
-    """Accepts every picture packet in order, decoded or not; `wants` is "packets"."""
+    """Accepts every packet in order, decodable or not; `wants` is "packets".
 
-    def put(self, packet: CameraPacket, /) -> bool:
-        """Process one packet; see `Sink.put`."""
+    Status and end packets come too; they count nowhere.
+    """
+
+    @property
+    def kept(self) -> int:
+        """Frames that are recorded; those that `put` has taken may follow later or never."""
+
+    def put(self, packet: CameraPacket, /) -> object:
+        """Process one packet.
+
+        Raises
+        ------
+        SinkError
+            If this packet could not be processed; the next one may succeed.
+        NeedKeyframe
+            If a packet that it builds on is missing: it is lost, up to the next key frame.
+        """
+
+    def lose(self, camera: str, cause: str, count: int, /) -> None:
+        """Note frames that were lost before they came here; called between two packets."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,7 +13,7 @@ from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import LimitError, UnknownVersionError, WireError
 from rankcast.frame import Frame
 from rankcast.runtime import REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Ledger, LogLimiter
-from rankcast.wire import Kind, Packet, Status
+from rankcast.wire import Kind, Packet, Replay, Status
 from rankcast_receiver.clock import Delays, SenderClock
 from rankcast_receiver.state import LATE_S
 from rankcast_receiver.stream.late_frame_hold import LateFrameHold
@@ -31,7 +32,7 @@ sender can use 64 names, and a line a second for each would fill a disk."""
 
 @dataclass(frozen=True, slots=True)
 class CameraPacket:
-    """A picture packet, for sinks that accept packets."""
+    """A packet, for sinks that accept packets."""
 
     camera: str
     """Name of the camera at this receiver."""
@@ -40,6 +41,11 @@ class CameraPacket:
     """The whole packet as it was received."""
     t_received_s: float
     """Monotonic."""
+
+    @property
+    def is_picture(self) -> bool:
+        """False for a status or an end."""
+        return self.packet.header.kind.is_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,15 @@ class Decoded:
     """The new pictures in order, each exactly once, decodable or not."""
     frame: Frame | None
     """The newest decoded picture; None when there is none to hand out."""
+    notices: Sequence[CameraPacket] = ()
+    """The status and end messages that came among the packets."""
+
+    @property
+    def messages(self) -> Iterable[CameraPacket]:
+        """Packets and notices in the order of their arrival."""
+        if not self.notices:
+            return self.packets
+        return heapq.merge(self.packets, self.notices, key=lambda item: item.t_received_s)
 
 
 class CameraStream:
@@ -100,6 +115,8 @@ class CameraStream:
         self.refused_packets = 0
         """Number of packets refused before decoding."""
         self.keyframe_requests = 0
+        self.sink_waits = False
+        """True while a sink, which sets it, needs a key frame."""
         self.delays = Delays()
         log_limiter = log_limiter or LogLimiter(burst=LOG_BURST)
         self._clock = clock or SenderClock()
@@ -112,6 +129,8 @@ class CameraStream:
         )
         self._hold = LateFrameHold()
         self._unconfirmed_since_s: float | None = None
+        self._replay: Replay | None = None
+        """How times of the latest picture are to be read, if it is one of a recording."""
 
     @property
     def stream_id(self) -> bytes:
@@ -132,6 +151,11 @@ class CameraStream:
     def waiting_for_keyframe(self) -> bool:
         """True while arriving pictures are predicted from a frame that was lost."""
         return self._decoder.waiting_for_keyframe
+
+    @property
+    def needs_keyframe(self) -> bool:
+        """True while the decoder or a sink waits for a key frame."""
+        return self._decoder.waiting_for_keyframe or self.sink_waits
 
     @property
     def overloaded(self) -> bool:
@@ -182,6 +206,7 @@ class CameraStream:
         if dropped:
             self._gaps.note_lost(SKIPPED_AS_OLD, dropped)
         fresh: list[CameraPacket] = []
+        notices: list[CameraPacket] = []
         begun = 0
         for message in received:
             stream_id = self.stream_id
@@ -190,11 +215,15 @@ class CameraStream:
                 begun = len(fresh)
             if packet is not None:
                 fresh.append(CameraPacket(self.camera, packet, message.data, message.t_received_s))
+            elif message.packet is not None and message.status is self.status is not None:
+                notices.append(
+                    CameraPacket(self.camera, message.packet, message.data, message.t_received_s)
+                )
         # Pictures of a stream that has since ended.
         self.ledger.lose(SKIPPED_AS_OLD, begun)
         pictures = [item.packet for item in fresh[begun:]]
         frame = self._decoder.decode(pictures, budget_s, stopped)
-        return Decoded(fresh, self._hand_out(frame))
+        return Decoded(fresh, self._hand_out(frame), notices)
 
     def stop(self) -> None:
         """Count the held frame as stopped: `decode` will not be called again."""
@@ -226,7 +255,7 @@ class CameraStream:
             log.debug("%s: ignored a message of an earlier stream", self.camera)
             return None
         if header.stream_id != self.stream_id:
-            self._begin(header.stream_id)
+            self._begin(header.stream_id, status.replay if status else received.replay)
         if status is not None:
             self.status = status
             self.heard_s = received.t_received_s
@@ -242,11 +271,15 @@ class CameraStream:
             self.heard_s = received.t_received_s
         self.ended = False
         self._unconfirmed_since_s = self._now_s()
+        self._replay = received.replay
         return packet
 
-    def _begin(self, stream_id: bytes) -> None:
+    def _begin(self, stream_id: bytes, replay: Replay | None) -> None:
         if self.stream_id and self._refusals.may_log():
-            log.info("%s: the sender has restarted", self.camera)
+            if replay is None:
+                log.info("%s: the sender has restarted", self.camera)
+            else:
+                log.info("%s: a recording is replayed, loop %d", self.camera, replay.loop)
         self._gaps.begin(stream_id)
         self._decoder.restart()
         self._refusals.clear()
@@ -258,9 +291,7 @@ class CameraStream:
         now_s = self._now_s()
         if newest is not None:
             # A step must be known before the stepped clock makes the frame old.
-            self._clock.compare(
-                newest.t_capture_mono_ns, newest.t_capture_utc_ns, boot_ns(), time.time_ns()
-            )
+            self._clock.compare(*self._times(newest), boot_ns(), time.time_ns())
             age_s = self._age_s(newest, now_s)
             late = self._options.live and age_s is not None and age_s > LATE_S
             placed = self._place_capture(newest)
@@ -274,14 +305,19 @@ class CameraStream:
         return frame
 
     def _age_s(self, frame: Frame, now_s: float) -> float | None:
-        t_mono_ns, t_utc_ns = frame.t_capture_mono_ns, frame.t_capture_utc_ns
-        age_ns = self._clock.age_ns(t_mono_ns, t_utc_ns, round(now_s * 1e9))
+        age_ns = self._clock.age_ns(*self._times(frame), round(now_s * 1e9))
         return None if age_ns is None else age_ns / 1e9
+
+    def _times(self, frame: Frame) -> tuple[int, int]:
+        """When `frame` was captured, or shown from a recording, on both clocks of the sender."""
+        if self._replay is not None:
+            return self._replay.shown_ns(frame.t_capture_mono_ns)
+        return frame.t_capture_mono_ns, frame.t_capture_utc_ns
 
     def _place_capture(self, frame: Frame) -> Frame:
         """Convert the capture time of `frame` to the local clock, if the offset is known."""
         now_ns = boot_ns()
-        moment = self._clock.place(frame.t_capture_mono_ns, frame.t_capture_utc_ns, now_ns)
+        moment = self._clock.place(*self._times(frame), now_ns)
         if moment is None:
             return frame
         self.delays.add(now_ns - moment.t_mono_ns, moment.error_ns)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rankcast.errors import WireError
-from rankcast.wire import Limits, Packet, Status, parse_status, split_message, unpack
+from rankcast.wire import Limits, Packet, Replay, Status, parse_status, split_message, unpack
 
 _NOTHING: Final = memoryview(b"")
 
@@ -26,6 +26,19 @@ class ReceivedPacket:
     status: Status | None = None
     """The parsed body of a status or end packet."""
     error: WireError | None = None
+    replay: Replay | None = None
+    """Says when a recorded frame is shown at the sender; None if it was captured just now."""
+
+    def sender_times(self) -> tuple[int, int | None]:
+        """Return when the packet was made, on both clocks of the sender; see `SenderClock.hear`.
+
+        A frame of a recording counts as made when it was due.
+        """
+        assert self.packet is not None
+        header = self.packet.header
+        if self.replay is not None:
+            return self.replay.shown_ns(header.t_capture_mono_ns)
+        return header.t_capture_mono_ns, None if header.is_short else header.t_capture_utc_ns
 
     @property
     def is_picture(self) -> bool:

@@ -15,6 +15,7 @@ from rankcast_receiver.clock import SenderClock
 from rankcast_receiver.state import ANSWER_S, CameraState, Evidence, LinkFacts, judge
 from rankcast_receiver.stream.camera_stream import LOG_BURST, CameraStream
 from rankcast_receiver.stream.received_packet import ReceivedPacket
+from rankcast_receiver.stream.replayed_streams import ReplayedStreams
 from rankcast_receiver.stream.stream_options import StreamOptions
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class SenderStreams:
         self._suffix = suffix
         self._now_s = now_s
         self._streams: dict[str, CameraStream] = {}
+        self._replayed = ReplayedStreams()
         self._accepted: Counter[str] = Counter()
         self._log_limiter = LogLimiter(burst=LOG_BURST)
 
@@ -82,6 +84,13 @@ class SenderStreams:
         """Monotonic time at which the newest frame of any camera was handed out; else None."""
         times = [s.frame_s for s in self.streams.values() if s.frame_s is not None]
         return max(times, default=None)
+
+    def place(self, received: ReceivedPacket) -> ReceivedPacket:
+        """Return a packet of a recording under the stream that its sender names; any other as is.
+
+        Called in the receive thread, in order of arrival.
+        """
+        return self._replayed.place(received)
 
     def route(self, received: ReceivedPacket) -> CameraStream | None:
         """Return the camera of a packet; None for a foreign packet, which is counted.

@@ -1,6 +1,6 @@
 """The state of one camera, shared by all threads of the sender."""
 
-from rankcast_sender.camera.camera import Camera, StreamOptions
+from rankcast_sender.camera.camera import Camera, StreamOptions, Tape
 from rankcast_sender.camera.codec_settings import CodecChange, CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
 from rankcast_sender.camera.newest_frame import NewestFrame
@@ -15,6 +15,7 @@ __all__ = [
     "NewestFrame",
     "SourceState",
     "StreamOptions",
+    "Tape",
     "ViewerReport",
     "ViewerReports",
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from rankcast.codec import DEFAULT_CODEC
+from rankcast.codec import CODECS_BY_NAME, DEFAULT_CODEC
+from rankcast.encoder import EncodedPacket
 from rankcast.frame import Frame, Pixels, Scalar
 from rankcast.runtime import (
     MAILBOX,
@@ -60,6 +61,24 @@ class SenderFacts(Protocol):
         """State of the authorised keys; empty without keys."""
 
 
+class Tape(Protocol):
+    """The recording of one camera at its sender."""
+
+    @property
+    def recorded(self) -> int:
+        """Frames in the kernel, which survive the end of this process."""
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """Frames that are not recorded although they were published, by cause."""
+
+    def offer(self, packet: EncodedPacket) -> None:
+        """Record a picture that was published, without waiting."""
+
+    def note(self, data: bytes) -> None:
+        """Record a status or an end, without waiting."""
+
+
 class Camera:
     """State of one camera, from the grabbed frame to the packet handed to the socket.
 
@@ -78,13 +97,13 @@ class Camera:
 
     def __init__(self, options: StreamOptions) -> None:
         self.name = check_name(options.name)
-        self.codec = options.codec
+        self._codec = options.codec
+        self.replayed_codec = ""
+        """Codec of the packets of a recording; empty for a live stream."""
         self.codec_settings = CodecSettings(
             options.codec, options.codec_options, self._expects_frame
         )
         self.realtime = options.realtime
-        self.stream_id = os.urandom(STREAM_ID_BYTES)
-        """Random 128-bit id of this run."""
         self.source = SourceState(options.source)
         self.ledger = Ledger()
         self.figures = StreamFigures()
@@ -93,6 +112,8 @@ class Camera:
         """Pulse of the encode thread, at rest while it waits for a frame or for viewers."""
         self.sender: SenderFacts | None = None
         """The sockets that publish this camera; None until it is added to them."""
+        self.tape: Tape | None = None
+        """The recording of this camera; None without one."""
         self.ended = False
         """True once no more frames will be sent."""
         self._newest = NewestFrame()
@@ -102,17 +123,38 @@ class Camera:
         self._replaced = 0
         self.channel = Channel(
             name=self.name,
-            stream_id=self.stream_id,
+            stream_id=os.urandom(STREAM_ID_BYTES),
             status=self._status,
             on_sent=self._sent,
             on_lost=lambda count: self.ledger.lose(STOPPED, count),
             on_join=self._joined,
+            on_status=self._status_sent,
         )
+
+    @property
+    def codec(self) -> str:
+        """Name of the codec of the packets."""
+        return self.replayed_codec or self._codec
+
+    @property
+    def option_names(self) -> Collection[str]:
+        """Names of the codec options that can be set: none for the packets of a recording."""
+        return () if self.channel.replay else CODECS_BY_NAME[self._codec].options.model_fields
+
+    @property
+    def stream_id(self) -> bytes:
+        """Random id of this run, or of this loop of a recording."""
+        return self.channel.stream_id
 
     @property
     def viewers(self) -> int:
         """Number of viewers of this camera."""
         return self.channel.viewers
+
+    @property
+    def watched(self) -> bool:
+        """True if frames must be encoded: a recorder counts as a viewer."""
+        return self.viewers > 0 or self.tape is not None
 
     @property
     def state(self) -> str:
@@ -157,7 +199,7 @@ class Camera:
     @property
     def settings(self) -> Mapping[str, Scalar]:
         """Codec options in effect from the next frame on."""
-        return self.codec_settings.in_force
+        return {} if self.channel.replay else self.codec_settings.in_force
 
     def check_settings(self, options: Mapping[str, Scalar]) -> None:
         """Validate the values of codec options, at once, without trying or changing any.
@@ -216,9 +258,10 @@ class Camera:
         Returns
         -------
         bool
-            False if a newer key frame was published a moment ago.
+            False if a newer key frame was published a moment ago, or packets of a recording are
+            played, which nobody encodes.
         """
-        if stream_id and stream_id != self.stream_id:
+        if self.channel.replay or (stream_id and stream_id != self.stream_id):
             return False
         return self.keyframes.ask(time.monotonic(), seen_sequence, viewer)
 
@@ -255,9 +298,10 @@ class Camera:
         balance, now_s = self.balance(), time.monotonic()
         recent, reports = self.figures.recent(balance.passed), self._reports.total(now_s)
         clock, adjustments, sender = clock_quality(), self.adjustments, self.sender
+        replay = self.channel.replay
         return Status(
             grabbed=balance.entered,
-            published=balance.passed,
+            published=balance.passed if replay is None else self.channel.sent,
             lost=balance.lost,
             viewers=viewers,
             state=self.state,
@@ -276,13 +320,19 @@ class Camera:
             fidelity=recent.fidelity,
             frame_interval_s=self.source.frame_interval_s,
             settings_refused=self.codec_settings.refusal,
+            recorded=0 if self.tape is None else self.tape.recorded,
+            replay=replay,
         )
 
     def _expects_frame(self) -> bool:
-        return bool(self.viewers) and self.state in ("live", "frozen") and not self.ended
+        return self.watched and self.state in ("live", "frozen") and not self.ended
 
     def _sent(self) -> None:
         self.ledger.passed()
+
+    def _status_sent(self, packet: bytes) -> None:
+        if self.tape is not None:
+            self.tape.note(packet)
 
     def _joined(self, topic: bytes = b"") -> None:
         # Only an individual topic names one viewer; plain ones are those of many.

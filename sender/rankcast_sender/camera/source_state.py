@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from rankcast.boot_clock import boot_s
-from rankcast_sender.sources import Adjustable, Adjustments, Remote, Source
+from rankcast_sender.sources import Adjustable, Adjustments, Described, Remote
 
 STALLED_S: Final = 2.0
 """Shortest gap that counts as a stall; a lower limit would report the jitter of fast sources."""
@@ -38,7 +38,7 @@ class SourceState:
         self.description = description
         self._now_s = now_s
         self._word = "live"
-        self._source: Source | None = None
+        self._source: Described | None = None
         self._announces = False
         self._measured_s = 0.0
         self._intervals_s: tuple[float, ...] = ()
@@ -49,7 +49,7 @@ class SourceState:
         """Record that a source is being opened."""
         self._word = "opening"
 
-    def opened(self, source: Source, *, announces: bool) -> None:
+    def opened(self, source: Described, *, announces: bool) -> None:
         """Record that `source` is open, and whether it delivers frames at its announced rate."""
         self.description = source.description
         self._announces = announces

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from rankcast.frame import Frame, Scalar
@@ -35,8 +35,12 @@ class ControlledCamera(Protocol):
         """Name of the codec."""
 
     @property
+    def option_names(self) -> Collection[str]:
+        """Names of the codec options that can be set."""
+
+    @property
     def stream_id(self) -> bytes:
-        """Random 128-bit id of this run."""
+        """Random id of this run, or of this loop of a recording."""
 
     @property
     def state(self) -> str:

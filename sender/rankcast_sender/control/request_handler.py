@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rankcast.codec import CODECS_BY_NAME
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.frame import Scalar
+from rankcast.recorder import Triggers
 from rankcast.runtime import join_all
 from rankcast.wire import (
     MAX_MS,
@@ -30,9 +31,12 @@ from rankcast_sender.control.settings_changes import (
     SettingsRequest,
 )
 
+log = logging.getLogger(__name__)
+
 VIEWER: Final = "viewer"
 OPERATOR: Final = "operator"
-_OPERATOR_ONLY: Final = frozenset({"set", "original"})
+_OPERATOR_ONLY: Final = frozenset({"set", "original", "record"})
+DEFAULT_CAUSE: Final = "control"
 STOP_TIMEOUT_S: Final = 1.0
 """Encoding a large picture or loading a model takes longer and cannot be interrupted, but nobody
 waits for the result any more."""
@@ -71,6 +75,8 @@ class RequestHandler:
     """
 
     def __init__(self, max_packet_bytes: int) -> None:
+        self.triggers: Triggers | None = None
+        """Of the recorder of this sender; None unless it records events."""
         self._cameras: dict[str, ControlledCamera] = {}
         self._originals = Originals(max_packet_bytes)
         self._changes = ChangeLog()
@@ -141,6 +147,8 @@ class RequestHandler:
                 return self._ping(request, t1_ns)
             if request.op == "status":
                 return Reply(request.id, True, result=self._status(request))
+            if request.op == "record":
+                return Reply(request.id, True, result=self._record(request, client))
             camera = self._camera(request.camera)
             if request.op == "set":
                 self._set(request, camera, client, finish)
@@ -191,12 +199,26 @@ class RequestHandler:
             result |= camera.status().as_map()
         return result
 
+    def _record(self, request: Request, client: Client) -> Mapping[str, Any]:
+        """Start or prolong the recording of an event, of all cameras of this sender."""
+        cause = request.args.get("cause", DEFAULT_CAUSE)
+        if set(request.args) - {"cause"} or not isinstance(cause, str):
+            raise _RefusedError("record takes at most one argument, cause, which is text")
+        if self.triggers is None:
+            raise _RefusedError(
+                "this sender records no events: start it with --record FILE.mcap and "
+                "--pre-trigger S or --post-trigger S"
+            )
+        self.triggers.pull(cause)
+        log.info("%s triggers the recording of an event: %s", client, cause)
+        return {"cause": cause}
+
     def _set(
         self, request: Request, camera: ControlledCamera, client: Client, finish: Finish
     ) -> None:
         if not 1 <= len(request.args) <= MAX_VALUES:
             raise _RefusedError(f"got {len(request.args)} values to set, want 1 to {MAX_VALUES}")
-        options, adjustments = CODECS_BY_NAME[camera.codec].options.model_fields, camera.adjustments
+        options, adjustments = camera.option_names, camera.adjustments
         changeable = {} if adjustments is None else adjustments.values
         for name in request.args:
             if name not in options and name not in changeable:
@@ -227,7 +249,7 @@ def _get(request: Request, camera: ControlledCamera, _client: Client) -> Mapping
     if set(request.args) != {"name"} or not isinstance(name, str):
         raise _RefusedError("get takes at most one argument, name, which is text")
     if name not in values:
-        if name in CODECS_BY_NAME[camera.codec].options.model_fields:
+        if name in camera.option_names:
             return {name: None}  # an option that another one excludes
         raise _RefusedError(
             f"got setting {name!r:.60}, settings of {camera.name} are: {', '.join(values)}"

@@ -2,7 +2,7 @@
 
 from rankcast_sender.sockets.authenticator import Authenticator
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind, control_address
-from rankcast_sender.sockets.channel import Channel
+from rankcast_sender.sockets.channel import Channel, NewStream, NumberedPacket
 from rankcast_sender.sockets.xpub import XpubThread
 
 __all__ = [
@@ -10,6 +10,8 @@ __all__ = [
     "Authenticator",
     "Channel",
     "Context",
+    "NewStream",
+    "NumberedPacket",
     "XpubThread",
     "bind",
     "control_address",

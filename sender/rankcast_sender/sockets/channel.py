@@ -4,10 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from rankcast.runtime import Mailbox
-from rankcast.wire import Status
+from rankcast.wire import Replay, Status
 from rankcast_sender.sockets.credit_gate import CreditGate
+
+
+@dataclass(frozen=True, slots=True)
+class NewStream:
+    """The packets that follow are those of another stream."""
+
+    stream_id: bytes
+    next_sequence: int
+    replay: Replay
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedPacket:
+    """A packet whose sequence is not the next one, as frames of a recording may be missing."""
+
+    data: bytes
+    """Empty: nobody watches, so that only the sequence advances."""
+    sequence: int
+
+
+Outgoing: TypeAlias = bytes | NumberedPacket | NewStream
+
+
+def frames_in(item: Outgoing) -> int:
+    """Return how many frames are lost with an item that is not sent."""
+    if isinstance(item, NewStream):
+        return 0
+    return 1 if isinstance(item, bytes) or item.data else 0
 
 
 @dataclass(eq=False)
@@ -27,13 +56,25 @@ class Channel:
     """Called with the number of packets left unsent at the end."""
     on_join: Callable[[bytes], None]
     """Called with the topic when a viewer subscribes to the frames."""
-    packets: Mailbox[bytes] = field(default_factory=lambda: Mailbox(1, newest_wins=False))
+    on_status: Callable[[bytes], None] = lambda _: None
+    """Called with each status and end that is published."""
+    packets: Mailbox[Outgoing] = field(default_factory=lambda: Mailbox(1, newest_wins=False))
     gate: CreditGate | None = None
     """Holds packets back for viewers that keep every frame; None in real time."""
     sent: int = 0
-    """Packets handed to libzmq: the sequence of the next one."""
+    """The sequence of the next packet: in a live stream, the packets handed to libzmq."""
+    replay: Replay | None = None
+    """What is played, if the packets are those of a recording: viewers that join need the status,
+    which says it, before any packet."""
     viewers: int = 0
     closing: bool = False
     """Set once no more packets will be queued."""
     ended: bool = False
     """Set once every packet has been sent; the channel then publishes its end message."""
+
+    def begin(self, stream: NewStream) -> None:
+        """Go on with another stream: its id, its numbers, and what is played."""
+        if self.gate is not None and stream.stream_id != self.stream_id:
+            self.gate.restart(stream.next_sequence)
+        self.stream_id, self.sent = stream.stream_id, stream.next_sequence
+        self.replay = stream.replay

@@ -101,6 +101,12 @@ class CreditGate:
                     peer, next_sequence + INITIAL_CREDIT, peer not in self._silent
                 )
 
+    def restart(self, next_sequence: int) -> None:
+        """Give every keeper its initial credit again: another stream begins."""
+        with self._lock:
+            for keeper in self._keepers.values():
+                keeper.until, keeper.held_s = next_sequence + INITIAL_CREDIT, None
+
     def credit(self, token: bytes, until: int) -> None:
         """Let the keeper have frames before sequence `until`; from any thread.
 

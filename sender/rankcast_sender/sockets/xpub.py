@@ -19,7 +19,13 @@ from rankcast.runtime import MailboxClosed, Pulse
 from rankcast.wire import Kind, frames_topic, pack_status, status_topic
 from rankcast_sender.peers import Ban, ConnectionGuard
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind
-from rankcast_sender.sockets.channel import Channel
+from rankcast_sender.sockets.channel import (
+    Channel,
+    NewStream,
+    NumberedPacket,
+    Outgoing,
+    frames_in,
+)
 from rankcast_sender.sockets.credit_gate import CreditGate
 from rankcast_sender.sockets.status_schedule import StatusSchedule
 from rankcast_sender.sockets.subscriptions import (
@@ -141,7 +147,7 @@ class XpubThread:
         """The exception that ended the thread; None unless it failed."""
         return self._thread.error
 
-    def send(self, channel: Channel, packet: bytes) -> bool:
+    def send(self, channel: Channel, packet: Outgoing) -> bool:
         """Queue one packet; block while the previous one is still queued.
 
         Returns
@@ -227,12 +233,12 @@ class XpubThread:
     def _ended(self) -> None:
         self._gone.set()
         for channel in self._channels:
-            channel.on_lost(channel.packets.discard())
+            channel.on_lost(sum(map(frames_in, channel.packets.drain())))
         with self._viewers_changed:
             self._viewers_changed.notify_all()
 
     def _run(self) -> None:
-        waiting: dict[Channel, bytes] = {}
+        waiting: dict[Channel, Outgoing] = {}
         names = [channel.name for channel in self._channels]
         self._subscriptions = Subscriptions(
             names, self._port, self._max_messages_s, self._ban, self.rebind
@@ -242,10 +248,10 @@ class XpubThread:
             while not self._run_socket(waiting, bind_timeout_s):
                 bind_timeout_s = REBIND_S
         finally:
-            for channel in waiting:
-                channel.on_lost(1)
+            for channel, item in waiting.items():
+                channel.on_lost(frames_in(item))
 
-    def _run_socket(self, waiting: dict[Channel, bytes], bind_timeout_s: float) -> bool:
+    def _run_socket(self, waiting: dict[Channel, Outgoing], bind_timeout_s: float) -> bool:
         """Serve one socket; return True once the end was sent, False to bind again."""
         self._rebind_requested = False
         with open_socket(self._context, zmq.XPUB, self._sized()) as xpub:
@@ -276,7 +282,7 @@ class XpubThread:
         frames = self._options.queue_messages * cameras
         return replace(self._options, queue_messages=frames + (cameras if cameras > 1 else 0))
 
-    def _serve(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, bytes]) -> bool:
+    def _serve(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, Outgoing]) -> bool:
         """Send packets and status until `close`, then the rest; return False to bind again."""
         poller = self._thread.poller(xpub)
         schedule = StatusSchedule(self._channels, time.monotonic())
@@ -287,6 +293,9 @@ class XpubThread:
             now_s = time.monotonic()
             for channel in self._read_subscriptions(xpub):
                 schedule.joined(channel, now_s)
+                if channel.replay is not None:
+                    # What the packets mean stands in the status, which comes first.
+                    self._publish_status(xpub, channel, Kind.STATUS)
             self._forward_ready(xpub, waiting)
             due = schedule.take_due(now_s)
             just_over = [c for c in self._over if not c.ended and c not in due]
@@ -303,7 +312,7 @@ class XpubThread:
             if self._closed_s and (len(self._over) == len(self._channels) or self._is_overdue()):
                 return True
 
-    def _pause_s(self, schedule: StatusSchedule, waiting: dict[Channel, bytes]) -> float:
+    def _pause_s(self, schedule: StatusSchedule, waiting: dict[Channel, Outgoing]) -> float:
         """Return how long the thread may wait for a message or a packet."""
         if self._ready:
             return 0.0
@@ -333,7 +342,7 @@ class XpubThread:
     def _is_overdue(self) -> bool:
         return time.monotonic() > self._closed_s + self._linger_s
 
-    def _forward_ready(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, bytes]) -> None:
+    def _forward_ready(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, Outgoing]) -> None:
         """Send what is queued; what cannot be sent yet stays in `waiting`."""
         ready = list(waiting)
         while self._ready:
@@ -343,28 +352,42 @@ class XpubThread:
             self._forward(xpub, channel, waiting)
 
     def _forward(
-        self, xpub: zmq.Socket[bytes], channel: Channel, waiting: dict[Channel, bytes]
+        self, xpub: zmq.Socket[bytes], channel: Channel, waiting: dict[Channel, Outgoing]
     ) -> None:
-        message = waiting.pop(channel, None)
-        if message is None:
+        item = waiting.pop(channel, None)
+        if item is None:
             try:
-                packet = channel.packets.get(0)
+                item = channel.packets.get(0)
             except MailboxClosed:
                 self._over.add(channel)
                 return
-            if packet is None:
+            if item is None:
                 return
-            message = frames_topic(channel.name) + packet
-        may_send = channel.gate is None or channel.gate.allows(channel.sent)
-        if may_send and self._offer(xpub, message):
-            channel.sent += 1
-            channel.on_sent()
+            if isinstance(item, NewStream):
+                channel.begin(item)
+        sequence = item.sequence if isinstance(item, NumberedPacket) else channel.sent
+        is_picture = not isinstance(item, NewStream)
+        may_send = not is_picture or channel.gate is None or channel.gate.allows(sequence)
+        if may_send and self._send(xpub, channel, item):
+            if is_picture:
+                channel.sent = sequence + 1
             # Another packet may be waiting behind it, or it was the last one.
             if channel.closing or len(channel.packets):
                 self._ready.append(channel)
         else:
-            waiting[channel] = message
+            waiting[channel] = item
             self._held_by_credit &= not may_send
+
+    def _send(self, xpub: zmq.Socket[bytes], channel: Channel, item: Outgoing) -> bool:
+        """Hand one item to libzmq; False if it has no room."""
+        if isinstance(item, NewStream):
+            return self._publish_status(xpub, channel, Kind.STATUS)
+        data = item.data if isinstance(item, NumberedPacket) else item
+        if data:
+            if not self._offer(xpub, frames_topic(channel.name) + data):
+                return False
+            channel.on_sent()
+        return True
 
     def _publish_status(self, xpub: zmq.Socket[bytes], channel: Channel, kind: Kind) -> bool:
         packet = pack_status(
@@ -374,6 +397,7 @@ class XpubThread:
             boot_ns(),
             time.time_ns(),
         )
+        channel.on_status(packet)
         return self._offer(xpub, status_topic(channel.name) + packet)
 
     @staticmethod

@@ -9,7 +9,22 @@ from rankcast.frame import Frame
 from rankcast_sender.sources.adjustments import Adjustments
 
 
-class Source(Protocol):
+class Described(Protocol):
+    """What the status of a camera says about its source."""
+
+    @property
+    def description(self) -> str:
+        """One line for status and reports, with settings as read back and without credentials."""
+
+    @property
+    def frame_interval_s(self) -> float | None:
+        """Longest time to expect between two frames; None if unknown.
+
+        Deadlines for a silent source are derived from it. May be read from any thread.
+        """
+
+
+class Source(Described, Protocol):
     """Yields the frames of one camera.
 
     The constructor opens the device or file; `close` releases it, in the same thread. Frames are
@@ -20,23 +35,12 @@ class Source(Protocol):
     """
 
     @property
-    def description(self) -> str:
-        """One line for status and reports, with settings as read back and without credentials."""
-
-    @property
     def live(self) -> bool:
         """Whether the device sets the pace; if not, the pipeline plays in real time."""
 
     @property
     def fps(self) -> float | None:
         """Frame rate of the source: read back from the camera, of the clip, or as configured."""
-
-    @property
-    def frame_interval_s(self) -> float | None:
-        """Longest time to expect between two frames; None if unknown.
-
-        Deadlines for a silent source are derived from it. May be read from any thread.
-        """
 
     @property
     def gaps(self) -> int:

@@ -6,6 +6,7 @@ import struct
 import zlib
 
 from corpus.hostile.messages import HUGE, Files, changed, frames, seed
+from rankcast.codec.svd_patch.picture import FRESH_MODELS
 from rankcast.wire import pack
 
 
@@ -118,20 +119,24 @@ def _references() -> Files:
     at = 16 + bases
 
     def with_models(data: bytes) -> bytes:
-        packed = zlib.compress(data)
-        sizes = body[:4] + struct.pack("<I", len(packed)) + body[8:16]
-        return sizes + body[16:at] + packed + body[at + models :]
+        sizes = body[:4] + struct.pack("<I", len(data)) + body[8:16]
+        return sizes + body[16:at] + data + body[at + models :]
 
-    plain = zlib.decompress(body[at : at + models])
-    count = len(plain) // 5
+    # A bit for each model, and five bytes for each of those that changed.
+    plain = body[at : at + models]
+    bitmap = -(-len(FRESH_MODELS) // 8)
+    count = (models - bitmap) // 5
     for label, changed_body in {
         "empty": b"", "lengths_cut": body[:15], "cut": body[:-1], "half": body[: len(body) // 2],
         "longer": body + b"\xa5" * 400, "part_2_32": b"\xff" * 4 + body[4:],
         "models_cut": with_models(plain[:-1]), "models_longer": with_models(plain + b"\0"),
-        "models_bomb": with_models(bytes(40_000_000)), "models_none": with_models(b""),
+        "models_huge": with_models(bytes(10_000)), "models_none": with_models(b""),
+        "models_of_one_more": with_models(b"\xff" + plain[1:]),
         "models_damaged": body[:at] + b"\0" * models + body[at + models :],
         "count_96": with_models(plain[:-1] + b"\x60"),
-        "probability_0": with_models(plain[:count] + b"\x80" * count + plain[2 * count :]),
+        "probability_0": with_models(
+            plain[:bitmap] + bytes(2 * count) + plain[bitmap + 2 * count :]
+        ),
     }.items():  # fmt: skip
         yield f"svd-patch/reference_{label}.msg", changed(first, changed_body)
     yield "svd-patch/reference_checksum.msg", changed(first, checksum=1)

@@ -345,3 +345,24 @@ def test_each_bar_of_processor_time_can_be_missed(benchmark: Benchmark) -> None:
             f"1920 x 1080, moving, 2 threads: processor time at effort={effort}, of x264 veryfast"
         ]
     assert rows(90.0, 90.0, 90.0, "noisy") == []
+
+
+def test_each_bar_of_recording_can_be_missed(benchmark: Benchmark) -> None:
+    recorder = benchmark("recorder")
+    cost = {"mean_ms": 0.1, "p99_ms": 0.3, "ring_ms": 0.01, "packet_bytes": 30_000.0}
+    quiet = {"recorded": 0, "cpu_ms": 4.0, "other_cpu_ms": 4.0, "lost": 0, "lost_live": 0}
+    measured = {"cost": cost, "runs": [quiet, {**quiet, "recorded": 300, "cpu_ms": 4.2}]}
+
+    def missed_of(result: dict[str, Any]) -> list[str]:
+        return missed(recorder.rows(result["cost"], result["runs"]))
+
+    assert missed_of(measured) == []
+    for path, value, what in (
+        (("cost", "mean_ms"), 1.6, "processor time to record"),
+        (("cost", "ring_ms"), 1.6, "processor time to keep"),
+        (("runs", 1, "cpu_ms"), 5.6, "processor time of a receiver"),
+        (("runs", 1, "lost"), 1, "not recorded"),
+        (("runs", 1, "lost_live"), 1, "the live view beside it"),
+    ):
+        (name,) = missed_of(changed(measured, path, value))
+        assert what in name

@@ -62,9 +62,13 @@ static const u32 ADAPTATION[COUNTS] = {
     [90 ... LAST_COUNT - 1] = ADAPTING(4, 7),
     [LAST_COUNT ... COUNTS - 1] = ADAPTING(4, 7) & ~COUNT_UP,
 };
-INLINE u32 adaptation(u32 count) { return ADAPTATION[count % COUNTS]; }
-INLINE u32 fast_shift(u32 adaptation) { return adaptation & 31; }
-INLINE u32 slow_shift(u32 adaptation) { return adaptation >> 8 & 31; }
+/* An entry of the table; a type of its own, so that no count is taken for one. */
+typedef struct {
+    u32 entry;
+} Adaptation;
+INLINE Adaptation adaptation(u32 count) { return (Adaptation){ADAPTATION[count % COUNTS]}; }
+INLINE u32 fast_shift(Adaptation how) { return how.entry & 31; }
+INLINE u32 slow_shift(Adaptation how) { return how.entry >> 8 & 31; }
 
 INLINE RangeCoder load_coder(i64 *state, u8 *data) {
     return (RangeCoder){
@@ -147,7 +151,8 @@ INLINE int code_is_below(const RangeCoder *c, u64 bound) { return (i64)c->code <
  * interval. No estimate carries into the one above it: all three change by one sum. */
 INLINE void take_bit(RangeCoder *c, const int decoding, i64 context, u64 bound, const int bit) {
     u64 model = (u64)c->state[context];
-    u32 fast = model & 0xFFFF, slow = model >> 16 & 0xFFFF, how = adaptation((u32)(model >> 32));
+    u32 fast = model & 0xFFFF, slow = model >> 16 & 0xFFFF;
+    Adaptation how = adaptation((u32)(model >> 32));
     u64 span = bit ? bound : c->range - bound;
     if (bit) {
         model += (MODEL_ONE - fast) >> fast_shift(how);
@@ -160,7 +165,7 @@ INLINE void take_bit(RangeCoder *c, const int decoding, i64 context, u64 bound, 
         else
             c->low += bound;
     }
-    c->state[context] = (i64)(model + ((u64)(how & COUNT_UP) << 16));
+    c->state[context] = (i64)(model + ((u64)(how.entry & COUNT_UP) << 16));
     renormalise(c, span, decoding);
 }
 

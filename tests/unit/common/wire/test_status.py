@@ -34,6 +34,7 @@ STATUS = Status(
     viewers_lost=7,
     viewers_latency_p99_ms=33.0,
     frame_interval_s=4.0,
+    recorded=9,
 )
 
 

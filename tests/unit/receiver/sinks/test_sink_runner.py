@@ -5,18 +5,27 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Generator
+from dataclasses import replace
 
 import pytest
 
 import rankcast
-from rankcast.errors import SinkError
+from rankcast.errors import NeedKeyframe, SinkError
 from rankcast.frame import Frame
-from rankcast.runtime import SINK, SKIPPED_AS_OLD, STOPPED, Balance, Worker
+from rankcast.runtime import (
+    SINK,
+    SKIPPED_AS_OLD,
+    STOPPED,
+    WAITING_FOR_KEYFRAME,
+    Balance,
+    Worker,
+    packet_backlog,
+)
+from rankcast.runtime.packet_backlog import LIVE_PACKETS
 from rankcast.wire import Header, Kind, Packet
 from rankcast_receiver.pipeline import ReceiverPipeline
 from rankcast_receiver.report import Outcome, Tally, build_report
-from rankcast_receiver.sinks import SinkRunner, packet_backlog
-from rankcast_receiver.sinks.packet_backlog import LIVE_PACKETS
+from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.stream import CameraPacket, Decoded, PacketBatch
 from rankcast_receiver.subscriber import Subscriber
 from rankcast_sender import Publisher
@@ -295,6 +304,45 @@ def test_packets_that_wait_for_a_slow_live_sink_are_bounded_in_bytes(
     assert dict(runner.ledger.balance().lost) == {SKIPPED_AS_OLD: 6}
 
 
+def test_what_a_slow_recorder_never_gets_counts_as_its_own_loss_and_it_is_told() -> None:
+    sink = FakePacketSink()
+    runner = SinkRunner("record", lambda: sink, live=True, wants="packets", replaced_as=SINK)
+    for sequence in range(LIVE_PACKETS + 3):
+        runner.put(decoded(sequence, "left"))
+    runner.close()
+    runner.run()
+    assert sink.lost == {("left", SINK): 3}
+    assert dict(runner.ledger.balance().lost) == {SINK: 3}
+    assert runner.kept == LIVE_PACKETS
+
+
+def test_status_messages_reach_a_recorder_in_their_place_and_count_nowhere() -> None:
+    sink = FakePacketSink()
+    runner = SinkRunner("record", lambda: sink, live=False, wants="packets")
+    one, two = decoded(1).packets[0], replace(decoded(2).packets[0], t_received_s=0.7)
+    status = Packet(Header(Kind.STATUS, bytes(8), 2), memoryview(b""), 3)
+    notice = CameraPacket("cam", status, memoryview(b"abc"), 0.6)
+    runner.put(Decoded((one, two), None, (notice,)))
+    runner.close()
+    runner.run()
+    assert sink.packets == [one, notice, two]
+    balance = runner.ledger.balance()
+    assert (balance.entered, balance.passed, runner.kept) == (2, 2, 2)
+
+
+def test_a_frame_whose_reference_is_not_recorded_waits_for_a_key_frame() -> None:
+    def put(_: CameraPacket) -> None:
+        raise NeedKeyframe("frame 1 is predicted from one that is not recorded")
+
+    sink = FakePacketSink()
+    sink.put = put  # type: ignore[method-assign]
+    runner = SinkRunner("record", lambda: sink, live=False, wants="packets")
+    runner.put(decoded(1))
+    runner.close()
+    runner.run()
+    assert dict(runner.ledger.balance().lost) == {WAITING_FOR_KEYFRAME: 1}
+
+
 def test_a_sink_that_takes_something_else_than_declared_is_refused_and_closed() -> None:
     sink = FakeSink()
     runner = SinkRunner("record", lambda: sink, live=True, wants="packets")
@@ -313,9 +361,11 @@ def test_a_recorder_and_a_window_of_one_receiver_both_account_for_every_packet()
     ]
     pipeline = receive(runners, 12)
     report = build_report(runners, pipeline.tally, pipeline.outcome, 1.0)
-    assert [item.packet.header.sequence for item in recorder.packets] == list(range(12))
+    pictures = [item for item in recorder.packets if item.is_picture]
+    assert [item.packet.header.sequence for item in pictures] == list(range(12))
+    assert recorder.packets[-1].packet.header.kind is Kind.END
     assert {item.camera for item in recorder.packets} == {"cam"}
-    pixels = [rankcast.Decoder().decode(item.data) for item in recorder.packets]
+    pixels = [rankcast.Decoder().decode(item.data) for item in pictures]
     assert [int(image[0, 0]) for image in pixels] == list(range(12))
     assert report["sinks"]["record"] == {"delivered": 12, "lost": {}, "balanced": True}
     assert report["sinks"]["display"] == {"delivered": 12, "lost": {}, "balanced": True}

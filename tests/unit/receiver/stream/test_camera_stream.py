@@ -327,3 +327,25 @@ def test_the_ledger_balances_whatever_the_network_does(events: list[tuple[int, s
         assert balance.passed == len(shown)
         assert balance.entered == (0 if first_seen is None else total - first_seen)
     assert shown == sorted(set(shown))
+
+
+def test_status_messages_are_handed_on_between_the_pictures_that_they_came_between() -> None:
+    stream, _ = make_stream()
+    one, two = packets(2)
+    of_stream = status(one.header.stream_id, 1)
+    foreign = status(b"x" * 8, 0, Kind.END)
+    decoded = stream.decode([received(packet) for packet in (one, of_stream, two)])
+    assert [item.packet for item in decoded.messages] == [one, of_stream, two]
+    assert [item.is_picture for item in decoded.messages] == [True, False, True]
+    assert [item.packet for item in decoded.packets] == [one, two]
+    assert [item.packet for item in stream.decode([received(foreign)]).messages] == [foreign]
+    again = stream.decode([received(of_stream)])  # of a stream that has ended: a replay
+    assert list(again.messages) == []
+
+
+def test_a_sink_that_waits_makes_the_stream_need_a_key_frame() -> None:
+    stream, _ = make_stream()
+    assert not stream.needs_keyframe
+    stream.sink_waits = True
+    assert stream.needs_keyframe
+    assert not stream.waiting_for_keyframe, "the picture is not at fault"

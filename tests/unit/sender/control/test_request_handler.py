@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rankcast.decoder import Decoder
 from rankcast.errors import SettingsError
 from rankcast.frame import Frame, Scalar
+from rankcast.recorder import Triggers
 from rankcast.wire import (
     OPERATIONS,
     Kind,
@@ -126,7 +127,7 @@ def serve(handler: RequestHandler) -> None:
 
 @pytest.mark.parametrize("op", OPERATIONS)
 def test_a_viewer_may_watch_and_an_operator_may_change(handler: RequestHandler, op: str) -> None:
-    for role, allowed in ((VIEWER, op not in ("set", "original")), (None, False)):
+    for role, allowed in ((VIEWER, op not in ("set", "original", "record")), (None, False)):
         args = {"ping": {"t0": 1}, "credit": CREDIT}.get(op, {})
         reply = ask(handler, op, role=role, **args)
         assert reply.ok == allowed, reply.error
@@ -326,3 +327,21 @@ def test_whatever_is_asked_is_answered_in_one_line_that_can_be_sent(
         assert "\n" not in reply.error
         assert reply.ok != bool(reply.error)
         pack_reply(reply)
+
+
+def test_an_operator_triggers_the_recording_of_an_event(camera: Camera) -> None:
+    handler = RequestHandler(2**25)
+    handler.add(camera)
+    refused = ask(handler, "record")
+    assert "--pre-trigger S or --post-trigger S" in refused.error
+    handler.triggers = triggers = Triggers()
+    assert ask(handler, "record").result == {"cause": "control"}
+    assert ask(handler, "record", cause="ejector").result == {"cause": "ejector"}
+    assert "operator key" in ask(handler, "record", role=VIEWER).error
+    assert "cause, which is text" in ask(handler, "record", cause=5).error
+    assert "cause, which is text" in ask(handler, "record", more="x").error
+    assert "1 to 32 of a-z" in ask(handler, "record", cause="../x").error
+    causes = []
+    while (trigger := triggers.take()) is not None:
+        causes.append(trigger.cause)
+    assert causes == ["control", "ejector"]

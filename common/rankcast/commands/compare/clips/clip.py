@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rankcast.errors import SourceError, UnsupportedImageError
+from rankcast.errors import SettingsError, SourceError, UnsupportedImageError
 from rankcast.frame import Pixels
 from rankcast.images import IMAGE_SUFFIXES, read_image
 from rankcast.natural_order import natural_key
 from rankcast.opencv import cv2
 from rankcast.rate_distortion import ClipFormat
+from rankcast.recordings import SUFFIX as RECORDING_SUFFIX
+from rankcast.recordings import Recording
 from rankcast.video import VIDEO_SUFFIXES, VideoFile
 
 PICTURES_FPS: Final = 20.0
@@ -37,7 +39,7 @@ def is_clip(path: Path) -> bool:
         return True
     if suffix in IMAGE_SUFFIXES:
         return False
-    if suffix in VIDEO_SUFFIXES - _MAYBE_STILL:
+    if suffix in VIDEO_SUFFIXES - _MAYBE_STILL or is_recording(path):
         return True
     try:
         with VideoFile(path) as video:
@@ -53,7 +55,8 @@ class Clip:
     Parameters
     ----------
     path : Path
-        A video file, or a folder of pictures and clips in natural order of their names.
+        A video file, a recording of one camera, or a folder of pictures and clips in natural order
+        of their names.
     seconds : float
         At most so much of it.
     grey : bool
@@ -79,7 +82,9 @@ class Clip:
         self.damaged = 0
         """Frames left out in the latest pass, because they are damaged or lost."""
         fps = PICTURES_FPS
-        if len(self._files) == 1 and not _is_image(self._files[0]):
+        if is_recording(path):
+            fps = _recorded_fps(path)
+        elif len(self._files) == 1 and not _is_image(self._files[0]):
             with VideoFile(self._files[0]) as video:
                 fps = video.fps or PICTURES_FPS
         self.most_frames = max(2, round(seconds * fps))
@@ -128,8 +133,22 @@ class Clip:
             if _is_image(file):
                 pixels = read_image(file, grey=self._grey)
                 yield _Read(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels)
+            elif is_recording(file):
+                yield from self._read_recording(file)
             else:
                 yield from self._read_video(file)
+
+    def _read_recording(self, file: Path) -> Iterator[_Read]:
+        with Recording(file) as recording:
+            for frame in recording:
+                self.damaged = recording.lost
+                pixels = frame.pixels[:, :, 0] if frame.pixels.shape[2:] == (1,) else frame.pixels
+                colour = self._grey and pixels.ndim == 3
+                yield _Read(
+                    cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY) if colour else pixels,
+                    frame.significant_bits, frame.cfa,
+                )  # fmt: skip
+            self.damaged = recording.lost
 
     def _read_video(self, file: Path) -> Iterator[_Read]:
         with VideoFile(file) as video:
@@ -144,6 +163,22 @@ class Clip:
                 pixels = cv2.cvtColor(frame.pixels, cv2.COLOR_BGR2GRAY) if colour else frame.pixels
                 yield _Read(pixels, frame.significant_bits, frame.cfa)
             self.damaged += video.lost - lost
+
+
+def is_recording(path: Path) -> bool:
+    """Return True for a recording of Rankcast."""
+    return path.suffix.lower() == RECORDING_SUFFIX
+
+
+def _recorded_fps(path: Path) -> float:
+    """Return the frame rate of a recording, by its capture times."""
+    with Recording(path) as recording:
+        if len(recording.cameras) > 1:
+            raise SettingsError(
+                f"{path}: holds cameras {', '.join(recording.cameras)}, want one: compare what "
+                "`rankcast export --camera NAME --to png` writes"
+            )
+        return recording.frame_rate() or PICTURES_FPS
 
 
 def _files_of(path: Path) -> tuple[Path, ...]:

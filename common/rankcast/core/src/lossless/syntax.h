@@ -45,7 +45,7 @@ INLINE i32 correction_of(const Bias *bias) {
 }
 
 INLINE void add_error(Bias *bias, i32 error) {
-    bias->mean += (error * (1 << BIAS_BITS) - bias->mean) >> slow_shift((u32)bias->count);
+    bias->mean += (error * (1 << BIAS_BITS) - bias->mean) >> slow_shift(adaptation((u32)bias->count));
     bias->count += bias->count < MOST_BIAS_COUNTED;
 }
 
@@ -57,7 +57,8 @@ INLINE u32 share_of_ones(const Flag *flag) {
 }
 
 INLINE void add_flag(Flag *flag, int bit) {
-    u32 fast = fast_shift(flag->count), slow = slow_shift(flag->count);
+    Adaptation how = adaptation(flag->count);
+    u32 fast = fast_shift(how), slow = slow_shift(how);
     flag->fast = (u16)(bit ? flag->fast + ((MODEL_ONE - flag->fast) >> fast)
                            : flag->fast - (flag->fast >> fast));
     flag->slow = (u16)(bit ? flag->slow + ((MODEL_ONE - flag->slow) >> slow)

@@ -6,9 +6,8 @@ import threading
 
 import pytest
 
-from rankcast.runtime import MailboxClosed
-from rankcast_receiver.sinks import packet_backlog as module
-from rankcast_receiver.sinks.packet_backlog import PacketBacklog
+from rankcast.runtime import MailboxClosed, PacketBacklog
+from rankcast.runtime import packet_backlog as module
 
 WAIT_S = 10.0
 
@@ -72,6 +71,50 @@ def test_closing_a_backlog_wakes_its_reader_and_keeps_what_waits() -> None:
     empty.close()
     reader.join(WAIT_S)
     assert ended.is_set()
+
+
+def test_a_backlog_that_blocks_holds_its_writer_back_and_replaces_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LIVE_PACKETS", 2)
+    backlog: PacketBacklog[bytes] = PacketBacklog(len, blocks=True)
+    written: list[bool] = []
+
+    def write() -> None:
+        written.extend(backlog.put(item) for item in (b"a", b"b", b"c", b"d"))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert [backlog.get(WAIT_S) for _ in range(4)] == [b"a", b"b", b"c", b"d"]
+    writer.join(WAIT_S)
+    assert written == [True] * 4
+    assert backlog.replaced == 0
+
+
+def test_closing_a_backlog_that_blocks_wakes_its_writer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LIVE_PACKETS", 1)
+    backlog: PacketBacklog[bytes] = PacketBacklog(len, blocks=True)
+    backlog.put(b"a")
+    found: list[bool] = []
+    writer = threading.Thread(target=lambda: found.append(backlog.put(b"b")))
+    writer.start()
+    backlog.close()
+    writer.join(WAIT_S)
+    assert found == [False]
+
+
+def test_items_that_are_no_frames_take_room_and_count_for_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LIVE_PACKETS", 2)
+    gone: list[bytes] = []
+    backlog: PacketBacklog[bytes] = PacketBacklog(
+        len, counts=lambda item: int(item != b"status"), on_replaced=gone.append
+    )
+    for item in (b"status", b"a", b"b", b"status"):
+        backlog.put(item)
+    assert (backlog.replaced, gone) == (1, [b"status", b"a"])
+    assert backlog.discard() == 1
 
 
 def test_discarding_a_backlog_returns_how_many_items_it_drops() -> None:
