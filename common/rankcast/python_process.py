@@ -16,6 +16,19 @@ def python_command(*arguments: str) -> list[str]:
     return [sys.executable, *([] if _runs_from_current_folder() else ["-P"]), *arguments]
 
 
+def isolated_command(script: str, *arguments: str, python: str = "") -> list[str]:
+    """Return the command that runs a script without the current folder, PYTHON* or user packages.
+
+    Parameters
+    ----------
+    script : str
+    *arguments : str
+    python : str
+        The interpreter; empty selects this one.
+    """
+    return [python or sys.executable, "-I", script, *arguments]
+
+
 def drop_current_folder() -> None:
     """Remove the current folder, which ``python -m`` added, from the import path."""
     if sys.flags.safe_path or not sys.path or _runs_from_current_folder():

@@ -31,8 +31,8 @@ CORPUS = TESTS / "corpus"
 MALICIOUS = sorted((CORPUS / "malicious").rglob("*.*"))
 REGRESSIONS = sorted((CORPUS / "regressions").rglob("*.*"))
 MAX_GROWTH_BYTES = 32 << 20
-OTHER_SEEDS = ("requests", "key-policy", "model", "receiver")
-"""What is more than messages of one receiver: test_fuzz_targets.py."""
+OTHER_SEEDS = ("requests", "key-policy", "model", "receiver", "recording")
+"""What is more, or other, than messages of one receiver: test_fuzz_targets.py."""
 ROOMS = ("common", "sender", "receiver")
 
 

@@ -160,7 +160,6 @@ def test_what_the_recorder_lost_is_missing_and_counted_by_the_viewer(tmp_path: P
 def test_start_and_end_select_a_span_that_begins_with_its_key_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record(tmp_path / "clip.mcap")
     times_ms = itertools.count(0, 100)
     monkeypatch.setattr(RecorderClock, "now_ns", lambda _: LONG_AGO_NS + next(times_ms) * 10**6)
     record(tmp_path / "clip.mcap")  # a frame each 100 ms
@@ -181,6 +180,9 @@ def test_a_step_shows_one_frame(tmp_path: Path) -> None:
         Subscriber(address, timeout_s=20) as viewer,
     ):
         frames = iter(viewer)
+        # The recording is opened once the viewer has come.
+        while "trigger" not in control.call("get", timeout_s=20).result:
+            pass
         for sequence in range(3):
             control.call("set", args={"trigger": "once"}, timeout_s=20)
             frame = next(frames)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rankcast.frame import Scalar
+from rankcast.python_process import isolated_command
 from rankcast_sender.devices import CHILD_SCRIPT
 
 OPEN_S: Final = 10.0
@@ -51,7 +52,7 @@ class DeviceSpec:
             name: value for name, value in variables.items() if name not in _PYTHON_VARIABLES
         }
         return subprocess.Popen(
-            [self.python or sys.executable, "-I", CHILD_SCRIPT, str(os.getpid())],
+            isolated_command(CHILD_SCRIPT, str(os.getpid()), python=self.python),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
