@@ -13,7 +13,7 @@ from rankcast.codec import CODECS
 from rankcast.errors import RankcastError
 from rankcast.runtime import NOBODY_WATCHING, Pulse, Worker, doing, join_all
 from rankcast.wire import STREAM_ID_BYTES, Header, Replay
-from rankcast_sender.pacing import GrabOptions
+from rankcast_sender.pacing import DEFAULT_FPS, GrabOptions
 from rankcast_sender.publisher import Publisher
 from rankcast_sender.sources import RecordedPackets
 
@@ -111,7 +111,7 @@ class ReplayPipeline:
             self._pulse.rest()
 
     def _play(self, source: RecordedPackets) -> None:
-        camera, replay, loop, played = self._camera, None, -1, 0
+        camera, replay, loop, played, led = self._camera, None, -1, 0, False
         with doing(f"reading source of {camera.name}"):
             for packet, following in _pairs(source):
                 self._pulse.beat()
@@ -120,20 +120,23 @@ class ReplayPipeline:
                     return
                 self.cpu_start_s = self.cpu_start_s or time.process_time()
                 with self._pulse.resting():
-                    stepped = source.wait_for_step()
+                    stepped = not packet.is_lead and source.wait_for_step()
+                if replay is not None and packet.loop != loop and not self._wait_for_loop(source):
+                    return
                 if replay is None or packet.loop != loop or header.stream_id != replay.stream:
                     # Nobody has heard of a frame yet where the first one has number 0.
                     is_first = replay is None and header.sequence == 0
                     loop = packet.loop
                     same_id = self._camera.stream_id if is_first else None
                     replay = self._begin(header, loop, source.speed, same_id)
-                elif stepped or self._is_off(replay, header):
+                elif stepped or (led and not packet.is_lead) or self._is_off(replay, header, led):
                     replay = self._begin(header, loop, replay.speed, self._camera.stream_id)
                 if following is not None and following.loop == loop:
                     later_ns = following.header.t_capture_mono_ns - header.t_capture_mono_ns
                     source.interval_s = max(0.0, later_ns / 1e9 / replay.speed)
-                if not self._wait_until_due(replay, header):
+                if not packet.is_lead and not self._wait_until_due(replay, header):
                     return
+                led = packet.is_lead
                 self._publish(packet.data, header)
                 played += 1
                 if played == self._options.frames:
@@ -151,10 +154,17 @@ class ReplayPipeline:
             self._publisher.begin_replay(replay, new_id, header.sequence)
         return replay
 
-    def _is_off(self, replay: Replay, header: Header) -> bool:
+    def _wait_for_loop(self, source: RecordedPackets) -> bool:
+        """Let the last frame of a loop stay as long as the one before; False after `stop`."""
+        if self._camera.realtime:
+            with self._pulse.resting():
+                self._stop.wait(source.interval_s or 1 / DEFAULT_FPS)
+        return not self._stop.is_set()
+
+    def _is_off(self, replay: Replay, header: Header, led: bool) -> bool:
         """Whether the replay is not where its times say, because something held it up."""
         ahead_ns = replay.shown_ns(header.t_capture_mono_ns)[0] - boot_ns()
-        if self._camera.realtime:
+        if self._camera.realtime and not led:
             return -ahead_ns > MAX_BEHIND_NS
         return abs(ahead_ns) > UNPACED_NS
 

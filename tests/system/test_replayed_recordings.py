@@ -244,3 +244,52 @@ def test_a_recording_is_neither_audited_nor_recorded_again(tmp_path: Path, setti
                "--set", f"{setting}={tmp_path / 'out.mcap'}")  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert f"got {setting} with a recording as the source" in done.stderr
+
+
+def test_a_span_begins_at_once_although_frames_before_it_are_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times_ms = itertools.count(0, 100)
+    monkeypatch.setattr(RecorderClock, "now_ns", lambda _: LONG_AGO_NS + next(times_ms) * 10**6)
+    record(tmp_path / "clip.mcap")
+    monkeypatch.undo()
+    with (
+        # Frames 20 to 28 lead to frame 29: at this speed they would take half a minute.
+        replaying(tmp_path / "clip.mcap", "?start=2.85&speed=0.01", "--wait-viewers", "1") as at,
+        Subscriber(at, live=False, timeout_s=20) as viewer,
+    ):
+        assert [frame.sequence for frame in viewer] == list(range(20, FRAMES))
+
+
+def test_a_loop_of_one_frame_is_a_slow_one(tmp_path: Path) -> None:
+    record(tmp_path / "clip.mcap")
+    with (
+        replaying(tmp_path / "clip.mcap", "?end=0.000001", "--loop", "--wait-viewers", "1") as at,
+        Subscriber(at, live=False, timeout_s=20) as viewer,
+    ):
+        frames = iter(viewer)
+        first_s = next(frames).t_capture_here_ns
+        for _ in range(4):
+            last_s = next(frames).t_capture_here_ns
+    assert first_s is not None
+    assert last_s is not None
+    assert (last_s - first_s) / 1e9 >= 4 * 0.04, (
+        "20 frames a second without a rate"
+    )
+
+
+def test_a_camera_that_comes_late_in_the_recording_is_found(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "clip.mcap") as writer:
+        for camera in ("first", "late"):
+            encoder = rankcast.Encoder("raw")
+            for number in range(1500 if camera == "first" else 2):
+                packet = encoder.encode(scene(number, (16, 24), "uint8"))
+                writer.write(camera, packet)
+    with (
+        replaying(tmp_path / "clip.mcap", "?camera=late", "--wait-viewers", "1") as address,
+        Subscriber(address, live=False, timeout_s=20) as viewer,
+    ):
+        assert sum(1 for _ in viewer) == 2
+    done = run("send", "--source", f"replay:{tmp_path / 'clip.mcap'}", "--bind", free_address())
+    assert done.returncode == 1
+    assert "choose one with ?camera=NAME of first, late" in done.stderr

@@ -18,6 +18,8 @@ class RecordedPacket:
     header: Header
     loop: int
     """0 the first time."""
+    is_lead: bool = False
+    """True before the span to play: later frames build on it, and it is shown without waiting."""
 
 
 class RecordedPackets(Described, Adjustable, Protocol):

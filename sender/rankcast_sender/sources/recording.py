@@ -21,8 +21,8 @@ from rankcast_sender.sources.uri import SourceOptions
 
 MAX_SPEED: Final = 100.0
 _NS: Final = 1_000_000_000
-_LOOKED_AT: Final = 1000
-"""Messages at the start of a recording that are searched for the names of its cameras."""
+_LOOKED_AT_S: Final = 60.0
+"""Where no camera is named, this much of a recording is searched for a second one."""
 
 
 class RecordingOptions(SourceOptions):
@@ -91,11 +91,12 @@ class RecordingSource:
         """Return the time of the first message, and the camera to play."""
         wanted, first_ns = self.options.camera, None
         cameras: dict[str, None] = {}
-        for number, message in enumerate(self._reader.messages()):
+        for message in self._reader.messages():
             first_ns = message.t_recorded_ns if first_ns is None else first_ns
             if message.kind == "frames":
                 cameras[message.camera] = None
-            if wanted in cameras or number >= _LOOKED_AT:
+            looked_s = (message.t_recorded_ns - first_ns) / _NS
+            if wanted in cameras or (not wanted and (len(cameras) > 1 or looked_s > _LOOKED_AT_S)):
                 break
         known = ", ".join(cameras) or "none"
         if first_ns is None or not cameras:
@@ -140,7 +141,7 @@ class RecordingSource:
             packets = 0
             try:
                 for message in self._reader.messages(start_ns, end_ns):
-                    packet = self._packet(message, loop)
+                    packet = self._packet(message, loop, start_ns)
                     if packet is None:
                         continue
                     packets += 1
@@ -154,14 +155,15 @@ class RecordingSource:
             if not self.options.loop:
                 return
 
-    def _packet(self, message: RecordedMessage, loop: int) -> RecordedPacket | None:
+    def _packet(self, message: RecordedMessage, loop: int, start_ns: int) -> RecordedPacket | None:
         if message.kind != "frames" or message.camera != self._camera:
             return None
         try:
             header = unpack(message.data).header
         except WireError:
             return None  # a receiver would refuse it, and finds its sequence missing
-        return RecordedPacket(bytes(message.data), header, loop)
+        is_lead = message.t_recorded_ns < start_ns
+        return RecordedPacket(bytes(message.data), header, loop, is_lead)
 
     def wait_for_step(self) -> bool:
         """Wait for the next step; return False at once if the replay is not single-stepped.
