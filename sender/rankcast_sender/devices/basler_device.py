@@ -125,6 +125,7 @@ class BaslerDevice:
             line_padding=grab.line_padding,
             device_frame_id=grab.block_id,
             device_time_ns=grab.time_ns,
+            line=self._settings.line(),
             lost=lost,
         )
 

@@ -75,6 +75,8 @@ class Grabbed:
     """Bytes behind each line of a `pixel_format` that hold no pixels (PaddingX)."""
     device_frame_id: int | None = None
     device_time_ns: int | None = None
+    line: bool | None = None
+    """Whether the digital input that option `line` names is high; None: nobody asked."""
     lost: int = 0
     """Frames that were lost since the last one: incomplete buffers, gaps in the block ids."""
     boot_ns: int = 0

@@ -57,6 +57,7 @@ class GenicamSettings:
     def __init__(self, features: Features, formats: tuple[str, ...]) -> None:
         self._features = features
         self._formats = formats
+        self._line = ""
 
     # At the start.
 
@@ -71,6 +72,7 @@ class GenicamSettings:
         if self._features.writable("AcquisitionMode"):
             self._features.set_value("AcquisitionMode", "Continuous")
         self._choose_format(options.get("pixel_format"))
+        self._choose_line(options.get("line"))
         names = (*_REGION, *_FEATURES, "trigger_source", "trigger")
         given = {name: options[name] for name in names if options.get(name) is not None}
         self.carry_out(self.plan(given))
@@ -88,6 +90,24 @@ class GenicamSettings:
             )
         if name != current:
             features.set_value("PixelFormat", name)
+
+    def _choose_line(self, wanted: Value) -> None:
+        if wanted is None:
+            return
+        features, line = self._features, str(wanted)
+        lines = features.choices("LineSelector")
+        if line not in lines:
+            raise RefusedValueError(
+                f"got line = {line!r:.40}, want {_alternatives(lines)}" if lines
+                else f"got line = {line!r:.40}, but this camera has no lines to choose from"
+            )  # fmt: skip
+        features.set_value("LineSelector", line)
+        if not features.readable("LineStatus"):
+            raise RefusedValueError(
+                f"got line = {line!r:.40}, but this camera does not report the state of that line "
+                "(LineStatus)"
+            )
+        self._line = line
 
     # At run time.
 
@@ -258,6 +278,11 @@ class GenicamSettings:
             )
 
     # Reading back.
+
+    def line(self) -> bool | None:
+        """Return whether the line of option `line` is high now; None without that option."""
+        # Nothing else here changes LineSelector.
+        return bool(self._features.value("LineStatus")) if self._line else None
 
     @property
     def waits_for_trigger(self) -> bool:

@@ -65,6 +65,7 @@ class FakeCamera:
             "PixelFormat": ("Mono8", "Mono12", "BayerRG12", "Coord3D_C16"),
             "TriggerSelector": ("AcquisitionStart", "FrameStart"),
             "TriggerSource": ("Line1", "Software"),
+            "LineSelector": ("Line1", "Line2") if "LineSelector" in self.values else (),
         }.get(name, ())
 
     def execute(self, name: str) -> None:
@@ -80,6 +81,38 @@ def test_what_is_not_asked_for_stays_as_it_is() -> None:
     camera = FakeCamera()
     settings(camera).start({"exposure": None, "path": "x"})
     assert camera.written == ["AcquisitionMode"]
+
+
+def test_the_state_of_a_line_is_read_each_time() -> None:
+    camera = FakeCamera(LineSelector="Line1", LineStatus=False)
+    found = settings(camera)
+    found.start({"line": "Line2"})
+    assert camera.values["LineSelector"] == "Line2"
+    assert found.line() is False
+    camera.values["LineStatus"] = True
+    assert found.line() is True
+
+
+def test_a_line_that_nobody_asked_for_is_not_read() -> None:
+    found = settings(FakeCamera())
+    found.start({})
+    assert found.line() is None
+
+
+@pytest.mark.parametrize(
+    ("features", "line", "message"),
+    [
+        ({"LineSelector": "Line1", "LineStatus": True}, "Line7",
+         "got line = 'Line7', want Line1 or Line2$"),
+        ({}, "Line1", "this camera has no lines"),
+        ({"LineSelector": "Line1"}, "Line1", "does not report the state of that line"),
+    ],
+)  # fmt: skip
+def test_a_line_that_cannot_be_read_is_refused(
+    features: dict[str, Value], line: str, message: str
+) -> None:
+    with pytest.raises(RefusedValueError, match=message):
+        settings(FakeCamera(**features)).start({"line": line})
 
 
 def test_a_camera_set_to_a_format_that_is_not_unpacked_names_those_that_are() -> None:
