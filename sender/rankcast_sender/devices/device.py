@@ -12,6 +12,10 @@ Value = Union[bool, int, float, str, None]  # noqa: UP007 - an expression, not a
 READ_S: Final = 0.25
 """Time-out of one read: between two reads the grabber process serves commands."""
 
+OPENING_S: Final = 10.0
+"""Longest time for which `list_devices` opens one device after another; the rest are listed without
+their formats, before the sender ends the search."""
+
 
 class DeviceError(Exception):
     """The device cannot be opened or read: it is closed, and opened again after a pause.

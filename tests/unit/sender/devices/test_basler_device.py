@@ -104,6 +104,19 @@ def test_a_line_whose_state_the_camera_does_not_report_is_refused() -> None:
         pass
 
 
+def test_cameras_that_answer_slowly_do_not_hold_up_the_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from rankcast_sender.devices import basler_device
+    from rankcast_sender.devices.pylon import CameraInfo
+
+    found = [CameraInfo("1", "eye", "", "GigE"), CameraInfo("2", "eye", "", "GigE")]
+    monkeypatch.setattr(basler_device, "find_cameras", lambda: found)
+    monkeypatch.setattr(basler_device, "OPENING_S", 0.0)
+    listed = basler_device.list_devices()
+    assert [(camera["path"], camera["formats"]) for camera in listed] == [("1", []), ("2", [])]
+
+
 def test_the_options_of_the_source_are_in_force_when_the_first_frame_comes() -> None:
     with emulated(
         pixel_format="Mono12", exposure=2500.0, gain=6.0, fps=40.0, width=320, height=200,
