@@ -35,8 +35,8 @@ class ScriptedDevice:
     Steps are `frame`, `same`, `none`, `hang`, `deaf` (hangs with the interpreter's lock), `spawn`
     (starts another process and hangs), `crash`, `exit`, `gone`, `odd` (wrong number of bytes),
     `packed`, `unknown` and `short` (pixel formats), `big` (a frame of 64 x 48), `huge` (one of
-    6 MB), `lost` (3 frames), `print`, `forged` (a damaged message) and `wait` (for a file named by
-    option `gate`).
+    6 MB), `high` and `low` (frames with that state of the line), `lost` (3 frames), `print`,
+    `forged` (a damaged message) and `wait` (for a file named by option `gate`).
     """
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
@@ -113,6 +113,10 @@ class ScriptedDevice:
                 return self._frame(3840, 1620)
             case "odd":
                 return replace(self._frame(8, 6), width=9)
+            case "high" | "low":
+                time.sleep(self._interval_s)
+                self._count += 1
+                return replace(self._frame(8, 6), line=step == "high")
             case "lost":
                 return Grabbed(None, lost=3)
             case "none":

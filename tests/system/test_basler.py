@@ -25,6 +25,7 @@ pytestmark = needs_pypylon
 STEP = 16
 """Of the emulator's moving test picture of 12 bits: sample = 16 * ((x + y + n) mod 256)."""
 PERIOD = 256
+LEAST_DELIVERED = 0.2
 
 
 class MovingTestPicture:
@@ -109,7 +110,8 @@ def test_five_megapixels_of_twelve_bits_at_20_fps_are_all_accounted_for_and_none
             balance = subscriber.balance()
         assert sender.process.wait() == 0
         report = sender.report()
-    assert delivered > 0
+    # 47 % arrived with three busy processes for each processor; a viewer skips what is old.
+    assert delivered >= LEAST_DELIVERED * report["published"]
     assert len(ahead) == 1, "a frame that the camera counted has no number here"
     assert (balance.passed, balance.under_way) == (delivered, 0)
     assert balance.entered == report["published"]

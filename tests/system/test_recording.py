@@ -20,6 +20,7 @@ import rankcast
 from rankcast.images import read_image
 from rankcast.recordings import RecordingReader, repair_segment, segments_of
 from support.fakes import free_address
+from support.grabbing import scripted_camera
 from support.processes import Rankcast, read_report, run
 from support.processes import rankcast as process
 from support.recordings import frames_of
@@ -275,6 +276,22 @@ def test_both_ends_record_events_around_signals_and_requests(tmp_path: Path) -> 
     assert names == ["r-UTC-signal.mcap", "s-UTC-ejector.mcap", "s-UTC-signal.mcap"]
     for file in tmp_path.iterdir():
         assert len(decoded(file)) >= 15
+
+
+def test_an_input_of_the_camera_that_rises_starts_an_event(tmp_path: Path) -> None:
+    with process(
+        "send", "--source", "camera:0", "--bind", free_address(), "--set",
+        "codec.keyframe_interval_s=0.5", "--record", str(tmp_path / "s.mcap"), "--pre-trigger",
+        "0.5", "--post-trigger", "0.5", "--set", "record.trigger_meta=line",
+        **scripted_camera(tmp_path / "device", "low*60 high", interval_s=0.02),
+    ) as sender:  # fmt: skip
+        sender.wait_line("line.mcap: complete")
+        assert sender.stop(signal.SIGTERM) == 0, sender.lines
+    (file,) = tmp_path.glob("*.mcap")  # the input stays high: one event
+    with rankcast.Recording(file) as recording:
+        states = [frame.meta["line"] for frame in recording]
+    assert states == sorted(states)
+    assert {*states} == {False, True}
 
 
 def test_a_sender_that_records_no_events_says_how_to(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ from rankcast.wire import Header, Packet
 log = logging.getLogger(__name__)
 
 TIDY_S: Final = 1.0
+LOOKED_FOR: Final = 100
+"""Frames after which a key of `trigger_meta` that none of them has is reported."""
 RETRY_S: Final = 1.0
 """Pause after the file of an event could not be created."""
 _FORBIDDEN: Final = re.compile(r"[^a-z0-9_]")
@@ -110,6 +112,8 @@ class EventRecorder:
         self._ring = PacketRing(options.pre_s, options.ring_bytes)
         self._chains: dict[str, RecordedChain] = {}
         self._lines: dict[str, bool] = {}
+        self._without_line = 0
+        """Frames until the first one whose metadata has the key of `trigger_meta`."""
         self._event: _Event | None = None
         self._starved: set[str] = set()
         """Cameras that wait for a key frame in the file of the event."""
@@ -211,12 +215,25 @@ class EventRecorder:
     def _look_at_line(self, camera: str, header: Header) -> None:
         """Pull the trigger if the line of this camera, an entry of its metadata, has risen."""
         key = self._options.trigger_meta
-        if not key or key not in header.meta:
+        if not key:
+            return
+        if key not in header.meta:
+            self._miss_line(key, header)
             return
         high = bool(header.meta[key])
         if high and not self._lines.get(camera, False):
             self._triggers.pull(_FORBIDDEN.sub("_", key.lower())[:32])
         self._lines[camera] = high
+
+    def _miss_line(self, key: str, header: Header) -> None:
+        """Say once that no frame has the key: it may be misspelt, or the input not asked for."""
+        self._without_line += not self._lines
+        if self._without_line == LOOKED_FOR and not self._lines:
+            log.warning(
+                "no frame of the first %d has metadata %r, which record.trigger_meta names: no "
+                "event starts by it; this frame has %s", LOOKED_FOR, key[:64],
+                ", ".join(map(repr, sorted(header.meta)))[:200] or "none",
+            )  # fmt: skip
 
     def _serve(self, now_s: float) -> None:
         """Take the triggers that wait; end an event whose time is over."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rankcast_sender.devices.device import (
+    OPENING_S,
     DeviceError,
     DeviceState,
     Grabbed,
@@ -60,18 +62,16 @@ def _text(camera: CameraInfo) -> str:
 
 def list_devices() -> list[dict[str, str | list[str]]]:
     """Return the cameras that can be opened, and what is known of those that another holds."""
+    ends_s = time.monotonic() + OPENING_S
     listed: list[dict[str, str | list[str]]] = []
     for info in find_cameras():
         formats: list[str] = []
         problem = ""
-        try:
-            camera = PylonCamera(info)
+        if time.monotonic() < ends_s:
             try:
-                formats = list(camera.choices("PixelFormat"))
-            finally:
-                camera.close()
-        except DeviceError as exc:
-            problem = str(exc)
+                formats = _formats(info)
+            except DeviceError as exc:
+                problem = str(exc)
         listed.append(
             {
                 "path": info.serial, "model": info.model, "serial": info.serial,
@@ -79,6 +79,14 @@ def list_devices() -> list[dict[str, str | list[str]]]:
             }
         )  # fmt: skip
     return listed
+
+
+def _formats(info: CameraInfo) -> list[str]:
+    camera = PylonCamera(info)
+    try:
+        return list(camera.choices("PixelFormat"))
+    finally:
+        camera.close()
 
 
 class BaslerDevice:
@@ -125,6 +133,7 @@ class BaslerDevice:
             line_padding=grab.line_padding,
             device_frame_id=grab.block_id,
             device_time_ns=grab.time_ns,
+            line=self._settings.line(),
             lost=lost,
         )
 

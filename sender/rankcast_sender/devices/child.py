@@ -241,7 +241,7 @@ class Grabber:
             significant_bits=grabbed.significant_bits, cfa=grabbed.cfa,
             pixel_format=grabbed.pixel_format, line_padding=grabbed.line_padding,
             device_frame_id=grabbed.device_frame_id, device_time_ns=grabbed.device_time_ns,
-            boot_ns=boot_ns, utc_ns=utc_ns, **self._losses(),
+            line=grabbed.line, boot_ns=boot_ns, utc_ns=utc_ns, **self._losses(),
         )  # fmt: skip
         return True
 

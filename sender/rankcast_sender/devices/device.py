@@ -12,6 +12,10 @@ Value = Union[bool, int, float, str, None]  # noqa: UP007 - an expression, not a
 READ_S: Final = 0.25
 """Time-out of one read: between two reads the grabber process serves commands."""
 
+OPENING_S: Final = 10.0
+"""Longest time for which `list_devices` opens one device after another; the rest are listed without
+their formats, before the sender ends the search."""
+
 
 class DeviceError(Exception):
     """The device cannot be opened or read: it is closed, and opened again after a pause.
@@ -75,6 +79,8 @@ class Grabbed:
     """Bytes behind each line of a `pixel_format` that hold no pixels (PaddingX)."""
     device_frame_id: int | None = None
     device_time_ns: int | None = None
+    line: bool | None = None
+    """Whether the digital input that option `line` names is high; None: nobody asked."""
     lost: int = 0
     """Frames that were lost since the last one: incomplete buffers, gaps in the block ids."""
     boot_ns: int = 0

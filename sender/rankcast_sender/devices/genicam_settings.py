@@ -29,6 +29,8 @@ _AXES: Final = (
     ("height", "Height", "offset_y", "OffsetY", "HeightMax", "rows"),
 )
 _REGION: Final = ("width", "height", "offset_x", "offset_y")
+_SELECTOR: Final = "TriggerSelector"
+_FRAME_TRIGGER: Final = "FrameStart"
 _SOFTWARE: Final = "Software"
 _TRIGGERS: Final = ("off", "on", "once")
 
@@ -57,6 +59,7 @@ class GenicamSettings:
     def __init__(self, features: Features, formats: tuple[str, ...]) -> None:
         self._features = features
         self._formats = formats
+        self._line = ""
 
     # At the start.
 
@@ -71,6 +74,9 @@ class GenicamSettings:
         if self._features.writable("AcquisitionMode"):
             self._features.set_value("AcquisitionMode", "Continuous")
         self._choose_format(options.get("pixel_format"))
+        self._choose_line(options.get("line"))
+        # What is read back as the trigger would be another one's, such as that of a burst.
+        self._select_trigger()
         names = (*_REGION, *_FEATURES, "trigger_source", "trigger")
         given = {name: options[name] for name in names if options.get(name) is not None}
         self.carry_out(self.plan(given))
@@ -88,6 +94,33 @@ class GenicamSettings:
             )
         if name != current:
             features.set_value("PixelFormat", name)
+
+    def _choose_line(self, wanted: Value) -> None:
+        if wanted is None:
+            return
+        features, line = self._features, str(wanted)
+        lines = features.choices("LineSelector")
+        if line not in lines:
+            raise RefusedValueError(
+                f"got line = {line!r:.40}, want {_alternatives(lines)}" if lines
+                else f"got line = {line!r:.40}, but this camera has no lines to choose from"
+            )  # fmt: skip
+        features.set_value("LineSelector", line)
+        if not features.readable("LineStatus"):
+            raise RefusedValueError(
+                f"got line = {line!r:.40}, but this camera does not report the state of that line "
+                "(LineStatus)"
+            )
+        self._line = line
+
+    def _select_trigger(self) -> None:
+        features = self._features
+        if (
+            _FRAME_TRIGGER in features.choices(_SELECTOR)
+            and features.value(_SELECTOR) != _FRAME_TRIGGER
+            and features.writable(_SELECTOR)
+        ):
+            features.set_value(_SELECTOR, _FRAME_TRIGGER)
 
     # At run time.
 
@@ -230,8 +263,8 @@ class GenicamSettings:
         if source is not None or mode is not None:
             if not features.readable("TriggerMode"):
                 raise RefusedValueError("this camera has no trigger")
-            if "FrameStart" in features.choices("TriggerSelector"):
-                found["TriggerSelector"] = "FrameStart"
+            if _FRAME_TRIGGER in features.choices(_SELECTOR):
+                found[_SELECTOR] = _FRAME_TRIGGER
         if source is not None:
             choices = features.choices("TriggerSource")
             if source not in choices:
@@ -258,6 +291,11 @@ class GenicamSettings:
             )
 
     # Reading back.
+
+    def line(self) -> bool | None:
+        """Return whether the line of option `line` is high now; None without that option."""
+        # Nothing else here changes LineSelector.
+        return bool(self._features.value("LineStatus")) if self._line else None
 
     @property
     def waits_for_trigger(self) -> bool:
@@ -339,8 +377,16 @@ class GenicamSettings:
     # Undoing.
 
     def _snapshot(self, plan: Plan) -> Mapping[str, Value]:
-        """Return the values of all features that a change may touch, in the order to restore."""
-        features: list[str] = [*plan.region, *plan.triggers]
+        """Return the values of all features that a change may touch, in the order to restore.
+
+        The selector is the last of them: until then source and mode are those of the trigger that
+        the change selects, and so are the values returned.
+        """
+        before: dict[str, Value] = {}
+        if _SELECTOR in plan.triggers:
+            before[_SELECTOR] = self._features.value(_SELECTOR)
+            self._select_trigger()
+        features = [*plan.region, *(name for name in plan.triggers if name != _SELECTOR)]
         for name in plan.numbers:
             known = (_RATE_SWITCH if name == "fps" else _AUTOMATIC[name], self._feature(name))
             features += [feature for feature in reversed(known) if feature]
@@ -348,7 +394,7 @@ class GenicamSettings:
             feature: self._features.value(feature)
             for feature in features
             if self._features.readable(feature)
-        }
+        } | before
 
     def _restore(self, before: Mapping[str, Value]) -> None:
         region = {name: value for name, value in before.items()

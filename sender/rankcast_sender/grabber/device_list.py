@@ -12,6 +12,7 @@ from rankcast.atomic_file import os_reason
 from rankcast.errors import SourceError
 from rankcast.printable import printable
 from rankcast_sender.grabber.device_spec import DeviceSpec
+from rankcast_sender.grabber.driver_log import DriverLog
 
 LIST_S: Final = 20.0
 """Longest time to look for devices: opening each to ask for its formats takes a second."""
@@ -52,25 +53,38 @@ def list_devices(spec: DeviceSpec, limit_s: float = LIST_S) -> Sequence[ListedDe
         raise SourceError(f"{spec.name}: no process can be started ({os_reason(exc)})") from exc
     with process:
         try:
-            answer, _ = process.communicate(json.dumps(question).encode() + b"\n", limit_s)
+            answer, printed = process.communicate(json.dumps(question).encode() + b"\n", limit_s)
         except subprocess.TimeoutExpired as exc:
             process.kill()
             raise SourceError(
                 f"{spec.name}: the search took more than {limit_s:g} s and was ended"
+                f"{_last_words(spec, exc.stderr or b'')}"
             ) from exc
-    return _devices(answer, spec.name)
+    return _devices(answer, spec, printed)
 
 
-def _devices(answer: bytes, name: str) -> Sequence[ListedDevice]:
+def _last_words(spec: DeviceSpec, printed: bytes) -> str:
+    """Return what the driver printed last, without credentials."""
+    log = DriverLog(spec.name, spec.secrets)
+    lines = (" ".join(line.split()) for line in printed.decode("utf-8", "replace").splitlines())
+    last = next((line for line in reversed([*lines]) if line), "")
+    return f"; the driver says: {log.redact(last)[:_MAX_TEXT]}" if last else ""
+
+
+def _devices(answer: bytes, spec: DeviceSpec, printed: bytes) -> Sequence[ListedDevice]:
+    name = spec.name
     if not answer:
-        raise SourceError(f"{name}: the search ended without an answer")
+        raise SourceError(f"{name}: the search ended without an answer{_last_words(spec, printed)}")
     try:
         values = json.loads(answer)
         if values["msg"] == "failed":
-            raise SourceError(str(values["why"])[:_MAX_TEXT])
+            why = DriverLog(name, spec.secrets).redact(str(values["why"]))
+            raise SourceError(why[:_MAX_TEXT])
         return [_device(device) for device in values["devices"][:_MAX_DEVICES]]
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
-        raise SourceError(f"{name}: the search answered {answer[:60]!r}") from exc
+        raise SourceError(
+            f"{name}: the search answered {answer[:60]!r}{_last_words(spec, printed)}"
+        ) from exc
 
 
 def _device(values: Mapping[str, Any]) -> ListedDevice:

@@ -21,6 +21,8 @@ from rankcast_sender.sources import Adjustments
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.1
+LINE: Final = "line"
+"""Key of the metadata of frames for the digital input that option `line` names."""
 
 
 class DeviceSource:
@@ -173,6 +175,7 @@ class DeviceSource:
                 cfa=written.cfa,
                 device_frame_id=written.device_frame_id,
                 device_time_ns=written.device_time_ns,
+                meta={} if written.line is None else {LINE: written.line},
             )
         except UnsupportedImageError as exc:
             self._invalid += 1

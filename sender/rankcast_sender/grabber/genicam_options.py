@@ -33,3 +33,5 @@ class GenicamOptions(DeviceOptions):
     offset_y: Offset | None = None
     trigger_source: Annotated[str, Field(pattern=r"^\w{1,40}$")] | None = None
     """What triggers a frame: Software, Line1, ..."""
+    line: Annotated[str, Field(pattern=r"^\w{1,40}$")] | None = None
+    """Digital input whose state each frame has in its metadata as `line`."""

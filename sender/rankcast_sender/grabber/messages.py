@@ -78,6 +78,8 @@ class SlotWritten:
     """How the samples are packed; None: not at all."""
     line_padding: int = 0
     packed_bytes: int = 0
+    line: bool | None = None
+    """Whether the digital input that option `line` names was high; None without that option."""
 
     @property
     def frame_bytes(self) -> int:
@@ -175,6 +177,7 @@ def _slot_written(values: Mapping[str, Any]) -> SlotWritten:
         utc_ns=_integer(values, "utc_ns", 0, _UINT64_MAX),
         lost=_count(values, "lost"),
         dropped=_count(values, "dropped"),
+        line=_flag(values, "line"),
     )
     if message.significant_bits > 8 * message.sample_bytes:
         raise _wrong("significant_bits", message.significant_bits)
@@ -252,6 +255,13 @@ def _count(values: Mapping[str, Any], name: str) -> int:
 
 def _optional(values: Mapping[str, Any], name: str) -> int | None:
     return None if values.get(name) is None else _integer(values, name, 0, _UINT64_MAX)
+
+
+def _flag(values: Mapping[str, Any], name: str) -> bool | None:
+    value = values.get(name)
+    if value is not None and type(value) is not bool:
+        raise _wrong(name, value)
+    return value
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,6 +50,54 @@ def test_a_camera_without_end_is_left_after_the_seconds(monkeypatch: pytest.Monk
     use(monkeypatch, camera)
     assert sum(1 for _ in capture("camera:0", 0.05)) >= 1
     assert camera.closed
+
+
+def test_a_camera_that_would_wait_for_a_trigger_is_refused() -> None:
+    with pytest.raises(SettingsError, match="got trigger=on, but nothing triggers frames here"):
+        list(capture("basler:X?trigger=on", 1.0))
+
+
+class Waiting(Camera):
+    """A camera that gives nothing until it is interrupted."""
+
+    def __init__(self) -> None:
+        super().__init__([], live=True)
+        self.interrupted = threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        yield Frame(picture())
+        assert self.interrupted.wait(30)
+
+    def interrupt(self) -> None:
+        self.interrupted.set()
+
+
+def test_a_camera_that_gives_nothing_is_left_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "GRACE_S", 0.1)
+    camera = Waiting()
+    use(monkeypatch, camera)
+    assert len(list(capture("camera:0", 0.1))) == 1
+    assert camera.closed
+    assert caplog.messages == ["fake: was ended after 0.2 s; it may wait for a trigger"]
+
+
+def test_lost_and_replaced_frames_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Busy(Camera):
+        replaced = 3
+        frozen = False
+
+        def open(self) -> None:
+            """Do nothing."""
+
+    use(monkeypatch, Busy([Frame(picture())] * 2, live=True, gaps_before=(0, 2)))
+    assert len(list(capture("camera:0", 5.0))) == 2
+    assert caplog.messages == [
+        "fake: 2 frames were lost and 3 replaced by newer ones before they were taken"
+    ]
 
 
 def test_a_source_that_is_no_camera_is_refused_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:

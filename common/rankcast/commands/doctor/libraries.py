@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from rankcast.commands.doctor.finding import Finding, note, ok, stops
-from rankcast.errors import RankcastError, one_line
+from rankcast.errors import RankcastError, SettingsError, one_line
 
 ZEROMQ: Final = "ZeroMQ"
 _EXTRAS: Final = (
@@ -69,8 +69,11 @@ def _zeromq() -> Finding:
 def _opencv() -> Iterator[Finding]:
     try:
         from rankcast.opencv import cv2
+    except SettingsError as exc:
+        yield stops("OpenCV", one_line(exc), "correct that environment variable, or unset it")
+        return
     except RankcastError as exc:
-        yield stops("OpenCV", one_line(exc), "see the line itself")
+        yield stops("OpenCV", one_line(exc), "pip install --force opencv-python-headless")
         return
     lines = [line.split(":", 1) for line in cv2.getBuildInformation().splitlines() if ":" in line]
     facts = {name.strip(): value.strip() for name, value in lines}
@@ -114,7 +117,11 @@ def _video() -> Finding:
 def _extra(module: str, purpose: str, install: str) -> Finding:
     if importlib.util.find_spec(module) is None:
         return note(purpose, f"{module} is not installed", f"{install}, if you want them")
-    return ok(purpose, f"{module} {importlib.metadata.version(module)}")
+    try:
+        version = importlib.metadata.version(module)
+    except importlib.metadata.PackageNotFoundError:  # a folder of that name, say
+        return note(purpose, f"{module} has no version: it is no installed package", install)
+    return ok(purpose, f"{module} {version}")
 
 
 def _aravis(root: Path = Path("/usr")) -> Finding:

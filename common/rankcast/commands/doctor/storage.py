@@ -39,9 +39,17 @@ def check_key(path: Path) -> Finding:
         return stops(subject, str(exc), "rankcast keys new NAME makes a pair")
 
 
-def check_folder(folder: Path) -> Iterator[Finding]:
-    """Check the space and the speed of the disk under a folder for pictures or recordings."""
+def check_folder(folder: Path, *, needed: bool = True) -> Iterator[Finding]:
+    """Check the space and the speed of the disk under a folder for pictures or recordings.
+
+    Parameters
+    ----------
+    folder : Path
+    needed : bool
+        False if nobody has said that something will be written there: nothing stops a stream then.
+    """
     subject = f"folder {folder}"
+    fault = stops if needed else note
     nearest = folder
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
@@ -49,11 +57,11 @@ def check_folder(folder: Path) -> Iterator[Finding]:
         free = shutil.disk_usage(nearest).free
         seconds = _write_time_s(nearest)
     except OSError as exc:
-        yield stops(subject, os_reason(exc), "choose a folder that this user may write to")
+        yield fault(subject, os_reason(exc), "choose a folder that this user may write to")
         return
     found = f"{free / 1e9:,.1f} GB free"
     if free < LEAST_FREE_BYTES:
-        yield stops(subject, found, "make room, or choose another disk")
+        yield fault(subject, found, "make room, or choose another disk")
     else:
         yield ok(subject, found)
     speed = _PROBE_BYTES / seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -30,13 +31,15 @@ _SYSCTL: Final = Path("/proc/sys/net/core")
 _SHARED: Final = Path("/dev/shm")
 
 
-def check_system(port: int) -> Iterator[Finding]:
+def check_system(port: int, host: str) -> Iterator[Finding]:
     """Check what the operating system grants.
 
     Parameters
     ----------
     port : int
         Port of frames on which a sender would listen.
+    host : str
+        Address of this machine at which it would; ``*`` is all of them.
     """
     yield _processors()
     yield from _descriptors()
@@ -44,8 +47,8 @@ def check_system(port: int) -> Iterator[Finding]:
         yield _socket_buffers()
         yield _packet_buffers()
         yield _shared_memory()
-    yield _port(port, "frames")
-    yield _port(port + CONTROL_PORT_OFFSET, "control")
+    yield _port(host, port, "frames")
+    yield _port(host, port + CONTROL_PORT_OFFSET, "control")
     yield _clock()
 
 
@@ -128,21 +131,28 @@ def _shared_memory() -> Finding:
     return ok(subject, found)
 
 
-def _port(port: int, purpose: str) -> Finding:
-    subject = f"port {port}"
-    with closing(socket.socket()) as probe:
+def _port(host: str, port: int, purpose: str) -> Finding:
+    subject, host = f"port {port}", host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family)) as probe:
         try:
             if os.name != "nt":
                 # As libzmq does: a port that was in use a moment ago is free.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
+            probe.bind(("" if host == "*" else host, port))
         except OSError as exc:
-            return note(
-                subject,
-                f"not free for {purpose}: {os_reason(exc)}",
-                "a sender runs already, or give another port: --bind tcp://HOST:PORT",
+            return stops(
+                subject, f"not free for {purpose} at {host}: {os_reason(exc)}", _port_advice(exc)
             )
-    return ok(subject, f"free for {purpose}")
+    return ok(subject, f"free for {purpose} at {host}")
+
+
+def _port_advice(exc: OSError) -> str:
+    if exc.errno == errno.EADDRINUSE:
+        return "end the sender that runs there, or send with another port: --bind tcp://HOST:PORT"
+    if exc.errno == errno.EACCES:
+        return "send with a port of 1024 or more: --bind tcp://HOST:PORT"
+    return "give --host, and --bind of rankcast send, an address of this machine"
 
 
 def _clock() -> Finding:

@@ -160,6 +160,7 @@ class AravisDevice:
             line_padding=padding.x_padding,
             device_frame_id=_frame_id(buffer),
             device_time_ns=int(buffer.get_timestamp()) or None,
+            line=self._settings.line(),
             lost=lost,
             boot_ns=boot_ns,
             utc_ns=utc_ns,

@@ -14,10 +14,8 @@ from rankcast_sender.devices.aravis.bindings import (
     reported,
 )
 from rankcast_sender.devices.aravis.features import AravisFeatures
-from rankcast_sender.devices.device import DeviceError, RefusedValueError, Value
+from rankcast_sender.devices.device import OPENING_S, DeviceError, RefusedValueError, Value
 
-OPENING_S: Final = 10.0
-"""A camera that somebody holds takes 4 s; after this long the formats of the rest are not asked."""
 LINKS: Final = {"GigEVision": "GigE", "USB3Vision": "USB3"}
 
 

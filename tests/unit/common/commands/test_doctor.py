@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 
 from rankcast.commands.doctor import doctor, libraries, storage, system
 from rankcast.commands.doctor.finding import Finding, Verdict
+from rankcast.errors import RankcastError, SettingsError
 from rankcast.net import CONTROL_PORT_OFFSET, new_key
 from rankcast.runtime.system_clock import ClockQuality
 from support.fakes import free_address
@@ -29,6 +31,10 @@ def run(*arguments: str) -> tuple[int, dict[str, dict[str, str]]]:
     return done.return_value, {item["subject"]: item for item in report["findings"]}
 
 
+def free_port() -> int:
+    return int(free_address().rsplit(":", 1)[1])
+
+
 def only(found: Any) -> Finding:
     """Return the one finding of a check."""
     (finding,) = [found] if isinstance(found, Finding) else list(found)
@@ -36,7 +42,7 @@ def only(found: Any) -> Finding:
 
 
 def test_a_sound_station_has_no_finding_that_stops_a_stream(tmp_path: Path) -> None:
-    code, found = run("--folder", str(tmp_path))
+    code, found = run("--folder", str(tmp_path), "--port", str(free_port()))
     assert code == 0
     for subject in ("python", "native core", "ZeroMQ", "OpenCV", "video files", "clock"):
         assert found[subject]["found"]
@@ -57,12 +63,30 @@ def test_the_table_names_each_subject_and_its_advice(tmp_path: Path) -> None:
     assert "-> rankcast keys new NAME makes a pair" in done.output
 
 
-def test_a_port_in_use_is_named_with_its_purpose(tmp_path: Path) -> None:
-    port = int(free_address().rsplit(":", 1)[1])
+def test_a_port_in_use_stops_a_sender_and_is_named_with_its_purpose(tmp_path: Path) -> None:
+    port = free_port()
     with closing(socket.create_server(("127.0.0.1", port + CONTROL_PORT_OFFSET))):
-        _, found = run("--port", str(port), "--folder", str(tmp_path))
+        code, found = run("--port", str(port), "--folder", str(tmp_path))
+    assert code == 1
     assert found[f"port {port}"]["verdict"] == "ok"
-    assert "not free for control" in found[f"port {port + CONTROL_PORT_OFFSET}"]["found"]
+    control = found[f"port {port + CONTROL_PORT_OFFSET}"]
+    assert control["verdict"] == "stops"
+    assert "not free for control" in control["found"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="all of 127.0.0.0/8 is this machine on Linux")
+def test_a_port_is_tried_at_the_address_that_a_sender_would_use() -> None:
+    port = free_port()
+    with closing(socket.create_server(("127.0.0.2", port))):
+        assert system._port("127.0.0.1", port, "frames").verdict is Verdict.OK
+        assert system._port("127.0.0.2", port, "frames").verdict is Verdict.STOPS
+        assert system._port("*", port, "frames").verdict is Verdict.STOPS
+
+
+def test_an_address_of_another_machine_stops_a_sender() -> None:
+    finding = system._port("192.0.2.1", free_port(), "frames")
+    assert finding.verdict is Verdict.STOPS
+    assert "an address of this machine" in finding.advice
 
 
 def test_a_port_without_one_for_control_above_it_is_wrong_usage() -> None:
@@ -109,6 +133,10 @@ def test_a_disk_that_refuses_to_write_stops_a_recording(
 def test_a_full_disk_stops_a_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: SimpleNamespace(free=10**6))
     assert next(iter(storage.check_folder(tmp_path))).verdict is Verdict.STOPS
+    monkeypatch.chdir(tmp_path)
+    code, found = run("--port", str(free_port()))
+    assert found[f"folder {tmp_path}"]["verdict"] == "note"
+    assert code == 0
 
 
 @pytest.mark.parametrize(
@@ -193,6 +221,38 @@ def test_an_extra_that_is_missing_comes_with_its_install_command() -> None:
     finding = libraries._extra("no_such_module_here", "cameras", "pip install it")
     assert finding.verdict is Verdict.NOTE
     assert "pip install it" in finding.advice
+
+
+def test_an_extra_without_metadata_is_no_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stray_module_here").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    finding = libraries._extra("stray_module_here", "cameras", "pip install it")
+    assert finding.verdict is Verdict.NOTE
+    assert "no installed package" in finding.found
+
+
+def test_an_opencv_that_does_not_load_comes_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import builtins
+
+    load = builtins.__import__
+    for error, advice in (
+        (RankcastError("OpenCV does not load"), "pip install --force opencv-python-headless"),
+        (SettingsError("got OPENCV_X = 1"), "correct that environment variable, or unset it"),
+    ):
+
+        def fail(name: str, *args: Any, error: RankcastError = error) -> Any:
+            if name == "rankcast.opencv":
+                raise error
+            return load(name, *args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(builtins, "__import__", fail)
+            finding = only(libraries._opencv())
+        assert (finding.verdict, finding.advice) == (Verdict.STOPS, advice)
 
 
 def test_missing_bindings_of_aravis_come_with_the_packages_to_install(tmp_path: Path) -> None:

@@ -147,6 +147,30 @@ def test_a_line_of_the_camera_that_rises_is_a_trigger(station_of: Callable[..., 
     station.recorder.close()
 
 
+def test_a_key_that_no_frame_has_is_reported_once_with_those_that_they_have(
+    station_of: Callable[..., Station], caplog: pytest.LogCaptureFixture
+) -> None:
+    station = station_of(trigger_meta="lime")
+    station.run(99, line=True)
+    assert not caplog.messages
+    station.run(60, line=True)
+    (message,) = caplog.messages
+    assert "'lime', which record.trigger_meta names" in message
+    assert "this frame has 'line'" in message
+    station.recorder.close()
+
+
+def test_a_key_that_some_frame_has_is_not_reported(
+    station_of: Callable[..., Station], caplog: pytest.LogCaptureFixture
+) -> None:
+    station = station_of(trigger_meta="line")
+    station.run(50)
+    station.run(1, line=False)
+    station.run(120)
+    assert not caplog.messages
+    station.recorder.close()
+
+
 def test_a_full_disk_delays_the_event_and_loses_nothing_that_memory_holds(
     station_of: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,8 @@ import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -14,6 +16,9 @@ from rankcast.errors import SettingsError, SourceError
 from rankcast.frame import Pixels
 from rankcast.images import write_image
 from support.basler import SERIAL, TRIGGERED, emulated, needs_pypylon
+
+if TYPE_CHECKING:
+    from rankcast_sender.devices.genicam_settings import GenicamSettings
 
 pytestmark = needs_pypylon
 
@@ -79,6 +84,37 @@ def grab_from_files(
             frame = camera.snap()
             np.testing.assert_array_equal(frame.pixels, colour.astype(np.uint16) << (bits - 8))
             assert (frame.significant_bits, frame.cfa) == (bits, "")
+
+
+def test_a_frame_has_the_state_of_the_line_that_was_asked_for() -> None:
+    from rankcast_sender.devices.basler_device import BaslerDevice
+    from rankcast_sender.devices.pylon import Grab
+
+    device = BaslerDevice()
+    device._settings = cast("GenicamSettings", SimpleNamespace(line=lambda: True))
+    grab = Grab(memoryview(bytes(4)), 2, 2, 0, block_id=1, time_ns=1)
+    assert device._frame(grab).line is True
+
+
+def test_a_line_whose_state_the_camera_does_not_report_is_refused() -> None:
+    with (
+        pytest.raises(SettingsError, match="does not report the state of that line"),
+        emulated(line="Line1"),
+    ):
+        pass
+
+
+def test_cameras_that_answer_slowly_do_not_hold_up_the_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from rankcast_sender.devices import basler_device
+    from rankcast_sender.devices.pylon import CameraInfo
+
+    found = [CameraInfo("1", "eye", "", "GigE"), CameraInfo("2", "eye", "", "GigE")]
+    monkeypatch.setattr(basler_device, "find_cameras", lambda: found)
+    monkeypatch.setattr(basler_device, "OPENING_S", 0.0)
+    listed = basler_device.list_devices()
+    assert [(camera["path"], camera["formats"]) for camera in listed] == [("1", []), ("2", [])]
 
 
 def test_the_options_of_the_source_are_in_force_when_the_first_frame_comes() -> None:

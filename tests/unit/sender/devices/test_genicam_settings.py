@@ -65,6 +65,7 @@ class FakeCamera:
             "PixelFormat": ("Mono8", "Mono12", "BayerRG12", "Coord3D_C16"),
             "TriggerSelector": ("AcquisitionStart", "FrameStart"),
             "TriggerSource": ("Line1", "Software"),
+            "LineSelector": ("Line1", "Line2") if "LineSelector" in self.values else (),
         }.get(name, ())
 
     def execute(self, name: str) -> None:
@@ -76,10 +77,85 @@ def settings(camera: FakeCamera) -> GenicamSettings:
     return GenicamSettings(features, FORMATS)
 
 
+class TwoTriggers(FakeCamera):
+    """Each of its triggers has a source and a mode of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.triggers: dict[tuple[str, str], Value] = {
+            ("AcquisitionStart", "TriggerSource"): "Line1",
+            ("AcquisitionStart", "TriggerMode"): "Off",
+            ("FrameStart", "TriggerSource"): "Software",
+            ("FrameStart", "TriggerMode"): "On",
+        }
+
+    def value(self, name: str) -> Value:
+        chosen = str(self.values["TriggerSelector"]), name
+        return self.triggers[chosen] if chosen in self.triggers else super().value(name)
+
+    def set_value(self, name: str, value: Any) -> None:
+        chosen = str(self.values["TriggerSelector"]), name
+        super().set_value(name, value)
+        if chosen in self.triggers:
+            self.triggers[chosen] = value
+
+
+def test_the_trigger_that_is_reported_is_that_of_a_frame() -> None:
+    found = settings(TwoTriggers())
+    found.start({})
+    assert found.waits_for_trigger
+    assert found.values()["trigger_source"] == "Software"
+
+
+def test_a_refused_change_restores_each_trigger_and_what_was_selected() -> None:
+    camera = TwoTriggers()
+    before = dict(camera.triggers)
+    found = settings(camera)
+    plan = found.plan({"trigger_source": "Line1", "trigger": "off"})
+    camera.refused.add("TriggerMode")
+    with pytest.raises(RefusedValueError):
+        found.carry_out(plan)
+    assert camera.triggers == before
+    assert camera.values["TriggerSelector"] == "AcquisitionStart"
+
+
 def test_what_is_not_asked_for_stays_as_it_is() -> None:
     camera = FakeCamera()
     settings(camera).start({"exposure": None, "path": "x"})
-    assert camera.written == ["AcquisitionMode"]
+    # Which trigger the settings are of is no setting itself.
+    assert camera.written == ["AcquisitionMode", "TriggerSelector"]
+
+
+def test_the_state_of_a_line_is_read_each_time() -> None:
+    camera = FakeCamera(LineSelector="Line1", LineStatus=False)
+    found = settings(camera)
+    found.start({"line": "Line2"})
+    assert camera.values["LineSelector"] == "Line2"
+    assert found.line() is False
+    camera.values["LineStatus"] = True
+    assert found.line() is True
+
+
+def test_a_line_that_nobody_asked_for_is_not_read() -> None:
+    found = settings(FakeCamera())
+    found.start({})
+    assert found.line() is None
+
+
+@pytest.mark.parametrize(
+    ("features", "line", "message"),
+    [
+        ({"LineSelector": "Line1", "LineStatus": True}, "Line7",
+         "got line = 'Line7', want Line1 or Line2$"),
+        ({}, "Line1", "this camera has no lines"),
+        ({"LineSelector": "Line1"}, "Line1", "does not report the state of that line"),
+    ],
+)  # fmt: skip
+def test_a_line_that_cannot_be_read_is_refused(
+    features: dict[str, Value], line: str, message: str
+) -> None:
+    with pytest.raises(RefusedValueError, match=message):
+        settings(FakeCamera(**features)).start({"line": line})
 
 
 def test_a_camera_set_to_a_format_that_is_not_unpacked_names_those_that_are() -> None:

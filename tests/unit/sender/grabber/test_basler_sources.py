@@ -36,6 +36,7 @@ def test_without_pypylon_the_sender_ends_with_the_command_that_installs_it(
         ("offset_x=-1", "offset_x = '-1'"),
         ("trigger=maybe", "trigger = 'maybe'"),
         ("trigger_source=Line 1", "trigger_source = 'Line 1'"),
+        ("line=Line 1", "line = 'Line 1'"),
         ("colour=red", "has no option 'colour'; its options: .*pixel_format"),
     ],
 )

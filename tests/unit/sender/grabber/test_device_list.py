@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,29 @@ def test_a_search_that_goes_wrong_is_one_line(
     with pytest.raises(SourceError, match=message) as caught:
         list_devices(spec(tmp_path, monkeypatch, body))
     assert "\n" not in str(caught.value)
+
+
+SAYING = """import os, threading
+os.write(2, b'first\\nno route to rtsp://anna:s3cret@cam.local/  token abc\\n\\n')
+"""
+LAST_WORDS = r"; the driver says: no route to rtsp://\S*cam\.local/ token \*\*\*$"
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        ("os.abort()", "^basler: the search ended without an answer"),
+        ("return 5", "^basler: the search answered .*"),
+        ("threading.Event().wait()", "^basler: the search took more than 3 s and was ended"),
+    ],
+)
+def test_a_search_that_goes_wrong_has_the_last_words_of_the_driver_without_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, message: str
+) -> None:
+    device = replace(spec(tmp_path, monkeypatch, SAYING + end), secrets=("abc",))
+    with pytest.raises(SourceError, match=message + LAST_WORDS) as caught:
+        list_devices(device, 3.0)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_search_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

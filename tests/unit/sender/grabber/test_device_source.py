@@ -52,6 +52,13 @@ def test_a_packed_frame_is_unpacked_with_its_bits_and_its_colour_filter_array() 
     assert (frame.significant_bits, frame.cfa) == (12, "RGGB")
 
 
+def test_the_state_of_a_line_is_metadata_of_the_frame() -> None:
+    with grabbing("low*2 high*2 frame") as source:
+        frames = take(source, 5)
+    states = [False, False, True, True]
+    assert [frame.meta for frame in frames] == [*({"line": state} for state in states), {}]
+
+
 def test_frames_that_the_device_lost_leave_gaps_in_the_numbers() -> None:
     with grabbing("frame lost*2 frame") as source:
         frames = take(source, 2)

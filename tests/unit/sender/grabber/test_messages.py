@@ -58,6 +58,7 @@ def test_each_message_is_parsed() -> None:
     ("change", "part"),
     [
         ({"slot": -1}, "'slot' = -1"),
+        ({"line": 1}, "'line' = 1"),
         ({"slot": 1.0}, "'slot' = 1.0"),
         ({"slot": True}, "'slot' = True"),
         ({"bytes": 47}, "47 bytes for a frame of 8x6x1 samples of 1 bytes"),

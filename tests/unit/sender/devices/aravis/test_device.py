@@ -18,6 +18,7 @@ from support.fake_aravis import (
     FakeCamera,
     FakeGLibError,
     Feature,
+    GcBoolean,
     GcEnumeration,
     GcInteger,
     device_error,
@@ -147,6 +148,17 @@ def test_a_usb_camera_has_no_packets() -> None:
     device.close()
     assert camera.device.steps == ["stop", "start", "stop", "stopped"]
     assert camera.stream.properties == {}
+
+
+def test_a_frame_has_the_state_of_the_line_that_was_asked_for() -> None:
+    status = GcBoolean(False)
+    lines = GcEnumeration("Line0", "Line0", "Line1")
+    camera = Opened(sensor(LineSelector=lines, LineStatus=status), line="Line1")
+    assert "LineSelector=Line1" in camera.steps
+    for number, state in enumerate((False, True, False), 1):
+        status.value = state
+        camera.send(number)
+        assert camera.read().line is state
 
 
 def test_a_frame_is_a_view_of_the_buffer_that_aravis_filled(opened: Callable[..., Opened]) -> None:
