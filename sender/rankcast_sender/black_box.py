@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rankcast.encoder import EncodedPacket
-from rankcast.errors import NeedKeyframe, RankcastError, RecordingError
+from rankcast.errors import NeedKeyframe, RankcastError, RecordingError, one_line
 from rankcast.recorder import AnyRecorder, Triggers, open_recorder
 from rankcast.runtime import (
     SINK,
@@ -126,6 +126,7 @@ class BlackBox:
         self._opened = threading.Event()
         self._ended = threading.Event()
         self._log_limiter = LogLimiter()
+        self._told = False
         self._worker = Worker(
             "rankcast-record", self._run, self._end, task=f"recording to {table.file}"
         )
@@ -156,20 +157,36 @@ class BlackBox:
         """The exception that ended the thread; None unless it failed."""
         return self._worker.error
 
+    def check(self) -> None:
+        """Log once that the recording has ended; the stream goes on, and `close` fails."""
+        if self.error is not None and not self._told:
+            self._told = True
+            log.error(
+                "recording to %s has ended: %s; the stream goes on without it",
+                self._table.file, one_line(self.error),
+            )  # fmt: skip
+
     def close(self, timeout_s: float = BLACK_BOX_STOP_S) -> None:
         """Record what is queued, as far as half the time allows, and finish the recording.
 
         Raises
         ------
         RankcastError
-            If the disk may have lost some of it, or hangs.
+            If the disk may have lost some of it or hangs, or the thread has failed.
         """
         self._backlog.close()
         if not self._started:
             return
         if not self._ended.wait(timeout_s / 2):
             self._drop()
-        self._worker.join(timeout_s / 2)
+        try:
+            self._worker.join(timeout_s / 2)
+        except RankcastError:
+            raise
+        except Exception as exc:  # logged by the worker
+            raise RecordingError(
+                f"recording to {self._table.file} has ended: {one_line(exc)}"
+            ) from exc
 
     def _count_replaced(self, item: _Item) -> None:
         if item.header is None:
