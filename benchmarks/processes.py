@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 def free_address() -> str:
@@ -17,17 +19,21 @@ def free_address() -> str:
 
 
 @contextmanager
-def child(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Python module as a quiet process; terminate it at the end of the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(30)
+def child(*arguments: str, log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Python module as a quiet process; terminate it at the end of the block.
+
+    Its messages go to the file `log`, if one is given.
+    """
+    with open(os.devnull if log is None else log, "wb") as messages:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL, stderr=messages
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait(30)
 
 
 def sender(address: str, source: str, *arguments: str) -> tuple[str, ...]:

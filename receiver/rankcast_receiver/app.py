@@ -191,7 +191,7 @@ def _runners(
             max_bytes=save.max_bytes,
             max_age_s=save.max_age_s,
             min_free_bytes=save.min_free_bytes,
-            fsync=save.fsync,
+            sync_frames=save.frames_a_sync,
             debayer=save.debayer,
             jpeg_quality=save.jpeg_quality,
             png_compression=save.png_compression,

@@ -41,6 +41,8 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
               help="Remove the oldest files while less than N bytes are free.")  # fmt: skip
 @click.option("--save-fsync/--no-save-fsync", default=None,
               help="Write each file through to the disk before it counts as saved.")  # fmt: skip
+@click.option("--save-sync", type=int, metavar="N",
+              help="Write every N-th file through to the disk, and its folder.")  # fmt: skip
 @click.option("--debayer/--no-debayer", default=None,
               help="Save mosaics of Bayer cameras in colour.")  # fmt: skip
 @record_options
@@ -100,6 +102,7 @@ def receive(
         "--save-max-age": ("save.max_age_s", options["save_max_age"]),
         "--save-min-free": ("save.min_free_bytes", options["save_min_free"]),
         "--save-fsync": ("save.fsync", options["save_fsync"]),
+        "--save-sync": ("save.sync_frames", options["save_sync"]),
         "--debayer": ("save.debayer", options["debayer"]),
         **record_settings(options),
         "--display": ("display.enabled", options["display"]),

@@ -92,11 +92,18 @@ class SaveTable(Table):
     min_free_bytes: int = Field(default=0, ge=0)
     """Remove the oldest files while the file system has less free space; 0: no limit."""
     fsync: bool = False
-    """Write each file through to the disk before it counts as saved."""
+    """Write each file through to the disk before it counts as saved, as with sync_frames = 1."""
+    sync_frames: int = Field(default=0, ge=0)
+    """Write the file and the folder through to the disk after every N-th picture; 0: never."""
     debayer: bool = False
     """Save mosaics in colour, interpolated along edges, instead of as they came."""
     jpeg_quality: int = Field(default=95, ge=1, le=100)
     png_compression: int = Field(default=1, ge=0, le=9)
+
+    @property
+    def frames_a_sync(self) -> int:
+        """What `fsync` and `sync_frames` come to: 0 never waits for the disk."""
+        return 1 if self.fsync else self.sync_frames
 
 
 class DisplayTable(Table):

@@ -298,7 +298,8 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 stream.pipeline.start()
             manager.ready()
             with signals_as_triggers(None if black_box is None else black_box.triggers):
-                _watch(streams, sockets, flag, manager, shared.log.status_interval_s, keep_report)
+                _watch(streams, sockets, black_box, flag, manager,
+                       shared.log.status_interval_s, keep_report)  # fmt: skip
         finally:
             manager.stopping()
             for stream in streams:
@@ -383,6 +384,7 @@ def _stream(
 def _watch(
     streams: Sequence[_Stream],
     sockets: SenderSockets,
+    black_box: BlackBox | None,
     flag: StopFlag,
     manager: ServiceManager,
     status_interval_s: float,
@@ -396,6 +398,8 @@ def _watch(
             if flag.requested:
                 return
             sockets.check()
+            if black_box is not None:
+                black_box.check()
             manager.notify_watchdog(
                 [*sockets.pulses, *(p for s in active for p in s.pipeline.pulses)]
             )

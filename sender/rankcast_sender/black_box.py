@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rankcast.encoder import EncodedPacket
-from rankcast.errors import NeedKeyframe, RankcastError, RecordingError
+from rankcast.errors import NeedKeyframe, RankcastError, RecordingError, one_line
 from rankcast.recorder import AnyRecorder, Triggers, open_recorder
 from rankcast.runtime import (
     SINK,
@@ -54,6 +54,8 @@ class Tape:
         self.recorded = 0
         self._backlog = backlog
         self._ended = False
+        self._lock = threading.Lock()
+        self._abandoned = False
 
     @property
     def lost(self) -> Mapping[str, int]:
@@ -62,9 +64,10 @@ class Tape:
 
     def offer(self, packet: EncodedPacket) -> None:
         """Queue a picture that was published, without waiting; from the encode thread."""
-        self.ledger.enter()
-        if not self._backlog.put(_Item(self, packet.data, packet.header)):
-            self.ledger.lose(STOPPED)
+        with self._lock:
+            self.ledger.enter()
+            if not self._backlog.put(_Item(self, packet.data, packet.header)):
+                self.ledger.lose(STOPPED)
 
     def note(self, data: bytes) -> None:
         """Queue a status or an end, without waiting; from the thread of the socket."""
@@ -72,6 +75,29 @@ class Tape:
             return  # the end is published again and again
         self._ended = data[8] == Kind.END
         self._backlog.put(_Item(self, data, None))
+
+    def settle(self, cause: str, recorder: AnyRecorder) -> None:
+        """Count a picture that `recorder` took or, with a cause, did not; from its thread."""
+        with self._lock:
+            if self._abandoned:
+                return  # it came back after all, but its frame has been counted as lost
+            if cause:
+                self.ledger.lose(cause)
+            else:
+                self.ledger.passed()
+            self.recorded = recorder.recorded_of(self.camera.name)
+
+    def look_at(self, recorder: AnyRecorder) -> None:
+        """Take over how many frames are recorded; from the thread of `recorder`."""
+        with self._lock:
+            if not self._abandoned:
+                self.recorded = recorder.recorded_of(self.camera.name)
+
+    def abandon(self) -> None:
+        """Count the frames that are under way as stopped, for good; the backlog is empty."""
+        with self._lock:
+            self._abandoned = True
+            self.ledger.lose(STOPPED, max(0, self.ledger.balance().under_way))
 
 
 class BlackBox:
@@ -100,6 +126,7 @@ class BlackBox:
         self._opened = threading.Event()
         self._ended = threading.Event()
         self._log_limiter = LogLimiter()
+        self._told = False
         self._worker = Worker(
             "rankcast-record", self._run, self._end, task=f"recording to {table.file}"
         )
@@ -130,20 +157,36 @@ class BlackBox:
         """The exception that ended the thread; None unless it failed."""
         return self._worker.error
 
+    def check(self) -> None:
+        """Log once that the recording has ended; the stream goes on, and `close` fails."""
+        if self.error is not None and not self._told:
+            self._told = True
+            log.error(
+                "recording to %s has ended: %s; the stream goes on without it",
+                self._table.file, one_line(self.error),
+            )  # fmt: skip
+
     def close(self, timeout_s: float = BLACK_BOX_STOP_S) -> None:
         """Record what is queued, as far as half the time allows, and finish the recording.
 
         Raises
         ------
         RankcastError
-            If the disk may have lost some of it, or hangs.
+            If the disk may have lost some of it or hangs, or the thread has failed.
         """
         self._backlog.close()
         if not self._started:
             return
         if not self._ended.wait(timeout_s / 2):
             self._drop()
-        self._worker.join(timeout_s / 2)
+        try:
+            self._worker.join(timeout_s / 2)
+        except RankcastError:
+            raise
+        except Exception as exc:  # logged by the worker
+            raise RecordingError(
+                f"recording to {self._table.file} has ended: {one_line(exc)}"
+            ) from exc
 
     def _count_replaced(self, item: _Item) -> None:
         if item.header is None:
@@ -158,7 +201,7 @@ class BlackBox:
         """Count what will never be recorded."""
         self._backlog.discard()
         for tape in self._tapes.values():
-            tape.ledger.lose(STOPPED, max(0, tape.ledger.balance().under_way))
+            tape.abandon()
 
     # The methods below run in the thread.
 
@@ -207,13 +250,8 @@ class BlackBox:
             cause = SINK
             if self._log_limiter.may_log():
                 log.error("not recorded: %s", exc)
-        if item.header is None:
-            return
-        if cause:
-            tape.ledger.lose(cause)
-        else:
-            tape.ledger.passed()
-        tape.recorded = recorder.recorded_of(name)
+        if item.header is not None:
+            tape.settle(cause, recorder)
 
     def _tell_replaced(self, recorder: AnyRecorder) -> None:
         if not self._replaced:
@@ -224,8 +262,8 @@ class BlackBox:
             recorder.lose(name, SINK, count)
 
     def _look_at(self, recorder: AnyRecorder) -> None:
-        for name, tape in self._tapes.items():
-            tape.recorded = recorder.recorded_of(name)
+        for tape in self._tapes.values():
+            tape.look_at(recorder)
 
     def _ask(self, camera: str, wanted: bool) -> None:
         if wanted:

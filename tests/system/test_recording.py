@@ -24,6 +24,7 @@ from support.grabbing import scripted_camera
 from support.processes import Rankcast, read_report, run
 from support.processes import rankcast as process
 from support.recordings import frames_of
+from support.sabotage import sabotaged
 
 CONVEYOR = "synthetic:conveyor?width=160&height=120"
 RECORDED = re.compile(r"recorded (\d+)")
@@ -303,3 +304,41 @@ def test_a_sender_that_records_no_events_says_how_to(tmp_path: Path) -> None:
         done = run("control", control, "record")
     assert done.returncode == 1
     assert "start it with --record FILE.mcap and --pre-trigger S or --post-trigger S" in done.stderr
+
+
+BREAK = """
+def break_later(self):
+    original(self)
+    if self.recorded >= 10:
+        raise {error}("the recorder is broken")
+
+return break_later
+"""
+
+
+@pytest.mark.parametrize("error", ["ValueError", "__import__('rankcast').errors.RecordingError"])
+def test_a_sender_whose_recording_ends_says_so_at_once_and_streams_on(
+    tmp_path: Path, error: str
+) -> None:
+    address, report = free_address(), tmp_path / "s.json"
+    broken = sabotaged(
+        tmp_path / "broken", "rankcast.recorder.recorder:Recorder.idle", BREAK.format(error=error)
+    )
+    with (
+        process("receive", "--connect", address, "--frames", "60",
+                "--timeout", "30") as viewer,
+        process("send", "--source", CONVEYOR, "--bind", address, "--fps", "30",
+                "--record", str(tmp_path / "a.mcap"), "--report", str(report),
+                **broken) as sender,
+    ):  # fmt: skip
+        sender.wait_line("the recorder is broken; the stream goes on without it")
+        assert viewer.wait() == 0, viewer.lines
+        assert sender.stop(signal.SIGTERM) == 1, sender.lines
+    told = [line for line in sender.lines if "the stream goes on without it" in line]
+    assert len(told) == 1
+    values = read_report(report)
+    assert values["balanced"]
+    assert (
+        values["recorded"] + sum(values["cameras"]["cam"]["not_recorded"].values())
+        == (values["published"])
+    )

@@ -58,7 +58,8 @@ def export(
 
     A clip keeps the times of capture; of several cameras, each gets its own. Pictures are named by
     camera, sequence and time, as `rankcast receive --save` names them. Frames that cannot be
-    decoded, because the recording lacks what they build on, are counted and left out.
+    decoded, because the recording lacks what they build on, are counted and left out. Of several
+    cameras, one whose frames mp4 cannot hold is left out, and the exit code is 1.
     """
     times: dict[str, Any] = {"start": _time("start", start), "end": _time("end", end)}
     if out is None:
@@ -72,6 +73,8 @@ def export(
             lambda step: export_recording(source, out, to, times=times, camera=camera,
                                           progress=step),
         )  # fmt: skip
+    if done.refused and not done.paths:
+        raise done.refused[0]
     if not done.frames:
         raise RecordingError(f"{recording}: holds no frame that can be decoded in this time")
     for path in done.paths:
@@ -83,6 +86,10 @@ def export(
         else ""
     )
     click.echo(f"{done.frames:,} frames{lost}{damaged}")
+    for error in done.refused:
+        click.echo(f"error: {printable(error)}", err=True)
+    if done.refused:
+        click.get_current_context().exit(1)
 
 
 def _frames_of(recording: Path, camera: str | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 from rankcast.atomic_file import os_reason
 from rankcast.errors import RecordingError
 
+_NUMBER: Final = re.compile(r"-\d{4,12}$")
 _REST: Final = re.compile(r"-\d{8}T\d{6}\.\d{3}Z-[a-z0-9_]{1,32}(-\d{4,12})?")
 
 
@@ -21,6 +23,14 @@ def event_path(path: Path, t_utc_ns: int, cause: str) -> Path:
     return path.with_name(
         f"{path.stem}-{moment:%Y%m%dT%H%M%S}.{milliseconds:03d}Z-{cause}{path.suffix}"
     )
+
+
+def newest_event(files: Sequence[Path]) -> list[Path]:
+    """Return the segments of the newest event among `event_files`."""
+    if not files:
+        return []
+    newest = _NUMBER.sub("", files[-1].stem)
+    return [file for file in files if _NUMBER.sub("", file.stem) == newest]
 
 
 def event_files(path: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from typing import Final
 from rankcast.atomic_file import check_writable
 from rankcast.errors import NeedKeyframe, RankcastError, RecordingError, one_line
 from rankcast.recorder.disk_room import DiskRoom
-from rankcast.recorder.event_files import event_files, event_path
+from rankcast.recorder.event_files import event_files, event_path, newest_event
 from rankcast.recorder.keyframe_wishes import AskKeyframe, KeyframeWishes
 from rankcast.recorder.packet_ring import PacketRing, RingEntry
 from rankcast.recorder.recorded_chain import RecordedChain
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 TIDY_S: Final = 1.0
 LOOKED_FOR: Final = 100
 """Frames after which a key of `trigger_meta` that none of them has is reported."""
+TIDY_BYTES: Final = 16 * 1024 * 1024
+"""The free space is looked at after so many bytes of an event that come from memory at once."""
 RETRY_S: Final = 1.0
 """Pause after the file of an event could not be created."""
 _FORBIDDEN: Final = re.compile(r"[^a-z0-9_]")
@@ -117,11 +119,15 @@ class EventRecorder:
         self._event: _Event | None = None
         self._starved: set[str] = set()
         """Cameras that wait for a key frame in the file of the event."""
+        self._cut: set[str] = set()
+        """Cameras of which a picture is missing there, without the writer knowing of it."""
         self._closed: Counter[str] = Counter()
         """Frames of each camera in the events that are complete."""
-        self._room = DiskRoom(path.parent, now_s, free)
+        limits, files = options.recording.limits, event_files(path)
+        self._room = DiskRoom(path.parent, now_s, free, limits.min_free_bytes)
         self._wishes = KeyframeWishes(ask, self.wants_keyframe, now_s)
-        self._retention = Retention(path, options.recording.limits, segments=event_files(path))
+        self._retention = Retention(path, limits, segments=files, free=free)
+        self._retention.keep(newest_event(files))
         self._tidied_s = now_s()
         self._faults_log = LogLimiter()
 
@@ -182,7 +188,9 @@ class EventRecorder:
         if chain is None or chain.broken or self._ring.lacks_start(camera):
             return True
         writer = self._writer
-        return writer is not None and writer.wants_start(camera) and self._room.may_try
+        if writer is None or not (camera in self._cut or writer.wants_start(camera)):
+            return False
+        return self._room.may_try
 
     def idle(self) -> None:
         """Begin and end events; call it also while nothing arrives."""
@@ -269,29 +277,61 @@ class EventRecorder:
         path = event_path(self.path, trigger.t_utc_ns, trigger.cause)
         options = replace(self._options.recording, limits=RecordingLimits())
         try:
+            self._make_room()
             writer = RecordingWriter(path, options, clock=self._clock, now_s=self._now_s)
         except RecordingError as exc:
             self._note(exc)
             self._ring.held_since_s = trigger.t_s - self._options.pre_s
             return
         event.writer = writer
+        self._retention.keep(())  # the newest event is now the one that is being written
         self._starved.clear()
+        self._cut.clear()
         self._ring.held_since_s = float("inf")
         self.events += 1
-        written = 0
+        written = unchecked_bytes = 0
         for entry in self._ring.since(trigger.t_s - self._options.pre_s):
             try:
                 self._record(writer, entry)
             except RankcastError as exc:
                 self._note(exc)
                 continue
+            unchecked_bytes += len(entry.data)
+            if unchecked_bytes >= TIDY_BYTES:
+                unchecked_bytes = 0
+                self._tidy()
             written += entry.packet.header.kind.is_picture
         log.info("event %s: %d frames before it, recording to %s", trigger.cause, written, path)
 
+    def _make_room(self) -> None:
+        """Remove the oldest events beyond the limits.
+
+        The newest one goes only if the event that begins can be recorded then.
+
+        Raises
+        ------
+        RecordingError
+            If less space is free than is to be kept.
+        """
+        self._retention.tidy(0)
+        try:
+            self._retention.check_room()
+        except RecordingError:
+            self._retention.give_up_kept()
+            self._retention.tidy(0)
+            self._retention.check_room()
+
     def _record(self, writer: RecordingWriter, entry: RingEntry) -> None:
         """Write one packet to the file of an event; count a frame that is lost."""
-        picture, size = entry.packet.header.kind.is_picture, len(entry.data)
+        header, size = entry.packet.header, len(entry.data)
+        picture = header.kind.is_picture
         try:
+            self._retention.check_room()
+            if picture and entry.camera in self._cut and not header.kind.is_start:
+                raise NeedKeyframe(
+                    f"frame {header.sequence} of {entry.camera} is predicted from one that is not "
+                    "recorded: the event goes on at the next key frame"
+                )
             writer.write(entry.camera, entry.data, entry.packet, t_recorded_ns=entry.t_recorded_ns)
         except NeedKeyframe as exc:
             starved = entry.camera in self._starved
@@ -306,11 +346,14 @@ class EventRecorder:
         except RecordingError:
             self._starved.add(entry.camera)
             if picture:
+                self._cut.add(entry.camera)
                 writer.lose(entry.camera, SINK)
             self._room.refused(size)
             raise
         self._room.wrote(size)
         self._starved.discard(entry.camera)
+        if picture:
+            self._cut.discard(entry.camera)
 
     def _finish(self, writer: RecordingWriter) -> None:
         try:
@@ -321,8 +364,10 @@ class EventRecorder:
         finally:
             for camera in self._chains:
                 self._closed[camera] += writer.recorded_of(camera)
-            for _, segment in segments_of(writer.path):
+            segments = [segment for _, segment in segments_of(writer.path)]
+            for segment in segments:
                 self._retention.add(segment)
+            self._retention.keep(segments)
         log.info("%s: complete, %d frames", writer.path, writer.recorded)
 
     def _tidy(self) -> None:

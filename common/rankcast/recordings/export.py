@@ -28,6 +28,8 @@ class Exported:
     """Places of the recording that were passed over."""
     paths: list[Path] = field(default_factory=list)
     """The clip of each camera, or the folder of the pictures."""
+    refused: list[UnsupportedImageError] = field(default_factory=list)
+    """Why mp4 cannot hold the frames of a camera, of which there is no clip then."""
 
 
 def export_recording(
@@ -58,7 +60,8 @@ def export_recording(
     Raises
     ------
     RankcastError
-        If the recording cannot be read, a format cannot hold a frame, or a file cannot be written.
+        If the recording cannot be read, the format cannot hold a frame, or a file cannot be
+        written. Of several cameras, only those whose frames mp4 cannot hold are left out.
     """
     several = camera is None and len(recording.cameras) > 1
     frames = recording.frames(camera, **(times or {}))
@@ -87,8 +90,12 @@ def _write_clips(
     from rankcast.video import VideoWriter  # loads FFmpeg, which a recorder does not need
 
     clips: dict[str, tuple[VideoWriter, int]] = {}
+    refused: set[str] = set()
     with ExitStack() as stack:
         for frame in frames:
+            if frame.camera in refused:
+                progress()
+                continue
             try:
                 if frame.cfa:
                     raise UnsupportedImageError(
@@ -98,15 +105,21 @@ def _write_clips(
                     path = out.with_name(f"{out.stem}-{frame.camera}.mp4") if several else out
                     writer = stack.enter_context(VideoWriter(path, frame.pixels.shape))
                     clips[frame.camera] = writer, frame.t_capture_utc_ns
-                    done.paths.append(path)
                 writer, start_ns = clips[frame.camera]
                 writer.write(frame.pixels, (frame.t_capture_utc_ns - start_ns) / 1e9)
             except UnsupportedImageError as exc:
-                raise UnsupportedImageError(
+                error = UnsupportedImageError(
                     f"frame {frame.sequence} of camera {frame.camera}: {exc}"
-                ) from exc
-            done.frames += 1
+                )
+                if not several:
+                    raise error from exc
+                done.refused.append(error)
+                refused.add(frame.camera)
+                if frame.camera in clips:
+                    clips.pop(frame.camera)[0].abandon()
             progress()
+    done.paths = [writer.path for writer, _ in clips.values()]
+    done.frames = sum(writer.frames for writer, _ in clips.values())
 
 
 def _write_picture(frame: Frame, path: Path) -> None:

@@ -90,6 +90,9 @@ class RecordingReader:
         self.finished: list[SegmentFacts] = []
         """Of the segments that the latest iteration read to their end."""
         self._limits = limits
+        self._generation = 0
+        """Of the iteration that may go on; it counts up when that is ended."""
+        self._ended_by = ""
         self._open: list[_OpenSegment] = []
         self._indexes: dict[int, StartIndex] = {}
 
@@ -102,7 +105,12 @@ class RecordingReader:
         self.close()
 
     def close(self) -> None:
-        """Close all files; may be called twice."""
+        """Close all files, which ends an iteration; may be called twice."""
+        self._end_iteration("this recording is closed")
+
+    def _end_iteration(self, why: str) -> None:
+        self._generation += 1
+        self._ended_by = why
         for segment in self._open:
             segment.close()
         self._open = []
@@ -127,10 +135,11 @@ class RecordingReader:
         Raises
         ------
         RecordingError
-            If a segment cannot be read or is of another program. A segment without a byte, of a
-            recorder that was killed in its first moment, is passed over.
+            If a segment cannot be read or is of another program, or if another iteration has
+            begun. A segment without a byte, of a recorder that was killed in its first moment, is
+            passed over.
         """
-        self.close()
+        self._end_iteration("another iteration of this recording has begun")
         self.finished = []
         starts: dict[str, tuple[int, int]] = {}
         if start_ns is not None:
@@ -184,6 +193,7 @@ class RecordingReader:
         self, starts: Mapping[str, tuple[int, int]]
     ) -> Iterator[tuple[int, RecordedMessage]]:
         """Yield the messages of segments, those of one run of the recorder in order of time."""
+        generation = self._generation
         first = min((index for index, _ in starts.values()), default=0)
         waiting = iter(range(first, len(self.segments)))
         active: list[_OpenSegment] = []
@@ -203,6 +213,8 @@ class RecordingReader:
             assert oldest is not None
             if oldest.next is not None:
                 yield oldest.index, oldest.next
+                if generation != self._generation:
+                    raise RecordingError(f"{self.path}: {self._ended_by}")
                 oldest.advance()
             if oldest.next is None:
                 oldest.close()

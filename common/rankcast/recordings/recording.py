@@ -75,6 +75,8 @@ class Recording:
         because one that they build on is damaged or was never recorded."""
         self._models, self._writable, self._limits = models, writable, limits
         self._reader = RecordingReader(self.path, limits)
+        self._lookup = RecordingReader(self.path, limits)
+        """Answers single questions, which may come up within an iteration of the other one."""
         self._cameras: tuple[str, ...] | None = None
 
     def __enter__(self) -> Recording:
@@ -88,6 +90,7 @@ class Recording:
     def close(self) -> None:
         """Close the files; may be called twice."""
         self._reader.close()
+        self._lookup.close()
 
     @property
     def segments(self) -> list[Path]:
@@ -113,7 +116,7 @@ class Recording:
         """
         if self._cameras is None:
             found = dict.fromkeys(
-                message.camera for message in self._reader if message.kind == "frames"
+                message.camera for message in self._lookup if message.kind == "frames"
             )
             self._cameras = tuple(found)
         return self._cameras
@@ -157,14 +160,28 @@ class Recording:
         SettingsError
             If a time has no time zone.
         RecordingError
-            If a segment cannot be read or is of another program.
+            If a segment cannot be read or is of another program, or if another iteration has
+            begun.
         UnknownCodecError, UnknownModelError
             If this installation lacks what the frames need.
         """
-        start_ns, end_ns = self._ns(start), self._ns(end)
         self.lost = 0
+        for frame in self._decoded(self._reader, camera, self._ns(start), self._ns(end)):
+            if frame is None:
+                self.lost += 1
+            else:
+                yield frame
+
+    def _decoded(
+        self,
+        reader: RecordingReader,
+        camera: str | None,
+        start_ns: int | None,
+        end_ns: int | None = None,
+    ) -> Iterator[Frame | None]:
+        """Yield the frames; None for one that cannot be decoded."""
         streams: dict[str, _Stream] = {}
-        for message in self._reader.messages(start_ns, end_ns):
+        for message in reader.messages(start_ns, end_ns):
             if message.kind != "frames" or camera not in (None, message.camera):
                 continue
             stream = streams.get(message.camera)
@@ -176,7 +193,8 @@ class Recording:
             except (UnknownCodecError, UnknownModelError) as exc:
                 raise type(exc)(f"{self.path}: {exc}") from exc
             except (NeedKeyframe, WireError):
-                self.lost += start_ns is None or message.t_recorded_ns >= start_ns
+                if start_ns is None or message.t_recorded_ns >= start_ns:
+                    yield None
                 continue
             if frame is not None and (start_ns is None or message.t_recorded_ns >= start_ns):
                 yield frame
@@ -196,8 +214,10 @@ class Recording:
         RecordingError
             If there is none.
         """
-        for frame in self.frames(camera, start=time):
-            return frame
+        for frame in self._decoded(self._lookup, camera, self._ns(time)):
+            if frame is not None:
+                self._lookup.close()
+                return frame
         of = "" if camera is None else f" of camera {camera}"
         raise RecordingError(f"{self.path}: holds no frame{of} at {time} or later")
 
@@ -212,7 +232,7 @@ class Recording:
         times = islice(
             (
                 message.t_capture_ns
-                for message in self._reader.messages()
+                for message in self._lookup.messages()
                 if message.kind == "frames" and camera in (None, message.camera)
             ),
             RATE_FRAMES,

@@ -71,6 +71,7 @@ class Retention:
         self._oldest: deque[_Segment] = deque()
         self._missing_bytes = 0
         """Free space that is to be kept and that no removal gives."""
+        self._kept: frozenset[Path] = frozenset()
         if limits:
             if segments is None:
                 segments = [segment for _, segment in segments_of(path)]
@@ -83,6 +84,15 @@ class Retention:
             if self._limits and is_segment(path):
                 status = path.stat()
                 self._oldest.append(_Segment(path, status.st_size, status.st_mtime_ns))
+
+    def keep(self, paths: Iterable[Path]) -> None:
+        """Remove these segments, the newest ones, for their age only; replaces those before."""
+        self._kept = frozenset(paths)
+
+    def give_up_kept(self) -> None:
+        """Let the kept segments go too, if that gives the space that is missing."""
+        if sum(one.bytes for one in self._oldest if one.path in self._kept) >= self._missing_bytes:
+            self._kept = frozenset()
 
     def tidy(self, open_bytes: int) -> list[Path]:
         """Remove the oldest segments beyond the limits, and return their files.
@@ -107,7 +117,8 @@ class Retention:
         while self._oldest:
             oldest = self._oldest[0]
             too_old = limits.max_age_s and self._now_ns() - oldest.t_ns > limits.max_age_s * 1e9
-            if not (too_old or wanted > 0 or (limits.max_bytes and total > limits.max_bytes)):
+            too_much = wanted > 0 or (limits.max_bytes and total > limits.max_bytes)
+            if not (too_old or (too_much and oldest.path not in self._kept)):
                 break
             try:
                 oldest.path.unlink(missing_ok=True)

@@ -49,12 +49,9 @@ class RecordTable(Table):
         return file
 
     @model_validator(mode="after")
-    def _events_need_a_file(self) -> RecordTable:
-        if self.events and not self.file:
-            raise ValueError(
-                "--pre-trigger and --post-trigger (record.pre_s, record.post_s) say what of a "
-                "recording to keep: give --record FILE.mcap too"
-            )
+    def _all_needs_a_file(self) -> RecordTable:
+        if not self.file and (given := self._given()):
+            raise ValueError(f"{', '.join(given)} without a recording: give --record FILE.mcap too")
         if self.trigger_meta and not self.events:
             raise ValueError(
                 "trigger_meta starts events: give --pre-trigger or --post-trigger "
@@ -72,6 +69,15 @@ class RecordTable(Table):
             )
         return self
 
+    def _given(self) -> list[str]:
+        """Return the settings that are not the default, by their options."""
+        options = {key: option for option, (_, key, *_) in _OPTIONS.items()}
+        return [
+            f"{options[key]} (record.{key})" if key in options else f"record.{key}"
+            for key, field in type(self).model_fields.items()
+            if getattr(self, key) != field.default
+        ]
+
     @property
     def events(self) -> bool:
         """True to record around events only."""
@@ -84,7 +90,8 @@ _OPTIONS: Final[Mapping[str, tuple[str, str, Any, str, str]]] = {
     ),
     "--sync": (
         "sync", "sync_frames", int, "N",
-        "Wait for the disk after every N-th recorded frame [once a second].",
+        "Wait for the disk after every N-th recorded frame; by default a thread writes through "
+        "once a second and holds no frame up.",
     ),
     "--record-segment-bytes": (
         "record_segment_bytes", "segment_bytes", int, "N",

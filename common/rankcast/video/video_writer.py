@@ -57,6 +57,7 @@ class VideoWriter:
         self.frames = 0
         self._shape = shape
         self._ticks = -1
+        self._ended = False
         self._part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         height, width = (side + side % 2 for side in shape[:2])
         try:
@@ -72,7 +73,7 @@ class VideoWriter:
             self._stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
             self._stream.codec_context.options = {"crf": str(CRF), "preset": "veryfast"}
         except (FFmpegError, OSError, ValueError) as exc:
-            self._abandon()
+            self.abandon()
             raise ImageFileError(f"{path}: cannot be written: {_reason(exc)}") from exc
 
     def __enter__(self) -> VideoWriter:
@@ -84,7 +85,7 @@ class VideoWriter:
         if kind is None:
             self.close()
         else:
-            self._abandon()
+            self.abandon()
 
     def write(self, pixels: Pixels, time_s: float) -> None:
         """Add a frame.
@@ -131,16 +132,19 @@ class VideoWriter:
         ImageFileError
             If the file cannot be written.
         """
+        if self._ended:
+            return
+        self._ended = True
         try:
             self._mux(None)
             self._container.close()
             self._file.close()
             os.replace(self._part, self.path)
         except (FFmpegError, OSError, ValueError) as exc:
-            self._abandon()
+            self.abandon()
             raise ImageFileError(f"{self.path}: cannot be written: {_reason(exc)}") from exc
         except BaseException:
-            self._abandon()
+            self.abandon()
             raise
 
     def _mux(self, frame: av.VideoFrame | None) -> None:
@@ -150,7 +154,9 @@ class VideoWriter:
         except (FFmpegError, OSError, ValueError) as exc:
             raise ImageFileError(f"{self.path}: cannot be written: {_reason(exc)}") from exc
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
+        """Remove what was written; `close` then does nothing."""
+        self._ended = True
         container = getattr(self, "_container", None)
         for one in (container, self._file):
             try:

@@ -48,8 +48,8 @@ class SaveOptions(BaseModel):
     """Remove files that were written longer ago; 0: no limit."""
     min_free_bytes: int = Field(default=0, ge=0)
     """Remove the oldest files while the file system has less free space; 0: no limit."""
-    fsync: bool = False
-    """Write each file through to the disk before it counts as saved."""
+    sync_frames: int = Field(default=0, ge=0)
+    """Write the file and the folder through to the disk after every N-th picture; 0: never."""
     debayer: bool = False
     """Save mosaics in colour, interpolated along edges, instead of as they came."""
     jpeg_quality: int = Field(default=95, ge=1, le=100)
@@ -140,6 +140,7 @@ class SaveSink:
         self._files.close()
 
     def _write(self, path: Path, frame: Frame) -> int:
+        every = self.options.sync_frames
         try:
             return write_image(
                 path,
@@ -150,7 +151,7 @@ class SaveSink:
                 # Two receivers that save one camera in one folder must not replace each
                 # other's files.
                 exclusive=True,
-                fsync=self.options.fsync,
+                fsync=every > 0 and (self.saved + 1) % every == 0,
             )
         except ImageFileError as exc:
             raise SinkError(str(exc)) from exc

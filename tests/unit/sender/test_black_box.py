@@ -11,6 +11,7 @@ import pytest
 
 from rankcast.encoder import EncodedPacket, Encoder
 from rankcast.errors import RankcastError
+from rankcast.recorder import Recorder
 from rankcast.recordings.segment import segment_file
 from rankcast.runtime import SINK, packet_backlog
 from rankcast.settings import RecordTable
@@ -124,8 +125,10 @@ def test_a_disk_that_hangs_at_the_end_is_named_and_every_frame_is_accounted_for(
         box.close(0.4)
     assert camera.tape is not None
     assert sum(camera.tape.lost.values()) == 3
-    go_on.set()
+    go_on.set()  # the disk comes back, after the report
     box._worker.join(WAIT_S)
+    assert sum(camera.tape.lost.values()) + camera.tape.recorded == 3
+    assert camera.tape.ledger.balance().under_way == 0
 
 
 def test_a_recording_that_cannot_be_created_keeps_the_sender_from_starting(tmp_path: Path) -> None:
@@ -146,3 +149,27 @@ def test_an_event_is_recorded_on_request(tmp_path: Path) -> None:
     assert file.name.endswith("-door.mcap")
     assert camera.tape is not None
     assert camera.tape.recorded == len(frames_of(file)["cam"]) == 5
+
+
+def test_a_recording_that_ends_early_is_told_once_and_fails_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RankcastError("the recorder is broken")
+
+    box, (camera,) = started(tmp_path / "a.mcap")
+    box.check()
+    assert caplog.messages == []
+    monkeypatch.setattr(Recorder, "idle", fail)
+    offer(camera, packets(1))
+    assert box._ended.wait(WAIT_S)
+    box._worker._thread.join(WAIT_S)
+    offer(camera, packets(2))  # the stream goes on
+    box.check()
+    box.check()
+    (line,) = caplog.messages
+    assert "has ended: the recorder is broken; the stream goes on without it" in line
+    with pytest.raises(RankcastError, match="the recorder is broken"):
+        box.close(WAIT_S)
+    assert camera.tape is not None
+    assert sum(camera.tape.lost.values()) == 3

@@ -197,6 +197,35 @@ def test_export_refuses_what_mp4_cannot_hold(
     assert [one.name for one in tmp_path.iterdir()] == ["a.mcap"]
 
 
+def test_export_leaves_out_only_the_cameras_that_mp4_cannot_hold(tmp_path: Path) -> None:
+    encoder = rankcast.Encoder("raw")
+    turning = [encoder.encode(scene(0, shape)) for shape in ((16, 16), (16, 16), (16, 24))]
+    path = tmp_path / "a.mcap"
+    record(path, {
+        "deep": packets_of("raw", pictures(3, (24, 32), "uint16")), "turning": turning,
+        "well": packets_of("raw", pictures(3)),
+    })  # fmt: skip
+    result = run(export, path, "--to", "mp4")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert result.stdout.splitlines() == [str(tmp_path / "a-well.mp4"), "3 frames"]
+    deep, turned = result.stderr.splitlines()
+    assert "error: frame 0 of camera deep: got 16 bits a sample" in deep
+    assert "error: frame 2 of camera turning: got a picture of 24 x 16 after 16 x 16" in turned
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a-well.mp4", "a.mcap"]
+    with av.open(str(tmp_path / "a-well.mp4")) as clip:
+        assert len(list(clip.decode(video=0))) == 3
+    assert isinstance(refused(export, path, "--to", "mp4", "--camera", "deep"),
+                      UnsupportedImageError)  # fmt: skip
+
+
+def test_export_fails_if_mp4_can_hold_no_camera(tmp_path: Path) -> None:
+    deep = packets_of("raw", pictures(3, (24, 32), "uint16"))
+    record(tmp_path / "a.mcap", {"one": deep, "two": deep})
+    assert "of camera one: got 16 bits" in str(refused(export, tmp_path / "a.mcap", "--to", "mp4"))
+    assert [one.name for one in tmp_path.iterdir()] == ["a.mcap"]
+
+
 def test_export_refuses_a_size_that_changes(tmp_path: Path) -> None:
     encoder = rankcast.Encoder("raw")
     packets = [encoder.encode(scene(0, shape)) for shape in ((16, 16), (16, 24))]

@@ -13,7 +13,7 @@ import rankcast
 from rankcast.errors import SettingsError
 from rankcast.recorder import EventOptions, EventRecorder, Triggers
 from rankcast.recordings import RecordingLimits, RecordingOptions
-from support.recorders import Asked, Clock, FakeDisk, offer
+from support.recorders import GIGABYTE, Asked, Clock, FakeDisk, offer
 from support.recordings import frames_of, messages_of, pictures
 
 NAME = re.compile(r"a-\d{8}T\d{6}\.\d{3}Z-[a-z0-9_]+\.mcap")
@@ -210,21 +210,100 @@ def test_a_disk_that_fills_up_during_an_event_costs_frames_up_to_a_key_frame(
     assert station.frames(first) == [*range(8), *range(10, 14)]
 
 
-def test_limits_hold_for_all_events_together(station_of: Callable[..., Station]) -> None:
-    recording = RecordingOptions(limits=RecordingLimits(min_free_bytes=1 << 62))
+def event(station: Station, cause: str) -> None:
+    station.run(8)
+    station.triggers.pull(cause)
+    station.run(8)
+
+
+def causes(station: Station) -> list[str]:
+    """Return the causes of the events on disk, whose segments may be several."""
+    return sorted(
+        {re.sub(r"-\d{4}$", "", file.stem).rpartition("-")[2] for file in station.files()}
+    )
+
+
+def test_limits_hold_for_all_events_together_but_the_newest_stays(
+    station_of: Callable[..., Station],
+) -> None:
+    recording = RecordingOptions(segment_bytes=1, limits=RecordingLimits(max_bytes=2))
     station = station_of(recording=recording)
     other = station.folder / "a-20200101T000000.000Z-old.txt"
     other.write_text("mine")
     for number in range(3):
-        station.run(8)
-        station.triggers.pull(f"e{number}")
-        station.run(8)
+        event(station, f"e{number}")
     station.recorder.idle()
-    station.clock.now_s += 2
-    station.recorder.idle()
-    assert station.files() == []
+    assert causes(station) == ["e2"]
     assert other.exists()
     station.recorder.close()
+    again = station_of(recording=recording)
+    again.clock.now_s += 2
+    again.recorder.idle()
+    assert causes(again) == ["e2"]
+
+
+def reserving(station_of: Callable[..., Station], disk: FakeDisk, **options: object) -> Station:
+    limits = RecordingLimits(min_free_bytes=GIGABYTE)
+    return station_of(free=disk.free, recording=RecordingOptions(limits=limits), **options)
+
+
+def test_an_event_for_which_too_little_is_free_is_not_written(
+    station_of: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FakeDisk(monkeypatch)
+    station = reserving(station_of, disk)
+    event(station, "old")
+    event(station, "kept")
+    disk.claims = 0
+    event(station, "lost")
+    assert causes(station) == ["kept"]
+    assert "that are to stay free are in use" in station.recorder.fault
+    assert station.recorder.events == 2
+
+
+def test_the_newest_event_goes_if_the_one_that_begins_fits_in_its_place(
+    station_of: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FakeDisk(monkeypatch)
+    station = reserving(station_of, disk)
+    event(station, "old")
+    sizes = sum(file.stat().st_size for file in station.files())
+    monkeypatch.setattr(
+        disk, "free",
+        lambda _: GIGABYTE + sizes - 1 - sum(file.stat().st_size for file in station.files()),
+    )  # fmt: skip
+    station.recorder._retention._free = disk.free
+    event(station, "new")
+    assert causes(station) == ["new"]
+
+
+def test_an_event_stops_at_the_space_to_keep_and_goes_on_with_a_key_frame(
+    station_of: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FakeDisk(monkeypatch)
+    station = reserving(station_of, disk, post_s=300.0)
+    disk.claims = 2 * GIGABYTE
+    station.run(6)
+    station.triggers.pull("x")
+    assert station.run(2) == ["ok"] * 2
+    disk.claims = 0
+    station.recorder.idle()
+    (file,) = station.files()
+    size = file.stat().st_size
+    assert station.run(4) == ["full"] * 4
+    assert file.stat().st_size < size + 2000  # ledgers
+    station.clock.now_s += 60
+    disk.claims = GIGABYTE + 1  # not enough to be worth a key frame
+    station.asked.take()
+    station.recorder.idle()
+    assert ("cam", True) not in station.asked.take()
+    station.clock.now_s += 60
+    disk.claims = 2 * GIGABYTE
+    station.recorder.idle()
+    assert ("cam", True) in station.asked.take()
+    station.run(6)
+    station.recorder.close()
+    assert station.frames(file) == [*range(8), 15, 16, 17]
 
 
 def test_an_event_at_the_end_is_complete_when_the_recorder_closes(

@@ -221,3 +221,29 @@ def test_an_empty_last_segment_is_passed_over(recorded: Path) -> None:
         pytest.raises(RecordingError, match=r"a-0098\.mcap: is no recording"),
     ):
         list(recording)
+
+
+def test_questions_within_an_iteration_leave_it_alone(recorded: Path) -> None:
+    found = []
+    with rankcast.Recording(recorded) as recording:
+        for frame in recording.frames("one"):
+            found.append(frame.sequence)
+            assert recording.cameras == ("one", "two")
+            assert recording.frame_at(float(frame.sequence), "two").sequence == frame.sequence
+            assert recording.frame_rate("one") is not None
+            assert recording.start is not None
+        assert recording.lost == 0
+    assert found == list(range(20))
+
+
+def test_an_iteration_that_another_one_ended_says_so(recorded: Path) -> None:
+    with rankcast.Recording(recorded) as recording:
+        first = recording.frames()
+        next(first)
+        second = recording.frames()
+        assert next(second).sequence == 0
+        with pytest.raises(RecordingError, match="another iteration of this recording has begun"):
+            next(first)
+        next(second)
+    with pytest.raises(RecordingError, match="this recording is closed"):
+        next(second)

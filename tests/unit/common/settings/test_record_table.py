@@ -17,6 +17,12 @@ from rankcast.settings import RecordTable
         ({"file": ".mcap"}, "ends in .mcap"),
         ({"file": "folder/.mcap"}, "ends in .mcap"),
         ({"pre_s": 5.0}, "give --record FILE.mcap too"),
+        ({"sync_frames": 1}, r"--sync \(record.sync_frames\) without a recording: give --record"),
+        (
+            {"max_age_s": 9.0, "ring_bytes": 70_000},
+            r"--record-max-age \(record.max_age_s\), record.ring_bytes without a recording",
+        ),
+        ({"min_free_bytes": 1, "trigger_meta": "x"}, "--record-min-free"),
         ({"file": "a.mcap", "trigger_meta": "line1"}, "give --pre-trigger or --post-trigger"),
         ({"file": "a.mcap", "max_bytes": 10**6}, "--record-segment-bytes 250000"),
         ({"file": "a.mcap", "pre_s": -1.0}, "greater than or equal to 0"),

@@ -322,9 +322,9 @@ def test_a_sender_whose_clock_was_set_back_gets_other_names(tmp_path: Path) -> N
     assert len(os.listdir(tmp_path)) == 2, "such a name counts as a saved picture"
 
 
-@pytest.mark.parametrize("fsync", [True, False])
-def test_with_fsync_file_and_folder_are_written_through_before_the_frame_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fsync: bool
+@pytest.mark.parametrize("every", [0, 1, 3])
+def test_every_nth_file_and_its_folder_are_written_through_before_the_frame_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
     synced: list[str] = []
 
@@ -332,9 +332,13 @@ def test_with_fsync_file_and_folder_are_written_through_before_the_frame_counts(
         synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
 
     monkeypatch.setattr(os, "fsync", note)
-    sink = SaveSink(SaveOptions(folder=tmp_path, fsync=fsync))
-    sink.put(frame(1))
-    assert len(synced) == (2 if fsync else 0)
-    if fsync:
-        assert synced[0].endswith(".part")
-        assert synced[1] == tmp_path.name
+    sink = SaveSink(SaveOptions(folder=tmp_path, sync_frames=every))
+    found = []
+    for number in range(1, 8):
+        synced.clear()
+        sink.put(frame(number))
+        if synced:
+            found.append(number)
+            assert synced[0].endswith(".part")
+            assert synced[1:] == [tmp_path.name]
+    assert found == {0: [], 1: [1, 2, 3, 4, 5, 6, 7], 3: [3, 6]}[every]
