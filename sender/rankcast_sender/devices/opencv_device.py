@@ -107,7 +107,7 @@ class OpenCVDevice:
             )
 
     def _source(self, path: str) -> int | str:
-        if "://" in path:
+        if self._is_stream:
             return path
         if path.isascii() and path.isdigit():
             if int(path) > _MAX_INDEX:
