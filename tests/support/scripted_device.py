@@ -43,7 +43,7 @@ class ScriptedDevice:
         """Take `script`: steps with counts, as in ``frame*5 hang``; the last step goes on for ever.
 
         Scripts of several runs are separated by ``|``. Option `log` names a file to which each run
-        adds a line; `interval_s` is the time from frame to frame.
+        adds a line; `interval_s` is the time from frame to frame, `polls` what the state says.
         """
         run = 0
         if options.get("log"):
@@ -79,6 +79,7 @@ class ScriptedDevice:
             frame_interval_s=None if triggered else self._interval_s,
             values=dict(self._values),
             waits_for_trigger=triggered,
+            polls=bool(self._options.get("polls")),
         )
 
     def read(self, timeout_s: float) -> Grabbed | None:

@@ -30,6 +30,7 @@ from rankcast_sender.grabber.messages import (
     Idle,
     Message,
     Opened,
+    Pong,
     RingWanted,
     SlotWritten,
     parse_message,
@@ -41,7 +42,8 @@ log = logging.getLogger(__name__)
 HANG_S: Final = 1.0
 """A read that takes this much longer than it may by design never returns."""
 TRIGGER_HANG_S: Final = 5.0
-"""While a trigger is awaited, only a process that does not even answer a ping is ended."""
+"""While a trigger is awaited by a read that nothing bounds, only a process that does not even
+answer a ping is ended."""
 PING_S: Final = 1.0
 APPLY_S: Final = 4.0
 """Longest time to change settings; clients of the control channel wait for 5 s."""
@@ -287,7 +289,7 @@ class GrabberProcess:
         """Raise if the process does not come back from its device."""
         facts, name = self.facts, self._spec.name
         assert facts is not None
-        if facts.waits_for_trigger:
+        if _may_read_for_ever(facts):
             now_s = time.monotonic()
             if silent_s > TRIGGER_HANG_S:
                 self._kill()
@@ -337,7 +339,9 @@ class GrabberProcess:
     def _handle(self, message: Message) -> None:
         replaced: list[tuple[int, SlotWritten]] = []
         with self._changed:
-            self._heard_s = time.monotonic()
+            # A pong comes from a thread that does not touch the device.
+            if not isinstance(message, Pong) or _may_read_for_ever(self.facts):
+                self._heard_s = time.monotonic()
             if isinstance(message, SlotWritten | Idle | Failed):
                 self.lost += message.lost
                 self.replaced += message.dropped
@@ -368,3 +372,8 @@ class GrabberProcess:
             raise GrabberProtocolError(
                 f"the grabber process announced slot {message.slot} twice: a driver has damaged it"
             )
+
+
+def _may_read_for_ever(facts: DeviceFacts | None) -> bool:
+    """Return True while the device waits for a trigger in a read that does not end by itself."""
+    return facts is not None and facts.waits_for_trigger and not facts.polls

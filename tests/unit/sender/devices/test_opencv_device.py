@@ -255,6 +255,12 @@ def test_a_camera_that_waits_for_its_trigger_says_so() -> None:
     assert state.values["trigger"] == "on"
 
 
+@pytest.mark.parametrize(("backend", "polls"), [("V4L2", True), ("DSHOW", False)])
+def test_reads_of_v4l2_return_by_themselves(backend: str, polls: bool) -> None:
+    _, state = opened(FakeCapture(backend=backend), trigger="on")
+    assert state.polls is polls
+
+
 def test_a_relative_device_reaches_opencv_as_a_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

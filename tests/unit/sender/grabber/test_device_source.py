@@ -172,6 +172,27 @@ def test_a_stopped_process_is_found_while_a_trigger_is_awaited(
             next(iter(source))
 
 
+def test_a_read_that_hangs_while_a_trigger_is_awaited_is_found_if_reads_return_by_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grabber_process, "PING_S", 0.1)
+    with grabbing("hang", trigger="on", polls=True) as source:
+        before_s = time.monotonic()
+        with pytest.raises(SourceError, match="a read has not returned"):
+            next(iter(source))
+        assert time.monotonic() - before_s < 2
+
+
+def test_reads_that_return_without_a_frame_are_no_failure_while_a_trigger_is_awaited() -> None:
+    with grabbing("frame", trigger="on", polls=True, timeout_s=0.1) as source:
+        trigger = threading.Timer(
+            2.0, source.adjustments.ask, ({"trigger": "once"}, lambda *_: None)
+        )
+        trigger.start()
+        assert next(iter(source)).frame == 0
+        trigger.join()
+
+
 def changed(source: DeviceSource, **values: Any) -> tuple[dict[str, Any], str]:
     """Return the values in force after a change, and why it was refused."""
     answers: list[tuple[dict[str, Any], str]] = []
