@@ -43,7 +43,8 @@ class ScriptedDevice:
         """Take `script`: steps with counts, as in ``frame*5 hang``; the last step goes on for ever.
 
         Scripts of several runs are separated by ``|``. Option `log` names a file to which each run
-        adds a line; `interval_s` is the time from frame to frame, `polls` what the state says.
+        adds a line; `interval_s` is the time from frame to frame, `apply_s` the time that a change
+        of settings takes, `polls` what the state says.
         """
         run = 0
         if options.get("log"):
@@ -154,6 +155,7 @@ class ScriptedDevice:
 
     def apply(self, values: Mapping[str, Value]) -> DeviceState:
         """Accept a gain up to 16, a software trigger and a region of at most 64 x 48."""
+        time.sleep(float(self._options.get("apply_s") or 0))  # type: ignore[arg-type]
         new = {**self._values, **values}
         if new["trigger"] == "once":
             if self._values["trigger"] != "on":

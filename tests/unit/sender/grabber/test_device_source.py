@@ -218,6 +218,40 @@ def test_settings_are_changed_while_it_runs_and_read_back() -> None:
         assert changed(source, width=99)[1].endswith("the sensor has 64 columns")
 
 
+def test_a_trigger_that_is_switched_off_leaves_the_device_its_time_for_a_frame() -> None:
+    with grabbing("frame", trigger="on", interval_s=0.4, timeout_s=1.0) as source:
+        off = threading.Timer(1.3, source.adjustments.ask, ({"trigger": "off"}, lambda *_: None))
+        off.start()
+        assert next(iter(source)).frame == 0
+        off.join()
+
+
+def test_a_slow_change_of_settings_is_no_silence() -> None:
+    with grabbing("frame", interval_s=0.4, timeout_s=1.0, apply_s=1.3) as source:
+        assert changed(source, gain=2.0)[1] == ""
+        take(source, 2)
+
+
+def test_requests_do_not_hide_a_silent_device() -> None:
+    with grabbing("frame none", timeout_s=0.5) as source:
+        frames = iter(source)
+        next(frames)
+        ended = threading.Event()
+
+        def ask_for_ever() -> None:
+            while not ended.wait(0.1):
+                source.adjustments.ask({"gain": 2.0}, lambda *_: None)
+
+        client = threading.Thread(target=ask_for_ever)
+        client.start()
+        try:
+            with pytest.raises(SourceError, match="delivered no frame"):
+                next(frames)
+        finally:
+            ended.set()
+            client.join()
+
+
 def test_a_software_trigger_is_one_frame() -> None:
     with grabbing("frame", trigger="on") as source:
         frames = iter(source)
