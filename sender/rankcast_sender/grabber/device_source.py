@@ -85,8 +85,7 @@ class DeviceSource:
                 )
 
     def _learn(self, facts: DeviceFacts) -> Mapping[str, Scalar]:
-        if self._facts is None:
-            self.adjustments.opened(facts.values)
+        self.adjustments.opened(facts.values)
         self._facts = facts
         if facts.warning:
             log.warning("%s: %s", self._spec.name, facts.warning)
@@ -146,6 +145,9 @@ class DeviceSource:
         while not self._interrupted.is_set():
             self.adjustments.serve(self._adjust)
             taken = self._process.take(POLL_S)
+            facts = self._process.facts
+            if facts is not None and facts is not self._facts:  # of a change answered late
+                self._learn(facts)
             if taken is None:
                 self._check_silence(time.monotonic() - self._last_s)
                 continue
@@ -220,7 +222,7 @@ class DeviceSource:
     def interrupt(self) -> None:
         """End `open` or the iteration; may be called from any thread."""
         self._interrupted.set()
-        self._process.wake()
+        self._process.interrupt()
 
     def close(self) -> None:
         """Close the device and end the process; may be called twice."""

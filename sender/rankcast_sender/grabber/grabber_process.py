@@ -56,7 +56,7 @@ LAST_WORDS_S: Final = 0.3
 class GrabberProcess:
     """Starts a process that opens a device, and takes its frames.
 
-    All methods but `wake` are called in the grab thread of the camera.
+    All methods but `wake` and `interrupt` are called in the grab thread of the camera.
 
     Parameters
     ----------
@@ -79,6 +79,8 @@ class GrabberProcess:
         self._ring_wanted = 0
         self._ended = False
         self._woken = False
+        self._interrupted = False
+        self._killed = ""
         self._closed = False
         self._heard_s = time.monotonic()
         self._pinged_s = 0.0
@@ -117,6 +119,12 @@ class GrabberProcess:
         """End a wait at once; may be called from any thread."""
         with self._changed:
             self._woken = True
+            self._changed.notify_all()
+
+    def interrupt(self) -> None:
+        """End this wait and all later ones; may be called from any thread."""
+        with self._changed:
+            self._interrupted = True
             self._changed.notify_all()
 
     def wait_open(self, timeout_s: float) -> bool:
@@ -177,26 +185,38 @@ class GrabberProcess:
         Raises
         ------
         SettingsError
-            If the device refuses them or does not answer.
+            If the device refuses them, or cannot answer yet.
+        SourceError
+            If the device has failed, or the process hangs or has ended.
         """
+        self._check_end()
         self._requests += 1
         self._send("apply", id=self._requests, values=dict(values))
         ends_s = time.monotonic() + APPLY_S
         with self._changed:
             while (left_s := ends_s - time.monotonic()) > 0:
                 self._wait(self._has_answer, left_s)
-                if self._has_answer() or self._ended or self._failed is not None:
+                if self._has_answer() or self._is_over():
                     break
-            self._heard_s = time.monotonic()
             answer = self._applied if self._has_answer() else None
         if answer is None:
-            raise SettingsError(
-                f"{self._spec.name} has not answered within {APPLY_S:g} s: read the values back"
-            )
+            raise self._unanswered()
         if answer.facts is None:
             raise SettingsError(f"{self._spec.name}: {self._driver_log.redact(answer.why)}")
-        self.facts = answer.facts
         return answer.facts
+
+    def _unanswered(self) -> SourceError | SettingsError:
+        """Return why a change of settings has no answer, after killing a process that hangs."""
+        name, facts = self._spec.name, self.facts
+        self._check_end()
+        if self._interrupted:
+            return SettingsError(f"{name} is being closed: the change may not be in force")
+        if _may_read_for_ever(facts) or (facts and facts.longest_read_s + HANG_S > APPLY_S):
+            return SettingsError(
+                f"{name} has not answered within {APPLY_S:g} s, because it reads: the change is "
+                "made after that; read the values back"
+            )
+        return self._hang(f"a change of settings has not returned for {APPLY_S:g} s")
 
     def close(self, grace_s: float = CLOSE_S) -> None:
         """Close the device and end the process, by force if it takes longer than `grace_s`."""
@@ -233,17 +253,14 @@ class GrabberProcess:
     # Called with the lock held.
 
     def _wait(self, happened: Any, timeout_s: float) -> None:  # Any: a predicate
-        self._changed.wait_for(
-            lambda: (
-                happened()
-                or self._woken
-                or self._ended
-                or self._failed is not None
-                or self._broken is not None
-            ),
-            timeout_s,
-        )
+        self._changed.wait_for(lambda: happened() or self._woken or self._is_over(), timeout_s)
         self._woken = False
+
+    def _is_over(self) -> bool:
+        """Return True if there is nothing to wait for any more."""
+        return (
+            self._interrupted or self._ended or self._failed is not None or self._broken is not None
+        )
 
     def _has_answer(self) -> bool:
         return self._applied is not None and self._applied.id == self._requests
@@ -261,6 +278,8 @@ class GrabberProcess:
             if failed.refused:
                 raise SettingsError(line)
             raise SourceError(f"{line}{self._last_words()}")
+        if self._killed:
+            raise SourceError(self._killed)
         if self._ended:
             raise SourceError(f"{name}: the grabber process {self._how_it_ended()}")
 
@@ -287,25 +306,26 @@ class GrabberProcess:
 
     def _check_progress(self, silent_s: float) -> None:
         """Raise if the process does not come back from its device."""
-        facts, name = self.facts, self._spec.name
+        facts = self.facts
         assert facts is not None
         if _may_read_for_ever(facts):
             now_s = time.monotonic()
             if silent_s > TRIGGER_HANG_S:
-                self._kill()
-                raise SourceError(
-                    f"{name}: the grabber process has not answered for {silent_s:.1f} s and was "
-                    "killed"
-                )
+                raise self._hang(f"nothing has answered for {silent_s:.1f} s")
             if silent_s > PING_S and now_s - self._pinged_s > PING_S:
                 self._pinged_s = now_s
                 self._send("ping")
         elif silent_s > facts.longest_read_s + HANG_S:
-            self._kill()
-            raise SourceError(
-                f"{name}: a read has not returned for {silent_s:.1f} s, the limit is "
-                f"{facts.longest_read_s + HANG_S:g} s: the grabber process was killed"
+            raise self._hang(
+                f"a read has not returned for {silent_s:.1f} s, the limit is "
+                f"{facts.longest_read_s + HANG_S:g} s"
             )
+
+    def _hang(self, what: str) -> SourceError:
+        """Kill the process and return the reason, which all later calls raise."""
+        self._kill()
+        self._killed = f"{self._spec.name}: {what}: the grabber process was killed"
+        return SourceError(self._killed)
 
     def _send(self, operation: str, **values: Any) -> None:
         line = json.dumps({"op": operation, **values}).encode() + b"\n"
@@ -359,6 +379,7 @@ class GrabberProcess:
                     self.facts = message.facts
                 case Applied():
                     self._applied = message
+                    self.facts = message.facts or self.facts
                 case RingWanted():
                     self._ring_wanted = message.frame_bytes
                 case Failed():

@@ -54,7 +54,7 @@ class Adjustments:
         return self._values
 
     def opened(self, values: Mapping[str, Scalar]) -> None:
-        """Set the values of a device that has been opened."""
+        """Set the values that a device reports, after it was opened or answered late."""
         self._values = MappingProxyType(dict(values))
 
     def ask(self, values: Mapping[str, Scalar], done: Done) -> bool:
@@ -87,8 +87,8 @@ class Adjustments:
             Takes the requested values and returns all values as read back; raises if it changed
             nothing.
         """
-        self.pulse.beat()
         while True:
+            self.pulse.beat()
             with self._changed:
                 if not self._changes:
                     return

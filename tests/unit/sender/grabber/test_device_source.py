@@ -168,7 +168,7 @@ def test_a_stopped_process_is_found_while_a_trigger_is_awaited(
     monkeypatch.setattr(grabber_process, "PING_S", 0.1)
     with grabbing("frame", trigger="on", timeout_s=0.1) as source:
         os.kill(source.pid, signal.SIGSTOP)
-        with pytest.raises(SourceError, match="has not answered for"):
+        with pytest.raises(SourceError, match="nothing has answered for"):
             next(iter(source))
 
 
@@ -250,6 +250,72 @@ def test_requests_do_not_hide_a_silent_device() -> None:
         finally:
             ended.set()
             client.join()
+
+
+def test_a_change_that_never_returns_ends_its_process_however_many_are_queued(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grabber_process, "APPLY_S", 1.5)
+    with grabbing("frame", apply_s=600) as source:
+        frames = iter(source)
+        next(frames)
+        answers: list[str] = []
+        for _ in range(8):
+            source.adjustments.ask({"gain": 2.0}, lambda _, why: answers.append(why))
+        before_s = time.monotonic()
+        with pytest.raises(SourceError, match=r"not returned for 1\.5 s: .* was killed") as caught:
+            list(frames)
+        assert time.monotonic() - before_s < 3
+        assert answers == [str(caught.value)] * 8
+
+
+def test_a_change_after_the_end_of_the_process_is_refused_with_the_reason() -> None:
+    with grabbing("frame crash") as source:
+        frames = iter(source)
+        next(frames)
+        threading.Event().wait(0.5)
+        answers: list[str] = []
+        source.adjustments.ask({"gain": 2.0}, lambda _, why: answers.append(why))
+        with pytest.raises(SourceError, match="ended by SIGSEGV"):
+            list(frames)
+        assert len(answers) == 1
+        assert "ended by SIGSEGV" in answers[0]
+
+
+def test_an_interrupt_ends_the_wait_for_a_change() -> None:
+    with grabbing("frame", apply_s=600) as source:
+        frames = iter(source)
+        next(frames)
+        answers: list[str] = []
+        for _ in range(2):
+            source.adjustments.ask({"gain": 2.0}, lambda _, why: answers.append(why))
+        interrupter = threading.Timer(0.2, source.interrupt)
+        interrupter.start()
+        before_s = time.monotonic()
+        list(frames)
+        assert time.monotonic() - before_s < 1
+        interrupter.join()
+        assert ["is being closed" in why for why in answers] == [True, True]
+
+
+def test_an_answer_that_comes_late_is_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grabber_process, "APPLY_S", 0.3)
+    gate = tmp_path / "gate"
+    with grabbing("wait same", trigger="on", gate=str(gate)) as source:
+        answers: list[str] = []
+        frames = iter(source)
+        source.adjustments.ask({"width": 16}, lambda _, why: answers.append(why))
+        opener = threading.Timer(0.8, gate.touch)
+        opener.start()
+        next(frames)
+        opener.join()
+        assert len(answers) == 1
+        assert "read the values back" in answers[0]
+        take(source, 3)
+        assert source.adjustments.values["width"] == 16
+        assert source.description == "scripted 16x6"
 
 
 def test_a_software_trigger_is_one_frame() -> None:
