@@ -33,10 +33,11 @@ class ScriptedDevice:
     """Frames of 8 x 6 grey pixels; every step of the script is one read.
 
     Steps are `frame`, `same`, `none`, `hang`, `deaf` (hangs with the interpreter's lock), `spawn`
-    (starts another process and hangs), `crash`, `exit`, `gone`, `odd` (wrong number of bytes),
-    `packed`, `unknown` and `short` (pixel formats), `big` (a frame of 64 x 48), `huge` (one of
-    6 MB), `lost` (3 frames), `print`, `forged` (a damaged message) and `wait` (for a file named by
-    option `gate`).
+    (starts another process and hangs), `orphan` (starts one, whose number goes to the file named by
+    option `orphan`), `daemon` (starts one in a session of its own, for 2 s), `crash`, `exit`,
+    `gone`, `odd` (wrong number of bytes), `packed`, `unknown` and `short` (pixel formats), `big` (a
+    frame of 64 x 48), `huge` (one of 6 MB), `lost` (3 frames), `print`, `forged` (a damaged
+    message) and `wait` (for a file named by option `gate`).
     """
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
@@ -127,6 +128,12 @@ class ScriptedDevice:
             case "spawn":
                 subprocess.Popen(["sleep", "600"])  # holds the pipes of this process
                 threading.Event().wait()
+            case "daemon":
+                subprocess.Popen(["sleep", "2"], start_new_session=True)
+            case "orphan":
+                child = subprocess.Popen(["sleep", "600"])
+                with open(str(self._options["orphan"]), "w", encoding="ascii") as file:
+                    file.write(str(child.pid))
             case "deaf":
                 ctypes.PyDLL(None).sleep(3600)
             case "crash":

@@ -81,6 +81,7 @@ class GrabberProcess:
         self._woken = False
         self._interrupted = False
         self._killed = ""
+        self._group_killed = False
         self._closed = False
         self._heard_s = time.monotonic()
         self._pinged_s = 0.0
@@ -225,17 +226,36 @@ class GrabberProcess:
         self._closed = True
         self._send("close")
         try:
-            self._process.wait(grace_s)
-        except subprocess.TimeoutExpired:
-            self._kill()
-            self._process.wait()
+            try:
+                self._process.wait(grace_s)
+            except subprocess.TimeoutExpired:
+                self._kill()
+                self._process.wait()
+            # What the driver has started may outlive the process, and would hold its pipes.
+            self._kill_group()
+            self._join_readers()
+        finally:
+            self._close_streams()
+            self._ring.close()
+
+    def _join_readers(self) -> None:
         for worker in self._workers:
-            worker.join(READERS_S)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            try:
+                worker.join(READERS_S)
+            except WorkerError as exc:  # the camera can be opened again all the same
+                log.warning("%s: %s", self._spec.name, exc)
+
+    def _close_streams(self) -> None:
+        messages, driver = self._workers
+        process = self._process
+        for stream, reader in (
+            (process.stdin, None), (process.stdout, messages), (process.stderr, driver)
+        ):  # fmt: skip
             assert stream is not None
+            if reader is not None and reader.running:
+                continue  # closing would wait for its read: it closes with the thread
             with suppress(OSError):  # what could not be written any more
                 stream.close()
-        self._ring.close()
 
     def kill(self) -> None:
         """End the process at once, because it does not react."""
@@ -246,8 +266,15 @@ class GrabberProcess:
         """Kill the process with all that its driver has started, which would hold its pipes."""
         if sys.platform == "win32":
             self._process.kill()
-        elif self._process.poll() is None:  # its number is nobody else's yet
-            with suppress(ProcessLookupError):
+        else:
+            self._kill_group()
+
+    def _kill_group(self) -> None:
+        """Kill what is left of the group of the process, which may have ended by itself."""
+        if sys.platform != "win32" and not self._group_killed:
+            # Once it is empty, its number may become another's.
+            self._group_killed = self._process.poll() is not None
+            with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     # Called with the lock held.

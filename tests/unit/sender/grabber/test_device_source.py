@@ -92,6 +92,44 @@ def test_a_read_that_never_returns_ends_its_process_within_two_seconds(step: str
         assert time.monotonic() - before_s < 2
 
 
+@pytest.mark.parametrize(
+    ("end", "message"), [("gone", "check its cable"), ("exit", "ended with code 7")]
+)
+def test_what_a_driver_has_started_ends_with_a_process_that_ends_by_itself(
+    end: str, message: str, tmp_path: Path
+) -> None:
+    orphan = tmp_path / "orphan"
+    with grabbing(f"frame orphan {end}", orphan=str(orphan)) as source:
+        with pytest.raises(SourceError, match=message):
+            list(source)
+        descriptors = len(os.listdir("/proc/self/fd"))
+    assert len(os.listdir("/proc/self/fd")) < descriptors
+    assert not _runs(int(orphan.read_text()))
+
+
+def test_a_thread_that_cannot_end_keeps_no_camera_from_being_opened_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(grabber_process, "READERS_S", 0.2)
+    source = DeviceSource(scripted("frame daemon gone"), DeviceOptions(freeze_s=0))
+    source.open()
+    with pytest.raises(SourceError, match="check its cable"):
+        list(source)
+    source.close()  # a process that is not in the group holds standard error
+    assert "rankcast-driver did not stop" in caplog.text
+    for thread in threading.enumerate():
+        if thread.name == "rankcast-driver":
+            thread.join(5)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
 def test_a_silent_device_fails_after_its_time_out() -> None:
     with grabbing("frame none", timeout_s=0.5) as source:
         frames = iter(source)
