@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import RankcastError, SourceError, UnsupportedImageError
-from rankcast.frame import Frame
+from rankcast.frame import Frame, Scalar
 from rankcast.runtime import CAMERA_GAP, MAILBOX, LogLimiter, Pulse, Worker, doing, join_all
 from rankcast_sender.audit import Audit
 from rankcast_sender.pacing import DEFAULT_FPS, FrameClock, GrabOptions, backoff_s
 from rankcast_sender.publisher import Publisher
-from rankcast_sender.sources import Adjustable, Remote, Source, Timed
+from rankcast_sender.sources import Adjustable, Adjustments, Remote, Source, Timed
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,8 @@ class CameraPipeline:
         self._next_frame = 0
         self._gaps_counted = 0
         self._replaced_counted = 0
+        self._requested: Mapping[str, Scalar] = {}
+        """What clients have set at run time, for when the source is opened again."""
         self._grab_pulse = Pulse(f"grab of {publisher.name}")
         self._encode_errors = LogLimiter()
         self.pulses = (self._grab_pulse, self._camera.pulse)
@@ -155,15 +157,32 @@ class CameraPipeline:
                     source.open()
                 if self._stop.is_set():
                     return
+            if isinstance(source, Adjustable):
+                self._set_again(source.adjustments)
             with doing(f"reading source of {camera.name}"):
                 self._grab_frames(source)
         finally:
             self._source = None
             camera.source.closed()
             if isinstance(source, Adjustable):
+                self._requested = {**self._requested, **source.adjustments.requested}
                 source.adjustments.close()
             with doing(f"closing source of {camera.name}"):
                 source.close()
+
+    def _set_again(self, adjustments: Adjustments) -> None:
+        """Ask the source, which has been opened again, for what clients have set."""
+        wanted = self._requested
+
+        def done(_: Mapping[str, Scalar], why: str) -> None:
+            if why:
+                log.warning("%s: settings were lost when it was opened again, %s: %s",
+                            self._camera.name,
+                            ", ".join(f"{name}={value!r:.60}" for name, value in wanted.items()),
+                            why)  # fmt: skip
+
+        if wanted:
+            adjustments.ask(wanted, done)
 
     def _grab_frames(self, source: Source) -> None:
         camera, options = self._camera, self._options

@@ -56,8 +56,8 @@ class Emulator:
 def emulated(
     path: str = SERIAL, *, newest_wins: bool = False, **options: Any
 ) -> Iterator[Emulator]:
-    """Open a camera of the emulator, and close it."""
-    checked = BaslerOptions(**options)
+    """Open a camera of the emulator, whose picture may stand still, and close it."""
+    checked = BaslerOptions(**{"freeze_s": 0.0, **options})
     spec = replace(basler_spec(path, checked), module=MODULE)
     source = DeviceSource(spec, checked, newest_wins=newest_wins)
     try:

@@ -33,17 +33,20 @@ class ScriptedDevice:
     """Frames of 8 x 6 grey pixels; every step of the script is one read.
 
     Steps are `frame`, `same`, `none`, `hang`, `deaf` (hangs with the interpreter's lock), `spawn`
-    (starts another process and hangs), `crash`, `exit`, `gone`, `odd` (wrong number of bytes),
-    `packed`, `unknown` and `short` (pixel formats), `big` (a frame of 64 x 48), `huge` (one of
-    6 MB), `high` and `low` (frames with that state of the line), `lost` (3 frames), `print`,
-    `forged` (a damaged message) and `wait` (for a file named by option `gate`).
+    (starts another process and hangs), `orphan` (starts one, whose number goes to the file named by
+    option `orphan`), `daemon` (starts one in a session of its own, for 2 s), `crash`, `exit`,
+    `gone`, `odd` (wrong number of bytes), `packed`, `unknown` and `short` (pixel formats), `big` (a
+    frame of 64 x 48), `huge` (one of 6 MB), `high` and `low` (frames with that state of the line),
+    `lost` (3 frames), `print`, `forged` (a damaged message) and `wait` (for a file named by option
+    `gate`).
     """
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
         """Take `script`: steps with counts, as in ``frame*5 hang``; the last step goes on for ever.
 
         Scripts of several runs are separated by ``|``. Option `log` names a file to which each run
-        adds a line; `interval_s` is the time from frame to frame.
+        adds a line; `interval_s` is the time from frame to frame, `apply_s` the time that a change
+        of settings takes, `polls` what the state says.
         """
         run = 0
         if options.get("log"):
@@ -79,6 +82,7 @@ class ScriptedDevice:
             frame_interval_s=None if triggered else self._interval_s,
             values=dict(self._values),
             waits_for_trigger=triggered,
+            polls=bool(self._options.get("polls")),
         )
 
     def read(self, timeout_s: float) -> Grabbed | None:
@@ -129,6 +133,12 @@ class ScriptedDevice:
             case "spawn":
                 subprocess.Popen(["sleep", "600"])  # holds the pipes of this process
                 threading.Event().wait()
+            case "daemon":
+                subprocess.Popen(["sleep", "2"], start_new_session=True)
+            case "orphan":
+                child = subprocess.Popen(["sleep", "600"])
+                with open(str(self._options["orphan"]), "w", encoding="ascii") as file:
+                    file.write(str(child.pid))
             case "deaf":
                 ctypes.PyDLL(None).sleep(3600)
             case "crash":
@@ -157,6 +167,7 @@ class ScriptedDevice:
 
     def apply(self, values: Mapping[str, Value]) -> DeviceState:
         """Accept a gain up to 16, a software trigger and a region of at most 64 x 48."""
+        time.sleep(float(self._options.get("apply_s") or 0))  # type: ignore[arg-type]
         new = {**self._values, **values}
         if new["trigger"] == "once":
             if self._values["trigger"] != "on":

@@ -180,6 +180,27 @@ def test_a_camera_that_fails_is_opened_again_and_its_numbers_go_on(
     assert report["cameras"]["cam"]["failures"] == 1
 
 
+def test_what_was_set_at_run_time_is_set_again_when_a_camera_is_opened_again(
+    tmp_path: Path,
+) -> None:
+    with sending(tmp_path, "frame", interval_s=0.05) as (sender, address):
+        sender.wait_line("cam: live")
+        assert control(address, "set", "gain=2.5", "width=32").splitlines() == [
+            "gain = 2.5", "width = 32"
+        ]  # fmt: skip
+        for _ in range(2):
+            seen = len(sender.lines)
+            (child,) = grabbers(sender)
+            child.kill()
+            sender.wait_new_line("next try in", seen)
+            wait_until(lambda: len(grabbers(sender)) == 1)
+            wait_until(lambda: "gain = 2.5" in control(address, "get", "gain"))
+            assert "width = 32" in control(address, "get", "width")
+        report = finish(sender, tmp_path)
+    assert report["cameras"]["cam"]["failures"] == 2
+    assert not [line for line in sender.lines if "settings were lost" in line]
+
+
 def test_an_impossible_setting_ends_the_sender_with_exit_2(tmp_path: Path) -> None:
     with sending(tmp_path, "open-impossible") as (sender, _):
         assert sender.wait() == 2

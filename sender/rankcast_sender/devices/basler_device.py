@@ -197,4 +197,5 @@ class BaslerDevice:
             frame_interval_s=settings.frame_interval_s,
             values=settings.values(),
             waits_for_trigger=settings.waits_for_trigger,
+            polls=True,
         )

@@ -265,6 +265,7 @@ def _state_values(state: DeviceState) -> dict[str, Any]:
         "frame_interval_s": state.frame_interval_s,
         "values": dict(state.values),
         "waits_for_trigger": state.waits_for_trigger,
+        "polls": state.polls,
         "longest_read_s": state.longest_read_s,
         "warning": state.warning,
     }

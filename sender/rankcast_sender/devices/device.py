@@ -47,6 +47,10 @@ class DeviceState:
     ``offset_y``."""
     waits_for_trigger: bool = False
     """True while silence is no failure, because the device waits for a trigger."""
+    polls: bool = False
+    """True if `read` returns within `longest_read_s` by itself, also while the device waits for a
+    trigger. False: nothing bounds a read that waits for a trigger, so that one that hangs is not
+    noticed."""
     longest_read_s: float = READ_S
     """Longest that `read` takes by design; a device that cannot keep to its time-out states it
     here. A read that takes a second longer ends the grabber process."""

@@ -107,7 +107,7 @@ class OpenCVDevice:
             )
 
     def _source(self, path: str) -> int | str:
-        if "://" in path:
+        if self._is_stream:
             return path
         if path.isascii() and path.isdigit():
             if int(path) > _MAX_INDEX:
@@ -166,6 +166,7 @@ class OpenCVDevice:
             frame_interval_s=None if triggered or fps is None else 1.0 / fps,
             values=values,
             waits_for_trigger=triggered,
+            polls=self._settings.of_v4l2,
             longest_read_s=max(0.1, self._longest_read_s),
             warning=self._settings.warning,
         )

@@ -97,6 +97,11 @@ class CaptureSettings:
         self._apply()
 
     @property
+    def of_v4l2(self) -> bool:
+        """True for V4L2, whose reads end by a time-out, whatever the camera waits for."""
+        return self._capture.getBackendName() == "V4L2"
+
+    @property
     def fps(self) -> float | None:
         """Frame rate that the camera reports; None if it reports none."""
         fps = float(self._capture.get(cv2.CAP_PROP_FPS))
@@ -209,7 +214,7 @@ class CaptureSettings:
                 )
 
     def _manual_exposure(self) -> float:
-        return _V4L2_MANUAL_EXPOSURE if self._capture.getBackendName() == "V4L2" else 0
+        return _V4L2_MANUAL_EXPOSURE if self.of_v4l2 else 0
 
 
 def _finite(value: float) -> float:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rankcast.errors import SettingsError
 from rankcast_sender.grabber.device_options import DeviceOptions, GrabberOptions
 from rankcast_sender.sources import Cfa
 
@@ -22,6 +23,14 @@ class CameraOptions(DeviceOptions):
     buffers: Annotated[int, Field(ge=1, le=64)] | None = None
     """Frames that the driver may queue, 1 by default; OpenCV returns the oldest of them."""
     backend: Literal["any", "v4l2", "ffmpeg", "gstreamer", "dshow", "msmf"] = "any"
+
+    @classmethod
+    def check_path(cls, path: str) -> None:
+        """Reject a URL, whose password would be shown: only sources that are URLs hide theirs."""
+        if "://" in path:
+            raise SettingsError(
+                "got camera: with a URL, write the URL itself as the source: rtsp://..."
+            )
 
 
 class StreamOptions(GrabberOptions):

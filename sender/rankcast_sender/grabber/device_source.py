@@ -53,6 +53,8 @@ class DeviceSource:
         self._lost = 0
         self._replaced = 0
         self._frozen = False
+        self._last_s = time.monotonic()
+        """Since when the device is silent."""
 
     @property
     def pid(self) -> int:
@@ -85,8 +87,7 @@ class DeviceSource:
                 )
 
     def _learn(self, facts: DeviceFacts) -> Mapping[str, Scalar]:
-        if self._facts is None:
-            self.adjustments.opened(facts.values)
+        self.adjustments.opened(facts.values)
         self._facts = facts
         if facts.warning:
             log.warning("%s: %s", self._spec.name, facts.warning)
@@ -142,12 +143,15 @@ class DeviceSource:
         SettingsError
             If there is not enough shared memory for the frames.
         """
-        last_s, shape = time.monotonic(), None
+        self._last_s, shape = time.monotonic(), None
         while not self._interrupted.is_set():
             self.adjustments.serve(self._adjust)
             taken = self._process.take(POLL_S)
+            facts = self._process.facts
+            if facts is not None and facts is not self._facts:  # of a change answered late
+                self._learn(facts)
             if taken is None:
-                self._check_silence(time.monotonic() - last_s)
+                self._check_silence(time.monotonic() - self._last_s)
                 continue
             frame = self._frame(*taken)
             if frame is None:
@@ -159,7 +163,7 @@ class DeviceSource:
             self._look_for_freeze(frame)
             yield frame
             # The time that the consumer spends on a frame does not count as silence.
-            last_s = time.monotonic()
+            self._last_s = time.monotonic()
 
     def _frame(self, number: int, written: SlotWritten, pixels: Pixels) -> Frame | None:
         """Return a frame; None if it is no picture."""
@@ -208,12 +212,20 @@ class DeviceSource:
         for name, value in wanted.items():
             if isinstance(value, bytes):
                 raise SettingsError(f"got {name} of {len(value)} bytes, want a number or a word")
-        return self._learn(self._process.apply(wanted))
+        waited = self._facts is not None and self._facts.waits_for_trigger
+        began_s = time.monotonic()
+        try:
+            return self._learn(self._process.apply(wanted))
+        finally:
+            # A device cannot deliver frames while it is set, and need not while it waits for a
+            # trigger. Any other silence goes on: requests must not hide it.
+            now_s = time.monotonic()
+            self._last_s = now_s if waited else self._last_s + now_s - began_s
 
     def interrupt(self) -> None:
         """End `open` or the iteration; may be called from any thread."""
         self._interrupted.set()
-        self._process.wake()
+        self._process.interrupt()
 
     def close(self) -> None:
         """Close the device and end the process; may be called twice."""

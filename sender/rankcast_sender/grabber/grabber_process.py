@@ -30,6 +30,7 @@ from rankcast_sender.grabber.messages import (
     Idle,
     Message,
     Opened,
+    Pong,
     RingWanted,
     SlotWritten,
     parse_message,
@@ -41,7 +42,8 @@ log = logging.getLogger(__name__)
 HANG_S: Final = 1.0
 """A read that takes this much longer than it may by design never returns."""
 TRIGGER_HANG_S: Final = 5.0
-"""While a trigger is awaited, only a process that does not even answer a ping is ended."""
+"""While a trigger is awaited by a read that nothing bounds, only a process that does not even
+answer a ping is ended."""
 PING_S: Final = 1.0
 APPLY_S: Final = 4.0
 """Longest time to change settings; clients of the control channel wait for 5 s."""
@@ -54,7 +56,7 @@ LAST_WORDS_S: Final = 0.3
 class GrabberProcess:
     """Starts a process that opens a device, and takes its frames.
 
-    All methods but `wake` are called in the grab thread of the camera.
+    All methods but `wake` and `interrupt` are called in the grab thread of the camera.
 
     Parameters
     ----------
@@ -77,6 +79,9 @@ class GrabberProcess:
         self._ring_wanted = 0
         self._ended = False
         self._woken = False
+        self._interrupted = False
+        self._killed = ""
+        self._group_killed = False
         self._closed = False
         self._heard_s = time.monotonic()
         self._pinged_s = 0.0
@@ -115,6 +120,12 @@ class GrabberProcess:
         """End a wait at once; may be called from any thread."""
         with self._changed:
             self._woken = True
+            self._changed.notify_all()
+
+    def interrupt(self) -> None:
+        """End this wait and all later ones; may be called from any thread."""
+        with self._changed:
+            self._interrupted = True
             self._changed.notify_all()
 
     def wait_open(self, timeout_s: float) -> bool:
@@ -175,26 +186,38 @@ class GrabberProcess:
         Raises
         ------
         SettingsError
-            If the device refuses them or does not answer.
+            If the device refuses them, or cannot answer yet.
+        SourceError
+            If the device has failed, or the process hangs or has ended.
         """
+        self._check_end()
         self._requests += 1
         self._send("apply", id=self._requests, values=dict(values))
         ends_s = time.monotonic() + APPLY_S
         with self._changed:
             while (left_s := ends_s - time.monotonic()) > 0:
                 self._wait(self._has_answer, left_s)
-                if self._has_answer() or self._ended or self._failed is not None:
+                if self._has_answer() or self._is_over():
                     break
-            self._heard_s = time.monotonic()
             answer = self._applied if self._has_answer() else None
         if answer is None:
-            raise SettingsError(
-                f"{self._spec.name} has not answered within {APPLY_S:g} s: read the values back"
-            )
+            raise self._unanswered()
         if answer.facts is None:
             raise SettingsError(f"{self._spec.name}: {self._driver_log.redact(answer.why)}")
-        self.facts = answer.facts
         return answer.facts
+
+    def _unanswered(self) -> SourceError | SettingsError:
+        """Return why a change of settings has no answer, after killing a process that hangs."""
+        name, facts = self._spec.name, self.facts
+        self._check_end()
+        if self._interrupted:
+            return SettingsError(f"{name} is being closed: the change may not be in force")
+        if _may_read_for_ever(facts) or (facts and facts.longest_read_s + HANG_S > APPLY_S):
+            return SettingsError(
+                f"{name} has not answered within {APPLY_S:g} s, because it reads: the change is "
+                "made after that; read the values back"
+            )
+        return self._hang(f"a change of settings has not returned for {APPLY_S:g} s")
 
     def close(self, grace_s: float = CLOSE_S) -> None:
         """Close the device and end the process, by force if it takes longer than `grace_s`."""
@@ -203,17 +226,36 @@ class GrabberProcess:
         self._closed = True
         self._send("close")
         try:
-            self._process.wait(grace_s)
-        except subprocess.TimeoutExpired:
-            self._kill()
-            self._process.wait()
+            try:
+                self._process.wait(grace_s)
+            except subprocess.TimeoutExpired:
+                self._kill()
+                self._process.wait()
+            # What the driver has started may outlive the process, and would hold its pipes.
+            self._kill_group()
+            self._join_readers()
+        finally:
+            self._close_streams()
+            self._ring.close()
+
+    def _join_readers(self) -> None:
         for worker in self._workers:
-            worker.join(READERS_S)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            try:
+                worker.join(READERS_S)
+            except WorkerError as exc:  # the camera can be opened again all the same
+                log.warning("%s: %s", self._spec.name, exc)
+
+    def _close_streams(self) -> None:
+        messages, driver = self._workers
+        process = self._process
+        for stream, reader in (
+            (process.stdin, None), (process.stdout, messages), (process.stderr, driver)
+        ):  # fmt: skip
             assert stream is not None
+            if reader is not None and reader.running:
+                continue  # closing would wait for its read: it closes with the thread
             with suppress(OSError):  # what could not be written any more
                 stream.close()
-        self._ring.close()
 
     def kill(self) -> None:
         """End the process at once, because it does not react."""
@@ -224,24 +266,28 @@ class GrabberProcess:
         """Kill the process with all that its driver has started, which would hold its pipes."""
         if sys.platform == "win32":
             self._process.kill()
-        elif self._process.poll() is None:  # its number is nobody else's yet
-            with suppress(ProcessLookupError):
+        else:
+            self._kill_group()
+
+    def _kill_group(self) -> None:
+        """Kill what is left of the group of the process, which may have ended by itself."""
+        if sys.platform != "win32" and not self._group_killed:
+            # Once it is empty, its number may become another's.
+            self._group_killed = self._process.poll() is not None
+            with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     # Called with the lock held.
 
     def _wait(self, happened: Any, timeout_s: float) -> None:  # Any: a predicate
-        self._changed.wait_for(
-            lambda: (
-                happened()
-                or self._woken
-                or self._ended
-                or self._failed is not None
-                or self._broken is not None
-            ),
-            timeout_s,
-        )
+        self._changed.wait_for(lambda: happened() or self._woken or self._is_over(), timeout_s)
         self._woken = False
+
+    def _is_over(self) -> bool:
+        """Return True if there is nothing to wait for any more."""
+        return (
+            self._interrupted or self._ended or self._failed is not None or self._broken is not None
+        )
 
     def _has_answer(self) -> bool:
         return self._applied is not None and self._applied.id == self._requests
@@ -259,6 +305,8 @@ class GrabberProcess:
             if failed.refused:
                 raise SettingsError(line)
             raise SourceError(f"{line}{self._last_words()}")
+        if self._killed:
+            raise SourceError(self._killed)
         if self._ended:
             raise SourceError(f"{name}: the grabber process {self._how_it_ended()}")
 
@@ -285,25 +333,26 @@ class GrabberProcess:
 
     def _check_progress(self, silent_s: float) -> None:
         """Raise if the process does not come back from its device."""
-        facts, name = self.facts, self._spec.name
+        facts = self.facts
         assert facts is not None
-        if facts.waits_for_trigger:
+        if _may_read_for_ever(facts):
             now_s = time.monotonic()
             if silent_s > TRIGGER_HANG_S:
-                self._kill()
-                raise SourceError(
-                    f"{name}: the grabber process has not answered for {silent_s:.1f} s and was "
-                    "killed"
-                )
+                raise self._hang(f"nothing has answered for {silent_s:.1f} s")
             if silent_s > PING_S and now_s - self._pinged_s > PING_S:
                 self._pinged_s = now_s
                 self._send("ping")
         elif silent_s > facts.longest_read_s + HANG_S:
-            self._kill()
-            raise SourceError(
-                f"{name}: a read has not returned for {silent_s:.1f} s, the limit is "
-                f"{facts.longest_read_s + HANG_S:g} s: the grabber process was killed"
+            raise self._hang(
+                f"a read has not returned for {silent_s:.1f} s, the limit is "
+                f"{facts.longest_read_s + HANG_S:g} s"
             )
+
+    def _hang(self, what: str) -> SourceError:
+        """Kill the process and return the reason, which all later calls raise."""
+        self._kill()
+        self._killed = f"{self._spec.name}: {what}: the grabber process was killed"
+        return SourceError(self._killed)
 
     def _send(self, operation: str, **values: Any) -> None:
         line = json.dumps({"op": operation, **values}).encode() + b"\n"
@@ -337,7 +386,9 @@ class GrabberProcess:
     def _handle(self, message: Message) -> None:
         replaced: list[tuple[int, SlotWritten]] = []
         with self._changed:
-            self._heard_s = time.monotonic()
+            # A pong comes from a thread that does not touch the device.
+            if not isinstance(message, Pong) or _may_read_for_ever(self.facts):
+                self._heard_s = time.monotonic()
             if isinstance(message, SlotWritten | Idle | Failed):
                 self.lost += message.lost
                 self.replaced += message.dropped
@@ -355,6 +406,7 @@ class GrabberProcess:
                     self.facts = message.facts
                 case Applied():
                     self._applied = message
+                    self.facts = message.facts or self.facts
                 case RingWanted():
                     self._ring_wanted = message.frame_bytes
                 case Failed():
@@ -368,3 +420,8 @@ class GrabberProcess:
             raise GrabberProtocolError(
                 f"the grabber process announced slot {message.slot} twice: a driver has damaged it"
             )
+
+
+def _may_read_for_ever(facts: DeviceFacts | None) -> bool:
+    """Return True while the device waits for a trigger in a read that does not end by itself."""
+    return facts is not None and facts.waits_for_trigger and not facts.polls

@@ -36,6 +36,7 @@ class DeviceFacts:
     frame_interval_s: float | None
     values: Mapping[str, Scalar]
     waits_for_trigger: bool
+    polls: bool
     longest_read_s: float
     warning: str
 
@@ -105,6 +106,11 @@ class Idle:
 
 
 @dataclass(frozen=True, slots=True)
+class Pong:
+    """The process is alive; whether its device can still be read is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The device cannot be opened or read, and the process is about to end."""
 
@@ -115,7 +121,7 @@ class Failed:
     dropped: int
 
 
-Message: TypeAlias = Opened | Applied | SlotWritten | RingWanted | Idle | Failed
+Message: TypeAlias = Opened | Applied | SlotWritten | RingWanted | Idle | Pong | Failed
 
 
 def parse_message(line: bytes) -> Message:
@@ -144,7 +150,7 @@ def _message(values: Mapping[str, Any]) -> Message:
         case "idle":
             return Idle(_count(values, "lost"), _count(values, "dropped"))
         case "pong":
-            return Idle()
+            return Pong()
         case "opened":
             return Opened(_facts(values))
         case "applied":
@@ -226,6 +232,9 @@ def _facts(values: Mapping[str, Any]) -> DeviceFacts:
         raise _wrong("frame_interval_s", interval_s)
     if type(triggered) is not bool:
         raise _wrong("waits_for_trigger", triggered)
+    polls = values.get("polls")
+    if type(polls) is not bool:
+        raise _wrong("polls", polls)
     if not _seconds(values.get("longest_read_s")):
         raise _wrong("longest_read_s", values.get("longest_read_s"))
     return DeviceFacts(
@@ -233,6 +242,7 @@ def _facts(values: Mapping[str, Any]) -> DeviceFacts:
         frame_interval_s=None if interval_s is None else float(interval_s),
         values=settings,
         waits_for_trigger=triggered,
+        polls=polls,
         longest_read_s=float(values["longest_read_s"]),
         warning=printable(_text(values, "warning")),
     )

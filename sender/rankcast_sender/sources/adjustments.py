@@ -15,6 +15,7 @@ from rankcast.runtime import Pulse
 
 MAX_WAITING: Final = 8
 """Clients wait for each reply, so a longer queue means that the source is stuck."""
+_ONCE: Final = ("trigger", "once")
 
 Done = Callable[[Mapping[str, Scalar], str], None]
 """Called in the grab thread with the values in force and, if nothing changed, the reason."""
@@ -44,6 +45,7 @@ class Adjustments:
         self.pulse = Pulse("grab")
         """Pulse of the grab thread, which also beats while it waits for a trigger."""
         self._values: Mapping[str, Scalar] = MappingProxyType(dict(values))
+        self._requested: dict[str, Scalar] = {}
         self._changes: deque[_Change] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -53,8 +55,13 @@ class Adjustments:
         """The adjustable values, as the device last reported them."""
         return self._values
 
+    @property
+    def requested(self) -> Mapping[str, Scalar]:
+        """What was asked for and accepted, without commands such as a trigger that fires once."""
+        return dict(self._requested)
+
     def opened(self, values: Mapping[str, Scalar]) -> None:
-        """Set the values of a device that has been opened."""
+        """Set the values that a device reports, after it was opened or answered late."""
         self._values = MappingProxyType(dict(values))
 
     def ask(self, values: Mapping[str, Scalar], done: Done) -> bool:
@@ -87,8 +94,8 @@ class Adjustments:
             Takes the requested values and returns all values as read back; raises if it changed
             nothing.
         """
-        self.pulse.beat()
         while True:
+            self.pulse.beat()
             with self._changed:
                 if not self._changes:
                     return
@@ -99,7 +106,15 @@ class Adjustments:
             except Exception as exc:
                 # A driver that raises something of its own must not end the stream.
                 why = one_line(exc)
+            else:
+                self._remember(change.values)
             change.done(self._values, why)
+
+    def _remember(self, wanted: Mapping[str, Scalar]) -> None:
+        for name, value in wanted.items():
+            # A command, which has no value, must not be carried out again.
+            if (name, value) != _ONCE and self._values.get(name) != "":
+                self._requested[name] = value
 
     def close(self) -> None:
         """Reject the queued changes and all later ones."""

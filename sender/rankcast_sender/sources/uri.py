@@ -66,7 +66,8 @@ class SourceUri:
         if self.is_url:
             return shown_url(f"{self.scheme}:{self.path}")
         query = "&".join(f"{name}={value}" for name, value in self.query.items())
-        return f"{self.scheme}:{self.path}" + (f"?{query}" if query else "")
+        text = f"{self.scheme}:{self.path}" + (f"?{query}" if query else "")
+        return without_credentials(text)
 
     def with_options(self, names: Container[str]) -> SourceUri:
         """Return the source with those parts of the query of its URL that are options of ours."""
@@ -109,7 +110,8 @@ def parse_source(text: str) -> SourceUri:
         path, query_text = head, tail
     if not path or "\0" in path:
         raise SettingsError(
-            f"got source {text!r:.200}, want {match[1].lower()}:PATH with a path after the colon"
+            f"got source {without_credentials(text)!r:.200}, want {match[1].lower()}:PATH with a "
+            "path after the colon"
         )
     return SourceUri(match[1].lower(), path, _parse_query(query_text, text))
 
@@ -131,7 +133,8 @@ def _parse_query(query_text: str, source: str) -> Mapping[str, str]:
         name, _, value = part.partition("=")
         if name in query:
             raise SettingsError(
-                f"got option {name!r} twice in source {source!r:.200}, give it once"
+                f"got option {name!r} twice in source {without_credentials(source)!r:.200}, "
+                "give it once"
             )
         query[name] = unquote(value)
     return MappingProxyType(query)
@@ -163,8 +166,10 @@ def check_query(model: type[Options], uri: SourceUri, **overrides: Any) -> Optio
     except ValidationError as exc:
         first = exc.errors()[0]
         name = ".".join(str(part) for part in first["loc"][:1])
-        source = f"source {uri.scheme}:{uri.path:.100}" if not uri.is_url else f"source {uri}"
+        path = without_credentials(uri.path)
+        source = f"source {uri.scheme}:{path:.100}" if not uri.is_url else f"source {uri}"
         if first["type"] == "extra_forbidden":
             raise SettingsError(f"{source} has no option {name!r}; its options: {known}") from None
-        got = f"{source}, {name} = {values.get(name)!r:.60}" if name else source
+        given = repr(values.get(name))
+        got = f"{source}, {name} = {without_credentials(given):.60}" if name else source
         raise SettingsError(f"{got}: {reason_of(first)} (options: {known})") from None

@@ -241,6 +241,7 @@ class AravisDevice:
             frame_interval_s=settings.frame_interval_s,
             values=settings.values(),
             waits_for_trigger=settings.waits_for_trigger,
+            polls=True,
             warning=warning,
         )
 

@@ -16,7 +16,7 @@ import pytest
 from rankcast_sender.devices import opencv_device
 from rankcast_sender.devices.device import DeviceError, DeviceState, RefusedValueError
 from rankcast_sender.devices.opencv_device import OpenCVDevice
-from rankcast_sender.grabber import CameraOptions
+from rankcast_sender.grabber import CameraOptions, StreamOptions
 
 PICTURE = np.full((48, 64, 3), 90, np.uint8)
 
@@ -107,6 +107,13 @@ def options(path: str = "0", name: str = "", **given: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def stream(url: str, backend: str) -> dict[str, Any]:
+    return {
+        **StreamOptions().model_dump(), "backend": backend,
+        "path": url, "name": url, "open_s": 5.0, "read_s": 2.0,
+    }  # fmt: skip
+
+
 def opened(
     capture: FakeCapture, clock: FakeClock | None = None, path: str = "0", **given: Any
 ) -> tuple[OpenCVDevice, DeviceState]:
@@ -125,7 +132,7 @@ def test_source_and_back_end_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> N
     OpenCVDevice(record).open(options("0"))
     OpenCVDevice(record).open(options("12", backend="msmf"))
     OpenCVDevice(record).open(options(os.devnull, backend="v4l2"))
-    OpenCVDevice(record).open(options("rtsp://host/a", backend="gstreamer"))
+    OpenCVDevice(record).open(stream("rtsp://host/a", backend="gstreamer"))
     assert calls == [
         (0, cv2.CAP_ANY, []),
         (12, cv2.CAP_MSMF, []),
@@ -139,7 +146,13 @@ def test_a_back_end_that_opencv_lacks_is_refused_with_those_that_it_has() -> Non
         OpenCVDevice().open(options("0", backend="msmf"))
 
 
-def test_ffmpeg_gets_its_time_outs_while_it_opens() -> None:
+def test_a_url_is_opened_for_a_network_camera_alone() -> None:
+    with pytest.raises(DeviceError, match="no such device"):
+        OpenCVDevice(lambda *_: FakeCapture()).open(options("rtsp://host/a", name="camera"))
+
+
+def test_ffmpeg_gets_its_time_outs_while_it_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "")  # the device sets a missing one
     calls: list[list[int]] = []
 
     def record(_source: Any, backend: int, parameters: list[int]) -> FakeCapture:
@@ -147,7 +160,7 @@ def test_ffmpeg_gets_its_time_outs_while_it_opens() -> None:
         calls.append(parameters)
         return FakeCapture()
 
-    state = OpenCVDevice(record).open(options("http://host/a", backend="ffmpeg"))
+    state = OpenCVDevice(record).open(stream("http://host/a", backend="ffmpeg"))
     assert calls == [[cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 5000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 2000]]
     assert state.longest_read_s == 2.0
 
@@ -240,6 +253,12 @@ def test_a_camera_that_waits_for_its_trigger_says_so() -> None:
     assert state.waits_for_trigger
     assert state.frame_interval_s is None
     assert state.values["trigger"] == "on"
+
+
+@pytest.mark.parametrize(("backend", "polls"), [("V4L2", True), ("DSHOW", False)])
+def test_reads_of_v4l2_return_by_themselves(backend: str, polls: bool) -> None:
+    _, state = opened(FakeCapture(backend=backend), trigger="on")
+    assert state.polls is polls
 
 
 def test_a_relative_device_reaches_opencv_as_a_path(

@@ -15,6 +15,7 @@ from rankcast_sender.grabber.messages import (
     GrabberProtocolError,
     Idle,
     Opened,
+    Pong,
     RingWanted,
     SlotWritten,
     parse_message,
@@ -28,7 +29,7 @@ FRAME = {
 OPENED = {
     "msg": "opened", "description": "a camera", "frame_interval_s": 0.05,
     "values": {"gain": 1.0, "trigger": "off", "width": 8}, "waits_for_trigger": False,
-    "longest_read_s": 0.25, "warning": "",
+    "polls": True, "longest_read_s": 0.25, "warning": "",
 }  # fmt: skip
 MESSAGES = [
     FRAME,
@@ -48,7 +49,7 @@ def line(values: Any) -> bytes:
 
 def test_each_message_is_parsed() -> None:
     kinds = [type(parse_message(line(values))) for values in MESSAGES]
-    assert kinds == [SlotWritten, Opened, Applied, Applied, RingWanted, Idle, Idle, Failed]
+    assert kinds == [SlotWritten, Opened, Applied, Applied, RingWanted, Idle, Pong, Failed]
     frame = parse_message(line(FRAME))
     assert isinstance(frame, SlotWritten)
     assert (frame.slot, frame.frame_bytes, frame.lost, frame.dropped) == (2, 48, 3, 4)
@@ -89,6 +90,7 @@ def test_a_frame_that_cannot_be_is_refused(change: dict[str, Any], part: str) ->
         {"frame_interval_s": 0},
         {"frame_interval_s": float("nan")},
         {"waits_for_trigger": 1},
+        {"polls": None},
         {"longest_read_s": None},
         {"description": 5},
         {"description": "x" * 5000},

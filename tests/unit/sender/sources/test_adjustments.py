@@ -24,6 +24,25 @@ class Answers:
         self.threads.add(threading.current_thread().name)
 
 
+def test_what_was_accepted_and_lasts_is_remembered() -> None:
+    adjustments = Adjustments({})
+
+    def apply(wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+        if wanted.get("gain", 0) > 16:
+            raise SettingsError("got gain 99, want 0 to 16")
+        return {"gain": 3, "trigger": "on", "fps": 6, "reset": ""}
+
+    for values in (
+        {"gain": 3.4, "fps": 5},
+        {"gain": 99},
+        {"reset": 1},
+        {"trigger": "once", "fps": 6},
+    ):
+        adjustments.ask(values, lambda *_: None)
+    adjustments.serve(apply)
+    assert adjustments.requested == {"gain": 3.4, "fps": 6}
+
+
 def test_a_change_is_made_by_the_owner_and_answered_with_what_was_read_back() -> None:
     adjustments, answers = Adjustments({"gain": 1.0}), Answers()
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rankcast.errors import SettingsError
-from rankcast_sender.grabber import StreamOptions
+from rankcast_sender.grabber import CameraOptions, StreamOptions
 from rankcast_sender.grabber.driver_log import DriverLog
 from rankcast_sender.sources import (
     check_query,
@@ -83,6 +83,33 @@ def test_no_error_about_a_source_shows_them(source: str) -> None:
         checked(source)
     assert "s3cret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "camera:rtsp://anna:s3cret@cam/a",
+        "camera:rtsp://anna:s3cret@cam/a?fps=fast",
+        "camera:rtsp://anna:s3cret@cam/a?fps=1&fps=2",
+        "camera:0?backend=rtsp://anna:s3cret@cam/a",
+        "camera:0?rtsp://anna:s3cret@cam/a",
+    ],
+)
+def test_a_url_behind_another_scheme_is_refused_without_them(source: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        check_query(CameraOptions, parse_source(source))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_source_shows_no_credentials_whatever_its_scheme() -> None:
+    assert str(parse_source("replay:rtsp://anna:s3cret@cam/a?fps=5")) == (
+        "replay:rtsp://***@cam/a?fps=5"
+    )
+
+
+def test_the_error_about_a_url_behind_camera_says_what_to_write() -> None:
+    with pytest.raises(SettingsError, match=r"write the URL itself as the source: rtsp://\.\.\."):
+        check_query(CameraOptions, parse_source("camera:rtsp://anna:s3cret@cam/a"))
 
 
 def test_options_of_ours_are_taken_from_the_query_and_the_rest_is_the_cameras() -> None:

@@ -127,6 +127,7 @@ def test_options_are_set_while_the_camera_stands_still(opened: Callable[..., Ope
         "aravis:12345 Acme Eye 12345, 320x240 Mono12p, trigger Software, exposure 50 us, gain 3"
     )
     assert state.waits_for_trigger
+    assert state.polls
     assert state.frame_interval_s is None
     assert state.values["exposure"] == 50.0
 
