@@ -273,9 +273,7 @@ def test_a_loop_of_one_frame_is_a_slow_one(tmp_path: Path) -> None:
             last_s = next(frames).t_capture_here_ns
     assert first_s is not None
     assert last_s is not None
-    assert (last_s - first_s) / 1e9 >= 4 * 0.04, (
-        "20 frames a second without a rate"
-    )
+    assert (last_s - first_s) / 1e9 >= 4 * 0.04, "20 frames a second without a rate"
 
 
 def test_a_camera_that_comes_late_in_the_recording_is_found(tmp_path: Path) -> None:
