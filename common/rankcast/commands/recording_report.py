@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rankcast.commands.terminal import size_text
+from rankcast.commands.terminal import counted, size_text
 from rankcast.printable import printable
 from rankcast.recordings import CameraSurvey, SegmentFacts, Survey, survey_recording, time_of
 
@@ -34,8 +34,8 @@ def recording_fields(path: Path) -> dict[str, Any]:
 def recording_rows(fields: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the rows of the table for people."""
     rows = [
-        ("recording", f"{fields['frames']:,} frames, {fields['bytes']:,} bytes in "
-                      f"{len(fields['segments'])} segments"),
+        ("recording", f"{counted(fields['frames'], 'frame')}, {fields['bytes']:,} bytes in "
+                      f"{counted(len(fields['segments']), 'segment')}"),
         ("span", _span_text(fields)),
     ]  # fmt: skip
     for camera in fields["cameras"]:
@@ -44,7 +44,8 @@ def recording_rows(fields: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(
             (
                 name,
-                f"{camera['frames']:,} frames{rate}, {camera['key_frames']:,} key frames",
+                f"{counted(camera['frames'], 'frame')}{rate}, "
+                f"{counted(camera['key_frames'], 'key frame')}",
             )
         )
         if camera["shape"] is not None:
@@ -54,11 +55,14 @@ def recording_rows(fields: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append((f"{name} packets", f"{camera['packet_bytes']:,} bytes"))
         if camera["missing"]:
             first = camera["gaps"][0]
+            gaps = f"{counted(camera['missing'], 'frame')} missing in "
+            gaps += f"{counted(camera['gap_count'], 'gap')}, the first after frame "
             rows.append(
-                (f"{name} gaps", f"{camera['missing']:,} frames missing in {camera['gap_count']:,} "
-                                 f"gaps, the first after frame {first['after_sequence']} at "
-                                 f"{first['t_recorded_utc']}")
-            )  # fmt: skip
+                (
+                    f"{name} gaps",
+                    f"{gaps}{first['after_sequence']} at {first['t_recorded_utc']}",
+                )
+            )
         if camera["lost"]:
             causes = ", ".join(f"{count:,} {cause}" for cause, count in camera["lost"].items())
             rows.append((f"{name} lost", f"{causes}, as the recorder counted"))
@@ -120,8 +124,9 @@ def _segment_text(segment: dict[str, Any]) -> str:
     text = f"{segment['bytes']:,} bytes"
     if segment["damaged_places"]:
         text += (
-            f", damaged in {segment['damaged_places']:,} places of {segment['damaged_bytes']:,} "
-            f"bytes, {segment['rescued']:,} packets found in them"
+            f", damaged in {counted(segment['damaged_places'], 'place')} of "
+            f"{segment['damaged_bytes']:,} bytes, {counted(segment['rescued'], 'packet')} found "
+            "in them"
         )
     if not segment["complete"]:
         text += ", without its end: a recorder writes it or was killed"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rankcast.commands.terminal import bytes_progress
+from rankcast.commands.terminal import bytes_progress, counted
 from rankcast.errors import RecordingError
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
@@ -53,16 +53,16 @@ def _repaired(segment: Path) -> RepairReport:
 
 def _lines(report: RepairReport) -> list[str]:
     name = printable(report.path)
-    count = f"{report.frames:,} frames, {report.messages:,} messages"
+    count = f"{counted(report.frames, 'frame')}, {counted(report.messages, 'message')}"
     if report.kept is None:
         return [f"{name}: sound, {count}, nothing to do"]
     damage = report.damage
     lines = [f"{name}: repaired, {count}; the file as it was is {printable(report.kept)}"]
     if damage.count:
         lines.append(
-            f"  damaged: {damage.count:,} places, {damage.skipped_bytes:,} bytes skipped, "
-            f"{damage.lost_places:,} of the places lost messages, {damage.rescued:,} packets found "
-            "in them"
+            f"  damaged: {counted(damage.count, 'place')}, {damage.skipped_bytes:,} bytes skipped, "
+            f"{damage.lost_places:,} of them lost messages, "
+            f"{counted(damage.rescued, 'packet')} found in them"
         )
         lines += [
             f"  at byte {place.offset:,}: {place.size:,} bytes, {place.what}"

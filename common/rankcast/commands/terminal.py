@@ -89,6 +89,11 @@ def size_text(shape: tuple[int, ...], dtype: object) -> str:
     return f"{shape[1]} x {shape[0]}, {kind}, {dtype}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Format a number of things: ``1 frame``, ``1,204 frames``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def ratio_text(raw_bytes: int, coded_bytes: int) -> str:
     """Format the compression ratio to the raw samples: ``19.30 : 1``."""
     return f"{raw_bytes / coded_bytes:.2f} : 1" if coded_bytes else "-"

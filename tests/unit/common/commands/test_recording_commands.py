@@ -86,7 +86,7 @@ def test_info_counts_frames_gaps_and_losses(tmp_path: Path) -> None:
     assert (camera["codec"], camera["shape"], camera["bits"]) == ("svd-patch", [40, 64], 8)
     assert 0 < camera["span_s"] <= found["span_s"]
     text = succeed(info, tmp_path / "a.mcap")
-    for part in ("8 frames", "cam1", "2 frames missing in 1 gaps", "2 sink", "64 x 40, grey"):
+    for part in ("8 frames", "cam1", "2 frames missing in 1 gap", "2 sink", "64 x 40, grey"):
         assert part in text
 
 
@@ -95,7 +95,7 @@ def test_info_tells_what_is_damaged_and_what_to_do(recorded: Path) -> None:
     os.truncate(last, last.stat().st_size - 500)
     overwrite(recorded, 3000, bytes(100))
     text = " ".join(succeed(info, recorded).split())
-    assert "damaged in 1 places" in text
+    assert "damaged in 1 place of" in text
     assert "without its end: a recorder writes it or was killed" in text
     assert "`rankcast repair` makes it sound" in text
     assert json.loads(succeed(info, recorded, "--json"))["sound"] is False
@@ -118,7 +118,7 @@ def test_repair_exits_with_1_if_strict_and_anything_was_lost(recorded: Path) -> 
     damaged = recorded.read_bytes()
     result = run(repair, recorded, "--strict")
     assert result.exit_code == 1
-    assert "damaged: 1 places" in result.output
+    assert "damaged: 1 place," in result.output
     overwrite(recorded, 0, damaged[:1])
     recorded.write_bytes(damaged)
     assert run(repair, recorded).exit_code == 0
