@@ -128,7 +128,7 @@ def test_a_disk_that_hangs_at_the_end_is_named_and_every_frame_is_accounted_for(
     go_on.set()  # the disk comes back, after the report
     box._worker.join(WAIT_S)
     assert sum(camera.tape.lost.values()) + camera.tape.recorded == 3
-    assert camera.tape.ledger.balance().under_way == 0
+    assert box._tapes["cam"].ledger.balance().under_way == 0
 
 
 def test_a_recording_that_cannot_be_created_keeps_the_sender_from_starting(tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def test_messages_that_another_program_has_rewritten_are_read(tmp_path: Path) ->
         writer.finish()
     assert frames_in(path) == [("cam", packet) for packet in packets]
     sent = path.read_bytes()
-    overwrite(path, sent.index(packets[2]) + 30, b"\xff")
+    overwrite(path, sent.index(packets[2]) + 30, bytes([packets[2][30] ^ 0xFF]))
     assert frames_in(path) == [("cam", packet) for packet in packets if packet != packets[2]]
 
 
