@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rankcast_sender.devices.device import DeviceState, Grabbed, Value
+from rankcast_sender.devices.device import DeviceError, DeviceState, Grabbed, Value
 
 PATTERNS: Final = 4
 """Frames differ from the one before, as those of a camera do."""
@@ -38,8 +38,8 @@ class PacedDevice:
         )  # fmt: skip
 
     def apply(self, values: Mapping[str, Value]) -> DeviceState:
-        """Change nothing."""
-        raise NotImplementedError
+        """Refuse: the device has no settings."""
+        raise DeviceError(f"got {', '.join(values)}, but the paced device has no settings")
 
     def close(self) -> None:
         """Do nothing."""

@@ -18,7 +18,7 @@ from rankcast.recordings import RepairReport, repair_segment, segments_of
 @click.option("--strict", is_flag=True, help="Exit with 1 if anything was lost.")
 @click.pass_context
 def repair(context: click.Context, recording: Path, strict: bool) -> None:
-    """Write the recording FILE.mcap anew from every packet in it that is intact.
+    """Replace the recording FILE.mcap by one with every packet in it that is intact.
 
     All segments are repaired (FILE.mcap, FILE-0001.mcap ...); those that are sound stay as they
     are. A repaired one keeps its name, and what it was is kept as FILE.mcap.damaged. Exits with 0

@@ -170,7 +170,7 @@ class EventRecorder:
                 )
             chain.add(header)
             self._look_at_line(camera, header)
-            self._serve(entry.t_s)  # before: what comes now is the first packet after the trigger
+            self._serve(entry.t_s)  # first: this packet is the one after the trigger
             self._ring.add(entry)
             if self._writer is not None:
                 self._record(self._writer, entry)

@@ -49,7 +49,7 @@ class RepairReport:
 def repair_segment(
     path: Path, limits: Limits = OFFLINE, *, progress: Callable[[int], None] | None = None
 ) -> RepairReport:
-    """Write a segment anew from everything in it that is intact, unless it is sound.
+    """Replace a segment by one with everything in it that is intact, unless it is sound.
 
     The new file takes its name at once when it is complete and on the disk; the old one is kept
     under the name with ``.damaged``.

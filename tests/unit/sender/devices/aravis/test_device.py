@@ -226,7 +226,7 @@ def test_ids_that_are_missing_are_frames_that_were_lost(opened: Callable[..., Op
         camera.send(frame_id, status=status)
         lost.append(camera.read().lost)
     # Two are missing, then one and the incomplete one; after 65535 comes 1; then two; and a camera
-    # that counts anew has lost nothing.
+    # whose count starts again has lost nothing.
     assert lost == [0, 2, 2, 0, 2, 0]
 
 
