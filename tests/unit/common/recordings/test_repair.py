@@ -66,6 +66,19 @@ def test_a_killed_recording_gets_its_index_and_loses_nothing(tmp_path: Path) -> 
         assert reader.run == run
 
 
+def test_a_repair_finds_packets_whose_camera_only_the_rest_of_the_file_tells(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.mcap"
+    sent = recording(path)
+    first = next(one for one in messages_of(path) if one.camera == "two")
+    name_at = path.read_bytes().index(b"two/frames", first.offset)
+    overwrite(path, name_at, b"TWO")  # no name of a camera
+    assert len(frames_in(path)) == len(sent) - 1
+    assert repair_segment(path).frames == len(sent)
+    assert_sound(path, sent)
+
+
 def test_a_torn_tail_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "a.mcap"
     sent = recording(path)
