@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from asyncio.transports import Transport
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import uvicorn
@@ -63,6 +64,8 @@ class HttpServer:
     listen : Listen
     name : str
         Of the thread, behind ``rankcast-``.
+    background : callable, optional
+        Runs in the event loop for as long as the server does; its failure ends the server.
 
     Raises
     ------
@@ -72,9 +75,17 @@ class HttpServer:
         If the address cannot be taken.
     """
 
-    def __init__(self, app: ASGIApp, listen: Listen, name: str = "web") -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listen: Listen,
+        name: str = "web",
+        *,
+        background: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
         tls = listen.tls_context()
         self._scheme = "http" if tls is None else "https"
+        self._background = background
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = threading.Event()
         options: dict[str, Any] = (
@@ -109,15 +120,24 @@ class HttpServer:
         assert self._loop is not None, "the server has not been started"
         return self._loop
 
+    @property
+    def ended(self) -> bool:
+        """True once the thread has ended: `stop` raises why, if it failed."""
+        return self._started.is_set() and not self._worker.running
+
     def start(self) -> None:
         """Start to answer; return once the loop runs."""
         self._worker.start()
         self._started.wait()
         log.info("web address: %s", self.url)
 
+    def end(self) -> None:
+        """Ask the server to end, without waiting."""
+        self._server.should_exit = True
+
     def stop(self, timeout_s: float = STOP_S) -> None:
         """Stop, close all connections and raise what ended the thread, if it failed."""
-        self._server.should_exit = True
+        self.end()
         try:
             self._worker.join(timeout_s)
         finally:
@@ -129,11 +149,27 @@ class HttpServer:
             with asyncio.Runner() as runner:
                 self._loop = runner.get_loop()
                 self._loop.call_soon(self._started.set)
-                runner.run(self._server.serve([self._socket]))
+                runner.run(self._serve())
         except SystemExit as exc:  # how uvicorn says that it could not start
             raise WorkerError(f"the web server on {self.url} could not start") from exc
         finally:
             self._started.set()
+
+
+    async def _serve(self) -> None:
+        serving = asyncio.create_task(self._server.serve([self._socket]))
+        tasks = {serving}
+        if self._background is not None:
+            tasks.add(asyncio.create_task(self._background()))
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        # Connections are closed in order, also if the background has failed.
+        self._server.should_exit = True
+        await serving
+        for task in tasks - {serving}:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for task in ended - {serving}:
+            task.result()
 
 
 def _bound(listen: Listen) -> socket.socket:

@@ -1,0 +1,1 @@
+"""Recordings of a folder: what they hold, and playing them to pages."""
