@@ -155,7 +155,6 @@ class HttpServer:
         finally:
             self._started.set()
 
-
     async def _serve(self) -> None:
         serving = asyncio.create_task(self._server.serve([self._socket]))
         tasks = {serving}

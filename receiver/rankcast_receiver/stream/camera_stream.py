@@ -259,9 +259,7 @@ class CameraStream:
             return None
         self.reference_wanted = False
         packet = unpack(data, self._options.limits)
-        return CameraPacket(
-            self.camera, packet, memoryview(data), self._now_s(), made_here=True
-        )
+        return CameraPacket(self.camera, packet, memoryview(data), self._now_s(), made_here=True)
 
     def _accept(self, received: ReceivedPacket) -> Packet | None:
         """Account for one packet; return it if it is a new picture."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,14 +16,15 @@ from starlette.websockets import WebSocket
 from rankcast.web import Access, Guard
 from rankcast_receiver.web.camera_board import CameraBoard
 from rankcast_receiver.web.control_desk import ControlDesk
-from rankcast_receiver.web.json_text import json_text
 from rankcast_receiver.web.live import Hub, Inbox, LiveSession
 from rankcast_receiver.web.login import Login
+from rankcast_receiver.web.openapi import description
 from rankcast_receiver.web.page_files import page_routes
-from rankcast_receiver.web.pictures import Jpegs, NewestPictures
+from rankcast_receiver.web.picture_routes import PictureRoutes
+from rankcast_receiver.web.pictures import Jpegs, NewestPictures, Snapshots
 from rankcast_receiver.web.receiver_view import ReceiverView
-
-NO_STORE: Final = {"Cache-Control": "no-store"}
+from rankcast_receiver.web.recordings import RecordingRoutes
+from rankcast_receiver.web.replies import error_reply, json_reply
 
 
 class Application:
@@ -68,16 +68,22 @@ class Application:
             "max_packet_bytes": view.limits.max_packet_bytes,
             "max_samples": view.limits.max_samples,
         }
+        pictures = PictureRoutes(
+            self._board, self._hub, newest, self._jpegs, Snapshots(view.limits), self._desk,
+            stopping,
+        )  # fmt: skip
         own: list[BaseRoute] = [
             *page_routes(),
             *Login(access).routes(),
             Route("/api/cameras", self._cameras, methods=["GET"]),
             Route("/api/cameras/{name}", self._camera, methods=["GET"]),
+            *pictures.routes(),
+            *RecordingRoutes(recordings, view.limits, stopping).routes(),
+            Route("/api/openapi.json", _describe, methods=["GET"]),
             WebSocketRoute("/api/live", self._live),
         ]
         self.starlette = Starlette(
-            routes=[*own, *routes],
-            exception_handlers={HTTPException: _say},  # type: ignore[dict-item]
+            routes=[*own, *routes], exception_handlers={HTTPException: error_reply}
         )
         self.guarded: ASGIApp = Guard(self.starlette, access)
 
@@ -86,23 +92,17 @@ class Application:
         await self._hub.run()
 
     async def _cameras(self, _: Request) -> Response:
-        return _json({"cameras": self._board.cameras(self._hub.rates)})
+        return json_reply({"cameras": self._board.cameras(self._hub.rates)})
 
     async def _camera(self, request: Request) -> Response:
         camera = self._board.camera(request.path_params["name"], self._hub.rates)
         if camera is None:
             raise HTTPException(404, "there is no camera of this name")
-        return _json(camera)
+        return json_reply(camera)
 
     async def _live(self, websocket: WebSocket) -> None:
         await LiveSession(websocket, self._hub, self._jpegs, self._desk, self._hello).run()
 
 
-async def _say(_: Request, exc: HTTPException) -> Response:
-    return _json({"error": exc.detail}, exc.status_code, dict(exc.headers or {}))
-
-
-def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        json_text(value), status, {**NO_STORE, **(headers or {})}, "application/json"
-    )
+async def _describe(_: Request) -> Response:
+    return json_reply(description())

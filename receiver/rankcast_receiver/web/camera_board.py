@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from rankcast.boot_clock import boot_ns, boot_s
@@ -54,6 +54,10 @@ class CameraBoard:
         """Return what pages are to know at once when it changes."""
         return [(name_of(state), state.state, state.detail) for state in self._view.states()]
 
+    def state(self, name: str) -> CameraState | None:
+        """Return the state of a camera; None if there is none of this name."""
+        return next((state for state in self._view.states() if name_of(state) == name), None)
+
     def cameras(self, rates: RatesOf) -> list[dict[str, Any]]:
         """Describe all cameras."""
         streams, now_s = self._view.streams(), boot_s()
@@ -61,20 +65,20 @@ class CameraBoard:
 
     def camera(self, name: str, rates: RatesOf) -> dict[str, Any] | None:
         """Describe one camera; None if there is none of this name."""
-        for state in self._view.states():
-            if name_of(state) == name:
-                return self._camera(state, self._view.streams(), rates, boot_s())
-        return None
+        state = self.state(name)
+        if state is None:
+            return None
+        return self._camera(state, self._view.streams(), rates, boot_s())
 
     def _camera(
         self,
         state: CameraState,
-        streams: Any,
+        streams: Mapping[str, CameraStream],
         rates: RatesOf,
         now_s: float,
     ) -> dict[str, Any]:
         name = name_of(state)
-        stream: CameraStream | None = streams.get(name)
+        stream = streams.get(name)
         frame = self._newest.get(name)
         came = rates(name, now_s)
         balance = None if stream is None else stream.ledger.balance()

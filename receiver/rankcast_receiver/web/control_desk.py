@@ -33,9 +33,7 @@ class ControlDesk:
         True once the server ends: requests in progress end too.
     """
 
-    def __init__(
-        self, view: ReceiverView, *, allowed: bool, stopping: Callable[[], bool]
-    ) -> None:
+    def __init__(self, view: ReceiverView, *, allowed: bool, stopping: Callable[[], bool]) -> None:
         self._view, self._allowed, self._stopping = view, allowed, stopping
         self._limiter: anyio.CapacityLimiter | None = None
         self._waiting = 0
@@ -86,9 +84,7 @@ class ControlDesk:
             raise RequestRefusedError("the reply of the sender contains no picture")
         return bytes(reply.packet)
 
-    async def _result(
-        self, camera: str, op: str, args: Mapping[str, Scalar]
-    ) -> dict[str, Any]:
+    async def _result(self, camera: str, op: str, args: Mapping[str, Scalar]) -> dict[str, Any]:
         return dict((await self._call(camera, op, args, _NO_PACKETS)).result)
 
     async def _call(
@@ -106,9 +102,7 @@ class ControlDesk:
         finally:
             self._waiting -= 1
 
-    def _call_here(
-        self, camera: str, op: str, args: Mapping[str, Scalar], limits: Limits
-    ) -> Reply:
+    def _call_here(self, camera: str, op: str, args: Mapping[str, Scalar], limits: Limits) -> Reply:
         address = self._view.control_address(camera)
         if address is None:
             raise NoStreamError(f"camera {camera!a:.80} has no control channel at present")

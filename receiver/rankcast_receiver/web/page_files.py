@@ -49,6 +49,4 @@ async def _core(_: Request) -> Response:
     if not path.is_file():
         # A checkout without `make wasm`: the page shows JPEG instead, and says so.
         raise HTTPException(404, "this checkout has no WebAssembly core: run `make wasm`")
-    return FileResponse(
-        path, media_type="application/wasm", headers={"Cache-Control": "no-cache"}
-    )
+    return FileResponse(path, media_type="application/wasm", headers={"Cache-Control": "no-cache"})

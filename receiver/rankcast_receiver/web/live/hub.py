@@ -21,14 +21,18 @@ MOST_CAMERAS: Final = 1024
 """64 of each of 16 senders."""
 
 
-class Page(Protocol):
+class PictureViewer(Protocol):
+    """What shows decoded pictures."""
+
+    def note_picture(self, camera: str) -> None:
+        """Note that a camera has a new picture."""
+
+
+class Page(PictureViewer, Protocol):
     """What the hub tells a page."""
 
     def wake(self) -> None:
         """Send what waits in the flows."""
-
-    def note_picture(self, camera: str) -> None:
-        """Note that a camera has a new picture."""
 
     def note_cameras(self, text: str) -> None:
         """Send the list of cameras; a newer one replaces it."""
@@ -57,6 +61,7 @@ class Hub:
         self._view, self._board, self._inbox = view, board, inbox
         self._channels: dict[str, _Channel] = {}
         self._pages: set[Page] = set()
+        self._viewers: set[PictureViewer] = set()
         self.cameras_text = ""
         """The latest list of cameras, as a message."""
 
@@ -70,14 +75,24 @@ class Hub:
     def join(self, page: Page) -> None:
         """Add a page."""
         self._pages.add(page)
+        self._viewers.add(page)
 
     def leave(self, page: Page) -> None:
         """Remove a page and all that it watches."""
         self._pages.discard(page)
+        self._viewers.discard(page)
         for channel in self._channels.values():
             for flow in [flow for flow, of in channel.flows.items() if of is page]:
                 flow.fall_out()
                 self._remove(channel, flow)
+
+    def join_pictures(self, viewer: PictureViewer) -> None:
+        """Tell a viewer of each new picture."""
+        self._viewers.add(viewer)
+
+    def leave_pictures(self, viewer: PictureViewer) -> None:
+        """Tell a viewer no longer."""
+        self._viewers.discard(viewer)
 
     def watch(self, page: Page, camera: str, load: Load) -> CameraFlow | None:
         """Begin to send the packets of a camera to a page; None if there are too many cameras."""
@@ -127,8 +142,8 @@ class Hub:
             for page in woken:
                 page.wake()
             for camera in pictures:
-                for page in self._pages:
-                    page.note_picture(camera)
+                for viewer in self._viewers:
+                    viewer.note_picture(camera)
 
     async def _tell(self) -> None:
         told_s, told = float("-inf"), None

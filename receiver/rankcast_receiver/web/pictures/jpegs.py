@@ -89,10 +89,15 @@ class Jpegs:
             self._pieces[camera] = kept
         return kept[1]
 
-    async def _make(self, frame: Frame, quality: int) -> Jpeg:
-        if self._limiter is None:
+    @property
+    def threads(self) -> anyio.CapacityLimiter:
+        """How many JPEGs are made at once."""
+        if self._limiter is None:  # made in the event loop
             self._limiter = anyio.CapacityLimiter(MOST_THREADS)
-        data = await anyio.to_thread.run_sync(_encode, frame, quality, limiter=self._limiter)
+        return self._limiter
+
+    async def _make(self, frame: Frame, quality: int) -> Jpeg:
+        data = await anyio.to_thread.run_sync(_encode, frame, quality, limiter=self.threads)
         return Jpeg(frame, data)
 
 

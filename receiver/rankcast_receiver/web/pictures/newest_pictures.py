@@ -54,7 +54,7 @@ class NewestPictures:
 
     def latency(self, camera: str) -> Latency | None:
         """Return how late the latest pictures were; None while that is unknown."""
-        times = sorted(tuple(self._latencies.get(camera, ())))
+        times = sorted(self._latencies.get(camera, ()))
         if not times:
             return None
         return Latency(times[len(times) // 2], times[min(len(times) - 1, len(times) * 99 // 100)])
