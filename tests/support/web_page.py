@@ -25,7 +25,7 @@ class WebPage:
     """One WebSocket; close it, or use it as a context."""
 
     def __init__(self, url: str, path: str = "api/live", **options: Any) -> None:
-        options.setdefault("subprotocols", ["rankcast.1"])
+        options = {"subprotocols": ["rankcast.1"], "ping_interval": None, **options}
         self._open = ExitStack()
         self.socket: ClientConnection = self._open.enter_context(
             connect(url.replace("http", "ws", 1) + path, max_size=None, **options)
