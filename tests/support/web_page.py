@@ -25,7 +25,9 @@ class WebPage:
     """One WebSocket; close it, or use it as a context."""
 
     def __init__(self, url: str, path: str = "api/live", **options: Any) -> None:
-        options = {"subprotocols": ["rankcast.1"], "ping_interval": None, **options}
+        # A client whose queue is full reads no close frame either.
+        options = {"max_queue": None, "close_timeout": 2, "ping_interval": None, **options}
+        options.setdefault("subprotocols", ["rankcast.1"])
         self._open = ExitStack()
         self.socket: ClientConnection = self._open.enter_context(
             connect(url.replace("http", "ws", 1) + path, max_size=None, **options)

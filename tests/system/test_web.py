@@ -87,7 +87,7 @@ def test_a_killed_sender_is_stale_within_two_seconds_and_comes_back(stack: ExitS
 def test_a_page_that_does_not_read_slows_none_of_seven_others(stack: ExitStack) -> None:
     station = WebStation(stack, source="synthetic:conveyor?width=320&height=240&fps=15")
     station.wait_live()
-    stuck = stack.enter_context(WebPage(station.url))
+    stuck = stack.enter_context(WebPage(station.url, max_queue=16))
     stuck.watch("cam")
     # The library reads 16 messages ahead, and then no more.
     pages = [stack.enter_context(WebPage(station.url)) for _ in range(7)]
@@ -110,7 +110,7 @@ def test_it_stops_within_two_seconds_with_everybody_connected(stack: ExitStack) 
     station.wait_live()
     page = stack.enter_context(WebPage(station.url))
     page.watch("cam")
-    stuck = stack.enter_context(WebPage(station.url))
+    stuck = stack.enter_context(WebPage(station.url, max_queue=1))
     stuck.watch("cam")
     wait_until(lambda: ask(station.url, "api/cameras/cam/snapshot").status == 200)
     where = urlsplit(station.url)

@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -95,12 +95,10 @@ def test_an_oversized_message_closes_the_socket(station: WebStation) -> None:
 def test_a_flood_of_acknowledgements_closes_the_socket(station: WebStation) -> None:
     with WebPage(station.url) as page:
         page.watch("cam")
-        with pytest.raises(ConnectionClosed):
-            for _ in range(5000):
+        with suppress(ConnectionClosed):
+            for _ in range(1000):
                 page.send(type="ack", cameras={"cam": 1})
-            page.socket.recv()
-            raise AssertionError("nobody stopped the flood") from None
-        assert closing_code(page) in (1008, 1006)
+        assert closing_code(page) == 1008
 
 
 @pytest.mark.usefixtures("watching")
