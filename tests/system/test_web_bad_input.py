@@ -206,7 +206,9 @@ def test_tls_and_a_token_guard_everything(tmp_path: Path) -> None:
         entered = get("login", method="POST", body=form)
         assert (entered.status, entered.headers["Location"]) == (303, "/")
         cookie = entered.headers["Set-Cookie"]
-        assert {"HttpOnly", "SameSite=strict", "Secure"} <= {part.strip() for part in cookie.split(";")}
+        assert {"HttpOnly", "SameSite=strict", "Secure"} <= {
+            part.strip() for part in cookie.split(";")
+        }
         session = cookie.split(";")[0]
         assert get(Cookie=session).status == 200
         with WebPage(url, ssl=trusting, additional_headers={"Cookie": session}) as live:

@@ -213,7 +213,9 @@ def test_a_paused_recording_shows_the_picture_of_the_wanted_time(station: WebSta
     facts = ask(station.url, "api/recordings/line3.mcap").json
     with WebPage(station.url, "api/recordings/line3.mcap/play") as page:
         page.send(type="play", from_s=facts["duration_s"] / 2, speed=1.0, paused=True)
-        seek = {one["camera"]: one["sequence"] for one in (page.text_of("seek"), page.text_of("seek"))}
+        seek = {
+            one["camera"]: one["sequence"] for one in (page.text_of("seek"), page.text_of("seek"))
+        }
         decoder = Decoder()
         for topic, data in page.packets():
             if topic == "left/frames":
