@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -168,7 +169,7 @@ def test_an_acknowledgement_of_what_was_never_sent_is_nothing() -> None:
 @given(st.lists(st.sampled_from(["key", "predicted", "lost", "reference", "send", "ack", "wait"])))
 def test_whatever_happens_every_predicted_packet_follows_the_one_it_needs(steps: list[str]) -> None:
     camera = Camera()
-    pieces, counted = [], 0
+    pieces = []
     for step in steps:
         match step:
             case "key":
@@ -187,9 +188,8 @@ def test_whatever_happens_every_predicted_packet_follows_the_one_it_needs(steps:
                 camera.acknowledge(pieces[-1].sequence)
             case "wait":
                 camera.now_s += 0.3
-    for before, piece in zip(pieces, pieces[1:], strict=False):
+    for before, piece in pairwise(pieces):
         assert piece.starts or piece.sequence == before.sequence + 1
         assert piece.number > before.number or piece.made_here
-        counted += 1
     assert not pieces or pieces[0].starts
     assert camera.load.bytes >= 0
