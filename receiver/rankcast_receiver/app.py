@@ -78,6 +78,9 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
     curves = _curves(settings)
     if settings.save.dir:
         make_folder(Path(settings.save.dir))  # before anything is compiled or opened
+    if settings.display.enabled and settings.display.snapshots:
+        make_folder(Path(settings.display.snapshots))
+        check_writable(Path(settings.display.snapshots) / "snapshot.png")
     pool.set_threads(settings.process.threads)
     started = boot_s()
     pipeline: ReceiverPipeline
@@ -218,6 +221,8 @@ def _runners(
             states=lambda: pipeline().states(),
             levels=parse_levels(display.levels),
             debayer=display.debayer,
+            snapshots=Path(display.snapshots),
+            ask=lambda camera, op, args: pipeline().ask(camera, op, args),
         )
     if not sinks:
         sinks[CountSink.name] = CountSink

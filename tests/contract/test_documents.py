@@ -23,7 +23,7 @@ from rankcast_receiver.report import Outcome, Tally, build_report
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.sinks.count import CountSink
-from rankcast_receiver.sinks.save import describe
+from rankcast_receiver.sinks.description import describe
 from rankcast_sender.grabber import CameraOptions
 from rankcast_sender.settings import SenderSettings
 from rankcast_sender.sources.replay import ReplayOptions
