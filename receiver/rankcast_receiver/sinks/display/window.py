@@ -166,7 +166,7 @@ def check_screen() -> None:
     _choose_qt_platform()
     # Qt aborts the process if the X server refuses or does not answer, which cannot be caught:
     # a child process tries it first.
-    probe = "import cv2; cv2.namedWindow('Rankcast'); cv2.destroyAllWindows()"
+    probe = "import cv2; cv2.namedWindow('Rankcast tries the screen'); cv2.destroyAllWindows()"
     try:
         done = subprocess.run(
             python_command("-c", probe),
