@@ -110,7 +110,7 @@ class DisplayTable(Table):
     """``[display]``: a window."""
 
     enabled: bool = False
-    """Show frames in a window; q quits."""
+    """Show frames in a window; h lists its keys, q quits."""
     levels: str = "auto"
     """Sample values shown as black and as white: auto, full, minmax, percentile or LOW:HIGH."""
     debayer: Literal["edge-aware", "bilinear", "off"] = "edge-aware"
