@@ -83,7 +83,8 @@ def x_screen(folder: Path, *, window_manager: bool = False) -> Iterator[XScreen]
     tools = [*TOOLS, *(["openbox"] if window_manager else [])]
     if missing := [tool for tool in tools if shutil.which(tool) is None]:
         pytest.skip(f"{' and '.join(missing)} not installed: the real window is not tested")
-    command = ["Xvfb", "-displayfd", "1", "-nolisten", "tcp", "-screen", "0",
+    # Without -noreset it would start anew, and refuse clients meanwhile, when one leaves it empty.
+    command = ["Xvfb", "-displayfd", "1", "-nolisten", "tcp", "-noreset", "-screen", "0",
                f"{WIDTH}x{HEIGHT}x24"]  # fmt: skip
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

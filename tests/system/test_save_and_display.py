@@ -38,7 +38,9 @@ return FakeWindow
 
 def fake_window(tmp_path: Path, *, open_: str = "True", quit_: str = "False") -> dict[str, str]:
     body = WINDOW.format(open=open_, quit=quit_)
-    return sabotaged(tmp_path / "window", "rankcast_receiver.sinks.display.window:Window", body)
+    return sabotaged(
+        tmp_path / "window", "rankcast_receiver.sinks.display.display_sink:Window", body
+    )
 
 
 @pytest.mark.parametrize(

@@ -151,8 +151,10 @@ class DisplaySink:
 
     def close(self) -> None:
         """Close the window; see Sink."""
-        self._screen.close()
-        self._snapshots.close()
+        try:
+            self._screen.close()
+        finally:
+            self._snapshots.close()
 
     def _show(self) -> None:
         self._shown_s = now = self._now_s()

@@ -61,6 +61,22 @@ def test_an_opencv_without_windows_is_named() -> None:
     assert _probe_reason(stderr) == "this OpenCV was built without windows"
 
 
+def in_window(script: str) -> subprocess.CompletedProcess[str]:
+    """Run code on a virtual X server; skip the test where OpenCV has no windows."""
+    rooms = [Path(module.__file__).resolve().parents[1] for module in (rankcast, rankcast_receiver)]
+    done = subprocess.run(
+        ["xvfb-run", "-a", sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, rooms))},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    if "built without windows" in done.stderr:
+        pytest.skip("this OpenCV was built without windows")
+    return done
+
+
 WINDOW_SCRIPT = """
 import subprocess, time
 import numpy as np
@@ -96,20 +112,54 @@ print("ended")
     reason="xvfb-run and xdotool are not installed: the real window is not tested",
 )
 def test_the_real_window_opens_shows_and_ends_on_a_key() -> None:
-    rooms = [Path(module.__file__).resolve().parents[1] for module in (rankcast, rankcast_receiver)]
-    done = subprocess.run(
-        ["xvfb-run", "-a", sys.executable, "-c", WINDOW_SCRIPT],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, rooms))},
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-    if "built without windows" in done.stderr:
-        pytest.skip("this OpenCV was built without windows")
+    done = in_window(WINDOW_SCRIPT)
     assert done.returncode == 0, done.stderr
     assert "ended" in done.stdout
     assert "600x500" in done.stdout
+
+
+MOUSE_SCRIPT = """
+import subprocess, time
+import numpy as np
+from rankcast_receiver.sinks.display.screen import Click, Drag
+from rankcast_receiver.sinks.display.window import Window
+window = Window("Rankcast")
+window.resize(640, 480)
+window.show(np.zeros((480, 640, 3), np.uint8))
+def after(*words):
+    subprocess.run(["xdotool", *words], check=True)
+    found, ends = [], time.monotonic() + 1.0
+    while time.monotonic() < ends:
+        found += window.gestures()
+        time.sleep(0.01)
+    return found
+after("mousemove", "5", "5")
+assert window.area() == (640, 480), window.area()
+found = after("mousemove", "100", "200", "click", "1")
+assert found == [Click(100, 200)], found
+found = after("click", "--repeat", "2", "--delay", "60", "1")
+assert found in (
+    [Click(100, 200), Click(100, 200, double=True)], [Click(100, 200, double=True)] * 2,
+), found
+found = after("mousemove", "300", "300", "mousedown", "3", "mousemove", "350", "320",
+              "mouseup", "3", "mousemove", "10", "10")
+assert found[0] == Drag(300, 300, 0, 0), found
+assert found[-1] == Drag(300, 300, 50, 20), found
+window.close()
+assert window.area() is None
+window.close()
+print("ended")
+"""
+
+
+@pytest.mark.skipif(
+    not (shutil.which("xvfb-run") and shutil.which("xdotool")),
+    reason="xvfb-run and xdotool are not installed: the real window is not tested",
+)
+def test_clicks_and_drags_of_the_real_window_name_its_pixels() -> None:
+    done = in_window(MOUSE_SCRIPT)
+    assert done.returncode == 0, done.stderr
+    assert "ended" in done.stdout
 
 
 def test_the_window_has_every_method_that_display_calls() -> None:
