@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,13 @@ from rankcast import pool
 from rankcast.atomic_file import check_writable, make_folder, write_whole
 from rankcast.boot_clock import boot_s
 from rankcast.codec import preload_models
-from rankcast.errors import NoStreamError, SettingsError, SinkError, WorkerError
+from rankcast.errors import (
+    NoStreamError,
+    RankcastError,
+    SettingsError,
+    SinkError,
+    WorkerError,
+)
 from rankcast.net import CurveClient, client_keys
 from rankcast.numerics import Fidelity
 from rankcast.recorder import Triggers, open_recorder, signals_as_triggers
@@ -78,6 +85,8 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
     curves = _curves(settings)
     if settings.save.dir:
         make_folder(Path(settings.save.dir))  # before anything is compiled or opened
+    if settings.display.enabled and settings.display.snapshots:
+        _check_folder(Path(settings.display.snapshots))
     pool.set_threads(settings.process.threads)
     started = boot_s()
     pipeline: ReceiverPipeline
@@ -142,6 +151,16 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
         return 0
     _check_result(values, runners[0], settings.stream.frames, pipeline.silence, outcome)
     return 0
+
+
+def _check_folder(folder: Path) -> None:
+    """Create the folder of the snapshots before anything is opened."""
+    try:
+        make_folder(folder)
+    except RankcastError as exc:
+        raise SettingsError(f"got display.snapshots {folder}, want a folder: {exc}") from exc
+    if not os.access(folder, os.W_OK):
+        raise SettingsError(f"got display.snapshots {folder}, which is not writable")
 
 
 def _write_report(report: Path, values: Mapping[str, Any]) -> None:
@@ -218,6 +237,8 @@ def _runners(
             states=lambda: pipeline().states(),
             levels=parse_levels(display.levels),
             debayer=display.debayer,
+            snapshots=Path(display.snapshots),
+            ask=lambda camera, op, args: pipeline().ask(camera, op, args),
         )
     if not sinks:
         sinks[CountSink.name] = CountSink

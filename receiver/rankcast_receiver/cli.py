@@ -46,7 +46,7 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 @click.option("--debayer/--no-debayer", default=None,
               help="Save mosaics of Bayer cameras in colour.")  # fmt: skip
 @record_options
-@click.option("--display", is_flag=True, default=None, help="Show frames in a window; q quits.")
+@click.option("--display", is_flag=True, default=None, help="Show frames in a window; h: keys.")
 @click.option("--levels", metavar="LEVELS",
               help="Window levels: auto, full, minmax, percentile or LOW:HIGH [auto].")  # fmt: skip
 @click.option("--frames", type=int, metavar="N", help="Stop after N delivered frames.")

@@ -110,11 +110,13 @@ class DisplayTable(Table):
     """``[display]``: a window."""
 
     enabled: bool = False
-    """Show frames in a window; q quits."""
+    """Show frames in a window; h lists its keys, q quits."""
     levels: str = "auto"
     """Sample values shown as black and as white: auto, full, minmax, percentile or LOW:HIGH."""
     debayer: Literal["edge-aware", "bilinear", "off"] = "edge-aware"
     """How the colours of a mosaic (a Bayer camera) are interpolated; off shows the mosaic."""
+    snapshots: OptionalPath = ""
+    """Folder of the pictures that the key s saves; empty: the current one."""
 
     @field_validator("levels")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +12,14 @@ from typing import Final
 
 from rankcast.boot_clock import boot_s, slept_s
 from rankcast.errors import NoStreamError
-from rankcast.frame import Frame
+from rankcast.frame import Frame, Scalar
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.runtime import Balance, Pulse
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import (
     MAX_MESSAGES_S,
     ConnectionOptions,
+    ControlRequest,
     ReceiveThread,
     check_endpoints,
 )
@@ -186,6 +187,27 @@ class Subscriber:
     def packet_balance(self) -> Balance:
         """Return the same for sinks that accept packets: every new packet passes."""
         return _sum(stream.packet_ledger.balance() for stream in self.streams.values())
+
+    def ask(self, camera: str, op: str, args: Mapping[str, Scalar]) -> ControlRequest:
+        """Ask the sender of a camera for an operation of the control channel; from any thread.
+
+        Parameters
+        ----------
+        camera : str
+            Its name at this receiver.
+        op : str
+        args : mapping of str to scalar
+
+        Returns
+        -------
+        ControlRequest
+            At once; its reply comes later.
+        """
+        for number, sender in enumerate(self._senders):
+            for name, stream in sender.streams.items():
+                if stream.camera == camera:
+                    return self._receiver.ask(number, ControlRequest(name, op, args))
+        return ControlRequest(camera, op, args).fail(f"there is no camera {camera}")
 
     def packets(self) -> Generator[PacketBatch, None, None]:
         """Yield received batches until the stream ends; pass empty ones to `decoder` too.

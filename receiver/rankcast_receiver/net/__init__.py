@@ -1,6 +1,7 @@
 """The connections from a receiver to its senders, and the thread that drains them."""
 
 from rankcast_receiver.net.connection import MAX_MESSAGES_S, Connection, ConnectionOptions
+from rankcast_receiver.net.control_request import ControlRequest
 from rankcast_receiver.net.endpoints import check_endpoints
 from rankcast_receiver.net.receive_thread import ReceiveThread
 
@@ -8,6 +9,7 @@ __all__ = [
     "MAX_MESSAGES_S",
     "Connection",
     "ConnectionOptions",
+    "ControlRequest",
     "ReceiveThread",
     "check_endpoints",
 ]
