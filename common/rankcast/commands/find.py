@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import Any
 
@@ -25,6 +26,8 @@ def find(timeout: float, as_json: bool) -> int:
 
     Connect with `rankcast receive --connect NAME`. Exit code 4 if there are none.
     """
+    if not math.isfinite(timeout):
+        raise click.BadParameter(f"got {timeout}, want 0.1 to 60", param_hint="--timeout")
     search = browse(timeout)
     if as_json:
         click.echo(json.dumps({"cameras": [_entry(camera) for camera in search.found]}, indent=2))

@@ -6,6 +6,7 @@ Importing this module loads zeroconf and asyncio.
 from __future__ import annotations
 
 import logging
+import socket
 from typing import Any, Final
 
 from zeroconf import IPVersion, NotRunningException, Zeroconf
@@ -41,6 +42,7 @@ class Multicast(Zeroconf):
             only = all(isinstance(each, int) for each in reach.interfaces)
             version = IPVersion.V6Only if only else IPVersion.All
         try:
+            _check_port()
             super().__init__(list(reach.interfaces), ip_version=version, use_asyncio=True)
         except (OSError, RuntimeError) as exc:
             reason = (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
@@ -76,3 +78,12 @@ class Multicast(Zeroconf):
     async def close_sockets(self) -> None:
         """Close all sockets; services must have been unregistered."""
         await AsyncZeroconf(zc=self).async_close()
+
+
+def _check_port() -> None:
+    """Raise OSError if the port cannot be shared; zeroconf would leave a socket behind."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        trial.bind(("", PORT))
