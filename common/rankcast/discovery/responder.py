@@ -72,10 +72,16 @@ class Responder:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wakeup: asyncio.Event | None = None
         self._lock = threading.Lock()
+        self._told = ""
 
     def run(self) -> None:
         """Announce the cameras until `stop`, then say goodbye."""
-        asyncio.run(self._run())
+        while not self._stopping.is_set():
+            try:
+                asyncio.run(self._run())
+            except OSError as exc:  # too few file descriptors, for one
+                self._tell_failure(exc.strerror or str(exc))
+                self._stopping.wait(RETRY_S)
 
     def stop(self) -> None:
         """Let `run` return soon; from any thread."""
@@ -87,20 +93,22 @@ class Responder:
     async def _run(self) -> None:
         with self._lock:
             self._loop, self._wakeup = asyncio.get_running_loop(), asyncio.Event()
-        told = ""
         try:
             while not self._stopping.is_set():
                 try:
                     await self._announce(reach_of(self._host, self._known()))
-                    told = ""
                 except TransportError as exc:
-                    if str(exc) != told:
-                        log.warning("not announced by mDNS, the stream goes on: %s", exc)
-                    told = str(exc)
+                    self._tell_failure(str(exc))
                     await self._wait(RETRY_S)
         finally:
             with self._lock:
                 self._loop = None
+
+    def _tell_failure(self, reason: str) -> None:
+        """Log why nothing is announced, once for each reason."""
+        if reason != self._told:
+            log.warning("not announced by mDNS, the stream goes on: %s", reason)
+        self._told = reason
 
     async def _announce(self, reach: Reach) -> None:
         """Announce all cameras until the addresses of this machine change, or `stop`."""
@@ -113,6 +121,7 @@ class Responder:
         announced = _Announced()
         try:
             await multicast.wait_for_start()
+            self._told = ""
             log.info("announced by mDNS as %s, at %s",
                      ", ".join(f"{each.name}@{host_name()}" for each in self._cameras()),
                      ", ".join(reach.addresses))  # fmt: skip

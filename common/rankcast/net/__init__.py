@@ -3,9 +3,9 @@
 from rankcast.net.authorized_keys import AuthorizedKey, authorize, load_authorized, revoke
 from rankcast.net.context_end import end_context
 from rankcast.net.control_client import ControlClient
-from rankcast.net.fingerprint import fingerprint
 from rankcast.net.host_name import LookUp, look_up
 from rankcast.net.key_file import SECRET_SUFFIX, Role, read_public, read_secret
+from rankcast.net.key_fingerprint import fingerprint
 from rankcast.net.keys import client_keys, new_key, pinned_keys, server_keys
 from rankcast.net.known_cameras import FILE_NAME as KNOWN_CAMERAS
 from rankcast.net.known_cameras import KnownCameras
