@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.table import Table
@@ -15,6 +15,9 @@ from rankcast.commands.terminal import console
 from rankcast.discovery import Announcement, Browse, browse
 from rankcast.errors import NoStreamError
 from rankcast.net import fingerprint
+
+TABLE_COLUMNS: Final = 120
+"""A fingerprint is compared and copied in one piece: a narrower terminal wraps the line itself."""
 
 
 @click.command()
@@ -76,4 +79,4 @@ def _print_table(search: Browse) -> None:
     for camera in search.found:
         # Text, not markup: what a peer says is printed as it is.
         table.add_row(*(Text(cell or "-", overflow="fold") for cell in _cells(camera)))
-    console().print(table)
+    console(TABLE_COLUMNS).print(table)

@@ -47,6 +47,19 @@ def test_json_has_the_same_and_the_key_itself(monkeypatch: pytest.MonkeyPatch) -
     assert bare["codec"] is bare["width"] is bare["fingerprint"] is bare["public_key"] is None
 
 
+def test_a_table_holds_every_fingerprint_in_one_piece(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    module._print_table(Browse([BARE, LINE3]))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [
+        ["name", "address", "size", "codec", "key"],
+        ["cam@station8", "tcp://[fd00::8]:6000", "-", "-", "-"],
+        ["line3@station7", "tcp://10.0.0.7:5555", "1280x720", "svd-patch", fingerprint(KEY)],
+    ]
+
+
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
 def test_nothing_is_an_error_with_the_exit_code_of_no_stream(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import threading
@@ -121,6 +122,23 @@ def test_a_port_that_is_refused_is_one_line_and_no_failure(
     lines = [record.getMessage() for record in caplog.records if "not announced" in record.message]
     assert len(lines) == 1
     assert "the stream goes on: port 5353 for mDNS cannot be used: Address" in lines[0]
+
+
+def test_a_machine_out_of_descriptors_is_one_line_and_no_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked = threading.Event()
+
+    def exhausted() -> Sequence[Adapter]:
+        asked.set()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    announcer = Announcer("127.0.0.1", 5555, list, known=exhausted)
+    announcer.start()
+    assert asked.wait(FIND_S)
+    announcer.close()
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == ["not announced by mDNS, the stream goes on: Too many open files"]
 
 
 def test_a_search_ends_when_it_is_stopped() -> None:
