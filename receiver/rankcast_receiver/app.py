@@ -37,8 +37,10 @@ from rankcast.runtime import (
     stuck,
     workers_running,
 )
+from rankcast_receiver.net import SenderAddress
 from rankcast_receiver.pipeline import PIPELINE_STOP_S, ReceiverPipeline
 from rankcast_receiver.report import Outcome, build_report
+from rankcast_receiver.sender_search import find_senders
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks import PacketSink, Sink, SinkRunner, parse_levels
 from rankcast_receiver.sinks.count import CountSink
@@ -94,9 +96,10 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
     runners = _runners(settings, triggers, lambda: pipeline)
     recorder = _recorder_of(runners)
     window = runners[-1] if settings.display.enabled else None
-    pipeline = ReceiverPipeline(partial(_subscriber, settings, curves), runners, window)
+    senders: list[SenderAddress] = []
+    pipeline = ReceiverPipeline(partial(_subscriber, settings, senders, curves), runners, window)
     network = settings.network
-    log.info("%s: %s", ", ".join(network.endpoints), network.camera or "every camera")
+    log.info("%s: %s", ", ".join(network.senders), network.camera or "every camera")
 
     def report_values(found: Sequence[str]) -> Mapping[str, Any]:
         seconds = boot_s() - started
@@ -116,6 +119,10 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
             # Whatever is still in progress when only the guard process can write a report.
             flag.keep_report(report, report_values(("unknown",)))
 
+    def searching() -> bool:
+        manager.notify_watchdog(())
+        return not flag.requested
+
     with stop_flag() as flag:
         if report is not None:
             flag.last_report = lambda found: _write_report(report, report_values(found))
@@ -123,6 +130,8 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
         try:
             manager.starting()
             if not models or preload_models(Path(models), lambda: flag.requested):
+                senders.extend(find_senders(settings, searching, manager.ready))
+            if senders:
                 pipeline.start()
                 manager.ready()
                 with signals_as_triggers(triggers):
@@ -259,17 +268,20 @@ def _runners(
 def _curves(settings: ReceiverSettings) -> Sequence[CurveClient]:
     """Return one set of CURVE keys for each possible sender key; empty without keys."""
     security = settings.security
-    if not security.key:
-        return ()
+    if not security.key or not settings.network.endpoints:
+        return ()  # cameras that are found have keys of their own
     return client_keys(Path(security.key), [Path(path) for path in security.server_keys])
 
 
 def _subscriber(
-    settings: ReceiverSettings, curves: Sequence[CurveClient], stopped: Callable[[], bool]
+    settings: ReceiverSettings,
+    senders: Sequence[SenderAddress],
+    curves: Sequence[CurveClient],
+    stopped: Callable[[], bool],
 ) -> Subscriber:
     network = settings.network
     return Subscriber(
-        network.endpoints,
+        senders,
         camera=network.cameras,
         live=settings.live,
         timeout_s=network.timeout_s or None,

@@ -21,7 +21,8 @@ from rankcast_receiver.net import (
     ConnectionOptions,
     ControlRequest,
     ReceiveThread,
-    check_endpoints,
+    SenderAddress,
+    sender_addresses,
 )
 from rankcast_receiver.state import CameraState
 from rankcast_receiver.stream import (
@@ -49,7 +50,7 @@ class Subscriber:
 
     Parameters
     ----------
-    connect : str or sequence of str
+    connect : str, SenderAddress or sequence of them
         Address of the sender, ``tcp://HOST:PORT``, or of several.
     camera : str or sequence of str, optional
         Names of cameras at the senders; by default every camera of every sender.
@@ -99,7 +100,7 @@ class Subscriber:
 
     def __init__(
         self,
-        connect: str | Sequence[str] = DEFAULT_ENDPOINT,
+        connect: str | SenderAddress | Sequence[str | SenderAddress] = DEFAULT_ENDPOINT,
         *,
         camera: str | Sequence[str] | None = None,
         live: bool = True,
@@ -116,7 +117,8 @@ class Subscriber:
         on_state: Callable[[Sequence[CameraState]], object] = lambda _: None,
         max_messages_s: int = MAX_MESSAGES_S,
     ) -> None:
-        endpoints = check_endpoints([connect] if isinstance(connect, str) else connect)
+        given = [connect] if isinstance(connect, str | SenderAddress) else connect
+        addresses = sender_addresses(given)
         cameras = [camera] if isinstance(camera, str) else list(camera or ())
         cameras = [check_name(name) for name in dict.fromkeys(cameras)]
         limits = limits or Limits()
@@ -135,18 +137,20 @@ class Subscriber:
         self._states = CameraStates(on_state)
         self._senders = [
             SenderStreams(
-                endpoint,
-                cameras,
+                address.endpoint,
+                cameras or list(address.cameras),
                 StreamOptions(live=live, limits=limits, models=models, writable=writable),
-                suffix=f"-{number}" if len(endpoints) > 1 else "",
+                suffix=f"-{number}" if len(addresses) > 1 else "",
             )
-            for number, endpoint in enumerate(endpoints, 1)
+            for number, address in enumerate(addresses, 1)
         ]
         self.decoder = StreamDecoder(self._senders, self._states, stopped)
         """Decodes the batches that `packets` yields."""
         most_packets = max(LEAST_PACKETS, queue_messages) if queue_messages else None
-        self._queue = PacketQueue(len(endpoints), live=live, most_packets=most_packets)
-        self._receiver = ReceiveThread(self._senders, options, self._queue)
+        self._queue = PacketQueue(len(addresses), live=live, most_packets=most_packets)
+        self._receiver = ReceiveThread(
+            self._senders, options, self._queue, {each.endpoint: each for each in addresses}
+        )
         self._receiver.start()
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any, Final
@@ -16,6 +16,7 @@ from rankcast.net import SocketThread, end_context, new_context
 from rankcast_receiver.net.connection import Connection, ConnectionOptions
 from rankcast_receiver.net.control_request import ControlRequest
 from rankcast_receiver.net.credit import Credit
+from rankcast_receiver.net.endpoints import SenderAddress
 from rankcast_receiver.stream import PacketQueue, SenderStreams
 
 POLL_S: Final = 0.1
@@ -38,6 +39,8 @@ class ReceiveThread:
     queue : PacketQueue
         Receives the packets. It drops what does not fit: the sockets are read without a pause,
         because nothing else bounds the queues of libzmq.
+    addresses : mapping, optional
+        By endpoint: senders with client keys or a look-up of their own.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class ReceiveThread:
         senders: Sequence[SenderStreams],
         options: ConnectionOptions,
         queue: PacketQueue,
+        addresses: Mapping[str, SenderAddress] | None = None,
     ) -> None:
         self._senders = senders
         self._queue = queue
@@ -54,6 +58,7 @@ class ReceiveThread:
         self._requests: deque[tuple[int, ControlRequest]] = deque()
         self._thread = SocketThread("receive", self._run, queue.close)
         self._options = replace(options, wake=self._thread.wake)
+        self._addresses = addresses or {}
         queue.wake = self._thread.wake
         self.pulse = self._thread.pulse
 
@@ -113,13 +118,23 @@ class ReceiveThread:
         self._thread.stop()
         self._thread.join()
 
+    def _options_for(self, endpoint: str) -> ConnectionOptions:
+        address = self._addresses.get(endpoint)
+        if address is None:
+            return self._options
+        return replace(
+            self._options,
+            curves=address.curves or self._options.curves,
+            look_up=address.look_up or self._options.look_up,
+        )
+
     def _run(self) -> None:
         with ExitStack() as stack:
             context: zmq.Context[Any] = new_context()
             stack.callback(end_context, context, END_TIMEOUT_S)
             connections = []
             for streams in self._senders:
-                connection = Connection(context, streams, self._options)
+                connection = Connection(context, streams, self._options_for(streams.endpoint))
                 connections.append(stack.enter_context(closing(connection)))
             self._connections = connections
             stack.callback(self._refuse_requests)
