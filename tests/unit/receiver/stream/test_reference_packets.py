@@ -1,4 +1,4 @@
-"""Reference packets that a receiver makes: a viewer goes on from them exactly as the receiver does."""
+"""Reference packets made by a receiver: a viewer goes on from them as the receiver does."""
 
 from __future__ import annotations
 

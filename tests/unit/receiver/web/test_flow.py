@@ -1,4 +1,4 @@
-"""CameraFlow: a page gets the newest pictures that it can keep up with, in an order that decodes."""
+"""CameraFlow: a page gets the newest pictures that it can keep up with, and all of them decode."""
 
 from __future__ import annotations
 
