@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,7 +30,6 @@ from rankcast.runtime import (
     SKIPPED_AS_OLD,
     ServiceManager,
     StatusLog,
-    StopFlag,
     configure_logs,
     doing,
     losses_text,
@@ -40,13 +39,14 @@ from rankcast.runtime import (
 )
 from rankcast_receiver.net import SenderAddress
 from rankcast_receiver.pipeline import PIPELINE_STOP_S, ReceiverPipeline
-from rankcast_receiver.report import Outcome, build_report
+from rankcast_receiver.report import Outcome, build_report, troubled
 from rankcast_receiver.sender_search import find_senders
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks import PacketSink, Sink, SinkRunner, parse_levels
 from rankcast_receiver.sinks.count import CountSink
-from rankcast_receiver.state import CameraState, State
+from rankcast_receiver.state import CameraState
 from rankcast_receiver.subscriber import Subscriber
+from rankcast_receiver.web_address import WEB, WEB_SINKS, ending, open_web
 
 if TYPE_CHECKING:
     from rankcast_receiver.web import WebServer
@@ -57,11 +57,7 @@ RATES_INTERVAL_S: Final = 1.0
 """Rates cover the last second, however rarely they are logged."""
 POLL_S: Final = 0.1
 RECORD: Final = "record"
-WEB: Final = "web"
-"""Names of the sinks that take packets."""
-WEB_SINKS: Final = (WEB, "pictures")
-MAX_TROUBLED: Final = 8
-"""Most cameras named in one log line."""
+"""Name of the sink of recordings."""
 
 
 def run(settings: ReceiverSettings, report: Path | None = None) -> int:
@@ -94,7 +90,7 @@ def _run(
         raise SettingsError(f"--models is not a directory: {models}")
     curves = _curves(settings)
     pipeline: ReceiverPipeline
-    web = _web(settings, lambda: pipeline)  # takes its address
+    web = open_web(settings, lambda: pipeline)  # takes its address
     if web is not None:
         stack.callback(web.stop)
     if settings.save.dir:
@@ -124,7 +120,7 @@ def _run(
             return
         kept_s = boot_s()
         flag.keep_state(
-            f"received {pipeline.tally.frames}{_recorded(recorder)}{_troubled(pipeline.states())}"
+            f"received {pipeline.tally.frames}{_recorded(recorder)}{troubled(pipeline.states())}"
         )
         if report is not None:
             # Whatever is still in progress when only the guard process can write a report.
@@ -133,6 +129,9 @@ def _run(
     def searching() -> bool:
         manager.notify_watchdog(())
         return not flag.requested
+
+    def stopped() -> bool:
+        return flag.requested or (web is not None and web.ended)
 
     with stop_flag() as flag:
         if report is not None:
@@ -149,7 +148,7 @@ def _run(
                 manager.ready()
                 with signals_as_triggers(triggers):
                     _watch(
-                        pipeline, _stopped(flag, web), runners, window, manager,
+                        pipeline, stopped, runners, window, manager,
                         settings.log.status_interval_s, keep_report,
                     )  # fmt: skip
         finally:
@@ -157,7 +156,7 @@ def _run(
             if flag.requested:
                 pipeline.abandon()
             try:
-                with _ending(web):
+                with ending(web):
                     pipeline.join(flag.left_s(PIPELINE_STOP_S))
             finally:
                 found = stuck() if workers_running() else []
@@ -292,50 +291,6 @@ def _curves(settings: ReceiverSettings) -> Sequence[CurveClient]:
     return client_keys(Path(security.key), [Path(path) for path in security.server_keys])
 
 
-def _web(settings: ReceiverSettings, pipeline: Callable[[], ReceiverPipeline]) -> WebServer | None:
-    """Take the web address; its libraries are imported only for it."""
-    web = settings.web
-    if not web.listen:
-        return None
-    from rankcast.web import parse_listen, read_token
-    from rankcast_receiver.web import ReceiverView, WebOptions, WebServer
-
-    if web.recordings and not Path(web.recordings).is_dir():
-        raise SettingsError(f"--web-recordings is not a directory: {web.recordings}")
-    options = WebOptions(
-        listen=parse_listen(web.listen, web.tls_cert, web.tls_key),
-        token=read_token(Path(web.token)) if web.token else "",
-        hosts=web.hosts,
-        control=web.control,
-        recordings=Path(web.recordings) if web.recordings else None,
-    )
-    view = ReceiverView(
-        states=lambda: pipeline().states(),
-        streams=lambda: pipeline().streams(),
-        want_keyframe=lambda camera, wanted: pipeline().want_keyframe(WEB, camera, wanted),
-        control_address=lambda camera: pipeline().control_address(camera),
-        ask=lambda camera, op, args: pipeline().ask(camera, op, args),
-        limits=settings.limits.limits(),
-    )
-    return WebServer(options, view)
-
-
-@contextmanager
-def _ending(web: WebServer | None) -> Iterator[None]:
-    """End the web address beside the pipeline, and raise why it failed if it has."""
-    if web is not None:
-        web.end()
-    try:
-        yield
-    finally:
-        if web is not None:
-            web.stop()
-
-
-def _stopped(flag: StopFlag, web: WebServer | None) -> Callable[[], bool]:
-    return lambda: flag.requested or (web is not None and web.ended)
-
-
 def _subscriber(
     settings: ReceiverSettings,
     senders: Sequence[SenderAddress],
@@ -411,7 +366,7 @@ def _log_status(
             (tally.frames > 0, frozenset(lost), frozenset(_not_recorded(recorder))),
             f"{frames / seconds:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
             f"{size * 8e-6 / seconds:.2f} Mbit/s, received {tally.frames}, "
-            f"lost {losses_text(lost)}{_recorded(recorder)}{_troubled(pipeline.states())}",
+            f"lost {losses_text(lost)}{_recorded(recorder)}{troubled(pipeline.states())}",
         )
 
 
@@ -431,19 +386,6 @@ def _recorded(recorder: SinkRunner | None) -> str:
     return f", recorded {recorder.kept}" + (f", not recorded {losses_text(lost)}" if lost else "")
 
 
-def _troubled(states: Sequence[CameraState]) -> str:
-    """List the cameras whose state is not live, or live with a remark."""
-    troubled = [
-        state
-        for state in states
-        if state.state not in (State.LIVE, State.ENDED)
-        or (state.state is State.LIVE and state.detail)
-    ]
-    named = [f"; {state.camera or state.endpoint}: {state}" for state in troubled[:MAX_TROUBLED]]
-    more = len(troubled) - len(named)
-    return "".join(named) + (f"; and {more} more" if more else "")
-
-
 def _log_end(
     values: Mapping[str, Any],
     fidelity: Fidelity,
@@ -457,7 +399,7 @@ def _log_end(
         losses_text(values["lost"]),
         recorded,
         f"; {fidelity}".removesuffix("; "),
-        _troubled(states),
+        troubled(states),
     )
     if values["balanced"] is False:
         log.error("some frames are unaccounted for")
