@@ -83,7 +83,8 @@ def unit_sandbox(unit: Path, writable: Path) -> Iterator[Sequence[str]]:
         for number in numbers:
             arguments += ["--add-seccomp-fd", str(number)]
         opened = " ".join(
-            f"{number}<{shlex.quote(str(path))}" for number, path in zip(numbers, filters, strict=True)
+            f"{number}<{shlex.quote(str(path))}"
+            for number, path in zip(numbers, filters, strict=True)
         )
         launcher = ["sh", "-c", f'exec {shlex.join(arguments)} "$@" {opened}', "sh"]
         probe = subprocess.run([*launcher, "true"], capture_output=True, text=True)

@@ -27,6 +27,7 @@ _ORDER: Final = (
     "receive",
     "control",
     "keys",
+    "service",
     "compress",
     "decompress",
     "info",

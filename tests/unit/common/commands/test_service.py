@@ -1,4 +1,4 @@
-"""`rankcast service`: units of this installation, written whole, with settings that were checked."""
+"""`rankcast service`: units of this installation, written whole, with checked settings."""
 
 from __future__ import annotations
 
@@ -150,8 +150,11 @@ def test_a_unit_of_somebody_else_is_neither_replaced_nor_removed(home: Path) -> 
     assert (folder / "rankcast-send.service").read_text() == "[Unit]\n"
 
 
-def test_a_service_that_is_not_installed_is_not_removed(home: Path) -> None:
-    assert "want the name of an installed service" in str(call("uninstall", "x", "--user").exception)
+@pytest.mark.usefixtures("home")
+def test_a_service_that_is_not_installed_is_not_removed() -> None:
+    assert "want the name of an installed service" in str(
+        call("uninstall", "x", "--user").exception
+    )
 
 
 @pytest.mark.parametrize("name", ["", "Line3", "../x", "a b", "x" * 33, "a.service"])
@@ -166,7 +169,7 @@ def test_the_system_needs_root_and_the_user_of_the_services(
 ) -> None:
     system = SystemdManager(for_user=False, units=tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(SettingsError, match="want root to write to .*: use sudo, or --user"):
+    with pytest.raises(SettingsError, match=r"want root to write to .*: use sudo, or --user"):
         system.check_rights()
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     system.check_rights()
