@@ -127,5 +127,5 @@ def _check_settings(arguments: Sequence[str], *, for_user: bool) -> None:
         raise RankcastError(f"the settings cannot be checked: {exc}") from exc
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
-        reason = printable(said[-1].removeprefix("rankcast: ").removeprefix("Error: "))
+        reason = said[-1].removeprefix("rankcast: ").removeprefix("Error: ")
         raise SettingsError(f"the service would not start: {reason}")

@@ -12,7 +12,6 @@ from typing import Final
 from rankcast.atomic_file import make_folder, write_whole
 from rankcast.commands.service.unit import MARK
 from rankcast.errors import RankcastError, SettingsError
-from rankcast.printable import printable
 
 SYSTEM_UNITS: Final = Path("/etc/systemd/system")
 ACCOUNT: Final = "rankcast"
@@ -157,8 +156,7 @@ class SystemdManager:
             log = "journalctl " + ("--user " if self._for_user else "") + f"-u {unit}"
             hint = f": read `{log}`" if arguments[0] == "restart" else ""
             raise RankcastError(
-                f"`{' '.join(command)}` failed with {done.returncode}{hint} "
-                f"({printable(said[0]):.160})"
+                f"`{' '.join(command)}` failed with {done.returncode}{hint} ({said[0]:.160})"
             )
 
     def _own_unit(self, path: Path) -> bytes | None:

@@ -117,17 +117,15 @@ def test_a_unit_that_systemd_refuses_is_as_before(
     home: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     start_systemd(home, monkeypatch, failing)
-    done = call("install", "send", "--user", *OPTIONS)
-    assert isinstance(done.exception, RankcastError)
-    assert "failed with 5 (Failed to obey: no.)" in str(done.exception)
+    manager = SystemdManager(for_user=True)
+    with pytest.raises(RankcastError, match=r"failed with 5 \(Failed to obey: no\.\)"):
+        manager.install("rankcast-send", MARK, start=True)
     assert units(home) == []
-    start_systemd(home, monkeypatch)
-    assert call("install", "send", "--user", *OPTIONS).exit_code == 0
-    path = home / "config" / "systemd" / "user" / "rankcast-send.service"
-    before = path.read_text()
-    start_systemd(home, monkeypatch, failing)
-    assert call("install", "send", "--user", *OPTIONS, "--fps", "5").exit_code == 1
-    assert path.read_text() == before
+    path = manager.install("rankcast-send", f"{MARK}, the first", start=False)
+    with pytest.raises(RankcastError):
+        manager.install("rankcast-send", f"{MARK}, the second", start=True)
+    assert units(home) == ["rankcast-send.service"]
+    assert path.read_text() == f"{MARK}, the first"
 
 
 def test_a_service_that_does_not_start_stays_and_its_log_is_named(
