@@ -92,7 +92,8 @@ def read_secret(path: Path) -> SecretKey:
     values, status = _read(path)
     if "secret" not in values and "public" in values:
         raise SettingsError(f"{path}: is a public key, want the secret one (NAME.key)")
-    _check_mode(path, status.st_mode, _READABLE_BY_OTHERS, "read")
+    forbidden = _READABLE_BY_OTHERS & ~(stat.S_IRGRP if _is_credential(path) else 0)
+    _check_mode(path, status.st_mode, forbidden, "read")
     _check_owner(path, status.st_uid)
     if values.keys() != {"public", "secret"}:
         raise SettingsError(f"{path}: is not a secret key, want one of `rankcast keys new`")
@@ -242,6 +243,16 @@ def _z85(path: Path, values: Mapping[str, str], name: str) -> bytes:
     return text.encode("ascii")
 
 
+def _is_credential(path: Path) -> bool:
+    """Return whether systemd made this file for this service alone (``LoadCredential=``).
+
+    It belongs to root, and an access list lets the user of the service read it; the mode then shows
+    the mask of that list as the rights of the group.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    return os.path.isabs(folder) and path.resolve().is_relative_to(Path(folder).resolve())
+
+
 def _check_owner(path: Path, owner: int) -> None:
     """Refuse a secret key of another user, who can read and replace it whatever its mode."""
     if os.name == "nt":
@@ -265,7 +276,7 @@ def _user_name(user: int) -> str:
 
 def _check_mode(path: Path, mode: int, forbidden: int, verb: str) -> None:
     if os.name == "nt":
-        if forbidden == _READABLE_BY_OTHERS:
+        if verb == "read":
             log.warning("%s: cannot check who may read it on Windows", path)
         return
     if mode & forbidden:

@@ -104,6 +104,22 @@ def test_a_secret_that_others_can_reach_is_refused(tmp_path: Path, mode: int) ->
 
 
 @posix
+def test_a_credential_of_systemd_shows_the_mask_of_its_access_list_as_the_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, _ = new_key(tmp_path, "cam")
+    secret.chmod(0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "elsewhere"))
+    with pytest.raises(SettingsError, match="has mode 0440"):
+        read_secret(secret)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    read_secret(secret)
+    secret.chmod(0o444)
+    with pytest.raises(SettingsError, match="has mode 0444, others may read it: chmod 440"):
+        read_secret(secret)
+
+
+@posix
 def test_public_keys_that_others_can_replace_are_refused(tmp_path: Path) -> None:
     _, public = new_key(tmp_path, "cam")
     public.chmod(0o664)
