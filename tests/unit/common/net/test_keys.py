@@ -291,7 +291,8 @@ def test_the_commands_make_authorise_list_and_revoke(tmp_path: Path) -> None:
     assert "viewer1" in listed.output
     assert secret.public.decode() in listed.output
     as_json = json.loads(keys_command("list", "--dir", folder, "--json").output)
-    assert as_json == {"viewer1": {"role": "operator", "public": secret.public.decode()}}
+    public = secret.public.decode()
+    assert as_json == {"viewer1": {"role": "operator", "cameras": None, "public": public}}
     assert keys_command("revoke", "viewer1", "--dir", folder).exit_code == 0
     assert json.loads(keys_command("list", "--dir", folder, "--json").output) == {}
     said = made.output + allowed.output + listed.output
