@@ -261,7 +261,7 @@ def _read(path: Path) -> tuple[dict[str, Any], os.stat_result]:
 
 
 def _z85(path: Path, values: Mapping[str, Any], name: str) -> bytes:
-    text = values[name]
+    text: str = values[name]
     try:
         key = z85.decode(text)
     except (KeyError, ValueError, struct.error):

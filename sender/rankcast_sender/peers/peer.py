@@ -8,8 +8,8 @@ from rankcast.net import Z85_CHARS
 
 
 def user_id(public: bytes, handshake: int) -> bytes:
-    """Return the user id of a connection: its key, and the number of its handshake."""
-    return public + b"%d" % handshake
+    """Return the user id of a connection: its key, and the number of its handshake unless 0."""
+    return public + (b"%d" % handshake if handshake else b"")
 
 
 def user_of(frame: zmq.Frame) -> str:
