@@ -153,7 +153,7 @@ class Admission:
             return reached or (_REFUSED + topic,)
         for prefix in (VIEWER_PREFIX, KEEPER_PREFIX):
             if topic.startswith(prefix):
-                # One topic for each camera: it must not count as a viewer of the others.
+                # As if it named each camera: it must not count as a viewer of the others.
                 camera, _, token = topic[len(prefix) :].partition(b"/")
                 names = [name.encode() for name in own if camera in (b"*", name.encode())]
                 expanded = tuple(prefix + name + b"/" + token for name in names)
