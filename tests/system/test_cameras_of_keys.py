@@ -250,6 +250,23 @@ def test_cameras_are_taken_away_and_given_while_the_sender_runs(
         assert moving.watch(wait_s=1.5) == wanted
 
 
+def test_the_first_and_the_last_key_with_cameras_change_the_socket_of_a_running_sender(
+    tmp_path: Path, stack: ExitStack
+) -> None:
+    with streaming(tmp_path) as station:
+        everything = dict.fromkeys(CAMERAS, BOTH)
+        limited = Sub(stack, station.address, keys_of(station, "limited"), b"")
+        everybody = Sub(stack, station.address, keys_of(station, "everybody"), b"")
+        for cameras, wanted in (((), everything), (("line4",), {"line4": BOTH})):
+            station.allow("limited", *cameras)
+            limited.watch(wait_s=0.5)
+            limited.drain()
+            assert limited.watch(lambda seen: seen == wanted, SOON_S) == wanted  # noqa: B023
+            assert limited.watch(wait_s=1.5) == wanted
+            everybody.drain()
+            assert everybody.watch(lambda seen: seen == everything, SOON_S) == everything
+
+
 Ask = Callable[..., Any]
 
 
