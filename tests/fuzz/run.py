@@ -77,7 +77,8 @@ def fuzz(target: str, seconds: int, executions: int, seed: int) -> Outcome:
         sys.executable, str(HERE / f"fuzz_{target.replace('-', '_')}.py"),
         str(corpus), str(SEEDS / target), f"-artifact_prefix={finds}/", f"-timeout={HANG_S}",
         f"-rss_limit_mb={MEMORY_MB}", "-max_len=65536", "-print_final_stats=1",
-        f"-max_total_time={seconds}", f"-seed={seed}", *([f"-runs={executions}"] if executions else []),
+        f"-max_total_time={seconds}", f"-seed={seed}",
+        *([f"-runs={executions}"] if executions else []),
     ]  # fmt: skip
     if target == "gan":
         command.append(f"-rss_limit_mb={MEMORY_MB + TORCH_MB}")  # the last one counts
