@@ -11,10 +11,6 @@ from rankcast.net.authorized_keys import (
 from rankcast.net.context_end import end_context
 from rankcast.net.control_client import ControlClient
 from rankcast.net.host_name import LookUp, look_up
-from rankcast.net.key_fingerprint import fingerprint
-from rankcast.net.keys import client_keys, new_key, pinned_keys, server_keys
-from rankcast.net.known_cameras import FILE_NAME as KNOWN_CAMERAS
-from rankcast.net.known_cameras import KnownCameras
 from rankcast.net.key_file import (
     SECRET_SUFFIX,
     Z85_CHARS,
@@ -23,6 +19,10 @@ from rankcast.net.key_file import (
     read_public,
     read_secret,
 )
+from rankcast.net.key_fingerprint import fingerprint
+from rankcast.net.keys import client_keys, new_key, pinned_keys, server_keys
+from rankcast.net.known_cameras import FILE_NAME as KNOWN_CAMERAS
+from rankcast.net.known_cameras import KnownCameras
 from rankcast.net.link import Link, LinkOptions
 from rankcast.net.link_monitor import LinkMonitor, LinkState
 from rankcast.net.monitor_event import next_event
