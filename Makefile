@@ -82,9 +82,9 @@ soak: bench-soak  ## stream for MINUTES=30 through random faults drawn from SEED
 
 SECONDS ?= 60
 JOBS ?= 1
-FUZZ = $(BIN)/python tests/fuzz/run.py --jobs $(JOBS)
+FUZZ = $(BIN)/python tests/fuzz/run.py --jobs $(JOBS) --seed $(SEED)
 
-fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a time; keep findings in out/fuzz
+fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a time; findings in out/fuzz
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[fuzz]'
 	$(FUZZ) --seconds $(SECONDS)
 
