@@ -30,6 +30,8 @@ SEND_BUFFER_BYTES: Final = 262_144
 """Kernel buffer of a connection: what lies in it cannot be replaced by a newer picture."""
 END_S: Final = 1
 """Time for answers in progress once the server is stopped."""
+DEAF_S: Final = 0.5
+"""The part of it in which clients may read what is on the way to them."""
 STOP_S: Final = 2.0
 MOST_MESSAGE_BYTES: Final = 4096
 """Of a message that a WebSocket may send to the server."""
@@ -51,6 +53,19 @@ class _Protocol(H11Protocol):
         # The protocol of a WebSocket replaces this one.
         if asked is None and self.transport.get_protocol() is self:
             self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    """Drops what clients that do not read have not taken: uvicorn waits for them to the last."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(DEAF_S, self._abort_all)
+        await super().shutdown(sockets)
+
+    def _abort_all(self) -> None:
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
 
 class HttpServer:
@@ -91,7 +106,7 @@ class HttpServer:
         options: dict[str, Any] = (
             {} if tls is None else {"ssl_context_factory": lambda _config, _default: tls}
         )
-        self._server = uvicorn.Server(
+        self._server = _Server(
             uvicorn.Config(
                 app, http=_Protocol, ws="websockets-sansio", ws_per_message_deflate=False,
                 ws_max_size=MOST_MESSAGE_BYTES, loop="asyncio", lifespan="off", log_config=None,
