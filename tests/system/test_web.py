@@ -16,9 +16,11 @@ import pytest
 
 from rankcast.images import read_image
 from rankcast.wire import Kind, unpack
+from support.fakes import free_address
 from support.processes import rankcast
+from support.sabotage import sabotaged
 from support.web_page import WebPage, deaf_page, wait_until
-from support.web_station import WebStation
+from support.web_station import SOURCE, WebStation
 
 
 @pytest.fixture
@@ -131,3 +133,20 @@ def test_it_stops_within_two_seconds_with_everybody_connected(stack: ExitStack) 
         assert station.receiver.stop(signal.SIGTERM) == 0
     assert not [line for line in station.receiver.lines if "Traceback" in line or "ERROR" in line]
     deaf.close()
+
+
+def test_a_failure_of_the_server_ends_the_receiver_with_its_reason(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    broken = sabotaged(
+        tmp_path,
+        "rankcast_receiver.web.live.feed:CameraFeed.add",
+        "def fail(*_):\n    raise RuntimeError('what nobody thought of')\nreturn fail",
+    )
+    address = free_address()
+    stack.enter_context(rankcast("send", "--source", SOURCE, "--bind", address))
+    receiver = stack.enter_context(
+        rankcast("receive", "--connect", address, "--web", "127.0.0.1:0", **broken)
+    )
+    assert receiver.wait() != 0
+    assert "what nobody thought of" in receiver.lines[-1]

@@ -24,8 +24,10 @@ log = logging.getLogger(__name__)
 BACKLOG: Final = 128
 MOST_CONNECTIONS: Final = 256
 """Beyond it requests are answered with 503."""
-FIRST_REQUEST_S: Final = 10.0
-"""A connection that has asked for nothing by then is closed."""
+SPARE_CONNECTIONS: Final = 32
+"""Those beyond it that are answered; further ones are closed at once."""
+REQUEST_S: Final = 10.0
+"""A connection whose next request is not complete by then is closed."""
 SEND_BUFFER_BYTES: Final = 262_144
 """Kernel buffer of a connection: what lies in it cannot be replaced by a newer picture."""
 END_S: Final = 1
@@ -38,20 +40,45 @@ MOST_MESSAGE_BYTES: Final = 4096
 
 
 class _Protocol(H11Protocol):
-    """Closes a connection over which no request comes: uvicorn waits for the first one for ever."""
+    """Closes connections that ask for nothing: uvicorn waits for the rest of a request for ever."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._first = self.loop.call_later(FIRST_REQUEST_S, self._close_unasked)
+        self._idle: asyncio.TimerHandle | None = None
+        if len(self.connections) > MOST_CONNECTIONS + SPARE_CONNECTIONS:
+            transport.abort()  # WebSockets get no 503
+            return
+        self._wait_for_request()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._asks:
+            self._stop_waiting()
+        elif self._idle is None:
+            self._wait_for_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._first.cancel()
+        self._stop_waiting()
         super().connection_lost(exc)
 
+    @property
+    def _asks(self) -> bool:
+        """True while a request is answered; the protocol of a WebSocket has replaced this one."""
+        cycle: Any = self.cycle  # None before the first request, whatever its type says
+        answered = cycle is None or cycle.response_complete
+        return not answered or self.transport.get_protocol() is not self
+
+    def _wait_for_request(self) -> None:
+        self._idle = self.loop.call_later(REQUEST_S, self._close_unasked)
+
+    def _stop_waiting(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
     def _close_unasked(self) -> None:
-        asked: object = self.cycle  # None before the first request, whatever its type says
-        # The protocol of a WebSocket replaces this one.
-        if asked is None and self.transport.get_protocol() is self:
+        self._idle = None
+        if not self._asks:
             self.transport.close()
 
 
@@ -110,7 +137,7 @@ class HttpServer:
             uvicorn.Config(
                 app, http=_Protocol, ws="websockets-sansio", ws_per_message_deflate=False,
                 ws_max_size=MOST_MESSAGE_BYTES, loop="asyncio", lifespan="off", log_config=None,
-                log_level="warning", access_log=False, server_header=False, proxy_headers=False,
+                log_level="error", access_log=False, server_header=False, proxy_headers=False,
                 limit_concurrency=MOST_CONNECTIONS, backlog=BACKLOG,
                 timeout_graceful_shutdown=END_S, **options,
             )
