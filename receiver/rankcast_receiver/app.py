@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rankcast import pool
 from rankcast.atomic_file import check_writable, make_folder, write_whole
@@ -20,6 +20,7 @@ from rankcast.recorder import Triggers, open_recorder, signals_as_triggers
 from rankcast.runtime import (
     SINK,
     SKIPPED_AS_OLD,
+    Pulse,
     ServiceManager,
     StatusLog,
     StopFlag,
@@ -37,6 +38,9 @@ from rankcast_receiver.sinks import PacketSink, Sink, SinkRunner, parse_levels
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.subscriber import Subscriber
+
+if TYPE_CHECKING:
+    from rankcast.web import HttpServer
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +88,8 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
     triggers = Triggers() if settings.record.events else None
     runners = _runners(settings, triggers, lambda: pipeline)
     recorder = _recorder_of(runners)
+    pulse = Pulse("main")
+    server: HttpServer | None = None
     window = runners[-1] if settings.display.enabled else None
     pipeline = ReceiverPipeline(partial(_subscriber, settings, curves), runners, window)
     network = settings.network
@@ -113,20 +119,30 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
         keep_report()
         try:
             manager.starting()
+            server = _metrics_server(settings, pipeline, runners, pulse, manager.watchdog_s)
+            if server is not None:
+                server.start()
             if not models or preload_models(Path(models), lambda: flag.requested):
                 pipeline.start()
                 manager.ready()
                 with signals_as_triggers(triggers):
                     _watch(
-                        pipeline, flag, runners, window, manager,
+                        pipeline, flag, runners, window, manager, pulse,
                         settings.log.status_interval_s, keep_report,
                     )  # fmt: skip
         finally:
             manager.stopping()
+            pulse.rest()
+            if server is not None:
+                server.hurry()
             if flag.requested:
                 pipeline.abandon()
             try:
-                pipeline.join(flag.left_s(PIPELINE_STOP_S))
+                try:
+                    pipeline.join(flag.left_s(PIPELINE_STOP_S))
+                finally:
+                    if server is not None:
+                        server.stop()
             finally:
                 found = stuck() if workers_running() else []
                 outcome, values = pipeline.outcome, report_values(found)
@@ -206,7 +222,8 @@ def _runners(
                 triggers or Triggers(),
                 lambda camera, wanted: pipeline().want_keyframe(camera, wanted),
             )
-            return RecordSink(recorder, lambda: pipeline().packet_losses())
+            folder = Path(settings.record.file).parent
+            return RecordSink(recorder, folder, lambda: pipeline().packet_losses())
 
         sinks[RecordSink.name] = record
     if settings.display.enabled:
@@ -270,6 +287,7 @@ def _watch(
     runners: Sequence[SinkRunner],
     window: SinkRunner | None,
     manager: ServiceManager,
+    pulse: Pulse,
     status_interval_s: float,
     keep_report: Callable[[], None],
 ) -> None:
@@ -277,6 +295,7 @@ def _watch(
     if window is not None:
 
         def stopped() -> bool:
+            pulse.beat()
             manager.notify_watchdog(pipeline.pulses)
             keep_report()
             return flag.requested
@@ -286,7 +305,7 @@ def _watch(
         return
     status = StatusLog(status_interval_s)
     try:
-        _log_status(pipeline, flag, _recorder_of(runners), manager, status, keep_report)
+        _log_status(pipeline, flag, _recorder_of(runners), manager, pulse, status, keep_report)
     finally:
         status.close()
 
@@ -296,11 +315,13 @@ def _log_status(
     flag: StopFlag,
     recorder: SinkRunner | None,
     manager: ServiceManager,
+    pulse: Pulse,
     status: StatusLog,
     keep_report: Callable[[], None],
 ) -> None:
     before_s, before_frames, before_bytes = boot_s(), 0, 0
     while not pipeline.wait(POLL_S) and not flag.requested:
+        pulse.beat()
         manager.notify_watchdog(pipeline.pulses)
         now_s = boot_s()
         if (seconds := now_s - before_s) < RATES_INTERVAL_S:
@@ -346,6 +367,24 @@ def _troubled(states: Sequence[CameraState]) -> str:
     named = [f"; {state.camera or state.endpoint}: {state}" for state in troubled[:MAX_TROUBLED]]
     more = len(troubled) - len(named)
     return "".join(named) + (f"; and {more} more" if more else "")
+
+
+def _metrics_server(
+    settings: ReceiverSettings,
+    pipeline: ReceiverPipeline,
+    runners: Sequence[SinkRunner],
+    pulse: Pulse,
+    watchdog_s: float,
+) -> HttpServer | None:
+    """Take the address of metrics; None if none is wanted."""
+    if not settings.metrics.listen:
+        return None
+    from rankcast.metrics import metrics_server
+    from rankcast_receiver.metrics import ReceiverMetrics, receiver_routes
+
+    metrics = ReceiverMetrics(lambda: pipeline.subscriber, runners)
+    routes = receiver_routes(metrics, lambda: [pulse, *pipeline.pulses], watchdog_s)
+    return metrics_server(settings.metrics, routes)
 
 
 def _log_end(

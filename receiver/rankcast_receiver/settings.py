@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from rankcast.errors import SettingsError
 from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.pool import MAX_THREADS
-from rankcast.settings import LogTable, OptionalPath, RecordTable, SettingsPath, Table
+from rankcast.settings import LogTable, MetricsTable, OptionalPath, RecordTable, SettingsPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import MAX_MESSAGES_S, check_endpoints
 from rankcast_receiver.sinks import parse_levels
@@ -179,6 +179,7 @@ class ReceiverSettings(Table):
     record: RecordTable = RecordTable()
     display: DisplayTable = DisplayTable()
     security: SecurityTable = SecurityTable()
+    metrics: MetricsTable = MetricsTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
     log: LogTable = LogTable()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rankcast import pool
 from rankcast.atomic_file import check_writable, write_whole
@@ -20,6 +20,7 @@ from rankcast.net import SocketOptions
 from rankcast.recorder import signals_as_triggers
 from rankcast.recordings import SUFFIX
 from rankcast.runtime import (
+    Pulse,
     ServiceManager,
     StatusLog,
     StopFlag,
@@ -40,6 +41,9 @@ from rankcast_sender.replay_pipeline import ReplayPipeline
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
 from rankcast_sender.sources import URL_SCHEMES, Source, SourceUri, check_query, parse_source
+
+if TYPE_CHECKING:
+    from rankcast.web import HttpServer
 
 log = logging.getLogger(__name__)
 
@@ -270,6 +274,8 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     sockets = SenderSockets(_sender_options(shared))
     streams: list[_Stream] = []
     black_box = BlackBox(shared.record) if shared.record.file else None
+    pulse = Pulse("main")
+    server: HttpServer | None = None
 
     def keep_report() -> None:
         if report is not None:
@@ -280,6 +286,9 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
         try:
             manager.starting()
             publishers = [_publisher(settings, sockets) for settings in cameras]
+            server = _metrics_server(
+                shared, streams, publishers, sockets, black_box, pulse, manager.watchdog_s
+            )
             if black_box is not None:
                 for publisher in publishers:
                     black_box.add(publisher.camera)
@@ -296,12 +305,16 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 keep_report()
             for stream in streams:
                 stream.pipeline.start()
+            if server is not None:
+                server.start()
             manager.ready()
             with signals_as_triggers(None if black_box is None else black_box.triggers):
-                _watch(streams, sockets, black_box, flag, manager,
+                _watch(streams, sockets, black_box, flag, manager, pulse,
                        shared.log.status_interval_s, keep_report)  # fmt: skip
         finally:
             manager.stopping()
+            if server is not None:
+                server.hurry()
             for stream in streams:
                 stream.pipeline.stop()
             if flag.requested:
@@ -313,8 +326,12 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                     with doing("closing the sockets"):
                         sockets.close(lambda: flag.requested)
                 finally:
-                    if black_box is not None:
-                        black_box.close(flag.left_s(BLACK_BOX_STOP_S))
+                    try:
+                        if black_box is not None:
+                            black_box.close(flag.left_s(BLACK_BOX_STOP_S))
+                    finally:
+                        if server is not None:
+                            server.stop()
             finally:
                 found = stuck() if workers_running() else []
                 _log_totals(streams, found)
@@ -387,6 +404,7 @@ def _watch(
     black_box: BlackBox | None,
     flag: StopFlag,
     manager: ServiceManager,
+    pulse: Pulse,
     status_interval_s: float,
     keep_report: Callable[[], None],
 ) -> None:
@@ -397,12 +415,11 @@ def _watch(
         while active := [stream for stream in streams if not stream.ended]:
             if flag.requested:
                 return
+            pulse.beat()
             sockets.check()
             if black_box is not None:
                 black_box.check()
-            manager.notify_watchdog(
-                [*sockets.pulses, *(p for s in active for p in s.pipeline.pulses)]
-            )
+            manager.notify_watchdog(_pulses(sockets, streams))
             active[0].pipeline.wait(POLL_S)
             flag.keep_state(", ".join(f"{stream.name} {stream.camera.state}" for stream in streams))
             for stream in active:
@@ -419,7 +436,36 @@ def _watch(
                 manager.show_status(", ".join(f"{s.name} {s.camera.state}" for s in active))
                 reported_s = now_s
     finally:
+        pulse.rest()
         status_log.close()
+
+
+def _pulses(sockets: SenderSockets, streams: Sequence[_Stream]) -> list[Pulse]:
+    active = (stream for stream in streams if not stream.ended)
+    return [*sockets.pulses, *(pulse for stream in active for pulse in stream.pipeline.pulses)]
+
+
+def _metrics_server(
+    settings: SenderSettings,
+    streams: Sequence[_Stream],
+    publishers: Sequence[Publisher],
+    sockets: SenderSockets,
+    black_box: BlackBox | None,
+    pulse: Pulse,
+    watchdog_s: float,
+) -> HttpServer | None:
+    """Take the address of metrics; None if none is wanted."""
+    if not settings.metrics.listen:
+        return None
+    from rankcast_sender.metrics import SenderMetrics, open_metrics
+
+    metrics = SenderMetrics(
+        [publisher.camera for publisher in publishers],
+        lambda: {stream.name: stream.pipeline.failures for stream in streams},
+        sockets,
+        black_box,
+    )
+    return open_metrics(settings, metrics, lambda: [pulse, *_pulses(sockets, streams)], watchdog_s)
 
 
 def _log_totals(streams: Sequence[_Stream], found: Sequence[str]) -> None:

@@ -45,6 +45,8 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_SEND__"
 )
 @click.option("--insecure", is_flag=True, default=None,
               help="Let anybody on the network watch and control, without keys.")  # fmt: skip
+@click.option("--metrics", metavar="HOST:PORT",
+              help="Serve metrics and health here, for Prometheus.")  # fmt: skip
 @click.option("--report", type=PATH, metavar="FILE.json",
               help="Write totals to this file at the end.")  # fmt: skip
 @click.option("--config", "config_file", type=PATH, metavar="FILE",
@@ -79,6 +81,7 @@ def send(
         "--key": ("security.key", options["key"]),
         "--authorized": ("security.authorized", options["authorized"]),
         "--insecure": ("security.insecure", options["insecure"]),
+        "--metrics": ("metrics.listen", options["metrics"]),
         "--verbose": ("log.status_interval_s", 1.0 if verbose else None),
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)

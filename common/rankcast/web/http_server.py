@@ -135,12 +135,18 @@ class HttpServer:
         self._started.wait()
         log.info("%s address: %s", self._name, self.url)
 
-    def stop(self, timeout_s: float = STOP_S) -> None:
-        """Stop, close all connections and raise what ended the thread, if it failed."""
+    def hurry(self) -> None:
+        """Begin to stop, without waiting for it."""
+        if self._server.should_exit:
+            return
         self._server.should_exit = True
         if self._loop is not None:
             with suppress(RuntimeError):  # it is closed: the server has ended
                 self._loop.call_soon_threadsafe(self._loop.call_later, END_S, self._abort)
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """Stop, close all connections and raise what ended the thread, if it failed."""
+        self.hurry()
         try:
             self._worker.join(timeout_s)
         finally:

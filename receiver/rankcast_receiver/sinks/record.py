@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 from rankcast.boot_clock import boot_s
 from rankcast.errors import RecordingError, SinkError
-from rankcast.recorder import AnyRecorder
+from rankcast.recorder import AnyRecorder, FreeSpace
 from rankcast_receiver.stream import CameraPacket
 
 LOSSES_S: Final = 1.0
@@ -22,6 +23,8 @@ class RecordSink:
     ----------
     recorder : AnyRecorder
         Owned: `close` closes it.
+    folder : Path
+        Of the recording.
     losses : callable
         Returns the packets of each camera that never came to a sink, by cause.
 
@@ -35,9 +38,13 @@ class RecordSink:
     wants: Final = "packets"
 
     def __init__(
-        self, recorder: AnyRecorder, losses: Callable[[], Mapping[str, Mapping[str, int]]]
+        self,
+        recorder: AnyRecorder,
+        folder: Path,
+        losses: Callable[[], Mapping[str, Mapping[str, int]]],
     ) -> None:
         self._recorder = recorder
+        self._space = FreeSpace(folder)
         self._losses = losses
         self._told: dict[str, Counter[str]] = {}
         self._told_s = boot_s()
@@ -47,6 +54,11 @@ class RecordSink:
     def kept(self) -> int:
         """Frames in the kernel, which survive the end of this process."""
         return self._recorder.recorded
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Free space of the disk a few seconds ago; None while unknown."""
+        return self._space.bytes
 
     def put(self, packet: CameraPacket) -> None:
         """Record one packet; see PacketSink."""
@@ -65,6 +77,7 @@ class RecordSink:
             self._told_s = boot_s()
             self._note_losses()
         self._recorder.idle()
+        self._space.look()
         return True
 
     def close(self) -> None:

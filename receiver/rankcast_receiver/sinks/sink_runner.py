@@ -85,6 +85,8 @@ class SinkRunner:
         """Largest clock error in `latency` and `age`; None while they are empty."""
         self.kept = 0
         """Frames that the sink saved, showed or recorded; it may skip some on purpose."""
+        self.free_bytes: int | None = None
+        """Free space of the disk of a sink of packets; None while unknown."""
         self.full = False
         """True once `run` has ended: at the frame limit, or as the sink quit, failed or closed."""
         self.quit = False
@@ -107,6 +109,12 @@ class SinkRunner:
         self._lock = threading.Lock()
         self._log_limiter = LogLimiter()
         self._stopped: Callable[[], bool] = lambda: False
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Size of the packets that wait for a sink of packets."""
+        waiting = self._waiting
+        return waiting.waiting_bytes if isinstance(waiting, PacketBacklog) else 0
 
     def stop_when(self, stopped: Callable[[], bool]) -> None:
         """Make `run` end once `stopped` returns True; for the runner of the main thread."""
@@ -233,6 +241,7 @@ class SinkRunner:
             packets = cast(PacketSink, sink)
             self._tell_replaced(packets)
             self.kept = packets.kept
+            self.free_bytes = packets.free_bytes
 
     def _measure(self, frame: Frame, t_decoded_ns: int, now_ns: int) -> None:
         captured_ns = frame.t_capture_here_ns
