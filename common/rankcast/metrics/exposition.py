@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+
+from prometheus_client.utils import floatToGoString
 
 from rankcast.metrics.definition import Definition, Kind
 
@@ -71,8 +74,8 @@ class Exposition:
         name, lines = definition.name, self._of(definition)
         others = f"{labels}," if labels else ""
         lines.extend(
-            f'{name}_bucket{{{others}le="{bound:.12g}"}} {count}\n'
-            for bound, count in zip(map(float, bounds), counts[:-1], strict=True)
+            f'{name}_bucket{{{others}le="{bound}"}} {count}\n'
+            for bound, count in zip(_bound_texts(tuple(bounds)), counts[:-1], strict=True)
         )
         braced = f"{{{labels}}}" if labels else ""
         lines.append(
@@ -91,6 +94,12 @@ class Exposition:
 
     def _of(self, definition: Definition) -> list[str]:
         return self._lines.setdefault(definition, [])
+
+
+@cache
+def _bound_texts(bounds: tuple[float, ...]) -> tuple[str, ...]:
+    """Return bounds as other clients write them, so that both formats have the same series."""
+    return tuple(floatToGoString(bound) for bound in bounds)
 
 
 def labelled(**labels: str) -> str:
