@@ -379,12 +379,12 @@ def _metrics_server(
     """Take the address of metrics; None if none is wanted."""
     if not settings.metrics.listen:
         return None
-    from rankcast.metrics import metrics_server
+    from rankcast.metrics import open_metrics_server
     from rankcast_receiver.metrics import ReceiverMetrics, receiver_routes
 
     metrics = ReceiverMetrics(lambda: pipeline.subscriber, runners)
     routes = receiver_routes(metrics, lambda: [pulse, *pipeline.pulses], watchdog_s)
-    return metrics_server(settings.metrics, routes)
+    return open_metrics_server(settings.metrics, routes)
 
 
 def _log_end(

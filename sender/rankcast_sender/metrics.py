@@ -14,7 +14,7 @@ from rankcast.metrics import (
     Kind,
     labelled,
     metrics_routes,
-    metrics_server,
+    open_metrics_server,
 )
 from rankcast.runtime import (
     CAMERA_GAP,
@@ -190,11 +190,11 @@ def open_metrics(
     pulses: Callable[[], Iterable[Pulse]],
     watchdog_s: float,
 ) -> HttpServer:
-    """Take the address of metrics and health; see `rankcast.metrics.metrics_server`."""
+    """Take the address of metrics and health; see `rankcast.metrics.open_metrics_server`."""
     # A sender that opens its cameras for a viewer would never be ready for one.
     ready = _always if settings.network.wait_viewers else is_ready
     health = Health(pulses, metrics.states, ready, watchdog_s)
-    return metrics_server(settings.metrics, metrics_routes("sender", health, metrics.write))
+    return open_metrics_server(settings.metrics, metrics_routes("sender", health, metrics.write))
 
 
 def is_ready(cameras: Mapping[str, str]) -> bool:

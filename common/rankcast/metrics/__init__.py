@@ -3,7 +3,7 @@
 from rankcast.metrics.definition import Definition, Kind
 from rankcast.metrics.exposition import Exposition, labelled
 from rankcast.metrics.health import Health
-from rankcast.metrics.metrics_server import MetricsOptions, metrics_server
+from rankcast.metrics.metrics_server import MetricsOptions, open_metrics_server
 from rankcast.metrics.process_metrics import PROCESS_DEFINITIONS
 from rankcast.metrics.routes import metrics_routes
 
@@ -16,5 +16,5 @@ __all__ = [
     "MetricsOptions",
     "labelled",
     "metrics_routes",
-    "metrics_server",
+    "open_metrics_server",
 ]

@@ -44,7 +44,7 @@ class MetricsOptions(Protocol):
         """True gives up what is missing of TLS and token."""
 
 
-def metrics_server(options: MetricsOptions, routes: Sequence[Route]) -> HttpServer:
+def open_metrics_server(options: MetricsOptions, routes: Sequence[Route]) -> HttpServer:
     """Take the address; the caller starts and stops the server.
 
     Raises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from rankcast.metrics.exposition import Exposition
 from rankcast.metrics.health import Health
 from rankcast.metrics.process_metrics import END, ProcessMetrics
 
-OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 def metrics_routes(end: str, health: Health, write: Callable[[Exposition], None]) -> list[Route]:

@@ -20,7 +20,7 @@ from rankcast.metrics import (
     Kind,
     MetricsOptions,
     metrics_routes,
-    metrics_server,
+    open_metrics_server,
 )
 from rankcast.metrics.health import STALLED_S
 from rankcast.runtime import Pulse
@@ -58,7 +58,7 @@ class Station:
         exposition.add(VIEWERS, 7)
 
     def server(self, options: MetricsOptions) -> HttpServer:
-        return metrics_server(options, metrics_routes("sender", self.health, self.write))
+        return open_metrics_server(options, metrics_routes("sender", self.health, self.write))
 
 
 @contextmanager
