@@ -85,7 +85,8 @@ class Scraper:
             found.bytes = len(text)
 
     def begin(self) -> None:
-        """Note what the threads have used until now."""
+        """Note what the threads have used until now, and begin a new connection."""
+        self._connection.close()  # the server has closed one that was idle meanwhile
         self._before_ms = self._used_ms()
 
     def end(self) -> None:
