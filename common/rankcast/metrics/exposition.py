@@ -10,8 +10,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
-from prometheus_client.utils import floatToGoString
-
 from rankcast.metrics.definition import Definition, Kind
 
 
@@ -98,8 +96,8 @@ class Exposition:
 
 @cache
 def _bound_texts(bounds: tuple[float, ...]) -> tuple[str, ...]:
-    """Return bounds as other clients write them, so that both formats have the same series."""
-    return tuple(floatToGoString(bound) for bound in bounds)
+    """Return bounds as OpenMetrics wants them, so that both formats have the same series."""
+    return tuple(repr(float(bound)) for bound in bounds)
 
 
 def labelled(**labels: str) -> str:
