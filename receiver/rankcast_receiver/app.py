@@ -16,7 +16,7 @@ from rankcast.codec import preload_models
 from rankcast.errors import NoStreamError, SettingsError, SinkError, WorkerError
 from rankcast.net import CurveClient, client_keys
 from rankcast.numerics import Fidelity
-from rankcast.recorder import Triggers, open_recorder, signals_as_triggers
+from rankcast.recorder import FreeSpace, Triggers, open_recorder, signals_as_triggers
 from rankcast.runtime import (
     SINK,
     SKIPPED_AS_OLD,
@@ -86,7 +86,8 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
     started = boot_s()
     pipeline: ReceiverPipeline
     triggers = Triggers() if settings.record.events else None
-    runners = _runners(settings, triggers, lambda: pipeline)
+    space = FreeSpace(Path(settings.record.file).parent) if settings.record.file else None
+    runners = _runners(settings, triggers, lambda: pipeline, space)
     recorder = _recorder_of(runners)
     pulse = Pulse("main")
     server: HttpServer | None = None
@@ -119,7 +120,7 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
         keep_report()
         try:
             manager.starting()
-            server = _metrics_server(settings, pipeline, runners, pulse, manager.watchdog_s)
+            server = _metrics_server(settings, pipeline, runners, space, pulse, manager.watchdog_s)
             if server is not None:
                 server.start()
             if not models or preload_models(Path(models), lambda: flag.requested):
@@ -134,7 +135,7 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
             manager.stopping()
             pulse.rest()
             if server is not None:
-                server.hurry()
+                server.end()
             if flag.requested:
                 pipeline.abandon()
             try:
@@ -189,6 +190,7 @@ def _runners(
     settings: ReceiverSettings,
     triggers: Triggers | None,
     pipeline: Callable[[], ReceiverPipeline],
+    space: FreeSpace | None,
 ) -> list[SinkRunner]:
     """Create a runner for each requested sink; the first is the main sink, a window the last.
 
@@ -222,8 +224,7 @@ def _runners(
                 triggers or Triggers(),
                 lambda camera, wanted: pipeline().want_keyframe(camera, wanted),
             )
-            folder = Path(settings.record.file).parent
-            return RecordSink(recorder, folder, lambda: pipeline().packet_losses())
+            return RecordSink(recorder, lambda: pipeline().packet_losses(), space)
 
         sinks[RecordSink.name] = record
     if settings.display.enabled:
@@ -373,6 +374,7 @@ def _metrics_server(
     settings: ReceiverSettings,
     pipeline: ReceiverPipeline,
     runners: Sequence[SinkRunner],
+    space: FreeSpace | None,
     pulse: Pulse,
     watchdog_s: float,
 ) -> HttpServer | None:
@@ -382,7 +384,7 @@ def _metrics_server(
     from rankcast.metrics import open_metrics_server
     from rankcast_receiver.metrics import ReceiverMetrics, receiver_routes
 
-    metrics = ReceiverMetrics(lambda: pipeline.subscriber, runners)
+    metrics = ReceiverMetrics(lambda: pipeline.subscriber, runners, space)
     routes = receiver_routes(metrics, lambda: [pulse, *pipeline.pulses], watchdog_s)
     return open_metrics_server(settings.metrics, routes)
 

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from rankcast.boot_clock import boot_s
 from rankcast.metrics import Definition, Exposition, Health, Kind, labelled, metrics_routes
 from rankcast.numerics import Histogram
+from rankcast.recorder import FreeSpace
 from rankcast.runtime import (
     NETWORK_GAP,
     REFUSED_PACKET,
@@ -32,6 +33,8 @@ LOSSES: Final = dict.fromkeys(
 )
 SINK_LOSSES: Final = dict.fromkeys((SKIPPED_AS_OLD, SINK, WAITING_FOR_KEYFRAME, STOPPED), 0)
 """Each cause is there from the start, so that the first loss is a rise."""
+RECORD: Final = "record"
+"""Name of the sink that writes a recording."""
 MOST_CAMERAS: Final = 1024
 """Cameras of one scrape: names come from the peers, 64 of each of 16 senders at most."""
 LATENCY_BOUNDS_S: Final = (
@@ -103,12 +106,17 @@ class ReceiverMetrics:
     subscriber : callable
         Returns what receives; None before it does, and afterwards.
     runners : sequence of SinkRunner
+    space : FreeSpace, optional
+        Of the disk of a recording.
     """
 
     def __init__(
-        self, subscriber: Callable[[], Subscriber | None], runners: Sequence[SinkRunner]
+        self,
+        subscriber: Callable[[], Subscriber | None],
+        runners: Sequence[SinkRunner],
+        space: FreeSpace | None = None,
     ) -> None:
-        self._subscriber, self._runners = subscriber, runners
+        self._subscriber, self._runners, self._space = subscriber, runners, space
 
     def states(self) -> Mapping[str, str]:
         """Return the state of each camera, by its name or the address of its sender."""
@@ -128,6 +136,8 @@ class ReceiverMetrics:
             exposition.add(RECONNECTS, subscriber.reconnects)
         for runner in self._runners:
             _write_sink(exposition, runner)
+        if self._space is not None and self._space.bytes is not None:
+            exposition.add(FREE, self._space.bytes)
 
 
 def _write_state(exposition: Exposition, state: CameraState) -> None:
@@ -156,10 +166,8 @@ def _write_sink(exposition: Exposition, runner: SinkRunner) -> None:
     if runner.wants == "frames":
         _write_times(exposition, SINK_LATENCY, runner.latency, labels)
         _write_times(exposition, SINK_AGE, runner.age, labels)
-        return
-    exposition.add(BACKLOG, runner.waiting_bytes)
-    if runner.free_bytes is not None:
-        exposition.add(FREE, runner.free_bytes)
+    if runner.name == RECORD:
+        exposition.add(BACKLOG, runner.waiting_bytes)
 
 
 def _write_times(

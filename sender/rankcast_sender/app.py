@@ -314,7 +314,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
         finally:
             manager.stopping()
             if server is not None:
-                server.hurry()
+                server.end()
             for stream in streams:
                 stream.pipeline.stop()
             if flag.requested:

@@ -155,10 +155,6 @@ class FakePacketSink:
     def kept(self) -> int:
         return sum(packet.is_picture for packet in self.packets)
 
-    @property
-    def free_bytes(self) -> int | None:
-        return None
-
     def lose(self, camera: str, cause: str, count: int) -> None:
         self.lost[camera, cause] += count
 

@@ -135,8 +135,8 @@ class HttpServer:
         self._started.wait()
         log.info("%s address: %s", self._name, self.url)
 
-    def hurry(self) -> None:
-        """Begin to stop, without waiting for it."""
+    def end(self) -> None:
+        """Ask the server to end, without waiting."""
         if self._server.should_exit:
             return
         self._server.should_exit = True
@@ -146,7 +146,7 @@ class HttpServer:
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """Stop, close all connections and raise what ended the thread, if it failed."""
-        self.hurry()
+        self.end()
         try:
             self._worker.join(timeout_s)
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 from rankcast.boot_clock import boot_s
@@ -23,10 +22,10 @@ class RecordSink:
     ----------
     recorder : AnyRecorder
         Owned: `close` closes it.
-    folder : Path
-        Of the recording.
     losses : callable
         Returns the packets of each camera that never came to a sink, by cause.
+    space : FreeSpace, optional
+        Of its disk; looked at while it records.
 
     Raises
     ------
@@ -40,11 +39,11 @@ class RecordSink:
     def __init__(
         self,
         recorder: AnyRecorder,
-        folder: Path,
         losses: Callable[[], Mapping[str, Mapping[str, int]]],
+        space: FreeSpace | None = None,
     ) -> None:
         self._recorder = recorder
-        self._space = FreeSpace(folder)
+        self._space = space
         self._losses = losses
         self._told: dict[str, Counter[str]] = {}
         self._told_s = boot_s()
@@ -54,11 +53,6 @@ class RecordSink:
     def kept(self) -> int:
         """Frames in the kernel, which survive the end of this process."""
         return self._recorder.recorded
-
-    @property
-    def free_bytes(self) -> int | None:
-        """Free space of the disk a few seconds ago; None while unknown."""
-        return self._space.bytes
 
     def put(self, packet: CameraPacket) -> None:
         """Record one packet; see PacketSink."""
@@ -77,7 +71,8 @@ class RecordSink:
             self._told_s = boot_s()
             self._note_losses()
         self._recorder.idle()
-        self._space.look()
+        if self._space is not None:
+            self._space.look()
         return True
 
     def close(self) -> None:

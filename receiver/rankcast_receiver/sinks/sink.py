@@ -62,10 +62,6 @@ class PacketSink(AnySink, Protocol):
     def kept(self) -> int:
         """Frames that are recorded; those that `put` has taken may follow later or never."""
 
-    @property
-    def free_bytes(self) -> int | None:
-        """Free space of the disk a few seconds ago; None while unknown."""
-
     def put(self, packet: CameraPacket, /) -> object:
         """Process one packet.
 

@@ -85,8 +85,6 @@ class SinkRunner:
         """Largest clock error in `latency` and `age`; None while they are empty."""
         self.kept = 0
         """Frames that the sink saved, showed or recorded; it may skip some on purpose."""
-        self.free_bytes: int | None = None
-        """Free space of the disk of a sink of packets; None while unknown."""
         self.full = False
         """True once `run` has ended: at the frame limit, or as the sink quit, failed or closed."""
         self.quit = False
@@ -241,7 +239,6 @@ class SinkRunner:
             packets = cast(PacketSink, sink)
             self._tell_replaced(packets)
             self.kept = packets.kept
-            self.free_bytes = packets.free_bytes
 
     def _measure(self, frame: Frame, t_decoded_ns: int, now_ns: int) -> None:
         captured_ns = frame.t_capture_here_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -11,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rankcast.boot_clock import boot_s
 from rankcast.metrics import Exposition
+from rankcast.recorder import FreeSpace
 from rankcast.runtime import NETWORK_GAP, SINK
 from rankcast_receiver.metrics import MOST_CAMERAS, STATES, ReceiverMetrics, is_ready
 from rankcast_receiver.sinks import SinkRunner
@@ -32,10 +34,12 @@ def subscriber(*streams: CameraStream, states: tuple[CameraState, ...] = ()) -> 
     )  # fmt: skip
 
 
-def scraped(of: Subscriber | None, *runners: SinkRunner) -> dict[tuple[str, ...], float]:
+def scraped(
+    of: Subscriber | None, *runners: SinkRunner, space: FreeSpace | None = None
+) -> dict[tuple[str, ...], float]:
     """Value of each sample, by its name and the values of its labels."""
     exposition = Exposition()
-    ReceiverMetrics(lambda: of, runners).write(exposition)
+    ReceiverMetrics(lambda: of, runners, space).write(exposition)
     return {
         (sample.name.removeprefix("rankcast_receiver_"), *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(exposition.text())
@@ -107,9 +111,18 @@ def test_a_sink_shows_what_it_lost_and_a_recorder_its_backlog() -> None:
     assert found["sink_age_seconds_count", "save"] == 1
     assert found["sink_frames_kept_total", "record"] == 9
     assert found["recorder_backlog_bytes",] == 0
-    assert ("recorder_free_bytes",) not in found
-    record.free_bytes = 77
-    assert scraped(None, record)["recorder_free_bytes",] == 77
+
+
+def test_the_free_space_of_the_disk_is_what_the_recorder_saw(tmp_path: Path) -> None:
+    space = FreeSpace(tmp_path)
+    assert ("recorder_free_bytes",) not in scraped(None, space=space), "nobody has looked yet"
+    space.look()
+    assert scraped(None, space=space)["recorder_free_bytes",] == space.bytes
+
+
+def test_other_sinks_of_packets_are_no_recorder() -> None:
+    web = SinkRunner("web", CountSink, live=True, wants="packets")
+    assert ("recorder_backlog_bytes",) not in scraped(None, web)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def of_camera(data: bytes, camera: str = "cam") -> CameraPacket:
 
 def test_packets_are_recorded_with_the_losses_on_their_way(tmp_path: Path) -> None:
     path, lost = tmp_path / "a.mcap", {"cam": {"network_gap": 4}}
-    sink = RecordSink(Recorder(RecordingWriter(path)), tmp_path, lambda: lost)
+    sink = RecordSink(Recorder(RecordingWriter(path)), lambda: lost)
     made = packets_of("svd-patch", pictures(3))
     for packet in made:
         sink.put(of_camera(packet))
@@ -41,7 +41,7 @@ def test_packets_are_recorded_with_the_losses_on_their_way(tmp_path: Path) -> No
 def test_losses_that_grow_are_noted_once(tmp_path: Path) -> None:
     path, lost = tmp_path / "a.mcap", {"cam": {"network_gap": 1}}
     recorder = Recorder(RecordingWriter(path))
-    sink = RecordSink(recorder, tmp_path, lambda: lost)
+    sink = RecordSink(recorder, lambda: lost)
     for total in (1, 1, 5):
         lost["cam"]["network_gap"] = total
         sink._note_losses()
@@ -55,7 +55,7 @@ def test_a_full_disk_is_an_error_of_the_sink_and_a_missing_reference_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = FakeDisk(monkeypatch)
-    sink = RecordSink(Recorder(RecordingWriter(tmp_path / "a.mcap")), tmp_path, dict)
+    sink = RecordSink(Recorder(RecordingWriter(tmp_path / "a.mcap")), dict)
     made = packets_of("svd-patch", pictures(4))
     sink.put(of_camera(made[0]))
     disk.full = True
@@ -88,7 +88,7 @@ def test_the_table_chooses_the_recorder(tmp_path: Path) -> None:
 def test_a_recording_that_exists_is_continued(tmp_path: Path) -> None:
     path = tmp_path / "a.mcap"
     for _ in range(2):
-        sink = RecordSink(Recorder(RecordingWriter(path)), tmp_path, dict)
+        sink = RecordSink(Recorder(RecordingWriter(path)), dict)
         sink.put(of_camera(rankcast.Encoder("raw").encode(pictures(1)[0])))
         sink.close()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a-0001.mcap", "a.mcap"]
