@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,13 @@ from rankcast import pool
 from rankcast.atomic_file import check_writable, make_folder, write_whole
 from rankcast.boot_clock import boot_s
 from rankcast.codec import preload_models
-from rankcast.errors import NoStreamError, SettingsError, SinkError, WorkerError
+from rankcast.errors import (
+    NoStreamError,
+    RankcastError,
+    SettingsError,
+    SinkError,
+    WorkerError,
+)
 from rankcast.net import CurveClient, client_keys
 from rankcast.numerics import Fidelity
 from rankcast.recorder import FreeSpace, Triggers, open_recorder, signals_as_triggers
@@ -31,8 +38,10 @@ from rankcast.runtime import (
     stuck,
     workers_running,
 )
+from rankcast_receiver.net import SenderAddress
 from rankcast_receiver.pipeline import PIPELINE_STOP_S, ReceiverPipeline
 from rankcast_receiver.report import Outcome, build_report
+from rankcast_receiver.sender_search import find_senders
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks import PacketSink, Sink, SinkRunner, parse_levels
 from rankcast_receiver.sinks.count import CountSink
@@ -82,6 +91,8 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
     curves = _curves(settings)
     if settings.save.dir:
         make_folder(Path(settings.save.dir))  # before anything is compiled or opened
+    if settings.display.enabled and settings.display.snapshots:
+        _check_folder(Path(settings.display.snapshots))
     pool.set_threads(settings.process.threads)
     started = boot_s()
     pipeline: ReceiverPipeline
@@ -92,9 +103,10 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
     pulse = Pulse("main")
     server: HttpServer | None = None
     window = runners[-1] if settings.display.enabled else None
-    pipeline = ReceiverPipeline(partial(_subscriber, settings, curves), runners, window)
+    senders: list[SenderAddress] = []
+    pipeline = ReceiverPipeline(partial(_subscriber, settings, senders, curves), runners, window)
     network = settings.network
-    log.info("%s: %s", ", ".join(network.endpoints), network.camera or "every camera")
+    log.info("%s: %s", ", ".join(network.senders), network.camera or "every camera")
 
     def report_values(found: Sequence[str]) -> Mapping[str, Any]:
         seconds = boot_s() - started
@@ -114,6 +126,10 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
             # Whatever is still in progress when only the guard process can write a report.
             flag.keep_report(report, report_values(("unknown",)))
 
+    def searching() -> bool:
+        manager.notify_watchdog(())
+        return not flag.requested
+
     with stop_flag() as flag:
         if report is not None:
             flag.last_report = lambda found: _write_report(report, report_values(found))
@@ -124,6 +140,8 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
             if server is not None:
                 server.start()
             if not models or preload_models(Path(models), lambda: flag.requested):
+                senders.extend(find_senders(settings, searching, manager.ready))
+            if senders:
                 pipeline.start()
                 manager.ready()
                 with signals_as_triggers(triggers):
@@ -159,6 +177,16 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
         return 0
     _check_result(values, runners[0], settings.stream.frames, pipeline.silence, outcome)
     return 0
+
+
+def _check_folder(folder: Path) -> None:
+    """Create the folder of the snapshots before anything is opened."""
+    try:
+        make_folder(folder)
+    except RankcastError as exc:
+        raise SettingsError(f"got display.snapshots {folder}, want a folder: {exc}") from exc
+    if not os.access(folder, os.W_OK):
+        raise SettingsError(f"got display.snapshots {folder}, which is not writable")
 
 
 def _write_report(report: Path, values: Mapping[str, Any]) -> None:
@@ -236,6 +264,8 @@ def _runners(
             states=lambda: pipeline().states(),
             levels=parse_levels(display.levels),
             debayer=display.debayer,
+            snapshots=Path(display.snapshots),
+            ask=lambda camera, op, args: pipeline().ask(camera, op, args),
         )
     if not sinks:
         sinks[CountSink.name] = CountSink
@@ -256,17 +286,20 @@ def _runners(
 def _curves(settings: ReceiverSettings) -> Sequence[CurveClient]:
     """Return one set of CURVE keys for each possible sender key; empty without keys."""
     security = settings.security
-    if not security.key:
-        return ()
+    if not security.key or not settings.network.endpoints:
+        return ()  # cameras that are found have keys of their own
     return client_keys(Path(security.key), [Path(path) for path in security.server_keys])
 
 
 def _subscriber(
-    settings: ReceiverSettings, curves: Sequence[CurveClient], stopped: Callable[[], bool]
+    settings: ReceiverSettings,
+    senders: Sequence[SenderAddress],
+    curves: Sequence[CurveClient],
+    stopped: Callable[[], bool],
 ) -> Subscriber:
     network = settings.network
     return Subscriber(
-        network.endpoints,
+        senders,
         camera=network.cameras,
         live=settings.live,
         timeout_s=network.timeout_s or None,

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rankcast import pool
 from rankcast.atomic_file import check_writable, write_whole
+from rankcast.discovery import ANNOUNCER_STOP_S
 from rankcast.errors import RankcastError, SettingsError, WorkerError
 from rankcast.net import SocketOptions
 from rankcast.recorder import signals_as_triggers
@@ -31,6 +33,7 @@ from rankcast.runtime import (
     stuck,
     workers_running,
 )
+from rankcast_sender.announcing import announcer_of
 from rankcast_sender.audit import AUDIT_STOP_S, Audit
 from rankcast_sender.black_box import BLACK_BOX_STOP_S, BlackBox
 from rankcast_sender.camera import Camera
@@ -276,6 +279,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     black_box = BlackBox(shared.record) if shared.record.file else None
     pulse = Pulse("main")
     server: HttpServer | None = None
+    announcer = None
 
     def keep_report() -> None:
         if report is not None:
@@ -307,6 +311,9 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 stream.pipeline.start()
             if server is not None:
                 server.start()
+            announcer = announcer_of(shared, [stream.camera for stream in streams])
+            if announcer is not None:
+                announcer.start()
             manager.ready()
             with signals_as_triggers(None if black_box is None else black_box.triggers):
                 _watch(streams, sockets, black_box, flag, manager, pulse,
@@ -315,6 +322,8 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             manager.stopping()
             if server is not None:
                 server.end()
+            if announcer is not None:
+                announcer.stop()
             for stream in streams:
                 stream.pipeline.stop()
             if flag.requested:
@@ -322,16 +331,15 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             for stream in streams:
                 stream.finish(flag)
             try:
-                try:
+                with ExitStack() as ends:  # each of them ends, whatever happens to the others
+                    if server is not None:
+                        ends.callback(server.stop)
+                    if announcer is not None:
+                        ends.callback(lambda: announcer.close(flag.left_s(ANNOUNCER_STOP_S)))
+                    if black_box is not None:
+                        ends.callback(lambda: black_box.close(flag.left_s(BLACK_BOX_STOP_S)))
                     with doing("closing the sockets"):
                         sockets.close(lambda: flag.requested)
-                finally:
-                    try:
-                        if black_box is not None:
-                            black_box.close(flag.left_s(BLACK_BOX_STOP_S))
-                    finally:
-                        if server is not None:
-                            server.stop()
             finally:
                 found = stuck() if workers_running() else []
                 _log_totals(streams, found)

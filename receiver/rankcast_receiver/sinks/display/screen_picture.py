@@ -1,9 +1,8 @@
-"""Overlay: converts a frame for a screen and draws text over it, without any window."""
+"""ScreenPicture: a frame converted for a screen, without any window."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import Final, cast
 
 import numpy as np
@@ -16,20 +15,8 @@ from rankcast_receiver.sinks.levels import Levels
 
 _LEAST_SHOWN: Final = 480
 """Longer side, in pixels, that the text needs."""
-_WHITE: Final = (255, 255, 255)
-_RED: Final = (64, 64, 255)
-_MOST_RED_LINES: Final = 3
-_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
-
-
-@dataclass(frozen=True, slots=True)
-class OverlayText:
-    """The text over a picture."""
-
-    lines: tuple[str, ...]
-    """Lines of ASCII text, from top to bottom."""
-    stale: str = ""
-    """Warning in red, with a red border around the picture; empty while frames arrive."""
+_SHARP_FROM: Final = 3.0
+"""Enlarged by this or more, samples are shown as squares instead of blurred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +31,41 @@ class ScreenPicture:
     """Sample value shown as white."""
 
 
+def natural_size(frame: Frame, max_width: int, max_height: int) -> tuple[int, int]:
+    """Return width and height of `frame` on a screen: large ones reduced, tiny ones enlarged."""
+    height, width = frame.pixels.shape[:2]
+    scale = min(1.0, max_width / width, max_height / height)
+    if scale == 1:
+        least = -(-_LEAST_SHOWN // max(width, height))
+        scale = max(1, min(max_width // width, max_height // height, least))
+    return _scaled(width, height, scale)
+
+
+def fitted_size(frame: Frame, max_width: int, max_height: int) -> tuple[int, int]:
+    """Return the largest width and height of `frame` that fit."""
+    height, width = frame.pixels.shape[:2]
+    return _scaled(width, height, min(max_width / width, max_height / height))
+
+
+def _scaled(width: int, height: int, scale: float) -> tuple[int, int]:
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def screen_picture(
     frame: Frame,
-    max_width: int,
-    max_height: int,
+    size: tuple[int, int],
     levels: Levels = Levels(),  # noqa: B008 - frozen
     debayer: Debayer = "edge-aware",
 ) -> ScreenPicture:
-    """Convert `frame` to a picture that fits a screen.
+    """Convert `frame` to a picture for a screen.
 
-    Of 2 channels the first is shown; of 4 or more the first three, as BGR. Large pictures are
-    reduced, tiny ones enlarged by an integer.
+    Of 2 channels the first is shown; of 4 or more the first three, as BGR.
 
     Parameters
     ----------
     frame : Frame
-    max_width, max_height : int
-        Pixels of the screen.
+    size : tuple of int
+        Width and height in pixels.
     levels : Levels
         Sample values shown as black and as white.
     debayer : str
@@ -68,24 +73,26 @@ def screen_picture(
     """
     pixels = _shown_channels(debayered(frame, debayer))
     height, width = pixels.shape[:2]
-    scale = min(1.0, max_width / width, max_height / height)
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if size[0] < width or size[1] < height:
         pixels = _reduced(pixels, size)
-    else:
-        times = min(
-            max_width // width, max_height // height, -(-_LEAST_SHOWN // max(width, height))
-        )
-        if times > 1:
-            pixels = np.repeat(np.repeat(pixels, times, axis=0), times, axis=1)
     low, high = levels.bounds(pixels, frame.bits)
     if (low, high) != (0.0, 255.0) or pixels.dtype != np.uint8:
         pixels = _stretched(pixels, low, high)
+    if pixels.shape[:2] != (size[1], size[0]):
+        pixels = _enlarged(pixels, size)
     if pixels.ndim == 2:
         shown = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
     else:
         shown = np.array(pixels, order="C")
     return ScreenPicture(cast(NDArray[np.uint8], shown), low, high)
+
+
+def _enlarged(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    height, width = pixels.shape[:2]
+    whole = size[0] % width == 0 and size[1] % height == 0
+    sharp = whole or size[0] / width >= _SHARP_FROM
+    method = cv2.INTER_NEAREST if sharp else cv2.INTER_LINEAR
+    return cast(Pixels, cv2.resize(pixels, size, interpolation=method))
 
 
 def _stretched(pixels: Pixels, low: float, high: float) -> Pixels:
@@ -120,35 +127,3 @@ def _shown_channels(frame: Frame) -> Pixels:
         elif channels > 3:
             pixels = np.ascontiguousarray(pixels[:, :, :3])
     return pixels
-
-
-def draw_overlay(picture: NDArray[np.uint8], text: OverlayText) -> NDArray[np.uint8]:
-    """Draw `text` on a copy of `picture`.
-
-    Parameters
-    ----------
-    picture : ndarray, shape (H, W, 3), uint8
-        BGR; not modified.
-    text : OverlayText
-
-    Returns
-    -------
-    ndarray, shape (H, W, 3), uint8
-    """
-    drawn = picture.copy()
-    height, width = drawn.shape[:2]
-    # Hershey capitals are 21 units high: at 0.5 small, but legible, on 640 pixels.
-    size = min(0.8, max(0.4, width / 1280))
-    step = round(36 * size)
-    lines = [(line, _WHITE) for line in text.lines]
-    # A letter is about 20 units wide; longer lines would be cut off at the edge.
-    letters = max(16, int(width / (20 * size)))
-    lines += [(line, _RED) for line in wrap(text.stale, letters)[:_MOST_RED_LINES]]
-    band = drawn[: min(height, step * len(lines) + step // 2)]
-    band //= 3  # dark enough for white text on any picture
-    for number, (line, colour) in enumerate(lines):
-        origin = (step // 3, step * (number + 1) - step // 6)
-        cv2.putText(drawn, line, origin, _FONT, size, colour, 1 + (size > 0.6), cv2.LINE_AA)
-    if text.stale:
-        cv2.rectangle(drawn, (0, 0), (width - 1, height - 1), _RED, 3)
-    return drawn
