@@ -218,7 +218,7 @@ def _runners(
     settings: ReceiverSettings,
     triggers: Triggers | None,
     pipeline: Callable[[], ReceiverPipeline],
-    space: FreeSpace | None,
+    space: FreeSpace | None = None,
 ) -> list[SinkRunner]:
     """Create a runner for each requested sink; the first is the main sink, a window the last.
 
