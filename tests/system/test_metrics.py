@@ -102,3 +102,15 @@ def test_a_receiver_is_ready_only_while_its_camera_is_live() -> None:
             }  # fmt: skip
         viewer.wait_match("cam: (sender|network) dead")
         assert httpx.get(f"{url}readyz").status_code == 503
+
+
+def test_a_web_address_serves_metrics_and_health_too() -> None:
+    with rankcast("receive", "--connect", free_address(), "--web", "127.0.0.1:0",
+                  "--metrics", "127.0.0.1:0") as viewer:  # fmt: skip
+        web = viewer.wait_match("(web|http) address: ").rpartition(" ")[2]
+        own = url_of(viewer)
+        for url in (web, own):
+            assert "rankcast_info" in httpx.get(f"{url}metrics").text
+            assert httpx.get(f"{url}healthz").json() == {"status": "ok"}
+            assert httpx.get(f"{url}readyz").status_code == 503
+        assert viewer.stop(signal.SIGTERM) == 0

@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from asyncio.transports import Transport
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
@@ -79,6 +80,8 @@ class HttpServer:
         Of the thread, behind ``rankcast-``.
     request_s : float
         Time that a request may take to arrive.
+    background : callable, optional
+        Runs in the event loop for as long as the server does; its failure ends the server.
 
     Raises
     ------
@@ -89,10 +92,17 @@ class HttpServer:
     """
 
     def __init__(
-        self, app: ASGIApp, listen: Listen, name: str = "web", *, request_s: float = REQUEST_S
+        self,
+        app: ASGIApp,
+        listen: Listen,
+        name: str = "web",
+        *,
+        background: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        request_s: float = REQUEST_S,
     ) -> None:
         tls = listen.tls_context()
         self._scheme = "http" if tls is None else "https"
+        self._background = background
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = threading.Event()
         options: dict[str, Any] = (
@@ -128,6 +138,11 @@ class HttpServer:
         """The event loop of the server; `call_soon_threadsafe` is how other threads reach it."""
         assert self._loop is not None, "the server has not been started"
         return self._loop
+
+    @property
+    def ended(self) -> bool:
+        """True once the thread has ended: `stop` raises why, if it failed."""
+        return self._started.is_set() and not self._worker.running
 
     def start(self) -> None:
         """Start to answer; return once the loop runs."""
@@ -165,9 +180,22 @@ class HttpServer:
             self._started.set()
 
     async def _serve(self) -> None:
-        await self._server.serve([self._socket])
+        serving = asyncio.create_task(self._server.serve([self._socket]))
+        tasks = {serving}
+        if self._background is not None:
+            tasks.add(asyncio.create_task(self._background()))
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        # Connections are closed in order, also if the background has failed.
+        self._server.should_exit = True
+        asyncio.get_running_loop().call_later(END_S, self._abort)
+        await serving
         self._abort()
         await asyncio.sleep(0)
+        for task in tasks - {serving}:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for task in ended - {serving}:
+            task.result()
 
     def _abort(self) -> None:
         """End what peers do not read: closing a connection waits until its buffers are empty."""
@@ -182,7 +210,8 @@ def _bound(listen: Listen, name: str) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         bound.bind((listen.host, listen.port))
-        bound.listen(BACKLOG)  # with SO_REUSEADDR only this takes the port
+        # With SO_REUSEADDR only this takes the port; who asks before the loop runs waits.
+        bound.listen(BACKLOG)
         bound.setblocking(False)
     except OSError as exc:
         bound.close()
