@@ -107,7 +107,7 @@ def test_a_receiver_is_ready_only_while_its_camera_is_live() -> None:
 def test_a_web_address_serves_metrics_and_health_too() -> None:
     with rankcast("receive", "--connect", free_address(), "--web", "127.0.0.1:0",
                   "--metrics", "127.0.0.1:0") as viewer:  # fmt: skip
-        web = viewer.wait_match("(web|http) address: ").rpartition(" ")[2]
+        web = viewer.wait_match("web address: ").rpartition(" ")[2]
         own = url_of(viewer)
         for url in (web, own):
             assert "rankcast_info" in httpx.get(f"{url}metrics").text

@@ -77,7 +77,9 @@ class HttpServer:
     app : ASGI application
     listen : Listen
     name : str
-        Of the thread, behind ``rankcast-``.
+        Of the address, in messages.
+    thread : str, optional
+        Name of the thread, behind ``rankcast-``; by default that of the address.
     request_s : float
         Time that a request may take to arrive.
     background : callable, optional
@@ -97,6 +99,7 @@ class HttpServer:
         listen: Listen,
         name: str = "web",
         *,
+        thread: str = "",
         background: Callable[[], Coroutine[Any, Any, None]] | None = None,
         request_s: float = REQUEST_S,
     ) -> None:
@@ -119,7 +122,7 @@ class HttpServer:
             )
         )  # fmt: skip
         self._name = name
-        self._worker = Worker(f"rankcast-{name}", self._run, task=f"serving {name}")
+        self._worker = Worker(f"rankcast-{thread or name}", self._run, task=f"serving {name}")
         self._socket = _bound(listen, name)
         self.host, self.port = self._socket.getsockname()[:2]
 
