@@ -21,7 +21,7 @@ README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
     "sizing", "narrow-link", "latency", "stream", "isolation", "hostile-viewer", "flood",
-    "cameras", "grabber", "recorder", "startup", "stopping", "soak",
+    "cameras", "grabber", "recorder", "startup", "metrics-scrape", "stopping", "soak",
     "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "wasm-speed",
     "recording", "synthetic",
 )  # fmt: skip

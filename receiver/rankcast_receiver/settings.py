@@ -10,7 +10,7 @@ from rankcast.discovery import AnnouncedName
 from rankcast.errors import SettingsError
 from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.pool import MAX_THREADS
-from rankcast.settings import LogTable, OptionalPath, RecordTable, SettingsPath, Table
+from rankcast.settings import LogTable, MetricsTable, OptionalPath, RecordTable, SettingsPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import MAX_MESSAGES_S, check_senders
 from rankcast_receiver.sinks import parse_levels
@@ -27,8 +27,8 @@ class NetworkTable(Table):
     """Use the control channel: key frames on request, latency, reports to the sender."""
     timeout_s: float = Field(default=0.0, ge=0.0)
     """Longest wait for a new frame; 0 waits forever."""
-    stay: bool = False
-    """Wait for the next stream when one has ended."""
+    stay: bool | Literal["auto"] = "auto"
+    """Wait for the next stream when one has ended; auto: with a web address."""
     queue_messages: int = Field(default=0, ge=0, le=10_000)
     """Most packets that wait to be decoded, 16 or more; 0: 1024 live, 4096 if all are kept."""
     buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
@@ -139,6 +139,41 @@ class DisplayTable(Table):
         return levels
 
 
+class WebTable(Table):
+    """``[web]``: the address of the page, and who may ask it."""
+
+    listen: str = ""
+    """HOST:PORT; empty: no web address."""
+    hosts: list[str] = Field(default_factory=list)
+    """Names of this server, besides IP addresses, localhost and the name of the machine."""
+    token: OptionalPath = ""
+    """File with the token that browsers and programs have to give; empty: none."""
+    tls_cert: OptionalPath = ""
+    """Certificate in PEM, with the chain behind it; empty: plain HTTP."""
+    tls_key: OptionalPath = ""
+    """Its key in PEM."""
+    insecure: bool = False
+    """Listen beyond loopback without token or TLS."""
+    control: bool = False
+    """Pages may change the senders, as far as the role of this station's key allows."""
+    recordings: OptionalPath = ""
+    """Folder of recordings to list and play; empty: none."""
+
+    @model_validator(mode="after")
+    def _address_is_allowed(self) -> WebTable:
+        if not self.listen:
+            return self
+        from rankcast.web import parse_listen  # with the server's libraries, which take a while
+
+        try:
+            parse_listen(self.listen, self.tls_cert, self.tls_key).check_exposure(
+                "--web", token=bool(self.token), insecure=self.insecure
+            )
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+        return self
+
+
 class SecurityTable(Table):
     """``[security]``: the key of this station, and those of the senders it trusts."""
 
@@ -182,7 +217,9 @@ class ReceiverSettings(Table):
     save: SaveTable = SaveTable()
     record: RecordTable = RecordTable()
     display: DisplayTable = DisplayTable()
+    web: WebTable = WebTable()
     security: SecurityTable = SecurityTable()
+    metrics: MetricsTable = MetricsTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
     log: LogTable = LogTable()
@@ -196,6 +233,12 @@ class ReceiverSettings(Table):
                 "give both or neither, or --key and the name of a camera"
             )
         return self
+
+    @property
+    def stay(self) -> bool:
+        """True to wait for the next stream when one has ended."""
+        stay = self.network.stay
+        return bool(self.web.listen) if stay == "auto" else stay
 
     @property
     def live(self) -> bool:

@@ -7,11 +7,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rankcast import pool
 from rankcast.atomic_file import check_writable, write_whole
@@ -21,6 +22,7 @@ from rankcast.net import SocketOptions
 from rankcast.recorder import signals_as_triggers
 from rankcast.recordings import SUFFIX
 from rankcast.runtime import (
+    Pulse,
     ServiceManager,
     StatusLog,
     StopFlag,
@@ -42,6 +44,9 @@ from rankcast_sender.replay_pipeline import ReplayPipeline
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
 from rankcast_sender.sources import URL_SCHEMES, Source, SourceUri, check_query, parse_source
+
+if TYPE_CHECKING:
+    from rankcast.web import HttpServer
 
 log = logging.getLogger(__name__)
 
@@ -272,6 +277,8 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     sockets = SenderSockets(_sender_options(shared))
     streams: list[_Stream] = []
     black_box = BlackBox(shared.record) if shared.record.file else None
+    pulse = Pulse("main")
+    server: HttpServer | None = None
     announcer = None
 
     def keep_report() -> None:
@@ -283,6 +290,9 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
         try:
             manager.starting()
             publishers = [_publisher(settings, sockets) for settings in cameras]
+            server = _metrics_server(
+                shared, streams, publishers, sockets, black_box, pulse, manager.watchdog_s
+            )
             if black_box is not None:
                 for publisher in publishers:
                     black_box.add(publisher.camera)
@@ -299,15 +309,19 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 keep_report()
             for stream in streams:
                 stream.pipeline.start()
+            if server is not None:
+                server.start()
             announcer = announcer_of(shared, [stream.camera for stream in streams])
             if announcer is not None:
                 announcer.start()
             manager.ready()
             with signals_as_triggers(None if black_box is None else black_box.triggers):
-                _watch(streams, sockets, black_box, flag, manager,
+                _watch(streams, sockets, black_box, flag, manager, pulse,
                        shared.log.status_interval_s, keep_report)  # fmt: skip
         finally:
             manager.stopping()
+            if server is not None:
+                server.end()
             if announcer is not None:
                 announcer.stop()
             for stream in streams:
@@ -317,16 +331,15 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             for stream in streams:
                 stream.finish(flag)
             try:
-                try:
+                with ExitStack() as ends:  # each of them ends, whatever happens to the others
+                    if server is not None:
+                        ends.callback(server.stop)
+                    if announcer is not None:
+                        ends.callback(lambda: announcer.close(flag.left_s(ANNOUNCER_STOP_S)))
+                    if black_box is not None:
+                        ends.callback(lambda: black_box.close(flag.left_s(BLACK_BOX_STOP_S)))
                     with doing("closing the sockets"):
                         sockets.close(lambda: flag.requested)
-                finally:
-                    try:
-                        if black_box is not None:
-                            black_box.close(flag.left_s(BLACK_BOX_STOP_S))
-                    finally:
-                        if announcer is not None:
-                            announcer.close(flag.left_s(ANNOUNCER_STOP_S))
             finally:
                 found = stuck() if workers_running() else []
                 _log_totals(streams, found)
@@ -399,6 +412,7 @@ def _watch(
     black_box: BlackBox | None,
     flag: StopFlag,
     manager: ServiceManager,
+    pulse: Pulse,
     status_interval_s: float,
     keep_report: Callable[[], None],
 ) -> None:
@@ -409,12 +423,11 @@ def _watch(
         while active := [stream for stream in streams if not stream.ended]:
             if flag.requested:
                 return
+            pulse.beat()
             sockets.check()
             if black_box is not None:
                 black_box.check()
-            manager.notify_watchdog(
-                [*sockets.pulses, *(p for s in active for p in s.pipeline.pulses)]
-            )
+            manager.notify_watchdog(_pulses(sockets, streams))
             active[0].pipeline.wait(POLL_S)
             flag.keep_state(", ".join(f"{stream.name} {stream.camera.state}" for stream in streams))
             for stream in active:
@@ -431,7 +444,36 @@ def _watch(
                 manager.show_status(", ".join(f"{s.name} {s.camera.state}" for s in active))
                 reported_s = now_s
     finally:
+        pulse.rest()
         status_log.close()
+
+
+def _pulses(sockets: SenderSockets, streams: Sequence[_Stream]) -> list[Pulse]:
+    active = (stream for stream in streams if not stream.ended)
+    return [*sockets.pulses, *(pulse for stream in active for pulse in stream.pipeline.pulses)]
+
+
+def _metrics_server(
+    settings: SenderSettings,
+    streams: Sequence[_Stream],
+    publishers: Sequence[Publisher],
+    sockets: SenderSockets,
+    black_box: BlackBox | None,
+    pulse: Pulse,
+    watchdog_s: float,
+) -> HttpServer | None:
+    """Take the address of metrics; None if none is wanted."""
+    if not settings.metrics.listen:
+        return None
+    from rankcast_sender.metrics import SenderMetrics, open_metrics
+
+    metrics = SenderMetrics(
+        [publisher.camera for publisher in publishers],
+        lambda: {stream.name: stream.pipeline.failures for stream in streams},
+        sockets,
+        black_box,
+    )
+    return open_metrics(settings, metrics, lambda: [pulse, *_pulses(sockets, streams)], watchdog_s)
 
 
 def _log_totals(streams: Sequence[_Stream], found: Sequence[str]) -> None:

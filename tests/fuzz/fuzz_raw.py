@@ -11,8 +11,7 @@ class RawTarget(CodecTarget):
     """The codec by which every shape, depth and mosaic reaches the sinks."""
 
     def __init__(self) -> None:
-        from rankcast_receiver.sinks import description, save
-        from rankcast_receiver.sinks.display import screen_picture
+        from rankcast_receiver.sinks import description, save, screen_picture
 
         super().__init__("raw", "rankcast.codec.raw:RawDecoder")
         self._description, self._save, self._screen = description, save, screen_picture

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rankcast.frame import Coding, Frame, Scalar
 from rankcast.wire import Reply
 from rankcast_receiver.sinks.display import DisplaySink
-from rankcast_receiver.sinks.display.overlay import OverlayText
 from rankcast_receiver.sinks.display.screen import Gesture, KeyPress
+from rankcast_receiver.sinks.overlay import OverlayText
 from rankcast_receiver.state import CameraState
 
 START_NS = 7_000_000_000_000

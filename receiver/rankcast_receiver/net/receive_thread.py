@@ -12,7 +12,7 @@ from typing import Any, Final
 import zmq
 
 from rankcast.errors import WorkerError
-from rankcast.net import SocketThread, end_context, new_context
+from rankcast.net import CurveClient, SocketThread, end_context, new_context
 from rankcast_receiver.net.connection import Connection, ConnectionOptions
 from rankcast_receiver.net.control_request import ControlRequest
 from rankcast_receiver.net.credit import Credit
@@ -71,6 +71,16 @@ class ReceiveThread:
     def reconnects(self) -> int:
         """Connections replaced after silence or a refusal; may be read from any thread."""
         return sum(connection.reconnects for connection in self._connections)
+
+    def control_endpoint(self, sender: int) -> str | None:
+        """Return the numeric address of a control channel; None while there is none; any thread."""
+        connections = self._connections
+        control = connections[sender].control if connections else None
+        return None if control is None else control.endpoint
+
+    def curves(self, sender: int) -> Sequence[CurveClient]:
+        """Return the keys for a sender; empty without encryption."""
+        return self._options_for(self._senders[sender].endpoint).curves
 
     def start(self) -> None:
         """Open the sockets and start draining them.

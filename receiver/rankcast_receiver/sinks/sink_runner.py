@@ -64,6 +64,8 @@ class SinkRunner:
         What the sink accepts: ``frames`` or ``packets``.
     replaced_as : str
         Cause under which packets count that a live queue drops.
+    takes_references : bool
+        The sink wants the reference packets that were made here, too.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class SinkRunner:
         most_frames: int = 0,
         wants: Wants = "frames",
         replaced_as: str = SKIPPED_AS_OLD,
+        takes_references: bool = False,
     ) -> None:
         self.name = name
         self.wants: Wants = wants
@@ -102,11 +105,18 @@ class SinkRunner:
         )
         self._replaced = 0
         self._replaced_as = replaced_as
+        self._takes_references = takes_references
         self._replaced_packets: Counter[str] = Counter()
         """Of each camera, since the sink was told."""
         self._lock = threading.Lock()
         self._log_limiter = LogLimiter()
         self._stopped: Callable[[], bool] = lambda: False
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Size of the packets that wait for a sink of packets."""
+        waiting = self._waiting
+        return waiting.waiting_bytes if isinstance(waiting, PacketBacklog) else 0
 
     def stop_when(self, stopped: Callable[[], bool]) -> None:
         """Make `run` end once `stopped` returns True; for the runner of the main thread."""
@@ -118,6 +128,8 @@ class SinkRunner:
         if self.wants == "packets":
             for packet in decoded.messages:
                 self._hand_over(_Item(packet, now_ns))
+            if self._takes_references and decoded.reference is not None:
+                self._hand_over(_Item(decoded.reference, now_ns))
         elif decoded.frame is not None:
             self._hand_over(_Item(decoded.frame, now_ns))
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from rankcast.frame import Frame
 from rankcast_receiver.clock import MOST_ERROR_NS
 from rankcast_receiver.sinks.debayer import Debayer
-from rankcast_receiver.sinks.display.overlay import OverlayText, ascii_text
-from rankcast_receiver.sinks.display.screen_picture import (
+from rankcast_receiver.sinks.levels import Levels, moved
+from rankcast_receiver.sinks.overlay import OverlayText, ascii_text
+from rankcast_receiver.sinks.screen_picture import (
     ScreenPicture,
     fitted_size,
     screen_picture,
 )
-from rankcast_receiver.sinks.levels import Levels, moved
 from rankcast_receiver.state import STALE_S, CameraState, State
 
 RATE_WINDOW_S: Final = 3.0

@@ -14,18 +14,18 @@ from rankcast.opencv import cv2
 from rankcast_receiver.sinks.debayer import Debayer
 from rankcast_receiver.sinks.display.keys import KEYS
 from rankcast_receiver.sinks.display.mosaic import Mosaic, grid, largest_cell
-from rankcast_receiver.sinks.display.overlay import (
+from rankcast_receiver.sinks.display.screen import Screen
+from rankcast_receiver.sinks.display.selection import Selection
+from rankcast_receiver.sinks.display.tile import Tile
+from rankcast_receiver.sinks.levels import Levels
+from rankcast_receiver.sinks.overlay import (
     OverlayText,
     ascii_text,
     draw_notices,
     draw_overlay,
     draw_table,
 )
-from rankcast_receiver.sinks.display.screen import Screen
-from rankcast_receiver.sinks.display.screen_picture import natural_size
-from rankcast_receiver.sinks.display.selection import Selection
-from rankcast_receiver.sinks.display.tile import Tile
-from rankcast_receiver.sinks.levels import Levels
+from rankcast_receiver.sinks.screen_picture import natural_size
 from rankcast_receiver.state import CameraState, State
 
 WAITING_SIZE: Final = (640, 360)

@@ -11,10 +11,10 @@ from rankcast.errors import SettingsError
 from rankcast.frame import Frame, Pixels
 from rankcast.images import read_image
 from rankcast_receiver.sinks.debayer import Debayer, debayered
-from rankcast_receiver.sinks.display.screen_picture import natural_size, screen_picture
 from rankcast_receiver.sinks.display.tile import Tile
 from rankcast_receiver.sinks.levels import Levels, moved, parse_levels
 from rankcast_receiver.sinks.save import SaveOptions, SaveSink
+from rankcast_receiver.sinks.screen_picture import natural_size, screen_picture
 
 RAMP: Pixels = np.tile(np.arange(1000, 3000, 2, dtype=np.uint16), (600, 1))
 """12 bits from 1000 to 2998, 1000 pixels wide: shown without scaling."""

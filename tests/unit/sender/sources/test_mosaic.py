@@ -17,8 +17,8 @@ from rankcast.errors import SettingsError, SourceError
 from rankcast.frame import Pixels
 from rankcast.images import read_image, read_text, write_image
 from rankcast.wire import unpack
-from rankcast_receiver.sinks.display.screen_picture import screen_picture
 from rankcast_receiver.sinks.save import SaveOptions, SaveSink
+from rankcast_receiver.sinks.screen_picture import screen_picture
 from rankcast_sender.devices.device import DeviceError, DeviceState
 from rankcast_sender.devices.opencv_device import OpenCVDevice
 from rankcast_sender.grabber import CameraOptions

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rankcast_receiver.sinks import Sink
-from rankcast_receiver.sinks.display.overlay import OverlayText, draw_overlay
+from rankcast_receiver.sinks.overlay import OverlayText, draw_overlay
 from rankcast_receiver.state import CameraState, State
 from support.fakescreen import display, frame, grey, press
 

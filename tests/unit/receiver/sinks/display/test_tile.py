@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rankcast.frame import Coding, Frame
-from rankcast_receiver.sinks.display.overlay import OverlayText
 from rankcast_receiver.sinks.display.tile import Tile, describe_coding
+from rankcast_receiver.sinks.overlay import OverlayText
 from rankcast_receiver.state import STALE_S, CameraState, State
 from support.fakes import picture
 from support.fakescreen import display, frame, overlay

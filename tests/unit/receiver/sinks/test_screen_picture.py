@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rankcast.frame import Frame
-from rankcast_receiver.sinks.display.screen_picture import (
+from rankcast_receiver.sinks.screen_picture import (
     fitted_size,
     natural_size,
     screen_picture,

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rankcast_receiver.sinks.display.keys import KEYS
-from rankcast_receiver.sinks.display.overlay import (
+from rankcast_receiver.sinks.overlay import (
     OverlayText,
     draw_notices,
     draw_overlay,
