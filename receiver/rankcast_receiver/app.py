@@ -24,10 +24,11 @@ from rankcast.errors import (
 )
 from rankcast.net import CurveClient, client_keys
 from rankcast.numerics import Fidelity
-from rankcast.recorder import Triggers, open_recorder, signals_as_triggers
+from rankcast.recorder import FreeSpace, Triggers, open_recorder, signals_as_triggers
 from rankcast.runtime import (
     SINK,
     SKIPPED_AS_OLD,
+    Pulse,
     ServiceManager,
     StatusLog,
     configure_logs,
@@ -46,7 +47,14 @@ from rankcast_receiver.sinks import PacketSink, Sink, SinkRunner, parse_levels
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.state import CameraState
 from rankcast_receiver.subscriber import Subscriber
-from rankcast_receiver.web_address import WEB, WEB_SINKS, ending, open_web
+from rankcast_receiver.web_address import (
+    WEB,
+    WEB_SINKS,
+    ending,
+    metrics_routes,
+    open_metrics,
+    open_web,
+)
 
 if TYPE_CHECKING:
     from rankcast_receiver.web import WebServer
@@ -90,7 +98,14 @@ def _run(
         raise SettingsError(f"--models is not a directory: {models}")
     curves = _curves(settings)
     pipeline: ReceiverPipeline
-    web = open_web(settings, lambda: pipeline)  # takes its address
+    runners: list[SinkRunner] = []
+    space = FreeSpace(Path(settings.record.file).parent) if settings.record.file else None
+    pulse = Pulse("main")
+    routes = metrics_routes(settings, lambda: pipeline, runners, space, pulse, manager.watchdog_s)
+    web = open_web(settings, lambda: pipeline, routes)  # takes its address
+    server = open_metrics(settings, routes)
+    if server is not None:
+        stack.callback(server.stop)
     if web is not None:
         stack.callback(web.stop)
     if settings.save.dir:
@@ -100,7 +115,7 @@ def _run(
     pool.set_threads(settings.process.threads)
     started = boot_s()
     triggers = Triggers() if settings.record.events else None
-    runners = _runners(settings, triggers, lambda: pipeline, web)
+    runners += _runners(settings, triggers, lambda: pipeline, web, space)
     recorder = _recorder_of(runners)
     window = runners[-1] if settings.display.enabled else None
     senders: list[SenderAddress] = []
@@ -139,6 +154,8 @@ def _run(
         keep_report()
         try:
             manager.starting()
+            if server is not None:
+                server.start()
             if not models or preload_models(Path(models), lambda: flag.requested):
                 if web is not None:
                     web.start()
@@ -148,15 +165,16 @@ def _run(
                 manager.ready()
                 with signals_as_triggers(triggers):
                     _watch(
-                        pipeline, stopped, runners, window, manager,
+                        pipeline, stopped, runners, window, manager, pulse,
                         settings.log.status_interval_s, keep_report,
                     )  # fmt: skip
         finally:
             manager.stopping()
+            pulse.rest()
             if flag.requested:
                 pipeline.abandon()
             try:
-                with ending(web):
+                with ending(web), ending(server):
                     pipeline.join(flag.left_s(PIPELINE_STOP_S))
             finally:
                 found = stuck() if workers_running() else []
@@ -214,7 +232,8 @@ def _runners(
     settings: ReceiverSettings,
     triggers: Triggers | None,
     pipeline: Callable[[], ReceiverPipeline],
-    web: WebServer | None,
+    web: WebServer | None = None,
+    space: FreeSpace | None = None,
 ) -> list[SinkRunner]:
     """Create a runner for each requested sink; the first is the main sink, a window the last.
 
@@ -248,7 +267,7 @@ def _runners(
                 triggers or Triggers(),
                 lambda camera, wanted: pipeline().want_keyframe(RECORD, camera, wanted),
             )
-            return RecordSink(recorder, lambda: pipeline().packet_losses())
+            return RecordSink(recorder, lambda: pipeline().packet_losses(), space)
 
         sinks[RecordSink.name] = record
     if web is not None:
@@ -321,6 +340,7 @@ def _watch(
     runners: Sequence[SinkRunner],
     window: SinkRunner | None,
     manager: ServiceManager,
+    pulse: Pulse,
     status_interval_s: float,
     keep_report: Callable[[], None],
 ) -> None:
@@ -328,6 +348,7 @@ def _watch(
     if window is not None:
 
         def must_stop() -> bool:
+            pulse.beat()
             manager.notify_watchdog(pipeline.pulses)
             keep_report()
             return stopped()
@@ -337,7 +358,7 @@ def _watch(
         return
     status = StatusLog(status_interval_s)
     try:
-        _log_status(pipeline, stopped, _recorder_of(runners), manager, status, keep_report)
+        _log_status(pipeline, stopped, _recorder_of(runners), manager, pulse, status, keep_report)
     finally:
         status.close()
 
@@ -347,11 +368,13 @@ def _log_status(
     stopped: Callable[[], bool],
     recorder: SinkRunner | None,
     manager: ServiceManager,
+    pulse: Pulse,
     status: StatusLog,
     keep_report: Callable[[], None],
 ) -> None:
     before_s, before_frames, before_bytes = boot_s(), 0, 0
     while not pipeline.wait(POLL_S) and not stopped():
+        pulse.beat()
         manager.notify_watchdog(pipeline.pulses)
         now_s = boot_s()
         if (seconds := now_s - before_s) < RATES_INTERVAL_S:

@@ -179,6 +179,16 @@ class SenderSockets:
             "flooding": state.flooding, "alarm": bool(state.alarm),
         }  # fmt: skip
 
+    @property
+    def connections_closed(self) -> int:
+        """Connections closed so far because of what their peers sent."""
+        return self._guard.cut
+
+    @property
+    def requests_dropped(self) -> int:
+        """Control messages so far that went beyond the budgets of their connections."""
+        return 0 if self._control is None else self._control.dropped.count
+
     def add(self, camera: Camera) -> None:
         """Add a camera to publish; call it before `start`.
 
