@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ def frame(sequence: int, dtype: type = np.uint8) -> Frame:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, int]]]:
+def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Sequence and quality of each JPEG."""
     found: list[tuple[int, int]] = []
     encode = jpegs._encode
@@ -34,7 +33,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, int]]]:
         return encode(of, quality)
 
     monkeypatch.setattr(jpegs, "_encode", counted)
-    yield found
+    return found
 
 
 def test_many_clients_share_a_jpeg(made: list[tuple[int, int]]) -> None:
