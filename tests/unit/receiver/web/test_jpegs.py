@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -20,6 +22,15 @@ def frame(sequence: int, dtype: type = np.uint8) -> Frame:
         picture(sequence, (24, 32), dtype), camera="cam", sequence=sequence,
         coding=Coding("pca", 100, psnr_db=40.0), meta={"serial": b"\1"},
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays() -> Iterator[None]:
+    """Wait for the threads of the event loop: they end with it, a moment later."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "AnyIO worker thread":
+            thread.join(10)
 
 
 @pytest.fixture
