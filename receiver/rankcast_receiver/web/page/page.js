@@ -123,7 +123,6 @@ class Page {
       find("#cameras").append(this.panel.element);
       write(find("#single-name"), view.name);
       this.panel.draw();
-      view.frame.focus({preventScroll: true});
     }
     document.title = view ? `${view.name} · Rankcast` : "Rankcast";
     this.grid.place();

@@ -1,4 +1,5 @@
 // CameraView: one camera on the page: its picture, what stands in it, and the line below.
+import {nowMs} from "../link/server_clock.js";
 import {Feed} from "../picture/feed.js";
 import {PLAIN_VIEW} from "../picture/view_settings.js";
 import {make, write} from "./element.js";
@@ -156,12 +157,12 @@ export class CameraView {
     write(this.values, `x ${x}  y ${y}   ${parts.join("  ")}${this.info?.exact ? "" : "   (JPEG)"}`);
   }
 
-  // Milliseconds since the picture on the canvas was captured; since it was drawn while clocks are
-  // unknown.
+  // Milliseconds since the picture on the canvas was captured. It is at least as old as its drawing:
+  // what clocks say may be wrong or unknown.
   ageMs() {
     if (!this.drawn) return null;
     const found = this.source.ageOf(this.drawn.tMonoNs, this.camera?.clock);
-    return found?.ms ?? performance.timeOrigin + performance.now() - this.drawn.atMs;
+    return Math.max(found?.ms ?? 0, nowMs() - this.drawn.atMs);
   }
 
   tick() {

@@ -1,6 +1,6 @@
 // Grid: the cameras side by side, in as many columns as make the pictures largest.
 
-const GAP_PX = 10;
+const GAP_PX = 10; // also around them
 const LINE_PX = 34;
 const NARROW_PX = 560;
 const PLAIN_ASPECT = 16 / 9;
@@ -55,7 +55,7 @@ export class Grid {
       style.gridAutoRows = "";
       return;
     }
-    const {columns, pictureHeight} = layout(clientWidth, clientHeight, shown.map(aspectOf));
+    const {columns, pictureHeight} = layout(clientWidth - 2 * GAP_PX, clientHeight - 2 * GAP_PX, shown.map(aspectOf));
     style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     style.gridAutoRows = `${Math.max(120, Math.floor(pictureHeight)) + LINE_PX}px`;
   }
