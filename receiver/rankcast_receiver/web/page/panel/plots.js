@@ -150,7 +150,7 @@ export class Plots {
     this.rate = new History("Bit rate");
     this.latency = new History("Latency, capture to screen");
     this.spectrum = new Spectrum("Singular values");
-    this.element = make("details", {class: "section", open: true}, make("summary", {}, "Last minute"),
+    this.element = make("details", {class: "section", open: true}, make("summary", {}, "Plots of the last minute"),
       this.rate.element, this.latency.element, this.spectrum.element);
   }
 

@@ -3,7 +3,9 @@
 const GAP_PX = 10; // also around them
 const LINE_PX = 34;
 const NARROW_PX = 560;
+const TOP_PX = 50;
 const PLAIN_ASPECT = 16 / 9;
+const scrolls = matchMedia("(max-width: 920px)");
 
 function aspectOf(view) {
   return view.info ? view.info.shape[1] / view.info.shape[0] : PLAIN_ASPECT;
@@ -46,7 +48,7 @@ export class Grid {
 
   place() {
     const shown = this.views.filter(({isShown}) => isShown);
-    const {clientWidth, clientHeight} = this.element;
+    const {clientWidth} = this.element;
     const {style} = this.element;
     const isSingle = shown.length === 1 && shown[0].element.classList.contains("single");
     this.element.classList.toggle("alone", isSingle);
@@ -55,6 +57,8 @@ export class Grid {
       style.gridAutoRows = "";
       return;
     }
+    // A page that scrolls has no height of its own: its tiles fit the window.
+    const clientHeight = scrolls.matches ? innerHeight - TOP_PX : this.element.clientHeight;
     const {columns, pictureHeight} = layout(clientWidth - 2 * GAP_PX, clientHeight - 2 * GAP_PX, shown.map(aspectOf));
     style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     style.gridAutoRows = `${Math.max(120, Math.floor(pictureHeight)) + LINE_PX}px`;

@@ -48,8 +48,9 @@ export function latency(found) {
 export function clockTime(s) {
   const whole = Math.max(0, Math.floor(s));
   const two = (value) => String(value).padStart(2, "0");
-  const minutes = `${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
-  return whole >= 3600 ? `${Math.floor(whole / 3600)}:${minutes}` : minutes;
+  const minutes = Math.floor(whole / 60), seconds = two(whole % 60);
+  if (whole < 3600) return `${minutes}:${seconds}`;
+  return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${seconds}`;
 }
 
 export function utc(tUtcNs) {
