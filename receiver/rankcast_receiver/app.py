@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rankcast import pool
 from rankcast.atomic_file import check_writable, make_folder, write_whole
@@ -38,13 +39,18 @@ from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.subscriber import Subscriber
 
+if TYPE_CHECKING:
+    from rankcast_receiver.web import WebServer
+
 log = logging.getLogger(__name__)
 
 RATES_INTERVAL_S: Final = 1.0
 """Rates cover the last second, however rarely they are logged."""
 POLL_S: Final = 0.1
 RECORD: Final = "record"
-"""Name of the sink that takes packets."""
+WEB: Final = "web"
+"""Names of the sinks that take packets."""
+WEB_SINKS: Final = (WEB, "pictures")
 MAX_TROUBLED: Final = 8
 """Most cameras named in one log line."""
 
@@ -65,24 +71,29 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
         If a sink or a socket cannot be opened.
     """
     configure_logs(settings.log.format)
-    with ServiceManager() as manager:
-        return _run(settings, report, manager)
+    with ServiceManager() as manager, ExitStack() as stack:
+        return _run(settings, report, manager, stack)
 
 
-def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManager) -> int:
+def _run(
+    settings: ReceiverSettings, report: Path | None, manager: ServiceManager, stack: ExitStack
+) -> int:
     if report is not None:
         check_writable(report)
     models = settings.stream.models
     if models and not Path(models).is_dir():
         raise SettingsError(f"--models is not a directory: {models}")
     curves = _curves(settings)
+    pipeline: ReceiverPipeline
+    web = _web(settings, curves, lambda: pipeline)  # takes its address
+    if web is not None:
+        stack.callback(web.stop)
     if settings.save.dir:
         make_folder(Path(settings.save.dir))  # before anything is compiled or opened
     pool.set_threads(settings.process.threads)
     started = boot_s()
-    pipeline: ReceiverPipeline
     triggers = Triggers() if settings.record.events else None
-    runners = _runners(settings, triggers, lambda: pipeline)
+    runners = _runners(settings, triggers, lambda: pipeline, web)
     recorder = _recorder_of(runners)
     window = runners[-1] if settings.display.enabled else None
     pipeline = ReceiverPipeline(partial(_subscriber, settings, curves), runners, window)
@@ -114,11 +125,13 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
         try:
             manager.starting()
             if not models or preload_models(Path(models), lambda: flag.requested):
+                if web is not None:
+                    web.start()
                 pipeline.start()
                 manager.ready()
                 with signals_as_triggers(triggers):
                     _watch(
-                        pipeline, flag, runners, window, manager,
+                        pipeline, _stopped(flag, web), runners, window, manager,
                         settings.log.status_interval_s, keep_report,
                     )  # fmt: skip
         finally:
@@ -126,7 +139,8 @@ def _run(settings: ReceiverSettings, report: Path | None, manager: ServiceManage
             if flag.requested:
                 pipeline.abandon()
             try:
-                pipeline.join(flag.left_s(PIPELINE_STOP_S))
+                with _ending(web):
+                    pipeline.join(flag.left_s(PIPELINE_STOP_S))
             finally:
                 found = stuck() if workers_running() else []
                 outcome, values = pipeline.outcome, report_values(found)
@@ -173,6 +187,7 @@ def _runners(
     settings: ReceiverSettings,
     triggers: Triggers | None,
     pipeline: Callable[[], ReceiverPipeline],
+    web: WebServer | None,
 ) -> list[SinkRunner]:
     """Create a runner for each requested sink; the first is the main sink, a window the last.
 
@@ -204,11 +219,13 @@ def _runners(
             recorder = open_recorder(
                 settings.record,
                 triggers or Triggers(),
-                lambda camera, wanted: pipeline().want_keyframe(camera, wanted),
+                lambda camera, wanted: pipeline().want_keyframe(RECORD, camera, wanted),
             )
             return RecordSink(recorder, lambda: pipeline().packet_losses())
 
         sinks[RecordSink.name] = record
+    if web is not None:
+        sinks.update(web.sinks)
     if settings.display.enabled:
         from rankcast_receiver.sinks.display import DisplaySink
 
@@ -226,10 +243,12 @@ def _runners(
         SinkRunner(
             name,
             open_sink,
-            live=settings.live,
+            # Pages never hold up what is saved.
+            live=settings.live or name in WEB_SINKS,
             most_frames=0 if number else wanted,
-            wants="packets" if name == RECORD else "frames",
+            wants="packets" if name in (RECORD, WEB) else "frames",
             replaced_as=SINK if name == RECORD else SKIPPED_AS_OLD,
+            takes_references=name == WEB,
         )
         for number, (name, open_sink) in enumerate(sinks.items())
     ]
@@ -243,6 +262,54 @@ def _curves(settings: ReceiverSettings) -> Sequence[CurveClient]:
     return client_keys(Path(security.key), [Path(path) for path in security.server_keys])
 
 
+def _web(
+    settings: ReceiverSettings,
+    curves: Sequence[CurveClient],
+    pipeline: Callable[[], ReceiverPipeline],
+) -> WebServer | None:
+    """Take the web address; its libraries are imported only for it."""
+    web = settings.web
+    if not web.listen:
+        return None
+    from rankcast.web import parse_listen, read_token
+    from rankcast_receiver.web import ReceiverView, WebOptions, WebServer
+
+    if web.recordings and not Path(web.recordings).is_dir():
+        raise SettingsError(f"--web-recordings is not a directory: {web.recordings}")
+    options = WebOptions(
+        listen=parse_listen(web.listen, web.tls_cert, web.tls_key),
+        token=read_token(Path(web.token)) if web.token else "",
+        hosts=web.hosts,
+        control=web.control,
+        recordings=Path(web.recordings) if web.recordings else None,
+    )
+    view = ReceiverView(
+        states=lambda: pipeline().states(),
+        streams=lambda: pipeline().streams(),
+        want_keyframe=lambda camera, wanted: pipeline().want_keyframe(WEB, camera, wanted),
+        control_address=lambda camera: pipeline().control_address(camera),
+        limits=settings.limits.limits(),
+        curves=curves,
+    )
+    return WebServer(options, view)
+
+
+@contextmanager
+def _ending(web: WebServer | None) -> Iterator[None]:
+    """End the web address beside the pipeline, and raise why it failed if it has."""
+    if web is not None:
+        web.end()
+    try:
+        yield
+    finally:
+        if web is not None:
+            web.stop()
+
+
+def _stopped(flag: StopFlag, web: WebServer | None) -> Callable[[], bool]:
+    return lambda: flag.requested or (web is not None and web.ended)
+
+
 def _subscriber(
     settings: ReceiverSettings, curves: Sequence[CurveClient], stopped: Callable[[], bool]
 ) -> Subscriber:
@@ -252,7 +319,7 @@ def _subscriber(
         camera=network.cameras,
         live=settings.live,
         timeout_s=network.timeout_s or None,
-        stay=network.stay,
+        stay=settings.stay,
         limits=settings.limits.limits(),
         queue_messages=network.queue_messages or None,
         buffer_bytes=network.buffer_bytes,
@@ -266,7 +333,7 @@ def _subscriber(
 
 def _watch(
     pipeline: ReceiverPipeline,
-    flag: StopFlag,
+    stopped: Callable[[], bool],
     runners: Sequence[SinkRunner],
     window: SinkRunner | None,
     manager: ServiceManager,
@@ -276,31 +343,31 @@ def _watch(
     """Log the status until the stream ends; a window runs in this thread."""
     if window is not None:
 
-        def stopped() -> bool:
+        def must_stop() -> bool:
             manager.notify_watchdog(pipeline.pulses)
             keep_report()
-            return flag.requested
+            return stopped()
 
-        window.stop_when(stopped)
+        window.stop_when(must_stop)
         pipeline.run_main_thread()
         return
     status = StatusLog(status_interval_s)
     try:
-        _log_status(pipeline, flag, _recorder_of(runners), manager, status, keep_report)
+        _log_status(pipeline, stopped, _recorder_of(runners), manager, status, keep_report)
     finally:
         status.close()
 
 
 def _log_status(
     pipeline: ReceiverPipeline,
-    flag: StopFlag,
+    stopped: Callable[[], bool],
     recorder: SinkRunner | None,
     manager: ServiceManager,
     status: StatusLog,
     keep_report: Callable[[], None],
 ) -> None:
     before_s, before_frames, before_bytes = boot_s(), 0, 0
-    while not pipeline.wait(POLL_S) and not flag.requested:
+    while not pipeline.wait(POLL_S) and not stopped():
         manager.notify_watchdog(pipeline.pulses)
         now_s = boot_s()
         if (seconds := now_s - before_s) < RATES_INTERVAL_S:

@@ -49,6 +49,18 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 @click.option("--display", is_flag=True, default=None, help="Show frames in a window; q quits.")
 @click.option("--levels", metavar="LEVELS",
               help="Window levels: auto, full, minmax, percentile or LOW:HIGH [auto].")  # fmt: skip
+@click.option("--web", metavar="HOST:PORT",
+              help="Show the cameras in browsers, at http://HOST:PORT/.")  # fmt: skip
+@click.option("--web-token", type=PATH, metavar="FILE",
+              help="File with the token that browsers have to give.")  # fmt: skip
+@click.option("--tls-cert", type=PATH, metavar="FILE.pem", help="Certificate of the web address.")
+@click.option("--tls-key", type=PATH, metavar="FILE.pem", help="Key of that certificate.")
+@click.option("--web-control", is_flag=True, default=None,
+              help="Let pages change the senders.")  # fmt: skip
+@click.option("--web-recordings", type=PATH, metavar="DIR",
+              help="Let pages play the recordings of this folder.")  # fmt: skip
+@click.option("--insecure", is_flag=True, default=None,
+              help="Open --web beyond loopback without token or TLS.")  # fmt: skip
 @click.option("--frames", type=int, metavar="N", help="Stop after N delivered frames.")
 @click.option("--models", type=PATH, metavar="DIR",
               help="Folder of model files (.rkm) of learned codecs.")  # fmt: skip
@@ -85,7 +97,7 @@ def receive(
     report: Path | None,
     **options: Any,
 ) -> int:
-    """Receive frames and display, save, record or count them.
+    """Receive frames and display, save, record or count them, or show them in browsers.
 
     Exit code 4 if no stream was received, or fewer frames than --frames.
     """
@@ -107,6 +119,13 @@ def receive(
         **record_settings(options),
         "--display": ("display.enabled", options["display"]),
         "--levels": ("display.levels", options["levels"]),
+        "--web": ("web.listen", options["web"]),
+        "--web-token": ("web.token", options["web_token"]),
+        "--tls-cert": ("web.tls_cert", options["tls_cert"]),
+        "--tls-key": ("web.tls_key", options["tls_key"]),
+        "--web-control": ("web.control", options["web_control"]),
+        "--web-recordings": ("web.recordings", options["web_recordings"]),
+        "--insecure": ("web.insecure", options["insecure"]),
         "--frames": ("stream.frames", options["frames"]),
         "--models": ("stream.models", options["models"]),
         "--key": ("security.key", options["key"]),

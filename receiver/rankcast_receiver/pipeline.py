@@ -12,8 +12,8 @@ from rankcast.runtime import Balance, Pulse, Worker, join_all
 from rankcast_receiver.report import Outcome, Tally
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.state import ANSWER_S, CameraState, State
-from rankcast_receiver.stream import Decoded
-from rankcast_receiver.subscriber import Subscriber
+from rankcast_receiver.stream import CameraStream, Decoded
+from rankcast_receiver.subscriber import ControlAddress, Subscriber
 
 PIPELINE_STOP_S: Final = 30.0
 """A save sink may have a few large frames to finish."""
@@ -98,12 +98,21 @@ class ReceiverPipeline:
         subscriber = self._subscriber
         return self.outcome.states if subscriber is None else subscriber.states
 
-    def want_keyframe(self, camera: str, wanted: bool) -> None:
-        """Ask for a key frame of `camera`, or no longer; for a sink, from any thread."""
+    def streams(self) -> Mapping[str, CameraStream]:
+        """Return all known cameras by their names here; for what any thread may read of them."""
         subscriber = self._subscriber
-        stream = None if subscriber is None else subscriber.streams.get(camera)
+        return {} if subscriber is None else subscriber.streams
+
+    def want_keyframe(self, sink: str, camera: str, wanted: bool) -> None:
+        """Ask for a key frame of `camera`, or no longer; for a sink, from any thread."""
+        stream = self.streams().get(camera)
         if stream is not None:
-            stream.sink_waits = wanted
+            stream.note_waits(sink, waits=wanted)
+
+    def control_address(self, camera: str) -> ControlAddress | None:
+        """Return where to control `camera`; None while it has no control channel; any thread."""
+        subscriber = self._subscriber
+        return None if subscriber is None else subscriber.control_address(camera)
 
     def packet_losses(self) -> Mapping[str, Mapping[str, int]]:
         """Return the packets of each camera that never came to a sink, by cause; any thread."""

@@ -26,8 +26,8 @@ class NetworkTable(Table):
     """Use the control channel: key frames on request, latency, reports to the sender."""
     timeout_s: float = Field(default=0.0, ge=0.0)
     """Longest wait for a new frame; 0 waits forever."""
-    stay: bool = False
-    """Wait for the next stream when one has ended."""
+    stay: bool | Literal["auto"] = "auto"
+    """Wait for the next stream when one has ended; auto: with a web address."""
     queue_messages: int = Field(default=0, ge=0, le=10_000)
     """Most packets that wait to be decoded, 16 or more; 0: 1024 live, 4096 if all are kept."""
     buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
@@ -126,6 +126,41 @@ class DisplayTable(Table):
         return levels
 
 
+class WebTable(Table):
+    """``[web]``: the address of the page, and who may ask it."""
+
+    listen: str = ""
+    """HOST:PORT; empty: no web address."""
+    hosts: list[str] = Field(default_factory=list)
+    """Names of this server, besides IP addresses, localhost and the name of the machine."""
+    token: OptionalPath = ""
+    """File with the token that browsers and programs have to give; empty: none."""
+    tls_cert: OptionalPath = ""
+    """Certificate in PEM, with the chain behind it; empty: plain HTTP."""
+    tls_key: OptionalPath = ""
+    """Its key in PEM."""
+    insecure: bool = False
+    """Listen beyond loopback without token or TLS."""
+    control: bool = False
+    """Pages may change the senders, as far as the role of this station's key allows."""
+    recordings: OptionalPath = ""
+    """Folder of recordings to list and play; empty: none."""
+
+    @model_validator(mode="after")
+    def _address_is_allowed(self) -> WebTable:
+        if not self.listen:
+            return self
+        from rankcast.web import parse_listen  # with the server's libraries, which take a while
+
+        try:
+            parse_listen(self.listen, self.tls_cert, self.tls_key).check_exposure(
+                "--web", token=bool(self.token), insecure=self.insecure
+            )
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+        return self
+
+
 class SecurityTable(Table):
     """``[security]``: the key of this station, and those of the senders it trusts."""
 
@@ -178,10 +213,17 @@ class ReceiverSettings(Table):
     save: SaveTable = SaveTable()
     record: RecordTable = RecordTable()
     display: DisplayTable = DisplayTable()
+    web: WebTable = WebTable()
     security: SecurityTable = SecurityTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
     log: LogTable = LogTable()
+
+    @property
+    def stay(self) -> bool:
+        """True to wait for the next stream when one has ended."""
+        stay = self.network.stay
+        return bool(self.web.listen) if stay == "auto" else stay
 
     @property
     def live(self) -> bool:

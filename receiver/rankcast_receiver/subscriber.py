@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -41,6 +42,16 @@ POLL_S: Final = 0.05
 MARGIN_BYTES: Final = 1 << 20
 """libzmq disconnects on a message longer than its limit; this margin above the packet limit lets
 slightly larger packets arrive and be counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlAddress:
+    """Where to send requests for a camera."""
+
+    endpoint: str
+    """Numeric address of the control channel of its sender."""
+    camera: str
+    """Name of the camera at that sender."""
 
 
 class Subscriber:
@@ -178,6 +189,18 @@ class Subscriber:
     def pulse(self) -> Pulse:
         """Pulse of the thread that drains the sockets."""
         return self._receiver.pulse
+
+    def control_address(self, camera: str) -> ControlAddress | None:
+        """Return where to send requests for a camera; None while it has no control channel.
+
+        May be called from any thread.
+        """
+        for number, sender in enumerate(self._senders):
+            for name, stream in sender.streams.items():
+                if stream.camera == camera:
+                    endpoint = self._receiver.control_endpoint(number)
+                    return None if endpoint is None else ControlAddress(endpoint, name)
+        return None
 
     def balance(self) -> Balance:
         """Return the frames that were published since joining, handed out, and lost by cause."""

@@ -9,7 +9,7 @@ from rankcast.images.reader import (
     read_image,
 )
 from rankcast.images.text_tag import read_text
-from rankcast.images.writer import WRITTEN_SUFFIXES, write_image
+from rankcast.images.writer import WRITTEN_SUFFIXES, encode_image, write_image
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -17,6 +17,7 @@ __all__ = [
     "WRITTEN_SUFFIXES",
     "Damaged",
     "LoadedImage",
+    "encode_image",
     "load_image",
     "read_image",
     "read_text",

@@ -61,23 +61,52 @@ def write_image(
     FileExistsError
         If `exclusive` and the file exists.
     """
-    pixels = check_pixels(pixels)
-    image = pixels[:, :, 0] if channels_of(pixels.shape) == 1 and pixels.ndim == 3 else pixels
     try:
-        tag = None if text is None else text_tag(text)
-        data = _encode(path.suffix.lower(), image, tag, jpeg_quality, png_compression)
+        data = encode_image(
+            path.suffix.lower(), pixels, text=text, jpeg_quality=jpeg_quality,
+            png_compression=png_compression,
+        )  # fmt: skip
     except ImageFileError as exc:
         raise type(exc)(f"{path}: {exc}") from exc
-    except cv2.error as exc:
-        reason = " ".join(str(getattr(exc, "err", exc)).split())
-        raise ImageFileError(f"{path}: OpenCV cannot encode the picture: {reason}") from exc
-    except MemoryError as exc:
-        raise ImageFileError(f"{path}: does not fit into memory") from exc
     try:
         write_whole(path, data, exclusive=exclusive, fsync=fsync)
     except RankcastError as exc:
         raise ImageFileError(str(exc)) from exc
     return len(data)
+
+
+def encode_image(
+    suffix: str,
+    pixels: Pixels,
+    *,
+    text: str | None = None,
+    jpeg_quality: int = 95,
+    png_compression: int = 1,
+) -> bytes:
+    """Return the bytes of an image file; see `write_image`.
+
+    Parameters
+    ----------
+    suffix : str
+        Of the format, such as ".png".
+    pixels, text, jpeg_quality, png_compression
+        See `write_image`.
+
+    Raises
+    ------
+    ImageFileError
+        If the format does not support the picture or the text.
+    """
+    pixels = check_pixels(pixels)
+    image = pixels[:, :, 0] if channels_of(pixels.shape) == 1 and pixels.ndim == 3 else pixels
+    try:
+        tag = None if text is None else text_tag(text)
+        return _encode(suffix, image, tag, jpeg_quality, png_compression)
+    except cv2.error as exc:
+        reason = " ".join(str(getattr(exc, "err", exc)).split())
+        raise ImageFileError(f"OpenCV cannot encode the picture: {reason}") from exc
+    except MemoryError as exc:
+        raise ImageFileError("does not fit into memory") from exc
 
 
 def _encode(

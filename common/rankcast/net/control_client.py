@@ -185,8 +185,17 @@ class ControlClient:
         args: Mapping[str, Scalar] = _NOTHING,
         *,
         timeout_s: float,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> Reply:
         """Send one request and wait for its reply.
+
+        Parameters
+        ----------
+        op, camera, args
+            See `Request`.
+        timeout_s : float
+        stopped : callable
+            Called ten times a second; True ends the wait.
 
         Raises
         ------
@@ -200,9 +209,9 @@ class ControlClient:
         """
         deadline = time.monotonic() + timeout_s
         request_id = self.send(op, camera, args)
-        while request_id is None and self._make_room(deadline):
+        while request_id is None and self._make_room(deadline, stopped):
             request_id = self.send(op, camera, args)
-        while request_id is not None and self._wait(deadline):
+        while request_id is not None and self._wait(deadline, stopped):
             for reply in self._drain():
                 if reply.id != request_id:
                     self._kept.append(reply)
@@ -296,9 +305,9 @@ class ControlClient:
                 self.last_refusal = str(exc)
         return found
 
-    def _make_room(self, deadline: float) -> bool:
+    def _make_room(self, deadline: float, stopped: Callable[[], bool]) -> bool:
         """Wait for a connection that accepts a request; False when time is up."""
-        while (remaining_s := deadline - time.monotonic()) > 0:
+        while (remaining_s := deadline - time.monotonic()) > 0 and not stopped():
             self.tick()
             if self.link.state is not LinkState.UP:
                 self._poll(remaining_s)
@@ -306,9 +315,9 @@ class ControlClient:
                 return True
         return False
 
-    def _wait(self, deadline: float) -> bool:
+    def _wait(self, deadline: float, stopped: Callable[[], bool]) -> bool:
         """Wait for a reply; False when time is up."""
-        while (remaining_s := deadline - time.monotonic()) > 0:
+        while (remaining_s := deadline - time.monotonic()) > 0 and not stopped():
             # A connection that has taken the request is kept for as long as the caller waits.
             self._tick(quiet=True)
             if self._late:

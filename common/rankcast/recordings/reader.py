@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -74,6 +74,8 @@ class RecordingReader:
         Of the first segment, which need not exist any more. A later segment is read alone.
     limits : Limits, optional
         Of a packet.
+    stopped : callable, optional
+        Asked while key frames are looked for, which reads a whole file; True ends that.
 
     Raises
     ------
@@ -81,7 +83,13 @@ class RecordingReader:
         If there is no such file.
     """
 
-    def __init__(self, path: Path, limits: Limits = OFFLINE) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits = OFFLINE,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.path = path
         self.segments = [segment for _, segment in segments_of(path)]
         """Files of the recording when it was opened."""
@@ -90,6 +98,7 @@ class RecordingReader:
         self.finished: list[SegmentFacts] = []
         """Of the segments that the latest iteration read to their end."""
         self._limits = limits
+        self._stopped = stopped
         self._generation = 0
         """Of the iteration that may go on; it counts up when that is ended."""
         self._ended_by = ""
@@ -183,11 +192,17 @@ class RecordingReader:
         found = self._indexes.get(number)
         if found is None:
             with SegmentReader(self.segments[number], self._limits) as reader:
-                found = StartIndex(reader)
+                found = StartIndex(self._unless_stopped(reader))
             while len(self._indexes) >= MAX_INDEXES:
                 self._indexes.pop(next(iter(self._indexes)))
             self._indexes[number] = found
         return found
+
+    def _unless_stopped(self, messages: Iterable[RecordedMessage]) -> Iterator[RecordedMessage]:
+        for message in messages:
+            if self._stopped():
+                raise RecordingError(f"{self.path}: reading was stopped")
+            yield message
 
     def _merged(
         self, starts: Mapping[str, tuple[int, int]]

@@ -62,6 +62,12 @@ class ReceiveThread:
         """Connections replaced after silence or a refusal; may be read from any thread."""
         return sum(connection.reconnects for connection in self._connections)
 
+    def control_endpoint(self, sender: int) -> str | None:
+        """Return the numeric address of a control channel; None while there is none; any thread."""
+        connections = self._connections
+        control = connections[sender].control if connections else None
+        return None if control is None else control.endpoint
+
     def start(self) -> None:
         """Open the sockets and start draining them.
 

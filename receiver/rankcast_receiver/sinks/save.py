@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import re
 import secrets
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rankcast.atomic_file import os_reason
 from rankcast.errors import ImageFileError, RankcastError, SinkError
-from rankcast.frame import Frame, Scalar
+from rankcast.frame import Frame
 from rankcast.images import read_text, write_image
 from rankcast_receiver.sinks.debayer import debayered
+from rankcast_receiver.sinks.frame_tag import capture_time, describe
 from rankcast_receiver.sinks.saved_files import RetentionLimits, SavedFiles
 
 log = logging.getLogger(__name__)
@@ -26,7 +25,6 @@ log = logging.getLogger(__name__)
 _SUFFIXES: Final = {"png": ".png", "jpeg": ".jpg", "tiff": ".tiff"}
 _CAMERA: Final = re.compile(r"[a-z0-9_-]{1,35}")
 """A name has up to 32 characters; with several senders a number is appended, up to "-16"."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SaveOptions(BaseModel):
@@ -175,11 +173,6 @@ def _exists(path: Path) -> SinkError:
     return SinkError(f"{path} exists already: does another receiver save there?")
 
 
-def capture_time(frame: Frame) -> datetime:
-    """Return the UTC time of capture, to the microsecond."""
-    return _EPOCH + timedelta(microseconds=frame.t_capture_utc_ns // 1000)
-
-
 def file_name(frame: Frame, format: str) -> str:  # noqa: A002 - the option's own name
     """Return the file name of `frame`: camera name, sequence and UTC time of capture.
 
@@ -192,50 +185,3 @@ def file_name(frame: Frame, format: str) -> str:  # noqa: A002 - the option's ow
         raise SinkError(f"camera name {frame.camera!r:.60} must be 1 to 35 of a-z, 0-9, _ and -")
     utc = capture_time(frame).strftime("%Y%m%dT%H%M%S.%fZ")
     return f"{frame.camera}_{frame.sequence:09d}_{utc}{_SUFFIXES[format]}"
-
-
-def describe(frame: Frame, *, lossy_file: bool) -> str:
-    """Return the text tag of a saved frame: a line of ASCII JSON without control characters.
-
-    Parameters
-    ----------
-    frame : Frame
-    lossy_file : bool
-        True if the file format changes samples.
-    """
-    coding = frame.coding
-    # Lossless only if both the codec and the file format preserve every sample.
-    lossy = lossy_file or coding is None or coding.lossy
-    values: dict[str, Any] = {
-        "camera": frame.camera,
-        "sequence": frame.sequence,
-        "frame": frame.frame,
-        "stream_id": frame.stream_id.hex(),
-        "capture_utc": capture_time(frame).isoformat(timespec="microseconds"),
-        "fidelity": "lossy" if lossy else "lossless",
-        "codec": coding.codec if coding else None,
-        "rank": list(coding.rank) if coding else [],
-        "energy": coding.energy if coding else None,
-        "psnr_db": _finite(coding.psnr_db) if coding else None,
-        "packet_bytes": coding.packet_bytes if coding else None,
-        "significant_bits": frame.bits,
-        "cfa": frame.cfa,
-        "device_frame_id": frame.device_frame_id,
-        "device_time_ns": frame.device_time_ns,
-        "meta": {key: _plain(value) for key, value in frame.meta.items()},
-    }
-    text = json.dumps(values, allow_nan=False)
-    # JSON escapes all control characters except DEL.
-    return text.replace("\x7f", "\\u007f")
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _plain(value: Scalar) -> Any:
-    if isinstance(value, bytes):
-        return {"hex": value.hex()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # JSON has no NaN and no infinity
-    return value

@@ -64,6 +64,8 @@ class SinkRunner:
         What the sink accepts: ``frames`` or ``packets``.
     replaced_as : str
         Cause under which packets count that a live queue drops.
+    takes_references : bool
+        The sink wants the reference packets that were made here, too.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class SinkRunner:
         most_frames: int = 0,
         wants: Wants = "frames",
         replaced_as: str = SKIPPED_AS_OLD,
+        takes_references: bool = False,
     ) -> None:
         self.name = name
         self.wants: Wants = wants
@@ -102,6 +105,7 @@ class SinkRunner:
         )
         self._replaced = 0
         self._replaced_as = replaced_as
+        self._takes_references = takes_references
         self._replaced_packets: Counter[str] = Counter()
         """Of each camera, since the sink was told."""
         self._lock = threading.Lock()
@@ -118,6 +122,8 @@ class SinkRunner:
         if self.wants == "packets":
             for packet in decoded.messages:
                 self._hand_over(_Item(packet, now_ns))
+            if self._takes_references and decoded.reference is not None:
+                self._hand_over(_Item(decoded.reference, now_ns))
         elif decoded.frame is not None:
             self._hand_over(_Item(decoded.frame, now_ns))
 

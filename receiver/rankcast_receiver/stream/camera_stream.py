@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from rankcast.boot_clock import boot_ns, boot_s
-from rankcast.errors import LimitError, UnknownVersionError, WireError
+from rankcast.errors import LimitError, NeedKeyframe, UnknownVersionError, WireError
 from rankcast.frame import Frame
 from rankcast.runtime import REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Ledger, LogLimiter
-from rankcast.wire import Kind, Packet, Replay, Status
+from rankcast.wire import Kind, Packet, Replay, Status, unpack
 from rankcast_receiver.clock import Delays, SenderClock
 from rankcast_receiver.state import LATE_S
 from rankcast_receiver.stream.late_frame_hold import LateFrameHold
@@ -41,11 +41,13 @@ class CameraPacket:
     """The whole packet as it was received."""
     t_received_s: float
     """Monotonic."""
+    made_here: bool = False
+    """True for a reference packet, which this receiver made of what it has decoded."""
 
     @property
     def is_picture(self) -> bool:
-        """False for a status or an end."""
-        return self.packet.header.kind.is_picture
+        """False for a status, an end, or a reference that was made here: it counts as no frame."""
+        return self.packet.header.kind.is_picture and not self.made_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Decoded:
     """The newest decoded picture; None when there is none to hand out."""
     notices: Sequence[CameraPacket] = ()
     """The status and end messages that came among the packets."""
+    reference: CameraPacket | None = None
+    """Goes on behind all of these packets; made because `CameraStream.reference_wanted`."""
 
     @property
     def messages(self) -> Iterable[CameraPacket]:
@@ -115,8 +119,9 @@ class CameraStream:
         self.refused_packets = 0
         """Number of packets refused before decoding."""
         self.keyframe_requests = 0
-        self.sink_waits = False
-        """True while a sink, which sets it, needs a key frame."""
+        self.reference_wanted = False
+        """True while a sink, which sets it, needs a reference packet."""
+        self._waiting_sinks: dict[str, bool] = {}
         self.delays = Delays()
         log_limiter = log_limiter or LogLimiter(burst=LOG_BURST)
         self._clock = clock or SenderClock()
@@ -129,6 +134,7 @@ class CameraStream:
         )
         self._hold = LateFrameHold()
         self._unconfirmed_since_s: float | None = None
+        self._newest_picture: int | None = None
         self._replay: Replay | None = None
         """How times of the latest picture are to be read, if it is one of a recording."""
 
@@ -155,7 +161,13 @@ class CameraStream:
     @property
     def needs_keyframe(self) -> bool:
         """True while the decoder or a sink waits for a key frame."""
-        return self._decoder.waiting_for_keyframe or self.sink_waits
+        return self._decoder.waiting_for_keyframe or any(tuple(self._waiting_sinks.values()))
+
+    @property
+    def replay_speed(self) -> float:
+        """Seconds of a recording that are shown in one; 1 for a camera."""
+        replay = self._replay
+        return 1.0 if replay is None else replay.speed
 
     @property
     def overloaded(self) -> bool:
@@ -180,6 +192,10 @@ class CameraStream:
         """
         since_s = self._unconfirmed_since_s
         return None if since_s is None else self._now_s() - since_s
+
+    def note_waits(self, sink: str, *, waits: bool) -> None:
+        """Record whether a sink needs a key frame; may be called from any thread."""
+        self._waiting_sinks[sink] = waits
 
     def decode(
         self,
@@ -223,11 +239,27 @@ class CameraStream:
         self.ledger.lose(SKIPPED_AS_OLD, begun)
         pictures = [item.packet for item in fresh[begun:]]
         frame = self._decoder.decode(pictures, budget_s, stopped)
-        return Decoded(fresh, self._hand_out(frame), notices)
+        if fresh:
+            self._newest_picture = fresh[-1].packet.header.sequence
+        reference = self._make_reference() if self.reference_wanted else None
+        return Decoded(fresh, self._hand_out(frame), notices, reference)
 
     def stop(self) -> None:
         """Count the held frame as stopped: `decode` will not be called again."""
         self.ledger.lose(STOPPED, self._hold.clear())
+
+    def _make_reference(self) -> CameraPacket | None:
+        """Return a packet to go on from behind all pictures so far; None while there is none."""
+        try:
+            data = self._decoder.reference_packet(self._newest_picture, self._replay)
+        except NeedKeyframe:
+            self.reference_wanted = False  # every frame of this codec is a beginning
+            return None
+        if data is None:
+            return None
+        self.reference_wanted = False
+        packet = unpack(data, self._options.limits)
+        return CameraPacket(self.camera, packet, memoryview(data), self._now_s(), made_here=True)
 
     def _accept(self, received: ReceivedPacket) -> Packet | None:
         """Account for one packet; return it if it is a new picture."""

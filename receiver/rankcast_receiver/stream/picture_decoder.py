@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from rankcast.boot_clock import boot_s
@@ -20,7 +21,7 @@ from rankcast.runtime import (
     Ledger,
     LogLimiter,
 )
-from rankcast.wire import Packet
+from rankcast.wire import Packet, Replay, pack, unpack
 from rankcast_receiver.stream.decode_plan import References
 from rankcast_receiver.stream.refusals import Refusals
 from rankcast_receiver.stream.stream_options import StreamOptions
@@ -76,6 +77,8 @@ class PictureDecoder:
         self._behind = False
         self._behind_s = float("-inf")
         self._dropped = 0
+        self._decoded_sequence: int | None = None
+        """Of the picture that was decoded last; None before any."""
 
     @property
     def overloaded(self) -> bool:
@@ -86,7 +89,36 @@ class PictureDecoder:
         """Discard all references, because another stream begins."""
         self._decoder = _new_decoder(self._options)
         self._references.clear()
+        self._decoded_sequence = None
         self._behind = self.waiting_for_keyframe = False
+
+    def reference_packet(self, newest_sequence: int | None, replay: Replay | None) -> bytes | None:
+        """Return a packet from which another decoder goes on behind a picture.
+
+        Parameters
+        ----------
+        newest_sequence : int or None
+            Of that picture, the newest one of the stream.
+        replay : Replay or None
+            If the packets are those of a recording: the reference has their stream id.
+
+        Returns
+        -------
+        bytes or None
+            None if that picture is not what was decoded last.
+
+        Raises
+        ------
+        NeedKeyframe
+            If the codec predicts no picture: each of its packets is a beginning.
+        """
+        if newest_sequence is None or newest_sequence != self._decoded_sequence:
+            return None
+        data = self._decoder.reference_packet()
+        if replay is None:
+            return data
+        packet = unpack(data, self._options.limits)
+        return pack(replace(packet.header, stream_id=replay.stream), packet.body)
 
     def decode(
         self, packets: Sequence[Packet], budget_s: float, stopped: Callable[[], bool]
@@ -157,6 +189,7 @@ class PictureDecoder:
             return None
         self._refusals.clear()
         self._references.note_decoded(packet.header)
+        self._decoded_sequence = packet.header.sequence
         self._behind = self.waiting_for_keyframe = False
         return frame_of(packet, pixels, self._camera, writable=self._options.writable)
 

@@ -89,7 +89,7 @@ class StreamDecoder:
             stream: []
             for sender in self._senders
             for stream in sender.streams.values()
-            if stream.holding
+            if stream.holding or stream.reference_wanted
         }
         dropped: dict[CameraStream, int] = {}
         for key, packets in batch.packets.items():

@@ -12,6 +12,7 @@ from rankcast.recordings.segment.segment_names import (
     segments_of,
 )
 from rankcast.recordings.segment.segment_reader import SegmentReader
+from rankcast.recordings.segment.segment_summary import SegmentSummary, read_summary
 from rankcast.recordings.segment.start_index import StartIndex
 
 __all__ = [
@@ -23,10 +24,12 @@ __all__ = [
     "RecordedMessage",
     "SegmentFile",
     "SegmentReader",
+    "SegmentSummary",
     "StartIndex",
     "encoding_of",
     "is_locked",
     "is_segment",
+    "read_summary",
     "segment_path",
     "segments_of",
 ]

@@ -346,6 +346,6 @@ def test_status_messages_are_handed_on_between_the_pictures_that_they_came_betwe
 def test_a_sink_that_waits_makes_the_stream_need_a_key_frame() -> None:
     stream, _ = make_stream()
     assert not stream.needs_keyframe
-    stream.sink_waits = True
+    stream.note_waits("record", waits=True)
     assert stream.needs_keyframe
     assert not stream.waiting_for_keyframe, "the picture is not at fault"

@@ -1,0 +1,92 @@
+"""Guard: answers every request that may not reach the application, and adds security headers."""
+
+from __future__ import annotations
+
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rankcast.web.access import Access
+
+COOKIE: Final = "rankcast_session"
+OPEN_PATHS: Final = frozenset({"/login", "/page/login.css"})
+"""Answered without a token: they are how one is given."""
+POLICY: Final = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
+    "worker-src 'self'; connect-src 'self'; img-src 'self' blob: data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """ASGI middleware around everything that a web address serves; docs/web.md has its rules."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app, self._access = app, access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request or WebSocket, or pass it on."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, send_guarded)
+        else:
+            # Starlette's responses also refuse a WebSocket, before it is accepted.
+            await refusal(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        host, access = headers.get("host", ""), self._access
+        if not access.knows_host(host):
+            return _refused(421, f"this server is not {host or 'without a Host'}: use its address")
+        secure = scope["scheme"] in ("https", "wss")
+        origin = headers.get("origin")
+        if origin is not None and not access.is_same_origin(
+            origin, host, "https" if secure else "http"
+        ):
+            return _refused(403, "requests from pages of other servers are refused")
+        if scope["path"] in OPEN_PATHS or not access.asks_for_token:
+            return None
+        address = (scope.get("client") or ("unknown",))[0]
+        if access.admits(headers.get("authorization", ""), session_of(headers), address):
+            return None
+        if not access.may_try(address):
+            return _refused(429, "too many wrong tokens from this address: wait a minute")
+        if scope["type"] == "http" and "text/html" in headers.get("accept", ""):
+            return RedirectResponse("/login", 303)
+        response = _refused(401, "a token is needed: log in, or send it as password or Bearer")
+        response.headers["WWW-Authenticate"] = 'Basic realm="Rankcast", charset="UTF-8"'
+        return response
+
+
+def session_of(headers: Headers) -> str:
+    """Return the session that a request names in its cookie; empty if none."""
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return "" if morsel is None else morsel.value
+
+
+def _refused(status: int, error: str) -> JSONResponse:
+    return JSONResponse({"error": error}, status)

@@ -1,0 +1,64 @@
+"""The text tag of a picture file: which frame it is, and how it was coded."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from rankcast.frame import Frame, Scalar
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def capture_time(frame: Frame) -> datetime:
+    """Return the UTC time of capture, to the microsecond."""
+    return _EPOCH + timedelta(microseconds=frame.t_capture_utc_ns // 1000)
+
+
+def describe(frame: Frame, *, lossy_file: bool) -> str:
+    """Return the text tag of a saved frame: a line of ASCII JSON without control characters.
+
+    Parameters
+    ----------
+    frame : Frame
+    lossy_file : bool
+        True if the file format changes samples.
+    """
+    coding = frame.coding
+    # Lossless only if both the codec and the file format preserve every sample.
+    lossy = lossy_file or coding is None or coding.lossy
+    values: dict[str, Any] = {
+        "camera": frame.camera,
+        "sequence": frame.sequence,
+        "frame": frame.frame,
+        "stream_id": frame.stream_id.hex(),
+        "capture_utc": capture_time(frame).isoformat(timespec="microseconds"),
+        "fidelity": "lossy" if lossy else "lossless",
+        "codec": coding.codec if coding else None,
+        "rank": list(coding.rank) if coding else [],
+        "energy": coding.energy if coding else None,
+        "psnr_db": _finite(coding.psnr_db) if coding else None,
+        "packet_bytes": coding.packet_bytes if coding else None,
+        "significant_bits": frame.bits,
+        "cfa": frame.cfa,
+        "device_frame_id": frame.device_frame_id,
+        "device_time_ns": frame.device_time_ns,
+        "meta": {key: _plain(value) for key, value in frame.meta.items()},
+    }
+    text = json.dumps(values, allow_nan=False)
+    # JSON escapes all control characters except DEL.
+    return text.replace("\x7f", "\\u007f")
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _plain(value: Scalar) -> Any:
+    if isinstance(value, bytes):
+        return {"hex": value.hex()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no NaN and no infinity
+    return value

@@ -1,0 +1,155 @@
+"""CameraBoard: describes the cameras of the receiver, as docs/web.md has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from rankcast.boot_clock import boot_ns, boot_s
+from rankcast.frame import Frame
+from rankcast.wire import Status
+from rankcast_receiver.clock import MOST_ERROR_NS
+from rankcast_receiver.state import CameraState, State
+from rankcast_receiver.stream import CameraStream
+from rankcast_receiver.web.json_text import plain
+from rankcast_receiver.web.pictures import NewestPictures, shape_of
+from rankcast_receiver.web.receiver_view import ReceiverView
+
+DECODED_HERE: Final = ("pca", "kmeans", "gan")
+"""Codecs that pages do not decode."""
+
+
+class Rates(Protocol):
+    """What came of a camera within the last second."""
+
+    @property
+    def fps(self) -> float:
+        """Pictures."""
+
+    @property
+    def bits_s(self) -> float:
+        """Bits."""
+
+    @property
+    def frame_bytes(self) -> float | None:
+        """Mean size of a packet; None without one."""
+
+
+RatesOf = Callable[[str, float], Rates | None]
+
+
+class CameraBoard:
+    """Describes cameras by their states, streams and newest pictures.
+
+    Parameters
+    ----------
+    view : ReceiverView
+    newest : NewestPictures
+    """
+
+    def __init__(self, view: ReceiverView, newest: NewestPictures) -> None:
+        self._view, self._newest = view, newest
+
+    def summary(self) -> Sequence[tuple[str, State, str]]:
+        """Return what pages are to know at once when it changes."""
+        return [(name_of(state), state.state, state.detail) for state in self._view.states()]
+
+    def state(self, name: str) -> CameraState | None:
+        """Return the state of a camera; None if there is none of this name."""
+        return next((state for state in self._view.states() if name_of(state) == name), None)
+
+    def cameras(self, rates: RatesOf) -> list[dict[str, Any]]:
+        """Describe all cameras."""
+        streams, now_s = self._view.streams(), boot_s()
+        return [self._camera(state, streams, rates, now_s) for state in self._view.states()]
+
+    def camera(self, name: str, rates: RatesOf) -> dict[str, Any] | None:
+        """Describe one camera; None if there is none of this name."""
+        state = self.state(name)
+        if state is None:
+            return None
+        return self._camera(state, self._view.streams(), rates, boot_s())
+
+    def _camera(
+        self,
+        state: CameraState,
+        streams: Mapping[str, CameraStream],
+        rates: RatesOf,
+        now_s: float,
+    ) -> dict[str, Any]:
+        name = name_of(state)
+        stream = streams.get(name)
+        frame = self._newest.get(name)
+        came = rates(name, now_s)
+        balance = None if stream is None else stream.ledger.balance()
+        latency = self._newest.latency(name)
+        coding = None if frame is None else frame.coding
+        codec = coding.codec if coding else ""
+        return {
+            "name": name,
+            "state": state.state.value,
+            "words": state.state.words,
+            "detail": state.detail,
+            "live": state.state is State.LIVE,
+            "stale_after_s": plain(state.stale_after_s),
+            "stream": None if frame is None else _stream(frame),
+            "decodes": "server" if codec in DECODED_HERE else "page",
+            "clock": _clock(frame, 1.0 if stream is None else stream.replay_speed),
+            "age_ms": _age_ms(frame),
+            "fps": came.fps if came else 0.0,
+            "bits_s": came.bits_s if came else 0.0,
+            "frame_bytes": came.frame_bytes if came else None,
+            "latency_ms": None if latency is None else {"p50": latency.p50, "p99": latency.p99},
+            "received": balance.passed if balance else 0,
+            "lost": dict(sorted(balance.lost.items())) if balance else {},
+            "sender": _sender(None if stream is None else stream.status),
+            "meta": {} if frame is None else dict(frame.meta),
+        }
+
+
+def name_of(state: CameraState) -> str:
+    """Return the name of a camera here; before any is known, the address of its sender."""
+    return state.camera or state.endpoint.removeprefix("tcp://")
+
+
+def _stream(frame: Frame) -> dict[str, Any]:
+    coding = frame.coding
+    return {
+        "id": frame.stream_id.hex(),
+        "codec": coding.codec if coding else None,
+        "shape": shape_of(frame),
+        "dtype": frame.pixels.dtype.name,
+        "significant_bits": frame.bits,
+        "cfa": frame.cfa,
+        "psnr_db": coding.psnr_db if coding else None,
+        "energy": coding.energy if coding else None,
+        "rank": list(coding.rank) if coding else [],
+    }
+
+
+def _clock(frame: Frame | None, speed: float) -> dict[str, Any] | None:
+    if frame is None or frame.t_capture_here_ns is None or frame.clock_error_ns > MOST_ERROR_NS:
+        return None
+    return {
+        "t_mono_ns": frame.t_capture_mono_ns,
+        "here_ms": frame.t_capture_here_ns / 1e6,
+        "speed": speed,
+        "error_ms": frame.clock_error_ns / 1e6,
+    }
+
+
+def _age_ms(frame: Frame | None) -> float | None:
+    if frame is None or frame.t_capture_here_ns is None:
+        return None
+    return max(0.0, (boot_ns() - frame.t_capture_here_ns) / 1e6)
+
+
+def _sender(status: Status | None) -> dict[str, Any] | None:
+    if status is None:
+        return None
+    said = status.as_map()
+    names = (
+        "fps", "codec", "settings", "camera", "viewers", "published", "lost", "control",
+        "recorded", "fidelity", "clock",
+    )  # fmt: skip
+    return {name: said[name] for name in names}

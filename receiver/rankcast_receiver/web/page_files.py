@@ -1,0 +1,52 @@
+"""The files of the page, and the native core that it runs."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+FOLDER: Final = Path(__file__).with_name("page")
+CORE: Final = "rankcast_core.wasm"
+
+
+class _Files(StaticFiles):
+    """Files that a browser asks for again, so that a new version shows at once."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+    def lookup_path(self, path: str) -> tuple[str, object]:  # type: ignore[override]
+        try:
+            return super().lookup_path(path)
+        except ValueError:  # a NUL in the path
+            return "", None
+
+
+def page_routes() -> list[BaseRoute]:
+    """Return the routes of the page and its files."""
+    return [
+        Route("/", _index, methods=["GET"]),
+        Route(f"/page/{CORE}", _core, methods=["GET"]),
+        Mount("/page", _Files(directory=FOLDER, check_dir=False)),
+    ]
+
+
+async def _index(_: Request) -> Response:
+    return FileResponse(FOLDER / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+async def _core(_: Request) -> Response:
+    path = Path(str(files("rankcast.core"))) / CORE
+    if not path.is_file():
+        # A checkout without `make wasm`: the page shows JPEG instead, and says so.
+        raise HTTPException(404, "this checkout has no WebAssembly core: run `make wasm`")
+    return FileResponse(path, media_type="application/wasm", headers={"Cache-Control": "no-cache"})

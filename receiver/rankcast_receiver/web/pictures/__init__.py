@@ -1,0 +1,21 @@
+"""The newest pictures as JPEG, snapshots and MJPEG."""
+
+from rankcast_receiver.web.pictures.jpeg_piece import JpegPiece
+from rankcast_receiver.web.pictures.jpegs import Jpegs, shape_of
+from rankcast_receiver.web.pictures.mjpeg import BOUNDARY, MjpegStream
+from rankcast_receiver.web.pictures.newest_pictures import NewestPictures, PictureSink
+from rankcast_receiver.web.pictures.snapshot import FORMATS, Format, Snapshot, Snapshots
+
+__all__ = [
+    "BOUNDARY",
+    "FORMATS",
+    "Format",
+    "JpegPiece",
+    "Jpegs",
+    "MjpegStream",
+    "NewestPictures",
+    "PictureSink",
+    "Snapshot",
+    "Snapshots",
+    "shape_of",
+]

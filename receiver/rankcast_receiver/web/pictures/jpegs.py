@@ -1,0 +1,130 @@
+"""Jpegs: makes each JPEG once, however many clients want it, and none that nobody wants."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from rankcast.errors import RankcastError
+from rankcast.frame import Frame
+from rankcast.images import encode_image
+from rankcast.runtime import LogLimiter
+from rankcast_receiver.sinks.overlay import screen_picture
+from rankcast_receiver.web.json_text import json_text, plain
+from rankcast_receiver.web.pictures.jpeg_piece import JpegPiece
+from rankcast_receiver.web.pictures.newest_pictures import NewestPictures
+
+log = logging.getLogger(__name__)
+
+PAGE_QUALITY: Final = 80
+MOST_KEPT: Final = 64
+"""JPEGs that are kept for the next client, of all cameras and qualities."""
+MOST_THREADS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """A picture and its JPEG."""
+
+    frame: Frame
+    data: bytes
+
+
+class Jpegs:
+    """Makes JPEGs of the newest pictures, in threads.
+
+    Parameters
+    ----------
+    newest : NewestPictures
+    """
+
+    def __init__(self, newest: NewestPictures) -> None:
+        self._newest = newest
+        self._made: OrderedDict[tuple[str, int], tuple[Frame, asyncio.Task[Jpeg]]] = OrderedDict()
+        self._pieces: dict[str, tuple[Frame, JpegPiece]] = {}
+        self._limiter: anyio.CapacityLimiter | None = None
+        self._log_limiter = LogLimiter()
+
+    async def get(self, camera: str, quality: int) -> Jpeg | None:
+        """Return the newest picture as JPEG; None before there is one.
+
+        Raises
+        ------
+        RankcastError
+            If the picture cannot be coded.
+        """
+        frame = self._newest.get(camera)
+        if frame is None:
+            return None
+        key = (camera, quality)
+        made = self._made.get(key)
+        if made is None or made[0] is not frame:
+            made = frame, asyncio.create_task(self._make(frame, quality))
+            self._made[key] = made
+        self._made.move_to_end(key)
+        if len(self._made) > MOST_KEPT:
+            self._made.popitem(last=False)
+        # A client that leaves must not take it from the others.
+        return await asyncio.shield(made[1])
+
+    async def piece(self, camera: str) -> JpegPiece | None:
+        """Return the newest picture as the message for pages; None if there is none."""
+        try:
+            jpeg = await self.get(camera, PAGE_QUALITY)
+        except RankcastError as exc:
+            if self._log_limiter.may_log():
+                log.warning("%s: no JPEG: %s", camera, exc)
+            return None
+        if jpeg is None:
+            return None
+        kept = self._pieces.get(camera)
+        if kept is None or kept[0] is not jpeg.frame:
+            kept = jpeg.frame, JpegPiece(_message(jpeg), jpeg.frame.sequence)
+            self._pieces[camera] = kept
+        return kept[1]
+
+    @property
+    def threads(self) -> anyio.CapacityLimiter:
+        """How many JPEGs are made at once."""
+        if self._limiter is None:  # made in the event loop
+            self._limiter = anyio.CapacityLimiter(MOST_THREADS)
+        return self._limiter
+
+    async def _make(self, frame: Frame, quality: int) -> Jpeg:
+        data = await anyio.to_thread.run_sync(_encode, frame, quality, limiter=self.threads)
+        return Jpeg(frame, data)
+
+
+def _encode(frame: Frame, quality: int) -> bytes:
+    height, width = frame.pixels.shape[:2]
+    shown = screen_picture(frame, width, height).pixels
+    return encode_image(".jpg", shown, jpeg_quality=quality)
+
+
+def _message(jpeg: Jpeg) -> bytes:
+    frame, coding = jpeg.frame, jpeg.frame.coding
+    head = json_text(
+        {
+            "sequence": frame.sequence,
+            "t_mono_ns": frame.t_capture_mono_ns,
+            "codec": None if coding is None else coding.codec,
+            "shape": shape_of(frame),
+            "dtype": frame.pixels.dtype.name,
+            "psnr_db": None if coding is None else coding.psnr_db,
+            "meta": plain(frame.meta),
+        }
+    ).encode()
+    topic = f"{frame.camera}/jpeg\0".encode("ascii")
+    return b"".join((topic, len(head).to_bytes(4, "little"), head, jpeg.data))
+
+
+def shape_of(frame: Frame) -> list[int]:
+    """Return height, width and channels of a picture."""
+    shape = frame.pixels.shape
+    return [*shape, 1] if len(shape) == 2 else list(shape)

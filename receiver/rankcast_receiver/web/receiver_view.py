@@ -1,0 +1,34 @@
+"""ReceiverView: what the web address knows of the receiver, and what it may ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rankcast.net import CurveClient
+from rankcast.wire import Limits
+from rankcast_receiver.state import CameraState
+from rankcast_receiver.stream import CameraStream
+from rankcast_receiver.subscriber import ControlAddress
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverView:
+    """Functions of the receiver; each may be called from any thread."""
+
+    states: Callable[[], Sequence[CameraState]]
+    streams: Callable[[], Mapping[str, CameraStream]]
+    """Cameras by their names here."""
+    want_keyframe: Callable[[str, bool], None]
+    """Asks for a key frame of a camera, or no longer."""
+    control_address: Callable[[str], ControlAddress | None]
+    """Where to send requests for a camera."""
+    limits: Limits
+    curves: Sequence[CurveClient] = ()
+    """Keys, the same as for the frames."""
+
+    def want_reference(self, camera: str, wanted: bool) -> None:
+        """Ask the decoder for a reference packet of a camera, or no longer."""
+        stream = self.streams().get(camera)
+        if stream is not None:
+            stream.reference_wanted = wanted

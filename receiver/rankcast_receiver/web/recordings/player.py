@@ -1,0 +1,221 @@
+"""RecordingPlayer: plays a recording to one page, at the page's pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from rankcast.boot_clock import boot_s
+from rankcast.errors import RecordingError, WireError
+from rankcast.wire import Limits
+from rankcast_receiver.web.json_text import json_text
+from rankcast_receiver.web.live import (
+    BROKEN_RULE,
+    PROTOCOL,
+    Ack,
+    MessageRate,
+    Play,
+    parse_page_message,
+)
+from rankcast_receiver.web.recordings.playback import Playback, PlayedPiece
+
+MOST_ON_WAY: Final = 16
+"""Pictures of a camera that the page has not acknowledged: playing waits for it."""
+POSITION_S: Final = 0.25
+
+
+class RecordingPlayer:
+    """Serves one WebSocket of /api/recordings/NAME/play.
+
+    Parameters
+    ----------
+    websocket : WebSocket
+    facts : dict
+        What `RecordingCatalog.describe` says.
+    begin_ns : int
+        When the recording begins.
+    threads : anyio.CapacityLimiter
+        How many read at once.
+    """
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        facts: dict[str, Any],
+        begin_ns: int,
+        threads: anyio.CapacityLimiter,
+    ) -> None:
+        self._websocket, self._facts, self._begin_ns = websocket, facts, begin_ns
+        self._threads = threads
+        self._on_way: dict[str, deque[int]] = {}
+        self._changed = asyncio.Event()
+        self._play = Play(0.0, 1.0, paused=True)
+        self._seek_s: float | None = None
+        self._begun = False
+        self._position_ns = begin_ns
+        self._since_s = boot_s()
+        self._told_s = float("-inf")
+        self.left = False
+        """True once the page has left: reading for it ends."""
+
+    async def run(self, path: Path, limits: Limits) -> None:
+        """Serve the page until it leaves."""
+        keys = ("name", "cameras", "begin_utc", "duration_s", "frames")
+        await self._tell({"type": "recording", **{key: self._facts[key] for key in keys}})
+        both = [
+            asyncio.create_task(self._read()),
+            asyncio.create_task(self._feed(path, limits)),
+        ]
+        try:
+            ended, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            self.left = True
+            for task in ended:
+                task.result()
+        finally:
+            self.left = True
+            self._changed.set()
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+
+    async def _read(self) -> None:
+        rate = MessageRate()
+        try:
+            while True:
+                text = await self._websocket.receive_text()
+                if not rate.allows(boot_s()):
+                    raise WireError("more than 200 messages a second")
+                match parse_page_message(text):
+                    case Play() as play:
+                        self._set(play)
+                    case Ack(cameras):
+                        for camera, sequence in cameras.items():
+                            self._acknowledge(camera, sequence)
+                    case _:
+                        raise WireError("a recording is played with play and ack alone")
+                self._changed.set()
+        except (WireError, KeyError) as exc:
+            why = str(exc) if isinstance(exc, WireError) else "a message is no text"
+            await self._websocket.close(BROKEN_RULE, why.encode("ascii", "replace")[:120].decode())
+        except WebSocketDisconnect:
+            return
+
+    def _set(self, play: Play) -> None:
+        self._advance(boot_s())
+        self._play = play
+        if play.from_s is not None or not self._begun:
+            self._seek_s = play.from_s or 0.0
+            self._begun = True
+
+    def _acknowledge(self, camera: str, sequence: int) -> None:
+        on_way = self._on_way.get(camera, deque())
+        if sequence in on_way:
+            while on_way.popleft() != sequence:
+                pass
+
+    async def _feed(self, path: Path, limits: Limits) -> None:
+        playback: Playback | None = None
+        try:
+            playback = await self._in_thread(Playback, path, limits, lambda: self.left)
+            while True:
+                await self._play_on(playback)
+        except RecordingError as exc:
+            await self._tell({"type": "error", "error": str(exc).removeprefix(f"{path}: ")})
+            await self._websocket.close()
+        except WebSocketDisconnect:
+            return
+        finally:
+            if playback is not None:
+                playback.close()
+
+    async def _play_on(self, playback: Playback) -> None:
+        """Play from where the page wants to, to the end or to its next wish."""
+        while (from_s := self._seek_s) is None:
+            await self._wait(None)
+        from_ns, self._seek_s = self._begin_ns + round(from_s * 1e9), None
+        shown = await self._in_thread(playback.seek, from_ns)
+        self._on_way.clear()
+        for camera, sequence in shown.items():
+            await self._tell({"type": "seek", "camera": camera, "sequence": sequence})
+        self._position_ns, self._since_s = from_ns, boot_s()
+        await self._tell_position()
+        while pieces := await self._in_thread(playback.next_pieces):
+            for piece in pieces:
+                at_once = piece.t_ns < from_ns or shown.pop(piece.camera, None) is not None
+                if not at_once and not await self._until_due(piece):
+                    return
+                await self._send(piece)
+                if self._is_elsewhere:
+                    return
+        await self._tell_position()
+        await self._tell({"type": "end"})
+        self._play = Play(None, self._play.speed, paused=True)
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        """True if the page wants to go on from another time."""
+        return self._seek_s is not None
+
+    async def _until_due(self, piece: PlayedPiece) -> bool:
+        """Wait until a picture is to be shown; False if the page wants to go elsewhere."""
+        while not self._is_elsewhere:
+            now_s = boot_s()
+            on_way = self._on_way.get(piece.camera, ())
+            if self._play.paused or len(on_way) >= MOST_ON_WAY:
+                self._advance(now_s)  # until now; time stands still meanwhile
+                await self._wait(None)
+                self._since_s = boot_s()
+                continue
+            self._advance(now_s)
+            if now_s - self._told_s >= POSITION_S:
+                await self._tell_position()
+            wait_s = (piece.t_ns - self._position_ns) / 1e9 / self._play.speed
+            if wait_s <= 0:
+                return True
+            await self._wait(min(wait_s, POSITION_S))
+        return False
+
+    def _advance(self, now_s: float) -> None:
+        """Move the position on to now."""
+        if not self._play.paused:
+            self._position_ns += round((now_s - self._since_s) * self._play.speed * 1e9)
+        self._since_s = now_s
+
+    async def _wait(self, timeout_s: float | None) -> None:
+        """Wait for a message of the page, at most so long."""
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _send(self, piece: PlayedPiece) -> None:
+        self._on_way.setdefault(piece.camera, deque(maxlen=1024)).append(piece.sequence)
+        await self._websocket.send({"type": "websocket.send", "bytes": piece.message})
+
+    async def _tell_position(self) -> None:
+        self._told_s = boot_s()
+        position_s = max(0, self._position_ns - self._begin_ns) / 1e9
+        await self._tell({"type": "position", "position_s": position_s})
+
+    async def _tell(self, message: dict[str, Any]) -> None:
+        await self._websocket.send({"type": "websocket.send", "text": json_text(message)})
+
+    async def _in_thread(self, call: Any, *arguments: Any) -> Any:
+        return await anyio.to_thread.run_sync(call, *arguments, limiter=self._threads)
+
+
+async def accept(websocket: WebSocket) -> bool:
+    """Accept a WebSocket that speaks the protocol."""
+    if PROTOCOL not in websocket.scope["subprotocols"]:
+        await websocket.close(BROKEN_RULE)
+        return False
+    await websocket.accept(subprotocol=PROTOCOL)
+    return True
