@@ -18,6 +18,9 @@ const DRAW_MS = 250;
 const HIDDEN_PAUSE_MS = 3000;
 const MAX_SIDE = 65535;
 const PAN_PX = 60;
+// A camera that the receiver no longer lists stays for a while, so that nobody wonders where it went.
+const GONE_MS = 60_000;
+const NEVER_SEEN_MS = 2000;
 
 const find = (selector) => document.querySelector(selector);
 
@@ -153,7 +156,12 @@ class Page {
     const before = this.views.size;
     for (const name of named.keys())
       if (!this.views.has(name)) this.views.set(name, new CameraView(name, this.source, this.host));
-    for (const [name, view] of this.views) view.update(named.get(name) ?? null);
+    for (const [name, view] of this.views) {
+      view.update(named.get(name) ?? null);
+      if (view.goneMs() < (view.drawn ? GONE_MS : NEVER_SEEN_MS)) continue;
+      view.close();
+      this.views.delete(name);
+    }
     find("#empty").hidden = this.views.size > 0;
     if (this.views.size !== before) {
       this.grid.set(this.views.values());

@@ -16,6 +16,7 @@ export class CameraView {
     this.source = source;
     this.host = host;
     this.camera = null;
+    this.listedMs = performance.now();
     this.feed = null;
     this.isPaused = false;
     this.isShown = true;
@@ -93,6 +94,12 @@ export class CameraView {
 
   update(camera) {
     this.camera = camera;
+    if (camera) this.listedMs = performance.now();
+  }
+
+  // Milliseconds since the receiver last listed this camera.
+  goneMs() {
+    return this.camera ? 0 : performance.now() - this.listedMs;
   }
 
   // How the server is to send this camera: "packets", "jpeg" or not at all.

@@ -4,7 +4,7 @@ import {splitMessage} from "../stream/packet.js";
 import {CameraView} from "./camera_view.js";
 import {make, tool, write} from "./element.js";
 import {Grid} from "./grid.js";
-import {byteCount, clockTime, count, utc} from "./text.js";
+import {NONE, byteCount, clockTime, count, utc} from "./text.js";
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8];
 const SCRUB_PAUSE_MS = 80;
@@ -41,12 +41,12 @@ export class Recordings {
     const rows = recordings.map((one) => make("tr", {},
       make("th", {scope: "row"}, make("button", {type: "button", class: "name",
         onclick: () => this.host.go(`recording=${encodeURIComponent(one.name)}`)}, one.name)),
-      make("td", {}, one.cameras.join(", ")),
-      make("td", {}, (one.begin_utc ?? "–").replace("T", " ").slice(0, 19)),
-      make("td", {class: "number"}, clockTime(one.duration_s)),
+      make("td", {}, (one.cameras ?? []).join(", ") || NONE),
+      make("td", {}, (one.begin_utc ?? NONE).replace("T", " ").slice(0, 19)),
+      make("td", {class: "number"}, one.duration_s == null ? NONE : clockTime(one.duration_s)),
       make("td", {class: "number"}, count(one.frames)),
       make("td", {class: "number"}, byteCount(one.bytes)),
-      make("td", {}, one.complete ? "complete" : "cut off or in progress")));
+      make("td", {}, one.error || (one.complete ? "complete" : "cut off or in progress"))));
     const heads = ["Recording", "Cameras", "Begin (UTC)", "Duration", "Frames", "Size", "State"];
     this.element.replaceChildren(make("div", {class: "scroll", tabindex: 0, role: "region",
       "aria-label": "Recordings"}, make("table", {},
@@ -87,7 +87,8 @@ export class Recordings {
     const {player} = this;
     this.slider.max = duration_s;
     this.durationS = duration_s;
-    write(this.note, `Recorded from ${begin_utc.replace("T", " ").slice(0, 19)} UTC, ${count(frames)} frames`);
+    write(this.note,
+      `Recorded from ${(begin_utc ?? NONE).replace("T", " ").slice(0, 19)} UTC, ${count(frames)} frames`);
     const source = {
       isRecorded: true,
       acknowledge: (camera, sequence) => player.acks.add(camera, sequence),
