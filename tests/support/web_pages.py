@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -32,6 +32,17 @@ MOST_ON_THE_WAY = 16
 
 Source = Callable[[int], bytes]
 """From a number to the packet of that number, from 0 on; packet 0 is a key frame."""
+
+
+TYPES = {
+    ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+}  # fmt: skip
+
+
+def _content(path: Path) -> Response:
+    # A FileResponse would read in a thread that outlives the server.
+    return Response(path.read_bytes(), media_type=TYPES[path.suffix])
 
 
 def here_ms() -> float:
@@ -136,14 +147,14 @@ class FakeWeb:
         asyncio.run(self._server.serve([self._socket]))
 
     async def _index(self, _request: Request) -> Response:
-        return self._guarded(FileResponse(PAGE / "index.html"))
+        return self._guarded(_content(PAGE / "index.html"))
 
     async def _file(self, request: Request) -> Response:
         path = request.path_params["path"]
         found = CORE if path == CORE.name else PAGE / path
         if not found.is_file() or (self._without_core and found == CORE):
             return self._guarded(Response(status_code=404))
-        return self._guarded(FileResponse(found))
+        return self._guarded(_content(found))
 
     def _guarded(self, response: Response) -> Response:
         response.headers["Content-Security-Policy"] = POLICY
@@ -204,7 +215,8 @@ class FakeWeb:
                 for name, sequence in message["cameras"].items():
                     self.cameras[name].acknowledged = int(sequence)
             case "restart":
-                self.cameras[message["camera"]].sent = 0
+                camera = self.cameras[message["camera"]]
+                camera.sent, camera.acknowledged = 0, -1
             case "request":
                 reply = {"type": "reply", "id": message["id"], **self._answer(message)}
                 await ws.send_json(reply)

@@ -28,7 +28,7 @@ export class Socket {
   }
 
   send(message) {
-    if (this.isOpen) this.socket.send(JSON.stringify(message));
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
   silentMs() {

@@ -62,7 +62,7 @@ export class CameraView {
       restart: () => this.source.restart(this.name),
       decoded: (info) => this.decoded(info),
       drawn: (message) => this.draws(message),
-      refused: (refusal) => this.refuses(refusal),
+      refused: () => this.tick(),
       values: (message) => this.shows(message),
       kept: ({sequence}) => this.keeps(sequence),
       snapshot: (message) => this.host.saved(message),
@@ -84,14 +84,6 @@ export class CameraView {
     this.tick();
   }
 
-  // A codec that the page does not decode comes as JPEG while it lasts.
-  refuses(refusal) {
-    if (refusal.kind === "UnknownCodecError") {
-      this.refusedCodec = this.camera?.stream?.codec ?? null;
-      this.host.changed(this);
-    }
-  }
-
   update(camera) {
     this.camera = camera;
     if (camera) this.listedMs = performance.now();
@@ -105,9 +97,7 @@ export class CameraView {
   // How the server is to send this camera: "packets", "jpeg" or not at all.
   wish(canDecode) {
     if (!this.isShown || this.isPaused) return null;
-    const {decodes, stream} = this.camera ?? {};
-    const foreign = this.refusedCodec !== undefined && this.refusedCodec === (stream?.codec ?? null);
-    return canDecode && decodes !== "server" && !foreign ? "packets" : "jpeg";
+    return canDecode && this.camera?.decodes !== "server" ? "packets" : "jpeg";
   }
 
   show(isShown) {
