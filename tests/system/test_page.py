@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from rankcast.frame import Frame, Pixels
 from support.browser import CHROMIUM, MISSING, browser, complaints, resize, wait_for, wait_until
 from support.core_packets import CORPUS
 from support.moving_scene import scene
+from support.scripted_cameras import open_page, packets_of_scene, scripted_camera
 from support.web_pages import CORE, FakeCamera, FakeWeb
 
 pytestmark = [
@@ -59,31 +59,6 @@ def driver() -> Iterator[WebDriver]:
         yield driver
 
 
-@cache
-def packets_of_scene(codec: str, count: int, dtype: str, channels: int) -> list[bytes]:
-    encoder = rankcast.Encoder(codec)
-    shape = (72, 104, channels) if channels > 1 else (72, 104)
-    return [encoder.encode(Frame(scene(number, shape, dtype), frame=number))
-            for number in range(count)]  # fmt: skip
-
-
-def camera(
-    codec: str = "svd-patch", *, name: str = "line1", dtype: str = "uint8", channels: int = 3,
-    count: int = 30, fps: float = 30.0,
-) -> FakeCamera:  # fmt: skip
-    packets = packets_of_scene(codec, count, dtype, channels)
-    return FakeCamera(name, lambda number: packets[number % count], fps=fps, period=count)
-
-
-def open_page(driver: WebDriver, web: FakeWeb, *, shown: str = "") -> None:
-    """Open the page and wait until it watches."""
-    driver.get("about:blank")
-    driver.get(web.url + (f"#camera={shown}" if shown else ""))
-    wait_until(
-        lambda: any(one["type"] == "watch" and one["cameras"] for one in web.heard), "a watch"
-    )
-
-
 def word(driver: WebDriver) -> str:
     text: str = driver.execute_script("return document.querySelector('.word').textContent")
     return text
@@ -97,7 +72,7 @@ def rgba_crc(pixels: Pixels) -> int:
 
 def check_canvas(driver: WebDriver, codec: str, count: int) -> None:
     decoder = rankcast.Decoder()
-    shown = camera(codec, count=count, fps=0)
+    shown = scripted_camera(codec, count=count, fps=0)
     assert shown.packet is not None
     wanted = [rgba_crc(decoder.decode(shown.packet(number))) for number in range(count)]
     with FakeWeb([shown]) as web:
@@ -125,7 +100,7 @@ def test_a_thousand_canvases_have_the_pixels_of_the_decoder(driver: WebDriver, c
 
 
 def test_the_value_under_the_pointer_is_the_sample_of_the_stream(driver: WebDriver) -> None:
-    deep = camera(dtype="uint16", channels=1, fps=30, count=1)
+    deep = scripted_camera(dtype="uint16", channels=1, fps=30, count=1)
     assert deep.packet is not None
     pixels = rankcast.Decoder().decode(deep.packet(0))
     with FakeWeb([deep]) as web:
@@ -146,7 +121,7 @@ def test_the_value_under_the_pointer_is_the_sample_of_the_stream(driver: WebDriv
 
 
 def test_a_snapshot_has_every_sample_and_says_that_it_is_lossy(driver: WebDriver) -> None:
-    deep = camera(dtype="uint16", channels=1, count=1)
+    deep = scripted_camera(dtype="uint16", channels=1, count=1)
     assert deep.packet is not None
     pixels = rankcast.Decoder().decode(deep.packet(0))
     with FakeWeb([deep]) as web:
@@ -168,7 +143,7 @@ def test_a_snapshot_has_every_sample_and_says_that_it_is_lossy(driver: WebDriver
 
 
 def test_a_silent_server_stands_in_the_picture_within_two_seconds(driver: WebDriver) -> None:
-    with FakeWeb([camera()]) as web:
+    with FakeWeb([scripted_camera()]) as web:
         open_page(driver, web)
         wait_for(driver, "rankcast.views.get('line1')?.state.tone === 'live'")
         web.silent = True
@@ -191,7 +166,7 @@ def test_a_silent_server_stands_in_the_picture_within_two_seconds(driver: WebDri
 
 
 def test_a_server_that_comes_back_is_shown_again(driver: WebDriver) -> None:
-    with FakeWeb([camera()]) as web:
+    with FakeWeb([scripted_camera()]) as web:
         open_page(driver, web)
         wait_for(driver, "rankcast.views.get('line1')?.state.tone === 'live'")
         driver.execute_script("rankcast.connection.socket.socket.close()")
@@ -211,7 +186,7 @@ def test_a_server_that_comes_back_is_shown_again(driver: WebDriver) -> None:
 def test_what_the_server_says_of_a_camera_stands_in_its_picture(
     driver: WebDriver, listed: dict[str, Any], said: str
 ) -> None:
-    with FakeWeb([camera()]) as web:
+    with FakeWeb([scripted_camera()]) as web:
         open_page(driver, web)
         wait_for(driver, "rankcast.views.get('line1')?.state.tone === 'live'")
         web.cameras["line1"].listed.update(listed)
@@ -221,7 +196,7 @@ def test_what_the_server_says_of_a_camera_stands_in_its_picture(
 
 
 def test_pictures_that_stop_are_stale_whatever_the_server_says(driver: WebDriver) -> None:
-    shown = camera()
+    shown = scripted_camera()
     with FakeWeb([shown]) as web:
         open_page(driver, web)
         wait_for(driver, "rankcast.views.get('line1')?.state.tone === 'live'")
@@ -231,7 +206,7 @@ def test_pictures_that_stop_are_stale_whatever_the_server_says(driver: WebDriver
 
 
 def test_a_paused_picture_says_so_and_is_not_sent(driver: WebDriver) -> None:
-    with FakeWeb([camera()]) as web:
+    with FakeWeb([scripted_camera()]) as web:
         open_page(driver, web, shown="line1")
         wait_for(driver, "rankcast.single?.state.tone === 'live'")
         driver.find_element(By.TAG_NAME, "body").send_keys(" ")

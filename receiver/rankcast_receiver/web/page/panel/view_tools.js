@@ -26,6 +26,7 @@ export class ViewTools {
     this.difference.checked = settings.difference;
     this.gain = this.select(GAINS.map((gain) => [String(gain), `× ${gain}`]), String(settings.gain),
       () => view.set({gain: Number(this.gain.value)}));
+    this.gain.setAttribute("aria-label", "Gain of the difference");
     this.result = make("p", {class: "note"});
     const row = (label, ...inputs) => make("label", {class: "row"}, make("span", {}, label), ...inputs);
     this.mapRow = row("False colour", this.map);
