@@ -178,6 +178,7 @@ def _bound(listen: Listen) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         bound.bind((listen.host, listen.port))
+        bound.listen(BACKLOG)  # who asks before the loop runs waits
         bound.setblocking(False)
     except OSError as exc:
         bound.close()

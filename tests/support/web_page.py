@@ -1,0 +1,150 @@
+"""A page in Python: watches cameras over the WebSocket of a receiver, decodes and acknowledges."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+from rankcast.decoder import Decoder, frame_of
+from rankcast.frame import Frame
+from rankcast.wire import Packet, unpack
+
+WAIT_S = 30.0
+
+
+class WebPage:
+    """One WebSocket; close it, or use it as a context."""
+
+    def __init__(self, url: str, path: str = "api/live", **options: Any) -> None:
+        options.setdefault("subprotocols", ["rankcast.1"])
+        self._open = ExitStack()
+        self.socket: ClientConnection = self._open.enter_context(
+            connect(url.replace("http", "ws", 1) + path, max_size=None, **options)
+        )
+        self.hello = self.next_text()
+        self.cameras: dict[str, dict[str, Any]] = {}
+        self.skipped = 0
+        self._decoders: dict[str, tuple[bytes, Decoder]] = {}
+
+    def __enter__(self) -> WebPage:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def send(self, **message: Any) -> None:
+        self.socket.send(json.dumps(message))
+
+    def watch(self, *names: str, form: str = "packets") -> None:
+        self.send(type="watch", cameras=dict.fromkeys(names, form))
+
+    def acknowledge(self, packet: Packet, camera: str = "cam") -> None:
+        self.send(type="ack", cameras={camera: packet.header.sequence})
+
+    def next_text(self, timeout_s: float = WAIT_S) -> dict[str, Any]:
+        """Return the next text message; binary ones before it are dropped."""
+        while True:
+            message = self.socket.recv(timeout_s)
+            if isinstance(message, str):
+                found = json.loads(message)
+                assert isinstance(found, dict)
+                return found
+
+    def text_of(self, kind: str) -> dict[str, Any]:
+        """Return the next text message of a type."""
+        while (message := self.next_text())["type"] != kind:
+            pass
+        return message
+
+    def packets(self, timeout_s: float = WAIT_S) -> Iterator[tuple[str, bytes]]:
+        """Yield topic and packet of each binary message, and note the texts between them."""
+        while True:
+            message = self.socket.recv(timeout_s)
+            if isinstance(message, str):
+                self._note(json.loads(message))
+                continue
+            topic, _, data = message.partition(b"\0")
+            yield topic.decode(), data
+
+    def frames(self, count: int, acknowledge: bool = True) -> Iterator[Frame]:
+        """Yield decoded pictures; every packet must decode."""
+        packets = self.packets()
+        for _ in range(count):
+            topic, data = next(packets)
+            camera = topic.removesuffix("/frames")
+            packet = unpack(data)
+            stream_id = packet.header.stream_id
+            if self._decoders.get(camera, (b"",))[0] != stream_id:
+                self._decoders[camera] = stream_id, Decoder()
+            decoder = self._decoders[camera][1]
+            packet = decoder.complete(packet)
+            frame = frame_of(packet, decoder.decode_packet(packet), camera)
+            if acknowledge:
+                self.acknowledge(packet, camera)
+            yield frame
+
+    def _note(self, message: dict[str, Any]) -> None:
+        if message["type"] == "cameras":
+            self.cameras = {camera["name"]: camera for camera in message["cameras"]}
+        elif message["type"] == "skipped":
+            self.skipped += message["frames"]
+
+
+class Answer:
+    """What a server answered."""
+
+    def __init__(self, status: int, headers: Any, body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class _KeepRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def ask(
+    url: str,
+    path: str = "",
+    method: str = "GET",
+    body: bytes | None = None,
+    tls: ssl.SSLContext | None = None,
+    **headers: str,
+) -> Answer:
+    """Send one request and return the answer, errors and redirections included."""
+    request = urllib.request.Request(
+        url + path, body, {key.replace("_", "-"): value for key, value in headers.items()},
+        method=method,
+    )  # fmt: skip
+    handlers: list[Any] = [_KeepRedirects, urllib.request.ProxyHandler({})]
+    if tls is not None:
+        handlers.append(urllib.request.HTTPSHandler(context=tls))
+    try:
+        with urllib.request.build_opener(*handlers).open(request, timeout=WAIT_S) as answer:
+            return Answer(answer.status, answer.headers, answer.read())
+    except urllib.error.HTTPError as exc:
+        with exc:
+            return Answer(exc.code, exc.headers, exc.read())
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = WAIT_S) -> float:
+    """Ask again and again until something holds; return after how many seconds it did."""
+    began_s = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began_s < timeout_s, "it never did"
+        time.sleep(0.02)
+    return time.monotonic() - began_s

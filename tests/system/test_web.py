@@ -1,0 +1,150 @@
+"""The web address of a receiver, with real processes: what a page gets is what was sent."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rankcast.images import read_image
+from rankcast.wire import Kind, unpack
+from support.fakes import free_address
+from support.processes import Rankcast, rankcast
+from support.web_page import WebPage, ask, wait_until
+
+SOURCE = "synthetic:conveyor?width=160&height=120&fps=20"
+
+
+class Station:
+    """A sender, and a receiver with a web address."""
+
+    def __init__(
+        self, stack: ExitStack, *options: str, sender: tuple[str, ...] = (), source: str = SOURCE
+    ) -> None:
+        self.address = free_address()
+        self._stack, self._sender, self._source = stack, sender, source
+        self.sender = self.start_sender()
+        self.receiver: Rankcast = stack.enter_context(
+            rankcast("receive", "--connect", self.address, "--web", "127.0.0.1:0", *options)
+        )
+        self.url = self.receiver.wait_line("web address: ").rpartition(" ")[2]
+
+    def start_sender(self) -> Rankcast:
+        options = ("send", "--source", self._source, "--bind", self.address, *self._sender)
+        return self._stack.enter_context(rankcast(*options))
+
+    def camera(self, name: str = "cam") -> dict[str, Any]:
+        return ask(self.url, f"api/cameras/{name}").json
+
+    def wait_live(self) -> None:
+        wait_until(lambda: self.camera().get("live", False))
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_a_page_decodes_the_very_pictures_that_another_receiver_saves(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    station = Station(stack)
+    saver = stack.enter_context(
+        rankcast("receive", "--connect", station.address, "--save", str(tmp_path))
+    )
+    saver.wait_frames()
+    with WebPage(station.url) as page:
+        page.watch("cam")
+        frames = {frame.sequence: frame for frame in page.frames(60)}
+    saver.stop(signal.SIGTERM)
+    compared = 0
+    for path in tmp_path.glob("cam_*.png"):
+        frame = frames.get(int(path.name.split("_")[1]))
+        if frame is not None:
+            assert np.array_equal(read_image(path), frame.pixels)
+            compared += 1
+    assert compared >= 30
+
+
+def test_a_page_that_joins_late_begins_with_a_reference_where_no_key_frame_comes(
+    stack: ExitStack,
+) -> None:
+    never = ("--set", "codec.svd-patch.gop=100000", "--set", "codec.svd-patch.keyframe_interval_s=0")
+    station = Station(
+        stack, "--set", "network.control=false", sender=never,
+        source="synthetic:conveyor?width=64&height=48&fps=60",
+    )  # fmt: skip
+    wait_until(lambda: station.camera().get("received", 0) > 120)
+    with WebPage(station.url) as page:
+        page.watch("cam")
+        kinds = [unpack(data).header.kind for _, (_, data) in zip(range(1), page.packets(), strict=False)]
+        assert kinds == [Kind.REFERENCE]
+        page.send(type="restart", camera="cam")
+        frames = list(page.frames(40))
+    sequences = [frame.sequence for frame in frames]
+    assert sequences == sorted(sequences)
+
+
+def test_a_killed_sender_is_stale_within_two_seconds_and_comes_back(stack: ExitStack) -> None:
+    station = Station(stack)
+    station.wait_live()
+    with WebPage(station.url) as page:
+        page.watch("cam")
+        before = list(page.frames(5))[-1]
+        station.sender.process.kill()
+        killed_s = time.monotonic()
+        while page.cameras.get("cam", {}).get("live", True):
+            message = page.text_of("cameras")
+            page.cameras = {camera["name"]: camera for camera in message["cameras"]}
+        assert time.monotonic() - killed_s < 2.0
+        station.start_sender()
+        after = next(iter(page.frames(1)))
+        assert after.stream_id != before.stream_id
+        list(page.frames(20))
+    station.wait_live()
+
+
+def test_a_page_that_does_not_read_slows_none_of_seven_others(stack: ExitStack) -> None:
+    station = Station(stack, source="synthetic:conveyor?width=320&height=240&fps=15")
+    station.wait_live()
+    stuck = stack.enter_context(WebPage(station.url))
+    stuck.watch("cam")
+    # The library reads 16 messages ahead, and then no more.
+    pages = [stack.enter_context(WebPage(station.url)) for _ in range(7)]
+    for page in pages:
+        page.watch("cam")
+    seen: list[list[int]] = [[] for _ in pages]
+    for _ in range(45):
+        for page, sequences in zip(pages, seen, strict=True):
+            sequences.extend(frame.sequence for frame in page.frames(1))
+    for page, sequences in zip(pages, seen, strict=True):
+        late = sequences[20:]
+        assert late == list(range(late[0], late[0] + len(late)))
+        assert page.skipped == 0
+    last = {sequences[-1] for sequences in seen}
+    assert max(last) - min(last) <= 3
+
+
+def test_it_stops_within_two_seconds_with_everybody_connected(stack: ExitStack) -> None:
+    station = Station(stack)
+    station.wait_live()
+    page = stack.enter_context(WebPage(station.url))
+    page.watch("cam")
+    stuck = stack.enter_context(WebPage(station.url))
+    stuck.watch("cam")
+    wait_until(lambda: ask(station.url, "api/cameras/cam/snapshot").status == 200)
+    import socket
+    from urllib.parse import urlsplit
+
+    where = urlsplit(station.url)
+    with socket.create_connection((where.hostname, where.port)) as mjpeg:
+        mjpeg.sendall(b"GET /api/cameras/cam/stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert mjpeg.recv(4096).startswith(b"HTTP/1.1 200")
+        assert station.receiver.stop(signal.SIGTERM) == 0
