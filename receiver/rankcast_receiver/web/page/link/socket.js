@@ -14,6 +14,7 @@ export class Socket {
     this.socket.onopen = () => {
       this.isOpen = true;
       this.heardMs = nowMs();
+      performance.mark("rankcast-open");
       handlers.open?.();
     };
     this.socket.onmessage = ({data}) => {

@@ -17,14 +17,12 @@ export class Facts {
         row.remove();
         this.rows.delete(name);
       }
-    for (const [name, text] of wanted) {
-      if (!this.rows.has(name)) {
-        const row = make("div", {}, make("dt", {}, name), make("dd"));
-        this.rows.set(name, row);
-        this.list.append(row);
-      }
-      write(this.rows.get(name).lastChild, text);
-    }
+    wanted.forEach(([name, text], i) => {
+      if (!this.rows.has(name)) this.rows.set(name, make("div", {}, make("dt", {}, name), make("dd")));
+      const row = this.rows.get(name);
+      if (this.list.children[i] !== row) this.list.insertBefore(row, this.list.children[i] ?? null);
+      write(row.lastChild, text);
+    });
     this.element.hidden = wanted.length === 0;
   }
 }

@@ -78,6 +78,7 @@ export class CameraView {
   }
 
   draws(message) {
+    if (!this.drawn) performance.mark("rankcast-first-picture");
     this.drawn = message;
     const found = this.source.ageOf(message.tMonoNs, this.camera?.clock, message.atMs);
     this.meter.drawn(found);
