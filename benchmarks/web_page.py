@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import psutil
 from command_line import finish, option_parser, say
 from processes import child, free_address, receiver, sender
@@ -29,7 +30,7 @@ sys.path.insert(0, str(REPOSITORY / "tests"))
 from rankcast import Encoder, Frame
 from rankcast.recordings import RecordingWriter
 from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
-from support.browser import CHROMEDRIVER, CHROMIUM, browser, wait_for
+from support.browser import CHROMEDRIVER, CHROMIUM, browser, wait_for, wait_until
 
 FPS: Final = 30
 FRAMES: Final = 300
@@ -65,6 +66,14 @@ def worker_s(driver_pid: int) -> float:
                 fields = (task / "stat").read_text().rpartition(")")[2].split()
                 ticks += int(fields[11]) + int(fields[12])
     return ticks / 100
+
+
+def answers(url: str) -> bool:
+    """Return True once the receiver serves its page."""
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def first_picture_ms(driver: Any, url: str) -> float:
@@ -115,7 +124,7 @@ def main() -> int:
         stack.enter_context(child(*sender(address, source)))
         web = f"127.0.0.1:{port}"
         stack.enter_context(child(*receiver(address, "--web", web), log=folder / "receiver.log"))
-        time.sleep(3)
+        wait_until(lambda: answers(f"http://{web}/"), "an answer of the receiver")
         driver = stack.enter_context(browser())
         found = measure(driver, f"http://{web}/", 10.0 if options.quick else 30.0)
     record = Record(

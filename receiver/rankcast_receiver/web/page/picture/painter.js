@@ -7,6 +7,7 @@ import {boundsOf, levelTable} from "./levels.js";
 const OPAQUE = 0xff000000;
 const GREY = Uint32Array.from({length: 256}, (_, level) => OPAQUE | (level * 0x010101));
 const MIDDLE = 128;
+const AS_IT_IS = new Set(["auto", "full"]);
 
 export class Painter {
   constructor() {
@@ -19,12 +20,16 @@ export class Painter {
   // difference is taken to, or null. `levels` are then the values shown as black and white.
   paint(picture, view, kept) {
     const {height, width} = picture;
+    this.changed = null;
+    if (picture.rgba && picture.bits === 8 && !kept && AS_IT_IS.has(view.levels.mode)) {
+      this.levels = [0, 255];
+      return new ImageData(picture.rgba(), width, height);
+    }
     if (this.image?.height !== height || this.image?.width !== width) {
       this.image = new ImageData(width, height);
       this.rgba = new Uint32Array(this.image.data.buffer);
     }
     const shown = this.shownSamples(picture, view);
-    this.changed = null;
     this.levels = null;
     if (kept) this.paintDifference(shown, this.shownSamples(kept, view), picture.bits, view.gain);
     else this.paintSamples(shown, picture.bits, view);

@@ -42,7 +42,7 @@ class PictureWorker {
       }
       if (found.header.checksum !== null) this.verified++;
       this.decodeMs += performance.now() - start;
-      this.show(this.describe(found), {read: found.samples});
+      this.show(this.describe(found), {read: found.samples, rgba: found.rgba});
     } catch (error) {
       this.refuse(error);
     }

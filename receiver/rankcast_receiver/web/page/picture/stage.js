@@ -13,7 +13,8 @@ export class Stage {
     this.paintMs = 0;
   }
 
-  // `picture` has height, width, channels, bits, cfa, info, and `read()` for its samples, or `bitmap`.
+  // `picture` has height, width, channels, bits, cfa, info, and `read()` for its samples and
+  // perhaps `rgba()` for its pixels, or `bitmap`.
   put(picture) {
     this.picture?.bitmap?.close();
     this.picture = picture;

@@ -10,6 +10,8 @@ const MOST_MEMORY_BYTES = 2 ** 30;
 const PAGE_BYTES = 65536;
 const ALIGNMENT = 64;
 const GROWTH = 1.5;
+// Two of samples, and one of four bytes a pixel.
+const PICTURES = 4;
 
 // Results below zero, as errors of rankcast.errors.
 const RESULTS = {
@@ -58,6 +60,7 @@ export class CoreInstance {
     // Two pictures: one may be shown while the next one is decoded, and perhaps refused.
     this.pixelsAt = [this.take(sizes.pixels), this.take(sizes.pixels)];
     this.spare = 0;
+    this.rgbaBytes = 0;
   }
 
   take(bytes) {
@@ -79,7 +82,7 @@ export class CoreInstance {
     const memory = Number(this.exports.rk_packet_memory_bytes(this.packetAt));
     if (memory < 0) throw refused(memory);
     const pixels = pictureBytes(numbers);
-    if (memory + 2 * pixels > MOST_MEMORY_BYTES) throw refused(-2);
+    if (memory + PICTURES * pixels > MOST_MEMORY_BYTES) throw refused(-2);
     const wanted = {body: bodyBytes, memory, pixels};
     const names = Object.keys(wanted).filter((name) => wanted[name] > this.sizes[name]);
     if (names.length === 0) return null;
@@ -100,6 +103,16 @@ export class CoreInstance {
     if (result < 0) throw refused(result);
     this.spare = 1 - this.spare;
     return {core: this, at, count: pictureBytes(numbers) / Number(numbers[AT.sampleBytes])};
+  }
+
+  // The RGBA of `pixels` pixels of BGR, 8 bits each; a view until the next call.
+  rgbaOf(at, pixels) {
+    if (4 * pixels > this.rgbaBytes) {
+      this.rgbaBytes = 4 * pixels;
+      this.rgbaAt = this.take(this.rgbaBytes);
+    }
+    this.exports.rk_packet_rgba(at, BigInt(pixels), this.rgbaAt);
+    return new Uint8ClampedArray(this.exports.memory.buffer, this.rgbaAt, 4 * pixels);
   }
 
   takeBody(bytes) {

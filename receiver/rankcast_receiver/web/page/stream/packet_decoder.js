@@ -24,8 +24,9 @@ export class PacketDecoder {
     this.chain = new Chain();
   }
 
-  // Returns {header, body, size, samples}; `samples` is null for `jpeg`, which the browser draws, else
-  // returns a view of the core's memory with the samples of this picture, until the next but one.
+  // Returns {header, body, size, samples, rgba}. `samples` is null for `jpeg`, which the browser draws,
+  // else returns a view of the core's memory with the samples of this picture, until the next but one;
+  // `rgba` the same as a screen takes them, null unless they are of three channels and 8 bits.
   decode(bytes) {
     const packet = parsePacket(bytes, this.limits);
     try {
@@ -47,9 +48,9 @@ export class PacketDecoder {
     if (codec !== this.codec) this.changeCodec(codec, header);
     if (kind === KIND.reference && codec !== SVD_PATCH)
       throw new Refusal("PayloadError", `got a reference of codec id ${codec}, which predicts nothing`);
-    const samples = codec === JPEG ? null : this.samplesOf(header, packet.body);
+    const pixels = codec === JPEG ? {samples: null, rgba: null} : this.pixelsOf(header, packet.body);
     this.chain.add(header);
-    return {...packet, header, samples};
+    return {...packet, header, ...pixels};
   }
 
   changeCodec(codec, header) {
@@ -63,7 +64,7 @@ export class PacketDecoder {
     this.codec = codec;
   }
 
-  samplesOf(header, body) {
+  pixelsOf(header, body) {
     const numbers = numbersOf(header);
     try {
       this.core ??= new CoreInstance(this.module);
@@ -75,7 +76,9 @@ export class PacketDecoder {
       const {core, at, count} = this.core.decode(numbers, body);
       const Samples = header.picture.dtypeBytes === 1 ? Uint8Array : Uint16Array;
       // Memory that grows takes a new buffer: a view is made when it is needed.
-      return () => new Samples(core.exports.memory.buffer, at, count);
+      const samples = () => new Samples(core.exports.memory.buffer, at, count);
+      const isScreen = Samples === Uint8Array && header.picture.shape[2] === 3;
+      return {samples, rgba: isScreen ? () => core.rgbaOf(at, count / 3) : null};
     } catch (error) {
       if (error instanceof Refusal) throw error;
       // A trap, or memory that the browser does not give: the instance is of no more use.
