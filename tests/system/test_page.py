@@ -246,7 +246,7 @@ def test_hostile_packets_are_typed_errors_and_the_next_key_frame_decodes(
                if path.parent.name != "topic"]  # fmt: skip
     good = rankcast.Encoder("svd-patch").encode(scene(0))
     queue = iter(hostile)
-    shown = FakeCamera("line1", lambda _: next(queue, good), fps=200, period=1)
+    shown = FakeCamera("line1", lambda _: next(queue, good), fps=60, period=1)
     with FakeWeb([shown]) as web:
         open_page(driver, web, shown="line1")
         wait_for(driver, "rankcast.single?.drawn", 60)

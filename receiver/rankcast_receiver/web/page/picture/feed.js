@@ -4,6 +4,13 @@
 const MOST_WAITING = 64;
 const RESTART_PAUSE_MS = 500;
 
+function startWorker() {
+  return new Worker(new URL("picture_worker.js", import.meta.url), {type: "module"});
+}
+
+// The first camera finds its worker running: it starts while the page still waits for the server.
+let spare = startWorker();
+
 export class Feed {
   // `handlers`: acknowledge(sequence), restart(), decoded(info), drawn(message), refused(message),
   // values(message), snapshot(message), kept(message).
@@ -19,7 +26,8 @@ export class Feed {
     this.paintMs = 0;
     this.restartedMs = -Infinity;
     const offscreen = canvas.transferControlToOffscreen();
-    this.worker = new Worker(new URL("picture_worker.js", import.meta.url), {type: "module"});
+    this.worker = spare ?? startWorker();
+    spare = null;
     this.worker.onmessage = ({data}) => this.take(data);
     this.worker.onerror = (event) => {
       event.preventDefault();
