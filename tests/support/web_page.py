@@ -25,6 +25,8 @@ class WebPage:
     """One WebSocket; close it, or use it as a context."""
 
     def __init__(self, url: str, path: str = "api/live", **options: Any) -> None:
+        # A client whose queue is full reads no close frame either.
+        options = {"max_queue": None, "close_timeout": 2, "ping_interval": None, **options}
         options.setdefault("subprotocols", ["rankcast.1"])
         self._open = ExitStack()
         self.socket: ClientConnection = self._open.enter_context(

@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 
 from rankcast.images import read_image
 from rankcast.wire import Kind, unpack
-from support.fakes import free_address
-from support.processes import Rankcast, rankcast
+from support.processes import rankcast
 from support.web_page import WebPage, ask, wait_until
-
-SOURCE = "synthetic:conveyor?width=160&height=120&fps=20"
-
-
-class Station:
-    """A sender, and a receiver with a web address."""
-
-    def __init__(
-        self, stack: ExitStack, *options: str, sender: tuple[str, ...] = (), source: str = SOURCE
-    ) -> None:
-        self.address = free_address()
-        self._stack, self._sender, self._source = stack, sender, source
-        self.sender = self.start_sender()
-        self.receiver: Rankcast = stack.enter_context(
-            rankcast("receive", "--connect", self.address, "--web", "127.0.0.1:0", *options)
-        )
-        self.url = self.receiver.wait_line("web address: ").rpartition(" ")[2]
-
-    def start_sender(self) -> Rankcast:
-        options = ("send", "--source", self._source, "--bind", self.address, *self._sender)
-        return self._stack.enter_context(rankcast(*options))
-
-    def camera(self, name: str = "cam") -> dict[str, Any]:
-        return ask(self.url, f"api/cameras/{name}").json
-
-    def wait_live(self) -> None:
-        wait_until(lambda: self.camera().get("live", False))
-
+from support.web_station import WebStation
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
@@ -55,7 +28,7 @@ def stack() -> Iterator[ExitStack]:
 def test_a_page_decodes_the_very_pictures_that_another_receiver_saves(
     stack: ExitStack, tmp_path: Path
 ) -> None:
-    station = Station(stack)
+    station = WebStation(stack)
     saver = stack.enter_context(
         rankcast("receive", "--connect", station.address, "--save", str(tmp_path))
     )
@@ -77,15 +50,15 @@ def test_a_page_that_joins_late_begins_with_a_reference_where_no_key_frame_comes
     stack: ExitStack,
 ) -> None:
     never = ("--set", "codec.svd-patch.gop=100000", "--set", "codec.svd-patch.keyframe_interval_s=0")
-    station = Station(
+    station = WebStation(
         stack, "--set", "network.control=false", sender=never,
         source="synthetic:conveyor?width=64&height=48&fps=60",
     )  # fmt: skip
     wait_until(lambda: station.camera().get("received", 0) > 120)
     with WebPage(station.url) as page:
         page.watch("cam")
-        kinds = [unpack(data).header.kind for _, (_, data) in zip(range(1), page.packets(), strict=False)]
-        assert kinds == [Kind.REFERENCE]
+        _, data = next(page.packets())
+        assert unpack(data).header.kind is Kind.REFERENCE
         page.send(type="restart", camera="cam")
         frames = list(page.frames(40))
     sequences = [frame.sequence for frame in frames]
@@ -93,7 +66,7 @@ def test_a_page_that_joins_late_begins_with_a_reference_where_no_key_frame_comes
 
 
 def test_a_killed_sender_is_stale_within_two_seconds_and_comes_back(stack: ExitStack) -> None:
-    station = Station(stack)
+    station = WebStation(stack)
     station.wait_live()
     with WebPage(station.url) as page:
         page.watch("cam")
@@ -112,9 +85,9 @@ def test_a_killed_sender_is_stale_within_two_seconds_and_comes_back(stack: ExitS
 
 
 def test_a_page_that_does_not_read_slows_none_of_seven_others(stack: ExitStack) -> None:
-    station = Station(stack, source="synthetic:conveyor?width=320&height=240&fps=15")
+    station = WebStation(stack, source="synthetic:conveyor?width=320&height=240&fps=15")
     station.wait_live()
-    stuck = stack.enter_context(WebPage(station.url))
+    stuck = stack.enter_context(WebPage(station.url, max_queue=16))
     stuck.watch("cam")
     # The library reads 16 messages ahead, and then no more.
     pages = [stack.enter_context(WebPage(station.url)) for _ in range(7)]
@@ -133,16 +106,13 @@ def test_a_page_that_does_not_read_slows_none_of_seven_others(stack: ExitStack) 
 
 
 def test_it_stops_within_two_seconds_with_everybody_connected(stack: ExitStack) -> None:
-    station = Station(stack)
+    station = WebStation(stack)
     station.wait_live()
     page = stack.enter_context(WebPage(station.url))
     page.watch("cam")
-    stuck = stack.enter_context(WebPage(station.url))
+    stuck = stack.enter_context(WebPage(station.url, max_queue=1))
     stuck.watch("cam")
     wait_until(lambda: ask(station.url, "api/cameras/cam/snapshot").status == 200)
-    import socket
-    from urllib.parse import urlsplit
-
     where = urlsplit(station.url)
     with socket.create_connection((where.hostname, where.port)) as mjpeg:
         mjpeg.sendall(b"GET /api/cameras/cam/stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
