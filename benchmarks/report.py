@@ -22,7 +22,7 @@ README: Final = REPOSITORY / "README.md"
 ORDER: Final = (
     "sizing", "narrow-link", "latency", "stream", "isolation", "hostile-viewer", "flood",
     "cameras", "grabber", "recorder", "startup", "stopping", "soak",
-    "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "wasm-speed",
+    "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "wasm-speed", "web-page",
     "recording", "synthetic",
 )  # fmt: skip
 """Benchmarks in the order of the document: those that operators need come first."""

@@ -258,8 +258,13 @@ def test_the_module_is_small_and_imports_nothing(wasm: Path) -> None:
         at += 1 + size
     import_section = 2
     assert import_section not in sections
-    for name in (b"rk_packet_decode", b"rk_packet_memory_bytes", b"rk_packet_rgba", b"memory",
-                 b"__heap_base"):
+    for name in (
+        b"rk_packet_decode",
+        b"rk_packet_memory_bytes",
+        b"rk_packet_rgba",
+        b"memory",
+        b"__heap_base",
+    ):
         assert name in data
 
 

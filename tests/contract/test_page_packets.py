@@ -1,4 +1,4 @@
-"""The page reads packets as Python does: same pictures, same refusals, and it goes on after them."""
+"""The page reads packets as Python does: same pictures, same refusals, no end after them."""
 
 from __future__ import annotations
 
@@ -140,9 +140,7 @@ def test_after_every_hostile_message_the_next_key_frame_decodes(
     assert kinds >= {"WireError", "LimitError", "UnknownVersionError", "PayloadError"}
 
 
-def test_hostile_messages_are_refused_as_in_python(
-    page: Path, wasm: Path, tmp_path: Path
-) -> None:
+def test_hostile_messages_are_refused_as_in_python(page: Path, wasm: Path, tmp_path: Path) -> None:
     streams = [[packet] for stream in hostile_streams() for packet in stream]
     assert_alike(streams, page_results(page, wasm, tmp_path, streams))
 
@@ -170,7 +168,8 @@ def test_random_damage_is_judged_alike(page: Path, wasm: Path, tmp_path: Path) -
 
 
 VALUES = [
-    None, True, 0, 127, 128, 2**31, 2**64 - 1, -1, -2**63, 1.5, "", "ä" * 40, "x" * 4097, b"", b"\1",
+    None, True, 0, 127, 128, 2**31, 2**64 - 1, -1, -2**63, 1.5, "", "ä" * 40, "x" * 4097, b"",
+    b"\1",
     [], [1, [2, [3]]], {}, {"a": {"b": 1}}, {1: 2}, {"k" * 31: "v" * 300}, [0] * 65,
     msgpack.ExtType(1, b""), msgpack.Timestamp(1, 2),
 ]  # fmt: skip

@@ -32,9 +32,7 @@ def browser(width: int = 1440, height: int = 900) -> Iterator[WebDriver]:
     ):  # fmt: skip
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(str(CHROMEDRIVER))
-    )
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(CHROMEDRIVER)))
     driver.set_script_timeout(600)
     try:
         yield driver
@@ -69,11 +67,7 @@ def wait_for(driver: WebDriver, script: str, timeout_s: float = PATIENCE_S) -> A
 
 def complaints(driver: WebDriver) -> list[str]:
     """Errors that the page has written to the console so far, refused policies among them."""
-    return [
-        entry["message"]
-        for entry in driver.get_log("browser")
-        if entry["level"] == "SEVERE"
-    ]
+    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def save_screenshot(driver: WebDriver, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""What people do with the page: controls, recordings, views of a picture, JPEG instead of packets."""
+"""What people do with the page: controls, recordings, views of a picture, JPEG for packets."""
 
 from __future__ import annotations
 
