@@ -134,7 +134,7 @@ def sender(folder: Path, address: str, *, keys: bool) -> Iterator[psutil.Process
     security = ["--key", str(folder / "cam.key"), "--authorized", str(folder / "authorized")]
     process = subprocess.Popen(
         [sys.executable, "-m", "rankcast_sender", "--bind", address, "--source", SOURCE,
-         "--codec", "jpeg", *(security if keys else [])],
+         "--codec", "jpeg", "--no-announce", *(security if keys else [])],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:

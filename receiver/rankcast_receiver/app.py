@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -14,7 +15,13 @@ from rankcast import pool
 from rankcast.atomic_file import check_writable, make_folder, write_whole
 from rankcast.boot_clock import boot_s
 from rankcast.codec import preload_models
-from rankcast.errors import NoStreamError, SettingsError, SinkError, WorkerError
+from rankcast.errors import (
+    NoStreamError,
+    RankcastError,
+    SettingsError,
+    SinkError,
+    WorkerError,
+)
 from rankcast.net import CurveClient, client_keys
 from rankcast.numerics import Fidelity
 from rankcast.recorder import Triggers, open_recorder, signals_as_triggers
@@ -31,8 +38,10 @@ from rankcast.runtime import (
     stuck,
     workers_running,
 )
+from rankcast_receiver.net import SenderAddress
 from rankcast_receiver.pipeline import PIPELINE_STOP_S, ReceiverPipeline
 from rankcast_receiver.report import Outcome, build_report
+from rankcast_receiver.sender_search import find_senders
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks import PacketSink, Sink, SinkRunner, parse_levels
 from rankcast_receiver.sinks.count import CountSink
@@ -85,20 +94,23 @@ def _run(
         raise SettingsError(f"--models is not a directory: {models}")
     curves = _curves(settings)
     pipeline: ReceiverPipeline
-    web = _web(settings, curves, lambda: pipeline)  # takes its address
+    web = _web(settings, lambda: pipeline)  # takes its address
     if web is not None:
         stack.callback(web.stop)
     if settings.save.dir:
         make_folder(Path(settings.save.dir))  # before anything is compiled or opened
+    if settings.display.enabled and settings.display.snapshots:
+        _check_folder(Path(settings.display.snapshots))
     pool.set_threads(settings.process.threads)
     started = boot_s()
     triggers = Triggers() if settings.record.events else None
     runners = _runners(settings, triggers, lambda: pipeline, web)
     recorder = _recorder_of(runners)
     window = runners[-1] if settings.display.enabled else None
-    pipeline = ReceiverPipeline(partial(_subscriber, settings, curves), runners, window)
+    senders: list[SenderAddress] = []
+    pipeline = ReceiverPipeline(partial(_subscriber, settings, senders, curves), runners, window)
     network = settings.network
-    log.info("%s: %s", ", ".join(network.endpoints), network.camera or "every camera")
+    log.info("%s: %s", ", ".join(network.senders), network.camera or "every camera")
 
     def report_values(found: Sequence[str]) -> Mapping[str, Any]:
         seconds = boot_s() - started
@@ -118,6 +130,10 @@ def _run(
             # Whatever is still in progress when only the guard process can write a report.
             flag.keep_report(report, report_values(("unknown",)))
 
+    def searching() -> bool:
+        manager.notify_watchdog(())
+        return not flag.requested
+
     with stop_flag() as flag:
         if report is not None:
             flag.last_report = lambda found: _write_report(report, report_values(found))
@@ -127,6 +143,8 @@ def _run(
             if not models or preload_models(Path(models), lambda: flag.requested):
                 if web is not None:
                     web.start()
+                senders.extend(find_senders(settings, searching, manager.ready))
+            if senders:
                 pipeline.start()
                 manager.ready()
                 with signals_as_triggers(triggers):
@@ -156,6 +174,16 @@ def _run(
         return 0
     _check_result(values, runners[0], settings.stream.frames, pipeline.silence, outcome)
     return 0
+
+
+def _check_folder(folder: Path) -> None:
+    """Create the folder of the snapshots before anything is opened."""
+    try:
+        make_folder(folder)
+    except RankcastError as exc:
+        raise SettingsError(f"got display.snapshots {folder}, want a folder: {exc}") from exc
+    if not os.access(folder, os.W_OK):
+        raise SettingsError(f"got display.snapshots {folder}, which is not writable")
 
 
 def _write_report(report: Path, values: Mapping[str, Any]) -> None:
@@ -235,6 +263,8 @@ def _runners(
             states=lambda: pipeline().states(),
             levels=parse_levels(display.levels),
             debayer=display.debayer,
+            snapshots=Path(display.snapshots),
+            ask=lambda camera, op, args: pipeline().ask(camera, op, args),
         )
     if not sinks:
         sinks[CountSink.name] = CountSink
@@ -257,16 +287,12 @@ def _runners(
 def _curves(settings: ReceiverSettings) -> Sequence[CurveClient]:
     """Return one set of CURVE keys for each possible sender key; empty without keys."""
     security = settings.security
-    if not security.key:
-        return ()
+    if not security.key or not settings.network.endpoints:
+        return ()  # cameras that are found have keys of their own
     return client_keys(Path(security.key), [Path(path) for path in security.server_keys])
 
 
-def _web(
-    settings: ReceiverSettings,
-    curves: Sequence[CurveClient],
-    pipeline: Callable[[], ReceiverPipeline],
-) -> WebServer | None:
+def _web(settings: ReceiverSettings, pipeline: Callable[[], ReceiverPipeline]) -> WebServer | None:
     """Take the web address; its libraries are imported only for it."""
     web = settings.web
     if not web.listen:
@@ -288,8 +314,8 @@ def _web(
         streams=lambda: pipeline().streams(),
         want_keyframe=lambda camera, wanted: pipeline().want_keyframe(WEB, camera, wanted),
         control_address=lambda camera: pipeline().control_address(camera),
+        ask=lambda camera, op, args: pipeline().ask(camera, op, args),
         limits=settings.limits.limits(),
-        curves=curves,
     )
     return WebServer(options, view)
 
@@ -311,11 +337,14 @@ def _stopped(flag: StopFlag, web: WebServer | None) -> Callable[[], bool]:
 
 
 def _subscriber(
-    settings: ReceiverSettings, curves: Sequence[CurveClient], stopped: Callable[[], bool]
+    settings: ReceiverSettings,
+    senders: Sequence[SenderAddress],
+    curves: Sequence[CurveClient],
+    stopped: Callable[[], bool],
 ) -> Subscriber:
     network = settings.network
     return Subscriber(
-        network.endpoints,
+        senders,
         camera=network.cameras,
         live=settings.live,
         timeout_s=network.timeout_s or None,

@@ -23,7 +23,8 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 @click.command()
 @click.option(
     "--connect", metavar="ADDRESS", multiple=True,
-    help="Address of the sender; repeatable [tcp://127.0.0.1:5555].",
+    help="Address of the sender, or a camera's name from `rankcast find`; repeatable "
+         "[tcp://127.0.0.1:5555].",
 )  # fmt: skip
 @click.option("--camera", metavar="NAME[,NAME]", help="Cameras to receive [all].")
 @click.option("--save", type=PATH, metavar="DIR", help="Save frames in this folder.")
@@ -46,7 +47,7 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 @click.option("--debayer/--no-debayer", default=None,
               help="Save mosaics of Bayer cameras in colour.")  # fmt: skip
 @record_options
-@click.option("--display", is_flag=True, default=None, help="Show frames in a window; q quits.")
+@click.option("--display", is_flag=True, default=None, help="Show frames in a window; h: keys.")
 @click.option("--levels", metavar="LEVELS",
               help="Window levels: auto, full, minmax, percentile or LOW:HIGH [auto].")  # fmt: skip
 @click.option("--web", metavar="HOST:PORT",

@@ -8,7 +8,9 @@ from contextlib import closing
 from typing import Final
 
 from rankcast.errors import NoStreamError
+from rankcast.frame import Scalar
 from rankcast.runtime import Balance, Pulse, Worker, join_all
+from rankcast_receiver.net import ControlRequest
 from rankcast_receiver.report import Outcome, Tally
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.state import ANSWER_S, CameraState, State
@@ -113,6 +115,13 @@ class ReceiverPipeline:
         """Return where to control `camera`; None while it has no control channel; any thread."""
         subscriber = self._subscriber
         return None if subscriber is None else subscriber.control_address(camera)
+
+    def ask(self, camera: str, op: str, args: Mapping[str, Scalar]) -> ControlRequest:
+        """Ask the sender of a camera, see `Subscriber.ask`; for a sink, from any thread."""
+        subscriber = self._subscriber
+        if subscriber is None:
+            return ControlRequest(camera, op, args).fail("nothing is being received")
+        return subscriber.ask(camera, op, args)
 
     def packet_losses(self) -> Mapping[str, Mapping[str, int]]:
         """Return the packets of each camera that never came to a sink, by cause; any thread."""

@@ -6,12 +6,13 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from rankcast.discovery import AnnouncedName
 from rankcast.errors import SettingsError
 from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.pool import MAX_THREADS
 from rankcast.settings import LogTable, OptionalPath, RecordTable, SettingsPath, Table
 from rankcast.wire import Limits, check_name
-from rankcast_receiver.net import MAX_MESSAGES_S, check_endpoints
+from rankcast_receiver.net import MAX_MESSAGES_S, check_senders
 from rankcast_receiver.sinks import parse_levels
 
 
@@ -19,7 +20,7 @@ class NetworkTable(Table):
     """``[network]``: senders and cameras to receive from."""
 
     connect: str | list[str] = DEFAULT_ENDPOINT
-    """Address of the sender, or a list of them."""
+    """Address of the sender, or the name of a camera that is announced, or a list of them."""
     camera: str = ""
     """Name of the camera, or several separated by commas; empty: every camera of every sender."""
     control: bool = True
@@ -37,7 +38,7 @@ class NetworkTable(Table):
     @classmethod
     def _addresses_are_allowed(cls, connect: str | list[str]) -> str | list[str]:
         try:
-            check_endpoints([connect] if isinstance(connect, str) else connect)
+            check_senders([connect] if isinstance(connect, str) else connect)
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
         return connect
@@ -53,9 +54,19 @@ class NetworkTable(Table):
         return camera
 
     @property
-    def endpoints(self) -> list[str]:
-        """Addresses of all senders."""
+    def senders(self) -> list[str]:
+        """Addresses of all senders, and names of cameras that are to be found."""
         return [self.connect] if isinstance(self.connect, str) else self.connect
+
+    @property
+    def endpoints(self) -> list[str]:
+        """Those that are addresses."""
+        return [each for each in check_senders(self.senders) if isinstance(each, str)]
+
+    @property
+    def names(self) -> list[AnnouncedName]:
+        """Those that are names of cameras."""
+        return [each for each in check_senders(self.senders) if isinstance(each, AnnouncedName)]
 
     @property
     def cameras(self) -> list[str]:
@@ -110,11 +121,13 @@ class DisplayTable(Table):
     """``[display]``: a window."""
 
     enabled: bool = False
-    """Show frames in a window; q quits."""
+    """Show frames in a window; h lists its keys, q quits."""
     levels: str = "auto"
     """Sample values shown as black and as white: auto, full, minmax, percentile or LOW:HIGH."""
     debayer: Literal["edge-aware", "bilinear", "off"] = "edge-aware"
     """How the colours of a mosaic (a Bayer camera) are interpolated; off shows the mosaic."""
+    snapshots: OptionalPath = ""
+    """Folder of the pictures that the key s saves; empty: the current one."""
 
     @field_validator("levels")
     @classmethod
@@ -174,15 +187,6 @@ class SecurityTable(Table):
     def _one_or_several(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _keys_come_together(self) -> SecurityTable:
-        if bool(self.key) != bool(self.server_keys):
-            raise ValueError(
-                "--key and --server-key (security.key, security.server_keys) belong together: "
-                "give both or neither"
-            )
-        return self
-
 
 class LimitsTable(Table):
     """``[limits]``: sizes above which a packet is refused, and the rate of a flood."""
@@ -218,6 +222,16 @@ class ReceiverSettings(Table):
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
     log: LogTable = LogTable()
+
+    @model_validator(mode="after")
+    def _keys_come_together(self) -> ReceiverSettings:
+        key, servers = self.security.key, self.security.server_keys
+        if (servers and not key) or (key and not servers and self.network.endpoints):
+            raise ValueError(
+                "--key and --server-key (security.key, security.server_keys) belong together: "
+                "give both or neither, or --key and the name of a camera"
+            )
+        return self
 
     @property
     def stay(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +13,17 @@ from typing import Final
 
 from rankcast.boot_clock import boot_s, slept_s
 from rankcast.errors import NoStreamError
-from rankcast.frame import Frame
+from rankcast.frame import Frame, Scalar
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.runtime import Balance, Pulse
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import (
     MAX_MESSAGES_S,
     ConnectionOptions,
+    ControlRequest,
     ReceiveThread,
-    check_endpoints,
+    SenderAddress,
+    sender_addresses,
 )
 from rankcast_receiver.state import CameraState
 from rankcast_receiver.stream import (
@@ -52,6 +54,8 @@ class ControlAddress:
     """Numeric address of the control channel of its sender."""
     camera: str
     """Name of the camera at that sender."""
+    curves: Sequence[CurveClient] = ()
+    """Keys; empty without encryption."""
 
 
 class Subscriber:
@@ -59,7 +63,7 @@ class Subscriber:
 
     Parameters
     ----------
-    connect : str or sequence of str
+    connect : str, SenderAddress or sequence of them
         Address of the sender, ``tcp://HOST:PORT``, or of several.
     camera : str or sequence of str, optional
         Names of cameras at the senders; by default every camera of every sender.
@@ -109,7 +113,7 @@ class Subscriber:
 
     def __init__(
         self,
-        connect: str | Sequence[str] = DEFAULT_ENDPOINT,
+        connect: str | SenderAddress | Sequence[str | SenderAddress] = DEFAULT_ENDPOINT,
         *,
         camera: str | Sequence[str] | None = None,
         live: bool = True,
@@ -126,7 +130,8 @@ class Subscriber:
         on_state: Callable[[Sequence[CameraState]], object] = lambda _: None,
         max_messages_s: int = MAX_MESSAGES_S,
     ) -> None:
-        endpoints = check_endpoints([connect] if isinstance(connect, str) else connect)
+        given = [connect] if isinstance(connect, str | SenderAddress) else connect
+        addresses = sender_addresses(given)
         cameras = [camera] if isinstance(camera, str) else list(camera or ())
         cameras = [check_name(name) for name in dict.fromkeys(cameras)]
         limits = limits or Limits()
@@ -145,18 +150,20 @@ class Subscriber:
         self._states = CameraStates(on_state)
         self._senders = [
             SenderStreams(
-                endpoint,
-                cameras,
+                address.endpoint,
+                cameras or list(address.cameras),
                 StreamOptions(live=live, limits=limits, models=models, writable=writable),
-                suffix=f"-{number}" if len(endpoints) > 1 else "",
+                suffix=f"-{number}" if len(addresses) > 1 else "",
             )
-            for number, endpoint in enumerate(endpoints, 1)
+            for number, address in enumerate(addresses, 1)
         ]
         self.decoder = StreamDecoder(self._senders, self._states, stopped)
         """Decodes the batches that `packets` yields."""
         most_packets = max(LEAST_PACKETS, queue_messages) if queue_messages else None
-        self._queue = PacketQueue(len(endpoints), live=live, most_packets=most_packets)
-        self._receiver = ReceiveThread(self._senders, options, self._queue)
+        self._queue = PacketQueue(len(addresses), live=live, most_packets=most_packets)
+        self._receiver = ReceiveThread(
+            self._senders, options, self._queue, {each.endpoint: each for each in addresses}
+        )
         self._receiver.start()
 
     @property
@@ -199,7 +206,9 @@ class Subscriber:
             for name, stream in sender.streams.items():
                 if stream.camera == camera:
                     endpoint = self._receiver.control_endpoint(number)
-                    return None if endpoint is None else ControlAddress(endpoint, name)
+                    if endpoint is None:
+                        return None
+                    return ControlAddress(endpoint, name, self._receiver.curves(number))
         return None
 
     def balance(self) -> Balance:
@@ -209,6 +218,27 @@ class Subscriber:
     def packet_balance(self) -> Balance:
         """Return the same for sinks that accept packets: every new packet passes."""
         return _sum(stream.packet_ledger.balance() for stream in self.streams.values())
+
+    def ask(self, camera: str, op: str, args: Mapping[str, Scalar]) -> ControlRequest:
+        """Ask the sender of a camera for an operation of the control channel; from any thread.
+
+        Parameters
+        ----------
+        camera : str
+            Its name at this receiver.
+        op : str
+        args : mapping of str to scalar
+
+        Returns
+        -------
+        ControlRequest
+            At once; its reply comes later.
+        """
+        for number, sender in enumerate(self._senders):
+            for name, stream in sender.streams.items():
+                if stream.camera == camera:
+                    return self._receiver.ask(number, ControlRequest(name, op, args))
+        return ControlRequest(camera, op, args).fail(f"there is no camera {camera}")
 
     def packets(self) -> Generator[PacketBatch, None, None]:
         """Yield received batches until the stream ends; pass empty ones to `decoder` too.

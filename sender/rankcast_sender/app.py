@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from rankcast import pool
 from rankcast.atomic_file import check_writable, write_whole
+from rankcast.discovery import ANNOUNCER_STOP_S
 from rankcast.errors import RankcastError, SettingsError, WorkerError
 from rankcast.net import SocketOptions
 from rankcast.recorder import signals_as_triggers
@@ -30,6 +31,7 @@ from rankcast.runtime import (
     stuck,
     workers_running,
 )
+from rankcast_sender.announcing import announcer_of
 from rankcast_sender.audit import AUDIT_STOP_S, Audit
 from rankcast_sender.black_box import BLACK_BOX_STOP_S, BlackBox
 from rankcast_sender.camera import Camera
@@ -270,6 +272,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     sockets = SenderSockets(_sender_options(shared))
     streams: list[_Stream] = []
     black_box = BlackBox(shared.record) if shared.record.file else None
+    announcer = None
 
     def keep_report() -> None:
         if report is not None:
@@ -296,12 +299,17 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 keep_report()
             for stream in streams:
                 stream.pipeline.start()
+            announcer = announcer_of(shared, [stream.camera for stream in streams])
+            if announcer is not None:
+                announcer.start()
             manager.ready()
             with signals_as_triggers(None if black_box is None else black_box.triggers):
                 _watch(streams, sockets, black_box, flag, manager,
                        shared.log.status_interval_s, keep_report)  # fmt: skip
         finally:
             manager.stopping()
+            if announcer is not None:
+                announcer.stop()
             for stream in streams:
                 stream.pipeline.stop()
             if flag.requested:
@@ -313,8 +321,12 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                     with doing("closing the sockets"):
                         sockets.close(lambda: flag.requested)
                 finally:
-                    if black_box is not None:
-                        black_box.close(flag.left_s(BLACK_BOX_STOP_S))
+                    try:
+                        if black_box is not None:
+                            black_box.close(flag.left_s(BLACK_BOX_STOP_S))
+                    finally:
+                        if announcer is not None:
+                            announcer.close(flag.left_s(ANNOUNCER_STOP_S))
             finally:
                 found = stuck() if workers_running() else []
                 _log_totals(streams, found)

@@ -45,6 +45,9 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_SEND__"
 )
 @click.option("--insecure", is_flag=True, default=None,
               help="Let anybody on the network watch and control, without keys.")  # fmt: skip
+@click.option("--announce/--no-announce", default=None,
+              help="Let `rankcast find` find the cameras, no further than --bind listens "
+              "[announce].")  # fmt: skip
 @click.option("--report", type=PATH, metavar="FILE.json",
               help="Write totals to this file at the end.")  # fmt: skip
 @click.option("--config", "config_file", type=PATH, metavar="FILE",
@@ -79,6 +82,7 @@ def send(
         "--key": ("security.key", options["key"]),
         "--authorized": ("security.authorized", options["authorized"]),
         "--insecure": ("security.insecure", options["insecure"]),
+        "--announce": ("discovery.enabled", options["announce"]),
         "--verbose": ("log.status_interval_s", 1.0 if verbose else None),
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)

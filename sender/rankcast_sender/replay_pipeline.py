@@ -180,6 +180,8 @@ class ReplayPipeline:
         camera = self._camera
         camera.ledger.enter()
         camera.source.frame_grabbed()
+        if header.shape is not None:
+            camera.picture_size = header.shape[1], header.shape[0]
         if header.codec is not None and header.codec in CODECS:
             camera.replayed_codec = CODECS[header.codec].name
         watched = bool(camera.viewers)

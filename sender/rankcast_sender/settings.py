@@ -109,6 +109,13 @@ class SecurityTable(Table):
         return self
 
 
+class DiscoveryTable(Table):
+    """``[discovery]``: how viewers find this sender by its cameras' names."""
+
+    enabled: bool = True
+    """Announce the cameras by mDNS, through the interfaces that `network.bind` listens at."""
+
+
 class LimitsTable(Table):
     """``[limits]``: largest sizes and rates."""
 
@@ -148,6 +155,7 @@ class SenderSettings(Table):
     audit: AuditTable = AuditTable()
     record: RecordTable = RecordTable()
     security: SecurityTable = SecurityTable()
+    discovery: DiscoveryTable = DiscoveryTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
     log: LogTable = LogTable()

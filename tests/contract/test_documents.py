@@ -23,7 +23,8 @@ from rankcast_receiver.report import Outcome, Tally, build_report
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.sinks.count import CountSink
-from rankcast_receiver.sinks.save import describe
+from rankcast_receiver.sinks.description import describe
+from rankcast_receiver.sinks.display.keys import KEYS
 from rankcast_sender.grabber import CameraOptions
 from rankcast_sender.settings import SenderSettings
 from rankcast_sender.sources.replay import ReplayOptions
@@ -131,6 +132,11 @@ def test_every_cause_of_loss_is_explained() -> None:
     }
     assert "mailbox" in causes
     assert names(section("## Lost frames")) == causes
+
+
+def test_the_table_of_keys_is_that_of_the_window() -> None:
+    rows = re.findall(r"(?m)^\| `([^`]+)` \| (.+) \|$", section("### The window"))
+    assert rows == [(row.label, row.text) for row in KEYS]
 
 
 def fields(report: Mapping[str, Any]) -> Iterator[str]:

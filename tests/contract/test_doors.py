@@ -24,6 +24,7 @@ ENTERED_DIRECTLY = {
     "rankcast_receiver.sinks.count": "concrete sinks are for app.py alone",
     "rankcast_receiver.sinks.display": "the same",
     "rankcast_receiver.sinks.overlay": "loads OpenCV, which settings do not need",
+    "rankcast_receiver.sinks.screen_picture": "the same",
     "rankcast_receiver.sinks.record": "concrete sinks are for app.py alone",
     "rankcast_receiver.sinks.save": "the same",
     "rankcast_sender.sources.python_source": "the same",

@@ -11,16 +11,16 @@ class RawTarget(CodecTarget):
     """The codec by which every shape, depth and mosaic reaches the sinks."""
 
     def __init__(self) -> None:
-        from rankcast_receiver.sinks import overlay, save
+        from rankcast_receiver.sinks import save, screen_picture
 
         super().__init__("raw", "rankcast.codec.raw:RawDecoder")
-        self._overlay, self._save = overlay, save
+        self._screen, self._save = screen_picture, save
 
     def look_at(self, frame: Any) -> None:
         """Name and describe the frame, and convert it for a screen."""
         assert "/" not in self._save.file_name(frame, "png")
         assert self._save.describe(frame, lossy_file=False).isprintable()
-        picture = self._overlay.screen_picture(frame, 64, 48).pixels
+        picture = self._screen.screen_picture(frame, (64, 48)).pixels
         assert picture.shape[2] == 3
 
 

@@ -1,7 +1,7 @@
 """Fuzz target `recording`: files of recordings; the messages of an input are parts of one file.
 
-Whatever was found is found again after a repair, which makes the file sound. A repair may find more:
-it reads twice, and knows from the first reading which camera each stream is of.
+Whatever was found is found again after a repair, which makes the file sound. A repair may find
+more: it reads twice, and knows from the first reading which camera each stream is of.
 """
 
 from __future__ import annotations

@@ -134,9 +134,17 @@ class Rankcast:
 
 
 def rankcast_environment(**changes: str) -> dict[str, str]:
-    """Return the environment of a child: these sources first."""
+    """Return the environment of a child: these sources first.
+
+    Senders are announced only where a test says so: hundreds of them share one loopback.
+    """
     folders = (str(REPOSITORY / name) for name in ("common", "sender", "receiver"))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders), **changes}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(folders),
+        "RANKCAST_SEND__DISCOVERY__ENABLED": "false",
+        **changes,
+    }
 
 
 @contextmanager

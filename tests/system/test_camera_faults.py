@@ -93,6 +93,7 @@ def test_a_read_that_never_returns_is_killed_and_the_camera_reopened_within_thre
     assert report["cameras"]["cam"]["failures"] == 1
 
 
+@pytest.mark.slow
 def test_a_camera_that_hangs_again_and_again_costs_little(
     tmp_path: Path, figure: Callable[[str], None]
 ) -> None:

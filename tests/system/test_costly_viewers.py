@@ -84,6 +84,7 @@ def test_a_hostile_viewer_adds_at_most_30_percent_to_what_the_others_get(
     assert beside < MOST_BYTES * alone
 
 
+@pytest.mark.slow
 def test_ten_hostile_connections_at_full_speed_get_one_key_frame_every_2_s(
     tmp_path: Path, figure: Figure
 ) -> None:
@@ -106,6 +107,7 @@ def test_ten_hostile_connections_at_full_speed_get_one_key_frame_every_2_s(
     assert keys <= 1 + seconds / 2
 
 
+@pytest.mark.slow
 def test_a_viewer_on_a_link_too_thin_for_the_stream_adds_at_most_30_percent(
     tmp_path: Path, figure: Figure
 ) -> None:

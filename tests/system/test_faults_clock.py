@@ -19,7 +19,7 @@ from rankcast.frame import Frame
 from rankcast.runtime.clock_offset import DRIFT_PPM
 from rankcast_receiver.clock import SenderClock
 from rankcast_receiver.clock.sender_clock import MEASURED, SAME
-from rankcast_receiver.sinks.tile import Tile
+from rankcast_receiver.sinks.display.tile import Tile
 from support.processes import rankcast
 from support.sabotage import sabotaged
 from support.starvation import Starvation

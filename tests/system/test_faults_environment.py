@@ -89,6 +89,7 @@ def test_a_closed_standard_error_or_input_changes_nothing(folder: Path, closed: 
     assert run(folder, "rankcast", "info", "absent.rkc", shell=f'"$@" {closed}').returncode == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_reads_nothing_is_no_traceback(folder: Path) -> None:
     done = run(folder, *COMMANDS[1], shell='set -o pipefail; "$@" | head -n 0')
     assert done.stderr == ""
@@ -111,6 +112,7 @@ def test_a_malformed_variable_of_a_library_is_one_line_that_names_it(
     assert name in one_line(run(folder, *words, **{name: value}), 2)
 
 
+@pytest.mark.slow
 def test_variables_that_libraries_survive_change_nothing(folder: Path) -> None:
     # LC_ALL is left out: matplotlib asks fontconfig for fonts, which comments on an unknown locale.
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MPLCONFIGDIR", "MATPLOTLIBRC",
@@ -125,6 +127,7 @@ def test_a_sender_without_descriptors_ends_with_one_line(folder: Path, descripto
     assert "Too many open files" in line
 
 
+@pytest.mark.slow
 def test_an_escape_sequence_of_a_file_name_arrives_escaped(folder: Path) -> None:
     name = "evil\x1b[2J\nforged.rkc"
     line = one_line(run(folder, "rankcast", "info", name), 1, 2)

@@ -124,6 +124,7 @@ def test_row_11_on_a_narrow_link_frames_are_lost_and_age_stays_bounded(
         assert viewer.subscriber.balance().lost[NETWORK_GAP] > 0
 
 
+@pytest.mark.slow
 # The median of fewer frames scatters by more than what the encoder adds to the delay.
 @pytest.mark.parametrize("frames", [240, pytest.param(600, marks=pytest.mark.slow)])
 def test_row_12_latency_and_jitter_lose_nothing_and_show_as_age(
@@ -263,6 +264,7 @@ def test_row_15_no_frame_with_flipped_bits_is_ever_shown(
         assert set(viewer.subscriber.streams) == {"cam"}
 
 
+@pytest.mark.slow
 def test_the_first_viewer_of_two_seconds_joins_within_300_ms_and_the_next_within_2_3_s(
     tmp_path: Path, figure: Figure
 ) -> None:

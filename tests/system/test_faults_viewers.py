@@ -154,6 +154,7 @@ def age_ms_of(viewers: list[Viewer], frames: int) -> float:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("others", [3, pytest.param(7, marks=pytest.mark.slow)])
 def test_row_6_a_viewer_at_1_fps_costs_the_others_no_frame_and_no_time(
     tmp_path: Path, figure: Figure, others: int

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -52,6 +53,11 @@ class Memory:
         return self.peak_mb - self.before_mb
 
 
+def quick_only(quick: str) -> list[Any]:
+    """All kinds of floods, of which `make test` runs one."""
+    return [pytest.param(kind, marks=() if kind == quick else pytest.mark.slow) for kind in KINDS]
+
+
 def control_port(sender: Sender) -> int:
     return port_of(sender.address)[1] + CONTROL_PORT_OFFSET
 
@@ -86,7 +92,7 @@ def check_flood(
     viewer.wait_more(5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", quick_only("subscriptions"))
 def test_a_flood_without_keys_costs_its_connection(
     tmp_path: Path, figure: Figure, kind: str
 ) -> None:
@@ -95,7 +101,7 @@ def test_a_flood_without_keys_costs_its_connection(
         sender.process.wait_match("connection of 127|its connection was closed")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", quick_only("pings"))
 def test_a_flood_by_an_admitted_key_gets_the_key_refused(
     tmp_path: Path, figure: Figure, kind: str
 ) -> None:
@@ -123,7 +129,7 @@ def flooding_keys(viewer: Viewer) -> object:
     return None
 
 
-@pytest.mark.parametrize("size", [40, 900])
+@pytest.mark.parametrize("size", [40, pytest.param(900, marks=pytest.mark.slow)])
 def test_subscriptions_faster_than_libzmq_can_store_them_are_cut_off(
     tmp_path: Path, figure: Figure, size: int
 ) -> None:
@@ -167,7 +173,7 @@ def test_a_message_without_an_end_is_cut_off(tmp_path: Path, figure: Figure) -> 
         viewer.wait_more(5)
 
 
-@pytest.mark.parametrize("kind", ["SUB", "DEALER"])
+@pytest.mark.parametrize("kind", [pytest.param("SUB", marks=pytest.mark.slow), "DEALER"])
 def test_many_connections_each_within_its_allowance_are_bounded_together(
     tmp_path: Path, figure: Figure, kind: str
 ) -> None:
@@ -208,6 +214,7 @@ def test_many_connections_each_within_its_allowance_are_bounded_together(
         assert gap <= FPS * (starved.seconds() + READING_S)
 
 
+@pytest.mark.slow
 def test_polite_connections_that_fill_the_sender_slowly_make_no_other_reconnect(
     tmp_path: Path, figure: Figure
 ) -> None:

@@ -37,6 +37,7 @@ def test_a_receiver_finds_the_model_by_its_id(tmp_path: Path) -> None:
     assert all(read_image(path).shape == (48, 64, 3) for path in out.iterdir())
 
 
+@pytest.mark.slow
 def test_a_receiver_without_the_model_names_it_and_counts_every_frame(tmp_path: Path) -> None:
     address = free_address()
     with (
@@ -70,6 +71,7 @@ return slowly
 """
 
 
+@pytest.mark.slow
 def test_the_first_frame_does_not_wait_until_torch_is_loaded(tmp_path: Path) -> None:
     address = free_address()
     # As on a busy machine.

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
+
 from rankcast_receiver.state import State
 from support.fakes import free_address
 from support.faultproxy import FaultProxy
@@ -180,6 +182,7 @@ def test_two_cameras_of_one_sender_are_taken_and_the_third_is_left(tmp_path: Pat
     assert len(values["streams"]) == 2
 
 
+@pytest.mark.slow
 def test_where_every_frame_comes_late_all_are_shown_and_none_is_called_live(
     tmp_path: Path, figure: Figure
 ) -> None:

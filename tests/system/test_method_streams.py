@@ -18,6 +18,8 @@ from support.processes import rankcast, read_report, run
 
 FRAMES = 5
 
+slow = pytest.mark.slow
+
 
 def belt(folder: Path, shape: tuple[int, ...], dtype: Any) -> list[Pixels]:
     """Files of a texture that moves below a camera."""
@@ -62,11 +64,11 @@ def _sequence(path: Path) -> int:
     [
         ("kmeans", {"k": 12, "seed": 3}, (48, 64, 3), np.uint8, 17),
         ("kmeans", {"k": 16}, (48, 64), np.uint8, 30),
-        ("kmeans", {"k": 300}, (48, 64, 3), np.uint16, 28),
-        ("pca", {"variance": 0.99}, (48, 64, 3), np.uint8, 20),
+        pytest.param("kmeans", {"k": 300}, (48, 64, 3), np.uint16, 28, marks=slow),
+        pytest.param("pca", {"variance": 0.99}, (48, 64, 3), np.uint8, 20, marks=slow),
         ("pca", {"layout": "patches", "components": 20}, (48, 64), np.uint8, 30),
         ("pca", {"layout": "patches", "patch": 4}, (47, 61, 3), np.uint16, 20),
-        ("pca", {"components": 30}, (48, 64), np.uint16, 30),
+        pytest.param("pca", {"components": 30}, (48, 64), np.uint16, 30, marks=slow),
     ],
 )  # fmt: skip
 def test_every_frame_arrives_as_the_codec_alone_makes_it(
@@ -83,6 +85,7 @@ def test_every_frame_arrives_as_the_codec_alone_makes_it(
         assert psnr_db(frame, picture) > least_db
 
 
+@pytest.mark.slow
 def test_whole_pictures_need_the_model_at_both_ends(tmp_path: Path) -> None:
     frames = belt(tmp_path / "in", (16, 20), np.uint8)
     models = tmp_path / "models"

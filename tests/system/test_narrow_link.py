@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from rankcast.runtime import NETWORK_GAP
 from rankcast_receiver.state import State
 from support.faultproxy import FaultProxy
@@ -49,6 +51,7 @@ def test_a_receiver_that_falls_behind_reconnects_and_counts_the_loss(
         finish(sender, viewer)
 
 
+@pytest.mark.slow
 def test_what_a_link_carries_and_what_would_fit_is_told(tmp_path: Path, figure: Figure) -> None:
     with (
         sending(tmp_path, "--wait-viewers", "1", "--codec", "raw", "--set",

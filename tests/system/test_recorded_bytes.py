@@ -129,6 +129,7 @@ def watched(sender: Sender, options: dict[str, Any]) -> Iterator[RecordingProxy]
         yield proxy
 
 
+@pytest.mark.slow
 def test_no_piece_of_a_frame_stands_on_the_wire(station: KeyedStation, tmp_path: Path) -> None:
     pixels = np.random.default_rng(4).integers(0, 256, (64, 64, 3), np.uint8)
     picture = tmp_path / "known.png"

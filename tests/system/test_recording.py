@@ -81,6 +81,7 @@ def test_a_recording_has_the_very_pictures_that_a_saving_receiver_has(tmp_path: 
         assert {message.kind for message in reader} == {"frames", "status", "ledger"}
 
 
+@pytest.mark.slow
 def test_enough_recorded_frames_end_the_receiver(tmp_path: Path) -> None:
     address, path = free_address(), tmp_path / "a.mcap"
     with (
@@ -121,6 +122,7 @@ def kill(times: int, folder: Path, seed: int) -> int:
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL of POSIX")
 @pytest.mark.timeout(180)
 def test_a_receiver_that_is_killed_loses_no_frame_that_it_called_recorded(tmp_path: Path) -> None:

@@ -276,6 +276,7 @@ def test_a_loop_of_one_frame_is_a_slow_one(tmp_path: Path) -> None:
     assert (last_s - first_s) / 1e9 >= 4 * 0.04, "20 frames a second without a rate"
 
 
+@pytest.mark.slow
 def test_a_camera_that_comes_late_in_the_recording_is_found(tmp_path: Path) -> None:
     with RecordingWriter(tmp_path / "clip.mcap") as writer:
         for camera in ("first", "late"):

@@ -16,6 +16,7 @@ from support.sabotage import sabotaged
 CONVEYOR = "synthetic:conveyor?width=96&height=64"
 # Before the first frame the window shows a text of 640 pixels, frames are shown at another size.
 WINDOW = """
+from rankcast_receiver.sinks.display.screen import KeyPress
 class FakeWindow:
     def __init__(self, title):
         self.shown = 0
@@ -25,8 +26,10 @@ class FakeWindow:
         self.shown += picture.shape[1] != 640
     def is_open(self):
         return {open}
-    def quit_pressed(self):
-        return {quit}
+    def gestures(self):
+        return [KeyPress("q")] if {quit} else []
+    def area(self):
+        return None
     def close(self):
         pass
 return FakeWindow
@@ -35,7 +38,9 @@ return FakeWindow
 
 def fake_window(tmp_path: Path, *, open_: str = "True", quit_: str = "False") -> dict[str, str]:
     body = WINDOW.format(open=open_, quit=quit_)
-    return sabotaged(tmp_path / "window", "rankcast_receiver.sinks.window:Window", body)
+    return sabotaged(
+        tmp_path / "window", "rankcast_receiver.sinks.display.display_sink:Window", body
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+import pytest
+
 from support.fakes import free_address
 from support.processes import run
 
@@ -37,6 +39,7 @@ def test_a_steady_sender_logs_its_status_only_when_it_changes() -> None:
     assert all(before != after for before, after in pairwise(status)), status
 
 
+@pytest.mark.slow
 def test_a_verbose_sender_logs_its_status_every_second() -> None:
     status = [facts(line) for line in log_lines("--verbose") if "kB/frame" in line]
     assert len(status) >= SECONDS - 1

@@ -67,6 +67,7 @@ def test_a_sender_tells_that_it_is_ready_well_and_stopping(notify: NotifySocket)
     assert "THREADS" not in "".join(sender.lines)
 
 
+@pytest.mark.slow
 def test_a_sender_whose_camera_waits_for_a_trigger_is_well(notify: NotifySocket) -> None:
     address = free_address()
     source = SMALL + "&trigger=on"

@@ -197,6 +197,7 @@ def test_a_library_that_hangs_in_the_main_thread_is_named(
         ends_stuck(sender, report, named)
 
 
+@pytest.mark.slow
 def test_a_report_on_a_disk_that_hangs_keeps_no_process(tmp_path: Path) -> None:
     fifo = tmp_path / "report"
     os.mkfifo(fifo)
@@ -287,6 +288,7 @@ def test_a_second_signal_ends_a_process_whose_main_thread_hangs_at_once(tmp_path
         assert sender.stop(signal.SIGTERM, AT_ONCE_S) == 128 + signal.SIGTERM
 
 
+@pytest.mark.slow
 @slow
 def test_a_second_signal_ends_a_process_without_the_lock_at_once(tmp_path: Path) -> None:
     env = sabotaged(tmp_path / "code", f"{CONVEYOR}.__iter__", FRAMES_THEN_HOLDS_THE_LOCK)
@@ -354,8 +356,15 @@ def test_the_guard_ends_with_its_process_and_its_death_ends_nothing() -> None:
         assert sender.stop(signal.SIGTERM) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGKILL])
-@pytest.mark.parametrize("command", ["receive", "send"])
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [
+        ("receive", signal.SIGABRT),
+        ("send", signal.SIGKILL),
+        pytest.param("receive", signal.SIGKILL, marks=slow),
+        pytest.param("send", signal.SIGABRT, marks=slow),
+    ],
+)
 def test_the_guard_says_that_a_process_ended_without_a_word(
     command: str, number: signal.Signals
 ) -> None:
@@ -415,6 +424,7 @@ def test_a_control_request_that_hangs_ends_after_an_interrupt(tmp_path: Path) ->
         assert "stuck after SIGINT: the main thread" in control.lines[-1]
 
 
+@pytest.mark.slow
 def test_a_demo_whose_sender_hangs_names_it(tmp_path: Path) -> None:
     env = sabotaged(tmp_path / "code", f"{CONVEYOR}.__iter__", FRAMES_THEN_WAITS)
     with rankcast("demo", "--out", str(tmp_path / "out"), **env) as demo:
@@ -472,6 +482,7 @@ def thread_names(pid: int) -> str:
     return " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/comm"))
 
 
+@pytest.mark.slow
 @slow
 def test_a_source_that_hangs_at_the_end_of_the_stream_keeps_no_process(tmp_path: Path) -> None:
     report = tmp_path / "sent.json"

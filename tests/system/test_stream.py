@@ -243,6 +243,7 @@ print("balanced" if balance.under_way == 0 else balance)
 """
 
 
+@pytest.mark.slow
 def test_a_slow_viewer_survives_the_end_of_its_sender() -> None:
     """With ZMTP heartbeats libzmq 4.3.5 ends the process here: hence one of its own."""
     done = run_script(SLOW_CALLER, free_address())

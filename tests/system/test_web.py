@@ -19,6 +19,7 @@ from support.processes import rankcast
 from support.web_page import WebPage, ask, wait_until
 from support.web_station import WebStation
 
+
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
     with ExitStack() as stack:
@@ -49,7 +50,12 @@ def test_a_page_decodes_the_very_pictures_that_another_receiver_saves(
 def test_a_page_that_joins_late_begins_with_a_reference_where_no_key_frame_comes(
     stack: ExitStack,
 ) -> None:
-    never = ("--set", "codec.svd-patch.gop=100000", "--set", "codec.svd-patch.keyframe_interval_s=0")
+    never = (
+        "--set",
+        "codec.svd-patch.gop=100000",
+        "--set",
+        "codec.svd-patch.keyframe_interval_s=0",
+    )
     station = WebStation(
         stack, "--set", "network.control=false", sender=never,
         source="synthetic:conveyor?width=64&height=48&fps=60",

@@ -1,4 +1,4 @@
-"""What strangers and broken pages send to a web address: one line or a 4xx, and the stream goes on."""
+"""What strangers and broken pages send to a web address costs them a 4xx; the stream goes on."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def watching(station: WebStation) -> Iterator[WebPage]:
 
 def closing_code(page: WebPage) -> int:
     """Return how the server closed the socket."""
-    with pytest.raises(ConnectionClosed) as closed:
+    try:
         while True:
             page.socket.recv(20)
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.code
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else 1006
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,9 @@ def test_tls_and_a_token_guard_everything(tmp_path: Path) -> None:
         entered = get("login", method="POST", body=form)
         assert (entered.status, entered.headers["Location"]) == (303, "/")
         cookie = entered.headers["Set-Cookie"]
-        assert {"HttpOnly", "SameSite=strict", "Secure"} <= {part.strip() for part in cookie.split(";")}
+        assert {"HttpOnly", "SameSite=strict", "Secure"} <= {
+            part.strip() for part in cookie.split(";")
+        }
         session = cookie.split(";")[0]
         assert get(Cookie=session).status == 200
         with WebPage(url, ssl=trusting, additional_headers={"Cookie": session}) as live:

@@ -18,7 +18,7 @@ from rankcast.decoder import Decoder
 from rankcast.images import read_image, read_text
 from rankcast.recordings import RecordingOptions
 from rankcast.wire import unpack
-from support.processes import rankcast, run
+from support.processes import run
 from support.recordings import packets_of, pictures, record
 from support.web_page import WebPage, ask, wait_until
 from support.web_station import WebStation
@@ -213,7 +213,9 @@ def test_a_paused_recording_shows_the_picture_of_the_wanted_time(station: WebSta
     facts = ask(station.url, "api/recordings/line3.mcap").json
     with WebPage(station.url, "api/recordings/line3.mcap/play") as page:
         page.send(type="play", from_s=facts["duration_s"] / 2, speed=1.0, paused=True)
-        seek = {one["camera"]: one["sequence"] for one in (page.text_of("seek"), page.text_of("seek"))}
+        seek = {
+            one["camera"]: one["sequence"] for one in (page.text_of("seek"), page.text_of("seek"))
+        }
         decoder = Decoder()
         for topic, data in page.packets():
             if topic == "left/frames":
@@ -275,7 +277,7 @@ def test_a_wrong_setting_prevents_the_start(options: tuple[str, ...], words: str
     assert words in ended.stderr.splitlines()[-1]
 
 
-def test_of_several_senders_a_name_says_which(tmp_path: Path) -> None:
+def test_of_several_senders_a_name_says_which() -> None:
     with ExitStack() as stack:
         station = WebStation(stack)
         other = WebStation(stack, "--connect", station.address)
@@ -289,4 +291,3 @@ def test_of_several_senders_a_name_says_which(tmp_path: Path) -> None:
         with WebPage(other.url) as page:
             page.watch(*names)
             assert {frame.camera for frame in page.frames(20)} == set(names)
-        stack.enter_context(rankcast("receive", "--connect", station.address))

@@ -181,7 +181,7 @@ def run_stream(
 
     send = [
         "--source", source, "--codec", codec, "--frames", str(frames), "--wait-viewers", "1",
-        "--audit", str(folder / "originals"), "--audit-every", str(AUDIT_EVERY),
+        "--audit", str(folder / "originals"), "--audit-every", str(AUDIT_EVERY), "--no-announce",
     ]  # fmt: skip
     for name, value in options.items():
         send += ["--set", f"codec.{name}={value}"]

@@ -5,7 +5,10 @@ from rankcast.net.context_end import end_context
 from rankcast.net.control_client import ControlClient
 from rankcast.net.host_name import LookUp, look_up
 from rankcast.net.key_file import SECRET_SUFFIX, Role, read_public, read_secret
-from rankcast.net.keys import client_keys, new_key, server_keys
+from rankcast.net.key_fingerprint import fingerprint
+from rankcast.net.keys import client_keys, new_key, pinned_keys, server_keys
+from rankcast.net.known_cameras import FILE_NAME as KNOWN_CAMERAS
+from rankcast.net.known_cameras import KnownCameras
 from rankcast.net.link import Link, LinkOptions
 from rankcast.net.link_monitor import LinkMonitor, LinkState
 from rankcast.net.monitor_event import next_event
@@ -37,6 +40,7 @@ __all__ = [
     "CONTROL_PORT_OFFSET",
     "DEFAULT_ENDPOINT",
     "HAS_TCP_INFO",
+    "KNOWN_CAMERAS",
     "LOSSLESS_UNACKNOWLEDGED_MS",
     "SECRET_SUFFIX",
     "SUBSCRIPTION_BYTES",
@@ -45,6 +49,7 @@ __all__ = [
     "AuthorizedKey",
     "ControlClient",
     "CurveClient",
+    "KnownCameras",
     "Link",
     "LinkMonitor",
     "LinkOptions",
@@ -62,6 +67,7 @@ __all__ = [
     "configure",
     "control_endpoint",
     "end_context",
+    "fingerprint",
     "is_ipv6",
     "is_loopback",
     "join_endpoint",
@@ -72,6 +78,7 @@ __all__ = [
     "new_key",
     "next_event",
     "open_socket",
+    "pinned_keys",
     "read_public",
     "read_secret",
     "received_bytes",

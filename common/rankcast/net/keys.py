@@ -77,3 +77,16 @@ def client_keys(key: Path, servers: Sequence[Path]) -> tuple[CurveClient, ...]:
         )
     own = read_secret(key)
     return tuple(CurveClient(own.secret, own.public, read_public(path).public) for path in servers)
+
+
+def pinned_keys(key: Path, server_public: bytes) -> CurveClient:
+    """Load the keys of a receiver that trusts one server key, 40 characters of Z85.
+
+    Raises
+    ------
+    SettingsError
+        If the file is not a secret key that only its owner can read.
+    """
+    check_curve()
+    own = read_secret(key)
+    return CurveClient(own.secret, own.public, server_public)

@@ -25,6 +25,7 @@ _ORDER: Final = (
     "demo",
     "send",
     "receive",
+    "find",
     "control",
     "keys",
     "compress",

@@ -15,6 +15,7 @@ from rankcast.errors import SettingsError, WireError
 from rankcast.net import ControlClient, CurveClient, LinkState
 from rankcast.wire import MAX_MS, UINT64_MAX, Limits, Reply, check_name, uint
 from rankcast_receiver.clock import SenderClock
+from rankcast_receiver.net.control_request import ControlRequest
 from rankcast_receiver.stream import CameraStream
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ MAX_COUNT: Final = 2**53
 CAMERAS_INTERVAL_S: Final = 2.0
 MAX_OPEN: Final = 64
 """Most requests awaiting a reply; further requests discard the oldest."""
+REQUEST_TIMEOUT_S: Final = 5.0
+"""Longest wait for the reply to a request of the user: a sender answers within 3 s."""
 _NO_PACKETS: Final = Limits(max_packet_bytes=0)
 """No reply to a viewer contains a picture."""
 
@@ -84,6 +87,8 @@ class ControlLink:
         self._now_s = now_s
         self._pings: dict[int, int] = {}
         self._asked: dict[int, str] = {}
+        self._requests: dict[int, tuple[ControlRequest, float]] = {}
+        """Requests of the user that await a reply, and until when."""
         self._sent_pings = 0
         self._next_ping_s = self._next_report_s = now_s()
         self._next_cameras_s = now_s()
@@ -123,6 +128,10 @@ class ControlLink:
             if t0 is not None:
                 self._take_ping(t0, reply)
                 continue
+            request, _ = self._requests.pop(reply.id, (None, 0.0))
+            if request is not None:
+                request.reply = reply
+                continue
             asked = self._asked.pop(reply.id, None)
             if asked == "status":
                 self._take_cameras(reply)
@@ -136,6 +145,7 @@ class ControlLink:
             self._sessions = self._client.link.sessions
             self._measure_anew()
         now = self._now_s()
+        self._give_up(now)
         if now >= self._next_ping_s:
             t0 = boot_ns()
             request = self._client.send("ping", args={"t0": t0})
@@ -181,6 +191,17 @@ class ControlLink:
         if now >= self._next_cameras_s and self._ask("status", "", {}):
             self._next_cameras_s = now + CAMERAS_INTERVAL_S
 
+    def request(self, request: ControlRequest) -> None:
+        """Send a request of the user; its reply, or why there is none, is set later."""
+        if len(self._requests) >= MAX_OPEN:
+            request.fail(f"{MAX_OPEN} requests are waiting already: try again later")
+            return
+        number = self._client.send(request.op, request.camera, request.args)
+        if number is None:
+            request.fail("the sender's control channel is not connected")
+            return
+        self._requests[number] = request, self._now_s() + REQUEST_TIMEOUT_S
+
     def report_due(self) -> bool:
         """Return True if a second has passed since the last report."""
         now = self._now_s()
@@ -212,12 +233,25 @@ class ControlLink:
     def close(self) -> None:
         """Drop the connection; may be called twice."""
         self._client.close()
+        self._fail_requests()
 
     def _measure_anew(self) -> None:
         self._pings.clear()
         self._asked.clear()
+        self._fail_requests()
         self._sent_pings = 0
         self._next_ping_s = self._next_cameras_s = self._now_s()
+
+    def _fail_requests(self) -> None:
+        for request, _ in self._requests.values():
+            request.fail("the connection ended before the reply; the sender may have acted on it")
+        self._requests.clear()
+
+    def _give_up(self, now_s: float) -> None:
+        for number, (request, until_s) in list(self._requests.items()):
+            if now_s > until_s:
+                del self._requests[number]
+                request.fail(f"the sender did not reply within {REQUEST_TIMEOUT_S:g} s")
 
     def _ask(self, op: str, camera: str, args: dict[str, Any]) -> bool:
         request = self._client.send(op, camera, args)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any, Final
@@ -11,15 +12,19 @@ from typing import Any, Final
 import zmq
 
 from rankcast.errors import WorkerError
-from rankcast.net import SocketThread, end_context, new_context
+from rankcast.net import CurveClient, SocketThread, end_context, new_context
 from rankcast_receiver.net.connection import Connection, ConnectionOptions
+from rankcast_receiver.net.control_request import ControlRequest
 from rankcast_receiver.net.credit import Credit
+from rankcast_receiver.net.endpoints import SenderAddress
 from rankcast_receiver.stream import PacketQueue, SenderStreams
 
 POLL_S: Final = 0.1
 """Longest wait for messages: the precision of pings, reconnections and requests."""
 HURRIED_POLL_S: Final = 0.01
 """The same while a sender may be flooding with what cannot be read."""
+MAX_REQUESTS: Final = 64
+"""Most requests of the user that wait to be sent."""
 END_TIMEOUT_S: Final = 2.0
 """Less than `stop` waits for the thread, so that libzmq is named if it is what is stuck."""
 
@@ -34,6 +39,8 @@ class ReceiveThread:
     queue : PacketQueue
         Receives the packets. It drops what does not fit: the sockets are read without a pause,
         because nothing else bounds the queues of libzmq.
+    addresses : mapping, optional
+        By endpoint: senders with client keys or a look-up of their own.
     """
 
     def __init__(
@@ -41,14 +48,17 @@ class ReceiveThread:
         senders: Sequence[SenderStreams],
         options: ConnectionOptions,
         queue: PacketQueue,
+        addresses: Mapping[str, SenderAddress] | None = None,
     ) -> None:
         self._senders = senders
         self._queue = queue
         self._connections: Sequence[Connection] = ()
         self._credits: Sequence[Credit] = ()
         self._sessions = [0] * len(senders)
+        self._requests: deque[tuple[int, ControlRequest]] = deque()
         self._thread = SocketThread("receive", self._run, queue.close)
         self._options = replace(options, wake=self._thread.wake)
+        self._addresses = addresses or {}
         queue.wake = self._thread.wake
         self.pulse = self._thread.pulse
 
@@ -67,6 +77,10 @@ class ReceiveThread:
         connections = self._connections
         control = connections[sender].control if connections else None
         return None if control is None else control.endpoint
+
+    def curves(self, sender: int) -> Sequence[CurveClient]:
+        """Return the keys for a sender; empty without encryption."""
+        return self._options_for(self._senders[sender].endpoint).curves
 
     def start(self) -> None:
         """Open the sockets and start draining them.
@@ -93,6 +107,16 @@ class ReceiveThread:
             raise WorkerError("the receiver is closed: no further packets arrive")
         self._thread.check()
 
+    def ask(self, sender: int, request: ControlRequest) -> ControlRequest:
+        """Send a request to the sender of that number, without waiting; from any thread."""
+        if self._thread.stopping or not self._thread.running:
+            return request.fail("the receiver is closed")
+        if len(self._requests) >= MAX_REQUESTS:
+            return request.fail(f"{MAX_REQUESTS} requests are waiting already: try again later")
+        self._requests.append((sender, request))
+        self._thread.wake()
+        return request
+
     def stop(self) -> None:
         """End the thread, which closes the sockets; may be called twice.
 
@@ -104,15 +128,26 @@ class ReceiveThread:
         self._thread.stop()
         self._thread.join()
 
+    def _options_for(self, endpoint: str) -> ConnectionOptions:
+        address = self._addresses.get(endpoint)
+        if address is None:
+            return self._options
+        return replace(
+            self._options,
+            curves=address.curves or self._options.curves,
+            look_up=address.look_up or self._options.look_up,
+        )
+
     def _run(self) -> None:
         with ExitStack() as stack:
             context: zmq.Context[Any] = new_context()
             stack.callback(end_context, context, END_TIMEOUT_S)
             connections = []
             for streams in self._senders:
-                connection = Connection(context, streams, self._options)
+                connection = Connection(context, streams, self._options_for(streams.endpoint))
                 connections.append(stack.enter_context(closing(connection)))
             self._connections = connections
+            stack.callback(self._refuse_requests)
             if not self._options.live:
                 self._credits = [
                     Credit(self._queue, number, connection.token)
@@ -137,10 +172,24 @@ class ReceiveThread:
                 self._queue.forget(number, self._senders[number].streams)
             for received in connection.receive():
                 self._queue.put(number, received)
+        self._send_requests()
         for credit, connection in zip(self._credits, self._connections, strict=False):
             credit.tick(connection)
         self._queue.note_links([connection.facts for connection in self._connections])
         return any(changed)
+
+    def _send_requests(self) -> None:
+        while self._requests:
+            number, request = self._requests.popleft()
+            control = self._connections[number].control
+            if control is None:
+                request.fail("there is no control channel to the sender")
+            else:
+                control.request(request)
+
+    def _refuse_requests(self) -> None:
+        while self._requests:
+            self._requests.popleft()[1].fail("the receiver is closed")
 
     def _poller(self) -> zmq.Poller:
         sockets = [socket for connection in self._connections for socket in connection.sockets]

@@ -53,8 +53,41 @@ class Levels:
             low, high = float(pixels.min()), float(pixels.max())
         else:
             low, high = np.percentile(pixels, (_CUT_PERCENT, 100 - _CUT_PERCENT)).tolist()
+        # A lossy codec may decode to a little more than the significant bits can say.
+        high = min(high, top)
         # An even picture has no contrast to stretch.
         return (low, high) if high > low else (0.0, top)
+
+
+def moved(
+    bounds: tuple[float, float], top: float, *, width_factor: float = 1.0, shift: float = 0.0
+) -> Levels:
+    """Return fixed levels that are wider, narrower, higher or lower than `bounds`.
+
+    Parameters
+    ----------
+    bounds : tuple of float
+        Values shown as black and as white.
+    top : float
+        Largest sample value; the levels stay within 0 and `top`.
+    width_factor : float
+        Factor of their distance, which becomes at least one value larger or smaller.
+    shift : float
+        Fraction of their distance by which both move, at least one value.
+    """
+    low, high = bounds
+    most = max(1, int(top))
+    width = round((high - low) * width_factor)
+    if width_factor > 1:
+        width = max(width, round(high - low) + 1)
+    elif width_factor < 1:
+        width = min(width, round(high - low) - 1)
+    width = min(max(width, 1), most)
+    step = round((high - low) * shift)
+    if shift and not step:
+        step = 1 if shift > 0 else -1
+    first = min(max(round((low + high - width) / 2) + step, 0), most - width)
+    return Levels("fixed", first, first + width)
 
 
 def parse_levels(text: str) -> Levels:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -17,14 +16,12 @@ from rankcast.errors import ImageFileError, RankcastError, SinkError
 from rankcast.frame import Frame
 from rankcast.images import read_text, write_image
 from rankcast_receiver.sinks.debayer import debayered
-from rankcast_receiver.sinks.frame_tag import capture_time, describe
+from rankcast_receiver.sinks.description import check_camera, describe, utc_in_name
 from rankcast_receiver.sinks.saved_files import RetentionLimits, SavedFiles
 
 log = logging.getLogger(__name__)
 
 _SUFFIXES: Final = {"png": ".png", "jpeg": ".jpg", "tiff": ".tiff"}
-_CAMERA: Final = re.compile(r"[a-z0-9_-]{1,35}")
-"""A name has up to 32 characters; with several senders a number is appended, up to "-16"."""
 
 
 class SaveOptions(BaseModel):
@@ -181,7 +178,4 @@ def file_name(frame: Frame, format: str) -> str:  # noqa: A002 - the option's ow
     SinkError
         If the camera name is not valid.
     """
-    if not _CAMERA.fullmatch(frame.camera):
-        raise SinkError(f"camera name {frame.camera!r:.60} must be 1 to 35 of a-z, 0-9, _ and -")
-    utc = capture_time(frame).strftime("%Y%m%dT%H%M%S.%fZ")
-    return f"{frame.camera}_{frame.sequence:09d}_{utc}{_SUFFIXES[format]}"
+    return f"{check_camera(frame)}_{frame.sequence:09d}_{utc_in_name(frame)}{_SUFFIXES[format]}"

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 
-from rankcast.errors import LimitError, NoStreamError, RequestRefusedError, SettingsError
+from rankcast.boot_clock import boot_s
+from rankcast.errors import LimitError, NoStreamError, RequestRefusedError
 from rankcast.frame import Scalar
 from rankcast.net import ControlClient
-from rankcast.wire import Limits, Reply
+from rankcast.wire import Reply
 from rankcast_receiver.web.receiver_view import ReceiverView
 
 DEADLINE_S: Final = 5.0
 MOST_THREADS: Final = 4
 MOST_WAITING: Final = 16
 """Requests of all pages and programs that are not answered yet."""
-_NO_PACKETS: Final = Limits(max_packet_bytes=0)
+POLL_S: Final = 0.02
+"""How often a reply is looked for: it comes to another thread."""
 
 
 class ControlDesk:
-    """Sends each request through a connection of its own.
+    """Sends requests through the connections of the receiver, originals through one of their own.
 
     Parameters
     ----------
@@ -79,37 +83,45 @@ class ControlDesk:
         RequestRefusedError, NoStreamError
             As `ask`.
         """
-        reply = await self._call(camera, "original", {}, self._view.limits)
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(MOST_THREADS)
+        with self._counted():
+            reply = await anyio.to_thread.run_sync(self._original, camera, limiter=self._limiter)
         if not reply.packet:
             raise RequestRefusedError("the reply of the sender contains no picture")
         return bytes(reply.packet)
 
     async def _result(self, camera: str, op: str, args: Mapping[str, Scalar]) -> dict[str, Any]:
-        return dict((await self._call(camera, op, args, _NO_PACKETS)).result)
+        with self._counted():
+            if self._view.control_address(camera) is None:
+                raise NoStreamError(f"camera {camera!a:.80} has no control channel at present")
+            request = self._view.ask(camera, op, args)
+            until_s = boot_s() + DEADLINE_S
+            while (reply := request.reply) is None:
+                if boot_s() > until_s or self._stopping():
+                    raise NoStreamError(f"the sender did not answer within {DEADLINE_S:g} s")
+                await asyncio.sleep(POLL_S)
+        if not reply.ok:
+            raise RequestRefusedError(reply.error or f"the sender refused {op}")
+        return dict(reply.result)
 
-    async def _call(
-        self, camera: str, op: str, args: Mapping[str, Scalar], limits: Limits
-    ) -> Reply:
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Bound what is not answered yet."""
         if self._waiting >= MOST_WAITING:
             raise LimitError(f"{self._waiting} requests are not answered yet, ask again later")
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(MOST_THREADS)
         self._waiting += 1
         try:
-            return await anyio.to_thread.run_sync(
-                self._call_here, camera, op, args, limits, limiter=self._limiter
-            )
+            yield
         finally:
             self._waiting -= 1
 
-    def _call_here(self, camera: str, op: str, args: Mapping[str, Scalar], limits: Limits) -> Reply:
+    def _original(self, camera: str) -> Reply:
+        """Ask through a connection of its own, which takes packets."""
         address = self._view.control_address(camera)
         if address is None:
             raise NoStreamError(f"camera {camera!a:.80} has no control channel at present")
-        for name in args:
-            if not isinstance(name, str):
-                raise SettingsError(f"got the name {name!r:.40}, want text")
-        with ControlClient(address.endpoint, self._view.curves, limits=limits) as client:
+        with ControlClient(address.endpoint, address.curves, limits=self._view.limits) as client:
             return client.call(
-                op, address.camera, args, timeout_s=DEADLINE_S, stopped=self._stopping
+                "original", address.camera, timeout_s=DEADLINE_S, stopped=self._stopping
             )

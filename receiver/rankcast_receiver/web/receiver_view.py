@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rankcast.net import CurveClient
+from rankcast.frame import Scalar
 from rankcast.wire import Limits
+from rankcast_receiver.net import ControlRequest
 from rankcast_receiver.state import CameraState
 from rankcast_receiver.stream import CameraStream
 from rankcast_receiver.subscriber import ControlAddress
@@ -23,9 +24,9 @@ class ReceiverView:
     """Asks for a key frame of a camera, or no longer."""
     control_address: Callable[[str], ControlAddress | None]
     """Where to send requests for a camera."""
+    ask: Callable[[str, str, Mapping[str, Scalar]], ControlRequest]
+    """Sends a request: camera, operation, arguments. Never waits."""
     limits: Limits
-    curves: Sequence[CurveClient] = ()
-    """Keys, the same as for the frames."""
 
     def want_reference(self, camera: str, wanted: bool) -> None:
         """Ask the decoder for a reference packet of a camera, or no longer."""

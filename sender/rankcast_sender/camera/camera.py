@@ -114,6 +114,8 @@ class Camera:
         """The sockets that publish this camera; None until it is added to them."""
         self.tape: Tape | None = None
         """The recording of this camera; None without one."""
+        self.picture_size: tuple[int, int] | None = None
+        """Width and height of the newest picture; None before the first."""
         self.ended = False
         """True once no more frames will be sent."""
         self._newest = NewestFrame()
@@ -172,6 +174,8 @@ class Camera:
         """Count one grabbed frame and keep it for `original` requests."""
         self.ledger.enter()
         self.source.frame_grabbed()
+        height, width = (image.pixels if isinstance(image, Frame) else image).shape[:2]
+        self.picture_size = width, height
         self._newest.keep(image)
 
     def put(self, frame: Frame) -> bool:

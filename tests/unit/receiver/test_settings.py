@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rankcast_receiver.settings import SaveTable
+from rankcast.errors import SettingsError
+from rankcast.settings import Layer, validate
+from rankcast_receiver.settings import NetworkTable, ReceiverSettings, SaveTable
 
 
 @pytest.mark.parametrize(
@@ -12,3 +14,43 @@ from rankcast_receiver.settings import SaveTable
 )
 def test_save_fsync_is_a_sync_after_every_picture(fsync: bool, frames: int, every: int) -> None:
     assert SaveTable(dir="x", fsync=fsync, sync_frames=frames).frames_a_sync == every
+
+
+def test_senders_are_given_by_address_or_by_the_name_of_a_camera() -> None:
+    table = NetworkTable(connect=["line3", "tcp://10.0.0.5:5555", "line4@station7"])
+    assert table.endpoints == ["tcp://10.0.0.5:5555"]
+    assert [str(name) for name in table.names] == ["line3", "line4@station7"]
+
+
+@pytest.mark.parametrize(
+    "connect", ["", "10.0.0.5:5555", "udp://10.0.0.5:5555", "tcp:line3", "Line3", ["line3"] * 2, []]
+)
+def test_what_is_neither_is_refused(connect: str | list[str]) -> None:
+    with pytest.raises(ValueError, match=r"want|twice"):
+        NetworkTable(connect=connect)
+
+
+@pytest.mark.parametrize(
+    ("connect", "key", "servers", "allowed"),
+    [
+        ("line3", "", [], True),
+        ("line3", "v.key", [], True),
+        ("line3", "v.key", ["cam.pub"], True),
+        ("line3", "", ["cam.pub"], False),
+        ("tcp://10.0.0.5:5555", "v.key", ["cam.pub"], True),
+        ("tcp://10.0.0.5:5555", "v.key", [], False),
+        (["line3", "tcp://10.0.0.5:5555"], "v.key", [], False),
+    ],
+)
+def test_only_cameras_by_name_need_no_server_key(
+    connect: str | list[str], key: str, servers: list[str], allowed: bool
+) -> None:
+    values = {
+        "network": {"connect": connect},
+        "security": {"key": key, "server_keys": servers},
+    }
+    if allowed:
+        validate(ReceiverSettings, [Layer("here", values)])
+        return
+    with pytest.raises(SettingsError, match="belong together"):
+        validate(ReceiverSettings, [Layer("here", values)])

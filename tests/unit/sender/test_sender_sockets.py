@@ -60,6 +60,7 @@ def test_a_request_that_nobody_waits_for_any_more_is_named_after_a_second(
     handler.close(WAIT_S)
 
 
+@pytest.mark.slow
 def test_several_stuck_threads_share_one_deadline(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

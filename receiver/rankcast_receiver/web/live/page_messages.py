@@ -150,6 +150,8 @@ def _ask(values: Mapping[str, Any]) -> Ask:
             raise WireError(f"an arg of a request is {value!r:.40}, want a scalar")
         if isinstance(value, float) and not math.isfinite(value):
             raise WireError("an arg of a request is no number")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise WireError("an arg of a request has more than 64 bits")
     return Ask(number, op, _name(values.get("camera")), args)
 
 

@@ -15,7 +15,7 @@ from rankcast.errors import RankcastError
 from rankcast.frame import Frame
 from rankcast.images import encode_image
 from rankcast.runtime import LogLimiter
-from rankcast_receiver.sinks.overlay import screen_picture
+from rankcast_receiver.sinks.screen_picture import screen_picture
 from rankcast_receiver.web.json_text import json_text, plain
 from rankcast_receiver.web.pictures.jpeg_piece import JpegPiece
 from rankcast_receiver.web.pictures.newest_pictures import NewestPictures
@@ -103,7 +103,7 @@ class Jpegs:
 
 def _encode(frame: Frame, quality: int) -> bytes:
     height, width = frame.pixels.shape[:2]
-    shown = screen_picture(frame, width, height).pixels
+    shown = screen_picture(frame, (width, height)).pixels
     return encode_image(".jpg", shown, jpeg_quality=quality)
 
 

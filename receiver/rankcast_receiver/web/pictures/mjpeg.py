@@ -11,7 +11,8 @@ import anyio.to_thread
 from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.frame import Frame
 from rankcast.images import encode_image
-from rankcast_receiver.sinks.overlay import OverlayText, draw_overlay, screen_picture
+from rankcast_receiver.sinks.overlay import OverlayText, draw_overlay
+from rankcast_receiver.sinks.screen_picture import screen_picture
 from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.web.pictures.jpegs import Jpegs
 
@@ -96,9 +97,9 @@ def _part(data: bytes) -> bytes:
 def _marked_jpeg(frame: Frame, state: CameraState | None, quality: int) -> bytes:
     """Return a picture with what keeps it from being live over it."""
     height, width = frame.pixels.shape[:2]
-    shown = screen_picture(frame, width, height).pixels
+    shown = screen_picture(frame, (width, height)).pixels
     if (text := _text(frame, state)) is not None:
-        shown = draw_overlay(shown, text)
+        draw_overlay(shown, text)
     return encode_image(".jpg", shown, jpeg_quality=quality)
 
 
@@ -108,7 +109,7 @@ def _text(frame: Frame, state: CameraState | None) -> OverlayText | None:
     if state.state is State.LIVE:
         return None
     if state.state is State.WAITING_FOR_TRIGGER:
-        return OverlayText((state.state.words.upper(),))
+        return OverlayText((), banner=(state.state.words.upper(),))
     captured_ns = frame.t_capture_here_ns
     age = "" if captured_ns is None else f" {max(0, boot_ns() - captured_ns) / 1e9:.0f} s"
     why = state.detail if state.state is State.STALE else str(state)

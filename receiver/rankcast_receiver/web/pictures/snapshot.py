@@ -14,7 +14,7 @@ from rankcast.frame import Frame
 from rankcast.images import encode_image
 from rankcast.wire import Limits, unpack
 from rankcast_receiver.sinks import capture_time, describe
-from rankcast_receiver.sinks.overlay import screen_picture
+from rankcast_receiver.sinks.screen_picture import screen_picture
 
 Format: TypeAlias = Literal["png", "tiff", "jpeg"]
 FORMATS: Final[tuple[Format, ...]] = ("png", "tiff", "jpeg")
@@ -87,7 +87,7 @@ def _file(frame: Frame, form: Format) -> Snapshot:
     if lossy_file:
         # Levels as on the page: JPEG has 8 bits.
         height, width = pixels.shape[:2]
-        pixels = screen_picture(frame, width, height, debayer="off").pixels
+        pixels = screen_picture(frame, (width, height), debayer="off").pixels
     suffix = _SUFFIXES[form]
     text = describe(frame, lossy_file=lossy_file)
     data = encode_image(suffix, pixels, text=text, jpeg_quality=JPEG_QUALITY)

@@ -52,6 +52,7 @@ def test_a_model_without_background_codes_every_size(any_size: Path, shape: Any)
     check_codec("gan", [noise], 8.0, model=str(any_size), step=0.25)
 
 
+@pytest.mark.slow
 def test_a_fixed_camera_keeps_the_promises_of_every_codec(camera: Path) -> None:
     check_codec("gan", clip(6), 24.0, model=str(camera), label="belt")
     grey = clip(6, colour=False)

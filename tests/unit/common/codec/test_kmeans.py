@@ -378,6 +378,7 @@ def test_the_distortion_is_within_four_per_cent_of_scikit_learn(
     assert error <= 1.04 * best
 
 
+@pytest.mark.slow
 def test_small_pictures_are_within_four_per_cent_of_scikit_learn_too() -> None:
     cluster = pytest.importorskip("sklearn.cluster")
     pixels = scene()

@@ -189,6 +189,7 @@ def test_a_noisy_stream_has_an_even_step_and_all_of_the_rate() -> None:
     assert np.mean(np.log(step_ratios(sent))) < 0.08
 
 
+@pytest.mark.slow
 def test_clips_are_coded_once_with_an_even_step_at_their_rate(data: Path) -> None:
     for name, rate in (("03_blocks_720p", 1e6), ("05_juggle_720p", 7e5), ("bottle-detection", 3e5)):
         clip = cv2.VideoCapture(str(data / "video" / f"{name}.mp4"))

@@ -87,6 +87,7 @@ def ticking(footage: list[Footage], width: int = 8, **options: Any) -> Training:
     return Training(footage, width=width, clock=lambda: float(next(seconds)), **options)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_ends_as_the_one_that_never_stopped(tmp_path: Path) -> None:
     footage = [Footage("belt", clip(10)), Footage("door", clip(9, colour=False))]
     whole = ticking(footage, seed=3)

@@ -11,10 +11,10 @@ from rankcast.errors import SettingsError
 from rankcast.frame import Frame, Pixels
 from rankcast.images import read_image
 from rankcast_receiver.sinks.debayer import Debayer, debayered
-from rankcast_receiver.sinks.levels import Levels, parse_levels
-from rankcast_receiver.sinks.overlay import screen_picture
+from rankcast_receiver.sinks.display.tile import Tile
+from rankcast_receiver.sinks.levels import Levels, moved, parse_levels
 from rankcast_receiver.sinks.save import SaveOptions, SaveSink
-from rankcast_receiver.sinks.tile import Tile
+from rankcast_receiver.sinks.screen_picture import natural_size, screen_picture
 
 RAMP: Pixels = np.tile(np.arange(1000, 3000, 2, dtype=np.uint16), (600, 1))
 """12 bits from 1000 to 2998, 1000 pixels wide: shown without scaling."""
@@ -22,7 +22,9 @@ RAMP: Pixels = np.tile(np.arange(1000, 3000, 2, dtype=np.uint16), (600, 1))
 
 def shown(pixels: Pixels, levels: str, bits: int = 12) -> np.ndarray:
     frame = Frame(pixels, significant_bits=bits)
-    return screen_picture(frame, 1600, 900, parse_levels(levels)).pixels[0, :, 0]
+    return screen_picture(frame, natural_size(frame, 1600, 900), parse_levels(levels)).pixels[
+        0, :, 0
+    ]
 
 
 def test_full_levels_show_all_significant_bits() -> None:
@@ -121,3 +123,30 @@ def test_mosaics_are_saved_as_they_came_or_in_colour(tmp_path: Path, debayer: bo
         assert (saved[4:-4, 4:-4] == np.array((1000, 2000, 60_000))).all()
     else:
         assert (saved == frame.pixels).all()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "change", "want"),
+    [
+        ((1000, 2000), {"width_factor": 0.8}, (1100, 1900)),
+        ((1000, 2000), {"width_factor": 1.25}, (875, 2125)),
+        ((1000, 2000), {"shift": 0.1}, (1100, 2100)),
+        ((1000, 2000), {"shift": -0.1}, (900, 1900)),
+        ((0, 4095), {"width_factor": 1.25}, (0, 4095)),
+        ((3500, 4095), {"shift": 0.1}, (3500, 4095)),
+        ((0, 100), {"shift": -0.1}, (0, 100)),
+        ((7, 8), {"width_factor": 0.8}, (7, 8)),
+        ((7, 8), {"width_factor": 1.25}, (6, 8)),
+        ((7, 8), {"shift": 0.1}, (8, 9)),
+    ],
+)
+def test_moved_levels_stay_within_the_samples(
+    bounds: tuple[float, float], change: dict[str, float], want: tuple[int, int]
+) -> None:
+    assert moved(bounds, 4095, **change) == Levels("fixed", *want)
+
+
+def test_automatic_levels_never_exceed_the_significant_bits() -> None:
+    overshot = np.full((600, 1000), 4099, np.uint16)
+    overshot[:, :500] = 10
+    assert Levels().bounds(overshot, 12) == (10, 4095)

@@ -81,6 +81,7 @@ def frame(sequence: int, **changes: Any) -> Frame:
     return Frame(np.zeros((2, 2), np.uint8), **{**values, **changes})
 
 
+@pytest.mark.slow
 def test_without_limits_saving_keeps_nothing_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

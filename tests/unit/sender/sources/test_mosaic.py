@@ -17,8 +17,8 @@ from rankcast.errors import SettingsError, SourceError
 from rankcast.frame import Pixels
 from rankcast.images import read_image, read_text, write_image
 from rankcast.wire import unpack
-from rankcast_receiver.sinks.overlay import screen_picture
 from rankcast_receiver.sinks.save import SaveOptions, SaveSink
+from rankcast_receiver.sinks.screen_picture import screen_picture
 from rankcast_sender.devices.device import DeviceError, DeviceState
 from rankcast_sender.devices.opencv_device import OpenCVDevice
 from rankcast_sender.grabber import CameraOptions
@@ -144,7 +144,7 @@ def test_a_mosaic_is_shown_in_colour_and_saved_as_it_came(
     if codec == "svd-patch":
         assert packet.header.params[0] == 3  # four planes
     received = frame_of(packet, rankcast.Decoder().decode_packet(packet), "cam")
-    blue, green, red = screen_picture(received, 640, 480).pixels[240, 320].astype(int)
+    blue, green, red = screen_picture(received, (640, 480)).pixels[240, 320].astype(int)
     if dtype == "uint8":
         assert red > 150
         assert max(blue, green) < 40

@@ -1,20 +1,42 @@
-"""The text tag of a picture file: which frame it is, and how it was coded."""
+"""The description of a frame that saved files contain, and its names."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from rankcast.errors import SinkError
 from rankcast.frame import Frame, Scalar
 
+_CAMERA: Final = re.compile(r"[a-z0-9_-]{1,35}")
+"""A name has up to 32 characters; with several senders a number is appended, up to "-16"."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def check_camera(frame: Frame) -> str:
+    """Return the camera name of `frame`, which may become part of a file name.
+
+    Raises
+    ------
+    SinkError
+        If it is not valid.
+    """
+    if not _CAMERA.fullmatch(frame.camera):
+        raise SinkError(f"camera name {frame.camera!r:.60} must be 1 to 35 of a-z, 0-9, _ and -")
+    return frame.camera
 
 
 def capture_time(frame: Frame) -> datetime:
     """Return the UTC time of capture, to the microsecond."""
     return _EPOCH + timedelta(microseconds=frame.t_capture_utc_ns // 1000)
+
+
+def utc_in_name(frame: Frame) -> str:
+    """Return the UTC time of capture as file names have it."""
+    return capture_time(frame).strftime("%Y%m%dT%H%M%S.%fZ")
 
 
 def describe(frame: Frame, *, lossy_file: bool) -> str:

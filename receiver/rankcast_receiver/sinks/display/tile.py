@@ -12,8 +12,13 @@ from numpy.typing import NDArray
 from rankcast.frame import Frame
 from rankcast_receiver.clock import MOST_ERROR_NS
 from rankcast_receiver.sinks.debayer import Debayer
-from rankcast_receiver.sinks.levels import Levels
-from rankcast_receiver.sinks.overlay import OverlayText, ScreenPicture, screen_picture
+from rankcast_receiver.sinks.levels import Levels, moved
+from rankcast_receiver.sinks.overlay import OverlayText, ascii_text
+from rankcast_receiver.sinks.screen_picture import (
+    ScreenPicture,
+    fitted_size,
+    screen_picture,
+)
 from rankcast_receiver.state import STALE_S, CameraState, State
 
 RATE_WINDOW_S: Final = 3.0
@@ -51,27 +56,64 @@ class Tile:
         self._arrivals: deque[_Arrival] = deque()
         self._size: tuple[int, int] = (0, 0)
         self._picture: ScreenPicture | None = None
+        self.newest = frame
+        """The newest frame, which is not shown while it is held."""
         self.put(frame, now_s)
 
     def put(self, frame: Frame, now_s: float) -> None:
         """Replace the frame by a newer one."""
+        self.hold(frame, now_s)
+        self.show_newest()
+
+    def hold(self, frame: Frame, now_s: float) -> None:
+        """Note a newer frame, and go on showing the one before."""
         size = 0 if frame.coding is None else frame.coding.packet_bytes
         self._arrivals.append(_Arrival(now_s, size))
-        self._arrived_s = now_s
+        self._newest_arrived_s = now_s
         self._forget(now_s)
-        self.frame = frame
+        self.newest = frame
+
+    def show_newest(self) -> None:
+        """Show the newest frame."""
+        self.frame = self.newest
+        self._arrived_s = self._newest_arrived_s
         self._picture = None
 
     def picture(self, max_width: int, max_height: int) -> NDArray[np.uint8]:
-        """Return the picture that fits, shape (H, W, 3), BGR; do not modify it."""
-        if self._picture is None or self._size != (max_width, max_height):
-            self._picture = screen_picture(
-                self.frame, max_width, max_height, self._levels, self._debayer
-            )
-            self._size = (max_width, max_height)
+        """Return the picture, as large as fits, shape (H, W, 3), BGR; do not modify it.
+
+        Raises
+        ------
+        cv2.error
+            If OpenCV cannot convert it.
+        """
+        size = fitted_size(self.frame, max_width, max_height)
+        if self._picture is None or self._size != size:
+            self._picture = screen_picture(self.frame, size, self._levels, self._debayer)
+            self._size = size
         return self._picture.pixels
 
-    def text(self, now_s: float, now_ns: int, state: CameraState | None) -> OverlayText:
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Sample values shown as black and as white; those of all bits before it is drawn."""
+        if self._picture is None:
+            return 0.0, self._top
+        return self._picture.low, self._picture.high
+
+    def set_levels(self, levels: Levels) -> None:
+        """Choose the sample values shown as black and as white."""
+        self._levels = levels
+        self._picture = None
+
+    def move_levels(
+        self, bounds: tuple[float, float], *, width_factor: float, shift: float
+    ) -> None:
+        """Show other sample values, seen from `bounds`; see `moved`."""
+        self.set_levels(moved(bounds, self._top, width_factor=width_factor, shift=shift))
+
+    def text(
+        self, now_s: float, now_ns: int, state: CameraState | None, *, paused: bool = False
+    ) -> OverlayText:
         """Return the text over the picture.
 
         Parameters
@@ -80,17 +122,31 @@ class Tile:
             Monotonic clock, in seconds, and in nanoseconds to compare with capture times.
         state : CameraState or None
             State of the camera; None limits the text to the age.
+        paused : bool
+            The picture stands still, because the user said so.
         """
         frame = self.frame
-        lines = (
+        lines: tuple[str, ...] = (
             f"{frame.camera} #{frame.sequence}   {self._rates(now_s)}",
             f"{describe_coding(frame)}{self._shown_levels()}   {_age(frame, now_ns)}",
         )
         if state is not None and state.state is State.WAITING_FOR_TRIGGER:
             # Nothing is wrong: this is the newest picture, however old.
-            waited_s = now_s - self._arrived_s
-            return OverlayText((*lines, f"{state.state.words}, {waited_s:.1f} s so far"))
-        return OverlayText(lines, stale=self._stale(now_s, now_ns, state))
+            waited_s = now_s - self._newest_arrived_s
+            lines = (*lines, f"{state.state.words}, {waited_s:.1f} s so far")
+            return OverlayText(lines, banner=self._banner(now_s, now_ns, paused))
+        stale = ascii_text(self._stale(now_s, now_ns, state))
+        return OverlayText(lines, stale, self._banner(now_s, now_ns, paused))
+
+    @property
+    def _top(self) -> float:
+        return float((1 << self.frame.bits) - 1)
+
+    def _banner(self, now_s: float, now_ns: int, paused: bool) -> tuple[str, ...]:
+        if not paused:
+            return ()
+        old_s = _old_s(self.frame, now_s - self._arrived_s, now_ns)
+        return "PAUSED", f"picture {old_s:.1f} s old"
 
     def _shown_levels(self) -> str:
         """Name what is black and white, unless all of 8 bits is shown."""
@@ -100,11 +156,9 @@ class Tile:
         return f"  {bits} bits {picture.low:.0f}:{picture.high:.0f}"
 
     def _stale(self, now_s: float, now_ns: int, state: CameraState | None) -> str:
-        silent_s = old_s = now_s - self._arrived_s
-        captured_ns = self.frame.t_capture_here_ns
-        if captured_ns is not None and self.frame.clock_error_ns <= MOST_ERROR_NS:
-            # The frame may already have been old on arrival.
-            old_s = max(silent_s, (now_ns - captured_ns) / 1e9)
+        # Of the newest frame, whichever is shown: a pause must not hide that the camera is gone.
+        silent_s = now_s - self._newest_arrived_s
+        old_s = _old_s(self.newest, silent_s, now_ns)
         if state is not None and state.state not in (State.LIVE, State.CONNECTING):
             if state.state is State.ENDED:
                 return "" if silent_s <= STALE_S else f"ENDED {silent_s:.0f} s ago"
@@ -128,6 +182,14 @@ class Tile:
             return "-- fps   -- Mbit/s"
         bits = 8 * sum(arrival.packet_bytes for arrival in later)
         return f"{len(later) / seconds:.1f} fps   {bits / seconds / 1e6:.2f} Mbit/s"
+
+
+def _old_s(frame: Frame, here_s: float, now_ns: int) -> float:
+    """Return the age of a frame that arrived `here_s` ago: it may have been old on arrival."""
+    captured_ns = frame.t_capture_here_ns
+    if captured_ns is None or frame.clock_error_ns > MOST_ERROR_NS:
+        return here_s
+    return max(here_s, (now_ns - captured_ns) / 1e9)
 
 
 def _age(frame: Frame, now_ns: int) -> str:

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,13 +16,22 @@ from numpy.typing import NDArray
 from rankcast.errors import SinkError
 from rankcast.opencv import cv2
 from rankcast.python_process import python_command
+from rankcast_receiver.sinks.display.screen import Click, Drag, Gesture, KeyPress
 
 log = logging.getLogger(__name__)
 
 _ADVICE: Final = "use --save DIR, or a desktop and an OpenCV build with windows (opencv-python)"
 _PROBE_TIMEOUT_S: Final = 20.0
-_KEY_Q: Final = ord("q")
-_KEY_ESC: Final = 27
+_NAMED_KEYS: Final = {
+    0x0A: "Enter", 0x0D: "Enter", 0xFF0D: "Enter", 0xFF8D: "Enter",
+    0x1B: "Esc", 0xFF1B: "Esc",
+    0x20: "Space",
+    0xFFAB: "+", 0xFFAD: "-",
+}  # fmt: skip
+"""Codes of OpenCV, which are characters or keysyms of X11, with bits of modifiers above them."""
+_KEYPAD_0: Final = 0xFFB0
+MAX_GESTURES: Final = 64
+"""Most gestures between two polls; further ones are dropped."""
 
 # The Qt in OpenCV's wheels has no fonts and warns about it at each start; no font is used here.
 os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
@@ -43,9 +53,14 @@ class Window:
     def __init__(self, title: str) -> None:
         check_screen()
         self._title = title
-        flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+        self._mouse: list[Gesture] = []
+        self._pressed_at: tuple[int, int] | None = None
+        self._after_double = False
+        # Not KEEPRATIO: the display draws to the size of the window, and keeps ratios itself.
+        flags = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
         try:
             cv2.namedWindow(title, flags)
+            cv2.setMouseCallback(title, self._on_mouse)
         except cv2.error as exc:
             raise SinkError(f"no window can be opened: {_reason(exc)}; {_ADVICE}") from exc
         self._open = True
@@ -70,10 +85,30 @@ class Window:
                 self._open = False
         return self._open
 
-    def quit_pressed(self) -> bool:
-        """Handle pending window events; return True if q or Esc was pressed."""
-        key = cv2.pollKey()
-        return key >= 0 and key & 0xFF in (_KEY_Q, _KEY_ESC)
+    def area(self) -> tuple[int, int] | None:
+        """Return width and height of the part that shows pictures; None if unknown."""
+        if not self.is_open():
+            return None
+        try:
+            *_, width, height = cv2.getWindowImageRect(self._title)
+        except cv2.error:  # this toolkit does not say
+            return None
+        return (width, height) if width > 0 and height > 0 else None
+
+    def set_full_screen(self, on: bool) -> None:
+        """Fill the screen, or return to a window."""
+        if self.is_open():
+            wanted = cv2.WINDOW_FULLSCREEN if on else cv2.WINDOW_NORMAL
+            cv2.setWindowProperty(self._title, cv2.WND_PROP_FULLSCREEN, wanted)
+
+    def gestures(self) -> Sequence[Gesture]:
+        """Handle pending window events; return keys and mouse, in order of their kind."""
+        keys: list[Gesture] = []
+        while len(keys) < MAX_GESTURES and (code := cv2.pollKey()) >= 0:
+            if key := key_name(code):
+                keys.append(KeyPress(key))
+        mouse, self._mouse = self._mouse, []
+        return [*keys, *mouse]
 
     def close(self) -> None:
         """Close the window; may be called twice."""
@@ -81,6 +116,44 @@ class Window:
             cv2.destroyWindow(self._title)
             cv2.pollKey()  # some toolkits close only while events are handled
         self._open = False
+
+    def _on_mouse(self, event: int, x: int, y: int, flags: int, _: object) -> None:
+        """Note a mouse event; called by OpenCV while events are handled, in this thread."""
+        if event == cv2.EVENT_LBUTTONDOWN:
+            # Qt sends another press after that of a double click.
+            if not self._after_double:
+                self._note(Click(x, y))
+        elif event == cv2.EVENT_LBUTTONDBLCLK:
+            self._after_double = True
+            self._note(Click(x, y, double=True))
+        elif event == cv2.EVENT_LBUTTONUP:
+            self._after_double = False
+        elif event == cv2.EVENT_RBUTTONDOWN:
+            self._pressed_at = (x, y)
+            self._note(Drag(x, y, 0, 0))
+        elif event == cv2.EVENT_RBUTTONUP or not flags & cv2.EVENT_FLAG_RBUTTON:
+            self._pressed_at = None
+        elif event == cv2.EVENT_MOUSEMOVE and self._pressed_at is not None:
+            from_x, from_y = self._pressed_at
+            drag = Drag(from_x, from_y, x - from_x, y - from_y)
+            last = self._mouse[-1] if self._mouse else None
+            if isinstance(last, Drag) and (last.right or last.down):
+                self._mouse.pop()  # the newest position is all that counts
+            self._note(drag)
+
+    def _note(self, gesture: Gesture) -> None:
+        if len(self._mouse) < MAX_GESTURES:
+            self._mouse.append(gesture)
+
+
+def key_name(code: int) -> str:
+    """Return the name of a key as `KeyPress` has it, from OpenCV's code; empty for others."""
+    code &= 0xFFFF
+    if _KEYPAD_0 <= code <= _KEYPAD_0 + 9:
+        return str(code - _KEYPAD_0)
+    if code in _NAMED_KEYS:
+        return _NAMED_KEYS[code]
+    return chr(code).lower() if 0x20 < code < 0x7F else ""
 
 
 def check_screen() -> None:
@@ -93,7 +166,7 @@ def check_screen() -> None:
     _choose_qt_platform()
     # Qt aborts the process if the X server refuses or does not answer, which cannot be caught:
     # a child process tries it first.
-    probe = "import cv2; cv2.namedWindow('Rankcast'); cv2.destroyAllWindows()"
+    probe = "import cv2; cv2.namedWindow('Rankcast tries the screen'); cv2.destroyAllWindows()"
     try:
         done = subprocess.run(
             python_command("-c", probe),

@@ -1,0 +1,39 @@
+"""What a sender announces by mDNS: its cameras, where viewers connect, and its key."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from rankcast.discovery import Announcer, CameraFacts
+from rankcast.net import fingerprint, read_secret, split_endpoint
+from rankcast_sender.camera import Camera
+from rankcast_sender.settings import SenderSettings
+
+log = logging.getLogger(__name__)
+
+
+def announcer_of(settings: SenderSettings, cameras: Sequence[Camera]) -> Announcer | None:
+    """Return the announcer of a sender, not started; None if nothing is to be announced.
+
+    Raises
+    ------
+    SettingsError
+        If the key file cannot be used.
+    """
+    if not settings.discovery.enabled:
+        return None
+    key = b""
+    if settings.security.key:
+        key = read_secret(Path(settings.security.key)).public
+        log.info("the key of this sender has the fingerprint %s", fingerprint(key))
+
+    def facts() -> list[CameraFacts]:
+        return [
+            CameraFacts(camera.name, camera.codec, camera.picture_size)
+            for camera in cameras
+            if not camera.ended
+        ]
+
+    return Announcer(*split_endpoint(settings.network.bind), facts, key)
