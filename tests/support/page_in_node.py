@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from support.web_pages import PAGE
+from support.scripted_web import PAGE
 
 NODE = shutil.which("node") or shutil.which("nodejs")
 SCRIPTS = Path(__file__).resolve().parents[1] / "wasm"

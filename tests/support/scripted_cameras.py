@@ -9,7 +9,7 @@ import rankcast
 from rankcast.frame import Frame
 from support.browser import wait_until
 from support.moving_scene import scene
-from support.web_pages import FakeCamera, FakeWeb
+from support.scripted_web import FakeCamera, FakeWeb
 
 if TYPE_CHECKING:
     from selenium.webdriver.chrome.webdriver import WebDriver

@@ -18,7 +18,7 @@ from support.browser import CHROMIUM, MISSING, browser, complaints, resize, wait
 from support.core_packets import CORPUS
 from support.moving_scene import scene
 from support.scripted_cameras import open_page, packets_of_scene, scripted_camera
-from support.web_pages import CORE, FakeCamera, FakeWeb
+from support.scripted_web import CORE, FakeCamera, FakeWeb
 
 pytestmark = [
     pytest.mark.timeout(180),

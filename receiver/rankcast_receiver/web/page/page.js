@@ -166,7 +166,8 @@ class Page {
     if (this.views.size !== before) {
       this.grid.set(this.views.values());
       this.startViews();
-      this.route();
+      // The address may name a camera that has just been heard of.
+      if (!this.isRecorded) this.route();
     }
     this.watch();
   }

@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from rankcast_receiver.web.page_files import page_routes
-from support.web_pages import PAGE
+from support.scripted_web import PAGE
 
 MOST_BYTES = 200_000
 MOST_CORE_BYTES = 150_000

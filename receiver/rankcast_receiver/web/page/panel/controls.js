@@ -14,6 +14,10 @@ const ACTIONS = [
   ["record.trigger", "Record event", "Record what is in the pre-trigger ring, and what follows"],
 ];
 
+function edited({target}) {
+  target.dataset.edited = "yes";
+}
+
 export class Controls {
   // `request(op, args)` resolves to the result.
   constructor(request) {
@@ -21,6 +25,8 @@ export class Controls {
     this.status = make("p", {class: "note", role: "status"});
     this.inputs = FIELDS.map((field) => ({field, input: make("input", {
       type: "number", ...field.attributes, "aria-label": `${field.label}, ${field.unit}`,
+      oninput: edited, onchange: edited,
+      onkeydown: ({key, target}) => { if (key === "Escape") delete target.dataset.edited; },
     })}));
     const rows = this.inputs.map(({field, input}) => {
       const form = make("form", {class: "row", onsubmit: (event) => this.submit(event, field, input)},
@@ -34,7 +40,8 @@ export class Controls {
       ...rows, make("div", {class: "actions"}, ...this.buttons), this.status);
   }
 
-  // What is in force stands in the inputs, except while somebody types.
+  // What is in force stands in the inputs, except from the first letter that somebody types to Set or
+  // Escape.
   draw({camera}) {
     for (const {field, input} of this.inputs) {
       const value = camera?.sender?.[field.of]?.[field.name];
@@ -50,6 +57,7 @@ export class Controls {
   submit(event, field, input) {
     event.preventDefault();
     if (input.value === "" || !input.reportValidity()) return;
+    delete input.dataset.edited;
     this.run(`${field.label} ${input.value}`, "set", {[field.name]: Number(input.value) * (field.factor ?? 1)});
     input.blur();
   }
