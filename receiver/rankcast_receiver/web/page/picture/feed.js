@@ -1,7 +1,7 @@
 // Feed: the worker of one camera, what it was given and what came of it.
 
-// A server of ours has at most 16 pictures on the way; whoever sends more waits for nobody here.
-const MOST_WAITING = 64;
+// A server of ours sends 90 packets at once to a page that joins, then has 16 on the way at most.
+const MOST_WAITING = 128;
 const RESTART_PAUSE_MS = 500;
 
 function startWorker() {

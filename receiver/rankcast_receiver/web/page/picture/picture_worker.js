@@ -9,6 +9,7 @@ import {Stage} from "./stage.js";
 import {PLAIN_VIEW} from "./view_settings.js";
 
 const SPECTRUM_EVERY_MS = 250;
+const LONGEST_WAIT_MS = 100;
 const nowMs = () => performance.timeOrigin + performance.now();
 const nextPaint = self.requestAnimationFrame
   ? (draw) => self.requestAnimationFrame(draw) : (draw) => setTimeout(draw, 16);
@@ -20,6 +21,7 @@ class PictureWorker {
     this.decoder = module && new PacketDecoder(module, limits);
     this.stage = new Stage(canvas);
     this.isDrawing = false;
+    this.drawnMs = -Infinity;
     this.probe = null;
     this.showFrom = null;
     this.spectrumMs = 0;
@@ -121,19 +123,27 @@ class PictureWorker {
     this.redraw();
   }
 
-  // At most once a frame of the screen, however many pictures arrive.
+  // At most once a frame of the screen, however many pictures arrive. Packets of a backlog come before
+  // frames of the screen: while there is one, and at the very start, something is drawn between them.
   redraw() {
-    if (this.isDrawing || !this.stage.picture) return;
-    this.isDrawing = true;
-    nextPaint(() => {
-      this.isDrawing = false;
-      const drawn = this.stage.draw();
-      this.answer("drawn", {
-        sequence: this.stage.picture.info.sequence, tMonoNs: this.stage.picture.info.tMonoNs,
-        atMs: nowMs(), paintMs: this.stage.paintMs, ...drawn,
+    if (!this.stage.picture) return;
+    if (performance.now() - this.drawnMs > LONGEST_WAIT_MS) this.draw();
+    else if (!this.isDrawing) {
+      this.isDrawing = true;
+      nextPaint(() => {
+        this.isDrawing = false;
+        this.draw();
       });
-      this.tellValues();
-    });
+    }
+  }
+
+  draw() {
+    const {info} = this.stage.picture;
+    const drawn = this.stage.draw();
+    this.drawnMs = performance.now();
+    this.answer("drawn", {sequence: info.sequence, tMonoNs: info.tMonoNs, atMs: nowMs(),
+      paintMs: this.stage.paintMs, ...drawn});
+    this.tellValues();
   }
 
   refuse(error) {
