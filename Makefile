@@ -54,8 +54,8 @@ wheels: setup  ## build the wheels of all six platforms into dist/
 # One rule for all benchmarks: `make bench-codec-speed` runs benchmarks/codec_speed.py and writes
 # benchmarks/results/codec-speed.json. DATA=DIR measures on real pictures, QUICK=1 cuts runs short.
 BENCHMARKS := sizing narrow-link latency stream isolation hostile-viewer flood cameras grabber \
-    startup stopping codec codec-speed svd methods kmeans-speed wasm-speed web-page recording recorder \
-    synthetic
+    web-clients startup metrics-scrape stopping codec codec-speed svd methods kmeans-speed \
+    wasm-speed web-page recording recorder synthetic
 WITH_DATA := sizing codec codec-speed svd methods kmeans-speed wasm-speed
 EXTRAS := import av, imagecodecs, matplotlib, PIL, sklearn
 MINUTES ?= 30
@@ -82,9 +82,9 @@ soak: bench-soak  ## stream for MINUTES=30 through random faults drawn from SEED
 
 SECONDS ?= 60
 JOBS ?= 1
-FUZZ = $(BIN)/python tests/fuzz/run.py --jobs $(JOBS)
+FUZZ = $(BIN)/python tests/fuzz/run.py --jobs $(JOBS) --seed $(SEED)
 
-fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a time; keep findings in out/fuzz
+fuzz: $(STAMP)  ## fuzz every parser and decoder for SECONDS=60, JOBS=1 at a time; findings in out/fuzz
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --no-build-isolation -e '.[fuzz]'
 	$(FUZZ) --seconds $(SECONDS)
 

@@ -51,6 +51,11 @@ def main() -> int:
     files = sorted(Path("frames").glob("*.png"))
     assert len(files) == report["saved"] == 10, report
     assert report["balanced"], report
+    unit = subprocess.run(
+        [command, "service", "install", "send", "--user", "--dry-run", "--", "--source",
+         "synthetic:conveyor"], check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert f"ExecStart={command} send" in unit, unit
     subprocess.run([command, "compress", files[0], "one.rkc"], check=True)
     subprocess.run([command, "info", "one.rkc"], check=True)
     subprocess.run([command, "decompress", "one.rkc", "one.png"], check=True)

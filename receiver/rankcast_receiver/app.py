@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,13 +24,13 @@ from rankcast.errors import (
 )
 from rankcast.net import CurveClient, client_keys
 from rankcast.numerics import Fidelity
-from rankcast.recorder import Triggers, open_recorder, signals_as_triggers
+from rankcast.recorder import FreeSpace, Triggers, open_recorder, signals_as_triggers
 from rankcast.runtime import (
     SINK,
     SKIPPED_AS_OLD,
+    Pulse,
     ServiceManager,
     StatusLog,
-    StopFlag,
     configure_logs,
     doing,
     losses_text,
@@ -40,13 +40,21 @@ from rankcast.runtime import (
 )
 from rankcast_receiver.net import SenderAddress
 from rankcast_receiver.pipeline import PIPELINE_STOP_S, ReceiverPipeline
-from rankcast_receiver.report import Outcome, build_report
+from rankcast_receiver.report import Outcome, build_report, troubled
 from rankcast_receiver.sender_search import find_senders
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_receiver.sinks import PacketSink, Sink, SinkRunner, parse_levels
 from rankcast_receiver.sinks.count import CountSink
-from rankcast_receiver.state import CameraState, State
+from rankcast_receiver.state import CameraState
 from rankcast_receiver.subscriber import Subscriber
+from rankcast_receiver.web_address import (
+    WEB,
+    WEB_SINKS,
+    ending,
+    metrics_routes,
+    open_metrics,
+    open_web,
+)
 
 if TYPE_CHECKING:
     from rankcast_receiver.web import WebServer
@@ -57,11 +65,7 @@ RATES_INTERVAL_S: Final = 1.0
 """Rates cover the last second, however rarely they are logged."""
 POLL_S: Final = 0.1
 RECORD: Final = "record"
-WEB: Final = "web"
-"""Names of the sinks that take packets."""
-WEB_SINKS: Final = (WEB, "pictures")
-MAX_TROUBLED: Final = 8
-"""Most cameras named in one log line."""
+"""Name of the sink of recordings."""
 
 
 def run(settings: ReceiverSettings, report: Path | None = None) -> int:
@@ -94,7 +98,14 @@ def _run(
         raise SettingsError(f"--models is not a directory: {models}")
     curves = _curves(settings)
     pipeline: ReceiverPipeline
-    web = _web(settings, lambda: pipeline)  # takes its address
+    runners: list[SinkRunner] = []
+    space = FreeSpace(Path(settings.record.file).parent) if settings.record.file else None
+    pulse = Pulse("main")
+    routes = metrics_routes(settings, lambda: pipeline, runners, space, pulse, manager.watchdog_s)
+    web = open_web(settings, lambda: pipeline, routes)  # takes its address
+    server = open_metrics(settings, routes)
+    if server is not None:
+        stack.callback(server.stop)
     if web is not None:
         stack.callback(web.stop)
     if settings.save.dir:
@@ -104,7 +115,7 @@ def _run(
     pool.set_threads(settings.process.threads)
     started = boot_s()
     triggers = Triggers() if settings.record.events else None
-    runners = _runners(settings, triggers, lambda: pipeline, web)
+    runners += _runners(settings, triggers, lambda: pipeline, web, space)
     recorder = _recorder_of(runners)
     window = runners[-1] if settings.display.enabled else None
     senders: list[SenderAddress] = []
@@ -124,7 +135,7 @@ def _run(
             return
         kept_s = boot_s()
         flag.keep_state(
-            f"received {pipeline.tally.frames}{_recorded(recorder)}{_troubled(pipeline.states())}"
+            f"received {pipeline.tally.frames}{_recorded(recorder)}{troubled(pipeline.states())}"
         )
         if report is not None:
             # Whatever is still in progress when only the guard process can write a report.
@@ -134,12 +145,17 @@ def _run(
         manager.notify_watchdog(())
         return not flag.requested
 
+    def stopped() -> bool:
+        return flag.requested or (web is not None and web.ended)
+
     with stop_flag() as flag:
         if report is not None:
             flag.last_report = lambda found: _write_report(report, report_values(found))
         keep_report()
         try:
             manager.starting()
+            if server is not None:
+                server.start()
             if not models or preload_models(Path(models), lambda: flag.requested):
                 if web is not None:
                     web.start()
@@ -149,15 +165,16 @@ def _run(
                 manager.ready()
                 with signals_as_triggers(triggers):
                     _watch(
-                        pipeline, _stopped(flag, web), runners, window, manager,
+                        pipeline, stopped, runners, window, manager, pulse,
                         settings.log.status_interval_s, keep_report,
                     )  # fmt: skip
         finally:
             manager.stopping()
+            pulse.rest()
             if flag.requested:
                 pipeline.abandon()
             try:
-                with _ending(web):
+                with ending(web), ending(server):
                     pipeline.join(flag.left_s(PIPELINE_STOP_S))
             finally:
                 found = stuck() if workers_running() else []
@@ -215,7 +232,8 @@ def _runners(
     settings: ReceiverSettings,
     triggers: Triggers | None,
     pipeline: Callable[[], ReceiverPipeline],
-    web: WebServer | None,
+    web: WebServer | None = None,
+    space: FreeSpace | None = None,
 ) -> list[SinkRunner]:
     """Create a runner for each requested sink; the first is the main sink, a window the last.
 
@@ -249,7 +267,7 @@ def _runners(
                 triggers or Triggers(),
                 lambda camera, wanted: pipeline().want_keyframe(RECORD, camera, wanted),
             )
-            return RecordSink(recorder, lambda: pipeline().packet_losses())
+            return RecordSink(recorder, lambda: pipeline().packet_losses(), space)
 
         sinks[RecordSink.name] = record
     if web is not None:
@@ -292,50 +310,6 @@ def _curves(settings: ReceiverSettings) -> Sequence[CurveClient]:
     return client_keys(Path(security.key), [Path(path) for path in security.server_keys])
 
 
-def _web(settings: ReceiverSettings, pipeline: Callable[[], ReceiverPipeline]) -> WebServer | None:
-    """Take the web address; its libraries are imported only for it."""
-    web = settings.web
-    if not web.listen:
-        return None
-    from rankcast.web import parse_listen, read_token
-    from rankcast_receiver.web import ReceiverView, WebOptions, WebServer
-
-    if web.recordings and not Path(web.recordings).is_dir():
-        raise SettingsError(f"--web-recordings is not a directory: {web.recordings}")
-    options = WebOptions(
-        listen=parse_listen(web.listen, web.tls_cert, web.tls_key),
-        token=read_token(Path(web.token)) if web.token else "",
-        hosts=web.hosts,
-        control=web.control,
-        recordings=Path(web.recordings) if web.recordings else None,
-    )
-    view = ReceiverView(
-        states=lambda: pipeline().states(),
-        streams=lambda: pipeline().streams(),
-        want_keyframe=lambda camera, wanted: pipeline().want_keyframe(WEB, camera, wanted),
-        control_address=lambda camera: pipeline().control_address(camera),
-        ask=lambda camera, op, args: pipeline().ask(camera, op, args),
-        limits=settings.limits.limits(),
-    )
-    return WebServer(options, view)
-
-
-@contextmanager
-def _ending(web: WebServer | None) -> Iterator[None]:
-    """End the web address beside the pipeline, and raise why it failed if it has."""
-    if web is not None:
-        web.end()
-    try:
-        yield
-    finally:
-        if web is not None:
-            web.stop()
-
-
-def _stopped(flag: StopFlag, web: WebServer | None) -> Callable[[], bool]:
-    return lambda: flag.requested or (web is not None and web.ended)
-
-
 def _subscriber(
     settings: ReceiverSettings,
     senders: Sequence[SenderAddress],
@@ -366,6 +340,7 @@ def _watch(
     runners: Sequence[SinkRunner],
     window: SinkRunner | None,
     manager: ServiceManager,
+    pulse: Pulse,
     status_interval_s: float,
     keep_report: Callable[[], None],
 ) -> None:
@@ -373,6 +348,7 @@ def _watch(
     if window is not None:
 
         def must_stop() -> bool:
+            pulse.beat()
             manager.notify_watchdog(pipeline.pulses)
             keep_report()
             return stopped()
@@ -382,7 +358,7 @@ def _watch(
         return
     status = StatusLog(status_interval_s)
     try:
-        _log_status(pipeline, stopped, _recorder_of(runners), manager, status, keep_report)
+        _log_status(pipeline, stopped, _recorder_of(runners), manager, pulse, status, keep_report)
     finally:
         status.close()
 
@@ -392,11 +368,13 @@ def _log_status(
     stopped: Callable[[], bool],
     recorder: SinkRunner | None,
     manager: ServiceManager,
+    pulse: Pulse,
     status: StatusLog,
     keep_report: Callable[[], None],
 ) -> None:
     before_s, before_frames, before_bytes = boot_s(), 0, 0
     while not pipeline.wait(POLL_S) and not stopped():
+        pulse.beat()
         manager.notify_watchdog(pipeline.pulses)
         now_s = boot_s()
         if (seconds := now_s - before_s) < RATES_INTERVAL_S:
@@ -411,7 +389,7 @@ def _log_status(
             (tally.frames > 0, frozenset(lost), frozenset(_not_recorded(recorder))),
             f"{frames / seconds:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
             f"{size * 8e-6 / seconds:.2f} Mbit/s, received {tally.frames}, "
-            f"lost {losses_text(lost)}{_recorded(recorder)}{_troubled(pipeline.states())}",
+            f"lost {losses_text(lost)}{_recorded(recorder)}{troubled(pipeline.states())}",
         )
 
 
@@ -431,19 +409,6 @@ def _recorded(recorder: SinkRunner | None) -> str:
     return f", recorded {recorder.kept}" + (f", not recorded {losses_text(lost)}" if lost else "")
 
 
-def _troubled(states: Sequence[CameraState]) -> str:
-    """List the cameras whose state is not live, or live with a remark."""
-    troubled = [
-        state
-        for state in states
-        if state.state not in (State.LIVE, State.ENDED)
-        or (state.state is State.LIVE and state.detail)
-    ]
-    named = [f"; {state.camera or state.endpoint}: {state}" for state in troubled[:MAX_TROUBLED]]
-    more = len(troubled) - len(named)
-    return "".join(named) + (f"; and {more} more" if more else "")
-
-
 def _log_end(
     values: Mapping[str, Any],
     fidelity: Fidelity,
@@ -457,7 +422,7 @@ def _log_end(
         losses_text(values["lost"]),
         recorded,
         f"; {fidelity}".removesuffix("; "),
-        _troubled(states),
+        troubled(states),
     )
     if values["balanced"] is False:
         log.error("some frames are unaccounted for")

@@ -74,6 +74,8 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
     "--server-key", type=PATH, multiple=True, metavar="NAME.pub",
     help="Public key of the sender; repeatable: each new connection tries the next one.",
 )  # fmt: skip
+@click.option("--metrics", metavar="HOST:PORT",
+              help="Serve metrics and health here, for Prometheus.")  # fmt: skip
 @click.option(
     "--report",
     type=PATH,
@@ -131,6 +133,7 @@ def receive(
         "--models": ("stream.models", options["models"]),
         "--key": ("security.key", options["key"]),
         "--server-key": ("security.server_keys", list(options["server_key"]) or None),
+        "--metrics": ("metrics.listen", options["metrics"]),
         "--verbose": ("log.status_interval_s", 1.0 if verbose else None),
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)

@@ -90,6 +90,11 @@ class ReceiverPipeline:
         """Wait until the stream has ended or a sink is done; return True if it is time to join."""
         return self._done.wait(timeout_s)
 
+    @property
+    def subscriber(self) -> Subscriber | None:
+        """What receives, while it does; any thread may read from it."""
+        return self._subscriber
+
     def current(self) -> Balance:
         """Return the frames so far: published since joining, decoded, lost by cause."""
         subscriber = self._subscriber

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rankcast.boot_clock import boot_s
 from rankcast.frame import Coding
@@ -14,7 +14,10 @@ from rankcast.numerics import Fidelity
 from rankcast.runtime import STOPPED, Balance
 from rankcast_receiver.clock import UNKNOWN
 from rankcast_receiver.sinks import SinkRunner
-from rankcast_receiver.state import CameraState
+from rankcast_receiver.state import CameraState, State
+
+MAX_TROUBLED: Final = 8
+"""Most cameras named in one log line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,19 @@ def build_report(
         "duration_s": duration_s,
         "cpu_s": time.process_time() - tally.cpu_start_s,
     }
+
+
+def troubled(states: Sequence[CameraState]) -> str:
+    """List the cameras whose state is not live, or live with a remark."""
+    found = [
+        state
+        for state in states
+        if state.state not in (State.LIVE, State.ENDED)
+        or (state.state is State.LIVE and state.detail)
+    ]
+    named = [f"; {state.camera or state.endpoint}: {state}" for state in found[:MAX_TROUBLED]]
+    more = len(found) - len(named)
+    return "".join(named) + (f"; and {more} more" if more else "")
 
 
 def _camera(state: CameraState, outcome: Outcome) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rankcast.discovery import AnnouncedName
 from rankcast.errors import SettingsError
 from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.pool import MAX_THREADS
-from rankcast.settings import LogTable, OptionalPath, RecordTable, SettingsPath, Table
+from rankcast.settings import LogTable, MetricsTable, OptionalPath, RecordTable, SettingsPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import MAX_MESSAGES_S, check_senders
 from rankcast_receiver.sinks import parse_levels
@@ -219,6 +219,7 @@ class ReceiverSettings(Table):
     display: DisplayTable = DisplayTable()
     web: WebTable = WebTable()
     security: SecurityTable = SecurityTable()
+    metrics: MetricsTable = MetricsTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
     log: LogTable = LogTable()

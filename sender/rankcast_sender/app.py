@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rankcast import pool
-from rankcast.atomic_file import check_writable, write_whole
+from rankcast.atomic_file import check_writable
 from rankcast.discovery import ANNOUNCER_STOP_S
-from rankcast.errors import RankcastError, SettingsError, WorkerError
+from rankcast.errors import SettingsError, WorkerError
 from rankcast.net import SocketOptions
 from rankcast.recorder import signals_as_triggers
 from rankcast.recordings import SUFFIX
 from rankcast.runtime import (
+    Pulse,
     ServiceManager,
     StatusLog,
     StopFlag,
     configure_logs,
     doing,
-    losses_text,
     stop_flag,
     stuck,
     workers_running,
 )
 from rankcast_sender.announcing import announcer_of
-from rankcast_sender.audit import AUDIT_STOP_S, Audit
+from rankcast_sender.audit import Audit
 from rankcast_sender.black_box import BLACK_BOX_STOP_S, BlackBox
-from rankcast_sender.camera import Camera
 from rankcast_sender.pacing import GrabOptions
-from rankcast_sender.pipeline import PIPELINE_STOP_S, CameraPipeline
+from rankcast_sender.pipeline import CameraPipeline
 from rankcast_sender.publisher import Publisher
 from rankcast_sender.replay_pipeline import ReplayPipeline
+from rankcast_sender.report import build_report, log_totals, write_report
+from rankcast_sender.running_camera import RunningCamera
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
 from rankcast_sender.sources import URL_SCHEMES, Source, SourceUri, check_query, parse_source
+
+if TYPE_CHECKING:
+    from rankcast.web import HttpServer
 
 log = logging.getLogger(__name__)
 
@@ -172,69 +174,6 @@ def _kind_of(uri: SourceUri) -> str:
     return uri.scheme
 
 
-@dataclass(slots=True)
-class _Stream:
-    """One camera while the sender runs."""
-
-    publisher: Publisher
-    pipeline: CameraPipeline | ReplayPipeline
-    audit: Audit | None
-    ended: bool = False
-    error: RankcastError | None = None
-    frames_before: int = 0
-    bytes_before: int = 0
-
-    @property
-    def camera(self) -> Camera:
-        return self.publisher.camera
-
-    @property
-    def name(self) -> str:
-        return self.camera.name
-
-    def finish(self, flag: StopFlag) -> None:
-        """Join the threads of a camera that has ended, and store the error that ended it."""
-        if self.ended:
-            return
-        self.ended = True
-        if flag.requested and self.audit is not None:
-            self.audit.abandon()  # first: encoding waits for a disk that takes no originals
-        try:
-            try:
-                self.pipeline.join(flag.left_s(PIPELINE_STOP_S))
-            finally:
-                self.publisher.close()
-                if self.audit is not None:
-                    self.audit.close(flag.left_s(AUDIT_STOP_S))
-        except RankcastError as exc:
-            self.error = exc
-
-    @property
-    def recorded_text(self) -> str:
-        """How many frames are recorded, and how many were published and are not."""
-        tape = self.camera.tape
-        if tape is None:
-            return ""
-        lost = tape.lost
-        text = f", recorded {tape.recorded}"
-        return text + (f", not recorded {losses_text(lost)}" if lost else "")
-
-    def status_line(self, elapsed_s: float) -> tuple[Any, str]:
-        """Return the state whose changes are logged, and the line; rates cover `elapsed_s`."""
-        camera = self.camera
-        balance, packet_bytes, state = camera.balance(), camera.figures.packet_bytes, camera.state
-        frames, size = balance.passed - self.frames_before, packet_bytes - self.bytes_before
-        self.frames_before, self.bytes_before = balance.passed, packet_bytes
-        viewers, recorded = camera.viewers, self.recorded_text
-        text = (
-            f"{self.name}: {state}, {viewers} {'viewer' if viewers == 1 else 'viewers'}, "
-            f"{frames / elapsed_s:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
-            f"{size * 8e-6 / elapsed_s:.2f} Mbit/s, published {balance.passed}, "
-            f"lost {losses_text(balance.lost)}{recorded}"
-        )
-        return (state, viewers, frozenset(balance.lost), "not" in recorded), text
-
-
 def run(cameras: Sequence[SenderSettings], report: Path | None = None) -> int:
     """Run the sender until its sources end or a signal stops it.
 
@@ -270,19 +209,24 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     pool.set_threads(shared.process.threads)
     started_s = time.monotonic()
     sockets = SenderSockets(_sender_options(shared))
-    streams: list[_Stream] = []
+    streams: list[RunningCamera] = []
     black_box = BlackBox(shared.record) if shared.record.file else None
+    pulse = Pulse("main")
+    server: HttpServer | None = None
     announcer = None
 
     def keep_report() -> None:
         if report is not None:
             # Whatever is still in progress when only the guard process can write a report.
-            flag.keep_report(report, _report(streams, started_s, ("unknown",)))
+            flag.keep_report(report, build_report(streams, started_s, ("unknown",)))
 
     with stop_flag() as flag:
         try:
             manager.starting()
             publishers = [_publisher(settings, sockets) for settings in cameras]
+            server = _metrics_server(
+                shared, streams, publishers, sockets, black_box, pulse, manager.watchdog_s
+            )
             if black_box is not None:
                 for publisher in publishers:
                     black_box.add(publisher.camera)
@@ -295,19 +239,23 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                          parse_source(settings.camera.source), shared.network.bind)  # fmt: skip
             log.info("control channel: %s", sockets.control or "off")
             if report is not None:
-                flag.last_report = partial(_write_report, report, streams, started_s)
+                flag.last_report = partial(write_report, report, streams, started_s)
                 keep_report()
             for stream in streams:
                 stream.pipeline.start()
+            if server is not None:
+                server.start()
             announcer = announcer_of(shared, [stream.camera for stream in streams])
             if announcer is not None:
                 announcer.start()
             manager.ready()
             with signals_as_triggers(None if black_box is None else black_box.triggers):
-                _watch(streams, sockets, black_box, flag, manager,
+                _watch(streams, sockets, black_box, flag, manager, pulse,
                        shared.log.status_interval_s, keep_report)  # fmt: skip
         finally:
             manager.stopping()
+            if server is not None:
+                server.end()
             if announcer is not None:
                 announcer.stop()
             for stream in streams:
@@ -317,22 +265,21 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             for stream in streams:
                 stream.finish(flag)
             try:
-                try:
+                with ExitStack() as ends:  # each of them ends, whatever happens to the others
+                    if server is not None:
+                        ends.callback(server.stop)
+                    if announcer is not None:
+                        ends.callback(lambda: announcer.close(flag.left_s(ANNOUNCER_STOP_S)))
+                    if black_box is not None:
+                        ends.callback(lambda: black_box.close(flag.left_s(BLACK_BOX_STOP_S)))
                     with doing("closing the sockets"):
                         sockets.close(lambda: flag.requested)
-                finally:
-                    try:
-                        if black_box is not None:
-                            black_box.close(flag.left_s(BLACK_BOX_STOP_S))
-                    finally:
-                        if announcer is not None:
-                            announcer.close(flag.left_s(ANNOUNCER_STOP_S))
             finally:
                 found = stuck() if workers_running() else []
-                _log_totals(streams, found)
+                log_totals(streams, found)
                 if report is not None and streams:
                     with doing(f"writing the report {report}"):
-                        _write_report(report, streams, started_s, found)
+                        write_report(report, streams, started_s, found)
                 flag.drop_report()
     if found:
         raise WorkerError(flag.stuck_line(found))
@@ -379,7 +326,7 @@ def _publisher(settings: SenderSettings, sockets: SenderSockets) -> Publisher:
 
 def _stream(
     settings: SenderSettings, open_source: Callable[[], Any], publisher: Publisher
-) -> _Stream:
+) -> RunningCamera:
     camera, audit, uri = settings.camera, None, parse_source(settings.camera.source)
     recorded = _kind_of(uri) == _RECORDING
     if settings.audit.dir:
@@ -389,16 +336,17 @@ def _stream(
     retry = camera.retry and uri.scheme in _RETRIED
     options = GrabOptions(camera.fps, camera.frames, settings.network.wait_viewers, retry)
     if recorded:
-        return _Stream(publisher, ReplayPipeline(open_source, publisher, options), None)
-    return _Stream(publisher, CameraPipeline(open_source, publisher, options, audit), audit)
+        return RunningCamera(publisher, ReplayPipeline(open_source, publisher, options), None)
+    return RunningCamera(publisher, CameraPipeline(open_source, publisher, options, audit), audit)
 
 
 def _watch(
-    streams: Sequence[_Stream],
+    streams: Sequence[RunningCamera],
     sockets: SenderSockets,
     black_box: BlackBox | None,
     flag: StopFlag,
     manager: ServiceManager,
+    pulse: Pulse,
     status_interval_s: float,
     keep_report: Callable[[], None],
 ) -> None:
@@ -409,12 +357,11 @@ def _watch(
         while active := [stream for stream in streams if not stream.ended]:
             if flag.requested:
                 return
+            pulse.beat()
             sockets.check()
             if black_box is not None:
                 black_box.check()
-            manager.notify_watchdog(
-                [*sockets.pulses, *(p for s in active for p in s.pipeline.pulses)]
-            )
+            manager.notify_watchdog(_pulses(sockets, streams))
             active[0].pipeline.wait(POLL_S)
             flag.keep_state(", ".join(f"{stream.name} {stream.camera.state}" for stream in streams))
             for stream in active:
@@ -431,77 +378,33 @@ def _watch(
                 manager.show_status(", ".join(f"{s.name} {s.camera.state}" for s in active))
                 reported_s = now_s
     finally:
+        pulse.rest()
         status_log.close()
 
 
-def _log_totals(streams: Sequence[_Stream], found: Sequence[str]) -> None:
-    for stream in streams:
-        balance = stream.camera.balance()
-        log.info(
-            "%s: grabbed %d, published %d, lost %s%s%s",
-            "end" if len(streams) == 1 else f"end of {stream.name}",
-            balance.entered, balance.passed, losses_text(balance.lost),
-            stream.recorded_text,
-            f"; {stream.camera.figures.fidelity}".removesuffix("; "),
-        )  # fmt: skip
-        if balance.under_way and not found:
-            log.error("%s: %d frames are unaccounted for", stream.name, balance.under_way)
+def _pulses(sockets: SenderSockets, streams: Sequence[RunningCamera]) -> list[Pulse]:
+    active = (stream for stream in streams if not stream.ended)
+    return [*sockets.pulses, *(pulse for stream in active for pulse in stream.pipeline.pulses)]
 
 
-def _write_report(
-    report: Path, streams: Sequence[_Stream], started_s: float, found: Sequence[str]
-) -> None:
-    values = _report(streams, started_s, found)
-    write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
+def _metrics_server(
+    settings: SenderSettings,
+    streams: Sequence[RunningCamera],
+    publishers: Sequence[Publisher],
+    sockets: SenderSockets,
+    black_box: BlackBox | None,
+    pulse: Pulse,
+    watchdog_s: float,
+) -> HttpServer | None:
+    """Take the address of metrics; None if none is wanted."""
+    if not settings.metrics.listen:
+        return None
+    from rankcast_sender.metrics import SenderMetrics, open_metrics
 
-
-def _report(
-    streams: Sequence[_Stream], started_s: float, found: Sequence[str]
-) -> Mapping[str, Any]:
-    """Return the report; frames in what is stuck, as `found` names it, count as stopped."""
-    entries = {stream.name: _entry(stream, stopped=bool(found)) for stream in streams}
-    lost: Counter[str] = Counter()
-    for entry in entries.values():
-        lost.update(entry["lost"])
-    published = sum(entry["published"] for entry in entries.values())
-    packet_bytes = sum(stream.camera.figures.packet_bytes for stream in streams)
-    only = entries[streams[0].name] if len(streams) == 1 else {}
-    cpu_starts_s = [s.pipeline.cpu_start_s for s in streams if s.pipeline.cpu_start_s]
-    return {
-        "grabbed": sum(entry["grabbed"] for entry in entries.values()),
-        "published": published,
-        "recorded": sum(entry["recorded"] for entry in entries.values()),
-        "lost": dict(lost),
-        "balanced": all(entry["balanced"] for entry in entries.values()),
-        "bytes_per_frame": packet_bytes / published if published else None,
-        "codec": only.get("codec"),
-        "source": only.get("source"),
-        "stream": only.get("stream"),
-        "cameras": entries,
-        "stuck": list(found),
-        "duration_s": time.monotonic() - started_s,
-        "cpu_s": time.process_time() - min(cpu_starts_s, default=0.0),
-    }
-
-
-def _entry(stream: _Stream, *, stopped: bool) -> dict[str, Any]:
-    camera, balance = stream.camera, stream.camera.balance()
-    if stopped:
-        balance = balance.with_stopped()
-    packet_bytes = camera.figures.packet_bytes
-    return {
-        "grabbed": balance.entered,
-        "published": balance.passed,
-        "recorded": 0 if camera.tape is None else camera.tape.recorded,
-        "not_recorded": {} if camera.tape is None else dict(camera.tape.lost),
-        "lost": dict(balance.lost),
-        "balanced": balance.under_way == 0,
-        "bytes_per_frame": packet_bytes / balance.passed if balance.passed else None,
-        "codec": camera.codec,
-        **camera.figures.fidelity.values(),
-        "source": camera.source.description,
-        "stream": camera.stream_id.hex(),
-        "state": camera.state,
-        "failures": stream.pipeline.failures,
-        "error": None if stream.error is None else str(stream.error),
-    }
+    metrics = SenderMetrics(
+        [publisher.camera for publisher in publishers],
+        lambda: {stream.name: stream.pipeline.failures for stream in streams},
+        sockets,
+        black_box,
+    )
+    return open_metrics(settings, metrics, lambda: [pulse, *_pulses(sockets, streams)], watchdog_s)

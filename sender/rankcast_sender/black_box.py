@@ -7,11 +7,12 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from rankcast.encoder import EncodedPacket
 from rankcast.errors import NeedKeyframe, RankcastError, RecordingError, one_line
-from rankcast.recorder import AnyRecorder, Triggers, open_recorder
+from rankcast.recorder import AnyRecorder, FreeSpace, Triggers, open_recorder
 from rankcast.runtime import (
     SINK,
     STOPPED,
@@ -114,6 +115,7 @@ class BlackBox:
         self.triggers = Triggers() if table.events else None
         """What starts the recording of an event; None if it records all the time."""
         self._table = table
+        self._space = FreeSpace(Path(table.file).parent)
         self._tapes: dict[str, Tape] = {}
         self._replaced: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -156,6 +158,16 @@ class BlackBox:
     def error(self) -> BaseException | None:
         """The exception that ended the thread; None unless it failed."""
         return self._worker.error
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Size of the packets that wait for the disk."""
+        return self._backlog.waiting_bytes
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Free space of the disk a few seconds ago; None while unknown."""
+        return self._space.bytes
 
     def check(self) -> None:
         """Log once that the recording has ended; the stream goes on, and `close` fails."""
@@ -230,6 +242,7 @@ class BlackBox:
             return False
         self._tell_replaced(recorder)
         recorder.idle()
+        self._space.look()
         if item is None:
             self._look_at(recorder)
         else:

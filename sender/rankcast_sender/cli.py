@@ -45,6 +45,8 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_SEND__"
 )
 @click.option("--insecure", is_flag=True, default=None,
               help="Let anybody on the network watch and control, without keys.")  # fmt: skip
+@click.option("--metrics", metavar="HOST:PORT",
+              help="Serve metrics and health here, for Prometheus.")  # fmt: skip
 @click.option("--announce/--no-announce", default=None,
               help="Let `rankcast find` find the cameras, no further than --bind listens "
               "[announce].")  # fmt: skip
@@ -82,6 +84,7 @@ def send(
         "--key": ("security.key", options["key"]),
         "--authorized": ("security.authorized", options["authorized"]),
         "--insecure": ("security.insecure", options["insecure"]),
+        "--metrics": ("metrics.listen", options["metrics"]),
         "--announce": ("discovery.enabled", options["announce"]),
         "--verbose": ("log.status_interval_s", 1.0 if verbose else None),
     }

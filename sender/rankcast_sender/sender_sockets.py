@@ -179,6 +179,16 @@ class SenderSockets:
             "flooding": state.flooding, "alarm": bool(state.alarm),
         }  # fmt: skip
 
+    @property
+    def connections_closed(self) -> int:
+        """Connections closed so far because of what their peers sent."""
+        return self._guard.cut
+
+    @property
+    def requests_dropped(self) -> int:
+        """Control messages so far that went beyond the budgets of their connections."""
+        return 0 if self._control is None else self._control.dropped.count
+
     def add(self, camera: Camera) -> None:
         """Add a camera to publish; call it before `start`.
 
@@ -205,6 +215,7 @@ class SenderSockets:
             # Before any socket is bound: libzmq asks the authenticator about every connection.
             self._authenticator = Authenticator(self.context, self._authorized)
             self._authenticator.on_revoked(self.rebind)
+            self.xpub.rights = self._authenticator
             self._authenticator.start()
         self._guard.start(self.context)
         self.xpub.start()
@@ -292,7 +303,9 @@ class SenderSockets:
         if self._authorized is None:
             return Client(client, OPERATOR)
         key = None if self._authenticator is None else self._authenticator.find(user)
-        return Client(client, None) if key is None else Client(client, key.role, key.name)
+        if key is None:
+            return Client(client, None)
+        return Client(client, key.role, key.name, key.cameras)
 
 
 def _check_exposure(address: str, options: SenderOptions) -> None:

@@ -11,7 +11,7 @@ from rankcast.codec import CODECS_BY_NAME, DEFAULT_CODEC
 from rankcast.errors import SettingsError
 from rankcast.net import DEFAULT_ENDPOINT, check_endpoint
 from rankcast.pool import MAX_THREADS
-from rankcast.settings import CodecTable, LogTable, OptionalPath, RecordTable, Table
+from rankcast.settings import CodecTable, LogTable, MetricsTable, OptionalPath, RecordTable, Table
 from rankcast.wire import Limits, check_name
 from rankcast_sender.sockets import control_address
 
@@ -155,6 +155,7 @@ class SenderSettings(Table):
     audit: AuditTable = AuditTable()
     record: RecordTable = RecordTable()
     security: SecurityTable = SecurityTable()
+    metrics: MetricsTable = MetricsTable()
     discovery: DiscoveryTable = DiscoveryTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()

@@ -48,7 +48,8 @@ class StreamEncoder:
             camera.keyframes.nobody_watches()
             camera.ledger.lose(NOBODY_WATCHING)
             return None
-        if requested := camera.keyframes.due(time.monotonic()):
+        begun_s = time.monotonic()
+        if requested := camera.keyframes.due(begun_s):
             encoder.request_keyframe()
         try:
             change = camera.codec_settings.take()
@@ -56,9 +57,11 @@ class StreamEncoder:
         except BaseException:
             camera.ledger.lose(ENCODE)
             raise
+        ended_s = time.monotonic()
+        camera.figures.encode_times.add((ended_s - begun_s) * 1e3)
         # Recorded before it is sent: a viewer that joins from now on needs another key frame.
         camera.keyframes.published(
-            packet.header.sequence, len(packet.data), time.monotonic(),
+            packet.header.sequence, len(packet.data), ended_s,
             key=packet.header.kind is Kind.KEY, requested=requested,
         )  # fmt: skip
         return packet

@@ -22,6 +22,9 @@ OTHER_MEANINGS = {
     # A file format of saved pictures.
     ("receiver/rankcast_receiver/settings.py", "jpeg"),
     ("receiver/rankcast_receiver/sinks/save.py", "jpeg"),
+    ("receiver/rankcast_receiver/web/pictures/snapshot.py", "jpeg"),
+    # What a page gets of a camera that it does not decode.
+    ("receiver/rankcast_receiver/web/live/page_messages.py", "jpeg"),
     # A key of the report: whether a picture is exact.
     ("common/rankcast/commands/info.py", "lossless"),
     ("common/rankcast/commands/compare/measurement.py", "lossless"),

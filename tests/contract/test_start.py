@@ -90,7 +90,8 @@ def test_a_receiver_that_counts_imports_no_other_sink() -> None:
     script = (
         "from rankcast_receiver.app import _runners\n"
         "from rankcast_receiver.settings import ReceiverSettings\n"
-        "assert [runner.name for runner in _runners(ReceiverSettings(), None, list)] == ['count']"
+        "runners = _runners(ReceiverSettings(), None, list, None)\n"
+        "assert [runner.name for runner in runners] == ['count']"
     )
     found = modules_after(script)
     others = {f"rankcast_receiver.sinks.{name}" for name in ("display", "record", "save")}

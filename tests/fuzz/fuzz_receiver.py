@@ -45,7 +45,7 @@ class ReceiverTarget:
         from rankcast_receiver.clock import sender_clock
         from rankcast_receiver.net import connection
         from rankcast_receiver.net.control_link import ControlLink
-        from rankcast_receiver.sinks import tile
+        from rankcast_receiver.sinks.display import tile
         from support import fakelink
 
         self.reached = self.accepted = 0

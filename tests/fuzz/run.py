@@ -64,7 +64,7 @@ class Outcome:
         return f"{left} {shares} {len(self.finds):>6}  {self.failed}".rstrip()
 
 
-def fuzz(target: str, seconds: int, executions: int) -> Outcome:
+def fuzz(target: str, seconds: int, executions: int, seed: int) -> Outcome:
     """Run one target in a process of its own."""
     finds = OUT / "finds" / target
     corpus = OUT / "corpus" / target
@@ -77,7 +77,8 @@ def fuzz(target: str, seconds: int, executions: int) -> Outcome:
         sys.executable, str(HERE / f"fuzz_{target.replace('-', '_')}.py"),
         str(corpus), str(SEEDS / target), f"-artifact_prefix={finds}/", f"-timeout={HANG_S}",
         f"-rss_limit_mb={MEMORY_MB}", "-max_len=65536", "-print_final_stats=1",
-        f"-max_total_time={seconds}", *([f"-runs={executions}"] if executions else []),
+        f"-max_total_time={seconds}", f"-seed={seed}",
+        *([f"-runs={executions}"] if executions else []),
     ]  # fmt: skip
     if target == "gan":
         command.append(f"-rss_limit_mb={MEMORY_MB + TORCH_MB}")  # the last one counts
@@ -138,6 +139,10 @@ def main() -> int:
         "--executions", type=int, default=0,
         help="required of each; 0: as many as --seconds allow",
     )  # fmt: skip
+    parser.add_argument(
+        "--seed", type=int, default=0,
+        help="of the mutations, so that a run can be repeated; 0: another one each time",
+    )  # fmt: skip
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--jobs", type=int, default=1, help="targets to run at the same time")
     options = parser.parse_args()
@@ -150,7 +155,8 @@ def main() -> int:
     # Threads that wait for processes, one each.
     with ThreadPoolExecutor(max(1, options.jobs)) as pool:
         for outcome in pool.map(
-            lambda target: fuzz(target, options.seconds, options.executions), options.targets
+            lambda target: fuzz(target, options.seconds, options.executions, options.seed),
+            options.targets,
         ):
             print(outcome.line(), flush=True)
             for path in outcome.finds:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -150,3 +152,23 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = WAIT_S) -> float:
         assert time.monotonic() - began_s < timeout_s, "it never did"
         time.sleep(0.02)
     return time.monotonic() - began_s
+
+
+@contextmanager
+def deaf_page(url: str, *cameras: str) -> Iterator[socket.socket]:
+    """Watch cameras over a socket of which nothing is read: what comes stays in the kernel."""
+    where = urlsplit(url)
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        deaf.connect((where.hostname, where.port))
+        deaf.sendall(
+            b"GET /api/live HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: rankcast.1\r\n\r\n"
+        )
+        assert deaf.recv(12) == b"HTTP/1.1 101"
+        text = json.dumps({"type": "watch", "cameras": dict.fromkeys(cameras, "packets")}).encode()
+        assert len(text) < 126
+        # A text frame, masked with zeros.
+        deaf.sendall(bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text)
+        yield deaf

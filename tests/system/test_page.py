@@ -249,7 +249,8 @@ def test_hostile_packets_are_typed_errors_and_the_next_key_frame_decodes(
     shown = FakeCamera("line1", lambda _: next(queue, good), fps=60, period=1)
     with FakeWeb([shown]) as web:
         open_page(driver, web, shown="line1")
-        wait_for(driver, "rankcast.single?.drawn", 60)
+        # Only the good packet has a checksum that fits.
+        wait_for(driver, "rankcast.single?.feed?.verified > 1", 60)
         wait_for(driver, "rankcast.single.state.tone === 'live'")
         kinds = dict(driver.execute_script("return [...rankcast.single.feed.refusals]"))
         assert {"WireError", "LimitError", "UnknownVersionError", "PayloadError"} <= set(kinds)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix 
 Figure = Callable[[str], None]
 SMALL = "synthetic:conveyor?width=160&height=120&fps=30"
 WATCHDOG_S = 6.0
-"""As in the unit of docs/operations.md."""
+"""As in the units of config/systemd."""
 SHORT_S = 4.0
 """The shortest that is taken."""
 HANG = """

@@ -183,7 +183,7 @@ def test_an_encoder_or_a_socket_that_hangs_is_named(
     ("target", "named"),
     [
         pytest.param("zmq:Context.term", "closing", marks=slow),
-        ("rankcast_sender.app:_log_totals", "the main thread"),
+        ("rankcast_sender.app:log_totals", "the main thread"),
     ],
 )
 def test_a_library_that_hangs_in_the_main_thread_is_named(

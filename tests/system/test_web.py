@@ -11,13 +11,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 import pytest
 
 from rankcast.images import read_image
 from rankcast.wire import Kind, unpack
+from support.fakes import free_address
 from support.processes import rankcast
-from support.web_page import WebPage, ask, wait_until
-from support.web_station import WebStation
+from support.sabotage import sabotaged
+from support.web_page import WebPage, deaf_page, wait_until
+from support.web_station import SOURCE, WebStation
 
 
 @pytest.fixture
@@ -93,9 +96,7 @@ def test_a_killed_sender_is_stale_within_two_seconds_and_comes_back(stack: ExitS
 def test_a_page_that_does_not_read_slows_none_of_seven_others(stack: ExitStack) -> None:
     station = WebStation(stack, source="synthetic:conveyor?width=320&height=240&fps=15")
     station.wait_live()
-    stuck = stack.enter_context(WebPage(station.url, max_queue=16))
-    stuck.watch("cam")
-    # The library reads 16 messages ahead, and then no more.
+    stack.enter_context(deaf_page(station.url, "cam"))
     pages = [stack.enter_context(WebPage(station.url)) for _ in range(7)]
     for page in pages:
         page.watch("cam")
@@ -112,15 +113,40 @@ def test_a_page_that_does_not_read_slows_none_of_seven_others(stack: ExitStack) 
 
 
 def test_it_stops_within_two_seconds_with_everybody_connected(stack: ExitStack) -> None:
-    station = WebStation(stack)
+    station = WebStation(
+        stack, source="synthetic:conveyor?width=640&height=480&fps=10",
+        sender=("--codec", "raw"),
+    )  # fmt: skip
     station.wait_live()
     page = stack.enter_context(WebPage(station.url))
     page.watch("cam")
-    stuck = stack.enter_context(WebPage(station.url, max_queue=1))
-    stuck.watch("cam")
-    wait_until(lambda: ask(station.url, "api/cameras/cam/snapshot").status == 200)
+    deaf = stack.enter_context(deaf_page(station.url, "cam"))
+    process = psutil.Process(station.receiver.process.pid)
+    before_bytes = process.memory_info().rss
+    assert len(list(page.frames(15))) == 15
+    # One packet of 0.9 MB is in the kernel and the buffer of the socket, up to 4 MB wait.
+    assert process.memory_info().rss - before_bytes < 48e6
     where = urlsplit(station.url)
     with socket.create_connection((where.hostname, where.port)) as mjpeg:
         mjpeg.sendall(b"GET /api/cameras/cam/stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert mjpeg.recv(4096).startswith(b"HTTP/1.1 200")
         assert station.receiver.stop(signal.SIGTERM) == 0
+    assert not [line for line in station.receiver.lines if "Traceback" in line or "ERROR" in line]
+    deaf.close()
+
+
+def test_a_failure_of_the_server_ends_the_receiver_with_its_reason(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    broken = sabotaged(
+        tmp_path,
+        "rankcast_receiver.web.live.feed:CameraFeed.add",
+        "def fail(*_):\n    raise RuntimeError('what nobody thought of')\nreturn fail",
+    )
+    address = free_address()
+    stack.enter_context(rankcast("send", "--source", SOURCE, "--bind", address))
+    receiver = stack.enter_context(
+        rankcast("receive", "--connect", address, "--web", "127.0.0.1:0", **broken)
+    )
+    assert receiver.wait() != 0
+    assert "what nobody thought of" in receiver.lines[-1]

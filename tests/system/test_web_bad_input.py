@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -16,10 +18,16 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from rankcast.decoder import Decoder
+from rankcast.errors import WireError
+from rankcast.wire import frames_topic, pack, split_message, unpack
+from support.bare_sender import sender
+from support.fakes import free_address, picture
 from support.processes import rankcast
-from support.web_page import WebPage, ask
+from support.web_page import WebPage, ask, wait_until
 from support.web_station import WebStation
 
+MALICIOUS = Path(__file__).resolve().parents[1] / "corpus" / "malicious"
 TOKEN = "0123456789abcdef-a-token"
 
 
@@ -222,3 +230,43 @@ def test_tls_and_a_token_guard_everything(tmp_path: Path) -> None:
             get(Authorization="Bearer wrong")
         assert get(Authorization=f"Bearer {TOKEN}").status == 429
         assert "error" in json.loads(get(Authorization="Bearer wrong").body)
+
+
+def as_new_stream(message: bytes) -> bytes:
+    """Return a message of the corpus as the first one of a stream, if that is possible."""
+    try:
+        camera, channel, data = split_message(memoryview(message))
+        packet = unpack(data)
+    except WireError:
+        return message
+    header = replace(packet.header, stream_id=os.urandom(8))
+    return f"{camera}/{channel}\0".encode() + pack(header, packet.body)
+
+
+def test_hostile_packets_reach_pages_only_if_taken_and_the_stream_goes_on() -> None:
+    address = free_address()
+    files = sorted(MALICIOUS.glob("*/*.msg"))
+    assert len(files) > 100
+    with (
+        sender(address, "cam", codec="svd-patch") as hostile,
+        rankcast("receive", "--connect", address, "--web", "127.0.0.1:0") as receiver,
+    ):
+        url = receiver.wait_line("web address: ").rpartition(" ")[2]
+        hostile.wait_viewers()
+        hostile.frame("cam")
+        wait_until(lambda: ask(url, "api/cameras/cam").json.get("received", 0) > 0)
+        with WebPage(url) as page:
+            page.watch("cam")
+            packets = page.packets()
+            next(packets)
+            for path in files:
+                hostile.socket.send(as_new_stream(path.read_bytes()))
+            hostile.encoders["cam"].request_keyframe()
+            last = hostile.packet("cam", 7)
+            hostile.socket.send(frames_topic("cam") + last)
+            taken = []
+            while (data := next(packets)[1]) != last:
+                page.acknowledge(unpack(data))  # a header that the receiver took is sound
+                taken.append(data)
+            assert 10 < len(taken) < len(files)
+            assert Decoder().decode(last).shape == picture().shape

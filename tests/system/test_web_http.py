@@ -172,6 +172,8 @@ def test_a_page_changes_the_sender_and_hears_its_refusals(station: WebStation) -
         assert "no operation" in page.text_of("reply")["error"]
         page.send(type="request", id=6, op="set", camera="none", args={"quality": 1})
         assert "no control channel" in page.text_of("reply")["error"]
+        page.socket.send(r'{"type":"request","id":7,"op":"set","camera":"cam","args":{"\ud800":1}}')
+        assert "cannot be sent" in page.text_of("reply")["error"]
         wait_until(lambda: station.camera()["sender"]["settings"]["quality"] == 40)
 
 

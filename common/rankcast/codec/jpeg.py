@@ -125,4 +125,4 @@ def _options() -> type[JpegOptions]:
     return JpegOptions
 
 
-JPEG: Final = Codec(2, "jpeg", _options, JpegEncoder, JpegDecoder)
+JPEG: Final = Codec(2, "jpeg", _options, JpegEncoder, JpegDecoder, in_pages=True)

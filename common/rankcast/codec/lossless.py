@@ -146,4 +146,5 @@ def _memory(bytes_of: Callable[[int, int], int], shape: tuple[int, ...]) -> NDAr
 LOSSLESS: Final = Codec(
     4, "lossless", no_options, LosslessEncoder, LosslessDecoder,
     sweeps=(Sweep("lossless", "", lambda _: ONE_STEP),),
+    in_pages=True,
 )  # fmt: skip

@@ -135,6 +135,8 @@ class Codec:
     """Loads the models of a folder before a receiver subscribes; False when it was stopped."""
     model_facts: Mapping[str, Callable[[Path], Mapping[str, Any]]] = field(default_factory=dict)
     """Facts that `rankcast info` prints about a model file, by the kind of the file."""
+    in_pages: bool = False
+    """True if a browser decodes it, by the core or by itself."""
 
     @property
     def options(self) -> type[CodecOptions]:

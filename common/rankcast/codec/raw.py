@@ -45,4 +45,4 @@ class RawDecoder:
         return samples.reshape(header.shape or ())
 
 
-RAW: Final = Codec(0, "raw", no_options, RawEncoder, RawDecoder)
+RAW: Final = Codec(0, "raw", no_options, RawEncoder, RawDecoder, in_pages=True)

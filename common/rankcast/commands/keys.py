@@ -10,7 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from rankcast.commands.terminal import console
-from rankcast.net import Role, authorize, load_authorized, new_key, revoke
+from rankcast.net import (
+    Role,
+    authorize,
+    check_cameras,
+    load_authorized,
+    new_key,
+    revoke,
+    rights_text,
+)
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 
@@ -38,10 +46,16 @@ def new(name: str, folder: Path) -> None:
 @click.option("--role", type=click.Choice([str(role) for role in Role]),
               default=str(Role.VIEWER), metavar="ROLE",
               help="viewer, or operator, who may change settings.  [default: viewer]")  # fmt: skip
-def authorize_key(public_file: Path, folder: Path, role: str) -> None:
-    """Authorise the key NAME.pub; running senders accept it within 3 s."""
-    target = authorize(public_file, folder, Role(role))
-    click.echo(f"{printable(target)}: {role}")
+@click.option("--cameras", metavar="NAME,...",
+              help="Cameras that the key may see.  [default: every camera]")  # fmt: skip
+def authorize_key(public_file: Path, folder: Path, role: str, cameras: str | None) -> None:
+    """Authorise the key NAME.pub; running senders accept it within 3 s.
+
+    Repeat it to change the role and the cameras.
+    """
+    allowed = None if cameras is None else check_cameras(cameras.split(","))
+    target = authorize(public_file, folder, Role(role), allowed)
+    click.echo(f"{printable(target)}: {rights_text(Role(role), allowed)}")
 
 
 @keys.command("list")
@@ -49,18 +63,24 @@ def authorize_key(public_file: Path, folder: Path, role: str) -> None:
               help="The sender's folder of authorised keys.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_keys(folder: Path, as_json: bool) -> None:
-    """List the authorised keys and their roles."""
+    """List the authorised keys, their roles and the cameras that they may see."""
     known = sorted(load_authorized(folder).by_public.values(), key=lambda key: key.name)
     if as_json:
         entries = {
-            key.name: {"role": str(key.role), "public": key.public.decode()} for key in known
+            key.name: {
+                "role": str(key.role),
+                "cameras": None if key.cameras is None else sorted(key.cameras),
+                "public": key.public.decode(),
+            }
+            for key in known
         }
         click.echo(json.dumps(entries, indent=2))
         return
-    table = Table("name", "role", "public key", box=None, padding=(0, 2, 0, 0))
+    table = Table("name", "role", "public key", "cameras", box=None, padding=(0, 2, 0, 0))
     for key in known:
         # Text, not markup: Z85 contains square brackets.
-        table.add_row(key.name, str(key.role), Text(key.public.decode()))
+        cameras = "all" if key.cameras is None else ", ".join(sorted(key.cameras))
+        table.add_row(key.name, str(key.role), Text(key.public.decode(), no_wrap=True), cameras)
     console().print(table)
 
 

@@ -1,10 +1,24 @@
 """ZeroMQ sockets: options, threads, keys, link monitoring and the control client."""
 
-from rankcast.net.authorized_keys import AuthorizedKey, authorize, load_authorized, revoke
+from rankcast.net.authorized_keys import (
+    Authorized,
+    AuthorizedKey,
+    authorize,
+    load_authorized,
+    revoke,
+    rights_text,
+)
 from rankcast.net.context_end import end_context
 from rankcast.net.control_client import ControlClient
 from rankcast.net.host_name import LookUp, look_up
-from rankcast.net.key_file import SECRET_SUFFIX, Role, read_public, read_secret
+from rankcast.net.key_file import (
+    SECRET_SUFFIX,
+    Z85_CHARS,
+    Role,
+    check_cameras,
+    read_public,
+    read_secret,
+)
 from rankcast.net.key_fingerprint import fingerprint
 from rankcast.net.keys import client_keys, new_key, pinned_keys, server_keys
 from rankcast.net.known_cameras import FILE_NAME as KNOWN_CAMERAS
@@ -45,7 +59,9 @@ __all__ = [
     "SECRET_SUFFIX",
     "SUBSCRIPTION_BYTES",
     "UNACKNOWLEDGED_MS",
+    "Z85_CHARS",
     "ZAP_DOMAIN",
+    "Authorized",
     "AuthorizedKey",
     "ControlClient",
     "CurveClient",
@@ -61,6 +77,7 @@ __all__ = [
     "Wakeup",
     "authorize",
     "borrowed",
+    "check_cameras",
     "check_endpoint",
     "check_exposure",
     "client_keys",
@@ -83,6 +100,7 @@ __all__ = [
     "read_secret",
     "received_bytes",
     "revoke",
+    "rights_text",
     "server_keys",
     "split_endpoint",
 ]

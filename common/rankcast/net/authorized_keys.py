@@ -34,6 +34,18 @@ class AuthorizedKey:
     name: str
     public: bytes
     role: Role
+    cameras: frozenset[str] | None = None
+    """Cameras that it may see; None is every camera of the sender."""
+
+    @property
+    def rights(self) -> str:
+        """Its role and cameras, for people."""
+        return rights_text(self.role, self.cameras)
+
+
+def rights_text(role: Role, cameras: frozenset[str] | None) -> str:
+    """Describe what a key may do, such as ``viewer of line3, line4``."""
+    return str(role) if cameras is None else f"{role} of {', '.join(sorted(cameras))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,8 @@ class Authorized:
     """All keys that a sender accepts at one moment."""
 
     by_public: Mapping[bytes, AuthorizedKey] = field(default_factory=lambda: MappingProxyType({}))
+    limits_cameras: bool = False
+    """Whether one of them may see some cameras only."""
 
     def find(self, public: bytes) -> AuthorizedKey | None:
         """Return the authorised key with this public half, or None."""
@@ -74,14 +88,24 @@ def load_authorized(folder: Path) -> Authorized:
             raise SettingsError(
                 f"{path}: is the same key as {found[key.public].name}{PUBLIC_SUFFIX}"
             )
-        found[key.public] = AuthorizedKey(name, key.public, key.role or Role.VIEWER)
+        found[key.public] = AuthorizedKey(name, key.public, key.role or Role.VIEWER, key.cameras)
     if len(found) > MAX_AUTHORIZED:
         raise SettingsError(f"{folder}: {len(found)} keys, the limit is {MAX_AUTHORIZED}")
-    return Authorized(MappingProxyType(found))
+    limits_cameras = any(key.cameras is not None for key in found.values())
+    return Authorized(MappingProxyType(found), limits_cameras)
 
 
-def authorize(public_file: Path, folder: Path, role: Role) -> Path:
-    """Copy a public key into a folder of authorised keys; repeat it to change the role.
+def authorize(
+    public_file: Path, folder: Path, role: Role, cameras: frozenset[str] | None = None
+) -> Path:
+    """Copy a public key into a folder of authorised keys; repeat it to change its rights.
+
+    Parameters
+    ----------
+    public_file, folder : Path
+    role : Role
+    cameras : frozenset of str, optional
+        Cameras that the key may see; None is every camera.
 
     Raises
     ------
@@ -98,7 +122,7 @@ def authorize(public_file: Path, folder: Path, role: Role) -> Path:
             raise SettingsError(f"this key is authorised already, as {known.name}")
         if known.name == name and known.public != public:
             raise SettingsError(f"{target} is another key: revoke {name} first")
-    replace_file(target, public_text(PublicKey(public, role)), 0o644)
+    replace_file(target, public_text(PublicKey(public, role, cameras)), 0o644)
     return target
 
 

@@ -2,7 +2,7 @@
 
 - ``NAME.key`` contains a secret key and stays on its machine (mode 0600);
 - ``NAME.pub`` contains the public key, for the other end. In a sender's folder of authorised keys
-  it may also contain a role.
+  it may also contain a role, and the cameras that the key may see.
 
 No message ever quotes the content of such a file: it may be a secret.
 """
@@ -16,17 +16,18 @@ import secrets
 import stat
 import struct
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import zmq
 from zmq.utils import z85
 
 from rankcast.atomic_file import open_without_waiting, os_reason
 from rankcast.errors import RankcastError, SettingsError
+from rankcast.wire import check_name
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ PUBLIC_SUFFIX: Final = ".pub"
 MAX_FILE_BYTES: Final = 4096
 Z85_CHARS: Final = 40
 KEY_BYTES: Final = 32
+MAX_CAMERAS: Final = 64
+"""Most cameras in one file, which has to stay below `MAX_FILE_BYTES`."""
 
 _NAME: Final = re.compile(r"[a-z0-9_-]{1,32}")
 _READABLE_BY_OTHERS: Final = 0o077
@@ -61,10 +64,12 @@ class SecretKey:
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """The public half of a key pair, and the role stated in its file."""
+    """The public half of a key pair, and the rights stated in its file."""
 
     public: bytes
     role: Role | None
+    cameras: frozenset[str] | None = None
+    """Cameras that the key may see; None is every camera."""
 
 
 def check_key_name(name: str) -> str:
@@ -92,7 +97,8 @@ def read_secret(path: Path) -> SecretKey:
     values, status = _read(path)
     if "secret" not in values and "public" in values:
         raise SettingsError(f"{path}: is a public key, want the secret one (NAME.key)")
-    _check_mode(path, status.st_mode, _READABLE_BY_OTHERS, "read")
+    forbidden = _READABLE_BY_OTHERS & ~(stat.S_IRGRP if _is_credential(path) else 0)
+    _check_mode(path, status.st_mode, forbidden, "read")
     _check_owner(path, status.st_uid)
     if values.keys() != {"public", "secret"}:
         raise SettingsError(f"{path}: is not a secret key, want one of `rankcast keys new`")
@@ -114,12 +120,32 @@ def read_public(path: Path) -> PublicKey:
     if "secret" in values:
         raise SettingsError(f"{path}: is a secret key, want the public one (NAME.pub)")
     _check_mode(path, status.st_mode, _WRITABLE_BY_OTHERS, "write")
-    if "public" not in values or values.keys() - {"public", "role"}:
+    if "public" not in values or values.keys() - {"public", "role", "cameras"}:
         raise SettingsError(f"{path}: is not a public key, want one of `rankcast keys new`")
-    role = values.get("role")
+    role, cameras = values.get("role"), values.get("cameras")
     if role is not None and role not in list(Role):
         raise SettingsError(f"{path}: got role {role!r:.40}, want {' or '.join(Role)}")
-    return PublicKey(_z85(path, values, "public"), None if role is None else Role(role))
+    if cameras is not None and not isinstance(cameras, list):
+        raise SettingsError(f'{path}: cameras is no list, want one such as ["line3", "line4"]')
+    try:
+        seen = None if cameras is None else check_cameras(cameras)
+    except SettingsError as exc:
+        raise SettingsError(f"{path}: {exc}") from None
+    return PublicKey(_z85(path, values, "public"), None if role is None else Role(role), seen)
+
+
+def check_cameras(names: Iterable[object]) -> frozenset[str]:
+    """Return the cameras that a key may see, if these are 1 to 64 valid names.
+
+    Raises
+    ------
+    SettingsError
+    """
+    # Whatever is no text is no name either.
+    cameras = frozenset(check_name(name if isinstance(name, str) else "") for name in names)
+    if not 1 <= len(cameras) <= MAX_CAMERAS:
+        raise SettingsError(f"got {len(cameras)} cameras, want 1 to {MAX_CAMERAS}")
+    return cameras
 
 
 def secret_text(name: str, key: SecretKey) -> str:
@@ -133,7 +159,9 @@ def secret_text(name: str, key: SecretKey) -> str:
 def public_text(key: PublicKey) -> str:
     """Return the content of ``NAME.pub``."""
     role = "" if key.role is None else f'role = "{key.role}"\n'
-    return f'public = "{key.public.decode()}"\n{role}'
+    names = ", ".join(f'"{name}"' for name in sorted(key.cameras or ()))
+    cameras = "" if key.cameras is None else f"cameras = [{names}]\n"
+    return f'public = "{key.public.decode()}"\n{role}{cameras}'
 
 
 def create_file(path: Path, text: str, mode: int) -> None:
@@ -208,8 +236,11 @@ def list_key_folder(folder: Path) -> list[Path]:
         raise SettingsError(f"{folder}: cannot be read: {os_reason(exc)}") from exc
 
 
-def _read(path: Path) -> tuple[dict[str, str], os.stat_result]:
-    """Return the text values of a small TOML file, and the status of the opened file."""
+def _read(path: Path) -> tuple[dict[str, Any], os.stat_result]:
+    """Return the values of a small TOML file, texts and lists, and the status of the opened file.
+
+    Everything but `cameras` is text.
+    """
     try:
         with open(path, "rb", opener=open_without_waiting) as file:
             status = os.fstat(file.fileno())
@@ -222,7 +253,7 @@ def _read(path: Path) -> tuple[dict[str, str], os.stat_result]:
         if len(data) > MAX_FILE_BYTES:
             raise ValueError("too long")
         values = tomllib.loads(data.decode("ascii"))
-        if not all(isinstance(value, str) for value in values.values()):
+        if not all(isinstance(values[name], str) for name in values.keys() - {"cameras"}):
             raise ValueError("not text")
     except (ValueError, RecursionError):
         # The error itself would quote the content.
@@ -230,8 +261,8 @@ def _read(path: Path) -> tuple[dict[str, str], os.stat_result]:
     return values, status
 
 
-def _z85(path: Path, values: Mapping[str, str], name: str) -> bytes:
-    text = values[name]
+def _z85(path: Path, values: Mapping[str, Any], name: str) -> bytes:
+    text: str = values[name]
     try:
         key = z85.decode(text)
     except (KeyError, ValueError, struct.error):
@@ -240,6 +271,16 @@ def _z85(path: Path, values: Mapping[str, str], name: str) -> bytes:
     if len(text) != Z85_CHARS or len(key) != KEY_BYTES or z85.encode(key) != text.encode():
         raise SettingsError(f"{path}: {name} is not a key, want {Z85_CHARS} characters of Z85")
     return text.encode("ascii")
+
+
+def _is_credential(path: Path) -> bool:
+    """Return whether systemd made this file for this service alone (``LoadCredential=``).
+
+    It belongs to root, and an access list lets the user of the service read it; the mode then shows
+    the mask of that list as the rights of the group.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    return os.path.isabs(folder) and path.resolve().is_relative_to(Path(folder).resolve())
 
 
 def _check_owner(path: Path, owner: int) -> None:
@@ -265,7 +306,7 @@ def _user_name(user: int) -> str:
 
 def _check_mode(path: Path, mode: int, forbidden: int, verb: str) -> None:
     if os.name == "nt":
-        if forbidden == _READABLE_BY_OTHERS:
+        if verb == "read":
             log.warning("%s: cannot check who may read it on Windows", path)
         return
     if mode & forbidden:

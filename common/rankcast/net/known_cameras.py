@@ -55,9 +55,10 @@ class KnownCameras:
         if len(data) > MAX_FILE_BYTES:
             raise SettingsError(f"{self.path}: is larger than {MAX_FILE_BYTES} bytes")
         for number, line in enumerate(data.decode("ascii", "replace").splitlines(), 1):
-            if not line.strip() or line.startswith("#"):
+            text = line.strip()
+            if not text or text.startswith("#"):
                 continue
-            match = _LINE.fullmatch(line.strip())
+            match = _LINE.fullmatch(text)
             if match is None or not _is_key(match[2]):
                 raise SettingsError(
                     f"{self.path}: line {number} is not CAMERA KEY; mend or remove it"

@@ -1,5 +1,6 @@
 """Linear algebra, colour planes and quality measures, on plain arrays."""
 
+from rankcast.numerics.buckets import Buckets
 from rankcast.numerics.fidelity import Fidelity
 from rankcast.numerics.histogram import Histogram
 from rankcast.numerics.linalg import (
@@ -33,6 +34,7 @@ __all__ = [
     "EXACT_SHARE",
     "OVERSAMPLING",
     "POWER_ITERATIONS",
+    "Buckets",
     "Factors",
     "Fidelity",
     "Histogram",

@@ -1,6 +1,7 @@
 """Recorders: what of a stream is recorded, all the time or around events, and what is lost."""
 
 from rankcast.recorder.event_recorder import EventOptions, EventRecorder
+from rankcast.recorder.free_space import FreeSpace
 from rankcast.recorder.keyframe_wishes import AskKeyframe
 from rankcast.recorder.opening import AnyRecorder, open_recorder
 from rankcast.recorder.packet_ring import PacketRing, RingEntry
@@ -13,6 +14,7 @@ __all__ = [
     "AskKeyframe",
     "EventOptions",
     "EventRecorder",
+    "FreeSpace",
     "PacketRing",
     "RecordedChain",
     "Recorder",

@@ -87,6 +87,11 @@ class PacketBacklog(Generic[T]):
                 raise MailboxClosed
             return None
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Size of the items that wait."""
+        return self._bytes
+
     def close(self) -> None:
         """Refuse further items; waiting ones can still be taken."""
         with self._changed:

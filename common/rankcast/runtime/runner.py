@@ -28,6 +28,7 @@ _ORDER: Final = (
     "find",
     "control",
     "keys",
+    "service",
     "compress",
     "decompress",
     "info",

@@ -8,6 +8,7 @@ from rankcast.settings.layers import (
     set_layers,
 )
 from rankcast.settings.log_table import LogTable
+from rankcast.settings.metrics_table import MetricsTable
 from rankcast.settings.paths import OptionalPath, SettingsPath
 from rankcast.settings.record_table import RecordTable, record_options, record_settings
 from rankcast.settings.schema import CodecTable, Table, to_toml, validate
@@ -16,6 +17,7 @@ __all__ = [
     "CodecTable",
     "Layer",
     "LogTable",
+    "MetricsTable",
     "OptionalPath",
     "RecordTable",
     "SettingsPath",

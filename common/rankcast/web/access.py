@@ -7,20 +7,23 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
+import os
 import secrets
 import socket
+import stat
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from rankcast.atomic_file import os_reason
+from rankcast.atomic_file import read_whole
 from rankcast.boot_clock import boot_s
-from rankcast.errors import SettingsError
+from rankcast.errors import RankcastError, SettingsError, one_line
 
 LEAST_TOKEN_CHARS: Final = 16
 MOST_TOKEN_CHARS: Final = 256
+MOST_FILE_BYTES: Final = 4096
 MOST_SESSIONS: Final = 256
 SESSION_S: Final = 12 * 3600.0
 """A session that asked nothing for this long has ended."""
@@ -31,23 +34,27 @@ MOST_ADDRESSES: Final = 1024
 
 
 def read_token(path: Path) -> str:
-    """Read a token: the only line of a file that only its owner should read.
+    """Read a token: the only line of a file that only its owner can read.
 
     Raises
     ------
     SettingsError
-        If the file cannot be read, or holds no token of 16 to 256 visible ASCII characters.
+        If the file cannot be read, others can read it too, or it holds no token of 16 to 256
+        visible ASCII characters.
     """
     try:
-        text = path.read_text(encoding="ascii").strip()
-    except OSError as exc:
-        raise SettingsError(f"{path}: the token cannot be read: {os_reason(exc)}") from exc
+        text = read_whole(path, MOST_FILE_BYTES).decode("ascii").strip()
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except (OSError, RankcastError) as exc:
+        raise SettingsError(f"the token cannot be read: {one_line(exc)}") from exc
     except UnicodeDecodeError:
-        text = ""
+        text, mode = "", 0
+    if mode & 0o077 and os.name != "nt":
+        raise SettingsError(f"{path}: has mode {mode:04o}, others may read it: chmod 600")
     if (
         not LEAST_TOKEN_CHARS <= len(text) <= MOST_TOKEN_CHARS
         or not text.isprintable()
-        or (" " in text)
+        or " " in text
     ):
         raise SettingsError(
             f"{path}: want one token of {LEAST_TOKEN_CHARS} to {MOST_TOKEN_CHARS} visible ASCII "

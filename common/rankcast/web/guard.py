@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
@@ -14,6 +15,8 @@ from rankcast.web.access import Access
 COOKIE: Final = "rankcast_session"
 OPEN_PATHS: Final = frozenset({"/login", "/page/login.css"})
 """Answered without a token: they are how one is given."""
+LOOPBACK_PATHS: Final = frozenset({"/metrics", "/healthz", "/readyz"})
+"""Answered without a token to programs of this machine, such as the health check of a container."""
 POLICY: Final = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
     "worker-src 'self'; connect-src 'self'; img-src 'self' blob: data:; form-action 'self'; "
@@ -68,6 +71,8 @@ class Guard:
         if scope["path"] in OPEN_PATHS or not access.asks_for_token:
             return None
         address = (scope.get("client") or ("unknown",))[0]
+        if scope["path"] in LOOPBACK_PATHS and _is_local(address, headers):
+            return None
         if access.admits(headers.get("authorization", ""), session_of(headers), address):
             return None
         if not access.may_try(address):
@@ -86,6 +91,16 @@ def session_of(headers: Headers) -> str:
     except CookieError:
         return ""
     return "" if morsel is None else morsel.value
+
+
+def _is_local(address: str, headers: Headers) -> bool:
+    """Return whether a request comes from this machine, and not through a proxy on it."""
+    if "forwarded" in headers or "x-forwarded-for" in headers:
+        return False
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _refused(status: int, error: str) -> JSONResponse:

@@ -37,7 +37,14 @@ class Listen:
         """True if only this machine can reach it."""
         return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
 
-    def check_exposure(self, option: str, *, token: bool, insecure: bool) -> None:
+    def check_exposure(
+        self,
+        option: str,
+        *,
+        token: bool,
+        insecure: bool,
+        names: tuple[str, str, str] = ("--tls-cert, --tls-key", "--web-token", "--insecure"),
+    ) -> None:
         """Check that an address that other machines can reach has TLS and a token.
 
         Parameters
@@ -48,6 +55,8 @@ class Listen:
             True if a token is asked for.
         insecure : bool
             True gives up what is missing.
+        names : tuple of str
+            What gives TLS, a token, and up, for the message.
 
         Raises
         ------
@@ -57,15 +66,15 @@ class Listen:
         missing = [
             name
             for name, there in (
-                ("a certificate (--tls-cert, --tls-key)", self.certificate is not None),
-                ("a token (--web-token)", token),
+                (f"a certificate ({names[0]})", self.certificate is not None),
+                (f"a token ({names[1]})", token),
             )
             if not there
         ]
         if missing and not insecure and not self.is_loopback:
             raise SettingsError(
                 f"{option} {join_address(self.host, self.port)} can be reached from other machines "
-                f"and lacks {' and '.join(missing)}: give what is missing, or --insecure"
+                f"and lacks {' and '.join(missing)}: give what is missing, or {names[2]}"
             )
 
     def tls_context(self) -> ssl.SSLContext | None:
@@ -84,7 +93,8 @@ class Listen:
             if path is not None and not path.is_file():
                 raise SettingsError(f"{path}: there is no such file; TLS needs it in PEM format")
         try:
-            context.load_cert_chain(self.certificate, self.key)
+            # Without a password, OpenSSL asks the terminal for the passphrase of a key.
+            context.load_cert_chain(self.certificate, self.key, password="")
         except ssl.SSLError as exc:
             why = (
                 "the key is of another certificate"
@@ -116,11 +126,13 @@ def parse_listen(text: str, certificate: str = "", key: str = "") -> Listen:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise SettingsError(f"got the address {text!r}, write an IPv6 address in brackets: {_FORM}")
+        raise SettingsError(
+            f"got the address {text[:60]!r}, write an IPv6 address in brackets: {_FORM}"
+        )
     if not colon or not host or not port_text.isascii() or not port_text.isdigit():
-        raise SettingsError(f"got the address {text!r}, want {_FORM}")
-    if int(port_text) > 65535:
-        raise SettingsError(f"got the port {port_text}, the largest is 65535")
+        raise SettingsError(f"got the address {text[:60]!r}, want {_FORM}")
+    if len(port_text) > 5 or int(port_text) > 65535:
+        raise SettingsError(f"got the port {port_text[:20]}, the largest is 65535")
     if host in ("*", "0"):
         host = "0.0.0.0"
     if host != "localhost":
@@ -128,7 +140,7 @@ def parse_listen(text: str, certificate: str = "", key: str = "") -> Listen:
             ipaddress.ip_address(host)
         except ValueError:
             raise SettingsError(
-                f"got the host {host!r}, want an IP address of this machine, localhost or *"
+                f"got the host {host[:60]!r}, want an IP address of this machine, localhost or *"
             ) from None
     if bool(certificate) != bool(key):
         raise SettingsError("--tls-cert and --tls-key belong together: give both or neither")

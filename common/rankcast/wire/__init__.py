@@ -26,7 +26,9 @@ from rankcast.wire.packet import VERSION, Packet, pack, unpack
 from rankcast.wire.replay import Replay
 from rankcast.wire.status import MAX_MS, Status, pack_status, parse_status
 from rankcast.wire.topic import (
+    KEEPER_PREFIX,
     TOKEN_BYTES,
+    VIEWER_PREFIX,
     check_name,
     frames_topic,
     keeper_topic,
@@ -38,6 +40,7 @@ from rankcast.wire.topic import (
 )
 
 __all__ = [
+    "KEEPER_PREFIX",
     "MAX_ID",
     "MAX_MS",
     "MAX_REQUEST_BYTES",
@@ -48,6 +51,7 @@ __all__ = [
     "TOKEN_BYTES",
     "UINT64_MAX",
     "VERSION",
+    "VIEWER_PREFIX",
     "Chain",
     "Header",
     "Kind",

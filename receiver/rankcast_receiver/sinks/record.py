@@ -8,7 +8,7 @@ from typing import Final
 
 from rankcast.boot_clock import boot_s
 from rankcast.errors import RecordingError, SinkError
-from rankcast.recorder import AnyRecorder
+from rankcast.recorder import AnyRecorder, FreeSpace
 from rankcast_receiver.stream import CameraPacket
 
 LOSSES_S: Final = 1.0
@@ -24,6 +24,8 @@ class RecordSink:
         Owned: `close` closes it.
     losses : callable
         Returns the packets of each camera that never came to a sink, by cause.
+    space : FreeSpace, optional
+        Of its disk; looked at while it records.
 
     Raises
     ------
@@ -35,9 +37,13 @@ class RecordSink:
     wants: Final = "packets"
 
     def __init__(
-        self, recorder: AnyRecorder, losses: Callable[[], Mapping[str, Mapping[str, int]]]
+        self,
+        recorder: AnyRecorder,
+        losses: Callable[[], Mapping[str, Mapping[str, int]]],
+        space: FreeSpace | None = None,
     ) -> None:
         self._recorder = recorder
+        self._space = space
         self._losses = losses
         self._told: dict[str, Counter[str]] = {}
         self._told_s = boot_s()
@@ -65,6 +71,8 @@ class RecordSink:
             self._told_s = boot_s()
             self._note_losses()
         self._recorder.idle()
+        if self._space is not None:
+            self._space.look()
         return True
 
     def close(self) -> None:

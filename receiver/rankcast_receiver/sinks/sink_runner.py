@@ -112,6 +112,12 @@ class SinkRunner:
         self._log_limiter = LogLimiter()
         self._stopped: Callable[[], bool] = lambda: False
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Size of the packets that wait for a sink of packets."""
+        waiting = self._waiting
+        return waiting.waiting_bytes if isinstance(waiting, PacketBacklog) else 0
+
     def stop_when(self, stopped: Callable[[], bool]) -> None:
         """Make `run` end once `stopped` returns True; for the runner of the main thread."""
         self._stopped = stopped

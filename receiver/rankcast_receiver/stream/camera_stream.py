@@ -12,6 +12,7 @@ from typing import Final
 from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import LimitError, NeedKeyframe, UnknownVersionError, WireError
 from rankcast.frame import Frame
+from rankcast.numerics import Histogram
 from rankcast.runtime import REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Ledger, LogLimiter
 from rankcast.wire import Kind, Packet, Replay, Status, unpack
 from rankcast_receiver.clock import Delays, SenderClock
@@ -123,6 +124,10 @@ class CameraStream:
         """True while a sink, which sets it, needs a reference packet."""
         self._waiting_sinks: dict[str, bool] = {}
         self.delays = Delays()
+        self.latency = Histogram()
+        """From capture to decoded, of all frames with a known capture time."""
+        self.packet_bytes = 0
+        """Size of all pictures that arrived, as packets."""
         log_limiter = log_limiter or LogLimiter(burst=LOG_BURST)
         self._clock = clock or SenderClock()
         self._options = options
@@ -299,6 +304,7 @@ class CameraStream:
             log.debug("%s: ignored frame %d: a duplicate, or late", self.camera, header.sequence)
             return None
         self.packet_ledger.passed()
+        self.packet_bytes += len(received.data)
         if self.heard_s is not None:
             self.heard_s = received.t_received_s
         self.ended = False
@@ -352,5 +358,6 @@ class CameraStream:
         moment = self._clock.place(*self._times(frame), now_ns)
         if moment is None:
             return frame
+        self.latency.add((now_ns - moment.t_mono_ns) / 1e6)
         self.delays.add(now_ns - moment.t_mono_ns, moment.error_ns)
         return replace(frame, t_capture_here_ns=moment.t_mono_ns, clock_error_ns=moment.error_ns)

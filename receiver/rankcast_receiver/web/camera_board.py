@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from rankcast.boot_clock import boot_ns, boot_s
+from rankcast.codec import CODECS_BY_NAME
 from rankcast.frame import Frame
 from rankcast.wire import Status
 from rankcast_receiver.clock import MOST_ERROR_NS
@@ -14,9 +15,6 @@ from rankcast_receiver.stream import CameraStream
 from rankcast_receiver.web.json_text import plain
 from rankcast_receiver.web.pictures import NewestPictures, shape_of
 from rankcast_receiver.web.receiver_view import ReceiverView
-
-DECODED_HERE: Final = ("pca", "kmeans", "gan")
-"""Codecs that pages do not decode."""
 
 
 class Rates(Protocol):
@@ -84,7 +82,7 @@ class CameraBoard:
         balance = None if stream is None else stream.ledger.balance()
         latency = self._newest.latency(name)
         coding = None if frame is None else frame.coding
-        codec = coding.codec if coding else ""
+        in_pages = coding is None or CODECS_BY_NAME[coding.codec].in_pages
         return {
             "name": name,
             "state": state.state.value,
@@ -93,7 +91,7 @@ class CameraBoard:
             "live": state.state is State.LIVE,
             "stale_after_s": plain(state.stale_after_s),
             "stream": None if frame is None else _stream(frame),
-            "decodes": "server" if codec in DECODED_HERE else "page",
+            "decodes": "page" if in_pages else "server",
             "clock": _clock(frame, 1.0 if stream is None else stream.replay_speed),
             "age_ms": _age_ms(frame),
             "fps": came.fps if came else 0.0,

@@ -11,10 +11,10 @@ import anyio
 import anyio.to_thread
 
 from rankcast.boot_clock import boot_s
-from rankcast.errors import LimitError, NoStreamError, RequestRefusedError
+from rankcast.errors import LimitError, NoStreamError, RequestRefusedError, SettingsError
 from rankcast.frame import Scalar
 from rankcast.net import ControlClient
-from rankcast.wire import Reply
+from rankcast.wire import Reply, Request, pack_request
 from rankcast_receiver.web.receiver_view import ReceiverView
 
 DEADLINE_S: Final = 5.0
@@ -95,6 +95,7 @@ class ControlDesk:
         with self._counted():
             if self._view.control_address(camera) is None:
                 raise NoStreamError(f"camera {camera!a:.80} has no control channel at present")
+            _check_sendable(op, args)
             request = self._view.ask(camera, op, args)
             until_s = boot_s() + DEADLINE_S
             while (reply := request.reply) is None:
@@ -125,3 +126,11 @@ class ControlDesk:
             return client.call(
                 "original", address.camera, timeout_s=DEADLINE_S, stopped=self._stopping
             )
+
+
+def _check_sendable(op: str, args: Mapping[str, Scalar]) -> None:
+    """Refuse here what cannot be packed: the thread that sends it serves all cameras."""
+    try:
+        pack_request(Request(0, op, "", args))
+    except (ValueError, TypeError, OverflowError) as exc:  # text that is no Unicode, say
+        raise SettingsError(f"the arguments of {op} cannot be sent: {exc!s:.200}") from exc

@@ -66,7 +66,10 @@ class WebServer:
             stopping=lambda: self._server.stopping,
         )
         self._server = HttpServer(
-            self._application.guarded, options.listen, "http", background=self._application.run
+            self._application.guarded,
+            options.listen,
+            thread="http",
+            background=self._application.run,
         )
 
     @property

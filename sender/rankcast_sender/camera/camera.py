@@ -26,7 +26,7 @@ from rankcast_sender.camera.keyframe_budget import KeyframeBudget
 from rankcast_sender.camera.newest_frame import NewestFrame
 from rankcast_sender.camera.source_state import SourceState
 from rankcast_sender.camera.stream_figures import StreamFigures
-from rankcast_sender.camera.viewer_reports import ViewerReport, ViewerReports
+from rankcast_sender.camera.viewer_reports import ViewerReport, ViewerReports, ViewerTotal
 from rankcast_sender.sockets import Channel
 from rankcast_sender.sources import Adjustments
 
@@ -293,6 +293,10 @@ class Camera:
         """Store the report of one viewer; return False if too many viewers report."""
         report = ViewerReport(delivered, lost, latency_p99_ms, latency_error_ms)
         return self._reports.put(viewer, report, time.monotonic())
+
+    def viewer_total(self) -> ViewerTotal:
+        """Return the summary of what viewers report."""
+        return self._reports.total(time.monotonic())
 
     def status(self) -> Status:
         """Return the current status message."""

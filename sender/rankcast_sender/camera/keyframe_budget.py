@@ -45,6 +45,10 @@ class KeyframeBudget:
         """True until the first key frame for somebody after nobody watched."""
         self._key_bytes = 0
         self._newest_sequence = -1
+        self.asked = 0
+        """Requests so far."""
+        self.made = 0
+        """Key frames so far that only requests caused."""
         self._key_sequence: int | None = None
 
     @property
@@ -65,6 +69,7 @@ class KeyframeBudget:
             not reach it. Requests without one have only the budget of the camera.
         """
         with self._lock:
+            self.asked += 1
             if seen_sequence is not None and seen_sequence > self._newest_sequence:
                 seen_sequence = None  # nobody can have seen a frame of the future
             if (
@@ -116,6 +121,7 @@ class KeyframeBudget:
             cost.
         """
         with self._lock:
+            self.made += key and requested
             requested = requested and not self._free
             self._newest_sequence = sequence
             self._recent.add(size_bytes, now_s, marked=key and requested and self._of_share)

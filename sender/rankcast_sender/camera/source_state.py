@@ -9,6 +9,10 @@ from typing import Final
 from rankcast.boot_clock import boot_s
 from rankcast_sender.sources import Adjustable, Adjustments, Described, Remote
 
+STATES: Final = (
+    "opening", "live", "waiting", "stalled", "frozen", "failed", "backoff", "ended",
+)  # fmt: skip
+"""All states of a camera; docs/wire.md explains them."""
 STALLED_S: Final = 2.0
 """Shortest gap that counts as a stall; a lower limit would report the jitter of fast sources."""
 STALLED_INTERVALS: Final = 2.5

@@ -8,11 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from rankcast.numerics import Fidelity
+from rankcast.numerics import Buckets, Fidelity, Histogram
 from rankcast.wire import Header
 
 RATE_INTERVAL_S: Final = 0.5
 """Shortest interval for a rate: a joining viewer triggers a status at any moment."""
+
+SIZE_BOUNDS_BYTES: Final = tuple(1000 * size for size in (
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000,
+))  # fmt: skip
+"""Bounds of the sizes that are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,10 @@ class StreamFigures:
         self._now_s = now_s
         self._lock = threading.Lock()
         self._packet_bytes = 0
+        self.packet_sizes = Buckets(SIZE_BOUNDS_BYTES)
+        """Bytes of all packets."""
+        self.encode_times = Histogram()
+        """Of all packets; the encode thread adds to it."""
         self.fidelity = Fidelity()
         """Rank, energy and error of all packets."""
         self._interval = Fidelity()
@@ -47,6 +56,7 @@ class StreamFigures:
         """Count one packet that was handed to the socket."""
         with self._lock:
             self._packet_bytes += packet_bytes
+            self.packet_sizes.add(packet_bytes)
             for fidelity in (self.fidelity, self._interval):
                 fidelity.add(header.rank, header.energy, header.psnr_db)
 

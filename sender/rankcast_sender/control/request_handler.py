@@ -56,6 +56,8 @@ class Client:
     """None if the key has been revoked."""
     key: str = ""
     """Name of its authorised key; empty if the sender has no keys."""
+    cameras: frozenset[str] | None = None
+    """Cameras that it may see; None is every camera."""
 
     def __str__(self) -> str:
         return f"{self.key} ({self.role})" if self.key else "a client (no keys)"
@@ -146,10 +148,10 @@ class RequestHandler:
             if request.op == "ping":
                 return self._ping(request, t1_ns)
             if request.op == "status":
-                return Reply(request.id, True, result=self._status(request))
+                return Reply(request.id, True, result=self._status(request, client))
             if request.op == "record":
                 return Reply(request.id, True, result=self._record(request, client))
-            camera = self._camera(request.camera)
+            camera = self._camera(request.camera, client)
             if request.op == "set":
                 self._set(request, camera, client, finish)
                 return None
@@ -172,15 +174,24 @@ class RequestHandler:
         if client.role not in allowed:
             raise _RefusedError(f"{request.op} needs an operator key, and this is a viewer key")
 
-    def _camera(self, name: str) -> ControlledCamera:
-        known = ", ".join(self._cameras)
+    def _visible(self, client: Client) -> Mapping[str, ControlledCamera]:
+        """Return the cameras that the client may see: for it there are no others."""
+        if client.cameras is None:
+            return self._cameras
+        return {name: c for name, c in self._cameras.items() if name in client.cameras}
+
+    def _camera(self, name: str, client: Client) -> ControlledCamera:
+        cameras = self._visible(client)
+        known = ", ".join(cameras)
+        if not cameras:
+            raise _RefusedError("this key may see no camera of this sender")
         if not name:
-            if len(self._cameras) == 1:
-                return next(iter(self._cameras.values()))
+            if len(cameras) == 1:
+                return next(iter(cameras.values()))
             raise _RefusedError(f"no camera is named in the request, want one of {known}")
-        if name not in self._cameras:
+        if name not in cameras:
             raise _RefusedError(f"got camera {name}, want one of {known}")
-        return self._cameras[name]
+        return cameras[name]
 
     def _ping(self, request: Request, t1_ns: int) -> Reply:
         t0 = _uint(request.args, "t0")
@@ -188,13 +199,12 @@ class RequestHandler:
             raise _RefusedError("ping takes exactly one argument, t0")
         return Reply(request.id, True, result={"t0": t0, "t1": t1_ns, "t2": time.time_ns()})
 
-    def _status(self, request: Request) -> Mapping[str, Any]:
+    def _status(self, request: Request, client: Client) -> Mapping[str, Any]:
         _no_arguments(request)
-        result: dict[str, Any] = {
-            "cameras": {name: camera.state for name, camera in self._cameras.items()}
-        }
-        if request.camera or len(self._cameras) == 1:
-            camera = self._camera(request.camera)
+        cameras = self._visible(client)
+        result: dict[str, Any] = {"cameras": {name: c.state for name, c in cameras.items()}}
+        if request.camera or len(cameras) == 1:
+            camera = self._camera(request.camera, client)
             result |= {"name": camera.name, "stream": camera.stream_id}
             result |= camera.status().as_map()
         return result
@@ -208,6 +218,10 @@ class RequestHandler:
             raise _RefusedError(
                 "this sender records no events: start it with --record FILE.mcap and "
                 "--pre-trigger S or --post-trigger S"
+            )
+        if client.cameras is not None:
+            raise _RefusedError(
+                "record is for all cameras of a sender, and this key may see some only"
             )
         self.triggers.pull(cause)
         log.info("%s triggers the recording of an event: %s", client, cause)

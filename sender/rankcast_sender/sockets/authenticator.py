@@ -67,20 +67,41 @@ class Authenticator:
         log.log(level, "%s: %d authorised keys", self._folder, count)
 
     def on_revoked(self, callback: Callable[[], None]) -> None:
-        """Call `callback` in this thread whenever a key was revoked.
+        """Call `callback` in this thread whenever a key was revoked, or has other cameras.
 
         The callback must rebind the sockets: libzmq authenticates each connection only once and
         offers no other way to close one.
         """
         self._on_revoked.append(callback)
 
-    def find(self, user_id: str) -> AuthorizedKey | None:
-        """Return the key behind the ``User-Id`` of a message; None once it has been revoked."""
-        return self._policy.find(user_id.encode("ascii", "replace"))
+    def find(self, user: str) -> AuthorizedKey | None:
+        """Return the authorised key with this public half; None once it has been revoked."""
+        return self._policy.find(user.encode("ascii", "replace"))
 
-    def ban(self, user_id: str, reason: str) -> None:
-        """Refuse new connections of the key behind a ``User-Id`` for a while; from any thread."""
-        self._policy.ban(user_id.encode("ascii", "replace"), reason)
+    def ban(self, user: str, reason: str) -> None:
+        """Refuse new connections of the key with this public half for a while; from any thread."""
+        self._policy.ban(user.encode("ascii", "replace"), reason)
+
+    @property
+    def limits_cameras(self) -> bool:
+        """Whether one of the keys may see some cameras only."""
+        return self._policy.limits_cameras
+
+    def enforce_cameras(self, enforced: bool) -> None:
+        """State whether the frames socket withholds cameras; call it before the socket is bound.
+
+        Until it does, keys that may see some cameras only are refused.
+        """
+        self._policy.enforces_cameras = enforced
+
+    def cameras_of(self, user: str) -> frozenset[str] | None:
+        """Return the cameras that a key may see; None is every camera."""
+        key = self.find(user)
+        return frozenset() if key is None else key.cameras
+
+    def is_connected(self, handshake: int, descriptor: int) -> bool:
+        """Return True if the connection of this handshake has the descriptor, and is open."""
+        return self._policy.handshakes.is_connected(handshake, descriptor)
 
     @property
     def state(self) -> KeyState:

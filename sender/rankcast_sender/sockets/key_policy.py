@@ -12,9 +12,10 @@ from typing import Final
 
 from zmq.utils import z85
 
-from rankcast.errors import RankcastError
-from rankcast.net import ZAP_DOMAIN, AuthorizedKey, load_authorized
+from rankcast.errors import RankcastError, SettingsError
+from rankcast.net import ZAP_DOMAIN, Authorized, AuthorizedKey, load_authorized
 from rankcast.runtime import LogLimiter
+from rankcast_sender.peers import CAN_TELL, Handshakes, user_id
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,10 @@ class KeyPolicy:
         self._bans: dict[bytes, _Ban] = {}
         """Only authorised keys, so that their number is bounded."""
         self._lock = threading.Lock()
-        self._keys = load_authorized(folder)
+        self.handshakes = Handshakes()
+        self.enforces_cameras = False
+        """Whether the frames socket withholds cameras: keys with cameras are refused before."""
+        self._keys = self._load()
         self._refused = 0
         self._refusals_log = LogLimiter()
         self._connected_log: dict[bytes, LogLimiter] = {}
@@ -81,6 +85,11 @@ class KeyPolicy:
         with self._lock:
             flooding = sum(now_s < ban.until_s for ban in self._bans.values())
         return KeyState(len(self._keys), self._refused, flooding, self._alarm)
+
+    @property
+    def limits_cameras(self) -> bool:
+        """Whether one of the keys may see some cameras only."""
+        return self._keys.limits_cameras
 
     def find(self, public: bytes) -> AuthorizedKey | None:
         """Return the authorised key with this public half, if there is one."""
@@ -106,7 +115,7 @@ class KeyPolicy:
         log.warning("the key of %s is refused for %.0f s: %s", key.name, length_s, reason)
 
     def judge(self, request: list[bytes]) -> list[bytes]:
-        """Answer one request of libzmq: 200 with the public key as user id, or 400."""
+        """Answer one request of libzmq: 200 with a user id, or 400."""
         if len(request) != 7 or request[0] != b"1.0":
             # Other mechanisms send a different number of credentials.
             return self._refusal(request, "a connection without CURVE")
@@ -119,11 +128,14 @@ class KeyPolicy:
             return self._refusal(request, f"unknown key {public.decode()}")
         if self._is_banned(public):
             return self._refusal(request, "")
+        if key.cameras is not None and not self.enforces_cameras:
+            return self._refusal(request, f"{key.name}, whose cameras are not in force yet,")
         # A viewer's connections and reconnections share one log line.
         limiter = self._connected_log.setdefault(public, LogLimiter(CONNECTED_INTERVAL_S))
         if limiter.may_log():
-            log.info("%s (%s) connected from %s", key.name, key.role, _text(address))
-        return [b"1.0", request[1], b"200", b"OK", public, b""]
+            log.info("%s (%s) connected from %s", key.name, key.rights, _text(address))
+        user = user_id(public, self.handshakes.begin() if self.limits_cameras else 0)
+        return [b"1.0", request[1], b"200", b"OK", user, b""]
 
     def _is_banned(self, public: bytes) -> bool:
         with self._lock:
@@ -140,12 +152,12 @@ class KeyPolicy:
         return [b"1.0", number, b"400", b"not authorised", b"", b""]
 
     def reload(self) -> bool:
-        """Read the folder again; return True when a key was revoked.
+        """Read the folder again; return True when a key was revoked or has other cameras.
 
         A folder that cannot be read changes nothing and is logged as an error.
         """
         try:
-            keys = load_authorized(self._folder)
+            keys = self._load()
         except RankcastError as exc:
             self._alarm = str(exc)
             if self._alarm_log.may_log():
@@ -157,14 +169,38 @@ class KeyPolicy:
         before, self._keys = self._keys.by_public, keys
         for public in keys.by_public.keys() - before.keys():
             key = keys.by_public[public]
-            log.info("%s has been authorised as %s", key.name, key.role)
+            log.info("%s has been authorised as %s", key.name, key.rights)
         revoked = before.keys() - keys.by_public.keys()
         for public in revoked:
             with self._lock:
                 self._bans.pop(public, None)
             self._connected_log.pop(public, None)
             log.warning("the key of %s has been revoked", before[public].name)
-        return bool(revoked)
+        moved = False
+        for public in before.keys() & keys.by_public.keys():
+            old, new = before[public], keys.by_public[public]
+            if old.rights != new.rights:
+                log.info("%s is now %s", new.name, new.rights)
+            moved |= old.cameras != new.cameras
+        # A socket withholds cameras from its start, or never.
+        return bool(revoked) or moved or keys.limits_cameras != self.enforces_cameras
+
+    def _load(self) -> Authorized:
+        """Read the folder.
+
+        Raises
+        ------
+        SettingsError
+            If it cannot be used.
+        """
+        keys = load_authorized(self._folder)
+        if keys.limits_cameras and not CAN_TELL:
+            name = next(k.name for k in keys.by_public.values() if k.cameras is not None)
+            raise SettingsError(
+                f"{self._folder}: {name} may see some cameras only, which a sender needs Linux "
+                "for: authorise it without --cameras"
+            )
+        return keys
 
 
 def _text(address: bytes) -> str:

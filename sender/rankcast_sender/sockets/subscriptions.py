@@ -23,6 +23,7 @@ from rankcast_sender.peers import (
     descriptor_of,
     user_of,
 )
+from rankcast_sender.sockets.admission import Admission, Rights
 from rankcast_sender.sockets.audience import Audience
 from rankcast_sender.sockets.foreign_topics import Holder
 
@@ -84,10 +85,19 @@ class Subscriptions:
         self._rebound = LogLimiter(REBIND_INTERVAL_S)
         self._log = LogLimiter()
         self._is_crowded = False
+        self._admission: Admission | None = None
 
-    def restart(self) -> None:
-        """Forget all viewers, because their connections were closed."""
+    def restart(self, rights: Rights | None = None) -> None:
+        """Forget all viewers, because their connections were closed.
+
+        Parameters
+        ----------
+        rights : Rights, optional
+            Which cameras each key may see, of a socket in manual mode; None follows every
+            subscription.
+        """
         self.audience = Audience(self._cameras)
+        self._admission = None if rights is None else Admission(self._cameras, rights)
 
     def read(self, xpub: zmq.Socket[bytes], watch: Watch) -> Mapping[str, set[bytes]] | None:
         """Process all messages; None without any.
@@ -102,14 +112,18 @@ class Subscriptions:
             try:
                 frame = xpub.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
+                if self._admission is not None:
+                    self._admission.drained()
                 break
             joined = {} if joined is None else joined
-            for camera in self._take(frame, watch):
-                joined.setdefault(camera, set()).add(frame.bytes[1:])
+            for camera, topics in self._take(xpub, frame, watch).items():
+                joined.setdefault(camera, set()).update(topics)
         return joined
 
-    def _take(self, frame: zmq.Frame, watch: Watch) -> frozenset[str]:
-        """Process one message; return the cameras that its sender joined."""
+    def _take(
+        self, xpub: zmq.Socket[bytes], frame: zmq.Frame, watch: Watch
+    ) -> Mapping[str, set[bytes]]:
+        """Process one message; return the cameras that its sender joined, and by which topics."""
         descriptor = descriptor_of(frame)
         # What libzmq itself says of viewers that have left does not count.
         if descriptor >= 0:
@@ -117,19 +131,41 @@ class Subscriptions:
             # Twice: libzmq does not report the end of a subscription that another viewer still has.
             watch.took(descriptor, size, size)
         admitted = descriptor < 0 or self._flood.admits(frame, descriptor, watch)
+        joined: dict[str, set[bytes]] = {}
         # libzmq follows it in any case, so that it counts in any case.
-        joined = self.audience.take(
-            frame.bytes,
-            partial(self._who, frame),
-            descriptor,
-            watch.accepted_s.get(descriptor, 0.0),
-        )
+        for message in self._meaning(xpub, frame, descriptor, watch):
+            cameras = self.audience.take(
+                message,
+                partial(self._who, frame),
+                descriptor,
+                watch.accepted_s.get(descriptor, 0.0),
+            )
+            for camera in cameras:
+                joined.setdefault(camera, set()).add(message[1:])
         self._limit_foreign(descriptor, watch)
         if joined and not (admitted and self._budget.take(descriptor)):
             if admitted:
                 self._dropped.add(descriptor, address_of(frame), "joins")
-            return frozenset()
+            return {}
         return joined
+
+    def _meaning(
+        self, xpub: zmq.Socket[bytes], frame: zmq.Frame, descriptor: int, watch: Watch
+    ) -> Sequence[bytes]:
+        """Return what a message means to the audience; without limited keys, what it says."""
+        if self._admission is None:
+            return [frame.bytes]
+        if frame.bytes[:1] not in (b"\0", b"\1"):
+            self._admission.stray()
+            watch.cut(descriptor, len(frame))
+            if self._ban is not None:
+                self._ban(user_of(frame), "it sent something else than subscriptions")
+            return []
+        messages, accepted = self._admission.take(xpub, frame)
+        if not accepted:
+            # Its viewer connects and subscribes again.
+            watch.cut(descriptor, 0)
+        return messages
 
     def _limit_foreign(self, descriptor: int, watch: Watch) -> None:
         """End connections that hold too many topics which are no camera's."""

@@ -18,6 +18,7 @@ from rankcast.net import SUBSCRIPTION_BYTES, SocketOptions, SocketThread, is_ipv
 from rankcast.runtime import MailboxClosed, Pulse
 from rankcast.wire import Kind, frames_topic, pack_status, status_topic
 from rankcast_sender.peers import Ban, ConnectionGuard
+from rankcast_sender.sockets.admission import Rights
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind
 from rankcast_sender.sockets.channel import (
     Channel,
@@ -98,6 +99,8 @@ class XpubThread:
         self._port = int(endpoint.rpartition(":")[2])
         self._max_messages_s = max_messages_s
         self._ban = ban
+        self.rights: Rights | None = None
+        """Which cameras each key may see; None without keys. Set it before `start`."""
         self._channels: list[Channel] = []
         self._ready: deque[Channel] = deque()
         """Channels that have a packet, or were closed; a channel may be there twice."""
@@ -258,13 +261,15 @@ class XpubThread:
             xpub.setsockopt(zmq.XPUB_NODROP, int(self._lossless))
             # Every viewer that joins gets a keyframe, even one without a topic of its own.
             xpub.setsockopt(zmq.XPUB_VERBOSE, 1)
+            rights = self._rights_to_enforce()
+            xpub.setsockopt(zmq.XPUB_MANUAL, int(rights is not None))
             # Viewers send little: a small buffer only slows a flood down.
             xpub.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
             with self._guard.guarding(
                 xpub, self._port, CONNECTION_BYTES, "subscriptions", self._ban, KEEP_ALIVE_BYTES_S
             ) as self._watch:
                 bind(xpub, self._endpoint, bind_timeout_s)
-                self._subscriptions.restart()
+                self._subscriptions.restart(rights)
                 self._count_viewers()
                 self._thread.opened()
                 if not self._serve(xpub, waiting):
@@ -275,6 +280,14 @@ class XpubThread:
             last_s = HURRIED_LAST_LINGER_S if self._hurried else LAST_LINGER_S
             xpub.setsockopt(zmq.LINGER, round(last_s * 1000))
             return True
+
+    def _rights_to_enforce(self) -> Rights | None:
+        """Return the rights of keys if they differ from camera to camera."""
+        if self.rights is None:
+            return None
+        limited = self.rights.limits_cameras
+        self.rights.enforce_cameras(limited)
+        return self.rights if limited else None
 
     def _sized(self) -> SocketOptions:
         """Return the options with a queue for all cameras, which share the one of each viewer."""

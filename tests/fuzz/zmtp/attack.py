@@ -70,30 +70,30 @@ def _act(
         _finish(link, plan, _damaged(hello, plan))
         return
     link.sendall(hello)
-    _receive(link, GREETING_BYTES)
+    receive(link, GREETING_BYTES)
     properties = metadata([(b"Socket-Type", plan.socket_type), (b"Identity", plan.identity)])
     seal: Seal = frame
     if keys is None:
         last = frame(command(b"READY", properties), COMMAND)
     elif serving:
         server = CurveServer(keys.secret)
-        link.sendall(server.welcome(_expect(link, b"HELLO")))
-        _expect(link, b"INITIATE")  # its content is not needed
+        link.sendall(server.welcome(expect(link, b"HELLO")))
+        expect(link, b"INITIATE")  # its content is not needed
         last, session = server.ready(properties)
         seal = session.seal
     else:
         client = CurveClient(keys.secret, keys.server_public)
         link.sendall(client.hello())
-        last, session = client.initiate(_expect(link, b"WELCOME"), properties)
+        last, session = client.initiate(expect(link, b"WELCOME"), properties)
         seal = session.seal
     if plan.depth is Depth.HANDSHAKE:
         _finish(link, plan, _damaged(last, plan))
         return
     link.sendall(last)
     if serving and keys is not None:
-        _expect(link, b"MESSAGE")  # what the other end sends first, once it has accepted READY
+        expect(link, b"MESSAGE")  # what the other end sends first, once it has accepted READY
     else:
-        _expect(link, b"READY")  # a key that is refused gets ERROR instead
+        expect(link, b"READY")  # a key that is refused gets ERROR instead
     outcome.admitted = True
     _finish(link, plan, b"".join(_framed(body, seal, plain=keys is None) for body in plan.traffic))
 
@@ -129,19 +129,19 @@ def _finish(link: socket.socket, plan: Plan, block: bytes) -> None:
             link.recv(4096)
 
 
-def _expect(link: socket.socket, name: bytes) -> bytes:
+def expect(link: socket.socket, name: bytes) -> bytes:
     """Receive one frame, which must be the command `name`; return what follows its name."""
-    flags = _receive(link, 1)[0]
-    size = int.from_bytes(_receive(link, 8 if flags & LONG else 1), "big")
+    flags = receive(link, 1)[0]
+    size = int.from_bytes(receive(link, 8 if flags & LONG else 1), "big")
     if size > MAX_ANSWER_BYTES:
         raise RejectedError
-    body = _receive(link, size)
+    body = receive(link, size)
     if not body.startswith(command(name)):
         raise RejectedError
     return body[1 + len(name) :]
 
 
-def _receive(link: socket.socket, count: int) -> bytes:
+def receive(link: socket.socket, count: int) -> bytes:
     parts = b""
     while len(parts) < count:
         part = link.recv(count - len(parts))

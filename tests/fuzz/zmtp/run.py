@@ -51,12 +51,16 @@ SOURCE: Final = "synthetic:conveyor?width=160&height=120&fps=30"
 FRAME_TOPICS: Final = (b"cam/frames\0", b"cam/status\0", b"", b"x/frames\0")
 SUBSCRIPTIONS: Final = (b"\x01", b"\0", b"\x01cam/frames\0", b"\x01/viewer/cam/", b"\x02", b"")
 REQUESTS: Final = (b"", b"\x84\xa2id\x01\xa2op\xa4ping", b"\x84\xa2id\x01\xa2op\xa6status", b"\xc1")
-TARGETS: Final = tuple(
-    f"{process}-{socket_}{keys}"
-    for process, sockets in (("sender", ("frames", "control")), ("receiver", ("frames", "control")))
-    for socket_ in sockets
-    for keys in ("", "-keyed")
+TARGETS: Final = (
+    *(
+        f"{process}-{socket_}{keys}"
+        for process in ("sender", "receiver")
+        for socket_ in ("frames", "control")
+        for keys in ("", "-keyed")
+    ),
+    "sender-frames-limited",
 )
+"""The last one has a key that may see one camera: the socket is in manual mode."""
 
 
 @dataclass(frozen=True)
@@ -193,13 +197,21 @@ class Station:
         return got
 
 
-def make_keys(folder: Path) -> None:
-    """Make the keys of a sender and of two viewers that it admits, one of them the attacker."""
+def make_keys(folder: Path, cameras: frozenset[str] | None = None) -> None:
+    """Make the keys of a sender and of two viewers that it admits, one of them the attacker.
+
+    Parameters
+    ----------
+    folder : Path
+    cameras : frozenset of str, optional
+        Those that the attacker may see; None is every camera.
+    """
     new_key(folder, "cam")
     (folder / "authorized").mkdir(mode=0o700)
     for name in ("viewer", "attacker"):
         _, public = new_key(folder, name)
-        authorize(public, folder / "authorized", Role.VIEWER)
+        seen = cameras if name == "attacker" else None
+        authorize(public, folder / "authorized", Role.VIEWER, seen)
 
 
 @contextmanager
@@ -234,7 +246,7 @@ def run_target(name: str, connections: int, seed: int, jobs: int) -> dict[str, A
     process, socket_, *keys = name.split("-")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        make_keys(folder)
+        make_keys(folder, frozenset({"cam"}) if keys == ["limited"] else None)
         sender = stack.enter_context(station(folder, keyed=bool(keys)))
         failed = "" if sender.frames() else "no frame before the attack"
         offset = CONTROL if socket_ == "control" else 0

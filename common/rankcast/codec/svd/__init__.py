@@ -44,6 +44,7 @@ SVD: Final = Codec(
             options=_EXACT, counts_kept=True,
         ),
     ),
+    in_pages=True,
 )  # fmt: skip
 
 __all__ = ["SVD", "Band", "cut", "read_bands", "read_factors", "rebuild"]

@@ -36,4 +36,5 @@ SVD_PATCH: Final = Codec(
             clip_settings=(20, 45, 65, 82, 93),
         ),
     ),
+    in_pages=True,
 )  # fmt: skip

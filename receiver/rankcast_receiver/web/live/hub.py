@@ -68,9 +68,15 @@ class Hub:
     async def run(self) -> None:
         """Hand over what comes, until cancelled."""
         self._inbox.open()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._forward())
-            tasks.create_task(self._tell())
+        both = [asyncio.create_task(self._forward()), asyncio.create_task(self._tell())]
+        try:
+            ended, _ = await asyncio.wait(both, return_when=asyncio.FIRST_EXCEPTION)
+            for task in ended:
+                task.result()  # its failure as it is, not in a group
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
 
     def join(self, page: Page) -> None:
         """Add a page."""

@@ -177,7 +177,7 @@ class LiveSession:
         self._work.set()
 
     def _add(self, camera: str, form: Form) -> None:
-        if form == "jpeg":
+        if form != CameraFlow.form:
             jpeg_flow = JpegFlow(camera, self._jpegs, self._load, self._work.set)
             self._flows[camera] = jpeg_flow
             jpeg_flow.note_picture(boot_s())

@@ -104,6 +104,22 @@ def test_a_secret_that_others_can_reach_is_refused(tmp_path: Path, mode: int) ->
 
 
 @posix
+def test_a_credential_of_systemd_shows_the_mask_of_its_access_list_as_the_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, _ = new_key(tmp_path, "cam")
+    secret.chmod(0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "elsewhere"))
+    with pytest.raises(SettingsError, match="has mode 0440"):
+        read_secret(secret)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    read_secret(secret)
+    secret.chmod(0o444)
+    with pytest.raises(SettingsError, match="has mode 0444, others may read it: chmod 440"):
+        read_secret(secret)
+
+
+@posix
 def test_public_keys_that_others_can_replace_are_refused(tmp_path: Path) -> None:
     _, public = new_key(tmp_path, "cam")
     public.chmod(0o664)
@@ -291,11 +307,79 @@ def test_the_commands_make_authorise_list_and_revoke(tmp_path: Path) -> None:
     assert "viewer1" in listed.output
     assert secret.public.decode() in listed.output
     as_json = json.loads(keys_command("list", "--dir", folder, "--json").output)
-    assert as_json == {"viewer1": {"role": "operator", "public": secret.public.decode()}}
+    public = secret.public.decode()
+    assert as_json == {"viewer1": {"role": "operator", "cameras": None, "public": public}}
     assert keys_command("revoke", "viewer1", "--dir", folder).exit_code == 0
     assert json.loads(keys_command("list", "--dir", folder, "--json").output) == {}
     said = made.output + allowed.output + listed.output
     assert secret.secret.decode() not in said
+
+
+def test_a_key_is_authorised_for_cameras_and_again_for_all(tmp_path: Path) -> None:
+    folder = tmp_path / "authorized"
+    _, public = new_key(tmp_path, "viewer1")
+    said = keys_command("authorize", public, "--dir", folder, "--cameras", "line4,line3")
+    assert said.exit_code == 0
+    assert said.output.endswith("viewer1.pub: viewer of line3, line4\n")
+    assert load_authorized(folder).limits_cameras
+    listed = keys_command("list", "--dir", folder)
+    assert "line3, line4" in listed.output
+    as_json = json.loads(keys_command("list", "--dir", folder, "--json").output)
+    assert as_json["viewer1"]["cameras"] == ["line3", "line4"]
+    assert keys_command("authorize", public, "--dir", folder).exit_code == 0
+    assert not load_authorized(folder).limits_cameras
+    assert " all" in keys_command("list", "--dir", folder).output
+
+
+@pytest.mark.parametrize(
+    ("cameras", "why"),
+    [
+        ("Line 3", "got camera name 'Line 3'"),
+        ("line3,", "got camera name ''"),
+        ("", "got camera name ''"),
+        ("line3,../line4", "got camera name '../line4'"),
+        (",".join(f"c{number}" for number in range(65)), "got 65 cameras, want 1 to 64"),
+    ],
+)
+def test_cameras_that_cannot_be_are_refused_in_one_line(
+    tmp_path: Path, cameras: str, why: str
+) -> None:
+    _, public = new_key(tmp_path, "viewer1")
+    folder = tmp_path / "authorized"
+    error = keys_command("authorize", public, "--dir", folder, "--cameras", cameras).exception
+    assert isinstance(error, SettingsError)
+    assert why in str(error)
+    assert "\n" not in str(error)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("cameras", "why"),
+    [
+        ('"line3"', "cameras is no list"),
+        ("[]", "got 0 cameras"),
+        ("[3]", "got camera name ''"),
+        ('["Line3"]', "got camera name 'Line3'"),
+        ('[["line3"]]', "got camera name ''"),
+        ("5", "cameras is no list"),
+    ],
+)
+def test_a_key_file_with_other_cameras_is_malformed(tmp_path: Path, cameras: str, why: str) -> None:
+    _, public = new_key(tmp_path, "viewer1")
+    folder = tmp_path / "authorized"
+    target = authorize(public, folder, Role.VIEWER)
+    target.write_text(target.read_text() + f"cameras = {cameras}\n")
+    with pytest.raises(SettingsError, match=why) as caught:
+        load_authorized(folder)
+    assert str(target) in str(caught.value)
+
+
+def test_the_largest_list_of_cameras_can_be_read_back(tmp_path: Path) -> None:
+    _, public = new_key(tmp_path, "viewer1")
+    names = frozenset(f"{number:032d}" for number in range(64))
+    authorize(public, tmp_path / "authorized", Role.OPERATOR, names)
+    (key,) = load_authorized(tmp_path / "authorized").by_public.values()
+    assert (key.cameras, key.role) == (names, Role.OPERATOR)
 
 
 def test_a_folder_that_takes_nothing_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from starlette.routing import BaseRoute, Route
 
 from rankcast.wire import Limits
+from rankcast_receiver.net import ControlRequest
 from rankcast_receiver.web.application import Application
 from rankcast_receiver.web.live import Inbox
 from rankcast_receiver.web.openapi import PATHS, description
@@ -20,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[4]
 def application(*routes: BaseRoute) -> Application:
     from rankcast.web import Access
 
-    view = ReceiverView(tuple, dict, lambda *_: None, lambda _: None, Limits())
+    view = ReceiverView(tuple, dict, lambda *_: None, lambda _: None, ControlRequest, Limits())
     return Application(
         view, Inbox(), NewestPictures(lambda _: None), Access(), control=False, recordings=None,
         routes=routes, stopping=lambda: False,

@@ -242,6 +242,33 @@ def test_of_two_cameras_one_must_be_named_and_no_name_comes_twice() -> None:
     assert ask(both, "get", "c").error == "got camera c, want one of a, b"
 
 
+def test_a_client_with_cameras_knows_no_others() -> None:
+    handler = RequestHandler(2**25)
+    handler.triggers = Mock(spec=Triggers)
+    for name in ("a", "b", "c"):
+        handler.add(Camera(StreamOptions(name, "jpeg")))
+
+    def ask_as(cameras: set[str], op: str, camera: str = "") -> Reply:
+        client = Client(b"me", OPERATOR, "anna", frozenset(cameras))
+        reply = handler.answer(Request(5, op, camera), client, T1, Late())
+        assert reply is not None
+        return reply
+
+    # One that has no camera by this name yet is no different.
+    some = {"a", "c", "later"}
+    assert set(ask_as(some, "status").result["cameras"]) == {"a", "c"}
+    assert "name" not in ask_as(some, "status").result
+    assert ask_as({"b"}, "status").result["name"] == "b"
+    assert ask_as({"b"}, "get").ok
+    for op in ("status", "get", "set", "keyframe", "original", "report", "credit"):
+        assert ask_as(some, op, "b").error == "got camera b, want one of a, c"
+        assert ask_as(some, op, "z").error == "got camera z, want one of a, c"
+        assert ask_as({"z"}, op, "a").error == "this key may see no camera of this sender"
+    assert ask_as({"z"}, "status").result == {"cameras": {}}
+    assert "for all cameras" in ask_as({"a", "b", "c"}, "record").error
+    handler.triggers.pull.assert_not_called()
+
+
 def test_an_original_that_was_sent_as_an_array_is_copied_for_the_request() -> None:
     handler, late = RequestHandler(2**25), Late()
     camera = Camera(StreamOptions(codec="raw"))

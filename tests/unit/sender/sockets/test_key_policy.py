@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from zmq.utils import z85
 
+from rankcast.errors import SettingsError
 from rankcast.net import ZAP_DOMAIN, Role, authorize, new_key, revoke
 from rankcast.net.key_file import read_secret
+from rankcast_sender.sockets import key_policy
 from rankcast_sender.sockets.key_policy import FIRST_BAN_S, MAX_BAN_S, KeyPolicy
 from support.clock import Clock
 
@@ -76,3 +78,60 @@ def test_only_authorised_keys_are_remembered(policy: Policy) -> None:
     revoke(policy.folder, "anna")
     assert policy.reload()
     assert policy.state.flooding == 0
+
+
+def test_a_key_with_cameras_is_admitted_once_the_socket_withholds_cameras(
+    policy: Policy, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    authorize(policy.folder.parent / "anna.pub", policy.folder, Role.VIEWER, frozenset({"left"}))
+    # The sockets have to be bound again: they follow every subscription.
+    assert policy.reload()
+    assert "anna is now viewer of left" in caplog.text
+    assert policy.limits_cameras
+    assert not policy.admits()
+    assert policy.reload()
+    policy.enforces_cameras = True
+    assert policy.admits()
+    assert not policy.reload()
+
+
+def test_other_cameras_close_the_connections_that_exist_and_another_role_does_not(
+    policy: Policy,
+) -> None:
+    public = policy.folder.parent / "anna.pub"
+    for role, cameras, moved in (
+        (Role.OPERATOR, None, False),
+        (Role.OPERATOR, {"left"}, True),
+        (Role.VIEWER, {"left"}, False),
+        (Role.VIEWER, {"left", "right"}, True),
+        (Role.VIEWER, {"right"}, True),
+        (Role.VIEWER, None, True),
+    ):
+        authorize(public, policy.folder, role, None if cameras is None else frozenset(cameras))
+        assert policy.reload() is moved, (role, cameras)
+        policy.enforces_cameras = policy.limits_cameras
+
+
+def test_each_connection_of_a_limited_sender_has_a_user_id_of_its_own(policy: Policy) -> None:
+    credential = z85.decode(policy.public)
+    request = [b"1.0", b"1", ZAP_DOMAIN, b"10.0.0.9", b"", b"CURVE", credential]
+    assert policy.judge(request)[4] == policy.public
+    authorize(policy.folder.parent / "anna.pub", policy.folder, Role.VIEWER, frozenset({"left"}))
+    policy.reload()
+    policy.enforces_cameras = True
+    assert [policy.judge(request)[4] for _ in range(2)] == [
+        policy.public + b"1",
+        policy.public + b"2",
+    ]
+
+
+def test_cameras_are_refused_where_the_system_cannot_withhold_them(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_policy, "CAN_TELL", False)
+    authorize(policy.folder.parent / "anna.pub", policy.folder, Role.VIEWER, frozenset({"left"}))
+    with pytest.raises(SettingsError, match=r"anna may see some cameras only.*needs Linux"):
+        KeyPolicy(policy.folder)
+    assert not policy.reload()
+    assert "needs Linux" in policy.state.alarm

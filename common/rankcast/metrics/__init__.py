@@ -1,0 +1,20 @@
+"""Metrics and health of either end, for Prometheus and for health checks."""
+
+from rankcast.metrics.definition import Definition, Kind
+from rankcast.metrics.exposition import Exposition, labelled
+from rankcast.metrics.health import Health
+from rankcast.metrics.metrics_server import MetricsOptions, open_metrics_server
+from rankcast.metrics.process_metrics import PROCESS_DEFINITIONS
+from rankcast.metrics.routes import metrics_routes
+
+__all__ = [
+    "PROCESS_DEFINITIONS",
+    "Definition",
+    "Exposition",
+    "Health",
+    "Kind",
+    "MetricsOptions",
+    "labelled",
+    "metrics_routes",
+    "open_metrics_server",
+]

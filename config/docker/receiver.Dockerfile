@@ -1,0 +1,35 @@
+# A receiver without a window: docs/install.md says how to run it.
+# Build it from the root of a checkout: docker build -f config/docker/receiver.Dockerfile -t rankcast-receiver .
+ARG BASE=python:3.13-slim-bookworm
+
+FROM ${BASE} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
+COPY config/systemd config/systemd
+COPY scripts scripts
+COPY common common
+COPY sender sender
+COPY receiver receiver
+# The compiler of the native core is a wheel too, and stays in this stage.
+RUN pip wheel --no-deps --wheel-dir /wheels .
+# There is no libGL here: the second command takes the OpenCV without windows.
+RUN python -m venv /opt/rankcast \
+    && /opt/rankcast/bin/pip install /wheels/*.whl \
+    && /opt/rankcast/bin/python scripts/opencv_fallback.py \
+    && /opt/rankcast/bin/rankcast --version
+
+FROM ${BASE}
+RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/rankcast --create-home \
+        --shell /usr/sbin/nologin rankcast \
+    && install -d -o rankcast -g rankcast -m 0700 /etc/rankcast/keys
+COPY --from=build /opt/rankcast /opt/rankcast
+ENV PATH=/opt/rankcast/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+USER 10001:10001
+WORKDIR /var/lib/rankcast
+# The web address, where --web sets it; --metrics is asked by HEALTHCHECK, inside the container alone.
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-I", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/healthz', timeout=4)"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["rankcast", "receive", "--stay", "--metrics", "127.0.0.1:9464"]
