@@ -212,8 +212,10 @@ def test_nothing_is_wider_than_the_window(
             open_page(driver, web)
             driver.execute_script(f"location.hash = '{where}'")
             wait_for(driver, "rankcast.views.get('line0')?.feed")
-            if where != "recordings":
-                wait_for(driver, "rankcast.views.get('line0').drawn")
+            if where == "recordings":
+                wait_for(driver, "document.querySelector('tbody .name')")
+            else:
+                wait_for(driver, "rankcast.views.get('line0').meter.steps.length > 3")
             save_screenshot(driver, f"{view}-{width}-{scheme}")
             wide = driver.execute_script("return document.documentElement.scrollWidth")
             assert wide <= width

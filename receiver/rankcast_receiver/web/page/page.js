@@ -18,6 +18,7 @@ const DRAW_MS = 250;
 const HIDDEN_PAUSE_MS = 3000;
 const MAX_SIDE = 65535;
 const PAN_PX = 60;
+const TOAST_MS = 6000;
 // A camera that the receiver no longer lists stays for a while, so that nobody wonders where it went.
 const GONE_MS = 60_000;
 const NEVER_SEEN_MS = 2000;
@@ -231,16 +232,20 @@ class Page {
     write(find("#announcer"), text);
   }
 
+  toast(text) {
+    write(find("#toast"), text);
+    clearTimeout(this.toastTimer);
+    this.toastTimer = setTimeout(() => write(find("#toast"), ""), TOAST_MS);
+  }
+
   saved(file) {
-    if (file.error) this.announce(file.error);
-    else this.announce(`Saved ${saveBlob(file)}`);
-    write(find("#toast"), file.error ?? `Saved ${file.name}`);
+    this.toast(file.error ?? `Saved ${saveBlob(file)}`);
   }
 
   async original() {
-    write(find("#toast"), "Asking the sender for the original …");
+    this.toast("Asking the sender for the original …");
     try {
-      this.saved({...await saveOriginal(this.single.name)});
+      this.saved(await saveOriginal(this.single.name));
     } catch (error) {
       this.saved({error: error.message});
     }

@@ -25,7 +25,7 @@ export class Keys {
     if (event.ctrlKey || event.metaKey || event.altKey || this.dialog.open) return;
     const {target, key} = event;
     // Keys belong to whoever types, and Space to a button or link that has the focus.
-    if (target.closest("input:not([type=checkbox]), select, textarea")) return;
+    if (!target.closest || target.closest("input:not([type=checkbox]), select, textarea")) return;
     if ((key === " " || key === "Enter") && target.closest("button, a, summary, input")) return;
     const action = this.actions.get(key);
     if (!action || action(event) === false) return;

@@ -32,11 +32,12 @@ export function pictureState(seen) {
     return {word: "NO SIGNAL", tone: "dead", detail: says(camera)};
   }
   const refusal = seen.refusal ? `${seen.refusal.kind}: ${seen.refusal.text}` : "";
-  if (!hasPicture) {
-    if (seen.watchedMs < JOIN_MS) return {word: "JOINING", tone: "waiting", detail: ""};
+  const isOld = hasPicture && ageMs > 1000 * (camera.stale_after_s ?? Infinity);
+  if ((!hasPicture || isOld) && seen.watchedMs < JOIN_MS)
+    return {word: "JOINING", tone: "waiting", detail: ""};
+  if (!hasPicture)
     return {word: "NO SIGNAL", tone: "dead", detail: refusal || "no picture has come to this page"};
-  }
-  if (ageMs > 1000 * (camera.stale_after_s ?? Infinity))
+  if (isOld)
     return {word: "STALE", tone: "stale", detail: refusal || "pictures do not come to this page in time"};
   return {word: "", tone: "live", detail: camera.detail ?? ""};
 }

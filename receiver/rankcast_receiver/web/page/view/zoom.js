@@ -60,8 +60,9 @@ export class Zoom {
     style.width = `${this.width}px`;
     style.height = `${this.height}px`;
     style.transform = `translate(${left}px, ${top}px) scale(${this.scale})`;
-    style.imageRendering = this.scale >= SHARP_FROM ? "pixelated" : "auto";
-    this.frame.classList.toggle("zoomed", this.factor > 1.001);
+    const isZoomed = this.factor > 1.001;
+    style.imageRendering = isZoomed && this.scale >= SHARP_FROM ? "pixelated" : "auto";
+    this.frame.classList.toggle("zoomed", isZoomed);
   }
 
   // Coordinates of the sample under a point of the window, whether or not it lies in the picture.
