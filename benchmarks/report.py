@@ -23,7 +23,7 @@ ORDER: Final = (
     "sizing", "narrow-link", "latency", "stream", "isolation", "hostile-viewer", "flood",
     "cameras", "grabber", "recorder", "web-clients", "metrics-scrape", "startup",
     "stopping", "soak",
-    "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "wasm-speed",
+    "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "wasm-speed", "web-page",
     "recording", "synthetic",
 )  # fmt: skip
 """Benchmarks in the order of the document: those that operators need come first."""

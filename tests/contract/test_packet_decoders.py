@@ -188,6 +188,18 @@ def test_a_picture_of_two_slices_or_bands_agrees() -> None:
         assert [line_of(result) for result in core_results(cases)] == wanted
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 5, 6, 7, 9, 10, 11, 64, 1001])
+def test_pixels_reach_a_screen_as_they_are(count: int) -> None:
+    bgr = np.random.default_rng(count).integers(0, 256, (count, 3), np.uint8)
+    rgba = np.zeros((count + 1, 4), np.uint8)
+    # An array of no pixels has no address.
+    pixels = bgr if count else np.zeros((1, 3), np.uint8)
+    assert function("rk_packet_rgba")(pixels.reshape(-1), count, rgba.reshape(-1)) == 0
+    assert np.array_equal(rgba[:count, :3], bgr[:, ::-1])
+    assert (rgba[:count, 3] == 255).all()
+    assert not rgba[count].any()
+
+
 def test_memory_of_another_size_is_refused_before_anything_is_read() -> None:
     (case,) = cases_of([unpack(rankcast.Encoder("svd-patch").encode(scene(0)))])
     numbers, memory = case.numbers(), np.zeros(64, np.uint8)
@@ -246,7 +258,13 @@ def test_the_module_is_small_and_imports_nothing(wasm: Path) -> None:
         at += 1 + size
     import_section = 2
     assert import_section not in sections
-    for name in (b"rk_packet_decode", b"rk_packet_memory_bytes", b"memory", b"__heap_base"):
+    for name in (
+        b"rk_packet_decode",
+        b"rk_packet_memory_bytes",
+        b"rk_packet_rgba",
+        b"memory",
+        b"__heap_base",
+    ):
         assert name in data
 
 

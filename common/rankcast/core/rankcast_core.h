@@ -469,6 +469,9 @@ RK_API int64_t rk_packet_decode(const struct rk_packet *packet, const uint8_t *b
                                 int64_t body_bytes, uint8_t *memory, int64_t memory_bytes,
                                 uint8_t *pixels);
 
+/* Turn `count` pixels of BGR, 8 bits each, into the opaque RGBA of a screen. */
+RK_API int64_t rk_packet_rgba(const uint8_t *bgr, int64_t count, uint8_t *rgba);
+
 /* synthetic.c --------------------------------------------------------------------------------- */
 
 /* Blend a sprite over a scene whose full scale is 65535; what lies beyond its edges is cut off.

@@ -6,6 +6,7 @@
 #include "header.h"
 
 #include "raw.c"
+#include "rgba.c"
 #include "lossless.c"
 #include "svd.c"
 #include "svd_patch.c"

@@ -1,0 +1,135 @@
+// Panel: everything that is known of one camera, beside its picture.
+import {CFA_PATTERNS} from "../stream/header.js";
+import {make, write} from "../view/element.js";
+import {NONE, age, bitRate, byteCount, count, decimal, latency, scalar, size, utc} from "../view/text.js";
+import {Controls} from "./controls.js";
+import {Facts} from "./facts.js";
+import {Plots} from "./plots.js";
+import {ViewTools} from "./view_tools.js";
+
+const FIGURES = ["Frame rate", "Bit rate", "Latency", "Age", "PSNR", "Energy kept"];
+const LOSS_WORDS = {camera_gap: "before the sender (camera gap)", nobody_watching: "nobody watching"};
+
+function rankText({rank}) {
+  if (rank.length === 0) return null;
+  const distinct = [...new Set(rank)];
+  return distinct.length === 1 ? `${rank[0]}${rank.length > 1 ? ` in each of ${rank.length} planes` : ""}`
+    : rank.join(", ");
+}
+
+export class Panel {
+  // `request` is null where nothing may be changed.
+  constructor(view, request) {
+    this.view = view;
+    this.chip = make("span", {class: "chip"});
+    this.shape = make("span", {class: "shape", "aria-hidden": "true"});
+    this.detail = make("p", {class: "note"});
+    this.figures = new Map(FIGURES.map((name) => [name, make("dd")]));
+    this.plots = new Plots();
+    this.tools = new ViewTools(view);
+    this.controls = request && new Controls(request);
+    this.stream = new Facts("Stream");
+    this.checks = new Facts("Checks of this page");
+    this.losses = new Facts("Losses by cause");
+    this.sender = new Facts("Sender");
+    this.meta = new Facts("Metadata");
+    const figures = [...this.figures].map(([name, value]) =>
+      make("div", {}, make("dt", {}, name), value));
+    this.element = make("aside", {class: "panel", "aria-label": `Details of ${view.name}`},
+      make("header", {}, make("h2", {}, view.name), make("p", {class: "state"}, this.shape, this.chip),
+        this.detail),
+      make("dl", {class: "figures"}, ...figures), this.plots.element, this.tools.element,
+      this.controls?.element ?? "", this.stream.element, this.checks.element, this.losses.element,
+      this.sender.element, this.meta.element);
+  }
+
+  draw() {
+    const {view} = this;
+    const {info, camera, state, meter} = view;
+    this.element.dataset.tone = state.tone;
+    write(this.chip, view.chip.textContent);
+    write(this.detail, state.detail);
+    const figure = (name, text) => write(this.figures.get(name), text);
+    figure("Frame rate", decimal(meter.rate("fps"), 1, "fps"));
+    figure("Bit rate", bitRate(meter.rate("bits")));
+    figure("Latency", view.source.isRecorded ? NONE : latency(meter.latency()));
+    figure("Age", view.source.isRecorded ? NONE : age(view.ageMs()));
+    figure("PSNR", info ? decimal(info.psnrDb, 1, "dB") : NONE);
+    figure("Energy kept", info?.energy == null ? NONE : `${(100 * info.energy).toFixed(3)} %`);
+    this.plots.draw(view);
+    this.tools.draw();
+    this.controls?.draw(view);
+    this.drawStream(info, meter);
+    this.drawChecks(info);
+    this.drawLosses(camera);
+    this.drawSender(camera?.sender);
+    this.meta.set([...(info?.meta ?? [])].map(([name, value]) => [name, scalar(value)]));
+  }
+
+  drawStream(info, meter) {
+    if (!info) {
+      this.stream.set([]);
+      return;
+    }
+    const {camera} = this.view;
+    const kind = info.isKey ? (info.kind === 4 ? "reference" : "key frame") : "predicted frame";
+    this.stream.set([
+      ["Codec", info.exact ? info.codec : `${info.codec}, here as JPEG`],
+      ["Picture", size(info, CFA_PATTERNS)],
+      ["Rank", rankText(info)],
+      ["Energy kept", info.energy === null ? "not stated by this codec" : null],
+      ["Packet", `${byteCount(info.bytes)}, ${kind}`],
+      ["Sequence", count(info.sequence)],
+      ["Captured", utc(info.tUtcNs)],
+      ["Shown", decimal(meter.rate("drawnFps"), 1, "fps")],
+      ["Received by the server", camera ? count(camera.received) : null],
+      ["Latency at the server", camera?.latency_ms
+        ? `${decimal(camera.latency_ms.p50, 1)} ms, p99 ${decimal(camera.latency_ms.p99, 1)} ms` : null],
+      ["Stale after", camera?.stale_after_s ? decimal(camera.stale_after_s, 1, "s") : null],
+    ]);
+  }
+
+  drawChecks(info) {
+    const {feed, skipped} = this.view;
+    if (!feed) return;
+    const refusals = [...feed.refusals].map(([kind, times]) => [kind, count(times)]);
+    const work = this.view.workShare();
+    this.checks.set([
+      ["Decoded here", info && !info.exact ? "by the browser (JPEG), not bit by bit"
+        : `${count(feed.decoded)} pictures, CRC-32 verified`],
+      ["Checksum verified", count(feed.verified)],
+      ["Processor", work === null ? null : `${decimal(100 * work, 1)} % of a core`],
+      ["Skipped, too slow or late", count((skipped ?? 0) + feed.dropped)],
+      ...refusals,
+      ["Latest refusal", feed.latestRefusal ? feed.latestRefusal.text : null],
+    ]);
+  }
+
+  drawLosses(camera) {
+    const rows = [];
+    for (const [where, lost] of [["receiver", camera?.lost], ["sender", camera?.sender?.lost]])
+      for (const [cause, times] of Object.entries(lost ?? {}))
+        if (times) rows.push([`${LOSS_WORDS[cause] ?? cause.replaceAll("_", " ")} (${where})`, count(times)]);
+    if (camera && rows.length === 0) rows.push(["None", "0"]);
+    this.losses.set(rows);
+  }
+
+  drawSender(sender) {
+    if (!sender) {
+      this.sender.set([]);
+      return;
+    }
+    const pairs = (map) => Object.entries(map ?? {}).map(([name, value]) => `${name} ${value}`).join(", ") || null;
+    this.sender.set([
+      ["Frame rate", decimal(sender.fps, 1, "fps")],
+      ["Published", count(sender.published)],
+      ["Viewers", count(sender.viewers)],
+      ["Codec settings", pairs(sender.settings) ?? "default"],
+      ["Camera", pairs(sender.camera)],
+      ["Clock", sender.clock?.synchronised === true
+        ? `synchronised${sender.clock.error_ms == null ? "" : `, ± ${decimal(sender.clock.error_ms, 2)} ms`}`
+        : sender.clock?.synchronised === false ? "not synchronised" : null],
+      ["Recorded", sender.recorded ? count(sender.recorded) : null],
+    ]);
+  }
+}

@@ -1,0 +1,70 @@
+// Stage: the newest picture of a camera on its canvas, and everything that is asked about it.
+import {Painter} from "./painter.js";
+import {PLAIN_VIEW} from "./view_settings.js";
+
+export class Stage {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d", {alpha: false});
+    this.painter = new Painter();
+    this.view = PLAIN_VIEW;
+    this.picture = null;
+    this.kept = null;
+    this.paintMs = 0;
+  }
+
+  // `picture` has height, width, channels, bits, cfa, info, and `read()` for its samples and
+  // perhaps `rgba()` for its pixels, or `bitmap`.
+  put(picture) {
+    this.picture?.bitmap?.close();
+    this.picture = picture;
+  }
+
+  draw() {
+    const {picture, context} = this;
+    if (this.canvas.width !== picture.width || this.canvas.height !== picture.height) {
+      this.canvas.width = picture.width;
+      this.canvas.height = picture.height;
+    }
+    if (picture.bitmap) {
+      context.drawImage(picture.bitmap, 0, 0);
+      return {levels: null, changed: null};
+    }
+    const start = performance.now();
+    const image = this.painter.paint(this.whole(), this.view, this.comparable());
+    this.paintMs += performance.now() - start;
+    context.putImageData(image, 0, 0);
+    return {levels: this.painter.levels, changed: this.painter.changed};
+  }
+
+  whole() {
+    return {...this.picture, samples: this.picture.read()};
+  }
+
+  // The kept picture, if a difference to it is wanted and makes sense.
+  comparable() {
+    const {kept, picture} = this;
+    const same = kept && this.view.difference
+      && ["height", "width", "channels", "cfa"].every((name) => kept[name] === picture[name])
+      && kept.samples.BYTES_PER_ELEMENT === picture.sampleBytes;
+    return same ? kept : null;
+  }
+
+  keep() {
+    if (!this.picture || this.picture.bitmap) return null;
+    this.kept = {...this.picture, samples: this.picture.read().slice()};
+    return this.kept.info.sequence;
+  }
+
+  // The samples of one pixel, in the order of the stream: B, G, R where it has three.
+  valuesAt(x, y) {
+    const {picture} = this;
+    if (!picture || x < 0 || y < 0 || x >= picture.width || y >= picture.height) return null;
+    if (picture.bitmap) {
+      const [red, green, blue] = this.context.getImageData(x, y, 1, 1).data;
+      return [blue, green, red];
+    }
+    const at = (y * picture.width + x) * picture.channels;
+    return Array.from(picture.read().subarray(at, at + picture.channels));
+  }
+}

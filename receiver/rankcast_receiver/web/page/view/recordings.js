@@ -1,0 +1,198 @@
+// Recordings: the list of them, and one that is played.
+import {Player} from "../link/player.js";
+import {splitMessage} from "../stream/packet.js";
+import {CameraView} from "./camera_view.js";
+import {make, tool, write} from "./element.js";
+import {Grid} from "./grid.js";
+import {NONE, byteCount, clockTime, count, utc} from "./text.js";
+
+const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8];
+const SCRUB_PAUSE_MS = 80;
+
+export class Recordings {
+  // `core`: a promise of the module, or null. `host` is that of camera views, and `limits()`.
+  constructor(element, core, host) {
+    this.element = element;
+    this.core = core;
+    this.host = host;
+    this.player = null;
+    this.views = new Map();
+  }
+
+  async list() {
+    this.stop();
+    this.element.replaceChildren(make("p", {class: "empty"}, "Reading the recordings …"));
+    try {
+      const answer = await fetch("/api/recordings");
+      const body = await answer.json();
+      if (!answer.ok) throw new Error(body.error);
+      this.showList(body.recordings);
+    } catch (error) {
+      this.element.replaceChildren(make("p", {class: "empty", role: "alert"},
+        `The recordings cannot be listed: ${error.message}`));
+    }
+  }
+
+  showList(recordings) {
+    if (recordings.length === 0) {
+      this.element.replaceChildren(make("p", {class: "empty"}, "There is no recording in the folder yet."));
+      return;
+    }
+    const rows = recordings.map((one) => make("tr", {},
+      make("th", {scope: "row"}, make("button", {type: "button", class: "name",
+        onclick: () => this.host.go(`recording=${encodeURIComponent(one.name)}`)}, one.name)),
+      make("td", {}, (one.cameras ?? []).join(", ") || NONE),
+      make("td", {}, (one.begin_utc ?? NONE).replace("T", " ").slice(0, 19)),
+      make("td", {class: "number"}, one.duration_s == null ? NONE : clockTime(one.duration_s)),
+      make("td", {class: "number"}, count(one.frames)),
+      make("td", {class: "number"}, byteCount(one.bytes)),
+      make("td", {}, one.error || (one.complete ? "complete" : "cut off or in progress"))));
+    const heads = ["Recording", "Cameras", "Begin (UTC)", "Duration", "Frames", "Size", "State"];
+    this.element.replaceChildren(make("div", {class: "scroll", tabindex: 0, role: "region",
+      "aria-label": "Recordings"}, make("table", {},
+      make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", {scope: "col"}, head)))),
+      make("tbody", {}, ...rows))));
+  }
+
+  play(name) {
+    this.stop();
+    this.name = name;
+    this.position = 0;
+    this.isEnded = false;
+    const stage = make("div", {class: "grid"});
+    this.grid = new Grid(stage);
+    this.toggle = tool("pause", "Pause", "Space", () => this.pause());
+    this.slider = make("input", {type: "range", min: 0, max: 1, step: 0.001, value: 0,
+      "aria-label": "Position", oninput: () => this.scrub()});
+    this.time = make("span", {class: "time"}, "0:00");
+    this.speed = make("select", {"aria-label": "Speed", onchange: () => this.setSpeed()},
+      ...SPEEDS.map((speed) => make("option", {value: speed, selected: speed === 1}, `${speed} ×`)));
+    this.note = make("p", {class: "note", role: "status"});
+    this.element.replaceChildren(
+      make("div", {class: "player"}, make("div", {class: "crumb"},
+        tool("back", "All recordings", "Escape", () => this.host.go("recordings")), make("h2", {}, name)),
+      stage, make("div", {class: "transport"}, this.toggle, this.slider, this.time, this.speed), this.note));
+    this.player = new Player(name, {
+      recording: (message) => this.begin(message),
+      packet: (buffer) => this.packet(buffer),
+      seek: ({camera, sequence}) => this.views.get(camera)?.feed?.tell("seek", {sequence}),
+      position: (positionS) => this.moveTo(positionS),
+      ended: () => this.end(),
+      failed: (text) => write(this.note, text),
+    });
+    this.ticker = setInterval(() => this.tick(), 100);
+  }
+
+  async begin({cameras, duration_s, begin_utc, frames}) {
+    const {player} = this;
+    this.slider.max = duration_s;
+    this.durationS = duration_s;
+    write(this.note,
+      `Recorded from ${(begin_utc ?? NONE).replace("T", " ").slice(0, 19)} UTC, ${count(frames)} frames`);
+    const source = {
+      isRecorded: true,
+      acknowledge: (camera, sequence) => player.acks.add(camera, sequence),
+      restart: () => {},
+      ageOf: () => null,
+      silenceMs: () => 0,
+      state: () => ({word: "", tone: "recorded", detail: ""}),
+      chip: (view) => `RECORDED ${view.info?.tUtcNs ? utc(view.info.tUtcNs) : ""}`,
+    };
+    const early = [];
+    this.early = early;
+    for (const name of cameras) this.views.set(name, new CameraView(name, source, this.host));
+    this.grid.set(this.views.values());
+    const module = await this.core;
+    if (this.player !== player) return;
+    for (const view of this.views.values()) view.start(module, this.host.limits());
+    this.early = null;
+    early.forEach((buffer) => this.packet(buffer));
+  }
+
+  // The server waits for acknowledgements: few packets come before the workers run.
+  packet(buffer) {
+    if (this.early) {
+      this.early.push(buffer);
+      return;
+    }
+    const {camera, channel, at} = splitMessage(buffer);
+    this.views.get(camera)?.feed?.put(buffer, at, channel);
+  }
+
+  tick() {
+    for (const view of this.views.values()) view.tick();
+    this.grid.place();
+  }
+
+  moveTo(positionS) {
+    this.position = positionS;
+    if (!this.isScrubbing) this.slider.value = positionS;
+    const text = `${clockTime(positionS)} / ${clockTime(this.durationS)}`;
+    write(this.time, text);
+    this.slider.setAttribute("aria-valuetext", text);
+  }
+
+  // Dragging the slider asks a few times a second, not at every pixel.
+  scrub() {
+    this.isScrubbing = true;
+    this.isEnded = false;
+    write(this.time, `${clockTime(Number(this.slider.value))} / ${clockTime(this.durationS)}`);
+    clearTimeout(this.scrubTimer);
+    this.scrubTimer = setTimeout(() => {
+      this.player?.play(Number(this.slider.value));
+      this.isScrubbing = false;
+      this.showToggle();
+    }, SCRUB_PAUSE_MS);
+  }
+
+  setSpeed() {
+    this.player.speed = Number(this.speed.value);
+    this.player.play();
+  }
+
+  pause() {
+    const {player} = this;
+    if (!player) return;
+    if (this.isEnded) {
+      player.paused = false;
+      this.isEnded = false;
+      player.play(0);
+    } else {
+      player.paused = !player.paused;
+      player.play();
+    }
+    this.showToggle();
+  }
+
+  step(seconds) {
+    if (!this.player) return;
+    this.slider.value = Math.max(0, Math.min(this.durationS, this.position + seconds));
+    this.scrub();
+  }
+
+  end() {
+    this.isEnded = true;
+    write(this.note, "End of the recording");
+    this.showToggle();
+  }
+
+  showToggle() {
+    const isStill = this.player.paused || this.isEnded;
+    const label = isStill ? "Play" : "Pause";
+    if (this.toggle.getAttribute("aria-label") === label) return;
+    const fresh = tool(isStill ? "play" : "pause", label, "Space", () => this.pause());
+    const hadFocus = document.activeElement === this.toggle;
+    this.toggle.replaceWith(fresh);
+    this.toggle = fresh;
+    if (hadFocus) fresh.focus();
+  }
+
+  stop() {
+    clearInterval(this.ticker);
+    clearTimeout(this.scrubTimer);
+    this.player?.close();
+    this.player = null;
+    this.views.forEach((view) => view.close());
+    this.views.clear();
+  }
+}

@@ -1,0 +1,127 @@
+"""The page in a browser, before a real receiver and a real sender."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from support.browser import (
+    CHROMIUM,
+    MISSING,
+    browser,
+    complaints,
+    resize,
+    save_screenshot,
+    wait_for,
+    wait_until,
+)
+from support.scripted_web import CORE
+from support.web_station import WebStation
+
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(CHROMIUM is None, reason=MISSING),
+    pytest.mark.skipif(not CORE.is_file(), reason="the core is missing: make wasm"),
+]
+SHOWN = "rankcast.views.get('cam')"
+STALE_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[WebDriver]:
+    with browser() as driver:
+        resize(driver, 1440, 900)
+        yield driver
+
+
+def word(driver: WebDriver) -> str:
+    text: str = driver.execute_script("return document.querySelector('.word').textContent")
+    return text
+
+
+def test_the_picture_moves_and_its_numbers_change(driver: WebDriver) -> None:
+    with ExitStack() as stack:
+        station = WebStation(stack)
+        driver.get(station.url + "#camera=cam")
+        wait_for(driver, f"{SHOWN}?.state.tone === 'live'")
+        complaints(driver)
+        first = driver.execute_script(f"return String({SHOWN}.drawn.sequence)")
+        wait_for(driver, f"{SHOWN}.drawn.sequence > {first}n + 20n")
+        figures = driver.find_element(By.CSS_SELECTOR, ".figures").text
+        assert "fps" in figures
+        assert "±" in figures
+        assert driver.execute_script(f"return [...{SHOWN}.feed.refusals]") == []
+        assert driver.execute_script(f"return {SHOWN}.feed.verified") > 0
+        assert complaints(driver) == []
+
+
+def test_a_killed_sender_is_stale_in_two_seconds_and_comes_back(driver: WebDriver) -> None:
+    with ExitStack() as stack:
+        station = WebStation(stack)
+        driver.get(station.url)
+        wait_for(driver, f"{SHOWN}?.state.tone === 'live'")
+        station.sender.process.send_signal(signal.SIGKILL)
+        killed_s = time.monotonic()
+        wait_until(lambda: word(driver) == "STALE", "STALE", 10)
+        passed_s = time.monotonic() - killed_s
+        save_screenshot(driver, "sender-killed")
+        assert passed_s <= STALE_S
+        station.start_sender()
+        wait_until(lambda: word(driver) == "", "live again")
+
+
+def test_a_killed_receiver_is_no_signal_in_two_seconds(driver: WebDriver) -> None:
+    with ExitStack() as stack:
+        station = WebStation(stack)
+        driver.get(station.url)
+        wait_for(driver, f"{SHOWN}?.state.tone === 'live'")
+        station.receiver.process.send_signal(signal.SIGKILL)
+        killed_s = time.monotonic()
+        wait_until(lambda: word(driver) == "NO SIGNAL", "NO SIGNAL", 10)
+        assert time.monotonic() - killed_s <= STALE_S
+
+
+def test_a_control_changes_the_quality_of_the_sender(driver: WebDriver) -> None:
+    with ExitStack() as stack:
+        station = WebStation(stack, "--web-control")
+        driver.get(station.url + "#camera=cam")
+        field = "document.querySelector('input[aria-label^=Quality]')"
+        wait_for(driver, f"{field}?.value === '75'")
+        quality = driver.find_element(By.CSS_SELECTOR, "input[aria-label^=Quality]")
+        quality.clear()
+        quality.send_keys("31", Keys.ENTER)
+        wait_until(
+            lambda: station.camera()["sender"]["settings"].get("quality") == 31, "quality 31"
+        )
+        wait_for(driver, f"{field}.value === '31'")
+
+
+def test_a_recording_is_played_and_scrubbed(driver: WebDriver, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        station = WebStation(
+            stack, "--web-recordings", str(tmp_path), sender=("--record", str(tmp_path / "a.mcap"))
+        )
+        station.wait_live()
+        time.sleep(3)  # what is to be played has to be as long
+        station.sender.process.send_signal(signal.SIGTERM)
+        station.sender.process.wait(10)
+        driver.get(station.url + "#recordings")
+        wait_for(driver, "document.querySelector('#recordings .name')").click()
+        played = "rankcast.recordings.views.get('cam')"
+        wait_for(driver, f"{played}?.drawn?.sequence > 5n")
+        driver.find_element(By.TAG_NAME, "body").send_keys(" ")
+        before = driver.execute_script(f"return String({played}.drawn.sequence)")
+        driver.execute_script(
+            "const {slider} = rankcast.recordings; slider.value = 2.5; slider.oninput()"
+        )
+        wait_for(driver, "rankcast.recordings.position >= 2.5")
+        wait_for(driver, f"{played}.drawn.sequence > {before}n")
+        assert driver.find_element(By.CSS_SELECTOR, "#recordings .chip").text.startswith("RECORDED")
