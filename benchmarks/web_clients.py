@@ -26,6 +26,7 @@ from processes import child, free_address, receiver, sender
 from record import Record, Row, at_most, exactly, rounded
 
 from rankcast import Encoder
+from rankcast.frame import Frame
 from rankcast.recordings import RecordingWriter
 from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
@@ -39,13 +40,12 @@ def record_clip(path: Path) -> None:
     """Record the clip that is replayed."""
     encoder = Encoder("svd-patch")
     source = ConveyorSource("conveyor", ConveyorOptions(width=1280, height=720, fps=FPS))
-    packets = [encoder.encode(frame.pixels) for frame in islice(source, FRAMES)]
     with RecordingWriter(path) as writer:
-        began_s = time.monotonic()
-        for number, packet in enumerate(packets):
-            # The spacing of the recording is that of the replay.
-            time.sleep(max(0.0, began_s + number / FPS - time.monotonic()))
-            writer.write("cam", packet)
+        for frame in islice(source, FRAMES):
+            # A replay keeps the spacing of the capture times.
+            t_ns = 10**18 + frame.frame * 10**9 // FPS
+            timed = Frame(frame.pixels, t_capture_mono_ns=t_ns, t_capture_utc_ns=t_ns)
+            writer.write("cam", encoder.encode(timed))
 
 
 def pages(url: str, count: int, seconds: float, stuck: int = 0) -> list[dict[str, Any]]:

@@ -62,25 +62,6 @@ def test_who_asks_before_the_loop_runs_waits() -> None:
     server.stop()
 
 
-@pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"])
-def test_a_request_that_never_ends_is_given_up(
-    before: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_server, "REQUEST_S", 0.2)
-    server = HttpServer(app(), Listen("127.0.0.1", 0))
-    server.start()
-    try:
-        with socket.create_connection((server.host, server.port)) as slow:
-            slow.settimeout(4)  # less than uvicorn keeps an idle connection
-            slow.sendall(before)
-            if before:
-                assert slow.recv(4096).endswith(b"here")
-            slow.sendall(b"GET / HTTP/1.1\r\nHost: loc")
-            assert slow.recv(100) == b""
-    finally:
-        server.stop()
-
-
 def test_more_connections_than_a_server_takes_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "MOST_CONNECTIONS", 2)
     monkeypatch.setattr(http_server, "SPARE_CONNECTIONS", 0)
