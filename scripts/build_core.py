@@ -225,6 +225,14 @@ def build_here() -> Path:
     return built
 
 
+def build_wasm_here() -> Path:
+    """Compile the decoders as WebAssembly into the package, with their digest beside them."""
+    sources = digest()
+    built = build_wasm(CORE)
+    built.with_suffix(".digest").write_text(sources)
+    return built
+
+
 def functions() -> list[str]:
     """Return the names of all functions of the header that exist once a level."""
     names = re.findall(r"^RK_API [\w ]+?\**(rk_\w+)\(", HEADER.read_text(), re.MULTILINE)
@@ -246,7 +254,9 @@ def main() -> int:
         if not sys.argv[1:]:
             print(build_here())
         for name in sys.argv[1:]:
-            print(build_wasm(CORE) if name == "wasm" else build(name, ROOT / "out" / "core" / name))
+            print(
+                build_wasm_here() if name == "wasm" else build(name, ROOT / "out" / "core" / name)
+            )
     except BuildError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1

@@ -19,9 +19,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from rankcast.core import wasm_module
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "receiver" / "rankcast_receiver" / "web" / "page"
-CORE = REPOSITORY / "common" / "rankcast" / "core" / "rankcast_core.wasm"
+CORE = wasm_module()
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
     "worker-src 'self'; connect-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'"

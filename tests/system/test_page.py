@@ -18,12 +18,11 @@ from support.browser import CHROMIUM, MISSING, browser, complaints, resize, wait
 from support.core_packets import CORPUS
 from support.moving_scene import scene
 from support.scripted_cameras import open_page, packets_of_scene, scripted_camera
-from support.scripted_web import CORE, FakeCamera, FakeWeb
+from support.scripted_web import FakeCamera, FakeWeb
 
 pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.skipif(CHROMIUM is None, reason=MISSING),
-    pytest.mark.skipif(not CORE.is_file(), reason="the core is missing: make wasm"),
 ]
 
 SHOW_ALL = """

@@ -23,13 +23,11 @@ from support.browser import (
     wait_for,
     wait_until,
 )
-from support.scripted_web import CORE
 from support.web_station import WebStation
 
 pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.skipif(CHROMIUM is None, reason=MISSING),
-    pytest.mark.skipif(not CORE.is_file(), reason="the core is missing: make wasm"),
 ]
 SHOWN = "rankcast.views.get('cam')"
 STALE_S = 2.0

@@ -25,12 +25,11 @@ from support.browser import (
 )
 from support.moving_scene import scene
 from support.scripted_cameras import open_page, packets_of_scene, scripted_camera
-from support.scripted_web import CORE, FakeCamera, FakeWeb
+from support.scripted_web import FakeCamera, FakeWeb
 
 pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.skipif(CHROMIUM is None, reason=MISSING),
-    pytest.mark.skipif(not CORE.is_file(), reason="the core is missing: make wasm"),
 ]
 
 

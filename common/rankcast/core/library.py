@@ -18,11 +18,12 @@ from rankcast.errors import RankcastError
 
 _SUFFIX: Final = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 _LIBRARY: Final = Path(__file__).with_name(f"librankcast_core{_SUFFIX}")
+_WASM: Final = Path(__file__).with_name("rankcast_core.wasm")
 _BUILDER: Final = Path(__file__).parents[3] / "scripts" / "build_core.py"
 """Beside the package in a checkout only: a wheel brings the library and no sources."""
 
 
-def _build_if_stale() -> None:
+def _build_if_stale(product: Path) -> None:
     """Compile the core again where this is a checkout whose sources have changed."""
     if not _BUILDER.exists():
         return
@@ -32,27 +33,27 @@ def _build_if_stale() -> None:
     builder = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = builder  # dataclasses look their module up
     spec.loader.exec_module(builder)
-    recorded = _LIBRARY.with_suffix(".digest")
+    recorded = product.with_suffix(".digest")
     wanted = builder.digest()
 
     def is_fresh() -> bool:
-        return _LIBRARY.exists() and recorded.exists() and recorded.read_text() == wanted
+        return product.exists() and recorded.exists() and recorded.read_text() == wanted
 
     if is_fresh():
         return
     from filelock import FileLock  # takes as long to import as everything else here
 
-    with FileLock(f"{_LIBRARY}.lock"):
+    with FileLock(f"{product}.lock"):
         if is_fresh():  # another process has compiled it meanwhile
             return
         try:
-            builder.build_here()
+            (builder.build_wasm_here if product == _WASM else builder.build_here)()
         except builder.BuildError as exc:
             raise RankcastError(str(exc)) from None
 
 
 def _load() -> ctypes.CDLL:
-    _build_if_stale()
+    _build_if_stale(_LIBRARY)
     try:
         return ctypes.CDLL(str(_LIBRARY))
     except OSError as exc:
@@ -82,6 +83,18 @@ def _choose_level() -> int:
 
 LEVEL: Final = _choose_level()
 """x86-64 level of the functions in use; 2 on other architectures."""
+
+
+def wasm_module() -> Path:
+    """Return the file of the decoders as WebAssembly, for what runs without Python.
+
+    Raises
+    ------
+    RankcastError
+        If this is a checkout and they cannot be compiled.
+    """
+    _build_if_stale(_WASM)
+    return _WASM
 
 
 @cache

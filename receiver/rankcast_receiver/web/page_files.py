@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+import logging
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +15,12 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from rankcast.core import wasm_module
+from rankcast.errors import RankcastError
+
+log = logging.getLogger(__name__)
+
 FOLDER: Final = Path(__file__).with_name("page")
-CORE: Final = "rankcast_core.wasm"
 _PACKED: Final = [Middleware(GZipMiddleware)]
 """Page and core take 110 kB so, 300 kB otherwise."""
 
@@ -37,9 +42,16 @@ class _Files(StaticFiles):
 
 def page_routes() -> list[BaseRoute]:
     """Return the routes of the page and its files."""
+    try:
+        core: Path | None = wasm_module()
+    except RankcastError as exc:
+        core = None
+        log.warning("the page shows JPEG, because its decoders cannot be compiled: %s", exc)
     return [
         Route("/", _index, methods=["GET"], middleware=_PACKED),
-        Route(f"/page/{CORE}", _core, methods=["GET"], middleware=_PACKED),
+        Route(
+            "/page/rankcast_core.wasm", partial(_core, core), methods=["GET"], middleware=_PACKED
+        ),
         Mount("/page", _Files(directory=FOLDER, check_dir=False), middleware=_PACKED),
     ]
 
@@ -48,9 +60,7 @@ async def _index(_: Request) -> Response:
     return FileResponse(FOLDER / "index.html", headers={"Cache-Control": "no-cache"})
 
 
-async def _core(_: Request) -> Response:
-    path = Path(str(files("rankcast.core"))) / CORE
-    if not path.is_file():
-        # A checkout without `make wasm`: the page shows JPEG instead, and says so.
-        raise HTTPException(404, "this checkout has no WebAssembly core: run `make wasm`")
+async def _core(path: Path | None, _: Request) -> Response:
+    if path is None:
+        raise HTTPException(404, "the decoders could not be compiled: see the log of the receiver")
     return FileResponse(path, media_type="application/wasm", headers={"Cache-Control": "no-cache"})
