@@ -137,8 +137,8 @@ def main() -> int:
         "web-page",
         "The page of the web address",
         f"One camera of 1280 x 720 at {FPS} fps, `svd-patch` at its default quality, replayed over "
-        "loopback and shown by Chromium without a screen. Decoding and colours are timed by the clock "
-        "of the worker, so that other work of the machine counts; the thread by the kernel.",
+        "loopback and shown by Chromium without a screen. Decoding and colours are timed by the "
+        "clock of the worker, so that other work of the machine counts; the thread by the kernel.",
         rounded(
             [
                 Row("rate of the stream", rate, "Mbit/s"),

@@ -280,3 +280,23 @@ def test_a_damaged_packet_makes_the_page_ask_for_a_new_beginning(driver: WebDriv
         wait_until(lambda: {"type": "restart", "camera": "line1"} in web.heard, "restart")
         before = driver.execute_script("return rankcast.single.feed.decoded")
         wait_for(driver, f"rankcast.single.feed.decoded > {before} + 20")
+
+
+def test_a_tab_that_nobody_sees_is_sent_nothing_and_joins_again(driver: WebDriver) -> None:
+    with FakeWeb([scripted_camera()]) as web:
+        open_page(driver, web)
+        wait_for(driver, "rankcast.views.get('line1')?.state.tone === 'live'")
+        shown = driver.current_window_handle
+        driver.switch_to.new_window("tab")
+        other = driver.current_window_handle
+        rest = {"type": "watch", "cameras": {}}
+
+        def latest() -> dict[str, Any]:
+            return [one for one in web.heard if one["type"] == "watch"][-1]
+
+        wait_until(lambda: latest() == rest, "rest")
+        driver.switch_to.window(other)
+        driver.close()
+        driver.switch_to.window(shown)
+        wait_until(lambda: latest() != rest, "a watch")
+        wait_for(driver, "rankcast.views.get('line1').state.tone === 'live'")

@@ -74,7 +74,8 @@ export class Panel {
     const {camera} = this.view;
     const kind = info.isKey ? (info.kind === 4 ? "reference" : "key frame") : "predicted frame";
     this.stream.set([
-      ["Codec", info.exact ? info.codec : `${info.codec}, here as JPEG`],
+      ["Codec", info.exact ? info.codec
+        : info.codec === "jpeg" ? "jpeg, drawn by the browser" : `${info.codec}, here as JPEG`],
       ["Picture", size(info, CFA_PATTERNS)],
       ["Rank", rankText(info)],
       ["Energy kept", info.energy === null ? "not stated by this codec" : null],
