@@ -36,4 +36,5 @@ class WebStation:
         return found
 
     def wait_live(self) -> None:
-        wait_until(lambda: self.camera().get("live", False))
+        """Wait until the camera is live, and its picture has come to the server."""
+        wait_until(lambda: (seen := self.camera()).get("live", False) and bool(seen["stream"]))
