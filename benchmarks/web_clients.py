@@ -59,13 +59,20 @@ def pages(url: str, count: int, seconds: float, stuck: int = 0) -> list[dict[str
     return found
 
 
-def load(process: psutil.Process, work: Callable[[], Any]) -> tuple[float, float, Any]:
-    """Return the share of a core that a process takes meanwhile, its memory in MB, the result."""
+def load(
+    process: psutil.Process, work: Callable[[], Any], idle: float = 0.0, seconds: float = 0.0
+) -> tuple[float, float, Any]:
+    """Return the share of a core that a process takes meanwhile, its memory in MB, the result.
+
+    If the work itself takes some `seconds`, the share `idle` counts for its start and end.
+    """
     before, began_s = process.cpu_times(), time.monotonic()
     result = work()
-    after, seconds = process.cpu_times(), time.monotonic() - began_s
+    after, took_s = process.cpu_times(), time.monotonic() - began_s
     used_s = after.user - before.user + after.system - before.system
-    return used_s / seconds, process.memory_info().rss / 1e6, result
+    seconds = seconds or took_s
+    share = (used_s - idle * (took_s - seconds)) / seconds
+    return share, process.memory_info().rss / 1e6, result
 
 
 def main() -> int:
@@ -85,7 +92,7 @@ def main() -> int:
         pages(url, 1, 5.0)  # what is compiled and loaded at first use
         idle, idle_mb, _ = load(watched, lambda: time.sleep(seconds))
         say(f"no page: {100 * idle:.1f} % of a core, {idle_mb:.0f} MB")
-        busy, busy_mb, many = load(watched, lambda: pages(url, PAGES, seconds))
+        busy, busy_mb, many = load(watched, lambda: pages(url, PAGES, seconds), idle, seconds)
         say(f"{PAGES} pages: {100 * busy:.1f} % of a core, {busy_mb:.0f} MB")
         _, _, seven = load(watched, lambda: pages(url, 8, seconds, 1))
         stuck_mb = watched.memory_info().rss / 1e6

@@ -186,6 +186,7 @@ def test_tls_and_a_token_guard_everything(tmp_path: Path) -> None:
     ]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True)
     token.write_text(TOKEN + "\n")
+    token.chmod(0o600)
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     with rankcast(

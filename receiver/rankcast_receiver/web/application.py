@@ -11,12 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
-from starlette.websockets import WebSocket
 
 from rankcast.web import Access, Guard
 from rankcast_receiver.web.camera_board import CameraBoard
 from rankcast_receiver.web.control_desk import ControlDesk
-from rankcast_receiver.web.live import Hub, Inbox, LiveSession
+from rankcast_receiver.web.live import Hub, Inbox, LiveEndpoint
 from rankcast_receiver.web.login import Login
 from rankcast_receiver.web.openapi import description
 from rankcast_receiver.web.page_files import page_routes
@@ -62,7 +61,7 @@ class Application:
         self._hub = Hub(view, self._board, inbox)
         self._jpegs = Jpegs(newest)
         self._desk = ControlDesk(view, allowed=control, stopping=stopping)
-        self._hello = {
+        hello = {
             "control": control,
             "recordings": recordings is not None,
             "max_packet_bytes": view.limits.max_packet_bytes,
@@ -72,6 +71,7 @@ class Application:
             self._board, self._hub, newest, self._jpegs, Snapshots(view.limits), self._desk,
             stopping,
         )  # fmt: skip
+        live = LiveEndpoint(self._hub, self._jpegs, self._desk, hello)
         own: list[BaseRoute] = [
             *page_routes(),
             *Login(access).routes(),
@@ -80,7 +80,7 @@ class Application:
             *pictures.routes(),
             *RecordingRoutes(recordings, view.limits, stopping).routes(),
             Route("/api/openapi.json", _describe, methods=["GET"]),
-            WebSocketRoute("/api/live", self._live),
+            WebSocketRoute("/api/live", live),
         ]
         self.starlette = Starlette(
             routes=[*own, *routes], exception_handlers={HTTPException: error_reply}
@@ -99,9 +99,6 @@ class Application:
         if camera is None:
             raise HTTPException(404, "there is no camera of this name")
         return json_reply(camera)
-
-    async def _live(self, websocket: WebSocket) -> None:
-        await LiveSession(websocket, self._hub, self._jpegs, self._desk, self._hello).run()
 
 
 async def _describe(_: Request) -> Response:

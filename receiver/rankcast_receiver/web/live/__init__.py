@@ -1,12 +1,13 @@
 """The WebSocket of live pictures: packets as they came, newest first for each page."""
 
+from rankcast_receiver.web.live.endpoint import LiveEndpoint
 from rankcast_receiver.web.live.feed import Rates
 from rankcast_receiver.web.live.hub import Hub
 from rankcast_receiver.web.live.inbox import Inbox
 from rankcast_receiver.web.live.message_rate import MessageRate
 from rankcast_receiver.web.live.packet_sink import PacketSink
 from rankcast_receiver.web.live.page_messages import Ack, Play, parse_page_message
-from rankcast_receiver.web.live.session import BROKEN_RULE, PROTOCOL, LiveSession, Requests
+from rankcast_receiver.web.live.session import BROKEN_RULE, PROTOCOL, close_wrong
 
 __all__ = [
     "BROKEN_RULE",
@@ -14,11 +15,11 @@ __all__ = [
     "Ack",
     "Hub",
     "Inbox",
-    "LiveSession",
+    "LiveEndpoint",
     "MessageRate",
     "PacketSink",
     "Play",
     "Rates",
-    "Requests",
+    "close_wrong",
     "parse_page_message",
 ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from importlib.metadata import version
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
+from starlette.types import Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rankcast.boot_clock import boot_ns, boot_s
@@ -35,6 +37,13 @@ SKIPPED_S: Final = 0.5
 BROKEN_RULE: Final = 1008
 
 
+async def close_wrong(websocket: WebSocket, why: str) -> None:
+    """Close a WebSocket whose page broke a rule; nothing must be sent any more."""
+    if why:
+        with suppress(WebSocketDisconnect):  # it has left meanwhile
+            await websocket.close(BROKEN_RULE, why.encode("ascii", "replace")[:120].decode())
+
+
 class Requests(Protocol):
     """Carries out requests of pages."""
 
@@ -54,6 +63,8 @@ class LiveSession:
     Parameters
     ----------
     websocket : WebSocket
+    send : Send
+        Sends what is no handshake, without the checks of `websocket`, which take as long again.
     hub : Hub
     jpegs : JpegSource
         Makes the pictures that the page cannot decode.
@@ -65,12 +76,14 @@ class LiveSession:
     def __init__(
         self,
         websocket: WebSocket,
+        send: Send,
         hub: Hub,
         jpegs: JpegSource,
         requests: Requests,
         hello: dict[str, Any],
     ) -> None:
         self._websocket, self._hub, self._jpegs = websocket, hub, jpegs
+        self._send = send
         self._requests = requests
         self._hello = {"type": "hello", "version": version("rankcast"), **hello}
         self._load = Load()
@@ -96,14 +109,14 @@ class LiveSession:
         both = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
         try:
             ended, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
-                task.result()
+            wrong = [task.result() for task in ended]
         finally:
             self._hub.leave(self)
             self._watch({})
             for task in (*both, *self._asking):
                 task.cancel()
             await asyncio.gather(*both, *self._asking, return_exceptions=True)
+        await close_wrong(self._websocket, "".join(wrong))
 
     def wake(self) -> None:
         """Send what waits; see Page."""
@@ -120,23 +133,20 @@ class LiveSession:
         self._cameras_text = text
         self._work.set()
 
-    async def _read(self) -> None:
+    async def _read(self) -> str:
+        """Handle what the page sends; return what was wrong with it, empty once it has left."""
         try:
             while True:
                 text = await self._websocket.receive_text()
                 if not self._rate.allows(boot_s()):
-                    await self._refuse("more than 200 messages a second")
-                    return
+                    return "more than 200 messages a second"
                 self._handle(text)
         except WireError as exc:
-            await self._refuse(str(exc))
+            return str(exc)
         except KeyError:
-            await self._refuse("a message is no text")
+            return "a message is no text"
         except WebSocketDisconnect:
-            return
-
-    async def _refuse(self, why: str) -> None:
-        await self._websocket.close(BROKEN_RULE, why.encode("ascii", "replace")[:120].decode())
+            return ""
 
     def _handle(self, text: str) -> None:
         now_s = boot_s()
@@ -207,14 +217,14 @@ class LiveSession:
         self._texts.append(json_text({**reply, "result": result or {}}))
         self._work.set()
 
-    async def _write(self) -> None:
+    async def _write(self) -> str:
         try:
             await self._send_all()
-        except WebSocketDisconnect:
-            return
+        except OSError:  # the page has left, which the reader hears too
+            return ""
 
-    async def _send_all(self) -> None:
-        send = self._websocket.send
+    async def _send_all(self) -> NoReturn:
+        send = self._send
         while True:
             if self._texts or self._cameras_text:
                 await send({"type": "websocket.send", "text": self._next_text()})

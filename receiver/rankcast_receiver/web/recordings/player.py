@@ -21,6 +21,7 @@ from rankcast_receiver.web.live import (
     Ack,
     MessageRate,
     Play,
+    close_wrong,
     parse_page_message,
 )
 from rankcast_receiver.web.recordings.playback import Playback, PlayedPiece
@@ -75,16 +76,16 @@ class RecordingPlayer:
         try:
             ended, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             self.left = True
-            for task in ended:
-                task.result()
+            wrong = [task.result() for task in ended]
         finally:
             self.left = True
             self._changed.set()
             for task in both:
                 task.cancel()
             await asyncio.gather(*both, return_exceptions=True)
+        await close_wrong(self._websocket, "".join(wrong))
 
-    async def _read(self) -> None:
+    async def _read(self) -> str:
         rate = MessageRate()
         try:
             while True:
@@ -100,11 +101,12 @@ class RecordingPlayer:
                     case _:
                         raise WireError("a recording is played with play and ack alone")
                 self._changed.set()
-        except (WireError, KeyError) as exc:
-            why = str(exc) if isinstance(exc, WireError) else "a message is no text"
-            await self._websocket.close(BROKEN_RULE, why.encode("ascii", "replace")[:120].decode())
+        except WireError as exc:
+            return str(exc)
+        except KeyError:
+            return "a message is no text"
         except WebSocketDisconnect:
-            return
+            return ""
 
     def _set(self, play: Play) -> None:
         self._advance(boot_s())
@@ -119,7 +121,7 @@ class RecordingPlayer:
             while on_way.popleft() != sequence:
                 pass
 
-    async def _feed(self, path: Path, limits: Limits) -> None:
+    async def _feed(self, path: Path, limits: Limits) -> str:
         playback: Playback | None = None
         try:
             playback = await self._in_thread(Playback, path, limits, lambda: self.left)
@@ -128,8 +130,9 @@ class RecordingPlayer:
         except RecordingError as exc:
             await self._tell({"type": "error", "error": str(exc).removeprefix(f"{path}: ")})
             await self._websocket.close()
+            return ""
         except WebSocketDisconnect:
-            return
+            return ""
         finally:
             if playback is not None:
                 playback.close()
