@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,6 @@ POLICY = (
 )
 PROTOCOL = "rankcast.1"
 STATUS_S = 0.25
-MOST_ON_THE_WAY = 16
 
 Source = Callable[[int], bytes]
 """From a number to the packet of that number, from 0 on; packet 0 is a key frame."""
@@ -65,8 +65,20 @@ class FakeCamera:
     channel: str = "frames"
     period: int = 1 << 62
     """Packets after which sequences begin again."""
+    window: int = 16
+    """Packets on the way to the page that it has not acknowledged."""
     sent: int = 0
-    acknowledged: int = -1
+    on_way: deque[int] = field(default_factory=deque)
+
+    def begin(self) -> None:
+        """Start again with packet 0."""
+        self.sent = 0
+        self.on_way.clear()
+
+    def acknowledge(self, sequence: int) -> None:
+        if sequence in self.on_way:
+            while self.on_way.popleft() != sequence:
+                pass
 
     def description(self) -> dict[str, Any]:
         return {
@@ -210,15 +222,13 @@ class FakeWeb:
                 await ws.send_json({"type": "pong", "t0": message["t0"], "here_ms": here_ms()})
             case "watch":
                 for name in set(message["cameras"]) - set(self._watched):
-                    self.cameras[name].sent = 0
-                    self.cameras[name].acknowledged = -1
+                    self.cameras[name].begin()
                 self._watched = message["cameras"]
             case "ack":
                 for name, sequence in message["cameras"].items():
-                    self.cameras[name].acknowledged = int(sequence)
+                    self.cameras[name].acknowledge(int(sequence))
             case "restart":
-                camera = self.cameras[message["camera"]]
-                camera.sent, camera.acknowledged = 0, -1
+                self.cameras[message["camera"]].begin()
             case "request":
                 reply = {"type": "reply", "id": message["id"], **self._answer(message)}
                 await ws.send_json(reply)
@@ -235,8 +245,8 @@ class FakeWeb:
             return
         due_s = time.monotonic()
         while True:
-            on_the_way = (camera.sent - 1 - camera.acknowledged) % camera.period
-            if camera.name in self._watched and not self.silent and on_the_way < MOST_ON_THE_WAY:
+            has_room = len(camera.on_way) < camera.window
+            if camera.name in self._watched and not self.silent and has_room:
                 await self._send(ws, camera)
             due_s = max(due_s + 1 / camera.fps, time.monotonic() - 0.1)
             await asyncio.sleep(max(0, due_s - time.monotonic()))
@@ -248,6 +258,7 @@ class FakeWeb:
     async def _send(self, ws: WebSocket, camera: FakeCamera) -> None:
         assert camera.packet is not None
         packet = camera.packet(camera.sent)
+        camera.on_way.append(camera.sent % camera.period)
         camera.sent += 1
         await ws.send_bytes(f"{camera.name}/{camera.channel}\0".encode() + packet)
 

@@ -199,8 +199,7 @@ def test_pictures_that_stop_are_stale_whatever_the_server_says(driver: WebDriver
     with FakeWeb([shown]) as web:
         open_page(driver, web)
         wait_for(driver, "rankcast.views.get('line1')?.state.tone === 'live'")
-        shown.acknowledged = -(10**6)  # the server sends no more pictures, and says live
-        shown.period = 1 << 62
+        shown.window = 0  # the server sends no more pictures, and says live
         wait_until(lambda: word(driver) == "STALE", "STALE", 4)
 
 
@@ -245,7 +244,7 @@ def test_hostile_packets_are_typed_errors_and_the_next_key_frame_decodes(
                if path.parent.name != "topic"]  # fmt: skip
     good = rankcast.Encoder("svd-patch").encode(scene(0))
     queue = iter(hostile)
-    shown = FakeCamera("line1", lambda _: next(queue, good), fps=60, period=1)
+    shown = FakeCamera("line1", lambda _: next(queue, good), fps=60, period=1, window=1000)
     with FakeWeb([shown]) as web:
         open_page(driver, web, shown="line1")
         # Only the good packet has a checksum that fits.

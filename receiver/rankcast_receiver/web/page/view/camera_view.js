@@ -170,7 +170,9 @@ export class CameraView {
     const isRecent = latestRefusal && performance.now() - latestRefusal.atMs < 5000;
     const state = this.source.isRecorded ? this.source.state(this) : pictureState({
       isPaused: this.isPaused, silenceMs: this.source.silenceMs(), camera: this.camera, ageMs,
-      watchedMs: performance.now() - this.watchedMs, refusal: isRecent ? latestRefusal : null,
+      watchedMs: performance.now() - this.watchedMs,
+      hasJoined: this.drawn?.atMs > performance.timeOrigin + this.watchedMs,
+      refusal: isRecent ? latestRefusal : null,
     });
     this.apply(state, ageMs);
   }

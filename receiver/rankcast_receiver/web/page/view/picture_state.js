@@ -10,7 +10,7 @@ function says(camera) {
 
 // Returns {word, tone, detail}; the word is empty while the picture is live.
 // `seen`: isPaused, silenceMs (of the server), camera (as it lists it, or null), ageMs (of the newest
-// picture drawn, or null), watchedMs (since it was asked for), refusal.
+// picture drawn, or null), watchedMs (since it was asked for), hasJoined (one came since), refusal.
 export function pictureState(seen) {
   const {camera, ageMs} = seen;
   const hasPicture = ageMs !== null;
@@ -33,7 +33,7 @@ export function pictureState(seen) {
   }
   const refusal = seen.refusal ? `${seen.refusal.kind}: ${seen.refusal.text}` : "";
   const isOld = hasPicture && ageMs > 1000 * (camera.stale_after_s ?? Infinity);
-  if ((!hasPicture || isOld) && seen.watchedMs < JOIN_MS)
+  if ((!hasPicture || isOld) && !seen.hasJoined && seen.watchedMs < JOIN_MS)
     return {word: "JOINING", tone: "waiting", detail: ""};
   if (!hasPicture)
     return {word: "NO SIGNAL", tone: "dead", detail: refusal || "no picture has come to this page"};
