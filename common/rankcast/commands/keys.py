@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.table import Table
@@ -21,6 +22,10 @@ from rankcast.net import (
 )
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
+
+
+EVERY_CAMERA: Final = "*"
+"""No name of a camera."""
 
 
 @click.group()
@@ -47,15 +52,31 @@ def new(name: str, folder: Path) -> None:
               default=str(Role.VIEWER), metavar="ROLE",
               help="viewer, or operator, who may change settings.  [default: viewer]")  # fmt: skip
 @click.option("--cameras", metavar="NAME,...",
-              help="Cameras that the key may see.  [default: every camera]")  # fmt: skip
+              help="Cameras that the key may see, or * for every camera.  "
+                   "[default: those of before, every camera for a new key]")  # fmt: skip
 def authorize_key(public_file: Path, folder: Path, role: str, cameras: str | None) -> None:
     """Authorise the key NAME.pub; running senders accept it within 3 s.
 
     Repeat it to change the role and the cameras.
     """
-    allowed = None if cameras is None else check_cameras(cameras.split(","))
+    allowed = _allowed(cameras, public_file.stem, folder)
     target = authorize(public_file, folder, Role(role), allowed)
     click.echo(f"{printable(target)}: {rights_text(Role(role), allowed)}")
+
+
+def _allowed(cameras: str | None, name: str, folder: Path) -> frozenset[str] | None:
+    """Return the cameras that a key may see from now on; None is every camera.
+
+    To leave the option out never shows a key more than it saw before.
+    """
+    if cameras == EVERY_CAMERA:
+        return None
+    if cameras is not None:
+        return check_cameras(cameras.split(","))
+    if not folder.is_dir():
+        return None
+    known = load_authorized(folder).by_public.values()
+    return next((key.cameras for key in known if key.name == name), None)
 
 
 @keys.command("list")

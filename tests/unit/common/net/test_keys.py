@@ -326,7 +326,10 @@ def test_a_key_is_authorised_for_cameras_and_again_for_all(tmp_path: Path) -> No
     assert "line3, line4" in listed.output
     as_json = json.loads(keys_command("list", "--dir", folder, "--json").output)
     assert as_json["viewer1"]["cameras"] == ["line3", "line4"]
-    assert keys_command("authorize", public, "--dir", folder).exit_code == 0
+    again = keys_command("authorize", public, "--dir", folder, "--role", "operator")
+    assert again.output.endswith("viewer1.pub: operator of line3, line4\n")
+    assert load_authorized(folder).limits_cameras
+    assert keys_command("authorize", public, "--dir", folder, "--cameras", "*").exit_code == 0
     assert not load_authorized(folder).limits_cameras
     assert " all" in keys_command("list", "--dir", folder).output
 
