@@ -23,7 +23,6 @@ from rankcast.net import (
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 
-
 EVERY_CAMERA: Final = "*"
 """No name of a camera."""
 
