@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -26,16 +29,25 @@ def metrics_routes(end: str, health: Health, write: Callable[[Exposition], None]
         ``sender`` or ``receiver``.
     health : Health
     write : callable
-        Adds the metrics of this end; called in the thread of the server, once a scrape.
+        Adds the metrics of this end; called once a scrape, in a thread beside the event loop, in
+        which pages may wait for their pictures.
     """
     process = ProcessMetrics(end, health)
 
+    one_at_a_time = threading.Lock()
+
+    def text_of(*, openmetrics: bool) -> str:
+        exposition = Exposition(openmetrics=openmetrics)
+        with one_at_a_time:
+            process.write(exposition)
+            write(exposition)
+            return exposition.text() + process.kernel_text(openmetrics=openmetrics)
+
     async def metrics(request: Request) -> Response:
         openmetrics = "application/openmetrics-text" in request.headers.get("accept", "")
-        exposition = Exposition(openmetrics=openmetrics)
-        process.write(exposition)
-        write(exposition)
-        text = exposition.text() + process.kernel_text(openmetrics=openmetrics)
+        # The executor of the loop, because its end waits for these threads.
+        loop = asyncio.get_running_loop()
+        text = await loop.run_in_executor(None, partial(text_of, openmetrics=openmetrics))
         if openmetrics:
             return Response(text + END, media_type=OPENMETRICS)
         return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
