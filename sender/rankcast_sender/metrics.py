@@ -192,7 +192,7 @@ def open_metrics(
 ) -> HttpServer:
     """Take the address of metrics and health; see `rankcast.metrics.open_metrics_server`."""
     # A sender that opens its cameras for a viewer would never be ready for one.
-    ready = _always if settings.network.wait_viewers else is_ready
+    ready = is_waiting_or_ready if settings.network.wait_viewers else is_ready
     health = Health(pulses, metrics.states, ready, watchdog_s)
     return open_metrics_server(settings.metrics, metrics_routes("sender", health, metrics.write))
 
@@ -202,5 +202,6 @@ def is_ready(cameras: Mapping[str, str]) -> bool:
     return not READY_STATES.isdisjoint(cameras.values())
 
 
-def _always(_: Mapping[str, str]) -> bool:
-    return True
+def is_waiting_or_ready(cameras: Mapping[str, str]) -> bool:
+    """Return whether a camera is ready, or not opened yet because no viewer came."""
+    return is_ready(cameras) or "opening" in cameras.values()

@@ -14,7 +14,7 @@ from rankcast.frame import Scalar
 from rankcast.metrics import Exposition
 from rankcast.runtime import CAMERA_GAP, ENCODE, SINK
 from rankcast_sender.camera import STATES, Camera, StreamOptions
-from rankcast_sender.metrics import SenderMetrics, is_ready
+from rankcast_sender.metrics import SenderMetrics, is_ready, is_waiting_or_ready
 from rankcast_sender.publisher import Publisher
 from rankcast_sender.sender_sockets import SenderSockets
 from support.fakes import free_address
@@ -128,3 +128,19 @@ def test_a_sender_is_ready_while_a_camera_is_live_or_waits_for_a_trigger(
     states: Mapping[str, str], ready: bool
 ) -> None:
     assert is_ready(states) is ready
+
+
+@pytest.mark.parametrize(
+    ("states", "ready"),
+    [
+        ({"a": "opening"}, True),
+        ({"a": "failed", "b": "opening"}, True),
+        ({"a": "live"}, True),
+        ({"a": "failed", "b": "backoff"}, False),
+        ({}, False),
+    ],
+)
+def test_a_sender_that_waits_for_viewers_is_ready_until_all_its_cameras_have_failed(
+    states: dict[str, str], ready: bool
+) -> None:
+    assert is_waiting_or_ready(states) is ready
