@@ -16,6 +16,15 @@ def python_command(*arguments: str) -> list[str]:
     return [sys.executable, *([] if _runs_from_current_folder() else ["-P"]), *arguments]
 
 
+def installed_program() -> list[str]:
+    """Return how this installation's `rankcast` is started from any folder.
+
+    Its script does not put the current folder on the path of imports, nor does ``-P``.
+    """
+    script = os.path.join(os.path.dirname(sys.executable), "rankcast")
+    return [script] if os.path.exists(script) else [sys.executable, "-P", "-m", "rankcast"]
+
+
 def isolated_command(script: str, *arguments: str, python: str = "") -> list[str]:
     """Return the command that runs a script without the current folder, PYTHON* or user packages.
 

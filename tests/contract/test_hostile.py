@@ -164,6 +164,7 @@ def test_every_fuzz_target_has_seeds_that_pass(name: str) -> None:
                 assert refused == 0, path.name
 
 
+@pytest.mark.slow
 def test_a_flood_of_bad_frames_is_a_trickle_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """100,000 of them, of every kind, from every camera, in ever new streams."""
     caplog.set_level(logging.INFO)

@@ -210,6 +210,7 @@ def test_rankcast_receive_without_a_camera_gets_those_of_its_key(
     assert "line33" not in done.stderr + report.read_text()
 
 
+@pytest.mark.slow
 def test_viewers_are_counted_of_the_cameras_that_they_see(
     station: Station, stack: ExitStack
 ) -> None:
@@ -304,6 +305,7 @@ def test_other_cameras_do_not_exist_for_control_requests(
         ask("record")
 
 
+@pytest.mark.slow
 def test_the_only_camera_of_a_key_needs_no_name(asking: Callable[[str], Ask]) -> None:
     ask = asking("limited")
     assert ask("status")["name"] == "line3"

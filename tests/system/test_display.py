@@ -96,6 +96,7 @@ def has_notice(picture: NDArray[np.uint8]) -> bool:
     return bool(np.median(band) < 64 and 100 < amber(band).sum() < band.size / 6)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_three_cameras_pause_go_on_and_are_saved(tmp_path: Path) -> None:
     with (
@@ -165,6 +166,7 @@ def test_one_camera_fills_the_screen_and_esc_goes_back_to_all(tmp_path: Path) ->
         assert receiver.process.poll() is None, "Esc does not quit"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_viewer_key_may_not_change_the_quality_and_the_window_says_so(tmp_path: Path) -> None:
     station = KeyedStation(tmp_path)

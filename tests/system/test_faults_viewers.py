@@ -41,6 +41,7 @@ TICK_MS = 1.0
 """A median of twenty frames on a quiet machine is as sharp as that."""
 
 
+@pytest.mark.slow
 def test_row_4_a_killed_viewer_costs_the_sender_and_the_others_nothing(
     tmp_path: Path, figure: Figure
 ) -> None:

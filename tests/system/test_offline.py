@@ -54,6 +54,7 @@ def python(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_kodak_picture_goes_to_a_packet_and_back(data: Path, tmp_path: Path) -> None:
     image, packet, out = data / "kodak" / "kodim04.png", tmp_path / "p.rkc", tmp_path / "out.png"
 

@@ -251,6 +251,7 @@ def test_the_packets_that_a_sender_records_are_those_that_viewers_get(tmp_path: 
     assert frames_of(sent) == frames_of(seen)
 
 
+@pytest.mark.slow
 def test_both_ends_record_events_around_signals_and_requests(tmp_path: Path) -> None:
     address = free_address()
     control = f"127.0.0.1:{int(address.rpartition(':')[2]) + 10}"

@@ -316,7 +316,7 @@ def test_a_busy_port_is_exit_1_in_one_line() -> None:
         (("send", "--source", CONVEYOR, "--name", "No Spaces"), 2, "No Spaces"),
         (("send", "--source", CONVEYOR, "--report", "/nowhere/r.json"), 2, "/nowhere/r.json"),
         (("send", "--config", "/nowhere.toml"), 2, "/nowhere.toml"),
-        (("receive", "--connect", "somewhere"), 2, "somewhere"),
+        (("receive", "--connect", "tcp:/somewhere"), 2, "tcp:/somewhere"),
         (("receive", "--set", "save.format=gif"), 2, "gif"),
         (("receive", "--frames", "-1"), 2, "-1"),
         (("rewind",), 2, "rewind"),

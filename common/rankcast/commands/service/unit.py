@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from rankcast.errors import RankcastError, SettingsError
+from rankcast.python_process import installed_program
 
 MARK: Final = "# Written by `rankcast service install`"
 ENDS: Final = {"send": (), "receive": ("--stay",)}
@@ -56,11 +56,8 @@ def service_command(end: str, config: Path | None, options: Sequence[str]) -> li
     options : sequence of str
         Further options; the last one of its kind wins.
     """
-    script = Path(sys.executable).with_name("rankcast")
-    # The script does not put the current folder on the path of imports, nor does -P.
-    program = [str(script)] if script.exists() else [sys.executable, "-P", "-m", "rankcast"]
     file = [] if config is None else ["--config", str(config.absolute())]
-    return [*program, end, *ENDS[end], *file, *options]
+    return [*installed_program(), end, *ENDS[end], *file, *options]
 
 
 def unit_text(end: str, command: Sequence[str], *, for_user: bool) -> str:

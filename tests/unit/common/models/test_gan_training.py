@@ -24,6 +24,7 @@ from support.conformance import check_codec
 from support.gan_camera import HEIGHT, WIDTH, clip, trained
 
 
+@pytest.mark.slow
 def test_training_beats_the_transform_that_it_starts_from() -> None:
     frames = clip(60)
     held_out = frames[-6:]
