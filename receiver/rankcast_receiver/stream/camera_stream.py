@@ -249,6 +249,11 @@ class CameraStream:
         reference = self._make_reference() if self.reference_wanted else None
         return Decoded(fresh, self._hand_out(frame), notices, reference)
 
+    def withdraw(self) -> None:
+        """Note that the sender no longer offers this camera; frames until it does are no loss."""
+        self.ended = True
+        self._gaps.leave()
+
     def stop(self) -> None:
         """Count the held frame as stopped: `decode` will not be called again."""
         self.ledger.lose(STOPPED, self._hold.clear())

@@ -124,7 +124,7 @@ class SenderStreams:
             silent_s = _age_s(link.read_s, stream.heard_s)
             if (silent_s is None or silent_s > ANSWER_S) and len(self._streams) > 1:
                 log.info("%s: the sender no longer has this camera", stream.camera)
-                stream.ended = True
+                stream.withdraw()
 
     def states(self, link: LinkFacts) -> list[CameraState]:
         """Return the state of every wanted camera, and of every other known one."""

@@ -32,6 +32,7 @@ class SequenceGaps:
         self._next_sequence: int | None = None
         self._reached: dict[bytes, int] = {}
         self._unplaced: Counter[str] = Counter()
+        self._away = False
 
     @property
     def newest_sequence(self) -> int | None:
@@ -67,7 +68,12 @@ class SequenceGaps:
         for old in list(self._reached)[:-KEPT_STREAMS]:
             del self._reached[old]
         self._next_sequence = self._reached.pop(stream_id, None)
+        self._away = False
         self._unplaced.clear()
+
+    def leave(self) -> None:
+        """Begin to count anew with the next packet: until then the sender withholds the stream."""
+        self._away = True
 
     def note_lost(self, cause: str, count: int = 1) -> None:
         """Record frames lost at this receiver before their sequence numbers were known.
@@ -91,7 +97,9 @@ class SequenceGaps:
 
         The first call sets the point where this receiver joined; earlier frames do not count.
         """
-        if self._next_sequence is not None and published > self._next_sequence:
+        if self._away:
+            self._away = False
+        elif self._next_sequence is not None and published > self._next_sequence:
             missing = published - self._next_sequence
             for ledger in self._ledgers:
                 ledger.enter(missing)

@@ -122,3 +122,18 @@ def test_a_late_packet_of_the_stream_before_begins_no_count_of_its_own_losses() 
 def test_a_status_header_holds_the_largest_counts() -> None:
     header = Header(Kind.STATUS, bytes(8), UINT64_MAX, UINT64_MAX)
     assert unpack(pack(header, b"\x80")).header.sequence == UINT64_MAX
+
+
+def test_frames_of_the_time_in_which_the_sender_withheld_the_camera_are_no_loss() -> None:
+    encoder, ledger = rankcast.Encoder("raw"), Ledger()
+    stream = stream_of(ledger)
+    sent = [marked(encoder, index) for index in range(12)]
+    assert take(stream, *sent[:3]) is not None
+    stream.withdraw()
+    assert stream.ended
+    assert take(stream, sent[9]) is not None
+    assert not stream.ended
+    assert take(stream, sent[11]) is not None
+    balance = ledger.balance()
+    assert balance.entered == 6, "five came, and one was lost between the last two"
+    assert balance.lost == {SKIPPED_AS_OLD: 2, NETWORK_GAP: 1}
