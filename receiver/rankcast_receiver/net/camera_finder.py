@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from rankcast.discovery import AnnouncedName, Announcement, Browse, browse, choose
-from rankcast.errors import RankcastError, SettingsError
+from rankcast.errors import NoStreamError, RankcastError
 from rankcast.net import (
     KNOWN_CAMERAS,
     CurveClient,
@@ -34,6 +34,34 @@ class StationKeys:
     """Secret key; None: no encryption."""
     servers: Sequence[Path] = ()
     """Public keys of senders; empty: a sender has the key that it had when it was first found."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSenders:
+    """Result of one search."""
+
+    senders: Sequence[SenderAddress] = ()
+    missing: Sequence[AnnouncedName] = ()
+    """Cameras that nobody announces."""
+    refused: Sequence[str] = ()
+    """Why each camera that is announced, but not in a way that can be trusted, is not taken."""
+
+    @property
+    def lack(self) -> str:
+        """Why cameras were not found, in one line; empty if all were."""
+        names = ", ".join(map(str, self.missing))
+        missing = [f"not announced by mDNS: {names}"] if names else []
+        return "; ".join([*self.refused, *missing])
+
+
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    """Which announcements of one camera are accepted."""
+
+    accepts: Callable[[bytes], bool]
+    """Given the key of an announcement; empty: none."""
+    wanted: str
+    """What the others lack."""
 
 
 class CameraFinder:
@@ -73,60 +101,67 @@ class CameraFinder:
         if keys.own is not None and not self._servers:
             self._known = KnownCameras(keys.own.parent / KNOWN_CAMERAS)
 
-    def find(
-        self, timeout_s: float, stopped: Callable[[], bool] = lambda: False
-    ) -> tuple[list[SenderAddress], list[AnnouncedName]]:
-        """Return the senders that were found, and the names that were not.
+    def find(self, timeout_s: float, stopped: Callable[[], bool] = lambda: False) -> FoundSenders:
+        """Return the senders that were found, and why others were not.
 
         Raises
         ------
         SettingsError
-            If several senders have a camera of that name, or it has another key than before.
+            If the file of known keys cannot be used.
         RankcastError
             If multicast is impossible, or a key cannot be kept.
         """
+        trusts = {name: self._trust(name) for name in self._names}
         waiting = set(self._names)
 
         def all_found(announced: Announcement) -> bool:
-            waiting.difference_update([name for name in waiting if name.means(announced)])
+            waiting.difference_update(
+                [name for name in waiting
+                 if name.means(announced) and trusts[name].accepts(announced.key)]
+            )  # fmt: skip
             return not waiting
 
         found = self._search(timeout_s, wanted=all_found, stopped=stopped).found
-        chosen = {name: self._choose(name, found) for name in self._names}
         senders: dict[str, list[tuple[AnnouncedName, Announcement]]] = {}
-        for name, announced in chosen.items():
-            if announced is not None:
-                self._keep(name, announced)
-                senders.setdefault(announced.server, []).append((name, announced))
-        missing = [name for name, announced in chosen.items() if announced is None]
-        return [self._address(cameras) for cameras in senders.values()], missing
+        missing, refused = [], []
+        for name, trust in trusts.items():
+            try:
+                announced = _choose(name, trust, found)
+            except NoStreamError as exc:  # what the network says is no setting of this station
+                refused.append(str(exc))
+                continue
+            if announced is None:
+                missing.append(name)
+                continue
+            self._keep(name, announced)
+            senders.setdefault(announced.server, []).append((name, announced))
+        return FoundSenders(
+            [self._address(cameras) for cameras in senders.values()], missing, refused
+        )
 
-    def _choose(self, name: AnnouncedName, found: Sequence[Announcement]) -> Announcement | None:
-        """Return the camera that `name` means and whose key is the right one."""
-        fitting = [announced for announced in found if name.means(announced)]
+    def _trust(self, name: AnnouncedName) -> _Trust:
+        """Return which key a camera must have."""
         if self._own is None:
-            trusted = [announced for announced in fitting if not announced.key]
-            wanted = "want none: make a key with `rankcast keys new` and give --key"
-        elif self._servers:
-            trusted = [announced for announced in fitting if announced.key in self._servers]
-            wanted = "want one of --server-key: copy its .pub file from the sender"
-        else:
-            assert self._known is not None
-            pinned = self._known.key_of(str(name))
-            if pinned is None:
-                trusted = [announced for announced in fitting if announced.key]
-                wanted = "want one, because of --key: start the sender with --key, or leave it out"
-            else:
-                trusted = [announced for announced in fitting if announced.key == pinned]
-                wanted = (
-                    f"want {fingerprint(pinned)} as before: somebody may impersonate it; if its "
-                    f"key was replaced, remove its line from {self._known.path}"
-                )
-        if fitting and not trusted:
-            key = fitting[0].key
-            has = f"the key {fingerprint(key)}" if key else "no key"
-            raise SettingsError(f"{name} at {fitting[0].endpoint} has {has}, {wanted}")
-        return choose(name, trusted)
+            return _Trust(
+                lambda key: not key,
+                "want none: make a key with `rankcast keys new` and give --key",
+            )
+        if self._servers:
+            return _Trust(
+                self._servers.__contains__,
+                "want one of --server-key: copy its .pub file from the sender",
+            )
+        assert self._known is not None
+        pinned = self._known.key_of(str(name))
+        if pinned is None:
+            return _Trust(
+                bool, "want one, because of --key: start the sender with --key, or leave it out"
+            )
+        return _Trust(
+            pinned.__eq__,
+            f"want {fingerprint(pinned)} as before: somebody may impersonate it; if its key was "
+            f"replaced, remove its line from {self._known.path}",
+        )
 
     def _keep(self, name: AnnouncedName, announced: Announcement) -> None:
         """Keep the key of a camera that was found for the first time."""
@@ -179,3 +214,22 @@ class CameraFinder:
         if now.port != before.port:
             raise OSError(f"it moved from port {before.port} to {now.port}; start again")
         return now.addresses
+
+
+def _choose(
+    name: AnnouncedName, trust: _Trust, found: Sequence[Announcement]
+) -> Announcement | None:
+    """Return the camera that `name` means and whose key is the right one.
+
+    Raises
+    ------
+    NoStreamError
+        If all that are announced have a wrong key, or several a right one.
+    """
+    fitting = [announced for announced in found if name.means(announced)]
+    trusted = [announced for announced in fitting if trust.accepts(announced.key)]
+    if fitting and not trusted:
+        key = fitting[0].key
+        has = f"the key {fingerprint(key)}" if key else "no key"
+        raise NoStreamError(f"{name} at {fitting[0].endpoint} has {has}, {trust.wanted}")
+    return choose(name, trusted)
