@@ -232,20 +232,32 @@ def test_a_receiver_that_waits_for_a_camera_stops_at_once_and_gives_up_in_time(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "address", [f"tcp://127.0.0.3:{PORT}", f"tcp://127.0.0.2:{PORT + 10}"], ids=["host", "port"]
+)
 def test_a_sender_that_moves_to_another_address_is_found_again_by_its_name(
-    tmp_path: Path, network: Sequence[str]
+    tmp_path: Path, network: Sequence[str], keys: Path, address: str
 ) -> None:
+    key = str(keys / "viewer1.key")
     with (
-        announced(tmp_path, network, address=f"tcp://127.0.0.2:{PORT}") as first,
-        rankcast("receive", "--connect", "line3", "--stay", launcher=network) as receiver,
-    ):
+        announced(
+            tmp_path, network, *of_key(keys, "line3"), address=f"tcp://127.0.0.2:{PORT}"
+        ) as first,
+        rankcast("receive", "--connect", "line3", "--stay", "--key", key, launcher=network,
+                 RANKCAST_RECEIVE__LOG__STATUS_INTERVAL_S="1") as receiver,
+    ):  # fmt: skip
         receiver.wait_line("line3: live")
         first.process.signal(signal.SIGKILL)
         first.process.wait()
-        said = len(receiver.lines)
-        with announced(tmp_path, network, address=f"tcp://127.0.0.3:{PORT}"):
-            receiver.wait_new_line("the sender has restarted", said)
-            assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
+        receiver.wait_line("the name line3 does not resolve: it is not announced by mDNS")
+        with announced(tmp_path, network, *of_key(keys, "impostor"),
+                       address=f"tcp://127.0.0.4:{PORT}"):  # fmt: skip
+            receiver.wait_line("it is announced with the key SHA256:")
+            said = len(receiver.lines)
+            with announced(tmp_path, network, *of_key(keys, "line3"), address=address):
+                receiver.wait_new_line("the sender has restarted", said)
+                receiver.wait_new_line("line3: live", said)
+                assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
 
 
 def test_a_sender_whose_network_is_gone_streams_on_and_stops_in_time(

@@ -14,6 +14,7 @@ from rankcast.net import (
     KNOWN_CAMERAS,
     CurveClient,
     KnownCameras,
+    Whereabouts,
     fingerprint,
     pinned_keys,
     read_public,
@@ -178,10 +179,9 @@ class CameraFinder:
         name, announced = cameras[0]
         first: list[Announcement] = [announced]
 
-        def look_up(_host: str) -> Sequence[str]:
-            if first:
-                return first.pop().addresses
-            return self._look_again(name, announced)
+        def look_up(_host: str) -> Whereabouts:
+            now = first.pop() if first else self._look_again(name, announced)
+            return Whereabouts(now.addresses, now.port)
 
         return SenderAddress(
             endpoint=f"tcp://{name}:{announced.port}",
@@ -193,13 +193,13 @@ class CameraFinder:
     def _curves(self, announced: Announcement) -> tuple[CurveClient, ...]:
         return () if self._own is None else (pinned_keys(self._own, announced.key),)
 
-    def _look_again(self, name: AnnouncedName, before: Announcement) -> Sequence[str]:
+    def _look_again(self, name: AnnouncedName, before: Announcement) -> Announcement:
         """Return where a camera is now; for a connection that has failed, in its own thread.
 
         Raises
         ------
         OSError
-            If it is not announced, or not with the key and the port that it had.
+            If it is not announced, or not with the key that it had.
         """
         try:
             search = self._search(
@@ -209,11 +209,14 @@ class CameraFinder:
             now = choose(name, same)
         except RankcastError as exc:
             raise OSError(str(exc)) from exc
-        if now is None:
-            raise OSError("it is not announced")
-        if now.port != before.port:
-            raise OSError(f"it moved from port {before.port} to {now.port}; start again")
-        return now.addresses
+        if now is not None:
+            return now
+        others = [each for each in search.found if name.means(each)]
+        if others:
+            has = f"the key {fingerprint(others[0].key)}" if others[0].key else "no key"
+            wanted = fingerprint(before.key) if before.key else "none"
+            raise OSError(f"it is announced with {has}, want {wanted} as before")
+        raise OSError("it is not announced by mDNS")
 
 
 def _choose(

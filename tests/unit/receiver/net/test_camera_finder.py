@@ -11,7 +11,7 @@ import zmq
 
 from rankcast.discovery import AnnouncedName, Announcement, Browse
 from rankcast.errors import TransportError
-from rankcast.net import KnownCameras, fingerprint, new_key
+from rankcast.net import KnownCameras, Whereabouts, fingerprint, new_key
 from rankcast_receiver.net import CameraFinder, FoundSenders, SenderAddress, StationKeys
 
 KEY, OTHER_KEY = zmq.curve_keypair()[0], zmq.curve_keypair()[0]
@@ -68,7 +68,7 @@ def test_a_camera_without_keys_is_found_with_its_address_and_no_other_camera_is_
     sender = only(finder(Network(announced(), announced("line4")), "line3").find(1.0))
     assert (sender.endpoint, sender.cameras, sender.curves) == ("tcp://line3:5555", ("line3",), ())
     assert sender.look_up is not None
-    assert sender.look_up("line3") == ("10.0.0.7",)
+    assert sender.look_up("line3") == Whereabouts(("10.0.0.7",), 5555)
 
 
 def test_two_cameras_of_one_sender_are_one_connection() -> None:
@@ -103,7 +103,7 @@ def test_an_impostor_beside_a_camera_that_is_known_changes_nothing(own: Path) ->
     network.cameras = [announced(key=OTHER_KEY, address="10.0.0.66"), announced(key=KEY)]
     sender = only(finder(network, "line3", own=own).find(1.0))
     assert sender.look_up is not None
-    assert sender.look_up("line3") == ("10.0.0.7",)
+    assert sender.look_up("line3") == Whereabouts(("10.0.0.7",), 5555)
 
 
 def test_an_impostor_that_answers_first_does_not_end_the_search(own: Path) -> None:
@@ -157,17 +157,22 @@ def test_a_camera_that_moved_is_found_again_with_the_same_key_alone(own: Path) -
     network = Network(announced(key=KEY))
     look_up = only(finder(network, "line3", own=own).find(1.0)).look_up
     assert look_up is not None
-    assert look_up("line3") == ("10.0.0.7",)
+    assert look_up("line3") == Whereabouts(("10.0.0.7",), 5555)
     network.cameras = [
         announced(key=KEY, address="10.0.0.9"), announced(key=OTHER_KEY, address="10.0.0.66"),
     ]  # fmt: skip
-    assert look_up("line3") == ("10.0.0.9",)
+    assert look_up("line3") == Whereabouts(("10.0.0.9",), 5555)
     network.cameras = [announced(key=OTHER_KEY, address="10.0.0.66")]
-    with pytest.raises(OSError, match="not announced"):
+    with pytest.raises(OSError, match=r"the key SHA256:.*, want SHA256:.* as before"):
+        look_up("line3")
+    network.cameras = [announced()]
+    with pytest.raises(OSError, match="with no key, want SHA256:"):
+        look_up("line3")
+    network.cameras = []
+    with pytest.raises(OSError, match="it is not announced by mDNS"):
         look_up("line3")
     network.cameras = [announced(key=KEY, port=6000)]
-    with pytest.raises(OSError, match="from port 5555 to 6000"):
-        look_up("line3")
+    assert look_up("line3") == Whereabouts(("10.0.0.7",), 6000)
     network.error = TransportError("no network interface takes multicast")
     with pytest.raises(OSError, match="multicast"):
         look_up("line3")
