@@ -126,10 +126,11 @@ class HostName:
 
     def _resolve(self) -> None:
         try:
-            found, port = self._look_up(self.host), None
-            if isinstance(found, Whereabouts):
-                found, port = found.addresses, found.port
-            addresses = found[:MAX_ADDRESSES]
+            found = self._look_up(self.host)
+            given, port = (
+                (found.addresses, found.port) if isinstance(found, Whereabouts) else (found, None)
+            )
+            addresses = given[:MAX_ADDRESSES]
             self._answer = Answer(addresses, port, "" if addresses else "it has no address")
         except (OSError, ValueError) as exc:
             reason = (exc.strerror if isinstance(exc, OSError) else None) or str(exc)

@@ -128,13 +128,13 @@ class CameraFinder:
         for name, trust in trusts.items():
             try:
                 announced = _choose(name, trust, found)
+                if announced is None:
+                    missing.append(name)
+                    continue
+                self._keep(name, announced)
             except NoStreamError as exc:  # what the network says is no setting of this station
                 refused.append(str(exc))
                 continue
-            if announced is None:
-                missing.append(name)
-                continue
-            self._keep(name, announced)
             senders.setdefault(announced.server, []).append((name, announced))
         return FoundSenders(
             [self._address(cameras) for cameras in senders.values()], missing, refused
@@ -165,10 +165,21 @@ class CameraFinder:
         )
 
     def _keep(self, name: AnnouncedName, announced: Announcement) -> None:
-        """Keep the key of a camera that was found for the first time."""
+        """Keep the key of a camera that was found for the first time.
+
+        Raises
+        ------
+        NoStreamError
+            If another receiver has kept another key meanwhile.
+        """
         if self._known is None or self._known.key_of(str(name)) is not None:
             return
-        self._known.add(str(name), announced.key)
+        kept = self._known.add(str(name), announced.key)
+        if kept != announced.key:
+            raise NoStreamError(
+                f"{name} at {announced.endpoint} has the key {fingerprint(announced.key)}, want "
+                f"{fingerprint(kept)}, which another program has just kept in {self._known.path}"
+            )
         log.warning(
             "%s at %s is new: its key %s is trusted from now on, kept in %s; compare it with what "
             "the sender logs at its start", name, announced.endpoint, fingerprint(announced.key),

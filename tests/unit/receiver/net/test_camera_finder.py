@@ -106,6 +106,23 @@ def test_an_impostor_beside_a_camera_that_is_known_changes_nothing(own: Path) ->
     assert sender.look_up("line3") == Whereabouts(("10.0.0.7",), 5555)
 
 
+def test_a_key_that_another_receiver_keeps_during_the_search_is_the_one_that_counts(
+    own: Path,
+) -> None:
+    known = KnownCameras(own.parent / "known_cameras")
+
+    def search(_timeout_s: float, **_: Any) -> Browse:
+        known.add("line3", OTHER_KEY)
+        return Browse([announced(key=KEY)])
+
+    network = Network()
+    network.search = search  # type: ignore[method-assign]
+    assert "which another program has just kept" in refusal(
+        finder(network, "line3", own=own).find(1.0)
+    )
+    assert known.key_of("line3") == OTHER_KEY
+
+
 def test_an_impostor_that_answers_first_does_not_end_the_search(own: Path) -> None:
     network = Network(announced(key=KEY))
     finder(network, "line3", own=own).find(1.0)
