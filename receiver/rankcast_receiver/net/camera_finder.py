@@ -165,21 +165,24 @@ class CameraFinder:
         )
 
     def _keep(self, name: AnnouncedName, announced: Announcement) -> None:
-        """Keep the key of a camera that was found for the first time.
+        """Keep the key of a camera, if this is the first time that it was found.
 
         Raises
         ------
         NoStreamError
             If another receiver has kept another key meanwhile.
         """
-        if self._known is None or self._known.key_of(str(name)) is not None:
+        if self._known is None:
             return
-        kept = self._known.add(str(name), announced.key)
+        before = self._known.key_of(str(name))
+        kept = before or self._known.add(str(name), announced.key)
         if kept != announced.key:
             raise NoStreamError(
                 f"{name} at {announced.endpoint} has the key {fingerprint(announced.key)}, want "
                 f"{fingerprint(kept)}, which another program has just kept in {self._known.path}"
             )
+        if before is not None:
+            return
         log.warning(
             "%s at %s is new: its key %s is trusted from now on, kept in %s; compare it with what "
             "the sender logs at its start", name, announced.endpoint, fingerprint(announced.key),
