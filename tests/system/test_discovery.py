@@ -159,6 +159,7 @@ def test_the_first_key_is_pinned_and_an_impostor_is_refused(
             with rankcast(*mine, launcher=network) as receiver:
                 assert receiver.wait() == 0, receiver.lines
                 receiver.wait_line(expected)
+                receiver.wait_line("every camera that its key may see")
         assert KnownCameras(keys / "known_cameras").key_of("line3") == public
     with (
         announced(tmp_path, network, *of_key(keys, "impostor")),

@@ -188,6 +188,7 @@ class Connection:
             self._control.cameras if self._control else None,
             self._read_s,
             self._path.shortage,
+            bool(self._options.curves),
         )
 
     def receive(self, most: int = READ_MESSAGES) -> Iterator[ReceivedPacket]:
