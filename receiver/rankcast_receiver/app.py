@@ -121,7 +121,8 @@ def _run(
     senders: list[SenderAddress] = []
     pipeline = ReceiverPipeline(partial(_subscriber, settings, senders, curves), runners, window)
     network = settings.network
-    log.info("%s: %s", ", ".join(network.senders), network.camera or "every camera")
+    every = "every camera that its key may see" if settings.security.key else "every camera"
+    log.info("%s: %s", ", ".join(network.senders), network.camera or every)
 
     def report_values(found: Sequence[str]) -> Mapping[str, Any]:
         seconds = boot_s() - started

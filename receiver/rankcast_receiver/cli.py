@@ -23,8 +23,8 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 @click.command()
 @click.option(
     "--connect", metavar="ADDRESS", multiple=True,
-    help="Address of the sender, or a camera's name from `rankcast find`; repeatable "
-         "[tcp://127.0.0.1:5555].",
+    help="Address of the sender, or NAME of a camera, which is looked up by mDNS and whose key is "
+         "pinned the first time with --key; repeatable [tcp://127.0.0.1:5555].",
 )  # fmt: skip
 @click.option("--camera", metavar="NAME[,NAME]", help="Cameras to receive [all].")
 @click.option("--save", type=PATH, metavar="DIR", help="Save frames in this folder.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,8 @@ from rankcast_receiver.settings import ReceiverSettings
 log = logging.getLogger(__name__)
 
 FIND_S: Final = 3.0
-"""Longest search before another one begins."""
+"""Longest search, and shortest time before another one begins."""
+POLL_S: Final = 0.05
 
 
 def find_senders(
@@ -32,7 +34,7 @@ def find_senders(
     searching : callable
         Called twenty times a second; false ends the search.
     waiting : callable
-        Called once if a camera is not announced yet.
+        Called once if a camera is not found at once.
 
     Returns
     -------
@@ -42,9 +44,10 @@ def find_senders(
     Raises
     ------
     NoStreamError
-        If a camera is not announced within ``network.timeout_s``.
+        If a camera is not found within ``network.timeout_s``; without a timeout and without
+        ``network.stay`` also if several senders announce it, or it has a wrong key.
     SettingsError
-        If several senders have a camera of that name, or it has another key than before.
+        If a key file cannot be used.
     RankcastError
         If multicast is impossible, or a key cannot be kept.
     """
@@ -55,17 +58,24 @@ def find_senders(
     own = Path(security.key) if security.key else None
     keys = StationKeys(own, [Path(path) for path in security.server_keys])
     finder = CameraFinder(network.names, keys)
-    began_s, told = boot_s(), False
+    began_s, told, refusals = boot_s(), "", 0
     with doing("looking for cameras by mDNS"):
         while searching():
-            found, missing = finder.find(FIND_S, lambda: not searching())
-            if not missing:
-                return given + found
-            text = f"not announced by mDNS: {', '.join(map(str, missing))}"
-            if network.timeout_s and boot_s() - began_s >= network.timeout_s:
-                raise NoStreamError(f"{text}; `rankcast find` lists what is")
-            if not told and searching():
-                told = True
-                log.warning("%s; still looking", text)
-                waiting()
+            asked_s = boot_s()
+            found = finder.find(FIND_S, lambda: not searching())
+            if not found.lack:
+                if refusals:
+                    log.info("found after %d searches that met wrong announcements", refusals)
+                return [*given, *found.senders]
+            refusals += bool(found.refused)
+            waits = network.timeout_s or settings.stay or not found.refused
+            if not waits or (network.timeout_s and boot_s() - began_s >= network.timeout_s):
+                raise NoStreamError(f"{found.lack}; `rankcast find` lists what is announced")
+            if found.lack != told and searching():
+                if not told:
+                    waiting()
+                told = found.lack
+                log.warning("%s; still looking", told)
+            while searching() and boot_s() - asked_s < FIND_S:
+                time.sleep(POLL_S)
     return []

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from rankcast.errors import NoStreamError
 from rankcast.net import KnownCameras, Role, authorize, fingerprint, new_key, read_public
 from support.own_network import own_network
 from support.processes import WAIT_S, rankcast, rankcast_environment
@@ -47,6 +48,16 @@ def cameras(launcher: Sequence[str]) -> list[dict[str, Any]]:
     found = json.loads(find(launcher, "--json", "--timeout", "1.2").stdout)["cameras"]
     assert isinstance(found, list)
     return found
+
+
+def both_answer(launcher: Sequence[str]) -> None:
+    """Raise unless two cameras are announced.
+
+    Who has just multicast its records answers a second later, after a short search has ended.
+    During this long one, every answer is over.
+    """
+    found = json.loads(find(launcher, "--json", "--timeout", "3").stdout)["cameras"]
+    assert len(found) == 2, found
 
 
 @contextmanager
@@ -148,30 +159,57 @@ def test_the_first_key_is_pinned_and_an_impostor_is_refused(
             with rankcast(*mine, launcher=network) as receiver:
                 assert receiver.wait() == 0, receiver.lines
                 receiver.wait_line(expected)
+                receiver.wait_line("every camera that its key may see")
         assert KnownCameras(keys / "known_cameras").key_of("line3") == public
     with (
         announced(tmp_path, network, *of_key(keys, "impostor")),
         rankcast(*mine, launcher=network) as receiver,
     ):
-        assert receiver.wait() == 2
+        assert receiver.wait() == NoStreamError.exit_code
         line = receiver.wait_line("as before: somebody may impersonate it")
         assert fingerprint(public) in line
         assert "Traceback" not in "".join(receiver.lines)
 
 
+def test_a_receiver_that_stays_outlasts_an_impostor_and_receives_the_true_camera(
+    tmp_path: Path, network: Sequence[str], keys: Path
+) -> None:
+    public = read_public(keys / "line3.pub").public
+    KnownCameras(keys / "known_cameras").add("line3", public)
+    with (
+        announced(tmp_path, network, *of_key(keys, "impostor")),
+        rankcast("receive", "--connect", "line3", "--stay", "--key", str(keys / "viewer1.key"),
+                 launcher=network) as receiver,
+    ):  # fmt: skip
+        receiver.wait_line("as before: somebody may impersonate it")
+        with announced(tmp_path, network, *of_key(keys, "line3"),
+                       address=f"tcp://127.0.0.1:{PORT + 1}"):  # fmt: skip
+            receiver.wait_line("line3: live")
+        assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
+        assert sum("impersonate" in line for line in receiver.lines) == 1
+        receiver.wait_line("searches that met wrong announcements")
+
+
 @pytest.mark.slow
-def test_two_senders_of_one_name_are_an_error_that_lists_both(
+def test_two_senders_of_one_name_end_a_receiver_or_let_it_wait_until_one_of_them_ends(
     tmp_path: Path, network: Sequence[str]
 ) -> None:
+    mine = ("receive", "--connect", "line3", "--frames", "3")
     with (
         announced(tmp_path, network),
-        announced(tmp_path, network, address=f"tcp://127.0.0.1:{PORT + 1}"),
-        rankcast("receive", "--connect", "line3", launcher=network) as receiver,
+        announced(tmp_path, network, address=f"tcp://127.0.0.1:{PORT + 1}") as second,
     ):
-        assert receiver.wait() == 2
-        line = receiver.wait_line("2 senders announce")
-        assert f"tcp://127.0.0.1:{PORT}" in line
-        assert f"tcp://127.0.0.1:{PORT + 1}" in line
+        both_answer(network)
+        with rankcast(*mine, launcher=network) as receiver:
+            assert receiver.wait() == NoStreamError.exit_code
+            line = receiver.wait_line("is announced by 2 senders")
+            assert f"tcp://127.0.0.1:{PORT}" in line
+            assert f"tcp://127.0.0.1:{PORT + 1}" in line
+        both_answer(network)
+        with rankcast(*mine, "--timeout", "60", launcher=network) as receiver:
+            receiver.wait_line("is announced by 2 senders")
+            assert second.process.stop(signal.SIGTERM) == 0
+            assert receiver.wait() == 0, receiver.lines
 
 
 @pytest.mark.slow
@@ -195,20 +233,32 @@ def test_a_receiver_that_waits_for_a_camera_stops_at_once_and_gives_up_in_time(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "address", [f"tcp://127.0.0.3:{PORT}", f"tcp://127.0.0.2:{PORT + 10}"], ids=["host", "port"]
+)
 def test_a_sender_that_moves_to_another_address_is_found_again_by_its_name(
-    tmp_path: Path, network: Sequence[str]
+    tmp_path: Path, network: Sequence[str], keys: Path, address: str
 ) -> None:
+    key = str(keys / "viewer1.key")
     with (
-        announced(tmp_path, network, address=f"tcp://127.0.0.2:{PORT}") as first,
-        rankcast("receive", "--connect", "line3", "--stay", launcher=network) as receiver,
-    ):
+        announced(
+            tmp_path, network, *of_key(keys, "line3"), address=f"tcp://127.0.0.2:{PORT}"
+        ) as first,
+        rankcast("receive", "--connect", "line3", "--stay", "--key", key, launcher=network,
+                 RANKCAST_RECEIVE__LOG__STATUS_INTERVAL_S="1") as receiver,
+    ):  # fmt: skip
         receiver.wait_line("line3: live")
         first.process.signal(signal.SIGKILL)
         first.process.wait()
-        said = len(receiver.lines)
-        with announced(tmp_path, network, address=f"tcp://127.0.0.3:{PORT}"):
-            receiver.wait_new_line("the sender has restarted", said)
-            assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
+        receiver.wait_line("the name line3 does not resolve: it is not announced by mDNS")
+        with announced(tmp_path, network, *of_key(keys, "impostor"),
+                       address=f"tcp://127.0.0.4:{PORT}"):  # fmt: skip
+            receiver.wait_line("it is announced with the key SHA256:")
+            said = len(receiver.lines)
+            with announced(tmp_path, network, *of_key(keys, "line3"), address=address):
+                receiver.wait_new_line("the sender has restarted", said)
+                receiver.wait_new_line("line3: live", said)
+                assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
 
 
 def test_a_sender_whose_network_is_gone_streams_on_and_stops_in_time(

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rankcast.commands.terminal import console
-from rankcast.discovery import Announcement, Browse, browse
+from rankcast.discovery import MAX_SERVICES, Announcement, Browse, browse
 from rankcast.errors import NoStreamError
 from rankcast.net import fingerprint
 
@@ -40,15 +40,25 @@ def find(timeout: float, as_json: bool) -> int:
         for camera in search.found:
             click.echo("\t".join(cell or "-" for cell in _cells(camera)))
     if search.refused:
-        click.echo(f"refused, because malformed or incomplete: {search.refused}", err=True)
+        click.echo(
+            f"{_counted(search.refused, 'announcement')} malformed or incomplete and not listed",
+            err=True,
+        )
     if search.left_off:
-        click.echo(f"left off, because there are too many: {search.left_off}", err=True)
+        click.echo(
+            f"{_counted(search.left_off, 'more camera')} not listed: at most {MAX_SERVICES} are",
+            err=True,
+        )
     if search.found:
         return 0
     raise NoStreamError(
         f"no camera is announced within {timeout:g} s: a sender is announced no further than "
         "its --bind address listens, and not with --no-announce"
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"1 {noun} is" if number == 1 else f"{number} {noun}s are"
 
 
 def _cells(camera: Announcement) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rankcast.discovery.announcement import Announcement
-from rankcast.errors import SettingsError
+from rankcast.errors import NoStreamError, SettingsError
 
 MAX_LISTED: Final = 8
 """Most senders that an error lists."""
@@ -53,15 +53,15 @@ def choose(name: AnnouncedName, found: Sequence[Announcement]) -> Announcement |
 
     Raises
     ------
-    SettingsError
+    NoStreamError
         If several senders have such a camera; the message lists them.
     """
     fitting = {each.server: each for each in found if name.means(each)}
     if len(fitting) > 1:
         listed = sorted(f"{each.name} at {each.endpoint}" for each in fitting.values())
         more = f" and {len(listed) - MAX_LISTED} more" if len(listed) > MAX_LISTED else ""
-        raise SettingsError(
-            f"got {name}, which {len(fitting)} senders announce: "
-            f"{', '.join(listed[:MAX_LISTED])}{more}; name one of them"
+        raise NoStreamError(
+            f"{name} is announced by {len(fitting)} senders: "
+            f"{', '.join(listed[:MAX_LISTED])}{more}; name one of them, or stop the others"
         )
     return next(iter(fitting.values()), None)

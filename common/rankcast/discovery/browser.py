@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from rankcast.discovery.announcement import Announcement
 from rankcast.discovery.reach import Adapter, adapters, reach_of
+
+MAX_SERVICES: Final = 256
+"""Most services of one search: anybody on the network can announce any number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,13 @@ from zeroconf import BadTypeInNameException, DNSQuestionType, ServiceStateChange
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo
 
 from rankcast.discovery.announcement import SERVICE_TYPE, Announcement, parse
+from rankcast.discovery.browser import MAX_SERVICES
 from rankcast.discovery.multicast import Multicast
 from rankcast.discovery.reach import Reach
 from rankcast.errors import WireError
 
 log = logging.getLogger(__name__)
 
-MAX_SERVICES: Final = 256
-"""Most services of one search: anybody on the network can announce any number."""
 SETTLE_S: Final = 0.6
 """After the first camera that is looked for, how long to wait for another one of its name: a
 responder waits up to half a second for other questions before it answers."""

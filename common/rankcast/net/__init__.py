@@ -10,7 +10,7 @@ from rankcast.net.authorized_keys import (
 )
 from rankcast.net.context_end import end_context
 from rankcast.net.control_client import ControlClient
-from rankcast.net.host_name import LookUp, look_up
+from rankcast.net.host_name import LookUp, Whereabouts, look_up
 from rankcast.net.key_file import (
     SECRET_SUFFIX,
     Z85_CHARS,
@@ -75,6 +75,7 @@ __all__ = [
     "SocketOptions",
     "SocketThread",
     "Wakeup",
+    "Whereabouts",
     "authorize",
     "borrowed",
     "check_cameras",

@@ -15,7 +15,17 @@ DEADLINE_S: Final = 0.8
 MAX_ADDRESSES: Final = 8
 """Most addresses of one name that are tried: they come from a name server."""
 
-LookUp: TypeAlias = Callable[[str], Sequence[str]]
+LookUp: TypeAlias = Callable[[str], "Sequence[str] | Whereabouts"]
+"""Returns the numeric addresses of a name, in the order to try, or also its port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a peer is now that may have moved to another port."""
+
+    addresses: Sequence[str]
+    """Numeric, in the order to try."""
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,8 @@ class Answer:
 
     addresses: Sequence[str] = ()
     """Numeric, in the order to try; empty if the name does not resolve."""
+    port: int | None = None
+    """None if a name has no port of its own."""
     reason: str = ""
     """Why it does not, in ASCII, one line."""
 
@@ -114,8 +126,12 @@ class HostName:
 
     def _resolve(self) -> None:
         try:
-            addresses = self._look_up(self.host)[:MAX_ADDRESSES]
-            self._answer = Answer(addresses, "" if addresses else "it has no address")
+            found = self._look_up(self.host)
+            given, port = (
+                (found.addresses, found.port) if isinstance(found, Whereabouts) else (found, None)
+            )
+            addresses = given[:MAX_ADDRESSES]
+            self._answer = Answer(addresses, port, "" if addresses else "it has no address")
         except (OSError, ValueError) as exc:
             reason = (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
             self._answer = Answer(reason=reason.encode("ascii", "backslashreplace").decode("ascii"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -19,13 +20,14 @@ MAX_FILE_BYTES: Final = 262_144
 
 _LINE: Final = re.compile(r"([A-Za-z0-9_.:@-]{1,128}) (\S{40})")
 _WRITABLE_BY_OTHERS: Final = 0o022
+_LOCK_S: Final = 5.0
+"""Longest wait for a program that writes at the same time."""
 
 
 class KnownCameras:
     """A file of lines ``NAME KEY``, read at every question.
 
-    Lines are only ever appended, and the first one of a name counts: programs that write at the
-    same time lose nothing.
+    Lines are only ever appended, one program at a time, and the first one of a name counts.
 
     Parameters
     ----------
@@ -67,28 +69,64 @@ class KnownCameras:
                 return match[2].encode("ascii")
         return None
 
-    def add(self, name: str, key: bytes) -> None:
-        """Append the key of a camera; it is on the disk when this returns.
+    def add(self, name: str, key: bytes) -> bytes:
+        """Append the key of a camera unless it has one; it is on the disk when this returns.
+
+        Returns
+        -------
+        bytes
+            The key that counts: another program may have added one meanwhile.
 
         Raises
         ------
         RankcastError
             If the file cannot be written.
+        SettingsError
+            As `key_of`.
         """
+        from filelock import FileLock, Timeout  # takes as long to import as everything else here
+
         line = f"{name} {key.decode('ascii')}\n"
         assert _LINE.fullmatch(line.strip()), name
+        if not self.path.parent.is_dir():  # FileLock would make it
+            raise self._not_kept(name, "its folder does not exist")
+        lock = FileLock(f"{self.path}.lock", timeout=_LOCK_S, mode=0o600)
         try:
-            descriptor = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-            try:
-                os.write(descriptor, line.encode("ascii"))
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            with lock:
+                if self.key_of(name) is None:
+                    self._append(line.encode("ascii"))
+                kept = self.key_of(name)
+        except Timeout as exc:
+            raise self._not_kept(name, f"another program has locked {lock.lock_file}") from exc
+        except NotImplementedError as exc:
+            raise self._not_kept(name, "its file system has no locks") from exc
         except OSError as exc:
-            raise RankcastError(
-                f"{self.path}: the key of {name} cannot be kept: {os_reason(exc)}; "
-                "give its key with --server-key"
-            ) from exc
+            raise self._not_kept(name, os_reason(exc)) from exc
+        if kept is None:
+            raise self._not_kept(name, "what was written is not what is read")
+        return kept
+
+    def _not_kept(self, name: str, reason: str) -> RankcastError:
+        return RankcastError(
+            f"{self.path}: the key of {name} cannot be kept: {reason}; give it with --server-key"
+        )
+
+    def _append(self, line: bytes) -> None:
+        """Append a whole line, or nothing."""
+        descriptor = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size:
+                os.lseek(descriptor, -1, os.SEEK_END)
+                if os.read(descriptor, 1) != b"\n":  # edited by hand, or a write was torn
+                    line = b"\n" + line
+            written = os.write(descriptor, line)
+            if written != len(line):
+                os.ftruncate(descriptor, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _check(self, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):

@@ -118,6 +118,8 @@ class Link:
         self._host = host
         """The numeric address in use."""
         self._untried: list[str] = []
+        self._lost = ""
+        """Why the name did not resolve when it was last looked up; empty if it did."""
         self._told: dict[str, tuple[LinkState, str]] = {}
         """How each address of a name failed since the last connection."""
         self._next_ask_s = now_s()
@@ -140,6 +142,11 @@ class Link:
     def host(self) -> str | None:
         """The numeric address of the peer; None before its name is resolved."""
         return None if self.socket is None and not self._made else self._host
+
+    @property
+    def port(self) -> int:
+        """The port in use: that of the endpoint until the peer moves to another one."""
+        return self._port
 
     @property
     def state(self) -> LinkState:
@@ -220,6 +227,7 @@ class Link:
             self._sessions = self._monitor.sessions
             self._untried.clear()
             self._told.clear()
+            self._lost = ""
             self._flood.watch(self._monitor.descriptor)
         if self._follow_name():
             return True
@@ -265,9 +273,11 @@ class Link:
     @property
     def _shown(self) -> tuple[LinkState, str]:
         shown = self._monitor.state, self._monitor.detail
-        if shown[0] not in _FAILED or not self._told:
+        if shown[0] not in _FAILED:
             return shown
-        return min((shown, *self._told.values()), key=lambda failure: _FAILED.index(failure[0]))
+        failures = (shown, *self._told.values())
+        state, detail = min(failures, key=lambda failure: _FAILED.index(failure[0]))
+        return state, f"{detail}; {self._lost}" if self._lost else detail
 
     def _is_due(self, now_s: float, quiet: bool) -> bool:
         wrong_key = self._monitor.state is LinkState.KEY_REFUSED and self._options.keys > 1
@@ -327,20 +337,34 @@ class Link:
                 self._unresolved(answer.reason)
                 return False
             self._host, *self._untried = found
+            self._port = answer.port or self._port
             self._open()
             return True
         others = [address for address in found if address != self._host]
         recovered = self._monitor.state is LinkState.UP and not self._monitor.given_up
-        if recovered or not others:
+        if recovered:
             return False
-        self._told = {at: told for at, told in self._told.items() if at in found}
-        self._host, *self._untried = others + [self._host] * (self._host in found)
+        self._lost = "" if found else self._no_answer(answer.reason)
+        moved = bool(found) and answer.port not in (None, self._port)
+        if not others and not moved:
+            return False
+        self._told = {at: told for at, told in self._told.items() if at in found and not moved}
+        if moved:
+            assert answer.port is not None
+            log.info("%s: now at port %d", self.endpoint, answer.port)
+            self._port = answer.port
+            self._host, *self._untried = found
+        else:
+            self._host, *self._untried = others + [self._host] * (self._host in found)
         self._replace()
         return True
 
     def _unresolved(self, reason: str) -> None:
+        self._monitor.fail(LinkState.UNREACHABLE, self._no_answer(reason))
+
+    def _no_answer(self, reason: str) -> str:
         host = self._name.host.encode("ascii", "backslashreplace").decode("ascii")
-        self._monitor.fail(LinkState.UNREACHABLE, f"the name {host:.80} does not resolve: {reason}")
+        return f"the name {host:.80} does not resolve: {reason}"
 
     def _replace(self) -> None:
         self.close()

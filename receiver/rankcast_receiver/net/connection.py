@@ -125,6 +125,8 @@ class Connection:
         """Cameras heard of in this session."""
         self._showed_s = float("-inf")
         self._control: ControlLink | None = None
+        self._port = split_endpoint(self.endpoint)[1]
+        """Port of the frames to which the control channel belongs."""
         self._control_port = ControlPort(self._usual_control_port())
         self._path = PathMeter(now_s)
         self._shortage_log = LogLimiter(SHORTAGE_LOG_S)
@@ -186,6 +188,7 @@ class Connection:
             self._control.cameras if self._control else None,
             self._read_s,
             self._path.shortage,
+            bool(self._options.curves),
         )
 
     def receive(self, most: int = READ_MESSAGES) -> Iterator[ReceivedPacket]:
@@ -312,7 +315,7 @@ class Connection:
 
     def _usual_control_port(self) -> int | None:
         try:
-            return split_endpoint(control_endpoint(self.endpoint))[1]
+            return split_endpoint(control_endpoint(join_endpoint("127.0.0.1", self._port)))[1]
         except SettingsError as exc:
             log.debug("no usual control port: %s", exc)
             return None
@@ -322,6 +325,12 @@ class Connection:
         host, control = self._link.host, self._control
         if not self._options.control or host is None:
             return False
+        if self._port != self._link.port:  # another sender may be where this one was
+            self._port = self._link.port
+            self._control_port = ControlPort(self._usual_control_port())
+            if control is not None:
+                control.close()
+                self._control = control = None
         current = None if control is None else split_endpoint(control.endpoint)[1]
         port = self._control_port.choose(
             current,

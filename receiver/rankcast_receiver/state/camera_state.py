@@ -101,6 +101,8 @@ class Evidence:
     """Cameras listed by the sender; None while unknown."""
     wanted: str = ""
     """Camera that was requested by name."""
+    keyed: bool = False
+    """True if this receiver has a key, which the sender may have limited to some cameras."""
     shortage: str = ""
     """What the link carries if that is less than the stream; else empty."""
 
@@ -157,7 +159,10 @@ def _connected(seen: Evidence) -> tuple[State, str]:
         and seen.wanted not in seen.cameras
     ):
         has = ", ".join(seen.cameras) or "none"
-        return State.NO_SUCH_CAMERA, f"the sender has no camera {seen.wanted}; it has {has}"
+        lacks = f"the sender has no camera {seen.wanted}"
+        if seen.keyed:
+            lacks += ", or this key may not see it"
+        return State.NO_SUCH_CAMERA, f"{lacks}; it has {has}"
     if seen.status_age_s is None:
         return _no_status(seen)
     known = seen.camera_state in _SENDER_STATES

@@ -24,3 +24,5 @@ class LinkFacts:
     """Monotonic time up to which all messages have been read; None before the first read."""
     shortage: str = ""
     """What the link carries if that is less than the stream, in ASCII, one line."""
+    keyed: bool = False
+    """True if the connection uses a key."""

@@ -173,6 +173,7 @@ class SenderStreams:
             refusal=stream.refusal if stream else "",
             cameras=link.cameras,
             wanted=name,
+            keyed=link.keyed,
             shortage=link.shortage,
         )
         state, detail = judge(evidence)

@@ -71,8 +71,11 @@ def test_nothing_is_an_error_with_the_exit_code_of_no_stream(
 
 def test_what_is_not_listed_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     done = run(monkeypatch, Browse([LINE3], refused=3, left_off=7))
-    assert "incomplete: 3" in done.output
-    assert "too many: 7" in done.output
+    assert "3 announcements are malformed or incomplete and not listed\n" in done.output
+    assert "7 more cameras are not listed: at most 256 are\n" in done.output
+    done = run(monkeypatch, Browse([LINE3], refused=1, left_off=1))
+    assert "1 announcement is malformed or incomplete and not listed\n" in done.output
+    assert "1 more camera is not listed: at most 256 are\n" in done.output
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "61", "x"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rankcast.discovery import AnnouncedName, Announcement, choose
-from rankcast.errors import SettingsError
+from rankcast.errors import NoStreamError, SettingsError
 
 HERE = Announcement("line3", "station7", 5555, ("10.0.0.7",), server="a.local")
 THERE = Announcement("line3", "station8", 5555, ("10.0.0.8", "fd00::8"), server="b.local")
@@ -32,7 +32,7 @@ def test_a_name_means_the_camera_on_that_machine(text: str, found: Announcement 
 
 
 def test_a_name_that_several_senders_announce_is_an_error_that_lists_them() -> None:
-    with pytest.raises(SettingsError, match="2 senders") as caught:
+    with pytest.raises(NoStreamError, match="2 senders") as caught:
         choose(AnnouncedName.of("line3"), [HERE, THERE, OTHER])
     for text in ("line3@station7 at tcp://10.0.0.7:5555", "line3@station8 at tcp://10.0.0.8:5555"):
         assert text in str(caught.value)
@@ -42,7 +42,7 @@ def test_a_hundred_senders_of_one_name_are_an_error_of_bounded_length() -> None:
     many = [
         Announcement("line3", f"s{n}", 5555, ("10.0.0.7",), server=f"{n}.local") for n in range(100)
     ]
-    with pytest.raises(SettingsError, match="and 92 more") as caught:
+    with pytest.raises(NoStreamError, match="and 92 more") as caught:
         choose(AnnouncedName.of("line3"), many)
     assert len(str(caught.value)) < 600
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import threading
@@ -10,10 +11,11 @@ from contextlib import contextmanager
 from ipaddress import ip_interface
 
 import pytest
-from zeroconf import DNSOutgoing, DNSPointer, DNSText
+from zeroconf import DNSIncoming, DNSOutgoing, DNSPointer, DNSText
 from zeroconf._dns import DNSAddress, DNSService
 
-from rankcast.discovery import SERVICE_TYPE, Adapter, Announcer, CameraFacts, browse
+from rankcast.discovery import SERVICE_TYPE, Adapter, Announcer, CameraFacts, browse, reach_of
+from rankcast.discovery.multicast import Multicast
 from support.own_loopback import own_loopback
 
 LO = Adapter("lo", 1, (ip_interface("127.0.0.1/8"),))
@@ -99,6 +101,25 @@ def test_a_thousand_services_are_cut_off() -> None:
     assert not search.found
     assert search.refused == 256
     assert search.left_off >= 700
+
+
+def test_of_a_flood_of_ever_new_records_a_bounded_number_is_kept() -> None:
+    async def flood() -> int:
+        multicast = Multicast(reach_of("127.0.0.1", loopback()))
+        try:
+            await multicast.wait_for_start()
+            for first in range(0, 12_000, 100):
+                out = DNSOutgoing(RESPONSE)
+                for number in range(first, first + 100):
+                    name = f"hostile-{number}.local."
+                    out.add_answer_at_time(DNSAddress(name, A, IN, TTL_S, bytes(4)), 0)
+                for packet in out.packets():
+                    multicast.record_manager.async_updates_from_response(DNSIncoming(packet))
+            return sum(map(len, multicast.cache.cache.values()))
+        finally:
+            await multicast.close_sockets()
+
+    assert 1000 < asyncio.run(flood()) <= 10_000
 
 
 def test_an_announcer_survives_whatever_is_sent_to_it() -> None:

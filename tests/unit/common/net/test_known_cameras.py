@@ -25,7 +25,8 @@ def test_the_first_key_of_a_camera_counts(tmp_path: Path) -> None:
     assert known.key_of("line3@station7") is None
     known.add("line3@station7", ONE)
     known.add("line4", TWO)
-    known.add("line3@station7", TWO)
+    assert known.add("line3@station7", TWO) == ONE
+    assert known.add("line5", TWO) == TWO
     assert KnownCameras(known.path).key_of("line3@station7") == ONE
     assert known.key_of("line4") == TWO
     assert known.key_of("line3") is None
@@ -76,6 +77,47 @@ def test_a_line_that_is_none_is_refused_and_not_quoted(
     blank = not text or text.startswith("#")
     with nullcontext() if blank else pytest.raises(SettingsError, match="is not CAMERA KEY"):
         assert KnownCameras(path).key_of("line3") is None
+
+
+@pytest.mark.parametrize(
+    "last",
+    [f"line4 {TWO.decode()}", "# kept by hand", "", "\n"],
+    ids=["a line", "a comment", "nothing", "a newline"],
+)
+def test_a_key_is_kept_on_a_line_of_its_own_whatever_the_file_ends_with(
+    tmp_path: Path, last: str
+) -> None:
+    known = KnownCameras(tmp_path / "known_cameras")
+    known.path.write_text(last)
+    known.path.chmod(0o600)
+    assert known.add("line3", ONE) == ONE
+    assert known.key_of("line3") == ONE
+    before = last if last.endswith("\n") or not last else f"{last}\n"
+    assert known.path.read_text() == f"{before}line3 {ONE.decode()}\n"
+
+
+def test_a_write_that_is_cut_short_leaves_nothing_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = KnownCameras(tmp_path / "known_cameras")
+    known.add("line4", TWO)
+    write = os.write
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda file, data: write(file, data[:20]))
+        with pytest.raises(RankcastError, match="line3 cannot be kept: No space left"):
+            known.add("line3", ONE)
+    assert known.path.read_text() == f"line4 {TWO.decode()}\n"
+
+
+def test_of_receivers_that_find_a_camera_at_the_same_time_all_take_one_key(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "known_cameras"
+    with ThreadPoolExecutor(8) as threads:
+        kept = set(threads.map(lambda n: KnownCameras(path).add("line3", (ONE, TWO)[n % 2]),
+                               range(16)))  # fmt: skip
+    assert kept == {KnownCameras(path).key_of("line3")}
+    assert len(path.read_text().splitlines()) == 1
 
 
 def test_a_huge_file_a_folder_and_a_missing_folder_are_one_line_each(tmp_path: Path) -> None:

@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 import zmq
 
-from rankcast.net import Link, LinkOptions, LinkState, SocketOptions, is_ipv6, open_socket
+from rankcast.net import (
+    Link,
+    LinkOptions,
+    LinkState,
+    LookUp,
+    SocketOptions,
+    Whereabouts,
+    is_ipv6,
+    open_socket,
+)
 from rankcast.net import host_name as host_name_module
 from rankcast.net.transport import join_endpoint
 from support.fakes import free_address
@@ -28,7 +37,7 @@ def nobody(host: str) -> Sequence[str]:
 
 
 @contextmanager
-def linked(endpoint: str, look_up: Callable[[str], Sequence[str]] = nobody, *,
+def linked(endpoint: str, look_up: LookUp = nobody, *,
            kind: int = zmq.SUB, **options: Any) -> Iterator[Link]:  # fmt: skip
     """A link whose sockets subscribe to everything."""
 
@@ -186,6 +195,38 @@ def test_a_name_that_fails_is_told_asked_again_and_found_later() -> None:
         assert link.sockets == []
         until(link, is_up(link))
     assert calls[1] - calls[0] >= 0.9
+
+
+def test_a_peer_whose_name_is_lost_after_it_was_connected_tells_why_until_it_is_back() -> None:
+    address = free_address()
+    lost = False
+
+    def look_up(_: str) -> Sequence[str]:
+        if lost:
+            raise OSError("it is not announced by mDNS")
+        return ["127.0.0.1"]
+
+    with linked(f"tcp://line3:{port_of(address)}", look_up) as link:
+        with publisher(address):
+            until(link, is_up(link))
+        lost = True
+        until(link, lambda: "; the name line3 does not resolve: it is not announced" in link.detail)
+        assert link.state in (LinkState.REFUSED, LinkState.CLOSED)
+        with publisher(address):
+            until(link, is_up(link))
+        assert link.detail == ""
+
+
+def test_a_peer_that_moves_to_another_port_is_followed() -> None:
+    first, second = free_address(), free_address()
+    now = Whereabouts(["127.0.0.1"], port_of(first))
+    with linked(f"tcp://line3:{port_of(first)}", lambda _: now) as link:
+        with publisher(first):
+            until(link, is_up(link))
+        now = Whereabouts(["127.0.0.1"], port_of(second))
+        with publisher(second):
+            until(link, lambda: link.sessions == 2)
+            assert (link.port, link.replaced) == (port_of(second), 1)
 
 
 def test_a_name_server_that_never_answers_holds_up_nobody_and_costs_one_thread(

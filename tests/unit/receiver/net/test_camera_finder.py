@@ -10,9 +10,9 @@ import pytest
 import zmq
 
 from rankcast.discovery import AnnouncedName, Announcement, Browse
-from rankcast.errors import SettingsError, TransportError
-from rankcast.net import KnownCameras, fingerprint, new_key
-from rankcast_receiver.net import CameraFinder, SenderAddress, StationKeys
+from rankcast.errors import TransportError
+from rankcast.net import KnownCameras, Whereabouts, fingerprint, new_key
+from rankcast_receiver.net import CameraFinder, FoundSenders, SenderAddress, StationKeys
 
 KEY, OTHER_KEY = zmq.curve_keypair()[0], zmq.curve_keypair()[0]
 
@@ -52,17 +52,23 @@ def finder(network: Network, *names: str, own: Path | None = None, servers: Sequ
     return CameraFinder([AnnouncedName.of(name) for name in names], keys, network.search)
 
 
-def only(found: tuple[list[SenderAddress], list[AnnouncedName]]) -> SenderAddress:
-    assert found[1] == []
-    assert len(found[0]) == 1
-    return found[0][0]
+def only(found: FoundSenders) -> SenderAddress:
+    assert found.lack == ""
+    assert len(found.senders) == 1
+    return found.senders[0]
+
+
+def refusal(found: FoundSenders) -> str:
+    """The only reason, where no sender was taken."""
+    assert (found.senders, found.missing, len(found.refused)) == ([], [], 1)
+    return found.lack
 
 
 def test_a_camera_without_keys_is_found_with_its_address_and_no_other_camera_is_wanted() -> None:
     sender = only(finder(Network(announced(), announced("line4")), "line3").find(1.0))
     assert (sender.endpoint, sender.cameras, sender.curves) == ("tcp://line3:5555", ("line3",), ())
     assert sender.look_up is not None
-    assert sender.look_up("line3") == ("10.0.0.7",)
+    assert sender.look_up("line3") == Whereabouts(("10.0.0.7",), 5555)
 
 
 def test_two_cameras_of_one_sender_are_one_connection() -> None:
@@ -71,9 +77,10 @@ def test_two_cameras_of_one_sender_are_one_connection() -> None:
 
 
 def test_a_camera_that_is_not_announced_is_missing() -> None:
-    found, missing = finder(Network(announced()), "line3", "line5").find(1.0)
-    assert [sender.cameras for sender in found] == [("line3",)]
-    assert [str(name) for name in missing] == ["line5"]
+    found = finder(Network(announced()), "line3", "line5").find(1.0)
+    assert [sender.cameras for sender in found.senders] == [("line3",)]
+    assert [str(name) for name in found.missing] == ["line5"]
+    assert found.lack == "not announced by mDNS: line5"
 
 
 def test_the_first_key_of_a_camera_is_kept_and_another_one_is_refused(own: Path) -> None:
@@ -82,13 +89,12 @@ def test_the_first_key_of_a_camera_is_kept_and_another_one_is_refused(own: Path)
     assert [curve.server_public for curve in sender.curves] == [KEY]
     assert KnownCameras(own.parent / "known_cameras").key_of("line3") == KEY
     network.cameras = [announced(key=OTHER_KEY)]
-    with pytest.raises(SettingsError) as caught:
-        finder(network, "line3", own=own).find(1.0)
+    reason = refusal(finder(network, "line3", own=own).find(1.0))
     for text in (fingerprint(KEY), fingerprint(OTHER_KEY), str(own.parent / "known_cameras")):
-        assert text in str(caught.value)
+        assert text in reason
     network.cameras = [announced()]
-    with pytest.raises(SettingsError, match="has no key, want SHA256"):
-        finder(network, "line3", own=own).find(1.0)
+    reason = refusal(finder(network, "line3", own=own).find(1.0))
+    assert "has no key, want SHA256" in reason
 
 
 def test_an_impostor_beside_a_camera_that_is_known_changes_nothing(own: Path) -> None:
@@ -97,15 +103,53 @@ def test_an_impostor_beside_a_camera_that_is_known_changes_nothing(own: Path) ->
     network.cameras = [announced(key=OTHER_KEY, address="10.0.0.66"), announced(key=KEY)]
     sender = only(finder(network, "line3", own=own).find(1.0))
     assert sender.look_up is not None
-    assert sender.look_up("line3") == ("10.0.0.7",)
+    assert sender.look_up("line3") == Whereabouts(("10.0.0.7",), 5555)
 
 
-def test_two_senders_of_a_camera_that_is_not_known_yet_are_an_error_and_no_key_is_kept(
+def test_a_key_that_another_receiver_keeps_during_the_search_is_the_one_that_counts(
+    own: Path,
+) -> None:
+    known = KnownCameras(own.parent / "known_cameras")
+
+    def search(_timeout_s: float, **_: Any) -> Browse:
+        known.add("line3", OTHER_KEY)
+        return Browse([announced(key=KEY)])
+
+    network = Network()
+    network.search = search  # type: ignore[method-assign]
+    assert "which another program has just kept" in refusal(
+        finder(network, "line3", own=own).find(1.0)
+    )
+    assert known.key_of("line3") == OTHER_KEY
+
+
+def test_an_impostor_that_answers_first_does_not_end_the_search(own: Path) -> None:
+    network = Network(announced(key=KEY))
+    finder(network, "line3", own=own).find(1.0)
+    ends: list[bool] = []
+
+    def search(_timeout_s: float, *, wanted: Callable[[Announcement], bool], **_: Any) -> Browse:
+        ends.extend(map(wanted, (announced(key=OTHER_KEY), announced(key=KEY))))
+        return Browse()
+
+    network.search = search  # type: ignore[method-assign]
+    finder(network, "line3", own=own).find(1.0)
+    assert ends == [False, True]
+
+
+def test_a_camera_that_is_refused_keeps_no_other_from_being_found() -> None:
+    network = Network(announced(), announced(host="station8"), announced("line4"))
+    found = finder(network, "line3", "line4", "line5").find(1.0)
+    assert [sender.cameras for sender in found.senders] == [("line4",)]
+    assert found.lack.startswith("line3 is announced by 2 senders: ")
+    assert found.lack.endswith("; not announced by mDNS: line5")
+
+
+def test_two_senders_of_a_camera_that_is_not_known_yet_are_refused_and_no_key_is_kept(
     own: Path,
 ) -> None:
     network = Network(announced(key=KEY), announced(host="station8", key=OTHER_KEY))
-    with pytest.raises(SettingsError, match="2 senders"):
-        finder(network, "line3", own=own).find(1.0)
+    assert "2 senders" in refusal(finder(network, "line3", own=own).find(1.0))
     assert not (own.parent / "known_cameras").exists()
 
 
@@ -113,35 +157,39 @@ def test_a_key_that_was_given_is_the_only_one_and_nothing_is_kept(
     own: Path, tmp_path: Path
 ) -> None:
     public = new_key(tmp_path / "sender", "cam")[1]
-    with pytest.raises(SettingsError, match="want one of --server-key"):
-        finder(Network(announced(key=KEY)), "line3", own=own, servers=[public]).find(1.0)
+    found = finder(Network(announced(key=KEY)), "line3", own=own, servers=[public]).find(1.0)
+    assert "want one of --server-key" in refusal(found)
     assert not (own.parent / "known_cameras").exists()
 
 
 def test_a_camera_with_a_key_needs_one_here_and_one_without_is_no_camera_for_a_key(
     own: Path,
 ) -> None:
-    with pytest.raises(SettingsError, match="give --key"):
-        finder(Network(announced(key=KEY)), "line3").find(1.0)
-    with pytest.raises(SettingsError, match="has no key, want one, because of --key"):
-        finder(Network(announced()), "line3", own=own).find(1.0)
+    assert "give --key" in refusal(finder(Network(announced(key=KEY)), "line3").find(1.0))
+    reason = refusal(finder(Network(announced()), "line3", own=own).find(1.0))
+    assert "has no key, want one, because of --key" in reason
 
 
 def test_a_camera_that_moved_is_found_again_with_the_same_key_alone(own: Path) -> None:
     network = Network(announced(key=KEY))
     look_up = only(finder(network, "line3", own=own).find(1.0)).look_up
     assert look_up is not None
-    assert look_up("line3") == ("10.0.0.7",)
+    assert look_up("line3") == Whereabouts(("10.0.0.7",), 5555)
     network.cameras = [
         announced(key=KEY, address="10.0.0.9"), announced(key=OTHER_KEY, address="10.0.0.66"),
     ]  # fmt: skip
-    assert look_up("line3") == ("10.0.0.9",)
+    assert look_up("line3") == Whereabouts(("10.0.0.9",), 5555)
     network.cameras = [announced(key=OTHER_KEY, address="10.0.0.66")]
-    with pytest.raises(OSError, match="not announced"):
+    with pytest.raises(OSError, match=r"the key SHA256:.*, want SHA256:.* as before"):
+        look_up("line3")
+    network.cameras = [announced()]
+    with pytest.raises(OSError, match="with no key, want SHA256:"):
+        look_up("line3")
+    network.cameras = []
+    with pytest.raises(OSError, match="it is not announced by mDNS"):
         look_up("line3")
     network.cameras = [announced(key=KEY, port=6000)]
-    with pytest.raises(OSError, match="from port 5555 to 6000"):
-        look_up("line3")
+    assert look_up("line3") == Whereabouts(("10.0.0.7",), 6000)
     network.error = TransportError("no network interface takes multicast")
     with pytest.raises(OSError, match="multicast"):
         look_up("line3")
