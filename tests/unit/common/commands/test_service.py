@@ -157,6 +157,21 @@ def test_relative_paths_in_settings_start_where_the_service_runs(
     assert call(*command).exit_code == 0
 
 
+def test_root_checks_as_the_user_of_the_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pwd  # Windows has none
+
+    account = pwd.getpwuid(os.getuid())
+    monkeypatch.setattr(manager_module, "ACCOUNT", account.pw_name)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    found = SystemdManager(for_user=False).identity({"HOME": "/root-home", "LANG": "C"})
+    assert found["env"]["HOME"] == account.pw_dir
+    assert found["env"]["LANG"] == "C"
+    assert (found["user"], found["group"]) == (account.pw_name, account.pw_name)
+    assert found["extra_groups"] == []
+    # A user's own service runs as that user, and so does its check.
+    assert SystemdManager(for_user=True).identity({}) == {"env": {}}
+
+
 def test_variables_of_this_shell_are_not_those_of_the_service(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
