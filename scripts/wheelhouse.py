@@ -19,7 +19,7 @@ _PIP: Final = (sys.executable, "-P", "-m", "pip", "--disable-pip-version-check")
 
 
 def main() -> int:
-    """Build and download the wheels; the exit code is that of pip."""
+    """Build and download the wheels; the exit code is that of pip, or 2 for a wrong folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="DIR", help="new or empty folder")
     parser.add_argument("--extras", default="", metavar="NAMES",
@@ -36,17 +36,33 @@ def main() -> int:
     if code:
         return code
     # For stations without a screen: the same OpenCV without windows.
-    version = next(folder.glob("opencv_python-*.whl")).name.split("-")[1]
+    version = opencv_version(folder)
+    if not version:
+        sys.stderr.write(f"got no wheel of opencv-python in {folder}: pip took another OpenCV\n")
+        return 1
     headless = f"opencv-python-headless=={version}"
     code = _pip("download", "--no-deps", "--only-binary=:all:", "--dest", str(folder), headless)
     if code:
         return code
-    wheels = sorted(folder.glob("*.whl"))
-    lines = [f"{hashlib.sha256(wheel.read_bytes()).hexdigest()}  {wheel.name}" for wheel in wheels]
-    (folder / SUMS).write_text("\n".join(lines) + "\n", encoding="ascii")
+    wheels = write_sums(folder)
     size_mb = sum(wheel.stat().st_size for wheel in wheels) / 1e6
     sys.stdout.write(f"{folder}: {len(wheels)} wheels, {size_mb:.0f} MB, listed in {SUMS}\n")
     return 0
+
+
+def opencv_version(folder: Path) -> str:
+    """Return the version of the OpenCV with windows in a folder of wheels; empty without one."""
+    found = sorted(folder.glob("opencv_python-*.whl"))
+    return found[0].name.split("-")[1] if found else ""
+
+
+def write_sums(folder: Path) -> list[Path]:
+    """Write `SHA256SUMS` as sha256sum reads it; return the wheels."""
+    wheels = sorted(folder.glob("*.whl"))
+    lines = [f"{hashlib.sha256(wheel.read_bytes()).hexdigest()}  {wheel.name}" for wheel in wheels]
+    # Windows would end lines with a carriage return, which sha256sum takes for part of the name.
+    (folder / SUMS).write_text("\n".join(lines) + "\n", encoding="ascii", newline="\n")
+    return wheels
 
 
 def _pip(*arguments: str) -> int:

@@ -25,11 +25,13 @@ RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/rankcast --cre
     && install -d -o rankcast -g rankcast -m 0700 /etc/rankcast/keys
 COPY --from=build /opt/rankcast /opt/rankcast
 ENV PATH=/opt/rankcast/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+# Of `--metrics`; HEALTHCHECK asks there. Each end has its own, for containers in the host's network.
+ENV RANKCAST_RECEIVE__METRICS__LISTEN=127.0.0.1:9465
 USER 10001:10001
 WORKDIR /var/lib/rankcast
-# The web address, where --web sets it; --metrics is asked by HEALTHCHECK, inside the container alone.
+# The web address, where --web sets it.
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-I", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/healthz', timeout=4)"]
+    CMD ["python", "-I", "-c", "import os, urllib.request as r; r.urlopen('http://' + os.environ['RANKCAST_RECEIVE__METRICS__LISTEN'] + '/healthz', timeout=4)"]
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["rankcast", "receive", "--stay", "--metrics", "127.0.0.1:9464"]
+ENTRYPOINT ["rankcast", "receive", "--stay"]

@@ -22,7 +22,7 @@ from rankcast.errors import (
     SinkError,
     WorkerError,
 )
-from rankcast.net import CurveClient, client_keys
+from rankcast.net import CurveClient, client_keys, read_public, read_secret
 from rankcast.numerics import Fidelity
 from rankcast.recorder import FreeSpace, Triggers, open_recorder, signals_as_triggers
 from rankcast.runtime import (
@@ -50,6 +50,7 @@ from rankcast_receiver.subscriber import Subscriber
 from rankcast_receiver.web_address import (
     WEB,
     WEB_SINKS,
+    check_addresses,
     ending,
     metrics_routes,
     open_metrics,
@@ -66,6 +67,24 @@ RATES_INTERVAL_S: Final = 1.0
 POLL_S: Final = 0.1
 RECORD: Final = "record"
 """Name of the sink of recordings."""
+
+
+def check(settings: ReceiverSettings, report: Path | None = None) -> Sequence[CurveClient]:
+    """Check all that a receiver reads before it opens anything; return the keys of connections.
+
+    Raises
+    ------
+    SettingsError
+        If a key, a token, a certificate, a folder that is read or the file of the report cannot be
+        used, or an address can be reached by more than it may.
+    """
+    if report is not None:
+        check_writable(report)
+    models = settings.stream.models
+    if models and not Path(models).is_dir():
+        raise SettingsError(f"--models is not a directory: {models}")
+    check_addresses(settings)
+    return _curves(settings)
 
 
 def run(settings: ReceiverSettings, report: Path | None = None) -> int:
@@ -91,12 +110,7 @@ def run(settings: ReceiverSettings, report: Path | None = None) -> int:
 def _run(
     settings: ReceiverSettings, report: Path | None, manager: ServiceManager, stack: ExitStack
 ) -> int:
-    if report is not None:
-        check_writable(report)
-    models = settings.stream.models
-    if models and not Path(models).is_dir():
-        raise SettingsError(f"--models is not a directory: {models}")
-    curves = _curves(settings)
+    curves, models = check(settings, report), settings.stream.models
     pipeline: ReceiverPipeline
     runners: list[SinkRunner] = []
     space = FreeSpace(Path(settings.record.file).parent) if settings.record.file else None
@@ -306,7 +320,12 @@ def _runners(
 def _curves(settings: ReceiverSettings) -> Sequence[CurveClient]:
     """Return one set of CURVE keys for each possible sender key; empty without keys."""
     security = settings.security
-    if not security.key or not settings.network.endpoints:
+    if not security.key:
+        return ()
+    if not settings.network.endpoints:
+        read_secret(Path(security.key))
+        for path in security.server_keys:
+            read_public(Path(path))
         return ()  # cameras that are found have keys of their own
     return client_keys(Path(security.key), [Path(path) for path in security.server_keys])
 

@@ -91,7 +91,7 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 )
 @click.option("--set", "sets", multiple=True, metavar="A.B=C", help="Any setting; repeatable.")
 @click.option("--verbose", is_flag=True, help="Log the status every second [every 60 s].")
-@click.option("--check", is_flag=True, help="Print the effective settings and exit.")
+@click.option("--check", is_flag=True, help="Check and print the effective settings, and exit.")
 def receive(
     config_file: Path | None,
     sets: tuple[str, ...],
@@ -138,12 +138,13 @@ def receive(
     }
     layers = command_layers(config_file, ENVIRONMENT_PREFIX, named, sets)
     settings = validate(ReceiverSettings, layers)
-    if check:
-        click.echo(to_toml(settings), nl=False)
-        return 0
     # The composition root imports the whole receiver: do so only once the settings are valid.
     from rankcast_receiver import app
 
+    if check:
+        app.check(settings, report)
+        click.echo(to_toml(settings), nl=False)
+        return 0
     return app.run(settings, report)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from rankcast.web import HttpServer
-    from rankcast_receiver.web import WebServer
+    from rankcast_receiver.web import WebOptions, WebServer
 
 WEB: Final = "web"
 """Name of its sink of packets."""
@@ -47,21 +47,11 @@ def open_web(
     TransportError
         If the address is taken.
     """
-    web = settings.web
-    if not web.listen:
+    options = _web_options(settings)
+    if options is None:
         return None
-    from rankcast.web import parse_listen, read_token
-    from rankcast_receiver.web import ReceiverView, WebOptions, WebServer
+    from rankcast_receiver.web import ReceiverView, WebServer
 
-    if web.recordings and not Path(web.recordings).is_dir():
-        raise SettingsError(f"--web-recordings is not a directory: {web.recordings}")
-    options = WebOptions(
-        listen=parse_listen(web.listen, web.tls_cert, web.tls_key),
-        token=read_token(Path(web.token)) if web.token else "",
-        hosts=web.hosts,
-        control=web.control,
-        recordings=Path(web.recordings) if web.recordings else None,
-    )
     view = ReceiverView(
         states=lambda: pipeline().states(),
         streams=lambda: pipeline().streams(),
@@ -71,6 +61,42 @@ def open_web(
         limits=settings.limits.limits(),
     )
     return WebServer(options, view, routes)
+
+
+def check_addresses(settings: ReceiverSettings) -> None:
+    """Check all that pages and metrics need without taking their addresses.
+
+    Raises
+    ------
+    SettingsError
+        If a token, a certificate or the folder of recordings cannot be used, or metrics can be
+        reached by more than they may.
+    """
+    options = _web_options(settings)
+    if options is not None:
+        options.listen.tls_context()
+    if settings.metrics.listen:
+        from rankcast.metrics import check_metrics
+
+        check_metrics(settings.metrics)
+
+
+def _web_options(settings: ReceiverSettings) -> WebOptions | None:
+    web = settings.web
+    if not web.listen:
+        return None
+    from rankcast.web import parse_listen, read_token
+    from rankcast_receiver.web import WebOptions
+
+    if web.recordings and not Path(web.recordings).is_dir():
+        raise SettingsError(f"--web-recordings is not a directory: {web.recordings}")
+    return WebOptions(
+        listen=parse_listen(web.listen, web.tls_cert, web.tls_key),
+        token=read_token(Path(web.token)) if web.token else "",
+        hosts=web.hosts,
+        control=web.control,
+        recordings=Path(web.recordings) if web.recordings else None,
+    )
 
 
 @contextmanager

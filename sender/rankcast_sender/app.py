@@ -40,6 +40,7 @@ from rankcast_sender.report import build_report, log_totals, write_report
 from rankcast_sender.running_camera import RunningCamera
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
+from rankcast_sender.sockets import KeyPolicy
 from rankcast_sender.sources import URL_SCHEMES, Source, SourceUri, check_query, parse_source
 
 if TYPE_CHECKING:
@@ -150,6 +151,34 @@ def source_opener(camera: CameraTable) -> Callable[[], Source]:
     return partial(make, path, options)
 
 
+def check(
+    cameras: Sequence[SenderSettings], report: Path | None = None
+) -> list[Callable[[], Source]]:
+    """Check all that a sender reads before it opens anything; return what opens the sources.
+
+    Raises
+    ------
+    SettingsError
+        If a source, a key, a token, a certificate or the file of the report cannot be used, or an
+        address can be reached by more than it may.
+    """
+    openers = [source_opener(settings.camera) for settings in cameras]
+    for settings in cameras:
+        _check_outputs(settings)
+    if report is not None:
+        check_writable(report)
+    shared = cameras[0]
+    options = _sender_options(shared)
+    options.check()
+    if options.authorized is not None:
+        KeyPolicy(Path(options.authorized))
+    if shared.metrics.listen:
+        from rankcast.metrics import check_metrics
+
+        check_metrics(shared.metrics)
+    return openers
+
+
 def _check_outputs(settings: SenderSettings) -> None:
     """Refuse what a sender of a recording has nothing for.
 
@@ -201,11 +230,7 @@ def run(cameras: Sequence[SenderSettings], report: Path | None = None) -> int:
 
 def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: ServiceManager) -> int:
     shared = cameras[0]
-    openers = [source_opener(settings.camera) for settings in cameras]
-    for settings in cameras:
-        _check_outputs(settings)
-    if report is not None:
-        check_writable(report)
+    openers = check(cameras, report)
     pool.set_threads(shared.process.threads)
     started_s = time.monotonic()
     sockets = SenderSockets(_sender_options(shared))

@@ -57,7 +57,7 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_SEND__"
 @click.option("--set", "sets", multiple=True, metavar="A.B=C",
               help="Change any setting; repeatable.")  # fmt: skip
 @click.option("--verbose", is_flag=True, help="Log the status every second [every 60 s].")
-@click.option("--check", is_flag=True, help="Print the effective settings and exit.")
+@click.option("--check", is_flag=True, help="Check and print the effective settings, and exit.")
 def send(
     config_file: Path | None,
     sets: tuple[str, ...],
@@ -94,8 +94,7 @@ def send(
     from rankcast_sender import app
 
     if check:
-        for settings in cameras:
-            app.source_opener(settings.camera)
+        app.check(cameras, report)
         click.echo(cameras_to_toml(cameras), nl=False)
         return 0
     return app.run(cameras, report)

@@ -94,6 +94,28 @@ class SenderOptions:
         curve = self.socket.curve if self.key is None else server_keys(Path(self.key))
         return replace(self.socket, unacknowledged_ms=unacknowledged_ms, curve=curve)
 
+    def check(self) -> SocketOptions:
+        """Check all that the sockets need without opening them; return `connection`.
+
+        Raises
+        ------
+        SettingsError
+            If an address or a key is wrong, an address without keys can be reached by others, or a
+            sender that is not in real time has no control channel.
+        """
+        check_endpoint(self.bind, bind=True)
+        control = control_address(self.bind, self.control)
+        if (self.key is None) != (self.authorized is None):
+            raise SettingsError("key and authorized belong together: give both or neither")
+        if not self.realtime and not control:
+            raise SettingsError(
+                "got realtime = false with control = off: viewers that keep every frame need the "
+                "control channel; give --control an address, or --realtime"
+            )
+        for address in filter(None, (self.bind, control)):
+            check_exposure(address, keys=self.key is not None, insecure=self.insecure)
+        return self.connection()
+
 
 class SenderSockets:
     """One address for frames and one for control requests, for any number of cameras.
@@ -105,8 +127,7 @@ class SenderSockets:
     Raises
     ------
     SettingsError
-        If an address or a key is wrong, an address without keys can be reached by others, or a
-        sender that is not in real time has no control channel.
+        As `SenderOptions.check`.
 
     Notes
     -----
@@ -114,19 +135,15 @@ class SenderSockets:
     """
 
     def __init__(self, options: SenderOptions) -> None:
-        check_endpoint(options.bind, bind=True)
+        connection = options.check()
         self.control = control_address(options.bind, options.control)
         """Address of the control channel; empty without one."""
-        if (options.key is None) != (options.authorized is None):
-            raise SettingsError("key and authorized belong together: give both or neither")
-        if not options.realtime and not self.control:
-            raise SettingsError(
-                "got realtime = false with control = off: viewers that keep every frame need the "
-                "control channel; give --control an address, or --realtime"
-            )
         for address in filter(None, (options.bind, self.control)):
-            _check_exposure(address, options)
-        connection = options.connection()
+            if options.key is None and not is_loopback(address):
+                log.warning(
+                    "%s can be reached from other machines and uses NO KEYS: "
+                    "anybody who connects can watch and control", address,
+                )  # fmt: skip
         self._authorized = None if options.authorized is None else Path(options.authorized)
         self._authenticator: Authenticator | None = None
         self._handler = RequestHandler(options.max_packet_bytes)
@@ -306,13 +323,3 @@ class SenderSockets:
         if key is None:
             return Client(client, None)
         return Client(client, key.role, key.name, key.cameras)
-
-
-def _check_exposure(address: str, options: SenderOptions) -> None:
-    keys = options.key is not None
-    check_exposure(address, keys=keys, insecure=options.insecure)
-    if not keys and not is_loopback(address):
-        log.warning(
-            "%s can be reached from other machines and uses NO KEYS: "
-            "anybody who connects can watch and control", address,
-        )  # fmt: skip

@@ -2,50 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
-import yaml
 
 from rankcast_receiver.cli import receive
 from rankcast_sender.cli import send
+from support.docker_files import (
+    compose,
+    health_check,
+    image_command,
+    image_environment,
+    instructions,
+    stages,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-DOCKER = REPOSITORY / "config" / "docker"
 COMMANDS: dict[str, click.Command] = {"sender": send, "receiver": receive}
-HEALTH = "127.0.0.1:9464"
+HEALTH = {"sender": "127.0.0.1:9464", "receiver": "127.0.0.1:9465"}
+"""Different, because containers may share the network of the host."""
 
 of_each_end = pytest.mark.parametrize("end", sorted(COMMANDS))
-
-
-def instructions(end: str) -> list[tuple[str, str]]:
-    """Instructions of a Dockerfile with their arguments, continued lines joined."""
-    text = (DOCKER / f"{end}.Dockerfile").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
-    return [(word, rest) for word, _, rest in (line.partition(" ") for line in joined.split("\n"))]
-
-
-def stages(end: str) -> list[list[tuple[str, str]]]:
-    """The same by stage, without what precedes the first one."""
-    found: list[list[tuple[str, str]]] = []
-    for word, rest in instructions(end):
-        if word == "FROM":
-            found.append([])
-        if found:
-            found[-1].append((word, rest))
-    return found
-
-
-def compose() -> dict[str, Any]:
-    loaded = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
-    assert isinstance(loaded, dict)
-    return loaded
 
 
 def options_of(end: str) -> set[str]:
@@ -54,8 +34,7 @@ def options_of(end: str) -> set[str]:
 
 def given_options(end: str) -> list[str]:
     """Options that the image and the compose file start an end with."""
-    entry = json.loads(dict(stages(end)[-1])["ENTRYPOINT"])
-    words = [*entry[2:], *compose()["services"][end]["command"]]
+    words = image_command(end)
     return [word.partition("=")[0] for word in words if word.startswith("--")]
 
 
@@ -94,23 +73,17 @@ def test_the_last_stage_has_no_compiler_and_an_unprivileged_user(end: str) -> No
 
 @of_each_end
 def test_the_health_check_asks_where_the_command_answers(end: str) -> None:
-    last = dict(stages(end)[-1])
-    entry = json.loads(last["ENTRYPOINT"])
-    assert entry[:2] == ["rankcast", COMMANDS[end].name]
-    assert entry[entry.index("--metrics") + 1] == HEALTH
-    check = last["HEALTHCHECK"].partition("CMD ")[2]
-    code = json.loads(check)[-1]
+    assert image_command(end)[0] == COMMANDS[end].name
+    ((name, address),) = image_environment(end).items()
+    assert name == f"RANKCAST_{image_command(end)[0].upper()}__METRICS__LISTEN"
+    assert address == HEALTH[end]
+    code = health_check(end)[-1]
     compile(code, "HEALTHCHECK", "exec")
-    assert f"http://{HEALTH}/healthz" in code
+    assert f"os.environ['{name}']" in code
 
 
 @of_each_end
 def test_the_options_of_the_containers_are_options_of_the_commands(end: str) -> None:
-    later = {"--metrics", "--web"} - options_of(end)
-    if end == "sender":
-        later.discard("--web")
-    if later:
-        pytest.skip(f"this build has no {' and '.join(sorted(later))} yet")
     assert set(given_options(end)) <= options_of(end)
 
 

@@ -60,6 +60,8 @@ def test_a_service_is_watched_restarted_and_nobody(unit: Path) -> None:
     assert float(settings["WatchdogSec"][0]) >= LEAST_WATCHDOG_S
     assert settings["Restart"] == ["always"]
     assert settings["StartLimitIntervalSec"] == ["0"]
+    # Soon for viewers; a service that can never start must not occupy a processor.
+    assert settings["RestartSec"] == ["1s"]
     # What a wrong setting ends with: no restart mends it.
     assert settings["RestartPreventExitStatus"] == ["2"]
     assert settings["User"] == ["rankcast"]

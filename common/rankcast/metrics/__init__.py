@@ -3,7 +3,7 @@
 from rankcast.metrics.definition import Definition, Kind
 from rankcast.metrics.exposition import Exposition, labelled
 from rankcast.metrics.health import Health
-from rankcast.metrics.metrics_server import MetricsOptions, open_metrics_server
+from rankcast.metrics.metrics_server import MetricsOptions, check_metrics, open_metrics_server
 from rankcast.metrics.process_metrics import PROCESS_DEFINITIONS
 from rankcast.metrics.routes import metrics_routes
 
@@ -14,6 +14,7 @@ __all__ = [
     "Health",
     "Kind",
     "MetricsOptions",
+    "check_metrics",
     "labelled",
     "metrics_routes",
     "open_metrics_server",

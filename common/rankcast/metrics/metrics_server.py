@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rankcast.web import Access, Guard, HttpServer, parse_listen, read_token
+from rankcast.web import Access, Guard, HttpServer, Listen, parse_listen, read_token
 
 NAMES: Final = ("metrics.tls_cert, metrics.tls_key", "metrics.token", "metrics.insecure = true")
 
@@ -44,22 +44,34 @@ class MetricsOptions(Protocol):
         """True gives up what is missing of TLS and token."""
 
 
-def open_metrics_server(options: MetricsOptions, routes: Sequence[Route]) -> HttpServer:
-    """Take the address; the caller starts and stops the server.
+def check_metrics(options: MetricsOptions) -> tuple[Listen, str]:
+    """Check all that the address needs without taking it; return it and the token, if any.
 
     Raises
     ------
     SettingsError
         If the address, the token or the certificate is wrong, or other machines can reach the
         address and it has no TLS or no token.
-    TransportError
-        If the address cannot be taken.
     """
     listen = parse_listen(options.listen, options.tls_cert, options.tls_key)
     listen.check_exposure(
         "--metrics", token=bool(options.token), insecure=options.insecure, names=NAMES
     )
-    token = read_token(Path(options.token)) if options.token else ""
+    listen.tls_context()
+    return listen, read_token(Path(options.token)) if options.token else ""
+
+
+def open_metrics_server(options: MetricsOptions, routes: Sequence[Route]) -> HttpServer:
+    """Take the address; the caller starts and stops the server.
+
+    Raises
+    ------
+    SettingsError
+        As `check_metrics`.
+    TransportError
+        If the address cannot be taken.
+    """
+    listen, token = check_metrics(options)
     app = Starlette(routes=list(routes), exception_handlers={404: _missing, 405: _missing})
     return HttpServer(Guard(app, Access(token, options.hosts)), listen, "metrics")
 

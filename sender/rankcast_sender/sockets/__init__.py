@@ -3,6 +3,7 @@
 from rankcast_sender.sockets.authenticator import Authenticator
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind, control_address
 from rankcast_sender.sockets.channel import Channel, NewStream, NumberedPacket
+from rankcast_sender.sockets.key_policy import KeyPolicy
 from rankcast_sender.sockets.xpub import XpubThread
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Authenticator",
     "Channel",
     "Context",
+    "KeyPolicy",
     "NewStream",
     "NumberedPacket",
     "XpubThread",

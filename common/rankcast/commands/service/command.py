@@ -6,13 +6,15 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from rankcast.commands.service.manager import ACCOUNT, SystemdManager, account_exists
+from rankcast.commands.service.manager import SystemdManager
+from rankcast.commands.service.options import absolute_options
 from rankcast.commands.service.unit import (
     ENDS,
     check_visible,
@@ -26,6 +28,7 @@ from rankcast.python_process import python_command
 
 _NAME: Final = re.compile(r"[a-z0-9_-]{1,32}")
 _CHECK_S: Final = 120.0
+_SETTINGS_VARIABLES: Final = ("RANKCAST_SEND__", "RANKCAST_RECEIVE__")
 _USER_HELP: Final = "For the service manager of this user, which needs no root."
 
 
@@ -51,22 +54,25 @@ def install(
     no_start: bool,
     dry_run: bool,
 ) -> None:
-    """Check the settings, write the unit, enable the service and start it.
+    """Let the end check its settings, write the unit, enable the service and start it.
 
-    OPTIONS are options of `rankcast send` or `rankcast receive`. A unit that this command wrote
-    before is replaced.
+    OPTIONS are options of `rankcast send` or `rankcast receive`; relative paths in them start in
+    the current folder. A unit that this command wrote before is replaced.
     """
     unit = _unit_name(end if name is None else name)
     manager = SystemdManager(for_user=for_user)
-    command = service_command(end, config, options)
+    words, paths = absolute_options(end, options)
+    command = service_command(end, config, words)
     text = unit_text(end, command, for_user=for_user)
     if not dry_run:
         manager.check_platform()
         manager.check_rights()
         manager.check_account()
     if not for_user:
-        check_visible([Path(command[0]), Path(sys.base_prefix), *([config] if config else [])])
-    _check_settings([*command[command.index(end) :], "--check"], for_user=for_user)
+        check_visible(
+            [Path(command[0]), Path(sys.base_prefix), *([config] if config else []), *paths]
+        )
+    _check_settings([*command[command.index(end) :], "--check"], manager)
     if dry_run:
         click.echo(text, nl=False)
         return
@@ -106,26 +112,31 @@ def _unit_name(name: str) -> str:
     return f"rankcast-{name}"
 
 
-def _check_settings(arguments: Sequence[str], *, for_user: bool) -> None:
+def _check_settings(arguments: Sequence[str], manager: SystemdManager) -> None:
     """Let the end itself check its settings, as the user that will run it where possible.
 
     Raises
     ------
     SettingsError
-        With the line that the end says.
+        With the line that the end says, or if the service would open a window.
     """
-    identity: dict[str, Any] = {}
-    if not for_user and os.name == "posix" and os.geteuid() == 0 and account_exists():
-        # Finds files that root can read but the service cannot.
-        identity = {"user": ACCOUNT, "group": ACCOUNT, "extra_groups": [], "cwd": "/"}
+    # The service has no variables of this shell.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(_SETTINGS_VARIABLES)}
     command = python_command("-m", "rankcast", *arguments)
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_CHECK_S, **identity
-        )
+            command, capture_output=True, text=True, errors="replace", timeout=_CHECK_S,
+            cwd=manager.state_folder(), **manager.identity(environment),
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise RankcastError(f"the settings cannot be checked: {exc}") from exc
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
         reason = said[-1].removeprefix("rankcast: ").removeprefix("Error: ")
         raise SettingsError(f"the service would not start: {reason}")
+    # A sender has no such table.
+    if tomllib.loads(done.stdout).get("display", {}).get("enabled"):
+        raise SettingsError(
+            "the service would not start: got --display (display.enabled), and a service has no "
+            "screen: leave it out, and show the cameras in browsers with --web HOST:PORT"
+        )

@@ -6,14 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rankcast.atomic_file import make_folder, write_whole
 from rankcast.commands.service.unit import MARK
 from rankcast.errors import RankcastError, SettingsError
 
 SYSTEM_UNITS: Final = Path("/etc/systemd/system")
+SYSTEM_STATE: Final = Path("/var/lib/rankcast")
 ACCOUNT: Final = "rankcast"
 """User of the services of the system."""
 _INSTEAD: Final = {
@@ -40,6 +42,7 @@ class SystemdManager:
     ) -> None:
         self._for_user = for_user
         self._units = units or (_user_units() if for_user else SYSTEM_UNITS)
+        self._states = _user_states() if for_user else (SYSTEM_STATE,)
         # The first is what sd_booted(3) looks for.
         self._booted = booted or (_user_manager() if for_user else Path("/run/systemd/system"))
 
@@ -87,6 +90,24 @@ class SystemdManager:
                 f"got no user {ACCOUNT}, as which the service runs: useradd --system --user-group "
                 f"--home-dir /var/lib/{ACCOUNT} --shell /usr/sbin/nologin {ACCOUNT}"
             )
+
+    def state_folder(self) -> Path:
+        """Return the folder in which services run; ``/`` if none has run yet."""
+        return next((folder for folder in self._states if folder.is_dir()), Path("/"))
+
+    def identity(self, environment: Mapping[str, str]) -> dict[str, Any]:
+        """Return arguments of `subprocess.run` that run a program as a service is run.
+
+        That finds files that root can read but the service cannot. An ordinary user, and root
+        without the account, stay who they are.
+        """
+        if self._for_user or os.geteuid() != 0 or not account_exists():
+            return {"env": environment}
+        home = _account_home()
+        return {
+            "env": {**environment, "HOME": home, "USER": ACCOUNT, "LOGNAME": ACCOUNT},
+            "user": ACCOUNT, "group": ACCOUNT, "extra_groups": [],
+        }  # fmt: skip
 
     def install(self, name: str, text: str, *, start: bool) -> Path:
         """Write a unit; tell systemd, enable it and start it anew if `start`.
@@ -186,10 +207,25 @@ def account_exists() -> bool:
     return True
 
 
+def _account_home() -> str:
+    import pwd
+
+    return pwd.getpwnam(ACCOUNT).pw_dir
+
+
 def _user_units() -> Path:
-    configured = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(configured) if os.path.isabs(configured) else Path.home() / ".config"
-    return folder / "systemd" / "user"
+    return _user_folder("XDG_CONFIG_HOME", ".config") / "systemd" / "user"
+
+
+def _user_states() -> tuple[Path, ...]:
+    """Return what ``%S/rankcast`` may be: the second one before systemd 254."""
+    state = _user_folder("XDG_STATE_HOME", ".local/state")
+    return state / "rankcast", _user_folder("XDG_CONFIG_HOME", ".config") / "rankcast"
+
+
+def _user_folder(variable: str, usual: str) -> Path:
+    configured = os.environ.get(variable, "")
+    return Path(configured) if os.path.isabs(configured) else Path.home() / usual
 
 
 def _user_manager() -> Path:

@@ -17,6 +17,7 @@ from rankcast.commands.service import service
 from rankcast.commands.service.manager import SystemdManager
 from rankcast.commands.service.unit import MARK, check_visible, service_command, unit_text
 from rankcast.errors import RankcastError, SettingsError
+from rankcast.net import Role, authorize, new_key
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no systemd on Windows")
 
@@ -92,6 +93,91 @@ def test_settings_that_would_not_start_are_refused_in_the_words_of_the_end(home:
     assert "the service would not start: --codec: [codec] name" in str(done.exception)
     assert "mpeg9" in str(done.exception)
     assert units(home) == []
+
+
+def unit_of(home: Path, name: str) -> str:
+    return (home / "config" / "systemd" / "user" / f"rankcast-{name}.service").read_text()
+
+
+def test_paths_in_options_start_where_the_command_is_called(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "k").mkdir(mode=0o700)
+    secret, public = new_key(home / "k", "line3")
+    authorize(public, home / "k" / "authorized", Role.VIEWER)
+    monkeypatch.chdir(home)
+    done = call("install", "send", "--user", "--no-start", *OPTIONS, "--key", "k/line3.key",
+                "--authorized=k/authorized", "--name", "--key", "--name=k")  # fmt: skip
+    assert done.exit_code == 0, done.exception
+    text = unit_of(home, "send")
+    assert f"--key {secret} --authorized={home}/k/authorized --name --key --name=k" in text
+
+
+@pytest.mark.parametrize(
+    ("end", "options", "reason"),
+    [
+        ("send", ("--key", "k/line3.key", "--authorized", "k"), "k/line3.key"),
+        ("send", ("--metrics", "0.0.0.0:9464"), "can be reached from other machines"),
+        ("send", ("--set", "metrics.listen=127.0.0.1:0", "--set", "metrics.token=/nonexistent"),
+         "/nonexistent"),
+        ("send", ("--key", "~nobody-of-that-name/x"), "no home folder is known"),
+        ("receive", ("--display",), "has no screen"),
+        ("receive", ("--set", "display.enabled=true"), "has no screen"),
+        ("receive", ("--key", "k/viewer1.key", "--server-key", "k/line3.pub"), "k/viewer1.key"),
+    ],
+)  # fmt: skip
+def test_what_a_service_could_not_use_is_refused(
+    home: Path, end: str, options: tuple[str, ...], reason: str
+) -> None:
+    source = ("--source", "synthetic:conveyor") if end == "send" else ()
+    done = call("install", end, "--user", "--no-start", "--", *source, *options)
+    assert isinstance(done.exception, SettingsError)
+    assert reason in str(done.exception)
+    assert "\n" not in str(done.exception)
+    assert units(home) == []
+
+
+@pytest.mark.parametrize("folder", [".local/state/rankcast", ".config/rankcast"])
+def test_relative_paths_in_settings_start_where_the_service_runs(
+    home: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    command = ("install", "send", "--user", "--dry-run", *OPTIONS, "--metrics", "127.0.0.1:0",
+               "--set", "metrics.token=token")  # fmt: skip
+    token = home / "token"
+    token.write_text("0123456789abcdef\n")
+    token.chmod(0o600)
+    monkeypatch.chdir(home)
+    assert isinstance(call(*command).exception, SettingsError)
+    state = home / folder
+    state.mkdir(parents=True)
+    token.rename(state / "token")
+    assert call(*command).exit_code == 0
+
+
+def test_root_checks_as_the_user_of_the_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pwd  # Windows has none
+
+    account = pwd.getpwuid(os.getuid())
+    monkeypatch.setattr(manager_module, "ACCOUNT", account.pw_name)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    found = SystemdManager(for_user=False).identity({"HOME": "/root-home", "LANG": "C"})
+    assert found["env"]["HOME"] == account.pw_dir
+    assert found["env"]["LANG"] == "C"
+    assert (found["user"], found["group"]) == (account.pw_name, account.pw_name)
+    assert found["extra_groups"] == []
+    # A user's own service runs as that user, and so does its check.
+    assert SystemdManager(for_user=True).identity({}) == {"env": {}}
+
+
+def test_variables_of_this_shell_are_not_those_of_the_service(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANKCAST_SEND__CODEC__NAME", "mpeg9")
+    assert call("install", "send", "--user", "--no-start", *OPTIONS).exit_code == 0
+    assert units(home) == ["rankcast-send.service"]
 
 
 def test_without_a_running_systemd_nothing_is_written_unless_no_start_says_so(home: Path) -> None:
