@@ -20,6 +20,14 @@ export class Stage {
     this.picture = picture;
   }
 
+  // Gives the picture samples of its own, which no later picture replaces.
+  hold() {
+    const {picture} = this;
+    if (!picture || picture.bitmap) return;
+    const samples = picture.read().slice();
+    this.picture = {...picture, read: () => samples, rgba: null};
+  }
+
   draw() {
     const {picture, context} = this;
     if (this.canvas.width !== picture.width || this.canvas.height !== picture.height) {

@@ -57,7 +57,7 @@ export class CameraView {
   // Starts the worker: the canvas belongs to it from now on.
   start(module, limits) {
     if (this.feed) return;
-    this.feed = new Feed({camera: this.name, canvas: this.canvas, module, limits}, {
+    this.feed = new Feed({camera: this.name, canvas: this.canvas, module, limits, isRecorded: this.source.isRecorded}, {
       acknowledge: (sequence) => this.source.acknowledge(this.name, sequence),
       restart: () => this.source.restart(this.name),
       decoded: (info) => this.decoded(info),
