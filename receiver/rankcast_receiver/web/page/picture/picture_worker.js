@@ -4,7 +4,7 @@ import {checkJpegSize, jpegSize} from "../stream/jpeg_size.js";
 import {CODECS, PacketDecoder} from "../stream/packet_decoder.js";
 import {Refusal} from "../stream/refusal.js";
 import {spectrumOf} from "../stream/spectrum.js";
-import {fileOf} from "./snapshot.js";
+import {fileOf, jpegName} from "./snapshot.js";
 import {Stage} from "./stage.js";
 import {PLAIN_VIEW} from "./view_settings.js";
 
@@ -103,7 +103,7 @@ class PictureWorker {
     try {
       const bitmap = await createImageBitmap(new Blob([bytes], {type: "image/jpeg"}));
       this.decodeMs += performance.now() - start;
-      if (seeks === this.seeks) this.show({...info, exact: false}, {bitmap});
+      if (seeks === this.seeks) this.show({...info, exact: false}, {bitmap, jpeg: bytes});
       else {
         bitmap.close();
         this.answer("given-up", {sequence: info.sequence});
@@ -200,8 +200,13 @@ class PictureWorker {
 
   async snapshot({format}) {
     const {picture} = this.stage;
-    if (!picture || picture.bitmap) {
-      this.answer("snapshot", {error: "this picture is a JPEG: ask the server for the snapshot"});
+    if (!picture) {
+      this.answer("snapshot", {error: "There is no picture yet"});
+      return;
+    }
+    if (picture.bitmap) {
+      this.answer("snapshot", {blob: new Blob([picture.jpeg], {type: "image/jpeg"}),
+        name: jpegName(this.camera, picture.info), note: "the JPEG that is shown"});
       return;
     }
     // A copy: the next pictures are decoded while this one is packed.

@@ -36,13 +36,15 @@ export class Stage {
     }
     if (picture.bitmap) {
       context.drawImage(picture.bitmap, 0, 0);
-      return {levels: null, changed: null};
+      return {levels: null, changed: null, isIncomparable: false};
     }
     const start = performance.now();
-    const image = this.painter.paint(this.whole(), this.view, this.comparable());
+    const comparable = this.comparable();
+    const image = this.painter.paint(this.whole(), this.view, comparable);
     this.paintMs += performance.now() - start;
     context.putImageData(image, 0, 0);
-    return {levels: this.painter.levels, changed: this.painter.changed};
+    const isIncomparable = this.view.difference && this.kept !== null && comparable === null;
+    return {levels: this.painter.levels, changed: this.painter.changed, isIncomparable};
   }
 
   whole() {
