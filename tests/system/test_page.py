@@ -84,7 +84,7 @@ def check_canvas(driver: WebDriver, codec: str, count: int) -> None:
         )
     assert refused == []
     assert found == wanted
-    # Every key frame and every 25th predicted frame has a checksum; raw and lossless have none.
+    # The encoder says which pictures have a checksum; raw and lossless have none.
     assert verified == sum(
         unpack(shown.packet(n)).header.checksum is not None for n in range(count)
     )
