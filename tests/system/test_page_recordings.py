@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -158,3 +160,28 @@ def test_a_lost_connection_stands_in_the_picture_of_a_recording(driver: WebDrive
         driver.execute_script("rankcast.recordings.player.socket.socket.close()")
         wait_for(driver, "document.querySelector('#recordings .notice').textContent"
                  ".includes('connection to the server was lost')")  # fmt: skip
+
+
+def test_a_jpeg_that_is_no_jpeg_is_acknowledged_so_that_playing_goes_on(
+    driver: WebDriver,
+) -> None:
+    jpeg = rankcast.Encoder("jpeg").encode(Frame(scene(0), frame=0))
+    packets = packets_of_scene("svd-patch", COUNT, "uint8", 3)
+    header = unpack(jpeg, Limits()).header
+    assert header.codec == 2
+    start = jpeg.index(b"\xff\xd8\xff")
+    # Markers up to the size of the picture stay; what follows is no entropy-coded data.
+    end = jpeg.index(b"\xff\xda", start)
+    content = jpeg[8:end] + b"\xff\xd9"
+    damaged = jpeg[:4] + struct.pack("<I", zlib.crc32(content)) + content
+    with FakeWeb([], recordings={"still.mcap": [packets[0]]}) as web:
+        play(driver, web, "still.mcap")
+        wait_for(driver, f"{PLAYED}.drawn")
+        web.heard.clear()
+        driver.execute_script(
+            f"{PLAYED}.source.acknowledge = (_, one) => {{ window.acked = Number(one); }};"
+            f"{PLAYED}.feed.put(new Uint8Array(arguments[0]).buffer, 0, 'frames');",
+            list(damaged),
+        )
+        wait_for(driver, f"{PLAYED}.feed.refusals.size === 1")
+        assert driver.execute_script("return window.acked") == header.sequence

@@ -36,9 +36,10 @@ class PictureWorker {
 
   packet({buffer, at}) {
     const start = performance.now();
+    let found = null;
     try {
-      if (!this.decoder) throw new Refusal("UnknownCodecError", "WebAssembly is missing");
-      const found = this.decoder.decode(new Uint8Array(buffer, at));
+      if (!this.decoder) throw new Refusal("UnknownCodecError", "this browser has no WebAssembly with SIMD");
+      found = this.decoder.decode(new Uint8Array(buffer, at));
       if (!found.samples) {
         checkJpegSize(found.body, found.header.picture.shape);
         this.jpeg(found.body, this.describe(found));
@@ -48,6 +49,7 @@ class PictureWorker {
       this.decodeMs += performance.now() - start;
       this.show(this.describe(found), {read: found.samples, rgba: found.rgba});
     } catch (error) {
+      error.sequence ??= found?.header.sequence;
       this.refuse(error);
     }
   }
@@ -109,7 +111,9 @@ class PictureWorker {
         this.answer("given-up", {sequence: info.sequence});
       }
     } catch {
-      this.refuse(new Refusal("PayloadError", "the browser cannot decode this JPEG"));
+      const refusal = new Refusal("PayloadError", "the browser cannot decode this JPEG");
+      refusal.sequence = info.sequence;
+      this.refuse(refusal);
     }
     this.jpegBusy = false;
     const next = this.jpegNext;
