@@ -7,8 +7,8 @@ const FIELDS = [
   {name: "quality", label: "Quality", unit: "1 to 100", of: "settings", attributes: {min: 1, max: 100, step: 1}},
   {name: "bitrate", label: "Bit rate", unit: "Mbit/s", of: "settings", factor: 1e6,
     attributes: {min: 0.01, step: "any"}},
-  {name: "exposure", label: "Exposure", unit: "in the camera's own unit", of: "camera", attributes: {step: "any"}},
-  {name: "gain", label: "Gain", unit: "in the camera's own unit", of: "camera", attributes: {step: "any"}},
+  {name: "exposure", label: "Exposure", unit: "camera's own unit", of: "camera", attributes: {step: "any"}},
+  {name: "gain", label: "Gain", unit: "camera's own unit", of: "camera", attributes: {step: "any"}},
 ];
 const ACTIONS = [
   ["keyframe", "Key frame", "Ask for a key frame"],

@@ -148,7 +148,7 @@ function whyNoSpectrum({info}) {
   if (isServed(info)) return "The JPEG of the server has no singular values.";
   const rank = Number(info.params[2] ?? 0);
   if (info.codec === "svd-patch")
-    return "svd-patch sends no singular values of the whole picture. Of each block of 8 × 8 its encoder "
+    return "svd-patch sends no singular values of the whole picture. Of each core of 8 × 8 its encoder "
       + (rank >= 8 ? "keeps all rows and columns." : `keeps the first ${rank} rows and columns.`);
   return `${info.codec} sends no singular values.`;
 }

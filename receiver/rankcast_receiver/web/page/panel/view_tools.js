@@ -28,6 +28,7 @@ export class ViewTools {
       () => view.set({gain: Number(this.gain.value)}));
     this.gain.setAttribute("aria-label", "Gain of the difference");
     this.wrong = make("p", {class: "note", role: "alert", "data-tone": "dead", hidden: true});
+    this.keeper = make("button", {type: "button", onclick: () => view.keep()}, "Keep this picture");
     this.reference = make("span", {}, "Reference");
     this.result = make("p", {class: "note"});
     const row = (label, ...inputs) => make("label", {class: "row"}, make("span", {}, label), ...inputs);
@@ -39,8 +40,7 @@ export class ViewTools {
         make("span", {class: "pair"}, this.low, this.high)),
       this.wrong,
       this.mapRow, this.mosaicRow,
-      make("div", {class: "row"}, this.reference,
-        make("button", {type: "button", onclick: () => view.keep()}, "Keep this picture")),
+      make("div", {class: "row"}, this.reference, this.keeper),
       make("div", {class: "row"}, make("label", {class: "check"}, this.difference, "Difference to it"), this.gain),
       this.result);
   }
@@ -56,9 +56,8 @@ export class ViewTools {
   setLevels() {
     const isWrong = this.mode.value === "fixed" && !(Number(this.low.value) < Number(this.high.value));
     this.wrong.hidden = !isWrong;
-    write(this.wrong, isWrong
-      ? `Not set: black is ${this.low.value || "empty"}, white is ${this.high.value || "empty"}; white must be above black.`
-      : "");
+    const [low, high] = [this.low, this.high].map(({value}) => value || "empty");
+    write(this.wrong, isWrong ? `Not set: black is ${low}, white is ${high}; white must be above black.` : "");
     for (const input of [this.low, this.high]) input.toggleAttribute("aria-invalid", isWrong);
     if (isWrong) return;
     this.view.set({levels: {mode: this.mode.value, low: Number(this.low.value), high: Number(this.high.value)}});
@@ -88,7 +87,8 @@ export class ViewTools {
     const isJpeg = info !== null && !info.exact;
     this.mapRow.hidden = channels !== 1 || Boolean(info?.cfa);
     this.mosaicRow.hidden = !info?.cfa;
-    for (const input of [this.mode, this.low, this.high, this.difference, this.gain]) input.disabled = isJpeg;
+    for (const input of [this.mode, this.low, this.high, this.keeper, this.difference, this.gain])
+      input.disabled = isJpeg;
     if (drawn?.levels && this.mode.value !== "fixed" && ![this.low, this.high].includes(document.activeElement)) {
       this.low.value = Math.round(drawn.levels[0]);
       this.high.value = Math.round(drawn.levels[1]);
