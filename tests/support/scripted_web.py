@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -106,6 +106,7 @@ class FakeWeb:
         control: bool = False,
         recordings: Mapping[str, list[bytes]] | None = None,
         without_core: bool = False,
+        asks_for_token: bool = False,
         answer: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         self.cameras = {camera.name: camera for camera in cameras}
@@ -120,12 +121,14 @@ class FakeWeb:
         }  # fmt: skip
         self._recordings = recordings or {}
         self._without_core = without_core
+        self._asks_for_token = asks_for_token
         self._answer = answer or (lambda _request: {"ok": True, "error": "", "result": {}})
         self._watched: dict[str, str] = {}
         self._asked: asyncio.Queue[str] = asyncio.Queue()
         routes = [
             Route("/", self._index),
             Route("/page/{path:path}", self._file),
+            Route("/login", self._login),
             Route("/next/{name}", self._next),
             Route("/api/cameras", self._list),
             Route("/api/recordings", self._list_recordings),
@@ -162,6 +165,9 @@ class FakeWeb:
 
     async def _index(self, _request: Request) -> Response:
         return self._guarded(_content(PAGE / "index.html"))
+
+    async def _login(self, _request: Request) -> Response:
+        return Response("log in") if self._asks_for_token else RedirectResponse("/", 303)
 
     async def _file(self, request: Request) -> Response:
         path = request.path_params["path"]

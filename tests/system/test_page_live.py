@@ -23,7 +23,7 @@ from support.browser import (
     wait_for,
     wait_until,
 )
-from support.web_station import WebStation
+from support.web_station import SOURCE, WebStation
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -100,6 +100,29 @@ def test_a_control_changes_the_quality_of_the_sender(driver: WebDriver) -> None:
             lambda: station.camera()["sender"]["settings"].get("quality") == 31, "quality 31"
         )
         wait_for(driver, f"{field}.value === '31'")
+
+
+def test_exposure_trigger_and_event_reach_the_sender(driver: WebDriver, tmp_path: Path) -> None:
+    events = ("--record", str(tmp_path / "e.mcap"), "--pre-trigger", "1", "--post-trigger", "1")
+    with ExitStack() as stack:
+        station = WebStation(
+            stack, "--web-control", sender=events, source=SOURCE + "&trigger=on"
+        )  # fmt: skip
+        driver.get(station.url + "#camera=cam")
+        wait_until(lambda: word(driver) == "WAITING FOR TRIGGER", "waiting")
+        panel = "document.querySelector('.panel').textContent"
+        exposure = wait_for(driver, "document.querySelector('input[aria-label^=Exposure]')")
+        wait_until(exposure.is_displayed, "an exposure")
+        exposure.clear()
+        exposure.send_keys("0.5", Keys.ENTER)
+        wait_until(lambda: station.camera()["sender"]["camera"]["exposure"] == 0.5, "exposure")
+        before = station.camera()["received"]
+        driver.find_element(By.XPATH, "//button[.='Trigger']").click()
+        wait_until(lambda: station.camera()["received"] == before + 1, "a picture")
+        wait_for(driver, f"{SHOWN}.drawn")
+        driver.find_element(By.XPATH, "//button[.='Record event']").click()
+        wait_for(driver, f"{panel}.includes('Record event: done')")
+        assert list(tmp_path.glob("e*.mcap"))
 
 
 def test_a_recording_is_played_and_scrubbed(driver: WebDriver, tmp_path: Path) -> None:

@@ -77,7 +77,10 @@ def test_controls_send_what_was_set_and_show_the_answer(driver: WebDriver) -> No
         return {"ok": True, "error": "", "result": {"quality": 40}}
 
     shown = scripted_camera()
-    shown.listed["sender"] = {"settings": {"quality": 75}, "camera": {"exposure": 8000.0}}
+    shown.listed["sender"] = {
+        "settings": {"quality": 75},
+        "camera": {"exposure": 8000.0, "trigger": "off"},
+    }
     with FakeWeb([shown], control=True, answer=answer) as web:
         open_page(driver, web, shown="line1")
         quality = wait_for(driver, "document.querySelector('input[aria-label^=Quality]')")

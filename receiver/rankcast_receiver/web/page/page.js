@@ -22,8 +22,27 @@ const TOAST_MS = 6000;
 // A camera that the receiver no longer lists stays for a while, so that nobody wonders where it went.
 const GONE_MS = 60_000;
 const NEVER_SEEN_MS = 2000;
+const DIGITS = 9;
+
+// The name in an address that somebody may have typed.
+function nameIn(text = "") {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
 const find = (selector) => document.querySelector(selector);
+
+// A server that asks for no token sends whoever wants to log in back to the page.
+async function asksForToken() {
+  try {
+    return (await fetch("/login", {redirect: "manual"})).status === 200;
+  } catch {
+    return false;
+  }
+}
 
 // The core, or null where the browser has no WebAssembly with SIMD: then the server sends JPEG.
 async function loadCore() {
@@ -74,6 +93,7 @@ class Page {
     this.host = {
       select: (view) => this.go(view === this.single ? "" : `camera=${encodeURIComponent(view.name)}`),
       announce: (text) => this.announce(text),
+      tell: (text) => this.toast(text),
       changed: () => this.watch(),
       saved: (file) => this.saved(file),
       go: (hash) => this.go(hash),
@@ -84,6 +104,7 @@ class Page {
     this.theme = new Theme(find("#theme"));
     this.keys = new Keys(find("#help-dialog"), this.keyGroups());
     this.bindButtons();
+    asksForToken().then((asks) => { find("#log-out").hidden = !asks; });
     addEventListener("hashchange", () => this.route());
     document.addEventListener("visibilitychange", () => this.changeVisibility());
     setInterval(() => this.tick(), TICK_MS);
@@ -103,11 +124,11 @@ class Page {
     find("#recordings").hidden = !recorded;
     for (const [id, isHere] of [["#to-cameras", !recorded], ["#to-recordings", recorded]])
       find(id).setAttribute("aria-current", isHere ? "page" : "false");
-    if (what === "recording") this.recordings.play(decodeURIComponent(name));
+    if (what === "recording") this.recordings.play(nameIn(name));
     else if (what === "recordings") this.recordings.list();
     else this.recordings.stop();
     this.isRecorded = recorded;
-    this.showSingle(what === "camera" ? this.views.get(decodeURIComponent(name)) ?? null : null);
+    this.showSingle(what === "camera" ? this.views.get(nameIn(name)) ?? null : null);
   }
 
   showSingle(view) {
@@ -116,21 +137,29 @@ class Page {
       one.show(!this.isRecorded && (!view || one === view));
       one.enlarge(one === view);
     }
-    this.panel?.element.remove();
-    this.panel = null;
+    this.placePanel(view);
     document.body.classList.toggle("is-single", Boolean(view));
     find("#toolbar").hidden = !view;
-    if (view) {
-      const request = this.connection.hello?.control
-        ? (op, args) => this.connection.request(op, view.name, args) : null;
-      this.panel = new Panel(view, request);
-      find("#cameras").append(this.panel.element);
-      write(find("#single-name"), view.name);
-      this.panel.draw();
-    }
+    if (view) write(find("#single-name"), view.name);
+    this.showPaused();
     document.title = view ? `${view.name} · Rankcast` : "Rankcast";
     this.grid.place();
     this.watch();
+  }
+
+  // The panel of a camera stays while the camera is shown: somebody may be typing in it.
+  placePanel(view) {
+    const mayControl = this.connection.hello ? Boolean(this.connection.hello.control) : this.mayControl;
+    if (this.panel?.view === view && mayControl === this.mayControl) return;
+    if (!this.panel && !view) return;
+    this.mayControl = mayControl;
+    this.panel?.element.remove();
+    this.panel = null;
+    if (!view) return;
+    const request = mayControl ? (op, args) => this.connection.request(op, view.name, args) : null;
+    this.panel = new Panel(view, request);
+    find("#cameras").append(this.panel.element);
+    this.panel.draw();
   }
 
   hello() {
@@ -154,7 +183,7 @@ class Page {
 
   update(list) {
     const named = new Map(list.map((camera) => [camera.name, camera]));
-    const before = this.views.size;
+    const before = [...this.views.keys()].join("\n");
     for (const name of named.keys())
       if (!this.views.has(name)) this.views.set(name, new CameraView(name, this.source, this.host));
     for (const [name, view] of this.views) {
@@ -164,8 +193,9 @@ class Page {
       this.views.delete(name);
     }
     find("#empty").hidden = this.views.size > 0;
-    if (this.views.size !== before) {
+    if ([...this.views.keys()].join("\n") !== before) {
       this.grid.set(this.views.values());
+      this.grid.views.forEach((view, i) => view.showDigit(i < DIGITS ? i + 1 : null));
       this.startViews();
       // The address may name a camera that has just been heard of.
       if (!this.isRecorded) this.route();
@@ -239,7 +269,7 @@ class Page {
   }
 
   saved(file) {
-    this.toast(file.error ?? `Saved ${saveBlob(file)}`);
+    this.toast(file.error ?? `Saved ${saveBlob(file)}${file.note ? `: ${file.note}` : ""}`);
   }
 
   async original() {
@@ -253,7 +283,8 @@ class Page {
 
   snapshot(format) {
     if (!this.single) return;
-    if (this.single.info && !this.single.info.exact) {
+    // Of a camera shown as JPEG the server has the samples: of its newest picture, not of a paused one.
+    if (this.single.info && !this.single.info.exact && !this.single.isPaused) {
       const name = encodeURIComponent(this.single.name);
       saveBlob({href: `/api/cameras/${name}/snapshot?format=${format}`, name: ""});
     } else this.single.feed?.tell("snapshot", {format});
@@ -271,6 +302,10 @@ class Page {
       const isPaused = ![...this.views.values()].every((view) => view.isPaused);
       for (const view of this.views.values()) view.pause(isPaused);
     }
+    this.showPaused();
+  }
+
+  showPaused() {
     const isPaused = this.single?.isPaused ?? [...this.views.values()].some((view) => view.isPaused);
     find("#pause").setAttribute("aria-pressed", isPaused);
   }

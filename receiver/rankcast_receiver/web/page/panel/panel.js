@@ -1,6 +1,7 @@
 // Panel: everything that is known of one camera, beside its picture.
 import {CFA_PATTERNS} from "../stream/header.js";
 import {make, write} from "../view/element.js";
+import {isServed, streamFacts, streamRates} from "../view/served_facts.js";
 import {NONE, age, bitRate, byteCount, count, decimal, latency, scalar, size, utc} from "../view/text.js";
 import {Controls} from "./controls.js";
 import {Facts} from "./facts.js";
@@ -45,13 +46,15 @@ export class Panel {
 
   draw() {
     const {view} = this;
-    const {info, camera, state, meter} = view;
+    const {camera, state, meter} = view;
+    const info = streamFacts(view);
+    const rates = streamRates(view);
     this.element.dataset.tone = state.tone;
     write(this.chip, view.chip.textContent);
     write(this.detail, state.detail);
     const figure = (name, text) => write(this.figures.get(name), text);
-    figure("Frame rate", decimal(meter.rate("fps"), 1, "fps"));
-    figure("Bit rate", bitRate(meter.rate("bits")));
+    figure("Frame rate", decimal(rates.fps, 1, "fps"));
+    figure("Bit rate", bitRate(rates.bits));
     figure("Latency", view.source.isRecorded ? NONE : latency(meter.latency()));
     figure("Age", view.source.isRecorded ? NONE : age(view.ageMs()));
     figure("PSNR", info ? decimal(info.psnrDb, 1, "dB") : NONE);
@@ -72,7 +75,7 @@ export class Panel {
       return;
     }
     const {camera} = this.view;
-    const kind = info.isKey ? (info.kind === 4 ? "reference" : "key frame") : "predicted frame";
+    const kind = info.kind === null ? "mean of a second" : info.isKey ? (info.kind === 4 ? "reference" : "key frame") : "predicted frame";
     this.stream.set([
       ["Codec", info.exact ? info.codec
         : info.codec === "jpeg" ? "jpeg, drawn by the browser" : `${info.codec}, here as JPEG`],
@@ -80,10 +83,11 @@ export class Panel {
       ["Rank", rankText(info)],
       ["Energy kept", info.energy === null ? "not stated by this codec" : null],
       ["Packet", `${byteCount(info.bytes)}, ${kind}`],
+      ["JPEG to this page", isServed(info) ? bitRate(meter.rate("bits")) : null],
       ["Sequence", count(info.sequence)],
-      ["Captured", utc(info.tUtcNs)],
+      ["Captured", info.tUtcNs === null ? null : utc(info.tUtcNs)],
       ["Shown", decimal(meter.rate("drawnFps"), 1, "fps")],
-      ["Received by the server", camera ? count(camera.received) : null],
+      ["Received, as the server last said", camera ? count(camera.received) : null],
       ["Latency at the server", camera?.latency_ms
         ? `${decimal(camera.latency_ms.p50, 1)} ms, p99 ${decimal(camera.latency_ms.p99, 1)} ms` : null],
       ["Stale after", camera?.stale_after_s ? decimal(camera.stale_after_s, 1, "s") : null],

@@ -1,5 +1,6 @@
 // Plots of one camera: bit rate and latency of the last minute, and its singular values.
 import {make, write} from "../view/element.js";
+import {isServed} from "../view/served_facts.js";
 import {bitRate, decimal} from "../view/text.js";
 
 const SPAN_STEPS = 120;
@@ -15,9 +16,15 @@ class Plot {
     this.canvas = make("canvas", {role: "img", "aria-label": title});
     this.value = make("span", {class: "value"});
     this.note = make("p", {class: "note", hidden: true});
+    this.caption = make("span", {}, title);
     this.element = make("figure", {class: "plot"},
-      make("figcaption", {}, title, this.value), this.canvas, this.note);
+      make("figcaption", {}, this.caption, this.value), this.canvas, this.note);
     this.title = title;
+  }
+
+  rename(title) {
+    this.title = title;
+    write(this.caption, title);
   }
 
   say(text, now) {
@@ -138,10 +145,11 @@ class Spectrum extends Plot {
 
 function whyNoSpectrum({info}) {
   if (!info) return "No picture yet.";
+  if (isServed(info)) return "The JPEG of the server has no singular values.";
   const rank = Number(info.params[2] ?? 0);
   if (info.codec === "svd-patch")
-    return `svd-patch sends no singular values of the picture. Its encoder keeps ${rank} of 8 rows and `
-      + "columns of each core.";
+    return "svd-patch sends no singular values of the whole picture. Of each core of 8 × 8 its encoder "
+      + (rank >= 8 ? "keeps all rows and columns." : `keeps the first ${rank} rows and columns.`);
   return `${info.codec} sends no singular values.`;
 }
 
@@ -158,6 +166,7 @@ export class Plots {
     if (!this.element.open) return;
     const {steps} = view.meter;
     const rate = view.meter.rate("bits");
+    this.rate.rename(isServed(view.info) ? "Bit rate of the JPEG to this page" : "Bit rate");
     this.rate.draw(steps.map(({bits}) => bits), null, bitRate, bitRate(rate));
     this.latency.element.hidden = view.source.isRecorded === true;
     const now = view.meter.latency();

@@ -1,6 +1,7 @@
 // Feed: the worker of one camera, what it was given and what came of it.
 
 // A server of ours sends 90 packets at once to a page that joins, then has 16 on the way at most.
+// A recording has no newer picture to go on from: all of its packets are decoded, at the server's pace.
 const MOST_WAITING = 128;
 const RESTART_PAUSE_MS = 500;
 
@@ -12,10 +13,11 @@ function startWorker() {
 let spare = startWorker();
 
 export class Feed {
-  // `handlers`: acknowledge(sequence), restart(), decoded(info), drawn(message), refused(message),
+  // `handlers`: acknowledge(sequence), restart(), decoded(info) of what is shown, drawn(message), refused(message),
   // values(message), snapshot(message), kept(message).
-  constructor({camera, canvas, module, limits}, handlers) {
+  constructor({camera, canvas, module, limits, isRecorded}, handlers) {
     this.handlers = handlers;
+    this.mostWaiting = isRecorded ? Infinity : MOST_WAITING;
     this.waiting = 0;
     this.dropped = 0;
     this.refusals = new Map();
@@ -38,7 +40,7 @@ export class Feed {
 
   // A binary message whose packet, or whatever its channel holds, begins at `at`.
   put(buffer, at, channel) {
-    if (this.waiting >= MOST_WAITING) {
+    if (this.waiting >= this.mostWaiting) {
       this.dropped++;
       this.restart();
       return;
@@ -55,7 +57,7 @@ export class Feed {
         this.verified = message.verified;
         this.decodeMs = message.decodeMs;
         this.handlers.acknowledge(message.info.sequence);
-        this.handlers.decoded(message.info);
+        if (message.isShown) this.handlers.decoded(message.info);
         break;
       case "given-up":
         this.waiting--;

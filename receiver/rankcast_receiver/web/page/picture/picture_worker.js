@@ -4,7 +4,7 @@ import {checkJpegSize, jpegSize} from "../stream/jpeg_size.js";
 import {CODECS, PacketDecoder} from "../stream/packet_decoder.js";
 import {Refusal} from "../stream/refusal.js";
 import {spectrumOf} from "../stream/spectrum.js";
-import {fileOf} from "./snapshot.js";
+import {fileOf, jpegName} from "./snapshot.js";
 import {Stage} from "./stage.js";
 import {PLAIN_VIEW} from "./view_settings.js";
 
@@ -23,7 +23,9 @@ class PictureWorker {
     this.isDrawing = false;
     this.drawnMs = -Infinity;
     this.probe = null;
+    // After a jump in a recording: the first picture to show, and the stream of those before it.
     this.showFrom = null;
+    this.seeks = 0;
     this.spectrumMs = 0;
     this.decodeMs = 0;
     this.verified = 0;
@@ -34,9 +36,10 @@ class PictureWorker {
 
   packet({buffer, at}) {
     const start = performance.now();
+    let found = null;
     try {
-      if (!this.decoder) throw new Refusal("UnknownCodecError", "WebAssembly is missing");
-      const found = this.decoder.decode(new Uint8Array(buffer, at));
+      if (!this.decoder) throw new Refusal("UnknownCodecError", "this browser has no WebAssembly with SIMD");
+      found = this.decoder.decode(new Uint8Array(buffer, at));
       if (!found.samples) {
         checkJpegSize(found.body, found.header.picture.shape);
         this.jpeg(found.body, this.describe(found));
@@ -46,6 +49,7 @@ class PictureWorker {
       this.decodeMs += performance.now() - start;
       this.show(this.describe(found), {read: found.samples, rgba: found.rgba});
     } catch (error) {
+      error.sequence ??= found?.header.sequence;
       this.refuse(error);
     }
   }
@@ -57,7 +61,7 @@ class PictureWorker {
     if (due) this.spectrumMs = performance.now();
     return {
       sequence: header.sequence, tMonoNs: header.tMonoNs, tUtcNs: header.tUtcNs,
-      kind: header.kind, isKey: header.kind !== KIND.predicted,
+      streamId: header.streamId, kind: header.kind, isKey: header.kind !== KIND.predicted,
       codec: CODECS[picture.codec], shape: picture.shape, sampleBytes: picture.dtypeBytes,
       bits: picture.significantBits || 8 * picture.dtypeBytes, cfa: picture.cfa,
       rank: picture.rank, params: header.params, energy: header.energy, psnrDb: psnrOf(header),
@@ -78,7 +82,7 @@ class PictureWorker {
         throw new Refusal("LimitError", `got a JPEG of ${width} x ${height} pixels`);
       this.jpeg(bytes, {
         sequence: BigInt(json.sequence), tMonoNs: BigInt(json.t_mono_ns), tUtcNs: null,
-        kind: null, isKey: true, codec: json.codec, shape: json.shape,
+        streamId: null, kind: null, isKey: true, codec: json.codec, shape: json.shape,
         sampleBytes: json.dtype === "uint16" ? 2 : 1, bits: 8, cfa: 0, rank: [], params: [],
         energy: null, psnrDb: json.psnr_db, squaredError: null,
         meta: new Map(Object.entries(json.meta ?? {})), bytes: bytes.length, exact: false,
@@ -96,13 +100,20 @@ class PictureWorker {
       return;
     }
     this.jpegBusy = true;
+    const {seeks} = this;
     const start = performance.now();
     try {
       const bitmap = await createImageBitmap(new Blob([bytes], {type: "image/jpeg"}));
       this.decodeMs += performance.now() - start;
-      this.show({...info, exact: false}, {bitmap});
+      if (seeks === this.seeks) this.show({...info, exact: false}, {bitmap, jpeg: bytes});
+      else {
+        bitmap.close();
+        this.answer("given-up", {sequence: info.sequence});
+      }
     } catch {
-      this.refuse(new Refusal("PayloadError", "the browser cannot decode this JPEG"));
+      const refusal = new Refusal("PayloadError", "the browser cannot decode this JPEG");
+      refusal.sequence = info.sequence;
+      this.refuse(refusal);
     }
     this.jpegBusy = false;
     const next = this.jpegNext;
@@ -112,15 +123,25 @@ class PictureWorker {
 
   show(info, source) {
     const [height, width] = source.bitmap ? [source.bitmap.height, source.bitmap.width] : info.shape;
-    this.answer("decoded", {info, verified: this.verified, decodeMs: this.decodeMs});
-    if (this.showFrom !== null && info.sequence < this.showFrom) {
+    const isShown = this.isWanted(info);
+    this.answer("decoded", {info, isShown, verified: this.verified, decodeMs: this.decodeMs});
+    if (!isShown) {
       source.bitmap?.close();
       return;
     }
-    this.showFrom = null;
     this.stage.put({height, width, channels: info.shape[2] ?? 1, bits: info.bits, cfa: info.cfa,
       sampleBytes: info.sampleBytes, info, ...source});
     this.redraw();
+  }
+
+  // A sender that began anew counts from 0 again: its pictures come after the jump.
+  isWanted({sequence, streamId}) {
+    const from = this.showFrom;
+    if (from === null) return true;
+    from.streamId ??= streamId;
+    if (streamId === from.streamId && sequence < from.sequence) return false;
+    this.showFrom = null;
+    return true;
   }
 
   // At most once a frame of the screen, however many pictures arrive. Packets of a backlog come before
@@ -141,7 +162,7 @@ class PictureWorker {
     const {info} = this.stage.picture;
     const drawn = this.stage.draw();
     this.drawnMs = performance.now();
-    this.answer("drawn", {sequence: info.sequence, tMonoNs: info.tMonoNs, atMs: nowMs(),
+    this.answer("drawn", {sequence: info.sequence, tMonoNs: info.tMonoNs, tUtcNs: info.tUtcNs, atMs: nowMs(),
       paintMs: this.stage.paintMs, ...drawn});
     this.tellValues();
   }
@@ -173,13 +194,23 @@ class PictureWorker {
   }
 
   seek({sequence}) {
-    this.showFrom = BigInt(sequence);
+    this.seeks++;
+    if (this.jpegNext) this.answer("given-up", {sequence: this.jpegNext[1].sequence});
+    this.jpegNext = null;
+    // Decoding goes on in the memory of the picture that stays on the canvas meanwhile.
+    this.stage.hold();
+    this.showFrom = {sequence: BigInt(sequence), streamId: null};
   }
 
   async snapshot({format}) {
     const {picture} = this.stage;
-    if (!picture || picture.bitmap) {
-      this.answer("snapshot", {error: "this picture is a JPEG: ask the server for the snapshot"});
+    if (!picture) {
+      this.answer("snapshot", {error: "There is no picture yet"});
+      return;
+    }
+    if (picture.bitmap) {
+      this.answer("snapshot", {blob: new Blob([picture.jpeg], {type: "image/jpeg"}),
+        name: jpegName(this.camera, picture.info), note: "the JPEG that is shown"});
       return;
     }
     // A copy: the next pictures are decoded while this one is packed.

@@ -40,10 +40,17 @@ export function fileText(camera, info) {
     (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+function nameStart(camera, {sequence}) {
+  return `${camera.replace(/[^A-Za-z0-9_@.-]/g, "_").slice(0, 80)}_${String(sequence).padStart(9, "0")}`;
+}
+
+// The server says no UTC of its JPEGs.
+export function jpegName(camera, info) {
+  return `${nameStart(camera, info)}_jpeg.jpg`;
+}
+
 export function fileName(camera, info, format) {
-  const safe = camera.replace(/[^A-Za-z0-9_@.-]/g, "_").slice(0, 80);
-  const sequence = String(info.sequence).padStart(9, "0");
-  return `${safe}_${sequence}_${utcOf(info.tUtcNs).replace(/[-:]/g, "")}_${fidelityOf(info)}.${format}`;
+  return `${nameStart(camera, info)}_${utcOf(info.tUtcNs).replace(/[-:]/g, "")}_${fidelityOf(info)}.${format}`;
 }
 
 export async function fileOf(camera, picture, info, format) {

@@ -20,6 +20,14 @@ export class Stage {
     this.picture = picture;
   }
 
+  // Gives the picture samples of its own, which no later picture replaces.
+  hold() {
+    const {picture} = this;
+    if (!picture || picture.bitmap) return;
+    const samples = picture.read().slice();
+    this.picture = {...picture, read: () => samples, rgba: null};
+  }
+
   draw() {
     const {picture, context} = this;
     if (this.canvas.width !== picture.width || this.canvas.height !== picture.height) {
@@ -28,13 +36,15 @@ export class Stage {
     }
     if (picture.bitmap) {
       context.drawImage(picture.bitmap, 0, 0);
-      return {levels: null, changed: null};
+      return {levels: null, changed: null, isIncomparable: false};
     }
     const start = performance.now();
-    const image = this.painter.paint(this.whole(), this.view, this.comparable());
+    const comparable = this.comparable();
+    const image = this.painter.paint(this.whole(), this.view, comparable);
     this.paintMs += performance.now() - start;
     context.putImageData(image, 0, 0);
-    return {levels: this.painter.levels, changed: this.painter.changed};
+    const isIncomparable = this.view.difference && this.kept !== null && comparable === null;
+    return {levels: this.painter.levels, changed: this.painter.changed, isIncomparable};
   }
 
   whole() {

@@ -5,12 +5,14 @@ import {PLAIN_VIEW} from "../picture/view_settings.js";
 import {make, write} from "./element.js";
 import {Meter} from "./meter.js";
 import {pictureState} from "./picture_state.js";
+import {streamRates} from "./served_facts.js";
 import {age, bitRate, decimal, latency} from "./text.js";
 import {Zoom} from "./zoom.js";
 
 export class CameraView {
   // `source`: acknowledge(camera, sequence), restart(camera), ageOf(tMonoNs, clock, atMs), silenceMs(),
-  // and `isRecorded`. `host`: select(view), announce(text), changed(view).
+  // and `isRecorded`. `host`: select(view), announce(text),
+  // tell(text), saved(file), changed(view).
   constructor(name, source, host) {
     this.name = name;
     this.source = source;
@@ -42,12 +44,13 @@ export class CameraView {
     this.values = make("div", {class: "values", hidden: true});
     this.mark = make("span", {class: "mark", hidden: true});
     this.frame = make("div", {class: "frame"}, this.canvas, this.notice, this.values, this.mark);
+    this.digit = make("kbd", {class: "digit", "aria-hidden": "true", hidden: true});
     this.shape = make("span", {class: "shape", "aria-hidden": "true"});
     this.chip = make("span", {class: "chip"});
     this.numbers = make("span", {class: "numbers"});
     const open = make("button", {class: "name", type: "button", title: `Show ${this.name} alone`,
       onclick: () => this.host.select(this)}, this.name);
-    this.line = make("div", {class: "line"}, this.shape, open, this.chip, this.numbers);
+    this.line = make("div", {class: "line"}, this.digit, this.shape, open, this.chip, this.numbers);
     this.element = make("article", {class: "camera", "aria-label": `Camera ${this.name}`, "data-tone": "waiting"},
       this.frame, this.line);
     this.frame.ondblclick = () => this.host.select(this);
@@ -57,7 +60,7 @@ export class CameraView {
   // Starts the worker: the canvas belongs to it from now on.
   start(module, limits) {
     if (this.feed) return;
-    this.feed = new Feed({camera: this.name, canvas: this.canvas, module, limits}, {
+    this.feed = new Feed({camera: this.name, canvas: this.canvas, module, limits, isRecorded: this.source.isRecorded}, {
       acknowledge: (sequence) => this.source.acknowledge(this.name, sequence),
       restart: () => this.source.restart(this.name),
       decoded: (info) => this.decoded(info),
@@ -107,6 +110,12 @@ export class CameraView {
     this.element.hidden = !isShown;
   }
 
+  // The key that shows this camera alone, or null.
+  showDigit(digit) {
+    this.digit.hidden = digit === null;
+    write(this.digit, String(digit ?? ""));
+  }
+
   enlarge(isSingle) {
     this.element.classList.toggle("single", isSingle);
     this.zoom.isOn = isSingle;
@@ -136,8 +145,8 @@ export class CameraView {
 
   keeps(sequence) {
     this.keptSequence = sequence;
-    if (sequence === null) this.host.announce("There is no decoded picture to keep");
-    else this.host.announce(`Kept picture ${sequence} of ${this.name}`);
+    this.host.tell(sequence === null ? "There is no decoded picture to keep"
+      : `Kept picture #${sequence} of ${this.name} as the reference`);
   }
 
   look(pixel) {
@@ -189,15 +198,22 @@ export class CameraView {
     this.notice.hidden = !state.word;
     write(this.chip, state.word || this.source.chip?.(this) || "LIVE");
     write(this.numbers, this.numbersText(state));
-    const isJpeg = this.info && !this.info.exact;
-    this.mark.hidden = !isJpeg && !(this.settings.difference && this.keptSequence !== null);
-    write(this.mark, isJpeg ? "JPEG" : `difference to #${this.keptSequence}, × ${this.settings.gain}`);
+    const mark = this.markText();
+    this.mark.hidden = !mark;
+    write(this.mark, mark);
+  }
+
+  // What the picture on the canvas is, if not simply the newest one.
+  markText() {
+    if (this.info && !this.info.exact) return "JPEG";
+    if (this.drawn?.changed) return `difference to #${this.keptSequence}, × ${this.settings.gain}`;
+    return this.drawn?.isIncomparable ? "no difference: the kept picture has another size or pixel format" : "";
   }
 
   numbersText({tone}) {
     const {meter} = this;
     if (tone !== "live" && tone !== "recorded") return "";
-    const parts = [decimal(meter.rate("drawnFps"), 1, "fps"), bitRate(meter.rate("bits"))];
+    const parts = [decimal(meter.rate("drawnFps"), 1, "fps"), bitRate(streamRates(this).bits)];
     if (!this.source.isRecorded) parts.push(latency(meter.latency()));
     return parts.join("   ");
   }

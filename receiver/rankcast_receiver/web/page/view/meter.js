@@ -47,8 +47,9 @@ export class Meter {
     return last.length ? last.reduce((sum, step) => sum + step[name], 0) / last.length : null;
   }
 
+  // The newest of the last second; null if nothing was drawn in it.
   latency() {
-    const step = this.steps.findLast((one) => one.latencyMs !== null);
+    const step = this.steps.slice(-2).findLast((one) => one.latencyMs !== null);
     return step ? {ms: step.latencyMs, errorMs: step.errorMs} : null;
   }
 }

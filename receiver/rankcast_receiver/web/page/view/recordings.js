@@ -59,6 +59,7 @@ export class Recordings {
     this.name = name;
     this.position = 0;
     this.isEnded = false;
+    this.failure = null;
     const stage = make("div", {class: "grid"});
     this.grid = new Grid(stage);
     this.toggle = tool("pause", "Pause", "Space", () => this.pause());
@@ -75,10 +76,10 @@ export class Recordings {
     this.player = new Player(name, {
       recording: (message) => this.begin(message),
       packet: (buffer) => this.packet(buffer),
-      seek: ({camera, sequence}) => this.views.get(camera)?.feed?.tell("seek", {sequence}),
+      seek: (message) => this.seek(message),
       position: (positionS) => this.moveTo(positionS),
       ended: () => this.end(),
-      failed: (text) => write(this.note, text),
+      failed: (text) => this.fail(text),
     });
     this.ticker = setInterval(() => this.tick(), 100);
   }
@@ -95,8 +96,8 @@ export class Recordings {
       restart: () => {},
       ageOf: () => null,
       silenceMs: () => 0,
-      state: () => ({word: "", tone: "recorded", detail: ""}),
-      chip: (view) => `RECORDED ${view.info?.tUtcNs ? utc(view.info.tUtcNs) : ""}`,
+      state: (view) => this.stateOf(view),
+      chip: ({drawn}) => `RECORDED ${drawn?.tUtcNs ? utc(drawn.tUtcNs) : ""}`.trim(),
     };
     const early = [];
     this.early = early;
@@ -106,17 +107,39 @@ export class Recordings {
     if (this.player !== player) return;
     for (const view of this.views.values()) view.start(module, this.host.limits());
     this.early = null;
-    early.forEach((buffer) => this.packet(buffer));
+    early.forEach((message) => message());
   }
 
-  // The server waits for acknowledgements: few packets come before the workers run.
+  // What comes before the workers run waits for them, in its order.
+  seek({camera, sequence}) {
+    if (this.early) this.early.push(() => this.seek({camera, sequence}));
+    else this.views.get(camera)?.feed?.tell("seek", {sequence});
+  }
+
   packet(buffer) {
     if (this.early) {
-      this.early.push(buffer);
+      this.early.push(() => this.packet(buffer));
       return;
     }
     const {camera, channel, at} = splitMessage(buffer);
     this.views.get(camera)?.feed?.put(buffer, at, channel);
+  }
+
+  fail(text) {
+    this.failure = text;
+    write(this.note, text);
+    this.tick();
+  }
+
+  // What was refused stands in the picture until a later one is drawn.
+  stateOf({feed, drawn}) {
+    if (this.failure) return {word: "NO SIGNAL", tone: "dead", detail: this.failure};
+    const refusal = feed?.latestRefusal;
+    const isShown = drawn && (!refusal || drawn.atMs > performance.timeOrigin + refusal.atMs);
+    if (!refusal || isShown) return {word: "", tone: "recorded", detail: ""};
+    if (refusal.kind === "UnknownCodecError")
+      return {word: "NOT DECODED", tone: "dead", detail: `this codec is not decoded in the page: ${refusal.text}`};
+    return {word: drawn ? "STALE" : "NOT DECODED", tone: "stale", detail: `${refusal.kind}: ${refusal.text}`};
   }
 
   tick() {
