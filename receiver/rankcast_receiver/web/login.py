@@ -14,6 +14,7 @@ from rankcast.web import COOKIE, Access, session_of
 
 MOST_FORM_BYTES: Final = 4096
 FORM_S: Final = 5.0
+# The form posts to its own address: without an action, the fragment (#camera=NAME) stays.
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
@@ -25,7 +26,7 @@ _PAGE: Final = """<!doctype html>
 <body>
 <main>
 <h1>Rankcast</h1>
-<form method="post" action="/login">
+<form method="post">
 <label for="token">Token of this viewer</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
 <button>Log in</button>

@@ -85,7 +85,7 @@ def test_every_answer_has_the_headers_of_security() -> None:
     for answer in (ask(app), ask(app, authorization=f"Bearer {TOKEN}"), ask(app, host="evil")):
         assert answer.headers["content-security-policy"] == POLICY
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
 
 
 def test_a_foreign_host_is_misdirected_whatever_token_it_has() -> None:
