@@ -23,6 +23,7 @@ from rankcast_receiver.web.live import (
     Play,
     close_wrong,
     parse_page_message,
+    read_text,
 )
 from rankcast_receiver.web.recordings.playback import Playback, PlayedPiece
 
@@ -89,7 +90,7 @@ class RecordingPlayer:
         rate = MessageRate()
         try:
             while True:
-                text = await self._websocket.receive_text()
+                text = await read_text(self._websocket)
                 if not rate.allows(boot_s()):
                     raise WireError("more than 200 messages a second")
                 match parse_page_message(text):
@@ -103,8 +104,6 @@ class RecordingPlayer:
                 self._changed.set()
         except WireError as exc:
             return str(exc)
-        except KeyError:
-            return "a message is no text"
         except WebSocketDisconnect:
             return ""
 
