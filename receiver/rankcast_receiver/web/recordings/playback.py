@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -26,9 +26,20 @@ class PlayedPiece:
     camera: str
     message: bytes
     """Topic and packet, as the live WebSocket sends them."""
+    stream_id: bytes
     sequence: int
     t_ns: int
     """When it was recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """What is to be shown from a time on."""
+
+    starts: Mapping[tuple[str, bytes], int]
+    """First sequence to be shown of the cameras and streams that come first."""
+    due: frozenset[str]
+    """Cameras whose first picture from that time on is near: it is shown at once."""
 
 
 class Playback:
@@ -56,29 +67,33 @@ class Playback:
                 raise RecordingError(f"{segment.name}: is a link, and not played")
         self._pieces: Iterator[PlayedPiece] = iter(())
 
-    def seek(self, t_ns: int) -> dict[str, int]:
-        """Go on from a time, and return the first picture of each camera that is to be shown.
+    def seek(self, t_ns: int) -> Seek:
+        """Go on from a time; the pictures before, back to a key frame, come first.
 
-        Those before, back to a key frame, come first.
+        Of a camera without a picture near that time, the last one before it is to be shown.
 
         Raises
         ------
         RecordingError
             If a file cannot be read.
         """
-        shown: dict[str, int] = {}
-        before: set[str] = set()
+        first: dict[str, PlayedPiece] = {}
+        before: dict[str, PlayedPiece] = {}
+        starts: dict[tuple[str, bytes], int] = {}
         for piece in self._read(t_ns):
             if piece.t_ns < t_ns:
-                before.add(piece.camera)
+                before[piece.camera] = piece
+                starts[piece.camera, piece.stream_id] = piece.sequence + 1  # none of them, so far
             elif piece.t_ns > t_ns + LOOK_AHEAD_NS:
                 break
             else:
-                shown.setdefault(piece.camera, piece.sequence)
-                if before <= shown.keys():
+                first.setdefault(piece.camera, piece)
+                if before.keys() <= first.keys():
                     break
+        for piece in {**before, **first}.values():
+            starts[piece.camera, piece.stream_id] = piece.sequence
         self._pieces = self._read(t_ns)
-        return shown
+        return Seek(starts, frozenset(first))
 
     def next_pieces(self) -> list[PlayedPiece]:
         """Return the next pictures; none at the end.
@@ -107,9 +122,11 @@ class Playback:
 
     def _piece(self, message: RecordedMessage) -> PlayedPiece | None:
         try:
-            sequence = unpack(message.data, self._limits).header.sequence
+            header = unpack(message.data, self._limits).header
         except WireError:
             return None  # it would decode nowhere; the next key frame goes on
         topic = f"{message.camera}/frames\0".encode("ascii")
         data = b"".join((topic, message.data))
-        return PlayedPiece(message.camera, data, sequence, message.t_recorded_ns)
+        return PlayedPiece(
+            message.camera, data, header.stream_id, header.sequence, message.t_recorded_ns
+        )
