@@ -68,6 +68,20 @@ def test_a_file_is_read_again_only_after_a_change(folder: Path) -> None:
     assert 0 < after["frames"] < 30
 
 
+def test_what_was_not_read_to_its_end_is_not_counted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (folder / "cam.mcap").read_bytes()
+    (folder / "cam.mcap").write_bytes(whole[:-100])  # without its index
+    counted = catalog(folder).list_all()[0]
+    assert counted["frames"] == 30
+    monkeypatch.setattr("rankcast_receiver.web.recordings.catalog.MOST_SCANNED_BYTES", 1000)
+    found = catalog(folder).list_all()[0]
+    assert (found["frames"], found["duration_s"]) == (None, None)
+    assert found["begin_utc"] == counted["begin_utc"]
+    assert found["cameras"] == ["cam"]
+
+
 def test_names_are_compared_and_links_are_no_recordings(folder: Path) -> None:
     outside = folder / "elsewhere"
     outside.mkdir()
