@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from rankcast.codec import CODECS_BY_NAME, codec_with_id
 from rankcast.errors import RecordingError, WireError
 from rankcast.recordings import RecordedMessage, RecordingReader
 from rankcast.wire import Limits, unpack
@@ -65,6 +66,8 @@ class Playback:
         for segment in self._reader.segments:
             if segment.is_symlink():
                 raise RecordingError(f"{segment.name}: is a link, and not played")
+        self._codecs: dict[str, str] = {}
+        """Latest codec of each camera."""
         self._pieces: Iterator[PlayedPiece] = iter(())
 
     def seek(self, t_ns: int) -> Seek:
@@ -75,7 +78,7 @@ class Playback:
         Raises
         ------
         RecordingError
-            If a file cannot be read.
+            If a file cannot be read, or pages decode no camera of it.
         """
         first: dict[str, PlayedPiece] = {}
         before: dict[str, PlayedPiece] = {}
@@ -90,6 +93,7 @@ class Playback:
                 first.setdefault(piece.camera, piece)
                 if before.keys() <= first.keys():
                     break
+        _check_pages_decode(set(self._codecs.values()))
         for piece in {**before, **first}.values():
             starts[piece.camera, piece.stream_id] = piece.sequence
         self._pieces = self._read(t_ns)
@@ -123,10 +127,24 @@ class Playback:
     def _piece(self, message: RecordedMessage) -> PlayedPiece | None:
         try:
             header = unpack(message.data, self._limits).header
+            if header.codec is not None:  # of packets that decode by themselves
+                self._codecs[message.camera] = codec_with_id(header.codec).name
         except WireError:
             return None  # it would decode nowhere; the next key frame goes on
         topic = f"{message.camera}/frames\0".encode("ascii")
         data = b"".join((topic, message.data))
         return PlayedPiece(
-            message.camera, data, header.stream_id, header.sequence, message.t_recorded_ns
+            message.camera,
+            data,
+            header.stream_id,
+            header.sequence,
+            message.t_recorded_ns,
+        )
+
+
+def _check_pages_decode(codecs: set[str]) -> None:
+    if codecs and not any(CODECS_BY_NAME[codec].in_pages for codec in codecs):
+        raise RecordingError(
+            f"the page does not decode {', '.join(sorted(codecs))}: turn the recording into a "
+            "video with `rankcast export FILE --to mp4`"
         )

@@ -158,3 +158,13 @@ def test_a_seek_behind_the_end_shows_the_last_picture(folder: Path) -> None:
         assert playback.next_pieces() == []
     finally:
         playback.close()
+
+
+def test_a_recording_that_pages_cannot_decode_says_why(tmp_path: Path) -> None:
+    record(tmp_path / "cam.mcap", {"cam": packets_of("pca", pictures(3))})
+    playback = Playback(tmp_path / "cam.mcap", Limits(), lambda: False)
+    try:
+        with pytest.raises(RecordingError, match="the page does not decode pca"):
+            playback.seek(messages_of(tmp_path / "cam.mcap")[0].t_recorded_ns)
+    finally:
+        playback.close()
