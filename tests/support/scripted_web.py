@@ -31,6 +31,8 @@ POLICY = (
 )
 PROTOCOL = "rankcast.1"
 STATUS_S = 0.25
+STREAM_ID = slice(9, 17)
+"""In a packet."""
 
 Source = Callable[[int], bytes]
 """From a number to the packet of that number, from 0 on; packet 0 is a key frame."""
@@ -287,7 +289,9 @@ class FakeWeb:
                     if message["from_s"] is not None:
                         wanted = min(len(packets) - 1, int(message["from_s"] * 30))
                         # Every group begins at packet 0 here.
-                        await ws.send_json({"type": "seek", "camera": "line1", "sequence": wanted})
+                        stream = packets[0][STREAM_ID].hex()
+                        await ws.send_json({"type": "seek", "camera": "line1", "stream": stream,
+                                            "sequence": wanted})  # fmt: skip
                         at = 0
                         for at in range(wanted + 1):
                             await ws.send_bytes(b"line1/frames\0" + packets[at])

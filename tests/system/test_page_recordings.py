@@ -16,7 +16,7 @@ from rankcast.wire import Limits, unpack
 from support.browser import CHROMIUM, MISSING, browser, resize, wait_for, wait_until
 from support.moving_scene import scene
 from support.scripted_cameras import packets_of_scene
-from support.scripted_web import FakeWeb
+from support.scripted_web import STREAM_ID, FakeWeb
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -109,6 +109,11 @@ def test_a_jump_far_behind_a_key_frame_shows_its_picture_and_its_time(driver: We
         assert chip == f"RECORDED {str(shown).replace('T', ' ')} UTC"
 
 
+def seek_to(packet: bytes, sequence: int) -> tuple[str, dict[str, object]]:
+    """The message that says from which picture of a stream on pictures are shown."""
+    return "seek", {"stream": packet[STREAM_ID].hex(), "sequence": sequence}
+
+
 def test_pictures_before_a_jump_are_in_no_snapshot_and_no_value(driver: WebDriver) -> None:
     packets = packets_of_scene("svd-patch", COUNT, "uint8", 3)
     pixels = rankcast.Decoder().decode(packets[0])
@@ -116,7 +121,7 @@ def test_pictures_before_a_jump_are_in_no_snapshot_and_no_value(driver: WebDrive
         play(driver, web, "still.mcap")
         wait_for(driver, f"{PLAYED}.drawn")
         drawn, name, values, data = feed(driver, [
-            ("seek", {"sequence": 30}),
+            seek_to(packets[0], 30),
             *[("packet", packet) for packet in packets[:20]],
             ("look", {"probe": {"x": 40, "y": 30}}),
         ])  # fmt: skip
@@ -133,8 +138,9 @@ def test_a_sender_that_began_anew_after_a_jump_is_shown(driver: WebDriver) -> No
         play(driver, web, "still.mcap")
         wait_for(driver, f"{PLAYED}.drawn")
         *_, data = feed(driver, [
-            ("seek", {"sequence": 30}),
+            seek_to(packets[0], 30),
             *[("packet", packet) for packet in packets[:20]],
+            seek_to(other, 0),
             ("packet", other),
         ])  # fmt: skip
     assert np.array_equal(read_png(data), rankcast.Decoder().decode(other))

@@ -50,6 +50,19 @@ def test_a_page_decodes_the_very_pictures_that_another_receiver_saves(
     assert compared >= 30
 
 
+def test_a_camera_that_comes_after_the_page_asked_for_it_is_sent(stack: ExitStack) -> None:
+    address = free_address()
+    receiver = stack.enter_context(
+        rankcast("receive", "--connect", address, "--web", "127.0.0.1:0")
+    )
+    with WebPage(receiver.wait_line("web address: ").rpartition(" ")[2]) as page:
+        page.watch("cam", "none")
+        page.send(type="ping", t0=1)
+        page.text_of("pong")
+        stack.enter_context(rankcast("send", "--source", SOURCE, "--bind", address))
+        assert len(list(page.frames(5))) == 5
+
+
 def test_a_page_that_joins_late_begins_with_a_reference_where_no_key_frame_comes(
     stack: ExitStack,
 ) -> None:

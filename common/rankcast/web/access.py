@@ -87,7 +87,8 @@ class Access:
     ) -> None:
         self._token = hashlib.sha256(token.encode()).digest() if token else b""
         name = socket.gethostname().lower()
-        self._hosts = {"localhost", name, f"{name}.local", *(host.lower() for host in hosts)}
+        self._named = frozenset(host.lower() for host in hosts)
+        self._hosts = {"localhost", name, f"{name}.local", *self._named}
         self._now_s = now_s
         self._sessions: OrderedDict[str, float] = OrderedDict()
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()
@@ -109,12 +110,19 @@ class Access:
         return True
 
     def is_same_origin(self, origin: str, host_header: str, scheme: str) -> bool:
-        """Return whether a request with an ``Origin`` comes from a page of this server."""
+        """Return whether a request with an ``Origin`` comes from a page of this server.
+
+        A reverse proxy with TLS passes requests on as HTTP: a name that was given to this server
+        may have either scheme.
+        """
         try:
             parts = urlsplit(origin)
+            host = parts.hostname
         except ValueError:
             return False
-        return parts.scheme == scheme and parts.netloc.lower() == host_header.lower()
+        if parts.netloc.lower() != host_header.lower():
+            return False
+        return parts.scheme == scheme or (host in self._named and parts.scheme in ("http", "https"))
 
     def may_try(self, address: str) -> bool:
         """Return False while an address has given too many wrong tokens."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rankcast.web.access import Access
 
-COOKIE: Final = "rankcast_session"
+_COOKIE: Final = "rankcast_session"
 OPEN_PATHS: Final = frozenset({"/login", "/page/login.css"})
 """Answered without a token: they are how one is given."""
 LOOPBACK_PATHS: Final = frozenset({"/metrics", "/healthz", "/readyz"})
@@ -25,7 +24,8 @@ POLICY: Final = (
 _HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # With no-referrer, browsers send `Origin: null` with the form of the login.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -73,24 +73,34 @@ class Guard:
         address = (scope.get("client") or ("unknown",))[0]
         if scope["path"] in LOOPBACK_PATHS and _is_local(address, headers):
             return None
-        if access.admits(headers.get("authorization", ""), session_of(headers), address):
+        if access.admits(headers.get("authorization", ""), session_of(scope), address):
             return None
         if not access.may_try(address):
             return _refused(429, "too many wrong tokens from this address: wait a minute")
         if scope["type"] == "http" and "text/html" in headers.get("accept", ""):
             return RedirectResponse("/login", 303)
         response = _refused(401, "a token is needed: log in, or send it as password or Bearer")
-        response.headers["WWW-Authenticate"] = 'Basic realm="Rankcast", charset="UTF-8"'
+        if headers.get("sec-fetch-mode", "navigate") == "navigate" and "cookie" not in headers:
+            # A page asks for its login itself; this would open a password box of the browser.
+            response.headers["WWW-Authenticate"] = 'Basic realm="Rankcast", charset="UTF-8"'
         return response
 
 
-def session_of(headers: Headers) -> str:
+def cookie_of(scope: Scope) -> str:
+    """Return the name of the cookie, with the port: browsers send cookies to all of a host."""
+    server = scope.get("server")
+    return f"{_COOKIE}_{server[1]}" if server and server[1] else _COOKIE
+
+
+def session_of(scope: Scope) -> str:
     """Return the session that a request names in its cookie; empty if none."""
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return "" if morsel is None else morsel.value
+    # Other programs of the host may have set cookies that no strict parser accepts.
+    name = cookie_of(scope)
+    for cookie in Headers(scope=scope).get("cookie", "").split(";"):
+        key, _, value = cookie.strip().partition("=")
+        if key == name:
+            return value
+    return ""
 
 
 def _is_local(address: str, headers: Headers) -> bool:

@@ -60,6 +60,7 @@ class Application:
         self._board = CameraBoard(view, newest)
         self._hub = Hub(view, self._board, inbox)
         self._jpegs = Jpegs(newest)
+        self._hub.join_pictures(self._jpegs)
         self._desk = ControlDesk(view, allowed=control, stopping=stopping)
         hello = {
             "control": control,

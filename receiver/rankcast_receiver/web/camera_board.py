@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.codec import CODECS_BY_NAME
@@ -15,6 +16,9 @@ from rankcast_receiver.stream import CameraStream
 from rankcast_receiver.web.json_text import plain
 from rankcast_receiver.web.pictures import NewestPictures, shape_of
 from rankcast_receiver.web.receiver_view import ReceiverView
+
+LATENCY_S: Final = 5.0
+"""Without a picture for this long, and stale, a camera has no latency."""
 
 
 class Rates(Protocol):
@@ -80,7 +84,8 @@ class CameraBoard:
         frame = self._newest.get(name)
         came = rates(name, now_s)
         balance = None if stream is None else stream.ledger.balance()
-        latency = self._newest.latency(name)
+        slow_s = state.stale_after_s if math.isfinite(state.stale_after_s) else 0.0
+        latency = self._newest.latency(name, max(LATENCY_S, slow_s))
         coding = None if frame is None else frame.coding
         in_pages = coding is None or CODECS_BY_NAME[coding.codec].in_pages
         return {

@@ -10,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from rankcast.web import COOKIE, Access, session_of
+from rankcast.web import Access, cookie_of, session_of
 
 MOST_FORM_BYTES: Final = 4096
 FORM_S: Final = 5.0
+# The form posts to its own address: without an action, the fragment (#camera=NAME) stays.
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
@@ -25,7 +26,7 @@ _PAGE: Final = """<!doctype html>
 <body>
 <main>
 <h1>Rankcast</h1>
-<form method="post" action="/login">
+<form method="post">
 <label for="token">Token of this viewer</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
 <button>Log in</button>
@@ -74,7 +75,7 @@ class Login:
             return _page("This token is wrong.", 401)
         response = RedirectResponse("/", 303)
         response.set_cookie(
-            COOKIE,
+            cookie_of(request.scope),
             self._access.begin_session(),
             httponly=True,
             samesite="strict",
@@ -84,10 +85,13 @@ class Login:
         return response
 
     async def _log_out(self, request: Request) -> Response:
-        self._access.end_session(session_of(request.headers))
+        self._access.end_session(session_of(request.scope))
         response = RedirectResponse("/login", 303)
         response.delete_cookie(
-            COOKIE, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+            cookie_of(request.scope),
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
         )
         return response
 

@@ -75,6 +75,7 @@ class CameraFeed:
             return self._begin(Piece(self.number, message, header.sequence, True, True))
         self.number += 1
         self._arrivals.append((now_s, len(packet.data)))
+        self._forget_arrivals(now_s)  # also while nobody asks for rates
         if header.stream_id != self._stream_id:
             self._stream_id = header.stream_id
             self._held = set()
@@ -97,11 +98,14 @@ class CameraFeed:
 
     def rates(self, now_s: float) -> Rates:
         """Return what came within the last second."""
-        while self._arrivals and now_s - self._arrivals[0][0] > RATE_S:
-            self._arrivals.popleft()
+        self._forget_arrivals(now_s)
         count = len(self._arrivals)
         size = sum(size for _, size in self._arrivals)
         return Rates(count / RATE_S, 8 * size / RATE_S, size / count if count else None)
+
+    def _forget_arrivals(self, now_s: float) -> None:
+        while self._arrivals and now_s - self._arrivals[0][0] > RATE_S:
+            self._arrivals.popleft()
 
     def _begin(self, piece: Piece) -> Piece:
         self.intact = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from functools import partial
 from typing import Final, Protocol
 
@@ -35,7 +36,10 @@ class Page(PictureViewer, Protocol):
         """Send what waits in the flows."""
 
     def note_cameras(self, text: str) -> None:
-        """Send the list of cameras; a newer one replaces it."""
+        """Send the list of cameras; a newer one replaces it. Watch those that are there now."""
+
+    def drop(self, flow: CameraFlow) -> None:
+        """Forget a flow: its camera is gone."""
 
 
 class _Channel:
@@ -101,7 +105,7 @@ class Hub:
         self._viewers.discard(viewer)
 
     def watch(self, page: Page, camera: str, load: Load) -> CameraFlow | None:
-        """Begin to send the packets of a camera to a page; None if there are too many cameras."""
+        """Begin to send the packets of a camera to a page; None while there is no such camera."""
         channel = self._channel(camera)
         if channel is None:
             return None
@@ -112,8 +116,8 @@ class Hub:
 
     def unwatch(self, flow: CameraFlow) -> None:
         """Send the packets of a camera to a page no longer."""
-        channel = self._channels[flow.camera]
-        if flow in channel.flows:
+        channel = self._channels.get(flow.camera)
+        if channel is not None and flow in channel.flows:
             self._remove(channel, flow)
 
     def rates(self, camera: str, now_s: float) -> Rates | None:
@@ -121,9 +125,9 @@ class Hub:
         channel = self._channels.get(camera)
         return None if channel is None else channel.feed.rates(now_s)
 
-    def knows(self, camera: str) -> bool:
-        """Return whether the receiver has a camera of this name."""
-        return camera in self._view.streams()
+    def known(self) -> Container[str]:
+        """Return the names of the cameras that the receiver has."""
+        return self._view.streams().keys()
 
     async def _forward(self) -> None:
         while True:
@@ -155,6 +159,7 @@ class Hub:
         told_s, told = float("-inf"), None
         while True:
             await asyncio.sleep(TICK_S)
+            self._drop_gone()
             if not self._pages:
                 continue
             now_s = boot_s()
@@ -172,13 +177,22 @@ class Hub:
 
     def _channel(self, camera: str) -> _Channel | None:
         channel = self._channels.get(camera)
-        if channel is None and len(self._channels) < MOST_CAMERAS:
+        if channel is None and len(self._channels) < MOST_CAMERAS and camera in self.known():
             wish = StartWish(
                 partial(self._view.want_keyframe, camera),
                 partial(self._view.want_reference, camera),
             )
             channel = self._channels[camera] = _Channel(CameraFeed(camera), wish)
         return channel
+
+    def _drop_gone(self) -> None:
+        known = self.known()
+        for camera in [camera for camera in self._channels if camera not in known]:
+            channel = self._channels.pop(camera)
+            for flow, page in channel.flows.items():
+                flow.fall_out()
+                page.drop(flow)
+            channel.wish.fulfilled()
 
     def _wish(self, channel: _Channel, ask_sender: bool) -> None:
         channel.wish.wish(ask_sender=ask_sender)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
 from collections import deque
 from typing import Final
 
+from rankcast.runtime import LogLimiter
 from rankcast_receiver.stream import CameraPacket
 
+log = logging.getLogger(__name__)
+
 MOST_PACKETS: Final = 1024
-"""Packets that wait for the event loop; the oldest are dropped."""
+MOST_BYTES: Final = 64 << 20
+"""Of the packets that wait for the event loop; the oldest are dropped."""
 
 
 class Inbox:
@@ -19,7 +25,13 @@ class Inbox:
     """
 
     def __init__(self) -> None:
-        self._packets: deque[tuple[CameraPacket, bytes]] = deque(maxlen=MOST_PACKETS)
+        self._packets: deque[tuple[CameraPacket, bytes]] = deque()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        """Guards the packets and their size."""
+        self.dropped = 0
+        """Packets that the event loop was too slow for."""
+        self._log_limiter = LogLimiter()
         self._pictures: dict[str, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._filled: asyncio.Event | None = None
@@ -32,7 +44,19 @@ class Inbox:
 
     def put_packet(self, packet: CameraPacket, message: bytes) -> None:
         """Hand over a packet; called in the thread of the sink."""
-        self._packets.append((packet, message))
+        with self._lock:
+            self._packets.append((packet, message))
+            self._bytes += len(message)
+            too_many = 0
+            while len(self._packets) - 1 and (
+                len(self._packets) > MOST_PACKETS or self._bytes > MOST_BYTES
+            ):
+                self._bytes -= len(self._packets.popleft()[1])
+                too_many += 1
+        if too_many:
+            self.dropped += too_many
+            if self._log_limiter.may_log():
+                log.warning("the web address is too slow: %d packets dropped", self.dropped)
         self._wake()
 
     def put_picture(self, camera: str) -> None:
@@ -46,7 +70,10 @@ class Inbox:
         await self._filled.wait()
         self._filled.clear()
         self._woken = False  # before reading: what comes from now on wakes again
-        packets = [self._packets.popleft() for _ in range(len(self._packets))]
+        with self._lock:
+            packets = list(self._packets)
+            self._packets.clear()
+            self._bytes = 0
         pictures = list(self._pictures)
         for camera in pictures:
             self._pictures.pop(camera, None)

@@ -37,6 +37,25 @@ SKIPPED_S: Final = 0.5
 BROKEN_RULE: Final = 1008
 
 
+async def read_text(websocket: WebSocket) -> str:
+    """Return the next message of a page.
+
+    Raises
+    ------
+    WebSocketDisconnect
+        If it has left.
+    WireError
+        If the message is no text.
+    """
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message["code"])
+    text = message.get("text")
+    if not isinstance(text, str):
+        raise WireError("a message is no text")
+    return text
+
+
 async def close_wrong(websocket: WebSocket, why: str) -> None:
     """Close a WebSocket whose page broke a rule; nothing must be sent any more."""
     if why:
@@ -87,6 +106,8 @@ class LiveSession:
         self._requests = requests
         self._hello = {"type": "hello", "version": version("rankcast"), **hello}
         self._load = Load()
+        self._wished: dict[str, Form] = {}
+        """What the latest `watch` names, in 4096 bytes; cameras that are not there yet wait."""
         self._flows: dict[str, CameraFlow | JpegFlow] = {}
         self._turns: deque[CameraFlow | JpegFlow] = deque()
         """Cameras take turns at the socket."""
@@ -131,20 +152,25 @@ class LiveSession:
     def note_cameras(self, text: str) -> None:
         """Send the list of cameras; see Page."""
         self._cameras_text = text
+        self._add_wished()
         self._work.set()
+
+    def drop(self, flow: CameraFlow) -> None:
+        """Forget a flow whose camera is gone; see Page."""
+        if self._flows.get(flow.camera) is flow:
+            del self._flows[flow.camera]
+            self._turns = deque(self._flows.values())
 
     async def _read(self) -> str:
         """Handle what the page sends; return what was wrong with it, empty once it has left."""
         try:
             while True:
-                text = await self._websocket.receive_text()
+                text = await read_text(self._websocket)
                 if not self._rate.allows(boot_s()):
                     return "more than 200 messages a second"
                 self._handle(text)
         except WireError as exc:
             return str(exc)
-        except KeyError:
-            return "a message is no text"
         except WebSocketDisconnect:
             return ""
 
@@ -172,19 +198,28 @@ class LiveSession:
                 raise WireError("a recording is played at /api/recordings/NAME/play")
 
     def _watch(self, cameras: dict[str, Form]) -> None:
+        self._wished = cameras
         for camera, flow in list(self._flows.items()):
-            wanted = cameras.get(camera)
-            if wanted == flow.form:
-                del cameras[camera]
+            if cameras.get(camera) == flow.form:
                 continue
             del self._flows[camera]
             flow.fall_out()
             if isinstance(flow, CameraFlow):
                 self._hub.unwatch(flow)
-        for camera, form in cameras.items():
-            self._add(camera, form)
+        self._add_wished()
         self._turns = deque(self._flows.values())
         self._work.set()
+
+    def _add_wished(self) -> None:
+        """Watch what the page wants and the receiver has."""
+        missing = [one for one in self._wished.items() if one[0] not in self._flows]
+        if not missing:
+            return
+        known = self._hub.known()
+        for camera, form in missing:
+            if camera in known:
+                self._add(camera, form)
+        self._turns = deque(self._flows.values())
 
     def _add(self, camera: str, form: Form) -> None:
         if form != CameraFlow.form:

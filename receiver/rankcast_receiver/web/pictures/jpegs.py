@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 PAGE_QUALITY: Final = 80
 MOST_KEPT: Final = 64
-"""JPEGs that are kept for the next client, of all cameras and qualities."""
+MOST_KEPT_BYTES: Final = 64 << 20
+"""JPEGs of the newest pictures that are kept for the next client, of all cameras and qualities."""
 MOST_THREADS: Final = 2
 
 
@@ -68,10 +69,19 @@ class Jpegs:
             made = frame, asyncio.create_task(self._make(frame, quality))
             self._made[key] = made
         self._made.move_to_end(key)
-        if len(self._made) > MOST_KEPT:
-            self._made.popitem(last=False)
+        self._drop_oldest()
         # A client that leaves must not take it from the others.
         return await asyncio.shield(made[1])
+
+    def note_picture(self, camera: str) -> None:
+        """Drop what was made of older pictures of a camera, and with it those pictures."""
+        newest = self._newest.get(camera)
+        for key in [key for key, made in self._made.items() if key[0] == camera]:
+            if self._made[key][0] is not newest:
+                del self._made[key]
+        kept = self._pieces.get(camera)
+        if kept is not None and kept[0] is not newest:
+            del self._pieces[camera]
 
     async def piece(self, camera: str) -> JpegPiece | None:
         """Return the newest picture as the message for pages; None if there is none."""
@@ -84,10 +94,12 @@ class Jpegs:
         if jpeg is None:
             return None
         kept = self._pieces.get(camera)
-        if kept is None or kept[0] is not jpeg.frame:
-            kept = jpeg.frame, JpegPiece(_message(jpeg), jpeg.frame.sequence)
-            self._pieces[camera] = kept
-        return kept[1]
+        if kept is not None and kept[0] is jpeg.frame:
+            return kept[1]
+        piece = JpegPiece(_message(jpeg), jpeg.frame.sequence)
+        if self._newest.get(camera) is jpeg.frame:
+            self._pieces[camera] = jpeg.frame, piece
+        return piece
 
     @property
     def threads(self) -> anyio.CapacityLimiter:
@@ -96,9 +108,23 @@ class Jpegs:
             self._limiter = anyio.CapacityLimiter(MOST_THREADS)
         return self._limiter
 
+    def _drop_oldest(self) -> None:
+        while len(self._made) > 1 and (
+            len(self._made) > MOST_KEPT
+            or sum(_size(*made) for made in self._made.values()) > MOST_KEPT_BYTES
+        ):
+            self._made.popitem(last=False)
+
     async def _make(self, frame: Frame, quality: int) -> Jpeg:
         data = await anyio.to_thread.run_sync(_encode, frame, quality, limiter=self.threads)
         return Jpeg(frame, data)
+
+
+def _size(frame: Frame, making: asyncio.Task[Jpeg]) -> int:
+    """Return the bytes of a JPEG; those of its picture while it is being made, or cannot be."""
+    if not making.done() or making.cancelled() or making.exception() is not None:
+        return frame.pixels.nbytes
+    return len(making.result().data)
 
 
 def _encode(frame: Frame, quality: int) -> bytes:

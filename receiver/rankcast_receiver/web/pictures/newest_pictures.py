@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from rankcast.boot_clock import boot_ns
+from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.frame import Frame
 from rankcast_receiver.clock import MOST_ERROR_NS
 
@@ -30,10 +31,16 @@ class NewestPictures:
     ----------
     on_picture : callable
         Called with the name of the camera of each new picture.
+    now_s : callable
+        Monotonic clock.
     """
 
-    def __init__(self, on_picture: Callable[[str], object]) -> None:
+    def __init__(
+        self, on_picture: Callable[[str], object], *, now_s: Callable[[], float] = boot_s
+    ) -> None:
         self._on_picture = on_picture
+        self._now_s = now_s
+        self._came_s: dict[str, float] = {}
         self._frames: dict[str, Frame] = {}
         self._latencies: dict[str, deque[float]] = {}
 
@@ -43,6 +50,7 @@ class NewestPictures:
         if camera not in self._frames and len(self._frames) >= MOST_CAMERAS:
             return
         self._frames[camera] = frame
+        self._came_s[camera] = self._now_s()
         latencies = self._latencies.setdefault(camera, deque(maxlen=MOST_LATENCIES))
         if frame.t_capture_here_ns is not None and frame.clock_error_ns <= MOST_ERROR_NS:
             latencies.append((boot_ns() - frame.t_capture_here_ns) / 1e6)
@@ -52,8 +60,13 @@ class NewestPictures:
         """Return the newest picture of a camera; None before there is one."""
         return self._frames.get(camera)
 
-    def latency(self, camera: str) -> Latency | None:
-        """Return how late the latest pictures were; None while that is unknown."""
+    def latency(self, camera: str, within_s: float) -> Latency | None:
+        """Return how late the latest pictures were.
+
+        None while that is unknown, or if none came within so long.
+        """
+        if self._now_s() - self._came_s.get(camera, -math.inf) > within_s:
+            return None
         times = sorted(self._latencies.get(camera, ()))
         if not times:
             return None

@@ -13,13 +13,15 @@ from rankcast.decoder import Decoder, frame_of
 from rankcast.frame import Frame
 from rankcast.images import encode_image
 from rankcast.wire import Limits, unpack
-from rankcast_receiver.sinks import capture_time, describe
+from rankcast_receiver.sinks import capture_time, describe, utc_in_name
 from rankcast_receiver.sinks.screen_picture import screen_picture
 
 Format: TypeAlias = Literal["png", "tiff", "jpeg"]
 FORMATS: Final[tuple[Format, ...]] = ("png", "tiff", "jpeg")
 JPEG_QUALITY: Final = 95
 MOST_THREADS: Final = 2
+NO_STREAM: Final = bytes(8)
+"""Stream id of an original."""
 _SUFFIXES: Final = {"png": ".png", "tiff": ".tiff", "jpeg": ".jpg"}
 
 
@@ -93,17 +95,21 @@ def _file(frame: Frame, form: Format) -> Snapshot:
     data = encode_image(suffix, pixels, text=text, jpeg_quality=JPEG_QUALITY)
     coding = frame.coding
     psnr_db = None if coding is None else coding.psnr_db
-    lossy = lossy_file or coding is None or coding.lossy
+    fidelity = "lossy" if lossy_file or coding is None or coding.lossy else "lossless"
+    # An original belongs to no stream: it has a frame number and no sequence.
+    is_original = frame.stream_id == NO_STREAM
+    number = frame.frame if is_original else frame.sequence
     return Snapshot(
         data,
         f"image/{form}",
-        f"{frame.camera}_{frame.sequence:09d}{suffix}",
+        f"{frame.camera}_{number:09d}_{utc_in_name(frame)}_{fidelity}{suffix}",
         {
             "X-Rankcast-Camera": frame.camera,
-            "X-Rankcast-Sequence": str(frame.sequence),
+            "X-Rankcast-Sequence": "" if is_original else str(frame.sequence),
+            "X-Rankcast-Frame": str(frame.frame),
             "X-Rankcast-UTC": capture_time(frame).isoformat(timespec="microseconds"),
             "X-Rankcast-Codec": coding.codec if coding else "",
             "X-Rankcast-PSNR-dB": f"{psnr_db:.2f}" if psnr_db and math.isfinite(psnr_db) else "",
-            "X-Rankcast-Fidelity": "lossy" if lossy else "lossless",
+            "X-Rankcast-Fidelity": fidelity,
         },
     )

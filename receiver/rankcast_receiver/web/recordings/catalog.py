@@ -46,6 +46,8 @@ class _Facts:
     summary: SegmentSummary | None
     complete: bool
     error: str = ""
+    counted: bool = True
+    """False if the file was not read to its end: frames and the last time are those so far."""
 
 
 class RecordingCatalog:
@@ -68,6 +70,8 @@ class RecordingCatalog:
     def __init__(self, folder: Path, limits: Limits, stopped: Callable[[], bool]) -> None:
         self._folder, self._limits, self._stopped = folder, limits, stopped
         self._known: dict[Path, tuple[_File, _Facts]] = {}
+        self._cut = False
+        """True if the file that is read was not read to its end."""
 
     def list_all(self) -> list[dict[str, Any]]:
         """Describe all recordings, the newest first.
@@ -114,8 +118,8 @@ class RecordingCatalog:
         known = [facts.summary for facts in all_facts if facts.summary is not None]
         times = [one for one in known if one.t_last_ns]
         begin_ns = min((one.t_first_ns for one in times), default=None)
-        end_ns = max((one.t_last_ns for one in times), default=None)
-        counted = len(known) == len(all_facts)
+        counted = len(known) == len(all_facts) and all(facts.counted for facts in all_facts)
+        end_ns = max((one.t_last_ns for one in times), default=None) if counted else None
         cameras = dict.fromkeys(camera for one in known for camera in one.frames)
         return {
             "name": name,
@@ -146,13 +150,14 @@ class RecordingCatalog:
             if summary is not None:
                 return _Facts(summary, complete=True)
             with SegmentReader(file.path, self._limits) as reader:
+                self._cut = False
                 summary = _counted(self._first_of(reader))
                 damage = (
                     ""
                     if not reader.damage.count
                     else (f"{name}: {reader.damage.count} damaged places")
                 )
-            return _Facts(summary, complete=False, error=damage)
+            return _Facts(summary, complete=False, error=damage, counted=not self._cut)
         except RecordingError as exc:
             reason = str(exc).removeprefix(f"{file.path}: ")
             return _Facts(None, complete=False, error=f"{name}: {reason}")
@@ -162,6 +167,7 @@ class RecordingCatalog:
     def _first_of(self, reader: SegmentReader) -> Iterable[RecordedMessage]:
         for message in reader:
             if message.offset > MOST_SCANNED_BYTES or self._stopped():
+                self._cut = True
                 return
             yield message
 

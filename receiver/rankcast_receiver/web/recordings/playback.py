@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from rankcast.codec import CODECS_BY_NAME, codec_with_id
 from rankcast.errors import RecordingError, WireError
 from rankcast.recordings import RecordedMessage, RecordingReader
 from rankcast.wire import Limits, unpack
@@ -26,9 +27,20 @@ class PlayedPiece:
     camera: str
     message: bytes
     """Topic and packet, as the live WebSocket sends them."""
+    stream_id: bytes
     sequence: int
     t_ns: int
     """When it was recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """What is to be shown from a time on."""
+
+    starts: Mapping[tuple[str, bytes], int]
+    """First sequence to be shown of the cameras and streams that come first."""
+    due: frozenset[str]
+    """Cameras whose first picture from that time on is near: it is shown at once."""
 
 
 class Playback:
@@ -54,31 +66,38 @@ class Playback:
         for segment in self._reader.segments:
             if segment.is_symlink():
                 raise RecordingError(f"{segment.name}: is a link, and not played")
+        self._codecs: dict[str, str] = {}
+        """Latest codec of each camera."""
         self._pieces: Iterator[PlayedPiece] = iter(())
 
-    def seek(self, t_ns: int) -> dict[str, int]:
-        """Go on from a time, and return the first picture of each camera that is to be shown.
+    def seek(self, t_ns: int) -> Seek:
+        """Go on from a time; the pictures before, back to a key frame, come first.
 
-        Those before, back to a key frame, come first.
+        Of a camera without a picture near that time, the last one before it is to be shown.
 
         Raises
         ------
         RecordingError
-            If a file cannot be read.
+            If a file cannot be read, or pages decode no camera of it.
         """
-        shown: dict[str, int] = {}
-        before: set[str] = set()
+        first: dict[str, PlayedPiece] = {}
+        before: dict[str, PlayedPiece] = {}
+        starts: dict[tuple[str, bytes], int] = {}
         for piece in self._read(t_ns):
             if piece.t_ns < t_ns:
-                before.add(piece.camera)
+                before[piece.camera] = piece
+                starts[piece.camera, piece.stream_id] = piece.sequence + 1  # none of them, so far
             elif piece.t_ns > t_ns + LOOK_AHEAD_NS:
                 break
             else:
-                shown.setdefault(piece.camera, piece.sequence)
-                if before <= shown.keys():
+                first.setdefault(piece.camera, piece)
+                if before.keys() <= first.keys():
                     break
+        _check_pages_decode(set(self._codecs.values()))
+        for piece in {**before, **first}.values():
+            starts[piece.camera, piece.stream_id] = piece.sequence
         self._pieces = self._read(t_ns)
-        return shown
+        return Seek(starts, frozenset(first))
 
     def next_pieces(self) -> list[PlayedPiece]:
         """Return the next pictures; none at the end.
@@ -107,9 +126,25 @@ class Playback:
 
     def _piece(self, message: RecordedMessage) -> PlayedPiece | None:
         try:
-            sequence = unpack(message.data, self._limits).header.sequence
+            header = unpack(message.data, self._limits).header
+            if header.codec is not None:  # of packets that decode by themselves
+                self._codecs[message.camera] = codec_with_id(header.codec).name
         except WireError:
             return None  # it would decode nowhere; the next key frame goes on
         topic = f"{message.camera}/frames\0".encode("ascii")
         data = b"".join((topic, message.data))
-        return PlayedPiece(message.camera, data, sequence, message.t_recorded_ns)
+        return PlayedPiece(
+            message.camera,
+            data,
+            header.stream_id,
+            header.sequence,
+            message.t_recorded_ns,
+        )
+
+
+def _check_pages_decode(codecs: set[str]) -> None:
+    if codecs and not any(CODECS_BY_NAME[codec].in_pages for codec in codecs):
+        raise RecordingError(
+            f"the page does not decode {', '.join(sorted(codecs))}: turn the recording into a "
+            "video with `rankcast export FILE --to mp4`"
+        )

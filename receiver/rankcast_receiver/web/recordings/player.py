@@ -23,11 +23,14 @@ from rankcast_receiver.web.live import (
     Play,
     close_wrong,
     parse_page_message,
+    read_text,
 )
-from rankcast_receiver.web.recordings.playback import Playback, PlayedPiece
+from rankcast_receiver.web.recordings.playback import Playback, PlayedPiece, Seek
 
 MOST_ON_WAY: Final = 16
 """Pictures of a camera that the page has not acknowledged: playing waits for it."""
+MOST_AHEAD: Final = 64
+"""The same of pictures that come at once; a page drops those beyond 128."""
 POSITION_S: Final = 0.25
 
 
@@ -89,7 +92,7 @@ class RecordingPlayer:
         rate = MessageRate()
         try:
             while True:
-                text = await self._websocket.receive_text()
+                text = await read_text(self._websocket)
                 if not rate.allows(boot_s()):
                     raise WireError("more than 200 messages a second")
                 match parse_page_message(text):
@@ -103,8 +106,6 @@ class RecordingPlayer:
                 self._changed.set()
         except WireError as exc:
             return str(exc)
-        except KeyError:
-            return "a message is no text"
         except WebSocketDisconnect:
             return ""
 
@@ -142,17 +143,27 @@ class RecordingPlayer:
         while (from_s := self._seek_s) is None:
             await self._wait(None)
         from_ns, self._seek_s = self._begin_ns + round(from_s * 1e9), None
-        shown = await self._in_thread(playback.seek, from_ns)
+        seek: Seek = await self._in_thread(playback.seek, from_ns)
         self._on_way.clear()
-        for camera, sequence in shown.items():
-            await self._tell({"type": "seek", "camera": camera, "sequence": sequence})
+        streams: dict[str, bytes] = {}
+        for (camera, stream_id), sequence in seek.starts.items():
+            if camera not in streams:
+                streams[camera] = stream_id
+                await self._tell_seek(camera, stream_id, sequence)
+        due = set(seek.due)
         self._position_ns, self._since_s = from_ns, boot_s()
         await self._tell_position()
         while pieces := await self._in_thread(playback.next_pieces):
             for piece in pieces:
-                at_once = piece.t_ns < from_ns or shown.pop(piece.camera, None) is not None
-                if not at_once and not await self._until_due(piece):
+                at_once = piece.t_ns < from_ns or piece.camera in due
+                if piece.t_ns >= from_ns:
+                    due.discard(piece.camera)
+                if not await (self._until_room(piece) if at_once else self._until_due(piece)):
                     return
+                if streams.get(piece.camera) != piece.stream_id:
+                    streams[piece.camera] = piece.stream_id
+                    start = seek.starts.get((piece.camera, piece.stream_id), piece.sequence)
+                    await self._tell_seek(piece.camera, piece.stream_id, start)
                 await self._send(piece)
                 if self._is_elsewhere:
                     return
@@ -164,6 +175,14 @@ class RecordingPlayer:
     def _is_elsewhere(self) -> bool:
         """True if the page wants to go on from another time."""
         return self._seek_s is not None
+
+    async def _until_room(self, piece: PlayedPiece) -> bool:
+        """Wait until the page keeps up; False if it wants to go elsewhere."""
+        while not self._is_elsewhere:
+            if len(self._on_way.get(piece.camera, ())) < MOST_AHEAD:
+                return True
+            await self._wait(None)
+        return False
 
     async def _until_due(self, piece: PlayedPiece) -> bool:
         """Wait until a picture is to be shown; False if the page wants to go elsewhere."""
@@ -202,6 +221,10 @@ class RecordingPlayer:
     async def _send(self, piece: PlayedPiece) -> None:
         self._on_way.setdefault(piece.camera, deque(maxlen=1024)).append(piece.sequence)
         await self._websocket.send({"type": "websocket.send", "bytes": piece.message})
+
+    async def _tell_seek(self, camera: str, stream_id: bytes, sequence: int) -> None:
+        names = {"camera": camera, "stream": stream_id.hex(), "sequence": sequence}
+        await self._tell({"type": "seek", **names})
 
     async def _tell_position(self) -> None:
         self._told_s = boot_s()

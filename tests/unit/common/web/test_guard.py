@@ -16,9 +16,10 @@ from starlette.websockets import WebSocket
 
 from rankcast.web import Access, Guard
 from rankcast.web.access import MOST_WRONG
-from rankcast.web.guard import COOKIE, POLICY
+from rankcast.web.guard import POLICY
 
 TOKEN = "0123456789abcdef"
+COOKIE = "rankcast_session_8080"
 
 
 async def _page(_: Request) -> Response:
@@ -66,6 +67,7 @@ def ask(
     scope = {
         "type": kind, "method": "GET", "path": path, "raw_path": path.encode(), "root_path": "",
         "scheme": scheme, "query_string": b"", "client": client, "subprotocols": [],
+        "server": ("10.0.0.1", 8080),
         "headers": [(k.encode(), v.encode("latin-1")) for k, v in {"host": host, **named}.items()],
         "extensions": {"websocket.http.response": {}},
     }  # fmt: skip
@@ -85,7 +87,7 @@ def test_every_answer_has_the_headers_of_security() -> None:
     for answer in (ask(app), ask(app, authorization=f"Bearer {TOKEN}"), ask(app, host="evil")):
         assert answer.headers["content-security-policy"] == POLICY
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
 
 
 def test_a_foreign_host_is_misdirected_whatever_token_it_has() -> None:
@@ -102,6 +104,26 @@ def test_a_page_of_another_server_is_refused_and_one_of_this_is_not() -> None:
     assert ask(app, origin="https://10.0.0.1:8080").status == 403
     assert ask(app, origin="http://10.0.0.1:8080").status == 200
     assert ask(app, scheme="https", origin="https://10.0.0.1:8080").status == 200
+
+
+def test_a_page_behind_a_proxy_with_tls_comes_from_a_name_of_this_server() -> None:
+    app = guard(Access(hosts=["Viewer.example"]))
+    for origin, status in (
+        ("https://viewer.example", 200), ("http://viewer.example", 200),
+        ("https://viewer.example:444", 403), ("ftp://viewer.example", 403),
+        ("https://evil.example", 403), ("null", 403),
+    ):  # fmt: skip
+        assert ask(app, host="viewer.example", origin=origin).status == status, origin
+    assert ask(app, host="localhost:8080", origin="https://localhost:8080").status == 403
+
+
+@pytest.mark.parametrize(
+    "headers", [{"sec_fetch_mode": "cors"}, {"sec_fetch_mode": "websocket"}, {"cookie": "a=b"}]
+)
+def test_a_page_whose_session_has_ended_opens_no_password_box(headers: dict[str, str]) -> None:
+    answer = ask(guard(Access(TOKEN)), "/api/cameras", **headers)
+    assert answer.status == 401
+    assert "www-authenticate" not in answer.headers
 
 
 def test_a_websocket_of_a_foreign_page_is_refused_before_it_is_accepted() -> None:
@@ -138,6 +160,8 @@ def test_bearer_basic_and_cookie_let_in() -> None:
     assert ask(app, authorization=f"Basic {basic}").status == 200
     session = access.begin_session()
     assert ask(app, cookie=f"other=1; {COOKIE}={session}").status == 200
+    assert ask(app, cookie=f'prefs={{"a": 1}}; {COOKIE}={session}').status == 200
+    assert ask(app, cookie=f"rankcast_session_8081=x; {COOKIE}={session}").status == 200
     access.end_session(session)
     assert ask(app, cookie=f"{COOKIE}={session}").status == 401
 

@@ -91,3 +91,10 @@ def test_rates_are_those_of_the_last_second() -> None:
     assert rates.bits_s == 2 * 8 * len(packet.data)
     assert rates.frame_bytes == len(packet.data)
     assert feed.rates(60.0).frame_bytes is None
+
+
+def test_arrivals_are_forgotten_although_nobody_asks_for_rates() -> None:
+    feed, make = CameraFeed("cam"), PacketMaker()
+    for number in range(5000):
+        add(feed, make.key(), number / 50)
+    assert len(feed._arrivals) <= 51

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -22,15 +20,6 @@ def frame(sequence: int, dtype: type = np.uint8) -> Frame:
         picture(sequence, (24, 32), dtype), camera="cam", sequence=sequence,
         coding=Coding("pca", 100, psnr_db=40.0), meta={"serial": b"\1"},
     )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_stays() -> Iterator[None]:
-    """Wait for the threads of the event loop: they end with it, a moment later."""
-    yield
-    for thread in threading.enumerate():
-        if thread.name == "AnyIO worker thread":
-            thread.join(10)
 
 
 @pytest.fixture
@@ -79,6 +68,35 @@ def test_a_client_that_leaves_takes_the_jpeg_from_nobody(made: list[tuple[int, i
 
     asyncio.run(ask())
     assert made == [(1, 80)]
+
+
+def test_what_was_made_of_older_pictures_is_dropped_with_them() -> None:
+    async def ask() -> None:
+        newest = NewestPictures(lambda _: None)
+        source = Jpegs(newest)
+        newest.put(frame(1))
+        await source.piece("cam")
+        await source.get("cam", 50)
+        newest.put(frame(2))
+        source.note_picture("cam")
+        assert (source._made, source._pieces) == ({}, {})
+        assert await source.get("cam", 50) is not None
+
+    asyncio.run(ask())
+
+
+def test_no_more_bytes_are_kept_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jpegs, "_encode", lambda _frame, _quality: bytes(20 << 20))
+
+    async def ask() -> None:
+        newest = NewestPictures(lambda _: None)
+        newest.put(frame(1))
+        source = Jpegs(newest)
+        for quality in range(1, 11):
+            await source.get("cam", quality)
+        assert len(source._made) == jpegs.MOST_KEPT_BYTES // (20 << 20) + 1
+
+    asyncio.run(ask())
 
 
 def test_the_message_says_which_picture_it_is() -> None:

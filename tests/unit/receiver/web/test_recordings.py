@@ -68,6 +68,20 @@ def test_a_file_is_read_again_only_after_a_change(folder: Path) -> None:
     assert 0 < after["frames"] < 30
 
 
+def test_what_was_not_read_to_its_end_is_not_counted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (folder / "cam.mcap").read_bytes()
+    (folder / "cam.mcap").write_bytes(whole[:-100])  # without its index
+    counted = catalog(folder).list_all()[0]
+    assert counted["frames"] == 30
+    monkeypatch.setattr("rankcast_receiver.web.recordings.catalog.MOST_SCANNED_BYTES", 1000)
+    found = catalog(folder).list_all()[0]
+    assert (found["frames"], found["duration_s"]) == (None, None)
+    assert found["begin_utc"] == counted["begin_utc"]
+    assert found["cameras"] == ["cam"]
+
+
 def test_names_are_compared_and_links_are_no_recordings(folder: Path) -> None:
     outside = folder / "elsewhere"
     outside.mkdir()
@@ -104,22 +118,53 @@ def test_a_seek_begins_at_the_key_frame_before_and_says_what_is_to_be_shown(fold
     messages = [one for one in messages_of(folder / "cam.mcap") if one.kind == "frames"]
     playback = Playback(folder / "cam.mcap", Limits(), lambda: False)
     try:
-        shown = playback.seek(messages[25].t_recorded_ns)
+        seek = playback.seek(messages[25].t_recorded_ns)
         pieces = playback.next_pieces()
     finally:
         playback.close()
-    assert shown == {"cam": 25}
+    assert [(camera, sequence) for (camera, _), sequence in seek.starts.items()] == [("cam", 25)]
+    assert seek.due == {"cam"}
     assert [piece.sequence for piece in pieces] == list(range(20, 30))
     head, _, data = pieces[0].message.partition(b"\0")
     assert head == b"cam/frames"
     assert unpack(data).header.sequence == 20
 
 
-def test_a_seek_behind_the_end_shows_the_rest(folder: Path) -> None:
+def test_a_seek_names_the_streams_of_a_sender_that_was_restarted(tmp_path: Path) -> None:
+    first, second = (packets_of("svd-patch", pictures(10)) for _ in range(2))
+    record(tmp_path / "cam.mcap", {"cam": first + second})
+    times = [one.t_recorded_ns for one in messages_of(tmp_path / "cam.mcap")]
+    streams = [unpack(packets[0]).header.stream_id for packets in (first, second)]
+    playback = Playback(tmp_path / "cam.mcap", Limits(), lambda: False)
+    try:
+        seek = playback.seek(times[9] + 1)  # between the two
+        assert seek.starts == {("cam", streams[0]): 10, ("cam", streams[1]): 0}
+        assert [one.stream_id for one in playback.next_pieces()] == [
+            stream for stream in streams for _ in range(10)
+        ]
+        assert playback.seek(times[5]).starts == {("cam", streams[0]): 5}
+        assert playback.seek(times[15]).starts == {("cam", streams[1]): 5}
+    finally:
+        playback.close()
+
+
+def test_a_seek_behind_the_end_shows_the_last_picture(folder: Path) -> None:
     playback = Playback(folder / "cam.mcap", Limits(), lambda: False)
     try:
-        assert playback.seek(2**62) == {}
+        seek = playback.seek(2**62)
+        assert list(seek.starts.values()) == [29]
+        assert seek.due == frozenset()
         assert [piece.sequence for piece in playback.next_pieces()] == list(range(20, 30))
         assert playback.next_pieces() == []
+    finally:
+        playback.close()
+
+
+def test_a_recording_that_pages_cannot_decode_says_why(tmp_path: Path) -> None:
+    record(tmp_path / "cam.mcap", {"cam": packets_of("pca", pictures(3))})
+    playback = Playback(tmp_path / "cam.mcap", Limits(), lambda: False)
+    try:
+        with pytest.raises(RecordingError, match="the page does not decode pca"):
+            playback.seek(messages_of(tmp_path / "cam.mcap")[0].t_recorded_ns)
     finally:
         playback.close()

@@ -134,14 +134,10 @@ class PictureWorker {
     this.redraw();
   }
 
-  // A sender that began anew counts from 0 again: its pictures come after the jump.
+  // A sender that began anew counts from 0 again, in another stream, which a seek of its own names.
   isWanted({sequence, streamId}) {
     const from = this.showFrom;
-    if (from === null) return true;
-    from.streamId ??= streamId;
-    if (streamId === from.streamId && sequence < from.sequence) return false;
-    this.showFrom = null;
-    return true;
+    return from === null || (streamId === from.streamId && sequence >= from.sequence);
   }
 
   // At most once a frame of the screen, however many pictures arrive. Packets of a backlog come before
@@ -193,13 +189,13 @@ class PictureWorker {
     this.redraw();
   }
 
-  seek({sequence}) {
+  seek({stream, sequence}) {
     this.seeks++;
     if (this.jpegNext) this.answer("given-up", {sequence: this.jpegNext[1].sequence});
     this.jpegNext = null;
     // Decoding goes on in the memory of the picture that stays on the canvas meanwhile.
     this.stage.hold();
-    this.showFrom = {sequence: BigInt(sequence), streamId: null};
+    this.showFrom = {sequence: BigInt(sequence), streamId: stream};
   }
 
   async snapshot({format}) {

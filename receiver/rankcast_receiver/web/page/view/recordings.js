@@ -86,8 +86,9 @@ export class Recordings {
 
   async begin({cameras, duration_s, begin_utc, frames}) {
     const {player} = this;
-    this.slider.max = duration_s;
+    // Of a damaged recording it may be unknown: then the slider grows with what is played.
     this.durationS = duration_s;
+    this.slider.max = duration_s ?? 0;
     write(this.note,
       `Recorded from ${(begin_utc ?? NONE).replace("T", " ").slice(0, 19)} UTC, ${count(frames)} frames`);
     const source = {
@@ -111,9 +112,9 @@ export class Recordings {
   }
 
   // What comes before the workers run waits for them, in its order.
-  seek({camera, sequence}) {
-    if (this.early) this.early.push(() => this.seek({camera, sequence}));
-    else this.views.get(camera)?.feed?.tell("seek", {sequence});
+  seek({camera, stream, sequence}) {
+    if (this.early) this.early.push(() => this.seek({camera, stream, sequence}));
+    else this.views.get(camera)?.feed?.tell("seek", {stream, sequence});
   }
 
   packet(buffer) {
@@ -147,10 +148,15 @@ export class Recordings {
     this.grid.place();
   }
 
+  lengthText() {
+    return this.durationS == null ? NONE : clockTime(this.durationS);
+  }
+
   moveTo(positionS) {
     this.position = positionS;
+    if (positionS > Number(this.slider.max)) this.slider.max = positionS;
     if (!this.isScrubbing) this.slider.value = positionS;
-    const text = `${clockTime(positionS)} / ${clockTime(this.durationS)}`;
+    const text = `${clockTime(positionS)} / ${this.lengthText()}`;
     write(this.time, text);
     this.slider.setAttribute("aria-valuetext", text);
   }
@@ -159,7 +165,7 @@ export class Recordings {
   scrub() {
     this.isScrubbing = true;
     this.isEnded = false;
-    write(this.time, `${clockTime(Number(this.slider.value))} / ${clockTime(this.durationS)}`);
+    write(this.time, `${clockTime(Number(this.slider.value))} / ${this.lengthText()}`);
     clearTimeout(this.scrubTimer);
     this.scrubTimer = setTimeout(() => {
       this.player?.play(Number(this.slider.value));
@@ -189,7 +195,7 @@ export class Recordings {
 
   step(seconds) {
     if (!this.player) return;
-    this.slider.value = Math.max(0, Math.min(this.durationS, this.position + seconds));
+    this.slider.value = Math.max(0, Math.min(Number(this.slider.max), this.position + seconds));
     this.scrub();
   }
 
