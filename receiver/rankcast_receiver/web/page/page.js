@@ -80,7 +80,7 @@ class Page {
         if (view) view.skipped += frames;
       },
       changed: () => this.tick(),
-      unauthorised: () => { location.href = "/login"; },
+      unauthorised: () => { location.href = `/login${location.hash}`; },
     });
     const {connection} = this;
     this.source = {
