@@ -251,6 +251,7 @@ def test_cameras_are_taken_away_and_given_while_the_sender_runs(
         assert moving.watch(wait_s=1.5) == wanted
 
 
+@pytest.mark.slow
 def test_the_first_and_the_last_key_with_cameras_change_the_socket_of_a_running_sender(
     tmp_path: Path, stack: ExitStack
 ) -> None:

@@ -131,6 +131,7 @@ def test_no_announce_and_the_setting_make_a_sender_invisible(
             assert not any("mDNS" in line for line in sender.process.lines)
 
 
+@pytest.mark.slow
 def test_all_cameras_of_a_sender_are_announced_and_each_is_received_alone(
     tmp_path: Path, network: Sequence[str]
 ) -> None:

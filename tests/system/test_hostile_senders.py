@@ -151,6 +151,7 @@ def test_a_reply_of_many_parts_and_a_reset_end_no_client() -> None:
         rounds.wait(ROUNDS, client)
 
 
+@pytest.mark.slow
 def test_connections_that_are_reset_in_mid_message_end_no_receiver(
     tmp_path: Path, figure: Figure
 ) -> None:

@@ -316,6 +316,7 @@ def test_a_wrong_setting_prevents_the_start(options: tuple[str, ...], words: str
     assert words in ended.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_of_several_senders_a_name_says_which() -> None:
     with ExitStack() as stack:
         station = WebStation(stack)
