@@ -8,7 +8,14 @@ from typing import Final
 from starlette.routing import Route
 
 from rankcast.boot_clock import boot_s
-from rankcast.metrics import Definition, Exposition, Health, Kind, labelled, metrics_routes
+from rankcast.metrics import (
+    Definition,
+    EndDefinitions,
+    Exposition,
+    Health,
+    labelled,
+    metrics_routes,
+)
 from rankcast.numerics import Histogram
 from rankcast.recorder import FreeSpace
 from rankcast.runtime import (
@@ -43,58 +50,48 @@ LATENCY_BOUNDS_S: Final = (
 _LATENCY_BOUNDS_MS: Final = tuple(1e3 * bound for bound in LATENCY_BOUNDS_S)
 
 
-def _counter(name: str, text: str, unit: str = "") -> Definition:
-    return Definition(f"rankcast_receiver_{name}_total", Kind.COUNTER, text, unit)
+_of = EndDefinitions("receiver")
 
-
-def _gauge(name: str, text: str, unit: str = "") -> Definition:
-    return Definition(f"rankcast_receiver_{name}", Kind.GAUGE, text, unit)
-
-
-def _histogram(name: str, text: str, unit: str) -> Definition:
-    return Definition(f"rankcast_receiver_{name}", Kind.HISTOGRAM, text, unit)
-
-
-PUBLISHED: Final = _counter(
+PUBLISHED: Final = _of.counter(
     "frames_published", "Frames that the sender published since this receiver joined."
 )
-DECODED: Final = _counter("frames_decoded", "Frames that were decoded and handed to the sinks.")
-LOST: Final = _counter("frames_lost", "Frames that were published and not decoded, by cause.")
-PACKET_BYTES: Final = _counter(
+DECODED: Final = _of.counter("frames_decoded", "Frames that were decoded and handed to the sinks.")
+LOST: Final = _of.counter("frames_lost", "Frames that were published and not decoded, by cause.")
+PACKET_BYTES: Final = _of.counter(
     "packet_bytes", "Size of all pictures that arrived, as packets.", "bytes"
 )
-LATENCY: Final = _histogram(
+LATENCY: Final = _of.histogram(
     "latency_seconds", "Time from the capture of a frame until it was decoded.", "seconds"
 )
-PICTURE_AGE: Final = _gauge(
+PICTURE_AGE: Final = _of.gauge(
     "picture_age_seconds", "Time since the newest picture was captured.", "seconds"
 )
-STATE: Final = _gauge("camera_state", "1 for the state that the camera is in, 0 for the others.")
-KEYFRAME_REQUESTS: Final = _counter(
+STATE: Final = _of.gauge("camera_state", "1 for the state that the camera is in, 0 for the others.")
+KEYFRAME_REQUESTS: Final = _of.counter(
     "keyframe_requests", "Key frames that this receiver asked the sender for."
 )
-REFUSED: Final = _counter("packets_refused", "Packets that were refused before decoding.")
-FOREIGN: Final = _counter(
+REFUSED: Final = _of.counter("packets_refused", "Packets that were refused before decoding.")
+FOREIGN: Final = _of.counter(
     "foreign_messages", "Messages that are no packets, or belong to no camera."
 )
-RECONNECTS: Final = _counter("reconnects", "Connections replaced after silence or a refusal.")
-DELIVERED: Final = _counter("sink_frames_delivered", "Frames or packets that the sink took.")
-KEPT: Final = _counter("sink_frames_kept", "Frames that the sink saved, showed or recorded.")
-SINK_LOST: Final = _counter(
+RECONNECTS: Final = _of.counter("reconnects", "Connections replaced after silence or a refusal.")
+DELIVERED: Final = _of.counter("sink_frames_delivered", "Frames or packets that the sink took.")
+KEPT: Final = _of.counter("sink_frames_kept", "Frames that the sink saved, showed or recorded.")
+SINK_LOST: Final = _of.counter(
     "sink_frames_lost", "Frames that came to the sink and were not delivered, by cause."
 )
-SINK_LATENCY: Final = _histogram(
+SINK_LATENCY: Final = _of.histogram(
     "sink_latency_seconds",
     "Time from the capture of a delivered frame until it was decoded.",
     "seconds",
 )
-SINK_AGE: Final = _histogram(
+SINK_AGE: Final = _of.histogram(
     "sink_age_seconds", "Time from the capture of a frame until the sink had it.", "seconds"
 )
-BACKLOG: Final = _gauge(
+BACKLOG: Final = _of.gauge(
     "recorder_backlog_bytes", "Size of the packets that wait for the disk.", "bytes"
 )
-FREE: Final = _gauge("recorder_free_bytes", "Free space of the disk of the recording.", "bytes")
+FREE: Final = _of.gauge("recorder_free_bytes", "Free space of the disk of the recording.", "bytes")
 DEFINITIONS: Final = tuple(value for value in globals().values() if isinstance(value, Definition))
 
 

@@ -9,9 +9,9 @@ from typing import Final
 from rankcast.boot_clock import boot_s
 from rankcast.metrics import (
     Definition,
+    EndDefinitions,
     Exposition,
     Health,
-    Kind,
     labelled,
     metrics_routes,
     open_metrics_server,
@@ -42,69 +42,61 @@ ENCODE_BOUNDS_S: Final = (
 _ENCODE_BOUNDS_MS: Final = tuple(1e3 * bound for bound in ENCODE_BOUNDS_S)
 
 
-def _counter(name: str, text: str, unit: str = "") -> Definition:
-    return Definition(f"rankcast_sender_{name}_total", Kind.COUNTER, text, unit)
+_of = EndDefinitions("sender")
 
-
-def _gauge(name: str, text: str, unit: str = "") -> Definition:
-    return Definition(f"rankcast_sender_{name}", Kind.GAUGE, text, unit)
-
-
-def _histogram(name: str, text: str, unit: str) -> Definition:
-    return Definition(f"rankcast_sender_{name}", Kind.HISTOGRAM, text, unit)
-
-
-GRABBED: Final = _counter(
+GRABBED: Final = _of.counter(
     "frames_grabbed", "Frames that the camera made: published, lost or under way."
 )
-PUBLISHED: Final = _counter("frames_published", "Frames handed to the socket.")
-LOST: Final = _counter("frames_lost", "Frames that were grabbed and not published, by cause.")
-PUBLISHED_BYTES: Final = _counter(
+PUBLISHED: Final = _of.counter("frames_published", "Frames handed to the socket.")
+LOST: Final = _of.counter("frames_lost", "Frames that were grabbed and not published, by cause.")
+PUBLISHED_BYTES: Final = _of.counter(
     "published_bytes", "Size of all packets that were published.", "bytes"
 )
-ENCODE_TIME: Final = _histogram("encode_seconds", "Time that encoding a frame took.", "seconds")
-PACKET_SIZE: Final = _histogram("packet_bytes", "Size of a published packet.", "bytes")
-STATE: Final = _gauge("camera_state", "1 for the state that the camera is in, 0 for the others.")
-FRAME_AGE: Final = _gauge(
+ENCODE_TIME: Final = _of.histogram("encode_seconds", "Time that encoding a frame took.", "seconds")
+PACKET_SIZE: Final = _of.histogram("packet_bytes", "Size of a published packet.", "bytes")
+STATE: Final = _of.gauge("camera_state", "1 for the state that the camera is in, 0 for the others.")
+FRAME_AGE: Final = _of.gauge(
     "frame_age_seconds", "Time since the camera gave its newest frame.", "seconds"
 )
-INTERVAL: Final = _gauge(
+INTERVAL: Final = _of.gauge(
     "frame_interval_seconds", "Time between frames, announced or measured.", "seconds"
 )
-VIEWERS: Final = _gauge("viewers", "Viewers of the camera.")
-REPORTING: Final = _gauge("viewers_reporting", "Viewers that report what arrives.")
-WORST_LATENCY: Final = _gauge(
+VIEWERS: Final = _of.gauge("viewers", "Viewers of the camera.")
+REPORTING: Final = _of.gauge("viewers_reporting", "Viewers that report what arrives.")
+WORST_LATENCY: Final = _of.gauge(
     "viewers_latency_p99_seconds", "Highest latency that a viewer reports.", "seconds"
 )
-KEYFRAME_REQUESTS: Final = _counter(
+KEYFRAME_REQUESTS: Final = _of.counter(
     "keyframe_requests", "Key frames that viewers and recorders asked for."
 )
-KEYFRAMES: Final = _counter(
+KEYFRAMES: Final = _of.counter(
     "keyframes_on_request", "Key frames that were made because of requests."
 )
-FAILURES: Final = _counter("source_failures", "Failures after which the camera was opened again.")
-CLOSED: Final = _counter(
+FAILURES: Final = _of.counter(
+    "source_failures", "Failures after which the camera was opened again."
+)
+CLOSED: Final = _of.counter(
     "connections_closed", "Connections closed because of what their peers sent."
 )
-DROPPED: Final = _counter(
+DROPPED: Final = _of.counter(
     "requests_dropped", "Control messages beyond the budget of their connection."
 )
-KEYS: Final = _gauge("keys_authorized", "Keys that may connect.")
-KEYS_REFUSED: Final = _counter("keys_refused", "Handshakes with a key that is not authorised.")
-KEYS_FLOODING: Final = _gauge(
+KEYS: Final = _of.gauge("keys_authorized", "Keys that may connect.")
+KEYS_REFUSED: Final = _of.counter("keys_refused", "Handshakes with a key that is not authorised.")
+KEYS_FLOODING: Final = _of.gauge(
     "keys_flooding", "Keys that are refused at present because they flooded the sender."
 )
-KEYS_ALARM: Final = _gauge(
+KEYS_ALARM: Final = _of.gauge(
     "keys_alarm", "1 while the directory of keys cannot be read, and the previous keys stay."
 )
-RECORDED: Final = _counter("frames_recorded", "Frames in the recording.")
-RECORD_LOST: Final = _counter(
+RECORDED: Final = _of.counter("frames_recorded", "Frames in the recording.")
+RECORD_LOST: Final = _of.counter(
     "frames_not_recorded", "Frames that were published and not recorded, by cause."
 )
-BACKLOG: Final = _gauge(
+BACKLOG: Final = _of.gauge(
     "recorder_backlog_bytes", "Size of the packets that wait for the disk.", "bytes"
 )
-FREE: Final = _gauge("recorder_free_bytes", "Free space of the disk of the recording.", "bytes")
+FREE: Final = _of.gauge("recorder_free_bytes", "Free space of the disk of the recording.", "bytes")
 DEFINITIONS: Final = tuple(value for value in globals().values() if isinstance(value, Definition))
 
 

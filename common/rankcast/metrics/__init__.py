@@ -1,6 +1,6 @@
 """Metrics and health of either end, for Prometheus and for health checks."""
 
-from rankcast.metrics.definition import Definition, Kind
+from rankcast.metrics.definition import Definition, EndDefinitions, Kind
 from rankcast.metrics.exposition import Exposition, labelled
 from rankcast.metrics.health import Health
 from rankcast.metrics.metrics_server import MetricsOptions, check_metrics, open_metrics_server
@@ -10,6 +10,7 @@ from rankcast.metrics.routes import metrics_routes
 __all__ = [
     "PROCESS_DEFINITIONS",
     "Definition",
+    "EndDefinitions",
     "Exposition",
     "Health",
     "Kind",

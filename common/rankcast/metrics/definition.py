@@ -44,3 +44,23 @@ class Definition:
             kind = Kind.GAUGE
         unit = f"# UNIT {name} {self.unit}\n" if openmetrics and self.unit else ""
         return f"# HELP {name} {self.text}\n# TYPE {name} {kind}\n{unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class EndDefinitions:
+    """Makes the definitions of one end, whose names begin with ``rankcast_END_``."""
+
+    end: str
+    """``sender`` or ``receiver``."""
+
+    def counter(self, name: str, text: str, unit: str = "") -> Definition:
+        """Define a counter; its name gets ``_total``."""
+        return Definition(f"rankcast_{self.end}_{name}_total", Kind.COUNTER, text, unit)
+
+    def gauge(self, name: str, text: str, unit: str = "") -> Definition:
+        """Define a gauge."""
+        return Definition(f"rankcast_{self.end}_{name}", Kind.GAUGE, text, unit)
+
+    def histogram(self, name: str, text: str, unit: str) -> Definition:
+        """Define a histogram."""
+        return Definition(f"rankcast_{self.end}_{name}", Kind.HISTOGRAM, text, unit)
