@@ -132,7 +132,7 @@ class Responder:
                 if time.monotonic() > scan_s:
                     scan_s = time.monotonic() + RESCAN_S
                     if reach_of(self._host, self._known()) != reach:
-                        log.info("the addresses of this machine have changed: announced anew")
+                        log.info("the addresses of this machine have changed, announcing again")
                         return
         finally:
             await self._say_goodbye(multicast, announced)

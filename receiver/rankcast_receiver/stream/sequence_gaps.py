@@ -72,7 +72,7 @@ class SequenceGaps:
         self._unplaced.clear()
 
     def leave(self) -> None:
-        """Begin to count anew with the next packet: until then the sender withholds the stream."""
+        """Count no gap before the next packet: the sender withholds the stream until then."""
         self._away = True
 
     def note_lost(self, cause: str, count: int = 1) -> None:

@@ -89,7 +89,7 @@ class Application:
         self.guarded: ASGIApp = Guard(self.starlette, access)
 
     async def run(self) -> None:
-        """Hand over what comes from the cameras, until cancelled."""
+        """Run the hub, which forwards packets to pages, until cancelled."""
         await self._hub.run()
 
     async def _cameras(self, _: Request) -> Response:

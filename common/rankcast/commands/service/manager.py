@@ -110,7 +110,7 @@ class SystemdManager:
         }  # fmt: skip
 
     def install(self, name: str, text: str, *, start: bool) -> Path:
-        """Write a unit; tell systemd, enable it and start it anew if `start`.
+        """Write a unit and reload systemd; if `start`, also enable and restart the service.
 
         Raises
         ------

@@ -83,7 +83,7 @@ class CameraFlow:
         self.in_step = False
 
     def restart(self, now_s: float) -> None:
-        """Begin anew: the page has lost the stream."""
+        """Restart the stream for a page whose decoder has lost it."""
         self.fall_out()
         self._on_way.clear()
         self._begun = 0

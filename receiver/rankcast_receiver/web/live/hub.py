@@ -1,4 +1,4 @@
-"""Hub: hands what comes from the cameras to all pages, in the event loop."""
+"""Hub: forwards packets, pictures and states of the cameras to all pages, in the event loop."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Hub:
         """The latest list of cameras, as a message."""
 
     async def run(self) -> None:
-        """Hand over what comes, until cancelled."""
+        """Forward packets, pictures and states to the pages, until cancelled."""
         self._inbox.open()
         both = [asyncio.create_task(self._forward()), asyncio.create_task(self._tell())]
         try:
