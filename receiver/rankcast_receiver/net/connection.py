@@ -356,9 +356,10 @@ class Connection:
             if stream.needs_keyframe and not stream.ended:
                 control.ask_keyframe(name, stream)
         if control.report_due():
+            late_s = self._path.take_late_s()
             for name, stream in streams.items():
                 if stream.stream_ids and not stream.ended:
-                    control.report(name, stream)
+                    control.report(name, stream, late_s)
         if self._link.state is LinkState.UP:
             open_cameras = [name for name, stream in streams.items() if not stream.ended]
             if any(map(self._silent, dict.fromkeys((*self._streams.cameras, *open_cameras)))):

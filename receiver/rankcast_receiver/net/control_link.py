@@ -13,6 +13,7 @@ import zmq
 from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import SettingsError, WireError
 from rankcast.net import ControlClient, CurveClient, LinkState
+from rankcast.runtime import NETWORK_GAP
 from rankcast.wire import MAX_MS, UINT64_MAX, Limits, Reply, check_name, uint
 from rankcast_receiver.clock import SenderClock
 from rankcast_receiver.net.control_request import ControlRequest
@@ -210,13 +211,20 @@ class ControlLink:
         self._next_report_s = now + REPORT_INTERVAL_S
         return True
 
-    def report(self, camera: str, stream: CameraStream) -> None:
-        """Send the totals of `camera` at this receiver and the latency of the last second."""
+    def report(self, camera: str, stream: CameraStream, late_s: float | None = None) -> None:
+        """Send the totals of `camera` at this receiver and the latency of the last second.
+
+        `late_s` is how late the quickest of its pictures arrived: more than 0 where they queue in
+        front of the link.
+        """
         balance = stream.ledger.balance()
         args: dict[str, Any] = {
             "delivered": min(balance.passed, MAX_COUNT),
             "lost": min(sum(balance.lost.values()), MAX_COUNT),
+            "network_lost": min(balance.lost.get(NETWORK_GAP, 0), MAX_COUNT),
         }
+        if late_s is not None:
+            args["late_ms"] = min(max(1e3 * late_s, 0.0), MAX_MS)
         delays = stream.delays.take()
         if delays:
             ordered = sorted(delay.latency_ms for delay in delays)

@@ -71,6 +71,8 @@ class PathMeter:
         self._old_since_s: float | None = None
         self._fresh_s = now_s
         self._least_late_s: float
+        self._reported_late_s: float | None = None
+        """Of the pictures since the last report, the least."""
         self._begin(now_s)
 
     def hear(self, received: ReceivedPacket, size: int, now_s: float) -> None:
@@ -93,6 +95,8 @@ class PathMeter:
             if late_s < FRESH_S:
                 self._fresh_s = now_s
             return
+        if self._reported_late_s is None or late_s < self._reported_late_s:
+            self._reported_late_s = late_s
         if late_s < OLD_S:
             self._old_since_s = None
         elif self._old_since_s is None:
@@ -105,6 +109,11 @@ class PathMeter:
         elif header.sequence > count.last:
             count.last = header.sequence
             count.count += 1
+
+    def take_late_s(self) -> float | None:
+        """Return how late the quickest picture since the last call was; None without any."""
+        late_s, self._reported_late_s = self._reported_late_s, None
+        return late_s
 
     def only_old(self, now_s: float) -> bool:
         """Return True if nothing but old pictures arrives, because they wait on the way.
