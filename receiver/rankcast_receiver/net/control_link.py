@@ -214,8 +214,8 @@ class ControlLink:
     def report(self, camera: str, stream: CameraStream, late_s: float | None = None) -> None:
         """Send the totals of `camera` at this receiver and the latency of the last second.
 
-        `late_s` is how late the quickest of its pictures arrived: more than 0 where they queue in
-        front of the link.
+        `late_s` is how late even the quickest message of that second was: they queue in front of
+        the link.
         """
         balance = stream.ledger.balance()
         args: dict[str, Any] = {

@@ -72,7 +72,8 @@ class PathMeter:
         self._fresh_s = now_s
         self._least_late_s: float
         self._reported_late_s: float | None = None
-        """Of the pictures since the last report, the least."""
+        """The least since the last report, also of a status: it is stamped when it is sent, so that
+        pictures that were encoded late are not late on the way."""
         self._begin(now_s)
 
     def hear(self, received: ReceivedPacket, size: int, now_s: float) -> None:
@@ -91,12 +92,12 @@ class PathMeter:
             quickest = self._quickest[key] = _Quickest(transit_s, now_s)
         late_s = quickest.late_s(transit_s, now_s)
         self._least_late_s = min(self._least_late_s, late_s)
+        if self._reported_late_s is None or late_s < self._reported_late_s:
+            self._reported_late_s = late_s
         if not received.is_picture:
             if late_s < FRESH_S:
                 self._fresh_s = now_s
             return
-        if self._reported_late_s is None or late_s < self._reported_late_s:
-            self._reported_late_s = late_s
         if late_s < OLD_S:
             self._old_since_s = None
         elif self._old_since_s is None:
@@ -111,7 +112,7 @@ class PathMeter:
             count.count += 1
 
     def take_late_s(self) -> float | None:
-        """Return how late the quickest picture since the last call was; None without any."""
+        """Return how late the quickest message since the last call was; None without any."""
         late_s, self._reported_late_s = self._reported_late_s, None
         return late_s
 

@@ -22,8 +22,8 @@ class ViewerReport:
     network_lost: int = 0
     """Those of `lost` that never arrived."""
     late_ms: float | None = None
-    """How late the quickest picture of the last second arrived, relative to the quickest one so
-    far; None if there was none."""
+    """How late the quickest message of the last second arrived, beside the quickest one before;
+    None if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
