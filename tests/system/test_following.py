@@ -73,6 +73,7 @@ def test_losses_stop_on_a_narrow_link_and_the_set_rate_returns_on_a_wide_one(
         sender.stop()
 
 
+@pytest.mark.slow
 def test_one_narrow_link_of_three_changes_nothing(tmp_path: Path) -> None:
     with (
         sending(tmp_path, *RATES, source=SOURCE) as sender,
