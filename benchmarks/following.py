@@ -32,7 +32,6 @@ from support.faultproxy import FaultProxy
 from support.faults import Faults
 
 SOURCE: Final = "synthetic:conveyor?width=640&height=360&fps=15"
-FPS: Final = 15
 LINK_BYTES_PER_S: Final = 125_000
 BUFFER_BYTES: Final = 65_536
 """At both ends; the proxy has less, because what it holds adds to the age."""
@@ -51,8 +50,8 @@ class Seen:
     """When a frame was handed out, and its age in ms."""
     rates: list[tuple[float, float]] = field(default_factory=list)
     """When a status came, and the bit rate that it tells, in bit/s."""
-    lost: list[tuple[float, int]] = field(default_factory=list)
-    """Frames that never arrived so far, at those times."""
+    lost: list[tuple[float, int, int]] = field(default_factory=list)
+    """Frames that never arrived so far, and those that were published, at those times."""
 
 
 def measure(seconds: float, *, follows: bool) -> Seen:
@@ -93,20 +92,21 @@ def note(seen: Seen, frame: Frame, subscriber: Subscriber, at_s: float) -> None:
     rate = stream.status.settings.get("bitrate_now", stream.status.settings["bitrate"])
     assert isinstance(rate, int | float)
     seen.rates.append((at_s, rate))
-    seen.lost.append((at_s, subscriber.balance().lost.get(NETWORK_GAP, 0)))
+    balance = subscriber.balance()
+    seen.lost.append((at_s, balance.lost.get(NETWORK_GAP, 0), balance.entered))
 
 
 def rows(name: str, seen: Seen, seconds: float) -> list[Row]:
     """Return the figures of one run, all of it and once it has settled."""
     settled = min(SETTLED_S, seconds / 2)
     late = [age_ms for at_s, age_ms in seen.frames if at_s >= settled]
-    lost_before = max((lost for at_s, lost in seen.lost if at_s < settled), default=0)
-    lost = seen.lost[-1][1] - lost_before if seen.lost else 0
+    gaps = [(lost, entered) for at_s, lost, entered in seen.lost if at_s >= settled]
+    lost, published = (gaps[-1][0] - gaps[0][0], gaps[-1][1] - gaps[0][1]) if gaps else (0, 0)
     ordered = sorted(late)
     span_s = seconds - settled
     found = [
         Row(f"{name}: frames that never arrived, from {settled:g} s on",
-            100 * lost / (FPS * span_s), "%"),
+            100 * lost / max(1, published), "%"),
         Row(f"{name}: frames shown a second, from {settled:g} s on", len(late) / span_s, ""),
     ]  # fmt: skip
     if ordered:

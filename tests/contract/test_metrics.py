@@ -73,6 +73,7 @@ def test_the_page_lists_what_a_sender_and_a_receiver_expose_and_nothing_else(
             "send", "--source", "synthetic:conveyor?width=64&height=48", "--fps", "20",
             "--bind", address, "--key", str(tmp_path / "cam.key"),
             "--authorized", str(station.authorized), "--record", str(tmp_path / "sent.mcap"),
+            "--set", "codec.bitrate=1 Mbit/s", "--set", "codec.min_bitrate=100 kbit/s",
             "--metrics", "127.0.0.1:0",
         ) as sender,
         rankcast(
