@@ -115,7 +115,10 @@ def _run(
     runners: list[SinkRunner] = []
     space = FreeSpace(Path(settings.record.file).parent) if settings.record.file else None
     pulse = Pulse("main")
-    routes = metrics_routes(settings, lambda: pipeline, runners, space, pulse, manager.watchdog_s)
+    routes = metrics_routes(
+        settings, lambda: pipeline, runners, space, pulse, manager.watchdog_s,
+        lambda: None if web is None else web.packets_dropped,
+    )  # fmt: skip
     web = open_web(settings, lambda: pipeline, routes)  # takes its address
     server = open_metrics(settings, routes)
     if server is not None:
