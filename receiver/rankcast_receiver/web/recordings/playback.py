@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -59,6 +59,8 @@ class Playback:
         Of a packet.
     stopped : callable
         True ends reading.
+    cameras : iterable of str, optional
+        Cameras of the recording, as far as they are known.
 
     Raises
     ------
@@ -66,8 +68,14 @@ class Playback:
         If the recording cannot be read, or a file of it lies elsewhere.
     """
 
-    def __init__(self, path: Path, limits: Limits, stopped: Callable[[], bool]) -> None:
-        self._limits = limits
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        stopped: Callable[[], bool],
+        cameras: Iterable[str] = (),
+    ) -> None:
+        self._limits, self._cameras = limits, frozenset(cameras)
         self._reader = RecordingReader(path, limits, stopped=stopped)
         for segment in self._reader.segments:
             if segment.is_symlink():
@@ -97,7 +105,7 @@ class Playback:
                 break
             else:
                 first.setdefault(piece.camera, piece)
-                if before.keys() <= first.keys():
+                if before.keys() | self._cameras <= first.keys():
                     break
         for piece in {**before, **first}.values():
             starts[piece.camera, piece.stream_id] = piece.sequence

@@ -161,7 +161,7 @@ class RecordingPlayer:
         playback: Playback | None = None
         try:
             playback = await self._in_thread(
-                Playback, path, self._options.limits, lambda: self.left
+                Playback, path, self._options.limits, lambda: self.left, self._facts["cameras"]
             )
             while True:
                 await self._play_on(playback)

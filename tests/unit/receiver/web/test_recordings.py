@@ -178,6 +178,17 @@ def test_a_seek_names_the_streams_of_a_sender_that_was_restarted(tmp_path: Path)
         playback.close()
 
 
+def test_a_seek_to_the_beginning_shows_every_camera(tmp_path: Path) -> None:
+    packets = packets_of("raw", pictures(3))
+    record(tmp_path / "two.mcap", {"a": packets, "b": packets})
+    playback = Playback(tmp_path / "two.mcap", Limits(), lambda: False, ("a", "b"))
+    try:
+        begin_ns = messages_of(tmp_path / "two.mcap")[0].t_recorded_ns
+        assert playback.seek(begin_ns).due == {"a", "b"}
+    finally:
+        playback.close()
+
+
 def test_a_seek_behind_the_end_shows_the_last_picture(folder: Path) -> None:
     playback = Playback(folder / "cam.mcap", Limits(), lambda: False)
     try:
