@@ -12,7 +12,7 @@ const SCRUB_PAUSE_MS = 80;
 
 // What a person is to know of a camera that the server decodes.
 function servedText({name, info, skipped}) {
-  const late = skipped ? `; ${count(skipped)} pictures skipped, because decoding took too long` : "";
+  const late = skipped ? `; pictures skipped because decoding took too long: ${count(skipped)}` : "";
   return `${name}: ${info.codec}, decoded by the server and shown as JPEG${late}`;
 }
 
