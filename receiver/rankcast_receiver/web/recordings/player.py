@@ -290,7 +290,7 @@ class RecordingPlayer:
 
 def _is_served(piece: PlayedPiece, form: Form) -> bool:
     """Return whether the server decodes a packet."""
-    return form == "jpeg" or bool(piece.codec and not CODECS_BY_NAME[piece.codec].in_pages)
+    return form != "packets" or bool(piece.codec and not CODECS_BY_NAME[piece.codec].in_pages)
 
 
 async def accept(websocket: WebSocket) -> bool:
