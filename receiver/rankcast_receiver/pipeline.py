@@ -192,9 +192,11 @@ def _outcome(subscriber: Subscriber, *, silent: bool) -> Outcome:
     # A receiver that leaves in mid-stream knows what was published until then. If frames stop
     # without a status or an end message, more may have been published without showing as a gap.
     limit_s = 0.0 if silent else ANSWER_S
+    decoded = subscriber.decoded_frames
+    balance = subscriber.balance()
     return Outcome(
-        undecoded=subscriber.undecoded(),
-        balance=subscriber.balance(),
+        balance=balance,
+        undecoded=balance.passed - decoded,
         packets=subscriber.packet_balance(),
         stream_ids=tuple(stream_id for stream in streams for stream_id in stream.stream_ids),
         foreign_messages=subscriber.foreign_messages,

@@ -222,10 +222,10 @@ class Subscriber:
         """Return the frames that were published since joining, handed out, and lost by cause."""
         return _sum(stream.ledger.balance() for stream in self.streams.values())
 
-    def undecoded(self) -> int:
-        """Return how many of the frames in `balance` passed because nobody needed them decoded."""
-        decoded = sum(stream.decoded_frames for stream in self.streams.values())
-        return self.balance().passed - decoded
+    @property
+    def decoded_frames(self) -> int:
+        """Frames that were decoded and handed out; the others in `balance` were not needed."""
+        return sum(stream.decoded_frames for stream in self.streams.values())
 
     def packet_balance(self) -> Balance:
         """Return the same for sinks that accept packets: every new packet passes."""

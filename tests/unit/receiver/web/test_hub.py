@@ -11,7 +11,6 @@ from rankcast_receiver.web.camera_board import CameraBoard
 from rankcast_receiver.web.live import Hub, Inbox
 from rankcast_receiver.web.live.flow import CameraFlow, Load
 from rankcast_receiver.web.live.hub import MOST_CAMERAS
-from rankcast_receiver.web.pictures import NewestPictures
 from rankcast_receiver.web.receiver_view import ReceiverView
 from support.web_packets import PacketMaker, message_of
 
@@ -21,6 +20,10 @@ class Page:
 
     def __init__(self) -> None:
         self.dropped: list[CameraFlow] = []
+        self.needed: tuple[str, ...] = ()
+
+    def pictures_of(self) -> tuple[str, ...]:
+        return self.needed
 
     def note_picture(self, camera: str) -> None: ...
 
@@ -43,7 +46,7 @@ class Station:
             ask=lambda *_: None, limits=Limits(),  # type: ignore[arg-type,return-value]
         )  # fmt: skip
         self.inbox = Inbox()
-        self.hub = Hub(view, CameraBoard(view, NewestPictures(lambda _: None)), self.inbox)
+        self.hub = Hub(view, CameraBoard(view), self.inbox)
 
     async def put_key_frame(self) -> None:
         packet = PacketMaker().key()
