@@ -38,7 +38,9 @@ from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 QUALITIES: Final = (40, 80)
 PAGES: Final = (0, 1, 10)
 FPS: Final = 30
-FRAMES: Final = 150
+FRAMES: Final = 75
+"""A sender that replays makes no key frames on request: a page that joins gets the packets since
+the last one, which is at most 90."""
 MOST_RATIO: Final = 1.25
 """Bytes are copied and sent, so that a little grows with them."""
 MJPEG_BYTES: Final = 65_536
