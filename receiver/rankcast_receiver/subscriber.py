@@ -86,6 +86,9 @@ class Subscriber:
     models : Path, optional
         Folder of the model files that packets of learned codecs refer to. A model that is not in
         memory delays the first packet that uses it; `rankcast.codec.preload_models` loads them.
+    on_demand : bool
+        True: decode a camera only while somebody needs its pixels, which `CameraStream.demand`
+        has to be told; no other frames are returned.
     writable : bool
         True: the pixels of each frame are a copy that may be modified. False: they are read-only.
     stopped : callable
@@ -123,6 +126,7 @@ class Subscriber:
         queue_messages: int | None = None,
         buffer_bytes: int = BUFFER_BYTES,
         models: Path | None = None,
+        on_demand: bool = False,
         writable: bool = False,
         stopped: Callable[[], bool] = lambda: False,
         curves: Sequence[CurveClient] = (),
@@ -144,6 +148,9 @@ class Subscriber:
             control=control,
             max_messages_s=max_messages_s,
         )
+        stream_options = StreamOptions(
+            live=live, limits=limits, models=models, on_demand=on_demand, writable=writable
+        )
         self._timeout_s = timeout_s
         self._stay = stay
         self._stopped = stopped
@@ -152,7 +159,7 @@ class Subscriber:
             SenderStreams(
                 address.endpoint,
                 cameras or list(address.cameras),
-                StreamOptions(live=live, limits=limits, models=models, writable=writable),
+                stream_options,
                 suffix=f"-{number}" if len(addresses) > 1 else "",
             )
             for number, address in enumerate(addresses, 1)
@@ -214,6 +221,11 @@ class Subscriber:
     def balance(self) -> Balance:
         """Return the frames that were published since joining, handed out, and lost by cause."""
         return _sum(stream.ledger.balance() for stream in self.streams.values())
+
+    @property
+    def decoded_frames(self) -> int:
+        """Frames that were decoded and handed out; the others in `balance` were not needed."""
+        return sum(stream.decoded_frames for stream in self.streams.values())
 
     def packet_balance(self) -> Balance:
         """Return the same for sinks that accept packets: every new packet passes."""
