@@ -194,7 +194,7 @@ def test_pixels_reach_a_screen_as_they_are(count: int) -> None:
     rgba = np.zeros((count + 1, 4), np.uint8)
     # An array of no pixels has no address.
     pixels = bgr if count else np.zeros((1, 3), np.uint8)
-    assert function("rk_packet_rgba")(pixels.reshape(-1), count, rgba.reshape(-1)) == 0
+    assert function("rk_screen_from_bgr")(pixels.reshape(-1), count, rgba.reshape(-1)) == 0
     assert np.array_equal(rgba[:count, :3], bgr[:, ::-1])
     assert (rgba[:count, 3] == 255).all()
     assert not rgba[count].any()
@@ -261,7 +261,7 @@ def test_the_module_is_small_and_imports_nothing(wasm: Path) -> None:
     for name in (
         b"rk_packet_decode",
         b"rk_packet_memory_bytes",
-        b"rk_packet_rgba",
+        b"rk_screen_from_bgr",
         b"memory",
         b"__heap_base",
     ):

@@ -118,7 +118,7 @@ static i64 read_frame(const Stream *s, const Packet *p, const Geometry *g, Bytes
     return read_picture(s, g, &payload, picture, reference);
 }
 
-static i64 decode_patches(const Packet *p, Bytes body, u8 *from, u8 *pixels) {
+static i64 decode_patches(const Packet *p, Bytes body, u8 *from, u8 *pixels, PutPlanes *put) {
     Geometry g;
     i64 predicted = p->kind == RK_KIND_PREDICTED, is_kept = 1;
     i64 result = geometry_of(p, &g);
@@ -150,6 +150,6 @@ static i64 decode_patches(const Packet *p, Bytes body, u8 *from, u8 *pixels) {
         state->reference = spare;
         state->sequence = p->sequence;
     }
-    planes_to_pixels(p, &g, picture->planes, pixels);
+    put(p, &g, picture->planes, pixels);
     return RK_OK;
 }
