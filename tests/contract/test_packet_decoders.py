@@ -198,6 +198,10 @@ def test_pixels_reach_a_screen_as_they_are(count: int) -> None:
     assert np.array_equal(rgba[:count, :3], bgr[:, ::-1])
     assert (rgba[:count, 3] == 255).all()
     assert not rgba[count].any()
+    back = np.zeros((count + 1, 3), np.uint8)
+    assert function("rk_screen_to_bgr")(rgba.reshape(-1), count, back.reshape(-1)) == 0
+    assert np.array_equal(back[:count], bgr)
+    assert not back[count].any()
 
 
 def test_memory_of_another_size_is_refused_before_anything_is_read() -> None:
@@ -260,8 +264,9 @@ def test_the_module_is_small_and_imports_nothing(wasm: Path) -> None:
     assert import_section not in sections
     for name in (
         b"rk_packet_decode",
+        b"rk_packet_decode_rgba",
         b"rk_packet_memory_bytes",
-        b"rk_screen_from_bgr",
+        b"rk_screen_to_bgr",
         b"memory",
         b"__heap_base",
     ):

@@ -4,7 +4,7 @@
 #include "svd_patch_reference.h"
 #include "svd_patch_stream.h"
 
-/* Take over models, factors and samples of the reference, or begin afresh. */
+/* Take over models and factors of the reference, or begin afresh. */
 static void start_picture(const Geometry *g, HeldPicture *picture, const HeldPicture *reference) {
     for (i64 slice = 0; slice < g->slices; slice++) {
         if (reference)
@@ -17,9 +17,6 @@ static void start_picture(const Geometry *g, HeldPicture *picture, const HeldPic
     if (!reference) return;
     COPY(picture->own, reference->own, g->plane_count);
     COPY(picture->factors, reference->factors, g->plane_count * FACTORS * sizeof(i32));
-    for (i64 plane = 0; plane < g->plane_count; plane++)
-        COPY(picture->planes[plane], reference->planes[plane],
-             padded_samples(&g->planes[plane]) * sizeof(u16));
 }
 
 static i64 read_slice(const Stream *s, const Geometry *g, const Payload *payload, i64 index,
