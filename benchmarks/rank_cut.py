@@ -24,7 +24,7 @@ from record import REPOSITORY, Record, Row, at_most, rounded
 
 import rankcast
 from rankcast.opencv import cv2
-from rankcast.rank_cut import RankCut, bands_of
+from rankcast.rank_cut import RankCut, ranks_of
 from rankcast.wire import unpack
 
 # The scene belongs to the tests.
@@ -95,8 +95,8 @@ def measure(picture: Any, repeats: int) -> dict[int, Cut]:
     parse_us = shortest_us(lambda: unpack(data), repeats)
     full = max(packet.header.rank)
     found = {}
-    for band in bands_of(packet)[:-1]:
-        rank = max(band.rank)
+    for ranks in ranks_of(packet)[:-1]:
+        rank = max(ranks)
         cutter = RankCut(rank, "cam")
         cut = cutter.cut_bytes(data)
         direct = rankcast.Encoder("svd", engine="exact", rank=rank).encode(picture)

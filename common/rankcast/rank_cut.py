@@ -9,14 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rankcast.codec import CODECS, codec_with_id
 from rankcast.runtime import LogLimiter
 from rankcast.wire import OFFLINE, Limits, Packet, unpack
-
-if TYPE_CHECKING:
-    from rankcast.codec.svd import Band
 
 log = logging.getLogger(__name__)
 
@@ -161,8 +158,8 @@ class RankCut:
             log.warning("%s: %s", self._camera, text)
 
 
-def bands_of(packet: Packet) -> Sequence[Band]:
-    """Return what a packet holds at each rank that it can be cut to, its own the last.
+def ranks_of(packet: Packet) -> Sequence[tuple[int, ...]]:
+    """Return the ranks of all planes that a packet can be cut to, its own the last.
 
     Empty if its codec has no bands.
 
@@ -175,7 +172,7 @@ def bands_of(packet: Packet) -> Sequence[Band]:
     codec = None if wire_id is None else CODECS.get(wire_id)
     if codec is None or codec.read_bands is None:
         return ()
-    return codec.read_bands(packet)
+    return [band.rank for band in codec.read_bands(packet)]
 
 
 def cut_to_rank(packet: Packet, rank: int) -> Packet:

@@ -16,7 +16,7 @@ from rankcast.images import load_image
 from rankcast.numerics import psnr_db
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
-from rankcast.rank_cut import bands_of
+from rankcast.rank_cut import ranks_of
 from rankcast.wire import OFFLINE, unpack
 
 
@@ -47,7 +47,7 @@ def compress(image: Path, out: Path, codec: str | None, sets: tuple[str, ...], g
     psnr = psnr_db(pixels, Decoder(OFFLINE).decode(packet))
     write_whole(out, packet)
     whole = unpack(packet, OFFLINE)
-    rank, lower = whole.header.rank, [max(band.rank) for band in bands_of(whole)[:-1]]
+    rank, lower = whole.header.rank, [max(ranks) for ranks in ranks_of(whole)[:-1]]
     how = choice.name + (f" rank {'/'.join(map(str, rank))}" if rank else "")
     if lower:
         how += f" (can be cut to {', '.join(map(str, lower))})"

@@ -14,7 +14,7 @@ from rankcast.errors import NeedKeyframe, RankcastError, SettingsError, WireErro
 from rankcast.images import WRITTEN_SUFFIXES, write_image
 from rankcast.path_parameter import EXISTING_FOLDER, PATH
 from rankcast.printable import printable
-from rankcast.rank_cut import MAX_RANK, bands_of, cut_to_rank
+from rankcast.rank_cut import MAX_RANK, cut_to_rank, ranks_of
 from rankcast.wire import OFFLINE, Header, Packet, unpack
 
 
@@ -63,11 +63,11 @@ def _at_rank(packet: Packet, rank: int, path: Path) -> Packet:
     SettingsError
         If it has none.
     """
-    bands = bands_of(packet)
-    if not bands:
+    ranks = ranks_of(packet)
+    if not ranks:
         codec = codec_with_id(packet.header.codec).name
         raise SettingsError(f"got --rank for codec {codec} in {path}, only svd can be cut")
-    if rank < (least := max(bands[0].rank)):
+    if rank < (least := max(ranks[0])):
         raise SettingsError(f"got --rank {rank}, want at least {least}, the lowest of {path}")
     return cut_to_rank(packet, rank)
 

@@ -23,7 +23,7 @@ from rankcast.frame import CFA_PATTERNS
 from rankcast.models import SUFFIX
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
-from rankcast.rank_cut import bands_of, cut_to_rank
+from rankcast.rank_cut import cut_to_rank, ranks_of
 from rankcast.recordings import SUFFIX as RECORDING_SUFFIX
 from rankcast.wire import OFFLINE, PPB, VERSION, Header, Packet, unpack
 
@@ -134,7 +134,7 @@ def _bands(packet: Packet) -> list[dict[str, Any]] | None:
     None if its codec has no bands, or if they contradict each other.
     """
     try:
-        left = [cut_to_rank(packet, max(band.rank)) for band in bands_of(packet)]
+        left = [cut_to_rank(packet, max(ranks)) for ranks in ranks_of(packet)]
     except PayloadError:
         return None
     return [

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import rankcast
 from rankcast.codec.svd import cut, read_bands
 from rankcast.errors import LimitError, PayloadError, WireError
-from rankcast.rank_cut import CutCounts, RankCut, bands_of, cut_to_rank, report_values
+from rankcast.rank_cut import CutCounts, RankCut, cut_to_rank, ranks_of, report_values
 from rankcast.wire import Kind, Limits, Status, pack, pack_status, unpack
 from support.moving_scene import scene
 
@@ -210,7 +210,8 @@ def test_what_is_cut_decodes_to_the_truncation_of_the_whole() -> None:
 
 def test_bands_of_other_codecs_are_none_and_ranks_outside_are_refused() -> None:
     packet = unpack(rankcast.Encoder("jpeg").encode(scene(0, (48, 64))))
-    assert bands_of(packet) == ()
+    assert ranks_of(packet) == ()
+    assert [max(ranks) for ranks in ranks_of(WHOLE)] == RANKS
     with pytest.raises(ValueError, match="without bands"):
         cut_to_rank(packet, 1)
     for wrong in (0, -1, 65_536):
