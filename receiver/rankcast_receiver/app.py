@@ -147,7 +147,9 @@ def _run(
 
     def report_values(found: Sequence[str]) -> Mapping[str, Any]:
         seconds = boot_s() - started
-        return build_report(runners, pipeline.tally, pipeline.outcome, seconds, found)
+        return build_report(
+            runners, pipeline.tally, pipeline.outcome, seconds, found, rank=settings.stream.rank
+        )
 
     kept_s = float("-inf")
 
@@ -355,6 +357,7 @@ def _subscriber(
         limits=settings.limits.limits(),
         queue_messages=network.queue_messages or None,
         buffer_bytes=network.buffer_bytes,
+        rank=settings.stream.rank,
         models=Path(settings.stream.models) if settings.stream.models else None,
         on_demand=on_demand,
         control=network.control,
