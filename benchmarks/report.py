@@ -21,10 +21,10 @@ README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
     "sizing", "narrow-link", "following", "latency", "stream", "isolation", "hostile-viewer",
-    "flood", "cameras", "grabber", "recorder", "web-clients", "metrics-scrape", "startup",
-    "stopping", "soak",
-    "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "wasm-speed", "web-page",
-    "recording", "synthetic",
+    "flood", "cameras", "grabber", "recorder", "web-clients", "web-quality", "metrics-scrape",
+    "startup", "stopping", "soak",
+    "codec", "codec-speed", "svd", "rank-cut", "methods", "kmeans-speed", "gan", "wasm-speed",
+    "web-page", "recording", "synthetic",
 )  # fmt: skip
 """Benchmarks in the order of the document: those that operators need come first."""
 

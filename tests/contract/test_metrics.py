@@ -79,7 +79,7 @@ def test_the_page_lists_what_a_sender_and_a_receiver_expose_and_nothing_else(
         rankcast(
             "receive", "--connect", address, *viewer, "--save", str(tmp_path / "pictures"),
             "--save-every", "50", "--record", str(tmp_path / "received.mcap"),
-            "--metrics", "127.0.0.1:0",
+            "--web", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
         ) as receiver,
     ):  # fmt: skip
         ends_s = time.monotonic() + WAIT_S

@@ -77,12 +77,12 @@ INLINE Unit new_unit(i32 kind, i32 size, Vector vector) {
 
 INLINE void code_skipped(Slice *s, RangeCoder *c, const int decoding, i32 uy, i32 ux, i32 size) {
     Vector vector = code_candidate(s, c, decoding);
-    /* The plane starts as a copy of the reference: nothing to do where nothing moves. */
-    if (vector.y || vector.x || vector.smooth) {
-        i32 y = uy * UNIT, x = ux * UNIT;
-        Target to = {s->rebuilt + sample_index(s, y, x), s->width};
-        displace(s, y, x, UNIT << size, vector, to);
-    }
+    i64 at = sample_index(s, uy * UNIT, ux * UNIT);
+    Target to = {s->rebuilt + at, s->width};
+    if (vector.y || vector.x || vector.smooth)
+        displace(s, uy * UNIT, ux * UNIT, UNIT << size, vector, to);
+    else if (decoding) /* an encoder starts from a copy of the reference */
+        copy_samples((Window){s->reference + at, s->width}, UNIT << size, to);
     note(s, uy, ux, new_unit(SKIPPED, size, vector));
 }
 
