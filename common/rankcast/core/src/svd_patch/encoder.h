@@ -48,7 +48,7 @@ typedef struct {
 
     u8 still[CELL_UNITS][CELL_UNITS];
     Planned plan[CELL_UNITS][CELL_UNITS];
-    i32 (*trial)[CELL], (*smooth_trial)[CELL], (*kept_prediction)[CELL];
+    u16 (*trial)[CELL], (*smooth_trial)[CELL], (*kept_prediction)[CELL];
     i32 *kept_levels;
     _Alignas(64) f32 samples[CELL][CELL], turned[CELL][CELL]; /* of the source, and transposed */
     f32 residual[TILES][CELL][8]; /* in steps; element (i, j) lies at [j / 8][i][j % 8] */
