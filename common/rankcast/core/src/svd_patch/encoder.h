@@ -20,10 +20,10 @@ typedef struct {
  * lies i rows below the corner of the patch is in row i + 1. */
 enum { GRID_ROWS = CELL + 2, GRID_COLUMNS = CELL + 8, GRID_WINDOW = CELL + 9 };
 typedef struct {
-    i32 whole[GRID_ROWS][GRID_COLUMNS];
-    i32 right[GRID_WINDOW][GRID_COLUMNS]; /* half a sample to the right; 3 rows more above */
-    i32 below[GRID_ROWS][GRID_COLUMNS];
-    i32 both[GRID_ROWS][GRID_COLUMNS];
+    u16 whole[GRID_ROWS][GRID_COLUMNS];
+    u16 right[GRID_WINDOW][GRID_COLUMNS]; /* half a sample to the right; 3 rows more above */
+    u16 below[GRID_ROWS][GRID_COLUMNS];
+    u16 both[GRID_ROWS][GRID_COLUMNS];
     u16 window[GRID_WINDOW][CELL + 16]; /* of the reference, where the plane ends nearby */
 } FractionGrid;
 
@@ -44,6 +44,8 @@ typedef struct {
     f32 inverse_step;
     i32 rank;           /* rows and columns of a core of 8 that may be coded */
     i32 effort;
+    int narrow;         /* whether residuals are transformed in lanes of 16 bits */
+    i32 middle_bits;    /* fractional bits between the two passes of such a transform */
     Vector found;       /* where the last search for a displacement ended */
 
     u8 still[CELL_UNITS][CELL_UNITS];
@@ -53,6 +55,11 @@ typedef struct {
     _Alignas(64) f32 samples[CELL][CELL], turned[CELL][CELL]; /* of the source, and transposed */
     f32 residual[TILES][CELL][8]; /* in steps; element (i, j) lies at [j / 8][i][j % 8] */
     f32 middle[TILES][CODED_SIDE][8];
+    /* The same in levels and 16 bits, two rows side by side, with the factors for it. */
+    i16x16 residual_pairs[TILES][CELL / 2];
+    _Alignas(32) i16 middle_narrow[CODED_SIDE][CELL], left_narrow[SIZES][CODED_SIDE][CELL];
+    i16x16 right_narrow[SIZES][CODED_SIDE / 8][CELL / 2];
+    _Alignas(32) i16 differences[CELL][CELL]; /* of a cell to the reference, in levels */
     f32 core[LEVELS];
     u8 places_8[UNIT][CODED_SIDE], places_16[CODED_SIDE][CODED_SIDE]; /* in the scan, by position */
     f32 top_line[EDGE], left_line[EDGE];
