@@ -27,6 +27,14 @@ typedef struct {
     u16 window[GRID_WINDOW][CELL + 16]; /* of the reference, where the plane ends nearby */
 } FractionGrid;
 
+/* What intra modes are compared by: the source of a patch, transposed, and both sides of its edge. */
+typedef struct {
+    const u16 *source;
+    i64 stride;
+    u16 turned[CELL][CELL];
+    i16 top[EDGE], left[EDGE];
+} ModeSamples;
+
 /* A part of what is rebuilt and of its map, to go back to after a trial. */
 typedef struct {
     u16 samples[CELL][CELL];
@@ -63,6 +71,7 @@ typedef struct {
     f32 core[LEVELS];
     u8 places_8[UNIT][CODED_SIDE], places_16[CODED_SIDE][CODED_SIDE]; /* in the scan, by position */
     f32 top_line[EDGE], left_line[EDGE];
+    ModeSamples modes; /* the same for samples of up to ten bits */
     FractionGrid grid;
     Snapshot before_cell, before_quarter, single_quarter;
 } Encoder;

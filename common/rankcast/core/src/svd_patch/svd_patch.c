@@ -15,6 +15,7 @@
 #include "difference.c"
 #include "forward.c"
 #include "levels.c"
+#include "narrow_modes.c"
 #include "modes.c"
 #include "search.c"
 #include "fractions.c"
