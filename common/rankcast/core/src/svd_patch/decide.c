@@ -52,13 +52,13 @@ static f64 levels_cost(Encoder *e, f64 energy, const Neighbours *n, int intra, i
     if (estimated_saving(e->core, kept) < least) return cost;
     CoreSyntax core = core_syntax(group, size);
     Choice choice = choose_levels(e, &core, kept);
-    if (!choice.any) return cost;
+    if (!choice.count) return cost;
     /* What lies outside the kept core is lost either way. */
     f64 rest = energy - choice.uncoded;
     f64 with_levels = (rest > 0.0 ? rest : 0.0) + choice.distortion +
                       price * (choice.bits + bit_cost(&s->coder, context, 1));
     if (with_levels < cost) {
-        s->decision.coded = 1;
+        s->decision.coded = choice.count;
         return with_levels;
     }
     clear_levels(e);

@@ -53,7 +53,7 @@ typedef struct {
     i32 rank;           /* rows and columns of a core of 8 that may be coded */
     i32 effort;
     int narrow;         /* whether residuals are transformed in lanes of 16 bits */
-    i32 middle_bits;    /* fractional bits between the two passes of such a transform */
+    i32 coarser;        /* fractional bits that such a transform has less, for larger samples */
     Vector found;       /* where the last search for a displacement ended */
 
     u8 still[CELL_UNITS][CELL_UNITS];

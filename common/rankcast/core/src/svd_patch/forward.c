@@ -4,11 +4,12 @@
  * of SIMD. */
 #include "encoder.h"
 
-/* Fractional bits of the factors for products of 16 bits. The largest coefficient of 32 x 32 samples
- * of eight bits is 255 x 32: four fractional bits between the passes keep all sums within 31 bits. */
-enum { LEFT_BITS = 14, RIGHT_BITS = 13, MIDDLE_BITS_8 = 4, MIDDLE_BITS_10 = 2 };
+/* Fractional bits of the factors for products of 16 bits. One pass makes 16 samples up to four times
+ * as large, and 32 samples up to 5.7 times: with five fractional bits, or four, 255 fits, and so do
+ * sums of the second pass into 31 bits. Samples of ten bits have two bits less. */
+enum { LEFT_BITS = 14, RIGHT_BITS = 13, HALFWAY_BITS = 5, HALFWAY_BITS_32 = 4, DEEPER = 2 };
 /* A step in units of those bits, from which on their rounding is nothing beside the quantiser's. */
-static const f64 COARSE = 16.0;
+static const f64 COARSE = 32.0;
 
 INLINE i16 fixed_point(f32 value, const i32 bits) {
     f32 scaled = value * (f32)(1 << bits);
@@ -17,8 +18,8 @@ INLINE i16 fixed_point(f32 value, const i32 bits) {
 
 /* Decide how residuals are transformed, and enter the factors for it. */
 static void choose_width(Encoder *e) {
-    e->middle_bits = e->slice.largest <= UINT8_MAX ? MIDDLE_BITS_8 : MIDDLE_BITS_10;
-    e->narrow = !e->slice.deep && e->step * (1 << e->middle_bits) >= COARSE;
+    e->coarser = e->slice.largest <= UINT8_MAX ? 0 : DEEPER;
+    e->narrow = !e->slice.deep && e->step * (1 << (HALFWAY_BITS - e->coarser)) >= COARSE;
     for (i32 size = 0; e->narrow && size < SIZES; size++) {
         const f32 *left_t = e->left_t_real + size * CELL * CELL;
         const f32 *right = e->right_real + size * CELL * CELL;
@@ -41,9 +42,11 @@ INLINE i32x8 sum_of_pairs(const i16 *weights, const i16x16 *pairs, const i32 cou
 }
 
 INLINE void forward_narrow_of(Encoder *e, const i32 size, const i32 keep) {
-    const i32 side = UNIT << size, shift = LEFT_BITS - e->middle_bits;
+    const i32 side = UNIT << size;
+    const i32 bits = (size == SIZE_32 ? HALFWAY_BITS_32 : HALFWAY_BITS) - e->coarser;
+    const i32 shift = LEFT_BITS - bits;
     const i32x8 zero = splat_i32x8(0), half = splat_i32x8(1 << (shift - 1));
-    const f32 scale = e->inverse_step / (f32)(1 << (RIGHT_BITS + e->middle_bits));
+    const f32 scale = e->inverse_step / (f32)(1 << (RIGHT_BITS + bits));
     for (i32 g = 0; 8 * g < side; g++)
         for (i32 k = 0; k < keep; k++) {
             i32x8 sum =

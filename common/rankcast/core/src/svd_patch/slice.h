@@ -56,7 +56,7 @@ typedef struct {
     i32 index; /* of the candidate that is its vector; below zero where none is */
     Vector vector;
     i32 mode;
-    i32 coded; /* whether its core has levels */
+    i32 coded; /* places of the scan up to the last level; zero where the core has none */
 } Decision;
 
 typedef u16 Block[CELL][CELL]; /* samples */
