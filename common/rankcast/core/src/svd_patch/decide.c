@@ -165,6 +165,17 @@ static Inter search_vector(Encoder *e, const Patch *p) {
     return sharp_or_smooth(e, p, e->found);
 }
 
+INLINE void swap_cores(Encoder *e) {
+    f32 *kept = e->core;
+    e->core = e->other_core;
+    e->other_core = kept;
+}
+
+INLINE f64 estimated_cost(const Encoder *e, f64 energy, const Inter *inter, i32 size) {
+    f64 saving = estimated_saving_at(e->core, kept_side(e, size), (f32)(e->bit_price / ESTIMATED_PRICE));
+    return energy - saving + e->bit_price * inter->bits;
+}
+
 INLINE int costs_less(const Encoder *e, const Inter *a, const Inter *b) {
     return a->error + e->bit_price * a->bits < b->error + e->bit_price * b->bits;
 }
@@ -177,7 +188,7 @@ static void replace_vector(Encoder *e, const Patch *p, Inter *best) {
     *best = other;
 }
 
-/* The same where the levels of the best candidate are chosen. */
+/* The same where the levels of the best candidate are chosen: those of the other are chosen too. */
 static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
     Slice *s = &e->slice;
     Inter other = search_vector(e, p);
@@ -193,6 +204,23 @@ static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
     } else {
         swap_kept(e);
         s->decision.coded = coded;
+    }
+}
+
+/* Look for a better vector by what both would cost at an estimate; leave the core of the better one
+ * and its energy. */
+static void compare_vectors(Encoder *e, const Patch *p, Inter *best, f64 estimate, f64 *energy) {
+    Inter other = search_vector(e, p);
+    if (same_vector(other.vector, best->vector) || !costs_less(e, &other, best)) return;
+    swap_blocks(&e->slice.prediction, &e->trial);
+    swap_cores(e);
+    f64 other_energy = transform(e, p->y, p->x, p->size);
+    if (estimated_cost(e, other_energy, &other, p->size) < estimate) {
+        *best = other;
+        *energy = other_energy;
+    } else {
+        swap_blocks(&e->slice.prediction, &e->trial);
+        swap_cores(e);
     }
 }
 
@@ -217,6 +245,11 @@ static f64 decide_inter(Encoder *e, const Patch *p) {
     int searched = e->effort == FAST && best.error > SURE_SEARCH * worth;
     if (searched) replace_vector(e, p, &best);
     f64 energy = transform(e, p->y, p->x, p->size);
+    if (e->effort == USUAL) {
+        f64 estimate = estimated_cost(e, energy, &best, p->size);
+        if (estimate > worth) compare_vectors(e, p, &best, estimate, &energy);
+        searched = 1;
+    }
     best.cost = levels_cost(e, energy, &p->near, 0, p->size) + price * best.bits;
     if (!searched && best.cost > worth) improve_vector(e, p, &best);
     if (skip_cost <= best.cost) {

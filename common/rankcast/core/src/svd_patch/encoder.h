@@ -60,6 +60,7 @@ typedef struct {
     Planned plan[CELL_UNITS][CELL_UNITS];
     u16 (*trial)[CELL], (*smooth_trial)[CELL], (*kept_prediction)[CELL];
     i32 *kept_levels;
+    f32 *core, *other_core; /* of the residual, in steps */
     _Alignas(64) f32 samples[CELL][CELL], turned[CELL][CELL]; /* of the source, and transposed */
     f32 residual[TILES][CELL][8]; /* in steps; element (i, j) lies at [j / 8][i][j % 8] */
     f32 middle[TILES][CODED_SIDE][8];
@@ -68,7 +69,7 @@ typedef struct {
     _Alignas(32) i16 middle_narrow[CODED_SIDE][CELL], left_narrow[SIZES][CODED_SIDE][CELL];
     i16x16 right_narrow[SIZES][CODED_SIDE / 8][CELL / 2];
     _Alignas(32) i16 differences[CELL][CELL]; /* of a cell to the reference, in levels */
-    f32 core[LEVELS];
+    f32 cores[2][LEVELS];
     u8 places_8[UNIT][CODED_SIDE], places_16[CODED_SIDE][CODED_SIDE]; /* in the scan, by position */
     f32 top_line[EDGE], left_line[EDGE];
     ModeSamples modes; /* the same for samples of up to ten bits */
@@ -79,6 +80,7 @@ typedef struct {
 /* A coefficient of x steps costs about min(x^2, a + b |x|): zeroed, or coded with its position,
  * sign and level. Measured on the coder at 1 bit a sample. */
 static const f32 COST_CONSTANT = 0.75f, COST_SLOPE = 0.13f;
+static const f64 ESTIMATED_PRICE = 0.16; /* of a bit, that these hold at */
 /* Bits that a patch must save at least before it is more than skipped; and in a key frame, where
  * what is not coded now stays for long. */
 static const f64 STILL_BITS = 5.0, LEAST_KEY_BITS = 2.0;

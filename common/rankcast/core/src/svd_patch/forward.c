@@ -115,22 +115,29 @@ static void forward(Encoder *e, i32 size, i32 keep) {
 INLINE f32 saved_by(f32 value) {
     return value * value - COST_CONSTANT - COST_SLOPE * __builtin_fabsf(value);
 }
-INLINE f32x8 saved_by_each(f32x8 value) {
-    f32x8 saved = value * value - COST_CONSTANT - COST_SLOPE * abs_f32x8(value);
+INLINE f32x8 saved_by_each(f32x8 value, f32 scale) {
+    f32x8 saved =
+        value * value - scale * COST_CONSTANT - (scale * COST_SLOPE) * abs_f32x8(value);
     return positive_f32x8(saved);
 }
 
-/* What coding the core would save, estimated from each coefficient alone. */
-static f64 estimated_saving(const f32 *core, i32 coded_side) {
+/* What coding the core would save, estimated from each coefficient alone, where a bit costs `scale`
+ * times what the constants were measured at. */
+INLINE f64 estimated_saving_at(const f32 *core, i32 coded_side, f32 scale) {
     f32x8 first = splat_f32x8(0), second = splat_f32x8(0);
-    for (i32 i = 0; i < coded_side; i++) first += saved_by_each(load_f32x8(core + i * STRIDE));
+    for (i32 i = 0; i < coded_side; i++)
+        first += saved_by_each(load_f32x8(core + i * STRIDE), scale);
     if (coded_side == UNIT) return fold_f32x8(first);
     if (coded_side > 8)
         for (i32 i = 0; i < coded_side; i++)
-            second += saved_by_each(load_f32x8(core + i * STRIDE + 8));
+            second += saved_by_each(load_f32x8(core + i * STRIDE + 8), scale);
     f32 total = 0;
     for (i32 j = 0; j < coded_side; j++) total += j < 8 ? first[j] : second[j - 8];
     return total;
+}
+
+static f64 estimated_saving(const f32 *core, i32 coded_side) {
+    return estimated_saving_at(core, coded_side, 1.0f);
 }
 
 /* The same of the residual, with all of the core. */
