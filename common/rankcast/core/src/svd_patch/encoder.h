@@ -18,13 +18,13 @@ typedef struct {
 
 /* The reference around a patch at whole and half samples; fractions.c fills it. The sample that
  * lies i rows below the corner of the patch is in row i + 1. */
-enum { GRID_ROWS = CELL + 2, GRID_COLUMNS = CELL + 8, GRID_WINDOW = CELL + 9 };
+enum { GRID_ROWS = CELL + 2, GRID_COLUMNS = CELL + 16, GRID_WINDOW = CELL + 9 };
 typedef struct {
     u16 whole[GRID_ROWS][GRID_COLUMNS];
     u16 right[GRID_WINDOW][GRID_COLUMNS]; /* half a sample to the right; 3 rows more above */
     u16 below[GRID_ROWS][GRID_COLUMNS];
     u16 both[GRID_ROWS][GRID_COLUMNS];
-    u16 window[GRID_WINDOW][CELL + 16]; /* of the reference, where the plane ends nearby */
+    u16 window[GRID_WINDOW][CELL + 24]; /* of the reference, where the plane ends nearby */
 } FractionGrid;
 
 /* What intra modes are compared by: the source of a patch, transposed, and both sides of its edge. */
