@@ -172,7 +172,8 @@ INLINE void swap_cores(Encoder *e) {
 }
 
 INLINE f64 estimated_cost(const Encoder *e, f64 energy, const Inter *inter, i32 size) {
-    f64 saving = estimated_saving_at(e->core, kept_side(e, size), (f32)(e->bit_price / ESTIMATED_PRICE));
+    f32 scale = (f32)(e->bit_price / ESTIMATED_PRICE);
+    f64 saving = estimated_saving_at(e->core, kept_side(e, size), scale);
     return energy - saving + e->bit_price * inter->bits;
 }
 

@@ -27,7 +27,7 @@ typedef struct {
     u16 window[GRID_WINDOW][CELL + 24]; /* of the reference, where the plane ends nearby */
 } FractionGrid;
 
-/* What intra modes are compared by: the source of a patch, transposed, and both sides of its edge. */
+/* What intra modes are compared by: the source of a patch, transposed, and its edge. */
 typedef struct {
     const u16 *source;
     i64 stride;

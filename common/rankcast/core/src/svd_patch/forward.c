@@ -4,9 +4,9 @@
  * of SIMD. */
 #include "encoder.h"
 
-/* Fractional bits of the factors for products of 16 bits. One pass makes 16 samples up to four times
- * as large, and 32 samples up to 5.7 times: with five fractional bits, or four, 255 fits, and so do
- * sums of the second pass into 31 bits. Samples of ten bits have two bits less. */
+/* Fractional bits of the factors for products of 16 bits. One pass makes 16 samples up to four
+ * times as large, and 32 samples up to 5.7 times: with five fractional bits, or four, 255 fits, and
+ * so do sums of the second pass into 31 bits. Samples of ten bits have two bits less. */
 enum { LEFT_BITS = 14, RIGHT_BITS = 13, HALFWAY_BITS = 5, HALFWAY_BITS_32 = 4, DEEPER = 2 };
 /* A step in units of those bits, from which on their rounding is nothing beside the quantiser's. */
 static const f64 COARSE = 32.0;

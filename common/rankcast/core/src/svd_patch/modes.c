@@ -63,7 +63,8 @@ INLINE f32 planar_difference(const i32 *edge, const i32 side, const i32 stride,
 
 INLINE f32 mode_difference_of(Encoder *e, i32 mode, const i32 side, const i32 stride) {
     const i32 *edge = e->slice.edge;
-    if (LIKELY(!e->slice.deep)) return (f32)(narrow_mode_difference(e, mode, side, stride) * stride);
+    if (LIKELY(!e->slice.deep))
+        return (f32)(narrow_mode_difference(e, mode, side, stride) * stride);
     if (mode == DC) return mean_difference(edge, side, stride, e->samples);
     if (mode == PLANAR) return planar_difference(edge, side, stride, e->samples);
     if (mode >= FIRST_VERTICAL)

@@ -1,5 +1,5 @@
-/* Differences of intra modes in lanes of 16 bits, for samples of up to ten bits, on some of the rows;
- * see modes.c. */
+/* Differences of intra modes in lanes of 16 bits, for samples of up to ten bits, on some of the
+ * rows; see modes.c. */
 #include "encoder.h"
 
 /* Set the source at (y, x), its transpose, and both sides of the edge outwards from the corner. */
@@ -32,8 +32,8 @@ INLINE i16x16 abs_i16x16(i16x16 value) { return (value ^ (value >> 15)) - (value
 INLINE i32 sum_i16x16(i16x16 lanes) { return sum_i32x8(dot_pairs(lanes, (i16x16){0} + 1)); }
 INLINE i32 sum_i16x8(i16x8 lanes) { return sum_i16x16(interleave_i16x8(lanes, splat_i16x8(0))); }
 
-/* Of a directional mode, on every `stride`-th row of `samples`; `along` is the side of the edge that
- * it runs along, and `other` the other one. */
+/* Of a directional mode, on every `stride`-th row of `samples`; `along` is the side of the edge
+ * that it runs along, and `other` the other one. */
 INLINE i32 narrow_angle_difference(i32 mode, const i32 side, const i32 stride, const u16 *samples,
                                    i64 row_stride, i16 *along, const i16 *other) {
     i32 angle = ANGLES[mode];
