@@ -27,7 +27,7 @@ MAX_MS: Final = 1e9
 """Twelve days; longer latencies and clock errors are rejected."""
 MAX_FPS: Final = 1e9
 MAX_INTERVAL_S: Final = 1e9
-_SIZE: Final = re.compile(r"([1-9][0-9]{0,6}x[1-9][0-9]{0,6})?")
+_SIZE: Final = re.compile(r"([1-9][0-9]{0,6}x[1-9][0-9]{0,6})?(\+[0-9]{1,7}\+[0-9]{1,7})?")
 MAX_TEXT_CHARS: Final = 1000
 """Most characters of a text: at up to 4 bytes each in UTF-8, readers accept 4096 bytes."""
 
@@ -73,8 +73,9 @@ class Status:
     replay: Replay | None = None
     """What is played, if the packets are those of a recording."""
     streams: Mapping[str, str] = field(default_factory=dict)
-    """Sizes of all streams of the camera by name, WIDTHxHEIGHT; empty text before the first
-    picture, and no streams if there is only the main one."""
+    """Sizes of all streams of the camera by name, WIDTHxHEIGHT, with +X+Y behind it if it shows only
+    the part of the picture that begins there; without the size before the first picture. Empty if
+    there is only the main stream."""
 
     def as_map(self) -> dict[str, Any]:
         """Return the body of the message, with the keys that docs/wire.md lists."""
@@ -208,7 +209,7 @@ def _streams(value: object) -> Mapping[str, str]:
         except SettingsError as exc:
             raise WireError(str(exc)) from None
         if type(size) is not str or not _SIZE.fullmatch(size):
-            raise WireError(f"the size of stream {name} is {size!r:.40}, want WIDTHxHEIGHT")
+            raise WireError(f"the size of stream {name} is {size!r:.40}, want WIDTHxHEIGHT+X+Y")
         found[name] = size
     return MappingProxyType(found)
 

@@ -14,7 +14,7 @@ from rankcast.errors import LimitError, NeedKeyframe, UnknownVersionError, WireE
 from rankcast.frame import Frame
 from rankcast.numerics import Histogram
 from rankcast.runtime import REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Ledger, LogLimiter
-from rankcast.wire import Kind, Packet, Replay, Status, unpack
+from rankcast.wire import MAIN, Kind, Packet, Replay, Status, unpack
 from rankcast_receiver.clock import Delays, SenderClock
 from rankcast_receiver.state import LATE_S
 from rankcast_receiver.stream.late_frame_hold import LateFrameHold
@@ -106,6 +106,9 @@ class CameraStream:
         now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.camera = camera
+        self.stream = MAIN
+        """The stream of the camera that is decoded: ``main`` or a substream."""
+        self._changes = False
         self.ledger = ledger or Ledger()
         self.packet_ledger = Ledger()
         """Ledger for sinks that accept packets: every new packet passes, decoded or not."""
@@ -249,6 +252,14 @@ class CameraStream:
         reference = self._make_reference() if self.reference_wanted else None
         return Decoded(fresh, self._hand_out(frame), notices, reference)
 
+    def change(self, stream: str) -> None:
+        """Go on with another stream of the camera: its first packet, a key frame, comes next.
+
+        The ledger goes on. What is published of the stream that was left is no loss, now or when
+        it is shown again.
+        """
+        self.stream, self._changes = stream, True
+
     def withdraw(self) -> None:
         """Note that the sender no longer offers this camera; frames until it does are no loss."""
         self.ended = True
@@ -318,12 +329,15 @@ class CameraStream:
         return packet
 
     def _begin(self, stream_id: bytes, replay: Replay | None) -> None:
-        if self.stream_id and self._refusals.may_log():
+        if self.stream_id and not self._changes and self._refusals.may_log():
             if replay is None:
                 log.info("%s: the sender has restarted", self.camera)
             else:
                 log.info("%s: a recording is replayed, loop %d", self.camera, replay.loop)
         self._gaps.begin(stream_id)
+        if self._changes:
+            self._gaps.leave()
+            self._changes = False
         self._decoder.restart()
         self._refusals.clear()
         self.ledger.lose(SKIPPED_AS_OLD, self._hold.clear())
@@ -362,7 +376,12 @@ class CameraStream:
         now_ns = boot_ns()
         moment = self._clock.place(*self._times(frame), now_ns)
         if moment is None:
-            return frame
+            return frame if self.stream == MAIN else replace(frame, stream=self.stream)
         self.latency.add((now_ns - moment.t_mono_ns) / 1e6)
         self.delays.add(now_ns - moment.t_mono_ns, moment.error_ns)
-        return replace(frame, t_capture_here_ns=moment.t_mono_ns, clock_error_ns=moment.error_ns)
+        return replace(
+            frame,
+            stream=self.stream,
+            t_capture_here_ns=moment.t_mono_ns,
+            clock_error_ns=moment.error_ns,
+        )

@@ -29,6 +29,11 @@ class Reduction:
     roi: tuple[int, int, int, int] | None = None
     """x, y, width and height of the part, in pixels of the camera; None is the whole picture."""
 
+    @property
+    def place(self) -> str:
+        """Where the part begins, ``+X+Y``; empty for the whole picture."""
+        return "" if self.roi is None else f"+{self.roi[0]}+{self.roi[1]}"
+
     def size_of(self, width: int, height: int, *, mosaic: bool) -> tuple[int, int]:
         """Return width and height of the reduced picture.
 

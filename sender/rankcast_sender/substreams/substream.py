@@ -42,7 +42,7 @@ class Substream:
         self.name = split_stream(publisher.name)[1]
         """Its name, without that of the camera."""
         self._main = main
-        self._reduction = reduction
+        self.reduction = reduction
         self._thinning = Thinning(fps)
         self._source = FollowedSource(main.source, 1.0 / fps if fps else 0.0)
         self.camera.follow(main, self._source)
@@ -59,7 +59,7 @@ class Substream:
         if self._main.picture_size is None:
             return None
         try:
-            return self._reduction.size_of(*self._main.picture_size, mosaic=self._main.mosaic)
+            return self.reduction.size_of(*self._main.picture_size, mosaic=self._main.mosaic)
         except UnsupportedImageError:
             return None
 
@@ -91,7 +91,7 @@ class Substream:
     def _fits(self, frame: Frame) -> bool:
         height, width = frame.pixels.shape[:2]
         try:
-            self._reduction.size_of(width, height, mosaic=bool(frame.cfa))
+            self.reduction.size_of(width, height, mosaic=bool(frame.cfa))
         except UnsupportedImageError as exc:
             self._fail(exc)
             return False
@@ -112,7 +112,7 @@ class Substream:
                 continue
             camera.pulse.beat()
             try:
-                reduced = self._reduction.apply(frame)
+                reduced = self.reduction.apply(frame)
             except UnsupportedImageError as exc:  # a picture of another size
                 camera.ledger.lose(ENCODE)
                 self._fail(exc)
@@ -135,5 +135,9 @@ class Substream:
 
 def stream_sizes(main: Camera, substreams: Sequence[Substream]) -> Mapping[str, str]:
     """Return the sizes of all streams of a camera by name, as its status tells them."""
-    sizes = {MAIN: main.picture_size, **{each.name: each.size() for each in substreams}}
-    return {name: f"{size[0]}x{size[1]}" if size else "" for name, size in sizes.items()}
+    sizes = {each.name: _text(each.size()) + each.reduction.place for each in substreams}
+    return {MAIN: _text(main.picture_size), **sizes}
+
+
+def _text(size: tuple[int, int] | None) -> str:
+    return f"{size[0]}x{size[1]}" if size else ""
