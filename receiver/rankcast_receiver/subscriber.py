@@ -226,7 +226,9 @@ class Subscriber:
                     endpoint = self._receiver.control_endpoint(number)
                     if endpoint is None:
                         return None
-                    return ControlAddress(endpoint, sender.name_of(name), self._receiver.curves(number))
+                    return ControlAddress(
+                        endpoint, sender.name_of(name), self._receiver.curves(number)
+                    )
         return None
 
     def balance(self) -> Balance:

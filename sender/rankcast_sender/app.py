@@ -45,7 +45,6 @@ from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.settings import CameraTable, SenderSettings
 from rankcast_sender.sockets import KeyPolicy
 from rankcast_sender.sources import URL_SCHEMES, Source, SourceUri, check_query, parse_source
-
 from rankcast_sender.substreams import Reduction, Substream, stream_sizes
 
 if TYPE_CHECKING:
@@ -282,7 +281,13 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 for settings, publisher in zip(cameras, publishers, strict=True)
             ]
             server = _metrics_server(
-                shared, streams, _cameras(publishers, substreams), sockets, black_box, pulse, manager.watchdog_s
+                shared,
+                streams,
+                _cameras(publishers, substreams),
+                sockets,
+                black_box,
+                pulse,
+                manager.watchdog_s,
             )
             if black_box is not None:
                 for publisher in publishers:

@@ -202,7 +202,8 @@ class SenderSettings(Table):
                 stream.codec_beside(self.codec)
             except ValidationError as exc:
                 reason = exc.errors()[0]["msg"].removeprefix("Value error, ")
-                raise ValueError(f"stream {stream.name} of camera {self.camera.name}: {reason}") from None
+                whose = f"stream {stream.name} of camera {self.camera.name}"
+                raise ValueError(f"{whose}: {reason}") from None
         return self
 
     @field_validator("codec", mode="before")

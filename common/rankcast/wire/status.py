@@ -73,9 +73,9 @@ class Status:
     replay: Replay | None = None
     """What is played, if the packets are those of a recording."""
     streams: Mapping[str, str] = field(default_factory=dict)
-    """Sizes of all streams of the camera by name, WIDTHxHEIGHT, with +X+Y behind it if it shows only
-    the part of the picture that begins there; without the size before the first picture. Empty if
-    there is only the main stream."""
+    """Sizes of all streams of the camera by name, WIDTHxHEIGHT, with +X+Y behind it if it shows
+    only the part of the picture that begins there; without the size before the first picture.
+    Empty if there is only the main stream."""
 
     def as_map(self) -> dict[str, Any]:
         """Return the body of the message, with the keys that docs/wire.md lists."""

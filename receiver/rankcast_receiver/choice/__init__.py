@@ -9,4 +9,12 @@ from rankcast_receiver.choice.stream_choice import (
     check_streams,
 )
 
-__all__ = ["AUTO", "ChoiceTotals", "LinkJudge", "Move", "StreamChoice", "check_choice", "check_streams"]
+__all__ = [
+    "AUTO",
+    "ChoiceTotals",
+    "LinkJudge",
+    "Move",
+    "StreamChoice",
+    "check_choice",
+    "check_streams",
+]

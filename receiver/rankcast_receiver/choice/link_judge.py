@@ -11,9 +11,11 @@ LATE_S: Final = 0.35
 LATE_FOR_S: Final = 0.4
 """So long all pictures have to be late: a single large key frame is no reason to change."""
 PROBATION_S: Final = 5.0
-PROBATION_LATE_S: Final = 0.2
-PROBATION_LATE_FOR_S: Final = 0.15
+PROBATION_LATE_S: Final = 0.25
+PROBATION_LATE_FOR_S: Final = 0.25
 """Bounds for this long after a change to a larger stream, which is only a trial."""
+LEAST_PICTURES: Final = 3
+"""So many at least have to be late: of a slow camera, one key frame is no reason either."""
 LOSS_WINDOW_S: Final = 2.0
 LOSS_SHARE: Final = 0.2
 LEAST_LOSSES: Final = 4
@@ -21,10 +23,10 @@ LEAST_LOSSES: Final = 4
 SETTLE_S: Final = 3.0
 """After a change to a smaller stream the queue on the way has to empty first."""
 QUIET_S: Final = 3.0
-QUIET_LATE_S: Final = 0.15
+QUIET_LATE_S: Final = 0.25
 """A larger stream is tried only if pictures were neither lost nor late for so long."""
 FIRST_PAUSE_S: Final = 10.0
-MAX_PAUSE_S: Final = 600.0
+MAX_PAUSE_S: Final = 300.0
 """Pause before a larger stream is tried; three times as long after each try that fails."""
 PAUSE_FACTOR: Final = 3.0
 STABLE_S: Final = 60.0
@@ -55,7 +57,7 @@ class _Losses(NamedTuple):
 class LinkJudge:
     """Judges the frames of one camera at a receiver, whichever stream they are of.
 
-    Ages count from that of the quickest picture, so that a path that is always slow is not late,
+    Ages count from that of the quickest message, so that a path that is always slow is not late,
     and the clocks of both ends need not agree. The caller passes monotonic seconds.
     """
 
@@ -68,24 +70,27 @@ class LinkJudge:
         self._totals: deque[_Losses] = deque()
         self._changed_s = self._troubled_s = now_s
         self._raised_s: float | None = None
-        self._trying = False
 
-    def picture(self, age_s: float, now_s: float) -> None:
-        """Record the age of a picture that is shown now."""
+    def message(self, age_s: float, now_s: float) -> float:
+        """Record the age of any message that arrives now; return how much later it is than others.
+
+        A status is made when it is sent: the first one, which waits for nothing, says how long the
+        path is.
+        """
         least_s = age_s
         if self._least_s is not None:
             least_s = min(age_s, self._least_s + DRIFT * (now_s - self._least_at_s))
         self._least_s, self._least_at_s = least_s, now_s
-        late_s = age_s - least_s
+        return age_s - least_s
+
+    def picture(self, age_s: float, now_s: float) -> None:
+        """Record the age of a picture that is shown now."""
+        late_s = self.message(age_s, now_s)
         if late_s > QUIET_LATE_S:
             self._troubled_s = now_s
         self._ages.append(_Sample(now_s, late_s))
-        while self._ages[0].at_s < now_s - max(LATE_FOR_S, 1.0):
+        while len(self._ages) > LEAST_PICTURES and self._ages[0].at_s < now_s - LATE_FOR_S:
             self._ages.popleft()
-
-    def late_s(self, age_s: float) -> float:
-        """Return how much older a picture is than the quickest one."""
-        return 0.0 if self._least_s is None else age_s - self._least_s
 
     def totals(self, entered: int, lost: int, now_s: float) -> None:
         """Record how many frames were published and lost so far."""
@@ -107,7 +112,7 @@ class LinkJudge:
             return Move.STAY
         return Move.LARGER
 
-    def strained(self, now_s: float) -> bool:
+    def strained(self) -> bool:
         """Return True if a trial must end: it makes the shown pictures late, or costs some."""
         late = bool(self._ages) and self._ages[-1].late_s > PROBATION_LATE_S
         return (late and self._ages[-1].at_s > self._changed_s) or self._loses()
@@ -143,8 +148,12 @@ class LinkJudge:
         if self._raised_s is not None and now_s - self._raised_s < PROBATION_S:
             bound_s, for_s = PROBATION_LATE_S, PROBATION_LATE_FOR_S
         recent = [sample for sample in self._ages if sample.at_s >= now_s - for_s]
-        begun = bool(self._ages) and self._ages[0].at_s <= now_s - for_s
-        return begun and bool(recent) and all(sample.late_s > bound_s for sample in recent)
+        if len(recent) < LEAST_PICTURES:
+            recent = list(self._ages)[-LEAST_PICTURES:]
+        # What waits on the way since the change comes first.
+        begun = now_s - self._changed_s >= for_s
+        enough = len(recent) >= LEAST_PICTURES
+        return begun and enough and all(sample.late_s > bound_s for sample in recent)
 
     def _loses(self) -> bool:
         if not self._totals:

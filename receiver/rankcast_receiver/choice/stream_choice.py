@@ -145,14 +145,18 @@ class StreamChoice:
             return stream in self.subscribed or (kind is not None and kind.is_picture)
         if stream != self.next or kind is not Kind.KEY:
             return False
-        if self._larger and age_s is not None and self._judge.late_s(age_s) > LATE_S:
+        if self._larger and age_s is not None and self._judge.message(age_s, now_s) > LATE_S:
             self._give_up(now_s)
             return False
         self._show_next(now_s)
         return True
 
-    def hear(self, stream: str, status: Status, kind: Kind, now_s: float) -> None:
-        """Take note of a status of any stream of the camera."""
+    def hear(
+        self, stream: str, status: Status, kind: Kind, age_s: float | None, now_s: float
+    ) -> None:
+        """Take note of a status of any stream of the camera, and of its age."""
+        if age_s is not None:
+            self._judge.message(age_s, now_s)
         if stream in (MAIN, self.shown):
             self.offered = status.streams
         failed = kind is Kind.END and status.state == "failed"
@@ -183,7 +187,7 @@ class StreamChoice:
         judge.totals(entered, lost, now_s)
         if self.next:
             limit_s = LARGER_S if self._larger else SMALLER_S
-            if now_s - self._next_s > limit_s or (self._larger and judge.strained(now_s)):
+            if now_s - self._next_s > limit_s or (self._larger and judge.strained()):
                 self._give_up(now_s)
             return
         levels = self._levels()

@@ -176,15 +176,12 @@ class SenderStreams:
 
     def _choose(self, choice: StreamChoice, which: str, received: ReceivedPacket) -> bool:
         """Return True if a packet is of the stream that is shown, from now on or already."""
-        packet, now_s, age_s = received.packet, self._now_s(), None
-        kind = None if packet is None else packet.header.kind
-        if packet is not None and received.status is not None:
-            choice.hear(which, received.status, packet.header.kind, now_s)
-        elif kind is Kind.KEY and which == choice.next:
-            t_mono_ns, t_utc_ns = received.sender_times()
-            if t_utc_ns is not None:
-                age_ns = self.clock.age_ns(t_mono_ns, t_utc_ns, round(now_s * 1e9))
-                age_s = None if age_ns is None else age_ns / 1e9
+        packet, now_s = received.packet, self._now_s()
+        if packet is None:
+            return choice.takes(which, None, None, now_s)
+        kind, age_s = packet.header.kind, self._arrival_age_s(received)
+        if received.status is not None:
+            choice.hear(which, received.status, kind, age_s, now_s)
         return choice.takes(which, kind, age_s, now_s)
 
     def retire(self, link: LinkFacts) -> None:
@@ -207,9 +204,7 @@ class SenderStreams:
         names = dict.fromkeys((*self.cameras, *self._choices, *self._streams)) or {"": None}
         return [self._state(name, link) for name in names]
 
-    def _find(
-        self, camera: str, stream_id: bytes | None, *, chosen: bool = False
-    ) -> CameraStream:
+    def _find(self, camera: str, stream_id: bytes | None, *, chosen: bool = False) -> CameraStream:
         for name, other in self._streams.items():
             if name == camera or other.stream_id != stream_id:
                 continue
@@ -234,6 +229,21 @@ class SenderStreams:
                 stream.stream = self._choices[camera].shown
         return stream
 
+    def _arrival_age_s(self, received: ReceivedPacket) -> float | None:
+        t_mono_ns, t_utc_ns = received.sender_times()
+        if t_utc_ns is None:
+            return None
+        age_ns = self.clock.age_ns(t_mono_ns, t_utc_ns, round(received.t_received_s * 1e9))
+        return None if age_ns is None else age_ns / 1e9
+
+    def _missing_names(self, link: LinkFacts) -> str:
+        if not self.needs_names or self._choices or link.age_s < ANSWER_S:
+            return ""
+        return (
+            "the control channel does not say which cameras there are, whose streams are wanted: "
+            "name them with --camera"
+        )
+
     def _state(self, name: str, link: LinkFacts) -> CameraState:
         stream = self._streams.get(name)
         status, choice = None if stream is None else stream.status, self._choices.get(name)
@@ -256,7 +266,7 @@ class SenderStreams:
             wanted=name,
             keyed=link.keyed,
             shortage=link.shortage,
-            missing_stream=choice.missing if choice else "",
+            missing_stream=choice.missing if choice else self._missing_names(link),
         )
         state, detail = judge(evidence)
         return CameraState(

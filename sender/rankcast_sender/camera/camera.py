@@ -178,9 +178,9 @@ class Camera:
         """Count one grabbed frame and keep it for `original` requests."""
         self.ledger.enter()
         self.source.frame_grabbed()
-        is_frame = isinstance(image, Frame)
-        height, width = (image.pixels if is_frame else image).shape[:2]
-        self.picture_size, self.mosaic = (width, height), is_frame and bool(image.cfa)
+        height, width = (image.pixels if isinstance(image, Frame) else image).shape[:2]
+        self.picture_size = width, height
+        self.mosaic = isinstance(image, Frame) and bool(image.cfa)
         self._newest.keep(image)
 
     def put(self, frame: Frame) -> bool:

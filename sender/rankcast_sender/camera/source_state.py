@@ -143,7 +143,7 @@ class FollowedSource(SourceState):
         self._least_interval_s = least_interval_s
 
     @property
-    def description(self) -> str:  # type: ignore[override]
+    def description(self) -> str:
         """Source of the frames."""
         return self._main.description
 

@@ -91,8 +91,7 @@ class KeyPolicy:
 
     @property
     def limits_cameras(self) -> bool:
-        """Whether the frames socket has to withhold streams: one of the keys may see some cameras
-        only, or there are substreams."""
+        """Whether one of the keys may see some cameras only, or there are substreams."""
         return self.has_substreams or self._keys.limits_cameras
 
     def find(self, public: bytes) -> AuthorizedKey | None:

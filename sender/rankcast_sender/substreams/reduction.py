@@ -107,7 +107,7 @@ class Reduction:
     @staticmethod
     def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
         contiguous = np.ascontiguousarray(pixels)
-        reduced: Pixels = cv2.resize(contiguous, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        reduced: Pixels = cv2.resize(contiguous, size, interpolation=cv2.INTER_AREA)
         return reduced
 
 

@@ -1,9 +1,10 @@
-"""Substream: encodes a smaller stream of a camera in a thread of its own, while somebody watches."""
+"""Substream: a smaller stream of a camera, encoded in a thread of its own while it is watched."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+
 from rankcast.errors import RankcastError, UnsupportedImageError
 from rankcast.frame import Frame
 from rankcast.runtime import ENCODE, MAILBOX, NOBODY_WATCHING, LogLimiter, Worker
