@@ -70,6 +70,7 @@ class LinkJudge:
         self._totals: deque[_Losses] = deque()
         self._changed_s = self._troubled_s = now_s
         self._raised_s: float | None = None
+        self._lowered_s = float("-inf")
 
     def message(self, age_s: float, now_s: float) -> float:
         """Record the age of any message that arrives now; return how much later it is than others.
@@ -105,7 +106,7 @@ class LinkJudge:
         if self._raised_s is not None and now_s - self._raised_s > STABLE_S:
             self.pause_s, self._raised_s = FIRST_PAUSE_S, None
         if self._is_late(now_s) or self._loses():
-            settling = self._raised_s is None and now_s - self._changed_s < SETTLE_S
+            settling = now_s - self._lowered_s < SETTLE_S
             return Move.STAY if smallest or settling else Move.SMALLER
         quiet_s = now_s - max(self._troubled_s, self._changed_s)
         if largest or quiet_s < QUIET_S or now_s - self._changed_s < self.pause_s:
@@ -135,7 +136,7 @@ class LinkJudge:
         """Record that a smaller stream is to be shown."""
         if self._raised_s is not None:
             self.pause_s = min(MAX_PAUSE_S, PAUSE_FACTOR * self.pause_s)
-        self._raised_s = None
+        self._raised_s, self._lowered_s = None, now_s
         self._begin(now_s)
 
     def _begin(self, now_s: float) -> None:
