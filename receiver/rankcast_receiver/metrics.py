@@ -70,6 +70,10 @@ STATE: Final = _of.gauge("camera_state", "1 for the state that the camera is in,
 KEYFRAME_REQUESTS: Final = _of.counter(
     "keyframe_requests", "Key frames that this receiver asked the sender for."
 )
+STREAM: Final = _of.gauge("camera_stream", "1 for the stream of the camera that is received.")
+STREAM_CHANGES: Final = _of.counter(
+    "stream_changes", "Changes from one stream of the camera to another."
+)
 REFUSED: Final = _of.counter("packets_refused", "Packets that were refused before decoding.")
 FOREIGN: Final = _of.counter(
     "foreign_messages", "Messages that are no packets, or belong to no camera."
@@ -127,6 +131,9 @@ class ReceiverMetrics:
         if subscriber is not None:
             for state in subscriber.states[:MOST_CAMERAS]:
                 _write_state(exposition, state)
+            for camera, choice in list(subscriber.choices.items())[:MOST_CAMERAS]:
+                exposition.add(STREAM, 1, labelled(camera=camera, stream=choice.shown))
+                exposition.add(STREAM_CHANGES, choice.changes, labelled(camera=camera))
             for stream in list(subscriber.streams.values())[:MOST_CAMERAS]:
                 _write_stream(exposition, stream)
             exposition.add(FOREIGN, subscriber.foreign_messages)

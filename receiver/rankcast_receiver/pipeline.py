@@ -202,6 +202,7 @@ def _outcome(subscriber: Subscriber, *, silent: bool) -> Outcome:
         cameras={stream.camera: stream.ledger.balance() for stream in streams},
         keyframe_requests=sum(stream.keyframe_requests for stream in streams),
         clocks=subscriber.clocks,
+        choices=subscriber.choices,
         failed_camera=next(
             (s.camera for s in subscriber.states if s.state is State.CAMERA_DEAD), ""
         ),

@@ -119,6 +119,7 @@ def _stream(frame: Frame) -> dict[str, Any]:
     coding = frame.coding
     return {
         "id": frame.stream_id.hex(),
+        "name": frame.stream,
         "codec": coding.codec if coding else None,
         "shape": shape_of(frame),
         "dtype": frame.pixels.dtype.name,
