@@ -53,7 +53,7 @@ wheels: setup  ## build the wheels of all six platforms into dist/
 
 # One rule for all benchmarks: `make bench-codec-speed` runs benchmarks/codec_speed.py and writes
 # benchmarks/results/codec-speed.json. DATA=DIR measures on real pictures, QUICK=1 cuts runs short.
-BENCHMARKS := sizing narrow-link latency stream isolation hostile-viewer flood cameras grabber \
+BENCHMARKS := sizing narrow-link substream latency stream isolation hostile-viewer flood cameras grabber \
     web-clients startup metrics-scrape stopping codec codec-speed svd methods kmeans-speed \
     wasm-speed web-page recording recorder synthetic
 WITH_DATA := sizing codec codec-speed svd methods kmeans-speed wasm-speed

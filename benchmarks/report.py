@@ -20,8 +20,8 @@ DOCUMENT: Final = REPOSITORY / "docs" / "benchmarks.md"
 README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
-    "sizing", "narrow-link", "latency", "stream", "isolation", "hostile-viewer", "flood",
-    "cameras", "grabber", "recorder", "web-clients", "metrics-scrape", "startup",
+    "sizing", "narrow-link", "substream", "latency", "stream", "isolation", "hostile-viewer",
+    "flood", "cameras", "grabber", "recorder", "web-clients", "metrics-scrape", "startup",
     "stopping", "soak",
     "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "wasm-speed", "web-page",
     "recording", "synthetic",

@@ -11,7 +11,7 @@ from rankcast.boot_clock import boot_s
 from rankcast.errors import LimitError, WireError
 from rankcast.net import LinkState
 from rankcast.runtime import NETWORK_GAP, SKIPPED_AS_OLD, WAITING_FOR_KEYFRAME, LogLimiter
-from rankcast.wire import MAIN, Kind, split_stream, stream_name
+from rankcast.wire import MAIN, split_stream, stream_name
 from rankcast_receiver.choice import StreamChoice
 from rankcast_receiver.clock import SenderClock
 from rankcast_receiver.state import ANSWER_S, CameraState, Evidence, LinkFacts, judge

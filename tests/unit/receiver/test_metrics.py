@@ -14,6 +14,7 @@ from rankcast.boot_clock import boot_s
 from rankcast.metrics import Exposition
 from rankcast.recorder import FreeSpace
 from rankcast.runtime import NETWORK_GAP, SINK
+from rankcast_receiver.choice import ChoiceTotals
 from rankcast_receiver.metrics import MOST_CAMERAS, STATES, ReceiverMetrics, is_ready
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.sinks.count import CountSink
@@ -24,12 +25,16 @@ from rankcast_receiver.subscriber import Subscriber
 ADDRESS = "tcp://10.0.0.5:5555"
 
 
-def subscriber(*streams: CameraStream, states: tuple[CameraState, ...] = ()) -> Subscriber:
+def subscriber(
+    *streams: CameraStream,
+    states: tuple[CameraState, ...] = (),
+    choices: dict[str, ChoiceTotals] | None = None,
+) -> Subscriber:
     return cast(
         Subscriber,
         SimpleNamespace(
             streams={stream.camera: stream for stream in streams},
-            states=states, foreign_messages=5, reconnects=6,
+            states=states, foreign_messages=5, reconnects=6, choices=choices or {},
         ),
     )  # fmt: skip
 
@@ -51,6 +56,12 @@ def test_a_receiver_that_has_not_begun_or_has_ended_shows_its_sinks_alone() -> N
     found = scraped(None, SinkRunner("count", CountSink, live=True))
     assert {key[0].split("_")[0] for key in found} == {"sink"}
     assert found["sink_frames_lost_total", "count", "sink"] == 0
+
+
+def test_the_stream_that_is_received_is_shown_with_its_changes() -> None:
+    found = scraped(subscriber(choices={"line3": ChoiceTotals("sub", 3, {"main": 1.0})}))
+    assert found["camera_stream", "line3", "sub"] == 1
+    assert found["stream_changes_total", "line3"] == 3
 
 
 def test_a_stream_shows_its_ledger_latency_and_the_age_of_its_picture() -> None:

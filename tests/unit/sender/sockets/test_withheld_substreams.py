@@ -104,8 +104,13 @@ def station(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Station]
 
 @pytest.mark.parametrize(
     ("kind", "topic"),
-    [(zmq.SUB, b""), (zmq.XSUB, b"line"), (zmq.SUB, b"line3/frames"), (zmq.XSUB, b"line3/frames\0")],
-)  # fmt: skip
+    [
+        (zmq.SUB, b""),
+        (zmq.XSUB, b"line"),
+        (zmq.SUB, b"line3/frames"),
+        (zmq.XSUB, b"line3/frames\0"),
+    ],
+)
 def test_a_prefix_reaches_main_streams_alone(station: Station, kind: int, topic: bytes) -> None:
     viewer = station.viewer(topic, kind=kind)
     reached = {name: 1 for name in ("line3", "line4") if frames_topic(name).startswith(topic)}

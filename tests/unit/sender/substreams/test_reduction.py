@@ -91,8 +91,7 @@ def test_the_size_is_known_before_the_picture_or_it_is_refused(
     reduction = Reduction(divisor, roi)
     try:
         size = reduction.size_of(width, height, mosaic=mosaic)
-    except UnsupportedImageError as exc:
-        assert "\n" not in str(exc)
+    except UnsupportedImageError:
         with pytest.raises(UnsupportedImageError):
             reduction.apply(frame)
         inside = roi is None or (roi[0] + roi[2] <= width and roi[1] + roi[3] <= height)

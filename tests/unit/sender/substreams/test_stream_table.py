@@ -112,8 +112,11 @@ def test_a_wrong_stream_is_refused_in_one_line(sets: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [("camera.realtime=false", "needs realtime = true"), ("camera.fps=2.0", "fps = 5 is more than")],
-)  # fmt: skip
+    [
+        ("camera.realtime=false", "needs realtime = true"),
+        ("camera.fps=2.0", "fps = 5 is more than"),
+    ],
+)
 def test_streams_that_do_not_fit_the_camera_are_refused(change: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         settings(ONE, change)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,14 +27,14 @@ def test_frames_are_left_out_evenly(fps: float, expected: list[int]) -> None:
 def test_two_of_three_frames_are_kept() -> None:
     numbers = kept(Thinning(20.0), [n / 30 for n in range(300)])
     assert len(numbers) == pytest.approx(200, abs=1)
-    assert {b - a for a, b in zip(numbers, numbers[1:], strict=False)} == {1, 2}
+    assert {b - a for a, b in pairwise(numbers)} == {1, 2}
 
 
 @given(st.lists(st.floats(-0.4, 0.4), min_size=200, max_size=200))
 def test_jitter_changes_neither_rate_nor_order(jitter: list[float]) -> None:
     numbers = kept(Thinning(15.0), [1 + (n + shift) / 30 for n, shift in enumerate(jitter)])
     assert len(numbers) == pytest.approx(100, abs=2)
-    assert max(b - a for a, b in zip(numbers, numbers[1:], strict=False)) <= 4
+    assert max(b - a for a, b in pairwise(numbers)) <= 4
 
 
 def test_after_a_pause_of_the_camera_no_burst_follows() -> None:
@@ -42,4 +44,7 @@ def test_after_a_pause_of_the_camera_no_burst_follows() -> None:
 
 
 def test_a_clock_that_is_set_back_stops_nothing() -> None:
-    assert len(kept(Thinning(10.0), [100 + n / 10 for n in range(5)] + [n / 10 for n in range(5)])) == 10
+    assert (
+        len(kept(Thinning(10.0), [100 + n / 10 for n in range(5)] + [n / 10 for n in range(5)]))
+        == 10
+    )
