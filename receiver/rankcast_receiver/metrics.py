@@ -131,9 +131,6 @@ class ReceiverMetrics:
         if subscriber is not None:
             for state in subscriber.states[:MOST_CAMERAS]:
                 _write_state(exposition, state)
-            for camera, choice in list(subscriber.choices.items())[:MOST_CAMERAS]:
-                exposition.add(STREAM, 1, labelled(camera=camera, stream=choice.shown))
-                exposition.add(STREAM_CHANGES, choice.changes, labelled(camera=camera))
             for stream in list(subscriber.streams.values())[:MOST_CAMERAS]:
                 _write_stream(exposition, stream)
             exposition.add(FOREIGN, subscriber.foreign_messages)
@@ -159,6 +156,8 @@ def _write_stream(exposition: Exposition, stream: CameraStream) -> None:
     if (captured_s := stream.captured_s) is not None:
         add(PICTURE_AGE, max(0.0, boot_s() - captured_s), labels)
     add(KEYFRAME_REQUESTS, stream.keyframe_requests, labels)
+    add(STREAM, 1, labelled(camera=stream.camera, stream=stream.stream))
+    add(STREAM_CHANGES, stream.stream_changes, labels)
     add(REFUSED, stream.refused_packets, labels)
 
 

@@ -108,6 +108,7 @@ class CameraStream:
         self.camera = camera
         self.stream = MAIN
         """The stream of the camera that is decoded: ``main`` or a substream."""
+        self.stream_changes = 0
         self._changes = False
         self.ledger = ledger or Ledger()
         self.packet_ledger = Ledger()
@@ -259,6 +260,7 @@ class CameraStream:
         it is shown again.
         """
         self.stream, self._changes = stream, True
+        self.stream_changes += 1
 
     def withdraw(self) -> None:
         """Note that the sender no longer offers this camera; frames until it does are no loss."""

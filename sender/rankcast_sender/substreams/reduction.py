@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from rankcast.errors import UnsupportedImageError
 from rankcast.frame import Frame, Pixels, channels_of
 from rankcast.opencv import cv2
 
-_RESIZED_CHANNELS = 4
+_RESIZED_CHANNELS: Final = 4
 """Most channels that OpenCV reduces at a time."""
 
 
@@ -106,8 +107,10 @@ class Reduction:
 
     @staticmethod
     def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-        contiguous = np.ascontiguousarray(pixels)
-        reduced: Pixels = cv2.resize(contiguous, size, interpolation=cv2.INTER_AREA)
+        reduced: Pixels = np.ascontiguousarray(pixels)
+        while reduced.shape[1] > size[0]:  # by two each time, which is faster than by four
+            half = reduced.shape[1] // 2, reduced.shape[0] // 2
+            reduced = cv2.resize(reduced, half, interpolation=cv2.INTER_AREA)
         return reduced
 
 

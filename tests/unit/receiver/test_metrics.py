@@ -14,7 +14,6 @@ from rankcast.boot_clock import boot_s
 from rankcast.metrics import Exposition
 from rankcast.recorder import FreeSpace
 from rankcast.runtime import NETWORK_GAP, SINK
-from rankcast_receiver.choice import ChoiceTotals
 from rankcast_receiver.metrics import MOST_CAMERAS, STATES, ReceiverMetrics, is_ready
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.sinks.count import CountSink
@@ -25,16 +24,12 @@ from rankcast_receiver.subscriber import Subscriber
 ADDRESS = "tcp://10.0.0.5:5555"
 
 
-def subscriber(
-    *streams: CameraStream,
-    states: tuple[CameraState, ...] = (),
-    choices: dict[str, ChoiceTotals] | None = None,
-) -> Subscriber:
+def subscriber(*streams: CameraStream, states: tuple[CameraState, ...] = ()) -> Subscriber:
     return cast(
         Subscriber,
         SimpleNamespace(
             streams={stream.camera: stream for stream in streams},
-            states=states, foreign_messages=5, reconnects=6, choices=choices or {},
+            states=states, foreign_messages=5, reconnects=6,
         ),
     )  # fmt: skip
 
@@ -59,9 +54,12 @@ def test_a_receiver_that_has_not_begun_or_has_ended_shows_its_sinks_alone() -> N
 
 
 def test_the_stream_that_is_received_is_shown_with_its_changes() -> None:
-    found = scraped(subscriber(choices={"line3": ChoiceTotals("sub", 3, {"main": 1.0})}))
+    stream = CameraStream("line3")
+    assert scraped(subscriber(stream))["camera_stream", "line3", "main"] == 1
+    stream.change("sub")
+    found = scraped(subscriber(stream))
     assert found["camera_stream", "line3", "sub"] == 1
-    assert found["stream_changes_total", "line3"] == 3
+    assert found["stream_changes_total", "line3"] == 1
 
 
 def test_a_stream_shows_its_ledger_latency_and_the_age_of_its_picture() -> None:
