@@ -234,6 +234,8 @@ class Watcher:
         self._thread.join()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_auto_takes_what_a_narrow_link_carries_and_returns_when_it_widens(
     tmp_path: Path, figure: Figure
 ) -> None:
