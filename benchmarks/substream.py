@@ -44,7 +44,7 @@ MAIN_BITRATE: Final = "2 Mbit/s"
 SUB_BITRATE: Final = "400 kbit/s"
 SETTLING_S: Final = 10.0
 """From the first picture of the substream until ages count."""
-RETURN_S: Final = 400.0
+RETURN_S: Final = 300.0
 """Longest wait for the main stream: the longest pause before a trial, and more."""
 
 

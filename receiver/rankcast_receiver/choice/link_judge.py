@@ -26,7 +26,7 @@ QUIET_S: Final = 3.0
 QUIET_LATE_S: Final = 0.25
 """A larger stream is tried only if pictures were neither lost nor late for so long."""
 FIRST_PAUSE_S: Final = 10.0
-MAX_PAUSE_S: Final = 300.0
+MAX_PAUSE_S: Final = 120.0
 """Pause before a larger stream is tried; three times as long after each try that fails."""
 PAUSE_FACTOR: Final = 3.0
 STABLE_S: Final = 60.0
