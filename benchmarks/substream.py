@@ -29,7 +29,9 @@ from rankcast import pool
 from rankcast.encoder import Encoder
 from rankcast.frame import Frame
 from rankcast_receiver import Subscriber
+from rankcast_sender.settings import SenderSettings
 from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
+from rankcast_sender.stream_table import StreamTable
 from rankcast_sender.substreams import Reduction
 
 # The proxy belongs to the tests.
@@ -62,7 +64,12 @@ def encode_shares(runs: int, count: int) -> list[tuple[float, float]]:
     pool.set_threads(1)
     shares = []
     for run in range(runs):
-        streams = [(Reduction(divisor), Encoder()) for divisor in (1, 2, 4)]
+        tables = [StreamTable(name="sub", scale=scale) for scale in ("1/2", "1/4")]
+        codecs = [table.codec_beside(SenderSettings().codec).chosen for table in tables]
+        streams = [(Reduction(), Encoder(**SenderSettings().codec.chosen))] + [
+            (Reduction(table.divisor), Encoder(**codec))
+            for table, codec in zip(tables, codecs, strict=True)
+        ]
         spent_s = [0.0, 0.0, 0.0]
         for frame in frames(count, run * count):
             for number, (reduction, encoder) in enumerate(streams):

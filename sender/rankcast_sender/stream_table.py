@@ -6,10 +6,13 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, field_validator
 
+from rankcast.codec import CODECS_BY_NAME
+from rankcast.encoder import replace_options
 from rankcast.errors import SettingsError
 from rankcast.settings import CodecTable, Table
 from rankcast.wire import check_substream
 
+_EFFORT: Final = "effort"
 MAX_STREAMS: Final = 8
 """Most substreams of one camera: each one that is watched has an encoder and a thread."""
 
@@ -55,24 +58,28 @@ class StreamTable(Table):
     def codec_beside(self, main: CodecTable) -> CodecTable:
         """Return the codec of this stream: that of the main one with what this table changes.
 
+        A codec that can do with less processor time does, unless `codec` sets ``effort``: the main
+        stream is encoded on the same processors.
+
         Raises
         ------
         ValueError
             If the codec does not exist, or does not have an option or a value.
         """
-        values: dict[str, Any] = main.model_dump()
-        if self.codec.get("name", main.name) != main.name:
-            # Options next to the name in [codec] belong to the codec that is named there.
-            values = {key: value for key, value in values.items() if isinstance(value, dict)}
         own = {key: value for key, value in self.codec.items() if not isinstance(value, dict)}
-        for key, value in self.codec.items():
-            if isinstance(value, dict):
-                values[key] = {**values.get(key, {}), **value}
+        tables = {key: value for key, value in self.codec.items() if isinstance(value, dict)}
+        name = own.pop("name", main.name)
+        base = main.chosen
+        if name != main.name:
+            # Options next to the name in [codec] belong to the codec that is named there.
+            kept = {key: value for key, value in main.model_dump().items()
+                    if isinstance(value, dict)}  # fmt: skip
+            base = CodecTable.model_validate({**kept, "name": name}).chosen
+        base = replace_options(name, base, tables.get(name, {}))
         if self.quality:
             own["quality"] = self.quality
         if self.bitrate:
             own["bitrate"] = self.bitrate
-        name = own.get("name", main.name)
-        base = CodecTable.model_validate({**values, "name": name}).chosen
-        own.pop("name", None)
-        return CodecTable.model_validate({"name": name, name: base, **own})
+        if _EFFORT in CODECS_BY_NAME[name].options.model_fields:
+            own.setdefault(_EFFORT, tables.get(name, {}).get(_EFFORT, "fast"))
+        return CodecTable.model_validate({**tables, "name": name, name: base, **own})

@@ -66,6 +66,15 @@ def test_quality_replaces_the_bit_rate_of_the_camera() -> None:
     assert "bitrate" not in chosen
 
 
+def test_a_substream_takes_less_processor_time_unless_it_is_told_otherwise() -> None:
+    best = 'camera.stream=[{name="sub", codec={effort="best"}}]'
+    table = 'camera.stream=[{name="sub", codec={svd-patch={effort="default"}}}]'
+    for sets, effort in (((), "fast"), ((best,), "best"), ((table,), "default")):
+        (camera,) = settings(ONE, "codec.effort=best", *sets)
+        codec = camera.camera.stream[0].codec_beside(camera.codec)
+        assert codec.effective["effort"] == effort
+
+
 def test_each_camera_has_its_own_streams() -> None:
     left, right = settings(SEVERAL)
     assert [stream.name for stream in left.camera.stream] == ["sub"]

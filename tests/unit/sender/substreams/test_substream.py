@@ -17,6 +17,7 @@ from rankcast_sender.publisher import Publisher
 from rankcast_sender.substreams import Reduction, Substream, stream_sizes
 
 WAIT_S = 10.0
+HALF = Reduction(2)
 
 
 class Encoded:
@@ -51,7 +52,7 @@ class Encoded:
 
 @contextmanager
 def beside(
-    publisher: Encoded, reduction: Reduction = Reduction(2), fps: float = 0.0, viewers: int = 1
+    publisher: Encoded, reduction: Reduction = HALF, fps: float = 0.0, viewers: int = 1
 ) -> Iterator[tuple[Substream, Camera]]:  # fmt: skip
     main = Camera(StreamOptions("line3"))
     substream = Substream(cast(Publisher, publisher), main, reduction, fps)
