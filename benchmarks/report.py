@@ -20,9 +20,9 @@ DOCUMENT: Final = REPOSITORY / "docs" / "benchmarks.md"
 README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
-    "sizing", "narrow-link", "following", "latency", "stream", "isolation", "hostile-viewer",
-    "flood", "cameras", "grabber", "recorder", "web-clients", "web-quality", "metrics-scrape",
-    "startup", "stopping", "soak",
+    "sizing", "narrow-link", "following", "substream", "latency", "stream", "isolation",
+    "hostile-viewer", "flood", "cameras", "grabber", "recorder", "web-clients", "web-quality",
+    "metrics-scrape", "startup", "stopping", "soak",
     "codec", "codec-speed", "svd", "rank-cut", "methods", "kmeans-speed", "gan", "wasm-speed",
     "web-page", "recording", "synthetic",
 )  # fmt: skip

@@ -351,6 +351,7 @@ def _subscriber(
     return Subscriber(
         senders,
         camera=network.cameras,
+        stream=network.stream,
         live=settings.live,
         timeout_s=network.timeout_s or None,
         stay=settings.stay,

@@ -27,6 +27,9 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
          "pinned the first time with --key; repeatable [tcp://127.0.0.1:5555].",
 )  # fmt: skip
 @click.option("--camera", metavar="NAME[,NAME]", help="Cameras to receive [all].")
+@click.option("--stream", metavar="NAME",
+              help="Stream of each camera: main, a substream, or auto: what the link carries "
+                   "[main].")  # fmt: skip
 @click.option("--save", type=PATH, metavar="DIR", help="Save frames in this folder.")
 @click.option(
     "--format",
@@ -109,6 +112,7 @@ def receive(
     named = {
         "--connect": ("network.connect", _one_or_several(options["connect"])),
         "--camera": ("network.camera", options["camera"]),
+        "--stream": ("network.stream", options["stream"]),
         "--timeout": ("network.timeout_s", options["timeout"]),
         "--stay": ("network.stay", options["stay"]),
         "--save": ("save.dir", options["save"]),

@@ -75,6 +75,10 @@ STATE: Final = _of.gauge("camera_state", "1 for the state that the camera is in,
 KEYFRAME_REQUESTS: Final = _of.counter(
     "keyframe_requests", "Key frames that this receiver asked the sender for."
 )
+STREAM: Final = _of.gauge("camera_stream", "1 for the stream of the camera that is received.")
+STREAM_CHANGES: Final = _of.counter(
+    "stream_changes", "Changes from one stream of the camera to another."
+)
 REFUSED: Final = _of.counter("packets_refused", "Packets that were refused before decoding.")
 FOREIGN: Final = _of.counter(
     "foreign_messages", "Messages that are no packets, or belong to no camera."
@@ -167,6 +171,8 @@ def _write_stream(exposition: Exposition, stream: CameraStream) -> None:
     if (captured_s := stream.captured_s) is not None:
         add(PICTURE_AGE, max(0.0, boot_s() - captured_s), labels)
     add(KEYFRAME_REQUESTS, stream.keyframe_requests, labels)
+    add(STREAM, 1, labelled(camera=stream.camera, stream=stream.stream))
+    add(STREAM_CHANGES, stream.stream_changes, labels)
     add(REFUSED, stream.refused_packets, labels)
 
 

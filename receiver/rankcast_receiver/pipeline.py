@@ -206,6 +206,7 @@ def _outcome(subscriber: Subscriber, *, silent: bool) -> Outcome:
         cut_counts=subscriber.cut_counts(),
         keyframe_requests=sum(stream.keyframe_requests for stream in streams),
         clocks=subscriber.clocks,
+        choices=subscriber.choices,
         failed_camera=next(
             (s.camera for s in subscriber.states if s.state is State.CAMERA_DEAD), ""
         ),

@@ -13,6 +13,7 @@ from rankcast.frame import Coding
 from rankcast.numerics import Fidelity
 from rankcast.rank_cut import CutCounts, report_values
 from rankcast.runtime import NOBODY_WATCHING, STOPPED, Balance
+from rankcast_receiver.choice import ChoiceTotals
 from rankcast_receiver.clock import UNKNOWN
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.state import CameraState, State
@@ -46,6 +47,8 @@ class Outcome:
     """How the clock of each sender is compared with the local one."""
     failed_camera: str = ""
     """Name of a camera that has failed at its sender."""
+    choices: Mapping[str, ChoiceTotals] = field(default_factory=dict)
+    """How long each stream of a camera was shown; none of main streams alone."""
     unconfirmed: frozenset[str] = frozenset()
     """Cameras that fell silent: how many frames were published after the last one is unknown."""
 
@@ -168,6 +171,7 @@ def troubled(states: Sequence[CameraState]) -> str:
 
 def _camera(state: CameraState, outcome: Outcome) -> dict[str, Any]:
     balance = outcome.cameras.get(state.camera)
+    choice = outcome.choices.get(state.camera, ChoiceTotals())
     return {
         "sender": state.endpoint,
         "state": state.state.value,
@@ -177,6 +181,9 @@ def _camera(state: CameraState, outcome: Outcome) -> dict[str, Any]:
         else None,
         "received": balance.passed if balance else 0,
         "lost": dict(sorted(balance.lost.items())) if balance else {},
+        "stream": choice.shown,
+        "stream_changes": choice.changes,
+        "stream_seconds": dict(choice.seconds),
     }
 
 

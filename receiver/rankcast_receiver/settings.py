@@ -12,7 +12,8 @@ from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.pool import MAX_THREADS
 from rankcast.rank_cut import MAX_RANK
 from rankcast.settings import LogTable, MetricsTable, OptionalPath, RecordTable, SettingsPath, Table
-from rankcast.wire import Limits, check_name
+from rankcast.wire import MAIN, Limits, check_name
+from rankcast_receiver.choice import AUTO, check_choice, check_streams
 from rankcast_receiver.net import MAX_MESSAGES_S, check_senders
 from rankcast_receiver.sinks import parse_levels
 
@@ -24,6 +25,8 @@ class NetworkTable(Table):
     """Address of the sender, or the name of a camera that is announced, or a list of them."""
     camera: str = ""
     """Name of the camera, or several separated by commas; empty: every camera of every sender."""
+    stream: str = MAIN
+    """Stream of each camera: main, the name of a substream, or auto."""
     control: bool = True
     """Use the control channel: key frames on request, latency, reports to the sender."""
     timeout_s: float = Field(default=0.0, ge=0.0)
@@ -53,6 +56,14 @@ class NetworkTable(Table):
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
         return camera
+
+    @field_validator("stream")
+    @classmethod
+    def _stream_is_allowed(cls, stream: str) -> str:
+        try:
+            return check_choice(stream)
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
 
     @property
     def senders(self) -> list[str]:
@@ -234,6 +245,21 @@ class ReceiverSettings(Table):
             raise ValueError(
                 "--key and --server-key (security.key, security.server_keys) belong together: "
                 "give both or neither, or --key and the name of a camera"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _stream_can_be_received(self) -> ReceiverSettings:
+        network = self.network
+        named = bool(network.cameras or network.names)
+        try:
+            check_streams(network.stream, named=named, live=self.live, control=network.control)
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+        if network.stream == AUTO and self.record.file:
+            raise ValueError(
+                "got --record with stream auto: a recording holds one stream of a camera; give "
+                "--stream main or a substream"
             )
         return self
 

@@ -17,7 +17,8 @@ from rankcast.frame import Frame, Scalar
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.rank_cut import MAX_RANK, CutCounts
 from rankcast.runtime import Balance, Pulse
-from rankcast.wire import Limits, check_name
+from rankcast.wire import MAIN, Limits, check_name
+from rankcast_receiver.choice import ChoiceTotals, check_streams
 from rankcast_receiver.net import (
     MAX_MESSAGES_S,
     ConnectionOptions,
@@ -68,6 +69,9 @@ class Subscriber:
         Address of the sender, ``tcp://HOST:PORT``, or of several.
     camera : str or sequence of str, optional
         Names of cameras at the senders; by default every camera of every sender.
+    stream : str
+        Which stream of each camera: ``main``, the name of a substream, or ``auto``, which takes a
+        smaller one while the link does not carry a larger one, and needs `live`.
     live : bool
         True: each frame is the newest available, and skipped ones are counted. False: every frame
         is returned; a lossless sender waits for this receiver, while frames of a real-time sender
@@ -123,6 +127,7 @@ class Subscriber:
         connect: str | SenderAddress | Sequence[str | SenderAddress] = DEFAULT_ENDPOINT,
         *,
         camera: str | Sequence[str] | None = None,
+        stream: str = MAIN,
         live: bool = True,
         timeout_s: float | None = None,
         stay: bool = False,
@@ -143,6 +148,7 @@ class Subscriber:
         addresses = sender_addresses(given)
         cameras = [camera] if isinstance(camera, str) else list(camera or ())
         cameras = [check_name(name) for name in dict.fromkeys(cameras)]
+        check_streams(stream, named=bool(cameras), live=live, control=control)
         limits = limits or Limits()
         if not 0 <= rank <= MAX_RANK:
             raise SettingsError(f"got rank {rank}, want 1 to {MAX_RANK}, or 0 to cut nothing")
@@ -172,6 +178,7 @@ class Subscriber:
                 address.endpoint,
                 cameras or list(address.cameras),
                 stream_options,
+                stream=stream,
                 suffix=f"-{number}" if len(addresses) > 1 else "",
             )
             for number, address in enumerate(addresses, 1)
@@ -189,6 +196,17 @@ class Subscriber:
     def streams(self) -> dict[str, CameraStream]:
         """All known cameras, by their names at this receiver."""
         return {s.camera: s for sender in self._senders for s in sender.streams.values()}
+
+    @property
+    def choices(self) -> dict[str, ChoiceTotals]:
+        """How long each stream was shown, by the names of cameras here; none of main ones alone."""
+        now_s = boot_s()
+        return {
+            stream.camera: choice.totals(now_s)
+            for sender in self._senders
+            for name, choice in sender.choices.items()
+            if (stream := sender.streams.get(name)) is not None
+        }
 
     @property
     def states(self) -> Sequence[CameraState]:
@@ -227,7 +245,9 @@ class Subscriber:
                     endpoint = self._receiver.control_endpoint(number)
                     if endpoint is None:
                         return None
-                    return ControlAddress(endpoint, name, self._receiver.curves(number))
+                    return ControlAddress(
+                        endpoint, sender.name_of(name), self._receiver.curves(number)
+                    )
         return None
 
     def balance(self) -> Balance:
@@ -265,7 +285,8 @@ class Subscriber:
         for number, sender in enumerate(self._senders):
             for name, stream in sender.streams.items():
                 if stream.camera == camera:
-                    return self._receiver.ask(number, ControlRequest(name, op, args))
+                    request = ControlRequest(sender.name_of(name), op, args)
+                    return self._receiver.ask(number, request)
         return ControlRequest(camera, op, args).fail(f"there is no camera {camera}")
 
     def packets(self) -> Generator[PacketBatch, None, None]:

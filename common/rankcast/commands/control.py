@@ -28,7 +28,7 @@ from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 from rankcast.settings import parse_set
 from rankcast.user_path import expand_path
-from rankcast.wire import Limits, Reply, check_name, unpack
+from rankcast.wire import Limits, Reply, check_stream, unpack
 
 DEFAULT_PORT: Final = int(DEFAULT_ENDPOINT.rpartition(":")[2]) + CONTROL_PORT_OFFSET
 _LOSSLESS_SUFFIXES: Final = (".png", ".tif", ".tiff")
@@ -130,7 +130,7 @@ def control(
     if not (math.isfinite(timeout_s) and 0 < timeout_s <= 3600):
         raise SettingsError(f"got --timeout {timeout_s:g}, want more than 0 and at most 3600 s")
     if camera:
-        check_name(camera)
+        check_stream(camera)
     if (key is None) != (not server_keys):
         given = "--server-key" if key is None else "--key"
         raise SettingsError(f"got {given} alone, want --key and --server-key together")

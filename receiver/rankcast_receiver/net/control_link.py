@@ -186,6 +186,10 @@ class ControlLink:
             self._keyframes[camera] = _KeyframeRequest(now, refused_s, stream.frame_s)
             stream.keyframe_requests += 1
 
+    def ask_first_keyframe(self, stream: str) -> None:
+        """Request a key frame of a stream of which none has arrived yet."""
+        self._ask("keyframe", stream, {})
+
     def ask_cameras(self) -> None:
         """Request the sender's list of cameras at intervals; the reply updates `cameras`."""
         now = self._now_s()

@@ -105,6 +105,8 @@ class Evidence:
     """True if this receiver has a key, which the sender may have limited to some cameras."""
     shortage: str = ""
     """What the link carries if that is less than the stream; else empty."""
+    missing_stream: str = ""
+    """Why the wanted stream of the camera does not come, in one line; else empty."""
 
     @property
     def stale_after_s(self) -> float:
@@ -152,6 +154,8 @@ def _answers(seen: Evidence) -> bool:
 
 def _connected(seen: Evidence) -> tuple[State, str]:
     """Judge an established connection by the sender's status, if it is fresh."""
+    if seen.missing_stream and not _answers(seen):
+        return State.NO_SUCH_CAMERA, seen.missing_stream
     if (
         not _answers(seen)
         and seen.wanted

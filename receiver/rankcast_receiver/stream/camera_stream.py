@@ -20,7 +20,7 @@ from rankcast.frame import Coding, Frame
 from rankcast.numerics import Histogram
 from rankcast.rank_cut import CutCounts, RankCut
 from rankcast.runtime import REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Ledger, LogLimiter
-from rankcast.wire import Header, Kind, Packet, Replay, Status, unpack
+from rankcast.wire import MAIN, Header, Kind, Packet, Replay, Status, unpack
 from rankcast_receiver.clock import Delays, LatestLatencies, SenderClock
 from rankcast_receiver.state import LATE_S
 from rankcast_receiver.stream.decoded import CameraPacket, Decoded
@@ -79,6 +79,10 @@ class CameraStream:
         now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.camera = camera
+        self.stream = MAIN
+        """The stream of the camera that is decoded: ``main`` or a substream."""
+        self.stream_changes = 0
+        self._changes = False
         self.ledger = ledger or Ledger()
         self.packet_ledger = Ledger()
         """Ledger for sinks that accept packets: every new packet passes, decoded or not."""
@@ -277,6 +281,15 @@ class CameraStream:
         reference = self._make_reference() if self.reference_wanted else None
         return Decoded(fresh, frame, notices, reference, codings)
 
+    def change(self, stream: str) -> None:
+        """Go on with another stream of the camera: its first packet, a key frame, comes next.
+
+        The ledger goes on. What is published of the stream that was left is no loss, now or when
+        it is shown again.
+        """
+        self.stream, self._changes = stream, True
+        self.stream_changes += 1
+
     def withdraw(self) -> None:
         """Note that the sender no longer offers this camera; frames until it does are no loss."""
         self.ended = True
@@ -360,12 +373,15 @@ class CameraStream:
         return packet
 
     def _begin(self, stream_id: bytes, replay: Replay | None) -> None:
-        if self.stream_id and self._refusals.may_log():
+        if self.stream_id and not self._changes and self._refusals.may_log():
             if replay is None:
                 log.info("%s: the sender has restarted", self.camera)
             else:
                 log.info("%s: a recording is replayed, loop %d", self.camera, replay.loop)
         self._gaps.begin(stream_id)
+        if self._changes:
+            self._gaps.leave()
+            self._changes = False
         self._decoder.restart()
         self._refusals.clear()
         self.ledger.lose(SKIPPED_AS_OLD, self._hold.clear())
@@ -399,7 +415,7 @@ class CameraStream:
         self._measure(here_ns, error_ns)
         self._note_received(header, now_s)
         self._undecoded = header.stream_id, header.sequence
-        self.newest = facts_of_packet(packet, here_ns, error_ns)
+        self.newest = facts_of_packet(packet, self.stream, here_ns, error_ns)
         return self.newest.coding
 
     def _hand_out_caught_up(self, frame: Frame) -> Frame | None:
@@ -431,8 +447,13 @@ class CameraStream:
         """Convert the capture time of `frame` to the local clock, if the offset is known."""
         moment = self._clock.place(*self._times(frame), boot_ns())
         if moment is None:
-            return frame
-        return replace(frame, t_capture_here_ns=moment.t_mono_ns, clock_error_ns=moment.error_ns)
+            return frame if self.stream == MAIN else replace(frame, stream=self.stream)
+        return replace(
+            frame,
+            stream=self.stream,
+            t_capture_here_ns=moment.t_mono_ns,
+            clock_error_ns=moment.error_ns,
+        )
 
     def _measure(self, t_capture_here_ns: int | None, error_ns: int) -> None:
         """Note how long after its capture a picture is ready."""

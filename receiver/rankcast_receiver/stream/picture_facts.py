@@ -14,6 +14,8 @@ from rankcast.wire import Packet
 class PictureFacts:
     """The newest picture of a camera, decoded or not."""
 
+    stream: str
+    """``main``, or the name of a substream."""
     stream_id: bytes
     sequence: int
     coding: Coding
@@ -34,6 +36,7 @@ def facts_of_frame(frame: Frame) -> PictureFacts:
     """Return what is known of a decoded picture."""
     assert frame.coding is not None
     return PictureFacts(
+        stream=frame.stream,
         stream_id=frame.stream_id,
         sequence=frame.sequence,
         coding=frame.coding,
@@ -49,11 +52,12 @@ def facts_of_frame(frame: Frame) -> PictureFacts:
 
 
 def facts_of_packet(
-    packet: Packet, t_capture_here_ns: int | None, clock_error_ns: int
+    packet: Packet, stream: str, t_capture_here_ns: int | None, clock_error_ns: int
 ) -> PictureFacts:
     """Return what the complete header of a packet says of its picture."""
     header = packet.header
     return PictureFacts(
+        stream=stream,
         stream_id=header.stream_id,
         sequence=header.sequence,
         coding=coding_of(packet),

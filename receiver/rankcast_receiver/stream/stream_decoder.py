@@ -74,6 +74,7 @@ class StreamDecoder:
             self._next_states_s = now_s + STATES_INTERVAL_S
             for sender, link in zip(self._senders, batch.links, strict=True):
                 sender.retire(link)
+                sender.tick()
             self._states.update(self._senders, batch.links)
         return turns
 

@@ -115,6 +115,7 @@ def _stream(newest: PictureFacts) -> dict[str, Any]:
     coding, shape = newest.coding, newest.shape
     return {
         "id": newest.stream_id.hex(),
+        "name": newest.stream,
         "codec": coding.codec,
         "shape": [*shape, 1] if len(shape) == 2 else list(shape),
         "dtype": newest.dtype,

@@ -20,7 +20,7 @@ from rankcast.runtime import (
     Pulse,
     clock_quality,
 )
-from rankcast.wire import STREAM_ID_BYTES, Limits, Status, check_name
+from rankcast.wire import STREAM_ID_BYTES, Limits, Status, check_stream
 from rankcast_sender.camera.codec_settings import CodecChange, CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
 from rankcast_sender.camera.link_follower import LinkFollower
@@ -40,7 +40,7 @@ class StreamOptions:
     """Options of the stream of one camera."""
 
     name: str = "cam"
-    """Name that viewers see: 1 to 32 of a-z, 0-9, _ and -."""
+    """Name that viewers see: 1 to 32 of a-z, 0-9, _ and -; of a substream ``NAME.SUB``."""
     codec: str = DEFAULT_CODEC
     codec_options: Mapping[str, Any] = field(default_factory=dict)
     realtime: bool = True
@@ -97,7 +97,7 @@ class Camera:
     """
 
     def __init__(self, options: StreamOptions) -> None:
-        self.name = check_name(options.name)
+        self.name = check_stream(options.name)
         self._codec = options.codec
         self.replayed_codec = ""
         """Codec of the packets of a recording; empty for a live stream."""
@@ -117,6 +117,10 @@ class Camera:
         """The recording of this camera; None without one."""
         self.picture_size: tuple[int, int] | None = None
         """Width and height of the newest picture; None before the first."""
+        self.mosaic = False
+        """True if the newest picture is a mosaic."""
+        self.streams: Callable[[], Mapping[str, str]] = dict
+        """Returns the sizes of all streams of this camera; none without substreams."""
         self.ended = False
         """True once no more frames will be sent."""
         self._newest = NewestFrame()
@@ -179,6 +183,7 @@ class Camera:
         self.source.frame_grabbed()
         height, width = (image.pixels if isinstance(image, Frame) else image).shape[:2]
         self.picture_size = width, height
+        self.mosaic = isinstance(image, Frame) and bool(image.cfa)
         self._newest.keep(image)
 
     def put(self, frame: Frame) -> bool:
@@ -187,6 +192,20 @@ class Camera:
         In real time the frame replaces a queued one, which counts as lost; otherwise `put` blocks.
         """
         self.grabbed(frame)
+        return self._queue(frame)
+
+    def follow(self, main: Camera, source: SourceState) -> None:
+        """Show frames of `main`, whose substream this is; call it before the first frame."""
+        self.source = source
+        self.streams = lambda: main.streams()
+        self._newest = main._newest
+
+    def put_followed(self, frame: Frame) -> bool:
+        """Queue a frame that the camera of this substream has grabbed, as `put` does."""
+        self.ledger.enter()
+        return self._queue(frame)
+
+    def _queue(self, frame: Frame) -> bool:
         taken = self.mailbox.put(frame)
         replaced, self._replaced = self.mailbox.replaced - self._replaced, self.mailbox.replaced
         self.ledger.lose(MAILBOX, replaced if taken else 1)
@@ -359,6 +378,7 @@ class Camera:
             settings_refused=self.codec_settings.refusal,
             recorded=0 if self.tape is None else self.tape.recorded,
             replay=replay,
+            streams=self.streams(),
         )
 
     def _expects_frame(self) -> bool:

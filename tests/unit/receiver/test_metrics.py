@@ -69,6 +69,15 @@ def test_packets_that_a_web_address_dropped_are_counted_and_absent_without_one()
     assert found == dropped
 
 
+def test_the_stream_that_is_received_is_shown_with_its_changes() -> None:
+    stream = CameraStream("line3")
+    assert scraped(subscriber(stream))["camera_stream", "line3", "main"] == 1
+    stream.change("sub")
+    found = scraped(subscriber(stream))
+    assert found["camera_stream", "line3", "sub"] == 1
+    assert found["stream_changes_total", "line3"] == 1
+
+
 def test_a_stream_shows_its_ledger_latency_and_the_age_of_its_picture() -> None:
     stream = CameraStream("cam")
     stream.ledger.enter(10)
