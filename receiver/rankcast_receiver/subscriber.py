@@ -17,11 +17,11 @@ from rankcast.frame import Frame, Scalar
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.runtime import Balance, Pulse
 from rankcast.wire import Limits, check_name
+from rankcast_receiver.inlets import open_inlets
 from rankcast_receiver.net import (
     MAX_MESSAGES_S,
     ConnectionOptions,
     ControlRequest,
-    ReceiveThread,
     SenderAddress,
     sender_addresses,
 )
@@ -161,10 +161,8 @@ class Subscriber:
         """Decodes the batches that `packets` yields."""
         most_packets = max(LEAST_PACKETS, queue_messages) if queue_messages else None
         self._queue = PacketQueue(len(addresses), live=live, most_packets=most_packets)
-        self._receiver = ReceiveThread(
-            self._senders, options, self._queue, {each.endpoint: each for each in addresses}
-        )
-        self._receiver.start()
+        self._inlets = open_inlets(addresses, self._senders, options, self._queue)
+        self._inlets.start()
 
     @property
     def streams(self) -> dict[str, CameraStream]:
@@ -180,12 +178,12 @@ class Subscriber:
     def foreign_messages(self) -> int:
         """Number of messages that are not Rankcast messages or belong to no camera."""
         foreign = sum(sender.foreign_packets for sender in self._senders)
-        return self._receiver.foreign_messages + foreign
+        return self._inlets.foreign_messages + foreign
 
     @property
     def reconnects(self) -> int:
         """Connections replaced after silence or a refusal."""
-        return self._receiver.reconnects
+        return self._inlets.reconnects
 
     @property
     def clocks(self) -> dict[str, str]:
@@ -193,9 +191,9 @@ class Subscriber:
         return {sender.endpoint: sender.clock.known for sender in self._senders}
 
     @property
-    def pulse(self) -> Pulse:
-        """Pulse of the thread that drains the sockets."""
-        return self._receiver.pulse
+    def pulses(self) -> tuple[Pulse, ...]:
+        """Pulses of the threads that drain the sockets."""
+        return self._inlets.pulses
 
     def control_address(self, camera: str) -> ControlAddress | None:
         """Return where to send requests for a camera; None while it has no control channel.
@@ -205,10 +203,10 @@ class Subscriber:
         for number, sender in enumerate(self._senders):
             for name, stream in sender.streams.items():
                 if stream.camera == camera:
-                    endpoint = self._receiver.control_endpoint(number)
+                    endpoint = self._inlets.control_endpoint(number)
                     if endpoint is None:
                         return None
-                    return ControlAddress(endpoint, name, self._receiver.curves(number))
+                    return ControlAddress(endpoint, name, self._inlets.curves(number))
         return None
 
     def balance(self) -> Balance:
@@ -237,7 +235,7 @@ class Subscriber:
         for number, sender in enumerate(self._senders):
             for name, stream in sender.streams.items():
                 if stream.camera == camera:
-                    return self._receiver.ask(number, ControlRequest(name, op, args))
+                    return self._inlets.ask(number, ControlRequest(name, op, args))
         return ControlRequest(camera, op, args).fail(f"there is no camera {camera}")
 
     def packets(self) -> Generator[PacketBatch, None, None]:
@@ -257,7 +255,7 @@ class Subscriber:
                 last_frame_s += (slept := slept_s()) - slept_before_s
                 slept_before_s = slept
                 # A closed queue is empty and no longer waits: the loop must end here.
-                self._receiver.check()
+                self._inlets.check()
                 frames_before = self._frame_s
                 yield self._queue.take(POLL_S)
                 if self._frame_s != frames_before:
@@ -289,7 +287,7 @@ class Subscriber:
 
     def close(self) -> None:
         """Close all sockets and end the thread; may be called twice."""
-        self._receiver.stop()
+        self._inlets.stop()
 
     def __enter__(self) -> Subscriber:
         return self

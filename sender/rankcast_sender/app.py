@@ -32,13 +32,15 @@ from rankcast.runtime import (
 from rankcast_sender.announcing import announcer_of
 from rankcast_sender.audit import Audit
 from rankcast_sender.black_box import BLACK_BOX_STOP_S, BlackBox
+from rankcast_sender.outlet import Outlet
+from rankcast_sender.outlets import check_outlet, open_outlet
 from rankcast_sender.pacing import GrabOptions
 from rankcast_sender.pipeline import CameraPipeline
 from rankcast_sender.publisher import Publisher
 from rankcast_sender.replay_pipeline import ReplayPipeline
 from rankcast_sender.report import build_report, log_totals, write_report
 from rankcast_sender.running_camera import RunningCamera
-from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
+from rankcast_sender.sender_sockets import SenderOptions
 from rankcast_sender.settings import CameraTable, SenderSettings
 from rankcast_sender.sockets import KeyPolicy
 from rankcast_sender.sources import URL_SCHEMES, Source, SourceUri, check_query, parse_source
@@ -169,7 +171,7 @@ def check(
         check_writable(report)
     shared = cameras[0]
     options = _sender_options(shared)
-    options.check()
+    check_outlet(options)
     if options.authorized is not None:
         KeyPolicy(Path(options.authorized))
     if shared.metrics.listen:
@@ -233,7 +235,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     openers = check(cameras, report)
     pool.set_threads(shared.process.threads)
     started_s = time.monotonic()
-    sockets = SenderSockets(_sender_options(shared))
+    outlet = open_outlet(_sender_options(shared))
     streams: list[RunningCamera] = []
     black_box = BlackBox(shared.record) if shared.record.file else None
     pulse = Pulse("main")
@@ -248,21 +250,21 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     with stop_flag() as flag:
         try:
             manager.starting()
-            publishers = [_publisher(settings, sockets) for settings in cameras]
+            publishers = [_publisher(settings, outlet) for settings in cameras]
             server = _metrics_server(
-                shared, streams, publishers, sockets, black_box, pulse, manager.watchdog_s
+                shared, streams, publishers, outlet, black_box, pulse, manager.watchdog_s
             )
             if black_box is not None:
                 for publisher in publishers:
                     black_box.add(publisher.camera)
                 black_box.start()
-                sockets.record_on(black_box.triggers)
-            sockets.start()
+                outlet.record_on(black_box.triggers)
+            outlet.start()
             for settings, open_source, publisher in zip(cameras, openers, publishers, strict=True):
                 streams.append(_stream(settings, open_source, publisher))
                 log.info("%s: %s, listening at %s", publisher.name,
                          parse_source(settings.camera.source), shared.network.bind)  # fmt: skip
-            log.info("control channel: %s", sockets.control or "off")
+            log.info("control channel: %s", outlet.control or "off")
             if report is not None:
                 flag.last_report = partial(write_report, report, streams, started_s)
                 keep_report()
@@ -275,7 +277,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 announcer.start()
             manager.ready()
             with signals_as_triggers(None if black_box is None else black_box.triggers):
-                _watch(streams, sockets, black_box, flag, manager, pulse,
+                _watch(streams, outlet, black_box, flag, manager, pulse,
                        shared.log.status_interval_s, keep_report)  # fmt: skip
         finally:
             manager.stopping()
@@ -286,7 +288,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             for stream in streams:
                 stream.pipeline.stop()
             if flag.requested:
-                sockets.hurry()
+                outlet.hurry()
             for stream in streams:
                 stream.finish(flag)
             try:
@@ -298,7 +300,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                     if black_box is not None:
                         ends.callback(lambda: black_box.close(flag.left_s(BLACK_BOX_STOP_S)))
                     with doing("closing the sockets"):
-                        sockets.close(lambda: flag.requested)
+                        outlet.close(lambda: flag.requested)
             finally:
                 found = stuck() if workers_running() else []
                 log_totals(streams, found)
@@ -336,7 +338,7 @@ def _sender_options(settings: SenderSettings) -> SenderOptions:
     )
 
 
-def _publisher(settings: SenderSettings, sockets: SenderSockets) -> Publisher:
+def _publisher(settings: SenderSettings, outlet: Outlet) -> Publisher:
     if model := settings.codec.chosen.get("model"):
         log.info("loading model %s", model)
     return Publisher(
@@ -344,7 +346,7 @@ def _publisher(settings: SenderSettings, sockets: SenderSockets) -> Publisher:
         codec=settings.codec.name,
         realtime=settings.camera.realtime,
         max_packet_bytes=settings.limits.max_packet_bytes,
-        sockets=sockets,
+        outlet=outlet,
         **settings.codec.chosen,
     )
 
@@ -367,7 +369,7 @@ def _stream(
 
 def _watch(
     streams: Sequence[RunningCamera],
-    sockets: SenderSockets,
+    outlet: Outlet,
     black_box: BlackBox | None,
     flag: StopFlag,
     manager: ServiceManager,
@@ -383,10 +385,10 @@ def _watch(
             if flag.requested:
                 return
             pulse.beat()
-            sockets.check()
+            outlet.check()
             if black_box is not None:
                 black_box.check()
-            manager.notify_watchdog(_pulses(sockets, streams))
+            manager.notify_watchdog(_pulses(outlet, streams))
             active[0].pipeline.wait(POLL_S)
             flag.keep_state(", ".join(f"{stream.name} {stream.camera.state}" for stream in streams))
             for stream in active:
@@ -407,16 +409,16 @@ def _watch(
         status_log.close()
 
 
-def _pulses(sockets: SenderSockets, streams: Sequence[RunningCamera]) -> list[Pulse]:
+def _pulses(outlet: Outlet, streams: Sequence[RunningCamera]) -> list[Pulse]:
     active = (stream for stream in streams if not stream.ended)
-    return [*sockets.pulses, *(pulse for stream in active for pulse in stream.pipeline.pulses)]
+    return [*outlet.pulses, *(pulse for stream in active for pulse in stream.pipeline.pulses)]
 
 
 def _metrics_server(
     settings: SenderSettings,
     streams: Sequence[RunningCamera],
     publishers: Sequence[Publisher],
-    sockets: SenderSockets,
+    outlet: Outlet,
     black_box: BlackBox | None,
     pulse: Pulse,
     watchdog_s: float,
@@ -429,7 +431,7 @@ def _metrics_server(
     metrics = SenderMetrics(
         [publisher.camera for publisher in publishers],
         lambda: {stream.name: stream.pipeline.failures for stream in streams},
-        sockets,
+        outlet,
         black_box,
     )
-    return open_metrics(settings, metrics, lambda: [pulse, *_pulses(sockets, streams)], watchdog_s)
+    return open_metrics(settings, metrics, lambda: [pulse, *_pulses(outlet, streams)], watchdog_s)

@@ -29,7 +29,7 @@ from rankcast.runtime import (
 from rankcast.web import HttpServer
 from rankcast_sender.black_box import BlackBox
 from rankcast_sender.camera import SIZE_BOUNDS_BYTES, STATES, Camera
-from rankcast_sender.sender_sockets import SenderSockets
+from rankcast_sender.outlet import Outlet
 from rankcast_sender.settings import SenderSettings
 
 READY_STATES: Final = frozenset({"live", "waiting"})
@@ -108,7 +108,7 @@ class SenderMetrics:
     cameras : sequence of Camera
     failures : callable
         Returns how often each camera failed and was opened again.
-    sockets : SenderSockets
+    outlet : Outlet
     black_box : BlackBox, optional
     """
 
@@ -116,11 +116,11 @@ class SenderMetrics:
         self,
         cameras: Sequence[Camera],
         failures: Callable[[], Mapping[str, int]],
-        sockets: SenderSockets,
+        outlet: Outlet,
         black_box: BlackBox | None = None,
     ) -> None:
         self._cameras, self._failures = cameras, failures
-        self._sockets, self._black_box = sockets, black_box
+        self._outlet, self._black_box = outlet, black_box
         self._labels = {camera.name: labelled(camera=camera.name) for camera in cameras}
 
     def states(self) -> Mapping[str, str]:
@@ -132,10 +132,10 @@ class SenderMetrics:
         for camera in self._cameras:
             self._write_camera(exposition, camera, self._labels[camera.name])
         exposition.add_all(FAILURES, self._failures(), "camera")
-        sockets = self._sockets
-        exposition.add(CLOSED, sockets.connections_closed)
-        exposition.add(DROPPED, sockets.requests_dropped)
-        if keys := sockets.key_state:
+        outlet = self._outlet
+        exposition.add(CLOSED, outlet.connections_closed)
+        exposition.add(DROPPED, outlet.requests_dropped)
+        if keys := outlet.key_state:
             for definition, name in (
                 (KEYS, "authorized"), (KEYS_REFUSED, "refused"),
                 (KEYS_FLOODING, "flooding"), (KEYS_ALARM, "alarm"),

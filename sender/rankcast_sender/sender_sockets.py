@@ -29,7 +29,15 @@ from rankcast.wire import Limits
 from rankcast_sender.camera import Camera
 from rankcast_sender.control import OPERATOR, Client, ControlThread, RequestHandler
 from rankcast_sender.peers import MAX_CONNECTIONS, Ban, ConnectionGuard
-from rankcast_sender.sockets import Authenticator, Context, XpubThread, control_address
+from rankcast_sender.sockets import (
+    Authenticator,
+    Channel,
+    Context,
+    NewStream,
+    NumberedPacket,
+    XpubThread,
+    control_address,
+)
 
 log = logging.getLogger(__name__)
 
@@ -238,6 +246,20 @@ class SenderSockets:
         self.xpub.start()
         if self._control is not None:
             self._control.start()
+
+    def send(self, channel: Channel, packet: bytes | NumberedPacket | NewStream) -> bool:
+        """Queue one packet; see `XpubThread.send`."""
+        return self.xpub.send(channel, packet)
+
+    def wait_viewers(
+        self, channel: Channel, count: int, stopped: Callable[[], bool], timeout_s: float | None
+    ) -> bool:
+        """Wait until `count` viewers subscribed; False when stopped or out of time."""
+        return self.xpub.wait_viewers(channel, count, stopped, timeout_s)
+
+    def end(self, channel: Channel) -> None:
+        """Send the last packet of `channel`, then its end; the other channels continue."""
+        self.xpub.end(channel)
 
     def rebind(self) -> None:
         """Drop every connection to both addresses; peers with valid keys reconnect."""
