@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from rankcast.nats import NatsAddress, NatsOptions, is_nats, join_name
 from rankcast.net import CurveClient
 from rankcast.runtime import Pulse
 from rankcast_receiver.inlet import Inlet
@@ -95,12 +96,44 @@ class Inlets:
                 ends.callback(inlet.stop)
 
 
+def wanted_cameras(cameras: Sequence[str], site: str) -> list[str]:
+    """Return the names here of wanted cameras at a NATS server; empty if any site may have them."""
+    return [join_name(site, camera) for camera in cameras] if site else []
+
+
 def open_inlets(
     addresses: Sequence[SenderAddress],
     senders: Sequence[SenderStreams],
     options: ConnectionOptions,
     queue: PacketQueue,
+    nats: NatsOptions,
+    cameras: Sequence[str],
 ) -> Inlets:
-    """Return the inlets of these senders, not started."""
-    thread = ReceiveThread(senders, options, queue, {each.endpoint: each for each in addresses})
-    return Inlets([thread] * len(senders))
+    """Return the inlets of these senders, not started; ZeroMQ senders come first.
+
+    Raises
+    ------
+    SettingsError
+        If the settings of a NATS server cannot be used.
+    """
+    over_zmq = [each for each in addresses if not is_nats(each.endpoint)]
+    inlets: list[Inlet] = []
+    if over_zmq:
+        count = len(over_zmq)
+        by_endpoint = {each.endpoint: each for each in over_zmq}
+        inlets += [ReceiveThread(senders[:count], options, queue, by_endpoint)] * count
+    for number in range(len(over_zmq), len(addresses)):
+        from rankcast_receiver.nats import NatsInlet
+
+        inlets.append(
+            NatsInlet(
+                number,
+                NatsAddress.of(addresses[number].endpoint),
+                nats,
+                cameras,
+                senders[number],
+                options,
+                queue,
+            )
+        )
+    return Inlets(inlets)

@@ -10,7 +10,15 @@ from rankcast.discovery import AnnouncedName
 from rankcast.errors import SettingsError
 from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.pool import MAX_THREADS
-from rankcast.settings import LogTable, MetricsTable, OptionalPath, RecordTable, SettingsPath, Table
+from rankcast.settings import (
+    LogTable,
+    MetricsTable,
+    NatsTable,
+    OptionalPath,
+    RecordTable,
+    SettingsPath,
+    Table,
+)
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import MAX_MESSAGES_S, check_senders
 from rankcast_receiver.sinks import parse_levels
@@ -20,7 +28,8 @@ class NetworkTable(Table):
     """``[network]``: senders and cameras to receive from."""
 
     connect: str | list[str] = DEFAULT_ENDPOINT
-    """Address of the sender, or the name of a camera that is announced, or a list of them."""
+    """Address of the sender or of a NATS server, or the name of a camera that is announced, or a
+    list of them."""
     camera: str = ""
     """Name of the camera, or several separated by commas; empty: every camera of every sender."""
     control: bool = True
@@ -219,6 +228,7 @@ class ReceiverSettings(Table):
     display: DisplayTable = DisplayTable()
     web: WebTable = WebTable()
     security: SecurityTable = SecurityTable()
+    nats: NatsTable = NatsTable()
     metrics: MetricsTable = MetricsTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()

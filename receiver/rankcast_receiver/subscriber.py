@@ -14,10 +14,11 @@ from typing import Final
 from rankcast.boot_clock import boot_s, slept_s
 from rankcast.errors import NoStreamError
 from rankcast.frame import Frame, Scalar
+from rankcast.nats import NatsOptions, is_nats
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.runtime import Balance, Pulse
 from rankcast.wire import Limits, check_name
-from rankcast_receiver.inlets import open_inlets
+from rankcast_receiver.inlets import open_inlets, wanted_cameras
 from rankcast_receiver.net import (
     MAX_MESSAGES_S,
     ConnectionOptions,
@@ -64,7 +65,8 @@ class Subscriber:
     Parameters
     ----------
     connect : str, SenderAddress or sequence of them
-        Address of the sender, ``tcp://HOST:PORT``, or of several.
+        Address of the sender, ``tcp://HOST:PORT``, of a NATS server, ``nats://HOST:PORT``, or of
+        several.
     camera : str or sequence of str, optional
         Names of cameras at the senders; by default every camera of every sender.
     live : bool
@@ -98,6 +100,9 @@ class Subscriber:
         Called with the states of all cameras whenever one of them has changed.
     max_messages_s : int
         A sender that sends more messages a second is disconnected for a while.
+    nats : NatsOptions, optional
+        Site, credentials and TLS for ``nats://`` addresses, whose cameras are named
+        ``SITE.CAMERA``.
 
     Raises
     ------
@@ -129,6 +134,7 @@ class Subscriber:
         control: bool = True,
         on_state: Callable[[Sequence[CameraState]], object] = lambda _: None,
         max_messages_s: int = MAX_MESSAGES_S,
+        nats: NatsOptions | None = None,
     ) -> None:
         given = [connect] if isinstance(connect, str | SenderAddress) else connect
         addresses = sender_addresses(given)
@@ -148,20 +154,26 @@ class Subscriber:
         self._stay = stay
         self._stopped = stopped
         self._states = CameraStates(on_state)
+        # Those over ZeroMQ first, which share one thread.
+        numbered = sorted(enumerate(addresses, 1), key=lambda each: is_nats(each[1].endpoint))
+        addresses = [address for _, address in numbered]
+        nats = nats or NatsOptions()
         self._senders = [
             SenderStreams(
                 address.endpoint,
-                cameras or list(address.cameras),
+                wanted_cameras(cameras, nats.site) if is_nats(address.endpoint)
+                else cameras or list(address.cameras),
                 StreamOptions(live=live, limits=limits, models=models, writable=writable),
                 suffix=f"-{number}" if len(addresses) > 1 else "",
+                stations=is_nats(address.endpoint),
             )
-            for number, address in enumerate(addresses, 1)
-        ]
+            for number, address in numbered
+        ]  # fmt: skip
         self.decoder = StreamDecoder(self._senders, self._states, stopped)
         """Decodes the batches that `packets` yields."""
         most_packets = max(LEAST_PACKETS, queue_messages) if queue_messages else None
         self._queue = PacketQueue(len(addresses), live=live, most_packets=most_packets)
-        self._inlets = open_inlets(addresses, self._senders, options, self._queue)
+        self._inlets = open_inlets(addresses, self._senders, options, self._queue, nats, cameras)
         self._inlets.start()
 
     @property
@@ -188,7 +200,9 @@ class Subscriber:
     @property
     def clocks(self) -> dict[str, str]:
         """How the clock of each sender, by address, is compared with the local one."""
-        return {sender.endpoint: sender.clock.known for sender in self._senders}
+        return {
+            name: clock.known for sender in self._senders for name, clock in sender.clocks.items()
+        }
 
     @property
     def pulses(self) -> tuple[Pulse, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rankcast.discovery import Announcer, CameraFacts
+from rankcast.nats import is_nats
 from rankcast.net import fingerprint, read_secret, split_endpoint
 from rankcast_sender.camera import Camera
 from rankcast_sender.settings import SenderSettings
@@ -22,7 +23,7 @@ def announcer_of(settings: SenderSettings, cameras: Sequence[Camera]) -> Announc
     SettingsError
         If the key file cannot be used.
     """
-    if not settings.discovery.enabled:
+    if not settings.discovery.enabled or is_nats(settings.network.bind):
         return None
     key = b""
     if settings.security.key:

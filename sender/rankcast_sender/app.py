@@ -15,6 +15,7 @@ from rankcast import pool
 from rankcast.atomic_file import check_writable
 from rankcast.discovery import ANNOUNCER_STOP_S
 from rankcast.errors import SettingsError, WorkerError
+from rankcast.nats import NatsOptions
 from rankcast.net import SocketOptions
 from rankcast.recorder import signals_as_triggers
 from rankcast.recordings import SUFFIX
@@ -335,6 +336,7 @@ def _sender_options(settings: SenderSettings) -> SenderOptions:
         key=security.key or None,
         authorized=security.authorized or None,
         insecure=security.insecure,
+        nats=NatsOptions.of(settings.nats),
     )
 
 

@@ -22,6 +22,7 @@ from rankcast.runtime import (
     MAILBOX,
     NOBODY_WATCHING,
     SINK,
+    SLOW_SERVER,
     STOPPED,
     WAITING_FOR_KEYFRAME,
     Pulse,
@@ -33,7 +34,9 @@ from rankcast_sender.outlet import Outlet
 from rankcast_sender.settings import SenderSettings
 
 READY_STATES: Final = frozenset({"live", "waiting"})
-LOSSES: Final = dict.fromkeys((CAMERA_GAP, MAILBOX, ENCODE, NOBODY_WATCHING, STOPPED), 0)
+LOSSES: Final = dict.fromkeys(
+    (CAMERA_GAP, MAILBOX, ENCODE, NOBODY_WATCHING, SLOW_SERVER, STOPPED), 0
+)
 NOT_RECORDED: Final = dict.fromkeys((SINK, WAITING_FOR_KEYFRAME, STOPPED), 0)
 """Each cause is there from the start, so that the first loss is a rise."""
 ENCODE_BOUNDS_S: Final = (

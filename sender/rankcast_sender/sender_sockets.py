@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from rankcast.errors import SettingsError
 from rankcast.frame import Scalar
+from rankcast.nats import NatsOptions
 from rankcast.net import (
     DEFAULT_ENDPOINT,
     LOSSLESS_UNACKNOWLEDGED_MS,
@@ -88,6 +89,8 @@ class SenderOptions:
     """Directory of the public keys that may connect."""
     insecure: bool = False
     """Listen without keys on an address that other machines can reach."""
+    nats: NatsOptions = field(default_factory=NatsOptions)
+    """Site, credentials and TLS if `bind` is the address of a NATS server."""
 
     def connection(self) -> SocketOptions:
         """Options of each connection, with its timeout and its keys.

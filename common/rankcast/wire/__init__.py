@@ -27,6 +27,7 @@ from rankcast.wire.replay import Replay
 from rankcast.wire.status import MAX_MS, Status, pack_status, parse_status
 from rankcast.wire.topic import (
     KEEPER_PREFIX,
+    RECEIVED_NAME,
     TOKEN_BYTES,
     VIEWER_PREFIX,
     check_name,
@@ -47,6 +48,7 @@ __all__ = [
     "OFFLINE",
     "OPERATIONS",
     "PPB",
+    "RECEIVED_NAME",
     "STREAM_ID_BYTES",
     "TOKEN_BYTES",
     "UINT64_MAX",

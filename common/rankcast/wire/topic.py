@@ -14,6 +14,10 @@ KEEPER_PREFIX: Final = b"/keeper/"
 TOKEN_BYTES: Final = 16
 """Random bytes that identify a viewer."""
 
+RECEIVED_NAME: Final = r"[a-z0-9_-]{1,35}(?:\.[a-z0-9_-]{1,35})?"
+"""Pattern of the names of cameras at a receiver: with several senders a number is appended, up to
+``-16``, and in front of the cameras of a NATS server stands their site."""
+
 _NAME: Final = re.compile(r"[a-z0-9_-]{1,32}")
 
 
