@@ -92,7 +92,9 @@ class BareClient:
         self.ping()
 
     def publish(self, subject: str, data: bytes, reply: str = "") -> None:
-        head = f"PUB {subject} {reply} {len(data)}\r\n" if reply else f"PUB {subject} {len(data)}\r\n"
+        head = (
+            f"PUB {subject} {reply} {len(data)}\r\n" if reply else f"PUB {subject} {len(data)}\r\n"
+        )
         self._send(head.encode() + data + b"\r\n")
 
     def subscribe(self, subject: str) -> None:

@@ -62,7 +62,10 @@ class Camera:
 
 @contextmanager
 def streaming(address: str, name: str = "cam", pixels: Pixels | None = None) -> Iterator[Camera]:
-    with Publisher(address, name=name, codec="raw") as publisher, Camera(publisher, pixels) as camera:
+    with (
+        Publisher(address, name=name, codec="raw") as publisher,
+        Camera(publisher, pixels) as camera,
+    ):
         yield camera
 
 

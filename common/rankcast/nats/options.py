@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rankcast.errors import SettingsError
 from rankcast.nats.address import NatsAddress
 from rankcast.nats.subjects import check_site
 from rankcast.settings import NatsTable
+
+if TYPE_CHECKING:
+    import ssl
 
 MAX_SECRET_BYTES: Final = 64 * 1024
 
@@ -94,6 +96,8 @@ class NatsOptions:
         """
         if not self.wants_tls(address):
             return None
+        import ssl
+
         try:
             context = ssl.create_default_context(cafile=self.tls_ca)
             if self.tls_cert is not None:

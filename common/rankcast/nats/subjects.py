@@ -16,6 +16,8 @@ CONTROL: Final = "control"
 """Requests of viewers."""
 OPERATOR_CONTROL: Final = "control.operator"
 """Requests that change a sender, so that a server can keep viewers from making them."""
+OPERATOR_ONLY: Final = frozenset({"set", "original", "record"})
+"""Operations of operators."""
 DEFAULT_SITE: Final = "default"
 ANY: Final = "*"
 
@@ -53,6 +55,11 @@ def check_site(site: str) -> str:
 def subject_of(site: str, camera: str, channel: str) -> str:
     """Return the subject of a channel; site and camera may be `ANY`."""
     return f"{PREFIX}.{site}.{camera}.{channel}"
+
+
+def control_subject(site: str, camera: str, op: str) -> str:
+    """Return the subject of a request: those that change a sender have one of their own."""
+    return subject_of(site, camera, OPERATOR_CONTROL if op in OPERATOR_ONLY else CONTROL)
 
 
 def parse_subject(text: str) -> Subject:

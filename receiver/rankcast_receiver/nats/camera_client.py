@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from rankcast.boot_clock import boot_s
 from rankcast.errors import WireError
 from rankcast.frame import Scalar
-from rankcast.nats import CONTROL, OPERATOR_CONTROL, subject_of
+from rankcast.nats import control_subject
 from rankcast.wire import MAX_ID, Limits, Reply, Request, pack_request, parse_reply
 
 log = logging.getLogger(__name__)
 
-OPERATOR_ONLY: Final = frozenset({"set", "original", "record"})
-"""Operations that go to the subject of operators."""
 MAX_REPLIES: Final = 256
 ABSENT_S: Final = 1.5
 """The server says at once that nobody takes a request; a sender that reconnects is away for less
@@ -44,17 +42,14 @@ class CameraClient:
         camera: str,
         send: Callable[[str, bytes], bool],
         limits: Limits,
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.sessions = 0
         """How often the connection was established; its owner counts them."""
         self.refused = 0
         """Malformed replies."""
         self._camera = camera
-        self._subjects = {
-            True: subject_of(site, camera, OPERATOR_CONTROL),
-            False: subject_of(site, camera, CONTROL),
-        }
+        self._site = site
         self._send = send
         self._limits = limits
         self._now_s = now_s
@@ -91,7 +86,7 @@ class CameraClient:
         """Send one request without blocking; return its id, None without a connection."""
         number = self._next_id
         request = Request(number, op, self._camera, args)
-        if not self._send(self._subjects[op in OPERATOR_ONLY], pack_request(request)):
+        if not self._send(control_subject(self._site, self._camera, op), pack_request(request)):
             return None
         self._next_id = (number + 1) & MAX_ID
         return number

@@ -12,13 +12,11 @@ from typing import Final
 from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import WireError, WorkerError
 from rankcast.nats import (
+    ANY,
     FRAMES,
     STATUS,
     Assembler,
-    LoopThread,
-    Message,
     NatsAddress,
-    NatsConnection,
     NatsOptions,
     Subject,
     join_name,
@@ -26,6 +24,7 @@ from rankcast.nats import (
     split_name,
     subject_of,
 )
+from rankcast.nats.client import LoopThread, Message, NatsConnection
 from rankcast.net import CurveClient, LinkState
 from rankcast.runtime import LogLimiter, Pulse
 from rankcast_receiver.nats.camera_client import CameraClient
@@ -43,7 +42,6 @@ MAX_REQUESTS: Final = 64
 """Most requests of the user that wait to be sent."""
 OLD_PAUSE_S: Final = 5.0
 LEAVE_S: Final = 0.3
-ANY: Final = "*"
 
 
 class NatsInlet:

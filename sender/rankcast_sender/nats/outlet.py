@@ -17,15 +17,15 @@ from rankcast.errors import WorkerError
 from rankcast.frame import Scalar
 from rankcast.nats import (
     CONTROL,
+    DEFAULT_SITE,
     FRAMES,
     OPERATOR_CONTROL,
     STATUS,
-    LoopThread,
     NatsAddress,
-    NatsConnection,
     NatsOptions,
     subject_of,
 )
+from rankcast.nats.client import LoopThread, NatsConnection
 from rankcast.recorder import Triggers
 from rankcast.runtime import MailboxClosed, Pulse
 from rankcast.wire import Kind, Limits, pack_status
@@ -42,7 +42,6 @@ LINGER_S: Final = 1.0
 HURRIED_LINGER_S: Final = 0.25
 """After a signal a command must end within a second."""
 STOP_S: Final = 2.0
-DEFAULT_SITE: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)

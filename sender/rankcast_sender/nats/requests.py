@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Final
 
 from rankcast.errors import WireError
-from rankcast.nats import CONTROL, OPERATOR_CONTROL, Message, Subject, parse_subject
+from rankcast.nats import CONTROL, OPERATOR_CONTROL, Subject, parse_subject
+from rankcast.nats.client import Message
 from rankcast.runtime import LogLimiter
 from rankcast.wire import TOKEN_BYTES, Reply, Request, pack_reply, parse_request
 from rankcast_sender.control import OPERATOR, OPERATOR_ONLY, VIEWER, Client, RequestHandler

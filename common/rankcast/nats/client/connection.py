@@ -18,7 +18,7 @@ from rankcast.nats.parts import split_packet
 from rankcast.net import LinkState
 
 if TYPE_CHECKING:
-    from rankcast.nats.client import Client
+    from rankcast.nats.client.library import Client
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ class NatsConnection:
 
     async def _session(self, server: str, stop: asyncio.Future[Any]) -> bool:
         """Connect once and stay connected; return False if there was no connection."""
-        from rankcast.nats.client import Client, trouble_of
+        from rankcast.nats.client.library import Client, trouble_of
 
         self._lost.clear()
         self._end, self._cause = "", None
@@ -307,7 +307,7 @@ class NatsConnection:
             log.warning("NATS server %s; trying again", detail)
 
     async def _note_error(self, exc: Exception) -> None:
-        from rankcast.nats.client import NatsError, SlowConsumerError, denied_by
+        from rankcast.nats.client.library import NatsError, SlowConsumerError, denied_by
 
         self._cause = exc
         if isinstance(exc, SlowConsumerError):
@@ -326,7 +326,7 @@ class NatsConnection:
             self._lost.set()
 
     def _take_end(self, exc: Exception) -> None:
-        from rankcast.nats.client import trouble_of
+        from rankcast.nats.client.library import trouble_of
 
         self._end = self._end or trouble_of(exc)[1]
 
