@@ -19,6 +19,7 @@ from rankcast.nats import (
     NatsAddress,
     NatsOptions,
     Subject,
+    control_subject,
     join_name,
     parse_subject,
     split_name,
@@ -80,8 +81,7 @@ class NatsInlet:
         queue: PacketQueue,
     ) -> None:
         nats.check(address)
-        self.foreign_messages = 0
-        """Messages that are no packets, or of no wanted camera."""
+        self._foreign_messages = 0
         self._number = number
         self._site = nats.site or ANY
         self._cameras = tuple(cameras)
@@ -100,7 +100,7 @@ class NatsInlet:
         self._read_s: float | None = None
         self._thread = LoopThread("nats", self._main, queue.close)
         self._connection = NatsConnection(
-            address, nats, "rankcast receive", self._begin_session,
+            address, nats, "rankcast receive", self._begin_session, on_denied=self._deny,
             buffer_bytes=options.socket.buffer_bytes, speaks=False,
         )  # fmt: skip
 
@@ -108,6 +108,11 @@ class NatsInlet:
     def pulse(self) -> Pulse:
         """Pulse of the thread."""
         return self._thread.pulse
+
+    @property
+    def foreign_messages(self) -> int:
+        """Messages that are no packets, of no wanted camera, or parts of nothing; any thread."""
+        return self._foreign_messages + self._assembler.stray + self._replies.stray
 
     @property
     def reconnects(self) -> int:
@@ -243,7 +248,7 @@ class NatsInlet:
             name = self._known(subject)
             data = self._assembler.take(message.subject, message.data)
         except WireError as exc:
-            self.foreign_messages += 1
+            self._foreign_messages += 1
             log.debug("ignored a message: %s", exc)
             return
         if data is None:
@@ -285,7 +290,7 @@ class NatsInlet:
         name = message.subject.removeprefix(f"{self._connection.inbox}.")
         camera = self._watched.get(name)
         if camera is None:
-            self.foreign_messages += 1
+            self._foreign_messages += 1
             return
         if message.unanswered:
             camera.client.note_unanswered()
@@ -293,7 +298,7 @@ class NatsInlet:
         try:
             data = self._replies.take(message.subject, message.data)
         except WireError as exc:
-            self.foreign_messages += 1
+            self._foreign_messages += 1
             log.debug("ignored a reply: %s", exc)
             return
         if data is not None:
@@ -307,6 +312,11 @@ class NatsInlet:
         task = asyncio.ensure_future(connection.publish(subject, data, reply))
         task.add_done_callback(_raise)
         return True
+
+    def _deny(self, subject: str, text: str) -> None:
+        for camera in self._watched.values():
+            if subject == control_subject(*split_name(camera.name), "set"):
+                camera.requests.fail_requests(text)
 
     def _send_request(self, request: ControlRequest) -> None:
         self._waiting_requests -= 1

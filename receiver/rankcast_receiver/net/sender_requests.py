@@ -53,6 +53,9 @@ class _KeyframeRequest:
 _NEVER: Final = _KeyframeRequest(float("-inf"))
 
 
+UNKNOWN: Final = "the connection ended before the reply; the sender may have acted on it"
+
+
 class RequestClient(Protocol):
     """What sends requests to one sender and gets its replies, whatever carries them."""
 
@@ -233,18 +236,19 @@ class SenderRequests:
     def close(self) -> None:
         """Drop the connection; may be called twice."""
         self._client.close()
-        self._fail_requests()
+        self.fail_requests()
 
     def _measure_anew(self) -> None:
         self._pings.clear()
         self._asked.clear()
-        self._fail_requests()
+        self.fail_requests()
         self._sent_pings = 0
         self._next_ping_s = self._next_cameras_s = self._now_s()
 
-    def _fail_requests(self) -> None:
+    def fail_requests(self, reason: str = UNKNOWN) -> None:
+        """Answer the requests of the user that wait, because no reply will come."""
         for request, _ in self._requests.values():
-            request.fail("the connection ended before the reply; the sender may have acted on it")
+            request.fail(reason)
         self._requests.clear()
 
     def _give_up(self, now_s: float) -> None:

@@ -15,7 +15,9 @@ from rankcast.errors import LimitError, SettingsError
 from rankcast.nats.address import NatsAddress
 from rankcast.nats.options import NatsOptions
 from rankcast.nats.parts import split_packet
+from rankcast.nats.subjects import OPERATOR_CONTROL
 from rankcast.net import LinkState
+from rankcast.runtime import LogLimiter
 
 if TYPE_CHECKING:
     from rankcast.nats.client.library import Client
@@ -28,6 +30,7 @@ MAX_PAUSE_S: Final = 2.0
 BEAT_S: Final = 1.0
 STALE_S: Final = 5
 """A server that does not answer for this long is given up, as are peers over ZeroMQ."""
+LOG_INTERVAL_S: Final = 10.0
 MAX_SERVERS: Final = 32
 """Most servers of a cluster that are remembered."""
 
@@ -69,6 +72,8 @@ class NatsConnection:
         Called in the event loop after each connection was made: subscribes.
     on_progress : callable
         Called in the event loop when the server has taken more, and when a session begins or ends.
+    on_denied : callable
+        Called in the event loop with a subject that the server does not permit, and one line.
     buffer_bytes : int
         Kernel buffers of the connection; 0: those of the system.
     speaks : bool
@@ -86,6 +91,7 @@ class NatsConnection:
         name: str,
         on_session: Callable[[], Awaitable[None]],
         on_progress: Callable[[], None] = lambda: None,
+        on_denied: Callable[[str, str], None] = lambda _subject, _text: None,
         *,
         buffer_bytes: int = 0,
         speaks: bool = True,
@@ -104,6 +110,9 @@ class NatsConnection:
         self._name = name
         self._on_session = on_session
         self._on_progress = on_progress
+        self._on_denied = on_denied
+        self._dropped_log = LogLimiter(LOG_INTERVAL_S)
+        self._denied_log = LogLimiter(LOG_INTERVAL_S, burst=4)
         self._buffer_bytes = buffer_bytes
         self._speaks = speaks
         self._servers = list(address.servers)
@@ -310,20 +319,29 @@ class NatsConnection:
         from rankcast.nats.client.library import NatsError, SlowConsumerError, denied_by
 
         self._cause = exc
+        subject, denied = denied_by(exc)
         if isinstance(exc, SlowConsumerError):
             self.dropped += 1
-        elif denied := denied_by(exc):
-            if not self.state.detail:
-                state = self.state
-                self.state = NatsState(state.link, state.since_s, denied, state.sessions)
-                if self._speaks:
-                    log.warning("%s: %s", self.address, denied)
+            if self._dropped_log.may_log():
+                log.warning("%s: messages come faster than this process takes them: %d dropped",
+                            self.address, self.dropped)  # fmt: skip
+        elif subject:
+            self._note_denied(subject, denied)
         elif isinstance(exc, NatsError | OSError | asyncio.TimeoutError):
             self._take_end(exc)
         else:
             # A defect of a callback, which the library would only log.
             self._failure = exc
             self._lost.set()
+
+    def _note_denied(self, subject: str, text: str) -> None:
+        state = self.state
+        # A viewer need not be an operator.
+        if not state.detail and not subject.endswith(OPERATOR_CONTROL):
+            self.state = NatsState(state.link, state.since_s, text, state.sessions)
+        if self._denied_log.may_log():
+            log.warning("%s: %s", self.address, text)
+        self._on_denied(subject, text)
 
     def _take_end(self, exc: Exception) -> None:
         from rankcast.nats.client.library import trouble_of

@@ -158,10 +158,11 @@ def trouble_of(exc: BaseException) -> tuple[LinkState, str]:
     return LinkState.UNREACHABLE, text or type(exc).__name__
 
 
-def denied_by(exc: Exception) -> str:
-    """Return what the server does not permit, in one line; empty if it is something else."""
+def denied_by(exc: Exception) -> tuple[str, str]:
+    """Return the subject that the server does not permit, and one line; empty if there is none."""
     match = _DENIED.search(str(exc).lower())
     if match is None:
-        return ""
+        return "", ""
     what = "publish" if match[1] == "publish" else "subscribe"
-    return f"the NATS server does not let this user {what} to {printable(match[2]):.100}"
+    subject = printable(match[2])[:100]
+    return subject, f"the NATS server does not let this user {what} to {subject}"

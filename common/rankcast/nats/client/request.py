@@ -38,6 +38,7 @@ class _Call:
         self.reply: Reply | None = None
         self.unanswered = False
         self.last_refusal = ""
+        self.denied = ""
         self._subject = subject
         self._request = request
         self._timeout_s = timeout_s
@@ -48,7 +49,7 @@ class _Call:
         self._done = asyncio.Event()
         self.thread = LoopThread("nats", self._main)
         self.connection = NatsConnection(
-            address, options, "rankcast control", self._ask, speaks=False
+            address, options, "rankcast control", self._ask, on_denied=self._deny, speaks=False
         )
 
     async def _main(self) -> None:
@@ -68,7 +69,7 @@ class _Call:
     def _is_refused(self) -> bool:
         state = self.connection.state
         refused = state.link in (LinkState.KEY_REFUSED, LinkState.PROTOCOL_REFUSED)
-        return refused or (state.link is LinkState.UP and bool(state.detail))
+        return refused or bool(self.denied)
 
     async def _ask(self) -> None:
         if self.connection.state.sessions > 1:
@@ -76,6 +77,9 @@ class _Call:
         inbox = f"{self.connection.inbox}.reply"
         await self.connection.subscribe(inbox, self._take)
         await self.connection.publish(self._subject, pack_request(self._request), inbox)
+
+    def _deny(self, _subject: str, text: str) -> None:
+        self.denied = text
 
     def _take(self, message: Message) -> None:
         if message.unanswered:
@@ -145,6 +149,8 @@ def request_once(
         return reply
     if reply is not None:
         raise RequestRefusedError(reply.error or f"the sender refused {op}")
+    if call.denied:
+        raise RequestRefusedError(call.denied)
     if call.unanswered:
         raise NoStreamError(
             f"no sender at {address} has camera {name}: `rankcast find --nats {address}` lists them"
