@@ -119,7 +119,7 @@ def test_the_receiver_target_notices_a_viewer_that_asks_for_key_frames_all_the_t
     make: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The target can fail."""
-    monkeypatch.setattr("rankcast_receiver.net.control_link.KEYFRAME_INTERVAL_S", 0.0)
+    monkeypatch.setattr("rankcast_receiver.net.sender_requests.KEYFRAME_INTERVAL_S", 0.0)
     path = CORPUS / "malicious" / "receiver" / "predicted_for_ever.seq"
     with pytest.raises(AssertionError, match="key frames asked"):
         make("receiver").run(split_messages(path.read_bytes()))

@@ -14,7 +14,8 @@ from rankcast.wire import Request
 from rankcast_receiver import Subscriber
 from rankcast_receiver.clock import SenderClock
 from rankcast_receiver.net import ControlRequest, control_link, receive_thread
-from rankcast_receiver.net.control_link import MAX_OPEN, ControlLink
+from rankcast_receiver.net.control_link import ControlLink
+from rankcast_receiver.net.sender_requests import MAX_OPEN
 from rankcast_sender import Publisher
 from support.answerer import Answerer, pong
 from support.fakes import free_address, picture
