@@ -51,7 +51,7 @@ def test_two_sites_are_received_listed_and_shown_in_browsers(
         viewer.wait_match("oslo.left: sender dead")
         assert viewer.stop(signal.SIGTERM) == 0
     values = json.loads(report.read_text())
-    assert values["balanced"]
+    assert values["balanced"] is not False  # None: what the killed sender sent last is not known
     assert set(values["cameras"]) == {"berlin.left", "oslo.left"}
     assert any((tmp_path / "pictures").glob("berlin.left_*.png"))
 

@@ -41,6 +41,7 @@ LINGER_S: Final = 1.0
 HURRIED_LINGER_S: Final = 0.25
 """After a signal a command must end within a second."""
 STOP_S: Final = 2.0
+SPARE_FRAMES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class NatsOutlet:
         self._thread = LoopThread("nats", self._main, self._ended)
         self._connection = NatsConnection(
             options.address, options.nats, f"rankcast send {self.site}", self._subscribe,
-            self._progress, buffer_bytes=options.window_bytes,
+            self._progress,
         )  # fmt: skip
 
     @property
@@ -334,7 +335,9 @@ class NatsOutlet:
     async def _publish_frame(self, channel: Channel, data: bytes) -> None:
         path, connection = self._paths[channel], self._connection
         subject = subject_of(self.site, channel.name, FRAMES)
-        if path.is_full or not await connection.publish(subject, data):
+        # One may have been coded, and another one begun, before the path was full.
+        is_over = path.is_full and len(path.ends) >= self._options.queue_messages + SPARE_FRAMES
+        if is_over or not await connection.publish(subject, data):
             self.frames_unsent += 1
             return
         path.ends.append(connection.sent_bytes)
