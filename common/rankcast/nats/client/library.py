@@ -47,14 +47,15 @@ class _Transport(TcpTransport):
         self._buffer_bytes = buffer_bytes
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
-        await super().connect(uri, READ_BYTES, connect_timeout)
+        await super().connect(uri, max(READ_BYTES, buffer_size), connect_timeout)
         if self._buffer_bytes and self._io_writer is not None:
             connection = self._io_writer.get_extra_info("socket")
             for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
                 connection.setsockopt(socket.SOL_SOCKET, option, self._buffer_bytes)
 
     async def read(self, buffer_size: int) -> bytes:
-        return await super().read(READ_BYTES)
+        data: bytes = await super().read(max(READ_BYTES, buffer_size))
+        return data
 
     def abort(self) -> None:
         """Discard what waits and close the socket."""
