@@ -129,7 +129,7 @@ def test_the_requests_target_notices_a_viewer_who_changes_something(
     make: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The target can fail."""
-    monkeypatch.setattr("rankcast_sender.control.request_handler._OPERATOR_ONLY", frozenset())
+    monkeypatch.setattr("rankcast_sender.control.request_handler.OPERATOR_ONLY", frozenset())
     messages = split_messages((SEEDS / "requests" / "set_1.seq").read_bytes())
     with pytest.raises(AssertionError, match="only operators"):
         make("requests").run(messages)

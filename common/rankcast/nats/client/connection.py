@@ -6,13 +6,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rankcast.boot_clock import boot_s
 from rankcast.errors import LimitError, SettingsError
 from rankcast.nats.address import NatsAddress
+from rankcast.nats.client.message import Message
 from rankcast.nats.options import NatsOptions
 from rankcast.nats.parts import split_packet
 from rankcast.nats.subjects import OPERATOR_CONTROL
@@ -33,18 +33,6 @@ STALE_S: Final = 5
 LOG_INTERVAL_S: Final = 10.0
 MAX_SERVERS: Final = 32
 """Most servers of a cluster that are remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of the server."""
-
-    subject: str
-    data: bytes
-    reply: str = ""
-    """Where a reply to it goes; empty: none is expected."""
-    unanswered: bool = False
-    """True for the server's own reply that nobody subscribes to the subject of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +86,6 @@ class NatsConnection:
     ) -> None:
         self.address = address
         self.state = NatsState(since_s=boot_s())
-        self.dropped = 0
-        """Messages that came faster than this process took them."""
         self.sent_bytes = 0
         """Bytes handed to the connection since it was established."""
         self.taken_bytes = 0
@@ -111,7 +97,6 @@ class NatsConnection:
         self._on_session = on_session
         self._on_progress = on_progress
         self._on_denied = on_denied
-        self._dropped_log = LogLimiter(LOG_INTERVAL_S)
         self._denied_log = LogLimiter(LOG_INTERVAL_S, burst=4)
         self._buffer_bytes = buffer_bytes
         self._speaks = speaks
@@ -160,19 +145,13 @@ class NatsConnection:
         client = self._client
         assert client is not None, "subscribe in a session"
 
-        async def deliver(message: Any) -> None:
-            headers = message.headers
-            unanswered = not message.data and bool(headers) and headers.get("Status") == "503"
-            take(Message(message.subject, message.data, message.reply, unanswered))
+        end = await client.listen(subject, take)
 
-        subscription = await client.listen(subject, deliver)
-
-        async def end() -> None:
+        async def end_here() -> None:
             if client is self._client:
-                with suppress(Exception):  # the connection has just ended
-                    await subscription.unsubscribe()
+                await end()
 
-        return end
+        return end_here
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> bool:
         """Hand one packet to the connection, in parts if need be; never waits for the server.
@@ -327,16 +306,11 @@ class NatsConnection:
             log.warning("NATS server %s; trying again", detail)
 
     async def _note_error(self, exc: Exception) -> None:
-        from rankcast.nats.client.library import NatsError, SlowConsumerError, denied_by
+        from rankcast.nats.client.library import NatsError, denied_by
 
         self._cause = exc
         subject, denied = denied_by(exc)
-        if isinstance(exc, SlowConsumerError):
-            self.dropped += 1
-            if self._dropped_log.may_log():
-                log.warning("%s: messages come faster than this process takes them: %d dropped",
-                            self.address, self.dropped)  # fmt: skip
-        elif subject:
+        if subject:
             self._note_denied(subject, denied)
         elif isinstance(exc, NatsError | OSError | asyncio.TimeoutError):
             self._take_end(exc)

@@ -21,22 +21,24 @@ from nats.aio.client import Client as LibraryClient
 from nats.aio.msg import Msg
 from nats.aio.transport import TcpTransport
 
+from rankcast.nats.client.message import Message
 from rankcast.net import LinkState
 from rankcast.printable import printable
 
 CONNECT_S: Final = 3
 NO_PINGS_S: Final = 86_400
 """The library's own pings notice a dead server after minutes; `NatsConnection` has its own."""
-MAX_WAITING: Final = 8192
-MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
-"""Most messages of one subscription that wait for this process."""
 READ_BYTES: Final = 1 << 20
 """The library reads 32 KiB at a time, which takes twice the time for large frames."""
 CLOSE_S: Final = 0.5
 _DENIED: Final = re.compile(r'permissions violation for (\w+)(?: to)? "?([^"\s]+)')
 
 NatsError: Final = nats.errors.Error
-SlowConsumerError: Final = nats.errors.SlowConsumerError
+_UNANSWERED: Final = b"NATS/1.0 503"
+
+
+async def _nothing(message: Msg) -> None:
+    """Take no message: `Client` hands them over itself."""
 
 
 class _Transport(TcpTransport):
@@ -80,6 +82,8 @@ class Client(LibraryClient):
         self._tls_context = tls
         self._wire = _Transport(buffer_bytes)
         self._transport = self._wire
+        self._takers: dict[int, Callable[[Message], None]] = {}
+        """By the number of the subscription."""
 
     async def open(
         self,
@@ -116,14 +120,24 @@ class Client(LibraryClient):
                 **arguments,
             )
 
-    async def listen(self, subject: str, take: Callable[[Msg], Awaitable[None]]) -> Any:
-        """Subscribe, with bounds on what waits."""
-        return await self.subscribe(
-            subject,
-            cb=take,
-            pending_msgs_limit=MAX_WAITING,
-            pending_bytes_limit=MAX_WAITING_BYTES,
-        )
+    async def listen(
+        self, subject: str, take: Callable[[Message], None]
+    ) -> Callable[[], Awaitable[None]]:
+        """Subscribe; return what ends the subscription.
+
+        `take` gets each message at once, in the order of all subscriptions together, which the
+        queues of the library do not keep: a status would overtake the frames that it counts.
+        """
+        number = self._sid + 1
+        self._takers[number] = take
+        subscription = await self.subscribe(subject, cb=_nothing)
+
+        async def end() -> None:
+            self._takers.pop(number, None)
+            with suppress(Exception):  # the connection has just ended
+                await subscription.unsubscribe()
+
+        return end
 
     async def end(self) -> None:
         """Close the connection, within a bounded time."""
@@ -131,6 +145,22 @@ class Client(LibraryClient):
             async with asyncio.timeout(CLOSE_S):
                 await self.close()
         self._wire.abort()
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        take = self._takers.get(sid)
+        if take is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        unanswered = not data and bool(headers) and headers.startswith(_UNANSWERED)
+        message = Message(
+            subject.decode("utf-8", "replace"), data, reply.decode("utf-8", "replace"), unanswered
+        )
+        try:
+            take(message)
+        except Exception as exc:  # the library would log it and read no more
+            await self._error_cb(exc)
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         if initial_connection and self._tls_context is not None:
