@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -276,3 +277,12 @@ def test_a_status_never_overtakes_the_frames_that_it_counts(server: NatsServer) 
         assert len(list(viewer)) == count
         (stream,) = viewer.streams.values()
         assert stream.ledger.balance().lost == {}
+
+
+def test_a_task_of_the_library_that_ends_costs_one_connection(server: NatsServer) -> None:
+    with streaming(server.address) as camera, Watching(server.address) as viewer:
+        viewer.wait_frame(0)
+        inlet: Any = viewer.subscriber._inlets._by_sender[0]
+        inlet._thread.call(lambda: inlet._connection._client._reading_task.cancel())
+        wait(lambda: viewer.subscriber.reconnects == 1, "another connection")
+        viewer.wait_frame(camera.publisher.status().published)

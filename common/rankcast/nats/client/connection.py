@@ -288,6 +288,8 @@ class NatsConnection:
         if not flush.done():
             flush.cancel()
             await asyncio.wait([flush])
+        elif not client.works:
+            self.renew("the connection ended")
         elif flush.exception() is not None:
             self.renew(f"the NATS server has not answered for {STALE_S:g} s")
         else:

@@ -85,6 +85,12 @@ class Client(LibraryClient):
         self._takers: dict[int, Callable[[Message], None]] = {}
         """By the number of the subscription."""
 
+    @property
+    def works(self) -> bool:
+        """False once a task of the library has ended, which it does not tell."""
+        tasks = (self._reading_task, self._flusher_task)
+        return all(task is not None and not task.done() for task in tasks)
+
     async def open(
         self,
         server: str,
