@@ -55,7 +55,7 @@ def serve(address: str, count: int, seconds: float) -> None:
     with ExitStack() as stack:
         stack.callback(sockets.close)
         publishers = [
-            stack.enter_context(Publisher(name=f"c{n:02d}", codec="raw", sockets=sockets))
+            stack.enter_context(Publisher(name=f"c{n:02d}", codec="raw", outlet=sockets))
             for n in range(count)
         ]
         sockets.start()

@@ -22,6 +22,7 @@ from rankcast.errors import (
     SinkError,
     WorkerError,
 )
+from rankcast.nats import NatsAddress, NatsOptions, is_nats
 from rankcast.net import CurveClient, client_keys, read_public, read_secret
 from rankcast.numerics import Fidelity
 from rankcast.recorder import FreeSpace, Triggers, open_recorder, signals_as_triggers
@@ -85,6 +86,8 @@ def check(settings: ReceiverSettings, report: Path | None = None) -> Sequence[Cu
     if models and not Path(models).is_dir():
         raise SettingsError(f"--models is not a directory: {models}")
     check_addresses(settings)
+    for endpoint in filter(is_nats, settings.network.endpoints):
+        NatsOptions.of(settings.nats).check(NatsAddress.of(endpoint))
     return _curves(settings)
 
 
@@ -365,6 +368,7 @@ def _subscriber(
         stopped=stopped,
         curves=curves,
         max_messages_s=settings.limits.max_messages_s,
+        nats=NatsOptions.of(settings.nats),
     )
 
 

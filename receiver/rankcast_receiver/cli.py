@@ -23,13 +23,15 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 @click.command()
 @click.option(
     "--connect", metavar="ADDRESS", multiple=True,
-    help="Address of the sender, or NAME of a camera, which is looked up by mDNS and whose key is "
-         "pinned the first time with --key; repeatable [tcp://127.0.0.1:5555].",
+    help="Address of the sender, nats://HOST:PORT of a NATS server, or NAME of a camera, which is "
+         "looked up by mDNS and whose key is pinned the first time with --key; repeatable "
+         "[tcp://127.0.0.1:5555].",
 )  # fmt: skip
 @click.option("--camera", metavar="NAME[,NAME]", help="Cameras to receive [all].")
 @click.option("--stream", metavar="NAME",
               help="Stream of each camera: main, a substream, or auto: what the link carries "
                    "[main].")  # fmt: skip
+@click.option("--site", metavar="NAME", help="Only cameras of this site at a NATS server [all].")
 @click.option("--save", type=PATH, metavar="DIR", help="Save frames in this folder.")
 @click.option(
     "--format",
@@ -113,6 +115,7 @@ def receive(
         "--connect": ("network.connect", _one_or_several(options["connect"])),
         "--camera": ("network.camera", options["camera"]),
         "--stream": ("network.stream", options["stream"]),
+        "--site": ("nats.site", options["site"]),
         "--timeout": ("network.timeout_s", options["timeout"]),
         "--stay": ("network.stay", options["stay"]),
         "--save": ("save.dir", options["save"]),

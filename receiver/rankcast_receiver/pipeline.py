@@ -65,7 +65,7 @@ class ReceiverPipeline:
     def pulses(self) -> Sequence[Pulse]:
         """Pulses of the receive and decode threads and of the sinks."""
         subscriber = self._subscriber
-        receiving = () if subscriber is None else (subscriber.pulse,)
+        receiving = () if subscriber is None else subscriber.pulses
         return (*receiving, self._pulse, *(runner.pulse for runner in self._runners))
 
     def abandon(self) -> None:

@@ -8,10 +8,19 @@ from pydantic import Field, field_validator, model_validator
 
 from rankcast.discovery import AnnouncedName
 from rankcast.errors import SettingsError
+from rankcast.nats import is_nats
 from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.pool import MAX_THREADS
 from rankcast.rank_cut import MAX_RANK
-from rankcast.settings import LogTable, MetricsTable, OptionalPath, RecordTable, SettingsPath, Table
+from rankcast.settings import (
+    LogTable,
+    MetricsTable,
+    NatsTable,
+    OptionalPath,
+    RecordTable,
+    SettingsPath,
+    Table,
+)
 from rankcast.wire import MAIN, Limits, check_name
 from rankcast_receiver.choice import AUTO, check_choice, check_streams
 from rankcast_receiver.net import MAX_MESSAGES_S, check_senders
@@ -22,7 +31,8 @@ class NetworkTable(Table):
     """``[network]``: senders and cameras to receive from."""
 
     connect: str | list[str] = DEFAULT_ENDPOINT
-    """Address of the sender, or the name of a camera that is announced, or a list of them."""
+    """Address of the sender or of a NATS server, or the name of a camera that is announced, or a
+    list of them."""
     camera: str = ""
     """Name of the camera, or several separated by commas; empty: every camera of every sender."""
     stream: str = MAIN
@@ -233,6 +243,7 @@ class ReceiverSettings(Table):
     display: DisplayTable = DisplayTable()
     web: WebTable = WebTable()
     security: SecurityTable = SecurityTable()
+    nats: NatsTable = NatsTable()
     metrics: MetricsTable = MetricsTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
@@ -253,7 +264,13 @@ class ReceiverSettings(Table):
         network = self.network
         named = bool(network.cameras or network.names)
         try:
-            check_streams(network.stream, named=named, live=self.live, control=network.control)
+            check_streams(
+                network.stream,
+                named=named,
+                live=self.live,
+                control=network.control,
+                nats=any(map(is_nats, network.endpoints)),
+            )
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
         if network.stream == AUTO and self.record.file:

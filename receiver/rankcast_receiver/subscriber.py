@@ -14,16 +14,17 @@ from typing import Final
 from rankcast.boot_clock import boot_s, slept_s
 from rankcast.errors import NoStreamError, SettingsError
 from rankcast.frame import Frame, Scalar
+from rankcast.nats import NatsOptions, is_nats
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.rank_cut import MAX_RANK, CutCounts
 from rankcast.runtime import Balance, Pulse
 from rankcast.wire import MAIN, Limits, check_name
 from rankcast_receiver.choice import ChoiceTotals, check_streams
+from rankcast_receiver.inlets import open_inlets, wanted_cameras
 from rankcast_receiver.net import (
     MAX_MESSAGES_S,
     ConnectionOptions,
     ControlRequest,
-    ReceiveThread,
     SenderAddress,
     sender_addresses,
 )
@@ -66,7 +67,8 @@ class Subscriber:
     Parameters
     ----------
     connect : str, SenderAddress or sequence of them
-        Address of the sender, ``tcp://HOST:PORT``, or of several.
+        Address of the sender, ``tcp://HOST:PORT``, of a NATS server, ``nats://HOST:PORT``, or of
+        several.
     camera : str or sequence of str, optional
         Names of cameras at the senders; by default every camera of every sender.
     stream : str
@@ -109,6 +111,9 @@ class Subscriber:
         Called with the states of all cameras whenever one of them has changed.
     max_messages_s : int
         A sender that sends more messages a second is disconnected for a while.
+    nats : NatsOptions, optional
+        Site, credentials and TLS for ``nats://`` addresses, whose cameras are named
+        ``SITE.CAMERA``.
 
     Raises
     ------
@@ -143,12 +148,14 @@ class Subscriber:
         control: bool = True,
         on_state: Callable[[Sequence[CameraState]], object] = lambda _: None,
         max_messages_s: int = MAX_MESSAGES_S,
+        nats: NatsOptions | None = None,
     ) -> None:
         given = [connect] if isinstance(connect, str | SenderAddress) else connect
         addresses = sender_addresses(given)
         cameras = [camera] if isinstance(camera, str) else list(camera or ())
         cameras = [check_name(name) for name in dict.fromkeys(cameras)]
-        check_streams(stream, named=bool(cameras), live=live, control=control)
+        at_server = any(is_nats(address.endpoint) for address in addresses)
+        check_streams(stream, named=bool(cameras), live=live, control=control, nats=at_server)
         limits = limits or Limits()
         if not 0 <= rank <= MAX_RANK:
             raise SettingsError(f"got rank {rank}, want 1 to {MAX_RANK}, or 0 to cut nothing")
@@ -173,24 +180,28 @@ class Subscriber:
         self._stay = stay
         self._stopped = stopped
         self._states = CameraStates(on_state)
+        # Those over ZeroMQ first, which share one thread.
+        numbered = sorted(enumerate(addresses, 1), key=lambda each: is_nats(each[1].endpoint))
+        addresses = [address for _, address in numbered]
+        nats = nats or NatsOptions()
         self._senders = [
             SenderStreams(
                 address.endpoint,
-                cameras or list(address.cameras),
+                wanted_cameras(cameras, nats.site) if is_nats(address.endpoint)
+                else cameras or list(address.cameras),
                 stream_options,
                 stream=stream,
                 suffix=f"-{number}" if len(addresses) > 1 else "",
+                stations=is_nats(address.endpoint),
             )
-            for number, address in enumerate(addresses, 1)
-        ]
+            for number, address in numbered
+        ]  # fmt: skip
         self.decoder = StreamDecoder(self._senders, self._states, stopped)
         """Decodes the batches that `packets` yields."""
         most_packets = max(LEAST_PACKETS, queue_messages) if queue_messages else None
         self._queue = PacketQueue(len(addresses), live=live, most_packets=most_packets)
-        self._receiver = ReceiveThread(
-            self._senders, options, self._queue, {each.endpoint: each for each in addresses}
-        )
-        self._receiver.start()
+        self._inlets = open_inlets(addresses, self._senders, options, self._queue, nats, cameras)
+        self._inlets.start()
 
     @property
     def streams(self) -> dict[str, CameraStream]:
@@ -217,22 +228,24 @@ class Subscriber:
     def foreign_messages(self) -> int:
         """Number of messages that are not Rankcast messages or belong to no camera."""
         foreign = sum(sender.foreign_packets for sender in self._senders)
-        return self._receiver.foreign_messages + foreign
+        return self._inlets.foreign_messages + foreign
 
     @property
     def reconnects(self) -> int:
         """Connections replaced after silence or a refusal."""
-        return self._receiver.reconnects
+        return self._inlets.reconnects
 
     @property
     def clocks(self) -> dict[str, str]:
         """How the clock of each sender, by address, is compared with the local one."""
-        return {sender.endpoint: sender.clock.known for sender in self._senders}
+        return {
+            name: clock.known for sender in self._senders for name, clock in sender.clocks.items()
+        }
 
     @property
-    def pulse(self) -> Pulse:
-        """Pulse of the thread that drains the sockets."""
-        return self._receiver.pulse
+    def pulses(self) -> tuple[Pulse, ...]:
+        """Pulses of the threads that drain the sockets."""
+        return self._inlets.pulses
 
     def control_address(self, camera: str) -> ControlAddress | None:
         """Return where to send requests for a camera; None while it has no control channel.
@@ -242,11 +255,11 @@ class Subscriber:
         for number, sender in enumerate(self._senders):
             for name, stream in sender.streams.items():
                 if stream.camera == camera:
-                    endpoint = self._receiver.control_endpoint(number)
+                    endpoint = self._inlets.control_endpoint(number)
                     if endpoint is None:
                         return None
                     return ControlAddress(
-                        endpoint, sender.name_of(name), self._receiver.curves(number)
+                        endpoint, sender.name_of(name), self._inlets.curves(number)
                     )
         return None
 
@@ -286,7 +299,7 @@ class Subscriber:
             for name, stream in sender.streams.items():
                 if stream.camera == camera:
                     request = ControlRequest(sender.name_of(name), op, args)
-                    return self._receiver.ask(number, request)
+                    return self._inlets.ask(number, request)
         return ControlRequest(camera, op, args).fail(f"there is no camera {camera}")
 
     def packets(self) -> Generator[PacketBatch, None, None]:
@@ -306,7 +319,7 @@ class Subscriber:
                 last_frame_s += (slept := slept_s()) - slept_before_s
                 slept_before_s = slept
                 # A closed queue is empty and no longer waits: the loop must end here.
-                self._receiver.check()
+                self._inlets.check()
                 frames_before = self._frame_s
                 yield self._queue.take(POLL_S)
                 if self._frame_s != frames_before:
@@ -338,7 +351,7 @@ class Subscriber:
 
     def close(self) -> None:
         """Close all sockets and end the thread; may be called twice."""
-        self._receiver.stop()
+        self._inlets.stop()
 
     def __enter__(self) -> Subscriber:
         return self

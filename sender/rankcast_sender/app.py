@@ -15,6 +15,7 @@ from rankcast import pool
 from rankcast.atomic_file import check_writable
 from rankcast.discovery import ANNOUNCER_STOP_S
 from rankcast.errors import SettingsError, WorkerError
+from rankcast.nats import NatsOptions, is_nats
 from rankcast.net import SocketOptions
 from rankcast.recorder import signals_as_triggers
 from rankcast.recordings import SUFFIX
@@ -34,6 +35,8 @@ from rankcast_sender.announcing import announcer_of
 from rankcast_sender.audit import Audit
 from rankcast_sender.black_box import BLACK_BOX_STOP_S, BlackBox
 from rankcast_sender.camera import Camera
+from rankcast_sender.outlet import Outlet
+from rankcast_sender.outlets import check_outlet, open_outlet
 from rankcast_sender.pacing import GrabOptions
 from rankcast_sender.peers import CAN_TELL
 from rankcast_sender.pipeline import CameraPipeline
@@ -41,7 +44,7 @@ from rankcast_sender.publisher import Publisher
 from rankcast_sender.replay_pipeline import ReplayPipeline
 from rankcast_sender.report import build_report, log_totals, write_report
 from rankcast_sender.running_camera import RunningCamera
-from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
+from rankcast_sender.sender_sockets import SenderOptions
 from rankcast_sender.settings import CameraTable, SenderSettings
 from rankcast_sender.sockets import KeyPolicy
 from rankcast_sender.sources import URL_SCHEMES, Source, SourceUri, check_query, parse_source
@@ -174,7 +177,7 @@ def check(
         check_writable(report)
     shared = cameras[0]
     options = _sender_options(shared)
-    options.check()
+    check_outlet(options)
     if options.authorized is not None:
         KeyPolicy(Path(options.authorized))
     if shared.metrics.listen:
@@ -215,6 +218,11 @@ def _check_substreams(settings: SenderSettings) -> None:
         raise SettingsError(
             f"got [[camera.stream]] with a recording as the source of {camera.name}: its packets "
             "are sent as they are; leave the streams out"
+        )
+    if is_nats(settings.network.bind):
+        raise SettingsError(
+            f"got [[camera.stream]] of {camera.name} with {settings.network.bind}: substreams go "
+            "over tcp:// and ipc:// only; leave the streams out"
         )
     if not CAN_TELL:
         raise SettingsError(
@@ -260,7 +268,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     openers = check(cameras, report)
     pool.set_threads(shared.process.threads)
     started_s = time.monotonic()
-    sockets = SenderSockets(_sender_options(shared))
+    outlet = open_outlet(_sender_options(shared))
     streams: list[RunningCamera] = []
     black_box = BlackBox(shared.record) if shared.record.file else None
     pulse = Pulse("main")
@@ -275,16 +283,16 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
     with stop_flag() as flag:
         try:
             manager.starting()
-            publishers = [_publisher(settings, sockets) for settings in cameras]
+            publishers = [_publisher(settings, outlet) for settings in cameras]
             substreams = [
-                _substreams(settings, publisher, sockets)
+                _substreams(settings, publisher, outlet)
                 for settings, publisher in zip(cameras, publishers, strict=True)
             ]
             server = _metrics_server(
                 shared,
                 streams,
                 _cameras(publishers, substreams),
-                sockets,
+                outlet,
                 black_box,
                 pulse,
                 manager.watchdog_s,
@@ -293,15 +301,16 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 for publisher in publishers:
                     black_box.add(publisher.camera)
                 black_box.start()
-                sockets.record_on(black_box.triggers)
-            sockets.start()
+                outlet.record_on(black_box.triggers)
+            outlet.start()
             for settings, open_source, publisher, beside in zip(
                 cameras, openers, publishers, substreams, strict=True
             ):
                 streams.append(_stream(settings, open_source, publisher, beside))
-                log.info("%s: %s, listening at %s", publisher.name,
-                         parse_source(settings.camera.source), shared.network.bind)  # fmt: skip
-            log.info("control channel: %s", sockets.control or "off")
+                bind = shared.network.bind
+                log.info("%s: %s, %s at %s", publisher.name, parse_source(settings.camera.source),
+                         "publishing" if is_nats(bind) else "listening", bind)  # fmt: skip
+            log.info("control channel: %s", outlet.control or "off")
             if report is not None:
                 flag.last_report = partial(write_report, report, streams, started_s)
                 keep_report()
@@ -314,7 +323,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 announcer.start()
             manager.ready()
             with signals_as_triggers(None if black_box is None else black_box.triggers):
-                _watch(streams, sockets, black_box, flag, manager, pulse,
+                _watch(streams, outlet, black_box, flag, manager, pulse,
                        shared.log.status_interval_s, keep_report)  # fmt: skip
         finally:
             manager.stopping()
@@ -325,7 +334,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             for stream in streams:
                 stream.pipeline.stop()
             if flag.requested:
-                sockets.hurry()
+                outlet.hurry()
             for stream in streams:
                 stream.finish(flag)
             try:
@@ -337,7 +346,7 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                     if black_box is not None:
                         ends.callback(lambda: black_box.close(flag.left_s(BLACK_BOX_STOP_S)))
                     with doing("closing the sockets"):
-                        sockets.close(lambda: flag.requested)
+                        outlet.close(lambda: flag.requested)
             finally:
                 found = stuck() if workers_running() else []
                 log_totals(streams, found)
@@ -372,10 +381,11 @@ def _sender_options(settings: SenderSettings) -> SenderOptions:
         key=security.key or None,
         authorized=security.authorized or None,
         insecure=security.insecure,
+        nats=NatsOptions.of(settings.nats),
     )
 
 
-def _publisher(settings: SenderSettings, sockets: SenderSockets) -> Publisher:
+def _publisher(settings: SenderSettings, outlet: Outlet) -> Publisher:
     if model := settings.codec.chosen.get("model"):
         log.info("loading model %s", model)
     return Publisher(
@@ -383,13 +393,13 @@ def _publisher(settings: SenderSettings, sockets: SenderSockets) -> Publisher:
         codec=settings.codec.name,
         realtime=settings.camera.realtime,
         max_packet_bytes=settings.limits.max_packet_bytes,
-        sockets=sockets,
+        outlet=outlet,
         **settings.codec.chosen,
     )
 
 
 def _substreams(
-    settings: SenderSettings, publisher: Publisher, sockets: SenderSockets
+    settings: SenderSettings, publisher: Publisher, outlet: Outlet
 ) -> Sequence[Substream]:
     """Create the substreams of a camera, and let its status tell them."""
     main, found = publisher.camera, []
@@ -399,7 +409,7 @@ def _substreams(
             name=stream_name(main.name, table.name),
             codec=codec.name,
             max_packet_bytes=settings.limits.max_packet_bytes,
-            sockets=sockets,
+            outlet=outlet,
             **codec.chosen,
         )
         x, y, width, height = table.roi or (0, 0, 0, 0)
@@ -440,7 +450,7 @@ def _stream(
 
 def _watch(
     streams: Sequence[RunningCamera],
-    sockets: SenderSockets,
+    outlet: Outlet,
     black_box: BlackBox | None,
     flag: StopFlag,
     manager: ServiceManager,
@@ -456,10 +466,10 @@ def _watch(
             if flag.requested:
                 return
             pulse.beat()
-            sockets.check()
+            outlet.check()
             if black_box is not None:
                 black_box.check()
-            manager.notify_watchdog(_pulses(sockets, streams))
+            manager.notify_watchdog(_pulses(outlet, streams))
             active[0].pipeline.wait(POLL_S)
             flag.keep_state(", ".join(f"{stream.name} {stream.camera.state}" for stream in streams))
             for stream in active:
@@ -480,16 +490,16 @@ def _watch(
         status_log.close()
 
 
-def _pulses(sockets: SenderSockets, streams: Sequence[RunningCamera]) -> list[Pulse]:
+def _pulses(outlet: Outlet, streams: Sequence[RunningCamera]) -> list[Pulse]:
     active = (stream for stream in streams if not stream.ended)
-    return [*sockets.pulses, *(pulse for stream in active for pulse in stream.pipeline.pulses)]
+    return [*outlet.pulses, *(pulse for stream in active for pulse in stream.pipeline.pulses)]
 
 
 def _metrics_server(
     settings: SenderSettings,
     streams: Sequence[RunningCamera],
     cameras: Sequence[Camera],
-    sockets: SenderSockets,
+    outlet: Outlet,
     black_box: BlackBox | None,
     pulse: Pulse,
     watchdog_s: float,
@@ -502,7 +512,7 @@ def _metrics_server(
     metrics = SenderMetrics(
         cameras,
         lambda: {stream.name: stream.pipeline.failures for stream in streams},
-        sockets,
+        outlet,
         black_box,
     )
-    return open_metrics(settings, metrics, lambda: [pulse, *_pulses(sockets, streams)], watchdog_s)
+    return open_metrics(settings, metrics, lambda: [pulse, *_pulses(outlet, streams)], watchdog_s)

@@ -18,11 +18,13 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_SEND__"
 @click.option("--source", metavar="URI", help="camera:0, rtsp://..., http://..., "
               "replay:PATH, synthetic:conveyor or python:MODULE:FACTORY; add options as in "
               "camera:0?width=1920&height=1080.")  # fmt: skip
-@click.option("--bind", metavar="ADDRESS",
-              help="Address for viewers [tcp://127.0.0.1:5555].")  # fmt: skip
+@click.option("--bind", "--to", "bind", metavar="ADDRESS",
+              help="Address for viewers, or nats://HOST:PORT of a NATS server to publish to "
+              "[tcp://127.0.0.1:5555].")  # fmt: skip
 @click.option("--control", metavar="ADDRESS",
               help="Address for control requests, or off [--bind port + 10].")  # fmt: skip
 @click.option("--name", metavar="NAME", help="Name of the camera [cam].")
+@click.option("--site", metavar="NAME", help="Site of the cameras at a NATS server [default].")
 @click.option("--codec", metavar="NAME",
               help="svd-patch, svd, jpeg, ...; set its options with --set codec.X=Y.")  # fmt: skip
 @click.option("--fps", type=float, metavar="F", help="Frames per second [rate of the source].")
@@ -76,6 +78,7 @@ def send(
         "--realtime": ("camera.realtime", options["realtime"]),
         "--bind": ("network.bind", options["bind"]),
         "--control": ("network.control", options["control"]),
+        "--site": ("nats.site", options["site"]),
         "--wait-viewers": ("network.wait_viewers", options["wait_viewers"]),
         "--codec": ("codec.name", options["codec"]),
         "--audit": ("audit.dir", options["audit"]),

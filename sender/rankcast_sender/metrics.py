@@ -22,6 +22,7 @@ from rankcast.runtime import (
     MAILBOX,
     NOBODY_WATCHING,
     SINK,
+    SLOW_SERVER,
     STOPPED,
     WAITING_FOR_KEYFRAME,
     Pulse,
@@ -29,11 +30,13 @@ from rankcast.runtime import (
 from rankcast.web import HttpServer
 from rankcast_sender.black_box import BlackBox
 from rankcast_sender.camera import SIZE_BOUNDS_BYTES, STATES, Camera
-from rankcast_sender.sender_sockets import SenderSockets
+from rankcast_sender.outlet import Outlet
 from rankcast_sender.settings import SenderSettings
 
 READY_STATES: Final = frozenset({"live", "waiting"})
-LOSSES: Final = dict.fromkeys((CAMERA_GAP, MAILBOX, ENCODE, NOBODY_WATCHING, STOPPED), 0)
+LOSSES: Final = dict.fromkeys(
+    (CAMERA_GAP, MAILBOX, ENCODE, NOBODY_WATCHING, SLOW_SERVER, STOPPED), 0
+)
 NOT_RECORDED: Final = dict.fromkeys((SINK, WAITING_FOR_KEYFRAME, STOPPED), 0)
 """Each cause is there from the start, so that the first loss is a rise."""
 ENCODE_BOUNDS_S: Final = (
@@ -85,6 +88,9 @@ CLOSED: Final = _of.counter(
 DROPPED: Final = _of.counter(
     "requests_dropped", "Control messages beyond the budget of their connection."
 )
+UNSENT: Final = _of.counter(
+    "frames_unsent", "Frames that were coded and that the NATS server did not take."
+)
 KEYS: Final = _of.gauge("keys_authorized", "Keys that may connect.")
 KEYS_REFUSED: Final = _of.counter("keys_refused", "Handshakes with a key that is not authorised.")
 KEYS_FLOODING: Final = _of.gauge(
@@ -112,7 +118,7 @@ class SenderMetrics:
     cameras : sequence of Camera
     failures : callable
         Returns how often each camera failed and was opened again.
-    sockets : SenderSockets
+    outlet : Outlet
     black_box : BlackBox, optional
     """
 
@@ -120,11 +126,11 @@ class SenderMetrics:
         self,
         cameras: Sequence[Camera],
         failures: Callable[[], Mapping[str, int]],
-        sockets: SenderSockets,
+        outlet: Outlet,
         black_box: BlackBox | None = None,
     ) -> None:
         self._cameras, self._failures = cameras, failures
-        self._sockets, self._black_box = sockets, black_box
+        self._outlet, self._black_box = outlet, black_box
         self._labels = {camera.name: labelled(camera=camera.name) for camera in cameras}
 
     def states(self) -> Mapping[str, str]:
@@ -136,10 +142,11 @@ class SenderMetrics:
         for camera in self._cameras:
             self._write_camera(exposition, camera, self._labels[camera.name])
         exposition.add_all(FAILURES, self._failures(), "camera")
-        sockets = self._sockets
-        exposition.add(CLOSED, sockets.connections_closed)
-        exposition.add(DROPPED, sockets.requests_dropped)
-        if keys := sockets.key_state:
+        outlet = self._outlet
+        exposition.add(CLOSED, outlet.connections_closed)
+        exposition.add(DROPPED, outlet.requests_dropped)
+        exposition.add(UNSENT, outlet.frames_unsent)
+        if keys := outlet.key_state:
             for definition, name in (
                 (KEYS, "authorized"), (KEYS_REFUSED, "refused"),
                 (KEYS_FLOODING, "flooding"), (KEYS_ALARM, "alarm"),

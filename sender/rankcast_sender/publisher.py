@@ -11,18 +11,16 @@ from rankcast.codec import DEFAULT_CODEC
 from rankcast.encoder import EncodedPacket, Encoder
 from rankcast.errors import RankcastError
 from rankcast.frame import Frame, Pixels, Scalar
+from rankcast.nats import NatsOptions
 from rankcast.net import DEFAULT_ENDPOINT, SocketOptions
 from rankcast.numerics import Fidelity
 from rankcast.runtime import ENCODE, STOPPED, Balance
 from rankcast.wire import Header, Limits, Replay, Status
 from rankcast_sender.camera import Camera, StreamOptions
+from rankcast_sender.outlet import Outlet
+from rankcast_sender.outlets import open_outlet
 from rankcast_sender.peers import MAX_CONNECTIONS
-from rankcast_sender.sender_sockets import (
-    DEFAULT_SOCKET,
-    MAX_REQUESTS_S,
-    SenderOptions,
-    SenderSockets,
-)
+from rankcast_sender.sender_sockets import DEFAULT_SOCKET, MAX_REQUESTS_S, SenderOptions
 from rankcast_sender.sockets import NewStream, NumberedPacket
 from rankcast_sender.stream_encoder import StreamEncoder
 
@@ -33,7 +31,8 @@ class Publisher:
     Parameters
     ----------
     bind : str
-        Address to listen at, ``tcp://ADDRESS:PORT``.
+        Address to listen at, ``tcp://ADDRESS:PORT``, or of a NATS server to publish at,
+        ``nats://HOST:PORT``.
     name : str
         Name of the camera: 1 to 32 of a-z, 0-9, _ and -.
     codec : str
@@ -62,10 +61,12 @@ class Publisher:
         Secret key of this sender, and directory of the public keys that may connect.
     insecure : bool
         Listen without keys on an address that other machines can reach.
-    sockets : SenderSockets, optional
-        Sockets shared by the cameras of one sender. Their options replace `bind`, `socket`,
-        `linger_s`, the limits of peers, `control` and the keys; their owner starts them after
-        creating the last publisher, and closes them after closing the last publisher.
+    nats : NatsOptions, optional
+        Site, credentials and TLS of a NATS server.
+    outlet : Outlet, optional
+        Shared by the cameras of one sender. Its options replace `bind`, `socket`, `linger_s`, the
+        limits of peers, `control` and the keys; its owner starts it after creating the last
+        publisher, and closes it after closing the last publisher.
     **options
         Options of the codec.
 
@@ -98,7 +99,8 @@ class Publisher:
         key: Path | str | None = None,
         authorized: Path | str | None = None,
         insecure: bool = False,
-        sockets: SenderSockets | None = None,
+        nats: NatsOptions | None = None,
+        outlet: Outlet | None = None,
         **options: Any,
     ) -> None:
         stream = StreamOptions(name, codec, options, realtime, source, max_packet_bytes)
@@ -109,9 +111,9 @@ class Publisher:
         self._encoder.max_packet_bytes = max_packet_bytes
         self._stream_encoder = StreamEncoder(self.camera, self._encoder)
         self._closed = False
-        self._owns_sockets = sockets is None
-        if sockets is None:
-            sockets = SenderSockets(
+        self._owns_outlet = outlet is None
+        if outlet is None:
+            outlet = open_outlet(
                 SenderOptions(
                     bind=bind,
                     control=control,
@@ -124,16 +126,17 @@ class Publisher:
                     key=key,
                     authorized=authorized,
                     insecure=insecure,
+                    nats=nats or NatsOptions(),
                 )
             )
-        self._sockets = sockets
+        self._outlet = outlet
         try:
-            sockets.add(self.camera)
-            if self._owns_sockets:
-                sockets.start()
+            outlet.add(self.camera)
+            if self._owns_outlet:
+                outlet.start()
         except BaseException:
-            if self._owns_sockets:
-                sockets.close()
+            if self._owns_outlet:
+                outlet.close()
             raise
 
     def send(self, image: Pixels | Frame, meta: Mapping[str, Scalar] | None = None) -> int | None:
@@ -194,7 +197,7 @@ class Publisher:
         camera, sent = self.camera, False
         try:
             with camera.pulse.resting():
-                sent = self._sockets.xpub.send(camera.channel, packet.data)
+                sent = self._outlet.send(camera.channel, packet.data)
         finally:
             if not sent:
                 camera.ledger.lose(STOPPED)
@@ -216,7 +219,7 @@ class Publisher:
             If the publisher has ended.
         """
         stream = NewStream(stream_id, next_sequence, replay)
-        self._sockets.xpub.send(self.camera.channel, stream)
+        self._outlet.send(self.camera.channel, stream)
 
     def publish_recorded(self, data: bytes, header: Header) -> None:
         """Send one packet of a recording, already counted as entered.
@@ -236,7 +239,7 @@ class Publisher:
         try:
             with camera.pulse.resting():
                 packet = NumberedPacket(data, header.sequence)
-                sent = self._sockets.xpub.send(camera.channel, packet)
+                sent = self._outlet.send(camera.channel, packet)
         finally:
             if not sent and data:
                 camera.ledger.lose(STOPPED)
@@ -250,11 +253,11 @@ class Publisher:
         stopped: Callable[[], bool] = lambda: False,
     ) -> bool:
         """Wait until `count` viewers have subscribed; False on timeout or if `stopped` is true."""
-        return self._sockets.xpub.wait_viewers(self.camera.channel, count, stopped, timeout_s)
+        return self._outlet.wait_viewers(self.camera.channel, count, stopped, timeout_s)
 
     def hurry(self) -> None:
         """Stop waiting for viewers: `close` then gives them 0.4 s at most."""
-        self._sockets.hurry()
+        self._outlet.hurry()
 
     def close(self, impatient: Callable[[], bool] = lambda: False) -> None:
         """Publish the end message with the totals and release the address; may be called twice.
@@ -267,15 +270,15 @@ class Publisher:
         Raises
         ------
         WorkerError
-            If a thread is stuck; see `SenderSockets.close` for the time that this takes.
+            If a thread is stuck; see `Outlet.close` for the time that this takes.
         """
         if self._closed:
             return
         self._closed = self.camera.ended = True
-        if self._owns_sockets:
-            self._sockets.close(impatient)
+        if self._owns_outlet:
+            self._outlet.close(impatient)
         else:
-            self._sockets.xpub.end(self.camera.channel)
+            self._outlet.end(self.camera.channel)
 
     def __enter__(self) -> Publisher:
         return self

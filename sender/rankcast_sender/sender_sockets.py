@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from rankcast.errors import SettingsError
 from rankcast.frame import Scalar
+from rankcast.nats import NatsOptions
 from rankcast.net import (
     DEFAULT_ENDPOINT,
     LOSSLESS_UNACKNOWLEDGED_MS,
@@ -22,6 +23,7 @@ from rankcast.net import (
     is_loopback,
     new_context,
     server_keys,
+    split_endpoint,
 )
 from rankcast.recorder import Triggers
 from rankcast.runtime import Pulse
@@ -29,7 +31,15 @@ from rankcast.wire import MAIN, Limits, split_stream
 from rankcast_sender.camera import Camera
 from rankcast_sender.control import OPERATOR, Client, ControlThread, RequestHandler
 from rankcast_sender.peers import MAX_CONNECTIONS, Ban, ConnectionGuard
-from rankcast_sender.sockets import Authenticator, Context, XpubThread, control_address
+from rankcast_sender.sockets import (
+    Authenticator,
+    Channel,
+    Context,
+    NewStream,
+    NumberedPacket,
+    XpubThread,
+    control_address,
+)
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +90,8 @@ class SenderOptions:
     """Directory of the public keys that may connect."""
     insecure: bool = False
     """Listen without keys on an address that other machines can reach."""
+    nats: NatsOptions = field(default_factory=NatsOptions)
+    """Site, credentials and TLS if `bind` is the address of a NATS server."""
 
     def connection(self) -> SocketOptions:
         """Options of each connection, with its timeout and its keys.
@@ -184,7 +196,7 @@ class SenderSockets:
     @property
     def control_port(self) -> int:
         """Port of the control channel; 0 without one."""
-        return int(self.control.rpartition(":")[2]) if self.control else 0
+        return split_endpoint(self.control)[1] if self.control else 0
 
     @property
     def key_state(self) -> Mapping[str, Scalar]:
@@ -201,6 +213,11 @@ class SenderSockets:
     def connections_closed(self) -> int:
         """Connections closed so far because of what their peers sent."""
         return self._guard.cut
+
+    @property
+    def frames_unsent(self) -> int:
+        """0: a frame for a viewer that takes none is the viewer's loss."""
+        return 0
 
     @property
     def requests_dropped(self) -> int:
@@ -242,6 +259,20 @@ class SenderSockets:
         self.xpub.start()
         if self._control is not None:
             self._control.start()
+
+    def send(self, channel: Channel, packet: bytes | NumberedPacket | NewStream) -> bool:
+        """Queue one packet; see `XpubThread.send`."""
+        return self.xpub.send(channel, packet)
+
+    def wait_viewers(
+        self, channel: Channel, count: int, stopped: Callable[[], bool], timeout_s: float | None
+    ) -> bool:
+        """Wait until `count` viewers subscribed; False when stopped or out of time."""
+        return self.xpub.wait_viewers(channel, count, stopped, timeout_s)
+
+    def end(self, channel: Channel) -> None:
+        """Send the last packet of `channel`, then its end; the other channels continue."""
+        self.xpub.end(channel)
 
     def rebind(self) -> None:
         """Drop every connection to both addresses; peers with valid keys reconnect."""

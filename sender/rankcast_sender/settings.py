@@ -9,9 +9,18 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rankcast.codec import CODECS_BY_NAME, DEFAULT_CODEC
 from rankcast.errors import SettingsError
+from rankcast.nats import NatsAddress, is_nats
 from rankcast.net import DEFAULT_ENDPOINT, check_endpoint
 from rankcast.pool import MAX_THREADS
-from rankcast.settings import CodecTable, LogTable, MetricsTable, OptionalPath, RecordTable, Table
+from rankcast.settings import (
+    CodecTable,
+    LogTable,
+    MetricsTable,
+    NatsTable,
+    OptionalPath,
+    RecordTable,
+    Table,
+)
 from rankcast.wire import Limits, check_name
 from rankcast_sender.sockets import control_address
 from rankcast_sender.stream_table import MAX_STREAMS, StreamTable
@@ -70,7 +79,8 @@ class NetworkTable(Table):
     """``[network]``: addresses and connections."""
 
     bind: str = DEFAULT_ENDPOINT
-    """Address of the frames; the default can be reached from this machine only."""
+    """Address of the frames, or of a NATS server; the default can be reached from this machine
+    only."""
     control: str = ""
     """Address of the control channel; empty selects the port of `bind` + 10, off none."""
     wait_viewers: int = Field(default=0, ge=0, le=1000)
@@ -88,14 +98,15 @@ class NetworkTable(Table):
     @classmethod
     def _address_is_allowed(cls, bind: str) -> str:
         try:
-            return check_endpoint(bind, bind=True)
+            return str(NatsAddress.of(bind)) if is_nats(bind) else check_endpoint(bind, bind=True)
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
 
     @model_validator(mode="after")
     def _control_is_an_address(self) -> NetworkTable:
         try:
-            control_address(self.bind, self.control)
+            if not is_nats(self.bind):
+                control_address(self.bind, self.control)
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
         return self
@@ -178,6 +189,7 @@ class SenderSettings(Table):
     audit: AuditTable = AuditTable()
     record: RecordTable = RecordTable()
     security: SecurityTable = SecurityTable()
+    nats: NatsTable = NatsTable()
     metrics: MetricsTable = MetricsTable()
     discovery: DiscoveryTable = DiscoveryTable()
     limits: LimitsTable = LimitsTable()
@@ -186,8 +198,10 @@ class SenderSettings(Table):
 
     @model_validator(mode="after")
     def _lossless_has_control(self) -> SenderSettings:
-        if not self.camera.realtime and not control_address(
-            self.network.bind, self.network.control
+        if (
+            not self.camera.realtime
+            and not is_nats(self.network.bind)
+            and not control_address(self.network.bind, self.network.control)
         ):
             raise ValueError(
                 "realtime = false needs the control channel, by which viewers that keep every "

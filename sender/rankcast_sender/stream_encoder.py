@@ -9,7 +9,7 @@ from typing import Final
 from rankcast.encoder import EncodedPacket, Encoder, try_options
 from rankcast.errors import RankcastError, one_line
 from rankcast.frame import Frame
-from rankcast.runtime import ENCODE, NOBODY_WATCHING, LogLimiter
+from rankcast.runtime import ENCODE, NOBODY_WATCHING, SLOW_SERVER, LogLimiter
 from rankcast.wire import Kind
 from rankcast_sender.camera import Camera, CodecChange
 
@@ -42,7 +42,9 @@ class StreamEncoder:
         """The bit rate that the encoder was given last; None while it is that of the options."""
 
     def encode(self, frame: Frame) -> EncodedPacket | None:
-        """Encode one frame counted as grabbed; None if nobody watches or records the camera.
+        """Encode one frame counted as grabbed; None if nobody can have it.
+
+        Nobody watches or records the camera, or the server that takes its packets is behind.
 
         Raises
         ------
@@ -53,6 +55,10 @@ class StreamEncoder:
         if not camera.watched:
             camera.keyframes.nobody_watches()
             camera.ledger.lose(NOBODY_WATCHING)
+            return None
+        if camera.channel.congested() and camera.tape is None:
+            # Before it is coded: no viewer then misses what the next frame is predicted from.
+            camera.ledger.lose(SLOW_SERVER)
             return None
         begun_s = time.monotonic()
         if requested := camera.keyframes.due(begun_s):

@@ -66,7 +66,7 @@ def publish(address: str, count: int, rounds: int) -> None:
     with ExitStack() as stack:
         stack.callback(sockets.close)
         publishers = [
-            stack.enter_context(Publisher(name=f"c{number:02d}", codec="raw", sockets=sockets))
+            stack.enter_context(Publisher(name=f"c{number:02d}", codec="raw", outlet=sockets))
             for number in range(count)
         ]
         sockets.start()

@@ -12,10 +12,12 @@ from typing import Any, Final
 import click
 
 from rankcast.atomic_file import check_writable, write_whole
+from rankcast.commands.nats_access import nats_access, nats_options
 from rankcast.decoder import Decoder
 from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError
 from rankcast.frame import Scalar
 from rankcast.images import write_image
+from rankcast.nats import DEFAULT_SITE, NatsAddress, NatsOptions, check_site, is_nats
 from rankcast.net import (
     CONTROL_PORT_OFFSET,
     DEFAULT_ENDPOINT,
@@ -23,12 +25,13 @@ from rankcast.net import (
     CurveClient,
     check_endpoint,
     client_keys,
+    control_endpoint,
 )
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 from rankcast.settings import parse_set
 from rankcast.user_path import expand_path
-from rankcast.wire import Limits, Reply, check_stream, unpack
+from rankcast.wire import Limits, Reply, check_name, check_stream, unpack
 
 DEFAULT_PORT: Final = int(DEFAULT_ENDPOINT.rpartition(":")[2]) + CONTROL_PORT_OFFSET
 _LOSSLESS_SUFFIXES: Final = (".png", ".tif", ".tiff")
@@ -37,6 +40,8 @@ _PORT: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::(\d+))?")
 
 def _address(host: str) -> str:
     """Return the endpoint to connect to for ``HOST[:PORT]`` or a complete address."""
+    if host.startswith("ipc://"):
+        return control_endpoint(check_endpoint(host, bind=False))
     host = host.removeprefix("tcp://")
     match = _PORT.fullmatch(host)
     if match is None or not match[1]:
@@ -45,6 +50,30 @@ def _address(host: str) -> str:
             f"(default port {DEFAULT_PORT})"
         )
     return check_endpoint(f"tcp://{match[1]}:{match[2] or DEFAULT_PORT}", bind=False)
+
+
+class _NatsSender:
+    """The sender of one camera at a NATS server."""
+
+    def __init__(self, address: str, options: NatsOptions, camera: str) -> None:
+        self._address = NatsAddress.of(address)
+        self._options = options
+        if not camera:
+            raise SettingsError(
+                f"got no camera for {self._address}: give --camera SITE.CAMERA, as "
+                f"`rankcast find --nats {self._address}` lists them"
+            )
+        site, dot, name = camera.rpartition(".")
+        self._camera = (
+            check_site(site if dot else options.site or DEFAULT_SITE), check_name(name)
+        )  # fmt: skip
+
+    def call(self, op: str, args: Mapping[str, Scalar], timeout_s: float) -> Reply:
+        from rankcast.nats.client import request_once
+
+        return request_once(
+            self._address, self._options, self._camera, op, args, timeout_s=timeout_s
+        )
 
 
 class _Session:
@@ -57,7 +86,9 @@ class _Session:
         timeout_s: float,
         curves: Sequence[CurveClient],
         as_json: bool,
+        nats: _NatsSender | None = None,
     ) -> None:
+        self._nats = nats
         self._camera = camera
         self._as_json = as_json
         self._address = address
@@ -66,6 +97,8 @@ class _Session:
 
     def call(self, op: str, args: Mapping[str, Scalar] | None = None) -> Reply:
         """Send a request, trying the server keys in turn, because only the right one connects."""
+        if self._nats is not None:
+            return self._nats.call(op, args or {}, self._timeout_s)
         for left, curve in zip(range(len(self._curves) - 1, -1, -1), self._curves, strict=True):
             timeout_s = self._timeout_s / len(self._curves)
             with ControlClient(self._address, curve) as client:
@@ -102,13 +135,15 @@ record [cause=C]   record an event, if the sender records with --pre-trigger or 
 
 
 @click.command(help=_HELP)
-@click.argument("host", metavar="HOST[:PORT]")
+@click.argument("host", metavar="HOST[:PORT] | ipc:///PATH | nats://HOST:PORT")
 @click.argument(
     "operation",
     type=click.Choice(["get", "set", "trigger", "status", "keyframe", "original", "record"]),
 )
 @click.argument("words", metavar="[NAME | NAME=VALUE... | OUT | cause=C]", nargs=-1)
-@click.option("--camera", metavar="NAME", default="", help="Camera, if the sender has several.")
+@click.option("--camera", metavar="NAME", default="",
+              help="Camera, if the sender has several; at a NATS server SITE.CAMERA.")  # fmt: skip
+@nats_options
 @click.option("--key", type=PATH, metavar="NAME.key",
               help="Secret key of this client, if the sender requires one.")  # fmt: skip
 @click.option("--server-key", "server_keys", type=PATH, multiple=True,
@@ -123,12 +158,23 @@ def control(
     camera: str,
     key: Path | None,
     server_keys: tuple[Path, ...],
+    config_file: Path | None,
+    sets: tuple[str, ...],
+    site: str | None,
     timeout_s: float,
     as_json: bool,
 ) -> None:
     """Query the sender at HOST, or change it while it runs."""
     if not (math.isfinite(timeout_s) and 0 < timeout_s <= 3600):
         raise SettingsError(f"got --timeout {timeout_s:g}, want more than 0 and at most 3600 s")
+    if is_nats(host):
+        if key is not None or server_keys:
+            raise SettingsError("got --key with a NATS server, which has users of its own")
+        sender = _NatsSender(host, nats_access(config_file, sets, site), camera)
+        _OPERATIONS[operation](_Session(host, camera, timeout_s, (), as_json, sender), words)
+        return
+    if config_file is not None or sets or site is not None:
+        raise SettingsError("got --config, --set or --site, which are for nats:// addresses")
     if camera:
         check_stream(camera)
     if (key is None) != (not server_keys):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import click
 from rich.table import Table
 from rich.text import Text
 
+from rankcast.commands.nats_access import nats_access, nats_options
 from rankcast.commands.terminal import console
 from rankcast.discovery import MAX_SERVICES, Announcement, Browse, browse
-from rankcast.errors import NoStreamError
+from rankcast.errors import NoStreamError, SettingsError
 from rankcast.net import fingerprint
 
 TABLE_COLUMNS: Final = 120
@@ -23,14 +25,31 @@ TABLE_COLUMNS: Final = 120
 @click.command()
 @click.option("--timeout", type=click.FloatRange(0.1, 60.0), default=2.0, metavar="S",
               help="How long to wait for answers.  [default: 2]")  # fmt: skip
+@click.option("--nats", "server", metavar="nats://HOST:PORT",
+              help="List the cameras of every site at a NATS server instead.")  # fmt: skip
+@nats_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def find(timeout: float, as_json: bool) -> int:
+def find(
+    timeout: float,
+    server: str | None,
+    config_file: Path | None,
+    sets: tuple[str, ...],
+    site: str | None,
+    as_json: bool,
+) -> int:
     """List the cameras that senders announce on the networks of this machine.
 
     Connect with `rankcast receive --connect NAME`. Exit code 4 if there are none.
     """
     if not math.isfinite(timeout):
         raise click.BadParameter(f"got {timeout}, want 0.1 to 60", param_hint="--timeout")
+    if server is not None:
+        from rankcast.commands.fleet import list_cameras
+
+        options = nats_access(config_file, sets, site)
+        return list_cameras(server, options, timeout, as_json=as_json)
+    if config_file is not None or sets or site is not None:
+        raise SettingsError("got --config, --set or --site without --nats: add --nats ADDRESS")
     search = browse(timeout)
     if as_json:
         click.echo(json.dumps({"cameras": [_entry(camera) for camera in search.found]}, indent=2))

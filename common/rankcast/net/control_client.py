@@ -129,6 +129,15 @@ class ControlClient:
         return self.link.sockets
 
     @property
+    def sessions(self) -> int:
+        """How often the connection was established."""
+        return self.link.sessions
+
+    def worked(self) -> None:
+        """Note that a reply has made sense."""
+        self.link.worked()
+
+    @property
     def socket(self) -> zmq.Socket[Any]:
         """The socket of the current connection.
 

@@ -28,7 +28,7 @@ from rankcast.recordings.segment import (
     segments_of,
 )
 from rankcast.runtime import Worker, doing
-from rankcast.wire import VERSION, Packet, unpack
+from rankcast.wire import RECEIVED_NAME, VERSION, Packet, unpack
 
 RETRY_S: Final = 1.0
 """Pause after a segment could not be created, because the disk is full, say."""
@@ -38,7 +38,7 @@ OVERDUE: Final = 2
 """A segment ends at this many times its size and age, key frame or not."""
 CLOSE_S: Final = 30.0
 
-_CAMERA: Final = re.compile(r"[a-z0-9_-]{1,35}")
+_CAMERA: Final = re.compile(RECEIVED_NAME)
 _UINT32: Final = 2**32
 
 

@@ -13,6 +13,7 @@ CAMERA_GAP: Final = "camera_gap"
 MAILBOX: Final = "mailbox"
 ENCODE: Final = "encode"
 NOBODY_WATCHING: Final = "nobody_watching"
+SLOW_SERVER: Final = "slow_server"
 # Causes at a receiver.
 NETWORK_GAP: Final = "network_gap"
 SKIPPED_AS_OLD: Final = "skipped_as_old"

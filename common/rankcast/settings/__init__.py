@@ -9,6 +9,7 @@ from rankcast.settings.layers import (
 )
 from rankcast.settings.log_table import LogTable
 from rankcast.settings.metrics_table import MetricsTable
+from rankcast.settings.nats_table import NatsTable
 from rankcast.settings.paths import OptionalPath, SettingsPath
 from rankcast.settings.record_table import RecordTable, record_options, record_settings
 from rankcast.settings.schema import CodecTable, Table, to_toml, validate
@@ -18,6 +19,7 @@ __all__ = [
     "Layer",
     "LogTable",
     "MetricsTable",
+    "NatsTable",
     "OptionalPath",
     "RecordTable",
     "SettingsPath",

@@ -28,6 +28,7 @@ from rankcast.wire.status import MAX_MS, Status, pack_status, parse_status
 from rankcast.wire.topic import (
     KEEPER_PREFIX,
     MAIN,
+    RECEIVED_NAME,
     TOKEN_BYTES,
     VIEWER_PREFIX,
     check_name,
@@ -53,6 +54,7 @@ __all__ = [
     "OFFLINE",
     "OPERATIONS",
     "PPB",
+    "RECEIVED_NAME",
     "STREAM_ID_BYTES",
     "TOKEN_BYTES",
     "UINT64_MAX",

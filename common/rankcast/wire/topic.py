@@ -16,6 +16,9 @@ TOKEN_BYTES: Final = 16
 
 MAIN: Final = "main"
 """The stream of a camera that has the camera's own name."""
+RECEIVED_NAME: Final = r"[a-z0-9_-]{1,35}(?:\.[a-z0-9_-]{1,35})?"
+"""Pattern of the names of cameras at a receiver: with several senders a number is appended, up to
+``-16``, and in front of the cameras of a NATS server stands their site."""
 
 _NAME: Final = re.compile(r"[a-z0-9_-]{1,32}")
 _SUBSTREAM: Final = re.compile(r"[a-z0-9_-]{1,16}")

@@ -41,7 +41,9 @@ def check_choice(name: str) -> str:
     return name if name in (MAIN, AUTO) else check_substream(name)
 
 
-def check_streams(stream: str, *, named: bool, live: bool, control: bool) -> str:
+def check_streams(
+    stream: str, *, named: bool, live: bool, control: bool, nats: bool = False
+) -> str:
     """Return `stream` if the wanted stream can be received that way.
 
     Parameters
@@ -52,12 +54,19 @@ def check_streams(stream: str, *, named: bool, live: bool, control: bool) -> str
         Whether the cameras are given by name.
     live, control : bool
         See `rankcast_receiver.Subscriber`.
+    nats : bool
+        Whether one of the senders is reached through a NATS server.
 
     Raises
     ------
     SettingsError
     """
     check_choice(stream)
+    if stream != MAIN and nats:
+        raise SettingsError(
+            f"got stream {stream} with an address nats://: substreams go over tcp:// and ipc:// "
+            "only; give main"
+        )
     if stream == AUTO and not live:
         raise SettingsError(
             "got stream auto with every frame kept: it changes between streams of different sizes "

@@ -8,6 +8,7 @@ from typing import Final
 
 from rankcast.discovery import AnnouncedName
 from rankcast.errors import SettingsError
+from rankcast.nats import NatsAddress, is_nats
 from rankcast.net import CurveClient, LookUp, check_endpoint
 
 MAX_SENDERS: Final = 16
@@ -38,8 +39,7 @@ def sender_addresses(given: Sequence[str | SenderAddress]) -> list[SenderAddress
     """
     _check_count([each if isinstance(each, str) else each.endpoint for each in given])
     return [
-        SenderAddress(check_endpoint(each, bind=False)) if isinstance(each, str) else each
-        for each in given
+        SenderAddress(_check_address(each)) if isinstance(each, str) else each for each in given
     ]
 
 
@@ -53,11 +53,15 @@ def check_senders(given: Sequence[str]) -> list[str | AnnouncedName]:
     """
     _check_count(given)
     return [
-        check_endpoint(text, bind=False)
-        if "://" in text or text.startswith("tcp:")
+        _check_address(text)
+        if "://" in text or text.startswith(("tcp:", "nats:"))
         else AnnouncedName.of(text)
         for text in given
     ]
+
+
+def _check_address(text: str) -> str:
+    return str(NatsAddress.of(text)) if is_nats(text) else check_endpoint(text, bind=False)
 
 
 def _check_count(given: Sequence[str]) -> None:

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from rankcast.errors import SinkError
 from rankcast.frame import Frame, Scalar
+from rankcast.wire import RECEIVED_NAME
 
-_CAMERA: Final = re.compile(r"[a-z0-9_-]{1,35}")
-"""A name has up to 32 characters; with several senders a number is appended, up to "-16"."""
+_CAMERA: Final = re.compile(RECEIVED_NAME)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

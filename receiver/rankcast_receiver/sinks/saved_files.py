@@ -17,9 +17,10 @@ from typing import Final
 from rankcast.atomic_file import os_reason
 from rankcast.boot_clock import boot_s
 from rankcast.errors import SinkError
+from rankcast.wire import RECEIVED_NAME
 
 SAVED_NAME: Final = re.compile(
-    r"[a-z0-9_-]{1,35}_(?P<sequence>\d{9,20})_(?P<utc>\d{8}T\d{6}\.\d{6})Z(?:_[0-9a-f]{8})?"
+    RECEIVED_NAME + r"_(?P<sequence>\d{9,20})_(?P<utc>\d{8}T\d{6}\.\d{6})Z(?:_[0-9a-f]{8})?"
     r"\.(?:png|jpg|tiff)"
 )
 """Files of any other name are never removed."""

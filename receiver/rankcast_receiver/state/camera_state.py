@@ -103,6 +103,10 @@ class Evidence:
     """Camera that was requested by name."""
     keyed: bool = False
     """True if this receiver has a key, which the sender may have limited to some cameras."""
+    at_server: bool = False
+    """True if the link is that to a server, to which senders publish."""
+    absent: bool = False
+    """True if nobody takes requests for this camera, according to that server."""
     shortage: str = ""
     """What the link carries if that is less than the stream; else empty."""
     missing_stream: str = ""
@@ -167,6 +171,12 @@ def _connected(seen: Evidence) -> tuple[State, str]:
         if seen.keyed:
             lacks += ", or this key may not see it"
         return State.NO_SUCH_CAMERA, f"{lacks}; it has {has}"
+    if seen.absent and not _answers(seen):
+        if seen.status_age_s is None:
+            return State.NO_SUCH_CAMERA, f"no sender at the server has camera {seen.wanted}"
+        return State.SENDER_DEAD, (
+            f"the sender is gone: nobody at the server has camera {seen.wanted} any more"
+        )
     if seen.status_age_s is None:
         return _no_status(seen)
     known = seen.camera_state in _SENDER_STATES
@@ -210,10 +220,14 @@ def _refused(seen: Evidence) -> str:
 def _no_status(seen: Evidence) -> tuple[State, str]:
     if seen.link_age_s <= ANSWER_S:
         return State.CONNECTING, "connected, waiting for the first status of the sender"
+    if seen.link_detail:
+        return State.KEY_REFUSED, seen.link_detail
     if seen.wanted and seen.cameras is None:
         return State.NO_SUCH_CAMERA, (
             f"connected, but nothing arrives for camera {seen.wanted}: check its name"
         )
+    if seen.at_server:
+        return State.NO_SUCH_CAMERA, "connected to the server, where no such camera is published"
     return State.NETWORK_DEAD, "connected, but nothing answered"
 
 
@@ -223,9 +237,12 @@ def _disconnected(seen: Evidence) -> tuple[State, str]:
         case LinkState.KEY_REFUSED:
             return State.KEY_REFUSED, detail
         case LinkState.PROTOCOL_REFUSED:
-            return State.PROTOCOL_REFUSED, f"the peer is not a Rankcast sender: {detail}"
+            peer = "NATS server" if seen.at_server else "Rankcast sender"
+            return State.PROTOCOL_REFUSED, f"the peer is not a {peer}: {detail}"
         case LinkState.FLOODED:
             return State.PROTOCOL_REFUSED, detail
+        case LinkState.CLOSED if seen.at_server:
+            return State.NETWORK_DEAD, f"the server is gone: {detail}"
         case LinkState.REFUSED | LinkState.CLOSED if seen.ever_up:
             return State.SENDER_DEAD, f"the sender is gone: {detail}"
         case LinkState.REFUSED | LinkState.CLOSED:

@@ -26,3 +26,7 @@ class LinkFacts:
     """What the link carries if that is less than the stream, in ASCII, one line."""
     keyed: bool = False
     """True if the connection uses a key."""
+    at_server: bool = False
+    """True if the connection is one to a server, to which senders of other stations publish."""
+    absent: frozenset[str] = frozenset()
+    """Cameras whose requests nobody takes, according to that server."""

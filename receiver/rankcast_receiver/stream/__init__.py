@@ -6,7 +6,7 @@ from rankcast_receiver.stream.decoded import CameraPacket, Decoded
 from rankcast_receiver.stream.packet_queue import CameraKey, PacketBatch, PacketQueue, Taken
 from rankcast_receiver.stream.picture_decoder import DECODE_BUDGET_S
 from rankcast_receiver.stream.picture_facts import PictureFacts
-from rankcast_receiver.stream.received_packet import ReceivedPacket, read_message
+from rankcast_receiver.stream.received_packet import ReceivedPacket, read_message, read_packet
 from rankcast_receiver.stream.sender_streams import SenderStreams
 from rankcast_receiver.stream.stream_decoder import StreamDecoder
 from rankcast_receiver.stream.stream_options import StreamOptions
@@ -27,4 +27,5 @@ __all__ = [
     "StreamOptions",
     "Taken",
     "read_message",
+    "read_packet",
 ]

@@ -152,10 +152,13 @@ class PacketQueue:
                     if key.camera not in known and key not in self._waiting:
                         del of_camera[key]
 
-    def note_links(self, links: Sequence[LinkFacts]) -> None:
-        """Replace the connection states; every packet that arrived before must have been put."""
+    def note_links(self, links: Sequence[LinkFacts], first: int = 0) -> None:
+        """Replace the connection states from sender `first` on.
+
+        Every packet of theirs that arrived before must have been put.
+        """
         with self._changed:
-            self._links = links
+            self._links = (*self._links[:first], *links, *self._links[first + len(links) :])
 
     def take(self, timeout_s: float) -> PacketBatch:
         """Take the queued packets; the batch is empty if nothing arrived within `timeout_s`."""

@@ -68,7 +68,19 @@ def read_message(message: memoryview, limits: Limits, now_s: float) -> ReceivedP
     WireError
         If the topic is not one of Rankcast's.
     """
-    camera, channel, data = split_message(message)
+    return read_packet(*split_message(message), limits, now_s)
+
+
+def read_packet(
+    camera: str, channel: str, data: memoryview, limits: Limits, now_s: float
+) -> ReceivedPacket:
+    """Parse one packet of a camera that came on a channel, ``frames`` or ``status``.
+
+    Returns
+    -------
+    ReceivedPacket
+        `error` is set if the packet is invalid.
+    """
     try:
         packet = unpack(data, limits)
         if (channel == "frames") != packet.header.kind.is_picture:

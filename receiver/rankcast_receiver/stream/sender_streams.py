@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MAX_CAMERAS: Final = 64
 """Most cameras of one sender: names come from the peer, and each one costs a decoder."""
+MAX_CAMERAS_OF_STATIONS: Final = 256
+"""Most cameras of many stations that one address brings."""
 
 
 _OF_THE_LINK: Final = (NETWORK_GAP, SKIPPED_AS_OLD, WAITING_FOR_KEYFRAME)
@@ -44,6 +46,8 @@ class SenderStreams:
         Which stream of each camera is wanted: ``main``, ``auto`` or the name of a substream.
     suffix : str
         Appended to camera names, because several senders may use the same ones.
+    stations : bool
+        Each camera may be of another station, with a clock of its own.
     now_s : callable
         Monotonic clock.
     """
@@ -56,11 +60,15 @@ class SenderStreams:
         *,
         stream: str = MAIN,
         suffix: str = "",
+        stations: bool = False,
         now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.endpoint = endpoint
         self.cameras = tuple(cameras)
         self.clock = SenderClock()
+        """Clock of the sender; unused if each camera has its own."""
+        self._clocks: dict[str, SenderClock] | None = {} if stations else None
+        self._max_cameras = MAX_CAMERAS_OF_STATIONS if stations else MAX_CAMERAS
         self.foreign_packets = 0
         """Number of packets with a Rankcast topic that belong to no camera."""
         self._options = options
@@ -80,6 +88,17 @@ class SenderStreams:
     def streams(self) -> dict[str, CameraStream]:
         """The known cameras by their names at the sender; a copy, for any thread."""
         return dict(self._streams)
+
+    def clock_of(self, camera: str) -> SenderClock:
+        """Return the clock of the station of a camera; from any thread."""
+        return (
+            self.clock if self._clocks is None else self._clocks.setdefault(camera, SenderClock())
+        )
+
+    @property
+    def clocks(self) -> dict[str, SenderClock]:
+        """All clocks, by the address or the names of their cameras."""
+        return {self.endpoint: self.clock} if self._clocks is None else dict(self._clocks)
 
     @property
     def needs_names(self) -> bool:
@@ -216,12 +235,12 @@ class SenderStreams:
             known = chosen or camera in self.cameras
             if stream_id is None and self._streams and not known:
                 raise WireError(f"a damaged packet arrived as unknown camera {camera}")
-            if len(self._streams) >= MAX_CAMERAS:
-                raise LimitError(f"got camera {camera}, the limit is {MAX_CAMERAS} cameras")
+            if len(self._streams) >= self._max_cameras:
+                raise LimitError(f"got camera {camera}, the limit is {self._max_cameras} cameras")
             stream = self._streams[camera] = CameraStream(
                 camera + self._suffix,
                 self._options,
-                self.clock,
+                self.clock_of(camera),
                 self._log_limiter,
                 now_s=self._now_s,
             )
@@ -265,6 +284,8 @@ class SenderStreams:
             cameras=link.cameras,
             wanted=name,
             keyed=link.keyed,
+            at_server=link.at_server,
+            absent=name in link.absent,
             shortage=link.shortage,
             missing_stream=choice.missing if choice else self._missing_names(link),
         )

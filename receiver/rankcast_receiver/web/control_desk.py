@@ -13,6 +13,7 @@ import anyio.to_thread
 from rankcast.boot_clock import boot_s
 from rankcast.errors import LimitError, NoStreamError, RequestRefusedError, SettingsError
 from rankcast.frame import Scalar
+from rankcast.nats import is_nats
 from rankcast.net import ControlClient
 from rankcast.wire import Reply, Request, pack_request
 from rankcast_receiver.web.receiver_view import ReceiverView
@@ -83,15 +84,26 @@ class ControlDesk:
         RequestRefusedError, NoStreamError
             As `ask`.
         """
+        address = self._view.control_address(camera)
+        if address is not None and is_nats(address.endpoint):
+            reply = await self._reply(camera, "original", {})
+            return self._picture_of(reply)
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(MOST_THREADS)
         with self._counted():
             reply = await anyio.to_thread.run_sync(self._original, camera, limiter=self._limiter)
+        return self._picture_of(reply)
+
+    @staticmethod
+    def _picture_of(reply: Reply) -> bytes:
         if not reply.packet:
             raise RequestRefusedError("the reply of the sender contains no picture")
         return bytes(reply.packet)
 
     async def _result(self, camera: str, op: str, args: Mapping[str, Scalar]) -> dict[str, Any]:
+        return dict((await self._reply(camera, op, args)).result)
+
+    async def _reply(self, camera: str, op: str, args: Mapping[str, Scalar]) -> Reply:
         with self._counted():
             if self._view.control_address(camera) is None:
                 raise NoStreamError(f"camera {camera!a:.80} has no control channel at present")
@@ -104,7 +116,7 @@ class ControlDesk:
                 await asyncio.sleep(POLL_S)
         if not reply.ok:
             raise RequestRefusedError(reply.error or f"the sender refused {op}")
-        return dict(reply.result)
+        return reply
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

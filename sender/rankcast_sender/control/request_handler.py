@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 VIEWER: Final = "viewer"
 OPERATOR: Final = "operator"
-_OPERATOR_ONLY: Final = frozenset({"set", "original", "record"})
+OPERATOR_ONLY: Final = frozenset({"set", "original", "record"})
 DEFAULT_CAUSE: Final = "control"
 STOP_TIMEOUT_S: Final = 1.0
 """Encoding a large picture or loading a model takes longer and cannot be interrupted, but nobody
@@ -170,7 +170,7 @@ class RequestHandler:
     def _check_role(self, request: Request, client: Client) -> None:
         if request.op not in OPERATIONS:
             raise _RefusedError(f"got operation {request.op}, want one of {', '.join(OPERATIONS)}")
-        allowed = (OPERATOR,) if request.op in _OPERATOR_ONLY else (VIEWER, OPERATOR)
+        allowed = (OPERATOR,) if request.op in OPERATOR_ONLY else (VIEWER, OPERATOR)
         if client.role is None:
             raise _RefusedError("this key has been revoked")
         if client.role not in allowed:

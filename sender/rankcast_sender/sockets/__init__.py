@@ -4,6 +4,7 @@ from rankcast_sender.sockets.authenticator import Authenticator
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind, control_address
 from rankcast_sender.sockets.channel import Channel, NewStream, NumberedPacket
 from rankcast_sender.sockets.key_policy import KeyPolicy
+from rankcast_sender.sockets.status_schedule import StatusSchedule
 from rankcast_sender.sockets.xpub import XpubThread
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "KeyPolicy",
     "NewStream",
     "NumberedPacket",
+    "StatusSchedule",
     "XpubThread",
     "bind",
     "control_address",

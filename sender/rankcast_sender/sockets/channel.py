@@ -67,6 +67,8 @@ class Channel:
     """What is played, if the packets are those of a recording: viewers that join need the status,
     which says it, before any packet."""
     viewers: int = 0
+    congested: Callable[[], bool] = lambda: False
+    """Returns True while nothing more should be coded, because what carries it is behind."""
     closing: bool = False
     """Set once no more packets will be queued."""
     ended: bool = False

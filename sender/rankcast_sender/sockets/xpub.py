@@ -19,8 +19,10 @@ from rankcast.net import (
     ZAP_DOMAIN,
     SocketOptions,
     SocketThread,
+    ipc_path,
     is_ipv6,
     open_socket,
+    split_endpoint,
 )
 from rankcast.runtime import MailboxClosed, Pulse
 from rankcast.wire import Kind, frames_topic, pack_status, split_stream, status_topic
@@ -103,7 +105,7 @@ class XpubThread:
         self._context = context
         self._endpoint = endpoint
         self._guard = guard
-        self._port = int(endpoint.rpartition(":")[2])
+        self._port = split_endpoint(endpoint)[1]
         self._max_messages_s = max_messages_s
         self._ban = ban
         self.rights: Rights | None = None
@@ -277,7 +279,13 @@ class XpubThread:
             # Viewers send little: a small buffer only slows a flood down.
             xpub.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
             with self._guard.guarding(
-                xpub, self._port, CONNECTION_BYTES, "subscriptions", self._ban, KEEP_ALIVE_BYTES_S
+                xpub,
+                self._port,
+                CONNECTION_BYTES,
+                "subscriptions",
+                self._ban,
+                KEEP_ALIVE_BYTES_S,
+                tcp=not ipc_path(self._endpoint),
             ) as self._watch:
                 bind(xpub, self._endpoint, bind_timeout_s)
                 self._subscriptions.restart(rights)

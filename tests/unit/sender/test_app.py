@@ -21,7 +21,7 @@ def test_queue_buffer_and_timeout_of_the_settings_are_those_of_the_sockets(
         found.append(options.connection())
         raise TransportError("that is enough")
 
-    monkeypatch.setattr(app, "SenderSockets", sockets)
+    monkeypatch.setattr(app, "open_outlet", sockets)
     chosen = [
         "camera.source=synthetic:conveyor", "network.queue_messages=9",
         "network.buffer_bytes=65536", "network.unacknowledged_s=7",

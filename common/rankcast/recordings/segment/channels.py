@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from rankcast.recordings.segment import mcap_format as mcap
-from rankcast.wire import VERSION
+from rankcast.wire import RECEIVED_NAME, VERSION
 
 PACKET_ENCODING: Final = f"rankcast/{VERSION}"
 """Encoding of messages that are packets of docs/wire.md, verbatim."""
 LEDGER_ENCODING: Final = "json"
 
-_TOPIC: Final = re.compile(r"([a-z0-9_-]{1,35})/(frames|status|ledger)")
+_TOPIC: Final = re.compile(rf"({RECEIVED_NAME})/(frames|status|ledger)")
 _ANY_VERSION: Final = re.compile(r"rankcast/\d{1,9}")
 
 

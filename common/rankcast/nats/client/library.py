@@ -1,0 +1,218 @@
+"""Client: one connection of the NATS client library, which only this module imports.
+
+The library reconnects by itself, but keeps what waits while it does, trusts a server that offers no
+TLS, and has no way to end a connection that takes nothing. `NatsConnection` therefore makes a new
+client for each connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import ParseResult
+
+import nats.errors
+from nats.aio.client import Client as LibraryClient
+from nats.aio.msg import Msg
+from nats.aio.transport import TcpTransport
+
+from rankcast.nats.client.message import Message
+from rankcast.net import LinkState
+from rankcast.printable import printable
+
+CONNECT_S: Final = 3
+NO_PINGS_S: Final = 86_400
+"""The library's own pings notice a dead server after minutes; `NatsConnection` has its own."""
+READ_BYTES: Final = 1 << 20
+"""The library reads 32 KiB at a time, which takes twice the time for large frames."""
+CLOSE_S: Final = 0.5
+_DENIED: Final = re.compile(r'permissions violation for (\w+)(?: to)? "?([^"\s]+)')
+
+NatsError: Final = nats.errors.Error
+_UNANSWERED: Final = b"NATS/1.0 503"
+
+
+async def _nothing(message: Msg) -> None:
+    """Take no message: `Client` hands them over itself."""
+
+
+class _Transport(TcpTransport):
+    """A connection that can be ended at once."""
+
+    def __init__(self, buffer_bytes: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._buffer_bytes = buffer_bytes
+
+    async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
+        await super().connect(uri, max(READ_BYTES, buffer_size), connect_timeout)
+        if self._buffer_bytes and self._io_writer is not None:
+            connection = self._io_writer.get_extra_info("socket")
+            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                connection.setsockopt(socket.SOL_SOCKET, option, self._buffer_bytes)
+
+    async def read(self, buffer_size: int) -> bytes:
+        data: bytes = await super().read(max(READ_BYTES, buffer_size))
+        return data
+
+    def abort(self) -> None:
+        """Discard what waits and close the socket."""
+        for writer in (self._io_writer, self._bare_io_writer):
+            if writer is not None:
+                writer.transport.abort()
+
+
+class Client(LibraryClient):
+    """A client that connects once.
+
+    Parameters
+    ----------
+    tls : ssl.SSLContext, optional
+        Nothing but TLS, with this context; None: what the server asks for.
+    buffer_bytes : int
+        Kernel buffers of the connection; 0: those of the system.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None, buffer_bytes: int = 0) -> None:
+        super().__init__()
+        self._tls_context = tls
+        self._wire = _Transport(buffer_bytes)
+        self._transport = self._wire
+        self._takers: dict[int, Callable[[Message], None]] = {}
+        """By the number of the subscription."""
+
+    @property
+    def works(self) -> bool:
+        """False once a task of the library has ended, which it does not tell."""
+        tasks = (self._reading_task, self._flusher_task)
+        return all(task is not None and not task.done() for task in tasks)
+
+    async def open(
+        self,
+        server: str,
+        name: str,
+        arguments: Mapping[str, Any],
+        on_error: Callable[[Exception], Awaitable[None]],
+        on_closed: Callable[[], Awaitable[None]],
+        tls_hostname: str | None,
+    ) -> None:
+        """Connect to ``HOST:PORT``.
+
+        Raises
+        ------
+        Exception
+            Of any class: the library and everything below it have their own; see `trouble_of`.
+        """
+        tls: dict[str, Any] = {} if self._tls_context is None else {"tls": self._tls_context}
+        if tls_hostname:
+            tls["tls_hostname"] = tls_hostname
+        async with asyncio.timeout(CONNECT_S):
+            await self.connect(
+                f"nats://{server}",
+                error_cb=on_error,
+                closed_cb=on_closed,
+                name=name,
+                allow_reconnect=False,
+                connect_timeout=CONNECT_S,
+                reconnect_time_wait=0,
+                max_reconnect_attempts=1,
+                ping_interval=NO_PINGS_S,
+                pending_size=0,  # the owner bounds what waits
+                **tls,
+                **arguments,
+            )
+
+    async def listen(
+        self, subject: str, take: Callable[[Message], None]
+    ) -> Callable[[], Awaitable[None]]:
+        """Subscribe; return what ends the subscription.
+
+        `take` gets each message at once, in the order of all subscriptions together, which the
+        queues of the library do not keep: a status would overtake the frames that it counts.
+        """
+        number = self._sid + 1
+        self._takers[number] = take
+        subscription = await self.subscribe(subject, cb=_nothing)
+
+        async def end() -> None:
+            self._takers.pop(number, None)
+            with suppress(Exception):  # the connection has just ended
+                await subscription.unsubscribe()
+
+        return end
+
+    async def end(self) -> None:
+        """Close the connection, within a bounded time."""
+        with suppress(Exception):
+            async with asyncio.timeout(CLOSE_S):
+                await self.close()
+        self._wire.abort()
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        take = self._takers.get(sid)
+        if take is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        unanswered = not data and bool(headers) and headers.startswith(_UNANSWERED)
+        message = Message(
+            subject.decode("utf-8", "replace"), data, reply.decode("utf-8", "replace"), unanswered
+        )
+        try:
+            take(message)
+        except Exception as exc:  # the library would log it and read no more
+            await self._error_cb(exc)
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if initial_connection and self._tls_context is not None:
+            # The library would go on without TLS, and send the password, if the server, or whoever
+            # answers in its place, does not ask for it.
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
+
+    async def _process_pong(self) -> None:
+        if self._pongs and self._pongs[0].done():
+            # Nobody waits for it any more, which would end the loop that reads.
+            self._pongs.pop(0)
+            self._pings_outstanding = 0
+            return
+        await super()._process_pong()
+
+
+def trouble_of(exc: BaseException) -> tuple[LinkState, str]:
+    """Return what a failed connection means, and one line about it in ASCII."""
+    text = printable(" ".join(str(exc).split())).encode("ascii", "backslashreplace").decode("ascii")
+    text = text.removeprefix("nats: ").strip("'\"")[:200]
+    if isinstance(exc, ConnectionRefusedError):
+        return LinkState.UNREACHABLE, "connection refused: no NATS server listens there"
+    if isinstance(exc, socket.gaierror):
+        return LinkState.UNREACHABLE, f"the name of the host is not known: {exc.strerror}"
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return LinkState.KEY_REFUSED, f"its certificate is not accepted: {exc.verify_message}"
+    if isinstance(exc, ssl.SSLError):
+        return LinkState.PROTOCOL_REFUSED, f"TLS failed: {exc.reason or text}"
+    if isinstance(exc, TimeoutError | nats.errors.TimeoutError):
+        return LinkState.UNREACHABLE, f"no reply within {CONNECT_S:g} s"
+    lower = text.lower()
+    if "authorization violation" in lower or "authentication" in lower:
+        return LinkState.KEY_REFUSED, f"the NATS server refuses these credentials: {text}"
+    if "expecting info" in lower or "json parse" in lower:
+        return LinkState.PROTOCOL_REFUSED, "what answers there is no NATS server"
+    if isinstance(exc, OSError):
+        return LinkState.UNREACHABLE, exc.strerror or text or type(exc).__name__
+    return LinkState.UNREACHABLE, text or type(exc).__name__
+
+
+def denied_by(exc: Exception) -> tuple[str, str]:
+    """Return the subject that the server does not permit, and one line; empty if there is none."""
+    match = _DENIED.search(str(exc).lower())
+    if match is None:
+        return "", ""
+    what = "publish" if match[1] == "publish" else "subscribe"
+    subject = printable(match[2])[:100]
+    return subject, f"the NATS server does not let this user {what} to {subject}"

@@ -1,0 +1,355 @@
+"""NatsInlet: brings the packets of the cameras at a NATS server to a receiver."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from rankcast.boot_clock import boot_ns, boot_s
+from rankcast.errors import WireError, WorkerError
+from rankcast.nats import (
+    ANY,
+    FRAMES,
+    STATUS,
+    Assembler,
+    NatsAddress,
+    NatsOptions,
+    Subject,
+    control_subject,
+    join_name,
+    parse_subject,
+    split_name,
+    subject_of,
+)
+from rankcast.nats.client import LoopThread, Message, NatsConnection
+from rankcast.net import CurveClient, LinkState
+from rankcast.runtime import LogLimiter, Pulse
+from rankcast_receiver.nats.camera_client import CameraClient
+from rankcast_receiver.nats.watched_camera import WatchedCamera
+from rankcast_receiver.net import ConnectionOptions, ControlRequest, PathMeter
+from rankcast_receiver.state import LinkFacts
+from rankcast_receiver.stream import PacketQueue, ReceivedPacket, SenderStreams, read_packet
+
+log = logging.getLogger(__name__)
+
+TICK_S: Final = 0.1
+MAX_CAMERAS: Final = 256
+"""Most cameras of one connection: their names come from peers, and each one costs a decoder."""
+MAX_REQUESTS: Final = 64
+"""Most requests of the user that wait to be sent."""
+LATE_INTERVAL_S: Final = 1.0
+"""As often as viewers report."""
+OLD_PAUSE_S: Final = 5.0
+LEAVE_S: Final = 0.3
+
+
+class NatsInlet:
+    """Receives the cameras of one NATS address, see `Inlet`.
+
+    The status of every camera that may be wanted is subscribed to, frames only those of cameras
+    whose status has arrived.
+
+    Parameters
+    ----------
+    number : int
+        Number of the sender in the queue that stands for all of these cameras.
+    address : NatsAddress
+    nats : NatsOptions
+    cameras : sequence of str
+        Names of the wanted cameras at their senders; empty for all.
+    streams : SenderStreams
+        Made with ``stations=True``.
+    options : ConnectionOptions
+    queue : PacketQueue
+
+    Raises
+    ------
+    SettingsError
+        As `NatsOptions.check`.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        address: NatsAddress,
+        nats: NatsOptions,
+        cameras: Sequence[str],
+        streams: SenderStreams,
+        options: ConnectionOptions,
+        queue: PacketQueue,
+    ) -> None:
+        nats.check(address)
+        self._foreign_messages = 0
+        self._number = number
+        self._site = nats.site or ANY
+        self._cameras = tuple(cameras)
+        self._streams = streams
+        self._options = options
+        self._queue = queue
+        self._token = os.urandom(16)
+        limits = options.limits
+        self._assembler = Assembler(limits.max_packet_bytes, 4 * limits.max_packet_bytes)
+        self._replies = Assembler(limits.max_packet_bytes + 65_536, 2 * limits.max_packet_bytes)
+        self._watched: dict[str, WatchedCamera] = {}
+        self._waiting_requests = 0
+        self._path = PathMeter(boot_s())
+        self._shortage_log = LogLimiter(60.0)
+        self._late_s: float | None = None
+        """How late even the quickest message of the last second was."""
+        self._next_late_s = 0.0
+        self._renewed_s, self._renewals = float("-inf"), 0
+        self._read_s: float | None = None
+        self._thread = LoopThread("nats", self._main, queue.close)
+        self._connection = NatsConnection(
+            address, nats, "rankcast receive", self._begin_session, on_denied=self._deny,
+            buffer_bytes=options.socket.buffer_bytes, speaks=False,
+        )  # fmt: skip
+
+    @property
+    def pulse(self) -> Pulse:
+        """Pulse of the thread."""
+        return self._thread.pulse
+
+    @property
+    def foreign_messages(self) -> int:
+        """Messages that are no packets, of no wanted camera, or parts of nothing; any thread."""
+        return self._foreign_messages + self._assembler.stray + self._replies.stray
+
+    @property
+    def reconnects(self) -> int:
+        """Connections after the first one; from any thread."""
+        return max(0, self._connection.state.sessions - 1)
+
+    def control_endpoint(self, sender: int) -> str | None:  # noqa: ARG002 - there is one
+        """Return the address of the server, through which requests go, while it is connected."""
+        up = self._connection.state.link is LinkState.UP
+        return str(self._connection.address) if up else None
+
+    def curves(self, sender: int) -> Sequence[CurveClient]:  # noqa: ARG002
+        """Return no keys: those of a NATS server are of another kind."""
+        return ()
+
+    def start(self) -> None:
+        """Start the thread, which connects for as long as it runs."""
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise if nothing will be received any more.
+
+        Raises
+        ------
+        WorkerError
+            If the thread was stopped, or has failed.
+        """
+        if self._thread.stopped:
+            raise WorkerError("the receiver is closed: no further packets arrive")
+        self._thread.check()
+
+    def ask(self, sender: int, request: ControlRequest) -> ControlRequest:  # noqa: ARG002
+        """Send a request for a camera, named ``SITE.CAMERA``; from any thread."""
+        if self._waiting_requests >= MAX_REQUESTS:
+            return request.fail(f"{MAX_REQUESTS} requests are waiting already: try again later")
+        self._waiting_requests += 1
+        if self._thread.stopped or not self._thread.call(self._send_request, request):
+            self._waiting_requests -= 1
+            return request.fail("the receiver is closed")
+        return request
+
+    def stop(self) -> None:
+        """End the thread; may be called twice.
+
+        Raises
+        ------
+        BaseException
+            The exception that ended the thread.
+        """
+        self._thread.stop()
+        self._thread.join()
+
+    # The methods below run in the event loop.
+
+    async def _main(self) -> None:
+        stop = asyncio.Event()
+        connection = asyncio.ensure_future(self._connection.run(stop))
+        stopping = asyncio.ensure_future(self._thread.stopping.wait())
+        try:
+            while not (connection.done() or stopping.done()):
+                await asyncio.wait(
+                    [connection, stopping], timeout=TICK_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                await self._turn()
+            for camera in self._watched.values():
+                camera.leave()
+                camera.requests.close()
+            await self._connection.drain(LEAVE_S)
+        finally:
+            stopping.cancel()
+            stop.set()
+            await connection
+
+    async def _begin_session(self) -> None:
+        connection = self._connection
+        self._assembler.clear()
+        self._replies.clear()
+        self._path.restart(boot_s())
+        for camera in self._watched.values():
+            camera.begin_session(connection.state.sessions)
+        self._queue.forget(self._number, self._streams.streams)
+        await connection.subscribe(f"{connection.inbox}.>", self._take_reply)
+        for name in self._cameras or (ANY,):
+            await connection.subscribe(subject_of(self._site, name, STATUS), self._take)
+        if self._site != ANY:
+            for name in self._cameras:
+                self._watch(join_name(self._site, name))
+        for name in self._watched:
+            await self._follow(name)
+
+    async def _turn(self) -> None:
+        """Do what is due ten times a second."""
+        now_s = boot_s()
+        if now_s >= self._next_late_s:
+            self._late_s, self._next_late_s = self._path.take_late_s(), now_s + LATE_INTERVAL_S
+        for name, camera in list(self._watched.items()):
+            if self._connection.is_up and camera.unsubscribe is None:
+                await self._follow(name)
+            camera.tick(self._streams.streams.get(name), now_s, self._late_s)
+        self._drop_old_pictures(now_s)
+        if self._path.tick(now_s) and self._shortage_log.may_log():
+            log.warning("%s: %s", self._connection.address, self._path.shortage)
+        self._read_s = now_s
+        self._queue.note_links([self._facts()], self._number)
+
+    async def _follow(self, name: str) -> None:
+        """Subscribe to the frames of a camera, for this session."""
+        camera = self._watched[name]
+        site, of_sender = split_name(name)
+        camera.unsubscribe = await self._connection.subscribe(
+            subject_of(site, of_sender, FRAMES), self._take
+        )
+
+    def _watch(self, name: str) -> WatchedCamera:
+        camera = self._watched.get(name)
+        if camera is None:
+            site, of_sender = split_name(name)
+            client = CameraClient(
+                site, of_sender, lambda subject, data: self._ask(name, subject, data),
+                self._options.limits,
+            )  # fmt: skip
+            camera = self._watched[name] = WatchedCamera(
+                name, client, self._streams.clock_of(name), self._token,
+                reports=self._options.control,
+            )  # fmt: skip
+            client.sessions = self._connection.state.sessions
+        return camera
+
+    def _take(self, message: Message) -> None:
+        """Take one message of a camera."""
+        now_s = boot_s()
+        try:
+            subject = parse_subject(message.subject)
+            name = self._known(subject)
+            data = self._assembler.take(message.subject, message.data)
+        except WireError as exc:
+            self._foreign_messages += 1
+            log.debug("ignored a message: %s", exc)
+            return
+        if data is None:
+            return
+        received = read_packet(name, subject.channel, data, self._options.limits, now_s)
+        received = self._streams.place(received)
+        self._note(received, len(data), now_s)
+        self._queue.put(self._number, received)
+
+    def _known(self, subject: Subject) -> str:
+        """Return the name of a wanted camera, which is watched from now on.
+
+        Raises
+        ------
+        WireError
+            If it is none, or one too many.
+        """
+        name = subject.name
+        if name not in self._watched:
+            if self._cameras and subject.camera not in self._cameras:
+                raise WireError(f"got camera {name}, which was not asked for")
+            if len(self._watched) >= MAX_CAMERAS:
+                raise WireError(f"got camera {name} after {MAX_CAMERAS} others")
+            self._watch(name)
+        return name
+
+    def _note(self, received: ReceivedPacket, size: int, now_s: float) -> None:
+        # On arrival: time spent queued for the decoder is not transit time.
+        self._path.hear(received, size, now_s)
+        clock = self._streams.clock_of(received.camera)
+        if received.packet is not None:
+            t_mono_ns, t_utc_ns = received.sender_times()
+            clock.hear(t_mono_ns, t_utc_ns, boot_ns(), time.time_ns())
+        if (status := received.status) is not None:
+            clock.vouch(status.clock_synchronised, status.clock_error_ms)
+
+    def _take_reply(self, message: Message) -> None:
+        """Take the reply to a request: the camera stands in its subject."""
+        name = message.subject.removeprefix(f"{self._connection.inbox}.")
+        camera = self._watched.get(name)
+        if camera is None:
+            self._foreign_messages += 1
+            return
+        if message.unanswered:
+            camera.client.note_unanswered()
+            return
+        try:
+            data = self._replies.take(message.subject, message.data)
+        except WireError as exc:
+            self._foreign_messages += 1
+            log.debug("ignored a reply: %s", exc)
+            return
+        if data is not None:
+            camera.client.take(data)
+
+    def _ask(self, name: str, subject: str, data: bytes) -> bool:
+        reply = f"{self._connection.inbox}.{name}"
+        return self._connection.publish_soon(subject, data, reply)
+
+    def _deny(self, subject: str, text: str) -> None:
+        for camera in self._watched.values():
+            if subject == control_subject(*split_name(camera.name), "set"):
+                camera.requests.fail_requests(text)
+
+    def _send_request(self, request: ControlRequest) -> None:
+        self._waiting_requests -= 1
+        camera = self._watched.get(request.camera)
+        if camera is None:
+            request.fail(f"there is no camera {request.camera}")
+        else:
+            camera.requests.request(request)
+
+    def _drop_old_pictures(self, now_s: float) -> None:
+        """Reconnect where only old pictures arrive: what waits at the server is discarded."""
+        if not (self._options.live and self._connection.is_up and self._path.only_old(now_s)):
+            return
+        pause_s = min(60.0, OLD_PAUSE_S * 2**self._renewals)
+        if now_s - self._renewed_s < pause_s:
+            return
+        helped = now_s - self._renewed_s > 2 * pause_s + OLD_PAUSE_S
+        self._renewals = 0 if helped else self._renewals + 1
+        self._renewed_s = now_s
+        self._connection.renew("only old pictures arrived")
+
+    def _facts(self) -> LinkFacts:
+        state = self._connection.state
+        absent = frozenset(name for name, camera in self._watched.items() if camera.client.absent)
+        return LinkFacts(
+            state.link,
+            boot_s() - state.since_s,
+            state.sessions > 0,
+            state.detail,
+            None,
+            self._read_s,
+            self._path.shortage,
+            at_server=True,
+            absent=absent,
+        )

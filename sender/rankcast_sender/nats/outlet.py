@@ -1,0 +1,396 @@
+"""NatsOutlet: publishes the cameras of one sender at a NATS server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rankcast.boot_clock import boot_ns
+from rankcast.errors import WorkerError
+from rankcast.frame import Scalar
+from rankcast.nats import (
+    CONTROL,
+    DEFAULT_SITE,
+    FRAMES,
+    OPERATOR_CONTROL,
+    STATUS,
+    NatsAddress,
+    NatsOptions,
+    subject_of,
+)
+from rankcast.nats.client import LoopThread, NatsConnection
+from rankcast.recorder import Triggers
+from rankcast.runtime import MailboxClosed, Pulse
+from rankcast.wire import Kind, Limits, pack_status
+from rankcast_sender.camera import Camera
+from rankcast_sender.control import RequestHandler
+from rankcast_sender.nats.presence import Presence
+from rankcast_sender.nats.requests import NatsRequests
+from rankcast_sender.sockets import Channel, NewStream, NumberedPacket, StatusSchedule
+
+log = logging.getLogger(__name__)
+
+TICK_S: Final = 0.1
+LINGER_S: Final = 1.0
+HURRIED_LINGER_S: Final = 0.25
+"""After a signal a command must end within a second."""
+STOP_S: Final = 2.0
+SPARE_FRAMES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class NatsOutletOptions:
+    """Options of a sender at a NATS server."""
+
+    address: NatsAddress
+    nats: NatsOptions = field(default_factory=NatsOptions)
+    queue_messages: int = 4
+    """Frames of one camera that the server may not have taken yet ..."""
+    window_bytes: int = 262_144
+    """... once they are more bytes than this: further ones are then lost before they are coded."""
+    linger_s: float = 0.0
+    """How long `close` lets the server take the last messages; 0: 1 s."""
+    max_packet_bytes: int = Limits().max_packet_bytes
+    max_requests_s: int = 2000
+
+
+class _Path:
+    """What one camera has on its way to the server."""
+
+    def __init__(self) -> None:
+        self.ends: deque[int] = deque()
+        """How many bytes the connection has to have taken for each frame to be there."""
+        self.is_full = False
+        """Read by the encode thread."""
+
+
+class NatsOutlet:
+    """Publishes all cameras of one sender, see `Outlet`.
+
+    A server that is away costs nothing: viewers cannot be heard, so that nothing is encoded. One
+    that takes data too slowly costs frames before they are coded, counted as ``slow_server``: no
+    frame that was coded is dropped, so that no viewer has to wait for a key frame.
+
+    Parameters
+    ----------
+    options : NatsOutletOptions
+
+    Raises
+    ------
+    SettingsError
+        As `NatsOptions.check`.
+    """
+
+    connections_closed = 0
+    control_port = 0
+
+    def __init__(self, options: NatsOutletOptions) -> None:
+        options.nats.check(options.address)
+        self.site = options.nats.site or DEFAULT_SITE
+        self.control = f"{options.address}, subjects {subject_of(self.site, 'CAMERA', CONTROL)}"
+        """Where control requests go."""
+        self.frames_unsent = 0
+        """Frames that were coded, for a recorder, while the server could not take them."""
+        self._options = options
+        self._cameras: list[Camera] = []
+        self._paths: dict[Channel, _Path] = {}
+        self._ready: deque[Channel] = deque()
+        self._work = asyncio.Event()
+        self._over: set[Channel] = set()
+        self._first: set[Channel] = set()
+        """Cameras whose recording a viewer has joined."""
+        self._handler = RequestHandler(options.max_packet_bytes)
+        self._closing = threading.Event()
+        self._gone = threading.Event()
+        self._hurried = False
+        self._closed = False
+        self._started = False
+        self._viewers_changed = threading.Condition()
+        self._thread = LoopThread("nats", self._main, self._ended)
+        self._connection = NatsConnection(
+            options.address, options.nats, f"rankcast send {self.site}", self._subscribe,
+            self._progress,
+        )  # fmt: skip
+
+    @property
+    def key_state(self) -> Mapping[str, Scalar]:
+        """Empty: the keys are those of the server."""
+        return {}
+
+    @property
+    def requests_dropped(self) -> int:
+        """Control messages so far that went beyond a budget."""
+        return self._requests.dropped if self._started else 0
+
+    @property
+    def pulses(self) -> tuple[Pulse, ...]:
+        """Pulse of the thread."""
+        return (self._thread.pulse,)
+
+    def record_on(self, triggers: Triggers | None) -> None:
+        """Let clients with the role of an operator pull these triggers."""
+        self._handler.triggers = triggers
+
+    def add(self, camera: Camera) -> None:
+        """Add a camera to publish; call it before `start`.
+
+        Raises
+        ------
+        SettingsError
+            If another camera has its name.
+        """
+        self._handler.add(camera)
+        path = self._paths[camera.channel] = _Path()
+        camera.channel.congested = lambda: path.is_full
+        camera.sender = self
+        self._cameras.append(camera)
+
+    def start(self) -> None:
+        """Start the thread, which connects for as long as it runs."""
+        self._presence = Presence(camera.name for camera in self._cameras)
+        self._requests = NatsRequests(
+            self._handler, self._presence, self._options.max_requests_s,
+            self._connection.publish_soon, self._thread.call, self._join,
+        )  # fmt: skip
+        self._started = True
+        self._handler.start()
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise the exception that ended the thread, if any."""
+        if self._thread.error is not None:
+            raise self._thread.error
+        self._handler.check()
+
+    def send(self, channel: Channel, packet: bytes | NumberedPacket | NewStream) -> bool:
+        """Queue one packet; the event loop takes it at once, whatever the server does.
+
+        Raises
+        ------
+        WorkerError
+            If the thread has ended.
+        """
+        accepted = channel.packets.put(packet)
+        if not accepted and not self._hurried:
+            raise WorkerError("the publisher has ended") from self._thread.error
+        self._wake(channel)
+        return accepted
+
+    def wait_viewers(
+        self, channel: Channel, count: int, stopped: Callable[[], bool], timeout_s: float | None
+    ) -> bool:
+        """Wait until `count` viewers watch; False when stopped or out of time."""
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        with self._viewers_changed:
+            while channel.viewers < count:
+                if stopped() or not self._thread.running:
+                    return False
+                remaining_s = 0.1
+                if deadline_s is not None:
+                    remaining_s = min(remaining_s, deadline_s - time.monotonic())
+                    if remaining_s <= 0:
+                        return False
+                self._viewers_changed.wait(remaining_s)
+        return True
+
+    def end(self, channel: Channel) -> None:
+        """Send the last packet of `channel`, then its end; the other channels continue."""
+        channel.closing = True
+        channel.packets.close()
+        self._wake(channel)
+
+    def hurry(self) -> None:
+        """Stop waiting for the server, because the user wants to quit."""
+        self._hurried = True
+        for channel in self._paths:
+            self.end(channel)
+
+    def close(self, impatient: Callable[[], bool] = lambda: False) -> None:
+        """Send the end messages and end the thread; may be called twice.
+
+        Raises
+        ------
+        WorkerError
+            If the thread is stuck.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        for channel in self._paths:
+            self.end(channel)
+        if not self._started:
+            return
+        self._closing.set()
+        self._thread.stop()
+        until_s = time.monotonic() + (self._options.linger_s or LINGER_S) + STOP_S
+        while not self._gone.wait(TICK_S) and time.monotonic() < until_s:
+            if not self._hurried and impatient():
+                self.hurry()
+        try:
+            self._handler.close()
+        finally:
+            self._thread.join(STOP_S)
+
+    def _wake(self, channel: Channel) -> None:
+        self._ready.append(channel)
+        self._thread.call(self._work.set)
+
+    # The methods below run in the event loop.
+
+    def _ended(self) -> None:
+        self._gone.set()
+        for camera in self._cameras:
+            for item in camera.channel.packets.drain():
+                if not isinstance(item, NewStream) and (isinstance(item, bytes) or item.data):
+                    camera.channel.on_lost(1)
+        with self._viewers_changed:
+            self._viewers_changed.notify_all()
+
+    async def _main(self) -> None:
+        stop = asyncio.Event()
+        connection = asyncio.ensure_future(self._connection.run(stop))
+        try:
+            await self._serve(connection)
+            if self._connection.is_up:
+                for channel in self._paths:
+                    await self._publish_status(channel, Kind.END)
+                linger_s = self._options.linger_s or LINGER_S
+                await self._connection.drain(HURRIED_LINGER_S if self._hurried else linger_s)
+        finally:
+            stop.set()
+            await connection
+
+    async def _serve(self, connection: asyncio.Future[None]) -> None:
+        """Send packets and status until the owner closes this."""
+        self._schedule = StatusSchedule(list(self._paths), time.monotonic())
+        stopping = asyncio.ensure_future(self._thread.stopping.wait())
+        try:
+            while not connection.done():
+                work = asyncio.ensure_future(self._work.wait())
+                pause_s = min(TICK_S, self._schedule.pause_s(time.monotonic()))
+                waits: list[asyncio.Future[Any]] = [work, connection]
+                if not stopping.done():
+                    waits.append(stopping)
+                if not self._ready:
+                    await asyncio.wait(waits, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+                work.cancel()
+                self._work.clear()
+                await self._turn()
+                if stopping.done() and not self._closing.is_set():
+                    log.warning("the program ended without closing its publisher")
+                    self._closing.set()
+                    self._handler.close()
+                    for channel in self._paths:
+                        self.end(channel)
+                if stopping.done() and len(self._over) == len(self._paths):
+                    return
+        finally:
+            stopping.cancel()
+
+    async def _turn(self) -> None:
+        now_s = time.monotonic()
+        self._count_viewers(now_s)
+        while self._first:
+            # What packets of a recording mean stands in the status, which comes before them.
+            await self._publish_status(self._first.pop(), Kind.STATUS)
+        while self._ready:
+            await self._forward(self._ready.popleft())
+        self._requests.tick()
+        self._handler.tick()
+        for channel in self._schedule.take_due(now_s):
+            kind = Kind.END if channel in self._over else Kind.STATUS
+            await self._publish_status(channel, kind)
+            channel.ended = channel in self._over
+
+    async def _forward(self, channel: Channel) -> None:
+        """Send what waits of one camera."""
+        while True:
+            try:
+                item = channel.packets.get(0)
+            except MailboxClosed:
+                if channel not in self._over:
+                    self._over.add(channel)
+                    await self._publish_status(channel, Kind.END)
+                    channel.ended = True
+                return
+            if item is None:
+                return
+            if isinstance(item, NewStream):
+                channel.begin(item)
+                await self._publish_status(channel, Kind.STATUS)
+                continue
+            data = item.data if isinstance(item, NumberedPacket) else item
+            sequence = item.sequence if isinstance(item, NumberedPacket) else channel.sent
+            if data:
+                await self._publish_frame(channel, data)
+                channel.on_sent()
+            channel.sent = sequence + 1
+
+    async def _publish_frame(self, channel: Channel, data: bytes) -> None:
+        path, connection = self._paths[channel], self._connection
+        subject = subject_of(self.site, channel.name, FRAMES)
+        # One may have been coded, and another one begun, before the path was full.
+        is_over = path.is_full and len(path.ends) >= self._options.queue_messages + SPARE_FRAMES
+        if is_over or not await connection.publish(subject, data):
+            self.frames_unsent += 1
+            return
+        path.ends.append(connection.sent_bytes)
+        self._judge(path)
+
+    async def _publish_status(self, channel: Channel, kind: Kind) -> None:
+        packet = pack_status(
+            kind, channel.stream_id, channel.status(channel.viewers), boot_ns(), time.time_ns()
+        )
+        channel.on_status(packet)
+        if self._connection.is_up:
+            await self._connection.publish(subject_of(self.site, channel.name, STATUS), packet)
+
+    async def _subscribe(self) -> None:
+        for camera in self._cameras:
+            for channel in (CONTROL, OPERATOR_CONTROL):
+                subject = subject_of(self.site, camera.name, channel)
+                await self._connection.subscribe(subject, self._requests.take)
+        now_s = time.monotonic()
+        for path_channel in self._paths:
+            self._schedule.joined(path_channel, now_s)
+
+    def _progress(self) -> None:
+        """Note what the server has taken, or that the connection is another one."""
+        if not self._connection.is_up:
+            # Viewers at the server cannot be reached, and say again that they watch.
+            self._presence.clear()
+            for path in self._paths.values():
+                path.ends.clear()
+        for path in self._paths.values():
+            self._judge(path)
+
+    def _judge(self, path: _Path) -> None:
+        taken = self._connection.taken_bytes
+        while path.ends and path.ends[0] <= taken:
+            path.ends.popleft()
+        path.is_full = (
+            len(path.ends) >= self._options.queue_messages
+            and self._connection.waiting_bytes >= self._options.window_bytes
+        )
+
+    def _join(self, camera: str, token: bytes) -> None:
+        for channel in self._paths:
+            if channel.name == camera:
+                self._count_viewers(time.monotonic())
+                channel.on_join(b"/" + token)
+                self._schedule.joined(channel, time.monotonic())
+                if channel.replay is not None:
+                    self._first.add(channel)
+                    self._work.set()
+
+    def _count_viewers(self, now_s: float) -> None:
+        for channel in self._paths:
+            channel.viewers = self._presence.viewers(channel.name, now_s)
+        with self._viewers_changed:
+            self._viewers_changed.notify_all()
