@@ -16,7 +16,7 @@ from rankcast.errors import NoStreamError
 from rankcast.frame import Frame, Scalar
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.runtime import Balance, Pulse
-from rankcast.wire import Limits, check_name
+from rankcast.wire import Limits, Reply, check_name
 from rankcast_receiver.net import (
     MAX_MESSAGES_S,
     ConnectionOptions,
@@ -98,6 +98,10 @@ class Subscriber:
         Called with the states of all cameras whenever one of them has changed.
     max_messages_s : int
         A sender that sends more messages a second is disconnected for a while.
+    on_demand : bool
+        Decode a camera only while somebody needs pixels.
+    reply_limits : Limits, optional
+        Of packets in replies to `ask`; by default a reply contains none.
 
     Raises
     ------
@@ -129,6 +133,8 @@ class Subscriber:
         control: bool = True,
         on_state: Callable[[Sequence[CameraState]], object] = lambda _: None,
         max_messages_s: int = MAX_MESSAGES_S,
+        on_demand: bool = False,
+        reply_limits: Limits | None = None,
     ) -> None:
         given = [connect] if isinstance(connect, str | SenderAddress) else connect
         addresses = sender_addresses(given)
@@ -143,6 +149,7 @@ class Subscriber:
             curves=tuple(curves),
             control=control,
             max_messages_s=max_messages_s,
+            reply_limits=reply_limits or Limits(max_packet_bytes=0),
         )
         self._timeout_s = timeout_s
         self._stay = stay
@@ -152,7 +159,7 @@ class Subscriber:
             SenderStreams(
                 address.endpoint,
                 cameras or list(address.cameras),
-                StreamOptions(live=live, limits=limits, models=models, writable=writable),
+                StreamOptions(live, limits, models, writable, on_demand),
                 suffix=f"-{number}" if len(addresses) > 1 else "",
             )
             for number, address in enumerate(addresses, 1)
@@ -219,7 +226,13 @@ class Subscriber:
         """Return the same for sinks that accept packets: every new packet passes."""
         return _sum(stream.packet_ledger.balance() for stream in self.streams.values())
 
-    def ask(self, camera: str, op: str, args: Mapping[str, Scalar]) -> ControlRequest:
+    def ask(
+        self,
+        camera: str,
+        op: str,
+        args: Mapping[str, Scalar],
+        on_reply: Callable[[Reply], object] = lambda _: None,
+    ) -> ControlRequest:
         """Ask the sender of a camera for an operation of the control channel; from any thread.
 
         Parameters
@@ -228,6 +241,8 @@ class Subscriber:
             Its name at this receiver.
         op : str
         args : mapping of str to scalar
+        on_reply : callable
+            Called with the reply, or with a refusal where none comes, in any thread.
 
         Returns
         -------
@@ -237,8 +252,9 @@ class Subscriber:
         for number, sender in enumerate(self._senders):
             for name, stream in sender.streams.items():
                 if stream.camera == camera:
-                    return self._receiver.ask(number, ControlRequest(name, op, args))
-        return ControlRequest(camera, op, args).fail(f"there is no camera {camera}")
+                    request = ControlRequest(name, op, args, on_reply)
+                    return self._receiver.ask(number, request)
+        return ControlRequest(camera, op, args, on_reply).fail(f"there is no camera {camera}")
 
     def packets(self) -> Generator[PacketBatch, None, None]:
         """Yield received batches until the stream ends; pass empty ones to `decoder` too.

@@ -1,5 +1,7 @@
 """Bytes on the wire: packets, topics, status and control messages."""
 
+from rankcast.wire.catch_up import MAX_PACKETS as MAX_CATCH_UP_PACKETS
+from rankcast.wire.catch_up import pack_catch_up, parse_catch_up, token_of
 from rankcast.wire.chain import Chain
 from rankcast.wire.control_messages import (
     MAX_ID,
@@ -41,6 +43,7 @@ from rankcast.wire.topic import (
 
 __all__ = [
     "KEEPER_PREFIX",
+    "MAX_CATCH_UP_PACKETS",
     "MAX_ID",
     "MAX_MS",
     "MAX_REQUEST_BYTES",
@@ -67,15 +70,18 @@ __all__ = [
     "keeper_topics",
     "max_reply_bytes",
     "pack",
+    "pack_catch_up",
     "pack_reply",
     "pack_request",
     "pack_status",
     "packed_meta_bytes",
+    "parse_catch_up",
     "parse_reply",
     "parse_request",
     "parse_status",
     "split_message",
     "status_topic",
+    "token_of",
     "uint",
     "unpack",
     "viewer_topic",

@@ -69,6 +69,8 @@ class Status:
     """Frames in the sender's own recording."""
     replay: Replay | None = None
     """What is played, if the packets are those of a recording."""
+    relay: Mapping[str, Scalar] = field(default_factory=dict)
+    """How the packets came here, if a relay sends them."""
 
     def as_map(self) -> dict[str, Any]:
         """Return the body of the message, with the keys that docs/wire.md lists."""
@@ -96,6 +98,7 @@ class Status:
             "settings_refused": _packable(self.settings_refused),
             "recorded": self.recorded,
             "replay": {} if self.replay is None else self.replay.as_map(),
+            "relay": _packable_scalars(self.relay),
         }
 
 
@@ -189,6 +192,7 @@ def status_of(body: Mapping[str, Any]) -> Status:
         settings_refused=_text(body.get("settings_refused", ""), "settings_refused"),
         recorded=uint(body.get("recorded", 0), "recorded"),
         replay=replay_of(body.get("replay", {})),
+        relay=_scalars(body.get("relay", {}), "relay"),
     )
 
 

@@ -76,6 +76,8 @@ class ConnectionOptions:
     """Also connect to the sender's control channel."""
     max_messages_s: int = MAX_MESSAGES_S
     """A sender that sends more messages a second is disconnected for a while."""
+    reply_limits: Limits = field(default_factory=lambda: Limits(max_packet_bytes=0))
+    """Of packets in replies to requests of the user."""
     look_up: LookUp = field(default=look_up)
     """Returns the numeric addresses of a name."""
     wake: Callable[[], object] = lambda: None
@@ -346,7 +348,11 @@ class Connection:
             self._control = None
         if endpoint is not None:
             self._control = ControlLink(
-                self._context, endpoint, self._streams.clock, curves=self._options.curves
+                self._context,
+                endpoint,
+                self._streams.clock,
+                curves=self._options.curves,
+                reply_limits=self._options.reply_limits,
             )
         return True
 

@@ -40,7 +40,7 @@ MAX_OPEN: Final = 64
 REQUEST_TIMEOUT_S: Final = 5.0
 """Longest wait for the reply to a request of the user: a sender answers within 3 s."""
 _NO_PACKETS: Final = Limits(max_packet_bytes=0)
-"""No reply to a viewer contains a picture."""
+"""No reply to a viewer contains a picture, unless it asks for an original."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ class ControlLink:
         Receives the results of the pings.
     curves : sequence of CurveClient, optional
         Keys, the same as for the frames.
+    reply_limits : Limits
+        Of packets in replies to requests of the user.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class ControlLink:
         clock: SenderClock,
         *,
         curves: Sequence[CurveClient] = (),
+        reply_limits: Limits = _NO_PACKETS,
         now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.endpoint = endpoint
@@ -96,7 +99,7 @@ class ControlLink:
         self._heard_s = now_s()
         self._sessions = 0
         self._client = ControlClient(
-            endpoint, curves, limits=_NO_PACKETS, context=context, now_s=now_s
+            endpoint, curves, limits=reply_limits, context=context, now_s=now_s
         )
 
     @property
@@ -130,7 +133,7 @@ class ControlLink:
                 continue
             request, _ = self._requests.pop(reply.id, (None, 0.0))
             if request is not None:
-                request.reply = reply
+                request.answer(reply)
                 continue
             asked = self._asked.pop(reply.id, None)
             if asked == "status":
@@ -212,6 +215,9 @@ class ControlLink:
 
     def report(self, camera: str, stream: CameraStream) -> None:
         """Send the totals of `camera` at this receiver and the latency of the last second."""
+        if stream.reported is not None:
+            self._ask("report", camera, dict(stream.reported()))
+            return
         balance = stream.ledger.balance()
         args: dict[str, Any] = {
             "delivered": min(balance.passed, MAX_COUNT),

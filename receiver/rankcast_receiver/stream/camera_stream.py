@@ -5,13 +5,13 @@ from __future__ import annotations
 import heapq
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import LimitError, NeedKeyframe, UnknownVersionError, WireError
-from rankcast.frame import Frame
+from rankcast.frame import Frame, Scalar
 from rankcast.numerics import Histogram
 from rankcast.runtime import REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Ledger, LogLimiter
 from rankcast.wire import Kind, Packet, Replay, Status, unpack
@@ -129,7 +129,10 @@ class CameraStream:
         self.packet_bytes = 0
         """Size of all pictures that arrived, as packets."""
         log_limiter = log_limiter or LogLimiter(burst=LOG_BURST)
-        self._clock = clock or SenderClock()
+        self.clock = clock or SenderClock()
+        """Clock of the camera station."""
+        self.reported: Callable[[], Mapping[str, Scalar]] | None = None
+        """Returns what is reported to the sender; None: the totals of this stream."""
         self._options = options
         self._now_s = now_s
         self._gaps = SequenceGaps((self.ledger, self.packet_ledger))
@@ -243,7 +246,11 @@ class CameraStream:
         # Pictures of a stream that has since ended.
         self.ledger.lose(SKIPPED_AS_OLD, begun)
         pictures = [item.packet for item in fresh[begun:]]
-        frame = self._decoder.decode(pictures, budget_s, stopped)
+        if self._options.on_demand:
+            frame = None
+            self._pass_undecoded(pictures)
+        else:
+            frame = self._decoder.decode(pictures, budget_s, stopped)
         if fresh:
             self._newest_picture = fresh[-1].packet.header.sequence
         reference = self._make_reference() if self.reference_wanted else None
@@ -329,12 +336,18 @@ class CameraStream:
         self.ledger.lose(SKIPPED_AS_OLD, self._hold.clear())
         self.status = self.heard_s = None
 
+    def _pass_undecoded(self, pictures: Sequence[Packet]) -> None:
+        """Count pictures that nobody needs decoded."""
+        if pictures:
+            self.ledger.passed(len(pictures))
+            self.frame_s = self._now_s()
+
     def _hand_out(self, newest: Frame | None) -> Frame | None:
         """Return the frame that is due: `newest`, or a held one that no fresh frame replaced."""
         now_s = self._now_s()
         if newest is not None:
             # A step must be known before the stepped clock makes the frame old.
-            self._clock.compare(*self._times(newest), boot_ns(), time.time_ns())
+            self.clock.compare(*self._times(newest), boot_ns(), time.time_ns())
             age_s = self._age_s(newest, now_s)
             late = self._options.live and age_s is not None and age_s > LATE_S
             placed = self._place_capture(newest)
@@ -348,7 +361,7 @@ class CameraStream:
         return frame
 
     def _age_s(self, frame: Frame, now_s: float) -> float | None:
-        age_ns = self._clock.age_ns(*self._times(frame), round(now_s * 1e9))
+        age_ns = self.clock.age_ns(*self._times(frame), round(now_s * 1e9))
         return None if age_ns is None else age_ns / 1e9
 
     def _times(self, frame: Frame) -> tuple[int, int]:
@@ -360,7 +373,7 @@ class CameraStream:
     def _place_capture(self, frame: Frame) -> Frame:
         """Convert the capture time of `frame` to the local clock, if the offset is known."""
         now_ns = boot_ns()
-        moment = self._clock.place(*self._times(frame), now_ns)
+        moment = self.clock.place(*self._times(frame), now_ns)
         if moment is None:
             return frame
         self.latency.add((now_ns - moment.t_mono_ns) / 1e6)

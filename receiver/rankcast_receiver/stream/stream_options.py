@@ -21,3 +21,6 @@ class StreamOptions:
     """Folder of the model files that packets of learned codecs refer to."""
     writable: bool = False
     """True: the pixels of every frame are a copy that the caller may modify."""
+    on_demand: bool = False
+    """True: decode a camera only while somebody needs pixels. False: decode whatever `live`
+    permits."""

@@ -1,6 +1,6 @@
 """The state of one camera, shared by all threads of the sender."""
 
-from rankcast_sender.camera.camera import Camera, StreamOptions, Tape
+from rankcast_sender.camera.camera import Camera, SenderFacts, StreamOptions, Tape
 from rankcast_sender.camera.codec_settings import CodecChange, CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
 from rankcast_sender.camera.newest_frame import NewestFrame
@@ -16,6 +16,7 @@ __all__ = [
     "CodecSettings",
     "KeyframeBudget",
     "NewestFrame",
+    "SenderFacts",
     "SourceState",
     "StreamOptions",
     "Tape",

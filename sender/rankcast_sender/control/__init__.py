@@ -1,13 +1,17 @@
 """The control channel of a sender: requests, who may make them, and their replies."""
 
 from rankcast_sender.control.control_thread import ControlThread
-from rankcast_sender.control.controlled_camera import ControlledCamera
-from rankcast_sender.control.request_handler import OPERATOR, Client, RequestHandler
+from rankcast_sender.control.controlled_camera import ControlledCamera, WatchedCamera
+from rankcast_sender.control.request_handler import OPERATOR, Client, PassOn, RequestHandler
+from rankcast_sender.control.settings_changes import Finish
 
 __all__ = [
     "OPERATOR",
     "Client",
     "ControlThread",
     "ControlledCamera",
+    "Finish",
+    "PassOn",
     "RequestHandler",
+    "WatchedCamera",
 ]

@@ -2,7 +2,14 @@
 
 from rankcast_sender.sockets.authenticator import Authenticator
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind, control_address
-from rankcast_sender.sockets.channel import Channel, NewStream, NumberedPacket
+from rankcast_sender.sockets.channel import (
+    Channel,
+    Joins,
+    NewStream,
+    NumberedPacket,
+    Outgoing,
+    StreamPause,
+)
 from rankcast_sender.sockets.key_policy import KeyPolicy
 from rankcast_sender.sockets.xpub import XpubThread
 
@@ -11,9 +18,12 @@ __all__ = [
     "Authenticator",
     "Channel",
     "Context",
+    "Joins",
     "KeyPolicy",
     "NewStream",
     "NumberedPacket",
+    "Outgoing",
+    "StreamPause",
     "XpubThread",
     "bind",
     "control_address",

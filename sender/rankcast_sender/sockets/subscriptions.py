@@ -73,7 +73,7 @@ class Subscriptions:
         rebind: Callable[[], None],
     ) -> None:
         self.audience = Audience(cameras)
-        self._cameras = cameras
+        self._cameras = list(cameras)
         self._port = port
         self._ban = ban
         # Without keys a peer may claim any user id: count its address instead.
@@ -98,6 +98,18 @@ class Subscriptions:
         """
         self.audience = Audience(self._cameras)
         self._admission = None if rights is None else Admission(self._cameras, rights)
+
+    def add(self, camera: str) -> set[bytes] | None:
+        """Follow another camera; return the topics by which viewers have joined it already.
+
+        Returns
+        -------
+        set of bytes, or None
+            None if the socket is in manual mode, in which libzmq takes no subscription later than
+            when it came: all viewers have to connect again.
+        """
+        self._cameras.append(camera)
+        return self.audience.add(camera) if self._admission is None else None
 
     def read(self, xpub: zmq.Socket[bytes], watch: Watch) -> Mapping[str, set[bytes]] | None:
         """Process all messages; None without any.

@@ -12,7 +12,6 @@ from typing import Final
 
 import zmq
 
-from rankcast.boot_clock import boot_ns
 from rankcast.errors import WorkerError
 from rankcast.net import SUBSCRIPTION_BYTES, SocketOptions, SocketThread, is_ipv6, open_socket
 from rankcast.runtime import MailboxClosed, Pulse
@@ -25,10 +24,11 @@ from rankcast_sender.sockets.channel import (
     NewStream,
     NumberedPacket,
     Outgoing,
+    StreamPause,
     frames_in,
 )
 from rankcast_sender.sockets.credit_gate import CreditGate
-from rankcast_sender.sockets.status_schedule import StatusSchedule
+from rankcast_sender.sockets.status_schedule import STATUS_INTERVAL_S, StatusSchedule
 from rankcast_sender.sockets.subscriptions import (
     CONNECTION_BYTES,
     KEEP_ALIVE_BYTES_S,
@@ -102,6 +102,10 @@ class XpubThread:
         self.rights: Rights | None = None
         """Which cameras each key may see; None without keys. Set it before `start`."""
         self._channels: list[Channel] = []
+        self._added: deque[Channel] = deque()
+        """Channels that the thread has not seen yet."""
+        self._catch_ups: deque[tuple[Channel, bytes]] = deque()
+        """Viewers, by their tokens, that wait for one."""
         self._ready: deque[Channel] = deque()
         """Channels that have a packet, or were closed; a channel may be there twice."""
         self._over: set[Channel] = set()
@@ -124,11 +128,18 @@ class XpubThread:
         self._thread = SocketThread("publish", self._run, self._ended)
 
     def add(self, channel: Channel) -> None:
-        """Add a channel to publish; call it before `start`."""
+        """Add a channel to publish, from any thread; viewers of its topics have joined it."""
         if self._lossless:
             patience_s = self._options.unacknowledged_ms / 1000
             channel.gate = CreditGate(channel.name, patience_s, self._thread.wake)
         self._channels.append(channel)
+        self._added.append(channel)
+        self._thread.wake()
+
+    def catch_up(self, channel: Channel, token: bytes) -> None:
+        """Send the viewer with this token a catch-up of `channel`, from any thread."""
+        self._catch_ups.append((channel, token))
+        self._thread.wake()
 
     def start(self) -> None:
         """Start the thread and bind the address.
@@ -242,9 +253,8 @@ class XpubThread:
 
     def _run(self) -> None:
         waiting: dict[Channel, Outgoing] = {}
-        names = [channel.name for channel in self._channels]
         self._subscriptions = Subscriptions(
-            names, self._port, self._max_messages_s, self._ban, self.rebind
+            (), self._port, self._max_messages_s, self._ban, self.rebind
         )
         try:
             bind_timeout_s = 0.0
@@ -257,6 +267,7 @@ class XpubThread:
     def _run_socket(self, waiting: dict[Channel, Outgoing], bind_timeout_s: float) -> bool:
         """Serve one socket; return True once the end was sent, False to bind again."""
         self._rebind_requested = False
+        self._bound_for = len(self._channels)
         with open_socket(self._context, zmq.XPUB, self._sized()) as xpub:
             xpub.setsockopt(zmq.XPUB_NODROP, int(self._lossless))
             # Every viewer that joins gets a keyframe, even one without a topic of its own.
@@ -269,6 +280,8 @@ class XpubThread:
                 xpub, self._port, CONNECTION_BYTES, "subscriptions", self._ban, KEEP_ALIVE_BYTES_S
             ) as self._watch:
                 bind(xpub, self._endpoint, bind_timeout_s)
+                while self._added:
+                    self._subscriptions.add(self._added.popleft().name)
                 self._subscriptions.restart(rights)
                 self._count_viewers()
                 self._thread.opened()
@@ -304,18 +317,21 @@ class XpubThread:
             if self._rebind_requested:
                 return False
             now_s = time.monotonic()
+            if self._added and not self._take_added(xpub, schedule, now_s):
+                return False
             for channel in self._read_subscriptions(xpub):
                 schedule.joined(channel, now_s)
                 if channel.replay is not None:
                     # What the packets mean stands in the status, which comes first.
                     self._publish_status(xpub, channel, Kind.STATUS)
             self._forward_ready(xpub, waiting)
+            self._send_catch_ups(xpub)
             due = schedule.take_due(now_s)
             just_over = [c for c in self._over if not c.ended and c not in due]
             for channel in due + just_over:
                 # A viewer that joins after the end also gets the end message.
                 is_over = channel in self._over
-                kind = Kind.END if is_over else Kind.STATUS
+                kind = Kind.END if is_over or channel.paused else Kind.STATUS
                 channel.ended = self._publish_status(xpub, channel, kind) and is_over
             if not self._closed_s and not threading.main_thread().is_alive():
                 log.warning("the program ended without closing its publisher")
@@ -325,11 +341,27 @@ class XpubThread:
             if self._closed_s and (len(self._over) == len(self._channels) or self._is_overdue()):
                 return True
 
+    def _take_added(self, xpub: zmq.Socket[bytes], schedule: StatusSchedule, now_s: float) -> bool:
+        """Begin to publish channels that were added meanwhile; False to bind again."""
+        told = True
+        while self._added:
+            channel = self._added.popleft()
+            schedule.add(channel, now_s)
+            joined = self._subscriptions.add(channel.name)
+            if joined is None:
+                told = False
+                continue
+            self._count_viewers()
+            for topic in joined:
+                self._join(xpub, channel, topic)
+        xpub.setsockopt(zmq.SNDHWM, self._sized().queue_messages)
+        return told
+
     def _pause_s(self, schedule: StatusSchedule, waiting: dict[Channel, Outgoing]) -> float:
         """Return how long the thread may wait for a message or a packet."""
         if self._ready:
             return 0.0
-        pause_s = schedule.pause_s(time.monotonic())
+        pause_s = min(STATUS_INTERVAL_S, schedule.pause_s(time.monotonic()))
         if waiting:
             pause_s = min(pause_s, CREDIT_POLL_S if self._held_by_credit else RETRY_S)
         return 0.0 if self._closed_s and not waiting else pause_s
@@ -378,8 +410,10 @@ class XpubThread:
                 return
             if isinstance(item, NewStream):
                 channel.begin(item)
+            elif isinstance(item, StreamPause):
+                channel.paused = True
         sequence = item.sequence if isinstance(item, NumberedPacket) else channel.sent
-        is_picture = not isinstance(item, NewStream)
+        is_picture = not isinstance(item, NewStream | StreamPause)
         may_send = not is_picture or channel.gate is None or channel.gate.allows(sequence)
         if may_send and self._send(xpub, channel, item):
             if is_picture:
@@ -393,13 +427,17 @@ class XpubThread:
 
     def _send(self, xpub: zmq.Socket[bytes], channel: Channel, item: Outgoing) -> bool:
         """Hand one item to libzmq; False if it has no room."""
-        if isinstance(item, NewStream):
-            return self._publish_status(xpub, channel, Kind.STATUS)
+        if isinstance(item, NewStream | StreamPause):
+            kind = Kind.STATUS if isinstance(item, NewStream) else Kind.END
+            return self._publish_status(xpub, channel, kind)
         data = item.data if isinstance(item, NumberedPacket) else item
         if data:
             if not self._offer(xpub, frames_topic(channel.name) + data):
                 return False
             channel.on_sent()
+            if channel.joins is not None:
+                number = item.sequence if isinstance(item, NumberedPacket) else channel.sent
+                channel.joins.sent(data, number)
         return True
 
     def _publish_status(self, xpub: zmq.Socket[bytes], channel: Channel, kind: Kind) -> bool:
@@ -407,8 +445,7 @@ class XpubThread:
             kind,
             channel.stream_id,
             channel.status(channel.viewers),
-            boot_ns(),
-            time.time_ns(),
+            *channel.clocks_ns(),
         )
         channel.on_status(packet)
         return self._offer(xpub, status_topic(channel.name) + packet)
@@ -428,15 +465,37 @@ class XpubThread:
         if joined is None:
             return set()
         self._count_viewers()
+        if joined and len(self._channels) > self._bound_for:
+            # libzmq gives new connections the queue for which the address was bound.
+            xpub.setsockopt(zmq.SNDHWM, self._sized().queue_messages)
         channels = {channel for channel in self._channels if channel.name in joined}
         for channel in channels:
             for topic in joined[channel.name] if channel.viewers else ():
-                channel.on_join(topic)
+                self._join(xpub, channel, topic)
         return channels
+
+    def _join(self, xpub: zmq.Socket[bytes], channel: Channel, topic: bytes) -> None:
+        """Do for a viewer that has joined what lets it show pictures."""
+        channel.on_join(topic)
+        if channel.joins is not None and topic.startswith(b"/"):
+            self._send_catch_up(xpub, channel, topic)
+
+    def _send_catch_ups(self, xpub: zmq.Socket[bytes]) -> None:
+        """Send those that were asked for; the thread has sent every packet before them."""
+        audience = self._subscriptions.audience
+        while self._catch_ups:
+            channel, token = self._catch_ups.popleft()
+            for topic in audience.individual_topics(channel.name, token):
+                self._send_catch_up(xpub, channel, topic)
+
+    def _send_catch_up(self, xpub: zmq.Socket[bytes], channel: Channel, topic: bytes) -> None:
+        found = None if channel.joins is None else channel.joins.joined(topic)
+        if found is not None:
+            self._offer(xpub, topic + found)
 
     def _count_viewers(self) -> None:
         audience = self._subscriptions.audience
-        for channel in self._channels:
+        for channel in tuple(self._channels):
             channel.viewers = audience.viewers(channel.name)
             if channel.gate is not None:
                 channel.gate.follow(audience.keepers(channel.name), channel.sent)
