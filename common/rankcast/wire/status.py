@@ -24,6 +24,8 @@ _ALWAYS: Final = frozenset(
 MAX_MS: Final = 1e9
 """Twelve days; longer latencies and clock errors are rejected."""
 MAX_FPS: Final = 1e9
+UPLINK_UP: Final = "up"
+"""What a relay says of an uplink that works."""
 MAX_INTERVAL_S: Final = 1e9
 MAX_TEXT_CHARS: Final = 1000
 """Most characters of a text: at up to 4 bytes each in UTF-8, readers accept 4096 bytes."""
@@ -71,6 +73,24 @@ class Status:
     """What is played, if the packets are those of a recording."""
     relay: Mapping[str, Scalar] = field(default_factory=dict)
     """How the packets came here, if a relay sends them."""
+
+    @property
+    def uplink(self) -> str:
+        """Why a relay gets nothing of this camera, in ASCII; empty while it does."""
+        text = self.relay.get("uplink", UPLINK_UP)
+        text = str(text) if isinstance(text, str) and text else UPLINK_UP
+        return "" if text == UPLINK_UP else text.encode("ascii", "replace").decode()
+
+    @property
+    def relay_error_ms(self) -> float | None:
+        """By how much a relay may be wrong about the camera's clock; 0.0 without a relay.
+
+        None if it does not know.
+        """
+        if not self.relay:
+            return 0.0
+        error_ms = self.relay.get("clock_error_ms")
+        return error_ms if isinstance(error_ms, float) and 0.0 <= error_ms <= MAX_MS else None
 
     def as_map(self) -> dict[str, Any]:
         """Return the body of the message, with the keys that docs/wire.md lists."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import string
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -54,6 +55,10 @@ OLD_PAUSE_MAX_S: Final = 60.0
 """Pauses between reconnections because of old pictures double up to this while they do not help."""
 SHORTAGE_LOG_S: Final = 60.0
 MAX_MESSAGES_S: Final = 20_000
+EVERY_NAME: Final = tuple(
+    character.encode() for character in string.ascii_lowercase + string.digits + "_-"
+)
+"""Subscriptions that together take every camera, and nothing that is sent to another viewer."""
 MAX_NAMES: Final = 128
 """Most camera names in one session, twice as many as a sender has cameras: names come from the
 peer, and each one is remembered until the next session."""
@@ -123,6 +128,8 @@ class Connection:
         self._read_s: float | None = None
         self._began_s = now_s
         self._sessions = 0
+        self._relayed: dict[str, bool] = {}
+        """Whether a relay sends a camera, by its name."""
         self._names: set[str] = set()
         """Cameras heard of in this session."""
         self._showed_s = float("-inf")
@@ -210,7 +217,7 @@ class Connection:
             self._link.heard(size, now_s)
             read_bytes += size
             try:
-                received = read_message(message, self._options.limits, now_s)
+                received = read_message(message, self._options.limits, now_s, self.token)
                 if cameras and received.camera not in cameras:
                     raise WireError(f"got camera {received.camera}, which was not asked for")
                 if received.camera not in self._names:
@@ -279,18 +286,22 @@ class Connection:
         topics = [topic(name) for name in cameras for topic in (frames_topic, status_topic)]
         # Last: once the sender counts this viewer, every subscription is in effect.
         viewed = [announce(self.token, name) for name in cameras or (None,)]
-        for topic in [*(topics or [b""]), *viewed]:
+        for topic in [*(topics or EVERY_NAME), *viewed]:
             socket.send(b"\1" + topic)
         return socket
 
     def _note(self, received: ReceivedPacket, size: int, now_s: float) -> None:
         # On arrival: time spent queued for the decoder is not transit time.
+        if received.catch_up:
+            return  # frames of before
         self._path.hear(received, size, now_s)
         if received.packet is not None:
             t_mono_ns, t_utc_ns = received.sender_times()
             self._streams.clock.hear(t_mono_ns, t_utc_ns, boot_ns(), time.time_ns())
         if (status := received.status) is not None:
             self._streams.clock.vouch(status.clock_synchronised, status.clock_error_ms)
+            self._streams.clock.relayed(status.relay_error_ms)
+            self._relayed[received.camera] = bool(status.relay)
             self._control_port.announce(status.control)
 
     def _begin_session(self, now_s: float) -> None:
@@ -298,6 +309,7 @@ class Connection:
         self._streams.clock.restart()
         self._path.restart(now_s)
         self._names.clear()
+        self._relayed.clear()
         if self._control is not None:
             self._control.restart()
 
@@ -360,7 +372,9 @@ class Connection:
         streams = self._streams.streams
         for name, stream in streams.items():
             if stream.needs_keyframe and not stream.ended:
-                control.ask_keyframe(name, stream)
+                # Only a relay has what a catch-up is made of.
+                helps = self._relayed.get(name, False) and stream.waiting_for_keyframe
+                control.ask_keyframe(name, stream, self.token if helps else b"")
         if control.report_due():
             for name, stream in streams.items():
                 if stream.stream_ids and not stream.ended:

@@ -166,8 +166,10 @@ class ControlLink:
         self._keyframes.clear()
         self.cameras = None
 
-    def ask_keyframe(self, camera: str, stream: CameraStream) -> None:
+    def ask_keyframe(self, camera: str, stream: CameraStream, token: bytes = b"") -> None:
         """Request a key frame of `camera`, at most five times a second.
+
+        A relay may send a catch-up instead to the viewer with this token.
 
         A receiver that is too slow asks at most every two seconds. One that refuses the stream
         waits 2, 4, 8 ... 60 s between requests, until it has decoded a picture.
@@ -184,6 +186,8 @@ class ControlLink:
         if stream.newest_sequence is not None:
             # Any key frame up to this sequence was lost in transit: only a later one helps.
             args["sequence"] = stream.newest_sequence
+        if token:
+            args["token"] = token
         if self._ask("keyframe", camera, args):
             self._keyframes[camera] = _KeyframeRequest(now, refused_s, stream.frame_s)
             stream.keyframe_requests += 1

@@ -232,11 +232,15 @@ class CameraStream:
         fresh: list[CameraPacket] = []
         notices: list[CameraPacket] = []
         begun = 0
+        catch_up: Sequence[Packet] = ()
         for message in received:
+            if message.catch_up:
+                catch_up = self._take_catch_up(message)
+                continue
             stream_id = self.stream_id
             packet = self._accept(message)
             if self.stream_id != stream_id:
-                begun = len(fresh)
+                begun, catch_up = len(fresh), ()
             if packet is not None:
                 fresh.append(CameraPacket(self.camera, packet, message.data, message.t_received_s))
             elif message.packet is not None and message.status is self.status is not None:
@@ -246,6 +250,8 @@ class CameraStream:
         # Pictures of a stream that has since ended.
         self.ledger.lose(SKIPPED_AS_OLD, begun)
         pictures = [item.packet for item in fresh[begun:]]
+        if catch_up:
+            self._decoder.catch_up(catch_up, budget_s, stopped)
         if self._options.on_demand:
             frame = None
             self._pass_undecoded(pictures)
@@ -335,6 +341,21 @@ class CameraStream:
         self._refusals.clear()
         self.ledger.lose(SKIPPED_AS_OLD, self._hold.clear())
         self.status = self.heard_s = None
+
+    def _take_catch_up(self, received: ReceivedPacket) -> Sequence[Packet]:
+        """Return what a relay sent so that this viewer can go on; nothing if it does not need it.
+
+        Its pictures count as no frames: whoever joins counts from the first one that it gets.
+        """
+        header = received.catch_up[0].header
+        if not self._decoder.lacks_start or self._options.on_demand:
+            return ()
+        if header.stream_id != self.stream_id:
+            if self.stream_id:
+                return ()  # a status or a frame says that another stream has begun
+            self._begin(header.stream_id, received.replay)
+        self._replay = received.replay
+        return received.catch_up
 
     def _pass_undecoded(self, pictures: Sequence[Packet]) -> None:
         """Count pictures that nobody needs decoded."""

@@ -85,6 +85,11 @@ class PictureDecoder:
         """True when pictures were dropped recently because decoding took too long."""
         return self._now_s() - self._behind_s < OVERLOADED_S
 
+    @property
+    def lacks_start(self) -> bool:
+        """True while only a key frame, or a catch-up, lets decoding go on."""
+        return self.waiting_for_keyframe or self._decoded_sequence is None
+
     def restart(self) -> None:
         """Discard all references, because another stream begins."""
         self._decoder = _new_decoder(self._options)
@@ -150,11 +155,27 @@ class PictureDecoder:
                 self._fall_behind(len(waiting))
                 break
             begun = True
-            frame = self._decode_one(waiting.popleft())
+            frame = self._decode_one(waiting.popleft(), self._ledger)
             if frame is not None:
                 self._ledger.lose(SKIPPED_AS_OLD, 0 if newest is None else 1)
                 newest = frame
         return newest
+
+    def catch_up(
+        self, packets: Sequence[Packet], budget_s: float, stopped: Callable[[], bool]
+    ) -> None:
+        """Decode what a relay sent so that the next picture can be decoded; none of it counts.
+
+        It stops at the budget of a batch, also where every frame is kept: what a peer sends must
+        not take longer than frames would.
+        """
+        began_s = self._now_s()
+        for packet in self._references.plan(packets).needed:
+            if stopped() or self._now_s() - began_s >= budget_s:
+                self.waiting_for_keyframe = True
+                return
+            if self._decode_one(packet, Ledger()) is None:
+                return
 
     def _plan(self, packets: Sequence[Packet]) -> Sequence[Packet]:
         """Return the packets to decode; count the others as lost."""
@@ -168,23 +189,23 @@ class PictureDecoder:
         self._ledger.lose(WAITING_FOR_KEYFRAME, len(plan.unrooted))
         return plan.needed
 
-    def _decode_one(self, packet: Packet) -> Frame | None:
-        """Decode one packet, or count it as lost if that fails."""
+    def _decode_one(self, packet: Packet, ledger: Ledger) -> Frame | None:
+        """Decode one packet, or count it as lost in `ledger` if that fails."""
         try:
             packet = self._decoder.complete(packet)
             pixels = self._decoder.decode_packet(packet)
         except NeedKeyframe as exc:
             if isinstance(exc, ChecksumMismatch):
-                self._ledger.lose(WRONG_CHECKSUM)
+                ledger.lose(WRONG_CHECKSUM)
                 self._refusals.warn(exc)
                 self._references.clear()
             else:
                 log.debug("%s: %s", self._camera, exc)
-                self._ledger.lose(WAITING_FOR_KEYFRAME)
+                ledger.lose(WAITING_FOR_KEYFRAME)
             self.waiting_for_keyframe = True
             return None
         except WireError as exc:
-            self._ledger.lose(REFUSED_PACKET)
+            ledger.lose(REFUSED_PACKET)
             self._refusals.add(exc)
             return None
         self._refusals.clear()

@@ -167,6 +167,7 @@ class SenderStreams:
             camera_state=status.state if status else "",
             frame_interval_s=status.frame_interval_s if status else 0.0,
             triggered=status is not None and status.camera.get("trigger") == "on",
+            uplink=status.uplink if status else "",
             ended=bool(stream and stream.ended),
             waiting_for_keyframe=bool(stream and stream.waiting_for_keyframe),
             overloaded=bool(stream and stream.overloaded),
