@@ -218,6 +218,17 @@ class Subscriber:
                     return ControlAddress(endpoint, name, self._receiver.curves(number))
         return None
 
+    def sender_of(self, camera: str) -> int | None:
+        """Return the number of the sender that has a camera; from any thread."""
+        for number, sender in enumerate(self._senders):
+            if any(stream.camera == camera for stream in sender.streams.values()):
+                return number
+        return None
+
+    def give_up(self, sender: int) -> None:
+        """Disconnect from the sender of that number for good; from any thread."""
+        self._receiver.give_up(sender)
+
     def balance(self) -> Balance:
         """Return the frames that were published since joining, handed out, and lost by cause."""
         return _sum(stream.ledger.balance() for stream in self.streams.values())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rankcast.atomic_file import check_writable
 from rankcast.errors import WorkerError
@@ -26,12 +27,17 @@ from rankcast.runtime import (
 )
 from rankcast_receiver.net import sender_addresses
 from rankcast_receiver.subscriber import Subscriber
+from rankcast_relay.passed_on import PassedOn
 from rankcast_relay.pipeline import PIPELINE_STOP_S, RelayPipeline
 from rankcast_relay.relay_path import new_id
 from rankcast_relay.report import build_report, log_totals, write_report
 from rankcast_relay.settings import RelaySettings
+from rankcast_sender.control import Relaying
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.sockets import KeyPolicy
+
+if TYPE_CHECKING:
+    from rankcast.web import HttpServer
 
 log = logging.getLogger(__name__)
 
@@ -87,11 +93,15 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
     curves = check(settings, report)
     started_s = time.monotonic()
     limits = settings.limits.limits()
-    sockets = SenderSockets(_sender_options(settings))
-    pipeline = RelayPipeline(
-        partial(_subscriber, settings, curves), sockets, new_id(), limits
-    )  # fmt: skip
+    pipeline: RelayPipeline
+    addresses, relay_id = settings.uplink.addresses, new_id()
+    passed_on = PassedOn(lambda: pipeline.subscriber, len(addresses))
+    relaying = Relaying(relay_id, passed_on, lambda *times: pipeline.utc_there_ns(*times))
+    sockets = SenderSockets(_sender_options(settings), relaying)
+    open_subscriber = partial(_subscriber, settings, curves)
+    pipeline = RelayPipeline(open_subscriber, sockets, relay_id, limits, addresses)
     pulse = Pulse("main")
+    server: HttpServer | None = None
 
     def report_values(found: Sequence[str]) -> Mapping[str, Any]:
         return build_report(pipeline.cameras, pipeline.reconnects, started_s, found)
@@ -106,6 +116,7 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
     with stop_flag() as flag:
         try:
             manager.starting()
+            server = _metrics_server(settings, pipeline, sockets, passed_on, pulse, manager)
             sockets.start()
             network = settings.network
             log.info("relaying %s at %s", ", ".join(settings.uplink.addresses), network.bind)
@@ -114,11 +125,15 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
                 flag.last_report = lambda found: write_report(report, report_values(found))
             keep_report()
             pipeline.start()
+            if server is not None:
+                server.start()
             manager.ready()
             _watch(pipeline, sockets, flag, manager, pulse, settings.log.status_interval_s,
                    keep_report)  # fmt: skip
         finally:
             manager.stopping()
+            if server is not None:
+                server.end()
             pipeline.stop()
             if flag.requested:
                 sockets.hurry()
@@ -126,8 +141,11 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
                 try:
                     pipeline.join(flag.left_s(PIPELINE_STOP_S))
                 finally:
-                    with doing("closing the sockets"):
-                        sockets.close(lambda: flag.requested)
+                    with ExitStack() as ends:  # each of them ends, whatever happens to the others
+                        if server is not None:
+                            ends.callback(server.stop)
+                        with doing("closing the sockets"):
+                            sockets.close(lambda: flag.requested)
             finally:
                 found = stuck() if workers_running() else []
                 log_totals(pipeline.cameras, found)
@@ -179,6 +197,27 @@ def _subscriber(
         max_messages_s=settings.limits.max_messages_s,
         on_demand=True,
         reply_limits=limits,
+    )
+
+
+def _metrics_server(
+    settings: RelaySettings,
+    pipeline: RelayPipeline,
+    sockets: SenderSockets,
+    passed_on: PassedOn,
+    pulse: Pulse,
+    manager: ServiceManager,
+) -> HttpServer | None:
+    """Take the address of metrics; None if none is wanted."""
+    if not settings.metrics.listen:
+        return None
+    from rankcast_relay.metrics import RelayMetrics, open_metrics
+
+    return open_metrics(
+        settings,
+        RelayMetrics(pipeline, sockets, lambda: passed_on.requests),
+        lambda: [pulse, *sockets.pulses, *pipeline.pulses],
+        manager.watchdog_s,
     )
 
 

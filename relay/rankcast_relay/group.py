@@ -41,6 +41,8 @@ class Group:
         self._whole = False
         """Whether the newest frame goes back to the key frame without a gap."""
         self._reference: Link | None = None
+        self.is_broken = False
+        """True from a frame whose reference never came to the next key frame: nobody can decode."""
         self.number = 0
         """Counts the key frames: another number is another chain."""
 
@@ -50,12 +52,11 @@ class Group:
             if link.ref_sequence is None:
                 self._clear()
                 self.number += 1
-                self._whole = True
-            elif self._whole:
-                self._whole = any(known.sequence == link.ref_sequence for known in
-                                  reversed(self._links))  # fmt: skip
-            if not self._whole:
+                self._whole, self.is_broken = True, False
+            elif self._whole and not self._has(link.ref_sequence):
                 self._clear()
+                self.is_broken = True
+            if not self._whole:
                 return
             self._links.append(link)
             self._bytes += len(link.data)
@@ -66,6 +67,7 @@ class Group:
         """Forget everything, because another stream begins."""
         with self._lock:
             self._clear()
+            self.is_broken = False
 
     @property
     def whole(self) -> bool:
@@ -121,6 +123,9 @@ class Group:
                 return None
             chain.append(start.data)
         return chain[::-1]
+
+    def _has(self, sequence: int) -> bool:
+        return any(link.sequence == sequence for link in reversed(self._links))
 
     def _clear(self) -> None:
         self._links.clear()

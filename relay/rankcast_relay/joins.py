@@ -63,6 +63,8 @@ class CameraJoins:
         self._decoder: Decoder | None = None
         self._decoded = (0, -1)
         """Number of the chain and sequence up to which `_decoder` has decoded."""
+        self._began = False
+        """Whether a packet of the stream was sent: until then nobody lacks anything."""
         self.catch_ups = 0
         self.references = 0
 
@@ -84,12 +86,22 @@ class CameraJoins:
         while self._coming:
             header = self._coming.popleft()
             if header.sequence == sequence:
-                self.group.add(link_of(header, data))
+                self._add(link_of(header, data))
                 return
+
+    def _add(self, link: Link) -> None:
+        is_first, self._began = not self._began, True
+        was_broken = self.group.is_broken
+        self.group.add(link)
+        lacks_start = is_first and not self.group.whole
+        if lacks_start or (self.group.is_broken and not was_broken):
+            # For all viewers at once, before any of them asks.
+            self._ask_keyframe(b"")
 
     def restarted(self) -> None:
         """Forget the group, because another stream begins."""
         self.group.clear()
+        self._began = False
 
     def joined(self, topic: bytes) -> bytes | None:
         """Return the catch-up of a viewer; None if it has to wait for one or for a key frame."""
@@ -98,7 +110,8 @@ class CameraJoins:
             self.catch_ups += 1
             return pack_catch_up(self._topic, packets)
         if not self.group.whole:
-            self._ask_keyframe(topic)
+            if self._began:
+                self._ask_keyframe(topic)
             return None
         self._waiting[bytes.fromhex(topic[-33:-1].decode("ascii"))] = topic
         if len(self._waiting) > MAX_WAITING:

@@ -11,7 +11,7 @@ from typing import Final
 from rankcast.errors import SettingsError
 from rankcast.runtime import Mailbox, Pulse, Worker, doing, join_all
 from rankcast.wire import Limits, check_name
-from rankcast_receiver.state import CameraState
+from rankcast_receiver.state import CameraState, LinkFacts
 from rankcast_receiver.stream import CameraPacket
 from rankcast_receiver.subscriber import Subscriber
 from rankcast_relay.relayed_camera import RelayedCamera
@@ -34,6 +34,8 @@ class RelayPipeline:
         Owned, and closed, by the caller.
     relay_id : str
     limits : Limits
+    addresses : sequence of str
+        Those of the senders, in the order of the subscriber.
     """
 
     def __init__(
@@ -42,11 +44,14 @@ class RelayPipeline:
         sockets: SenderSockets,
         relay_id: str,
         limits: Limits,
+        addresses: Sequence[str],
     ) -> None:
         self._open_subscriber = open_subscriber
         self._sockets = sockets
         self._relay_id = relay_id
         self._limits = limits
+        self._addresses = addresses
+        self._given_up: set[int] = set()
         self._stop = threading.Event()
         self._done = threading.Event()
         self.subscriber: Subscriber | None = None
@@ -111,7 +116,7 @@ class RelayPipeline:
                         for arrived in subscriber.decoder.decode(batch):
                             for item in arrived.messages:
                                 self._pass_on(item, subscriber)
-                        self._look_after(subscriber)
+                        self._look_after(subscriber, batch.links)
             finally:
                 self._reconnects = subscriber.reconnects
                 self.subscriber = None
@@ -126,6 +131,7 @@ class RelayPipeline:
     def _add(self, name: str, subscriber: Subscriber) -> RelayedCamera:
         camera = RelayedCamera(
             subscriber.streams[name],
+            subscriber.sender_of(name) or 0,
             self._relay_id,
             self._sockets.xpub,
             self._limits,
@@ -138,11 +144,36 @@ class RelayPipeline:
             camera.leave(str(exc))
         return camera
 
-    def _look_after(self, subscriber: Subscriber) -> None:
+    def utc_there_ns(self, camera: str, utc_here_ns: int) -> int:
+        """Convert a time of this station to that of the station of a camera; from any thread."""
+        cameras = self.cameras
+        found = cameras.get(camera) or next(iter(cameras.values()), None)
+        return utc_here_ns if found is None else found.stream.clock.utc_there_ns(utc_here_ns)
+
+    def _look_after(self, subscriber: Subscriber, links: Sequence[LinkFacts]) -> None:
+        for number, link in enumerate(links):
+            if link.relay_id == self._relay_id:
+                self._give_up(number, subscriber)
+        for camera in self._cameras.values():
+            if camera.is_own:
+                self._give_up(camera.sender_number, subscriber)
         states: dict[str, CameraState] = {state.camera: state for state in subscriber.states}
         for name, camera in self._cameras.items():
             camera.uplink = states.get(name)
             camera.tick()
+
+    def _give_up(self, number: int, subscriber: Subscriber) -> None:
+        """Leave a sender that is this relay itself, directly or through others."""
+        if number in self._given_up:
+            return
+        self._given_up.add(number)
+        subscriber.give_up(number)
+        address = self._addresses[number]
+        if len(self._given_up) == len(self._addresses):
+            raise SettingsError(
+                f"{address} leads back to this relay itself: give --from the address of a sender"
+            )
+        log.error("%s leads back to this relay itself and is left out", address)
 
     def _want_reference(self, camera: RelayedCamera) -> None:
         """Queue a camera for the thread that makes references; at most once."""

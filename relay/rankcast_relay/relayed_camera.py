@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-from rankcast.numerics import Histogram
 from rankcast.runtime import SKIPPED_AS_OLD, STOPPED, Balance, Ledger
-from rankcast.wire import MAX_MS, Kind, Limits, Replay, Status
+from rankcast.wire import MAX_MS, UPLINK_UP, Kind, Limits, Replay, Status
 from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.stream import CameraPacket, CameraStream
 from rankcast_relay.joins import CameraJoins
@@ -49,6 +48,8 @@ class RelayedCamera:
     ----------
     stream : CameraStream
         The camera as it arrives.
+    sender_number : int
+        Of its sender, from 0.
     relay_id : str
     outlet : Outlet
     limits : Limits
@@ -61,6 +62,7 @@ class RelayedCamera:
     def __init__(
         self,
         stream: CameraStream,
+        sender_number: int,
         relay_id: str,
         outlet: Outlet,
         limits: Limits,
@@ -69,6 +71,9 @@ class RelayedCamera:
     ) -> None:
         self.name = stream.camera
         self.stream = stream
+        self.sender_number = sender_number
+        self.is_own = False
+        """True if the camera has come through this relay already."""
         self.sender: SenderFacts | None = None
         self.ledger = Ledger()
         """Every packet that arrived in order enters it."""
@@ -83,8 +88,6 @@ class RelayedCamera:
         """Merges what cannot be served here."""
         self.keyframes_passed_on = 0
         self.packet_bytes = 0
-        self.transit = Histogram()
-        """From the arrival of a packet until it was handed to the sockets."""
         self._publish = publish
         self._relay_id = relay_id
         self._outlet = outlet
@@ -110,7 +113,7 @@ class RelayedCamera:
             on_lost=lambda count: self.ledger.lose(STOPPED, count),
             on_join=self._joined,
             joins=self.joins,
-            clocks_ns=stream.clock.now_there_ns,
+            clocks_ns=lambda: stream.clock.now_there_ns(),
         )
         stream.reported = self._report
 
@@ -172,6 +175,7 @@ class RelayedCamera:
         self._last_status = status
         path = RelayPath.of(status.relay)
         why = path.refusal(self._relay_id)
+        self.is_own = self._relay_id in path.ids
         if why and why != self.refusal:
             self.leave(why)
         if why:
@@ -207,6 +211,13 @@ class RelayedCamera:
     # From any thread.
 
     @property
+    def _station(self) -> str:
+        """Which of the stations behind this relay has the camera; empty for the first one."""
+        own = str(self.sender_number) if self.sender_number else ""
+        beyond = self._last_status.station
+        return f"{own}.{beyond}" if beyond else own
+
+    @property
     def stream_id(self) -> bytes:
         """Random id of this run of the camera."""
         return self.channel.stream_id
@@ -217,12 +228,16 @@ class RelayedCamera:
         return self._last_status.state
 
     @property
-    def shown_state(self) -> str:
-        """The state of the camera or, while the sender does not answer, of the uplink."""
+    def uplink_down(self) -> CameraState | None:
+        """How this relay sees the camera while nothing of it arrives; else None."""
         uplink = self.uplink
-        if uplink is not None and uplink.state not in _CONNECTED:
-            return uplink.state.words
-        return self.state
+        return None if uplink is None or uplink.state in _CONNECTED else uplink
+
+    @property
+    def shown_state(self) -> str:
+        """The state of the camera or, while its sender does not answer, of the uplink."""
+        down = self.uplink_down
+        return self.state if down is None else down.state.words
 
     @property
     def key_sequence(self) -> int | None:
@@ -233,11 +248,6 @@ class RelayedCamera:
     def viewers(self) -> int:
         """Number of viewers of this camera at this relay."""
         return self.channel.viewers
-
-    @property
-    def lost_by_cause(self) -> Mapping[str, int]:
-        """Frames published since this relay joined that it has not passed on."""
-        return self.balance().lost
 
     def balance(self) -> Balance:
         """Frames published since this relay joined, passed on, and lost by cause."""
@@ -305,17 +315,16 @@ class RelayedCamera:
 
     def _status(self, viewers: int) -> Status:
         said, reports = self._last_status, self._reports.total(time.monotonic())
-        sender, uplink = self.sender, self.uplink
+        sender, down = self.sender, self.uplink_down
         error_ms = self.stream.clock.error_there_ms
         stated_ms = said.clock_error_ms
         relay = {
             **self.path.as_map(),
-            "uplink": "up",
+            "uplink": UPLINK_UP if down is None else f"{down.endpoint}: {down}",
             "lost": sum(self.balance().lost.values()),
             "clock_error_ms": error_ms,
+            "station": self._station,
         }
-        if uplink is not None and uplink.state not in _CONNECTED:
-            relay["uplink"] = f"{uplink.endpoint}: {uplink}"
         return replace(
             said,
             published=self.channel.sent,

@@ -32,7 +32,7 @@ from rankcast_sender.control import (
     Client,
     ControlledCamera,
     ControlThread,
-    PassOn,
+    Relaying,
     RequestHandler,
     WatchedCamera,
 )
@@ -147,8 +147,8 @@ class SenderSockets:
     Parameters
     ----------
     options : SenderOptions
-    pass_on, utc_ns
-        See `RequestHandler`.
+    relaying : Relaying, optional
+        What a relay does otherwise.
 
     Raises
     ------
@@ -160,12 +160,7 @@ class SenderSockets:
     Add the cameras that are known first, then call `start`, which binds both addresses.
     """
 
-    def __init__(
-        self,
-        options: SenderOptions,
-        pass_on: PassOn | None = None,
-        utc_ns: Callable[[str, int], int] = lambda _, here_ns: here_ns,
-    ) -> None:
+    def __init__(self, options: SenderOptions, relaying: Relaying | None = None) -> None:
         connection = options.check()
         self.control = control_address(options.bind, options.control)
         """Address of the control channel; empty without one."""
@@ -177,7 +172,7 @@ class SenderSockets:
                 )  # fmt: skip
         self._authorized = None if options.authorized is None else Path(options.authorized)
         self._authenticator: Authenticator | None = None
-        self._handler = RequestHandler(options.max_packet_bytes, pass_on, utc_ns)
+        self._handler = RequestHandler(options.max_packet_bytes, relaying)
         self._control: ControlThread | None = None
         self._closed = False
         default_linger_s = REALTIME_LINGER_S if options.realtime else LOSSLESS_LINGER_S

@@ -26,7 +26,7 @@ from rankcast.wire.header import (
 from rankcast.wire.limits import OFFLINE, Limits
 from rankcast.wire.packet import VERSION, Packet, pack, unpack
 from rankcast.wire.replay import Replay
-from rankcast.wire.status import MAX_MS, Status, pack_status, parse_status
+from rankcast.wire.status import MAX_MS, UPLINK_UP, Status, pack_status, parse_status
 from rankcast.wire.topic import (
     KEEPER_PREFIX,
     TOKEN_BYTES,
@@ -53,6 +53,7 @@ __all__ = [
     "STREAM_ID_BYTES",
     "TOKEN_BYTES",
     "UINT64_MAX",
+    "UPLINK_UP",
     "VERSION",
     "VIEWER_PREFIX",
     "Chain",

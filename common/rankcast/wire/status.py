@@ -82,6 +82,12 @@ class Status:
         return "" if text == UPLINK_UP else text.encode("ascii", "replace").decode()
 
     @property
+    def station(self) -> str:
+        """Which of a relay's stations has the camera; empty for the first one, or no relay."""
+        station = self.relay.get("station", "")
+        return station if isinstance(station, str) else ""
+
+    @property
     def relay_error_ms(self) -> float | None:
         """By how much a relay may be wrong about the camera's clock; 0.0 without a relay.
 

@@ -141,6 +141,10 @@ class SenderClock:
             utc_ns = time.time_ns() if offset is None else now_ns + offset.offset_ns
             return max(0, utc_ns - skew_ns) if skew_ns else 0, utc_ns
 
+    def utc_there_ns(self, utc_here_ns: int) -> int:
+        """Return what the UTC clock of the sender showed when this machine's showed this."""
+        return self.now_there_ns()[1] - (time.time_ns() - utc_here_ns)
+
     @property
     def error_there_ms(self) -> float | None:
         """By how much `now_there_ns` may be wrong; None if that is unknown."""

@@ -198,6 +198,7 @@ class Connection:
             self._read_s,
             self._path.shortage,
             bool(self._options.curves),
+            self._control.relay_id if self._control else "",
         )
 
     def receive(self, most: int = READ_MESSAGES) -> Iterator[ReceivedPacket]:
@@ -297,16 +298,19 @@ class Connection:
         self._path.hear(received, size, now_s)
         if received.packet is not None:
             t_mono_ns, t_utc_ns = received.sender_times()
-            self._streams.clock.hear(t_mono_ns, t_utc_ns, boot_ns(), time.time_ns())
+            clock = self._streams.clock_of(received.camera)
+            clock.hear(t_mono_ns, t_utc_ns, boot_ns(), time.time_ns())
         if (status := received.status) is not None:
-            self._streams.clock.vouch(status.clock_synchronised, status.clock_error_ms)
-            self._streams.clock.relayed(status.relay_error_ms)
+            self._streams.note_station(received.camera, status.station)
+            clock = self._streams.clock_of(received.camera)
+            clock.vouch(status.clock_synchronised, status.clock_error_ms)
+            clock.relayed(status.relay_error_ms)
             self._relayed[received.camera] = bool(status.relay)
             self._control_port.announce(status.control)
 
     def _begin_session(self, now_s: float) -> None:
         # The new peer may be another process, even on another machine.
-        self._streams.clock.restart()
+        self._streams.restart_clocks()
         self._path.restart(now_s)
         self._names.clear()
         self._relayed.clear()
@@ -362,7 +366,7 @@ class Connection:
             self._control = ControlLink(
                 self._context,
                 endpoint,
-                self._streams.clock,
+                lambda: self._streams.clocks,
                 curves=self._options.curves,
                 reply_limits=self._options.reply_limits,
             )
@@ -381,7 +385,8 @@ class Connection:
                     control.report(name, stream)
         if self._link.state is LinkState.UP:
             open_cameras = [name for name, stream in streams.items() if not stream.ended]
-            if any(map(self._silent, dict.fromkeys((*self._streams.cameras, *open_cameras)))):
+            names = dict.fromkeys((*self._streams.cameras, *open_cameras))
+            if not streams or any(map(self._silent, names)):
                 control.ask_cameras()
 
     def _silent(self, camera: str) -> bool:

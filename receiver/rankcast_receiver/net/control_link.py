@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,8 +65,9 @@ class ControlLink:
     context : zmq.Context
     endpoint : str
         Numeric address of the control channel.
-    clock : SenderClock
-        Receives the results of the pings.
+    clocks : callable
+        Returns the clocks that receive the results of pings, each by the name of one camera of its
+        station; "" names the station that answers.
     curves : sequence of CurveClient, optional
         Keys, the same as for the frames.
     reply_limits : Limits
@@ -77,7 +78,7 @@ class ControlLink:
         self,
         context: zmq.Context[Any],
         endpoint: str,
-        clock: SenderClock,
+        clocks: Callable[[], Mapping[str, SenderClock]],
         *,
         curves: Sequence[CurveClient] = (),
         reply_limits: Limits = _NO_PACKETS,
@@ -86,9 +87,11 @@ class ControlLink:
         self.endpoint = endpoint
         self.cameras: tuple[str, ...] | None = None
         """Cameras listed by the sender; None while unknown."""
-        self._clock = clock
+        self.relay_id = ""
+        """Id of the relay at the other end; empty for a sender, or while unknown."""
+        self._clocks = clocks
         self._now_s = now_s
-        self._pings: dict[int, int] = {}
+        self._pings: dict[int, tuple[int, SenderClock]] = {}
         self._asked: dict[int, str] = {}
         self._requests: dict[int, tuple[ControlRequest, float]] = {}
         """Requests of the user that await a reply, and until when."""
@@ -127,9 +130,9 @@ class ControlLink:
         for reply in self._client.replies():
             self._heard_s = self._now_s()
             self._client.link.worked()
-            t0 = self._pings.pop(reply.id, None)
-            if t0 is not None:
-                self._take_ping(t0, reply)
+            ping = self._pings.pop(reply.id, None)
+            if ping is not None:
+                self._take_ping(*ping, reply)
                 continue
             request, _ = self._requests.pop(reply.id, (None, 0.0))
             if request is not None:
@@ -150,14 +153,15 @@ class ControlLink:
         now = self._now_s()
         self._give_up(now)
         if now >= self._next_ping_s:
-            t0 = boot_ns()
-            request = self._client.send("ping", args={"t0": t0})
             quick = self._sent_pings < QUICK_PINGS
             self._next_ping_s = now + (QUICK_PING_INTERVAL_S if quick else PING_INTERVAL_S)
-            if request is not None:
-                self._sent_pings += 1
-                self._pings[request] = t0
-                _forget_oldest(self._pings)
+            for camera, clock in self._clocks().items():
+                t0 = boot_ns()
+                request = self._client.send("ping", camera, {"t0": t0})
+                if request is not None:
+                    self._sent_pings += not camera
+                    self._pings[request] = t0, clock
+                    _forget_oldest(self._pings)
         return changed
 
     def restart(self) -> None:
@@ -271,15 +275,17 @@ class ControlLink:
         _forget_oldest(self._asked)
         return True
 
-    def _take_ping(self, t0: int, reply: Reply) -> None:
+    def _take_ping(self, t0: int, clock: SenderClock, reply: Reply) -> None:
         try:
             t1, t2 = (uint(reply.result.get(name), name) for name in ("t1", "t2"))
         except WireError as exc:
             log.debug("%s: %s", self.endpoint, exc)
             return
-        self._clock.answer(t0, t1, t2, boot_ns())
+        clock.answer(t0, t1, t2, boot_ns())
 
     def _take_cameras(self, reply: Reply) -> None:
+        relay_id = reply.result.get("relay_id", "")
+        self.relay_id = relay_id if isinstance(relay_id, str) else ""
         cameras = reply.result.get("cameras")
         if not isinstance(cameras, dict):
             return

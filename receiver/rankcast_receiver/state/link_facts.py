@@ -26,3 +26,5 @@ class LinkFacts:
     """What the link carries if that is less than the stream, in ASCII, one line."""
     keyed: bool = False
     """True if the connection uses a key."""
+    relay_id: str = ""
+    """Id of the relay at the other end; empty for a sender, or while unknown."""

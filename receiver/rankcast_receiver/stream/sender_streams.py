@@ -20,6 +20,8 @@ from rankcast_receiver.stream.stream_options import StreamOptions
 
 log = logging.getLogger(__name__)
 
+MAX_STATIONS: Final = 15
+"""Most stations of a relay with clocks of their own: each costs a ping a second."""
 MAX_CAMERAS: Final = 64
 """Most cameras of one sender: names come from the peer, and each one costs a decoder."""
 
@@ -57,6 +59,10 @@ class SenderStreams:
         self._options = options
         self._suffix = suffix
         self._now_s = now_s
+        self._stations: dict[str, str] = {}
+        """Which station a relay has a camera from, where it has several."""
+        self._clocks: dict[str, SenderClock] = {}
+        """Clocks of these stations."""
         self._streams: dict[str, CameraStream] = {}
         self._replayed = ReplayedStreams()
         self._accepted: Counter[str] = Counter()
@@ -85,6 +91,32 @@ class SenderStreams:
         times = [s.frame_s for s in self.streams.values() if s.frame_s is not None]
         return max(times, default=None)
 
+    @property
+    def clocks(self) -> dict[str, SenderClock]:
+        """The clocks of all stations, each by the name of one camera; "" is that of the sender."""
+        of_station = {station: name for name, station in self._stations.items()}
+        return {"": self.clock} | {
+            of_station[station]: clock for station, clock in self._clocks.items()
+        }
+
+    def clock_of(self, camera: str) -> SenderClock:
+        """Return the clock of the station that a camera is at."""
+        return self._clocks.get(self._stations.get(camera, ""), self.clock)
+
+    def note_station(self, camera: str, station: str) -> None:
+        """Note from which of its stations a relay has a camera; called in the receive thread."""
+        if not station or self._stations.get(camera) == station:
+            return
+        if station not in self._clocks and len(self._clocks) >= MAX_STATIONS:
+            return
+        self._clocks = {**self._clocks, station: self._clocks.get(station) or SenderClock()}
+        self._stations = {**self._stations, camera: station}
+
+    def restart_clocks(self) -> None:
+        """Discard all that is known of clocks: another process answers now."""
+        self._stations, self._clocks = {}, {}
+        self.clock.restart()
+
     def place(self, received: ReceivedPacket) -> ReceivedPacket:
         """Return a packet of a recording under the stream that its sender names; any other as is.
 
@@ -109,6 +141,7 @@ class SenderStreams:
             return None
         if packet is not None:
             self._accepted[received.camera] += 1
+        stream.clock = self.clock_of(received.camera)
         return stream
 
     def retire(self, link: LinkFacts) -> None:

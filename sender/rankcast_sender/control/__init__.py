@@ -2,7 +2,7 @@
 
 from rankcast_sender.control.control_thread import ControlThread
 from rankcast_sender.control.controlled_camera import ControlledCamera, WatchedCamera
-from rankcast_sender.control.request_handler import OPERATOR, Client, PassOn, RequestHandler
+from rankcast_sender.control.request_handler import OPERATOR, Client, Relaying, RequestHandler
 from rankcast_sender.control.settings_changes import Finish
 
 __all__ = [
@@ -11,7 +11,7 @@ __all__ = [
     "ControlThread",
     "ControlledCamera",
     "Finish",
-    "PassOn",
+    "Relaying",
     "RequestHandler",
     "WatchedCamera",
 ]

@@ -75,6 +75,18 @@ class PassOn(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Relaying:
+    """What a relay, whose cameras are those of other senders, does otherwise than a sender."""
+
+    relay_id: str
+    """Its id in the status of its cameras, which it also states without any camera."""
+    pass_on: PassOn
+    """Carries out the requests of `PASSED_ON`."""
+    utc_ns: Callable[[str, int], int]
+    """Converts a time of this station's UTC clock to that of the station of a camera."""
+
+
 class _RefusedError(RankcastError):
     """The request is refused; the client gets the message."""
 
@@ -86,19 +98,12 @@ class RequestHandler:
     ----------
     max_packet_bytes : int
         Largest packet of an `original` reply.
-    pass_on : PassOn, optional
-        Carries out the requests of `PASSED_ON`, where the cameras are those of another sender.
-    utc_ns : callable
-        Converts a time of this station's UTC clock to that of the station of a camera.
+    relaying : Relaying, optional
+        What a relay does otherwise.
     """
 
-    def __init__(
-        self,
-        max_packet_bytes: int,
-        pass_on: PassOn | None = None,
-        utc_ns: Callable[[str, int], int] = lambda _, here_ns: here_ns,
-    ) -> None:
-        self._pass_on, self._utc_ns = pass_on, utc_ns
+    def __init__(self, max_packet_bytes: int, relaying: Relaying | None = None) -> None:
+        self._relaying = relaying
         self.triggers: Triggers | None = None
         """Of the recorder of this sender; None unless it records events."""
         self._cameras: Mapping[str, WatchedCamera] = {}
@@ -187,9 +192,9 @@ class RequestHandler:
                 return self._ping(request, t1_ns)
             if request.op == "status":
                 return Reply(request.id, True, result=self._status(request, client))
-            if self._pass_on is not None and request.op in PASSED_ON:
+            if self._relaying is not None and request.op in PASSED_ON:
                 camera_name = self._passed_camera(request, client)
-                why = self._pass_on(camera_name, request, client, finish)
+                why = self._relaying.pass_on(camera_name, request, client, finish)
                 if why:
                     raise _RefusedError(why)
                 return None
@@ -246,14 +251,18 @@ class RequestHandler:
         t0 = _uint(request.args, "t0")
         if set(request.args) != {"t0"} or t0 is None:
             raise _RefusedError("ping takes exactly one argument, t0")
-        t1_ns = self._utc_ns(request.camera, t1_ns)
-        t2_ns = max(t1_ns, self._utc_ns(request.camera, time.time_ns()))
+        t2_ns = time.time_ns()
+        if self._relaying is not None:
+            t1_ns = self._relaying.utc_ns(request.camera, t1_ns)
+            t2_ns = max(t1_ns, self._relaying.utc_ns(request.camera, t2_ns))
         return Reply(request.id, True, result={"t0": t0, "t1": t1_ns, "t2": t2_ns})
 
     def _status(self, request: Request, client: Client) -> Mapping[str, Any]:
         _no_arguments(request)
         cameras = self._visible(client)
         result: dict[str, Any] = {"cameras": {name: c.state for name, c in cameras.items()}}
+        if self._relaying is not None:
+            result["relay_id"] = self._relaying.relay_id
         if request.camera or len(cameras) == 1:
             camera = self._camera(request.camera, client)
             result |= {"name": camera.name, "stream": camera.stream_id}

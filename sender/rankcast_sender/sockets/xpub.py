@@ -324,6 +324,8 @@ class XpubThread:
                 if channel.replay is not None:
                     # What the packets mean stands in the status, which comes first.
                     self._publish_status(xpub, channel, Kind.STATUS)
+            for name in self._subscriptions.plain_joins(now_s):
+                self._join_plainly(name)
             self._forward_ready(xpub, waiting)
             self._send_catch_ups(xpub)
             due = schedule.take_due(now_s)
@@ -479,6 +481,11 @@ class XpubThread:
         channel.on_join(topic)
         if channel.joins is not None and topic.startswith(b"/"):
             self._send_catch_up(xpub, channel, topic)
+
+    def _join_plainly(self, camera: str) -> None:
+        for channel in self._channels:
+            if channel.name == camera and channel.joins is not None:
+                channel.joins.joined_plainly()
 
     def _send_catch_ups(self, xpub: zmq.Socket[bytes]) -> None:
         """Send those that were asked for; the thread has sent every packet before them."""
