@@ -51,6 +51,7 @@ from rankcast_receiver.web_address import (
     WEB,
     WEB_SINKS,
     check_addresses,
+    decodes_on_demand,
     ending,
     metrics_routes,
     open_metrics,
@@ -133,7 +134,10 @@ def _run(
     recorder = _recorder_of(runners)
     window = runners[-1] if settings.display.enabled else None
     senders: list[SenderAddress] = []
-    pipeline = ReceiverPipeline(partial(_subscriber, settings, senders, curves), runners, window)
+    open_subscriber = partial(
+        _subscriber, settings, senders, curves, on_demand=decodes_on_demand(runners)
+    )
+    pipeline = ReceiverPipeline(open_subscriber, runners, window)
     network = settings.network
     every = "every camera that its key may see" if settings.security.key else "every camera"
     log.info("%s: %s", ", ".join(network.senders), network.camera or every)
@@ -335,6 +339,8 @@ def _subscriber(
     senders: Sequence[SenderAddress],
     curves: Sequence[CurveClient],
     stopped: Callable[[], bool],
+    *,
+    on_demand: bool,
 ) -> Subscriber:
     network = settings.network
     return Subscriber(
@@ -347,6 +353,7 @@ def _subscriber(
         queue_messages=network.queue_messages or None,
         buffer_bytes=network.buffer_bytes,
         models=Path(settings.stream.models) if settings.stream.models else None,
+        on_demand=on_demand,
         control=network.control,
         stopped=stopped,
         curves=curves,

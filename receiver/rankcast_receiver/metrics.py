@@ -56,12 +56,17 @@ PUBLISHED: Final = _of.counter(
     "frames_published", "Frames that the sender published since this receiver joined."
 )
 DECODED: Final = _of.counter("frames_decoded", "Frames that were decoded and handed to the sinks.")
-LOST: Final = _of.counter("frames_lost", "Frames that were published and not decoded, by cause.")
+PACKETS_DECODED: Final = _of.counter(
+    "packets_decoded", "Packets that were decoded, those on the way to a newer picture too."
+)
+LOST: Final = _of.counter("frames_lost", "Frames that were published and not received, by cause.")
 PACKET_BYTES: Final = _of.counter(
     "packet_bytes", "Size of all pictures that arrived, as packets.", "bytes"
 )
 LATENCY: Final = _of.histogram(
-    "latency_seconds", "Time from the capture of a frame until it was decoded.", "seconds"
+    "latency_seconds",
+    "Time from the capture of a frame until it was decoded, or checked if nobody needs it decoded.",
+    "seconds",
 )
 PICTURE_AGE: Final = _of.gauge(
     "picture_age_seconds", "Time since the newest picture was captured.", "seconds"
@@ -145,7 +150,8 @@ def _write_state(exposition: Exposition, state: CameraState) -> None:
 def _write_stream(exposition: Exposition, stream: CameraStream) -> None:
     labels, add, balance = labelled(camera=stream.camera), exposition.add, stream.ledger.balance()
     add(PUBLISHED, balance.entered, labels)
-    add(DECODED, balance.passed, labels)
+    add(DECODED, stream.decoded_frames, labels)
+    add(PACKETS_DECODED, stream.decoded_packets, labels)
     exposition.add_all(LOST, {**LOSSES, **balance.lost}, "cause", labels)
     add(PACKET_BYTES, stream.packet_bytes, labels)
     _write_times(exposition, LATENCY, stream.latency, labels)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from rankcast.boot_clock import boot_s
 from rankcast.frame import Coding
 from rankcast.numerics import Fidelity
-from rankcast.runtime import STOPPED, Balance
+from rankcast.runtime import NOBODY_WATCHING, STOPPED, Balance
 from rankcast_receiver.clock import UNKNOWN
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.state import CameraState, State
@@ -25,7 +25,9 @@ class Outcome:
     """Final figures of a subscriber."""
 
     balance: Balance = field(default_factory=lambda: Balance(0, 0, {}))
-    """Balance of decoded frames; `entered` counts frames published since the receiver joined."""
+    """Balance of received frames; `entered` counts frames published since the receiver joined."""
+    undecoded: int = 0
+    """Received frames that nobody needed decoded."""
     packets: Balance = field(default_factory=lambda: Balance(0, 0, {}))
     """The same for sinks that accept packets."""
     stream_ids: tuple[bytes, ...] = ()
@@ -46,7 +48,7 @@ class Outcome:
 
 
 class Tally:
-    """Counts the frames that the decode thread hands to the sinks."""
+    """Counts the frames that are decoded, and those that nobody needs decoded."""
 
     def __init__(self) -> None:
         self.frames = 0
@@ -60,7 +62,7 @@ class Tally:
         self._last_s = 0.0
 
     def add(self, coding: Coding) -> None:
-        """Count one decoded frame."""
+        """Count one frame."""
         now = boot_s()
         if self._first_s is None:
             self._first_s = now
@@ -73,7 +75,7 @@ class Tally:
 
     @property
     def fps(self) -> float | None:
-        """Decoded frames a second between the first and the last; None for fewer than two."""
+        """Frames a second between the first and the last; None for fewer than two."""
         if self._first_s is None or self._last_s <= self._first_s:
             return None
         return (self.frames - 1) / (self._last_s - self._first_s)
@@ -178,6 +180,9 @@ def _sink(outcome: Outcome, runner: SinkRunner, *, stopped: bool) -> dict[str, A
     stream = outcome.packets if runner.wants == "packets" else outcome.balance
     balance = runner.ledger.balance()
     lost = Counter(stream.lost) + Counter(balance.lost)
+    if runner.wants == "frames":
+        lost[NOBODY_WATCHING] += outcome.undecoded
+        lost = +lost
     if stopped:
         # Frames on their way to the sink, and the one that it never returned from.
         lost[STOPPED] += max(0, stream.entered - balance.passed - sum(lost.values()))

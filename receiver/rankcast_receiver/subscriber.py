@@ -86,6 +86,9 @@ class Subscriber:
     models : Path, optional
         Folder of the model files that packets of learned codecs refer to. A model that is not in
         memory delays the first packet that uses it; `rankcast.codec.preload_models` loads them.
+    on_demand : bool
+        True: decode a camera only while somebody needs its pixels, which `CameraStream.demand`
+        has to be told; no other frames are returned.
     writable : bool
         True: the pixels of each frame are a copy that may be modified. False: they are read-only.
     stopped : callable
@@ -98,8 +101,6 @@ class Subscriber:
         Called with the states of all cameras whenever one of them has changed.
     max_messages_s : int
         A sender that sends more messages a second is disconnected for a while.
-    on_demand : bool
-        Decode a camera only while somebody needs pixels.
     reply_limits : Limits, optional
         Of packets in replies to `ask`; by default a reply contains none.
 
@@ -127,13 +128,13 @@ class Subscriber:
         queue_messages: int | None = None,
         buffer_bytes: int = BUFFER_BYTES,
         models: Path | None = None,
+        on_demand: bool = False,
         writable: bool = False,
         stopped: Callable[[], bool] = lambda: False,
         curves: Sequence[CurveClient] = (),
         control: bool = True,
         on_state: Callable[[Sequence[CameraState]], object] = lambda _: None,
         max_messages_s: int = MAX_MESSAGES_S,
-        on_demand: bool = False,
         reply_limits: Limits | None = None,
     ) -> None:
         given = [connect] if isinstance(connect, str | SenderAddress) else connect
@@ -151,6 +152,9 @@ class Subscriber:
             max_messages_s=max_messages_s,
             reply_limits=reply_limits or Limits(max_packet_bytes=0),
         )
+        stream_options = StreamOptions(
+            live=live, limits=limits, models=models, on_demand=on_demand, writable=writable
+        )
         self._timeout_s = timeout_s
         self._stay = stay
         self._stopped = stopped
@@ -159,7 +163,7 @@ class Subscriber:
             SenderStreams(
                 address.endpoint,
                 cameras or list(address.cameras),
-                StreamOptions(live, limits, models, writable, on_demand),
+                stream_options,
                 suffix=f"-{number}" if len(addresses) > 1 else "",
             )
             for number, address in enumerate(addresses, 1)
@@ -232,6 +236,11 @@ class Subscriber:
     def balance(self) -> Balance:
         """Return the frames that were published since joining, handed out, and lost by cause."""
         return _sum(stream.ledger.balance() for stream in self.streams.values())
+
+    @property
+    def decoded_frames(self) -> int:
+        """Frames that were decoded and handed out; the others in `balance` were not needed."""
+        return sum(stream.decoded_frames for stream in self.streams.values())
 
     def packet_balance(self) -> Balance:
         """Return the same for sinks that accept packets: every new packet passes."""

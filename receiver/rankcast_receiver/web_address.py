@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 WEB: Final = "web"
 """Name of its sink of packets."""
-WEB_SINKS: Final = (WEB, "pictures")
+PICTURES: Final = "pictures"
+"""Name of its sink of decoded frames, which it does not always need."""
+WEB_SINKS: Final = (WEB, PICTURES)
 
 
 def open_web(
@@ -61,6 +63,11 @@ def open_web(
         limits=settings.limits.limits(),
     )
     return WebServer(options, view, routes)
+
+
+def decodes_on_demand(runners: Sequence[SinkRunner]) -> bool:
+    """Return whether only the web address takes decoded frames, and hence says when it does."""
+    return {runner.name for runner in runners if runner.wants == "frames"} == {PICTURES}
 
 
 def check_addresses(settings: ReceiverSettings) -> None:

@@ -49,6 +49,8 @@ class Group:
     def add(self, link: Link) -> None:
         """Add the packet that was sent last."""
         with self._lock:
+            if self._links and link.sequence <= self._links[-1].sequence:
+                return  # what was sent of it is older than the catch-up that began this chain
             if link.ref_sequence is None:
                 self._clear()
                 self.number += 1

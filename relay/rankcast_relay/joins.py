@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from rankcast.decoder import Decoder
 from rankcast.errors import RankcastError
 from rankcast.wire import Header, Limits, frames_topic, pack_catch_up, unpack
+from rankcast_receiver.stream import CameraPacket
 from rankcast_relay.group import Group, Link, link_of
 from rankcast_sender.peers import RateLimit
 
@@ -71,6 +72,11 @@ class CameraJoins:
     def expect(self, header: Header) -> None:
         """Note the header of a packet, before it is handed to the thread of the socket."""
         self._coming.append(header)
+
+    def begin_with(self, packets: Iterable[CameraPacket]) -> None:
+        """Begin a chain with what another relay sent to this one alone."""
+        for item in packets:
+            self.group.add(link_of(item.packet.header, bytes(item.data)))
 
     def catch_up(self, token: bytes) -> bool:
         """Send a viewer that asks for a key frame a catch-up, if that can help; any thread."""

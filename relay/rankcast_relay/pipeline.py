@@ -114,6 +114,8 @@ class RelayPipeline:
                     for batch in batches:
                         # Puts packets in order and counts gaps; nothing is decoded here.
                         for arrived in subscriber.decoder.decode(batch):
+                            for item in arrived.catch_up[:1]:
+                                self._camera(item, subscriber).joins.begin_with(arrived.catch_up)
                             for item in arrived.messages:
                                 self._pass_on(item, subscriber)
                         self._look_after(subscriber, batch.links)
@@ -122,11 +124,15 @@ class RelayPipeline:
                 self.subscriber = None
 
     def _pass_on(self, item: CameraPacket, subscriber: Subscriber) -> None:
+        camera = self._camera(item, subscriber)
+        with self._pulse.resting():  # where every frame is kept, viewers set the pace
+            camera.take(item)
+
+    def _camera(self, item: CameraPacket, subscriber: Subscriber) -> RelayedCamera:
         camera = self._cameras.get(item.camera)
         if camera is None:
             camera = self._cameras[item.camera] = self._add(item.camera, subscriber)
-        with self._pulse.resting():  # where every frame is kept, viewers set the pace
-            camera.take(item)
+        return camera
 
     def _add(self, name: str, subscriber: Subscriber) -> RelayedCamera:
         camera = RelayedCamera(

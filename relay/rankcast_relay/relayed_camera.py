@@ -251,7 +251,8 @@ class RelayedCamera:
 
     def balance(self) -> Balance:
         """Frames published since this relay joined, passed on, and lost by cause."""
-        uplink, own = self.stream.ledger.balance(), self.ledger.balance()
+        # Every packet counts that arrived in order, also where its reference was lost.
+        uplink, own = self.stream.packet_ledger.balance(), self.ledger.balance()
         lost = dict(uplink.lost)
         for cause, count in own.lost.items():
             lost[cause] = lost.get(cause, 0) + count

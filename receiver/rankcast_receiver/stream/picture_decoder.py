@@ -77,24 +77,21 @@ class PictureDecoder:
         self._behind = False
         self._behind_s = float("-inf")
         self._dropped = 0
-        self._decoded_sequence: int | None = None
+        self.decoded_sequence: int | None = None
         """Of the picture that was decoded last; None before any."""
+        self.decoded_packets = 0
+        """Packets that were decoded so far, also those that only others needed."""
 
     @property
     def overloaded(self) -> bool:
         """True when pictures were dropped recently because decoding took too long."""
         return self._now_s() - self._behind_s < OVERLOADED_S
 
-    @property
-    def lacks_start(self) -> bool:
-        """True while only a key frame, or a catch-up, lets decoding go on."""
-        return self.waiting_for_keyframe or self._decoded_sequence is None
-
     def restart(self) -> None:
         """Discard all references, because another stream begins."""
         self._decoder = _new_decoder(self._options)
         self._references.clear()
-        self._decoded_sequence = None
+        self.decoded_sequence = None
         self._behind = self.waiting_for_keyframe = False
 
     def reference_packet(self, newest_sequence: int | None, replay: Replay | None) -> bytes | None:
@@ -117,7 +114,7 @@ class PictureDecoder:
         NeedKeyframe
             If the codec predicts no picture: each of its packets is a beginning.
         """
-        if newest_sequence is None or newest_sequence != self._decoded_sequence:
+        if newest_sequence is None or newest_sequence != self.decoded_sequence:
             return None
         data = self._decoder.reference_packet()
         if replay is None:
@@ -163,19 +160,26 @@ class PictureDecoder:
 
     def catch_up(
         self, packets: Sequence[Packet], budget_s: float, stopped: Callable[[], bool]
-    ) -> None:
-        """Decode what a relay sent so that the next picture can be decoded; none of it counts.
+    ) -> Frame | None:
+        """Decode what the newest of some pictures needs; the ledger has counted them already.
 
-        It stops at the budget of a batch, also where every frame is kept: what a peer sends must
-        not take longer than frames would.
+        Returns
+        -------
+        Frame or None
+            The newest one. None if the time did not suffice: another call, with the pictures
+            behind `decoded_sequence`, goes on. None too if a picture cannot be decoded:
+            `waiting_for_keyframe` is True then.
         """
+        frame: Frame | None = None
         began_s = self._now_s()
-        for packet in self._references.plan(packets).needed:
-            if stopped() or self._now_s() - began_s >= budget_s:
+        for count, packet in enumerate(self._references.plan(packets).needed):
+            if stopped() or (count and self._now_s() - began_s >= budget_s):
+                return None
+            frame = self._decode_one(packet, Ledger())
+            if frame is None:
                 self.waiting_for_keyframe = True
-                return
-            if self._decode_one(packet, Ledger()) is None:
-                return
+                return None
+        return frame
 
     def _plan(self, packets: Sequence[Packet]) -> Sequence[Packet]:
         """Return the packets to decode; count the others as lost."""
@@ -190,7 +194,7 @@ class PictureDecoder:
         return plan.needed
 
     def _decode_one(self, packet: Packet, ledger: Ledger) -> Frame | None:
-        """Decode one packet, or count it as lost in `ledger` if that fails."""
+        """Decode one packet, or count it as lost if that fails."""
         try:
             packet = self._decoder.complete(packet)
             pixels = self._decoder.decode_packet(packet)
@@ -210,7 +214,8 @@ class PictureDecoder:
             return None
         self._refusals.clear()
         self._references.note_decoded(packet.header)
-        self._decoded_sequence = packet.header.sequence
+        self.decoded_packets += 1
+        self.decoded_sequence = packet.header.sequence
         self._behind = self.waiting_for_keyframe = False
         return frame_of(packet, pixels, self._camera, writable=self._options.writable)
 

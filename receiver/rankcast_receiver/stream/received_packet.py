@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rankcast.errors import LimitError, WireError
 from rankcast.wire import (
+    Kind,
     Limits,
     Packet,
     Replay,
@@ -37,8 +39,9 @@ class ReceivedPacket:
     status: Status | None = None
     """The parsed body of a status or end packet."""
     error: WireError | None = None
-    catch_up: Sequence[Packet] = ()
-    """What a viewer needs to go on behind `packet`, the newest one of them; not new frames."""
+    catch_up: Sequence[tuple[Packet, memoryview]] = ()
+    """What a viewer needs to go on behind `packet`, the newest one of them, each with its bytes;
+    not new frames."""
     replay: Replay | None = None
     """Says when a recorded frame is shown at the sender; None if it was captured just now."""
 
@@ -110,12 +113,15 @@ def _read_catch_up(message: memoryview, limits: Limits, now_s: float) -> Receive
             raise LimitError(
                 f"got a catch-up of {len(data)} bytes, the limit is {limits.max_packet_bytes}"
             )
-        packets = [unpack(packet, limits) for packet in parse_catch_up(data)]
-        for packet in packets:
-            if not packet.header.kind.is_picture:
-                raise WireError(f"got kind {packet.header.kind.name} in a catch-up")
-            if packet.header.stream_id != packets[0].header.stream_id:
-                raise WireError("got packets of two streams in a catch-up")
+        packets = [(unpack(packet, limits), packet) for packet in parse_catch_up(data)]
+        headers = [packet.header for packet, _ in packets]
+        if not headers[0].kind.is_start:
+            raise WireError(f"got a catch-up that begins with kind {headers[0].kind.name}")
+        for before, header in itertools.pairwise(headers):
+            if header.kind is not Kind.PREDICTED:
+                raise WireError(f"got kind {header.kind.name} within a catch-up")
+            if header.stream_id != before.stream_id or header.sequence <= before.sequence:
+                raise WireError("got a catch-up that is not in order")
     except WireError as exc:
         return ReceivedPacket(camera, now_s, None, _NOTHING, error=exc)
-    return ReceivedPacket(camera, now_s, packets[-1], data, catch_up=packets)
+    return ReceivedPacket(camera, now_s, packets[-1][0], data, catch_up=packets)

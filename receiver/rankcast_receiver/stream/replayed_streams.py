@@ -38,7 +38,7 @@ class ReplayedStreams:
         return replace(
             received,
             packet=_under(packet, stream_id),
-            catch_up=[_under(each, stream_id) for each in received.catch_up],
+            catch_up=[(_under(each, stream_id), data) for each, data in received.catch_up],
             replay=playing[1],
         )
 

@@ -22,5 +22,5 @@ class StreamOptions:
     writable: bool = False
     """True: the pixels of every frame are a copy that the caller may modify."""
     on_demand: bool = False
-    """True: decode a camera only while somebody needs pixels. False: decode whatever `live`
-    permits."""
+    """True: decode a camera only while its `CameraStream.demand` says that somebody needs pixels.
+    False: decode whatever `live` permits."""

@@ -57,7 +57,7 @@ class Application:
         routes: Sequence[BaseRoute],
         stopping: Callable[[], bool],
     ) -> None:
-        self._board = CameraBoard(view, newest)
+        self._board = CameraBoard(view)
         self._hub = Hub(view, self._board, inbox)
         self._jpegs = Jpegs(newest)
         self._hub.join_pictures(self._jpegs)
@@ -69,7 +69,7 @@ class Application:
             "max_samples": view.limits.max_samples,
         }
         pictures = PictureRoutes(
-            self._board, self._hub, newest, self._jpegs, Snapshots(view.limits), self._desk,
+            view, self._board, self._hub, newest, self._jpegs, Snapshots(view.limits), self._desk,
             stopping,
         )  # fmt: skip
         live = LiveEndpoint(self._hub, self._jpegs, self._desk, hello)

@@ -54,7 +54,7 @@ class WebServer:
         self, options: WebOptions, view: ReceiverView, routes: Sequence[BaseRoute] = ()
     ) -> None:
         self._inbox = Inbox()
-        self._newest = NewestPictures(self._inbox.put_picture)
+        self._newest = NewestPictures(self._inbox.put_picture, view.is_newest)
         self._application = Application(
             view,
             self._inbox,
@@ -84,10 +84,10 @@ class WebServer:
 
     @property
     def sinks(self) -> Sequence[tuple[str, Callable[[], Sink | AnyPacketSink]]]:
-        """Names and functions that open the sinks of this server, frames first."""
+        """Names and functions that open the sinks of this server; the first gets every picture."""
         return (
-            (PictureSink.name, lambda: PictureSink(self._newest)),
             (PacketSink.name, lambda: PacketSink(self._inbox)),
+            (PictureSink.name, lambda: PictureSink(self._newest)),
         )
 
     def start(self) -> None:

@@ -57,13 +57,15 @@ def test_a_stream_shows_its_ledger_latency_and_the_age_of_its_picture() -> None:
     stream = CameraStream("cam")
     stream.ledger.enter(10)
     stream.ledger.passed(7)
+    stream.decoded_frames = 6
     stream.ledger.lose(NETWORK_GAP, 3)
     stream.latency.add(40.0)
     stream.packet_bytes = 123
     stream.captured_s = boot_s() - 2.0
     found = scraped(subscriber(stream))
     assert found["frames_published_total", "cam"] == 10
-    assert found["frames_decoded_total", "cam"] == 7
+    assert found["frames_decoded_total", "cam"] == 6
+    assert found["packets_decoded_total", "cam"] == 0
     assert found["frames_lost_total", "cam", "network_gap"] == 3
     assert found["frames_lost_total", "cam", "wrong_checksum"] == 0
     assert found["latency_seconds_bucket", "cam", "0.03"] == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,6 +73,10 @@ class Jpegs:
         self._drop_oldest()
         # A client that leaves must not take it from the others.
         return await asyncio.shield(made[1])
+
+    def pictures_of(self) -> Collection[str]:
+        """Return none: whoever wants a JPEG needs the picture."""
+        return ()
 
     def note_picture(self, camera: str) -> None:
         """Drop what was made of older pictures of a camera, and with it those pictures."""
