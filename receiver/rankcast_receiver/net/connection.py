@@ -155,7 +155,10 @@ class Connection:
             ),
             now_s=boot_s,
         )
+        self._announced: zmq.Socket[Any] | None = None
+        """The socket that subscribes to the individual topics."""
         try:
+            self._announce()
             self._follow_control()
         except BaseException:
             self.close()
@@ -250,6 +253,7 @@ class Connection:
             self._showed_s = self._streams.frame_s
             self._link.worked()
         changed = self._link.tick(quiet=self._lacks_wanted_cameras())
+        self._announce()
         if self._link.sessions != self._sessions:
             self._sessions = self._link.sessions
             self._begin_session(now_s)
@@ -281,15 +285,24 @@ class Connection:
         # but a few of them when it connects.
         socket.setsockopt(zmq.SNDHWM, 0)
         cameras = self._streams.cameras
-        keeps = not self._options.live and self._options.control
-        announce = keeper_topic if keeps else viewer_topic
         # Frames first: a status that arrives then proves that frames would have, too.
         topics = [topic(name) for name in cameras for topic in (frames_topic, status_topic)]
-        # Last: once the sender counts this viewer, every subscription is in effect.
-        viewed = [announce(self.token, name) for name in cameras or (None,)]
-        for topic in [*(topics or EVERY_NAME), *viewed]:
+        for topic in topics or EVERY_NAME:
             socket.send(b"\1" + topic)
         return socket
+
+    def _announce(self) -> None:
+        """Subscribe to the individual topics of this viewer, on each new socket."""
+        socket = self._link.socket
+        if socket is self._announced or socket is None:
+            return
+        self._announced = socket
+        keeps = not self._options.live and self._options.control
+        topic = keeper_topic if keeps else viewer_topic
+        # Last: once the sender counts this viewer, every subscription is in effect. What is sent
+        # before the socket connects goes out in the order of the alphabet.
+        for name in self._streams.cameras or (None,):
+            socket.send(b"\1" + topic(self.token, name))
 
     def _note(self, received: ReceivedPacket, size: int, now_s: float) -> None:
         # On arrival: time spent queued for the decoder is not transit time.
