@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field, field_validator, model_validator
 
 from rankcast.errors import SettingsError
@@ -11,7 +13,7 @@ from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import MAX_MESSAGES_S, sender_addresses
 from rankcast_sender.sockets import control_address
 
-DEFAULT_BIND = "tcp://127.0.0.1:6000"
+DEFAULT_BIND: Final = "tcp://127.0.0.1:6000"
 
 
 class UplinkTable(Table):

@@ -33,7 +33,7 @@ REGRESSIONS = sorted((CORPUS / "regressions").rglob("*.*"))
 MAX_GROWTH_BYTES = 32 << 20
 OTHER_SEEDS = ("requests", "key-policy", "model", "receiver", "recording")
 """What is more, or other, than messages of one receiver: test_fuzz_targets.py."""
-ROOMS = ("common", "sender", "receiver")
+ROOMS = ("common", "sender", "receiver", "relay")
 
 
 def label(path: Path) -> str:
