@@ -14,10 +14,17 @@ from rankcast.metrics import (
     metrics_routes,
     open_metrics_server,
 )
-from rankcast.runtime import NETWORK_GAP, REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Pulse
+from rankcast.runtime import (
+    NETWORK_GAP,
+    REFUSED_CAMERA,
+    REFUSED_PACKET,
+    SKIPPED_AS_OLD,
+    STOPPED,
+    Pulse,
+)
 from rankcast.web import HttpServer
 from rankcast_relay.pipeline import RelayPipeline
-from rankcast_relay.relayed_camera import REFUSED_CAMERA, RelayedCamera
+from rankcast_relay.relayed_camera import RelayedCamera
 from rankcast_relay.settings import RelaySettings
 from rankcast_sender.camera import STATES
 from rankcast_sender.sender_sockets import SenderSockets

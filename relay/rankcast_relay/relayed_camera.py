@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-from rankcast.runtime import SKIPPED_AS_OLD, STOPPED, Balance, Ledger
+from rankcast.runtime import REFUSED_CAMERA, SKIPPED_AS_OLD, STOPPED, Balance, Ledger
 from rankcast.wire import MAX_MS, UPLINK_UP, Kind, Limits, Replay, Status
 from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.stream import CameraPacket, CameraStream
@@ -341,7 +341,3 @@ class RelayedCamera:
             ),
             relay=relay,
         )  # fmt: skip
-
-
-REFUSED_CAMERA: Final = "refused_camera"
-"""Cause of frames of a camera that must not be relayed."""

@@ -20,6 +20,7 @@ from rankcast.metrics import PROCESS_DEFINITIONS, Definition
 from rankcast.runtime import ledger
 from rankcast_receiver import metrics as receiver_metrics
 from rankcast_receiver.state import State
+from rankcast_relay import metrics as relay_metrics
 from rankcast_sender import metrics as sender_metrics
 from rankcast_sender.camera import STATES
 from support.fakes import free_address
@@ -111,7 +112,8 @@ def test_every_cause_of_loss_has_a_series_at_the_end_where_it_occurs() -> None:
     causes = {
         value for name, value in vars(ledger).items() if name.isupper() and isinstance(value, str)
     }
-    assert sender_metrics.LOSSES.keys() | receiver_metrics.LOSSES.keys() | {ledger.SINK} == causes
+    ends = (sender_metrics.LOSSES, receiver_metrics.LOSSES, relay_metrics.LOSSES)
+    assert set().union(*ends) | {ledger.SINK} == causes
     assert ledger.SINK in receiver_metrics.SINK_LOSSES
     assert ledger.SINK in sender_metrics.NOT_RECORDED
 
