@@ -25,6 +25,7 @@ from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.sinks.description import describe
 from rankcast_receiver.sinks.display.keys import KEYS
+from rankcast_relay.settings import RelaySettings
 from rankcast_sender.grabber import CameraOptions
 from rankcast_sender.settings import SenderSettings
 from rankcast_sender.sources.replay import ReplayOptions
@@ -234,7 +235,8 @@ def test_every_environment_variable_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "model"), [("send", SenderSettings), ("receive", ReceiverSettings)]
+    ("command", "model"),
+    [("send", SenderSettings), ("receive", ReceiverSettings), ("relay", RelaySettings)],
 )
 def test_the_setting_beside_an_option_exists(command: str, model: type[BaseModel]) -> None:
     tables = model().model_dump()
