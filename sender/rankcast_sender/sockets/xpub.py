@@ -15,7 +15,7 @@ import zmq
 from rankcast.errors import WorkerError
 from rankcast.net import SUBSCRIPTION_BYTES, SocketOptions, SocketThread, is_ipv6, open_socket
 from rankcast.runtime import MailboxClosed, Pulse
-from rankcast.wire import Kind, frames_topic, pack_status, status_topic
+from rankcast.wire import Kind
 from rankcast_sender.peers import Ban, ConnectionGuard
 from rankcast_sender.sockets.admission import Rights
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind
@@ -28,6 +28,7 @@ from rankcast_sender.sockets.channel import (
     frames_in,
 )
 from rankcast_sender.sockets.credit_gate import CreditGate
+from rankcast_sender.sockets.sending import publish_status, send, send_catch_up
 from rankcast_sender.sockets.status_schedule import STATUS_INTERVAL_S, StatusSchedule
 from rankcast_sender.sockets.subscriptions import (
     CONNECTION_BYTES,
@@ -323,7 +324,7 @@ class XpubThread:
                 schedule.joined(channel, now_s)
                 if channel.replay is not None:
                     # What the packets mean stands in the status, which comes first.
-                    self._publish_status(xpub, channel, Kind.STATUS)
+                    publish_status(xpub, channel, Kind.STATUS)
             for name in self._subscriptions.plain_joins(now_s):
                 self._join_plainly(name)
             self._forward_ready(xpub, waiting)
@@ -334,7 +335,7 @@ class XpubThread:
                 # A viewer that joins after the end also gets the end message.
                 is_over = channel in self._over
                 kind = Kind.END if is_over or channel.paused else Kind.STATUS
-                channel.ended = self._publish_status(xpub, channel, kind) and is_over
+                channel.ended = publish_status(xpub, channel, kind) and is_over
             if not self._closed_s and not threading.main_thread().is_alive():
                 log.warning("the program ended without closing its publisher")
                 self._closed_s = time.monotonic()
@@ -371,7 +372,7 @@ class XpubThread:
     def _finish(self, xpub: zmq.Socket[bytes]) -> None:
         """Send the end message and give viewers time to receive it; each then disconnects."""
         for channel in self._channels:
-            while not self._publish_status(xpub, channel, Kind.END) and not self._is_overdue():
+            while not publish_status(xpub, channel, Kind.END) and not self._is_overdue():
                 xpub.poll(1, zmq.POLLIN)
                 self._read_subscriptions(xpub)
         while any(channel.viewers for channel in self._channels) and not self._is_overdue():
@@ -379,7 +380,7 @@ class XpubThread:
             self._read_subscriptions(xpub)
             for channel in self._channels:
                 # A live viewer with a full queue missed it; a second end message is harmless.
-                self._publish_status(xpub, channel, Kind.END)
+                publish_status(xpub, channel, Kind.END)
 
     @property
     def overdue_s(self) -> float:
@@ -417,7 +418,7 @@ class XpubThread:
         sequence = item.sequence if isinstance(item, NumberedPacket) else channel.sent
         is_picture = not isinstance(item, NewStream | StreamPause)
         may_send = not is_picture or channel.gate is None or channel.gate.allows(sequence)
-        if may_send and self._send(xpub, channel, item):
+        if may_send and send(xpub, channel, item):
             if is_picture:
                 channel.sent = sequence + 1
             # Another packet may be waiting behind it, or it was the last one.
@@ -426,40 +427,6 @@ class XpubThread:
         else:
             waiting[channel] = item
             self._held_by_credit &= not may_send
-
-    def _send(self, xpub: zmq.Socket[bytes], channel: Channel, item: Outgoing) -> bool:
-        """Hand one item to libzmq; False if it has no room."""
-        if isinstance(item, NewStream | StreamPause):
-            kind = Kind.STATUS if isinstance(item, NewStream) else Kind.END
-            return self._publish_status(xpub, channel, kind)
-        data = item.data if isinstance(item, NumberedPacket) else item
-        if data:
-            if not self._offer(xpub, frames_topic(channel.name) + data):
-                return False
-            channel.on_sent()
-            if channel.joins is not None:
-                number = item.sequence if isinstance(item, NumberedPacket) else channel.sent
-                channel.joins.sent(data, number)
-        return True
-
-    def _publish_status(self, xpub: zmq.Socket[bytes], channel: Channel, kind: Kind) -> bool:
-        packet = pack_status(
-            kind,
-            channel.stream_id,
-            channel.status(channel.viewers),
-            *channel.clocks_ns(),
-        )
-        channel.on_status(packet)
-        return self._offer(xpub, status_topic(channel.name) + packet)
-
-    @staticmethod
-    def _offer(xpub: zmq.Socket[bytes], message: bytes) -> bool:
-        try:
-            # Copied: to avoid the copy, which takes 50 us, pyzmq would need another thread.
-            xpub.send(message, zmq.NOBLOCK)
-        except zmq.Again:
-            return False
-        return True
 
     def _read_subscriptions(self, xpub: zmq.Socket[bytes]) -> set[Channel]:
         """Update the viewer counts; return the channels that gained a viewer."""
@@ -480,7 +447,7 @@ class XpubThread:
         """Do for a viewer that has joined what lets it show pictures."""
         channel.on_join(topic)
         if channel.joins is not None and topic.startswith(b"/"):
-            self._send_catch_up(xpub, channel, topic)
+            send_catch_up(xpub, channel, topic)
 
     def _join_plainly(self, camera: str) -> None:
         for channel in self._channels:
@@ -493,12 +460,7 @@ class XpubThread:
         while self._catch_ups:
             channel, token = self._catch_ups.popleft()
             for topic in audience.individual_topics(channel.name, token):
-                self._send_catch_up(xpub, channel, topic)
-
-    def _send_catch_up(self, xpub: zmq.Socket[bytes], channel: Channel, topic: bytes) -> None:
-        found = None if channel.joins is None else channel.joins.joined(topic)
-        if found is not None:
-            self._offer(xpub, topic + found)
+                send_catch_up(xpub, channel, topic)
 
     def _count_viewers(self) -> None:
         audience = self._subscriptions.audience
