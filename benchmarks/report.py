@@ -21,7 +21,7 @@ README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
     "sizing", "narrow-link", "latency", "stream", "isolation", "hostile-viewer", "flood",
-    "cameras", "grabber", "recorder", "web-clients", "web-quality", "metrics-scrape",
+    "cameras", "grabber", "recorder", "relay", "web-clients", "web-quality", "metrics-scrape",
     "startup", "stopping", "soak",
     "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "wasm-speed", "web-page",
     "recording", "synthetic",
