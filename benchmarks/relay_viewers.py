@@ -21,7 +21,7 @@ import zmq
 
 from rankcast.wire import Limits, split_message, token_of, unpack, viewer_topic
 
-START_S: Final = 60.0
+START_S: Final = 30.0
 """Longest wait for the first frame."""
 
 
