@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Final
@@ -20,6 +21,7 @@ from rankcast_sender.sender_sockets import SenderSockets
 log = logging.getLogger(__name__)
 
 PIPELINE_STOP_S: Final = 10.0
+LOOK_S: Final = 0.05
 
 
 class RelayPipeline:
@@ -57,6 +59,7 @@ class RelayPipeline:
         self.subscriber: Subscriber | None = None
         """What receives; None before, and once it was closed."""
         self._reconnects = 0
+        self._looked_s = float("-inf")
         self._cameras: dict[str, RelayedCamera] = {}
         self._wanted: Mailbox[RelayedCamera] = Mailbox(newest_wins=True)
         self._pulse = Pulse("forward")
@@ -153,10 +156,17 @@ class RelayPipeline:
     def utc_there_ns(self, camera: str, utc_here_ns: int) -> int:
         """Convert a time of this station to that of the station of a camera; from any thread."""
         cameras = self.cameras
-        found = cameras.get(camera) or next(iter(cameras.values()), None)
+        # Without a name it is the first station, whose cameras name none.
+        first = (each for each in cameras.values() if not each.station)
+        found = cameras.get(camera) or next(first, None)
         return utc_here_ns if found is None else found.stream.clock.utc_there_ns(utc_here_ns)
 
     def _look_after(self, subscriber: Subscriber, links: Sequence[LinkFacts]) -> None:
+        """Look at uplinks and at key frames that are wanted, not for every packet."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOK_S:
+            return
+        self._looked_s = now_s
         for number, link in enumerate(links):
             if link.relay_id == self._relay_id:
                 self._give_up(number, subscriber)

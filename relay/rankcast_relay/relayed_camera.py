@@ -211,7 +211,7 @@ class RelayedCamera:
     # From any thread.
 
     @property
-    def _station(self) -> str:
+    def station(self) -> str:
         """Which of the stations behind this relay has the camera; empty for the first one."""
         own = str(self.sender_number) if self.sender_number else ""
         beyond = self._last_status.station
@@ -324,7 +324,7 @@ class RelayedCamera:
             "uplink": UPLINK_UP if down is None else f"{down.endpoint}: {down}",
             "lost": sum(self.balance().lost.values()),
             "clock_error_ms": error_ms,
-            "station": self._station,
+            "station": self.station,
         }
         return replace(
             said,
