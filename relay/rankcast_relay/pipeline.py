@@ -66,7 +66,7 @@ class RelayPipeline:
         self._references_pulse = Pulse("references")
         self._forwarder = Worker("rankcast-forward", self._run, self._ended, task="forwarding")
         self._references = Worker(
-            "rankcast-references", self._make_references, task="making references"
+            "rankcast-references", self._make_references, self._done.set, task="making references"
         )
 
     @property
