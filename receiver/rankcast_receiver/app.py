@@ -116,7 +116,10 @@ def _run(
     runners: list[SinkRunner] = []
     space = FreeSpace(Path(settings.record.file).parent) if settings.record.file else None
     pulse = Pulse("main")
-    routes = metrics_routes(settings, lambda: pipeline, runners, space, pulse, manager.watchdog_s)
+    routes = metrics_routes(
+        settings, lambda: pipeline, runners, space, pulse, manager.watchdog_s,
+        lambda: None if web is None else web.packets_dropped,
+    )  # fmt: skip
     web = open_web(settings, lambda: pipeline, routes)  # takes its address
     server = open_metrics(settings, routes)
     if server is not None:
@@ -144,7 +147,9 @@ def _run(
 
     def report_values(found: Sequence[str]) -> Mapping[str, Any]:
         seconds = boot_s() - started
-        return build_report(runners, pipeline.tally, pipeline.outcome, seconds, found)
+        return build_report(
+            runners, pipeline.tally, pipeline.outcome, seconds, found, rank=settings.stream.rank
+        )
 
     kept_s = float("-inf")
 
@@ -352,6 +357,7 @@ def _subscriber(
         limits=settings.limits.limits(),
         queue_messages=network.queue_messages or None,
         buffer_bytes=network.buffer_bytes,
+        rank=settings.stream.rank,
         models=Path(settings.stream.models) if settings.stream.models else None,
         on_demand=on_demand,
         control=network.control,

@@ -63,6 +63,8 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 @click.option("--insecure", is_flag=True, default=None,
               help="Open --web beyond loopback without token or TLS.")  # fmt: skip
 @click.option("--frames", type=int, metavar="N", help="Stop after N delivered frames.")
+@click.option("--rank", type=int, metavar="N",
+              help="Cut packets of codec svd to at most rank N.")  # fmt: skip
 @click.option("--models", type=PATH, metavar="DIR",
               help="Folder of model files (.rkm) of learned codecs.")  # fmt: skip
 @click.option(
@@ -130,6 +132,7 @@ def receive(
         "--web-recordings": ("web.recordings", options["web_recordings"]),
         "--insecure": ("web.insecure", options["insecure"]),
         "--frames": ("stream.frames", options["frames"]),
+        "--rank": ("stream.rank", options["rank"]),
         "--models": ("stream.models", options["models"]),
         "--key": ("security.key", options["key"]),
         "--server-key": ("security.server_keys", list(options["server_key"]) or None),

@@ -97,6 +97,9 @@ BACKLOG: Final = _of.gauge(
     "recorder_backlog_bytes", "Size of the packets that wait for the disk.", "bytes"
 )
 FREE: Final = _of.gauge("recorder_free_bytes", "Free space of the disk of the recording.", "bytes")
+WEB_DROPPED: Final = _of.counter(
+    "web_packets_dropped", "Packets that came faster than they could be handed to pages."
+)
 DEFINITIONS: Final = tuple(value for value in globals().values() if isinstance(value, Definition))
 
 
@@ -110,6 +113,8 @@ class ReceiverMetrics:
     runners : sequence of SinkRunner
     space : FreeSpace, optional
         Of the disk of a recording.
+    web_dropped : callable, optional
+        Returns how many packets the web address dropped; None without one.
     """
 
     def __init__(
@@ -117,8 +122,10 @@ class ReceiverMetrics:
         subscriber: Callable[[], Subscriber | None],
         runners: Sequence[SinkRunner],
         space: FreeSpace | None = None,
+        web_dropped: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._subscriber, self._runners, self._space = subscriber, runners, space
+        self._web_dropped = web_dropped
 
     def states(self) -> Mapping[str, str]:
         """Return the state of each camera, by its name or the address of its sender."""
@@ -140,6 +147,8 @@ class ReceiverMetrics:
             _write_sink(exposition, runner)
         if self._space is not None and self._space.bytes is not None:
             exposition.add(FREE, self._space.bytes)
+        if (dropped := self._web_dropped()) is not None:
+            exposition.add(WEB_DROPPED, dropped)
 
 
 def _write_state(exposition: Exposition, state: CameraState) -> None:

@@ -203,6 +203,7 @@ def _outcome(subscriber: Subscriber, *, silent: bool) -> Outcome:
         reconnects=subscriber.reconnects,
         states=tuple(subscriber.states),
         cameras={stream.camera: stream.ledger.balance() for stream in streams},
+        cut_counts=subscriber.cut_counts(),
         keyframe_requests=sum(stream.keyframe_requests for stream in streams),
         clocks=subscriber.clocks,
         failed_camera=next(

@@ -11,6 +11,7 @@ from typing import Any, Final
 from rankcast.boot_clock import boot_s
 from rankcast.frame import Coding
 from rankcast.numerics import Fidelity
+from rankcast.rank_cut import CutCounts, report_values
 from rankcast.runtime import NOBODY_WATCHING, STOPPED, Balance
 from rankcast_receiver.clock import UNKNOWN
 from rankcast_receiver.sinks import SinkRunner
@@ -38,6 +39,8 @@ class Outcome:
     states: tuple[CameraState, ...] = ()
     cameras: Mapping[str, Balance] = field(default_factory=dict)
     """Share of each camera in `balance`."""
+    cut_counts: CutCounts = field(default_factory=CutCounts)
+    """What cutting to a rank did to the packets."""
     keyframe_requests: int = 0
     clocks: Mapping[str, str] = field(default_factory=dict)
     """How the clock of each sender is compared with the local one."""
@@ -87,6 +90,8 @@ def build_report(
     outcome: Outcome,
     duration_s: float,
     stuck: Sequence[str] = (),
+    *,
+    rank: int = 0,
 ) -> dict[str, Any]:
     """Build the report.
 
@@ -99,6 +104,8 @@ def build_report(
     duration_s : float
     stuck : sequence of str
         Threads that did not stop; what they have not finished counts as stopped.
+    rank : int
+        Rank that packets were to be cut to; 0 if they were not.
 
     Returns
     -------
@@ -120,6 +127,7 @@ def build_report(
         "bytes_per_frame": tally.packet_bytes / tally.frames if tally.frames else None,
         "codec": tally.codec or None,
         **tally.fidelity.values(),
+        "rank_cut": report_values(rank, outcome.cut_counts),
         "latency_ms": {
             "p50": main.latency.percentile_ms(50),
             "p99": main.latency.percentile_ms(99),

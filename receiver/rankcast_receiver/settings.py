@@ -10,6 +10,7 @@ from rankcast.discovery import AnnouncedName
 from rankcast.errors import SettingsError
 from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.pool import MAX_THREADS
+from rankcast.rank_cut import MAX_RANK
 from rankcast.settings import LogTable, MetricsTable, OptionalPath, RecordTable, SettingsPath, Table
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import MAX_MESSAGES_S, check_senders
@@ -82,6 +83,8 @@ class StreamTable(Table):
     without display."""
     frames: int = Field(default=0, ge=0)
     """Stop after this many delivered frames; 0: never."""
+    rank: int = Field(default=0, ge=0, le=MAX_RANK)
+    """Highest rank of a plane that packets of codec `svd` keep; 0: they stay as they come."""
     models: OptionalPath = ""
     """Folder of the model files (.rkm) that packets name by their id; empty: none."""
 

@@ -12,9 +12,10 @@ from types import TracebackType
 from typing import Final
 
 from rankcast.boot_clock import boot_s, slept_s
-from rankcast.errors import NoStreamError
+from rankcast.errors import NoStreamError, SettingsError
 from rankcast.frame import Frame, Scalar
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
+from rankcast.rank_cut import MAX_RANK, CutCounts
 from rankcast.runtime import Balance, Pulse
 from rankcast.wire import Limits, Reply, check_name
 from rankcast_receiver.net import (
@@ -89,6 +90,9 @@ class Subscriber:
     on_demand : bool
         True: decode a camera only while somebody needs its pixels, which `CameraStream.demand`
         has to be told; no other frames are returned.
+    rank : int
+        Highest rank of a plane that packets of codec `svd` keep: the bands above it are dropped
+        before decoding, and `Frame.coding` tells what is left. 0: packets stay as they come.
     writable : bool
         True: the pixels of each frame are a copy that may be modified. False: they are read-only.
     stopped : callable
@@ -129,6 +133,7 @@ class Subscriber:
         buffer_bytes: int = BUFFER_BYTES,
         models: Path | None = None,
         on_demand: bool = False,
+        rank: int = 0,
         writable: bool = False,
         stopped: Callable[[], bool] = lambda: False,
         curves: Sequence[CurveClient] = (),
@@ -142,6 +147,8 @@ class Subscriber:
         cameras = [camera] if isinstance(camera, str) else list(camera or ())
         cameras = [check_name(name) for name in dict.fromkeys(cameras)]
         limits = limits or Limits()
+        if not 0 <= rank <= MAX_RANK:
+            raise SettingsError(f"got rank {rank}, want 1 to {MAX_RANK}, or 0 to cut nothing")
         options = ConnectionOptions(
             live=live,
             limits=limits,
@@ -153,7 +160,12 @@ class Subscriber:
             reply_limits=reply_limits or Limits(max_packet_bytes=0),
         )
         stream_options = StreamOptions(
-            live=live, limits=limits, models=models, on_demand=on_demand, writable=writable
+            live=live,
+            limits=limits,
+            models=models,
+            on_demand=on_demand,
+            rank=rank,
+            writable=writable,
         )
         self._timeout_s = timeout_s
         self._stay = stay
@@ -245,6 +257,10 @@ class Subscriber:
     def packet_balance(self) -> Balance:
         """Return the same for sinks that accept packets: every new packet passes."""
         return _sum(stream.packet_ledger.balance() for stream in self.streams.values())
+
+    def cut_counts(self) -> CutCounts:
+        """Return what cutting to `rank` did to the packets of all cameras."""
+        return sum((stream.cut_counts for stream in self.streams.values()), CutCounts())
 
     def ask(
         self,

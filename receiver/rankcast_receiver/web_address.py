@@ -103,6 +103,7 @@ def _web_options(settings: ReceiverSettings) -> WebOptions | None:
         hosts=web.hosts,
         control=web.control,
         recordings=Path(web.recordings) if web.recordings else None,
+        models=Path(settings.stream.models) if settings.stream.models else None,
     )
 
 
@@ -125,13 +126,14 @@ def metrics_routes(
     space: FreeSpace | None,
     pulse: Pulse,
     watchdog_s: float,
+    web_dropped: Callable[[], int | None],
 ) -> Sequence[Route]:
     """Return the routes of metrics and health for all addresses; none if there is no address."""
     if not settings.metrics.listen and not settings.web.listen:
         return ()
     from rankcast_receiver.metrics import ReceiverMetrics, receiver_routes
 
-    metrics = ReceiverMetrics(lambda: pipeline().subscriber, runners, space)
+    metrics = ReceiverMetrics(lambda: pipeline().subscriber, runners, space, web_dropped)
     return receiver_routes(metrics, lambda: [pulse, *pipeline().pulses], watchdog_s)
 
 

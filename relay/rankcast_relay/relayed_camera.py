@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-from rankcast.runtime import REFUSED_CAMERA, SKIPPED_AS_OLD, STOPPED, Balance, Ledger
+from rankcast.runtime import NETWORK_GAP, REFUSED_CAMERA, SKIPPED_AS_OLD, STOPPED, Balance, Ledger
 from rankcast.wire import MAX_MS, UPLINK_UP, Kind, Limits, Replay, Status
 from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.stream import CameraPacket, CameraStream
@@ -287,9 +287,14 @@ class RelayedCamera:
         lost: int,
         latency_p99_ms: float | None,
         latency_error_ms: float | None,
+        network_lost: int = 0,
+        late_ms: float | None = None,
+        key: str = "",  # noqa: ARG002 - the sender has the key of this relay alone
     ) -> bool:
         """Store the report of one viewer; return False if too many viewers report."""
-        report = ViewerReport(delivered, lost, latency_p99_ms, latency_error_ms)
+        report = ViewerReport(
+            delivered, lost, latency_p99_ms, latency_error_ms, network_lost, late_ms
+        )
         return self._reports.put(viewer, report, time.monotonic())
 
     def _ask_keyframe(self, seen_sequence: int | None = None, viewer: bytes = b"") -> bool:
@@ -301,6 +306,8 @@ class RelayedCamera:
         values: dict[str, Any] = {
             "delivered": own.passed,
             "lost": sum(own.lost.values()) + viewers.lost,
+            # Of the uplink alone: what viewers lose behind the relay is no matter of its rate.
+            "network_lost": own.lost.get(NETWORK_GAP, 0),
         }
         if viewers.latency_p99_ms is not None:
             values["latency_p99_ms"] = viewers.latency_p99_ms

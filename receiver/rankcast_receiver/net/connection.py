@@ -393,9 +393,10 @@ class Connection:
                 helps = self._relayed.get(name, False) and stream.waiting_for_keyframe
                 control.ask_keyframe(name, stream, self.token if helps else b"")
         if control.report_due():
+            late_s = self._path.take_late_s()
             for name, stream in streams.items():
                 if stream.stream_ids and not stream.ended:
-                    control.report(name, stream)
+                    control.report(name, stream, late_s)
         if self._link.state is LinkState.UP:
             open_cameras = [name for name, stream in streams.items() if not stream.ended]
             names = dict.fromkeys((*self._streams.cameras, *open_cameras))

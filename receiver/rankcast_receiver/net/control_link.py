@@ -13,6 +13,7 @@ import zmq
 from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import SettingsError, WireError
 from rankcast.net import ControlClient, CurveClient, LinkState
+from rankcast.runtime import NETWORK_GAP
 from rankcast.wire import MAX_MS, UINT64_MAX, Limits, Reply, check_name, uint
 from rankcast_receiver.clock import SenderClock
 from rankcast_receiver.net.control_request import ControlRequest
@@ -221,16 +222,23 @@ class ControlLink:
         self._next_report_s = now + REPORT_INTERVAL_S
         return True
 
-    def report(self, camera: str, stream: CameraStream) -> None:
-        """Send the totals of `camera` at this receiver and the latency of the last second."""
+    def report(self, camera: str, stream: CameraStream, late_s: float | None = None) -> None:
+        """Send the totals of `camera` at this receiver and the latency of the last second.
+
+        `late_s` is how late even the quickest message of that second was: they queue in front of
+        the link.
+        """
+        late = {} if late_s is None else {"late_ms": min(max(1e3 * late_s, 0.0), MAX_MS)}
         if stream.reported is not None:
-            self._ask("report", camera, dict(stream.reported()))
+            self._ask("report", camera, {**stream.reported(), **late})
             return
         balance = stream.ledger.balance()
         args: dict[str, Any] = {
             "delivered": min(balance.passed, MAX_COUNT),
             "lost": min(sum(balance.lost.values()), MAX_COUNT),
+            "network_lost": min(balance.lost.get(NETWORK_GAP, 0), MAX_COUNT),
         }
+        args |= late
         delays = stream.delays.take()
         if delays:
             ordered = sorted(delay.latency_ms for delay in delays)

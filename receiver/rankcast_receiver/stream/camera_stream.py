@@ -9,9 +9,16 @@ from dataclasses import replace
 from typing import Final
 
 from rankcast.boot_clock import boot_ns, boot_s
-from rankcast.errors import LimitError, NeedKeyframe, UnknownVersionError, WireError
+from rankcast.errors import (
+    LimitError,
+    NeedKeyframe,
+    PayloadError,
+    UnknownVersionError,
+    WireError,
+)
 from rankcast.frame import Coding, Frame, Scalar
 from rankcast.numerics import Histogram
+from rankcast.rank_cut import CutCounts, RankCut
 from rankcast.runtime import (
     REFUSED_PACKET,
     SKIPPED_AS_OLD,
@@ -109,6 +116,7 @@ class CameraStream:
         self.packet_bytes = 0
         """Size of all pictures that arrived, as packets."""
         log_limiter = log_limiter or LogLimiter(burst=LOG_BURST)
+        self._rank_cut = RankCut(options.rank, camera, log_limiter) if options.rank else None
         self.clock = clock or SenderClock()
         """Clock of the camera station."""
         self.reported: Callable[[], Mapping[str, Scalar]] | None = None
@@ -152,6 +160,11 @@ class CameraStream:
     def waiting_for_keyframe(self) -> bool:
         """True while arriving pictures are predicted from a frame that was lost."""
         return self._decoder.waiting_for_keyframe
+
+    @property
+    def cut_counts(self) -> CutCounts:
+        """What cutting to a rank did to the packets; all 0 without."""
+        return CutCounts() if self._rank_cut is None else self._rank_cut.counts
 
     @property
     def needs_keyframe(self) -> bool:
@@ -244,12 +257,13 @@ class CameraStream:
         notices: list[CameraPacket] = []
         begun = 0
         catch_up: Sequence[CameraPacket] = ()
-        for message in received:
-            if message.catch_up:
-                catch_up = self._take_catch_up(message) or catch_up
+        for arrived in received:
+            if arrived.catch_up:
+                catch_up = self._take_catch_up(arrived) or catch_up
                 continue
             stream_id = self.stream_id
-            packet = self._accept(message)
+            message = self._cut(arrived)
+            packet = self._accept(message, len(arrived.data))
             if self.stream_id != stream_id:
                 begun, catch_up = len(fresh), ()
             if packet is not None:
@@ -301,22 +315,37 @@ class CameraStream:
         packet = unpack(data, self._options.limits)
         return CameraPacket(self.camera, packet, memoryview(data), self._now_s(), made_here=True)
 
-    def _accept(self, received: ReceivedPacket) -> Packet | None:
+    def _cut(self, received: ReceivedPacket) -> ReceivedPacket:
+        """Return a packet at the rank that is wanted, or with the reason why it has no such one."""
+        if self._rank_cut is None or received.packet is None:
+            return received
+        try:
+            packet, data = self._rank_cut.cut(received.packet, received.data)
+        except WireError as exc:
+            return replace(received, packet=None, data=memoryview(b""), error=exc)
+        if packet is received.packet:
+            return received
+        return replace(received, packet=packet, data=data)
+
+    def _accept(self, received: ReceivedPacket, arrived_bytes: int) -> Packet | None:
         """Account for one packet; return it if it is a new picture."""
         packet = received.packet
         try:
             if packet is None:
                 raise received.error or WireError("no packet")
-            return self._place(packet, received)
+            placed = self._place(packet, received)
         except WireError as exc:
             # Its sequence number cannot be trusted: the next gap is attributed to it.
             self._gaps.note_lost(REFUSED_PACKET)
             self.refused_packets += 1
-            if isinstance(exc, LimitError | UnknownVersionError):
+            if isinstance(exc, LimitError | UnknownVersionError | PayloadError):
                 self._refusals.add(exc)
             else:
                 self._refusals.warn(exc)  # damage in transit: the next packet may be intact
             return None
+        if placed is not None:
+            self.packet_bytes += arrived_bytes
+        return placed
 
     def _place(self, packet: Packet, received: ReceivedPacket) -> Packet | None:
         header, status = packet.header, received.status
@@ -339,7 +368,6 @@ class CameraStream:
             log.debug("%s: ignored frame %d: a duplicate, or late", self.camera, header.sequence)
             return None
         self.packet_ledger.passed()
-        self.packet_bytes += len(received.data)
         if self.heard_s is not None:
             self.heard_s = received.t_received_s
         self.ended = False

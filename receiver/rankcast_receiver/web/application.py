@@ -39,6 +39,8 @@ class Application:
         Pages may change the senders.
     recordings : Path or None
         Folder of recordings to show.
+    models : Path or None
+        Folder of the model files that packets of recordings name.
     routes : sequence of BaseRoute
         Further routes.
     stopping : callable
@@ -54,6 +56,7 @@ class Application:
         *,
         control: bool,
         recordings: Path | None,
+        models: Path | None,
         routes: Sequence[BaseRoute],
         stopping: Callable[[], bool],
     ) -> None:
@@ -79,7 +82,7 @@ class Application:
             Route("/api/cameras", self._cameras, methods=["GET"]),
             Route("/api/cameras/{name}", self._camera, methods=["GET"]),
             *pictures.routes(),
-            *RecordingRoutes(recordings, view.limits, stopping).routes(),
+            *RecordingRoutes(recordings, view.limits, models, stopping).routes(),
             Route("/api/openapi.json", _describe, methods=["GET"]),
             WebSocketRoute("/api/live", live),
         ]

@@ -30,6 +30,8 @@ class WebOptions:
     """Pages may change the senders."""
     recordings: Path | None = None
     """Folder of recordings to show."""
+    models: Path | None = None
+    """Folder of the model files that packets of recordings name."""
 
 
 class WebServer:
@@ -62,6 +64,7 @@ class WebServer:
             Access(options.token, options.hosts),
             control=options.control,
             recordings=options.recordings,
+            models=options.models,
             routes=routes,
             stopping=lambda: self._server.stopping,
         )
@@ -76,6 +79,11 @@ class WebServer:
     def url(self) -> str:
         """Address of the page."""
         return self._server.url
+
+    @property
+    def packets_dropped(self) -> int:
+        """Packets that came faster than they could be handed to pages."""
+        return self._inbox.dropped
 
     @property
     def ended(self) -> bool:

@@ -3,6 +3,7 @@
 from rankcast_sender.camera.camera import Camera, SenderFacts, StreamOptions, Tape
 from rankcast_sender.camera.codec_settings import CodecChange, CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
+from rankcast_sender.camera.link_follower import LinkFollower
 from rankcast_sender.camera.newest_frame import NewestFrame
 from rankcast_sender.camera.source_state import STATES, SourceState
 from rankcast_sender.camera.stream_figures import SIZE_BOUNDS_BYTES
@@ -15,6 +16,7 @@ __all__ = [
     "CodecChange",
     "CodecSettings",
     "KeyframeBudget",
+    "LinkFollower",
     "NewestFrame",
     "SenderFacts",
     "SourceState",

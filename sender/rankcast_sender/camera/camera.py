@@ -23,6 +23,7 @@ from rankcast.runtime import (
 from rankcast.wire import STREAM_ID_BYTES, Limits, Status, check_name
 from rankcast_sender.camera.codec_settings import CodecChange, CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
+from rankcast_sender.camera.link_follower import LinkFollower
 from rankcast_sender.camera.newest_frame import NewestFrame
 from rankcast_sender.camera.source_state import SourceState
 from rankcast_sender.camera.stream_figures import StreamFigures
@@ -120,6 +121,8 @@ class Camera:
         """True once no more frames will be sent."""
         self._newest = NewestFrame()
         self._reports = ViewerReports()
+        self.link = LinkFollower()
+        """Lowers the bit rate to what the links to the viewers carry."""
         self.mailbox: Mailbox[Frame] = Mailbox(newest_wins=options.realtime)
         """Grabbed frames for the encode thread."""
         self._replaced = 0
@@ -202,8 +205,26 @@ class Camera:
 
     @property
     def settings(self) -> Mapping[str, Scalar]:
-        """Codec options in effect from the next frame on."""
-        return {} if self.channel.replay else self.codec_settings.in_force
+        """Codec options in effect from the next frame on, and the bit rate that follows a link."""
+        if self.channel.replay:
+            return {}
+        options, rate = self.codec_settings.in_force, self.followed_bitrate()
+        return options if rate is None else {**options, "bitrate_now": round(rate)}
+
+    def followed_bitrate(self) -> float | None:
+        """Return the bit rate to encode with; None where it does not follow the viewers' links."""
+        limits = self._bitrate_limits()
+        if limits is None:
+            return None
+        return self.link.target(*limits, self.viewers, time.monotonic())
+
+    def _bitrate_limits(self) -> tuple[float, float] | None:
+        """Return the lowest and the highest bit rate; None without a lower one."""
+        options = self.codec_settings.in_force
+        lowest, highest = options.get("min_bitrate"), options.get("bitrate")
+        if not self.realtime or not isinstance(lowest, float) or not isinstance(highest, float):
+            return None
+        return (lowest, highest) if lowest else None
 
     def check_settings(self, options: Mapping[str, Scalar]) -> None:
         """Validate the values of codec options, at once, without trying or changing any.
@@ -293,10 +314,18 @@ class Camera:
         lost: int,
         latency_p99_ms: float | None,
         latency_error_ms: float | None,
+        network_lost: int = 0,
+        late_ms: float | None = None,
+        key: str = "",
     ) -> bool:
         """Store the report of one viewer; return False if too many viewers report."""
-        report = ViewerReport(delivered, lost, latency_p99_ms, latency_error_ms)
-        return self._reports.put(viewer, report, time.monotonic())
+        report = ViewerReport(
+            delivered, lost, latency_p99_ms, latency_error_ms, network_lost, late_ms
+        )
+        now_s = time.monotonic()
+        if self._bitrate_limits() is not None:
+            self.link.hear(viewer, key, report, now_s)
+        return self._reports.put(viewer, report, now_s)
 
     def viewer_total(self) -> ViewerTotal:
         """Return the summary of what viewers report."""

@@ -361,7 +361,7 @@ def _keyframe(request: Request, camera: WatchedCamera, client: Client) -> Mappin
 
 def _report(request: Request, camera: WatchedCamera, client: Client) -> Mapping[str, Any]:
     args = request.args
-    known = {"delivered", "lost", "latency_p99_ms", "latency_error_ms"}
+    known = {"delivered", "lost", "network_lost", "latency_p99_ms", "latency_error_ms", "late_ms"}
     if set(args) - known:
         raise _RefusedError(f"report takes only {', '.join(sorted(known))}")
     taken = camera.report(
@@ -370,6 +370,9 @@ def _report(request: Request, camera: WatchedCamera, client: Client) -> Mapping[
         min(_uint(args, "lost") or 0, MAX_FRAMES),
         _milliseconds(args, "latency_p99_ms"),
         _milliseconds(args, "latency_error_ms"),
+        min(_uint(args, "network_lost") or 0, MAX_FRAMES),
+        _milliseconds(args, "late_ms"),
+        client.key,
     )
     if not taken:
         raise _RefusedError("too many viewers send reports: this one is not counted")

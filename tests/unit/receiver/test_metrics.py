@@ -53,6 +53,22 @@ def test_a_receiver_that_has_not_begun_or_has_ended_shows_its_sinks_alone() -> N
     assert found["sink_frames_lost_total", "count", "sink"] == 0
 
 
+def test_packets_that_a_web_address_dropped_are_counted_and_absent_without_one() -> None:
+    dropped: list[int | None] = [None, 0, 7]
+    found = []
+    for count in dropped:
+        exposition = Exposition()
+        ReceiverMetrics(lambda: None, (), web_dropped=lambda count=count: count).write(exposition)
+        samples = [
+            sample.value
+            for family in text_string_to_metric_families(exposition.text())
+            for sample in family.samples
+            if sample.name == "rankcast_receiver_web_packets_dropped_total"
+        ]
+        found.append(samples[0] if samples else None)
+    assert found == dropped
+
+
 def test_a_stream_shows_its_ledger_latency_and_the_age_of_its_picture() -> None:
     stream = CameraStream("cam")
     stream.ledger.enter(10)

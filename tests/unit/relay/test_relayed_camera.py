@@ -178,7 +178,9 @@ def test_the_status_is_that_of_the_camera_with_what_is_the_relays_own() -> None:
     assert (status.relay["hops"], status.relay["path"]) == (2, "a,me")
     assert status.station == ".2"
     assert bench.stream.reported is not None
-    assert bench.stream.reported() == {"delivered": 0, "lost": 4, "latency_p99_ms": 12.5}
+    assert bench.stream.reported() == {
+        "delivered": 0, "lost": 4, "network_lost": 0, "latency_p99_ms": 12.5,
+    }  # fmt: skip
 
 
 def test_viewers_are_told_which_uplink_is_down_and_why() -> None:
