@@ -153,13 +153,15 @@ class RelayPipeline:
             camera.leave(str(exc))
         return camera
 
-    def utc_there_ns(self, camera: str, utc_here_ns: int) -> int:
-        """Convert a time of this station to that of the station of a camera; from any thread."""
+    def utc_there_ns(self, camera: str, utc_here_ns: int) -> int | None:
+        """Convert a time of this station to that of the station of a camera; None if unknown."""
         cameras = self.cameras
         # Without a name it is the first station, whose cameras name none.
         first = (each for each in cameras.values() if not each.station)
         found = cameras.get(camera) or next(first, None)
-        return utc_here_ns if found is None else found.stream.clock.utc_there_ns(utc_here_ns)
+        if found is None or found.stream.clock.error_there_ms is None:
+            return None
+        return found.stream.clock.utc_there_ns(utc_here_ns)
 
     def _look_after(self, subscriber: Subscriber, links: Sequence[LinkFacts]) -> None:
         """Look at uplinks and at key frames that are wanted, not for every packet."""

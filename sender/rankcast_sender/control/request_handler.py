@@ -83,7 +83,7 @@ class Relaying:
     """Its id in the status of its cameras, which it also states without any camera."""
     pass_on: PassOn
     """Carries out the requests of `PASSED_ON`."""
-    utc_ns: Callable[[str, int], int]
+    utc_ns: Callable[[str, int], int | None]
     """Converts a time of this station's UTC clock to that of the station of a camera."""
 
 
@@ -253,8 +253,10 @@ class RequestHandler:
             raise _RefusedError("ping takes exactly one argument, t0")
         t2_ns = time.time_ns()
         if self._relaying is not None:
-            t1_ns = self._relaying.utc_ns(request.camera, t1_ns)
-            t2_ns = max(t1_ns, self._relaying.utc_ns(request.camera, t2_ns))
+            there = [self._relaying.utc_ns(request.camera, at_ns) for at_ns in (t1_ns, t2_ns)]
+            if there[0] is None or there[1] is None:
+                raise _RefusedError("the clock of the camera station is not known yet")
+            t1_ns, t2_ns = there[0], max(there[0], there[1])
         return Reply(request.id, True, result={"t0": t0, "t1": t1_ns, "t2": t2_ns})
 
     def _status(self, request: Request, client: Client) -> Mapping[str, Any]:
