@@ -15,13 +15,14 @@ import numpy as np
 
 import rankcast
 import rankcast_receiver
+import rankcast_relay
 import rankcast_sender
 
 
 def main() -> int:
     """Check every kind of use; an exception or exit code 1 is a failure."""
     here = Path.cwd().resolve()
-    for module in (rankcast, rankcast_sender, rankcast_receiver):
+    for module in (rankcast, rankcast_sender, rankcast_receiver, rankcast_relay):
         place = Path(str(module.__file__)).resolve()
         assert "site-packages" in place.parts, f"{module.__name__} comes from {place}"
     module = Path(str(rankcast.__file__)).with_name("core") / "rankcast_core.wasm"

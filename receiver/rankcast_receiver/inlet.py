@@ -56,6 +56,9 @@ class Inlet(Protocol):
     def ask(self, sender: int, request: ControlRequest) -> ControlRequest:
         """Send a request to the sender of that number, without waiting; from any thread."""
 
+    def give_up(self, sender: int) -> None:
+        """Receive nothing of the sender of that number any more; from any thread."""
+
     def stop(self) -> None:
         """End the thread; may be called twice.
 

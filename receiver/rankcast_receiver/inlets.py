@@ -83,6 +83,10 @@ class Inlets:
         """Send a request to the sender of that number, without waiting; from any thread."""
         return self._by_sender[sender].ask(sender, request)
 
+    def give_up(self, sender: int) -> None:
+        """Receive nothing of the sender of that number any more; from any thread."""
+        self._by_sender[sender].give_up(sender)
+
     def stop(self) -> None:
         """End all threads; may be called twice.
 

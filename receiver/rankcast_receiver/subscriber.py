@@ -18,7 +18,7 @@ from rankcast.nats import NatsOptions, is_nats
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.rank_cut import MAX_RANK, CutCounts
 from rankcast.runtime import Balance, Pulse
-from rankcast.wire import MAIN, Limits, check_name
+from rankcast.wire import MAIN, Limits, Reply, check_name
 from rankcast_receiver.choice import ChoiceTotals, check_streams
 from rankcast_receiver.inlets import open_inlets, wanted_cameras
 from rankcast_receiver.net import (
@@ -114,6 +114,8 @@ class Subscriber:
     nats : NatsOptions, optional
         Site, credentials and TLS for ``nats://`` addresses, whose cameras are named
         ``SITE.CAMERA``.
+    reply_limits : Limits, optional
+        Of packets in replies to `ask`; by default a reply contains none.
 
     Raises
     ------
@@ -149,6 +151,7 @@ class Subscriber:
         on_state: Callable[[Sequence[CameraState]], object] = lambda _: None,
         max_messages_s: int = MAX_MESSAGES_S,
         nats: NatsOptions | None = None,
+        reply_limits: Limits | None = None,
     ) -> None:
         given = [connect] if isinstance(connect, str | SenderAddress) else connect
         addresses = sender_addresses(given)
@@ -167,6 +170,7 @@ class Subscriber:
             curves=tuple(curves),
             control=control,
             max_messages_s=max_messages_s,
+            reply_limits=reply_limits or Limits(max_packet_bytes=0),
         )
         stream_options = StreamOptions(
             live=live,
@@ -263,6 +267,17 @@ class Subscriber:
                     )
         return None
 
+    def sender_of(self, camera: str) -> int | None:
+        """Return the number of the sender that has a camera; from any thread."""
+        for number, sender in enumerate(self._senders):
+            if any(stream.camera == camera for stream in sender.streams.values()):
+                return number
+        return None
+
+    def give_up(self, sender: int) -> None:
+        """Disconnect from the sender of that number for good; from any thread."""
+        self._inlets.give_up(sender)
+
     def balance(self) -> Balance:
         """Return the frames that were published since joining, handed out, and lost by cause."""
         return _sum(stream.ledger.balance() for stream in self.streams.values())
@@ -280,7 +295,13 @@ class Subscriber:
         """Return what cutting to `rank` did to the packets of all cameras."""
         return sum((stream.cut_counts for stream in self.streams.values()), CutCounts())
 
-    def ask(self, camera: str, op: str, args: Mapping[str, Scalar]) -> ControlRequest:
+    def ask(
+        self,
+        camera: str,
+        op: str,
+        args: Mapping[str, Scalar],
+        on_reply: Callable[[Reply], object] = lambda _: None,
+    ) -> ControlRequest:
         """Ask the sender of a camera for an operation of the control channel; from any thread.
 
         Parameters
@@ -289,6 +310,8 @@ class Subscriber:
             Its name at this receiver.
         op : str
         args : mapping of str to scalar
+        on_reply : callable
+            Called with the reply, or with a refusal where none comes, in any thread.
 
         Returns
         -------
@@ -298,9 +321,9 @@ class Subscriber:
         for number, sender in enumerate(self._senders):
             for name, stream in sender.streams.items():
                 if stream.camera == camera:
-                    request = ControlRequest(sender.name_of(name), op, args)
+                    request = ControlRequest(sender.name_of(name), op, args, on_reply)
                     return self._inlets.ask(number, request)
-        return ControlRequest(camera, op, args).fail(f"there is no camera {camera}")
+        return ControlRequest(camera, op, args, on_reply).fail(f"there is no camera {camera}")
 
     def packets(self) -> Generator[PacketBatch, None, None]:
         """Yield received batches until the stream ends; pass empty ones to `decoder` too.

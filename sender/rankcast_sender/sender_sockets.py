@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from rankcast.errors import SettingsError
 from rankcast.frame import Scalar
@@ -28,8 +28,16 @@ from rankcast.net import (
 from rankcast.recorder import Triggers
 from rankcast.runtime import Pulse
 from rankcast.wire import MAIN, Limits, split_stream
-from rankcast_sender.camera import Camera
-from rankcast_sender.control import OPERATOR, Client, ControlThread, RequestHandler
+from rankcast_sender.camera import SenderFacts
+from rankcast_sender.control import (
+    OPERATOR,
+    Client,
+    ControlledCamera,
+    ControlThread,
+    Relaying,
+    RequestHandler,
+    WatchedCamera,
+)
 from rankcast_sender.peers import MAX_CONNECTIONS, Ban, ConnectionGuard
 from rankcast_sender.sockets import (
     Authenticator,
@@ -129,12 +137,30 @@ class SenderOptions:
         return self.connection()
 
 
+class Published(Protocol):
+    """What is sent of a camera."""
+
+    channel: Channel
+    sender: SenderFacts | None
+    """The sockets that publish it; set by them."""
+
+
+class OwnCamera(ControlledCamera, Published, Protocol):
+    """A camera of this station."""
+
+
+class RelayedCamera(WatchedCamera, Published, Protocol):
+    """A camera of another sender."""
+
+
 class SenderSockets:
     """One address for frames and one for control requests, for any number of cameras.
 
     Parameters
     ----------
     options : SenderOptions
+    relaying : Relaying, optional
+        What a relay does otherwise.
 
     Raises
     ------
@@ -143,10 +169,10 @@ class SenderSockets:
 
     Notes
     -----
-    Add the cameras first, then call `start`, which binds both addresses.
+    Add the cameras that are known first, then call `start`, which binds both addresses.
     """
 
-    def __init__(self, options: SenderOptions) -> None:
+    def __init__(self, options: SenderOptions, relaying: Relaying | None = None) -> None:
         connection = options.check()
         self.control = control_address(options.bind, options.control)
         """Address of the control channel; empty without one."""
@@ -158,7 +184,7 @@ class SenderSockets:
                 )  # fmt: skip
         self._authorized = None if options.authorized is None else Path(options.authorized)
         self._authenticator: Authenticator | None = None
-        self._handler = RequestHandler(options.max_packet_bytes)
+        self._handler = RequestHandler(options.max_packet_bytes, relaying)
         self._control: ControlThread | None = None
         self._closed = False
         self._has_substreams = False
@@ -224,18 +250,24 @@ class SenderSockets:
         """Control messages so far that went beyond the budgets of their connections."""
         return 0 if self._control is None else self._control.dropped.count
 
-    def add(self, camera: Camera) -> None:
-        """Add a camera to publish; call it before `start`.
+    def add(self, camera: OwnCamera) -> None:
+        """Add a camera to publish, from any thread, also while others are published.
 
         Raises
         ------
         SettingsError
             If another camera has its name.
         """
+        camera.sender = self
         self._handler.add(camera)
         self._has_substreams |= split_stream(camera.name)[1] != MAIN
         self.xpub.add(camera.channel)
+
+    def add_relayed(self, camera: RelayedCamera) -> None:
+        """Add a camera of another sender; see `add`."""
         camera.sender = self
+        self._handler.add_relayed(camera)
+        self.xpub.add(camera.channel)
 
     def start(self) -> None:
         """Bind both addresses.

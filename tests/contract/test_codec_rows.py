@@ -13,7 +13,7 @@ from rankcast.codec import CODECS, CODECS_BY_NAME
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILES = [
     path
-    for root in ("common", "sender", "receiver")
+    for root in ("common", "sender", "receiver", "relay")
     for path in sorted((REPOSITORY / root).rglob("*.py"))
     if "common/rankcast/codec/" not in path.as_posix()
 ]

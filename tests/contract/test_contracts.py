@@ -23,16 +23,20 @@ from rankcast.numerics import psnr_db
 from rankcast.settings import validate
 from rankcast.settings.layers import file_layer
 from rankcast_receiver.settings import ReceiverSettings
+from rankcast_relay.settings import RelaySettings
 from rankcast_sender.settings import SenderSettings
 from rankcast_sender.stream_table import StreamTable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = REPOSITORY / "config"
+FILES = [
+    ("sender.toml", SenderSettings),
+    ("receiver.toml", ReceiverSettings),
+    ("relay.toml", RelaySettings),
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "model"), [("sender.toml", SenderSettings), ("receiver.toml", ReceiverSettings)]
-)
+@pytest.mark.parametrize(("name", "model"), FILES)
 def test_the_settings_file_states_exactly_the_defaults(name: str, model: Any) -> None:
     stated = tomllib.loads((CONFIG / name).read_text(encoding="utf-8"))
     codecs = stated.get("codec", {})
@@ -48,9 +52,7 @@ def test_the_settings_file_states_exactly_the_defaults(name: str, model: Any) ->
         assert codecs == {"name": model().codec.name}
 
 
-@pytest.mark.parametrize(
-    ("name", "model"), [("sender.toml", SenderSettings), ("receiver.toml", ReceiverSettings)]
-)
+@pytest.mark.parametrize(("name", "model"), FILES)
 def test_the_settings_file_loads(name: str, model: Any) -> None:
     loaded, default = validate(model, [file_layer(CONFIG / name)]), model()
     for field in model.model_fields:
@@ -96,9 +98,7 @@ def _plain(number: float) -> str:
     return str(number) if isinstance(number, int) else f"{number:g}"
 
 
-@pytest.mark.parametrize(
-    ("name", "model"), [("sender.toml", SenderSettings), ("receiver.toml", ReceiverSettings)]
-)
+@pytest.mark.parametrize(("name", "model"), FILES)
 def test_the_settings_file_states_the_range_of_every_number(name: str, model: Any) -> None:
     checked = 0
     for table, key, remark in remarks(CONFIG / name):

@@ -25,6 +25,7 @@ from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.sinks.count import CountSink
 from rankcast_receiver.sinks.description import describe
 from rankcast_receiver.sinks.display.keys import KEYS
+from rankcast_relay.settings import RelaySettings
 from rankcast_sender.grabber import CameraOptions
 from rankcast_sender.settings import SenderSettings
 from rankcast_sender.sources.replay import ReplayOptions
@@ -220,7 +221,7 @@ def test_every_environment_variable_is_explained() -> None:
     modules = [
         *(
             path
-            for room in ("common", "sender", "receiver")
+            for room in ("common", "sender", "receiver", "relay")
             for path in REPOSITORY.glob(f"{room}/**/*.py")
         ),
         REPOSITORY / "tests" / "conftest.py",
@@ -229,12 +230,13 @@ def test_every_environment_variable_is_explained() -> None:
     ]
     read = {name for path in modules for name in environment_names(path)}
     assert {"RANKCAST_LEVEL", "RANKCAST_LOG_LEVEL", "RANKCAST_TEST_DATA"} <= read
-    read |= {"RANKCAST_SEND__TABLE__KEY", "RANKCAST_RECEIVE__TABLE__KEY"}
+    read |= {f"RANKCAST_{name}__TABLE__KEY" for name in ("SEND", "RECEIVE", "RELAY")}
     assert names(section("### Environment variables")) == read
 
 
 @pytest.mark.parametrize(
-    ("command", "model"), [("send", SenderSettings), ("receive", ReceiverSettings)]
+    ("command", "model"),
+    [("send", SenderSettings), ("receive", ReceiverSettings), ("relay", RelaySettings)],
 )
 def test_the_setting_beside_an_option_exists(command: str, model: type[BaseModel]) -> None:
     tables = model().model_dump()
@@ -258,7 +260,7 @@ def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
 
 def texts_of_the_product() -> Iterator[str]:
     """Every string of the product's code; an ellipsis stands for what is filled in."""
-    for room in ("common", "sender", "receiver"):
+    for room in ("common", "sender", "receiver", "relay"):
         for path in REPOSITORY.glob(f"{room}/**/*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-ROOTS = {"rankcast": "common", "rankcast_sender": "sender", "rankcast_receiver": "receiver"}
+ROOTS = {
+    "rankcast": "common",
+    "rankcast_sender": "sender",
+    "rankcast_receiver": "receiver",
+    "rankcast_relay": "relay",
+}
 NATIVE_CORE = ("rankcast.codec.", "rankcast.entropy")
 """The inside of the codecs, which the native core will rewrite."""
 ENTERED_DIRECTLY = {

@@ -11,7 +11,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOMS = (
-    "common/rankcast", "sender/rankcast_sender", "receiver/rankcast_receiver", "benchmarks",
+    "common/rankcast", "sender/rankcast_sender", "receiver/rankcast_receiver",
+    "relay/rankcast_relay", "benchmarks",
 )  # fmt: skip
 PACKAGES = {f"{room}/__init__.py" for room in ROOMS}
 """They import nothing that `python -m` could find in the current folder, `typing` included."""

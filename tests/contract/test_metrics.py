@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import httpx
@@ -20,6 +20,7 @@ from rankcast.metrics import PROCESS_DEFINITIONS, Definition
 from rankcast.runtime import ledger
 from rankcast_receiver import metrics as receiver_metrics
 from rankcast_receiver.state import State
+from rankcast_relay import metrics as relay_metrics
 from rankcast_sender import metrics as sender_metrics
 from rankcast_sender.camera import STATES
 from support.fakes import free_address
@@ -56,6 +57,10 @@ def exposed(process: Rankcast) -> dict[str, tuple[str, frozenset[str]]]:
     return dict(map(described, text_string_to_metric_families(text)))
 
 
+def everything_exposed(ends: Iterable[Rankcast]) -> dict[str, tuple[str, frozenset[str]]]:
+    return {name: found for end in ends for name, found in exposed(end).items()}
+
+
 def described(family: Metric) -> tuple[str, tuple[str, frozenset[str]]]:
     suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
     labels = {name for sample in family.samples for name in sample.labels} - {"le"}
@@ -63,7 +68,7 @@ def described(family: Metric) -> tuple[str, tuple[str, frozenset[str]]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the metrics process_... are those of Linux")
-def test_the_page_lists_what_a_sender_and_a_receiver_expose_and_nothing_else(
+def test_the_page_lists_what_a_sender_a_receiver_and_a_relay_expose_and_nothing_else(
     tmp_path: Path,
 ) -> None:
     station, address = KeyedStation(tmp_path), free_address()
@@ -81,13 +86,19 @@ def test_the_page_lists_what_a_sender_and_a_receiver_expose_and_nothing_else(
             "--save-every", "50", "--record", str(tmp_path / "received.mcap"),
             "--web", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
         ) as receiver,
+        rankcast(
+            "--from", address, "--to", free_address(), "--key", str(tmp_path / "viewer1.key"),
+            "--server-key", str(tmp_path / "cam.pub"), "--metrics", "127.0.0.1:0",
+            module="rankcast_relay",
+        ) as relay,
     ):  # fmt: skip
         ends_s = time.monotonic() + WAIT_S
-        found = exposed(sender) | exposed(receiver)
+        ends = (sender, receiver, relay)
+        found = everything_exposed(ends)
         # Some need the clock of the other end, or a first look at the disk.
         while found != DOCUMENTED and time.monotonic() < ends_s:
-            found = exposed(sender) | exposed(receiver)
-        for process in (sender, receiver):
+            found = everything_exposed(ends)
+        for process in ends:
             url = process.wait_line("metrics address: ").rpartition(" ")[2]
             assert httpx.get(f"{url}healthz").json() == {"status": "ok"}
             assert httpx.get(f"{url}readyz").json()["cameras"] == {"cam": "live"}
@@ -96,7 +107,12 @@ def test_the_page_lists_what_a_sender_and_a_receiver_expose_and_nothing_else(
 
 @pytest.mark.parametrize(
     "definition",
-    [*PROCESS_DEFINITIONS, *sender_metrics.DEFINITIONS, *receiver_metrics.DEFINITIONS],
+    [
+        *PROCESS_DEFINITIONS,
+        *sender_metrics.DEFINITIONS,
+        *receiver_metrics.DEFINITIONS,
+        *relay_metrics.DEFINITIONS,
+    ],
     ids=lambda definition: definition.name,
 )
 def test_every_definition_is_documented_and_named_as_openmetrics_wants(
@@ -112,7 +128,8 @@ def test_every_cause_of_loss_has_a_series_at_the_end_where_it_occurs() -> None:
     causes = {
         value for name, value in vars(ledger).items() if name.isupper() and isinstance(value, str)
     }
-    assert sender_metrics.LOSSES.keys() | receiver_metrics.LOSSES.keys() | {ledger.SINK} == causes
+    ends = (sender_metrics.LOSSES, receiver_metrics.LOSSES, relay_metrics.LOSSES)
+    assert set().union(*ends) | {ledger.SINK} == causes
     assert ledger.SINK in receiver_metrics.SINK_LOSSES
     assert ledger.SINK in sender_metrics.NOT_RECORDED
 

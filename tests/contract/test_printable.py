@@ -37,7 +37,7 @@ def _is_error(function: ast.expr) -> bool:
     return isinstance(function, ast.Name) and function.id.endswith(("Error", "Exception"))
 
 
-@pytest.mark.parametrize("package", ["common", "sender", "receiver"])
+@pytest.mark.parametrize("package", ["common", "sender", "receiver", "relay"])
 def test_no_log_call_and_no_error_escapes_text_by_itself(package: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}"

@@ -10,7 +10,12 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULES = sorted(
     path
-    for room in ("common/rankcast", "sender/rankcast_sender", "receiver/rankcast_receiver")
+    for room in (
+        "common/rankcast",
+        "sender/rankcast_sender",
+        "receiver/rankcast_receiver",
+        "relay/rankcast_relay",
+    )
     for path in (REPOSITORY / room).rglob("*.py")
 )
 MAY_START_THREADS = {

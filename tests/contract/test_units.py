@@ -25,7 +25,9 @@ of_each_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem
 
 
 def test_there_is_a_unit_for_each_end() -> None:
-    assert [unit.stem for unit in UNITS] == ["rankcast-receive", "rankcast-send"]
+    assert [unit.stem for unit in UNITS] == [
+        "rankcast-receive", "rankcast-relay", "rankcast-send",
+    ]  # fmt: skip
 
 
 @needs_systemd
@@ -79,8 +81,8 @@ def test_nothing_that_ages_and_shared_memory_need_is_hidden(unit: Path) -> None:
     assert not any("/dev/shm" in value for value in settings.get("TemporaryFileSystem", []))
 
 
-def test_cameras_are_open_to_the_sender_and_to_no_receiver() -> None:
-    receive, send = (directives(unit) for unit in UNITS)
+def test_cameras_are_open_to_the_sender_and_to_nothing_else() -> None:
+    receive, relay, send = (directives(unit) for unit in UNITS)
     assert send["DeviceAllow"] == ["char-video4linux rw", "char-usb_device rw"]
     assert "PrivateDevices" not in send
-    assert receive["PrivateDevices"] == ["yes"]
+    assert receive["PrivateDevices"] == relay["PrivateDevices"] == ["yes"]

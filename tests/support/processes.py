@@ -30,9 +30,15 @@ class Rankcast:
     `launcher` is a command to start it with, such as one that enters another namespace.
     """
 
-    def __init__(self, *arguments: str, launcher: Sequence[str] = (), **environment: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        launcher: Sequence[str] = (),
+        module: str = "rankcast",
+        **environment: str,
+    ) -> None:
         self.process = subprocess.Popen(
-            [*launcher, sys.executable, "-m", "rankcast", *arguments],
+            [*launcher, sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -138,7 +144,7 @@ def rankcast_environment(**changes: str) -> dict[str, str]:
 
     Senders are announced only where a test says so: hundreds of them share one loopback.
     """
-    folders = (str(REPOSITORY / name) for name in ("common", "sender", "receiver"))
+    folders = (str(REPOSITORY / name) for name in ("common", "sender", "receiver", "relay"))
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(folders),
@@ -149,10 +155,10 @@ def rankcast_environment(**changes: str) -> dict[str, str]:
 
 @contextmanager
 def rankcast(
-    *arguments: str, launcher: Sequence[str] = (), **environment: str
+    *arguments: str, launcher: Sequence[str] = (), module: str = "rankcast", **environment: str
 ) -> Iterator[Rankcast]:
     """Start a process; end it with the block, whatever happens."""
-    process = Rankcast(*arguments, launcher=launcher, **environment)
+    process = Rankcast(*arguments, launcher=launcher, module=module, **environment)
     try:
         yield process
     finally:

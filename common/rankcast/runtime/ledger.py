@@ -21,6 +21,8 @@ WAITING_FOR_KEYFRAME: Final = "waiting_for_keyframe"
 WRONG_CHECKSUM: Final = "wrong_checksum"
 REFUSED_PACKET: Final = "refused_packet"
 SINK: Final = "sink"
+# Cause at a relay.
+REFUSED_CAMERA: Final = "refused_camera"
 # Frames in progress when the user stopped the command.
 STOPPED: Final = "stopped"
 

@@ -23,7 +23,7 @@ MAX_FILE_BYTES: Final = 1 << 20
 """A settings file has a few kilobytes; a larger file was selected by mistake."""
 MAX_DEPTH: Final = 8
 """Most parts of a dotted key; ``camera.codec.svd-patch.bitrate`` has four."""
-_PREFIXES: Final = ("RANKCAST_SEND__", "RANKCAST_RECEIVE__")
+_PREFIXES: Final = ("RANKCAST_SEND__", "RANKCAST_RECEIVE__", "RANKCAST_RELAY__")
 _VARIABLES: Final = (
     "RANKCAST_CC", "RANKCAST_LEVEL", "RANKCAST_LOG_LEVEL", "RANKCAST_TARGET", "RANKCAST_TEST_DATA",
 )  # fmt: skip
@@ -128,7 +128,7 @@ def environment_layer(prefix: str, environment: Mapping[str, str]) -> list[Layer
     Parameters
     ----------
     prefix : str
-        ``RANKCAST_SEND__`` or ``RANKCAST_RECEIVE__``.
+        ``RANKCAST_SEND__``, ``RANKCAST_RECEIVE__`` or ``RANKCAST_RELAY__``.
     environment : mapping
 
     Raises

@@ -1,5 +1,7 @@
 """Bytes on the wire: packets, topics, status and control messages."""
 
+from rankcast.wire.catch_up import MAX_PACKETS as MAX_CATCH_UP_PACKETS
+from rankcast.wire.catch_up import pack_catch_up, parse_catch_up, token_of
 from rankcast.wire.chain import Chain
 from rankcast.wire.control_messages import (
     MAX_ID,
@@ -24,7 +26,7 @@ from rankcast.wire.header import (
 from rankcast.wire.limits import OFFLINE, Limits
 from rankcast.wire.packet import VERSION, Packet, pack, unpack
 from rankcast.wire.replay import Replay
-from rankcast.wire.status import MAX_MS, Status, pack_status, parse_status
+from rankcast.wire.status import MAX_MS, UPLINK_UP, Status, pack_status, parse_status
 from rankcast.wire.topic import (
     KEEPER_PREFIX,
     MAIN,
@@ -48,6 +50,7 @@ from rankcast.wire.topic import (
 __all__ = [
     "KEEPER_PREFIX",
     "MAIN",
+    "MAX_CATCH_UP_PACKETS",
     "MAX_ID",
     "MAX_MS",
     "MAX_REQUEST_BYTES",
@@ -58,6 +61,7 @@ __all__ = [
     "STREAM_ID_BYTES",
     "TOKEN_BYTES",
     "UINT64_MAX",
+    "UPLINK_UP",
     "VERSION",
     "VIEWER_PREFIX",
     "Chain",
@@ -77,10 +81,12 @@ __all__ = [
     "keeper_topics",
     "max_reply_bytes",
     "pack",
+    "pack_catch_up",
     "pack_reply",
     "pack_request",
     "pack_status",
     "packed_meta_bytes",
+    "parse_catch_up",
     "parse_reply",
     "parse_request",
     "parse_status",
@@ -88,6 +94,7 @@ __all__ = [
     "split_stream",
     "status_topic",
     "stream_name",
+    "token_of",
     "uint",
     "unpack",
     "viewer_topic",

@@ -26,6 +26,8 @@ _ALWAYS: Final = frozenset(
 MAX_MS: Final = 1e9
 """Twelve days; longer latencies and clock errors are rejected."""
 MAX_FPS: Final = 1e9
+UPLINK_UP: Final = "up"
+"""What a relay says of an uplink that works."""
 MAX_INTERVAL_S: Final = 1e9
 _SIZE: Final = re.compile(r"([1-9][0-9]{0,6}x[1-9][0-9]{0,6})?(\+[0-9]{1,7}\+[0-9]{1,7})?")
 MAX_TEXT_CHARS: Final = 1000
@@ -76,6 +78,32 @@ class Status:
     """Sizes of all streams of the camera by name, WIDTHxHEIGHT, with +X+Y behind it if it shows
     only the part of the picture that begins there; without the size before the first picture.
     Empty if there is only the main stream."""
+    relay: Mapping[str, Scalar] = field(default_factory=dict)
+    """How the packets came here, if a relay sends them."""
+
+    @property
+    def uplink(self) -> str:
+        """Why a relay gets nothing of this camera, in ASCII; empty while it does."""
+        text = self.relay.get("uplink", UPLINK_UP)
+        text = str(text) if isinstance(text, str) and text else UPLINK_UP
+        return "" if text == UPLINK_UP else text.encode("ascii", "replace").decode()
+
+    @property
+    def station(self) -> str:
+        """Which of a relay's stations has the camera; empty for the first one, or no relay."""
+        station = self.relay.get("station", "")
+        return station if isinstance(station, str) else ""
+
+    @property
+    def relay_error_ms(self) -> float | None:
+        """By how much a relay may be wrong about the camera's clock; 0.0 without a relay.
+
+        None if it does not know.
+        """
+        if not self.relay:
+            return 0.0
+        error_ms = self.relay.get("clock_error_ms")
+        return error_ms if isinstance(error_ms, float) and 0.0 <= error_ms <= MAX_MS else None
 
     def as_map(self) -> dict[str, Any]:
         """Return the body of the message, with the keys that docs/wire.md lists."""
@@ -104,6 +132,7 @@ class Status:
             "recorded": self.recorded,
             "replay": {} if self.replay is None else self.replay.as_map(),
             "streams": dict(self.streams),
+            "relay": _packable_scalars(self.relay),
         }
 
 
@@ -198,6 +227,7 @@ def status_of(body: Mapping[str, Any]) -> Status:
         recorded=uint(body.get("recorded", 0), "recorded"),
         replay=replay_of(body.get("replay", {})),
         streams=_streams(body.get("streams", {})),
+        relay=_scalars(body.get("relay", {}), "relay"),
     )
 
 

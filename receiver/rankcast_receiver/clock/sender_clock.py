@@ -54,6 +54,8 @@ class SenderClock:
         self._skews: tuple[int, int] | None = None
         self._next_quality_s = float("-inf")
         self._own_error_ms: float | None = None
+        self._relayed_ns: int | None = 0
+        """How far the clock of a relay may be off that of the station, whose clock it states."""
 
     @property
     def known(self) -> str:
@@ -70,6 +72,7 @@ class SenderClock:
             self._same_machine = self._measured = self._doubted = False
             self._synchronised_ns = None
             self._skews = None
+            self._relayed_ns = 0
             self._delay.restart()
             self.offset.clear()
 
@@ -111,6 +114,44 @@ class SenderClock:
             if self.offset.add(t0_ns, t1_ns, t2_ns, t3_ns):
                 self._measured = True
                 self._doubted = False
+
+    def relayed(self, error_ms: float | None) -> None:
+        """Record by how much a relay may be wrong about the clock of the camera station.
+
+        0 without a relay; None if it does not know, so that what it answers to pings means nothing.
+        """
+        with self._lock:
+            self._relayed_ns = None if error_ms is None else round(error_ms * 1e6)
+
+    def now_there_ns(self) -> tuple[int, int]:
+        """Return what both clocks of the sender show now, as far as is known.
+
+        Without pings and synchronised clocks they are late, by the transit of the quickest message.
+        """
+        now_ns = boot_ns()
+        with self._lock:
+            skew_ns = 0 if self._skews is None else self._skews[0]
+            if self._same_machine:
+                return now_ns, time.time_ns()
+            moment = self._place(now_ns, time.time_ns(), now_ns)
+            late_ns = self._delay.late_ns(0, now_ns)
+            if moment is None and late_ns is not None:
+                return late_ns, late_ns + skew_ns
+            offset = self.offset.at(now_ns)
+            utc_ns = time.time_ns() if offset is None else now_ns + offset.offset_ns
+            return max(0, utc_ns - skew_ns) if skew_ns else 0, utc_ns
+
+    def utc_there_ns(self, utc_here_ns: int) -> int:
+        """Return what the UTC clock of the sender showed when this machine's showed this."""
+        return self.now_there_ns()[1] - (time.time_ns() - utc_here_ns)
+
+    @property
+    def error_there_ms(self) -> float | None:
+        """By how much `now_there_ns` may be wrong; None if that is unknown."""
+        now_ns = boot_ns()
+        with self._lock:
+            moment = self._place(now_ns, time.time_ns(), now_ns)
+            return None if moment is None else moment.error_ns / 1e6
 
     def vouch(self, synchronised: bool | None, error_ms: float | None) -> None:
         """Record the quality of the sender's UTC clock, as its status reports it."""
@@ -161,7 +202,9 @@ class SenderClock:
                 return None
             utc_minus_mono_ns = time.time_ns() - boot_ns()
             return Moment(t_utc_ns - utc_minus_mono_ns, self._synchronised_ns)
-        return Moment(t_utc_ns - offset.offset_ns, offset.error_ns)
+        if self._relayed_ns is None:
+            return None
+        return Moment(t_utc_ns - offset.offset_ns, offset.error_ns + self._relayed_ns)
 
     def _look_for_steps(self, there_ns: int, here_ns: int) -> None:
         """Compare the difference of UTC and monotonic clock at each end with its previous value."""

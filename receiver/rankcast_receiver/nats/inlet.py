@@ -96,6 +96,7 @@ class NatsInlet:
         self._replies = Assembler(limits.max_packet_bytes + 65_536, 2 * limits.max_packet_bytes)
         self._watched: dict[str, WatchedCamera] = {}
         self._waiting_requests = 0
+        self._given_up = False
         self._path = PathMeter(boot_s())
         self._shortage_log = LogLimiter(60.0)
         self._late_s: float | None = None
@@ -159,6 +160,10 @@ class NatsInlet:
             return request.fail("the receiver is closed")
         return request
 
+    def give_up(self, sender: int) -> None:  # noqa: ARG002 - there is one
+        """Leave all cameras for good; from any thread."""
+        self._given_up = True
+
     def stop(self) -> None:
         """End the thread; may be called twice.
 
@@ -213,6 +218,12 @@ class NatsInlet:
         now_s = boot_s()
         if now_s >= self._next_late_s:
             self._late_s, self._next_late_s = self._path.take_late_s(), now_s + LATE_INTERVAL_S
+        if self._given_up:
+            for camera in self._watched.values():
+                camera.leave()
+                if camera.unsubscribe is not None:
+                    await camera.unsubscribe()
+            self._watched.clear()
         for name, camera in list(self._watched.items()):
             if self._connection.is_up and camera.unsubscribe is None:
                 await self._follow(name)
@@ -248,6 +259,8 @@ class NatsInlet:
 
     def _take(self, message: Message) -> None:
         """Take one message of a camera."""
+        if self._given_up:
+            return
         now_s = boot_s()
         try:
             subject = parse_subject(message.subject)

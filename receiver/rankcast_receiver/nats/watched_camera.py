@@ -36,7 +36,7 @@ class WatchedCamera:
         self.name = name
         self.client = client
         self.clock = clock
-        self.requests = SenderRequests(client, name, clock, now_s=boot_s)
+        self.requests = SenderRequests(client, name, lambda: {"": clock}, now_s=boot_s)
         self.unsubscribe: Callable[[], Awaitable[None]] | None = None
         """Ends the subscription to its frames; None while there is none."""
         self.missed = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import string
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -61,6 +62,10 @@ OLD_PAUSE_MAX_S: Final = 60.0
 """Pauses between reconnections because of old pictures double up to this while they do not help."""
 SHORTAGE_LOG_S: Final = 60.0
 MAX_MESSAGES_S: Final = 20_000
+EVERY_NAME: Final = tuple(
+    character.encode() for character in string.ascii_lowercase + string.digits + "_-"
+)
+"""Subscriptions that together take every camera, and nothing that is sent to another viewer."""
 MAX_NAMES: Final = 128
 """Most camera names in one session, twice as many as a sender has cameras: names come from the
 peer, and each one is remembered until the next session."""
@@ -83,6 +88,8 @@ class ConnectionOptions:
     """Also connect to the sender's control channel."""
     max_messages_s: int = MAX_MESSAGES_S
     """A sender that sends more messages a second is disconnected for a while."""
+    reply_limits: Limits = field(default_factory=lambda: Limits(max_packet_bytes=0))
+    """Of packets in replies to requests of the user."""
     look_up: LookUp = field(default=look_up)
     """Returns the numeric addresses of a name."""
     wake: Callable[[], object] = lambda: None
@@ -129,6 +136,8 @@ class Connection:
         self._began_s = now_s
         self._sessions = 0
         self._subscribed: list[bytes] = []
+        self._relayed: dict[str, bool] = {}
+        """Whether a relay sends a camera, by its name."""
         self._names: set[str] = set()
         """Cameras heard of in this session."""
         self._showed_s = float("-inf")
@@ -154,7 +163,10 @@ class Connection:
             ),
             now_s=boot_s,
         )
+        self._announced: zmq.Socket[Any] | None = None
+        """The socket that subscribes to the individual topics."""
         try:
+            self._announce()
             self._follow_control()
         except BaseException:
             self.close()
@@ -197,6 +209,7 @@ class Connection:
             self._read_s,
             self._path.shortage,
             bool(self._options.curves),
+            relay_id=self._control.relay_id if self._control else "",
         )
 
     def receive(self, most: int = READ_MESSAGES) -> Iterator[ReceivedPacket]:
@@ -216,7 +229,7 @@ class Connection:
             self._link.heard(size, now_s)
             read_bytes += size
             try:
-                received = read_message(message, self._options.limits, now_s)
+                received = read_message(message, self._options.limits, now_s, self.token)
                 if not self._streams.wants(received.camera):
                     raise WireError(f"got camera {received.camera}, which was not asked for")
                 if received.camera not in self._names:
@@ -248,6 +261,7 @@ class Connection:
             self._showed_s = self._streams.frame_s
             self._link.worked()
         changed = self._link.tick(quiet=self._lacks_wanted_cameras())
+        self._announce()
         if self._link.sessions != self._sessions:
             self._sessions = self._link.sessions
             self._begin_session(now_s)
@@ -284,30 +298,52 @@ class Connection:
             socket.send(b"\1" + topic)
         return socket
 
-    def _topics(self) -> list[bytes]:
-        """Return what is to be subscribed to, in that order."""
-        keeps = not self._options.live and self._options.control
-        announce = keeper_topic if keeps else viewer_topic
+    def _wanted(self) -> list[str]:
+        """Return the streams to subscribe to; empty: every camera, or none before any is known."""
         choices = self._streams.choices
-        names = list(self._streams.cameras)
         if choices or self._streams.needs_names:
-            names = [stream_name(camera, stream) for camera, choice in choices.items()
-                     for stream in choice.subscribed]  # fmt: skip
-        elif not names:
-            return [b"", announce(self.token, None)]
+            return [stream_name(camera, stream) for camera, choice in choices.items()
+                    for stream in choice.subscribed]  # fmt: skip
+        return list(self._streams.cameras)
+
+    def _topics(self) -> list[bytes]:
+        """Return the topics of frames and status, in the order to subscribe in."""
+        choices, names = self._streams.choices, self._wanted()
+        if not names and not choices and not self._streams.needs_names:
+            return list(EVERY_NAME)
         # Frames first: a status that arrives then proves that frames would have, too.
         topics = [topic(name) for name in names for topic in (frames_topic, status_topic)]
         # The main stream's status says which others there are.
-        topics += [status_topic(camera) for camera in choices if camera not in names]
-        # Last: once the sender counts this viewer, every subscription is in effect.
-        return topics + [announce(self.token, name) for name in names]
+        return topics + [status_topic(camera) for camera in choices if camera not in names]
+
+    def _individual_topics(self) -> list[bytes]:
+        keeps = not self._options.live and self._options.control
+        topic = keeper_topic if keeps else viewer_topic
+        names = self._wanted()
+        if not names and not self._streams.needs_names:
+            return [topic(self.token, None)]
+        return [topic(self.token, name) for name in names]
+
+    def _announce(self) -> None:
+        """Subscribe to the individual topics of this viewer, on each new socket."""
+        socket = self._link.socket
+        if socket is self._announced or socket is None:
+            return
+        self._announced = socket
+        # Last: once the sender counts this viewer, every subscription is in effect. What is sent
+        # before the socket connects goes out in the order of the alphabet.
+        individual = self._individual_topics()
+        self._subscribed += individual
+        for topic in individual:
+            socket.send(b"\1" + topic)
 
     def _follow_choices(self) -> None:
         """Subscribe to what the choices of streams want by now, and to nothing else of cameras."""
         socket = self._link.socket
         if socket is None or not (self._streams.choices or self._streams.needs_names):
             return
-        before, self._subscribed = self._subscribed, self._topics()
+        before = self._subscribed
+        self._subscribed = self._topics() + self._individual_topics()
         for topic in self._subscribed:
             if topic not in before:
                 socket.send(b"\1" + topic)
@@ -317,19 +353,27 @@ class Connection:
 
     def _note(self, received: ReceivedPacket, size: int, now_s: float) -> None:
         # On arrival: time spent queued for the decoder is not transit time.
+        if received.catch_up:
+            return  # frames of before
         self._path.hear(received, size, now_s)
         if received.packet is not None:
             t_mono_ns, t_utc_ns = received.sender_times()
-            self._streams.clock.hear(t_mono_ns, t_utc_ns, boot_ns(), time.time_ns())
+            clock = self._streams.clock_of(received.camera)
+            clock.hear(t_mono_ns, t_utc_ns, boot_ns(), time.time_ns())
         if (status := received.status) is not None:
-            self._streams.clock.vouch(status.clock_synchronised, status.clock_error_ms)
+            self._streams.note_station(received.camera, status.station)
+            clock = self._streams.clock_of(received.camera)
+            clock.vouch(status.clock_synchronised, status.clock_error_ms)
+            clock.relayed(status.relay_error_ms)
+            self._relayed[received.camera] = bool(status.relay)
             self._control_port.announce(status.control)
 
     def _begin_session(self, now_s: float) -> None:
         # The new peer may be another process, even on another machine.
-        self._streams.clock.restart()
+        self._streams.restart_clocks()
         self._path.restart(now_s)
         self._names.clear()
+        self._relayed.clear()
         if self._control is not None:
             self._control.restart()
 
@@ -380,7 +424,11 @@ class Connection:
             self._control = None
         if endpoint is not None:
             self._control = ControlLink(
-                self._context, endpoint, self._streams.clock, curves=self._options.curves
+                self._context,
+                endpoint,
+                lambda: self._streams.clocks_to_ping,
+                curves=self._options.curves,
+                reply_limits=self._options.reply_limits,
             )
         return True
 
@@ -388,7 +436,9 @@ class Connection:
         streams, name_of = self._streams.streams, self._streams.name_of
         for name, stream in streams.items():
             if stream.needs_keyframe and not stream.ended:
-                control.ask_keyframe(name_of(name), stream)
+                # Only a relay has what a catch-up is made of.
+                helps = self._relayed.get(name_of(name), False) and stream.waiting_for_keyframe
+                control.ask_keyframe(name_of(name), stream, self.token if helps else b"")
         if control.report_due():
             late_s = self._path.take_late_s()
             for name, stream in streams.items():
@@ -404,7 +454,8 @@ class Connection:
                 control.ask_first_keyframe(stream_name(name, following))
         if self._link.state is LinkState.UP:
             open_cameras = [name for name, stream in streams.items() if not stream.ended]
-            if any(map(self._silent, dict.fromkeys((*self._streams.cameras, *open_cameras)))):
+            names = dict.fromkeys((*self._streams.cameras, *open_cameras))
+            if not streams or any(map(self._silent, names)):
                 control.ask_cameras()
 
     def _silent(self, camera: str) -> bool:

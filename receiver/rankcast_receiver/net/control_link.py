@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import zmq
@@ -14,7 +14,7 @@ from rankcast_receiver.clock import SenderClock
 from rankcast_receiver.net.sender_requests import SenderRequests
 
 _NO_PACKETS: Final = Limits(max_packet_bytes=0)
-"""No reply to a viewer contains a picture."""
+"""No reply to a viewer contains a picture, unless it asks for an original."""
 
 
 class ControlLink(SenderRequests):
@@ -25,25 +25,29 @@ class ControlLink(SenderRequests):
     context : zmq.Context
     endpoint : str
         Numeric address of the control channel.
-    clock : SenderClock
-        Receives the results of the pings.
+    clocks : callable
+        Returns the clocks that receive the results of pings, each by the name of one camera of its
+        station; "" names the station that answers.
     curves : sequence of CurveClient, optional
         Keys, the same as for the frames.
+    reply_limits : Limits
+        Of packets in replies to requests of the user.
     """
 
     def __init__(
         self,
         context: zmq.Context[Any],
         endpoint: str,
-        clock: SenderClock,
+        clocks: Callable[[], Mapping[str, SenderClock]],
         *,
         curves: Sequence[CurveClient] = (),
+        reply_limits: Limits = _NO_PACKETS,
         now_s: Callable[[], float] = boot_s,
     ) -> None:
         self._channel = ControlClient(
-            endpoint, curves, limits=_NO_PACKETS, context=context, now_s=now_s
+            endpoint, curves, limits=reply_limits, context=context, now_s=now_s
         )
-        super().__init__(self._channel, endpoint, clock, now_s=now_s)
+        super().__init__(self._channel, endpoint, clocks, now_s=now_s)
 
     @property
     def refused(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rankcast.frame import Scalar
 from rankcast.wire import Reply
@@ -20,16 +20,30 @@ class ControlRequest:
     op : str
         Operation of the control channel.
     args : mapping of str to scalar
+    on_reply : callable
+        Called once, with the reply or with a refusal, in the thread that sets it.
     """
 
-    def __init__(self, camera: str, op: str, args: Mapping[str, Scalar]) -> None:
+    def __init__(
+        self,
+        camera: str,
+        op: str,
+        args: Mapping[str, Scalar],
+        on_reply: Callable[[Reply], object] = lambda _: None,
+    ) -> None:
         self.camera = camera
         self.op = op
         self.args = args
+        self._on_reply = on_reply
         self.reply: Reply | None = None
         """None while it is awaited; a request that failed at this end has a refusal, too."""
 
     def fail(self, reason: str) -> ControlRequest:
         """Answer it with a refusal, because no reply will come."""
-        self.reply = Reply(0, False, reason)
+        return self.answer(Reply(0, False, reason))
+
+    def answer(self, reply: Reply) -> ControlRequest:
+        """Set the reply."""
+        self.reply = reply
+        self._on_reply(reply)
         return self

@@ -56,6 +56,7 @@ class ReceiveThread:
         self._credits: Sequence[Credit] = ()
         self._sessions = [0] * len(senders)
         self._requests: deque[tuple[int, ControlRequest]] = deque()
+        self._given_up: frozenset[int] = frozenset()
         self._thread = SocketThread("receive", self._run, queue.close)
         self._options = replace(options, wake=self._thread.wake)
         self._addresses = addresses or {}
@@ -117,6 +118,11 @@ class ReceiveThread:
         self._thread.wake()
         return request
 
+    def give_up(self, sender: int) -> None:
+        """Disconnect from the sender of that number for good; from any thread."""
+        self._given_up |= {sender}
+        self._thread.wake()
+
     def stop(self) -> None:
         """End the thread, which closes the sockets; may be called twice.
 
@@ -165,8 +171,12 @@ class ReceiveThread:
     def _turn(self) -> bool:
         """Read waiting messages and do periodic work; return True if the sockets have changed."""
         # First: time that a ping's reply spends waiting here would count as transit time.
-        changed = [connection.tick() for connection in self._connections]
+        for number in self._given_up:
+            self._connections[number].close()
+        changed = [connection.tick() for connection in self._connected]
         for number, connection in enumerate(self._connections):
+            if number in self._given_up:
+                continue
             if connection.sessions != self._sessions[number]:
                 self._sessions[number] = connection.sessions
                 self._queue.forget(number, self._senders[number].streams)
@@ -174,15 +184,16 @@ class ReceiveThread:
                 self._queue.put(number, received)
         self._send_requests()
         for credit, connection in zip(self._credits, self._connections, strict=False):
-            credit.tick(connection)
+            if connection in self._connected:
+                credit.tick(connection)
         self._queue.note_links([connection.facts for connection in self._connections])
-        return any(changed)
+        return any(changed) or bool(self._given_up)
 
     def _send_requests(self) -> None:
         while self._requests:
             number, request = self._requests.popleft()
             control = self._connections[number].control
-            if control is None:
+            if control is None or number in self._given_up:
                 request.fail("there is no control channel to the sender")
             else:
                 control.request(request)
@@ -191,6 +202,10 @@ class ReceiveThread:
         while self._requests:
             self._requests.popleft()[1].fail("the receiver is closed")
 
+    @property
+    def _connected(self) -> Sequence[Connection]:
+        return [c for n, c in enumerate(self._connections) if n not in self._given_up]
+
     def _poller(self) -> zmq.Poller:
-        sockets = [socket for connection in self._connections for socket in connection.sockets]
+        sockets = [socket for connection in self._connected for socket in connection.sockets]
         return self._thread.poller(*sockets)

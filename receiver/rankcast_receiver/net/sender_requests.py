@@ -89,24 +89,27 @@ class SenderRequests:
         Owned, and closed, by this object.
     endpoint : str
         Where the requests go, for log lines.
-    clock : SenderClock
-        Receives the results of the pings.
+    clocks : callable
+        Returns the clocks that receive the results of pings, each by the name of one camera of its
+        station; "" names the station that answers.
     """
 
     def __init__(
         self,
         client: RequestClient,
         endpoint: str,
-        clock: SenderClock,
+        clocks: Callable[[], Mapping[str, SenderClock]],
         *,
         now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.endpoint = endpoint
         self.cameras: tuple[str, ...] | None = None
         """Cameras listed by the sender; None while unknown."""
-        self._clock = clock
+        self.relay_id = ""
+        """Id of the relay at the other end; empty for a sender, or while unknown."""
+        self._clocks = clocks
         self._now_s = now_s
-        self._pings: dict[int, int] = {}
+        self._pings: dict[int, tuple[int, SenderClock]] = {}
         self._asked: dict[int, str] = {}
         self._requests: dict[int, tuple[ControlRequest, float]] = {}
         """Requests of the user that await a reply, and until when."""
@@ -128,9 +131,9 @@ class SenderRequests:
         for reply in self._client.replies():
             self._heard_s = self._now_s()
             self._client.worked()
-            t0 = self._pings.pop(reply.id, None)
-            if t0 is not None:
-                self._take_ping(t0, reply)
+            ping = self._pings.pop(reply.id, None)
+            if ping is not None:
+                self._take_ping(*ping, reply)
                 continue
             request, _ = self._requests.pop(reply.id, (None, 0.0))
             if request is not None:
@@ -151,14 +154,15 @@ class SenderRequests:
         now = self._now_s()
         self._give_up(now)
         if now >= self._next_ping_s:
-            t0 = boot_ns()
-            request = self._client.send("ping", args={"t0": t0})
             quick = self._sent_pings < QUICK_PINGS
             self._next_ping_s = now + (QUICK_PING_INTERVAL_S if quick else PING_INTERVAL_S)
-            if request is not None:
-                self._sent_pings += 1
-                self._pings[request] = t0
-                _forget_oldest(self._pings)
+            for camera, clock in self._clocks().items():
+                t0 = boot_ns()
+                request = self._client.send("ping", camera, {"t0": t0})
+                if request is not None:
+                    self._sent_pings += not camera
+                    self._pings[request] = t0, clock
+                    _forget_oldest(self._pings)
         return changed
 
     def restart(self) -> None:
@@ -167,8 +171,10 @@ class SenderRequests:
         self._keyframes.clear()
         self.cameras = None
 
-    def ask_keyframe(self, camera: str, stream: CameraStream) -> None:
+    def ask_keyframe(self, camera: str, stream: CameraStream, token: bytes = b"") -> None:
         """Request a key frame of `camera`, at most five times a second.
+
+        A relay may send a catch-up instead to the viewer with this token.
 
         A receiver that is too slow asks at most every two seconds. One that refuses the stream
         waits 2, 4, 8 ... 60 s between requests, until it has decoded a picture.
@@ -185,6 +191,8 @@ class SenderRequests:
         if stream.newest_sequence is not None:
             # Any key frame up to this sequence was lost in transit: only a later one helps.
             args["sequence"] = stream.newest_sequence
+        if token:
+            args["token"] = token
         if self._ask("keyframe", camera, args):
             self._keyframes[camera] = _KeyframeRequest(now, refused_s, stream.frame_s)
             stream.keyframe_requests += 1
@@ -224,14 +232,17 @@ class SenderRequests:
         `late_s` is how late even the quickest message of that second was: they queue in front of
         the link.
         """
+        late = {} if late_s is None else {"late_ms": min(max(1e3 * late_s, 0.0), MAX_MS)}
+        if stream.reported is not None:
+            self._ask("report", camera, {**stream.reported(), **late})
+            return
         balance = stream.ledger.balance()
         args: dict[str, Any] = {
             "delivered": min(balance.passed, MAX_COUNT),
             "lost": min(sum(balance.lost.values()), MAX_COUNT),
             "network_lost": min(balance.lost.get(NETWORK_GAP, 0), MAX_COUNT),
         }
-        if late_s is not None:
-            args["late_ms"] = min(max(1e3 * late_s, 0.0), MAX_MS)
+        args |= late
         delays = stream.delays.take()
         if delays:
             ordered = sorted(delay.latency_ms for delay in delays)
@@ -277,15 +288,17 @@ class SenderRequests:
         _forget_oldest(self._asked)
         return True
 
-    def _take_ping(self, t0: int, reply: Reply) -> None:
+    def _take_ping(self, t0: int, clock: SenderClock, reply: Reply) -> None:
         try:
             t1, t2 = (uint(reply.result.get(name), name) for name in ("t1", "t2"))
         except WireError as exc:
             log.debug("%s: %s", self.endpoint, exc)
             return
-        self._clock.answer(t0, t1, t2, boot_ns())
+        clock.answer(t0, t1, t2, boot_ns())
 
     def _take_cameras(self, reply: Reply) -> None:
+        relay_id = reply.result.get("relay_id", "")
+        self.relay_id = relay_id if isinstance(relay_id, str) else ""
         cameras = reply.result.get("cameras")
         if not isinstance(cameras, dict):
             return

@@ -91,6 +91,8 @@ class Evidence:
     """Frame interval announced in the last status; 0 if none."""
     triggered: bool = False
     """True if the camera waits for triggers, according to the last status."""
+    uplink: str = ""
+    """Why a relay gets nothing of this camera, in ASCII; empty while it does."""
     ended: bool = False
     waiting_for_keyframe: bool = False
     overloaded: bool = False
@@ -187,6 +189,8 @@ def _connected(seen: Evidence) -> tuple[State, str]:
             f"connected, but the sender has been silent for {seen.status_age_s:.1f} s; "
             f"its last status: {said}"
         )
+    if seen.uplink:
+        return State.NETWORK_DEAD, f"the relay gets no pictures from {seen.uplink:.300}"
     answers = f"the sender responds, {said}"
     match seen.camera_state:
         case "opening":

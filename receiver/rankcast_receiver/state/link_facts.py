@@ -30,3 +30,5 @@ class LinkFacts:
     """True if the connection is one to a server, to which senders of other stations publish."""
     absent: frozenset[str] = frozenset()
     """Cameras whose requests nobody takes, according to that server."""
+    relay_id: str = ""
+    """Id of the relay at the other end; empty for a sender, or while unknown."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,10 +16,17 @@ from rankcast.errors import (
     UnknownVersionError,
     WireError,
 )
-from rankcast.frame import Coding, Frame
+from rankcast.frame import Coding, Frame, Scalar
 from rankcast.numerics import Histogram
 from rankcast.rank_cut import CutCounts, RankCut
-from rankcast.runtime import REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Ledger, LogLimiter
+from rankcast.runtime import (
+    REFUSED_PACKET,
+    SKIPPED_AS_OLD,
+    STOPPED,
+    WAITING_FOR_KEYFRAME,
+    Ledger,
+    LogLimiter,
+)
 from rankcast.wire import MAIN, Header, Kind, Packet, Replay, Status, unpack
 from rankcast_receiver.clock import Delays, LatestLatencies, SenderClock
 from rankcast_receiver.state import LATE_S
@@ -114,7 +121,10 @@ class CameraStream:
         """Size of all pictures that arrived, as packets."""
         log_limiter = log_limiter or LogLimiter(burst=LOG_BURST)
         self._rank_cut = RankCut(options.rank, camera, log_limiter) if options.rank else None
-        self._clock = clock or SenderClock()
+        self.clock = clock or SenderClock()
+        """Clock of the camera station."""
+        self.reported: Callable[[], Mapping[str, Scalar]] | None = None
+        """Returns what is reported to the sender; None: the totals of this stream."""
         self._options = options
         self._now_s = now_s
         self._gaps = SequenceGaps((self.ledger, self.packet_ledger))
@@ -250,12 +260,16 @@ class CameraStream:
         fresh: list[CameraPacket] = []
         notices: list[CameraPacket] = []
         begun = 0
+        catch_up: Sequence[CameraPacket] = ()
         for arrived in received:
+            if arrived.catch_up:
+                catch_up = self._take_catch_up(arrived) or catch_up
+                continue
             stream_id = self.stream_id
             message = self._cut(arrived)
             packet = self._accept(message, len(arrived.data))
             if self.stream_id != stream_id:
-                begun = len(fresh)
+                begun, catch_up = len(fresh), ()
             if packet is not None:
                 fresh.append(CameraPacket(self.camera, packet, message.data, message.t_received_s))
             elif message.packet is not None and message.status is self.status is not None:
@@ -264,7 +278,9 @@ class CameraStream:
                 )
         # Pictures of a stream that has since ended.
         self.ledger.lose(SKIPPED_AS_OLD, begun)
-        pictures = [item.packet for item in fresh[begun:]]
+        pictures: Sequence[Packet] = [item.packet for item in fresh[begun:]]
+        if catch_up:
+            pictures = self._catch_up(catch_up, pictures, budget_s, stopped)
         decoding = self.decoding
         found = self._decoder.decode(
             pictures, budget_s, stopped, for_reference=self.reference_wanted
@@ -279,7 +295,7 @@ class CameraStream:
         if fresh:
             self._newest_picture = fresh[-1].packet.header.sequence
         reference = self._make_reference() if self.reference_wanted else None
-        return Decoded(fresh, frame, notices, reference, codings)
+        return Decoded(fresh, frame, notices, reference, codings, catch_up)
 
     def change(self, stream: str) -> None:
         """Go on with another stream of the camera: its first packet, a key frame, comes next.
@@ -387,12 +403,45 @@ class CameraStream:
         self.ledger.lose(SKIPPED_AS_OLD, self._hold.clear())
         self.status = self.heard_s = None
 
+    def _take_catch_up(self, received: ReceivedPacket) -> Sequence[CameraPacket]:
+        """Return what a relay sent so that this viewer can go on; nothing if it does not need it.
+
+        Its pictures count as no frames: whoever joins counts from the first one that it gets.
+        """
+        header = received.catch_up[0][0].header
+        if not self._decoder.lacks_start:
+            return ()
+        if header.stream_id != self.stream_id:
+            if self.stream_id:
+                return ()  # a status or a frame says that another stream has begun
+            self._begin(header.stream_id, received.replay)
+        self._replay = received.replay
+        return [
+            CameraPacket(self.camera, packet, data, received.t_received_s)
+            for packet, data in received.catch_up
+        ]
+
+    def _catch_up(
+        self,
+        catch_up: Sequence[CameraPacket],
+        pictures: Sequence[Packet],
+        budget_s: float,
+        stopped: Callable[[], bool],
+    ) -> Sequence[Packet]:
+        """Go on from a catch-up; return the pictures behind it, and count the others as lost."""
+        packets = [item.packet for item in catch_up]
+        self._decoder.begin_with(packets, budget_s, stopped)
+        reached = packets[-1].header.sequence
+        later = [packet for packet in pictures if packet.header.sequence > reached]
+        self.ledger.lose(WAITING_FOR_KEYFRAME, len(pictures) - len(later))
+        return later
+
     def _hand_out(self, newest: Frame | None) -> Frame | None:
         """Return the frame that is due: `newest`, or a held one that no fresh frame replaced."""
         now_s = self._now_s()
         if newest is not None:
             # A step must be known before the stepped clock makes the frame old.
-            self._clock.compare(*self._times(newest), boot_ns(), time.time_ns())
+            self.clock.compare(*self._times(newest), boot_ns(), time.time_ns())
             age_s = self._age_s(newest, now_s)
             late = self._options.live and age_s is not None and age_s > LATE_S
             placed = self._place_capture(newest)
@@ -409,8 +458,8 @@ class CameraStream:
     def _pass_undecoded(self, packet: Packet) -> Coding:
         """Count a picture that nobody needs decoded, and note what its header says."""
         header, now_s = packet.header, self._now_s()
-        self._clock.compare(*self._times(header), boot_ns(), time.time_ns())
-        moment = self._clock.place(*self._times(header), boot_ns())
+        self.clock.compare(*self._times(header), boot_ns(), time.time_ns())
+        moment = self.clock.place(*self._times(header), boot_ns())
         here_ns, error_ns = (None, 0) if moment is None else (moment.t_mono_ns, moment.error_ns)
         self._measure(here_ns, error_ns)
         self._note_received(header, now_s)
@@ -434,7 +483,7 @@ class CameraStream:
         self.captured_s = None if age_s is None else now_s - age_s
 
     def _age_s(self, picture: Frame | Header, now_s: float) -> float | None:
-        age_ns = self._clock.age_ns(*self._times(picture), round(now_s * 1e9))
+        age_ns = self.clock.age_ns(*self._times(picture), round(now_s * 1e9))
         return None if age_ns is None else age_ns / 1e9
 
     def _times(self, picture: Frame | Header) -> tuple[int, int]:
@@ -445,7 +494,7 @@ class CameraStream:
 
     def _place_capture(self, frame: Frame) -> Frame:
         """Convert the capture time of `frame` to the local clock, if the offset is known."""
-        moment = self._clock.place(*self._times(frame), boot_ns())
+        moment = self.clock.place(*self._times(frame), boot_ns())
         if moment is None:
             return frame if self.stream == MAIN else replace(frame, stream=self.stream)
         return replace(

@@ -44,6 +44,8 @@ class Decoded:
     """Goes on behind all of these packets; made because `CameraStream.reference_wanted`."""
     codings: Sequence[Coding] = ()
     """How the pictures were coded that count as received now: decoded, or not needed decoded."""
+    catch_up: Sequence[CameraPacket] = ()
+    """What a relay sent so that the pictures behind it can be decoded; no new pictures."""
 
     @property
     def messages(self) -> Iterable[CameraPacket]:

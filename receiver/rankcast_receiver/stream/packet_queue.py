@@ -236,7 +236,9 @@ class PacketQueue:
         if received.packet is None:
             return False
         header, before = received.packet.header, self._taken.get(key)
-        reached = header.sequence + 1 if received.is_picture else header.sequence
+        # Frames of a catch-up count as if they had come before this receiver joined.
+        is_frame = received.is_picture or bool(received.catch_up)
+        reached = header.sequence + 1 if is_frame else header.sequence
         if before is None and len(self._taken) >= MAX_CAMERAS:
             return False
         if before is not None and before.stream_id == header.stream_id:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rankcast.wire import Replay
+from rankcast.wire import Packet, Replay
 from rankcast_receiver.stream.received_packet import ReceivedPacket
 
 
@@ -34,5 +34,14 @@ class ReplayedStreams:
         playing = self._playing.get(received.camera)
         if playing is None or playing[1].stream != packet.header.stream_id:
             return received
-        header = replace(packet.header, stream_id=playing[0])
-        return replace(received, packet=replace(packet, header=header), replay=playing[1])
+        stream_id = playing[0]
+        return replace(
+            received,
+            packet=_under(packet, stream_id),
+            catch_up=[(_under(each, stream_id), data) for each, data in received.catch_up],
+            replay=playing[1],
+        )
+
+
+def _under(packet: Packet, stream_id: bytes) -> Packet:
+    return replace(packet, header=replace(packet.header, stream_id=stream_id))

@@ -22,6 +22,8 @@ from rankcast_receiver.stream.stream_options import StreamOptions
 
 log = logging.getLogger(__name__)
 
+MAX_STATIONS: Final = 15
+"""Most stations of a relay with clocks of their own: each costs a ping a second."""
 MAX_CAMERAS: Final = 64
 """Most cameras of one sender: names come from the peer, and each one costs a decoder."""
 MAX_CAMERAS_OF_STATIONS: Final = 256
@@ -67,13 +69,17 @@ class SenderStreams:
         self.cameras = tuple(cameras)
         self.clock = SenderClock()
         """Clock of the sender; unused if each camera has its own."""
-        self._clocks: dict[str, SenderClock] | None = {} if stations else None
+        self._own_clocks: dict[str, SenderClock] | None = {} if stations else None
         self._max_cameras = MAX_CAMERAS_OF_STATIONS if stations else MAX_CAMERAS
         self.foreign_packets = 0
         """Number of packets with a Rankcast topic that belong to no camera."""
         self._options = options
         self._suffix = suffix
         self._now_s = now_s
+        self._stations: dict[str, str] = {}
+        """Which station a relay has a camera from, where it has several."""
+        self._station_clocks: dict[str, SenderClock] = {}
+        """Clocks of these stations."""
         self._streams: dict[str, CameraStream] = {}
         self._replayed = ReplayedStreams()
         self._accepted: Counter[str] = Counter()
@@ -91,14 +97,14 @@ class SenderStreams:
 
     def clock_of(self, camera: str) -> SenderClock:
         """Return the clock of the station of a camera; from any thread."""
-        return (
-            self.clock if self._clocks is None else self._clocks.setdefault(camera, SenderClock())
-        )
+        if self._own_clocks is not None:
+            return self._own_clocks.setdefault(camera, SenderClock())
+        return self._station_clocks.get(self._stations.get(camera, ""), self.clock)
 
     @property
     def clocks(self) -> dict[str, SenderClock]:
         """All clocks, by the address or the names of their cameras."""
-        return {self.endpoint: self.clock} if self._clocks is None else dict(self._clocks)
+        return {self.endpoint: self.clock} if self._own_clocks is None else dict(self._own_clocks)
 
     @property
     def needs_names(self) -> bool:
@@ -119,7 +125,7 @@ class SenderStreams:
 
     def wants(self, stream: str) -> bool:
         """Return True if packets of a stream, ``NAME`` or ``NAME.SUB``, are expected."""
-        if self._clocks is not None:
+        if self._own_clocks is not None:
             return True  # the inlet of a NATS server hands over wanted cameras only
         camera, which = split_stream(stream)
         if self._wanted == MAIN:
@@ -148,6 +154,29 @@ class SenderStreams:
         """Monotonic time at which the newest frame of any camera was handed out; else None."""
         times = [s.frame_s for s in self.streams.values() if s.frame_s is not None]
         return max(times, default=None)
+
+    @property
+    def clocks_to_ping(self) -> dict[str, SenderClock]:
+        """The clocks of all stations, each by the name of one camera; "" is that of the sender."""
+        of_station = {station: name for name, station in self._stations.items()}
+        return {"": self.clock} | {
+            of_station[station]: clock for station, clock in self._station_clocks.items()
+        }
+
+    def note_station(self, camera: str, station: str) -> None:
+        """Note from which of its stations a relay has a camera; called in the receive thread."""
+        if not station or self._stations.get(camera) == station:
+            return
+        clocks = self._station_clocks
+        if station not in clocks and len(clocks) >= MAX_STATIONS:
+            return
+        self._station_clocks = {**clocks, station: clocks.get(station) or SenderClock()}
+        self._stations = {**self._stations, camera: station}
+
+    def restart_clocks(self) -> None:
+        """Discard all that is known of clocks: another process answers now."""
+        self._stations, self._station_clocks = {}, {}
+        self.clock.restart()
 
     def place(self, received: ReceivedPacket) -> ReceivedPacket:
         """Return a packet of a recording under the stream that its sender names; any other as is.
@@ -181,11 +210,12 @@ class SenderStreams:
             stream.change(choice.shown)
         if packet is not None:
             self._accepted[camera] += 1
+        stream.clock = self.clock_of(received.camera)
         return stream
 
     def _split(self, name: str) -> tuple[str, str]:
         """Return camera and stream; names of cameras of many stations are ``SITE.CAMERA``."""
-        return split_stream(name) if self._clocks is None else (name, MAIN)
+        return split_stream(name) if self._own_clocks is None else (name, MAIN)
 
     def tick(self) -> None:
         """Let the choices look at what became of the frames; call it several times a second."""
@@ -283,6 +313,7 @@ class SenderStreams:
             camera_state=status.state if status else "",
             frame_interval_s=status.frame_interval_s if status else 0.0,
             triggered=status is not None and status.camera.get("trigger") == "on",
+            uplink=status.uplink if status else "",
             ended=bool(stream and stream.ended),
             waiting_for_keyframe=bool(stream and stream.waiting_for_keyframe),
             overloaded=bool(stream and stream.overloaded),

@@ -1,6 +1,6 @@
 """The state of one camera, shared by all threads of the sender."""
 
-from rankcast_sender.camera.camera import Camera, StreamOptions, Tape
+from rankcast_sender.camera.camera import Camera, SenderFacts, StreamOptions, Tape
 from rankcast_sender.camera.codec_settings import CodecChange, CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
 from rankcast_sender.camera.link_follower import LinkFollower
@@ -19,6 +19,7 @@ __all__ = [
     "KeyframeBudget",
     "LinkFollower",
     "NewestFrame",
+    "SenderFacts",
     "SourceState",
     "StreamOptions",
     "Tape",

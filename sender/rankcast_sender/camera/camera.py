@@ -309,6 +309,10 @@ class Camera:
             return False
         return self.keyframes.ask(time.monotonic(), seen_sequence, viewer)
 
+    def catch_up(self, token: bytes) -> bool:  # noqa: ARG002 - see ControlledCamera
+        """Return False: whoever encodes makes a key frame, which is smaller."""
+        return False
+
     def credit(self, token: bytes, stream_id: bytes, until: int) -> None:
         """Let a viewer that keeps every frame have those before sequence `until`.
 

@@ -1,14 +1,16 @@
 """The control channel of a sender: requests, who may make them, and their replies."""
 
 from rankcast_sender.control.control_thread import ControlThread
-from rankcast_sender.control.controlled_camera import ControlledCamera
+from rankcast_sender.control.controlled_camera import ControlledCamera, WatchedCamera
 from rankcast_sender.control.request_handler import (
     OPERATOR,
     OPERATOR_ONLY,
     VIEWER,
     Client,
+    Relaying,
     RequestHandler,
 )
+from rankcast_sender.control.settings_changes import Finish
 
 __all__ = [
     "OPERATOR",
@@ -17,5 +19,8 @@ __all__ = [
     "Client",
     "ControlThread",
     "ControlledCamera",
+    "Finish",
+    "Relaying",
     "RequestHandler",
+    "WatchedCamera",
 ]

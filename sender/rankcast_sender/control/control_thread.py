@@ -25,7 +25,12 @@ from rankcast.net import (
 )
 from rankcast.runtime import LogLimiter, Pulse
 from rankcast.wire import MAX_REQUEST_BYTES, Reply, Request, pack_reply, parse_request
-from rankcast_sender.control.request_handler import STOP_TIMEOUT_S, Client, RequestHandler
+from rankcast_sender.control.request_handler import (
+    PASSED_ON,
+    STOP_TIMEOUT_S,
+    Client,
+    RequestHandler,
+)
 from rankcast_sender.peers import (
     Ban,
     ConnectionGuard,
@@ -256,7 +261,7 @@ class ControlThread:
             self.dropped.add(routing_id, address_of(last), op)
             return True
         client = self._identify(routing_id, user_of(last))
-        if len(self._pending) >= MAX_PENDING and request.op in ("set", "original"):
+        if len(self._pending) >= MAX_PENDING and request.op in PASSED_ON:
             error = f"{MAX_PENDING} requests are pending already: try again later"
             self._send(router, routing_id, Reply(request.id, False, error))
             return True

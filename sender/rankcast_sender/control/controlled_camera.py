@@ -23,20 +23,12 @@ class TriedSettings(Protocol):
         """
 
 
-class ControlledCamera(Protocol):
-    """A camera as control requests see it; every method may be called from any thread."""
+class WatchedCamera(Protocol):
+    """A camera as viewers ask about it; every method may be called from any thread."""
 
     @property
     def name(self) -> str:
         """Name that viewers see."""
-
-    @property
-    def codec(self) -> str:
-        """Name of the codec."""
-
-    @property
-    def option_names(self) -> Collection[str]:
-        """Names of the codec options that can be set."""
 
     @property
     def stream_id(self) -> bytes:
@@ -48,6 +40,46 @@ class ControlledCamera(Protocol):
 
     def status(self) -> Status:
         """Return the current status message."""
+
+    @property
+    def key_sequence(self) -> int | None:
+        """Sequence number of the newest key frame; None before the first."""
+
+    def request_keyframe(
+        self, stream_id: bytes = b"", seen_sequence: int | None = None, viewer: bytes = b""
+    ) -> bool:
+        """Request a key frame for a viewer; False if a newer one was published a moment ago."""
+
+    def catch_up(self, token: bytes) -> bool:
+        """Send the viewer with this token what it lacks; False if it has to have a key frame."""
+
+    def credit(self, token: bytes, stream_id: bytes, until: int) -> None:
+        """Let a viewer that keeps every frame have those before sequence `until`."""
+
+    def report(
+        self,
+        viewer: bytes,
+        delivered: int,
+        lost: int,
+        latency_p99_ms: float | None,
+        latency_error_ms: float | None,
+        network_lost: int = 0,
+        late_ms: float | None = None,
+        key: str = "",
+    ) -> bool:
+        """Store the report of one viewer; return False if too many viewers report."""
+
+
+class ControlledCamera(WatchedCamera, Protocol):
+    """A camera of this station as control requests see it."""
+
+    @property
+    def codec(self) -> str:
+        """Name of the codec."""
+
+    @property
+    def option_names(self) -> Collection[str]:
+        """Names of the codec options that can be set."""
 
     @property
     def settings(self) -> Mapping[str, Scalar]:
@@ -74,30 +106,5 @@ class ControlledCamera(Protocol):
     def adjustments(self) -> Adjustments | None:
         """Setting changes for the open source; None if it is closed or not adjustable."""
 
-    @property
-    def key_sequence(self) -> int | None:
-        """Sequence number of the newest key frame; None before the first."""
-
-    def request_keyframe(
-        self, stream_id: bytes = b"", seen_sequence: int | None = None, viewer: bytes = b""
-    ) -> bool:
-        """Request a key frame for a viewer; False if a newer one was published a moment ago."""
-
-    def credit(self, token: bytes, stream_id: bytes, until: int) -> None:
-        """Let a viewer that keeps every frame have those before sequence `until`."""
-
     def newest_frame(self, timeout_s: float, stopped: Callable[[], bool]) -> Frame | None:
         """Return the newest grabbed frame; None on timeout or once `stopped` returns true."""
-
-    def report(
-        self,
-        viewer: bytes,
-        delivered: int,
-        lost: int,
-        latency_p99_ms: float | None,
-        latency_error_ms: float | None,
-        network_lost: int = 0,
-        late_ms: float | None = None,
-        key: str = "",
-    ) -> bool:
-        """Store the report of one viewer; return False if too many viewers report."""

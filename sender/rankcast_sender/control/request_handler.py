@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from rankcast.errors import RankcastError, SettingsError
 from rankcast.frame import Scalar
@@ -25,7 +25,7 @@ from rankcast.wire import (
     split_stream,
 )
 from rankcast_sender.control.change_log import ChangeLog
-from rankcast_sender.control.controlled_camera import ControlledCamera
+from rankcast_sender.control.controlled_camera import ControlledCamera, WatchedCamera
 from rankcast_sender.control.originals import Originals
 from rankcast_sender.control.settings_changes import (
     Finish,
@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 VIEWER: Final = "viewer"
 OPERATOR: Final = "operator"
 OPERATOR_ONLY: Final = frozenset({"set", "original", "record"})
+PASSED_ON: Final = frozenset({"set", "get", "original", "record"})
+"""Requests that only the sender with the camera can carry out."""
 DEFAULT_CAUSE: Final = "control"
 STOP_TIMEOUT_S: Final = 1.0
 """Encoding a large picture or loading a model takes longer and cannot be interrupted, but nobody
@@ -65,6 +67,28 @@ class Client:
         return f"{self.key} ({self.role})" if self.key else "a client (no keys)"
 
 
+class PassOn(Protocol):
+    """Has another sender carry out a request; the rights of the client have been checked."""
+
+    def __call__(self, camera: str, request: Request, client: Client, finish: Finish) -> str:
+        """Pass the request on; return why not, or an empty text: then `finish` will be called.
+
+        Called in the thread of the control channel; `camera` is empty where a request names none.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Relaying:
+    """What a relay, whose cameras are those of other senders, does otherwise than a sender."""
+
+    relay_id: str
+    """Its id in the status of its cameras, which it also states without any camera."""
+    pass_on: PassOn
+    """Carries out the requests of `PASSED_ON`."""
+    utc_ns: Callable[[str, int], int | None]
+    """Converts a time of this station's UTC clock to that of the station of a camera."""
+
+
 class _RefusedError(RankcastError):
     """The request is refused; the client gets the message."""
 
@@ -76,12 +100,17 @@ class RequestHandler:
     ----------
     max_packet_bytes : int
         Largest packet of an `original` reply.
+    relaying : Relaying, optional
+        What a relay does otherwise.
     """
 
-    def __init__(self, max_packet_bytes: int) -> None:
+    def __init__(self, max_packet_bytes: int, relaying: Relaying | None = None) -> None:
+        self._relaying = relaying
         self.triggers: Triggers | None = None
         """Of the recorder of this sender; None unless it records events."""
-        self._cameras: dict[str, ControlledCamera] = {}
+        self._cameras: Mapping[str, WatchedCamera] = {}
+        self._own: Mapping[str, ControlledCamera] = {}
+        """Those of this station."""
         self._originals = Originals(max_packet_bytes)
         self._changes = ChangeLog()
         self._settings = SettingsChanges(self._changes)
@@ -96,7 +125,21 @@ class RequestHandler:
         """
         if camera.name in self._cameras:
             raise SettingsError(f"two cameras are named {camera.name}: give each its own name")
-        self._cameras[camera.name] = camera
+        self._own = {**self._own, camera.name: camera}
+        # Replaced, not changed: the thread of the control channel may be looking at it.
+        self._cameras = {**self._cameras, camera.name: camera}
+
+    def add_relayed(self, camera: WatchedCamera) -> None:
+        """Add a camera of another sender, to which `pass_on` passes what is asked of it.
+
+        Raises
+        ------
+        SettingsError
+            If another camera has its name.
+        """
+        if camera.name in self._cameras:
+            raise SettingsError(f"two cameras are named {camera.name}: give each its own name")
+        self._cameras = {**self._cameras, camera.name: camera}
 
     def start(self) -> None:
         """Start the threads for requests that take time."""
@@ -151,19 +194,28 @@ class RequestHandler:
                 return self._ping(request, t1_ns)
             if request.op == "status":
                 return Reply(request.id, True, result=self._status(request, client))
+            if self._relaying is not None and request.op in PASSED_ON:
+                camera_name = self._passed_camera(request, client)
+                why = self._relaying.pass_on(camera_name, request, client, finish)
+                if why:
+                    raise _RefusedError(why)
+                return None
             if request.op == "record":
                 return Reply(request.id, True, result=self._record(request, client))
-            camera = self._camera(request.camera, client)
+            watched = self._camera(request.camera, client)
+            simple = {"keyframe": _keyframe, "report": _report, "credit": _credit}
+            if request.op in simple:
+                return Reply(request.id, True, result=simple[request.op](request, watched, client))
+            camera = self._own[watched.name]
+            if request.op == "get":
+                return Reply(request.id, True, result=_get(request, camera))
             if request.op == "set":
                 self._set(request, camera, client, finish)
                 return None
-            if request.op == "original":
-                _no_arguments(request)
-                if not self._originals.ask(camera, request.id, finish):
-                    raise _RefusedError("too many original requests are waiting: try again later")
-                return None
-            simple = {"get": _get, "keyframe": _keyframe, "report": _report, "credit": _credit}
-            return Reply(request.id, True, result=simple[request.op](request, camera, client))
+            _no_arguments(request)
+            if not self._originals.ask(camera, request.id, finish):
+                raise _RefusedError("too many original requests are waiting: try again later")
+            return None
         except RankcastError as exc:
             return Reply(request.id, False, str(exc))
 
@@ -176,7 +228,7 @@ class RequestHandler:
         if client.role not in allowed:
             raise _RefusedError(f"{request.op} needs an operator key, and this is a viewer key")
 
-    def _visible(self, client: Client) -> Mapping[str, ControlledCamera]:
+    def _visible(self, client: Client) -> Mapping[str, WatchedCamera]:
         """Return the cameras that the client may see: for it there are no others."""
         if client.cameras is None:
             return self._cameras
@@ -186,9 +238,11 @@ class RequestHandler:
             if split_stream(name)[0] in client.cameras
         }
 
-    def _camera(self, name: str, client: Client) -> ControlledCamera:
+    def _camera(self, name: str, client: Client) -> WatchedCamera:
         cameras = self._visible(client)
         known = ", ".join(cameras)
+        if not self._cameras:
+            raise _RefusedError("there is no camera yet: try again later")
         if not cameras:
             raise _RefusedError("this key may see no camera of this sender")
         if not name:
@@ -203,17 +257,33 @@ class RequestHandler:
         t0 = _uint(request.args, "t0")
         if set(request.args) != {"t0"} or t0 is None:
             raise _RefusedError("ping takes exactly one argument, t0")
-        return Reply(request.id, True, result={"t0": t0, "t1": t1_ns, "t2": time.time_ns()})
+        t2_ns = time.time_ns()
+        if self._relaying is not None:
+            there = [self._relaying.utc_ns(request.camera, at_ns) for at_ns in (t1_ns, t2_ns)]
+            if there[0] is None or there[1] is None:
+                raise _RefusedError("the clock of the camera station is not known yet")
+            t1_ns, t2_ns = there[0], max(there[0], there[1])
+        return Reply(request.id, True, result={"t0": t0, "t1": t1_ns, "t2": t2_ns})
 
     def _status(self, request: Request, client: Client) -> Mapping[str, Any]:
         _no_arguments(request)
         cameras = _without_substreams(self._visible(client))
         result: dict[str, Any] = {"cameras": {name: c.state for name, c in cameras.items()}}
+        if self._relaying is not None:
+            result["relay_id"] = self._relaying.relay_id
         if request.camera or len(cameras) == 1:
             camera = self._camera(request.camera, client)
             result |= {"name": camera.name, "stream": camera.stream_id}
             result |= camera.status().as_map()
         return result
+
+    def _passed_camera(self, request: Request, client: Client) -> str:
+        """Return the camera that a request is about; empty for `record` without one."""
+        if request.op == "record":
+            _check_sees_all(client)
+            if not request.camera:
+                return ""
+        return self._camera(request.camera, client).name
 
     def _record(self, request: Request, client: Client) -> Mapping[str, Any]:
         """Start or prolong the recording of an event, of all cameras of this sender."""
@@ -225,10 +295,7 @@ class RequestHandler:
                 "this sender records no events: start it with --record FILE.mcap and "
                 "--pre-trigger S or --post-trigger S"
             )
-        if client.cameras is not None:
-            raise _RefusedError(
-                "record is for all cameras of a sender, and this key may see some only"
-            )
+        _check_sees_all(client)
         self.triggers.pull(cause)
         log.info("%s triggers the recording of an event: %s", client, cause)
         return {"cause": cause}
@@ -256,13 +323,11 @@ class RequestHandler:
             raise _RefusedError(why)
 
 
-def _without_substreams(
-    cameras: Mapping[str, ControlledCamera],
-) -> Mapping[str, ControlledCamera]:
+def _without_substreams(cameras: Mapping[str, WatchedCamera]) -> Mapping[str, WatchedCamera]:
     return {name: camera for name, camera in cameras.items() if split_stream(name)[1] == MAIN}
 
 
-def _get(request: Request, camera: ControlledCamera, _client: Client) -> Mapping[str, Any]:
+def _get(request: Request, camera: ControlledCamera) -> Mapping[str, Any]:
     adjustments = camera.adjustments
     values = {
         "codec": camera.codec,
@@ -283,17 +348,30 @@ def _get(request: Request, camera: ControlledCamera, _client: Client) -> Mapping
     return {name: values[name]}
 
 
-def _keyframe(request: Request, camera: ControlledCamera, client: Client) -> Mapping[str, Any]:
+def _check_sees_all(client: Client) -> None:
+    if client.cameras is not None:
+        raise _RefusedError("record is for all cameras of a sender, and this key may see some only")
+
+
+def _keyframe(request: Request, camera: WatchedCamera, client: Client) -> Mapping[str, Any]:
     stream, sequence = request.args.get("stream", b""), _uint(request.args, "sequence")
-    if set(request.args) - {"stream", "sequence"} or not isinstance(stream, bytes):
-        raise _RefusedError("keyframe takes only stream, 16 bytes, and sequence, an integer")
+    token = request.args.get("token", b"")
+    if set(request.args) - {"stream", "sequence", "token"} or not isinstance(stream, bytes):
+        raise _RefusedError(
+            f"keyframe takes only stream, {STREAM_ID_BYTES} bytes, sequence, an integer, and "
+            f"token, {TOKEN_BYTES} bytes"
+        )
     if len(stream) not in (0, STREAM_ID_BYTES):
         raise _RefusedError(f"got a stream id of {len(stream)} bytes, want {STREAM_ID_BYTES}")
+    if not isinstance(token, bytes) or len(token) not in (0, TOKEN_BYTES):
+        raise _RefusedError(f"token is {token!r:.60}, want {TOKEN_BYTES} bytes")
+    if token and camera.catch_up(token):
+        return {"coming": True, "sequence": camera.key_sequence}
     coming = camera.request_keyframe(stream, sequence, client.id)
     return {"coming": coming, "sequence": camera.key_sequence}
 
 
-def _report(request: Request, camera: ControlledCamera, client: Client) -> Mapping[str, Any]:
+def _report(request: Request, camera: WatchedCamera, client: Client) -> Mapping[str, Any]:
     args = request.args
     known = {"delivered", "lost", "network_lost", "latency_p99_ms", "latency_error_ms", "late_ms"}
     if set(args) - known:
@@ -313,7 +391,7 @@ def _report(request: Request, camera: ControlledCamera, client: Client) -> Mappi
     return {}
 
 
-def _credit(request: Request, camera: ControlledCamera, _client: Client) -> Mapping[str, Any]:
+def _credit(request: Request, camera: WatchedCamera, _client: Client) -> Mapping[str, Any]:
     token, stream = request.args.get("token"), request.args.get("stream")
     until = _uint(request.args, "until")
     if set(request.args) != {"token", "stream", "until"} or until is None:

@@ -32,7 +32,14 @@ from rankcast_sender.camera import Camera
 from rankcast_sender.control import RequestHandler
 from rankcast_sender.nats.presence import Presence
 from rankcast_sender.nats.requests import NatsRequests
-from rankcast_sender.sockets import Channel, NewStream, NumberedPacket, StatusSchedule
+from rankcast_sender.sockets import (
+    Channel,
+    NewStream,
+    NumberedPacket,
+    StatusSchedule,
+    StreamPause,
+    frames_in,
+)
 
 log = logging.getLogger(__name__)
 
@@ -247,8 +254,7 @@ class NatsOutlet:
         self._gone.set()
         for camera in self._cameras:
             for item in camera.channel.packets.drain():
-                if not isinstance(item, NewStream) and (isinstance(item, bytes) or item.data):
-                    camera.channel.on_lost(1)
+                camera.channel.on_lost(frames_in(item))
         with self._viewers_changed:
             self._viewers_changed.notify_all()
 
@@ -324,6 +330,9 @@ class NatsOutlet:
             if isinstance(item, NewStream):
                 channel.begin(item)
                 await self._publish_status(channel, Kind.STATUS)
+                continue
+            if isinstance(item, StreamPause):
+                await self._publish_status(channel, Kind.END)
                 continue
             data = item.data if isinstance(item, NumberedPacket) else item
             sequence = item.sequence if isinstance(item, NumberedPacket) else channel.sent

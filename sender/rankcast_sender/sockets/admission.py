@@ -7,6 +7,7 @@ what makes that safe.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ WIDE_TOPICS: Final = 2
 WIDE_S: Final = 100
 WIDE_AT_ONCE: Final = 1000
 """Budget of one key for such subscriptions; a viewer sends two."""
+_INDIVIDUAL: Final = re.compile(rb"/(viewer|keeper)/[^/]+/[0-9a-f]{32}\0\Z")
 _REFUSED: Final = b"\0"
 """Stands before a topic that was refused, so that it counts as one of no camera."""
 
@@ -197,7 +199,8 @@ class Admission:
 
         Returns False where it is not certain that libzmq would do so for that connection.
         """
-        reaching = [topic for topic in topics if self._reaches(topic)]
+        # Individual topics take what a relay sends to one viewer alone.
+        reaching = [topic for topic in topics if self._reaches(topic) or _INDIVIDUAL.match(topic)]
         if not reaching:
             return True
         # While its descriptor is open, libzmq cannot have freed what it remembers a connection by

@@ -6,6 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from rankcast.wire import frames_topic, keeper_topics, status_topic, viewer_topics
@@ -37,24 +38,20 @@ class Audience:
     """
 
     def __init__(self, cameras: Iterable[str]) -> None:
-        cameras = tuple(cameras)
-        self._of_frames = _prefixes((name, frames_topic(name)) for name in cameras)
-        of_status = _prefixes((name, status_topic(name)) for name in cameras)
-        self._reached = {
-            topic: self._of_frames.get(topic, _NOBODY) | of_status.get(topic, _NOBODY)
-            for topic in self._of_frames.keys() | of_status.keys()
-        }
-        kept = {keeper_topics(name): frozenset({name}) for name in cameras}
-        kept[keeper_topics(None)] = frozenset(cameras)
-        self._kept: Mapping[bytes, frozenset[str]] = kept
-        self._viewed = {viewer_topics(name): frozenset({name}) for name in cameras} | kept
-        self._viewed[viewer_topics(None)] = frozenset(cameras)
+        self._of_frames: dict[bytes, frozenset[str]] = {}
+        """Every prefix of the topics of frames, with the cameras whose frames it reaches."""
+        self._reached: dict[bytes, frozenset[str]] = {}
+        """The same of all topics."""
+        self._kept: dict[bytes, frozenset[str]] = {keeper_topics(None): _NOBODY}
+        self._viewed: dict[bytes, frozenset[str]] = {
+            viewer_topics(None): _NOBODY, keeper_topics(None): _NOBODY
+        }  # fmt: skip
         self._topics: set[bytes] = set()
         self._watched: Counter[str] = Counter()
         """Subscribed topics that receive the frames of a camera, counted per camera."""
         self._viewers: dict[bytes, str] = {}
         """Key or address behind the topic of each viewer."""
-        self._keepers: dict[str, dict[bytes, str]] = {name: {} for name in cameras}
+        self._keepers: dict[str, dict[bytes, str]] = {}
         """Tokens of the counted viewers of each camera that keep every frame, and their peers."""
         self._per_peer: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()
@@ -62,6 +59,37 @@ class Audience:
         self.foreign = ForeignTopics()
         """All subscribed topics that count for nothing, of which libzmq keeps copies."""
         self._limit_logged = False
+        for name in cameras:
+            self.add(name)
+
+    def add(self, camera: str) -> set[bytes]:
+        """Follow another camera; return the topics by which viewers have joined it already."""
+        own = frozenset({camera})
+        for topic in _prefixes_of(frames_topic(camera)):
+            self._of_frames[topic] = self._of_frames.get(topic, _NOBODY) | own
+            self._reached[topic] = self._reached.get(topic, _NOBODY) | own
+        for topic in _prefixes_of(status_topic(camera)):
+            self._reached[topic] = self._reached.get(topic, _NOBODY) | own
+        self._kept[keeper_topics(camera)] = self._viewed[keeper_topics(camera)] = own
+        self._viewed[viewer_topics(camera)] = own
+        for everything in (viewer_topics(None), keeper_topics(None)):
+            self._viewed[everything] |= own
+        self._kept[keeper_topics(None)] |= own
+        self._keepers[camera] = {}
+        joined = {topic for topic in self._topics if camera in self._reached[topic]}
+        self._watched[camera] = sum(camera in self._of_frames.get(t, _NOBODY) for t in joined)
+        for topic, peer in self._viewers.items():
+            if camera in self._viewed_with(topic):
+                joined.add(topic)
+                self._counted[camera] += 1
+                self._keep(topic, own, peer)
+        for topic, holder in self.foreign.found(
+            lambda topic: topic in self._reached or bool(self._viewed_with(topic))
+        ):
+            # Subscribed to before the camera was known.
+            self.foreign.remove(topic)
+            joined.update({topic} if self._join(topic, partial(str, holder.owner), -1, 0.0) else ())
+        return joined
 
     def take(
         self,
@@ -102,7 +130,14 @@ class Audience:
 
     def keepers(self, camera: str) -> Mapping[bytes, str]:
         """Return the keepers of every frame of `camera`: their keys or addresses by token."""
-        return self._keepers[camera]
+        return self._keepers.get(camera, {})
+
+    def individual_topics(self, camera: str, token: bytes) -> list[bytes]:
+        """Return the individual topics by which the viewer with this token watches `camera`."""
+        text = token.hex().encode("ascii") + b"\0"
+        heads = (viewer_topics, keeper_topics)
+        topics = [head(name) + text for head in heads for name in (camera, None)]
+        return [topic for topic in topics if topic in self._viewers]
 
     def _join(
         self, topic: bytes, identify: Callable[[], str], connection: int, accepted_s: float
@@ -148,10 +183,13 @@ class Audience:
         self._viewers[topic] = peer
         self._per_peer[peer] += 1
         self._counted.update(viewed)
-        head, token = _split(topic)
-        for camera in self._kept.get(head, _NOBODY):
-            self._keepers[camera][token] = peer
+        self._keep(topic, viewed, peer)
         return True
+
+    def _keep(self, topic: bytes, cameras: frozenset[str], peer: str) -> None:
+        head, token = _split(topic)
+        for camera in self._kept.get(head, _NOBODY) & cameras:
+            self._keepers[camera][token] = peer
 
     def _viewed_with(self, topic: bytes) -> frozenset[str]:
         """Return the cameras that the viewer with this individual topic watches."""
@@ -165,10 +203,6 @@ def _split(topic: bytes) -> tuple[bytes, bytes]:
     return head + slash, bytes.fromhex(token[:-1].decode("ascii"))
 
 
-def _prefixes(topics: Iterable[tuple[str, bytes]]) -> dict[bytes, frozenset[str]]:
-    """Return every prefix of the topics, with the cameras that a subscription to it reaches."""
-    found: dict[bytes, frozenset[str]] = {}
-    for camera, topic in topics:
-        for size in range(len(topic) + 1):
-            found[topic[:size]] = found.get(topic[:size], _NOBODY) | {camera}
-    return found
+def _prefixes_of(topic: bytes) -> Iterable[bytes]:
+    """Return every prefix of a topic: a subscription to one of them reaches it."""
+    return (topic[:size] for size in range(len(topic) + 1))

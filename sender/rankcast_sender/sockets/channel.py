@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
+from rankcast.boot_clock import boot_ns
 from rankcast.runtime import Mailbox
 from rankcast.wire import Replay, Status
 from rankcast_sender.sockets.credit_gate import CreditGate
@@ -17,7 +19,13 @@ class NewStream:
 
     stream_id: bytes
     next_sequence: int
-    replay: Replay
+    replay: Replay | None = None
+    """What is played, if the packets are those of a recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPause:
+    """The stream has ended; another one may follow on the same channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +37,34 @@ class NumberedPacket:
     sequence: int
 
 
-Outgoing: TypeAlias = bytes | NumberedPacket | NewStream
+Outgoing: TypeAlias = bytes | NumberedPacket | NewStream | StreamPause
 
 
 def frames_in(item: Outgoing) -> int:
     """Return how many frames are lost with an item that is not sent."""
-    if isinstance(item, NewStream):
+    if isinstance(item, NewStream | StreamPause):
         return 0
     return 1 if isinstance(item, bytes) or item.data else 0
+
+
+class Joins(Protocol):
+    """What lets a viewer join in the middle of a chain; called in the thread of the socket."""
+
+    def sent(self, data: bytes, sequence: int) -> None:
+        """Note a packet that was handed to libzmq."""
+
+    def restarted(self) -> None:
+        """Note that the packets which follow are those of another stream."""
+
+    def joined(self, topic: bytes) -> bytes | None:
+        """Return a catch-up for the viewer that has subscribed to this individual topic.
+
+        It goes on with the next packet. None if there is none, or it comes later by
+        `XpubThread.catch_up`.
+        """
+
+    def joined_plainly(self) -> None:
+        """Note that a viewer has subscribed that has no individual topic."""
 
 
 @dataclass(eq=False)
@@ -59,6 +87,10 @@ class Channel:
     on_status: Callable[[bytes], None] = lambda _: None
     """Called with each status and end that is published."""
     packets: Mailbox[Outgoing] = field(default_factory=lambda: Mailbox(1, newest_wins=False))
+    joins: Joins | None = None
+    """Sends catch-ups to viewers that join; None: they wait for a key frame."""
+    clocks_ns: Callable[[], tuple[int, int]] = lambda: (boot_ns(), time.time_ns())
+    """Returns the clock since boot and the UTC clock that a status states."""
     gate: CreditGate | None = None
     """Holds packets back for viewers that keep every frame; None in real time."""
     sent: int = 0
@@ -73,10 +105,16 @@ class Channel:
     """Set once no more packets will be queued."""
     ended: bool = False
     """Set once every packet has been sent; the channel then publishes its end message."""
+    paused: bool = False
+    """Set after a `StreamPause`, until another stream begins."""
 
     def begin(self, stream: NewStream) -> None:
         """Go on with another stream: its id, its numbers, and what is played."""
-        if self.gate is not None and stream.stream_id != self.stream_id:
-            self.gate.restart(stream.next_sequence)
+        if stream.stream_id != self.stream_id:
+            if self.gate is not None:
+                self.gate.restart(stream.next_sequence)
+            if self.joins is not None:
+                self.joins.restarted()
         self.stream_id, self.sent = stream.stream_id, stream.next_sequence
         self.replay = stream.replay
+        self.paused = False

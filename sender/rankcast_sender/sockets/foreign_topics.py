@@ -90,6 +90,11 @@ class ForeignTopics:
         """Return what a connection holds; None if it holds nothing."""
         return self._holders.get(descriptor)
 
+    def found(self, wanted: Callable[[bytes], bool]) -> list[tuple[bytes, Holder]]:
+        """Return the topics that are wanted, each with one connection that holds it."""
+        topics = [topic for topic in self._of if wanted(topic)]
+        return [(topic, self._holders[min(self._of[topic])]) for topic in topics]
+
     def largest(self) -> list[Holder]:
         """Return the connections that were not shut down, those of the largest owner first."""
         live = [holder for holder in self._holders.values() if not holder.ended]

@@ -34,6 +34,12 @@ class StatusSchedule:
         """When channels that a viewer has joined are due for that reason."""
         self._next_s = now_s
 
+    def add(self, channel: Channel, now_s: float) -> None:
+        """Schedule the status of another camera, the first one at once."""
+        self._due_s[channel] = now_s
+        self._sent_s[channel] = -math.inf
+        self._next_s = now_s
+
     def pause_s(self, now_s: float) -> float:
         """Return the time until the next status is due."""
         return max(0.0, self._next_s - now_s)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -45,6 +47,9 @@ MAX_FOREIGN_BYTES_OF_ONE: Final = 32_768
 MAX_FOREIGN_BYTES: Final = 1_000_000
 """Most bytes of topics that are not ours which one connection, and all of them, may hold: libzmq
 needs 50 times as much memory. A viewer of 64 named cameras of another sender holds 16,000."""
+INDIVIDUAL_S: Final = 0.5
+"""A viewer sends its individual topic right behind the others."""
+MAX_PLAIN: Final = 10_000
 SMALL_FOREIGN_BYTES: Final = 4096
 """A connection with less is not closed for what was left by others that were."""
 
@@ -73,7 +78,7 @@ class Subscriptions:
         rebind: Callable[[], None],
     ) -> None:
         self.audience = Audience(cameras)
-        self._cameras = cameras
+        self._cameras = list(cameras)
         self._port = port
         self._ban = ban
         # Without keys a peer may claim any user id: count its address instead.
@@ -85,6 +90,9 @@ class Subscriptions:
         self._rebound = LogLimiter(REBIND_INTERVAL_S)
         self._log = LogLimiter()
         self._is_crowded = False
+        self._plain: OrderedDict[tuple[int, str], float] = OrderedDict()
+        """When connections, by their descriptors, joined a camera by a topic that is no viewer's
+        own."""
         self._admission: Admission | None = None
 
     def restart(self, rights: Rights | None = None) -> None:
@@ -98,6 +106,36 @@ class Subscriptions:
         """
         self.audience = Audience(self._cameras)
         self._admission = None if rights is None else Admission(self._cameras, rights, self._who)
+
+    def add(self, camera: str) -> set[bytes] | None:
+        """Follow another camera; return the topics by which viewers have joined it already.
+
+        Returns
+        -------
+        set of bytes, or None
+            None if the socket is in manual mode, in which libzmq takes no subscription later than
+            when it came: all viewers have to connect again.
+        """
+        self._cameras.append(camera)
+        return self.audience.add(camera) if self._admission is None else None
+
+    def plain_joins(self, now_s: float) -> set[str]:
+        """Return the cameras that a connection has joined without an individual topic."""
+        found = set()
+        # In the order of time.
+        while self._plain and now_s - next(iter(self._plain.values())) > INDIVIDUAL_S:
+            (_, camera), _ = self._plain.popitem(last=False)
+            found.add(camera)
+        return found
+
+    def _note_join(self, descriptor: int, topic: bytes, cameras: Iterable[str]) -> None:
+        for camera in cameras:
+            if topic.startswith(b"/"):
+                self._plain.pop((descriptor, camera), None)
+            else:
+                self._plain.setdefault((descriptor, camera), time.monotonic())
+        while len(self._plain) > MAX_PLAIN:
+            self._plain.popitem(last=False)
 
     def read(self, xpub: zmq.Socket[bytes], watch: Watch) -> Mapping[str, set[bytes]] | None:
         """Process all messages; None without any.
@@ -140,6 +178,7 @@ class Subscriptions:
                 descriptor,
                 watch.accepted_s.get(descriptor, 0.0),
             )
+            self._note_join(descriptor, message[1:], cameras)
             for camera in cameras:
                 joined.setdefault(camera, set()).add(message[1:])
         self._limit_foreign(descriptor, watch)

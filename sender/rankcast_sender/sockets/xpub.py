@@ -12,7 +12,6 @@ from typing import Final
 
 import zmq
 
-from rankcast.boot_clock import boot_ns
 from rankcast.errors import WorkerError
 from rankcast.net import (
     SUBSCRIPTION_BYTES,
@@ -25,7 +24,7 @@ from rankcast.net import (
     split_endpoint,
 )
 from rankcast.runtime import MailboxClosed, Pulse
-from rankcast.wire import Kind, frames_topic, pack_status, split_stream, status_topic
+from rankcast.wire import Kind, split_stream
 from rankcast_sender.peers import Ban, ConnectionGuard
 from rankcast_sender.sockets.admission import Rights
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind
@@ -34,10 +33,12 @@ from rankcast_sender.sockets.channel import (
     NewStream,
     NumberedPacket,
     Outgoing,
+    StreamPause,
     frames_in,
 )
 from rankcast_sender.sockets.credit_gate import CreditGate
-from rankcast_sender.sockets.status_schedule import StatusSchedule
+from rankcast_sender.sockets.sending import publish_status, send, send_catch_up
+from rankcast_sender.sockets.status_schedule import STATUS_INTERVAL_S, StatusSchedule
 from rankcast_sender.sockets.subscriptions import (
     CONNECTION_BYTES,
     KEEP_ALIVE_BYTES_S,
@@ -111,6 +112,10 @@ class XpubThread:
         self.rights: Rights | None = None
         """Which streams each viewer may see; None: all of them. Set it before `start`."""
         self._channels: list[Channel] = []
+        self._added: deque[Channel] = deque()
+        """Channels that the thread has not seen yet."""
+        self._catch_ups: deque[tuple[Channel, bytes]] = deque()
+        """Viewers, by their tokens, that wait for one."""
         self._ready: deque[Channel] = deque()
         """Channels that have a packet, or were closed; a channel may be there twice."""
         self._over: set[Channel] = set()
@@ -133,11 +138,18 @@ class XpubThread:
         self._thread = SocketThread("publish", self._run, self._ended)
 
     def add(self, channel: Channel) -> None:
-        """Add a channel to publish; call it before `start`."""
+        """Add a channel to publish, from any thread; viewers of its topics have joined it."""
         if self._lossless:
             patience_s = self._options.unacknowledged_ms / 1000
             channel.gate = CreditGate(channel.name, patience_s, self._thread.wake)
         self._channels.append(channel)
+        self._added.append(channel)
+        self._thread.wake()
+
+    def catch_up(self, channel: Channel, token: bytes) -> None:
+        """Send the viewer with this token a catch-up of `channel`, from any thread."""
+        self._catch_ups.append((channel, token))
+        self._thread.wake()
 
     def start(self) -> None:
         """Start the thread and bind the address.
@@ -251,9 +263,8 @@ class XpubThread:
 
     def _run(self) -> None:
         waiting: dict[Channel, Outgoing] = {}
-        names = [channel.name for channel in self._channels]
         self._subscriptions = Subscriptions(
-            names, self._port, self._max_messages_s, self._ban, self.rebind
+            (), self._port, self._max_messages_s, self._ban, self.rebind
         )
         try:
             bind_timeout_s = 0.0
@@ -266,6 +277,7 @@ class XpubThread:
     def _run_socket(self, waiting: dict[Channel, Outgoing], bind_timeout_s: float) -> bool:
         """Serve one socket; return True once the end was sent, False to bind again."""
         self._rebind_requested = False
+        self._bound_for = len(self._channels)
         with open_socket(self._context, zmq.XPUB, self._sized()) as xpub:
             xpub.setsockopt(zmq.XPUB_NODROP, int(self._lossless))
             # Every viewer that joins gets a keyframe, even one without a topic of its own.
@@ -288,6 +300,8 @@ class XpubThread:
                 tcp=not ipc_path(self._endpoint),
             ) as self._watch:
                 bind(xpub, self._endpoint, bind_timeout_s)
+                while self._added:
+                    self._subscriptions.add(self._added.popleft().name)
                 self._subscriptions.restart(rights)
                 self._count_viewers()
                 self._thread.opened()
@@ -325,19 +339,24 @@ class XpubThread:
             if self._rebind_requested:
                 return False
             now_s = time.monotonic()
+            if self._added and not self._take_added(xpub, schedule, now_s):
+                return False
             for channel in self._read_subscriptions(xpub):
                 schedule.joined(channel, now_s)
                 if channel.replay is not None:
                     # What the packets mean stands in the status, which comes first.
-                    self._publish_status(xpub, channel, Kind.STATUS)
+                    publish_status(xpub, channel, Kind.STATUS)
+            for name in self._subscriptions.plain_joins(now_s):
+                self._join_plainly(name)
             self._forward_ready(xpub, waiting)
+            self._send_catch_ups(xpub)
             due = schedule.take_due(now_s)
             just_over = [c for c in self._over if not c.ended and c not in due]
             for channel in due + just_over:
                 # A viewer that joins after the end also gets the end message.
                 is_over = channel in self._over
-                kind = Kind.END if is_over else Kind.STATUS
-                channel.ended = self._publish_status(xpub, channel, kind) and is_over
+                kind = Kind.END if is_over or channel.paused else Kind.STATUS
+                channel.ended = publish_status(xpub, channel, kind) and is_over
             if not self._closed_s and not threading.main_thread().is_alive():
                 log.warning("the program ended without closing its publisher")
                 self._closed_s = time.monotonic()
@@ -346,11 +365,27 @@ class XpubThread:
             if self._closed_s and (len(self._over) == len(self._channels) or self._is_overdue()):
                 return True
 
+    def _take_added(self, xpub: zmq.Socket[bytes], schedule: StatusSchedule, now_s: float) -> bool:
+        """Begin to publish channels that were added meanwhile; False to bind again."""
+        told = True
+        while self._added:
+            channel = self._added.popleft()
+            schedule.add(channel, now_s)
+            joined = self._subscriptions.add(channel.name)
+            if joined is None:
+                told = False
+                continue
+            self._count_viewers()
+            for topic in joined:
+                self._join(xpub, channel, topic)
+        xpub.setsockopt(zmq.SNDHWM, self._sized().queue_messages)
+        return told
+
     def _pause_s(self, schedule: StatusSchedule, waiting: dict[Channel, Outgoing]) -> float:
         """Return how long the thread may wait for a message or a packet."""
         if self._ready:
             return 0.0
-        pause_s = schedule.pause_s(time.monotonic())
+        pause_s = min(STATUS_INTERVAL_S, schedule.pause_s(time.monotonic()))
         if waiting:
             pause_s = min(pause_s, CREDIT_POLL_S if self._held_by_credit else RETRY_S)
         return 0.0 if self._closed_s and not waiting else pause_s
@@ -358,7 +393,7 @@ class XpubThread:
     def _finish(self, xpub: zmq.Socket[bytes]) -> None:
         """Send the end message and give viewers time to receive it; each then disconnects."""
         for channel in self._channels:
-            while not self._publish_status(xpub, channel, Kind.END) and not self._is_overdue():
+            while not publish_status(xpub, channel, Kind.END) and not self._is_overdue():
                 xpub.poll(1, zmq.POLLIN)
                 self._read_subscriptions(xpub)
         while any(channel.viewers for channel in self._channels) and not self._is_overdue():
@@ -366,7 +401,7 @@ class XpubThread:
             self._read_subscriptions(xpub)
             for channel in self._channels:
                 # A live viewer with a full queue missed it; a second end message is harmless.
-                self._publish_status(xpub, channel, Kind.END)
+                publish_status(xpub, channel, Kind.END)
 
     @property
     def overdue_s(self) -> float:
@@ -399,10 +434,12 @@ class XpubThread:
                 return
             if isinstance(item, NewStream):
                 channel.begin(item)
+            elif isinstance(item, StreamPause):
+                channel.paused = True
         sequence = item.sequence if isinstance(item, NumberedPacket) else channel.sent
-        is_picture = not isinstance(item, NewStream)
+        is_picture = not isinstance(item, NewStream | StreamPause)
         may_send = not is_picture or channel.gate is None or channel.gate.allows(sequence)
-        if may_send and self._send(xpub, channel, item):
+        if may_send and send(xpub, channel, item):
             if is_picture:
                 channel.sent = sequence + 1
             # Another packet may be waiting behind it, or it was the last one.
@@ -412,52 +449,43 @@ class XpubThread:
             waiting[channel] = item
             self._held_by_credit &= not may_send
 
-    def _send(self, xpub: zmq.Socket[bytes], channel: Channel, item: Outgoing) -> bool:
-        """Hand one item to libzmq; False if it has no room."""
-        if isinstance(item, NewStream):
-            return self._publish_status(xpub, channel, Kind.STATUS)
-        data = item.data if isinstance(item, NumberedPacket) else item
-        if data:
-            if not self._offer(xpub, frames_topic(channel.name) + data):
-                return False
-            channel.on_sent()
-        return True
-
-    def _publish_status(self, xpub: zmq.Socket[bytes], channel: Channel, kind: Kind) -> bool:
-        packet = pack_status(
-            kind,
-            channel.stream_id,
-            channel.status(channel.viewers),
-            boot_ns(),
-            time.time_ns(),
-        )
-        channel.on_status(packet)
-        return self._offer(xpub, status_topic(channel.name) + packet)
-
-    @staticmethod
-    def _offer(xpub: zmq.Socket[bytes], message: bytes) -> bool:
-        try:
-            # Copied: to avoid the copy, which takes 50 us, pyzmq would need another thread.
-            xpub.send(message, zmq.NOBLOCK)
-        except zmq.Again:
-            return False
-        return True
-
     def _read_subscriptions(self, xpub: zmq.Socket[bytes]) -> set[Channel]:
         """Update the viewer counts; return the channels that gained a viewer."""
         joined = self._subscriptions.read(xpub, self._watch)
         if joined is None:
             return set()
         self._count_viewers()
+        if joined and len(self._channels) > self._bound_for:
+            # libzmq gives new connections the queue for which the address was bound.
+            xpub.setsockopt(zmq.SNDHWM, self._sized().queue_messages)
         channels = {channel for channel in self._channels if channel.name in joined}
         for channel in channels:
             for topic in joined[channel.name] if channel.viewers else ():
-                channel.on_join(topic)
+                self._join(xpub, channel, topic)
         return channels
+
+    def _join(self, xpub: zmq.Socket[bytes], channel: Channel, topic: bytes) -> None:
+        """Do for a viewer that has joined what lets it show pictures."""
+        channel.on_join(topic)
+        if channel.joins is not None and topic.startswith(b"/"):
+            send_catch_up(xpub, channel, topic)
+
+    def _join_plainly(self, camera: str) -> None:
+        for channel in self._channels:
+            if channel.name == camera and channel.joins is not None:
+                channel.joins.joined_plainly()
+
+    def _send_catch_ups(self, xpub: zmq.Socket[bytes]) -> None:
+        """Send those that were asked for; the thread has sent every packet before them."""
+        audience = self._subscriptions.audience
+        while self._catch_ups:
+            channel, token = self._catch_ups.popleft()
+            for topic in audience.individual_topics(channel.name, token):
+                send_catch_up(xpub, channel, topic)
 
     def _count_viewers(self) -> None:
         audience = self._subscriptions.audience
-        for channel in self._channels:
+        for channel in tuple(self._channels):
             channel.viewers = audience.viewers(channel.name)
             if channel.gate is not None:
                 channel.gate.follow(audience.keepers(channel.name), channel.sent)

@@ -34,14 +34,14 @@ _USER_HELP: Final = "For the service manager of this user, which needs no root."
 
 @click.group()
 def service() -> None:
-    """Install a sender or a receiver as a service of systemd."""
+    """Install a sender, a receiver or a relay as a service of systemd."""
 
 
 @service.command()
-@click.argument("end", type=click.Choice(list(ENDS)), metavar="send|receive")
+@click.argument("end", type=click.Choice(list(ENDS)), metavar="send|receive|relay")
 @click.argument("options", nargs=-1, metavar="[-- OPTIONS...]")
 @click.option("--config", type=PATH, metavar="FILE", help="Settings file of the service.")
-@click.option("--name", metavar="NAME", help="The unit is rankcast-NAME [send or receive].")
+@click.option("--name", metavar="NAME", help="The unit is rankcast-NAME [send, receive or relay].")
 @click.option("--user", "for_user", is_flag=True, help=_USER_HELP)
 @click.option("--no-start", is_flag=True, help="Only write the unit, as for an image of a disk.")
 @click.option("--dry-run", is_flag=True, help="Print the unit, and change nothing.")
@@ -56,7 +56,7 @@ def install(
 ) -> None:
     """Let the end check its settings, write the unit, enable the service and start it.
 
-    OPTIONS are options of `rankcast send` or `rankcast receive`; relative paths in them start in
+    OPTIONS are options of `rankcast send`, `receive` or `relay`; relative paths in them start in
     the current folder. A unit that this command wrote before is replaced.
     """
     unit = _unit_name(end if name is None else name)

@@ -18,7 +18,7 @@ def absolute_options(end: str, options: Sequence[str]) -> tuple[list[str], list[
 
     Parameters
     ----------
-    end : {"send", "receive"}
+    end : {"send", "receive", "relay"}
     options : sequence of str
         As on the command line of the end.
 

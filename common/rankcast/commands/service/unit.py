@@ -11,8 +11,8 @@ from rankcast.errors import RankcastError, SettingsError
 from rankcast.python_process import installed_program
 
 MARK: Final = "# Written by `rankcast service install`"
-ENDS: Final = {"send": (), "receive": ("--stay",)}
-"""The two ends, and options that each has as a service."""
+ENDS: Final = {"send": (), "receive": ("--stay",), "relay": ()}
+"""What can be a service, and options that each has as a service."""
 _HIDDEN: Final = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 """What ``ProtectHome=`` and ``PrivateTmp=`` of the units hide."""
 _NOT_FOR_USERS: Final = frozenset(
@@ -50,7 +50,7 @@ def service_command(end: str, config: Path | None, options: Sequence[str]) -> li
 
     Parameters
     ----------
-    end : {"send", "receive"}
+    end : {"send", "receive", "relay"}
     config : Path, optional
         Settings file.
     options : sequence of str
@@ -65,7 +65,7 @@ def unit_text(end: str, command: Sequence[str], *, for_user: bool) -> str:
 
     Parameters
     ----------
-    end : {"send", "receive"}
+    end : {"send", "receive", "relay"}
     command : sequence of str
     for_user : bool
         For the service manager of a user, which lacks the rights for most of the sandbox.

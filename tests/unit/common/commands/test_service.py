@@ -282,7 +282,7 @@ def test_what_the_sandbox_hides_is_refused(tmp_path: Path) -> None:
     check_visible([Path("/opt/rankcast/bin/rankcast"), Path("/etc/rankcast/sender.toml")])
 
 
-@pytest.mark.parametrize("end", ["send", "receive"])
+@pytest.mark.parametrize("end", ["send", "receive", "relay"])
 def test_a_unit_for_the_system_is_the_file_with_another_command(end: str) -> None:
     file = Path(__file__).resolve().parents[4] / "config" / "systemd" / f"rankcast-{end}.service"
     lines = file.read_text(encoding="utf-8").splitlines()

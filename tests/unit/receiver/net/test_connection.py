@@ -203,7 +203,8 @@ def test_a_session_that_libzmq_gave_up_is_replaced_at_once() -> None:
         def work() -> None:
             send.wait_viewers()
             send.frame("cam", 1)
-            send.socket.send(bytes(40 << 20))  # above the limit: libzmq ends the session for good
+            # Above the limit: libzmq ends the session for good.
+            send.socket.send(frames_topic("cam") + bytes(40 << 20))
             send.wait_viewers()
             send.frame("cam", 2)
             send.end()
@@ -232,7 +233,7 @@ def test_a_session_that_ends_over_every_picture_is_replaced_less_and_less_often(
             for _ in range(3):
                 send.wait_viewers()
                 send.say("cam")
-                send.socket.send(bytes(2 << 20))
+                send.socket.send(frames_topic("cam") + bytes(2 << 20))
             send.wait_viewers()
             pauses_s.append(connection._link.pause_s)
             send.frame("cam")

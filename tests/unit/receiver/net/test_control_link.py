@@ -31,7 +31,7 @@ YEAR_NS = 365 * 86_400 * 10**9
 @contextmanager
 def linked(address: str, clock: SenderClock) -> Iterator[ControlLink]:
     with zmq.Context() as context:
-        link = ControlLink(context, address, clock)
+        link = ControlLink(context, address, lambda: {"": clock})
         try:
             yield link
         finally:
@@ -151,7 +151,7 @@ def test_a_receiver_that_is_too_slow_asks_for_a_key_frame_once_in_two_seconds(
     with (
         Answerer(address, coming) as sender,
         zmq.Context() as context,
-        closing(ControlLink(context, address, clock, now_s=lambda: now[0])) as link,
+        closing(ControlLink(context, address, lambda: {"": clock}, now_s=lambda: now[0])) as link,
     ):
         until(link, lambda: (link.ask_keyframe("cam", stream) or True) and link.answered)
         for now[0] in (100.3, 101.0, 101.9):
@@ -187,7 +187,9 @@ def test_key_frames_that_are_refused_are_asked_for_less_and_less_until_one_is_de
     with (
         Answerer(address, coming) as sender,
         zmq.Context() as context,
-        closing(ControlLink(context, address, SenderClock(), now_s=lambda: now[0])) as link,
+        closing(
+            ControlLink(context, address, lambda: {"": SenderClock()}, now_s=lambda: now[0])
+        ) as link,
     ):
         until(link, lambda: (link.ask_keyframe("cam", stream) or True) and link.answered)
         stream.decode([refused(LimitError("got 9 bytes, the limit is 4"))])

@@ -26,7 +26,7 @@ WAIT_S = 20.0
 @contextmanager
 def linked(address: str) -> Iterator[ControlLink]:
     with zmq.Context() as context:
-        link = ControlLink(context, address, SenderClock())
+        link = ControlLink(context, address, lambda: {"": SenderClock()})
         try:
             yield link
         finally:

@@ -51,7 +51,7 @@ class Station:
                 bind=self.address, control="off", key=secret, authorized=folder / "authorized"
             )
         sockets = SenderSockets(options)
-        self.publishers = {name: Publisher(name=name, codec="raw", sockets=sockets)
+        self.publishers = {name: Publisher(name=name, codec="raw", outlet=sockets)
                            for name in STREAMS}  # fmt: skip
         stack.callback(sockets.close)
         sockets.start()

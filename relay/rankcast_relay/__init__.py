@@ -1,0 +1,1 @@
+"""The relay: one uplink from a sender feeds all viewers of a site."""

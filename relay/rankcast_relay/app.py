@@ -1,0 +1,264 @@
+"""Composition root of the relay."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rankcast.atomic_file import check_writable
+from rankcast.errors import WorkerError
+from rankcast.net import CurveClient, SocketOptions, client_keys
+from rankcast.runtime import (
+    Pulse,
+    ServiceManager,
+    StatusLog,
+    StopFlag,
+    configure_logs,
+    doing,
+    losses_text,
+    stop_flag,
+    stuck,
+    workers_running,
+)
+from rankcast_receiver.net import sender_addresses
+from rankcast_receiver.subscriber import Subscriber
+from rankcast_relay.passed_on import PassedOn
+from rankcast_relay.pipeline import PIPELINE_STOP_S, RelayPipeline
+from rankcast_relay.relay_path import new_id
+from rankcast_relay.report import build_report, log_totals, write_report
+from rankcast_relay.settings import RelaySettings
+from rankcast_sender.control import Relaying
+from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
+from rankcast_sender.sockets import KeyPolicy
+
+if TYPE_CHECKING:
+    from rankcast.web import HttpServer
+
+log = logging.getLogger(__name__)
+
+STATUS_INTERVAL_S: Final = 1.0
+"""Status is computed once a second, whether or not it is logged."""
+POLL_S: Final = 0.1
+
+
+def check(settings: RelaySettings, report: Path | None = None) -> Sequence[CurveClient]:
+    """Check all that a relay reads before it opens anything; return the keys of its uplinks.
+
+    Raises
+    ------
+    SettingsError
+        If a key or the file of the report cannot be used, or an address can be reached by more
+        than it may.
+    """
+    if report is not None:
+        check_writable(report)
+    options = _sender_options(settings)
+    options.check()
+    if options.authorized is not None:
+        KeyPolicy(Path(options.authorized))
+    if settings.metrics.listen:
+        from rankcast.metrics import check_metrics
+
+        check_metrics(settings.metrics)
+    security = settings.security
+    if not security.server_keys:
+        return ()
+    return client_keys(Path(security.key), [Path(path) for path in security.server_keys])
+
+
+def run(settings: RelaySettings, report: Path | None = None) -> int:
+    """Relay until a signal stops it.
+
+    Returns
+    -------
+    int
+        Exit code, 0.
+
+    Raises
+    ------
+    RankcastError
+        If the relay cannot start, a socket fails, or all that it is to relay is itself.
+    """
+    configure_logs(settings.log.format)
+    with ServiceManager() as manager:
+        return _run(settings, report, manager)
+
+
+def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) -> int:
+    curves = check(settings, report)
+    started_s = time.monotonic()
+    limits = settings.limits.limits()
+    pipeline: RelayPipeline
+    addresses, relay_id = settings.uplink.addresses, new_id()
+    passed_on = PassedOn(lambda: pipeline.subscriber, len(addresses))
+    relaying = Relaying(relay_id, passed_on, lambda *times: pipeline.utc_there_ns(*times))
+    sockets = SenderSockets(_sender_options(settings), relaying)
+    open_subscriber = partial(_subscriber, settings, curves)
+    pipeline = RelayPipeline(open_subscriber, sockets, relay_id, limits, addresses)
+    pulse = Pulse("main")
+    server: HttpServer | None = None
+
+    def report_values(found: Sequence[str]) -> Mapping[str, Any]:
+        return build_report(pipeline.cameras, pipeline.reconnects, started_s, found)
+
+    def keep_report() -> None:
+        states = ", ".join(f"{name} {c.state}" for name, c in pipeline.cameras.items())
+        flag.keep_state(states or "no camera yet")
+        if report is not None:
+            # Whatever is still in progress when only the guard process can write a report.
+            flag.keep_report(report, report_values(("unknown",)))
+
+    with stop_flag() as flag:
+        try:
+            manager.starting()
+            server = _metrics_server(settings, pipeline, sockets, passed_on, pulse, manager)
+            sockets.start()
+            network = settings.network
+            log.info("relaying %s at %s", ", ".join(settings.uplink.addresses), network.bind)
+            log.info("control channel: %s", sockets.control or "off")
+            if report is not None:
+                flag.last_report = lambda found: write_report(report, report_values(found))
+            keep_report()
+            pipeline.start()
+            if server is not None:
+                server.start()
+            manager.ready()
+            _watch(pipeline, sockets, flag, manager, pulse, settings.log.status_interval_s,
+                   keep_report)  # fmt: skip
+        finally:
+            manager.stopping()
+            if server is not None:
+                server.end()
+            pipeline.stop()
+            if flag.requested:
+                sockets.hurry()
+            try:
+                try:
+                    pipeline.join(flag.left_s(PIPELINE_STOP_S))
+                finally:
+                    with ExitStack() as ends:  # each of them ends, whatever happens to the others
+                        if server is not None:
+                            ends.callback(server.stop)
+                        with doing("closing the sockets"):
+                            sockets.close(lambda: flag.requested)
+            finally:
+                found = stuck() if workers_running() else []
+                log_totals(pipeline.cameras, found)
+                if report is not None:
+                    with doing(f"writing the report {report}"):
+                        write_report(report, report_values(found))
+                flag.drop_report()
+    if found:
+        raise WorkerError(flag.stuck_line(found))
+    return 0
+
+
+def _sender_options(settings: RelaySettings) -> SenderOptions:
+    network, security, limits = settings.network, settings.security, settings.limits
+    keyed = bool(security.authorized)
+    return SenderOptions(
+        bind=network.bind,
+        control=network.control,
+        socket=SocketOptions(
+            network.queue_messages,
+            network.buffer_bytes,
+            0,
+            unacknowledged_ms=1000 * network.unacknowledged_s,
+        ),
+        realtime=network.realtime,
+        linger_s=network.linger_s,
+        max_packet_bytes=limits.max_packet_bytes,
+        max_requests_s=limits.max_requests_s,
+        max_connections=limits.max_connections,
+        key=security.key if keyed else None,
+        authorized=security.authorized or None,
+        insecure=security.insecure,
+    )
+
+
+def _subscriber(
+    settings: RelaySettings, curves: Sequence[CurveClient], stopped: Callable[[], bool]
+) -> Subscriber:
+    limits = settings.limits.limits()
+    return Subscriber(
+        sender_addresses(settings.uplink.addresses),
+        camera=settings.uplink.cameras,
+        live=settings.network.realtime,
+        stay=True,
+        limits=limits,
+        buffer_bytes=settings.uplink.buffer_bytes,
+        stopped=stopped,
+        curves=curves,
+        max_messages_s=settings.limits.max_messages_s,
+        on_demand=True,
+        reply_limits=limits,
+    )
+
+
+def _metrics_server(
+    settings: RelaySettings,
+    pipeline: RelayPipeline,
+    sockets: SenderSockets,
+    passed_on: PassedOn,
+    pulse: Pulse,
+    manager: ServiceManager,
+) -> HttpServer | None:
+    """Take the address of metrics; None if none is wanted."""
+    if not settings.metrics.listen:
+        return None
+    from rankcast_relay.metrics import RelayMetrics, open_metrics
+
+    return open_metrics(
+        settings,
+        RelayMetrics(pipeline, sockets, lambda: passed_on.requests),
+        lambda: [pulse, *sockets.pulses, *pipeline.pulses],
+        manager.watchdog_s,
+    )
+
+
+def _watch(
+    pipeline: RelayPipeline,
+    sockets: SenderSockets,
+    flag: StopFlag,
+    manager: ServiceManager,
+    pulse: Pulse,
+    status_interval_s: float,
+    keep_report: Callable[[], None],
+) -> None:
+    """Supervise all threads and report the status until a signal."""
+    status_log = StatusLog(status_interval_s)
+    reported_s = time.monotonic()
+    before: dict[str, tuple[int, int]] = {}
+    try:
+        while not flag.requested and not pipeline.wait(POLL_S):
+            pulse.beat()
+            sockets.check()
+            manager.notify_watchdog([*sockets.pulses, *pipeline.pulses])
+            now_s = time.monotonic()
+            if (seconds := now_s - reported_s) < STATUS_INTERVAL_S:
+                continue
+            for name, camera in pipeline.cameras.items():
+                balance, state = camera.balance(), camera.shown_state
+                frames, size = before.get(name, (0, 0))
+                before[name] = balance.passed, camera.packet_bytes
+                frames, size = balance.passed - frames, camera.packet_bytes - size
+                viewers = camera.viewers
+                status_log.report(
+                    name,
+                    (state, viewers, frozenset(balance.lost)),
+                    f"{name}: {state}, {viewers} {'viewer' if viewers == 1 else 'viewers'}, "
+                    f"{frames / seconds:.1f} fps, {size * 8e-6 / seconds:.2f} Mbit/s, "
+                    f"passed on {balance.passed}, lost {losses_text(balance.lost)}",
+                )
+            keep_report()
+            manager.show_status(", ".join(f"{n} {c.shown_state}"
+                                          for n, c in pipeline.cameras.items()))  # fmt: skip
+            reported_s = now_s
+    finally:
+        pulse.rest()
+        status_log.close()

@@ -1,0 +1,172 @@
+"""CameraJoins: lets viewers of one camera join in the middle of a chain."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from rankcast.decoder import Decoder
+from rankcast.errors import RankcastError
+from rankcast.wire import Header, Limits, frames_topic, pack_catch_up, unpack
+from rankcast_receiver.stream import CameraPacket
+from rankcast_relay.group import Group, Link, link_of
+from rankcast_sender.peers import RateLimit
+
+log = logging.getLogger(__name__)
+
+MOST_PACKETS: Final = 30
+"""Longest catch-up: a second of video, which a viewer decodes within its budget of a batch."""
+MAX_WAITING: Final = 1000
+"""Most viewers that wait for a reference; the one that has waited longest is forgotten."""
+MAX_COMING: Final = 64
+CATCH_UPS_S: Final = 0.2
+CATCH_UPS_AT_ONCE: Final = 3
+"""Budget of one viewer: what three catch-ups did not help needs a key frame."""
+
+
+class CameraJoins:
+    """Keeps a camera's latest group and, once somebody has joined, a reference of its own making.
+
+    Parameters
+    ----------
+    camera : str
+        Name at this relay.
+    limits : Limits
+    want_reference : callable
+        Has `make_reference` called in another thread; called in any thread.
+    send : callable
+        Called with the token of each viewer whose catch-up can be sent.
+    ask_keyframe : callable
+        Called with the individual topic, or b"", for a viewer that has to have a key frame.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        limits: Limits,
+        want_reference: Callable[[], None],
+        send: Callable[[bytes], None],
+        ask_keyframe: Callable[[bytes], object],
+    ) -> None:
+        self._topic = frames_topic(camera)
+        self._camera = camera
+        self._limits = limits
+        self._want_reference, self._send = want_reference, send
+        self._ask_keyframe = ask_keyframe
+        self._coming: deque[Header] = deque(maxlen=MAX_COMING)
+        """Headers of the packets that the thread of the socket will send next."""
+        self.group = Group()
+        self._waiting: OrderedDict[bytes, bytes] = OrderedDict()
+        """Topics of the viewers that wait for a reference, by token."""
+        self._budget = RateLimit[bytes](CATCH_UPS_S, CATCH_UPS_AT_ONCE)
+        self._decoder: Decoder | None = None
+        self._decoded = (0, -1)
+        """Number of the chain and sequence up to which `_decoder` has decoded."""
+        self._began = False
+        """Whether a packet of the stream was sent: until then nobody lacks anything."""
+        self.catch_ups = 0
+        self.references = 0
+
+    def expect(self, header: Header) -> None:
+        """Note the header of a packet, before it is handed to the thread of the socket."""
+        self._coming.append(header)
+
+    def begin_with(self, packets: Iterable[CameraPacket]) -> None:
+        """Begin a chain with what another relay sent to this one alone."""
+        for item in packets:
+            self.group.add(link_of(item.packet.header, bytes(item.data)))
+
+    def catch_up(self, token: bytes) -> bool:
+        """Send a viewer that asks for a key frame a catch-up, if that can help; any thread."""
+        if not self.group.whole or not self._budget.take(token):
+            return False
+        self._send(token)
+        return True
+
+    # Called in the thread of the socket.
+
+    def sent(self, data: bytes, sequence: int) -> None:
+        """Note a packet that was handed to libzmq."""
+        while self._coming:
+            header = self._coming.popleft()
+            if header.sequence == sequence:
+                self._add(link_of(header, data))
+                return
+
+    def _add(self, link: Link) -> None:
+        is_first, self._began = not self._began, True
+        was_broken = self.group.is_broken
+        self.group.add(link)
+        lacks_start = is_first and not self.group.whole
+        if lacks_start or (self.group.is_broken and not was_broken):
+            # For all viewers at once, before any of them asks.
+            self._ask_keyframe(b"")
+
+    def restarted(self) -> None:
+        """Forget the group, because another stream begins."""
+        self.group.clear()
+        self._began = False
+
+    def joined(self, topic: bytes) -> bytes | None:
+        """Return the catch-up of a viewer; None if it has to wait for one or for a key frame."""
+        packets = self._cheapest()
+        if packets is not None:
+            self.catch_ups += 1
+            return pack_catch_up(self._topic, packets)
+        if not self.group.whole:
+            if self._began:
+                self._ask_keyframe(topic)
+            return None
+        self._waiting[bytes.fromhex(topic[-33:-1].decode("ascii"))] = topic
+        if len(self._waiting) > MAX_WAITING:
+            self._waiting.popitem(last=False)
+        self._want_reference()
+        return None
+
+    def joined_plainly(self) -> None:
+        """Ask the camera for a key frame, because a catch-up would not reach this viewer."""
+        self._ask_keyframe(b"")
+
+    # Called in the thread that decodes.
+
+    def make_reference(self, stopped: Callable[[], bool]) -> None:
+        """Decode the group up to its newest frame, and send catch-ups to those who wait."""
+        made = self._cheapest() is not None
+        try:
+            made = made or self._make(stopped)
+        except RankcastError as exc:
+            log.warning("%s: viewers that join wait for a key frame: %s", self._camera, exc)
+        if not made:
+            self._decoder = None
+        while self._waiting:
+            token, topic = self._waiting.popitem()
+            if made:
+                self._send(token)
+            else:
+                self._ask_keyframe(topic)
+
+    def _cheapest(self) -> Sequence[bytes] | None:
+        return self.group.cheapest(MOST_PACKETS, self._limits.max_packet_bytes)
+
+    def _make(self, stopped: Callable[[], bool]) -> bool:
+        while not stopped():
+            number, links = self.group.since(self._decoded[1] if self._decoder else -1)
+            if self._decoder is not None and number != self._decoded[0]:
+                self._decoder = None
+                continue
+            if self._decoder is None:
+                self._decoder = Decoder(self._limits)
+            for link in links:
+                if stopped():
+                    return False
+                self._decoder.decode(link.data)
+                self._decoded = number, link.sequence
+            if links and self.group.since(self._decoded[1])[1]:
+                continue  # further ones came meanwhile
+            data = self._decoder.reference_packet()
+            header = unpack(data, self._limits).header
+            self.references += 1
+            return self.group.refer(number, Link(header.sequence, None, data))
+        return False

@@ -1,0 +1,132 @@
+"""RelayMetrics: what a relay counts and measures, read when somebody asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from rankcast.metrics import (
+    Definition,
+    EndDefinitions,
+    Exposition,
+    Health,
+    labelled,
+    metrics_routes,
+    open_metrics_server,
+)
+from rankcast.runtime import (
+    NETWORK_GAP,
+    REFUSED_CAMERA,
+    REFUSED_PACKET,
+    SKIPPED_AS_OLD,
+    STOPPED,
+    Pulse,
+)
+from rankcast.web import HttpServer
+from rankcast_relay.pipeline import RelayPipeline
+from rankcast_relay.relayed_camera import RelayedCamera
+from rankcast_relay.settings import RelaySettings
+from rankcast_sender.camera import STATES
+from rankcast_sender.sender_sockets import SenderSockets
+
+LOSSES: Final = dict.fromkeys(
+    (NETWORK_GAP, REFUSED_PACKET, REFUSED_CAMERA, SKIPPED_AS_OLD, STOPPED), 0
+)
+"""Each cause is there from the start, so that the first loss is a rise."""
+UPLINK_DOWN: Final = "uplink_down"
+_of = EndDefinitions("relay")
+
+PUBLISHED: Final = _of.counter(
+    "frames_published", "Frames that the sender has published since the relay joined."
+)
+FORWARDED: Final = _of.counter("frames_forwarded", "Frames handed to the socket for viewers.")
+LOST: Final = _of.counter("frames_lost", "Frames that were not passed on, by cause.")
+FORWARDED_BYTES: Final = _of.counter(
+    "forwarded_bytes", "Size of all packets that were passed on, each once.", "bytes"
+)
+STATE: Final = _of.gauge(
+    "camera_state", "1 for the state that the camera is in, 0 for the others; uplink_down while "
+    "the relay gets nothing."
+)  # fmt: skip
+VIEWERS: Final = _of.gauge("viewers", "Viewers of the camera at this relay.")
+CATCH_UPS: Final = _of.counter("catch_ups", "Catch-ups sent to viewers that joined.")
+REFERENCES: Final = _of.counter("references", "References made for viewers that joined.")
+KEPT: Final = _of.gauge("group_bytes", "Size of the packets kept for viewers that join.", "bytes")
+KEYFRAME_REQUESTS: Final = _of.counter(
+    "keyframe_requests", "Key frames that were asked of the sender."
+)
+PASSED_ON: Final = _of.counter("requests_passed_on", "Control requests passed on to the senders.")
+RECONNECTS: Final = _of.counter(
+    "reconnects", "Connections to senders replaced after silence or a refusal."
+)
+CLOSED: Final = _of.counter(
+    "connections_closed", "Connections closed because of what their peers sent."
+)
+DROPPED: Final = _of.counter(
+    "requests_dropped", "Control messages beyond the budget of their connection."
+)
+DEFINITIONS: Final = tuple(value for value in globals().values() if isinstance(value, Definition))
+
+
+class RelayMetrics:
+    """Reads the state of a running relay; costs its frames nothing.
+
+    Parameters
+    ----------
+    pipeline : RelayPipeline
+    sockets : SenderSockets
+    passed_on : callable
+        Returns the number of requests that were passed on.
+    """
+
+    def __init__(
+        self, pipeline: RelayPipeline, sockets: SenderSockets, passed_on: Callable[[], int]
+    ) -> None:
+        self._pipeline, self._sockets, self._passed_on = pipeline, sockets, passed_on
+
+    def states(self) -> Mapping[str, str]:
+        """Return the state of each camera."""
+        return {name: _state(camera) for name, camera in self._pipeline.cameras.items()}
+
+    def write(self, exposition: Exposition) -> None:
+        """Add all samples."""
+        for name, camera in self._pipeline.cameras.items():
+            self._write_camera(exposition, camera, labelled(camera=name))
+        exposition.add(PASSED_ON, self._passed_on())
+        exposition.add(RECONNECTS, self._pipeline.reconnects)
+        exposition.add(CLOSED, self._sockets.connections_closed)
+        exposition.add(DROPPED, self._sockets.requests_dropped)
+
+    @staticmethod
+    def _write_camera(exposition: Exposition, camera: RelayedCamera, labels: str) -> None:
+        add, balance = exposition.add, camera.balance()
+        add(PUBLISHED, balance.entered, labels)
+        add(FORWARDED, balance.passed, labels)
+        exposition.add_all(LOST, {**LOSSES, **balance.lost}, "cause", labels)
+        add(FORWARDED_BYTES, camera.packet_bytes, labels)
+        exposition.add_state(STATE, (*STATES, UPLINK_DOWN), _state(camera), labels)
+        add(VIEWERS, camera.viewers, labels)
+        add(CATCH_UPS, camera.joins.catch_ups, labels)
+        add(REFERENCES, camera.joins.references, labels)
+        add(KEPT, camera.joins.group.kept_bytes, labels)
+        add(KEYFRAME_REQUESTS, camera.stream.keyframe_requests, labels)
+
+
+def open_metrics(
+    settings: RelaySettings,
+    metrics: RelayMetrics,
+    pulses: Callable[[], Iterable[Pulse]],
+    watchdog_s: float,
+) -> HttpServer:
+    """Take the address of metrics and health; see `rankcast.metrics.open_metrics_server`."""
+    health = Health(pulses, metrics.states, is_ready, watchdog_s)
+    return open_metrics_server(settings.metrics, metrics_routes("relay", health, metrics.write))
+
+
+def is_ready(cameras: Mapping[str, str]) -> bool:
+    """Return whether at least one camera is live or waits for a trigger."""
+    return not {"live", "waiting"}.isdisjoint(cameras.values())
+
+
+def _state(camera: RelayedCamera) -> str:
+    return UPLINK_DOWN if camera.uplink_down else camera.state

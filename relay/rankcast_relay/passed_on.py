@@ -1,0 +1,57 @@
+"""PassedOn: has the senders carry out what only they can."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from rankcast.wire import Reply, Request
+from rankcast_receiver.subscriber import Subscriber
+from rankcast_sender.control import Client, Finish
+from rankcast_sender.peers import RateLimit
+
+log = logging.getLogger(__name__)
+
+REQUESTS_S: Final = 50
+REQUESTS_AT_ONCE: Final = 100
+"""Budget of all viewers together: what they ask counts against the key of this relay."""
+
+
+class PassedOn:
+    """Passes control requests on with the key of this relay, and the replies back.
+
+    Parameters
+    ----------
+    subscriber : callable
+        Returns what receives; None while nothing does.
+    senders : int
+        Number of senders.
+    """
+
+    def __init__(self, subscriber: Callable[[], Subscriber | None], senders: int) -> None:
+        self._subscriber = subscriber
+        self._senders = senders
+        self._budget = RateLimit[str](REQUESTS_S, REQUESTS_AT_ONCE)
+        self.requests = 0
+
+    def __call__(self, camera: str, request: Request, client: Client, finish: Finish) -> str:
+        """Pass a request on; return why not, or an empty text: then `finish` will be called."""
+        subscriber = self._subscriber()
+        if subscriber is None:
+            return "this relay receives nothing at the moment: try again later"
+        if not camera:
+            if self._senders > 1:
+                return "this relay has several senders: name a camera of the one that is to record"
+            camera = next(iter(subscriber.streams), "")
+        if not self._budget.take(""):
+            return f"more than {REQUESTS_S} requests a second are to be passed on: try again later"
+        self.requests += 1
+        log.debug("%s: %s of %s is passed on", camera, request.op, client)
+
+        def answer(reply: Reply) -> None:
+            finish(replace(reply, id=request.id))
+
+        subscriber.ask(camera, request.op, request.args, answer)
+        return ""

@@ -1,0 +1,218 @@
+"""RelayPipeline: one thread passes packets on, another one makes references for viewers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from typing import Final
+
+from rankcast.errors import SettingsError
+from rankcast.runtime import Mailbox, Pulse, Worker, doing, join_all
+from rankcast.wire import Limits, check_name
+from rankcast_receiver.state import CameraState, LinkFacts
+from rankcast_receiver.stream import CameraPacket
+from rankcast_receiver.subscriber import Subscriber
+from rankcast_relay.relayed_camera import RelayedCamera
+from rankcast_sender.sender_sockets import SenderSockets
+
+log = logging.getLogger(__name__)
+
+PIPELINE_STOP_S: Final = 10.0
+LOOK_S: Final = 0.05
+
+
+class RelayPipeline:
+    """Passes the packets of all cameras of some senders on, as they are.
+
+    Parameters
+    ----------
+    open_subscriber : callable
+        Creates the subscriber, in the thread that passes packets on; its argument is a function
+        that returns True once the subscriber must stop.
+    sockets : SenderSockets
+        Owned, and closed, by the caller.
+    relay_id : str
+    limits : Limits
+    addresses : sequence of str
+        Those of the senders, in the order of the subscriber.
+    """
+
+    def __init__(
+        self,
+        open_subscriber: Callable[[Callable[[], bool]], Subscriber],
+        sockets: SenderSockets,
+        relay_id: str,
+        limits: Limits,
+        addresses: Sequence[str],
+    ) -> None:
+        self._open_subscriber = open_subscriber
+        self._sockets = sockets
+        self._relay_id = relay_id
+        self._limits = limits
+        self._addresses = addresses
+        self._given_up: set[int] = set()
+        self._stop = threading.Event()
+        self._done = threading.Event()
+        self.subscriber: Subscriber | None = None
+        """What receives; None before, and once it was closed."""
+        self._reconnects = 0
+        self._looked_s = float("-inf")
+        self._cameras: dict[str, RelayedCamera] = {}
+        self._wanted: Mailbox[RelayedCamera] = Mailbox(newest_wins=True)
+        self._pulse = Pulse("forward")
+        self._references_pulse = Pulse("references")
+        self._forwarder = Worker("rankcast-forward", self._run, self._ended, task="forwarding")
+        self._references = Worker(
+            "rankcast-references", self._make_references, self._done.set, task="making references"
+        )
+
+    @property
+    def cameras(self) -> Mapping[str, RelayedCamera]:
+        """All cameras that have been heard of, by their names here; a copy, for any thread."""
+        return dict(self._cameras)
+
+    @property
+    def reconnects(self) -> int:
+        """Connections to senders replaced after silence or a refusal."""
+        subscriber = self.subscriber
+        if subscriber is not None:
+            self._reconnects = subscriber.reconnects
+        return self._reconnects
+
+    @property
+    def pulses(self) -> Sequence[Pulse]:
+        """Pulses of the threads that receive, pass on and make references."""
+        subscriber = self.subscriber
+        receiving = () if subscriber is None else subscriber.pulses
+        return (*receiving, self._pulse, self._references_pulse)
+
+    def start(self) -> None:
+        """Start both threads."""
+        self._references.start()
+        self._forwarder.start()
+
+    def stop(self) -> None:
+        """Ask both threads to stop, without waiting."""
+        self._stop.set()
+        self._wanted.discard()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the end; True once nothing will be passed on any more."""
+        return self._done.wait(timeout_s)
+
+    def join(self, timeout_s: float = PIPELINE_STOP_S) -> None:
+        """Wait until both threads have ended; raise the exception that ended one of them."""
+        self.stop()
+        join_all((self._forwarder, self._references), timeout_s)
+
+    def _run(self) -> None:
+        self._pulse.beat()
+        with self._open_subscriber(self._stopped) as subscriber:
+            self.subscriber = subscriber
+            try:
+                with closing(subscriber.packets()) as batches:
+                    for batch in batches:
+                        # Puts packets in order and counts gaps; nothing is decoded here.
+                        for arrived in subscriber.decoder.decode(batch):
+                            for item in arrived.catch_up[:1]:
+                                self._camera(item, subscriber).joins.begin_with(arrived.catch_up)
+                            for item in arrived.messages:
+                                self._pass_on(item, subscriber)
+                        self._look_after(subscriber, batch.links)
+            finally:
+                self._reconnects = subscriber.reconnects
+                self.subscriber = None
+
+    def _pass_on(self, item: CameraPacket, subscriber: Subscriber) -> None:
+        camera = self._camera(item, subscriber)
+        with self._pulse.resting():  # where every frame is kept, viewers set the pace
+            camera.take(item)
+
+    def _camera(self, item: CameraPacket, subscriber: Subscriber) -> RelayedCamera:
+        camera = self._cameras.get(item.camera)
+        if camera is None:
+            camera = self._cameras[item.camera] = self._add(item.camera, subscriber)
+        return camera
+
+    def _add(self, name: str, subscriber: Subscriber) -> RelayedCamera:
+        camera = RelayedCamera(
+            subscriber.streams[name],
+            subscriber.sender_of(name) or 0,
+            self._relay_id,
+            self._sockets.xpub,
+            self._limits,
+            self._sockets.add_relayed,
+            lambda camera: self._want_reference(camera),
+        )
+        try:
+            check_name(name)
+        except SettingsError as exc:
+            camera.leave(str(exc))
+        return camera
+
+    def utc_there_ns(self, camera: str, utc_here_ns: int) -> int | None:
+        """Convert a time of this station to that of the station of a camera; None if unknown."""
+        cameras = self.cameras
+        # Without a name it is the first station, whose cameras name none.
+        first = (each for each in cameras.values() if not each.station)
+        found = cameras.get(camera) or next(first, None)
+        if found is None or found.stream.clock.error_there_ms is None:
+            return None
+        return found.stream.clock.utc_there_ns(utc_here_ns)
+
+    def _look_after(self, subscriber: Subscriber, links: Sequence[LinkFacts]) -> None:
+        """Look at uplinks and at key frames that are wanted, not for every packet."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOK_S:
+            return
+        self._looked_s = now_s
+        for number, link in enumerate(links):
+            if link.relay_id == self._relay_id:
+                self._give_up(number, subscriber)
+        for camera in self._cameras.values():
+            if camera.is_own:
+                self._give_up(camera.sender_number, subscriber)
+        states: dict[str, CameraState] = {state.camera: state for state in subscriber.states}
+        for name, camera in self._cameras.items():
+            camera.uplink = states.get(name)
+            camera.tick()
+
+    def _give_up(self, number: int, subscriber: Subscriber) -> None:
+        """Leave a sender that is this relay itself, directly or through others."""
+        if number in self._given_up:
+            return
+        self._given_up.add(number)
+        subscriber.give_up(number)
+        address = self._addresses[number]
+        if len(self._given_up) == len(self._addresses):
+            raise SettingsError(
+                f"{address} leads back to this relay itself: give --from the address of a sender"
+            )
+        log.error("%s leads back to this relay itself and is left out", address)
+
+    def _want_reference(self, camera: RelayedCamera) -> None:
+        """Queue a camera for the thread that makes references; at most once."""
+        self._wanted.put(camera, key=camera.name)
+
+    def _make_references(self) -> None:
+        for camera in self._wanted:
+            self._references_pulse.beat()
+            with doing(f"making a reference of {camera.name}"):
+                camera.joins.make_reference(self._stopping)
+            self._references_pulse.rest()
+
+    def _stopping(self) -> bool:
+        self._references_pulse.beat()
+        return self._stop.is_set()
+
+    def _stopped(self) -> bool:
+        self._pulse.beat()
+        return self._stop.is_set()
+
+    def _ended(self) -> None:
+        self._pulse.rest()
+        self._wanted.close()
+        self._done.set()

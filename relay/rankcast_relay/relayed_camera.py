@@ -1,0 +1,350 @@
+"""RelayedCamera: one camera of another sender, as this relay passes it on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+from rankcast.runtime import NETWORK_GAP, REFUSED_CAMERA, SKIPPED_AS_OLD, STOPPED, Balance, Ledger
+from rankcast.wire import MAX_MS, UPLINK_UP, Kind, Limits, Replay, Status
+from rankcast_receiver.state import CameraState, State
+from rankcast_receiver.stream import CameraPacket, CameraStream
+from rankcast_relay.joins import CameraJoins
+from rankcast_relay.relay_path import RelayPath
+from rankcast_sender.camera import KeyframeBudget, SenderFacts, ViewerReport, ViewerReports
+from rankcast_sender.sockets import Channel, NewStream, NumberedPacket, Outgoing, StreamPause
+
+log = logging.getLogger(__name__)
+
+MAX_HELD: Final = 64
+"""Most packets that wait for the first status of their camera."""
+WAITER: Final = "relay"
+"""Name under which a stream is told that a key frame is wanted."""
+_CONNECTED: Final = frozenset(
+    {State.LIVE, State.STALE, State.OPENING, State.WAITING_FOR_TRIGGER, State.FROZEN,
+     State.CAMERA_DEAD, State.ENDED, State.CONNECTING}
+)  # fmt: skip
+"""States in which the sender answers, or has not had the time to."""
+
+
+class Outlet(Protocol):
+    """What sends to viewers."""
+
+    def send(self, channel: Channel, packet: Outgoing) -> bool:
+        """Queue one packet; False if it will not be sent."""
+
+    def catch_up(self, channel: Channel, token: bytes) -> None:
+        """Send the viewer with this token a catch-up."""
+
+
+class RelayedCamera:
+    """Passes the packets of one camera on, and answers for it.
+
+    Parameters
+    ----------
+    stream : CameraStream
+        The camera as it arrives.
+    sender_number : int
+        Of its sender, from 0.
+    relay_id : str
+    outlet : Outlet
+    limits : Limits
+    publish : callable
+        Adds the camera to the sockets, once its first status has come.
+    want_reference : callable
+        Has `joins.make_reference` called in another thread.
+    """
+
+    def __init__(
+        self,
+        stream: CameraStream,
+        sender_number: int,
+        relay_id: str,
+        outlet: Outlet,
+        limits: Limits,
+        publish: Callable[[RelayedCamera], None],
+        want_reference: Callable[[RelayedCamera], None],
+    ) -> None:
+        self.name = stream.camera
+        self.stream = stream
+        self.sender_number = sender_number
+        self.is_own = False
+        """True if the camera has come through this relay already."""
+        self.sender: SenderFacts | None = None
+        self.ledger = Ledger()
+        """Every packet that arrived in order enters it."""
+        self.path = RelayPath()
+        self.refusal = ""
+        """Why the camera is not relayed; empty while it is, or nothing is known yet."""
+        self.known = False
+        """True once a status has come, and viewers can watch the camera."""
+        self.uplink: CameraState | None = None
+        """The camera as this relay sees it."""
+        self.keyframes = KeyframeBudget()
+        """Merges what cannot be served here."""
+        self.keyframes_passed_on = 0
+        self.packet_bytes = 0
+        self._publish = publish
+        self._relay_id = relay_id
+        self._outlet = outlet
+        self._held: deque[CameraPacket] = deque()
+        self._last_status = Status(state="opening")
+        self._stream_id = b""
+        self._replay: Replay | None = None
+        self._ended = False
+        self._next_sequence = 0
+        self._reports = ViewerReports()
+        self.joins = CameraJoins(
+            self.name,
+            limits,
+            lambda: want_reference(self),
+            lambda token: self._outlet.catch_up(self.channel, token),
+            lambda topic: self._ask_keyframe(viewer=topic),
+        )
+        self.channel = Channel(
+            name=self.name,
+            stream_id=stream.stream_id,
+            status=self._status,
+            on_sent=self._sent,
+            on_lost=lambda count: self.ledger.lose(STOPPED, count),
+            on_join=self._joined,
+            joins=self.joins,
+            clocks_ns=lambda: stream.clock.now_there_ns(),
+        )
+        stream.reported = self._report
+
+    # From the thread that forwards.
+
+    def take(self, item: CameraPacket) -> None:
+        """Pass a picture on, or note a status or an end."""
+        if not item.is_picture:
+            self._note(item.packet.header.kind)
+        else:
+            self.ledger.enter()
+            if self.refusal:
+                self.ledger.lose(REFUSED_CAMERA)
+                return
+            self._held.append(item)
+        if not self.known:
+            if len(self._held) > MAX_HELD:
+                self._held.popleft()
+                self.ledger.lose(SKIPPED_AS_OLD)
+            return
+        while self._held:
+            self._forward(self._held.popleft())
+
+    def tick(self) -> None:
+        """Ask the camera for a key frame if one is due; call it several times a second."""
+        if self.keyframes.due(time.monotonic()):
+            self.stream.note_waits(WAITER, waits=True)
+
+    def leave(self, why: str) -> None:
+        """Pass nothing on any more."""
+        self.refusal = why
+        self.ledger.lose(REFUSED_CAMERA, len(self._held))
+        self._held.clear()
+        log.error("%s is not relayed: %s", self.name, why)
+        if self.known and not self._ended:
+            self._ended = True
+            self._outlet.send(self.channel, StreamPause())
+
+    def _forward(self, item: CameraPacket) -> None:
+        header, data = item.packet.header, bytes(item.data)
+        self._follow(header.stream_id, header.sequence)
+        is_key = header.kind is Kind.KEY
+        if is_key:
+            self.stream.note_waits(WAITER, waits=False)
+        self.keyframes.published(
+            header.sequence, len(data), time.monotonic(), key=is_key, requested=False
+        )
+        self.joins.expect(header)
+        if not self._outlet.send(self.channel, NumberedPacket(data, header.sequence)):
+            self.ledger.lose(STOPPED)
+            return
+        self._next_sequence = header.sequence + 1
+        self.packet_bytes += len(data)
+
+    def _note(self, kind: Kind) -> None:
+        status = self.stream.status
+        if status is None:
+            return
+        self._last_status = status
+        path = RelayPath.of(status.relay)
+        why = path.refusal(self._relay_id)
+        self.is_own = self._relay_id in path.ids
+        if why and why != self.refusal:
+            self.leave(why)
+        if why:
+            return
+        self.path, self.refusal = path.through(self._relay_id), ""
+        if not self.known:
+            self._publish(self)
+            self.known = True
+        if self._held:
+            return  # pictures of the same stream come first
+        is_over = kind is Kind.END
+        self._follow(self.stream.stream_id, status.published, is_over=is_over)
+        if status.published > self._next_sequence:
+            # Nothing up to there will arrive: viewers count it as lost.
+            self._next_sequence = status.published
+            self._outlet.send(self.channel, NumberedPacket(b"", status.published - 1))
+        if is_over and not self._ended:
+            self._ended = True
+            self._outlet.send(self.channel, StreamPause())
+
+    def _follow(self, stream_id: bytes, sequence: int, *, is_over: bool = False) -> None:
+        """Begin another stream where the camera has begun one."""
+        status = self.stream.status
+        replay = self._replay if status is None else status.replay
+        is_same = (stream_id, replay) == (self._stream_id, self._replay)
+        if is_same and (is_over or not self._ended):
+            return
+        if stream_id != self._stream_id:
+            self._next_sequence = sequence
+        self._stream_id, self._replay, self._ended = stream_id, replay, False
+        self._outlet.send(self.channel, NewStream(stream_id, self._next_sequence, replay))
+
+    # From any thread.
+
+    @property
+    def station(self) -> str:
+        """Which of the stations behind this relay has the camera; empty for the first one."""
+        own = str(self.sender_number) if self.sender_number else ""
+        beyond = self._last_status.station
+        return f"{own}.{beyond}" if beyond else own
+
+    @property
+    def stream_id(self) -> bytes:
+        """Random id of this run of the camera."""
+        return self.channel.stream_id
+
+    @property
+    def state(self) -> str:
+        """The state of the camera in one word, as its sender states it."""
+        return self._last_status.state
+
+    @property
+    def uplink_down(self) -> CameraState | None:
+        """How this relay sees the camera while nothing of it arrives; else None."""
+        uplink = self.uplink
+        return None if uplink is None or uplink.state in _CONNECTED else uplink
+
+    @property
+    def shown_state(self) -> str:
+        """The state of the camera or, while its sender does not answer, of the uplink."""
+        down = self.uplink_down
+        return self.state if down is None else down.state.words
+
+    @property
+    def key_sequence(self) -> int | None:
+        """Sequence number of the newest key frame; None before the first."""
+        return self.keyframes.key_sequence
+
+    @property
+    def viewers(self) -> int:
+        """Number of viewers of this camera at this relay."""
+        return self.channel.viewers
+
+    def balance(self) -> Balance:
+        """Frames published since this relay joined, passed on, and lost by cause."""
+        # Every packet counts that arrived in order, also where its reference was lost.
+        uplink, own = self.stream.packet_ledger.balance(), self.ledger.balance()
+        lost = dict(uplink.lost)
+        for cause, count in own.lost.items():
+            lost[cause] = lost.get(cause, 0) + count
+        return Balance(uplink.entered, own.passed, lost)
+
+    def status(self) -> Status:
+        """Return the status that viewers get."""
+        return self._status(self.viewers)
+
+    def request_keyframe(
+        self, stream_id: bytes = b"", seen_sequence: int | None = None, viewer: bytes = b""
+    ) -> bool:
+        """Ask the camera for a key frame, within the budgets of this relay and of the viewer."""
+        if self.channel.replay or (stream_id and stream_id != self.stream_id):
+            return False
+        return self._ask_keyframe(seen_sequence, viewer)
+
+    def catch_up(self, token: bytes) -> bool:
+        """Send the viewer with this token what it lacks; False if it has to have a key frame."""
+        return self.joins.catch_up(token)
+
+    def credit(self, token: bytes, stream_id: bytes, until: int) -> None:
+        """Let a viewer that keeps every frame have those before sequence `until`."""
+        gate = self.channel.gate
+        if gate is not None and stream_id == self.stream_id:
+            gate.credit(token, until)
+
+    def report(
+        self,
+        viewer: bytes,
+        delivered: int,
+        lost: int,
+        latency_p99_ms: float | None,
+        latency_error_ms: float | None,
+        network_lost: int = 0,
+        late_ms: float | None = None,
+        key: str = "",  # noqa: ARG002 - the sender has the key of this relay alone
+    ) -> bool:
+        """Store the report of one viewer; return False if too many viewers report."""
+        report = ViewerReport(
+            delivered, lost, latency_p99_ms, latency_error_ms, network_lost, late_ms
+        )
+        return self._reports.put(viewer, report, time.monotonic())
+
+    def _ask_keyframe(self, seen_sequence: int | None = None, viewer: bytes = b"") -> bool:
+        return self.keyframes.ask(time.monotonic(), seen_sequence, viewer)
+
+    def _report(self) -> Mapping[str, Any]:
+        """Return what this relay reports to the sender: its losses and those of its viewers."""
+        own, viewers = self.balance(), self._reports.total(time.monotonic())
+        values: dict[str, Any] = {
+            "delivered": own.passed,
+            "lost": sum(own.lost.values()) + viewers.lost,
+            # Of the uplink alone: what viewers lose behind the relay is no matter of its rate.
+            "network_lost": own.lost.get(NETWORK_GAP, 0),
+        }
+        if viewers.latency_p99_ms is not None:
+            values["latency_p99_ms"] = viewers.latency_p99_ms
+        return values
+
+    # From the thread of the socket.
+
+    def _sent(self) -> None:
+        self.ledger.passed()
+
+    def _joined(self, topic: bytes) -> None:
+        """Nothing: `joins` serves viewers."""
+
+    def _status(self, viewers: int) -> Status:
+        said, reports = self._last_status, self._reports.total(time.monotonic())
+        sender, down = self.sender, self.uplink_down
+        error_ms = self.stream.clock.error_there_ms
+        stated_ms = said.clock_error_ms
+        relay = {
+            **self.path.as_map(),
+            "uplink": UPLINK_UP if down is None else f"{down.endpoint}: {down}",
+            "lost": sum(self.balance().lost.values()),
+            "clock_error_ms": error_ms,
+            "station": self.station,
+        }
+        return replace(
+            said,
+            published=self.channel.sent,
+            viewers=viewers,
+            control=0 if sender is None else sender.control_port,
+            keys={} if sender is None else sender.key_state,
+            reporting=reports.viewers,
+            viewers_lost=reports.lost,
+            viewers_latency_p99_ms=reports.latency_p99_ms,
+            clock_error_ms=(
+                None if stated_ms is None or error_ms is None
+                else min(MAX_MS, stated_ms + error_ms)
+            ),
+            relay=relay,
+        )  # fmt: skip

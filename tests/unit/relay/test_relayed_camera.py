@@ -1,0 +1,284 @@
+"""One camera at a relay: what goes on, what viewers are told, and what the camera is asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import rankcast
+from rankcast.frame import Scalar
+from rankcast.net import LinkState
+from rankcast.wire import (
+    Kind,
+    Limits,
+    Status,
+    frames_topic,
+    pack_status,
+    parse_catch_up,
+    viewer_topic,
+)
+from rankcast_receiver.state import CameraState, Evidence, State, judge
+from rankcast_receiver.stream import CameraStream, StreamOptions, read_message
+from rankcast_relay.joins import MOST_PACKETS, CameraJoins
+from rankcast_relay.relayed_camera import RelayedCamera
+from rankcast_sender.sockets import Channel, NewStream, NumberedPacket, Outgoing, StreamPause
+
+TOPIC = viewer_topic(bytes(range(16)), None)
+TOKEN = bytes(range(16))
+
+
+class FakeOutlet:
+    """Sends at once, as the thread of the socket would."""
+
+    def __init__(self) -> None:
+        self.items: list[Outgoing] = []
+        self.catch_ups: list[bytes] = []
+        self.open = True
+
+    def send(self, channel: Channel, packet: Outgoing) -> bool:
+        if not self.open:
+            return False
+        self.items.append(packet)
+        if isinstance(packet, NewStream):
+            channel.begin(packet)
+        elif isinstance(packet, StreamPause):
+            channel.paused = True
+        elif isinstance(packet, NumberedPacket):
+            if packet.data:
+                channel.on_sent()
+                assert channel.joins is not None
+                channel.joins.sent(packet.data, packet.sequence)
+            channel.sent = packet.sequence + 1
+        return True
+
+    def catch_up(self, channel: Channel, token: bytes) -> None:  # noqa: ARG002
+        self.catch_ups.append(token)
+
+    @property
+    def kinds(self) -> str:
+        letters = {NewStream: "N", StreamPause: "E", NumberedPacket: "p"}
+        return "".join(
+            "-" if isinstance(item, NumberedPacket) and not item.data else letters[type(item)]
+            for item in self.items
+        )
+
+
+class Bench:
+    """A camera whose packets a test makes."""
+
+    def __init__(self) -> None:
+        self.stream = CameraStream("cam", StreamOptions(on_demand=True))
+        self.outlet = FakeOutlet()
+        self.published: list[RelayedCamera] = []
+        self.wanted: list[RelayedCamera] = []
+        self.camera = RelayedCamera(
+            self.stream, 0, "me", self.outlet, Limits(), self.published.append, self.wanted.append
+        )
+        self.restart()
+
+    def restart(self) -> None:
+        self.encoder = rankcast.Encoder("svd-patch", gop=10_000)
+        self.ramp = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)
+
+    def packet(self) -> bytes:
+        self.ramp = np.roll(self.ramp, 1, axis=1)
+        return self.encoder.encode(self.ramp)
+
+    def frames(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.arrive(frames_topic("cam") + self.packet())
+
+    def say(self, kind: Kind = Kind.STATUS, **values: object) -> None:
+        status = replace(Status(published=self.encoder.sequence), **values)  # type: ignore[arg-type]
+        data = pack_status(kind, self.encoder.stream_id, status, 1, 2)
+        self.arrive(b"cam/status\0" + data)
+
+    def arrive(self, message: bytes) -> None:
+        received = read_message(memoryview(message), Limits(), 0.0)
+        for item in self.stream.decode([received]).messages:
+            self.camera.take(item)
+
+    def balanced(self) -> bool:
+        return self.camera.balance().under_way == 0
+
+
+def test_nothing_goes_on_before_the_first_status_and_then_everything_in_order() -> None:
+    bench = Bench()
+    bench.frames(3)
+    assert (bench.outlet.kinds, bench.published) == ("", [])
+    bench.say()
+    assert bench.published == [bench.camera]
+    assert bench.outlet.kinds == "Nppp"
+    bench.frames(2)
+    assert bench.outlet.kinds == "Nppppp"
+    assert bench.balanced()
+    assert bench.camera.status().published == 5
+
+
+def test_frames_lost_on_the_uplink_are_counted_here_and_by_viewers() -> None:
+    bench = Bench()
+    bench.say()
+    bench.frames(2)
+    for _ in range(3):
+        bench.packet()
+    bench.say()  # says that five were published
+    assert bench.outlet.kinds == "Npp-"
+    status = bench.camera.status()
+    assert status.published == 5
+    assert status.relay["lost"] == 3
+    assert bench.camera.balance().lost == {"network_gap": 3}
+
+
+def test_the_end_is_told_once_and_another_stream_goes_on_with_the_same_channel() -> None:
+    bench = Bench()
+    bench.say()
+    bench.frames(1)
+    for _ in range(3):
+        bench.say(Kind.END, state="ended")
+    assert bench.outlet.kinds == "NpE"
+    bench.restart()
+    bench.frames(1)
+    bench.say()
+    assert bench.outlet.kinds == "NpENp"
+    assert not bench.camera.channel.paused
+    assert bench.camera.stream_id == bench.encoder.stream_id
+    assert bench.balanced()
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [("a,me,b", "this relay itself"), (",".join("abcdefgh"), "limit is 8")]
+)
+def test_a_camera_that_must_not_be_relayed_is_not(path: str, why: str) -> None:
+    bench = Bench()
+    relay: dict[str, Scalar] = {"path": path}
+    bench.frames(2)
+    bench.say(relay=relay)
+    bench.frames(2)
+    assert (bench.outlet.kinds, bench.published) == ("", [])
+    assert why in bench.camera.refusal
+    assert bench.camera.balance().lost == {"refused_camera": 4}
+
+
+def test_the_status_is_that_of_the_camera_with_what_is_the_relays_own() -> None:
+    bench = Bench()
+    bench.say(
+        state="waiting", source="camera:0", control=7, viewers=1, keys={"authorized": 3},
+        relay={"path": "a", "station": "2"},
+    )  # fmt: skip
+    bench.camera.report(b"anna", 10, 4, 12.5, None)
+    status = bench.camera.status()
+    assert (status.state, status.source, status.control, status.keys) == (
+        "waiting", "camera:0", 0, {},
+    )  # fmt: skip
+    assert (status.reporting, status.viewers_lost, status.viewers_latency_p99_ms) == (1, 4, 12.5)
+    assert (status.relay["hops"], status.relay["path"]) == (2, "a,me")
+    assert status.station == ".2"
+    assert bench.stream.reported is not None
+    assert bench.stream.reported() == {
+        "delivered": 0, "lost": 4, "network_lost": 0, "latency_p99_ms": 12.5,
+    }  # fmt: skip
+
+
+def test_viewers_are_told_which_uplink_is_down_and_why() -> None:
+    bench = Bench()
+    bench.say()
+    bench.camera.uplink = CameraState("cam", "tcp://plant:5555", State.SENDER_DEAD, "gone")
+    status = bench.camera.status()
+    state, detail = judge(
+        Evidence(LinkState.UP, 60.0, True, status_age_s=0.1, camera_state="live",
+                 uplink=status.uplink)
+    )  # fmt: skip
+    assert state is State.NETWORK_DEAD
+    assert detail == "the relay gets no pictures from tcp://plant:5555: sender dead: gone"
+    bench.camera.uplink = CameraState("cam", "tcp://plant:5555", State.LIVE)
+    assert bench.camera.status().uplink == ""
+
+
+def test_viewers_that_join_a_short_group_get_it_and_the_camera_hears_nothing() -> None:
+    bench = Bench()
+    bench.say()
+    assert bench.camera.joins.joined(TOPIC) is None, "nobody lacks anything yet"
+    bench.frames(5)
+    found = bench.camera.joins.joined(TOPIC)
+    assert found is not None
+    assert len(parse_catch_up(memoryview(found)[len(frames_topic("cam")) :])) == 5
+    bench.camera.tick()
+    assert not bench.stream.needs_keyframe
+    assert bench.camera.keyframes.asked == 0
+
+
+def test_a_long_group_is_decoded_once_and_all_who_wait_go_on_from_a_reference() -> None:
+    bench = Bench()
+    bench.say()
+    bench.frames(MOST_PACKETS + 5)
+    joins = bench.camera.joins
+    assert joins.joined(TOPIC) is None
+    assert bench.wanted == [bench.camera]
+    joins.make_reference(lambda: False)
+    assert bench.outlet.catch_ups == [TOKEN]
+    bench.frames(3)
+    found = joins.joined(TOPIC)
+    assert found is not None
+    stream = CameraStream("cam", StreamOptions(live=False))
+    stream.decode([read_message(memoryview(TOPIC + found), Limits(), 0.0, TOKEN)])
+    received = read_message(memoryview(frames_topic("cam") + bench.packet()), Limits(), 0.0)
+    assert stream.decode([received]).frame is not None
+    joins.make_reference(lambda: False)
+    assert joins.references == 1
+    assert bench.camera.keyframes.asked == 0
+
+
+def test_a_lost_frame_is_asked_for_once_for_all_viewers_and_only_until_the_key_frame() -> None:
+    bench = Bench()
+    bench.say()
+    bench.frames(3)
+    bench.packet()
+    bench.frames(2)
+    bench.camera.tick()
+    assert bench.camera.keyframes.asked == 1
+    assert bench.stream.needs_keyframe
+    assert not bench.camera.catch_up(TOKEN), "no catch-up helps"
+    bench.encoder.request_keyframe()
+    bench.frames(1)
+    bench.camera.tick()
+    assert not bench.stream.needs_keyframe
+    assert bench.camera.catch_up(TOKEN)
+
+
+def test_a_viewer_that_catch_ups_do_not_help_gets_a_key_frame() -> None:
+    bench = Bench()
+    bench.say()
+    bench.frames(3)
+    assert [bench.camera.catch_up(TOKEN) for _ in range(4)] == [True, True, True, False]
+    assert bench.camera.request_keyframe(bench.camera.stream_id, 2, b"anna")
+    until = time.monotonic() + 5
+    while not bench.stream.needs_keyframe:  # not right behind another key frame
+        assert time.monotonic() < until
+        bench.camera.tick()
+
+
+def test_what_cannot_be_decoded_sends_those_who_wait_to_the_camera() -> None:
+    asked: list[bytes] = []
+    joins = CameraJoins("cam", Limits(max_side=16), lambda: None, lambda _: None, asked.append)
+    bench = Bench()
+    packets: Sequence[bytes] = [bench.packet() for _ in range(MOST_PACKETS + 2)]
+    for packet in packets:
+        header = rankcast.wire.unpack(packet).header
+        joins.expect(header)
+        joins.sent(packet, header.sequence)
+    assert joins.joined(TOPIC) is None
+    joins.make_reference(lambda: False)
+    assert asked == [TOPIC]
+
+
+def test_frames_that_the_sockets_no_longer_take_count_as_stopped() -> None:
+    bench = Bench()
+    bench.say()
+    bench.outlet.open = False
+    bench.frames(2)
+    assert bench.camera.balance().lost == {"stopped": 2}
+    assert bench.balanced()
