@@ -137,7 +137,7 @@ class SenderRequests:
                 continue
             request, _ = self._requests.pop(reply.id, (None, 0.0))
             if request is not None:
-                request.reply = reply
+                request.answer(reply)
                 continue
             asked = self._asked.pop(reply.id, None)
             if asked == "status":

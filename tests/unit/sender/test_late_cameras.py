@@ -83,7 +83,7 @@ def test_a_viewer_that_came_first_gets_the_frames_of_every_camera_that_follows()
     ):
         frames = iter(viewer)
         for number, name in enumerate(NAMES, 1):
-            publisher = Publisher(name=name, codec="raw", sockets=sockets)
+            publisher = Publisher(name=name, codec="raw", outlet=sockets)
             assert publisher.wait_viewers(1, 20)
             assert publisher.send(picture(number)) == 0
             found = next(frames)
@@ -92,9 +92,9 @@ def test_a_viewer_that_came_first_gets_the_frames_of_every_camera_that_follows()
 
 def test_a_name_that_is_taken_is_refused_also_later() -> None:
     with sockets_without_cameras() as (sockets, _):
-        Publisher(name="left", codec="raw", sockets=sockets)
+        Publisher(name="left", codec="raw", outlet=sockets)
         with pytest.raises(SettingsError, match="two cameras are named left"):
-            Publisher(name="left", codec="raw", sockets=sockets)
+            Publisher(name="left", codec="raw", outlet=sockets)
 
 
 class FakeJoins:
@@ -127,7 +127,7 @@ def joining() -> Iterator[tuple[Publisher, FakeJoins, zmq.Socket[bytes]]]:
         zmq.Context() as context,
         context.socket(zmq.XSUB) as viewer,
     ):
-        publisher = Publisher(name="left", codec="raw", sockets=sockets)
+        publisher = Publisher(name="left", codec="raw", outlet=sockets)
         publisher.camera.channel.joins = joins
         viewer.linger = 0
         viewer.connect(address)
@@ -155,7 +155,7 @@ def test_a_viewer_asks_again_with_its_token_and_no_other_token_gets_anything() -
     with joining() as (publisher, joins, viewer):
         for subscription in (b"l", topic):
             viewer.send(b"\1" + subscription)
-        xpub = publisher._sockets.xpub
+        xpub = publisher._outlet.xpub
         while not joins.topics:
             threading.Event().wait(0.01)
         for token in (b"2" * 16, b"1" * 16):
