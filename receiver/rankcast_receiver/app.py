@@ -25,7 +25,7 @@ from rankcast.errors import (
 from rankcast.nats import NatsAddress, NatsOptions, is_nats
 from rankcast.net import CurveClient, client_keys, read_public, read_secret
 from rankcast.numerics import Fidelity
-from rankcast.recorder import FreeSpace, Triggers, open_recorder, signals_as_triggers
+from rankcast.recorder import FreeSpace, RecordedTail, Triggers, open_recorder, signals_as_triggers
 from rankcast.runtime import (
     SINK,
     SKIPPED_AS_OLD,
@@ -280,12 +280,21 @@ def _runners(
         from rankcast_receiver.sinks.record import RecordSink
 
         def record() -> RecordSink:
+            models = Path(settings.stream.models) if settings.stream.models else None
+            durable = bool(settings.nats.durable)
+            tail = RecordedTail(Path(settings.record.file), models) if durable else None
             recorder = open_recorder(
                 settings.record,
                 triggers or Triggers(),
                 lambda camera, wanted: pipeline().want_keyframe(RECORD, camera, wanted),
             )
-            return RecordSink(recorder, lambda: pipeline().packet_losses(), space)
+            return RecordSink(
+                recorder,
+                lambda: pipeline().packet_losses(),
+                space,
+                tail,
+                lambda packet: pipeline().note_recorded(packet),
+            )
 
         sinks[RecordSink.name] = record
     if web is not None:
@@ -355,6 +364,7 @@ def _subscriber(
         curves=curves,
         max_messages_s=settings.limits.max_messages_s,
         nats=NatsOptions.of(settings.nats),
+        past=settings.past,
     )
 
 

@@ -14,10 +14,10 @@ from typing import Final
 from rankcast.boot_clock import boot_s, slept_s
 from rankcast.errors import NoStreamError
 from rankcast.frame import Frame, Scalar
-from rankcast.nats import NatsOptions, is_nats
+from rankcast.nats import NatsOptions, PastOptions, is_nats
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.runtime import Balance, Pulse
-from rankcast.wire import Limits, check_name
+from rankcast.wire import Header, Limits, check_name
 from rankcast_receiver.inlets import open_inlets, wanted_cameras
 from rankcast_receiver.net import (
     MAX_MESSAGES_S,
@@ -103,6 +103,8 @@ class Subscriber:
     nats : NatsOptions, optional
         Site, credentials and TLS for ``nats://`` addresses, whose cameras are named
         ``SITE.CAMERA``.
+    past : PastOptions, optional
+        Begin with what the server has kept of them.
 
     Raises
     ------
@@ -135,6 +137,7 @@ class Subscriber:
         on_state: Callable[[Sequence[CameraState]], object] = lambda _: None,
         max_messages_s: int = MAX_MESSAGES_S,
         nats: NatsOptions | None = None,
+        past: PastOptions | None = None,
     ) -> None:
         given = [connect] if isinstance(connect, str | SenderAddress) else connect
         addresses = sender_addresses(given)
@@ -173,7 +176,9 @@ class Subscriber:
         """Decodes the batches that `packets` yields."""
         most_packets = max(LEAST_PACKETS, queue_messages) if queue_messages else None
         self._queue = PacketQueue(len(addresses), live=live, most_packets=most_packets)
-        self._inlets = open_inlets(addresses, self._senders, options, self._queue, nats, cameras)
+        self._inlets = open_inlets(
+            addresses, self._senders, options, self._queue, nats, cameras, past or PastOptions()
+        )
         self._inlets.start()
 
     @property
@@ -252,6 +257,10 @@ class Subscriber:
                     return self._inlets.ask(number, ControlRequest(name, op, args))
         return ControlRequest(camera, op, args).fail(f"there is no camera {camera}")
 
+    def note_recorded(self, camera: str, header: Header) -> None:
+        """Note that a packet is in a recording, for a server that waits for it; any thread."""
+        any(sender.recorded(camera, header) for sender in self._senders)
+
     def packets(self) -> Generator[PacketBatch, None, None]:
         """Yield received batches until the stream ends; pass empty ones to `decoder` too.
 
@@ -274,7 +283,8 @@ class Subscriber:
                 yield self._queue.take(POLL_S)
                 if self._frame_s != frames_before:
                     last_frame_s = boot_s()  # time spent by the caller is not silence
-                if not self._stay and all(sender.ended for sender in self._senders):
+                catches_up = any(link.catches_up for link in self._queue.links)
+                if not (self._stay or catches_up) and all(s.ended for s in self._senders):
                     self._judge()
                     return
                 holding = any(sender.holding for sender in self._senders)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from rankcast.net import LinkState
 
@@ -30,3 +31,7 @@ class LinkFacts:
     """True if the connection is one to a server, to which senders of other stations publish."""
     absent: frozenset[str] = frozenset()
     """Cameras whose requests nobody takes, according to that server."""
+    behind: Mapping[str, str] = field(default_factory=dict)
+    """Cameras of which the past is shown, and how far it is, in ASCII, one line."""
+    catches_up: bool = False
+    """True while packets of the past are still to come: an end among them is none of now."""

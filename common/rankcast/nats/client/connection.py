@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rankcast.boot_clock import boot_s
-from rankcast.errors import LimitError, SettingsError
+from rankcast.errors import LimitError, NoStreamError, SettingsError
 from rankcast.nats.address import NatsAddress
 from rankcast.nats.options import NatsOptions
 from rankcast.nats.parts import split_packet
@@ -43,8 +43,15 @@ class Message:
     data: bytes
     reply: str = ""
     """Where a reply to it goes; empty: none is expected."""
-    unanswered: bool = False
-    """True for the server's own reply that nobody subscribes to the subject of a request."""
+    status: str = ""
+    """Number of a notice that the server itself sends in place of a message; else empty."""
+    notice: str = ""
+    """What the server says beside that number."""
+
+    @property
+    def unanswered(self) -> bool:
+        """True for the server's reply that nobody subscribes to the subject of a request."""
+        return self.status == "503"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,8 @@ class NatsConnection:
         """Those of them that the server is known to have."""
         self.inbox = ""
         """Prefix of the subjects of replies to this connection."""
+        self.max_payload = 0
+        """What the server takes in one message."""
         self._options = options
         self._name = name
         self._on_session = on_session
@@ -156,13 +165,15 @@ class NatsConnection:
         self, subject: str, take: Callable[[Message], None]
     ) -> Callable[[], Awaitable[None]]:
         """Subscribe for this session; return what ends the subscription."""
+        from rankcast.nats.client.library import headers_of
+
         client = self._client
         assert client is not None, "subscribe in a session"
 
         async def deliver(message: Any) -> None:
-            headers = message.headers
-            unanswered = not message.data and bool(headers) and headers.get("Status") == "503"
-            take(Message(message.subject, message.data, message.reply, unanswered))
+            headers = None if message.data else message.headers
+            status, notice = headers_of(headers) if headers else ("", "")
+            take(Message(message.subject, message.data, message.reply, status, notice))
 
         subscription = await client.listen(subject, deliver)
 
@@ -172,6 +183,12 @@ class NatsConnection:
                     await subscription.unsubscribe()
 
         return end
+
+    def new_inbox(self) -> str:
+        """Return a subject for messages to this connection alone, not below `inbox`."""
+        client = self._client
+        assert client is not None, "make it in a session"
+        return str(client.new_inbox())
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> bool:
         """Hand one packet to the connection, in parts if need be; never waits for the server.
@@ -197,6 +214,28 @@ class NatsConnection:
             return False
         self._sent.set()
         return True
+
+    async def request(self, subject: str, data: bytes, timeout_s: float) -> Message:
+        """Send a small request and return the first reply to it, `unanswered` if nobody takes it.
+
+        Raises
+        ------
+        NoStreamError
+            If there is no connection, or no reply came in time.
+        """
+        from rankcast.nats.client.library import NoRespondersError, headers_of, trouble_of
+
+        client = self._client
+        if client is None or self._lost.is_set():
+            raise NoStreamError("there is no connection to the NATS server")
+        try:
+            reply = await client.request(subject, data, timeout_s)
+        except NoRespondersError:
+            return Message(subject, b"", status="503")
+        except Exception as exc:
+            raise NoStreamError(trouble_of(exc)[1]) from exc
+        status, notice = headers_of(reply.headers) if reply.headers else ("", "")
+        return Message(reply.subject, reply.data, "", status, notice)
 
     async def drain(self, timeout_s: float) -> bool:
         """Wait until the server has all that was published; False if it does not take it."""
@@ -261,6 +300,7 @@ class NatsConnection:
         self._sent.clear()
         self.sent_bytes = self.taken_bytes = 0
         self.inbox = client.new_inbox()
+        self.max_payload = client.max_payload
         for url in client.discovered_servers:
             found = f"{url.hostname}:{url.port}"
             if found not in self._servers and len(self._servers) < MAX_SERVERS:

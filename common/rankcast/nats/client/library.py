@@ -34,6 +34,7 @@ CLOSE_S: Final = 0.5
 _DENIED: Final = re.compile(r'permissions violation for (\w+)(?: to)? "?([^"\s]+)')
 
 NatsError: Final = nats.errors.Error
+NoRespondersError: Final = nats.errors.NoRespondersError
 SlowConsumerError: Final = nats.errors.SlowConsumerError
 
 
@@ -132,6 +133,11 @@ class Client(LibraryClient):
             # answers in its place, does not ask for it.
             info["tls_required"] = True
         await super()._process_info(info, initial_connection)
+
+
+def headers_of(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Return number and text of a notice of the server; empty for the headers of a message."""
+    return headers.get("Status", ""), printable(headers.get("Description", ""))[:100]
 
 
 def trouble_of(exc: BaseException) -> tuple[LinkState, str]:
