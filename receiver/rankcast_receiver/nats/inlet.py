@@ -113,7 +113,7 @@ class NatsInlet:
         )  # fmt: skip
         ways = Ways(
             JetStream(self._connection), self._deliver, lambda size: queue.has_room(number, size),
-            self._follow, self._unfollow, limits,
+            self._follow, self._unfollow, self._note_facts, limits,
         )  # fmt: skip
         self._kept = KeptCameras(past, ways, fills_gaps=not options.live)
         streams.on_recorded = self._note_recorded
@@ -241,7 +241,7 @@ class NatsInlet:
         if self._path.tick(now_s) and self._shortage_log.may_log():
             log.warning("%s: %s", self._connection.address, self._path.shortage)
         self._read_s = now_s
-        self._queue.note_links([self._facts()], self._number)
+        self._note_facts()
 
     async def _follow(self, name: str) -> None:
         """Subscribe to the frames of a camera, for this session."""
@@ -296,7 +296,10 @@ class NatsInlet:
             return
         received = read_packet(name, subject.channel, data, self._options.limits, now_s)
         self._note(self._streams.place(received), len(data), now_s)
-        if not self._kept.hold(name, received):
+        if self._kept.hold(name, received):
+            return
+        # Before its frames are subscribed to, a status would count them as lost.
+        if self._watched[name].unsubscribe is not None:
             self._deliver(received)
 
     def _deliver(self, received: ReceivedPacket) -> ReceivedPacket:
@@ -388,6 +391,9 @@ class NatsInlet:
         self._renewals = 0 if helped else self._renewals + 1
         self._renewed_s = now_s
         self._connection.renew("only old pictures arrived")
+
+    def _note_facts(self) -> None:
+        self._queue.note_links([self._facts()], self._number)
 
     def _facts(self) -> LinkFacts:
         state = self._connection.state

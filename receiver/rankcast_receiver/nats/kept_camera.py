@@ -62,6 +62,8 @@ class Ways:
     """Subscribes to the live frames of a camera."""
     unfollow: Callable[[str], Awaitable[None]]
     """Ends that subscription."""
+    note: Callable[[], None]
+    """Tells the receiver that a camera is in the past, before any of its frames."""
     limits: Limits
 
 
@@ -106,6 +108,7 @@ class KeptCamera:
         self._server_ahead_ns = 0
         self._base: tuple[float, int] | None = None
         self._newest_ns = 0
+        self._is_noted = False
         self._pending = 0
         self._heard_s = boot_s()
         self._held: deque[ReceivedPacket] = deque()
@@ -252,6 +255,9 @@ class KeptCamera:
         await self._pace(stored.place.t_stored_ns)
         while not self._ways.has_room(len(received.data)):
             await asyncio.sleep(ROOM_S)
+        if not self._is_noted and self.behind:
+            self._is_noted = True
+            self._ways.note()
         placed = self._ways.deliver(received)
         if durable:
             if placed.packet is not None:
