@@ -38,6 +38,8 @@ MAX_HELD: Final = 512
 MAX_HELD_BYTES: Final = 64 * 1024 * 1024
 PATIENCE_S: Final = 2.0
 """Live frames that the stream does not have after this time are not in it."""
+ELECTION_S: Final = 12.0
+"""A cluster whose leader of a stream is gone elects another one within about nine."""
 ROOM_S: Final = 0.005
 RETRY_S: Final = 1.0
 MARGIN_S: Final = 3.0
@@ -71,7 +73,9 @@ class KeptCamera:
     """Plays what the stream of one camera has, then hands over to the live frames.
 
     Live packets are held from shortly before the end of the stream on. Once the stream delivers the
-    first of them, the two overlap: the others follow, and the stream is left.
+    first of them, the two overlap: the others follow, and the stream is left. What the stream
+    lacks, because its leader was gone for a while, is taken from those that are held. A durable
+    consumer never leaves the stream.
 
     Parameters
     ----------
@@ -109,6 +113,9 @@ class KeptCamera:
         self._base: tuple[float, int] | None = None
         self._newest_ns = 0
         self._is_noted = False
+        self._answers = False
+        self._last: PacketKey | None = None
+        """The picture that was delivered last."""
         self._pending = 0
         self._heard_s = boot_s()
         self._held: deque[ReceivedPacket] = deque()
@@ -138,27 +145,38 @@ class KeptCamera:
         """Take a live packet; return False if it goes to the receiver as always."""
         if self.is_live:
             return False
-        if not self.joined or self._options.durable:
+        if not self.joined:
             return True  # the stream has it too
         if not self._held:
             self._held_since_s = boot_s()
         self._held.append(received)
         self._held_bytes += len(received.data)
+        while self._options.durable and self._is_full:
+            self._drop_first()
         return True
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._held) > MAX_HELD or self._held_bytes > MAX_HELD_BYTES
 
     async def tick(self, now_s: float) -> None:
         """Join, leave or give up the stream where it has not come to an end by itself."""
-        if self.is_live or self._options.durable:
+        if self.is_live:
             return
-        if len(self._held) > MAX_HELD or self._held_bytes > MAX_HELD_BYTES:
+        if self._options.durable:
+            if not self.joined:
+                await self._join()
+            return
+        if self._is_full:
             # The stream is read more slowly than the camera sends: join again later.
             self._drop_held()
             self.joined = False
             await self._ways.unfollow(self.name)
         silent_s = now_s - self._heard_s
+        patience_s = PATIENCE_S if self._answers else ELECTION_S
         if not self.joined and silent_s > PATIENCE_S and not self._pending:
             await self._join()
-        elif self._held and silent_s > PATIENCE_S and now_s - self._held_since_s > PATIENCE_S:
+        elif self._held and silent_s > patience_s and now_s - self._held_since_s > patience_s:
             self._go_live(0)
 
     async def run(self) -> None:
@@ -167,7 +185,11 @@ class KeptCamera:
         # Parts of before this connection are complete in the stream.
         self._assembler.clear()
         self._drop_held()
+        # What was missed is near: live frames are held from the start.
         self.joined = False
+        self._answers, self._heard_s = False, boot_s()
+        if self._missed_s is not None:
+            await self._join()
         while not self.is_live:
             try:
                 await self._read(jetstream)
@@ -194,6 +216,7 @@ class KeptCamera:
             self._go_live(0)
             return
         reader = await self._reader(jetstream, facts)
+        self._answers = True
         async with aclosing(reader.read()) as messages:
             async for stored in messages:
                 await self._take(stored)
@@ -258,17 +281,45 @@ class KeptCamera:
         if not self._is_noted and self.behind:
             self._is_noted = True
             self._ways.note()
-        placed = self._ways.deliver(received)
+        for earlier in self._between(received):
+            self._forward(earlier, stored.place.stream_sequence - 1)
+        self._forward(received, stored.place.stream_sequence)
         if durable:
-            if placed.packet is not None:
-                key = key_of(placed.packet.header)
-                self.acknowledgements.forward(key, stored.place.stream_sequence)
             return
-        self._frames_played += received.is_picture
         if self._held and self._held[0].data == received.data:
             self._go_live(1)
         elif not self.joined and self._pending <= JOIN_PENDING:
             await self._join()
+
+    def _forward(self, received: ReceivedPacket, sequence: int) -> None:
+        """Deliver a packet that this message of the stream ends with, or one before it."""
+        placed = self._ways.deliver(received)
+        if placed.packet is None:
+            return
+        if received.packet is not None and received.is_picture:
+            self._frames_played += 1
+            self._last = key_of(received.packet.header)
+        if self._options.durable:
+            self.acknowledgements.forward(key_of(placed.packet.header), sequence)
+
+    def _between(self, received: ReceivedPacket) -> list[ReceivedPacket]:
+        """Return the live pictures before this one that the stream does not have."""
+        if received.packet is None or not received.is_picture:
+            return []
+        now, found = key_of(received.packet.header), []
+        while self._held and _is_before(self._held[0], now):
+            held = self._drop_first()
+            packet, last = held.packet, self._last
+            if packet is None or not held.is_picture or last is None:
+                continue
+            if last.stream_id == now.stream_id and packet.header.sequence > last.sequence:
+                found.append(held)
+        return found
+
+    def _drop_first(self) -> ReceivedPacket:
+        first = self._held.popleft()
+        self._held_bytes -= len(first.data)
+        return first
 
     def _packet(self, stored: Stored) -> ReceivedPacket | None:
         """Return the packet that a message completes; None if it completes none."""
@@ -326,6 +377,16 @@ class KeptCamera:
     def recorded(self, key: PacketKey) -> None:
         """Note a packet that is in the recording."""
         self.acknowledgements.record(key)
+
+
+def _is_before(held: ReceivedPacket, picture: PacketKey) -> bool:
+    """Return whether a live packet is older than a picture of the same stream."""
+    if held.packet is None:
+        return True
+    header, status = held.packet.header, held.status
+    newest = header.sequence if status is None else status.published
+    limit = picture.sequence if status is None else picture.sequence + 1
+    return header.stream_id == picture.stream_id and newest < limit
 
 
 def _duration(seconds: float) -> str:

@@ -30,6 +30,8 @@ class _KeptStream:
         self.published = 0
         """Messages handed to the connection for this stream."""
         self.said = ""
+        self.is_known = False
+        """True once it was logged what is kept."""
         self.log_limiter = LogLimiter(LOG_INTERVAL_S)
         self._own = False
         self._base: int | None = None
@@ -40,10 +42,18 @@ class _KeptStream:
         self._missing = 0
         self._missing_before = 0
 
+    @property
+    def counts(self) -> bool:
+        """True while the stream is compared with what is published."""
+        return self.camera.kept and self._base is not None
+
     def begin(self, facts: StreamFacts, *, own: bool) -> None:
         """Count from now on what the stream takes of what is published."""
         self._own = own
-        self.camera.kept = True
+        if not self.camera.kept:
+            # Frames before this moment are not in the stream: later ones must not build on them.
+            self.camera.kept = True
+            self.camera.request_keyframe()
         self.camera.not_kept = self.camera.not_kept or 0
         self._missing_before += self._missing
         self._missing = 0
@@ -71,6 +81,12 @@ class _KeptStream:
         """Begin to count anew at the next connection."""
         self._base = None
         self.camera.kept = False
+
+    def resume(self) -> None:
+        """Trust, at a new connection, that a stream is still there which was."""
+        if self.name and not self.said:
+            self.camera.kept = True
+            self.camera.request_keyframe()
 
     def settle(self) -> None:
         """Note what the next check expects to find."""
@@ -116,6 +132,8 @@ class StreamKeeper:
     def begin_session(self) -> None:
         """Look at the streams through a new connection."""
         self.end_session()
+        for stream in self._streams.values():
+            stream.resume()
         self._task = asyncio.ensure_future(self._run())
 
     def end_session(self) -> None:
@@ -140,7 +158,7 @@ class StreamKeeper:
     async def _look_after(self, stream: _KeptStream) -> None:
         camera = stream.camera
         try:
-            if not camera.kept:
+            if not stream.counts:
                 await self._open(stream)
                 return
             facts = await self._jetstream.stream(stream.name)
@@ -162,14 +180,13 @@ class StreamKeeper:
         facts = kept.facts
         stream.name = facts.name
         stream.begin(facts, own=facts.name == stream_name(self._site, stream.camera.name))
-        # Frames before this moment are not in the stream: later ones must not build on them.
-        stream.camera.request_keyframe()
         if kept.note:
             self._say(stream, kept.note)
         elif stream.said:
             stream.said = ""
             log.info("%s: the server keeps it again", stream.camera.name)
-        else:
+        elif not stream.is_known:
+            stream.is_known = True
             log.info(
                 "%s: the server keeps %g s of it, at most %.1f GB, in stream %s",
                 stream.camera.name, self._options.age_s, self._options.max_bytes / 1e9, facts.name,

@@ -30,6 +30,9 @@ MAX_PAUSE_S: Final = 2.0
 BEAT_S: Final = 1.0
 STALE_S: Final = 5
 """A server that does not answer for this long is given up, as are peers over ZeroMQ."""
+CLUSTER_BEAT_S: Final = 0.25
+CLUSTER_STALE_S: Final = 1.0
+"""The same where another server can take over: leaving one that hangs for a moment costs little."""
 LOG_INTERVAL_S: Final = 10.0
 MAX_SERVERS: Final = 32
 """Most servers of a cluster that are remembered."""
@@ -140,6 +143,14 @@ class NatsConnection:
         return self._client is not None and not self._lost.is_set()
 
     @property
+    def _beat_s(self) -> float:
+        return CLUSTER_BEAT_S if len(self._servers) > 1 else BEAT_S
+
+    @property
+    def _stale_s(self) -> float:
+        return CLUSTER_STALE_S if len(self._servers) > 1 else STALE_S
+
+    @property
     def waiting_bytes(self) -> int:
         """Bytes that the server is not known to have yet."""
         return self.sent_bytes - self.taken_bytes
@@ -153,7 +164,8 @@ class NatsConnection:
                 server = self._servers[attempts % len(self._servers)]
                 attempts += 1
                 if await self._session(server, stop):
-                    pause_s, attempts = FIRST_PAUSE_S, 0
+                    # The next server first: the one that was lost may accept and say nothing.
+                    pause_s, attempts = FIRST_PAUSE_S, self._servers.index(server) + 1
                 elif attempts % len(self._servers) == 0:
                     # With jitter: all clients of a server that comes back try at once otherwise.
                     await asyncio.wait([stop], timeout=pause_s * random.uniform(0.75, 1.25))
@@ -325,7 +337,9 @@ class NatsConnection:
     ) -> None:
         """Wait for something to be sent, or a second, and ask the server how far it is."""
         sent = asyncio.ensure_future(self._sent.wait())
-        await asyncio.wait([sent, lost, stop], timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            [sent, lost, stop], timeout=self._beat_s, return_when=asyncio.FIRST_COMPLETED
+        )
         sent.cancel()
         if lost.done() or stop.done():
             return
@@ -333,13 +347,13 @@ class NatsConnection:
         await asyncio.sleep(0)
         # The library writes a ping before what still waits: only what is written counts.
         written = self.sent_bytes if not client.pending_data_size else self.taken_bytes
-        flush = asyncio.ensure_future(client.flush(STALE_S))
+        flush = asyncio.ensure_future(client.answer(self._stale_s))
         await asyncio.wait([flush, lost, stop], return_when=asyncio.FIRST_COMPLETED)
         if not flush.done():
             flush.cancel()
             await asyncio.wait([flush])
         elif flush.exception() is not None:
-            self.renew(f"the NATS server has not answered for {STALE_S:g} s")
+            self.renew(f"the NATS server has not answered for {self._stale_s:g} s")
         else:
             self.taken_bytes = written
             if self.waiting_bytes:

@@ -8,6 +8,7 @@ client for each connection.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import socket
 import ssl
@@ -119,6 +120,17 @@ class Client(LibraryClient):
             pending_msgs_limit=MAX_WAITING,
             pending_bytes_limit=MAX_WAITING_BYTES,
         )
+
+    async def answer(self, timeout_s: float) -> None:
+        """Wait until the server has read what was sent so far.
+
+        Raises
+        ------
+        TimeoutError
+            If it takes longer.
+        """
+        async with asyncio.timeout(timeout_s):
+            await self.flush(CONNECT_S + math.ceil(timeout_s))
 
     async def end(self) -> None:
         """Close the connection, within a bounded time."""
