@@ -25,7 +25,14 @@ from rankcast.errors import (
 from rankcast.nats import NatsAddress, NatsOptions, is_nats
 from rankcast.net import CurveClient, client_keys, read_public, read_secret
 from rankcast.numerics import Fidelity
-from rankcast.recorder import FreeSpace, RecordedTail, Triggers, open_recorder, signals_as_triggers
+from rankcast.recorder import (
+    AnyRecorder,
+    FreeSpace,
+    RecordedTail,
+    Triggers,
+    open_recorder,
+    signals_as_triggers,
+)
 from rankcast.runtime import (
     SINK,
     SKIPPED_AS_OLD,
@@ -279,21 +286,27 @@ def _runners(
     if settings.record.file:
         from rankcast_receiver.sinks.record import RecordSink
 
-        def record() -> RecordSink:
-            models = Path(settings.stream.models) if settings.stream.models else None
-            durable = bool(settings.nats.durable)
-            tail = RecordedTail(Path(settings.record.file), models) if durable else None
-            recorder = open_recorder(
+        def recorder() -> AnyRecorder:
+            return open_recorder(
                 settings.record,
                 triggers or Triggers(),
                 lambda camera, wanted: pipeline().want_keyframe(RECORD, camera, wanted),
+                tried_again=bool(settings.nats.durable),
             )
-            return RecordSink(
+
+        def record() -> RecordSink:
+            if not settings.nats.durable:
+                return RecordSink(recorder(), lambda: pipeline().packet_losses(), space)
+            from rankcast_receiver.sinks.durable_record import DurableRecordSink
+
+            models = Path(settings.stream.models) if settings.stream.models else None
+            return DurableRecordSink(
                 recorder,
+                lambda: RecordedTail(Path(settings.record.file), models),
                 lambda: pipeline().packet_losses(),
                 space,
-                tail,
-                lambda packet: pipeline().note_recorded(packet),
+                on_recorded=lambda packet: pipeline().note_recorded(packet),
+                stopped=lambda: pipeline().stopping,
             )
 
         sinks[RecordSink.name] = record

@@ -91,6 +91,11 @@ class ReceiverPipeline:
         return self._done.wait(timeout_s)
 
     @property
+    def stopping(self) -> bool:
+        """True once the pipeline is to end."""
+        return self._stop.is_set()
+
+    @property
     def subscriber(self) -> Subscriber | None:
         """What receives, while it does; any thread may read from it."""
         return self._subscriber

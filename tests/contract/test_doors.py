@@ -20,6 +20,7 @@ ENTERED_DIRECTLY = {
     "rankcast.commands.terminal": "tables of commands, also of the sender's",
     "rankcast.models.gan": "loads torch; codec gan asks for it at its first use",
     "rankcast.nats.client": "loads asyncio, which streams over ZeroMQ do not need",
+    "rankcast.nats.jetstream": "the same",
     "rankcast.runtime.cli": "takes signals before anything else is imported",
     "rankcast.runtime.runner": "loads click, which streams without a command line do not need",
     "rankcast_receiver.sinks.count": "concrete sinks are for app.py alone",

@@ -8,8 +8,7 @@ from typing import Final
 
 from rankcast.boot_clock import boot_s
 from rankcast.errors import RecordingError, SinkError
-from rankcast.recorder import AnyRecorder, FreeSpace, RecordedTail
-from rankcast.wire import unpack
+from rankcast.recorder import AnyRecorder, FreeSpace
 from rankcast_receiver.stream import CameraPacket
 
 LOSSES_S: Final = 1.0
@@ -27,10 +26,6 @@ class RecordSink:
         Returns the packets of each camera that never came to a sink, by cause.
     space : FreeSpace, optional
         Of its disk; looked at while it records.
-    tail : RecordedTail, optional
-        Where the recording ended before: frames that it has are not recorded again.
-    on_recorded : callable, optional
-        Called with each packet that is in the kernel.
 
     Raises
     ------
@@ -46,13 +41,8 @@ class RecordSink:
         recorder: AnyRecorder,
         losses: Callable[[], Mapping[str, Mapping[str, int]]],
         space: FreeSpace | None = None,
-        tail: RecordedTail | None = None,
-        on_recorded: Callable[[CameraPacket], None] = lambda _: None,
     ) -> None:
         self._recorder = recorder
-        self._tail = tail
-        self._on_recorded = on_recorded
-        self._resumed: set[str] = set()
         self._space = space
         self._losses = losses
         self._told: dict[str, Counter[str]] = {}
@@ -66,27 +56,10 @@ class RecordSink:
 
     def put(self, packet: CameraPacket) -> None:
         """Record one packet; see PacketSink."""
-        tail = self._tail
         try:
-            if tail is None or not self._is_there(packet, tail):
-                self._recorder.put(packet.camera, packet.data, packet.packet)
+            self._recorder.put(packet.camera, packet.data, packet.packet)
         except RecordingError as exc:
             raise SinkError(str(exc)) from exc
-        self._on_recorded(packet)
-
-    def _is_there(self, packet: CameraPacket, tail: RecordedTail) -> bool:
-        """Return True for a frame that is recorded; go on behind the last one that is."""
-        if not packet.is_picture:
-            return False
-        camera = packet.camera
-        if tail.has(camera, packet.packet.header):
-            return True
-        if camera not in self._resumed:
-            self._resumed.add(camera)
-            reference = tail.reference(camera)
-            if reference is not None and not packet.packet.header.kind.is_start:
-                self._recorder.put(camera, reference, unpack(reference))
-        return False
 
     def lose(self, camera: str, cause: str, count: int) -> None:
         """Note frames that were lost in the queue before this sink; see PacketSink."""
