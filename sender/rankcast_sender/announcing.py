@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rankcast.discovery import Announcer, CameraFacts
 from rankcast.nats import is_nats
-from rankcast.net import fingerprint, read_secret, split_endpoint
+from rankcast.net import fingerprint, ipc_path, read_secret, split_endpoint
 from rankcast_sender.camera import Camera
 from rankcast_sender.settings import SenderSettings
 
@@ -23,7 +23,8 @@ def announcer_of(settings: SenderSettings, cameras: Sequence[Camera]) -> Announc
     SettingsError
         If the key file cannot be used.
     """
-    if not settings.discovery.enabled or is_nats(settings.network.bind):
+    bind = settings.network.bind
+    if not settings.discovery.enabled or is_nats(bind) or ipc_path(bind):
         return None
     key = b""
     if settings.security.key:
@@ -37,4 +38,4 @@ def announcer_of(settings: SenderSettings, cameras: Sequence[Camera]) -> Announc
             if not camera.ended
         ]
 
-    return Announcer(*split_endpoint(settings.network.bind), facts, key)
+    return Announcer(*split_endpoint(bind), facts, key)

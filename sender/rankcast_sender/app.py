@@ -15,7 +15,7 @@ from rankcast import pool
 from rankcast.atomic_file import check_writable
 from rankcast.discovery import ANNOUNCER_STOP_S
 from rankcast.errors import SettingsError, WorkerError
-from rankcast.nats import KeepOptions, NatsOptions
+from rankcast.nats import KeepOptions, NatsOptions, is_nats
 from rankcast.net import SocketOptions
 from rankcast.recorder import signals_as_triggers
 from rankcast.recordings import SUFFIX
@@ -263,8 +263,9 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             outlet.start()
             for settings, open_source, publisher in zip(cameras, openers, publishers, strict=True):
                 streams.append(_stream(settings, open_source, publisher))
-                log.info("%s: %s, listening at %s", publisher.name,
-                         parse_source(settings.camera.source), shared.network.bind)  # fmt: skip
+                bind = shared.network.bind
+                log.info("%s: %s, %s at %s", publisher.name, parse_source(settings.camera.source),
+                         "publishing" if is_nats(bind) else "listening", bind)  # fmt: skip
             log.info("control channel: %s", outlet.control or "off")
             if report is not None:
                 flag.last_report = partial(write_report, report, streams, started_s)

@@ -84,6 +84,9 @@ CLOSED: Final = _of.counter(
 DROPPED: Final = _of.counter(
     "requests_dropped", "Control messages beyond the budget of their connection."
 )
+UNSENT: Final = _of.counter(
+    "frames_unsent", "Frames that were coded and that the NATS server did not take."
+)
 KEYS: Final = _of.gauge("keys_authorized", "Keys that may connect.")
 KEYS_REFUSED: Final = _of.counter("keys_refused", "Handshakes with a key that is not authorised.")
 KEYS_FLOODING: Final = _of.gauge(
@@ -138,6 +141,7 @@ class SenderMetrics:
         outlet = self._outlet
         exposition.add(CLOSED, outlet.connections_closed)
         exposition.add(DROPPED, outlet.requests_dropped)
+        exposition.add(UNSENT, outlet.frames_unsent)
         if keys := outlet.key_state:
             for definition, name in (
                 (KEYS, "authorized"), (KEYS_REFUSED, "refused"),

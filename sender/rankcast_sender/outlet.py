@@ -39,6 +39,10 @@ class Outlet(Protocol):
         """Control messages so far that went beyond a budget."""
 
     @property
+    def frames_unsent(self) -> int:
+        """Frames so far that were coded and that a server in between did not take."""
+
+    @property
     def pulses(self) -> tuple[Pulse, ...]:
         """Pulses of the running threads; `check` reports those that have ended."""
 

@@ -11,6 +11,7 @@ from rankcast.codec import DEFAULT_CODEC
 from rankcast.encoder import EncodedPacket, Encoder
 from rankcast.errors import RankcastError
 from rankcast.frame import Frame, Pixels, Scalar
+from rankcast.nats import NatsOptions
 from rankcast.net import DEFAULT_ENDPOINT, SocketOptions
 from rankcast.numerics import Fidelity
 from rankcast.runtime import ENCODE, STOPPED, Balance
@@ -30,7 +31,8 @@ class Publisher:
     Parameters
     ----------
     bind : str
-        Address to listen at, ``tcp://ADDRESS:PORT``.
+        Address to listen at, ``tcp://ADDRESS:PORT``, or of a NATS server to publish at,
+        ``nats://HOST:PORT``.
     name : str
         Name of the camera: 1 to 32 of a-z, 0-9, _ and -.
     codec : str
@@ -59,6 +61,8 @@ class Publisher:
         Secret key of this sender, and directory of the public keys that may connect.
     insecure : bool
         Listen without keys on an address that other machines can reach.
+    nats : NatsOptions, optional
+        Site, credentials and TLS of a NATS server.
     outlet : Outlet, optional
         Shared by the cameras of one sender. Its options replace `bind`, `socket`, `linger_s`, the
         limits of peers, `control` and the keys; its owner starts it after creating the last
@@ -95,6 +99,7 @@ class Publisher:
         key: Path | str | None = None,
         authorized: Path | str | None = None,
         insecure: bool = False,
+        nats: NatsOptions | None = None,
         outlet: Outlet | None = None,
         **options: Any,
     ) -> None:
@@ -121,6 +126,7 @@ class Publisher:
                     key=key,
                     authorized=authorized,
                     insecure=insecure,
+                    nats=nats or NatsOptions(),
                 )
             )
         self._outlet = outlet

@@ -23,6 +23,7 @@ from rankcast.net import (
     is_loopback,
     new_context,
     server_keys,
+    split_endpoint,
 )
 from rankcast.recorder import Triggers
 from rankcast.runtime import Pulse
@@ -196,7 +197,7 @@ class SenderSockets:
     @property
     def control_port(self) -> int:
         """Port of the control channel; 0 without one."""
-        return int(self.control.rpartition(":")[2]) if self.control else 0
+        return split_endpoint(self.control)[1] if self.control else 0
 
     @property
     def key_state(self) -> Mapping[str, Scalar]:
@@ -213,6 +214,11 @@ class SenderSockets:
     def connections_closed(self) -> int:
         """Connections closed so far because of what their peers sent."""
         return self._guard.cut
+
+    @property
+    def frames_unsent(self) -> int:
+        """0: a frame for a viewer that takes none is the viewer's loss."""
+        return 0
 
     @property
     def requests_dropped(self) -> int:

@@ -119,7 +119,7 @@ def test_the_receiver_target_notices_a_viewer_that_asks_for_key_frames_all_the_t
     make: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The target can fail."""
-    monkeypatch.setattr("rankcast_receiver.net.control_link.KEYFRAME_INTERVAL_S", 0.0)
+    monkeypatch.setattr("rankcast_receiver.net.sender_requests.KEYFRAME_INTERVAL_S", 0.0)
     path = CORPUS / "malicious" / "receiver" / "predicted_for_ever.seq"
     with pytest.raises(AssertionError, match="key frames asked"):
         make("receiver").run(split_messages(path.read_bytes()))
@@ -129,7 +129,7 @@ def test_the_requests_target_notices_a_viewer_who_changes_something(
     make: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The target can fail."""
-    monkeypatch.setattr("rankcast_sender.control.request_handler._OPERATOR_ONLY", frozenset())
+    monkeypatch.setattr("rankcast_sender.control.request_handler.OPERATOR_ONLY", frozenset())
     messages = split_messages((SEEDS / "requests" / "set_1.seq").read_bytes())
     with pytest.raises(AssertionError, match="only operators"):
         make("requests").run(messages)

@@ -56,7 +56,7 @@ def unacknowledged(server: NatsServer) -> int:
         return int(json.loads(client.message()[1])["num_ack_pending"])
 
 
-def record_to_the_end(server: NatsServer, file: Path, camera: KeptCamera) -> None:
+def record_to_the_end(file: Path, camera: KeptCamera) -> None:
     """Let the recorder, which runs or runs again, take all that was sent."""
     camera.finish()
     wait(lambda: recorded(file)[-1:] == camera.sent[-1:], "the last frame", 90.0)
@@ -77,7 +77,7 @@ def test_a_recorder_that_is_killed_again_and_again_loses_no_frame_and_repeats_no
             camera.wait_sent(20)
         with recorder(server, file) as process:
             wait_recorded(file, len(camera.sent))
-            record_to_the_end(server, file, camera)
+            record_to_the_end(file, camera)
             wait(lambda: unacknowledged(server) == 0, "acknowledgements", 60.0)
             process.stop(signal.SIGINT)
     got = recorded(file)
@@ -96,7 +96,7 @@ def test_nothing_is_acknowledged_before_it_is_recorded(server: NatsServer, tmp_p
             time.sleep(0.2)  # what the stopped process had asked for is on its way to it
             assert unacknowledged(server) > 0
             process.signal(signal.SIGCONT)
-            record_to_the_end(server, file, camera)
+            record_to_the_end(file, camera)
             process.stop(signal.SIGINT)
     got = recorded(file)
     assert got == list(range(got[0], camera.sent[-1] + 1))
@@ -115,7 +115,7 @@ def test_a_consumer_that_is_deleted_meanwhile_costs_no_frame(
                 administrator.ping()
             process.wait_line("was deleted")
             camera.wait_sent(20)
-            record_to_the_end(server, file, camera)
+            record_to_the_end(file, camera)
             process.stop(signal.SIGINT)
     got = recorded(file)
     assert got == list(range(got[0], camera.sent[-1] + 1))

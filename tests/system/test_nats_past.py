@@ -61,7 +61,8 @@ def test_the_first_picture_is_the_key_frame_before_the_wanted_time(server: NatsS
         camera.wait_sent(50)
         with Subscriber(server.address, live=False, timeout_s=WAIT_S, past=past("1s")) as viewer:
             frames = list(itertools.islice(viewer, 20))
-    assert frames[0].coding is not None and frames[0].coding.key
+    assert frames[0].coding is not None
+    assert frames[0].coding.key
     assert frames[0].sequence == first
 
 
@@ -107,9 +108,11 @@ def test_a_time_before_the_stream_begins_at_its_oldest_frame_and_says_so(
 def test_a_camera_that_nobody_keeps_is_live_from_now_on_and_says_so(
     server: NatsServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with keeping(server.address, KeepOptions()):
-        with Subscriber(server.address, timeout_s=WAIT_S, past=past("10m")) as viewer:
-            next(iter(viewer))
+    with (
+        keeping(server.address, KeepOptions()),
+        Subscriber(server.address, timeout_s=WAIT_S, past=past("10m")) as viewer,
+    ):
+        next(iter(viewer))
     lines = [line for line in caplog.messages if "no stream keeps this camera" in line]
     assert len(lines) == 1
 
@@ -163,11 +166,13 @@ def test_a_server_that_cannot_keep_a_camera_is_said_once_and_the_camera_goes_on(
     tmp_path: Path, text: str, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    with nats_server(tmp_path, jetstream(tmp_path, text) if text else "") as server:
-        with keeping(server.address, KEPT) as camera:
-            with Subscriber(server.address, timeout_s=WAIT_S) as viewer:
-                frames = list(itertools.islice(viewer, 80))
-            assert len(frames) == 80
-            assert not camera.kept
-            assert camera.longest_s < 1.0
+    with (
+        nats_server(tmp_path, jetstream(tmp_path, text) if text else "") as server,
+        keeping(server.address, KEPT) as camera,
+    ):
+        with Subscriber(server.address, timeout_s=WAIT_S) as viewer:
+            frames = list(itertools.islice(viewer, 80))
+        assert len(frames) == 80
+        assert not camera.kept
+        assert camera.longest_s < 1.0
     assert len([line for line in caplog.messages if said in line]) == 1

@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from rankcast.encoder import Encoder
 from rankcast.frame import Frame, Pixels
 from rankcast.runtime import NETWORK_GAP, NOBODY_WATCHING, SKIPPED_AS_OLD, SLOW_SERVER, STOPPED
+from rankcast.wire import Kind, Status, pack_status, parse_request
 from rankcast_receiver import Subscriber
 from rankcast_receiver.state import CameraState, State
 from rankcast_sender import Publisher
@@ -246,3 +249,40 @@ def test_one_receiver_takes_cameras_from_senders_and_from_a_server(server: NatsS
             if len(names) == 2:
                 break
     assert names == {"left-2", "default.right-1"}
+
+
+def test_a_status_never_overtakes_the_frames_that_it_counts(server: NatsServer) -> None:
+    encoder, count = Encoder("raw"), 200
+    with (
+        BareClient(server.port) as sender,
+        Subscriber(server.address, live=False, timeout_s=WAIT_S) as viewer,
+    ):
+
+        def status(kind: Kind = Kind.STATUS) -> bytes:
+            return pack_status(kind, encoder.stream_id, Status(published=encoder.sequence), 1, 2)
+
+        sender.subscribe("rankcast.default.cam.control")
+        until_s = time.monotonic() + WAIT_S
+        while not viewer.streams:
+            assert time.monotonic() < until_s
+            sender.publish("rankcast.default.cam.status", status())
+            for _ in viewer.decoder.decode(next(viewer.packets())):
+                pass
+        while parse_request(sender.message()[1]).op != "watch":
+            pass
+        for value in range(count):
+            sender.publish("rankcast.default.cam.frames", encoder.encode(picture(value)))
+            sender.publish("rankcast.default.cam.status", status())
+        sender.publish("rankcast.default.cam.status", status(Kind.END))
+        assert len(list(viewer)) == count
+        (stream,) = viewer.streams.values()
+        assert stream.ledger.balance().lost == {}
+
+
+def test_a_task_of_the_library_that_ends_costs_one_connection(server: NatsServer) -> None:
+    with streaming(server.address) as camera, Watching(server.address) as viewer:
+        viewer.wait_frame(0)
+        inlet: Any = viewer.subscriber._inlets._by_sender[0]
+        inlet._thread.call(lambda: inlet._connection._client._reading_task.cancel())
+        wait(lambda: viewer.subscriber.reconnects == 1, "another connection")
+        viewer.wait_frame(camera.publisher.status().published)

@@ -25,6 +25,7 @@ from rankcast.net import (
     CurveClient,
     check_endpoint,
     client_keys,
+    control_endpoint,
 )
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
@@ -39,6 +40,8 @@ _PORT: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::(\d+))?")
 
 def _address(host: str) -> str:
     """Return the endpoint to connect to for ``HOST[:PORT]`` or a complete address."""
+    if host.startswith("ipc://"):
+        return control_endpoint(check_endpoint(host, bind=False))
     host = host.removeprefix("tcp://")
     match = _PORT.fullmatch(host)
     if match is None or not match[1]:
@@ -132,7 +135,7 @@ record [cause=C]   record an event, if the sender records with --pre-trigger or 
 
 
 @click.command(help=_HELP)
-@click.argument("host", metavar="HOST[:PORT] | nats://HOST:PORT")
+@click.argument("host", metavar="HOST[:PORT] | ipc:///PATH | nats://HOST:PORT")
 @click.argument(
     "operation",
     type=click.Choice(["get", "set", "trigger", "status", "keyframe", "original", "record"]),

@@ -95,6 +95,8 @@ class HostName:
     @property
     def numeric(self) -> bool:
         """True if the host is an address already, so that there is nothing to look up."""
+        if self.host.startswith("ipc://"):
+            return True
         try:
             ipaddress.ip_address(self.host)
         except ValueError:

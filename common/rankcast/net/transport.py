@@ -42,6 +42,11 @@ threads, the sockets, their listeners and the first connections need about twent
 ZERO_COPY_RECV: Final = 10
 """Option of a context for which pyzmq has no name."""
 
+_IPC_PREFIX: Final = "ipc://"
+_IPC_CONTROL: Final = ".control"
+"""Behind the path of the frames: the socket of the control channel."""
+_IPC: Final = re.compile(r"ipc://(/[\w./ -]{1,90})")
+"""Absolute, and short enough for a Unix socket with `_IPC_CONTROL` behind it."""
 _TCP: Final = re.compile(r"tcp://(\[[0-9a-fA-F:.]+(?:%[\w.-]{1,32})?\]|\*|[\w.-]{1,255}):(\d{1,5})")
 """IPv6 addresses stand in brackets and may name the interface of a link-local one after a ``%``."""
 
@@ -193,8 +198,11 @@ def check_endpoint(endpoint: str, *, bind: bool) -> str:
     Raises
     ------
     SettingsError
-        If it is not ``tcp://HOST:PORT``; the host ``*`` is allowed only to bind.
+        If it is neither ``tcp://HOST:PORT``, where the host ``*`` is allowed only to bind, nor
+        ``ipc:///PATH``.
     """
+    if endpoint.startswith(_IPC_PREFIX):
+        return _check_ipc(endpoint)
     match = _TCP.fullmatch(endpoint)
     if (
         match is None
@@ -207,14 +215,39 @@ def check_endpoint(endpoint: str, *, bind: bool) -> str:
     return endpoint
 
 
+def _check_ipc(endpoint: str) -> str:
+    if not zmq.has("ipc"):
+        raise SettingsError(f"got address {endpoint!r:.80}: this system has no Unix sockets")
+    if not _IPC.fullmatch(endpoint):
+        raise SettingsError(
+            f"got address {endpoint!r:.120}, want ipc:///PATH, absolute, at most 90 characters"
+        )
+    return endpoint
+
+
+def ipc_path(endpoint: str) -> str:
+    """Return the path of a Unix socket; empty if the address is another one."""
+    return endpoint.removeprefix(_IPC_PREFIX) if endpoint.startswith(_IPC_PREFIX) else ""
+
+
 def split_endpoint(endpoint: str) -> tuple[str, int]:
-    """Return host and port of a valid address; an IPv6 address loses its brackets."""
+    """Return host and port of a valid address; an IPv6 address loses its brackets.
+
+    The host of ``ipc://`` is the address of the frames, the port 0 or, of the control channel,
+    `CONTROL_PORT_OFFSET`.
+    """
+    if endpoint.startswith(_IPC_PREFIX):
+        if endpoint.endswith(_IPC_CONTROL):
+            return endpoint.removesuffix(_IPC_CONTROL), CONTROL_PORT_OFFSET
+        return endpoint, 0
     host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
     return host.strip("[]"), int(port)
 
 
 def join_endpoint(host: str, port: int) -> str:
     """Return the address of `port` at `host`, which may be an IPv6 address without brackets."""
+    if host.startswith(_IPC_PREFIX):
+        return f"{host}{_IPC_CONTROL}" if port else host
     return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
 
 
@@ -226,6 +259,8 @@ def control_endpoint(frames_endpoint: str) -> str:
     SettingsError
         If its port would be above 65535.
     """
+    if frames_endpoint.startswith(_IPC_PREFIX):
+        return f"{frames_endpoint}{_IPC_CONTROL}"
     host, _, port = frames_endpoint.rpartition(":")
     if int(port) + CONTROL_PORT_OFFSET > 65535:
         raise SettingsError(
@@ -246,6 +281,8 @@ def is_loopback(endpoint: str) -> bool:
     Of host names only localhost counts, whatever other names resolve to.
     """
     host, _ = split_endpoint(endpoint)
+    if host.startswith(_IPC_PREFIX):
+        return True
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

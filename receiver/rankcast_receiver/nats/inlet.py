@@ -197,7 +197,6 @@ class NatsInlet:
             for camera in self._watched.values():
                 camera.leave()
                 camera.requests.close()
-            await asyncio.sleep(0)
             await self._kept.end_session()
             await self._connection.drain(LEAVE_S)
         finally:
@@ -359,13 +358,8 @@ class NatsInlet:
             camera.client.take(data)
 
     def _ask(self, name: str, subject: str, data: bytes) -> bool:
-        connection = self._connection
-        if not connection.is_up:
-            return False
-        reply = f"{connection.inbox}.{name}"
-        task = asyncio.ensure_future(connection.publish(subject, data, reply))
-        task.add_done_callback(_raise)
-        return True
+        reply = f"{self._connection.inbox}.{name}"
+        return self._connection.publish_soon(subject, data, reply)
 
     def _deny(self, subject: str, text: str) -> None:
         for camera in self._watched.values():
@@ -411,8 +405,3 @@ class NatsInlet:
             behind=self._kept.behind,
             catches_up=self._kept.catches_up,
         )
-
-
-def _raise(task: asyncio.Future[bool]) -> None:
-    if not task.cancelled():
-        task.result()

@@ -1,4 +1,4 @@
-"""Sink `record` behind a durable consumer: nothing counts as recorded, or is given up, too early."""
+"""Sink `record` behind a durable consumer: what a server keeps until it is recorded."""
 
 from __future__ import annotations
 

@@ -14,7 +14,15 @@ from typing import Final
 import zmq
 
 from rankcast.errors import WireError
-from rankcast.net import UNACKNOWLEDGED_MS, SocketOptions, SocketThread, is_ipv6, open_socket
+from rankcast.net import (
+    UNACKNOWLEDGED_MS,
+    SocketOptions,
+    SocketThread,
+    ipc_path,
+    is_ipv6,
+    open_socket,
+    split_endpoint,
+)
 from rankcast.runtime import LogLimiter, Pulse
 from rankcast.wire import MAX_REQUEST_BYTES, Reply, Request, pack_reply, parse_request
 from rankcast_sender.control.request_handler import STOP_TIMEOUT_S, Client, RequestHandler
@@ -116,7 +124,7 @@ class ControlThread:
         self._identify = identify
         self._guard = guard
         self._ban = ban
-        self._port = int(endpoint.rpartition(":")[2])
+        self._port = split_endpoint(endpoint)[1]
         self._flood = FloodLimit(self._port, max_messages_s, ban, self.rebind)
         self._budgets = {op: RateLimit[bytes](rate_s, rate_s) for op, rate_s in BUDGETS_S.items()}
         self._others = RateLimit[bytes](OTHERS_S, OTHERS_S)
@@ -191,7 +199,12 @@ class ControlThread:
                 router.setsockopt(zmq.ROUTER_MANDATORY, 1)
                 router.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
                 with self._guard.guarding(
-                    router, self._port, UNREAD_BYTES, "requests", self._ban
+                    router,
+                    self._port,
+                    UNREAD_BYTES,
+                    "requests",
+                    self._ban,
+                    tcp=not ipc_path(self._endpoint),
                 ) as watch:
                     bind(router, self._endpoint, bind_timeout_s)
                     bind_timeout_s = REBIND_S

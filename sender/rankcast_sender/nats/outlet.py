@@ -8,7 +8,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -45,6 +44,7 @@ LINGER_S: Final = 1.0
 HURRIED_LINGER_S: Final = 0.25
 """After a signal a command must end within a second."""
 STOP_S: Final = 2.0
+SPARE_FRAMES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class NatsOutlet:
         self.site = options.nats.site or DEFAULT_SITE
         self.control = f"{options.address}, subjects {subject_of(self.site, 'CAMERA', CONTROL)}"
         """Where control requests go."""
-        self.unsent = 0
+        self.frames_unsent = 0
         """Frames that were coded, for a recorder, while the server could not take them."""
         self._options = options
         self._cameras: list[Camera] = []
@@ -112,6 +112,7 @@ class NatsOutlet:
         """Cameras whose recording a viewer has joined."""
         self._handler = RequestHandler(options.max_packet_bytes)
         self._closing = threading.Event()
+        self._gone = threading.Event()
         self._hurried = False
         self._closed = False
         self._started = False
@@ -120,7 +121,7 @@ class NatsOutlet:
         self._thread = LoopThread("nats", self._main, self._ended)
         self._connection = NatsConnection(
             options.address, options.nats, f"rankcast send {self.site}", self._subscribe,
-            self._progress, buffer_bytes=options.window_bytes,
+            self._progress,
         )  # fmt: skip
 
     @property
@@ -160,8 +161,8 @@ class NatsOutlet:
         """Start the thread, which connects for as long as it runs."""
         self._presence = Presence(camera.name for camera in self._cameras)
         self._requests = NatsRequests(
-            self._handler, self._presence, self._options.max_requests_s, self._send_soon,
-            self._thread.call, self._join,
+            self._handler, self._presence, self._options.max_requests_s,
+            self._connection.publish_soon, self._thread.call, self._join,
         )  # fmt: skip
         if self._options.keep.age_s:
             self._keeper = StreamKeeper(
@@ -238,11 +239,9 @@ class NatsOutlet:
         self._closing.set()
         self._thread.stop()
         until_s = time.monotonic() + (self._options.linger_s or LINGER_S) + STOP_S
-        while self._thread.running and time.monotonic() < until_s:
+        while not self._gone.wait(TICK_S) and time.monotonic() < until_s:
             if not self._hurried and impatient():
                 self.hurry()
-            with suppress(WorkerError):
-                self._thread.join(TICK_S)
         try:
             self._handler.close()
         finally:
@@ -255,6 +254,7 @@ class NatsOutlet:
     # The methods below run in the event loop.
 
     def _ended(self) -> None:
+        self._gone.set()
         for camera in self._cameras:
             for item in camera.channel.packets.drain():
                 if not isinstance(item, NewStream) and (isinstance(item, bytes) or item.data):
@@ -292,6 +292,12 @@ class NatsOutlet:
                 work.cancel()
                 self._work.clear()
                 await self._turn()
+                if stopping.done() and not self._closing.is_set():
+                    log.warning("the program ended without closing its publisher")
+                    self._closing.set()
+                    self._handler.close()
+                    for channel in self._paths:
+                        self.end(channel)
                 if stopping.done() and len(self._over) == len(self._paths):
                     return
         finally:
@@ -341,8 +347,10 @@ class NatsOutlet:
     async def _publish_frame(self, channel: Channel, data: bytes) -> None:
         path, connection = self._paths[channel], self._connection
         subject = subject_of(self.site, channel.name, FRAMES)
-        if path.is_full or not await connection.publish(subject, data):
-            self.unsent += 1
+        # One may have been coded, and another one begun, before the path was full.
+        is_over = path.is_full and len(path.ends) >= self._options.queue_messages + SPARE_FRAMES
+        if is_over or not await connection.publish(subject, data):
+            self.frames_unsent += 1
             return
         self._count(channel, data)
         path.ends.append(connection.sent_bytes)
@@ -410,12 +418,3 @@ class NatsOutlet:
             channel.viewers = self._presence.viewers(channel.name, now_s)
         with self._viewers_changed:
             self._viewers_changed.notify_all()
-
-    def _send_soon(self, subject: str, data: bytes) -> None:
-        task = asyncio.ensure_future(self._connection.publish(subject, data))
-        task.add_done_callback(_raise)
-
-
-def _raise(task: asyncio.Future[bool]) -> None:
-    if not task.cancelled():
-        task.result()

@@ -59,7 +59,7 @@ class NatsRequests:
         handler: RequestHandler,
         presence: Presence,
         max_messages_s: int,
-        send: Callable[[str, bytes], None],
+        send: Callable[[str, bytes], object],
         call: Callable[..., object],
         joined: Callable[[str, bytes], None],
     ) -> None:

@@ -138,11 +138,17 @@ class ConnectionGuard:
         what: str,
         ban: Ban | None = None,
         keep_alive_bytes_s: int = 0,
+        *,
+        tcp: bool = True,
     ) -> Iterator[Watch]:
-        """Guard the connections of `bound`, which is about to be bound, while the block runs."""
+        """Guard the connections of `bound`, which is about to be bound, while the block runs.
+
+        Without `tcp` nothing tells what waits in a connection; only this user can connect.
+        """
+        scissors = self._scissors if tcp else None
         watch = Watch(port, allowance_bytes, what, ban, keep_alive_bytes_s,
-                      self._max_connections, self._scissors, self._wasted)  # fmt: skip
-        if not self._thread.running:
+                      self._max_connections, scissors, self._wasted)  # fmt: skip
+        if not (tcp and self._thread.running):
             yield watch
             return
         endpoint = f"inproc://rankcast-connections-{next(_NUMBERS)}"

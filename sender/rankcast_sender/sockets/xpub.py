@@ -14,7 +14,15 @@ import zmq
 
 from rankcast.boot_clock import boot_ns
 from rankcast.errors import WorkerError
-from rankcast.net import SUBSCRIPTION_BYTES, SocketOptions, SocketThread, is_ipv6, open_socket
+from rankcast.net import (
+    SUBSCRIPTION_BYTES,
+    SocketOptions,
+    SocketThread,
+    ipc_path,
+    is_ipv6,
+    open_socket,
+    split_endpoint,
+)
 from rankcast.runtime import MailboxClosed, Pulse
 from rankcast.wire import Kind, frames_topic, pack_status, status_topic
 from rankcast_sender.peers import Ban, ConnectionGuard
@@ -96,7 +104,7 @@ class XpubThread:
         self._context = context
         self._endpoint = endpoint
         self._guard = guard
-        self._port = int(endpoint.rpartition(":")[2])
+        self._port = split_endpoint(endpoint)[1]
         self._max_messages_s = max_messages_s
         self._ban = ban
         self.rights: Rights | None = None
@@ -266,7 +274,13 @@ class XpubThread:
             # Viewers send little: a small buffer only slows a flood down.
             xpub.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
             with self._guard.guarding(
-                xpub, self._port, CONNECTION_BYTES, "subscriptions", self._ban, KEEP_ALIVE_BYTES_S
+                xpub,
+                self._port,
+                CONNECTION_BYTES,
+                "subscriptions",
+                self._ban,
+                KEEP_ALIVE_BYTES_S,
+                tcp=not ipc_path(self._endpoint),
             ) as self._watch:
                 bind(xpub, self._endpoint, bind_timeout_s)
                 self._subscriptions.restart(rights)

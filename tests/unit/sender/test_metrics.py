@@ -25,6 +25,7 @@ class Sockets:
 
     connections_closed = 3
     requests_dropped = 4
+    frames_unsent = 5
     key_state: Mapping[str, Scalar] = {}
 
 
@@ -73,6 +74,7 @@ def test_counts_of_each_camera_stand_beside_each_other() -> None:
     assert found["keyframe_requests_total", "right"] == 1
     assert found["source_failures_total", "left"] == 2
     assert (found["connections_closed_total",], found["requests_dropped_total",]) == (3, 4)
+    assert found["frames_unsent_total",] == 5
 
 
 def test_published_frames_fill_the_histograms() -> None:

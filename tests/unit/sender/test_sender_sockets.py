@@ -50,7 +50,7 @@ def test_a_request_that_nobody_waits_for_any_more_is_named_after_a_second(
     hanging = Hanging()
     publisher = Publisher(free_address(), codec="jpeg")
     monkeypatch.setattr(publisher.camera, target, hanging)
-    handler = publisher._sockets._handler
+    handler = publisher._outlet._handler
     assert handler.answer(request_, ME, 0, lambda _: None) is None
     assert hanging.begun.wait(WAIT_S)
     try:
@@ -68,7 +68,7 @@ def test_several_stuck_threads_share_one_deadline(
     monkeypatch.setattr("rankcast_sender.sockets.xpub.STOP_TIMEOUT_S", 1.0)
     hangs = [Hanging(), Hanging(), Hanging()]
     publisher = Publisher(free_address(), codec="jpeg")
-    sockets = publisher._sockets
+    sockets = publisher._outlet
     monkeypatch.setattr(sockets.xpub, "_read_subscriptions", hangs[0])
     monkeypatch.setattr(publisher.camera, "newest_frame", hangs[1])
     monkeypatch.setattr(sockets._handler, "tick", hangs[2])
@@ -90,7 +90,7 @@ def test_a_thread_of_the_control_channel_that_failed_ends_the_sender(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with Publisher(free_address(), codec="raw") as publisher:
-        sockets = publisher._sockets
+        sockets = publisher._outlet
         sockets.check()
         monkeypatch.setattr(sockets._handler._originals.worker, "_error", MemoryError())
         with pytest.raises(MemoryError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from rankcast.decoder import Decoder
 from rankcast.encoder import Encoder, try_options
 from rankcast.errors import SettingsError, UnsupportedImageError
 from rankcast.frame import Frame, Pixels
-from rankcast.runtime import ENCODE
+from rankcast.runtime import ENCODE, SLOW_SERVER
 from rankcast.wire import Kind, unpack
 from rankcast_sender.camera import Camera, StreamOptions
 from rankcast_sender.stream_encoder import StreamEncoder
@@ -239,3 +239,18 @@ def test_a_model_that_vanished_is_refused_and_the_one_in_use_goes_on(tmp_path: P
     stream.send(pictures[2])
     assert stream.camera.settings["model"] == str(paths[1])
     stream.check_balanced()
+
+
+def test_a_server_that_is_behind_costs_frames_before_they_are_coded_unless_they_are_recorded() -> (
+    None
+):
+    stream = Stream("jpeg")
+    stream.send()
+    frame = Frame(PICTURE, frame=1, t_capture_mono_ns=1, t_capture_utc_ns=1)
+    stream.camera.channel.congested = lambda: True
+    stream.camera.grabbed(frame)
+    assert stream._encoder.encode(frame) is None
+    stream.check_balanced(**{SLOW_SERVER: 1})
+    stream.camera.tape = cast(Any, object())
+    stream.camera.grabbed(frame)
+    assert stream._encoder.encode(frame) is not None

@@ -18,6 +18,7 @@ ZEROMQ: Final = "ZeroMQ"
 _EXTRAS: Final = (
     ("torch", "codec gan", "pip install 'rankcast[gan]'"),
     ("pypylon", "Basler cameras", "pip install 'rankcast[basler]'"),
+    ("nats", "streams through a NATS server", "pip install 'rankcast[nats]'"),
 )
 
 

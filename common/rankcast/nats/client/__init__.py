@@ -3,9 +3,10 @@
 Only `library` imports the client library, and only once a connection is opened.
 """
 
-from rankcast.nats.client.connection import Message, NatsConnection, NatsState
+from rankcast.nats.client.connection import NatsConnection, NatsState
 from rankcast.nats.client.fleet import Fleet, FleetCamera, list_fleet
 from rankcast.nats.client.loop_thread import LoopThread
+from rankcast.nats.client.message import Message
 from rankcast.nats.client.request import request_once
 
 __all__ = [

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rankcast.boot_clock import boot_s
 from rankcast.errors import LimitError, NoStreamError, SettingsError
 from rankcast.nats.address import NatsAddress
+from rankcast.nats.client.message import Message
 from rankcast.nats.options import NatsOptions
 from rankcast.nats.parts import split_packet
 from rankcast.nats.subjects import OPERATOR_CONTROL
@@ -36,25 +36,6 @@ CLUSTER_STALE_S: Final = 1.0
 LOG_INTERVAL_S: Final = 10.0
 MAX_SERVERS: Final = 32
 """Most servers of a cluster that are remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of the server."""
-
-    subject: str
-    data: bytes
-    reply: str = ""
-    """Where a reply to it goes; empty: none is expected."""
-    status: str = ""
-    """Number of a notice that the server itself sends in place of a message; else empty."""
-    notice: str = ""
-    """What the server says beside that number."""
-
-    @property
-    def unanswered(self) -> bool:
-        """True for the server's reply that nobody subscribes to the subject of a request."""
-        return self.status == "503"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +89,6 @@ class NatsConnection:
     ) -> None:
         self.address = address
         self.state = NatsState(since_s=boot_s())
-        self.dropped = 0
-        """Messages that came faster than this process took them."""
         self.sent_bytes = 0
         """Bytes handed to the connection since it was established."""
         self.taken_bytes = 0
@@ -123,7 +102,6 @@ class NatsConnection:
         self._on_session = on_session
         self._on_progress = on_progress
         self._on_denied = on_denied
-        self._dropped_log = LogLimiter(LOG_INTERVAL_S)
         self._denied_log = LogLimiter(LOG_INTERVAL_S, burst=4)
         self._buffer_bytes = buffer_bytes
         self._speaks = speaks
@@ -131,6 +109,7 @@ class NatsConnection:
         self._client: Client | None = None
         self._lost = asyncio.Event()
         self._sent = asyncio.Event()
+        self._publishing: set[asyncio.Future[bool]] = set()
         self._number = random.getrandbits(64)
         self._failure: Exception | None = None
         self._cause: Exception | None = None
@@ -177,24 +156,16 @@ class NatsConnection:
         self, subject: str, take: Callable[[Message], None]
     ) -> Callable[[], Awaitable[None]]:
         """Subscribe for this session; return what ends the subscription."""
-        from rankcast.nats.client.library import headers_of
-
         client = self._client
         assert client is not None, "subscribe in a session"
 
-        async def deliver(message: Any) -> None:
-            headers = None if message.data else message.headers
-            status, notice = headers_of(headers) if headers else ("", "")
-            take(Message(message.subject, message.data, message.reply, status, notice))
+        end = await client.listen(subject, take)
 
-        subscription = await client.listen(subject, deliver)
-
-        async def end() -> None:
+        async def end_here() -> None:
             if client is self._client:
-                with suppress(Exception):  # the connection has just ended
-                    await subscription.unsubscribe()
+                await end()
 
-        return end
+        return end_here
 
     def new_inbox(self) -> str:
         """Return a subject for messages to this connection alone, not below `inbox`."""
@@ -235,7 +206,7 @@ class NatsConnection:
         NoStreamError
             If there is no connection, or no reply came in time.
         """
-        from rankcast.nats.client.library import NoRespondersError, headers_of, trouble_of
+        from rankcast.nats.client.library import NoRespondersError, trouble_of
 
         client = self._client
         if client is None or self._lost.is_set():
@@ -246,8 +217,16 @@ class NatsConnection:
             return Message(subject, b"", status="503")
         except Exception as exc:
             raise NoStreamError(trouble_of(exc)[1]) from exc
-        status, notice = headers_of(reply.headers) if reply.headers else ("", "")
-        return Message(reply.subject, reply.data, "", status, notice)
+        return Message(reply.subject, reply.data)
+
+    def publish_soon(self, subject: str, data: bytes, reply: str = "") -> bool:
+        """Publish in a moment, in the order of calls; False without a connection."""
+        if not self.is_up:
+            return False
+        task = asyncio.ensure_future(self.publish(subject, data, reply))
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
+        return True
 
     async def drain(self, timeout_s: float) -> bool:
         """Wait until the server has all that was published; False if it does not take it."""
@@ -256,6 +235,7 @@ class NatsConnection:
             return False
         try:
             async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*self._publishing)
                 while client.pending_data_size:
                     await client.flush(STALE_S)
                 await client.flush(STALE_S)
@@ -352,6 +332,8 @@ class NatsConnection:
         if not flush.done():
             flush.cancel()
             await asyncio.wait([flush])
+        elif not client.works:
+            self.renew("the connection ended")
         elif flush.exception() is not None:
             self.renew(f"the NATS server has not answered for {self._stale_s:g} s")
         else:
@@ -370,16 +352,11 @@ class NatsConnection:
             log.warning("NATS server %s; trying again", detail)
 
     async def _note_error(self, exc: Exception) -> None:
-        from rankcast.nats.client.library import NatsError, SlowConsumerError, denied_by
+        from rankcast.nats.client.library import NatsError, denied_by
 
         self._cause = exc
         subject, denied = denied_by(exc)
-        if isinstance(exc, SlowConsumerError):
-            self.dropped += 1
-            if self._dropped_log.may_log():
-                log.warning("%s: messages come faster than this process takes them: %d dropped",
-                            self.address, self.dropped)  # fmt: skip
-        elif subject:
+        if subject:
             self._note_denied(subject, denied)
         elif isinstance(exc, NatsError | OSError | asyncio.TimeoutError):
             self._take_end(exc)

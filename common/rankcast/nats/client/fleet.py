@@ -9,8 +9,9 @@ from typing import Final
 from rankcast.boot_clock import boot_s
 from rankcast.errors import NoStreamError, WireError
 from rankcast.nats.address import NatsAddress
-from rankcast.nats.client.connection import Message, NatsConnection
+from rankcast.nats.client.connection import NatsConnection
 from rankcast.nats.client.loop_thread import LoopThread
+from rankcast.nats.client.message import Message
 from rankcast.nats.options import NatsOptions
 from rankcast.nats.parts import Assembler
 from rankcast.nats.subjects import ANY, STATUS, parse_subject, subject_of

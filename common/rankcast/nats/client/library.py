@@ -22,21 +22,25 @@ from nats.aio.client import Client as LibraryClient
 from nats.aio.msg import Msg
 from nats.aio.transport import TcpTransport
 
+from rankcast.nats.client.message import Message
 from rankcast.net import LinkState
 from rankcast.printable import printable
 
 CONNECT_S: Final = 3
 NO_PINGS_S: Final = 86_400
 """The library's own pings notice a dead server after minutes; `NatsConnection` has its own."""
-MAX_WAITING: Final = 8192
-MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
-"""Most messages of one subscription that wait for this process."""
+READ_BYTES: Final = 1 << 20
+"""The library reads 32 KiB at a time, which takes twice the time for large frames."""
 CLOSE_S: Final = 0.5
 _DENIED: Final = re.compile(r'permissions violation for (\w+)(?: to)? "?([^"\s]+)')
 
 NatsError: Final = nats.errors.Error
 NoRespondersError: Final = nats.errors.NoRespondersError
-SlowConsumerError: Final = nats.errors.SlowConsumerError
+_NOTICE: Final = re.compile(rb"NATS/1\.0 (\d{3}) ?([^\r\n]*)")
+
+
+async def _nothing(message: Msg) -> None:
+    """Take no message: `Client` hands them over itself."""
 
 
 class _Transport(TcpTransport):
@@ -47,11 +51,15 @@ class _Transport(TcpTransport):
         self._buffer_bytes = buffer_bytes
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
-        await super().connect(uri, buffer_size, connect_timeout)
+        await super().connect(uri, max(READ_BYTES, buffer_size), connect_timeout)
         if self._buffer_bytes and self._io_writer is not None:
             connection = self._io_writer.get_extra_info("socket")
             for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
                 connection.setsockopt(socket.SOL_SOCKET, option, self._buffer_bytes)
+
+    async def read(self, buffer_size: int) -> bytes:
+        data: bytes = await super().read(max(READ_BYTES, buffer_size))
+        return data
 
     def abort(self) -> None:
         """Discard what waits and close the socket."""
@@ -76,6 +84,14 @@ class Client(LibraryClient):
         self._tls_context = tls
         self._wire = _Transport(buffer_bytes)
         self._transport = self._wire
+        self._takers: dict[int, Callable[[Message], None]] = {}
+        """By the number of the subscription."""
+
+    @property
+    def works(self) -> bool:
+        """False once a task of the library has ended, which it does not tell."""
+        tasks = (self._reading_task, self._flusher_task)
+        return all(task is not None and not task.done() for task in tasks)
 
     async def open(
         self,
@@ -112,14 +128,24 @@ class Client(LibraryClient):
                 **arguments,
             )
 
-    async def listen(self, subject: str, take: Callable[[Msg], Awaitable[None]]) -> Any:
-        """Subscribe, with bounds on what waits."""
-        return await self.subscribe(
-            subject,
-            cb=take,
-            pending_msgs_limit=MAX_WAITING,
-            pending_bytes_limit=MAX_WAITING_BYTES,
-        )
+    async def listen(
+        self, subject: str, take: Callable[[Message], None]
+    ) -> Callable[[], Awaitable[None]]:
+        """Subscribe; return what ends the subscription.
+
+        `take` gets each message at once, in the order of all subscriptions together, which the
+        queues of the library do not keep: a status would overtake the frames that it counts.
+        """
+        number = self._sid + 1
+        self._takers[number] = take
+        subscription = await self.subscribe(subject, cb=_nothing)
+
+        async def end() -> None:
+            self._takers.pop(number, None)
+            with suppress(Exception):  # the connection has just ended
+                await subscription.unsubscribe()
+
+        return end
 
     async def answer(self, timeout_s: float) -> None:
         """Wait until the server has read what was sent so far.
@@ -139,6 +165,23 @@ class Client(LibraryClient):
                 await self.close()
         self._wire.abort()
 
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        take = self._takers.get(sid)
+        if take is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        status, notice = notice_of(headers) if headers and not data else ("", "")
+        message = Message(
+            subject.decode("utf-8", "replace"), data, reply.decode("utf-8", "replace"),
+            status, notice,
+        )  # fmt: skip
+        try:
+            take(message)
+        except Exception as exc:  # the library would log it and read no more
+            await self._error_cb(exc)
+
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         if initial_connection and self._tls_context is not None:
             # The library would go on without TLS, and send the password, if the server, or whoever
@@ -146,10 +189,21 @@ class Client(LibraryClient):
             info["tls_required"] = True
         await super()._process_info(info, initial_connection)
 
+    async def _process_pong(self) -> None:
+        if self._pongs and self._pongs[0].done():
+            # Nobody waits for it any more, which would end the loop that reads.
+            self._pongs.pop(0)
+            self._pings_outstanding = 0
+            return
+        await super()._process_pong()
 
-def headers_of(headers: Mapping[str, str]) -> tuple[str, str]:
+
+def notice_of(headers: bytes) -> tuple[str, str]:
     """Return number and text of a notice of the server; empty for the headers of a message."""
-    return headers.get("Status", ""), printable(headers.get("Description", ""))[:100]
+    match = _NOTICE.match(headers)
+    if match is None:
+        return "", ""
+    return match[1].decode("ascii"), printable(match[2].decode("utf-8", "replace"))[:100]
 
 
 def trouble_of(exc: BaseException) -> tuple[LinkState, str]:

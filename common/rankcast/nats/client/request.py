@@ -11,8 +11,9 @@ from rankcast.boot_clock import boot_s
 from rankcast.errors import NoStreamError, RequestRefusedError, WireError
 from rankcast.frame import Scalar
 from rankcast.nats.address import NatsAddress
-from rankcast.nats.client.connection import Message, NatsConnection
+from rankcast.nats.client.connection import NatsConnection
 from rankcast.nats.client.loop_thread import LoopThread
+from rankcast.nats.client.message import Message
 from rankcast.nats.options import NatsOptions
 from rankcast.nats.parts import Assembler
 from rankcast.nats.subjects import control_subject, join_name

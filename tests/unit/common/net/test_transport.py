@@ -41,7 +41,7 @@ def test_the_star_is_for_binding_only() -> None:
 @pytest.mark.parametrize(
     "endpoint",
     ["", "5555", "udp://h:1", "tcp://host", "tcp://host:0", "tcp://host:65536", "tcp://a b:1",
-     "ipc:///tmp/x", "tcp://host:port", "tcp://:5", "tcp://a!b:1", "tcp://[::zz]:1", "tcp://[:::]:1",
+     "ipc:/tmp/x", "tcp://host:port", "tcp://:5", "tcp://a!b:1", "tcp://[::zz]:1", "tcp://[:::]:1",
      "tcp://[fe80::1%]:1", "tcp://[fe80::1%a b]:1", "tcp://fe80::1:5555"],
 )  # fmt: skip
 def test_other_addresses_are_refused_in_one_line(endpoint: str) -> None:

@@ -226,7 +226,7 @@ def test_a_session_that_ends_over_every_picture_is_replaced_less_and_less_often(
         sender(address) as send,
         Subscriber(address, timeout_s=WAIT_S, limits=limits) as subscriber,
     ):
-        (connection,) = subscriber._receiver._connections
+        (connection,) = subscriber._inlets._by_sender[0]._connections
 
         def work() -> None:
             for _ in range(3):

@@ -33,7 +33,7 @@ def test_a_wrong_camera_name_is_told_with_the_names_that_there_are() -> None:
         Subscriber(address, camera="cam", timeout_s=1.5) as subscriber,
     ):
         # Silence is what such a name sounds like: no reason to connect anew again and again.
-        subscriber._receiver._connections[0]._link._policy._silence_limit_s = 0.5
+        subscriber._inlets._by_sender[0]._connections[0]._link._policy._silence_limit_s = 0.5
         with pytest.raises(NoStreamError, match="no camera cam; it has left, right"):
             list(subscriber)
     assert subscriber.states[0].state is State.NO_SUCH_CAMERA

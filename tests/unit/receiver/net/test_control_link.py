@@ -17,7 +17,8 @@ from rankcast.runtime import NETWORK_GAP
 from rankcast.wire import unpack
 from rankcast_receiver.clock import UNKNOWN, SenderClock
 from rankcast_receiver.clock.sender_clock import MEASURED
-from rankcast_receiver.net.control_link import MAX_COUNT, ControlLink
+from rankcast_receiver.net.control_link import ControlLink
+from rankcast_receiver.net.sender_requests import MAX_COUNT
 from rankcast_receiver.stream import CameraStream
 from support.answerer import Answerer, pong
 from support.fakes import free_address, picture

@@ -73,7 +73,7 @@ def wait(done: Callable[[], object], timeout_s: float = WAIT_S) -> None:
 
 def control_of(subscriber: Subscriber) -> tuple[str, bool]:
     """Address of the control channel, and whether it answers."""
-    control = subscriber._receiver._connections[0].control
+    control = subscriber._inlets._by_sender[0]._connections[0].control
     return ("", False) if control is None else (control.endpoint, control.answered)
 
 

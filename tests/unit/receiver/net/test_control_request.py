@@ -13,8 +13,9 @@ import zmq
 from rankcast.wire import Request
 from rankcast_receiver import Subscriber
 from rankcast_receiver.clock import SenderClock
-from rankcast_receiver.net import ControlRequest, control_link, receive_thread
-from rankcast_receiver.net.control_link import MAX_OPEN, ControlLink
+from rankcast_receiver.net import ControlRequest, receive_thread, sender_requests
+from rankcast_receiver.net.control_link import ControlLink
+from rankcast_receiver.net.sender_requests import MAX_OPEN
 from rankcast_sender import Publisher
 from support.answerer import Answerer, pong
 from support.fakes import free_address, picture
@@ -80,7 +81,7 @@ def test_a_reply_is_that_of_the_request() -> None:
 
 
 def test_a_sender_that_does_not_reply_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_link, "REQUEST_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(sender_requests, "REQUEST_TIMEOUT_S", 0.1)
     address = free_address()
     with Answerer(address, {"ping": pong}), linked(address) as link:
         connect(link)

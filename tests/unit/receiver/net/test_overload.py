@@ -18,7 +18,7 @@ from rankcast.frame import Pixels
 from rankcast.runtime import SKIPPED_AS_OLD, WAITING_FOR_KEYFRAME
 from rankcast.wire import Packet
 from rankcast_receiver import Subscriber
-from rankcast_receiver.net.control_link import OVERLOADED_INTERVAL_S
+from rankcast_receiver.net.sender_requests import OVERLOADED_INTERVAL_S
 from rankcast_receiver.state import STALE_S, CameraState
 from rankcast_sender import Publisher
 from support.bare_sender import WAIT_S, in_thread, sender

@@ -185,3 +185,31 @@ def test_a_state_reads_as_words() -> None:
     said = CameraState("cam", "tcp://a:1", State.WAITING_FOR_TRIGGER, "it waits")
     assert str(said) == "waiting for trigger: it waits"
     assert str(replace(said, detail="")) == "waiting for trigger"
+
+
+AT_SERVER = replace(UP, at_server=True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "word"),
+    [
+        (replace(AT_SERVER, absent=True), State.NO_SUCH_CAMERA, "no sender at the server has"),
+        (replace(AT_SERVER, absent=True, status_age_s=3.0), State.SENDER_DEAD, "any more"),
+        (replace(AT_SERVER, absent=True, status_age_s=0.5, camera_state="live", frame_age_s=0.1),
+         State.LIVE, ""),
+        (replace(AT_SERVER, wanted=""), State.NO_SUCH_CAMERA, "where no such camera is published"),
+        (replace(AT_SERVER, link_detail="not permitted"), State.KEY_REFUSED, "not permitted"),
+        (replace(AT_SERVER, link=LinkState.CLOSED, link_detail="it ended"), State.NETWORK_DEAD,
+         "the server is gone: it ended"),
+        (replace(AT_SERVER, link=LinkState.PROTOCOL_REFUSED, link_detail="it is mail"),
+         State.PROTOCOL_REFUSED, "the peer is not a NATS server: it is mail"),
+        (replace(FIRST, at_server=True, link=LinkState.UNREACHABLE, link_detail="refused"),
+         State.NETWORK_DEAD, "nothing answered: refused"),
+    ],
+)  # fmt: skip
+def test_a_camera_behind_a_server_is_judged_by_what_the_server_says(
+    seen: Evidence, state: State, word: str
+) -> None:
+    found, detail = judge(seen)
+    assert found is state
+    assert word in detail

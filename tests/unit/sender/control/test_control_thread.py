@@ -80,7 +80,7 @@ def test_junk_is_counted_and_harms_nobody(
             stranger.send_multipart(junk)
         stranger.send(good)  # in order: when this is answered, the rest was read
         assert stranger.poll(int(WAIT_S * 1000))
-        control = publisher._sockets._control
+        control = publisher._outlet._control
         assert control is not None
         assert control.refused == 6
         # Too long: libzmq ends that connection, and only that.
@@ -103,7 +103,7 @@ def test_a_client_that_does_not_read_loses_its_own_replies_only(
 def test_each_kind_of_request_of_a_connection_has_a_budget_of_its_own(
     address: str, publisher: Publisher, client: ControlClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    control = publisher._sockets._control
+    control = publisher._outlet._control
     assert control is not None
     with ControlClient(control_endpoint(address)) as eager:
         assert eager.call("get", timeout_s=WAIT_S).ok
@@ -129,7 +129,7 @@ def test_a_change_that_the_camera_never_comes_to_is_answered_all_the_same(
 
 
 def test_a_role_counts_for_each_request(publisher: Publisher, client: ControlClient) -> None:
-    control = publisher._sockets._control
+    control = publisher._outlet._control
     assert control is not None
     assert client.call("set", args={"gop": 9}, timeout_s=WAIT_S).ok
     control._identify = lambda client, _user: Client(client, VIEWER, "anna")
@@ -166,7 +166,7 @@ def test_both_sockets_bind_anew_and_viewers_and_clients_come_back(
                 publisher.send(picture(3))
             assert seen.is_set()
             assert client.call("ping", args={"t0": 1}, timeout_s=WAIT_S).ok
-            publisher._sockets.rebind()
+            publisher._outlet.rebind()
             seen.clear()
         assert publisher.wait_viewers(1, WAIT_S)
         done.set()

@@ -1,0 +1,116 @@
+"""The commands at a real NATS server."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.fakes import free_address
+from support.nats_server import NatsServer, nats_server
+from support.processes import rankcast, run
+
+SOURCE = "synthetic:conveyor?width=160&height=120"
+SMALL = ("--source", SOURCE, "--codec", "jpeg", "--fps", "10")
+WAIT_S = 30.0
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    with nats_server(tmp_path) as running:
+        yield running
+
+
+def test_two_sites_are_received_listed_and_shown_in_browsers(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    web = free_address().removeprefix("tcp://")
+    report = tmp_path / "report.json"
+    camera = ("--to", server.address, "--name", "left", "--site")
+    with (
+        rankcast("send", *SMALL, *camera, "berlin"),
+        rankcast("send", *SMALL, *camera, "oslo") as oslo,
+        rankcast(
+            "receive", "--connect", server.address, "--web", web, "--report", str(report),
+            "--save", str(tmp_path / "pictures"), "--verbose",
+        ) as viewer,
+    ):  # fmt: skip
+        viewer.wait_line("berlin.left: live")
+        viewer.wait_line("oslo.left: live")
+        found = rankcast_json("find", "--nats", server.address, "--timeout", "1.5", "--json")
+        names = {camera["name"]: camera["viewers"] for camera in found["cameras"]}
+        assert names == {"berlin.left": 1, "oslo.left": 1}
+        listed = httpx.get(f"http://{web}/api/cameras", timeout=WAIT_S).json()["cameras"]
+        assert sorted(camera["name"] for camera in listed) == ["berlin.left", "oslo.left"]
+        oslo.process.kill()
+        viewer.wait_match("oslo.left: sender dead")
+        assert viewer.stop(signal.SIGTERM) == 0
+    values = json.loads(report.read_text())
+    assert values["balanced"] is not False  # None: what the killed sender sent last is not known
+    assert set(values["cameras"]) == {"berlin.left", "oslo.left"}
+    assert any((tmp_path / "pictures").glob("berlin.left_*.png"))
+
+
+def rankcast_json(*arguments: str) -> dict[str, list[dict[str, object]]]:
+    output: dict[str, list[dict[str, object]]] = json.loads(run(*arguments).stdout)
+    return output
+
+
+def test_a_stop_takes_no_longer_while_the_server_hangs(server: NatsServer) -> None:
+    with (
+        rankcast("send", *SMALL, "--to", server.address) as sender,
+        rankcast("receive", "--connect", server.address, "--verbose") as viewer,
+    ):
+        viewer.wait_frames()
+        server.signal(signal.SIGSTOP)
+        try:
+            assert sender.stop(signal.SIGTERM) == 0
+            assert viewer.stop(signal.SIGTERM) == 0
+        finally:
+            server.signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("send", "--to", "nats://"), 2, "want nats://HOST:PORT"),
+        (("send", "--to", "nats://192.0.2.1"), 2, "is another machine"),
+        (("send", "--to", "nats://127.0.0.1", "--no-realtime"), 2, "got --no-realtime with nats"),
+        (("send", "--to", "nats://127.0.0.1", "--control", "off"), 2, "got --control with nats"),
+        (("send", "--to", "nats://127.0.0.1", "--site", "A"), 2, "--site"),
+        (("receive", "--connect", "nats://a,,b"), 2, "want nats://HOST:PORT"),
+        (("receive", "--connect", "nats://127.0.0.1:9", "--timeout", "1"), 4, "connection refused"),
+        (("find", "--nats", "nats://127.0.0.1:9"), 4, "connection refused"),
+        (("find", "--site", "x"), 2, "without --nats"),
+        (("control", "nats://127.0.0.1:9", "get"), 2, "give --camera SITE.CAMERA"),
+        (("control", "nats://127.0.0.1:9", "get", "--camera", "a.b"), 4, "connection refused"),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_one_line(arguments: tuple[str, ...], code: int, said: str) -> None:
+    with rankcast(*arguments) as command:
+        assert command.wait() == code
+        errors = [line for line in command.lines if line.startswith("rankcast: ")]
+    assert len(errors) == 1, command.lines
+    assert said in errors[0]
+
+
+def test_a_sender_starts_without_its_server_and_publishes_once_that_is_there(
+    server: NatsServer,
+) -> None:
+    server.kill()
+    with (
+        rankcast("send", *SMALL, "--to", server.address) as sender,
+        rankcast("receive", "--connect", server.address, "--verbose") as viewer,
+    ):
+        sender.wait_line("connection refused: no NATS server listens there")
+        viewer.wait_line("network dead: nothing answered")
+        began_s = time.monotonic()
+        server.start()
+        viewer.wait_frames()
+        assert time.monotonic() - began_s < WAIT_S
+        assert sender.stop(signal.SIGTERM) == 0

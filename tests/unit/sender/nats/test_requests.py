@@ -1,0 +1,109 @@
+"""Requests through a NATS server: who may make them, and what is counted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from rankcast.nats.client import Message
+from rankcast.wire import Reply, Request, pack_request, parse_reply
+from rankcast_sender.camera import Camera, StreamOptions
+from rankcast_sender.control import RequestHandler
+from rankcast_sender.nats.presence import Presence
+from rankcast_sender.nats.requests import BUDGETS_S, NatsRequests
+
+INBOX = "_INBOX.client1.reply"
+TOKEN = os.urandom(16)
+
+
+class Sender:
+    """Requests of one camera, with what was sent and who joined."""
+
+    def __init__(self) -> None:
+        self.camera = Camera(StreamOptions("cam", "jpeg"))
+        self.sent: list[tuple[str, Reply]] = []
+        self.joined: list[tuple[str, bytes]] = []
+        handler = RequestHandler(1 << 20)
+        handler.add(self.camera)
+        self.presence = Presence(["cam"])
+        self.requests = NatsRequests(
+            handler, self.presence, 2000,
+            lambda subject, data: self.sent.append((subject, parse_reply(data))),
+            lambda function, *args: function(*args),
+            lambda camera, token: self.joined.append((camera, token)),
+        )  # fmt: skip
+
+    def ask(
+        self,
+        op: str,
+        args: Mapping[str, Any] | None = None,
+        channel: str = "control",
+        camera: str = "",
+        inbox: str = INBOX,
+    ) -> Reply | None:
+        data = pack_request(Request(7, op, camera, args or {}))
+        before = len(self.sent)
+        self.requests.take(Message(f"rankcast.site.cam.{channel}", data, inbox))
+        return self.sent[-1][1] if len(self.sent) > before else None
+
+
+def test_a_viewer_asks_and_gets_its_reply_where_it_said() -> None:
+    sender = Sender()
+    reply = sender.ask("get")
+    assert reply is not None
+    assert (reply.ok, reply.id) == (True, 7)
+    assert sender.sent[0][0] == INBOX
+
+
+def test_watching_joins_once_and_leaving_ends_it() -> None:
+    sender = Sender()
+    for _ in range(3):
+        reply = sender.ask("watch", {"token": TOKEN})
+        assert reply is not None
+        assert reply.ok
+    assert sender.joined == [("cam", TOKEN)]
+    sender.ask("watch", {"token": TOKEN, "leave": True})
+    assert sender.presence.viewers("cam", 0.0) == 0
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {}, {"token": b"short"}, {"token": "text"}, {"token": TOKEN, "leave": 1},
+        {"token": TOKEN, "x": 1},
+    ],
+)  # fmt: skip
+def test_a_malformed_watch_is_refused(args: Mapping[str, Any]) -> None:
+    sender = Sender()
+    reply = sender.ask("watch", args)
+    assert reply is not None
+    assert not reply.ok
+    assert "watch takes token" in reply.error
+    assert not sender.joined
+
+
+@pytest.mark.parametrize("op", ["set", "original", "record"])
+def test_what_changes_a_sender_is_refused_on_the_subject_of_viewers(op: str) -> None:
+    reply = Sender().ask(op, {"quality": 3} if op == "set" else {})
+    assert reply is not None
+    assert not reply.ok
+    assert "rankcast.site.cam.control.operator" in reply.error
+
+
+def test_bytes_that_are_no_request_get_no_reply_and_are_counted() -> None:
+    sender = Sender()
+    sender.requests.take(Message("rankcast.site.cam.control", b"rubbish", INBOX))
+    assert sender.ask("get", camera="other") is None
+    assert sender.requests.refused == 2
+    assert not sender.sent
+
+
+def test_a_client_beyond_its_budget_gets_no_replies_and_costs_no_other() -> None:
+    sender = Sender()
+    replies = [sender.ask("ping", {"t0": 1}) for _ in range(2 * BUDGETS_S["ping"])]
+    assert sum(reply is not None for reply in replies) < 1.5 * BUDGETS_S["ping"]
+    assert sender.requests.dropped > 0
+    assert sender.ask("ping", {"t0": 1}, inbox="_INBOX.client2.reply") is not None
