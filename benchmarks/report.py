@@ -21,8 +21,8 @@ README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
     "sizing", "narrow-link", "latency", "stream", "isolation", "hostile-viewer", "flood",
-    "cameras", "grabber", "recorder", "web-clients", "metrics-scrape", "startup",
-    "stopping", "soak",
+    "cameras", "grabber", "recorder", "nats-streams", "web-clients", "metrics-scrape",
+    "startup", "stopping", "soak",
     "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "wasm-speed", "web-page",
     "recording", "synthetic",
 )  # fmt: skip

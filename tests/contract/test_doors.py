@@ -25,6 +25,7 @@ ENTERED_DIRECTLY = {
     "rankcast.runtime.runner": "loads click, which streams without a command line do not need",
     "rankcast_receiver.sinks.count": "concrete sinks are for app.py alone",
     "rankcast_receiver.sinks.display": "the same",
+    "rankcast_receiver.sinks.durable_record": "the same",
     "rankcast_receiver.sinks.overlay": "loads OpenCV, which settings do not need",
     "rankcast_receiver.sinks.screen_picture": "the same",
     "rankcast_receiver.sinks.record": "concrete sinks are for app.py alone",

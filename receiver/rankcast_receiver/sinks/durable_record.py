@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
+from rankcast.boot_clock import boot_s
 from rankcast.errors import RecordingError, SinkError
 from rankcast.recorder import AnyRecorder, FreeSpace, RecordedTail
 from rankcast.runtime import LogLimiter
@@ -110,8 +111,8 @@ class DurableRecordSink(RecordSink):
         with suppress(RecordingError):
             self._recorder.close()
         while True:
-            until_s = time.monotonic() + RETRY_S
-            while time.monotonic() < until_s:
+            until_s = boot_s() + RETRY_S
+            while boot_s() < until_s:
                 if self._stopped():
                     raise SinkError(str(exc)) from exc
                 time.sleep(POLL_S)

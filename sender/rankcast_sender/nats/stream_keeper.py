@@ -86,6 +86,8 @@ class _KeptStream:
         """Trust, at a new connection, that a stream is still there which was."""
         if self.name and not self.said:
             self.camera.kept = True
+            # Nobody got the frames that were on their way: the budget of requests is not for this.
+            self.camera.keyframes.nobody_watches()
             self.camera.request_keyframe()
 
     def settle(self) -> None:
