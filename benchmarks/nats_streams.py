@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,7 +116,8 @@ def wait_messages(one: Servers, count: int) -> None:
     until_s = time.monotonic() + START_S
     while time.monotonic() < until_s:
         state = one.ask("STREAM.INFO.rankcast=default=cam", {}).get("state", {})
-        if state.get("messages", 0) >= count:
+        kept = int(state.get("messages", 0))
+        if kept >= count:
             return
         time.sleep(0.1)
     raise SystemExit("the server keeps nothing")
@@ -143,7 +145,7 @@ def killed_server(folder: Path, victim: int) -> tuple[float, int]:
             thread.join()
             unaccounted = viewer.balance().under_way
     after = [moment for moment in times if moment > killed_s - 0.5]
-    gap_s = max((b - a for a, b in zip(after, after[1:], strict=False)), default=float("inf"))
+    gap_s = max((b - a for a, b in pairwise(after)), default=float("inf"))
     return gap_s, unaccounted
 
 

@@ -69,7 +69,8 @@ def watch_a_fault(
     receiver = cluster.address_of(at[1], *others[at[1]])
     with keeping(sender, KEPT) as camera, Viewer(receiver, live=live) as viewer:
         camera.wait_kept()
-        wait(lambda: viewer.newest >= 0, "a first frame")
+        # Past the time in which the key frame of the viewer that joined limits others.
+        wait(lambda: viewer.newest >= camera.sent[0] + 60, "frames")
         viewer.longest_s = 0.0
         node = cluster.nodes[victim()]
         if fault is signal.SIGKILL:
