@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rankcast.frame import Pixels
-from rankcast.nats import KeepOptions
+from rankcast.nats import KeepOptions, NatsOptions
 from rankcast_sender import Publisher
 from rankcast_sender.outlets import open_outlet
 from rankcast_sender.sender_sockets import SenderOptions
@@ -76,8 +76,9 @@ def keeping(
     name: str = "cam",
     codec: str = "svd-patch",
     picture: Callable[[int], Pixels] = scene,
+    nats: NatsOptions = NatsOptions(),  # noqa: B008 - frozen
 ) -> Iterator[KeptCamera]:
-    outlet = open_outlet(SenderOptions(bind=address, keep=keep))
+    outlet = open_outlet(SenderOptions(bind=address, keep=keep, nats=nats))
     try:
         with Publisher(name=name, codec=codec, outlet=outlet) as publisher:
             outlet.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rankcast.frame import Frame
-from rankcast.nats import KeepOptions, PastOptions, parse_since
+from rankcast.nats import KeepOptions, NatsOptions, PastOptions, parse_since
 from rankcast.runtime import NETWORK_GAP
 from rankcast_receiver import Subscriber
 from rankcast_receiver.state import State
@@ -156,6 +157,34 @@ def test_a_receiver_that_keeps_every_frame_catches_up_after_an_outage(server: Na
             got += sequences(list(itertools.islice(frames, 60)))
     assert got == list(range(got[0], got[0] + len(got)))
     assert NETWORK_GAP not in viewer.balance().lost
+
+
+def test_the_permissions_of_the_documents_are_enough(tmp_path: Path) -> None:
+    api = "$JS.API.STREAM.NAMES $JS.API.STREAM.INFO.> $JS.API.STREAM.MSG.GET.> $JS.API.CONSUMER.>"
+    text = f"""
+    authorization {{ users: [
+      {{ user: camera, password: secret, permissions: {{
+        publish: ["rankcast.*.*.frames", "rankcast.*.*.status", "_INBOX.>",
+                  "$JS.API.STREAM.*", "$JS.API.STREAM.*.>"],
+        subscribe: ["rankcast.*.*.control", "rankcast.*.*.control.operator", "_INBOX.>"] }} }},
+      {{ user: viewer, password: secret, permissions: {{
+        publish: ["rankcast.*.*.control", {", ".join(map(json.dumps, api.split()))}],
+        subscribe: ["rankcast.*.*.frames", "rankcast.*.*.status", "_INBOX.>"] }} }}
+    ] }}
+    """
+    password = tmp_path / "password"
+    password.write_text("secret")
+    camera_user, viewer_user = (
+        NatsOptions(user=user, password_file=password) for user in ("camera", "viewer")
+    )
+    with nats_server(tmp_path, jetstream(tmp_path) + text) as server:
+        with keeping(server.address, nats=camera_user) as camera:
+            camera.wait_sent(20)
+            with Subscriber(
+                server.address, live=False, timeout_s=WAIT_S, past=past("1h"), nats=viewer_user
+            ) as viewer:
+                got = sequences(list(itertools.islice(viewer, 30)))
+    assert got == camera.sent[:30]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def judge(seen: Evidence) -> tuple[State, str]:
     -------
     State, str
     """
-    if seen.behind:
+    if seen.behind and seen.link is LinkState.UP:
         return State.PAST, seen.behind
     if seen.ended:
         if seen.camera_state == "failed":

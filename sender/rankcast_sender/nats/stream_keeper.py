@@ -37,6 +37,8 @@ class _KeptStream:
         self._base: int | None = None
         """Newest message of the stream when counting began; None while it does not count."""
         self._counted_from = 0
+        self._arrived = 0
+        """Messages that the stream has taken since."""
         self._settled = 0
         """Messages that had been published at the check before."""
         self._missing = 0
@@ -54,10 +56,10 @@ class _KeptStream:
             # Frames before this moment are not in the stream: later ones must not build on them.
             self.camera.kept = True
             self.camera.request_keyframe()
-        self.camera.not_kept = self.camera.not_kept or 0
         self._missing_before += self._missing
         self._missing = 0
         self._base, self._counted_from = facts.last_sequence, self.published
+        self._arrived = 0
         self._settled = self.published
 
     def look(self, facts: StreamFacts) -> int:
@@ -67,7 +69,8 @@ class _KeptStream:
         assert self._base is not None
         # What was published before the last check has had time to arrive.
         wanted = self._settled - self._counted_from
-        missing = max(self._missing, wanted - (facts.last_sequence - self._base))
+        self._arrived = facts.last_sequence - self._base
+        missing = max(self._missing, wanted - self._arrived)
         return self._note(missing if self._own else 0)
 
     def stop(self) -> int:
@@ -75,7 +78,8 @@ class _KeptStream:
         self.camera.kept = False
         if self._base is None:
             return 0
-        return self._note(self.published - self._counted_from)
+        missing = self.published - self._counted_from - self._arrived
+        return self._note(max(self._missing, missing) if self._own else 0)
 
     def forget(self) -> None:
         """Begin to count anew at the next connection."""
@@ -126,6 +130,8 @@ class StreamKeeper:
         self._options = options
         self._streams = {camera.name: _KeptStream(camera) for camera in cameras}
         self._task: asyncio.Task[None] | None = None
+        for camera in cameras:
+            camera.not_kept = 0
 
     def published(self, camera: str, messages: int) -> None:
         """Count messages that were handed to the connection."""
