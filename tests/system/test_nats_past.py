@@ -177,13 +177,15 @@ def test_the_permissions_of_the_documents_are_enough(tmp_path: Path) -> None:
     camera_user, viewer_user = (
         NatsOptions(user=user, password_file=password) for user in ("camera", "viewer")
     )
-    with nats_server(tmp_path, jetstream(tmp_path) + text) as server:
-        with keeping(server.address, nats=camera_user) as camera:
-            camera.wait_sent(20)
-            with Subscriber(
-                server.address, live=False, timeout_s=WAIT_S, past=past("1h"), nats=viewer_user
-            ) as viewer:
-                got = sequences(list(itertools.islice(viewer, 30)))
+    with (
+        nats_server(tmp_path, jetstream(tmp_path) + text) as server,
+        keeping(server.address, nats=camera_user) as camera,
+    ):
+        camera.wait_sent(20)
+        with Subscriber(
+            server.address, live=False, timeout_s=WAIT_S, past=past("1h"), nats=viewer_user
+        ) as viewer:
+            got = sequences(list(itertools.islice(viewer, 30)))
     assert got == camera.sent[:30]
 
 
