@@ -20,11 +20,11 @@ DOCUMENT: Final = REPOSITORY / "docs" / "benchmarks.md"
 README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
-    "sizing", "narrow-link", "latency", "stream", "isolation", "hostile-viewer", "flood",
-    "cameras", "grabber", "recorder", "nats-streams", "web-clients", "metrics-scrape",
-    "startup", "stopping", "soak",
-    "codec", "codec-speed", "svd", "methods", "kmeans-speed", "gan", "wasm-speed", "web-page",
-    "recording", "synthetic",
+    "sizing", "narrow-link", "following", "substream", "latency", "stream", "isolation",
+    "hostile-viewer", "flood", "cameras", "grabber", "recorder", "nats-streams", "web-clients",
+    "web-quality", "metrics-scrape", "startup", "stopping", "soak",
+    "codec", "codec-speed", "svd", "rank-cut", "methods", "kmeans-speed", "gan", "wasm-speed",
+    "web-page", "recording", "synthetic",
 )  # fmt: skip
 """Benchmarks in the order of the document: those that operators need come first."""
 

@@ -102,7 +102,7 @@ def main() -> int:
         "wasm-speed",
         "Decoding as WebAssembly",
         f"A clip of {WIDTH} x {HEIGHT} at {FPS} fps, coded at {RATE / 1e6:g} Mbit/s by `svd-patch`"
-        " and decoded to pixels in Node.js, on one thread. Times are those of the process, V8's own"
+        " and decoded to RGBA in Node.js, on one thread. Times are those of the process, V8's own"
         " threads included.",
         rounded(found),
         data=data_name(options.data),

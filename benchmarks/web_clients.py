@@ -4,7 +4,8 @@
 
 A sender replays a recording of 1280 x 720 at 30 fps, `svd-patch`, and `rankcast receive --web`
 shows it. 50 pages in another process read and acknowledge for 30 s (10 s with ``--quick``); then
-eight, of which one reads nothing. The processor time is that of the receiver, which also decodes.
+eight, of which one reads nothing. The processor time is that of the receiver, which decodes only
+where a page needs a reference packet.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def main() -> int:
         web = ("--web", "127.0.0.1:0")
         station = stack.enter_context(child(*receiver(address, *web), log=log))
         watched = psutil.Process(station.pid)
-        url = _url(log)
+        url = url_in(log)
         pages(url, 1, 5.0)  # what is compiled and loaded at first use
         idle, idle_mb, _ = load(watched, lambda: time.sleep(seconds))
         say(f"no page: {100 * idle:.1f} % of a core, {idle_mb:.0f} MB")
@@ -114,14 +115,15 @@ def main() -> int:
         "web-clients",
         "Pages on one receiver",
         f"1280 x 720 at 30 fps, {PAGES} pages for {seconds:.0f} s, then eight of which one reads "
-        "nothing. Processor time of the receiver, which decodes too.",
+        "nothing. Processor time of the receiver, which decodes nothing for pages in step.",
         rounded(rows),
         quick=options.quick,
     )
     return finish(record, options.output)
 
 
-def _url(log: Path) -> str:
+def url_in(log: Path) -> str:
+    """Return the web address that a receiver has logged."""
     until_s = time.monotonic() + 60
     while time.monotonic() < until_s:
         for line in log.read_text().splitlines() if log.exists() else ():

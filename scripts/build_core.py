@@ -33,7 +33,9 @@ TRAPS: Final = ("-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
 ONCE: Final = "level.c"
 """Compiled once, at the lowest level: what the others have in common."""
 WASM: Final = "rankcast_core.wasm"
-WASM_EXPORTS: Final = ("rk_packet_memory_bytes", "rk_packet_decode", "rk_packet_rgba")
+WASM_EXPORTS: Final = (
+    "rk_packet_memory_bytes", "rk_packet_decode", "rk_packet_decode_rgba", "rk_screen_to_bgr",
+)  # fmt: skip
 """Decoders of whole packets; the linker drops whatever they do not need, encoders among it."""
 _WASM_TARGET: Final = ("-target", "wasm32-freestanding", "-mcpu=generic+simd128+bulk_memory")
 _WASM_OWN_FLAGS: Final = {

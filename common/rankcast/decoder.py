@@ -155,12 +155,24 @@ def frame_of(packet: Packet, pixels: Pixels, camera: str, *, writable: bool = Fa
         sequence=header.sequence,
         stream_id=header.stream_id,
         writable=writable,
-        coding=Coding(
-            codec=codec_with_id(header.codec).name,
-            packet_bytes=packet.size,
-            rank=header.rank,
-            energy=header.energy,
-            psnr_db=header.psnr_db,
-            key=header.kind is Kind.KEY,
-        ),
+        coding=coding_of(packet),
+    )
+
+
+def coding_of(packet: Packet) -> Coding:
+    """Return how a picture was coded, from its completed packet.
+
+    Raises
+    ------
+    UnknownCodecError
+        If this installation does not have the codec.
+    """
+    header = packet.header
+    return Coding(
+        codec=codec_with_id(header.codec).name,
+        packet_bytes=packet.size,
+        rank=header.rank,
+        energy=header.energy,
+        psnr_db=header.psnr_db,
+        key=header.kind is Kind.KEY,
     )

@@ -202,6 +202,8 @@ class Frame:
     """User metadata; at most 64 entries and 4 KiB once packed."""
     camera: str = ""
     """Name of the camera at the receiver; empty at the source."""
+    stream: str = "main"
+    """Which stream of the camera it came by: ``main`` or the name of a substream."""
     sequence: int = 0
     """Number of the published frame, set by the encoder; consecutive at the sender."""
     stream_id: bytes = b""

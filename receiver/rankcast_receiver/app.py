@@ -59,6 +59,7 @@ from rankcast_receiver.web_address import (
     WEB,
     WEB_SINKS,
     check_addresses,
+    decodes_on_demand,
     ending,
     metrics_routes,
     open_metrics,
@@ -125,7 +126,10 @@ def _run(
     runners: list[SinkRunner] = []
     space = FreeSpace(Path(settings.record.file).parent) if settings.record.file else None
     pulse = Pulse("main")
-    routes = metrics_routes(settings, lambda: pipeline, runners, space, pulse, manager.watchdog_s)
+    routes = metrics_routes(
+        settings, lambda: pipeline, runners, space, pulse, manager.watchdog_s,
+        lambda: None if web is None else web.packets_dropped,
+    )  # fmt: skip
     web = open_web(settings, lambda: pipeline, routes)  # takes its address
     server = open_metrics(settings, routes)
     if server is not None:
@@ -143,14 +147,19 @@ def _run(
     recorder = _recorder_of(runners)
     window = runners[-1] if settings.display.enabled else None
     senders: list[SenderAddress] = []
-    pipeline = ReceiverPipeline(partial(_subscriber, settings, senders, curves), runners, window)
+    open_subscriber = partial(
+        _subscriber, settings, senders, curves, on_demand=decodes_on_demand(runners)
+    )
+    pipeline = ReceiverPipeline(open_subscriber, runners, window)
     network = settings.network
     every = "every camera that its key may see" if settings.security.key else "every camera"
     log.info("%s: %s", ", ".join(network.senders), network.camera or every)
 
     def report_values(found: Sequence[str]) -> Mapping[str, Any]:
         seconds = boot_s() - started
-        return build_report(runners, pipeline.tally, pipeline.outcome, seconds, found)
+        return build_report(
+            runners, pipeline.tally, pipeline.outcome, seconds, found, rank=settings.stream.rank
+        )
 
     kept_s = float("-inf")
 
@@ -360,18 +369,23 @@ def _subscriber(
     senders: Sequence[SenderAddress],
     curves: Sequence[CurveClient],
     stopped: Callable[[], bool],
+    *,
+    on_demand: bool,
 ) -> Subscriber:
     network = settings.network
     return Subscriber(
         senders,
         camera=network.cameras,
+        stream=network.stream,
         live=settings.live,
         timeout_s=network.timeout_s or None,
         stay=settings.stay,
         limits=settings.limits.limits(),
         queue_messages=network.queue_messages or None,
         buffer_bytes=network.buffer_bytes,
+        rank=settings.stream.rank,
         models=Path(settings.stream.models) if settings.stream.models else None,
+        on_demand=on_demand,
         control=network.control,
         stopped=stopped,
         curves=curves,

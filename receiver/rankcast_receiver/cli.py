@@ -28,6 +28,9 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
          "[tcp://127.0.0.1:5555].",
 )  # fmt: skip
 @click.option("--camera", metavar="NAME[,NAME]", help="Cameras to receive [all].")
+@click.option("--stream", metavar="NAME",
+              help="Stream of each camera: main, a substream, or auto: what the link carries "
+                   "[main].")  # fmt: skip
 @click.option("--site", metavar="NAME", help="Only cameras of this site at a NATS server [all].")
 @click.option("--since", metavar="TIME",
               help="Begin in the past, with what a NATS server keeps: 10m ago, or a time as "
@@ -74,6 +77,8 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 @click.option("--insecure", is_flag=True, default=None,
               help="Open --web beyond loopback without token or TLS.")  # fmt: skip
 @click.option("--frames", type=int, metavar="N", help="Stop after N delivered frames.")
+@click.option("--rank", type=int, metavar="N",
+              help="Cut packets of codec svd to at most rank N.")  # fmt: skip
 @click.option("--models", type=PATH, metavar="DIR",
               help="Folder of model files (.rkm) of learned codecs.")  # fmt: skip
 @click.option(
@@ -118,6 +123,7 @@ def receive(
     named = {
         "--connect": ("network.connect", _one_or_several(options["connect"])),
         "--camera": ("network.camera", options["camera"]),
+        "--stream": ("network.stream", options["stream"]),
         "--site": ("nats.site", options["site"]),
         "--since": ("nats.since", options["since"]),
         "--speed": ("nats.speed", options["speed"]),
@@ -145,6 +151,7 @@ def receive(
         "--web-recordings": ("web.recordings", options["web_recordings"]),
         "--insecure": ("web.insecure", options["insecure"]),
         "--frames": ("stream.frames", options["frames"]),
+        "--rank": ("stream.rank", options["rank"]),
         "--models": ("stream.models", options["models"]),
         "--key": ("security.key", options["key"]),
         "--server-key": ("security.server_keys", list(options["server_key"]) or None),

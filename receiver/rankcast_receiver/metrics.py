@@ -56,12 +56,17 @@ PUBLISHED: Final = _of.counter(
     "frames_published", "Frames that the sender published since this receiver joined."
 )
 DECODED: Final = _of.counter("frames_decoded", "Frames that were decoded and handed to the sinks.")
-LOST: Final = _of.counter("frames_lost", "Frames that were published and not decoded, by cause.")
+PACKETS_DECODED: Final = _of.counter(
+    "packets_decoded", "Packets that were decoded, those on the way to a newer picture too."
+)
+LOST: Final = _of.counter("frames_lost", "Frames that were published and not received, by cause.")
 PACKET_BYTES: Final = _of.counter(
     "packet_bytes", "Size of all pictures that arrived, as packets.", "bytes"
 )
 LATENCY: Final = _of.histogram(
-    "latency_seconds", "Time from the capture of a frame until it was decoded.", "seconds"
+    "latency_seconds",
+    "Time from the capture of a frame until it was decoded, or checked if nobody needs it decoded.",
+    "seconds",
 )
 PICTURE_AGE: Final = _of.gauge(
     "picture_age_seconds", "Time since the newest picture was captured.", "seconds"
@@ -69,6 +74,10 @@ PICTURE_AGE: Final = _of.gauge(
 STATE: Final = _of.gauge("camera_state", "1 for the state that the camera is in, 0 for the others.")
 KEYFRAME_REQUESTS: Final = _of.counter(
     "keyframe_requests", "Key frames that this receiver asked the sender for."
+)
+STREAM: Final = _of.gauge("camera_stream", "1 for the stream of the camera that is received.")
+STREAM_CHANGES: Final = _of.counter(
+    "stream_changes", "Changes from one stream of the camera to another."
 )
 REFUSED: Final = _of.counter("packets_refused", "Packets that were refused before decoding.")
 FOREIGN: Final = _of.counter(
@@ -92,6 +101,9 @@ BACKLOG: Final = _of.gauge(
     "recorder_backlog_bytes", "Size of the packets that wait for the disk.", "bytes"
 )
 FREE: Final = _of.gauge("recorder_free_bytes", "Free space of the disk of the recording.", "bytes")
+WEB_DROPPED: Final = _of.counter(
+    "web_packets_dropped", "Packets that came faster than they could be handed to pages."
+)
 DEFINITIONS: Final = tuple(value for value in globals().values() if isinstance(value, Definition))
 
 
@@ -105,6 +117,8 @@ class ReceiverMetrics:
     runners : sequence of SinkRunner
     space : FreeSpace, optional
         Of the disk of a recording.
+    web_dropped : callable, optional
+        Returns how many packets the web address dropped; None without one.
     """
 
     def __init__(
@@ -112,8 +126,10 @@ class ReceiverMetrics:
         subscriber: Callable[[], Subscriber | None],
         runners: Sequence[SinkRunner],
         space: FreeSpace | None = None,
+        web_dropped: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._subscriber, self._runners, self._space = subscriber, runners, space
+        self._web_dropped = web_dropped
 
     def states(self) -> Mapping[str, str]:
         """Return the state of each camera, by its name or the address of its sender."""
@@ -135,6 +151,8 @@ class ReceiverMetrics:
             _write_sink(exposition, runner)
         if self._space is not None and self._space.bytes is not None:
             exposition.add(FREE, self._space.bytes)
+        if (dropped := self._web_dropped()) is not None:
+            exposition.add(WEB_DROPPED, dropped)
 
 
 def _write_state(exposition: Exposition, state: CameraState) -> None:
@@ -145,13 +163,16 @@ def _write_state(exposition: Exposition, state: CameraState) -> None:
 def _write_stream(exposition: Exposition, stream: CameraStream) -> None:
     labels, add, balance = labelled(camera=stream.camera), exposition.add, stream.ledger.balance()
     add(PUBLISHED, balance.entered, labels)
-    add(DECODED, balance.passed, labels)
+    add(DECODED, stream.decoded_frames, labels)
+    add(PACKETS_DECODED, stream.decoded_packets, labels)
     exposition.add_all(LOST, {**LOSSES, **balance.lost}, "cause", labels)
     add(PACKET_BYTES, stream.packet_bytes, labels)
     _write_times(exposition, LATENCY, stream.latency, labels)
     if (captured_s := stream.captured_s) is not None:
         add(PICTURE_AGE, max(0.0, boot_s() - captured_s), labels)
     add(KEYFRAME_REQUESTS, stream.keyframe_requests, labels)
+    add(STREAM, 1, labelled(camera=stream.camera, stream=stream.stream))
+    add(STREAM_CHANGES, stream.stream_changes, labels)
     add(REFUSED, stream.refused_packets, labels)
 
 

@@ -1,4 +1,4 @@
-"""The receiver pipeline: subscribe -> decode -> one runner per sink."""
+"""The receiver pipeline: subscribe -> decode what is needed -> one runner per sink."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class ReceiverPipeline:
         return self._subscriber
 
     def current(self) -> Balance:
-        """Return the frames so far: published since joining, decoded, lost by cause."""
+        """Return the frames so far: published since joining, received, lost by cause."""
         subscriber = self._subscriber
         return self.outcome.balance if subscriber is None else subscriber.balance()
 
@@ -180,8 +180,8 @@ class ReceiverPipeline:
                 self._subscriber = None
 
     def _put(self, decoded: Decoded) -> None:
-        if decoded.frame is not None and decoded.frame.coding is not None:
-            self.tally.add(decoded.frame.coding)
+        for coding in decoded.codings:
+            self.tally.add(coding)
         with self._pulse.resting():  # where every frame is kept, sinks set the pace
             for runner in self._runners:
                 runner.put(decoded)
@@ -203,16 +203,21 @@ def _outcome(subscriber: Subscriber, *, silent: bool) -> Outcome:
     # A receiver that leaves in mid-stream knows what was published until then. If frames stop
     # without a status or an end message, more may have been published without showing as a gap.
     limit_s = 0.0 if silent else ANSWER_S
+    decoded = subscriber.decoded_frames
+    balance = subscriber.balance()
     return Outcome(
-        balance=subscriber.balance(),
+        balance=balance,
+        undecoded=balance.passed - decoded,
         packets=subscriber.packet_balance(),
         stream_ids=tuple(stream_id for stream in streams for stream_id in stream.stream_ids),
         foreign_messages=subscriber.foreign_messages,
         reconnects=subscriber.reconnects,
         states=tuple(subscriber.states),
         cameras={stream.camera: stream.ledger.balance() for stream in streams},
+        cut_counts=subscriber.cut_counts(),
         keyframe_requests=sum(stream.keyframe_requests for stream in streams),
         clocks=subscriber.clocks,
+        choices=subscriber.choices,
         failed_camera=next(
             (s.camera for s in subscriber.states if s.state is State.CAMERA_DEAD), ""
         ),

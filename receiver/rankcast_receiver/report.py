@@ -11,7 +11,9 @@ from typing import Any, Final
 from rankcast.boot_clock import boot_s
 from rankcast.frame import Coding
 from rankcast.numerics import Fidelity
-from rankcast.runtime import STOPPED, Balance
+from rankcast.rank_cut import CutCounts, report_values
+from rankcast.runtime import NOBODY_WATCHING, STOPPED, Balance
+from rankcast_receiver.choice import ChoiceTotals
 from rankcast_receiver.clock import UNKNOWN
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.state import CameraState, State
@@ -25,7 +27,9 @@ class Outcome:
     """Final figures of a subscriber."""
 
     balance: Balance = field(default_factory=lambda: Balance(0, 0, {}))
-    """Balance of decoded frames; `entered` counts frames published since the receiver joined."""
+    """Balance of received frames; `entered` counts frames published since the receiver joined."""
+    undecoded: int = 0
+    """Received frames that nobody needed decoded."""
     packets: Balance = field(default_factory=lambda: Balance(0, 0, {}))
     """The same for sinks that accept packets."""
     stream_ids: tuple[bytes, ...] = ()
@@ -36,17 +40,21 @@ class Outcome:
     states: tuple[CameraState, ...] = ()
     cameras: Mapping[str, Balance] = field(default_factory=dict)
     """Share of each camera in `balance`."""
+    cut_counts: CutCounts = field(default_factory=CutCounts)
+    """What cutting to a rank did to the packets."""
     keyframe_requests: int = 0
     clocks: Mapping[str, str] = field(default_factory=dict)
     """How the clock of each sender is compared with the local one."""
     failed_camera: str = ""
     """Name of a camera that has failed at its sender."""
+    choices: Mapping[str, ChoiceTotals] = field(default_factory=dict)
+    """How long each stream of a camera was shown; none of main streams alone."""
     unconfirmed: frozenset[str] = frozenset()
     """Cameras that fell silent: how many frames were published after the last one is unknown."""
 
 
 class Tally:
-    """Counts the frames that the decode thread hands to the sinks."""
+    """Counts the frames that are decoded, and those that nobody needs decoded."""
 
     def __init__(self) -> None:
         self.frames = 0
@@ -60,7 +68,7 @@ class Tally:
         self._last_s = 0.0
 
     def add(self, coding: Coding) -> None:
-        """Count one decoded frame."""
+        """Count one frame."""
         now = boot_s()
         if self._first_s is None:
             self._first_s = now
@@ -73,7 +81,7 @@ class Tally:
 
     @property
     def fps(self) -> float | None:
-        """Decoded frames a second between the first and the last; None for fewer than two."""
+        """Frames a second between the first and the last; None for fewer than two."""
         if self._first_s is None or self._last_s <= self._first_s:
             return None
         return (self.frames - 1) / (self._last_s - self._first_s)
@@ -85,6 +93,8 @@ def build_report(
     outcome: Outcome,
     duration_s: float,
     stuck: Sequence[str] = (),
+    *,
+    rank: int = 0,
 ) -> dict[str, Any]:
     """Build the report.
 
@@ -97,6 +107,8 @@ def build_report(
     duration_s : float
     stuck : sequence of str
         Threads that did not stop; what they have not finished counts as stopped.
+    rank : int
+        Rank that packets were to be cut to; 0 if they were not.
 
     Returns
     -------
@@ -118,6 +130,7 @@ def build_report(
         "bytes_per_frame": tally.packet_bytes / tally.frames if tally.frames else None,
         "codec": tally.codec or None,
         **tally.fidelity.values(),
+        "rank_cut": report_values(rank, outcome.cut_counts),
         "latency_ms": {
             "p50": main.latency.percentile_ms(50),
             "p99": main.latency.percentile_ms(99),
@@ -158,6 +171,7 @@ def troubled(states: Sequence[CameraState]) -> str:
 
 def _camera(state: CameraState, outcome: Outcome) -> dict[str, Any]:
     balance = outcome.cameras.get(state.camera)
+    choice = outcome.choices.get(state.camera, ChoiceTotals())
     return {
         "sender": state.endpoint,
         "state": state.state.value,
@@ -167,6 +181,9 @@ def _camera(state: CameraState, outcome: Outcome) -> dict[str, Any]:
         else None,
         "received": balance.passed if balance else 0,
         "lost": dict(sorted(balance.lost.items())) if balance else {},
+        "stream": choice.shown,
+        "stream_changes": choice.changes,
+        "stream_seconds": dict(choice.seconds),
     }
 
 
@@ -178,6 +195,9 @@ def _sink(outcome: Outcome, runner: SinkRunner, *, stopped: bool) -> dict[str, A
     stream = outcome.packets if runner.wants == "packets" else outcome.balance
     balance = runner.ledger.balance()
     lost = Counter(stream.lost) + Counter(balance.lost)
+    if runner.wants == "frames":
+        lost[NOBODY_WATCHING] += outcome.undecoded
+        lost = +lost
     if stopped:
         # Frames on their way to the sink, and the one that it never returned from.
         lost[STOPPED] += max(0, stream.entered - balance.passed - sum(lost.values()))

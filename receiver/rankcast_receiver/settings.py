@@ -11,6 +11,7 @@ from rankcast.errors import SettingsError
 from rankcast.nats import PastOptions, is_nats, parse_since
 from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.pool import MAX_THREADS
+from rankcast.rank_cut import MAX_RANK
 from rankcast.settings import (
     LogTable,
     MetricsTable,
@@ -20,7 +21,8 @@ from rankcast.settings import (
     SettingsPath,
     Table,
 )
-from rankcast.wire import Limits, check_name
+from rankcast.wire import MAIN, Limits, check_name
+from rankcast_receiver.choice import AUTO, check_choice, check_streams
 from rankcast_receiver.net import MAX_MESSAGES_S, check_senders
 from rankcast_receiver.sinks import parse_levels
 
@@ -33,6 +35,8 @@ class NetworkTable(Table):
     list of them."""
     camera: str = ""
     """Name of the camera, or several separated by commas; empty: every camera of every sender."""
+    stream: str = MAIN
+    """Stream of each camera: main, the name of a substream, or auto."""
     control: bool = True
     """Use the control channel: key frames on request, latency, reports to the sender."""
     timeout_s: float = Field(default=0.0, ge=0.0)
@@ -63,6 +67,14 @@ class NetworkTable(Table):
             raise ValueError(str(exc)) from exc
         return camera
 
+    @field_validator("stream")
+    @classmethod
+    def _stream_is_allowed(cls, stream: str) -> str:
+        try:
+            return check_choice(stream)
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+
     @property
     def senders(self) -> list[str]:
         """Addresses of all senders, and names of cameras that are to be found."""
@@ -92,6 +104,8 @@ class StreamTable(Table):
     without display."""
     frames: int = Field(default=0, ge=0)
     """Stop after this many delivered frames; 0: never."""
+    rank: int = Field(default=0, ge=0, le=MAX_RANK)
+    """Highest rank of a plane that packets of codec `svd` keep; 0: they stay as they come."""
     models: OptionalPath = ""
     """Folder of the model files (.rkm) that packets name by their id; empty: none."""
 
@@ -264,6 +278,27 @@ class ReceiverSettings(Table):
             raise ValueError(
                 "--key and --server-key (security.key, security.server_keys) belong together: "
                 "give both or neither, or --key and the name of a camera"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _stream_can_be_received(self) -> ReceiverSettings:
+        network = self.network
+        named = bool(network.cameras or network.names)
+        try:
+            check_streams(
+                network.stream,
+                named=named,
+                live=self.live,
+                control=network.control,
+                nats=any(map(is_nats, network.endpoints)),
+            )
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+        if network.stream == AUTO and self.record.file:
+            raise ValueError(
+                "got --record with stream auto: a recording holds one stream of a camera; give "
+                "--stream main or a substream"
             )
         return self
 

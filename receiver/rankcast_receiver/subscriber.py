@@ -12,12 +12,14 @@ from types import TracebackType
 from typing import Final
 
 from rankcast.boot_clock import boot_s, slept_s
-from rankcast.errors import NoStreamError
+from rankcast.errors import NoStreamError, SettingsError
 from rankcast.frame import Frame, Scalar
 from rankcast.nats import NatsOptions, PastOptions, is_nats
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
+from rankcast.rank_cut import MAX_RANK, CutCounts
 from rankcast.runtime import Balance, Pulse
-from rankcast.wire import Header, Limits, check_name
+from rankcast.wire import MAIN, Header, Limits, check_name
+from rankcast_receiver.choice import ChoiceTotals, check_streams
 from rankcast_receiver.inlets import open_inlets, wanted_cameras
 from rankcast_receiver.net import (
     MAX_MESSAGES_S,
@@ -69,6 +71,9 @@ class Subscriber:
         several.
     camera : str or sequence of str, optional
         Names of cameras at the senders; by default every camera of every sender.
+    stream : str
+        Which stream of each camera: ``main``, the name of a substream, or ``auto``, which takes a
+        smaller one while the link does not carry a larger one, and needs `live`.
     live : bool
         True: each frame is the newest available, and skipped ones are counted. False: every frame
         is returned; a lossless sender waits for this receiver, while frames of a real-time sender
@@ -88,6 +93,12 @@ class Subscriber:
     models : Path, optional
         Folder of the model files that packets of learned codecs refer to. A model that is not in
         memory delays the first packet that uses it; `rankcast.codec.preload_models` loads them.
+    on_demand : bool
+        True: decode a camera only while somebody needs its pixels, which `CameraStream.demand`
+        has to be told; no other frames are returned.
+    rank : int
+        Highest rank of a plane that packets of codec `svd` keep: the bands above it are dropped
+        before decoding, and `Frame.coding` tells what is left. 0: packets stay as they come.
     writable : bool
         True: the pixels of each frame are a copy that may be modified. False: they are read-only.
     stopped : callable
@@ -123,6 +134,7 @@ class Subscriber:
         connect: str | SenderAddress | Sequence[str | SenderAddress] = DEFAULT_ENDPOINT,
         *,
         camera: str | Sequence[str] | None = None,
+        stream: str = MAIN,
         live: bool = True,
         timeout_s: float | None = None,
         stay: bool = False,
@@ -130,6 +142,8 @@ class Subscriber:
         queue_messages: int | None = None,
         buffer_bytes: int = BUFFER_BYTES,
         models: Path | None = None,
+        on_demand: bool = False,
+        rank: int = 0,
         writable: bool = False,
         stopped: Callable[[], bool] = lambda: False,
         curves: Sequence[CurveClient] = (),
@@ -143,7 +157,11 @@ class Subscriber:
         addresses = sender_addresses(given)
         cameras = [camera] if isinstance(camera, str) else list(camera or ())
         cameras = [check_name(name) for name in dict.fromkeys(cameras)]
+        at_server = any(is_nats(address.endpoint) for address in addresses)
+        check_streams(stream, named=bool(cameras), live=live, control=control, nats=at_server)
         limits = limits or Limits()
+        if not 0 <= rank <= MAX_RANK:
+            raise SettingsError(f"got rank {rank}, want 1 to {MAX_RANK}, or 0 to cut nothing")
         options = ConnectionOptions(
             live=live,
             limits=limits,
@@ -152,6 +170,14 @@ class Subscriber:
             curves=tuple(curves),
             control=control,
             max_messages_s=max_messages_s,
+        )
+        stream_options = StreamOptions(
+            live=live,
+            limits=limits,
+            models=models,
+            on_demand=on_demand,
+            rank=rank,
+            writable=writable,
         )
         self._timeout_s = timeout_s
         self._stay = stay
@@ -166,7 +192,8 @@ class Subscriber:
                 address.endpoint,
                 wanted_cameras(cameras, nats.site) if is_nats(address.endpoint)
                 else cameras or list(address.cameras),
-                StreamOptions(live=live, limits=limits, models=models, writable=writable),
+                stream_options,
+                stream=stream,
                 suffix=f"-{number}" if len(addresses) > 1 else "",
                 stations=is_nats(address.endpoint),
             )
@@ -185,6 +212,17 @@ class Subscriber:
     def streams(self) -> dict[str, CameraStream]:
         """All known cameras, by their names at this receiver."""
         return {s.camera: s for sender in self._senders for s in sender.streams.values()}
+
+    @property
+    def choices(self) -> dict[str, ChoiceTotals]:
+        """How long each stream was shown, by the names of cameras here; none of main ones alone."""
+        now_s = boot_s()
+        return {
+            stream.camera: choice.totals(now_s)
+            for sender in self._senders
+            for name, choice in sender.choices.items()
+            if (stream := sender.streams.get(name)) is not None
+        }
 
     @property
     def states(self) -> Sequence[CameraState]:
@@ -225,16 +263,27 @@ class Subscriber:
                     endpoint = self._inlets.control_endpoint(number)
                     if endpoint is None:
                         return None
-                    return ControlAddress(endpoint, name, self._inlets.curves(number))
+                    return ControlAddress(
+                        endpoint, sender.name_of(name), self._inlets.curves(number)
+                    )
         return None
 
     def balance(self) -> Balance:
         """Return the frames that were published since joining, handed out, and lost by cause."""
         return _sum(stream.ledger.balance() for stream in self.streams.values())
 
+    @property
+    def decoded_frames(self) -> int:
+        """Frames that were decoded and handed out; the others in `balance` were not needed."""
+        return sum(stream.decoded_frames for stream in self.streams.values())
+
     def packet_balance(self) -> Balance:
         """Return the same for sinks that accept packets: every new packet passes."""
         return _sum(stream.packet_ledger.balance() for stream in self.streams.values())
+
+    def cut_counts(self) -> CutCounts:
+        """Return what cutting to `rank` did to the packets of all cameras."""
+        return sum((stream.cut_counts for stream in self.streams.values()), CutCounts())
 
     def ask(self, camera: str, op: str, args: Mapping[str, Scalar]) -> ControlRequest:
         """Ask the sender of a camera for an operation of the control channel; from any thread.
@@ -254,7 +303,8 @@ class Subscriber:
         for number, sender in enumerate(self._senders):
             for name, stream in sender.streams.items():
                 if stream.camera == camera:
-                    return self._inlets.ask(number, ControlRequest(name, op, args))
+                    request = ControlRequest(sender.name_of(name), op, args)
+                    return self._inlets.ask(number, request)
         return ControlRequest(camera, op, args).fail(f"there is no camera {camera}")
 
     def note_recorded(self, camera: str, header: Header) -> None:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 WEB: Final = "web"
 """Name of its sink of packets."""
-WEB_SINKS: Final = (WEB, "pictures")
+PICTURES: Final = "pictures"
+"""Name of its sink of decoded frames, which it does not always need."""
+WEB_SINKS: Final = (WEB, PICTURES)
 
 
 def open_web(
@@ -63,6 +65,11 @@ def open_web(
     return WebServer(options, view, routes)
 
 
+def decodes_on_demand(runners: Sequence[SinkRunner]) -> bool:
+    """Return whether only the web address takes decoded frames, and hence says when it does."""
+    return {runner.name for runner in runners if runner.wants == "frames"} == {PICTURES}
+
+
 def check_addresses(settings: ReceiverSettings) -> None:
     """Check all that pages and metrics need without taking their addresses.
 
@@ -96,6 +103,7 @@ def _web_options(settings: ReceiverSettings) -> WebOptions | None:
         hosts=web.hosts,
         control=web.control,
         recordings=Path(web.recordings) if web.recordings else None,
+        models=Path(settings.stream.models) if settings.stream.models else None,
     )
 
 
@@ -118,13 +126,14 @@ def metrics_routes(
     space: FreeSpace | None,
     pulse: Pulse,
     watchdog_s: float,
+    web_dropped: Callable[[], int | None],
 ) -> Sequence[Route]:
     """Return the routes of metrics and health for all addresses; none if there is no address."""
     if not settings.metrics.listen and not settings.web.listen:
         return ()
     from rankcast_receiver.metrics import ReceiverMetrics, receiver_routes
 
-    metrics = ReceiverMetrics(lambda: pipeline().subscriber, runners, space)
+    metrics = ReceiverMetrics(lambda: pipeline().subscriber, runners, space, web_dropped)
     return receiver_routes(metrics, lambda: [pulse, *pipeline().pulses], watchdog_s)
 
 

@@ -30,12 +30,15 @@ from rankcast.runtime import (
     stuck,
     workers_running,
 )
+from rankcast.wire import stream_name
 from rankcast_sender.announcing import announcer_of
 from rankcast_sender.audit import Audit
 from rankcast_sender.black_box import BLACK_BOX_STOP_S, BlackBox
+from rankcast_sender.camera import Camera
 from rankcast_sender.outlet import Outlet
 from rankcast_sender.outlets import check_outlet, open_outlet
 from rankcast_sender.pacing import GrabOptions
+from rankcast_sender.peers import CAN_TELL
 from rankcast_sender.pipeline import CameraPipeline
 from rankcast_sender.publisher import Publisher
 from rankcast_sender.replay_pipeline import ReplayPipeline
@@ -45,6 +48,7 @@ from rankcast_sender.sender_sockets import SenderOptions
 from rankcast_sender.settings import CameraTable, SenderSettings
 from rankcast_sender.sockets import KeyPolicy
 from rankcast_sender.sources import URL_SCHEMES, Source, SourceUri, check_query, parse_source
+from rankcast_sender.substreams import Reduction, Substream, stream_sizes
 
 if TYPE_CHECKING:
     from rankcast.web import HttpServer
@@ -168,6 +172,7 @@ def check(
     openers = [source_opener(settings.camera) for settings in cameras]
     for settings in cameras:
         _check_outputs(settings)
+        _check_substreams(settings)
     if report is not None:
         check_writable(report)
     shared = cameras[0]
@@ -197,6 +202,33 @@ def _check_outputs(settings: SenderSettings) -> None:
     ):
         if value:
             raise SettingsError(f"got {name} with a recording as the source: {why}; leave it out")
+
+
+def _check_substreams(settings: SenderSettings) -> None:
+    """Refuse substreams where there is nothing to encode, or no way to withhold them.
+
+    Raises
+    ------
+    SettingsError
+    """
+    camera = settings.camera
+    if not camera.stream:
+        return
+    if _kind_of(parse_source(camera.source)) == _RECORDING:
+        raise SettingsError(
+            f"got [[camera.stream]] with a recording as the source of {camera.name}: its packets "
+            "are sent as they are; leave the streams out"
+        )
+    if is_nats(settings.network.bind):
+        raise SettingsError(
+            f"got [[camera.stream]] of {camera.name} with {settings.network.bind}: substreams go "
+            "over tcp:// and ipc:// only; leave the streams out"
+        )
+    if not CAN_TELL:
+        raise SettingsError(
+            f"got [[camera.stream]] of {camera.name}, which a sender needs Linux for: viewers that "
+            "subscribe to everything would get the substreams too; leave the streams out"
+        )
 
 
 def _kind_of(uri: SourceUri) -> str:
@@ -252,8 +284,18 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
         try:
             manager.starting()
             publishers = [_publisher(settings, outlet) for settings in cameras]
+            substreams = [
+                _substreams(settings, publisher, outlet)
+                for settings, publisher in zip(cameras, publishers, strict=True)
+            ]
             server = _metrics_server(
-                shared, streams, publishers, outlet, black_box, pulse, manager.watchdog_s
+                shared,
+                streams,
+                _cameras(publishers, substreams),
+                outlet,
+                black_box,
+                pulse,
+                manager.watchdog_s,
             )
             if black_box is not None:
                 for publisher in publishers:
@@ -261,8 +303,10 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 black_box.start()
                 outlet.record_on(black_box.triggers)
             outlet.start()
-            for settings, open_source, publisher in zip(cameras, openers, publishers, strict=True):
-                streams.append(_stream(settings, open_source, publisher))
+            for settings, open_source, publisher, beside in zip(
+                cameras, openers, publishers, substreams, strict=True
+            ):
+                streams.append(_stream(settings, open_source, publisher, beside))
                 bind = shared.network.bind
                 log.info("%s: %s, %s at %s", publisher.name, parse_source(settings.camera.source),
                          "publishing" if is_nats(bind) else "listening", bind)  # fmt: skip
@@ -357,8 +401,41 @@ def _publisher(settings: SenderSettings, outlet: Outlet) -> Publisher:
     )
 
 
+def _substreams(
+    settings: SenderSettings, publisher: Publisher, outlet: Outlet
+) -> Sequence[Substream]:
+    """Create the substreams of a camera, and let its status tell them."""
+    main, found = publisher.camera, []
+    for table in settings.camera.stream:
+        codec = table.codec_beside(settings.codec)
+        own = Publisher(
+            name=stream_name(main.name, table.name),
+            codec=codec.name,
+            max_packet_bytes=settings.limits.max_packet_bytes,
+            outlet=outlet,
+            **codec.chosen,
+        )
+        x, y, width, height = table.roi or (0, 0, 0, 0)
+        roi = (x, y, width, height) if table.roi else None
+        found.append(Substream(own, main, Reduction(table.divisor, roi), table.fps))
+    if found:
+        main.streams = partial(stream_sizes, main, found)
+    return found
+
+
+def _cameras(
+    publishers: Sequence[Publisher], substreams: Sequence[Sequence[Substream]]
+) -> list[Camera]:
+    return [publisher.camera for publisher in publishers] + [
+        each.camera for beside in substreams for each in beside
+    ]
+
+
 def _stream(
-    settings: SenderSettings, open_source: Callable[[], Any], publisher: Publisher
+    settings: SenderSettings,
+    open_source: Callable[[], Any],
+    publisher: Publisher,
+    substreams: Sequence[Substream],
 ) -> RunningCamera:
     camera, audit, uri = settings.camera, None, parse_source(settings.camera.source)
     recorded = _kind_of(uri) == _RECORDING
@@ -370,7 +447,8 @@ def _stream(
     options = GrabOptions(camera.fps, camera.frames, settings.network.wait_viewers, retry)
     if recorded:
         return RunningCamera(publisher, ReplayPipeline(open_source, publisher, options), None)
-    return RunningCamera(publisher, CameraPipeline(open_source, publisher, options, audit), audit)
+    pipeline = CameraPipeline(open_source, publisher, options, audit, substreams)
+    return RunningCamera(publisher, pipeline, audit, substreams)
 
 
 def _watch(
@@ -423,7 +501,7 @@ def _pulses(outlet: Outlet, streams: Sequence[RunningCamera]) -> list[Pulse]:
 def _metrics_server(
     settings: SenderSettings,
     streams: Sequence[RunningCamera],
-    publishers: Sequence[Publisher],
+    cameras: Sequence[Camera],
     outlet: Outlet,
     black_box: BlackBox | None,
     pulse: Pulse,
@@ -435,7 +513,7 @@ def _metrics_server(
     from rankcast_sender.metrics import SenderMetrics, open_metrics
 
     metrics = SenderMetrics(
-        [publisher.camera for publisher in publishers],
+        cameras,
         lambda: {stream.name: stream.pipeline.failures for stream in streams},
         outlet,
         black_box,

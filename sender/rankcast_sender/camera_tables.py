@@ -15,7 +15,7 @@ MAX_CAMERAS: Final = 32
 
 _OF_ONE: Final = ("name", "source")
 """Settings of `[camera]` that must differ between cameras."""
-_SECTION: Final = re.compile(r"^\[(camera|codec)(.*)\]$", re.MULTILINE)
+_SECTION: Final = re.compile(r"^\[+(camera|codec)([^\]]*)\]+$", re.MULTILINE)
 
 
 def camera_settings(layers: Iterable[Layer]) -> list[SenderSettings]:
@@ -80,7 +80,7 @@ def cameras_to_toml(cameras: list[SenderSettings]) -> str:
             elif not number:
                 shared.append(section.strip() + "\n")
         own.append(mine["camera"].replace("[camera]", "[[camera]]", 1))
-        own.append(_SECTION.sub(r"[camera.\1\2]", mine["codec"]))
+        own.append(re.sub(r"^\[codec", "[camera.codec", mine["codec"], flags=re.MULTILINE))
     return "\n".join(shared) + "".join(own)
 
 

@@ -69,6 +69,10 @@ REPORTING: Final = _of.gauge("viewers_reporting", "Viewers that report what arri
 WORST_LATENCY: Final = _of.gauge(
     "viewers_latency_p99_seconds", "Highest latency that a viewer reports.", "seconds"
 )
+TARGET: Final = _of.gauge(
+    "target_bits_per_second", "Bit rate that the encoder keeps, between min_bitrate and bitrate."
+)
+FALLS: Final = _of.counter("bitrate_falls", "How often viewers' losses lowered the bit rate.")
 KEYFRAME_REQUESTS: Final = _of.counter(
     "keyframe_requests", "Key frames that viewers and recorders asked for."
 )
@@ -179,6 +183,9 @@ class SenderMetrics:
         add(REPORTING, reports.viewers, labels)
         if reports.latency_p99_ms is not None:
             add(WORST_LATENCY, reports.latency_p99_ms / 1e3, labels)
+        if (rate := camera.followed_bitrate()) is not None:
+            add(TARGET, rate, labels)
+            add(FALLS, camera.link.falls, labels)
         add(KEYFRAME_REQUESTS, camera.keyframes.asked, labels)
         add(KEYFRAMES, camera.keyframes.made, labels)
         if camera.not_kept is not None:

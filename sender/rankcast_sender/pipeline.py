@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -17,6 +17,7 @@ from rankcast_sender.audit import Audit
 from rankcast_sender.pacing import DEFAULT_FPS, FrameClock, GrabOptions, backoff_s
 from rankcast_sender.publisher import Publisher
 from rankcast_sender.sources import Adjustable, Adjustments, Remote, Source, Timed
+from rankcast_sender.substreams import Substream
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ class CameraPipeline:
     options : GrabOptions
     audit : Audit, optional
         Keeps originals of some published frames.
+    substreams : sequence of Substream
+        Offered every frame; started, and joined, with the threads of the camera.
     """
 
     def __init__(
@@ -46,12 +49,14 @@ class CameraPipeline:
         publisher: Publisher,
         options: GrabOptions,
         audit: Audit | None = None,
+        substreams: Sequence[Substream] = (),
     ) -> None:
         self._open_source = open_source
         self._publisher = publisher
         self._camera = publisher.camera
         self._options = options
         self._audit = audit
+        self._substreams = substreams
         self._stop = threading.Event()
         self._done = threading.Event()
         self._source: Source | None = None
@@ -63,8 +68,12 @@ class CameraPipeline:
         """What clients have set at run time, for when the source is opened again."""
         self._grab_pulse = Pulse(f"grab of {publisher.name}")
         self._encode_errors = LogLimiter()
-        self.pulses = (self._grab_pulse, self._camera.pulse)
-        """Pulses of both threads."""
+        self.pulses = (
+            self._grab_pulse,
+            self._camera.pulse,
+            *(substream.camera.pulse for substream in substreams),
+        )
+        """Pulses of all threads."""
         self.failures = 0
         """Failures of the source after which it was reopened."""
         self.cpu_start_s = 0.0
@@ -74,7 +83,7 @@ class CameraPipeline:
             Worker(
                 "rankcast-grab",
                 self._grab,
-                self._camera.mailbox.close,
+                self._grab_ended,
                 task=f"source of {publisher.name}",
             ),
             Worker(
@@ -86,12 +95,14 @@ class CameraPipeline:
         )
 
     def start(self) -> None:
-        """Start both threads."""
+        """Start all threads."""
+        for substream in self._substreams:
+            substream.start()
         for worker in self._workers:
             worker.start()
 
     def stop(self) -> None:
-        """Ask both threads to stop, without waiting for them."""
+        """Ask all threads to stop, without waiting for them."""
         self._stop.set()
         source = self._source
         if source is not None:
@@ -102,9 +113,9 @@ class CameraPipeline:
         return self._done.wait(timeout_s)
 
     def join(self, timeout_s: float = PIPELINE_STOP_S) -> None:
-        """Wait until both threads have ended; raise the exception that ended the first one."""
+        """Wait until all threads have ended; raise the exception that ended the first one."""
         self.stop()
-        join_all(self._workers, timeout_s)
+        join_all((*self._workers, *(each.worker for each in self._substreams)), timeout_s)
 
     def _grab(self) -> None:
         """Open the source and grab its frames; with `options.retry`, again after each failure."""
@@ -208,13 +219,20 @@ class CameraPipeline:
                 with self._grab_pulse.resting():
                     if not camera.put(frame):
                         break
+                for substream in self._substreams:
+                    substream.offer(frame)
                 self._grabbed += 1
                 if self._grabbed == options.frames:
                     break
             # Before the source is closed, which may hang: the stream has ended in any case.
-            camera.mailbox.close()
+            self._grab_ended()
         finally:
             self._next_frame += self._count_gaps(source)
+
+    def _grab_ended(self) -> None:
+        self._camera.mailbox.close()
+        for substream in self._substreams:
+            substream.stop()
 
     def _opened(self, source: Source) -> FrameClock | None:
         """Record the rate that `source` announces; return a clock if the pipeline must pace it."""

@@ -13,6 +13,7 @@ from typing import Any
 from rankcast.atomic_file import write_whole
 from rankcast.runtime import losses_text
 from rankcast_sender.running_camera import RunningCamera
+from rankcast_sender.substreams import Substream
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,12 @@ def log_totals(streams: Sequence[RunningCamera], found: Sequence[str]) -> None:
         )  # fmt: skip
         if balance.under_way and not found:
             log.error("%s: %d frames are unaccounted for", stream.name, balance.under_way)
+        for each in stream.substreams:
+            own = each.camera.balance()
+            log.info("end of %s: published %d, lost %s", each.publisher.name, own.passed,
+                     losses_text(own.lost))  # fmt: skip
+            if own.under_way and not found:
+                log.error("%s: %d frames are unaccounted for", each.publisher.name, own.under_way)
 
 
 def write_report(
@@ -57,7 +64,11 @@ def build_report(
         "published": published,
         "recorded": sum(entry["recorded"] for entry in entries.values()),
         "lost": dict(lost),
-        "balanced": all(entry["balanced"] for entry in entries.values()),
+        "balanced": all(
+            part["balanced"]
+            for entry in entries.values()
+            for part in (entry, *entry["substreams"].values())
+        ),
         "bytes_per_frame": packet_bytes / published if published else None,
         "codec": only.get("codec"),
         "source": only.get("source"),
@@ -89,4 +100,25 @@ def _entry(stream: RunningCamera, *, stopped: bool) -> dict[str, Any]:
         "state": camera.state,
         "failures": stream.pipeline.failures,
         "error": None if stream.error is None else str(stream.error),
+        "substreams": {
+            each.name: _substream_entry(each, stopped=stopped) for each in stream.substreams
+        },
+    }
+
+
+def _substream_entry(substream: Substream, *, stopped: bool) -> dict[str, Any]:
+    camera, balance = substream.camera, substream.camera.balance()
+    if stopped:
+        balance = balance.with_stopped()
+    packet_bytes = camera.figures.packet_bytes
+    return {
+        "grabbed": balance.entered,
+        "published": balance.passed,
+        "lost": dict(balance.lost),
+        "balanced": balance.under_way == 0,
+        "bytes_per_frame": packet_bytes / balance.passed if balance.passed else None,
+        "codec": camera.codec,
+        **camera.figures.fidelity.values(),
+        "stream": camera.stream_id.hex(),
+        "state": camera.state,
     }

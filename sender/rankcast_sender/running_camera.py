@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from rankcast_sender.camera import Camera
 from rankcast_sender.pipeline import PIPELINE_STOP_S, CameraPipeline
 from rankcast_sender.publisher import Publisher
 from rankcast_sender.replay_pipeline import ReplayPipeline
+from rankcast_sender.substreams import Substream
 
 
 @dataclass(slots=True)
@@ -21,6 +23,7 @@ class RunningCamera:
     publisher: Publisher
     pipeline: CameraPipeline | ReplayPipeline
     audit: Audit | None
+    substreams: Sequence[Substream] = ()
     ended: bool = False
     error: RankcastError | None = None
     frames_before: int = 0
@@ -48,6 +51,8 @@ class RunningCamera:
                 self.pipeline.join(flag.left_s(PIPELINE_STOP_S))
             finally:
                 self.publisher.close()
+                for substream in self.substreams:
+                    substream.publisher.close()
                 if self.audit is not None:
                     self.audit.close(flag.left_s(AUDIT_STOP_S))
         except RankcastError as exc:
@@ -63,6 +68,16 @@ class RunningCamera:
         text = f", recorded {tape.recorded}"
         return text + (f", not recorded {losses_text(lost)}" if lost else "")
 
+    @property
+    def substreams_text(self) -> str:
+        """What was published of the substreams that anybody has watched."""
+        return "".join(
+            f"; {each.name}: {each.camera.viewers} viewers, published {balance.passed}, "
+            f"lost {losses_text(balance.lost)}"
+            for each in self.substreams
+            if (balance := each.camera.balance()).passed
+        )
+
     def status_line(self, elapsed_s: float) -> tuple[Any, str]:
         """Return the state whose changes are logged, and the line; rates cover `elapsed_s`."""
         camera = self.camera
@@ -74,6 +89,6 @@ class RunningCamera:
             f"{self.name}: {state}, {viewers} {'viewer' if viewers == 1 else 'viewers'}, "
             f"{frames / elapsed_s:.1f} fps, {size / max(frames, 1) / 1e3:.1f} kB/frame, "
             f"{size * 8e-6 / elapsed_s:.2f} Mbit/s, published {balance.passed}, "
-            f"lost {losses_text(balance.lost)}{recorded}"
+            f"lost {losses_text(balance.lost)}{recorded}{self.substreams_text}"
         )
         return (state, viewers, frozenset(balance.lost), "not" in recorded), text

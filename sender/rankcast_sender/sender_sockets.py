@@ -27,7 +27,7 @@ from rankcast.net import (
 )
 from rankcast.recorder import Triggers
 from rankcast.runtime import Pulse
-from rankcast.wire import Limits
+from rankcast.wire import MAIN, Limits, split_stream
 from rankcast_sender.camera import Camera
 from rankcast_sender.control import OPERATOR, Client, ControlThread, RequestHandler
 from rankcast_sender.peers import MAX_CONNECTIONS, Ban, ConnectionGuard
@@ -163,6 +163,7 @@ class SenderSockets:
         self._handler = RequestHandler(options.max_packet_bytes)
         self._control: ControlThread | None = None
         self._closed = False
+        self._has_substreams = False
         default_linger_s = REALTIME_LINGER_S if options.realtime else LOSSLESS_LINGER_S
         self._guard = ConnectionGuard(options.max_connections)
         ban: Ban | None = None if self._authorized is None else self._ban
@@ -202,7 +203,7 @@ class SenderSockets:
     @property
     def key_state(self) -> Mapping[str, Scalar]:
         """State of the authorised keys for the status message; empty without keys."""
-        if self._authenticator is None:
+        if self._authenticator is None or self._authorized is None:
             return {}
         state = self._authenticator.state
         return {
@@ -234,6 +235,7 @@ class SenderSockets:
             If another camera has its name.
         """
         self._handler.add(camera)
+        self._has_substreams |= split_stream(camera.name)[1] != MAIN
         self.xpub.add(camera.channel)
         camera.sender = self
 
@@ -247,10 +249,12 @@ class SenderSockets:
         TransportError
             If an address cannot be bound.
         """
-        if self._authorized is not None:
+        if self._authorized is not None or self._has_substreams:
             # Before any socket is bound: libzmq asks the authenticator about every connection.
             self._authenticator = Authenticator(self.context, self._authorized)
             self._authenticator.on_revoked(self.rebind)
+            if self._has_substreams:
+                self._authenticator.withhold_substreams()
             self.xpub.rights = self._authenticator
             self._authenticator.start()
         self._guard.start(self.context)

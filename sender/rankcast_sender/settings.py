@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rankcast.codec import CODECS_BY_NAME, DEFAULT_CODEC
 from rankcast.errors import SettingsError
@@ -23,6 +23,7 @@ from rankcast.settings import (
 )
 from rankcast.wire import Limits, check_name
 from rankcast_sender.sockets import control_address
+from rankcast_sender.stream_table import MAX_STREAMS, StreamTable
 
 
 class CameraTable(Table):
@@ -42,6 +43,8 @@ class CameraTable(Table):
     """True: the newest frame wins. False: every frame is sent, at the slowest viewer's pace."""
     retry: bool = True
     """Reopen a camera after a failure; False: stop. A failed replay always stops."""
+    stream: list[StreamTable] = Field(default_factory=list, max_length=MAX_STREAMS)
+    """Substreams beside the camera's own stream."""
 
     @field_validator("name")
     @classmethod
@@ -50,6 +53,26 @@ class CameraTable(Table):
             return check_name(name)
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
+
+    @model_validator(mode="after")
+    def _streams_fit_the_camera(self) -> CameraTable:
+        names = [stream.name for stream in self.stream]
+        for stream in self.stream:
+            if names.count(stream.name) > 1:
+                raise ValueError(
+                    f"two streams are named {stream.name}: give each [[camera.stream]] its own name"
+                )
+            if self.fps and stream.fps > self.fps:
+                raise ValueError(
+                    f"stream {stream.name}: fps = {stream.fps:g} is more than the {self.fps:g} of "
+                    "the camera"
+                )
+        if self.stream and not self.realtime:
+            raise ValueError(
+                "[[camera.stream]] needs realtime = true: a lossless sender sends every frame as "
+                "it is; leave the streams out, or give --realtime"
+            )
+        return self
 
 
 class NetworkTable(Table):
@@ -195,6 +218,17 @@ class SenderSettings(Table):
                 "realtime = false needs the control channel, by which viewers that keep every "
                 "frame say how many they can take: give --control an address, or --realtime"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _streams_have_codecs(self) -> SenderSettings:
+        for stream in self.camera.stream:
+            try:
+                stream.codec_beside(self.codec)
+            except ValidationError as exc:
+                reason = exc.errors()[0]["msg"].removeprefix("Value error, ")
+                whose = f"stream {stream.name} of camera {self.camera.name}"
+                raise ValueError(f"{whose}: {reason}") from None
         return self
 
     @field_validator("codec", mode="before")

@@ -15,6 +15,9 @@ from rankcast_sender.camera import Camera, CodecChange
 
 log = logging.getLogger(__name__)
 
+FOLLOW_LOG_S: Final = 10.0
+"""The bit rate changes every few seconds while a link is found out."""
+FOLLOW_LOG_BURST: Final = 4
 UNDONE: Final = "%s: options undone, frame %d could not be coded with them: %s"
 
 
@@ -34,6 +37,9 @@ class StreamEncoder:
         self._camera = camera
         self._encoder = encoder
         self._undone_log = LogLimiter()
+        self._follow_log = LogLimiter(FOLLOW_LOG_S, FOLLOW_LOG_BURST)
+        self._rate: float | None = None
+        """The bit rate that the encoder was given last; None while it is that of the options."""
 
     def encode(self, frame: Frame) -> EncodedPacket | None:
         """Encode one frame counted as grabbed; None if nobody can have it.
@@ -57,6 +63,7 @@ class StreamEncoder:
         begun_s = time.monotonic()
         if requested := camera.keyframes.due(begun_s):
             encoder.request_keyframe()
+        self._follow()
         try:
             change = camera.codec_settings.take()
             packet = self._encode(frame) if change is None else self._try(frame, change)
@@ -72,10 +79,27 @@ class StreamEncoder:
         )  # fmt: skip
         return packet
 
+    def _follow(self) -> None:
+        """Encode with the bit rate that the links to the viewers carry, if it follows them."""
+        rate = self._camera.followed_bitrate()
+        if rate is None:
+            self._rate = None  # the options that turned it off have a rate of their own, or none
+            return
+        before = float(self._rate or self._encoder.options["bitrate"])
+        if rate != before:
+            self._encoder.set(bitrate=rate)
+            if self._follow_log.may_log():
+                log.info(
+                    "%s: bit rate %.3g Mbit/s instead of %.3g: %s",
+                    self._camera.name, rate / 1e6, before / 1e6, self._camera.link.reason,
+                )  # fmt: skip
+        self._rate = rate
+
     def _try(self, frame: Frame, change: CodecChange) -> EncodedPacket:
         """Encode a frame with changed options or, if that fails, with those before."""
         encoder, settings = self._encoder, self._camera.codec_settings
         before = encoder.use(change.trial)
+        self._rate = None
         try:
             packet = encoder.encode_packet(frame)
         except Exception as exc:
@@ -99,6 +123,7 @@ class StreamEncoder:
             if not settings.touched:
                 raise
             encoder.use(try_options(encoder.codec, settings.initial))
+            self._rate = None
             encoder.request_keyframe()
             settings.reset(one_line(exc))
             self._log_undone(frame, exc)

@@ -24,6 +24,7 @@ from rankcast.settings import validate
 from rankcast.settings.layers import file_layer
 from rankcast_receiver.settings import ReceiverSettings
 from rankcast_sender.settings import SenderSettings
+from rankcast_sender.stream_table import StreamTable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = REPOSITORY / "config"
@@ -57,6 +58,14 @@ def test_the_settings_file_loads(name: str, model: Any) -> None:
             assert loaded.codec.effective == default.codec.effective
         else:
             assert getattr(loaded, field) == getattr(default, field)
+
+
+def test_the_table_of_a_substream_states_exactly_the_defaults() -> None:
+    lines = (CONFIG / "sender.toml").read_text(encoding="utf-8").splitlines()
+    begin = next(n for n, line in enumerate(lines) if line.startswith("# [[camera.stream]]"))
+    table = [line.removeprefix("# ") for line in lines[begin : begin + 8]]
+    stated = tomllib.loads("\n".join(table))["camera"]["stream"]
+    assert stated == [StreamTable(name="sub").model_dump()]
 
 
 def remarks(path: Path) -> Iterator[tuple[str, str, str]]:

@@ -78,12 +78,13 @@ def test_the_page_lists_what_a_sender_and_a_receiver_expose_and_nothing_else(
             "send", "--source", "synthetic:conveyor?width=64&height=48", "--fps", "20",
             "--bind", address, "--key", str(tmp_path / "cam.key"),
             "--authorized", str(station.authorized), "--record", str(tmp_path / "sent.mcap"),
+            "--set", "codec.bitrate=1 Mbit/s", "--set", "codec.min_bitrate=100 kbit/s",
             "--metrics", "127.0.0.1:0",
         ) as sender,
         rankcast(
             "receive", "--connect", address, *viewer, "--save", str(tmp_path / "pictures"),
             "--save-every", "50", "--record", str(tmp_path / "received.mcap"),
-            "--metrics", "127.0.0.1:0",
+            "--web", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
         ) as receiver,
     ):  # fmt: skip
         ends_s = time.monotonic() + WAIT_S

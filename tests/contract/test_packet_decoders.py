@@ -25,6 +25,7 @@ from support.core_packets import (
     CORPUS,
     GOLDEN,
     Case,
+    CoreDecoder,
     cases_of,
     core_results,
     line_of,
@@ -194,10 +195,42 @@ def test_pixels_reach_a_screen_as_they_are(count: int) -> None:
     rgba = np.zeros((count + 1, 4), np.uint8)
     # An array of no pixels has no address.
     pixels = bgr if count else np.zeros((1, 3), np.uint8)
-    assert function("rk_packet_rgba")(pixels.reshape(-1), count, rgba.reshape(-1)) == 0
+    assert function("rk_screen_from_bgr")(pixels.reshape(-1), count, rgba.reshape(-1)) == 0
     assert np.array_equal(rgba[:count, :3], bgr[:, ::-1])
     assert (rgba[:count, 3] == 255).all()
     assert not rgba[count].any()
+    back = np.zeros((count + 1, 3), np.uint8)
+    assert function("rk_screen_to_bgr")(rgba.reshape(-1), count, back.reshape(-1)) == 0
+    assert np.array_equal(back[:count], bgr)
+    assert not back[count].any()
+
+
+@pytest.mark.parametrize("codec", ["svd-patch", "svd", "lossless", "raw"])
+@pytest.mark.parametrize("shape", [(2, 2, 3), (33, 47, 3), (64, 96, 3)])
+def test_a_picture_decodes_to_the_same_colours_for_a_screen(
+    codec: str, shape: tuple[int, int, int]
+) -> None:
+    rng = np.random.default_rng(sum(shape))
+    encoder = rankcast.Encoder(codec)
+    images = [rng.integers(0, 256, shape, np.uint8)]
+    images.append(np.roll(images[0], 1, axis=1))
+    plain, memory = CoreDecoder(), np.zeros(1 << 22, np.uint8)
+    for case in cases_of(unpack(encoder.encode(image)) for image in images):
+        rgba = np.zeros((*shape[:2], 4), np.uint8)
+        body = np.frombuffer(case.body, np.uint8)
+        decode = function("rk_packet_decode_rgba")
+        out = rgba.reshape(-1)
+        assert decode(case.numbers(), body, body.size, memory, memory.size, out) == 0
+        assert np.array_equal(rgba[..., 2::-1], plain.decode(case))
+        assert (rgba[..., 3] == 255).all()
+
+
+def test_a_screen_gets_pictures_of_three_channels_and_8_bits_alone() -> None:
+    (case,) = cases_of([unpack(rankcast.Encoder("raw").encode(np.zeros((4, 4), np.uint8)))])
+    out, memory = np.zeros(64, np.uint8), np.zeros(64, np.uint8)
+    body = np.frombuffer(case.body, np.uint8)
+    decode = function("rk_packet_decode_rgba")
+    assert decode(case.numbers(), body, body.size, memory, memory.size, out) == -1
 
 
 def test_memory_of_another_size_is_refused_before_anything_is_read() -> None:
@@ -260,8 +293,9 @@ def test_the_module_is_small_and_imports_nothing(wasm: Path) -> None:
     assert import_section not in sections
     for name in (
         b"rk_packet_decode",
+        b"rk_packet_decode_rgba",
         b"rk_packet_memory_bytes",
-        b"rk_packet_rgba",
+        b"rk_screen_to_bgr",
         b"memory",
         b"__heap_base",
     ):

@@ -40,11 +40,13 @@ TARGET {
         if (!succeeded(wanted) || wanted > MOST_MEMORY_BYTES) continue;
         int64_t *held = &memory_bytes[packet.codec];
         if (wanted > *held) memories[packet.codec] = new_zeros(*held = wanted);
-        int64_t pixel_bytes =
-            packet.height * packet.width * packet.channels * packet.sample_bytes;
+        /* Colours of 8 bits become RGBA as often as BGR. */
+        int is_screen = packet.channels == 3 && packet.sample_bytes == 1 && body_bytes % 2;
+        int64_t bytes_a_pixel = is_screen ? 4 : packet.channels * packet.sample_bytes;
+        int64_t pixel_bytes = packet.height * packet.width * bytes_a_pixel;
         uint8_t *pixels = new_zeros(pixel_bytes);
-        if (succeeded(rk_packet_decode(&packet, body, body_bytes, memories[packet.codec], *held,
-                                       pixels)))
+        if (succeeded((is_screen ? rk_packet_decode_rgba : rk_packet_decode)(
+                &packet, body, body_bytes, memories[packet.codec], *held, pixels)))
             observe(pixels, pixel_bytes);
     }
     free_blocks();

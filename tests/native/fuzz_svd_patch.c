@@ -122,11 +122,6 @@ static int read_slice(const Stream *s, Input *in, int64_t index, Picture *pictur
     uint8_t *scratch = new_block(rk_svd_patch_scratch_bytes());
     for (int64_t plane = 0; plane < s->planes; plane++) {
         const PlaneSize *of = &s->size[plane];
-        int64_t first = of->top[index] * UNIT * UNIT * of->units_x;
-        int64_t last = of->top[index + 1] * UNIT * UNIT * of->units_x;
-        if (reference)
-            memcpy(picture->planes[plane] + first, reference->planes[plane] + first,
-                   (size_t)(last - first) * 2);
         const Basis *basis = picture->bases[plane];
         struct rk_slice slice = {
             .coder = coder,

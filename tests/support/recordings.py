@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import rankcast
 from rankcast.frame import Pixels
 from rankcast.recordings import (
     RecordedMessage,
+    RecorderClock,
     RecordingOptions,
     RecordingReader,
     RecordingWriter,
@@ -41,6 +43,18 @@ def record(
             for camera, packets in cameras.items():
                 if turn < len(packets):
                     writer.write(camera, packets[turn])
+
+
+def record_in_time(path: Path, cameras: dict[str, list[bytes]], fps: float) -> None:
+    """Record as `record` does, as if the packets had come at this rate."""
+    begin_ns = time.time_ns() // 10**9 * 10**9
+    clock = RecorderClock(lambda: begin_ns, lambda: 0)
+    with RecordingWriter(path, clock=clock) as writer:
+        for turn in range(max(map(len, cameras.values()))):
+            for camera, packets in cameras.items():
+                if turn < len(packets):
+                    t_ns = begin_ns + round(turn * 1e9 / fps)
+                    writer.write(camera, packets[turn], t_recorded_ns=t_ns)
 
 
 def messages_of(path: Path) -> list[RecordedMessage]:

@@ -158,6 +158,20 @@ def test_a_codec_that_the_page_does_not_decode_says_so_in_its_picture(driver: We
         assert "kmeans" in said
 
 
+def test_without_the_core_jpeg_is_asked_for_and_every_packet_that_comes_is_acknowledged(
+    driver: WebDriver,
+) -> None:
+    packets = packets_of_scene("svd-patch", 60, "uint8", 3)
+    with FakeWeb([], recordings={"night.mcap": packets}, without_core=True) as web:
+        play(driver, web)
+        plays = [one for one in web.heard if one["type"] == "play"]
+        assert [one["form"] for one in plays] == ["jpeg"]
+        wait_until(
+            lambda: any(one["type"] == "ack" and one["cameras"] == {"line1": 59}
+                        for one in web.heard), "the last picture given up"
+        )  # fmt: skip
+
+
 def test_a_lost_connection_stands_in_the_picture_of_a_recording(driver: WebDriver) -> None:
     packets = packets_of_scene("svd-patch", COUNT, "uint8", 3)
     with FakeWeb([], recordings={"night.mcap": packets}) as web:

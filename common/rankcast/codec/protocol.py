@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from rankcast.codec.sweep import Sweep
 from rankcast.frame import Frame, Pixels
-from rankcast.wire import Header, Limits
+from rankcast.wire import Header, Limits, Packet
 
 if TYPE_CHECKING:
     from rankcast.codec.options import CodecOptions, NoOptions
+    from rankcast.codec.svd import Band
     from rankcast.models import ModelFolder
 
 
@@ -137,6 +138,12 @@ class Codec:
     """Facts that `rankcast info` prints about a model file, by the kind of the file."""
     in_pages: bool = False
     """True if a browser decodes it, by the core or by itself."""
+    read_bands: Callable[[Packet], Sequence[Band]] | None = None
+    """What a packet holds at each rank that it can be cut to, from the lowest to its own; None
+    where packets have one rank or none."""
+    cut: Callable[[Packet, int], tuple[Packet, bytes]] | None = None
+    """Returns a packet cut to at most a rank, or to the lowest that it has, and its bytes, without
+    decoding it; the packet itself and no bytes if there is nothing to cut."""
 
     @property
     def options(self) -> type[CodecOptions]:

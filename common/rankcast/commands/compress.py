@@ -16,6 +16,7 @@ from rankcast.images import load_image
 from rankcast.numerics import psnr_db
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
+from rankcast.rank_cut import ranks_of
 from rankcast.wire import OFFLINE, unpack
 
 
@@ -45,8 +46,11 @@ def compress(image: Path, out: Path, codec: str | None, sets: tuple[str, ...], g
     # Decoded first, so that only decodable files are written.
     psnr = psnr_db(pixels, Decoder(OFFLINE).decode(packet))
     write_whole(out, packet)
-    rank = unpack(packet, OFFLINE).header.rank
+    whole = unpack(packet, OFFLINE)
+    rank, lower = whole.header.rank, [max(ranks) for ranks in ranks_of(whole)[:-1]]
     how = choice.name + (f" rank {'/'.join(map(str, rank))}" if rank else "")
+    if lower:
+        how += f" (can be cut to {', '.join(map(str, lower))})"
     # The PSNR covers only the pixels that were read, so content omitted from them is listed too.
     omitted = f", without {loaded.omitted}" if loaded.omitted else ""
     click.echo(

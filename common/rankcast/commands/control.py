@@ -31,7 +31,7 @@ from rankcast.path_parameter import PATH
 from rankcast.printable import printable
 from rankcast.settings import parse_set
 from rankcast.user_path import expand_path
-from rankcast.wire import Limits, Reply, check_name, unpack
+from rankcast.wire import Limits, Reply, check_name, check_stream, unpack
 
 DEFAULT_PORT: Final = int(DEFAULT_ENDPOINT.rpartition(":")[2]) + CONTROL_PORT_OFFSET
 _LOSSLESS_SUFFIXES: Final = (".png", ".tif", ".tiff")
@@ -176,7 +176,7 @@ def control(
     if config_file is not None or sets or site is not None:
         raise SettingsError("got --config, --set or --site, which are for nats:// addresses")
     if camera:
-        check_name(camera)
+        check_stream(camera)
     if (key is None) != (not server_keys):
         given = "--server-key" if key is None else "--key"
         raise SettingsError(f"got {given} alone, want --key and --server-key together")

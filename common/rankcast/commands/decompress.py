@@ -14,7 +14,8 @@ from rankcast.errors import NeedKeyframe, RankcastError, SettingsError, WireErro
 from rankcast.images import WRITTEN_SUFFIXES, write_image
 from rankcast.path_parameter import EXISTING_FOLDER, PATH
 from rankcast.printable import printable
-from rankcast.wire import OFFLINE, Header, unpack
+from rankcast.rank_cut import MAX_RANK, cut_to_rank, ranks_of
+from rankcast.wire import OFFLINE, Header, Packet, unpack
 
 
 @click.command()
@@ -24,7 +25,11 @@ from rankcast.wire import OFFLINE, Header, unpack
     "--models", type=EXISTING_FOLDER, metavar="DIR",
     help="Folder of model files (.rkm) of learned codecs.",
 )  # fmt: skip
-def decompress(packet_file: Path, out: Path, models: Path | None) -> None:
+@click.option(
+    "--rank", type=click.IntRange(1, MAX_RANK), metavar="N",
+    help="Decode at most rank N of a packet of svd; `rankcast info` shows which ranks it has.",
+)  # fmt: skip
+def decompress(packet_file: Path, out: Path, models: Path | None, rank: int | None) -> None:
     """Decode the picture in IN.rkc and write it to OUT; the suffix selects PNG, TIFF or JPEG."""
     if out.suffix.lower() not in WRITTEN_SUFFIXES:
         raise SettingsError(
@@ -33,6 +38,8 @@ def decompress(packet_file: Path, out: Path, models: Path | None) -> None:
     data = read_whole(packet_file, OFFLINE.max_packet_bytes)
     try:
         packet = unpack(data, OFFLINE)
+        if rank is not None:
+            packet = _at_rank(packet, rank, packet_file)
         pixels = Decoder(OFFLINE, models=models).decode_packet(packet)
     except WireError as exc:
         raise type(exc)(f"{packet_file}: {exc}") from exc
@@ -46,6 +53,23 @@ def decompress(packet_file: Path, out: Path, models: Path | None) -> None:
         f"{printable(out)}: {size_text(pixels.shape, pixels.dtype)}, {written:,} bytes "
         f"from {len(data):,}"
     )
+
+
+def _at_rank(packet: Packet, rank: int, path: Path) -> Packet:
+    """Return `packet` with the highest of its bands that has at most `rank`.
+
+    Raises
+    ------
+    SettingsError
+        If it has none.
+    """
+    ranks = ranks_of(packet)
+    if not ranks:
+        codec = codec_with_id(packet.header.codec).name
+        raise SettingsError(f"got --rank for codec {codec} in {path}, only svd can be cut")
+    if rank < (least := max(ranks[0])):
+        raise SettingsError(f"got --rank {rank}, want at least {least}, the lowest of {path}")
+    return cut_to_rank(packet, rank)
 
 
 def _description(header: Header) -> str:

@@ -18,11 +18,12 @@ from rankcast.codec import CODECS
 from rankcast.commands.model_report import model_fields, model_rows
 from rankcast.commands.recording_report import recording_fields, recording_rows
 from rankcast.commands.terminal import console, psnr_text, ratio_text, size_text
-from rankcast.errors import ModelError, WireError
+from rankcast.errors import ModelError, PayloadError, WireError
 from rankcast.frame import CFA_PATTERNS
 from rankcast.models import SUFFIX
 from rankcast.path_parameter import PATH
 from rankcast.printable import printable
+from rankcast.rank_cut import cut_to_rank, ranks_of
 from rankcast.recordings import SUFFIX as RECORDING_SUFFIX
 from rankcast.wire import OFFLINE, PPB, VERSION, Header, Packet, unpack
 
@@ -105,6 +106,7 @@ def header_fields(packet: Packet) -> dict[str, Any]:
         "ratio": None if raw_bytes is None else raw_bytes / packet.size,
         "rank": _plain(header.rank),
         "energy": header.energy,
+        "bands": _bands(packet),
         "psnr_db": None if psnr is None or math.isinf(psnr) else psnr,
         "lossless": None if psnr is None else math.isinf(psnr),
         "squared_error": header.squared_error,
@@ -124,6 +126,26 @@ def header_fields(packet: Packet) -> dict[str, Any]:
         "x": _plain(header.x),
     }
     return fields | dict.fromkeys(_left_out(header))
+
+
+def _bands(packet: Packet) -> list[dict[str, Any]] | None:
+    """Return the ranks that the packet can be cut to, and what each is worth.
+
+    None if its codec has no bands, or if they contradict each other.
+    """
+    try:
+        left = [cut_to_rank(packet, max(ranks)) for ranks in ranks_of(packet)]
+    except PayloadError:
+        return None
+    return [
+        {
+            "rank": _plain(each.header.rank),
+            "bytes": each.size,
+            "energy": each.header.energy,
+            "psnr_db": None if each.header.psnr_db in (None, math.inf) else each.header.psnr_db,
+        }
+        for each in left
+    ] or None
 
 
 def _left_out(header: Header) -> tuple[str, ...]:
@@ -190,6 +212,10 @@ def _rows(packet: Packet, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
     if header.rank:
         rows.append(("rank", ", ".join(map(str, header.rank))))
+    rows.extend(
+        ("cut to rank", f"{', '.join(map(str, band['rank']))}: {_worth(band)}")
+        for band in (fields["bands"] or ())[:-1]
+    )
     if fields["energy"] is not None:
         rows.append(("energy kept", f"{100 * fields['energy']:.4f} %"))
     if header.shape is not None:
@@ -218,6 +244,16 @@ def _rows(packet: Packet, fields: Mapping[str, Any]) -> list[tuple[str, str]]:
     for name in ("meta", "x"):
         rows.extend((f"{name} {key}", _json_text(value)) for key, value in fields[name].items())
     return rows
+
+
+def _worth(band: Mapping[str, Any]) -> str:
+    """Return what is left of a packet that is cut to a band."""
+    words = [f"{band['bytes']:,} bytes"]
+    if band["energy"] is not None:
+        words.append(f"energy kept {100 * band['energy']:.4f} %")
+    if band["psnr_db"] is not None:
+        words.append(f"PSNR {psnr_text(band['psnr_db'])}")
+    return ", ".join(words)
 
 
 def _json_text(value: Any) -> str:

@@ -125,6 +125,18 @@ RK_API int64_t rk_planes_merge_limited_420_u16(const uint16_t *y, const uint16_t
                                                const uint16_t *cr, int64_t height, int64_t width,
                                                uint8_t *bgr);
 
+/* screen.c ------------------------------------------------------------------------------------- */
+
+/* The same to the opaque RGBA of a screen, from padded planes: each stride is a multiple of 8 samples,
+ * of which at most 255 is the largest. */
+RK_API int64_t rk_screen_limited_420(const uint16_t *y, const uint16_t *cb, const uint16_t *cr,
+                                     int64_t height, int64_t width, int64_t y_stride,
+                                     int64_t chroma_stride, uint8_t *rgba);
+
+/* `count` pixels of BGR, 8 bits each, to RGBA and back. They may be the last bytes of `rgba`. */
+RK_API int64_t rk_screen_from_bgr(const uint8_t *bgr, int64_t count, uint8_t *rgba);
+RK_API int64_t rk_screen_to_bgr(const uint8_t *rgba, int64_t count, uint8_t *bgr);
+
 /* packed_samples.c ---------------------------------------------------------------------------- */
 
 /* Samples of 10, 12 or 14 bits, least significant bits first and without gaps, as in the formats of
@@ -145,7 +157,7 @@ struct rk_slice {
     uint8_t *data;  /* of the stream */
     const uint16_t *source;    /* encoder: the plane */
     const uint16_t *reference; /* what the plane is predicted from; NULL in a key frame */
-    uint16_t *rebuilt;         /* rows of the slice: the same as the reference before */
+    uint16_t *rebuilt;         /* encoder: rows of the slice are those of the reference before */
     int16_t *units;            /* [units_y][units_x][6]: what was coded where; zeros before */
     const int16_t *guide;      /* units of the first plane; NULL in that plane */
     const int32_t *left;       /* [3][32][32]: L of patches of 8, 16 and 32 */
@@ -469,8 +481,10 @@ RK_API int64_t rk_packet_decode(const struct rk_packet *packet, const uint8_t *b
                                 int64_t body_bytes, uint8_t *memory, int64_t memory_bytes,
                                 uint8_t *pixels);
 
-/* Turn `count` pixels of BGR, 8 bits each, into the opaque RGBA of a screen. */
-RK_API int64_t rk_packet_rgba(const uint8_t *bgr, int64_t count, uint8_t *rgba);
+/* The same to the opaque RGBA of a screen, (H, W, 4), of pictures of BGR with 8 bits alone. */
+RK_API int64_t rk_packet_decode_rgba(const struct rk_packet *packet, const uint8_t *body,
+                                     int64_t body_bytes, uint8_t *memory, int64_t memory_bytes,
+                                     uint8_t *rgba);
 
 /* synthetic.c --------------------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -199,6 +199,9 @@ def _explain(
     value: Any = merged
     known: list[str] = []
     for part in path:
+        if isinstance(value, list) and part.isdecimal():
+            value = value[int(part)]  # a table of several
+            continue
         if not isinstance(value, Mapping) or part not in value:
             break
         value = value[part]
@@ -216,6 +219,8 @@ def _explain(
     message = reason_of(first)
     if first["type"] == "missing":
         message = f"{path[-1]} {message}"
+    if not known:
+        return f"{origin}: {message}"  # of several tables together
     if isinstance(value, Mapping):
         return f"{origin}: {where}: {message}"
     return f"{origin}: {where} = {value!r:.60}: {message}"
@@ -225,6 +230,8 @@ def _table_model(model: type[BaseModel], path: Iterable[str]) -> type[BaseModel]
     for part in path:
         field = model.model_fields.get(part)
         annotation = None if field is None else field.annotation
+        if get_origin(annotation) is list:
+            (annotation,) = get_args(annotation)
         if not isinstance(annotation, type) or not issubclass(annotation, BaseModel):
             break
         model = annotation
@@ -247,13 +254,26 @@ def to_toml(settings: BaseModel) -> str:
 
 
 def _write_table(values: Mapping[str, Any], path: str, lines: list[str]) -> None:
-    plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
+    plain = {
+        key: value
+        for key, value in values.items()
+        if not isinstance(value, dict) and not _is_tables(value)
+    }
     if plain and path:
         lines.append(f"\n[{path}]")
     lines.extend(f"{key} = {_toml_text(value)}" for key, value in plain.items())
     for key, value in values.items():
+        below = f"{path}.{key}" if path else key
         if isinstance(value, dict):
-            _write_table(value, f"{path}.{key}" if path else key, lines)
+            _write_table(value, below, lines)
+        for table in value if _is_tables(value) else ():
+            begun = len(lines)
+            _write_table(table, below, lines)
+            lines[begun] = f"\n[[{below}]]"
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def _toml_text(value: Any) -> str:

@@ -16,7 +16,7 @@ from rankcast.frame import Scalar
 from rankcast.printable import printable
 from rankcast.wire.fields import EMPTY, check_scalar, required_map, string_map, uint, unpack_msgpack
 from rankcast.wire.limits import Limits
-from rankcast.wire.topic import check_name
+from rankcast.wire.topic import check_stream
 
 MAX_REQUEST_BYTES: Final = 8192
 MAX_MAP_BYTES: Final = 60_000
@@ -217,7 +217,7 @@ def _camera(value: object) -> str:
         raise WireError(f"camera is {type(value).__name__}, want text")
     if value:
         try:
-            check_name(value)
+            check_stream(value)
         except SettingsError as exc:
             raise WireError(str(exc)) from None
     return value

@@ -39,8 +39,14 @@ class Packet:
         return self.size - _PREFIX.size - len(self.body)
 
 
-def pack(header: Header, body: bytes | bytearray | memoryview = b"") -> bytes:
+def pack(header: Header, *body: bytes | bytearray | memoryview) -> bytes:
     """Serialise one packet.
+
+    Parameters
+    ----------
+    header : Header
+    *body : bytes-like
+        The body, whole or in parts.
 
     Raises
     ------
@@ -50,7 +56,10 @@ def pack(header: Header, body: bytes | bytearray | memoryview = b"") -> bytes:
         If the header is that of a predicted frame and not short.
     """
     head = pack_header(header)
-    return b"".join((_PREFIX.pack(_MAGIC, VERSION, zlib.crc32(body, zlib.crc32(head))), head, body))
+    crc = zlib.crc32(head)
+    for part in body:
+        crc = zlib.crc32(part, crc)
+    return b"".join((_PREFIX.pack(_MAGIC, VERSION, crc), head, *body))
 
 
 def unpack(buffer: bytes | bytearray | memoryview, limits: Limits = OFFLINE) -> Packet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -9,13 +10,14 @@ from typing import Any, Final
 
 import msgpack
 
-from rankcast.errors import LimitError, WireError
+from rankcast.errors import LimitError, SettingsError, WireError
 from rankcast.frame import Scalar
 from rankcast.printable import printable
 from rankcast.wire.fields import check_scalar, required_map, uint, unpack_msgpack
 from rankcast.wire.header import Header, Kind
 from rankcast.wire.packet import Packet, pack
 from rankcast.wire.replay import Replay, replay_of
+from rankcast.wire.topic import MAIN, check_substream
 
 MAX_STATUS_BYTES: Final = 64 * 1024
 _ALWAYS: Final = frozenset(
@@ -25,6 +27,7 @@ MAX_MS: Final = 1e9
 """Twelve days; longer latencies and clock errors are rejected."""
 MAX_FPS: Final = 1e9
 MAX_INTERVAL_S: Final = 1e9
+_SIZE: Final = re.compile(r"([1-9][0-9]{0,6}x[1-9][0-9]{0,6})?(\+[0-9]{1,7}\+[0-9]{1,7})?")
 MAX_TEXT_CHARS: Final = 1000
 """Most characters of a text: at up to 4 bytes each in UTF-8, readers accept 4096 bytes."""
 
@@ -69,6 +72,10 @@ class Status:
     """Frames in the sender's own recording."""
     replay: Replay | None = None
     """What is played, if the packets are those of a recording."""
+    streams: Mapping[str, str] = field(default_factory=dict)
+    """Sizes of all streams of the camera by name, WIDTHxHEIGHT, with +X+Y behind it if it shows
+    only the part of the picture that begins there; without the size before the first picture.
+    Empty if there is only the main stream."""
 
     def as_map(self) -> dict[str, Any]:
         """Return the body of the message, with the keys that docs/wire.md lists."""
@@ -96,6 +103,7 @@ class Status:
             "settings_refused": _packable(self.settings_refused),
             "recorded": self.recorded,
             "replay": {} if self.replay is None else self.replay.as_map(),
+            "streams": dict(self.streams),
         }
 
 
@@ -189,7 +197,21 @@ def status_of(body: Mapping[str, Any]) -> Status:
         settings_refused=_text(body.get("settings_refused", ""), "settings_refused"),
         recorded=uint(body.get("recorded", 0), "recorded"),
         replay=replay_of(body.get("replay", {})),
+        streams=_streams(body.get("streams", {})),
     )
+
+
+def _streams(value: object) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for name, size in required_map(value, "streams").items():
+        try:
+            name = name if name == MAIN else check_substream(name)
+        except SettingsError as exc:
+            raise WireError(str(exc)) from None
+        if type(size) is not str or not _SIZE.fullmatch(size):
+            raise WireError(f"the size of stream {name} is {size!r:.40}, want WIDTHxHEIGHT+X+Y")
+        found[name] = size
+    return MappingProxyType(found)
 
 
 def _packable(text: str) -> str:

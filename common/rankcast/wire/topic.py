@@ -1,4 +1,4 @@
-"""Camera names, and the topics of their messages."""
+"""Names of cameras and streams, and the topics of their messages."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ KEEPER_PREFIX: Final = b"/keeper/"
 TOKEN_BYTES: Final = 16
 """Random bytes that identify a viewer."""
 
+MAIN: Final = "main"
+"""The stream of a camera that has the camera's own name."""
 RECEIVED_NAME: Final = r"[a-z0-9_-]{1,35}(?:\.[a-z0-9_-]{1,35})?"
 """Pattern of the names of cameras at a receiver: with several senders a number is appended, up to
 ``-16``, and in front of the cameras of a NATS server stands their site."""
 
 _NAME: Final = re.compile(r"[a-z0-9_-]{1,32}")
+_SUBSTREAM: Final = re.compile(r"[a-z0-9_-]{1,16}")
+_HEAD_BYTES: Final = 57
+"""32 of the name, 8 of "/frames.", 16 of the substream, 1 of the NUL."""
 
 
 def check_name(name: str) -> str:
@@ -34,14 +39,54 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_substream(name: str) -> str:
+    """Return `name` if it is a valid name of a substream.
+
+    Raises
+    ------
+    SettingsError
+        If it does not match ``[a-z0-9_-]{1,16}``, or is ``main`` or ``auto``.
+    """
+    if not _is_substream(name):
+        raise SettingsError(
+            f"got stream name {name!r:.60}, want 1 to 16 of a-z, 0-9, _ and -, but not main or auto"
+        )
+    return name
+
+
+def check_stream(name: str) -> str:
+    """Return `name` if it is that of a stream: of a camera, or ``NAME.SUB``.
+
+    Raises
+    ------
+    SettingsError
+    """
+    camera, dot, substream = name.partition(".")
+    check_name(camera)
+    if dot:
+        check_substream(substream)
+    return name
+
+
+def stream_name(camera: str, stream: str) -> str:
+    """Return the name of a stream of `camera`: ``NAME`` of its main one, ``NAME.SUB`` of others."""
+    return camera if stream == MAIN else f"{camera}.{stream}"
+
+
+def split_stream(name: str) -> tuple[str, str]:
+    """Split the name of a stream into camera and stream, which is ``main`` or a substream."""
+    camera, dot, substream = name.partition(".")
+    return camera, substream if dot else MAIN
+
+
 def frames_topic(name: str) -> bytes:
-    """Return the topic of the frames of camera `name`, with its closing NUL."""
-    return f"{name}/frames\0".encode("ascii")
+    """Return the topic of the frames of stream `name`, with its closing NUL."""
+    return _topic(name, "frames")
 
 
 def status_topic(name: str) -> bytes:
-    """Return the topic of the status and end messages of camera `name`, with its closing NUL."""
-    return f"{name}/status\0".encode("ascii")
+    """Return the topic of the status and end messages of stream `name`, with its closing NUL."""
+    return _topic(name, "status")
 
 
 def viewer_topic(token: bytes, camera: str | None) -> bytes:
@@ -55,13 +100,13 @@ def viewer_topic(token: bytes, camera: str | None) -> bytes:
     token : bytes
         16 random bytes that identify the viewer.
     camera : str or None
-        Camera that the viewer watches; None is every camera of the sender.
+        Stream that the viewer watches; None is the main stream of every camera of the sender.
     """
     return viewer_topics(camera) + _token_text(token)
 
 
 def viewer_topics(camera: str | None) -> bytes:
-    """Return the common prefix of the individual topics of all viewers of `camera`."""
+    """Return the common prefix of the individual topics of all viewers of a stream."""
     return VIEWER_PREFIX + (camera or "*").encode("ascii") + b"/"
 
 
@@ -76,31 +121,45 @@ def keeper_topic(token: bytes, camera: str | None) -> bytes:
     token : bytes
         16 random bytes that identify the viewer.
     camera : str or None
-        Camera that the viewer watches; None is every camera of the sender.
+        Stream that the viewer watches; None is the main stream of every camera of the sender.
     """
     return keeper_topics(camera) + _token_text(token)
 
 
 def keeper_topics(camera: str | None) -> bytes:
-    """Return the common prefix of the individual topics of all keepers of `camera`."""
+    """Return the common prefix of the individual topics of all keepers of a stream."""
     return KEEPER_PREFIX + (camera or "*").encode("ascii") + b"/"
 
 
 def split_message(message: memoryview) -> tuple[str, str, memoryview]:
-    """Split a message into camera name, channel (``frames`` or ``status``) and packet.
+    """Split a message into the name of its stream, channel and packet.
+
+    The name is ``NAME`` or ``NAME.SUB``, the channel ``frames`` or ``status``.
 
     Raises
     ------
     WireError
         If the topic is not a Rankcast topic.
     """
-    # 32 for the name, 11 for "/frames.255", 1 for the NUL.
-    head = bytes(message[:44])
+    head = bytes(message[:_HEAD_BYTES])
     topic, nul, _ = head.partition(b"\0")
-    name, slash, channel = topic.decode("ascii", "replace").partition("/")
-    if not nul or not slash or not _NAME.fullmatch(name) or channel not in ("frames", "status"):
-        raise WireError(f"got topic {topic!r:.60}, want NAME/frames or NAME/status")
-    return name, channel, message[len(topic) + 1 :]
+    name, slash, rest = topic.decode("ascii", "replace").partition("/")
+    channel, dot, substream = rest.partition(".")
+    known = channel in ("frames", "status") and _NAME.fullmatch(name)
+    if not nul or not slash or not known or (dot and not _is_substream(substream)):
+        raise WireError(
+            f"got topic {topic!r:.60}, want NAME/frames or NAME/status, or one of them with .SUB"
+        )
+    return name + dot + substream, channel, message[len(topic) + 1 :]
+
+
+def _topic(name: str, channel: str) -> bytes:
+    camera, dot, substream = name.partition(".")
+    return f"{camera}/{channel}{dot}{substream}\0".encode("ascii")
+
+
+def _is_substream(name: str) -> bool:
+    return _SUBSTREAM.fullmatch(name) is not None and name not in (MAIN, "auto")
 
 
 def _token_text(token: bytes) -> bytes:

@@ -47,6 +47,8 @@ MAX_CAMERAS: Final = 256
 """Most cameras of one connection: their names come from peers, and each one costs a decoder."""
 MAX_REQUESTS: Final = 64
 """Most requests of the user that wait to be sent."""
+LATE_INTERVAL_S: Final = 1.0
+"""As often as viewers report."""
 OLD_PAUSE_S: Final = 5.0
 LEAVE_S: Final = 0.3
 
@@ -104,6 +106,9 @@ class NatsInlet:
         self._waiting_requests = 0
         self._path = PathMeter(boot_s())
         self._shortage_log = LogLimiter(60.0)
+        self._late_s: float | None = None
+        """How late even the quickest message of the last second was."""
+        self._next_late_s = 0.0
         self._renewed_s, self._renewals = float("-inf"), 0
         self._read_s: float | None = None
         self._thread = LoopThread("nats", self._main, queue.close)
@@ -227,6 +232,8 @@ class NatsInlet:
     async def _turn(self) -> None:
         """Do what is due ten times a second."""
         now_s = boot_s()
+        if now_s >= self._next_late_s:
+            self._late_s, self._next_late_s = self._path.take_late_s(), now_s + LATE_INTERVAL_S
         for name, camera in list(self._watched.items()):
             if (
                 self._connection.is_up
@@ -234,7 +241,7 @@ class NatsInlet:
                 and self._kept.wants_live(name)
             ):
                 await self._follow(name)
-            camera.tick(self._streams.streams.get(name), now_s)
+            camera.tick(self._streams.streams.get(name), now_s, self._late_s)
         await self._kept.tick(now_s)
         self._drop_old_pictures(now_s)
         if self._path.tick(now_s) and self._shortage_log.may_log():

@@ -53,7 +53,7 @@ class WatchedCamera:
         self.clock.restart()
         self.requests.restart()
 
-    def tick(self, stream: CameraStream | None, now_s: float) -> None:
+    def tick(self, stream: CameraStream | None, now_s: float, late_s: float | None) -> None:
         """Read the replies and send what is due; call it ten times a second."""
         requests = self.requests
         requests.read()
@@ -68,7 +68,7 @@ class WatchedCamera:
         if stream.needs_keyframe:
             requests.ask_keyframe(self.name, stream)
         if stream.stream_ids and requests.report_due():
-            requests.report(self.name, stream)
+            requests.report(self.name, stream, late_s)
 
     def leave(self) -> None:
         """Say that this receiver no longer watches."""

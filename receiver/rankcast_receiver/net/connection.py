@@ -28,7 +28,14 @@ from rankcast.net import (
     split_endpoint,
 )
 from rankcast.runtime import LogLimiter
-from rankcast.wire import Limits, frames_topic, keeper_topic, status_topic, viewer_topic
+from rankcast.wire import (
+    Limits,
+    frames_topic,
+    keeper_topic,
+    status_topic,
+    stream_name,
+    viewer_topic,
+)
 from rankcast_receiver.net.control_link import ControlLink
 from rankcast_receiver.net.control_port import ControlPort
 from rankcast_receiver.net.path_meter import PathMeter
@@ -121,6 +128,7 @@ class Connection:
         self._read_s: float | None = None
         self._began_s = now_s
         self._sessions = 0
+        self._subscribed: list[bytes] = []
         self._names: set[str] = set()
         """Cameras heard of in this session."""
         self._showed_s = float("-inf")
@@ -197,7 +205,7 @@ class Connection:
         suspended = began_s - self._began_s > SUSPENDED_S
         self._began_s = began_s
         read_bytes = 0
-        cameras, socket = self._streams.cameras, self._link.socket
+        socket = self._link.socket
         for _ in range(most if socket is not None else 0):
             assert socket is not None
             try:
@@ -209,7 +217,7 @@ class Connection:
             read_bytes += size
             try:
                 received = read_message(message, self._options.limits, now_s)
-                if cameras and received.camera not in cameras:
+                if not self._streams.wants(received.camera):
                     raise WireError(f"got camera {received.camera}, which was not asked for")
                 if received.camera not in self._names:
                     if len(self._names) >= MAX_NAMES:
@@ -245,6 +253,7 @@ class Connection:
             self._begin_session(now_s)
         changed |= self._drop_old_pictures(now_s)
         changed |= self._follow_control()
+        self._follow_choices()
         if self._path.tick(now_s) and self._shortage_log.may_log():
             log.warning("%s: %s", self.endpoint, self._path.shortage)
         if (control := self._control) is not None:
@@ -270,16 +279,41 @@ class Connection:
         # Only the subscriptions below are sent. With a short queue, libzmq would silently drop all
         # but a few of them when it connects.
         socket.setsockopt(zmq.SNDHWM, 0)
-        cameras = self._streams.cameras
-        keeps = not self._options.live and self._options.control
-        announce = keeper_topic if keeps else viewer_topic
-        # Frames first: a status that arrives then proves that frames would have, too.
-        topics = [topic(name) for name in cameras for topic in (frames_topic, status_topic)]
-        # Last: once the sender counts this viewer, every subscription is in effect.
-        viewed = [announce(self.token, name) for name in cameras or (None,)]
-        for topic in [*(topics or [b""]), *viewed]:
+        self._subscribed = self._topics()
+        for topic in self._subscribed:
             socket.send(b"\1" + topic)
         return socket
+
+    def _topics(self) -> list[bytes]:
+        """Return what is to be subscribed to, in that order."""
+        keeps = not self._options.live and self._options.control
+        announce = keeper_topic if keeps else viewer_topic
+        choices = self._streams.choices
+        names = list(self._streams.cameras)
+        if choices or self._streams.needs_names:
+            names = [stream_name(camera, stream) for camera, choice in choices.items()
+                     for stream in choice.subscribed]  # fmt: skip
+        elif not names:
+            return [b"", announce(self.token, None)]
+        # Frames first: a status that arrives then proves that frames would have, too.
+        topics = [topic(name) for name in names for topic in (frames_topic, status_topic)]
+        # The main stream's status says which others there are.
+        topics += [status_topic(camera) for camera in choices if camera not in names]
+        # Last: once the sender counts this viewer, every subscription is in effect.
+        return topics + [announce(self.token, name) for name in names]
+
+    def _follow_choices(self) -> None:
+        """Subscribe to what the choices of streams want by now, and to nothing else of cameras."""
+        socket = self._link.socket
+        if socket is None or not (self._streams.choices or self._streams.needs_names):
+            return
+        before, self._subscribed = self._subscribed, self._topics()
+        for topic in self._subscribed:
+            if topic not in before:
+                socket.send(b"\1" + topic)
+        for topic in before:
+            if topic not in self._subscribed:
+                socket.send(b"\0" + topic)
 
     def _note(self, received: ReceivedPacket, size: int, now_s: float) -> None:
         # On arrival: time spent queued for the decoder is not transit time.
@@ -351,14 +385,23 @@ class Connection:
         return True
 
     def _use_control(self, control: ControlLink) -> None:
-        streams = self._streams.streams
+        streams, name_of = self._streams.streams, self._streams.name_of
         for name, stream in streams.items():
             if stream.needs_keyframe and not stream.ended:
-                control.ask_keyframe(name, stream)
+                control.ask_keyframe(name_of(name), stream)
         if control.report_due():
+            late_s = self._path.take_late_s()
             for name, stream in streams.items():
                 if stream.stream_ids and not stream.ended:
-                    control.report(name, stream)
+                    control.report(name_of(name), stream, late_s)
+        if self._streams.needs_names:
+            if control.cameras is None:
+                control.ask_cameras()
+            else:
+                self._streams.note_cameras(control.cameras)
+        for name, choice in self._streams.choices.items():
+            if following := choice.keyframe_due(boot_s()):
+                control.ask_first_keyframe(stream_name(name, following))
         if self._link.state is LinkState.UP:
             open_cameras = [name for name, stream in streams.items() if not stream.ended]
             if any(map(self._silent, dict.fromkeys((*self._streams.cameras, *open_cameras)))):
@@ -373,4 +416,6 @@ class Connection:
     def _lacks_wanted_cameras(self) -> bool:
         """Return True if the sender has none of the wanted cameras: its silence is expected."""
         cameras, listed = self._streams.cameras, self.facts.cameras
+        if self._streams.needs_names and not self._streams.choices:
+            return True  # nothing is subscribed to
         return listed is not None and bool(cameras) and not set(cameras) & set(listed)

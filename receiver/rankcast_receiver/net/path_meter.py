@@ -71,6 +71,9 @@ class PathMeter:
         self._old_since_s: float | None = None
         self._fresh_s = now_s
         self._least_late_s: float
+        self._reported_late_s: float | None = None
+        """The least since the last report, also of a status: it is stamped when it is sent, so that
+        pictures that were encoded late are not late on the way."""
         self._begin(now_s)
 
     def hear(self, received: ReceivedPacket, size: int, now_s: float) -> None:
@@ -89,6 +92,8 @@ class PathMeter:
             quickest = self._quickest[key] = _Quickest(transit_s, now_s)
         late_s = quickest.late_s(transit_s, now_s)
         self._least_late_s = min(self._least_late_s, late_s)
+        if self._reported_late_s is None or late_s < self._reported_late_s:
+            self._reported_late_s = late_s
         if not received.is_picture:
             if late_s < FRESH_S:
                 self._fresh_s = now_s
@@ -105,6 +110,11 @@ class PathMeter:
         elif header.sequence > count.last:
             count.last = header.sequence
             count.count += 1
+
+    def take_late_s(self) -> float | None:
+        """Return how late the quickest message since the last call was; None without any."""
+        late_s, self._reported_late_s = self._reported_late_s, None
+        return late_s
 
     def only_old(self, now_s: float) -> bool:
         """Return True if nothing but old pictures arrives, because they wait on the way.

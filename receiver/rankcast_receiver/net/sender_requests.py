@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.errors import SettingsError, WireError
 from rankcast.frame import Scalar
+from rankcast.runtime import NETWORK_GAP
 from rankcast.wire import MAX_MS, UINT64_MAX, Reply, check_name, uint
 from rankcast_receiver.clock import SenderClock
 from rankcast_receiver.net.control_request import ControlRequest
@@ -188,6 +189,10 @@ class SenderRequests:
             self._keyframes[camera] = _KeyframeRequest(now, refused_s, stream.frame_s)
             stream.keyframe_requests += 1
 
+    def ask_first_keyframe(self, stream: str) -> None:
+        """Request a key frame of a stream of which none has arrived yet."""
+        self._ask("keyframe", stream, {})
+
     def ask_cameras(self) -> None:
         """Request the sender's list of cameras at intervals; the reply updates `cameras`."""
         now = self._now_s()
@@ -213,13 +218,20 @@ class SenderRequests:
         self._next_report_s = now + REPORT_INTERVAL_S
         return True
 
-    def report(self, camera: str, stream: CameraStream) -> None:
-        """Send the totals of `camera` at this receiver and the latency of the last second."""
+    def report(self, camera: str, stream: CameraStream, late_s: float | None = None) -> None:
+        """Send the totals of `camera` at this receiver and the latency of the last second.
+
+        `late_s` is how late even the quickest message of that second was: they queue in front of
+        the link.
+        """
         balance = stream.ledger.balance()
         args: dict[str, Any] = {
             "delivered": min(balance.passed, MAX_COUNT),
             "lost": min(sum(balance.lost.values()), MAX_COUNT),
+            "network_lost": min(balance.lost.get(NETWORK_GAP, 0), MAX_COUNT),
         }
+        if late_s is not None:
+            args["late_ms"] = min(max(1e3 * late_s, 0.0), MAX_MS)
         delays = stream.delays.take()
         if delays:
             ordered = sorted(delay.latency_ms for delay in delays)

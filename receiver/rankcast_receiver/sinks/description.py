@@ -53,6 +53,7 @@ def describe(frame: Frame, *, lossy_file: bool) -> str:
     lossy = lossy_file or coding is None or coding.lossy
     values: dict[str, Any] = {
         "camera": frame.camera,
+        "stream": frame.stream,
         "sequence": frame.sequence,
         "frame": frame.frame,
         "stream_id": frame.stream_id.hex(),

@@ -112,6 +112,8 @@ class Evidence:
     """What the link carries if that is less than the stream; else empty."""
     behind: str = ""
     """How far the shown frames are in the past, on purpose; empty in the present."""
+    missing_stream: str = ""
+    """Why the wanted stream of the camera does not come, in one line; else empty."""
 
     @property
     def stale_after_s(self) -> float:
@@ -161,6 +163,8 @@ def _answers(seen: Evidence) -> bool:
 
 def _connected(seen: Evidence) -> tuple[State, str]:
     """Judge an established connection by the sender's status, if it is fresh."""
+    if seen.missing_stream and not _answers(seen):
+        return State.NO_SUCH_CAMERA, seen.missing_stream
     if (
         not _answers(seen)
         and seen.wanted

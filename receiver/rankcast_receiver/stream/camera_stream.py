@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-import heapq
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from rankcast.boot_clock import boot_ns, boot_s
-from rankcast.errors import LimitError, NeedKeyframe, UnknownVersionError, WireError
-from rankcast.frame import Frame
+from rankcast.errors import (
+    LimitError,
+    NeedKeyframe,
+    PayloadError,
+    UnknownVersionError,
+    WireError,
+)
+from rankcast.frame import Coding, Frame
 from rankcast.numerics import Histogram
+from rankcast.rank_cut import CutCounts, RankCut
 from rankcast.runtime import REFUSED_PACKET, SKIPPED_AS_OLD, STOPPED, Ledger, LogLimiter
-from rankcast.wire import Kind, Packet, Replay, Status, unpack
-from rankcast_receiver.clock import Delays, SenderClock
+from rankcast.wire import MAIN, Header, Kind, Packet, Replay, Status, unpack
+from rankcast_receiver.clock import Delays, LatestLatencies, SenderClock
 from rankcast_receiver.state import LATE_S
+from rankcast_receiver.stream.decoded import CameraPacket, Decoded
 from rankcast_receiver.stream.late_frame_hold import LateFrameHold
+from rankcast_receiver.stream.on_demand import OnDemandDecoder
 from rankcast_receiver.stream.picture_decoder import DECODE_BUDGET_S, PictureDecoder
+from rankcast_receiver.stream.picture_facts import (
+    PictureFacts,
+    facts_of_frame,
+    facts_of_packet,
+)
 from rankcast_receiver.stream.received_packet import ReceivedPacket
 from rankcast_receiver.stream.refusals import Refusals
 from rankcast_receiver.stream.sequence_gaps import SequenceGaps
@@ -29,47 +42,6 @@ log = logging.getLogger(__name__)
 LOG_BURST: Final = 20
 """Log lines allowed at once, then one a second, for all cameras of a sender together: a hostile
 sender can use 64 names, and a line a second for each would fill a disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class CameraPacket:
-    """A packet, for sinks that accept packets."""
-
-    camera: str
-    """Name of the camera at this receiver."""
-    packet: Packet
-    data: memoryview
-    """The whole packet as it was received."""
-    t_received_s: float
-    """Monotonic."""
-    made_here: bool = False
-    """True for a reference packet, which this receiver made of what it has decoded."""
-
-    @property
-    def is_picture(self) -> bool:
-        """False for a status, an end, or a reference that was made here: it counts as no frame."""
-        return self.packet.header.kind.is_picture and not self.made_here
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """Result of decoding one batch of packets of one camera."""
-
-    packets: Sequence[CameraPacket]
-    """The new pictures in order, each exactly once, decodable or not."""
-    frame: Frame | None
-    """The newest decoded picture; None when there is none to hand out."""
-    notices: Sequence[CameraPacket] = ()
-    """The status and end messages that came among the packets."""
-    reference: CameraPacket | None = None
-    """Goes on behind all of these packets; made because `CameraStream.reference_wanted`."""
-
-    @property
-    def messages(self) -> Iterable[CameraPacket]:
-        """Packets and notices in the order of their arrival."""
-        if not self.notices:
-            return self.packets
-        return heapq.merge(self.packets, self.notices, key=lambda item: item.t_received_s)
 
 
 class CameraStream:
@@ -85,7 +57,8 @@ class CameraStream:
     log_limiter : LogLimiter, optional
         Shared by the cameras of a sender.
     ledger : Ledger, optional
-        Every published frame enters it; decoded frames pass, the others are lost with a cause.
+        Every published frame enters it; frames that were decoded pass, and those that nobody
+        needed decoded; the others are lost with a cause.
     now_s : callable
         Monotonic clock.
 
@@ -106,6 +79,10 @@ class CameraStream:
         now_s: Callable[[], float] = boot_s,
     ) -> None:
         self.camera = camera
+        self.stream = MAIN
+        """The stream of the camera that is decoded: ``main`` or a substream."""
+        self.stream_changes = 0
+        self._changes = False
         self.ledger = ledger or Ledger()
         self.packet_ledger = Ledger()
         """Ledger for sinks that accept packets: every new packet passes, decoded or not."""
@@ -125,21 +102,36 @@ class CameraStream:
         self._waiting_sinks: dict[str, bool] = {}
         self.delays = Delays()
         self.latency = Histogram()
-        """From capture to decoded, of all frames with a known capture time."""
+        """From capture to decoded, of all frames with a known capture time; of those that nobody
+        needs decoded, from capture until they were checked and in order."""
+        self.latest_latencies = LatestLatencies()
+        """The same of the latest frames, since decoding began or ended."""
+        self.newest: PictureFacts | None = None
+        """The newest picture that was handed out, or that nobody needed decoded."""
+        self.decoded_frames = 0
+        """Frames that were decoded and handed out."""
         self.packet_bytes = 0
         """Size of all pictures that arrived, as packets."""
         log_limiter = log_limiter or LogLimiter(burst=LOG_BURST)
+        self._rank_cut = RankCut(options.rank, camera, log_limiter) if options.rank else None
         self._clock = clock or SenderClock()
         self._options = options
         self._now_s = now_s
         self._gaps = SequenceGaps((self.ledger, self.packet_ledger))
         self._refusals = Refusals(camera, log_limiter, now_s)
-        self._decoder = PictureDecoder(
-            camera, options, self.ledger, self._refusals, log_limiter, now_s
+        decoder = PictureDecoder(camera, options, self.ledger, self._refusals, log_limiter, now_s)
+        self._decoder = OnDemandDecoder(
+            decoder, self.ledger, self._refusals, always=not options.on_demand, now_s=now_s
         )
+        self.demand = self._decoder.demand
+        """Whether somebody needs pixels; tell it again and again."""
         self._hold = LateFrameHold()
         self._unconfirmed_since_s: float | None = None
         self._newest_picture: int | None = None
+        self._handed_out: tuple[bytes, int] | None = None
+        """Stream and sequence of the decoded frame that was handed out last."""
+        self._undecoded: tuple[bytes, int] | None = None
+        """The same of the newest picture that nobody needed decoded."""
         self._replay: Replay | None = None
         """How times of the latest picture are to be read, if it is one of a recording."""
 
@@ -164,9 +156,24 @@ class CameraStream:
         return self._decoder.waiting_for_keyframe
 
     @property
+    def cut_counts(self) -> CutCounts:
+        """What cutting to a rank did to the packets; all 0 without."""
+        return CutCounts() if self._rank_cut is None else self._rank_cut.counts
+
+    @property
     def needs_keyframe(self) -> bool:
         """True while the decoder or a sink waits for a key frame."""
-        return self._decoder.waiting_for_keyframe or any(tuple(self._waiting_sinks.values()))
+        return self._decoder.needs_keyframe or any(tuple(self._waiting_sinks.values()))
+
+    @property
+    def decoding(self) -> bool:
+        """True while every picture is decoded; False while nobody needs pixels."""
+        return self._decoder.decoding
+
+    @property
+    def decoded_packets(self) -> int:
+        """Packets that were decoded so far, also those that only others needed."""
+        return self._decoder.decoded_packets
 
     @property
     def replay_speed(self) -> float:
@@ -190,6 +197,11 @@ class CameraStream:
         return self._hold.waiting
 
     @property
+    def unfinished(self) -> bool:
+        """True while `decode` has something to do without a new packet."""
+        return self.holding or self.reference_wanted or self._decoder.catching_up
+
+    @property
     def unconfirmed_s(self) -> float | None:
         """Time since the last picture arrived; None if a status or end message followed it.
 
@@ -197,6 +209,15 @@ class CameraStream:
         """
         since_s = self._unconfirmed_since_s
         return None if since_s is None else self._now_s() - since_s
+
+    def is_newest(self, frame: Frame) -> bool:
+        """Return False for a decoded frame if newer pictures came that nobody needed decoded."""
+        undecoded = self._undecoded
+        if undecoded is None:
+            return True
+        if frame.stream_id == undecoded[0]:
+            return frame.sequence >= undecoded[1]
+        return frame.stream_id == self.stream_id
 
     def note_waits(self, sink: str, *, waits: bool) -> None:
         """Record whether a sink needs a key frame; may be called from any thread."""
@@ -210,7 +231,7 @@ class CameraStream:
         *,
         dropped: int = 0,
     ) -> Decoded:
-        """Order the received packets and decode the newest picture.
+        """Order the received packets and decode the newest picture if somebody needs it.
 
         In live mode a late frame that follows fresh ones is held for at most a second, and frames
         that arrive meanwhile replace it. Call `decode` again while `holding`.
@@ -229,9 +250,10 @@ class CameraStream:
         fresh: list[CameraPacket] = []
         notices: list[CameraPacket] = []
         begun = 0
-        for message in received:
+        for arrived in received:
             stream_id = self.stream_id
-            packet = self._accept(message)
+            message = self._cut(arrived)
+            packet = self._accept(message, len(arrived.data))
             if self.stream_id != stream_id:
                 begun = len(fresh)
             if packet is not None:
@@ -243,11 +265,30 @@ class CameraStream:
         # Pictures of a stream that has since ended.
         self.ledger.lose(SKIPPED_AS_OLD, begun)
         pictures = [item.packet for item in fresh[begun:]]
-        frame = self._decoder.decode(pictures, budget_s, stopped)
+        decoding = self.decoding
+        found = self._decoder.decode(
+            pictures, budget_s, stopped, for_reference=self.reference_wanted
+        )
+        if self.decoding is not decoding:
+            self.latest_latencies.clear()
+        frame = self._hand_out(None if found.caught_up else found.frame)
+        codings = [] if frame is None or frame.coding is None else [frame.coding]
+        codings += [self._pass_undecoded(packet) for packet in found.undecoded]
+        if found.caught_up and found.frame is not None:
+            frame = self._hand_out_caught_up(found.frame)
         if fresh:
             self._newest_picture = fresh[-1].packet.header.sequence
         reference = self._make_reference() if self.reference_wanted else None
-        return Decoded(fresh, self._hand_out(frame), notices, reference)
+        return Decoded(fresh, frame, notices, reference, codings)
+
+    def change(self, stream: str) -> None:
+        """Go on with another stream of the camera: its first packet, a key frame, comes next.
+
+        The ledger goes on. What is published of the stream that was left is no loss, now or when
+        it is shown again.
+        """
+        self.stream, self._changes = stream, True
+        self.stream_changes += 1
 
     def withdraw(self) -> None:
         """Note that the sender no longer offers this camera; frames until it does are no loss."""
@@ -271,22 +312,37 @@ class CameraStream:
         packet = unpack(data, self._options.limits)
         return CameraPacket(self.camera, packet, memoryview(data), self._now_s(), made_here=True)
 
-    def _accept(self, received: ReceivedPacket) -> Packet | None:
+    def _cut(self, received: ReceivedPacket) -> ReceivedPacket:
+        """Return a packet at the rank that is wanted, or with the reason why it has no such one."""
+        if self._rank_cut is None or received.packet is None:
+            return received
+        try:
+            packet, data = self._rank_cut.cut(received.packet, received.data)
+        except WireError as exc:
+            return replace(received, packet=None, data=memoryview(b""), error=exc)
+        if packet is received.packet:
+            return received
+        return replace(received, packet=packet, data=data)
+
+    def _accept(self, received: ReceivedPacket, arrived_bytes: int) -> Packet | None:
         """Account for one packet; return it if it is a new picture."""
         packet = received.packet
         try:
             if packet is None:
                 raise received.error or WireError("no packet")
-            return self._place(packet, received)
+            placed = self._place(packet, received)
         except WireError as exc:
             # Its sequence number cannot be trusted: the next gap is attributed to it.
             self._gaps.note_lost(REFUSED_PACKET)
             self.refused_packets += 1
-            if isinstance(exc, LimitError | UnknownVersionError):
+            if isinstance(exc, LimitError | UnknownVersionError | PayloadError):
                 self._refusals.add(exc)
             else:
                 self._refusals.warn(exc)  # damage in transit: the next packet may be intact
             return None
+        if placed is not None:
+            self.packet_bytes += arrived_bytes
+        return placed
 
     def _place(self, packet: Packet, received: ReceivedPacket) -> Packet | None:
         header, status = packet.header, received.status
@@ -309,7 +365,6 @@ class CameraStream:
             log.debug("%s: ignored frame %d: a duplicate, or late", self.camera, header.sequence)
             return None
         self.packet_ledger.passed()
-        self.packet_bytes += len(received.data)
         if self.heard_s is not None:
             self.heard_s = received.t_received_s
         self.ended = False
@@ -318,12 +373,15 @@ class CameraStream:
         return packet
 
     def _begin(self, stream_id: bytes, replay: Replay | None) -> None:
-        if self.stream_id and self._refusals.may_log():
+        if self.stream_id and not self._changes and self._refusals.may_log():
             if replay is None:
                 log.info("%s: the sender has restarted", self.camera)
             else:
                 log.info("%s: a recording is replayed, loop %d", self.camera, replay.loop)
         self._gaps.begin(stream_id)
+        if self._changes:
+            self._gaps.leave()
+            self._changes = False
         self._decoder.restart()
         self._refusals.clear()
         self.ledger.lose(SKIPPED_AS_OLD, self._hold.clear())
@@ -338,31 +396,70 @@ class CameraStream:
             age_s = self._age_s(newest, now_s)
             late = self._options.live and age_s is not None and age_s > LATE_S
             placed = self._place_capture(newest)
+            self._measure(placed.t_capture_here_ns, placed.clock_error_ns)
             self.ledger.lose(SKIPPED_AS_OLD, self._hold.put(placed, now_s, late=late))
-        frame = self._hold.take(now_s, last=self.ended)
+        frame = self._hold.take(now_s, last=self.ended or not self.decoding)
         if frame is not None:
-            age_s = self._age_s(frame, now_s)
-            self.ledger.passed()
-            self.frame_s = now_s
-            self.captured_s = None if age_s is None else now_s - age_s
+            self._note_received(frame, now_s)
+            self.newest = facts_of_frame(frame)
+            self._handed_out = frame.stream_id, frame.sequence
+            self.decoded_frames += 1
         return frame
 
-    def _age_s(self, frame: Frame, now_s: float) -> float | None:
-        age_ns = self._clock.age_ns(*self._times(frame), round(now_s * 1e9))
+    def _pass_undecoded(self, packet: Packet) -> Coding:
+        """Count a picture that nobody needs decoded, and note what its header says."""
+        header, now_s = packet.header, self._now_s()
+        self._clock.compare(*self._times(header), boot_ns(), time.time_ns())
+        moment = self._clock.place(*self._times(header), boot_ns())
+        here_ns, error_ns = (None, 0) if moment is None else (moment.t_mono_ns, moment.error_ns)
+        self._measure(here_ns, error_ns)
+        self._note_received(header, now_s)
+        self._undecoded = header.stream_id, header.sequence
+        self.newest = facts_of_packet(packet, self.stream, here_ns, error_ns)
+        return self.newest.coding
+
+    def _hand_out_caught_up(self, frame: Frame) -> Frame | None:
+        """Return a picture that was counted while nobody needed it; None if it was handed out."""
+        handed_out = frame.stream_id, frame.sequence
+        if handed_out == self._handed_out:
+            return None
+        self._handed_out = handed_out
+        self.decoded_frames += 1
+        return self._place_capture(frame)
+
+    def _note_received(self, picture: Frame | Header, now_s: float) -> None:
+        age_s = self._age_s(picture, now_s)
+        self.ledger.passed()
+        self.frame_s = now_s
+        self.captured_s = None if age_s is None else now_s - age_s
+
+    def _age_s(self, picture: Frame | Header, now_s: float) -> float | None:
+        age_ns = self._clock.age_ns(*self._times(picture), round(now_s * 1e9))
         return None if age_ns is None else age_ns / 1e9
 
-    def _times(self, frame: Frame) -> tuple[int, int]:
-        """When `frame` was captured, or shown from a recording, on both clocks of the sender."""
+    def _times(self, picture: Frame | Header) -> tuple[int, int]:
+        """When it was captured, or shown from a recording, on both clocks of the sender."""
         if self._replay is not None:
-            return self._replay.shown_ns(frame.t_capture_mono_ns)
-        return frame.t_capture_mono_ns, frame.t_capture_utc_ns
+            return self._replay.shown_ns(picture.t_capture_mono_ns)
+        return picture.t_capture_mono_ns, picture.t_capture_utc_ns
 
     def _place_capture(self, frame: Frame) -> Frame:
         """Convert the capture time of `frame` to the local clock, if the offset is known."""
-        now_ns = boot_ns()
-        moment = self._clock.place(*self._times(frame), now_ns)
+        moment = self._clock.place(*self._times(frame), boot_ns())
         if moment is None:
-            return frame
-        self.latency.add((now_ns - moment.t_mono_ns) / 1e6)
-        self.delays.add(now_ns - moment.t_mono_ns, moment.error_ns)
-        return replace(frame, t_capture_here_ns=moment.t_mono_ns, clock_error_ns=moment.error_ns)
+            return frame if self.stream == MAIN else replace(frame, stream=self.stream)
+        return replace(
+            frame,
+            stream=self.stream,
+            t_capture_here_ns=moment.t_mono_ns,
+            clock_error_ns=moment.error_ns,
+        )
+
+    def _measure(self, t_capture_here_ns: int | None, error_ns: int) -> None:
+        """Note how long after its capture a picture is ready."""
+        if t_capture_here_ns is None:
+            return
+        latency_ns = boot_ns() - t_capture_here_ns
+        self.latency.add(latency_ns / 1e6)
+        self.delays.add(latency_ns, error_ns)
+        self.latest_latencies.add(latency_ns, error_ns)

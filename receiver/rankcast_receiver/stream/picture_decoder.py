@@ -77,8 +77,10 @@ class PictureDecoder:
         self._behind = False
         self._behind_s = float("-inf")
         self._dropped = 0
-        self._decoded_sequence: int | None = None
+        self.decoded_sequence: int | None = None
         """Of the picture that was decoded last; None before any."""
+        self.decoded_packets = 0
+        """Packets that were decoded so far, also those that only others needed."""
 
     @property
     def overloaded(self) -> bool:
@@ -89,7 +91,7 @@ class PictureDecoder:
         """Discard all references, because another stream begins."""
         self._decoder = _new_decoder(self._options)
         self._references.clear()
-        self._decoded_sequence = None
+        self.decoded_sequence = None
         self._behind = self.waiting_for_keyframe = False
 
     def reference_packet(self, newest_sequence: int | None, replay: Replay | None) -> bytes | None:
@@ -112,7 +114,7 @@ class PictureDecoder:
         NeedKeyframe
             If the codec predicts no picture: each of its packets is a beginning.
         """
-        if newest_sequence is None or newest_sequence != self._decoded_sequence:
+        if newest_sequence is None or newest_sequence != self.decoded_sequence:
             return None
         data = self._decoder.reference_packet()
         if replay is None:
@@ -150,11 +152,34 @@ class PictureDecoder:
                 self._fall_behind(len(waiting))
                 break
             begun = True
-            frame = self._decode_one(waiting.popleft())
+            frame = self._decode_one(waiting.popleft(), self._ledger)
             if frame is not None:
                 self._ledger.lose(SKIPPED_AS_OLD, 0 if newest is None else 1)
                 newest = frame
         return newest
+
+    def catch_up(
+        self, packets: Sequence[Packet], budget_s: float, stopped: Callable[[], bool]
+    ) -> Frame | None:
+        """Decode what the newest of some pictures needs; the ledger has counted them already.
+
+        Returns
+        -------
+        Frame or None
+            The newest one. None if the time did not suffice: another call, with the pictures
+            behind `decoded_sequence`, goes on. None too if a picture cannot be decoded:
+            `waiting_for_keyframe` is True then.
+        """
+        frame: Frame | None = None
+        began_s = self._now_s()
+        for count, packet in enumerate(self._references.plan(packets).needed):
+            if stopped() or (count and self._now_s() - began_s >= budget_s):
+                return None
+            frame = self._decode_one(packet, Ledger())
+            if frame is None:
+                self.waiting_for_keyframe = True
+                return None
+        return frame
 
     def _plan(self, packets: Sequence[Packet]) -> Sequence[Packet]:
         """Return the packets to decode; count the others as lost."""
@@ -168,28 +193,29 @@ class PictureDecoder:
         self._ledger.lose(WAITING_FOR_KEYFRAME, len(plan.unrooted))
         return plan.needed
 
-    def _decode_one(self, packet: Packet) -> Frame | None:
+    def _decode_one(self, packet: Packet, ledger: Ledger) -> Frame | None:
         """Decode one packet, or count it as lost if that fails."""
         try:
             packet = self._decoder.complete(packet)
             pixels = self._decoder.decode_packet(packet)
         except NeedKeyframe as exc:
             if isinstance(exc, ChecksumMismatch):
-                self._ledger.lose(WRONG_CHECKSUM)
+                ledger.lose(WRONG_CHECKSUM)
                 self._refusals.warn(exc)
                 self._references.clear()
             else:
                 log.debug("%s: %s", self._camera, exc)
-                self._ledger.lose(WAITING_FOR_KEYFRAME)
+                ledger.lose(WAITING_FOR_KEYFRAME)
             self.waiting_for_keyframe = True
             return None
         except WireError as exc:
-            self._ledger.lose(REFUSED_PACKET)
+            ledger.lose(REFUSED_PACKET)
             self._refusals.add(exc)
             return None
         self._refusals.clear()
         self._references.note_decoded(packet.header)
-        self._decoded_sequence = packet.header.sequence
+        self.decoded_packets += 1
+        self.decoded_sequence = packet.header.sequence
         self._behind = self.waiting_for_keyframe = False
         return frame_of(packet, pixels, self._camera, writable=self._options.writable)
 

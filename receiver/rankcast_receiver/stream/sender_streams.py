@@ -10,8 +10,9 @@ from typing import Final
 from rankcast.boot_clock import boot_s
 from rankcast.errors import LimitError, WireError
 from rankcast.net import LinkState
-from rankcast.runtime import LogLimiter
-from rankcast.wire import Header
+from rankcast.runtime import NETWORK_GAP, SKIPPED_AS_OLD, WAITING_FOR_KEYFRAME, LogLimiter
+from rankcast.wire import MAIN, Header, split_stream, stream_name
+from rankcast_receiver.choice import StreamChoice
 from rankcast_receiver.clock import SenderClock
 from rankcast_receiver.state import ANSWER_S, CameraState, Evidence, LinkFacts, judge
 from rankcast_receiver.stream.camera_stream import LOG_BURST, CameraStream
@@ -27,6 +28,10 @@ MAX_CAMERAS_OF_STATIONS: Final = 256
 """Most cameras of many stations that one address brings."""
 
 
+_OF_THE_LINK: Final = (NETWORK_GAP, SKIPPED_AS_OLD, WAITING_FOR_KEYFRAME)
+"""Losses that a smaller stream may help against."""
+
+
 class SenderStreams:
     """All cameras of one sender.
 
@@ -37,6 +42,8 @@ class SenderStreams:
     cameras : sequence of str
         Names of the wanted cameras at the sender; empty for all of them.
     options : StreamOptions
+    stream : str
+        Which stream of each camera is wanted: ``main``, ``auto`` or the name of a substream.
     suffix : str
         Appended to camera names, because several senders may use the same ones.
     stations : bool
@@ -51,6 +58,7 @@ class SenderStreams:
         cameras: Sequence[str] = (),
         options: StreamOptions = StreamOptions(),  # noqa: B008 - frozen
         *,
+        stream: str = MAIN,
         suffix: str = "",
         stations: bool = False,
         now_s: Callable[[], float] = boot_s,
@@ -72,6 +80,11 @@ class SenderStreams:
         self._replayed = ReplayedStreams()
         self._accepted: Counter[str] = Counter()
         self._log_limiter = LogLimiter(burst=LOG_BURST)
+        self._wanted = stream
+        self._choices: dict[str, StreamChoice] = {}
+        """By camera; none while only main streams are wanted."""
+        if stream != MAIN:
+            self.note_cameras(cameras)
 
     @property
     def streams(self) -> dict[str, CameraStream]:
@@ -88,6 +101,35 @@ class SenderStreams:
     def clocks(self) -> dict[str, SenderClock]:
         """All clocks, by the address or the names of their cameras."""
         return {self.endpoint: self.clock} if self._clocks is None else dict(self._clocks)
+
+    @property
+    def needs_names(self) -> bool:
+        """True if the sender has to be asked for its cameras before anything is subscribed to."""
+        return self._wanted != MAIN and not self.cameras
+
+    @property
+    def choices(self) -> dict[str, StreamChoice]:
+        """Which stream of each camera is received; a copy, for any thread."""
+        return dict(self._choices)
+
+    def note_cameras(self, cameras: Sequence[str]) -> None:
+        """Receive streams of these cameras; from any thread."""
+        for name in cameras[:MAX_CAMERAS]:
+            if name not in self._choices and len(self._choices) < MAX_CAMERAS:
+                shown = name + self._suffix
+                self._choices[name] = StreamChoice(self._wanted, shown, self._now_s())
+
+    def wants(self, stream: str) -> bool:
+        """Return True if packets of a stream, ``NAME`` or ``NAME.SUB``, are expected."""
+        camera, which = split_stream(stream)
+        if self._wanted == MAIN:
+            return which == MAIN and (not self.cameras or camera in self.cameras)
+        return camera in self._choices
+
+    def name_of(self, camera: str) -> str:
+        """Return the name of the stream of `camera` that is shown, for requests to the sender."""
+        choice = self._choices.get(camera)
+        return camera if choice is None else stream_name(camera, choice.shown)
 
     @property
     def ended(self) -> bool:
@@ -135,14 +177,44 @@ class SenderStreams:
         """
         packet = received.packet
         stream_id = None if packet is None else packet.header.stream_id
+        camera, which = split_stream(received.camera)
         try:
-            stream = self._find(received.camera, stream_id)
+            if not self.wants(received.camera):
+                raise WireError(f"got stream {received.camera}, which was not asked for")
+            choice = self._choices.get(camera)
+            if choice is not None and not self._choose(choice, which, received):
+                return None
+            stream = self._find(camera, stream_id, chosen=choice is not None)
         except WireError:
             self.foreign_packets += 1
             return None
+        if choice is not None and stream.stream != choice.shown:
+            stream.change(choice.shown)
         if packet is not None:
-            self._accepted[received.camera] += 1
+            self._accepted[camera] += 1
         return stream
+
+    def tick(self) -> None:
+        """Let the choices look at what became of the frames; call it several times a second."""
+        now_s = self._now_s()
+        for name, choice in self._choices.items():
+            stream = self._streams.get(name)
+            if choice.auto and stream is not None:
+                balance = stream.ledger.balance()
+                lost = sum(balance.lost.get(cause, 0) for cause in _OF_THE_LINK)
+                frame_s, captured_s = stream.frame_s, stream.captured_s
+                age_s = _age_s(frame_s, captured_s)
+                choice.tick(balance.entered, lost, frame_s, age_s, now_s)
+
+    def _choose(self, choice: StreamChoice, which: str, received: ReceivedPacket) -> bool:
+        """Return True if a packet is of the stream that is shown, from now on or already."""
+        packet, now_s = received.packet, self._now_s()
+        if packet is None:
+            return choice.takes(which, None, None, now_s)
+        kind, age_s = packet.header.kind, self._arrival_age_s(received)
+        if received.status is not None:
+            choice.hear(which, received.status, kind, age_s, now_s)
+        return choice.takes(which, kind, age_s, now_s)
 
     def retire(self, link: LinkFacts) -> None:
         """Count cameras as ended that their sender no longer has: it was restarted without them.
@@ -161,10 +233,10 @@ class SenderStreams:
 
     def states(self, link: LinkFacts) -> list[CameraState]:
         """Return the state of every wanted camera, and of every other known one."""
-        names = dict.fromkeys((*self.cameras, *self._streams)) or {"": None}
+        names = dict.fromkeys((*self.cameras, *self._choices, *self._streams)) or {"": None}
         return [self._state(name, link) for name in names]
 
-    def _find(self, camera: str, stream_id: bytes | None) -> CameraStream:
+    def _find(self, camera: str, stream_id: bytes | None, *, chosen: bool = False) -> CameraStream:
         for name, other in self._streams.items():
             if name == camera or other.stream_id != stream_id:
                 continue
@@ -173,7 +245,8 @@ class SenderStreams:
             other.ended = True  # its only packet was the one with the damaged topic
         stream = self._streams.get(camera)
         if stream is None:
-            if stream_id is None and self._streams and camera not in self.cameras:
+            known = chosen or camera in self.cameras
+            if stream_id is None and self._streams and not known:
                 raise WireError(f"a damaged packet arrived as unknown camera {camera}")
             if len(self._streams) >= self._max_cameras:
                 raise LimitError(f"got camera {camera}, the limit is {self._max_cameras} cameras")
@@ -184,11 +257,28 @@ class SenderStreams:
                 self._log_limiter,
                 now_s=self._now_s,
             )
+            if chosen:
+                stream.stream = self._choices[camera].shown
         return stream
+
+    def _arrival_age_s(self, received: ReceivedPacket) -> float | None:
+        t_mono_ns, t_utc_ns = received.sender_times()
+        if t_utc_ns is None:
+            return None
+        age_ns = self.clock.age_ns(t_mono_ns, t_utc_ns, round(received.t_received_s * 1e9))
+        return None if age_ns is None else age_ns / 1e9
+
+    def _missing_names(self, link: LinkFacts) -> str:
+        if not self.needs_names or self._choices or link.age_s < ANSWER_S:
+            return ""
+        return (
+            "the control channel does not say which cameras there are, whose streams are wanted: "
+            "name them with --camera"
+        )
 
     def _state(self, name: str, link: LinkFacts) -> CameraState:
         stream = self._streams.get(name)
-        status = None if stream is None else stream.status
+        status, choice = None if stream is None else stream.status, self._choices.get(name)
         evidence = Evidence(
             link=link.state,
             link_age_s=link.age_s,
@@ -211,6 +301,7 @@ class SenderStreams:
             absent=name in link.absent,
             shortage=link.shortage,
             behind=link.behind.get(name, ""),
+            missing_stream=choice.missing if choice else self._missing_names(link),
         )
         state, detail = judge(evidence)
         return CameraState(

@@ -7,7 +7,8 @@ from typing import Final
 
 from rankcast.boot_clock import boot_s
 from rankcast_receiver.stream.camera_states import CameraStates
-from rankcast_receiver.stream.camera_stream import CameraStream, Decoded
+from rankcast_receiver.stream.camera_stream import CameraStream
+from rankcast_receiver.stream.decoded import Decoded
 from rankcast_receiver.stream.packet_queue import PacketBatch
 from rankcast_receiver.stream.picture_decoder import DECODE_BUDGET_S
 from rankcast_receiver.stream.received_packet import ReceivedPacket
@@ -73,6 +74,7 @@ class StreamDecoder:
             self._next_states_s = now_s + STATES_INTERVAL_S
             for sender, link in zip(self._senders, batch.links, strict=True):
                 sender.retire(link)
+                sender.tick()
             self._states.update(self._senders, batch.links)
         return turns
 
@@ -89,7 +91,7 @@ class StreamDecoder:
             stream: []
             for sender in self._senders
             for stream in sender.streams.values()
-            if stream.holding or stream.reference_wanted
+            if stream.unfinished
         }
         dropped: dict[CameraStream, int] = {}
         for key, packets in batch.packets.items():

@@ -19,5 +19,10 @@ class StreamOptions:
     """Sizes above which a packet is refused."""
     models: Path | None = None
     """Folder of the model files that packets of learned codecs refer to."""
+    rank: int = 0
+    """Highest rank of a plane that packets keep, if they have bands; 0: they stay whole."""
     writable: bool = False
     """True: the pixels of every frame are a copy that the caller may modify."""
+    on_demand: bool = False
+    """True: decode a camera only while its `CameraStream.demand` says that somebody needs pixels.
+    False: decode whatever `live` permits."""

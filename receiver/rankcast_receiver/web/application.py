@@ -39,6 +39,8 @@ class Application:
         Pages may change the senders.
     recordings : Path or None
         Folder of recordings to show.
+    models : Path or None
+        Folder of the model files that packets of recordings name.
     routes : sequence of BaseRoute
         Further routes.
     stopping : callable
@@ -54,10 +56,11 @@ class Application:
         *,
         control: bool,
         recordings: Path | None,
+        models: Path | None,
         routes: Sequence[BaseRoute],
         stopping: Callable[[], bool],
     ) -> None:
-        self._board = CameraBoard(view, newest)
+        self._board = CameraBoard(view)
         self._hub = Hub(view, self._board, inbox)
         self._jpegs = Jpegs(newest)
         self._hub.join_pictures(self._jpegs)
@@ -69,7 +72,7 @@ class Application:
             "max_samples": view.limits.max_samples,
         }
         pictures = PictureRoutes(
-            self._board, self._hub, newest, self._jpegs, Snapshots(view.limits), self._desk,
+            view, self._board, self._hub, newest, self._jpegs, Snapshots(view.limits), self._desk,
             stopping,
         )  # fmt: skip
         live = LiveEndpoint(self._hub, self._jpegs, self._desk, hello)
@@ -79,7 +82,7 @@ class Application:
             Route("/api/cameras", self._cameras, methods=["GET"]),
             Route("/api/cameras/{name}", self._camera, methods=["GET"]),
             *pictures.routes(),
-            *RecordingRoutes(recordings, view.limits, stopping).routes(),
+            *RecordingRoutes(recordings, view.limits, models, stopping).routes(),
             Route("/api/openapi.json", _describe, methods=["GET"]),
             WebSocketRoute("/api/live", live),
         ]

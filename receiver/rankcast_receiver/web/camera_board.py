@@ -8,13 +8,11 @@ from typing import Any, Final, Protocol
 
 from rankcast.boot_clock import boot_ns, boot_s
 from rankcast.codec import CODECS_BY_NAME
-from rankcast.frame import Frame
 from rankcast.wire import Status
-from rankcast_receiver.clock import MOST_ERROR_NS
+from rankcast_receiver.clock import MOST_ERROR_NS, Latency
 from rankcast_receiver.state import CameraState, State
-from rankcast_receiver.stream import CameraStream
+from rankcast_receiver.stream import CameraStream, PictureFacts
 from rankcast_receiver.web.json_text import plain
-from rankcast_receiver.web.pictures import NewestPictures, shape_of
 from rankcast_receiver.web.receiver_view import ReceiverView
 
 LATENCY_S: Final = 5.0
@@ -41,16 +39,15 @@ RatesOf = Callable[[str, float], Rates | None]
 
 
 class CameraBoard:
-    """Describes cameras by their states, streams and newest pictures.
+    """Describes cameras by their states and streams, whether their pictures are decoded or not.
 
     Parameters
     ----------
     view : ReceiverView
-    newest : NewestPictures
     """
 
-    def __init__(self, view: ReceiverView, newest: NewestPictures) -> None:
-        self._view, self._newest = view, newest
+    def __init__(self, view: ReceiverView) -> None:
+        self._view = view
 
     def summary(self) -> Sequence[tuple[str, State, str]]:
         """Return what pages are to know at once when it changes."""
@@ -81,13 +78,11 @@ class CameraBoard:
     ) -> dict[str, Any]:
         name = name_of(state)
         stream = streams.get(name)
-        frame = self._newest.get(name)
+        newest = None if stream is None else stream.newest
         came = rates(name, now_s)
         balance = None if stream is None else stream.ledger.balance()
-        slow_s = state.stale_after_s if math.isfinite(state.stale_after_s) else 0.0
-        latency = self._newest.latency(name, max(LATENCY_S, slow_s))
-        coding = None if frame is None else frame.coding
-        in_pages = coding is None or CODECS_BY_NAME[coding.codec].in_pages
+        latency = None if stream is None else _latency(stream, state, now_s)
+        in_pages = newest is None or CODECS_BY_NAME[newest.coding.codec].in_pages
         return {
             "name": name,
             "state": state.state.value,
@@ -95,10 +90,11 @@ class CameraBoard:
             "detail": state.detail,
             "live": state.state is State.LIVE,
             "stale_after_s": plain(state.stale_after_s),
-            "stream": None if frame is None else _stream(frame),
+            "stream": None if newest is None else _stream(newest),
             "decodes": "page" if in_pages else "server",
-            "clock": _clock(frame, 1.0 if stream is None else stream.replay_speed),
-            "age_ms": _age_ms(frame),
+            "decoding": stream is not None and stream.decoding,
+            "clock": _clock(newest, 1.0 if stream is None else stream.replay_speed),
+            "age_ms": _age_ms(newest),
             "fps": came.fps if came else 0.0,
             "bits_s": came.bits_s if came else 0.0,
             "frame_bytes": came.frame_bytes if came else None,
@@ -106,7 +102,7 @@ class CameraBoard:
             "received": balance.passed if balance else 0,
             "lost": dict(sorted(balance.lost.items())) if balance else {},
             "sender": _sender(None if stream is None else stream.status),
-            "meta": {} if frame is None else dict(frame.meta),
+            "meta": {} if newest is None else dict(newest.meta),
         }
 
 
@@ -115,36 +111,44 @@ def name_of(state: CameraState) -> str:
     return state.camera or state.endpoint.removeprefix("tcp://")
 
 
-def _stream(frame: Frame) -> dict[str, Any]:
-    coding = frame.coding
+def _stream(newest: PictureFacts) -> dict[str, Any]:
+    coding, shape = newest.coding, newest.shape
     return {
-        "id": frame.stream_id.hex(),
-        "codec": coding.codec if coding else None,
-        "shape": shape_of(frame),
-        "dtype": frame.pixels.dtype.name,
-        "significant_bits": frame.bits,
-        "cfa": frame.cfa,
-        "psnr_db": coding.psnr_db if coding else None,
-        "energy": coding.energy if coding else None,
-        "rank": list(coding.rank) if coding else [],
+        "id": newest.stream_id.hex(),
+        "name": newest.stream,
+        "codec": coding.codec,
+        "shape": [*shape, 1] if len(shape) == 2 else list(shape),
+        "dtype": newest.dtype,
+        "significant_bits": newest.significant_bits,
+        "cfa": newest.cfa,
+        "psnr_db": coding.psnr_db,
+        "energy": coding.energy,
+        "rank": list(coding.rank),
     }
 
 
-def _clock(frame: Frame | None, speed: float) -> dict[str, Any] | None:
-    if frame is None or frame.t_capture_here_ns is None or frame.clock_error_ns > MOST_ERROR_NS:
+def _clock(newest: PictureFacts | None, speed: float) -> dict[str, Any] | None:
+    if newest is None or newest.t_capture_here_ns is None or newest.clock_error_ns > MOST_ERROR_NS:
         return None
     return {
-        "t_mono_ns": frame.t_capture_mono_ns,
-        "here_ms": frame.t_capture_here_ns / 1e6,
+        "t_mono_ns": newest.t_capture_mono_ns,
+        "here_ms": newest.t_capture_here_ns / 1e6,
         "speed": speed,
-        "error_ms": frame.clock_error_ns / 1e6,
+        "error_ms": newest.clock_error_ns / 1e6,
     }
 
 
-def _age_ms(frame: Frame | None) -> float | None:
-    if frame is None or frame.t_capture_here_ns is None:
+def _age_ms(newest: PictureFacts | None) -> float | None:
+    if newest is None or newest.t_capture_here_ns is None:
         return None
-    return max(0.0, (boot_ns() - frame.t_capture_here_ns) / 1e6)
+    return max(0.0, (boot_ns() - newest.t_capture_here_ns) / 1e6)
+
+
+def _latency(stream: CameraStream, state: CameraState, now_s: float) -> Latency | None:
+    slow_s = state.stale_after_s if math.isfinite(state.stale_after_s) else 0.0
+    if stream.frame_s is None or now_s - stream.frame_s > max(LATENCY_S, slow_s):
+        return None
+    return stream.latest_latencies.latency
 
 
 def _sender(status: Status | None) -> dict[str, Any] | None:

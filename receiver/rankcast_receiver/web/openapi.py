@@ -114,6 +114,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
             "stale_after_s": _NUMBER_OR_NULL,
             "stream": {"type": ["object", "null"]},
             "decodes": {"type": "string", "enum": ["page", "server"]},
+            "decoding": {"type": "boolean"},
             "clock": {"type": ["object", "null"]},
             "age_ms": _NUMBER_OR_NULL,
             "fps": {"type": "number"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from typing import Final
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from rankcast.boot_clock import boot_s
 from rankcast.errors import ImageFileError, NoStreamError, RankcastError
 from rankcast.frame import Frame
 from rankcast_receiver.web.camera_board import CameraBoard
@@ -26,10 +28,15 @@ from rankcast_receiver.web.pictures import (
     Snapshot,
     Snapshots,
 )
+from rankcast_receiver.web.receiver_view import ReceiverView
 from rankcast_receiver.web.replies import NO_STORE
 
 DEFAULT_QUALITY: Final = 80
 MOST_FPS: Final = 1000.0
+DECODE_S: Final = 5.0
+"""A snapshot waits for this long where nobody needed the camera decoded before."""
+POLL_S: Final = 0.02
+"""How often its picture is looked for: it comes from another thread."""
 
 
 class PictureRoutes:
@@ -37,7 +44,7 @@ class PictureRoutes:
 
     Parameters
     ----------
-    board, hub, newest, jpegs, snapshots, desk
+    view, board, hub, newest, jpegs, snapshots, desk
         See their classes.
     stopping : callable
         True once the server ends.
@@ -45,6 +52,7 @@ class PictureRoutes:
 
     def __init__(
         self,
+        view: ReceiverView,
         board: CameraBoard,
         hub: Hub,
         newest: NewestPictures,
@@ -53,7 +61,7 @@ class PictureRoutes:
         desk: ControlDesk,
         stopping: Callable[[], bool],
     ) -> None:
-        self._board, self._hub, self._newest = board, hub, newest
+        self._view, self._board, self._hub, self._newest = view, board, hub, newest
         self._jpegs, self._snapshots, self._desk = jpegs, snapshots, desk
         self._stopping = stopping
 
@@ -75,7 +83,7 @@ class PictureRoutes:
             if original == "1":
                 shot = await self._original(camera, form)
             else:
-                shot = await self._snapshots.of_frame(self._picture(camera), form)
+                shot = await self._snapshots.of_frame(await self._picture(camera), form)
         except ImageFileError as exc:
             raise HTTPException(400, f"{exc}: another format may hold it") from exc
         headers = {
@@ -102,7 +110,7 @@ class PictureRoutes:
         fps = _number(request, "fps", math.inf, 0.01, MOST_FPS)
         if quality != round(quality):
             raise HTTPException(400, "quality is a whole number")
-        self._picture(camera)
+        self._check_picture(camera)
         headers = {**NO_STORE, "Content-Type": f"multipart/x-mixed-replace; boundary={BOUNDARY}"}
         if request.method == "HEAD":
             return Response(headers=headers)
@@ -130,11 +138,28 @@ class PictureRoutes:
             raise HTTPException(404, "there is no camera of this name")
         return camera
 
-    def _picture(self, camera: str) -> Frame:
-        frame = self._newest.get(camera)
-        if frame is None:
-            raise HTTPException(503, "there is no picture of this camera yet")
+    async def _picture(self, camera: str) -> Frame:
+        """Return the newest picture, once it is decoded."""
+        self._check_picture(camera)
+        until_s = boot_s() + DECODE_S
+        while (frame := self._newest.get(camera)) is None:
+            if boot_s() > until_s or self._stopping():
+                raise HTTPException(504, self._why_not_decoded(camera))
+            self._view.want_pixels(camera)
+            await asyncio.sleep(POLL_S)
         return frame
+
+    def _why_not_decoded(self, camera: str) -> str:
+        stream = self._view.streams().get(camera)
+        why = "the sender sent no key frame, and too many packets came since the last one"
+        if stream is not None and stream.refusal:
+            why = f"its packets are refused: {stream.refusal}"
+        return f"the newest picture could not be decoded within {DECODE_S:g} s: {why}"
+
+    def _check_picture(self, camera: str) -> None:
+        stream = self._view.streams().get(camera)
+        if stream is None or stream.newest is None:
+            raise HTTPException(503, "there is no picture of this camera yet")
 
 
 def _format(request: Request) -> Format:

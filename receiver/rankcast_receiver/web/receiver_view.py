@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rankcast.frame import Scalar
+from rankcast.frame import Frame, Scalar
 from rankcast.wire import Limits
 from rankcast_receiver.net import ControlRequest
 from rankcast_receiver.state import CameraState
@@ -27,6 +27,17 @@ class ReceiverView:
     ask: Callable[[str, str, Mapping[str, Scalar]], ControlRequest]
     """Sends a request: camera, operation, arguments. Never waits."""
     limits: Limits
+
+    def want_pixels(self, camera: str) -> None:
+        """Have a camera decoded for a while: whoever needs its pixels asks again and again."""
+        stream = self.streams().get(camera)
+        if stream is not None:
+            stream.demand.renew()
+
+    def is_newest(self, frame: Frame) -> bool:
+        """Return False if newer pictures of its camera came that nobody needed decoded."""
+        stream = self.streams().get(frame.camera)
+        return stream is None or stream.is_newest(frame)
 
     def want_reference(self, camera: str, wanted: bool) -> None:
         """Ask the decoder for a reference packet of a camera, or no longer."""

@@ -30,6 +30,8 @@ class WebOptions:
     """Pages may change the senders."""
     recordings: Path | None = None
     """Folder of recordings to show."""
+    models: Path | None = None
+    """Folder of the model files that packets of recordings name."""
 
 
 class WebServer:
@@ -54,7 +56,7 @@ class WebServer:
         self, options: WebOptions, view: ReceiverView, routes: Sequence[BaseRoute] = ()
     ) -> None:
         self._inbox = Inbox()
-        self._newest = NewestPictures(self._inbox.put_picture)
+        self._newest = NewestPictures(self._inbox.put_picture, view.is_newest)
         self._application = Application(
             view,
             self._inbox,
@@ -62,6 +64,7 @@ class WebServer:
             Access(options.token, options.hosts),
             control=options.control,
             recordings=options.recordings,
+            models=options.models,
             routes=routes,
             stopping=lambda: self._server.stopping,
         )
@@ -78,16 +81,21 @@ class WebServer:
         return self._server.url
 
     @property
+    def packets_dropped(self) -> int:
+        """Packets that came faster than they could be handed to pages."""
+        return self._inbox.dropped
+
+    @property
     def ended(self) -> bool:
         """True if the server has failed, or was stopped: `stop` raises why."""
         return self._server.ended
 
     @property
     def sinks(self) -> Sequence[tuple[str, Callable[[], Sink | AnyPacketSink]]]:
-        """Names and functions that open the sinks of this server, frames first."""
+        """Names and functions that open the sinks of this server; the first gets every picture."""
         return (
-            (PictureSink.name, lambda: PictureSink(self._newest)),
             (PacketSink.name, lambda: PacketSink(self._inbox)),
+            (PictureSink.name, lambda: PictureSink(self._newest)),
         )
 
     def start(self) -> None:

@@ -3,8 +3,9 @@
 from rankcast_sender.camera.camera import Camera, StreamOptions, Tape
 from rankcast_sender.camera.codec_settings import CodecChange, CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
+from rankcast_sender.camera.link_follower import LinkFollower
 from rankcast_sender.camera.newest_frame import NewestFrame
-from rankcast_sender.camera.source_state import STATES, SourceState
+from rankcast_sender.camera.source_state import STATES, FollowedSource, SourceState
 from rankcast_sender.camera.stream_figures import SIZE_BOUNDS_BYTES
 from rankcast_sender.camera.viewer_reports import ViewerReport, ViewerReports
 
@@ -14,7 +15,9 @@ __all__ = [
     "Camera",
     "CodecChange",
     "CodecSettings",
+    "FollowedSource",
     "KeyframeBudget",
+    "LinkFollower",
     "NewestFrame",
     "SourceState",
     "StreamOptions",

@@ -20,9 +20,10 @@ from rankcast.runtime import (
     Pulse,
     clock_quality,
 )
-from rankcast.wire import STREAM_ID_BYTES, Limits, Status, check_name
+from rankcast.wire import STREAM_ID_BYTES, Limits, Status, check_stream
 from rankcast_sender.camera.codec_settings import CodecChange, CodecSettings
 from rankcast_sender.camera.keyframe_budget import KeyframeBudget
+from rankcast_sender.camera.link_follower import LinkFollower
 from rankcast_sender.camera.newest_frame import NewestFrame
 from rankcast_sender.camera.source_state import SourceState
 from rankcast_sender.camera.stream_figures import StreamFigures
@@ -39,7 +40,7 @@ class StreamOptions:
     """Options of the stream of one camera."""
 
     name: str = "cam"
-    """Name that viewers see: 1 to 32 of a-z, 0-9, _ and -."""
+    """Name that viewers see: 1 to 32 of a-z, 0-9, _ and -; of a substream ``NAME.SUB``."""
     codec: str = DEFAULT_CODEC
     codec_options: Mapping[str, Any] = field(default_factory=dict)
     realtime: bool = True
@@ -96,7 +97,7 @@ class Camera:
     """
 
     def __init__(self, options: StreamOptions) -> None:
-        self.name = check_name(options.name)
+        self.name = check_stream(options.name)
         self._codec = options.codec
         self.replayed_codec = ""
         """Codec of the packets of a recording; empty for a live stream."""
@@ -120,10 +121,16 @@ class Camera:
         """Messages that were published and are not in that stream; None without one."""
         self.picture_size: tuple[int, int] | None = None
         """Width and height of the newest picture; None before the first."""
+        self.mosaic = False
+        """True if the newest picture is a mosaic."""
+        self.streams: Callable[[], Mapping[str, str]] = dict
+        """Returns the sizes of all streams of this camera; none without substreams."""
         self.ended = False
         """True once no more frames will be sent."""
         self._newest = NewestFrame()
         self._reports = ViewerReports()
+        self.link = LinkFollower()
+        """Lowers the bit rate to what the links to the viewers carry."""
         self.mailbox: Mailbox[Frame] = Mailbox(newest_wins=options.realtime)
         """Grabbed frames for the encode thread."""
         self._replaced = 0
@@ -180,6 +187,7 @@ class Camera:
         self.source.frame_grabbed()
         height, width = (image.pixels if isinstance(image, Frame) else image).shape[:2]
         self.picture_size = width, height
+        self.mosaic = isinstance(image, Frame) and bool(image.cfa)
         self._newest.keep(image)
 
     def put(self, frame: Frame) -> bool:
@@ -188,6 +196,20 @@ class Camera:
         In real time the frame replaces a queued one, which counts as lost; otherwise `put` blocks.
         """
         self.grabbed(frame)
+        return self._queue(frame)
+
+    def follow(self, main: Camera, source: SourceState) -> None:
+        """Show frames of `main`, whose substream this is; call it before the first frame."""
+        self.source = source
+        self.streams = lambda: main.streams()
+        self._newest = main._newest
+
+    def put_followed(self, frame: Frame) -> bool:
+        """Queue a frame that the camera of this substream has grabbed, as `put` does."""
+        self.ledger.enter()
+        return self._queue(frame)
+
+    def _queue(self, frame: Frame) -> bool:
         taken = self.mailbox.put(frame)
         replaced, self._replaced = self.mailbox.replaced - self._replaced, self.mailbox.replaced
         self.ledger.lose(MAILBOX, replaced if taken else 1)
@@ -206,8 +228,26 @@ class Camera:
 
     @property
     def settings(self) -> Mapping[str, Scalar]:
-        """Codec options in effect from the next frame on."""
-        return {} if self.channel.replay else self.codec_settings.in_force
+        """Codec options in effect from the next frame on, and the bit rate that follows a link."""
+        if self.channel.replay:
+            return {}
+        options, rate = self.codec_settings.in_force, self.followed_bitrate()
+        return options if rate is None else {**options, "bitrate_now": round(rate)}
+
+    def followed_bitrate(self) -> float | None:
+        """Return the bit rate to encode with; None where it does not follow the viewers' links."""
+        limits = self._bitrate_limits()
+        if limits is None:
+            return None
+        return self.link.target(*limits, self.viewers, time.monotonic())
+
+    def _bitrate_limits(self) -> tuple[float, float] | None:
+        """Return the lowest and the highest bit rate; None without a lower one."""
+        options = self.codec_settings.in_force
+        lowest, highest = options.get("min_bitrate"), options.get("bitrate")
+        if not self.realtime or not isinstance(lowest, float) or not isinstance(highest, float):
+            return None
+        return (lowest, highest) if lowest else None
 
     def check_settings(self, options: Mapping[str, Scalar]) -> None:
         """Validate the values of codec options, at once, without trying or changing any.
@@ -293,10 +333,18 @@ class Camera:
         lost: int,
         latency_p99_ms: float | None,
         latency_error_ms: float | None,
+        network_lost: int = 0,
+        late_ms: float | None = None,
+        key: str = "",
     ) -> bool:
         """Store the report of one viewer; return False if too many viewers report."""
-        report = ViewerReport(delivered, lost, latency_p99_ms, latency_error_ms)
-        return self._reports.put(viewer, report, time.monotonic())
+        report = ViewerReport(
+            delivered, lost, latency_p99_ms, latency_error_ms, network_lost, late_ms
+        )
+        now_s = time.monotonic()
+        if self._bitrate_limits() is not None:
+            self.link.hear(viewer, key, report, now_s)
+        return self._reports.put(viewer, report, now_s)
 
     def viewer_total(self) -> ViewerTotal:
         """Return the summary of what viewers report."""
@@ -334,6 +382,7 @@ class Camera:
             settings_refused=self.codec_settings.refusal,
             recorded=0 if self.tape is None else self.tape.recorded,
             replay=replay,
+            streams=self.streams(),
         )
 
     def _expects_frame(self) -> bool:

@@ -125,3 +125,51 @@ class SourceState:
         """Setting changes for the open source; None if it is closed or not adjustable."""
         source = self._source
         return source.adjustments if isinstance(source, Adjustable) else None
+
+
+class FollowedSource(SourceState):
+    """State of the source of a substream: that of its camera, unless the substream has failed.
+
+    Parameters
+    ----------
+    main : SourceState
+    least_interval_s : float
+        Shortest time from one frame of the substream to the next.
+    """
+
+    def __init__(self, main: SourceState, least_interval_s: float = 0.0) -> None:
+        super().__init__()
+        self._main = main
+        self._least_interval_s = least_interval_s
+
+    @property
+    def description(self) -> str:
+        """Source of the frames."""
+        return self._main.description
+
+    @description.setter
+    def description(self, value: str) -> None:
+        """Ignore what the base class sets."""
+
+    def frame_grabbed(self) -> None:
+        """Do nothing: the camera records its frames itself."""
+
+    @property
+    def frame_interval_s(self) -> float:
+        """Time between frames; 0 if unknown."""
+        return max(self._main.frame_interval_s, self._least_interval_s)
+
+    @property
+    def last_frame_s(self) -> float:
+        """Monotonic time of the newest frame of the camera."""
+        return self._main.last_frame_s
+
+    @property
+    def word(self) -> str:
+        """The state in one word."""
+        return self._word if self._word == "failed" else self._main.word
+
+    @property
+    def adjustments(self) -> Adjustments | None:
+        """Setting changes for the source of the camera."""
+        return self._main.adjustments

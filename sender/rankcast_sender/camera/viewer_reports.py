@@ -19,6 +19,11 @@ class ViewerReport:
     lost: int
     latency_p99_ms: float | None = None
     latency_error_ms: float | None = None
+    network_lost: int = 0
+    """Those of `lost` that never arrived."""
+    late_ms: float | None = None
+    """How late the quickest message of the last second arrived, beside the quickest one before;
+    None if there was none."""
 
 
 @dataclass(frozen=True, slots=True)

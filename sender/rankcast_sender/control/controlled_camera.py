@@ -96,5 +96,8 @@ class ControlledCamera(Protocol):
         lost: int,
         latency_p99_ms: float | None,
         latency_error_ms: float | None,
+        network_lost: int = 0,
+        late_ms: float | None = None,
+        key: str = "",
     ) -> bool:
         """Store the report of one viewer; return False if too many viewers report."""

@@ -14,6 +14,7 @@ from rankcast.frame import Scalar
 from rankcast.recorder import Triggers
 from rankcast.runtime import join_all
 from rankcast.wire import (
+    MAIN,
     MAX_MS,
     OPERATIONS,
     STREAM_ID_BYTES,
@@ -21,6 +22,7 @@ from rankcast.wire import (
     UINT64_MAX,
     Reply,
     Request,
+    split_stream,
 )
 from rankcast_sender.control.change_log import ChangeLog
 from rankcast_sender.control.controlled_camera import ControlledCamera
@@ -178,7 +180,11 @@ class RequestHandler:
         """Return the cameras that the client may see: for it there are no others."""
         if client.cameras is None:
             return self._cameras
-        return {name: c for name, c in self._cameras.items() if name in client.cameras}
+        return {
+            name: camera
+            for name, camera in self._cameras.items()
+            if split_stream(name)[0] in client.cameras
+        }
 
     def _camera(self, name: str, client: Client) -> ControlledCamera:
         cameras = self._visible(client)
@@ -186,8 +192,8 @@ class RequestHandler:
         if not cameras:
             raise _RefusedError("this key may see no camera of this sender")
         if not name:
-            if len(cameras) == 1:
-                return next(iter(cameras.values()))
+            if len(main := _without_substreams(cameras)) == 1:
+                return next(iter(main.values()))
             raise _RefusedError(f"no camera is named in the request, want one of {known}")
         if name not in cameras:
             raise _RefusedError(f"got camera {name}, want one of {known}")
@@ -201,7 +207,7 @@ class RequestHandler:
 
     def _status(self, request: Request, client: Client) -> Mapping[str, Any]:
         _no_arguments(request)
-        cameras = self._visible(client)
+        cameras = _without_substreams(self._visible(client))
         result: dict[str, Any] = {"cameras": {name: c.state for name, c in cameras.items()}}
         if request.camera or len(cameras) == 1:
             camera = self._camera(request.camera, client)
@@ -250,6 +256,12 @@ class RequestHandler:
             raise _RefusedError(why)
 
 
+def _without_substreams(
+    cameras: Mapping[str, ControlledCamera],
+) -> Mapping[str, ControlledCamera]:
+    return {name: camera for name, camera in cameras.items() if split_stream(name)[1] == MAIN}
+
+
 def _get(request: Request, camera: ControlledCamera, _client: Client) -> Mapping[str, Any]:
     adjustments = camera.adjustments
     values = {
@@ -283,7 +295,7 @@ def _keyframe(request: Request, camera: ControlledCamera, client: Client) -> Map
 
 def _report(request: Request, camera: ControlledCamera, client: Client) -> Mapping[str, Any]:
     args = request.args
-    known = {"delivered", "lost", "latency_p99_ms", "latency_error_ms"}
+    known = {"delivered", "lost", "network_lost", "latency_p99_ms", "latency_error_ms", "late_ms"}
     if set(args) - known:
         raise _RefusedError(f"report takes only {', '.join(sorted(known))}")
     taken = camera.report(
@@ -292,6 +304,9 @@ def _report(request: Request, camera: ControlledCamera, client: Client) -> Mappi
         min(_uint(args, "lost") or 0, MAX_FRAMES),
         _milliseconds(args, "latency_p99_ms"),
         _milliseconds(args, "latency_error_ms"),
+        min(_uint(args, "network_lost") or 0, MAX_FRAMES),
+        _milliseconds(args, "late_ms"),
+        client.key,
     )
     if not taken:
         raise _RefusedError("too many viewers send reports: this one is not counted")

@@ -8,13 +8,20 @@ what makes that safe.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import zmq
 
-from rankcast.wire import KEEPER_PREFIX, VIEWER_PREFIX, frames_topic, status_topic
+from rankcast.wire import (
+    KEEPER_PREFIX,
+    MAIN,
+    VIEWER_PREFIX,
+    frames_topic,
+    split_stream,
+    status_topic,
+)
 from rankcast_sender.peers import RateLimit, descriptor_of, handshake_of, user_of
 
 WIDE_TOPICS: Final = 2
@@ -31,7 +38,7 @@ class Rights(Protocol):
 
     @property
     def limits_cameras(self) -> bool:
-        """Whether one of the keys may see some cameras only."""
+        """Whether streams have to be withheld from some viewers."""
 
     def enforce_cameras(self, enforced: bool) -> None:
         """State whether the frames socket withholds cameras, before it is bound."""
@@ -57,18 +64,29 @@ class _Peer:
 class Admission:
     """Decides on the subscriptions of one socket in manual mode.
 
-    A key with cameras gets of them what its subscription, a prefix, would reach. Messages for the
+    A key with cameras gets of them what its subscription, a prefix, would reach; where there are
+    substreams, so does everybody. A substream is got by its whole topic alone. Messages for the
     audience name the accepted topics; a topic leaves once no connection has it any more.
 
     Parameters
     ----------
-    cameras : sequence of str
-        All cameras of the socket.
+    streams : sequence of str
+        All streams of the socket, ``NAME`` and ``NAME.SUB``.
     rights : Rights
+    who : callable
+        Returns the key or address behind a message, which has a budget of its own.
     """
 
-    def __init__(self, cameras: Sequence[str], rights: Rights) -> None:
-        self._topics = {name: (frames_topic(name), status_topic(name)) for name in cameras}
+    def __init__(
+        self,
+        streams: Sequence[str],
+        rights: Rights,
+        who: Callable[[zmq.Frame], str] = user_of,
+    ) -> None:
+        self._who = who
+        self._topics = {name: (frames_topic(name), status_topic(name)) for name in streams}
+        self._main = [name for name in streams if split_stream(name)[1] == MAIN]
+        self._has_substreams = len(self._main) < len(streams)
         self._published = frozenset(topic for pair in self._topics.values() for topic in pair)
         self._prefixes = {topic[:k] for topic in self._published for k in range(len(topic) + 1)}
         self._rights = rights
@@ -113,7 +131,7 @@ class Admission:
         handshake = handshake_of(frame)
         peer = self._peers.get(handshake) or _Peer(handshake, descriptor)
         if message[:1] == b"\1":
-            return self._subscribe(xpub, peer, topic, user_of(frame))
+            return self._subscribe(xpub, peer, topic, user_of(frame), self._who(frame))
         if topic in peer.requested:
             before = peer.requested[topic]
             ended = self._release(peer, topic)
@@ -124,12 +142,12 @@ class Admission:
         return self._left(topic) if is_closed else [], True
 
     def _subscribe(
-        self, xpub: zmq.Socket[bytes], peer: _Peer, topic: bytes, user: str
+        self, xpub: zmq.Socket[bytes], peer: _Peer, topic: bytes, user: str, who: str
     ) -> tuple[list[bytes], bool]:
         accepted, told = peer.requested.get(topic), True
         if accepted is None:
             accepted = self._translate(topic, self._rights.cameras_of(user))
-            if len(accepted) > WIDE_TOPICS and not self._wide.take(user):
+            if len(accepted) > WIDE_TOPICS and not self._wide.take(who):
                 accepted = (_REFUSED + topic,)
             told = self._tell(
                 xpub, zmq.SUBSCRIBE, peer, (t for t in accepted if not peer.accepted[t])
@@ -139,23 +157,30 @@ class Admission:
             peer.requested[topic] = accepted
             peer.accepted.update(accepted)
             self._counts.update(accepted)
-        elif len(accepted) > WIDE_TOPICS and not self._wide.take(user):
+        elif len(accepted) > WIDE_TOPICS and not self._wide.take(who):
             return [], True
         return [b"\1" + name for name in accepted], told
 
     def _translate(self, topic: bytes, cameras: frozenset[str] | None) -> tuple[bytes, ...]:
         """Return the topics as which a subscription is accepted, for a key with these cameras."""
-        if cameras is None:
+        if cameras is None and not self._has_substreams:
             return (topic,)
-        own = [name for name in self._topics if name in cameras]
+        own = [name for name in self._topics if cameras is None or split_stream(name)[0] in cameras]
         if topic in self._prefixes:
-            reached = tuple(t for name in own for t in self._topics[name] if t.startswith(topic))
-            return reached or (_REFUSED + topic,)
+            main = [name for name in own if name in self._main]
+            reached = tuple(t for name in main for t in self._topics[name] if t.startswith(topic))
+            reached += (topic,) if any(topic in self._topics[name] for name in own) else ()
+            return tuple(dict.fromkeys(reached)) or (_REFUSED + topic,)
         for prefix in (VIEWER_PREFIX, KEEPER_PREFIX):
             if topic.startswith(prefix):
                 # As if it named each camera: it must not count as a viewer of the others.
                 camera, _, token = topic[len(prefix) :].partition(b"/")
-                names = [name.encode() for name in own if camera in (b"*", name.encode())]
+                every = camera == b"*"
+                names = [
+                    name.encode()
+                    for name in own
+                    if camera == name.encode() or (every and name in self._main)
+                ]
                 expanded = tuple(prefix + name + b"/" + token for name in names)
                 return expanded or (_REFUSED + topic,)
         return (topic,) if not self._reaches(topic) else (_REFUSED + topic,)

@@ -18,6 +18,7 @@ from rankcast.errors import TransportError
 from rankcast.net import AuthorizedKey, SocketThread
 from rankcast.runtime import Pulse
 from rankcast_sender.sockets.key_policy import KeyPolicy, KeyState
+from rankcast_sender.sockets.open_policy import OpenPolicy
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,9 @@ class Authenticator:
     ----------
     context : zmq.Context
         Context of the sockets to protect.
-    folder : Path
-        Public keys, ``NAME.pub``; read again once a second, all files or none of them.
+    folder : Path, optional
+        Public keys, ``NAME.pub``; read again once a second, all files or none of them. None admits
+        everybody, without keys, and only numbers the connections.
 
     Raises
     ------
@@ -46,10 +48,10 @@ class Authenticator:
         If the folder cannot be read, or one of its files is malformed.
     """
 
-    def __init__(self, context: zmq.Context[Any], folder: Path) -> None:
+    def __init__(self, context: zmq.Context[Any], folder: Path | None) -> None:
         self._context = context
         self._folder = folder
-        self._policy = KeyPolicy(folder)
+        self._policy = OpenPolicy() if folder is None else KeyPolicy(folder)
         self._on_revoked: list[Callable[[], None]] = []
         self._thread = SocketThread("authenticator", self._run)
 
@@ -62,6 +64,8 @@ class Authenticator:
             If the context has an authenticator already.
         """
         self._thread.start()
+        if self._folder is None:
+            return
         count = self._policy.state.authorized
         level = logging.INFO if count else logging.WARNING
         log.log(level, "%s: %d authorised keys", self._folder, count)
@@ -82,9 +86,13 @@ class Authenticator:
         """Refuse new connections of the key with this public half for a while; from any thread."""
         self._policy.ban(user.encode("ascii", "replace"), reason)
 
+    def withhold_substreams(self) -> None:
+        """State that the frames socket has substreams; call it before it is bound."""
+        self._policy.has_substreams = True
+
     @property
     def limits_cameras(self) -> bool:
-        """Whether one of the keys may see some cameras only."""
+        """Whether the frames socket has to withhold streams from some of its viewers."""
         return self._policy.limits_cameras
 
     def enforce_cameras(self, enforced: bool) -> None:
@@ -96,6 +104,8 @@ class Authenticator:
 
     def cameras_of(self, user: str) -> frozenset[str] | None:
         """Return the cameras that a key may see; None is every camera."""
+        if self._folder is None:
+            return None
         key = self.find(user)
         return frozenset() if key is None else key.cameras
 

@@ -71,6 +71,9 @@ class KeyPolicy:
         self.handshakes = Handshakes()
         self.enforces_cameras = False
         """Whether the frames socket withholds cameras: keys with cameras are refused before."""
+        self.has_substreams = False
+        """Whether the frames socket withholds substreams from who did not ask for them, whatever
+        the keys may see."""
         self._keys = self._load()
         self._refused = 0
         self._refusals_log = LogLimiter()
@@ -88,8 +91,8 @@ class KeyPolicy:
 
     @property
     def limits_cameras(self) -> bool:
-        """Whether one of the keys may see some cameras only."""
-        return self._keys.limits_cameras
+        """Whether one of the keys may see some cameras only, or there are substreams."""
+        return self.has_substreams or self._keys.limits_cameras
 
     def find(self, public: bytes) -> AuthorizedKey | None:
         """Return the authorised key with this public half, if there is one."""
@@ -183,7 +186,7 @@ class KeyPolicy:
                 log.info("%s is now %s", new.name, new.rights)
             moved |= old.cameras != new.cameras
         # A socket withholds cameras from its start, or never.
-        return bool(revoked) or moved or keys.limits_cameras != self.enforces_cameras
+        return bool(revoked) or moved or self.limits_cameras != self.enforces_cameras
 
     def _load(self) -> Authorized:
         """Read the folder.

@@ -97,7 +97,7 @@ class Subscriptions:
             subscription.
         """
         self.audience = Audience(self._cameras)
-        self._admission = None if rights is None else Admission(self._cameras, rights)
+        self._admission = None if rights is None else Admission(self._cameras, rights, self._who)
 
     def read(self, xpub: zmq.Socket[bytes], watch: Watch) -> Mapping[str, set[bytes]] | None:
         """Process all messages; None without any.

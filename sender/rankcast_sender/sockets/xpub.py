@@ -16,6 +16,7 @@ from rankcast.boot_clock import boot_ns
 from rankcast.errors import WorkerError
 from rankcast.net import (
     SUBSCRIPTION_BYTES,
+    ZAP_DOMAIN,
     SocketOptions,
     SocketThread,
     ipc_path,
@@ -24,7 +25,7 @@ from rankcast.net import (
     split_endpoint,
 )
 from rankcast.runtime import MailboxClosed, Pulse
-from rankcast.wire import Kind, frames_topic, pack_status, status_topic
+from rankcast.wire import Kind, frames_topic, pack_status, split_stream, status_topic
 from rankcast_sender.peers import Ban, ConnectionGuard
 from rankcast_sender.sockets.admission import Rights
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind
@@ -108,7 +109,7 @@ class XpubThread:
         self._max_messages_s = max_messages_s
         self._ban = ban
         self.rights: Rights | None = None
-        """Which cameras each key may see; None without keys. Set it before `start`."""
+        """Which streams each viewer may see; None: all of them. Set it before `start`."""
         self._channels: list[Channel] = []
         self._ready: deque[Channel] = deque()
         """Channels that have a packet, or were closed; a channel may be there twice."""
@@ -271,6 +272,10 @@ class XpubThread:
             xpub.setsockopt(zmq.XPUB_VERBOSE, 1)
             rights = self._rights_to_enforce()
             xpub.setsockopt(zmq.XPUB_MANUAL, int(rights is not None))
+            if rights is not None and self._options.curve is None:
+                # Without keys libzmq asks about connections only if there is a domain.
+                xpub.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
+                xpub.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
             # Viewers send little: a small buffer only slows a flood down.
             xpub.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
             with self._guard.guarding(
@@ -296,7 +301,7 @@ class XpubThread:
             return True
 
     def _rights_to_enforce(self) -> Rights | None:
-        """Return the rights of keys if they differ from camera to camera."""
+        """Return the rights if streams are to be withheld from some viewers."""
         if self.rights is None:
             return None
         limited = self.rights.limits_cameras
@@ -305,9 +310,11 @@ class XpubThread:
 
     def _sized(self) -> SocketOptions:
         """Return the options with a queue for all cameras, which share the one of each viewer."""
-        cameras = len(self._channels)
+        channels = len(self._channels)
+        # A viewer has one stream of a camera, but for the moment when it changes to another.
+        cameras = len({split_stream(channel.name)[0] for channel in self._channels})
         frames = self._options.queue_messages * cameras
-        return replace(self._options, queue_messages=frames + (cameras if cameras > 1 else 0))
+        return replace(self._options, queue_messages=frames + (channels if channels > 1 else 0))
 
     def _serve(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, Outgoing]) -> bool:
         """Send packets and status until `close`, then the rest; return False to bind again."""

@@ -21,7 +21,8 @@ def topics() -> Files:
         "unicode": "kämera/frames".encode(), "no_utf8": b"\xff\xfe/frames",
         "33_characters": b"a" * 33 + b"/frames", "no_name": b"/frames", "dot": b"./frames",
         "other_channel": b"cam/passwords", "channel_twice": b"cam/frames/frames",
-        "layer_0": b"cam/frames.0", "layer_text": b"cam/frames.x", "viewer": b"/viewer/cam/00",
+        "stream_main": b"cam/frames.main", "stream_capital": b"cam/frames.X",
+        "viewer": b"/viewer/cam/00",
         "percent": b"%s%n/frames", "wildcard": b"*/frames", "shell": b"$(id)/frames",
     }.items():  # fmt: skip
         yield f"topic/{label}.msg", frames(good, topic)

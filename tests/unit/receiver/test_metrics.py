@@ -53,17 +53,44 @@ def test_a_receiver_that_has_not_begun_or_has_ended_shows_its_sinks_alone() -> N
     assert found["sink_frames_lost_total", "count", "sink"] == 0
 
 
+def test_packets_that_a_web_address_dropped_are_counted_and_absent_without_one() -> None:
+    dropped: list[int | None] = [None, 0, 7]
+    found = []
+    for count in dropped:
+        exposition = Exposition()
+        ReceiverMetrics(lambda: None, (), web_dropped=lambda count=count: count).write(exposition)
+        samples = [
+            sample.value
+            for family in text_string_to_metric_families(exposition.text())
+            for sample in family.samples
+            if sample.name == "rankcast_receiver_web_packets_dropped_total"
+        ]
+        found.append(samples[0] if samples else None)
+    assert found == dropped
+
+
+def test_the_stream_that_is_received_is_shown_with_its_changes() -> None:
+    stream = CameraStream("line3")
+    assert scraped(subscriber(stream))["camera_stream", "line3", "main"] == 1
+    stream.change("sub")
+    found = scraped(subscriber(stream))
+    assert found["camera_stream", "line3", "sub"] == 1
+    assert found["stream_changes_total", "line3"] == 1
+
+
 def test_a_stream_shows_its_ledger_latency_and_the_age_of_its_picture() -> None:
     stream = CameraStream("cam")
     stream.ledger.enter(10)
     stream.ledger.passed(7)
+    stream.decoded_frames = 6
     stream.ledger.lose(NETWORK_GAP, 3)
     stream.latency.add(40.0)
     stream.packet_bytes = 123
     stream.captured_s = boot_s() - 2.0
     found = scraped(subscriber(stream))
     assert found["frames_published_total", "cam"] == 10
-    assert found["frames_decoded_total", "cam"] == 7
+    assert found["frames_decoded_total", "cam"] == 6
+    assert found["packets_decoded_total", "cam"] == 0
     assert found["frames_lost_total", "cam", "network_gap"] == 3
     assert found["frames_lost_total", "cam", "wrong_checksum"] == 0
     assert found["latency_seconds_bucket", "cam", "0.03"] == 0

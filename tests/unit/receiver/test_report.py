@@ -5,9 +5,18 @@ from __future__ import annotations
 import math
 
 from rankcast.frame import Coding
+from rankcast.rank_cut import CutCounts
 from rankcast_receiver.report import Outcome, Tally, build_report
 from rankcast_receiver.sinks import SinkRunner
 from support.fakes import FakeSink
+
+
+def test_a_receiver_that_cuts_packets_reports_what_it_saved_and_others_nothing() -> None:
+    runners, tally = [SinkRunner("count", FakeSink, live=True)], Tally()
+    outcome = Outcome(cut_counts=CutCounts(7, 2, 900, 400))
+    cut = build_report(runners, tally, outcome, 1.0, rank=20)["rank_cut"]
+    assert cut == {"rank": 20, "cut": 7, "uncut": 2, "bytes_before": 900, "bytes_after": 400}
+    assert build_report(runners, tally, Outcome(), 1.0)["rank_cut"] is None
 
 
 def test_rank_energy_and_error_of_all_frames_are_in_the_report() -> None:

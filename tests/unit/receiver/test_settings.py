@@ -6,6 +6,7 @@ import pytest
 
 from rankcast.errors import SettingsError
 from rankcast.settings import Layer, validate
+from rankcast_receiver import Subscriber
 from rankcast_receiver.settings import NetworkTable, ReceiverSettings, SaveTable
 
 
@@ -14,6 +15,14 @@ from rankcast_receiver.settings import NetworkTable, ReceiverSettings, SaveTable
 )
 def test_save_fsync_is_a_sync_after_every_picture(fsync: bool, frames: int, every: int) -> None:
     assert SaveTable(dir="x", fsync=fsync, sync_frames=frames).frames_a_sync == every
+
+
+@pytest.mark.parametrize("rank", [-1, 65_536])
+def test_a_rank_that_no_packet_can_have_is_refused(rank: int) -> None:
+    with pytest.raises(SettingsError, match=f"{rank}"):
+        validate(ReceiverSettings, [Layer("here", {"stream": {"rank": rank}})])
+    with pytest.raises(SettingsError, match="want 1 to 65535, or 0"):
+        Subscriber(rank=rank)
 
 
 def test_senders_are_given_by_address_or_by_the_name_of_a_camera() -> None:

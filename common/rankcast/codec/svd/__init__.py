@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rankcast.codec.protocol import Codec, CodecEncoder
-from rankcast.codec.svd.bands import Band, cut, read_bands
+from rankcast.codec.svd.bands import Band, cut, cut_to_rank, read_bands
 from rankcast.codec.svd.decoder import SvdDecoder, read_factors
 from rankcast.codec.svd.product import rebuild
 from rankcast.codec.sweep import Sweep, rank_steps
@@ -45,6 +45,8 @@ SVD: Final = Codec(
         ),
     ),
     in_pages=True,
+    read_bands=read_bands,
+    cut=cut_to_rank,
 )  # fmt: skip
 
 __all__ = ["SVD", "Band", "cut", "read_bands", "read_factors", "rebuild"]

@@ -11,10 +11,12 @@ import itertools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
-from rankcast.errors import PayloadError
-from rankcast.wire import PPB, Header, Packet, pack, unpack
+from rankcast.errors import PayloadError, SettingsError
+from rankcast.frame import MAX_CHANNELS
+from rankcast.wire import PPB, Header, Packet, pack
 
 MAX_BANDS: Final = 8
 SHARES: Final = (8, 4, 2, 1)
@@ -98,6 +100,12 @@ class BandReader:
             )
 
 
+@lru_cache(maxsize=MAX_CHANNELS + 1)
+def _entry(planes: int) -> struct.Struct:
+    """Rank of each plane, bytes of the band, squared error, energy."""
+    return struct.Struct(f"<{planes}HIQI")
+
+
 def ranks_by_band(ranks: Sequence[int]) -> list[tuple[int, ...]]:
     """Where an encoder ends bands, by the ranks of its planes; the last band ends at `ranks`."""
     largest = max(ranks, default=0)
@@ -120,7 +128,7 @@ def join(bands: Sequence[Band], parts: Sequence[bytes | memoryview], *, is_cut: 
     out: list[bytes | memoryview] = [_HEAD.pack(len(bands), is_cut)]
     for band, part in zip(bands[:-1], parts, strict=False):
         numbers = (*band.rank, len(part), band.squared_error, band.energy_ppb)
-        out.append(struct.pack(f"<{len(band.rank)}HIQI", *numbers))
+        out.append(_entry(len(band.rank)).pack(*numbers))
     return b"".join([*out, *parts])
 
 
@@ -146,7 +154,7 @@ def split(body: memoryview, last: Band) -> BandedBody:
             f"got {count} bands marked {is_cut}, want 1 to {MAX_BANDS} marked 0 (whole) or 1 (cut)"
         )
     planes = len(last.rank)
-    entry = struct.Struct(f"<{planes}HIQI")
+    entry = _entry(planes)
     at = _HEAD.size + entry.size * (count - 1)
     if at > len(body):
         raise PayloadError(f"got {len(body)} bytes, the head of {count} bands alone takes {at}")
@@ -220,21 +228,66 @@ def cut(packet: Packet, bands: int) -> Packet:
     Raises
     ------
     PayloadError
-        If the head of the body is not valid.
+        If the head of the body is not valid, or what it says does not fit a header.
     ValueError
         If the packet has not as many bands.
     """
     body = split(packet.body, band_of(packet.header))
     if not 1 <= bands <= len(body.bands):
         raise ValueError(f"got {bands} bands to keep, the packet has 1 to {len(body.bands)}")
+    return _cut(packet, body, bands)[0]
+
+
+def cut_to_rank(packet: Packet, rank: int) -> tuple[Packet, bytes]:
+    """Cut a packet of `svd` to the highest of its bands that has at most `rank` in every plane.
+
+    If none has, its first band is left.
+
+    Returns
+    -------
+    Packet
+        See `cut`.
+    bytes
+        All of it; empty if nothing was cut.
+
+    Raises
+    ------
+    PayloadError
+        If the head of the body is not valid, or what it says does not fit a header.
+    """
+    body = split(packet.body, band_of(packet.header))
+    return _cut(packet, body, max(1, sum(max(band.rank) <= rank for band in body.bands)))
+
+
+def _cut(packet: Packet, body: BandedBody, bands: int) -> tuple[Packet, bytes]:
     if bands == len(body.bands):
-        return packet
+        return packet, b""
     last = body.bands[bands - 1]
     header = replace(
         packet.header,
         rank=last.rank,
         squared_error=last.squared_error,
         energy_ppb=last.energy_ppb,
+        checksum=None,  # of other planes
     )
-    kept = join(body.bands[:bands], body.parts[:bands], is_cut=True)
-    return unpack(pack(header, kept))
+    kept = _kept(packet.body, body, bands)
+    try:
+        data = pack(header, *kept)
+    except (SettingsError, OverflowError) as exc:
+        # A squared error of 2^64 - 1, or fields that msgpack writes longer than they came.
+        raise PayloadError(f"a packet cut to rank {max(last.rank)} has no header: {exc}") from exc
+    if len(data) >= packet.size:
+        raise PayloadError(f"got a packet of {packet.size} bytes, cut it takes {len(data)}")
+    kept_bytes = sum(map(len, kept))
+    return Packet(header, memoryview(data)[len(data) - kept_bytes :], len(data)), data
+
+
+def _kept(whole: memoryview, body: BandedBody, bands: int) -> tuple[bytes | memoryview, ...]:
+    """Return the first bands of a body as parts of it: nothing is copied."""
+    entry_bytes = _entry(len(body.bands[0].rank)).size
+    first = _HEAD.size + entry_bytes * (len(body.bands) - 1)
+    return (
+        _HEAD.pack(bands, True),
+        whole[_HEAD.size : _HEAD.size + entry_bytes * (bands - 1)],
+        whole[first : first + sum(map(len, body.parts[:bands]))],
+    )

@@ -105,6 +105,8 @@ class Engine:
                 # Not where the try before ended: coding a picture again must give the same.
                 work.moved[:] = (0, 0) if reference is None else reference.moved[index]
                 for plane, address in enumerate(sources):
+                    if reference is not None:
+                        picture.copy_rows(reference, plane, rows[plane][index])
                     self._enter(work, plane, rows[plane][index], picture, reference)
                     work.source = address
                     if _ENCODE_PLANE(work):
@@ -174,11 +176,9 @@ class Engine:
         picture: Picture,
         reference: Picture | None,
     ) -> None:
-        """Enter what the slice has of a plane; its rows become those of the reference."""
+        """Enter what the slice has of a plane."""
         geometry = self.geometry
         size, first = geometry.planes[plane], geometry.planes[0]
-        if reference is not None:
-            picture.copy_rows(reference, plane, rows)
         work.reference = None if reference is None else reference.plane_addresses[plane]
         work.rebuilt = picture.plane_addresses[plane]
         work.units = self._info_addresses[plane]

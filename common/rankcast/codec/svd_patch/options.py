@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from rankcast.codec.options import CodecOptions
 from rankcast.pool import MAX_THREADS
@@ -63,6 +63,9 @@ class SvdPatchOptions(CodecOptions):
     chroma or rank limit it, frames come within about 0.2 dB of that limit."""
     bitrate: str | float | None = None
     """Target bit rate: bits a second as a number, or a text such as ``8 Mbit/s``."""
+    min_bitrate: str | float = 0.0
+    """Lowest bit rate to which a sender may lower `bitrate` while viewers lose frames on the way;
+    0: never."""
     buffer_s: float = Field(default=0.2, ge=0.01, le=60)
     """Size of the leaky bucket in seconds of `bitrate`: how far a burst may run ahead. A bucket of
     fewer than three frames leaves some of the rate unused."""
@@ -92,6 +95,21 @@ class SvdPatchOptions(CodecOptions):
         if not 1e3 <= bits <= 1e12:
             raise ValueError(f"got {bits:g} bit/s, want 1 kbit/s to 1 Tbit/s")
         return bits
+
+    @field_validator("min_bitrate")
+    @classmethod
+    def _min_bitrate(cls, value: str | float) -> float:
+        bits = parse_bitrate(value) if isinstance(value, str) else float(value)
+        if bits and not 1e3 <= bits <= 1e12:
+            raise ValueError(f"got {bits:g} bit/s, want 0 (never) or 1 kbit/s to 1 Tbit/s")
+        return bits
+
+    @model_validator(mode="after")
+    def _rates_are_in_order(self) -> SvdPatchOptions:
+        lowest, highest = self.min_bitrate, self.bits_per_second
+        if highest is not None and isinstance(lowest, float) and lowest > highest:
+            raise ValueError(f"got min_bitrate {lowest:g} above bitrate {highest:g}: give less")
+        return self
 
     @field_validator("significant_bits")
     @classmethod

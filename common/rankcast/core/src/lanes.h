@@ -67,7 +67,8 @@ INLINE f32x8 select_f32x8(i32x8 mask, f32x8 yes, f32x8 no) {
     return (f32x8)select_i32x8(mask, (i32x8)yes, (i32x8)no);
 }
 /* Whether a comparison holds in some lane. */
-INLINE int any_lane(i32x8 mask) { return (u64)__builtin_convertvector(mask, i8x8) != 0; }
+INLINE int any_lane_i16x8(i16x8 mask) { return (u64)__builtin_convertvector(mask, i8x8) != 0; }
+INLINE int any_lane(i32x8 mask) { return any_lane_i16x8(__builtin_convertvector(mask, i16x8)); }
 INLINE i32x8 min_i32x8(i32x8 a, i32x8 b) { return select_i32x8(a < b, a, b); }
 INLINE i32x8 max_i32x8(i32x8 a, i32x8 b) { return select_i32x8(a > b, a, b); }
 INLINE i32x8 clamp_i32x8(i32x8 value, i32x8 low, i32x8 high) {

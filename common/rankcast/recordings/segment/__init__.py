@@ -12,7 +12,11 @@ from rankcast.recordings.segment.segment_names import (
     segments_of,
 )
 from rankcast.recordings.segment.segment_reader import SegmentReader
-from rankcast.recordings.segment.segment_summary import SegmentSummary, read_summary
+from rankcast.recordings.segment.segment_summary import (
+    SegmentSummary,
+    read_last_time,
+    read_summary,
+)
 from rankcast.recordings.segment.start_index import StartIndex
 
 __all__ = [
@@ -29,6 +33,7 @@ __all__ = [
     "encoding_of",
     "is_locked",
     "is_segment",
+    "read_last_time",
     "read_summary",
     "segment_path",
     "segments_of",

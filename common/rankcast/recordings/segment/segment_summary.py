@@ -1,4 +1,4 @@
-"""SegmentSummary: what the index at the end of a complete file says, without reading the file."""
+"""SegmentSummary: what the end of a file says, without reading the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from rankcast.recordings.segment.mcap_records import END_BYTES
 
 MOST_BYTES: Final = 1 << 20
 """Of the channels and the statistics, which stand at the beginning of the index."""
+PIECE_BYTES: Final = 1 << 18
+"""Of the end of a file without an index that are read at once."""
 _TIMES: Final = struct.Struct("<QHIIIIQQI")
+_INDEX_HEAD: Final = mcap.RECORD_HEAD.pack(Opcode.MESSAGE_INDEX, mcap.MESSAGE_INDEX.size)
 _COUNT: Final = struct.Struct("<HQ")
 
 
@@ -61,6 +64,49 @@ def read_summary(path: Path) -> SegmentSummary | None:
         return _parsed(data)
     except struct.error:
         return None
+
+
+def read_last_time(path: Path, most_bytes: int) -> int | None:
+    """Read when the last whole message of a file without an index was recorded.
+
+    Each message is followed by a record that repeats its time, which is looked for from the end of
+    the file back: nearly always the first piece has it.
+
+    Parameters
+    ----------
+    path : Path
+    most_bytes : int
+        How much of the end is searched: a message that was not written to its end, and may have the
+        size of the largest packet, stands behind the record.
+
+    Returns
+    -------
+    int or None
+        UTC in ns since 1970; None if there is no such record.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with open(path, "rb", opener=open_without_waiting) as file:
+        end = file.seek(0, 2)
+        least = max(0, end - most_bytes)
+        after = b""
+        while end > least:
+            start = max(least, end - PIECE_BYTES)
+            file.seek(start)
+            data = file.read(end - start) + after
+            at = len(data)
+            while (at := data.rfind(_INDEX_HEAD, 0, at)) >= 0:
+                content = data[at + mcap.RECORD_HEAD.size : at + mcap.INDEX_BYTES]
+                if len(content) == mcap.MESSAGE_INDEX.size:
+                    _, array_bytes, t_log_ns, _ = mcap.MESSAGE_INDEX.unpack(content)
+                    if array_bytes == 16:  # one message
+                        return int(t_log_ns)
+            after = data[: mcap.INDEX_BYTES - 1]  # a record may lie across two pieces
+            end = start
+    return None
 
 
 def _parsed(data: bytes) -> SegmentSummary | None:

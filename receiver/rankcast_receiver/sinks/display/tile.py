@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankcast.frame import Frame
+from rankcast.wire import MAIN
 from rankcast_receiver.clock import MOST_ERROR_NS
 from rankcast_receiver.sinks.debayer import Debayer
 from rankcast_receiver.sinks.levels import Levels, moved
@@ -127,7 +128,7 @@ class Tile:
         """
         frame = self.frame
         lines: tuple[str, ...] = (
-            f"{frame.camera} #{frame.sequence}   {self._rates(now_s)}",
+            f"{_name(frame)} #{frame.sequence}   {self._rates(now_s)}",
             f"{describe_coding(frame)}{self._shown_levels()}   {_age(frame, now_ns)}",
         )
         if state is not None and state.state is State.WAITING_FOR_TRIGGER:
@@ -204,6 +205,11 @@ def _age(frame: Frame, now_ns: int) -> str:
         return "age clock?"
     error = f" +-{error_ns / 1e6:.1f}" if error_ns else ""
     return f"age {max(0, age_ns) / 1e6:.0f}{error} ms"
+
+
+def _name(frame: Frame) -> str:
+    """Return the name of the camera, and of its stream if that is not the main one."""
+    return frame.camera if frame.stream == MAIN else f"{frame.camera} ({frame.stream})"
 
 
 def describe_coding(frame: Frame) -> str:

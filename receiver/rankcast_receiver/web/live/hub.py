@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container
+from collections.abc import Collection, Container
 from functools import partial
 from typing import Final, Protocol
 
@@ -24,6 +24,9 @@ MOST_CAMERAS: Final = 1024
 
 class PictureViewer(Protocol):
     """What shows decoded pictures."""
+
+    def pictures_of(self) -> Collection[str]:
+        """Return the cameras whose decoded pictures it needs now."""
 
     def note_picture(self, camera: str) -> None:
         """Note that a camera has a new picture."""
@@ -160,6 +163,8 @@ class Hub:
         while True:
             await asyncio.sleep(TICK_S)
             self._drop_gone()
+            for camera in {name for viewer in self._viewers for name in viewer.pictures_of()}:
+                self._view.want_pixels(camera)
             if not self._pages:
                 continue
             now_s = boot_s()

@@ -30,7 +30,7 @@ class Inbox:
         self._lock = threading.Lock()
         """Guards the packets and their size."""
         self.dropped = 0
-        """Packets that the event loop was too slow for."""
+        """Packets that the event loop was too slow for; written in the thread of the sink."""
         self._log_limiter = LogLimiter()
         self._pictures: dict[str, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None

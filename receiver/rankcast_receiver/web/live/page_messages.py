@@ -62,6 +62,8 @@ class Play:
     """Where; None goes on."""
     speed: float
     paused: bool
+    form: Form = "packets"
+    """How the cameras are sent from there on."""
 
 
 PageMessage: TypeAlias = Watch | Ack | Ping | Restart | Ask | Play
@@ -120,7 +122,7 @@ def _form(value: object) -> Form:
         return "packets"
     if value == "jpeg":
         return "jpeg"
-    raise WireError(f"a camera is watched as {value!r:.40}, want packets or jpeg")
+    raise WireError(f"a camera is wanted as {value!r:.40}, want packets or jpeg")
 
 
 def _sequence(value: object) -> int:
@@ -164,4 +166,4 @@ def _play(values: Mapping[str, Any]) -> Play:
         raise WireError(f"speed is {speed}, want 0.01 to 100")
     if not isinstance(paused, bool):
         raise WireError(f"paused is {paused!r:.40}, want true or false")
-    return Play(from_s, speed, paused)
+    return Play(from_s, speed, paused, _form(values.get("form", "packets")))

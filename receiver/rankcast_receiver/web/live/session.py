@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Collection
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Final, NoReturn, Protocol
@@ -142,6 +143,10 @@ class LiveSession:
     def wake(self) -> None:
         """Send what waits; see Page."""
         self._work.set()
+
+    def pictures_of(self) -> Collection[str]:
+        """Return the cameras of which the page gets JPEG; see Page."""
+        return [camera for camera, flow in self._flows.items() if isinstance(flow, JpegFlow)]
 
     def note_picture(self, camera: str) -> None:
         """Have a JPEG made if this page shows some of this camera; see Page."""

@@ -8,8 +8,9 @@ from typing import Final
 
 from rankcast.boot_clock import boot_s
 
-KEYFRAME_S: Final = 0.2
-"""Time in which the sender may answer with a key frame."""
+KEYFRAME_S: Final = 0.4
+"""Time in which the sender may answer with a key frame. A reference packet may cost more: the
+receiver has to decode all pictures since the last one."""
 REFERENCE_INTERVAL_S: Final = 1.0
 """A reference packet of 1280 x 720 takes 0.1 s of processor time, in the thread that decodes."""
 

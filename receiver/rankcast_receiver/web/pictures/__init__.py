@@ -1,7 +1,13 @@
 """The newest pictures as JPEG, snapshots and MJPEG."""
 
-from rankcast_receiver.web.pictures.jpeg_piece import JpegPiece
-from rankcast_receiver.web.pictures.jpegs import Jpegs, shape_of
+from rankcast_receiver.web.pictures.jpeg_piece import (
+    PAGE_QUALITY,
+    JpegPiece,
+    encode_jpeg,
+    jpeg_message,
+    shape_of,
+)
+from rankcast_receiver.web.pictures.jpegs import Jpegs
 from rankcast_receiver.web.pictures.mjpeg import BOUNDARY, MjpegStream
 from rankcast_receiver.web.pictures.newest_pictures import NewestPictures, PictureSink
 from rankcast_receiver.web.pictures.snapshot import FORMATS, Format, Snapshot, Snapshots
@@ -9,6 +15,7 @@ from rankcast_receiver.web.pictures.snapshot import FORMATS, Format, Snapshot, S
 __all__ = [
     "BOUNDARY",
     "FORMATS",
+    "PAGE_QUALITY",
     "Format",
     "JpegPiece",
     "Jpegs",
@@ -17,5 +24,7 @@ __all__ = [
     "PictureSink",
     "Snapshot",
     "Snapshots",
+    "encode_jpeg",
+    "jpeg_message",
     "shape_of",
 ]

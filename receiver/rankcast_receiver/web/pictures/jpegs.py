@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,16 +14,17 @@ import anyio.to_thread
 
 from rankcast.errors import RankcastError
 from rankcast.frame import Frame
-from rankcast.images import encode_image
 from rankcast.runtime import LogLimiter
-from rankcast_receiver.sinks.screen_picture import screen_picture
-from rankcast_receiver.web.json_text import json_text, plain
-from rankcast_receiver.web.pictures.jpeg_piece import JpegPiece
+from rankcast_receiver.web.pictures.jpeg_piece import (
+    PAGE_QUALITY,
+    JpegPiece,
+    encode_jpeg,
+    jpeg_message,
+)
 from rankcast_receiver.web.pictures.newest_pictures import NewestPictures
 
 log = logging.getLogger(__name__)
 
-PAGE_QUALITY: Final = 80
 MOST_KEPT: Final = 64
 MOST_KEPT_BYTES: Final = 64 << 20
 """JPEGs of the newest pictures that are kept for the next client, of all cameras and qualities."""
@@ -73,6 +75,10 @@ class Jpegs:
         # A client that leaves must not take it from the others.
         return await asyncio.shield(made[1])
 
+    def pictures_of(self) -> Collection[str]:
+        """Return none: whoever wants a JPEG needs the picture."""
+        return ()
+
     def note_picture(self, camera: str) -> None:
         """Drop what was made of older pictures of a camera, and with it those pictures."""
         newest = self._newest.get(camera)
@@ -96,7 +102,7 @@ class Jpegs:
         kept = self._pieces.get(camera)
         if kept is not None and kept[0] is jpeg.frame:
             return kept[1]
-        piece = JpegPiece(_message(jpeg), jpeg.frame.sequence)
+        piece = JpegPiece(jpeg_message(jpeg.frame, jpeg.data), jpeg.frame.sequence)
         if self._newest.get(camera) is jpeg.frame:
             self._pieces[camera] = jpeg.frame, piece
         return piece
@@ -116,7 +122,7 @@ class Jpegs:
             self._made.popitem(last=False)
 
     async def _make(self, frame: Frame, quality: int) -> Jpeg:
-        data = await anyio.to_thread.run_sync(_encode, frame, quality, limiter=self.threads)
+        data = await anyio.to_thread.run_sync(encode_jpeg, frame, quality, limiter=self.threads)
         return Jpeg(frame, data)
 
 
@@ -125,32 +131,3 @@ def _size(frame: Frame, making: asyncio.Task[Jpeg]) -> int:
     if not making.done() or making.cancelled() or making.exception() is not None:
         return frame.pixels.nbytes
     return len(making.result().data)
-
-
-def _encode(frame: Frame, quality: int) -> bytes:
-    height, width = frame.pixels.shape[:2]
-    shown = screen_picture(frame, (width, height)).pixels
-    return encode_image(".jpg", shown, jpeg_quality=quality)
-
-
-def _message(jpeg: Jpeg) -> bytes:
-    frame, coding = jpeg.frame, jpeg.frame.coding
-    head = json_text(
-        {
-            "sequence": frame.sequence,
-            "t_mono_ns": frame.t_capture_mono_ns,
-            "codec": None if coding is None else coding.codec,
-            "shape": shape_of(frame),
-            "dtype": frame.pixels.dtype.name,
-            "psnr_db": None if coding is None else coding.psnr_db,
-            "meta": plain(frame.meta),
-        }
-    ).encode()
-    topic = f"{frame.camera}/jpeg\0".encode("ascii")
-    return b"".join((topic, len(head).to_bytes(4, "little"), head, jpeg.data))
-
-
-def shape_of(frame: Frame) -> list[int]:
-    """Return height, width and channels of a picture."""
-    shape = frame.pixels.shape
-    return [*shape, 1] if len(shape) == 2 else list(shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Final
 
 import anyio.to_thread
@@ -55,6 +55,10 @@ class MjpegStream:
         self._interval_s = 0.0 if fps is None else 1 / fps
         self._news = asyncio.Event()
         self._news.set()
+
+    def pictures_of(self) -> Collection[str]:
+        """Return the camera that is shown."""
+        return (self._camera,)
 
     def note_picture(self, camera: str) -> None:
         """Note that a camera has a new picture."""

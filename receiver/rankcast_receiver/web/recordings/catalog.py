@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from rankcast.recordings import (
     RecordedMessage,
     SegmentReader,
     SegmentSummary,
+    read_last_time,
     read_summary,
     time_of,
 )
@@ -27,6 +28,8 @@ MOST_FILES: Final = 20_000
 MOST_KEPT: Final = 20_000
 MOST_SCANNED_BYTES: Final = 64 << 20
 """A file without an index is read up to here to count its frames."""
+PIECE_BYTES: Final = 1 << 20
+"""Of the end of such a file, behind which a whole packet may be cut off."""
 _SEGMENT: Final = re.compile(r"(.+)-\d{4,12}")
 
 
@@ -47,7 +50,9 @@ class _Facts:
     complete: bool
     error: str = ""
     counted: bool = True
-    """False if the file was not read to its end: frames and the last time are those so far."""
+    """False if the file was not read to its end: frames are those so far."""
+    ends: bool = True
+    """False if the last time is that so far, too."""
 
 
 class RecordingCatalog:
@@ -118,8 +123,10 @@ class RecordingCatalog:
         known = [facts.summary for facts in all_facts if facts.summary is not None]
         times = [one for one in known if one.t_last_ns]
         begin_ns = min((one.t_first_ns for one in times), default=None)
-        counted = len(known) == len(all_facts) and all(facts.counted for facts in all_facts)
-        end_ns = max((one.t_last_ns for one in times), default=None) if counted else None
+        readable = len(known) == len(all_facts)
+        counted = readable and all(facts.counted for facts in all_facts)
+        ends = readable and all(facts.ends for facts in all_facts)
+        end_ns = max((one.t_last_ns for one in times), default=None) if ends else None
         cameras = dict.fromkeys(camera for one in known for camera in one.frames)
         return {
             "name": name,
@@ -157,7 +164,13 @@ class RecordingCatalog:
                     if not reader.damage.count
                     else (f"{name}: {reader.damage.count} damaged places")
                 )
-            return _Facts(summary, complete=False, error=damage, counted=not self._cut)
+            if not self._cut:
+                return _Facts(summary, complete=False, error=damage)
+            last_ns = read_last_time(file.path, self._limits.max_packet_bytes + PIECE_BYTES)
+            ends = last_ns is not None and last_ns >= summary.t_last_ns
+            if last_ns is not None and ends:
+                summary = replace(summary, t_last_ns=last_ns)
+            return _Facts(summary, complete=False, error=damage, counted=False, ends=ends)
         except RecordingError as exc:
             reason = str(exc).removeprefix(f"{file.path}: ")
             return _Facts(None, complete=False, error=f"{name}: {reason}")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from rankcast.codec import CODECS_BY_NAME, codec_with_id
+from rankcast.codec import codec_with_id
 from rankcast.errors import RecordingError, WireError
 from rankcast.recordings import RecordedMessage, RecordingReader
-from rankcast.wire import Limits, unpack
+from rankcast.wire import Kind, Limits, unpack
 
 MOST_PIECES: Final = 32
 MOST_BYTES: Final = 1 << 20
@@ -27,6 +27,12 @@ class PlayedPiece:
     camera: str
     message: bytes
     """Topic and packet, as the live WebSocket sends them."""
+    packet_at: int
+    """Where the packet begins in it."""
+    codec: str
+    """Empty while no packet has named it."""
+    starts: bool
+    """True if it decodes without those before."""
     stream_id: bytes
     sequence: int
     t_ns: int
@@ -53,6 +59,8 @@ class Playback:
         Of a packet.
     stopped : callable
         True ends reading.
+    cameras : iterable of str, optional
+        Cameras of the recording, as far as they are known.
 
     Raises
     ------
@@ -60,8 +68,14 @@ class Playback:
         If the recording cannot be read, or a file of it lies elsewhere.
     """
 
-    def __init__(self, path: Path, limits: Limits, stopped: Callable[[], bool]) -> None:
-        self._limits = limits
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        stopped: Callable[[], bool],
+        cameras: Iterable[str] = (),
+    ) -> None:
+        self._limits, self._cameras = limits, frozenset(cameras)
         self._reader = RecordingReader(path, limits, stopped=stopped)
         for segment in self._reader.segments:
             if segment.is_symlink():
@@ -78,7 +92,7 @@ class Playback:
         Raises
         ------
         RecordingError
-            If a file cannot be read, or pages decode no camera of it.
+            If a file cannot be read.
         """
         first: dict[str, PlayedPiece] = {}
         before: dict[str, PlayedPiece] = {}
@@ -91,9 +105,8 @@ class Playback:
                 break
             else:
                 first.setdefault(piece.camera, piece)
-                if before.keys() <= first.keys():
+                if before.keys() | self._cameras <= first.keys():
                     break
-        _check_pages_decode(set(self._codecs.values()))
         for piece in {**before, **first}.values():
             starts[piece.camera, piece.stream_id] = piece.sequence
         self._pieces = self._read(t_ns)
@@ -132,19 +145,13 @@ class Playback:
         except WireError:
             return None  # it would decode nowhere; the next key frame goes on
         topic = f"{message.camera}/frames\0".encode("ascii")
-        data = b"".join((topic, message.data))
         return PlayedPiece(
             message.camera,
-            data,
+            b"".join((topic, message.data)),
+            len(topic),
+            self._codecs.get(message.camera, ""),
+            header.kind is not Kind.PREDICTED,
             header.stream_id,
             header.sequence,
             message.t_recorded_ns,
-        )
-
-
-def _check_pages_decode(codecs: set[str]) -> None:
-    if codecs and not any(CODECS_BY_NAME[codec].in_pages for codec in codecs):
-        raise RecordingError(
-            f"the page does not decode {', '.join(sorted(codecs))}: turn the recording into a "
-            "video with `rankcast export FILE --to mp4`"
         )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
-import anyio.to_thread
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rankcast.boot_clock import boot_s
+from rankcast.codec import CODECS_BY_NAME
 from rankcast.errors import RecordingError, WireError
 from rankcast.wire import Limits
 from rankcast_receiver.web.json_text import json_text
@@ -19,19 +20,38 @@ from rankcast_receiver.web.live import (
     BROKEN_RULE,
     PROTOCOL,
     Ack,
+    Form,
     MessageRate,
     Play,
     close_wrong,
     parse_page_message,
     read_text,
 )
+from rankcast_receiver.web.pictures import JpegPiece
+from rankcast_receiver.web.recordings.in_thread import in_thread
+from rankcast_receiver.web.recordings.jpeg_maker import JpegMaker
 from rankcast_receiver.web.recordings.playback import Playback, PlayedPiece, Seek
+from rankcast_receiver.web.recordings.served_pictures import ServedPictures
 
 MOST_ON_WAY: Final = 16
 """Pictures of a camera that the page has not acknowledged: playing waits for it."""
 MOST_AHEAD: Final = 64
 """The same of pictures that come at once; a page drops those beyond 128."""
 POSITION_S: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerOptions:
+    """What all players share."""
+
+    limits: Limits
+    """Of a packet."""
+    models: Path | None
+    """Folder of the model files that packets name."""
+    reading: anyio.CapacityLimiter
+    """How many read at once."""
+    decoding: anyio.CapacityLimiter
+    """For how many pages the server decodes at once."""
 
 
 class RecordingPlayer:
@@ -44,8 +64,7 @@ class RecordingPlayer:
         What `RecordingCatalog.describe` says.
     begin_ns : int
         When the recording begins.
-    threads : anyio.CapacityLimiter
-        How many read at once.
+    options : PlayerOptions
     """
 
     def __init__(
@@ -53,10 +72,18 @@ class RecordingPlayer:
         websocket: WebSocket,
         facts: dict[str, Any],
         begin_ns: int,
-        threads: anyio.CapacityLimiter,
+        options: PlayerOptions,
     ) -> None:
         self._websocket, self._facts, self._begin_ns = websocket, facts, begin_ns
-        self._threads = threads
+        self._options = options
+        self._sending = asyncio.Lock()
+        self._served = ServedPictures(
+            JpegMaker(options.limits, options.models),
+            options.decoding,
+            self._send,
+            self._tell,
+            lambda: self._changed.set(),
+        )
         self._on_way: dict[str, deque[int]] = {}
         self._changed = asyncio.Event()
         self._play = Play(0.0, 1.0, paused=True)
@@ -68,24 +95,26 @@ class RecordingPlayer:
         self.left = False
         """True once the page has left: reading for it ends."""
 
-    async def run(self, path: Path, limits: Limits) -> None:
+    async def run(self, path: Path) -> None:
         """Serve the page until it leaves."""
         keys = ("name", "cameras", "begin_utc", "duration_s", "frames")
         await self._tell({"type": "recording", **{key: self._facts[key] for key in keys}})
-        both = [
+        tasks = [
             asyncio.create_task(self._read()),
-            asyncio.create_task(self._feed(path, limits)),
+            asyncio.create_task(self._feed(path)),
+            asyncio.create_task(self._serve()),
         ]
         try:
-            ended, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             self.left = True
             wrong = [task.result() for task in ended]
         finally:
             self.left = True
             self._changed.set()
-            for task in both:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*both, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._served.close()
         await close_wrong(self._websocket, "".join(wrong))
 
     async def _read(self) -> str:
@@ -122,10 +151,18 @@ class RecordingPlayer:
             while on_way.popleft() != sequence:
                 pass
 
-    async def _feed(self, path: Path, limits: Limits) -> str:
+    async def _serve(self) -> str:
+        try:
+            return await self._served.run()
+        except WebSocketDisconnect:
+            return ""
+
+    async def _feed(self, path: Path) -> str:
         playback: Playback | None = None
         try:
-            playback = await self._in_thread(Playback, path, limits, lambda: self.left)
+            playback = await self._in_thread(
+                Playback, path, self._options.limits, lambda: self.left, self._facts["cameras"]
+            )
             while True:
                 await self._play_on(playback)
         except RecordingError as exc:
@@ -143,6 +180,8 @@ class RecordingPlayer:
         while (from_s := self._seek_s) is None:
             await self._wait(None)
         from_ns, self._seek_s = self._begin_ns + round(from_s * 1e9), None
+        form = self._play.form
+        self._served.jump()
         seek: Seek = await self._in_thread(playback.seek, from_ns)
         self._on_way.clear()
         streams: dict[str, bytes] = {}
@@ -160,13 +199,18 @@ class RecordingPlayer:
                     due.discard(piece.camera)
                 if not await (self._until_room(piece) if at_once else self._until_due(piece)):
                     return
+                start = seek.starts.get((piece.camera, piece.stream_id), piece.sequence)
                 if streams.get(piece.camera) != piece.stream_id:
                     streams[piece.camera] = piece.stream_id
-                    start = seek.starts.get((piece.camera, piece.stream_id), piece.sequence)
                     await self._tell_seek(piece.camera, piece.stream_id, start)
-                await self._send(piece)
+                if _is_served(piece, form):
+                    self._served.put(piece, shown=piece.sequence >= start, leads=at_once)
+                else:
+                    await self._send(piece.camera, piece)
                 if self._is_elsewhere:
                     return
+        while self._served.is_busy and not self._is_elsewhere:
+            await self._wait(None)
         await self._tell_position()
         await self._tell({"type": "end"})
         self._play = Play(None, self._play.speed, paused=True)
@@ -179,9 +223,11 @@ class RecordingPlayer:
     async def _until_room(self, piece: PlayedPiece) -> bool:
         """Wait until the page keeps up; False if it wants to go elsewhere."""
         while not self._is_elsewhere:
-            if len(self._on_way.get(piece.camera, ())) < MOST_AHEAD:
+            on_way = self._on_way.get(piece.camera, ())
+            if len(on_way) < MOST_AHEAD and self._served.has_room(piece):
                 return True
             await self._wait(None)
+            self._since_s = boot_s()  # time stands still meanwhile
         return False
 
     async def _until_due(self, piece: PlayedPiece) -> bool:
@@ -189,7 +235,7 @@ class RecordingPlayer:
         while not self._is_elsewhere:
             now_s = boot_s()
             on_way = self._on_way.get(piece.camera, ())
-            if self._play.paused or len(on_way) >= MOST_ON_WAY:
+            if self._play.paused or len(on_way) >= MOST_ON_WAY or self._served.catches_up:
                 self._advance(now_s)  # until now; time stands still meanwhile
                 await self._wait(None)
                 self._since_s = boot_s()
@@ -218,9 +264,10 @@ class RecordingPlayer:
         except TimeoutError:
             return
 
-    async def _send(self, piece: PlayedPiece) -> None:
-        self._on_way.setdefault(piece.camera, deque(maxlen=1024)).append(piece.sequence)
-        await self._websocket.send({"type": "websocket.send", "bytes": piece.message})
+    async def _send(self, camera: str, piece: PlayedPiece | JpegPiece) -> None:
+        self._on_way.setdefault(camera, deque(maxlen=1024)).append(piece.sequence)
+        async with self._sending:
+            await self._websocket.send({"type": "websocket.send", "bytes": piece.message})
 
     async def _tell_seek(self, camera: str, stream_id: bytes, sequence: int) -> None:
         names = {"camera": camera, "stream": stream_id.hex(), "sequence": sequence}
@@ -230,12 +277,20 @@ class RecordingPlayer:
         self._told_s = boot_s()
         position_s = max(0, self._position_ns - self._begin_ns) / 1e9
         await self._tell({"type": "position", "position_s": position_s})
+        for camera, frames in self._served.take_skipped().items():
+            await self._tell({"type": "skipped", "camera": camera, "frames": frames})
 
     async def _tell(self, message: dict[str, Any]) -> None:
-        await self._websocket.send({"type": "websocket.send", "text": json_text(message)})
+        async with self._sending:
+            await self._websocket.send({"type": "websocket.send", "text": json_text(message)})
 
     async def _in_thread(self, call: Any, *arguments: Any) -> Any:
-        return await anyio.to_thread.run_sync(call, *arguments, limiter=self._threads)
+        return await in_thread(self._options.reading, call, *arguments)
+
+
+def _is_served(piece: PlayedPiece, form: Form) -> bool:
+    """Return whether the server decodes a packet."""
+    return form != "packets" or bool(piece.codec and not CODECS_BY_NAME[piece.codec].in_pages)
 
 
 async def accept(websocket: WebSocket) -> bool:

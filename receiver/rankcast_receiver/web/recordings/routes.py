@@ -19,11 +19,13 @@ from starlette.websockets import WebSocket
 from rankcast.errors import RecordingError
 from rankcast.wire import Limits
 from rankcast_receiver.web.recordings.catalog import RecordingCatalog
-from rankcast_receiver.web.recordings.player import RecordingPlayer, accept
+from rankcast_receiver.web.recordings.player import PlayerOptions, RecordingPlayer, accept
 from rankcast_receiver.web.replies import json_reply
 
 MOST_PLAYERS: Final = 16
 MOST_THREADS: Final = 2
+MOST_DECODING: Final = 4
+"""Playing pages that the server decodes for at once, each in a thread."""
 _TRY_LATER: Final = 1013
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -37,15 +39,23 @@ class RecordingRoutes:
         None: there are none, and every request is answered with 404.
     limits : Limits
         Of a packet.
+    models : Path or None
+        Folder of the model files that packets name.
     stopping : callable
         True once the server ends.
     """
 
-    def __init__(self, folder: Path | None, limits: Limits, stopping: Callable[[], bool]) -> None:
-        self._limits, self._stopping = limits, stopping
+    def __init__(
+        self,
+        folder: Path | None,
+        limits: Limits,
+        models: Path | None,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._limits, self._models = limits, models
         self._catalog = None if folder is None else RecordingCatalog(folder, limits, stopping)
         self._listing: asyncio.Lock | None = None
-        self._threads: anyio.CapacityLimiter | None = None
+        self._options: PlayerOptions | None = None
         self._players = 0
 
     def routes(self) -> list[BaseRoute]:
@@ -82,10 +92,10 @@ class RecordingRoutes:
             await websocket.close(_TRY_LATER, f"{MOST_PLAYERS} recordings are played already")
             return
         begin_ns = _nanoseconds(facts["begin_utc"])
-        player = RecordingPlayer(websocket, facts, begin_ns, self._limiter())
+        player = RecordingPlayer(websocket, facts, begin_ns, self._shared())
         self._players += 1
         try:
-            await player.run(path, self._limits)
+            await player.run(path)
         finally:
             self._players -= 1
 
@@ -100,14 +110,21 @@ class RecordingRoutes:
             self._listing = asyncio.Lock()
         async with self._listing:
             try:
-                return await anyio.to_thread.run_sync(question, *arguments, limiter=self._limiter())
+                return await anyio.to_thread.run_sync(
+                    question, *arguments, limiter=self._shared().reading
+                )
             except RecordingError as exc:
                 raise HTTPException(503, str(exc)) from exc
 
-    def _limiter(self) -> anyio.CapacityLimiter:
-        if self._threads is None:
-            self._threads = anyio.CapacityLimiter(MOST_THREADS)
-        return self._threads
+    def _shared(self) -> PlayerOptions:
+        if self._options is None:  # made in the event loop
+            self._options = PlayerOptions(
+                self._limits,
+                self._models,
+                reading=anyio.CapacityLimiter(MOST_THREADS),
+                decoding=anyio.CapacityLimiter(MOST_DECODING),
+            )
+        return self._options
 
 
 def _nanoseconds(utc: str | None) -> int:

@@ -183,6 +183,25 @@ def test_a_folder_that_does_not_exist_is_named_and_nothing_is_left(
     assert sorted(tmp_path.iterdir()) == [image]
 
 
+def test_a_packet_of_svd_is_decoded_at_one_of_its_lower_ranks(tmp_path: Path, image: Path) -> None:
+    packet, out = tmp_path / "a.rkc", tmp_path / "out.png"
+    said = invoke(compress, image, packet, "--codec", "svd", "--set", "codec.rank=32").output
+    assert "svd rank 32/32/32 (can be cut to 8, 16)" in said
+    for wanted, rank in ((31, 16), (16, 16), (15, 8), (32, 32), (99, 32)):
+        assert invoke(decompress, packet, out, "--rank", wanted).exit_code == 0
+        assert f", rank {rank} {rank} {rank}, " in read_text(out)
+    assert "want at least 8" in str(refusal(decompress, packet, out, "--rank", 7))
+    assert invoke(decompress, packet, out, "--rank", 0).exit_code == 2
+
+
+def test_a_packet_without_bands_has_one_rank(tmp_path: Path, image: Path) -> None:
+    packet = tmp_path / "a.rkc"
+    invoke(compress, image, packet, "--codec", "jpeg")
+    error = refusal(decompress, packet, tmp_path / "out.png", "--rank", 7)
+    assert isinstance(error, SettingsError)
+    assert "got --rank for codec jpeg" in str(error)
+
+
 def test_a_packet_that_decompress_would_refuse_is_not_written(
     image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

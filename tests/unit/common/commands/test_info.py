@@ -219,6 +219,27 @@ def test_a_model_of_gan_says_its_labels_and_training_without_torch() -> None:
     assert "[" not in output
 
 
+def test_a_packet_in_bands_lists_what_each_is_worth(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    data = rankcast.Encoder("svd", rank=32).encode(rng.integers(0, 255, (40, 60), np.uint8))
+    path = write(tmp_path / "a.rkc", data)
+    bands = run_json(path)["bands"]
+    assert [band["rank"] for band in bands] == [[8], [16], [32]]
+    assert [band["bytes"] for band in bands] == sorted(band["bytes"] for band in bands)
+    assert bands[-1]["bytes"] == len(data)
+    assert bands[0]["energy"] < bands[1]["energy"] < bands[2]["energy"]
+    assert bands[0]["psnr_db"] < bands[2]["psnr_db"]
+    output = run(path)
+    assert output.count("cut to rank") == 2
+    assert f"8: {bands[0]['bytes']:,} bytes, energy kept" in output
+
+
+def test_bands_that_contradict_each_other_are_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.rkc", pack(FULL, b"12345"))
+    assert run_json(path)["bands"] is None
+    assert "cut to rank" not in run(path)
+
+
 def test_a_model_file_that_is_damaged_or_none_is_one_line(tmp_path: Path) -> None:
     whole = frame_model(tmp_path / "m.rkm").read_bytes()
     path = tmp_path / "bad.rkm"

@@ -189,12 +189,32 @@ def merged_by_the_core(
     return out
 
 
+_SCREEN_LIMITED = function("rk_screen_limited_420")
+
+
+def shown_by_the_core(
+    y: NDArray[np.uint8], cb: NDArray[np.uint8], cr: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """BGR of what a screen gets, from planes that are padded to units of 8 samples."""
+    padded = [
+        np.pad(plane, [(0, -side % 8) for side in plane.shape]).astype(np.uint16)
+        for plane in (y, cb, cr)
+    ]
+    rgba = np.zeros((*y.shape, 4), np.uint8)
+    strides = padded[0].shape[1], padded[1].shape[1]
+    _SCREEN_LIMITED(*(plane.reshape(-1) for plane in padded), *y.shape, *strides, rgba.reshape(-1))
+    assert (rgba[..., 3] == 255).all()
+    return rgba[..., 2::-1]
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_the_core_and_opencv_make_the_same_colour_of_every_luma_and_chroma(dtype: type) -> None:
     cb, cr = (plane.astype(np.uint8) for plane in np.mgrid[0:256, 0:256])
     for luma in range(0, 256, 4):
         y = np.tile(np.array([[luma, luma + 1], [luma + 2, luma + 3]], np.uint8), (256, 256))
-        assert np.array_equal(merged_by_the_core(y, cb, cr, dtype), merge_ycc420((y, cb, cr)))
+        want = merge_ycc420((y, cb, cr))
+        assert np.array_equal(merged_by_the_core(y, cb, cr, dtype), want)
+        assert np.array_equal(shown_by_the_core(y, cb, cr), want)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -205,4 +225,6 @@ def test_the_core_and_opencv_merge_planes_of_all_sides_alike(
     rng = np.random.default_rng(0)
     y = rng.integers(0, 256, shape, np.uint8)
     cb, cr = (rng.integers(0, 256, chroma_shape(*shape), np.uint8) for _ in range(2))
-    assert np.array_equal(merged_by_the_core(y, cb, cr, dtype), merge_ycc420((y, cb, cr)))
+    want = merge_ycc420((y, cb, cr))
+    assert np.array_equal(merged_by_the_core(y, cb, cr, dtype), want)
+    assert np.array_equal(shown_by_the_core(y, cb, cr), want)

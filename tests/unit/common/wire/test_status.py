@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rankcast.errors import LimitError, WireError
 from rankcast.wire import Kind, Status, pack_status, parse_status, unpack
+from rankcast.wire.status import status_of
 from support import packets
 
 STATUS = Status(
@@ -173,3 +174,20 @@ def test_a_status_without_a_frame_interval_keeps_the_bytes_of_older_senders() ->
     unknown = pack_status(Kind.STATUS, packets.STREAM_ID, Status(), 1, 2)
     assert b"frame_interval_s" not in unknown
     assert parse_status(unpack(unknown)).frame_interval_s == 0.0
+
+
+def test_the_streams_of_a_camera_come_back_in_their_order() -> None:
+    streams = {"main": "640x360", "sub": "320x180", "door": "100x80+20+30", "new": "", "b": "+0+9"}
+    data = pack_status(Kind.STATUS, bytes(8), Status(streams=streams), 1, 2)
+    found = parse_status(unpack(memoryview(data))).streams
+    assert list(found.items()) == list(streams.items())
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [None, [], {"Sub": ""}, {"auto": ""}, {"a.b": ""}, {"sub": 7}, {"sub": "0x5"}, {"sub": "x"},
+     {"sub": "640 x 360"}, {"sub": "1x1+2"}, {"sub": "99999999x1"}],
+)  # fmt: skip
+def test_streams_of_another_form_refuse_the_status(streams: Any) -> None:
+    with pytest.raises(WireError):
+        status_of({"streams": streams})

@@ -244,11 +244,12 @@ def test_a_report_says_what_was_delivered_lost_and_how_late_it_was() -> None:
     with Answerer(address, {"report": lambda _: {}}) as sender, linked(address, clock) as link:
         until(link, link.report_due)
         until(link, lambda: sender.of("ping") != [])
-        link.report("cam", stream)
+        link.report("cam", stream, 0.75)
         (request,) = sender.wait("report")
         assert not link.report_due(), "once a second"
     assert request.args["delivered"] == 4
-    assert request.args["lost"] == 1
+    assert request.args["lost"] == request.args["network_lost"] == 1
+    assert request.args["late_ms"] == 750.0
     assert 20.0 <= float(str(request.args["latency_p99_ms"])) < 5000.0
     assert request.args["latency_error_ms"] == 0.0
 

@@ -164,3 +164,25 @@ def test_a_link_that_has_recovered_is_no_longer_told() -> None:
         path.picture()
         path.passes(0.1)
     assert path.meter.shortage == ""
+
+
+def test_a_report_tells_how_late_even_the_quickest_message_was() -> None:
+    path = Path()
+    assert path.meter.take_late_s() is None
+    path.picture(0.1)
+    path.status(0.05)
+    assert path.meter.take_late_s() == pytest.approx(0.0)
+    assert path.meter.take_late_s() is None
+    for late_s in (1.3, 0.9, 1.1):
+        path.picture(0.1 + late_s)
+    assert path.meter.take_late_s() == pytest.approx(0.9, abs=0.01)
+
+
+def test_pictures_that_were_encoded_late_are_not_late_on_the_way() -> None:
+    path = Path()
+    path.picture(0.1)
+    path.status(0.1)
+    path.meter.take_late_s()
+    path.picture(1.5)
+    path.status(0.12)
+    assert path.meter.take_late_s() == pytest.approx(0.02, abs=0.01)

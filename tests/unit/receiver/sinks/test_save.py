@@ -58,6 +58,7 @@ def test_the_tag_describes_the_frame(tmp_path: Path) -> None:
     assert text.isprintable()
     assert json.loads(text) == {
         "camera": "cam",
+        "stream": "main",
         "sequence": 7,
         "frame": 107,
         "stream_id": "000102030405060708090a0b0c0d0e0f",

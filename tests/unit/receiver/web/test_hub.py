@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from rankcast.wire import Limits
+from rankcast_receiver.stream import CameraStream, StreamOptions
 from rankcast_receiver.web.camera_board import CameraBoard
 from rankcast_receiver.web.live import Hub, Inbox
 from rankcast_receiver.web.live.flow import CameraFlow, Load
-from rankcast_receiver.web.live.hub import MOST_CAMERAS
-from rankcast_receiver.web.pictures import NewestPictures
+from rankcast_receiver.web.live.hub import MOST_CAMERAS, TICK_S
 from rankcast_receiver.web.receiver_view import ReceiverView
+from support.clock import Clock
 from support.web_packets import PacketMaker, message_of
 
 
@@ -21,6 +22,10 @@ class Page:
 
     def __init__(self) -> None:
         self.dropped: list[CameraFlow] = []
+        self.needed: tuple[str, ...] = ()
+
+    def pictures_of(self) -> tuple[str, ...]:
+        return self.needed
 
     def note_picture(self, camera: str) -> None: ...
 
@@ -43,7 +48,7 @@ class Station:
             ask=lambda *_: None, limits=Limits(),  # type: ignore[arg-type,return-value]
         )  # fmt: skip
         self.inbox = Inbox()
-        self.hub = Hub(view, CameraBoard(view, NewestPictures(lambda _: None)), self.inbox)
+        self.hub = Hub(view, CameraBoard(view), self.inbox)
 
     async def put_key_frame(self) -> None:
         packet = PacketMaker().key()
@@ -100,5 +105,24 @@ def test_a_camera_that_is_gone_is_forgotten_and_may_come_again() -> None:
         station.streams["cam"] = None
         await station.put_key_frame()
         assert station.hub.watch(page, "cam", Load()) is not None
+
+    station.run(act)
+
+
+def test_who_shows_decoded_pictures_has_their_camera_decoded_until_it_leaves() -> None:
+    station, page, clock = Station(), Page(), Clock()
+    stream = CameraStream("cam", StreamOptions(on_demand=True), now_s=clock)
+
+    async def act() -> None:
+        station.streams["cam"] = stream
+        page.needed = ("cam", "none")
+        station.hub.join_pictures(page)
+        await station.until(lambda: stream.demand.wanted)
+        clock.advance(60)
+        await station.until(lambda: stream.demand.wanted)
+        station.hub.leave_pictures(page)
+        clock.advance(60)
+        await asyncio.sleep(3 * TICK_S)  # what must not happen cannot be waited for
+        assert not stream.demand.wanted
 
     station.run(act)

@@ -26,13 +26,13 @@ def frame(sequence: int, dtype: type = np.uint8) -> Frame:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Sequence and quality of each JPEG."""
     found: list[tuple[int, int]] = []
-    encode = jpegs._encode
+    encode = jpegs.encode_jpeg
 
     def counted(of: Frame, quality: int) -> bytes:
         found.append((of.sequence, quality))
         return encode(of, quality)
 
-    monkeypatch.setattr(jpegs, "_encode", counted)
+    monkeypatch.setattr(jpegs, "encode_jpeg", counted)
     return found
 
 
@@ -86,7 +86,7 @@ def test_what_was_made_of_older_pictures_is_dropped_with_them() -> None:
 
 
 def test_no_more_bytes_are_kept_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jpegs, "_encode", lambda _frame, _quality: bytes(20 << 20))
+    monkeypatch.setattr(jpegs, "encode_jpeg", lambda _frame, _quality: bytes(20 << 20))
 
     async def ask() -> None:
         newest = NewestPictures(lambda _: None)

@@ -24,7 +24,7 @@ def application(*routes: BaseRoute) -> Application:
     view = ReceiverView(tuple, dict, lambda *_: None, lambda _: None, ControlRequest, Limits())
     return Application(
         view, Inbox(), NewestPictures(lambda _: None), Access(), control=False, recordings=None,
-        routes=routes, stopping=lambda: False,
+        models=None, routes=routes, stopping=lambda: False,
     )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ json_values = st.recursive(
         ({"type": "request", "id": 1, "op": "get", "camera": "a"}, Ask(1, "get", "a", {})),
         ({"type": "play", "from_s": None, "speed": 2, "paused": True}, Play(None, 2, paused=True)),
         ({"type": "play", "from_s": 1.5}, Play(1.5, 1.0, paused=False)),
+        ({"type": "play", "from_s": 0, "form": "jpeg"}, Play(0, 1.0, paused=False, form="jpeg")),
     ],
 )  # fmt: skip
 def test_a_message_of_the_protocol_is_parsed(message: object, parsed: object) -> None:
@@ -56,7 +57,7 @@ def test_anything_else_is_refused(text: str) -> None:
     st.fixed_dictionaries(
         {"type": st.sampled_from(["watch", "ack", "ping", "restart", "request", "play"])},
         optional=dict.fromkeys(
-            ("cameras", "t0", "camera", "id", "op", "args", "from_s", "speed", "paused"),
+            ("cameras", "t0", "camera", "id", "op", "args", "from_s", "speed", "paused", "form"),
             json_values,
         ),
     )

@@ -77,9 +77,39 @@ def test_what_was_not_read_to_its_end_is_not_counted(
     assert counted["frames"] == 30
     monkeypatch.setattr("rankcast_receiver.web.recordings.catalog.MOST_SCANNED_BYTES", 1000)
     found = catalog(folder).list_all()[0]
-    assert (found["frames"], found["duration_s"]) == (None, None)
+    # The last record says when it was written: its file need not be read to its end.
+    assert (found["frames"], found["duration_s"]) == (None, counted["duration_s"])
     assert found["begin_utc"] == counted["begin_utc"]
     assert found["cameras"] == ["cam"]
+
+
+def test_the_duration_is_that_of_the_last_whole_message(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (folder / "cam.mcap").read_bytes()
+    messages = messages_of(folder / "cam.mcap")
+    monkeypatch.setattr("rankcast_receiver.web.recordings.catalog.MOST_SCANNED_BYTES", 1000)
+    # With the beginning of an index behind it, and with that of another message.
+    for last, cut in ((len(messages) - 1, len(whole) - 100), (15, messages[16].offset + 200)):
+        (folder / "cam.mcap").write_bytes(whole[:cut])
+        found = catalog(folder).list_all()[0]
+        lasts_ns = messages[last].t_recorded_ns - messages[0].t_recorded_ns
+        assert found["duration_s"] == lasts_ns / 1e9
+    monkeypatch.setattr("rankcast.recordings.segment.segment_summary.PIECE_BYTES", 50)
+    again = catalog(folder).list_all()[0]  # a record that lies across two pieces is found
+    assert again["duration_s"] == found["duration_s"]
+
+
+def test_without_a_record_at_the_end_the_duration_is_unknown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (folder / "cam.mcap").read_bytes()
+    (folder / "cam.mcap").write_bytes(whole[:-100] + bytes(1 << 16))
+    monkeypatch.setattr("rankcast_receiver.web.recordings.catalog.MOST_SCANNED_BYTES", 1000)
+    files = RecordingCatalog(folder, Limits(max_packet_bytes=1 << 10), lambda: False)
+    monkeypatch.setattr("rankcast_receiver.web.recordings.catalog.PIECE_BYTES", 1 << 10)
+    found = files.list_all()[0]
+    assert (found["frames"], found["duration_s"]) == (None, None)
 
 
 def test_names_are_compared_and_links_are_no_recordings(folder: Path) -> None:
@@ -148,6 +178,17 @@ def test_a_seek_names_the_streams_of_a_sender_that_was_restarted(tmp_path: Path)
         playback.close()
 
 
+def test_a_seek_to_the_beginning_shows_every_camera(tmp_path: Path) -> None:
+    packets = packets_of("raw", pictures(3))
+    record(tmp_path / "two.mcap", {"a": packets, "b": packets})
+    playback = Playback(tmp_path / "two.mcap", Limits(), lambda: False, ("a", "b"))
+    try:
+        begin_ns = messages_of(tmp_path / "two.mcap")[0].t_recorded_ns
+        assert playback.seek(begin_ns).due == {"a", "b"}
+    finally:
+        playback.close()
+
+
 def test_a_seek_behind_the_end_shows_the_last_picture(folder: Path) -> None:
     playback = Playback(folder / "cam.mcap", Limits(), lambda: False)
     try:
@@ -160,11 +201,21 @@ def test_a_seek_behind_the_end_shows_the_last_picture(folder: Path) -> None:
         playback.close()
 
 
-def test_a_recording_that_pages_cannot_decode_says_why(tmp_path: Path) -> None:
-    record(tmp_path / "cam.mcap", {"cam": packets_of("pca", pictures(3))})
+def test_a_piece_names_its_codec_and_says_whether_it_decodes_alone(tmp_path: Path) -> None:
+    codecs = {"a": "pca", "b": "svd-patch"}
+    record(
+        tmp_path / "cam.mcap",
+        {camera: packets_of(codec, pictures(3)) for camera, codec in codecs.items()},
+    )
     playback = Playback(tmp_path / "cam.mcap", Limits(), lambda: False)
     try:
-        with pytest.raises(RecordingError, match="the page does not decode pca"):
-            playback.seek(messages_of(tmp_path / "cam.mcap")[0].t_recorded_ns)
+        playback.seek(0)
+        pieces = playback.next_pieces()
     finally:
         playback.close()
+    assert len(pieces) == 6
+    for piece in pieces:
+        assert piece.codec == codecs[piece.camera]
+        packet = unpack(piece.message[piece.packet_at :])
+        assert packet.header.sequence == piece.sequence
+        assert piece.starts == (piece.camera == "a" or piece.sequence == 0)

@@ -214,6 +214,10 @@ def test_a_key_frame_is_asked_for_by_stream_and_sequence(
 
 def test_reports_show_in_the_status(handler: RequestHandler) -> None:
     assert ask(handler, "report", delivered=5, lost=2, latency_p99_ms=12).ok
+    assert ask(handler, "report", delivered=5, lost=2, network_lost=2, late_ms=3.5).ok
+    assert ask(handler, "report", delivered=5, lost=2, latency_p99_ms=12).ok
+    assert not ask(handler, "report", network_lost=-1).ok
+    assert not ask(handler, "report", late_ms="never").ok
     assert not ask(handler, "report", delivered=-5).ok
     assert not ask(handler, "report", latency_p99_ms=float("nan")).ok
     status = ask(handler, "status").result

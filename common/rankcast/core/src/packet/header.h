@@ -23,6 +23,10 @@ static int has_picture(const Packet *p) {
         && p->param_count <= MOST_NUMBERS && p->rank_count >= 0 && p->rank_count <= MOST_NUMBERS;
 }
 
+/* What a screen takes as RGBA. Before it becomes that, BGR lies at the end of the same memory. */
+static int is_bgr(const Packet *p) { return p->channels == 3 && p->sample_bytes == 1; }
+static u8 *bgr_within(const Packet *p, u8 *rgba) { return rgba + p->height * p->width; }
+
 INLINE i64 parts_of(i64 height, i64 width) {
     i64 pixels = height * width;
     return pixels < TWO_PARTS ? 1 : pixels < FOUR_PARTS ? 2 : MOST_PARTS;

@@ -4,7 +4,7 @@
 #include "svd_patch_reference.h"
 #include "svd_patch_stream.h"
 
-/* Take over models, factors and samples of the reference, or begin afresh. */
+/* Take over models and factors of the reference, or begin afresh. */
 static void start_picture(const Geometry *g, HeldPicture *picture, const HeldPicture *reference) {
     for (i64 slice = 0; slice < g->slices; slice++) {
         if (reference)
@@ -17,9 +17,6 @@ static void start_picture(const Geometry *g, HeldPicture *picture, const HeldPic
     if (!reference) return;
     COPY(picture->own, reference->own, g->plane_count);
     COPY(picture->factors, reference->factors, g->plane_count * FACTORS * sizeof(i32));
-    for (i64 plane = 0; plane < g->plane_count; plane++)
-        COPY(picture->planes[plane], reference->planes[plane],
-             padded_samples(&g->planes[plane]) * sizeof(u16));
 }
 
 static i64 read_slice(const Stream *s, const Geometry *g, const Payload *payload, i64 index,
@@ -118,7 +115,7 @@ static i64 read_frame(const Stream *s, const Packet *p, const Geometry *g, Bytes
     return read_picture(s, g, &payload, picture, reference);
 }
 
-static i64 decode_patches(const Packet *p, Bytes body, u8 *from, u8 *pixels) {
+static i64 decode_patches(const Packet *p, Bytes body, u8 *from, u8 *pixels, PutPlanes *put) {
     Geometry g;
     i64 predicted = p->kind == RK_KIND_PREDICTED, is_kept = 1;
     i64 result = geometry_of(p, &g);
@@ -150,6 +147,6 @@ static i64 decode_patches(const Packet *p, Bytes body, u8 *from, u8 *pixels) {
         state->reference = spare;
         state->sequence = p->sequence;
     }
-    planes_to_pixels(p, &g, picture->planes, pixels);
+    put(p, &g, picture->planes, pixels);
     return RK_OK;
 }

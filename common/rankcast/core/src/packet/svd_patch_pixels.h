@@ -5,6 +5,9 @@
 #include "../pixels.h"
 #include "svd_patch_geometry.h"
 
+/* How a rebuilt picture leaves the decoder. */
+typedef void PutPlanes(const Packet *p, const Geometry *g, u16 *const planes[], u8 *pixels);
+
 /* Samples of a plane that lie `step` apart in the pixels, from index `first` on. */
 INLINE void spread_row(const u16 *row, i64 count, u8 *pixels, i64 first, i64 step, const int bytes) {
     i64 i = 0;
@@ -52,6 +55,18 @@ static void planes_to_pixels(const Packet *p, const Geometry *g, u16 *const plan
         spread_planes(p, g, planes, pixels, 2);
     else
         spread_planes(p, g, planes, pixels, 1);
+}
+
+/* The same to the RGBA of a screen. */
+static void planes_to_screen(const Packet *p, const Geometry *g, u16 *const planes[], u8 *rgba) {
+    if (g->layout == YCC420) {
+        rk_screen_limited_420(planes[0], planes[1], planes[2], p->height, p->width,
+                              g->planes[0].units_x * UNIT, g->planes[1].units_x * UNIT, rgba);
+        return;
+    }
+    u8 *bgr = bgr_within(p, rgba);
+    planes_to_pixels(p, g, planes, bgr);
+    rk_screen_from_bgr(bgr, p->height * p->width, rgba);
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* The filter of one edge for lanes of one width: loop_filter.c includes this with LANE i32 and EIGHT
- * i32x8, and again with i16 and i16x8.
+ * i32x8, and again with i16 and i16x8. ANY tells whether a mask has a lane set.
  */
 
 /* The limits in all lanes. */
@@ -42,7 +42,6 @@ INLINE EIGHT OF(between)(EIGHT value, EIGHT low, EIGHT high) {
 INLINE EIGHT OF(near)(EIGHT value, EIGHT to, EIGHT most) {
     return OF(between)(value, to - most, to + most);
 }
-INLINE int OF(any_line)(EIGHT mask) { return (u64)__builtin_convertvector(mask, i8x8) != 0; }
 
 /* Lines are decided about by four, from the first and the last of them: what holds for the first is
  * said of all four. */
@@ -107,15 +106,14 @@ INLINE void OF(filter_weakly)(const EIGHT *v, const OF(Choice) *choice, const OF
 }
 
 /* Filter eight lines across an edge in place; return 0 if all stay as they are. */
-INLINE int OF(filter_lines)(EIGHT *v, EdgeLimits edge, i32 largest) {
-    OF(Limits) limits = OF(spread_limits)(edge);
-    OF(Choice) choice = OF(choose_filter)(v, &limits);
-    if (!OF(any_line)(choice.on)) return 0;
+INLINE int OF(filter_lines)(EIGHT *v, const OF(Limits) *limits, i32 largest) {
+    OF(Choice) choice = OF(choose_filter)(v, limits);
+    if (!ANY(choice.on)) return 0;
     EIGHT out[ACROSS], zero = {0}, highest = OF(splat)(largest);
-    OF(filter_weakly)(v, &choice, &limits, out);
-    if (OF(any_line)(choice.strong)) {
+    OF(filter_weakly)(v, &choice, limits, out);
+    if (ANY(choice.strong)) {
         EIGHT strong[ACROSS], no = ~choice.strong;
-        OF(filter_strongly)(v, limits.twice_change, strong);
+        OF(filter_strongly)(v, limits->twice_change, strong);
         for (i32 k = P2; k <= Q2; k++) out[k] = (choice.strong & strong[k]) | (no & out[k]);
     }
     for (i32 k = P2; k <= Q2; k++) v[k] = OF(between)(out[k], zero, highest);
@@ -123,7 +121,7 @@ INLINE int OF(filter_lines)(EIGHT *v, EdgeLimits edge, i32 largest) {
 }
 
 /* The edge above the unit whose first sample is at `first`. */
-INLINE void OF(filter_above)(const Slice *s, u16 *first, EdgeLimits limits) {
+INLINE void OF(filter_above)(const Slice *s, u16 *first, const OF(Limits) *limits) {
     EIGHT v[ACROSS];
     for (i32 k = 0; k < ACROSS; k++)
         v[k] = __builtin_convertvector(
@@ -134,7 +132,7 @@ INLINE void OF(filter_above)(const Slice *s, u16 *first, EdgeLimits limits) {
 }
 
 /* The edge to the left of it. */
-INLINE void OF(filter_beside)(const Slice *s, u16 *first, EdgeLimits limits) {
+INLINE void OF(filter_beside)(const Slice *s, u16 *first, const OF(Limits) *limits) {
     u16x8 rows[UNIT];
     EIGHT v[ACROSS];
     first -= Q0;
@@ -147,4 +145,33 @@ INLINE void OF(filter_beside)(const Slice *s, u16 *first, EdgeLimits limits) {
     transpose_u16x8(rows);
     for (i32 line = 0; line < UNIT; line++)
         *(u16x8_any *)(first + line * (i64)s->width) = rows[line];
+}
+
+/* Filter the edges in and above a row of units, patch by patch. */
+INLINE void OF(filter_row)(const Slice *s, i32 uy, const OF(Limits) limits[2]) {
+    const Unit *row = unit_at(s, uy, 0);
+    u16 *first = s->rebuilt + sample_index(s, uy * UNIT, 0);
+    for (i32 ux = 1 << row->size; ux < s->units_x; ux += 1 << row[ux].size) {
+        i32 strength = edge_strength(row + ux - 1, row + ux);
+        if (strength != KEEP_EDGE)
+            OF(filter_beside)(s, first + ux * UNIT, &limits[strength - 1]);
+    }
+    if (uy == s->top) return;
+    for (i32 ux = 0; ux < s->units_x;) {
+        i32 side = 1 << row[ux].size, end = min_i32(ux + side, s->units_x);
+        if ((uy - s->top) % side != 0) ux = end;
+        for (; ux < end; ux++) {
+            i32 strength = edge_strength(row + ux - s->units_x, row + ux);
+            if (strength != KEEP_EDGE)
+                OF(filter_above)(s, first + ux * UNIT, &limits[strength - 1]);
+        }
+    }
+}
+
+/* Filter all edges. Row by row: no edge between rows has samples of another such edge, nor of an edge
+ * within a later row. */
+INLINE void OF(filter_rows)(const Slice *s) {
+    OF(Limits) limits[] = {OF(spread_limits)(edge_limits(s, CODED_EDGE)),
+                           OF(spread_limits)(edge_limits(s, INTRA_EDGE))};
+    for (i32 uy = s->top; uy < s->bottom; uy++) OF(filter_row)(s, uy, limits);
 }

@@ -34,24 +34,6 @@ static EdgeLimits edge_limits(const Slice *s, i32 strength) {
 /* Across an edge lie p3 p2 p1 p0 | q0 q1 q2 q3; a vector has one of them for eight lines. */
 enum { P3, P2, P1, P0, Q0, Q1, Q2, Q3, ACROSS };
 
-#define LANE i32
-#define EIGHT i32x8
-#define OF(name) wide_##name
-#include "edge_filter_of.h"
-#undef LANE
-#undef EIGHT
-#undef OF
-
-/* Samples of 10 bits with the limits of 10 bits: no sum has more than 14. */
-enum { NARROW_LARGEST = 1023, NARROW_SHIFT = 2 };
-#define LANE i16
-#define EIGHT i16x8
-#define OF(name) narrow_##name
-#include "edge_filter_of.h"
-#undef LANE
-#undef EIGHT
-#undef OF
-
 INLINE int moves_apart(const Unit *p, const Unit *q) {
     return abs_i32(p->vector_y - q->vector_y) >= 4 || abs_i32(p->vector_x - q->vector_x) >= 4 ||
            p->mode != q->mode;
@@ -63,49 +45,33 @@ INLINE i32 edge_strength(const Unit *p, const Unit *q) {
     return p->coded || q->coded || moves_apart(p, q) ? CODED_EDGE : KEEP_EDGE;
 }
 
-/* Whether two units lie in one patch, by their places in the slice. */
-INLINE int in_one_patch(const Unit *p, i32 p_place, const Unit *q, i32 q_place) {
-    return p->size == q->size && p_place >> p->size == q_place >> q->size;
-}
+#define LANE i32
+#define EIGHT i32x8
+#define OF(name) wide_##name
+#define ANY any_lane
+#include "edge_filter_of.h"
+#undef LANE
+#undef EIGHT
+#undef OF
+#undef ANY
 
-/* Strength of the filter at the edge between two units, whose places are those along the slice. */
-INLINE i32 strength_between(const Unit *p, i32 p_place, const Unit *q, i32 q_place) {
-    i32 strength = edge_strength(p, q);
-    return in_one_patch(p, p_place, q, q_place) ? KEEP_EDGE : strength;
-}
+/* Samples of 10 bits with the limits of 10 bits: no sum has more than 14. */
+enum { NARROW_LARGEST = 1023, NARROW_SHIFT = 2 };
+#define LANE i16
+#define EIGHT i16x8
+#define OF(name) narrow_##name
+#define ANY any_lane_i16x8
+#include "edge_filter_of.h"
+#undef LANE
+#undef EIGHT
+#undef OF
+#undef ANY
 
-/* Filter the slice of the plane: all upright edges, then all level ones. */
-INLINE void filter_edges(const Slice *s, const int narrow) {
-    EdgeLimits limits[] = {edge_limits(s, CODED_EDGE), edge_limits(s, INTRA_EDGE)};
-    for (i32 uy = s->top; uy < s->bottom; uy++)
-        for (i32 ux = 1; ux < s->units_x; ux++) {
-            const Unit *q = unit_at(s, uy, ux);
-            i32 strength = strength_between(q - 1, ux - 1, q, ux);
-            if (strength == KEEP_EDGE) continue;
-            u16 *first = s->rebuilt + sample_index(s, uy * UNIT, ux * UNIT);
-            if (narrow)
-                narrow_filter_beside(s, first, limits[strength - 1]);
-            else
-                wide_filter_beside(s, first, limits[strength - 1]);
-        }
-    for (i32 uy = s->top + 1; uy < s->bottom; uy++)
-        for (i32 ux = 0; ux < s->units_x; ux++) {
-            const Unit *q = unit_at(s, uy, ux);
-            i32 place = uy - s->top;
-            i32 strength = strength_between(q - s->units_x, place - 1, q, place);
-            if (strength == KEEP_EDGE) continue;
-            u16 *first = s->rebuilt + sample_index(s, uy * UNIT, ux * UNIT);
-            if (narrow)
-                narrow_filter_above(s, first, limits[strength - 1]);
-            else
-                wide_filter_above(s, first, limits[strength - 1]);
-        }
-}
-
+/* Filter the slice of the plane. */
 static void filter_slice(Slice *s) {
     if (s->filter == 0) return;
     if (s->largest <= NARROW_LARGEST && s->filter_shift <= NARROW_SHIFT)
-        filter_edges(s, 1);
+        narrow_filter_rows(s);
     else
-        filter_edges(s, 0);
+        wide_filter_rows(s);
 }

@@ -95,20 +95,32 @@ INLINE void filter_twice_wide(Slice *s, Window from, const i16 *taps_y, const i1
 
 /* Planes of 8 bits: the first sum is -6120 to 22440, the second one takes two rows at once ------- */
 
-INLINE i16x8 filter_narrow_samples(const u16 *samples, const i64 step, const i16 *taps,
+/* Taps in all lanes each. */
+typedef struct {
+    i16x8 lanes[TAP_COUNT];
+} Taps;
+
+INLINE Taps spread_taps(const i16 *taps, const i32 count) {
+    Taps spread;
+    for (i32 t = 0; t < count; t++) spread.lanes[t] = splat_i16x8(taps[t]);
+    return spread;
+}
+
+INLINE i16x8 filter_narrow_samples(const u16 *samples, const i64 step, const Taps *taps,
                                    const i32 count) {
     i16x8 sum = splat_i16x8(0);
-    for (i32 t = 0; t < count; t++) sum += splat_i16x8(taps[t]) * load_i16x8(samples + t * step);
+    for (i32 t = 0; t < count; t++) sum += taps->lanes[t] * load_i16x8(samples + t * step);
     return sum;
 }
 
 INLINE void filter_once_narrow(Window from, i64 step, const i16 *taps, i32 side, i32 largest,
                                Target to) {
     const i16x8 half = splat_i16x8(1 << (TAP_BITS - 1));
+    const Taps spread = spread_taps(taps, TAP_COUNT);
     for (i32 i = 0; i < side; i++)
         for (i32 j = 0; j < side; j += 8) {
             const u16 *at = from.samples + i * from.stride + j;
-            i16x8 sum = filter_narrow_samples(at, step, taps, TAP_COUNT);
+            i16x8 sum = filter_narrow_samples(at, step, &spread, TAP_COUNT);
             store_i16x8(to.samples + i * to.stride + j,
                         clamp_i16x8((sum + half) >> TAP_BITS, splat_i16x8(0),
                                     splat_i16x8((i16)largest)));
@@ -117,19 +129,22 @@ INLINE void filter_once_narrow(Window from, i64 step, const i16 *taps, i32 side,
 
 INLINE void filter_twice_narrow(Slice *s, Window from, const i16 *taps_y, const i16 *taps_x,
                                 const i32 count, i32 side, Target to) {
+    const Taps across = spread_taps(taps_x, count);
+    i16x16 down[TAP_COUNT / 2];
+    for (i32 t = 0; t < count; t += 2) down[t / 2] = splat_pair(taps_y + t);
     for (i32 j = 0; j < side; j += 8) {
         const u16 *at = from.samples + j;
-        i16x8 above = filter_narrow_samples(at, 1, taps_x, count);
+        i16x8 above = filter_narrow_samples(at, 1, &across, count);
         for (i32 i = 0; i < side + count - 2; i++) {
             at += from.stride;
-            i16x8 below = filter_narrow_samples(at, 1, taps_x, count);
+            i16x8 below = filter_narrow_samples(at, 1, &across, count);
             s->filtered_pairs[i] = interleave_i16x8(above, below);
             above = below;
         }
         for (i32 i = 0; i < side; i++) {
             i32x8 sum = splat_i32x8(0);
             for (i32 t = 0; t < count; t += 2)
-                sum += dot_pairs(splat_pair(taps_y + t), s->filtered_pairs[i + t]);
+                sum += dot_pairs(down[t / 2], s->filtered_pairs[i + t]);
             i16x8 value = narrow_i32x8(rounded(sum, 2 * TAP_BITS));
             store_i16x8(to.samples + i * to.stride + j,
                         clamp_i16x8(value, splat_i16x8(0), splat_i16x8((i16)s->largest)));
@@ -184,8 +199,6 @@ static void displace(Slice *s, i32 y, i32 x, i32 side, Vector by, Target to) {
 }
 
 /* The same into `out`, for a search. */
-static void predict_inter(Slice *s, i32 y, i32 x, i32 side, Vector by, i32 (*out)[CELL]) {
-    displace(s, y, x, side, by, (Target){&s->moved[0][0], CELL});
-    for (i32 i = 0; i < side; i++)
-        for (i32 j = 0; j < side; j += 8) store_i32x8(&out[i][j], load_u16x8(&s->moved[i][j]));
+static void predict_inter(Slice *s, i32 y, i32 x, i32 side, Vector by, u16 (*out)[CELL]) {
+    displace(s, y, x, side, by, (Target){&out[0][0], CELL});
 }

@@ -77,12 +77,12 @@ INLINE Unit new_unit(i32 kind, i32 size, Vector vector) {
 
 INLINE void code_skipped(Slice *s, RangeCoder *c, const int decoding, i32 uy, i32 ux, i32 size) {
     Vector vector = code_candidate(s, c, decoding);
-    /* The plane starts as a copy of the reference: nothing to do where nothing moves. */
-    if (vector.y || vector.x || vector.smooth) {
-        i32 y = uy * UNIT, x = ux * UNIT;
-        Target to = {s->rebuilt + sample_index(s, y, x), s->width};
-        displace(s, y, x, UNIT << size, vector, to);
-    }
+    i64 at = sample_index(s, uy * UNIT, ux * UNIT);
+    Target to = {s->rebuilt + at, s->width};
+    if (vector.y || vector.x || vector.smooth)
+        displace(s, uy * UNIT, ux * UNIT, UNIT << size, vector, to);
+    else if (decoding) /* an encoder starts from a copy of the reference */
+        copy_samples((Window){s->reference + at, s->width}, UNIT << size, to);
     note(s, uy, ux, new_unit(SKIPPED, size, vector));
 }
 
@@ -113,7 +113,7 @@ INLINE void code_contents(Slice *s, RangeCoder *c, const int decoding, const Nei
     }
     if (!decoding) copy_prediction(s, side, to);
     i32 group = group_of(s, intra);
-    unit.coded = (i16)code_bit_as(c, decoding, coded_context(n, group, size), decision->coded);
+    unit.coded = (i16)code_bit_as(c, decoding, coded_context(n, group, size), decision->coded > 0);
     if (unit.coded) {
         CoreSyntax core = core_syntax(group, size);
         s->coder = *c;

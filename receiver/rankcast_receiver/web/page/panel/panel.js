@@ -76,7 +76,9 @@ export class Panel {
     }
     const {camera} = this.view;
     const kind = info.kind === null ? "mean of a second" : info.isKey ? (info.kind === 4 ? "reference" : "key frame") : "predicted frame";
+    const stream = camera?.stream?.name;
     this.stream.set([
+      ["Stream", stream && stream !== "main" ? stream : null],
       ["Codec", info.exact ? info.codec
         : info.codec === "jpeg" ? "jpeg, drawn by the browser" : `${info.codec}, here as JPEG`],
       ["Picture", size(info, CFA_PATTERNS)],

@@ -16,8 +16,8 @@ export class Painter {
     this.changed = null;
   }
 
-  // Returns ImageData of {height, width, channels, bits, cfa, samples}. `kept` is the picture that a
-  // difference is taken to, or null. `levels` are then the values shown as black and white.
+  // Returns ImageData of {height, width, channels, bits, cfa, read, rgba}. `kept` is the picture, with its
+  // `samples`, that a difference is taken to, or null. `levels` are then the values shown as black and white.
   paint(picture, view, kept) {
     const {height, width} = picture;
     this.changed = null;
@@ -29,7 +29,7 @@ export class Painter {
       this.image = new ImageData(width, height);
       this.rgba = new Uint32Array(this.image.data.buffer);
     }
-    const shown = this.shownSamples(picture, view);
+    const shown = this.shownSamples({...picture, samples: picture.read()}, view);
     this.levels = null;
     if (kept) this.paintDifference(shown, this.shownSamples(kept, view), picture.bits, view.gain);
     else this.paintSamples(shown, picture.bits, view);

@@ -1,6 +1,7 @@
 // Worker of one camera: decodes its packets, draws the newest picture, answers questions about it.
 import {KIND, psnrOf} from "../stream/header.js";
 import {checkJpegSize, jpegSize} from "../stream/jpeg_size.js";
+import {parsePacket} from "../stream/packet.js";
 import {CODECS, PacketDecoder} from "../stream/packet_decoder.js";
 import {Refusal} from "../stream/refusal.js";
 import {spectrumOf} from "../stream/spectrum.js";
@@ -38,7 +39,7 @@ class PictureWorker {
     const start = performance.now();
     let found = null;
     try {
-      if (!this.decoder) throw new Refusal("UnknownCodecError", "this browser has no WebAssembly with SIMD");
+      if (!this.decoder) this.refuseUnread(new Uint8Array(buffer, at));
       found = this.decoder.decode(new Uint8Array(buffer, at));
       if (!found.samples) {
         checkJpegSize(found.body, found.header.picture.shape);
@@ -52,6 +53,13 @@ class PictureWorker {
       error.sequence ??= found?.header.sequence;
       this.refuse(error);
     }
+  }
+
+  // Whoever sent it is to know which picture was given up.
+  refuseUnread(bytes) {
+    const refusal = new Refusal("UnknownCodecError", "this browser has no WebAssembly with SIMD");
+    refusal.sequence = parsePacket(bytes, this.limits).header.sequence;
+    throw refusal;
   }
 
   describe({header, body, size}) {
@@ -81,8 +89,9 @@ class PictureWorker {
       if (height > this.limits.maxSide || height * width > this.limits.maxSamples)
         throw new Refusal("LimitError", `got a JPEG of ${width} x ${height} pixels`);
       this.jpeg(bytes, {
-        sequence: BigInt(json.sequence), tMonoNs: BigInt(json.t_mono_ns), tUtcNs: null,
-        streamId: null, kind: null, isKey: true, codec: json.codec, shape: json.shape,
+        sequence: BigInt(json.sequence), tMonoNs: BigInt(json.t_mono_ns),
+        tUtcNs: json.t_utc_ns == null ? null : BigInt(json.t_utc_ns),
+        streamId: json.stream ?? null, kind: null, isKey: true, codec: json.codec, shape: json.shape,
         sampleBytes: json.dtype === "uint16" ? 2 : 1, bits: 8, cfa: 0, rank: [], params: [],
         energy: null, psnrDb: json.psnr_db, squaredError: null,
         meta: new Map(Object.entries(json.meta ?? {})), bytes: bytes.length, exact: false,

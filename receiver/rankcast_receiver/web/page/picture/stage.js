@@ -40,15 +40,11 @@ export class Stage {
     }
     const start = performance.now();
     const comparable = this.comparable();
-    const image = this.painter.paint(this.whole(), this.view, comparable);
+    const image = this.painter.paint(picture, this.view, comparable);
     this.paintMs += performance.now() - start;
     context.putImageData(image, 0, 0);
     const isIncomparable = this.view.difference && this.kept !== null && comparable === null;
     return {levels: this.painter.levels, changed: this.painter.changed, isIncomparable};
-  }
-
-  whole() {
-    return {...this.picture, samples: this.picture.read()};
   }
 
   // The kept picture, if a difference to it is wanted and makes sense.
@@ -74,7 +70,12 @@ export class Stage {
       const [red, green, blue] = this.context.getImageData(x, y, 1, 1).data;
       return [blue, green, red];
     }
-    const at = (y * picture.width + x) * picture.channels;
+    const pixel = y * picture.width + x;
+    if (picture.rgba) {
+      const [red, green, blue] = picture.rgba().subarray(4 * pixel);
+      return [blue, green, red];
+    }
+    const at = pixel * picture.channels;
     return Array.from(picture.read().subarray(at, at + picture.channels));
   }
 }

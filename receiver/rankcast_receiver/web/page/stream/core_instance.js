@@ -10,8 +10,10 @@ const MOST_MEMORY_BYTES = 2 ** 30;
 const PAGE_BYTES = 65536;
 const ALIGNMENT = 64;
 const GROWTH = 1.5;
-// Two of samples, and one of four bytes a pixel.
-const PICTURES = 4;
+// Two pictures, and one of samples that were asked for.
+const PICTURES = 3;
+const BGR_BYTES = 3;
+const RGBA_BYTES = 4;
 
 // Results below zero, as errors of rankcast.errors.
 const RESULTS = {
@@ -60,7 +62,7 @@ export class CoreInstance {
     // Two pictures: one may be shown while the next one is decoded, and perhaps refused.
     this.pixelsAt = [this.take(sizes.pixels), this.take(sizes.pixels)];
     this.spare = 0;
-    this.rgbaBytes = 0;
+    this.bgrBytes = 0;
   }
 
   take(bytes) {
@@ -93,26 +95,37 @@ export class CoreInstance {
     return {sizes, onlyBody: names.length === 1 && names[0] === "body"};
   }
 
+  // Colours of 8 bits are decoded to RGBA, as a screen takes them, all others to samples. Returns a
+  // picture of {samples(), rgba()}: views of the memory, of samples until the next call, else until the
+  // next but one is decoded. `rgba` is null where there is none.
   decode(numbers, body) {
-    const {memory, rk_packet_decode} = this.exports;
+    const {memory, rk_packet_decode, rk_packet_decode_rgba} = this.exports;
     new BigInt64Array(memory.buffer, this.packetAt, NUMBERS).set(numbers);
     new Uint8Array(memory.buffer).set(body, this.bodyAt);
     const at = this.pixelsAt[this.spare];
-    const result = Number(rk_packet_decode(this.packetAt, this.bodyAt, BigInt(body.length),
+    const decode = isColour(numbers) ? rk_packet_decode_rgba : rk_packet_decode;
+    const result = Number(decode(this.packetAt, this.bodyAt, BigInt(body.length),
       this.memoryAt, BigInt(this.sizes.memory), at));
     if (result < 0) throw refused(result);
     this.spare = 1 - this.spare;
-    return {core: this, at, count: pictureBytes(numbers) / Number(numbers[AT.sampleBytes])};
+    // Memory that grows takes a new buffer: a view is made when it is needed.
+    const pixels = pixelsOf(numbers);
+    if (isColour(numbers)) {
+      const rgba = () => new Uint8ClampedArray(memory.buffer, at, RGBA_BYTES * pixels);
+      return {samples: () => this.bgrOf(at, pixels), rgba};
+    }
+    const Samples = numbers[AT.sampleBytes] === 1n ? Uint8Array : Uint16Array;
+    return {samples: () => new Samples(memory.buffer, at, pixels * Number(numbers[AT.channels])),
+      rgba: null};
   }
 
-  // The RGBA of `pixels` pixels of BGR, 8 bits each; a view until the next call.
-  rgbaOf(at, pixels) {
-    if (4 * pixels > this.rgbaBytes) {
-      this.rgbaBytes = 4 * pixels;
-      this.rgbaAt = this.take(this.rgbaBytes);
+  bgrOf(at, pixels) {
+    if (BGR_BYTES * pixels > this.bgrBytes) {
+      this.bgrBytes = BGR_BYTES * pixels;
+      this.bgrAt = this.take(this.bgrBytes);
     }
-    this.exports.rk_packet_rgba(at, BigInt(pixels), this.rgbaAt);
-    return new Uint8ClampedArray(this.exports.memory.buffer, this.rgbaAt, 4 * pixels);
+    this.exports.rk_screen_to_bgr(at, BigInt(pixels), this.bgrAt);
+    return new Uint8Array(this.exports.memory.buffer, this.bgrAt, BGR_BYTES * pixels);
   }
 
   takeBody(bytes) {
@@ -121,9 +134,17 @@ export class CoreInstance {
   }
 }
 
+function pixelsOf(numbers) {
+  return Number(numbers[AT.height]) * Number(numbers[AT.width]);
+}
+
+function isColour(numbers) {
+  return numbers[AT.channels] === 3n && numbers[AT.sampleBytes] === 1n;
+}
+
 function pictureBytes(numbers) {
-  const sides = [AT.height, AT.width, AT.channels, AT.sampleBytes];
-  return sides.map((at) => Number(numbers[at])).reduce((product, side) => product * side);
+  const sampleBytes = Number(numbers[AT.channels]) * Number(numbers[AT.sampleBytes]);
+  return pixelsOf(numbers) * (isColour(numbers) ? RGBA_BYTES : sampleBytes);
 }
 
 export {numbersOf};

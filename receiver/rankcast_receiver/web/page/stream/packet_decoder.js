@@ -25,8 +25,8 @@ export class PacketDecoder {
   }
 
   // Returns {header, body, size, samples, rgba}. `samples` is null for `jpeg`, which the browser draws,
-  // else returns a view of the core's memory with the samples of this picture, until the next but one;
-  // `rgba` the same as a screen takes them, null unless they are of three channels and 8 bits.
+  // else returns the samples of this picture, until the next but one is decoded; `rgba` the same as a
+  // screen takes them, null unless they are of three channels and 8 bits.
   decode(bytes) {
     const packet = parsePacket(bytes, this.limits);
     try {
@@ -73,12 +73,7 @@ export class PacketDecoder {
       else if (missing && header.kind === KIND.predicted)
         throw new Refusal("PayloadError", "a predicted frame of another size than its reference");
       else if (missing) this.core = new CoreInstance(this.module, missing.sizes);
-      const {core, at, count} = this.core.decode(numbers, body);
-      const Samples = header.picture.dtypeBytes === 1 ? Uint8Array : Uint16Array;
-      // Memory that grows takes a new buffer: a view is made when it is needed.
-      const samples = () => new Samples(core.exports.memory.buffer, at, count);
-      const isScreen = Samples === Uint8Array && header.picture.shape[2] === 3;
-      return {samples, rgba: isScreen ? () => core.rgbaOf(at, count / 3) : null};
+      return this.core.decode(numbers, body);
     } catch (error) {
       if (error instanceof Refusal) throw error;
       // A trap, or memory that the browser does not give: the instance is of no more use.

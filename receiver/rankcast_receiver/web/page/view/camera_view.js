@@ -213,7 +213,9 @@ export class CameraView {
   numbersText({tone}) {
     const {meter} = this;
     if (tone !== "live" && tone !== "recorded") return "";
-    const parts = [decimal(meter.rate("drawnFps"), 1, "fps"), bitRate(streamRates(this).bits)];
+    const parts = [decimal(meter.rate("drawnFps"), 1, "fps")], {bits} = streamRates(this);
+    // Of a recording that the server decodes, nobody says what the stream had.
+    if (bits !== null || !this.source.isRecorded) parts.push(bitRate(bits));
     if (!this.source.isRecorded) parts.push(latency(meter.latency()));
     return parts.join("   ");
   }

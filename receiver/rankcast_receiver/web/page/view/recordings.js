@@ -4,10 +4,17 @@ import {splitMessage} from "../stream/packet.js";
 import {CameraView} from "./camera_view.js";
 import {make, tool, write} from "./element.js";
 import {Grid} from "./grid.js";
+import {isServed} from "./served_facts.js";
 import {NONE, byteCount, clockTime, count, utc} from "./text.js";
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8];
 const SCRUB_PAUSE_MS = 80;
+
+// What a person is to know of a camera that the server decodes.
+function servedText({name, info, skipped}) {
+  const late = skipped ? `; pictures skipped because decoding took too long: ${count(skipped)}` : "";
+  return `${name}: ${info.codec}, decoded by the server and shown as JPEG${late}`;
+}
 
 export class Recordings {
   // `core`: a promise of the module, or null. `host` is that of camera views, and `limits()`.
@@ -69,14 +76,20 @@ export class Recordings {
     this.speed = make("select", {"aria-label": "Speed", onchange: () => this.setSpeed()},
       ...SPEEDS.map((speed) => make("option", {value: speed, selected: speed === 1}, `${speed} ×`)));
     this.note = make("p", {class: "note", role: "status"});
+    this.served = make("p", {class: "note", hidden: true});
     this.element.replaceChildren(
       make("div", {class: "player"}, make("div", {class: "crumb"},
         tool("back", "All recordings", "Escape", () => this.host.go("recordings")), make("h2", {}, name)),
-      stage, make("div", {class: "transport"}, this.toggle, this.slider, this.time, this.speed), this.note));
-    this.player = new Player(name, {
+      stage, make("div", {class: "transport"}, this.toggle, this.slider, this.time, this.speed), this.note, this.served));
+    this.player = new Player(name, this.core, {
       recording: (message) => this.begin(message),
       packet: (buffer) => this.packet(buffer),
       seek: (message) => this.seek(message),
+      skipped: ({camera, frames}) => {
+        const view = this.views.get(camera);
+        if (view) view.skipped += frames;
+      },
+      refused: (message) => this.refused(message),
       position: (positionS) => this.moveTo(positionS),
       ended: () => this.end(),
       failed: (text) => this.fail(text),
@@ -117,6 +130,12 @@ export class Recordings {
     else this.views.get(camera)?.feed?.tell("seek", {stream, sequence});
   }
 
+  // A camera that the server was to decode, and does not: none of its packets, or not this one.
+  refused({camera, error, lasting}) {
+    if (this.early) this.early.push(() => this.refused({camera, error, lasting}));
+    else this.views.get(camera)?.feed?.count(lasting ? "NotServed" : "ServerRefused", error);
+  }
+
   packet(buffer) {
     if (this.early) {
       this.early.push(() => this.packet(buffer));
@@ -140,11 +159,16 @@ export class Recordings {
     if (!refusal || isShown) return {word: "", tone: "recorded", detail: ""};
     if (refusal.kind === "UnknownCodecError")
       return {word: "NOT DECODED", tone: "dead", detail: `this codec is not decoded in the page: ${refusal.text}`};
+    if (refusal.kind === "NotServed")
+      return {word: "NOT DECODED", tone: "dead", detail: `the server does not decode this camera: ${refusal.text}`};
     return {word: drawn ? "STALE" : "NOT DECODED", tone: "stale", detail: `${refusal.kind}: ${refusal.text}`};
   }
 
   tick() {
     for (const view of this.views.values()) view.tick();
+    const texts = [...this.views.values()].filter(({info}) => isServed(info)).map(servedText);
+    this.served.hidden = texts.length === 0;
+    write(this.served, texts.join(" · "));
     this.grid.place();
   }
 

@@ -37,6 +37,13 @@ def test_the_text_has_rates_codec_rank_quality_and_age() -> None:
     assert len(screen.pictures) == 22, "one while waiting and one a frame"
 
 
+def test_a_substream_is_named_beside_its_camera() -> None:
+    main = Tile(Frame(picture(), camera="line3"), 0.0).text(0.0, 0, None).lines[0]
+    sub = Tile(Frame(picture(), camera="line3", stream="sub"), 0.0).text(0.0, 0, None).lines[0]
+    assert main.startswith("line3 #0 ")
+    assert sub.startswith("line3 (sub) #0 ")
+
+
 def test_rates_forget_what_is_older_than_the_window() -> None:
     sink, _, clock = display()
     sink.put(frame(0, coding=Coding("svd", 10**9)))

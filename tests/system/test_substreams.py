@@ -1,0 +1,272 @@
+"""Substreams between real processes: what is encoded, for whom, and what a narrow link carries."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import statistics
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rankcast import pool
+from rankcast.encoder import Encoder
+from rankcast.frame import Frame
+from rankcast.images import read_image
+from rankcast_receiver import Subscriber
+from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
+from rankcast_sender.substreams import Reduction
+from support.fakes import free_address
+from support.faultproxy import FaultProxy
+from support.faults import Faults
+from support.processes import Rankcast, rankcast, read_report, run
+from support.starvation import Starvation
+
+Figure = Callable[[str], None]
+SOON_S = 20.0
+NARROW_BYTES_S = 125_000
+"""1 Mbit/s."""
+SETTLING_S = 10.0
+
+
+@dataclass(frozen=True)
+class Station:
+    """A sender of one camera with substreams."""
+
+    process: Rankcast
+    address: str
+    file: Path
+
+    def end(self) -> dict[str, Any]:
+        """End the sender and return the entry of its camera in the report."""
+        assert self.process.stop(signal.SIGTERM, within_s=5.0) == 0
+        report = read_report(self.file)
+        assert report["balanced"], report
+        entry: dict[str, Any] = report["cameras"]["line3"]
+        return entry
+
+
+@contextmanager
+def station(
+    folder: Path, streams: str, source: str = "width=320&height=240&fps=20", codec: str = ""
+) -> Iterator[Station]:
+    address, file = free_address(), folder / "sent.json"
+    settings = folder / "sender.toml"
+    settings.write_text(
+        f'[camera]\nname = "line3"\nsource = "synthetic:conveyor?{source}"\n{streams}\n'
+        f'[network]\nbind = "{address}"\n[discovery]\nenabled = false\n{codec}'
+    )
+    with rankcast("send", "--config", str(settings), "--report", str(file)) as process:
+        process.wait_line("control channel")
+        yield Station(process, address, file)
+
+
+def stream(name: str, more: str = 'scale = "1/2"') -> str:
+    return f'[[camera.stream]]\nname = "{name}"\n{more}\n'
+
+
+def test_a_substream_is_received_and_nothing_else_is_encoded(tmp_path: Path) -> None:
+    streams = stream("sub") + stream("slow", 'scale = "1/4"\nfps = 5.0')
+    with station(tmp_path, streams) as sender:
+        for name, shape in (("sub", (120, 160)), ("slow", (60, 80))):
+            file = tmp_path / f"{name}.json"
+            folder = tmp_path / name
+            received = run("receive", "--connect", sender.address, "--stream", name, "--frames",
+                           "12", "--save", str(folder), "--report", str(file),
+                           "--timeout", "20")  # fmt: skip
+            assert received.returncode == 0, received.stderr
+            report = read_report(file)
+            assert report["balanced"]
+            assert report["cameras"]["line3"]["stream"] == name
+            assert report["cameras"]["line3"]["stream_changes"] == 0
+            saved = sorted(folder.glob("*.png"))
+            assert len(saved) == 12
+            assert read_image(saved[0]).shape[:2] == shape
+            assert saved[0].name.startswith("line3_")
+        entry = sender.end()
+    assert entry["published"] == 0
+    assert entry["substreams"]["sub"]["published"] >= 12
+    slow = entry["substreams"]["slow"]
+    assert slow["grabbed"] == pytest.approx(entry["grabbed"] / 4, rel=0.2, abs=3)
+    assert set(slow["lost"]) <= {"nobody_watching", "mailbox"}
+
+
+def test_who_subscribes_to_everything_gets_no_substream(tmp_path: Path) -> None:
+    with station(tmp_path, stream("sub")) as sender:
+        assert (
+            run(
+                "receive", "--connect", sender.address, "--frames", "10", "--timeout", "20"
+            ).returncode
+            == 0
+        )
+        entry = sender.end()
+    assert entry["published"] >= 10
+    sub = entry["substreams"]["sub"]
+    assert sub["published"] == 0
+    assert sub["grabbed"] == sub["lost"]["nobody_watching"] == entry["grabbed"]
+
+
+def test_a_part_outside_the_picture_fails_in_one_line_and_the_camera_goes_on(
+    tmp_path: Path,
+) -> None:
+    streams = stream("bad", "roi = [300, 0, 100, 80]") + stream("sub")
+    with station(tmp_path, streams) as sender:
+        line = sender.process.wait_line("line3.bad: the stream has failed")
+        assert "outside the picture of 320 x 240" in line
+        received = run("receive", "--connect", sender.address, "--stream", "sub", "--frames", "5",
+                       "--timeout", "20")  # fmt: skip
+        assert received.returncode == 0, received.stderr
+        entry = sender.end()
+    assert entry["error"] is None
+    assert entry["substreams"]["bad"]["state"] == "failed"
+
+
+def test_a_stream_that_the_sender_lacks_is_told_with_those_it_has(tmp_path: Path) -> None:
+    with (
+        station(tmp_path, stream("sub")) as sender,
+        rankcast("receive", "--connect", sender.address, "--stream", "foo", "--timeout",
+                 "6") as viewer,
+    ):  # fmt: skip
+        viewer.wait_line("the sender has no stream foo of this camera; it has main, sub")
+        assert viewer.wait() == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("send", "--source", "replay:old.mcap", "--set", 'camera.stream=[{name="sub"}]'),
+         "with a recording as the source"),
+        (("send", "--no-realtime", "--set", 'camera.stream=[{name="sub"}]'),
+         "needs realtime = true"),
+        (("receive", "--stream", "auto", "--save", "x"), "with every frame kept"),
+        (("receive", "--stream", "auto", "--display", "--record", "x.mcap"),
+         "a recording holds one stream"),
+        (("receive", "--stream", "a/b"), "stream name 'a/b'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_in_one_line(arguments: tuple[str, ...], message: str) -> None:
+    with rankcast(*arguments, "--check") as process:
+        assert process.wait() == 2
+        process.wait_line(message)
+        assert len(process.lines) == 1
+
+
+def test_pages_show_the_substream(tmp_path: Path) -> None:
+    web = free_address().removeprefix("tcp://")
+    with (
+        station(tmp_path, stream("sub")) as sender,
+        rankcast("receive", "--connect", sender.address, "--stream", "sub", "--web", web) as viewer,
+    ):
+        viewer.wait_line("line3: live")
+        until = time.monotonic() + SOON_S
+        shown: dict[str, Any] | None = None
+        while not shown and time.monotonic() < until:
+            with urllib.request.urlopen(f"http://{web}/api/cameras", timeout=5) as reply:
+                shown = json.load(reply)["cameras"][0]["stream"]
+            time.sleep(0.1)  # the sampling interval
+        assert shown is not None
+        assert (shown["name"], shown["shape"][:2]) == ("sub", [120, 160])
+        with urllib.request.urlopen(f"http://{web}/api/cameras/line3/snapshot", timeout=5) as reply:
+            assert reply.read(4) == b"\x89PNG"
+        assert viewer.stop(signal.SIGTERM, within_s=5.0) == 0
+
+
+@pytest.mark.slow
+def test_a_half_size_substream_costs_a_third_of_its_camera(figure: Figure) -> None:
+    """`make bench-substream` measures it for longer."""
+    pool.set_threads(1)
+    source = ConveyorSource("conveyor", ConveyorOptions(width=1280, height=720))
+    shares = []
+    for run_number in range(5):
+        spent_s = {1: 0.0, 2: 0.0}
+        encoders = {1: Encoder(), 2: Encoder(effort="fast")}
+        for number in range(10):
+            frame = Frame(source.render(10 * run_number + number), frame=number)
+            for divisor, encoder in encoders.items():
+                began_s = time.process_time()
+                encoder.encode(Reduction(divisor).apply(frame))
+                spent_s[divisor] += time.process_time() - began_s
+        shares.append(spent_s[2] / spent_s[1])
+    figure(f"a half-size substream costs {statistics.median(shares):.2f} of its camera")
+    assert statistics.median(shares) < 0.35
+
+
+class Watcher:
+    """A subscriber in a thread, which notes stream, age and time of every frame."""
+
+    def __init__(self, address: str) -> None:
+        self.seen: list[tuple[float, str, float]] = []
+        self._address = address
+        self._stop = threading.Event()
+        self.result: Any = None
+        self._thread = threading.Thread(target=self._run, name="viewer")
+        self._thread.start()
+
+    def _run(self) -> None:
+        with Subscriber(self._address, camera="line3", stream="auto", stopped=self._stop.is_set,
+                        timeout_s=60) as subscriber:  # fmt: skip
+            for frame in subscriber:
+                age_ms = (time.time_ns() - frame.t_capture_utc_ns) / 1e6
+                self.seen.append((time.monotonic(), frame.stream, age_ms))
+            self.result = subscriber.balance(), subscriber.choices["line3"]
+
+    def wait(self, true: Callable[[], bool], within_s: float) -> float:
+        began = time.monotonic()
+        while not true():
+            assert time.monotonic() < began + within_s, self.seen[-3:]
+            assert self._thread.is_alive()
+            time.sleep(0.05)  # the sampling interval
+        return time.monotonic() - began
+
+    def shows(self, name: str) -> bool:
+        return bool(self.seen) and self.seen[-1][1] == name
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_auto_takes_what_a_narrow_link_carries_and_returns_when_it_widens(
+    tmp_path: Path, figure: Figure
+) -> None:
+    """2 Mbit/s of 640 x 360 at 15 fps do not fit into 1 Mbit/s; 0.4 Mbit/s of half the size do."""
+    streams = stream("sub", 'scale = "1/2"\nbitrate = "400 kbit/s"')
+    source, codec = "width=640&height=360&fps=15", '[codec]\nbitrate = "2 Mbit/s"\n'
+    with (
+        station(tmp_path, streams, source, codec) as sender,
+        FaultProxy(sender.address, Faults(bytes_per_s=NARROW_BYTES_S), buffer_bytes=8192) as proxy,
+    ):
+        viewer = Watcher(proxy.address)
+        try:
+            down_s = viewer.wait(lambda: viewer.shows("sub"), SOON_S)
+            time.sleep(SETTLING_S)  # the queue on the way empties
+            starved, since = Starvation(os.getpid(), sender.process.process.pid), time.monotonic()
+            time.sleep(6.0)  # the run
+            starved_ms = 1000 * starved.seconds()
+            ages = sorted(age for at, name, age in viewer.seen if at > since and name == "sub")
+            proxy.set(Faults())
+            up_s = viewer.wait(lambda: viewer.shows("main"), 120)
+        finally:
+            viewer.close()
+        balance, choice = viewer.result
+        p99_ms = ages[int(0.99 * len(ages))]
+        figure(
+            f"sub after {down_s:.1f} s, then p99 of the age {p99_ms:.0f} ms, main {up_s:.1f} s "
+            f"after the link widened; {starved_ms:.0f} ms without a processor"
+        )
+        assert len(ages) > 60
+        assert p99_ms < 500 + starved_ms
+        assert balance.under_way == 0
+        assert balance.passed == len(viewer.seen)
+        assert choice.changes >= 2
+        sender.end()
