@@ -121,6 +121,8 @@ class SenderStreams:
 
     def wants(self, stream: str) -> bool:
         """Return True if packets of a stream, ``NAME`` or ``NAME.SUB``, are expected."""
+        if self._clocks is not None:
+            return True  # the inlet of a NATS server hands over wanted cameras only
         camera, which = split_stream(stream)
         if self._wanted == MAIN:
             return which == MAIN and (not self.cameras or camera in self.cameras)
@@ -177,7 +179,7 @@ class SenderStreams:
         """
         packet = received.packet
         stream_id = None if packet is None else packet.header.stream_id
-        camera, which = split_stream(received.camera)
+        camera, which = self._split(received.camera)
         try:
             if not self.wants(received.camera):
                 raise WireError(f"got stream {received.camera}, which was not asked for")
@@ -193,6 +195,10 @@ class SenderStreams:
         if packet is not None:
             self._accepted[camera] += 1
         return stream
+
+    def _split(self, name: str) -> tuple[str, str]:
+        """Return camera and stream; names of cameras of many stations are ``SITE.CAMERA``."""
+        return split_stream(name) if self._clocks is None else (name, MAIN)
 
     def tick(self) -> None:
         """Let the choices look at what became of the frames; call it several times a second."""
