@@ -21,7 +21,8 @@ README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
     "sizing", "narrow-link", "following", "substream", "latency", "stream", "isolation",
-    "hostile-viewer", "flood", "cameras", "grabber", "recorder", "relay", "web-clients",
+    "hostile-viewer", "flood", "cameras", "grabber", "recorder", "relay", "nats-streams",
+    "web-clients",
     "web-quality", "metrics-scrape", "startup", "stopping", "soak",
     "codec", "codec-speed", "svd", "rank-cut", "methods", "kmeans-speed", "gan", "wasm-speed",
     "web-page", "recording", "synthetic",

@@ -47,6 +47,15 @@ class TransportError(RankcastError):
     """A socket cannot be opened: check address, port and network."""
 
 
+class StoreError(TransportError):
+    """A stream that a NATS server keeps cannot be made or read: the message states the reason."""
+
+    def __init__(self, message: str, number: int = 0) -> None:
+        super().__init__(message)
+        self.number = number
+        """The server's own number of the error; 0 if it gave none."""
+
+
 class NoStreamError(RankcastError):
     """No frame arrived within the time-out: check that the sender runs and can be reached."""
 

@@ -25,7 +25,14 @@ from rankcast.errors import (
 from rankcast.nats import NatsAddress, NatsOptions, is_nats
 from rankcast.net import CurveClient, client_keys, read_public, read_secret
 from rankcast.numerics import Fidelity
-from rankcast.recorder import FreeSpace, Triggers, open_recorder, signals_as_triggers
+from rankcast.recorder import (
+    AnyRecorder,
+    FreeSpace,
+    RecordedTail,
+    Triggers,
+    open_recorder,
+    signals_as_triggers,
+)
 from rankcast.runtime import (
     SINK,
     SKIPPED_AS_OLD,
@@ -288,13 +295,28 @@ def _runners(
     if settings.record.file:
         from rankcast_receiver.sinks.record import RecordSink
 
-        def record() -> RecordSink:
-            recorder = open_recorder(
+        def recorder() -> AnyRecorder:
+            return open_recorder(
                 settings.record,
                 triggers or Triggers(),
                 lambda camera, wanted: pipeline().want_keyframe(RECORD, camera, wanted),
+                tried_again=bool(settings.nats.durable),
             )
-            return RecordSink(recorder, lambda: pipeline().packet_losses(), space)
+
+        def record() -> RecordSink:
+            if not settings.nats.durable:
+                return RecordSink(recorder(), lambda: pipeline().packet_losses(), space)
+            from rankcast_receiver.sinks.durable_record import DurableRecordSink
+
+            models = Path(settings.stream.models) if settings.stream.models else None
+            return DurableRecordSink(
+                recorder,
+                lambda: RecordedTail(Path(settings.record.file), models),
+                lambda: pipeline().packet_losses(),
+                space,
+                on_recorded=lambda packet: pipeline().note_recorded(packet),
+                stopped=lambda: pipeline().stopping,
+            )
 
         sinks[RecordSink.name] = record
     if web is not None:
@@ -369,6 +391,7 @@ def _subscriber(
         curves=curves,
         max_messages_s=settings.limits.max_messages_s,
         nats=NatsOptions.of(settings.nats),
+        past=settings.past,
     )
 
 

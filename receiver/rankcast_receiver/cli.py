@@ -32,6 +32,15 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
               help="Stream of each camera: main, a substream, or auto: what the link carries "
                    "[main].")  # fmt: skip
 @click.option("--site", metavar="NAME", help="Only cameras of this site at a NATS server [all].")
+@click.option("--since", metavar="TIME",
+              help="Begin in the past, with what a NATS server keeps: 10m ago, or a time as "
+                   "2026-11-29T21:00:00Z.")  # fmt: skip
+@click.option("--speed", type=float, metavar="N",
+              help="Play the past N times as fast as it was; 0: as fast as possible "
+                   "[1 with a window or a web address, else 0].")  # fmt: skip
+@click.option("--durable", metavar="NAME",
+              help="Record with a durable consumer of a NATS server, which keeps the place of a "
+                   "recorder that is restarted.")  # fmt: skip
 @click.option("--save", type=PATH, metavar="DIR", help="Save frames in this folder.")
 @click.option(
     "--format",
@@ -116,6 +125,9 @@ def receive(
         "--camera": ("network.camera", options["camera"]),
         "--stream": ("network.stream", options["stream"]),
         "--site": ("nats.site", options["site"]),
+        "--since": ("nats.since", options["since"]),
+        "--speed": ("nats.speed", options["speed"]),
+        "--durable": ("nats.durable", options["durable"]),
         "--timeout": ("network.timeout_s", options["timeout"]),
         "--stay": ("network.stay", options["stay"]),
         "--save": ("save.dir", options["save"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from rankcast.nats import NatsAddress, NatsOptions, is_nats, join_name
+from rankcast.nats import NatsAddress, NatsOptions, PastOptions, is_nats, join_name
 from rankcast.net import CurveClient
 from rankcast.runtime import Pulse
 from rankcast_receiver.inlet import Inlet
@@ -112,6 +112,7 @@ def open_inlets(
     queue: PacketQueue,
     nats: NatsOptions,
     cameras: Sequence[str],
+    past: PastOptions = PastOptions(),  # noqa: B008 - frozen
 ) -> Inlets:
     """Return the inlets of these senders, not started; ZeroMQ senders come first.
 
@@ -138,6 +139,7 @@ def open_inlets(
                 senders[number],
                 options,
                 queue,
+                past,
             )
         )
     return Inlets(inlets)

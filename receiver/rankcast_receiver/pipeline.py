@@ -14,7 +14,7 @@ from rankcast_receiver.net import ControlRequest
 from rankcast_receiver.report import Outcome, Tally
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.state import ANSWER_S, CameraState, State
-from rankcast_receiver.stream import CameraStream, Decoded
+from rankcast_receiver.stream import CameraPacket, CameraStream, Decoded
 from rankcast_receiver.subscriber import ControlAddress, Subscriber
 
 PIPELINE_STOP_S: Final = 30.0
@@ -91,6 +91,11 @@ class ReceiverPipeline:
         return self._done.wait(timeout_s)
 
     @property
+    def stopping(self) -> bool:
+        """True once the pipeline is to end."""
+        return self._stop.is_set()
+
+    @property
     def subscriber(self) -> Subscriber | None:
         """What receives, while it does; any thread may read from it."""
         return self._subscriber
@@ -115,6 +120,12 @@ class ReceiverPipeline:
         stream = self.streams().get(camera)
         if stream is not None:
             stream.note_waits(sink, waits=wanted)
+
+    def note_recorded(self, packet: CameraPacket) -> None:
+        """Note that a packet is in the recording; for its sink, from any thread."""
+        subscriber = self._subscriber
+        if subscriber is not None:
+            subscriber.note_recorded(packet.camera, packet.packet.header)
 
     def control_address(self, camera: str) -> ControlAddress | None:
         """Return where to control `camera`; None while it has no control channel; any thread."""

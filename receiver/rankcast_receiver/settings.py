@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rankcast.discovery import AnnouncedName
 from rankcast.errors import SettingsError
-from rankcast.nats import is_nats
+from rankcast.nats import PastOptions, is_nats, parse_since
 from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.pool import MAX_THREADS
 from rankcast.rank_cut import MAX_RANK
@@ -233,6 +233,28 @@ class ProcessTable(Table):
     """Processors for kernels, BLAS and OpenCV; 0: all that this process may use."""
 
 
+class ReceiverNatsTable(NatsTable):
+    """``[nats]`` of a receiver: also what it wants of the streams of the server."""
+
+    since: str = ""
+    """Begin in the past: how long ago, as 10m, or a time with a zone; empty: at the next frame."""
+    speed: float = Field(default=-1.0, ge=-1.0, le=100.0)
+    """Seconds of the past that are delivered in one; 0: as fast as they are taken; -1: 1 with a
+    window or a web address, else 0."""
+    durable: str = Field(default="", pattern=r"^([A-Za-z0-9_-]{1,64})?$")
+    """Name of a durable consumer, which keeps the place of a recorder; empty: none."""
+
+    @field_validator("since")
+    @classmethod
+    def _time_is_one(cls, since: str) -> str:
+        try:
+            if since:
+                parse_since(since)
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+        return since
+
+
 class ReceiverSettings(Table):
     """All tables of receiver.toml."""
 
@@ -243,7 +265,7 @@ class ReceiverSettings(Table):
     display: DisplayTable = DisplayTable()
     web: WebTable = WebTable()
     security: SecurityTable = SecurityTable()
-    nats: NatsTable = NatsTable()
+    nats: ReceiverNatsTable = ReceiverNatsTable()
     metrics: MetricsTable = MetricsTable()
     limits: LimitsTable = LimitsTable()
     process: ProcessTable = ProcessTable()
@@ -279,6 +301,28 @@ class ReceiverSettings(Table):
                 "--stream main or a substream"
             )
         return self
+
+    @model_validator(mode="after")
+    def _past_comes_from_servers(self) -> ReceiverSettings:
+        nats = self.nats
+        if not (nats.since or nats.durable):
+            return self
+        if self.network.names or not all(map(is_nats, self.network.endpoints)):
+            raise ValueError("--since and --durable need the address of a NATS server: --connect "
+                             "nats://HOST:PORT")  # fmt: skip
+        if nats.durable and (not self.record.file or self.record.events or self.display.enabled):
+            raise ValueError("--durable is for a recorder alone: give --record FILE.mcap, without "
+                             "--events and --display")  # fmt: skip
+        return self
+
+    @property
+    def past(self) -> PastOptions:
+        """Where in the streams of a NATS server this receiver begins."""
+        nats, speed = self.nats, self.nats.speed
+        if speed < 0:
+            speed = 1.0 if self.display.enabled or self.web.listen else 0.0
+        since = parse_since(nats.since) if nats.since else None
+        return PastOptions(since, 0.0 if nats.durable else speed, nats.durable)
 
     @property
     def stay(self) -> bool:

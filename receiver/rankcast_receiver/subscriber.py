@@ -14,11 +14,11 @@ from typing import Final
 from rankcast.boot_clock import boot_s, slept_s
 from rankcast.errors import NoStreamError, SettingsError
 from rankcast.frame import Frame, Scalar
-from rankcast.nats import NatsOptions, is_nats
+from rankcast.nats import NatsOptions, PastOptions, is_nats
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.rank_cut import MAX_RANK, CutCounts
 from rankcast.runtime import Balance, Pulse
-from rankcast.wire import MAIN, Limits, Reply, check_name
+from rankcast.wire import MAIN, Header, Limits, Reply, check_name
 from rankcast_receiver.choice import ChoiceTotals, check_streams
 from rankcast_receiver.inlets import open_inlets, wanted_cameras
 from rankcast_receiver.net import (
@@ -116,6 +116,8 @@ class Subscriber:
         ``SITE.CAMERA``.
     reply_limits : Limits, optional
         Of packets in replies to `ask`; by default a reply contains none.
+    past : PastOptions, optional
+        Begin with what the server has kept of them.
 
     Raises
     ------
@@ -152,6 +154,7 @@ class Subscriber:
         max_messages_s: int = MAX_MESSAGES_S,
         nats: NatsOptions | None = None,
         reply_limits: Limits | None = None,
+        past: PastOptions | None = None,
     ) -> None:
         given = [connect] if isinstance(connect, str | SenderAddress) else connect
         addresses = sender_addresses(given)
@@ -204,7 +207,9 @@ class Subscriber:
         """Decodes the batches that `packets` yields."""
         most_packets = max(LEAST_PACKETS, queue_messages) if queue_messages else None
         self._queue = PacketQueue(len(addresses), live=live, most_packets=most_packets)
-        self._inlets = open_inlets(addresses, self._senders, options, self._queue, nats, cameras)
+        self._inlets = open_inlets(
+            addresses, self._senders, options, self._queue, nats, cameras, past or PastOptions()
+        )
         self._inlets.start()
 
     @property
@@ -325,6 +330,10 @@ class Subscriber:
                     return self._inlets.ask(number, request)
         return ControlRequest(camera, op, args, on_reply).fail(f"there is no camera {camera}")
 
+    def note_recorded(self, camera: str, header: Header) -> None:
+        """Note that a packet is in a recording, for a server that waits for it; any thread."""
+        any(sender.recorded(camera, header) for sender in self._senders)
+
     def packets(self) -> Generator[PacketBatch, None, None]:
         """Yield received batches until the stream ends; pass empty ones to `decoder` too.
 
@@ -347,7 +356,8 @@ class Subscriber:
                 yield self._queue.take(POLL_S)
                 if self._frame_s != frames_before:
                     last_frame_s = boot_s()  # time spent by the caller is not silence
-                if not self._stay and all(sender.ended for sender in self._senders):
+                catches_up = any(link.catches_up for link in self._queue.links)
+                if not (self._stay or catches_up) and all(s.ended for s in self._senders):
                     self._judge()
                     return
                 holding = any(sender.holding for sender in self._senders)

@@ -15,7 +15,7 @@ from rankcast import pool
 from rankcast.atomic_file import check_writable
 from rankcast.discovery import ANNOUNCER_STOP_S
 from rankcast.errors import SettingsError, WorkerError
-from rankcast.nats import NatsOptions, is_nats
+from rankcast.nats import KeepOptions, NatsOptions, is_nats
 from rankcast.net import SocketOptions
 from rankcast.recorder import signals_as_triggers
 from rankcast.recordings import SUFFIX
@@ -382,6 +382,9 @@ def _sender_options(settings: SenderSettings) -> SenderOptions:
         authorized=security.authorized or None,
         insecure=security.insecure,
         nats=NatsOptions.of(settings.nats),
+        keep=KeepOptions(
+            settings.nats.keep_age_s, settings.nats.keep_bytes, settings.nats.keep_replicas
+        ),
     )
 
 

@@ -107,6 +107,10 @@ BACKLOG: Final = _of.gauge(
     "recorder_backlog_bytes", "Size of the packets that wait for the disk.", "bytes"
 )
 FREE: Final = _of.gauge("recorder_free_bytes", "Free space of the disk of the recording.", "bytes")
+KEPT: Final = _of.gauge("kept", "1 while a stream at the NATS server keeps the camera.")
+NOT_KEPT: Final = _of.counter(
+    "messages_not_kept", "Messages that were published and are not in that stream."
+)
 DEFINITIONS: Final = tuple(value for value in globals().values() if isinstance(value, Definition))
 
 
@@ -184,6 +188,9 @@ class SenderMetrics:
             add(FALLS, camera.link.falls, labels)
         add(KEYFRAME_REQUESTS, camera.keyframes.asked, labels)
         add(KEYFRAMES, camera.keyframes.made, labels)
+        if camera.not_kept is not None:
+            add(KEPT, int(camera.kept), labels)
+            add(NOT_KEPT, camera.not_kept, labels)
         if camera.tape is not None:
             add(RECORDED, camera.tape.recorded, labels)
             lost = {**NOT_RECORDED, **camera.tape.lost}

@@ -50,6 +50,7 @@ def open_outlet(options: SenderOptions) -> Outlet:
         NatsOutletOptions(
             NatsAddress.of(options.bind),
             replace(options.nats, insecure=options.nats.insecure or options.insecure),
+            options.keep,
             options.socket.queue_messages,
             options.socket.buffer_bytes,
             options.linger_s,

@@ -184,7 +184,7 @@ class ReplayPipeline:
             camera.picture_size = header.shape[1], header.shape[0]
         if header.codec is not None and header.codec in CODECS:
             camera.replayed_codec = CODECS[header.codec].name
-        watched = bool(camera.viewers)
+        watched = camera.watched
         if not watched:
             camera.ledger.lose(NOBODY_WATCHING)
         self._publisher.publish_recorded(data if watched else b"", header)

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from rankcast.errors import SettingsError
 from rankcast.frame import Scalar
-from rankcast.nats import NatsOptions
+from rankcast.nats import KeepOptions, NatsOptions
 from rankcast.net import (
     DEFAULT_ENDPOINT,
     LOSSLESS_UNACKNOWLEDGED_MS,
@@ -100,6 +100,8 @@ class SenderOptions:
     """Listen without keys on an address that other machines can reach."""
     nats: NatsOptions = field(default_factory=NatsOptions)
     """Site, credentials and TLS if `bind` is the address of a NATS server."""
+    keep: KeepOptions = field(default_factory=KeepOptions)
+    """What that server keeps of each camera."""
 
     def connection(self) -> SocketOptions:
         """Options of each connection, with its timeout and its keys.

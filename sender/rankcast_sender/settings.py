@@ -180,6 +180,17 @@ def _with_codec_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     return table
 
 
+class SenderNatsTable(NatsTable):
+    """``[nats]`` of a sender: also what the server keeps of its cameras."""
+
+    keep_age_s: float = Field(default=0.0, ge=0.0, le=1e9)
+    """Seconds of each camera that a stream of the server keeps; 0: no stream."""
+    keep_bytes: int = Field(default=2**32, ge=2**20, le=2**50)
+    """Most bytes of each camera in its stream."""
+    keep_replicas: int = Field(default=1, ge=1, le=5)
+    """Servers of a cluster that keep a copy each: 1, 3 or 5."""
+
+
 class SenderSettings(Table):
     """All tables of sender.toml."""
 
@@ -189,7 +200,7 @@ class SenderSettings(Table):
     audit: AuditTable = AuditTable()
     record: RecordTable = RecordTable()
     security: SecurityTable = SecurityTable()
-    nats: NatsTable = NatsTable()
+    nats: SenderNatsTable = SenderNatsTable()
     metrics: MetricsTable = MetricsTable()
     discovery: DiscoveryTable = DiscoveryTable()
     limits: LimitsTable = LimitsTable()

@@ -47,6 +47,10 @@ class NatsServer:
     def address(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -108,6 +112,10 @@ class BareClient:
             if found := re.fullmatch(rb"MSG (\S+) \S+ (?:\S+ )?(\d+)", line):
                 data = self._file.read(int(found[2]) + 2)[:-2]
                 return found[1].decode(), data
+
+    def patience(self, seconds: float) -> None:
+        """Wait no longer than this for each further byte."""
+        self._socket.settimeout(seconds)
 
     def ping(self) -> None:
         """Wait until the server has taken all that was sent."""

@@ -185,6 +185,7 @@ def test_a_server_that_comes_back_is_shown_again(driver: WebDriver) -> None:
         ({"live": False, "state": "waiting_for_trigger", "words": "waiting for trigger"},
          "WAITING FOR TRIGGER"),
         ({"live": False, "state": "frozen", "words": "frozen"}, "FROZEN"),
+        ({"live": False, "state": "past", "words": "past"}, "PAST"),
     ],
 )  # fmt: skip
 def test_what_the_server_says_of_a_camera_stands_in_its_picture(

@@ -4,8 +4,11 @@ Connections are made in `rankcast.nats.client`, which loads asyncio.
 """
 
 from rankcast.nats.address import NatsAddress, is_nats
+from rankcast.nats.keep_options import KeepOptions
 from rankcast.nats.options import NatsOptions
-from rankcast.nats.parts import PART_BYTES, Assembler, split_packet
+from rankcast.nats.parts import PART_BYTES, Assembler, count_parts, split_packet
+from rankcast.nats.past_options import PastOptions
+from rankcast.nats.since import Since, parse_since
 from rankcast.nats.subjects import (
     ANY,
     CONTROL,
@@ -31,13 +34,18 @@ __all__ = [
     "PART_BYTES",
     "STATUS",
     "Assembler",
+    "KeepOptions",
     "NatsAddress",
     "NatsOptions",
+    "PastOptions",
+    "Since",
     "Subject",
     "check_site",
     "control_subject",
+    "count_parts",
     "is_nats",
     "join_name",
+    "parse_since",
     "parse_subject",
     "split_name",
     "split_packet",

@@ -56,6 +56,14 @@ def split_packet(data: bytes, number: int, max_payload: int) -> Sequence[bytes]:
     ]
 
 
+def count_parts(size: int, max_payload: int) -> int:
+    """Return how many messages `split_packet` makes of so many bytes."""
+    if size <= max_payload or max_payload <= PART_BYTES:
+        return 1
+    count = -(-size // (max_payload - PART_BYTES))
+    return -(-size // -(-size // count))
+
+
 @dataclass(slots=True)
 class _Message:
     """A packet of which some parts have arrived."""

@@ -6,6 +6,7 @@ from rankcast.recorder.keyframe_wishes import AskKeyframe
 from rankcast.recorder.opening import AnyRecorder, open_recorder
 from rankcast.recorder.packet_ring import PacketRing, RingEntry
 from rankcast.recorder.recorded_chain import RecordedChain
+from rankcast.recorder.recorded_tail import RecordedTail
 from rankcast.recorder.recorder import Recorder
 from rankcast.recorder.triggers import Trigger, Triggers, check_cause, signals_as_triggers
 
@@ -17,6 +18,7 @@ __all__ = [
     "FreeSpace",
     "PacketRing",
     "RecordedChain",
+    "RecordedTail",
     "Recorder",
     "RingEntry",
     "Trigger",

@@ -33,6 +33,8 @@ class Recorder:
         Returns the free bytes of a folder's file system.
     reserve_bytes : int
         Free space that `writer` keeps.
+    tried_again : bool
+        A frame that the disk does not take is none that is lost: another recorder gets it.
 
     Notes
     -----
@@ -47,7 +49,9 @@ class Recorder:
         now_s: Callable[[], float] = time.monotonic,
         free: Callable[[Path], int] | None = None,
         reserve_bytes: int = 0,
+        tried_again: bool = False,
     ) -> None:
+        self._tried_again = tried_again
         self._writer = writer
         self._chains: dict[str, RecordedChain] = {}
         self._room = DiskRoom(writer.path.parent, now_s, free, reserve_bytes)
@@ -95,7 +99,8 @@ class Recorder:
             raise
         except RecordingError:
             chain.break_off()
-            self._writer.lose(camera, SINK)
+            if not self._tried_again:
+                self._writer.lose(camera, SINK)
             self._room.refused(len(data))
             raise
         else:

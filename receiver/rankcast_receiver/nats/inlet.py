@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rankcast.boot_clock import boot_ns, boot_s
-from rankcast.errors import WireError, WorkerError
+from rankcast.errors import SettingsError, WireError, WorkerError
 from rankcast.nats import (
     ANY,
     FRAMES,
@@ -18,6 +18,7 @@ from rankcast.nats import (
     Assembler,
     NatsAddress,
     NatsOptions,
+    PastOptions,
     Subject,
     control_subject,
     join_name,
@@ -26,9 +27,14 @@ from rankcast.nats import (
     subject_of,
 )
 from rankcast.nats.client import LoopThread, Message, NatsConnection
+from rankcast.nats.jetstream import JetStream
 from rankcast.net import CurveClient, LinkState
 from rankcast.runtime import LogLimiter, Pulse
+from rankcast.wire import Header
+from rankcast_receiver.nats.acknowledgements import key_of
 from rankcast_receiver.nats.camera_client import CameraClient
+from rankcast_receiver.nats.kept_camera import Ways
+from rankcast_receiver.nats.kept_cameras import KeptCameras
 from rankcast_receiver.nats.watched_camera import WatchedCamera
 from rankcast_receiver.net import ConnectionOptions, ControlRequest, PathMeter
 from rankcast_receiver.state import LinkFacts
@@ -65,6 +71,7 @@ class NatsInlet:
         Made with ``stations=True``.
     options : ConnectionOptions
     queue : PacketQueue
+    past : PastOptions, optional
 
     Raises
     ------
@@ -81,6 +88,7 @@ class NatsInlet:
         streams: SenderStreams,
         options: ConnectionOptions,
         queue: PacketQueue,
+        past: PastOptions = PastOptions(),  # noqa: B008 - frozen
     ) -> None:
         nats.check(address)
         self._foreign_messages = 0
@@ -109,6 +117,12 @@ class NatsInlet:
             address, nats, "rankcast receive", self._begin_session, on_denied=self._deny,
             buffer_bytes=options.socket.buffer_bytes, speaks=False,
         )  # fmt: skip
+        ways = Ways(
+            JetStream(self._connection), self._deliver, lambda size: queue.has_room(number, size),
+            self._follow, self._unfollow, self._note_facts, limits,
+        )  # fmt: skip
+        self._kept = KeptCameras(past, ways, fills_gaps=not options.live)
+        streams.on_recorded = self._note_recorded
 
     @property
     def pulse(self) -> Pulse:
@@ -118,7 +132,8 @@ class NatsInlet:
     @property
     def foreign_messages(self) -> int:
         """Messages that are no packets, of no wanted camera, or parts of nothing; any thread."""
-        return self._foreign_messages + self._assembler.stray + self._replies.stray
+        stray = self._assembler.stray + self._replies.stray
+        return self._foreign_messages + stray + self._kept.foreign_messages
 
     @property
     def reconnects(self) -> int:
@@ -148,6 +163,8 @@ class NatsInlet:
         """
         if self._thread.stopped:
             raise WorkerError("the receiver is closed: no further packets arrive")
+        if isinstance(self._thread.error, SettingsError):
+            raise self._thread.error
         self._thread.check()
 
     def ask(self, sender: int, request: ControlRequest) -> ControlRequest:  # noqa: ARG002
@@ -190,6 +207,7 @@ class NatsInlet:
             for camera in self._watched.values():
                 camera.leave()
                 camera.requests.close()
+            await self._kept.end_session()
             await self._connection.drain(LEAVE_S)
         finally:
             stopping.cancel()
@@ -210,8 +228,11 @@ class NatsInlet:
         if self._site != ANY:
             for name in self._cameras:
                 self._watch(join_name(self._site, name))
+        await self._kept.begin_session(first=connection.state.sessions <= 1)
         for name in self._watched:
-            await self._follow(name)
+            if self._kept.wants_live(name):
+                await self._follow(name)
+        self._kept.find(self._site, self._watch_found)
 
     async def _turn(self) -> None:
         """Do what is due ten times a second."""
@@ -225,22 +246,41 @@ class NatsInlet:
                     await camera.unsubscribe()
             self._watched.clear()
         for name, camera in list(self._watched.items()):
-            if self._connection.is_up and camera.unsubscribe is None:
+            if (
+                self._connection.is_up
+                and camera.unsubscribe is None
+                and self._kept.wants_live(name)
+            ):
                 await self._follow(name)
             camera.tick(self._streams.streams.get(name), now_s, self._late_s)
+        await self._kept.tick(now_s)
         self._drop_old_pictures(now_s)
         if self._path.tick(now_s) and self._shortage_log.may_log():
             log.warning("%s: %s", self._connection.address, self._path.shortage)
         self._read_s = now_s
-        self._queue.note_links([self._facts()], self._number)
+        self._note_facts()
 
     async def _follow(self, name: str) -> None:
         """Subscribe to the frames of a camera, for this session."""
         camera = self._watched[name]
+        if camera.unsubscribe is not None:
+            return
         site, of_sender = split_name(name)
         camera.unsubscribe = await self._connection.subscribe(
             subject_of(site, of_sender, FRAMES), self._take
         )
+
+    async def _unfollow(self, name: str) -> None:
+        """End the subscription to the frames of a camera."""
+        camera = self._watched[name]
+        if camera.unsubscribe is not None:
+            await camera.unsubscribe()
+            camera.unsubscribe = None
+
+    def _watch_found(self, name: str) -> None:
+        wanted = not self._cameras or split_name(name)[1] in self._cameras
+        if wanted and name not in self._watched and len(self._watched) < MAX_CAMERAS:
+            self._watch(name)
 
     def _watch(self, name: str) -> WatchedCamera:
         camera = self._watched.get(name)
@@ -255,6 +295,7 @@ class NatsInlet:
                 reports=self._options.control,
             )  # fmt: skip
             client.sessions = self._connection.state.sessions
+            self._kept.add(name)
         return camera
 
     def _take(self, message: Message) -> None:
@@ -273,9 +314,22 @@ class NatsInlet:
         if data is None:
             return
         received = read_packet(name, subject.channel, data, self._options.limits, now_s)
-        received = self._streams.place(received)
-        self._note(received, len(data), now_s)
-        self._queue.put(self._number, received)
+        self._note(self._streams.place(received), len(data), now_s)
+        if self._kept.hold(name, received):
+            return
+        # Before its frames are subscribed to, a status would count them as lost.
+        if self._watched[name].unsubscribe is not None:
+            self._deliver(received)
+
+    def _deliver(self, received: ReceivedPacket) -> ReceivedPacket:
+        """Hand a packet, live or of a stream, to the decoder."""
+        placed = self._streams.place(received)
+        self._queue.put(self._number, placed)
+        return placed
+
+    def _note_recorded(self, name: str, header: Header) -> None:
+        """Note that a packet is in the recording; from any thread."""
+        self._thread.call(self._kept.recorded, name, key_of(header))
 
     def _known(self, subject: Subject) -> str:
         """Return the name of a wanted camera, which is watched from now on.
@@ -352,6 +406,9 @@ class NatsInlet:
         self._renewed_s = now_s
         self._connection.renew("only old pictures arrived")
 
+    def _note_facts(self) -> None:
+        self._queue.note_links([self._facts()], self._number)
+
     def _facts(self) -> LinkFacts:
         state = self._connection.state
         absent = frozenset(name for name, camera in self._watched.items() if camera.client.absent)
@@ -365,4 +422,6 @@ class NatsInlet:
             self._path.shortage,
             at_server=True,
             absent=absent,
+            behind=self._kept.behind,
+            catches_up=self._kept.catches_up,
         )

@@ -38,6 +38,7 @@ class State(StrEnum):
     STALE = "stale"
     WAITING_FOR_TRIGGER = "waiting_for_trigger"
     FROZEN = "frozen"
+    PAST = "past"
     CAMERA_DEAD = "camera_dead"
     SENDER_DEAD = "sender_dead"
     NETWORK_DEAD = "network_dead"
@@ -111,6 +112,8 @@ class Evidence:
     """True if nobody takes requests for this camera, according to that server."""
     shortage: str = ""
     """What the link carries if that is less than the stream; else empty."""
+    behind: str = ""
+    """How far the shown frames are in the past, on purpose; empty in the present."""
     missing_stream: str = ""
     """Why the wanted stream of the camera does not come, in one line; else empty."""
 
@@ -132,6 +135,8 @@ def judge(seen: Evidence) -> tuple[State, str]:
     -------
     State, str
     """
+    if seen.behind and seen.link is LinkState.UP:
+        return State.PAST, seen.behind
     if seen.ended:
         if seen.camera_state == "failed":
             return State.CAMERA_DEAD, "the camera failed and the sender has stopped"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from rankcast.net import LinkState
 
@@ -32,3 +33,7 @@ class LinkFacts:
     """Cameras whose requests nobody takes, according to that server."""
     relay_id: str = ""
     """Id of the relay at the other end; empty for a sender, or while unknown."""
+    behind: Mapping[str, str] = field(default_factory=dict)
+    """Cameras of which the past is shown, and how far it is, in ASCII, one line."""
+    catches_up: bool = False
+    """True while packets of the past are still to come: an end among them is none of now."""

@@ -110,6 +110,20 @@ class PacketQueue:
     def __len__(self) -> int:
         return self._packets
 
+    def has_room(self, sender: int, size: int) -> bool:
+        """Return whether a picture of `size` bytes fits without any being dropped.
+
+        For senders that can wait: half of the queue stays free for those that cannot.
+        """
+        with self._changed:
+            if self._live:
+                packets, waiting_bytes = self._packets, self._bytes
+                most, most_bytes = self._max_packets, self._max_bytes
+            else:
+                packets, waiting_bytes = self._by_sender[sender], self._bytes_by_sender[sender]
+                most, most_bytes = self.packets_per_sender, self.bytes_per_sender
+            return not packets or (packets < most // 2 and waiting_bytes + size < most_bytes // 2)
+
     def put(self, sender: int, received: ReceivedPacket) -> None:
         """Add a packet of the sender with this number, and drop what exceeds the bounds."""
         key = CameraKey(sender, received.camera)

@@ -11,7 +11,7 @@ from rankcast.boot_clock import boot_s
 from rankcast.errors import LimitError, WireError
 from rankcast.net import LinkState
 from rankcast.runtime import NETWORK_GAP, SKIPPED_AS_OLD, WAITING_FOR_KEYFRAME, LogLimiter
-from rankcast.wire import MAIN, split_stream, stream_name
+from rankcast.wire import MAIN, Header, split_stream, stream_name
 from rankcast_receiver.choice import StreamChoice
 from rankcast_receiver.clock import SenderClock
 from rankcast_receiver.state import ANSWER_S, CameraState, Evidence, LinkFacts, judge
@@ -73,6 +73,8 @@ class SenderStreams:
         self._max_cameras = MAX_CAMERAS_OF_STATIONS if stations else MAX_CAMERAS
         self.foreign_packets = 0
         """Number of packets with a Rankcast topic that belong to no camera."""
+        self.on_recorded: Callable[[str, Header], None] = lambda _name, _header: None
+        """Called by `recorded`, with the name of the camera at the sender."""
         self._options = options
         self._suffix = suffix
         self._now_s = now_s
@@ -184,6 +186,17 @@ class SenderStreams:
         Called in the receive thread, in order of arrival.
         """
         return self._replayed.place(received)
+
+    def recorded(self, camera: str, header: Header) -> bool:
+        """Note that a packet is in a recording; False if this sender has no such camera here.
+
+        From any thread, with the name of the camera at this receiver.
+        """
+        for name, stream in self.streams.items():
+            if stream.camera == camera:
+                self.on_recorded(name, header)
+                return True
+        return False
 
     def route(self, received: ReceivedPacket) -> CameraStream | None:
         """Return the camera of a packet; None for a foreign packet, which is counted.
@@ -324,6 +337,7 @@ class SenderStreams:
             at_server=link.at_server,
             absent=name in link.absent,
             shortage=link.shortage,
+            behind=link.behind.get(name, ""),
             missing_stream=choice.missing if choice else self._missing_names(link),
         )
         state, detail = judge(evidence)

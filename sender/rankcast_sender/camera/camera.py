@@ -115,6 +115,10 @@ class Camera:
         """The sockets that publish this camera; None until it is added to them."""
         self.tape: Tape | None = None
         """The recording of this camera; None without one."""
+        self.kept = False
+        """True while a stream at the server keeps what is published."""
+        self.not_kept: int | None = None
+        """Messages that were published and are not in that stream; None without one."""
         self.picture_size: tuple[int, int] | None = None
         """Width and height of the newest picture; None before the first."""
         self.mosaic = False
@@ -162,8 +166,8 @@ class Camera:
 
     @property
     def watched(self) -> bool:
-        """True if frames must be encoded: a recorder counts as a viewer."""
-        return self.viewers > 0 or self.tape is not None
+        """True if frames must be encoded: a recorder or a stream at a server counts as a viewer."""
+        return self.viewers > 0 or self.tape is not None or self.kept
 
     @property
     def state(self) -> str:

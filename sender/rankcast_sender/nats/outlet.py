@@ -20,8 +20,10 @@ from rankcast.nats import (
     FRAMES,
     OPERATOR_CONTROL,
     STATUS,
+    KeepOptions,
     NatsAddress,
     NatsOptions,
+    count_parts,
     subject_of,
 )
 from rankcast.nats.client import LoopThread, NatsConnection
@@ -32,6 +34,7 @@ from rankcast_sender.camera import Camera
 from rankcast_sender.control import RequestHandler
 from rankcast_sender.nats.presence import Presence
 from rankcast_sender.nats.requests import NatsRequests
+from rankcast_sender.nats.stream_keeper import StreamKeeper
 from rankcast_sender.sockets import (
     Channel,
     NewStream,
@@ -57,6 +60,8 @@ class NatsOutletOptions:
 
     address: NatsAddress
     nats: NatsOptions = field(default_factory=NatsOptions)
+    keep: KeepOptions = field(default_factory=KeepOptions)
+    """What the server keeps of each camera."""
     queue_messages: int = 4
     """Frames of one camera that the server may not have taken yet ..."""
     window_bytes: int = 262_144
@@ -119,6 +124,7 @@ class NatsOutlet:
         self._closed = False
         self._started = False
         self._viewers_changed = threading.Condition()
+        self._keeper: StreamKeeper | None = None
         self._thread = LoopThread("nats", self._main, self._ended)
         self._connection = NatsConnection(
             options.address, options.nats, f"rankcast send {self.site}", self._subscribe,
@@ -165,6 +171,10 @@ class NatsOutlet:
             self._handler, self._presence, self._options.max_requests_s,
             self._connection.publish_soon, self._thread.call, self._join,
         )  # fmt: skip
+        if self._options.keep.age_s:
+            self._keeper = StreamKeeper(
+                self._connection, self.site, self._cameras, self._options.keep
+            )
         self._started = True
         self._handler.start()
         self._thread.start()
@@ -309,6 +319,8 @@ class NatsOutlet:
             await self._forward(self._ready.popleft())
         self._requests.tick()
         self._handler.tick()
+        if self._keeper is not None:
+            self._keeper.check()
         for channel in self._schedule.take_due(now_s):
             kind = Kind.END if channel in self._over else Kind.STATUS
             await self._publish_status(channel, kind)
@@ -349,16 +361,24 @@ class NatsOutlet:
         if is_over or not await connection.publish(subject, data):
             self.frames_unsent += 1
             return
+        self._count(channel, data)
         path.ends.append(connection.sent_bytes)
         self._judge(path)
+
+    def _count(self, channel: Channel, data: bytes) -> None:
+        """Count a packet that its stream, if there is one, should have."""
+        if self._keeper is not None:
+            messages = count_parts(len(data), self._connection.max_payload)
+            self._keeper.published(channel.name, messages)
 
     async def _publish_status(self, channel: Channel, kind: Kind) -> None:
         packet = pack_status(
             kind, channel.stream_id, channel.status(channel.viewers), boot_ns(), time.time_ns()
         )
         channel.on_status(packet)
-        if self._connection.is_up:
-            await self._connection.publish(subject_of(self.site, channel.name, STATUS), packet)
+        subject = subject_of(self.site, channel.name, STATUS)
+        if self._connection.is_up and await self._connection.publish(subject, packet):
+            self._count(channel, packet)
 
     async def _subscribe(self) -> None:
         for camera in self._cameras:
@@ -368,12 +388,16 @@ class NatsOutlet:
         now_s = time.monotonic()
         for path_channel in self._paths:
             self._schedule.joined(path_channel, now_s)
+        if self._keeper is not None:
+            self._keeper.begin_session()
 
     def _progress(self) -> None:
         """Note what the server has taken, or that the connection is another one."""
         if not self._connection.is_up:
             # Viewers at the server cannot be reached, and say again that they watch.
             self._presence.clear()
+            if self._keeper is not None:
+                self._keeper.end_session()
             for path in self._paths.values():
                 path.ends.clear()
         for path in self._paths.values():

@@ -63,3 +63,42 @@ def test_only_cameras_by_name_need_no_server_key(
         return
     with pytest.raises(SettingsError, match="belong together"):
         validate(ReceiverSettings, [Layer("here", values)])
+
+
+NATS = "nats://127.0.0.1:4222"
+
+
+@pytest.mark.parametrize(
+    ("values", "speed"),
+    [
+        ({"record": {"file": "a.mcap"}}, 0.0),
+        ({"display": {"enabled": True}}, 1.0),
+        ({"web": {"listen": "127.0.0.1:8080"}}, 1.0),
+        ({"display": {"enabled": True}, "nats": {"since": "10m", "speed": 4.0}}, 4.0),
+    ],
+)
+def test_the_past_is_as_fast_as_it_was_where_somebody_looks(
+    values: dict[str, dict[str, object]], speed: float
+) -> None:
+    given = {"network": {"connect": NATS}, "nats": {"since": "10m"}, **values}
+    past = validate(ReceiverSettings, [Layer("here", given)]).past
+    assert past.since is not None
+    assert past.speed == speed
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"nats": {"since": "10m"}}, "need the address of a NATS server"),
+        ({"nats": {"since": "yesterday"}, "network": {"connect": NATS}}, "such as 90s"),
+        ({"nats": {"durable": "a"}, "network": {"connect": NATS}}, "give --record FILE.mcap"),
+        ({"nats": {"durable": "a b"}, "network": {"connect": NATS}}, "durable"),
+        ({"nats": {"durable": "a"}, "network": {"connect": NATS}, "record": {"file": "a.mcap"},
+          "display": {"enabled": True}}, "recorder alone"),
+    ],
+)  # fmt: skip
+def test_a_past_that_no_server_keeps_and_a_recorder_that_is_none_are_refused(
+    values: dict[str, dict[str, object]], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        validate(ReceiverSettings, [Layer("here", values)])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rankcast.boot_clock import boot_s
-from rankcast.errors import LimitError, SettingsError
+from rankcast.errors import LimitError, NoStreamError, SettingsError
 from rankcast.nats.address import NatsAddress
 from rankcast.nats.client.message import Message
 from rankcast.nats.options import NatsOptions
@@ -30,6 +30,9 @@ MAX_PAUSE_S: Final = 2.0
 BEAT_S: Final = 1.0
 STALE_S: Final = 5
 """A server that does not answer for this long is given up, as are peers over ZeroMQ."""
+CLUSTER_BEAT_S: Final = 0.25
+CLUSTER_STALE_S: Final = 1.0
+"""The same where another server can take over: leaving one that hangs for a moment costs little."""
 LOG_INTERVAL_S: Final = 10.0
 MAX_SERVERS: Final = 32
 """Most servers of a cluster that are remembered."""
@@ -92,6 +95,8 @@ class NatsConnection:
         """Those of them that the server is known to have."""
         self.inbox = ""
         """Prefix of the subjects of replies to this connection."""
+        self.max_payload = 0
+        """What the server takes in one message."""
         self._options = options
         self._name = name
         self._on_session = on_session
@@ -117,6 +122,14 @@ class NatsConnection:
         return self._client is not None and not self._lost.is_set()
 
     @property
+    def _beat_s(self) -> float:
+        return CLUSTER_BEAT_S if len(self._servers) > 1 else BEAT_S
+
+    @property
+    def _stale_s(self) -> float:
+        return CLUSTER_STALE_S if len(self._servers) > 1 else STALE_S
+
+    @property
     def waiting_bytes(self) -> int:
         """Bytes that the server is not known to have yet."""
         return self.sent_bytes - self.taken_bytes
@@ -130,7 +143,8 @@ class NatsConnection:
                 server = self._servers[attempts % len(self._servers)]
                 attempts += 1
                 if await self._session(server, stop):
-                    pause_s, attempts = FIRST_PAUSE_S, 0
+                    # The next server first: the one that was lost may accept and say nothing.
+                    pause_s, attempts = FIRST_PAUSE_S, self._servers.index(server) + 1
                 elif attempts % len(self._servers) == 0:
                     # With jitter: all clients of a server that comes back try at once otherwise.
                     await asyncio.wait([stop], timeout=pause_s * random.uniform(0.75, 1.25))
@@ -152,6 +166,12 @@ class NatsConnection:
                 await end()
 
         return end_here
+
+    def new_inbox(self) -> str:
+        """Return a subject for messages to this connection alone, not below `inbox`."""
+        client = self._client
+        assert client is not None, "make it in a session"
+        return str(client.new_inbox())
 
     async def publish(self, subject: str, data: bytes, reply: str = "") -> bool:
         """Hand one packet to the connection, in parts if need be; never waits for the server.
@@ -177,6 +197,27 @@ class NatsConnection:
             return False
         self._sent.set()
         return True
+
+    async def request(self, subject: str, data: bytes, timeout_s: float) -> Message:
+        """Send a small request and return the first reply to it, `unanswered` if nobody takes it.
+
+        Raises
+        ------
+        NoStreamError
+            If there is no connection, or no reply came in time.
+        """
+        from rankcast.nats.client.library import NoRespondersError, trouble_of
+
+        client = self._client
+        if client is None or self._lost.is_set():
+            raise NoStreamError("there is no connection to the NATS server")
+        try:
+            reply = await client.request(subject, data, timeout_s)
+        except NoRespondersError:
+            return Message(subject, b"", status="503")
+        except Exception as exc:
+            raise NoStreamError(trouble_of(exc)[1]) from exc
+        return Message(reply.subject, reply.data)
 
     def publish_soon(self, subject: str, data: bytes, reply: str = "") -> bool:
         """Publish in a moment, in the order of calls; False without a connection."""
@@ -251,6 +292,7 @@ class NatsConnection:
         self._sent.clear()
         self.sent_bytes = self.taken_bytes = 0
         self.inbox = client.new_inbox()
+        self.max_payload = client.max_payload
         for url in client.discovered_servers:
             found = f"{url.hostname}:{url.port}"
             if found not in self._servers and len(self._servers) < MAX_SERVERS:
@@ -275,7 +317,9 @@ class NatsConnection:
     ) -> None:
         """Wait for something to be sent, or a second, and ask the server how far it is."""
         sent = asyncio.ensure_future(self._sent.wait())
-        await asyncio.wait([sent, lost, stop], timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            [sent, lost, stop], timeout=self._beat_s, return_when=asyncio.FIRST_COMPLETED
+        )
         sent.cancel()
         if lost.done() or stop.done():
             return
@@ -283,7 +327,7 @@ class NatsConnection:
         await asyncio.sleep(0)
         # The library writes a ping before what still waits: only what is written counts.
         written = self.sent_bytes if not client.pending_data_size else self.taken_bytes
-        flush = asyncio.ensure_future(client.flush(STALE_S))
+        flush = asyncio.ensure_future(client.answer(self._stale_s))
         await asyncio.wait([flush, lost, stop], return_when=asyncio.FIRST_COMPLETED)
         if not flush.done():
             flush.cancel()
@@ -291,7 +335,7 @@ class NatsConnection:
         elif not client.works:
             self.renew("the connection ended")
         elif flush.exception() is not None:
-            self.renew(f"the NATS server has not answered for {STALE_S:g} s")
+            self.renew(f"the NATS server has not answered for {self._stale_s:g} s")
         else:
             self.taken_bytes = written
             if self.waiting_bytes:

@@ -8,6 +8,7 @@ client for each connection.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import socket
 import ssl
@@ -34,7 +35,8 @@ CLOSE_S: Final = 0.5
 _DENIED: Final = re.compile(r'permissions violation for (\w+)(?: to)? "?([^"\s]+)')
 
 NatsError: Final = nats.errors.Error
-_UNANSWERED: Final = b"NATS/1.0 503"
+NoRespondersError: Final = nats.errors.NoRespondersError
+_NOTICE: Final = re.compile(rb"NATS/1\.0 (\d{3}) ?([^\r\n]*)")
 
 
 async def _nothing(message: Msg) -> None:
@@ -145,6 +147,17 @@ class Client(LibraryClient):
 
         return end
 
+    async def answer(self, timeout_s: float) -> None:
+        """Wait until the server has read what was sent so far.
+
+        Raises
+        ------
+        TimeoutError
+            If it takes longer.
+        """
+        async with asyncio.timeout(timeout_s):
+            await self.flush(CONNECT_S + math.ceil(timeout_s))
+
     async def end(self) -> None:
         """Close the connection, within a bounded time."""
         with suppress(Exception):
@@ -159,10 +172,11 @@ class Client(LibraryClient):
         if take is None:
             await super()._process_msg(sid, subject, reply, data, headers)
             return
-        unanswered = not data and bool(headers) and headers.startswith(_UNANSWERED)
+        status, notice = notice_of(headers) if headers and not data else ("", "")
         message = Message(
-            subject.decode("utf-8", "replace"), data, reply.decode("utf-8", "replace"), unanswered
-        )
+            subject.decode("utf-8", "replace"), data, reply.decode("utf-8", "replace"),
+            status, notice,
+        )  # fmt: skip
         try:
             take(message)
         except Exception as exc:  # the library would log it and read no more
@@ -182,6 +196,14 @@ class Client(LibraryClient):
             self._pings_outstanding = 0
             return
         await super()._process_pong()
+
+
+def notice_of(headers: bytes) -> tuple[str, str]:
+    """Return number and text of a notice of the server; empty for the headers of a message."""
+    match = _NOTICE.match(headers)
+    if match is None:
+        return "", ""
+    return match[1].decode("ascii"), printable(match[2].decode("utf-8", "replace"))[:100]
 
 
 def trouble_of(exc: BaseException) -> tuple[LinkState, str]:

@@ -13,5 +13,12 @@ class Message:
     data: bytes
     reply: str = ""
     """Where a reply to it goes; empty: none is expected."""
-    unanswered: bool = False
-    """True for the server's own reply that nobody subscribes to the subject of a request."""
+    status: str = ""
+    """Number of a notice that the server itself sends in place of a message; else empty."""
+    notice: str = ""
+    """What the server says beside that number."""
+
+    @property
+    def unanswered(self) -> bool:
+        """True for the server's reply that nobody subscribes to the subject of a request."""
+        return self.status == "503"

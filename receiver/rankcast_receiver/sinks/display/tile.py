@@ -165,6 +165,8 @@ class Tile:
                 return "" if silent_s <= STALE_S else f"ENDED {silent_s:.0f} s ago"
             if state.state is State.FROZEN:
                 return f"FROZEN: {state.detail}"
+            if state.state is State.PAST:
+                return f"PAST: {state.detail}"
             words = str(state) if state.state is not State.STALE else state.detail
             return f"STALE {old_s:.1f} s: {words}"
         stale_after_s = STALE_S if state is None else state.stale_after_s

@@ -46,6 +46,8 @@ FIRST = Evidence(link=LinkState.CONNECTING, link_age_s=0.1, ever_up=False, wante
         (replace(ANSWERS, camera_state="frozen", frame_age_s=0.1), State.FROZEN, "repeats"),
         (replace(ANSWERS, camera_state="frozen", status_age_s=3.0, frame_age_s=0.1), State.LIVE,
          ""),
+        (replace(ANSWERS, behind="9 s behind live", frame_age_s=0.1), State.PAST, "9 s behind"),
+        (replace(ANSWERS, behind="9 s behind live", ended=True), State.PAST, "9 s behind live"),
         (replace(ANSWERS, camera_state="stalled"), State.CAMERA_DEAD, "cam is stalled"),
         (replace(ANSWERS, camera_state="failed"), State.CAMERA_DEAD, "cam is failed"),
         (replace(ANSWERS, camera_state="backoff"), State.CAMERA_DEAD, "cam is backoff"),

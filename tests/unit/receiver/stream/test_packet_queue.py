@@ -268,3 +268,17 @@ def test_a_new_session_forgets_all_cameras_but_the_known_ones() -> None:
     assert set(queue.taken(0)) <= {"left"}
     names = {(key.sender, key.camera) for key in (*queue._dropped, *queue._largest)}
     assert names == {(0, "left"), (1, "left"), (1, "right")}
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_whoever_can_wait_leaves_half_of_the_queue_to_those_that_cannot(live: bool) -> None:
+    queue = PacketQueue(1, live=live, most_packets=8)
+    assert queue.has_room(0, 1 << 30)  # one of any size, as nothing waits
+    for received_packet in pictures(3):
+        queue.put(0, received_packet)
+    assert queue.has_room(0, 100)
+    assert not queue.has_room(0, module.KEEP_BYTES)
+    queue.put(0, pictures(4)[3])
+    assert not queue.has_room(0, 100)
+    queue.take(0)
+    assert queue.has_room(0, 100)

@@ -2,7 +2,7 @@
 
 const JOIN_MS = 1500;
 const EARLY = new Set(["connecting", "opening"]);
-const OWN_WORDS = new Set(["frozen", "ended"]);
+const OWN_WORDS = new Set(["frozen", "ended", "past"]);
 
 function says(camera) {
   return camera.detail ? `${camera.words}: ${camera.detail}` : camera.words;

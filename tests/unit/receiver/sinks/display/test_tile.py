@@ -108,6 +108,7 @@ def test_an_age_from_a_measured_clock_has_its_error_bar() -> None:
          "STALE 1.2 s: sender dead: the sender is gone"),
         (State.CAMERA_DEAD, "", 3.0, "STALE 3.0 s: camera dead"),
         (State.FROZEN, "cam repeats one picture", 0.1, "FROZEN: cam repeats one picture"),
+        (State.PAST, "1:20 min behind live", 0.1, "PAST: 1:20 min behind live"),
         (State.WAITING_FOR_TRIGGER, "the sender responds, cam is waiting", 30.0, ""),
         (State.ENDED, "", 0.5, ""),
         (State.ENDED, "", 5.0, "ENDED 5 s ago"),

@@ -1,0 +1,17 @@
+"""KeepOptions: how much of a camera a NATS server keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class KeepOptions:
+    """Bounds of the stream of each camera."""
+
+    age_s: float = 0.0
+    """What is older is discarded; 0: nothing is kept."""
+    max_bytes: int = 2**32
+    """Beyond it the oldest packets of a camera are discarded."""
+    replicas: int = 1
+    """Servers of a cluster that keep a copy each."""

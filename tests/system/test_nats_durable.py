@@ -1,0 +1,141 @@
+"""A recorder whose place a real NATS server keeps: killed, restarted, and in wrong company."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rankcast.recordings import Recording, RecordingReader
+from support.kept_camera import KeptCamera, keeping, wait
+from support.nats_server import BareClient, NatsServer, nats_server
+from support.processes import Rankcast, rankcast
+
+STREAM = "rankcast=default=cam"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    with nats_server(tmp_path, f'jetstream {{ store_dir: "{tmp_path}/store" }}') as running:
+        yield running
+
+
+def recorder(server: NatsServer, file: Path, *more: str) -> Rankcast:
+    return rankcast(
+        "receive", "--connect", server.address, "--record", str(file), "--durable", "archive",
+        "--verbose", *more,
+    )  # fmt: skip
+
+
+def recorded(file: Path) -> list[int]:
+    """Return the sequences of the frames in a recording, in their order, references left out."""
+    with RecordingReader(file) as reader:
+        messages = [message for message in reader if message.kind == "frames"]
+    return [message.sequence for message in messages if message.data[8] in (0, 1)]
+
+
+def decodable(file: Path) -> tuple[int, int]:
+    """Return how many frames of a recording decode, and how many do not."""
+    with Recording(file) as recording:
+        frames = {frame.sequence for frame in recording}
+        return len(frames), recording.lost
+
+
+def wait_recorded(file: Path, count: int) -> None:
+    wait(lambda: file.exists() and len(recorded(file)) >= count, "frames in the recording", 60.0)
+
+
+def unacknowledged(server: NatsServer) -> int:
+    with BareClient(server.port) as client:
+        client.subscribe("answer")
+        client.publish(f"$JS.API.CONSUMER.INFO.{STREAM}.archive", b"", "answer")
+        return int(json.loads(client.message()[1])["num_ack_pending"])
+
+
+def record_to_the_end(file: Path, camera: KeptCamera) -> None:
+    """Let the recorder, which runs or runs again, take all that was sent."""
+    camera.finish()
+    wait(lambda: recorded(file)[-1:] == camera.sent[-1:], "the last frame", 90.0)
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_a_recorder_that_is_killed_again_and_again_loses_no_frame_and_repeats_none(
+    server: NatsServer, tmp_path: Path, kills: int
+) -> None:
+    file = tmp_path / "line.mcap"
+    with keeping(server.address) as camera:
+        camera.wait_kept()
+        for _ in range(kills):
+            before = len(recorded(file)) if file.exists() else 0
+            with recorder(server, file, "--since", "1h") as process:
+                wait_recorded(file, before + 40)
+                process.signal(signal.SIGKILL)
+                process.process.wait()
+            camera.wait_sent(20)
+        with recorder(server, file) as process:
+            wait_recorded(file, len(camera.sent))
+            record_to_the_end(file, camera)
+            if kills > 1:  # what was delivered to those that were killed comes again after 30 s
+                wait(lambda: unacknowledged(server) == 0, "acknowledgements", 60.0)
+            process.stop(signal.SIGINT)
+    got = recorded(file)
+    assert got == camera.sent
+    assert decodable(file) == (len(camera.sent), 0)
+
+
+def test_nothing_is_acknowledged_before_it_is_recorded(server: NatsServer, tmp_path: Path) -> None:
+    file = tmp_path / "line.mcap"
+    with keeping(server.address) as camera:
+        camera.wait_kept()
+        with recorder(server, file) as process:
+            wait_recorded(file, 20)
+            process.signal(signal.SIGSTOP)
+            camera.wait_sent(30)
+            time.sleep(0.2)  # what the stopped process had asked for is on its way to it
+            assert unacknowledged(server) > 0
+            process.signal(signal.SIGCONT)
+            record_to_the_end(file, camera)
+            process.stop(signal.SIGINT)
+    got = recorded(file)
+    assert got == list(range(got[0], camera.sent[-1] + 1))
+
+
+def test_a_consumer_that_is_deleted_meanwhile_costs_no_frame(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "line.mcap"
+    with keeping(server.address) as camera:
+        camera.wait_kept()
+        with recorder(server, file) as process:
+            wait_recorded(file, 20)
+            with BareClient(server.port) as administrator:
+                administrator.publish(f"$JS.API.CONSUMER.DELETE.{STREAM}.archive", b"")
+                administrator.ping()
+            process.wait_line("was deleted")
+            camera.wait_sent(20)
+            record_to_the_end(file, camera)
+            process.stop(signal.SIGINT)
+    got = recorded(file)
+    assert got == list(range(got[0], camera.sent[-1] + 1))
+
+
+def test_a_name_that_another_consumer_has_ends_the_recorder_with_one_line(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    with keeping(server.address) as camera:
+        camera.wait_kept()
+        with BareClient(server.port) as administrator:
+            config = {"durable_name": "archive", "ack_policy": "none", "deliver_subject": "there"}
+            asked = json.dumps({"stream_name": STREAM, "config": config}).encode()
+            administrator.subscribe("answer")
+            subject = f"$JS.API.CONSUMER.DURABLE.CREATE.{STREAM}.archive"
+            administrator.publish(subject, asked, "answer")
+            administrator.message()
+        with recorder(server, tmp_path / "line.mcap") as process:
+            assert process.process.wait(60) == 2
+    lines = [line for line in process.lines if "the durable name archive" in line]
+    assert len(lines) == 1
