@@ -320,16 +320,15 @@ def speckled(number: int, sigma: float) -> Pixels:
     return picture
 
 
-@pytest.mark.parametrize(
-    ("sigma", "fps", "rate", "codings"), [(25, 25, 8e5, 2), (40, 25, 8e5, 2), (25, 5, 1e5, 3)]
-)
+@pytest.mark.parametrize(("sigma", "fps", "rate"), [(25, 25, 8e5), (40, 25, 8e5), (25, 5, 1e5)])
 def test_key_frames_whose_noise_vanishes_between_two_steps_use_the_rate(
-    sigma: float, fps: int, rate: float, codings: int
+    sigma: float, fps: int, rate: float
 ) -> None:
-    sent = send([speckled(number, sigma) for number in range(40)], evenly(40, fps), rate, gop=1)
+    # Where bits fall this steeply, a mean settles only over many frames.
+    sent = send([speckled(number, sigma) for number in range(60)], evenly(60, fps), rate, gop=1)
     assert max(frame.fill for frame in sent) <= FULL
     later = sent[10:]
-    assert np.mean([frame.codings for frame in later]) <= codings
+    assert np.mean([frame.codings for frame in later]) <= 2
     assert mean_rate(later, fps) > 0.6 * rate
 
 
