@@ -308,8 +308,8 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
             ):
                 streams.append(_stream(settings, open_source, publisher, beside))
                 bind = shared.network.bind
-                log.info("%s: %s, %s at %s", publisher.name, parse_source(settings.camera.source),
-                         "publishing" if is_nats(bind) else "listening", bind)  # fmt: skip
+                log.info("%s: %s, %s %s", publisher.name, parse_source(settings.camera.source),
+                         "publishing at" if is_nats(bind) else "listening at", bind)  # fmt: skip
             log.info("control channel: %s", outlet.control or "off")
             if report is not None:
                 flag.last_report = partial(write_report, report, streams, started_s)

@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -258,8 +259,13 @@ def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
     assert {int(row) for row in rows} == codes | {0}
 
 
-def texts_of_the_product() -> Iterator[str]:
+@cache
+def texts_of_the_product() -> tuple[str, ...]:
     """Every string of the product's code; an ellipsis stands for what is filled in."""
+    return tuple(_texts_of_the_product())
+
+
+def _texts_of_the_product() -> Iterator[str]:
     for room in ("common", "sender", "receiver", "relay"):
         for path in REPOSITORY.glob(f"{room}/**/*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
