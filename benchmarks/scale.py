@@ -4,11 +4,13 @@
 
 A recording of 1280 x 720 at 10 fps is replayed, so that nothing is encoded, to viewers that count
 packets and decode none: all at the sender, then all at a relay. Then a message as large as a frame
-goes from a site through a hub to another site, through three NATS servers on loopback.
+goes from a site through a hub to another site, through three NATS servers on loopback. At last the
+requests of 500 viewers at a server go to one sender.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import statistics
 import subprocess
@@ -27,14 +29,18 @@ from typing import Final
 
 import psutil
 from command_line import finish, option_parser, say
-from nats_processes import PROGRAM, free_ports
+from nats_processes import PROGRAM, free_ports, servers
 from processes import child, free_address, sender
 from record import Record, Row, exactly, rounded
 from relay import cpu_s, relay, tried, viewers
 
+from rankcast.boot_clock import boot_ns
 from rankcast.encoder import Encoder
 from rankcast.frame import Frame
+from rankcast.nats import NatsAddress, NatsOptions
+from rankcast.nats.client import request_once
 from rankcast.recordings import RecordingWriter
+from rankcast.wire import Request, pack_request
 from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 
 FPS: Final = 10
@@ -43,6 +49,11 @@ COUNTS: Final = (1, 100, 400)
 MANY: Final = ("--set", "limits.max_connections=1000")
 """All viewers of this benchmark come from one address."""
 FRAME_BYTES: Final = 15_000
+ASKING: Final = (10, 500)
+"""Viewers whose requests a sender at a server answers."""
+TINY: Final = "synthetic:conveyor?width=160&height=120&fps=1"
+REQUESTS: Final = ("--set", "limits.max_requests_s=10000")
+WARM_S: Final = 3
 START_S: Final = 10.0
 
 
@@ -150,6 +161,50 @@ def hop_ms(folder: Path, seconds: float) -> list[float]:
     return [1e3 * (at_s - near[n]) for n, at_s in far.items() if n in near]
 
 
+def requests_load(folder: Path, count: int, seconds: float) -> tuple[float, int]:
+    """Return the share of a core of a sender at a server, and how many viewers it counts.
+
+    Each viewer sends what a receiver sends, three times a second in all: that it watches, a ping
+    for the clock, a report of its losses. Frames are too few to matter.
+    """
+    tokens = [os.urandom(16) for _ in range(count)]
+    report = {"delivered": 9, "lost": 0, "network_lost": 0, "late_ms": 1.0, "latency_p99_ms": 9.0}
+    with servers(folder) as one, connected(one.ports[0]) as clients, ExitStack() as stack:
+        station = stack.enter_context(
+            child(*sender(one.address(), TINY, "--name", "cam", *REQUESTS),
+                  log=folder / "sender.log")
+        )  # fmt: skip
+        watched = psutil.Process(station.pid)
+        reader = threading.Thread(target=_take_all, args=(clients,))
+        reader.start()
+        stack.callback(reader.join)
+        stack.callback(clients.shutdown, socket.SHUT_RDWR)
+        spent_s = began_s = 0.0
+        for second in range(round(WARM_S + seconds)):
+            if second == WARM_S:
+                spent_s, began_s = cpu_s(watched), time.monotonic()
+            due_s = time.monotonic()
+            for number, token in enumerate(tokens):
+                requests = {"watch": {"token": token}, "ping": {"t0": boot_ns()}, "report": report}
+                for op, args in requests.items():
+                    data = pack_request(Request(second, op, "cam", args))
+                    head = f"PUB rankcast.default.cam.control _INBOX.v{number}.{op} {len(data)}"
+                    clients.sendall(head.encode() + b"\r\n" + data + b"\r\n")
+                due_s += 1 / count
+                time.sleep(max(0.0, due_s - time.monotonic()))
+        share = (cpu_s(watched) - spent_s) / (time.monotonic() - began_s)
+        done = request_once(NatsAddress.of(one.address()), NatsOptions(), ("default", "cam"),
+                            "status", timeout_s=10.0)  # fmt: skip
+        return share, int(done.result["viewers"])  # type: ignore[arg-type]
+
+
+def _take_all(connection: socket.socket) -> None:
+    connection.sendall(b"SUB _INBOX.> 1\r\n")
+    while data := connection.recv(1 << 20):
+        if b"PING\r\n" in data:
+            connection.sendall(b"PONG\r\n")
+
+
 @contextmanager
 def connected(port: int) -> Iterator[socket.socket]:
     """Connect to a server as a client, once it listens."""
@@ -206,11 +261,18 @@ def main() -> int:
                 say(f"{where}, {count} viewers: {loads[count]}")
             rows += rows_of(where, loads)
         later = sorted(hop_ms(folder, seconds))
+        asked = {count: requests_load(folder, count, seconds) for count in ASKING}
+        say(f"requests at a server: {asked}")
+    (few, _), (many, counted) = asked.values()
     rows += [
         Row("NATS, site to hub to site: later than at its own site, median",
             statistics.median(later), "ms"),
         Row("NATS, site to hub to site: later than at its own site, 99th percentile",
             later[round(0.99 * (len(later) - 1))], "ms"),
+        Row("NATS, sender: processor time for the requests of each further viewer",
+            100 * (many - few) / (max(ASKING) - min(ASKING)), "% of a core"),
+        Row(f"NATS, sender: of {max(ASKING)} viewers, those not counted", max(ASKING) - counted,
+            bar=exactly(0)),
     ]  # fmt: skip
     record = Record(
         "scale",
@@ -218,7 +280,8 @@ def main() -> int:
         f"A recording of 1280 x 720 at {FPS} fps with svd-patch, replayed to viewers that decode"
         f" nothing, for {seconds:.0f} s each; all processes share the processors. Between sites"
         f" goes a message of {FRAME_BYTES / 1000:.0f} kB, through two leaf nodes and a hub on"
-        " loopback.",
+        " loopback. Viewers at a server send three requests a second each, to a sender of one"
+        " frame a second.",
         rounded(rows),
         quick=options.quick,
     )
