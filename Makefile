@@ -56,7 +56,7 @@ wheels: setup  ## build the wheels of all six platforms into dist/
 BENCHMARKS := sizing narrow-link following substream latency stream isolation hostile-viewer flood \
     cameras grabber nats-streams web-clients web-quality startup metrics-scrape stopping codec \
     codec-speed svd methods kmeans-speed rank-cut wasm-speed web-page recording recorder relay \
-    synthetic
+    scale synthetic
 WITH_DATA := sizing codec codec-speed svd methods kmeans-speed rank-cut wasm-speed
 EXTRAS := import av, imagecodecs, matplotlib, PIL, sklearn
 MINUTES ?= 30

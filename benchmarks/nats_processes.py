@@ -33,8 +33,8 @@ class Servers:
     def __init__(self, folder: Path, count: int, stack: ExitStack) -> None:
         if PROGRAM is None:
             raise SystemExit("nats-server is not installed: apt-get install nats-server")
-        self.ports = _free_ports(count)
-        routes = _free_ports(count)
+        self.ports = free_ports(count)
+        routes = free_ports(count)
         listed = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
         self.processes: list[subprocess.Popen[bytes]] = []
         for number, port in enumerate(self.ports):
@@ -109,7 +109,8 @@ def processor_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that are free now."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

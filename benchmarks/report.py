@@ -21,7 +21,7 @@ README: Final = REPOSITORY / "README.md"
 
 ORDER: Final = (
     "sizing", "narrow-link", "following", "substream", "latency", "stream", "isolation",
-    "hostile-viewer", "flood", "cameras", "grabber", "recorder", "relay", "nats-streams",
+    "hostile-viewer", "flood", "cameras", "grabber", "recorder", "relay", "scale", "nats-streams",
     "web-clients",
     "web-quality", "metrics-scrape", "startup", "stopping", "soak",
     "codec", "codec-speed", "svd", "rank-cut", "methods", "kmeans-speed", "gan", "wasm-speed",
