@@ -235,6 +235,7 @@ def test_a_decoder_written_from_the_page_gives_every_sample(
     assert np.array_equal(decode(rankcast.Encoder("lossless").encode(image)), image)
 
 
+@pytest.mark.slow
 def test_states_start_anew_behind_65536_samples() -> None:
     image = np.random.default_rng(0).integers(0, 4, (4, 22_000)).astype(np.uint8)
     assert np.array_equal(decode(rankcast.Encoder("lossless").encode(image)), image)

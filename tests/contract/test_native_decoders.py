@@ -40,6 +40,7 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     return {target: sorted((folder / target).iterdir()) for target in TARGETS}
 
 
+@pytest.mark.slow
 def test_what_encoders_write_is_decoded(
     programs: dict[str, Path], seeds: dict[str, list[Path]]
 ) -> None:

@@ -234,6 +234,7 @@ def test_viewers_are_counted_of_the_cameras_that_they_see(
     wait_until(lambda: everybody.viewers("line3") == 0)
 
 
+@pytest.mark.slow
 def test_cameras_are_taken_away_and_given_while_the_sender_runs(
     station: Station, stack: ExitStack
 ) -> None:

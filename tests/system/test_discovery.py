@@ -148,6 +148,7 @@ def test_all_cameras_of_a_sender_are_announced_and_each_is_received_alone(
             assert not any("left" in line for line in receiver.lines)
 
 
+@pytest.mark.slow
 def test_the_first_key_is_pinned_and_an_impostor_is_refused(
     tmp_path: Path, network: Sequence[str], keys: Path
 ) -> None:

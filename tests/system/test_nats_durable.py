@@ -104,6 +104,7 @@ def test_nothing_is_acknowledged_before_it_is_recorded(server: NatsServer, tmp_p
     assert got == list(range(got[0], camera.sent[-1] + 1))
 
 
+@pytest.mark.slow
 def test_a_consumer_that_is_deleted_meanwhile_costs_no_frame(
     server: NatsServer, tmp_path: Path
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_stream_without_a_sender_is_played_to_its_end(server: NatsServer) -> N
     assert sequences(frames) == camera.sent
 
 
+@pytest.mark.slow
 def test_a_time_before_the_stream_begins_at_its_oldest_frame_and_says_so(
     server: NatsServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_camera_that_nobody_keeps_is_live_from_now_on_and_says_so(
     assert len(lines) == 1
 
 
+@pytest.mark.slow
 def test_a_purged_stream_costs_what_was_in_it_and_nothing_else(server: NatsServer) -> None:
     with keeping(server.address) as camera:
         camera.wait_sent(50)
@@ -189,6 +191,7 @@ def test_the_permissions_of_the_documents_are_enough(tmp_path: Path) -> None:
     assert got == camera.sent[:30]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [("", "JetStream is off"), (", max_file_store: 2MB", "insufficient storage")],

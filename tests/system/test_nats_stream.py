@@ -195,6 +195,7 @@ def test_a_server_that_is_killed_costs_its_time_and_never_holds_the_camera_up(
     assert viewer.balance.under_way == 0
 
 
+@pytest.mark.slow
 def test_a_server_that_takes_nothing_costs_frames_before_they_are_coded(
     server: NatsServer,
 ) -> None:

@@ -43,6 +43,7 @@ def station(scheme: str, folder: Path) -> Iterator[tuple[CameraServer, Rankcast,
     assert read_report(folder / "report.json")["balanced"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
 def test_a_server_that_is_killed_and_started_again_is_watched_again(
     scheme: str, tmp_path: Path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import rankcast
 from support.fakes import free_address
 from support.processes import rankcast as process
@@ -49,6 +51,7 @@ def test_a_receiver_records_and_reports_the_rank_that_it_keeps(tmp_path: Path) -
     assert not any("not cut" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_stream_without_bands_passes_whole_and_one_line_says_so(tmp_path: Path) -> None:
     report, lines = streamed(tmp_path, "--codec", "svd-patch")
     cut = report["rank_cut"]

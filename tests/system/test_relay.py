@@ -117,6 +117,7 @@ def test_a_viewer_outlives_the_restarts_of_the_camera_and_is_told_what_the_relay
     assert report["cameras"]["cam"]["state"] == "ended"
 
 
+@pytest.mark.slow
 def test_a_viewer_goes_on_with_a_relay_that_was_killed_and_started_again(tmp_path: Path) -> None:
     with sending(tmp_path, *ONE_GROUP, source=SMALL) as sender:
         with relaying(tmp_path, sender.address) as relay:
@@ -179,6 +180,7 @@ def test_requests_reach_the_camera_with_the_key_of_the_relay_and_roles_hold_at_t
         sender.stop()
 
 
+@pytest.mark.slow
 def test_every_frame_of_a_lossless_sender_arrives_behind_two_relays(tmp_path: Path) -> None:
     frames, address = 200, free_address()
     with (

@@ -81,6 +81,7 @@ def test_an_uplink_full_of_rubbish_costs_counted_packets_and_no_process(tmp_path
     assert all(c["forwarded"] == 0 for name, c in report["cameras"].items() if name != "cam-1")
 
 
+@pytest.mark.slow
 def test_a_slow_viewer_behind_a_relay_slows_nobody(tmp_path: Path) -> None:
     with (
         sending(tmp_path, "--codec", "raw", source=SMALL) as sender,
@@ -124,6 +125,7 @@ def test_many_cameras_go_through_one_relay(
     ) == count * rounds  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ages_through_two_relays_are_right_within_the_error_that_is_stated(
     tmp_path: Path, figure: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,7 @@ def test_a_receiver_that_waits_for_its_sender_is_well(notify: NotifySocket) -> N
     assert "THREADS" not in "".join(receiver.lines)
 
 
+@pytest.mark.slow
 def test_row_3_a_grab_thread_that_hangs_is_ended_within_10_seconds_with_its_stack(
     notify: NotifySocket, tmp_path: Path, figure: Figure
 ) -> None:

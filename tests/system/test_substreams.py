@@ -159,6 +159,7 @@ def test_what_cannot_be_is_refused_in_one_line(arguments: tuple[str, ...], messa
         assert len(process.lines) == 1
 
 
+@pytest.mark.slow
 def test_pages_show_the_substream(tmp_path: Path) -> None:
     web = free_address().removeprefix("tcp://")
     with (

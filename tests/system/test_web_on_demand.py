@@ -127,6 +127,7 @@ def test_a_snapshot_of_a_camera_that_nobody_decoded_is_the_newest_picture(
     assert sinks["pictures"]["lost"]["nobody_watching"] > 50
 
 
+@pytest.mark.slow
 def test_an_mjpeg_client_starts_decoding_and_its_end_ends_it(stack: ExitStack) -> None:
     station = WebStation(stack)
     station.wait_live()
@@ -169,6 +170,7 @@ def test_a_page_that_takes_jpeg_starts_decoding_and_leaves(stack: ExitStack) -> 
         assert head["sequence"] > sequences[-1] + 20
 
 
+@pytest.mark.slow
 def test_cameras_that_only_a_server_decodes_are_decoded_while_a_page_is_there(
     stack: ExitStack,
 ) -> None:
@@ -183,6 +185,7 @@ def test_cameras_that_only_a_server_decodes_are_decoded_while_a_page_is_there(
     wait_idle(station)
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_cannot_be_made_says_why_after_five_seconds(stack: ExitStack) -> None:
     never = (
         "--set",

@@ -120,6 +120,7 @@ def test_what_pages_do_not_decode_is_played_as_jpeg(station: WebStation, kind: s
         assert (seek["stream"], seek["sequence"]) == (head["stream"], 0)
 
 
+@pytest.mark.slow
 def test_a_mixed_recording_plays_both_to_the_end(station: WebStation) -> None:
     expected = packets_of("svd-patch", pictures(COUNT), group=10)
     with ExitStack() as stack:
@@ -231,6 +232,7 @@ def test_with_its_model_a_gan_camera_is_played(recordings: Path) -> None:
         assert is_like(jpeg, simplejpeg.decode_jpeg(own, colorspace="BGR"))
 
 
+@pytest.mark.slow
 def test_the_server_decodes_for_so_many_pages_and_tells_the_next(station: WebStation) -> None:
     with ExitStack() as stack:
         first = [Player(stack, station, "pca.mcap") for _ in range(MOST_DECODING)]

@@ -64,6 +64,7 @@ def test_the_command_trains_resumes_and_draws(tmp_path: Path) -> None:
     assert "other labels" in str(other.exception)
 
 
+@pytest.mark.slow
 def test_held_out_frames_are_judged_and_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
