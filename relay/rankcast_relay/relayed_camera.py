@@ -209,12 +209,15 @@ class RelayedCamera:
         if not self.channel.viewers:
             return NOBODY_WATCHING
         if self.channel.congested():
-            self._lacks_key = True
+            self._break_chain()
+        # Nobody could decode what is predicted from a packet that was left out.
+        return SLOW_SERVER if self._lacks_key else ""
+
+    def _break_chain(self) -> None:
+        """Send nothing before the next key frame; from any thread."""
         if not self._lacks_key:
-            return ""
-        # Nobody could decode what is predicted from it.
-        self._ask_keyframe()
-        return SLOW_SERVER
+            self._lacks_key = True
+            self._ask_keyframe()
 
     def _note(self, kind: Kind) -> None:
         status = self.stream.status
@@ -398,7 +401,8 @@ class RelayedCamera:
 
     def _not_taken(self) -> None:
         self.ledger.lose(SLOW_SERVER)
-        self._lacks_key = self._predicts
+        if self._predicts:
+            self._break_chain()
 
     def _status(self, viewers: int) -> Status:
         said, reports = self._last_status, self._reports.total(time.monotonic())
