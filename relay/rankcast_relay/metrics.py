@@ -45,7 +45,9 @@ _of = EndDefinitions("relay")
 PUBLISHED: Final = _of.counter(
     "frames_published", "Frames that the sender has published since the relay joined."
 )
-FORWARDED: Final = _of.counter("frames_forwarded", "Frames handed to the socket for viewers.")
+FORWARDED: Final = _of.counter(
+    "frames_forwarded", "Frames handed to the socket for viewers, or to the NATS server."
+)
 LOST: Final = _of.counter("frames_lost", "Frames that were not passed on, by cause.")
 FORWARDED_BYTES: Final = _of.counter(
     "forwarded_bytes", "Size of all packets that were passed on, each once.", "bytes"

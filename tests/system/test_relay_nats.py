@@ -23,6 +23,7 @@ from support.relaying import relaying
 from support.viewers import WAIT_S, Viewer, sending
 
 SMALL = "synthetic:conveyor?width=160&height=128&fps=30"
+ONE_GROUP = ("--set", "codec.gop=100000", "--set", "codec.keyframe_interval_s=0")
 AT_BERLIN = ("--set", "nats.site=berlin")
 
 
@@ -163,6 +164,47 @@ def test_requests_pass_through_a_relay_and_a_server(
                 assert client.call("original", "cam", timeout_s=WAIT_S).packet
         relay.stop()
         sender.stop()
+
+
+def test_a_camera_that_appears_later_is_published_and_answers_too(
+    tmp_path: Path, server: NatsServer
+) -> None:
+    later = free_address()
+    with (
+        sending(tmp_path, source=SMALL) as sender,
+        relaying(tmp_path, sender.address, later, address=server.address) as relay,
+        Viewer(server.address, camera="cam-1") as viewer,
+    ):
+        viewer.wait_more(10)
+        with (
+            sending(tmp_path, source=SMALL, address=later) as second,
+            Viewer(server.address, camera="cam-2") as other,
+        ):
+            other.wait_more(10)
+            reply = ask(other.subscriber, "default.cam-2", "set", quality=44)
+            assert reply.result == {"quality": 44}
+            second.stop()
+        viewer.wait_more(10)
+        assert set(relay.stop()["cameras"]) == {"cam-1", "cam-2"}
+        sender.stop()
+
+
+def test_viewers_that_join_a_long_group_at_a_server_get_a_key_frame_through_two_relays(
+    tmp_path: Path, server: NatsServer
+) -> None:
+    with (
+        sending(tmp_path, *ONE_GROUP, source=SMALL) as sender,
+        relaying(tmp_path, sender.address) as first,
+        relaying(tmp_path, first.address, address=server.address) as second,
+        Viewer(server.address) as viewer,
+    ):
+        viewer.wait_more(40)
+        with Viewer(server.address) as other:
+            other.wait_more(10)
+        report = second.stop()
+        first.stop()
+        sender.stop()
+    assert 1 <= report["keyframe_requests"] <= 8
 
 
 def test_a_viewer_at_a_server_is_told_that_the_camera_died_and_goes_on_when_it_is_back(
