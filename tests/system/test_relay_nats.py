@@ -292,6 +292,27 @@ def test_a_relay_from_a_server_to_a_server_is_refused_with_one_line(
     assert "a relay takes nats:// at one side only" in it.lines[-1]
 
 
+def test_a_second_camera_of_one_name_is_refused_with_one_line(
+    tmp_path: Path, server: NatsServer
+) -> None:
+    at = server.address
+    with (
+        sending(tmp_path, "--site", "a", "--name", "b-cam", source=SMALL, address=at) as first,
+        relaying(tmp_path, at) as relay,
+        Viewer(relay.address) as viewer,
+    ):
+        viewer.wait_more(5)
+        with sending(tmp_path, "--site", "a-b", "--name", "cam", source=SMALL, address=at) as it:
+            relay.process.wait_line(
+                "a-b.cam is not relayed: a.b-cam is called a-b-cam here already: give --site"
+            )
+            it.stop()
+        viewer.wait_more(5)
+        assert set(viewer.subscriber.streams) == {"a-b-cam"}
+        assert set(relay.stop()["cameras"]) == {"a-b-cam", "a-b.cam"}
+        first.stop()
+
+
 def test_both_sides_may_be_unix_sockets(tmp_path: Path) -> None:
     with (
         sending(tmp_path, source=SMALL, address=f"ipc://{tmp_path}/cam") as sender,
