@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rankcast.atomic_file import check_writable
 from rankcast.errors import WorkerError
+from rankcast.nats import NatsAddress, NatsOptions, is_nats
 from rankcast.net import CurveClient, SocketOptions, client_keys
 from rankcast.runtime import (
     Pulse,
@@ -33,6 +34,8 @@ from rankcast_relay.relay_path import new_id
 from rankcast_relay.report import build_report, log_totals, write_report
 from rankcast_relay.settings import RelaySettings
 from rankcast_sender.control import Relaying
+from rankcast_sender.outlet import Outlet
+from rankcast_sender.outlets import check_outlet, open_outlet
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.sockets import KeyPolicy
 
@@ -58,7 +61,9 @@ def check(settings: RelaySettings, report: Path | None = None) -> Sequence[Curve
     if report is not None:
         check_writable(report)
     options = _sender_options(settings)
-    options.check()
+    check_outlet(options)
+    for address in filter(is_nats, settings.uplink.addresses):
+        NatsOptions.of(settings.nats).check(NatsAddress.of(address))
     if options.authorized is not None:
         KeyPolicy(Path(options.authorized))
     if settings.metrics.listen:
@@ -94,12 +99,21 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
     started_s = time.monotonic()
     limits = settings.limits.limits()
     pipeline: RelayPipeline
-    addresses, relay_id = settings.uplink.addresses, new_id()
-    passed_on = PassedOn(lambda: pipeline.subscriber, len(addresses))
+    # In the order in which a subscriber numbers them.
+    addresses, relay_id = sorted(settings.uplink.addresses, key=is_nats), new_id()
+    passed_on = PassedOn(
+        lambda: pipeline.subscriber,
+        lambda name: pipeline.arriving_name(name),
+        one_station=len(addresses) == 1 and not is_nats(addresses[0]),
+    )
     relaying = Relaying(relay_id, passed_on, lambda *times: pipeline.utc_there_ns(*times))
-    sockets = SenderSockets(_sender_options(settings), relaying)
+    outlet = open_outlet(_sender_options(settings), relaying)
     open_subscriber = partial(_subscriber, settings, curves)
-    pipeline = RelayPipeline(open_subscriber, sockets, relay_id, limits, addresses)
+    # Over a NATS server there is no way to one viewer alone.
+    catch_up = outlet.xpub.catch_up if isinstance(outlet, SenderSockets) else None
+    pipeline = RelayPipeline(
+        open_subscriber, outlet, catch_up, relay_id, limits, addresses, settings.nats.site
+    )
     pulse = Pulse("main")
     server: HttpServer | None = None
 
@@ -116,11 +130,11 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
     with stop_flag() as flag:
         try:
             manager.starting()
-            server = _metrics_server(settings, pipeline, sockets, passed_on, pulse, manager)
-            sockets.start()
+            server = _metrics_server(settings, pipeline, outlet, passed_on, pulse, manager)
+            outlet.start()
             network = settings.network
             log.info("relaying %s at %s", ", ".join(settings.uplink.addresses), network.bind)
-            log.info("control channel: %s", sockets.control or "off")
+            log.info("control channel: %s", outlet.control or "off")
             if report is not None:
                 flag.last_report = lambda found: write_report(report, report_values(found))
             keep_report()
@@ -128,7 +142,7 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
             if server is not None:
                 server.start()
             manager.ready()
-            _watch(pipeline, sockets, flag, manager, pulse, settings.log.status_interval_s,
+            _watch(pipeline, outlet, flag, manager, pulse, settings.log.status_interval_s,
                    keep_report)  # fmt: skip
         finally:
             manager.stopping()
@@ -136,7 +150,7 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
                 server.end()
             pipeline.stop()
             if flag.requested:
-                sockets.hurry()
+                outlet.hurry()
             try:
                 try:
                     pipeline.join(flag.left_s(PIPELINE_STOP_S))
@@ -144,8 +158,8 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
                     with ExitStack() as ends:  # each of them ends, whatever happens to the others
                         if server is not None:
                             ends.callback(server.stop)
-                        with doing("closing the sockets"):
-                            sockets.close(lambda: flag.requested)
+                        with doing("closing the outlet"):
+                            outlet.close(lambda: flag.requested)
             finally:
                 found = stuck() if workers_running() else []
                 log_totals(pipeline.cameras, found)
@@ -178,6 +192,7 @@ def _sender_options(settings: RelaySettings) -> SenderOptions:
         key=security.key if keyed else None,
         authorized=security.authorized or None,
         insecure=security.insecure,
+        nats=NatsOptions.of(settings.nats),
     )
 
 
@@ -195,6 +210,7 @@ def _subscriber(
         stopped=stopped,
         curves=curves,
         max_messages_s=settings.limits.max_messages_s,
+        nats=NatsOptions.of(settings.nats),
         on_demand=True,
         reply_limits=limits,
     )
@@ -203,7 +219,7 @@ def _subscriber(
 def _metrics_server(
     settings: RelaySettings,
     pipeline: RelayPipeline,
-    sockets: SenderSockets,
+    outlet: Outlet,
     passed_on: PassedOn,
     pulse: Pulse,
     manager: ServiceManager,
@@ -215,15 +231,15 @@ def _metrics_server(
 
     return open_metrics(
         settings,
-        RelayMetrics(pipeline, sockets, lambda: passed_on.requests),
-        lambda: [pulse, *sockets.pulses, *pipeline.pulses],
+        RelayMetrics(pipeline, outlet, lambda: passed_on.requests),
+        lambda: [pulse, *outlet.pulses, *pipeline.pulses],
         manager.watchdog_s,
     )
 
 
 def _watch(
     pipeline: RelayPipeline,
-    sockets: SenderSockets,
+    outlet: Outlet,
     flag: StopFlag,
     manager: ServiceManager,
     pulse: Pulse,
@@ -237,8 +253,8 @@ def _watch(
     try:
         while not flag.requested and not pipeline.wait(POLL_S):
             pulse.beat()
-            sockets.check()
-            manager.notify_watchdog([*sockets.pulses, *pipeline.pulses])
+            outlet.check()
+            manager.notify_watchdog([*outlet.pulses, *pipeline.pulses])
             now_s = time.monotonic()
             if (seconds := now_s - reported_s) < STATUS_INTERVAL_S:
                 continue

@@ -16,12 +16,16 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RELAY__"
 
 @click.command()
 @click.option("--from", "senders", metavar="ADDRESS", multiple=True,
-              help="Address of a sender or another relay; repeatable "
-              "[tcp://127.0.0.1:5555].")  # fmt: skip
+              help="Address of a sender or another relay, or nats://HOST:PORT of a NATS "
+              "server; repeatable [tcp://127.0.0.1:5555].")  # fmt: skip
 @click.option("--to", "bind", metavar="ADDRESS",
-              help="Address for viewers [tcp://127.0.0.1:6000].")  # fmt: skip
+              help="Address for viewers, or nats://HOST:PORT of a NATS server to publish to "
+              "[tcp://127.0.0.1:6000].")  # fmt: skip
 @click.option("--control", metavar="ADDRESS",
               help="Address for control requests, or off [--to port + 10].")  # fmt: skip
+@click.option("--site", metavar="NAME",
+              help="At a NATS server: the site to publish as [default], or the only one to relay "
+              "[all].")  # fmt: skip
 @click.option("--camera", metavar="NAME[,NAME]", help="Cameras to relay [all].")
 @click.option("--realtime/--no-realtime", default=None,
               help="Pass the newest frame on, or every frame [realtime].")  # fmt: skip
@@ -57,6 +61,7 @@ def relay(
     senders = options["senders"]
     named = {
         "--from": ("uplink.connect", list(senders) if len(senders) > 1 else "".join(senders)),
+        "--site": ("nats.site", options["site"]),
         "--camera": ("uplink.camera", options["camera"]),
         "--to": ("network.bind", options["bind"]),
         "--control": ("network.control", options["control"]),

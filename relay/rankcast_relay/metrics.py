@@ -16,9 +16,11 @@ from rankcast.metrics import (
 )
 from rankcast.runtime import (
     NETWORK_GAP,
+    NOBODY_WATCHING,
     REFUSED_CAMERA,
     REFUSED_PACKET,
     SKIPPED_AS_OLD,
+    SLOW_SERVER,
     STOPPED,
     Pulse,
 )
@@ -27,11 +29,15 @@ from rankcast_relay.pipeline import RelayPipeline
 from rankcast_relay.relayed_camera import RelayedCamera
 from rankcast_relay.settings import RelaySettings
 from rankcast_sender.camera import STATES
-from rankcast_sender.sender_sockets import SenderSockets
+from rankcast_sender.outlet import Outlet
 
 LOSSES: Final = dict.fromkeys(
-    (NETWORK_GAP, REFUSED_PACKET, REFUSED_CAMERA, SKIPPED_AS_OLD, STOPPED), 0
-)
+    (
+        NETWORK_GAP, REFUSED_PACKET, REFUSED_CAMERA, SKIPPED_AS_OLD, NOBODY_WATCHING, SLOW_SERVER,
+        STOPPED,
+    ),
+    0,
+)  # fmt: skip
 """Each cause is there from the start, so that the first loss is a rise."""
 UPLINK_DOWN: Final = "uplink_down"
 _of = EndDefinitions("relay")
@@ -39,7 +45,9 @@ _of = EndDefinitions("relay")
 PUBLISHED: Final = _of.counter(
     "frames_published", "Frames that the sender has published since the relay joined."
 )
-FORWARDED: Final = _of.counter("frames_forwarded", "Frames handed to the socket for viewers.")
+FORWARDED: Final = _of.counter(
+    "frames_forwarded", "Frames handed to the socket for viewers, or to the NATS server."
+)
 LOST: Final = _of.counter("frames_lost", "Frames that were not passed on, by cause.")
 FORWARDED_BYTES: Final = _of.counter(
     "forwarded_bytes", "Size of all packets that were passed on, each once.", "bytes"
@@ -74,15 +82,15 @@ class RelayMetrics:
     Parameters
     ----------
     pipeline : RelayPipeline
-    sockets : SenderSockets
+    outlet : Outlet
     passed_on : callable
         Returns the number of requests that were passed on.
     """
 
     def __init__(
-        self, pipeline: RelayPipeline, sockets: SenderSockets, passed_on: Callable[[], int]
+        self, pipeline: RelayPipeline, outlet: Outlet, passed_on: Callable[[], int]
     ) -> None:
-        self._pipeline, self._sockets, self._passed_on = pipeline, sockets, passed_on
+        self._pipeline, self._outlet, self._passed_on = pipeline, outlet, passed_on
 
     def states(self) -> Mapping[str, str]:
         """Return the state of each camera."""
@@ -94,8 +102,8 @@ class RelayMetrics:
             self._write_camera(exposition, camera, labelled(camera=name))
         exposition.add(PASSED_ON, self._passed_on())
         exposition.add(RECONNECTS, self._pipeline.reconnects)
-        exposition.add(CLOSED, self._sockets.connections_closed)
-        exposition.add(DROPPED, self._sockets.requests_dropped)
+        exposition.add(CLOSED, self._outlet.connections_closed)
+        exposition.add(DROPPED, self._outlet.requests_dropped)
 
     @staticmethod
     def _write_camera(exposition: Exposition, camera: RelayedCamera, labels: str) -> None:
@@ -106,9 +114,9 @@ class RelayMetrics:
         add(FORWARDED_BYTES, camera.packet_bytes, labels)
         exposition.add_state(STATE, (*STATES, UPLINK_DOWN), _state(camera), labels)
         add(VIEWERS, camera.viewers, labels)
-        add(CATCH_UPS, camera.joins.catch_ups, labels)
-        add(REFERENCES, camera.joins.references, labels)
-        add(KEPT, camera.joins.group.kept_bytes, labels)
+        add(CATCH_UPS, camera.catch_ups, labels)
+        add(REFERENCES, camera.references, labels)
+        add(KEPT, camera.kept_bytes, labels)
         add(KEYFRAME_REQUESTS, camera.stream.keyframe_requests, labels)
 
 

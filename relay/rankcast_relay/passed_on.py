@@ -26,13 +26,22 @@ class PassedOn:
     ----------
     subscriber : callable
         Returns what receives; None while nothing does.
-    senders : int
-        Number of senders.
+    arriving_name : callable
+        Returns the name at the subscriber of a camera of this relay.
+    one_station : bool
+        True if all cameras are those of one sender.
     """
 
-    def __init__(self, subscriber: Callable[[], Subscriber | None], senders: int) -> None:
+    def __init__(
+        self,
+        subscriber: Callable[[], Subscriber | None],
+        arriving_name: Callable[[str], str],
+        *,
+        one_station: bool,
+    ) -> None:
         self._subscriber = subscriber
-        self._senders = senders
+        self._arriving_name = arriving_name
+        self._one_station = one_station
         self._budget = RateLimit[str](REQUESTS_S, REQUESTS_AT_ONCE)
         self.requests = 0
 
@@ -42,16 +51,18 @@ class PassedOn:
         if subscriber is None:
             return "this relay receives nothing at the moment: try again later"
         if not camera:
-            if self._senders > 1:
+            if not self._one_station:
                 return "this relay has several senders: name a camera of the one that is to record"
-            camera = next(iter(subscriber.streams), "")
+            arriving = next(iter(subscriber.streams), "")
+        else:
+            arriving = self._arriving_name(camera)
         if not self._budget.take(""):
             return f"more than {REQUESTS_S} requests a second are to be passed on: try again later"
         self.requests += 1
-        log.debug("%s: %s of %s is passed on", camera, request.op, client)
+        log.debug("%s: %s of %s is passed on", arriving, request.op, client)
 
         def answer(reply: Reply) -> None:
             finish(replace(reply, id=request.id))
 
-        subscriber.ask(camera, request.op, request.args, answer)
+        subscriber.ask(arriving, request.op, request.args, answer)
         return ""

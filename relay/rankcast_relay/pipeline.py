@@ -15,8 +15,10 @@ from rankcast.wire import Limits, check_name
 from rankcast_receiver.state import CameraState, LinkFacts
 from rankcast_receiver.stream import CameraPacket
 from rankcast_receiver.subscriber import Subscriber
+from rankcast_relay.camera_name import is_at_server, name_here
 from rankcast_relay.relayed_camera import RelayedCamera
-from rankcast_sender.sender_sockets import SenderSockets
+from rankcast_sender.outlet import Outlet
+from rankcast_sender.sockets import Channel
 
 log = logging.getLogger(__name__)
 
@@ -32,27 +34,35 @@ class RelayPipeline:
     open_subscriber : callable
         Creates the subscriber, in the thread that passes packets on; its argument is a function
         that returns True once the subscriber must stop.
-    sockets : SenderSockets
+    outlet : Outlet
         Owned, and closed, by the caller.
+    catch_up : callable, optional
+        Sends a catch-up to the viewer with this token; None where one viewer cannot be reached.
     relay_id : str
     limits : Limits
     addresses : sequence of str
         Those of the senders, in the order of the subscriber.
+    site : str
+        The only site that is relayed of NATS servers; empty for every site.
     """
 
     def __init__(
         self,
         open_subscriber: Callable[[Callable[[], bool]], Subscriber],
-        sockets: SenderSockets,
+        outlet: Outlet,
+        catch_up: Callable[[Channel, bytes], None] | None,
         relay_id: str,
         limits: Limits,
         addresses: Sequence[str],
+        site: str = "",
     ) -> None:
         self._open_subscriber = open_subscriber
-        self._sockets = sockets
+        self._outlet = outlet
+        self._catch_up = catch_up
         self._relay_id = relay_id
         self._limits = limits
         self._addresses = addresses
+        self._site = site
         self._given_up: set[int] = set()
         self._stop = threading.Event()
         self._done = threading.Event()
@@ -61,6 +71,7 @@ class RelayPipeline:
         self._reconnects = 0
         self._looked_s = float("-inf")
         self._cameras: dict[str, RelayedCamera] = {}
+        """By their names at the subscriber."""
         self._wanted: Mailbox[RelayedCamera] = Mailbox(newest_wins=True)
         self._pulse = Pulse("forward")
         self._references_pulse = Pulse("references")
@@ -72,7 +83,12 @@ class RelayPipeline:
     @property
     def cameras(self) -> Mapping[str, RelayedCamera]:
         """All cameras that have been heard of, by their names here; a copy, for any thread."""
-        return dict(self._cameras)
+        return {camera.name: camera for camera in dict(self._cameras).values()}
+
+    def arriving_name(self, name: str) -> str:
+        """Return the name at the subscriber of a camera of this relay; from any thread."""
+        camera = self.cameras.get(name)
+        return name if camera is None else camera.stream.camera
 
     @property
     def reconnects(self) -> int:
@@ -118,7 +134,7 @@ class RelayPipeline:
                         # Puts packets in order and counts gaps; nothing is decoded here.
                         for arrived in subscriber.decoder.decode(batch):
                             for item in arrived.catch_up[:1]:
-                                self._camera(item, subscriber).joins.begin_with(arrived.catch_up)
+                                self._camera(item, subscriber).begin_with(arrived.catch_up)
                             for item in arrived.messages:
                                 self._pass_on(item, subscriber)
                         self._look_after(subscriber, batch.links)
@@ -138,19 +154,27 @@ class RelayPipeline:
         return camera
 
     def _add(self, name: str, subscriber: Subscriber) -> RelayedCamera:
+        here, why = name_here(name, self._site), ""
+        try:
+            check_name(here)
+        except SettingsError as exc:
+            why = str(exc)
+        if here in self.cameras:
+            why = f"{self.cameras[here].stream.camera} is called {here} here already: give --site"
         camera = RelayedCamera(
+            # Refused under the name by which it came, which no other one has.
+            name if why else here,
             subscriber.streams[name],
             subscriber.sender_of(name) or 0,
             self._relay_id,
-            self._sockets.xpub,
+            self._outlet,
+            self._catch_up,
             self._limits,
-            self._sockets.add_relayed,
-            lambda camera: self._want_reference(camera),
+            self._outlet.add_relayed,
+            self._want_reference,
         )
-        try:
-            check_name(name)
-        except SettingsError as exc:
-            camera.leave(str(exc))
+        if why:
+            camera.leave(why)
         return camera
 
     def utc_there_ns(self, camera: str, utc_here_ns: int) -> int | None:
@@ -173,7 +197,8 @@ class RelayPipeline:
             if link.relay_id == self._relay_id:
                 self._give_up(number, subscriber)
         for camera in self._cameras.values():
-            if camera.is_own:
+            # Of a server with many stations only the camera is left, which says so itself.
+            if camera.is_own and not is_at_server(camera.stream.camera):
                 self._give_up(camera.sender_number, subscriber)
         states: dict[str, CameraState] = {state.camera: state for state in subscriber.states}
         for name, camera in self._cameras.items():
@@ -201,7 +226,7 @@ class RelayPipeline:
         for camera in self._wanted:
             self._references_pulse.beat()
             with doing(f"making a reference of {camera.name}"):
-                camera.joins.make_reference(self._stopping)
+                camera.make_reference(self._stopping)
             self._references_pulse.rest()
 
     def _stopping(self) -> bool:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-from rankcast.runtime import NETWORK_GAP, REFUSED_CAMERA, SKIPPED_AS_OLD, STOPPED, Balance, Ledger
-from rankcast.wire import MAX_MS, UPLINK_UP, Kind, Limits, Replay, Status
+from rankcast.runtime import (
+    NETWORK_GAP,
+    NOBODY_WATCHING,
+    REFUSED_CAMERA,
+    SKIPPED_AS_OLD,
+    SLOW_SERVER,
+    STOPPED,
+    Balance,
+    Ledger,
+)
+from rankcast.wire import MAX_MS, UPLINK_UP, Header, Kind, Limits, Replay, Status
 from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.stream import CameraPacket, CameraStream
+from rankcast_relay.camera_name import is_at_server
 from rankcast_relay.joins import CameraJoins
 from rankcast_relay.relay_path import RelayPath
 from rankcast_sender.camera import KeyframeBudget, SenderFacts, ViewerReport, ViewerReports
@@ -37,39 +47,43 @@ class Outlet(Protocol):
     def send(self, channel: Channel, packet: Outgoing) -> bool:
         """Queue one packet; False if it will not be sent."""
 
-    def catch_up(self, channel: Channel, token: bytes) -> None:
-        """Send the viewer with this token a catch-up."""
-
 
 class RelayedCamera:
     """Passes the packets of one camera on, and answers for it.
 
     Parameters
     ----------
+    name : str
+        Its name at this relay.
     stream : CameraStream
         The camera as it arrives.
     sender_number : int
         Of its sender, from 0.
     relay_id : str
     outlet : Outlet
+    catch_up : callable, optional
+        Sends a catch-up to the viewer with this token. None where one viewer alone cannot be
+        reached: those that join then need a key frame, and nothing is sent while nobody watches.
     limits : Limits
     publish : callable
-        Adds the camera to the sockets, once its first status has come.
+        Adds the camera to the outlet, once its first status has come.
     want_reference : callable
         Has `joins.make_reference` called in another thread.
     """
 
     def __init__(
         self,
+        name: str,
         stream: CameraStream,
         sender_number: int,
         relay_id: str,
         outlet: Outlet,
+        catch_up: Callable[[Channel, bytes], None] | None,
         limits: Limits,
         publish: Callable[[RelayedCamera], None],
         want_reference: Callable[[RelayedCamera], None],
     ) -> None:
-        self.name = stream.camera
+        self.name = name
         self.stream = stream
         self.sender_number = sender_number
         self.is_own = False
@@ -98,19 +112,26 @@ class RelayedCamera:
         self._ended = False
         self._next_sequence = 0
         self._reports = ViewerReports()
-        self.joins = CameraJoins(
-            self.name,
-            limits,
-            lambda: want_reference(self),
-            lambda token: self._outlet.catch_up(self.channel, token),
-            lambda topic: self._ask_keyframe(viewer=topic),
-        )
+        self._predicts = False
+        """True once a packet of the stream has needed another one."""
+        self._lacks_key = False
+        """True from a packet that the server did not take to the next key frame."""
+        self.joins: CameraJoins | None = None
+        if catch_up is not None:
+            self.joins = CameraJoins(
+                self.name,
+                limits,
+                lambda: want_reference(self),
+                lambda token: catch_up(self.channel, token),
+                lambda topic: self._ask_keyframe(viewer=topic),
+            )
         self.channel = Channel(
             name=self.name,
             stream_id=stream.stream_id,
             status=self._status,
             on_sent=self._sent,
             on_lost=lambda count: self.ledger.lose(STOPPED, count),
+            on_unsent=lambda: self._not_taken(),
             on_join=self._joined,
             joins=self.joins,
             clocks_ns=lambda: stream.clock.now_there_ns(),
@@ -137,6 +158,11 @@ class RelayedCamera:
         while self._held:
             self._forward(self._held.popleft())
 
+    def begin_with(self, packets: Sequence[CameraPacket]) -> None:
+        """Begin a chain with what another relay sent to this one alone."""
+        if self.joins is not None:
+            self.joins.begin_with(packets)
+
     def tick(self) -> None:
         """Ask the camera for a key frame if one is due; call it several times a second."""
         if self.keyframes.due(time.monotonic()):
@@ -161,12 +187,37 @@ class RelayedCamera:
         self.keyframes.published(
             header.sequence, len(data), time.monotonic(), key=is_key, requested=False
         )
-        self.joins.expect(header)
+        if self.joins is not None:
+            self.joins.expect(header)
+        elif why := self._unwanted(header):
+            self.ledger.lose(why)
+            self._next_sequence = header.sequence + 1
+            self._outlet.send(self.channel, NumberedPacket(b"", header.sequence))
+            return
         if not self._outlet.send(self.channel, NumberedPacket(data, header.sequence)):
             self.ledger.lose(STOPPED)
             return
         self._next_sequence = header.sequence + 1
         self.packet_bytes += len(data)
+
+    def _unwanted(self, header: Header) -> str:
+        """Return the cause of loss of a packet that is not worth sending to a server."""
+        if header.kind.is_start:
+            self._lacks_key = False
+        else:
+            self._predicts = True
+        if not self.channel.viewers:
+            return NOBODY_WATCHING
+        if self.channel.congested():
+            self._break_chain()
+        # Nobody could decode what is predicted from a packet that was left out.
+        return SLOW_SERVER if self._lacks_key else ""
+
+    def _break_chain(self) -> None:
+        """Send nothing before the next key frame; from any thread."""
+        if not self._lacks_key:
+            self._lacks_key = True
+            self._ask_keyframe()
 
     def _note(self, kind: Kind) -> None:
         status = self.stream.status
@@ -205,15 +256,40 @@ class RelayedCamera:
             return
         if stream_id != self._stream_id:
             self._next_sequence = sequence
+            self._predicts = self._lacks_key = False
         self._stream_id, self._replay, self._ended = stream_id, replay, False
         self._outlet.send(self.channel, NewStream(stream_id, self._next_sequence, replay))
 
+    # From the thread that decodes.
+
+    def make_reference(self, stopped: Callable[[], bool]) -> None:
+        """Make a reference for viewers that wait for one."""
+        if self.joins is not None:
+            self.joins.make_reference(stopped)
+
     # From any thread.
+
+    @property
+    def catch_ups(self) -> int:
+        """Catch-ups sent to viewers that joined."""
+        return 0 if self.joins is None else self.joins.catch_ups
+
+    @property
+    def references(self) -> int:
+        """References made for them."""
+        return 0 if self.joins is None else self.joins.references
+
+    @property
+    def kept_bytes(self) -> int:
+        """Size of the packets kept for viewers that join."""
+        return 0 if self.joins is None else self.joins.group.kept_bytes
 
     @property
     def station(self) -> str:
         """Which of the stations behind this relay has the camera; empty for the first one."""
         own = str(self.sender_number) if self.sender_number else ""
+        if is_at_server(self.stream.camera):  # each has a clock of its own
+            own = f"{own}.{self.stream.camera}" if own else self.stream.camera
         beyond = self._last_status.station
         return f"{own}.{beyond}" if beyond else own
 
@@ -272,7 +348,7 @@ class RelayedCamera:
 
     def catch_up(self, token: bytes) -> bool:
         """Send the viewer with this token what it lacks; False if it has to have a key frame."""
-        return self.joins.catch_up(token)
+        return self.joins is not None and self.joins.catch_up(token)
 
     def credit(self, token: bytes, stream_id: bytes, until: int) -> None:
         """Let a viewer that keeps every frame have those before sequence `until`."""
@@ -319,7 +395,14 @@ class RelayedCamera:
         self.ledger.passed()
 
     def _joined(self, topic: bytes) -> None:
-        """Nothing: `joins` serves viewers."""
+        """Ask for a key frame, unless `joins` serves the viewer or every packet is one."""
+        if self.joins is None and self._predicts:
+            self._ask_keyframe(viewer=topic)
+
+    def _not_taken(self) -> None:
+        self.ledger.lose(SLOW_SERVER)
+        if self._predicts:
+            self._break_chain()
 
     def _status(self, viewers: int) -> Status:
         said, reports = self._last_status, self._reports.total(time.monotonic())

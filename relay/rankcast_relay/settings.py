@@ -7,8 +7,16 @@ from typing import Final
 from pydantic import Field, field_validator, model_validator
 
 from rankcast.errors import SettingsError
+from rankcast.nats import NatsAddress, is_nats
 from rankcast.net import DEFAULT_ENDPOINT, check_endpoint
-from rankcast.settings import LogTable, MetricsTable, OptionalPath, SettingsPath, Table
+from rankcast.settings import (
+    LogTable,
+    MetricsTable,
+    NatsTable,
+    OptionalPath,
+    SettingsPath,
+    Table,
+)
 from rankcast.wire import Limits, check_name
 from rankcast_receiver.net import MAX_MESSAGES_S, sender_addresses
 from rankcast_sender.sockets import control_address
@@ -20,7 +28,7 @@ class UplinkTable(Table):
     """``[uplink]``: the senders that are relayed."""
 
     connect: str | list[str] = DEFAULT_ENDPOINT
-    """Address of the sender, or a list of them."""
+    """Address of the sender, of another relay or of a NATS server, or a list of them."""
     camera: str = ""
     """Name of the camera, or several separated by commas; empty: every camera of every sender."""
     buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
@@ -60,7 +68,8 @@ class NetworkTable(Table):
     """``[network]``: the addresses for viewers, and their connections."""
 
     bind: str = DEFAULT_BIND
-    """Address of the frames; the default can be reached from this machine only."""
+    """Address of the frames, or of a NATS server; the default can be reached from this machine
+    only."""
     control: str = ""
     """Address of the control channel; empty selects the port of `bind` + 10, off none."""
     realtime: bool = True
@@ -78,14 +87,14 @@ class NetworkTable(Table):
     @classmethod
     def _address_is_allowed(cls, bind: str) -> str:
         try:
-            return check_endpoint(bind, bind=True)
+            return str(NatsAddress.of(bind)) if is_nats(bind) else check_endpoint(bind, bind=True)
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
 
     @model_validator(mode="after")
     def _control_is_an_address(self) -> NetworkTable:
         try:
-            control = control_address(self.bind, self.control)
+            control = is_nats(self.bind) or control_address(self.bind, self.control)
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
         if not self.realtime and not control:
@@ -152,6 +161,28 @@ class RelaySettings(Table):
     uplink: UplinkTable = UplinkTable()
     network: NetworkTable = NetworkTable()
     security: SecurityTable = SecurityTable()
+    nats: NatsTable = NatsTable()
     metrics: MetricsTable = MetricsTable()
     limits: LimitsTable = LimitsTable()
     log: LogTable = LogTable()
+
+    @model_validator(mode="after")
+    def _a_server_is_at_one_side(self) -> RelaySettings:
+        server = next(filter(is_nats, self.uplink.addresses), "")
+        to_server = is_nats(self.network.bind)
+        if server and to_server:
+            raise ValueError(
+                f"got --from {server} and --to {self.network.bind}: a relay takes nats:// at one "
+                "side only; servers pass streams on themselves, as leaf nodes or a cluster"
+            )
+        if not self.network.realtime and (server or to_server):
+            raise ValueError(
+                f"got --no-realtime with {server or self.network.bind}: a viewer cannot hold a "
+                "NATS server up; leave it out"
+            )
+        if self.security.authorized and to_server:
+            raise ValueError(
+                f"got --authorized with {self.network.bind}: a NATS server has users of its own, "
+                "see [nats]; leave it out"
+            )
+        return self

@@ -9,7 +9,8 @@ from rankcast.frame import Scalar
 from rankcast.recorder import Triggers
 from rankcast.runtime import Pulse
 from rankcast_sender.camera import Camera
-from rankcast_sender.sockets import Channel, NewStream, NumberedPacket
+from rankcast_sender.published import RelayedCamera
+from rankcast_sender.sockets import Channel, Outgoing
 
 
 class Outlet(Protocol):
@@ -55,6 +56,15 @@ class Outlet(Protocol):
             If another camera has its name.
         """
 
+    def add_relayed(self, camera: RelayedCamera) -> None:
+        """Add a camera of another sender, from any thread, also while others are published.
+
+        Raises
+        ------
+        SettingsError
+            If another camera has its name.
+        """
+
     def record_on(self, triggers: Triggers | None) -> None:
         """Let clients with the role of an operator pull these triggers."""
 
@@ -70,7 +80,7 @@ class Outlet(Protocol):
     def check(self) -> None:
         """Raise the exception that ended one of the threads, if any."""
 
-    def send(self, channel: Channel, packet: bytes | NumberedPacket | NewStream) -> bool:
+    def send(self, channel: Channel, packet: Outgoing) -> bool:
         """Queue one packet; False when `hurry` was called and it will not be sent.
 
         Raises

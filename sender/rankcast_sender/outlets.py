@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from rankcast.errors import SettingsError
 from rankcast.nats import NatsAddress, is_nats
+from rankcast_sender.control import Relaying
 from rankcast_sender.outlet import Outlet
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 
@@ -33,8 +34,8 @@ def check_outlet(options: SenderOptions) -> None:
     replace(options.nats, insecure=options.nats.insecure or options.insecure).check(address)
 
 
-def open_outlet(options: SenderOptions) -> Outlet:
-    """Return the outlet of an address, not started.
+def open_outlet(options: SenderOptions, relaying: Relaying | None = None) -> Outlet:
+    """Return the outlet of an address, not started; of a relay, with what it does otherwise.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def open_outlet(options: SenderOptions) -> Outlet:
         As `check_outlet`.
     """
     if not is_nats(options.bind):
-        return SenderSockets(options)
+        return SenderSockets(options, relaying)
     check_outlet(options)
     from rankcast_sender.nats import NatsOutlet, NatsOutletOptions
 
@@ -56,5 +57,6 @@ def open_outlet(options: SenderOptions) -> Outlet:
             options.linger_s,
             options.max_packet_bytes,
             options.max_requests_s,
-        )
+        ),
+        relaying,
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from rankcast.errors import SettingsError
 from rankcast.frame import Scalar
@@ -28,23 +28,20 @@ from rankcast.net import (
 from rankcast.recorder import Triggers
 from rankcast.runtime import Pulse
 from rankcast.wire import MAIN, Limits, split_stream
-from rankcast_sender.camera import SenderFacts
 from rankcast_sender.control import (
     OPERATOR,
     Client,
-    ControlledCamera,
     ControlThread,
     Relaying,
     RequestHandler,
-    WatchedCamera,
 )
 from rankcast_sender.peers import MAX_CONNECTIONS, Ban, ConnectionGuard
+from rankcast_sender.published import OwnCamera, RelayedCamera
 from rankcast_sender.sockets import (
     Authenticator,
     Channel,
     Context,
-    NewStream,
-    NumberedPacket,
+    Outgoing,
     XpubThread,
     control_address,
 )
@@ -137,22 +134,6 @@ class SenderOptions:
         for address in filter(None, (self.bind, control)):
             check_exposure(address, keys=self.key is not None, insecure=self.insecure)
         return self.connection()
-
-
-class Published(Protocol):
-    """What is sent of a camera."""
-
-    channel: Channel
-    sender: SenderFacts | None
-    """The sockets that publish it; set by them."""
-
-
-class OwnCamera(ControlledCamera, Published, Protocol):
-    """A camera of this station."""
-
-
-class RelayedCamera(WatchedCamera, Published, Protocol):
-    """A camera of another sender."""
 
 
 class SenderSockets:
@@ -294,7 +275,7 @@ class SenderSockets:
         if self._control is not None:
             self._control.start()
 
-    def send(self, channel: Channel, packet: bytes | NumberedPacket | NewStream) -> bool:
+    def send(self, channel: Channel, packet: Outgoing) -> bool:
         """Queue one packet; see `XpubThread.send`."""
         return self.xpub.send(channel, packet)
 

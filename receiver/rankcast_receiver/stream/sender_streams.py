@@ -87,6 +87,8 @@ class SenderStreams:
         self._accepted: Counter[str] = Counter()
         self._log_limiter = LogLimiter(burst=LOG_BURST)
         self._wanted = stream
+        self._copies: set[str] = set()
+        """Cameras of a server that are other ones again; the inlet bounds their number."""
         self._choices: dict[str, StreamChoice] = {}
         """By camera; none while only main streams are wanted."""
         if stream != MAIN:
@@ -277,6 +279,12 @@ class SenderStreams:
             if name == camera or other.stream_id != stream_id:
                 continue
             if self._accepted[name] > 1:
+                if self._own_clocks is not None and camera not in self._copies:
+                    self._copies.add(camera)
+                    log.warning(
+                        "%s is the same stream as %s and is left out: publish a camera at a "
+                        "server once, and no relay where its cameras come from", camera, name,
+                    )  # fmt: skip
                 raise WireError(f"the stream of camera {name} arrived as camera {camera}")
             other.ended = True  # its only packet was the one with the damaged topic
         stream = self._streams.get(camera)

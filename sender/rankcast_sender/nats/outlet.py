@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rankcast.boot_clock import boot_ns
 from rankcast.errors import WorkerError
 from rankcast.frame import Scalar
 from rankcast.nats import (
@@ -31,14 +30,17 @@ from rankcast.recorder import Triggers
 from rankcast.runtime import MailboxClosed, Pulse
 from rankcast.wire import Kind, Limits, pack_status
 from rankcast_sender.camera import Camera
-from rankcast_sender.control import RequestHandler
+from rankcast_sender.control import Relaying, RequestHandler
 from rankcast_sender.nats.presence import Presence
 from rankcast_sender.nats.requests import NatsRequests
+from rankcast_sender.nats.server_path import ServerPath
 from rankcast_sender.nats.stream_keeper import StreamKeeper
+from rankcast_sender.published import Published, RelayedCamera
 from rankcast_sender.sockets import (
     Channel,
     NewStream,
     NumberedPacket,
+    Outgoing,
     StatusSchedule,
     StreamPause,
     frames_in,
@@ -51,7 +53,6 @@ LINGER_S: Final = 1.0
 HURRIED_LINGER_S: Final = 0.25
 """After a signal a command must end within a second."""
 STOP_S: Final = 2.0
-SPARE_FRAMES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +73,6 @@ class NatsOutletOptions:
     max_requests_s: int = 2000
 
 
-class _Path:
-    """What one camera has on its way to the server."""
-
-    def __init__(self) -> None:
-        self.ends: deque[int] = deque()
-        """How many bytes the connection has to have taken for each frame to be there."""
-        self.is_full = False
-        """Read by the encode thread."""
-
-
 class NatsOutlet:
     """Publishes all cameras of one sender, see `Outlet`.
 
@@ -92,6 +83,8 @@ class NatsOutlet:
     Parameters
     ----------
     options : NatsOutletOptions
+    relaying : Relaying, optional
+        What a relay does otherwise.
 
     Raises
     ------
@@ -102,7 +95,7 @@ class NatsOutlet:
     connections_closed = 0
     control_port = 0
 
-    def __init__(self, options: NatsOutletOptions) -> None:
+    def __init__(self, options: NatsOutletOptions, relaying: Relaying | None = None) -> None:
         options.nats.check(options.address)
         self.site = options.nats.site or DEFAULT_SITE
         self.control = f"{options.address}, subjects {subject_of(self.site, 'CAMERA', CONTROL)}"
@@ -111,13 +104,18 @@ class NatsOutlet:
         """Frames that were coded, for a recorder, while the server could not take them."""
         self._options = options
         self._cameras: list[Camera] = []
-        self._paths: dict[Channel, _Path] = {}
+        self._paths: dict[Channel, ServerPath] = {}
+        """Of all cameras; replaced, not changed, because several threads look at it."""
+        self._served: list[Channel] = []
+        """Those that the event loop knows."""
+        self._listening: set[str] = set()
+        """Names of the cameras whose requests are subscribed to in this session."""
         self._ready: deque[Channel] = deque()
         self._work = asyncio.Event()
         self._over: set[Channel] = set()
         self._first: set[Channel] = set()
         """Cameras whose recording a viewer has joined."""
-        self._handler = RequestHandler(options.max_packet_bytes)
+        self._handler = RequestHandler(options.max_packet_bytes, relaying)
         self._closing = threading.Event()
         self._gone = threading.Event()
         self._hurried = False
@@ -127,7 +125,8 @@ class NatsOutlet:
         self._keeper: StreamKeeper | None = None
         self._thread = LoopThread("nats", self._main, self._ended)
         self._connection = NatsConnection(
-            options.address, options.nats, f"rankcast send {self.site}", self._subscribe,
+            options.address, options.nats,
+            f"rankcast {'send' if relaying is None else 'relay'} {self.site}", self._subscribe,
             self._progress,
         )  # fmt: skip
 
@@ -159,14 +158,34 @@ class NatsOutlet:
             If another camera has its name.
         """
         self._handler.add(camera)
-        path = self._paths[camera.channel] = _Path()
-        camera.channel.congested = lambda: path.is_full
-        camera.sender = self
         self._cameras.append(camera)
+        self._enter(camera)
+
+    def add_relayed(self, camera: RelayedCamera) -> None:
+        """Add a camera of another sender, from any thread, also while others are published.
+
+        Raises
+        ------
+        SettingsError
+            If another camera has its name.
+        """
+        self._handler.add_relayed(camera)
+        self._enter(camera)
+
+    def _enter(self, camera: Published) -> None:
+        options, channel = self._options, camera.channel
+        path = ServerPath(self._connection, options.queue_messages, options.window_bytes)
+        channel.congested = lambda: path.is_full
+        camera.sender = self
+        self._paths = {**self._paths, channel: path}
+        if self._started and not self._thread.call(self._begin, channel):
+            channel.packets.close()  # nothing will be sent any more
 
     def start(self) -> None:
         """Start the thread, which connects for as long as it runs."""
-        self._presence = Presence(camera.name for camera in self._cameras)
+        self._served = list(self._paths)
+        self._schedule = StatusSchedule(self._served, time.monotonic())
+        self._presence = Presence(channel.name for channel in self._served)
         self._requests = NatsRequests(
             self._handler, self._presence, self._options.max_requests_s,
             self._connection.publish_soon, self._thread.call, self._join,
@@ -185,7 +204,7 @@ class NatsOutlet:
             raise self._thread.error
         self._handler.check()
 
-    def send(self, channel: Channel, packet: bytes | NumberedPacket | NewStream) -> bool:
+    def send(self, channel: Channel, packet: Outgoing) -> bool:
         """Queue one packet; the event loop takes it at once, whatever the server does.
 
         Raises
@@ -262,9 +281,9 @@ class NatsOutlet:
 
     def _ended(self) -> None:
         self._gone.set()
-        for camera in self._cameras:
-            for item in camera.channel.packets.drain():
-                camera.channel.on_lost(frames_in(item))
+        for channel in self._paths:
+            for item in channel.packets.drain():
+                channel.on_lost(frames_in(item))
         with self._viewers_changed:
             self._viewers_changed.notify_all()
 
@@ -284,7 +303,6 @@ class NatsOutlet:
 
     async def _serve(self, connection: asyncio.Future[None]) -> None:
         """Send packets and status until the owner closes this."""
-        self._schedule = StatusSchedule(list(self._paths), time.monotonic())
         stopping = asyncio.ensure_future(self._thread.stopping.wait())
         try:
             while not connection.done():
@@ -311,6 +329,8 @@ class NatsOutlet:
 
     async def _turn(self) -> None:
         now_s = time.monotonic()
+        if len(self._listening) < len(self._served) and self._connection.is_up:
+            await self._listen()
         self._count_viewers(now_s)
         while self._first:
             # What packets of a recording mean stands in the status, which comes before them.
@@ -322,7 +342,8 @@ class NatsOutlet:
         if self._keeper is not None:
             self._keeper.check()
         for channel in self._schedule.take_due(now_s):
-            kind = Kind.END if channel in self._over else Kind.STATUS
+            is_over = channel in self._over or channel.paused
+            kind = Kind.END if is_over else Kind.STATUS
             await self._publish_status(channel, kind)
             channel.ended = channel in self._over
 
@@ -344,26 +365,27 @@ class NatsOutlet:
                 await self._publish_status(channel, Kind.STATUS)
                 continue
             if isinstance(item, StreamPause):
+                channel.paused = True
                 await self._publish_status(channel, Kind.END)
                 continue
             data = item.data if isinstance(item, NumberedPacket) else item
             sequence = item.sequence if isinstance(item, NumberedPacket) else channel.sent
             if data:
-                await self._publish_frame(channel, data)
-                channel.on_sent()
+                taken = await self._publish_frame(channel, data)
+                noted = channel.on_sent if taken else channel.on_unsent or channel.on_sent
+                noted()
             channel.sent = sequence + 1
 
-    async def _publish_frame(self, channel: Channel, data: bytes) -> None:
+    async def _publish_frame(self, channel: Channel, data: bytes) -> bool:
         path, connection = self._paths[channel], self._connection
         subject = subject_of(self.site, channel.name, FRAMES)
         # One may have been coded, and another one begun, before the path was full.
-        is_over = path.is_full and len(path.ends) >= self._options.queue_messages + SPARE_FRAMES
-        if is_over or not await connection.publish(subject, data):
+        if path.is_over or not await connection.publish(subject, data):
             self.frames_unsent += 1
-            return
+            return False
         self._count(channel, data)
-        path.ends.append(connection.sent_bytes)
-        self._judge(path)
+        path.sent()
+        return True
 
     def _count(self, channel: Channel, data: bytes) -> None:
         """Count a packet that its stream, if there is one, should have."""
@@ -373,23 +395,38 @@ class NatsOutlet:
 
     async def _publish_status(self, channel: Channel, kind: Kind) -> None:
         packet = pack_status(
-            kind, channel.stream_id, channel.status(channel.viewers), boot_ns(), time.time_ns()
+            kind, channel.stream_id, channel.status(channel.viewers), *channel.clocks_ns()
         )
         channel.on_status(packet)
         subject = subject_of(self.site, channel.name, STATUS)
         if self._connection.is_up and await self._connection.publish(subject, packet):
             self._count(channel, packet)
 
+    def _begin(self, channel: Channel) -> None:
+        """Serve a camera that appeared after the start."""
+        self._served.append(channel)
+        self._presence.add(channel.name)
+        self._schedule.add(channel, time.monotonic())
+        self._work.set()
+
     async def _subscribe(self) -> None:
-        for camera in self._cameras:
+        self._listening.clear()
+        await self._listen()
+        now_s = time.monotonic()
+        for channel in self._served:
+            self._schedule.joined(channel, now_s)
+        if self._keeper is not None:
+            self._keeper.begin_session()
+
+    async def _listen(self) -> None:
+        """Subscribe to the requests for those cameras for which this session has not yet."""
+        for camera in list(self._served):
+            if camera.name in self._listening:
+                continue
+            self._listening.add(camera.name)
             for channel in (CONTROL, OPERATOR_CONTROL):
                 subject = subject_of(self.site, camera.name, channel)
                 await self._connection.subscribe(subject, self._requests.take)
-        now_s = time.monotonic()
-        for path_channel in self._paths:
-            self._schedule.joined(path_channel, now_s)
-        if self._keeper is not None:
-            self._keeper.begin_session()
 
     def _progress(self) -> None:
         """Note what the server has taken, or that the connection is another one."""
@@ -399,21 +436,12 @@ class NatsOutlet:
             if self._keeper is not None:
                 self._keeper.end_session()
             for path in self._paths.values():
-                path.ends.clear()
+                path.clear()
         for path in self._paths.values():
-            self._judge(path)
-
-    def _judge(self, path: _Path) -> None:
-        taken = self._connection.taken_bytes
-        while path.ends and path.ends[0] <= taken:
-            path.ends.popleft()
-        path.is_full = (
-            len(path.ends) >= self._options.queue_messages
-            and self._connection.waiting_bytes >= self._options.window_bytes
-        )
+            path.judge()
 
     def _join(self, camera: str, token: bytes) -> None:
-        for channel in self._paths:
+        for channel in self._served:
             if channel.name == camera:
                 self._count_viewers(time.monotonic())
                 channel.on_join(b"/" + token)
@@ -423,7 +451,7 @@ class NatsOutlet:
                     self._work.set()
 
     def _count_viewers(self, now_s: float) -> None:
-        for channel in self._paths:
+        for channel in self._served:
             channel.viewers = self._presence.viewers(channel.name, now_s)
         with self._viewers_changed:
             self._viewers_changed.notify_all()

@@ -30,6 +30,10 @@ class Presence:
         """In the order in which the viewers of each camera expire."""
         self._is_full = False
 
+    def add(self, camera: str) -> None:
+        """Add a camera, if it is another one."""
+        self._until_s.setdefault(camera, OrderedDict())
+
     def watch(self, camera: str, token: bytes, now_s: float) -> bool:
         """Count a viewer until it expires; return True if it is new."""
         viewers = self._until_s[camera]

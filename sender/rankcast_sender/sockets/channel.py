@@ -84,6 +84,9 @@ class Channel:
     """Called with the number of packets left unsent at the end."""
     on_join: Callable[[bytes], None]
     """Called with the topic when a viewer subscribes to the frames."""
+    on_unsent: Callable[[], None] | None = None
+    """Called in place of `on_sent` for a packet that a server in between did not take; None: it
+    counts as sent, as those that are lost on the way do."""
     on_status: Callable[[bytes], None] = lambda _: None
     """Called with each status and end that is published."""
     packets: Mailbox[Outgoing] = field(default_factory=lambda: Mailbox(1, newest_wins=False))

@@ -28,9 +28,13 @@ class FakeSubscriber:
         on_reply(Reply(0, True, result=args))
 
 
-def passing(senders: int = 1) -> tuple[Any, FakeSubscriber, list[Reply]]:
+def passing(*, one_station: bool = True) -> tuple[Any, FakeSubscriber, list[Reply]]:
     subscriber, replies = FakeSubscriber(), list[Reply]()
-    passed_on = PassedOn(lambda: subscriber, senders)  # type: ignore[arg-type, return-value]
+    passed_on = PassedOn(
+        lambda: subscriber,  # type: ignore[arg-type, return-value]
+        lambda name: name.replace("berlin-", "berlin."),
+        one_station=one_station,
+    )
 
     def ask(camera: str, op: str = "get") -> str:
         return passed_on(camera, Request(7, op, camera, {"a": 1}), CLIENT, replies.append)
@@ -45,11 +49,17 @@ def test_a_reply_comes_back_under_the_number_of_the_request() -> None:
     assert replies == [Reply(7, True, result={"a": 1})]
 
 
+def test_the_camera_is_asked_by_the_name_under_which_it_arrives() -> None:
+    ask, subscriber, _ = passing()
+    assert ask("berlin-line3") == ""
+    assert subscriber.asked == [("berlin.line3", "get")]
+
+
 def test_a_recording_of_all_cameras_goes_to_the_only_sender_and_to_none_of_several() -> None:
     ask, subscriber, _ = passing()
     assert ask("", "record") == ""
     assert subscriber.asked == [("cam", "record")]
-    ask, subscriber, _ = passing(2)
+    ask, subscriber, _ = passing(one_station=False)
     assert "several senders" in ask("", "record")
     assert subscriber.asked == []
 
@@ -62,6 +72,6 @@ def test_all_viewers_together_have_a_budget() -> None:
 
 
 def test_nothing_is_passed_on_while_nothing_is_received() -> None:
-    passed_on = PassedOn(lambda: None, 1)
+    passed_on = PassedOn(lambda: None, str, one_station=True)
     request = Request(7, "get", "cam", {})
     assert "receives nothing" in passed_on("cam", request, CLIENT, lambda _: None)

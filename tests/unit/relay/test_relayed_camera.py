@@ -50,8 +50,8 @@ class FakeOutlet:
         elif isinstance(packet, NumberedPacket):
             if packet.data:
                 channel.on_sent()
-                assert channel.joins is not None
-                channel.joins.sent(packet.data, packet.sequence)
+                if channel.joins is not None:
+                    channel.joins.sent(packet.data, packet.sequence)
             channel.sent = packet.sequence + 1
         return True
 
@@ -68,16 +68,18 @@ class FakeOutlet:
 
 
 class Bench:
-    """A camera whose packets a test makes."""
+    """A camera whose packets a test makes; `alone`: one viewer alone can be reached."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool = True) -> None:
         self.stream = CameraStream("cam", StreamOptions(on_demand=True))
         self.outlet = FakeOutlet()
         self.published: list[RelayedCamera] = []
         self.wanted: list[RelayedCamera] = []
         self.camera = RelayedCamera(
-            self.stream, 0, "me", self.outlet, Limits(), self.published.append, self.wanted.append
-        )
+            "cam", self.stream, 0, "me", self.outlet,
+            self.outlet.catch_up if alone else None, Limits(),
+            self.published.append, self.wanted.append,
+        )  # fmt: skip
         self.restart()
 
     def restart(self) -> None:
@@ -282,3 +284,58 @@ def test_frames_that_the_sockets_no_longer_take_count_as_stopped() -> None:
     bench.frames(2)
     assert bench.camera.balance().lost == {"stopped": 2}
     assert bench.balanced()
+
+
+def test_nothing_goes_to_a_server_while_nobody_watches_there() -> None:
+    bench = Bench(alone=False)
+    bench.say()
+    bench.frames(2)
+    assert bench.outlet.kinds == "N--"
+    assert bench.camera.balance().lost == {"nobody_watching": 2}
+    bench.camera.channel.viewers = 1
+    bench.frames(2)
+    assert bench.outlet.kinds == "N--pp"
+    assert bench.balanced()
+
+
+def test_a_viewer_that_joins_at_a_server_gets_a_key_frame_unless_every_packet_is_one() -> None:
+    bench = Bench(alone=False)
+    bench.say()
+    bench.frames(1)
+    bench.camera.channel.on_join(b"/anna")
+    assert bench.camera.keyframes.asked == 0
+    bench.frames(1)
+    bench.camera.channel.on_join(b"/anna")
+    assert bench.camera.keyframes.asked == 1
+
+
+def test_a_server_that_is_too_slow_costs_frames_up_to_a_key_frame_that_is_asked_for() -> None:
+    bench = Bench(alone=False)
+    bench.say()
+    bench.camera.channel.viewers = 1
+    bench.frames(2)
+    slow = True
+    bench.camera.channel.congested = lambda: slow
+    bench.frames(1)
+    slow = False
+    bench.frames(2)
+    assert bench.outlet.kinds == "Npp---"
+    assert bench.camera.keyframes.asked == 1
+    bench.encoder.request_keyframe()
+    bench.frames(2)
+    assert bench.outlet.kinds == "Npp---pp"
+    assert bench.camera.balance().lost == {"slow_server": 3}
+    assert bench.balanced()
+
+
+def test_a_packet_that_a_server_did_not_take_is_no_packet_passed_on() -> None:
+    bench = Bench(alone=False)
+    bench.say()
+    bench.camera.channel.viewers = 1
+    bench.frames(2)
+    assert bench.camera.channel.on_unsent is not None
+    bench.camera.ledger.enter()
+    bench.camera.channel.on_unsent()
+    bench.frames(1)
+    assert bench.outlet.kinds == "Npp-"
+    assert bench.camera.ledger.balance().lost == {"slow_server": 2}

@@ -155,11 +155,20 @@ class NatsConnection:
     async def subscribe(
         self, subject: str, take: Callable[[Message], None]
     ) -> Callable[[], Awaitable[None]]:
-        """Subscribe for this session; return what ends the subscription."""
+        """Subscribe for this session; return what ends the subscription.
+
+        On a connection that has just ended it does nothing: the next session subscribes again.
+        """
         client = self._client
         assert client is not None, "subscribe in a session"
 
-        end = await client.listen(subject, take)
+        try:
+            end = await client.listen(subject, take)
+        except Exception:
+            if client.works and not client.is_closed:
+                raise
+            self._lost.set()
+            return _nothing
 
         async def end_here() -> None:
             if client is self._client:
@@ -390,3 +399,7 @@ class NatsConnection:
         if server in self.address.servers:
             return None
         return self.address.servers[0].rpartition(":")[0].strip("[]")
+
+
+async def _nothing() -> None:
+    """End a subscription that was never made."""

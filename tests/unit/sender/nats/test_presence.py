@@ -34,3 +34,11 @@ def test_a_flood_of_viewers_is_bounded() -> None:
     for number in range(module.MAX_VIEWERS + 5):
         presence.watch("cam", number.to_bytes(4, "big"), 0.0)
     assert presence.viewers("cam", 0.0) == module.MAX_VIEWERS
+
+
+def test_a_camera_that_appears_later_is_counted_for_and_loses_nobody_when_added_twice() -> None:
+    presence = Presence([])
+    presence.add("cam")
+    assert presence.watch("cam", b"a", 0.0)
+    presence.add("cam")
+    assert presence.viewers("cam", 0.0) == 1
