@@ -83,6 +83,7 @@ def test_a_stop_takes_no_longer_while_the_server_hangs(server: NatsServer) -> No
         (("send", "--to", "nats://127.0.0.1", "--no-realtime"), 2, "got --no-realtime with nats"),
         (("send", "--to", "nats://127.0.0.1", "--control", "off"), 2, "got --control with nats"),
         (("send", "--to", "nats://127.0.0.1", "--site", "A"), 2, "--site"),
+        (("send", "--site", "berlin", "--check"), 2, "got --site berlin without a NATS server"),
         (("receive", "--connect", "nats://a,,b"), 2, "want nats://HOST:PORT"),
         (("receive", "--connect", "nats://127.0.0.1:9", "--timeout", "1"), 4, "connection refused"),
         (("find", "--nats", "nats://127.0.0.1:9"), 4, "connection refused"),

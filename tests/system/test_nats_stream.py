@@ -236,6 +236,17 @@ def test_foreign_bytes_on_the_subjects_of_a_camera_are_counted_and_dropped(
         assert camera.publisher.viewers == 1
 
 
+def test_a_camera_is_wanted_by_the_name_that_includes_its_site(server: NatsServer) -> None:
+    with (
+        streaming(server.address) as _,
+        streaming(server.address, "other"),
+        Subscriber(server.address, camera="default.cam", timeout_s=WAIT_S) as viewer,
+        Subscriber(server.address, camera=["other", "default.other"], timeout_s=WAIT_S) as both,
+    ):
+        assert {frame.camera for frame in itertools.islice(viewer, 5)} == {"default.cam"}
+        assert {frame.camera for frame in itertools.islice(both, 5)} == {"default.other"}
+
+
 def test_one_receiver_takes_cameras_from_senders_and_from_a_server(server: NatsServer) -> None:
     address = free_address()
     with (
