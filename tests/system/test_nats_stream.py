@@ -229,11 +229,24 @@ def test_foreign_bytes_on_the_subjects_of_a_camera_are_counted_and_dropped(
         stranger.ping()
         (stream,) = viewer.streams.values()
         wait(lambda: viewer.foreign_messages >= 4, "foreign messages")
-        for _ in itertools.islice(viewer, 5):
-            pass
+        take(viewer, lambda _: viewer.foreign_messages + stream.refused_packets >= 11)
         assert stream.refused_packets >= 4
+        assert viewer.foreign_messages + stream.refused_packets == 11
         assert [*viewer.streams] == ["default.cam"]
         assert camera.publisher.viewers == 1
+
+
+def test_rubbish_is_counted_also_before_the_frames_of_a_camera_are_subscribed_to(
+    server: NatsServer,
+) -> None:
+    with Subscriber(server.address) as viewer, BareClient(server.port) as stranger:
+
+        def counted() -> bool:
+            stranger.publish("rankcast.default.nobody.status", b"rubbish")
+            stranger.ping()
+            return viewer.foreign_messages > 0
+
+        wait(counted, "foreign messages")
 
 
 def test_a_camera_is_wanted_by_the_name_that_includes_its_site(server: NatsServer) -> None:

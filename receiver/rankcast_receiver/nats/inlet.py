@@ -321,11 +321,16 @@ class NatsInlet:
         if data is None:
             return
         received = read_packet(name, subject.channel, data, self._options.limits, now_s)
+        is_followed = self._watched[name].unsubscribe is not None
+        if received.packet is None and not is_followed:
+            self._foreign_messages += 1  # of a camera that is followed, the decoder counts it
+            log.debug("ignored a message: %s", received.error)
+            return
         self._note(self._streams.place(received), len(data), now_s)
         if self._kept.hold(name, received):
             return
         # Before its frames are subscribed to, a status would count them as lost.
-        if self._watched[name].unsubscribe is not None:
+        if is_followed:
             self._deliver(received)
 
     def _deliver(self, received: ReceivedPacket) -> ReceivedPacket:
