@@ -27,7 +27,8 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
          "looked up by mDNS and whose key is pinned the first time with --key; repeatable "
          "[tcp://127.0.0.1:5555].",
 )  # fmt: skip
-@click.option("--camera", metavar="NAME[,NAME]", help="Cameras to receive [all].")
+@click.option("--camera", metavar="NAME[,NAME]",
+              help="Cameras to receive; at a NATS server also SITE.NAME [all].")  # fmt: skip
 @click.option("--stream", metavar="NAME",
               help="Stream of each camera: main, a substream, or auto: what the link carries "
                    "[main].")  # fmt: skip
@@ -78,7 +79,7 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
               help="Open --web beyond loopback without token or TLS.")  # fmt: skip
 @click.option("--frames", type=int, metavar="N", help="Stop after N delivered frames.")
 @click.option("--rank", type=int, metavar="N",
-              help="Cut packets of codec svd to at most rank N.")  # fmt: skip
+              help="Cut packets of codec svd to at most rank N; 0: cut nothing [0].")  # fmt: skip
 @click.option("--models", type=PATH, metavar="DIR",
               help="Folder of model files (.rkm) of learned codecs.")  # fmt: skip
 @click.option(

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from rankcast.nats import NatsAddress, NatsOptions, PastOptions, is_nats, join_name
+from rankcast.nats import (
+    ANY,
+    NatsAddress,
+    NatsOptions,
+    PastOptions,
+    is_nats,
+    join_name,
+    wanted_camera,
+)
 from rankcast.net import CurveClient
 from rankcast.runtime import Pulse
 from rankcast_receiver.inlet import Inlet
@@ -101,8 +109,9 @@ class Inlets:
 
 
 def wanted_cameras(cameras: Sequence[str], site: str) -> list[str]:
-    """Return the names here of wanted cameras at a NATS server; empty if any site may have them."""
-    return [join_name(site, camera) for camera in cameras] if site else []
+    """Return the names here of wanted cameras at a NATS server, without those of any site."""
+    wanted = (wanted_camera(name, site) for name in cameras)
+    return list(dict.fromkeys(join_name(*each) for each in wanted if each[0] != ANY))
 
 
 def open_inlets(

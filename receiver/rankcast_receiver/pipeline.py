@@ -211,6 +211,7 @@ def _outcome(subscriber: Subscriber, *, silent: bool) -> Outcome:
         packets=subscriber.packet_balance(),
         stream_ids=tuple(stream_id for stream in streams for stream_id in stream.stream_ids),
         foreign_messages=subscriber.foreign_messages,
+        refused_packets=sum(stream.refused_packets for stream in streams),
         reconnects=subscriber.reconnects,
         states=tuple(subscriber.states),
         cameras={stream.camera: stream.ledger.balance() for stream in streams},

@@ -35,6 +35,8 @@ class Outcome:
     stream_ids: tuple[bytes, ...] = ()
     foreign_messages: int = 0
     """Messages that are not Rankcast messages or belong to no camera."""
+    refused_packets: int = 0
+    """Messages of cameras that are no valid packets."""
     reconnects: int = 0
     """Connections replaced after silence or a refusal."""
     states: tuple[CameraState, ...] = ()
@@ -149,6 +151,7 @@ def build_report(
         "balanced": False if False in verdicts else None if None in verdicts else True,
         "sinks": sinks,
         "foreign_messages": outcome.foreign_messages,
+        "refused_packets": outcome.refused_packets,
         "reconnects": outcome.reconnects,
         "stuck": list(stuck),
         "duration_s": duration_s,

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rankcast.discovery import AnnouncedName
 from rankcast.errors import SettingsError
-from rankcast.nats import PastOptions, is_nats, parse_since
+from rankcast.nats import PastOptions, check_cameras, is_nats, parse_since, wanted_camera
 from rankcast.net import DEFAULT_ENDPOINT
 from rankcast.pool import MAX_THREADS
 from rankcast.rank_cut import MAX_RANK
@@ -21,7 +21,7 @@ from rankcast.settings import (
     SettingsPath,
     Table,
 )
-from rankcast.wire import MAIN, Limits, check_name
+from rankcast.wire import MAIN, Limits
 from rankcast_receiver.choice import AUTO, check_choice, check_streams
 from rankcast_receiver.net import MAX_MESSAGES_S, check_senders
 from rankcast_receiver.sinks import parse_levels
@@ -34,7 +34,8 @@ class NetworkTable(Table):
     """Address of the sender or of a NATS server, or the name of a camera that is announced, or a
     list of them."""
     camera: str = ""
-    """Name of the camera, or several separated by commas; empty: every camera of every sender."""
+    """Name of the camera, at a NATS server also SITE.CAMERA, or several separated by commas; empty:
+    every camera of every sender."""
     stream: str = MAIN
     """Stream of each camera: main, the name of a substream, or auto."""
     control: bool = True
@@ -62,7 +63,7 @@ class NetworkTable(Table):
     def _names_are_allowed(cls, camera: str) -> str:
         try:
             for name in camera.split(",") if camera else ():
-                check_name(name)
+                wanted_camera(name)
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc
         return camera
@@ -303,8 +304,29 @@ class ReceiverSettings(Table):
         return self
 
     @model_validator(mode="after")
+    def _sites_are_of_servers(self) -> ReceiverSettings:
+        network, site = self.network, self.nats.site
+        at_server = [is_nats(endpoint) for endpoint in network.endpoints]
+        if site and not any(at_server):
+            raise ValueError(
+                f"got --site {site} without a NATS server: give --connect nats://HOST:PORT, or no "
+                "site (nats.site)"
+            )
+        try:
+            at_servers = all(at_server) and not network.names
+            check_cameras(network.cameras, site, at_servers=at_servers)
+        except SettingsError as exc:
+            raise ValueError(str(exc)) from exc
+        return self
+
+    @model_validator(mode="after")
     def _past_comes_from_servers(self) -> ReceiverSettings:
         nats = self.nats
+        if nats.speed >= 0 and not nats.since:
+            raise ValueError(
+                f"got --speed {nats.speed:g} without --since: only the past has a speed; give "
+                "--since 10m, or no speed (nats.speed)"
+            )
         if not (nats.since or nats.durable):
             return self
         if self.network.names or not all(map(is_nats, self.network.endpoints)):

@@ -14,11 +14,11 @@ from typing import Final
 from rankcast.boot_clock import boot_s, slept_s
 from rankcast.errors import NoStreamError, SettingsError
 from rankcast.frame import Frame, Scalar
-from rankcast.nats import NatsOptions, PastOptions, is_nats
+from rankcast.nats import NatsOptions, PastOptions, check_cameras, is_nats
 from rankcast.net import DEFAULT_ENDPOINT, CurveClient, SocketOptions
 from rankcast.rank_cut import MAX_RANK, CutCounts
 from rankcast.runtime import Balance, Pulse
-from rankcast.wire import MAIN, Header, Limits, Reply, check_name
+from rankcast.wire import MAIN, Header, Limits, Reply
 from rankcast_receiver.choice import ChoiceTotals, check_streams
 from rankcast_receiver.inlets import open_inlets, wanted_cameras
 from rankcast_receiver.net import (
@@ -70,7 +70,8 @@ class Subscriber:
         Address of the sender, ``tcp://HOST:PORT``, of a NATS server, ``nats://HOST:PORT``, or of
         several.
     camera : str or sequence of str, optional
-        Names of cameras at the senders; by default every camera of every sender.
+        Names of cameras at the senders, at NATS servers also ``SITE.CAMERA``; by default every
+        camera of every sender.
     stream : str
         Which stream of each camera: ``main``, the name of a substream, or ``auto``, which takes a
         smaller one while the link does not carry a larger one, and needs `live`.
@@ -159,9 +160,11 @@ class Subscriber:
         given = [connect] if isinstance(connect, str | SenderAddress) else connect
         addresses = sender_addresses(given)
         cameras = [camera] if isinstance(camera, str) else list(camera or ())
-        cameras = [check_name(name) for name in dict.fromkeys(cameras)]
-        at_server = any(is_nats(address.endpoint) for address in addresses)
-        check_streams(stream, named=bool(cameras), live=live, control=control, nats=at_server)
+        cameras = list(dict.fromkeys(cameras))
+        nats = nats or NatsOptions()
+        at_server = [is_nats(address.endpoint) for address in addresses]
+        check_cameras(cameras, nats.site, at_servers=all(at_server))
+        check_streams(stream, named=bool(cameras), live=live, control=control, nats=any(at_server))
         limits = limits or Limits()
         if not 0 <= rank <= MAX_RANK:
             raise SettingsError(f"got rank {rank}, want 1 to {MAX_RANK}, or 0 to cut nothing")
@@ -190,7 +193,6 @@ class Subscriber:
         # Those over ZeroMQ first, which share one thread.
         numbered = sorted(enumerate(addresses, 1), key=lambda each: is_nats(each[1].endpoint))
         addresses = [address for _, address in numbered]
-        nats = nats or NatsOptions()
         self._senders = [
             SenderStreams(
                 address.endpoint,

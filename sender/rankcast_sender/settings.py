@@ -221,6 +221,15 @@ class SenderSettings(Table):
         return self
 
     @model_validator(mode="after")
+    def _site_is_at_a_server(self) -> SenderSettings:
+        if self.nats.site and not is_nats(self.network.bind):
+            raise ValueError(
+                f"got --site {self.nats.site} without a NATS server: give --to nats://HOST:PORT, "
+                "or no site (nats.site)"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _streams_have_codecs(self) -> SenderSettings:
         for stream in self.camera.stream:
             try:

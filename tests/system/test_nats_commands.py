@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from support.fakes import free_address
-from support.nats_server import NatsServer, nats_server
-from support.processes import rankcast, run
+from support.nats_server import BareClient, NatsServer, nats_server
+from support.processes import rankcast, read_report, run
 
 SOURCE = "synthetic:conveyor?width=160&height=120"
 SMALL = ("--source", SOURCE, "--codec", "jpeg", "--fps", "10")
@@ -56,6 +56,32 @@ def test_two_sites_are_received_listed_and_shown_in_browsers(
     assert any((tmp_path / "pictures").glob("berlin.left_*.png"))
 
 
+def test_a_report_counts_rubbish_on_the_subjects_of_a_camera_and_stays_balanced(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    camera = ("--to", server.address, "--site", "berlin", "--name", "left")
+    with (
+        rankcast("send", *SMALL, *camera) as sender,
+        rankcast(
+            "receive", "--connect", server.address, "--camera", "berlin.left",
+            "--report", str(report), "--verbose",
+        ) as viewer,
+        BareClient(server.port) as stranger,
+    ):  # fmt: skip
+        viewer.wait_frames()
+        for _ in range(200):
+            stranger.publish("rankcast.berlin.left.frames", b"rubbish")
+            stranger.publish("rankcast.berlin.left.status", b"rubbish")
+        stranger.ping()
+        assert sender.stop(signal.SIGTERM) == 0
+        assert viewer.wait() == 0
+    values = read_report(report)
+    assert values["refused_packets"] + values["foreign_messages"] == 400
+    assert values["balanced"] is True
+    assert [*values["cameras"]] == ["berlin.left"]
+
+
 def rankcast_json(*arguments: str) -> dict[str, list[dict[str, object]]]:
     output: dict[str, list[dict[str, object]]] = json.loads(run(*arguments).stdout)
     return output
@@ -83,6 +109,7 @@ def test_a_stop_takes_no_longer_while_the_server_hangs(server: NatsServer) -> No
         (("send", "--to", "nats://127.0.0.1", "--no-realtime"), 2, "got --no-realtime with nats"),
         (("send", "--to", "nats://127.0.0.1", "--control", "off"), 2, "got --control with nats"),
         (("send", "--to", "nats://127.0.0.1", "--site", "A"), 2, "--site"),
+        (("send", "--site", "berlin", "--check"), 2, "got --site berlin without a NATS server"),
         (("receive", "--connect", "nats://a,,b"), 2, "want nats://HOST:PORT"),
         (("receive", "--connect", "nats://127.0.0.1:9", "--timeout", "1"), 4, "connection refused"),
         (("find", "--nats", "nats://127.0.0.1:9"), 4, "connection refused"),

@@ -17,7 +17,15 @@ import pytest
 from rankcast.encoder import Encoder
 from rankcast.frame import Frame, Pixels
 from rankcast.runtime import NETWORK_GAP, NOBODY_WATCHING, SKIPPED_AS_OLD, SLOW_SERVER, STOPPED
-from rankcast.wire import Kind, Status, pack_status, parse_request
+from rankcast.wire import (
+    Kind,
+    Request,
+    Status,
+    pack_request,
+    pack_status,
+    parse_reply,
+    parse_request,
+)
 from rankcast_receiver import Subscriber
 from rankcast_receiver.state import CameraState, State
 from rankcast_sender import Publisher
@@ -230,11 +238,53 @@ def test_foreign_bytes_on_the_subjects_of_a_camera_are_counted_and_dropped(
         stranger.ping()
         (stream,) = viewer.streams.values()
         wait(lambda: viewer.foreign_messages >= 4, "foreign messages")
-        for _ in itertools.islice(viewer, 5):
-            pass
+        take(viewer, lambda _: viewer.foreign_messages + stream.refused_packets >= 11)
         assert stream.refused_packets >= 4
+        assert viewer.foreign_messages + stream.refused_packets == 11
         assert [*viewer.streams] == ["default.cam"]
         assert camera.publisher.viewers == 1
+
+
+def test_no_reply_goes_among_the_frames_of_a_camera(server: NatsServer) -> None:
+    request = pack_request(Request(1, "get", "", {}))
+    with (
+        streaming(server.address),
+        Subscriber(server.address, timeout_s=WAIT_S) as viewer,
+        BareClient(server.port) as stranger,
+    ):
+        take(viewer)
+        stranger.subscribe("_INBOX.stranger")
+        for reply_to in (*["rankcast.default.cam.frames"] * 20, "_INBOX.stranger"):
+            stranger.publish("rankcast.default.cam.control", request, reply_to)
+        assert parse_reply(stranger.message()[1]).ok
+        for _ in itertools.islice(viewer, 5):
+            pass
+        (stream,) = viewer.streams.values()
+        assert viewer.foreign_messages + stream.refused_packets == 0
+
+
+def test_rubbish_is_counted_also_before_the_frames_of_a_camera_are_subscribed_to(
+    server: NatsServer,
+) -> None:
+    with Subscriber(server.address) as viewer, BareClient(server.port) as stranger:
+
+        def counted() -> bool:
+            stranger.publish("rankcast.default.nobody.status", b"rubbish")
+            stranger.ping()
+            return viewer.foreign_messages > 0
+
+        wait(counted, "foreign messages")
+
+
+def test_a_camera_is_wanted_by_the_name_that_includes_its_site(server: NatsServer) -> None:
+    with (
+        streaming(server.address) as _,
+        streaming(server.address, "other"),
+        Subscriber(server.address, camera="default.cam", timeout_s=WAIT_S) as viewer,
+        Subscriber(server.address, camera=["other", "default.other"], timeout_s=WAIT_S) as both,
+    ):
+        assert {frame.camera for frame in itertools.islice(viewer, 5)} == {"default.cam"}
+        assert {frame.camera for frame in itertools.islice(both, 5)} == {"default.other"}
 
 
 def test_one_receiver_takes_cameras_from_senders_and_from_a_server(server: NatsServer) -> None:

@@ -24,6 +24,7 @@ from rankcast.nats.subjects import (
     split_name,
     subject_of,
 )
+from rankcast.nats.wanted_cameras import check_cameras, wanted_camera
 
 __all__ = [
     "ANY",
@@ -40,6 +41,7 @@ __all__ = [
     "PastOptions",
     "Since",
     "Subject",
+    "check_cameras",
     "check_site",
     "control_subject",
     "count_parts",
@@ -50,4 +52,5 @@ __all__ = [
     "split_name",
     "split_packet",
     "subject_of",
+    "wanted_camera",
 ]

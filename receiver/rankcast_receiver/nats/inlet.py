@@ -25,6 +25,7 @@ from rankcast.nats import (
     parse_subject,
     split_name,
     subject_of,
+    wanted_camera,
 )
 from rankcast.nats.client import LoopThread, Message, NatsConnection
 from rankcast.nats.jetstream import JetStream
@@ -66,7 +67,7 @@ class NatsInlet:
     address : NatsAddress
     nats : NatsOptions
     cameras : sequence of str
-        Names of the wanted cameras at their senders; empty for all.
+        Names of the wanted cameras, ``CAMERA`` or ``SITE.CAMERA``; empty for all.
     streams : SenderStreams
         Made with ``stations=True``.
     options : ConnectionOptions
@@ -94,7 +95,7 @@ class NatsInlet:
         self._foreign_messages = 0
         self._number = number
         self._site = nats.site or ANY
-        self._cameras = tuple(cameras)
+        self._wanted = frozenset(wanted_camera(name, nats.site) for name in cameras)
         self._streams = streams
         self._options = options
         self._queue = queue
@@ -223,11 +224,13 @@ class NatsInlet:
             camera.begin_session(connection.state.sessions)
         self._queue.forget(self._number, self._streams.streams)
         await connection.subscribe(f"{connection.inbox}.>", self._take_reply)
-        for name in self._cameras or (ANY,):
-            await connection.subscribe(subject_of(self._site, name, STATUS), self._take)
-        if self._site != ANY:
-            for name in self._cameras:
-                self._watch(join_name(self._site, name))
+        for site, of_sender in self._wanted or {(self._site, ANY)}:
+            if site != ANY and (ANY, of_sender) in self._wanted:
+                continue  # the status of that camera at every site is subscribed to
+            await connection.subscribe(subject_of(site, of_sender, STATUS), self._take)
+        for site, of_sender in self._wanted:
+            if site != ANY:
+                self._watch(join_name(site, of_sender))
         await self._kept.begin_session(first=connection.state.sessions <= 1)
         for name in self._watched:
             if self._kept.wants_live(name):
@@ -277,9 +280,13 @@ class NatsInlet:
             await camera.unsubscribe()
             camera.unsubscribe = None
 
+    def _wants(self, site: str, camera: str) -> bool:
+        wanted = self._wanted
+        return not wanted or (site, camera) in wanted or (ANY, camera) in wanted
+
     def _watch_found(self, name: str) -> None:
-        wanted = not self._cameras or split_name(name)[1] in self._cameras
-        if wanted and name not in self._watched and len(self._watched) < MAX_CAMERAS:
+        has_room = len(self._watched) < MAX_CAMERAS
+        if name not in self._watched and has_room and self._wants(*split_name(name)):
             self._watch(name)
 
     def _watch(self, name: str) -> WatchedCamera:
@@ -314,11 +321,16 @@ class NatsInlet:
         if data is None:
             return
         received = read_packet(name, subject.channel, data, self._options.limits, now_s)
+        is_followed = self._watched[name].unsubscribe is not None
+        if received.packet is None and not is_followed:
+            self._foreign_messages += 1  # of a camera that is followed, the decoder counts it
+            log.debug("ignored a message: %s", received.error)
+            return
         self._note(self._streams.place(received), len(data), now_s)
         if self._kept.hold(name, received):
             return
         # Before its frames are subscribed to, a status would count them as lost.
-        if self._watched[name].unsubscribe is not None:
+        if is_followed:
             self._deliver(received)
 
     def _deliver(self, received: ReceivedPacket) -> ReceivedPacket:
@@ -341,7 +353,7 @@ class NatsInlet:
         """
         name = subject.name
         if name not in self._watched:
-            if self._cameras and subject.camera not in self._cameras:
+            if not self._wants(subject.site, subject.camera):
                 raise WireError(f"got camera {name}, which was not asked for")
             if len(self._watched) >= MAX_CAMERAS:
                 raise WireError(f"got camera {name} after {MAX_CAMERAS} others")

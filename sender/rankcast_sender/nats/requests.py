@@ -28,6 +28,8 @@ PENDING_S: Final = 3.0
 """A camera waiting for its trigger may never apply a change."""
 MAX_PENDING: Final = 64
 LOG_INTERVAL_S: Final = 10.0
+INBOX_PREFIX: Final = "_INBOX."
+"""Begins every subject that takes replies: a viewer must not choose one where frames go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class NatsRequests:
         self.dropped = 0
         """Requests beyond a budget, which get no reply."""
         self.refused = 0
-        """Malformed messages."""
+        """Malformed messages, and those that want their reply elsewhere than in an inbox."""
         self._handler = handler
         self._presence = presence
         self._send = send
@@ -91,6 +93,8 @@ class NatsRequests:
             request = parse_request(message.data)
             if request.camera not in ("", subject.camera):
                 raise WireError(f"got camera {request.camera} on {message.subject}")
+            if message.reply and not message.reply.startswith(INBOX_PREFIX):
+                raise WireError(f"got reply subject {message.reply!r:.80}, want {INBOX_PREFIX}*")
         except WireError as exc:
             self.refused += 1
             if self._refusals_log.may_log():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from rankcast.errors import SettingsError
@@ -102,3 +104,48 @@ def test_a_past_that_no_server_keeps_and_a_recorder_that_is_none_are_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=said):
         validate(ReceiverSettings, [Layer("here", values)])
+
+
+NATS, TCP = "nats://127.0.0.1:4222", "tcp://127.0.0.1:5555"
+
+
+@pytest.mark.parametrize(
+    ("network", "nats", "said"),
+    [
+        ({"connect": TCP}, {"site": "berlin"}, "got --site berlin without a NATS server"),
+        ({"connect": "line3"}, {"site": "berlin"}, "got --site berlin without a NATS server"),
+        ({"connect": NATS}, {"speed": 2.0}, "got --speed 2 without --since"),
+        ({"connect": NATS}, {"speed": 0.0}, "got --speed 0 without --since"),
+        ({"connect": TCP, "camera": "berlin.line3"}, {}, "only cameras at nats:// addresses"),
+        ({"connect": [TCP, NATS], "camera": "a.b"}, {}, "only cameras at nats:// addresses"),
+        ({"connect": NATS, "camera": "a.b"}, {"site": "c"}, "got camera a.b with site c"),
+        ({"connect": NATS, "camera": "a.b.c"}, {}, "got camera name 'b.c'"),
+        ({"connect": NATS, "camera": "A.b"}, {}, "got site 'A'"),
+        ({"connect": NATS, "camera": "a."}, {}, "got camera name ''"),
+    ],
+)
+def test_what_has_no_effect_at_these_addresses_is_refused(
+    network: dict[str, object], nats: dict[str, object], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        validate(ReceiverSettings, [Layer("here", {"network": network, "nats": nats})])
+
+
+@pytest.mark.parametrize(
+    ("network", "nats"),
+    [
+        ({"connect": [TCP, NATS], "camera": "line3"}, {"site": "berlin"}),
+        ({"connect": NATS, "camera": "berlin.line3,line4"}, {}),
+        ({"connect": NATS, "camera": "berlin.line3"}, {"site": "berlin"}),
+        ({"connect": NATS}, {"speed": 2.0, "since": "10m"}),
+    ],
+)
+def test_cameras_of_sites_and_the_speed_of_the_past_are_allowed(
+    network: dict[str, object], nats: dict[str, object]
+) -> None:
+    validate(ReceiverSettings, [Layer("here", {"network": network, "nats": nats})])
+
+
+def test_a_subscriber_refuses_the_site_of_a_camera_that_has_none() -> None:
+    with pytest.raises(SettingsError, match="give --camera line3"):
+        Subscriber(TCP, camera="berlin.line3")

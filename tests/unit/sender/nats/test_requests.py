@@ -101,6 +101,24 @@ def test_bytes_that_are_no_request_get_no_reply_and_are_counted() -> None:
     assert not sender.sent
 
 
+@pytest.mark.parametrize(
+    "inbox",
+    ["rankcast.site.cam.frames", "rankcast.site.cam.status", "$JS.API.X", "_INBOX", "x"],
+)
+def test_no_viewer_makes_a_camera_publish_elsewhere_than_in_an_inbox(inbox: str) -> None:
+    sender = Sender()
+    assert sender.ask("get", inbox=inbox) is None
+    sender.ask("watch", {"token": TOKEN}, inbox=inbox)
+    assert sender.requests.refused == 2
+    assert (sender.sent, sender.joined) == ([], [])
+
+
+def test_a_request_that_wants_no_reply_is_carried_out() -> None:
+    sender = Sender()
+    assert sender.ask("watch", {"token": TOKEN}, inbox="") is None
+    assert (sender.joined, sender.requests.refused) == ([("cam", TOKEN)], 0)
+
+
 def test_a_client_beyond_its_budget_gets_no_replies_and_costs_no_other() -> None:
     sender = Sender()
     replies = [sender.ask("ping", {"t0": 1}) for _ in range(2 * BUDGETS_S["ping"])]
