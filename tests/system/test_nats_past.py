@@ -93,6 +93,24 @@ def test_a_stream_without_a_sender_is_played_to_its_end(server: NatsServer) -> N
     assert sequences(frames) == camera.sent
 
 
+def test_the_end_of_an_earlier_run_is_not_the_end_of_the_stream(server: NatsServer) -> None:
+    sent = []
+    for _ in range(2):
+        with keeping(server.address) as camera:
+            camera.wait_kept()
+            camera.wait_sent(30)
+            camera.finish()
+        sent += camera.sent
+    with Subscriber(server.address, live=False, timeout_s=WAIT_S, past=past("1h")) as viewer:
+        frames = []
+        for frame in viewer:
+            if not frames:  # a decoder that is slower than the stream is read
+                queue = viewer._queue
+                wait(lambda: not queue.links[0].catches_up, "the last packet of the stream")
+            frames.append(frame)
+    assert sequences(frames) == sent
+
+
 def test_a_time_before_the_stream_begins_at_its_oldest_frame_and_says_so(
     server: NatsServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -268,7 +268,13 @@ class KeptCamera:
     async def _take(self, stored: Stored) -> None:
         """Take one message of the stream."""
         self._heard_s = boot_s()
-        self._newest_ns, self._pending = stored.place.t_stored_ns, stored.place.pending
+        # A message that waits for its time, or for room, is still to come.
+        self._newest_ns, self._pending = stored.place.t_stored_ns, stored.place.pending + 1
+        await self._play(stored)
+        self._pending = stored.place.pending
+
+    async def _play(self, stored: Stored) -> None:
+        """Deliver the packet that a message completes, if any, and join the live frames."""
         durable = bool(self._options.durable)
         if durable and not self.acknowledgements.deliver(stored):
             return
@@ -288,7 +294,7 @@ class KeptCamera:
             return
         if self._held and self._held[0].data == received.data:
             self._go_live(1)
-        elif not self.joined and self._pending <= JOIN_PENDING:
+        elif not self.joined and stored.place.pending <= JOIN_PENDING:
             await self._join()
 
     def _forward(self, received: ReceivedPacket, sequence: int) -> None:
