@@ -102,7 +102,7 @@ class StreamTable(Table):
 
     mode: Literal["auto", "live", "keep"] = "auto"
     """live: the newest frame wins; keep: every frame; auto: keep when saving or recording
-    without display."""
+    without display, and from `ReceiverNatsTable.since` on where nobody looks."""
     frames: int = Field(default=0, ge=0)
     """Stop after this many delivered frames; 0: never."""
     rank: int = Field(default=0, ge=0, le=MAX_RANK)
@@ -335,6 +335,10 @@ class ReceiverSettings(Table):
         if nats.durable and (not self.record.file or self.record.events or self.display.enabled):
             raise ValueError("--durable is for a recorder alone: give --record FILE.mcap, without "
                              "--events and --display")  # fmt: skip
+        skips = self.stream.mode == "live" and not (self._is_watched or self.past.speed)
+        if nats.since and skips:
+            raise ValueError("got --since with stream.mode live, which skips the past at --speed "
+                             "0: leave out stream.mode, or give --speed 1")  # fmt: skip
         return self
 
     @property
@@ -342,7 +346,7 @@ class ReceiverSettings(Table):
         """Where in the streams of a NATS server this receiver begins."""
         nats, speed = self.nats, self.nats.speed
         if speed < 0:
-            speed = 1.0 if self.display.enabled or self.web.listen else 0.0
+            speed = 1.0 if self._is_watched else 0.0
         since = parse_since(nats.since) if nats.since else None
         return PastOptions(since, 0.0 if nats.durable else speed, nats.durable)
 
@@ -356,5 +360,11 @@ class ReceiverSettings(Table):
     def live(self) -> bool:
         """True when the newest frame wins."""
         if self.stream.mode == "auto":
-            return not (self.save.dir or self.record.file) or self.display.enabled
+            counts_past = self.nats.since and not self._is_watched
+            return self.display.enabled or not (self.save.dir or self.record.file or counts_past)
         return self.stream.mode == "live"
+
+    @property
+    def _is_watched(self) -> bool:
+        """True with a window or a web address."""
+        return self.display.enabled or bool(self.web.listen)

@@ -358,8 +358,10 @@ class Subscriber:
                 yield self._queue.take(POLL_S)
                 if self._frame_s != frames_before:
                     last_frame_s = boot_s()  # time spent by the caller is not silence
+                # In this order: what a link has caught up with is in the queue before it says so.
                 catches_up = any(link.catches_up for link in self._queue.links)
-                if not (self._stay or catches_up) and all(s.ended for s in self._senders):
+                more = catches_up or len(self._queue) > 0
+                if not (self._stay or more) and all(s.ended for s in self._senders):
                     self._judge()
                     return
                 holding = any(sender.holding for sender in self._senders)

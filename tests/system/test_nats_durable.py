@@ -87,6 +87,24 @@ def test_a_recorder_that_is_killed_again_and_again_loses_no_frame_and_repeats_no
     assert decodable(file) == (len(camera.sent), 0)
 
 
+def test_a_new_recorder_begins_with_the_next_frame_whatever_the_stream_has(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "line.mcap"
+    with keeping(server.address) as earlier:
+        earlier.wait_kept()
+        earlier.wait_sent(40)
+        earlier.finish()
+    with keeping(server.address) as camera:
+        camera.wait_sent(20)
+        with recorder(server, file) as process:
+            wait_recorded(file, 20)
+            record_to_the_end(file, camera)
+            process.stop(signal.SIGINT)
+    got = recorded(file)
+    assert got == list(range(got[0], camera.sent[-1] + 1))
+
+
 def test_nothing_is_acknowledged_before_it_is_recorded(server: NatsServer, tmp_path: Path) -> None:
     file = tmp_path / "line.mcap"
     with keeping(server.address) as camera:

@@ -84,6 +84,20 @@ def test_the_past_is_played_as_it_was_and_never_shown_as_live(server: NatsServer
         assert took_s > apart_s - 0.5
 
 
+def test_the_past_lasts_until_it_is_decoded(server: NatsServer) -> None:
+    with keeping(server.address) as camera:
+        camera.wait_kept()
+        camera.wait_sent(120)
+        camera.finish()
+    with Subscriber(server.address, live=False, timeout_s=WAIT_S, past=past("1h")) as viewer:
+        frames = iter(viewer)
+        next(frames)
+        queue = viewer._queue
+        wait(lambda: not queue.links[0].catches_up, "the last packet of the stream")
+        seen = {viewer.states[0].state for _ in itertools.islice(frames, 80)}
+    assert seen == {State.PAST}
+
+
 def test_a_stream_without_a_sender_is_played_to_its_end(server: NatsServer) -> None:
     with keeping(server.address) as camera:
         camera.wait_sent(30)
@@ -91,6 +105,23 @@ def test_a_stream_without_a_sender_is_played_to_its_end(server: NatsServer) -> N
     with Subscriber(server.address, live=False, timeout_s=WAIT_S, past=past("1h")) as viewer:
         frames = list(viewer)
     assert sequences(frames) == camera.sent
+
+
+def test_the_end_of_an_earlier_run_is_not_the_end_of_the_stream(server: NatsServer) -> None:
+    sent = []
+    for _ in range(2):
+        with keeping(server.address) as camera:
+            camera.wait_kept()
+            camera.wait_sent(30)
+            camera.finish()
+        sent += camera.sent
+    with Subscriber(server.address, live=False, timeout_s=WAIT_S, past=past("1h")) as viewer:
+        frames = list(itertools.islice(viewer, 1))
+        # A decoder that is slower than the stream is read.
+        queue = viewer._queue
+        wait(lambda: not queue.links[0].catches_up, "the last packet of the stream")
+        frames += list(viewer)
+    assert sequences(frames) == sent
 
 
 @pytest.mark.slow

@@ -120,6 +120,7 @@ class NatsInlet:
         )  # fmt: skip
         ways = Ways(
             JetStream(self._connection), self._deliver, lambda size: queue.has_room(number, size),
+            lambda name: queue.oldest_s(number, name),
             self._follow, self._unfollow, self._note_facts, limits,
         )  # fmt: skip
         self._kept = KeptCameras(past, ways, fills_gaps=not options.live)

@@ -28,6 +28,7 @@ from rankcast.nats.jetstream import (
 from rankcast.runtime import LogLimiter
 from rankcast.wire import Limits
 from rankcast_receiver.nats.acknowledgements import Acknowledgements, PacketKey, key_of
+from rankcast_receiver.nats.lag import Lag, duration_text
 from rankcast_receiver.stream import ReceivedPacket, read_packet
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,6 @@ MARGIN_S: Final = 3.0
 by their sequence."""
 LONGEST_PAUSE_S: Final = 5.0
 """Longer pauses of a camera in the past are passed over."""
-NEAR_S: Final = 2.0
-"""Less than this behind, with nothing pending, is the present."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,8 @@ class Ways:
     """Hands a packet to the receiver; returns it as it was placed."""
     has_room: Callable[[int], bool]
     """True while so many more bytes may wait to be decoded."""
+    oldest_s: Callable[[str], float | None]
+    """When the oldest packet of a camera that waits to be decoded was received; None without."""
     follow: Callable[[str], Awaitable[None]]
     """Subscribes to the live frames of a camera."""
     unfollow: Callable[[str], Awaitable[None]]
@@ -109,9 +110,8 @@ class KeptCamera:
         self._next_sequence = 0
         self._frames_played = 0
         self._wanted_ns = 0
-        self._server_ahead_ns = 0
         self._base: tuple[float, int] | None = None
-        self._newest_ns = 0
+        self._lag = Lag(lambda: ways.oldest_s(name))
         self._is_noted = False
         self._answers = False
         self._last: PacketKey | None = None
@@ -127,19 +127,17 @@ class KeptCamera:
     @property
     def behind(self) -> str:
         """How far this camera is in the past, in one line; empty in the present."""
-        if self.is_live or not self._newest_ns:
+        speed, behind_s = self._options.speed, self._lag.behind_s
+        reads = not self.is_live and (self._pending > 0 or speed > 0)
+        if not (behind_s and (reads or self._lag.is_waiting)):
             return ""
-        behind_s = (time.time_ns() + self._server_ahead_ns - self._newest_ns) / 1e9
-        if behind_s < NEAR_S or (not self._pending and not self._options.speed):
-            return ""
-        speed = self._options.speed
         pace = f", {speed:g} times as fast" if speed not in (0.0, 1.0) else ""
-        return f"{_duration(behind_s)} behind live, from the stream at the server{pace}"
+        return f"{duration_text(behind_s)} behind live, from the stream at the server{pace}"
 
     @property
     def catches_up(self) -> bool:
         """True while packets of the stream are still to come."""
-        return not self.is_live and (not self._newest_ns or self._pending > 0)
+        return not self.is_live and (not self._lag.newest_ns or self._pending > 0)
 
     def hold(self, received: ReceivedPacket) -> bool:
         """Take a live packet; return False if it goes to the receiver as always."""
@@ -161,6 +159,7 @@ class KeptCamera:
 
     async def tick(self, now_s: float) -> None:
         """Join, leave or give up the stream where it has not come to an end by itself."""
+        self._lag.tick()
         if self.is_live:
             return
         if self._options.durable:
@@ -244,7 +243,7 @@ class KeptCamera:
     async def _first(self, jetstream: JetStream, facts: StreamFacts) -> int:
         """Return the message with which reading begins."""
         present = await self._place(jetstream, facts, None)
-        self._server_ahead_ns = present.t_server_ns - time.time_ns()
+        self._lag.server_ahead_ns = present.t_server_ns - time.time_ns()
         if self._missed_s is not None:
             # What comes before the last frame is dropped, and what follows builds on it.
             t_ns = present.t_server_ns - int((self._missed_s + MARGIN_S) * 1e9)
@@ -268,7 +267,13 @@ class KeptCamera:
     async def _take(self, stored: Stored) -> None:
         """Take one message of the stream."""
         self._heard_s = boot_s()
-        self._newest_ns, self._pending = stored.place.t_stored_ns, stored.place.pending
+        # A message that waits for its time, or for room, is still to come.
+        self._lag.newest_ns, self._pending = stored.place.t_stored_ns, stored.place.pending + 1
+        await self._play(stored)
+        self._pending = stored.place.pending
+
+    async def _play(self, stored: Stored) -> None:
+        """Deliver the packet that a message completes, if any, and join the live frames."""
         durable = bool(self._options.durable)
         if durable and not self.acknowledgements.deliver(stored):
             return
@@ -288,11 +293,13 @@ class KeptCamera:
             return
         if self._held and self._held[0].data == received.data:
             self._go_live(1)
-        elif not self.joined and self._pending <= JOIN_PENDING:
+        elif not self.joined and stored.place.pending <= JOIN_PENDING:
             await self._join()
 
     def _forward(self, received: ReceivedPacket, sequence: int) -> None:
         """Deliver a packet that this message of the stream ends with, or one before it."""
+        # Before the decoder can take it.
+        self._lag.forward(received.t_received_s)
         placed = self._ways.deliver(received)
         if placed.packet is None:
             return
@@ -387,15 +394,6 @@ def _is_before(held: ReceivedPacket, picture: PacketKey) -> bool:
     newest = header.sequence if status is None else status.published
     limit = picture.sequence if status is None else picture.sequence + 1
     return header.stream_id == picture.stream_id and newest < limit
-
-
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d} h" if hours else f"{minutes}:{rest:02d} min"
 
 
 def _utc(t_ns: int) -> str:

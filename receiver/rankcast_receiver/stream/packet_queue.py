@@ -124,6 +124,12 @@ class PacketQueue:
                 most, most_bytes = self.packets_per_sender, self.bytes_per_sender
             return not packets or (packets < most // 2 and waiting_bytes + size < most_bytes // 2)
 
+    def oldest_s(self, sender: int, camera: str) -> float | None:
+        """Return when the oldest waiting packet of a camera was received; None without one."""
+        with self._changed:
+            waiting = self._waiting.get(CameraKey(sender, camera))
+            return waiting[0].received.t_received_s if waiting else None
+
     def put(self, sender: int, received: ReceivedPacket) -> None:
         """Add a packet of the sender with this number, and drop what exceeds the bounds."""
         key = CameraKey(sender, received.camera)

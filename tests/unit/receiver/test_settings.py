@@ -89,6 +89,25 @@ def test_the_past_is_as_fast_as_it_was_where_somebody_looks(
 
 
 @pytest.mark.parametrize(
+    ("values", "live"),
+    [
+        ({}, False),
+        ({"nats": {"since": "10m", "speed": 2.0}}, False),
+        ({"nats": {}}, True),
+        ({"display": {"enabled": True}}, True),
+        ({"display": {"enabled": True}, "nats": {"since": "10m", "speed": 0.0}}, True),
+        ({"web": {"listen": "127.0.0.1:8080"}}, True),
+        ({"stream": {"mode": "live"}, "nats": {"since": "10m", "speed": 1.0}}, True),
+    ],
+)
+def test_who_counts_the_past_gets_every_frame_of_it(
+    values: dict[str, dict[str, object]], live: bool
+) -> None:
+    given = {"network": {"connect": NATS}, "nats": {"since": "10m"}, **values}
+    assert validate(ReceiverSettings, [Layer("here", given)]).live is live
+
+
+@pytest.mark.parametrize(
     ("values", "said"),
     [
         ({"nats": {"since": "10m"}}, "need the address of a NATS server"),
@@ -97,6 +116,8 @@ def test_the_past_is_as_fast_as_it_was_where_somebody_looks(
         ({"nats": {"durable": "a b"}, "network": {"connect": NATS}}, "durable"),
         ({"nats": {"durable": "a"}, "network": {"connect": NATS}, "record": {"file": "a.mcap"},
           "display": {"enabled": True}}, "recorder alone"),
+        ({"nats": {"since": "10m"}, "network": {"connect": NATS}, "stream": {"mode": "live"}},
+         "leave out stream.mode"),
     ],
 )  # fmt: skip
 def test_a_past_that_no_server_keeps_and_a_recorder_that_is_none_are_refused(

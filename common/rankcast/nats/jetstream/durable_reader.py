@@ -80,7 +80,9 @@ class DurableReader(StreamReader):
         self._consumer = self.name
         self._delivered = facts.delivered
         self._expected = 0
-        self.next_sequence = max(self.next_sequence, facts.acknowledged + 1)
+        # Before its first acknowledgement, the floor of a consumer is 0, wherever it begins.
+        start = int(facts.config.get("opt_start_seq") or 1)
+        self.next_sequence = max(self.next_sequence, facts.acknowledged + 1, start)
 
     async def forget(self) -> None:
         """Leave the consumer at the server."""

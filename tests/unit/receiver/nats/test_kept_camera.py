@@ -30,17 +30,22 @@ class Rig:
 
     def __init__(self, options: PastOptions = PastOptions()) -> None:  # noqa: B008 - frozen
         self.sequences: list[int] = []
+        self.received_s: list[float] = []
+        self.oldest_s: float | None = None
+        """When the packet that the decoder takes next was received."""
         self.follows = 0
         self.unfollows = 0
         ways = Ways(
             JetStream(None),  # type: ignore[arg-type]
-            self.deliver, lambda _size: True, self.follow, self.unfollow, lambda: None, Limits(),
+            self.deliver, lambda _size: True, lambda _name: self.oldest_s, self.follow,
+            self.unfollow, lambda: None, Limits(),
         )  # fmt: skip
         self.camera = KeptCamera("berlin.line3", options, ways)
 
     def deliver(self, received: ReceivedPacket) -> ReceivedPacket:
         assert received.packet is not None
         self.sequences.append(received.packet.header.sequence)
+        self.received_s.append(received.t_received_s)
         return received
 
     async def follow(self, _name: str) -> None:
@@ -114,6 +119,34 @@ async def test_live_frames_that_the_stream_never_has_are_waited_for_and_then_sho
     await rig.camera.tick(rig.camera._held_since_s + 2 * kept_camera.PATIENCE_S)
     assert rig.camera.is_live
     assert rig.sequences == [0, 3]
+
+
+@in_loop
+async def test_a_camera_is_in_the_past_until_the_decoder_has_taken_what_was_read() -> None:
+    rig = Rig()
+    await rig.stored(0, 1, pending=9)
+    rig.oldest_s = rig.received_s[0]
+    for number in (2, 3):
+        rig.camera.hold(live(number))
+    await rig.stored(2)
+    assert rig.camera.is_live
+    await rig.camera.tick(0.0)
+    assert "behind live" in rig.camera.behind
+    rig.oldest_s = None
+    await rig.camera.tick(0.0)
+    assert not rig.camera.behind
+
+
+@in_loop
+async def test_the_past_of_a_stream_that_was_read_to_its_end_lasts_until_it_is_decoded() -> None:
+    rig = Rig()
+    await rig.stored(0, 1, 2)
+    rig.oldest_s = rig.received_s[2]
+    await rig.camera.tick(0.0)
+    assert "behind live" in rig.camera.behind
+    rig.oldest_s = None
+    await rig.camera.tick(0.0)
+    assert not rig.camera.behind
 
 
 def test_live_frames_beyond_the_bound_are_let_go_until_the_stream_is_near_its_end(

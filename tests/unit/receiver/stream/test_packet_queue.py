@@ -45,6 +45,16 @@ def test_a_live_turn_takes_everything_that_waits_by_camera_and_in_order() -> Non
     assert len(queue) == 0
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_the_queue_says_which_packet_of_a_camera_has_waited_longest(live: bool) -> None:
+    queue = PacketQueue(2, live=live)
+    for arrived_s, item in enumerate(pictures(3), 1):
+        queue.put(0, dataclasses.replace(item, t_received_s=float(arrived_s)))
+    assert (queue.oldest_s(0, "left"), queue.oldest_s(1, "left")) == (1.0, None)
+    queue.take(0.0)
+    assert queue.oldest_s(0, "left") == (None if live else 2.0)
+
+
 def test_where_every_frame_counts_a_turn_takes_one_packet_in_order_of_arrival() -> None:
     queue = PacketQueue(2, live=False)
     queue.put(0, pictures(1)[0])
