@@ -23,6 +23,8 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RELAY__"
 @click.option("--control", metavar="ADDRESS",
               help="Address for control requests, or off [--to port + 10].")  # fmt: skip
 @click.option("--camera", metavar="NAME[,NAME]", help="Cameras to relay [all].")
+@click.option("--rank", type=int, metavar="N",
+              help="Cut packets of codec svd to at most this rank, without decoding them [off].")  # fmt: skip
 @click.option("--realtime/--no-realtime", default=None,
               help="Pass the newest frame on, or every frame [realtime].")  # fmt: skip
 @click.option("--key", type=PATH, metavar="NAME.key",
@@ -58,6 +60,7 @@ def relay(
     named = {
         "--from": ("uplink.connect", list(senders) if len(senders) > 1 else "".join(senders)),
         "--camera": ("uplink.camera", options["camera"]),
+        "--rank": ("stream.rank", options["rank"]),
         "--to": ("network.bind", options["bind"]),
         "--control": ("network.control", options["control"]),
         "--realtime": ("network.realtime", options["realtime"]),
