@@ -24,7 +24,7 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RELAY__"
               help="Address for control requests, or off [--to port + 10].")  # fmt: skip
 @click.option("--camera", metavar="NAME[,NAME]", help="Cameras to relay [all].")
 @click.option("--rank", type=int, metavar="N",
-              help="Cut packets of codec svd to at most this rank, without decoding them [off].")  # fmt: skip
+              help="Cut packets of codec svd to at most this rank [off].")  # fmt: skip
 @click.option("--realtime/--no-realtime", default=None,
               help="Pass the newest frame on, or every frame [realtime].")  # fmt: skip
 @click.option("--key", type=PATH, metavar="NAME.key",
