@@ -162,8 +162,13 @@ class CameraStream:
 
     @property
     def waiting_for_keyframe(self) -> bool:
-        """True while arriving pictures are predicted from a frame that was lost."""
+        """True while arriving pictures are predicted from a frame that was lost, or is older."""
         return self._decoder.waiting_for_keyframe
+
+    @property
+    def joining(self) -> bool:
+        """True until the first picture of the stream could be decoded."""
+        return not self._decoder.began
 
     @property
     def cut_counts(self) -> CutCounts:
