@@ -118,7 +118,9 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
     server: HttpServer | None = None
 
     def report_values(found: Sequence[str]) -> Mapping[str, Any]:
-        return build_report(pipeline.cameras, pipeline.reconnects, started_s, found)
+        return build_report(
+            pipeline.cameras, pipeline.reconnects, started_s, found, rank=settings.stream.rank
+        )
 
     def keep_report() -> None:
         states = ", ".join(f"{name} {c.state}" for name, c in pipeline.cameras.items())
@@ -205,6 +207,7 @@ def _subscriber(
         camera=settings.uplink.cameras,
         live=settings.network.realtime,
         stay=True,
+        rank=settings.stream.rank,
         limits=limits,
         buffer_bytes=settings.uplink.buffer_bytes,
         stopped=stopped,

@@ -27,6 +27,8 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RELAY__"
               help="At a NATS server: the site to publish as [default], or the only one to relay "
               "[all].")  # fmt: skip
 @click.option("--camera", metavar="NAME[,NAME]", help="Cameras to relay [all].")
+@click.option("--rank", type=int, metavar="N",
+              help="Cut packets of codec svd to at most this rank [off].")  # fmt: skip
 @click.option("--realtime/--no-realtime", default=None,
               help="Pass the newest frame on, or every frame [realtime].")  # fmt: skip
 @click.option("--key", type=PATH, metavar="NAME.key",
@@ -63,6 +65,7 @@ def relay(
         "--from": ("uplink.connect", list(senders) if len(senders) > 1 else "".join(senders)),
         "--site": ("nats.site", options["site"]),
         "--camera": ("uplink.camera", options["camera"]),
+        "--rank": ("stream.rank", options["rank"]),
         "--to": ("network.bind", options["bind"]),
         "--control": ("network.control", options["control"]),
         "--realtime": ("network.realtime", options["realtime"]),

@@ -430,4 +430,5 @@ class RelayedCamera:
                 else min(MAX_MS, stated_ms + error_ms)
             ),
             relay=relay,
+            streams={},  # only the main one is passed on
         )  # fmt: skip

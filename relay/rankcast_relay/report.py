@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rankcast.atomic_file import write_whole
+from rankcast.rank_cut import CutCounts, report_values
 from rankcast.runtime import losses_text
 from rankcast_relay.relayed_camera import RelayedCamera
 
@@ -40,6 +41,8 @@ def build_report(
     reconnects: int,
     started_s: float,
     found: Sequence[str],
+    *,
+    rank: int = 0,
 ) -> Mapping[str, Any]:
     """Return the report; frames in what is stuck, as `found` names it, count as stopped."""
     entries = {name: _entry(camera, stopped=bool(found)) for name, camera in cameras.items()}
@@ -51,6 +54,9 @@ def build_report(
         "forwarded": sum(entry["forwarded"] for entry in entries.values()),
         "lost": dict(lost),
         "balanced": all(entry["balanced"] for entry in entries.values()),
+        "rank_cut": report_values(
+            rank, sum((camera.stream.cut_counts for camera in cameras.values()), CutCounts())
+        ),
         "catch_ups": sum(entry["catch_ups"] for entry in entries.values()),
         "references": sum(entry["references"] for entry in entries.values()),
         "keyframe_requests": sum(entry["keyframe_requests"] for entry in entries.values()),

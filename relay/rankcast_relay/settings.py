@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from rankcast.errors import SettingsError
 from rankcast.nats import NatsAddress, is_nats
 from rankcast.net import DEFAULT_ENDPOINT, check_endpoint
+from rankcast.rank_cut import MAX_RANK
 from rankcast.settings import (
     LogTable,
     MetricsTable,
@@ -134,6 +135,13 @@ class SecurityTable(Table):
         return self
 
 
+class StreamTable(Table):
+    """``[stream]``: what is passed on of each packet."""
+
+    rank: int = Field(default=0, ge=0, le=MAX_RANK)
+    """Highest rank of a plane that packets of codec `svd` keep; 0: they stay as they come."""
+
+
 class LimitsTable(Table):
     """``[limits]``: largest sizes and rates."""
 
@@ -159,6 +167,7 @@ class RelaySettings(Table):
     """All tables of relay.toml."""
 
     uplink: UplinkTable = UplinkTable()
+    stream: StreamTable = StreamTable()
     network: NetworkTable = NetworkTable()
     security: SecurityTable = SecurityTable()
     nats: NatsTable = NatsTable()

@@ -28,6 +28,7 @@ from support.fakes import free_address
 from support.faultproxy import FaultProxy
 from support.faults import Faults
 from support.processes import Rankcast, rankcast, read_report, run
+from support.relaying import relaying
 from support.starvation import Starvation
 
 Figure = Callable[[str], None]
@@ -137,6 +138,20 @@ def test_a_stream_that_the_sender_lacks_is_told_with_those_it_has(tmp_path: Path
     ):  # fmt: skip
         viewer.wait_line("the sender has no stream foo of this camera; it has main, sub")
         assert viewer.wait() == 4
+
+
+def test_behind_a_relay_there_is_the_main_stream_alone_and_a_line_says_so(tmp_path: Path) -> None:
+    with (
+        station(tmp_path, stream("sub")) as sender,
+        relaying(tmp_path, sender.address) as relay,
+    ):
+        with rankcast("receive", "--connect", relay.address, "--stream", "sub", "--timeout",
+                      "6") as viewer:  # fmt: skip
+            viewer.wait_line("the sender has no stream sub of this camera; it has main")
+            assert viewer.wait() == 4
+        shown = run("receive", "--connect", relay.address, "--stream", "auto", "--frames", "5",
+                    "--timeout", "20")  # fmt: skip
+        assert shown.returncode == 0, shown.stderr
 
 
 @pytest.mark.parametrize(

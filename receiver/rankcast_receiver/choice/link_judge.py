@@ -139,6 +139,11 @@ class LinkJudge:
         self._raised_s, self._lowered_s = None, now_s
         self._begin(now_s)
 
+    def returned(self, now_s: float) -> None:
+        """Record that a smaller stream did not come: what was missed meanwhile is no trouble."""
+        self._lowered_s = now_s
+        self._begin(now_s)
+
     def _begin(self, now_s: float) -> None:
         self._changed_s = now_s
         self._ages.clear()

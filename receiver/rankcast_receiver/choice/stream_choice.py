@@ -17,6 +17,10 @@ AUTO: Final = "auto"
 LARGER_S: Final = 3.0
 SMALLER_S: Final = 10.0
 """Longest wait for the first key frame of a larger, or smaller, stream."""
+NOTHING_S: Final = 2.0
+"""Longest time without any picture on the way to a smaller stream, if the link is free."""
+RETRY_S: Final = 60.0
+"""A smaller stream that did not come is not tried again for so long."""
 ASK_S: Final = 1.0
 """A key frame that has not come by then is asked for, as often."""
 
@@ -120,6 +124,12 @@ class StreamChoice:
         self._shown_s = now_s
         self._seconds: dict[str, float] = {}
         self._failed: set[str] = set()
+        self._avoided_until_s: dict[str, float] = {}
+        """Streams that did not come."""
+        self._picture_s = self._timely_s = now_s
+        """When the last picture, and the last status that nothing held up, arrived."""
+        self._interval_s = 0.0
+        """Frame interval, the longest stated since the last change."""
 
     @property
     def missing(self) -> str:
@@ -148,10 +158,13 @@ class StreamChoice:
             Age of a picture, if it is known.
         now_s : float
         """
+        is_picture = kind is not None and kind.is_picture
+        if is_picture and stream in (self.shown, self.next):
+            self._picture_s = now_s
         if stream == self.shown:
             # Pictures of a stream that was left are shown as long as they come, but what its status
             # counts is not ours any more.
-            return stream in self.subscribed or (kind is not None and kind.is_picture)
+            return stream in self.subscribed or is_picture
         if stream != self.next or kind is not Kind.KEY:
             return False
         if self._larger and age_s is not None and self._judge.message(age_s, now_s) > LATE_S:
@@ -164,11 +177,17 @@ class StreamChoice:
         self, stream: str, status: Status, kind: Kind, age_s: float | None, now_s: float
     ) -> None:
         """Take note of a status of any stream of the camera, and of its age."""
-        if age_s is not None:
-            self._judge.message(age_s, now_s)
+        if age_s is not None and self._judge.message(age_s, now_s) <= LATE_S:
+            self._timely_s = now_s
         if stream in (MAIN, self.shown):
             self.offered = status.streams
+        if stream in (self.shown, self.next):
+            self._interval_s = max(self._interval_s, status.frame_interval_s)
         failed = kind is Kind.END and status.state == "failed"
+        if failed and stream == self.next != MAIN:
+            self._failed.add(stream)
+            self._give_up(now_s)
+            return
         if self.auto and failed and stream == self.shown != MAIN:
             self._failed.add(stream)
             self._change_to(MAIN, now_s)
@@ -196,10 +215,14 @@ class StreamChoice:
         judge.totals(entered, lost, now_s)
         if self.next:
             limit_s = LARGER_S if self._larger else SMALLER_S
-            if now_s - self._next_s > limit_s or (self._larger and judge.strained()):
+            if self._larger:
+                gives_up = judge.strained()
+            else:
+                gives_up = self.next != MAIN and self._brings_nothing(now_s)
+            if gives_up or now_s - self._next_s > limit_s:
                 self._give_up(now_s)
             return
-        levels = self._levels()
+        levels = self._levels(now_s)
         place = levels.index(self.shown) if self.shown in levels else 0
         smallest, largest = place == len(levels) - 1, place == 0
         match judge.move(now_s, smallest=smallest, largest=largest):
@@ -221,21 +244,38 @@ class StreamChoice:
         self._asked_s = now_s
         return following
 
-    def _levels(self) -> list[str]:
+    def _brings_nothing(self, now_s: float) -> bool:
+        """Return True if no picture of either stream comes, although statuses come in time.
+
+        A status that was sent after the change has no queue in front of it any more.
+        """
+        patience_s = max(NOTHING_S, 2 * self._interval_s)
+        is_free = self._timely_s - self._next_s >= NOTHING_S / 2
+        return is_free and now_s - max(self._next_s, self._picture_s) > patience_s
+
+    def _levels(self, now_s: float) -> list[str]:
         """Return the streams that show the whole picture, from the largest to the smallest."""
         offered = self.offered or {}
+        avoided = [name for name, until_s in self._avoided_until_s.items() if now_s < until_s]
         whole = [name for name, size in offered.items() if "+" not in size]
-        whole = [name for name in whole if name not in (MAIN, *self._failed)]
+        whole = [
+            name for name in whole if name == self.shown or name not in (*self._failed, *avoided)
+        ]
+        whole = [name for name in whole if name != MAIN]
         return [MAIN, *sorted(whole, key=lambda name: -_pixels(offered[name]))]
 
     def _change_to(self, stream: str, now_s: float, *, larger: bool = False) -> None:
         self.next, self._larger, self._next_s = stream, larger, now_s
+        self._interval_s = 0.0
 
     def _give_up(self, now_s: float) -> None:
         """Stay with what is shown."""
         log.debug("%s: stays at stream %s", self._camera, self.shown)
         if self._larger:
             self._judge.failed(now_s)
+        else:
+            self._avoided_until_s[self.next] = now_s + RETRY_S
+            self._judge.returned(now_s)
         self.next, self.subscribed = "", (self.shown,)
 
     def _show_next(self, now_s: float) -> None:

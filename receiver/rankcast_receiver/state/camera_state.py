@@ -96,6 +96,8 @@ class Evidence:
     """Why a relay gets nothing of this camera, in ASCII; empty while it does."""
     ended: bool = False
     waiting_for_keyframe: bool = False
+    joining: bool = False
+    """True until the first picture of the stream could be decoded."""
     overloaded: bool = False
     """True if this receiver dropped frames because decoding took too long."""
     refusal: str = ""
@@ -142,8 +144,9 @@ def judge(seen: Evidence) -> tuple[State, str]:
             return State.CAMERA_DEAD, "the camera failed and the sender has stopped"
         return State.ENDED, ""
     if seen.waiting_for_keyframe and seen.link is LinkState.UP:
-        why = "decoding is slower than the stream" if seen.overloaded else "a frame was lost"
-        why = f"{_refused(seen) or why}, waiting for a key frame"
+        why = "" if seen.joining else "a frame was lost"
+        why = _refused(seen) or ("decoding is slower than the stream" if seen.overloaded else why)
+        why = f"{why}, waiting for a key frame" if why else "waiting for a key frame"
         return State.STALE, f"{why}; {seen.shortage}" if seen.shortage else why
     if seen.camera_state == "frozen" and seen.link is LinkState.UP and _answers(seen):
         return State.FROZEN, f"{seen.wanted or 'the camera'} repeats one picture"

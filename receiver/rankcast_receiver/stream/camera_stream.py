@@ -162,8 +162,13 @@ class CameraStream:
 
     @property
     def waiting_for_keyframe(self) -> bool:
-        """True while arriving pictures are predicted from a frame that was lost."""
+        """True while arriving pictures are predicted from a frame that was lost, or is older."""
         return self._decoder.waiting_for_keyframe
+
+    @property
+    def joining(self) -> bool:
+        """True until the first picture of the stream could be decoded."""
+        return not self._decoder.began
 
     @property
     def cut_counts(self) -> CutCounts:
@@ -330,15 +335,18 @@ class CameraStream:
 
     def _cut(self, received: ReceivedPacket) -> ReceivedPacket:
         """Return a packet at the rank that is wanted, or with the reason why it has no such one."""
-        if self._rank_cut is None or received.packet is None:
+        if received.packet is None:
             return received
         try:
-            packet, data = self._rank_cut.cut(received.packet, received.data)
+            packet, data = self._cut_picture(received.packet, received.data)
         except WireError as exc:
             return replace(received, packet=None, data=memoryview(b""), error=exc)
         if packet is received.packet:
             return received
         return replace(received, packet=packet, data=data)
+
+    def _cut_picture(self, packet: Packet, data: memoryview) -> tuple[Packet, memoryview]:
+        return (packet, data) if self._rank_cut is None else self._rank_cut.cut(packet, data)
 
     def _accept(self, received: ReceivedPacket, arrived_bytes: int) -> Packet | None:
         """Account for one packet; return it if it is a new picture."""
@@ -416,9 +424,14 @@ class CameraStream:
                 return ()  # a status or a frame says that another stream has begun
             self._begin(header.stream_id, received.replay)
         self._replay = received.replay
+        try:
+            pictures = [self._cut_picture(packet, data) for packet, data in received.catch_up]
+        except WireError as exc:
+            self._refusals.warn(exc)
+            return ()
         return [
             CameraPacket(self.camera, packet, data, received.t_received_s)
-            for packet, data in received.catch_up
+            for packet, data in pictures
         ]
 
     def _catch_up(

@@ -337,6 +337,7 @@ class SenderStreams:
             uplink=status.uplink if status else "",
             ended=bool(stream and stream.ended),
             waiting_for_keyframe=bool(stream and stream.waiting_for_keyframe),
+            joining=bool(stream and stream.joining),
             overloaded=bool(stream and stream.overloaded),
             refusal=stream.refusal if stream else "",
             cameras=link.cameras,

@@ -108,6 +108,12 @@ class Bench:
         return self.camera.balance().under_way == 0
 
 
+def test_viewers_are_not_told_of_substreams_that_do_not_go_on() -> None:
+    bench = Bench()
+    bench.say(streams={"main": "64x64", "sub": "32x32"})
+    assert bench.camera.status().streams == {}
+
+
 def test_nothing_goes_on_before_the_first_status_and_then_everything_in_order() -> None:
     bench = Bench()
     bench.frames(3)

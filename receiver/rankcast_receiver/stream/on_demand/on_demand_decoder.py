@@ -67,7 +67,7 @@ class OnDemandDecoder:
         self._decoder, self._follower = decoder, PictureFollower()
         self._ledger, self._refusals = ledger, refusals
         self._always, self._now_s = always, now_s
-        self._began = False
+        self.began = False
         """Whether a picture of the stream could be decoded."""
         self._asked_s: float | None = None
         """Since when a key frame is waited for in order to catch up; None if none is."""
@@ -91,7 +91,7 @@ class OnDemandDecoder:
     @property
     def lacks_start(self) -> bool:
         """True while only a key frame, or a catch-up, lets the stream go on."""
-        return self.waiting_for_keyframe or not self._began
+        return self.waiting_for_keyframe or not self.began
 
     @property
     def overloaded(self) -> bool:
@@ -108,16 +108,16 @@ class OnDemandDecoder:
         self._decoder.restart()
         self._follower.restart()
         self._asked_s = None
-        self._began = False
+        self.began = False
 
     def begin_with(
         self, packets: Sequence[Packet], budget_s: float, stopped: Callable[[], bool]
     ) -> None:
         """Go on from what a relay sent; none of it counts, and the budget is that of a batch."""
         if not self._always:
-            self._began |= bool(self._follower.follow(packets).intact)
+            self.began |= bool(self._follower.follow(packets).intact)
         if self.decoding:
-            self._began |= self._decoder.catch_up(packets, budget_s, stopped) is not None
+            self.began |= self._decoder.catch_up(packets, budget_s, stopped) is not None
 
     def reference_packet(self, newest_sequence: int | None, replay: Replay | None) -> bytes | None:
         """Return a packet from which another decoder goes on; see `PictureDecoder`."""
@@ -143,10 +143,10 @@ class OnDemandDecoder:
         """
         if self._always:
             frame = self._decoder.decode(packets, budget_s, stopped)
-            self._began |= self._decoder.decoded_sequence is not None
+            self.began |= self._decoder.decoded_sequence is not None
             return Pictures(frame)
         followed = self._follower.follow(packets)
-        self._began |= bool(followed.intact)
+        self.began |= bool(followed.intact)
         if for_reference:
             self.demand.renew()  # a page that is too slow needs one again and again
         if self.decoding and self.demand.wanted:

@@ -121,6 +121,48 @@ def test_a_smaller_stream_that_never_begins_is_given_up_and_asked_for_meanwhile(
     assert (choice.next, choice.subscribed) == ("", ("main",))
 
 
+def test_a_smaller_stream_that_brings_nothing_is_left_within_2_s_and_not_tried_for_a_minute() -> (
+    None
+):
+    auto, began_s = Auto({"main": "640x360", "sub": "320x180"}), 0.0
+    choice = auto.choice
+    auto.run(5.0, age_s=0.5)
+    began_s = auto.now_s
+    assert choice.subscribed == ("sub",)
+    while choice.next:
+        auto.now_s += 0.25
+        if (auto.now_s - began_s) % 1 == 0.5:  # the camera states its streams once a second
+            auto.status("main", {"main": "640x360", "sub": "320x180"})
+        choice.tick(auto.entered, 0, None, None, auto.now_s)
+    assert auto.now_s - began_s <= 2.5
+    assert choice.subscribed == ("main",)
+    began_s = auto.now_s
+    auto.run(55.0, age_s=0.5)
+    assert choice.next == ""
+    auto.run(30.0, age_s=0.5)
+    assert choice.next == "sub"
+    assert auto.now_s - began_s >= 60.0
+
+
+def test_a_smaller_stream_is_waited_for_while_the_queue_in_front_of_it_empties() -> None:
+    auto = Auto()
+    auto.run(5.0, age_s=0.5)
+    choice = auto.choice
+    for _ in range(9):
+        auto.now_s += 1.0
+        choice.hear("main", Status(streams=STREAMS), Kind.STATUS, 3.0, auto.now_s)
+        choice.tick(auto.entered, 0, None, None, auto.now_s)
+        assert choice.next == "sub"
+    assert auto.takes("sub", Kind.KEY)
+
+
+def test_a_smaller_stream_that_fails_before_it_begins_is_left_at_once() -> None:
+    auto = Auto()
+    auto.run(5.0, age_s=0.5)
+    auto.status("sub", state="failed", kind=Kind.END)
+    assert (auto.choice.next, auto.choice.subscribed) == ("", ("main",))
+
+
 def test_a_substream_that_has_failed_leads_back_to_the_camera() -> None:
     auto = Auto()
     auto.run(5.0, age_s=0.5)

@@ -95,6 +95,13 @@ def test_the_state_follows_from_the_evidence(seen: Evidence, state: State, word:
     assert detail.isascii()
 
 
+def test_a_viewer_that_joins_is_not_told_of_a_lost_frame() -> None:
+    seen = replace(ANSWERS, waiting_for_keyframe=True, joining=True)
+    assert judge(seen) == (State.STALE, "waiting for a key frame")
+    slow = replace(seen, overloaded=True)
+    assert judge(slow)[1] == "decoding is slower than the stream, waiting for a key frame"
+
+
 @pytest.mark.parametrize(
     ("interval_s", "stale_after_s"),
     [(0.0, 1.0), (1 / 30, 1.0), (0.5, 1.0), (4.0, 6.0), (60.0, 90.0)],

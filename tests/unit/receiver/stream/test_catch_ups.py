@@ -66,6 +66,20 @@ def test_a_viewer_goes_on_behind_a_catch_up_and_counts_each_frame_once(
     assert balance.passed + balance.lost.get("skipped_as_old", 0) == 4
 
 
+@pytest.mark.parametrize("on_demand", [True, False])
+def test_a_viewer_joins_until_its_first_picture_can_be_decoded(on_demand: bool) -> None:
+    packets = group()
+    stream = CameraStream("cam", StreamOptions(on_demand=on_demand))
+    stream.decode([frame(packets[6])])
+    assert stream.joining
+    assert stream.waiting_for_keyframe
+    stream.decode([message(catch_up(packets[:8]))])
+    assert not stream.joining
+    stream.decode([frame(packets[9])])  # frame 8 was lost
+    assert stream.waiting_for_keyframe
+    assert not stream.joining
+
+
 def test_the_pictures_behind_a_catch_up_are_those_that_were_sent() -> None:
     packets = group()
     stream, decoder = CameraStream("cam", StreamOptions(live=False)), rankcast.Decoder()

@@ -8,7 +8,18 @@ import pytest
 
 import rankcast
 from rankcast.runtime import REFUSED_PACKET
-from rankcast.wire import Kind, Limits, Packet, Status, frames_topic, pack, pack_status, unpack
+from rankcast.wire import (
+    Kind,
+    Limits,
+    Packet,
+    Status,
+    frames_topic,
+    pack,
+    pack_catch_up,
+    pack_status,
+    unpack,
+    viewer_topic,
+)
 from rankcast_receiver.stream import CameraStream, ReceivedPacket, StreamOptions, read_message
 from support.moving_scene import scene
 from support.received import received
@@ -45,6 +56,14 @@ def test_frames_and_sinks_get_packets_of_the_rank_that_was_asked_for() -> None:
     assert stream.cut_counts.cut == 3
     assert stream.cut_counts.bytes_before == sum(map(len, packets))
     assert stream.packet_bytes == sum(map(len, packets)), "what the link carried"
+
+
+def test_what_a_relay_sends_to_a_viewer_that_joins_is_cut_too() -> None:
+    stream, token = stream_at(20), bytes(range(16))
+    (data,) = sent(1, rank=40)
+    joined = viewer_topic(token, None) + pack_catch_up(frames_topic("cam"), [data])
+    (item,) = stream.decode([read_message(memoryview(joined), Limits(), 0.0, token)]).catch_up
+    assert unpack(item.data).header.rank == (20,)
 
 
 def test_without_a_rank_packets_stay_the_bytes_that_arrived() -> None:
