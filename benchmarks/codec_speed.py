@@ -115,7 +115,7 @@ class Clocks:
         return {name: clock.summary() for name, clock in sorted(self._clocks.items())}
 
 
-H264: Final = ("h264-ultrafast", "h264", "h264-psnr")
+H264: Final = ("h264-ultrafast", "h264")
 """Peers of streams, by their names in `rankcast.rate_distortion`."""
 
 
@@ -314,8 +314,6 @@ def rows(results: Mapping[str, Any], memory_mb: float) -> list[Row]:
     return found
 
 
-JUDGES: Final = ("x264 veryfast", "x264 veryfast for PSNR")
-"""Peers whose processor time is the measure of every effort."""
 CPU_BARS: Final = {"fast": 1.0, "default": 1.5, "best": 5.0}
 """Most processor time of a predicted frame at each effort, of x264 veryfast."""
 
@@ -329,14 +327,13 @@ def _against(at: str, clocks: Mapping[str, Any], bar: bool) -> list[Row]:
             ("jpeg encode", "JPEG"),
             ("h264-ultrafast encode", "x264 ultrafast"),
             ("h264 encode", "x264 veryfast"),
-            ("h264-psnr encode", "x264 veryfast for PSNR"),
         ):
             # JPEG and ultrafast say nothing more of the other efforts.
-            if effort != "default" and peer not in JUDGES:
+            if effort != "default" and stage != "h264 encode":
                 continue
             if ours and (theirs := clocks.get(stage)):
                 ratio = ours["cpu_p50_ms"] / theirs["cpu_p50_ms"]
-                limit = at_most(most) if bar and peer in JUDGES else None
+                limit = at_most(most) if bar and stage == "h264 encode" else None
                 what = f"{at}: processor time at effort={effort}, of {peer}"
                 found.append(Row(what, peer=peer, ratio=ratio, bar=limit))
     return found

@@ -135,7 +135,7 @@ record [cause=C]   record an event, if the sender records with --pre-trigger or 
 
 
 @click.command(help=_HELP)
-@click.argument("host", metavar="HOST[:PORT] | ipc:///PATH | nats://HOST:PORT")
+@click.argument("host", metavar="HOST[:PORT] | ipc://SOCKET | nats://HOST:PORT")
 @click.argument(
     "operation",
     type=click.Choice(["get", "set", "trigger", "status", "keyframe", "original", "record"]),

@@ -52,7 +52,7 @@ def camera(name: str = "cam") -> Camera:
 def test_a_camera_that_has_done_nothing_has_every_cause_and_state() -> None:
     found = scraped(metrics_of(camera()))
     assert {key[2] for key in found if key[0] == "frames_lost_total"} == {
-        "camera_gap", "mailbox", "encode", "nobody_watching", "stopped",
+        "camera_gap", "mailbox", "encode", "nobody_watching", "slow_server", "stopped",
     }  # fmt: skip
     assert [key[2] for key in found if key[0] == "camera_state"] == list(STATES)
     assert sum(value for key, value in found.items() if key[0] == "camera_state") == 1

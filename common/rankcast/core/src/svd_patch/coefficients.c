@@ -123,7 +123,10 @@ INLINE i32 code_last(RangeCoder *c, const int decoding, const CoreSyntax *core, 
 INLINE void code_core(Slice *s, const int decoding, const CoreSyntax *core) {
     RangeCoder coder = s->coder; /* a copy, whose registers are locals of the loop */
     i32 *levels = s->levels, *near = s->near;
-    i32 last = code_last(&coder, decoding, core, decoding ? 0 : s->decision.coded - 1);
+    i32 last = core->length - 1;
+    if (!decoding)
+        while (levels[core->scan[last].index] == 0) last--;
+    last = code_last(&coder, decoding, core, last);
     u32 rows = 0, columns = 0; /* a bit each, of those that have levels */
     for (i32 n = last; n >= 0; n--) {
         ScanPlace place = core->scan[n];

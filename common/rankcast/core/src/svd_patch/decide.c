@@ -20,8 +20,8 @@ static const f64 MODE_COST_BITS = 3.5;
 /* Difference of an intra prediction over that of an inter one, from which on it is not tried. */
 static const f64 WORSE_INTRA = 1.2;
 
-INLINE void swap_blocks(u16 (**a)[CELL], u16 (**b)[CELL]) {
-    u16(*kept)[CELL] = *a;
+INLINE void swap_blocks(i32 (**a)[CELL], i32 (**b)[CELL]) {
+    i32(*kept)[CELL] = *a;
     *a = *b;
     *b = kept;
 }
@@ -52,13 +52,13 @@ static f64 levels_cost(Encoder *e, f64 energy, const Neighbours *n, int intra, i
     if (estimated_saving(e->core, kept) < least) return cost;
     CoreSyntax core = core_syntax(group, size);
     Choice choice = choose_levels(e, &core, kept);
-    if (!choice.count) return cost;
+    if (!choice.any) return cost;
     /* What lies outside the kept core is lost either way. */
     f64 rest = energy - choice.uncoded;
     f64 with_levels = (rest > 0.0 ? rest : 0.0) + choice.distortion +
                       price * (choice.bits + bit_cost(&s->coder, context, 1));
     if (with_levels < cost) {
-        s->decision.coded = choice.count;
+        s->decision.coded = 1;
         return with_levels;
     }
     clear_levels(e);
@@ -165,18 +165,6 @@ static Inter search_vector(Encoder *e, const Patch *p) {
     return sharp_or_smooth(e, p, e->found);
 }
 
-INLINE void swap_cores(Encoder *e) {
-    f32 *kept = e->core;
-    e->core = e->other_core;
-    e->other_core = kept;
-}
-
-INLINE f64 estimated_cost(const Encoder *e, f64 energy, const Inter *inter, i32 size) {
-    f32 scale = (f32)(e->bit_price / ESTIMATED_PRICE);
-    f64 saving = estimated_saving_at(e->core, kept_side(e, size), scale);
-    return energy - saving + e->bit_price * inter->bits;
-}
-
 INLINE int costs_less(const Encoder *e, const Inter *a, const Inter *b) {
     return a->error + e->bit_price * a->bits < b->error + e->bit_price * b->bits;
 }
@@ -189,7 +177,7 @@ static void replace_vector(Encoder *e, const Patch *p, Inter *best) {
     *best = other;
 }
 
-/* The same where the levels of the best candidate are chosen: those of the other are chosen too. */
+/* The same where the levels of the best candidate are chosen. */
 static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
     Slice *s = &e->slice;
     Inter other = search_vector(e, p);
@@ -205,23 +193,6 @@ static void improve_vector(Encoder *e, const Patch *p, Inter *best) {
     } else {
         swap_kept(e);
         s->decision.coded = coded;
-    }
-}
-
-/* Look for a better vector by what both would cost at an estimate; leave the core of the better one
- * and its energy. */
-static void compare_vectors(Encoder *e, const Patch *p, Inter *best, f64 estimate, f64 *energy) {
-    Inter other = search_vector(e, p);
-    if (same_vector(other.vector, best->vector) || !costs_less(e, &other, best)) return;
-    swap_blocks(&e->slice.prediction, &e->trial);
-    swap_cores(e);
-    f64 other_energy = transform(e, p->y, p->x, p->size);
-    if (estimated_cost(e, other_energy, &other, p->size) < estimate) {
-        *best = other;
-        *energy = other_energy;
-    } else {
-        swap_blocks(&e->slice.prediction, &e->trial);
-        swap_cores(e);
     }
 }
 
@@ -246,11 +217,6 @@ static f64 decide_inter(Encoder *e, const Patch *p) {
     int searched = e->effort == FAST && best.error > SURE_SEARCH * worth;
     if (searched) replace_vector(e, p, &best);
     f64 energy = transform(e, p->y, p->x, p->size);
-    if (e->effort == USUAL) {
-        f64 estimate = estimated_cost(e, energy, &best, p->size);
-        if (estimate > worth) compare_vectors(e, p, &best, estimate, &energy);
-        searched = 1;
-    }
     best.cost = levels_cost(e, energy, &p->near, 0, p->size) + price * best.bits;
     if (!searched && best.cost > worth) improve_vector(e, p, &best);
     if (skip_cost <= best.cost) {

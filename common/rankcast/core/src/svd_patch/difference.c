@@ -8,58 +8,20 @@ INLINE f32 sum_tiles(const f32x8 *lanes, const i32 count) {
     return total;
 }
 
-INLINE i16x16 load_i16x16(const u16 *from) { return *(const i16x16_any *)from; }
-
-/* Eight samples of two rows each. */
-INLINE i16x16 load_two_rows(const u16 *from, i64 stride) {
-    u16x8 upper = *(const u16x8_any *)from, lower = *(const u16x8_any *)(from + stride);
-    return (i16x16)__builtin_shufflevector(upper, lower, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
-                                           13, 14, 15);
-}
-
-/* Sixteen differences of samples of at most 15 bits: of a row, or of two rows of eight. */
-INLINE i16x16 sixteen_differences(const u16 *a, i64 a_stride, const u16 *b, i64 b_stride,
-                                  const i32 side) {
-    return side == UNIT ? load_two_rows(a, a_stride) - load_two_rows(b, b_stride)
-                        : load_i16x16(a) - load_i16x16(b);
-}
-
-INLINE i32 sum_i32x8(i32x8 lanes) {
-    i32 total = 0;
-    for (i32 j = 0; j < 8; j++) total += lanes[j];
-    return total;
-}
-
-/* Samples of at most ten bits: 32 x 32 squares stay below 2^30. */
-INLINE f32 narrow_squared_error(const u16 *a, i64 stride, u16 (*block)[CELL], const i32 side) {
-    i32x8 lanes = splat_i32x8(0);
-    for (i32 i = 0; i < side; i += side == UNIT ? 2 : 1)
-        for (i32 j = 0; j < side; j += 16) {
-            i16x16 d = sixteen_differences(a + i * stride + j, stride, &block[i][j], CELL, side);
-            lanes += dot_pairs(d, d);
-        }
-    return (f32)sum_i32x8(lanes);
-}
-
-INLINE f64 squared_error_of(const Encoder *e, u16 (*block)[CELL], i32 y, i32 x, const i32 side) {
+INLINE f64 squared_error_of(const Encoder *e, i32 (*block)[CELL], i32 y, i32 x, const i32 side) {
+    f32x8 lanes[TILES] = {{0}};
     const u16 *row = e->source + sample_index(&e->slice, y, x);
-    f32 total;
-    if (LIKELY(!e->slice.deep)) {
-        total = narrow_squared_error(row, e->slice.width, block, side);
-    } else {
-        f32x8 lanes[TILES] = {{0}};
-        for (i32 i = 0; i < side; i++, row += e->slice.width)
-            for (i32 g = 0; g < side / 8; g++) {
-                f32x8 d = to_f32x8(load_u16x8(row + 8 * g) - load_u16x8(&block[i][8 * g]));
-                lanes[g] += d * d;
-            }
-        total = side == UNIT ? fold_f32x8(lanes[0]) : sum_tiles(lanes, side / 8);
-    }
+    for (i32 i = 0; i < side; i++, row += e->slice.width)
+        for (i32 g = 0; g < side / 8; g++) {
+            f32x8 d = to_f32x8(load_u16x8(row + 8 * g) - load_i32x8(&block[i][8 * g]));
+            lanes[g] += d * d;
+        }
+    f32 total = side == UNIT ? fold_f32x8(lanes[0]) : sum_tiles(lanes, side / 8);
     return (f64)total / (e->step * e->step);
 }
 
 /* Squared error of a prediction, in squared steps. */
-static f64 squared_error(const Encoder *e, u16 (*block)[CELL], i32 y, i32 x, i32 size) {
+static f64 squared_error(const Encoder *e, i32 (*block)[CELL], i32 y, i32 x, i32 size) {
     return size == SIZE_8    ? squared_error_of(e, block, y, x, 8)
            : size == SIZE_16 ? squared_error_of(e, block, y, x, 16)
                              : squared_error_of(e, block, y, x, 32);
@@ -72,7 +34,7 @@ static f64 prediction_difference(const Encoder *e, i32 y, i32 x, i32 size) {
     for (i32 i = 0; i < UNIT << size; i++) {
         const u16 *row = e->source + sample_index(s, y + i, x);
         for (i32 g = 0; g < 1 << size; g++) {
-            i32x8 d = load_u16x8(row + 8 * g) - load_u16x8(&s->prediction[i][8 * g]);
+            i32x8 d = load_u16x8(row + 8 * g) - load_i32x8(&s->prediction[i][8 * g]);
             lanes[g] += to_f32x8(abs_i32x8(d));
         }
     }
@@ -83,6 +45,15 @@ static f64 prediction_difference(const Encoder *e, i32 y, i32 x, i32 size) {
 static const i64 OUTSIDE = 1ll << 40;
 static const f64 MIXED_OUTSIDE = 1e12;
 
+INLINE i16x16 load_i16x16(const u16 *from) { return *(const i16x16_any *)from; }
+
+/* Eight samples of two rows each. */
+INLINE i16x16 load_two_rows(const u16 *from, i64 stride) {
+    u16x8 upper = *(const u16x8_any *)from, lower = *(const u16x8_any *)(from + stride);
+    return (i16x16)__builtin_shufflevector(upper, lower, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+                                           13, 14, 15);
+}
+
 /* Samples of eight bits leave room in lanes of sixteen for a whole patch: each lane adds up 64
  * differences at most. */
 INLINE i64 difference_of_bytes(const u16 *a, const u16 *b, i64 stride, const i32 side) {
@@ -90,7 +61,8 @@ INLINE i64 difference_of_bytes(const u16 *a, const u16 *b, i64 stride, const i32
     for (i32 i = 0; i < side; i += side == UNIT ? 2 : 1) {
         const u16 *from = a + i * stride, *to = b + i * stride;
         for (i32 j = 0; j < side; j += 16) {
-            i16x16 d = sixteen_differences(from + j, stride, to + j, stride, side);
+            i16x16 d = side == UNIT ? load_two_rows(from, stride) - load_two_rows(to, stride)
+                                    : load_i16x16(from + j) - load_i16x16(to + j);
             lanes += (d ^ (d >> 15)) - (d >> 15);
         }
     }

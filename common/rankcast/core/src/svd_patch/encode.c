@@ -18,9 +18,6 @@ static void open_encoder(Encoder *e, const struct rk_slice *from) {
     e->kept_prediction = s->blocks[2];
     e->smooth_trial = s->blocks[3];
     e->kept_levels = s->level_lines[1];
-    e->core = e->cores[0];
-    e->other_core = e->cores[1];
-    choose_width(e);
     CLEAR(e->still, sizeof e->still); /* as it stays in key frames */
     for (i32 n = 0; n < SCAN_8_LENGTH; n++) e->places_8[SCAN_8[n].y][SCAN_8[n].x] = (u8)n;
     for (i32 n = 0; n < SCAN_16_LENGTH; n++) e->places_16[SCAN_16[n].y][SCAN_16[n].x] = (u8)n;

@@ -18,22 +18,14 @@ typedef struct {
 
 /* The reference around a patch at whole and half samples; fractions.c fills it. The sample that
  * lies i rows below the corner of the patch is in row i + 1. */
-enum { GRID_ROWS = CELL + 2, GRID_COLUMNS = CELL + 16, GRID_WINDOW = CELL + 9 };
+enum { GRID_ROWS = CELL + 2, GRID_COLUMNS = CELL + 8, GRID_WINDOW = CELL + 9 };
 typedef struct {
-    u16 whole[GRID_ROWS][GRID_COLUMNS];
-    u16 right[GRID_WINDOW][GRID_COLUMNS]; /* half a sample to the right; 3 rows more above */
-    u16 below[GRID_ROWS][GRID_COLUMNS];
-    u16 both[GRID_ROWS][GRID_COLUMNS];
-    u16 window[GRID_WINDOW][CELL + 24]; /* of the reference, where the plane ends nearby */
+    i32 whole[GRID_ROWS][GRID_COLUMNS];
+    i32 right[GRID_WINDOW][GRID_COLUMNS]; /* half a sample to the right; 3 rows more above */
+    i32 below[GRID_ROWS][GRID_COLUMNS];
+    i32 both[GRID_ROWS][GRID_COLUMNS];
+    u16 window[GRID_WINDOW][CELL + 16]; /* of the reference, where the plane ends nearby */
 } FractionGrid;
-
-/* What intra modes are compared by: the source of a patch, transposed, and its edge. */
-typedef struct {
-    const u16 *source;
-    i64 stride;
-    u16 turned[CELL][CELL];
-    i16 top[EDGE], left[EDGE];
-} ModeSamples;
 
 /* A part of what is rebuilt and of its map, to go back to after a trial. */
 typedef struct {
@@ -52,27 +44,18 @@ typedef struct {
     f32 inverse_step;
     i32 rank;           /* rows and columns of a core of 8 that may be coded */
     i32 effort;
-    int narrow;         /* whether residuals are transformed in lanes of 16 bits */
-    i32 coarser;        /* fractional bits that such a transform has less, for larger samples */
     Vector found;       /* where the last search for a displacement ended */
 
     u8 still[CELL_UNITS][CELL_UNITS];
     Planned plan[CELL_UNITS][CELL_UNITS];
-    u16 (*trial)[CELL], (*smooth_trial)[CELL], (*kept_prediction)[CELL];
+    i32 (*trial)[CELL], (*smooth_trial)[CELL], (*kept_prediction)[CELL];
     i32 *kept_levels;
-    f32 *core, *other_core; /* of the residual, in steps */
     _Alignas(64) f32 samples[CELL][CELL], turned[CELL][CELL]; /* of the source, and transposed */
     f32 residual[TILES][CELL][8]; /* in steps; element (i, j) lies at [j / 8][i][j % 8] */
     f32 middle[TILES][CODED_SIDE][8];
-    /* The same in levels and 16 bits, two rows side by side, with the factors for it. */
-    i16x16 residual_pairs[TILES][CELL / 2];
-    _Alignas(32) i16 middle_narrow[CODED_SIDE][CELL], left_narrow[SIZES][CODED_SIDE][CELL];
-    i16x16 right_narrow[SIZES][CODED_SIDE / 8][CELL / 2];
-    _Alignas(32) i16 differences[CELL][CELL]; /* of a cell to the reference, in levels */
-    f32 cores[2][LEVELS];
+    f32 core[LEVELS];
     u8 places_8[UNIT][CODED_SIDE], places_16[CODED_SIDE][CODED_SIDE]; /* in the scan, by position */
     f32 top_line[EDGE], left_line[EDGE];
-    ModeSamples modes; /* the same for samples of up to ten bits */
     FractionGrid grid;
     Snapshot before_cell, before_quarter, single_quarter;
 } Encoder;
@@ -80,7 +63,6 @@ typedef struct {
 /* A coefficient of x steps costs about min(x^2, a + b |x|): zeroed, or coded with its position,
  * sign and level. Measured on the coder at 1 bit a sample. */
 static const f32 COST_CONSTANT = 0.75f, COST_SLOPE = 0.13f;
-static const f64 ESTIMATED_PRICE = 0.16; /* of a bit, that these hold at */
 /* Bits that a patch must save at least before it is more than skipped; and in a key frame, where
  * what is not coded now stays for long. */
 static const f64 STILL_BITS = 5.0, LEAST_KEY_BITS = 2.0;

@@ -10,7 +10,7 @@ static const f32 LEAST_LAST = 0.5f, LEAST_LAST_BITS = 2.4f;
 
 /* What a choice of levels came to. */
 typedef struct {
-    i32 count;      /* places of the scan up to the last level; zero where all are */
+    int any;        /* whether any level is not zero */
     f32 distortion; /* in squared steps */
     f32 bits;       /* without the coded flag */
     f32 uncoded;    /* the distortion if nothing is coded */
@@ -213,5 +213,5 @@ OUTLINE Choice choose_levels(Encoder *e, const CoreSyntax *core, i32 kept) {
     }
     if (!path.started) return (Choice){0, path.above, 0, path.above};
     clear_near(s->near, core->side);
-    return (Choice){path.last + 1, path.cost - price * path.bits, path.bits, path.above};
+    return (Choice){1, path.cost - price * path.bits, path.bits, path.above};
 }

@@ -63,8 +63,6 @@ INLINE f32 planar_difference(const i32 *edge, const i32 side, const i32 stride,
 
 INLINE f32 mode_difference_of(Encoder *e, i32 mode, const i32 side, const i32 stride) {
     const i32 *edge = e->slice.edge;
-    if (LIKELY(!e->slice.deep))
-        return (f32)(narrow_mode_difference(e, mode, side, stride) * stride);
     if (mode == DC) return mean_difference(edge, side, stride, e->samples);
     if (mode == PLANAR) return planar_difference(edge, side, stride, e->samples);
     if (mode >= FIRST_VERTICAL)
@@ -81,10 +79,6 @@ static f32 mode_difference(Encoder *e, i32 mode, i32 size) {
 /* Lay out the source, its transpose, and both sides of the edge outwards from the corner. */
 static void lay_out(Encoder *e, i32 y, i32 x, i32 side) {
     Slice *s = &e->slice;
-    if (LIKELY(!s->deep)) {
-        lay_out_narrow(e, y, x, side);
-        return;
-    }
     for (i32 i = 0; i < side; i++) {
         const u16 *row = e->source + sample_index(s, y + i, x);
         for (i32 j = 0; j < side; j += 8) store_f32x8(&e->samples[i][j], real_samples(row + j));

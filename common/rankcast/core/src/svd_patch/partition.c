@@ -55,7 +55,7 @@ static void rebuild_patch(Encoder *e, i32 uy, i32 ux, i32 size) {
     int intra = decision->kind == INTRA;
     Unit unit = new_unit(decision->kind, size, intra ? sharp_vector(0, 0) : decision->vector);
     if (intra) unit.mode = (i16)decision->mode;
-    unit.coded = decision->coded > 0;
+    unit.coded = (i16)decision->coded;
     if (unit.coded) {
         measure_core(s);
         add_residual(s, size, to);

@@ -132,12 +132,42 @@ static Vector quarter_displacement(Encoder *e, const CellPlan *cell, i32 a, i32 
     return search_quarter(e, y, x, b == 0 && ux > 0 ? unit_at(s, uy, ux - 1) : NULL, zero);
 }
 
-/* Estimated cost of a part of the cell. In a key frame the mean is predicted from the neighbours and
- * must not count. */
+/* Subtract the reference, displaced by whole samples, from the part of the cell in e->samples that
+ * begins at unit (a, b). */
+static void subtract(Encoder *e, const CellPlan *cell, i32 a, i32 b, i32 high, i32 wide,
+                     Vector by) {
+    const Slice *s = &e->slice;
+    i32 y = (cell->uy + a) * UNIT + by.y, x = (cell->ux + b) * UNIT + by.x, width = wide * UNIT;
+    int inside = x >= 0 && x + width <= s->width;
+    for (i32 i = 0; i < high * UNIT; i++) {
+        const u16 *row = s->reference + sample_index(s, clamp_i32(y + i, 0, s->height - 1), 0);
+        f32 *to = &e->samples[a * UNIT + i][b * UNIT];
+        if (inside)
+            for (i32 j = 0; j < width; j += 8)
+                store_f32x8(to + j,
+                            load_f32x8(to + j) - real_samples(row + x + j) * e->inverse_step);
+        else
+            for (i32 j = 0; j < width; j++)
+                to[j] -= (f32)row[clamp_i32(x + j, 0, s->width - 1)] * e->inverse_step;
+    }
+}
+
+/* Estimated cost of a part of the cell in e->samples. In a key frame any sample near the mean,
+ * taken off, keeps 32 bits exact enough; the mean itself is predicted from the neighbours and must
+ * not count. */
 INLINE f64 part_cost_of(Encoder *e, i32 y, i32 x, const i32 size) {
-    f32 energy = take_part(e, y, x, size);
+    int skip_mean = !e->slice.reference;
+    f32 offset = skip_mean ? e->samples[y][x] : 0.0f;
+    f32x8 squares = splat_f32x8(0);
+    for (i32 i = 0; i < UNIT << size; i++)
+        for (i32 g = 0; g < 1 << size; g++) {
+            f32x8 value = load_f32x8(&e->samples[y + i][x + 8 * g]) - offset;
+            store_f32x8(e->residual[g][i], value);
+            squares += value * value;
+        }
+    f32 energy = add_lanes(0, squares);
     f64 saving = residual_saving(e, size);
-    if (e->slice.reference) return (f64)energy - saving;
+    if (!skip_mean) return (f64)energy - saving;
     f32 mean = e->core[0], saved = saved_by(mean);
     return (f64)(energy - mean * mean) - saving + (f64)(saved > 0 ? saved : 0);
 }
@@ -146,6 +176,21 @@ static f64 part_cost(Encoder *e, i32 y, i32 x, i32 size) {
     return size == SIZE_8    ? part_cost_of(e, y, x, SIZE_8)
            : size == SIZE_16 ? part_cost_of(e, y, x, SIZE_16)
                              : part_cost_of(e, y, x, SIZE_32);
+}
+
+/* Energy of a quarter of the cell in e->samples; in a key frame, of what its mean leaves. */
+static f64 spread(const Encoder *e, i32 y, i32 x) {
+    int skip_mean = !e->slice.reference;
+    f32 offset = skip_mean ? e->samples[y][x] : 0.0f;
+    f32x8 sums[2] = {{0}}, squares[2] = {{0}};
+    for (i32 i = 0; i < QUARTER; i++)
+        for (i32 g = 0; g < 2; g++) {
+            f32x8 value = load_f32x8(&e->samples[y + i][x + 8 * g]) - offset;
+            sums[g] += value;
+            squares[g] += value * value;
+        }
+    f64 total = sum_tiles(sums, 2), energy = sum_tiles(squares, 2);
+    return skip_mean ? energy - total * total / (QUARTER * QUARTER) : energy;
 }
 
 /* Plan a quarter as patches of 8; return their cost. */
@@ -170,7 +215,7 @@ static void plan_quarter(Encoder *e, CellPlan *cell, i32 a, i32 b) {
     if (e->slice.reference) {
         Vector by = sharp_vector(0, 0);
         if (complete && still < high * wide) by = quarter_displacement(e, cell, a, b);
-        subtract(e, cell->uy, cell->ux, a, b, high, wide, by);
+        subtract(e, cell, a, b, high, wide, by);
         if (a == 0 && b == 0) cell->moved = by;
         cell->as_one = cell->as_one && same_vector(by, cell->moved);
     }
@@ -199,6 +244,16 @@ static void plan_quarter(Encoder *e, CellPlan *cell, i32 a, i32 b) {
         }
     }
     cell->cost += cost;
+}
+
+/* The source of a cell in steps, into e->samples. */
+static void scale_source(Encoder *e, const CellPlan *cell) {
+    for (i32 i = 0; i < UNIT * cell->units_y; i++) {
+        const u16 *row =
+            e->source + sample_index(&e->slice, cell->uy * UNIT + i, cell->ux * UNIT);
+        for (i32 j = 0; j < UNIT * cell->units_x; j += 8)
+            store_f32x8(&e->samples[i][j], real_samples(row + j) * e->inverse_step);
+    }
 }
 
 /* Leave it to the decision whether patches are skipped: beside a change, what looks still is often
@@ -235,7 +290,7 @@ static void plan_cell(Encoder *e, i32 uy, i32 ux) {
             return;
         }
     }
-    load_cell(e, uy, ux, cell.units_y, cell.units_x);
+    scale_source(e, &cell);
     for (i32 a = 0; a < cell.units_y; a += QUARTER_UNITS)
         for (i32 b = 0; b < cell.units_x; b += QUARTER_UNITS) plan_quarter(e, &cell, a, b);
     if (e->effort > FAST) decide_later(e, &cell);

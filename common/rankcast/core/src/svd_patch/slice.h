@@ -56,10 +56,10 @@ typedef struct {
     i32 index; /* of the candidate that is its vector; below zero where none is */
     Vector vector;
     i32 mode;
-    i32 coded; /* places of the scan up to the last level; zero where the core has none */
+    i32 coded; /* whether its core has levels */
 } Decision;
 
-typedef u16 Block[CELL][CELL]; /* samples */
+typedef i32 Block[CELL][CELL];
 
 typedef struct {
     RangeCoder coder;
@@ -81,7 +81,7 @@ typedef struct {
     Decision decision;
     Vector candidates[MAX_CANDIDATES];
     i32 candidate_count;
-    u16 (*prediction)[CELL];
+    i32 (*prediction)[CELL];
     i32 *levels;         /* of the patch at hand; all zero in between */
     i32 rows, columns;   /* of the core, that hold its levels */
 
@@ -103,6 +103,7 @@ typedef struct {
         i32 filtered[WINDOW][CELL];
         i16x16 filtered_pairs[WINDOW];
     };
+    u16 moved[CELL][CELL]; /* what a search predicts */
     u16 window[WINDOW][WINDOW + 8];
 } Slice;
 

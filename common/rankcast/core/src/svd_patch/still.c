@@ -10,49 +10,18 @@ static const f32 LARGEST_TREND = UNIT * 0.9;
 
 /* Differences of a unit to the reference: sums down the columns of the upper and lower half. */
 typedef struct {
-    f32x8 upper, lower;
-    f32 energy; /* in squared steps */
+    f32x8 upper, lower, squares;
 } UnitDifference;
 
-INLINE f32x8 add_rows(const u16 *a, const u16 *b, i64 stride, f32x8 *squares) {
-    f32x8 sum = splat_f32x8(0);
-    for (i32 i = 0; i < UNIT / 2; i++, a += stride, b += stride) {
-        f32x8 d = real_samples(a) - real_samples(b);
+INLINE void add_rows(const Encoder *e, i64 at, f32x8 *sums, f32x8 *squares) {
+    f32x8 sum = splat_f32x8(0), square = splat_f32x8(0);
+    for (i32 i = 0; i < UNIT / 2; i++, at += e->slice.width) {
+        f32x8 d = real_samples(e->source + at) - real_samples(e->slice.reference + at);
         sum += d;
-        *squares += d * d;
+        square += d * d;
     }
-    return sum;
-}
-
-/* Four rows of at most 15 bits. */
-INLINE f32x8 add_narrow_rows(const u16 *a, const u16 *b, i64 stride, i32x8 *squares) {
-    i16x16 sum = {0};
-    for (i32 i = 0; i < UNIT / 2; i += 2, a += 2 * stride, b += 2 * stride) {
-        i16x16 d = sixteen_differences(a, stride, b, stride, UNIT);
-        sum += d;
-        *squares += dot_pairs(d, d);
-    }
-    i16x8 columns = __builtin_shufflevector(sum, sum, 0, 1, 2, 3, 4, 5, 6, 7) +
-                    __builtin_shufflevector(sum, sum, 8, 9, 10, 11, 12, 13, 14, 15);
-    return __builtin_convertvector(columns, f32x8);
-}
-
-INLINE UnitDifference unit_difference(const Encoder *e, const u16 *a, const u16 *b, i64 stride) {
-    UnitDifference d;
-    f32 energy;
-    if (LIKELY(!e->slice.deep)) {
-        i32x8 squares = splat_i32x8(0);
-        d.upper = add_narrow_rows(a, b, stride, &squares);
-        d.lower = add_narrow_rows(a + UNIT / 2 * stride, b + UNIT / 2 * stride, stride, &squares);
-        energy = (f32)sum_i32x8(squares);
-    } else {
-        f32x8 squares = splat_f32x8(0);
-        d.upper = add_rows(a, b, stride, &squares);
-        d.lower = add_rows(a + UNIT / 2 * stride, b + UNIT / 2 * stride, stride, &squares);
-        energy = add_lanes(0, squares);
-    }
-    d.energy = energy * (e->inverse_step * e->inverse_step);
-    return d;
+    *sums = sum;
+    *squares += square;
 }
 
 /* Whether samples differ by more than noise: their sum, or the differences of their halves. */
@@ -70,12 +39,18 @@ INLINE int has_trend(const Encoder *e, const UnitDifference *d) {
 /* Whether a unit is as good as in the reference. */
 static int is_still(Encoder *e, i32 uy, i32 ux) {
     const Slice *s = &e->slice;
-    i64 at = sample_index(s, uy * UNIT, ux * UNIT), stride = s->width;
-    UnitDifference d = unit_difference(e, e->source + at, s->reference + at, stride);
+    i64 at = sample_index(s, uy * UNIT, ux * UNIT);
+    UnitDifference d = {.squares = splat_f32x8(0)};
+    add_rows(e, at, &d.upper, &d.squares);
+    add_rows(e, at + UNIT / 2 * s->width, &d.lower, &d.squares);
     f64 limit = e->bit_price * STILL_BITS;
-    if (d.energy < COST_CONSTANT + limit) return 1;
-    if (d.energy > CHANGED_ENERGY) return 0;
-    if (d.energy < QUANTISED_ENERGY && !has_trend(e, &d)) return 1;
-    take_residual(e, e->source + at, s->reference + at, stride, UNIT);
+    f32 energy = add_lanes(0, d.squares) * (e->inverse_step * e->inverse_step);
+    if (energy < COST_CONSTANT + limit) return 1;
+    if (energy > CHANGED_ENERGY) return 0;
+    if (energy < QUANTISED_ENERGY && !has_trend(e, &d)) return 1;
+    for (i32 i = 0; i < UNIT; i++, at += s->width) {
+        f32x8 difference = real_samples(e->source + at) - real_samples(s->reference + at);
+        store_f32x8(e->residual[0][i], difference * e->inverse_step);
+    }
     return residual_saving(e, SIZE_8) < limit;
 }

@@ -12,15 +12,13 @@
 #include "decode.c"
 
 /* The encoder. */
-#include "difference.c"
 #include "forward.c"
+#include "difference.c"
 #include "levels.c"
-#include "narrow_modes.c"
 #include "modes.c"
 #include "search.c"
 #include "fractions.c"
 #include "still.c"
-#include "cell.c"
 #include "plan.c"
 #include "decide.c"
 #include "partition.c"

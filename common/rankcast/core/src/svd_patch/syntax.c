@@ -113,7 +113,7 @@ INLINE void code_contents(Slice *s, RangeCoder *c, const int decoding, const Nei
     }
     if (!decoding) copy_prediction(s, side, to);
     i32 group = group_of(s, intra);
-    unit.coded = (i16)code_bit_as(c, decoding, coded_context(n, group, size), decision->coded > 0);
+    unit.coded = (i16)code_bit_as(c, decoding, coded_context(n, group, size), decision->coded);
     if (unit.coded) {
         CoreSyntax core = core_syntax(group, size);
         s->coder = *c;
