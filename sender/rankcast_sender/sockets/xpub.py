@@ -58,6 +58,8 @@ HURRIED_LAST_LINGER_S: Final = 0.15
 shutdown takes a quarter of that."""
 FINISH_POLL_S: Final = 0.05
 CLOSE_POLL_S: Final = 0.1
+SETTLE_S: Final = 0.5
+"""The cameras of a sender that a relay has found come within this time."""
 STOP_TIMEOUT_S: Final = 5.0
 RECEIVE_BUFFER_BYTES: Final = 4096
 """Slows a flood on loopback to 60 MB/s; 64 named cameras take four round trips."""
@@ -134,6 +136,8 @@ class XpubThread:
         self._hurried = False
         self._viewers_changed = threading.Condition()
         self._rebind_requested = False
+        self._added_s = 0.0
+        """When a channel was added last."""
         self._gone = threading.Event()
         self._thread = SocketThread("publish", self._run, self._ended)
 
@@ -277,7 +281,7 @@ class XpubThread:
     def _run_socket(self, waiting: dict[Channel, Outgoing], bind_timeout_s: float) -> bool:
         """Serve one socket; return True once the end was sent, False to bind again."""
         self._rebind_requested = False
-        self._bound_for = len(self._channels)
+        self._bound_for = max(1, len(self._channels))
         with open_socket(self._context, zmq.XPUB, self._sized()) as xpub:
             xpub.setsockopt(zmq.XPUB_NODROP, int(self._lossless))
             # Every viewer that joins gets a keyframe, even one without a topic of its own.
@@ -326,7 +330,7 @@ class XpubThread:
         """Return the options with a queue for all cameras, which share the one of each viewer."""
         channels = len(self._channels)
         # A viewer has one stream of a camera, but for the moment when it changes to another.
-        cameras = len({split_stream(channel.name)[0] for channel in self._channels})
+        cameras = max(1, len({split_stream(channel.name)[0] for channel in self._channels}))
         frames = self._options.queue_messages * cameras
         return replace(self._options, queue_messages=frames + (channels if channels > 1 else 0))
 
@@ -340,6 +344,10 @@ class XpubThread:
                 return False
             now_s = time.monotonic()
             if self._added and not self._take_added(xpub, schedule, now_s):
+                return False
+            if len(self._channels) > self._bound_for and now_s - self._added_s > SETTLE_S:
+                # For a longer queue. To change that of a socket with connections crashes libzmq
+                # 4.3.5 when one of them is just ending: it uses the freed end of its pipe.
                 return False
             for channel in self._read_subscriptions(xpub):
                 schedule.joined(channel, now_s)
@@ -378,7 +386,7 @@ class XpubThread:
             self._count_viewers()
             for topic in joined:
                 self._join(xpub, channel, topic)
-        xpub.setsockopt(zmq.SNDHWM, self._sized().queue_messages)
+        self._added_s = now_s
         return told
 
     def _pause_s(self, schedule: StatusSchedule, waiting: dict[Channel, Outgoing]) -> float:
@@ -455,9 +463,6 @@ class XpubThread:
         if joined is None:
             return set()
         self._count_viewers()
-        if joined and len(self._channels) > self._bound_for:
-            # libzmq gives new connections the queue for which the address was bound.
-            xpub.setsockopt(zmq.SNDHWM, self._sized().queue_messages)
         channels = {channel for channel in self._channels if channel.name in joined}
         for channel in channels:
             for topic in joined[channel.name] if channel.viewers else ():
