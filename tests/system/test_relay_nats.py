@@ -137,6 +137,7 @@ def test_packets_at_a_server_arrive_behind_a_relay_as_they_were_sent(
     assert set(report["lost"]) <= {"stopped"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to_server", [True, False])
 def test_requests_pass_through_a_relay_and_a_server(
     tmp_path: Path, server: NatsServer, to_server: bool
@@ -166,6 +167,7 @@ def test_requests_pass_through_a_relay_and_a_server(
         sender.stop()
 
 
+@pytest.mark.slow
 def test_a_camera_that_appears_later_is_published_and_answers_too(
     tmp_path: Path, server: NatsServer
 ) -> None:
@@ -189,6 +191,7 @@ def test_a_camera_that_appears_later_is_published_and_answers_too(
         sender.stop()
 
 
+@pytest.mark.slow
 def test_viewers_that_join_a_long_group_at_a_server_get_a_key_frame_through_two_relays(
     tmp_path: Path, server: NatsServer
 ) -> None:
@@ -207,6 +210,7 @@ def test_viewers_that_join_a_long_group_at_a_server_get_a_key_frame_through_two_
     assert 1 <= report["keyframe_requests"] <= 8
 
 
+@pytest.mark.slow
 def test_a_viewer_at_a_server_is_told_that_the_camera_died_and_goes_on_when_it_is_back(
     tmp_path: Path, server: NatsServer
 ) -> None:
@@ -228,6 +232,7 @@ def test_a_viewer_at_a_server_is_told_that_the_camera_died_and_goes_on_when_it_i
         relay.stop()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_restarted_costs_viewers_behind_a_relay_no_restart(
     tmp_path: Path, server: NatsServer
 ) -> None:
@@ -245,6 +250,7 @@ def test_a_server_that_is_restarted_costs_viewers_behind_a_relay_no_restart(
     assert report["lost"].keys() <= {"nobody_watching", "slow_server", "stopped"}
 
 
+@pytest.mark.slow
 def test_relays_in_a_circle_through_a_server_multiply_nothing(
     tmp_path: Path, server: NatsServer
 ) -> None:
@@ -267,6 +273,7 @@ def test_relays_in_a_circle_through_a_server_multiply_nothing(
     assert report["cameras"]["loop-cam-1-2"]["forwarded"] == 0
 
 
+@pytest.mark.slow
 def test_a_relay_ignores_a_copy_of_a_camera_at_the_server_of_its_own(
     tmp_path: Path, server: NatsServer
 ) -> None:
@@ -292,6 +299,7 @@ def test_a_relay_from_a_server_to_a_server_is_refused_with_one_line(
     assert "a relay takes nats:// at one side only" in it.lines[-1]
 
 
+@pytest.mark.slow
 def test_a_second_camera_of_one_name_is_refused_with_one_line(
     tmp_path: Path, server: NatsServer
 ) -> None:
@@ -313,6 +321,7 @@ def test_a_second_camera_of_one_name_is_refused_with_one_line(
         first.stop()
 
 
+@pytest.mark.slow
 def test_both_sides_may_be_unix_sockets(tmp_path: Path) -> None:
     with (
         sending(tmp_path, source=SMALL, address=f"ipc://{tmp_path}/cam") as sender,
