@@ -92,7 +92,7 @@ def servers(folder: Path, count: int = 1) -> Iterator[Servers]:
 
 @contextmanager
 def readers(port: int, count: int) -> Iterator[None]:
-    """Run viewers that only take what comes."""
+    """Run viewers that receive and count messages, and decode nothing."""
     with ExitStack() as stack:
         for _ in range(count):
             process = subprocess.Popen([sys.executable, "-c", READER, str(port)])

@@ -68,7 +68,7 @@ def parse_subject(text: str) -> Subject:
     Raises
     ------
     WireError
-        If it is none of Rankcast's.
+        If it is not a Rankcast subject.
     """
     words = text.split(".", 3)
     if len(words) == 4 and words[0] == PREFIX and words[3] in _CHANNELS:

@@ -46,7 +46,7 @@ class WatchedCamera:
         self._next_watch_s = 0.0
 
     def begin_session(self, sessions: int) -> None:
-        """Start anew: the connection is another one, and so may be the sender."""
+        """Forget clock, requests and subscription: connection and sender may be other ones."""
         self.client.sessions = sessions
         self.unsubscribe = None
         self._next_watch_s = 0.0

@@ -82,7 +82,7 @@ class _KeptStream:
         return self._note(max(self._missing, missing) if self._own else 0)
 
     def forget(self) -> None:
-        """Begin to count anew at the next connection."""
+        """Discard the counts of this connection."""
         self._base = None
         self.camera.kept = False
 

@@ -33,9 +33,11 @@ def secrets_of(url: str) -> tuple[str, ...]:
     query = place.partition("?")[2]
     found = {url, info, password, unquote(password), query}
     for part in query.split("&"):
-        value = part.partition("=")[2]
-        if len(value) > _SHORT:
-            found |= {value, unquote(value)}
+        # A value may contain a = itself, as of a password with a ? that cuts the URL in two.
+        words = part.split("=")
+        for value in ("=".join(words[count:]) for count in range(1, len(words))):
+            if len(value) > _SHORT:
+                found |= {value, unquote(value)}
     return tuple(sorted(found - {"", user}, key=len, reverse=True))
 
 

@@ -30,7 +30,7 @@ class Thinning:
             return True
         if t_capture_ns + (t_capture_ns - before_ns) // 2 < self._due_ns:
             return False
-        # After a pause of the camera the turns begin anew.
+        # After a pause of the camera the schedule starts again.
         late = t_capture_ns - self._due_ns > self._period_ns
         self._due_ns = (t_capture_ns if late else self._due_ns) + self._period_ns
         return True

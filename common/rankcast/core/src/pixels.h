@@ -80,7 +80,7 @@ static const i8x16 PLACES[COLOURS][3] = {
      (i8x16)(u8x16){10, NO, NO, 11, NO, NO, 12, NO, NO, 13, NO, NO, 14, NO, NO, 15}},
 };
 
-/* Sixteen pixels, interleaved. V8 builds a constant anew at each use, in four instructions: these are
+/* Sixteen pixels, interleaved. V8 rebuilds a constant at each use, in four instructions: these are
  * hidden from the compiler, so that they are loaded. */
 INLINE void store_sixteen_pixels(u8 *to, u8x16 b, u8x16 g, u8x16 r) {
     const i8x16 (*places)[3] = PLACES;

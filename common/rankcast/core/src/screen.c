@@ -9,7 +9,7 @@ typedef u8 u8x16_any __attribute__((vector_size(16), aligned(1), may_alias));
 
 /* Planes of limited range, with OpenCV's factors times 2^20 as in planes.c ----------------------- */
 
-/* The factors in all lanes. V8 builds a constant anew at each use, in four instructions: these are
+/* The factors in all lanes. V8 rebuilds a constant at each use, in four instructions: these are
  * hidden from the compiler, so that they are loaded. */
 typedef struct {
     i32x4 luma, cr_to_red, cr_to_green, cb_to_green, cb_to_blue, middle, half;

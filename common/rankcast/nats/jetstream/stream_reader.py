@@ -37,7 +37,7 @@ class ConsumerLost(Exception):  # noqa: N818 - not an error: the reader makes an
 class StreamReader:
     """Reads a stream from one message on, and goes on behind the last one whatever happens.
 
-    A consumer of the server keeps no more than its place; it is made anew when it is gone.
+    The server's consumer stores nothing but a position; the reader creates it again if it is gone.
 
     Parameters
     ----------

@@ -324,8 +324,7 @@ def speckled(number: int, sigma: float) -> Pixels:
 def test_key_frames_whose_noise_vanishes_between_two_steps_use_the_rate(
     sigma: float, fps: int, rate: float
 ) -> None:
-    # Where bits fall this steeply, a mean settles only over many frames.
-    sent = send([speckled(number, sigma) for number in range(60)], evenly(60, fps), rate, gop=1)
+    sent = send([speckled(number, sigma) for number in range(40)], evenly(40, fps), rate, gop=1)
     assert max(frame.fill for frame in sent) <= FULL
     later = sent[10:]
     assert np.mean([frame.codings for frame in later]) <= 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rankcast.errors import SettingsError
@@ -47,6 +47,7 @@ PASSWORD = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=
 
 
 @given(PASSWORD)
+@example("@00?=")
 def test_no_password_survives_in_what_is_shown_or_what_a_driver_prints(password: str) -> None:
     url = f"rtsp://anna:{password}@station-7/stream?token={password}"
     try:
