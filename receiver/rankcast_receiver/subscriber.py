@@ -250,7 +250,9 @@ class Subscriber:
     def clocks(self) -> dict[str, str]:
         """How the clock of each sender, by address, is compared with the local one."""
         return {
-            name: clock.known for sender in self._senders for name, clock in sender.clocks.items()
+            name: clock.known
+            for sender in self._senders
+            for name, clock in sender.clocks.known.items()
         }
 
     @property

@@ -136,7 +136,7 @@ class _Session:
             for ledger in (stream.ledger, stream.packet_ledger):
                 assert ledger.balance().under_way == 0, ledger.balance()
         told = any(stream.status is not None for stream in streams.values())
-        measured = self._streams.clock.known == "measured"
+        measured = self._streams.clocks.sender.known == "measured"
         self._target.reached += bool(streams) or self._answered
         self._target.accepted += bool(self._frames) or told or measured
         self._connection.close()

@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from rankcast.decoder import Decoder, frame_of
 from rankcast.frame import Frame
-from rankcast.wire import Packet, unpack
+from rankcast.wire import Kind, Packet, unpack
 
 WAIT_S = 30.0
 
@@ -38,6 +38,7 @@ class WebPage:
         self.cameras: dict[str, dict[str, Any]] = {}
         self.skipped = 0
         self._decoders: dict[str, tuple[bytes, Decoder]] = {}
+        self._restarting: set[str] = set()
 
     def __enter__(self) -> WebPage:
         return self
@@ -52,6 +53,12 @@ class WebPage:
 
     def watch(self, *names: str, form: str = "packets") -> None:
         self.send(type="watch", cameras=dict.fromkeys(names, form))
+
+    def restart(self, camera: str) -> None:
+        """Ask for a beginning; what is on the way until then belongs to the one before."""
+        self._restarting.add(camera)
+        self._decoders.pop(camera, None)
+        self.send(type="restart", camera=camera)
 
     def acknowledge(self, packet: Packet, camera: str = "cam") -> None:
         self.send(type="ack", cameras={camera: packet.header.sequence})
@@ -82,12 +89,17 @@ class WebPage:
             yield topic.decode(), data
 
     def frames(self, count: int, acknowledge: bool = True) -> Iterator[Frame]:
-        """Yield decoded pictures; every packet must decode."""
+        """Yield decoded pictures; every packet must decode, from a restart's beginning on."""
         packets = self.packets()
-        for _ in range(count):
+        while count:
             topic, data = next(packets)
             camera = topic.removesuffix("/frames")
             packet = unpack(data)
+            if camera in self._restarting:
+                if packet.header.kind is Kind.PREDICTED:
+                    continue
+                self._restarting.remove(camera)
+            count -= 1
             stream_id = packet.header.stream_id
             if self._decoders.get(camera, (b"",))[0] != stream_id:
                 self._decoders[camera] = stream_id, Decoder()

@@ -81,7 +81,7 @@ def test_a_page_that_joins_late_begins_with_a_reference_where_no_key_frame_comes
         page.watch("cam")
         _, data = next(page.packets())
         assert unpack(data).header.kind is Kind.REFERENCE
-        page.send(type="restart", camera="cam")
+        page.restart("cam")
         frames = list(page.frames(40))
     sequences = [frame.sequence for frame in frames]
     assert sequences == sorted(sequences)

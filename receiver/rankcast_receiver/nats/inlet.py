@@ -299,7 +299,7 @@ class NatsInlet:
                 self._options.limits,
             )  # fmt: skip
             camera = self._watched[name] = WatchedCamera(
-                name, client, self._streams.clock_of(name), self._token,
+                name, client, self._streams.clocks.of(name), self._token,
                 reports=self._options.control,
             )  # fmt: skip
             client.sessions = self._connection.state.sessions
@@ -364,7 +364,7 @@ class NatsInlet:
     def _note(self, received: ReceivedPacket, size: int, now_s: float) -> None:
         # On arrival: time spent queued for the decoder is not transit time.
         self._path.hear(received, size, now_s)
-        clock = self._streams.clock_of(received.camera)
+        clock = self._streams.clocks.of(received.camera)
         if received.packet is not None:
             t_mono_ns, t_utc_ns = received.sender_times()
             clock.hear(t_mono_ns, t_utc_ns, boot_ns(), time.time_ns())

@@ -356,13 +356,14 @@ class Connection:
         if received.catch_up:
             return  # frames of before
         self._path.hear(received, size, now_s)
+        status, clocks = received.status, self._streams.clocks
+        if status is not None:
+            clocks.note(received.camera, status.station, relayed=bool(status.relay))
+        clock = clocks.of(received.camera)
         if received.packet is not None:
             t_mono_ns, t_utc_ns = received.sender_times()
-            clock = self._streams.clock_of(received.camera)
             clock.hear(t_mono_ns, t_utc_ns, boot_ns(), time.time_ns())
-        if (status := received.status) is not None:
-            self._streams.note_station(received.camera, status.station)
-            clock = self._streams.clock_of(received.camera)
+        if status is not None:
             clock.vouch(status.clock_synchronised, status.clock_error_ms)
             clock.relayed(status.relay_error_ms)
             self._relayed[received.camera] = bool(status.relay)
@@ -370,7 +371,7 @@ class Connection:
 
     def _begin_session(self, now_s: float) -> None:
         # The new peer may be another process, even on another machine.
-        self._streams.restart_clocks()
+        self._streams.clocks.restart()
         self._path.restart(now_s)
         self._names.clear()
         self._relayed.clear()
@@ -426,7 +427,7 @@ class Connection:
             self._control = ControlLink(
                 self._context,
                 endpoint,
-                lambda: self._streams.clocks_to_ping,
+                lambda: self._streams.clocks.to_ping,
                 curves=self._options.curves,
                 reply_limits=self._options.reply_limits,
             )

@@ -13,7 +13,7 @@ from rankcast.net import LinkState
 from rankcast.runtime import NETWORK_GAP, SKIPPED_AS_OLD, WAITING_FOR_KEYFRAME, LogLimiter
 from rankcast.wire import MAIN, Header, split_stream, stream_name
 from rankcast_receiver.choice import StreamChoice
-from rankcast_receiver.clock import SenderClock
+from rankcast_receiver.clock import StationClocks
 from rankcast_receiver.state import ANSWER_S, CameraState, Evidence, LinkFacts, judge
 from rankcast_receiver.stream.camera_stream import LOG_BURST, CameraStream
 from rankcast_receiver.stream.received_packet import ReceivedPacket
@@ -22,8 +22,6 @@ from rankcast_receiver.stream.stream_options import StreamOptions
 
 log = logging.getLogger(__name__)
 
-MAX_STATIONS: Final = 15
-"""Most stations of a relay with clocks of their own: each costs a ping a second."""
 MAX_CAMERAS: Final = 64
 """Most cameras of one sender: names come from the peer, and each one costs a decoder."""
 MAX_CAMERAS_OF_STATIONS: Final = 256
@@ -67,9 +65,9 @@ class SenderStreams:
     ) -> None:
         self.endpoint = endpoint
         self.cameras = tuple(cameras)
-        self.clock = SenderClock()
-        """Clock of the sender; unused if each camera has its own."""
-        self._own_clocks: dict[str, SenderClock] | None = {} if stations else None
+        self.clocks = StationClocks(endpoint, per_camera=stations)
+        """Clocks of the stations of these cameras."""
+        self._of_server = stations
         self._max_cameras = MAX_CAMERAS_OF_STATIONS if stations else MAX_CAMERAS
         self.foreign_packets = 0
         """Number of packets with a Rankcast topic that belong to no camera."""
@@ -78,10 +76,6 @@ class SenderStreams:
         self._options = options
         self._suffix = suffix
         self._now_s = now_s
-        self._stations: dict[str, str] = {}
-        """Which station a relay has a camera from, where it has several."""
-        self._station_clocks: dict[str, SenderClock] = {}
-        """Clocks of these stations."""
         self._streams: dict[str, CameraStream] = {}
         self._replayed = ReplayedStreams()
         self._accepted: Counter[str] = Counter()
@@ -98,17 +92,6 @@ class SenderStreams:
     def streams(self) -> dict[str, CameraStream]:
         """The known cameras by their names at the sender; a copy, for any thread."""
         return dict(self._streams)
-
-    def clock_of(self, camera: str) -> SenderClock:
-        """Return the clock of the station of a camera; from any thread."""
-        if self._own_clocks is not None:
-            return self._own_clocks.setdefault(camera, SenderClock())
-        return self._station_clocks.get(self._stations.get(camera, ""), self.clock)
-
-    @property
-    def clocks(self) -> dict[str, SenderClock]:
-        """All clocks, by the address or the names of their cameras."""
-        return {self.endpoint: self.clock} if self._own_clocks is None else dict(self._own_clocks)
 
     @property
     def needs_names(self) -> bool:
@@ -129,7 +112,7 @@ class SenderStreams:
 
     def wants(self, stream: str) -> bool:
         """Return True if packets of a stream, ``NAME`` or ``NAME.SUB``, are expected."""
-        if self._own_clocks is not None:
+        if self._of_server:
             return True  # the inlet of a NATS server hands over wanted cameras only
         camera, which = split_stream(stream)
         if self._wanted == MAIN:
@@ -158,29 +141,6 @@ class SenderStreams:
         """Monotonic time at which the newest frame of any camera was handed out; else None."""
         times = [s.frame_s for s in self.streams.values() if s.frame_s is not None]
         return max(times, default=None)
-
-    @property
-    def clocks_to_ping(self) -> dict[str, SenderClock]:
-        """The clocks of all stations, each by the name of one camera; "" is that of the sender."""
-        of_station = {station: name for name, station in self._stations.items()}
-        return {"": self.clock} | {
-            of_station[station]: clock for station, clock in self._station_clocks.items()
-        }
-
-    def note_station(self, camera: str, station: str) -> None:
-        """Note from which of its stations a relay has a camera; called in the receive thread."""
-        if not station or self._stations.get(camera) == station:
-            return
-        clocks = self._station_clocks
-        if station not in clocks and len(clocks) >= MAX_STATIONS:
-            return
-        self._station_clocks = {**clocks, station: clocks.get(station) or SenderClock()}
-        self._stations = {**self._stations, camera: station}
-
-    def restart_clocks(self) -> None:
-        """Discard all that is known of clocks: another process answers now."""
-        self._stations, self._station_clocks = {}, {}
-        self.clock.restart()
 
     def place(self, received: ReceivedPacket) -> ReceivedPacket:
         """Return a packet of a recording under the stream that its sender names; any other as is.
@@ -225,12 +185,12 @@ class SenderStreams:
             stream.change(choice.shown)
         if packet is not None:
             self._accepted[camera] += 1
-        stream.clock = self.clock_of(received.camera)
+        stream.clock = self.clocks.of(received.camera)
         return stream
 
     def _split(self, name: str) -> tuple[str, str]:
         """Return camera and stream; names of cameras of many stations are ``SITE.CAMERA``."""
-        return split_stream(name) if self._own_clocks is None else (name, MAIN)
+        return (name, MAIN) if self._of_server else split_stream(name)
 
     def tick(self) -> None:
         """Let the choices look at what became of the frames; call it several times a second."""
@@ -279,7 +239,7 @@ class SenderStreams:
             if name == camera or other.stream_id != stream_id:
                 continue
             if self._accepted[name] > 1:
-                if self._own_clocks is not None and camera not in self._copies:
+                if self._of_server and camera not in self._copies:
                     self._copies.add(camera)
                     log.warning(
                         "%s is the same stream as %s and is left out: publish a camera at a "
@@ -297,7 +257,7 @@ class SenderStreams:
             stream = self._streams[camera] = CameraStream(
                 camera + self._suffix,
                 self._options,
-                self.clock_of(camera),
+                self.clocks.of(camera),
                 self._log_limiter,
                 now_s=self._now_s,
             )
@@ -309,7 +269,8 @@ class SenderStreams:
         t_mono_ns, t_utc_ns = received.sender_times()
         if t_utc_ns is None:
             return None
-        age_ns = self.clock.age_ns(t_mono_ns, t_utc_ns, round(received.t_received_s * 1e9))
+        now_ns = round(received.t_received_s * 1e9)
+        age_ns = self.clocks.of(received.camera).age_ns(t_mono_ns, t_utc_ns, now_ns)
         return None if age_ns is None else age_ns / 1e9
 
     def _missing_names(self, link: LinkFacts) -> str:

@@ -154,7 +154,10 @@ def test_the_age_of_a_frame_from_another_machine_is_right_within_its_error_bar()
 
         def work() -> None:
             send.wait_viewers()
+            # Of whose clock a time stamp is, a sender or a relay, stands in the status.
+            status = pack_status(Kind.STATUS, send.encoders["cam"].stream_id, Status(), 1, 2)
             while not done.wait(0.05):
+                send.socket.send(status_topic("cam") + status)
                 captured_ns.append(boot_ns())
                 frame = Frame(
                     picture(),

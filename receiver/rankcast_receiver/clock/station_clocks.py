@@ -1,0 +1,90 @@
+"""StationClocks: the clocks of the stations whose cameras one address brings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from rankcast_receiver.clock.sender_clock import SenderClock
+
+MAX_STATIONS: Final = 15
+"""Most stations of a relay with clocks of their own: each costs a ping a second."""
+MAX_NAMES: Final = 256
+"""Most cameras with a clock or a station: names come from the peer."""
+
+
+class StationClocks:
+    """Which clock the time stamps of a camera were read from; thread-safe.
+
+    A sender has one clock, a relay those of its stations. Which of both answers, and of which
+    station a camera is, is in the status of a camera. Until then its time stamps are compared with
+    no clock that was measured: ages would be wrong by as much as two stations' clocks differ.
+
+    Parameters
+    ----------
+    endpoint : str
+        Address of the sender.
+    per_camera : bool
+        Each camera is of a station of its own, as at a server; pings are somebody else's work.
+    """
+
+    def __init__(self, endpoint: str, per_camera: bool) -> None:
+        self.sender = SenderClock()
+        """Clock of the sender, or of a relay's first station; unused if each camera has its own."""
+        self._endpoint = endpoint
+        self._per_camera = per_camera
+        self._direct = False
+        """True once a status has said that the sender itself answers."""
+        self._stations: Mapping[str, str] = {}
+        """Station of each camera whose status has arrived, "" for the first one."""
+        self._measured: Mapping[str, SenderClock] = {}
+        """Clocks of the further stations."""
+        self._unplaced: dict[str, SenderClock] = {}
+        """Clocks that are not pinged, by camera."""
+
+    def of(self, camera: str) -> SenderClock:
+        """Return the clock of the station of a camera."""
+        station = self._stations.get(camera)
+        if self._direct or station == "":
+            return self.sender
+        clock = None if station is None else self._measured.get(station)
+        if clock is None:
+            clock = self._unplaced.get(camera)
+        if clock is None:
+            clock = SenderClock()
+            if len(self._unplaced) < MAX_NAMES:
+                clock = self._unplaced.setdefault(camera, clock)
+        return clock
+
+    @property
+    def known(self) -> dict[str, SenderClock]:
+        """All clocks, by the address or the names of their cameras."""
+        return dict(self._unplaced) if self._per_camera else {self._endpoint: self.sender}
+
+    @property
+    def to_ping(self) -> dict[str, SenderClock]:
+        """The clocks of all stations, each by the name of one camera; "" is that of the sender."""
+        camera_of = {station: camera for camera, station in self._stations.items()}
+        return {"": self.sender} | {
+            camera_of[station]: clock
+            for station, clock in self._measured.items()
+            if station in camera_of
+        }
+
+    def note(self, camera: str, station: str, relayed: bool) -> None:
+        """Note what a status says: the station of a camera, and whether a relay sent it."""
+        self._direct = not relayed
+        if self._stations.get(camera) == station or len(self._stations) >= MAX_NAMES:
+            return
+        if station and station not in self._measured and len(self._measured) < MAX_STATIONS:
+            # What the camera's packets told until now is of this station.
+            clock = self._unplaced.pop(camera, None) or SenderClock()
+            self._measured = {**self._measured, station: clock}
+        self._stations = {**self._stations, camera: station}
+
+    def restart(self) -> None:
+        """Discard all that is known: another process answers now."""
+        self._direct = False
+        self._stations, self._measured = {}, {}
+        self._unplaced.clear()
+        self.sender.restart()

@@ -1,0 +1,74 @@
+"""Which clock the time stamps of a camera were read from, at a sender, a relay and a server."""
+
+from __future__ import annotations
+
+from rankcast_receiver.clock.station_clocks import MAX_NAMES, MAX_STATIONS, StationClocks
+
+ADDRESS = "tcp://10.0.0.5:5555"
+
+
+def at_relay(**stations: str) -> StationClocks:
+    clocks = StationClocks(ADDRESS, per_camera=False)
+    for camera, station in stations.items():
+        clocks.note(camera, station, relayed=True)
+    return clocks
+
+
+def test_all_cameras_of_a_sender_have_its_clock_once_one_status_has_come() -> None:
+    clocks = StationClocks(ADDRESS, per_camera=False)
+    assert clocks.of("a") is not clocks.sender
+    clocks.note("a", "", relayed=False)
+    assert clocks.of("a") is clocks.of("b") is clocks.of("b.half") is clocks.sender
+    assert clocks.to_ping == {"": clocks.sender}
+    assert clocks.known == {ADDRESS: clocks.sender}
+
+
+def test_a_camera_behind_a_relay_has_no_measured_clock_before_its_own_status() -> None:
+    clocks = at_relay(a="")
+    assert clocks.of("a") is clocks.sender
+    unknown = clocks.of("b")
+    assert unknown not in clocks.to_ping.values()
+    clocks.note("b", "1", relayed=True)
+    assert clocks.to_ping == {"": clocks.sender, "b": clocks.of("b")}
+    assert clocks.of("b") is unknown  # with what its packets told until now
+
+
+def test_cameras_of_one_station_share_a_clock_and_its_pings() -> None:
+    clocks = at_relay(a="", b="1", c="1", d="2")
+    assert clocks.of("b") is clocks.of("c") is not clocks.of("d")
+    assert sorted(clocks.to_ping) == ["", "c", "d"]
+
+
+def test_another_session_forgets_the_stations_and_measures_anew() -> None:
+    clocks = at_relay(a="", b="1")
+    before = clocks.of("b")
+    clocks.restart()
+    for camera in ("a", "b"):
+        assert clocks.of(camera) not in (before, clocks.sender)
+    assert clocks.to_ping == {"": clocks.sender}
+
+
+def test_a_camera_that_moves_to_another_station_gets_its_clock() -> None:
+    clocks = at_relay(a="", b="1", c="2")
+    clocks.note("b", "2", relayed=True)
+    assert clocks.of("b") is clocks.of("c")
+    assert sorted(clocks.to_ping) in (["", "b"], ["", "c"])
+
+
+def test_stations_beyond_the_limit_are_not_pinged_and_have_no_clock_of_another() -> None:
+    clocks = at_relay(**{f"c{number}": str(number) for number in range(MAX_STATIONS + 5)})
+    found = [clocks.of(f"c{number}") for number in range(MAX_STATIONS + 5)]
+    assert len(clocks.to_ping) == 1 + MAX_STATIONS
+    assert len(set(map(id, found))) == len(found)
+    assert clocks.sender not in found
+
+
+def test_invented_names_are_bounded() -> None:
+    clocks = at_relay(**{f"c{number}": "1" for number in range(2 * MAX_NAMES)})
+    assert clocks.of(f"c{MAX_NAMES - 1}") is clocks.of("c0")
+    assert clocks.of(f"c{MAX_NAMES}") is not clocks.of("c0")
+    server = StationClocks(ADDRESS, per_camera=True)
+    for number in range(2 * MAX_NAMES):
+        server.of(f"site.c{number}")
+    assert len(server.known) == MAX_NAMES
+    assert server.of("site.c0") is server.of("site.c0")
