@@ -187,6 +187,7 @@ class Ages:
 
     def check(self, name: str) -> str:
         """Compare the frames of a camera but the first ones; return what was found."""
+        assert all(abs(wrong) < HOUR_NS / 100 for wrong, _ in self.off[name]), self.off[name]
         found = self.off[name][10:]
         right = sum(abs(wrong) <= error + READ_NS for wrong, error in found)
         worst_ns = max(error for _, error in found)
