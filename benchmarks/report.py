@@ -1,4 +1,4 @@
-"""Generate docs/benchmarks.md, and the five figures of README.md, from benchmarks/results/*.json.
+"""Generate docs/benchmarks.md, and figures of README.md and scale.md, from benchmarks/results/*.json.
 
     python benchmarks/report.py
 
@@ -18,6 +18,7 @@ from record import REPOSITORY, Record, Row, read_records
 
 DOCUMENT: Final = REPOSITORY / "docs" / "benchmarks.md"
 README: Final = REPOSITORY / "README.md"
+SCALE: Final = REPOSITORY / "docs" / "scale.md"
 
 ORDER: Final = (
     "sizing", "narrow-link", "following", "substream", "latency", "stream", "isolation",
@@ -44,6 +45,11 @@ names; ratios depend on it far less. A synthetic scene flatters every codec.
 _WIDTH: Final = 100
 _BEGIN: Final = "<!-- figures -->"
 _END: Final = "<!-- /figures -->"
+_QUOTED: Final = re.compile(
+    r"^\| (?P<what>.*) \| (?P<figure>[\d.,]+)(?P<unit>\b.*) \| `bench-(?P<name>[a-z-]+)` \|$",
+    re.MULTILINE,
+)
+"""A row of a benchmark in the table of docs/scale.md; its unit may be a longer one."""
 _BLOCK: Final = re.compile(rf"(?<={re.escape(_BEGIN)}\n)(.*?)(?={re.escape(_END)})", re.DOTALL)
 
 
@@ -186,10 +192,29 @@ def readme(text: str, records: Sequence[Record]) -> str:
     return _BLOCK.sub(lambda _: "\n" + "\n".join(lines) + "\n\n", text)
 
 
+def scale(text: str, records: Sequence[Record]) -> str:
+    """Return docs/scale.md with updated figures in its table; what follows from them stays.
+
+    Raises
+    ------
+    KeyError
+        If a benchmark has no such row.
+    """
+    by_name = {record.name: record for record in records}
+
+    def line(found: re.Match[str]) -> str:
+        row = by_name[found["name"]].row(found["what"])
+        value = row.ratio if row.value is None else row.value
+        return found[0].replace(f"| {found['figure']}", f"| {figure(value)}", 1)
+
+    return _QUOTED.sub(line, text)
+
+
 def main() -> int:
-    """Write both documents."""
+    """Write all documents."""
     records = read_records()
     DOCUMENT.write_text(document(records), "utf-8")
+    SCALE.write_text(scale(SCALE.read_text("utf-8"), records), "utf-8")
     before = README.read_text("utf-8")
     if not has_figures(before):
         return 0
