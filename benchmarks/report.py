@@ -1,4 +1,4 @@
-"""Generate docs/benchmarks.md, and figures of README.md and scale.md, from benchmarks/results/*.json.
+"""Generate docs/benchmarks.md, and figures of README.md and scale.md, from benchmarks/results/.
 
     python benchmarks/report.py
 
