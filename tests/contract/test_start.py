@@ -103,7 +103,7 @@ def test_a_receiver_that_counts_imports_no_other_sink() -> None:
 )
 def test_a_sender_imports_the_source_that_it_is_given(source: str, player: bool) -> None:
     script = (
-        "from rankcast_sender.app import source_opener\n"
+        "from rankcast_sender.source_opener import source_opener\n"
         "from rankcast_sender.settings import CameraTable\n"
         f"source_opener(CameraTable(source={json.dumps(source)}))"
     )
