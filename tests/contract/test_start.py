@@ -88,9 +88,9 @@ def test_neither_end_imports_asyncio_or_a_player_of_clips(module: str) -> None:
 
 def test_a_receiver_that_counts_imports_no_other_sink() -> None:
     script = (
-        "from rankcast_receiver.app import _runners\n"
+        "from rankcast_receiver.sink_runners import sink_runners\n"
         "from rankcast_receiver.settings import ReceiverSettings\n"
-        "runners = _runners(ReceiverSettings(), None, list, None)\n"
+        "runners = sink_runners(ReceiverSettings(), None, list, None)\n"
         "assert [runner.name for runner in runners] == ['count']"
     )
     found = modules_after(script)
