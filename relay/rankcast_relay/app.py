@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rankcast.atomic_file import check_writable
 from rankcast.errors import WorkerError
 from rankcast.nats import NatsAddress, NatsOptions, is_nats
-from rankcast.net import CurveClient, SocketOptions, client_keys
+from rankcast.net import CurveClient, client_keys
 from rankcast.runtime import (
     Pulse,
     ServiceManager,
@@ -180,12 +180,7 @@ def _sender_options(settings: RelaySettings) -> SenderOptions:
     return SenderOptions(
         bind=network.bind,
         control=network.control,
-        socket=SocketOptions(
-            network.queue_messages,
-            network.buffer_bytes,
-            0,
-            unacknowledged_ms=1000 * network.unacknowledged_s,
-        ),
+        socket=network.socket,
         realtime=network.realtime,
         linger_s=network.linger_s,
         max_packet_bytes=limits.max_packet_bytes,

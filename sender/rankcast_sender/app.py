@@ -15,7 +15,6 @@ from rankcast.atomic_file import check_writable
 from rankcast.discovery import ANNOUNCER_STOP_S
 from rankcast.errors import SettingsError, WorkerError
 from rankcast.nats import KeepOptions, NatsOptions, is_nats
-from rankcast.net import SocketOptions
 from rankcast.recorder import signals_as_triggers
 from rankcast.runtime import (
     Pulse,
@@ -261,12 +260,7 @@ def _sender_options(settings: SenderSettings) -> SenderOptions:
     return SenderOptions(
         bind=network.bind,
         control=network.control,
-        socket=SocketOptions(
-            network.queue_messages,
-            network.buffer_bytes,
-            0,
-            unacknowledged_ms=1000 * network.unacknowledged_s,
-        ),
+        socket=network.socket,
         realtime=settings.camera.realtime,
         linger_s=network.linger_s,
         max_packet_bytes=settings.limits.max_packet_bytes,
