@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from rankcast import pool
 from rankcast.atomic_file import check_writable
@@ -19,12 +19,11 @@ from rankcast.recorder import signals_as_triggers
 from rankcast.runtime import (
     Pulse,
     ServiceManager,
-    StatusLog,
-    StopFlag,
     configure_logs,
     doing,
     stop_flag,
     stuck,
+    supervise,
     workers_running,
 )
 from rankcast.wire import stream_name
@@ -47,15 +46,12 @@ from rankcast_sender.sockets import KeyPolicy
 from rankcast_sender.source_opener import RETRIED, plays_recording, source_opener
 from rankcast_sender.sources import Source, parse_source
 from rankcast_sender.substreams import Reduction, Substream, stream_sizes
+from rankcast_sender.supervision import SenderSupervision, pulses_of
 
 if TYPE_CHECKING:
     from rankcast.web import HttpServer
 
 log = logging.getLogger(__name__)
-
-STATUS_INTERVAL_S: Final = 1.0
-"""Status is computed once a second, whether or not it is logged."""
-POLL_S: Final = 0.1
 
 
 def check(
@@ -216,8 +212,12 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 announcer.start()
             manager.ready()
             with signals_as_triggers(None if black_box is None else black_box.triggers):
-                _watch(streams, outlet, black_box, flag, manager, pulse,
-                       shared.log.status_interval_s, keep_report)  # fmt: skip
+                supervise(
+                    SenderSupervision(streams, outlet, black_box, flag, keep_report),
+                    manager,
+                    pulse,
+                    shared.log.status_interval_s,
+                )
         finally:
             manager.stopping()
             if server is not None:
@@ -338,53 +338,6 @@ def _stream(
     return RunningCamera(publisher, pipeline, audit, substreams)
 
 
-def _watch(
-    streams: Sequence[RunningCamera],
-    outlet: Outlet,
-    black_box: BlackBox | None,
-    flag: StopFlag,
-    manager: ServiceManager,
-    pulse: Pulse,
-    status_interval_s: float,
-    keep_report: Callable[[], None],
-) -> None:
-    """Supervise all threads and report the status until every camera has ended or a signal."""
-    status_log = StatusLog(status_interval_s)
-    reported_s = time.monotonic()
-    try:
-        while active := [stream for stream in streams if not stream.ended]:
-            if flag.requested:
-                return
-            pulse.beat()
-            outlet.check()
-            if black_box is not None:
-                black_box.check()
-            manager.notify_watchdog(_pulses(outlet, streams))
-            active[0].pipeline.wait(POLL_S)
-            flag.keep_state(", ".join(f"{stream.name} {stream.camera.state}" for stream in streams))
-            for stream in active:
-                if stream.pipeline.wait(0):
-                    stream.finish(flag)
-                    if stream.error is not None and len(streams) > 1:
-                        log.error("%s: %s; the other cameras continue", stream.name, stream.error)
-            now_s = time.monotonic()
-            if now_s - reported_s >= STATUS_INTERVAL_S:
-                for stream in streams:
-                    if not stream.ended:
-                        status_log.report(stream.name, *stream.status_line(now_s - reported_s))
-                keep_report()
-                manager.show_status(", ".join(f"{s.name} {s.camera.state}" for s in active))
-                reported_s = now_s
-    finally:
-        pulse.rest()
-        status_log.close()
-
-
-def _pulses(outlet: Outlet, streams: Sequence[RunningCamera]) -> list[Pulse]:
-    active = (stream for stream in streams if not stream.ended)
-    return [*outlet.pulses, *(pulse for stream in active for pulse in stream.pipeline.pulses)]
-
-
 def _metrics_server(
     settings: SenderSettings,
     streams: Sequence[RunningCamera],
@@ -405,4 +358,4 @@ def _metrics_server(
         outlet,
         black_box,
     )
-    return open_metrics(settings, metrics, lambda: [pulse, *_pulses(outlet, streams)], watchdog_s)
+    return open_metrics(settings, metrics, lambda: [pulse, *pulses_of(outlet, streams)], watchdog_s)

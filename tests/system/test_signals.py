@@ -48,7 +48,7 @@ def test_a_second_signal_ends_a_process_that_hangs_at_once(
 
 
 def test_a_second_signal_ends_a_process_whose_main_thread_hangs_at_once(tmp_path: Path) -> None:
-    env = sabotaged(tmp_path / "code", "rankcast_sender.app:_watch", WAITS)
+    env = sabotaged(tmp_path / "code", "rankcast_sender.app:supervise", WAITS)
     with rankcast("send", "--source", SOURCE, "--codec", "raw", "--bind", free_address(),
                   **env) as sender:  # fmt: skip
         sender.wait_line(HANGS)

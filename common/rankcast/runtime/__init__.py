@@ -28,6 +28,7 @@ from rankcast.runtime.pulse import Pulse
 from rankcast.runtime.service import ServiceManager
 from rankcast.runtime.signals import StopFlag, stop_flag
 from rankcast.runtime.status_log import StatusLog
+from rankcast.runtime.supervision import supervise
 from rankcast.runtime.system_clock import clock_quality
 from rankcast.runtime.worker import Worker, join_all, workers_running
 
@@ -66,5 +67,6 @@ __all__ = [
     "losses_text",
     "stop_flag",
     "stuck",
+    "supervise",
     "workers_running",
 ]
