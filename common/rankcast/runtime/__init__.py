@@ -30,6 +30,7 @@ from rankcast.runtime.signals import StopFlag, stop_flag
 from rankcast.runtime.status_log import StatusLog
 from rankcast.runtime.supervision import supervise
 from rankcast.runtime.system_clock import clock_quality
+from rankcast.runtime.task_thread import TaskThread
 from rankcast.runtime.worker import Worker, join_all, workers_running
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "ServiceManager",
     "StatusLog",
     "StopFlag",
+    "TaskThread",
     "Worker",
     "clock_quality",
     "configure_logs",
