@@ -76,7 +76,7 @@ def check(settings: ReceiverSettings, report: Path | None = None) -> Sequence[Cu
     ------
     SettingsError
         If a key, a token, a certificate, a folder that is read or the file of the report cannot be
-        used, or an address can be reached by more than it may.
+        used, or other machines can reach an address without TLS or a token.
     """
     if report is not None:
         check_writable(report)

@@ -50,8 +50,8 @@ def check(settings: RelaySettings, report: Path | None = None) -> Sequence[Curve
     Raises
     ------
     SettingsError
-        If a key or the file of the report cannot be used, or an address can be reached by more
-        than it may.
+        If a key or the file of the report cannot be used, or other machines can reach an address
+        that has no keys.
     """
     if report is not None:
         check_writable(report)
@@ -82,7 +82,7 @@ def run(settings: RelaySettings, report: Path | None = None) -> int:
     Raises
     ------
     RankcastError
-        If the relay cannot start, a socket fails, or all that it is to relay is itself.
+        If the relay cannot start, a socket fails, or every uplink leads back to the relay itself.
     """
     configure_logs(settings.log.format)
     with ServiceManager() as manager:

@@ -134,12 +134,12 @@ class RelaySettings(Table):
         if server and to_server:
             raise ValueError(
                 f"got --from {server} and --to {self.network.bind}: a relay takes nats:// at one "
-                "side only; servers pass streams on themselves, as leaf nodes or a cluster"
+                "side only; let the servers pass streams on, as leaf nodes or a cluster"
             )
         if not self.network.realtime and (server or to_server):
             raise ValueError(
                 f"got --no-realtime with {server or self.network.bind}: a viewer cannot hold a "
-                "NATS server up; leave it out"
+                "NATS server up; leave --no-realtime out"
             )
         if self.security.authorized and to_server:
             raise ValueError(

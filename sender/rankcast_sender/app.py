@@ -63,7 +63,7 @@ def check(
     ------
     SettingsError
         If a source, a key, a token, a certificate or the file of the report cannot be used, or an
-        address can be reached by more than it may.
+        address that has no keys can be reached by other machines.
     """
     openers = [source_opener(settings.camera) for settings in cameras]
     for settings in cameras:
