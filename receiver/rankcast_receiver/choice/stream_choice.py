@@ -20,9 +20,9 @@ SMALLER_S: Final = 10.0
 NOTHING_S: Final = 2.0
 """Longest time without any picture on the way to a smaller stream, if the link is free."""
 RETRY_S: Final = 60.0
-"""A smaller stream that did not come is not tried again for so long."""
+"""A smaller stream that did not come is not tried again for this long."""
 ASK_S: Final = 1.0
-"""A key frame that has not come by then is asked for, as often."""
+"""A key frame that has not come after this time is asked for, and again at this interval."""
 
 
 @dataclass(frozen=True, slots=True)
