@@ -215,7 +215,7 @@ class ReceiverNatsTable(NatsTable):
     since: str = ""
     """Begin in the past: how long ago, as 10m, or a time with a zone; empty: at the next frame."""
     speed: float = Field(default=-1.0, ge=-1.0, le=100.0)
-    """Seconds of the past that are delivered in one; 0: as fast as they are taken; -1: 1 with a
+    """Seconds of the past delivered in each second; 0: as fast as they are taken; -1: 1 with a
     window or a web address, else 0."""
     durable: str = Field(default="", pattern=r"^([A-Za-z0-9_-]{1,64})?$")
     """Name of a durable consumer, which keeps the place of a recorder; empty: none."""
