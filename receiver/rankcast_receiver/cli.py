@@ -30,12 +30,12 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 @click.option("--camera", metavar="NAME[,NAME]",
               help="Cameras to receive; at a NATS server also SITE.NAME [all].")  # fmt: skip
 @click.option("--stream", metavar="NAME",
-              help="Stream of each camera: main, a substream, or auto: what the link carries "
-                   "[main].")  # fmt: skip
+              help="Stream of each camera: main, the name of a substream, or auto for the largest "
+                   "that the link carries [main].")  # fmt: skip
 @click.option("--site", metavar="NAME", help="Only cameras of this site at a NATS server [all].")
 @click.option("--since", metavar="TIME",
-              help="Begin in the past, with what a NATS server keeps: 10m ago, or a time as "
-                   "2026-11-29T21:00:00Z.")  # fmt: skip
+              help="Begin in the past, from what a NATS server keeps: how long ago, as 10m, or a "
+                   "time, as 2026-11-29T21:00:00Z.")  # fmt: skip
 @click.option("--speed", type=float, metavar="N",
               help="Play the past N times as fast as it was; 0: as fast as possible "
                    "[1 with a window or a web address, else 0].")  # fmt: skip
@@ -58,7 +58,7 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RECEIVE__"
 @click.option("--save-fsync/--no-save-fsync", default=None,
               help="Write each file through to the disk before it counts as saved.")  # fmt: skip
 @click.option("--save-sync", type=int, metavar="N",
-              help="Write every N-th file through to the disk, and its folder.")  # fmt: skip
+              help="Write every N-th file and its folder through to the disk.")  # fmt: skip
 @click.option("--debayer/--no-debayer", default=None,
               help="Save mosaics of Bayer cameras in colour.")  # fmt: skip
 @record_options

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
+from rankcast.atomic_file import write_whole
 from rankcast.boot_clock import boot_s
 from rankcast.frame import Coding
 from rankcast.numerics import Fidelity
 from rankcast.rank_cut import CutCounts, report_values
-from rankcast.runtime import NOBODY_WATCHING, STOPPED, Balance
+from rankcast.runtime import NOBODY_WATCHING, STOPPED, Balance, losses_text
 from rankcast_receiver.choice import ChoiceTotals
 from rankcast_receiver.clock import UNKNOWN
 from rankcast_receiver.sinks import SinkRunner
 from rankcast_receiver.state import CameraState, State
+
+log = logging.getLogger(__name__)
 
 MAX_TROUBLED: Final = 8
 """Most cameras named in one log line."""
@@ -170,6 +176,44 @@ def troubled(states: Sequence[CameraState]) -> str:
     named = [f"; {state.camera or state.endpoint}: {state}" for state in found[:MAX_TROUBLED]]
     more = len(found) - len(named)
     return "".join(named) + (f"; and {more} more" if more else "")
+
+
+def not_recorded(recorder: SinkRunner | None) -> Mapping[str, int]:
+    """Return the frames that came to the sink of recordings and are not recorded, by cause."""
+    return {} if recorder is None else recorder.ledger.balance().lost
+
+
+def recorded_text(recorder: SinkRunner | None) -> str:
+    """Return how many frames are recorded, and how many came and are not."""
+    if recorder is None:
+        return ""
+    lost = not_recorded(recorder)
+    return f", recorded {recorder.kept}" + (f", not recorded {losses_text(lost)}" if lost else "")
+
+
+def log_totals(
+    values: Mapping[str, Any],
+    fidelity: Fidelity,
+    states: Sequence[CameraState],
+    recorded: str,
+) -> None:
+    """Log what became of the frames, and which cameras are in trouble."""
+    log.info(
+        "end: published %s, delivered %d, lost %s%s%s%s",
+        "unknown" if values["published"] is None else values["published"],
+        values["delivered"],
+        losses_text(values["lost"]),
+        recorded,
+        f"; {fidelity}".removesuffix("; "),
+        troubled(states),
+    )
+    if values["balanced"] is False:
+        log.error("some frames are unaccounted for")
+
+
+def write_report(report: Path, values: Mapping[str, Any]) -> None:
+    """Write what `build_report` returned to a file, at once when it is complete."""
+    write_whole(report, json.dumps(values, indent=2).encode() + b"\n")
 
 
 def _camera(state: CameraState, outcome: Outcome) -> dict[str, Any]:

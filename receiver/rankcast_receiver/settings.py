@@ -10,20 +10,21 @@ from rankcast.discovery import AnnouncedName
 from rankcast.errors import SettingsError
 from rankcast.nats import PastOptions, check_cameras, is_nats, parse_since, wanted_camera
 from rankcast.net import DEFAULT_ENDPOINT
-from rankcast.pool import MAX_THREADS
 from rankcast.rank_cut import MAX_RANK
 from rankcast.settings import (
     LogTable,
     MetricsTable,
     NatsTable,
     OptionalPath,
+    ProcessTable,
     RecordTable,
-    SettingsPath,
+    SettingsPaths,
     Table,
 )
-from rankcast.wire import MAIN, Limits
+from rankcast.wire import MAIN
 from rankcast_receiver.choice import AUTO, check_choice, check_streams
-from rankcast_receiver.net import MAX_MESSAGES_S, check_senders
+from rankcast_receiver.limits_table import LimitsTable
+from rankcast_receiver.net import check_senders
 from rankcast_receiver.sinks import parse_levels
 
 
@@ -204,34 +205,8 @@ class SecurityTable(Table):
 
     key: OptionalPath = ""
     """Secret key of this station, ``NAME.key``; empty: no encryption."""
-    server_keys: list[SettingsPath] = Field(default_factory=list)
+    server_keys: SettingsPaths = Field(default_factory=list)
     """Public keys of the sender, ``NAME.pub``; with several, each new connection tries the next."""
-
-    @field_validator("server_keys", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
-
-
-class LimitsTable(Table):
-    """``[limits]``: sizes above which a packet is refused, and the rate of a flood."""
-
-    max_packet_bytes: int = Field(default=Limits().max_packet_bytes, ge=1024, le=2**31)
-    max_side: int = Field(default=Limits().max_side, ge=1, le=2**20)
-    max_samples: int = Field(default=Limits().max_samples, ge=1, le=2**32)
-    max_messages_s: int = Field(default=MAX_MESSAGES_S, ge=100, le=1_000_000)
-    """A sender that sends more messages a second is disconnected for a while."""
-
-    def limits(self) -> Limits:
-        """Return the limits in the form that the parser expects."""
-        return Limits(self.max_packet_bytes, self.max_side, self.max_samples)
-
-
-class ProcessTable(Table):
-    """``[process]``: resources of this process."""
-
-    threads: int = Field(default=0, ge=0, le=MAX_THREADS)
-    """Processors for kernels, BLAS and OpenCV; 0: all that this process may use."""
 
 
 class ReceiverNatsTable(NatsTable):
@@ -240,7 +215,7 @@ class ReceiverNatsTable(NatsTable):
     since: str = ""
     """Begin in the past: how long ago, as 10m, or a time with a zone; empty: at the next frame."""
     speed: float = Field(default=-1.0, ge=-1.0, le=100.0)
-    """Seconds of the past that are delivered in one; 0: as fast as they are taken; -1: 1 with a
+    """Seconds of the past delivered in each second; 0: as fast as they are taken; -1: 1 with a
     window or a web address, else 0."""
     durable: str = Field(default="", pattern=r"^([A-Za-z0-9_-]{1,64})?$")
     """Name of a durable consumer, which keeps the place of a recorder; empty: none."""

@@ -8,22 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from rankcast.atomic_file import check_writable
 from rankcast.errors import WorkerError
 from rankcast.nats import NatsAddress, NatsOptions, is_nats
-from rankcast.net import CurveClient, SocketOptions, client_keys
+from rankcast.net import CurveClient, client_keys
 from rankcast.runtime import (
     Pulse,
     ServiceManager,
-    StatusLog,
-    StopFlag,
     configure_logs,
     doing,
-    losses_text,
     stop_flag,
     stuck,
+    supervise,
     workers_running,
 )
 from rankcast_receiver.net import sender_addresses
@@ -33,6 +31,7 @@ from rankcast_relay.pipeline import PIPELINE_STOP_S, RelayPipeline
 from rankcast_relay.relay_path import new_id
 from rankcast_relay.report import build_report, log_totals, write_report
 from rankcast_relay.settings import RelaySettings
+from rankcast_relay.supervision import RelaySupervision
 from rankcast_sender.control import Relaying
 from rankcast_sender.outlet import Outlet
 from rankcast_sender.outlets import check_outlet, open_outlet
@@ -44,10 +43,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STATUS_INTERVAL_S: Final = 1.0
-"""Status is computed once a second, whether or not it is logged."""
-POLL_S: Final = 0.1
-
 
 def check(settings: RelaySettings, report: Path | None = None) -> Sequence[CurveClient]:
     """Check all that a relay reads before it opens anything; return the keys of its uplinks.
@@ -55,8 +50,8 @@ def check(settings: RelaySettings, report: Path | None = None) -> Sequence[Curve
     Raises
     ------
     SettingsError
-        If a key or the file of the report cannot be used, or an address can be reached by more
-        than it may.
+        If a key or the file of the report cannot be used, or other machines can reach an address
+        that has no keys.
     """
     if report is not None:
         check_writable(report)
@@ -87,7 +82,7 @@ def run(settings: RelaySettings, report: Path | None = None) -> int:
     Raises
     ------
     RankcastError
-        If the relay cannot start, a socket fails, or all that it is to relay is itself.
+        If the relay cannot start, a socket fails, or every uplink leads back to the relay itself.
     """
     configure_logs(settings.log.format)
     with ServiceManager() as manager:
@@ -144,8 +139,12 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
             if server is not None:
                 server.start()
             manager.ready()
-            _watch(pipeline, outlet, flag, manager, pulse, settings.log.status_interval_s,
-                   keep_report)  # fmt: skip
+            supervise(
+                RelaySupervision(pipeline, outlet, flag, keep_report),
+                manager,
+                pulse,
+                settings.log.status_interval_s,
+            )
         finally:
             manager.stopping()
             if server is not None:
@@ -180,12 +179,7 @@ def _sender_options(settings: RelaySettings) -> SenderOptions:
     return SenderOptions(
         bind=network.bind,
         control=network.control,
-        socket=SocketOptions(
-            network.queue_messages,
-            network.buffer_bytes,
-            0,
-            unacknowledged_ms=1000 * network.unacknowledged_s,
-        ),
+        socket=network.socket,
         realtime=network.realtime,
         linger_s=network.linger_s,
         max_packet_bytes=limits.max_packet_bytes,
@@ -238,46 +232,3 @@ def _metrics_server(
         lambda: [pulse, *outlet.pulses, *pipeline.pulses],
         manager.watchdog_s,
     )
-
-
-def _watch(
-    pipeline: RelayPipeline,
-    outlet: Outlet,
-    flag: StopFlag,
-    manager: ServiceManager,
-    pulse: Pulse,
-    status_interval_s: float,
-    keep_report: Callable[[], None],
-) -> None:
-    """Supervise all threads and report the status until a signal."""
-    status_log = StatusLog(status_interval_s)
-    reported_s = time.monotonic()
-    before: dict[str, tuple[int, int]] = {}
-    try:
-        while not flag.requested and not pipeline.wait(POLL_S):
-            pulse.beat()
-            outlet.check()
-            manager.notify_watchdog([*outlet.pulses, *pipeline.pulses])
-            now_s = time.monotonic()
-            if (seconds := now_s - reported_s) < STATUS_INTERVAL_S:
-                continue
-            for name, camera in pipeline.cameras.items():
-                balance, state = camera.balance(), camera.shown_state
-                frames, size = before.get(name, (0, 0))
-                before[name] = balance.passed, camera.packet_bytes
-                frames, size = balance.passed - frames, camera.packet_bytes - size
-                viewers = camera.viewers
-                status_log.report(
-                    name,
-                    (state, viewers, frozenset(balance.lost)),
-                    f"{name}: {state}, {viewers} {'viewer' if viewers == 1 else 'viewers'}, "
-                    f"{frames / seconds:.1f} fps, {size * 8e-6 / seconds:.2f} Mbit/s, "
-                    f"passed on {balance.passed}, lost {losses_text(balance.lost)}",
-                )
-            keep_report()
-            manager.show_status(", ".join(f"{n} {c.shown_state}"
-                                          for n, c in pipeline.cameras.items()))  # fmt: skip
-            reported_s = now_s
-    finally:
-        pulse.rest()
-        status_log.close()

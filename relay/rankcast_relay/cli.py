@@ -24,8 +24,8 @@ ENVIRONMENT_PREFIX: Final = "RANKCAST_RELAY__"
 @click.option("--control", metavar="ADDRESS",
               help="Address for control requests, or off [--to port + 10].")  # fmt: skip
 @click.option("--site", metavar="NAME",
-              help="At a NATS server: the site to publish as [default], or the only one to relay "
-              "[all].")  # fmt: skip
+              help="With nats:// in --to: the site to publish as [default]; in --from: the only "
+              "site to relay [all].")  # fmt: skip
 @click.option("--camera", metavar="NAME[,NAME]", help="Cameras to relay [all].")
 @click.option("--rank", type=int, metavar="N",
               help="Cut packets of codec svd to at most this rank [off].")  # fmt: skip
@@ -59,7 +59,7 @@ def relay(
     report: Path | None,
     **options: Any,
 ) -> int:
-    """Pass the cameras of senders on to any number of viewers, over one connection to each."""
+    """Relay cameras to any number of viewers over one connection to each sender."""
     senders = options["senders"]
     named = {
         "--from": ("uplink.connect", list(senders) if len(senders) > 1 else "".join(senders)),

@@ -12,8 +12,8 @@ from rankcast.wire import Header
 
 MAX_PACKETS: Final = 1000
 MAX_BYTES: Final = 16 * 1024 * 1024
-"""Most that is kept of one camera. Viewers that join a longer group wait for its end, or for the
-key frame that is then asked of the camera."""
+"""Most packets and bytes kept of one camera. Viewers that join in a longer group wait for the next
+key frame, which the relay then requests from the camera."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Link:
 
     sequence: int
     ref_sequence: int | None
-    """The frame that it needs; None for a key frame or a reference."""
+    """Sequence of the frame that it is predicted from; None for a key frame or a reference."""
     data: bytes
 
 
@@ -32,19 +32,20 @@ def link_of(header: Header, data: bytes) -> Link:
 
 
 class Group:
-    """Keeps what a viewer needs to go on with the next packet; for any thread."""
+    """Keeps the packets that a viewer has to decode before the next one; for any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._links: deque[Link] = deque()
         self._bytes = 0
         self._whole = False
-        """Whether the newest frame goes back to the key frame without a gap."""
+        """Whether the references of the newest frame lead back to the key frame without a gap."""
         self._reference: Link | None = None
         self.is_broken = False
-        """True from a frame whose reference never came to the next key frame: nobody can decode."""
+        """True from a frame whose reference never came until the next key frame: nobody can decode
+        the frames between them."""
         self.number = 0
-        """Counts the key frames: another number is another chain."""
+        """Number of key frames so far; each one begins another chain."""
 
     def add(self, link: Link) -> None:
         """Add the packet that was sent last."""
@@ -73,7 +74,7 @@ class Group:
 
     @property
     def whole(self) -> bool:
-        """True if a viewer can go on from what is kept."""
+        """True if a viewer can join from the packets that are kept."""
         return self._whole
 
     @property
@@ -82,7 +83,7 @@ class Group:
         return self._bytes
 
     def refer(self, number: int, reference: Link) -> bool:
-        """Keep a reference that stands for a frame of this chain; False if another one began."""
+        """Keep a reference that stands for a frame of a chain; False if another chain began."""
         with self._lock:
             if number != self.number or not self._whole:
                 return False
@@ -90,12 +91,12 @@ class Group:
             return True
 
     def since(self, sequence: int) -> tuple[int, Sequence[Link]]:
-        """Return the number of the chain and all its packets after a frame; -1 is all of them."""
+        """Return the number of the chain, and its packets after a sequence; -1 returns all."""
         with self._lock:
             return self.number, [link for link in self._links if link.sequence > sequence]
 
     def cheapest(self, most_packets: int, most_bytes: int) -> Sequence[bytes] | None:
-        """Return the fewest bytes that lead to the newest frame; None if nothing is so short."""
+        """Return the shortest catch-up to the newest frame; None if it exceeds a limit."""
         with self._lock:
             chains = [self._chain(None, most_packets)]
             if self._reference is not None:
@@ -105,7 +106,7 @@ class Group:
         return sizes[least] if least <= most_bytes else None
 
     def _chain(self, start: Link | None, most: int) -> Sequence[bytes] | None:
-        """Return what leads from a reference, or else from the key frame, to the newest frame."""
+        """Return the packets from a reference, or else from the key frame, to the newest frame."""
         if not self._whole:
             return None
         wanted: int | None = self._links[-1].sequence

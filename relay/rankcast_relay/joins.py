@@ -23,7 +23,7 @@ MAX_WAITING: Final = 1000
 MAX_COMING: Final = 64
 CATCH_UPS_S: Final = 0.2
 CATCH_UPS_AT_ONCE: Final = 3
-"""Budget of one viewer: what three catch-ups did not help needs a key frame."""
+"""Budget of one viewer: after three catch-ups only a key frame can help it."""
 
 
 class CameraJoins:
@@ -35,11 +35,12 @@ class CameraJoins:
         Name at this relay.
     limits : Limits
     want_reference : callable
-        Has `make_reference` called in another thread; called in any thread.
+        Arranges a call of `make_reference` in another thread; may be called in any thread.
     send : callable
         Called with the token of each viewer whose catch-up can be sent.
     ask_keyframe : callable
-        Called with the individual topic, or b"", for a viewer that has to have a key frame.
+        Called with the individual topic, or b"", for a viewer that only a key
+        frame can help.
     """
 
     def __init__(

@@ -9,10 +9,8 @@ from rankcast.metrics import (
     Definition,
     EndDefinitions,
     Exposition,
-    Health,
     labelled,
-    metrics_routes,
-    open_metrics_server,
+    open_end_metrics,
 )
 from rankcast.runtime import (
     NETWORK_GAP,
@@ -29,6 +27,7 @@ from rankcast_relay.pipeline import RelayPipeline
 from rankcast_relay.relayed_camera import RelayedCamera
 from rankcast_relay.settings import RelaySettings
 from rankcast_sender.camera import STATES
+from rankcast_sender.metrics import is_ready
 from rankcast_sender.outlet import Outlet
 
 LOSSES: Final = dict.fromkeys(
@@ -126,14 +125,8 @@ def open_metrics(
     pulses: Callable[[], Iterable[Pulse]],
     watchdog_s: float,
 ) -> HttpServer:
-    """Take the address of metrics and health; see `rankcast.metrics.open_metrics_server`."""
-    health = Health(pulses, metrics.states, is_ready, watchdog_s)
-    return open_metrics_server(settings.metrics, metrics_routes("relay", health, metrics.write))
-
-
-def is_ready(cameras: Mapping[str, str]) -> bool:
-    """Return whether at least one camera is live or waits for a trigger."""
-    return not {"live", "waiting"}.isdisjoint(cameras.values())
+    """Take the address of metrics and health; see `rankcast.metrics.open_end_metrics`."""
+    return open_end_metrics("relay", settings.metrics, metrics, pulses, is_ready, watchdog_s)
 
 
 def _state(camera: RelayedCamera) -> str:

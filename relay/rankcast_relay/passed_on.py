@@ -1,4 +1,4 @@
-"""PassedOn: has the senders carry out what only they can."""
+"""PassedOn: the control requests that only the senders can carry out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REQUESTS_AT_ONCE: Final = 100
 
 
 class PassedOn:
-    """Passes control requests on with the key of this relay, and the replies back.
+    """Passes control requests on to senders, with the key of this relay, and returns the replies.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class PassedOn:
         self.requests = 0
 
     def __call__(self, camera: str, request: Request, client: Client, finish: Finish) -> str:
-        """Pass a request on; return why not, or an empty text: then `finish` will be called."""
+        """Pass a request on, whose reply goes to `finish`; return why it was refused, if it was."""
         subscriber = self._subscriber()
         if subscriber is None:
             return "this relay receives nothing at the moment: try again later"
@@ -57,7 +57,7 @@ class PassedOn:
         else:
             arriving = self._arriving_name(camera)
         if not self._budget.take(""):
-            return f"more than {REQUESTS_S} requests a second are to be passed on: try again later"
+            return f"this relay passes on at most {REQUESTS_S} requests a second: try again later"
         self.requests += 1
         log.debug("%s: %s of %s is passed on", arriving, request.op, client)
 

@@ -32,7 +32,7 @@ class RelayPath:
         return RelayPath(tuple(text.split(",")) if isinstance(text, str) and text else ())
 
     def through(self, own_id: str) -> RelayPath:
-        """Return the path behind the relay with this id."""
+        """Return the path with the relay of this id at its end."""
         return RelayPath((*self.ids, own_id))
 
     def refusal(self, own_id: str) -> str:
@@ -44,5 +44,5 @@ class RelayPath:
         return ""
 
     def as_map(self) -> dict[str, Scalar]:
-        """Return what a status states of it."""
+        """Return the path as a status states it."""
         return {"hops": len(self.ids), "path": ",".join(self.ids)}

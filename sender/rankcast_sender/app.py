@@ -1,33 +1,29 @@
-"""Composition root of the sender: the only module that knows concrete sources."""
+"""Composition root of the sender; `source_opener` knows the concrete sources."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from rankcast import pool
 from rankcast.atomic_file import check_writable
 from rankcast.discovery import ANNOUNCER_STOP_S
 from rankcast.errors import SettingsError, WorkerError
 from rankcast.nats import KeepOptions, NatsOptions, is_nats
-from rankcast.net import SocketOptions
 from rankcast.recorder import signals_as_triggers
-from rankcast.recordings import SUFFIX
 from rankcast.runtime import (
     Pulse,
     ServiceManager,
-    StatusLog,
-    StopFlag,
     configure_logs,
     doing,
     stop_flag,
     stuck,
+    supervise,
     workers_running,
 )
 from rankcast.wire import stream_name
@@ -45,117 +41,17 @@ from rankcast_sender.replay_pipeline import ReplayPipeline
 from rankcast_sender.report import build_report, log_totals, write_report
 from rankcast_sender.running_camera import RunningCamera
 from rankcast_sender.sender_sockets import SenderOptions
-from rankcast_sender.settings import CameraTable, SenderSettings
+from rankcast_sender.settings import SenderSettings
 from rankcast_sender.sockets import KeyPolicy
-from rankcast_sender.sources import URL_SCHEMES, Source, SourceUri, check_query, parse_source
+from rankcast_sender.source_opener import RETRIED, plays_recording, source_opener
+from rankcast_sender.sources import Source, parse_source
 from rankcast_sender.substreams import Reduction, Substream, stream_sizes
+from rankcast_sender.supervision import SenderSupervision, pulses_of
 
 if TYPE_CHECKING:
     from rankcast.web import HttpServer
 
 log = logging.getLogger(__name__)
-
-_Kind: TypeAlias = tuple[Any, Callable[..., Any]]
-"""Options and class of a source."""
-
-
-def _camera_kind() -> _Kind:
-    from rankcast_sender.grabber import CameraOptions, open_camera
-
-    return CameraOptions, open_camera
-
-
-def _basler_kind() -> _Kind:
-    from rankcast_sender.grabber import BaslerOptions, open_basler, require_pypylon
-
-    require_pypylon()
-    return BaslerOptions, open_basler
-
-
-def _aravis_kind() -> _Kind:
-    from rankcast_sender.grabber import AravisOptions, open_aravis, require_linux
-
-    require_linux()
-    return AravisOptions, open_aravis
-
-
-def _stream_kind() -> _Kind:
-    from rankcast_sender.grabber import StreamOptions, open_stream
-
-    return StreamOptions, open_stream
-
-
-def _python_kind() -> _Kind:
-    from rankcast_sender.sources.python_source import PythonOptions, PythonSource
-
-    return PythonOptions, PythonSource
-
-
-def _replay_kind() -> _Kind:
-    from rankcast_sender.sources.replay import ReplayOptions, ReplaySource
-
-    return ReplayOptions, ReplaySource
-
-
-def _recording_kind() -> _Kind:
-    from rankcast_sender.sources.recording import RecordingOptions, RecordingSource
-
-    return RecordingOptions, RecordingSource
-
-
-def _synthetic_kind() -> _Kind:
-    from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
-
-    return ConveyorOptions, ConveyorSource
-
-
-_RECORDING: Final = "replay of a recording"
-"""Kind of ``replay:FILE.mcap``: a source of packets, which need no encoder."""
-
-# By scheme of the source URI. Only the kind in use is imported: FFmpeg, which plays clips, takes
-# 16 MB of memory.
-_SOURCES: Final[Mapping[str, Callable[[], _Kind]]] = MappingProxyType(
-    {
-        "camera": _camera_kind,
-        "basler": _basler_kind,
-        "aravis": _aravis_kind,
-        **dict.fromkeys(URL_SCHEMES, _stream_kind),
-        "python": _python_kind,
-        "replay": _replay_kind,
-        _RECORDING: _recording_kind,
-        "synthetic": _synthetic_kind,
-    }
-)
-_GRABBED: Final = frozenset({"camera", "basler", "aravis", *URL_SCHEMES})
-"""Schemes whose source a grabber process reads."""
-_RETRIED: Final = _GRABBED | {"python"}
-"""Schemes whose source is reopened after a failure; retrying an unreadable file is pointless."""
-STATUS_INTERVAL_S: Final = 1.0
-"""Status is computed once a second, whether or not it is logged."""
-POLL_S: Final = 0.1
-
-
-def source_opener(camera: CameraTable) -> Callable[[], Source]:
-    """Check the source URI and its options; return a callable that opens the source.
-
-    Raises
-    ------
-    SettingsError
-        If the scheme or an option is wrong.
-    """
-    uri = parse_source(camera.source)
-    model, make = _SOURCES[_kind_of(uri)]()
-    # The rate of a network camera is a matter of its own query.
-    uri = uri.with_options(model.model_fields.keys() - {"fps"})
-    loop = camera.loop or None
-    if loop and "loop" not in model.model_fields:
-        raise SettingsError(f"got --loop with source {uri.scheme!r}: only a replay can loop")
-    overrides = {"loop": loop} if loop else {}
-    options = check_query(model, uri, fps=camera.fps or None, **overrides)
-    path = f"{uri.scheme}:{uri.path}" if uri.is_url else uri.path
-    if uri.scheme in _GRABBED:
-        return partial(make, path, options, newest_wins=camera.realtime)
-    return partial(make, path, options)
 
 
 def check(
@@ -167,7 +63,7 @@ def check(
     ------
     SettingsError
         If a source, a key, a token, a certificate or the file of the report cannot be used, or an
-        address can be reached by more than it may.
+        address that has no keys can be reached by other machines.
     """
     openers = [source_opener(settings.camera) for settings in cameras]
     for settings in cameras:
@@ -194,7 +90,7 @@ def _check_outputs(settings: SenderSettings) -> None:
     ------
     SettingsError
     """
-    if _kind_of(parse_source(settings.camera.source)) != _RECORDING:
+    if not plays_recording(parse_source(settings.camera.source)):
         return
     for name, value, why in (
         ("audit.dir", settings.audit.dir, "it has no originals"),
@@ -214,7 +110,7 @@ def _check_substreams(settings: SenderSettings) -> None:
     camera = settings.camera
     if not camera.stream:
         return
-    if _kind_of(parse_source(camera.source)) == _RECORDING:
+    if plays_recording(parse_source(camera.source)):
         raise SettingsError(
             f"got [[camera.stream]] with a recording as the source of {camera.name}: its packets "
             "are sent as they are; leave the streams out"
@@ -229,13 +125,6 @@ def _check_substreams(settings: SenderSettings) -> None:
             f"got [[camera.stream]] of {camera.name}, which a sender needs Linux for: viewers that "
             "subscribe to everything would get the substreams too; leave the streams out"
         )
-
-
-def _kind_of(uri: SourceUri) -> str:
-    """Return the key of a source in `_SOURCES`."""
-    if uri.scheme == "replay" and uri.path.lower().endswith(SUFFIX):
-        return _RECORDING
-    return uri.scheme
 
 
 def run(cameras: Sequence[SenderSettings], report: Path | None = None) -> int:
@@ -323,8 +212,12 @@ def _run(cameras: Sequence[SenderSettings], report: Path | None, manager: Servic
                 announcer.start()
             manager.ready()
             with signals_as_triggers(None if black_box is None else black_box.triggers):
-                _watch(streams, outlet, black_box, flag, manager, pulse,
-                       shared.log.status_interval_s, keep_report)  # fmt: skip
+                supervise(
+                    SenderSupervision(streams, outlet, black_box, flag, keep_report),
+                    manager,
+                    pulse,
+                    shared.log.status_interval_s,
+                )
         finally:
             manager.stopping()
             if server is not None:
@@ -367,12 +260,7 @@ def _sender_options(settings: SenderSettings) -> SenderOptions:
     return SenderOptions(
         bind=network.bind,
         control=network.control,
-        socket=SocketOptions(
-            network.queue_messages,
-            network.buffer_bytes,
-            0,
-            unacknowledged_ms=1000 * network.unacknowledged_s,
-        ),
+        socket=network.socket,
         realtime=settings.camera.realtime,
         linger_s=network.linger_s,
         max_packet_bytes=settings.limits.max_packet_bytes,
@@ -438,64 +326,16 @@ def _stream(
     substreams: Sequence[Substream],
 ) -> RunningCamera:
     camera, audit, uri = settings.camera, None, parse_source(settings.camera.source)
-    recorded = _kind_of(uri) == _RECORDING
     if settings.audit.dir:
         audit = Audit(
             Path(settings.audit.dir), camera.name, publisher.stream_id, settings.audit.every
         )
-    retry = camera.retry and uri.scheme in _RETRIED
+    retry = camera.retry and uri.scheme in RETRIED
     options = GrabOptions(camera.fps, camera.frames, settings.network.wait_viewers, retry)
-    if recorded:
+    if plays_recording(uri):
         return RunningCamera(publisher, ReplayPipeline(open_source, publisher, options), None)
     pipeline = CameraPipeline(open_source, publisher, options, audit, substreams)
     return RunningCamera(publisher, pipeline, audit, substreams)
-
-
-def _watch(
-    streams: Sequence[RunningCamera],
-    outlet: Outlet,
-    black_box: BlackBox | None,
-    flag: StopFlag,
-    manager: ServiceManager,
-    pulse: Pulse,
-    status_interval_s: float,
-    keep_report: Callable[[], None],
-) -> None:
-    """Supervise all threads and report the status until every camera has ended or a signal."""
-    status_log = StatusLog(status_interval_s)
-    reported_s = time.monotonic()
-    try:
-        while active := [stream for stream in streams if not stream.ended]:
-            if flag.requested:
-                return
-            pulse.beat()
-            outlet.check()
-            if black_box is not None:
-                black_box.check()
-            manager.notify_watchdog(_pulses(outlet, streams))
-            active[0].pipeline.wait(POLL_S)
-            flag.keep_state(", ".join(f"{stream.name} {stream.camera.state}" for stream in streams))
-            for stream in active:
-                if stream.pipeline.wait(0):
-                    stream.finish(flag)
-                    if stream.error is not None and len(streams) > 1:
-                        log.error("%s: %s; the other cameras continue", stream.name, stream.error)
-            now_s = time.monotonic()
-            if now_s - reported_s >= STATUS_INTERVAL_S:
-                for stream in streams:
-                    if not stream.ended:
-                        status_log.report(stream.name, *stream.status_line(now_s - reported_s))
-                keep_report()
-                manager.show_status(", ".join(f"{s.name} {s.camera.state}" for s in active))
-                reported_s = now_s
-    finally:
-        pulse.rest()
-        status_log.close()
-
-
-def _pulses(outlet: Outlet, streams: Sequence[RunningCamera]) -> list[Pulse]:
-    active = (stream for stream in streams if not stream.ended)
-    return [*outlet.pulses, *(pulse for stream in active for pulse in stream.pipeline.pulses)]
 
 
 def _metrics_server(
@@ -518,4 +358,4 @@ def _metrics_server(
         outlet,
         black_box,
     )
-    return open_metrics(settings, metrics, lambda: [pulse, *_pulses(outlet, streams)], watchdog_s)
+    return open_metrics(settings, metrics, lambda: [pulse, *pulses_of(outlet, streams)], watchdog_s)

@@ -14,8 +14,8 @@ from rankcast.boot_clock import boot_ns
 from rankcast.errors import SettingsError
 from rankcast.frame import Frame
 from rankcast.runtime import Worker
-from rankcast_sender.app import source_opener
 from rankcast_sender.settings import CameraTable
+from rankcast_sender.source_opener import source_opener
 from rankcast_sender.sources import Remote, Source, parse_source
 
 log = logging.getLogger(__name__)

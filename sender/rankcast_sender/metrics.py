@@ -11,10 +11,8 @@ from rankcast.metrics import (
     Definition,
     EndDefinitions,
     Exposition,
-    Health,
     labelled,
-    metrics_routes,
-    open_metrics_server,
+    open_end_metrics,
 )
 from rankcast.runtime import (
     CAMERA_GAP,
@@ -203,11 +201,10 @@ def open_metrics(
     pulses: Callable[[], Iterable[Pulse]],
     watchdog_s: float,
 ) -> HttpServer:
-    """Take the address of metrics and health; see `rankcast.metrics.open_metrics_server`."""
+    """Take the address of metrics and health; see `rankcast.metrics.open_end_metrics`."""
     # A sender that opens its cameras for a viewer would never be ready for one.
     ready = is_waiting_or_ready if settings.network.wait_viewers else is_ready
-    health = Health(pulses, metrics.states, ready, watchdog_s)
-    return open_metrics_server(settings.metrics, metrics_routes("sender", health, metrics.write))
+    return open_end_metrics("sender", settings.metrics, metrics, pulses, ready, watchdog_s)
 
 
 def is_ready(cameras: Mapping[str, str]) -> bool:

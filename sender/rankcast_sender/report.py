@@ -12,8 +12,8 @@ from typing import Any
 
 from rankcast.atomic_file import write_whole
 from rankcast.runtime import losses_text
+from rankcast_sender.camera import Camera
 from rankcast_sender.running_camera import RunningCamera
-from rankcast_sender.substreams import Substream
 
 log = logging.getLogger(__name__)
 
@@ -81,36 +81,25 @@ def build_report(
 
 
 def _entry(stream: RunningCamera, *, stopped: bool) -> dict[str, Any]:
-    camera, balance = stream.camera, stream.camera.balance()
-    if stopped:
-        balance = balance.with_stopped()
-    packet_bytes = camera.figures.packet_bytes
+    camera = stream.camera
     return {
-        "grabbed": balance.entered,
-        "published": balance.passed,
+        **_published(camera, stopped=stopped),
         "recorded": 0 if camera.tape is None else camera.tape.recorded,
         "not_recorded": {} if camera.tape is None else dict(camera.tape.lost),
-        "lost": dict(balance.lost),
-        "balanced": balance.under_way == 0,
-        "bytes_per_frame": packet_bytes / balance.passed if balance.passed else None,
-        "codec": camera.codec,
-        **camera.figures.fidelity.values(),
         "source": camera.source.description,
-        "stream": camera.stream_id.hex(),
-        "state": camera.state,
         "failures": stream.pipeline.failures,
         "error": None if stream.error is None else str(stream.error),
         "substreams": {
-            each.name: _substream_entry(each, stopped=stopped) for each in stream.substreams
+            each.name: _published(each.camera, stopped=stopped) for each in stream.substreams
         },
     }
 
 
-def _substream_entry(substream: Substream, *, stopped: bool) -> dict[str, Any]:
-    camera, balance = substream.camera, substream.camera.balance()
+def _published(camera: Camera, *, stopped: bool) -> dict[str, Any]:
+    """Return what became of the frames of a camera or of a substream."""
+    balance, packet_bytes = camera.balance(), camera.figures.packet_bytes
     if stopped:
         balance = balance.with_stopped()
-    packet_bytes = camera.figures.packet_bytes
     return {
         "grabbed": balance.entered,
         "published": balance.passed,

@@ -9,21 +9,20 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rankcast.codec import CODECS_BY_NAME, DEFAULT_CODEC
 from rankcast.errors import SettingsError
-from rankcast.nats import NatsAddress, is_nats
-from rankcast.net import DEFAULT_ENDPOINT, check_endpoint
-from rankcast.pool import MAX_THREADS
+from rankcast.nats import is_nats
 from rankcast.settings import (
     CodecTable,
     LogTable,
     MetricsTable,
     NatsTable,
     OptionalPath,
+    ProcessTable,
     RecordTable,
     Table,
 )
-from rankcast.wire import Limits, check_name
-from rankcast_sender.sockets import control_address
+from rankcast.wire import check_name
 from rankcast_sender.stream_table import MAX_STREAMS, StreamTable
+from rankcast_sender.viewer_tables import ListenTable, ViewerLimitsTable
 
 
 class CameraTable(Table):
@@ -75,41 +74,11 @@ class CameraTable(Table):
         return self
 
 
-class NetworkTable(Table):
+class NetworkTable(ListenTable):
     """``[network]``: addresses and connections."""
 
-    bind: str = DEFAULT_ENDPOINT
-    """Address of the frames, or of a NATS server; the default can be reached from this machine
-    only."""
-    control: str = ""
-    """Address of the control channel; empty selects the port of `bind` + 10, off none."""
     wait_viewers: int = Field(default=0, ge=0, le=1000)
     """Open the source only when this many viewers have subscribed."""
-    queue_messages: int = Field(default=4, ge=1, le=1000)
-    """Longest queue of messages of one camera for one viewer; queued frames grow old."""
-    buffer_bytes: int = Field(default=262_144, ge=4096, le=67_108_864)
-    """Kernel buffer of one connection; a smaller one keeps frames fresher on slow links."""
-    unacknowledged_s: int = Field(default=0, ge=0, le=86_400)
-    """Disconnect a viewer that takes no data for this long; 0: 5 s in real time, else 60 s."""
-    linger_s: float = Field(default=0.0, ge=0.0, le=600.0)
-    """Time for viewers to take the last messages; 0: 1 s in real time, else 30 s."""
-
-    @field_validator("bind")
-    @classmethod
-    def _address_is_allowed(cls, bind: str) -> str:
-        try:
-            return str(NatsAddress.of(bind)) if is_nats(bind) else check_endpoint(bind, bind=True)
-        except SettingsError as exc:
-            raise ValueError(str(exc)) from exc
-
-    @model_validator(mode="after")
-    def _control_is_an_address(self) -> NetworkTable:
-        try:
-            if not is_nats(self.bind):
-                control_address(self.bind, self.control)
-        except SettingsError as exc:
-            raise ValueError(str(exc)) from exc
-        return self
 
 
 class AuditTable(Table):
@@ -150,26 +119,6 @@ class DiscoveryTable(Table):
     """Announce the cameras by mDNS, through the interfaces that `network.bind` listens at."""
 
 
-class LimitsTable(Table):
-    """``[limits]``: largest sizes and rates."""
-
-    max_packet_bytes: int = Field(default=Limits().max_packet_bytes, ge=1024, le=2**31 - 1)
-    """Larger packets are refused; viewers apply their own limit."""
-    max_requests_s: int = Field(default=2000, ge=100, le=1_000_000)
-    """Most messages a second of one key or, without keys, one connection, which is closed beyond
-    it; the key is then refused for a minute and more."""
-    max_connections: int = Field(default=64, ge=1, le=10_000)
-    """Most connections of one key or, without keys, one address to each of the two ports; further
-    ones are closed."""
-
-
-class ProcessTable(Table):
-    """``[process]``: resources of this machine."""
-
-    threads: int = Field(default=0, ge=0, le=MAX_THREADS)
-    """Processors for kernels, BLAS and OpenCV; 0 is all that this process may use."""
-
-
 def _with_codec_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     # `--set codec.quality=60` without a codec name applies to the default codec.
     table = {"name": DEFAULT_CODEC, **given}
@@ -203,21 +152,14 @@ class SenderSettings(Table):
     nats: SenderNatsTable = SenderNatsTable()
     metrics: MetricsTable = MetricsTable()
     discovery: DiscoveryTable = DiscoveryTable()
-    limits: LimitsTable = LimitsTable()
+    limits: ViewerLimitsTable = ViewerLimitsTable()
     process: ProcessTable = ProcessTable()
     log: LogTable = LogTable()
 
     @model_validator(mode="after")
     def _lossless_has_control(self) -> SenderSettings:
-        if (
-            not self.camera.realtime
-            and not is_nats(self.network.bind)
-            and not control_address(self.network.bind, self.network.control)
-        ):
-            raise ValueError(
-                "realtime = false needs the control channel, by which viewers that keep every "
-                "frame say how many they can take: give --control an address, or --realtime"
-            )
+        if not self.camera.realtime:
+            self.network.check_lossless()
         return self
 
     @model_validator(mode="after")

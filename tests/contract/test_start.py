@@ -88,9 +88,9 @@ def test_neither_end_imports_asyncio_or_a_player_of_clips(module: str) -> None:
 
 def test_a_receiver_that_counts_imports_no_other_sink() -> None:
     script = (
-        "from rankcast_receiver.app import _runners\n"
+        "from rankcast_receiver.sink_runners import sink_runners\n"
         "from rankcast_receiver.settings import ReceiverSettings\n"
-        "runners = _runners(ReceiverSettings(), None, list, None)\n"
+        "runners = sink_runners(ReceiverSettings(), None, list, None)\n"
         "assert [runner.name for runner in runners] == ['count']"
     )
     found = modules_after(script)
@@ -103,7 +103,7 @@ def test_a_receiver_that_counts_imports_no_other_sink() -> None:
 )
 def test_a_sender_imports_the_source_that_it_is_given(source: str, player: bool) -> None:
     script = (
-        "from rankcast_sender.app import source_opener\n"
+        "from rankcast_sender.source_opener import source_opener\n"
         "from rankcast_sender.settings import CameraTable\n"
         f"source_opener(CameraTable(source={json.dumps(source)}))"
     )

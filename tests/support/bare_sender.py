@@ -24,6 +24,7 @@ class Sender:
         self.encoders = {name: rankcast.Encoder(codec) for name in names}
 
     def wait_viewers(self, count: int = 1) -> None:
+        """Wait until a viewer came `count` times; its own topic is the last that it takes."""
         while count:
             assert self.socket.poll(int(WAIT_S * 1000)), "nobody subscribed"
             count -= self.socket.recv().startswith((b"\1/viewer/", b"\1/keeper/"))

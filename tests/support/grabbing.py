@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,11 @@ def grabbing(
         yield source
     finally:
         source.close()
+
+
+def take(source: DeviceSource, count: int) -> list[Any]:
+    """Return the next frames of a source."""
+    return list(itertools.islice(iter(source), count))
 
 
 def scripted_camera(folder: Path, script: str, **options: Any) -> dict[str, str]:

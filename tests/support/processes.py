@@ -192,3 +192,9 @@ def read_report(path: Path) -> dict[str, Any]:
     report = json.loads(path.read_text())
     assert isinstance(report, dict)
     return report
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]

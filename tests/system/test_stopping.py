@@ -4,83 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rankcast.runtime.signals import SAME_S
 from support.fakes import free_address
+from support.hangs import (
+    CONVEYOR,
+    FRAMES_THEN_HOLDS_THE_LOCK,
+    FRAMES_THEN_WAITS,
+    HANGS,
+    HOLDS_THE_LOCK,
+    SOURCE,
+    STUCK_S,
+    WAITS,
+    WAITS_LATER,
+)
 from support.processes import Rankcast, rankcast, rankcast_environment, read_report
 from support.sabotage import sabotaged
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-
 slow = pytest.mark.slow
-STUCK_S = 3.0
-AT_ONCE_S = 0.7
-SOURCE = "synthetic:conveyor?width=160&height=120&fps=30"
-HANGS = "now it hangs"
-
-CONVEYOR = "rankcast_sender.sources.synthetic:ConveyorSource"
 COUNT = "rankcast_receiver.sinks.count:CountSink"
-SAY = f"""
-    import os, sys
-    print({HANGS!r}, file=sys.stderr, flush=True)
-"""
-# Waits in C without Python's lock, and cannot be interrupted.
-WAITS = f"""
-def hang(*args, **kwargs):{SAY}    os.read(os.pipe()[0], 1)
-return hang
-"""
-# A library that goes on after an interrupt, from before it says that it hangs.
-SWALLOWS = f"""
-def hang(*args, **kwargs):
-    import os, sys
-    said = False
-    while True:
-        try:
-            if not said:
-                said = True
-                print({HANGS!r}, file=sys.stderr, flush=True)
-            os.read(os.pipe()[0], 1)
-        except KeyboardInterrupt:
-            continue
-return hang
-"""
-# The same with the lock: no other Python code runs any more.
-HOLDS_THE_LOCK = f"""
-def hang(*args, **kwargs):{SAY}    import ctypes
-    ctypes.PyDLL(None).sleep(1000)
-return hang
-"""
-# After five calls that went well.
-WAITS_LATER = f"""
-calls = []
-def hang(*args, **kwargs):
-    calls.append(1)
-    if len(calls) < 6:
-        return original(*args, **kwargs){SAY}    os.read(os.pipe()[0], 1)
-return hang
-"""
-FRAMES_THEN_WAITS = f"""
-def hang(self):
-    for frame in original(self):
-        yield frame
-        if frame.frame == 5:
-            import os, sys
-            print({HANGS!r}, file=sys.stderr, flush=True)
-            os.read(os.pipe()[0], 1)
-return hang
-"""
-FRAMES_THEN_HOLDS_THE_LOCK = FRAMES_THEN_WAITS.replace(
-    "os.read(os.pipe()[0], 1)", "import ctypes; ctypes.PyDLL(None).sleep(1000)"
-)
 
 
 def ends_stuck(
@@ -197,7 +146,7 @@ def test_a_library_that_hangs_in_the_main_thread_is_named(
         ends_stuck(sender, report, named)
 
 
-@pytest.mark.slow
+@slow
 def test_a_report_on_a_disk_that_hangs_keeps_no_process(tmp_path: Path) -> None:
     fifo = tmp_path / "report"
     os.mkfifo(fifo)
@@ -258,231 +207,6 @@ def test_a_full_pipe_at_standard_error_stops_neither_frames_nor_the_end(
         os.close(read)
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGTERM,
-        pytest.param(signal.SIGINT, marks=slow),
-        pytest.param(signal.SIGHUP, marks=slow),
-    ],
-)
-def test_a_second_signal_ends_a_process_that_hangs_at_once(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    env = sabotaged(tmp_path / "code", f"{CONVEYOR}.__iter__", FRAMES_THEN_WAITS)
-    with rankcast("send", "--source", SOURCE, "--codec", "raw", "--bind", free_address(),
-                  **env) as sender:  # fmt: skip
-        sender.wait_line(HANGS)
-        sender.signal(signal.SIGTERM)
-        wait_for_second(time.monotonic())
-        assert sender.stop(number, AT_ONCE_S) == 128 + number
-
-
-def test_a_second_signal_ends_a_process_whose_main_thread_hangs_at_once(tmp_path: Path) -> None:
-    env = sabotaged(tmp_path / "code", "rankcast_sender.app:_watch", WAITS)
-    with rankcast("send", "--source", SOURCE, "--codec", "raw", "--bind", free_address(),
-                  **env) as sender:  # fmt: skip
-        sender.wait_line(HANGS)
-        sender.signal(signal.SIGTERM)
-        wait_for_second(time.monotonic())
-        assert sender.stop(signal.SIGTERM, AT_ONCE_S) == 128 + signal.SIGTERM
-
-
-@pytest.mark.slow
-@slow
-def test_a_second_signal_ends_a_process_without_the_lock_at_once(tmp_path: Path) -> None:
-    env = sabotaged(tmp_path / "code", f"{CONVEYOR}.__iter__", FRAMES_THEN_HOLDS_THE_LOCK)
-    with rankcast("send", "--source", SOURCE, "--codec", "raw", "--bind", free_address(),
-                  **env) as sender:  # fmt: skip
-        sender.wait_line(HANGS)
-        sender.signal(signal.SIGTERM)
-        wait_for_second(time.monotonic())
-        # No code of the process can choose its exit code any more.
-        assert sender.stop(signal.SIGTERM, AT_ONCE_S) == 1
-        sender.close()
-        assert "reading source of cam" in sender.lines[-1]
-
-
-def wait_for_second(first_s: float) -> None:
-    """Wait until a signal is no longer taken for a repetition of the first one."""
-    time.sleep(max(0.0, first_s + 2 * SAME_S - time.monotonic()))  # no event tells
-
-
-def test_two_signals_at_once_are_one_request(tmp_path: Path) -> None:
-    report = tmp_path / "sent.json"
-    with rankcast("send", "--source", SOURCE, "--codec", "raw", "--bind", free_address(),
-                  "--report", str(report)) as sender:  # fmt: skip
-        sender.wait_line("live")
-        sender.signal(signal.SIGTERM)
-        sender.signal(signal.SIGINT)
-        assert sender.stop(signal.SIGTERM) == 0
-    assert read_report(report)["balanced"] is True
-
-
-def test_a_hangup_ends_both_ends_like_a_termination(tmp_path: Path) -> None:
-    address = free_address()
-    sent, received = tmp_path / "sent.json", tmp_path / "received.json"
-    with (
-        rankcast("send", "--source", SOURCE, "--bind", address, "--report", str(sent)) as sender,
-        rankcast("receive", "--connect", address, "--verbose", "--report", str(received)) as viewer,
-    ):
-        viewer.wait_frames()
-        assert viewer.stop(signal.SIGHUP) == 0
-        assert sender.stop(signal.SIGHUP) == 0
-    for report in (sent, received):
-        assert read_report(report)["balanced"] is True
-        assert read_report(report)["stuck"] == []
-
-
-@slow
-def test_nohup_survives_the_end_of_its_terminal() -> None:
-    with rankcast("send", "--source", SOURCE, "--codec", "raw", "--bind", free_address(),
-                  "--verbose", launcher=("nohup",)) as sender:  # fmt: skip
-        sender.wait_line("live")
-        sender.signal(signal.SIGHUP)
-        sender.wait_lines("live", 2)
-        assert sender.stop(signal.SIGTERM) == 0
-
-
-def test_the_guard_ends_with_its_process_and_its_death_ends_nothing() -> None:
-    with rankcast("send", "--source", SOURCE, "--codec", "raw", "--bind", free_address(),
-                  "--verbose") as sender:  # fmt: skip
-        sender.wait_line("live")
-        [guard] = children(sender.process.pid)
-        assert Path(f"/proc/{guard}/comm").read_text() == "rankcast-guard\n"
-        os.kill(guard, signal.SIGTERM)  # as a service manager does, to all processes
-        os.kill(guard, signal.SIGKILL)
-        sender.wait_lines("live", 1)
-        assert sender.stop(signal.SIGTERM) == 0
-
-
-@pytest.mark.parametrize(
-    ("command", "number"),
-    [
-        ("receive", signal.SIGABRT),
-        ("send", signal.SIGKILL),
-        pytest.param("receive", signal.SIGKILL, marks=slow),
-        pytest.param("send", signal.SIGABRT, marks=slow),
-    ],
-)
-def test_the_guard_says_that_a_process_ended_without_a_word(
-    command: str, number: signal.Signals
-) -> None:
-    """SIGABRT is how a failed assertion of libzmq ends a process."""
-    address = free_address()
-    with (
-        rankcast("send", "--source", SOURCE, "--codec", "raw", "--bind", address) as sender,
-        rankcast("receive", "--connect", address, "--verbose") as receiver,
-    ):
-        receiver.wait_frames()
-        process = receiver if command == "receive" else sender
-        assert process.stop(number) == -number
-        said = process.wait_line("ended without a report")
-        process.close()
-        assert said.startswith(f"rankcast {command}: ended without a report: a library may have")
-        state = r"last state: received [1-9]" if command == "receive" else "last state: cam live"
-        assert re.search(state, said), said
-        assert "service manager" not in said
-        other = sender if process is receiver else receiver
-        assert other.stop(signal.SIGTERM) == 0
-        other.close()
-        assert not any("ended without a report" in line for line in other.lines)
-
-
-@slow
-def test_the_guard_of_a_killed_process_ends() -> None:
-    with rankcast("receive", "--connect", free_address()) as receiver:
-        receiver.wait_line("dead")
-        [guard] = children(receiver.process.pid)
-        receiver.signal(signal.SIGKILL)
-        receiver.wait()
-        ends = time.monotonic() + 5
-        while Path(f"/proc/{guard}/comm").exists() and time.monotonic() < ends:
-            time.sleep(0.01)  # the end of a process that is not ours cannot be waited for
-        assert not is_running(guard)
-
-
-def children(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(word) for word in text.split()]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def test_a_control_request_that_hangs_ends_after_an_interrupt(tmp_path: Path) -> None:
-    env = sabotaged(tmp_path / "code", "rankcast.net.control_client:ControlClient.close", SWALLOWS)
-    address = free_address().removeprefix("tcp://")
-    with rankcast("control", address, "status", "--timeout", "0.2", **env) as control:
-        control.wait_line(HANGS)
-        assert control.stop(signal.SIGINT, STUCK_S) == 1
-        control.close()
-        assert "stuck after SIGINT: the main thread" in control.lines[-1]
-
-
-@pytest.mark.slow
-def test_a_demo_whose_sender_hangs_names_it(tmp_path: Path) -> None:
-    env = sabotaged(tmp_path / "code", f"{CONVEYOR}.__iter__", FRAMES_THEN_WAITS)
-    with rankcast("demo", "--out", str(tmp_path / "out"), **env) as demo:
-        demo.process.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-        wait_for(lambda: any("rankcast_sender" in words for words in commands(demo.process.pid)))
-        wait_for(lambda: stalled(demo.process.pid))
-        assert demo.stop(signal.SIGTERM, STUCK_S) == 1
-        demo.close()
-        assert "reading source of cam" in demo.lines[-1], demo.lines
-
-
-def commands(pid: int) -> list[str]:
-    found = []
-    for child in children(pid):
-        try:
-            found.append(Path(f"/proc/{child}/cmdline").read_text())
-        except OSError:
-            continue
-    return found
-
-
-def stalled(pid: int) -> bool:
-    """Return True once the sender of a demo has a thread in a read of a pipe."""
-    for child in children(pid):
-        try:
-            if "rankcast_sender" not in Path(f"/proc/{child}/cmdline").read_text():
-                continue
-            tasks = list(Path(f"/proc/{child}/task").iterdir())
-            if any("pipe_read" in (task / "wchan").read_text() for task in tasks):
-                return True
-        except OSError:
-            continue
-    return False
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.05)  # the interval of polling
-
-
-@slow
-def test_an_interrupted_control_request_is_one_line() -> None:
-    address = free_address().removeprefix("tcp://")
-    with rankcast("control", address, "status", "--timeout", "60") as control:
-        wait_for(lambda: b"zmq" in Path(f"/proc/{control.process.pid}/maps").read_bytes())
-        wait_for(lambda: "ZMQbg" in thread_names(control.process.pid))
-        assert control.stop(signal.SIGINT) == 1
-        control.close()
-        assert control.lines[-1] == "rankcast: interrupted"
-
-
-def thread_names(pid: int) -> str:
-    return " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/comm"))
-
-
-@pytest.mark.slow
 @slow
 def test_a_source_that_hangs_at_the_end_of_the_stream_keeps_no_process(tmp_path: Path) -> None:
     report = tmp_path / "sent.json"

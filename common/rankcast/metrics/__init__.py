@@ -3,7 +3,12 @@
 from rankcast.metrics.definition import Definition, EndDefinitions, Kind
 from rankcast.metrics.exposition import Exposition, labelled
 from rankcast.metrics.health import Health
-from rankcast.metrics.metrics_server import MetricsOptions, check_metrics, open_metrics_server
+from rankcast.metrics.metrics_server import (
+    MetricsOptions,
+    check_metrics,
+    open_end_metrics,
+    open_metrics_server,
+)
 from rankcast.metrics.process_metrics import PROCESS_DEFINITIONS
 from rankcast.metrics.routes import metrics_routes
 
@@ -18,5 +23,6 @@ __all__ = [
     "check_metrics",
     "labelled",
     "metrics_routes",
+    "open_end_metrics",
     "open_metrics_server",
 ]

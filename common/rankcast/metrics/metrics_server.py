@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -11,6 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from rankcast.metrics.exposition import Exposition
+from rankcast.metrics.health import Health
+from rankcast.metrics.routes import metrics_routes
+from rankcast.runtime import Pulse
 from rankcast.web import Access, Guard, HttpServer, Listen, parse_listen, read_token
 
 NAMES: Final = ("metrics.tls_cert, metrics.tls_key", "metrics.token", "metrics.insecure = true")
@@ -44,6 +48,16 @@ class MetricsOptions(Protocol):
         """True gives up what is missing of TLS and token."""
 
 
+class EndMetrics(Protocol):
+    """What an end counts and measures."""
+
+    def states(self) -> Mapping[str, str]:
+        """Return the state of each camera."""
+
+    def write(self, exposition: Exposition) -> None:
+        """Add all samples."""
+
+
 def check_metrics(options: MetricsOptions) -> tuple[Listen, str]:
     """Check all that the address needs without taking it; return it and the token, if any.
 
@@ -74,6 +88,34 @@ def open_metrics_server(options: MetricsOptions, routes: Sequence[Route]) -> Htt
     listen, token = check_metrics(options)
     app = Starlette(routes=list(routes), exception_handlers={404: _missing, 405: _missing})
     return HttpServer(Guard(app, Access(token, options.hosts)), listen, "metrics")
+
+
+def open_end_metrics(
+    end: str,
+    options: MetricsOptions,
+    metrics: EndMetrics,
+    pulses: Callable[[], Iterable[Pulse]],
+    ready: Callable[[Mapping[str, str]], bool],
+    watchdog_s: float,
+) -> HttpServer:
+    """Take the address for the metrics and the health of an end without a web address.
+
+    Parameters
+    ----------
+    end : str
+        ``sender`` or ``relay``.
+    options : MetricsOptions
+    metrics : EndMetrics
+    pulses, ready, watchdog_s
+        See `Health`.
+
+    Raises
+    ------
+    SettingsError, TransportError
+        As `open_metrics_server`.
+    """
+    health = Health(pulses, metrics.states, ready, watchdog_s)
+    return open_metrics_server(options, metrics_routes(end, health, metrics.write))
 
 
 async def _missing(_: Request, exc: Exception) -> Response:

@@ -10,8 +10,8 @@ class KeepOptions:
     """Bounds of the stream of each camera."""
 
     age_s: float = 0.0
-    """What is older is discarded; 0: nothing is kept."""
+    """Packets older than this are discarded; 0: nothing is kept."""
     max_bytes: int = 2**32
-    """Beyond it the oldest packets of a camera are discarded."""
+    """Most bytes of one camera; beyond it the oldest packets are discarded."""
     replicas: int = 1
     """Servers of a cluster that keep a copy each."""

@@ -33,7 +33,7 @@ class NatsOptions:
     nkey_seed: Path | None = None
     """Contains an NKEY seed."""
     tls_ca: Path | None = None
-    """Certificates that the server's must go back to; None: those of the system."""
+    """Certificates of the authorities to trust at the server; None: those of the system."""
     tls_cert: Path | None = None
     """Certificate of this end, with `tls_key`."""
     tls_key: Path | None = None
@@ -58,7 +58,7 @@ class NatsOptions:
         ------
         SettingsError
             If the client library is missing, a file cannot be used, the settings contradict each
-            other, or the server could be anybody.
+            other, or nothing proves which server it is.
         """
         require_library()
         if self.site:
@@ -184,9 +184,11 @@ def _is_password(text: str) -> str:
 
 def _is_credentials(text: str) -> str:
     parts = ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED")
-    return "" if all(part in text for part in parts) else "is no .creds file with a JWT and a seed"
+    return (
+        "" if all(part in text for part in parts) else "is not a .creds file with a JWT and a seed"
+    )
 
 
 def _is_seed(text: str) -> str:
     good = text.startswith("SU") and text.isalnum() and len(text) == 58
-    return "" if good else "is no NKEY seed of a user: 58 characters that begin with SU"
+    return "" if good else "is not an NKEY seed of a user, want 58 characters that begin with SU"

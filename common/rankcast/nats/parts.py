@@ -18,7 +18,7 @@ PART_BYTES: Final = _PREFIX.size
 """What a part takes beside its share of the packet."""
 MAX_PARTS: Final = 65_535
 PATIENCE_S: Final = 10.0
-"""Parts of one packet follow each other: what is incomplete after this time stays so."""
+"""Parts of one packet follow each other: one that is incomplete for this long is discarded."""
 MAX_IN_PROGRESS: Final = 256
 """Most packets of different subjects that may be incomplete at a time."""
 
@@ -32,7 +32,7 @@ def split_packet(data: bytes, number: int, max_payload: int) -> Sequence[bytes]:
     number : int
         Number of the message, different from those of others around it, modulo 2^64.
     max_payload : int
-        What the server takes in one message.
+        Most bytes that the server takes in one message.
 
     Raises
     ------
@@ -44,7 +44,10 @@ def split_packet(data: bytes, number: int, max_payload: int) -> Sequence[bytes]:
     share = max_payload - PART_BYTES
     count = -(-len(data) // share) if share > 0 else MAX_PARTS + 1
     if count > MAX_PARTS:
-        raise LimitError(f"got {len(data)} bytes for a server that takes {max_payload} a message")
+        raise LimitError(
+            f"got {len(data)} bytes, but the server takes {max_payload} a message: raise its "
+            "max_payload"
+        )
     # Of equal size but for the last: a reader knows where each part belongs.
     share = -(-len(data) // count)
     count = -(-len(data) // share)

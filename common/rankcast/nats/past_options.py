@@ -14,11 +14,11 @@ class PastOptions:
     since: Since | None = None
     """Begin with the frames from this time on; None: with the next ones."""
     speed: float = 0.0
-    """Seconds of the past that are delivered in one; 0: as fast as they are taken."""
+    """Seconds of the past delivered in each second; 0: as fast as the receiver takes them."""
     durable: str = ""
     """Name of the durable consumer that keeps the place of this receiver; empty: none."""
 
     @property
     def reads_streams(self) -> bool:
-        """True if frames come from streams from the first one on."""
+        """True if the first frames come from streams of the server."""
         return self.since is not None or bool(self.durable)

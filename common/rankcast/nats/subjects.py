@@ -79,7 +79,7 @@ def parse_subject(text: str) -> Subject:
 
 
 def join_name(site: str, camera: str) -> str:
-    """Return the name at a receiver of a camera of a site: ``SITE.CAMERA``.
+    """Return the name that a receiver gives to a camera of a site: ``SITE.CAMERA``.
 
     Neither part contains a dot, so that no two cameras share a name, and it is valid in file names,
     topics and web addresses.

@@ -10,13 +10,12 @@ import zmq
 
 from rankcast.errors import WorkerError
 from rankcast.net.wakeup import Wakeup
-from rankcast.runtime import Pulse, Worker
+from rankcast.runtime import TaskThread
 
 START_TIMEOUT_S: Final = 5.0
-STOP_TIMEOUT_S: Final = 5.0
 
 
-class SocketThread:
+class SocketThread(TaskThread):
     """Runs `target` in a thread that opens, uses and closes its own ZeroMQ sockets.
 
     Parameters
@@ -39,17 +38,13 @@ class SocketThread:
     def __init__(
         self, name: str, target: Callable[[], None], on_end: Callable[[], None] | None = None
     ) -> None:
-        self.name = name
-        self.pulse = Pulse(name)
+        super().__init__(name, self._run, self._settle)
         self._target = target
-        self._on_end = on_end
+        self._at_end = on_end
         self._wakeup: Wakeup | None = None
         self._settled = threading.Event()
         """Set once the sockets are open, or the thread has ended without opening them."""
         self._is_open = False
-        self._stopping = False
-        self._raised = False
-        self._worker = Worker(f"rankcast-{name}", self._run, self._ended, task=f"the {name} thread")
 
     def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Start the thread and wait until its sockets are open.
@@ -61,7 +56,7 @@ class SocketThread:
         WorkerError
             If the sockets are not open within `timeout_s`.
         """
-        self._worker.start()
+        self._start()
         self._settled.wait(timeout_s)
         if self._is_open:
             return
@@ -71,54 +66,14 @@ class SocketThread:
         raise WorkerError(f"thread {self.name} did not open its sockets within {timeout_s:g} s")
 
     @property
-    def running(self) -> bool:
-        """False before `start`, and once the thread has ended."""
-        return self._worker.running
-
-    @property
     def stopping(self) -> bool:
         """True once `stop` was called."""
-        return self._stopping
-
-    @property
-    def error(self) -> BaseException | None:
-        """The exception that ended the thread; None unless it failed."""
-        return self._worker.error
-
-    def check(self) -> None:
-        """Raise an error if the thread has ended without being stopped.
-
-        Raises
-        ------
-        WorkerError
-            With the exception that ended the thread as its cause.
-        """
-        if not self._worker.running and not self._stopping and self._settled.is_set():
-            self._raised = True
-            reason = self._worker.error or "it returned"
-            raise WorkerError(f"thread {self.name} has ended: {reason}") from self._worker.error
+        return self._stopped
 
     def stop(self) -> None:
         """Ask the thread to end, without waiting. May be called before `start`, and twice."""
-        self._stopping = True
+        self._stopped = True
         self.wake()
-
-    def join(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        """Wait for the thread to end, and raise the exception that ended it.
-
-        Raises
-        ------
-        WorkerError
-            If the thread still runs after `timeout_s`.
-        """
-        try:
-            self._worker.join(timeout_s)
-        except BaseException as exc:
-            if exc is not self._worker.error:
-                raise
-            if not self._raised:
-                self._raised = True
-                raise
 
     def wake(self) -> None:
         """Interrupt the poll of the thread; may be called from any thread at any time."""
@@ -157,10 +112,9 @@ class SocketThread:
         with Wakeup() as self._wakeup:
             self._target()
 
-    def _ended(self) -> None:
-        self.pulse.rest()
+    def _settle(self) -> None:
         try:
-            if self._on_end is not None:
-                self._on_end()
+            if self._at_end is not None:
+                self._at_end()
         finally:
             self._settled.set()

@@ -28,7 +28,9 @@ from rankcast.runtime.pulse import Pulse
 from rankcast.runtime.service import ServiceManager
 from rankcast.runtime.signals import StopFlag, stop_flag
 from rankcast.runtime.status_log import StatusLog
+from rankcast.runtime.supervision import supervise
 from rankcast.runtime.system_clock import clock_quality
+from rankcast.runtime.task_thread import TaskThread
 from rankcast.runtime.worker import Worker, join_all, workers_running
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "ServiceManager",
     "StatusLog",
     "StopFlag",
+    "TaskThread",
     "Worker",
     "clock_quality",
     "configure_logs",
@@ -66,5 +69,6 @@ __all__ = [
     "losses_text",
     "stop_flag",
     "stuck",
+    "supervise",
     "workers_running",
 ]

@@ -10,7 +10,8 @@ from rankcast.settings.layers import (
 from rankcast.settings.log_table import LogTable
 from rankcast.settings.metrics_table import MetricsTable
 from rankcast.settings.nats_table import NatsTable
-from rankcast.settings.paths import OptionalPath, SettingsPath
+from rankcast.settings.paths import OptionalPath, SettingsPath, SettingsPaths
+from rankcast.settings.process_table import ProcessTable
 from rankcast.settings.record_table import RecordTable, record_options, record_settings
 from rankcast.settings.schema import CodecTable, Table, to_toml, validate
 
@@ -21,8 +22,10 @@ __all__ = [
     "MetricsTable",
     "NatsTable",
     "OptionalPath",
+    "ProcessTable",
     "RecordTable",
     "SettingsPath",
+    "SettingsPaths",
     "Table",
     "command_layers",
     "option_layers",

@@ -23,7 +23,7 @@ class NatsTable(Table):
     nkey_seed: OptionalPath = ""
     """File with an NKEY seed."""
     tls_ca: OptionalPath = ""
-    """Certificates in PEM format that the server's goes back to; empty: those of the system."""
+    """Certificates in PEM format of the authorities to trust at the server; empty: the system's."""
     tls_cert: OptionalPath = ""
     """Certificate of this end, in PEM format; empty: none."""
     tls_key: OptionalPath = ""

@@ -9,34 +9,34 @@ from typing import Final, NamedTuple
 LATE_S: Final = 0.35
 """Pictures that are this much older than the quickest one wait in a queue on the way."""
 LATE_FOR_S: Final = 0.4
-"""So long all pictures have to be late: a single large key frame is no reason to change."""
+"""All pictures must be late for this long: a single large key frame is no reason to change."""
 PROBATION_S: Final = 5.0
 PROBATION_LATE_S: Final = 0.25
 PROBATION_LATE_FOR_S: Final = 0.25
-"""Bounds for this long after a change to a larger stream, which is only a trial."""
+"""The two bounds above in the first seconds after a change to a larger stream, which is a trial."""
 LEAST_PICTURES: Final = 3
-"""So many at least have to be late: of a slow camera, one key frame is no reason either."""
+"""At least this many must be late: one key frame of a slow camera is no reason either."""
 LOSS_WINDOW_S: Final = 2.0
 LOSS_SHARE: Final = 0.2
 LEAST_LOSSES: Final = 4
-"""So many frames, and such a share, have to be lost within the window."""
+"""At least this many frames, and this share of all, must be lost within the window."""
 SETTLE_S: Final = 3.0
 """After a change to a smaller stream the queue on the way has to empty first."""
 QUIET_S: Final = 3.0
 QUIET_LATE_S: Final = 0.25
-"""A larger stream is tried only if pictures were neither lost nor late for so long."""
+"""A larger stream is tried only if pictures were neither lost nor late for this long."""
 FIRST_PAUSE_S: Final = 10.0
 MAX_PAUSE_S: Final = 120.0
 """Pause before a larger stream is tried; three times as long after each try that fails."""
 PAUSE_FACTOR: Final = 3.0
 STABLE_S: Final = 60.0
-"""A larger stream that was kept for so long has succeeded: the pause is the first one again."""
+"""A larger stream that lasts this long has succeeded: the next pause is the first one again."""
 DRIFT: Final = 200e-6
-"""Two quartz clocks drift apart by less."""
+"""Highest rate at which two quartz clocks drift apart."""
 
 
 class Move(Enum):
-    """What is to be done."""
+    """What the judge decides."""
 
     STAY = "stay"
     SMALLER = "smaller"
@@ -114,7 +114,7 @@ class LinkJudge:
         return Move.LARGER
 
     def strained(self) -> bool:
-        """Return True if a trial must end: it makes the shown pictures late, or costs some."""
+        """Return True if a trial must end: shown pictures are late or lost because of it."""
         late = bool(self._ages) and self._ages[-1].late_s > PROBATION_LATE_S
         return (late and self._ages[-1].at_s > self._changed_s) or self._loses()
 

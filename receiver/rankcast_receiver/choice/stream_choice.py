@@ -20,9 +20,9 @@ SMALLER_S: Final = 10.0
 NOTHING_S: Final = 2.0
 """Longest time without any picture on the way to a smaller stream, if the link is free."""
 RETRY_S: Final = 60.0
-"""A smaller stream that did not come is not tried again for so long."""
+"""A smaller stream that did not come is not tried again for this long."""
 ASK_S: Final = 1.0
-"""A key frame that has not come by then is asked for, as often."""
+"""A key frame that has not come after this time is asked for, and again at this interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def check_streams(
     if stream != MAIN and not named and not control:
         raise SettingsError(
             f"got stream {stream} with network.control = false: name the cameras with --camera, "
-            "because their names are asked for by the control channel"
+            "because only the control channel tells their names"
         )
     return stream
 
@@ -286,9 +286,9 @@ class StreamChoice:
         self.next, self.subscribed = "", (self.shown,)
         if self._larger:
             self._judge.raised(now_s)
-            log.info("%s: stream %s again, the link may carry it", self._camera, self.shown)
+            log.info("%s: stream %s again: the link may carry it now", self._camera, self.shown)
         else:
-            log.info("%s: stream %s instead of %s, which came late or in parts",
+            log.info("%s: stream %s instead of %s, whose pictures came late or were lost",
                      self._camera, self.shown, before)  # fmt: skip
 
 

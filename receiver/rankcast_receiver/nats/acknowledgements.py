@@ -11,7 +11,7 @@ from rankcast.wire import Header, Kind
 
 
 class PacketKey(NamedTuple):
-    """What tells the packets of a camera apart."""
+    """Identifies a packet of a camera."""
 
     kind: Kind
     stream_id: bytes
@@ -24,10 +24,10 @@ def key_of(header: Header) -> PacketKey:
 
 
 class Acknowledgements:
-    """Acknowledges messages of one camera once the recorder has what stands in them.
+    """Acknowledges messages of one camera once what they contain is recorded.
 
-    Packets reach the recorder in the order in which they were forwarded: what came before one that
-    is recorded was recorded too, or is none that ever will be.
+    Packets reach the recorder in the order in which they were forwarded: once one is recorded, all
+    before it have been recorded too, or never will be.
 
     Parameters
     ----------

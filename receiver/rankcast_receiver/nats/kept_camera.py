@@ -38,16 +38,16 @@ JOIN_PENDING: Final = 32
 MAX_HELD: Final = 512
 MAX_HELD_BYTES: Final = 64 * 1024 * 1024
 PATIENCE_S: Final = 2.0
-"""Live frames that the stream does not have after this time are not in it."""
+"""A live frame that the stream does not have after this time was not stored."""
 ELECTION_S: Final = 12.0
 """A cluster whose leader of a stream is gone elects another one within about nine."""
 ROOM_S: Final = 0.005
 RETRY_S: Final = 1.0
 MARGIN_S: Final = 3.0
-"""How much earlier than the last frame catching up begins: frames that are there twice are dropped
-by their sequence."""
+"""Catching up begins this much before the last frame: frames that come twice are dropped by their
+sequence."""
 LONGEST_PAUSE_S: Final = 5.0
-"""Longer pauses of a camera in the past are passed over."""
+"""Longer pauses between frames of the past are skipped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class KeptCameras:
 
     @property
     def behind(self) -> dict[str, str]:
-        """How far each camera is in the past, of those that are."""
+        """How far behind the present each camera is; those in the present are left out."""
         found = {name: camera.behind for name, camera in self._cameras.items()}
         return {name: behind for name, behind in found.items() if behind}
 

@@ -1,4 +1,4 @@
-"""Lag: how far what the decoder gets of a stream is behind the present."""
+"""Lag: how far behind the present the packets are that the decoder gets from a stream."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 NEAR_S: Final = 2.0
-"""Less than this behind is the present."""
+"""A shorter lag counts as the present."""
 
 
 class Lag:

@@ -10,9 +10,9 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 EXPIRES_S: Final = 4.0
-"""A viewer that has not said for this long that it watches has left; it says so every second."""
+"""A viewer says every second that it watches; it has left once it has not for this long."""
 MAX_VIEWERS: Final = 10_000
-"""Viewers counted of one camera; further ones get its frames all the same."""
+"""Most viewers of one camera that are counted; further ones get its frames all the same."""
 
 
 class Presence:

@@ -25,7 +25,7 @@ BUDGETS_S: Final[Mapping[str, int]] = MappingProxyType({"ping": 20, "status": 20
 """Requests a second of one client that are answered."""
 OTHERS_S: Final = 1000
 PENDING_S: Final = 3.0
-"""A camera waiting for its trigger may never apply a change."""
+"""Longest wait for a reply: a camera that waits for its trigger may never apply a change."""
 MAX_PENDING: Final = 64
 LOG_INTERVAL_S: Final = 10.0
 INBOX_PREFIX: Final = "_INBOX."
@@ -164,7 +164,7 @@ class NatsRequests:
             or len(token) != TOKEN_BYTES
             or type(leaves) is not bool
         ):
-            error = f"watch takes token, {TOKEN_BYTES} bytes, and perhaps leave, true or false"
+            error = f"watch takes token ({TOKEN_BYTES} bytes) and, if wanted, leave (true or false)"
             return Reply(request.id, False, error)
         if leaves:
             self._presence.leave(request.camera, token)

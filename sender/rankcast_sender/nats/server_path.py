@@ -1,4 +1,4 @@
-"""ServerPath: what one camera has on its way to a NATS server."""
+"""ServerPath: the frames of one camera that are on their way to a NATS server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SPARE_FRAMES: Final = 2
 
 
 class ServerPath:
-    """Says when the server takes less than one camera makes; of the event loop, but `is_full`.
+    """Says when the server takes less than one camera makes.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ class ServerPath:
         self._queue_messages = queue_messages
         self._window_bytes = window_bytes
         self._ends: deque[int] = deque()
-        """How many bytes the connection has to have taken for each frame to be there."""
+        """Of each frame: the count of bytes at which the server has all of it."""
         self.is_full = False
-        """Read by the thread that makes packets."""
+        """True while the server is behind; any thread may read this, but nothing else."""
 
     @property
     def is_over(self) -> bool:
@@ -47,7 +47,7 @@ class ServerPath:
         self.judge()
 
     def judge(self) -> None:
-        """Look at what the server has taken."""
+        """Compare what was sent with what the server has taken."""
         taken = self._connection.taken_bytes
         while self._ends and self._ends[0] <= taken:
             self._ends.popleft()

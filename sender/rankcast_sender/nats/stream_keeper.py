@@ -1,4 +1,4 @@
-"""StreamKeeper: has the server keep the cameras of a sender, and watches whether it does."""
+"""StreamKeeper: makes the streams that keep the cameras of a sender, and checks that they do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _KeptStream:
         """Messages handed to the connection for this stream."""
         self.said = ""
         self.is_known = False
-        """True once it was logged what is kept."""
+        """True once the log says what is kept."""
         self.log_limiter = LogLimiter(LOG_INTERVAL_S)
         self._own = False
         self._base: int | None = None
@@ -87,7 +87,7 @@ class _KeptStream:
         self.camera.kept = False
 
     def resume(self) -> None:
-        """Trust, at a new connection, that a stream is still there which was."""
+        """Assume, at a new connection, that a stream which was there still is."""
         if self.name and not self.said:
             self.camera.kept = True
             # Nobody got the frames that were on their way: the budget of requests is not for this.

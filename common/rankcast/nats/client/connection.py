@@ -96,7 +96,7 @@ class NatsConnection:
         self.inbox = ""
         """Prefix of the subjects of replies to this connection."""
         self.max_payload = 0
-        """What the server takes in one message."""
+        """Most bytes that the server takes in one message."""
         self._options = options
         self._name = name
         self._on_session = on_session
@@ -229,7 +229,7 @@ class NatsConnection:
         return Message(reply.subject, reply.data)
 
     def publish_soon(self, subject: str, data: bytes, reply: str = "") -> bool:
-        """Publish in a moment, in the order of calls; False without a connection."""
+        """Publish soon, in the order of calls; False without a connection."""
         if not self.is_up:
             return False
         task = asyncio.ensure_future(self.publish(subject, data, reply))
@@ -324,7 +324,7 @@ class NatsConnection:
     async def _beat(
         self, client: Client, lost: asyncio.Future[Any], stop: asyncio.Future[Any]
     ) -> None:
-        """Wait for something to be sent, or a second, and ask the server how far it is."""
+        """Wait until something is sent, at most a second; ask the server how far it has read."""
         sent = asyncio.ensure_future(self._sent.wait())
         await asyncio.wait(
             [sent, lost, stop], timeout=self._beat_s, return_when=asyncio.FIRST_COMPLETED

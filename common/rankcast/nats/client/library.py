@@ -224,7 +224,7 @@ def trouble_of(exc: BaseException) -> tuple[LinkState, str]:
     if "authorization violation" in lower or "authentication" in lower:
         return LinkState.KEY_REFUSED, f"the NATS server refuses these credentials: {text}"
     if "expecting info" in lower or "json parse" in lower:
-        return LinkState.PROTOCOL_REFUSED, "what answers there is no NATS server"
+        return LinkState.PROTOCOL_REFUSED, "what answers there is not a NATS server"
     if isinstance(exc, OSError):
         return LinkState.UNREACHABLE, exc.strerror or text or type(exc).__name__
     return LinkState.UNREACHABLE, text or type(exc).__name__

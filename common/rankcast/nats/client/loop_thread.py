@@ -6,15 +6,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
-from rankcast.errors import WorkerError
-from rankcast.runtime import Pulse, Worker
-
-STOP_TIMEOUT_S: Final = 5.0
+from rankcast.runtime import TaskThread
 
 
-class LoopThread:
+class LoopThread(TaskThread):
     """Runs `main` in an event loop in a thread of its own, until it returns.
 
     Parameters
@@ -38,32 +35,17 @@ class LoopThread:
         main: Callable[[], Coroutine[Any, Any, None]],
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        self.name = name
-        self.pulse = Pulse(name)
+        super().__init__(name, self._run, on_end)
         self.stopping = asyncio.Event()
         """Set once the thread is to end; of the event loop."""
         self._main = main
-        self._on_end = on_end
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
-        self._stopped = False
-        self._raised = False
-        self._worker = Worker(f"rankcast-{name}", self._run, self._ended, task=f"the {name} thread")
-
-    @property
-    def running(self) -> bool:
-        """False before `start`, and once the thread has ended."""
-        return self._worker.running
 
     @property
     def stopped(self) -> bool:
         """True once `stop` was called; may be read from any thread."""
         return self._stopped
-
-    @property
-    def error(self) -> BaseException | None:
-        """The exception that ended the thread; None unless it failed."""
-        return self._worker.error
 
     def start(self) -> None:
         """Start the thread."""
@@ -71,7 +53,7 @@ class LoopThread:
             self._loop = asyncio.new_event_loop()
             if self._stopped:
                 self.stopping.set()
-        self._worker.start()
+        self._start()
 
     def call(self, function: Callable[..., object], *args: object) -> bool:
         """Call `function` in the event loop, soon; False if the loop has ended; from any thread."""
@@ -84,40 +66,10 @@ class LoopThread:
                 return True
         return False
 
-    def check(self) -> None:
-        """Raise an error if the thread has ended without being stopped.
-
-        Raises
-        ------
-        WorkerError
-            With the exception that ended the thread as its cause.
-        """
-        if self._loop is not None and not self._worker.running and not self._stopped:
-            self._raised = True
-            reason = self._worker.error or "it returned"
-            raise WorkerError(f"thread {self.name} has ended: {reason}") from self._worker.error
-
     def stop(self) -> None:
         """Ask the thread to end, without waiting. May be called before `start`, and twice."""
         self._stopped = True
         self.call(self.stopping.set)
-
-    def join(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        """Wait for the thread to end, and raise the exception that ended it.
-
-        Raises
-        ------
-        WorkerError
-            If the thread still runs after `timeout_s`.
-        """
-        try:
-            self._worker.join(timeout_s)
-        except BaseException as exc:
-            if exc is not self._worker.error:
-                raise
-            if not self._raised:
-                self._raised = True
-                raise
 
     def _run(self) -> None:
         loop = self._loop
@@ -141,10 +93,6 @@ class LoopThread:
                 self.stopping.set()
             await asyncio.wait([main], timeout=0.25)
         main.result()
-
-    def _ended(self) -> None:
-        self.pulse.rest()
-        self._on_end()
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -152,7 +152,7 @@ class JetStream:
             answer = json.loads(reply.data)
             error = answer.get("error")
         except (ValueError, AttributeError) as exc:
-            raise StoreError("got a reply of JetStream that is no JSON object") from exc
+            raise StoreError("got a reply of JetStream that is not a JSON object") from exc
         if error:
             text = printable(str(error.get("description", "no reason")))[:200]
             raise StoreError(_explained(text, error), int(error.get("err_code", 0)))

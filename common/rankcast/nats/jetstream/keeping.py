@@ -26,7 +26,7 @@ class Kept:
 def stream_name(site: str, camera: str) -> str:
     """Return the name of the stream that a sender makes for its camera.
 
-    Neither part contains the sign between them, which names of streams and files may.
+    Neither part contains the separator, which names of streams and files may contain.
     """
     return f"{_OURS}={site}={camera}"
 

@@ -22,7 +22,7 @@ BATCH: Final = 64
 EXPIRES_S: Final = 20.0
 BEAT_S: Final = 0.5
 LOST_S: Final = 1.6
-"""Three beats that did not come: the consumer, its leader or a server is gone."""
+"""After three missing beats, the consumer, its leader or a server is gone."""
 IDLE_S: Final = 60.0
 """A consumer that nobody reads from is deleted by the server after this time."""
 RETRY_S: Final = 0.25
@@ -35,7 +35,7 @@ class ConsumerLost(Exception):  # noqa: N818 - not an error: the reader makes an
 
 
 class StreamReader:
-    """Reads a stream from one message on, and goes on behind the last one whatever happens.
+    """Reads a stream from a given message on, and goes on after the last one whatever happens.
 
     The server's consumer stores nothing but a position; the reader creates it again if it is gone.
 
@@ -96,7 +96,7 @@ class StreamReader:
         self._consumer = facts.name
 
     async def missed(self) -> AsyncGenerator[Stored]:
-        """Yield what the consumer does not deliver, or not in time: nothing."""
+        """Yield the messages that the consumer does not deliver itself: here none."""
         nothing: tuple[Stored, ...] = ()
         for stored in nothing:
             yield stored

@@ -18,7 +18,7 @@ from rankcast_receiver.stream.refusals import Refusals
 SHORT_GROUP: Final = 90
 """Most pictures that are decoded to catch up without asking the sender for a key frame first."""
 KEYFRAME_S: Final = 0.5
-"""Time in which it may answer, before a longer group is decoded all the same."""
+"""Time for its key frame to come, before a longer group is decoded all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class OnDemandDecoder:
 
     @property
     def needs_keyframe(self) -> bool:
-        """True while arriving pictures need one, or it is the best way to catch up."""
+        """True while only a key frame makes arriving pictures decodable, or catches up soonest."""
         return self.waiting_for_keyframe or (self.catching_up and self._asked_s is not None)
 
     @property
@@ -159,7 +159,7 @@ class OnDemandDecoder:
         return Pictures(frame, followed.intact, caught_up=True)
 
     def _count(self, followed: Followed) -> None:
-        """Count what would be lost too if it was decoded; the others are the caller's."""
+        """Count as lost what a decoder would not take either; the caller counts the others."""
         self._ledger.lose(WAITING_FOR_KEYFRAME, followed.unrooted)
         self._ledger.lose(REFUSED_PACKET, len(followed.refused))
         if followed.intact:
@@ -188,7 +188,7 @@ class OnDemandDecoder:
         return frame
 
     def _may_begin(self, group: Sequence[Packet], *, for_reference: bool) -> bool:
-        """Return whether decoding begins with the group; else a key frame is waited for."""
+        """Return whether to decode the group now; if not, a key frame may come soon."""
         if group and (for_reference or len(group) <= SHORT_GROUP):
             return True
         if self._asked_s is None:

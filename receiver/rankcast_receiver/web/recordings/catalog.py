@@ -24,12 +24,12 @@ from rankcast.recordings import (
 from rankcast.wire import Limits
 
 MOST_FILES: Final = 20_000
-"""Files of a folder that are looked at."""
+"""Most files of a folder that are looked at."""
 MOST_KEPT: Final = 20_000
 MOST_SCANNED_BYTES: Final = 64 << 20
 """A file without an index is read up to here to count its frames."""
 PIECE_BYTES: Final = 1 << 20
-"""Of the end of such a file, behind which a whole packet may be cut off."""
+"""Read at the end of such a file besides the largest packet, which may be cut off there."""
 _SEGMENT: Final = re.compile(r"(.+)-\d{4,12}")
 
 

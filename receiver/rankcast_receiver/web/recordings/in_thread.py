@@ -1,4 +1,4 @@
-"""in_thread: a call in a thread that has returned when its caller goes on."""
+"""in_thread: a call in a thread, for whose end a cancelled caller waits too."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from rankcast_receiver.web.pictures import PAGE_QUALITY, JpegPiece, encode_jpeg,
 from rankcast_receiver.web.recordings.playback import PlayedPiece
 
 MOST_CAMERAS: Final = 64
-"""Of one page: each has a decoder with pictures of its own."""
+"""Most cameras of one page: each has a decoder that keeps pictures."""
 
 
 class JpegMaker:

@@ -15,9 +15,9 @@ from rankcast.wire import Kind, Limits, unpack
 
 MOST_PIECES: Final = 32
 MOST_BYTES: Final = 1 << 20
-"""Of what is read ahead at once."""
+"""Most pictures and bytes that one step reads."""
 LOOK_AHEAD_NS: Final = 10 * 10**9
-"""How far behind the wanted time the first picture of each camera is looked for."""
+"""How far after the wanted time the first picture of each camera is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Seek:
     """What is to be shown from a time on."""
 
     starts: Mapping[tuple[str, bytes], int]
-    """First sequence to be shown of the cameras and streams that come first."""
+    """First sequence to show, by camera and stream; pictures before it are decoded only."""
     due: frozenset[str]
     """Cameras whose first picture from that time on is near: it is shown at once."""
 
@@ -79,7 +79,7 @@ class Playback:
         self._reader = RecordingReader(path, limits, stopped=stopped)
         for segment in self._reader.segments:
             if segment.is_symlink():
-                raise RecordingError(f"{segment.name}: is a link, and not played")
+                raise RecordingError(f"{segment.name} is a link: links are not played")
         self._codecs: dict[str, str] = {}
         """Latest codec of each camera."""
         self._pieces: Iterator[PlayedPiece] = iter(())

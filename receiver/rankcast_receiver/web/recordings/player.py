@@ -34,9 +34,9 @@ from rankcast_receiver.web.recordings.playback import Playback, PlayedPiece, See
 from rankcast_receiver.web.recordings.served_pictures import ServedPictures
 
 MOST_ON_WAY: Final = 16
-"""Pictures of a camera that the page has not acknowledged: playing waits for it."""
+"""Most pictures of a camera that the page has not acknowledged; playing waits for it."""
 MOST_AHEAD: Final = 64
-"""The same of pictures that come at once; a page drops those beyond 128."""
+"""The same for pictures that are due at once; a page drops those beyond 128."""
 POSITION_S: Final = 0.25
 
 
@@ -49,9 +49,9 @@ class PlayerOptions:
     models: Path | None
     """Folder of the model files that packets name."""
     reading: anyio.CapacityLimiter
-    """How many read at once."""
+    """How many players read files at a time."""
     decoding: anyio.CapacityLimiter
-    """For how many pages the server decodes at once."""
+    """For how many pages the server decodes at a time."""
 
 
 class RecordingPlayer:
@@ -131,7 +131,7 @@ class RecordingPlayer:
                         for camera, sequence in cameras.items():
                             self._acknowledge(camera, sequence)
                     case _:
-                        raise WireError("a recording is played with play and ack alone")
+                        raise WireError("a recording takes only the messages play and ack")
                 self._changed.set()
         except WireError as exc:
             return str(exc)

@@ -25,7 +25,7 @@ from rankcast_receiver.web.replies import json_reply
 MOST_PLAYERS: Final = 16
 MOST_THREADS: Final = 2
 MOST_DECODING: Final = 4
-"""Playing pages that the server decodes for at once, each in a thread."""
+"""Most pages for which the server decodes at a time, each in a thread."""
 _TRY_LATER: Final = 1013
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -89,7 +89,9 @@ class RecordingRoutes:
         if not await accept(websocket):
             return
         if self._players >= MOST_PLAYERS:
-            await websocket.close(_TRY_LATER, f"{MOST_PLAYERS} recordings are played already")
+            await websocket.close(
+                _TRY_LATER, f"{MOST_PLAYERS} pages play recordings already: close one"
+            )
             return
         begin_ns = _nanoseconds(facts["begin_utc"])
         player = RecordingPlayer(websocket, facts, begin_ns, self._shared())
@@ -101,7 +103,9 @@ class RecordingRoutes:
 
     def _there(self) -> RecordingCatalog:
         if self._catalog is None:
-            raise HTTPException(404, "no folder of recordings is shown: see --web-recordings")
+            raise HTTPException(
+                404, "this receiver shows no recordings: start it with --web-recordings DIR"
+            )
         return self._catalog
 
     async def _ask(self, question: Callable[..., Any], *arguments: Any) -> Any:

@@ -7,9 +7,9 @@ import importlib.util
 import pytest
 
 from rankcast.errors import SettingsError
-from rankcast_sender import app
 from rankcast_sender.grabber import BaslerOptions, basler_spec
 from rankcast_sender.settings import CameraTable
+from rankcast_sender.source_opener import source_opener
 from rankcast_sender.sources import check_query, parse_source, supported_names
 
 
@@ -22,7 +22,7 @@ def test_without_pypylon_the_sender_ends_with_the_command_that_installs_it(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(SettingsError) as refusal:
-        app.source_opener(CameraTable(source="basler:40012345"))
+        source_opener(CameraTable(source="basler:40012345"))
     assert str(refusal.value) == "source basler: needs pypylon: pip install 'rankcast[basler]'"
     assert refusal.value.exit_code == 2
 

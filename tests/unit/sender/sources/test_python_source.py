@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rankcast.errors import RankcastError, SettingsError, SourceError
-from rankcast_sender.app import source_opener
 from rankcast_sender.settings import CameraTable
+from rankcast_sender.source_opener import source_opener
 from rankcast_sender.sources import Source
 
 MODULE = """
