@@ -22,6 +22,7 @@ from support.grabbing import scripted_camera
 from support.processes import WAIT_S, Rankcast, rankcast, read_report, run
 from support.starvation import Starvation
 
+HANGS = ("frame", "frame*3 deaf", "open-hang frame")
 REOPENED_S = 3.0
 MOST_CPU = 0.2
 
@@ -155,10 +156,10 @@ def test_a_camera_that_repeats_a_picture_is_frozen_in_the_log_the_status_and_for
     ("step", "message"),
     [
         ("crash", "ended by SIGSEGV: a driver crashed it"),
-        ("exit", "the grabber process ended with code 7"),
+        pytest.param("exit", "the grabber process ended with code 7", marks=pytest.mark.slow),
         ("gone", "scripted camera is gone: check its cable"),
-        ("odd", "its pixel format is not what it states"),
-        ("forged", "sent 'slot' = -1"),
+        pytest.param("odd", "its pixel format is not what it states", marks=pytest.mark.slow),
+        pytest.param("forged", "sent 'slot' = -1", marks=pytest.mark.slow),
     ],
 )
 def test_a_camera_that_fails_is_opened_again_and_its_numbers_go_on(
@@ -181,6 +182,7 @@ def test_a_camera_that_fails_is_opened_again_and_its_numbers_go_on(
     assert report["cameras"]["cam"]["failures"] == 1
 
 
+@pytest.mark.slow
 def test_what_was_set_at_run_time_is_set_again_when_a_camera_is_opened_again(
     tmp_path: Path,
 ) -> None:
@@ -228,7 +230,10 @@ def test_a_region_set_in_mid_stream_is_a_key_frame_and_no_fault(tmp_path: Path) 
     assert report["balanced"]
 
 
-@pytest.mark.parametrize("script", ["frame", "frame*3 hang", "frame*3 deaf", "open-hang frame"])
+@pytest.mark.parametrize(
+    "script",
+    ["frame*3 hang", *(pytest.param(script, marks=pytest.mark.slow) for script in HANGS)],
+)
 def test_no_grabber_process_outlives_a_sender_that_is_killed(tmp_path: Path, script: str) -> None:
     before = shared_memory()
     with sending(tmp_path, script) as (sender, _):
@@ -242,7 +247,10 @@ def test_no_grabber_process_outlives_a_sender_that_is_killed(tmp_path: Path, scr
     assert shared_memory() == before
 
 
-@pytest.mark.parametrize("script", ["open-hang frame", "frame*3 hang", "frame*3 deaf", "frame"])
+@pytest.mark.parametrize(
+    "script",
+    ["frame*3 hang", *(pytest.param(script, marks=pytest.mark.slow) for script in HANGS)],
+)
 def test_a_signal_ends_a_sender_within_two_seconds_whatever_its_camera_does(
     tmp_path: Path, script: str
 ) -> None:

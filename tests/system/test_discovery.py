@@ -173,6 +173,7 @@ def test_the_first_key_is_pinned_and_an_impostor_is_refused(
         assert "Traceback" not in "".join(receiver.lines)
 
 
+@pytest.mark.slow
 def test_a_receiver_that_stays_outlasts_an_impostor_and_receives_the_true_camera(
     tmp_path: Path, network: Sequence[str], keys: Path
 ) -> None:

@@ -138,6 +138,7 @@ def test_three_cameras_pause_go_on_and_are_saved(tmp_path: Path) -> None:
         assert read_image(path).shape == (270, 480, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_one_camera_fills_the_screen_and_esc_goes_back_to_all(tmp_path: Path) -> None:
     with (

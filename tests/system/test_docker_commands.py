@@ -82,6 +82,7 @@ def test_the_settings_of_an_image_are_right(images: Images, end: str) -> None:
     assert images.health[end] in done.stdout
 
 
+@pytest.mark.slow
 def test_the_images_stream_with_keys_and_are_healthy_beside_each_other(images: Images) -> None:
     with (
         rankcast(*images.command("sender"), **images.environment("sender")) as sender,

@@ -57,6 +57,7 @@ def test_a_demo_ends_cleanly(tmp_path: Path, moment: str) -> None:
         assert not any("Traceback" in line for line in demo.lines)
 
 
+@pytest.mark.slow
 def test_an_interrupted_import_of_another_command_is_one_line(tmp_path: Path) -> None:
     # A picture that takes longer than a signal on a busy machine. The bound of streaming commands
     # is not theirs: a decomposition that has begun is not broken off.

@@ -91,6 +91,7 @@ def test_row_8_after_a_black_hole_the_stream_resumes_with_fresh_frames(
         finish(sender, viewer)
 
 
+@pytest.mark.slow
 def test_row_11_on_a_narrow_link_frames_are_lost_and_age_stays_bounded(
     tmp_path: Path, figure: Figure
 ) -> None:

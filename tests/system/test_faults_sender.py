@@ -172,6 +172,7 @@ def test_row_32_without_processor_time_frames_are_shed_before_the_encoder_and_st
         assert sender.report()["lost"][MAILBOX] > 0
 
 
+@pytest.mark.slow
 def test_row_35_sigterm_under_load_says_the_totals_and_ends_in_time(
     tmp_path: Path, figure: Figure
 ) -> None:

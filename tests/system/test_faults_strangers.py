@@ -62,7 +62,7 @@ def other_service(address: str, answer: bytes) -> Iterator[None]:
     "answer",
     [
         pytest.param(b"HTTP/1.0 400 Bad Request\r\nContent-Length: 0\r\n\r\n" * 4, id="http"),
-        pytest.param(bytes(range(1, 255)) * 8, id="garbage"),
+        pytest.param(bytes(range(1, 255)) * 8, id="garbage", marks=pytest.mark.slow),
     ],
 )
 def test_row_17_another_service_on_the_port_is_survived_until_it_is_put_right(

@@ -154,6 +154,7 @@ def test_subscriptions_faster_than_libzmq_can_store_them_are_cut_off(
         assert viewer.subscriber.reconnects == 0
 
 
+@pytest.mark.slow
 def test_a_message_without_an_end_is_cut_off(tmp_path: Path, figure: Figure) -> None:
     with sending(tmp_path, "--codec", "jpeg") as sender, Viewer(sender.address) as viewer:
         viewer.wait_more(5)

@@ -130,6 +130,7 @@ def test_a_folder_of_models_that_is_none_stops_the_receiver(tmp_path: Path) -> N
     assert any("--models is not a directory: " in line for line in receiver.lines)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_training_early_with_everything_written(tmp_path: Path) -> None:
     out = tmp_path / "m.rkm"
     with rankcast("train", "gan", "--data", str(GOLDEN / "colour.png"), "--out", str(out),

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSI
 slow = pytest.mark.slow
 
 
+@pytest.mark.slow
 def test_the_guard_ends_with_its_process_and_its_death_ends_nothing() -> None:
     with rankcast("send", "--source", SOURCE, "--codec", "raw", "--bind", free_address(),
                   "--verbose") as sender:  # fmt: skip
@@ -35,7 +36,7 @@ def test_the_guard_ends_with_its_process_and_its_death_ends_nothing() -> None:
     ("command", "number"),
     [
         ("receive", signal.SIGABRT),
-        ("send", signal.SIGKILL),
+        pytest.param("send", signal.SIGKILL, marks=slow),
         pytest.param("receive", signal.SIGKILL, marks=slow),
         pytest.param("send", signal.SIGABRT, marks=slow),
     ],

@@ -157,6 +157,7 @@ def test_two_senders_with_one_camera_name_are_saved_apart(tmp_path: Path) -> Non
     assert list(out.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_cameras_of_one_sender_are_taken_and_the_third_is_left(tmp_path: Path) -> None:
     config = tmp_path / "sender.toml"
     config.write_text(

@@ -63,11 +63,12 @@ def _sequence(path: Path) -> int:
     ("codec", "options", "shape", "dtype", "least_db"),
     [
         ("kmeans", {"k": 12, "seed": 3}, (48, 64, 3), np.uint8, 17),
-        ("kmeans", {"k": 16}, (48, 64), np.uint8, 30),
+        pytest.param("kmeans", {"k": 16}, (48, 64), np.uint8, 30, marks=pytest.mark.slow),
         pytest.param("kmeans", {"k": 300}, (48, 64, 3), np.uint16, 28, marks=slow),
         pytest.param("pca", {"variance": 0.99}, (48, 64, 3), np.uint8, 20, marks=slow),
         ("pca", {"layout": "patches", "components": 20}, (48, 64), np.uint8, 30),
-        ("pca", {"layout": "patches", "patch": 4}, (47, 61, 3), np.uint16, 20),
+        pytest.param("pca", {"layout": "patches", "patch": 4}, (47, 61, 3),
+                     np.uint16, 20, marks=slow),
         pytest.param("pca", {"components": 30}, (48, 64), np.uint16, 30, marks=slow),
     ],
 )  # fmt: skip
@@ -101,6 +102,7 @@ def test_whole_pictures_need_the_model_at_both_ends(tmp_path: Path) -> None:
         assert np.array_equal(picture, decoder.decode(encoder.encode(frame)))
 
 
+@pytest.mark.slow
 def test_a_k_above_the_colours_of_a_frame_sends_it_exactly(tmp_path: Path) -> None:
     # A dark camera is no reason to stop: send codes what `compress` would refuse.
     (tmp_path / "in").mkdir()

@@ -104,6 +104,7 @@ def test_a_receiver_is_ready_only_while_its_camera_is_live() -> None:
         assert httpx.get(f"{url}readyz").status_code == 503
 
 
+@pytest.mark.slow
 def test_a_web_address_serves_metrics_and_health_too() -> None:
     with rankcast("receive", "--connect", free_address(), "--web", "127.0.0.1:0",
                   "--metrics", "127.0.0.1:0") as viewer:  # fmt: skip

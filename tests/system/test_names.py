@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.own_network import own_network
 from support.processes import rankcast, read_report
 from support.viewers import SMALL, sending
@@ -58,6 +60,7 @@ def test_a_receiver_of_nothing_but_such_a_name_ends_at_once(tmp_path: Path) -> N
         assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
 
 
+@pytest.mark.slow
 def test_a_name_of_an_ipv6_address_alone_and_one_whose_first_addresses_are_dead_are_connected(
     tmp_path: Path,
 ) -> None:
@@ -74,6 +77,7 @@ def test_a_name_of_an_ipv6_address_alone_and_one_whose_first_addresses_are_dead_
         assert receiver.stop(signal.SIGTERM) == 0, receiver.lines
 
 
+@pytest.mark.slow
 def test_a_link_local_address_is_bound_and_connected_with_its_interface(tmp_path: Path) -> None:
     setup = (
         "ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up; "

@@ -101,21 +101,29 @@ def test_a_stop_takes_no_longer_while_the_server_hangs(server: NatsServer) -> No
             server.signal(signal.SIGCONT)
 
 
+def later(*values: object) -> object:
+    """One more of a kind: with `make test-all`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("send", "--to", "nats://"), 2, "want nats://HOST:PORT"),
+        later(("send", "--to", "nats://"), 2, "want nats://HOST:PORT"),
         (("send", "--to", "nats://192.0.2.1"), 2, "is another machine"),
-        (("send", "--to", "nats://127.0.0.1", "--no-realtime"), 2, "got --no-realtime with nats"),
-        (("send", "--to", "nats://127.0.0.1", "--control", "off"), 2, "got --control with nats"),
-        (("send", "--to", "nats://127.0.0.1", "--site", "A"), 2, "--site"),
-        (("send", "--site", "berlin", "--check"), 2, "got --site berlin without a NATS server"),
-        (("receive", "--connect", "nats://a,,b"), 2, "want nats://HOST:PORT"),
+        later(("send", "--to", "nats://127.0.0.1", "--no-realtime"),
+              2, "got --no-realtime with nats"),
+        later(("send", "--to", "nats://127.0.0.1", "--control", "off"),
+              2, "got --control with nats"),
+        later(("send", "--to", "nats://127.0.0.1", "--site", "A"), 2, "--site"),
+        later(("send", "--site", "berlin", "--check"),
+              2, "got --site berlin without a NATS server"),
+        later(("receive", "--connect", "nats://a,,b"), 2, "want nats://HOST:PORT"),
         (("receive", "--connect", "nats://127.0.0.1:9", "--timeout", "1"), 4, "connection refused"),
-        (("find", "--nats", "nats://127.0.0.1:9"), 4, "connection refused"),
-        (("find", "--site", "x"), 2, "without --nats"),
-        (("control", "nats://127.0.0.1:9", "get"), 2, "give --camera SITE.CAMERA"),
-        (("control", "nats://127.0.0.1:9", "get", "--camera", "a.b"), 4, "connection refused"),
+        later(("find", "--nats", "nats://127.0.0.1:9"), 4, "connection refused"),
+        later(("find", "--site", "x"), 2, "without --nats"),
+        later(("control", "nats://127.0.0.1:9", "get"), 2, "give --camera SITE.CAMERA"),
+        later(("control", "nats://127.0.0.1:9", "get", "--camera", "a.b"), 4, "connection refused"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_one_line(arguments: tuple[str, ...], code: int, said: str) -> None:

@@ -72,7 +72,7 @@ def test_a_server_that_is_killed_and_started_again_is_watched_again(
     assert read_report(tmp_path / "report.json")["source"].startswith(status)
 
 
-@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+@pytest.mark.parametrize("scheme", ["http", pytest.param("rtsp", marks=pytest.mark.slow)])
 def test_a_server_that_hangs_is_a_failure_within_its_time_out(scheme: str, tmp_path: Path) -> None:
     with station(scheme, tmp_path) as (server, sender, subscriber):
         next(iter(subscriber))

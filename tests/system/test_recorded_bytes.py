@@ -183,6 +183,7 @@ def replayed(recorded: bytes, options: dict[str, Any]) -> tuple[list[int], State
         return seen, subscriber.states[0].state
 
 
+@pytest.mark.slow
 def test_recorded_bytes_that_are_sent_again_show_nothing_to_a_viewer_with_keys(
     station: KeyedStation, tmp_path: Path
 ) -> None:

@@ -209,7 +209,7 @@ def test_a_disk_that_is_full_costs_the_live_view_nothing_and_recording_goes_on(
         ("a.mkv", "want a name that ends in .mcap"),
     ],
 )
-@pytest.mark.parametrize("command", ["send", "receive"])
+@pytest.mark.parametrize("command", ["send", pytest.param("receive", marks=pytest.mark.slow)])
 def test_a_recording_that_cannot_be_made_is_one_line(
     tmp_path: Path, command: str, name: str, says: str
 ) -> None:
@@ -220,6 +220,7 @@ def test_a_recording_that_cannot_be_made_is_one_line(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_sender_records_what_it_publishes_without_any_viewer(tmp_path: Path) -> None:
     path, originals, report = tmp_path / "a.mcap", tmp_path / "audit", tmp_path / "s.json"
     done = run("send", "--source", CONVEYOR, "--bind", free_address(), "--frames", "20",
@@ -319,7 +320,13 @@ return break_later
 """
 
 
-@pytest.mark.parametrize("error", ["ValueError", "__import__('rankcast').errors.RecordingError"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ValueError",
+        pytest.param("__import__('rankcast').errors.RecordingError", marks=pytest.mark.slow),
+    ],
+)
 def test_a_sender_whose_recording_ends_says_so_at_once_and_streams_on(
     tmp_path: Path, error: str
 ) -> None:

@@ -66,6 +66,7 @@ def join_once(address: str) -> float:
     raise AssertionError("no catch-up came")
 
 
+@pytest.mark.slow
 def test_fifty_viewers_join_in_the_middle_of_a_group_without_a_word_to_the_camera(
     tmp_path: Path, figure: Callable[[str], None]
 ) -> None:
@@ -91,6 +92,7 @@ def test_fifty_viewers_join_in_the_middle_of_a_group_without_a_word_to_the_camer
     assert sender.report()["cameras"]["cam"]["published"] > 60
 
 
+@pytest.mark.slow
 def test_a_viewer_outlives_the_restarts_of_the_camera_and_is_told_what_the_relay_lost(
     tmp_path: Path,
 ) -> None:

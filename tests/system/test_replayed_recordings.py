@@ -128,6 +128,7 @@ def test_the_original_spacing_is_kept_and_speed_divides_it(tmp_path: Path) -> No
     assert spans_s[1] < 0.75 * whole_s
 
 
+@pytest.mark.slow
 def test_loops_in_keep_mode_lose_no_frame(tmp_path: Path) -> None:
     record(tmp_path / "clip.mcap")
     count = 2 * FRAMES + 5
@@ -172,6 +173,7 @@ def test_start_and_end_select_a_span_that_begins_with_its_key_frame(
         assert [frame.sequence for frame in viewer] == list(range(10, 21))
 
 
+@pytest.mark.slow
 def test_a_step_shows_one_frame(tmp_path: Path) -> None:
     record(tmp_path / "clip.mcap")
     with (
@@ -191,6 +193,7 @@ def test_a_step_shows_one_frame(tmp_path: Path) -> None:
         assert control.call("status", timeout_s=20).result["published"] == 3
 
 
+@pytest.mark.slow
 def test_codec_options_of_a_recording_cannot_be_set(tmp_path: Path) -> None:
     record(tmp_path / "clip.mcap")
     with replaying(tmp_path / "clip.mcap", "", "--loop") as address:
@@ -206,12 +209,28 @@ def test_codec_options_of_a_recording_cannot_be_set(tmp_path: Path) -> None:
     ("name", "cameras", "query", "code", "said"),
     [
         ("none.mcap", (), "", 1, "No such file"),
-        ("text.mcap", (), "", 1, "text.mcap"),
+        pytest.param("text.mcap", (), "", 1, "text.mcap", marks=pytest.mark.slow),
         ("two.mcap", ("left", "right"), "", 1, "choose one with ?camera=NAME of left, right"),
-        ("two.mcap", ("left", "right"), "?camera=top", 1, "the recording has: left, right"),
+        pytest.param(
+            "two.mcap",
+            ("left", "right"),
+            "?camera=top",
+            1,
+            "the recording has: left, right",
+            marks=pytest.mark.slow,
+        ),
         ("clip.mcap", ("cam",), "?speed=0", 2, "speed = '0'"),
-        ("clip.mcap", ("cam",), "?fps=5", 2, "use speed instead of fps"),
-        ("clip.mcap", ("cam",), "?start=5&end=3", 2, "want more than start"),
+        pytest.param(
+            "clip.mcap", ("cam",), "?fps=5", 2, "use speed instead of fps", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "clip.mcap",
+            ("cam",),
+            "?start=5&end=3",
+            2,
+            "want more than start",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_cannot_be_replayed_is_refused_in_one_line(

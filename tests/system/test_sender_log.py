@@ -46,6 +46,7 @@ def test_a_verbose_sender_logs_its_status_every_second() -> None:
     assert any(before == after for before, after in pairwise(status)), status
 
 
+@pytest.mark.slow
 def test_a_log_in_json_has_one_object_per_line() -> None:
     entries = [json.loads(line) for line in log_lines("--set", "log.format=json")]
     assert all({"time", "level", "logger", "message"} <= set(entry) for entry in entries)

@@ -35,8 +35,20 @@ def refusal(address: str, **args: Scalar) -> str:
     ("codec", "refused", "said", "accepted"),
     [
         ("pca", {"layout": "frames", "model": "/nonexistent"}, "/nonexistent", {"variance": 0.5}),
-        ("svd", {"rank": 5000}, "got rank 5000, want at most", {"rank": 5}),
-        ("svd-patch", {"significant_bits": 12}, "got 8-bit samples", {"quality": 30}),
+        pytest.param(
+            "svd",
+            {"rank": 5000},
+            "got rank 5000, want at most",
+            {"rank": 5},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "svd-patch",
+            {"significant_bits": 12},
+            "got 8-bit samples",
+            {"quality": 30},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_the_codec_cannot_use_is_refused_with_the_reason_and_the_stream_goes_on(
@@ -60,6 +72,7 @@ def test_what_the_codec_cannot_use_is_refused_with_the_reason_and_the_stream_goe
     assert report["lost"].get("encode", 0) == 0
 
 
+@pytest.mark.slow
 def test_a_camera_without_frames_answers_at_once_and_says_later_what_it_had_to_undo(
     tmp_path: Path,
 ) -> None:

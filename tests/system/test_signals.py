@@ -87,6 +87,7 @@ def test_two_signals_at_once_are_one_request(tmp_path: Path) -> None:
     assert read_report(report)["balanced"] is True
 
 
+@pytest.mark.slow
 def test_a_hangup_ends_both_ends_like_a_termination(tmp_path: Path) -> None:
     address = free_address()
     sent, received = tmp_path / "sent.json", tmp_path / "received.json"

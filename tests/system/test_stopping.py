@@ -52,8 +52,10 @@ def ends_stuck(
     ("target", "body", "named"),
     [
         pytest.param(f"{CONVEYOR}.__init__", WAITS, "opening source of cam", id="open", marks=slow),
-        pytest.param(f"{CONVEYOR}.__iter__", FRAMES_THEN_WAITS, "reading source of cam", id="read"),
-        pytest.param(f"{CONVEYOR}.close", WAITS, "closing source of cam", id="close"),
+        pytest.param(f"{CONVEYOR}.__iter__", FRAMES_THEN_WAITS, "reading source of cam", id="read",
+                     marks=slow),
+        pytest.param(f"{CONVEYOR}.close", WAITS, "closing source of cam", id="close",
+                     marks=slow),
         pytest.param(f"{CONVEYOR}.__iter__", FRAMES_THEN_HOLDS_THE_LOCK,
                      "reading source of cam", id="read, with the lock"),
         pytest.param(f"{CONVEYOR}.__init__", HOLDS_THE_LOCK,
@@ -76,15 +78,15 @@ def test_a_source_that_hangs_is_named(tmp_path: Path, target: str, body: str, na
     ("target", "body", "named"),
     [
         pytest.param(f"{COUNT}.__init__", WAITS, "opening sink count", id="open", marks=slow),
-        pytest.param(f"{COUNT}.put", WAITS_LATER, "writing to sink count", id="write"),
+        pytest.param(f"{COUNT}.put", WAITS_LATER, "writing to sink count", id="write", marks=slow),
         pytest.param(f"{COUNT}.put", WAITS_LATER.replace(
             "os.read(os.pipe()[0], 1)", "import ctypes; ctypes.PyDLL(None).sleep(1000)"),
             "writing to sink count", id="write, with the lock", marks=slow),
-        pytest.param(f"{COUNT}.close", WAITS, "closing sink count", id="close"),
+        pytest.param(f"{COUNT}.close", WAITS, "closing sink count", id="close", marks=slow),
         pytest.param("rankcast_receiver.stream.stream_decoder:StreamDecoder.decode", WAITS_LATER,
                      "decoding", id="decode"),
         pytest.param("rankcast_receiver.net.connection:Connection.receive", WAITS_LATER,
-                     "the receive thread", id="receive"),
+                     "the receive thread", id="receive", marks=slow),
     ],
 )  # fmt: skip
 def test_a_part_of_a_receiver_that_hangs_is_named(
@@ -128,6 +130,7 @@ def test_an_encoder_or_a_socket_that_hangs_is_named(
         assert receiver.stop(signal.SIGTERM) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "named"),
     [
@@ -175,6 +178,7 @@ def fill(pipe: int) -> None:
             continue
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["send", pytest.param("receive", marks=slow)])
 def test_a_full_pipe_at_standard_error_stops_neither_frames_nor_the_end(
     tmp_path: Path, command: str

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSI
 slow = pytest.mark.slow
 
 
+@pytest.mark.slow
 def test_a_control_request_that_hangs_ends_after_an_interrupt(tmp_path: Path) -> None:
     env = sabotaged(tmp_path / "code", "rankcast.net.control_client:ControlClient.close", SWALLOWS)
     address = free_address().removeprefix("tcp://")

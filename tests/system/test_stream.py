@@ -160,6 +160,7 @@ def test_both_ends_stop_cleanly_on_a_signal_with_balanced_reports(
     assert report["saved"] == len(list((tmp_path / "out").iterdir())) > 0
 
 
+@pytest.mark.slow
 def test_a_signal_ends_a_sender_that_waits_for_a_stalled_viewer(tmp_path: Path) -> None:
     address = free_address()
     with (
@@ -307,21 +308,59 @@ def test_a_busy_port_is_exit_1_in_one_line() -> None:
         (("send", "--source", "replay:/nowhere/at/all"), 1, "/nowhere/at/all"),
         (("send", "--source", "camera:97", "--set", "camera.retry=false"), 1, "camera"),
         (("send", "--source", "vhs:1"), 2, "vhs"),
-        (("send", "--source", "synthetic:conveyor?colour=blue"), 2, "colour"),
-        (("send", "--source", CONVEYOR, "--codec", "vhs"), 2, "vhs"),
+        pytest.param(
+            ("send", "--source", "synthetic:conveyor?colour=blue"),
+            2,
+            "colour",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("send", "--source", CONVEYOR, "--codec", "vhs"), 2, "vhs", marks=pytest.mark.slow
+        ),
         (("send", "--source", CONVEYOR, "--set", "codec.rank=-1"), 2, "rank"),
-        (("send", "--source", CONVEYOR, "--set", "codec.rang=1"), 2, "rang"),
-        (("send", "--source", CONVEYOR, "--set", "network.bind=5555"), 2, "5555"),
-        (("send", "--source", CONVEYOR, "--fps", "many"), 2, "many"),
-        (("send", "--source", CONVEYOR, "--name", "No Spaces"), 2, "No Spaces"),
-        (("send", "--source", CONVEYOR, "--report", "/nowhere/r.json"), 2, "/nowhere/r.json"),
+        pytest.param(
+            ("send", "--source", CONVEYOR, "--set", "codec.rang=1"),
+            2,
+            "rang",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("send", "--source", CONVEYOR, "--set", "network.bind=5555"),
+            2,
+            "5555",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("send", "--source", CONVEYOR, "--fps", "many"), 2, "many", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            ("send", "--source", CONVEYOR, "--name", "No Spaces"),
+            2,
+            "No Spaces",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("send", "--source", CONVEYOR, "--report", "/nowhere/r.json"),
+            2,
+            "/nowhere/r.json",
+            marks=pytest.mark.slow,
+        ),
         (("send", "--config", "/nowhere.toml"), 2, "/nowhere.toml"),
-        (("receive", "--connect", "tcp:/somewhere"), 2, "tcp:/somewhere"),
-        (("receive", "--set", "save.format=gif"), 2, "gif"),
-        (("receive", "--frames", "-1"), 2, "-1"),
+        pytest.param(
+            ("receive", "--connect", "tcp:/somewhere"), 2, "tcp:/somewhere", marks=pytest.mark.slow
+        ),
+        pytest.param(("receive", "--set", "save.format=gif"), 2, "gif", marks=pytest.mark.slow),
+        pytest.param(("receive", "--frames", "-1"), 2, "-1", marks=pytest.mark.slow),
         (("rewind",), 2, "rewind"),
-        (("demo", "--source", "vhs:1"), 2, "got source 'vhs:1'"),
-        (("demo", "--source", "replay:/nowhere/at/all"), 1, "/nowhere/at/all"),
+        pytest.param(
+            ("demo", "--source", "vhs:1"), 2, "got source 'vhs:1'", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            ("demo", "--source", "replay:/nowhere/at/all"),
+            1,
+            "/nowhere/at/all",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line_and_the_right_exit_code(

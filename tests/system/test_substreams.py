@@ -115,6 +115,7 @@ def test_who_subscribes_to_everything_gets_no_substream(tmp_path: Path) -> None:
     assert sub["grabbed"] == sub["lost"]["nobody_watching"] == entry["grabbed"]
 
 
+@pytest.mark.slow
 def test_a_part_outside_the_picture_fails_in_one_line_and_the_camera_goes_on(
     tmp_path: Path,
 ) -> None:

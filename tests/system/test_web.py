@@ -106,6 +106,7 @@ def test_a_killed_sender_is_stale_within_two_seconds_and_comes_back(stack: ExitS
     station.wait_live()
 
 
+@pytest.mark.slow
 def test_a_page_that_does_not_read_slows_none_of_seven_others(stack: ExitStack) -> None:
     station = WebStation(stack, source="synthetic:conveyor?width=320&height=240&fps=15")
     station.wait_live()
@@ -148,6 +149,7 @@ def test_it_stops_within_two_seconds_with_everybody_connected(stack: ExitStack) 
     deaf.close()
 
 
+@pytest.mark.slow
 def test_a_failure_of_the_server_ends_the_receiver_with_its_reason(
     stack: ExitStack, tmp_path: Path
 ) -> None:

@@ -303,11 +303,23 @@ def test_a_receiver_without_control_refuses_changes_and_answers_get() -> None:
     ("options", "words"),
     [
         (("--web", "0.0.0.0:0"), "can be reached from other machines"),
-        (("--web", "nowhere:1"), "want an IP address"),
-        (("--web", "127.0.0.1:0", "--tls-cert", "a.pem"), "belong together"),
-        (("--web", "127.0.0.1:0", "--tls-cert", "a.pem", "--tls-key", "b.pem"), "no such file"),
+        pytest.param(("--web", "nowhere:1"), "want an IP address", marks=pytest.mark.slow),
+        pytest.param(
+            ("--web", "127.0.0.1:0", "--tls-cert", "a.pem"),
+            "belong together",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("--web", "127.0.0.1:0", "--tls-cert", "a.pem", "--tls-key", "b.pem"),
+            "no such file",
+            marks=pytest.mark.slow,
+        ),
         (("--web", "127.0.0.1:0", "--web-token", "missing"), "the token cannot be read"),
-        (("--web", "127.0.0.1:0", "--web-recordings", "missing"), "not a directory"),
+        pytest.param(
+            ("--web", "127.0.0.1:0", "--web-recordings", "missing"),
+            "not a directory",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_wrong_setting_prevents_the_start(options: tuple[str, ...], words: str) -> None:

@@ -52,6 +52,7 @@ def give(driver: WebDriver, token: str) -> None:
     driver.find_element(By.TAG_NAME, "button").click()
 
 
+@pytest.mark.slow
 def test_the_token_opens_the_page_that_was_asked_for(driver: WebDriver, url: str) -> None:
     ask_for_camera(driver, url)
     assert driver.current_url == f"{url}login#camera=cam"

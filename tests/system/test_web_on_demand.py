@@ -145,6 +145,7 @@ def test_an_mjpeg_client_starts_decoding_and_its_end_ends_it(stack: ExitStack) -
     assert decoded(station) == before
 
 
+@pytest.mark.slow
 def test_a_page_that_takes_jpeg_starts_decoding_and_leaves(stack: ExitStack) -> None:
     station = WebStation(stack, sender=SHORT_GROUPS)
     station.wait_live()
