@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from rankcast.wire import split_stream
 from rankcast_receiver.clock.sender_clock import SenderClock
 
 MAX_STATIONS: Final = 15
@@ -43,8 +44,10 @@ class StationClocks:
         """Clocks that are not pinged, by camera."""
 
     def of(self, camera: str) -> SenderClock:
-        """Return the clock of the station of a camera."""
+        """Return the clock of the station of a camera, or of a stream ``NAME.SUB``."""
         station = self._stations.get(camera)
+        if station is None:  # a substream is of the station of its camera
+            station = self._stations.get(split_stream(camera)[0])
         if self._direct or station == "":
             return self.sender
         clock = None if station is None else self._measured.get(station)

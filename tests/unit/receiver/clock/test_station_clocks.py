@@ -39,6 +39,13 @@ def test_cameras_of_one_station_share_a_clock_and_its_pings() -> None:
     assert sorted(clocks.to_ping) == ["", "c", "d"]
 
 
+def test_a_substream_has_the_clock_of_its_camera_before_its_own_status() -> None:
+    clocks = at_relay(a="", b="1")
+    assert clocks.of("a.half") is clocks.sender
+    assert clocks.of("b.half") is clocks.of("b")
+    assert clocks.of("c.half") is not clocks.sender
+
+
 def test_another_session_forgets_the_stations_and_measures_anew() -> None:
     clocks = at_relay(a="", b="1")
     before = clocks.of("b")
