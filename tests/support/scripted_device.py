@@ -38,7 +38,7 @@ class ScriptedDevice:
     `gone`, `odd` (wrong number of bytes), `packed`, `unknown` and `short` (pixel formats), `big` (a
     frame of 64 x 48), `huge` (one of 6 MB), `high` and `low` (frames with that state of the line),
     `lost` (3 frames), `print`, `forged` (a damaged message) and `wait` (for a file named by option
-    `gate`).
+    `gate`, and makes one whose name ends in ``.waits`` beside it when it begins).
     """
 
     def open(self, options: Mapping[str, Value]) -> DeviceState:
@@ -126,7 +126,10 @@ class ScriptedDevice:
             case "none":
                 time.sleep(0.02)
             case "wait":
-                while not os.path.exists(str(self._options["gate"])):
+                gate = str(self._options["gate"])
+                with open(f"{gate}.waits", "w"):
+                    pass  # tells that the read has begun
+                while not os.path.exists(gate):
                     time.sleep(0.01)
             case "hang":
                 threading.Event().wait()

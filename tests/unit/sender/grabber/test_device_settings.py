@@ -174,6 +174,8 @@ def test_an_answer_that_comes_late_is_in_force(
     with grabbing("wait same", trigger="on", gate=str(gate)) as source:
         answers: list[str] = []
         frames = iter(source)
+        while not (tmp_path / "gate.waits").exists():
+            time.sleep(0.01)  # the read of another process: a change before it is made at once
         source.adjustments.ask({"width": 16}, lambda _, why: answers.append(why))
         opener = threading.Timer(0.8, gate.touch)
         opener.start()
