@@ -27,7 +27,7 @@ from rankcast.net import (
 )
 from rankcast.recorder import Triggers
 from rankcast.runtime import Pulse
-from rankcast.wire import MAIN, Limits, split_stream
+from rankcast.wire import Limits
 from rankcast_sender.control import (
     OPERATOR,
     Client,
@@ -243,13 +243,18 @@ class SenderSockets:
         """
         camera.sender = self
         self._handler.add(camera)
-        self._has_substreams |= split_stream(camera.name)[1] != MAIN
+        self._has_substreams |= camera.channel.is_substream
         self.xpub.add(camera.channel)
 
     def add_relayed(self, camera: RelayedCamera) -> None:
-        """Add a camera of another sender; see `add`."""
+        """Add a camera of another sender, or a substream of one; see `add`.
+
+        For the first substream the socket is bound again, and all viewers reconnect.
+        """
         camera.sender = self
         self._handler.add_relayed(camera)
+        if camera.channel.is_substream:
+            self._withhold()
         self.xpub.add(camera.channel)
 
     def start(self) -> None:
@@ -264,12 +269,7 @@ class SenderSockets:
         """
         if self._authorized is not None or self._has_substreams:
             # Before any socket is bound: libzmq asks the authenticator about every connection.
-            self._authenticator = Authenticator(self.context, self._authorized)
-            self._authenticator.on_revoked(self.rebind)
-            if self._has_substreams:
-                self._authenticator.withhold_substreams()
-            self.xpub.rights = self._authenticator
-            self._authenticator.start()
+            self._withhold()
         self._guard.start(self.context)
         self.xpub.start()
         if self._control is not None:
@@ -360,6 +360,15 @@ class SenderSockets:
                 return exc
             log.error("%s", exc)
         return failure
+
+    def _withhold(self) -> None:
+        """Have an authenticator, which tells whose the subscriptions are."""
+        if self._authenticator is not None:
+            return
+        authenticator = Authenticator(self.context, self._authorized)
+        authenticator.on_revoked(self.rebind)
+        authenticator.start()
+        self.xpub.rights = self._authenticator = authenticator
 
     def _ban(self, user: str, reason: str) -> None:
         if self._authenticator is not None:
