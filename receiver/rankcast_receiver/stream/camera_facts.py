@@ -97,7 +97,7 @@ class CameraFacts:
         """The same of the newest picture that nobody needed decoded."""
         self.resting = False
         """True while only the status of the stream is received, and no frames."""
-        self._apart = False
+        self.apart = False
         """True from then to the first picture: what is published meanwhile is no loss."""
 
     @property

@@ -153,7 +153,7 @@ class CameraStream(CameraFacts):
 
         What is published meanwhile is no loss, and the next picture may need others before it.
         """
-        self.resting = self._apart = True
+        self.resting = self.apart = True
         self.frame_s = self.captured_s = None
         self._decoder.restart()
 
@@ -228,7 +228,7 @@ class CameraStream(CameraFacts):
             return None
         if header.stream_id != self.stream_id:
             self._begin(header.stream_id, status.replay if status else received.replay)
-        if self._apart:
+        if self.apart:
             self._gaps.leave()
         if status is not None:
             self.status = status
@@ -242,7 +242,7 @@ class CameraStream(CameraFacts):
         if not self._gaps.accept(header.sequence):
             log.debug("%s: ignored frame %d: a duplicate, or late", self.camera, header.sequence)
             return None
-        self._apart = False
+        self.apart = False
         self.packet_ledger.passed()
         if self.heard_s is not None:
             self.heard_s = received.t_received_s

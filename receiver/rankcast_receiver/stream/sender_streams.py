@@ -268,7 +268,8 @@ class SenderStreams:
 
     def states(self, link: LinkFacts) -> list[CameraState]:
         """Return the state of every wanted camera, and of every other known one."""
-        shown = (name for name, stream in self._streams.items() if not stream.resting)
+        # Until its frames come, nothing can be said of a substream that is followed.
+        shown = (name for name, stream in self._streams.items() if not stream.apart)
         names = dict.fromkeys((*self.cameras, *self._choices, *shown)) or {"": None}
         return [self._state(name, link) for name in names]
 
