@@ -179,10 +179,8 @@ class RelayedCamera:
             self._outlet.send(self.channel, stream)
 
     def withdraw(self) -> None:
-        """Note that the sender has this stream no longer."""
-        if self.known and not self._ended:
-            self._ended = True
-            self._outlet.send(self.channel, StreamPause())
+        """Note that the sender has this stream no longer; until its next status it is silent."""
+        self.channel.silent = True
 
     def tick(self) -> None:
         """Ask the camera for a key frame if one is due; call it several times a second."""
@@ -195,7 +193,9 @@ class RelayedCamera:
         self.ledger.lose(REFUSED_CAMERA, len(self._held))
         self._held.clear()
         log.error("%s is not relayed: %s", self.name, why)
-        self.withdraw()
+        if self.known and not self._ended:
+            self._ended = True
+            self._outlet.send(self.channel, StreamPause())
 
     def _forward(self, item: CameraPacket) -> None:
         header, data = item.packet.header, bytes(item.data)
@@ -228,6 +228,7 @@ class RelayedCamera:
         if status is None:
             return
         self._last_status = status
+        self.channel.silent = False
         path = RelayPath.of(status.relay)
         why = path.refusal(self._relay_id)
         self.is_own = self._relay_id in path.ids

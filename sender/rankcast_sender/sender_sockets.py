@@ -170,7 +170,7 @@ class SenderSockets:
         self._handler = RequestHandler(options.max_packet_bytes, relaying)
         self._control: ControlThread | None = None
         self._closed = False
-        self._has_substreams = False
+        self._has_substreams = self._started = False
         default_linger_s = REALTIME_LINGER_S if options.realtime else LOSSLESS_LINGER_S
         self._guard = ConnectionGuard(options.max_connections)
         ban: Ban | None = None if self._authorized is None else self._ban
@@ -236,6 +236,8 @@ class SenderSockets:
     def add(self, camera: OwnCamera) -> None:
         """Add a camera to publish, from any thread, also while others are published.
 
+        For the first substream then, the socket is bound again, and all viewers reconnect.
+
         Raises
         ------
         SettingsError
@@ -243,19 +245,13 @@ class SenderSockets:
         """
         camera.sender = self
         self._handler.add(camera)
-        self._has_substreams |= camera.channel.is_substream
-        self.xpub.add(camera.channel)
+        self._add(camera.channel)
 
     def add_relayed(self, camera: RelayedCamera) -> None:
-        """Add a camera of another sender, or a substream of one; see `add`.
-
-        For the first substream the socket is bound again, and all viewers reconnect.
-        """
+        """Add a camera of another sender, or a substream of one; see `add`."""
         camera.sender = self
         self._handler.add_relayed(camera)
-        if camera.channel.is_substream:
-            self._withhold()
-        self.xpub.add(camera.channel)
+        self._add(camera.channel)
 
     def start(self) -> None:
         """Bind both addresses.
@@ -267,6 +263,7 @@ class SenderSockets:
         TransportError
             If an address cannot be bound.
         """
+        self._started = True
         if self._authorized is not None or self._has_substreams:
             # Before any socket is bound: libzmq asks the authenticator about every connection.
             self._withhold()
@@ -360,6 +357,13 @@ class SenderSockets:
                 return exc
             log.error("%s", exc)
         return failure
+
+    def _add(self, channel: Channel) -> None:
+        if channel.is_substream:
+            self._has_substreams = True
+            if self._started:
+                self._withhold()
+        self.xpub.add(channel)
 
     def _withhold(self) -> None:
         """Have an authenticator, which tells whose the subscriptions are."""

@@ -114,6 +114,8 @@ class Channel:
     """Set after a `StreamPause`, until another stream begins."""
     withheld: bool = False
     """Set while nothing of it is published, because the socket would send it to all viewers."""
+    silent: bool = False
+    """Set while no status is published, because there is no such stream at present."""
 
     @property
     def is_substream(self) -> bool:

@@ -35,7 +35,7 @@ def send(xpub: zmq.Socket[bytes], channel: Channel, item: Outgoing) -> bool:
 
 def publish_status(xpub: zmq.Socket[bytes], channel: Channel, kind: Kind) -> bool:
     """Publish a status or an end; False if there is no room."""
-    if channel.withheld:
+    if channel.withheld or channel.silent:
         return True
     status = channel.status(channel.viewers)
     packet = pack_status(kind, channel.stream_id, status, *channel.clocks_ns())

@@ -76,7 +76,7 @@ class Bench:
         self.published: list[RelayedCamera] = []
         self.wanted: list[RelayedCamera] = []
         self.camera = RelayedCamera(
-            "cam", self.stream, 0, "me", self.outlet,
+            "cam", self.stream, 0, False, "me", self.outlet,
             self.outlet.catch_up if alone else None, Limits(),
             self.published.append, self.wanted.append,
         )  # fmt: skip
