@@ -104,10 +104,12 @@ class CameraStream(CameraFacts):
         begun = 0
         catch_up: Sequence[CameraPacket] = ()
         for arrived in received:
+            stream_id = self.stream_id
             if arrived.catch_up:
                 catch_up = self._take_catch_up(arrived) or catch_up
+                if self.stream_id != stream_id:
+                    begun = len(fresh)
                 continue
-            stream_id = self.stream_id
             message = self._cut(arrived)
             packet = self._accept(message, len(arrived.data))
             if self.stream_id != stream_id:
@@ -272,10 +274,10 @@ class CameraStream(CameraFacts):
         Its pictures count as no frames: whoever joins counts from the first one that it gets.
         """
         header = received.catch_up[0][0].header
-        if not self._decoder.lacks_start:
+        if not (self._decoder.lacks_start or self._changes):
             return ()
         if header.stream_id != self.stream_id:
-            if self.stream_id:
+            if self.stream_id and not self._changes:
                 return ()  # a status or a frame says that another stream has begun
             self._begin(header.stream_id, received.replay)
         self._times.replay = received.replay

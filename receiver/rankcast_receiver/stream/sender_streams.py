@@ -11,7 +11,7 @@ from rankcast.boot_clock import boot_s
 from rankcast.errors import LimitError, WireError
 from rankcast.net import LinkState
 from rankcast.runtime import NETWORK_GAP, SKIPPED_AS_OLD, WAITING_FOR_KEYFRAME, LogLimiter
-from rankcast.wire import MAIN, Header, split_stream, stream_name
+from rankcast.wire import MAIN, Header, Kind, split_stream, stream_name
 from rankcast_receiver.choice import StreamChoice
 from rankcast_receiver.clock import StationClocks
 from rankcast_receiver.state import ANSWER_S, CameraState, Evidence, LinkFacts, judge
@@ -246,7 +246,9 @@ class SenderStreams:
         packet, now_s = received.packet, self._now_s()
         if packet is None:
             return choice.takes(which, None, None, now_s)
-        kind, age_s = packet.header.kind, self._arrival_age_s(received)
+        # A catch-up begins with a key frame, or with what a relay has made to stand for one.
+        kind = Kind.KEY if received.catch_up else packet.header.kind
+        age_s = self._arrival_age_s(received)
         if received.status is not None:
             choice.hear(which, received.status, kind, age_s, now_s)
         return choice.takes(which, kind, age_s, now_s)
