@@ -17,6 +17,7 @@ MAX_NAMES: Final = 16
 time: names come from the peer, and viewers reconnect for each."""
 MAX_SUBSTREAMS: Final = 512
 """Most substreams of one relay."""
+LOG_S: Final = 60.0
 LEAVE_S: Final = 1.0
 """The frames of a substream are received for so long without viewers, because those that reconnect
 would cost a key frame."""
@@ -48,7 +49,7 @@ class Substreams:
         self._followed: dict[str, bool] = {}
         self._watched_s: dict[str, float] = {}
         """When a viewer was seen last, by substream."""
-        self._log = LogLimiter(burst=3)
+        self._log = LogLimiter(LOG_S)
 
     def look(self, cameras: Mapping[str, RelayedCamera], follower: Follower, now_s: float) -> None:
         """Follow what the cameras offer by now, and receive what is watched.

@@ -66,17 +66,20 @@ class Watcher:
         self._address, self._stream, self._options = address, stream, options
         self._stop = threading.Event()
         self.result: Any = None
+        self.reconnects = 0
         self._thread = threading.Thread(target=self._run, name="viewer")
         self._thread.start()
 
     def _run(self) -> None:
-        with Subscriber(self._address, camera="line3", stream=self._stream, timeout_s=60,
-                        stopped=self._stop.is_set, **self._options) as subscriber:  # fmt: skip
+        options = {"camera": "line3", "timeout_s": 60, **self._options}
+        with Subscriber(self._address, stream=self._stream, stopped=self._stop.is_set,
+                        **options) as subscriber:  # fmt: skip
             for frame in subscriber:
                 self.coding = frame.coding
                 age_ms = (time.time_ns() - frame.t_capture_utc_ns) / 1e6
                 self.seen.append((time.monotonic(), frame.stream, age_ms))
             self.result = subscriber.balance(), subscriber.choices.get("line3")
+            self.reconnects = subscriber.reconnects
 
     def wait_more(self, count: int, within_s: float = 20.0) -> None:
         """Wait for `count` frames from now on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,11 +18,16 @@ from rankcast.net import ControlClient, control_endpoint
 from rankcast.wire import (
     TOKEN_BYTES,
     Kind,
+    Status,
     frames_topic,
+    pack_status,
+    status_topic,
     token_of,
     unpack,
     viewer_topic,
 )
+from rankcast_sender.sockets.rebinding import BINDS_AT_ONCE
+from support.fakes import free_address
 from support.faultproxy import FaultProxy
 from support.faults import Faults
 from support.processes import run
@@ -232,6 +238,45 @@ def test_with_every_frame_kept_a_relay_passes_main_streams_alone_and_says_so(
         assert "the sender has no stream sub of this camera; it has main" in received.stderr
         relay.stop()
         sender.end()
+
+
+@pytest.mark.slow
+def test_a_sender_that_invents_substreams_costs_the_viewers_of_others_a_few_reconnections(
+    tmp_path: Path,
+) -> None:
+    evil, stop, stream_id = free_address(), threading.Event(), os.urandom(8)
+
+    def invent() -> None:
+        with zmq.Context() as context, context.socket(zmq.XPUB) as hostile:
+            hostile.linger = 0
+            hostile.bind(evil)
+            number = 0
+            while not stop.wait(0.3):
+                number += 1
+                status = Status(streams={"main": "", f"s{number}": ""})
+                packet = pack_status(Kind.STATUS, stream_id, status, 1, 2)
+                hostile.send(status_topic("evil") + packet)
+                other = pack_status(Kind.STATUS, os.urandom(8), status, 1, 2)
+                hostile.send(status_topic(f"evil.s{number - 1}") + other)
+
+    thread = threading.Thread(target=invent, name="hostile")
+    thread.start()
+    try:
+        with (
+            station(tmp_path, stream("sub")) as sender,
+            relaying(tmp_path, sender.address, evil) as relay,
+            Watcher(relay.address, "sub", camera="line3-1", stay=True) as viewer,
+        ):
+            relay.process.wait_line("is not relayed: the limit is 16 names of substreams of one")
+            viewer.wait_more(60)
+            assert sum("the limit is 16" in line for line in relay.process.lines) == 1
+            report = relay.stop()
+            sender.end()
+    finally:
+        stop.set()
+        thread.join()
+    assert viewer.reconnects <= BINDS_AT_ONCE
+    assert len(report["cameras"]["evil-2"]["substreams"]) <= 16
 
 
 @pytest.mark.slow
