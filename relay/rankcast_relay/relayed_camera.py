@@ -18,12 +18,12 @@ from rankcast.runtime import (
     Ledger,
 )
 from rankcast.wire import MAIN, Kind, Limits, Replay, Status, split_stream
-from rankcast_receiver.state import CameraState, State
+from rankcast_receiver.state import CameraState
 from rankcast_receiver.stream import CameraPacket, CameraStream
 from rankcast_relay.joins import CameraJoins
 from rankcast_relay.relay_path import RelayPath
 from rankcast_relay.server_chain import ServerChain
-from rankcast_relay.status_here import status_here
+from rankcast_relay.status_here import down, status_here
 from rankcast_sender.camera import KeyframeBudget, SenderFacts, ViewerReport, ViewerReports
 from rankcast_sender.sockets import Channel, NewStream, NumberedPacket, Outgoing, StreamPause
 
@@ -33,11 +33,6 @@ MAX_HELD: Final = 64
 """Most packets that wait for the first status of their camera."""
 WAITER: Final = "relay"
 """Name under which a stream is told that a key frame is wanted."""
-_CONNECTED: Final = frozenset(
-    {State.LIVE, State.STALE, State.OPENING, State.WAITING_FOR_TRIGGER, State.FROZEN,
-     State.CAMERA_DEAD, State.ENDED, State.CONNECTING}
-)  # fmt: skip
-"""States in which the sender answers, or has not had the time to."""
 
 
 class Outlet(Protocol):
@@ -322,8 +317,7 @@ class RelayedCamera:
     @property
     def uplink_down(self) -> CameraState | None:
         """How this relay sees the camera while nothing of it arrives; else None."""
-        uplink = self.uplink
-        return None if uplink is None or uplink.state in _CONNECTED else uplink
+        return down(self.uplink)
 
     @property
     def shown_state(self) -> str:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from rankcast.runtime import Balance
 from rankcast.wire import MAIN, MAX_MS, UPLINK_UP, Status
-from rankcast_receiver.state import CameraState
+from rankcast_receiver.state import CameraState, State
 from rankcast_receiver.stream import CameraStream
 from rankcast_relay.relay_path import RelayPath
 from rankcast_sender.camera import SenderFacts, ViewerTotal
 from rankcast_sender.sockets import Channel
+
+_CONNECTED: Final = frozenset(
+    {State.LIVE, State.STALE, State.OPENING, State.WAITING_FOR_TRIGGER, State.FROZEN,
+     State.CAMERA_DEAD, State.ENDED, State.CONNECTING}
+)  # fmt: skip
+"""States in which the sender answers, or has not had the time to."""
 
 
 class ToldCamera(Protocol):
@@ -35,6 +41,11 @@ class ToldCamera(Protocol):
 
     def balance(self) -> Balance:
         """Frames published since the relay joined, passed on, and lost by cause."""
+
+
+def down(uplink: CameraState | None) -> CameraState | None:
+    """Return how a relay sees a camera if nothing of it arrives; else None."""
+    return None if uplink is None or uplink.state in _CONNECTED else uplink
 
 
 def status_here(camera: ToldCamera, said: Status, reports: ViewerTotal, viewers: int) -> Status:
