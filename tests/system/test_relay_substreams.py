@@ -306,7 +306,7 @@ def test_viewers_of_a_substream_outlive_sender_and_relay(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_auto_behind_a_relay_takes_what_a_narrow_link_carries_and_returns(
     tmp_path: Path, figure: Figure
 ) -> None:
@@ -323,16 +323,18 @@ def test_auto_behind_a_relay_takes_what_a_narrow_link_carries_and_returns(
             down_s = viewer.wait(lambda: viewer.shows("sub"), 30.0)
             time.sleep(10.0)  # the queue on the way empties
             starved, since = Starvation(os.getpid(), sender.process.process.pid), time.monotonic()
+            before = ask(relay.address, "status")["published"]
             time.sleep(6.0)  # the run
+            sent = ask(relay.address, "status")["published"] - before
             starved_ms = 1000 * starved.seconds()
             ages = sorted(age for at, name, age in viewer.seen if at > since and name == "sub")
             proxy.set(Faults())
-            up_s = viewer.wait(lambda: viewer.shows("main"), 120)
+            up_s = viewer.wait(lambda: viewer.shows("main"), 150)  # a trial each 120 s at least
         balance, choice = viewer.result
         p99_ms = ages[int(0.99 * len(ages))]
         figure(f"sub after {down_s:.1f} s, then p99 of the age {p99_ms:.0f} ms, main {up_s:.1f} s "
                f"after the link widened; {starved_ms:.0f} ms without a processor")  # fmt: skip
-        assert len(ages) > 60
+        assert len(ages) > 0.6 * sent > 10
         assert p99_ms < 500 + starved_ms
         assert balance.under_way == 0
         assert choice.changes >= 2

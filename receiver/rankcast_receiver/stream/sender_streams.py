@@ -246,8 +246,10 @@ class SenderStreams:
         packet, now_s = received.packet, self._now_s()
         if packet is None:
             return choice.takes(which, None, None, now_s)
-        # A catch-up begins with a key frame, or with what a relay has made to stand for one.
-        kind = Kind.KEY if received.catch_up else packet.header.kind
+        # A catch-up begins with a key frame, or with what a relay has made to stand for one. On the
+        # way up it would be late: it takes the time of many pictures to arrive and to decode.
+        begins = bool(received.catch_up) and not choice.raising
+        kind = Kind.KEY if begins else packet.header.kind
         age_s = self._arrival_age_s(received)
         if received.status is not None:
             choice.hear(which, received.status, kind, age_s, now_s)

@@ -146,6 +146,20 @@ def test_a_change_within_a_batch_shows_the_new_stream_and_loses_no_count() -> No
     assert set(lost) <= {SKIPPED_AS_OLD}
 
 
+def test_a_larger_stream_begins_with_a_key_frame_and_no_catch_up() -> None:
+    station = Station("auto")
+    choice = station.sender.choices["line3"]
+    station.receive(station.status("line3"), station.picture("line3"))
+    choice.next, choice.subscribed, choice._larger = "sub", ("main", "sub"), True
+    head = frames_topic("line3.sub")
+    group = [station.picture("line3.sub").removeprefix(head) for _ in range(4)]
+    station.receive(viewer_topic(TOKEN, "line3.sub") + pack_catch_up(head, group))
+    station.receive(station.picture("line3.sub"))
+    assert station.shown == [("main", (48, 64))]
+    station.receive(station.picture("line3.sub", key=True))
+    assert station.shown[-1] == ("sub", (24, 32))
+
+
 @pytest.mark.parametrize("together", [True, False])
 def test_a_catch_up_of_a_relay_is_as_good_as_a_key_frame(together: bool) -> None:
     station = Station("auto")
