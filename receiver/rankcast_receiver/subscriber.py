@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from rankcast_receiver.net import (
     SenderAddress,
     sender_addresses,
 )
+from rankcast_receiver.senders import Senders
 from rankcast_receiver.state import CameraState
 from rankcast_receiver.stream import (
     CameraStates,
@@ -193,7 +193,7 @@ class Subscriber:
         # Those over ZeroMQ first, which share one thread.
         numbered = sorted(enumerate(addresses, 1), key=lambda each: is_nats(each[1].endpoint))
         addresses = [address for _, address in numbered]
-        self._senders = [
+        senders = [
             SenderStreams(
                 address.endpoint,
                 wanted_cameras(cameras, nats.site) if is_nats(address.endpoint)
@@ -205,30 +205,25 @@ class Subscriber:
             )
             for number, address in numbered
         ]  # fmt: skip
-        self.decoder = StreamDecoder(self._senders, self._states, stopped)
+        self._senders = Senders(senders)
+        self.decoder = StreamDecoder(senders, self._states, stopped)
         """Decodes the batches that `packets` yields."""
         most_packets = max(LEAST_PACKETS, queue_messages) if queue_messages else None
         self._queue = PacketQueue(len(addresses), live=live, most_packets=most_packets)
         self._inlets = open_inlets(
-            addresses, self._senders, options, self._queue, nats, cameras, past or PastOptions()
+            addresses, senders, options, self._queue, nats, cameras, past or PastOptions()
         )
         self._inlets.start()
 
     @property
     def streams(self) -> dict[str, CameraStream]:
         """All known cameras, by their names at this receiver."""
-        return {s.camera: s for sender in self._senders for s in sender.streams.values()}
+        return self._senders.streams
 
     @property
     def choices(self) -> dict[str, ChoiceTotals]:
         """How long each stream was shown, by the names of cameras here; none of main ones alone."""
-        now_s = boot_s()
-        return {
-            stream.camera: choice.totals(now_s)
-            for sender in self._senders
-            for name, choice in sender.choices.items()
-            if (stream := sender.streams.get(name)) is not None
-        }
+        return self._senders.choices
 
     @property
     def states(self) -> Sequence[CameraState]:
@@ -238,8 +233,7 @@ class Subscriber:
     @property
     def foreign_messages(self) -> int:
         """Number of messages that are not Rankcast messages or belong to no camera."""
-        foreign = sum(sender.foreign_packets for sender in self._senders)
-        return self._inlets.foreign_messages + foreign
+        return self._inlets.foreign_messages + self._senders.foreign_packets
 
     @property
     def reconnects(self) -> int:
@@ -249,11 +243,7 @@ class Subscriber:
     @property
     def clocks(self) -> dict[str, str]:
         """How the clock of each sender, by address, is compared with the local one."""
-        return {
-            name: clock.known
-            for sender in self._senders
-            for name, clock in sender.clocks.known.items()
-        }
+        return self._senders.clocks
 
     @property
     def pulses(self) -> tuple[Pulse, ...]:
@@ -265,23 +255,30 @@ class Subscriber:
 
         May be called from any thread.
         """
-        for number, sender in enumerate(self._senders):
-            for name, stream in sender.streams.items():
-                if stream.camera == camera:
-                    endpoint = self._inlets.control_endpoint(number)
-                    if endpoint is None:
-                        return None
-                    return ControlAddress(
-                        endpoint, sender.name_of(name), self._inlets.curves(number)
-                    )
-        return None
+        place = self._senders.place_of(camera)
+        endpoint = None if place is None else self._inlets.control_endpoint(place.number)
+        if place is None or endpoint is None:
+            return None
+        name = place.sender.name_of(place.name)
+        return ControlAddress(endpoint, name, self._inlets.curves(place.number))
 
     def sender_of(self, camera: str) -> int | None:
         """Return the number of the sender that has a camera; from any thread."""
-        for number, sender in enumerate(self._senders):
-            if any(stream.camera == camera for stream in sender.streams.values()):
-                return number
-        return None
+        place = self._senders.place_of(camera)
+        return None if place is None else place.number
+
+    def follow(self, substreams: Mapping[str, bool]) -> None:
+        """Receive substreams beside the main streams, each as a camera of its own.
+
+        Call it in the thread that iterates.
+
+        Parameters
+        ----------
+        substreams : mapping of str to bool
+            All that are to be received, by the names of their cameras here, ``NAME.SUB``. True:
+            with frames; False: the status alone, for which the sender encodes nothing.
+        """
+        self._senders.follow(substreams)
 
     def give_up(self, sender: int) -> None:
         """Disconnect from the sender of that number for good; from any thread."""
@@ -289,7 +286,7 @@ class Subscriber:
 
     def balance(self) -> Balance:
         """Return the frames that were published since joining, handed out, and lost by cause."""
-        return _sum(stream.ledger.balance() for stream in self.streams.values())
+        return self._senders.balance()
 
     @property
     def decoded_frames(self) -> int:
@@ -298,7 +295,7 @@ class Subscriber:
 
     def packet_balance(self) -> Balance:
         """Return the same for sinks that accept packets: every new packet passes."""
-        return _sum(stream.packet_ledger.balance() for stream in self.streams.values())
+        return self._senders.packet_balance()
 
     def cut_counts(self) -> CutCounts:
         """Return what cutting to `rank` did to the packets of all cameras."""
@@ -327,16 +324,15 @@ class Subscriber:
         ControlRequest
             At once; its reply comes later.
         """
-        for number, sender in enumerate(self._senders):
-            for name, stream in sender.streams.items():
-                if stream.camera == camera:
-                    request = ControlRequest(sender.name_of(name), op, args, on_reply)
-                    return self._inlets.ask(number, request)
-        return ControlRequest(camera, op, args, on_reply).fail(f"there is no camera {camera}")
+        place = self._senders.place_of(camera)
+        if place is None:
+            return ControlRequest(camera, op, args, on_reply).fail(f"there is no camera {camera}")
+        request = ControlRequest(place.sender.name_of(place.name), op, args, on_reply)
+        return self._inlets.ask(place.number, request)
 
     def note_recorded(self, camera: str, header: Header) -> None:
         """Note that a packet is in a recording, for a server that waits for it; any thread."""
-        any(sender.recorded(camera, header) for sender in self._senders)
+        self._senders.recorded(camera, header)
 
     def packets(self) -> Generator[PacketBatch, None, None]:
         """Yield received batches until the stream ends; pass empty ones to `decoder` too.
@@ -356,18 +352,17 @@ class Subscriber:
                 slept_before_s = slept
                 # A closed queue is empty and no longer waits: the loop must end here.
                 self._inlets.check()
-                frames_before = self._frame_s
+                frames_before = self._senders.frame_s
                 yield self._queue.take(POLL_S)
-                if self._frame_s != frames_before:
+                if self._senders.frame_s != frames_before:
                     last_frame_s = boot_s()  # time spent by the caller is not silence
                 # In this order: what a link has caught up with is in the queue before it says so.
                 catches_up = any(link.catches_up for link in self._queue.links)
                 more = catches_up or len(self._queue) > 0
-                if not (self._stay or more) and all(s.ended for s in self._senders):
+                if not (self._stay or more) and self._senders.ended:
                     self._judge()
                     return
-                holding = any(sender.holding for sender in self._senders)
-                if self._timed_out(last_frame_s) and not holding:
+                if self._timed_out(last_frame_s) and not self._senders.holding:
                     raise NoStreamError(self._silence())
         finally:
             self.decoder.stop()
@@ -403,11 +398,6 @@ class Subscriber:
     ) -> None:
         self.close()
 
-    @property
-    def _frame_s(self) -> float | None:
-        times = [s.frame_s for s in self._senders if s.frame_s is not None]
-        return max(times, default=None)
-
     def _timed_out(self, last_frame_s: float) -> bool:
         """Return True if no frame arrived in time, after reading everything available."""
         if self._timeout_s is None:
@@ -417,7 +407,7 @@ class Subscriber:
         return read_s - last_frame_s >= self._timeout_s
 
     def _judge(self) -> None:
-        self._states.update(self._senders, self._queue.links)
+        self._states.update(self._senders.all, self._queue.links)
 
     def _silence(self) -> str:
         """Return the error message for a timeout, with the state of each camera."""
@@ -427,12 +417,3 @@ class Subscriber:
             where = state.endpoint + (f", camera {state.camera}" if state.camera else "")
             causes.append(f"{where}: {state.detail or state}")
         return f"no frame within {self._timeout_s:g} s from {'; '.join(causes)}"
-
-
-def _sum(balances: Iterable[Balance]) -> Balance:
-    """Add up the ledgers of several cameras."""
-    entered, passed, lost = 0, 0, Counter[str]()
-    for balance in balances:
-        entered, passed = entered + balance.entered, passed + balance.passed
-        lost.update(balance.lost)
-    return Balance(entered, passed, dict(lost))

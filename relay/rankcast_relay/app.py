@@ -35,6 +35,7 @@ from rankcast_relay.supervision import RelaySupervision
 from rankcast_sender.control import Relaying
 from rankcast_sender.outlet import Outlet
 from rankcast_sender.outlets import check_outlet, open_outlet
+from rankcast_sender.peers import CAN_TELL
 from rankcast_sender.sender_sockets import SenderOptions, SenderSockets
 from rankcast_sender.sockets import KeyPolicy
 
@@ -107,8 +108,9 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
     # Over a NATS server there is no way to one viewer alone.
     catch_up = outlet.xpub.catch_up if isinstance(outlet, SenderSockets) else None
     pipeline = RelayPipeline(
-        open_subscriber, outlet, catch_up, relay_id, limits, addresses, settings.nats.site
-    )
+        open_subscriber, outlet, catch_up, relay_id, limits, addresses, settings.nats.site,
+        no_substreams=_no_substreams(settings),
+    )  # fmt: skip
     pulse = Pulse("main")
     server: HttpServer | None = None
 
@@ -171,6 +173,15 @@ def _run(settings: RelaySettings, report: Path | None, manager: ServiceManager) 
     if found:
         raise WorkerError(flag.stuck_line(found))
     return 0
+
+
+def _no_substreams(settings: RelaySettings) -> str:
+    """Return why this relay passes no substreams on; empty if it does."""
+    if is_nats(settings.network.bind):
+        return "to a NATS server main streams go alone"
+    if not settings.network.realtime:
+        return "with --no-realtime main streams go alone"
+    return "" if CAN_TELL else "only Linux can withhold them from who subscribes to everything"
 
 
 def _sender_options(settings: RelaySettings) -> SenderOptions:

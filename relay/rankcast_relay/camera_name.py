@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-_DOT: Final = "."
-"""In no name of a sender's camera, and in every one of a server's."""
-
-
-def is_at_server(arriving: str) -> bool:
-    """Return True if a camera, by its name at the subscriber, comes from a NATS server."""
-    return _DOT in arriving
-
 
 def name_here(arriving: str, site: str) -> str:
     """Return the name of a camera at this relay.
@@ -26,5 +16,5 @@ def name_here(arriving: str, site: str) -> str:
         The only site that is relayed, whose cameras keep their names; empty: every site, and
         cameras are named ``SITE-CAMERA``.
     """
-    of_site, _, camera = arriving.rpartition(_DOT)
+    of_site, _, camera = arriving.rpartition(".")
     return f"{of_site}-{camera}" if of_site and not site else camera

@@ -10,13 +10,15 @@ from contextlib import closing
 from typing import Final
 
 from rankcast.errors import SettingsError
+from rankcast.nats import is_nats
 from rankcast.runtime import Mailbox, Pulse, Worker, doing, join_all
-from rankcast.wire import Limits, check_name
+from rankcast.wire import Limits, check_name, split_stream
 from rankcast_receiver.state import CameraState, LinkFacts
 from rankcast_receiver.stream import CameraPacket
 from rankcast_receiver.subscriber import Subscriber
-from rankcast_relay.camera_name import is_at_server, name_here
+from rankcast_relay.camera_name import name_here
 from rankcast_relay.relayed_camera import RelayedCamera
+from rankcast_relay.substreams import Substreams
 from rankcast_sender.outlet import Outlet
 from rankcast_sender.sockets import Channel
 
@@ -44,6 +46,8 @@ class RelayPipeline:
         Those of the senders, in the order of the subscriber.
     site : str
         The only site that is relayed of NATS servers; empty for every site.
+    no_substreams : str
+        Why substreams are not passed on; empty if they are.
     """
 
     def __init__(
@@ -55,6 +59,8 @@ class RelayPipeline:
         limits: Limits,
         addresses: Sequence[str],
         site: str = "",
+        *,
+        no_substreams: str = "",
     ) -> None:
         self._open_subscriber = open_subscriber
         self._outlet = outlet
@@ -71,7 +77,8 @@ class RelayPipeline:
         self._reconnects = 0
         self._looked_s = float("-inf")
         self._cameras: dict[str, RelayedCamera] = {}
-        """By their names at the subscriber."""
+        """By their names at the subscriber, with the substreams that are followed."""
+        self._substreams = Substreams(no_substreams)
         self._wanted: Mailbox[RelayedCamera] = Mailbox(newest_wins=True)
         self._pulse = Pulse("forward")
         self._references_pulse = Pulse("references")
@@ -154,9 +161,12 @@ class RelayPipeline:
         return camera
 
     def _add(self, name: str, subscriber: Subscriber) -> RelayedCamera:
-        here, why = name_here(name, self._site), ""
+        number = subscriber.sender_of(name) or 0
+        at_server = is_nats(self._addresses[number])
+        # Over ZeroMQ ``NAME.SUB`` is a substream.
+        here, why = name_here(name, self._site) if at_server else name, ""
         try:
-            check_name(here)
+            check_name(split_stream(here)[0])
         except SettingsError as exc:
             why = str(exc)
         if here in self.cameras:
@@ -165,7 +175,8 @@ class RelayPipeline:
             # Refused under the name by which it came, which no other one has.
             name if why else here,
             subscriber.streams[name],
-            subscriber.sender_of(name) or 0,
+            number,
+            at_server,
             self._relay_id,
             self._outlet,
             self._catch_up,
@@ -198,12 +209,15 @@ class RelayPipeline:
                 self._give_up(number, subscriber)
         for camera in self._cameras.values():
             # Of a server with many stations only the camera is left, which says so itself.
-            if camera.is_own and not is_at_server(camera.stream.camera):
+            if camera.is_own and not camera.at_server:
                 self._give_up(camera.sender_number, subscriber)
         states: dict[str, CameraState] = {state.camera: state for state in subscriber.states}
         for name, camera in self._cameras.items():
-            camera.uplink = states.get(name)
+            # What is known of a substream without frames is that its camera arrives, or does not.
+            seen = split_stream(name)[0] if camera.stream.apart else name
+            camera.uplink = states.get(seen)
             camera.tick()
+        self._substreams.look(self._cameras, subscriber, now_s)
 
     def _give_up(self, number: int, subscriber: Subscriber) -> None:
         """Leave a sender that is this relay itself, directly or through others."""

@@ -6,12 +6,10 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from rankcast.runtime import (
     NETWORK_GAP,
-    NOBODY_WATCHING,
     REFUSED_CAMERA,
     SKIPPED_AS_OLD,
     SLOW_SERVER,
@@ -19,12 +17,13 @@ from rankcast.runtime import (
     Balance,
     Ledger,
 )
-from rankcast.wire import MAX_MS, UPLINK_UP, Header, Kind, Limits, Replay, Status
-from rankcast_receiver.state import CameraState, State
+from rankcast.wire import MAIN, Kind, Limits, Replay, Status, split_stream
+from rankcast_receiver.state import CameraState
 from rankcast_receiver.stream import CameraPacket, CameraStream
-from rankcast_relay.camera_name import is_at_server
 from rankcast_relay.joins import CameraJoins
 from rankcast_relay.relay_path import RelayPath
+from rankcast_relay.server_chain import ServerChain
+from rankcast_relay.status_here import down, status_here
 from rankcast_sender.camera import KeyframeBudget, SenderFacts, ViewerReport, ViewerReports
 from rankcast_sender.sockets import Channel, NewStream, NumberedPacket, Outgoing, StreamPause
 
@@ -34,11 +33,6 @@ MAX_HELD: Final = 64
 """Most packets that wait for the first status of their camera."""
 WAITER: Final = "relay"
 """Name under which a stream is told that a key frame is wanted."""
-_CONNECTED: Final = frozenset(
-    {State.LIVE, State.STALE, State.OPENING, State.WAITING_FOR_TRIGGER, State.FROZEN,
-     State.CAMERA_DEAD, State.ENDED, State.CONNECTING}
-)  # fmt: skip
-"""States in which the sender answers, or has not had the time to."""
 
 
 class Outlet(Protocol):
@@ -59,6 +53,8 @@ class RelayedCamera:
         The camera as it arrives.
     sender_number : int
         Of its sender, from 0.
+    at_server : bool
+        Whether that is a NATS server.
     relay_id : str
     outlet : Outlet
     catch_up : callable, optional
@@ -76,6 +72,7 @@ class RelayedCamera:
         name: str,
         stream: CameraStream,
         sender_number: int,
+        at_server: bool,
         relay_id: str,
         outlet: Outlet,
         catch_up: Callable[[Channel, bytes], None] | None,
@@ -86,6 +83,7 @@ class RelayedCamera:
         self.name = name
         self.stream = stream
         self.sender_number = sender_number
+        self.at_server = at_server
         self.is_own = False
         """True if the camera has come through this relay already."""
         self.sender: SenderFacts | None = None
@@ -112,10 +110,10 @@ class RelayedCamera:
         self._ended = False
         self._next_sequence = 0
         self._reports = ViewerReports()
-        self._predicts = False
-        """True once a packet of the stream has needed another one."""
-        self._lacks_key = False
-        """True from a packet that the server did not take to the next key frame."""
+        self.idle = self.is_substream
+        """True from the end of its frames at the uplink to the next one."""
+        self.told_streams: frozenset[str] = frozenset()
+        """Substreams of the camera that viewers can have here."""
         self.joins: CameraJoins | None = None
         if catch_up is not None:
             self.joins = CameraJoins(
@@ -131,11 +129,14 @@ class RelayedCamera:
             status=self._status,
             on_sent=self._sent,
             on_lost=lambda count: self.ledger.lose(STOPPED, count),
-            on_unsent=lambda: self._not_taken(),
+            on_unsent=self._not_taken,
             on_join=self._joined,
             joins=self.joins,
             clocks_ns=lambda: stream.clock.now_there_ns(),
         )
+        self._chain: ServerChain | None = None
+        if self.joins is None:
+            self._chain = ServerChain(self.channel, lambda topic: self._ask_keyframe(viewer=topic))
         stream.reported = self._report
 
     # From the thread that forwards.
@@ -163,9 +164,22 @@ class RelayedCamera:
         if self.joins is not None:
             self.joins.begin_with(packets)
 
+    def rest(self) -> None:
+        """Note that the uplink brings no frames from now on, because nobody watches them."""
+        self.idle = True
+        self.stream.note_waits(WAITER, waits=False)
+        self.keyframes.nobody_watches()
+        if self.known and not self._ended:
+            stream = NewStream(self._stream_id, self._next_sequence, self._replay, broken=True)
+            self._outlet.send(self.channel, stream)
+
+    def withdraw(self) -> None:
+        """Note that the sender has this stream no longer; until its next status it is silent."""
+        self.channel.silent = True
+
     def tick(self) -> None:
         """Ask the camera for a key frame if one is due; call it several times a second."""
-        if self.keyframes.due(time.monotonic()):
+        if not self.stream.resting and self.keyframes.due(time.monotonic()):
             self.stream.note_waits(WAITER, waits=True)
 
     def leave(self, why: str) -> None:
@@ -189,41 +203,27 @@ class RelayedCamera:
         )
         if self.joins is not None:
             self.joins.expect(header)
-        elif why := self._unwanted(header):
+        elif self._chain is not None and (why := self._chain.unwanted(header)):
             self.ledger.lose(why)
             self._next_sequence = header.sequence + 1
             self._outlet.send(self.channel, NumberedPacket(b"", header.sequence))
             return
+        if self.idle and header.sequence > self._next_sequence:
+            # Published before the uplink brought frames: nobody here misses them.
+            self._outlet.send(self.channel, NumberedPacket(b"", header.sequence - 1))
         if not self._outlet.send(self.channel, NumberedPacket(data, header.sequence)):
             self.ledger.lose(STOPPED)
             return
         self._next_sequence = header.sequence + 1
+        self.idle = False
         self.packet_bytes += len(data)
-
-    def _unwanted(self, header: Header) -> str:
-        """Return the cause of loss of a packet that is not worth sending to a server."""
-        if header.kind.is_start:
-            self._lacks_key = False
-        else:
-            self._predicts = True
-        if not self.channel.viewers:
-            return NOBODY_WATCHING
-        if self.channel.congested():
-            self._break_chain()
-        # Nobody could decode what is predicted from a packet that was left out.
-        return SLOW_SERVER if self._lacks_key else ""
-
-    def _break_chain(self) -> None:
-        """Send nothing before the next key frame; from any thread."""
-        if not self._lacks_key:
-            self._lacks_key = True
-            self._ask_keyframe()
 
     def _note(self, kind: Kind) -> None:
         status = self.stream.status
         if status is None:
             return
         self._last_status = status
+        self.channel.silent = False
         path = RelayPath.of(status.relay)
         why = path.refusal(self._relay_id)
         self.is_own = self._relay_id in path.ids
@@ -256,7 +256,8 @@ class RelayedCamera:
             return
         if stream_id != self._stream_id:
             self._next_sequence = sequence
-            self._predicts = self._lacks_key = False
+            if self._chain is not None:
+                self._chain.restart()
         self._stream_id, self._replay, self._ended = stream_id, replay, False
         self._outlet.send(self.channel, NewStream(stream_id, self._next_sequence, replay))
 
@@ -285,10 +286,20 @@ class RelayedCamera:
         return 0 if self.joins is None else self.joins.group.kept_bytes
 
     @property
+    def is_substream(self) -> bool:
+        """Whether this is a substream of a camera."""
+        return split_stream(self.name)[1] != MAIN
+
+    @property
+    def offered(self) -> Mapping[str, str]:
+        """The streams of the camera by name, as its sender states them."""
+        return self._last_status.streams
+
+    @property
     def station(self) -> str:
         """Which of the stations behind this relay has the camera; empty for the first one."""
         own = str(self.sender_number) if self.sender_number else ""
-        if is_at_server(self.stream.camera):  # each has a clock of its own
+        if self.at_server:  # each has a clock of its own
             own = f"{own}.{self.stream.camera}" if own else self.stream.camera
         beyond = self._last_status.station
         return f"{own}.{beyond}" if beyond else own
@@ -306,8 +317,7 @@ class RelayedCamera:
     @property
     def uplink_down(self) -> CameraState | None:
         """How this relay sees the camera while nothing of it arrives; else None."""
-        uplink = self.uplink
-        return None if uplink is None or uplink.state in _CONNECTED else uplink
+        return down(self.uplink)
 
     @property
     def shown_state(self) -> str:
@@ -396,39 +406,14 @@ class RelayedCamera:
 
     def _joined(self, topic: bytes) -> None:
         """Ask for a key frame, unless `joins` serves the viewer or every packet is one."""
-        if self.joins is None and self._predicts:
-            self._ask_keyframe(viewer=topic)
+        if self._chain is not None:
+            self._chain.joined(topic)
 
     def _not_taken(self) -> None:
         self.ledger.lose(SLOW_SERVER)
-        if self._predicts:
-            self._break_chain()
+        if self._chain is not None:
+            self._chain.not_taken()
 
     def _status(self, viewers: int) -> Status:
-        said, reports = self._last_status, self._reports.total(time.monotonic())
-        sender, down = self.sender, self.uplink_down
-        error_ms = self.stream.clock.error_there_ms
-        stated_ms = said.clock_error_ms
-        relay = {
-            **self.path.as_map(),
-            "uplink": UPLINK_UP if down is None else f"{down.endpoint}: {down}",
-            "lost": sum(self.balance().lost.values()),
-            "clock_error_ms": error_ms,
-            "station": self.station,
-        }
-        return replace(
-            said,
-            published=self.channel.sent,
-            viewers=viewers,
-            control=0 if sender is None else sender.control_port,
-            keys={} if sender is None else sender.key_state,
-            reporting=reports.viewers,
-            viewers_lost=reports.lost,
-            viewers_latency_p99_ms=reports.latency_p99_ms,
-            clock_error_ms=(
-                None if stated_ms is None or error_ms is None
-                else min(MAX_MS, stated_ms + error_ms)
-            ),
-            relay=relay,
-            streams={},  # only the main one is passed on
-        )  # fmt: skip
+        reports = self._reports.total(time.monotonic())
+        return status_here(self, self._last_status, reports, viewers)

@@ -13,6 +13,7 @@ from typing import Any
 from rankcast.atomic_file import write_whole
 from rankcast.rank_cut import CutCounts, report_values
 from rankcast.runtime import losses_text
+from rankcast.wire import split_stream
 from rankcast_relay.relayed_camera import RelayedCamera
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,19 @@ def build_report(
     *,
     rank: int = 0,
 ) -> Mapping[str, Any]:
-    """Return the report; frames in what is stuck, as `found` names it, count as stopped."""
-    entries = {name: _entry(camera, stopped=bool(found)) for name, camera in cameras.items()}
+    """Return the report; frames in what is stuck, as `found` names it, count as stopped.
+
+    Totals are those of the main streams.
+    """
+    all_entries = {name: _entry(camera, stopped=bool(found)) for name, camera in cameras.items()}
+    entries: dict[str, dict[str, Any]] = {}
+    for name, entry in all_entries.items():
+        if not cameras[name].is_substream:
+            entries[name] = {**entry, "substreams": {}}
+    for name, entry in all_entries.items():
+        camera, which = split_stream(name)
+        if cameras[name].is_substream and camera in entries:
+            entries[camera]["substreams"][which] = entry
     lost: Counter[str] = Counter()
     for entry in entries.values():
         lost.update(entry["lost"])
@@ -53,7 +65,7 @@ def build_report(
         "published": sum(entry["published"] for entry in entries.values()),
         "forwarded": sum(entry["forwarded"] for entry in entries.values()),
         "lost": dict(lost),
-        "balanced": all(entry["balanced"] for entry in entries.values()),
+        "balanced": all(entry["balanced"] for entry in all_entries.values()),
         "rank_cut": report_values(
             rank, sum((camera.stream.cut_counts for camera in cameras.values()), CutCounts())
         ),

@@ -27,7 +27,7 @@ from rankcast.net import (
 )
 from rankcast.recorder import Triggers
 from rankcast.runtime import Pulse
-from rankcast.wire import MAIN, Limits, split_stream
+from rankcast.wire import Limits
 from rankcast_sender.control import (
     OPERATOR,
     Client,
@@ -170,7 +170,7 @@ class SenderSockets:
         self._handler = RequestHandler(options.max_packet_bytes, relaying)
         self._control: ControlThread | None = None
         self._closed = False
-        self._has_substreams = False
+        self._has_substreams = self._started = False
         default_linger_s = REALTIME_LINGER_S if options.realtime else LOSSLESS_LINGER_S
         self._guard = ConnectionGuard(options.max_connections)
         ban: Ban | None = None if self._authorized is None else self._ban
@@ -236,6 +236,8 @@ class SenderSockets:
     def add(self, camera: OwnCamera) -> None:
         """Add a camera to publish, from any thread, also while others are published.
 
+        For the first substream then, the socket is bound again, and all viewers reconnect.
+
         Raises
         ------
         SettingsError
@@ -243,14 +245,13 @@ class SenderSockets:
         """
         camera.sender = self
         self._handler.add(camera)
-        self._has_substreams |= split_stream(camera.name)[1] != MAIN
-        self.xpub.add(camera.channel)
+        self._add(camera.channel)
 
     def add_relayed(self, camera: RelayedCamera) -> None:
-        """Add a camera of another sender; see `add`."""
+        """Add a camera of another sender, or a substream of one; see `add`."""
         camera.sender = self
         self._handler.add_relayed(camera)
-        self.xpub.add(camera.channel)
+        self._add(camera.channel)
 
     def start(self) -> None:
         """Bind both addresses.
@@ -262,14 +263,10 @@ class SenderSockets:
         TransportError
             If an address cannot be bound.
         """
+        self._started = True
         if self._authorized is not None or self._has_substreams:
             # Before any socket is bound: libzmq asks the authenticator about every connection.
-            self._authenticator = Authenticator(self.context, self._authorized)
-            self._authenticator.on_revoked(self.rebind)
-            if self._has_substreams:
-                self._authenticator.withhold_substreams()
-            self.xpub.rights = self._authenticator
-            self._authenticator.start()
+            self._withhold()
         self._guard.start(self.context)
         self.xpub.start()
         if self._control is not None:
@@ -360,6 +357,22 @@ class SenderSockets:
                 return exc
             log.error("%s", exc)
         return failure
+
+    def _add(self, channel: Channel) -> None:
+        if channel.is_substream:
+            self._has_substreams = True
+            if self._started:
+                self._withhold()
+        self.xpub.add(channel)
+
+    def _withhold(self) -> None:
+        """Have an authenticator, which tells whose the subscriptions are."""
+        if self._authenticator is not None:
+            return
+        authenticator = Authenticator(self.context, self._authorized)
+        authenticator.on_revoked(self.rebind)
+        authenticator.start()
+        self.xpub.rights = self._authenticator = authenticator
 
     def _ban(self, user: str, reason: str) -> None:
         if self._authenticator is not None:

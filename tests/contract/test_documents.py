@@ -312,6 +312,7 @@ def test_every_socket_option_has_a_reason() -> None:
     modules = (
         "common/rankcast/net/transport.py",
         "common/rankcast/net/control_client.py",
+        "sender/rankcast_sender/sockets/frames_socket.py",
         "sender/rankcast_sender/sockets/xpub.py",
         "sender/rankcast_sender/control/control_thread.py",
     )  # fmt: skip

@@ -13,7 +13,7 @@ from rankcast.errors import RequestRefusedError
 from rankcast.net import ControlClient, control_endpoint
 from rankcast.net.authorized_keys import authorize
 from rankcast.net.key_file import Role
-from rankcast.wire import keeper_topic, token_of, viewer_topic
+from rankcast.wire import frames_topic, keeper_topic, split_message, token_of, viewer_topic
 from rankcast_receiver import Subscriber
 from support.fakes import free_address
 from support.keyed_station import KeyedStation
@@ -25,9 +25,15 @@ TWO = """
 [[camera]]
 name = "line3"
 source = "synthetic:conveyor?width=96&height=96&fps=20"
+[[camera.stream]]
+name = "sub"
+scale = "1/2"
 [[camera]]
 name = "line4"
 source = "synthetic:conveyor?width=96&height=96&fps=20"
+[[camera.stream]]
+name = "sub"
+scale = "1/2"
 """
 
 
@@ -59,11 +65,37 @@ def test_a_key_of_one_camera_sees_and_catches_up_with_that_one_alone(tmp_path: P
         assert set(found) == {"line3"}
         with ControlClient(control_endpoint(relay.address), station.curves("anna")) as client:
             assert set(client.call("status", timeout_s=WAIT_S).result["cameras"]) == {"line3"}
-            with pytest.raises(RequestRefusedError, match="line4"):
-                client.call("get", "line4", timeout_s=WAIT_S)
+            for name in ("line4", "line4.sub"):
+                with pytest.raises(RequestRefusedError, match=name):
+                    client.call("get", name, timeout_s=WAIT_S)
         caught_up = listen(relay.address, station)
         assert caught_up == {"line3"}
+        substreams = [frames_topic(name) for name in ("line3.sub", "line4.sub")]
+        individual = [viewer_topic(bytes(16), name) for name in ("line3.sub", "line4.sub")]
+        assert frames_of(relay.address, station, [*substreams, *individual]) == {"line3.sub"}
         relay.stop()
+
+
+def frames_of(address: str, station: KeyedStation, topics: list[bytes]) -> set[str]:
+    """Subscribe with the limited key; return the streams whose frames came until two had time."""
+    (curve,) = station.curves("anna")
+    found: set[str] = set()
+    with zmq.Context() as context, context.socket(zmq.XSUB) as socket:
+        socket.linger = 0
+        socket.curve_publickey, socket.curve_secretkey = curve.public, curve.secret
+        socket.curve_serverkey = curve.server_public
+        socket.connect(address)
+        for topic in topics:
+            socket.send(b"\1" + topic)
+        until, frames = time.monotonic() + WAIT_S, 0
+        while frames < 40:
+            assert time.monotonic() < until, found
+            if socket.poll(1000):
+                message = socket.recv()
+                if not message.startswith(b"/"):
+                    found.add(split_message(memoryview(message))[0])
+                    frames += 1
+    return found
 
 
 def listen(address: str, station: KeyedStation) -> set[str]:

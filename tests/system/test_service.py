@@ -125,7 +125,7 @@ def test_row_3_a_grab_thread_that_hangs_is_ended_within_10_seconds_with_its_stac
         pytest.param(
             "send",
             "publish",
-            "rankcast_sender.sockets.xpub:XpubThread._forward",
+            "rankcast_sender.sockets.outbox:Outbox._forward",
             20,
             marks=pytest.mark.slow,
         ),

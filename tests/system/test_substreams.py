@@ -6,12 +6,9 @@ import json
 import os
 import signal
 import statistics
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,57 +18,20 @@ from rankcast import pool
 from rankcast.encoder import Encoder
 from rankcast.frame import Frame
 from rankcast.images import read_image
-from rankcast_receiver import Subscriber
 from rankcast_sender.sources.synthetic import ConveyorOptions, ConveyorSource
 from rankcast_sender.substreams import Reduction
 from support.fakes import free_address
 from support.faultproxy import FaultProxy
 from support.faults import Faults
-from support.processes import Rankcast, rankcast, read_report, run
-from support.relaying import relaying
+from support.processes import rankcast, read_report, run
 from support.starvation import Starvation
+from support.substream_station import Watcher, station, stream
 
 Figure = Callable[[str], None]
 SOON_S = 20.0
 NARROW_BYTES_S = 125_000
 """1 Mbit/s."""
 SETTLING_S = 10.0
-
-
-@dataclass(frozen=True)
-class Station:
-    """A sender of one camera with substreams."""
-
-    process: Rankcast
-    address: str
-    file: Path
-
-    def end(self) -> dict[str, Any]:
-        """End the sender and return the entry of its camera in the report."""
-        assert self.process.stop(signal.SIGTERM, within_s=5.0) == 0
-        report = read_report(self.file)
-        assert report["balanced"], report
-        entry: dict[str, Any] = report["cameras"]["line3"]
-        return entry
-
-
-@contextmanager
-def station(
-    folder: Path, streams: str, source: str = "width=320&height=240&fps=20", codec: str = ""
-) -> Iterator[Station]:
-    address, file = free_address(), folder / "sent.json"
-    settings = folder / "sender.toml"
-    settings.write_text(
-        f'[camera]\nname = "line3"\nsource = "synthetic:conveyor?{source}"\n{streams}\n'
-        f'[network]\nbind = "{address}"\n[discovery]\nenabled = false\n{codec}'
-    )
-    with rankcast("send", "--config", str(settings), "--report", str(file)) as process:
-        process.wait_line("control channel")
-        yield Station(process, address, file)
-
-
-def stream(name: str, more: str = 'scale = "1/2"') -> str:
-    return f'[[camera.stream]]\nname = "{name}"\n{more}\n'
 
 
 def test_a_substream_is_received_and_nothing_else_is_encoded(tmp_path: Path) -> None:
@@ -141,20 +101,6 @@ def test_a_stream_that_the_sender_lacks_is_told_with_those_it_has(tmp_path: Path
         assert viewer.wait() == 4
 
 
-def test_behind_a_relay_there_is_the_main_stream_alone_and_a_line_says_so(tmp_path: Path) -> None:
-    with (
-        station(tmp_path, stream("sub")) as sender,
-        relaying(tmp_path, sender.address) as relay,
-    ):
-        with rankcast("receive", "--connect", relay.address, "--stream", "sub", "--timeout",
-                      "6") as viewer:  # fmt: skip
-            viewer.wait_line("the sender has no stream sub of this camera; it has main")
-            assert viewer.wait() == 4
-        shown = run("receive", "--connect", relay.address, "--stream", "auto", "--frames", "5",
-                    "--timeout", "20")  # fmt: skip
-        assert shown.returncode == 0, shown.stderr
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -214,41 +160,6 @@ def test_a_half_size_substream_costs_a_third_of_its_camera(figure: Figure) -> No
         shares.append(spent_s[2] / spent_s[1])
     figure(f"a half-size substream costs {statistics.median(shares):.2f} of its camera")
     assert statistics.median(shares) < 0.35
-
-
-class Watcher:
-    """A subscriber in a thread, which notes stream, age and time of every frame."""
-
-    def __init__(self, address: str) -> None:
-        self.seen: list[tuple[float, str, float]] = []
-        self._address = address
-        self._stop = threading.Event()
-        self.result: Any = None
-        self._thread = threading.Thread(target=self._run, name="viewer")
-        self._thread.start()
-
-    def _run(self) -> None:
-        with Subscriber(self._address, camera="line3", stream="auto", stopped=self._stop.is_set,
-                        timeout_s=60) as subscriber:  # fmt: skip
-            for frame in subscriber:
-                age_ms = (time.time_ns() - frame.t_capture_utc_ns) / 1e6
-                self.seen.append((time.monotonic(), frame.stream, age_ms))
-            self.result = subscriber.balance(), subscriber.choices["line3"]
-
-    def wait(self, true: Callable[[], bool], within_s: float) -> float:
-        began = time.monotonic()
-        while not true():
-            assert time.monotonic() < began + within_s, self.seen[-3:]
-            assert self._thread.is_alive()
-            time.sleep(0.05)  # the sampling interval
-        return time.monotonic() - began
-
-    def shows(self, name: str) -> bool:
-        return bool(self.seen) and self.seen[-1][1] == name
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 @pytest.mark.slow

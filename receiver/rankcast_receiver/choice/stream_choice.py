@@ -132,6 +132,11 @@ class StreamChoice:
         """Frame interval, the longest stated since the last change."""
 
     @property
+    def raising(self) -> bool:
+        """Whether a larger stream is being tried."""
+        return bool(self.next) and self._larger
+
+    @property
     def missing(self) -> str:
         """Why the wanted stream does not come, in one line; empty while it may."""
         if self.offered is None or self.shown in (MAIN, *self.offered):

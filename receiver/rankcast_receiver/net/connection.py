@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import string
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,17 +28,11 @@ from rankcast.net import (
     split_endpoint,
 )
 from rankcast.runtime import LogLimiter
-from rankcast.wire import (
-    Limits,
-    frames_topic,
-    keeper_topic,
-    status_topic,
-    stream_name,
-    viewer_topic,
-)
+from rankcast.wire import Limits, stream_name
 from rankcast_receiver.net.control_link import ControlLink
 from rankcast_receiver.net.control_port import ControlPort
 from rankcast_receiver.net.path_meter import PathMeter
+from rankcast_receiver.net.wanted_topics import WantedTopics
 from rankcast_receiver.state import ANSWER_S, LinkFacts
 from rankcast_receiver.stream import ReceivedPacket, SenderStreams, read_message
 
@@ -62,10 +55,6 @@ OLD_PAUSE_MAX_S: Final = 60.0
 """Pauses between reconnections because of old pictures double up to this while they do not help."""
 SHORTAGE_LOG_S: Final = 60.0
 MAX_MESSAGES_S: Final = 20_000
-EVERY_NAME: Final = tuple(
-    character.encode() for character in string.ascii_lowercase + string.digits + "_-"
-)
-"""Subscriptions that together take every camera, and nothing that is sent to another viewer."""
 MAX_NAMES: Final = 128
 """Most camera names in one session, twice as many as a sender has cameras: names come from the
 peer, and each one is remembered until the next session."""
@@ -135,7 +124,10 @@ class Connection:
         self._read_s: float | None = None
         self._began_s = now_s
         self._sessions = 0
+        self._topics = WantedTopics(streams, self.token, keeps=not options.live and options.control)
         self._subscribed: list[bytes] = []
+        self._followed = False
+        """Whether substreams were followed when it was looked last."""
         self._relayed: dict[str, bool] = {}
         """Whether a relay sends a camera, by its name."""
         self._names: set[str] = set()
@@ -218,7 +210,7 @@ class Connection:
         suspended = began_s - self._began_s > SUSPENDED_S
         self._began_s = began_s
         read_bytes = 0
-        socket = self._link.socket
+        socket, followed = self._link.socket, self._streams.followed
         for _ in range(most if socket is not None else 0):
             assert socket is not None
             try:
@@ -232,7 +224,7 @@ class Connection:
                 received = read_message(message, self._options.limits, now_s, self.token)
                 if not self._streams.wants(received.camera):
                     raise WireError(f"got camera {received.camera}, which was not asked for")
-                if received.camera not in self._names:
+                if received.camera not in self._names and received.camera not in followed:
                     if len(self._names) >= MAX_NAMES:
                         raise WireError(f"got camera {received.camera} after {MAX_NAMES} others")
                     self._names.add(received.camera)
@@ -293,36 +285,10 @@ class Connection:
         # Only the subscriptions below are sent. With a short queue, libzmq would silently drop all
         # but a few of them when it connects.
         socket.setsockopt(zmq.SNDHWM, 0)
-        self._subscribed = self._topics()
+        self._subscribed = self._topics.of_cameras()
         for topic in self._subscribed:
             socket.send(b"\1" + topic)
         return socket
-
-    def _wanted(self) -> list[str]:
-        """Return the streams to subscribe to; empty: every camera, or none before any is known."""
-        choices = self._streams.choices
-        if choices or self._streams.needs_names:
-            return [stream_name(camera, stream) for camera, choice in choices.items()
-                    for stream in choice.subscribed]  # fmt: skip
-        return list(self._streams.cameras)
-
-    def _topics(self) -> list[bytes]:
-        """Return the topics of frames and status, in the order to subscribe in."""
-        choices, names = self._streams.choices, self._wanted()
-        if not names and not choices and not self._streams.needs_names:
-            return list(EVERY_NAME)
-        # Frames first: a status that arrives then proves that frames would have, too.
-        topics = [topic(name) for name in names for topic in (frames_topic, status_topic)]
-        # The main stream's status says which others there are.
-        return topics + [status_topic(camera) for camera in choices if camera not in names]
-
-    def _individual_topics(self) -> list[bytes]:
-        keeps = not self._options.live and self._options.control
-        topic = keeper_topic if keeps else viewer_topic
-        names = self._wanted()
-        if not names and not self._streams.needs_names:
-            return [topic(self.token, None)]
-        return [topic(self.token, name) for name in names]
 
     def _announce(self) -> None:
         """Subscribe to the individual topics of this viewer, on each new socket."""
@@ -332,18 +298,19 @@ class Connection:
         self._announced = socket
         # Last: once the sender counts this viewer, every subscription is in effect. What is sent
         # before the socket connects goes out in the order of the alphabet.
-        individual = self._individual_topics()
+        individual = self._topics.individual()
         self._subscribed += individual
         for topic in individual:
             socket.send(b"\1" + topic)
 
     def _follow_choices(self) -> None:
-        """Subscribe to what the choices of streams want by now, and to nothing else of cameras."""
+        """Subscribe to what is wanted by now, and to nothing else of cameras."""
         socket = self._link.socket
-        if socket is None or not (self._streams.choices or self._streams.needs_names):
+        if socket is None or not (self._topics.change or self._followed):
             return
+        self._followed = bool(self._streams.followed)
         before = self._subscribed
-        self._subscribed = self._topics() + self._individual_topics()
+        self._subscribed = self._topics.of_cameras() + self._topics.individual()
         for topic in self._subscribed:
             if topic not in before:
                 socket.send(b"\1" + topic)
@@ -436,6 +403,8 @@ class Connection:
     def _use_control(self, control: ControlLink) -> None:
         streams, name_of = self._streams.streams, self._streams.name_of
         for name, stream in streams.items():
+            if stream.resting:
+                continue
             if stream.needs_keyframe and not stream.ended:
                 # Only a relay has what a catch-up is made of.
                 helps = self._relayed.get(name_of(name), False) and stream.waiting_for_keyframe
@@ -443,7 +412,7 @@ class Connection:
         if control.report_due():
             late_s = self._path.take_late_s()
             for name, stream in streams.items():
-                if stream.stream_ids and not stream.ended:
+                if stream.stream_ids and not (stream.ended or stream.resting):
                     control.report(name_of(name), stream, late_s)
         if self._streams.needs_names:
             if control.cameras is None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
 
-from rankcast.boot_clock import boot_ns, boot_s
+from rankcast.boot_clock import boot_s
 from rankcast.errors import (
     LimitError,
     NeedKeyframe,
@@ -16,9 +14,7 @@ from rankcast.errors import (
     UnknownVersionError,
     WireError,
 )
-from rankcast.frame import Coding, Frame, Scalar
-from rankcast.numerics import Histogram
-from rankcast.rank_cut import CutCounts, RankCut
+from rankcast.frame import Coding, Frame
 from rankcast.runtime import (
     REFUSED_PACKET,
     SKIPPED_AS_OLD,
@@ -27,31 +23,23 @@ from rankcast.runtime import (
     Ledger,
     LogLimiter,
 )
-from rankcast.wire import MAIN, Header, Kind, Packet, Replay, Status, unpack
-from rankcast_receiver.clock import Delays, LatestLatencies, SenderClock
+from rankcast.wire import Header, Kind, Packet, Replay, unpack
+from rankcast_receiver.clock import SenderClock
 from rankcast_receiver.state import LATE_S
+from rankcast_receiver.stream.camera_facts import CameraFacts
 from rankcast_receiver.stream.decoded import CameraPacket, Decoded
-from rankcast_receiver.stream.late_frame_hold import LateFrameHold
-from rankcast_receiver.stream.on_demand import OnDemandDecoder
-from rankcast_receiver.stream.picture_decoder import DECODE_BUDGET_S, PictureDecoder
+from rankcast_receiver.stream.picture_decoder import DECODE_BUDGET_S
 from rankcast_receiver.stream.picture_facts import (
-    PictureFacts,
     facts_of_frame,
     facts_of_packet,
 )
 from rankcast_receiver.stream.received_packet import ReceivedPacket
-from rankcast_receiver.stream.refusals import Refusals
-from rankcast_receiver.stream.sequence_gaps import SequenceGaps
 from rankcast_receiver.stream.stream_options import StreamOptions
 
 log = logging.getLogger(__name__)
 
-LOG_BURST: Final = 20
-"""Log lines allowed at once, then one a second, for all cameras of a sender together: a hostile
-sender can use 64 names, and a line a second for each would fill a disk."""
 
-
-class CameraStream:
+class CameraStream(CameraFacts):
     """State and decoder of one camera at the receiver.
 
     Parameters
@@ -85,158 +73,7 @@ class CameraStream:
         *,
         now_s: Callable[[], float] = boot_s,
     ) -> None:
-        self.camera = camera
-        self.stream = MAIN
-        """The stream of the camera that is decoded: ``main`` or a substream."""
-        self.stream_changes = 0
-        self._changes = False
-        self.ledger = ledger or Ledger()
-        self.packet_ledger = Ledger()
-        """Ledger for sinks that accept packets: every new packet passes, decoded or not."""
-        self.status: Status | None = None
-        self.heard_s: float | None = None
-        """Monotonic arrival time of the last status, or of a later picture."""
-        self.frame_s: float | None = None
-        """Monotonic time at which the last frame was handed out."""
-        self.captured_s: float | None = None
-        """Capture time of that frame on the same clock; None if unknown."""
-        self.ended = False
-        self.refused_packets = 0
-        """Number of packets refused before decoding."""
-        self.keyframe_requests = 0
-        self.reference_wanted = False
-        """True while a sink, which sets it, needs a reference packet."""
-        self._waiting_sinks: dict[str, bool] = {}
-        self.delays = Delays()
-        self.latency = Histogram()
-        """From capture to decoded, of all frames with a known capture time; of those that nobody
-        needs decoded, from capture until they were checked and in order."""
-        self.latest_latencies = LatestLatencies()
-        """The same of the latest frames, since decoding began or ended."""
-        self.newest: PictureFacts | None = None
-        """The newest picture that was handed out, or that nobody needed decoded."""
-        self.decoded_frames = 0
-        """Frames that were decoded and handed out."""
-        self.packet_bytes = 0
-        """Size of all pictures that arrived, as packets."""
-        log_limiter = log_limiter or LogLimiter(burst=LOG_BURST)
-        self._rank_cut = RankCut(options.rank, camera, log_limiter) if options.rank else None
-        self.clock = clock or SenderClock()
-        """Clock of the camera station."""
-        self.reported: Callable[[], Mapping[str, Scalar]] | None = None
-        """Returns what is reported to the sender; None: the totals of this stream."""
-        self._options = options
-        self._now_s = now_s
-        self._gaps = SequenceGaps((self.ledger, self.packet_ledger))
-        self._refusals = Refusals(camera, log_limiter, now_s)
-        decoder = PictureDecoder(camera, options, self.ledger, self._refusals, log_limiter, now_s)
-        self._decoder = OnDemandDecoder(
-            decoder, self.ledger, self._refusals, always=not options.on_demand, now_s=now_s
-        )
-        self.demand = self._decoder.demand
-        """Whether somebody needs pixels; tell it again and again."""
-        self._hold = LateFrameHold()
-        self._unconfirmed_since_s: float | None = None
-        self._newest_picture: int | None = None
-        self._handed_out: tuple[bytes, int] | None = None
-        """Stream and sequence of the decoded frame that was handed out last."""
-        self._undecoded: tuple[bytes, int] | None = None
-        """The same of the newest picture that nobody needed decoded."""
-        self._replay: Replay | None = None
-        """How times of the latest picture are to be read, if it is one of a recording."""
-
-    @property
-    def stream_id(self) -> bytes:
-        """The current stream; empty before any."""
-        return self._gaps.stream_id
-
-    @property
-    def stream_ids(self) -> Sequence[bytes]:
-        """All streams so far; if the sender restarts often, only the latest ones."""
-        return self._gaps.stream_ids
-
-    @property
-    def newest_sequence(self) -> int | None:
-        """Newest frame that arrived or is known to be lost; None before any."""
-        return self._gaps.newest_sequence
-
-    @property
-    def waiting_for_keyframe(self) -> bool:
-        """True while arriving pictures are predicted from a frame that was lost, or is older."""
-        return self._decoder.waiting_for_keyframe
-
-    @property
-    def joining(self) -> bool:
-        """True until the first picture of the stream could be decoded."""
-        return not self._decoder.began
-
-    @property
-    def cut_counts(self) -> CutCounts:
-        """What cutting to a rank did to the packets; all 0 without."""
-        return CutCounts() if self._rank_cut is None else self._rank_cut.counts
-
-    @property
-    def needs_keyframe(self) -> bool:
-        """True while the decoder or a sink waits for a key frame."""
-        return self._decoder.needs_keyframe or any(tuple(self._waiting_sinks.values()))
-
-    @property
-    def decoding(self) -> bool:
-        """True while every picture is decoded; False while nobody needs pixels."""
-        return self._decoder.decoding
-
-    @property
-    def decoded_packets(self) -> int:
-        """Packets that were decoded so far, also those that only others needed."""
-        return self._decoder.decoded_packets
-
-    @property
-    def replay_speed(self) -> float:
-        """Seconds of a recording that are shown in one; 1 for a camera."""
-        replay = self._replay
-        return 1.0 if replay is None else replay.speed
-
-    @property
-    def overloaded(self) -> bool:
-        """True when pictures were dropped recently because decoding took too long."""
-        return self._decoder.overloaded
-
-    @property
-    def refusal(self) -> str:
-        """Why this receiver cannot decode the stream; empty while it can."""
-        return self._refusals.reason
-
-    @property
-    def holding(self) -> bool:
-        """True while a late frame is held in case a fresh one follows; `decode` hands it out."""
-        return self._hold.waiting
-
-    @property
-    def unfinished(self) -> bool:
-        """True while `decode` has something to do without a new packet."""
-        return self.holding or self.reference_wanted or self._decoder.catching_up
-
-    @property
-    def unconfirmed_s(self) -> float | None:
-        """Time since the last picture arrived; None if a status or end message followed it.
-
-        Without one, the number of frames published since then is unknown.
-        """
-        since_s = self._unconfirmed_since_s
-        return None if since_s is None else self._now_s() - since_s
-
-    def is_newest(self, frame: Frame) -> bool:
-        """Return False for a decoded frame if newer pictures came that nobody needed decoded."""
-        undecoded = self._undecoded
-        if undecoded is None:
-            return True
-        if frame.stream_id == undecoded[0]:
-            return frame.sequence >= undecoded[1]
-        return frame.stream_id == self.stream_id
-
-    def note_waits(self, sink: str, *, waits: bool) -> None:
-        """Record whether a sink needs a key frame; may be called from any thread."""
-        self._waiting_sinks[sink] = waits
+        super().__init__(camera, options, clock, log_limiter, ledger, now_s)
 
     def decode(
         self,
@@ -267,10 +104,12 @@ class CameraStream:
         begun = 0
         catch_up: Sequence[CameraPacket] = ()
         for arrived in received:
+            stream_id = self.stream_id
             if arrived.catch_up:
                 catch_up = self._take_catch_up(arrived) or catch_up
+                if self.stream_id != stream_id:
+                    begun = len(fresh)
                 continue
-            stream_id = self.stream_id
             message = self._cut(arrived)
             packet = self._accept(message, len(arrived.data))
             if self.stream_id != stream_id:
@@ -311,6 +150,19 @@ class CameraStream:
         self.stream, self._changes = stream, True
         self.stream_changes += 1
 
+    def rest(self) -> None:
+        """Go on with the status alone: no frames are received until `resume`.
+
+        What is published meanwhile is no loss, and the next picture may need others before it.
+        """
+        self.resting = self.apart = True
+        self.frame_s = self.captured_s = None
+        self._decoder.restart()
+
+    def resume(self) -> None:
+        """Go on with frames."""
+        self.resting = False
+
     def withdraw(self) -> None:
         """Note that the sender no longer offers this camera; frames until it does are no loss."""
         self.ended = True
@@ -323,7 +175,7 @@ class CameraStream:
     def _make_reference(self) -> CameraPacket | None:
         """Return a packet to go on from behind all pictures so far; None while there is none."""
         try:
-            data = self._decoder.reference_packet(self._newest_picture, self._replay)
+            data = self._decoder.reference_packet(self._newest_picture, self._times.replay)
         except NeedKeyframe:
             self.reference_wanted = False  # every frame of this codec is a beginning
             return None
@@ -378,22 +230,27 @@ class CameraStream:
             return None
         if header.stream_id != self.stream_id:
             self._begin(header.stream_id, status.replay if status else received.replay)
+        if self.apart:
+            self._gaps.leave()
         if status is not None:
             self.status = status
             self.heard_s = received.t_received_s
             self._gaps.advance(published)
+            if status.relay.get("idle") is True:
+                self._gaps.leave()  # what a relay does not receive itself, nobody misses here
             self.ended = header.kind is Kind.END
             self._unconfirmed_since_s = None
             return None
         if not self._gaps.accept(header.sequence):
             log.debug("%s: ignored frame %d: a duplicate, or late", self.camera, header.sequence)
             return None
+        self.apart = False
         self.packet_ledger.passed()
         if self.heard_s is not None:
             self.heard_s = received.t_received_s
         self.ended = False
         self._unconfirmed_since_s = self._now_s()
-        self._replay = received.replay
+        self._times.replay = received.replay
         return packet
 
     def _begin(self, stream_id: bytes, replay: Replay | None) -> None:
@@ -417,13 +274,13 @@ class CameraStream:
         Its pictures count as no frames: whoever joins counts from the first one that it gets.
         """
         header = received.catch_up[0][0].header
-        if not self._decoder.lacks_start:
+        if not (self._decoder.lacks_start or self._changes):
             return ()
         if header.stream_id != self.stream_id:
-            if self.stream_id:
+            if self.stream_id and not self._changes:
                 return ()  # a status or a frame says that another stream has begun
             self._begin(header.stream_id, received.replay)
-        self._replay = received.replay
+        self._times.replay = received.replay
         try:
             pictures = [self._cut_picture(packet, data) for packet, data in received.catch_up]
         except WireError as exc:
@@ -454,11 +311,11 @@ class CameraStream:
         now_s = self._now_s()
         if newest is not None:
             # A step must be known before the stepped clock makes the frame old.
-            self.clock.compare(*self._times(newest), boot_ns(), time.time_ns())
-            age_s = self._age_s(newest, now_s)
+            self._times.compare(newest)
+            age_s = self._times.age_s(newest, now_s)
             late = self._options.live and age_s is not None and age_s > LATE_S
-            placed = self._place_capture(newest)
-            self._measure(placed.t_capture_here_ns, placed.clock_error_ns)
+            placed = self._times.place(newest, self.stream)
+            self._times.measure(placed.t_capture_here_ns, placed.clock_error_ns)
             self.ledger.lose(SKIPPED_AS_OLD, self._hold.put(placed, now_s, late=late))
         frame = self._hold.take(now_s, last=self.ended or not self.decoding)
         if frame is not None:
@@ -471,10 +328,9 @@ class CameraStream:
     def _pass_undecoded(self, packet: Packet) -> Coding:
         """Count a picture that nobody needs decoded, and note what its header says."""
         header, now_s = packet.header, self._now_s()
-        self.clock.compare(*self._times(header), boot_ns(), time.time_ns())
-        moment = self.clock.place(*self._times(header), boot_ns())
-        here_ns, error_ns = (None, 0) if moment is None else (moment.t_mono_ns, moment.error_ns)
-        self._measure(here_ns, error_ns)
+        self._times.compare(header)
+        here_ns, error_ns = self._times.here(header)
+        self._times.measure(here_ns, error_ns)
         self._note_received(header, now_s)
         self._undecoded = header.stream_id, header.sequence
         self.newest = facts_of_packet(packet, self.stream, here_ns, error_ns)
@@ -487,41 +343,10 @@ class CameraStream:
             return None
         self._handed_out = handed_out
         self.decoded_frames += 1
-        return self._place_capture(frame)
+        return self._times.place(frame, self.stream)
 
     def _note_received(self, picture: Frame | Header, now_s: float) -> None:
-        age_s = self._age_s(picture, now_s)
+        age_s = self._times.age_s(picture, now_s)
         self.ledger.passed()
         self.frame_s = now_s
         self.captured_s = None if age_s is None else now_s - age_s
-
-    def _age_s(self, picture: Frame | Header, now_s: float) -> float | None:
-        age_ns = self.clock.age_ns(*self._times(picture), round(now_s * 1e9))
-        return None if age_ns is None else age_ns / 1e9
-
-    def _times(self, picture: Frame | Header) -> tuple[int, int]:
-        """When it was captured, or shown from a recording, on both clocks of the sender."""
-        if self._replay is not None:
-            return self._replay.shown_ns(picture.t_capture_mono_ns)
-        return picture.t_capture_mono_ns, picture.t_capture_utc_ns
-
-    def _place_capture(self, frame: Frame) -> Frame:
-        """Convert the capture time of `frame` to the local clock, if the offset is known."""
-        moment = self.clock.place(*self._times(frame), boot_ns())
-        if moment is None:
-            return frame if self.stream == MAIN else replace(frame, stream=self.stream)
-        return replace(
-            frame,
-            stream=self.stream,
-            t_capture_here_ns=moment.t_mono_ns,
-            clock_error_ns=moment.error_ns,
-        )
-
-    def _measure(self, t_capture_here_ns: int | None, error_ns: int) -> None:
-        """Note how long after its capture a picture is ready."""
-        if t_capture_here_ns is None:
-            return
-        latency_ns = boot_ns() - t_capture_here_ns
-        self.latency.add(latency_ns / 1e6)
-        self.delays.add(latency_ns, error_ns)
-        self.latest_latencies.add(latency_ns, error_ns)

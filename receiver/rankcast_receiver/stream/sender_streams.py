@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from rankcast.boot_clock import boot_s
 from rankcast.errors import LimitError, WireError
 from rankcast.net import LinkState
 from rankcast.runtime import NETWORK_GAP, SKIPPED_AS_OLD, WAITING_FOR_KEYFRAME, LogLimiter
-from rankcast.wire import MAIN, Header, split_stream, stream_name
+from rankcast.wire import MAIN, Header, Kind, split_stream, stream_name
 from rankcast_receiver.choice import StreamChoice
 from rankcast_receiver.clock import StationClocks
 from rankcast_receiver.state import ANSWER_S, CameraState, Evidence, LinkFacts, judge
-from rankcast_receiver.stream.camera_stream import LOG_BURST, CameraStream
+from rankcast_receiver.stream.camera_facts import LOG_BURST
+from rankcast_receiver.stream.camera_stream import CameraStream
 from rankcast_receiver.stream.received_packet import ReceivedPacket
 from rankcast_receiver.stream.replayed_streams import ReplayedStreams
 from rankcast_receiver.stream.stream_options import StreamOptions
@@ -85,6 +86,9 @@ class SenderStreams:
         """Cameras of a server that are other ones again; the inlet bounds their number."""
         self._choices: dict[str, StreamChoice] = {}
         """By camera; none while only main streams are wanted."""
+        self.followed: Mapping[str, bool] = {}
+        """Substreams that are received beside the main streams, each as a camera of its own, and
+        whether with their frames; see `follow`."""
         if stream != MAIN:
             self.note_cameras(cameras)
 
@@ -110,11 +114,30 @@ class SenderStreams:
                 shown = name + self._suffix
                 self._choices[name] = StreamChoice(self._wanted, shown, self._now_s())
 
+    def follow(self, substreams: Mapping[str, bool]) -> None:
+        """Receive substreams, ``NAME.SUB``, as cameras; from the thread that routes packets.
+
+        Parameters
+        ----------
+        substreams : mapping of str to bool
+            All of them; True: with their frames, False: their status alone.
+        """
+        self.followed = dict(substreams)
+        for name, stream in self._streams.items():
+            if self._is_substream(name):
+                if not substreams.get(name):
+                    if not stream.resting:
+                        stream.rest()
+                elif stream.resting:
+                    stream.resume()
+
     def wants(self, stream: str) -> bool:
         """Return True if packets of a stream, ``NAME`` or ``NAME.SUB``, are expected."""
         if self._of_server:
             return True  # the inlet of a NATS server hands over wanted cameras only
         camera, which = split_stream(stream)
+        if stream in self.followed:
+            return True
         if self._wanted == MAIN:
             return which == MAIN and (not self.cameras or camera in self.cameras)
         return camera in self._choices
@@ -177,6 +200,8 @@ class SenderStreams:
             choice = self._choices.get(camera)
             if choice is not None and not self._choose(choice, which, received):
                 return None
+            if received.status is None and self.followed.get(camera) is False:
+                return None  # it was under way when its frames ceased to be wanted
             stream = self._find(camera, stream_id, chosen=choice is not None)
         except WireError:
             self.foreign_packets += 1
@@ -190,7 +215,19 @@ class SenderStreams:
 
     def _split(self, name: str) -> tuple[str, str]:
         """Return camera and stream; names of cameras of many stations are ``SITE.CAMERA``."""
-        return (name, MAIN) if self._of_server else split_stream(name)
+        whole = self._of_server or name in self.followed
+        return (name, MAIN) if whole else split_stream(name)
+
+    def _is_substream(self, name: str) -> bool:
+        """Return whether a camera is a substream that is, or was, followed."""
+        return not self._of_server and split_stream(name)[1] != MAIN
+
+    def _name_here(self, name: str) -> str:
+        """Return the name of a camera at this receiver."""
+        if not self._is_substream(name):
+            return name + self._suffix
+        camera, which = split_stream(name)
+        return stream_name(camera + self._suffix, which)
 
     def tick(self) -> None:
         """Let the choices look at what became of the frames; call it several times a second."""
@@ -209,7 +246,11 @@ class SenderStreams:
         packet, now_s = received.packet, self._now_s()
         if packet is None:
             return choice.takes(which, None, None, now_s)
-        kind, age_s = packet.header.kind, self._arrival_age_s(received)
+        # A catch-up begins with a key frame, or with what a relay has made to stand for one. On the
+        # way up it would be late: it takes the time of many pictures to arrive and to decode.
+        begins = bool(received.catch_up) and not choice.raising
+        kind = Kind.KEY if begins else packet.header.kind
+        age_s = self._arrival_age_s(received)
         if received.status is not None:
             choice.hear(which, received.status, kind, age_s, now_s)
         return choice.takes(which, kind, age_s, now_s)
@@ -222,7 +263,7 @@ class SenderStreams:
         if link.state is not LinkState.UP or link.cameras is None or link.read_s is None:
             return
         for name, stream in self._streams.items():
-            if stream.ended or name in self.cameras or name in link.cameras:
+            if stream.ended or name in self.cameras or name in (*link.cameras, *self.followed):
                 continue
             silent_s = _age_s(link.read_s, stream.heard_s)
             if (silent_s is None or silent_s > ANSWER_S) and len(self._streams) > 1:
@@ -231,7 +272,9 @@ class SenderStreams:
 
     def states(self, link: LinkFacts) -> list[CameraState]:
         """Return the state of every wanted camera, and of every other known one."""
-        names = dict.fromkeys((*self.cameras, *self._choices, *self._streams)) or {"": None}
+        # Until its frames come, nothing can be said of a substream that is followed.
+        shown = (name for name, stream in self._streams.items() if not stream.apart)
+        names = dict.fromkeys((*self.cameras, *self._choices, *shown)) or {"": None}
         return [self._state(name, link) for name in names]
 
     def _find(self, camera: str, stream_id: bytes | None, *, chosen: bool = False) -> CameraStream:
@@ -252,15 +295,18 @@ class SenderStreams:
             known = chosen or camera in self.cameras
             if stream_id is None and self._streams and not known:
                 raise WireError(f"a damaged packet arrived as unknown camera {camera}")
-            if len(self._streams) >= self._max_cameras:
+            cameras = sum(not self._is_substream(name) for name in self._streams)
+            if cameras >= self._max_cameras and camera not in self.followed:
                 raise LimitError(f"got camera {camera}, the limit is {self._max_cameras} cameras")
             stream = self._streams[camera] = CameraStream(
-                camera + self._suffix,
+                self._name_here(camera),
                 self._options,
                 self.clocks.of(camera),
                 self._log_limiter,
                 now_s=self._now_s,
             )
+            if self.followed.get(camera) is False:
+                stream.rest()
             if chosen:
                 stream.stream = self._choices[camera].shown
         return stream
@@ -301,7 +347,7 @@ class SenderStreams:
             joining=bool(stream and stream.joining),
             overloaded=bool(stream and stream.overloaded),
             refusal=stream.refusal if stream else "",
-            cameras=link.cameras,
+            cameras=None if self._is_substream(name) else link.cameras,
             wanted=name,
             keyed=link.keyed,
             at_server=link.at_server,
@@ -312,7 +358,7 @@ class SenderStreams:
         )
         state, detail = judge(evidence)
         return CameraState(
-            name + self._suffix if name else "",
+            self._name_here(name) if name else "",
             self.endpoint,
             state,
             detail,

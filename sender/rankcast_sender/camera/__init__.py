@@ -7,7 +7,7 @@ from rankcast_sender.camera.link_follower import LinkFollower
 from rankcast_sender.camera.newest_frame import NewestFrame
 from rankcast_sender.camera.source_state import STATES, FollowedSource, SourceState
 from rankcast_sender.camera.stream_figures import SIZE_BOUNDS_BYTES
-from rankcast_sender.camera.viewer_reports import ViewerReport, ViewerReports
+from rankcast_sender.camera.viewer_reports import ViewerReport, ViewerReports, ViewerTotal
 
 __all__ = [
     "SIZE_BOUNDS_BYTES",
@@ -25,4 +25,5 @@ __all__ = [
     "Tape",
     "ViewerReport",
     "ViewerReports",
+    "ViewerTotal",
 ]

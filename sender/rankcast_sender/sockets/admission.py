@@ -42,6 +42,9 @@ class Rights(Protocol):
     def limits_cameras(self) -> bool:
         """Whether streams have to be withheld from some viewers."""
 
+    def withhold_substreams(self) -> None:
+        """State that the frames socket has substreams, before it is bound."""
+
     def enforce_cameras(self, enforced: bool) -> None:
         """State whether the frames socket withholds cameras, before it is bound."""
 
@@ -50,6 +53,17 @@ class Rights(Protocol):
 
     def is_connected(self, handshake: int, descriptor: int) -> bool:
         """Return True if the connection of this handshake has the descriptor, and is open."""
+
+
+def rights_to_enforce(rights: Rights | None, streams: Iterable[str]) -> Rights | None:
+    """Return the rights if one of these streams is to be withheld from some viewers."""
+    if rights is None:
+        return None
+    if any(split_stream(name)[1] != MAIN for name in streams):
+        rights.withhold_substreams()
+    limited = rights.limits_cameras
+    rights.enforce_cameras(limited)
+    return rights if limited else None
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 from rankcast.boot_clock import boot_ns
 from rankcast.runtime import Mailbox
-from rankcast.wire import Replay, Status
+from rankcast.wire import MAIN, Replay, Status, split_stream
 from rankcast_sender.sockets.credit_gate import CreditGate
 
 
@@ -21,6 +21,8 @@ class NewStream:
     next_sequence: int
     replay: Replay | None = None
     """What is played, if the packets are those of a recording."""
+    broken: bool = False
+    """True if it is the stream as before, and what follows does not go on from the last packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +112,23 @@ class Channel:
     """Set once every packet has been sent; the channel then publishes its end message."""
     paused: bool = False
     """Set after a `StreamPause`, until another stream begins."""
+    withheld: bool = False
+    """Set while nothing of it is published, because the socket would send it to all viewers."""
+    silent: bool = False
+    """Set while no status is published, because there is no such stream at present."""
+
+    @property
+    def is_substream(self) -> bool:
+        """Whether who subscribes to everything must not get it."""
+        return split_stream(self.name)[1] != MAIN
 
     def begin(self, stream: NewStream) -> None:
         """Go on with another stream: its id, its numbers, and what is played."""
-        if stream.stream_id != self.stream_id:
-            if self.gate is not None:
-                self.gate.restart(stream.next_sequence)
-            if self.joins is not None:
-                self.joins.restarted()
+        is_other = stream.stream_id != self.stream_id
+        if is_other and self.gate is not None:
+            self.gate.restart(stream.next_sequence)
+        if (is_other or stream.broken) and self.joins is not None:
+            self.joins.restarted()
         self.stream_id, self.sent = stream.stream_id, stream.next_sequence
         self.replay = stream.replay
         self.paused = False

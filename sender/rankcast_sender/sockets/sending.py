@@ -21,6 +21,9 @@ def send(xpub: zmq.Socket[bytes], channel: Channel, item: Outgoing) -> bool:
         return publish_status(xpub, channel, kind)
     data = item.data if isinstance(item, NumberedPacket) else item
     if data:
+        if channel.withheld:  # nobody can have asked for it
+            channel.on_lost(1)
+            return True
         if not _offer(xpub, frames_topic(channel.name) + data):
             return False
         channel.on_sent()
@@ -32,6 +35,8 @@ def send(xpub: zmq.Socket[bytes], channel: Channel, item: Outgoing) -> bool:
 
 def publish_status(xpub: zmq.Socket[bytes], channel: Channel, kind: Kind) -> bool:
     """Publish a status or an end; False if there is no room."""
+    if channel.withheld or channel.silent:
+        return True
     status = channel.status(channel.viewers)
     packet = pack_status(kind, channel.stream_id, status, *channel.clocks_ns())
     channel.on_status(packet)

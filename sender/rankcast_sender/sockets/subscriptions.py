@@ -107,17 +107,18 @@ class Subscriptions:
         self.audience = Audience(self._cameras)
         self._admission = None if rights is None else Admission(self._cameras, rights, self._who)
 
-    def add(self, camera: str) -> set[bytes] | None:
+    @property
+    def manual(self) -> bool:
+        """Whether the socket is in manual mode."""
+        return self._admission is not None
+
+    def add(self, camera: str) -> set[bytes]:
         """Follow another camera; return the topics by which viewers have joined it already.
 
-        Returns
-        -------
-        set of bytes, or None
-            None if the socket is in manual mode, in which libzmq takes no subscription later than
-            when it came: all viewers have to connect again.
+        In manual mode nobody joins it before the socket is bound again.
         """
         self._cameras.append(camera)
-        return self.audience.add(camera) if self._admission is None else None
+        return set() if self.manual else self.audience.add(camera)
 
     def plain_joins(self, now_s: float) -> set[str]:
         """Return the cameras that a connection has joined without an individual topic."""

@@ -15,29 +15,24 @@ import zmq
 from rankcast.errors import WorkerError
 from rankcast.net import (
     SUBSCRIPTION_BYTES,
-    ZAP_DOMAIN,
     SocketOptions,
     SocketThread,
     ipc_path,
     is_ipv6,
-    open_socket,
     split_endpoint,
 )
-from rankcast.runtime import MailboxClosed, Pulse
-from rankcast.wire import Kind, split_stream
+from rankcast.runtime import Pulse
+from rankcast.wire import Kind
 from rankcast_sender.peers import Ban, ConnectionGuard
-from rankcast_sender.sockets.admission import Rights
+from rankcast_sender.sockets.admission import Rights, rights_to_enforce
 from rankcast_sender.sockets.binding import REBIND_S, Context, bind
-from rankcast_sender.sockets.channel import (
-    Channel,
-    NewStream,
-    NumberedPacket,
-    Outgoing,
-    StreamPause,
-    frames_in,
-)
+from rankcast_sender.sockets.catch_ups import CatchUps
+from rankcast_sender.sockets.channel import Channel, Outgoing, frames_in
 from rankcast_sender.sockets.credit_gate import CreditGate
-from rankcast_sender.sockets.sending import publish_status, send, send_catch_up
+from rankcast_sender.sockets.frames_socket import frames_socket, sized
+from rankcast_sender.sockets.outbox import Outbox
+from rankcast_sender.sockets.rebinding import Rebinding
+from rankcast_sender.sockets.sending import publish_status
 from rankcast_sender.sockets.status_schedule import STATUS_INTERVAL_S, StatusSchedule
 from rankcast_sender.sockets.subscriptions import (
     CONNECTION_BYTES,
@@ -58,11 +53,7 @@ HURRIED_LAST_LINGER_S: Final = 0.15
 shutdown takes a quarter of that."""
 FINISH_POLL_S: Final = 0.05
 CLOSE_POLL_S: Final = 0.1
-SETTLE_S: Final = 0.5
-"""The cameras of a sender that a relay has found come within this time."""
 STOP_TIMEOUT_S: Final = 5.0
-RECEIVE_BUFFER_BYTES: Final = 4096
-"""Slows a flood on loopback to 60 MB/s; 64 named cameras take four round trips."""
 
 
 class XpubThread:
@@ -112,18 +103,16 @@ class XpubThread:
         self._max_messages_s = max_messages_s
         self._ban = ban
         self.rights: Rights | None = None
-        """Which streams each viewer may see; None: all of them. Set it before `start`."""
+        """Which streams each viewer may see; None: all of them. Set it before `start`, or before a
+        substream is added."""
         self._channels: list[Channel] = []
         self._added: deque[Channel] = deque()
         """Channels that the thread has not seen yet."""
-        self._catch_ups: deque[tuple[Channel, bytes]] = deque()
-        """Viewers, by their tokens, that wait for one."""
-        self._ready: deque[Channel] = deque()
-        """Channels that have a packet, or were closed; a channel may be there twice."""
-        self._over: set[Channel] = set()
-        """Closed channels without packets."""
-        self._held_by_credit = False
-        """Whether all waiting packets wait for credit."""
+        self._unbound: list[Channel] = []
+        """Channels that viewers can join once the socket is bound again."""
+        self._catch_ups = CatchUps()
+        self._outbox = Outbox()
+        self._rebinding = Rebinding()
         self._options = replace(
             options,
             max_message_bytes=SUBSCRIPTION_BYTES,
@@ -135,14 +124,15 @@ class XpubThread:
         """When `close` was called, or the program ended without it; 0 before."""
         self._hurried = False
         self._viewers_changed = threading.Condition()
-        self._rebind_requested = False
-        self._added_s = 0.0
-        """When a channel was added last."""
         self._gone = threading.Event()
         self._thread = SocketThread("publish", self._run, self._ended)
 
     def add(self, channel: Channel) -> None:
-        """Add a channel to publish, from any thread; viewers of its topics have joined it."""
+        """Add a channel to publish, from any thread; viewers of its topics have joined it.
+
+        Nothing of a substream is published before the socket withholds it from other viewers.
+        """
+        channel.withheld = channel.is_substream
         if self._lossless:
             patience_s = self._options.unacknowledged_ms / 1000
             channel.gate = CreditGate(channel.name, patience_s, self._thread.wake)
@@ -152,7 +142,7 @@ class XpubThread:
 
     def catch_up(self, channel: Channel, token: bytes) -> None:
         """Send the viewer with this token a catch-up of `channel`, from any thread."""
-        self._catch_ups.append((channel, token))
+        self._catch_ups.ask(channel, token)
         self._thread.wake()
 
     def start(self) -> None:
@@ -191,7 +181,7 @@ class XpubThread:
         accepted = channel.packets.put(packet)
         if not accepted and not self._hurried:
             raise WorkerError("the publisher has ended") from self._thread.error
-        self._ready.append(channel)
+        self._outbox.note(channel)
         self._thread.wake()
         return accepted
 
@@ -202,7 +192,7 @@ class XpubThread:
 
     def rebind(self) -> None:
         """Close all connections and bind again; viewers that are still allowed reconnect."""
-        self._rebind_requested = True
+        self._rebinding.request()
         self._thread.wake()
 
     def hurry(self) -> None:
@@ -254,7 +244,7 @@ class XpubThread:
     def _close(self, channel: Channel) -> None:
         channel.closing = True
         channel.packets.close()
-        self._ready.append(channel)
+        self._outbox.note(channel)
 
     # The methods below run in the socket thread.
 
@@ -266,34 +256,26 @@ class XpubThread:
             self._viewers_changed.notify_all()
 
     def _run(self) -> None:
-        waiting: dict[Channel, Outgoing] = {}
         self._subscriptions = Subscriptions(
             (), self._port, self._max_messages_s, self._ban, self.rebind
         )
         try:
             bind_timeout_s = 0.0
-            while not self._run_socket(waiting, bind_timeout_s):
+            while not self._run_socket(bind_timeout_s):
                 bind_timeout_s = REBIND_S
         finally:
-            for channel, item in waiting.items():
-                channel.on_lost(frames_in(item))
+            self._outbox.lose()
 
-    def _run_socket(self, waiting: dict[Channel, Outgoing], bind_timeout_s: float) -> bool:
+    def _run_socket(self, bind_timeout_s: float) -> bool:
         """Serve one socket; return True once the end was sent, False to bind again."""
-        self._rebind_requested = False
-        self._bound_for = max(1, len(self._channels))
-        with open_socket(self._context, zmq.XPUB, self._sized()) as xpub:
-            xpub.setsockopt(zmq.XPUB_NODROP, int(self._lossless))
-            # Every viewer that joins gets a keyframe, even one without a topic of its own.
-            xpub.setsockopt(zmq.XPUB_VERBOSE, 1)
-            rights = self._rights_to_enforce()
-            xpub.setsockopt(zmq.XPUB_MANUAL, int(rights is not None))
-            if rights is not None and self._options.curve is None:
-                # Without keys libzmq asks about connections only if there is a domain.
-                xpub.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
-                xpub.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
-            # Viewers send little: a small buffer only slows a flood down.
-            xpub.setsockopt(zmq.RCVBUF, RECEIVE_BUFFER_BYTES)
+        self._rebinding.bound()
+        names = [channel.name for channel in tuple(self._channels)]
+        self._bound_for = max(1, len(names))
+        rights = rights_to_enforce(self.rights, names)
+        options = sized(self._options, names)
+        with frames_socket(
+            self._context, options, lossless=self._lossless, manual=rights is not None
+        ) as xpub:
             with self._guard.guarding(
                 xpub,
                 self._port,
@@ -304,12 +286,11 @@ class XpubThread:
                 tcp=not ipc_path(self._endpoint),
             ) as self._watch:
                 bind(xpub, self._endpoint, bind_timeout_s)
-                while self._added:
-                    self._subscriptions.add(self._added.popleft().name)
+                self._bind_channels(withholds=rights is not None)
                 self._subscriptions.restart(rights)
                 self._count_viewers()
                 self._thread.opened()
-                if not self._serve(xpub, waiting):
+                if not self._serve(xpub):
                     return False
                 self._finish(xpub)
             # The linger time is over; this flushes messages in transit. A viewer whose key is
@@ -318,36 +299,18 @@ class XpubThread:
             xpub.setsockopt(zmq.LINGER, round(last_s * 1000))
             return True
 
-    def _rights_to_enforce(self) -> Rights | None:
-        """Return the rights if streams are to be withheld from some viewers."""
-        if self.rights is None:
-            return None
-        limited = self.rights.limits_cameras
-        self.rights.enforce_cameras(limited)
-        return self.rights if limited else None
-
-    def _sized(self) -> SocketOptions:
-        """Return the options with a queue for all cameras, which share the one of each viewer."""
-        channels = len(self._channels)
-        # A viewer has one stream of a camera, but for the moment when it changes to another.
-        cameras = max(1, len({split_stream(channel.name)[0] for channel in self._channels}))
-        frames = self._options.queue_messages * cameras
-        return replace(self._options, queue_messages=frames + (channels if channels > 1 else 0))
-
-    def _serve(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, Outgoing]) -> bool:
+    def _serve(self, xpub: zmq.Socket[bytes]) -> bool:
         """Send packets and status until `close`, then the rest; return False to bind again."""
         poller = self._thread.poller(xpub)
         schedule = StatusSchedule(self._channels, time.monotonic())
         while True:
-            self._thread.poll(poller, self._pause_s(schedule, waiting))
-            if self._rebind_requested:
-                return False
+            self._thread.poll(poller, self._pause_s(schedule))
             now_s = time.monotonic()
-            if self._added and not self._take_added(xpub, schedule, now_s):
-                return False
-            if len(self._channels) > self._bound_for and now_s - self._added_s > SETTLE_S:
-                # For a longer queue. To change that of a socket with connections crashes libzmq
-                # 4.3.5 when one of them is just ending: it uses the freed end of its pipe.
+            self._take_added(xpub, schedule, now_s)
+            # For a longer queue, too. To change that of a socket with connections crashes libzmq
+            # 4.3.5 when one of them is just ending: it uses the freed end of its pipe.
+            waits = bool(self._unbound) or len(self._channels) > self._bound_for
+            if self._rebinding.due(now_s, waits=waits):
                 return False
             for channel in self._read_subscriptions(xpub):
                 schedule.joined(channel, now_s)
@@ -355,14 +318,14 @@ class XpubThread:
                     # What the packets mean stands in the status, which comes first.
                     publish_status(xpub, channel, Kind.STATUS)
             for name in self._subscriptions.plain_joins(now_s):
-                self._join_plainly(name)
-            self._forward_ready(xpub, waiting)
-            self._send_catch_ups(xpub)
+                self._catch_ups.join_plainly(self._channels, name)
+            self._outbox.forward(xpub)
+            self._catch_ups.send(xpub, self._subscriptions.audience)
             due = schedule.take_due(now_s)
-            just_over = [c for c in self._over if not c.ended and c not in due]
+            just_over = [c for c in self._outbox.over if not c.ended and c not in due]
             for channel in due + just_over:
                 # A viewer that joins after the end also gets the end message.
-                is_over = channel in self._over
+                is_over = channel in self._outbox.over
                 kind = Kind.END if is_over or channel.paused else Kind.STATUS
                 channel.ended = publish_status(xpub, channel, kind) and is_over
             if not self._closed_s and not threading.main_thread().is_alive():
@@ -370,33 +333,46 @@ class XpubThread:
                 self._closed_s = time.monotonic()
                 for channel in self._channels:
                     self._close(channel)
-            if self._closed_s and (len(self._over) == len(self._channels) or self._is_overdue()):
+            if self._closed_s and (
+                len(self._outbox.over) == len(self._channels) or self._is_overdue()
+            ):
                 return True
 
-    def _take_added(self, xpub: zmq.Socket[bytes], schedule: StatusSchedule, now_s: float) -> bool:
-        """Begin to publish channels that were added meanwhile; False to bind again."""
-        told = True
+    def _bind_channels(self, *, withholds: bool) -> None:
+        """Let viewers that connect from now on join all channels that were added."""
+        while self._added:
+            self._unbound.append(self._added.popleft())
+        channels, self._unbound = self._unbound, []
+        for channel in channels:
+            if channel.is_substream and not withholds:  # it came since the socket was made
+                self._unbound.append(channel)
+                continue
+            self._subscriptions.add(channel.name)
+            channel.withheld = False
+
+    def _take_added(self, xpub: zmq.Socket[bytes], schedule: StatusSchedule, now_s: float) -> None:
+        """Begin to publish channels that were added meanwhile."""
         while self._added:
             channel = self._added.popleft()
             schedule.add(channel, now_s)
-            joined = self._subscriptions.add(channel.name)
-            if joined is None:
-                told = False
+            self._rebinding.added(now_s)
+            if channel.is_substream or self._subscriptions.manual:
+                # In manual mode libzmq takes no subscription later than when it came.
+                self._unbound.append(channel)
                 continue
+            joined = self._subscriptions.add(channel.name)
             self._count_viewers()
             for topic in joined:
-                self._join(xpub, channel, topic)
-        self._added_s = now_s
-        return told
+                self._catch_ups.join(xpub, channel, topic)
 
-    def _pause_s(self, schedule: StatusSchedule, waiting: dict[Channel, Outgoing]) -> float:
+    def _pause_s(self, schedule: StatusSchedule) -> float:
         """Return how long the thread may wait for a message or a packet."""
-        if self._ready:
+        if self._outbox.ready:
             return 0.0
         pause_s = min(STATUS_INTERVAL_S, schedule.pause_s(time.monotonic()))
-        if waiting:
-            pause_s = min(pause_s, CREDIT_POLL_S if self._held_by_credit else RETRY_S)
-        return 0.0 if self._closed_s and not waiting else pause_s
+        if self._outbox.waits:
+            pause_s = min(pause_s, CREDIT_POLL_S if self._outbox.held_by_credit else RETRY_S)
+        return 0.0 if self._closed_s and not self._outbox.waits else pause_s
 
     def _finish(self, xpub: zmq.Socket[bytes]) -> None:
         """Send the end message and give viewers time to receive it; each then disconnects."""
@@ -419,44 +395,6 @@ class XpubThread:
     def _is_overdue(self) -> bool:
         return time.monotonic() > self._closed_s + self._linger_s
 
-    def _forward_ready(self, xpub: zmq.Socket[bytes], waiting: dict[Channel, Outgoing]) -> None:
-        """Send what is queued; what cannot be sent yet stays in `waiting`."""
-        ready = list(waiting)
-        while self._ready:
-            ready.append(self._ready.popleft())
-        self._held_by_credit = True
-        for channel in dict.fromkeys(ready):
-            self._forward(xpub, channel, waiting)
-
-    def _forward(
-        self, xpub: zmq.Socket[bytes], channel: Channel, waiting: dict[Channel, Outgoing]
-    ) -> None:
-        item = waiting.pop(channel, None)
-        if item is None:
-            try:
-                item = channel.packets.get(0)
-            except MailboxClosed:
-                self._over.add(channel)
-                return
-            if item is None:
-                return
-            if isinstance(item, NewStream):
-                channel.begin(item)
-            elif isinstance(item, StreamPause):
-                channel.paused = True
-        sequence = item.sequence if isinstance(item, NumberedPacket) else channel.sent
-        is_picture = not isinstance(item, NewStream | StreamPause)
-        may_send = not is_picture or channel.gate is None or channel.gate.allows(sequence)
-        if may_send and send(xpub, channel, item):
-            if is_picture:
-                channel.sent = sequence + 1
-            # Another packet may be waiting behind it, or it was the last one.
-            if channel.closing or len(channel.packets):
-                self._ready.append(channel)
-        else:
-            waiting[channel] = item
-            self._held_by_credit &= not may_send
-
     def _read_subscriptions(self, xpub: zmq.Socket[bytes]) -> set[Channel]:
         """Update the viewer counts; return the channels that gained a viewer."""
         joined = self._subscriptions.read(xpub, self._watch)
@@ -466,27 +404,8 @@ class XpubThread:
         channels = {channel for channel in self._channels if channel.name in joined}
         for channel in channels:
             for topic in joined[channel.name] if channel.viewers else ():
-                self._join(xpub, channel, topic)
+                self._catch_ups.join(xpub, channel, topic)
         return channels
-
-    def _join(self, xpub: zmq.Socket[bytes], channel: Channel, topic: bytes) -> None:
-        """Do for a viewer that has joined what lets it show pictures."""
-        channel.on_join(topic)
-        if channel.joins is not None and topic.startswith(b"/"):
-            send_catch_up(xpub, channel, topic)
-
-    def _join_plainly(self, camera: str) -> None:
-        for channel in self._channels:
-            if channel.name == camera and channel.joins is not None:
-                channel.joins.joined_plainly()
-
-    def _send_catch_ups(self, xpub: zmq.Socket[bytes]) -> None:
-        """Send those that were asked for; the thread has sent every packet before them."""
-        audience = self._subscriptions.audience
-        while self._catch_ups:
-            channel, token = self._catch_ups.popleft()
-            for topic in audience.individual_topics(channel.name, token):
-                send_catch_up(xpub, channel, topic)
 
     def _count_viewers(self) -> None:
         audience = self._subscriptions.audience

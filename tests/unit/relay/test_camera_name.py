@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rankcast_relay.camera_name import is_at_server, name_here
+from rankcast_relay.camera_name import name_here
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,3 @@ def test_cameras_of_one_site_keep_their_names_and_others_have_that_of_their_site
     arriving: str, site: str, here: str
 ) -> None:
     assert name_here(arriving, site) == here
-    assert is_at_server(arriving) == ("." in arriving)

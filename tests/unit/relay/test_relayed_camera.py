@@ -12,6 +12,7 @@ import pytest
 import rankcast
 from rankcast.frame import Scalar
 from rankcast.net import LinkState
+from rankcast.runtime import Balance
 from rankcast.wire import (
     Kind,
     Limits,
@@ -19,6 +20,7 @@ from rankcast.wire import (
     frames_topic,
     pack_status,
     parse_catch_up,
+    status_topic,
     viewer_topic,
 )
 from rankcast_receiver.state import CameraState, Evidence, State, judge
@@ -70,13 +72,14 @@ class FakeOutlet:
 class Bench:
     """A camera whose packets a test makes; `alone`: one viewer alone can be reached."""
 
-    def __init__(self, *, alone: bool = True) -> None:
-        self.stream = CameraStream("cam", StreamOptions(on_demand=True))
+    def __init__(self, *, alone: bool = True, name: str = "cam") -> None:
+        self.name = name
+        self.stream = CameraStream(name, StreamOptions(on_demand=True))
         self.outlet = FakeOutlet()
         self.published: list[RelayedCamera] = []
         self.wanted: list[RelayedCamera] = []
         self.camera = RelayedCamera(
-            "cam", self.stream, 0, "me", self.outlet,
+            name, self.stream, 0, False, "me", self.outlet,
             self.outlet.catch_up if alone else None, Limits(),
             self.published.append, self.wanted.append,
         )  # fmt: skip
@@ -92,12 +95,12 @@ class Bench:
 
     def frames(self, count: int = 1) -> None:
         for _ in range(count):
-            self.arrive(frames_topic("cam") + self.packet())
+            self.arrive(frames_topic(self.name) + self.packet())
 
     def say(self, kind: Kind = Kind.STATUS, **values: object) -> None:
         status = replace(Status(published=self.encoder.sequence), **values)  # type: ignore[arg-type]
         data = pack_status(kind, self.encoder.stream_id, status, 1, 2)
-        self.arrive(b"cam/status\0" + data)
+        self.arrive(status_topic(self.name) + data)
 
     def arrive(self, message: bytes) -> None:
         received = read_message(memoryview(message), Limits(), 0.0)
@@ -108,10 +111,55 @@ class Bench:
         return self.camera.balance().under_way == 0
 
 
-def test_viewers_are_not_told_of_substreams_that_do_not_go_on() -> None:
+def test_viewers_are_told_of_the_substreams_that_go_on_alone() -> None:
     bench = Bench()
-    bench.say(streams={"main": "64x64", "sub": "32x32"})
+    bench.say(streams={"main": "64x64", "sub": "32x32", "tiny": "16x16"})
     assert bench.camera.status().streams == {}
+    bench.camera.told_streams = frozenset({"sub"})
+    assert bench.camera.status().streams == {"main": "64x64", "sub": "32x32"}
+
+
+def test_what_is_published_while_nobody_watches_a_substream_is_missed_by_nobody() -> None:
+    bench = Bench(name="cam.sub")
+    bench.stream.rest()
+    bench.say()
+    assert bench.camera.status().relay["idle"] is True
+    for _ in range(5):
+        bench.packet()  # somebody else watches it at the sender
+    bench.say()
+    bench.stream.resume()
+    for _ in range(2):
+        bench.packet()
+    bench.frames(3)
+    assert "idle" not in bench.camera.status().relay
+    assert bench.outlet.kinds == "N--ppp"
+    assert bench.camera.balance() == Balance(3, 3, {})
+    assert bench.camera.channel.sent == 10
+    bench.stream.rest()
+    bench.camera.rest()
+    for _ in range(4):
+        bench.packet()
+    bench.say()
+    assert bench.camera.status().relay["idle"] is True
+    assert bench.camera.balance() == Balance(3, 3, {})
+
+
+def test_nobody_joins_by_what_was_kept_before_a_substream_was_left() -> None:
+    bench = Bench(name="cam.sub")
+    bench.stream.rest()
+    bench.say()
+    bench.stream.resume()
+    bench.frames(3)
+    joins = bench.camera.joins
+    assert joins is not None
+    assert joins.joined(TOPIC) is not None
+    bench.stream.rest()
+    bench.camera.rest()
+    assert joins.joined(TOPIC) is None
+    bench.stream.resume()
+    bench.frames(1)  # goes on from what nobody here has: all wait for a key frame
+    assert joins.joined(TOPIC) is None
+    assert bench.camera.keyframes.due(time.monotonic() + 10.0)
 
 
 def test_nothing_goes_on_before_the_first_status_and_then_everything_in_order() -> None:

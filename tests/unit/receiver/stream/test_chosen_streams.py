@@ -5,11 +5,21 @@ from __future__ import annotations
 import os
 
 import numpy as np
+import pytest
 
 from rankcast.boot_clock import boot_ns
 from rankcast.encoder import Encoder
 from rankcast.runtime import NETWORK_GAP, SKIPPED_AS_OLD
-from rankcast.wire import Kind, Limits, Status, frames_topic, pack_status, status_topic
+from rankcast.wire import (
+    Kind,
+    Limits,
+    Status,
+    frames_topic,
+    pack_catch_up,
+    pack_status,
+    status_topic,
+    viewer_topic,
+)
 from rankcast_receiver.state import LinkFacts
 from rankcast_receiver.stream import (
     CameraKey,
@@ -20,6 +30,7 @@ from rankcast_receiver.stream import (
     read_message,
 )
 
+TOKEN = bytes(range(16))
 STREAMS = {"main": "64x48", "sub": "32x24"}
 
 
@@ -55,7 +66,7 @@ class Station:
     def receive(self, *messages: bytes) -> None:
         packets: dict[CameraKey, list[object]] = {}
         for message in messages:
-            received = read_message(memoryview(message), Limits(), self.now_s)
+            received = read_message(memoryview(message), Limits(), self.now_s, TOKEN)
             packets.setdefault(CameraKey(0, received.camera), []).append(received)
         self.now_s += 0.05
         batch = PacketBatch(packets, {}, [LinkFacts()])  # type: ignore[arg-type]
@@ -132,6 +143,42 @@ def test_a_change_within_a_batch_shows_the_new_stream_and_loses_no_count() -> No
     assert station.shown[-1] == ("sub", (24, 32))
     entered, passed, lost = station.balance()
     assert entered == passed + sum(lost.values())
+    assert set(lost) <= {SKIPPED_AS_OLD}
+
+
+def test_a_larger_stream_begins_with_a_key_frame_and_no_catch_up() -> None:
+    station = Station("auto")
+    choice = station.sender.choices["line3"]
+    station.receive(station.status("line3"), station.picture("line3"))
+    choice.next, choice.subscribed, choice._larger = "sub", ("main", "sub"), True
+    head = frames_topic("line3.sub")
+    group = [station.picture("line3.sub").removeprefix(head) for _ in range(4)]
+    station.receive(viewer_topic(TOKEN, "line3.sub") + pack_catch_up(head, group))
+    station.receive(station.picture("line3.sub"))
+    assert station.shown == [("main", (48, 64))]
+    station.receive(station.picture("line3.sub", key=True))
+    assert station.shown[-1] == ("sub", (24, 32))
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_catch_up_of_a_relay_is_as_good_as_a_key_frame(together: bool) -> None:
+    station = Station("auto")
+    choice = station.sender.choices["line3"]
+    station.receive(station.status("line3"), station.picture("line3"))
+    choice.next, choice.subscribed = "sub", ("sub",)
+    group = [station.picture("line3.sub").removeprefix(frames_topic("line3.sub")) for _ in range(4)]
+    caught_up = viewer_topic(TOKEN, "line3.sub") + pack_catch_up(frames_topic("line3.sub"), group)
+    messages = [
+        station.picture("line3"), caught_up, station.picture("line3"),
+        station.picture("line3.sub"), station.picture("line3.sub"), station.status("line3.sub"),
+    ]  # fmt: skip
+    for batch in [messages] if together else [[message] for message in messages]:
+        station.receive(*batch)
+    assert station.shown[-1] == ("sub", (24, 32))
+    assert station.sender.streams["line3"].stream_changes == 1
+    entered, passed, lost = station.balance()
+    # In one batch the packets of each stream stand together: two of the main one come before.
+    assert entered == passed + sum(lost.values()) == (5 if together else 4)
     assert set(lost) <= {SKIPPED_AS_OLD}
 
 

@@ -1,0 +1,43 @@
+"""CatchUps: does for viewers that join what lets them show pictures."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+import zmq
+
+from rankcast_sender.sockets.audience import Audience
+from rankcast_sender.sockets.channel import Channel
+from rankcast_sender.sockets.sending import send_catch_up
+
+
+class CatchUps:
+    """Serves viewers in the thread of the XPUB socket; `ask` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._asked: deque[tuple[Channel, bytes]] = deque()
+        """Viewers, by their tokens, that wait for one."""
+
+    def ask(self, channel: Channel, token: bytes) -> None:
+        """Have the viewer with this token sent a catch-up of `channel`."""
+        self._asked.append((channel, token))
+
+    def join(self, xpub: zmq.Socket[bytes], channel: Channel, topic: bytes) -> None:
+        """Serve a viewer that has subscribed to `topic`."""
+        channel.on_join(topic)
+        if channel.joins is not None and topic.startswith(b"/"):
+            send_catch_up(xpub, channel, topic)
+
+    def join_plainly(self, channels: Iterable[Channel], camera: str) -> None:
+        """Serve a viewer of `camera` that cannot be sent anything alone."""
+        for channel in channels:
+            if channel.name == camera and channel.joins is not None:
+                channel.joins.joined_plainly()
+
+    def send(self, xpub: zmq.Socket[bytes], audience: Audience) -> None:
+        """Send those that were asked for; the thread has sent every packet before them."""
+        while self._asked:
+            channel, token = self._asked.popleft()
+            for topic in audience.individual_topics(channel.name, token):
+                send_catch_up(xpub, channel, topic)
