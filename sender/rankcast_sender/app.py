@@ -472,6 +472,8 @@ def _watch(
             outlet.check()
             if black_box is not None:
                 black_box.check()
+                if black_box.error is not None:
+                    outlet.record_on(None)
             manager.notify_watchdog(_pulses(outlet, streams))
             active[0].pipeline.wait(POLL_S)
             flag.keep_state(", ".join(f"{stream.name} {stream.camera.state}" for stream in streams))

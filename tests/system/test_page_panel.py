@@ -117,7 +117,8 @@ def test_a_camera_that_replaces_another_starts(driver: WebDriver) -> None:
 
 def test_only_what_the_camera_and_its_codec_have_can_be_set(driver: WebDriver) -> None:
     shown = scripted_camera("lossless")
-    shown.listed["sender"] = {"codec": "lossless", "settings": {}, "camera": {"gain": 1.0}}
+    shown.listed["sender"] = {"codec": "lossless", "settings": {}, "camera": {"gain": 1.0},
+                              "events": False}  # fmt: skip
     visible = """
         return [...document.querySelectorAll(".panel form, .actions button")]
           .filter((one) => one.offsetParent !== null)
@@ -126,10 +127,10 @@ def test_only_what_the_camera_and_its_codec_have_can_be_set(driver: WebDriver) -
     with FakeWeb([shown], control=True) as web:
         open_page(driver, web, shown="line1")
         wait_for(driver, "rankcast.single?.drawn && document.querySelector('.actions')")
-        wanted = ["Gain", "Key frame", "Record event"]
+        wanted = ["Gain", "Key frame"]
         wait_until(lambda: driver.execute_script(visible) == wanted, "a gain alone")
         shown.listed["sender"] = {"codec": "svd-patch", "settings": {"bitrate": 2e6},
-                                  "camera": {"trigger": "on"}}  # fmt: skip
+                                  "camera": {"trigger": "on"}, "events": True}  # fmt: skip
         wanted = ["Quality", "Bit rate", "Key frame", "Trigger", "Record event"]
         wait_until(lambda: driver.execute_script(visible) == wanted, "more")
 

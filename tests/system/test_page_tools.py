@@ -80,6 +80,7 @@ def test_controls_send_what_was_set_and_show_the_answer(driver: WebDriver) -> No
     shown.listed["sender"] = {
         "settings": {"quality": 75},
         "camera": {"exposure": 8000.0, "trigger": "off"},
+        "events": True,
     }
     with FakeWeb([shown], control=True, answer=answer) as web:
         open_page(driver, web, shown="line1")

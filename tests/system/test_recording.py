@@ -264,6 +264,7 @@ def test_both_ends_record_events_around_signals_and_requests(tmp_path: Path) -> 
                 *around) as receiver,
     ):  # fmt: skip
         receiver.wait_match(r"received [1-9]\d")
+        assert "events = yes" in run("control", control, "status").stdout
         done = run("control", control, "record", "cause=ejector")
         assert (done.returncode, done.stdout) == (0, "cause = ejector\n"), done.stderr
         sender.wait_line("complete")
