@@ -53,7 +53,7 @@ export class Controls {
   // What is in force stands in the inputs, except from the first letter that somebody types to Set or
   // Escape.
   draw({camera}) {
-    this.trigger.hidden = camera?.sender?.camera?.trigger === undefined;
+    this.trigger.hidden = camera?.sender?.camera?.trigger !== "on";
     this.record.hidden = !camera?.sender?.events;
     for (const {field, input} of this.inputs) {
       const value = camera?.sender?.[field.of]?.[field.name];
