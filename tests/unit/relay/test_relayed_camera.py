@@ -114,6 +114,14 @@ def test_viewers_are_not_told_of_substreams_that_do_not_go_on() -> None:
     assert bench.camera.status().streams == {}
 
 
+def test_viewers_learn_that_the_sender_behind_a_relay_records_events() -> None:
+    bench = Bench()
+    bench.say(events=True)
+    assert bench.camera.status().events
+    bench.say(events=False)
+    assert not bench.camera.status().events
+
+
 def test_nothing_goes_on_before_the_first_status_and_then_everything_in_order() -> None:
     bench = Bench()
     bench.frames(3)
