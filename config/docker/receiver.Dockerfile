@@ -11,6 +11,7 @@ COPY scripts scripts
 COPY common common
 COPY sender sender
 COPY receiver receiver
+COPY relay relay
 # The compiler of the native core is a wheel too, and stays in this stage.
 RUN pip wheel --no-deps --wheel-dir /wheels .
 # There is no libGL here: the second command takes the OpenCV without windows.

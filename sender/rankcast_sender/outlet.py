@@ -32,6 +32,10 @@ class Outlet(Protocol):
         """State of the authorised keys; empty without keys."""
 
     @property
+    def records_events(self) -> bool:
+        """True if a `record` request starts the recording of an event."""
+
+    @property
     def connections_closed(self) -> int:
         """Connections closed so far because of what their peers sent."""
 
@@ -66,7 +70,7 @@ class Outlet(Protocol):
         """
 
     def record_on(self, triggers: Triggers | None) -> None:
-        """Let clients with the role of an operator pull these triggers."""
+        """Let clients with the role of an operator pull these triggers; None: no longer."""
 
     def start(self) -> None:
         """Open what the outlet publishes through.

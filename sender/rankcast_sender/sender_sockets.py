@@ -199,8 +199,13 @@ class SenderSockets:
             )
 
     def record_on(self, triggers: Triggers | None) -> None:
-        """Let clients with the role of an operator pull these triggers."""
+        """Let clients with the role of an operator pull these triggers; None: no longer."""
         self._handler.triggers = triggers
+
+    @property
+    def records_events(self) -> bool:
+        """True if a `record` request starts the recording of an event."""
+        return self._handler.triggers is not None
 
     @property
     def control_port(self) -> int:

@@ -54,6 +54,8 @@ class SenderSupervision:
         self._outlet.check()
         if self._black_box is not None:
             self._black_box.check()
+            if self._black_box.error is not None:
+                self._outlet.record_on(None)  # nobody is offered what cannot be recorded
 
     def wait(self, timeout_s: float) -> None:
         """Wait for the end of a camera, and settle each that has ended."""

@@ -69,7 +69,10 @@ def test_nftables_takes_the_example_of_a_firewall(tmp_path: Path) -> None:
 def test_each_end_has_a_metrics_address_of_its_own_on_every_page() -> None:
     assert "send --config sender.toml --metrics 127.0.0.1:9464" in page("operations.md")
     assert "receive --config receiver.toml --metrics 127.0.0.1:9465" in page("operations.md")
+    assert "relay --config relay.toml --metrics 127.0.0.1:9466" in page("operations.md")
+    assert '["127.0.0.1:9464", "127.0.0.1:9465", "127.0.0.1:9466"]' in page("operations.md")
     assert "127.0.0.1:9465 in that of the receiver" in page("install.md")
+    assert "127.0.0.1:9466 in that" in page("install.md")
 
 
 def test_incoming_ports_on_windows_are_all_named() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import click
 import pytest
 
 from rankcast_receiver.cli import receive
+from rankcast_relay.cli import relay
 from rankcast_sender.cli import send
 from support.docker_files import (
     compose,
@@ -21,8 +23,8 @@ from support.docker_files import (
 )
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COMMANDS: dict[str, click.Command] = {"sender": send, "receiver": receive}
-HEALTH = {"sender": "127.0.0.1:9464", "receiver": "127.0.0.1:9465"}
+COMMANDS: dict[str, click.Command] = {"sender": send, "relay": relay, "receiver": receive}
+HEALTH = {"sender": "127.0.0.1:9464", "receiver": "127.0.0.1:9465", "relay": "127.0.0.1:9466"}
 """Different, because containers may share the network of the host."""
 
 of_each_end = pytest.mark.parametrize("end", sorted(COMMANDS))
@@ -56,6 +58,10 @@ def test_what_the_build_of_the_wheel_reads_is_copied(end: str) -> None:
     copied = " ".join(rest for word, rest in stages(end)[0] if word == "COPY")
     for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "config/systemd"):
         assert name in copied, name
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    for folder in (package.partition("/")[0] for package in packages):
+        assert f"{folder} {folder}" in copied, folder
 
 
 @of_each_end
@@ -87,7 +93,7 @@ def test_the_options_of_the_containers_are_options_of_the_commands(end: str) -> 
     assert set(given_options(end)) <= options_of(end)
 
 
-@pytest.mark.parametrize("name", ["keys", "sender", "receiver"])
+@pytest.mark.parametrize("name", ["keys", "sender", "relay-keys", "relay", "receiver"])
 def test_containers_may_no_more_than_they_need(name: str) -> None:
     service = compose()["services"][name]
     assert service["read_only"] is True
@@ -106,10 +112,10 @@ def test_a_sender_has_shared_memory_for_its_cameras() -> None:
 
 def test_all_traffic_between_the_containers_is_encrypted() -> None:
     services = compose()["services"]
-    for end in ("sender", "receiver"):
+    for end, maker in (("sender", "keys"), ("relay", "relay-keys"), ("receiver", "keys")):
         assert "--key" in given_options(end)
-        assert services[end]["depends_on"]["keys"]["condition"] == "service_completed_successfully"
-        # The end reads keys that only the service `keys` writes.
+        assert services[end]["depends_on"][maker]["condition"] == "service_completed_successfully"
+        # The end reads keys that only the services `keys` and `relay-keys` write.
         assert [volume for volume in services[end]["volumes"] if volume.endswith("keys:ro")]
 
 
@@ -117,6 +123,14 @@ def test_a_port_without_tls_is_open_to_this_machine_alone() -> None:
     receiver = compose()["services"]["receiver"]
     assert "--insecure" in receiver["command"]
     assert all(port.startswith("127.0.0.1:") for port in receiver["ports"])
+
+
+def test_a_relay_starts_only_if_it_is_asked_for() -> None:
+    services = compose()["services"]
+    optional = {name for name, service in services.items() if service.get("profiles") == ["relay"]}
+    assert optional == {"relay-keys", "relay"}
+    assert not [name for name in services.keys() - optional
+                if optional & services[name].get("depends_on", {}).keys()]  # fmt: skip
 
 
 def test_every_volume_is_declared_and_used() -> None:

@@ -142,7 +142,7 @@ def test_every_cause_of_loss_has_a_series_at_the_end_where_it_occurs() -> None:
 
 def test_every_metric_of_the_alerts_and_of_the_dashboard_exists() -> None:
     for path in (ALERTS, DASHBOARD):
-        text = path.read_text(encoding="utf-8").replace("rankcast_(sender|receiver)_", "")
+        text = path.read_text(encoding="utf-8").replace("rankcast_(sender|relay|receiver)_", "")
         names = {_SUFFIXES.sub("", name) for name in _NAME.findall(text)}
         assert len(names) >= 10
         assert names - DOCUMENTED.keys() == set(), path.name
@@ -152,9 +152,11 @@ def test_every_state_and_cause_that_they_ask_for_exists() -> None:
     labels = re.compile(r'(rankcast_\w+)\{[^}]*?\b(state|cause)(?:=|!=|=~|!~)\\?"([\w|]+)\\?"')
     known = {
         ("rankcast_sender_camera_state", "state"): set(STATES),
+        ("rankcast_relay_camera_state", "state"): {*STATES, relay_metrics.UPLINK_DOWN},
         ("rankcast_receiver_camera_state", "state"): {state.value for state in State},
         ("rankcast_sender_frames_lost_total", "cause"): set(sender_metrics.LOSSES),
         ("rankcast_sender_frames_not_recorded_total", "cause"): set(sender_metrics.NOT_RECORDED),
+        ("rankcast_relay_frames_lost_total", "cause"): set(relay_metrics.LOSSES),
         ("rankcast_receiver_frames_lost_total", "cause"): set(receiver_metrics.LOSSES),
         ("rankcast_receiver_sink_frames_lost_total", "cause"): set(receiver_metrics.SINK_LOSSES),
     }
@@ -166,6 +168,27 @@ def test_every_state_and_cause_that_they_ask_for_exists() -> None:
     assert len(asked) >= 20
     for name, label, values in asked:
         assert set(values.split("|")) <= known[name, label], name
+
+
+@pytest.mark.parametrize(
+    ("end", "states"),
+    [
+        ("sender", STATES),
+        ("relay", (*STATES, relay_metrics.UPLINK_DOWN)),
+        ("receiver", tuple(state.value for state in State)),
+    ],
+)
+def test_a_panel_names_every_state_of_each_end(end: str, states: tuple[str, ...]) -> None:
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    (panel,) = (panel for panel in panels if panel["title"] == f"State at the {end}")
+    (query,) = panel["targets"]
+    asked = re.findall(
+        rf'(\d+) \* .*?rankcast_{end}_camera_state\{{.*?state="(\w+)"', query["expr"]
+    )
+    mappings = panel["fieldConfig"]["defaults"]["mappings"]
+    named = [(number, option["text"]) for m in mappings for number, option in m["options"].items()]
+    assert named == asked
+    assert [state for _, state in asked] == list(states)
 
 
 def expressions() -> Iterator[str]:

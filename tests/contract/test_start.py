@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import rankcast
+from rankcast.runtime.runner import SUMMARIES
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 SLOW = ("asyncio", "av", "click", "cv2", "pydantic", "rich", "threadpoolctl", "torch", "zmq")
 """Modules that take milliseconds to import, and megabytes."""
 DECODE = "import rankcast\nwith open(sys.argv[1], 'rb') as f: rankcast.Decoder().decode(f.read())"
@@ -77,6 +80,26 @@ def test_names_of_codecs_are_known_before_any_is_imported() -> None:
     )
     found = {name for name in modules_after(script) if name.startswith("rankcast.codec.")}
     assert found == {"rankcast.codec.protocol", "rankcast.codec.sweep"}
+
+
+def test_the_list_of_commands_is_written_without_loading_them() -> None:
+    found = modules_after("from rankcast.runtime.cli import main\nmain(['--help'])")
+    assert slow_among(found) == {"click"}
+    assert not {name for name in found if name.startswith(("numpy", "rankcast.commands."))}
+
+
+def test_every_command_is_listed_with_a_summary_that_fits_a_terminal() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    names = project["project"]["entry-points"]["rankcast.commands"].keys()
+    assert SUMMARIES.keys() == names
+    widest = max(len(name) for name in names)
+    assert [text for text in SUMMARIES.values() if 4 + widest + len(text) > 79] == []
+
+
+def test_find_loads_settings_only_for_a_nats_server() -> None:
+    found = modules_after("from rankcast.commands.find import find")
+    assert "zmq" in found
+    assert not found & {"pydantic", "rankcast.settings", "rankcast.codec"}
 
 
 @pytest.mark.parametrize("module", ["rankcast_receiver.app", "rankcast_sender.app"])

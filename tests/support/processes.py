@@ -142,11 +142,13 @@ class Rankcast:
 def rankcast_environment(**changes: str) -> dict[str, str]:
     """Return the environment of a child: these sources first.
 
-    Senders are announced only where a test says so: hundreds of them share one loopback.
+    Senders are announced only where a test says so: hundreds of them share one loopback. Compiled
+    modules are kept, as by `make test`: compiling them takes as long as the rest of a start.
     """
     folders = (str(REPOSITORY / name) for name in ("common", "sender", "receiver", "relay"))
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **inherited,
         "PYTHONPATH": os.pathsep.join(folders),
         "RANKCAST_SEND__DISCOVERY__ENABLED": "false",
         **changes,

@@ -117,7 +117,8 @@ def test_a_camera_that_replaces_another_starts(driver: WebDriver) -> None:
 
 def test_only_what_the_camera_and_its_codec_have_can_be_set(driver: WebDriver) -> None:
     shown = scripted_camera("lossless")
-    shown.listed["sender"] = {"codec": "lossless", "settings": {}, "camera": {"gain": 1.0}}
+    shown.listed["sender"] = {"codec": "lossless", "settings": {}, "camera": {"gain": 1.0},
+                              "events": False}  # fmt: skip
     visible = """
         return [...document.querySelectorAll(".panel form, .actions button")]
           .filter((one) => one.offsetParent !== null)
@@ -126,10 +127,10 @@ def test_only_what_the_camera_and_its_codec_have_can_be_set(driver: WebDriver) -
     with FakeWeb([shown], control=True) as web:
         open_page(driver, web, shown="line1")
         wait_for(driver, "rankcast.single?.drawn && document.querySelector('.actions')")
-        wanted = ["Gain", "Key frame", "Record event"]
+        wanted = ["Gain", "Key frame"]
         wait_until(lambda: driver.execute_script(visible) == wanted, "a gain alone")
         shown.listed["sender"] = {"codec": "svd-patch", "settings": {"bitrate": 2e6},
-                                  "camera": {"trigger": "on"}}  # fmt: skip
+                                  "camera": {"trigger": "on"}, "events": True}  # fmt: skip
         wanted = ["Quality", "Bit rate", "Key frame", "Trigger", "Record event"]
         wait_until(lambda: driver.execute_script(visible) == wanted, "more")
 
@@ -171,3 +172,107 @@ def test_tiles_say_which_key_shows_them_alone(driver: WebDriver) -> None:
         assert driver.execute_script(digits) == [*"123456789", ""]
         driver.find_element(By.TAG_NAME, "body").send_keys("3")
         wait_for(driver, "rankcast.single?.name === 'line3'")
+
+
+def facts(driver: WebDriver, title: str) -> dict[str, str]:
+    """Return the rows of a section of the panel."""
+    rows: dict[str, str] = driver.execute_script(
+        """
+        const section = [...document.querySelectorAll(".panel details")]
+          .find((one) => one.querySelector("summary").textContent === arguments[0]);
+        if (!section || section.hidden) return {};
+        const pairs = [...section.querySelectorAll("dl > div")]
+          .map(({children}) => [...children].map((one) => one.innerText));
+        return Object.fromEntries(pairs);
+        """,
+        title,
+    )
+    return {name: text.replace("\u00a0", " ") for name, text in rows.items()}
+
+
+def test_a_relay_says_what_it_passed_on_and_whether_its_uplink_is_up(driver: WebDriver) -> None:
+    shown = scripted_camera()
+    sender = {"fps": 5.0, "published": 90, "viewers": 3, "camera": {}, "settings": {}}
+    relay = {"hops": 2, "uplink": "up", "lost": 7, "clock_error_ms": 0.25}
+    shown.listed["sender"] = sender
+    with FakeWeb([shown]) as web:
+        open_page(driver, web, shown="line1")
+        wait_until(lambda: facts(driver, "Sender"), "what the sender says")
+        assert facts(driver, "Sender")["Published"] == "90"
+        assert facts(driver, "Relay") == {}
+        shown.listed["sender"] = sender | {"relay": relay}
+        wait_until(lambda: facts(driver, "Relay"), "what the relay says")
+        assert facts(driver, "Relay") == {
+            "Relays from the camera to here": "2", "Uplink": "up", "Passed on": "90",
+            "Not passed on": "7", "Viewers": "3", "Clock of the camera": "± 0.25 ms",
+        }  # fmt: skip
+        assert {"Published", "Viewers"} & facts(driver, "Sender").keys() == set()
+        gone = {"uplink": "tcp://a:1: sender dead", "clock_error_ms": None}
+        shown.listed["sender"] = sender | {"relay": relay | gone}
+        wait_until(lambda: facts(driver, "Relay")["Uplink"] == "down", "an uplink that is down")
+        assert facts(driver, "Relay")["Clock of the camera"] == "unknown to the relay"
+
+
+def test_a_substream_is_named_beside_its_camera_and_all_streams_are_listed(
+    driver: WebDriver,
+) -> None:
+    shown, whole = scripted_camera(), scripted_camera(name="line2")
+    shown.listed["stream"] = {"name": "half"}
+    whole.listed["stream"] = {"name": "main"}
+    shown.listed["sender"] = {
+        "fps": 5.0, "camera": {}, "settings": {},
+        "streams": {"main": "640x360", "half": "320x180", "door": "160x120+200+100", "late": ""},
+    }  # fmt: skip
+    named = """
+        return [...document.querySelectorAll(".line")].map((line) =>
+          [line.querySelector(".name").textContent, line.querySelector(".stream").textContent]);
+    """
+    with FakeWeb([shown, whole]) as web:
+        open_page(driver, web)
+        wanted = [["line1", "half"], ["line2", ""]]
+        wait_until(lambda: driver.execute_script(named) == wanted, "the name of a stream")
+        driver.execute_script("rankcast.go('camera=line1')")
+        wait_until(lambda: "Streams" in facts(driver, "Sender"), "streams")
+        assert facts(driver, "Sender")["Streams"] == (
+            "main 640 × 360, half 320 × 180, door 160 × 120 at 200, 100, late"
+        )
+
+
+def test_names_of_sites_are_whole_on_a_telephone_and_no_number_is_cut(driver: WebDriver) -> None:
+    names = ["frankfurt.line1", "frankfurt.line2"]
+    cut = """
+        return [...document.querySelectorAll(".line .name, .numbers, .numbers span")]
+          .filter((one) => one.scrollWidth > one.clientWidth && one.clientWidth > 0)
+          .map((one) => one.textContent);
+    """
+    cameras = [scripted_camera(name=name) for name in names]
+    for camera in cameras:
+        camera.listed["stream"] = {"name": "half"}
+    try:
+        resize(driver, 390, 844)
+        with FakeWeb(cameras) as web:
+            open_page(driver, web)
+            wait_for(driver, "rankcast.views.size === 2")
+            driver.execute_script("""
+                for (const view of rankcast.views.values())
+                  view.meter.latency = () => ({ms: 266, errorMs: 17.6});
+            """)
+            numbers = "document.querySelectorAll('.numbers')[1].innerText"
+            wait_for(driver, f"{numbers}.includes('ms') && {numbers}.includes('fps')")
+            assert driver.execute_script(cut) == []
+    finally:
+        resize(driver, 1440, 900)
+
+
+def test_the_last_picture_of_a_camera_that_has_stopped_is_no_latency(driver: WebDriver) -> None:
+    shown = scripted_camera()
+    shown.listed |= {
+        "clock": CLOCK, "live": False, "state": "network_dead", "words": "network dead",
+    }  # fmt: skip
+    with FakeWeb([shown]) as web:
+        open_page(driver, web, shown="line1")
+        wait_for(driver, "rankcast.single?.drawn && rankcast.single.meter.steps.length > 3")
+        latencies = "rankcast.single.meter.steps.map((step) => step.latencyMs)"
+        assert set(driver.execute_script(f"return {latencies}")) == {None}
+        shown.listed |= {"live": True, "state": "live"}
+        wait_for(driver, "rankcast.single.meter.latency()")

@@ -79,7 +79,8 @@ def test_controls_send_what_was_set_and_show_the_answer(driver: WebDriver) -> No
     shown = scripted_camera()
     shown.listed["sender"] = {
         "settings": {"quality": 75},
-        "camera": {"exposure": 8000.0, "trigger": "off"},
+        "camera": {"exposure": 8000.0, "trigger": "on"},
+        "events": True,
     }
     with FakeWeb([shown], control=True, answer=answer) as web:
         open_page(driver, web, shown="line1")

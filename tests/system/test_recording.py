@@ -265,6 +265,7 @@ def test_both_ends_record_events_around_signals_and_requests(tmp_path: Path) -> 
                 *around) as receiver,
     ):  # fmt: skip
         receiver.wait_match(r"received [1-9]\d")
+        assert "events = yes" in run("control", control, "status").stdout
         done = run("control", control, "record", "cause=ejector")
         assert (done.returncode, done.stdout) == (0, "cause = ejector\n"), done.stderr
         sender.wait_line("complete")
@@ -352,3 +353,30 @@ def test_a_sender_whose_recording_ends_says_so_at_once_and_streams_on(
         values["recorded"] + sum(values["cameras"]["cam"]["not_recorded"].values())
         == (values["published"])
     )
+
+
+def test_a_sender_whose_recorder_has_failed_offers_no_events_any_more(tmp_path: Path) -> None:
+    address = free_address()
+    control = f"127.0.0.1:{int(address.rpartition(':')[2]) + 10}"
+    broken = sabotaged(
+        tmp_path / "broken",
+        "rankcast.recorder.event_recorder:EventRecorder.idle",
+        """
+        def idle(*_):
+            from rankcast.errors import RecordingError
+            raise RecordingError("the disk is gone")
+        return idle
+        """,
+    )
+    with process(
+        "send", "--source", CONVEYOR, "--bind", address, "--record", str(tmp_path / "s.mcap"),
+        "--pre-trigger", "1", **broken,
+    ) as sender:  # fmt: skip
+        sender.wait_line("has ended: the disk is gone; the stream goes on without it")
+        ends_s = time.monotonic() + 20.0
+        while "events = no" not in run("control", control, "status").stdout:
+            assert time.monotonic() < ends_s
+        refused = run("control", control, "record")
+        assert refused.returncode == 1
+        assert "this sender records no events" in refused.stderr
+        assert sender.stop(signal.SIGTERM) == 1, sender.lines

@@ -12,7 +12,8 @@ from typing import Any, Final
 import click
 
 from rankcast.atomic_file import check_writable, write_whole
-from rankcast.commands.nats_access import nats_access, nats_options
+from rankcast.commands.nats_access import nats_access
+from rankcast.commands.nats_command_options import nats_options
 from rankcast.decoder import Decoder
 from rankcast.errors import NoStreamError, RequestRefusedError, SettingsError
 from rankcast.frame import Scalar

@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from rankcast.commands.nats_access import nats_access, nats_options
+from rankcast.commands.nats_command_options import nats_options
 from rankcast.commands.terminal import console
 from rankcast.discovery import MAX_SERVICES, Announcement, Browse, browse
 from rankcast.errors import NoStreamError, SettingsError
@@ -44,7 +44,9 @@ def find(
     if not math.isfinite(timeout):
         raise click.BadParameter(f"got {timeout}, want 0.1 to 60", param_hint="--timeout")
     if server is not None:
+        # Settings and NATS take as long to load as the rest together.
         from rankcast.commands.fleet import list_cameras
+        from rankcast.commands.nats_access import nats_access
 
         options = nats_access(config_file, sets, site)
         return list_cameras(server, options, timeout, as_json=as_json)

@@ -20,32 +20,35 @@ from rankcast.runtime.standard_streams import WRITE_S, is_writable
 
 GROUP: Final = "rankcast.commands"
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-# The order in `rankcast --help`: commands for newcomers first.
-_ORDER: Final = (
-    "demo",
-    "send",
-    "receive",
-    "find",
-    "control",
-    "keys",
-    "service",
-    "compress",
-    "decompress",
-    "info",
-    "repair",
-    "export",
-    "compare",
-    "train",
-)
+SUMMARIES: Final = {
+    "demo": "Stream between a sender and a receiver on this machine.",
+    "send": "Send the frames of cameras to viewers.",
+    "receive": "Receive frames: display, save, record or count them.",
+    "relay": "Pass cameras on to many viewers over one connection.",
+    "find": "List the cameras that senders announce.",
+    "cameras": "List the cameras of this machine.",
+    "control": "Query a running sender, or change it.",
+    "keys": "Create keys, and choose which ones may connect.",
+    "service": "Install a sender, receiver or relay as a service.",
+    "doctor": "Check this station, and say what to do.",
+    "compress": "Compress a picture into a packet file.",
+    "decompress": "Decode a packet file.",
+    "info": "Describe a packet file, a recording or a model.",
+    "repair": "Make a damaged recording sound.",
+    "export": "Write the pictures of a recording as mp4, PNG or TIFF.",
+    "compare": "Compare codecs on pictures, clips and cameras.",
+    "train": "Train a model file for a codec that needs one.",
+}
+"""What `rankcast --help` says, in its order: loading every command for that takes a second."""
 
 
 class CommandGroup(click.Group):
-    """Loads a subcommand only when it runs, so that `receive` starts fast."""
+    """Loads a subcommand only when it runs, so that `receive` and `--help` start fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of all installed subcommands."""
         found = _entry_points()
-        return [name for name in _ORDER if name in found] + sorted(found.keys() - set(_ORDER))
+        return [name for name in SUMMARIES if name in found] + sorted(found.keys() - SUMMARIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Load one subcommand."""
@@ -55,6 +58,18 @@ class CommandGroup(click.Group):
         command = entry.load()
         assert isinstance(command, click.Command), f"{entry.value} is not a command"
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of subcommands; only those of other packages are loaded for it."""
+        rows = []
+        for name in self.list_commands(ctx):
+            summary = SUMMARIES.get(name)
+            if summary is None:
+                command = self.get_command(ctx, name)
+                summary = "" if command is None else command.get_short_help_str()
+            rows.append((name, summary))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def _entry_points() -> dict[str, EntryPoint]:

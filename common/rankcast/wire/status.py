@@ -72,6 +72,8 @@ class Status:
     """Why the latest change of codec options was undone; empty if it was not."""
     recorded: int = 0
     """Frames in the sender's own recording."""
+    events: bool = False
+    """True if a `record` request starts the recording of an event."""
     replay: Replay | None = None
     """What is played, if the packets are those of a recording."""
     streams: Mapping[str, str] = field(default_factory=dict)
@@ -130,6 +132,7 @@ class Status:
             "frame_interval_s": float(self.frame_interval_s),
             "settings_refused": _packable(self.settings_refused),
             "recorded": self.recorded,
+            "events": self.events,
             "replay": {} if self.replay is None else self.replay.as_map(),
             "streams": dict(self.streams),
             "relay": _packable_scalars(self.relay),
@@ -198,6 +201,9 @@ def status_of(body: Mapping[str, Any]) -> Status:
     synchronised = clock.get("synchronised")
     if synchronised is not None and type(synchronised) is not bool:
         raise WireError(f"clock.synchronised is {synchronised!r:.40}, want true, false or nil")
+    events = body.get("events", False)
+    if type(events) is not bool:
+        raise WireError(f"events is {events!r:.40}, want true or false")
     reports = required_map(body.get("reports", {}), "reports")
     return Status(
         grabbed=uint(body.get("grabbed", 0), "grabbed"),
@@ -225,6 +231,7 @@ def status_of(body: Mapping[str, Any]) -> Status:
         frame_interval_s=interval_s,
         settings_refused=_text(body.get("settings_refused", ""), "settings_refused"),
         recorded=uint(body.get("recorded", 0), "recorded"),
+        events=events,
         replay=replay_of(body.get("replay", {})),
         streams=_streams(body.get("streams", {})),
         relay=_scalars(body.get("relay", {}), "relay"),

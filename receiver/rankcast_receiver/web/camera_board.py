@@ -157,6 +157,6 @@ def _sender(status: Status | None) -> dict[str, Any] | None:
     said = status.as_map()
     names = (
         "fps", "codec", "settings", "camera", "viewers", "published", "lost", "control",
-        "recorded", "fidelity", "clock",
+        "recorded", "events", "fidelity", "clock", "streams", "relay",
     )  # fmt: skip
     return {name: said[name] for name in names}

@@ -61,6 +61,10 @@ class SenderFacts(Protocol):
     def key_state(self) -> Mapping[str, Scalar]:
         """State of the authorised keys; empty without keys."""
 
+    @property
+    def records_events(self) -> bool:
+        """True if a `record` request starts the recording of an event."""
+
 
 class Tape(Protocol):
     """The recording of one camera at its sender."""
@@ -385,6 +389,7 @@ class Camera:
             frame_interval_s=self.source.frame_interval_s,
             settings_refused=self.codec_settings.refusal,
             recorded=0 if self.tape is None else self.tape.recorded,
+            events=sender is not None and sender.records_events,
             replay=replay,
             streams=self.streams(),
         )

@@ -146,8 +146,13 @@ class NatsOutlet:
         return (self._thread.pulse,)
 
     def record_on(self, triggers: Triggers | None) -> None:
-        """Let clients with the role of an operator pull these triggers."""
+        """Let clients with the role of an operator pull these triggers; None: no longer."""
         self._handler.triggers = triggers
+
+    @property
+    def records_events(self) -> bool:
+        """True if a `record` request starts the recording of an event."""
+        return self._handler.triggers is not None
 
     def add(self, camera: Camera) -> None:
         """Add a camera to publish; call it before `start`.

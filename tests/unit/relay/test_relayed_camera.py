@@ -162,6 +162,14 @@ def test_nobody_joins_by_what_was_kept_before_a_substream_was_left() -> None:
     assert bench.camera.keyframes.due(time.monotonic() + 10.0)
 
 
+def test_viewers_learn_that_the_sender_behind_a_relay_records_events() -> None:
+    bench = Bench()
+    bench.say(events=True)
+    assert bench.camera.status().events
+    bench.say(events=False)
+    assert not bench.camera.status().events
+
+
 def test_nothing_goes_on_before_the_first_status_and_then_everything_in_order() -> None:
     bench = Bench()
     bench.frames(3)

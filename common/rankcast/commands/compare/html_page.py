@@ -26,6 +26,9 @@ th, td { padding: 7px 14px; text-align: right; border-bottom: 1px solid #e3e5e8;
 th { border-bottom: 2px solid #5f6368; }
 th.word, td.word { text-align: left; }
 td.long { white-space: normal; color: #5f6368; }
+/* The name stays in sight while a telephone scrolls the numbers. */
+tr > :first-child:not(.long) { position: sticky; left: 0; background: inherit; }
+thead tr, tbody tr { background: white; }
 tbody tr:hover { background: #f1f5fb; }
 ul { margin: 8px 0; padding-left: 20px; }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr));
@@ -34,7 +37,8 @@ figure { margin: 0; background: white; border: 1px solid #e3e5e8; padding: 10px;
 figure img { width: 100%; display: block; image-rendering: auto; }
 figcaption { margin-top: 8px; } figcaption b { font-size: 16px; }
 figcaption span { color: #5f6368; display: block; }
-img.plot { width: 100%; max-width: 1500px; background: white; border: 1px solid #e3e5e8; }
+img.plot { display: block; width: 100%; min-width: 760px; max-width: 1500px;
+  box-sizing: border-box; background: white; border: 1px solid #e3e5e8; }
 """
 
 
@@ -83,7 +87,10 @@ def write_page(path: Path, page: HtmlPage) -> None:
     """
     notes = "".join(f"<li>{escape(note)}</li>" for note in page.notes)
     figures = "".join(map(_figure, page.figures))
-    plots = "".join(f'<img class="plot" alt="plot" src="{_data(png)}">' for png in page.plots)
+    plots = "".join(
+        f'<div class="scroll"><img class="plot" alt="plot" src="{_data(png)}"></div>'
+        for png in page.plots
+    )
     html = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -36,6 +36,7 @@ STATUS = Status(
     viewers_latency_p99_ms=33.0,
     frame_interval_s=4.0,
     recorded=9,
+    events=True,
 )
 
 
@@ -68,6 +69,7 @@ def test_unknown_keys_are_skipped_and_missing_ones_take_defaults() -> None:
         {"grabbed": -1},
         {"grabbed": True},
         {"published": 1.0},
+        {"events": 1},
         {"lost": None},
         {"lost": []},
         {"lost": {"mailbox": -1}},

@@ -108,7 +108,7 @@ def _label_similarity(axes: Axes) -> None:
 
 def _draw_bytes(axes: Axes, comparison: ClipComparison, looks: Looks) -> None:
     """Draw bytes at equal quality as bars from 1, which is the base."""
-    axes.set_title(f"Bytes at equal quality, of {comparison.base}")
+    axes.set_title(f"Bytes at equal quality, {comparison.base} = 1")
     axes.set_xscale("log")
     ratios = [1.0]
     for number, result in enumerate(comparison.results):

@@ -43,7 +43,9 @@ export class Controls {
     });
     this.buttons = ACTIONS.map(([op, label, title]) =>
       make("button", {type: "button", title, onclick: () => this.run(label, op)}, label));
-    this.trigger = this.buttons[ACTIONS.findIndex(([op]) => op === "trigger")];
+    const button = (op) => this.buttons[ACTIONS.findIndex(([name]) => name === op)];
+    this.trigger = button("trigger");
+    this.record = button("record.trigger");
     this.element = make("details", {class: "section", open: true}, make("summary", {}, "Control"),
       ...rows, make("div", {class: "actions"}, ...this.buttons), this.status);
   }
@@ -51,7 +53,8 @@ export class Controls {
   // What is in force stands in the inputs, except from the first letter that somebody types to Set or
   // Escape.
   draw({camera}) {
-    this.trigger.hidden = camera?.sender?.camera?.trigger === undefined;
+    this.trigger.hidden = camera?.sender?.camera?.trigger !== "on";
+    this.record.hidden = !camera?.sender?.events;
     for (const {field, input} of this.inputs) {
       const value = camera?.sender?.[field.of]?.[field.name];
       input.form.hidden = !isOffered(field, camera, value) && !input.dataset.edited;

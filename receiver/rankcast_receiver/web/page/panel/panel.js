@@ -18,6 +18,15 @@ function rankText({rank}) {
     : rank.join(", ");
 }
 
+// Streams of a camera, as "main 640 × 360, door 160 × 120 at 200, 100", each on one line.
+function streamTexts(streams) {
+  return Object.entries(streams ?? {}).map(([name, size]) => {
+    const [, width, height, x, y] = /^(?:(\d+)x(\d+))?(?:\+(\d+)\+(\d+))?$/.exec(size) ?? [];
+    const parts = [name, width && `${width}\u00a0×\u00a0${height}`, x && `at ${x},\u00a0${y}`];
+    return parts.filter(Boolean).join("\u00a0");
+  }).join(", ") || null;
+}
+
 export class Panel {
   // `request` is null where nothing may be changed.
   constructor(view, request) {
@@ -32,6 +41,7 @@ export class Panel {
     this.stream = new Facts("Stream");
     this.checks = new Facts("Checks of this page");
     this.losses = new Facts("Losses by cause");
+    this.relay = new Facts("Relay");
     this.sender = new Facts("Sender");
     this.meta = new Facts("Metadata");
     const figures = [...this.figures].map(([name, value]) =>
@@ -41,7 +51,7 @@ export class Panel {
         this.detail),
       make("dl", {class: "figures"}, ...figures), this.plots.element, this.tools.element,
       this.controls?.element ?? "", this.stream.element, this.checks.element, this.losses.element,
-      this.sender.element, this.meta.element);
+      this.relay.element, this.sender.element, this.meta.element);
   }
 
   draw() {
@@ -65,6 +75,7 @@ export class Panel {
     this.drawStream(info, meter);
     this.drawChecks(info);
     this.drawLosses(camera);
+    this.drawRelay(camera?.sender);
     this.drawSender(camera?.sender);
     this.meta.set([...(info?.meta ?? [])].map(([name, value]) => [name, scalar(value)]));
   }
@@ -103,7 +114,7 @@ export class Panel {
     const work = this.view.workShare();
     this.checks.set([
       ["Decoded here", info && !info.exact ? "by the browser (JPEG), not bit by bit"
-        : `${count(feed.decoded)} pictures, CRC-32 verified`],
+        : `${count(feed.decoded)} ${feed.decoded === 1 ? "picture" : "pictures"}, CRC-32 verified`],
       ["Checksum verified", count(feed.verified)],
       ["Processor", work === null ? null : `${decimal(100 * work, 1)} % of a core`],
       ["Skipped, too slow or late", count((skipped ?? 0) + feed.dropped)],
@@ -121,16 +132,31 @@ export class Panel {
     this.losses.set(rows);
   }
 
+  drawRelay(sender) {
+    const {hops, uplink, lost, clock_error_ms: errorMs} = sender?.relay ?? {};
+    this.relay.set(hops === undefined ? [] : [
+      ["Relays from the camera to here", count(hops)],
+      ["Uplink", uplink === "up" ? "up" : "down"],
+      ["Passed on", count(sender.published)],
+      ["Not passed on", count(lost)],
+      ["Viewers", count(sender.viewers)],
+      ["Clock of the camera", errorMs == null ? "unknown to the relay" : `± ${decimal(errorMs, 2)} ms`],
+    ]);
+  }
+
   drawSender(sender) {
     if (!sender) {
       this.sender.set([]);
       return;
     }
     const pairs = (map) => Object.entries(map ?? {}).map(([name, value]) => `${name} ${value}`).join(", ") || null;
+    // A relay says how many frames and viewers are its own.
+    const isRelayed = sender.relay?.hops !== undefined;
     this.sender.set([
       ["Frame rate", decimal(sender.fps, 1, "fps")],
-      ["Published", count(sender.published)],
-      ["Viewers", count(sender.viewers)],
+      ["Published", isRelayed ? null : count(sender.published)],
+      ["Viewers", isRelayed ? null : count(sender.viewers)],
+      ["Streams", streamTexts(sender.streams)],
       ["Codec settings", pairs(sender.settings) ?? "default"],
       ["Camera", pairs(sender.camera)],
       ["Clock", sender.clock?.synchronised === true

@@ -47,10 +47,12 @@ export class CameraView {
     this.digit = make("kbd", {class: "digit", "aria-hidden": "true", hidden: true});
     this.shape = make("span", {class: "shape", "aria-hidden": "true"});
     this.chip = make("span", {class: "chip"});
-    this.numbers = make("span", {class: "numbers"});
+    this.numbers = ["fps", "bits", "latency"].map(() => make("span"));
+    this.streamName = make("span", {class: "stream", title: "The stream of the camera that is shown"});
     const open = make("button", {class: "name", type: "button", title: `Show ${this.name} alone`,
       onclick: () => this.host.select(this)}, this.name);
-    this.line = make("div", {class: "line"}, this.digit, this.shape, open, this.chip, this.numbers);
+    this.line = make("div", {class: "line"}, this.digit, this.shape, open, this.streamName, this.chip,
+      make("span", {class: "numbers"}, ...this.numbers));
     this.element = make("article", {class: "camera", "aria-label": `Camera ${this.name}`, "data-tone": "waiting"},
       this.frame, this.line);
     this.frame.ondblclick = () => this.host.select(this);
@@ -84,7 +86,8 @@ export class CameraView {
     if (!this.drawn) performance.mark("rankcast-first-picture");
     this.drawn = message;
     const found = this.source.ageOf(message.tMonoNs, this.camera?.clock, message.atMs);
-    this.meter.drawn(found);
+    // The last picture of a camera that has stopped has an age, which is no latency.
+    this.meter.drawn(this.camera?.live === false ? null : found);
     this.tick();
   }
 
@@ -197,7 +200,10 @@ export class CameraView {
     write(this.ageText, hasAge ? `picture is ${age(ageMs)} old` : "");
     this.notice.hidden = !state.word;
     write(this.chip, state.word || this.source.chip?.(this) || "LIVE");
-    write(this.numbers, this.numbersText(state));
+    const stream = this.camera?.stream?.name ?? "main";
+    write(this.streamName, stream === "main" ? "" : stream);
+    const numbers = this.numberTexts(state);
+    this.numbers.forEach((element, i) => write(element, numbers[i] ?? ""));
     const mark = this.markText();
     this.mark.hidden = !mark;
     write(this.mark, mark);
@@ -210,14 +216,14 @@ export class CameraView {
     return this.drawn?.isIncomparable ? "no difference: the kept picture has another size or pixel format" : "";
   }
 
-  numbersText({tone}) {
+  numberTexts({tone}) {
     const {meter} = this;
-    if (tone !== "live" && tone !== "recorded") return "";
+    if (tone !== "live" && tone !== "recorded") return [];
     const parts = [decimal(meter.rate("drawnFps"), 1, "fps")], {bits} = streamRates(this);
     // Of a recording that the server decodes, nobody says what the stream had.
     if (bits !== null || !this.source.isRecorded) parts.push(bitRate(bits));
     if (!this.source.isRecorded) parts.push(latency(meter.latency()));
-    return parts.join("   ");
+    return parts;
   }
 
   // Share of a core that decoding and painting took over the latest second; null before there is one.
