@@ -86,8 +86,10 @@ class StationClocks:
         self._stations = {**self._stations, camera: station}
 
     def restart(self) -> None:
-        """Discard all that is known: another process answers now."""
-        self._direct = False
+        """Discard all measurements: another process answers now.
+
+        What was a sender is taken for one again, so that ages are known before its next status.
+        """
         self._stations, self._measured = {}, {}
         self._unplaced.clear()
         self.sender.restart()

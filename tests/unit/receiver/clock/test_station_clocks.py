@@ -55,6 +55,16 @@ def test_another_session_forgets_the_stations_and_measures_anew() -> None:
     assert clocks.to_ping == {"": clocks.sender}
 
 
+def test_a_sender_is_taken_for_one_in_its_next_session_too_until_a_status_says_otherwise() -> None:
+    clocks = StationClocks(ADDRESS, per_camera=False)
+    clocks.note("a", "", relayed=False)
+    clocks.restart()
+    assert clocks.of("a") is clocks.sender
+    clocks.note("a", "", relayed=True)
+    assert clocks.of("a") is clocks.sender
+    assert clocks.of("b") is not clocks.sender
+
+
 def test_a_camera_that_moves_to_another_station_gets_its_clock() -> None:
     clocks = at_relay(a="", b="1", c="2")
     clocks.note("b", "2", relayed=True)
