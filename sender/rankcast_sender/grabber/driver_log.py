@@ -8,7 +8,7 @@ from typing import IO, Final
 
 from rankcast.printable import printable
 from rankcast.runtime import LogLimiter
-from rankcast_sender.sources import without_credentials
+from rankcast.credentials import without_credentials
 
 log = logging.getLogger(__name__)
 
