@@ -327,6 +327,11 @@ class ReceiverSettings(Table):
                 f"got --speed {nats.speed:g} without --since: only the past has a speed; give "
                 "--since 10m, or no speed (nats.speed)"
             )
+        if nats.speed >= 0 and nats.durable:
+            raise ValueError(
+                f"got --speed {nats.speed:g} with --durable: a recorder takes every frame as soon "
+                "as it can; leave out the speed (nats.speed)"
+            )
         if not (nats.since or nats.durable):
             return self
         if self.network.names or not all(map(is_nats, self.network.endpoints)):

@@ -357,7 +357,10 @@ class Subscriber:
                 # A closed queue is empty and no longer waits: the loop must end here.
                 self._inlets.check()
                 frames_before = self._frame_s
-                yield self._queue.take(POLL_S)
+                batch = self._queue.take(POLL_S)
+                if self._stopped():
+                    return  # what came during the wait was published after the stop
+                yield batch
                 if self._frame_s != frames_before:
                     last_frame_s = boot_s()  # time spent by the caller is not silence
                 # In this order: what a link has caught up with is in the queue before it says so.

@@ -158,3 +158,68 @@ def test_a_name_that_another_consumer_has_ends_the_recorder_with_one_line(
             assert process.process.wait(60) == 2
     lines = [line for line in process.lines if "the durable name archive" in line]
     assert len(lines) == 1
+
+
+def test_a_second_recorder_of_one_name_ends_with_one_line_and_the_first_loses_nothing(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "line.mcap"
+    with keeping(server.address) as camera:
+        camera.wait_kept()
+        with recorder(server, file) as first:
+            wait_recorded(file, 20)
+            with recorder(server, tmp_path / "second.mcap") as second:
+                assert second.process.wait(60) == 2
+            record_to_the_end(file, camera)
+            first.stop(signal.SIGINT)
+    lines = [line for line in second.lines if "is held by the recorder of" in line]
+    assert f"process {first.process.pid}, since" in lines[-1]
+    assert "another name with --durable" in lines[-1]
+    assert not [line for line in second.lines if "Traceback" in line]
+    got = recorded(file)
+    assert got == list(range(got[0], camera.sent[-1] + 1))
+
+
+def test_the_name_of_a_killed_recorder_is_free_within_seconds_and_of_a_stopped_one_at_once(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "line.mcap"
+    with keeping(server.address) as camera:
+        camera.wait_kept()
+        with recorder(server, file) as first:
+            wait_recorded(file, 20)
+            first.signal(signal.SIGKILL)
+            first.process.wait()
+        killed_s = time.monotonic()
+        with recorder(server, file) as second:
+            wait_recorded(file, len(camera.sent))
+            assert time.monotonic() - killed_s < 15.0
+            second.stop(signal.SIGINT)
+        with recorder(server, file) as third:
+            record_to_the_end(file, camera)
+            third.stop(signal.SIGINT)
+    assert any("waiting" in line for line in second.lines)
+    assert not [line for line in third.lines if "is held by" in line]
+    got = recorded(file)
+    assert got == list(range(got[0], camera.sent[-1] + 1))
+
+
+@pytest.mark.slow
+def test_a_recorder_that_was_stopped_for_long_leaves_the_name_to_its_successor(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "line.mcap"
+    with keeping(server.address) as camera:
+        camera.wait_kept()
+        with recorder(server, tmp_path / "first.mcap") as first:
+            wait_recorded(tmp_path / "first.mcap", 20)
+            first.signal(signal.SIGSTOP)
+            with recorder(server, file) as second:
+                wait_recorded(file, 20)
+                first.signal(signal.SIGCONT)
+                assert first.process.wait(60) == 2
+                record_to_the_end(file, camera)
+                second.stop(signal.SIGINT)
+    assert [line for line in first.lines if f"process {second.process.pid}, since" in line]
+    got = recorded(file)
+    assert got == list(range(got[0], camera.sent[-1] + 1))

@@ -35,7 +35,9 @@ class AnnouncedName:
         """
         match = _NAME.fullmatch(text)
         if match is None:
-            raise SettingsError(f"got {shown_address(text)!r:.80}, want tcp://ADDRESS:PORT, CAMERA or CAMERA@HOST")
+            raise SettingsError(
+                f"got {shown_address(text)!r:.80}, want tcp://ADDRESS:PORT, CAMERA or CAMERA@HOST"
+            )
         return cls(match[1], match[2] or "")
 
     def __str__(self) -> str:

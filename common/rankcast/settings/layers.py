@@ -67,7 +67,9 @@ def _split_set(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not _is_key(key):
-        raise SettingsError(f"got --set {shown_address(text)!r:.80}, want table.key=value, as in codec.rank=0.1")
+        raise SettingsError(
+            f"got --set {shown_address(text)!r:.80}, want table.key=value, as in codec.rank=0.1"
+        )
     return key, value.strip()
 
 

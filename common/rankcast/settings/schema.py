@@ -12,8 +12,8 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from rankcast.codec import CODECS_BY_NAME
-from rankcast.encoder import OptionError, check_options, replace_options
 from rankcast.credentials import shown_value
+from rankcast.encoder import OptionError, check_options, replace_options
 from rankcast.errors import SettingsError
 from rankcast.settings.layers import MAX_DEPTH, Layer
 from rankcast.validation_text import reason_of

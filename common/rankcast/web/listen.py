@@ -128,7 +128,8 @@ def parse_listen(text: str, certificate: str = "", key: str = "") -> Listen:
         host = host[1:-1]
     elif ":" in host:
         raise SettingsError(
-            f"got the address {shown_address(text)[:60]!r}, write an IPv6 address in brackets: {_FORM}"
+            f"got the address {shown_address(text)[:60]!r}, write an IPv6 address in brackets: "
+            f"{_FORM}"
         )
     if not colon or not host or not port_text.isascii() or not port_text.isdigit():
         raise SettingsError(f"got the address {shown_address(text)[:60]!r}, want {_FORM}")

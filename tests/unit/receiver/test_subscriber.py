@@ -19,11 +19,12 @@ import rankcast
 from rankcast.boot_clock import boot_ns
 from rankcast.errors import NoStreamError, SettingsError, TransportError, WorkerError
 from rankcast.frame import Frame
-from rankcast.runtime import NETWORK_GAP, REFUSED_PACKET, SKIPPED_AS_OLD
+from rankcast.runtime import NETWORK_GAP, REFUSED_PACKET, SKIPPED_AS_OLD, Balance
 from rankcast.wire import Kind, Limits, Status, frames_topic, pack_status, status_topic
 from rankcast_receiver import Subscriber
 from rankcast_receiver.net import ReceiveThread
 from rankcast_receiver.state import CameraState, State
+from rankcast_receiver.stream import PacketBatch, PacketQueue
 from rankcast_receiver.stream.late_frame_hold import HOLD_S
 from support import bare_sender
 from support.fakes import free_address, picture
@@ -505,6 +506,28 @@ def test_a_subscriber_that_is_stopped_and_closed_ends_without_an_error() -> None
         stop.set()
         subscriber.close()
         assert list(batches) == []
+
+
+def test_a_frame_that_comes_while_a_stop_is_noticed_is_not_taken_and_counted_as_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = free_address()
+    stop = threading.Event()
+    with sender(address) as send, Subscriber(address, stopped=stop.is_set) as subscriber:
+        send.wait_viewers()
+        take = PacketQueue.take
+
+        def take_and_stop(queue: PacketQueue, timeout_s: float) -> PacketBatch:
+            if not subscriber.balance().entered:
+                return take(queue, timeout_s)
+            send.frame(2)
+            stop.set()
+            return take(queue, WAIT_S)
+
+        send.frame(1)
+        monkeypatch.setattr(PacketQueue, "take", take_and_stop)
+        assert [frame.sequence for frame in subscriber] == [0]
+        assert subscriber.balance() == Balance(1, 1, {})
 
 
 def test_an_address_that_is_refused_after_a_good_one_leaves_nothing_open() -> None:
