@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from rankcast.recordings import Recording, RecordingReader
+from rankcast.recordings import Recording
 from support.kept_camera import KeptCamera, keeping, wait
 from support.nats_server import BareClient, NatsServer, nats_server
 from support.processes import Rankcast, rankcast
+from support.recorded_frames import recorded
 
 STREAM = "rankcast=default=cam"
 
@@ -31,13 +32,6 @@ def recorder(server: NatsServer, file: Path, *more: str) -> Rankcast:
     )  # fmt: skip
 
 
-def recorded(file: Path) -> list[int]:
-    """Return the sequences of the frames in a recording, in their order, references left out."""
-    with RecordingReader(file) as reader:
-        messages = [message for message in reader if message.kind == "frames"]
-    return [message.sequence for message in messages if message.data[8] in (0, 1)]
-
-
 def decodable(file: Path) -> tuple[int, int]:
     """Return how many frames of a recording decode, and how many do not."""
     with Recording(file) as recording:
@@ -46,7 +40,7 @@ def decodable(file: Path) -> tuple[int, int]:
 
 
 def wait_recorded(file: Path, count: int) -> None:
-    wait(lambda: file.exists() and len(recorded(file)) >= count, "frames in the recording", 60.0)
+    wait(lambda: len(recorded(file)) >= count, "frames in the recording", 60.0)
 
 
 def unacknowledged(server: NatsServer) -> int:
@@ -70,7 +64,7 @@ def test_a_recorder_that_is_killed_again_and_again_loses_no_frame_and_repeats_no
     with keeping(server.address) as camera:
         camera.wait_kept()
         for _ in range(kills):
-            before = len(recorded(file)) if file.exists() else 0
+            before = len(recorded(file))
             with recorder(server, file, "--since", "1h") as process:
                 wait_recorded(file, before + 40)
                 process.signal(signal.SIGKILL)

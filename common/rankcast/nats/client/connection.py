@@ -291,7 +291,7 @@ class NatsConnection:
         finally:
             self._client = None
             self._on_progress()
-            await client.end()
+            await client.end(at_once=self._lost.is_set())
             if self._failure is not None:
                 raise self._failure
 

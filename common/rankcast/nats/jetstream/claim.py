@@ -62,6 +62,7 @@ class Claim:
         self._pattern = re.compile(f"{_PREFIX}-{re.escape(name)}-[0-9a-f]{{16}}")
         self._keeping: asyncio.Task[None] | None = None
         self._inbox = ""
+        self._replicas = 1
         self._end: Callable[[], Awaitable[None]]
 
     async def __aenter__(self) -> Claim:
@@ -75,6 +76,10 @@ class Claim:
             See `JetStream`.
         """
         connection = self._jetstream.connection
+        facts = await self._jetstream.stream(self._stream)
+        if facts is None:
+            raise StoreError(f"stream {self._stream} was deleted")
+        self._replicas = max(1, int(facts.config.get("num_replicas") or 1))
         self._inbox = connection.new_inbox()
         end = await connection.subscribe(self._inbox, _ignore)
         try:
@@ -150,7 +155,8 @@ class Claim:
             "replay_policy": "instant",
             "headers_only": True,
             "mem_storage": True,
-            "num_replicas": 1,
+            # On one server of a cluster, nobody could ask for it, or free it, while that is gone.
+            "num_replicas": self._replicas,
             "inactive_threshold": int(LAPSE_S * 1e9),
         })  # fmt: skip
         for name in await self._jetstream.consumers(self._stream):

@@ -10,7 +10,7 @@ import pytest
 
 from rankcast.errors import SettingsError
 from rankcast.nats.jetstream import claim as module
-from rankcast.nats.jetstream.api import ConsumerFacts
+from rankcast.nats.jetstream.api import ConsumerFacts, StreamFacts
 from rankcast.nats.jetstream.claim import Claim
 
 
@@ -23,6 +23,9 @@ class Server:
         self.connection = self
         self.found: dict[str, ConsumerFacts] = {}
         self._clock = 0
+
+    async def stream(self, name: str) -> StreamFacts:
+        return StreamFacts(name, {"num_replicas": 1}, 0, 0, 1, 0, 0)
 
     async def create_consumer(self, _stream: str, config: dict[str, Any]) -> ConsumerFacts:
         await asyncio.sleep(0)
