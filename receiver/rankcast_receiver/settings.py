@@ -292,7 +292,7 @@ class ReceiverSettings(Table):
                 named=named,
                 live=self.live,
                 control=network.control,
-                nats=any(map(is_nats, network.endpoints)),
+                past=bool(self.nats.since or self.nats.durable),
             )
         except SettingsError as exc:
             raise ValueError(str(exc)) from exc

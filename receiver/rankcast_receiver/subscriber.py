@@ -164,7 +164,10 @@ class Subscriber:
         nats = nats or NatsOptions()
         at_server = [is_nats(address.endpoint) for address in addresses]
         check_cameras(cameras, nats.site, at_servers=all(at_server))
-        check_streams(stream, named=bool(cameras), live=live, control=control, nats=any(at_server))
+        past = past or PastOptions()
+        check_streams(
+            stream, named=bool(cameras), live=live, control=control, past=past.reads_streams
+        )
         limits = limits or Limits()
         if not 0 <= rank <= MAX_RANK:
             raise SettingsError(f"got rank {rank}, want 1 to {MAX_RANK}, or 0 to cut nothing")
@@ -210,7 +213,7 @@ class Subscriber:
         most_packets = max(LEAST_PACKETS, queue_messages) if queue_messages else None
         self._queue = PacketQueue(len(addresses), live=live, most_packets=most_packets)
         self._inlets = open_inlets(
-            addresses, self._senders, options, self._queue, nats, cameras, past or PastOptions()
+            addresses, self._senders, options, self._queue, nats, cameras, past
         )
         self._inlets.start()
 

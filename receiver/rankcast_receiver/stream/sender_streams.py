@@ -9,11 +9,12 @@ from typing import Final
 
 from rankcast.boot_clock import boot_s
 from rankcast.errors import LimitError, WireError
+from rankcast.nats import split_stream_name
 from rankcast.net import LinkState
 from rankcast.runtime import NETWORK_GAP, SKIPPED_AS_OLD, WAITING_FOR_KEYFRAME, LogLimiter
 from rankcast.wire import MAIN, Header, split_stream, stream_name
 from rankcast_receiver.choice import StreamChoice
-from rankcast_receiver.clock import StationClocks
+from rankcast_receiver.clock import SenderClock, StationClocks
 from rankcast_receiver.state import ANSWER_S, CameraState, Evidence, LinkFacts, judge
 from rankcast_receiver.stream.camera_stream import LOG_BURST, CameraStream
 from rankcast_receiver.stream.received_packet import ReceivedPacket
@@ -96,7 +97,12 @@ class SenderStreams:
     @property
     def needs_names(self) -> bool:
         """True if the sender has to be asked for its cameras before anything is subscribed to."""
-        return self._wanted != MAIN and not self.cameras
+        return self._wanted != MAIN and not self.cameras and not self._of_server
+
+    @property
+    def main_only(self) -> bool:
+        """True if only main streams are wanted."""
+        return self._wanted == MAIN
 
     @property
     def choices(self) -> dict[str, StreamChoice]:
@@ -104,11 +110,12 @@ class SenderStreams:
         return dict(self._choices)
 
     def note_cameras(self, cameras: Sequence[str]) -> None:
-        """Receive streams of these cameras; from any thread."""
-        for name in cameras[:MAX_CAMERAS]:
-            if name not in self._choices and len(self._choices) < MAX_CAMERAS:
-                shown = name + self._suffix
-                self._choices[name] = StreamChoice(self._wanted, shown, self._now_s())
+        """Receive the wanted stream of these cameras; from any thread."""
+        for name in () if self.main_only else cameras[: self._max_cameras]:
+            if name not in self._choices and len(self._choices) < self._max_cameras:
+                choice = StreamChoice(self._wanted, name + self._suffix, self._now_s())
+                # Replaced, not changed: another thread may look at each of them.
+                self._choices = {**self._choices, name: choice}
 
     def wants(self, stream: str) -> bool:
         """Return True if packets of a stream, ``NAME`` or ``NAME.SUB``, are expected."""
@@ -185,12 +192,16 @@ class SenderStreams:
             stream.change(choice.shown)
         if packet is not None:
             self._accepted[camera] += 1
-        stream.clock = self.clocks.of(received.camera)
+        stream.clock = self.clock_of(received.camera)
         return stream
+
+    def clock_of(self, name: str) -> SenderClock:
+        """Return the clock that the time stamps of a stream are from."""
+        return self.clocks.of(self._split(name)[0] if self._of_server else name)
 
     def _split(self, name: str) -> tuple[str, str]:
         """Return camera and stream; names of cameras of many stations are ``SITE.CAMERA``."""
-        return (name, MAIN) if self._of_server else split_stream(name)
+        return split_stream_name(name) if self._of_server else split_stream(name)
 
     def tick(self) -> None:
         """Let the choices look at what became of the frames; call it several times a second."""
@@ -270,7 +281,7 @@ class SenderStreams:
         if t_utc_ns is None:
             return None
         now_ns = round(received.t_received_s * 1e9)
-        age_ns = self.clocks.of(received.camera).age_ns(t_mono_ns, t_utc_ns, now_ns)
+        age_ns = self.clock_of(received.camera).age_ns(t_mono_ns, t_utc_ns, now_ns)
         return None if age_ns is None else age_ns / 1e9
 
     def _missing_names(self, link: LinkFacts) -> str:

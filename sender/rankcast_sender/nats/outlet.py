@@ -28,7 +28,7 @@ from rankcast.nats import (
 from rankcast.nats.client import LoopThread, NatsConnection
 from rankcast.recorder import Triggers
 from rankcast.runtime import MailboxClosed, Pulse
-from rankcast.wire import Kind, Limits, pack_status
+from rankcast.wire import MAIN, Kind, Limits, pack_status, split_stream
 from rankcast_sender.camera import Camera
 from rankcast_sender.control import Relaying, RequestHandler
 from rankcast_sender.nats.presence import Presence
@@ -110,6 +110,8 @@ class NatsOutlet:
         """Those that the event loop knows."""
         self._listening: set[str] = set()
         """Names of the cameras whose requests are subscribed to in this session."""
+        self._appeared = False
+        """True while a camera that was added later is not among them."""
         self._ready: deque[Channel] = deque()
         self._work = asyncio.Event()
         self._over: set[Channel] = set()
@@ -191,9 +193,8 @@ class NatsOutlet:
             self._connection.publish_soon, self._thread.call, self._join,
         )  # fmt: skip
         if self._options.keep.age_s:
-            self._keeper = StreamKeeper(
-                self._connection, self.site, self._cameras, self._options.keep
-            )
+            kept = [camera for camera in self._cameras if _is_main(camera.name)]
+            self._keeper = StreamKeeper(self._connection, self.site, kept, self._options.keep)
         self._started = True
         self._handler.start()
         self._thread.start()
@@ -329,7 +330,8 @@ class NatsOutlet:
 
     async def _turn(self) -> None:
         now_s = time.monotonic()
-        if len(self._listening) < len(self._served) and self._connection.is_up:
+        if self._appeared and self._connection.is_up:
+            self._appeared = False
             await self._listen()
         self._count_viewers(now_s)
         while self._first:
@@ -378,7 +380,7 @@ class NatsOutlet:
 
     async def _publish_frame(self, channel: Channel, data: bytes) -> bool:
         path, connection = self._paths[channel], self._connection
-        subject = subject_of(self.site, channel.name, FRAMES)
+        subject = self._subject(channel, FRAMES)
         # One may have been coded, and another one begun, before the path was full.
         if path.is_over or not await connection.publish(subject, data):
             self.frames_unsent += 1
@@ -389,22 +391,27 @@ class NatsOutlet:
 
     def _count(self, channel: Channel, data: bytes) -> None:
         """Count a packet that its stream, if there is one, should have."""
-        if self._keeper is not None:
+        if self._keeper is not None and _is_main(channel.name):
             messages = count_parts(len(data), self._connection.max_payload)
             self._keeper.published(channel.name, messages)
+
+    def _subject(self, channel: Channel, what: str) -> str:
+        camera, stream = split_stream(channel.name)
+        return subject_of(self.site, camera, what, stream)
 
     async def _publish_status(self, channel: Channel, kind: Kind) -> None:
         packet = pack_status(
             kind, channel.stream_id, channel.status(channel.viewers), *channel.clocks_ns()
         )
         channel.on_status(packet)
-        subject = subject_of(self.site, channel.name, STATUS)
+        subject = self._subject(channel, STATUS)
         if self._connection.is_up and await self._connection.publish(subject, packet):
             self._count(channel, packet)
 
     def _begin(self, channel: Channel) -> None:
         """Serve a camera that appeared after the start."""
         self._served.append(channel)
+        self._appeared = True
         self._presence.add(channel.name)
         self._schedule.add(channel, time.monotonic())
         self._work.set()
@@ -420,12 +427,14 @@ class NatsOutlet:
 
     async def _listen(self) -> None:
         """Subscribe to the requests for those cameras for which this session has not yet."""
-        for camera in list(self._served):
-            if camera.name in self._listening:
+        for served in list(self._served):
+            # Requests for a substream go to the subjects of its camera.
+            camera = split_stream(served.name)[0]
+            if camera in self._listening:
                 continue
-            self._listening.add(camera.name)
+            self._listening.add(camera)
             for channel in (CONTROL, OPERATOR_CONTROL):
-                subject = subject_of(self.site, camera.name, channel)
+                subject = subject_of(self.site, camera, channel)
                 await self._connection.subscribe(subject, self._requests.take)
 
     def _progress(self) -> None:
@@ -455,3 +464,8 @@ class NatsOutlet:
             channel.viewers = self._presence.viewers(channel.name, now_s)
         with self._viewers_changed:
             self._viewers_changed.notify_all()
+
+
+def _is_main(name: str) -> bool:
+    """Return True for a camera, False for a substream, which no stream of the server keeps."""
+    return split_stream(name)[1] == MAIN
