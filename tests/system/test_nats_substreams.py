@@ -17,6 +17,8 @@ from rankcast.images import read_image
 from rankcast.nats import NatsOptions
 from rankcast.runtime import NETWORK_GAP
 from rankcast_receiver import Subscriber
+from support.faultproxy import FaultProxy
+from support.faults import Faults
 from support.nats_server import BareClient, NatsServer, nats_server
 from support.processes import Rankcast, rankcast, read_report, run
 
@@ -34,11 +36,18 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
 
 
 @contextmanager
-def station(address: str, folder: Path, more: str = "") -> Iterator[Rankcast]:
+def station(
+    address: str,
+    folder: Path,
+    more: str = "",
+    *,
+    source: str = "width=320&height=240&fps=20",
+    streams: str = STREAMS,
+) -> Iterator[Rankcast]:
     settings = folder / "sender.toml"
     settings.write_text(
-        f'[camera]\nname = "line3"\nsource = "synthetic:conveyor?width=320&height=240&fps=20"\n'
-        f'{STREAMS}[network]\nbind = "{address}"\n[nats]\nsite = "berlin"\n{more}'
+        f'[camera]\nname = "line3"\nsource = "synthetic:conveyor?{source}"\n'
+        f'{streams}[network]\nbind = "{address}"\n[nats]\nsite = "berlin"\n{more}'
     )
     report = str(folder / "sent.json")
     with rankcast("send", "--config", str(settings), "--report", report) as process:
@@ -207,3 +216,34 @@ def test_permissions_by_subject_say_who_may_have_which_stream(
         assert not takes("large", 3, "sub")
     for subject in ("rankcast.berlin.line3.frames", "rankcast.berlin.line3.frames.sub"):
         assert f"does not let this user subscribe to {subject}" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_auto_takes_what_a_narrow_link_carries_and_returns_when_it_widens(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    """2 Mbit/s of 640 x 360 at 15 fps do not fit into 1 Mbit/s; 0.4 Mbit/s of half the size do."""
+    narrow = Faults(bytes_per_s=125_000)
+    with (
+        station(
+            server.address, tmp_path, '[codec]\nbitrate = "2 Mbit/s"\n',
+            source="width=640&height=360&fps=15",
+            streams='[[camera.stream]]\nname = "sub"\nscale = "1/2"\nbitrate = "400 kbit/s"\n',
+        ),
+        FaultProxy(server.address.removeprefix("nats://"), narrow, buffer_bytes=8192) as proxy,
+        Subscriber(
+            proxy.address.replace("tcp://", "nats://"), stream="auto", timeout_s=60.0
+        ) as viewer,
+    ):  # fmt: skip
+        frames = iter(viewer)
+        assert next(frames).stream == "main"
+        first = next(frame for frame in frames if frame.stream == "sub")
+        # The first key frame of a stream may come late; a second later nothing waits any more.
+        late = [frame for frame in itertools.islice(frames, 120) if frame.stream != "sub"]
+        assert not late
+        proxy.set(Faults())
+        assert next(frame for frame in frames if frame.stream == "main").camera == first.camera
+        assert viewer.choices["berlin.line3"].changes == 2
+        assert NETWORK_GAP not in viewer.balance().lost
+        assert viewer.reconnects == 0

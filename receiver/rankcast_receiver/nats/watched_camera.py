@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from rankcast.boot_clock import boot_s
+from rankcast.frame import Scalar
 from rankcast.nats import FRAMES, STATUS, split_name, subject_of
 from rankcast.wire import MAIN, stream_name
 from rankcast_receiver.choice import StreamChoice
@@ -147,5 +148,7 @@ class WatchedCamera:
         self._watched = streams
 
     def _watch(self, stream: str, *, leave: bool = False) -> None:
-        args = {"token": self._token, "leave": True} if leave else {"token": self._token}
+        args: dict[str, Scalar] = {"token": self._token}
+        if leave:
+            args["leave"] = True
         self.client.send("watch", stream_name(self.name, stream), args)
