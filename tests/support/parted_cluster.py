@@ -19,6 +19,8 @@ from support.own_loopback import own_loopback
 
 NODES: Final = 3
 PORT: Final = 4222
+ROUTES: Final = 6222
+"""Port for the other servers."""
 READY_S: Final = 60.0
 # Dropped on the way in and out: neither side gets a reset or an error.
 _CUT: Final = (
@@ -51,6 +53,14 @@ class PartedNode:
         """Drop every packet from and to this server from now on."""
         _run(*self._inside, "nft", _CUT.format("drop"))
 
+    def cut_routes(self) -> None:
+        """Drop the packets between this server and the others; clients still reach it."""
+        way = "; ".join(
+            f"add rule inet cut {chain} tcp {end} {ROUTES} drop"
+            for chain in ("in", "out") for end in ("dport", "sport")
+        )  # fmt: skip
+        _run(*self._inside, "nft", f"{_CUT.format('accept')}; {way}")
+
     def mend(self) -> None:
         """Let packets through again."""
         _run(*self._inside, "nft", "delete table inet cut")
@@ -78,13 +88,13 @@ class PartedNode:
         _run(*self._inside, "ip", "link", "set", "eth0", "up")
 
     def _write_config(self) -> Path:
-        routes = ", ".join(f'"nats://{_host(number)}:6222"' for number in range(NODES))
+        routes = ", ".join(f'"nats://{_host(number)}:{ROUTES}"' for number in range(NODES))
         path = self._folder / f"node{self._number}.conf"
         path.write_text(
             f"server_name: node{self._number}\n"
             f"listen: {self.host}:{PORT}\n"
             f'jetstream {{ store_dir: "{self._folder}/store{self._number}" }}\n'
-            f"cluster {{ name: plant, listen: {self.host}:6222, routes: [{routes}] }}\n"
+            f"cluster {{ name: plant, listen: {self.host}:{ROUTES}, routes: [{routes}] }}\n"
         )
         return path
 

@@ -60,6 +60,30 @@ def test_a_server_that_is_cut_off_costs_less_than_two_seconds_and_every_frame_is
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
+def test_a_viewer_follows_a_sender_to_the_server_that_only_the_other_servers_do_not_reach(
+    cluster: PartedCluster,
+) -> None:
+    node = cluster.nodes[0]
+    with (
+        keeping(cluster.address_of(0, 1, 2), KeepOptions(), nats=ACCESS) as camera,
+        ViewerThread(cluster.address_of(1, 2, 0), nats=ACCESS) as viewer,
+    ):
+        wait(lambda: viewer.newest >= 20, "frames")
+        node.cut_routes()
+        try:
+            sent = camera.sent[-1]
+            wait(lambda: viewer.newest > sent + 50, "frames after the cut", 60.0)
+            camera.finish()
+            wait(lambda: viewer.newest >= camera.sent[-1], "the last frame")
+        finally:
+            node.mend()
+    cluster.wait_ready()
+    assert 1 <= viewer.subscriber.reconnects <= 3
+    assert viewer.balance.under_way == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("cut", [0, 1], ids=["of the sender", "of the recorder"])
 def test_a_durable_recorder_has_what_was_published_on_both_sides_of_a_cut_and_keeps_its_name(
     cluster: PartedCluster, tmp_path: Path, cut: int

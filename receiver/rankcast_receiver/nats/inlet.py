@@ -106,13 +106,15 @@ class NatsInlet:
         self._late_s: float | None = None
         """How late even the quickest message of the last second was."""
         self._next_late_s = 0.0
-        self._renewals = Renewals()
         self._read_s: float | None = None
         self._thread = LoopThread("nats", self._main, queue.close)
         self._connection = NatsConnection(
             address, nats, "rankcast receive", self._begin_session, on_denied=self._deny,
             buffer_bytes=options.socket.buffer_bytes, speaks=False,
         )  # fmt: skip
+        self._renewals = Renewals(
+            self._connection, self._path, live=options.live, moves=not past.reads_streams
+        )
         ways = Ways(
             JetStream(self._connection), self._deliver, lambda size: queue.has_room(number, size),
             lambda name: queue.oldest_s(number, name),
@@ -246,7 +248,7 @@ class NatsInlet:
         for name, camera in list(self._watched.items()):
             camera.tick(streams.get(name), choices.get(name), now_s, self._late_s)
         await self._kept.tick(now_s)
-        self._drop_old_pictures(now_s)
+        self._renewals.tick(now_s, ended=all(stream.ended for stream in streams.values()))
         if self._path.tick(now_s) and self._shortage_log.may_log():
             log.warning("%s: %s", self._connection.address, self._path.shortage)
         self._read_s = now_s
@@ -351,6 +353,7 @@ class NatsInlet:
     def _note(self, received: ReceivedPacket, size: int, now_s: float) -> None:
         # On arrival: time spent queued for the decoder is not transit time.
         self._path.hear(received, size, now_s)
+        self._renewals.heard_s = now_s
         clock = self._streams.clock_of(received.camera)
         if received.packet is not None:
             t_mono_ns, t_utc_ns = received.sender_times()
@@ -393,13 +396,6 @@ class NatsInlet:
             request.fail(f"there is no camera {request.camera}")
         else:
             camera.requests.request(request)
-
-    def _drop_old_pictures(self, now_s: float) -> None:
-        """Reconnect where only old pictures arrive: what waits at the server is discarded."""
-        if not (self._options.live and self._connection.is_up and self._path.only_old(now_s)):
-            return
-        if self._renewals.due(now_s):
-            self._connection.renew("only old pictures arrived")
 
     def _note_facts(self) -> None:
         self._queue.note_links([self._facts()], self._number)

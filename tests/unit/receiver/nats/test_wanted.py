@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from rankcast_receiver.nats.renewals import PAUSE_S, Renewals
+from rankcast_receiver.nats.renewals import PAUSE_S, Pauses
 from rankcast_receiver.nats.wanted import Wanted
 
 
@@ -27,13 +27,13 @@ def test_a_camera_of_every_site_is_subscribed_to_once() -> None:
 
 
 def test_a_connection_that_brings_only_old_pictures_is_renewed_ever_more_rarely() -> None:
-    renewals, due = Renewals(), []
+    pauses, due = Pauses(), []
     for tenth in range(2000):
-        if renewals.due(tenth / 10):
+        if pauses.over(tenth / 10):
             due.append(tenth / 10)
-    pauses = [later - earlier for earlier, later in itertools.pairwise(due)]
-    assert pauses == sorted(pauses)
-    assert pauses[:3] == [PAUSE_S, 2 * PAUSE_S, 4 * PAUSE_S]
-    assert pauses[-1] == 60.0
-    assert renewals.due(2000.0)
-    assert renewals.due(2000.0 + PAUSE_S)  # the last one had helped for long
+    between = [later - earlier for earlier, later in itertools.pairwise(due)]
+    assert between == sorted(between)
+    assert between[:3] == [PAUSE_S, 2 * PAUSE_S, 4 * PAUSE_S]
+    assert between[-1] == 60.0
+    assert pauses.over(2000.0)
+    assert pauses.over(2000.0 + PAUSE_S)  # the last one had helped for long
