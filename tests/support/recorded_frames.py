@@ -9,7 +9,7 @@ from rankcast.recordings import RecordingReader
 
 def recorded(file: Path) -> list[int]:
     """Return the sequences of the frames in a recording, in their order, references left out."""
-    if not file.exists():
+    if not file.exists() or not file.stat().st_size:
         return []
     with RecordingReader(file) as reader:
         messages = [message for message in reader if message.kind == "frames"]
